@@ -1,0 +1,41 @@
+//! What things are: the words of the service.
+//!
+//! Plain values, named by every room; no I/O, no SQL, no wire format, no
+//! clock. A *question* (who, what, on which resource, in which context) is
+//! answered by a *decision*; the *facts* are what is stored about whatever the
+//! question names, at one *revision* of one tenant.
+
+mod action;
+mod catalogue;
+mod code;
+mod decision;
+mod explanation;
+mod facts;
+mod item;
+mod level;
+mod permission;
+mod question;
+mod resource;
+mod scope;
+mod subject;
+mod tenant;
+
+pub use self::{
+    action::{Action, ActionRule, LevelAction, Strictness},
+    catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
+    code::{Code, InvalidCode},
+    decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem},
+    explanation::{Explanation, Remedy, Step},
+    facts::{
+        AttributeFacts, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
+        ItemFacts, ItemId, ProductFacts, RoleFacts, RoleId, SubjectFacts,
+    },
+    item::{ItemKind, ItemRef},
+    level::Level,
+    permission::{Audience, Permission, PermissionId, PermissionSet, PermissionUse},
+    question::{Context, InvalidQuestion, Question},
+    resource::{Description, Parent, ProductKind, ProductRef, Resource, ResourceType},
+    scope::{Scope, ScopeId, ScopeKind, ScopeSet},
+    subject::{SubjectKind, SubjectRef},
+    tenant::{Edition, Revision},
+};

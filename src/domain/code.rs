@@ -1,0 +1,179 @@
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+};
+
+use icu_casemap::CaseMapper;
+
+/// What the PIM calls one thing: a user name, a SKU, a category's code.
+///
+/// Invariant: 1 to 255 bytes as written, without control characters. Codes
+/// compare and sort by their Unicode simple folding, without normalization,
+/// and keep the spelling they were first written with: `en_US` and `en_us`
+/// are one code (rules 1.5).
+#[derive(Clone)]
+pub struct Code {
+    written: Box<str>,
+    /// `None` where it equals `written`.
+    folded: Option<Box<str>>,
+}
+
+/// Why a text is not a [`Code`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCode {
+    /// Nothing was written.
+    #[error("is empty; a code is 1 to {max} bytes long", max = Code::MAX_BYTES)]
+    Empty,
+    /// More bytes than a code may have.
+    #[error("is {bytes} bytes long; a code is 1 to {max} bytes long", max = Code::MAX_BYTES)]
+    TooLong {
+        /// How many bytes were written.
+        bytes: usize,
+    },
+    /// A control character.
+    #[error("holds the control character {found:?}; a code has none")]
+    Control {
+        /// The first one.
+        found: char,
+    },
+}
+
+impl Code {
+    /// The longest code, in bytes as written.
+    pub const MAX_BYTES: usize = 255;
+
+    /// The code in the spelling it was first written with.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// The code as it compares and sorts: its Unicode simple folding.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.written)
+    }
+
+    /// Folds any text as codes are folded, for comparing labels.
+    #[must_use]
+    pub fn fold(text: &str) -> String {
+        if text.is_ascii() {
+            return text.to_ascii_lowercase();
+        }
+        let mapper = CaseMapper::new();
+        text.chars().map(|c| mapper.simple_fold(c)).collect()
+    }
+}
+
+impl FromStr for Code {
+    type Err = InvalidCode;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCode> {
+        match text.len() {
+            0 => return Err(InvalidCode::Empty),
+            1..=Self::MAX_BYTES => {}
+            bytes => return Err(InvalidCode::TooLong { bytes }),
+        }
+        if let Some(found) = text.chars().find(|c| c.is_control()) {
+            return Err(InvalidCode::Control { found });
+        }
+        let folded = Self::fold(text);
+        Ok(Self {
+            folded: (folded != text).then(|| folded.into()),
+            written: text.into(),
+        })
+    }
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded() == other.folded()
+    }
+}
+
+impl Eq for Code {}
+
+impl PartialOrd for Code {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Code {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for Code {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().hash(state);
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_1_5_two_spellings_are_one_code_and_the_first_is_kept() {
+        let cases = [
+            // first     again      one code?
+            ("en_US", "EN_us", true),
+            ("Äpfel", "äPFEL", true),
+            ("\u{212a}elvin", "kelvin", true), // the Kelvin sign folds to k
+            ("straße", "STRASSE", false),      // simple folding keeps ß apart
+            ("straße", "STRAẞE", true),
+            ("é", "e\u{301}", false), // normalization forms are not folded
+            ("1111111171", "1111111171", true),
+            ("hat", "cap", false),
+        ];
+        for (first, again, same) in cases {
+            let (a, b): (Code, Code) = (first.parse().unwrap(), again.parse().unwrap());
+            assert_eq!(a == b, same, "{first} {again}");
+            assert_eq!(a.as_str(), first);
+        }
+    }
+
+    #[test]
+    fn rule_1_5_a_code_is_short_and_printable() {
+        let longest = "x".repeat(255);
+        assert!(longest.parse::<Code>().is_ok());
+        let cases = [
+            (String::new(), InvalidCode::Empty),
+            ("x".repeat(256), InvalidCode::TooLong { bytes: 256 }),
+            ("a\tb".to_owned(), InvalidCode::Control { found: '\t' }),
+            (
+                "a\u{85}".to_owned(),
+                InvalidCode::Control { found: '\u{85}' },
+            ),
+        ];
+        for (text, rejected) in cases {
+            assert_eq!(text.parse::<Code>().err(), Some(rejected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rule_1_5_codes_sort_by_their_folded_bytes() {
+        let mut codes: Vec<Code> = ["b", "A", "_", "a1", "Z"]
+            .map(|text| text.parse().unwrap())
+            .into();
+        codes.sort();
+        let sorted: Vec<&str> = codes.iter().map(Code::as_str).collect();
+        assert_eq!(sorted, ["_", "A", "a1", "b", "Z"]);
+    }
+}

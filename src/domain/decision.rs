@@ -1,0 +1,132 @@
+use std::fmt;
+
+use super::{Code, ItemKind, Level};
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Why not; `None`: the subject may.
+    pub denial: Option<Reason>,
+    /// The level held on the resource, also on a denial (rules 4.1); `None`
+    /// where the question is not a matter of levels.
+    pub level: Option<Level>,
+    /// How an allowed edit of a product takes effect (rules 4.6, 4.8).
+    pub edit_mode: Option<EditMode>,
+}
+
+impl Decision {
+    /// Whether the subject may.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.denial.is_none()
+    }
+}
+
+/// How an edit of a product takes effect (rules 4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum EditMode {
+    /// At once: the subject owns the product.
+    Direct,
+    /// As a draft that an owner reviews.
+    Proposal,
+}
+
+/// The first rule that denied (rules 8.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Which kind of rule.
+    pub code: ReasonCode,
+    /// The item that decided.
+    pub item: Option<ReasonItem>,
+    /// The level needed on `item`, or on the product where none is known.
+    pub needed: Option<Level>,
+    /// The level held on `item`, or on the product where none is known.
+    pub held: Option<Level>,
+    /// The permission that is missing.
+    pub permission: Option<&'static str>,
+}
+
+/// The item that a rule looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReasonItem {
+    /// Its kind.
+    pub kind: ItemKind,
+    /// Its code; `None`: every item of the kind was looked at (rules 4.5), or
+    /// no code is known.
+    pub code: Option<Code>,
+}
+
+/// The kinds of rules that deny, in the order in which they are asked
+/// (rules 8.1).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum ReasonCode {
+    /// The tenant has no such subject (rules 1.6).
+    SubjectUnknown,
+    /// The subject is disabled (rules 1.6).
+    SubjectDisabled,
+    /// The action exists in the enterprise edition only (rules 2.4, 9).
+    Edition,
+    /// No role of the subject gives the permission (rules 2.2).
+    Permission,
+    /// No scope of the app gives the permission (rules 5.5).
+    Scope,
+    /// The level on the channel does not suffice (rules 4.4, 4.5).
+    Channel,
+    /// The level on the locale does not suffice (rules 4.4, 4.5).
+    Locale,
+    /// The level on the categories does not suffice (rules 4.1).
+    Category,
+    /// The level on the attribute group does not suffice (rules 4.4, 4.10).
+    AttributeGroup,
+    /// The level on the family, entity or profile does not suffice.
+    Item,
+    /// The resource is neither stored nor described (rules 1.7).
+    ResourceUnknown,
+}
+
+impl fmt::Display for ReasonItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = self.kind.to_string().replace('_', " ");
+        match &self.code {
+            Some(code) => write!(f, "{noun} `{code}`"),
+            None => write!(f, "any {noun}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let permission = self.permission.unwrap_or("the action");
+        match self.code {
+            ReasonCode::SubjectUnknown => f.write_str("The tenant has no such subject."),
+            ReasonCode::SubjectDisabled => f.write_str("The subject is disabled."),
+            ReasonCode::Edition => {
+                write!(f, "`{permission}` exists in the enterprise edition only.")
+            }
+            ReasonCode::Permission => {
+                write!(
+                    f,
+                    "No role of the subject gives the permission `{permission}`."
+                )
+            }
+            ReasonCode::Scope => write!(f, "No scope of the app gives `{permission}`."),
+            ReasonCode::ResourceUnknown => f.write_str("The tenant has no such resource."),
+            ReasonCode::Channel
+            | ReasonCode::Locale
+            | ReasonCode::Category
+            | ReasonCode::AttributeGroup
+            | ReasonCode::Item => {
+                let held = self.held.unwrap_or_default();
+                let needed = self.needed.unwrap_or_default();
+                match &self.item {
+                    Some(item) => write!(f, "Needs `{needed}` on {item}; held is `{held}`."),
+                    None => write!(f, "Needs `{needed}` on a category of it; held is `{held}`."),
+                }
+            }
+        }
+    }
+}

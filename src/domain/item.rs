@@ -1,0 +1,64 @@
+use std::fmt;
+
+use super::Code;
+
+/// The kinds of things that access rights are given on (`api.md`, `Item`).
+///
+/// Import and export profiles share one code space (rules 9); each other kind
+/// has its own.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::EnumIter,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum ItemKind {
+    /// A node of a category tree; rules the products in it.
+    Category,
+    /// A channel of the catalog.
+    Channel,
+    /// A locale of the catalog.
+    Locale,
+    /// A group of attributes.
+    AttributeGroup,
+    /// A family of assets; stands alone (rules 3.3).
+    AssetFamily,
+    /// A reference entity; stands alone (rules 3.3).
+    ReferenceEntity,
+    /// An import profile; stands alone (rules 3.3).
+    ImportProfile,
+    /// An export profile; stands alone (rules 3.3).
+    ExportProfile,
+}
+
+impl ItemKind {
+    /// Whether levels on it are the flags `execute` and `edit` (rules 3.3).
+    #[must_use]
+    pub fn is_profile(self) -> bool {
+        matches!(self, Self::ImportProfile | Self::ExportProfile)
+    }
+}
+
+/// An item as a question or a right names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemRef {
+    /// Which kind it is of.
+    pub kind: ItemKind,
+    /// Its code.
+    pub code: Code,
+}
+
+impl fmt::Display for ItemRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.code)
+    }
+}

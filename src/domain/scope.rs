@@ -1,0 +1,84 @@
+use super::{Edition, PermissionSet};
+
+/// The place of a scope in the catalogue, from 0; good for this program only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeId(pub(super) u8);
+
+/// One scope of the catalogue `data/scopes.csv` (rules 5.3).
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// Its place in the catalogue.
+    pub id: ScopeId,
+    /// Its code: `read_products`.
+    pub code: &'static str,
+    /// What it is for.
+    pub kind: ScopeKind,
+    /// Whether it is offered in the enterprise edition only.
+    pub enterprise: bool,
+    /// The scopes that come with it: write implies read, delete implies write.
+    pub implies: ScopeSet,
+    /// The permissions in its own row.
+    pub permissions: PermissionSet,
+}
+
+/// What a scope is for (rules 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum ScopeKind {
+    /// Grants permissions.
+    Authorization,
+    /// Consent to the connecting user's own identity data; grants nothing.
+    Authentication,
+}
+
+impl Scope {
+    /// Whether a tenant of `edition` offers it (rules 5.3).
+    #[must_use]
+    pub fn is_offered_in(&self, edition: Edition) -> bool {
+        !self.enterprise || edition.is_enterprise()
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ScopeSet(u64);
+
+impl ScopeSet {
+    /// Whether `id` is in it.
+    #[must_use]
+    pub fn contains(self, id: ScopeId) -> bool {
+        self.0 & (1 << id.0) != 0
+    }
+
+    /// Adds `id`.
+    pub fn insert(&mut self, id: ScopeId) {
+        self.0 |= 1 << id.0;
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Its members in the order of the catalogue.
+    pub fn iter(self) -> impl Iterator<Item = ScopeId> {
+        (0..64).map(ScopeId).filter(move |id| self.contains(*id))
+    }
+}
+
+impl FromIterator<ScopeId> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = ScopeId>>(ids: I) -> Self {
+        let mut set = Self::default();
+        for id in ids {
+            set.insert(id);
+        }
+        set
+    }
+}

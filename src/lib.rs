@@ -1,0 +1,4 @@
+//! Decides who may do what in a product-information-management platform.
+
+pub mod domain;
+pub mod pb;

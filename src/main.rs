@@ -1,0 +1,2 @@
+//! The command `pim-authz`.
+fn main() {}
