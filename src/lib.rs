@@ -1,4 +1,5 @@
 //! Decides who may do what in a product-information-management platform.
 
 pub mod domain;
+pub mod embedded;
 pub mod pb;
