@@ -1,4 +1,7 @@
 //! Decides who may do what in a product-information-management platform.
 
+pub mod admin;
 pub mod domain;
 pub mod pb;
+pub mod store;
+pub mod telemetry;
