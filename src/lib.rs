@@ -5,5 +5,7 @@ pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod pb;
+pub mod rpc;
+pub mod server;
 pub mod store;
 pub mod telemetry;
