@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod domain;
+pub mod embedded;
+pub mod engine;
 pub mod pb;
 pub mod store;
 pub mod telemetry;
