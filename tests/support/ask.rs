@@ -121,6 +121,14 @@ impl World {
     }
 }
 
+/// Asks each question and compares the whole answer.
+#[track_caller]
+pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
+    for (ask, expected) in cases {
+        assert_eq!(world.answer(ask.clone()), expected, "{ask:?}");
+    }
+}
+
 /// A decision in a few words: `denied at view: category audio needs edit, has
 /// view`.
 pub(crate) fn told(decision: &Decision) -> String {

@@ -15,7 +15,7 @@ pub(crate) mod reference;
 mod world;
 
 pub(crate) use self::{
-    ask::{Ask, ask, subject, told},
+    ask::{Ask, ask, assert_answers, subject, told},
     building::Specific,
     entropy::{Entropy, entropy},
     random_question::random_question,
