@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod domain;
+pub mod import;
 pub mod pb;
 pub mod store;
 pub mod telemetry;
