@@ -14,5 +14,8 @@
 mod support;
 
 mod examples;
+mod levels;
+mod permissions;
 mod random;
 mod remedies;
+mod subjects;

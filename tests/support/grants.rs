@@ -148,7 +148,7 @@ impl World {
 }
 
 /// What rules 8.2 prefers among sets of one size, best first: the code asked,
-/// raises before memberships, any group before `All`, low levels.
+/// a scope before one that implies it, raises before memberships, any group before `All`, low levels.
 pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
     let count = |is: &dyn Fn(&Remedy) -> bool| set.iter().filter(|grant| is(grant)).count();
     let group = |grant: &Remedy| match grant {
@@ -160,7 +160,7 @@ pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
         _ => Level::Hidden,
     };
     [
-        count(&|grant| is_roundabout(grant, asked)),
+        set.iter().map(|grant| excess(grant, asked)).sum(),
         count(&|grant| matches!(grant, Remedy::Membership { .. })),
         count(&|grant| group(grant) == Some(World::all())),
         set.iter()
@@ -179,18 +179,15 @@ pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
     }
 }
 
-/// Whether it gives more than the permission wanted: one that implies it, or a
-/// scope that implies the scope whose row has it.
-fn is_roundabout(grant: &Remedy, asked: Option<PermissionId>) -> bool {
-    let Some(asked) = asked else {
-        return false;
-    };
-    match grant {
-        Remedy::Permission { permission, .. } => {
+/// How much it gives beyond what is wanted: a permission that implies the one
+/// wanted, a scope that implies others.
+fn excess(grant: &Remedy, asked: Option<PermissionId>) -> usize {
+    match (grant, asked) {
+        (Remedy::Permission { permission, .. }, Some(asked)) => {
             let requires = &CATALOGUE.permission(asked).requires;
-            *permission != asked && !requires.contains(*permission)
+            usize::from(*permission != asked && !requires.contains(*permission))
         }
-        Remedy::Scope(scope) => !CATALOGUE.scope(*scope).permissions.contains(asked),
-        Remedy::Access { .. } | Remedy::Membership { .. } => false,
+        (Remedy::Scope(scope), _) => CATALOGUE.scope(*scope).implies.iter().count(),
+        (Remedy::Permission { .. } | Remedy::Access { .. } | Remedy::Membership { .. }, _) => 0,
     }
 }
