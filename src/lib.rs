@@ -4,6 +4,7 @@ pub mod admin;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
+pub mod import;
 pub mod pb;
 pub mod store;
 pub mod telemetry;
