@@ -6,5 +6,7 @@ pub mod embedded;
 pub mod engine;
 pub mod import;
 pub mod pb;
+pub mod rpc;
+pub mod server;
 pub mod store;
 pub mod telemetry;
