@@ -1,6 +1,10 @@
 //! Decides who may do what in a product-information-management platform.
 
+pub mod admin;
 pub mod cli;
 pub mod domain;
 pub mod embedded;
+pub mod engine;
 pub mod pb;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,259 @@
+//! What the PIM's export files say, row by row, in the domain's words.
+//!
+//! The room `import` reads the rows; this room compares them with what is
+//! stored and applies the difference.
+
+use crate::domain::{Audience, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet};
+
+/// The files of an import (`docs/import.md`), in the order in which they are
+/// applied: what is referred to comes before what refers to it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumIter,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::Display,
+)]
+#[expect(missing_docs, reason = "each is the file of that name")]
+pub enum ImportFile {
+    #[strum(serialize = "user_groups.csv")]
+    UserGroups,
+    #[strum(serialize = "user_roles.csv")]
+    UserRoles,
+    #[strum(serialize = "users.csv")]
+    Users,
+    #[strum(serialize = "connections.csv")]
+    Connections,
+    #[strum(serialize = "locales.csv")]
+    Locales,
+    #[strum(serialize = "categories.csv")]
+    Categories,
+    #[strum(serialize = "channels.csv")]
+    Channels,
+    #[strum(serialize = "attribute_groups.csv")]
+    AttributeGroups,
+    #[strum(serialize = "attributes.csv")]
+    Attributes,
+    #[strum(serialize = "asset_families.csv")]
+    AssetFamilies,
+    #[strum(serialize = "reference_entities.csv")]
+    ReferenceEntities,
+    #[strum(serialize = "import_profiles.csv")]
+    ImportProfiles,
+    #[strum(serialize = "export_profiles.csv")]
+    ExportProfiles,
+    #[strum(serialize = "job_profiles.csv")]
+    JobProfiles,
+    #[strum(serialize = "grid_views.csv")]
+    GridViews,
+    #[strum(serialize = "product_models.csv")]
+    ProductModels,
+    #[strum(serialize = "products.csv")]
+    Products,
+    #[strum(serialize = "product_category_accesses.csv")]
+    CategoryAccesses,
+    #[strum(serialize = "channel_accesses.csv")]
+    ChannelAccesses,
+    #[strum(serialize = "locale_accesses.csv")]
+    LocaleAccesses,
+    #[strum(serialize = "attribute_group_accesses.csv")]
+    AttributeGroupAccesses,
+    #[strum(serialize = "asset_family_accesses.csv")]
+    AssetFamilyAccesses,
+    #[strum(serialize = "reference_entity_accesses.csv")]
+    ReferenceEntityAccesses,
+    #[strum(serialize = "job_profile_accesses.csv")]
+    JobProfileAccesses,
+    #[strum(serialize = "apps.csv")]
+    Apps,
+}
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The file.
+    pub file: ImportFile,
+    /// The line of the file that the row begins on, from 1; the header is 1.
+    pub line: u64,
+    /// The name of the key column in this file: `sku`, `code`, `category` …
+    pub key_column: &'static str,
+}
+
+/// A row that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// The file, as it is named.
+    pub file: String,
+    /// The line, from 1; 0: the whole file.
+    pub line: u64,
+    /// The column; empty: the whole row.
+    pub column: String,
+    /// What was wrong and what is allowed.
+    pub message: String,
+}
+
+/// One row that parses: every cell is a good value of its own; whether what it
+/// names is there is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Where it stands.
+    pub place: Place,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// What a row says. `None` where an optional column is absent: what is stored
+/// stays; an empty cell is `Some` of nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of `docs/import.md`"
+)]
+pub enum Entry {
+    /// A user group; `label` is empty where the file has no name for it.
+    UserGroup { code: Code, label: String },
+    /// A role.
+    Role {
+        code: Code,
+        label: Option<String>,
+        audience: Option<Audience>,
+        permissions: Option<RolePermissions>,
+    },
+    /// A user.
+    User(DirectoryEntry),
+    /// A connection.
+    Connection(DirectoryEntry),
+    /// A locale, attribute group, family, entity or profile.
+    Item { kind: ItemKind, code: Code },
+    /// A category; without a parent it is a tree's root.
+    Category { code: Code, parent: Option<Code> },
+    /// A channel.
+    Channel {
+        code: Code,
+        tree: Option<Option<Code>>,
+        locales: Option<Vec<Code>>,
+    },
+    /// An attribute.
+    Attribute {
+        code: Code,
+        group: Code,
+        scopable: Option<bool>,
+        localizable: Option<bool>,
+    },
+    /// A grid view.
+    GridView {
+        code: Code,
+        attribute_groups: Option<Vec<Code>>,
+    },
+    /// A product or product model.
+    Product(ProductEntry),
+    /// The whole set of rights on an item; groups by code or label, each with
+    /// the highest level that names it.
+    Access {
+        target: AccessTarget,
+        code: Code,
+        levels: Vec<GroupLevel>,
+    },
+    /// A connected app.
+    App(AppEntry),
+}
+
+/// A user or connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of `docs/import.md`"
+)]
+pub struct DirectoryEntry {
+    pub code: Code,
+    pub roles: Vec<Code>,
+    /// By code or label.
+    pub groups: Option<Vec<Code>>,
+    pub enabled: Option<bool>,
+}
+
+/// A product or product model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns of `docs/import.md`"
+)]
+pub struct ProductEntry {
+    pub kind: ProductKind,
+    pub code: Code,
+    pub parent: Option<Option<Code>>,
+    pub categories: Option<Vec<Code>>,
+}
+
+/// What the cell `permissions` of a role says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolePermissions {
+    /// `*`: every permission that the role may hold in the tenant's edition
+    /// (rules 2.4, 2.5).
+    EveryAllowed,
+    /// These.
+    Only(PermissionSet),
+}
+
+/// What a row of an `*_accesses.csv` file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AccessTarget {
+    /// An item of this kind.
+    Kind(ItemKind),
+    /// An import or export profile: they share a code space.
+    Profile,
+}
+
+/// A user group and the level that a row gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupLevel {
+    /// The group, by code or label.
+    pub group: Code,
+    /// The level.
+    pub level: Level,
+    /// The column that names the group, for a refusal.
+    pub column: &'static str,
+}
+
+/// A connected app, as the wizard would leave it (rules 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppEntry {
+    /// Its code.
+    pub code: Code,
+    /// The scopes of the catalogue that the row names.
+    pub scopes: ScopeSet,
+    /// Words that are no scope of the catalogue: not granted, a warning.
+    pub unknown_scopes: Vec<String>,
+    /// What is chosen for category trees, locales and attribute groups; empty
+    /// where a cell is empty or its column absent.
+    pub selections: Vec<AppSelection>,
+}
+
+/// What one cell chooses in the permissions step (rules 5.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppSelection {
+    /// `Category` for trees, `Locale` or `AttributeGroup`.
+    pub kind: ItemKind,
+    /// The level of the column.
+    pub level: Level,
+    /// The column, for a refusal.
+    pub column: &'static str,
+    /// What is chosen.
+    pub chosen: Chosen,
+}
+
+/// `all` or a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// `*`: everything, later ones included.
+    All,
+    /// These.
+    Codes(Vec<Code>),
+}

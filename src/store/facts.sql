@@ -1,0 +1,110 @@
+-- find_facts
+WITH RECURSIVE
+t AS MATERIALIZED (SELECT id, edition, revision FROM tenant WHERE key = $1),
+s AS MATERIALIZED (
+    SELECT subject.id, subject.type, subject.code, subject.enabled
+      FROM t
+     CROSS JOIN unnest($2::text[], $3::text[]) AS asked (type, key)
+      JOIN subject ON subject.tenant_id = t.id AND subject.type = asked.type AND subject.key = asked.key),
+m AS MATERIALIZED (
+    SELECT membership.subject_id, membership.group_id
+      FROM t CROSS JOIN s
+      JOIN membership ON membership.tenant_id = t.id AND membership.subject_id = s.id),
+g AS MATERIALIZED (
+    SELECT user_group.id, user_group.code, user_group.private
+      FROM t CROSS JOIN (SELECT DISTINCT group_id FROM m) AS joined
+      JOIN user_group ON user_group.tenant_id = t.id AND user_group.id = joined.group_id
+     WHERE NOT $10::boolean
+     UNION ALL
+    SELECT user_group.id, user_group.code, user_group.private
+      FROM t JOIN user_group ON user_group.tenant_id = t.id
+     WHERE $10),
+sr AS MATERIALIZED (
+    SELECT subject_role.subject_id, subject_role.role_id
+      FROM t CROSS JOIN s
+      JOIN subject_role ON subject_role.tenant_id = t.id AND subject_role.subject_id = s.id),
+i AS MATERIALIZED (
+    SELECT item.id, item.type, item.code
+      FROM t
+     CROSS JOIN unnest($4::text[], $5::text[]) AS asked (type, key)
+      JOIN item ON item.tenant_id = t.id
+                AND item.space = CASE WHEN asked.type IN ('import_profile', 'export_profile') THEN 'profile' ELSE asked.type END
+                AND item.key = asked.key AND item.type = asked.type),
+a AS MATERIALIZED (
+    SELECT attribute.code, attribute.group_id, attribute.scopable, attribute.localizable
+      FROM t CROSS JOIN unnest($8::text[]) AS asked (key)
+      JOIN attribute ON attribute.tenant_id = t.id AND attribute.key = asked.key),
+v AS MATERIALIZED (
+    SELECT grid_view.id, grid_view.code
+      FROM t CROSS JOIN unnest($9::text[]) AS asked (key)
+      JOIN grid_view ON grid_view.tenant_id = t.id AND grid_view.key = asked.key),
+vg AS MATERIALIZED (
+    SELECT grid_view_group.grid_view_id, grid_view_group.group_id
+      FROM t CROSS JOIN v
+      JOIN grid_view_group ON grid_view_group.tenant_id = t.id AND grid_view_group.grid_view_id = v.id),
+p (id, parent_id, model, code) AS (
+    SELECT product.id, product.parent_id, product.model, product.code
+      FROM t
+     CROSS JOIN unnest($6::boolean[], $7::text[]) AS asked (model, key)
+      JOIN product ON product.tenant_id = t.id AND product.model = asked.model AND product.key = asked.key
+     UNION
+    SELECT above.id, above.parent_id, above.model, above.code
+      FROM p CROSS JOIN t
+      JOIN product AS above ON above.tenant_id = t.id AND above.id = p.parent_id),
+pc AS MATERIALIZED (
+    SELECT product_category.product_id, product_category.category_id
+      FROM t CROSS JOIN p
+      JOIN product_category ON product_category.tenant_id = t.id AND product_category.product_id = p.id),
+f AS MATERIALIZED (
+    (SELECT item.id FROM t JOIN item ON item.tenant_id = t.id AND item.space = 'channel' ORDER BY item.key LIMIT 1)
+     UNION ALL
+    (SELECT item.id FROM t JOIN item ON item.tenant_id = t.id AND item.space = 'locale' ORDER BY item.key LIMIT 1)),
+w AS MATERIALIZED (
+    SELECT id FROM i UNION SELECT group_id FROM a UNION SELECT group_id FROM vg UNION SELECT category_id FROM pc UNION SELECT id FROM f)
+SELECT 'tenant' AS fact, 0 AS a, 0 AS b, revision AS n, edition AS s, NULL::text AS u, false AS x, false AS y FROM t
+ UNION ALL
+SELECT 'subject', id, 0, 0, code, type, enabled, false FROM s
+ UNION ALL
+SELECT 'membership', subject_id, group_id, 0, NULL, NULL, false, false FROM m
+ UNION ALL
+SELECT 'group', id, 0, 0, code, NULL, private, false FROM g
+ UNION ALL
+SELECT 'subject_role', subject_id, role_id, 0, NULL, NULL, false, false FROM sr
+ UNION ALL
+SELECT 'role', role.id, 0, 0, role.code, NULL, false, false
+  FROM t CROSS JOIN (SELECT DISTINCT role_id FROM sr) AS held
+  JOIN role ON role.tenant_id = t.id AND role.id = held.role_id
+ UNION ALL
+SELECT 'role_permission', granted.role_id, 0, 0, granted.permission, NULL, false, false
+  FROM t CROSS JOIN (SELECT DISTINCT role_id FROM sr) AS held
+  JOIN role_permission AS granted ON granted.tenant_id = t.id AND granted.role_id = held.role_id
+ UNION ALL
+SELECT 'scope', app_scope.subject_id, 0, 0, app_scope.scope, NULL, false, false
+  FROM t CROSS JOIN s
+  JOIN app_scope ON app_scope.tenant_id = t.id AND app_scope.subject_id = s.id
+ UNION ALL
+SELECT 'item', item.id, 0, 0, item.code, item.type, false, false
+  FROM t CROSS JOIN w
+  JOIN item ON item.tenant_id = t.id AND item.id = w.id
+ UNION ALL
+SELECT 'first', f.id, 0, 0, NULL, NULL, false, false FROM f
+ UNION ALL
+SELECT 'attribute', group_id, 0, 0, code, NULL, scopable, localizable FROM a
+ UNION ALL
+SELECT 'grid_view', id, 0, 0, code, NULL, false, false FROM v
+ UNION ALL
+SELECT 'grid_view_group', grid_view_id, group_id, 0, NULL, NULL, false, false FROM vg
+ UNION ALL
+SELECT 'product', id, parent_id, 0, code, NULL, model, false FROM p
+ UNION ALL
+SELECT 'product_category', product_id, category_id, 0, NULL, NULL, false, false FROM pc
+ UNION ALL
+SELECT 'right', g.id, w.id, access_right.level, NULL, NULL, false, false
+  FROM t CROSS JOIN g CROSS JOIN w
+  JOIN access_right ON access_right.tenant_id = t.id AND access_right.group_id = g.id AND access_right.item_id = w.id
+ UNION ALL
+SELECT 'highest', g.id, 0, bit_or(access_right.level), NULL, item.type, false, false
+  FROM t CROSS JOIN g
+  JOIN item ON item.tenant_id = t.id AND item.space IN ('channel', 'locale')
+  JOIN access_right ON access_right.tenant_id = t.id AND access_right.group_id = g.id AND access_right.item_id = item.id
+ GROUP BY g.id, item.type

@@ -1,0 +1,94 @@
+use crate::domain::{Code, Edition, Revision};
+
+use super::{Store, StoreError, Transaction};
+
+/// The number of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TenantId(pub i32);
+
+/// A stored tenant.
+#[derive(Clone, Debug)]
+pub struct TenantRow {
+    /// Its number.
+    pub id: TenantId,
+    /// Its code as it was first written.
+    pub code: Code,
+    /// Its edition.
+    pub edition: Edition,
+    /// Its count of committed writes.
+    pub revision: Revision,
+}
+
+/// A tenant whose row this transaction has locked: no other write of it can
+/// commit before.
+#[derive(Clone, Debug)]
+pub struct LockedTenant {
+    /// The row.
+    pub tenant: TenantRow,
+    /// The last number given to anything but products and models.
+    pub last_id: i32,
+    /// The last number given to a product or model.
+    pub last_product_id: i32,
+    /// The hash of its last write; empty before the first.
+    pub audit_hash: Vec<u8>,
+}
+
+impl Store {
+    /// Looks up a tenant by its code; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn find_tenant(&self, code: &Code) -> Result<Option<TenantRow>, StoreError> {
+        const SQL: &str = "-- find_tenant
+            SELECT id, code, edition, revision
+              FROM tenant
+             WHERE key = $1";
+        let rows = self.query("find_tenant", SQL, &[&code.folded()]).await?;
+        rows.first()
+            .map(|row| tenant("find_tenant", row))
+            .transpose()
+    }
+}
+
+impl Transaction<'_> {
+    /// Looks up a tenant by its code and locks its row until the transaction
+    /// ends; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn lock_tenant(&self, code: &Code) -> Result<Option<LockedTenant>, StoreError> {
+        const SQL: &str = "-- lock_tenant
+            SELECT id, code, edition, revision, last_id, last_product_id, audit_hash
+              FROM tenant
+             WHERE key = $1
+               FOR NO KEY UPDATE";
+        let rows = self.query("lock_tenant", SQL, &[&code.folded()]).await?;
+        let locked = rows.first().map(|row| {
+            Ok(LockedTenant {
+                tenant: tenant("lock_tenant", row)?,
+                last_id: row.get("last_id"),
+                last_product_id: row.get("last_product_id"),
+                audit_hash: row.get("audit_hash"),
+            })
+        });
+        locked.transpose()
+    }
+}
+
+fn tenant(statement: &'static str, row: &tokio_postgres::Row) -> Result<TenantRow, StoreError> {
+    let corrupt = |message: String| StoreError::CorruptRow { statement, message };
+    let code: &str = row.get("code");
+    let edition: &str = row.get("edition");
+    Ok(TenantRow {
+        id: TenantId(row.get("id")),
+        code: code
+            .parse()
+            .map_err(|error| corrupt(format!("code {error}")))?,
+        edition: edition
+            .parse()
+            .map_err(|_| corrupt(format!("edition `{edition}`")))?,
+        revision: super::facts::revision(row.get("revision")),
+    })
+}
