@@ -23,6 +23,9 @@ pub enum CliError {
     /// An option was given that only makes sense with a resource.
     #[error("{0} needs a RESOURCE")]
     NeedsResource(&'static str),
+    /// A line of the demonstration is no `check`.
+    #[error("`{0}` is no question")]
+    Line(String),
     /// There is nothing to import.
     #[error("no CSV files in `{0}`")]
     NoFiles(PathBuf),
