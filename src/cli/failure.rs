@@ -89,7 +89,10 @@ impl Refusal {
             reason: details
                 .error_info()
                 .map_or_else(String::new, |info| info.reason.clone()),
-            message: status.message().to_owned(),
+            message: match status.message() {
+                "" => status.code().description().to_owned(),
+                message => message.to_owned(),
+            },
             fields: violations
                 .unwrap_or_default()
                 .iter()
@@ -110,7 +113,8 @@ impl fmt::Display for Refusal {
         } else {
             write!(f, " ({}, {})", self.code, self.reason)?;
         }
-        for problem in &self.fields {
+        let told = |problem: &&FieldProblem| !self.message.contains(&problem.message);
+        for problem in self.fields.iter().filter(told) {
             write!(f, "\n  {}: {}", problem.field, problem.message)?;
         }
         Ok(())
@@ -162,6 +166,23 @@ mod tests {
             CliError::from(status).to_string(),
             "the request is not valid (INVALID_ARGUMENT, INVALID_REQUEST)\n  \
              subject.type: `person` is not a type"
+        );
+    }
+
+    #[test]
+    fn a_field_that_the_sentence_tells_of_is_not_told_twice() {
+        let refusal = Refusal {
+            code: "INVALID_ARGUMENT",
+            reason: "INVALID_REQUEST".to_owned(),
+            message: "action: is empty".to_owned(),
+            fields: vec![FieldProblem {
+                field: "action".to_owned(),
+                message: "is empty".to_owned(),
+            }],
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "action: is empty (INVALID_ARGUMENT, INVALID_REQUEST)"
         );
     }
 
