@@ -15,3 +15,4 @@ mod support;
 
 mod examples;
 mod random;
+mod remedies;
