@@ -77,13 +77,14 @@ impl FileReader {
         if let Some(record) = self.records.finish()? {
             self.rows.take(record, batch)?;
         }
-        match self.rows.header {
-            Some(_) => Ok(()),
-            None => {
-                let needed = header::no_key(&self.rows.layout);
-                Err(broken(0, format!("the file is empty: {needed}")))
-            }
+        if self.rows.header.is_some() {
+            return Ok(());
         }
+        let needed = header::needed(&self.rows.layout);
+        Err(broken(
+            0,
+            format!("the file is empty; its header needs {needed}"),
+        ))
     }
 
     fn refuse(&mut self, broken: Broken, batch: &mut Batch) {

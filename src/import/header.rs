@@ -39,7 +39,8 @@ impl Header {
         }
         let place = |name: &str| names.iter().position(|found| *found == name);
         let Some(key) = layout.keys.iter().find(|name| place(name).is_some()) else {
-            return Err(broken(record.line, no_key(layout)));
+            let message = format!("the header has no key column; it needs {}", needed(layout));
+            return Err(broken(record.line, message));
         };
         let missing: Vec<&str> = layout.required().filter(|n| place(n).is_none()).collect();
         if !missing.is_empty() {
@@ -66,17 +67,17 @@ impl Header {
     }
 }
 
-/// Says which columns a file without a key column, or without any, needs.
-pub(super) fn no_key(layout: &Layout) -> String {
-    let mut needed = listed(layout.keys, "or");
+/// The columns that a header must have.
+pub(super) fn needed(layout: &Layout) -> String {
+    let keys = listed(layout.keys, "or");
     let others: Vec<&str> = layout
         .required()
         .filter(|name| !layout.keys.contains(name))
         .collect();
-    if !others.is_empty() {
-        needed = format!("{needed}; and {}", listed(&others, "and"));
+    if others.is_empty() {
+        return keys;
     }
-    format!("the header has no key column; it needs {needed}")
+    format!("{keys}; and {}", listed(&others, "and"))
 }
 
 fn known(layout: &Layout) -> Vec<&'static str> {
@@ -91,8 +92,8 @@ fn known(layout: &Layout) -> Vec<&'static str> {
 /// Columns without a name may be there often: spreadsheets leave them behind.
 fn find_twice<'a>(names: &[&'a str]) -> Option<&'a str> {
     let mut seen = HashSet::new();
-    let mut named = names.iter().filter(|name| !name.is_empty());
-    named.find(|name| !seen.insert(**name)).copied()
+    let mut spelled = names.iter().filter(|name| !name.is_empty());
+    spelled.find(|name| !seen.insert(**name)).copied()
 }
 
 fn warnings(names: &[&str], known: &[&'static str]) -> Vec<String> {

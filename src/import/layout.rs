@@ -62,6 +62,12 @@ pub(super) const SELECTIONS: [SelectionColumn; 7] = [
     ),
 ];
 
+const CODE: &[&str] = &["code"];
+const PRODUCT_KEYS: &[&str] = &["sku", "identifier", "code", "uuid"];
+const ROLE_COLUMNS: &[&str] = &["label", "audience", "permissions"];
+const SUBJECT_COLUMNS: &[&str] = &["groups", "enabled"];
+const VALUE_FLAGS: &[&str] = &["localizable", "scopable"];
+
 const ITEM_LEVELS: LevelColumns = &[
     ("view_items", Level::View),
     ("edit_items", Level::Edit),
@@ -86,41 +92,23 @@ impl Layout {
     pub(super) fn of(file: ImportFile) -> Self {
         match file {
             ImportFile::UserGroups => layout(&["code", "name"], &["name"], &[], Shape::UserGroup),
-            ImportFile::UserRoles => {
-                let optional = &["label", "audience", "permissions"];
-                layout(&["role"], &[], optional, Shape::Role)
-            }
-            ImportFile::Users => layout(
-                &["username"],
-                &["roles"],
-                &["groups", "enabled"],
-                Shape::User,
-            ),
-            ImportFile::Connections => layout(
-                &["code"],
-                &["roles"],
-                &["groups", "enabled"],
-                Shape::Connection,
-            ),
+            ImportFile::UserRoles => layout(&["role"], &[], ROLE_COLUMNS, Shape::Role),
+            ImportFile::Users => layout(&["username"], &["roles"], SUBJECT_COLUMNS, Shape::User),
+            ImportFile::Connections => layout(CODE, &["roles"], SUBJECT_COLUMNS, Shape::Connection),
             ImportFile::Locales => items(ItemKind::Locale),
             ImportFile::AttributeGroups => items(ItemKind::AttributeGroup),
             ImportFile::AssetFamilies => items(ItemKind::AssetFamily),
             ImportFile::ReferenceEntities => items(ItemKind::ReferenceEntity),
             ImportFile::ImportProfiles => items(ItemKind::ImportProfile),
             ImportFile::ExportProfiles => items(ItemKind::ExportProfile),
-            ImportFile::Categories => layout(&["code"], &["parent"], &[], Shape::Category),
-            ImportFile::Channels => layout(&["code"], &[], &["tree", "locales"], Shape::Channel),
-            ImportFile::Attributes => {
-                let optional = &["localizable", "scopable"];
-                layout(&["code"], &["group"], optional, Shape::Attribute)
-            }
-            ImportFile::JobProfiles => layout(&["code"], &["type"], &[], Shape::JobProfile),
-            ImportFile::GridViews => layout(&["code"], &["attribute_groups"], &[], Shape::GridView),
-            ImportFile::ProductModels => products(&["code"], ProductKind::Model),
-            ImportFile::Products => {
-                products(&["sku", "identifier", "code", "uuid"], ProductKind::Product)
-            }
-            ImportFile::Apps => layout(&["code"], &["scopes"], &[], Shape::App),
+            ImportFile::Categories => layout(CODE, &["parent"], &[], Shape::Category),
+            ImportFile::Channels => layout(CODE, &[], &["tree", "locales"], Shape::Channel),
+            ImportFile::Attributes => layout(CODE, &["group"], VALUE_FLAGS, Shape::Attribute),
+            ImportFile::JobProfiles => layout(CODE, &["type"], &[], Shape::JobProfile),
+            ImportFile::GridViews => layout(CODE, &["attribute_groups"], &[], Shape::GridView),
+            ImportFile::ProductModels => products(CODE, ProductKind::Model),
+            ImportFile::Products => products(PRODUCT_KEYS, ProductKind::Product),
+            ImportFile::Apps => layout(CODE, &["scopes"], &[], Shape::App),
             ImportFile::CategoryAccesses => {
                 accesses(&["category"], ItemKind::Category, ITEM_LEVELS)
             }
@@ -188,7 +176,7 @@ const fn layout(
 }
 
 const fn items(kind: ItemKind) -> Layout {
-    layout(&["code"], &[], &[], Shape::Item(kind))
+    layout(CODE, &[], &[], Shape::Item(kind))
 }
 
 const fn products(keys: &'static [&'static str], kind: ProductKind) -> Layout {

@@ -2,6 +2,7 @@
 
 mod entries;
 mod faults;
+mod rights;
 
 use proptest::{collection::vec, prelude::*};
 use strum::IntoEnumIterator;

@@ -14,4 +14,11 @@
 mod support;
 
 mod examples;
+mod items;
+mod levels;
+mod permissions;
+mod products;
 mod random;
+mod remedies;
+mod subjects;
+mod values;

@@ -111,15 +111,14 @@ impl Case<'_> {
 
     /// Rules 2.2 and 5.5, then the implications of rules 2.3.
     fn permissions_held(&self) -> PermissionSet {
-        let mut held: Vec<PermissionId> = self.permissions_granted();
+        let mut held: PermissionSet = self.permissions_granted().into_iter().collect();
         loop {
             let implied = CATALOGUE.permissions().iter().find(|permission| {
-                let mut by = permission.implied_by.iter();
-                !held.contains(&permission.id) && by.any(|other| held.contains(&other))
+                !held.contains(permission.id) && permission.implied_by.intersects(&held)
             });
             match implied {
-                Some(permission) => held.push(permission.id),
-                None => return held.into_iter().collect(),
+                Some(permission) => held.insert(permission.id),
+                None => return held,
             }
         }
     }

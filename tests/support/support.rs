@@ -9,6 +9,7 @@ mod building;
 mod entropy;
 mod facts;
 mod files;
+mod grants;
 mod random_question;
 mod random_world;
 pub(crate) mod reference;
@@ -18,6 +19,7 @@ pub(crate) use self::{
     ask::{Ask, ask, assert_answers, subject, told},
     building::Specific,
     entropy::{Entropy, entropy},
+    grants::{codes, cost},
     random_question::random_question,
     random_world::{random_importable_world, random_world},
     world::{Attribute, Member, Product, Role, World, code, item},

@@ -2,6 +2,191 @@ use super::*;
 
 type Refused = (u64, String, String);
 
+/// File, content, line, column, part of the message.
+const BAD_ROWS: [(&str, &str, u64, &str, &str); 15] = [
+    (
+        "users.csv",
+        "username;roles\n;R",
+        2,
+        "username",
+        "the cell is empty; a code is 1 to 255 bytes",
+    ),
+    (
+        "users.csv",
+        "username;roles\n\nu;\"R,a\tb\"",
+        3,
+        "roles",
+        "`a\\tb` holds the control character",
+    ),
+    (
+        "users.csv",
+        "username;roles;enabled\nu;R;maybe",
+        2,
+        "enabled",
+        "`maybe` is neither yes nor no; allowed are `1`,",
+    ),
+    (
+        "users.csv",
+        "username;roles;groups\nu;R;\"a\n\"",
+        2,
+        "groups",
+        "`a\\n` holds the control character",
+    ),
+    (
+        "attributes.csv",
+        "code;group\na;",
+        2,
+        "group",
+        "the cell is empty",
+    ),
+    (
+        "attributes.csv",
+        "code;group;scopable\na;b;2",
+        2,
+        "scopable",
+        "`2` is neither",
+    ),
+    (
+        "categories.csv",
+        "code;parent\na;b\nc",
+        3,
+        "",
+        "the row has 1 cells; the header has 2",
+    ),
+    (
+        "categories.csv",
+        "code;parent\na;b;",
+        2,
+        "",
+        "the row has 3 cells; the header has 2",
+    ),
+    (
+        "user_roles.csv",
+        "role;audience\nR;app",
+        2,
+        "audience",
+        "`app` is no audience; allowed are `user`",
+    ),
+    (
+        "user_roles.csv",
+        "role;permissions\nR;*,product.fly",
+        2,
+        "permissions",
+        "`product.fly` is no permission; allowed are",
+    ),
+    (
+        "user_groups.csv",
+        "code;name\ng;\"a\nb\"",
+        2,
+        "name",
+        "`a\\nb` holds the control character",
+    ),
+    (
+        "job_profiles.csv",
+        "code;type\nj;mass_edit",
+        2,
+        "type",
+        "`mass_edit` tells no kind of profile; a type holds",
+    ),
+    (
+        "job_profiles.csv",
+        "code;type\nj;import_export",
+        2,
+        "type",
+        "`import_export` tells no kind",
+    ),
+    (
+        "locale_accesses.csv",
+        "locale;view_products;edit_products\nl;a;\"b\x01\"",
+        2,
+        "edit_products",
+        "`b\\u{1}` holds",
+    ),
+    (
+        "apps.csv",
+        "code;scopes;trees_own\na;;\"*,\x01\"",
+        2,
+        "trees_own",
+        "`\\u{1}` holds",
+    ),
+];
+
+/// File, content, line, part of the message.
+const BAD_FILES: [(&str, &[u8], u64, &str); 17] = [
+    (
+        "products.csv",
+        b"",
+        0,
+        "the file is empty; its header needs `sku`, `identifier`, `code` or `uuid`",
+    ),
+    ("products.csv", b"\n \n", 0, "the file is empty"),
+    (
+        "products.csv",
+        b"SKU\nhat",
+        1,
+        "it needs `sku`, `identifier`, `code` or `uuid`",
+    ),
+    (
+        "users.csv",
+        b"\nname;roles",
+        2,
+        "it needs `username`; and `roles`",
+    ),
+    ("user_groups.csv", b"label", 1, "it needs `code` or `name`"),
+    ("user_groups.csv", b"code", 1, "the header lacks `name`"),
+    ("categories.csv", b"code\na", 1, "the header lacks `parent`"),
+    (
+        "users.csv",
+        b"username;groups",
+        1,
+        "the header lacks `roles`",
+    ),
+    (
+        "product_category_accesses.csv",
+        b"category;edit_items",
+        1,
+        "the header lacks `view_items` and `own_items`",
+    ),
+    (
+        "job_profile_accesses.csv",
+        b"job_profile;edit_job_profile",
+        1,
+        "the header lacks `execute_job_profile`",
+    ),
+    ("apps.csv", b"code", 1, "the header lacks `scopes`"),
+    (
+        "locales.csv",
+        b"code;x;x",
+        1,
+        "the column `x` is there twice",
+    ),
+    (
+        "locales.csv",
+        b"code\na\n\"b\"c\nd",
+        3,
+        "text follows a closing quote",
+    ),
+    (
+        "locales.csv",
+        b"code\na\nb\"\nd",
+        3,
+        "a quote stands inside a cell",
+    ),
+    (
+        "locales.csv",
+        b"code\na\n\n\"b\nc\n",
+        4,
+        "the file ends inside a quoted cell",
+    ),
+    ("locales.csv", b"code\na\n\xe9t\xe9\nb", 3, "not UTF-8"),
+    (
+        "locales.csv",
+        b"code\ra\r",
+        1,
+        "a carriage return stands without a line feed",
+    ),
+];
+
 fn refused(file: &str, content: &[u8]) -> (Vec<Refused>, bool) {
     let finished = read_pieces(&[(file, content)]);
     let refused = finished.batch.refused.into_iter();
@@ -14,115 +199,7 @@ fn refused(file: &str, content: &[u8]) -> (Vec<Refused>, bool) {
 
 #[test]
 fn a_bad_row_is_refused_with_line_and_column_and_what_is_allowed() {
-    let cases = [
-        // file, content, line, column, part of the message
-        (
-            "users.csv",
-            "username;roles\n;R",
-            2,
-            "username",
-            "the cell is empty; a code is 1 to 255 bytes",
-        ),
-        (
-            "users.csv",
-            "username;roles\n\nu;\"R,a\tb\"",
-            3,
-            "roles",
-            "`a\\tb` holds the control character",
-        ),
-        (
-            "users.csv",
-            "username;roles;enabled\nu;R;maybe",
-            2,
-            "enabled",
-            "`maybe` is neither yes nor no; allowed are `1`,",
-        ),
-        (
-            "users.csv",
-            "username;roles;groups\nu;R;\"a\n\"",
-            2,
-            "groups",
-            "`a\\n` holds the control character",
-        ),
-        (
-            "attributes.csv",
-            "code;group\na;",
-            2,
-            "group",
-            "the cell is empty",
-        ),
-        (
-            "attributes.csv",
-            "code;group;scopable\na;b;2",
-            2,
-            "scopable",
-            "`2` is neither",
-        ),
-        (
-            "categories.csv",
-            "code;parent\na;b\nc",
-            3,
-            "",
-            "the row has 1 cells; the header has 2",
-        ),
-        (
-            "categories.csv",
-            "code;parent\na;b;",
-            2,
-            "",
-            "the row has 3 cells; the header has 2",
-        ),
-        (
-            "user_roles.csv",
-            "role;audience\nR;app",
-            2,
-            "audience",
-            "`app` is no audience; allowed are `user`",
-        ),
-        (
-            "user_roles.csv",
-            "role;permissions\nR;*,product.fly",
-            2,
-            "permissions",
-            "`product.fly` is no permission; allowed are",
-        ),
-        (
-            "user_groups.csv",
-            "code;name\ng;\"a\nb\"",
-            2,
-            "name",
-            "`a\\nb` holds the control character",
-        ),
-        (
-            "job_profiles.csv",
-            "code;type\nj;mass_edit",
-            2,
-            "type",
-            "`mass_edit` tells no kind of profile; a type holds",
-        ),
-        (
-            "job_profiles.csv",
-            "code;type\nj;import_export",
-            2,
-            "type",
-            "`import_export` tells no kind",
-        ),
-        (
-            "locale_accesses.csv",
-            "locale;view_products;edit_products\nl;a;\"b\x01\"",
-            2,
-            "edit_products",
-            "`b\\u{1}` holds",
-        ),
-        (
-            "apps.csv",
-            "code;scopes;trees_own\na;;\"*,\x01\"",
-            2,
-            "trees_own",
-            "`\\u{1}` holds",
-        ),
-    ];
-    for (file, content, line, column, message) in cases {
+    for (file, content, line, column, message) in BAD_ROWS {
         let (found, fatal) = refused(file, content.as_bytes());
         let [(at, of, said)] = found.as_slice() else {
             panic!("{content}: {found:?}");
@@ -138,81 +215,7 @@ fn a_bad_row_is_refused_with_line_and_column_and_what_is_allowed() {
 
 #[test]
 fn a_bad_file_is_refused_as_a_whole() {
-    let cases: [(&str, &[u8], u64, &str); 17] = [
-        (
-            "products.csv",
-            b"",
-            0,
-            "the file is empty: the header has no key column; it needs `sku`, `identifier`, `code` or `uuid`",
-        ),
-        ("products.csv", b"\n \n", 0, "the file is empty"),
-        (
-            "products.csv",
-            b"SKU\nhat",
-            1,
-            "it needs `sku`, `identifier`, `code` or `uuid`",
-        ),
-        (
-            "users.csv",
-            b"\nname;roles",
-            2,
-            "it needs `username`; and `roles`",
-        ),
-        ("user_groups.csv", b"label", 1, "it needs `code` or `name`"),
-        ("user_groups.csv", b"code", 1, "the header lacks `name`"),
-        ("categories.csv", b"code\na", 1, "the header lacks `parent`"),
-        (
-            "users.csv",
-            b"username;groups",
-            1,
-            "the header lacks `roles`",
-        ),
-        (
-            "product_category_accesses.csv",
-            b"category;edit_items",
-            1,
-            "the header lacks `view_items` and `own_items`",
-        ),
-        (
-            "job_profile_accesses.csv",
-            b"job_profile;edit_job_profile",
-            1,
-            "the header lacks `execute_job_profile`",
-        ),
-        ("apps.csv", b"code", 1, "the header lacks `scopes`"),
-        (
-            "locales.csv",
-            b"code;x;x",
-            1,
-            "the column `x` is there twice",
-        ),
-        (
-            "locales.csv",
-            b"code\na\n\"b\"c\nd",
-            3,
-            "text follows a closing quote",
-        ),
-        (
-            "locales.csv",
-            b"code\na\nb\"\nd",
-            3,
-            "a quote stands inside a cell",
-        ),
-        (
-            "locales.csv",
-            b"code\na\n\n\"b\nc\n",
-            4,
-            "the file ends inside a quoted cell",
-        ),
-        ("locales.csv", b"code\na\n\xe9t\xe9\nb", 3, "not UTF-8"),
-        (
-            "locales.csv",
-            b"code\ra\r",
-            1,
-            "a carriage return stands without a line feed",
-        ),
-    ];
-    for (file, content, line, message) in cases {
+    for (file, content, line, message) in BAD_FILES {
         let (found, fatal) = refused(file, content);
         let shown = content.escape_ascii();
         let [(at, of, said)] = found.as_slice() else {

@@ -125,13 +125,13 @@ impl Case<'_> {
         while let Some(code) = above {
             let kind = ProductKind::Model;
             let model = ProductRef { kind, code };
-            if visited.contains(&model) {
-                break; // each once
-            }
             let Some(stored) = self.world.products.get(&model) else {
                 categories.insert(None);
                 break;
             };
+            if visited.contains(&model) {
+                break; // each once
+            }
             let codes = stored.categories.iter().cloned();
             categories.extend(codes.map(|code| self.known_category(code)));
             above = stored.parent.clone();
