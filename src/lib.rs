@@ -1,7 +1,14 @@
 //! Decides who may do what in a product-information-management platform.
 
 pub mod admin;
+pub mod cli;
 pub mod domain;
+pub mod embedded;
+pub mod engine;
+pub mod import;
 pub mod pb;
+pub mod rpc;
+pub mod run;
+pub mod server;
 pub mod store;
 pub mod telemetry;

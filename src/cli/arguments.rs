@@ -1,0 +1,392 @@
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap_complete::Shell;
+use secrecy::SecretString;
+
+use super::{
+    names::{Categories, ResourceName, SubjectName},
+    report::Output,
+};
+use crate::domain::Code;
+
+/// Decides who may do what in a product-information-management platform.
+///
+/// Every option is also an environment variable: `--listen` is
+/// `PIM_AUTHZ_LISTEN`. Exit status: 0 allowed or done, 1 denied, 2 error.
+#[derive(Debug, Parser)]
+#[command(name = "pim-authz", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value a process, and clap flattens no boxed one"
+)]
+pub enum Command {
+    /// Answer questions over gRPC, until Ctrl-C or SIGTERM.
+    Serve(ServeArguments),
+    /// Serve a small world to try things out, on a private PostgreSQL.
+    Demo(DemoArguments),
+    /// Bring a database up to date, as its owner.
+    Migrate(MigrateArguments),
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// The commands that ask a running server.
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// The commands that ask a running server.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Import a directory of the PIM's CSV files, whole or not at all.
+    Import(ImportArguments),
+    /// Ask whether a subject may do something.
+    Check {
+        /// What is asked.
+        #[command(flatten)]
+        question: QuestionArguments,
+        /// Whom to ask.
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Ask as `check` does, and show why and what would change the answer.
+    Explain {
+        /// What is asked.
+        #[command(flatten)]
+        question: QuestionArguments,
+        /// Whom to ask.
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// List what a subject may do: with a resource on it, without one at all.
+    ListActions {
+        /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
+        subject: SubjectName,
+        /// What it is about: `product:hat`.
+        resource: Option<ResourceName>,
+        /// What of the resource is meant.
+        #[command(flatten)]
+        context: ContextArguments,
+        /// Whom to ask.
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+}
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// The address to answer gRPC on.
+    #[arg(long, env = "PIM_AUTHZ_LISTEN", default_value = "127.0.0.1:50051")]
+    pub listen: SocketAddr,
+    /// The database to work on; without one a private PostgreSQL is started.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        conflicts_with = "data_dir"
+    )]
+    pub database_url: Option<SecretString>,
+    /// Where the private PostgreSQL keeps its files [default: ./.pim-authz, for
+    /// root /var/lib/pim-authz].
+    #[arg(long, env = "PIM_AUTHZ_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The tenant that is meant where a question names none.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_DEFAULT_TENANT",
+        value_name = "CODE",
+        default_value = "default"
+    )]
+    pub default_tenant: Code,
+    /// Whether to answer from memory. This release reads the database for
+    /// every question.
+    #[arg(long, env = "PIM_AUTHZ_CACHE", value_enum, default_value_t = CacheMode::Off)]
+    pub cache: CacheMode,
+    /// Bring the database up to date first, as `migrate` does. A private
+    /// PostgreSQL always is.
+    #[arg(long, env = "PIM_AUTHZ_MIGRATE", value_parser = BoolishValueParser::new())]
+    pub migrate: bool,
+}
+
+/// Whether to answer from memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CacheMode {
+    /// From memory, where that is current; not served by this release.
+    On,
+    /// From the database, for every question.
+    Off,
+}
+
+/// How to run the demonstration.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// The address to answer gRPC on.
+    #[arg(long, env = "PIM_AUTHZ_LISTEN", default_value = "127.0.0.1:50051")]
+    pub listen: SocketAddr,
+    /// Where the private PostgreSQL keeps its files [default: ./.pim-authz, for
+    /// root /var/lib/pim-authz].
+    #[arg(long, env = "PIM_AUTHZ_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// What to bring up to date.
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// The database, as its owner.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database_url: SecretString,
+}
+
+/// Whom to ask, and how to show the answer.
+#[derive(Clone, Debug, Args)]
+pub struct ServerArguments {
+    /// The server to ask.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_SERVER",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:50051"
+    )]
+    pub server: String,
+    /// The tenant that is meant.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_TENANT",
+        value_name = "CODE",
+        default_value = "default"
+    )]
+    pub tenant: String,
+    /// Tables for people, or one JSON document for programs.
+    #[arg(long, env = "PIM_AUTHZ_OUTPUT", value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// One question.
+#[derive(Clone, Debug, Args)]
+pub struct QuestionArguments {
+    /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
+    pub subject: SubjectName,
+    /// A permission such as `product.create`, or a level action such as `view`.
+    pub action: String,
+    /// What it is about: `product:hat`. Without one: the permission alone.
+    pub resource: Option<ResourceName>,
+    /// What of the resource is meant.
+    #[command(flatten)]
+    pub context: ContextArguments,
+}
+
+/// What of a resource is meant, and what is said about it.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ContextArguments {
+    /// The channel that is meant.
+    #[arg(long, env = "PIM_AUTHZ_CHANNEL", value_name = "CODE")]
+    pub channel: Option<String>,
+    /// The locale that is meant.
+    #[arg(long, env = "PIM_AUTHZ_LOCALE", value_name = "CODE")]
+    pub locale: Option<String>,
+    /// The attribute whose value is meant.
+    #[arg(long, env = "PIM_AUTHZ_ATTRIBUTE", value_name = "CODE")]
+    pub attribute: Option<String>,
+    /// The attribute group, in place of the attribute's own or alone.
+    #[arg(long, env = "PIM_AUTHZ_ATTRIBUTE_GROUP", value_name = "CODE")]
+    pub attribute_group: Option<String>,
+    /// The product's categories, in place of the stored ones: `a,b`; empty:
+    /// none.
+    #[arg(long, env = "PIM_AUTHZ_CATEGORIES", value_name = "CODES")]
+    pub categories: Option<Categories>,
+    /// The product's parent, in place of the stored one (empty: none); the
+    /// family or entity of an asset or record.
+    #[arg(long, env = "PIM_AUTHZ_PARENT", value_name = "CODE")]
+    pub parent: Option<String>,
+}
+
+/// What to import, and how.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArguments {
+    /// The directory of CSV files.
+    pub dir: PathBuf,
+    /// The tenant's edition; needed when the tenant is new.
+    #[arg(long, env = "PIM_AUTHZ_EDITION", value_enum)]
+    pub edition: Option<EditionArgument>,
+    /// Say what would change, and change nothing.
+    #[arg(long, env = "PIM_AUTHZ_DRY_RUN", value_parser = BoolishValueParser::new())]
+    pub dry_run: bool,
+    /// Leave refused rows out instead of refusing the import.
+    #[arg(long, env = "PIM_AUTHZ_SKIP_BAD_ROWS", value_parser = BoolishValueParser::new())]
+    pub skip_bad_rows: bool,
+    /// Remove what the files do not name; not served by this release.
+    #[arg(long, env = "PIM_AUTHZ_PRUNE", value_parser = BoolishValueParser::new())]
+    pub prune: bool,
+    /// Write the refused rows to a file, as JSON lines.
+    #[arg(long, env = "PIM_AUTHZ_REPORT", value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Who imports, for the audit log [default: user:$USER].
+    #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
+    pub actor: Option<String>,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// The edition of a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EditionArgument {
+    /// Access rights count.
+    Enterprise,
+    /// Access rights do not count.
+    Growth,
+    /// Access rights do not count.
+    Community,
+}
+
+impl ClientCommand {
+    /// Whom it asks.
+    #[must_use]
+    pub fn server(&self) -> &ServerArguments {
+        match self {
+            Self::Import(arguments) => &arguments.server,
+            Self::Check { server, .. }
+            | Self::Explain { server, .. }
+            | Self::ListActions { server, .. } => server,
+        }
+    }
+}
+
+impl ContextArguments {
+    /// Whether anything was said that only a resource can have.
+    pub(super) fn needs_resource(&self) -> Option<&'static str> {
+        let said = [
+            ("--channel", self.channel.is_some()),
+            ("--locale", self.locale.is_some()),
+            ("--attribute", self.attribute.is_some()),
+            ("--attribute-group", self.attribute_group.is_some()),
+            ("--categories", self.categories.is_some()),
+            ("--parent", self.parent.is_some()),
+        ];
+        said.into_iter().find_map(|(name, is)| is.then_some(name))
+    }
+}
+
+/// The completion script of a shell.
+#[must_use]
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "pim-authz", &mut script);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_is_an_environment_variable_of_its_name() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                let Some(long) = argument.get_long() else {
+                    continue;
+                };
+                if matches!(long, "help" | "version") {
+                    continue;
+                }
+                let wanted = format!("PIM_AUTHZ_{}", long.to_uppercase().replace('-', "_"));
+                let found = argument.get_env().map(|name| name.to_string_lossy());
+                assert_eq!(found.as_deref(), Some(wanted.as_str()), "--{long}");
+            }
+        }
+    }
+
+    #[test]
+    fn serve_needs_nothing_said() {
+        let Ok(Command::Serve(serve)) = parse("pim-authz serve") else {
+            panic!("does not parse");
+        };
+        assert_eq!(serve.listen, "127.0.0.1:50051".parse().unwrap());
+        assert_eq!(serve.default_tenant.as_str(), "default");
+        assert_eq!(serve.cache, CacheMode::Off);
+        assert!(serve.database_url.is_none() && serve.data_dir.is_none() && !serve.migrate);
+    }
+
+    #[test]
+    fn a_database_and_a_data_directory_exclude_each_other() {
+        let error = parse("pim-authz serve --database-url postgresql://x/y --data-dir d");
+        assert_eq!(error.unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn a_database_url_is_never_shown() {
+        let serve = parse("pim-authz serve --database-url postgresql://u:hidden@x/y").unwrap();
+        assert!(!format!("{serve:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn present_and_empty_is_not_absent() {
+        // Options, the categories joined, the parent.
+        let cases = [
+            ("", None, None),
+            ("--categories= --parent=", Some(""), Some("")),
+            ("--categories a,b", Some("a b"), None),
+            ("--categories a --parent m", Some("a"), Some("m")),
+        ];
+        for (options, categories, parent) in cases {
+            let line = format!("pim-authz check user:julia view product:hat {options}");
+            let Ok(Command::Client(ClientCommand::Check { question, .. })) = parse(line.trim())
+            else {
+                panic!("{line}");
+            };
+            let found = question.context.categories.map(|found| found.0.join(" "));
+            assert_eq!(found.as_deref(), categories, "{line}");
+            assert_eq!(question.context.parent.as_deref(), parent, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_ends_with_status_2() {
+        let cases = [
+            "pim-authz",
+            "pim-authz check user:julia",
+            "pim-authz check julia view",
+            "pim-authz serve --cache maybe",
+            "pim-authz import",
+            "pim-authz import d --edition free",
+            "pim-authz migrate --nothing",
+        ];
+        for line in cases {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_shell_gets_a_script_that_knows_the_commands() {
+        for shell in Shell::value_variants() {
+            let script = String::from_utf8(completions(*shell)).unwrap();
+            assert!(script.contains("list-actions"), "{shell}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `pim-authz import`: streams a directory of CSV files to a server, and tells
+//! what came of it.
+
+mod feed;
+mod progress;
+mod sources;
+mod summary;
+
+use std::{io, path::Path, pin::pin};
+
+use indicatif::ProgressBar;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, transport::Channel};
+
+pub use self::sources::SourceFile;
+
+use self::sources::Sources;
+use super::{Answer, CliError, ImportArguments, Refusal, arguments::EditionArgument, connect};
+use crate::pb::{self, import_catalog_response::Event, import_service_client::ImportServiceClient};
+
+/// The longest message of a server: a summary of a thousand refused rows.
+const LONGEST_ANSWER: usize = 64 << 20;
+/// How many pieces may wait to be sent.
+const PIECES_AT_HAND: usize = 4;
+
+/// What came of an import.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImportEnd {
+    /// What the server says about every file.
+    pub summary: pb::ImportSummary,
+    /// Why nothing was changed; `None`: it was applied, or would be.
+    pub refusal: Option<Refusal>,
+}
+
+/// Streams files to a server as one import.
+///
+/// # Errors
+///
+/// [`CliError`] when a file cannot be read, or the call ends without a summary.
+pub async fn import_files(
+    channel: Channel,
+    header: pb::ImportHeader,
+    files: Vec<SourceFile>,
+) -> Result<ImportEnd, CliError> {
+    send(channel, header, files, &ProgressBar::hidden()).await
+}
+
+pub(super) async fn run(arguments: &ImportArguments) -> Result<Answer, CliError> {
+    let sources = Sources::find(&arguments.dir)?;
+    let channel = connect(&arguments.server.server).await?;
+    let bar = progress::bar(sources.bytes);
+    let ended = send(channel, header(arguments), sources.files, &bar).await;
+    bar.finish_and_clear();
+    let mut end = ended?;
+    sources::add_ignored(&mut end.summary, sources.ignored);
+    if let Some(path) = &arguments.report {
+        write_report(path, &end.summary)?;
+    }
+    Ok(summary::show(&end, arguments))
+}
+
+fn header(arguments: &ImportArguments) -> pb::ImportHeader {
+    let edition = match arguments.edition {
+        None => pb::Edition::Unspecified,
+        Some(EditionArgument::Community) => pb::Edition::Community,
+        Some(EditionArgument::Growth) => pb::Edition::Growth,
+        Some(EditionArgument::Enterprise) => pb::Edition::Enterprise,
+    };
+    let actor = arguments.actor.clone().or_else(|| {
+        let user = std::env::var("USER").ok()?;
+        Some(format!("user:{user}")).filter(|_| !user.is_empty())
+    });
+    pb::ImportHeader {
+        tenant: arguments.server.tenant.clone(),
+        actor: actor.unwrap_or_default(),
+        idempotency_key: String::new(),
+        dry_run: arguments.dry_run,
+        edition: edition.into(),
+        skip_bad_rows: arguments.skip_bad_rows,
+        prune: arguments.prune,
+    }
+}
+
+async fn send(
+    channel: Channel,
+    header: pb::ImportHeader,
+    files: Vec<SourceFile>,
+    bar: &ProgressBar,
+) -> Result<ImportEnd, CliError> {
+    let (sender, receiver) = mpsc::channel(PIECES_AT_HAND);
+    let mut feeding = pin!(feed::feed(sender, header, files, bar));
+    let mut calling = pin!(call(channel, ReceiverStream::new(receiver), bar));
+    tokio::select! {
+        fed = &mut feeding => {
+            let end = calling.await;
+            // Only now may a failed feed let go of the stream (`feed::Failed`).
+            fed.map_err(|failed| failed.error)?;
+            end
+        }
+        // The server may end before it has everything.
+        end = &mut calling => end,
+    }
+}
+
+async fn call(
+    channel: Channel,
+    parts: ReceiverStream<pb::ImportCatalogRequest>,
+    bar: &ProgressBar,
+) -> Result<ImportEnd, CliError> {
+    let mut client = ImportServiceClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
+    let mut events = client.import_catalog(parts).await?.into_inner();
+    let mut told = None;
+    let status: Option<Status> = loop {
+        match events.message().await {
+            Ok(Some(response)) => match response.event {
+                Some(Event::Summary(summary)) => told = Some(summary),
+                Some(Event::Progress(done)) => progress::tell(bar, &done),
+                None => {}
+            },
+            Ok(None) => break None,
+            Err(status) => break Some(status),
+        }
+    };
+    match (told, status) {
+        (Some(summary), status) => Ok(ImportEnd {
+            summary,
+            refusal: status.as_ref().map(Refusal::parse),
+        }),
+        (None, Some(status)) => Err(status.into()),
+        (None, None) => Err(CliError::NoSummary),
+    }
+}
+
+/// Writes each refused row as a line of JSON; the file is empty if none was.
+fn write_report(path: &Path, summary: &pb::ImportSummary) -> Result<(), CliError> {
+    let lines: Result<Vec<String>, serde_json::Error> = summary::refused_rows(summary)
+        .map(|row| serde_json::to_string(&row))
+        .collect();
+    lines
+        .map_err(io::Error::other)
+        .and_then(|lines| {
+            let text: String = lines.into_iter().map(|line| line + "\n").collect();
+            std::fs::write(path, text)
+        })
+        .map_err(|cause| CliError::File {
+            what: "write",
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+use std::path::{Path, PathBuf};
+
+use super::CliError;
+use crate::pb;
+
+/// One file of an import.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// Its name, without a directory: `products.csv`.
+    pub(super) name: String,
+    pub(super) content: Content,
+}
+
+/// Where the bytes of a file come from.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    OnDisk(PathBuf),
+    InMemory(&'static str),
+}
+
+/// What lies in a directory.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// The CSV files, by name.
+    pub(super) files: Vec<SourceFile>,
+    /// Their bytes together.
+    pub(super) bytes: u64,
+    /// The names of everything else.
+    pub(super) ignored: Vec<String>,
+}
+
+impl SourceFile {
+    /// A file that is part of this program.
+    #[must_use]
+    pub fn in_memory(name: &str, content: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            content: Content::InMemory(content),
+        }
+    }
+}
+
+impl Sources {
+    /// Looks into a directory.
+    pub(super) fn find(dir: &Path) -> Result<Self, CliError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            |cause| CliError::File {
+                what: "read",
+                path,
+                cause,
+            }
+        };
+        let mut sources = Self {
+            files: Vec::new(),
+            bytes: 0,
+            ignored: Vec::new(),
+        };
+        for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
+            let path = entry.map_err(failed(dir))?.path();
+            let metadata = std::fs::metadata(&path).map_err(failed(&path))?;
+            let name = path.file_name().unwrap_or_default();
+            match name
+                .to_str()
+                .filter(|_| path.extension() == Some("csv".as_ref()))
+            {
+                Some(name) if metadata.is_file() => {
+                    sources.bytes += metadata.len();
+                    sources.files.push(SourceFile {
+                        name: name.to_owned(),
+                        content: Content::OnDisk(path.clone()),
+                    });
+                }
+                Some(_) | None => sources.ignored.push(name.to_string_lossy().into_owned()),
+            }
+        }
+        if sources.files.is_empty() {
+            return Err(CliError::NoFiles(dir.to_owned()));
+        }
+        sources.files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(sources)
+    }
+}
+
+/// Names the files that were not sent in the server's summary.
+pub(super) fn add_ignored(summary: &mut pb::ImportSummary, ignored: Vec<String>) {
+    let ignored = ignored.into_iter().map(|file| pb::FileSummary {
+        file,
+        warnings: vec!["ignored: not a CSV file".to_owned()],
+        ..Default::default()
+    });
+    summary.files.extend(ignored);
+    summary.files.sort_by(|a, b| a.file.cmp(&b.file));
+}

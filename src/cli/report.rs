@@ -1,0 +1,239 @@
+use clap::ValueEnum;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::{CliError, json, words};
+use crate::pb;
+
+/// How answers are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Tables and sentences.
+    Table,
+    /// One JSON document: the fields of the contract by their names, enums as
+    /// the lower-case words of `docs/rules.md`, what is not said `null`.
+    Json,
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Allowed, or done: status 0.
+    Done,
+    /// Denied: status 1.
+    Denied,
+    /// An error: status 2.
+    Failed,
+}
+
+/// What a command has to say, and how it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What goes to standard output.
+    pub out: String,
+    /// What goes to standard error.
+    pub err: String,
+    /// How it ends.
+    pub exit: Exit,
+}
+
+impl Exit {
+    /// The status that the process ends with.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Denied => 1,
+            Self::Failed => 2,
+        }
+    }
+
+    pub(super) fn of(allowed: bool) -> Self {
+        if allowed { Self::Done } else { Self::Denied }
+    }
+}
+
+impl Answer {
+    /// An answer for standard output alone.
+    pub(super) fn new(out: String, exit: Exit) -> Self {
+        Self {
+            out,
+            err: String::new(),
+            exit,
+        }
+    }
+
+    /// An error: a sentence, or `{"error": …}` for programs.
+    #[must_use]
+    pub fn failed(error: &CliError, output: Output) -> Self {
+        let (out, err) = match output {
+            Output::Table => (String::new(), format!("error: {error}\n")),
+            Output::Json => (document(&json::Failed::render(error)), String::new()),
+        };
+        Self {
+            out,
+            err,
+            exit: Exit::Failed,
+        }
+    }
+}
+
+/// One JSON document, with its line end.
+pub(super) fn document(value: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(value);
+    // The values are plain structs of texts and numbers, which always work.
+    text.map(|text| text + "\n").unwrap_or_default()
+}
+
+/// Lines of text, each with its line end.
+pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// Rows of two cells, without lines: a name and what is there.
+pub(super) fn facts(rows: Vec<(&str, Option<String>)>) -> String {
+    let rows: Vec<(&str, String)> = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    lines(
+        rows.iter()
+            .map(|(name, value)| format!("  {name:width$} {value}")),
+    )
+}
+
+/// A table with a header and no lines; columns of numbers stand to the right.
+pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        if cells.into_iter().all(|cell| cell.parse::<u64>().is_ok()) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.add_rows(rows);
+    let text = table.to_string();
+    lines(text.lines().map(|line| line.trim_end().to_owned()))
+}
+
+/// A decision in one line: `allowed, level own, edit mode direct`, or
+/// `denied by locale: Needs …`.
+#[must_use]
+pub fn answer_sentence(decision: &pb::Decision) -> String {
+    let level = words::level(decision.level()).map(|level| format!(", level {level}"));
+    if decision.allowed {
+        let mode = words::edit_mode(decision.edit_mode()).map(|mode| format!(", {mode}"));
+        let (level, mode) = (level.unwrap_or_default(), mode.unwrap_or_default());
+        return format!("allowed{level}{mode}");
+    }
+    let Some(reason) = &decision.reason else {
+        return "denied".to_owned();
+    };
+    let code = words::reason_code(reason.code()).unwrap_or_default();
+    format!("denied by {code}: {}", reason.message)
+}
+
+/// A decision as `check` and `explain` show it.
+pub(super) fn decision(decision: &pb::Decision, revision: u64) -> String {
+    let reason = decision.reason.clone().unwrap_or_default();
+    let headline = match (decision.allowed, reason.message.is_empty()) {
+        (true, _) => "allowed".to_owned(),
+        (false, true) => "denied".to_owned(),
+        (false, false) => format!("denied: {}", reason.message),
+    };
+    let permission = (!reason.permission.is_empty()).then(|| reason.permission.clone());
+    let rows = vec![
+        ("level", words::level(decision.level())),
+        ("edit mode", words::edit_mode(decision.edit_mode())),
+        ("reason", words::reason_code(reason.code())),
+        ("item", reason.item.as_ref().map(words::item)),
+        ("needed", words::level(reason.needed())),
+        ("held", words::level(reason.held())),
+        ("permission", permission),
+        ("revision", Some(revision.to_string())),
+    ];
+    format!("{headline}\n{}", facts(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied() -> pb::Decision {
+        pb::Decision {
+            allowed: false,
+            level: pb::Level::View.into(),
+            reason: Some(pb::Reason {
+                code: pb::ReasonCode::Locale.into(),
+                message: "Needs `edit` on locale `fr_FR`; held is `view`.".to_owned(),
+                item: Some(pb::Item {
+                    r#type: "locale".to_owned(),
+                    id: "fr_FR".to_owned(),
+                }),
+                needed: pb::Level::Edit.into(),
+                held: pb::Level::View.into(),
+                permission: String::new(),
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_denial_is_told_with_its_reason() {
+        assert_eq!(
+            decision(&denied(), 7),
+            "denied: Needs `edit` on locale `fr_FR`; held is `view`.\n  \
+             level    view\n  \
+             reason   locale\n  \
+             item     locale `fr_FR`\n  \
+             needed   edit\n  \
+             held     view\n  \
+             revision 7\n"
+        );
+        assert_eq!(
+            answer_sentence(&denied()),
+            "denied by locale: Needs `edit` on locale `fr_FR`; held is `view`."
+        );
+    }
+
+    #[test]
+    fn an_allowed_edit_is_told_with_its_mode() {
+        let allowed = pb::Decision {
+            allowed: true,
+            level: pb::Level::Own.into(),
+            edit_mode: pb::EditMode::Direct.into(),
+            reason: None,
+        };
+        assert_eq!(
+            decision(&allowed, 4),
+            "allowed\n  level     own\n  edit mode direct\n  revision  4\n"
+        );
+        assert_eq!(answer_sentence(&allowed), "allowed, level own, direct");
+    }
+
+    #[test]
+    fn the_statuses_are_0_1_and_2() {
+        let statuses = [Exit::Done, Exit::Denied, Exit::Failed].map(Exit::status);
+        assert_eq!(statuses, [0, 1, 2]);
+        assert_eq!(
+            (Exit::of(true), Exit::of(false)),
+            (Exit::Done, Exit::Denied)
+        );
+    }
+
+    #[test]
+    fn an_error_is_a_sentence_for_people_and_a_document_for_programs() {
+        let error = CliError::NeedsResource("--locale");
+        let people = Answer::failed(&error, Output::Table);
+        assert_eq!(people.err, "error: --locale needs a RESOURCE\n");
+        assert_eq!((people.out.as_str(), people.exit), ("", Exit::Failed));
+        let programs = Answer::failed(&error, Output::Json);
+        let parsed: serde_json::Value = serde_json::from_str(&programs.out).unwrap();
+        assert_eq!(parsed["error"]["message"], "--locale needs a RESOURCE");
+        assert_eq!((programs.err.as_str(), programs.exit), ("", Exit::Failed));
+    }
+}

@@ -1,0 +1,55 @@
+//! The words for the contract's enums: the value's name without its enum's
+//! prefix, in lower case: `LEVEL_EXECUTE_AND_EDIT` is `execute_and_edit`. A
+//! value that is not said has none.
+
+use crate::pb;
+
+pub(super) fn level(level: pb::Level) -> Option<String> {
+    word(level.as_str_name(), "LEVEL_")
+}
+
+pub(super) fn edit_mode(mode: pb::EditMode) -> Option<String> {
+    word(mode.as_str_name(), "EDIT_MODE_")
+}
+
+pub(super) fn reason_code(code: pb::ReasonCode) -> Option<String> {
+    word(code.as_str_name(), "REASON_CODE_")
+}
+
+fn word(name: &str, prefix: &str) -> Option<String> {
+    let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
+    (word != "unspecified").then_some(word)
+}
+
+/// An item as people read it: locale `de_DE`.
+pub(super) fn item(item: &pb::Item) -> String {
+    let pb::Item { r#type, id } = item;
+    let noun = r#type.replace('_', " ");
+    if id.is_empty() {
+        format!("any {noun}")
+    } else {
+        format!("{noun} `{id}`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_enum_value_is_its_own_name_in_lower_case() {
+        assert_eq!(
+            level(pb::Level::ExecuteAndEdit).as_deref(),
+            Some("execute_and_edit")
+        );
+        assert_eq!(
+            edit_mode(pb::EditMode::Proposal).as_deref(),
+            Some("proposal")
+        );
+        assert_eq!(
+            reason_code(pb::ReasonCode::AttributeGroup).as_deref(),
+            Some("attribute_group")
+        );
+        assert_eq!(level(pb::Level::Unspecified), None);
+    }
+}

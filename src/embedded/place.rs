@@ -1,0 +1,153 @@
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Account, EmbeddedError};
+
+/// The files of one private PostgreSQL, locked for this process.
+///
+/// The data directory itself may hold other things and keep its owner; all of
+/// ours lies in its folder `postgres`, which only the account can enter. The
+/// lock dies with the process, however that ends.
+#[derive(Debug)]
+pub(super) struct Place {
+    home: PathBuf,
+    account: Account,
+    _lock: File,
+}
+
+/// Where the files of a data directory lie.
+pub(super) fn home_of(data_dir: &Path) -> PathBuf {
+    data_dir.join("postgres")
+}
+
+impl Place {
+    /// Makes the folders of a data directory and takes the lock.
+    pub(super) fn open(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {
+        let data_dir =
+            std::path::absolute(data_dir).map_err(EmbeddedError::folder("find", data_dir))?;
+        check_way(&data_dir, &account)?;
+        make_enterable(&data_dir)?;
+        let data_dir =
+            fs::canonicalize(&data_dir).map_err(EmbeddedError::folder("enter", &data_dir))?;
+        let home = home_of(&data_dir);
+        match fs::DirBuilder::new().mode(0o700).create(&home) {
+            Ok(()) => account.give(&home)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(EmbeddedError::folder("create", &home)(error)),
+        }
+        let lock = take_lock(&home, &data_dir)?;
+        Ok(Self {
+            home,
+            account,
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// PostgreSQL's own data directory.
+    pub(super) fn cluster(&self) -> PathBuf {
+        self.home.join("cluster")
+    }
+
+    /// What PostgreSQL says since its last start.
+    pub(super) fn log(&self) -> PathBuf {
+        self.home.join("postgres.log")
+    }
+
+    /// The file that holds the superuser's password.
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.home.join("password")
+    }
+
+    /// The major version that made the cluster, and where that is; `None`
+    /// while there is no cluster.
+    pub(super) fn cluster_version(&self) -> Result<Option<(u32, PathBuf)>, EmbeddedError> {
+        let cluster = self.cluster();
+        if !cluster.exists() {
+            return Ok(None);
+        }
+        let file = cluster.join("PG_VERSION");
+        let version = fs::read_to_string(&file)
+            .and_then(|text| text.trim().parse().map_err(io::Error::other))
+            .map_err(EmbeddedError::folder("read", &file))?;
+        Ok(Some((version, cluster)))
+    }
+}
+
+/// Creates what is missing of a folder so that every user can walk through it,
+/// whatever our umask; folders that are there stay as they are.
+fn make_enterable(folder: &Path) -> Result<(), EmbeddedError> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_enterable(parent)?;
+    }
+    fs::create_dir(folder)
+        .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o755)))
+        .map_err(EmbeddedError::folder("create", folder))
+}
+
+/// Lets the account itself try every folder on the way that is there: modes,
+/// access lists and links all count.
+fn check_way(data_dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
+    const TRY_EACH: &str = r#"for d do [ -x "$d" ] || { printf %s "$d"; exit 1; }; done"#;
+
+    if !account.is_other() {
+        return Ok(());
+    }
+    let shell = Path::new("/bin/sh");
+    let there = data_dir.ancestors().filter(|folder| folder.exists());
+    let mut way: Vec<&Path> = there.collect();
+    way.reverse();
+    let output = account
+        .command(shell, Path::new("/"))
+        .args(["-c", TRY_EACH, "sh"])
+        .args(&way)
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|cause| EmbeddedError::Program {
+            program: shell.to_owned(),
+            user: account.name().to_owned(),
+            cause,
+        })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(EmbeddedError::Unreachable {
+        user: account.name().to_owned(),
+        folder: PathBuf::from(String::from_utf8_lossy(&output.stdout).into_owned()),
+        data_dir: data_dir.to_owned(),
+    })
+}
+
+fn take_lock(home: &Path, data_dir: &Path) -> Result<File, EmbeddedError> {
+    let path = home.join("lock");
+    let lock = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(EmbeddedError::folder("open", &path))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(EmbeddedError::InUse(data_dir.to_owned())),
+        Err(errno) => Err(EmbeddedError::folder("lock", &path)(errno.into())),
+    }
+}

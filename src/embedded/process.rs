@@ -1,0 +1,329 @@
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{
+    Binaries, Durability, EmbeddedError, EmbeddedOptions, leftover::PidFile, place::Place,
+};
+
+/// How long PostgreSQL may take to become ready; after a crash it replays its
+/// log first.
+const START_PATIENCE: Duration = Duration::from_mins(5);
+/// How long processes of a killed PostgreSQL may hold on to its memory.
+const RETRY_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a stop in order may take.
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A PostgreSQL that is ready, and the watcher that ends it with us.
+#[derive(Debug)]
+pub(super) struct Running {
+    postgres: Child,
+    has_ended: bool,
+    watcher: Option<(Child, ChildStdin)>,
+    socket: Socket,
+    port: u16,
+    password: SecretString,
+}
+
+/// The directory of the unix socket.
+#[derive(Debug)]
+struct Socket {
+    folder: PathBuf,
+    /// Whether it was made for this run alone.
+    is_temporary: bool,
+}
+
+/// Starts PostgreSQL and waits until it is ready.
+pub(super) fn start(
+    place: &Place,
+    binaries: &Binaries,
+    options: &EmbeddedOptions,
+    password: SecretString,
+) -> Result<Running, EmbeddedError> {
+    let socket = Socket::make(place)?;
+    let deadline = Instant::now() + RETRY_PATIENCE;
+    loop {
+        let port = free_port()?;
+        let mut postgres = launch(place, binaries, options, &socket, port)?;
+        match wait_until_ready(place, &mut postgres) {
+            Ok(()) => {
+                let mut running = Running {
+                    postgres,
+                    has_ended: false,
+                    watcher: None,
+                    socket,
+                    port,
+                    password,
+                };
+                running.watcher = Some(watch(place, running.process_id())?);
+                return Ok(running);
+            }
+            Err(error) if Instant::now() < deadline && is_passing(&error) => {
+                thread::sleep(LOOK_AGAIN * 10);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn launch(
+    place: &Place,
+    binaries: &Binaries,
+    options: &EmbeddedOptions,
+    socket: &Socket,
+    port: u16,
+) -> Result<Child, EmbeddedError> {
+    let log = place.log();
+    if log.exists() {
+        // One run back is kept: it tells how the last one ended.
+        fs::rename(&log, log.with_extension("log.1"))
+            .map_err(EmbeddedError::folder("rename", &log))?;
+    }
+    place.account().write_private(&log, "")?;
+    let open = || fs::OpenOptions::new().append(true).open(&log);
+    let (out, err) = open()
+        .and_then(|out| Ok((out, open()?)))
+        .map_err(EmbeddedError::folder("write", &log))?;
+
+    let program = binaries.postgres();
+    let mut command = place.account().command(&program, place.home());
+    command.arg("-D").arg(place.cluster());
+    for (name, value) in settings(options, socket, port) {
+        command.arg("-c").arg(format!("{name}={value}"));
+    }
+    if let Some(stale) = PidFile::read(&place.cluster()) {
+        // The process that the file names is not PostgreSQL (`leftover::stop`
+        // saw to that), but may be a stranger that got its number. PostgreSQL
+        // takes the file for stale where it names its own grandparent, and
+        // still looks for processes that use the old shared memory, which
+        // deleting the file would prevent.
+        command.env("PG_GRANDPARENT_PID", stale.process_id.to_string());
+    }
+    command
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .map_err(|cause| EmbeddedError::Program {
+            program,
+            user: place.account().name().to_owned(),
+            cause,
+        })
+}
+
+fn settings(options: &EmbeddedOptions, socket: &Socket, port: u16) -> Vec<(String, String)> {
+    let mut settings = vec![
+        ("listen_addresses", "127.0.0.1".to_owned()),
+        ("port", port.to_string()),
+        (
+            "unix_socket_directories",
+            socket.folder.display().to_string(),
+        ),
+        ("unix_socket_permissions", "0700".to_owned()),
+        ("logging_collector", "off".to_owned()),
+    ];
+    if options.durability == Durability::Forgetful {
+        settings.push(("fsync", "off".to_owned()));
+        settings.push(("full_page_writes", "off".to_owned()));
+    }
+    settings
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .chain(options.settings.iter().cloned())
+        .collect()
+}
+
+fn wait_until_ready(place: &Place, postgres: &mut Child) -> Result<(), EmbeddedError> {
+    let deadline = Instant::now() + START_PATIENCE;
+    let process_id = i32::try_from(postgres.id()).ok();
+    loop {
+        let file = PidFile::read(&place.cluster());
+        if file.is_some_and(|file| file.is_ready && Some(file.process_id) == process_id) {
+            return Ok(());
+        }
+        if !matches!(postgres.try_wait(), Ok(None)) {
+            return Err(EmbeddedError::NotStarted {
+                log: place.log(),
+                tail: tail_of(&place.log()),
+            });
+        }
+        if Instant::now() > deadline {
+            signal(postgres, Signal::QUIT);
+            postgres.wait().ok();
+            return Err(EmbeddedError::NotReady {
+                seconds: START_PATIENCE.as_secs(),
+                log: place.log(),
+            });
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Whether a start failed for what goes away by itself: somebody else took the
+/// port, or processes of a killed PostgreSQL still end.
+fn is_passing(error: &EmbeddedError) -> bool {
+    let EmbeddedError::NotStarted { tail, .. } = error else {
+        return false;
+    };
+    ["Address already in use", "still in use"]
+        .iter()
+        .any(|sign| tail.contains(sign))
+}
+
+/// The watcher holds the reading end of a pipe whose writing end only we have.
+fn watch(place: &Place, process_id: u32) -> Result<(Child, ChildStdin), EmbeddedError> {
+    const STOP_AT_END: &str = r#"read -r _; kill -INT "$1""#;
+
+    let shell = Path::new("/bin/sh");
+    let failed = |cause| EmbeddedError::Program {
+        program: shell.to_owned(),
+        user: place.account().name().to_owned(),
+        cause,
+    };
+    let mut watcher = place
+        .account()
+        .command(shell, place.home())
+        .args(["-c", STOP_AT_END, "pim-authz-watcher"])
+        .arg(process_id.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(failed)?;
+    let pipe = watcher.stdin.take();
+    let pipe = pipe.ok_or_else(|| failed(std::io::ErrorKind::BrokenPipe.into()))?;
+    Ok((watcher, pipe))
+}
+
+fn free_port() -> Result<u16, EmbeddedError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(EmbeddedError::folder("listen on", "127.0.0.1"))
+}
+
+fn tail_of(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let start = lines.len().saturating_sub(6);
+    lines.get(start..).unwrap_or_default().join("\n")
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // A child that was not waited for keeps its number, ended or not.
+        kill_process(pid, signal).ok();
+    }
+}
+
+impl Socket {
+    /// Room for `/.s.PGSQL.65535` within the 104 bytes that every system has.
+    const LONGEST_FOLDER: usize = 103 - 15;
+
+    fn make(place: &Place) -> Result<Self, EmbeddedError> {
+        let beside = place.home().join("socket");
+        let is_temporary = !Self::is_fit(&beside);
+        let folder = if is_temporary {
+            let random = uuid::Uuid::now_v7().simple().to_string();
+            PathBuf::from(format!("/tmp/pim-authz-{}", &random[16..]))
+        } else {
+            beside
+        };
+        match fs::DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => place.account().give(&folder)?,
+            Err(error) if !is_temporary && error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(EmbeddedError::folder("create", &folder)(error)),
+        }
+        Ok(Self {
+            folder,
+            is_temporary,
+        })
+    }
+
+    /// Short enough, and nothing in it that a list of directories or a URL
+    /// would have to quote.
+    fn is_fit(folder: &Path) -> bool {
+        folder.to_str().is_some_and(|text| {
+            text.len() <= Self::LONGEST_FOLDER
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+        })
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            fs::remove_dir_all(&self.folder).ok();
+        }
+    }
+}
+
+impl Running {
+    pub(super) fn process_id(&self) -> u32 {
+        self.postgres.id()
+    }
+
+    pub(super) fn socket_url(&self) -> SecretString {
+        let folder = self.socket.folder.display().to_string();
+        self.url(&folder.replace('/', "%2F"))
+    }
+
+    pub(super) fn loopback_url(&self) -> SecretString {
+        self.url("127.0.0.1")
+    }
+
+    fn url(&self, host: &str) -> SecretString {
+        let (password, port) = (self.password.expose_secret(), self.port);
+        format!("postgresql://postgres:{password}@{host}:{port}/postgres").into()
+    }
+
+    /// Stops PostgreSQL, in order if that is possible; again: does nothing.
+    pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
+        let stopped = self.stop_postgres();
+        if let Some((mut watcher, pipe)) = self.watcher.take() {
+            // The watcher must not outlive PostgreSQL's process number. It
+            // ends when its pipe does, if it is not gone already.
+            watcher.kill().ok();
+            drop(pipe);
+            watcher.wait().ok();
+        }
+        stopped
+    }
+
+    fn stop_postgres(&mut self) -> Result<(), EmbeddedError> {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return Ok(());
+        }
+        let deadline = Instant::now() + STOP_PATIENCE;
+        signal(&self.postgres, Signal::INT);
+        while Instant::now() < deadline {
+            if !matches!(self.postgres.try_wait(), Ok(None)) {
+                return Ok(());
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        signal(&self.postgres, Signal::QUIT);
+        self.postgres.wait().ok();
+        Err(EmbeddedError::StoppedAtOnce)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A person who wants to know calls `stop`.
+        self.stop().ok();
+    }
+}

@@ -1,0 +1,237 @@
+use crate::domain::{
+    CATALOGUE, Code, Explanation, Facts, GroupFacts, ItemId, ItemKind, Level, Question, Reason,
+    ReasonCode, ReasonItem, Step,
+};
+
+use super::{
+    asks::{self, Ask, Source},
+    decision,
+    reach::Reach,
+    remedy,
+};
+
+/// Decides one question and says why: every rule that was asked, who gives what
+/// is held, and the smallest set of grants that would turn a denial
+/// (rules 8.2).
+///
+/// `facts` holds what [`super::needs`] says of the question, with the rights of
+/// every user group ([`crate::domain::GroupsNeeded::All`]).
+#[must_use]
+pub fn explain(question: &Question, facts: &Facts) -> Explanation {
+    let reach = Reach::of(question.subject(), facts);
+    let asked = asks::ask(question, &reach);
+    let decision = decision(question, &asked);
+    let steps: Vec<Step> = asked.asks.iter().map(|ask| step(ask, reach)).collect();
+    let (remedies, no_remedy_reason) = match &decision.denial {
+        None => (Vec::new(), None),
+        Some(_) => match remedy::find(question, &asked.asks, reach) {
+            Ok(remedies) => (remedies, None),
+            Err(why) => (Vec::new(), Some(why)),
+        },
+    };
+    let root = Step {
+        passed: decision.is_allowed(),
+        message: root_message(question, decision.denial.as_ref()),
+        needed: question.rule().level,
+        held: decision.level,
+        steps,
+        ..blank("8.1")
+    };
+    Explanation {
+        decision,
+        root,
+        remedies,
+        no_remedy_reason,
+    }
+}
+
+fn root_message(question: &Question, denial: Option<&Reason>) -> String {
+    let subject = question.subject();
+    let action = question.action();
+    let what = question.resource().map_or(String::new(), |resource| {
+        let kind = resource.kind.to_string().replace('_', " ");
+        resource
+            .id
+            .as_ref()
+            .map_or(format!(" a {kind}"), |id| format!(" the {kind} `{id}`"))
+    });
+    match denial {
+        None => format!("`{subject}` may `{action}`{what}."),
+        Some(reason) => format!("`{subject}` may not `{action}`{what}: {reason}"),
+    }
+}
+
+fn blank(rule: &'static str) -> Step {
+    Step {
+        rule,
+        axis: None,
+        item: None,
+        needed: None,
+        held: None,
+        groups: Vec::new(),
+        roles: Vec::new(),
+        permission: None,
+        passed: false,
+        message: String::new(),
+        steps: Vec::new(),
+    }
+}
+
+fn step(ask: &Ask, reach: Reach<'_>) -> Step {
+    Step {
+        axis: Some(ask.code),
+        item: ask.item.clone(),
+        needed: ask.needed,
+        held: ask.held,
+        groups: giving_groups(ask, reach),
+        roles: giving_roles(ask, reach),
+        permission: ask.permission,
+        passed: ask.passed,
+        message: message(ask),
+        steps: category_steps(ask, reach),
+        ..blank(ask.rule)
+    }
+}
+
+/// The subject's groups that give the level held.
+fn giving_groups(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
+    let Some(held) = ask.held else {
+        return Vec::new();
+    };
+    if !reach.facts.edition.is_enterprise() {
+        return Vec::new(); // rights do not count (rules 3.4)
+    }
+    let level = |group: &GroupFacts| match &ask.source {
+        Source::Other => Level::Hidden,
+        Source::Item(id) => right(group, *id),
+        Source::Any(axis) => group.highest_on_any(*axis),
+        Source::Categories(ids, _) => ids
+            .iter()
+            .map(|id| right(group, *id))
+            .fold(Level::Hidden, Level::or),
+    };
+    giving(held, level, reach)
+}
+
+/// Those whose own level is the one held or, where flags of several add up
+/// (rules 3.3), those that hold any.
+fn giving(held: Level, level: impl Fn(&GroupFacts) -> Level, reach: Reach<'_>) -> Vec<Code> {
+    if held == Level::Hidden {
+        return Vec::new();
+    }
+    let codes = |gives: &dyn Fn(&GroupFacts) -> bool| -> Vec<Code> {
+        reach
+            .groups()
+            .filter(|group| gives(group))
+            .map(|group| group.code.clone())
+            .collect()
+    };
+    let alone = codes(&|group| level(group) == held);
+    if alone.is_empty() {
+        codes(&|group| level(group) != Level::Hidden)
+    } else {
+        alone
+    }
+}
+
+/// The subject's roles that give the permission.
+fn giving_roles(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
+    let (ReasonCode::Permission, Some(code)) = (ask.code, ask.permission) else {
+        return Vec::new();
+    };
+    let (Some(subject), Some(asked)) = (reach.subject, CATALOGUE.find_permission(code)) else {
+        return Vec::new();
+    };
+    let roles = subject
+        .roles
+        .iter()
+        .filter_map(|id| reach.facts.roles.get(id));
+    roles
+        .filter(|role| CATALOGUE.with_implied(&role.permissions).contains(asked.id))
+        .map(|role| role.code.clone())
+        .collect()
+}
+
+/// One step a category in force: what is held on it, and who gives it.
+fn category_steps(ask: &Ask, reach: Reach<'_>) -> Vec<Step> {
+    let Source::Categories(ids, _) = &ask.source else {
+        return Vec::new();
+    };
+    if !reach.facts.edition.is_enterprise() {
+        return Vec::new();
+    }
+    ids.iter()
+        .map(|id| {
+            let held = reach.level_on(*id);
+            let needed = ask.needed.unwrap_or_default();
+            let code = reach.code_of(*id).cloned();
+            let item = ReasonItem {
+                kind: ItemKind::Category,
+                code,
+            };
+            Step {
+                axis: Some(ReasonCode::Category),
+                message: format!("{}: held is `{held}`.", capitalised(&item.to_string())),
+                item: Some(item),
+                needed: Some(needed),
+                held: Some(held),
+                groups: giving(held, |group| right(group, *id), reach),
+                passed: held.allows(needed),
+                ..blank("3.5")
+            }
+        })
+        .collect()
+}
+
+fn right(group: &GroupFacts, id: ItemId) -> Level {
+    group.rights.get(&id).copied().unwrap_or_default()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+fn message(ask: &Ask) -> String {
+    if !ask.passed {
+        let reason = Reason {
+            code: ask.code,
+            item: ask.item.clone(),
+            needed: ask.needed,
+            held: ask.held,
+            permission: ask.permission,
+        };
+        return reason.to_string();
+    }
+    let permission = ask.permission.unwrap_or("the action");
+    match ask.code {
+        ReasonCode::SubjectUnknown | ReasonCode::SubjectDisabled => {
+            "The subject is known and enabled.".to_owned()
+        }
+        ReasonCode::Edition => format!("The edition has `{permission}`."),
+        ReasonCode::Permission => format!("A role gives the permission `{permission}`."),
+        ReasonCode::Scope => format!("A scope gives `{permission}`."),
+        ReasonCode::ResourceUnknown => "The resource is stored, or described.".to_owned(),
+        ReasonCode::Channel
+        | ReasonCode::Locale
+        | ReasonCode::Category
+        | ReasonCode::AttributeGroup
+        | ReasonCode::Item => level_message(ask),
+    }
+}
+
+fn level_message(ask: &Ask) -> String {
+    let held = ask.held.unwrap_or_default();
+    if ask.rule == "4.3" {
+        return "It is in no category: every enabled subject owns it.".to_owned();
+    }
+    match &ask.item {
+        Some(item) if held.allows(ask.needed.unwrap_or_default()) => {
+            format!("{}: held is `{held}`.", capitalised(&item.to_string()))
+        }
+        Some(ReasonItem { kind, code: None }) => format!("The tenant has no {kind}: no gate."),
+        Some(_) | None => format!("Held is `{held}`."),
+    }
+}

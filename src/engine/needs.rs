@@ -1,0 +1,87 @@
+use crate::domain::{
+    FactsNeeded, ItemKind, ItemRef, Parent, ProductKind, ProductRef, Question, Resource,
+    ResourceType,
+};
+
+/// Says which facts `questions` need; those of several are read together, so
+/// that all are answered at one revision.
+#[must_use]
+pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeeded {
+    let mut needed = FactsNeeded::default();
+    for question in questions {
+        needed.subjects.insert(question.subject().clone());
+        if !question.rule().looks_at_resource {
+            continue;
+        }
+        if let Some(resource) = question.resource() {
+            add_resource(&mut needed, resource);
+            add_context(&mut needed, question);
+        }
+    }
+    needed
+}
+
+fn add_resource(needed: &mut FactsNeeded, resource: &Resource) {
+    let described = &resource.description;
+    if let Some(kind) = resource.kind.product_kind() {
+        let parent = match &described.parent {
+            Some(Parent::Code(code)) => Some(code),
+            Some(Parent::Absent) | None => None,
+        };
+        let stored = resource.id.clone().map(|code| ProductRef { kind, code });
+        let above = parent.cloned().map(|code| ProductRef {
+            kind: ProductKind::Model,
+            code,
+        });
+        needed.products.extend(stored.into_iter().chain(above));
+        let categories = described.categories.iter().flatten().cloned();
+        let categories = categories.map(|code| ItemRef {
+            kind: ItemKind::Category,
+            code,
+        });
+        needed.items.extend(categories);
+        return;
+    }
+    if let Some(item) = ruling_item(resource) {
+        needed.items.insert(item);
+        return;
+    }
+    let Some(code) = resource.id.clone() else {
+        return;
+    };
+    if resource.kind == ResourceType::Attribute {
+        needed.attributes.insert(code);
+    } else if resource.kind == ResourceType::GridView {
+        needed.grid_views.insert(code);
+    }
+}
+
+fn add_context(needed: &mut FactsNeeded, question: &Question) {
+    let context = question.context();
+    let named = [
+        (ItemKind::Channel, &context.channel),
+        (ItemKind::Locale, &context.locale),
+        (ItemKind::AttributeGroup, &context.attribute_group),
+    ];
+    for (kind, code) in named {
+        if let Some(code) = code.clone() {
+            needed.items.insert(ItemRef { kind, code });
+        }
+    }
+    needed.attributes.extend(context.attribute.clone());
+}
+
+/// The item whose right counts for a resource that is not a product: itself,
+/// or the family or entity of an asset or record.
+pub(super) fn ruling_item(resource: &Resource) -> Option<ItemRef> {
+    let kind = resource.kind.ruling_item()?;
+    let code = if resource.kind.lies_in_parent() {
+        match resource.description.parent.as_ref()? {
+            Parent::Code(code) => code.clone(),
+            Parent::Absent => return None,
+        }
+    } else {
+        resource.id.clone()?
+    };
+    Some(ItemRef { kind, code })
+}

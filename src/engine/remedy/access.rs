@@ -1,0 +1,180 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness, SubjectKind};
+
+use crate::engine::{
+    asks::{Ask, Source},
+    reach::Reach,
+};
+
+/// A set of failed asks, by their place.
+type Turned = BTreeSet<usize>;
+
+/// The fewest groups to join and rights to raise that turn every failed ask.
+pub(super) fn find(failed: &[&Ask], reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
+    if failed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let raises = failed
+        .iter()
+        .map(|ask| raise(ask, reach))
+        .collect::<Result<Vec<_>, _>>()?;
+    let own_group = preferred(reach.groups()).map(|group| &group.code);
+    let joinable = joinable(failed, reach);
+    let no_group = || own_group.map(|_| Vec::new());
+    let one_group = || joinable.iter().map(|group| vec![group]);
+    let two_groups = || {
+        let pairs = joinable.iter().enumerate();
+        pairs.flat_map(|(place, first)| {
+            joinable
+                .iter()
+                .skip(place + 1)
+                .map(move |second| vec![first, second])
+        })
+    };
+    // Fewest grants; among equals fewest groups, then the first by code.
+    let sets = no_group()
+        .into_iter()
+        .chain(one_group())
+        .chain(two_groups());
+    let best = sets.min_by_key(|joined| {
+        let turned: Turned = joined
+            .iter()
+            .flat_map(|group| &group.turns)
+            .copied()
+            .collect();
+        (joined.len() + raises.len() - turned.len(), joined.len())
+    });
+    let Some(joined) = best else {
+        return Err(
+            "the subject is in no user group, and there is none that it could join".to_owned(),
+        );
+    };
+    let raised_group = own_group.or_else(|| joined.iter().map(|group| group.code).next());
+    let turned: Turned = joined
+        .iter()
+        .flat_map(|group| &group.turns)
+        .copied()
+        .collect();
+    let memberships = joined.iter().map(|group| Remedy::Membership {
+        group: group.code.clone(),
+    });
+    let left = raises
+        .into_iter()
+        .enumerate()
+        .filter(|(place, _)| !turned.contains(place));
+    let rights = left.filter_map(|(_, (item, level))| {
+        Some(Remedy::Access {
+            group: raised_group?.clone(),
+            item,
+            level,
+        })
+    });
+    Ok(memberships.chain(rights).collect())
+}
+
+/// A group that the subject could join, and the failed asks that this turns.
+struct Joinable<'f> {
+    code: &'f Code,
+    turns: Turned,
+}
+
+/// Groups to join, any before `All`, then by code; of those that turn the same
+/// asks the first, so that there are few.
+fn joinable<'f>(failed: &[&Ask], reach: Reach<'f>) -> Vec<Joinable<'f>> {
+    if reach.subject_ref.kind == SubjectKind::App {
+        return Vec::new(); // in no group but its own (rules 1.4)
+    }
+    let joined: BTreeSet<&Code> = reach.groups().map(|group| &group.code).collect();
+    let others = reach.facts.groups.values();
+    let mut others: Vec<&GroupFacts> = others
+        .filter(|group| !group.private && !joined.contains(&group.code))
+        .filter(|group| !failed.iter().any(|ask| overshoots(ask, group)))
+        .collect();
+    others.sort_by_key(|group| (is_all(group), &group.code));
+    let mut by_turned: BTreeMap<Turned, (usize, &Code)> = BTreeMap::new();
+    for (place, group) in others.into_iter().enumerate() {
+        let turned = |(_, ask): &(usize, &&Ask)| turns(ask, group);
+        let turned: Turned = failed
+            .iter()
+            .enumerate()
+            .filter(turned)
+            .map(|(place, _)| place)
+            .collect();
+        by_turned.entry(turned).or_insert((place, &group.code));
+    }
+    let mut firsts: Vec<_> = by_turned.into_iter().collect();
+    firsts.sort_by_key(|(_, (place, _))| *place);
+    firsts
+        .into_iter()
+        .map(|(turns, (_, code))| Joinable { code, turns })
+        .collect()
+}
+
+/// Whether joining `group` turns the ask.
+fn turns(ask: &Ask, group: &GroupFacts) -> bool {
+    level_by(ask, group).allows(ask.needed.unwrap_or_default())
+}
+
+/// Whether joining `group` gives more than an action that needs a level exactly
+/// can bear.
+fn overshoots(ask: &Ask, group: &GroupFacts) -> bool {
+    let exactly = matches!(ask.source, Source::Categories(_, Strictness::Exactly));
+    exactly && turns(ask, group) && Some(level_by(ask, group)) != ask.needed
+}
+
+fn level_by(ask: &Ask, group: &GroupFacts) -> Level {
+    let right = |id: &ItemId| group.rights.get(id).copied().unwrap_or_default();
+    match &ask.source {
+        Source::Other => Level::Hidden,
+        Source::Item(id) => right(id),
+        Source::Any(axis) => group.highest_on_any(*axis),
+        Source::Categories(ids, _) => ids.iter().map(right).fold(Level::Hidden, Level::or),
+    }
+}
+
+/// The right to raise that turns the ask, or why no right does.
+fn raise(ask: &Ask, reach: Reach<'_>) -> Result<(ItemRef, Level), String> {
+    let needed = ask.needed.unwrap_or_default();
+    let too_high = ask.held.is_some_and(|held| held.allows(needed));
+    if too_high && matches!(ask.source, Source::Categories(_, Strictness::Exactly)) {
+        return Err(
+            "the product is held at own: an owner has no need to send a proposal".to_owned(),
+        );
+    }
+    if !reach.facts.edition.is_enterprise() {
+        return Err(unknown(ask)); // every stored item is held at its highest level
+    }
+    let id = match &ask.source {
+        Source::Other => None,
+        Source::Item(id) => Some(*id),
+        Source::Any(axis) => reach.first_of(*axis),
+        Source::Categories(ids, _) => ids.first().copied(), // they are sorted by code
+    };
+    let item = id.and_then(|id| reach.facts.item_facts.get(&id));
+    let item = item.ok_or_else(|| unknown(ask))?;
+    Ok((
+        ItemRef {
+            kind: item.kind,
+            code: item.code.clone(),
+        },
+        needed,
+    ))
+}
+
+fn unknown(ask: &Ask) -> String {
+    match &ask.item {
+        Some(item) if item.code.is_some() => format!("the tenant has no {item}"),
+        Some(item) => format!("the tenant does not have {item} that could be granted"),
+        None => "the tenant has none of the categories that were named".to_owned(),
+    }
+}
+
+/// The subject's own group to raise: any before `All`, then by code.
+fn preferred<'f>(groups: impl Iterator<Item = &'f GroupFacts>) -> Option<&'f GroupFacts> {
+    groups.min_by_key(|group| (is_all(group), &group.code))
+}
+
+fn is_all(group: &GroupFacts) -> bool {
+    group.code.folded() == "all"
+}

@@ -1,0 +1,123 @@
+use crate::domain::{
+    Audience, CATALOGUE, PermissionId, PermissionSet, Remedy, ScopeKind, SubjectKind,
+};
+
+use crate::engine::{asks::granted, reach::Reach};
+
+/// The fewest permissions to add to a role of the subject, or the scope to add
+/// to the app, so that `asked` counts.
+pub(super) fn find(asked: PermissionId, reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
+    match reach.subject_ref.kind {
+        SubjectKind::App => scope(asked, reach).map(|remedy| vec![remedy]),
+        SubjectKind::User => add_to_role(asked, Audience::User, reach),
+        SubjectKind::Connection => add_to_role(asked, Audience::Connection, reach),
+    }
+}
+
+fn add_to_role(
+    asked: PermissionId,
+    audience: Audience,
+    reach: Reach<'_>,
+) -> Result<Vec<Remedy>, String> {
+    let roles = reach.subject.iter().flat_map(|subject| &subject.roles);
+    let role = roles
+        .filter_map(|id| reach.facts.roles.get(id))
+        .map(|role| &role.code)
+        .min();
+    let Some(role) = role else {
+        return Err("the subject holds no role that a permission could be added to".to_owned());
+    };
+    let missing = fewest(asked, audience, reach).ok_or_else(|| {
+        format!(
+            "no role for a {} may hold `{}`",
+            reach.subject_ref.kind,
+            CATALOGUE.permission(asked).code
+        )
+    })?;
+    let remedies = missing.into_iter().map(|permission| Remedy::Permission {
+        role: role.clone(),
+        permission,
+    });
+    Ok(remedies.collect())
+}
+
+/// The fewest permissions that make `asked` count; among equals those that come
+/// first: the one asked, then what it requires, then what implies them.
+fn fewest(asked: PermissionId, audience: Audience, reach: Reach<'_>) -> Option<Vec<PermissionId>> {
+    let granted = granted(reach);
+    let candidates: Vec<PermissionId> = candidates(asked)
+        .into_iter()
+        .map(|id| CATALOGUE.permission(id))
+        .filter(|permission| permission.may_be_held_by(audience))
+        .filter(|permission| !granted.contains(permission.id))
+        .map(|permission| permission.id)
+        .collect();
+    (1..=candidates.len()).find_map(|size| {
+        choices(&candidates, size).into_iter().find(|chosen| {
+            let added: PermissionSet = chosen.iter().copied().collect();
+            let granted = granted.union(&added);
+            CATALOGUE
+                .counted(&granted, reach.facts.edition)
+                .contains(asked)
+        })
+    })
+}
+
+fn candidates(asked: PermissionId) -> Vec<PermissionId> {
+    let permission = CATALOGUE.permission(asked);
+    let mut candidates = vec![asked];
+    let mut implying: Vec<PermissionId> = permission.implied_by.iter().collect();
+    for required in permission.requires.iter() {
+        candidates.push(required);
+        implying.extend(CATALOGUE.permission(required).implied_by.iter());
+    }
+    implying.sort_by_key(|id| CATALOGUE.permission(*id).code);
+    for id in implying {
+        if !candidates.contains(&id) {
+            candidates.push(id);
+        }
+    }
+    candidates
+}
+
+/// Every choice of `size` of `from`, in their order.
+fn choices(from: &[PermissionId], size: usize) -> Vec<Vec<PermissionId>> {
+    if size == 0 {
+        return vec![Vec::new()];
+    }
+    let Some((first, rest)) = from.split_first() else {
+        return Vec::new();
+    };
+    let with_first = choices(rest, size - 1).into_iter().map(|mut chosen| {
+        chosen.insert(0, *first);
+        chosen
+    });
+    with_first.chain(choices(rest, size)).collect()
+}
+
+/// The scope to add: one that no smaller one could replace, the first by code.
+fn scope(asked: PermissionId, reach: Reach<'_>) -> Result<Remedy, String> {
+    let gives = |scope: &crate::domain::Scope| {
+        let alone = std::iter::once(scope.id).collect();
+        CATALOGUE.permissions_of_scopes(alone).contains(asked)
+    };
+    let offered = |scope: &&crate::domain::Scope| {
+        scope.kind == ScopeKind::Authorization && scope.is_offered_in(reach.facts.edition)
+    };
+    let smallest = |scope: &&crate::domain::Scope| {
+        !scope
+            .implies
+            .iter()
+            .any(|implied| gives(CATALOGUE.scope(implied)))
+    };
+    let giving = CATALOGUE
+        .scopes()
+        .iter()
+        .filter(offered)
+        .filter(|scope| gives(scope));
+    giving
+        .filter(smallest)
+        .min_by_key(|scope| scope.code)
+        .map(|scope| Remedy::Scope(scope.id))
+        .ok_or_else(|| format!("no scope gives `{}`", CATALOGUE.permission(asked).code))
+}

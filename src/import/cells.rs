@@ -1,0 +1,193 @@
+use std::fmt::Write as _;
+
+use crate::{
+    admin::entry::Chosen,
+    domain::{Code, InvalidCode},
+};
+
+use super::{header::Header, records::Record};
+
+/// How much of a bad word a message repeats, in characters.
+const MAX_SHOWN: usize = 80;
+
+/// One row's cells by their columns' names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cells<'a> {
+    header: &'a Header,
+    record: Record<'a>,
+}
+
+/// A cell that holds no good value, and what is allowed there.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadCell {
+    pub(super) column: &'static str,
+    pub(super) message: String,
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(header: &'a Header, record: Record<'a>) -> Self {
+        Self { header, record }
+    }
+
+    /// The name of the key column.
+    pub(super) fn key_column(&self) -> &'static str {
+        self.header.key
+    }
+
+    /// The cell, without spaces around it; `None` where the column is absent.
+    pub(super) fn find(&self, column: &str) -> Option<&'a str> {
+        self.record.cell(self.header.place(column)?)
+    }
+
+    /// The cell; empty where the column is absent.
+    pub(super) fn text(&self, column: &str) -> &'a str {
+        self.find(column).unwrap_or_default()
+    }
+
+    /// The row's key.
+    pub(super) fn key(&self) -> Result<Code, BadCell> {
+        self.code(self.key_column())
+    }
+
+    /// A code that must be there.
+    pub(super) fn code(&self, column: &'static str) -> Result<Code, BadCell> {
+        code(column, self.text(column))
+    }
+
+    /// A code or nothing.
+    pub(super) fn code_or_empty(&self, column: &'static str) -> Result<Option<Code>, BadCell> {
+        let word = self.text(column);
+        (!word.is_empty()).then(|| code(column, word)).transpose()
+    }
+
+    /// A code or nothing; `None` where the column is absent.
+    #[expect(
+        clippy::option_option,
+        reason = "an absent column keeps what is stored, an empty cell empties it"
+    )]
+    pub(super) fn find_code(&self, column: &'static str) -> Result<Option<Option<Code>>, BadCell> {
+        self.find(column)
+            .map(|_| self.code_or_empty(column))
+            .transpose()
+    }
+
+    /// The words of a list, without empty ones.
+    pub(super) fn words(&self, column: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let items = self
+            .text(column)
+            .split(',')
+            .map(|item| item.trim_matches(' '));
+        items.filter(|item| !item.is_empty())
+    }
+
+    /// A list of codes, sorted, each once, as it is first spelled.
+    pub(super) fn codes(&self, column: &'static str) -> Result<Vec<Code>, BadCell> {
+        codes(column, self.words(column))
+    }
+
+    /// A list of codes; `None` where the column is absent.
+    pub(super) fn find_codes(&self, column: &'static str) -> Result<Option<Vec<Code>>, BadCell> {
+        self.find(column).map(|_| self.codes(column)).transpose()
+    }
+
+    /// A list of codes, or `*`, which wins over a list; `None` where the cell
+    /// is empty or the column absent.
+    pub(super) fn chosen(&self, column: &'static str) -> Result<Option<Chosen>, BadCell> {
+        let codes = codes(column, self.words(column).filter(|word| *word != "*"))?;
+        Ok(if self.words(column).any(|word| word == "*") {
+            Some(Chosen::All)
+        } else if codes.is_empty() {
+            None
+        } else {
+            Some(Chosen::Codes(codes))
+        })
+    }
+
+    /// Yes or no, an empty cell being `default`; `None` where the column is
+    /// absent.
+    pub(super) fn find_flag(
+        &self,
+        column: &'static str,
+        default: bool,
+    ) -> Result<Option<bool>, BadCell> {
+        let Some(word) = self.find(column) else {
+            return Ok(None);
+        };
+        match word.to_ascii_lowercase().as_str() {
+            "" => Ok(Some(default)),
+            "1" | "true" => Ok(Some(true)),
+            "0" | "false" => Ok(Some(false)),
+            _ => Err(bad(
+                column,
+                format!(
+                    "{} is neither yes nor no; allowed are `1`, `true`, `0`, `false` \
+                     and an empty cell",
+                    shown(word)
+                ),
+            )),
+        }
+    }
+
+    /// What people call something: as long as a code may be, or empty.
+    pub(super) fn label(&self, column: &'static str) -> Result<&'a str, BadCell> {
+        self.code_or_empty(column)?;
+        Ok(self.text(column))
+    }
+}
+
+/// The code that a word is.
+pub(super) fn code(column: &'static str, word: &str) -> Result<Code, BadCell> {
+    word.parse().map_err(|invalid: InvalidCode| {
+        let what = if word.is_empty() {
+            "the cell".to_owned()
+        } else {
+            shown(word)
+        };
+        bad(column, format!("{what} {invalid}"))
+    })
+}
+
+fn codes<'a>(
+    column: &'static str,
+    words: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Code>, BadCell> {
+    let mut codes = words
+        .map(|word| code(column, word))
+        .collect::<Result<Vec<Code>, BadCell>>()?;
+    // The sort is stable: of several spellings the first one stays.
+    codes.sort();
+    codes.dedup();
+    Ok(codes)
+}
+
+pub(super) fn bad(column: &'static str, message: impl Into<String>) -> BadCell {
+    BadCell {
+        column,
+        message: message.into(),
+    }
+}
+
+/// A word in backticks as a message repeats it: short, and on one line.
+pub(super) fn shown(word: &str) -> String {
+    let mut text = String::from("`");
+    text.push_str(&brief(word));
+    text.push('`');
+    text
+}
+
+/// The beginning of a word, control characters escaped.
+pub(super) fn brief(word: &str) -> String {
+    let mut text = String::new();
+    for (place, letter) in word.chars().enumerate() {
+        if place == MAX_SHOWN {
+            text.push('…');
+            break;
+        }
+        if letter.is_control() {
+            let _ = write!(text, "{}", letter.escape_default());
+        } else {
+            text.push(letter);
+        }
+    }
+    text
+}

@@ -1,0 +1,215 @@
+use std::collections::BTreeMap;
+
+use crate::{
+    admin::entry::{
+        AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, GroupLevel, ProductEntry,
+        RolePermissions,
+    },
+    domain::{Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
+};
+
+use super::{
+    cells::{BadCell, Cells, bad, brief, shown},
+    layout::{LevelColumns, SELECTIONS, Shape},
+};
+
+/// Reads a row as what its file holds; the first bad cell refuses it.
+pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
+    match shape {
+        Shape::UserGroup => Ok(Entry::UserGroup {
+            code: cells.key()?,
+            label: cells.label("name")?.to_owned(),
+        }),
+        Shape::Role => role(cells),
+        Shape::User => Ok(Entry::User(directory_entry(cells)?)),
+        Shape::Connection => Ok(Entry::Connection(directory_entry(cells)?)),
+        Shape::Item(kind) => Ok(Entry::Item {
+            kind,
+            code: cells.key()?,
+        }),
+        Shape::Category => Ok(Entry::Category {
+            code: cells.key()?,
+            parent: cells.code_or_empty("parent")?,
+        }),
+        Shape::Channel => Ok(Entry::Channel {
+            code: cells.key()?,
+            tree: cells.find_code("tree")?,
+            locales: cells.find_codes("locales")?,
+        }),
+        Shape::Attribute => Ok(Entry::Attribute {
+            code: cells.key()?,
+            group: cells.code("group")?,
+            scopable: cells.find_flag("scopable", false)?,
+            localizable: cells.find_flag("localizable", false)?,
+        }),
+        Shape::JobProfile => Ok(Entry::Item {
+            code: cells.key()?,
+            kind: profile_kind(cells)?,
+        }),
+        Shape::GridView => Ok(Entry::GridView {
+            code: cells.key()?,
+            attribute_groups: cells.find_codes("attribute_groups")?,
+        }),
+        Shape::Product(kind) => product(kind, cells),
+        Shape::Access(target, columns) => access(target, columns, cells),
+        Shape::App => app(cells),
+    }
+}
+
+fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
+    let label = match cells.find("label") {
+        Some(_) => Some(cells.label("label")?.to_owned()),
+        None => None,
+    };
+    Ok(Entry::Role {
+        code: cells.key()?,
+        label,
+        audience: audience(cells)?,
+        permissions: permissions(cells)?,
+    })
+}
+
+/// There is no role without an audience: an empty cell says as little as no
+/// column.
+fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
+    let word = cells.text("audience");
+    if word.is_empty() {
+        return Ok(None);
+    }
+    word.to_ascii_lowercase().parse().map(Some).map_err(|_| {
+        let message = format!(
+            "{} is no audience; allowed are `user` and `connection`",
+            shown(word)
+        );
+        bad("audience", message)
+    })
+}
+
+fn permissions(cells: &Cells<'_>) -> Result<Option<RolePermissions>, BadCell> {
+    if cells.find("permissions").is_none() {
+        return Ok(None);
+    }
+    let mut set = PermissionSet::default();
+    let mut every = false;
+    for word in cells.words("permissions") {
+        if word == "*" {
+            every = true;
+            continue;
+        }
+        let found = CATALOGUE
+            .find_permission(word)
+            .or_else(|| CATALOGUE.find_pim_acl(word));
+        let Some(permission) = found else {
+            let message = format!(
+                "{} is no permission; allowed are the codes of the catalogue such as \
+                 `product.create`, the PIM's ACL identifiers, and `*`",
+                shown(word)
+            );
+            return Err(bad("permissions", message));
+        };
+        set.insert(permission.id);
+    }
+    Ok(Some(if every {
+        RolePermissions::EveryAllowed
+    } else {
+        RolePermissions::Only(set)
+    }))
+}
+
+fn directory_entry(cells: &Cells<'_>) -> Result<DirectoryEntry, BadCell> {
+    Ok(DirectoryEntry {
+        code: cells.key()?,
+        roles: cells.codes("roles")?,
+        groups: cells.find_codes("groups")?,
+        enabled: cells.find_flag("enabled", true)?,
+    })
+}
+
+fn profile_kind(cells: &Cells<'_>) -> Result<ItemKind, BadCell> {
+    let word = cells.text("type");
+    let lower = word.to_ascii_lowercase();
+    match (lower.contains("import"), lower.contains("export")) {
+        (true, false) => Ok(ItemKind::ImportProfile),
+        (false, true) => Ok(ItemKind::ExportProfile),
+        (true, true) | (false, false) => {
+            let message = format!(
+                "{} tells no kind of profile; a type holds the word `import` or `export`, not both",
+                shown(word)
+            );
+            Err(bad("type", message))
+        }
+    }
+}
+
+fn product(kind: ProductKind, cells: &Cells<'_>) -> Result<Entry, BadCell> {
+    Ok(Entry::Product(ProductEntry {
+        kind,
+        code: cells.key()?,
+        parent: cells.find_code("parent")?,
+        categories: cells.find_codes("categories")?,
+    }))
+}
+
+/// A group has the highest level that names it (rules 3.1); the flags of
+/// profiles add up (rules 3.3).
+fn access(
+    target: AccessTarget,
+    columns: LevelColumns,
+    cells: &Cells<'_>,
+) -> Result<Entry, BadCell> {
+    let code = cells.key()?;
+    let mut named: BTreeMap<Code, (Level, &'static str)> = BTreeMap::new();
+    for (column, level) in columns {
+        for group in cells.codes(column)? {
+            let held = named.entry(group).or_insert((*level, column));
+            let raised = held.0.or(*level);
+            if raised != held.0 {
+                *held = (raised, column);
+            }
+        }
+    }
+    let levels = named
+        .into_iter()
+        .map(|(group, (level, column))| GroupLevel {
+            group,
+            level,
+            column,
+        })
+        .collect();
+    Ok(Entry::Access {
+        target,
+        code,
+        levels,
+    })
+}
+
+fn app(cells: &Cells<'_>) -> Result<Entry, BadCell> {
+    let mut scopes = ScopeSet::default();
+    let mut unknown_scopes = Vec::new();
+    for word in cells.words("scopes") {
+        match CATALOGUE.find_scope(word) {
+            Some(scope) => scopes.insert(scope.id),
+            None => unknown_scopes.push(brief(word)),
+        }
+    }
+    unknown_scopes.sort_unstable();
+    unknown_scopes.dedup();
+    let code = cells.key()?;
+    let mut selections = Vec::new();
+    for column in &SELECTIONS {
+        if let Some(chosen) = cells.chosen(column.name)? {
+            selections.push(AppSelection {
+                kind: column.kind,
+                level: column.level,
+                column: column.name,
+                chosen,
+            });
+        }
+    }
+    Ok(Entry::App(AppEntry {
+        code,
+        scopes,
+        unknown_scopes,
+        selections,
+    }))
+}

@@ -1,0 +1,198 @@
+use super::*;
+use crate::{
+    admin::entry::{DirectoryEntry, ProductEntry},
+    domain::{ItemKind, ProductKind},
+};
+
+#[test]
+fn columns_are_found_by_name_in_any_order_and_unknown_ones_are_ignored() {
+    let content = "\u{feff} parent ;\"label\";code\r\nmaster;Audio;\" audio \"\r\n";
+    let expected = Entry::Category {
+        code: code("audio"),
+        parent: Some(code("master")),
+    };
+    assert_eq!(entry("categories.csv", content), expected);
+}
+
+#[test]
+fn files_of_items_name_items() {
+    let cases = [
+        ("locales.csv", ItemKind::Locale),
+        ("attribute_groups.csv", ItemKind::AttributeGroup),
+        ("asset_families.csv", ItemKind::AssetFamily),
+        ("reference_entities.csv", ItemKind::ReferenceEntity),
+        ("import_profiles.csv", ItemKind::ImportProfile),
+        ("export_profiles.csv", ItemKind::ExportProfile),
+    ];
+    for (file, kind) in cases {
+        let code = code("1111");
+        assert_eq!(entry(file, "code\n1111"), Entry::Item { kind, code });
+    }
+}
+
+#[test]
+fn a_type_with_the_word_import_or_export_tells_the_kind_of_a_profile() {
+    let content = "code;type\na;csv_product_IMPORT\nb;quick_export";
+    let expected = [
+        ("a", ItemKind::ImportProfile),
+        ("b", ItemKind::ExportProfile),
+    ]
+    .map(|(text, kind)| Entry::Item {
+        kind,
+        code: code(text),
+    });
+    assert_eq!(entries("job_profiles.csv", content), expected);
+}
+
+#[test]
+fn a_group_without_a_code_is_named_by_its_name() {
+    let group = |text, label: &str| Entry::UserGroup {
+        code: code(text),
+        label: label.to_owned(),
+    };
+    let cases = [
+        ("code;name\nit;IT support", group("it", "IT support")),
+        ("code;name\nit;", group("it", "")),
+        ("name\nIT support", group("IT support", "IT support")),
+    ];
+    for (content, expected) in cases {
+        assert_eq!(entry("user_groups.csv", content), expected);
+    }
+}
+
+#[test]
+fn an_absent_column_says_nothing_and_an_empty_cell_says_nothing_is_there() {
+    let product = |parent, categories| {
+        Entry::Product(ProductEntry {
+            kind: ProductKind::Product,
+            code: code("hat"),
+            parent,
+            categories,
+        })
+    };
+    let cases = [
+        ("sku\nhat", product(None, None)),
+        (
+            "sku;parent;categories\nhat;;",
+            product(Some(None), Some(Vec::new())),
+        ),
+        (
+            "sku;parent;categories\nhat; caps ;b, ,a,B,,A",
+            product(Some(Some(code("caps"))), Some(codes(["a", "b"]))),
+        ),
+    ];
+    for (content, expected) in cases {
+        assert_eq!(entry("products.csv", content), expected);
+    }
+}
+
+#[test]
+fn a_code_that_a_list_repeats_keeps_its_first_spelling() {
+    let Entry::Channel { locales, .. } =
+        entry("channels.csv", "code;locales\nshop;en_US,de_DE,EN_us")
+    else {
+        panic!("a channel");
+    };
+    let spelled: Vec<String> = locales.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(spelled, ["de_DE", "en_US"]);
+}
+
+#[test]
+fn the_key_of_a_product_is_the_first_of_four_columns_that_is_there() {
+    let cases = [
+        ("uuid;code;identifier;sku", "sku", "d"),
+        ("uuid;code;identifier;SKU", "identifier", "c"),
+        ("uuid;code;x;y", "code", "b"),
+        ("uuid;w;x;y", "uuid", "a"),
+    ];
+    for (header, key, expected) in cases {
+        let finished = read("products.csv", &format!("{header}\na;b;c;d"));
+        let row = &finished.batch.rows[0];
+        assert_eq!(row.place.key_column, key);
+        assert!(matches!(&row.entry, Entry::Product(p) if p.code == code(expected)));
+    }
+}
+
+#[test]
+fn the_other_files_of_the_catalog_read_as_the_table_says() {
+    let cases = [
+        (
+            "product_models.csv",
+            "code;parent\nm;",
+            Entry::Product(ProductEntry {
+                kind: ProductKind::Model,
+                code: code("m"),
+                parent: Some(None),
+                categories: None,
+            }),
+        ),
+        (
+            "channels.csv",
+            "code;tree;locales\nshop;;",
+            Entry::Channel {
+                code: code("shop"),
+                tree: Some(None),
+                locales: Some(Vec::new()),
+            },
+        ),
+        (
+            "attributes.csv",
+            "code;group;localizable\nname;marketing;TRUE",
+            Entry::Attribute {
+                code: code("name"),
+                group: code("marketing"),
+                scopable: None,
+                localizable: Some(true),
+            },
+        ),
+        (
+            "attributes.csv",
+            "code;group;localizable;scopable\nname;marketing;;1",
+            Entry::Attribute {
+                code: code("name"),
+                group: code("marketing"),
+                scopable: Some(true),
+                localizable: Some(false),
+            },
+        ),
+        (
+            "grid_views.csv",
+            "code;attribute_groups\nmine;erp",
+            Entry::GridView {
+                code: code("mine"),
+                attribute_groups: Some(codes(["erp"])),
+            },
+        ),
+        (
+            "categories.csv",
+            "code;parent\nmaster;",
+            Entry::Category {
+                code: code("master"),
+                parent: None,
+            },
+        ),
+    ];
+    for (file, content, expected) in cases {
+        assert_eq!(entry(file, content), expected);
+    }
+}
+
+#[test]
+fn users_and_connections_have_roles_and_groups() {
+    let content = "username;roles;groups;enabled\njulia;R1,R2;IT support,manager;";
+    let julia = Entry::User(DirectoryEntry {
+        code: code("julia"),
+        roles: codes(["R1", "R2"]),
+        groups: Some(codes(["IT support", "manager"])),
+        enabled: Some(true),
+    });
+    assert_eq!(entry("users.csv", content), julia);
+    let content = "code;roles;enabled\nerp;R1;False";
+    let erp = Entry::Connection(DirectoryEntry {
+        code: code("erp"),
+        roles: codes(["R1"]),
+        groups: None,
+        enabled: Some(false),
+    });
+    assert_eq!(entry("connections.csv", content), erp);
+}

@@ -1,0 +1,21 @@
+//! How the world asks: messages become questions, decisions become messages.
+//!
+//! Each call goes the same way: *parse* the message into domain words, *ask*
+//! for the facts and decide, *render* the answer. [`status`] alone turns what
+//! went wrong into a status; the [`gate`] in front of all services ends calls
+//! at their deadline and refuses new ones while the server stops.
+//!
+//! What is not done here: interceptors that parse. A message is parsed where it
+//! is used, so that a service reads from top to bottom.
+
+mod authorization_service;
+mod facts;
+mod failure;
+mod gate;
+mod parse;
+mod parse_batch;
+mod render;
+mod render_explanation;
+mod status;
+
+pub use self::{authorization_service::AuthorizationApi, gate::Gate};

@@ -1,0 +1,208 @@
+use tokio::task::yield_now;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
+    engine,
+    pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
+    store::Store,
+};
+
+use super::{
+    facts::facts,
+    failure::{Failure, InvalidField},
+    parse,
+    parse_batch::{self, Batch, BatchItem},
+    render, render_explanation,
+};
+
+/// How many questions are decided before other calls get a turn: some tenths
+/// of a millisecond.
+const DECISIONS_A_TURN: usize = 256;
+
+/// Answers questions from what the database holds at the moment: one statement
+/// a call, so one snapshot and one revision.
+#[derive(Clone, Debug)]
+pub struct AuthorizationApi {
+    store: Store,
+    default_tenant: Code,
+}
+
+impl AuthorizationApi {
+    /// Answers from `store`; calls that name no tenant mean `default_tenant`.
+    #[must_use]
+    pub fn new(store: Store, default_tenant: Code) -> Self {
+        Self {
+            store,
+            default_tenant,
+        }
+    }
+
+    async fn answer_check(&self, message: pb::CheckRequest) -> Result<pb::CheckResponse, Failure> {
+        let pb::CheckRequest {
+            tenant,
+            subject,
+            action,
+            resource,
+            context,
+            minimum_revision,
+        } = message;
+        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
+        let question = parse::question(subject, &action, resource, context)?;
+        let needed = engine::needs([&question]);
+        let facts = facts(&self.store, &tenant, &needed, Revision(minimum_revision)).await?;
+        let decision = engine::decide(&question, &facts);
+        Ok(render::check_response(decision, facts.revision))
+    }
+
+    async fn answer_batch(
+        &self,
+        message: pb::BatchCheckRequest,
+    ) -> Result<pb::BatchCheckResponse, Failure> {
+        let Batch {
+            tenant,
+            items,
+            minimum_revision,
+            mode,
+        } = parse_batch::batch(message, &self.default_tenant)?;
+        let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
+        let needed = engine::needs(questions);
+        let facts = facts(&self.store, &tenant, &needed, minimum_revision).await?;
+        let mut results = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            let BatchItem {
+                correlation_id,
+                question,
+            } = item;
+            let decided = question.map(|question| engine::decide(&question, &facts));
+            let stops = decided.as_ref().is_ok_and(|decision| stops(mode, decision));
+            results.push(pb::CheckResult {
+                correlation_id,
+                outcome: Some(outcome(decided)),
+            });
+            if stops {
+                break;
+            }
+            if index % DECISIONS_A_TURN == DECISIONS_A_TURN - 1 {
+                yield_now().await;
+            }
+        }
+        Ok(pb::BatchCheckResponse {
+            results,
+            revision: facts.revision.0,
+        })
+    }
+
+    async fn answer_list_actions(
+        &self,
+        message: pb::ListActionsRequest,
+    ) -> Result<pb::ListActionsResponse, Failure> {
+        let pb::ListActionsRequest {
+            tenant,
+            subject,
+            resource,
+            context,
+            minimum_revision,
+        } = message;
+        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
+        let subject = parse::required_subject(subject)?;
+        let resource = resource.map(parse::resource).transpose()?;
+        let context = parse::context(context)?;
+        let questions = Question::every_action(&subject, resource.as_ref(), &context)
+            .map_err(InvalidField::from)?;
+        let needed = engine::needs(&questions);
+        let facts = facts(&self.store, &tenant, &needed, Revision(minimum_revision)).await?;
+        Ok(pb::ListActionsResponse {
+            actions: allowed_actions(&questions, &facts),
+            revision: facts.revision.0,
+        })
+    }
+
+    async fn answer_explain(
+        &self,
+        message: pb::ExplainRequest,
+    ) -> Result<pb::ExplainResponse, Failure> {
+        let pb::ExplainRequest {
+            tenant,
+            subject,
+            action,
+            resource,
+            context,
+            minimum_revision,
+        } = message;
+        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
+        let question = parse::question(subject, &action, resource, context)?;
+        let needed = FactsNeeded {
+            groups: GroupsNeeded::All,
+            ..engine::needs([&question])
+        };
+        let facts = facts(&self.store, &tenant, &needed, Revision(minimum_revision)).await?;
+        let explanation = engine::explain(&question, &facts);
+        Ok(render_explanation::explain_response(
+            explanation,
+            question.subject(),
+            &facts,
+        ))
+    }
+}
+
+fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
+    let decided = questions.iter().map(|question| {
+        let decision = engine::decide(question, facts);
+        (question.action(), decision)
+    });
+    let allowed = decided.filter(|(_, decision)| decision.is_allowed());
+    allowed
+        .map(|(action, decision)| render::allowed_action(action.as_str(), decision.edit_mode))
+        .collect()
+}
+
+fn stops(mode: pb::BatchMode, decision: &Decision) -> bool {
+    match mode {
+        pb::BatchMode::Unspecified => false,
+        pb::BatchMode::StopAtDenial => !decision.is_allowed(),
+        pb::BatchMode::StopAtAllow => decision.is_allowed(),
+    }
+}
+
+fn outcome(decided: Result<Decision, InvalidField>) -> Outcome {
+    match decided {
+        Ok(decision) => Outcome::Decision(render::decision(decision)),
+        Err(invalid) => Outcome::Error(super::status::item_status(invalid)),
+    }
+}
+
+#[tonic::async_trait]
+impl AuthorizationService for AuthorizationApi {
+    async fn check(
+        &self,
+        request: Request<pb::CheckRequest>,
+    ) -> Result<Response<pb::CheckResponse>, Status> {
+        let answer = self.answer_check(request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn batch_check(
+        &self,
+        request: Request<pb::BatchCheckRequest>,
+    ) -> Result<Response<pb::BatchCheckResponse>, Status> {
+        let answer = self.answer_batch(request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn list_actions(
+        &self,
+        request: Request<pb::ListActionsRequest>,
+    ) -> Result<Response<pb::ListActionsResponse>, Status> {
+        let answer = self.answer_list_actions(request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn explain(
+        &self,
+        request: Request<pb::ExplainRequest>,
+    ) -> Result<Response<pb::ExplainResponse>, Status> {
+        let answer = self.answer_explain(request.into_inner()).await?;
+        Ok(Response::new(answer))
+    }
+}

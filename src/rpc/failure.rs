@@ -1,0 +1,83 @@
+use crate::{
+    domain::{Code, InvalidQuestion, Revision},
+    store::StoreError,
+};
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// A field is missing, too long or not one of the values allowed.
+    #[error(transparent)]
+    Invalid(#[from] InvalidField),
+
+    /// More entries than one request may hold.
+    #[error("{field}: {found} entries; a request may hold {most}")]
+    TooManyEntries {
+        /// The field that holds them.
+        field: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+
+    /// No tenant has this code.
+    #[error("tenant `{0}` does not exist")]
+    TenantNotFound(Code),
+
+    /// The tenant did not reach the revision asked for in time.
+    #[error("revision {wanted} was not reached in time; the tenant is at {found}")]
+    RevisionNotReached {
+        /// `minimum_revision`.
+        wanted: Revision,
+        /// What was read last.
+        found: Revision,
+    },
+
+    /// The caller's deadline passed.
+    #[error("the deadline passed")]
+    DeadlinePassed,
+
+    /// The server takes no more calls.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+
+    /// The facts could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is wrong with one field of a message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub(super) struct InvalidField {
+    /// Where it is: `items[3].resource.type`.
+    pub(super) path: String,
+    /// What was wrong, and what is allowed.
+    pub(super) message: String,
+}
+
+impl InvalidField {
+    /// Says what is wrong at `path`.
+    pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+
+    /// The same, seen from the message that `outer` is a field of.
+    pub(super) fn within(self, outer: &str) -> Self {
+        Self {
+            path: format!("{outer}.{}", self.path),
+            message: self.message,
+        }
+    }
+}
+
+impl From<InvalidQuestion> for InvalidField {
+    fn from(invalid: InvalidQuestion) -> Self {
+        let InvalidQuestion { field, message } = invalid;
+        Self::new(field, message)
+    }
+}

@@ -1,0 +1,192 @@
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+use tonic::{Status, body::Body, codegen::http};
+use tower::{Layer, Service};
+
+use super::{failure::Failure, status};
+
+/// How long a call may take to begin its answer when its caller sets no
+/// deadline, or a later one.
+const LONGEST_CALL: Duration = Duration::from_mins(1);
+
+/// The most that an answer is sent before the caller's deadline, so that it
+/// still arrives: a tenth of the time given, up to this.
+const LONGEST_MARGIN: Duration = Duration::from_millis(50);
+
+/// Where health is asked, also while the server stops.
+const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
+
+/// Stands before all services: refuses new calls once it is closed, and ends
+/// calls at their deadline.
+///
+/// tonic would end a call at the `grpc-timeout` of its caller with CANCELLED;
+/// this gate comes first, with `DEADLINE_EXCEEDED` and its details.
+#[derive(Clone, Debug, Default)]
+pub struct Gate {
+    closed: Arc<AtomicBool>,
+}
+
+impl Gate {
+    /// Refuses every call from now on, other than those for health.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+}
+
+/// When the answer to a call must be under way; an extension of its request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    /// The moment; `None`: the caller gave none.
+    pub(super) at: Option<Instant>,
+}
+
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        Gated {
+            gate: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// The services behind a [`Gate`].
+#[derive(Clone, Debug)]
+pub struct Gated<S> {
+    gate: Gate,
+    inner: S,
+}
+
+type Answer<E> = Result<http::Response<Body>, E>;
+
+impl<S> Service<http::Request<Body>> for Gated<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
+    S::Error: Send,
+    S::Future: Send,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Answer<S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        if self.gate.closed.load(Ordering::Acquire) && !path.starts_with(HEALTH_PATH) {
+            let refused = Status::from(Failure::ShuttingDown).into_http();
+            return Box::pin(std::future::ready(Ok(refused)));
+        }
+        let begun = Instant::now();
+        let given = given_time(request.headers());
+        let at = given.and_then(|given| begun.checked_add(given));
+        request.extensions_mut().insert(Deadline { at });
+        let end = begun + LONGEST_CALL;
+        let end = at.map_or(end, |at| at.min(end));
+        // The clone stays behind; the one that was polled ready is called.
+        let fresh = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, fresh);
+        Box::pin(async move {
+            let answer = match timeout_at(end, ready.call(request)).await {
+                Ok(answer) => readable(answer?),
+                Err(_) => Status::from(Failure::DeadlinePassed).into_http(),
+            };
+            tracing::debug!(
+                rpc.path = path,
+                rpc.duration_ms = begun.elapsed().as_millis(),
+                rpc.status = ?answer.headers().get(Status::GRPC_STATUS),
+                "answered a call"
+            );
+            Ok(answer)
+        })
+    }
+}
+
+/// Gives the answers of tonic itself, to messages that it could not read, the
+/// codes and details of all others.
+fn readable(answer: http::Response<Body>) -> http::Response<Body> {
+    let headers = answer.headers();
+    if !headers.contains_key(Status::GRPC_STATUS)
+        || headers.contains_key(Status::GRPC_STATUS_DETAILS)
+    {
+        return answer;
+    }
+    let status = Status::from_header_map(headers)
+        .as_ref()
+        .and_then(status::of_unreadable);
+    status.map_or(answer, Status::into_http)
+}
+
+/// The time that the caller gives, less what the way back may take.
+fn given_time(headers: &http::HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let given = parse_timeout(text)?;
+    Some(given.saturating_sub((given / 10).min(LONGEST_MARGIN)))
+}
+
+/// At most eight digits and a unit, as the gRPC protocol defines it.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_as_the_protocol_writes_it() {
+        let cases = [
+            ("2H", Some(Duration::from_secs(7200))),
+            ("3M", Some(Duration::from_secs(180))),
+            ("5S", Some(Duration::from_secs(5))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("10u", Some(Duration::from_micros(10))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("100000000n", None),
+            ("m", None),
+            ("", None),
+            ("5", None),
+            ("+5S", None),
+            ("5é", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_timeout(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_leaves_before_the_deadline() {
+        let given = |text: &str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert("grpc-timeout", text.parse().unwrap());
+            given_time(&headers)
+        };
+        assert_eq!(given("100m"), Some(Duration::from_millis(90)));
+        assert_eq!(given("10S"), Some(Duration::from_millis(9950)));
+    }
+}

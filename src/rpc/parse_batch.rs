@@ -1,0 +1,183 @@
+use crate::{
+    domain::{Action, Code, Context, Question, Resource, Revision, SubjectRef},
+    pb,
+};
+
+use super::{
+    failure::{Failure, InvalidField},
+    parse,
+};
+
+/// The most items of one batch.
+pub(super) const MAX_ITEMS: usize = 100_000;
+
+/// The most categories that the items of a batch may give their products, those
+/// taken from the batch's own resource counted for each item.
+pub(super) const MAX_CATEGORIES_IN_ALL: usize = 1_000_000;
+
+/// The longest mark of an item, in bytes.
+const MAX_CORRELATION_ID_BYTES: usize = 255;
+
+/// A batch of questions to one tenant.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Which tenant.
+    pub(super) tenant: Code,
+    /// The questions, in the caller's order.
+    pub(super) items: Vec<BatchItem>,
+    /// The revision that the answers must be at, at least.
+    pub(super) minimum_revision: Revision,
+    /// When to stop.
+    pub(super) mode: pb::BatchMode,
+}
+
+/// One question of a batch, or what is wrong with it.
+#[derive(Debug)]
+pub(super) struct BatchItem {
+    /// The caller's own mark.
+    pub(super) correlation_id: String,
+    /// The question.
+    pub(super) question: Result<Question, InvalidField>,
+}
+
+/// What an item takes, whole, where it says nothing.
+struct Defaults {
+    subject: Option<SubjectRef>,
+    action: Option<Action>,
+    resource: Option<Resource>,
+    context: Option<Context>,
+}
+
+/// Parses a batch. The tenant, the mode and the form of the defaults can fail
+/// it; a bad item fails alone (`api.md`).
+pub(super) fn batch(
+    message: pb::BatchCheckRequest,
+    default_tenant: &Code,
+) -> Result<Batch, Failure> {
+    let pb::BatchCheckRequest {
+        tenant,
+        subject,
+        action,
+        resource,
+        context,
+        items,
+        minimum_revision,
+        mode,
+    } = message;
+    let tenant = parse::tenant(&tenant, default_tenant)?;
+    let mode = self::mode(mode)?;
+    let defaults = Defaults {
+        subject: subject.map(parse::subject).transpose()?,
+        action: (!action.is_empty())
+            .then(|| parse::action(&action))
+            .transpose()?,
+        resource: resource.map(parse::resource).transpose()?,
+        context: context
+            .map(|context| parse::context(Some(context)))
+            .transpose()?,
+    };
+    check_size(&items, defaults.resource.as_ref())?;
+    let items = items.into_iter().enumerate();
+    let items = items.map(|(index, item)| self::item(index, item, &defaults));
+    Ok(Batch {
+        tenant,
+        items: items.collect(),
+        minimum_revision: Revision(minimum_revision),
+        mode,
+    })
+}
+
+fn mode(number: i32) -> Result<pb::BatchMode, InvalidField> {
+    pb::BatchMode::try_from(number).map_err(|_| {
+        let message = format!(
+            "{number} is unknown; allowed are: 0, BATCH_MODE_STOP_AT_DENIAL, BATCH_MODE_STOP_AT_ALLOW"
+        );
+        InvalidField::new("mode", message)
+    })
+}
+
+fn check_size(items: &[pb::CheckItem], default: Option<&Resource>) -> Result<(), Failure> {
+    if items.len() > MAX_ITEMS {
+        return Err(Failure::TooManyEntries {
+            field: "items",
+            found: items.len(),
+            most: MAX_ITEMS,
+        });
+    }
+    let inherited = default
+        .and_then(|resource| resource.description.categories.as_ref())
+        .map_or(0, Vec::len);
+    let categories = items.iter().map(|item| match &item.resource {
+        Some(resource) => resource.categories.as_ref().map_or(0, |c| c.codes.len()),
+        None => inherited,
+    });
+    let found = categories.fold(0, usize::saturating_add);
+    if found > MAX_CATEGORIES_IN_ALL {
+        return Err(Failure::TooManyEntries {
+            field: "items.resource.categories",
+            found,
+            most: MAX_CATEGORIES_IN_ALL,
+        });
+    }
+    Ok(())
+}
+
+fn item(index: usize, message: pb::CheckItem, defaults: &Defaults) -> BatchItem {
+    let pb::CheckItem {
+        correlation_id,
+        subject,
+        action,
+        resource,
+        context,
+    } = message;
+    let question = check_correlation_id(&correlation_id)
+        .and_then(|()| self::question(subject, &action, resource, context, defaults))
+        .map_err(|invalid| invalid.within(&format!("items[{index}]")));
+    BatchItem {
+        correlation_id,
+        question,
+    }
+}
+
+fn check_correlation_id(mark: &str) -> Result<(), InvalidField> {
+    if mark.len() <= MAX_CORRELATION_ID_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "is {} bytes long; at most {MAX_CORRELATION_ID_BYTES} are allowed",
+        mark.len()
+    );
+    Err(InvalidField::new("correlation_id", message))
+}
+
+fn question(
+    subject: Option<pb::Subject>,
+    action: &str,
+    resource: Option<pb::Resource>,
+    context: Option<pb::Context>,
+    defaults: &Defaults,
+) -> Result<Question, InvalidField> {
+    let subject = match subject {
+        Some(subject) => parse::subject(subject)?,
+        None => defaults
+            .subject
+            .clone()
+            .ok_or_else(parse::subject_missing)?,
+    };
+    let action = match action {
+        "" => defaults.action.ok_or_else(parse::action_missing)?,
+        word => parse::action(word)?,
+    };
+    let resource = match resource {
+        Some(resource) => Some(parse::resource(resource)?),
+        None => defaults.resource.clone(),
+    };
+    let context = match context {
+        Some(context) => parse::context(Some(context))?,
+        None => defaults.context.clone().unwrap_or_default(),
+    };
+    Ok(Question::new(subject, action, resource, context)?)
+}
+
+#[cfg(test)]
+mod tests;

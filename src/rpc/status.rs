@@ -1,0 +1,307 @@
+//! The one place that turns what went wrong into a status: its code, the
+//! `google.rpc` details (`api.md`, "Errors"), and one log line for what an
+//! operator should know. Causes stay inside.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{pb::ErrorReason, store::StoreError};
+
+use super::failure::{Failure, InvalidField};
+
+/// `ErrorInfo.domain` of every error.
+const DOMAIN: &str = "pim.authz";
+
+/// When a caller may try again that found the database away or this server
+/// stopping.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// When a caller may try again whose write others came before.
+const RETRY_CONFLICT_AFTER: Duration = Duration::from_millis(100);
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let message = failure.to_string();
+        match failure {
+            Failure::Invalid(invalid) => of_invalid(invalid),
+            Failure::TooManyEntries { field, found, most } => Answer {
+                code: Code::ResourceExhausted,
+                reason: ErrorReason::TooManyEntries,
+                metadata: vec![
+                    ("field", field.to_owned()),
+                    ("found", found.to_string()),
+                    ("most", most.to_string()),
+                ],
+                ..Answer::new(message)
+            }
+            .status(),
+            Failure::TenantNotFound(code) => {
+                let mut answer = Answer {
+                    code: Code::NotFound,
+                    reason: ErrorReason::TenantNotFound,
+                    metadata: vec![("tenant", code.to_string())],
+                    ..Answer::new(message.clone())
+                };
+                answer
+                    .details
+                    .set_resource_info("tenant", code.as_str(), "", message);
+                answer.status()
+            }
+            Failure::RevisionNotReached { wanted, found } => Answer {
+                code: Code::DeadlineExceeded,
+                reason: ErrorReason::Deadline,
+                metadata: vec![
+                    ("minimum_revision", wanted.to_string()),
+                    ("revision", found.to_string()),
+                ],
+                ..Answer::new(message)
+            }
+            .status(),
+            Failure::DeadlinePassed => Answer {
+                code: Code::DeadlineExceeded,
+                reason: ErrorReason::Deadline,
+                ..Answer::new(message)
+            }
+            .status(),
+            Failure::ShuttingDown => {
+                Answer::unavailable(ErrorReason::ShuttingDown, message).status()
+            }
+            Failure::Store(error) => of_store(&error),
+        }
+    }
+}
+
+/// The status of a message that the server could not even read, which tonic
+/// itself answers: its words, our codes.
+pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
+    // tonic answers a message that does not parse with INTERNAL, but it is the
+    // caller's.
+    if status.code() == Code::Internal {
+        let message = "the message does not parse as this call's request";
+        return Some(of_invalid(InvalidField::new("", message)));
+    }
+    let too_large = Answer {
+        code: Code::ResourceExhausted,
+        reason: ErrorReason::TooManyEntries,
+        ..Answer::new("the message is too large; send less in one request".to_owned())
+    };
+    (status.code() == Code::OutOfRange).then(|| too_large.status())
+}
+
+/// What is wrong with one item of a batch that goes on without it.
+pub(super) fn item_status(invalid: InvalidField) -> tonic_types::Status {
+    let status = of_invalid(invalid);
+    // The details already hold the code and the message, as they travel in the
+    // header of a failed call.
+    <tonic_types::Status as prost::Message>::decode(status.details()).unwrap_or_else(|_| {
+        tonic_types::Status {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        }
+    })
+}
+
+fn of_invalid(invalid: InvalidField) -> Status {
+    let message = match invalid.path.as_str() {
+        "" => invalid.message.clone(),
+        _ => invalid.to_string(),
+    };
+    let InvalidField {
+        path,
+        message: description,
+    } = invalid;
+    let mut answer = Answer {
+        code: Code::InvalidArgument,
+        reason: ErrorReason::InvalidRequest,
+        metadata: vec![("field", path.clone())],
+        ..Answer::new(message)
+    };
+    answer.details.add_bad_request_violation(path, description);
+    answer.status()
+}
+
+fn of_store(error: &StoreError) -> Status {
+    match error {
+        StoreError::Unavailable(_) => {
+            tracing::warn!(error = %with_causes(error), "the database did not answer a call");
+            Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
+        }
+        StoreError::Conflict(_) => {
+            let mut answer = Answer {
+                code: Code::Aborted,
+                reason: ErrorReason::Conflict,
+                ..Answer::new(format!("{error}; retry"))
+            };
+            answer.details.set_retry_info(Some(RETRY_CONFLICT_AFTER));
+            answer.status()
+        }
+        StoreError::OutcomeUnknown(_) => {
+            tracing::warn!(error = %with_causes(error), "a commit was not answered");
+            Answer {
+                code: Code::Unknown,
+                reason: ErrorReason::OutcomeUnknown,
+                ..Answer::new(format!("{error}; retry with the same idempotency key"))
+            }
+            .status()
+        }
+        StoreError::InvalidUrl(_)
+        | StoreError::CorruptRow { .. }
+        | StoreError::UnknownSchema { .. }
+        | StoreError::Migration(_)
+        | StoreError::Refused { .. } => internal(error),
+    }
+}
+
+/// The status of a bug of ours: told to the operator, not to the caller.
+pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Status {
+    tracing::error!(error = %with_causes(error), "a call failed by a bug of the service");
+    Answer::new("internal error".to_owned()).status()
+}
+
+/// An error and what caused it, in one line for the log.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.join(": ")
+}
+
+/// A status in the making; a bug of ours unless something else is said.
+struct Answer {
+    code: Code,
+    reason: ErrorReason,
+    message: String,
+    metadata: Vec<(&'static str, String)>,
+    details: ErrorDetails,
+}
+
+impl Answer {
+    fn new(message: String) -> Self {
+        Self {
+            code: Code::Internal,
+            reason: ErrorReason::Internal,
+            message,
+            metadata: Vec::new(),
+            details: ErrorDetails::new(),
+        }
+    }
+
+    fn unavailable(reason: ErrorReason, message: String) -> Self {
+        let mut answer = Self {
+            code: Code::Unavailable,
+            reason,
+            ..Self::new(message)
+        };
+        answer.details.set_retry_info(Some(RETRY_AFTER));
+        answer
+    }
+
+    fn status(mut self) -> Status {
+        let metadata: HashMap<String, String> = self
+            .metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        self.details
+            .set_error_info(reason_name(self.reason), DOMAIN, metadata);
+        Status::with_error_details(self.code, self.message, self.details)
+    }
+}
+
+/// The name that travels: that of the contract without its prefix.
+fn reason_name(reason: ErrorReason) -> &'static str {
+    let name = reason.as_str_name();
+    name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The failures, and what callers see of them.
+    fn cases() -> Vec<(Failure, Code, &'static str)> {
+        let corrupt = || StoreError::CorruptRow {
+            statement: "find_facts",
+            message: "level 99".into(),
+        };
+        vec![
+            (
+                InvalidField::new("subject.type", "is missing").into(),
+                Code::InvalidArgument,
+                "INVALID_REQUEST",
+            ),
+            (
+                Failure::TooManyEntries {
+                    field: "items",
+                    found: 2,
+                    most: 1,
+                },
+                Code::ResourceExhausted,
+                "TOO_MANY_ENTRIES",
+            ),
+            (
+                Failure::TenantNotFound("acme".parse().unwrap()),
+                Code::NotFound,
+                "TENANT_NOT_FOUND",
+            ),
+            (Failure::DeadlinePassed, Code::DeadlineExceeded, "DEADLINE"),
+            (Failure::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
+            (
+                Failure::Store(StoreError::Unavailable("gone".into())),
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+            ),
+            (Failure::Store(corrupt()), Code::Internal, "INTERNAL"),
+        ]
+    }
+
+    #[test]
+    fn every_failure_has_its_code_and_its_reason() {
+        for (failure, code, reason) in cases() {
+            let words = failure.to_string();
+            let status = Status::from(failure);
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!(status.code(), code, "{words}");
+            assert_eq!(
+                (info.reason.as_str(), info.domain.as_str()),
+                (reason, DOMAIN)
+            );
+            let retry = status.get_details_retry_info().is_some();
+            assert_eq!(retry, code == Code::Unavailable, "{words}");
+            let fields = status.get_details_bad_request().is_some();
+            assert_eq!(fields, code == Code::InvalidArgument, "{words}");
+            let resource = status.get_details_resource_info().is_some();
+            assert_eq!(resource, code == Code::NotFound, "{words}");
+        }
+    }
+
+    #[test]
+    fn internals_never_leave() {
+        let failure = Failure::Store(StoreError::CorruptRow {
+            statement: "find_facts",
+            message: "secret".into(),
+        });
+        let status = Status::from(failure);
+        assert_eq!(status.message(), "internal error");
+        let seen = format!("{status:?}");
+        assert!(!seen.contains("secret") && !seen.contains("find_facts"));
+    }
+
+    #[test]
+    fn reasons_are_named_as_the_contract_lists_them() {
+        // `api.md`, "Errors": the names that this issue's calls can send.
+        let listed = "INVALID_REQUEST TENANT_NOT_FOUND EDITION_MISMATCH LOCK_OUT_GUARD APP_LIMIT \
+                      TOO_MANY_ENTRIES IMPORT_REFUSED IDEMPOTENCY_KEY_REUSED CONFLICT \
+                      OUTCOME_UNKNOWN STORE_UNAVAILABLE SHUTTING_DOWN DEADLINE INTERNAL";
+        let named: Vec<&str> = (1..)
+            .map_while(|number| ErrorReason::try_from(number).ok())
+            .map(reason_name)
+            .collect();
+        assert_eq!(
+            named.join(" "),
+            listed.split_whitespace().collect::<Vec<_>>().join(" ")
+        );
+    }
+}

@@ -1,0 +1,88 @@
+use std::{io, net::SocketAddr};
+
+use crate::store::StoreError;
+
+/// Why a server could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is not to be had.
+    #[error("cannot listen on {listen}: {}", advice(source))]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// The database is away.
+    #[error(
+        "the database does not answer; check that PostgreSQL runs and that the database URL names \
+         its host, port, user and password"
+    )]
+    DatabaseAway(#[source] StoreError),
+
+    /// The database answers, but not as it must.
+    #[error("{source}{}", advice_on(source))]
+    Database {
+        /// How it answers.
+        source: StoreError,
+    },
+
+    /// The descriptors do not fit together: a bug of ours.
+    #[error("the service's descriptors cannot be served")]
+    Reflection(#[source] tonic_reflection::server::Error),
+
+    /// The listener failed while it served.
+    #[error("the server's listener failed")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+impl ServerError {
+    pub(super) fn of_start(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::DatabaseAway(error),
+            StoreError::InvalidUrl(_)
+            | StoreError::Conflict(_)
+            | StoreError::OutcomeUnknown(_)
+            | StoreError::CorruptRow { .. }
+            | StoreError::UnknownSchema { .. }
+            | StoreError::Migration(_)
+            | StoreError::Refused { .. } => Self::Database { source: error },
+        }
+    }
+}
+
+fn advice(source: &io::Error) -> String {
+    const ADVICE: [(io::ErrorKind, &str); 3] = [
+        (
+            io::ErrorKind::AddrInUse,
+            "another program does already; stop it, or choose another address with `--listen`",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "not permitted; ports below 1024 need rights, choose a higher one with `--listen`",
+        ),
+        (
+            io::ErrorKind::AddrNotAvailable,
+            "this machine has no such address; choose another with `--listen`",
+        ),
+    ];
+    let known = ADVICE.iter().find(|(kind, _)| *kind == source.kind());
+    known.map_or_else(|| source.to_string(), |(_, advice)| (*advice).to_owned())
+}
+
+fn advice_on(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::InvalidUrl(_) => "; it looks like `postgresql://user:password@host:5432/name`",
+        StoreError::Migration(_) | StoreError::Refused { .. } => {
+            "; migrating needs the owner of the database, and serving a member of the role \
+             `pim_authz_runtime`, which migrating makes"
+        }
+        StoreError::Unavailable(_)
+        | StoreError::Conflict(_)
+        | StoreError::OutcomeUnknown(_)
+        | StoreError::CorruptRow { .. }
+        | StoreError::UnknownSchema { .. } => "",
+    }
+}

@@ -1,0 +1,130 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::Mutex,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::server::NamedService;
+use tonic_health::{
+    ServingStatus,
+    pb::health_server::{Health as HealthApi, HealthServer},
+    server::{HealthReporter, health_reporter},
+};
+
+use crate::{
+    domain::Code, pb::authorization_service_server::AuthorizationServiceServer,
+    rpc::AuthorizationApi, store::Store,
+};
+
+/// How often the database is asked whether it still answers.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The services whose health is told; empty: the server's as a whole.
+const SERVICES: [&str; 2] = [
+    "",
+    <AuthorizationServiceServer<AuthorizationApi> as NamedService>::NAME,
+];
+
+/// Tells callers and load balancers whether the server can answer: while the
+/// database does, and until it stops.
+#[derive(Debug)]
+pub(super) struct Health {
+    reporter: Reporter,
+    _watch: AbortOnDropHandle<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Reporter {
+    inner: HealthReporter,
+    /// Whether the server stops: then nothing serves, whatever the database
+    /// says.
+    stopping: Arc<Mutex<bool>>,
+}
+
+impl Health {
+    /// Begins to watch the database, with the status of its first answer set.
+    pub(super) async fn watch(
+        store: Store,
+        default_tenant: Code,
+    ) -> (Self, HealthServer<impl HealthApi>) {
+        let (inner, service) = health_reporter();
+        let reporter = Reporter {
+            inner,
+            stopping: Arc::default(),
+        };
+        let first = answers(&store, &default_tenant).await;
+        reporter.set(first).await;
+        let watch = tokio::spawn(watch(reporter.clone(), first, store, default_tenant));
+        let health = Self {
+            reporter,
+            _watch: AbortOnDropHandle::new(watch),
+        };
+        (health, service)
+    }
+
+    /// Says that nothing serves any more, so that callers go elsewhere.
+    pub(super) async fn stop_serving(&self) {
+        *self.reporter.stopping.lock().await = true;
+        self.reporter.tell(ServingStatus::NotServing).await;
+    }
+
+    /// Ends the streams of those who watch; they would hold the server up.
+    pub(super) async fn end(&self) {
+        let mut reporter = self.reporter.inner.clone();
+        for service in SERVICES {
+            reporter.clear_service_status(service).await;
+        }
+    }
+}
+
+impl Reporter {
+    async fn set(&self, answers: bool) {
+        let stopping = self.stopping.lock().await;
+        if *stopping {
+            return;
+        }
+        let status = if answers {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        self.tell(status).await;
+    }
+
+    async fn tell(&self, status: ServingStatus) {
+        for service in SERVICES {
+            self.inner.set_service_status(service, status).await;
+        }
+    }
+}
+
+async fn watch(reporter: Reporter, first: bool, store: Store, default_tenant: Code) {
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    let mut before = first;
+    loop {
+        ticks.tick().await;
+        let now = answers(&store, &default_tenant).await;
+        match (before, now) {
+            (true, false) => tracing::error!("the database stopped answering; health says so"),
+            (false, true) => tracing::info!("the database answers again"),
+            (true, true) | (false, false) => {}
+        }
+        reporter.set(now).await;
+        before = now;
+    }
+}
+
+/// Asks the database what every call asks first; whether the tenant is there is
+/// of no interest.
+async fn answers(store: &Store, default_tenant: &Code) -> bool {
+    matches!(
+        timeout(PATIENCE, store.find_tenant(default_tenant)).await,
+        Ok(Ok(_))
+    )
+}

@@ -1,0 +1,210 @@
+//! The rooms of `src/`, the one-way arrows between them, and the crates that
+//! belong to some of them (ARCHITECTURE.md, "Rooms").
+
+use crate::{
+    scan::{names_below, names_crate, without_comments},
+    sources::{Source, rust},
+};
+
+/// Each room and the rooms it may name.
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("domain", &[]),
+    ("engine", &["domain"]),
+    ("telemetry", &["domain"]),
+    ("embedded", &["telemetry"]),
+    ("store", &["domain", "telemetry"]),
+    ("cache", &["domain", "engine", "store", "telemetry"]),
+    (
+        "admin",
+        &["domain", "engine", "store", "cache", "telemetry"],
+    ),
+    ("import", &["domain", "admin", "telemetry"]),
+    ("pb", &[]),
+    (
+        "rpc",
+        &[
+            "domain",
+            "engine",
+            "store",
+            "cache",
+            "admin",
+            "import",
+            "telemetry",
+            "pb",
+        ],
+    ),
+    ("cli", &["domain", "pb"]),
+    ("http", &["domain", "rpc", "pb", "telemetry"]),
+];
+
+/// What wires the rooms and may name each of them.
+const WIRING: [&str; 4] = ["lib", "main", "run", "server"];
+
+/// Crates that belong to some rooms and appear in no other.
+const OWNED_CRATES: [(&str, &[&str]); 9] = [
+    ("tokio_postgres", &["store"]),
+    ("deadpool_postgres", &["store"]),
+    ("refinery", &["store"]),
+    ("moka", &["cache"]),
+    ("csv", &["import"]),
+    ("tonic", &["rpc", "server", "cli", "pb"]),
+    ("clap", &["cli", "main", "run"]),
+    ("comfy_table", &["cli"]),
+    ("indicatif", &["cli"]),
+];
+
+/// What the pure rooms never name: they decide, and do nothing else.
+const IMPURE: [&str; 9] = [
+    "tokio",
+    "tracing",
+    "metrics",
+    "prost",
+    "serde_json",
+    "std::fs",
+    "std::io",
+    "std::time",
+    "std::env",
+];
+
+fn arrow_complaints(source: &Source) -> Vec<String> {
+    let path = &source.path;
+    let Some(room) = source.room() else {
+        return vec![format!("{path} is not under src/")];
+    };
+    if WIRING.contains(&room) {
+        return Vec::new();
+    }
+    let Some((_, below)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+        return vec![format!(
+            "{path} lies in the room `{room}`, which has no arrows"
+        )];
+    };
+    let code = without_comments(&source.text);
+    let mut named = names_below("crate", &code);
+    named.extend(names_below("pim_authz", &code));
+    named.extend(names_of_the_root(source, &code));
+    named.sort();
+    named.dedup();
+    named
+        .into_iter()
+        .filter(|other| other != room && !below.contains(&other.as_str()))
+        .map(|other| format!("{path} names `{other}`, which `{room}` may not"))
+        .collect()
+}
+
+/// The rooms that `super::` reaches when it leads out of the file's own room.
+fn names_of_the_root(source: &Source, code: &str) -> Vec<String> {
+    let depth = source.path.matches('/').count();
+    let up = vec!["super"; depth].join("::");
+    let is_room = |name: &String| ARROWS.iter().any(|(room, _)| room == name);
+    // In a room's front page, `super::x` inside an inline module is the room's.
+    let is_own_child = |name: &String| code.contains(&format!("mod {name};"));
+    names_below(&up, code)
+        .into_iter()
+        .filter(|name| is_room(name) && !is_own_child(name))
+        .collect()
+}
+
+fn crate_complaints(source: &Source) -> Vec<String> {
+    let room = source.room().unwrap_or_default();
+    let code = without_comments(&source.text);
+    OWNED_CRATES
+        .iter()
+        .filter(|(name, owners)| !owners.contains(&room) && names_crate(name, &code))
+        .map(|(name, owners)| {
+            let owners = owners.join(", ");
+            format!("{} names `{name}`, which belongs to {owners}", source.path)
+        })
+        .collect()
+}
+
+fn purity_complaints(source: &Source) -> Vec<String> {
+    if !matches!(source.room(), Some("domain" | "engine")) {
+        return Vec::new();
+    }
+    let code = without_comments(&source.text);
+    let mut impure: Vec<&str> = IMPURE
+        .into_iter()
+        .filter(|name| names_crate(name, &code))
+        .collect();
+    if code.contains("async ") {
+        impure.push("async");
+    }
+    impure
+        .into_iter()
+        .map(|name| format!("{} names `{name}`, and is pure", source.path))
+        .collect()
+}
+
+#[test]
+fn every_room_names_only_the_rooms_below_it() {
+    let complaints: Vec<String> = rust("src").iter().flat_map(arrow_complaints).collect();
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+#[test]
+fn every_crate_stays_in_its_rooms() {
+    let complaints: Vec<String> = rust("src").iter().flat_map(crate_complaints).collect();
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+#[test]
+fn domain_and_engine_are_pure() {
+    let complaints: Vec<String> = rust("src").iter().flat_map(purity_complaints).collect();
+    assert_eq!(complaints, Vec::<String>::new());
+}
+
+#[test]
+fn an_arrow_that_points_up_is_found() {
+    let cases = [
+        // file                 text                                   found
+        ("src/domain/code.rs", "use crate::store::Pool;", 1),
+        ("src/domain/code.rs", "use super::Level;", 0),
+        ("src/domain/code.rs", "use super::super::store::Pool;", 1),
+        ("src/store.rs", "use super::rpc::Server;", 1),
+        (
+            "src/store.rs",
+            "mod import;\nmod tests { use super::import; }",
+            0,
+        ),
+        ("src/engine.rs", "use crate::{domain::Code, admin};", 1),
+        ("src/rpc/check.rs", "use crate::{domain::Code, engine};", 0),
+        ("src/cli.rs", "use crate::{pb, domain::Level};", 0),
+        ("src/cli.rs", "let server = crate::server::start();", 1),
+        ("src/server.rs", "use crate::{rpc, store, cli};", 0),
+        ("src/misc.rs", "", 1),
+    ];
+    for (path, text, found) in cases {
+        let complaints = arrow_complaints(&Source::new(path, text));
+        assert_eq!(complaints.len(), found, "{path} {text} {complaints:?}");
+    }
+}
+
+#[test]
+fn a_crate_out_of_its_room_is_found() {
+    let cases = [
+        ("src/embedded.rs", "use tokio_postgres::NoTls;", 1),
+        ("src/store/pool.rs", "use tokio_postgres::NoTls;", 0),
+        ("src/admin.rs", "use tonic::Status;", 1),
+        ("src/domain/catalogue.rs", "csv::Reader::from_path(x)", 1),
+        ("src/rpc/status.rs", "use tonic::Status;", 0),
+    ];
+    for (path, text, found) in cases {
+        let complaints = crate_complaints(&Source::new(path, text));
+        assert_eq!(complaints.len(), found, "{path} {text} {complaints:?}");
+    }
+}
+
+#[test]
+fn a_clock_or_a_task_in_a_pure_room_is_found() {
+    let cases = [
+        ("src/engine.rs", "pub async fn decide() {}", 1),
+        ("src/domain.rs", "use std::time::Instant;", 1),
+        ("src/store.rs", "use std::time::Instant;", 0),
+        ("src/engine.rs", "use std::collections::HashMap;", 0),
+    ];
+    for (path, text, found) in cases {
+        let complaints = purity_complaints(&Source::new(path, text));
+        assert_eq!(complaints.len(), found, "{path} {text} {complaints:?}");
+    }
+}

@@ -1,0 +1,288 @@
+//! The private PostgreSQL, really set up, started, killed and started again.
+//!
+//! Run by root these tests also cover the change to another user; run by
+//! anybody else they cover the plain case.
+#![expect(clippy::unwrap_used, reason = "the harness of these tests")]
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use pim_authz::embedded::{Durability, EmbeddedError, EmbeddedOptions, EmbeddedPostgres};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+use tokio_postgres::NoTls;
+
+/// A data directory that PostgreSQL's user can enter.
+fn data_dir() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn options(data_dir: &Path) -> EmbeddedOptions {
+    EmbeddedOptions {
+        data_dir: Some(data_dir.to_owned()),
+        durability: Durability::Forgetful,
+        settings: vec![("max_connections".to_owned(), "20".to_owned())],
+    }
+}
+
+async fn ask(url: &str, sql: &str) -> Result<String, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    let connection = tokio::spawn(connection);
+    let row = client.query_one(sql, &[]).await;
+    drop(client);
+    connection.await.unwrap()?;
+    row?.try_get(0)
+}
+
+fn signal(process_id: u32, signal: Signal) {
+    let pid = Pid::from_raw(process_id.try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn is_gone(process_id: u32) -> bool {
+    let pid = Pid::from_raw(process_id.try_into().unwrap()).unwrap();
+    test_kill_process(pid).is_err()
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_stop_and_after_a_crash() {
+    let folder = data_dir();
+    let first = EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    let url = first.url().expose_secret().to_owned();
+    let made =
+        "SELECT current_setting('server_encoding') || ' ' || current_setting('max_connections')";
+    assert_eq!(ask(&url, made).await.unwrap(), "UTF8 20");
+    execute(&url, "CREATE TABLE kept (word text)").await;
+    let stopped = first.process_id();
+    first.stop().await.unwrap();
+    assert!(is_gone(stopped));
+
+    let second = EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    execute(
+        second.loopback_url().expose_secret(),
+        "INSERT INTO kept VALUES ('hat')",
+    )
+    .await;
+    signal(second.process_id(), Signal::KILL);
+    drop(second);
+
+    let third = EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    let word = ask(third.url().expose_secret(), "SELECT word FROM kept").await;
+    assert_eq!(word.unwrap(), "hat");
+}
+
+async fn execute(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    connection.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn both_doors_ask_for_the_password_that_only_the_owner_can_read() {
+    let folder = data_dir();
+    let postgres = EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    let password_file = postgres.home().join("password");
+    let password = fs::read_to_string(&password_file).unwrap();
+    let mode = fs::metadata(&password_file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for url in [postgres.url(), postgres.loopback_url()] {
+        let url = url.expose_secret();
+        assert_eq!(
+            ask(url, "SELECT current_user::text").await.unwrap(),
+            "postgres"
+        );
+        let wrong = url.replace(&password, "wrong");
+        assert!(
+            ask(&wrong, "SELECT 'in'").await.is_err(),
+            "no password asked"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_start_on_the_same_data_directory_is_told_so() {
+    let folder = data_dir();
+    let first = EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    let second = EmbeddedPostgres::start(options(folder.path())).await;
+    assert!(matches!(second, Err(EmbeddedError::InUse(_))), "{second:?}");
+    drop(first);
+    EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+}
+
+/// The part of the killed server is played by this test's own executable,
+/// run again with the data directory in its environment.
+#[tokio::test]
+async fn when_the_server_is_killed_postgresql_ends_and_the_next_start_comes_up() {
+    let folder = data_dir();
+    for kill_watcher in [false, true] {
+        let (mut server, process_id) = start_elsewhere(folder.path());
+        if kill_watcher {
+            signal(watcher_of(process_id), Signal::KILL);
+        }
+        server.kill().unwrap();
+        server.wait().unwrap();
+        if !kill_watcher {
+            let deadline = Instant::now() + Duration::from_mins(1);
+            while !is_gone_or_unreaped(process_id) {
+                assert!(Instant::now() < deadline, "postgresql runs on");
+                tokio::task::yield_now().await;
+            }
+        }
+        let next = EmbeddedPostgres::start(options(folder.path()))
+            .await
+            .unwrap();
+        assert!(is_gone_or_unreaped(process_id));
+        next.stop().await.unwrap();
+    }
+}
+
+const PLAYED_IN: &str = "PIM_AUTHZ_TEST_SERVER_TO_KILL";
+
+/// Not a case of its own: see [`start_elsewhere`].
+#[test]
+fn the_server_to_kill_starts_and_waits() {
+    let Some(folder) = std::env::var_os(PLAYED_IN) else {
+        return;
+    };
+    let postgres = EmbeddedPostgres::start_blocking(&options(Path::new(&folder))).unwrap();
+    println!("process {}", postgres.process_id());
+    std::thread::park();
+}
+
+fn start_elsewhere(folder: &Path) -> (std::process::Child, u32) {
+    use std::io::{BufRead as _, BufReader};
+
+    let mut server = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "the_server_to_kill_starts_and_waits",
+            "--nocapture",
+        ])
+        .env(PLAYED_IN, folder)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let process_id = lines
+        .map(Result::unwrap)
+        .find_map(|line| Some(line.split_once("process ")?.1.parse().unwrap()))
+        .unwrap();
+    (server, process_id)
+}
+
+/// The watcher is the shell that was told PostgreSQL's process id.
+fn watcher_of(process_id: u32) -> u32 {
+    let listed = std::process::Command::new("pgrep")
+        .args(["-f", &format!("pim-authz-watcher {process_id}$")])
+        .output()
+        .unwrap();
+    String::from_utf8(listed.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+/// An orphan may stay a zombie where nobody reaps orphans, as in containers.
+fn is_gone_or_unreaped(process_id: u32) -> bool {
+    is_gone(process_id)
+        || fs::read_to_string(format!("/proc/{process_id}/stat"))
+            .is_ok_and(|stat| stat.contains(") Z "))
+}
+
+#[tokio::test]
+async fn a_set_up_that_was_killed_half_way_is_begun_again() {
+    let folder = data_dir();
+    let half = folder.path().join("postgres/cluster.unfinished-before");
+    EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap()
+        .stop()
+        .await
+        .unwrap();
+    fs::remove_dir_all(folder.path().join("postgres/cluster")).unwrap();
+    fs::create_dir(&half).unwrap();
+    fs::write(half.join("PG_VERSION"), "").unwrap();
+    EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    assert!(!half.exists());
+}
+
+#[tokio::test]
+async fn a_stale_process_file_that_names_a_stranger_does_not_stop_the_start() {
+    let folder = data_dir();
+    let first = EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+    let file = first.home().join("cluster/postmaster.pid");
+    let owned = fs::read_to_string(&file).unwrap();
+    signal(first.process_id(), Signal::KILL);
+    drop(first);
+    let (_, rest) = owned.split_once('\n').unwrap();
+    fs::write(&file, format!("{}\n{rest}", std::process::id())).unwrap();
+    EmbeddedPostgres::start(options(folder.path()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_that_postgresqls_user_cannot_enter_is_named() {
+    if !rustix::process::geteuid().is_root() {
+        return; // only root changes to another user
+    }
+    let folder = data_dir();
+    let closed = folder.path().join("closed");
+    fs::create_dir_all(closed.join("inner")).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let error = EmbeddedPostgres::start(options(&closed.join("inner")))
+        .await
+        .unwrap_err();
+    let EmbeddedError::Unreachable { folder: named, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(named, closed);
+}
+
+#[tokio::test]
+async fn a_long_or_odd_path_gets_its_socket_elsewhere() {
+    let folder = data_dir();
+    let odd = folder
+        .path()
+        .join(format!("a, \"b\" é {}", "x".repeat(120)));
+    let postgres = EmbeddedPostgres::start(options(&odd)).await.unwrap();
+    assert_eq!(
+        ask(postgres.url().expose_secret(), "SELECT 'in'")
+            .await
+            .unwrap(),
+        "in"
+    );
+    let socket = postgres
+        .url()
+        .expose_secret()
+        .split_once("%2Ftmp%2Fpim-authz-")
+        .is_some();
+    assert!(socket);
+    postgres.stop().await.unwrap();
+}

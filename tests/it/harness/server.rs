@@ -1,0 +1,106 @@
+use std::net::SocketAddr;
+
+use pim_authz::{
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
+    server::{self, ServeConfig, ServerError},
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+use tonic::{Code, Status, transport::Channel};
+use tonic_types::StatusExt as _;
+
+use super::Database;
+
+/// A server of one test, on a free loopback port and a database of its own.
+pub(crate) struct TestServer {
+    pub(crate) database: Database,
+    pub(crate) address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<(), ServerError>>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        let database = Database::create().await;
+        let config = Self::config(&database);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, address) = oneshot::channel();
+        let shutdown = async {
+            let _either_way = stopped.await;
+        };
+        let serving = tokio::spawn(server::serve(config, shutdown, ready));
+        Self {
+            address: address.await.unwrap(),
+            database,
+            stop: Some(stop),
+            serving,
+        }
+    }
+
+    pub(crate) fn config(database: &Database) -> ServeConfig {
+        ServeConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            database_url: database.url().clone(),
+            migrate_url: None,
+            default_tenant: "default".parse().unwrap(),
+        }
+    }
+
+    /// Says that the server is to stop; it ends its calls first.
+    pub(crate) fn begin_stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) async fn ended(self) -> Result<(), ServerError> {
+        self.serving.await.unwrap()
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
+        endpoint.connect().await.unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> AuthorizationServiceClient<Channel> {
+        AuthorizationServiceClient::new(self.channel().await)
+            .max_decoding_message_size(64 << 20)
+            .max_encoding_message_size(128 << 20)
+    }
+}
+
+/// `user:CODE` as a message.
+pub(crate) fn user(code: &str) -> Option<pb::Subject> {
+    Some(pb::Subject {
+        r#type: "user".into(),
+        id: code.into(),
+    })
+}
+
+/// A resource as a message.
+pub(crate) fn resource(kind: &str, code: &str) -> Option<pb::Resource> {
+    Some(pb::Resource {
+        r#type: kind.into(),
+        id: code.into(),
+        ..Default::default()
+    })
+}
+
+/// A product as a message.
+pub(crate) fn product(code: &str) -> Option<pb::Resource> {
+    resource("product", code)
+}
+
+/// A context that `name`s some fields.
+pub(crate) fn context(name: impl FnOnce(&mut pb::Context)) -> Option<pb::Context> {
+    let mut context = pb::Context::default();
+    name(&mut context);
+    Some(context)
+}
+
+/// The code of an error, its reason and the path of the field it is about.
+pub(crate) fn refusal(status: &Status) -> (Code, String, Option<String>) {
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.domain, "pim.authz");
+    let fields = status.get_details_bad_request();
+    let field = fields.map(|fields| fields.field_violations[0].field.clone());
+    (status.code(), info.reason, field)
+}

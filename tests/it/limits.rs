@@ -1,0 +1,80 @@
+//! Deadlines, message sizes, and a database that goes away.
+
+use std::time::Duration;
+
+use pim_authz::pb;
+use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
+
+use crate::harness::{TestServer, refusal, user};
+
+fn question() -> pb::CheckRequest {
+    pb::CheckRequest {
+        subject: user("julia"),
+        action: "product.list".into(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn a_call_ends_at_its_callers_deadline() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    // No Check can read the tenant while somebody holds its table.
+    let (holder, connection) = server.database.connect().await;
+    holder
+        .batch_execute("BEGIN; LOCK TABLE pim_authz.tenant IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let mut request = Request::new(question());
+    request.set_timeout(Duration::from_secs(1));
+    let status = client.check(request).await.unwrap_err();
+    assert_eq!(
+        refusal(&status),
+        (Code::DeadlineExceeded, "DEADLINE".to_owned(), None)
+    );
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    drop(holder);
+    connection.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_or_no_message_is_the_callers_fault() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let huge = pb::CheckRequest {
+        action: "x".repeat(65 << 20),
+        ..question()
+    };
+    let status = client.check(huge).await.unwrap_err();
+    assert_eq!(
+        refusal(&status),
+        (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None)
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_told_with_the_time_to_retry() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    server
+        .database
+        .execute_elsewhere(
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS false;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+        )
+        .await;
+    let status = client.check(question()).await.unwrap_err();
+    assert_eq!(
+        refusal(&status),
+        (Code::Unavailable, "STORE_UNAVAILABLE".to_owned(), None)
+    );
+    assert!(
+        status
+            .get_details_retry_info()
+            .unwrap()
+            .retry_delay
+            .is_some()
+    );
+    assert!(!status.message().contains("it_"), "internals stay inside");
+}

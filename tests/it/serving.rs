@@ -1,0 +1,179 @@
+//! Starting, stopping, health and reflection.
+
+use pim_authz::{pb, server::serve};
+use tokio::{net::TcpListener, sync::oneshot};
+use tokio_stream::StreamExt as _;
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::harness::{Database, TestServer, refusal, user};
+
+const SERVICE: &str = "pim.authz.v1.AuthorizationService";
+
+#[tokio::test]
+async fn health_says_serving_as_a_whole_and_for_each_service() {
+    let server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel().await);
+    for service in ["", SERVICE] {
+        let request = HealthCheckRequest {
+            service: service.into(),
+        };
+        let answer = health.check(request).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_so_and_ends_the_streams_of_those_who_watch() {
+    let mut server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel().await);
+    let watched = health.watch(HealthCheckRequest::default()).await.unwrap();
+    let mut statuses = watched.into_inner().map(|status| status.unwrap().status());
+    assert_eq!(statuses.next().await, Some(ServingStatus::Serving));
+    server.begin_stop();
+    assert_eq!(statuses.next().await, Some(ServingStatus::NotServing));
+    assert_eq!(statuses.next().await, None);
+    server.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_under_way_is_answered_before_the_server_ends_and_a_new_one_is_not() {
+    let mut server = TestServer::start().await;
+    let client = server.client().await;
+    let question = pb::CheckRequest {
+        subject: user("julia"),
+        action: "product.list".into(),
+        ..Default::default()
+    };
+    // The call waits for the tenant's table until the server is stopping.
+    let (holder, connection) = server.database.connect().await;
+    holder
+        .batch_execute("BEGIN; LOCK TABLE pim_authz.tenant IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let under_way = tokio::spawn({
+        let (mut client, question) = (client.clone(), question.clone());
+        async move { client.check(question).await }
+    });
+    server.database.somebody_waits_for_a_lock(&holder).await;
+    server.begin_stop();
+    let mut late = client;
+    let refused = late.check(question).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    let answered = under_way.await.unwrap().unwrap_err();
+    assert_eq!(refusal(&answered).1, "TENANT_NOT_FOUND");
+    drop(holder);
+    connection.await.unwrap().unwrap();
+    server.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn reflection_lists_every_service_in_both_versions() {
+    let expected = [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        SERVICE,
+        "pim.authz.v1.ImportService",
+    ];
+    let server = TestServer::start().await;
+    let mut client =
+        v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let request = v1::ServerReflectionRequest {
+        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(
+            String::new(),
+        )),
+        ..Default::default()
+    };
+    let mut answers = client
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response;
+    let Some(v1::server_reflection_response::MessageResponse::ListServicesResponse(list)) = answer
+    else {
+        panic!("{answer:?}");
+    };
+    let mut names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
+    names.sort();
+    assert_eq!(names, expected);
+
+    let mut client =
+        v1alpha::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let request = v1alpha::ServerReflectionRequest {
+        message_request: Some(
+            v1alpha::server_reflection_request::MessageRequest::ListServices(String::new()),
+        ),
+        ..Default::default()
+    };
+    let mut answers = client
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response;
+    let Some(v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list)) =
+        answer
+    else {
+        panic!("{answer:?}");
+    };
+    let mut names: Vec<String> = list.service.into_iter().map(|s| s.name).collect();
+    names.sort();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let database = Database::create().await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = TestServer::config(&database);
+    config.listen = taken.local_addr().unwrap();
+    let (ready, _) = oneshot::channel();
+    let error = serve(config, std::future::pending(), ready)
+        .await
+        .unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("--listen"), "{words}");
+}
+
+#[tokio::test]
+async fn a_database_without_the_schema_is_refused_unless_it_may_be_migrated() {
+    let database = Database::create().await;
+    database.execute("DROP SCHEMA pim_authz CASCADE").await;
+    let mut config = TestServer::config(&database);
+    let (ready, _) = oneshot::channel();
+    let error = serve(config.clone(), std::future::pending(), ready)
+        .await
+        .unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("pim-authz migrate"), "{words}");
+
+    config.migrate_url = Some(database.url().clone());
+    let (ready, address) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async {
+        let _either_way = stopped.await;
+    };
+    let serving = tokio::spawn(serve(config, shutdown, ready));
+    address.await.unwrap();
+    drop(stop);
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_at_the_start_is_told_with_what_to_check() {
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.database_url = "postgresql://nobody@127.0.0.1:1/nothing".to_owned().into();
+    let (ready, _) = oneshot::channel();
+    let error = serve(config, std::future::pending(), ready)
+        .await
+        .unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("check that PostgreSQL runs"), "{words}");
+}

@@ -1,0 +1,402 @@
+//! "Access rights on product information" (`access-rights.txt`).
+
+use pim_authz::domain::Level::{Edit, Own, View};
+
+use crate::support::{Ask, Specific, World, ask, assert_answers};
+
+/// The user of the three examples of the hierarchy, as examples 1 to 3
+/// have it; the tenant has the locales de_DE, en_US and fr_FR.
+fn shop() -> World {
+    World::enterprise()
+        .user("peter", &["Shop"])
+        .with_locales(&["de_DE", "en_US", "fr_FR"])
+        .with_attribute("description", "General", Specific::ToLocale)
+        .with_attribute("price", "General", Specific::ToChannel)
+        .with_attribute("color", "General", Specific::ToNeither)
+        .with_product("sneaker", &["Shoes"])
+        .group("Shop")
+        .may(Edit)
+        .category("Shoes")
+        .attribute_group("General")
+}
+
+fn sneaker(action: &str) -> Ask {
+    ask("user:peter", action, "product:sneaker")
+}
+
+#[test]
+fn example_1_of_the_hierarchy_a_hidden_locale_hides_what_lies_below_it() {
+    let world = shop().group("Shop").may(View).channel("ecommerce");
+    assert_answers(
+        &world,
+        [
+            (
+                sneaker("view").locale("de_DE"),
+                "denied at edit: locale de_DE needs view, has none",
+            ),
+            (
+                sneaker("edit").attribute("description").locale("de_DE"),
+                "denied at edit: locale de_DE needs edit, has none",
+            ),
+            // no locale is viewable: no product data at all
+            (
+                sneaker("view"),
+                "denied at edit: locale (any) needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn example_1_of_the_hierarchy_values_of_a_channel_that_is_viewed_are_not_edited() {
+    // "He can only view, but not edit, values specific to the ecommerce
+    // channel": true once he may view a locale, as the next example has it.
+    let world = shop()
+        .group("Shop")
+        .may(View)
+        .channel("ecommerce")
+        .locale("en_US");
+    assert_answers(
+        &world,
+        [
+            (
+                sneaker("view").attribute("price").channel("ecommerce"),
+                "allowed at edit",
+            ),
+            (
+                sneaker("edit").attribute("price").channel("ecommerce"),
+                "denied at edit: channel ecommerce needs edit, has view",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn example_2_of_the_hierarchy_a_locale_that_is_viewed_is_not_edited() {
+    let world = World::enterprise()
+        .user("peter", &["Shop"])
+        .with_locales(&["de_DE"])
+        .with_attribute("description", "General", Specific::ToLocale)
+        .with_product("sneaker", &["Shoes"])
+        .group("Shop")
+        .may(View)
+        .channel("ecommerce")
+        .locale("en_US")
+        .category("Shoes")
+        .may(Edit)
+        .attribute_group("General");
+    assert_answers(
+        &world,
+        [
+            (sneaker("view").locale("en_US"), "allowed at view"),
+            (
+                sneaker("view").attribute("description").locale("en_US"),
+                "allowed at view",
+            ),
+            (
+                sneaker("edit").attribute("description").locale("en_US"),
+                "denied at view: locale en_US needs edit, has view",
+            ),
+            (
+                sneaker("view").locale("de_DE"),
+                "denied at view: locale de_DE needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn example_3_of_the_hierarchy_each_locale_has_its_own_level() {
+    let world = shop()
+        .group("Shop")
+        .may(View)
+        .channel("ecommerce")
+        .locale("en_US")
+        .may(Edit)
+        .locale("fr_FR");
+    assert_answers(
+        &world,
+        [
+            (
+                sneaker("edit").attribute("description").locale("fr_FR"),
+                "allowed at edit, proposal",
+            ),
+            (sneaker("edit").locale("fr_FR"), "allowed at edit, proposal"),
+            (
+                sneaker("view").attribute("description").locale("en_US"),
+                "allowed at edit",
+            ),
+            (
+                sneaker("edit").attribute("description").locale("en_US"),
+                "denied at edit: locale en_US needs edit, has view",
+            ),
+            (
+                sneaker("view").locale("de_DE"),
+                "denied at edit: locale de_DE needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn julia_edits_en_us_robert_views_it_and_mary_does_not_see_it() {
+    let world = World::enterprise()
+        .user("julia", &["HQ Marketing"])
+        .user("robert", &["Manager"])
+        .user("mary", &["German team"])
+        .with_product("hat", &[])
+        .group("HQ Marketing")
+        .may(Edit)
+        .locale("en_US")
+        .group("Manager")
+        .may(View)
+        .locale("en_US")
+        .group("German team")
+        .may(Edit)
+        .locale("de_DE");
+    let on_en_us = |user: &str, action: &str| {
+        ask(&format!("user:{user}"), action, "product:hat").locale("en_US")
+    };
+    assert_answers(
+        &world,
+        [
+            (ask("user:julia", "edit", "locale:en_US"), "allowed at edit"),
+            (on_en_us("julia", "edit"), "allowed at own, direct"),
+            (
+                ask("user:robert", "view", "locale:en_US"),
+                "allowed at view",
+            ),
+            (on_en_us("robert", "view"), "allowed at own"),
+            (
+                on_en_us("robert", "edit"),
+                "denied at own: locale en_US needs edit, has view",
+            ),
+            (
+                ask("user:mary", "view", "locale:en_US"),
+                "denied at none: locale en_US needs view, has none",
+            ),
+            (
+                on_en_us("mary", "view"),
+                "denied at own: locale en_US needs view, has none",
+            ),
+        ],
+    );
+}
+
+fn audio_and_video() -> World {
+    World::enterprise()
+        .user("julia", &["Audio manager"])
+        .user("mary", &["Redactor"])
+        .user("marco", &["Supplier"])
+        .user("elise", &["Clothes manager"])
+        .with_product("Sony SS-SP32FWB", &["Audio and Video"])
+        .group("Audio manager")
+        .may(Own)
+        .category("Audio and Video")
+        .group("Redactor")
+        .may(Edit)
+        .category("Audio and Video")
+        .group("Supplier")
+        .may(View)
+        .category("Audio and Video")
+}
+
+#[test]
+fn the_sony_is_owned_edited_viewed_and_hidden() {
+    let sony =
+        |user: &str, action: &str| ask(&format!("user:{user}"), action, "product:Sony SS-SP32FWB");
+    let view_only = "denied at view: category Audio and Video needs edit, has view";
+    let edit_only = "denied at edit: category Audio and Video needs own, has edit";
+    let hidden = "denied at none: category Audio and Video needs view, has none";
+    assert_answers(
+        &audio_and_video(),
+        [
+            // the owner edits directly, and reviews what others propose
+            (sony("julia", "edit"), "allowed at own, direct"),
+            (sony("julia", "review_proposals"), "allowed at own"),
+            (sony("julia", "change_categories"), "allowed at own"),
+            (
+                sony("julia", "send_proposal"),
+                "denied at own: category Audio and Video needs edit, has own",
+            ),
+            // whoever edits makes a draft and sends it
+            (sony("mary", "view"), "allowed at edit"),
+            (sony("mary", "edit"), "allowed at edit, proposal"),
+            (sony("mary", "send_proposal"), "allowed at edit, proposal"),
+            (sony("mary", "review_proposals"), edit_only),
+            (sony("mary", "change_categories"), edit_only),
+            // the attributes are greyed out
+            (sony("marco", "view"), "allowed at view"),
+            (sony("marco", "edit"), view_only),
+            // neither the form nor the category in the tree
+            (sony("elise", "view"), hidden),
+            (
+                ask("user:elise", "view", "category:Audio and Video"),
+                hidden,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_tabs_of_the_sony_need_a_role_permission_as_well() {
+    let world = audio_and_video()
+        .role(
+            "Viewer",
+            &["product.view_categories", "product.view_associations"],
+        )
+        .with_roles("julia", &["Viewer"])
+        .with_roles("mary", &["Viewer"]);
+    let sony =
+        |user: &str, action: &str| ask(&format!("user:{user}"), action, "product:Sony SS-SP32FWB");
+    assert_answers(
+        &world,
+        [
+            (sony("mary", "product.view_categories"), "allowed at edit"),
+            (
+                sony("marco", "product.view_categories"),
+                "denied at view: permission product.view_categories",
+            ),
+            (sony("julia", "product.view_associations"), "allowed at own"),
+            (
+                sony("mary", "product.view_associations"),
+                "denied at edit: category Audio and Video needs own, has edit",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn product_a_in_three_categories_is_held_at_the_most_permissive_right() {
+    let world = World::enterprise()
+        .user("mary", &["Divided supplier"])
+        .with_product("A", &["Divided brand", "Tshirt", "Yellow"])
+        .group("Divided supplier")
+        .may(Own)
+        .category("Divided brand")
+        .may(Edit)
+        .category("Tshirt")
+        .may(View)
+        .category("Yellow");
+    assert_answers(
+        &world,
+        [
+            (ask("user:mary", "own", "product:A"), "allowed at own"),
+            (
+                ask("user:mary", "edit", "product:A"),
+                "allowed at own, direct",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_product_without_a_category_is_everyones() {
+    let world = World::enterprise()
+        .user("mary", &[])
+        .user("marco", &["Supplier"])
+        .with_trees(&["Tshirt"])
+        .with_product("A", &[]);
+    assert_answers(
+        &world,
+        [
+            (ask("user:mary", "own", "product:A"), "allowed at own"),
+            (
+                ask("user:marco", "edit", "product:A"),
+                "allowed at own, direct",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_most_permissive_of_several_user_groups_wins() {
+    let world = World::enterprise()
+        .user("mary", &["Divided supplier", "Manager"])
+        .user("peter", &["Manager"])
+        .with_product("A", &["Tshirt"])
+        .group("Divided supplier")
+        .may(Own)
+        .category("Tshirt")
+        .group("Manager")
+        .may(View)
+        .category("Tshirt");
+    assert_answers(
+        &world,
+        [
+            (ask("user:mary", "own", "product:A"), "allowed at own"),
+            (
+                ask("user:peter", "own", "product:A"),
+                "denied at view: category Tshirt needs own, has view",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_group_without_permissions_benefits_from_what_all_owns() {
+    let world = World::enterprise()
+        .user("mary", &["Divided supplier"])
+        .with_product("A", &["Tshirt"])
+        .group("All")
+        .may(Own)
+        .category("Tshirt");
+    assert_answers(
+        &world,
+        [(
+            ask("user:mary", "edit", "product:A"),
+            "allowed at own, direct",
+        )],
+    );
+}
+
+#[test]
+fn julia_edits_marketing_robert_views_it_and_mary_does_not_see_it() {
+    let world = World::enterprise()
+        .user("julia", &["Marketing"])
+        .user("robert", &["Intern"])
+        .user("mary", &["Purchase team"])
+        .with_attribute("slogan", "Marketing", Specific::ToNeither)
+        .with_grid_view("slogans", &["Marketing"])
+        .with_product("hat", &[])
+        .group("Marketing")
+        .may(Edit)
+        .attribute_group("Marketing")
+        .group("Intern")
+        .may(View)
+        .attribute_group("Marketing");
+    let slogan = |user: &str, action: &str| {
+        ask(&format!("user:{user}"), action, "product:hat").attribute("slogan")
+    };
+    let hidden = "attribute_group Marketing needs view, has none";
+    assert_answers(
+        &world,
+        [
+            (slogan("julia", "edit"), "allowed at own, direct"),
+            (slogan("julia", "import"), "allowed at own, direct"),
+            (slogan("robert", "view"), "allowed at own"),
+            (slogan("robert", "export"), "allowed at own"),
+            (
+                slogan("robert", "edit"),
+                "denied at own: attribute_group Marketing needs edit, has view",
+            ),
+            (
+                slogan("robert", "import"),
+                "denied at own: attribute_group Marketing needs edit, has view",
+            ),
+            (slogan("mary", "view"), &format!("denied at own: {hidden}")),
+            (
+                slogan("mary", "export"),
+                &format!("denied at own: {hidden}"),
+            ),
+            (
+                ask("user:mary", "view", "grid_view:slogans"),
+                &format!("denied at none: {hidden}"),
+            ),
+            (
+                ask("user:robert", "view", "grid_view:slogans"),
+                "allowed at view",
+            ),
+        ],
+    );
+}

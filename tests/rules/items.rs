@@ -1,0 +1,264 @@
+//! Rules 4.9, 4.11 and 4.12: what is not a product.
+
+use pim_authz::domain::Level::{Edit, Execute, ExecuteAndEdit, Own, View};
+
+use crate::support::{Ask, World, ask, assert_answers};
+
+fn library() -> World {
+    World::enterprise()
+        .user("julia", &["G"])
+        .with_channels(&["hidden"])
+        .with_locales(&["de_DE"])
+        .with(pim_authz::domain::ItemKind::AssetFamily, &["secrets"])
+        .with_trees(&["Cellar"])
+        .group("G")
+        .may(View)
+        .channel("seen")
+        .locale("en_US")
+        .category("Attic")
+        .asset_family("videos")
+        .reference_entity("colors")
+        .may(Edit)
+        .asset_family("packshots")
+        .reference_entity("brands")
+}
+
+#[test]
+fn rule_4_9_viewing_asks_for_the_channel_and_locale_named_and_for_the_item() {
+    let seen = [
+        (
+            ask("user:julia", "view", "asset:photo").under("videos"),
+            "view",
+        ),
+        (
+            ask("user:julia", "view", "reference_entity_record:").under("colors"),
+            "view",
+        ),
+        (ask("user:julia", "view", "enriched_category:Attic"), "view"),
+    ];
+    for (question, level) in seen {
+        let hidden = |item: &str| format!("denied at {level}: {item} needs view, has none");
+        let allowed = format!("allowed at {level}");
+        assert_answers(
+            &library(),
+            [
+                (question.clone(), allowed.as_str()),
+                (question.clone().channel("seen").locale("en_US"), &allowed),
+                (
+                    question.clone().channel("hidden").locale("de_DE"),
+                    &hidden("channel hidden"),
+                ),
+                (question.clone().locale("de_DE"), &hidden("locale de_DE")),
+                (question.locale("nowhere"), &hidden("locale nowhere")),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rule_4_9_what_is_not_viewable_itself_is_hidden() {
+    assert_answers(
+        &library(),
+        [
+            (
+                ask("user:julia", "view", "asset:photo").under("secrets"),
+                "denied at none: item asset_family secrets needs view, has none",
+            ),
+            (
+                ask("user:julia", "view", "enriched_category:Cellar"),
+                "denied at none: category Cellar needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_9_no_channel_or_locale_is_asked_for_where_none_is_named() {
+    // unlike products, these have no gate
+    let world = World::enterprise()
+        .user("julia", &[])
+        .with_channels(&["hidden"])
+        .with_locales(&["de_DE"])
+        .group("All")
+        .may(View)
+        .asset_family("videos");
+    assert_answers(
+        &world,
+        [(
+            ask("user:julia", "view", "asset:").under("videos"),
+            "allowed at view",
+        )],
+    );
+}
+
+#[test]
+fn rule_4_9_editing_is_not_limited_by_channel_and_locale() {
+    let anywhere = |ask: Ask| ask.channel("hidden").locale("de_DE");
+    let world = library()
+        .role(
+            "Librarian",
+            &["asset.edit", "asset.list_products", "category.edit"],
+        )
+        .with_roles("julia", &["Librarian"]);
+    assert_answers(
+        &world,
+        [
+            (
+                anywhere(ask("user:julia", "edit", "asset:photo").under("packshots")),
+                "allowed at edit",
+            ),
+            (
+                anywhere(ask("user:julia", "edit", "asset:film").under("videos")),
+                "denied at view: item asset_family videos needs edit, has view",
+            ),
+            (
+                anywhere(ask("user:julia", "edit", "reference_entity_record:x").under("brands")),
+                "allowed at edit",
+            ),
+            (
+                anywhere(ask("user:julia", "asset.edit", "asset:photo").under("packshots")),
+                "allowed at edit",
+            ),
+            // a code whose level is view asks like `view`
+            (
+                anywhere(ask("user:julia", "asset.list_products", "asset:film").under("videos")),
+                "denied at view: channel hidden needs view, has none",
+            ),
+            (
+                ask("user:julia", "asset.list_products", "asset:film").under("videos"),
+                "allowed at view",
+            ),
+            // no level is needed to edit an enriched category
+            (
+                anywhere(ask("user:julia", "edit", "enriched_category:Cellar")),
+                "allowed at none",
+            ),
+            (
+                ask("user:julia", "edit", "enriched_category:Attic"),
+                "allowed at view",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_9_editing_an_enriched_category_needs_the_role_permission() {
+    assert_answers(
+        &library(),
+        [
+            (
+                ask("user:julia", "edit", "enriched_category:Attic"),
+                "denied at view: permission category.edit_attributes",
+            ),
+            (
+                ask("user:julia", "edit", "enriched_category:nowhere"),
+                "denied at none: permission category.edit_attributes",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_11_a_profile_needs_the_role_permission_and_the_flag() {
+    let world = |level| {
+        World::enterprise()
+            .role("Runner", &["export_profile.launch", "export_profile.edit"])
+            .user("julia", &["Runners"])
+            .with_roles("julia", &["Runner"])
+            .user("mary", &["Runners"])
+            .group("Runners")
+            .may(level)
+            .export_profile("nightly")
+    };
+    let launch = |user| ask(user, "export_profile.launch", "export_profile:nightly");
+    let edit = |user| ask(user, "export_profile.edit", "export_profile:nightly");
+    assert_answers(
+        &world(Execute),
+        [
+            (launch("user:julia"), "allowed at execute"),
+            (
+                edit("user:julia"),
+                "denied at execute: item export_profile nightly needs edit, has execute",
+            ),
+            // without the permission the right does not count
+            (
+                launch("user:mary"),
+                "denied at execute: permission export_profile.launch",
+            ),
+        ],
+    );
+    assert_answers(
+        &world(ExecuteAndEdit),
+        [
+            (launch("user:julia"), "allowed at execute_and_edit"),
+            (edit("user:julia"), "allowed at execute_and_edit"),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_12_a_category_channel_locale_or_group_is_answered_by_its_own_level() {
+    let items = [
+        ("category", "category"),
+        ("channel", "channel"),
+        ("locale", "locale"),
+        ("attribute_group", "attribute_group"),
+    ];
+    for (kind, axis) in items {
+        let world = |level| {
+            let world = World::enterprise()
+                .user("julia", &["G"])
+                .with_channels(&["x"])
+                .with_locales(&["x"])
+                .with_trees(&["x"])
+                .with_attribute_groups(&["x"])
+                .group("G")
+                .may(level);
+            match kind {
+                "category" => world.category("x"),
+                "channel" => world.channel("x"),
+                "locale" => world.locale("x"),
+                _ => world.attribute_group("x"),
+            }
+        };
+        let x = |action| ask("user:julia", action, &format!("{kind}:x"));
+        assert_answers(
+            &world(View),
+            [
+                (x("view"), "allowed at view"),
+                (
+                    x("edit"),
+                    &format!("denied at view: {axis} x needs edit, has view"),
+                ),
+            ],
+        );
+        assert_answers(&world(Edit), [(x("edit"), "allowed at edit")]);
+        if kind == "category" {
+            assert_answers(&world(Own), [(x("own"), "allowed at own")]);
+        }
+    }
+}
+
+#[test]
+fn rule_4_12_the_settings_screens_follow_the_role_permissions_alone() {
+    let world = World::enterprise()
+        .role("Settings", &["category.list", "locale.list"])
+        .user("julia", &[])
+        .with_roles("julia", &["Settings"])
+        .with_trees(&["Cellar"])
+        .with_locales(&["de_DE"]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "category.list", "category:Cellar"),
+                "allowed",
+            ),
+            (ask("user:julia", "locale.list", "locale:de_DE"), "allowed"),
+            (
+                ask("user:julia", "view", "category:Cellar"),
+                "denied at none: category Cellar needs view, has none",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,210 @@
+//! Rules §2: role permissions.
+
+use pim_authz::domain::{CATALOGUE, Edition};
+
+use crate::support::{World, ask, assert_answers};
+
+#[test]
+fn rule_2_1_every_permission_of_the_catalogue_can_be_asked_and_held() {
+    for permission in CATALOGUE.permissions() {
+        let requires = permission.requires.iter();
+        let mut codes: Vec<&str> = requires.map(|id| CATALOGUE.permission(id).code).collect();
+        codes.push(permission.code);
+        let world = World::enterprise()
+            .role("Holder", &codes)
+            .user("julia", &[])
+            .with_roles("julia", &["Holder"])
+            .user("mary", &[]);
+        let held = world.answer(ask("user:julia", permission.code, ""));
+        assert_eq!(held, "allowed", "{}", permission.code);
+        let lacked = world.answer(ask("user:mary", permission.code, ""));
+        assert_eq!(lacked, format!("denied: permission {}", permission.code));
+    }
+}
+
+#[test]
+fn rule_2_2_a_subject_holds_the_union_of_what_its_roles_grant() {
+    let world = World::community()
+        .role("Lister", &["product.list"])
+        .role("Commenter", &["product.comment"])
+        .role("Nobody's", &["product.remove"])
+        .user("julia", &[])
+        .with_roles("julia", &["Lister", "Commenter"])
+        .user("mary", &[])
+        .with_roles("mary", &["Lister"]);
+    assert_answers(
+        &world,
+        [
+            (ask("user:julia", "product.list", ""), "allowed"),
+            (ask("user:julia", "product.comment", ""), "allowed"),
+            (
+                ask("user:julia", "product.remove", ""),
+                "denied: permission product.remove",
+            ),
+            (
+                ask("user:mary", "product.comment", ""),
+                "denied: permission product.comment",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_2_3_some_permissions_hold_others_and_some_need_others() {
+    let cases: [(&[&str], &str, &str); 18] = [
+        // held                         asked                       answer
+        (&["category.edit"], "category.edit_attributes", "allowed"),
+        (&["category.edit"], "category.manage_template", "allowed"),
+        (&["category.create"], "category.manage_template", "allowed"),
+        (
+            &["category.edit"],
+            "category.reorder",
+            "denied: permission category.list",
+        ),
+        (
+            &["category.edit", "category.list"],
+            "category.reorder",
+            "allowed",
+        ),
+        (
+            &["category.list"],
+            "category.reorder",
+            "denied: permission category.reorder",
+        ),
+        (
+            &["category.reorder"],
+            "category.reorder",
+            "denied: permission category.list",
+        ),
+        (
+            &["category.edit_attributes"],
+            "category.edit_attributes",
+            "denied: permission category.edit",
+        ),
+        (
+            &["category.view_history"],
+            "category.view_history",
+            "denied: permission category.edit",
+        ),
+        (
+            &["category.view_history", "category.edit"],
+            "category.view_history",
+            "allowed",
+        ),
+        (
+            &["category.manage_permissions"],
+            "category.manage_permissions",
+            "denied: permission category.edit",
+        ),
+        (
+            &["association_type.view_history"],
+            "association_type.view_history",
+            "denied: permission association_type.edit",
+        ),
+        (
+            &["association_type.view_history", "association_type.edit"],
+            "association_type.view_history",
+            "allowed",
+        ),
+        (&["app.manage"], "app.open", "allowed"),
+        (&["app.open"], "app.manage", "denied: permission app.manage"),
+        (
+            &["api.product.list"],
+            "api.product.list",
+            "denied: permission api.overall_access",
+        ),
+        (
+            &["api.overall_access"],
+            "api.product.list",
+            "denied: permission api.product.list",
+        ),
+        (
+            &["api.product.list", "api.overall_access"],
+            "api.product.list",
+            "allowed",
+        ),
+    ];
+    for (held, asked, expected) in cases {
+        let world = World::enterprise()
+            .role("Role", held)
+            .user("julia", &[])
+            .with_roles("julia", &["Role"]);
+        let answer = world.answer(ask("user:julia", asked, ""));
+        assert_eq!(answer, expected, "holding {held:?}, asked {asked}");
+    }
+}
+
+#[test]
+fn rule_2_3_what_one_permission_requires_another_role_may_give() {
+    let world = World::community()
+        .connection_role("Entry", &["api.overall_access"])
+        .connection_role("Lister", &["api.product.list"])
+        .connection("erp", &["All"])
+        .with_roles("erp", &["Entry", "Lister"]);
+    assert_answers(
+        &world,
+        [(ask("connection:erp", "api.product.list", ""), "allowed")],
+    );
+}
+
+#[test]
+fn rule_2_4_enterprise_permissions_count_in_an_enterprise_tenant_only() {
+    let enterprise: Vec<&str> = CATALOGUE
+        .permissions()
+        .iter()
+        .filter(|permission| permission.enterprise)
+        .map(|permission| permission.code)
+        .collect();
+    assert!(!enterprise.is_empty());
+    let mut held = enterprise.clone();
+    held.extend(["api.overall_access", "category.edit"]);
+    for edition in [Edition::Community, Edition::Growth, Edition::Enterprise] {
+        // granted before a downgrade: kept, and does not count
+        let world = World::new(edition)
+            .role("Administrator", &held)
+            .user("julia", &[])
+            .with_roles("julia", &["Administrator"])
+            .user("mary", &[]);
+        for code in &enterprise {
+            let expected = if edition.is_enterprise() {
+                "allowed".to_owned()
+            } else {
+                format!("denied: edition {code}")
+            };
+            assert_eq!(world.answer(ask("user:julia", code, "")), expected);
+            // held or not (rules 8.1)
+            if !edition.is_enterprise() {
+                assert_eq!(world.answer(ask("user:mary", code, "")), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_2_5_a_connection_acts_with_the_api_permissions_of_its_roles() {
+    let world = World::enterprise()
+        .connection_role("API", &["api.overall_access", "api.product.edit"])
+        .connection("erp", &["ERP"])
+        .with_roles("erp", &["API"])
+        .group("ERP")
+        .may(pim_authz::domain::Level::Edit)
+        .category("Hats")
+        .with_product("hat", &["Hats"]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("connection:erp", "api.product.edit", "product:hat"),
+                "allowed at edit, proposal",
+            ),
+            (
+                ask("connection:erp", "api.product.list", "product:hat"),
+                "denied at edit: permission api.product.list",
+            ),
+            (
+                ask("connection:erp", "product.list", "product:hat"),
+                "denied at edit: permission product.list",
+            ),
+        ],
+    );
+}

@@ -1,0 +1,318 @@
+//! Rules §4: products and their categories.
+
+use pim_authz::domain::Level::{Edit, Own, View};
+
+use crate::support::{World, ask, assert_answers};
+
+#[test]
+fn rule_4_1_a_product_is_held_at_the_highest_level_on_any_of_its_categories() {
+    let world = World::enterprise()
+        .user("julia", &["A", "B"])
+        .with_category_under("Master", "Hats")
+        .with_trees(&["Print", "Shop"])
+        .with_product("hat", &["Hats", "Print", "Shop"])
+        .group("A")
+        .may(View)
+        .category("Hats")
+        .group("B")
+        .may(Edit)
+        .category("Print");
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "edit", "product:hat"),
+                "allowed at edit, proposal",
+            ),
+            // the level in the answer is this level also on a denial
+            (
+                ask("user:julia", "own", "product:hat"),
+                "denied at edit: category Print needs own, has edit",
+            ),
+            (
+                ask("user:julia", "view", "product:hat").channel("nowhere"),
+                "denied at edit: channel nowhere needs view, has none",
+            ),
+            (
+                ask("user:julia", "product.list", "product:hat"),
+                "denied at edit: permission product.list",
+            ),
+        ],
+    );
+}
+
+/// A root model, a sub-model below it and a variant below that one, each in a
+/// category of its own; beside them a variant of the root.
+fn shirts() -> World {
+    World::enterprise()
+        .user("root", &["Root"])
+        .user("middle", &["Middle"])
+        .user("leaf", &["Leaf"])
+        .with_model("shirt", &["OfRoot"])
+        .with_sub_model("shirt-red", "shirt", &["OfMiddle"])
+        .with_variant("shirt-red-xl", "shirt-red", &["OfLeaf"])
+        .with_variant("shirt-plain", "shirt", &[])
+        .group("Root")
+        .may(View)
+        .category("OfRoot")
+        .group("Middle")
+        .may(Edit)
+        .category("OfMiddle")
+        .group("Leaf")
+        .may(Own)
+        .category("OfLeaf")
+}
+
+#[test]
+fn rule_4_2_categories_come_down_from_the_ancestors_and_never_go_up() {
+    let cases = [
+        // resource                   root's user   middle's    leaf's
+        ("product:shirt-red-xl", ["view", "edit", "own"]),
+        ("product:shirt-plain", ["view", "none", "none"]),
+        ("product_model:shirt-red", ["view", "edit", "none"]),
+        ("product_model:shirt", ["view", "none", "none"]),
+    ];
+    let world = shirts();
+    for (resource, levels) in cases {
+        for (user, level) in ["user:root", "user:middle", "user:leaf"].iter().zip(levels) {
+            let answer = world.answer(ask(user, "view", resource));
+            let held = answer.split(": ").next().unwrap();
+            let verdict = if level == "none" { "denied" } else { "allowed" };
+            assert_eq!(held, format!("{verdict} at {level}"), "{user} {resource}");
+        }
+    }
+}
+
+#[test]
+fn rule_4_3_an_uncategorised_product_is_everyones() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .connection("erp", &[])
+        .app("sync", &[])
+        .user("mary", &[])
+        .disabled("mary")
+        .with_trees(&["Hats"])
+        .with_product("hat", &[])
+        .with_model("shirt", &[])
+        .with_variant("shirt-xl", "shirt", &[]);
+    for subject in ["user:julia", "connection:erp", "app:sync"] {
+        for resource in ["product:hat", "product_model:shirt", "product:shirt-xl"] {
+            let answer = world.answer(ask(subject, "own", resource));
+            assert_eq!(answer, "allowed at own", "{subject} {resource}");
+        }
+    }
+    assert_answers(
+        &world,
+        [(
+            ask("user:mary", "view", "product:hat"),
+            "denied at none: subject_disabled",
+        )],
+    );
+}
+
+#[test]
+fn rule_4_3_being_uncategorised_settles_the_category_axis_only() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .with_locales(&["en_US"])
+        .with_attribute_groups(&["General"])
+        .with_product("hat", &[]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "view", "product:hat"),
+                "denied at own: locale (any) needs view, has none",
+            ),
+            (
+                ask("user:julia", "view", "product:hat").locale("en_US"),
+                "denied at own: locale en_US needs view, has none",
+            ),
+        ],
+    );
+    assert_answers(
+        &world.group("All").may(View).locale("en_US"),
+        [
+            (ask("user:julia", "view", "product:hat"), "allowed at own"),
+            (
+                ask("user:julia", "edit", "product:hat").locale("en_US"),
+                "denied at own: locale en_US needs edit, has view",
+            ),
+            (
+                ask("user:julia", "view", "product:hat").attribute_group("General"),
+                "denied at own: attribute_group General needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_3_a_category_without_a_right_or_unknown_leaves_a_product_categorised() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .with_product("hat", &["Hats"]);
+    let unknown = "denied at none: category needs view, has none";
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "view", "product:hat"),
+                "denied at none: category Hats needs view, has none",
+            ),
+            (
+                ask("user:julia", "view", "product:hat").in_categories(&["nowhere"]),
+                unknown,
+            ),
+            (
+                ask("user:julia", "view", "product:").under("nowhere"),
+                unknown,
+            ),
+            (
+                ask("user:julia", "view", "product:")
+                    .in_categories(&[])
+                    .under("nowhere"),
+                unknown,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_6_every_edit_is_direct_for_an_owner_and_a_proposal_for_an_editor() {
+    let editing = [
+        ("edit", "product"),
+        ("import", "product"),
+        ("product.edit_attributes", "product"),
+        ("product.mass_edit", "product"),
+        ("product.create", "product"),
+        ("api.product.edit", "product"),
+        ("edit", "product_model"),
+        ("import", "product_model"),
+        ("product_model.edit_attributes", "product_model"),
+        ("api.product.edit", "product_model"),
+    ];
+    let role = [
+        "product.edit_attributes",
+        "product.mass_edit",
+        "product.create",
+        "product_model.edit_attributes",
+        "api.product.edit",
+        "api.overall_access",
+    ];
+    for (level, mode) in [(Own, "direct"), (Edit, "proposal")] {
+        let world = World::enterprise()
+            .role("Editor", &role)
+            .user("julia", &["Redactors"])
+            .with_roles("julia", &["Editor"])
+            .with_product("hat", &["Hats"])
+            .with_model("hat", &["Hats"])
+            .group("Redactors")
+            .may(level)
+            .category("Hats");
+        for (action, kind) in editing {
+            let answer = world.answer(ask("user:julia", action, &format!("{kind}:hat")));
+            assert_eq!(answer, format!("allowed at {level}, {mode}"), "{action}");
+        }
+        // what does not need `edit` has no mode
+        let answer = world.answer(ask("user:julia", "view", "product:hat"));
+        assert_eq!(answer, format!("allowed at {level}"));
+    }
+}
+
+#[test]
+fn rule_4_7_an_action_with_a_level_needs_the_permission_and_the_level() {
+    let world = World::enterprise()
+        .role("Remover", &["product.remove"])
+        .user("julia", &["Owners"])
+        .with_roles("julia", &["Remover"])
+        .user("mary", &["Redactors"])
+        .with_roles("mary", &["Remover"])
+        .user("peter", &["Owners"])
+        .with_product("hat", &["Hats"])
+        .group("Owners")
+        .may(Own)
+        .category("Hats")
+        .group("Redactors")
+        .may(Edit)
+        .category("Hats");
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "product.remove", "product:hat"),
+                "allowed at own",
+            ),
+            (
+                ask("user:mary", "product.remove", "product:hat"),
+                "denied at edit: category Hats needs own, has edit",
+            ),
+            (
+                ask("user:peter", "product.remove", "product:hat"),
+                "denied at own: permission product.remove",
+            ),
+            // without a product only the role permission is asked
+            (ask("user:mary", "product.remove", ""), "allowed"),
+        ],
+    );
+}
+
+#[test]
+fn rule_4_8_creating_asks_edit_on_the_categories_that_the_product_is_to_have() {
+    let world = World::enterprise()
+        .role("Creator", &["product.create", "product_model.create"])
+        .user("julia", &["G"])
+        .with_roles("julia", &["Creator"])
+        .with_trees(&["Hidden"])
+        .with_model("shirt", &["Owned"])
+        .with_product("stored", &["Viewed"])
+        .group("G")
+        .may(Own)
+        .category("Owned")
+        .may(Edit)
+        .category("Edited")
+        .may(View)
+        .category("Viewed");
+    let create = |resource: &str| ask("user:julia", "product.create", resource);
+    assert_answers(
+        &world,
+        [
+            (
+                create("product:new").in_categories(&["Owned", "Hidden"]),
+                "allowed at own, direct",
+            ),
+            (
+                create("product:").in_categories(&["Viewed", "Edited"]),
+                "allowed at edit, proposal",
+            ),
+            (
+                create("product:").in_categories(&["Viewed"]),
+                "denied at view: category Viewed needs edit, has view",
+            ),
+            (
+                create("product:").in_categories(&["Hidden"]),
+                "denied at none: category Hidden needs edit, has none",
+            ),
+            // present and empty: uncategorised (rules 4.3)
+            (
+                create("product:new").in_categories(&[]),
+                "allowed at own, direct",
+            ),
+            // absent: inherited, or stored, or nothing known (rules 1.7)
+            (
+                create("product:new").under("shirt"),
+                "allowed at own, direct",
+            ),
+            (
+                create("product:stored"),
+                "denied at view: category Viewed needs edit, has view",
+            ),
+            (create("product:new"), "denied at none: resource_unknown"),
+            (create(""), "allowed"),
+            (
+                ask("user:julia", "product_model.create", "product_model:")
+                    .in_categories(&["Edited"]),
+                "allowed at edit, proposal",
+            ),
+        ],
+    );
+}

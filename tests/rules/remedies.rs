@@ -1,0 +1,115 @@
+//! What an explanation suggests turns the denial, and nothing smaller does
+//! (rules 8.2).
+
+use pim_authz::domain::{Explanation, Question, ResourceType};
+use proptest::prelude::*;
+
+use crate::{
+    random::cases,
+    support::{World, codes, cost, entropy, random_question, random_world},
+};
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn rule_8_2_an_explanation_decides_as_the_check_and_turns_every_denial(mut tape in entropy(900)) {
+        let world = random_world(&mut tape);
+        for _ in 0..12 {
+            let question = random_question(&world, &mut tape);
+            let explanation = world.explain(&question);
+            prop_assert_eq!(&explanation.decision, &world.decide(&question));
+            prop_assert_eq!(explanation.root.passed, explanation.decision.is_allowed());
+            let complaint = complaint(&world, &question, &explanation);
+            prop_assert!(
+                complaint.is_none(),
+                "{}:\n{question:?}\n is decided: {:?}\n with: {:?} {:?}\n in {world:?}",
+                complaint.unwrap(),
+                explanation.decision,
+                explanation.remedies,
+                explanation.no_remedy_reason
+            );
+        }
+    }
+}
+
+/// What is wrong with the remedies.
+fn complaint(
+    world: &World,
+    question: &Question,
+    explanation: &Explanation,
+) -> Option<&'static str> {
+    let remedies = &explanation.remedies;
+    let why_none = &explanation.no_remedy_reason;
+    if explanation.decision.is_allowed() {
+        let silent = remedies.is_empty() && why_none.is_none();
+        return (!silent).then_some("an allowed question needs no remedy");
+    }
+    if remedies.is_empty() != why_none.is_some() {
+        return Some("either there are remedies, or the reason why there are none");
+    }
+    if remedies.is_empty() {
+        return missed(world, question);
+    }
+    if !world.is_turned_by(question, remedies) {
+        return Some("the remedies do not turn the denial");
+    }
+    let grants = world.every_grant(question);
+    if !remedies.iter().all(|remedy| grants.contains(remedy)) {
+        return Some("a remedy is none of the grants that there are");
+    }
+    for place in 0..remedies.len() {
+        let mut fewer = remedies.clone();
+        fewer.remove(place);
+        if world.is_turned_by(question, &fewer) {
+            return Some("a remedy can be left out");
+        }
+    }
+    not_the_smallest(world, question, explanation)
+}
+
+/// No one or two grants turn what is said to have no remedy.
+fn missed(world: &World, question: &Question) -> Option<&'static str> {
+    let grants = world.every_grant(question);
+    let found = (1..=2).any(|size| {
+        let few = size == 1 || grants.len() <= 40;
+        few && !world.turning_sets(question, &grants, size).is_empty()
+    });
+    found.then_some("there is a remedy")
+}
+
+/// Nothing smaller turns the denial, and of as many grants no better ones.
+fn not_the_smallest(
+    world: &World,
+    question: &Question,
+    explanation: &Explanation,
+) -> Option<&'static str> {
+    let kind = question.resource().map(|resource| resource.kind);
+    let remedies = &explanation.remedies;
+    let grants = world.every_grant(question);
+    if kind == Some(ResourceType::GridView) || remedies.len() > 3 || grants.len() > 40 {
+        return None;
+    }
+    for size in 1..remedies.len() {
+        if !world.turning_sets(question, &grants, size).is_empty() {
+            return Some("fewer grants turn the denial");
+        }
+    }
+    if remedies.len() > 2 {
+        return None;
+    }
+    let asked = question.rule().permission;
+    let sets = world.turning_sets(question, &grants, remedies.len());
+    let best = sets.iter().map(|set| cost(set, asked)).min()?;
+    let [remedy] = remedies.as_slice() else {
+        // Levels on different axes do not compare.
+        let same = cost(remedies, asked)[..3] == best[..3];
+        return (!same).then_some("other grants are to be preferred");
+    };
+    if cost(remedies, asked) != best {
+        return Some("another grant is to be preferred");
+    }
+    let equals = sets.iter().filter(|set| cost(set, asked) == best);
+    let first = equals.map(|set| codes(&set[0])).min()?;
+    (codes(remedy) != first).then_some("another grant is the first by code")
+}

@@ -1,0 +1,462 @@
+//! Rules §1: who asks, for what.
+
+use pim_authz::domain::Level::{Edit, Own, View};
+
+use crate::support::{World, ask, assert_answers};
+
+#[test]
+fn rule_1_1_a_tenant_has_the_rights_of_its_edition() {
+    let world = || {
+        World::enterprise()
+            .user("julia", &[])
+            .with_product("hat", &["Hats"])
+    };
+    use pim_authz::domain::Edition::{Community, Enterprise, Growth};
+    let cases = [
+        (Community, "allowed at own"),
+        (Growth, "allowed at own"),
+        (
+            Enterprise,
+            "denied at none: category Hats needs view, has none",
+        ),
+    ];
+    for (edition, expected) in cases {
+        let question = ask("user:julia", "view", "product:hat");
+        assert_eq!(
+            world().in_edition(edition).answer(question),
+            expected,
+            "{edition}"
+        );
+    }
+}
+
+#[test]
+fn rule_1_2_users_apps_and_connections_have_separate_code_spaces() {
+    let world = World::enterprise()
+        .role("Owner", &["product.list"])
+        .user("shop", &["Owners"])
+        .with_roles("shop", &["Owner"])
+        .connection("erp", &[])
+        .app("shop", &["read_products"])
+        .group("Owners")
+        .may(Own)
+        .category("Hats")
+        .with_product("hat", &["Hats"]);
+    assert_answers(
+        &world,
+        [
+            (ask("user:shop", "own", "product:hat"), "allowed at own"),
+            (
+                ask("app:shop", "own", "product:hat"),
+                "denied at none: category Hats needs own, has none",
+            ),
+            (
+                ask("connection:shop", "own", "product:hat"),
+                "denied at none: subject_unknown",
+            ),
+            (ask("user:shop", "product.list", ""), "allowed"),
+            (
+                ask("app:shop", "product.list", ""),
+                "denied: scope product.list",
+            ),
+            (
+                ask("user:erp", "product.list", ""),
+                "denied: subject_unknown",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_3_roles_say_what_and_user_groups_say_on_which_data() {
+    let world = World::enterprise()
+        .role("Lister", &["product.list"])
+        .role("Remover", &["product.remove"])
+        .user("julia", &["Viewers", "Owners"])
+        .with_roles("julia", &["Lister", "Remover"])
+        .user("mary", &["Owners"])
+        .user("peter", &["Viewers"])
+        .with_roles("peter", &["Remover"])
+        .with_product("hat", &["Hats"])
+        .group("Viewers")
+        .may(View)
+        .category("Hats")
+        .group("Owners")
+        .may(Own)
+        .category("Hats");
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "product.list", "product:hat"),
+                "allowed at own",
+            ),
+            (
+                ask("user:julia", "product.remove", "product:hat"),
+                "allowed at own",
+            ),
+            // the data without the permission, and the permission without the data
+            (
+                ask("user:mary", "product.remove", "product:hat"),
+                "denied at own: permission product.remove",
+            ),
+            (
+                ask("user:peter", "product.remove", "product:hat"),
+                "denied at view: category Hats needs own, has view",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_3_an_apps_scopes_take_the_place_of_roles() {
+    let world = World::community()
+        .app("shop", &["read_products"])
+        .with_product("hat", &[]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("app:shop", "api.product.list", "product:hat"),
+                "allowed at own",
+            ),
+            (
+                ask("app:shop", "api.product.edit", "product:hat"),
+                "denied at own: scope api.product.edit",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_4_every_user_is_in_all_a_connection_may_be_and_an_app_never_is() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .connection("erp", &["All"])
+        .connection("shop", &[])
+        .app("sync", &[])
+        .group("All")
+        .may(Edit)
+        .category("Hats");
+    let none = "denied at none: category Hats needs edit, has none";
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "edit", "category:Hats"),
+                "allowed at edit",
+            ),
+            (
+                ask("connection:erp", "edit", "category:Hats"),
+                "allowed at edit",
+            ),
+            (ask("connection:shop", "edit", "category:Hats"), none),
+            (ask("app:sync", "edit", "category:Hats"), none),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_4_an_app_acts_with_the_rights_of_its_private_group_alone() {
+    let world = World::enterprise()
+        .user("julia", &["Redactors"])
+        .app("sync", &[])
+        .app("other", &[])
+        .group("app:sync")
+        .may(View)
+        .category("Hats")
+        .group("Redactors")
+        .may(Own)
+        .category("Hats");
+    assert_answers(
+        &world,
+        [
+            (ask("app:sync", "view", "category:Hats"), "allowed at view"),
+            (
+                ask("app:other", "view", "category:Hats"),
+                "denied at none: category Hats needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_5_codes_compare_without_regard_to_case() {
+    let world = World::enterprise()
+        .user("Julia", &["REDACTORS"])
+        .group("Redactors")
+        .may(Edit)
+        .channel("Ecommerce")
+        .locale("en_US")
+        .category("Été")
+        .attribute_group("Straße")
+        .with_attribute("Name", "strasse", crate::support::Specific::ToBoth)
+        .with_product("HAT", &["été"])
+        .with_product("4711", &["ÉTÉ"]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:JULIA", "edit", "product:hat")
+                    .channel("ECOMMERCE")
+                    .locale("EN_us"),
+                "allowed at edit, proposal",
+            ),
+            (
+                ask("user:julia", "edit", "product:4711"),
+                "allowed at edit, proposal",
+            ),
+            // simple folding: ß is not ss
+            (
+                ask("user:julia", "view", "attribute_group:STRAßE"),
+                "allowed at edit",
+            ),
+            (
+                ask("user:julia", "view", "attribute_group:STRASSE"),
+                "denied at none: attribute_group strasse needs view, has none",
+            ),
+            // normalization forms are not folded: e and an accent is not é
+            (
+                ask("user:julia", "view", "category:e\u{301}t\u{e9}"),
+                "denied at none: resource_unknown",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_5_what_is_stored_is_answered_as_it_was_first_written() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .with_attribute("NAME", "Marketing", crate::support::Specific::ToNeither)
+        .with_product("hat", &["Audio", "Video"]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "view", "product:").in_categories(&["VIDEO", "AUDIO"]),
+                "denied at none: category Audio needs view, has none",
+            ),
+            (
+                ask("user:julia", "view", "attribute:name"),
+                "denied at none: attribute_group Marketing needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_5_products_and_models_have_separate_code_spaces() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .with_product("hat", &[])
+        .with_model("hat", &["Hats"])
+        .with_model("cap", &[]);
+    assert_answers(
+        &world,
+        [
+            (ask("user:julia", "view", "product:hat"), "allowed at own"),
+            (
+                ask("user:julia", "view", "product_model:hat"),
+                "denied at none: category Hats needs view, has none",
+            ),
+            (
+                ask("user:julia", "view", "product:cap"),
+                "denied at none: resource_unknown",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_1_6_an_unknown_disabled_or_disconnected_subject_is_denied_everything() {
+    let questions = [
+        // action              resource            level answered
+        ("view", "product:hat", " at none"),
+        ("view", "product:nowhere", " at none"),
+        ("product.list", "product:hat", " at none"),
+        ("product.list", "", ""),
+        ("system_version.read", "", ""),
+        ("view", "channel:ecommerce", " at none"),
+    ];
+    let subjects = [
+        ("user:nobody", "subject_unknown"),
+        ("app:gone", "subject_unknown"),
+        ("connection:gone", "subject_unknown"),
+        ("user:mary", "subject_disabled"),
+        ("connection:erp", "subject_disabled"),
+    ];
+    for world in [World::enterprise(), World::community()] {
+        let world = world
+            .role("Lister", &["product.list", "system_information.view"])
+            .user("mary", &[])
+            .with_roles("mary", &["Lister"])
+            .disabled("mary")
+            .connection("erp", &["All"])
+            .disabled("erp")
+            .with_product("hat", &[])
+            .group("All")
+            .may(Edit)
+            .channel("ecommerce");
+        for (subject, reason) in subjects {
+            for (action, resource, level) in questions {
+                let answer = world.answer(ask(subject, action, resource));
+                assert_eq!(
+                    answer,
+                    format!("denied{level}: {reason}"),
+                    "{subject} {action} {resource}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_1_7_what_is_neither_stored_nor_described_is_unknown() {
+    let everything = [
+        ("view", "product:nowhere"),
+        ("own", "product_model:nowhere"),
+        ("view", "category:nowhere"),
+        ("edit", "channel:nowhere"),
+        ("view", "locale:nowhere"),
+        ("edit", "attribute_group:nowhere"),
+        ("view", "attribute:nowhere"),
+        ("edit", "asset_family:nowhere"),
+        ("view", "reference_entity:nowhere"),
+        ("view", "enriched_category:nowhere"),
+        ("view", "grid_view:nowhere"),
+        ("category.edit_attributes", "category:nowhere"),
+        ("edit", "enriched_category:nowhere"),
+        ("export_profile.launch", "export_profile:nowhere"),
+        ("import_profile.launch", "import_profile:nowhere"),
+    ];
+    for world in [World::enterprise(), World::growth()] {
+        let world = world
+            .role(
+                "Editor",
+                &[
+                    "category.edit",
+                    "export_profile.launch",
+                    "import_profile.launch",
+                ],
+            )
+            .user("julia", &[])
+            .with_roles("julia", &["Editor"]);
+        for (action, resource) in everything {
+            let answer = world.answer(ask("user:julia", action, resource));
+            let expected = match action {
+                // does not look at the id
+                "category.edit_attributes" => "allowed",
+                _ => "denied at none: resource_unknown",
+            };
+            assert_eq!(answer, expected, "{action} {resource}");
+        }
+        for (action, resource) in [
+            ("view", "asset:photo"),
+            ("edit", "reference_entity_record:"),
+        ] {
+            let answer = world.answer(ask("user:julia", action, resource).under("nowhere"));
+            assert_eq!(
+                answer, "denied at none: resource_unknown",
+                "{action} {resource}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rule_1_7_profiles_share_one_code_space_but_not_their_types() {
+    let world = World::community()
+        .role("Runner", &["export_profile.launch"])
+        .user("julia", &[])
+        .with_roles("julia", &["Runner"])
+        .with(pim_authz::domain::ItemKind::ImportProfile, &["nightly"]);
+    assert_answers(
+        &world,
+        [(
+            ask(
+                "user:julia",
+                "export_profile.launch",
+                "export_profile:nightly",
+            ),
+            "denied at none: resource_unknown",
+        )],
+    );
+}
+
+#[test]
+fn rule_1_7_what_the_context_names_and_nobody_knows_is_held_at_none() {
+    for world in [World::enterprise(), World::growth(), World::community()] {
+        let world = world
+            .user("julia", &[])
+            .with_attribute("name", "General", crate::support::Specific::ToBoth)
+            .with_product("hat", &[])
+            .group("All")
+            .may(Edit)
+            .channel("ecommerce")
+            .locale("en_US")
+            .attribute_group("General");
+        let hat = || ask("user:julia", "view", "product:hat");
+        assert_answers(
+            &world,
+            [
+                (
+                    hat().channel("nowhere"),
+                    "denied at own: channel nowhere needs view, has none",
+                ),
+                (
+                    hat().locale("nowhere"),
+                    "denied at own: locale nowhere needs view, has none",
+                ),
+                (
+                    hat().attribute_group("nowhere"),
+                    "denied at own: attribute_group nowhere needs view, has none",
+                ),
+                (
+                    hat().attribute("nowhere"),
+                    "denied at own: attribute_group (any) needs view, has none",
+                ),
+                // an unknown attribute even if the request gives its group
+                (
+                    hat().attribute("nowhere").attribute_group("GENERAL"),
+                    "denied at own: attribute_group General needs view, has none",
+                ),
+                (
+                    ask("user:julia", "view", "attribute:name").channel("nowhere"),
+                    "denied at edit: channel nowhere needs view, has none",
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rule_1_7_the_other_axes_of_an_unknown_product_come_first() {
+    let world = World::enterprise()
+        .user("julia", &[])
+        .with_attribute_groups(&["General"])
+        .with_channels(&["ecommerce"])
+        .group("All")
+        .may(View)
+        .channel("print")
+        .locale("en_US");
+    let nowhere = || ask("user:julia", "edit", "product:nowhere");
+    assert_answers(
+        &world,
+        [
+            (
+                nowhere().channel("ecommerce"),
+                "denied at none: channel ecommerce needs edit, has none",
+            ),
+            (
+                nowhere().locale("en_US"),
+                "denied at none: locale en_US needs edit, has view",
+            ),
+            (
+                nowhere().attribute_group("General"),
+                "denied at none: attribute_group General needs edit, has none",
+            ),
+            (nowhere(), "denied at none: resource_unknown"),
+        ],
+    );
+}

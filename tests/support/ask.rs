@@ -1,0 +1,170 @@
+//! Questions and answers, short enough for a table.
+
+use pim_authz::{
+    domain::{
+        Action, Code, Context, Decision, Description, Explanation, Facts, GroupsNeeded, Parent,
+        Question, Reason, Resource, SubjectKind, SubjectRef,
+    },
+    engine,
+};
+
+use super::world::{World, code};
+
+/// A question that is being put together.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    subject: SubjectRef,
+    action: Action,
+    resource: Option<Resource>,
+    context: Context,
+}
+
+/// `user:julia`.
+pub(crate) fn subject(text: &str) -> SubjectRef {
+    let (kind, id) = text.split_once(':').unwrap();
+    SubjectRef {
+        kind: kind.parse::<SubjectKind>().unwrap(),
+        code: code(id),
+    }
+}
+
+/// Asks whether `user:julia` may `edit` a `product:hat`; a resource without an
+/// id is `product:`, no resource at all is empty.
+pub(crate) fn ask(subject_text: &str, action: &str, resource: &str) -> Ask {
+    let resource = resource.split_once(':').map(|(kind, id)| Resource {
+        kind: kind.parse().unwrap(),
+        id: (!id.is_empty()).then(|| code(id)),
+        description: Description::default(),
+    });
+    Ask {
+        subject: subject(subject_text),
+        action: Action::find(action).unwrap(),
+        resource,
+        context: Context::default(),
+    }
+}
+
+impl Ask {
+    pub(crate) fn channel(mut self, text: &str) -> Self {
+        self.context.channel = Some(code(text));
+        self
+    }
+
+    pub(crate) fn locale(mut self, text: &str) -> Self {
+        self.context.locale = Some(code(text));
+        self
+    }
+
+    pub(crate) fn attribute(mut self, text: &str) -> Self {
+        self.context.attribute = Some(code(text));
+        self
+    }
+
+    pub(crate) fn attribute_group(mut self, text: &str) -> Self {
+        self.context.attribute_group = Some(code(text));
+        self
+    }
+
+    fn described(mut self, describe: impl FnOnce(&mut Description)) -> Self {
+        describe(&mut self.resource.as_mut().unwrap().description);
+        self
+    }
+
+    /// The categories that come with the question (rules 7.1).
+    pub(crate) fn in_categories(self, texts: &[&str]) -> Self {
+        let codes: Vec<Code> = texts.iter().map(|text| code(text)).collect();
+        self.described(|description| description.categories = Some(codes))
+    }
+
+    /// The parent that comes with the question (rules 7.1).
+    pub(crate) fn under(self, text: &str) -> Self {
+        let parent = Parent::Code(code(text));
+        self.described(|description| description.parent = Some(parent))
+    }
+
+    /// A parent that is present and empty (rules 7.1).
+    pub(crate) fn without_parent(self) -> Self {
+        self.described(|description| description.parent = Some(Parent::Absent))
+    }
+
+    pub(crate) fn question(self) -> Question {
+        Question::new(self.subject, self.action, self.resource, self.context).unwrap()
+    }
+}
+
+impl World {
+    /// What the engine decides, given only the facts that it says it needs.
+    pub(crate) fn decide(&self, question: &Question) -> Decision {
+        engine::decide(question, &self.facts(&engine::needs([question])))
+    }
+
+    /// The facts that an explanation is made of.
+    pub(crate) fn facts_to_explain(&self, question: &Question) -> Facts {
+        let mut needed = engine::needs([question]);
+        needed.groups = GroupsNeeded::All;
+        self.facts(&needed)
+    }
+
+    /// How the engine explains its decision.
+    pub(crate) fn explain(&self, question: &Question) -> Explanation {
+        engine::explain(question, &self.facts_to_explain(question))
+    }
+
+    /// The engine's answer in words, once the reference agrees.
+    #[track_caller]
+    pub(crate) fn answer(&self, ask: Ask) -> String {
+        let question = ask.question();
+        let decision = self.decide(&question);
+        let expected = super::reference::decide(self, &question);
+        assert_eq!(decision, expected, "the reference differs: {question:?}");
+        told(&decision)
+    }
+}
+
+/// Asks each question and compares the whole answer.
+#[track_caller]
+pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
+    for (ask, expected) in cases {
+        assert_eq!(world.answer(ask.clone()), expected, "{ask:?}");
+    }
+}
+
+/// A decision in a few words: `denied at view: category audio needs edit, has
+/// view`.
+pub(crate) fn told(decision: &Decision) -> String {
+    let mut text = String::from(if decision.is_allowed() {
+        "allowed"
+    } else {
+        "denied"
+    });
+    if let Some(level) = decision.level {
+        text += &format!(" at {level}");
+    }
+    if let Some(mode) = decision.edit_mode {
+        text += &format!(", {mode}");
+    }
+    if let Some(reason) = &decision.denial {
+        text += &format!(": {}", told_reason(reason));
+    }
+    text
+}
+
+fn told_reason(reason: &Reason) -> String {
+    let mut text = reason.code.to_string();
+    if let Some(item) = &reason.item {
+        if item.kind.to_string() != text {
+            text += &format!(" {}", item.kind);
+        }
+        text += &match &item.code {
+            Some(code) => format!(" {code}"),
+            None => " (any)".to_owned(),
+        };
+    }
+    if let Some(permission) = reason.permission {
+        text += &format!(" {permission}");
+    }
+    if let (Some(needed), Some(held)) = (reason.needed, reason.held) {
+        text += &format!(" needs {needed}, has {held}");
+    }
+    text
+}

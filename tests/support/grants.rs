@@ -1,0 +1,193 @@
+//! Every single grant that rules 8.2 allows to be suggested.
+
+use pim_authz::domain::{
+    CATALOGUE, Code, Level, PermissionId, Question, Remedy, Strictness, SubjectKind, SubjectRef,
+};
+
+use super::{
+    random_world::levels_of,
+    reference,
+    world::{World, code},
+};
+
+impl World {
+    /// Whether the grants, all together, make the reference allow.
+    pub(crate) fn is_turned_by(&self, question: &Question, grants: &[Remedy]) -> bool {
+        let mut world = self.clone();
+        for grant in grants {
+            world.apply(grant, question.subject());
+        }
+        reference::decide(&world, question).is_allowed()
+    }
+
+    /// Every grant that could have a part in turning the question's denial.
+    pub(crate) fn every_grant(&self, question: &Question) -> Vec<Remedy> {
+        let subject = question.subject();
+        let is_stored = match subject.kind {
+            SubjectKind::App => self.apps.contains_key(&subject.code),
+            SubjectKind::User | SubjectKind::Connection => self.member(subject).is_some(),
+        };
+        if !is_stored {
+            return Vec::new();
+        }
+        let mut grants = self.every_raise(question);
+        grants.extend(self.every_membership(subject));
+        if let Some(asked) = question.rule().permission {
+            grants.extend(self.every_permission(subject, asked));
+            grants.extend(self.every_scope(subject));
+        }
+        grants
+    }
+
+    /// Raises of the subject's own groups, on what the decision can look at;
+    /// of any group for a connection in none, which has to join it as well.
+    fn every_raise(&self, question: &Question) -> Vec<Remedy> {
+        let facts = self.facts_to_explain(question);
+        let mut grants = Vec::new();
+        let mut groups = self.groups_of(question.subject());
+        if groups.is_empty() {
+            groups = self.groups.clone();
+        }
+        for group in groups {
+            for item in &self.items {
+                let is_looked_at = facts
+                    .item_facts
+                    .values()
+                    .any(|known| known.kind == item.kind && known.code == item.code);
+                let held = self.right(&group, item);
+                let higher = levels_of(item.kind)
+                    .iter()
+                    .filter(|level| is_looked_at && !held.allows(**level));
+                grants.extend(higher.map(|level| Remedy::Access {
+                    group: group.clone(),
+                    item: item.clone(),
+                    level: *level,
+                }));
+            }
+        }
+        grants
+    }
+
+    /// The groups that people can join and the subject is not in (rules 1.4).
+    fn every_membership(&self, subject: &SubjectRef) -> Vec<Remedy> {
+        if subject.kind == SubjectKind::App {
+            return Vec::new();
+        }
+        let joined = self.groups_of(subject);
+        let others = self.groups.difference(&joined).cloned();
+        others.map(|group| Remedy::Membership { group }).collect()
+    }
+
+    /// What the subject's roles may hold of the permission asked, what it
+    /// requires, and what implies either (rules 2.3, 2.5).
+    fn every_permission(&self, subject: &SubjectRef, asked: PermissionId) -> Vec<Remedy> {
+        let of = |id| CATALOGUE.permission(id);
+        let wanted: Vec<PermissionId> = of(asked).requires.iter().chain([asked]).collect();
+        let implying = wanted.iter().flat_map(|id| of(*id).implied_by.iter());
+        let useful: Vec<PermissionId> = wanted.iter().copied().chain(implying).collect();
+        let roles: Vec<Code> = match self.member(subject) {
+            Some(member) => member.roles.iter().cloned().collect(),
+            None => Vec::new(),
+        };
+        let mut grants = Vec::new();
+        for role in roles {
+            let stored = &self.roles[&role];
+            for permission in &useful {
+                let is_new = !stored.permissions.contains(*permission);
+                if is_new && of(*permission).may_be_held_by(stored.audience) {
+                    grants.push(Remedy::Permission {
+                        role: role.clone(),
+                        permission: *permission,
+                    });
+                }
+            }
+        }
+        grants
+    }
+
+    /// The scopes that the edition offers and the app lacks (rules 5.3).
+    fn every_scope(&self, subject: &SubjectRef) -> Vec<Remedy> {
+        if subject.kind != SubjectKind::App {
+            return Vec::new();
+        }
+        let granted = self.apps[&subject.code];
+        let scopes = CATALOGUE.scopes().iter();
+        scopes
+            .filter(|scope| scope.is_offered_in(self.edition) && !granted.contains(scope.id))
+            .map(|scope| Remedy::Scope(scope.id))
+            .collect()
+    }
+
+    /// Every set of `size` of the grants that turns the denial.
+    pub(crate) fn turning_sets(
+        &self,
+        question: &Question,
+        grants: &[Remedy],
+        size: usize,
+    ) -> Vec<Vec<Remedy>> {
+        if size == 0 {
+            let turned = reference::decide(self, question).is_allowed();
+            return if turned { vec![Vec::new()] } else { Vec::new() };
+        }
+        // More grants never hurt, except where a level must not be too high.
+        let more_may_hurt = question.rule().strictness == Strictness::Exactly;
+        if !more_may_hurt && !self.is_turned_by(question, grants) {
+            return Vec::new();
+        }
+        let mut sets = Vec::new();
+        for (place, grant) in grants.iter().enumerate() {
+            let mut world = self.clone();
+            world.apply(grant, question.subject());
+            for mut set in world.turning_sets(question, &grants[place + 1..], size - 1) {
+                set.push(grant.clone());
+                sets.push(set);
+            }
+        }
+        sets
+    }
+}
+
+/// What rules 8.2 prefers among sets of one size, best first: the code asked,
+/// a scope before one that implies it, raises before memberships, any group before `All`, low levels.
+pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
+    let count = |is: &dyn Fn(&Remedy) -> bool| set.iter().filter(|grant| is(grant)).count();
+    let group = |grant: &Remedy| match grant {
+        Remedy::Access { group, .. } | Remedy::Membership { group } => Some(group.clone()),
+        Remedy::Permission { .. } | Remedy::Scope(_) => None,
+    };
+    let level = |grant: &Remedy| match grant {
+        Remedy::Access { level, .. } => *level,
+        _ => Level::Hidden,
+    };
+    [
+        set.iter().map(|grant| excess(grant, asked)).sum(),
+        count(&|grant| matches!(grant, Remedy::Membership { .. })),
+        count(&|grant| group(grant) == Some(World::all())),
+        set.iter()
+            .map(|grant| usize::from(level(grant).bits()))
+            .sum(),
+    ]
+}
+
+/// What decides among single grants of the same cost: the codes.
+pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
+    match grant {
+        Remedy::Access { group, item, .. } => vec![group.clone(), item.code.clone()],
+        Remedy::Permission { role, .. } => vec![role.clone()],
+        Remedy::Scope(scope) => vec![code(CATALOGUE.scope(*scope).code)],
+        Remedy::Membership { group } => vec![group.clone()],
+    }
+}
+
+/// How much it gives beyond what is wanted: a permission that implies the one
+/// wanted, a scope that implies others.
+fn excess(grant: &Remedy, asked: Option<PermissionId>) -> usize {
+    match (grant, asked) {
+        (Remedy::Permission { permission, .. }, Some(asked)) => {
+            let requires = &CATALOGUE.permission(asked).requires;
+            usize::from(*permission != asked && !requires.contains(*permission))
+        }
+        (Remedy::Scope(scope), _) => CATALOGUE.scope(*scope).implies.iter().count(),
+        (Remedy::Permission { .. } | Remedy::Access { .. } | Remedy::Membership { .. }, _) => 0,
+    }
+}

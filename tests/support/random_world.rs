@@ -1,0 +1,284 @@
+//! Small random worlds, dense enough that every rule is met often.
+
+use std::collections::BTreeSet;
+
+use pim_authz::domain::{CATALOGUE, Code, Edition, ItemKind, ItemRef, Level};
+
+use super::{building::Specific, entropy::Entropy, world::World};
+
+/// Codes that differ in case, are numeric, or are not ASCII (rules 1.5).
+const GROUPS: [&str; 3] = ["Redactors", "manager", "Équipe"];
+const CATEGORIES: [&str; 5] = ["Master", "audio", "1111111171", "Été", "print"];
+const CHANNELS: [&str; 2] = ["ecommerce", "Print"];
+const LOCALES: [&str; 3] = ["en_US", "fr_FR", "de_DE"];
+const ATTRIBUTE_GROUPS: [&str; 3] = ["General", "marketing", "ERP"];
+const ATTRIBUTES: [(&str, Specific); 4] = [
+    ("sku", Specific::ToNeither),
+    ("Price", Specific::ToChannel),
+    ("name", Specific::ToLocale),
+    ("description", Specific::ToBoth),
+];
+
+/// The permissions that random roles hold; between them they meet every column
+/// of the catalogue.
+pub(crate) const PERMISSIONS: [&str; 24] = [
+    "api.overall_access",
+    "api.product.edit",
+    "api.product.list",
+    "api.asset.edit",
+    "api.asset.list",
+    "api.reference_entity_record.remove",
+    "product.create",
+    "product.edit_attributes",
+    "product.list",
+    "product.remove",
+    "product.restore",
+    "product_model.edit_attributes",
+    "category.list",
+    "category.edit",
+    "category.edit_attributes",
+    "category.reorder",
+    "category.view_history",
+    "asset.edit",
+    "asset.list_products",
+    "reference_entity_record.create",
+    "export_profile.launch",
+    "import_profile.edit",
+    "app.manage",
+    "system_information.view",
+];
+
+/// A random tenant with the users `julia` and `mary`, the connections `erp` and
+/// `shop`, and the apps `translator` and `Sync`, each there or not.
+pub(crate) fn random_world(entropy: &mut Entropy) -> World {
+    let editions = [
+        Edition::Enterprise,
+        Edition::Enterprise,
+        Edition::Enterprise,
+        Edition::Enterprise,
+        Edition::Growth,
+        Edition::Community,
+    ];
+    let mut world = World::new(*entropy.pick(&editions));
+    world = random_vocabularies(world, entropy);
+    world = random_products(world, entropy);
+    world = random_roles(world, entropy);
+    world = random_subjects(world, entropy);
+    random_rights(&mut world, entropy);
+    world
+}
+
+/// A random world that its own `files()` can say: what the wizard or a role's
+/// screen would refuse is left out (rules 2.4, 5.3, 5.6).
+pub(crate) fn random_importable_world(entropy: &mut Entropy) -> World {
+    let mut world = random_world(entropy);
+    if !world.edition.is_enterprise() {
+        for role in world.roles.values_mut() {
+            for enterprise in CATALOGUE.permissions().iter().filter(|p| p.enterprise) {
+                role.permissions.remove(enterprise.id);
+            }
+        }
+    }
+    for scopes in world.apps.values_mut() {
+        let offered = |id: &_| CATALOGUE.scope(*id).is_offered_in(world.edition);
+        *scopes = scopes.iter().filter(offered).collect();
+    }
+    let apps: Vec<Code> = world.apps.keys().cloned().collect();
+    for app in apps {
+        world.leave_what_the_wizard_would(&app);
+    }
+    world
+}
+
+fn random_vocabularies(mut world: World, entropy: &mut Entropy) -> World {
+    let mut stored: Vec<&str> = Vec::new();
+    for category in entropy.some(80, &CATEGORIES) {
+        world = if !stored.is_empty() && entropy.chance(60) {
+            let parent = *entropy.pick(&stored);
+            world.with_category_under(parent, category)
+        } else {
+            world.with_trees(&[category])
+        };
+        stored.push(category);
+    }
+    world = world
+        .with_channels(&entropy.some(70, &CHANNELS))
+        .with_locales(&entropy.some(70, &LOCALES))
+        .with_attribute_groups(&entropy.some(80, &ATTRIBUTE_GROUPS))
+        .with(
+            ItemKind::AssetFamily,
+            &entropy.some(75, &["packshots", "Videos"]),
+        )
+        .with(
+            ItemKind::ReferenceEntity,
+            &entropy.some(75, &["brands", "Colors"]),
+        )
+        .with(ItemKind::ImportProfile, &entropy.some(75, &["csv_import"]))
+        .with(
+            ItemKind::ExportProfile,
+            &entropy.some(75, &["CSV_export", "xlsx"]),
+        );
+    let groups = written(&world, ItemKind::AttributeGroup);
+    for (attribute, specific) in ATTRIBUTES {
+        if !groups.is_empty() && entropy.chance(85) {
+            let group = entropy.pick(&groups).clone();
+            world = world.with_attribute(attribute, &group, specific);
+        }
+    }
+    for view in entropy.some(75, &["my view", "Empty"]) {
+        let groups = entropy.some(60, &groups);
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        world = world.with_grid_view(view, &groups);
+    }
+    world
+}
+
+/// The codes of the stored items of a kind, as they were written.
+pub(crate) fn written(world: &World, kind: ItemKind) -> Vec<String> {
+    let items = world.items_of(kind);
+    items.map(|item| item.code.to_string()).collect()
+}
+
+fn random_products(mut world: World, entropy: &mut Entropy) -> World {
+    let categories = written(&world, ItemKind::Category);
+    let categories: Vec<&str> = categories.iter().map(String::as_str).collect();
+    let models = entropy.below(3);
+    if models > 0 {
+        world = world.with_model("Shirt", &entropy.some(35, &categories));
+    }
+    if models > 1 {
+        world = world.with_sub_model("shirt-red", "Shirt", &entropy.some(35, &categories));
+    }
+    for product in entropy.some(75, &["hat", "SONY-1", "4711"]) {
+        let own = entropy.some(35, &categories);
+        world = match entropy.below(models + 1) {
+            0 => world.with_product(product, &own),
+            1 => world.with_variant(product, "Shirt", &own),
+            _ => world.with_variant(product, "shirt-red", &own),
+        };
+    }
+    world
+}
+
+fn random_roles(mut world: World, entropy: &mut Entropy) -> World {
+    let of_api: Vec<&str> = PERMISSIONS
+        .into_iter()
+        .filter(|p| p.starts_with("api."))
+        .collect();
+    let everything: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
+    world = world
+        .role("Editor", &entropy.some(50, &PERMISSIONS))
+        .role("intern", &entropy.some(15, &PERMISSIONS))
+        .connection_role("API", &entropy.some(60, &of_api));
+    if entropy.chance(50) {
+        world = world.role("Administrator", &everything);
+    }
+    world
+}
+
+fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
+    let people = entropy.some(85, &GROUPS);
+    for group in &people {
+        world = world.group(group);
+    }
+    let roles: Vec<&str> = ["Administrator", "Editor", "intern"]
+        .into_iter()
+        .filter(|role| world.roles.keys().any(|stored| stored.as_str() == *role))
+        .collect();
+    for user in entropy.some(90, &["julia", "Mary"]) {
+        world = world
+            .user(user, &entropy.some(40, &people))
+            .with_roles(user, &entropy.some(50, &roles));
+        if entropy.chance(10) {
+            world = world.disabled(user);
+        }
+    }
+    for connection in entropy.some(80, &["erp", "Shop"]) {
+        let mut groups = entropy.some(40, &people);
+        groups.extend(entropy.some(50, &["All"]));
+        world = world
+            .connection(connection, &groups)
+            .with_roles(connection, &entropy.some(70, &["API"]));
+        if entropy.chance(10) {
+            world = world.disabled(connection);
+        }
+    }
+    let scopes: Vec<&str> = CATALOGUE.scopes().iter().map(|scope| scope.code).collect();
+    for app in entropy.some(80, &["translator", "Sync"]) {
+        let percent = *entropy.pick(&[0, 15, 40]);
+        world = world.app(app, &entropy.some(percent, &scopes));
+    }
+    world
+}
+
+fn random_rights(world: &mut World, entropy: &mut Entropy) {
+    // Some worlds are tight, some are generous.
+    let percent = *entropy.pick(&[25, 45, 70]);
+    let items: BTreeSet<ItemRef> = world.items.clone();
+    for group in world.every_group() {
+        for item in &items {
+            if entropy.chance(percent) {
+                let level = *entropy.pick(levels_of(item.kind));
+                world.grant(group.clone(), item.clone(), level);
+            }
+        }
+    }
+}
+
+/// The levels that a right on an item of this kind can have (rules 3.1, 3.3).
+pub(crate) fn levels_of(kind: ItemKind) -> &'static [Level] {
+    match kind {
+        ItemKind::Category => &[Level::View, Level::Edit, Level::Own],
+        ItemKind::Channel
+        | ItemKind::Locale
+        | ItemKind::AttributeGroup
+        | ItemKind::AssetFamily
+        | ItemKind::ReferenceEntity => &[Level::View, Level::Edit],
+        ItemKind::ImportProfile | ItemKind::ExportProfile => {
+            &[Level::Execute, Level::Edit, Level::ExecuteAndEdit]
+        }
+    }
+}
+
+impl World {
+    /// Reduces an app's rights to some that the wizard can leave (rules 5.6,
+    /// 5.7): one level a tree, `edit` on every channel, nothing that stands
+    /// alone, at most `view` with a scope that only reads products.
+    fn leave_what_the_wizard_would(&mut self, app: &Code) {
+        let group = Self::private_group(app);
+        let most = self.most_that_the_wizard_offers(app);
+        for item in self.items.clone() {
+            let held = match item.kind {
+                ItemKind::Category => {
+                    let root = self.root_of(&item.code);
+                    self.right(&group, &super::item(ItemKind::Category, root.as_str()))
+                }
+                _ => self.right(&group, &item),
+            };
+            let left = match item.kind {
+                ItemKind::Channel => Level::Edit,
+                ItemKind::Category | ItemKind::Locale | ItemKind::AttributeGroup => {
+                    Level::from_bits(held.bits() & most.bits())
+                }
+                ItemKind::AssetFamily
+                | ItemKind::ReferenceEntity
+                | ItemKind::ImportProfile
+                | ItemKind::ExportProfile => Level::Hidden,
+            };
+            self.rights.insert((group.clone(), item), left);
+        }
+    }
+
+    fn most_that_the_wizard_offers(&self, app: &Code) -> Level {
+        let scopes = self.apps[app];
+        let granted = CATALOGUE.permissions_of_scopes(scopes);
+        let has = |text| granted.contains(CATALOGUE.find_permission(text).unwrap().id);
+        if !self.edition.is_enterprise() || !has("api.product.list") {
+            Level::Hidden
+        } else if has("api.product.edit") {
+            Level::Own
+        } else {
+            Level::View
+        }
+    }
+}

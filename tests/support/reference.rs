@@ -1,0 +1,264 @@
+//! The naive reference: what `rules.md` says, step by step, over every right
+//! there is. Clarity over speed; it shares nothing with the engine.
+
+mod asked;
+mod axes;
+
+use pim_authz::domain::{
+    CATALOGUE, Decision, EditMode, ItemKind, ItemRef, Level, Parent, PermissionId, PermissionSet,
+    ProductKind, ProductRef, Question, Reason, ReasonCode, ReasonItem, Resource, ResourceType,
+    ScopeKind, SubjectKind,
+};
+
+use self::asked::Asked;
+pub(crate) use self::asked::asked;
+use super::world::World;
+
+/// Decides the question over the whole world.
+pub(crate) fn decide(world: &World, question: &Question) -> Decision {
+    let kind = question.resource().map(|resource| resource.kind);
+    let case = Case {
+        world,
+        question,
+        asked: asked(question.action(), kind).unwrap(),
+    };
+    let denial = case.first_denial();
+    Decision {
+        level: case.answered_level(),
+        edit_mode: case.edit_mode(denial.is_none()),
+        denial,
+    }
+}
+
+/// One question in one world.
+struct Case<'a> {
+    world: &'a World,
+    question: &'a Question,
+    asked: Asked,
+}
+
+impl Case<'_> {
+    /// Rules 8.1: the first rule that denies, in this order.
+    fn first_denial(&self) -> Option<Reason> {
+        self.subject_denial()
+            .or_else(|| self.edition_denial())
+            .or_else(|| self.permission_denial())
+            .or_else(|| self.channel_or_locale_denial(ItemKind::Channel))
+            .or_else(|| self.channel_or_locale_denial(ItemKind::Locale))
+            .or_else(|| self.category_denial())
+            .or_else(|| self.attribute_group_denial())
+            .or_else(|| self.ruling_item_denial(ReasonCode::Item))
+            .or_else(|| self.unknown_resource_denial())
+    }
+
+    /// Rules 1.6: unknown, disabled or disconnected is denied everything.
+    fn subject_denial(&self) -> Option<Reason> {
+        let world = self.world;
+        let subject = self.question.subject();
+        let disabled = match subject.kind {
+            SubjectKind::User => world.users.get(&subject.code).map(|user| user.disabled),
+            SubjectKind::Connection => {
+                let connection = world.connections.get(&subject.code);
+                connection.map(|connection| connection.disabled)
+            }
+            SubjectKind::App => world.apps.get(&subject.code).map(|_| false),
+        };
+        match disabled {
+            None => Some(reason(ReasonCode::SubjectUnknown)),
+            Some(true) => Some(reason(ReasonCode::SubjectDisabled)),
+            Some(false) => None,
+        }
+    }
+
+    /// Rules 2.4, 8.1 and 9: what is marked enterprise is denied elsewhere by
+    /// edition, held or not.
+    fn edition_denial(&self) -> Option<Reason> {
+        let enterprise = self.asked.enterprise && !self.world.edition.is_enterprise();
+        enterprise.then(|| Reason {
+            permission: self
+                .asked
+                .permission
+                .map(|id| CATALOGUE.permission(id).code),
+            ..reason(ReasonCode::Edition)
+        })
+    }
+
+    /// Rules 2.2, 2.3, 5.5 and 8.1: the permission asked, or the first of what
+    /// it requires, is missing.
+    fn permission_denial(&self) -> Option<Reason> {
+        let subject = self.question.subject();
+        let asked = self.asked.permission?;
+        // Rules 5.4 and 9: apps and connections read the version always.
+        if self.asked.is_system_version && subject.kind != SubjectKind::User {
+            return None;
+        }
+        let held = self.permissions_held();
+        let missing = if held.contains(asked) {
+            let requires = &CATALOGUE.permission(asked).requires;
+            requires.iter().find(|required| !held.contains(*required))?
+        } else {
+            asked
+        };
+        let code = match subject.kind {
+            SubjectKind::App => ReasonCode::Scope,
+            SubjectKind::User | SubjectKind::Connection => ReasonCode::Permission,
+        };
+        Some(Reason {
+            permission: Some(CATALOGUE.permission(missing).code),
+            ..reason(code)
+        })
+    }
+
+    /// Rules 2.2 and 5.5, then the implications of rules 2.3.
+    fn permissions_held(&self) -> PermissionSet {
+        let mut held: PermissionSet = self.permissions_granted().into_iter().collect();
+        loop {
+            let implied = CATALOGUE.permissions().iter().find(|permission| {
+                !held.contains(permission.id) && permission.implied_by.intersects(&held)
+            });
+            match implied {
+                Some(permission) => held.insert(permission.id),
+                None => return held,
+            }
+        }
+    }
+
+    fn permissions_granted(&self) -> Vec<PermissionId> {
+        let subject = self.question.subject();
+        if subject.kind == SubjectKind::App {
+            return self.permissions_of_scopes();
+        }
+        // Rules 2.2: the union of what its roles grant.
+        let member = self.world.member(subject).unwrap();
+        let roles = member.roles.iter().map(|role| &self.world.roles[role]);
+        roles.flat_map(|role| role.permissions.iter()).collect()
+    }
+
+    /// Rules 5.3 to 5.5.
+    fn permissions_of_scopes(&self) -> Vec<PermissionId> {
+        let granted = self.world.apps[&self.question.subject().code];
+        let mut held = Vec::new();
+        for scope in granted.iter().map(|id| CATALOGUE.scope(id)) {
+            // Write implies read, delete implies write; the rows name all.
+            let implied = scope.implies.iter().map(|id| CATALOGUE.scope(id));
+            for scope in implied.chain([scope]) {
+                if scope.kind == ScopeKind::Authorization {
+                    held.extend(scope.permissions.iter());
+                    held.push(permission("api.overall_access"));
+                }
+            }
+        }
+        held
+    }
+
+    /// Rules 1.7.
+    fn unknown_resource_denial(&self) -> Option<Reason> {
+        let unknown = self.asked.looks_at_resource && !self.resource_is_known();
+        unknown.then(|| reason(ReasonCode::ResourceUnknown))
+    }
+
+    /// Rules 1.7: stored, or described by the question (rules 7.1).
+    fn resource_is_known(&self) -> bool {
+        let resource = self.resource();
+        if let Some((item, _)) = self.ruling_item() {
+            return self.world.items.contains(&item);
+        }
+        let is_product = resource.kind.product_kind().is_some();
+        if is_product && resource.description.is_given() {
+            return true;
+        }
+        if let Some(product) = self.product() {
+            return self.world.products.contains_key(&product);
+        }
+        let id = resource.id.as_ref();
+        match resource.kind {
+            ResourceType::Attribute => self.world.attributes.contains_key(id.unwrap()),
+            ResourceType::GridView => self.world.grid_views.contains_key(id.unwrap()),
+            other => unreachable!("{other} is an item or a product"),
+        }
+    }
+
+    /// The product or model asked about, where it is named.
+    fn product(&self) -> Option<ProductRef> {
+        let resource = self.resource();
+        let kind = match resource.kind {
+            ResourceType::Product => ProductKind::Product,
+            ResourceType::ProductModel => ProductKind::Model,
+            _ => return None,
+        };
+        let code = resource.id.clone()?;
+        Some(ProductRef { kind, code })
+    }
+
+    fn resource(&self) -> &Resource {
+        self.question.resource().unwrap()
+    }
+
+    /// The item that alone rules the resource, and the axis that it denies by
+    /// (rules 4.9, 4.12, 8.1).
+    fn ruling_item(&self) -> Option<(ItemRef, ReasonCode)> {
+        let resource = self.question.resource()?;
+        let (kind, axis) = match resource.kind {
+            ResourceType::Category | ResourceType::EnrichedCategory => {
+                (ItemKind::Category, ReasonCode::Category)
+            }
+            ResourceType::Channel => (ItemKind::Channel, ReasonCode::Channel),
+            ResourceType::Locale => (ItemKind::Locale, ReasonCode::Locale),
+            ResourceType::AttributeGroup => (ItemKind::AttributeGroup, ReasonCode::AttributeGroup),
+            ResourceType::AssetFamily | ResourceType::Asset => {
+                (ItemKind::AssetFamily, ReasonCode::Item)
+            }
+            ResourceType::ReferenceEntity | ResourceType::ReferenceEntityRecord => {
+                (ItemKind::ReferenceEntity, ReasonCode::Item)
+            }
+            ResourceType::ImportProfile => (ItemKind::ImportProfile, ReasonCode::Item),
+            ResourceType::ExportProfile => (ItemKind::ExportProfile, ReasonCode::Item),
+            ResourceType::Product
+            | ResourceType::ProductModel
+            | ResourceType::Attribute
+            | ResourceType::GridView
+            | ResourceType::SystemVersion => return None,
+        };
+        // Rules 9: an asset or record lies in the family or entity named.
+        let code = match &resource.description.parent {
+            Some(Parent::Code(parent)) => parent.clone(),
+            Some(Parent::Absent) | None => resource.id.clone()?,
+        };
+        Some((ItemRef { kind, code }, axis))
+    }
+
+    /// Rules 4.6 and 4.8: how an allowed action that needs `edit` on a product
+    /// takes effect.
+    fn edit_mode(&self, allowed: bool) -> Option<EditMode> {
+        self.question.resource()?.kind.product_kind()?;
+        if !allowed || self.asked.level != Some(Level::Edit) {
+            return None;
+        }
+        match self.level_held() {
+            Level::Own => Some(EditMode::Direct),
+            _ => Some(EditMode::Proposal),
+        }
+    }
+}
+
+/// A reason with nothing but its code.
+fn reason(code: ReasonCode) -> Reason {
+    Reason {
+        code,
+        item: None,
+        needed: None,
+        held: None,
+        permission: None,
+    }
+}
+
+fn named(item: &ItemRef) -> ReasonItem {
+    ReasonItem {
+        kind: item.kind,
+        code: Some(item.code.clone()),
+    }
+}
+
+fn permission(code: &str) -> PermissionId {
+    CATALOGUE.find_permission(code).unwrap().id
+}

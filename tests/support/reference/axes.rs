@@ -1,0 +1,343 @@
+//! Levels: which ones are held, and which ones an axis asks for.
+
+use std::collections::BTreeSet;
+
+use pim_authz::domain::{
+    Code, ItemKind, ItemRef, Level, Parent, ProductKind, ProductRef, Reason, ReasonCode,
+    ReasonItem, ResourceType,
+};
+
+use super::{Case, named, reason};
+
+/// What a channel or locale is asked for.
+enum Limit {
+    /// The one named, at this level.
+    Named(Code, Level),
+    /// At least one, at this level; a tenant that has none has no such value.
+    AtLeastOne(Level),
+    /// At least one viewable, if the tenant has any.
+    Gate,
+}
+
+impl Case<'_> {
+    /// The level that the subject holds on the item.
+    fn held(&self, item: &ItemRef) -> Level {
+        let world = self.world;
+        // Rules 1.7: what is not stored is held at none, in every edition.
+        if !world.items.contains(item) {
+            return Level::Hidden;
+        }
+        // Rules 3.4: elsewhere everyone holds the highest level.
+        if !world.edition.is_enterprise() {
+            return match item.kind {
+                ItemKind::Category => Level::Own,
+                ItemKind::Channel
+                | ItemKind::Locale
+                | ItemKind::AttributeGroup
+                | ItemKind::AssetFamily
+                | ItemKind::ReferenceEntity => Level::Edit,
+                ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,
+            };
+        }
+        // Rules 3.5: the highest level wins; rules 3.6: nothing is inherited.
+        let mine = world.groups_of(self.question.subject());
+        let mut highest = Level::Hidden;
+        for ((group, on), level) in &world.rights {
+            if mine.contains(group) && on == item {
+                highest = highest.or(*level);
+            }
+        }
+        highest
+    }
+
+    fn highest_of(&self, kind: ItemKind) -> Level {
+        let items = self.world.items_of(kind);
+        items
+            .map(|item| self.held(item))
+            .fold(Level::Hidden, Level::or)
+    }
+
+    /// The level that the answer names (rules 4.1, `api.md`).
+    pub(super) fn answered_level(&self) -> Option<Level> {
+        if !self.asked.looks_at_resource {
+            return None;
+        }
+        // Rules 1.7: an unknown or disabled subject holds none.
+        match self.subject_denial() {
+            Some(_) => Some(Level::Hidden),
+            None => Some(self.level_held()),
+        }
+    }
+
+    /// The level held on the resource.
+    pub(super) fn level_held(&self) -> Level {
+        if !self.resource_is_known() {
+            return Level::Hidden;
+        }
+        if let Some((item, _)) = self.ruling_item() {
+            return self.held(&item);
+        }
+        match self.resource().kind {
+            ResourceType::Product | ResourceType::ProductModel => self.product_level(),
+            ResourceType::Attribute => self.held(&self.stored_group_of_the_attribute()),
+            ResourceType::GridView if self.first_hidden_group().is_none() => Level::View,
+            ResourceType::GridView => Level::Hidden,
+            other => unreachable!("{other} is ruled by an item"),
+        }
+    }
+
+    /// Rules 4.1 and 4.3.
+    fn product_level(&self) -> Level {
+        // Rules 3.4: every product, stored or described.
+        if !self.world.edition.is_enterprise() {
+            return Level::Own;
+        }
+        let effective = self.effective_categories();
+        if effective.is_empty() {
+            return Level::Own;
+        }
+        let known = effective.iter().flatten();
+        known
+            .map(|category| self.held(category))
+            .fold(Level::Hidden, Level::or)
+    }
+
+    /// Rules 4.2 and 7.1: the categories of the product and of everything
+    /// above it; `None` for each category or parent that is named and unknown.
+    fn effective_categories(&self) -> BTreeSet<Option<ItemRef>> {
+        let described = &self.resource().description;
+        let me = self.product();
+        let mut categories = BTreeSet::new();
+        let mut visited: Vec<ProductRef> = me.iter().cloned().collect();
+        let stored = me.and_then(|me| self.world.products.get(&me));
+
+        let own: Vec<Code> = match (&described.categories, stored) {
+            (Some(codes), _) => codes.clone(),
+            (None, Some(product)) => product.categories.iter().cloned().collect(),
+            (None, None) => Vec::new(),
+        };
+        categories.extend(own.into_iter().map(|code| self.known_category(code)));
+        let mut above: Option<Code> = match (&described.parent, stored) {
+            (Some(Parent::Code(code)), _) => Some(code.clone()),
+            (Some(Parent::Absent), _) | (None, None) => None,
+            (None, Some(product)) => product.parent.clone(),
+        };
+        while let Some(code) = above {
+            let kind = ProductKind::Model;
+            let model = ProductRef { kind, code };
+            let Some(stored) = self.world.products.get(&model) else {
+                categories.insert(None);
+                break;
+            };
+            if visited.contains(&model) {
+                break; // each once
+            }
+            let codes = stored.categories.iter().cloned();
+            categories.extend(codes.map(|code| self.known_category(code)));
+            above = stored.parent.clone();
+            visited.push(model);
+        }
+        categories
+    }
+
+    fn known_category(&self, code: Code) -> Option<ItemRef> {
+        let kind = ItemKind::Category;
+        let category = ItemRef { kind, code };
+        self.world.items.get(&category).cloned()
+    }
+
+    /// Rules 4.4, 4.5 and 4.9: what the question asks of its channel or
+    /// locale; `None`: nothing.
+    fn limit(&self, axis: ItemKind) -> Option<Limit> {
+        let context = self.question.context();
+        let resource = self.question.resource()?;
+        let asked = self.asked.level?;
+        let named = match axis {
+            ItemKind::Channel => context.channel.clone(),
+            _ => context.locale.clone(),
+        };
+        let varies = |attribute: Option<&Code>| {
+            let stored = self.world.attributes.get(attribute?)?;
+            Some(match axis {
+                ItemKind::Channel => stored.scopable,
+                _ => stored.localizable,
+            })
+        };
+        let level = asked.on_other_axes();
+        let of_value = |named| match named {
+            Some(code) => Limit::Named(code, level),
+            None => Limit::AtLeastOne(level),
+        };
+        match resource.kind {
+            ResourceType::Product | ResourceType::ProductModel => {
+                Some(match (&context.attribute, named) {
+                    (None, Some(code)) => Limit::Named(code, level),
+                    (None, None) => Limit::Gate,
+                    (Some(attribute), named) => match varies(Some(attribute)) {
+                        Some(true) => of_value(named),
+                        Some(false) | None => Limit::Gate,
+                    },
+                })
+            }
+            // Rules 4.4: an attribute asked about as a resource has no gate.
+            ResourceType::Attribute => match varies(resource.id.as_ref()) {
+                Some(true) => Some(of_value(named)),
+                Some(false) | None => None,
+            },
+            // Rules 4.9: for `edit`, channel and locale do not limit.
+            ResourceType::Asset
+            | ResourceType::ReferenceEntityRecord
+            | ResourceType::EnrichedCategory
+                if asked == Level::View =>
+            {
+                named.map(|code| Limit::Named(code, Level::View))
+            }
+            _ => None,
+        }
+    }
+
+    /// Rules 4.4, 4.5, 4.9, and 4.12 for a channel or locale itself.
+    pub(super) fn channel_or_locale_denial(&self, axis: ItemKind) -> Option<Reason> {
+        let code = match axis {
+            ItemKind::Channel => ReasonCode::Channel,
+            _ => ReasonCode::Locale,
+        };
+        let any = ReasonItem {
+            kind: axis,
+            code: None,
+        };
+        let (item, needed, held) = match self.limit(axis) {
+            None => return self.ruling_item_denial(code),
+            Some(Limit::Named(code, needed)) => {
+                let item = ItemRef { kind: axis, code };
+                (named(&item), needed, self.held(&item))
+            }
+            Some(Limit::AtLeastOne(needed)) => (any, needed, self.highest_of(axis)),
+            Some(Limit::Gate) if self.world.items_of(axis).next().is_none() => return None,
+            Some(Limit::Gate) => (any, Level::View, self.highest_of(axis)),
+        };
+        too_low(code, Some(item), needed, held)
+    }
+
+    /// Rules 4.1, 4.3, and 4.12 for a category itself.
+    pub(super) fn category_denial(&self) -> Option<Reason> {
+        let is_product = self.question.resource()?.kind.product_kind().is_some();
+        if !is_product {
+            return self.ruling_item_denial(ReasonCode::Category);
+        }
+        let needed = self.asked.level?;
+        if !self.resource_is_known() {
+            return None;
+        }
+        let held = self.product_level();
+        let enough = if self.asked.exactly {
+            held == needed
+        } else {
+            held.allows(needed)
+        };
+        let denial = Reason {
+            item: self.category_held_highest().as_ref().map(named),
+            needed: Some(needed),
+            held: Some(held),
+            ..reason(ReasonCode::Category)
+        };
+        (!enough).then_some(denial)
+    }
+
+    /// `api.md`: of the categories in force the one held highest, the first by
+    /// code.
+    fn category_held_highest(&self) -> Option<ItemRef> {
+        let level = self.product_level();
+        let effective = self.effective_categories();
+        let mut known = effective.into_iter().flatten();
+        known.find(|category| self.held(category) == level)
+    }
+
+    /// Rules 4.4 and 4.10, and 4.12 for an attribute group itself.
+    pub(super) fn attribute_group_denial(&self) -> Option<Reason> {
+        let axis = ReasonCode::AttributeGroup;
+        let needed = self.asked.level?.on_other_axes();
+        match self.question.resource()?.kind {
+            ResourceType::Product | ResourceType::ProductModel => self.value_group_denial(needed),
+            ResourceType::Attribute if self.resource_is_known() => {
+                let group = self.stored_group_of_the_attribute();
+                too_low(axis, Some(named(&group)), needed, self.held(&group))
+            }
+            ResourceType::GridView if self.resource_is_known() => {
+                let group = self.first_hidden_group()?;
+                too_low(axis, Some(named(&group)), Level::View, Level::Hidden)
+            }
+            _ => self.ruling_item_denial(axis),
+        }
+    }
+
+    /// Rules 4.4: the group of the attribute named, or the group named.
+    fn value_group_denial(&self, needed: Level) -> Option<Reason> {
+        let context = self.question.context();
+        let attributes = &self.world.attributes;
+        let kind = ItemKind::AttributeGroup;
+        // Rules 7.1: the group named replaces the stored one.
+        let said = context.attribute_group.clone();
+        let (group, unknown) = match &context.attribute {
+            None => (Some(said?), false),
+            Some(attribute) => match attributes.get(attribute) {
+                Some(stored) => (said.or_else(|| Some(stored.group.clone())), false),
+                None => (said, true),
+            },
+        };
+        let code = group.map(|code| ItemRef { kind, code });
+        // Rules 1.7: an unknown attribute is held at none, its group said or not.
+        let held = match &code {
+            Some(group) if !unknown => self.held(group),
+            Some(_) | None => Level::Hidden,
+        };
+        let code = code.map(|group| group.code);
+        let item = ReasonItem { kind, code };
+        too_low(ReasonCode::AttributeGroup, Some(item), needed, held)
+    }
+
+    fn stored_group_of_the_attribute(&self) -> ItemRef {
+        let attribute = self.resource().id.as_ref().unwrap();
+        ItemRef {
+            kind: ItemKind::AttributeGroup,
+            code: self.world.attributes[attribute].group.clone(),
+        }
+    }
+
+    /// Rules 4.10: the first attribute group of a grid view that is not
+    /// viewable.
+    fn first_hidden_group(&self) -> Option<ItemRef> {
+        let view = self.resource().id.as_ref().unwrap();
+        let kind = ItemKind::AttributeGroup;
+        let groups = self.world.grid_views[view].iter().cloned();
+        groups
+            .map(|code| ItemRef { kind, code })
+            .find(|group| !self.held(group).allows(Level::View))
+    }
+
+    /// Rules 4.9, 4.11, 4.12: the item that alone rules the resource, denied by
+    /// `axis` if that is its axis.
+    pub(super) fn ruling_item_denial(&self, axis: ReasonCode) -> Option<Reason> {
+        let (item, own_axis) = self.ruling_item()?;
+        let needed = self.asked.level?;
+        if own_axis != axis || !self.world.items.contains(&item) {
+            return None;
+        }
+        too_low(axis, Some(named(&item)), needed, self.held(&item))
+    }
+}
+
+fn too_low(
+    code: ReasonCode,
+    item: Option<ReasonItem>,
+    needed: Level,
+    held: Level,
+) -> Option<Reason> {
+    let denial = Reason {
+        item,
+        needed: Some(needed),
+        held: Some(held),
+        ..reason(code)
+    };
+    (!held.allows(needed)).then_some(denial)
+}

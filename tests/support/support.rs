@@ -1,0 +1,26 @@
+//! One tenant in memory, for tests: built in the domain's words, asked, given
+//! to the engine as facts, written as the PIM's files, and decided by a naive
+//! reference that is written from `rules.md` alone.
+//!
+//! Test binaries include it: `#[path = "../support/support.rs"] mod support;`.
+
+mod ask;
+mod building;
+mod entropy;
+mod facts;
+mod files;
+mod grants;
+mod random_question;
+mod random_world;
+pub(crate) mod reference;
+mod world;
+
+pub(crate) use self::{
+    ask::{Ask, ask, assert_answers, subject, told},
+    building::Specific,
+    entropy::{Entropy, entropy},
+    grants::{codes, cost},
+    random_question::random_question,
+    random_world::{random_importable_world, random_world},
+    world::{Attribute, Member, Product, Role, World, code, item},
+};
