@@ -1,7 +1,9 @@
 use super::*;
 
-/// The failures, and what callers see of them.
-fn cases() -> Vec<(Failure, Code, &'static str)> {
+type Case = (Failure, Code, &'static str);
+
+/// The failures of questions, and what callers see of them.
+fn question_cases() -> Vec<Case> {
     let corrupt = || StoreError::CorruptRow {
         statement: "find_facts",
         message: "level 99".into(),
@@ -34,6 +36,12 @@ fn cases() -> Vec<(Failure, Code, &'static str)> {
             "STORE_UNAVAILABLE",
         ),
         (Failure::Store(corrupt()), Code::Internal, "INTERNAL"),
+    ]
+}
+
+/// The failures of writes, likewise.
+fn write_cases() -> Vec<Case> {
+    vec![
         (
             AdminError::TenantNotFound {
                 tenant: "acme".parse().unwrap(),
@@ -82,7 +90,7 @@ fn cases() -> Vec<(Failure, Code, &'static str)> {
 
 #[test]
 fn every_failure_has_its_code_and_its_reason() {
-    for (failure, code, reason) in cases() {
+    for (failure, code, reason) in question_cases().into_iter().chain(write_cases()) {
         let words = failure.to_string();
         let status = Status::from(failure);
         let info = status.get_details_error_info().unwrap();
