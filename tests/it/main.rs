@@ -15,6 +15,7 @@ mod answers;
 mod differential;
 mod harness;
 mod icecat;
+mod imported_rules;
 mod imports;
 mod killed;
 mod limits;
