@@ -65,11 +65,10 @@ impl Report {
         entities.map(|file| file.unchanged).sum()
     }
 
-    /// Notes that a file cannot be read as a whole: the import is refused, bad
-    /// rows skipped or not.
-    pub(super) fn spoil(&mut self, refusal: Refusal) {
+    /// Notes that a file could not be read as a whole: the import is refused,
+    /// bad rows skipped or not.
+    pub(super) fn spoil(&mut self) {
         self.spoiled = true;
-        self.refuse(refusal);
     }
 
     /// Whether the import may be applied.

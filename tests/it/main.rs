@@ -18,6 +18,7 @@ mod icecat;
 mod imported_rules;
 mod imports;
 mod killed;
+mod import_door;
 mod limits;
 mod refusals;
 mod serving;
