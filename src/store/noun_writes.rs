@@ -267,12 +267,6 @@ impl Transaction<'_> {
         const CLEAR: &str = "-- clear_app_choices
             WITH scopes AS (DELETE FROM app_scope WHERE tenant_id = $1 AND subject_id = ANY ($2))
             DELETE FROM app_selection WHERE tenant_id = $1 AND subject_id = ANY ($2)";
-        const SCOPES: &str = "-- write_app_scopes
-            INSERT INTO app_scope (tenant_id, subject_id, scope)
-            SELECT $1, * FROM unnest($2::integer[], $3::text[])";
-        const SELECTIONS: &str = "-- write_app_selections
-            INSERT INTO app_selection (tenant_id, subject_id, axis, level, item_id)
-            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::smallint[], $5::integer[])";
         if rows.is_empty() {
             return Ok(());
         }
@@ -291,6 +285,20 @@ impl Transaction<'_> {
         .await?;
         self.execute("clear_app_choices", CLEAR, &[&tenant.0, &ids])
             .await?;
+        self.write_app_choices(tenant, rows).await
+    }
+
+    async fn write_app_choices(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &AppRow)],
+    ) -> Result<(), StoreError> {
+        const SCOPES: &str = "-- write_app_scopes
+            INSERT INTO app_scope (tenant_id, subject_id, scope)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[])";
+        const SELECTIONS: &str = "-- write_app_selections
+            INSERT INTO app_selection (tenant_id, subject_id, axis, level, item_id)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::smallint[], $5::integer[])";
         let scopes = rows.iter().flat_map(|(id, row)| {
             row.scopes
                 .iter()

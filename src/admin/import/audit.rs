@@ -38,11 +38,11 @@ pub(super) async fn write(
             before.as_ref(),
             &levels(world, after),
         );
-        changed.kind = "access_right.changed".to_owned();
+        "access_right.changed".clone_into(&mut changed.kind);
         pass.audit(changed).await?;
     }
     let mut end = entry("tenant", &tenant, "", None, &summary(report));
-    end.kind = "import.applied".to_owned();
+    "import.applied".clone_into(&mut end.kind);
     pass.audit(end).await
 }
 

@@ -223,19 +223,14 @@ impl Planner<'_> {
         let items: Vec<(i32, ItemKind)> = rows.collect();
         let mut different = false;
         for (id, kind) in items {
-            let level = match kind {
-                ItemKind::Channel if app.later_channels => Level::Edit,
-                kind => {
-                    let Some(axis) = axis_of(kind) else { continue };
-                    let chosen_at = if kind == ItemKind::Category {
-                        self.world.root_of(id)
-                    } else {
-                        id
-                    };
-                    let of = |item| chosen.get(&(axis, item)).copied().unwrap_or_default();
-                    // `all` wins over a list: per level, so the highest of both.
-                    of(None).or(of(Some(chosen_at)))
-                }
+            let level = if kind == ItemKind::Channel && app.later_channels {
+                Level::Edit
+            } else if let Some(axis) = axis_of(kind) {
+                // The root of anything but a category is itself.
+                let of = |item| chosen.get(&(axis, item)).copied().unwrap_or_default();
+                of(None).or(of(Some(self.world.root_of(id))))
+            } else {
+                continue;
             };
             let held = self
                 .world

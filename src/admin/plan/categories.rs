@@ -20,13 +20,15 @@ impl Planner<'_> {
     pub(super) fn put_categories(&mut self, rows: &[&Row]) {
         let mut given: Vec<Given<'_>> = rows
             .iter()
-            .filter_map(|row| match &row.entry {
-                Entry::Category { code, parent } => Some(Given {
+            .filter_map(|row| {
+                let Entry::Category { code, parent } = &row.entry else {
+                    return None;
+                };
+                Some(Given {
                     place: row.place,
                     code,
                     parent: parent.as_ref(),
-                }),
-                _ => None,
+                })
             })
             .collect();
         loop {

@@ -134,7 +134,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn put_user(&mut self, entry: &DirectoryEntry, groups: &GroupNames) -> RowOutcome {
-        let mut named = self.find_groups(entry, groups)?;
+        let mut named = find_groups(entry, groups)?;
         if let Some(named) = &mut named {
             named.extend(self.world.all_group());
         }
@@ -147,25 +147,9 @@ impl Planner<'_> {
         entry: &DirectoryEntry,
         groups: &GroupNames,
     ) -> RowOutcome {
-        let named = self.find_groups(entry, groups)?;
+        let named = find_groups(entry, groups)?;
         let new: BTreeSet<i32> = self.world.all_group().into_iter().collect();
         self.put_subject(SubjectKind::Connection, entry, named, new)
-    }
-
-    fn find_groups(
-        &self,
-        entry: &DirectoryEntry,
-        groups: &GroupNames,
-    ) -> Result<Option<BTreeSet<i32>>, Bad> {
-        let named = entry.groups.as_ref();
-        named
-            .map(|names| {
-                names
-                    .iter()
-                    .map(|name| groups.find("groups", name))
-                    .collect()
-            })
-            .transpose()
     }
 
     fn find_roles(&self, kind: SubjectKind, entry: &DirectoryEntry) -> Result<BTreeSet<i32>, Bad> {
@@ -220,4 +204,17 @@ impl Planner<'_> {
         self.world.subjects.insert(id, subject);
         Ok(Outcome::Created)
     }
+}
+
+/// The groups that the cell `groups` names; `None` where there is no such column.
+fn find_groups(entry: &DirectoryEntry, groups: &GroupNames) -> Result<Option<BTreeSet<i32>>, Bad> {
+    let named = entry.groups.as_ref();
+    named
+        .map(|names| {
+            names
+                .iter()
+                .map(|name| groups.find("groups", name))
+                .collect()
+        })
+        .transpose()
 }

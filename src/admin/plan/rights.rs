@@ -39,7 +39,7 @@ impl Planner<'_> {
         groups: &GroupNames,
     ) -> RowOutcome {
         let item = self.target(row)?;
-        let mut levels = self.named_levels(row, input, groups)?;
+        let mut levels = named_levels(row, input, groups)?;
         let held = self.world.rights.of(item);
         levels.extend(
             held.iter()
@@ -86,32 +86,6 @@ impl Planner<'_> {
                 found.ok_or_else(|| unknown(column, "import or export profile", &row.code))
             }
         }
-    }
-
-    /// The row's groups by number, a group named twice with both levels.
-    fn named_levels(
-        &self,
-        row: &AccessRow,
-        input: &Input,
-        groups: &GroupNames,
-    ) -> Result<GroupLevels, Bad> {
-        let mut levels = GroupLevels::with_capacity(row.levels.len());
-        for (number, level) in &row.levels {
-            let Some(name) = input.group_names.code(*number) else {
-                continue;
-            };
-            levels.push((groups.find(row.column(), name)?, *level));
-        }
-        levels.sort_unstable_by_key(|(group, _)| *group);
-        levels.dedup_by(|again, first| {
-            let same = again.0 == first.0;
-            if same {
-                first.1 = first.1.or(again.1);
-            }
-            same
-        });
-        levels.retain(|(_, level)| *level != Level::Hidden);
-        Ok(levels)
     }
 
     /// Gives each new item its default rights (rules 3.8), and apps theirs
@@ -182,6 +156,27 @@ impl Planner<'_> {
         });
         of_all.collect()
     }
+}
+
+/// The row's groups by number, a group named twice with both levels.
+fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<GroupLevels, Bad> {
+    let mut levels = GroupLevels::with_capacity(row.levels.len());
+    for (number, level, place) in &row.levels {
+        let Some(name) = input.group_names.code(*number) else {
+            continue;
+        };
+        levels.push((groups.find(row.column(*place), name)?, *level));
+    }
+    levels.sort_unstable_by_key(|(group, _)| *group);
+    levels.dedup_by(|again, first| {
+        let same = again.0 == first.0;
+        if same {
+            first.1 = first.1.or(again.1);
+        }
+        same
+    });
+    levels.retain(|(_, level)| *level != Level::Hidden);
+    Ok(levels)
 }
 
 /// The axis of the permissions step that chooses among a kind of item.
