@@ -1,3 +1,31 @@
 //! How a change is made: one door, and a function for each kind of change.
+//!
+//! Every write, an import included, is a [`Change`]: ordinary code that checks
+//! the rules, changes the facts and reports what it touched. The [`Door`] runs
+//! it once as a rehearsal, which is also the dry run; announces what it is
+//! going to touch; and runs it again in the transaction that commits it, with
+//! its audit rows, the tenant's next revision and the answer for a retry
+//! (`docs/coherence.md`, W0 to W5). A change that the rehearsal finds to change
+//! nothing ends there and takes no revision.
+//!
+//! Not taken: writing first and telling the others after. Between the two an
+//! answer from memory would be older than a write that has returned.
 
+mod change;
+mod door;
 pub mod entry;
+mod error;
+mod import;
+mod outcome;
+mod plan;
+mod refusals;
+mod staging;
+mod world;
+
+pub use self::{
+    change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},
+    door::{Door, WriteContext},
+    error::AdminError,
+    outcome::{Effect, FileReport, ImportOptions, ImportOutcome},
+    staging::Staging,
+};

@@ -17,6 +17,7 @@
 mod arguments;
 mod connection;
 mod failure;
+mod grpcurl;
 mod import;
 mod json;
 mod names;
@@ -32,6 +33,7 @@ pub use self::{
     },
     connection::connect,
     failure::{CliError, FieldProblem, Refusal},
+    grpcurl::{grpcurl_line, question_of},
     import::{ImportEnd, SourceFile, import_files},
     names::{ResourceName, SubjectName},
     report::{Answer, Exit, Output, answer_sentence},

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod import;
 pub mod pb;
 pub mod rpc;
+pub mod run;
 pub mod server;
 pub mod store;
 pub mod telemetry;

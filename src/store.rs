@@ -8,15 +8,28 @@
 //! The facts of any number of questions are read by one statement, so by one
 //! snapshot and one round trip ([`Store::facts`]).
 
+mod announcements;
 mod door;
 mod error;
 mod facts;
+mod noun_writes;
+mod nouns;
 mod schema;
+mod staged_products;
 mod tenants;
+mod writes;
 
 pub use self::{
+    announcements::Announcement,
     door::{Connection, Store, Transaction},
     error::StoreError,
+    noun_writes::{NounChanges, RightsChange},
+    nouns::{
+        AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
+        StoredNouns, SubjectRow,
+    },
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
+    staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
     tenants::{LockedTenant, TenantId, TenantRow},
+    writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

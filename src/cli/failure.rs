@@ -23,6 +23,9 @@ pub enum CliError {
     /// An option was given that only makes sense with a resource.
     #[error("{0} needs a RESOURCE")]
     NeedsResource(&'static str),
+    /// A line of the demonstration is no `check`.
+    #[error("`{0}` is no question")]
+    Line(String),
     /// There is nothing to import.
     #[error("no CSV files in `{0}`")]
     NoFiles(PathBuf),
@@ -86,7 +89,10 @@ impl Refusal {
             reason: details
                 .error_info()
                 .map_or_else(String::new, |info| info.reason.clone()),
-            message: status.message().to_owned(),
+            message: match status.message() {
+                "" => status.code().description().to_owned(),
+                message => message.to_owned(),
+            },
             fields: violations
                 .unwrap_or_default()
                 .iter()
@@ -107,7 +113,8 @@ impl fmt::Display for Refusal {
         } else {
             write!(f, " ({}, {})", self.code, self.reason)?;
         }
-        for problem in &self.fields {
+        let told = |problem: &&FieldProblem| !self.message.contains(&problem.message);
+        for problem in self.fields.iter().filter(told) {
             write!(f, "\n  {}: {}", problem.field, problem.message)?;
         }
         Ok(())
@@ -159,6 +166,23 @@ mod tests {
             CliError::from(status).to_string(),
             "the request is not valid (INVALID_ARGUMENT, INVALID_REQUEST)\n  \
              subject.type: `person` is not a type"
+        );
+    }
+
+    #[test]
+    fn a_field_that_the_sentence_tells_of_is_not_told_twice() {
+        let refusal = Refusal {
+            code: "INVALID_ARGUMENT",
+            reason: "INVALID_REQUEST".to_owned(),
+            message: "action: is empty".to_owned(),
+            fields: vec![FieldProblem {
+                field: "action".to_owned(),
+                message: "is empty".to_owned(),
+            }],
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "action: is empty (INVALID_ARGUMENT, INVALID_REQUEST)"
         );
     }
 

@@ -159,6 +159,7 @@ impl Failed {
             | CliError::Scheme(_)
             | CliError::Unreachable { .. }
             | CliError::NeedsResource(_)
+            | CliError::Line(_)
             | CliError::NoFiles(_)
             | CliError::File { .. }
             | CliError::NoSummary => Refusal {

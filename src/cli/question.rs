@@ -20,6 +20,17 @@ pub(super) async fn check(
     question: &QuestionArguments,
     server: &ServerArguments,
 ) -> Result<Answer, CliError> {
+    let request = request(question, server)?;
+    let mut client = client(server).await?;
+    let response = client.check(patient(request)).await?.into_inner();
+    Ok(show_check(&response, server.output))
+}
+
+/// A question as a request asks it.
+pub(super) fn request(
+    question: &QuestionArguments,
+    server: &ServerArguments,
+) -> Result<pb::CheckRequest, CliError> {
     let QuestionArguments {
         subject,
         action,
@@ -27,37 +38,35 @@ pub(super) async fn check(
         context,
     } = question;
     let (resource, context) = surroundings(resource.as_ref(), context)?;
-    let request = pb::CheckRequest {
+    Ok(pb::CheckRequest {
         tenant: server.tenant.clone(),
         subject: Some(subject.render()),
         action: action.clone(),
         resource,
         context,
         minimum_revision: 0,
-    };
-    let mut client = client(server).await?;
-    let response = client.check(patient(request)).await?.into_inner();
-    Ok(show_check(&response, server.output))
+    })
 }
 
 pub(super) async fn explain(
     question: &QuestionArguments,
     server: &ServerArguments,
 ) -> Result<Answer, CliError> {
-    let QuestionArguments {
+    let pb::CheckRequest {
+        tenant,
         subject,
         action,
         resource,
         context,
-    } = question;
-    let (resource, context) = surroundings(resource.as_ref(), context)?;
+        minimum_revision,
+    } = request(question, server)?;
     let request = pb::ExplainRequest {
-        tenant: server.tenant.clone(),
-        subject: Some(subject.render()),
-        action: action.clone(),
+        tenant,
+        subject,
+        action,
         resource,
         context,
-        minimum_revision: 0,
+        minimum_revision,
     };
     let mut client = client(server).await?;
     let response = client.explain(patient(request)).await?.into_inner();

@@ -30,10 +30,12 @@ pub(super) fn home_of(data_dir: &Path) -> PathBuf {
 impl Place {
     /// Makes the folders of a data directory and takes the lock.
     pub(super) fn open(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {
-        make_enterable(data_dir)?;
         let data_dir =
-            fs::canonicalize(data_dir).map_err(EmbeddedError::folder("enter", data_dir))?;
+            std::path::absolute(data_dir).map_err(EmbeddedError::folder("find", data_dir))?;
         check_way(&data_dir, &account)?;
+        make_enterable(&data_dir)?;
+        let data_dir =
+            fs::canonicalize(&data_dir).map_err(EmbeddedError::folder("enter", &data_dir))?;
         let home = home_of(&data_dir);
         match fs::DirBuilder::new().mode(0o700).create(&home) {
             Ok(()) => account.give(&home)?,
@@ -91,7 +93,7 @@ impl Place {
 fn make_enterable(folder: &Path) -> Result<(), EmbeddedError> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    if folder.as_os_str().is_empty() || folder.is_dir() {
+    if folder.is_dir() {
         return Ok(());
     }
     if let Some(parent) = folder.parent() {
@@ -102,8 +104,8 @@ fn make_enterable(folder: &Path) -> Result<(), EmbeddedError> {
         .map_err(EmbeddedError::folder("create", folder))
 }
 
-/// Lets the account itself try every folder on the way: modes, access lists
-/// and mount options all count.
+/// Lets the account itself try every folder on the way that is there: modes,
+/// access lists and links all count.
 fn check_way(data_dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
     const TRY_EACH: &str = r#"for d do [ -x "$d" ] || { printf %s "$d"; exit 1; }; done"#;
 
@@ -111,7 +113,8 @@ fn check_way(data_dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
         return Ok(());
     }
     let shell = Path::new("/bin/sh");
-    let mut way: Vec<&Path> = data_dir.ancestors().collect();
+    let there = data_dir.ancestors().filter(|folder| folder.exists());
+    let mut way: Vec<&Path> = there.collect();
     way.reverse();
     let output = account
         .command(shell, Path::new("/"))

@@ -65,16 +65,22 @@ impl Transaction<'_> {
              WHERE key = $1
                FOR NO KEY UPDATE";
         let rows = self.query("lock_tenant", SQL, &[&code.folded()]).await?;
-        let locked = rows.first().map(|row| {
-            Ok(LockedTenant {
-                tenant: tenant("lock_tenant", row)?,
-                last_id: row.get("last_id"),
-                last_product_id: row.get("last_product_id"),
-                audit_hash: row.get("audit_hash"),
-            })
-        });
-        locked.transpose()
+        rows.first()
+            .map(|row| locked("lock_tenant", row))
+            .transpose()
     }
+}
+
+pub(super) fn locked(
+    statement: &'static str,
+    row: &tokio_postgres::Row,
+) -> Result<LockedTenant, StoreError> {
+    Ok(LockedTenant {
+        tenant: tenant(statement, row)?,
+        last_id: row.get("last_id"),
+        last_product_id: row.get("last_product_id"),
+        audit_hash: row.get("audit_hash"),
+    })
 }
 
 fn tenant(statement: &'static str, row: &tokio_postgres::Row) -> Result<TenantRow, StoreError> {

@@ -1,5 +1,7 @@
 //! How log lines look and which are written.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// What a log line looks like.
@@ -13,12 +15,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is written unless `RUST_LOG` says otherwise. The crates below us tell
+/// every step of a migration at level `info`.
+const USUAL: &str = "info,refinery_core=warn,tokio_postgres=warn";
+
 /// Starts writing log lines to standard error: those of level `info` and
 /// above, unless `RUST_LOG` says otherwise. Only the first call counts.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second start finds a subscriber in place; that one stays.
     let _first_wins = match format {

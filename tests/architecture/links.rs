@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sources::{Source, below, file};
+use crate::sources::{Source, below, file, rust};
 
 /// Places outside the repository.
 const ELSEWHERE: [&str; 3] = ["../shared", "../reference", "/work/"];
@@ -28,6 +28,33 @@ fn link_complaints(page: &Source, exists: impl Fn(&Path) -> bool) -> Vec<String>
         .filter(|place| page.text.contains(place))
         .map(|place| format!("{} names `{place}`", page.path));
     broken.chain(elsewhere).collect()
+}
+
+/// Pages that comments name, such as `docs/rules.md`.
+fn page_complaints(source: &Source, exists: impl Fn(&Path) -> bool) -> Vec<String> {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    source
+        .text
+        .split(|c| !is_path(c))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| word.starts_with("docs/") && word.ends_with(".md"))
+        .filter(|page| !exists(Path::new(page)))
+        .map(|page| format!("{} names `{page}`, which is not there", source.path))
+        .collect()
+}
+
+#[test]
+fn every_page_that_a_comment_names_is_there() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = rust("src");
+    sources.extend(rust("tests"));
+    sources.extend(below("proto", "proto"));
+    sources.retain(|source| source.path != "tests/architecture/links.rs");
+    let complaints: Vec<String> = sources
+        .iter()
+        .flat_map(|source| page_complaints(source, |page| root.join(page).exists()))
+        .collect();
+    assert_eq!(complaints, Vec::<String>::new());
 }
 
 #[test]
@@ -62,4 +89,10 @@ fn a_link_to_nothing_is_found() {
         let complaints = link_complaints(&Source::new("docs/api.md", text), exists);
         assert_eq!(complaints.len(), found, "{text} {complaints:?}");
     }
+    let cited = "/// As `docs/rules.md` says, and docs/gone.md.";
+    let complaints = page_complaints(&Source::new("src/a.rs", cited), exists);
+    assert_eq!(
+        complaints,
+        ["src/a.rs names `docs/gone.md`, which is not there"]
+    );
 }

@@ -6,6 +6,7 @@
 )]
 
 mod harness;
+mod import_door;
 mod limits;
 mod refusals;
 mod serving;

@@ -1,0 +1,60 @@
+# Sets up what a build and its tests need, where it is missing: a C linker and
+# PostgreSQL, from the distribution. Sourced by the scripts beside it.
+
+die() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# As the program looks for it (src/embedded/binaries.rs).
+has_postgres() {
+    local initdb folder
+    has initdb && return
+    if has pg_config; then
+        folder=$(pg_config --bindir 2>/dev/null || true)
+        [ -x "$folder/initdb" ] && return
+    fi
+    for initdb in /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
+        /usr/libexec/postgresql*/initdb /usr/lib/postgresql*/bin/initdb \
+        /usr/lib64/postgresql*/bin/initdb /usr/local/pgsql/bin/initdb \
+        /opt/homebrew/opt/postgresql@*/bin/initdb /usr/local/opt/postgresql@*/bin/initdb; do
+        [ -x "$initdb" ] && return
+    done
+    return 1
+}
+
+# Installs packages by apt, as root or with sudo.
+install_packages() {
+    local as_root=()
+    has apt-get || die "$* missing, and there is no apt-get to install it with; install it, then come again"
+    if [ "$(id -u)" != 0 ]; then
+        has sudo || die "$* missing; install it as root: apt-get install $*"
+        as_root=(sudo)
+        # Without a terminal nobody could type a password.
+        [ -t 0 ] || as_root=(sudo -n)
+    fi
+    echo "installing $*"
+    "${as_root[@]}" apt-get update -qq </dev/null ||
+        echo "warning: apt-get update failed; trying with the package lists at hand" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" </dev/null ||
+        die "cannot install $*; install it as root: apt-get install $*"
+}
+
+set_up() {
+    local missing=()
+    if ! has cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH="$HOME/.cargo/bin:$PATH"
+    fi
+    has cargo || die "the Rust toolchain is missing; install it from https://rustup.rs"
+    has cc || missing+=(build-essential)
+    has_postgres || missing+=(postgresql)
+    if [ "${#missing[@]}" -gt 0 ]; then
+        install_packages "${missing[@]}"
+    fi
+    has_postgres || die "PostgreSQL was installed, but its program initdb is not found"
+}

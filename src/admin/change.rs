@@ -1,0 +1,214 @@
+use crate::{
+    domain::{Code, Edition, Revision},
+    store::{AuditBatch, AuditHead, AuditRow, LockedTenant, TenantId, Transaction},
+};
+
+use super::{door::WriteContext, error::AdminError, outcome::Effect};
+
+/// One kind of change, run by the [`Door`](super::Door) as a rehearsal and, if
+/// that found something to change, once more to be committed.
+pub trait Change: Send + 'static {
+    /// What the caller is told.
+    type Answer: Send + 'static;
+
+    /// What its rehearsal does to the database.
+    const REHEARSAL: Rehearsal;
+
+    /// The edition to create the tenant with; `None`: a tenant that is not
+    /// there is [`AdminError::TenantNotFound`].
+    fn new_tenant_edition(&self) -> Option<Edition>;
+
+    /// Checks the rules and, unless [`Pass::may_write`] says no, changes the
+    /// facts and adds an audit entry for each change.
+    fn run(&mut self, pass: &mut Pass<'_>) -> impl Future<Output = Result<Ran, AdminError>> + Send;
+
+    /// The answer after the last run, at the revision that it made or found.
+    fn answer(&self, revision: Revision) -> Self::Answer;
+
+    /// The answer as it is stored for a retry.
+    fn encode(&self, answer: &Self::Answer) -> Vec<u8>;
+}
+
+/// What a rehearsal does to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// It writes the facts, and is rolled back.
+    Writes,
+    /// It only compares; the working tables of its session are kept. Facts
+    /// cannot be written: the door stays shut.
+    Compares,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// What it changed, or would change.
+    pub effect: Effect,
+    /// What it touches: `tenant/5`, `tenant/5/products`; a key covers those
+    /// below it.
+    pub keys: Vec<String>,
+    /// Whether it was refused: nothing is to be committed, and the answer says
+    /// why.
+    pub refused: bool,
+}
+
+/// The tenant that a change is about.
+#[derive(Clone, Debug)]
+pub struct TenantState {
+    /// Its number; `None` while it is not stored.
+    pub id: Option<TenantId>,
+    /// Its code.
+    pub code: Code,
+    /// Its edition.
+    pub edition: Edition,
+    /// Its revision.
+    pub revision: Revision,
+    /// The last number given to anything but products and models. A run that
+    /// gives numbers counts it up.
+    pub last_id: i32,
+    /// The last number given to a product or model; likewise.
+    pub last_product_id: i32,
+}
+
+impl TenantState {
+    pub(super) fn of(locked: &LockedTenant) -> Self {
+        Self {
+            id: Some(locked.tenant.id),
+            code: locked.tenant.code.clone(),
+            edition: locked.tenant.edition,
+            revision: locked.tenant.revision,
+            last_id: locked.last_id,
+            last_product_id: locked.last_product_id,
+        }
+    }
+
+    /// A tenant to be, with its group `All`.
+    pub(super) fn new(code: Code, edition: Edition) -> Self {
+        Self {
+            id: None,
+            code,
+            edition,
+            revision: Revision(0),
+            last_id: 1,
+            last_product_id: 0,
+        }
+    }
+
+    /// Its number in statements: one that no tenant has while it is not stored.
+    #[must_use]
+    pub fn number(&self) -> TenantId {
+        self.id.unwrap_or(TenantId(0))
+    }
+
+    /// The key of everything of it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.id {
+            Some(TenantId(id)) => format!("tenant/{id}"),
+            None => format!("new_tenant/{}", self.code.folded()),
+        }
+    }
+}
+
+/// The most audit entries that are held before they are written.
+const AUDIT_BATCH: usize = 2_000;
+
+/// One audit entry: what was changed, before and after.
+pub type AuditEntry = AuditRow;
+
+/// One run of a change in a transaction.
+#[derive(Debug)]
+pub struct Pass<'t> {
+    /// The transaction.
+    pub transaction: &'t Transaction<'t>,
+    /// The tenant, locked in the pass that commits.
+    pub tenant: TenantState,
+    /// The revision that this write makes.
+    pub revision: Revision,
+    /// The revision at which the rehearsal compared, in the pass that commits;
+    /// where it is the tenant's own, what was found then is true still.
+    pub rehearsed: Option<Revision>,
+    pub(super) may_write: bool,
+    pub(super) context: &'t WriteContext,
+    parts: i32,
+    waiting: Vec<AuditEntry>,
+}
+
+impl<'t> Pass<'t> {
+    pub(super) fn new(
+        transaction: &'t Transaction<'t>,
+        tenant: TenantState,
+        context: &'t WriteContext,
+        rehearsed: Option<Revision>,
+        may_write: bool,
+    ) -> Self {
+        Self {
+            transaction,
+            revision: Revision(tenant.revision.0 + 1),
+            tenant,
+            rehearsed,
+            may_write,
+            context,
+            parts: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Whether facts may be written.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.may_write
+    }
+
+    /// What stands on every audit row of this write.
+    #[must_use]
+    pub fn audit_head(&self) -> AuditHead<'t> {
+        AuditHead {
+            tenant: self.tenant.number(),
+            revision: self.revision,
+            actor: &self.context.actor,
+            request_id: &self.context.request_id,
+            idempotency_key: &self.context.idempotency_key,
+        }
+    }
+
+    /// Adds an audit entry; they are numbered in the order of the calls.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Store`] when the database does not answer.
+    pub async fn audit(&mut self, entry: AuditEntry) -> Result<(), AdminError> {
+        self.waiting.push(entry);
+        if self.waiting.len() <= AUDIT_BATCH {
+            return Ok(());
+        }
+        // The last entry waits: the end of the write needs one.
+        let last = self.waiting.pop();
+        self.write_audit(AuditBatch::Middle).await?;
+        self.waiting.extend(last);
+        Ok(())
+    }
+
+    /// Counts audit rows that statements have written themselves; only before
+    /// the first [`Pass::audit`].
+    pub fn count_audited(&mut self, rows: i32) {
+        self.parts += rows;
+    }
+
+    /// Writes the entries that wait; the last one ends the write.
+    pub(super) async fn end_audit(&mut self) -> Result<(), AdminError> {
+        self.write_audit(AuditBatch::Last).await
+    }
+
+    async fn write_audit(&mut self, batch: AuditBatch) -> Result<(), AdminError> {
+        let rows = std::mem::take(&mut self.waiting);
+        let head = self.audit_head();
+        self.transaction
+            .write_audit(&head, self.parts + 1, &rows, batch)
+            .await?;
+        self.parts = self
+            .parts
+            .saturating_add(i32::try_from(rows.len()).unwrap_or(i32::MAX));
+        Ok(())
+    }
+}

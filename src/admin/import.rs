@@ -1,0 +1,344 @@
+//! An import as a change: compared in the rehearsal, applied in the commit.
+
+mod audit;
+mod effect;
+
+use std::fmt;
+
+use crate::{
+    domain::{Edition, Revision},
+    store::{
+        Connection, GroupRow, NounChanges, ProductCounts, ProductIssue, StagedRefusal, StoredNouns,
+    },
+};
+
+use super::{
+    change::{Change, Pass, Ran, Rehearsal},
+    entry::{ImportFile, Refusal},
+    error::AdminError,
+    outcome::{Effect, ImportOptions, ImportOutcome},
+    plan::{Input, plan},
+    refusals::Report,
+    staging::{Names, Staging},
+    world::World,
+};
+
+/// Told how far the import is.
+type Progress = Box<dyn Fn(ImportFile, u64) + Send + Sync>;
+
+/// One import as a change.
+pub(super) struct Import {
+    input: Input,
+    categories: Names,
+    has_products: bool,
+    product_keys: [&'static str; 2],
+    files: Vec<ImportFile>,
+    taken_in: Report,
+    options: ImportOptions,
+    progress: Progress,
+    compared: Option<Compared>,
+}
+
+/// What the comparison found.
+struct Compared {
+    world: World,
+    report: Report,
+    effect: Effect,
+    products: [ProductCounts; 2],
+    refused: bool,
+}
+
+impl fmt::Debug for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Import {
+    pub(super) fn new(
+        staging: Staging,
+        options: ImportOptions,
+        progress: Progress,
+    ) -> (Connection, Self) {
+        let Staging {
+            connection,
+            tenant: _,
+            mut rows,
+            mut access,
+            groups,
+            categories,
+            products,
+            product_keys,
+            report,
+            files,
+        } = staging;
+        rows.sort_by_key(|row| row.place);
+        access.sort_by_key(super::plan::AccessRow::place);
+        let import = Self {
+            input: Input {
+                rows,
+                access,
+                group_names: groups,
+            },
+            categories,
+            has_products: products > 0,
+            product_keys,
+            files,
+            taken_in: report,
+            options,
+            progress,
+            compared: None,
+        };
+        (connection, import)
+    }
+
+    /// Compares everything with what is stored, and counts.
+    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
+        let stored = match pass.tenant.id {
+            Some(id) => pass.transaction.load_nouns(id).await?,
+            None => nouns_of_new_tenant(),
+        };
+        let mut world = World::new(pass.tenant.edition, pass.tenant.last_id, stored);
+        let mut report = self.taken_in.clone();
+        let planned = plan(&mut world, &mut report, &self.input, &pass.context.actor);
+        self.tell_progress(&mut report, |file| !is_of_products(file));
+        let products = self.compare_products(pass, &world, &mut report).await?;
+        self.tell_progress(&mut report, is_of_products);
+        let refused = !report.is_acceptable(self.options.skip_bad_rows);
+        let rights_unchanged = match planned {
+            Ok(rights_unchanged) => rights_unchanged,
+            // What is wrong with the rows is the better answer.
+            Err(_) if refused => 0,
+            Err(error) => return Err(error),
+        };
+        let is_new = pass.rehearsed.is_none() && pass.tenant.id.is_none()
+            || pass.tenant.revision == Revision(0);
+        let mut effect = effect::effect_of(&world, &products, is_new);
+        effect.unchanged = rights_unchanged + report.unchanged_entities();
+        if !pass.context.dry_run {
+            effect.sample.clear();
+        }
+        Ok(Compared {
+            world,
+            report,
+            effect: if refused { Effect::default() } else { effect },
+            products,
+            refused,
+        })
+    }
+
+    fn tell_progress(&self, report: &mut Report, which: impl Fn(ImportFile) -> bool) {
+        for file in self.files.iter().copied().filter(|file| which(*file)) {
+            (self.progress)(file, report.known(file).rows);
+        }
+    }
+
+    /// Compares products and models, of which the first are models.
+    async fn compare_products(
+        &self,
+        pass: &Pass<'_>,
+        world: &World,
+        report: &mut Report,
+    ) -> Result<[ProductCounts; 2], AdminError> {
+        let mut counts = [ProductCounts::default(); 2];
+        if !self.has_products {
+            return Ok(counts);
+        }
+        let category = |code| {
+            world
+                .find_item(crate::domain::ItemKind::Category, code)
+                .unwrap_or_default()
+        };
+        let categories: Vec<i32> = self.categories.codes().iter().map(category).collect();
+        let transaction = pass.transaction;
+        transaction
+            .compare_products(
+                pass.tenant.number(),
+                pass.tenant.last_product_id,
+                &categories,
+            )
+            .await?;
+        let kinds = [
+            (ImportFile::ProductModels, true),
+            (ImportFile::Products, false),
+        ];
+        for ((file, model), counted) in kinds.into_iter().zip(&mut counts) {
+            *counted = transaction.count_compared(model).await?;
+            let limit = i64::try_from(ImportOutcome::REFUSALS).unwrap_or(i64::MAX);
+            let refused = transaction.list_refused(model, limit).await?;
+            let listed = u64::try_from(refused.len()).unwrap_or(u64::MAX);
+            for refusal in refused {
+                report.refuse(self.refusal(file, &refusal));
+            }
+            report.refuse_unlisted(file, counted.refused.saturating_sub(listed));
+            if counted.created + counted.changed + counted.unchanged > 0 {
+                let entry = report.known(file);
+                entry.created += counted.created;
+                entry.changed += counted.changed;
+                entry.unchanged += counted.unchanged;
+            }
+        }
+        Ok(counts)
+    }
+
+    fn refusal(&self, file: ImportFile, staged: &StagedRefusal) -> Refusal {
+        let [model_key, product_key] = self.product_keys;
+        let key = if staged.model { model_key } else { product_key };
+        let code = &staged.code;
+        let (column, message) = match staged.issue {
+            ProductIssue::Repeated => (
+                key,
+                format!(
+                    "`{code}` is on a line before with other content; a key is there once, or identical"
+                ),
+            ),
+            ProductIssue::CategoryUnknown => {
+                let number = staged
+                    .category
+                    .and_then(|number| u32::try_from(number).ok());
+                let name = number.and_then(|number| self.categories.code(number));
+                let name = name.map_or("", crate::domain::Code::as_str);
+                (
+                    "categories",
+                    format!("category `{name}` is neither stored nor defined by this import"),
+                )
+            }
+            ProductIssue::ParentUnknown => (
+                "parent",
+                format!(
+                    "product model `{}` is neither stored nor defined by this import",
+                    staged.parent
+                ),
+            ),
+            ProductIssue::ThirdLevel => (
+                "parent",
+                format!(
+                    "`{code}` below `{}` would make a third level of models, or a loop; there are at most two",
+                    staged.parent
+                ),
+            ),
+        };
+        Refusal {
+            file: file.to_string(),
+            line: staged.line,
+            column: column.to_owned(),
+            message,
+        }
+    }
+}
+
+impl Change for Import {
+    type Answer = ImportOutcome;
+
+    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        self.options.edition
+    }
+
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+        if let Some(asked) = self.options.edition
+            && asked != pass.tenant.edition
+        {
+            return Err(AdminError::EditionMismatch {
+                tenant: pass.tenant.code.clone(),
+                stored: pass.tenant.edition,
+                asked,
+            });
+        }
+        let reusable = pass.rehearsed == Some(pass.tenant.revision);
+        let compared = match self.compared.take().filter(|_| reusable) {
+            Some(compared) => compared,
+            None => self.compare(pass).await?,
+        };
+        let ran = Ran {
+            effect: compared.effect.clone(),
+            keys: vec![pass.tenant.key()],
+            refused: compared.refused,
+        };
+        if pass.may_write() && !ran.refused && !ran.effect.is_empty() {
+            apply(pass, &compared).await?;
+        }
+        self.compared = Some(compared);
+        Ok(ran)
+    }
+
+    fn answer(&self, revision: Revision) -> ImportOutcome {
+        let Some(compared) = &self.compared else {
+            let (files, refused) = self.taken_in.clone().finish();
+            return ImportOutcome {
+                revision,
+                effect: Effect::default(),
+                files,
+                refused,
+                refused_count: self.taken_in.refused_rows(),
+                applied: false,
+            };
+        };
+        let (files, refused) = compared.report.clone().finish();
+        ImportOutcome {
+            revision,
+            effect: compared.effect.clone(),
+            files,
+            refused,
+            refused_count: compared.report.refused_rows(),
+            applied: !compared.refused,
+        }
+    }
+
+    fn encode(&self, answer: &ImportOutcome) -> Vec<u8> {
+        (self.options.encode_answer)(answer)
+    }
+}
+
+/// Writes the difference, and an audit row for each change.
+async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminError> {
+    let world = &compared.world;
+    let tenant = pass.tenant.number();
+    let changes = NounChanges {
+        groups: world.groups.changed_rows(),
+        roles: world.roles.changed_rows(),
+        subjects: world.subjects.changed_rows(),
+        items: world.items.changed_rows(),
+        attributes: world.attributes.changed_rows(),
+        grid_views: world.grid_views.changed_rows(),
+        apps: world.app_changes().map(|(id, _, app)| (id, app)).collect(),
+    };
+    pass.transaction.write_nouns(tenant, &changes).await?;
+    let rights = world.rights.changed_rows();
+    pass.transaction.write_rights(tenant, &rights).await?;
+    let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
+    let changed: u64 = compared.products.iter().map(|counts| counts.changed).sum();
+    if created + changed > 0 {
+        pass.transaction.apply_products(tenant).await?;
+        let head = pass.audit_head();
+        let rows = pass.transaction.audit_products(&head).await?;
+        pass.count_audited(rows);
+    }
+    pass.tenant.last_id = world.last_id;
+    pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
+    audit::write(pass, world, &compared.report).await
+}
+
+fn is_of_products(file: ImportFile) -> bool {
+    matches!(file, ImportFile::ProductModels | ImportFile::Products)
+}
+
+/// A new tenant has the group `All`, number 1 (rules 1.4).
+fn nouns_of_new_tenant() -> StoredNouns {
+    let mut nouns = StoredNouns::default();
+    if let Ok(code) = "All".parse() {
+        let label = String::new();
+        nouns.groups.insert(
+            1,
+            GroupRow {
+                code,
+                label,
+                private: false,
+            },
+        );
+    }
+    nouns
+}

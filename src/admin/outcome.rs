@@ -1,0 +1,99 @@
+use crate::domain::{Edition, Revision};
+
+use super::entry::Refusal;
+
+/// What a write changed, or would change. Counts stored things: one per entity,
+/// one per (group, item) right; the group `All` of a new tenant and the private
+/// group of a new app are entities as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    /// Things that are new.
+    pub created: u64,
+    /// Things that are different.
+    pub changed: u64,
+    /// Things that are gone.
+    pub removed: u64,
+    /// Things that were named and stay as they were.
+    pub unchanged: u64,
+    /// Dry runs only: at most [`Effect::SAMPLE`] sentences that say what would
+    /// change.
+    pub sample: Vec<String>,
+}
+
+impl Effect {
+    /// The most sentences in a sample.
+    pub const SAMPLE: usize = 20;
+
+    /// Whether nothing is new, different or gone.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.created == 0 && self.changed == 0 && self.removed == 0
+    }
+}
+
+/// How an import is to be taken.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// The tenant's edition: required when it is new.
+    pub edition: Option<Edition>,
+    /// Leave refused rows out instead of refusing the import.
+    pub skip_bad_rows: bool,
+    /// Encodes the answer for a retry with the same idempotency key; it is
+    /// stored in the transaction of the import.
+    pub encode_answer: fn(&ImportOutcome) -> Vec<u8>,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        Self {
+            edition: None,
+            skip_bad_rows: false,
+            encode_answer: |_| Vec::new(),
+        }
+    }
+}
+
+/// What came of an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportOutcome {
+    /// The tenant's revision after it; the current one where nothing changed.
+    pub revision: Revision,
+    /// What changed, or would change.
+    pub effect: Effect,
+    /// One entry a file, in the order of the files' names.
+    pub files: Vec<FileReport>,
+    /// The first [`ImportOutcome::REFUSALS`] refusals in the order of file and
+    /// line.
+    pub refused: Vec<Refusal>,
+    /// How many rows were refused.
+    pub refused_count: u64,
+    /// Whether it was applied, or would be in a dry run; otherwise nothing
+    /// changed.
+    pub applied: bool,
+}
+
+impl ImportOutcome {
+    /// The most refusals that are listed.
+    pub const REFUSALS: usize = 1_000;
+}
+
+/// What came of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file's name.
+    pub file: String,
+    /// Rows in it, the header not counted.
+    pub rows: u64,
+    /// Rows that define something new.
+    pub created: u64,
+    /// Rows that change something stored.
+    pub changed: u64,
+    /// Rows that say what is stored already.
+    pub unchanged: u64,
+    /// Stored things that the import removed: rights that a row does not name.
+    pub removed: u64,
+    /// Rows that were refused.
+    pub refused: u64,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,191 @@
+use std::collections::HashMap;
+
+use crate::{
+    domain::{Code, ProductKind},
+    store::{Connection, StagedProduct, StoreError},
+};
+
+use super::{
+    door::Door,
+    entry::{Entry, ImportFile, Place, ProductEntry, Refusal, Row},
+    error::AdminError,
+    plan::AccessRow,
+    refusals::Report,
+};
+
+/// Codes by small numbers, so that rows which name the same few things over and
+/// over stay small.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    numbers: HashMap<Code, u32>,
+    codes: Vec<Code>,
+}
+
+impl Names {
+    pub(super) fn number(&mut self, code: Code) -> u32 {
+        if let Some(number) = self.numbers.get(&code) {
+            return *number;
+        }
+        let number = u32::try_from(self.codes.len()).unwrap_or(u32::MAX);
+        self.codes.push(code.clone());
+        self.numbers.insert(code, number);
+        number
+    }
+
+    pub(super) fn code(&self, number: u32) -> Option<&Code> {
+        self.codes.get(usize::try_from(number).ok()?)
+    }
+
+    pub(super) fn codes(&self) -> &[Code] {
+        &self.codes
+    }
+}
+
+/// One import that is being taken in.
+///
+/// Products and models lie in temporary tables of a connection of its own, so
+/// that any number of them takes no memory here; everything else is small and
+/// is kept. Dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Staging {
+    pub(super) connection: Connection,
+    pub(super) tenant: Code,
+    pub(super) rows: Vec<Row>,
+    pub(super) access: Vec<AccessRow>,
+    pub(super) groups: Names,
+    pub(super) categories: Names,
+    pub(super) products: u64,
+    /// The key columns of the models' and of the products' file.
+    pub(super) product_keys: [&'static str; 2],
+    pub(super) report: Report,
+    pub(super) files: Vec<ImportFile>,
+}
+
+impl Staging {
+    /// Begins to take in an import of a tenant, which need not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Store`] when the database does not answer.
+    pub async fn begin(door: &Door, tenant: Code) -> Result<Self, AdminError> {
+        let mut connection = door.store().connection().await?;
+        connection.prepare_staging().await?;
+        Ok(Self {
+            connection,
+            tenant,
+            rows: Vec::new(),
+            access: Vec::new(),
+            groups: Names::default(),
+            categories: Names::default(),
+            products: 0,
+            product_keys: ["code", "sku"],
+            report: Report::default(),
+            files: Vec::new(),
+        })
+    }
+
+    /// Notes that a file is there: it appears in the summary, even without
+    /// rows.
+    pub fn saw_file(&mut self, file: ImportFile) {
+        self.report.known(file);
+        if !self.files.contains(&file) {
+            self.files.push(file);
+        }
+    }
+
+    /// Notes that a file is there and is not one that is imported.
+    pub fn ignored_file(&mut self, name: &str) {
+        let warning = "ignored: not a file that is imported".to_owned();
+        self.report.file(name).warnings.push(warning);
+    }
+
+    /// Adds what a person should know about a file to its summary.
+    pub fn warn(&mut self, file: &str, warning: String) {
+        self.report.file(file).warnings.push(warning);
+    }
+
+    /// Takes rows in; they are counted here. Batches of a few thousand are a
+    /// good size.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Store`] when the database does not answer.
+    pub async fn add(&mut self, rows: Vec<Row>) -> Result<(), AdminError> {
+        let mut products = Vec::new();
+        for Row { place, entry } in rows {
+            self.saw_file(place.file);
+            self.report.known(place.file).rows += 1;
+            match entry {
+                Entry::Product(entry) => products.push(self.staged_product(place, entry)),
+                Entry::Access {
+                    target,
+                    code,
+                    levels,
+                } => {
+                    let groups = &mut self.groups;
+                    self.access
+                        .push(AccessRow::new(place, target, code, levels, groups));
+                }
+                entry => self.rows.push(Row { place, entry }),
+            }
+        }
+        Ok(self.stage(products).await?)
+    }
+
+    /// Counts a row that does not parse and notes why. Of several refusals of
+    /// one row, which come one after the other, the row is counted once.
+    pub fn refuse(&mut self, refusal: Refusal) {
+        let counted = self.report.refused_rows();
+        let file = refusal.file.clone();
+        let is_row = refusal.line != 0;
+        self.report.refuse(refusal);
+        if is_row && self.report.refused_rows() > counted {
+            self.report.file(&file).rows += 1;
+        }
+    }
+
+    /// Notes that a file could not be read as a whole (no key column, bad
+    /// quoting, not UTF-8), which a refusal says: the import is refused, bad
+    /// rows skipped or not.
+    pub fn refuse_import(&mut self) {
+        self.report.spoil();
+    }
+
+    async fn stage(&mut self, products: Vec<StagedProduct>) -> Result<(), StoreError> {
+        if products.is_empty() {
+            return Ok(());
+        }
+        self.products += u64::try_from(products.len()).unwrap_or(u64::MAX);
+        self.connection.stage_products(&products).await
+    }
+
+    fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {
+        let ProductEntry {
+            kind,
+            code,
+            parent,
+            categories,
+        } = entry;
+        let categories = categories.map(|codes| {
+            let numbers = codes.into_iter().map(|code| self.categories.number(code));
+            let mut numbers: Vec<i32> = numbers.filter_map(|n| i32::try_from(n).ok()).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            numbers
+        });
+        let [model_key, product_key] = &mut self.product_keys;
+        let key = if kind == ProductKind::Model {
+            model_key
+        } else {
+            product_key
+        };
+        *key = place.key_column;
+        StagedProduct {
+            line: place.line,
+            model: kind == ProductKind::Model,
+            code,
+            parent,
+            categories,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Carries out the commands: wires the command line, the server and the
+//! private PostgreSQL together.
+
+mod demo;
+mod ending;
+mod error;
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use tokio::sync::oneshot;
+
+pub use self::error::RunError;
+
+use self::ending::Ending;
+use crate::{
+    cli::{self, CacheMode, Command, Exit, MigrateArguments, ServeArguments},
+    domain::Code,
+    embedded::{EmbeddedOptions, EmbeddedPostgres},
+    server::{self, ServeConfig},
+    telemetry,
+};
+
+/// Carries out a command, and says how it ended.
+///
+/// # Errors
+///
+/// [`RunError`] when the server or its database does not start, or fails.
+pub async fn run(command: Command) -> Result<Exit, RunError> {
+    match command {
+        Command::Serve(arguments) => serve(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Migrate(MigrateArguments { database_url }) => {
+            telemetry::logs::start(telemetry::logs::LogFormat::default());
+            let report = server::migrate(&database_url).await?;
+            say(format!("{report}\n").as_bytes())?;
+            Ok(Exit::Done)
+        }
+        Command::Completions { shell } => {
+            say(&cli::completions(shell))?;
+            Ok(Exit::Done)
+        }
+        Command::Client(command) => {
+            let answer = cli::run(&command).await;
+            say(answer.out.as_bytes())?;
+            // Nobody may be reading the errors either.
+            io::stderr().write_all(answer.err.as_bytes()).ok();
+            Ok(answer.exit)
+        }
+    }
+}
+
+async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
+    let ServeArguments {
+        listen,
+        database_url,
+        data_dir,
+        default_tenant,
+        cache,
+        migrate,
+    } = arguments;
+    if cache == CacheMode::On {
+        return Err(RunError::CacheNotServed);
+    }
+    telemetry::logs::start(telemetry::logs::LogFormat::default());
+    let ending = Ending::listen()?;
+    let (ready, _address) = oneshot::channel();
+    let Some(database_url) = database_url else {
+        let served = serve_embedded(listen, data_dir, default_tenant, ending, ready);
+        return served.await.map(|()| Exit::Done);
+    };
+    let config = ServeConfig {
+        listen,
+        migrate_url: migrate.then(|| database_url.clone()),
+        database_url,
+        default_tenant,
+    };
+    server::serve(config, ending.came(), ready).await?;
+    Ok(Exit::Done)
+}
+
+/// Serves on a private PostgreSQL, which starts first and ends last.
+async fn serve_embedded(
+    listen: SocketAddr,
+    data_dir: Option<PathBuf>,
+    default_tenant: Code,
+    mut ending: Ending,
+    ready: oneshot::Sender<SocketAddr>,
+) -> Result<(), RunError> {
+    let options = EmbeddedOptions {
+        data_dir,
+        ..EmbeddedOptions::default()
+    };
+    let postgres = tokio::select! {
+        started = EmbeddedPostgres::start(options) => started?,
+        // What was begun ends in the background before the process does.
+        () = ending.wait() => return Ok(()),
+    };
+    tracing::info!(
+        postgres.home = %postgres.home().display(),
+        postgres.process_id = postgres.process_id(),
+        "a private PostgreSQL runs in `{}`",
+        postgres.home().display()
+    );
+    let config = ServeConfig {
+        listen,
+        database_url: postgres.url(),
+        migrate_url: Some(postgres.url()),
+        default_tenant,
+    };
+    let served = server::serve(config, ending.came(), ready).await;
+    let stopped = postgres.stop().await;
+    served?;
+    Ok(stopped?)
+}
+
+/// Writes to standard output; that nobody reads it any more is no failure.
+fn say(text: &[u8]) -> Result<(), RunError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(RunError::Output(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

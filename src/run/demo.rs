@@ -1,0 +1,139 @@
+//! `pim-authz demo`: a server on a private PostgreSQL, with the worked
+//! examples of the product's help pages loaded, and some questions to ask it.
+
+mod questions;
+mod worlds;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use tokio::sync::oneshot;
+
+use self::{
+    questions::QUESTIONS,
+    worlds::{WORLDS, World},
+};
+use super::{Ending, RunError, say, serve_embedded};
+use crate::{
+    cli::{self, CliError, DemoArguments, Exit, SourceFile},
+    domain::Code,
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
+    telemetry,
+};
+
+/// The tenant of questions that name none.
+const DEFAULT_TENANT: &str = "default";
+
+pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
+    let DemoArguments { listen, data_dir } = arguments;
+    telemetry::logs::start(telemetry::logs::LogFormat::default());
+    let ending = Ending::listen()?;
+    let (ready, address) = oneshot::channel();
+    let tenant = default_tenant();
+    let mut serving = std::pin::pin!(serve_embedded(listen, data_dir, tenant, ending, ready));
+    tokio::select! {
+        served = &mut serving => return served.map(|()| Exit::Done),
+        shown = show(address) => shown?,
+    }
+    serving.await.map(|()| Exit::Done)
+}
+
+fn default_tenant() -> Code {
+    #[expect(clippy::expect_used, reason = "a literal, which a test parses too")]
+    DEFAULT_TENANT.parse().expect("the tenant's code is one")
+}
+
+/// Loads the worlds and asks the questions, once the server answers.
+async fn show(address: oneshot::Receiver<SocketAddr>) -> Result<(), RunError> {
+    let Ok(address) = address.await else {
+        // The server failed, and `run` hears why.
+        return std::future::pending().await;
+    };
+    let address = reachable(address);
+    for world in WORLDS {
+        load(&world, address).await?;
+    }
+    say(introduction(address).as_bytes())?;
+    for (number, (sentence, line)) in QUESTIONS.iter().enumerate() {
+        let answer = ask(line, address).await?;
+        let question = cli::question_of(line, DEFAULT_TENANT)?;
+        let grpcurl = cli::grpcurl_line(&question, address);
+        let number = number + 1;
+        let text =
+            format!("{number:>2}. {sentence}\n    {line}\n    -> {answer}\n    {grpcurl}\n\n");
+        say(text.as_bytes())?;
+    }
+    say(b"Serving until Ctrl-C.\n")
+}
+
+async fn load(world: &World, address: SocketAddr) -> Result<(), RunError> {
+    let channel = cli::connect(&format!("http://{address}")).await?;
+    let files = world.files.iter();
+    let files = files.map(|(name, content)| SourceFile::in_memory(name, content));
+    let header = pb::ImportHeader {
+        tenant: world.tenant.to_owned(),
+        actor: "user:demo".to_owned(),
+        edition: world.edition.into(),
+        ..Default::default()
+    };
+    let end = cli::import_files(channel, header, files.collect()).await?;
+    if let Some(refusal) = end.refusal {
+        return Err(RunError::WorldRefused {
+            tenant: world.tenant,
+            refusal,
+        });
+    }
+    let (tenant, revision) = (world.tenant, end.summary.revision);
+    let pb::Effect {
+        created, changed, ..
+    } = end.summary.effect.unwrap_or_default();
+    say(format!(
+        "tenant `{tenant}` is at revision {revision}: {created} created, {changed} changed\n"
+    )
+    .as_bytes())
+}
+
+async fn ask(line: &str, address: SocketAddr) -> Result<String, RunError> {
+    let question = cli::question_of(line, DEFAULT_TENANT)?;
+    let channel = cli::connect(&format!("http://{address}")).await?;
+    let mut client = AuthorizationServiceClient::new(channel);
+    let answered = client.check(question).await.map_err(CliError::from)?;
+    let response = answered.into_inner();
+    Ok(cli::answer_sentence(&pb::Decision {
+        allowed: response.allowed,
+        edit_mode: response.edit_mode,
+        level: response.level,
+        reason: response.reason,
+    }))
+}
+
+/// Where a client on this machine finds a server that listens everywhere.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = if address.ip().is_unspecified() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        address.ip()
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn introduction(address: SocketAddr) -> String {
+    format!(
+        "\npim-authz answers on {address}. Ask it from another terminal, with `pim-authz` itself \
+         (add `--server http://{address}` unless it is the default) or with grpcurl:\n\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_question_can_be_asked_both_ways() {
+        let address: SocketAddr = "127.0.0.1:50051".parse().unwrap();
+        assert_eq!(default_tenant().as_str(), DEFAULT_TENANT);
+        for (_, line) in QUESTIONS {
+            let question = cli::question_of(line, DEFAULT_TENANT).unwrap();
+            assert!(cli::grpcurl_line(&question, address).contains(&question.action));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use std::io;
+
+use crate::{
+    cli::{CliError, Refusal},
+    embedded::EmbeddedError,
+    server::ServerError,
+};
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// `--cache on`.
+    #[error("`--cache on` is not served by this release; leave it out")]
+    CacheNotServed,
+    /// The private PostgreSQL does not run.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The server does not run.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The demonstration could not ask its own server.
+    #[error(transparent)]
+    Client(#[from] CliError),
+    /// The demonstration's world was refused.
+    #[error("the world of tenant `{tenant}` was refused: {refusal}")]
+    WorldRefused {
+        /// The tenant.
+        tenant: &'static str,
+        /// What the server said.
+        refusal: Refusal,
+    },
+    /// Standard output takes nothing.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+    /// The signals that end the process cannot be listened to.
+    #[error("cannot listen to signals: {0}")]
+    Signals(io::Error),
+}

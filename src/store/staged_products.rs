@@ -1,0 +1,300 @@
+use tokio_postgres::{
+    binary_copy::BinaryCopyInWriter,
+    types::{ToSql, Type},
+};
+
+use crate::domain::Code;
+
+use super::{AuditHead, Connection, StoreError, TenantId, Transaction, writes::stored};
+
+/// A product or model of an import, as it is staged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedProduct {
+    /// The line of its file.
+    pub line: u64,
+    /// Whether it is a model.
+    pub model: bool,
+    /// Its code.
+    pub code: Code,
+    /// Its parent, if the file says: `Some(None)` is no parent.
+    pub parent: Option<Option<Code>>,
+    /// Its categories, if the file says: numbers that the caller gives them,
+    /// from 0, in order.
+    pub categories: Option<Vec<i32>>,
+}
+
+/// Why a staged row is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum ProductIssue {
+    /// A row before has its key and other content.
+    Repeated,
+    /// A category is unknown.
+    CategoryUnknown,
+    /// The parent is no model, stored or staged.
+    ParentUnknown,
+    /// There would be a third level of models, or a loop.
+    ThirdLevel,
+}
+
+/// A staged row that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedRefusal {
+    /// Whether it is a model.
+    pub model: bool,
+    /// The line of its file.
+    pub line: u64,
+    /// Why.
+    pub issue: ProductIssue,
+    /// Its code.
+    pub code: String,
+    /// The parent it names; empty: none.
+    pub parent: String,
+    /// The number of the first category that is unknown.
+    pub category: Option<i32>,
+}
+
+/// What the staged rows of one kind come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProductCounts {
+    /// New ones.
+    pub created: u64,
+    /// Different ones.
+    pub changed: u64,
+    /// Rows that say what is stored, or repeat a row word for word.
+    pub unchanged: u64,
+    /// Refused rows.
+    pub refused: u64,
+}
+
+impl Connection {
+    /// Makes the temporary tables that products are staged in.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn prepare_staging(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = include_str!("staged_products_tables.sql");
+        let transaction = self.begin().await?;
+        transaction.batch("prepare_staging", SQL).await?;
+        transaction.commit().await
+    }
+
+    /// Stages products and models.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn stage_products(&mut self, products: &[StagedProduct]) -> Result<(), StoreError> {
+        const SQL: &str = "COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
+                           FROM STDIN BINARY";
+        const TYPES: [Type; 8] = [
+            Type::INT8,
+            Type::BOOL,
+            Type::TEXT,
+            Type::TEXT,
+            Type::BOOL,
+            Type::TEXT,
+            Type::TEXT,
+            Type::INT4_ARRAY,
+        ];
+        let failed = |error| StoreError::of("stage_products", error);
+        let transaction = self.begin().await?;
+        let sink = transaction.copy_in("stage_products", SQL).await?;
+        let writer = BinaryCopyInWriter::new(sink, &TYPES);
+        tokio::pin!(writer);
+        for product in products {
+            let line = i64::try_from(product.line).unwrap_or(i64::MAX);
+            let parent = product.parent.as_ref().and_then(Option::as_ref);
+            let row: [&(dyn ToSql + Sync); 8] = [
+                &line,
+                &product.model,
+                &product.code.as_str(),
+                &product.code.folded(),
+                &product.parent.is_some(),
+                &parent.map(Code::as_str),
+                &parent.map(Code::folded),
+                &product.categories,
+            ];
+            writer.as_mut().write(&row).await.map_err(failed)?;
+        }
+        writer.finish().await.map_err(failed)?;
+        transaction.commit().await
+    }
+}
+
+impl Transaction<'_> {
+    /// Compares the staged products with what is stored: sorts out the rows
+    /// that are refused and keeps the difference in a temporary table.
+    /// `categories` are the categories' numbers by the numbers that the caller
+    /// gave them; 0 is an unknown one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn compare_products(
+        &self,
+        tenant: TenantId,
+        last_product_id: i32,
+        categories: &[i32],
+    ) -> Result<(), StoreError> {
+        const REPEATED: &str = include_str!("staged_products_repeated.sql");
+        const UNKNOWN_CATEGORIES: &str = include_str!("staged_products_unknown_categories.sql");
+        const UNKNOWN_PARENTS: &str = include_str!("staged_products_unknown_parents.sql");
+        const THIRD_LEVELS: &str = include_str!("staged_products_third_levels.sql");
+        const DIFFERENCE: &str = include_str!("staged_products_difference.sql");
+        const PARENTS: &str = include_str!("staged_products_parents.sql");
+        let analyze = "ANALYZE staged_product; TRUNCATE changed_product; UPDATE staged_product SET state = 0 WHERE state <> 0";
+        self.batch("prepare_comparison", analyze).await?;
+        self.execute("refuse_repeated", REPEATED, &[]).await?;
+        let unknown: Vec<i32> = (0..)
+            .zip(categories)
+            .filter(|(_, id)| **id == 0)
+            .map(|(number, _)| number)
+            .collect();
+        if !unknown.is_empty() {
+            self.execute("refuse_unknown_categories", UNKNOWN_CATEGORIES, &[&unknown])
+                .await?;
+        }
+        // Refusing a row can take the ground from under others.
+        loop {
+            let orphans = self
+                .execute("refuse_unknown_parents", UNKNOWN_PARENTS, &[&tenant.0])
+                .await?;
+            let too_deep = self
+                .execute("refuse_third_levels", THIRD_LEVELS, &[&tenant.0])
+                .await?;
+            if orphans + too_deep == 0 {
+                break;
+            }
+        }
+        self.execute(
+            "compare_products",
+            DIFFERENCE,
+            &[&tenant.0, &last_product_id, &categories],
+        )
+        .await?;
+        self.batch("analyze_changes", "ANALYZE changed_product")
+            .await?;
+        self.execute("find_parents", PARENTS, &[&tenant.0])
+            .await
+            .map(|_| ())
+    }
+
+    /// Counts what [`Transaction::compare_products`] found, of products or of
+    /// models.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn count_compared(&self, model: bool) -> Result<ProductCounts, StoreError> {
+        const SQL: &str = "-- count_compared
+            SELECT (SELECT count(*) FROM staged_product WHERE model = $1) AS rows,
+                   (SELECT count(*) FROM staged_product WHERE model = $1 AND state = 1) AS refused,
+                   (SELECT count(*) FROM changed_product WHERE model = $1 AND is_new) AS created,
+                   (SELECT count(*) FROM changed_product WHERE model = $1 AND NOT is_new) AS changed";
+        let rows = self.query("count_compared", SQL, &[&model]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(ProductCounts::default());
+        };
+        let count = |column: &str| row.get::<_, i64>(column).unsigned_abs();
+        let (refused, created, changed) = (count("refused"), count("created"), count("changed"));
+        Ok(ProductCounts {
+            created,
+            changed,
+            unchanged: count("rows").saturating_sub(refused + created + changed),
+            refused,
+        })
+    }
+
+    /// Lists the first refused rows, of products or of models.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn list_refused(
+        &self,
+        model: bool,
+        limit: i64,
+    ) -> Result<Vec<StagedRefusal>, StoreError> {
+        const SQL: &str = "-- list_refused
+            SELECT model, line, issue, code, coalesce(parent_code, '') AS parent, category
+              FROM staged_product
+             WHERE model = $1 AND state = 1
+             ORDER BY line
+             LIMIT $2";
+        let rows = self.query("list_refused", SQL, &[&model, &limit]).await?;
+        let refusal = |row: &tokio_postgres::Row| {
+            let issue: &str = row.get("issue");
+            Ok(StagedRefusal {
+                model: row.get("model"),
+                line: row.get::<_, i64>("line").unsigned_abs(),
+                issue: issue.parse().map_err(|_| StoreError::CorruptRow {
+                    statement: "list_refused",
+                    message: format!("issue `{issue}`"),
+                })?,
+                code: row.get("code"),
+                parent: row.get("parent"),
+                category: row.get("category"),
+            })
+        };
+        rows.iter().map(refusal).collect()
+    }
+
+    /// Applies the difference that [`Transaction::compare_products`] found.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn apply_products(&self, tenant: TenantId) -> Result<(), StoreError> {
+        const CREATE: &str = "-- create_products
+            INSERT INTO product (tenant_id, id, parent_id, model, code, key)
+            SELECT $1, id, new_parent, model, code, key
+              FROM changed_product
+             WHERE is_new";
+        const MOVE: &str = "-- move_products
+            UPDATE product
+               SET parent_id = changed.new_parent
+              FROM changed_product AS changed
+             WHERE product.tenant_id = $1 AND product.id = changed.id AND NOT changed.is_new
+               AND changed.new_parent IS DISTINCT FROM changed.old_parent";
+        const LEAVE: &str = "-- leave_categories
+            DELETE FROM product_category AS held
+             USING (SELECT id, unnest(old_categories) AS category_id FROM changed_product
+                    EXCEPT
+                    SELECT id, unnest(new_categories) FROM changed_product) AS lost
+             WHERE held.tenant_id = $1 AND held.product_id = lost.id AND held.category_id = lost.category_id";
+        const ENTER: &str = "-- enter_categories
+            INSERT INTO product_category (tenant_id, product_id, category_id)
+            SELECT $1, id, category_id
+              FROM changed_product CROSS JOIN unnest(new_categories) AS category_id
+             WHERE old_categories IS NULL OR category_id <> ALL (old_categories)";
+        self.execute("create_products", CREATE, &[&tenant.0])
+            .await?;
+        self.execute("move_products", MOVE, &[&tenant.0]).await?;
+        self.execute("leave_categories", LEAVE, &[&tenant.0])
+            .await?;
+        self.execute("enter_categories", ENTER, &[&tenant.0])
+            .await
+            .map(|_| ())
+    }
+
+    /// Writes an audit row for each product and model that was applied, parts 1
+    /// and up, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn audit_products(&self, head: &AuditHead<'_>) -> Result<i32, StoreError> {
+        const SQL: &str = include_str!("staged_products_audit.sql");
+        let parameters: [&(dyn ToSql + Sync); 5] = [
+            &head.tenant.0,
+            &stored(head.revision),
+            &head.actor,
+            &head.request_id,
+            &head.idempotency_key,
+        ];
+        let rows = self.execute("audit_products", SQL, &parameters).await?;
+        Ok(i32::try_from(rows).unwrap_or(i32::MAX))
+    }
+}

@@ -1,0 +1,142 @@
+use pim_authz::{admin::AdminError, domain::Revision};
+
+use super::steps::{SMALL, context, door, enterprise, import, places, text, try_import};
+use crate::harness::Database;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_creates_and_a_second_one_changes_nothing() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let first = import(&door, SMALL).await;
+    assert!(first.applied, "{first:?}");
+    assert_eq!(first.revision, Revision(1));
+    assert_eq!(first.refused_count, 0);
+    let again = import(&door, SMALL).await;
+    assert!(again.effect.is_empty(), "{:?}", again.effect);
+    assert_eq!(again.revision, Revision(1));
+    for file in &again.files {
+        assert_eq!(file.rows, file.unchanged, "{file:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_tells_the_same_and_leaves_nothing() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let mut dry = context("default");
+    dry.dry_run = true;
+    let told = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
+    assert_eq!(
+        text(&database, "SELECT count(*)::text FROM tenant").await,
+        "0"
+    );
+    assert!(!told.effect.sample.is_empty());
+    let mut done = import(&door, SMALL).await;
+    done.effect.sample.clone_from(&told.effect.sample);
+    assert_eq!(done.effect, told.effect);
+    assert_eq!(done.files, told.files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_something_unknown_is_refused_by_place_and_refuses_the_import() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let bad = [
+        (
+            "categories.csv",
+            "code;parent\na;b\nb;a\nc;nowhere\nd;c\ne;\n",
+        ),
+        (
+            "users.csv",
+            "username;roles;groups\njulia;NO_ROLE;\nmary;;NO_GROUP\n",
+        ),
+        ("product_models.csv", "code;parent\nm1;\nm2;m1\nm3;m2\n"),
+        (
+            "products.csv",
+            "sku;categories;parent\np1;e;m2\np2;d;\np3;;m3\np1;;m2\np1;e;M2\n",
+        ),
+    ];
+    let refused = import(&door, &bad).await;
+    assert!(!refused.applied);
+    assert_eq!(refused.revision, Revision(0));
+    assert_eq!(
+        places(&refused),
+        [
+            "categories.csv:2 parent",
+            "categories.csv:3 parent",
+            "categories.csv:4 parent",
+            "categories.csv:5 parent",
+            "product_models.csv:4 parent",
+            "products.csv:3 categories",
+            "products.csv:4 parent",
+            "products.csv:5 sku",
+            "users.csv:2 roles",
+            "users.csv:3 groups",
+        ]
+    );
+    assert_eq!(refused.refused_count, 10);
+    let mut skipping = enterprise();
+    skipping.skip_bad_rows = true;
+    let taken = try_import(&door, &context("default"), &skipping, &bad)
+        .await
+        .unwrap();
+    assert!(taken.applied);
+    assert_eq!(places(&taken), places(&refused));
+    let products = text(
+        &database,
+        "SELECT string_agg(code, ' ' ORDER BY code) FROM product",
+    )
+    .await;
+    assert_eq!(products, "m1 m2 p1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_2_6_the_last_administrator_cannot_be_disabled_by_an_import() {
+    let database = Database::create().await;
+    let door = door(&database);
+    import(&door, SMALL).await;
+    let locked_out = [("users.csv", "username;roles;enabled\njulia;ADMIN;0\n")];
+    let refused = try_import(&door, &context("default"), &enterprise(), &locked_out).await;
+    assert!(
+        matches!(refused, Err(AdminError::LockOutGuard)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_5_2_a_tenant_has_at_most_100_apps_and_connections() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let mut connections = "code;roles\n".to_owned();
+    for number in 0..100 {
+        connections += &format!("c{number};\n");
+    }
+    let full = import(&door, &[("connections.csv", &connections)]).await;
+    assert!(full.applied, "{full:?}");
+    let one_more = [("apps.csv", "code;scopes\nshop;read_products\n")];
+    let refused = try_import(&door, &context("default"), &enterprise(), &one_more).await;
+    assert!(
+        matches!(refused, Err(AdminError::AppLimit { found: 101, .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_tenant_needs_an_edition_and_an_old_one_keeps_its_own() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let mut options = enterprise();
+    options.edition = None;
+    let unknown = try_import(&door, &context("shop"), &options, SMALL).await;
+    assert!(
+        matches!(unknown, Err(AdminError::TenantNotFound { .. })),
+        "{unknown:?}"
+    );
+    import(&door, SMALL).await;
+    options.edition = Some(pim_authz::domain::Edition::Growth);
+    let other = try_import(&door, &context("default"), &options, SMALL).await;
+    assert!(
+        matches!(other, Err(AdminError::EditionMismatch { .. })),
+        "{other:?}"
+    );
+}

@@ -1,0 +1,95 @@
+use std::{sync::mpsc, time::Duration};
+
+use pim_authz::domain::Revision;
+
+use super::steps::{SMALL, context, door, enterprise, import, stage, text, try_import};
+use crate::harness::Database;
+
+const LEFT: &str = "SELECT (SELECT count(*) FROM intent) || ' ' || (SELECT count(*) FROM product) || ' '
+                        || (SELECT count(*) FROM tenant) || ' ' || (SELECT count(*) FROM commit_log)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_intent_is_left_after_success_and_after_failure() {
+    let database = Database::create().await;
+    let door = door(&database);
+    // A write that fails after it was announced: its audit rows are refused.
+    database
+        .execute("ALTER TABLE pim_authz.audit ADD CONSTRAINT no_audit CHECK (false)")
+        .await;
+    let failed = try_import(&door, &context("default"), &enterprise(), SMALL).await;
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(text(&database, LEFT).await, "0 0 0 0");
+    assert_eq!(text(&database, "SELECT seq::text FROM head").await, "1");
+    database
+        .execute("ALTER TABLE pim_authz.audit DROP CONSTRAINT no_audit")
+        .await;
+    import(&door, SMALL).await;
+    assert_eq!(text(&database, LEFT).await, "0 4 1 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_imports_of_one_tenant_at_once_both_land_in_order() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let other = [
+        ("products.csv", "sku\ncap\nhat\n"),
+        ("categories.csv", "code;parent\nmaster;\n"),
+    ];
+    let (context, options) = (context("default"), enterprise());
+    let (one, two) = tokio::join!(
+        try_import(&door, &context, &options, SMALL),
+        try_import(&door, &context, &options, &other)
+    );
+    let mut revisions = [one.unwrap().revision, two.unwrap().revision];
+    revisions.sort();
+    assert_eq!(revisions, [Revision(1), Revision(2)]);
+    assert_eq!(text(&database, LEFT).await, "0 5 1 2");
+    let logged = text(
+        &database,
+        "SELECT string_agg(revision::text, ' ' ORDER BY n) FROM commit_log",
+    )
+    .await;
+    assert_eq!(logged, "1 2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_nobody_waits_for_any_more_is_still_whole() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let staging = stage(&door, "default", SMALL).await;
+    let (told, progress) = mpsc::channel();
+    let (context, options) = (context("default"), enterprise());
+    let running = door.import(staging, &context, &options, move |file, _| {
+        let _heard = told.send(file);
+    });
+    // Dropped half-way; the progress ends when the task has.
+    tokio::time::timeout(Duration::from_millis(1), running)
+        .await
+        .ok();
+    tokio::task::spawn_blocking(move || progress.iter().count())
+        .await
+        .unwrap();
+    let left = text(&database, LEFT).await;
+    assert!(["0 0 0 0", "0 4 1 1"].contains(&left.as_str()), "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_cut_while_it_applies_leaves_nothing() {
+    let database = Database::create().await;
+    let door = door(&database);
+    let (blocker, _session) = database.connect().await;
+    blocker
+        .batch_execute("BEGIN; LOCK TABLE pim_authz.audit IN EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let (context, options) = (context("default"), enterprise());
+    let importing = tokio::spawn(async move { try_import(&door, &context, &options, SMALL).await });
+    database.somebody_waits_for_a_lock(&blocker).await;
+    blocker
+        .batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database(); ROLLBACK")
+        .await
+        .unwrap();
+    let failed = importing.await.unwrap();
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(text(&database, LEFT).await, "0 0 0 0");
+}
