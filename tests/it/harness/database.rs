@@ -75,12 +75,16 @@ impl Database {
         (client, tokio::spawn(connection))
     }
 
-    /// Returns once another session of this database waits for a lock.
+    /// Returns once another session of this database waits for a lock. A
+    /// transaction keeps its first view of the sessions, hence the clearing.
     pub(crate) async fn somebody_waits_for_a_lock(&self, asking: &Client) {
         const SQL: &str = "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND wait_event_type = 'Lock'";
         while asking.query_one(SQL, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-            tokio::task::yield_now().await;
+            asking
+                .batch_execute("SELECT pg_stat_clear_snapshot()")
+                .await
+                .unwrap();
         }
     }
 }
