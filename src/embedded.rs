@@ -27,6 +27,7 @@ mod error;
 mod leftover;
 mod place;
 mod process;
+mod socket;
 
 use std::path::{Path, PathBuf};
 

@@ -12,10 +12,14 @@ mod authorization_service;
 mod facts;
 mod failure;
 mod gate;
+mod import_service;
 mod parse;
 mod parse_batch;
+mod parse_import;
 mod render;
 mod render_explanation;
+mod render_import;
+mod request_hash;
 mod status;
 
-pub use self::{authorization_service::AuthorizationApi, gate::Gate};
+pub use self::{authorization_service::AuthorizationApi, gate::Gate, import_service::ImportApi};

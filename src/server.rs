@@ -15,9 +15,13 @@ use tonic::{
 };
 
 use crate::{
+    admin::Door,
     domain::Code,
-    pb::{self, authorization_service_server::AuthorizationServiceServer},
-    rpc::{AuthorizationApi, Gate},
+    pb::{
+        self, authorization_service_server::AuthorizationServiceServer,
+        import_service_server::ImportServiceServer,
+    },
+    rpc::{AuthorizationApi, Gate, ImportApi},
     store::{self, SchemaReport, Store},
 };
 
@@ -29,6 +33,9 @@ const POOL_SIZE: usize = 16;
 
 /// The largest message that is read, in bytes: a batch of 100,000 items.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The largest message of an import, in bytes: a piece of 4 MiB and its name.
+const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 
 /// How long calls under way may take to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -150,12 +157,18 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
 
 fn add_services(routes: Routes, store: &Store, default_tenant: &Code) -> Routes {
     let authorization = AuthorizationApi::new(store.clone(), default_tenant.clone());
-    routes.add_service(
-        AuthorizationServiceServer::new(authorization)
-            .accept_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Gzip)
-            .max_decoding_message_size(MAX_MESSAGE_BYTES),
-    )
+    let import = ImportApi::new(Door::new(store.clone()));
+    routes
+        .add_service(
+            AuthorizationServiceServer::new(authorization)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            ImportServiceServer::new(import)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_PIECE_BYTES),
+        )
 }
 
 fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {

@@ -166,9 +166,12 @@ fn show_actions(response: &pb::ListActionsResponse, output: Output) -> Answer {
                 let mode = words::edit_mode(allowed.edit_mode()).unwrap_or_default();
                 vec![allowed.action.clone(), mode]
             });
-            let count = response.actions.len();
+            let count = match response.actions.len() {
+                1 => "1 action".to_owned(),
+                count => format!("{count} actions"),
+            };
             table(&["action", "edit mode"], rows.collect())
-                + &format!("{count} actions at revision {}\n", response.revision)
+                + &format!("{count} at revision {}\n", response.revision)
         }
     };
     Answer::new(out, Exit::Done)

@@ -1,8 +1,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, ChildStdin, Stdio},
     thread,
     time::{Duration, Instant},
@@ -13,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{
     Binaries, Durability, EmbeddedError, EmbeddedOptions, leftover::PidFile, place::Place,
+    socket::Socket,
 };
 
 /// How long PostgreSQL may take to become ready; after a crash it replays its
@@ -33,14 +33,6 @@ pub(super) struct Running {
     socket: Socket,
     port: u16,
     password: SecretString,
-}
-
-/// The directory of the unix socket.
-#[derive(Debug)]
-struct Socket {
-    folder: PathBuf,
-    /// Whether it was made for this run alone.
-    is_temporary: bool,
 }
 
 /// Starts PostgreSQL and waits until it is ready.
@@ -126,7 +118,7 @@ fn settings(options: &EmbeddedOptions, socket: &Socket, port: u16) -> Vec<(Strin
         ("port", port.to_string()),
         (
             "unix_socket_directories",
-            socket.folder.display().to_string(),
+            socket.folder().display().to_string(),
         ),
         ("unix_socket_permissions", "0700".to_owned()),
         ("logging_collector", "off".to_owned()),
@@ -227,57 +219,13 @@ fn signal(child: &Child, signal: Signal) {
     }
 }
 
-impl Socket {
-    /// Room for `/.s.PGSQL.65535` within the 104 bytes that every system has.
-    const LONGEST_FOLDER: usize = 103 - 15;
-
-    fn make(place: &Place) -> Result<Self, EmbeddedError> {
-        let beside = place.home().join("socket");
-        let is_temporary = !Self::is_fit(&beside);
-        let folder = if is_temporary {
-            let random = uuid::Uuid::now_v7().simple().to_string();
-            PathBuf::from(format!("/tmp/pim-authz-{}", &random[16..]))
-        } else {
-            beside
-        };
-        match fs::DirBuilder::new().mode(0o700).create(&folder) {
-            Ok(()) => place.account().give(&folder)?,
-            Err(error) if !is_temporary && error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(EmbeddedError::folder("create", &folder)(error)),
-        }
-        Ok(Self {
-            folder,
-            is_temporary,
-        })
-    }
-
-    /// Short enough, and nothing in it that a list of directories or a URL
-    /// would have to quote.
-    fn is_fit(folder: &Path) -> bool {
-        folder.to_str().is_some_and(|text| {
-            text.len() <= Self::LONGEST_FOLDER
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
-        })
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if self.is_temporary {
-            fs::remove_dir_all(&self.folder).ok();
-        }
-    }
-}
-
 impl Running {
     pub(super) fn process_id(&self) -> u32 {
         self.postgres.id()
     }
 
     pub(super) fn socket_url(&self) -> SecretString {
-        let folder = self.socket.folder.display().to_string();
+        let folder = self.socket.folder().display().to_string();
         self.url(&folder.replace('/', "%2F"))
     }
 

@@ -36,7 +36,7 @@ pub(super) fn find(
         .into_iter()
         .filter(|ask| ask.needed.is_some())
         .collect();
-    remedies.extend(access::find(&rights, reach)?);
+    remedies.extend(access::find(&rights, asks, reach)?);
     Ok(remedies)
 }
 

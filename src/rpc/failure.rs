@@ -1,4 +1,5 @@
 use crate::{
+    admin::AdminError,
     domain::{Code, InvalidQuestion, Revision},
     store::StoreError,
 };
@@ -45,6 +46,17 @@ pub(super) enum Failure {
     /// The facts could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+
+    /// A write was not made.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+
+    /// Rows or files of an import were refused.
+    #[error("the import was refused, and nothing changed: {rows} bad rows; the summary lists them")]
+    ImportRefused {
+        /// How many.
+        rows: u64,
+    },
 }
 
 /// What is wrong with one field of a message.

@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn a_timeout_is_read_as_the_protocol_writes_it() {
         let cases = [
-            ("2H", Some(Duration::from_secs(7200))),
-            ("3M", Some(Duration::from_secs(180))),
+            ("2H", Some(Duration::from_hours(2))),
+            ("3M", Some(Duration::from_mins(3))),
             ("5S", Some(Duration::from_secs(5))),
             ("250m", Some(Duration::from_millis(250))),
             ("10u", Some(Duration::from_micros(10))),

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{pb::ErrorReason, store::StoreError};
+use crate::{admin::AdminError, domain, pb::ErrorReason, store::StoreError};
 
 use super::failure::{Failure, InvalidField};
 
@@ -37,18 +37,7 @@ impl From<Failure> for Status {
                 ..Answer::new(message)
             }
             .status(),
-            Failure::TenantNotFound(code) => {
-                let mut answer = Answer {
-                    code: Code::NotFound,
-                    reason: ErrorReason::TenantNotFound,
-                    metadata: vec![("tenant", code.to_string())],
-                    ..Answer::new(message.clone())
-                };
-                answer
-                    .details
-                    .set_resource_info("tenant", code.as_str(), "", message);
-                answer.status()
-            }
+            Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::RevisionNotReached { wanted, found } => Answer {
                 code: Code::DeadlineExceeded,
                 reason: ErrorReason::Deadline,
@@ -69,7 +58,51 @@ impl From<Failure> for Status {
                 Answer::unavailable(ErrorReason::ShuttingDown, message).status()
             }
             Failure::Store(error) => of_store(&error),
+            Failure::Admin(error) => of_admin(error),
+            Failure::ImportRefused { rows } => Answer {
+                code: Code::InvalidArgument,
+                reason: ErrorReason::ImportRefused,
+                metadata: vec![("rows", rows.to_string())],
+                details: ErrorDetails::with_bad_request_violation("piece.content", &message),
+                ..Answer::new(message)
+            }
+            .status(),
         }
+    }
+}
+
+fn of_admin(error: AdminError) -> Status {
+    let message = error.to_string();
+    match error {
+        AdminError::Store(error) => of_store(&error),
+        AdminError::TenantNotFound { tenant } => tenant_not_found(&tenant, message),
+        AdminError::EditionMismatch {
+            tenant,
+            stored,
+            asked,
+        } => Answer {
+            metadata: vec![
+                ("tenant", tenant.to_string()),
+                ("stored", stored.to_string()),
+                ("asked", asked.to_string()),
+            ],
+            ..Answer::precondition(ErrorReason::EditionMismatch, tenant.as_str(), message)
+        }
+        .status(),
+        AdminError::LockOutGuard => {
+            Answer::precondition(ErrorReason::LockOutGuard, "users.csv", message).status()
+        }
+        AdminError::AppLimit { limit, found } => Answer {
+            code: Code::ResourceExhausted,
+            reason: ErrorReason::AppLimit,
+            metadata: vec![("limit", limit.to_string()), ("found", found.to_string())],
+            details: ErrorDetails::with_quota_failure_violation("third parties", &message),
+            ..Answer::new(message)
+        }
+        .status(),
+        AdminError::Conflict => conflict(message),
+        AdminError::OutcomeUnknown => outcome_unknown(&message),
+        AdminError::Interrupted(_) => internal(&error),
     }
 }
 
@@ -129,23 +162,10 @@ fn of_store(error: &StoreError) -> Status {
             tracing::warn!(error = %with_causes(error), "the database did not answer a call");
             Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
         }
-        StoreError::Conflict(_) => {
-            let mut answer = Answer {
-                code: Code::Aborted,
-                reason: ErrorReason::Conflict,
-                ..Answer::new(format!("{error}; retry"))
-            };
-            answer.details.set_retry_info(Some(RETRY_CONFLICT_AFTER));
-            answer.status()
-        }
+        StoreError::Conflict(_) => conflict(format!("{error}; retry")),
         StoreError::OutcomeUnknown(_) => {
             tracing::warn!(error = %with_causes(error), "a commit was not answered");
-            Answer {
-                code: Code::Unknown,
-                reason: ErrorReason::OutcomeUnknown,
-                ..Answer::new(format!("{error}; retry with the same idempotency key"))
-            }
-            .status()
+            outcome_unknown(&error.to_string())
         }
         StoreError::InvalidUrl(_)
         | StoreError::CorruptRow { .. }
@@ -153,6 +173,37 @@ fn of_store(error: &StoreError) -> Status {
         | StoreError::Migration(_)
         | StoreError::Refused { .. } => internal(error),
     }
+}
+
+fn tenant_not_found(tenant: &domain::Code, message: String) -> Status {
+    let details = ErrorDetails::with_resource_info("tenant", tenant.as_str(), "", &message);
+    Answer {
+        code: Code::NotFound,
+        reason: ErrorReason::TenantNotFound,
+        metadata: vec![("tenant", tenant.to_string())],
+        details,
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn conflict(message: String) -> Status {
+    Answer {
+        code: Code::Aborted,
+        reason: ErrorReason::Conflict,
+        details: ErrorDetails::with_retry_info(Some(RETRY_CONFLICT_AFTER)),
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn outcome_unknown(message: &str) -> Status {
+    Answer {
+        code: Code::Unknown,
+        reason: ErrorReason::OutcomeUnknown,
+        ..Answer::new(format!("{message}; retry with the same idempotency key"))
+    }
+    .status()
 }
 
 /// The status of a bug of ours: told to the operator, not to the caller.
@@ -188,6 +239,17 @@ impl Answer {
         }
     }
 
+    /// What must hold first, of `subject`.
+    fn precondition(reason: ErrorReason, subject: &str, message: String) -> Self {
+        let kind = reason_name(reason);
+        Self {
+            code: Code::FailedPrecondition,
+            reason,
+            details: ErrorDetails::with_precondition_failure_violation(kind, subject, &message),
+            ..Self::new(message)
+        }
+    }
+
     fn unavailable(reason: ErrorReason, message: String) -> Self {
         let mut answer = Self {
             code: Code::Unavailable,
@@ -217,91 +279,4 @@ fn reason_name(reason: ErrorReason) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The failures, and what callers see of them.
-    fn cases() -> Vec<(Failure, Code, &'static str)> {
-        let corrupt = || StoreError::CorruptRow {
-            statement: "find_facts",
-            message: "level 99".into(),
-        };
-        vec![
-            (
-                InvalidField::new("subject.type", "is missing").into(),
-                Code::InvalidArgument,
-                "INVALID_REQUEST",
-            ),
-            (
-                Failure::TooManyEntries {
-                    field: "items",
-                    found: 2,
-                    most: 1,
-                },
-                Code::ResourceExhausted,
-                "TOO_MANY_ENTRIES",
-            ),
-            (
-                Failure::TenantNotFound("acme".parse().unwrap()),
-                Code::NotFound,
-                "TENANT_NOT_FOUND",
-            ),
-            (Failure::DeadlinePassed, Code::DeadlineExceeded, "DEADLINE"),
-            (Failure::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
-            (
-                Failure::Store(StoreError::Unavailable("gone".into())),
-                Code::Unavailable,
-                "STORE_UNAVAILABLE",
-            ),
-            (Failure::Store(corrupt()), Code::Internal, "INTERNAL"),
-        ]
-    }
-
-    #[test]
-    fn every_failure_has_its_code_and_its_reason() {
-        for (failure, code, reason) in cases() {
-            let words = failure.to_string();
-            let status = Status::from(failure);
-            let info = status.get_details_error_info().unwrap();
-            assert_eq!(status.code(), code, "{words}");
-            assert_eq!(
-                (info.reason.as_str(), info.domain.as_str()),
-                (reason, DOMAIN)
-            );
-            let retry = status.get_details_retry_info().is_some();
-            assert_eq!(retry, code == Code::Unavailable, "{words}");
-            let fields = status.get_details_bad_request().is_some();
-            assert_eq!(fields, code == Code::InvalidArgument, "{words}");
-            let resource = status.get_details_resource_info().is_some();
-            assert_eq!(resource, code == Code::NotFound, "{words}");
-        }
-    }
-
-    #[test]
-    fn internals_never_leave() {
-        let failure = Failure::Store(StoreError::CorruptRow {
-            statement: "find_facts",
-            message: "secret".into(),
-        });
-        let status = Status::from(failure);
-        assert_eq!(status.message(), "internal error");
-        let seen = format!("{status:?}");
-        assert!(!seen.contains("secret") && !seen.contains("find_facts"));
-    }
-
-    #[test]
-    fn reasons_are_named_as_the_contract_lists_them() {
-        // `api.md`, "Errors": the names that this issue's calls can send.
-        let listed = "INVALID_REQUEST TENANT_NOT_FOUND EDITION_MISMATCH LOCK_OUT_GUARD APP_LIMIT \
-                      TOO_MANY_ENTRIES IMPORT_REFUSED IDEMPOTENCY_KEY_REUSED CONFLICT \
-                      OUTCOME_UNKNOWN STORE_UNAVAILABLE SHUTTING_DOWN DEADLINE INTERNAL";
-        let named: Vec<&str> = (1..)
-            .map_while(|number| ErrorReason::try_from(number).ok())
-            .map(reason_name)
-            .collect();
-        assert_eq!(
-            named.join(" "),
-            listed.split_whitespace().collect::<Vec<_>>().join(" ")
-        );
-    }
-}
+mod tests;

@@ -13,8 +13,13 @@ use tonic_health::{
 };
 
 use crate::{
-    domain::Code, pb::authorization_service_server::AuthorizationServiceServer,
-    rpc::AuthorizationApi, store::Store,
+    domain::Code,
+    pb::{
+        authorization_service_server::AuthorizationServiceServer,
+        import_service_server::ImportServiceServer,
+    },
+    rpc::{AuthorizationApi, ImportApi},
+    store::Store,
 };
 
 /// How often the database is asked whether it still answers.
@@ -24,9 +29,10 @@ const PERIOD: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The services whose health is told; empty: the server's as a whole.
-const SERVICES: [&str; 2] = [
+const SERVICES: [&str; 3] = [
     "",
     <AuthorizationServiceServer<AuthorizationApi> as NamedService>::NAME,
+    <ImportServiceServer<ImportApi> as NamedService>::NAME,
 ];
 
 /// Tells callers and load balancers whether the server can answer: while the

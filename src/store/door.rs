@@ -147,11 +147,15 @@ impl Store {
     }
 
     async fn pooled(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| {
-            if let PoolError::Backend(error) = error {
-                return StoreError::of("connect", error);
-            }
-            StoreError::Unavailable(Box::new(error))
+        let got = self.pool.get().await;
+        // Whatever the reason why no connection is to be had, the wrong
+        // password included: the database is away.
+        got.map_err(|error| match error {
+            PoolError::Backend(cause) => StoreError::Unavailable(Box::new(cause)),
+            PoolError::Timeout(_)
+            | PoolError::Closed
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_) => StoreError::Unavailable(Box::new(error)),
         })
     }
 }

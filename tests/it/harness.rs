@@ -2,9 +2,12 @@
 //! server of its own for each test, and clients.
 
 mod database;
+mod import;
 mod server;
+pub(crate) mod words;
 
 pub(crate) use self::{
     database::Database,
+    import::{File, file, header, parts},
     server::{TestServer, context, product, refusal, resource, user},
 };

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use pim_authz::pb;
-use tonic::{Code, Request};
+use tokio_stream::StreamExt as _;
+use tonic::{Code, Request, client::Grpc, codec::CompressionEncoding};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use crate::harness::{TestServer, refusal, user};
@@ -39,7 +44,7 @@ async fn a_call_ends_at_its_callers_deadline() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_or_no_message_is_the_callers_fault() {
+async fn a_message_that_is_too_large_is_the_callers_fault() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let huge = pb::CheckRequest {
@@ -77,4 +82,56 @@ async fn a_database_that_is_away_is_told_with_the_time_to_retry() {
             .is_some()
     );
     assert!(!status.message().contains("it_"), "internals stay inside");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_the_callers_fault() {
+    let server = TestServer::start().await;
+    let mut client = Grpc::new(server.channel().await);
+    client.ready().await.unwrap();
+    // Where Check has the subject, these bytes are none.
+    let request = Request::new(pb::FilePiece {
+        file: String::new(),
+        content: vec![0xff],
+    });
+    let path = "/pim.authz.v1.AuthorizationService/Check".parse().unwrap();
+    let codec = ProstCodec::<pb::FilePiece, pb::CheckResponse>::default();
+    let status = client.unary(request, path, codec).await.unwrap_err();
+    let expected = (
+        Code::InvalidArgument,
+        "INVALID_REQUEST".to_owned(),
+        Some(String::new()),
+    );
+    assert_eq!(refusal(&status), expected, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_compressed_message_is_read() {
+    let server = TestServer::start().await;
+    let client = server.client().await;
+    let mut client = client.send_compressed(CompressionEncoding::Gzip);
+    let status = client.check(question()).await.unwrap_err();
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn health_follows_the_database() {
+    let server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel().await);
+    let watched = health.watch(HealthCheckRequest::default()).await.unwrap();
+    let mut statuses = watched.into_inner().map(|status| status.unwrap().status());
+    assert_eq!(statuses.next().await, Some(ServingStatus::Serving));
+    server
+        .database
+        .execute_elsewhere(
+            "ALTER DATABASE {database} ALLOW_CONNECTIONS false;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+        )
+        .await;
+    assert_eq!(statuses.next().await, Some(ServingStatus::NotServing));
+    server
+        .database
+        .execute_elsewhere("ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+        .await;
+    assert_eq!(statuses.next().await, Some(ServingStatus::Serving));
 }

@@ -1,12 +1,30 @@
 //! A real server on a real PostgreSQL, asked over gRPC.
-#![expect(clippy::unwrap_used, reason = "the harness of these tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::panic,
+    reason = "a test that meets what it does not expect fails"
+)]
 #![expect(
     clippy::unnecessary_wraps,
     reason = "messages as the fields of other messages take them"
 )]
 
+mod answers;
+mod differential;
 mod harness;
 mod import_door;
+mod icecat;
+mod imports;
+mod killed;
 mod limits;
 mod refusals;
 mod serving;
+#[path = "../support/support.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the worlds of the rules can do more"
+)]
+mod support;

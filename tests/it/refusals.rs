@@ -31,7 +31,7 @@ async fn a_bad_field_of_a_check_is_named_and_comes_before_the_unknown_tenant() {
         ("resource.type", |r| r.resource = resource("hat", "x")),
         ("resource.id", |r| r.resource = product("")),
         ("resource.parent", |r| {
-            r.resource = resource("asset", "logo")
+            r.resource = resource("asset", "logo");
         }),
         ("context.channel", |r| {
             r.context = context(|context| context.channel = "\n".into());
@@ -172,7 +172,7 @@ async fn a_batch_fails_as_a_whole_by_its_tenant_its_defaults_its_mode_or_its_siz
         (invalid("subject.id"), |b| b.subject = user("")),
         (invalid("action"), |b| b.action = "fly".into()),
         (invalid("resource.type"), |b| {
-            b.resource = resource("hat", "x")
+            b.resource = resource("hat", "x");
         }),
         (
             (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None),

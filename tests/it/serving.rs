@@ -17,7 +17,7 @@ const SERVICE: &str = "pim.authz.v1.AuthorizationService";
 async fn health_says_serving_as_a_whole_and_for_each_service() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
-    for service in ["", SERVICE] {
+    for service in ["", SERVICE, "pim.authz.v1.ImportService"] {
         let request = HealthCheckRequest {
             service: service.into(),
         };

@@ -5,7 +5,7 @@ use pim_authz::domain::{
     Level::{self, Edit, Execute, ExecuteAndEdit, Hidden, Own, View},
 };
 
-use crate::support::{Specific, World, ask, assert_answers, item, subject};
+use crate::support::{SpecificTo, World, ask, assert_answers, item, subject};
 
 /// What the two flags of a profile allow, with the role permissions held.
 fn runner(level: Level) -> World {
@@ -61,7 +61,7 @@ fn rule_3_1_granting_a_level_never_lowers_the_one_held() {
 fn four_axes(channel: Level, locale: Level, category: Level, group: Level) -> World {
     World::enterprise()
         .user("julia", &["G"])
-        .with_attribute("name", "General", Specific::ToBoth)
+        .with_attribute("name", "General", SpecificTo::Both)
         .with_product("hat", &["Hats"])
         .group("G")
         .may(channel)
@@ -172,7 +172,7 @@ fn rule_3_4_outside_enterprise_everyone_holds_the_highest_level() {
             .with_trees(&["Hats"])
             .with_channels(&["ecommerce"])
             .with_locales(&["en_US"])
-            .with_attribute("name", "General", Specific::ToBoth)
+            .with_attribute("name", "General", SpecificTo::Both)
             .with(ItemKind::AssetFamily, &["packshots"])
             .with(ItemKind::ReferenceEntity, &["brands"])
             .with(ItemKind::ExportProfile, &["nightly"])
@@ -243,7 +243,7 @@ fn rule_3_5_the_highest_level_of_several_groups_wins_on_each_axis() {
         .user("julia", &["A", "B", "C"])
         .user("mary", &["A"])
         .user("peter", &["B"])
-        .with_attribute("name", "General", Specific::ToLocale)
+        .with_attribute("name", "General", SpecificTo::Locale)
         .with_product("hat", &["Hats"])
         .group("A")
         .may(Own)

@@ -13,12 +13,18 @@
 #[path = "../support/support.rs"]
 mod support;
 
+mod actions;
+mod apps;
+mod descriptions;
 mod examples;
+mod files;
 mod items;
 mod levels;
+mod matrix;
 mod permissions;
 mod products;
 mod random;
+mod reasons;
 mod remedies;
 mod subjects;
 mod values;

@@ -1,9 +1,17 @@
 //! Random worlds and questions: the engine against the naive reference.
 
-use pim_authz::domain::{Decision, Question};
-use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::{World, entropy, random_question, random_world, reference};
+use pim_authz::{
+    domain::{Decision, Question, ResourceType},
+    engine,
+};
+use proptest::prelude::*;
+use strum::IntoEnumIterator as _;
+
+use crate::support::{
+    Entropy, World, entropy, random_importable_world, random_question, random_world, reference,
+};
 
 /// So many cases, unless `PROPTEST_CASES` says another number.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
@@ -31,7 +39,7 @@ fn same(
 }
 
 proptest! {
-    #![proptest_config(cases(1000))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn the_engine_decides_what_the_reference_decides(mut tape in entropy(900)) {
@@ -40,6 +48,61 @@ proptest! {
             let question = random_question(&world, &mut tape);
             let expected = reference::decide(&world, &question);
             same(&world, &question, &world.decide(&question), &expected)?;
+        }
+    }
+
+    #[test]
+    fn many_questions_are_decided_on_common_facts_as_each_on_its_own(mut tape in entropy(900)) {
+        let world = random_world(&mut tape);
+        let questions: Vec<Question> = (0..12).map(|_| random_question(&world, &mut tape)).collect();
+        let facts = world.facts(&engine::needs(&questions));
+        for question in &questions {
+            let expected = reference::decide(&world, question);
+            same(&world, question, &engine::decide(question, &facts), &expected)?;
+            let decision = engine::decide(question, &world.facts_to_explain(question));
+            same(&world, question, &decision, &expected)?;
+        }
+    }
+
+    #[test]
+    fn every_action_on_a_resource_is_decided_as_the_reference_decides(mut tape in entropy(900)) {
+        let world = random_importable_world(&mut tape);
+        let asked = random_question(&world, &mut tape);
+        let (subject, context) = (asked.subject(), asked.context());
+        // Where the id may be left out for this action, it may not for all.
+        let all = Question::every_action(subject, asked.resource(), context);
+        for question in all.unwrap_or_default() {
+            let expected = reference::decide(&world, &question);
+            same(&world, &question, &world.decide(&question), &expected)?;
+        }
+    }
+}
+
+#[test]
+fn random_questions_meet_every_reason_and_every_type() {
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let mut answered: BTreeSet<(String, bool)> = BTreeSet::new();
+    for seed in 0..400 {
+        let mut tape = Entropy::seeded(seed, 1200);
+        let world = random_world(&mut tape);
+        for _ in 0..15 {
+            let question = random_question(&world, &mut tape);
+            let decision = reference::decide(&world, &question);
+            let kind = question.resource().map(|resource| resource.kind);
+            let kind = kind.map(|kind| kind.to_string()).unwrap_or_default();
+            answered.insert((kind, decision.is_allowed()));
+            let reason = decision.denial.map(|reason| reason.code.to_string());
+            let reason = reason.unwrap_or_else(|| format!("{:?}", decision.edit_mode));
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    // eleven reasons, and allowed with either mode or none
+    assert_eq!(reasons.len(), 14, "{reasons:?}");
+    assert!(reasons.values().all(|count| *count >= 20), "{reasons:?}");
+    for kind in ResourceType::iter() {
+        for allowed in [true, false] {
+            let met = answered.contains(&(kind.to_string(), allowed));
+            assert!(met, "{kind} {allowed}");
         }
     }
 }

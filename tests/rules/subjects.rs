@@ -1,6 +1,9 @@
 //! Rules §1: who asks, for what.
 
-use pim_authz::domain::Level::{Edit, Own, View};
+use pim_authz::domain::{
+    Edition::{Community, Enterprise, Growth},
+    Level::{Edit, Own, View},
+};
 
 use crate::support::{World, ask, assert_answers};
 
@@ -11,7 +14,6 @@ fn rule_1_1_a_tenant_has_the_rights_of_its_edition() {
             .user("julia", &[])
             .with_product("hat", &["Hats"])
     };
-    use pim_authz::domain::Edition::{Community, Enterprise, Growth};
     let cases = [
         (Community, "allowed at own"),
         (Growth, "allowed at own"),
@@ -190,7 +192,7 @@ fn rule_1_5_codes_compare_without_regard_to_case() {
         .locale("en_US")
         .category("Été")
         .attribute_group("Straße")
-        .with_attribute("Name", "strasse", crate::support::Specific::ToBoth)
+        .with_attribute("Name", "strasse", crate::support::SpecificTo::Both)
         .with_product("HAT", &["été"])
         .with_product("4711", &["ÉTÉ"]);
     assert_answers(
@@ -228,7 +230,7 @@ fn rule_1_5_codes_compare_without_regard_to_case() {
 fn rule_1_5_what_is_stored_is_answered_as_it_was_first_written() {
     let world = World::enterprise()
         .user("julia", &[])
-        .with_attribute("NAME", "Marketing", crate::support::Specific::ToNeither)
+        .with_attribute("NAME", "Marketing", crate::support::SpecificTo::Nothing)
         .with_product("hat", &["Audio", "Video"]);
     assert_answers(
         &world,
@@ -389,7 +391,7 @@ fn rule_1_7_what_the_context_names_and_nobody_knows_is_held_at_none() {
     for world in [World::enterprise(), World::growth(), World::community()] {
         let world = world
             .user("julia", &[])
-            .with_attribute("name", "General", crate::support::Specific::ToBoth)
+            .with_attribute("name", "General", crate::support::SpecificTo::Both)
             .with_product("hat", &[])
             .group("All")
             .may(Edit)

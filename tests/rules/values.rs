@@ -2,18 +2,18 @@
 
 use pim_authz::domain::Level::{self, Edit, Hidden, Own, View};
 
-use crate::support::{Ask, Specific, World, ask, assert_answers};
+use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
 /// A product that julia owns; `General` holds attributes of each kind and is
 /// hers to edit, `Legal` is hers to view.
 fn shop() -> World {
     World::enterprise()
         .user("julia", &["G"])
-        .with_attribute("color", "General", Specific::ToNeither)
-        .with_attribute("price", "General", Specific::ToChannel)
-        .with_attribute("name", "General", Specific::ToLocale)
-        .with_attribute("text", "General", Specific::ToBoth)
-        .with_attribute("terms", "Legal", Specific::ToNeither)
+        .with_attribute("color", "General", SpecificTo::Nothing)
+        .with_attribute("price", "General", SpecificTo::Channel)
+        .with_attribute("name", "General", SpecificTo::Locale)
+        .with_attribute("text", "General", SpecificTo::Both)
+        .with_attribute("terms", "Legal", SpecificTo::Nothing)
         .with_product("hat", &["Hats"])
         .group("G")
         .may(Own)

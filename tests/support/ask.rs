@@ -132,39 +132,34 @@ pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str);
 /// A decision in a few words: `denied at view: category audio needs edit, has
 /// view`.
 pub(crate) fn told(decision: &Decision) -> String {
-    let mut text = String::from(if decision.is_allowed() {
+    let verdict = if decision.is_allowed() {
         "allowed"
     } else {
         "denied"
-    });
-    if let Some(level) = decision.level {
-        text += &format!(" at {level}");
-    }
-    if let Some(mode) = decision.edit_mode {
-        text += &format!(", {mode}");
-    }
-    if let Some(reason) = &decision.denial {
-        text += &format!(": {}", told_reason(reason));
-    }
-    text
+    };
+    let parts = [
+        decision.level.map(|level| format!(" at {level}")),
+        decision.edit_mode.map(|mode| format!(", {mode}")),
+        decision.denial.as_ref().map(told_reason),
+    ];
+    let parts: String = parts.into_iter().flatten().collect();
+    format!("{verdict}{parts}")
 }
 
 fn told_reason(reason: &Reason) -> String {
-    let mut text = reason.code.to_string();
-    if let Some(item) = &reason.item {
-        if item.kind.to_string() != text {
-            text += &format!(" {}", item.kind);
-        }
-        text += &match &item.code {
-            Some(code) => format!(" {code}"),
-            None => " (any)".to_owned(),
-        };
-    }
-    if let Some(permission) = reason.permission {
-        text += &format!(" {permission}");
-    }
-    if let (Some(needed), Some(held)) = (reason.needed, reason.held) {
-        text += &format!(" needs {needed}, has {held}");
-    }
-    text
+    let code = reason.code.to_string();
+    let kind = reason.item.as_ref().map(|item| item.kind.to_string());
+    let item = reason.item.as_ref().map(|item| match &item.code {
+        Some(code) => code.to_string(),
+        None => "(any)".to_owned(),
+    });
+    let levels = reason.needed.zip(reason.held);
+    let words = [
+        kind.filter(|kind| *kind != code),
+        item,
+        reason.permission.map(str::to_owned),
+        levels.map(|(needed, held)| format!("needs {needed}, has {held}")),
+    ];
+    let words = std::iter::once(code).chain(words.into_iter().flatten());
+    format!(": {}", words.collect::<Vec<_>>().join(" "))
 }

@@ -12,11 +12,11 @@ use super::world::{Attribute, Member, Product, Role, World, code, item};
 
 /// What the values of an attribute are specific to (rules 4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Specific {
-    ToNeither,
-    ToChannel,
-    ToLocale,
-    ToBoth,
+pub(crate) enum SpecificTo {
+    Nothing,
+    Channel,
+    Locale,
+    Both,
 }
 
 impl World {
@@ -163,12 +163,12 @@ impl World {
         self
     }
 
-    pub(crate) fn with_attribute(mut self, attribute: &str, group: &str, is: Specific) -> Self {
+    pub(crate) fn with_attribute(mut self, attribute: &str, group: &str, is: SpecificTo) -> Self {
         self = self.with_attribute_groups(&[group]);
         let attribute_is = Attribute {
             group: code(group),
-            scopable: matches!(is, Specific::ToChannel | Specific::ToBoth),
-            localizable: matches!(is, Specific::ToLocale | Specific::ToBoth),
+            scopable: matches!(is, SpecificTo::Channel | SpecificTo::Both),
+            localizable: matches!(is, SpecificTo::Locale | SpecificTo::Both),
         };
         self.attributes.insert(code(attribute), attribute_is);
         self

@@ -10,6 +10,66 @@ type RightsFile = (&'static str, &'static str, &'static [Level]);
 
 const VIEW_EDIT: &[Level] = &[Level::View, Level::Edit];
 
+/// The files of rights, each with the kinds of items that it is about.
+const RIGHTS_FILES: [(&[ItemKind], RightsFile); 7] = [
+    (
+        &[ItemKind::Category],
+        (
+            "product_category_accesses.csv",
+            "category;view_items;edit_items;own_items",
+            &[Level::View, Level::Edit, Level::Own],
+        ),
+    ),
+    (
+        &[ItemKind::Channel],
+        (
+            "channel_accesses.csv",
+            "channel;view_products;edit_products",
+            VIEW_EDIT,
+        ),
+    ),
+    (
+        &[ItemKind::Locale],
+        (
+            "locale_accesses.csv",
+            "locale;view_products;edit_products",
+            VIEW_EDIT,
+        ),
+    ),
+    (
+        &[ItemKind::AttributeGroup],
+        (
+            "attribute_group_accesses.csv",
+            "attribute_group;view_attributes;edit_attributes",
+            VIEW_EDIT,
+        ),
+    ),
+    (
+        &[ItemKind::AssetFamily],
+        (
+            "asset_family_accesses.csv",
+            "asset_family;view;edit",
+            VIEW_EDIT,
+        ),
+    ),
+    (
+        &[ItemKind::ReferenceEntity],
+        (
+            "reference_entity_accesses.csv",
+            "reference_entity;view;edit",
+            VIEW_EDIT,
+        ),
+    ),
+    (
+        &[ItemKind::ImportProfile, ItemKind::ExportProfile],
+        (
+            "job_profile_accesses.csv",
+            "job_profile;execute_job_profile;edit_job_profile",
+            &[Level::Execute, Level::Edit],
+        ),
+    ),
+];
+
 impl World {
     /// Every file of `import.md`, by name, with what this world stores. Each
     /// item has its row of rights, so that no default applies (rules 3.8).
@@ -166,65 +226,7 @@ impl World {
     }
 
     fn rights_files(&self) -> Vec<(String, String)> {
-        const FILES: [(&[ItemKind], RightsFile); 7] = [
-            (
-                &[ItemKind::Category],
-                (
-                    "product_category_accesses.csv",
-                    "category;view_items;edit_items;own_items",
-                    &[Level::View, Level::Edit, Level::Own],
-                ),
-            ),
-            (
-                &[ItemKind::Channel],
-                (
-                    "channel_accesses.csv",
-                    "channel;view_products;edit_products",
-                    VIEW_EDIT,
-                ),
-            ),
-            (
-                &[ItemKind::Locale],
-                (
-                    "locale_accesses.csv",
-                    "locale;view_products;edit_products",
-                    VIEW_EDIT,
-                ),
-            ),
-            (
-                &[ItemKind::AttributeGroup],
-                (
-                    "attribute_group_accesses.csv",
-                    "attribute_group;view_attributes;edit_attributes",
-                    VIEW_EDIT,
-                ),
-            ),
-            (
-                &[ItemKind::AssetFamily],
-                (
-                    "asset_family_accesses.csv",
-                    "asset_family;view;edit",
-                    VIEW_EDIT,
-                ),
-            ),
-            (
-                &[ItemKind::ReferenceEntity],
-                (
-                    "reference_entity_accesses.csv",
-                    "reference_entity;view;edit",
-                    VIEW_EDIT,
-                ),
-            ),
-            (
-                &[ItemKind::ImportProfile, ItemKind::ExportProfile],
-                (
-                    "job_profile_accesses.csv",
-                    "job_profile;execute_job_profile;edit_job_profile",
-                    &[Level::Execute, Level::Edit],
-                ),
-            ),
-        ];
-        FILES
+        RIGHTS_FILES
             .iter()
             .map(|(kinds, (name, header, levels))| {
                 let items = kinds.iter().flat_map(|kind| self.items_of(*kind));

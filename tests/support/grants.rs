@@ -46,7 +46,7 @@ impl World {
         let mut grants = Vec::new();
         let mut groups = self.groups_of(question.subject());
         if groups.is_empty() {
-            groups = self.groups.clone();
+            groups.clone_from(&self.groups);
         }
         for group in groups {
             for item in &self.items {

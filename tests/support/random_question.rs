@@ -21,8 +21,8 @@ pub(crate) fn random_question(world: &World, entropy: &mut Entropy) -> Question 
     let kinds: Vec<Option<ResourceType>> = ResourceType::iter()
         .map(Some)
         .chain([None, Some(ResourceType::Product)])
-        .chain([Some(ResourceType::Product); 6])
-        .chain([Some(ResourceType::ProductModel); 3])
+        .chain([Some(ResourceType::Product); 14])
+        .chain([Some(ResourceType::ProductModel); 5])
         .collect();
     let kind = *entropy.pick(&kinds);
     let action = random_action(kind, entropy);
@@ -32,18 +32,22 @@ pub(crate) fn random_question(world: &World, entropy: &mut Entropy) -> Question 
 }
 
 fn random_subject(entropy: &mut Entropy) -> SubjectRef {
-    let known = [
-        (SubjectKind::User, "julia"),
+    // The code spaces are three (rules 1.2), and one in thirty is nobody.
+    let somebody = [
         (SubjectKind::User, "julia"),
         (SubjectKind::User, "Mary"),
         (SubjectKind::Connection, "erp"),
         (SubjectKind::Connection, "Shop"),
         (SubjectKind::App, "translator"),
         (SubjectKind::App, "Sync"),
-        // the code spaces are three (rules 1.2)
-        (SubjectKind::App, "julia"),
     ];
-    let (kind, text) = *entropy.pick(&known);
+    let is_nobody = entropy.chance(3);
+    let known = if is_nobody {
+        &[(SubjectKind::App, "julia"), (SubjectKind::User, "erp")][..]
+    } else {
+        &somebody
+    };
+    let (kind, text) = *entropy.pick(known);
     let code = respelled(text, entropy);
     SubjectRef { kind, code }
 }
@@ -69,7 +73,14 @@ fn random_action(kind: Option<ResourceType>, entropy: &mut Entropy) -> Action {
         .copied()
         .filter(|action| PERMISSIONS.contains(&action.as_str()))
         .collect();
-    let pools = [&levels, &levels, &held_by_some, &permissions];
+    let pools = [
+        &levels,
+        &levels,
+        &levels,
+        &held_by_some,
+        &held_by_some,
+        &permissions,
+    ];
     let pool = *entropy.pick(&pools);
     let pool = [pool, &levels, &permissions]
         .into_iter()
@@ -91,7 +102,7 @@ fn random_resource(
         || !looks_at_resource
         || kind == ResourceType::SystemVersion;
     let id = (!may_be_empty || entropy.chance(70))
-        .then(|| code_of(&stored_codes(world, kind), 85, entropy));
+        .then(|| code_of(&stored_codes(world, kind), 93, entropy));
     Resource {
         kind,
         id,
@@ -131,7 +142,7 @@ fn random_description(world: &World, kind: ResourceType, entropy: &mut Entropy) 
         let families = written(world, kind.ruling_item().unwrap());
         return Description {
             categories: None,
-            parent: Some(Parent::Code(code_of(&families, 85, entropy))),
+            parent: Some(Parent::Code(code_of(&families, 92, entropy))),
         };
     }
     if kind.product_kind().is_none() {
@@ -139,6 +150,10 @@ fn random_description(world: &World, kind: ResourceType, entropy: &mut Entropy) 
     }
     let mut categories = written(world, ItemKind::Category);
     categories.push("nowhere".to_owned());
+    // In a fifth of the cases there is a category that is not stored.
+    if !entropy.chance(20) {
+        categories.pop();
+    }
     let categories = entropy.chance(30).then(|| {
         let chosen = entropy.some(35, &categories);
         chosen.iter().map(|text| respelled(text, entropy)).collect()
@@ -160,7 +175,7 @@ fn random_context(world: &World, kind: Option<ResourceType>, entropy: &mut Entro
     };
     let mut named = |percent, stored: Vec<String>| {
         let is_named = entropy.chance(percent);
-        is_named.then(|| code_of(&stored, 90, entropy))
+        is_named.then(|| code_of(&stored, 94, entropy))
     };
     let channel = named(45, written(world, ItemKind::Channel));
     let locale = named(45, written(world, ItemKind::Locale));

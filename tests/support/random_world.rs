@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pim_authz::domain::{CATALOGUE, Code, Edition, ItemKind, ItemRef, Level};
 
-use super::{building::Specific, entropy::Entropy, world::World};
+use super::{building::SpecificTo, entropy::Entropy, world::World};
 
 /// Codes that differ in case, are numeric, or are not ASCII (rules 1.5).
 const GROUPS: [&str; 3] = ["Redactors", "manager", "Équipe"];
@@ -12,11 +12,11 @@ const CATEGORIES: [&str; 5] = ["Master", "audio", "1111111171", "Été", "print"
 const CHANNELS: [&str; 2] = ["ecommerce", "Print"];
 const LOCALES: [&str; 3] = ["en_US", "fr_FR", "de_DE"];
 const ATTRIBUTE_GROUPS: [&str; 3] = ["General", "marketing", "ERP"];
-const ATTRIBUTES: [(&str, Specific); 4] = [
-    ("sku", Specific::ToNeither),
-    ("Price", Specific::ToChannel),
-    ("name", Specific::ToLocale),
-    ("description", Specific::ToBoth),
+const ATTRIBUTES: [(&str, SpecificTo); 4] = [
+    ("sku", SpecificTo::Nothing),
+    ("Price", SpecificTo::Channel),
+    ("name", SpecificTo::Locale),
+    ("description", SpecificTo::Both),
 ];
 
 /// The permissions that random roles hold; between them they meet every column
@@ -167,9 +167,9 @@ fn random_roles(mut world: World, entropy: &mut Entropy) -> World {
         .collect();
     let everything: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
     world = world
-        .role("Editor", &entropy.some(50, &PERMISSIONS))
+        .role("Editor", &entropy.some(70, &PERMISSIONS))
         .role("intern", &entropy.some(15, &PERMISSIONS))
-        .connection_role("API", &entropy.some(60, &of_api));
+        .connection_role("API", &entropy.some(75, &of_api));
     if entropy.chance(50) {
         world = world.role("Administrator", &everything);
     }
@@ -185,27 +185,27 @@ fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
         .into_iter()
         .filter(|role| world.roles.keys().any(|stored| stored.as_str() == *role))
         .collect();
-    for user in entropy.some(90, &["julia", "Mary"]) {
+    for user in entropy.some(97, &["julia", "Mary"]) {
         world = world
             .user(user, &entropy.some(40, &people))
-            .with_roles(user, &entropy.some(50, &roles));
-        if entropy.chance(10) {
+            .with_roles(user, &entropy.some(65, &roles));
+        if entropy.chance(5) {
             world = world.disabled(user);
         }
     }
-    for connection in entropy.some(80, &["erp", "Shop"]) {
+    for connection in entropy.some(95, &["erp", "Shop"]) {
         let mut groups = entropy.some(40, &people);
         groups.extend(entropy.some(50, &["All"]));
         world = world
             .connection(connection, &groups)
-            .with_roles(connection, &entropy.some(70, &["API"]));
-        if entropy.chance(10) {
+            .with_roles(connection, &entropy.some(85, &["API"]));
+        if entropy.chance(5) {
             world = world.disabled(connection);
         }
     }
     let scopes: Vec<&str> = CATALOGUE.scopes().iter().map(|scope| scope.code).collect();
-    for app in entropy.some(80, &["translator", "Sync"]) {
-        let percent = *entropy.pick(&[0, 15, 40]);
+    for app in entropy.some(95, &["translator", "Sync"]) {
+        let percent = *entropy.pick(&[10, 35, 70]);
         world = world.app(app, &entropy.some(percent, &scopes));
     }
     world
@@ -213,7 +213,7 @@ fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
 
 fn random_rights(world: &mut World, entropy: &mut Entropy) {
     // Some worlds are tight, some are generous.
-    let percent = *entropy.pick(&[25, 45, 70]);
+    let percent = *entropy.pick(&[30, 60, 85]);
     let items: BTreeSet<ItemRef> = world.items.clone();
     for group in world.every_group() {
         for item in &items {

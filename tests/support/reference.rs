@@ -3,11 +3,12 @@
 
 mod asked;
 mod axes;
+mod levels;
 
 use pim_authz::domain::{
-    CATALOGUE, Decision, EditMode, ItemKind, ItemRef, Level, Parent, PermissionId, PermissionSet,
-    ProductKind, ProductRef, Question, Reason, ReasonCode, ReasonItem, Resource, ResourceType,
-    ScopeKind, SubjectKind,
+    Action, CATALOGUE, Decision, EditMode, ItemKind, ItemRef, Level, LevelAction, Parent,
+    PermissionId, PermissionSet, ProductKind, ProductRef, Question, Reason, ReasonCode, ReasonItem,
+    Resource, ResourceType, ScopeKind, SubjectKind,
 };
 
 use self::asked::Asked;
@@ -89,7 +90,8 @@ impl Case<'_> {
         let subject = self.question.subject();
         let asked = self.asked.permission?;
         // Rules 5.4 and 9: apps and connections read the version always.
-        if self.asked.is_system_version && subject.kind != SubjectKind::User {
+        let reads_version = Action::Level(LevelAction::ReadSystemVersion);
+        if self.question.action() == reads_version && subject.kind != SubjectKind::User {
             return None;
         }
         let held = self.permissions_held();

@@ -17,10 +17,10 @@ mod world;
 
 pub(crate) use self::{
     ask::{Ask, ask, assert_answers, subject, told},
-    building::Specific,
+    building::SpecificTo,
     entropy::{Entropy, entropy},
     grants::{codes, cost},
     random_question::random_question,
     random_world::{random_importable_world, random_world},
-    world::{Attribute, Member, Product, Role, World, code, item},
+    world::{World, code, item},
 };

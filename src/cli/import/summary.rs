@@ -86,6 +86,9 @@ pub(super) fn show(end: &ImportEnd, arguments: &ImportArguments) -> Answer {
 impl Answer {
     fn with_outcome(mut self, end: &ImportEnd, arguments: &ImportArguments) -> Self {
         match &end.refusal {
+            Some(refusal) if refusal.message.contains("nothing changed") => {
+                self.err = format!("error: {refusal}\n");
+            }
             Some(refusal) => self.err = format!("error: {refusal}\nnothing was changed\n"),
             None => self.out += &outcome(&end.summary, arguments),
         }
@@ -153,9 +156,14 @@ fn outcome(summary: &pb::ImportSummary, arguments: &ImportArguments) -> String {
         format!("{created} created, {changed} changed, {removed} removed, {unchanged} unchanged");
     if arguments.dry_run {
         let sample = lines(sample.iter().map(|line| format!("  {line}")));
+        let affected = match (subjects_affected, products_affected) {
+            (0, 0) => String::new(),
+            (subjects, products) => {
+                format!("subjects affected: {subjects}; products affected: {products}\n")
+            }
+        };
         return format!(
-            "dry run, nothing was changed; an import would give: {counts}\n\
-             {subjects_affected} subjects and {products_affected} products affected\n{sample}"
+            "dry run, nothing was changed; an import would give: {counts}\n{affected}{sample}"
         );
     }
     if created + changed + removed == 0 {

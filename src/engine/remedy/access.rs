@@ -10,8 +10,9 @@ use crate::engine::{
 /// A set of failed asks, by their place.
 type Turned = BTreeSet<usize>;
 
-/// The fewest groups to join and rights to raise that turn every failed ask.
-pub(super) fn find(failed: &[&Ask], reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
+/// The fewest groups to join and rights to raise that turn every failed ask of
+/// `asks`, and none of the others.
+pub(super) fn find(failed: &[&Ask], asks: &[Ask], reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
     if failed.is_empty() {
         return Ok(Vec::new());
     }
@@ -20,7 +21,7 @@ pub(super) fn find(failed: &[&Ask], reach: Reach<'_>) -> Result<Vec<Remedy>, Str
         .map(|ask| raise(ask, reach))
         .collect::<Result<Vec<_>, _>>()?;
     let own_group = preferred(reach.groups()).map(|group| &group.code);
-    let joinable = joinable(failed, reach);
+    let joinable = joinable(failed, asks, reach);
     let no_group = || own_group.map(|_| Vec::new());
     let one_group = || joinable.iter().map(|group| vec![group]);
     let two_groups = || {
@@ -81,7 +82,7 @@ struct Joinable<'f> {
 
 /// Groups to join, any before `All`, then by code; of those that turn the same
 /// asks the first, so that there are few.
-fn joinable<'f>(failed: &[&Ask], reach: Reach<'f>) -> Vec<Joinable<'f>> {
+fn joinable<'f>(failed: &[&Ask], asks: &[Ask], reach: Reach<'f>) -> Vec<Joinable<'f>> {
     if reach.subject_ref.kind == SubjectKind::App {
         return Vec::new(); // in no group but its own (rules 1.4)
     }
@@ -89,7 +90,7 @@ fn joinable<'f>(failed: &[&Ask], reach: Reach<'f>) -> Vec<Joinable<'f>> {
     let others = reach.facts.groups.values();
     let mut others: Vec<&GroupFacts> = others
         .filter(|group| !group.private && !joined.contains(&group.code))
-        .filter(|group| !failed.iter().any(|ask| overshoots(ask, group)))
+        .filter(|group| !asks.iter().any(|ask| overshoots(ask, group)))
         .collect();
     others.sort_by_key(|group| (is_all(group), &group.code));
     let mut by_turned: BTreeMap<Turned, (usize, &Code)> = BTreeMap::new();

@@ -50,7 +50,7 @@ fn each_bad_field_is_named_by_its_path() {
         ("action", |r| r.action = "fly".into()),
         ("action", |r| r.action = "launch".repeat(100_000)),
         ("action", |r| {
-            resource_of(r).r#type = "import_profile".into()
+            resource_of(r).r#type = "import_profile".into();
         }),
         ("action", |r| r.resource = None),
         ("resource.type", |r| resource_of(r).r#type.clear()),

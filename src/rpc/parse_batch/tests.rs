@@ -1,18 +1,18 @@
 use super::*;
 
-fn subject(kind: &str, id: &str) -> Option<pb::Subject> {
-    Some(pb::Subject {
+fn subject(kind: &str, id: &str) -> pb::Subject {
+    pb::Subject {
         r#type: kind.into(),
         id: id.into(),
-    })
+    }
 }
 
-fn resource(kind: &str, id: &str) -> Option<pb::Resource> {
-    Some(pb::Resource {
+fn resource(kind: &str, id: &str) -> pb::Resource {
+    pb::Resource {
         r#type: kind.into(),
         id: id.into(),
         ..Default::default()
-    })
+    }
 }
 
 fn parsed(message: pb::BatchCheckRequest) -> Result<Batch, Failure> {
@@ -22,9 +22,9 @@ fn parsed(message: pb::BatchCheckRequest) -> Result<Batch, Failure> {
 /// A batch that is fine, of items that take everything from it.
 fn inherited(items: usize) -> pb::BatchCheckRequest {
     pb::BatchCheckRequest {
-        subject: subject("user", "julia"),
+        subject: Some(subject("user", "julia")),
         action: "view".into(),
-        resource: resource("product", "hat"),
+        resource: Some(resource("product", "hat")),
         items: vec![pb::CheckItem::default(); items],
         ..Default::default()
     }
@@ -55,8 +55,8 @@ fn an_item_takes_whole_fields_from_the_batch() {
 #[test]
 fn a_bad_item_fails_alone_and_is_named() {
     let mut message = inherited(5);
-    message.items[1].resource = resource("hat", "x");
-    message.items[2].subject = subject("user", "");
+    message.items[1].resource = Some(resource("hat", "x"));
+    message.items[2].subject = Some(subject("user", ""));
     message.items[3].action = "category.create".into();
     message.items[4].correlation_id = "x".repeat(256);
     let batch = parsed(message).unwrap();
@@ -81,9 +81,9 @@ fn the_form_of_the_defaults_fails_the_call_even_where_no_item_takes_them() {
     let cases: [(&str, Change); 6] = [
         ("tenant", |b| b.tenant = "\n".into()),
         ("mode", |b| b.mode = 7),
-        ("subject.type", |b| b.subject = subject("robot", "r2")),
+        ("subject.type", |b| b.subject = Some(subject("robot", "r2"))),
         ("action", |b| b.action = "fly".into()),
-        ("resource.type", |b| b.resource = resource("", "x")),
+        ("resource.type", |b| b.resource = Some(resource("", "x"))),
         ("context.locale", |b| {
             b.context.get_or_insert_default().locale = "x".repeat(256);
         }),
@@ -91,9 +91,9 @@ fn the_form_of_the_defaults_fails_the_call_even_where_no_item_takes_them() {
     for (path, change) in cases {
         let mut message = inherited(1);
         message.items[0] = pb::CheckItem {
-            subject: subject("user", "mary"),
+            subject: Some(subject("user", "mary")),
             action: "edit".into(),
-            resource: resource("category", "audio"),
+            resource: Some(resource("category", "audio")),
             context: Some(pb::Context::default()),
             ..Default::default()
         };
@@ -108,7 +108,7 @@ fn the_form_of_the_defaults_fails_the_call_even_where_no_item_takes_them() {
 #[test]
 fn defaults_that_do_not_fit_together_fail_no_call() {
     let mut message = inherited(1);
-    message.resource = resource("channel", "print");
+    message.resource = Some(resource("channel", "print"));
     message.action = "own".into();
     let batch = parsed(message).unwrap();
     let invalid = batch.items[0].question.as_ref().unwrap_err();

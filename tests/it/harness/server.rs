@@ -20,7 +20,10 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start() -> Self {
-        let database = Database::create().await;
+        Self::start_on(Database::create().await).await
+    }
+
+    pub(crate) async fn start_on(database: Database) -> Self {
         let config = Self::config(&database);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
@@ -53,6 +56,12 @@ impl TestServer {
     /// Waits until the server has ended.
     pub(crate) async fn ended(self) -> Result<(), ServerError> {
         self.serving.await.unwrap()
+    }
+
+    /// As [`TestServer::ended`], and gives its database for another server.
+    pub(crate) async fn ended_with_its_database(self) -> Database {
+        self.serving.await.unwrap().unwrap();
+        self.database
     }
 
     pub(crate) async fn channel(&self) -> Channel {

@@ -2,17 +2,17 @@
 
 use pim_authz::domain::Level::{Edit, Own, View};
 
-use crate::support::{Ask, Specific, World, ask, assert_answers};
+use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
 /// The user of the three examples of the hierarchy, as examples 1 to 3
-/// have it; the tenant has the locales de_DE, en_US and fr_FR.
+/// have it; the tenant has the locales `de_DE`, `en_US` and `fr_FR`.
 fn shop() -> World {
     World::enterprise()
         .user("peter", &["Shop"])
         .with_locales(&["de_DE", "en_US", "fr_FR"])
-        .with_attribute("description", "General", Specific::ToLocale)
-        .with_attribute("price", "General", Specific::ToChannel)
-        .with_attribute("color", "General", Specific::ToNeither)
+        .with_attribute("description", "General", SpecificTo::Locale)
+        .with_attribute("price", "General", SpecificTo::Channel)
+        .with_attribute("color", "General", SpecificTo::Nothing)
         .with_product("sneaker", &["Shoes"])
         .group("Shop")
         .may(Edit)
@@ -76,7 +76,7 @@ fn example_2_of_the_hierarchy_a_locale_that_is_viewed_is_not_edited() {
     let world = World::enterprise()
         .user("peter", &["Shop"])
         .with_locales(&["de_DE"])
-        .with_attribute("description", "General", Specific::ToLocale)
+        .with_attribute("description", "General", SpecificTo::Locale)
         .with_product("sneaker", &["Shoes"])
         .group("Shop")
         .may(View)
@@ -356,7 +356,7 @@ fn julia_edits_marketing_robert_views_it_and_mary_does_not_see_it() {
         .user("julia", &["Marketing"])
         .user("robert", &["Intern"])
         .user("mary", &["Purchase team"])
-        .with_attribute("slogan", "Marketing", Specific::ToNeither)
+        .with_attribute("slogan", "Marketing", SpecificTo::Nothing)
         .with_grid_view("slogans", &["Marketing"])
         .with_product("hat", &[])
         .group("Marketing")

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::Level::{self, Edit, Own, View};
 
-use crate::support::{Specific, World, ask, assert_answers};
+use crate::support::{SpecificTo, World, ask, assert_answers};
 
 #[test]
 fn a_user_without_manage_apps_cannot_connect_one() {
@@ -173,7 +173,7 @@ fn a_translation_app_updates_german_and_english_and_only_reads_french() {
     let world = World::enterprise()
         .with_channels(&["ecommerce"])
         .with_product("Hat", &["Master catalog"])
-        .with_attribute("description", "marketing", Specific::ToLocale)
+        .with_attribute("description", "marketing", SpecificTo::Locale)
         .app("translator", &["write_products"])
         .group("app:translator")
         .may(Edit)

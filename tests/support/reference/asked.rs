@@ -20,7 +20,6 @@ pub(crate) struct Asked {
     pub(crate) enterprise: bool,
     /// Whether the resource must be known, and its level is answered.
     pub(crate) looks_at_resource: bool,
-    pub(crate) is_system_version: bool,
 }
 
 /// What `action` asks for on `kind`, or without a resource; `None`: there is no
@@ -63,73 +62,76 @@ fn permission_asked(id: PermissionId, kind: Option<ResourceType>) -> Option<Aske
 }
 
 fn level_asked(action: LevelAction, kind: Option<ResourceType>) -> Option<Asked> {
-    use LevelAction as A;
-    let level = |level| Asked {
+    match (action, kind) {
+        (LevelAction::ReadSystemVersion, None | Some(SystemVersion)) => Some(Asked {
+            permission: permission_of("system_information.view"),
+            ..Asked::default()
+        }),
+        // "`edit` = `category.edit_attributes`"
+        (LevelAction::Edit, Some(EnrichedCategory)) => Some(Asked {
+            permission: permission_of("category.edit_attributes"),
+            looks_at_resource: true,
+            ..Asked::default()
+        }),
+        // "and for products `publish`"
+        (LevelAction::Publish, Some(ProductModel)) | (_, None) => None,
+        (action, Some(Product | ProductModel)) => asked_of_product(action),
+        (action, Some(kind)) => asked_of_item(action, kind).map(level),
+    }
+}
+
+fn permission_of(code: &str) -> Option<PermissionId> {
+    CATALOGUE.find_permission(code).map(|found| found.id)
+}
+
+fn level(level: Level) -> Asked {
+    Asked {
         level: Some(level),
         looks_at_resource: true,
         ..Asked::default()
-    };
+    }
+}
+
+/// The row of products and models.
+fn asked_of_product(action: LevelAction) -> Option<Asked> {
+    use LevelAction as A;
     let enterprise = |asked| Asked {
         enterprise: true,
         ..asked
     };
-    let asked = match (action, kind) {
-        (A::ReadSystemVersion, None | Some(SystemVersion)) => Asked {
-            permission: CATALOGUE
-                .find_permission("system_information.view")
-                .map(|p| p.id),
-            is_system_version: true,
-            ..Asked::default()
-        },
-        (A::View | A::Export, Some(Product | ProductModel)) => level(Level::View),
-        (A::Edit | A::Import, Some(Product | ProductModel)) => level(Level::Edit),
-        (A::Own | A::ChangeCategories, Some(Product | ProductModel)) => level(Level::Own),
-        (A::ReviewProposals, Some(Product | ProductModel)) | (A::Publish, Some(Product)) => {
-            enterprise(level(Level::Own))
-        }
-        (A::SendProposal, Some(Product | ProductModel)) => Asked {
+    match action {
+        A::View | A::Export => Some(level(Level::View)),
+        A::Edit | A::Import => Some(level(Level::Edit)),
+        A::Own | A::ChangeCategories => Some(level(Level::Own)),
+        A::ReviewProposals | A::Publish => Some(enterprise(level(Level::Own))),
+        A::SendProposal => Some(Asked {
             exactly: true,
             ..enterprise(level(Level::Edit))
-        },
-        (
-            A::View,
-            Some(
-                Category
-                | Channel
-                | Locale
-                | AttributeGroup
-                | Attribute
-                | AssetFamily
-                | ReferenceEntity
-                | Asset
-                | ReferenceEntityRecord
-                | EnrichedCategory
-                | GridView,
-            ),
-        ) => level(Level::View),
-        (
-            A::Edit,
-            Some(
-                Category
-                | Channel
-                | Locale
-                | AttributeGroup
-                | Attribute
-                | AssetFamily
-                | ReferenceEntity
-                | Asset
-                | ReferenceEntityRecord,
-            ),
-        ) => level(Level::Edit),
-        (A::Own, Some(Category)) => level(Level::Own),
-        (A::Edit, Some(EnrichedCategory)) => Asked {
-            permission: CATALOGUE
-                .find_permission("category.edit_attributes")
-                .map(|p| p.id),
-            looks_at_resource: true,
-            ..Asked::default()
-        },
+        }),
+        A::ReadSystemVersion => None,
+    }
+}
+
+/// The rows of the types that have `view`, `edit` and `own` at most.
+fn asked_of_item(action: LevelAction, kind: ResourceType) -> Option<Level> {
+    let has: &[LevelAction] = match kind {
+        Category => &[LevelAction::View, LevelAction::Edit, LevelAction::Own],
+        Channel
+        | Locale
+        | AttributeGroup
+        | Attribute
+        | AssetFamily
+        | ReferenceEntity
+        | Asset
+        | ReferenceEntityRecord => &[LevelAction::View, LevelAction::Edit],
+        EnrichedCategory | GridView => &[LevelAction::View],
+        _ => &[],
+    };
+    let level = match action {
+        LevelAction::View => Level::View,
+        LevelAction::Edit => Level::Edit,
+        LevelAction::Own => Level::Own,
         _ => return None,
     };
-    Some(asked)
+    has.contains(&action).then_some(level)
 }

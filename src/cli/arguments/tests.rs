@@ -1,0 +1,94 @@
+use super::*;
+
+fn parse(line: &str) -> Result<Command, clap::Error> {
+    Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_option_is_an_environment_variable_of_its_name() {
+    for command in Cli::command().get_subcommands() {
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long() else {
+                continue;
+            };
+            if matches!(long, "help" | "version") {
+                continue;
+            }
+            let wanted = format!("PIM_AUTHZ_{}", long.to_uppercase().replace('-', "_"));
+            let found = argument.get_env().map(|name| name.to_string_lossy());
+            assert_eq!(found.as_deref(), Some(wanted.as_str()), "--{long}");
+        }
+    }
+}
+
+#[test]
+fn serve_needs_nothing_said() {
+    let Ok(Command::Serve(serve)) = parse("pim-authz serve") else {
+        panic!("does not parse");
+    };
+    assert_eq!(serve.listen, "127.0.0.1:50051".parse().unwrap());
+    assert_eq!(serve.default_tenant.as_str(), "default");
+    assert_eq!(serve.cache, CacheMode::Off);
+    assert!(serve.database_url.is_none() && serve.data_dir.is_none() && !serve.migrate);
+}
+
+#[test]
+fn a_database_and_a_data_directory_exclude_each_other() {
+    let error = parse("pim-authz serve --database-url postgresql://x/y --data-dir d");
+    assert_eq!(error.unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn a_database_url_is_never_shown() {
+    let serve = parse("pim-authz serve --database-url postgresql://u:hidden@x/y").unwrap();
+    assert!(!format!("{serve:?}").contains("hidden"));
+}
+
+#[test]
+fn present_and_empty_is_not_absent() {
+    // Options, the categories joined, the parent.
+    let cases = [
+        ("", None, None),
+        ("--categories= --parent=", Some(""), Some("")),
+        ("--categories a,b", Some("a b"), None),
+        ("--categories a --parent m", Some("a"), Some("m")),
+    ];
+    for (options, categories, parent) in cases {
+        let line = format!("pim-authz check user:julia view product:hat {options}");
+        let Ok(Command::Client(ClientCommand::Check { question, .. })) = parse(line.trim()) else {
+            panic!("{line}");
+        };
+        let found = question.context.categories.map(|found| found.0.join(" "));
+        assert_eq!(found.as_deref(), categories, "{line}");
+        assert_eq!(question.context.parent.as_deref(), parent, "{line}");
+    }
+}
+
+#[test]
+fn a_mistake_ends_with_status_2() {
+    let cases = [
+        "pim-authz",
+        "pim-authz check user:julia",
+        "pim-authz check julia view",
+        "pim-authz serve --cache maybe",
+        "pim-authz import",
+        "pim-authz import d --edition free",
+        "pim-authz migrate --nothing",
+    ];
+    for line in cases {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+}
+
+#[test]
+fn every_shell_gets_a_script_that_knows_the_commands() {
+    for shell in Shell::value_variants() {
+        let script = String::from_utf8(completions(*shell)).unwrap();
+        assert!(script.contains("list-actions"), "{shell}");
+    }
+}

@@ -1,0 +1,251 @@
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::Stream;
+use prost::Message as _;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::yield_now,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use crate::{
+    admin::{
+        AdminError, Door, ImportOptions, ImportOutcome, Staging, WriteContext, entry::ImportFile,
+    },
+    import::{Batch, FileRead, Finished, Reader},
+    pb::{self, import_catalog_response::Event, import_service_server::ImportService},
+};
+
+use super::{
+    failure::Failure,
+    gate::Deadline,
+    parse_import::{self, Header},
+    render_import,
+    request_hash::RequestHash,
+};
+
+/// How long a caller may take to send the next message.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// How much of a piece is read before other calls get a turn, in bytes: some
+/// milliseconds.
+const BYTES_A_TURN: usize = 256 << 10;
+
+/// How many events wait for a caller that does not read them; further progress
+/// is not told.
+const EVENTS_AHEAD: usize = 16;
+
+/// How many imports run at once; each has a connection to the database. More
+/// wait for their turn.
+const IMPORTS_AT_ONCE: usize = 4;
+
+/// Takes the PIM's export files in as one write.
+#[derive(Clone, Debug)]
+pub struct ImportApi {
+    door: Door,
+    turns: Arc<Semaphore>,
+}
+
+type Events = mpsc::Sender<Result<pb::ImportCatalogResponse, Status>>;
+
+impl ImportApi {
+    /// Writes through `door`.
+    #[must_use]
+    pub fn new(door: Door) -> Self {
+        Self {
+            door,
+            turns: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ImportService for ImportApi {
+    type ImportCatalogStream =
+        Pin<Box<dyn Stream<Item = Result<pb::ImportCatalogResponse, Status>> + Send>>;
+
+    async fn import_catalog(
+        &self,
+        request: Request<Streaming<pb::ImportCatalogRequest>>,
+    ) -> Result<Response<Self::ImportCatalogStream>, Status> {
+        let deadline = request.extensions().get::<Deadline>().and_then(|d| d.at);
+        let mut messages = request.into_inner();
+        let header = parse_import::header(messages.message().await?).map_err(Failure::from)?;
+        let (events, told) = mpsc::channel(EVENTS_AHEAD);
+        let import = Import {
+            door: self.door.clone(),
+            header,
+            events: events.clone(),
+        };
+        let turns = Arc::clone(&self.turns);
+        tokio::spawn(async move {
+            let ended = within(deadline, async {
+                let _turn = turns.acquire().await;
+                import.run(messages).await
+            });
+            let ended = ended.await;
+            if let Err(status) = ended {
+                // A caller that has gone hears no more.
+                let _unheard = events.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+    }
+}
+
+async fn within(
+    deadline: Option<Instant>,
+    call: impl Future<Output = Result<(), Status>>,
+) -> Result<(), Status> {
+    let Some(deadline) = deadline else {
+        return call.await;
+    };
+    let ended = timeout_at(deadline, call).await;
+    ended.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
+}
+
+/// One import under way.
+struct Import {
+    door: Door,
+    header: Header,
+    events: Events,
+}
+
+/// All files of an import, read and staged.
+struct TakenIn {
+    staging: Staging,
+    hash: [u8; 32],
+    /// Whether a whole file could not be read.
+    fatal: bool,
+}
+
+impl Import {
+    async fn run(self, messages: Streaming<pb::ImportCatalogRequest>) -> Result<(), Status> {
+        let taken_in = self.take_in(messages).await?;
+        let outcome = self.apply(taken_in).await.map_err(Failure::from)?;
+        let summary = Event::Summary(render_import::import_summary(&outcome));
+        // A caller that has gone hears no more.
+        let _unheard = self.events.send(Ok(render_import::event(summary))).await;
+        if outcome.applied {
+            return Ok(());
+        }
+        let rows = outcome.refused_count;
+        Err(Failure::ImportRefused { rows }.into())
+    }
+
+    async fn take_in(
+        &self,
+        mut messages: Streaming<pb::ImportCatalogRequest>,
+    ) -> Result<TakenIn, Status> {
+        let begun = Staging::begin(&self.door, self.header.tenant.clone()).await;
+        let mut staging = begun.map_err(Failure::from)?;
+        let mut reader = Reader::new();
+        let mut hash = RequestHash::default();
+        let mut rows = BTreeMap::new();
+        while let Some(message) = next(&mut messages).await? {
+            let pb::FilePiece { file, content } =
+                parse_import::piece(message).map_err(Failure::from)?;
+            hash.push(&file, &content)?;
+            let read = rows.entry(file.clone()).or_default();
+            // An empty piece says all the same that the file is there.
+            let nothing = content.is_empty().then_some(&[][..]);
+            for slice in content.chunks(BYTES_A_TURN).chain(nothing) {
+                let batch = reader.push(&file, slice);
+                *read += count(&batch);
+                stage(&mut staging, batch).await?;
+                yield_now().await;
+            }
+            tell_progress(&self.events, file, *read);
+        }
+        let fatal = finish(reader, &mut staging).await?;
+        Ok(TakenIn {
+            staging,
+            hash: hash.finish(&self.header),
+            fatal,
+        })
+    }
+
+    async fn apply(&self, taken_in: TakenIn) -> Result<ImportOutcome, AdminError> {
+        let TakenIn {
+            staging,
+            hash,
+            fatal,
+        } = taken_in;
+        let context = WriteContext {
+            tenant: self.header.tenant.clone(),
+            actor: self.header.actor.clone(),
+            request_id: Uuid::now_v7().to_string(),
+            idempotency_key: self.header.idempotency_key.clone(),
+            request_hash: hash.to_vec(),
+            dry_run: self.header.dry_run,
+        };
+        let options = ImportOptions {
+            edition: self.header.edition,
+            // A file that cannot be read refuses the import always.
+            skip_bad_rows: self.header.skip_bad_rows && !fatal,
+            encode_answer: |outcome| render_import::import_summary(outcome).encode_to_vec(),
+        };
+        let events = self.events.clone();
+        let progress = move |file: ImportFile, rows| tell_progress(&events, file.to_string(), rows);
+        self.door
+            .import(staging, &context, &options, progress)
+            .await
+    }
+}
+
+/// The next message, within a minute.
+async fn next(
+    messages: &mut Streaming<pb::ImportCatalogRequest>,
+) -> Result<Option<pb::ImportCatalogRequest>, Status> {
+    let next = timeout(LONGEST_PAUSE, messages.message()).await;
+    next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
+}
+
+fn count(batch: &Batch) -> u64 {
+    let rows = batch.rows.len() + batch.refused.len();
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}
+
+async fn stage(staging: &mut Staging, batch: Batch) -> Result<(), Failure> {
+    let Batch { rows, refused } = batch;
+    staging.add(rows).await?;
+    for refusal in refused {
+        staging.refuse(refusal);
+    }
+    Ok(())
+}
+
+/// Ends all files; tells whether one of them could not be read.
+async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> {
+    let Finished {
+        batch,
+        files,
+        ignored,
+        fatal,
+    } = reader.finish();
+    stage(staging, batch).await?;
+    for FileRead {
+        file,
+        rows: _,
+        warnings,
+    } in files
+    {
+        staging.saw_file(file);
+        for warning in warnings {
+            staging.warn(file.into(), warning);
+        }
+    }
+    for file in ignored {
+        staging.ignored_file(&file);
+    }
+    Ok(fatal)
+}
+
+fn tell_progress(events: &Events, file: String, rows: u64) {
+    let progress = Event::Progress(pb::ImportProgress { file, rows });
+    // Who does not read fast enough misses some of it.
+    let _missed = events.try_send(Ok(render_import::event(progress)));
+}

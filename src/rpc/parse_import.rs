@@ -1,0 +1,216 @@
+use crate::{
+    domain::{Code, Edition, SubjectKind},
+    pb::{self, import_catalog_request::Part},
+};
+
+use super::{
+    failure::InvalidField,
+    parse::{self, quoted},
+};
+
+const MAX_ACTOR_BYTES: usize = 300;
+const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
+const MAX_FILE_NAME_BYTES: usize = 255;
+const MAX_PIECE_BYTES: usize = 4 << 20;
+
+/// What is imported, by whom and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The tenant, which may be new.
+    pub(super) tenant: Code,
+    /// Who imports, as `user:julia`; empty: not said.
+    pub(super) actor: String,
+    /// The caller's name for this write; empty: none.
+    pub(super) idempotency_key: String,
+    /// Whether nothing is to be committed.
+    pub(super) dry_run: bool,
+    /// The tenant's edition, if it is said.
+    pub(super) edition: Option<Edition>,
+    /// Whether refused rows are left out.
+    pub(super) skip_bad_rows: bool,
+}
+
+/// The first message, which must hold the header.
+pub(super) fn header(message: Option<pb::ImportCatalogRequest>) -> Result<Header, InvalidField> {
+    let missing = || InvalidField::new("header", "is missing; it is the first message, once");
+    let pb::ImportCatalogRequest { part } = message.ok_or_else(missing)?;
+    let Some(Part::Header(header)) = part else {
+        return Err(missing());
+    };
+    parse_header(header).map_err(|invalid| invalid.within("header"))
+}
+
+/// Any message after the first.
+pub(super) fn piece(message: pb::ImportCatalogRequest) -> Result<pb::FilePiece, InvalidField> {
+    let pb::ImportCatalogRequest { part } = message;
+    let piece = match part {
+        Some(Part::Piece(piece)) => piece,
+        Some(Part::Header(_)) => {
+            let message = "is there again; it is the first message, once";
+            return Err(InvalidField::new("header", message));
+        }
+        None => {
+            return Err(InvalidField::new(
+                "part",
+                "is missing; send a piece of a file",
+            ));
+        }
+    };
+    let pb::FilePiece { file, content } = &piece;
+    check_length("piece.file", file.len(), MAX_FILE_NAME_BYTES)?;
+    check_length("piece.content", content.len(), MAX_PIECE_BYTES)?;
+    if file.is_empty() || file.chars().any(char::is_control) {
+        let message = "must be a file's name without a directory, such as `products.csv`";
+        return Err(InvalidField::new("piece.file", message));
+    }
+    Ok(piece)
+}
+
+fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
+    let pb::ImportHeader {
+        tenant,
+        actor,
+        idempotency_key,
+        dry_run,
+        edition,
+        skip_bad_rows,
+        prune,
+    } = message;
+    let tenant = parse::code("tenant", &tenant)?;
+    check_actor(&actor)?;
+    let longest = MAX_IDEMPOTENCY_KEY_BYTES;
+    check_length("idempotency_key", idempotency_key.len(), longest)?;
+    if prune {
+        return Err(InvalidField::new("prune", "is not served by this release"));
+    }
+    Ok(Header {
+        tenant,
+        actor,
+        idempotency_key,
+        dry_run,
+        edition: self::edition(edition)?,
+        skip_bad_rows,
+    })
+}
+
+/// An actor is a subject, `user:julia`, or not said.
+fn check_actor(actor: &str) -> Result<(), InvalidField> {
+    if actor.is_empty() {
+        return Ok(());
+    }
+    check_length("actor", actor.len(), MAX_ACTOR_BYTES)?;
+    let is_subject = actor.split_once(':').is_some_and(|(kind, code)| {
+        kind.parse::<SubjectKind>().is_ok() && code.parse::<Code>().is_ok()
+    });
+    if is_subject {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is not a subject; write its type and code, as `user:julia`; types are: user, app, connection",
+        quoted(actor)
+    );
+    Err(InvalidField::new("actor", message))
+}
+
+fn edition(number: i32) -> Result<Option<Edition>, InvalidField> {
+    match pb::Edition::try_from(number) {
+        Ok(pb::Edition::Unspecified) => Ok(None),
+        Ok(pb::Edition::Community) => Ok(Some(Edition::Community)),
+        Ok(pb::Edition::Growth) => Ok(Some(Edition::Growth)),
+        Ok(pb::Edition::Enterprise) => Ok(Some(Edition::Enterprise)),
+        Err(_) => {
+            let message = format!(
+                "{number} is unknown; allowed are: 0, EDITION_COMMUNITY, EDITION_GROWTH, EDITION_ENTERPRISE"
+            );
+            Err(InvalidField::new("edition", message))
+        }
+    }
+}
+
+fn check_length(path: &str, found: usize, most: usize) -> Result<(), InvalidField> {
+    if found <= most {
+        return Ok(());
+    }
+    let message = format!("is {found} bytes long; at most {most} are allowed");
+    Err(InvalidField::new(path, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(part: Part) -> pb::ImportCatalogRequest {
+        pb::ImportCatalogRequest { part: Some(part) }
+    }
+
+    fn good() -> pb::ImportHeader {
+        pb::ImportHeader {
+            tenant: "acme".into(),
+            actor: "user:julia".into(),
+            edition: pb::Edition::Growth.into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn each_bad_field_of_the_header_is_named() {
+        type Change = fn(&mut pb::ImportHeader);
+        let cases: [(&str, Change); 8] = [
+            ("header.tenant", |h| h.tenant.clear()),
+            ("header.actor", |h| h.actor = "julia".into()),
+            ("header.actor", |h| h.actor = "robot:r2".into()),
+            ("header.actor", |h| h.actor = "user:".into()),
+            ("header.actor", |h| {
+                h.actor = format!("user:{}", "x".repeat(300));
+            }),
+            ("header.idempotency_key", |h| {
+                h.idempotency_key = "x".repeat(129);
+            }),
+            ("header.edition", |h| h.edition = 9),
+            ("header.prune", |h| h.prune = true),
+        ];
+        for (path, change) in cases {
+            let mut message = good();
+            change(&mut message);
+            let invalid = header(Some(part(Part::Header(message)))).unwrap_err();
+            assert_eq!(invalid.path, path, "{invalid}");
+        }
+        let parsed = header(Some(part(Part::Header(good())))).unwrap();
+        assert_eq!(parsed.edition, Some(Edition::Growth));
+    }
+
+    #[test]
+    fn the_header_comes_first_and_once() {
+        let piece_message = || {
+            part(Part::Piece(pb::FilePiece {
+                file: "users.csv".into(),
+                content: Vec::new(),
+            }))
+        };
+        let empty = pb::ImportCatalogRequest { part: None };
+        for first in [None, Some(piece_message()), Some(empty.clone())] {
+            assert_eq!(header(first).unwrap_err().path, "header");
+        }
+        assert!(piece(piece_message()).is_ok());
+        assert_eq!(
+            piece(part(Part::Header(good()))).unwrap_err().path,
+            "header"
+        );
+        assert_eq!(piece(empty).unwrap_err().path, "part");
+    }
+
+    #[test]
+    fn a_piece_has_a_name_and_a_bound() {
+        let cases = [
+            ("piece.file", String::new(), 0),
+            ("piece.file", "x".repeat(256), 0),
+            ("piece.file", "a\nb".to_owned(), 0),
+            ("piece.content", "users.csv".to_owned(), MAX_PIECE_BYTES + 1),
+        ];
+        for (path, file, bytes) in cases {
+            let content = vec![b'x'; bytes];
+            let message = part(Part::Piece(pb::FilePiece { file, content }));
+            assert_eq!(piece(message).unwrap_err().path, path);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+use crate::{
+    admin::{Effect, FileReport, ImportOutcome, entry::Refusal},
+    pb::{self, import_catalog_response::Event},
+};
+
+/// The last message of an import.
+pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
+    let ImportOutcome {
+        revision,
+        effect,
+        files,
+        refused,
+        refused_count,
+        applied: _,
+    } = outcome;
+    pb::ImportSummary {
+        revision: revision.0,
+        effect: Some(render_effect(effect)),
+        files: files.iter().map(file_summary).collect(),
+        refused: refused.iter().map(refused_row).collect(),
+        refused_count: *refused_count,
+    }
+}
+
+/// An event of the stream.
+pub(super) fn event(event: Event) -> pb::ImportCatalogResponse {
+    pb::ImportCatalogResponse { event: Some(event) }
+}
+
+fn render_effect(effect: &Effect) -> pb::Effect {
+    let Effect {
+        created,
+        changed,
+        removed,
+        unchanged,
+        sample,
+    } = effect;
+    pb::Effect {
+        created: *created,
+        changed: *changed,
+        removed: *removed,
+        unchanged: *unchanged,
+        subjects_affected: 0,
+        products_affected: 0,
+        sample: sample.clone(),
+    }
+}
+
+fn file_summary(report: &FileReport) -> pb::FileSummary {
+    let FileReport {
+        file,
+        rows,
+        created,
+        changed,
+        unchanged,
+        removed,
+        refused,
+        warnings,
+    } = report;
+    pb::FileSummary {
+        file: file.clone(),
+        rows: *rows,
+        created: *created,
+        changed: *changed,
+        unchanged: *unchanged,
+        removed: *removed,
+        refused: *refused,
+        warnings: warnings.clone(),
+    }
+}
+
+fn refused_row(refusal: &Refusal) -> pb::RefusedRow {
+    let Refusal {
+        file,
+        line,
+        column,
+        message,
+    } = refusal;
+    pb::RefusedRow {
+        file: file.clone(),
+        line: *line,
+        column: column.clone(),
+        message: message.clone(),
+    }
+}

@@ -1,0 +1,116 @@
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{failure::Failure, parse_import::Header};
+
+/// The most files of one import, those that are ignored included.
+const MAX_FILES: usize = 1_000;
+
+/// What an import says, in 32 bytes, so that an idempotency key which comes
+/// again with something else is noticed. How files were cut into pieces and
+/// interleaved makes no difference.
+#[derive(Debug, Default)]
+pub(super) struct RequestHash {
+    files: BTreeMap<String, Sha256>,
+}
+
+impl RequestHash {
+    /// Takes in the next bytes of a file.
+    pub(super) fn push(&mut self, file: &str, content: &[u8]) -> Result<(), Failure> {
+        if let Some(hash) = self.files.get_mut(file) {
+            hash.update(content);
+            return Ok(());
+        }
+        let found = self.files.len() + 1;
+        if found > MAX_FILES {
+            return Err(Failure::TooManyEntries {
+                field: "piece.file",
+                found,
+                most: MAX_FILES,
+            });
+        }
+        let hash = Sha256::new_with_prefix(content);
+        self.files.insert(file.to_owned(), hash);
+        Ok(())
+    }
+
+    /// The hash of all files and of what the header says of them; who asks and
+    /// under which key is not part of it.
+    pub(super) fn finish(self, header: &Header) -> [u8; 32] {
+        let Header {
+            tenant,
+            actor: _,
+            idempotency_key: _,
+            dry_run,
+            edition,
+            skip_bad_rows,
+        } = header;
+        let mut whole = Sha256::new();
+        let edition = edition.map(<&str>::from).unwrap_or_default();
+        // No field holds the separator, so no two headers read alike.
+        let said = format!(
+            "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n",
+            tenant.folded()
+        );
+        whole.update(said);
+        for (file, hash) in self.files {
+            whole.update(file);
+            whole.update("\n");
+            whole.update(hash.finalize());
+        }
+        whole.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            tenant: "acme".parse().unwrap(),
+            actor: "user:julia".into(),
+            idempotency_key: "today".into(),
+            dry_run: false,
+            edition: None,
+            skip_bad_rows: false,
+        }
+    }
+
+    fn hash(pieces: &[(&str, &str)], header: &Header) -> [u8; 32] {
+        let mut hash = RequestHash::default();
+        for (file, content) in pieces {
+            hash.push(file, content.as_bytes()).unwrap();
+        }
+        hash.finish(header)
+    }
+
+    #[test]
+    fn how_the_files_are_cut_makes_no_difference_and_what_they_say_does() {
+        let whole = hash(&[("a.csv", "code\nx\n"), ("b.csv", "code\n")], &header());
+        let cut = [
+            ("b.csv", "code"),
+            ("a.csv", "code\n"),
+            ("b.csv", "\n"),
+            ("a.csv", "x\n"),
+        ];
+        assert_eq!(hash(&cut, &header()), whole);
+        assert_ne!(hash(&[("a.csv", "code\nx\nb.csvcode\n")], &header()), whole);
+        let skipping = Header {
+            skip_bad_rows: true,
+            ..header()
+        };
+        assert_ne!(hash(&cut, &skipping), whole);
+    }
+
+    #[test]
+    fn an_import_has_at_most_a_thousand_files() {
+        let mut hash = RequestHash::default();
+        for number in 0..MAX_FILES {
+            hash.push(&format!("{number}.csv"), b"").unwrap();
+        }
+        assert!(hash.push("0.csv", b"more").is_ok());
+        assert!(hash.push("one more.csv", b"").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+use super::*;
+
+type Case = (Failure, Code, &'static str);
+
+/// The failures of questions, and what callers see of them.
+fn question_cases() -> Vec<Case> {
+    let corrupt = || StoreError::CorruptRow {
+        statement: "find_facts",
+        message: "level 99".into(),
+    };
+    vec![
+        (
+            InvalidField::new("subject.type", "is missing").into(),
+            Code::InvalidArgument,
+            "INVALID_REQUEST",
+        ),
+        (
+            Failure::TooManyEntries {
+                field: "items",
+                found: 2,
+                most: 1,
+            },
+            Code::ResourceExhausted,
+            "TOO_MANY_ENTRIES",
+        ),
+        (
+            Failure::TenantNotFound("acme".parse().unwrap()),
+            Code::NotFound,
+            "TENANT_NOT_FOUND",
+        ),
+        (Failure::DeadlinePassed, Code::DeadlineExceeded, "DEADLINE"),
+        (Failure::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
+        (
+            Failure::Store(StoreError::Unavailable("gone".into())),
+            Code::Unavailable,
+            "STORE_UNAVAILABLE",
+        ),
+        (Failure::Store(corrupt()), Code::Internal, "INTERNAL"),
+    ]
+}
+
+/// The failures of writes, likewise.
+fn write_cases() -> Vec<Case> {
+    vec![
+        (
+            AdminError::TenantNotFound {
+                tenant: "acme".parse().unwrap(),
+            }
+            .into(),
+            Code::NotFound,
+            "TENANT_NOT_FOUND",
+        ),
+        (
+            AdminError::EditionMismatch {
+                tenant: "acme".parse().unwrap(),
+                stored: domain::Edition::Growth,
+                asked: domain::Edition::Enterprise,
+            }
+            .into(),
+            Code::FailedPrecondition,
+            "EDITION_MISMATCH",
+        ),
+        (
+            AdminError::LockOutGuard.into(),
+            Code::FailedPrecondition,
+            "LOCK_OUT_GUARD",
+        ),
+        (
+            AdminError::AppLimit {
+                limit: 100,
+                found: 101,
+            }
+            .into(),
+            Code::ResourceExhausted,
+            "APP_LIMIT",
+        ),
+        (AdminError::Conflict.into(), Code::Aborted, "CONFLICT"),
+        (
+            AdminError::OutcomeUnknown.into(),
+            Code::Unknown,
+            "OUTCOME_UNKNOWN",
+        ),
+        (
+            Failure::ImportRefused { rows: 3 },
+            Code::InvalidArgument,
+            "IMPORT_REFUSED",
+        ),
+    ]
+}
+
+#[test]
+fn every_failure_has_its_code_and_its_reason() {
+    for (failure, code, reason) in question_cases().into_iter().chain(write_cases()) {
+        let words = failure.to_string();
+        let status = Status::from(failure);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(status.code(), code, "{words}");
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            (reason, DOMAIN)
+        );
+        let retry = status.get_details_retry_info().is_some();
+        let may_retry = [Code::Unavailable, Code::Aborted].contains(&code);
+        assert_eq!(retry, may_retry, "{words}");
+        let precondition = status.get_details_precondition_failure().is_some();
+        assert_eq!(precondition, code == Code::FailedPrecondition, "{words}");
+        let quota = status.get_details_quota_failure().is_some();
+        assert_eq!(quota, reason == "APP_LIMIT", "{words}");
+        let fields = status.get_details_bad_request().is_some();
+        assert_eq!(fields, code == Code::InvalidArgument, "{words}");
+        let resource = status.get_details_resource_info().is_some();
+        assert_eq!(resource, code == Code::NotFound, "{words}");
+    }
+}
+
+#[test]
+fn internals_never_leave() {
+    let failure = Failure::Store(StoreError::CorruptRow {
+        statement: "find_facts",
+        message: "secret".into(),
+    });
+    let status = Status::from(failure);
+    assert_eq!(status.message(), "internal error");
+    let seen = format!("{status:?}");
+    assert!(!seen.contains("secret") && !seen.contains("find_facts"));
+}
+
+#[test]
+fn reasons_are_named_as_the_contract_lists_them() {
+    // `api.md`, "Errors": the names that this issue's calls can send.
+    let listed = "INVALID_REQUEST TENANT_NOT_FOUND EDITION_MISMATCH LOCK_OUT_GUARD APP_LIMIT \
+                  TOO_MANY_ENTRIES IMPORT_REFUSED IDEMPOTENCY_KEY_REUSED CONFLICT \
+                  OUTCOME_UNKNOWN STORE_UNAVAILABLE SHUTTING_DOWN DEADLINE INTERNAL";
+    let named: Vec<&str> = (1..)
+        .map_while(|number| ErrorReason::try_from(number).ok())
+        .map(reason_name)
+        .collect();
+    assert_eq!(
+        named.join(" "),
+        listed.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
+}

@@ -1,0 +1,174 @@
+//! The program itself, as a person runs it: the demonstration from start to
+//! end, and what its clients print and end with.
+#![expect(clippy::unwrap_used, reason = "the harness of these tests")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_pim-authz");
+
+/// A `pim-authz demo` that serves.
+struct Demo {
+    process: Child,
+    /// What it printed until then.
+    printed: Vec<String>,
+    address: String,
+}
+
+impl Demo {
+    fn start(data_dir: &Path) -> Self {
+        let mut process = program()
+            .args(["demo", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut printed = Vec::new();
+        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            let is_last = line.starts_with("Serving");
+            printed.push(line);
+            if is_last {
+                break;
+            }
+        }
+        let address = printed
+            .iter()
+            .find_map(|line| line.strip_prefix("pim-authz answers on "))
+            .and_then(|line| line.split_once(". "))
+            .map(|(address, _)| address.to_owned());
+        Self {
+            process,
+            address: address.unwrap(),
+            printed,
+        }
+    }
+
+    fn stop(mut self) -> Vec<String> {
+        let id = i32::try_from(self.process.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+        std::mem::take(&mut self.printed)
+    }
+
+    fn ask(&self, line: &str) -> Output {
+        program()
+            .args(line.split(' '))
+            .args(["--server", &self.address])
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// The program without the settings of whoever runs the tests.
+fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PIM_AUTHZ_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    command
+}
+
+fn data_dir() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// The questions and answers, without the lines of grpcurl, which name a port.
+fn answers(printed: &[String]) -> String {
+    let lines = printed.iter().map(|line| line.trim());
+    let lines = lines.filter(|line| line.starts_with("pim-authz check") || line.starts_with("->"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
+    let folder = data_dir();
+    let demo = Demo::start(folder.path());
+    insta::assert_snapshot!("demonstration", answers(&demo.printed));
+
+    let cases = [
+        ("check user:julia edit product:SS-SP32FWB", 0),
+        ("check user:elise view product:SS-SP32FWB", 1),
+        (
+            "check user:elise view product:SS-SP32FWB --tenant nowhere",
+            2,
+        ),
+        (
+            "explain user:elise view product:SS-SP32FWB --output json",
+            1,
+        ),
+        ("list-actions app:translator product:hat", 0),
+        ("check user:elise fly product:SS-SP32FWB", 2),
+        ("list-actions user:marco", 0),
+        ("import demo/default", 0),
+    ];
+    for (line, status) in cases {
+        let output = demo.ask(line);
+        assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
+    }
+    let first = demo.stop();
+
+    let again = Demo::start(folder.path());
+    let loaded = |printed: &[String]| {
+        printed
+            .iter()
+            .filter(|l| l.contains(": 0 created, 0 ch"))
+            .count()
+    };
+    assert_eq!((loaded(&first), loaded(&again.printed)), (0, 2));
+    assert_eq!(answers(&again.stop()), answers(&first));
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_a_client_with_status_2() {
+    let output = program()
+        .args(["check", "user:julia", "view", "product:hat"])
+        .args(["--server", "127.0.0.1:1"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("cannot reach the server"), "{said}");
+}
+
+#[test]
+fn completions_are_printed() {
+    let output = program().args(["completions", "bash"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("pim-authz")
+    );
+}
+
+#[test]
+fn the_memory_of_a_later_release_is_refused() {
+    let output = program()
+        .args(["serve", "--cache", "on"])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

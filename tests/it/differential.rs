@@ -1,0 +1,179 @@
+//! Random worlds, imported into a real server: every call gives the answer of
+//! the naive reference.
+
+use pim_authz::{
+    domain::{self, Action, LevelAction, Question},
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
+};
+use tonic::{Code, transport::Channel};
+
+use crate::{
+    harness::{TestServer, words},
+    support::{self, Entropy, World, random_importable_world, random_question, reference},
+};
+
+const WORLDS: u64 = 16;
+const QUESTIONS_A_WORLD: usize = 30;
+
+#[tokio::test]
+async fn every_call_answers_as_the_reference_on_random_worlds() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut allowed = 0;
+    for seed in 0..WORLDS {
+        let mut tape = Entropy::seeded(seed, 4_000);
+        let world = random_importable_world(&mut tape);
+        let tenant = format!("world_{seed}");
+        let edition = edition(&world);
+        let summary = server.import(&tenant, edition, &world.files()).await;
+        let questions: Vec<Question> = (0..QUESTIONS_A_WORLD)
+            .map(|_| random_question(&world, &mut tape))
+            .collect();
+        let answers = compare_checks(&mut client, &tenant, &world, &questions).await;
+        allowed += answers.iter().filter(|decision| decision.allowed).count();
+        compare_batch(&mut client, &tenant, &questions, &answers, summary.revision).await;
+        for (question, answer) in questions.iter().zip(&answers) {
+            compare_list_actions(&mut client, &tenant, question, answer).await;
+            compare_explain(&mut client, &tenant, question, answer).await;
+        }
+    }
+    // Both answers were met often enough to mean something.
+    assert!((40..400).contains(&allowed), "{allowed}");
+}
+
+fn edition(world: &World) -> pb::Edition {
+    match world.edition {
+        pim_authz::domain::Edition::Community => pb::Edition::Community,
+        pim_authz::domain::Edition::Growth => pb::Edition::Growth,
+        pim_authz::domain::Edition::Enterprise => pb::Edition::Enterprise,
+    }
+}
+
+async fn compare_checks(
+    client: &mut AuthorizationServiceClient<Channel>,
+    tenant: &str,
+    world: &World,
+    questions: &[Question],
+) -> Vec<pb::Decision> {
+    let mut answers = Vec::new();
+    for question in questions {
+        let request = words::request(tenant, question);
+        let answer = client.check(request).await.unwrap().into_inner();
+        let decision = words::decision(&answer);
+        let expected = support::told(&reference::decide(world, question));
+        // The reference names an item as the question does, the service as it
+        // was first written (rules 1.5).
+        assert_eq!(
+            domain::Code::fold(&words::told(&decision)),
+            domain::Code::fold(&expected),
+            "{tenant} {question:#?}"
+        );
+        answers.push(decision);
+    }
+    answers
+}
+
+async fn compare_batch(
+    client: &mut AuthorizationServiceClient<Channel>,
+    tenant: &str,
+    questions: &[Question],
+    answers: &[pb::Decision],
+    revision: u64,
+) {
+    let items = questions.iter().map(|question| {
+        let request = words::request(tenant, question);
+        pb::CheckItem {
+            correlation_id: String::new(),
+            subject: request.subject,
+            action: request.action,
+            resource: request.resource,
+            context: request.context,
+        }
+    });
+    let request = pb::BatchCheckRequest {
+        tenant: tenant.to_owned(),
+        items: items.collect(),
+        ..Default::default()
+    };
+    let batch = client.batch_check(request).await.unwrap().into_inner();
+    assert_eq!(batch.revision, revision);
+    let decided: Vec<pb::Decision> = batch
+        .results
+        .into_iter()
+        .map(|result| match result.outcome.unwrap() {
+            pb::check_result::Outcome::Decision(decision) => decision,
+            pb::check_result::Outcome::Error(error) => panic!("{error:?}"),
+        })
+        .collect();
+    assert_eq!(decided, answers);
+}
+
+async fn compare_list_actions(
+    client: &mut AuthorizationServiceClient<Channel>,
+    tenant: &str,
+    question: &Question,
+    answer: &pb::Decision,
+) {
+    let only_with_a_resource = question.action() == Action::Level(LevelAction::ReadSystemVersion);
+    if question.resource().is_none() && only_with_a_resource {
+        return;
+    }
+    let request = words::request(tenant, question);
+    let request = pb::ListActionsRequest {
+        tenant: request.tenant,
+        subject: request.subject,
+        resource: request.resource,
+        context: request.context,
+        minimum_revision: 0,
+    };
+    let listed = match client.list_actions(request).await {
+        Ok(listed) => listed.into_inner().actions,
+        // The action does not look at the id, but others of the type do.
+        Err(status) => {
+            assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+            assert!(question.resource().unwrap().id.is_none(), "{question:#?}");
+            return;
+        }
+    };
+    let word = question.action().to_string();
+    let found = listed.iter().find(|action| action.action == word);
+    let expected = answer.allowed.then_some(answer.edit_mode);
+    assert_eq!(
+        found.map(|found| found.edit_mode),
+        expected,
+        "{question:#?}"
+    );
+}
+
+async fn compare_explain(
+    client: &mut AuthorizationServiceClient<Channel>,
+    tenant: &str,
+    question: &Question,
+    answer: &pb::Decision,
+) {
+    let pb::CheckRequest {
+        tenant,
+        subject,
+        action,
+        resource,
+        context,
+        minimum_revision,
+    } = words::request(tenant, question);
+    let request = pb::ExplainRequest {
+        tenant,
+        subject,
+        action,
+        resource,
+        context,
+        minimum_revision,
+    };
+    let explained = client.explain(request).await.unwrap().into_inner();
+    assert_eq!(explained.decision.as_ref(), Some(answer), "{question:#?}");
+    assert_eq!(
+        explained.root.unwrap().passed,
+        answer.allowed,
+        "{question:#?}"
+    );
+    let told = !explained.remedies.is_empty() || !explained.no_remedy_reason.is_empty();
+    assert_eq!(told, !answer.allowed, "{question:#?}");
+}

@@ -1,0 +1,117 @@
+use pim_authz::pb::{
+    self, Edition, import_catalog_request::Part, import_catalog_response::Event,
+    import_service_client::ImportServiceClient,
+};
+use tonic::Status;
+
+use super::TestServer;
+
+/// A file: its name and its content.
+pub(crate) type File = (String, String);
+
+/// What an import told: everything before the call ended, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) progress: Vec<pb::ImportProgress>,
+    pub(crate) summary: Option<pb::ImportSummary>,
+    pub(crate) ended: Result<(), Status>,
+}
+
+impl TestServer {
+    /// Imports files that must be taken whole.
+    pub(crate) async fn import(
+        &self,
+        tenant: &str,
+        edition: Edition,
+        files: &[File],
+    ) -> pb::ImportSummary {
+        let told = self.try_import(header(tenant, edition), files).await;
+        let summary = told.summary.unwrap_or_else(|| panic!("{:?}", told.ended));
+        assert!(
+            told.ended.is_ok(),
+            "{:?}\n{:#?}",
+            told.ended,
+            summary.refused
+        );
+        summary
+    }
+
+    /// Imports files, and tells what came of it.
+    pub(crate) async fn try_import(&self, header: pb::ImportHeader, files: &[File]) -> Told {
+        self.send_parts(parts(header, files)).await
+    }
+
+    /// Sends any parts, and tells what came of it.
+    pub(crate) async fn send_parts(&self, parts: Vec<Part>) -> Told {
+        let mut client = ImportServiceClient::new(self.channel().await);
+        let parts = parts
+            .into_iter()
+            .map(|part| pb::ImportCatalogRequest { part: Some(part) });
+        let mut told = Told {
+            progress: Vec::new(),
+            summary: None,
+            ended: Ok(()),
+        };
+        let events = client
+            .import_catalog(tokio_stream::iter(parts.collect::<Vec<_>>()))
+            .await;
+        let mut events = match events {
+            Ok(events) => events.into_inner(),
+            Err(status) => {
+                told.ended = Err(status);
+                return told;
+            }
+        };
+        loop {
+            match events.message().await {
+                Ok(Some(event)) => told.hear(event.event.unwrap()),
+                Ok(None) => return told,
+                Err(status) => {
+                    told.ended = Err(status);
+                    return told;
+                }
+            }
+        }
+    }
+}
+
+impl Told {
+    fn hear(&mut self, event: Event) {
+        assert!(self.summary.is_none(), "nothing comes after the summary");
+        match event {
+            Event::Progress(progress) => self.progress.push(progress),
+            Event::Summary(summary) => self.summary = Some(summary),
+        }
+    }
+}
+
+/// The header of an import by `user:admin`.
+pub(crate) fn header(tenant: &str, edition: Edition) -> pb::ImportHeader {
+    pb::ImportHeader {
+        tenant: tenant.into(),
+        actor: "user:admin".into(),
+        edition: edition.into(),
+        ..Default::default()
+    }
+}
+
+/// A header and the files in pieces that cut through rows and characters.
+pub(crate) fn parts(header: pb::ImportHeader, files: &[File]) -> Vec<Part> {
+    let pieces = files.iter().flat_map(|(file, content)| {
+        let pieces = content.as_bytes().chunks(1 << 20);
+        pieces.map(|content| {
+            Part::Piece(pb::FilePiece {
+                file: file.clone(),
+                content: content.to_vec(),
+            })
+        })
+    });
+    std::iter::once(Part::Header(header))
+        .chain(pieces)
+        .collect()
+}
+
+/// A file of a test.
+pub(crate) fn file(name: &str, lines: &[&str]) -> File {
+    (name.to_owned(), lines.join("\n") + "\n")
+}

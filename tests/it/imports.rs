@@ -1,0 +1,372 @@
+//! Imports through the service: what they change, and what they refuse.
+
+use pim_authz::pb::{self, Edition, import_catalog_request::Part};
+use tonic::Code;
+
+use crate::harness::{TestServer, file, header, parts, product, refusal, user};
+
+fn view_of(code: &str) -> pb::CheckRequest {
+    pb::CheckRequest {
+        tenant: "acme".into(),
+        subject: user("julia"),
+        action: "view".into(),
+        resource: product(code),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn an_import_tells_what_it_changed_and_the_second_one_changes_nothing() {
+    let server = TestServer::start().await;
+    let files = [
+        file("users.csv", &["username;roles", "julia;"]),
+        file("products.csv", &["sku;categories", "hat;"]),
+        file("notes.txt", &["hello"]),
+    ];
+    let first = server.import("acme", Edition::Growth, &files).await;
+    assert_eq!((first.revision, first.refused_count), (1, 0));
+    let names: Vec<&str> = first.files.iter().map(|file| file.file.as_str()).collect();
+    assert_eq!(names, ["notes.txt", "products.csv", "users.csv"]);
+    assert!(!first.files[0].warnings.is_empty());
+    assert_eq!((first.files[1].rows, first.files[1].created), (1, 1));
+
+    let second = server.import("acme", Edition::Unspecified, &files).await;
+    assert_eq!(second.revision, 1);
+    let effect = second.effect.unwrap();
+    assert_eq!((effect.created, effect.changed, effect.removed), (0, 0, 0));
+    assert_eq!(second.files[1].unchanged, 1);
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_the_same_and_changes_nothing() {
+    let server = TestServer::start().await;
+    let files = [file("users.csv", &["username;roles", "julia;"])];
+    let dry = pb::ImportHeader {
+        dry_run: true,
+        ..header("acme", Edition::Growth)
+    };
+    let told = server.try_import(dry, &files).await;
+    told.ended.unwrap();
+    assert_eq!(told.summary.unwrap().files[0].created, 1);
+    let status = server
+        .client()
+        .await
+        .check(view_of("hat"))
+        .await
+        .unwrap_err();
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+}
+
+/// The file, its header and a bad row; the column that is named.
+const BAD_ROWS: [(&str, &str, &str, &str); 22] = [
+    ("categories.csv", "code;parent", "audio;nowhere", "parent"),
+    ("attributes.csv", "code;group", "name;nowhere", "group"),
+    (
+        "attributes.csv",
+        "code;group;localizable",
+        "name;other;maybe",
+        "localizable",
+    ),
+    ("product_models.csv", "code;parent", "hat;nowhere", "parent"),
+    (
+        "products.csv",
+        "sku;categories",
+        "hat;nowhere",
+        "categories",
+    ),
+    ("products.csv", "sku;parent", "hat;nowhere", "parent"),
+    (
+        "user_roles.csv",
+        "role;permissions",
+        "editor;product.fly",
+        "permissions",
+    ),
+    (
+        "user_roles.csv",
+        "role;audience",
+        "editor;robots",
+        "audience",
+    ),
+    ("users.csv", "username;roles", "mary;nowhere", "roles"),
+    (
+        "users.csv",
+        "username;roles;groups",
+        "mary;;nowhere",
+        "groups",
+    ),
+    (
+        "users.csv",
+        "username;roles;enabled",
+        "mary;;perhaps",
+        "enabled",
+    ),
+    ("connections.csv", "code;roles", "erp;nowhere", "roles"),
+    (
+        "apps.csv",
+        "code;scopes;trees_own",
+        "shop;write_products;nowhere",
+        "trees_own",
+    ),
+    (
+        "grid_views.csv",
+        "code;attribute_groups",
+        "mine;nowhere",
+        "attribute_groups",
+    ),
+    ("job_profiles.csv", "code;type", "nightly;sideways", "type"),
+    (
+        "product_category_accesses.csv",
+        "category;view_items;edit_items;own_items",
+        "nowhere;All;;",
+        "category",
+    ),
+    (
+        "channel_accesses.csv",
+        "channel;view_products;edit_products",
+        "nowhere;All;",
+        "channel",
+    ),
+    (
+        "locale_accesses.csv",
+        "locale;view_products;edit_products",
+        "nowhere;All;",
+        "locale",
+    ),
+    (
+        "attribute_group_accesses.csv",
+        "attribute_group;view_attributes;edit_attributes",
+        "nowhere;All;",
+        "attribute_group",
+    ),
+    (
+        "asset_family_accesses.csv",
+        "asset_family;view;edit",
+        "nowhere;All;",
+        "asset_family",
+    ),
+    (
+        "reference_entity_accesses.csv",
+        "reference_entity;view;edit",
+        "nowhere;All;",
+        "reference_entity",
+    ),
+    (
+        "job_profile_accesses.csv",
+        "job_profile;execute_job_profile;edit_job_profile",
+        "nowhere;All;",
+        "job_profile",
+    ),
+];
+
+#[tokio::test]
+async fn each_kind_of_bad_row_is_listed_with_its_place_and_changes_nothing() {
+    let server = TestServer::start().await;
+    server
+        .import(
+            "acme",
+            Edition::Enterprise,
+            &[file("users.csv", &["username;roles", "julia;"])],
+        )
+        .await;
+    for (name, columns, row, column) in BAD_ROWS {
+        let files = [
+            file(name, &[columns, row]),
+            file("channels.csv", &["code", "print"]),
+        ];
+        let told = server
+            .try_import(header("acme", Edition::Unspecified), &files)
+            .await;
+        let status = told.ended.unwrap_err();
+        let expected = (Code::InvalidArgument, "IMPORT_REFUSED".to_owned());
+        let (code, reason, _) = refusal(&status);
+        assert_eq!((code, reason), expected, "{name} {row}");
+        let summary = told.summary.unwrap();
+        assert_eq!(
+            (summary.revision, summary.refused_count),
+            (1, 1),
+            "{name} {row} {summary:#?}"
+        );
+        let refused = &summary.refused[0];
+        assert_eq!(
+            (refused.file.as_str(), refused.line, refused.column.as_str()),
+            (name, 2, column),
+            "{refused:?}"
+        );
+        assert!(!refused.message.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn bad_rows_can_be_skipped_but_not_bad_files() {
+    let server = TestServer::start().await;
+    let skipping = || pb::ImportHeader {
+        skip_bad_rows: true,
+        ..header("acme", Edition::Growth)
+    };
+    let users = || file("users.csv", &["username;roles", "julia;", "mary;nowhere"]);
+    let told = server.try_import(skipping(), &[users()]).await;
+    told.ended.unwrap();
+    let summary = told.summary.unwrap();
+    assert_eq!((summary.revision, summary.refused_count), (1, 1));
+
+    let bad_files = [
+        file("products.csv", &["name", "hat"]),
+        file("products.csv", &["sku", "\"hat"]),
+    ];
+    for bad in bad_files {
+        let told = server.try_import(skipping(), &[users(), bad]).await;
+        assert_eq!(refusal(&told.ended.unwrap_err()).1, "IMPORT_REFUSED");
+        let refused = told.summary.unwrap().refused;
+        assert!(
+            refused.iter().any(|row| row.file == "products.csv"),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_header_or_piece_is_named() {
+    let server = TestServer::start().await;
+    let good = || header("acme", Edition::Growth);
+    let piece = |file: &str| {
+        Part::Piece(pb::FilePiece {
+            file: file.into(),
+            content: Vec::new(),
+        })
+    };
+    let cases = [
+        ("header", vec![]),
+        ("header", vec![piece("users.csv")]),
+        ("header", vec![Part::Header(good()), Part::Header(good())]),
+        (
+            "header.tenant",
+            vec![Part::Header(header("", Edition::Growth))],
+        ),
+        (
+            "header.prune",
+            vec![Part::Header(pb::ImportHeader {
+                prune: true,
+                ..good()
+            })],
+        ),
+        (
+            "header.actor",
+            vec![Part::Header(pb::ImportHeader {
+                actor: "julia".into(),
+                ..good()
+            })],
+        ),
+        ("piece.file", vec![Part::Header(good()), piece("")]),
+    ];
+    for (path, parts) in cases {
+        let told = server.send_parts(parts).await;
+        let status = told.ended.unwrap_err();
+        let expected = (
+            Code::InvalidArgument,
+            "INVALID_REQUEST".to_owned(),
+            Some(path.to_owned()),
+        );
+        assert_eq!(refusal(&status), expected, "{status:?}");
+    }
+    let status = server
+        .client()
+        .await
+        .check(view_of("hat"))
+        .await
+        .unwrap_err();
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_edition_creates_a_tenant_and_must_match_a_stored_one() {
+    let server = TestServer::start().await;
+    let told = server
+        .try_import(header("acme", Edition::Unspecified), &[])
+        .await;
+    let (code, reason, _) = refusal(&told.ended.unwrap_err());
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::NotFound, "TENANT_NOT_FOUND")
+    );
+    server.import("acme", Edition::Growth, &[]).await;
+    let told = server
+        .try_import(header("acme", Edition::Enterprise), &[])
+        .await;
+    let (code, reason, _) = refusal(&told.ended.unwrap_err());
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::FailedPrecondition, "EDITION_MISMATCH")
+    );
+}
+
+#[tokio::test]
+async fn rule_2_6_the_last_administrator_cannot_be_imported_away() {
+    let server = TestServer::start().await;
+    let role = "administrator;user;role.edit,role.list,system_configuration.access";
+    let roles = file("user_roles.csv", &["role;audience;permissions", role]);
+    let users = |enabled: &str| {
+        let row = format!("admin;administrator;{enabled}");
+        file("users.csv", &["username;roles;enabled", &row])
+    };
+    server
+        .import("acme", Edition::Growth, &[roles, users("1")])
+        .await;
+    let told = server
+        .try_import(header("acme", Edition::Unspecified), &[users("0")])
+        .await;
+    let (code, reason, _) = refusal(&told.ended.unwrap_err());
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::FailedPrecondition, "LOCK_OUT_GUARD")
+    );
+}
+
+#[tokio::test]
+async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
+    let server = TestServer::start().await;
+    let connections = |count: usize| {
+        let rows: Vec<String> = (0..count).map(|number| format!("erp_{number};")).collect();
+        let rows = std::iter::once("code;roles").chain(rows.iter().map(String::as_str));
+        file("connections.csv", &rows.collect::<Vec<_>>())
+    };
+    server
+        .import("acme", Edition::Growth, &[connections(100)])
+        .await;
+    let told = server
+        .try_import(header("acme", Edition::Unspecified), &[connections(101)])
+        .await;
+    let status = told.ended.unwrap_err();
+    let (code, reason, _) = refusal(&status);
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::ResourceExhausted, "APP_LIMIT")
+    );
+}
+
+#[tokio::test]
+async fn an_import_that_its_caller_leaves_changes_nothing() {
+    let server = TestServer::start().await;
+    let mut client = pb::import_service_client::ImportServiceClient::new(server.channel().await);
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    let parts = parts(
+        header("acme", Edition::Growth),
+        &[file("users.csv", &["username;roles", "julia;"])],
+    );
+    for part in parts {
+        sender
+            .send(pb::ImportCatalogRequest { part: Some(part) })
+            .await
+            .unwrap();
+    }
+    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let mut events = client.import_catalog(stream).await.unwrap().into_inner();
+    assert!(events.message().await.unwrap().is_some(), "progress");
+    drop((events, client, sender));
+    let status = server
+        .client()
+        .await
+        .check(view_of("hat"))
+        .await
+        .unwrap_err();
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+}

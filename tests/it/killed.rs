@@ -1,0 +1,182 @@
+//! The server's own program, killed in the middle of an import.
+
+use std::{net::SocketAddr, process::Stdio};
+
+use pim_authz::pb::{
+    self, Edition, import_catalog_request::Part, import_service_client::ImportServiceClient,
+};
+use secrecy::ExposeSecret as _;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use crate::harness::{Database, File, TestServer, file, header, parts, product, user, words};
+
+/// The program, serving a test's database.
+struct Program {
+    child: Child,
+    channel: Channel,
+}
+
+impl Program {
+    async fn start(database: &Database) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("PIM_AUTHZ_DATABASE_URL", database.url().expose_secret())
+            .env("RUST_LOG", "info")
+            .env("NO_COLOR", "1")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address: SocketAddr = loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            if let Some((_, rest)) = line.split_once("serving on ") {
+                break rest.split(' ').next().unwrap().parse().unwrap();
+            }
+        };
+        // What it says later has somewhere to go.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        Self {
+            child,
+            channel: endpoint.connect().await.unwrap(),
+        }
+    }
+
+    /// SIGKILL.
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+fn company() -> Vec<File> {
+    vec![
+        file("users.csv", &["username;roles", "julia;"]),
+        file("products.csv", &["sku;categories", "first;"]),
+    ]
+}
+
+fn many_products() -> Vec<File> {
+    let rows: Vec<String> = (0..20_000).map(|number| format!("hat_{number};")).collect();
+    let rows = std::iter::once("sku;categories").chain(rows.iter().map(String::as_str));
+    vec![
+        file("categories.csv", &["code;parent", "master;"]),
+        file("products.csv", &rows.collect::<Vec<_>>()),
+    ]
+}
+
+/// Nothing of the second import is there, and it can be made again.
+async fn assert_nothing_came_of_it(database: Database) {
+    let server = TestServer::start_on(database).await;
+    let view = |code: &str| pb::CheckRequest {
+        subject: user("julia"),
+        action: "view".into(),
+        resource: product(code),
+        ..Default::default()
+    };
+    let mut client = server.client().await;
+    let first = client.check(view("first")).await.unwrap().into_inner();
+    assert_eq!((first.allowed, first.revision), (true, 1));
+    for code in ["hat_0", "hat_19999"] {
+        let answer = client.check(view(code)).await.unwrap().into_inner();
+        let told = words::told(&words::decision(&answer));
+        assert_eq!(told, "denied at none: resource_unknown");
+    }
+    let again = server
+        .import("default", Edition::Unspecified, &many_products())
+        .await;
+    assert_eq!(again.revision, 2);
+    let products = again.files.iter().find(|file| file.file == "products.csv");
+    assert_eq!(products.unwrap().created, 20_000);
+}
+
+async fn database_with_a_company() -> Database {
+    let mut server = TestServer::start().await;
+    server.import("default", Edition::Growth, &company()).await;
+    server.begin_stop();
+    server.ended_with_its_database().await
+}
+
+#[tokio::test]
+async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
+    let database = database_with_a_company().await;
+    let program = Program::start(&database).await;
+    let (sender, receiver) = mpsc::channel(4);
+    let sending = tokio::spawn(async move {
+        for part in parts(header("default", Edition::Unspecified), &many_products()) {
+            let part = Some(part);
+            // The program that is asked may be dead already.
+            if sender
+                .send(pb::ImportCatalogRequest { part })
+                .await
+                .is_err()
+            {
+                return None;
+            }
+        }
+        // The caller has more to send: the import is not at its end.
+        Some(sender)
+    });
+    let mut client = ImportServiceClient::new(program.channel.clone());
+    let events = client.import_catalog(ReceiverStream::new(receiver)).await;
+    let mut events = events.unwrap().into_inner();
+    while let Some(event) = events.message().await.unwrap() {
+        let Some(pb::import_catalog_response::Event::Progress(progress)) = event.event else {
+            panic!("{event:?}");
+        };
+        if progress.file == "products.csv" && progress.rows > 10_000 {
+            break;
+        }
+    }
+    program.kill().await;
+    let _still_sending = sending.await.unwrap();
+    assert_nothing_came_of_it(database).await;
+}
+
+#[tokio::test]
+async fn an_import_that_is_killed_before_its_commit_leaves_nothing() {
+    let database = database_with_a_company().await;
+    let program = Program::start(&database).await;
+    // The last thing that a write does waits for this lock.
+    let (holder, connection) = database.connect().await;
+    holder
+        .batch_execute("BEGIN; LOCK TABLE pim_authz.commit_log IN EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let channel = program.channel.clone();
+    let importing = tokio::spawn(async move {
+        let parts = parts(header("default", Edition::Unspecified), &many_products());
+        let parts: Vec<pb::ImportCatalogRequest> = parts.into_iter().map(request).collect();
+        let mut client = ImportServiceClient::new(channel);
+        let mut events = client
+            .import_catalog(tokio_stream::iter(parts))
+            .await
+            .unwrap()
+            .into_inner();
+        while let Ok(Some(event)) = events.message().await {
+            assert!(!is_summary(&event), "the import waits for the lock");
+        }
+    });
+    database.somebody_waits_for_a_lock(&holder).await;
+    program.kill().await;
+    importing.await.unwrap();
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    drop(holder);
+    connection.await.unwrap().unwrap();
+    assert_nothing_came_of_it(database).await;
+}
+
+fn request(part: Part) -> pb::ImportCatalogRequest {
+    pb::ImportCatalogRequest { part: Some(part) }
+}
+
+fn is_summary(event: &pb::ImportCatalogResponse) -> bool {
+    use pb::import_catalog_response::Event;
+    matches!(event.event, Some(Event::Summary(_)))
+}

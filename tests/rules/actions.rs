@@ -1,0 +1,329 @@
+//! Rules §9: which actions there are.
+
+use pim_authz::domain::{
+    Action, CATALOGUE, Code, Context, Description, Level::Own, LevelAction, Parent, Question,
+    Resource, ResourceType,
+};
+use strum::IntoEnumIterator as _;
+
+use crate::support::{World, ask, assert_answers, code, reference, subject};
+
+fn kinds() -> Vec<Option<ResourceType>> {
+    std::iter::once(None)
+        .chain(ResourceType::iter().map(Some))
+        .collect()
+}
+
+fn resource(kind: ResourceType, id: Option<Code>) -> Resource {
+    let family = Some(Parent::Code(code("family")));
+    Resource {
+        kind,
+        id,
+        description: Description {
+            categories: None,
+            parent: family.filter(|_| kind.lies_in_parent()),
+        },
+    }
+}
+
+#[test]
+fn rule_9_a_type_has_the_actions_of_the_table_and_the_permissions_that_name_it() {
+    for kind in kinds() {
+        for action in Action::all() {
+            let resource = kind.map(|kind| resource(kind, Some(code("x"))));
+            let question = Question::new(subject("user:x"), action, resource, Context::default());
+            assert_eq!(
+                question.is_ok(),
+                reference::asked(action, kind).is_some(),
+                "{action} on {kind:?}"
+            );
+            if let Err(refused) = question {
+                assert_eq!(refused.field, "action");
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_9_the_level_actions_of_each_type_are_those_of_the_table() {
+    let products = "view edit own export import change_categories review_proposals send_proposal";
+    let cases = [
+        (None, "system_version.read"),
+        (Some(ResourceType::Product), &format!("{products} publish")),
+        (Some(ResourceType::ProductModel), products),
+        (Some(ResourceType::Category), "view edit own"),
+        (Some(ResourceType::Channel), "view edit"),
+        (Some(ResourceType::Locale), "view edit"),
+        (Some(ResourceType::AttributeGroup), "view edit"),
+        (Some(ResourceType::Attribute), "view edit"),
+        (Some(ResourceType::AssetFamily), "view edit"),
+        (Some(ResourceType::ReferenceEntity), "view edit"),
+        (Some(ResourceType::Asset), "view edit"),
+        (Some(ResourceType::ReferenceEntityRecord), "view edit"),
+        (Some(ResourceType::EnrichedCategory), "view edit"),
+        (Some(ResourceType::ImportProfile), ""),
+        (Some(ResourceType::ExportProfile), ""),
+        (Some(ResourceType::GridView), "view"),
+        (Some(ResourceType::SystemVersion), "system_version.read"),
+    ];
+    assert_eq!(cases.len(), kinds().len());
+    for (kind, expected) in cases {
+        let actions = LevelAction::iter().map(Action::Level);
+        let has: Vec<&str> = actions
+            .filter(|action| action.rule_on(kind).is_some())
+            .map(Action::as_str)
+            .collect();
+        assert_eq!(has.join(" "), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn rule_9_every_question_of_every_type_is_answered_in_every_edition() {
+    use pim_authz::domain::Edition::{Community, Enterprise, Growth};
+    for edition in [Community, Growth, Enterprise] {
+        let world = World::new(edition)
+            .user("julia", &[])
+            .app("sync", &[])
+            .with_product("x", &["x"]);
+        for kind in kinds() {
+            for asker in ["user:julia", "app:sync"] {
+                let resource = kind.map(|kind| resource(kind, Some(code("x"))));
+                let questions =
+                    Question::every_action(&subject(asker), resource.as_ref(), &Context::default());
+                for question in questions.unwrap() {
+                    let expected = reference::decide(&world, &question);
+                    assert_eq!(world.decide(&question), expected, "{question:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_9_a_permission_code_without_a_level_does_not_look_at_the_id() {
+    let world = World::enterprise()
+        .role(
+            "Creator",
+            &["category.create", "locale.list", "asset_family.create"],
+        )
+        .user("julia", &[])
+        .with_roles("julia", &["Creator"]);
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "category.create", "category:new"),
+                "allowed",
+            ),
+            (ask("user:julia", "category.create", "category:"), "allowed"),
+            (
+                ask("user:julia", "locale.list", "locale:nowhere"),
+                "allowed",
+            ),
+            (
+                ask("user:julia", "asset_family.create", "asset_family:"),
+                "allowed",
+            ),
+            (
+                ask("user:julia", "category.edit", "category:new"),
+                "denied: permission category.edit",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_9_an_unstored_type_is_ruled_by_the_parent_that_is_named() {
+    let world = World::enterprise()
+        .role(
+            "Librarian",
+            &["asset.create", "reference_entity_record.edit"],
+        )
+        .connection_role("API", &["api.overall_access", "api.asset.list"])
+        .user("julia", &["G"])
+        .with_roles("julia", &["Librarian"])
+        .connection("erp", &["G"])
+        .with_roles("erp", &["API"])
+        .group("G")
+        .may(pim_authz::domain::Level::Edit)
+        .asset_family("packshots")
+        .may(pim_authz::domain::Level::View)
+        .reference_entity("brands");
+    assert_answers(
+        &world,
+        [
+            (
+                ask("user:julia", "asset.create", "asset:").under("packshots"),
+                "allowed at edit",
+            ),
+            (
+                ask(
+                    "user:julia",
+                    "reference_entity_record.edit",
+                    "reference_entity_record:x",
+                )
+                .under("brands"),
+                "denied at view: item reference_entity brands needs edit, has view",
+            ),
+            (
+                ask("connection:erp", "api.asset.list", "asset:photo").under("packshots"),
+                "allowed at edit",
+            ),
+            // the same code on the family itself
+            (
+                ask("user:julia", "asset.create", "asset_family:packshots"),
+                "allowed at edit",
+            ),
+            (
+                ask("user:julia", "asset.create", "asset_family:nowhere"),
+                "denied at none: resource_unknown",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_9_the_system_version_is_read_by_apps_and_connections_always() {
+    let world = World::growth()
+        .role("Support", &["system_information.view"])
+        .user("julia", &[])
+        .with_roles("julia", &["Support"])
+        .user("mary", &[])
+        .connection("erp", &[])
+        .app("sync", &[]);
+    for resource in ["", "system_version:", "system_version:whatever"] {
+        let read = |asker| ask(asker, "system_version.read", resource);
+        assert_answers(
+            &world,
+            [
+                (read("app:sync"), "allowed"),
+                (read("connection:erp"), "allowed"),
+                (read("user:julia"), "allowed"),
+                (
+                    read("user:mary"),
+                    "denied: permission system_information.view",
+                ),
+                (read("app:gone"), "denied: subject_unknown"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rule_9_a_proposal_is_sent_with_exactly_the_edit_level() {
+    let cases = [
+        (
+            pim_authz::domain::Level::View,
+            "denied at view: category Hats needs edit, has view",
+        ),
+        (pim_authz::domain::Level::Edit, "allowed at edit, proposal"),
+        (Own, "denied at own: category Hats needs edit, has own"),
+    ];
+    for (level, expected) in cases {
+        let world = World::enterprise()
+            .user("julia", &["G"])
+            .with_product("hat", &["Hats"])
+            .with_product("bare", &[])
+            .group("G")
+            .may(level)
+            .category("Hats")
+            .locale("en_US");
+        assert_answers(
+            &world,
+            [
+                (ask("user:julia", "send_proposal", "product:hat"), expected),
+                (
+                    ask("user:julia", "send_proposal", "product:bare"),
+                    "denied at own: category needs edit, has own",
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rule_9_what_is_marked_enterprise_only_is_denied_elsewhere_by_edition() {
+    for (action, kinds) in [
+        ("review_proposals", &["product", "product_model"][..]),
+        ("send_proposal", &["product", "product_model"]),
+        ("publish", &["product"]),
+    ] {
+        for kind in kinds {
+            let world = World::community()
+                .user("julia", &[])
+                .with_product("hat", &[])
+                .with_model("hat", &[]);
+            let answer = world.answer(ask("user:julia", action, &format!("{kind}:hat")));
+            assert_eq!(answer, "denied at own: edition", "{action} {kind}");
+        }
+    }
+}
+
+#[test]
+fn rule_9_a_question_without_a_resource_is_about_the_permission_alone() {
+    let without = Action::all().filter(|action| action.rule_on(None).is_some());
+    assert_eq!(without.count(), CATALOGUE.permissions().len() + 1);
+    let level_action = Action::find("view").unwrap();
+    let refused = Question::new(subject("user:x"), level_action, None, Context::default());
+    assert_eq!(refused.unwrap_err().field, "action");
+}
+
+#[test]
+fn rule_9_what_does_not_belong_to_the_type_is_refused_by_its_field() {
+    let named = || Some(code("x"));
+    let contexts = [
+        (
+            "context.channel",
+            Context {
+                channel: named(),
+                ..Context::default()
+            },
+        ),
+        (
+            "context.locale",
+            Context {
+                locale: named(),
+                ..Context::default()
+            },
+        ),
+        (
+            "context.attribute",
+            Context {
+                attribute: named(),
+                ..Context::default()
+            },
+        ),
+        (
+            "context.attribute_group",
+            Context {
+                attribute_group: named(),
+                ..Context::default()
+            },
+        ),
+    ];
+    let takes = |kind: Option<ResourceType>, field: &str| {
+        use ResourceType as T;
+        match kind {
+            Some(T::Product | T::ProductModel) => true,
+            Some(T::Attribute | T::EnrichedCategory | T::Asset | T::ReferenceEntityRecord) => {
+                ["context.channel", "context.locale"].contains(&field)
+            }
+            _ => false,
+        }
+    };
+    for kind in kinds() {
+        let action = Action::all().find(|action| action.rule_on(kind).is_some());
+        for (field, context) in &contexts {
+            let resource = kind.map(|kind| resource(kind, named()));
+            let asked = Question::new(
+                subject("user:x"),
+                action.unwrap(),
+                resource,
+                context.clone(),
+            );
+            let refused = asked.err().map(|refused| refused.field);
+            let expected = (!takes(kind, field)).then_some(*field);
+            assert_eq!(refused, expected, "{kind:?}");
+        }
+    }
+}

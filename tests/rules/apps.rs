@@ -1,0 +1,154 @@
+//! Rules §5, as far as a decision is concerned: scopes and what they grant.
+
+use pim_authz::domain::{
+    CATALOGUE, Edition,
+    Level::{Edit, Own},
+    ScopeKind,
+};
+
+use crate::support::{Ask, World, ask, assert_answers};
+
+fn may(permission: &str) -> Ask {
+    ask("app:sync", permission, "")
+}
+
+#[test]
+fn rule_5_3_write_implies_read_and_delete_implies_write() {
+    let cases = [
+        // scope             reads       edits      removes
+        ("read_products", [true, false, false]),
+        ("write_products", [true, true, false]),
+        ("delete_products", [true, true, true]),
+    ];
+    for (scope, expected) in cases {
+        let world = World::enterprise().app("sync", &[scope]);
+        let actions = ["api.product.list", "api.product.edit", "api.product.remove"];
+        let allowed = actions.map(|action| world.answer(may(action)) == "allowed");
+        assert_eq!(allowed, expected, "{scope}");
+    }
+}
+
+#[test]
+fn rule_5_4_without_an_authorization_scope_an_app_reads_the_version_only() {
+    for scopes in [&[][..], &["openid", "profile", "email"]] {
+        for edition in [Edition::Community, Edition::Growth, Edition::Enterprise] {
+            let world = World::new(edition).app("sync", scopes);
+            assert_eq!(world.answer(may("system_version.read")), "allowed");
+            for permission in CATALOGUE.permissions() {
+                let answer = world.answer(may(permission.code));
+                assert!(answer.starts_with("denied: "), "{}", permission.code);
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_5_5_an_authorization_scope_grants_its_row_and_overall_access() {
+    for scope in CATALOGUE.scopes() {
+        let world = World::enterprise().app("sync", &[scope.code]);
+        let expected = if scope.kind == ScopeKind::Authorization {
+            "allowed"
+        } else {
+            "denied: scope api.overall_access"
+        };
+        assert_eq!(world.answer(may("api.overall_access")), expected);
+        for permission in scope.permissions.iter() {
+            let code = CATALOGUE.permission(permission).code;
+            assert_eq!(world.answer(may(code)), "allowed", "{} {code}", scope.code);
+        }
+    }
+}
+
+#[test]
+fn rule_5_5_an_app_acts_with_its_codes_exactly_as_a_connection_with_its_role() {
+    let world = World::enterprise()
+        .connection_role("API", &["api.overall_access", "api.product.edit"])
+        .connection("erp", &["Redactors"])
+        .with_roles("erp", &["API"])
+        .app("sync", &["write_products"])
+        .with_trees(&["Cellar"])
+        .with_product("hat", &["Hats"])
+        .with_product("wine", &["Cellar"])
+        .group("Redactors")
+        .may(Edit)
+        .category("Hats")
+        .group("app:sync")
+        .may(Edit)
+        .category("Hats");
+    for subject in ["app:sync", "connection:erp"] {
+        assert_answers(
+            &world,
+            [
+                (
+                    ask(subject, "api.product.edit", "product:hat"),
+                    "allowed at edit, proposal",
+                ),
+                (
+                    ask(subject, "api.product.edit", "product:wine"),
+                    "denied at none: category Cellar needs edit, has none",
+                ),
+                (
+                    ask(subject, "send_proposal", "product:hat"),
+                    "allowed at edit, proposal",
+                ),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rule_5_5_a_scope_that_the_edition_does_not_offer_does_not_count() {
+    // granted before a downgrade
+    let world = World::growth().app("sync", &["write_assets", "read_products"]);
+    assert_answers(
+        &world,
+        [
+            (may("api.asset.edit"), "denied: edition api.asset.edit"),
+            (may("api.product.list"), "allowed"),
+        ],
+    );
+}
+
+#[test]
+fn rule_5_7_an_app_holds_edit_on_every_channel_later_ones_included() {
+    let world = World::enterprise()
+        .with_channels(&["ecommerce"])
+        .app("sync", &["write_products"])
+        .with_channels(&["print"])
+        .with_product("hat", &["Hats"])
+        .group("app:sync")
+        .may(Own)
+        .category("Hats");
+    let hat = || ask("app:sync", "api.product.edit", "product:hat");
+    assert_answers(
+        &world,
+        [
+            (hat().channel("ecommerce"), "allowed at own, direct"),
+            (hat().channel("print"), "allowed at own, direct"),
+            (ask("app:sync", "edit", "channel:print"), "allowed at edit"),
+        ],
+    );
+}
+
+#[test]
+fn rule_5_10_who_manages_apps_opens_them() {
+    let cases: [(&[&str], [bool; 3]); 4] = [
+        // held                     open   manage  manage custom ones
+        (&["app.open"], [true, false, false]),
+        (&["app.manage"], [true, true, false]),
+        (&["app.manage_custom"], [false, false, true]),
+        (&[], [false, false, false]),
+    ];
+    for (held, expected) in cases {
+        let world = World::community()
+            .role("Role", held)
+            .user("julia", &[])
+            .with_roles("julia", &["Role"]);
+        let actions = ["app.open", "app.manage", "app.manage_custom"];
+        let allowed = actions.map(|action| {
+            let answer = world.answer(ask("user:julia", action, ""));
+            answer == "allowed"
+        });
+        assert_eq!(allowed, expected, "{held:?}");
+    }
+}

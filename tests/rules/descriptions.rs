@@ -1,0 +1,195 @@
+//! Rules §7: facts that come with the question.
+
+use pim_authz::domain::Level::{Edit, Own, View};
+
+use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
+
+/// `shirt` above `shirt-red` above `xl`; each category is held at the level
+/// that it is named after.
+fn shirts() -> World {
+    World::enterprise()
+        .user("julia", &["G"])
+        .with_trees(&["Hidden"])
+        .with_model("shirt", &["Viewed"])
+        .with_sub_model("shirt-red", "shirt", &["Edited"])
+        .with_variant("xl", "shirt-red", &["Hidden"])
+        .with_model("plain", &[])
+        .group("G")
+        .may(View)
+        .category("Viewed")
+        .may(Edit)
+        .category("Edited")
+        .may(Own)
+        .category("Owned")
+}
+
+fn view(resource: &str) -> Ask {
+    ask("user:julia", "view", resource)
+}
+
+#[test]
+fn rule_7_1_categories_in_the_question_replace_those_of_the_products_own() {
+    assert_answers(
+        &shirts(),
+        [
+            (view("product:xl"), "allowed at edit"),
+            // the ancestors' stay in force
+            (
+                view("product:xl").in_categories(&["Owned"]),
+                "allowed at own",
+            ),
+            (
+                view("product:xl").in_categories(&["Hidden"]),
+                "allowed at edit",
+            ),
+            (view("product:xl").in_categories(&[]), "allowed at edit"),
+            (
+                view("product_model:shirt").in_categories(&["Hidden"]),
+                "denied at none: category Hidden needs view, has none",
+            ),
+            (
+                view("product_model:shirt").in_categories(&[]),
+                "allowed at own",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
+    assert_answers(
+        &shirts(),
+        [
+            (view("product:xl").under("shirt"), "allowed at view"),
+            (
+                view("product:xl").under("plain"),
+                "denied at none: category Hidden needs view, has none",
+            ),
+            // present and empty means none
+            (
+                view("product:xl").without_parent(),
+                "denied at none: category Hidden needs view, has none",
+            ),
+            (
+                view("product:xl").without_parent().in_categories(&[]),
+                "allowed at own",
+            ),
+            // its own categories are in force beside an unknown parent
+            (
+                view("product:xl")
+                    .under("nowhere")
+                    .in_categories(&["Viewed"]),
+                "allowed at view",
+            ),
+            (
+                view("product:xl").under("nowhere"),
+                "denied at none: category Hidden needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_7_1_the_ancestors_of_the_parent_in_force_still_count() {
+    assert_answers(
+        &shirts(),
+        [
+            (view("product:new").under("shirt-red"), "allowed at edit"),
+            (view("product:new").under("shirt"), "allowed at view"),
+            (view("product_model:new").under("SHIRT"), "allowed at view"),
+            // the parent of a product is a model
+            (
+                view("product:new").under("xl"),
+                "denied at none: category needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_7_1_each_ancestor_counts_once_even_in_a_circle() {
+    assert_answers(
+        &shirts(),
+        [
+            (
+                view("product_model:shirt").under("shirt-red"),
+                "allowed at edit",
+            ),
+            (
+                view("product_model:shirt").under("shirt"),
+                "allowed at view",
+            ),
+            (view("product_model:plain").under("plain"), "allowed at own"),
+            // what the question replaces is replaced wherever it is met
+            (
+                view("product_model:shirt")
+                    .under("shirt-red")
+                    .in_categories(&["Owned"]),
+                "allowed at own",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_7_1_a_described_product_need_not_be_stored() {
+    assert_answers(
+        &shirts(),
+        [
+            (view("product:new"), "denied at none: resource_unknown"),
+            (
+                view("product:new").in_categories(&["Owned"]),
+                "allowed at own",
+            ),
+            (view("product:").in_categories(&["Owned"]), "allowed at own"),
+            (view("product:").in_categories(&[]), "allowed at own"),
+            (view("product:").without_parent(), "allowed at own"),
+            (view("product:").under("plain"), "allowed at own"),
+        ],
+    );
+}
+
+#[test]
+fn rule_7_1_an_attribute_group_in_the_question_replaces_the_stored_one() {
+    let world = shirts()
+        .with_attribute("name", "Secret", SpecificTo::Nothing)
+        .with_attribute("code", "Public", SpecificTo::Locale)
+        .group("G")
+        .may(View)
+        .attribute_group("Public");
+    let plain = || view("product_model:plain");
+    assert_answers(
+        &world,
+        [
+            (
+                plain().attribute("name"),
+                "denied at own: attribute_group Secret needs view, has none",
+            ),
+            (
+                plain().attribute("name").attribute_group("Public"),
+                "allowed at own",
+            ),
+            (
+                plain().attribute("name").attribute_group("nowhere"),
+                "denied at own: attribute_group nowhere needs view, has none",
+            ),
+            // the attribute's other facts stay
+            (
+                plain().attribute("code").attribute_group("Public"),
+                "denied at own: locale (any) needs view, has none",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn rule_7_1_what_a_question_describes_is_for_that_question_only() {
+    use pim_authz::engine;
+    let world = shirts();
+    let described = view("product:xl").in_categories(&["Owned"]).question();
+    let stored = view("product:xl").question();
+    let facts = world.facts(&engine::needs([&described, &stored]));
+    let levels = [&described, &stored, &described]
+        .map(|question| engine::decide(question, &facts).level.unwrap());
+    assert_eq!(levels, [Own, Edit, Own]);
+}
