@@ -14,8 +14,8 @@
 mod answers;
 mod differential;
 mod harness;
-mod import_door;
 mod icecat;
+mod import_door;
 mod imports;
 mod killed;
 mod limits;
