@@ -5,7 +5,7 @@
 //! it once as a rehearsal, which is also the dry run; announces what it is
 //! going to touch; and runs it again in the transaction that commits it, with
 //! its audit rows, the tenant's next revision and the answer for a retry
-//! (`docs/coherence.md`, W0 to W5). A change that the rehearsal finds to change
+//! (`ARCHITECTURE.md`, W0 to W5). A change that the rehearsal finds to change
 //! nothing ends there and takes no revision.
 //!
 //! Not taken: writing first and telling the others after. Between the two an

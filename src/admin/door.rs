@@ -23,7 +23,7 @@ const TRIES: u32 = 6;
 /// How often an announcement is taken back while the database is away.
 const WITHDRAWALS: u32 = 5;
 
-/// The one door for writes (`docs/coherence.md`).
+/// The one door for writes (`ARCHITECTURE.md`).
 #[derive(Clone, Debug)]
 pub struct Door {
     store: Store,

@@ -36,7 +36,8 @@ impl Effect {
 pub struct ImportOptions {
     /// The tenant's edition: required when it is new.
     pub edition: Option<Edition>,
-    /// Leave refused rows out instead of refusing the import.
+    /// Leave refused rows out instead of refusing the import; not to be said
+    /// when a whole file could not be read.
     pub skip_bad_rows: bool,
     /// Encodes the answer for a retry with the same idempotency key; it is
     /// stored in the transaction of the import.

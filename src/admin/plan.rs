@@ -11,6 +11,8 @@ mod directory;
 mod guards;
 mod names;
 mod rights;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -13,7 +13,6 @@ pub(super) struct Report {
     first: BTreeSet<Refusal>,
     refused_rows: u64,
     last_refused: (String, u64),
-    spoiled: bool,
 }
 
 impl Report {
@@ -65,15 +64,9 @@ impl Report {
         entities.map(|file| file.unchanged).sum()
     }
 
-    /// Notes that a file could not be read as a whole: the import is refused,
-    /// bad rows skipped or not.
-    pub(super) fn spoil(&mut self) {
-        self.spoiled = true;
-    }
-
     /// Whether the import may be applied.
     pub(super) fn is_acceptable(&self, skip_bad_rows: bool) -> bool {
-        !self.spoiled && (skip_bad_rows || self.refused_rows == 0)
+        skip_bad_rows || self.refused_rows == 0
     }
 
     pub(super) fn refused_rows(&self) -> u64 {

@@ -153,13 +153,6 @@ impl Staging {
         }
     }
 
-    /// Notes that a file could not be read as a whole (no key column, bad
-    /// quoting, not UTF-8), which a refusal says: the import is refused, bad
-    /// rows skipped or not.
-    pub fn refuse_import(&mut self) {
-        self.report.spoil();
-    }
-
     async fn stage(&mut self, products: Vec<StagedProduct>) -> Result<(), StoreError> {
         if products.is_empty() {
             return Ok(());

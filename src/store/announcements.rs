@@ -20,7 +20,7 @@ impl Announcement {
 }
 
 impl Store {
-    /// Announces that `keys` are going to change (`docs/coherence.md`, W1):
+    /// Announces that `keys` are going to change (`ARCHITECTURE.md`, W1):
     /// durable when this returns.
     ///
     /// # Errors

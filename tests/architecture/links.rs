@@ -37,7 +37,10 @@ fn page_complaints(source: &Source, exists: impl Fn(&Path) -> bool) -> Vec<Strin
         .text
         .split(|c| !is_path(c))
         .map(|word| word.trim_end_matches('.'))
-        .filter(|word| word.starts_with("docs/") && word.ends_with(".md"))
+        .filter(|word| {
+            word.starts_with("docs/")
+                && Path::new(word).extension().is_some_and(|kind| kind == "md")
+        })
         .filter(|page| !exists(Path::new(page)))
         .map(|page| format!("{} names `{page}`, which is not there", source.path))
         .collect()

@@ -107,10 +107,8 @@ async fn rule_2_6_the_last_administrator_cannot_be_disabled_by_an_import() {
 async fn rule_5_2_a_tenant_has_at_most_100_apps_and_connections() {
     let database = Database::create().await;
     let door = door(&database);
-    let mut connections = "code;roles\n".to_owned();
-    for number in 0..100 {
-        connections += &format!("c{number};\n");
-    }
+    let rows: Vec<String> = (0..100).map(|number| format!("c{number};")).collect();
+    let connections = format!("code;roles\n{}\n", rows.join("\n"));
     let full = import(&door, &[("connections.csv", &connections)]).await;
     assert!(full.applied, "{full:?}");
     let one_more = [("apps.csv", "code;scopes\nshop;read_products\n")];

@@ -1,0 +1,303 @@
+use crate::{
+    admin::{
+        entry::{
+            AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry, GroupLevel,
+            ImportFile, Place, RolePermissions, Row,
+        },
+        refusals::Report,
+        staging::Names,
+        world::World,
+    },
+    domain::{
+        Audience, CATALOGUE, Code, Edition, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
+    },
+    store::{GroupRow, StoredNouns},
+};
+
+use super::{AccessRow, Input, plan};
+
+/// An import of a tenant, row by row.
+struct Importing {
+    world: World,
+    input: Input,
+    line: u64,
+}
+
+fn code(text: &str) -> Code {
+    text.parse().unwrap()
+}
+
+fn codes(text: &str) -> Vec<Code> {
+    text.split(',')
+        .filter(|word| !word.is_empty())
+        .map(code)
+        .collect()
+}
+
+impl Importing {
+    fn into(edition: Edition) -> Self {
+        let mut stored = StoredNouns::default();
+        let all = GroupRow {
+            code: code("All"),
+            label: String::new(),
+            private: false,
+        };
+        stored.groups.insert(1, all);
+        Self {
+            world: World::new(edition, 1, stored),
+            input: Input {
+                rows: Vec::new(),
+                access: Vec::new(),
+                group_names: Names::default(),
+            },
+            line: 1,
+        }
+    }
+
+    fn place(&mut self, file: ImportFile) -> Place {
+        self.line += 1;
+        Place {
+            file,
+            line: self.line,
+            key_column: "code",
+        }
+    }
+
+    fn row(mut self, file: ImportFile, entry: Entry) -> Self {
+        let place = self.place(file);
+        self.input.rows.push(Row { place, entry });
+        self
+    }
+
+    fn group(self, text: &str, label: &str) -> Self {
+        let label = label.to_owned();
+        self.row(
+            ImportFile::UserGroups,
+            Entry::UserGroup {
+                code: code(text),
+                label,
+            },
+        )
+    }
+
+    fn role(self, text: &str, audience: Audience, permissions: RolePermissions) -> Self {
+        let entry = Entry::Role {
+            code: code(text),
+            label: None,
+            audience: Some(audience),
+            permissions: Some(permissions),
+        };
+        self.row(ImportFile::UserRoles, entry)
+    }
+
+    fn user(self, text: &str, roles: &str, groups: &str) -> Self {
+        let entry = DirectoryEntry {
+            code: code(text),
+            roles: codes(roles),
+            groups: Some(codes(groups)),
+            enabled: None,
+        };
+        self.row(ImportFile::Users, Entry::User(entry))
+    }
+
+    fn locale(self, text: &str) -> Self {
+        let kind = ItemKind::Locale;
+        self.row(
+            ImportFile::Locales,
+            Entry::Item {
+                kind,
+                code: code(text),
+            },
+        )
+    }
+
+    fn category(self, text: &str, parent: &str) -> Self {
+        let parent = codes(parent).pop();
+        self.row(
+            ImportFile::Categories,
+            Entry::Category {
+                code: code(text),
+                parent,
+            },
+        )
+    }
+
+    fn app(self, text: &str, scopes: &str, selections: &[(ItemKind, Level, Chosen)]) -> Self {
+        let scope = |word: &str| CATALOGUE.find_scope(word).unwrap().id;
+        let selection = |(kind, level, chosen): &(ItemKind, Level, Chosen)| AppSelection {
+            kind: *kind,
+            level: *level,
+            column: "cell",
+            chosen: chosen.clone(),
+        };
+        let entry = AppEntry {
+            code: code(text),
+            scopes: scopes.split(',').map(scope).collect::<ScopeSet>(),
+            unknown_scopes: Vec::new(),
+            selections: selections.iter().map(selection).collect(),
+        };
+        self.row(ImportFile::Apps, Entry::App(entry))
+    }
+
+    fn locale_rights(mut self, text: &str, groups: &str) -> Self {
+        let place = self.place(ImportFile::LocaleAccesses);
+        let level = |group| GroupLevel {
+            group,
+            level: Level::View,
+            column: "view_products",
+        };
+        let levels = codes(groups).into_iter().map(level).collect();
+        let target = AccessTarget::Kind(ItemKind::Locale);
+        let row = AccessRow::new(
+            place,
+            target,
+            code(text),
+            levels,
+            &mut self.input.group_names,
+        );
+        self.input.access.push(row);
+        self
+    }
+
+    /// Plans; the refusals as `line column: message`.
+    fn refused(&mut self) -> Vec<String> {
+        let mut report = Report::default();
+        self.input.rows.sort_by_key(|row| row.place);
+        plan(&mut self.world, &mut report, &self.input, "user:julia").unwrap();
+        let refused = report.finish().1.into_iter();
+        refused
+            .map(|r| format!("{} {}: {}", r.line, r.column, r.message))
+            .collect()
+    }
+}
+
+fn permissions(codes: &[&str]) -> RolePermissions {
+    let ids = codes
+        .iter()
+        .map(|code| CATALOGUE.find_permission(code).unwrap().id);
+    RolePermissions::Only(ids.collect::<PermissionSet>())
+}
+
+#[test]
+fn a_group_is_named_by_code_or_label_and_the_code_wins() {
+    let mut importing = Importing::into(Edition::Enterprise)
+        .group("a", "Editors")
+        .group("editors", "Others")
+        .group("b", "Twins")
+        .group("c", "twins")
+        .user("julia", "", "EDITORS,others")
+        .user("mary", "", "Twins");
+    assert_eq!(
+        importing.refused(),
+        ["7 groups: `Twins` is the label of 2 user groups; name the group by its code"]
+    );
+    let world = &importing.world;
+    let julia = world
+        .find_subject(SubjectKind::User, &code("julia"))
+        .unwrap();
+    let groups = world.subjects.get(julia).unwrap().groups.iter();
+    let names: Vec<&str> = groups
+        .map(|id| world.groups.get(*id).unwrap().code.as_str())
+        .collect();
+    assert_eq!(names, ["All", "editors"]);
+}
+
+#[test]
+fn rule_1_4_the_groups_of_apps_are_their_own() {
+    let mut importing = Importing::into(Edition::Enterprise)
+        .group("APP:mine", "")
+        .group("all", "Everyone")
+        .user("julia", "", "app:shop")
+        .app("shop", "read_products", &[]);
+    let refused = importing.refused();
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(refused[0].contains("begins with `app:`"), "{refused:?}");
+    assert!(
+        refused[1].contains("`app:shop` is neither stored"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn rule_2_4_and_2_5_a_role_holds_what_its_audience_and_the_edition_allow() {
+    let mut importing = Importing::into(Edition::Growth)
+        .role("every", Audience::Connection, RolePermissions::EveryAllowed)
+        .role("ui", Audience::Connection, permissions(&["product.list"]))
+        .role("rules", Audience::User, permissions(&["rule.list"]))
+        .user("julia", "every", "");
+    let refused = importing.refused();
+    let heads: Vec<&str> = refused
+        .iter()
+        .map(|text| text.split(':').next().unwrap())
+        .collect();
+    assert_eq!(heads, ["3 permissions", "4 permissions", "5 roles"]);
+    let every = importing.world.roles.find(0, &code("every")).unwrap();
+    let held = &importing.world.roles.get(every).unwrap().permissions;
+    assert!(
+        held.iter()
+            .map(|id| CATALOGUE.permission(id))
+            .all(|p| p.code.starts_with("api.") && !p.enterprise)
+    );
+}
+
+#[test]
+fn rule_5_6_rights_that_the_wizard_would_not_offer_are_refused() {
+    let cases = [
+        // edition scopes kind level chosen, offered?
+        ("enterprise read_products category view *", true),
+        ("enterprise read_products category edit *", false),
+        ("enterprise read_products locale edit -", true),
+        ("enterprise write_products category own *", true),
+        ("enterprise write_products locale own *", false),
+        ("enterprise write_products category view child", false),
+        ("enterprise read_categories category view *", false),
+        ("growth read_products category view *", false),
+    ];
+    for (case, offered) in cases {
+        let words: Vec<&str> = case.split(' ').collect();
+        let chosen = match words[4] {
+            "*" => Chosen::All,
+            "-" => Chosen::Codes(Vec::new()),
+            listed => Chosen::Codes(codes(listed)),
+        };
+        let selection = (words[2].parse().unwrap(), words[3].parse().unwrap(), chosen);
+        let mut importing = Importing::into(words[0].parse().unwrap())
+            .category("child", "master")
+            .category("master", "")
+            .app("shop", words[1], &[selection]);
+        let refused = importing.refused();
+        assert_eq!(refused.is_empty(), offered, "{case}: {refused:?}");
+    }
+}
+
+#[test]
+fn an_access_row_is_the_whole_set_of_rights_and_names_its_columns() {
+    let mut importing = Importing::into(Edition::Enterprise)
+        .group("a", "")
+        .locale("en_US")
+        .locale("fr_FR")
+        .locale_rights("EN_us", "a")
+        .locale_rights("en_US", "A")
+        .locale_rights("en_US", "All")
+        .locale_rights("fr_FR", "nobody")
+        .locale_rights("nowhere", "a");
+    let refused = importing.refused();
+    let heads: Vec<&str> = refused
+        .iter()
+        .map(|text| text.split(':').next().unwrap())
+        .collect();
+    assert_eq!(
+        heads,
+        ["7 code", "8 view_products", "9 code"],
+        "{refused:?}"
+    );
+    let world = &importing.world;
+    let of = |text| {
+        world
+            .rights
+            .of(world.find_item(ItemKind::Locale, &code(text)).unwrap())
+    };
+    let group = world.groups.find(0, &code("a")).unwrap();
+    assert_eq!(of("en_US"), [(group, Level::View)]);
+    assert_eq!(of("fr_FR"), [(1, Level::Edit)]);
+}
