@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::sources::{Source, below, file, rust};
 
 /// Places outside the repository.
-const ELSEWHERE: [&str; 3] = ["../shared", "../reference", "/work/"];
+const ELSEWHERE: [&str; 3] = ["../shared", "../reference", "file://"];
 
 /// The targets of a page's links that are paths, without their anchors.
 fn targets(text: &str) -> Vec<&str> {
