@@ -39,7 +39,7 @@ fn same(
 }
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn the_engine_decides_what_the_reference_decides(mut tape in entropy(900)) {

@@ -229,6 +229,51 @@ fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
 }
 
 #[test]
+fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
+    let world = World::enterprise()
+        .user("julia", &["Redactors"])
+        .with_product("hat", &["Hats"])
+        .group("Places")
+        .may(View)
+        .channel("ecommerce")
+        .locale("en_US")
+        .group("Things")
+        .may(View)
+        .category("Hats")
+        .attribute_group("General");
+    assert_suggests(
+        &world,
+        [(
+            ask("user:julia", "view", "product:hat").attribute_group("General"),
+            "join Places + join Things",
+        )],
+    );
+}
+
+#[test]
+fn rule_8_2_a_connection_in_no_group_joins_one_first() {
+    let world = World::enterprise()
+        .connection("erp", &[])
+        .with_trees(&["Hats"])
+        .group("Redactors")
+        .may(View)
+        .category("Caps");
+    assert_suggests(
+        &world,
+        [
+            (
+                ask("connection:erp", "view", "category:Caps"),
+                "join Redactors",
+            ),
+            (
+                ask("connection:erp", "view", "category:Hats"),
+                "join Redactors + Redactors view category:Hats",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
     let world = World::enterprise().app("sync", &["openid"]);
     assert_suggests(

@@ -10,7 +10,7 @@ use crate::{
 };
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(cases(120))]
 
     #[test]
     fn rule_8_2_an_explanation_decides_as_the_check_and_turns_every_denial(mut tape in entropy(900)) {

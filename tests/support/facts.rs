@@ -26,14 +26,19 @@ struct Reader<'a> {
     roles: BTreeMap<&'a Code, RoleId>,
 }
 
+fn numbers() -> impl Iterator<Item = i32> {
+    (1..10_000).rev()
+}
+
 impl<'a> Reader<'a> {
     fn new(world: &'a World) -> Self {
         let groups = world.every_group().into_iter();
         Self {
             world,
-            items: world.items.iter().zip((10..).map(ItemId)).collect(),
-            groups: groups.zip((20..).map(GroupId)).collect(),
-            roles: world.roles.keys().zip((30..).map(RoleId)).collect(),
+            // Numbers say nothing about the order of codes.
+            items: world.items.iter().zip(numbers().map(ItemId)).collect(),
+            groups: groups.zip(numbers().map(GroupId)).collect(),
+            roles: world.roles.keys().zip(numbers().map(RoleId)).collect(),
         }
     }
 
