@@ -63,6 +63,7 @@ impl Demo {
         program()
             .args(line.split(' '))
             .args(["--server", &self.address])
+            .stderr(Stdio::piped())
             .output()
             .unwrap()
     }
