@@ -82,13 +82,16 @@ async fn a_connection_cut_while_it_applies_leaves_nothing() {
         .batch_execute("BEGIN; LOCK TABLE pim_authz.audit IN EXCLUSIVE MODE")
         .await
         .unwrap();
+    // A transaction sees the sessions as its first look found them.
+    let (watcher, _session) = database.connect().await;
     let (context, options) = (context("default"), enterprise());
     let importing = tokio::spawn(async move { try_import(&door, &context, &options, SMALL).await });
-    database.somebody_waits_for_a_lock(&blocker).await;
-    blocker
-        .batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database(); ROLLBACK")
+    database.somebody_waits_for_a_lock(&watcher).await;
+    watcher
+        .batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
         .await
         .unwrap();
+    blocker.batch_execute("ROLLBACK").await.unwrap();
     let failed = importing.await.unwrap();
     assert!(failed.is_err(), "{failed:?}");
     assert_eq!(text(&database, LEFT).await, "0 0 0 0");
