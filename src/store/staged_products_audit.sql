@@ -20,5 +20,5 @@ written AS (
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
                    item_type, item_code, before, after, nonce, row_hash)
 SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, kind, item_type, code, before, after, nonce,
-       audit_row_hash($2, part, $3, $4, $5, kind, item_type, code, NULL, NULL, before, after, nonce)
+       audit_row_hash($2, part, transaction_timestamp(), $3, $4, $5, kind, item_type, code, NULL, NULL, before, after, nonce)
   FROM written

@@ -5,7 +5,7 @@ WITH new_row AS MATERIALIZED (
            WITH ORDINALITY AS given (kind, item_type, item_code, subject_type, subject_code, before, after, place)),
 hashed AS MATERIALIZED (
     SELECT new_row.*,
-           audit_row_hash($2::bigint, part, $3::text, $4::text, $5::text, kind,
+           audit_row_hash($2::bigint, part, transaction_timestamp(), $3::text, $4::text, $5::text, kind,
                           item_type, item_code, subject_type, subject_code, before, after, nonce) AS row_hash
       FROM new_row),
 chain AS (

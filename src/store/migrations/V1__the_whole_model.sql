@@ -387,16 +387,16 @@ COMMENT ON COLUMN audit.subject_code IS 'Its code.';
 COMMENT ON COLUMN audit.before IS 'JSON of the state before; null: it was not there.';
 COMMENT ON COLUMN audit.after IS 'JSON of the state after; null: it is gone.';
 COMMENT ON COLUMN audit.nonce IS 'Random, part of row_hash, so that an erased name cannot be guessed from it.';
-COMMENT ON COLUMN audit.row_hash IS 'sha256 of the row''s other columns (hash aside).';
+COMMENT ON COLUMN audit.row_hash IS 'What audit_row_hash gives for the row.';
 COMMENT ON COLUMN audit.hash IS 'On the last row: sha256(hash of the write before || chain_hash of the row hashes).';
 
-CREATE FUNCTION audit_row_hash(revision bigint, part integer, actor text, request_id text, idempotency_key text, kind text,
+CREATE FUNCTION audit_row_hash(revision bigint, part integer, "time" timestamptz, actor text, request_id text, idempotency_key text, kind text,
     item_type text, item_code text, subject_type text, subject_code text, before text, after text, nonce uuid) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT sha256(convert_to(jsonb_build_array(revision, part, actor, request_id, idempotency_key, kind,
+    AS $$ SELECT sha256(convert_to(jsonb_build_array(revision, part, extract(epoch FROM "time"), actor, request_id, idempotency_key, kind,
                  item_type, item_code, subject_type, subject_code, before, after, nonce)::text, 'UTF8')) $$;
-COMMENT ON FUNCTION audit_row_hash(bigint, integer, text, text, text, text, text, text, text, text, text, text, uuid)
-    IS 'The hash of one audit row: sha256 of the UTF-8 text of a JSON array of its columns, in this order.';
+COMMENT ON FUNCTION audit_row_hash(bigint, integer, timestamptz, text, text, text, text, text, text, text, text, text, text, uuid)
+    IS 'The hash of one audit row: sha256 of the UTF-8 text of a JSON array of its columns, in this order, the time as seconds since 1970.';
 
 CREATE TABLE idempotency (
     tenant_id    integer NOT NULL CONSTRAINT idempotency_tenant REFERENCES tenant,

@@ -8,7 +8,7 @@ async fn the_chain_of_audit_rows_can_be_computed_again() {
     const HASHES: &str = "
         WITH every AS (
             SELECT tenant_id, revision, part, hash,
-                   audit_row_hash(revision, part, actor, request_id, idempotency_key, kind, item_type, item_code,
+                   audit_row_hash(revision, part, time, actor, request_id, idempotency_key, kind, item_type, item_code,
                                   subject_type, subject_code, before, after, nonce) AS row_hash
               FROM audit),
         write AS (
