@@ -176,6 +176,7 @@ fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     // Each version serves the other's descriptors too.
     let v1 = descriptors()

@@ -72,6 +72,39 @@ async fn a_call_under_way_is_answered_before_the_server_ends_and_a_new_one_is_no
 }
 
 #[tokio::test]
+async fn reflection_knows_the_messages_that_errors_carry() {
+    let server = TestServer::start().await;
+    let mut client =
+        v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    for detail in [
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+        "google.rpc.ResourceInfo",
+        "google.rpc.Status",
+    ] {
+        let request = v1::ServerReflectionRequest {
+            message_request: Some(
+                v1::server_reflection_request::MessageRequest::FileContainingSymbol(
+                    detail.to_owned(),
+                ),
+            ),
+            ..Default::default()
+        };
+        let answers = client
+            .server_reflection_info(tokio_stream::once(request))
+            .await
+            .unwrap();
+        let answer = answers.into_inner().next().await.unwrap().unwrap();
+        let answer = answer.message_response.unwrap();
+        let is_file = matches!(
+            answer,
+            v1::server_reflection_response::MessageResponse::FileDescriptorResponse(_)
+        );
+        assert!(is_file, "{detail}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn reflection_lists_every_service_in_both_versions() {
     let expected = [
         "grpc.health.v1.Health",
