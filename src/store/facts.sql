@@ -1,4 +1,6 @@
 -- find_facts
+-- OFFSET 0 keeps look-ups by key: a plan for any parameters would read every item and right instead (5.2 ms against 0.4 ms
+-- at a million products and 15,000 categories).
 WITH RECURSIVE
 t AS MATERIALIZED (SELECT id, edition, revision FROM tenant WHERE key = $1),
 s AS MATERIALIZED (
@@ -85,7 +87,7 @@ SELECT 'scope', app_scope.subject_id, 0, 0, app_scope.scope, NULL, false, false
  UNION ALL
 SELECT 'item', item.id, 0, 0, item.code, item.type, false, false
   FROM t CROSS JOIN w
-  JOIN item ON item.tenant_id = t.id AND item.id = w.id
+ CROSS JOIN LATERAL (SELECT id, code, type FROM item WHERE item.tenant_id = t.id AND item.id = w.id OFFSET 0) AS item
  UNION ALL
 SELECT 'first', f.id, 0, 0, NULL, NULL, false, false FROM f
  UNION ALL
@@ -99,9 +101,10 @@ SELECT 'product', id, parent_id, 0, code, NULL, model, false FROM p
  UNION ALL
 SELECT 'product_category', product_id, category_id, 0, NULL, NULL, false, false FROM pc
  UNION ALL
-SELECT 'right', g.id, w.id, access_right.level, NULL, NULL, false, false
-  FROM t CROSS JOIN g CROSS JOIN w
-  JOIN access_right ON access_right.tenant_id = t.id AND access_right.group_id = g.id AND access_right.item_id = w.id
+SELECT 'right', g.id, w.id, held.level, NULL, NULL, false, false
+  FROM t CROSS JOIN w
+ CROSS JOIN LATERAL (SELECT group_id, level FROM access_right WHERE tenant_id = t.id AND item_id = w.id OFFSET 0) AS held
+  JOIN g ON g.id = held.group_id
  UNION ALL
 SELECT 'highest', g.id, 0, bit_or(access_right.level), NULL, item.type, false, false
   FROM t CROSS JOIN g
