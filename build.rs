@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "pim/authz/v1/access_grant.proto",
     "pim/authz/v1/authorization_service.proto",
     "pim/authz/v1/decision.proto",
@@ -12,6 +12,7 @@ const FILES: [&str; 9] = [
     "pim/authz/v1/explanation.proto",
     "pim/authz/v1/import_service.proto",
     "pim/authz/v1/item.proto",
+    "pim/authz/v1/listing.proto",
     "pim/authz/v1/question.proto",
     "pim/authz/v1/write.proto",
 ];

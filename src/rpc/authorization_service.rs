@@ -1,3 +1,6 @@
+use std::pin::Pin;
+
+use futures_util::Stream;
 use tokio::task::yield_now;
 use tonic::{Request, Response, Status};
 
@@ -188,6 +191,37 @@ impl AuthorizationService for AuthorizationApi {
     ) -> Result<Response<pb::BatchCheckResponse>, Status> {
         let answer = self.answer_batch(request.into_inner()).await?;
         Ok(Response::new(answer))
+    }
+
+    async fn list_allowed(
+        &self,
+        _request: Request<pb::ListAllowedRequest>,
+    ) -> Result<Response<pb::ListAllowedResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    type StreamAllowedStream =
+        Pin<Box<dyn Stream<Item = Result<pb::StreamAllowedResponse, Status>> + Send>>;
+
+    async fn stream_allowed(
+        &self,
+        _request: Request<pb::StreamAllowedRequest>,
+    ) -> Result<Response<Self::StreamAllowedStream>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn list_subjects(
+        &self,
+        _request: Request<pb::ListSubjectsRequest>,
+    ) -> Result<Response<pb::ListSubjectsResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
+    }
+
+    async fn get_access_filter(
+        &self,
+        _request: Request<pb::GetAccessFilterRequest>,
+    ) -> Result<Response<pb::GetAccessFilterResponse>, Status> {
+        Err(Status::unimplemented("not served yet"))
     }
 
     async fn list_actions(
