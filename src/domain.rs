@@ -13,6 +13,7 @@ mod explanation;
 mod facts;
 mod item;
 mod level;
+mod listing;
 mod permission;
 mod question;
 mod resource;
@@ -32,6 +33,9 @@ pub use self::{
     },
     item::{ItemKind, ItemRef},
     level::Level,
+    listing::{
+        AccessFilter, AllowedResource, EveryQuestion, FilterScope, ListFilter, OpenQuestion,
+    },
     permission::{Audience, Permission, PermissionId, PermissionSet, PermissionUse},
     question::{Context, InvalidQuestion, Question},
     resource::{Description, Parent, ProductKind, ProductRef, Resource, ResourceType},

@@ -21,17 +21,24 @@
 //! aside: it has to be redone at each change of each group, and a check looks
 //! at a handful of items.
 
+mod access_filter;
 mod asks;
 mod catalog;
 mod explain;
 mod needs;
+mod product_reach;
 mod reach;
 mod remedy;
 
 use crate::domain::{Decision, EditMode, Facts, Level, Question, Reason};
 
+pub use self::{
+    access_filter::access_filter,
+    explain::explain,
+    needs::needs,
+    product_reach::{CategoryTest, ProductReach, product_reach},
+};
 use self::{asks::Asked, reach::Reach};
-pub use self::{explain::explain, needs::needs};
 
 /// Decides one question.
 ///

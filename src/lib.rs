@@ -6,6 +6,7 @@ pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod import;
+pub mod listing;
 pub mod pb;
 pub mod rpc;
 pub mod run;

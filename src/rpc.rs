@@ -8,17 +8,22 @@
 //! What is not done here: interceptors that parse. A message is parsed where it
 //! is used, so that a service reads from top to bottom.
 
+mod allowed_stream;
 mod authorization_service;
 mod facts;
 mod failure;
 mod gate;
 mod import_service;
+mod lists;
+mod page_token;
 mod parse;
 mod parse_batch;
 mod parse_import;
+mod parse_listing;
 mod render;
 mod render_explanation;
 mod render_import;
+mod render_listing;
 mod request_hash;
 mod status;
 

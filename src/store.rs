@@ -12,9 +12,13 @@ mod announcements;
 mod door;
 mod error;
 mod facts;
+mod noun_lists;
 mod noun_writes;
 mod nouns;
+mod product_lists;
 mod schema;
+mod secret_keys;
+mod snapshot;
 mod staged_products;
 mod tenants;
 mod writes;
@@ -23,12 +27,15 @@ pub use self::{
     announcements::Announcement,
     door::{Connection, Store, Transaction},
     error::StoreError,
+    noun_lists::{Listed, ListedNoun},
     noun_writes::{NounChanges, RightsChange},
     nouns::{
         AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
         StoredNouns, SubjectRow,
     },
+    product_lists::{ListedProduct, Nomination},
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
+    snapshot::{Reader, Snapshot},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
     tenants::{LockedTenant, TenantId, TenantRow},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},

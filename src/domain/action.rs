@@ -64,6 +64,17 @@ pub enum Strictness {
     Exactly,
 }
 
+impl Strictness {
+    /// Whether `held` will do where `needed` is asked for.
+    #[must_use]
+    pub fn suffices(self, held: Level, needed: Level) -> bool {
+        match self {
+            Self::AtLeast => held.allows(needed),
+            Self::Exactly => held == needed,
+        }
+    }
+}
+
 impl Action {
     /// The action of a word: a level action or a permission code.
     #[must_use]

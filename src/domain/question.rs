@@ -39,7 +39,7 @@ pub struct InvalidQuestion {
 }
 
 impl InvalidQuestion {
-    fn new(field: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self {
             field,
             message: message.into(),
@@ -59,12 +59,19 @@ impl Question {
         resource: Option<Resource>,
         context: Context,
     ) -> Result<Self, InvalidQuestion> {
-        let kind = resource.as_ref().map(|resource| resource.kind);
-        let rule = action
-            .rule_on(kind)
-            .ok_or_else(|| no_such_action(action, kind))?;
-        Self::check_surroundings(resource.as_ref(), &context)?;
-        if let Some(resource) = &resource
+        let rule = Self::check(action, resource.as_ref(), &context)?;
+        Ok(Self::of_checked(subject, action, resource, context, rule))
+    }
+
+    /// Checks that there is such a question, whoever asks it.
+    pub(super) fn check(
+        action: Action,
+        resource: Option<&Resource>,
+        context: &Context,
+    ) -> Result<ActionRule, InvalidQuestion> {
+        let rule = Self::rule_of(action, resource.map(|resource| resource.kind))?;
+        Self::check_surroundings(resource, context)?;
+        if let Some(resource) = resource
             && resource.id.is_none()
             && rule.looks_at_resource
             && !id_may_be_empty(resource)
@@ -74,13 +81,33 @@ impl Question {
                 format!("is empty; `{action}` needs the code of a {}", resource.kind),
             ));
         }
-        Ok(Self {
+        Ok(rule)
+    }
+
+    /// Puts a question together whose parts were checked before.
+    pub(super) fn of_checked(
+        subject: SubjectRef,
+        action: Action,
+        resource: Option<Resource>,
+        context: Context,
+        rule: ActionRule,
+    ) -> Self {
+        Self {
             subject,
             action,
             resource,
             context,
             rule,
-        })
+        }
+    }
+
+    /// What `action` asks for on a resource of `kind`, or without one.
+    pub(super) fn rule_of(
+        action: Action,
+        kind: Option<ResourceType>,
+    ) -> Result<ActionRule, InvalidQuestion> {
+        let rule = action.rule_on(kind);
+        rule.ok_or_else(|| no_such_action(action, kind))
     }
 
     /// Checks what is said of a resource and its context, for calls that ask

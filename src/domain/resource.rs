@@ -79,6 +79,20 @@ impl ResourceType {
         matches!(self, Self::Asset | Self::ReferenceEntityRecord)
     }
 
+    /// Whether resources of this type are stored, or are stored ones seen
+    /// differently, so that they can be listed (rules 9).
+    #[must_use]
+    pub fn is_listed(self) -> bool {
+        !self.lies_in_parent() && self != Self::SystemVersion
+    }
+
+    /// Whether resources of this type lie in categories, or are categories
+    /// (rules 9, filters).
+    #[must_use]
+    pub fn lies_in_categories(self) -> bool {
+        self.product_kind().is_some() || self.ruling_item() == Some(ItemKind::Category)
+    }
+
     /// Whether `context.channel` and `context.locale` belong to it (rules 9).
     #[must_use]
     pub fn takes_channel_and_locale(self) -> bool {
@@ -105,6 +119,15 @@ pub enum ProductKind {
     /// A model, root or sub-model, that variants lie under.
     #[strum(serialize = "product_model")]
     Model,
+}
+
+impl From<ProductKind> for ResourceType {
+    fn from(kind: ProductKind) -> Self {
+        match kind {
+            ProductKind::Product => Self::Product,
+            ProductKind::Model => Self::ProductModel,
+        }
+    }
 }
 
 /// A product or model as a question names it.

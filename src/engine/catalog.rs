@@ -188,10 +188,7 @@ fn ask_categories(
         code: reach.code_of(id).cloned(),
     });
     let ask = Ask::level(ReasonCode::Category, rule, item, needed, held);
-    let passed = match strictness {
-        Strictness::AtLeast => ask.passed,
-        Strictness::Exactly => held == needed,
-    };
+    let passed = strictness.suffices(held, needed);
     Ask { passed, ..ask }.from(Source::Categories(effective.categories.clone(), strictness))
 }
 

@@ -70,6 +70,20 @@ impl<'f> Reach<'f> {
         levels.fold(Level::Hidden, Level::or)
     }
 
+    /// The level on a stored item of a kind on which the subject's groups were
+    /// granted `granted`; nothing for who is unknown or disabled (rules 1.7,
+    /// 3.4).
+    pub(super) fn level_of_granted(self, kind: ItemKind, granted: Level) -> Level {
+        if !self.subject.is_some_and(|subject| subject.enabled) {
+            return Level::Hidden;
+        }
+        if self.facts.edition.is_enterprise() {
+            granted
+        } else {
+            highest_level(kind)
+        }
+    }
+
     /// The level on an item that a question names; one that is not stored is
     /// hidden in every edition (rules 1.7).
     pub(super) fn level_on_named(self, item: &ItemRef) -> Level {
@@ -178,13 +192,19 @@ impl<'f> Reach<'f> {
     /// (rules 4.1); one without any is everyone's (rules 4.3); outside the
     /// enterprise edition every product is (rules 3.4).
     pub(super) fn level_on_product(self, effective: &Effective) -> Level {
-        let uncategorised = effective.categories.is_empty() && !effective.names_unknown;
-        if uncategorised || !self.facts.edition.is_enterprise() {
+        if !self.facts.edition.is_enterprise() {
             return Level::Own;
         }
+        let unknown = effective.names_unknown.then_some(Level::Hidden);
         let levels = effective.categories.iter().map(|id| self.level_on(*id));
-        levels.fold(Level::Hidden, Level::or)
+        level_of_categories(unknown.into_iter().chain(levels))
     }
+}
+
+/// The level on a product by the levels on its effective categories: the most
+/// permissive (rules 4.1); one without any is everyone's (rules 4.3).
+pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Level {
+    levels.into_iter().reduce(Level::or).unwrap_or(Level::Own)
 }
 
 impl GroupFacts {

@@ -12,8 +12,10 @@ use crate::{
 };
 
 use super::{
+    allowed_stream::Ending,
     facts::facts,
     failure::{Failure, InvalidField},
+    lists::Lists,
     parse,
     parse_batch::{self, Batch, BatchItem},
     render, render_explanation,
@@ -29,6 +31,7 @@ const DECISIONS_A_TURN: usize = 256;
 pub struct AuthorizationApi {
     store: Store,
     default_tenant: Code,
+    lists: Lists,
 }
 
 impl AuthorizationApi {
@@ -36,6 +39,7 @@ impl AuthorizationApi {
     #[must_use]
     pub fn new(store: Store, default_tenant: Code) -> Self {
         Self {
+            lists: Lists::new(store.clone(), default_tenant.clone()),
             store,
             default_tenant,
         }
@@ -195,9 +199,10 @@ impl AuthorizationService for AuthorizationApi {
 
     async fn list_allowed(
         &self,
-        _request: Request<pb::ListAllowedRequest>,
+        request: Request<pb::ListAllowedRequest>,
     ) -> Result<Response<pb::ListAllowedResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let answer = self.lists.allowed(request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     type StreamAllowedStream =
@@ -205,23 +210,27 @@ impl AuthorizationService for AuthorizationApi {
 
     async fn stream_allowed(
         &self,
-        _request: Request<pb::StreamAllowedRequest>,
+        request: Request<pb::StreamAllowedRequest>,
     ) -> Result<Response<Self::StreamAllowedStream>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let ending = Ending::of(request.extensions());
+        let stream = self.lists.stream(request.into_inner(), ending).await?;
+        Ok(Response::new(Box::pin(stream.messages())))
     }
 
     async fn list_subjects(
         &self,
-        _request: Request<pb::ListSubjectsRequest>,
+        request: Request<pb::ListSubjectsRequest>,
     ) -> Result<Response<pb::ListSubjectsResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let answer = self.lists.subjects(request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn get_access_filter(
         &self,
-        _request: Request<pb::GetAccessFilterRequest>,
+        request: Request<pb::GetAccessFilterRequest>,
     ) -> Result<Response<pb::GetAccessFilterResponse>, Status> {
-        Err(Status::unimplemented("not served yet"))
+        let answer = self.lists.access_filter(request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn list_actions(

@@ -27,17 +27,51 @@ pub(super) async fn facts(
     needed: &FactsNeeded,
     minimum: Revision,
 ) -> Result<Facts, Failure> {
+    let read = || async {
+        let facts = store.facts(tenant, needed).await?;
+        facts.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
+    };
+    reached(minimum, read, |facts| facts.revision).await
+}
+
+/// Waits until the tenant has reached `minimum`; what is read afterwards is at
+/// least as new.
+pub(super) async fn wait_for_revision(
+    store: &Store,
+    tenant: &Code,
+    minimum: Revision,
+) -> Result<(), Failure> {
+    if minimum == Revision::default() {
+        return Ok(());
+    }
+    let read = || async {
+        let found = store.find_tenant(tenant).await?;
+        found.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
+    };
+    reached(minimum, read, |tenant| tenant.revision).await?;
+    Ok(())
+}
+
+/// Reads something until it is at `minimum` or later.
+async fn reached<T, R>(
+    minimum: Revision,
+    read: impl Fn() -> R,
+    revision: impl Fn(&T) -> Revision,
+) -> Result<T, Failure>
+where
+    R: Future<Output = Result<T, Failure>>,
+{
     let end = Instant::now() + LONGEST_WAIT;
-    let mut found = read(store, tenant, needed).await?;
+    let mut found = read().await?;
     let mut pause = FIRST_PAUSE;
-    while found.revision < minimum {
+    while revision(&found) < minimum {
         let not_reached = Failure::RevisionNotReached {
             wanted: minimum,
-            found: found.revision,
+            found: revision(&found),
         };
         let next_look = async {
             sleep(pause).await;
-            read(store, tenant, needed).await
+            read().await
         };
         found = timeout_at(end, next_look)
             .await
@@ -45,9 +79,4 @@ pub(super) async fn facts(
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
     Ok(found)
-}
-
-async fn read(store: &Store, tenant: &Code, needed: &FactsNeeded) -> Result<Facts, Failure> {
-    let facts = store.facts(tenant, needed).await?;
-    facts.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
 }

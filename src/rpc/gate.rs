@@ -40,6 +40,11 @@ impl Gate {
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
+
+    /// Whether calls that can be resumed elsewhere should end.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
 }
 
 /// When the answer to a call must be under way; an extension of its request.
@@ -85,7 +90,7 @@ where
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        if self.gate.closed.load(Ordering::Acquire) && !path.starts_with(HEALTH_PATH) {
+        if self.gate.is_closed() && !path.starts_with(HEALTH_PATH) {
             let refused = Status::from(Failure::ShuttingDown).into_http();
             return Box::pin(std::future::ready(Ok(refused)));
         }
@@ -93,6 +98,7 @@ where
         let given = given_time(request.headers());
         let at = given.and_then(|given| begun.checked_add(given));
         request.extensions_mut().insert(Deadline { at });
+        request.extensions_mut().insert(self.gate.clone());
         let end = begun + LONGEST_CALL;
         let end = at.map_or(end, |at| at.min(end));
         // The clone stays behind; the one that was polled ready is called.

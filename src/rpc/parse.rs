@@ -132,7 +132,8 @@ pub(super) fn quoted(text: &str) -> String {
     text.chars().take(MAX_QUOTED_CHARS).chain(['…']).collect()
 }
 
-fn optional_code(path: &str, text: &str) -> Result<Option<Code>, InvalidField> {
+/// A code that may be absent.
+pub(super) fn optional_code(path: &str, text: &str) -> Result<Option<Code>, InvalidField> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -165,7 +166,7 @@ fn parent(text: &str) -> Result<Parent, InvalidField> {
 }
 
 /// A word of a closed vocabulary.
-fn word<W>(path: &str, text: &str) -> Result<W, InvalidField>
+pub(super) fn word<W>(path: &str, text: &str) -> Result<W, InvalidField>
 where
     W: std::str::FromStr + strum::IntoEnumIterator + std::fmt::Display,
 {

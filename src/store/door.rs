@@ -146,7 +146,7 @@ impl Store {
         measured(name, client.query(&statement, parameters)).await
     }
 
-    async fn pooled(&self) -> Result<Object, StoreError> {
+    pub(super) async fn pooled(&self) -> Result<Object, StoreError> {
         let got = self.pool.get().await;
         // Whatever the reason why no connection is to be had, the wrong
         // password included: the database is away.
@@ -281,7 +281,8 @@ async fn prepare_session(client: &mut deadpool_postgres::ClientWrapper) -> Resul
     }
 }
 
-async fn measured<T>(
+/// Runs what is one round trip, and measures it under a name.
+pub(super) async fn measured<T>(
     name: &'static str,
     round_trip: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, StoreError> {
@@ -291,7 +292,7 @@ async fn measured<T>(
     outcome.map_err(|error| failed(name, error))
 }
 
-fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreError {
+pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreError {
     meter::count_failure(name);
     StoreError::of(name, error)
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 
 use crate::domain::{
     AttributeFacts, CATALOGUE, Code, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId,
@@ -8,7 +8,7 @@ use crate::domain::{
     ProductRef, Revision, RoleFacts, RoleId, SubjectFacts, SubjectRef,
 };
 
-use super::{Store, StoreError};
+use super::{Snapshot, Store, StoreError};
 
 /// Reads every fact of a set of questions: tagged rows, each one fact.
 pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
@@ -28,42 +28,79 @@ impl Store {
         tenant: &Code,
         needed: &FactsNeeded,
     ) -> Result<Option<Facts>, StoreError> {
-        let subjects = needed
-            .subjects
-            .iter()
-            .map(|s| (<&str>::from(s.kind), s.code.folded()));
-        let (subject_types, subject_keys): (Vec<&str>, Vec<&str>) = subjects.unzip();
-        let items = needed
-            .items
-            .iter()
-            .map(|i| (<&str>::from(i.kind), i.code.folded()));
-        let (item_types, item_keys): (Vec<&str>, Vec<&str>) = items.unzip();
+        let asked = Parameters::of(tenant, needed);
+        assemble(&self.query(STATEMENT, FACTS_SQL, &asked.list()).await?)
+    }
+}
+
+impl Snapshot<'_> {
+    /// Reads the facts that some questions need, as [`Store::facts`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::facts`].
+    pub async fn facts(&self, needed: &FactsNeeded) -> Result<Facts, StoreError> {
+        let asked = Parameters::of(&self.tenant().code, needed);
+        let facts = assemble(&self.query(STATEMENT, FACTS_SQL, &asked.list()).await?)?;
+        facts.ok_or_else(|| corrupt("no tenant, in a snapshot that has it".to_owned()))
+    }
+}
+
+/// What the statement takes, in columns.
+struct Parameters<'n> {
+    tenant: &'n str,
+    subject_types: Vec<&'n str>,
+    subject_keys: Vec<&'n str>,
+    item_types: Vec<&'n str>,
+    item_keys: Vec<&'n str>,
+    models: Vec<bool>,
+    product_keys: Vec<&'n str>,
+    attributes: Vec<&'n str>,
+    grid_views: Vec<&'n str>,
+    all_groups: bool,
+}
+
+impl<'n> Parameters<'n> {
+    fn of(tenant: &'n Code, needed: &'n FactsNeeded) -> Self {
+        let subjects = needed.subjects.iter();
+        let (subject_types, subject_keys) = subjects
+            .map(|s| (<&str>::from(s.kind), s.code.folded()))
+            .unzip();
+        let items = needed.items.iter();
+        let (item_types, item_keys) = items
+            .map(|i| (<&str>::from(i.kind), i.code.folded()))
+            .unzip();
         let products = needed.products.iter();
-        let (models, product_keys): (Vec<bool>, Vec<&str>) = products
+        let (models, product_keys) = products
             .map(|p| (p.kind == ProductKind::Model, p.code.folded()))
             .unzip();
-        let attributes: Vec<&str> = needed.attributes.iter().map(Code::folded).collect();
-        let grid_views: Vec<&str> = needed.grid_views.iter().map(Code::folded).collect();
-        let all_groups = needed.groups == GroupsNeeded::All;
-        let rows = self
-            .query(
-                STATEMENT,
-                FACTS_SQL,
-                &[
-                    &tenant.folded(),
-                    &subject_types,
-                    &subject_keys,
-                    &item_types,
-                    &item_keys,
-                    &models,
-                    &product_keys,
-                    &attributes,
-                    &grid_views,
-                    &all_groups,
-                ],
-            )
-            .await?;
-        assemble(&rows)
+        Self {
+            tenant: tenant.folded(),
+            subject_types,
+            subject_keys,
+            item_types,
+            item_keys,
+            models,
+            product_keys,
+            attributes: needed.attributes.iter().map(Code::folded).collect(),
+            grid_views: needed.grid_views.iter().map(Code::folded).collect(),
+            all_groups: needed.groups == GroupsNeeded::All,
+        }
+    }
+
+    fn list(&self) -> [&(dyn ToSql + Sync); 10] {
+        [
+            &self.tenant,
+            &self.subject_types,
+            &self.subject_keys,
+            &self.item_types,
+            &self.item_keys,
+            &self.models,
+            &self.product_keys,
+            &self.attributes,
+            &self.grid_views,
+            &self.all_groups,
+        ]
     }
 }
 
@@ -363,7 +400,14 @@ fn parsed<T: std::str::FromStr>(row: &Row, column: &str) -> Result<T, StoreError
 }
 
 fn level(row: &Row) -> Result<Level, StoreError> {
-    let stored: i64 = row.get("n");
+    level_of_bits(STATEMENT, row.get("n"))
+}
+
+/// The level that is stored as these bits.
+pub(super) fn level_of_bits(statement: &'static str, stored: i64) -> Result<Level, StoreError> {
     let level = u8::try_from(stored).map(Level::from_bits);
-    level.map_err(|_| corrupt(format!("level {stored}")))
+    level.map_err(|_| StoreError::CorruptRow {
+        statement,
+        message: format!("level {stored}"),
+    })
 }

@@ -124,4 +124,5 @@ const GRANTS: &str = "
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pim_authz TO pim_authz_runtime;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA pim_authz TO pim_authz_runtime;
     REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM pim_authz_runtime;
+    REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON secret_key FROM pim_authz_runtime;
     REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON refinery_schema_history FROM pim_authz_runtime;";

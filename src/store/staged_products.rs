@@ -269,12 +269,15 @@ impl Transaction<'_> {
             SELECT $1, id, category_id
               FROM changed_product CROSS JOIN unnest(new_categories) AS category_id
              WHERE old_categories IS NULL OR category_id <> ALL (old_categories)";
+        const REFRESH: &str = include_str!("staged_products_uncategorised.sql");
         self.execute("create_products", CREATE, &[&tenant.0])
             .await?;
         self.execute("move_products", MOVE, &[&tenant.0]).await?;
         self.execute("leave_categories", LEAVE, &[&tenant.0])
             .await?;
         self.execute("enter_categories", ENTER, &[&tenant.0])
+            .await?;
+        self.execute("refresh_uncategorised", REFRESH, &[&tenant.0])
             .await
             .map(|_| ())
     }

@@ -83,7 +83,10 @@ pub(super) fn locked(
     })
 }
 
-fn tenant(statement: &'static str, row: &tokio_postgres::Row) -> Result<TenantRow, StoreError> {
+pub(super) fn tenant(
+    statement: &'static str,
+    row: &tokio_postgres::Row,
+) -> Result<TenantRow, StoreError> {
     let corrupt = |message: String| StoreError::CorruptRow { statement, message };
     let code: &str = row.get("code");
     let edition: &str = row.get("edition");

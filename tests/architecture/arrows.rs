@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
@@ -19,6 +19,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &["domain", "engine", "store", "cache", "telemetry"],
     ),
     ("import", &["domain", "admin", "telemetry"]),
+    (
+        "listing",
+        &["domain", "engine", "store", "cache", "telemetry"],
+    ),
     ("pb", &[]),
     (
         "rpc",
@@ -29,6 +33,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "cache",
             "admin",
             "import",
+            "listing",
             "telemetry",
             "pb",
         ],

@@ -1,0 +1,66 @@
+use crate::domain::{AccessFilter, Code, EveryQuestion, Facts, FilterScope, ItemKind, Level};
+
+use super::{
+    product_reach::{CategoryTest, ProductReach, product_reach},
+    reach::Reach,
+};
+
+/// Says which products a subject may do an action on, as a filter over their
+/// effective categories.
+///
+/// `granted` holds every category, channel, locale and attribute group of the
+/// tenant with the highest level that a group of the subject was granted on it.
+#[must_use]
+pub fn access_filter(
+    question: &EveryQuestion,
+    facts: &Facts,
+    granted: Vec<(ItemKind, Code, Level)>,
+) -> AccessFilter {
+    let reach = Reach::of(question.subject(), facts);
+    let held: Vec<(ItemKind, Code, Level)> = granted
+        .into_iter()
+        .map(|(kind, code, level)| (kind, code, reach.level_of_granted(kind, level)))
+        .collect();
+    let viewable = |axis: ItemKind| -> Vec<(Code, Level)> {
+        let viewable = held
+            .iter()
+            .filter(|(kind, _, level)| *kind == axis && level.allows(Level::View));
+        viewable
+            .map(|(_, code, level)| (code.clone(), *level))
+            .collect()
+    };
+    let categories = held.iter().filter(|(kind, ..)| *kind == ItemKind::Category);
+    let categories: Vec<(&Code, Level)> = categories.map(|(_, code, at)| (code, *at)).collect();
+    AccessFilter {
+        scope: scope(product_reach(question, facts), &categories),
+        channels: viewable(ItemKind::Channel),
+        locales: viewable(ItemKind::Locale),
+        attribute_groups: viewable(ItemKind::AttributeGroup),
+    }
+}
+
+fn scope(reach: ProductReach, categories: &[(&Code, Level)]) -> FilterScope {
+    let test = match reach {
+        ProductReach::Nothing => return FilterScope::Nothing,
+        ProductReach::Everything(_) => return FilterScope::Everything,
+        ProductReach::ByCategory(test) => test,
+    };
+    let of = |is: fn(CategoryTest, Level) -> bool| -> Vec<Code> {
+        let meant = categories.iter().filter(|(_, level)| is(test, *level));
+        meant.map(|(code, _)| (*code).clone()).collect()
+    };
+    let any = of(CategoryTest::lets_in);
+    let none = of(CategoryTest::keeps_out);
+    let include_uncategorised = test.allows_uncategorised();
+    if any.is_empty() && !include_uncategorised {
+        return FilterScope::Nothing;
+    }
+    if any.len() == categories.len() && include_uncategorised {
+        return FilterScope::Everything;
+    }
+    FilterScope::Categories {
+        any,
+        none,
+        include_uncategorised,
+    }
+}

@@ -1,0 +1,141 @@
+//! Which resources a subject may reach, and which subjects may reach one:
+//! whole, page by page.
+//!
+//! A listing gives every resource that a Check allows and none that it denies.
+//! Each page is read from one snapshot, and goes on after the last resource of
+//! the page before in an order that no write changes: products by number,
+//! others by folded code. So a resource that is there and allowed throughout is
+//! on one page, whatever is written between them.
+//!
+//! Julia may view the products of 15 of 15,000 categories:
+//!
+//! - Whatever is the same for every product (is she enabled, can she see a
+//!   channel at all) is asked once, of a product that lies nowhere.
+//! - Those 15 categories name some hundred candidates: cheaper than to look at a
+//!   million products. Had she all 15,000, the next thousand products by number
+//!   would be looked at instead; which of the two is found out by trying the
+//!   first up to a bound.
+//! - Of each candidate its effective categories are read, and the rules decide
+//!   by her levels on them, as they do in a Check.
+//!
+//! One SQL statement that joins products with rights was set aside: it sorts the
+//! whole set for each page, and it would say a second time what a level on a
+//! product is. Asking a Check for each product was set aside too; for nouns that
+//! are few, categories included, and for subjects it is what happens.
+
+mod access_filter;
+mod nouns;
+mod products;
+mod subjects;
+
+use crate::domain::{AllowedResource, Code, EveryQuestion, ListFilter, Revision};
+use crate::store::{Snapshot, Store, StoreError};
+
+pub use self::{access_filter::access_filter, subjects::SubjectList};
+use self::{nouns::NounList, products::ProductList};
+
+/// Where a list of resources goes on: after the last one that was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// After a product or model.
+    Product {
+        /// Its number.
+        id: i32,
+        /// Whether there are so many that all products are looked at in turn.
+        everywhere: bool,
+    },
+    /// After the folded code of anything else.
+    Noun(String),
+}
+
+/// Some of a list, true at one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, P> {
+    /// The next ones, in order.
+    pub found: Vec<T>,
+    /// Where the last of them lies, for the next page to begin after; `None`:
+    /// none was found.
+    pub last: Option<P>,
+    /// Whether there are more.
+    pub more: bool,
+    /// The revision of the tenant.
+    pub revision: Revision,
+}
+
+/// A page of resources.
+type ResourcePage = Page<AllowedResource, Place>;
+
+impl<T, P> Page<T, P> {
+    /// The page of an empty list.
+    fn empty(revision: Revision) -> Self {
+        Self {
+            found: Vec::new(),
+            last: None,
+            more: false,
+            revision,
+        }
+    }
+}
+
+/// The resources of a type that a subject may do an action on.
+#[derive(Debug)]
+pub struct ResourceList {
+    tenant: Code,
+    list: Either,
+}
+
+#[derive(Debug)]
+enum Either {
+    Products(ProductList),
+    Nouns(NounList),
+}
+
+impl ResourceList {
+    /// Prepares to list what `question` and `filter` say; nothing is read yet.
+    #[must_use]
+    pub fn new(tenant: Code, question: EveryQuestion, filter: ListFilter) -> Self {
+        let list = match question.kind().product_kind() {
+            Some(kind) => Either::Products(ProductList::new(kind, question, filter)),
+            None => Either::Nouns(NounList::new(question, filter)),
+        };
+        Self { tenant, list }
+    }
+
+    /// Reads the next `size` resources; `after` is where the page before ended.
+    /// `None`: there is no such tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn page(
+        &mut self,
+        store: &Store,
+        after: Option<Place>,
+        size: usize,
+    ) -> Result<Option<Page<AllowedResource, Place>>, StoreError> {
+        let mut reader = store.reader().await?;
+        let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
+            return Ok(None);
+        };
+        let page = match &mut self.list {
+            Either::Products(list) => list.page(&snapshot, after, size).await?,
+            Either::Nouns(list) => list.page(&snapshot, after, size).await?,
+        };
+        Ok(Some(page))
+    }
+}
+
+/// The category sets of a filter: those that a resource must lie in, one of
+/// each.
+async fn filter_categories(
+    snapshot: &Snapshot<'_>,
+    filter: &ListFilter,
+) -> Result<Vec<std::collections::HashSet<crate::domain::ItemId>>, StoreError> {
+    let mut sets = Vec::new();
+    for (code, only_root) in [(&filter.tree, true), (&filter.category, false)] {
+        if let Some(code) = code {
+            sets.push(snapshot.categories_within(code, only_root).await?);
+        }
+    }
+    Ok(sets)
+}

@@ -1,0 +1,109 @@
+use std::collections::HashSet;
+
+use tokio::task::yield_now;
+
+use crate::{
+    domain::{AllowedResource, Code, EveryQuestion, ItemKind, ListFilter, Question, ResourceType},
+    engine,
+    store::{Listed, ListedNoun, Snapshot, StoreError},
+};
+
+use super::{Page, Place, ResourcePage, filter_categories};
+
+/// The fewest and the most that one statement looks at; so many questions are
+/// decided before other calls get a turn, too.
+const FEWEST_AT_ONCE: usize = 64;
+const MOST_AT_ONCE: usize = 1_024;
+
+/// The items, attributes or grid views that a subject may do an action on:
+/// each is asked about, in the order of the folded codes.
+#[derive(Debug)]
+pub(super) struct NounList {
+    question: EveryQuestion,
+    filter: ListFilter,
+    ids: HashSet<Code>,
+}
+
+impl NounList {
+    pub(super) fn new(question: EveryQuestion, mut filter: ListFilter) -> Self {
+        let ids = std::mem::take(&mut filter.ids).into_iter().collect();
+        Self {
+            question,
+            filter,
+            ids,
+        }
+    }
+
+    /// Reads the next `size` after a place.
+    pub(super) async fn page(
+        &self,
+        snapshot: &Snapshot<'_>,
+        after: Option<Place>,
+        size: usize,
+    ) -> Result<ResourcePage, StoreError> {
+        let mut page = Page::empty(snapshot.tenant().revision);
+        let Some(noun) = listed_noun(self.question.kind()) else {
+            return Ok(page);
+        };
+        let mut looked_at = match after {
+            Some(Place::Noun(key)) => key,
+            Some(Place::Product { .. }) | None => String::new(),
+        };
+        let within = filter_categories(snapshot, &self.filter).await?;
+        let is_meant = |(id, code): &Listed| {
+            (self.ids.is_empty() || self.ids.contains(code))
+                && within.iter().all(|set| set.contains(id))
+        };
+        let mut window = (size + 1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
+        loop {
+            let nouns = snapshot.nouns_after(noun, &looked_at, window).await?;
+            let Some((_, last)) = nouns.last() else {
+                return Ok(page);
+            };
+            looked_at = last.folded().to_owned();
+            let meant = nouns.into_iter().filter(is_meant).map(|(_, code)| code);
+            for resource in self.allowed(meant.collect(), snapshot).await? {
+                if page.found.len() == size {
+                    page.more = true;
+                    return Ok(page);
+                }
+                page.last = Some(Place::Noun(resource.code.folded().to_owned()));
+                page.found.push(resource);
+            }
+            window = (window * 2).min(MOST_AT_ONCE);
+            yield_now().await;
+        }
+    }
+
+    /// Those of `codes` that a Check allows.
+    async fn allowed(
+        &self,
+        codes: Vec<Code>,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<AllowedResource>, StoreError> {
+        let about = |code: &Code| self.question.about(code.clone());
+        let questions: Vec<Question> = codes.iter().map(about).collect();
+        let facts = snapshot.facts(&engine::needs(&questions)).await?;
+        let decided = codes.into_iter().zip(&questions);
+        let allowed = decided.filter_map(|(code, question)| {
+            let decision = engine::decide(question, &facts);
+            let level = decision.level;
+            decision
+                .is_allowed()
+                .then_some(AllowedResource { code, level })
+        });
+        Ok(allowed.collect())
+    }
+}
+
+/// Where resources of a type are stored; `None`: they are not, or are products.
+fn listed_noun(kind: ResourceType) -> Option<ListedNoun> {
+    let item: Option<ItemKind> = kind.ruling_item().filter(|_| kind.is_listed());
+    if kind == ResourceType::Attribute {
+        Some(ListedNoun::Attribute)
+    } else if kind == ResourceType::GridView {
+        Some(ListedNoun::GridView)
+    } else {
+        item.map(ListedNoun::Item)
+    }
+}

@@ -1,0 +1,97 @@
+mod candidates;
+mod known;
+
+use tokio::task::yield_now;
+
+use crate::{
+    domain::{AllowedResource, EveryQuestion, ListFilter, ProductKind},
+    store::{ListedProduct, Snapshot, StoreError},
+};
+
+use self::{candidates::Candidates, known::Known};
+use super::{Page, Place, ResourcePage};
+
+/// The fewest and the most products that one statement looks at.
+const FEWEST_AT_ONCE: usize = 64;
+const MOST_AT_ONCE: usize = 8_192;
+
+/// The products or models that a subject may do an action on.
+#[derive(Debug)]
+pub(super) struct ProductList {
+    kind: ProductKind,
+    question: EveryQuestion,
+    filter: ListFilter,
+    known: Option<Known>,
+}
+
+impl ProductList {
+    pub(super) fn new(kind: ProductKind, question: EveryQuestion, filter: ListFilter) -> Self {
+        Self {
+            kind,
+            question,
+            filter,
+            known: None,
+        }
+    }
+
+    /// Reads the next `size` products after a place.
+    pub(super) async fn page(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        after: Option<Place>,
+        size: usize,
+    ) -> Result<ResourcePage, StoreError> {
+        let (after, everywhere) = match after {
+            Some(Place::Product { id, everywhere }) => (id, everywhere),
+            Some(Place::Noun(_)) | None => (0, false),
+        };
+        let known = learn(&mut self.known, &self.question, &self.filter, snapshot).await?;
+        if known.reaches_nothing() {
+            return Ok(Page::empty(known.revision()));
+        }
+        let mut candidates = if everywhere {
+            Candidates::everywhere(self.kind, after)
+        } else {
+            Candidates::find(self.kind, after, size, &self.filter, known, snapshot).await?
+        };
+        let mut page = Page::empty(known.revision());
+        let mut window = (size + 1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
+        while let Some(products) = candidates.next(snapshot, window).await? {
+            known.learn_levels(snapshot, &products).await?;
+            for product in products {
+                let Some(level) = known.allows(&product) else {
+                    continue;
+                };
+                if page.found.len() == size {
+                    page.more = true;
+                    return Ok(page);
+                }
+                let ListedProduct { id, code, .. } = product;
+                let everywhere = candidates.are_everywhere();
+                page.last = Some(Place::Product { id, everywhere });
+                page.found.push(AllowedResource { code, level });
+            }
+            window = (window * 2).min(MOST_AT_ONCE);
+            yield_now().await;
+        }
+        Ok(page)
+    }
+}
+
+/// What is known of the subject at the snapshot's revision. What was read for
+/// the page before serves again if the revision is the same, since then nothing
+/// has changed.
+async fn learn<'k>(
+    known: &'k mut Option<Known>,
+    question: &EveryQuestion,
+    filter: &ListFilter,
+    snapshot: &Snapshot<'_>,
+) -> Result<&'k mut Known, StoreError> {
+    let revision = snapshot.tenant().revision;
+    let current = known.take().filter(|known| known.revision() == revision);
+    let current = match current {
+        Some(current) => current,
+        None => Known::read(question, filter, snapshot).await?,
+    };
+    Ok(known.insert(current))
+}

@@ -1,0 +1,88 @@
+use tokio::task::yield_now;
+
+use crate::{
+    domain::{Code, OpenQuestion, Question, SubjectKind, SubjectRef},
+    engine,
+    store::{Snapshot, Store, StoreError},
+};
+
+use super::Page;
+
+/// The fewest and the most that one statement looks at; so many questions are
+/// decided before other calls get a turn, too.
+const FEWEST_AT_ONCE: usize = 64;
+const MOST_AT_ONCE: usize = 1_024;
+
+/// The subjects that may do what a question asks: each is asked about, in the
+/// order of types and folded codes.
+#[derive(Debug)]
+pub struct SubjectList {
+    tenant: Code,
+    question: OpenQuestion,
+    kind: Option<SubjectKind>,
+}
+
+impl SubjectList {
+    /// Prepares to list who may do what `question` asks; of one type, if that is
+    /// said.
+    #[must_use]
+    pub fn new(tenant: Code, question: OpenQuestion, kind: Option<SubjectKind>) -> Self {
+        Self {
+            tenant,
+            question,
+            kind,
+        }
+    }
+
+    /// Reads the next `size` subjects; `after` is the last of the page before.
+    /// `None`: there is no such tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn page(
+        &self,
+        store: &Store,
+        after: Option<SubjectRef>,
+        size: usize,
+    ) -> Result<Option<Page<SubjectRef, SubjectRef>>, StoreError> {
+        let mut reader = store.reader().await?;
+        let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
+            return Ok(None);
+        };
+        let mut page = Page::empty(snapshot.tenant().revision);
+        let mut looked_at = after;
+        let mut window = (size + 1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
+        while !page.more {
+            let subjects = snapshot
+                .subjects_after(self.kind, looked_at.as_ref(), window)
+                .await?;
+            let Some(last) = subjects.last() else {
+                break;
+            };
+            looked_at = Some(last.clone());
+            page.found.extend(self.allowed(subjects, &snapshot).await?);
+            page.more = page.found.len() > size;
+            page.found.truncate(size);
+            window = (window * 2).min(MOST_AT_ONCE);
+            yield_now().await;
+        }
+        page.last = page.found.last().cloned();
+        Ok(Some(page))
+    }
+
+    /// Those of `subjects` whom a Check allows.
+    async fn allowed(
+        &self,
+        subjects: Vec<SubjectRef>,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Vec<SubjectRef>, StoreError> {
+        let ask = |subject: SubjectRef| self.question.asked_by(subject);
+        let questions: Vec<Question> = subjects.into_iter().map(ask).collect();
+        let facts = snapshot.facts(&engine::needs(&questions)).await?;
+        let allowed = questions
+            .iter()
+            .filter(|question| engine::decide(question, &facts).is_allowed());
+        Ok(allowed.map(|question| question.subject().clone()).collect())
+    }
+}

@@ -1,0 +1,125 @@
+use futures_util::{Stream, stream};
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
+
+use crate::{
+    domain::Code,
+    listing::{Page, Place, ResourceList},
+    pb::{self, stream_allowed_response::Event},
+    store::Store,
+};
+
+use super::{
+    failure::Failure,
+    gate::{Deadline, Gate},
+    page_token::{PageTokens, Tie},
+    render_listing,
+};
+
+/// What a subject may reach, on its way to the caller. A batch is read when the
+/// caller takes it: nothing waits in memory for one that does not.
+#[derive(Debug)]
+pub(super) struct AllowedStream {
+    pub(super) store: Store,
+    pub(super) tokens: PageTokens,
+    pub(super) list: ResourceList,
+    pub(super) tenant: Code,
+    pub(super) tie: Tie,
+    pub(super) size: usize,
+    pub(super) ids_only: bool,
+    pub(super) ending: Ending,
+    /// Where the next batch begins.
+    pub(super) after: Option<Place>,
+    /// How many resources went before.
+    pub(super) sent: u64,
+}
+
+/// When a stream has to end before it is whole.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending {
+    /// The caller's deadline, if there is one.
+    pub(super) deadline: Option<Instant>,
+    /// The gate of the server, which stops when it is closed.
+    pub(super) gate: Gate,
+}
+
+impl Ending {
+    /// What the gate said of a call.
+    pub(super) fn of(extensions: &tonic::Extensions) -> Self {
+        Self {
+            deadline: extensions.get::<Deadline>().and_then(|given| given.at),
+            gate: extensions.get::<Gate>().cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// What a stream does next.
+enum Next {
+    Batch(Box<AllowedStream>),
+    End(pb::StreamEnd),
+    Nothing,
+}
+
+type Message = Result<pb::StreamAllowedResponse, Status>;
+
+impl AllowedStream {
+    /// The messages, the end last.
+    pub(super) fn messages(self) -> impl Stream<Item = Message> + Send {
+        stream::try_unfold(Next::Batch(Box::new(self)), |next| async {
+            match next {
+                Next::Batch(stream) => {
+                    let (event, next) = stream.next().await?;
+                    Ok(Some((message(event), next)))
+                }
+                Next::End(end) => Ok(Some((message(Event::End(end)), Next::Nothing))),
+                Next::Nothing => Ok(None),
+            }
+        })
+    }
+
+    async fn next(mut self) -> Result<(Event, Next), Failure> {
+        let Page {
+            found,
+            last,
+            more,
+            revision,
+        } = self.page().await?;
+        self.sent += u64::try_from(found.len()).unwrap_or(u64::MAX);
+        let end = pb::StreamEnd {
+            revision: revision.0,
+            count: self.sent,
+        };
+        let Some(last) = last else {
+            return Ok((Event::End(end), Next::Nothing));
+        };
+        let token = self.tokens.seal(&last, &self.tie).await?;
+        let batch = render_listing::allowed_batch(found, self.ids_only, token);
+        self.after = Some(last);
+        let next = if more {
+            Next::Batch(Box::new(self))
+        } else {
+            Next::End(end)
+        };
+        Ok((Event::Batch(batch), next))
+    }
+
+    async fn page(&mut self) -> Result<Page<crate::domain::AllowedResource, Place>, Failure> {
+        if self.ending.gate.is_closed() {
+            return Err(Failure::ShuttingDown);
+        }
+        let after = self.after.clone();
+        let page = self.list.page(&self.store, after, self.size);
+        let page = match self.ending.deadline {
+            None => page.await,
+            Some(deadline) if deadline <= Instant::now() => return Err(Failure::DeadlinePassed),
+            Some(deadline) => timeout_at(deadline, page)
+                .await
+                .map_err(|_| Failure::DeadlinePassed)?,
+        };
+        page?.ok_or_else(|| Failure::TenantNotFound(self.tenant.clone()))
+    }
+}
+
+fn message(event: Event) -> pb::StreamAllowedResponse {
+    pb::StreamAllowedResponse { event: Some(event) }
+}

@@ -1,0 +1,193 @@
+use crate::{
+    domain::{Code, Revision},
+    listing::{self, Page, ResourceList, SubjectList},
+    pb,
+    store::Store,
+};
+
+use super::{
+    allowed_stream::{AllowedStream, Ending},
+    facts::wait_for_revision,
+    failure::Failure,
+    page_token::{InToken, PageTokens, Tie},
+    parse_listing::{self, Listed, ResourceListing, SubjectListing},
+    render_listing,
+};
+
+/// Answers the calls that list.
+#[derive(Clone, Debug)]
+pub(super) struct Lists {
+    store: Store,
+    tokens: PageTokens,
+    default_tenant: Code,
+}
+
+impl Lists {
+    pub(super) fn new(store: Store, default_tenant: Code) -> Self {
+        Self {
+            tokens: PageTokens::new(store.clone()),
+            store,
+            default_tenant,
+        }
+    }
+
+    pub(super) async fn allowed(
+        &self,
+        message: pb::ListAllowedRequest,
+    ) -> Result<pb::ListAllowedResponse, Failure> {
+        let pb::ListAllowedRequest {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+            filter,
+            page_size,
+            page_token,
+            minimum_revision,
+        } = message;
+        let listed = Listed {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+        };
+        let listing =
+            parse_listing::resource_listing("ListAllowed", listed, filter, &self.default_tenant)?;
+        let size = parse_listing::page_size(page_size)?;
+        let ResourceListing {
+            tenant,
+            question,
+            filter,
+            tie,
+        } = listing;
+        let after = self.tokens.open("page_token", &page_token, &tie).await?;
+        wait_for_revision(&self.store, &tenant, Revision(minimum_revision)).await?;
+        let mut list = ResourceList::new(tenant.clone(), question, filter);
+        let page = list.page(&self.store, after, size).await?;
+        let page = page.ok_or(Failure::TenantNotFound(tenant))?;
+        let next_page_token = self.next_page_token(&page, &tie).await?;
+        let resources = page.found.into_iter();
+        Ok(pb::ListAllowedResponse {
+            resources: resources.map(render_listing::allowed_resource).collect(),
+            next_page_token,
+            revision: page.revision.0,
+        })
+    }
+
+    async fn next_page_token<T, P: InToken>(
+        &self,
+        page: &Page<T, P>,
+        tie: &Tie,
+    ) -> Result<String, Failure> {
+        match &page.last {
+            Some(last) if page.more => self.tokens.seal(last, tie).await,
+            Some(_) | None => Ok(String::new()),
+        }
+    }
+
+    pub(super) async fn subjects(
+        &self,
+        message: pb::ListSubjectsRequest,
+    ) -> Result<pb::ListSubjectsResponse, Failure> {
+        let size = parse_listing::page_size(message.page_size)?;
+        let token = message.page_token.clone();
+        let minimum = Revision(message.minimum_revision);
+        let SubjectListing {
+            tenant,
+            question,
+            kind,
+            tie,
+        } = parse_listing::subject_listing(message, &self.default_tenant)?;
+        let after = self.tokens.open("page_token", &token, &tie).await?;
+        wait_for_revision(&self.store, &tenant, minimum).await?;
+        let list = SubjectList::new(tenant.clone(), question, kind);
+        let page = list.page(&self.store, after, size).await?;
+        let page = page.ok_or(Failure::TenantNotFound(tenant))?;
+        Ok(pb::ListSubjectsResponse {
+            subjects: page.found.iter().map(render_listing::subject).collect(),
+            next_page_token: self.next_page_token(&page, &tie).await?,
+            revision: page.revision.0,
+        })
+    }
+
+    pub(super) async fn access_filter(
+        &self,
+        message: pb::GetAccessFilterRequest,
+    ) -> Result<pb::GetAccessFilterResponse, Failure> {
+        let pb::GetAccessFilterRequest {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+            minimum_revision,
+        } = message;
+        let listed = Listed {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+        };
+        let (tenant, question) = parse_listing::product_question(listed, &self.default_tenant)?;
+        wait_for_revision(&self.store, &tenant, Revision(minimum_revision)).await?;
+        let filter = listing::access_filter(&self.store, &tenant, &question).await?;
+        let (filter, revision) = filter.ok_or(Failure::TenantNotFound(tenant))?;
+        Ok(render_listing::access_filter(filter, revision))
+    }
+
+    pub(super) async fn stream(
+        &self,
+        message: pb::StreamAllowedRequest,
+        ending: Ending,
+    ) -> Result<AllowedStream, Failure> {
+        let pb::StreamAllowedRequest {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+            filter,
+            batch_size,
+            resume_token,
+            minimum_revision,
+            ids_only,
+        } = message;
+        let listed = Listed {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+        };
+        let listing =
+            parse_listing::resource_listing("StreamAllowed", listed, filter, &self.default_tenant)?;
+        let size = parse_listing::batch_size(batch_size)?;
+        let ResourceListing {
+            tenant,
+            question,
+            filter,
+            tie,
+        } = listing;
+        let tie = tie.with(if ids_only { "ids" } else { "levels" });
+        let after = self
+            .tokens
+            .open("resume_token", &resume_token, &tie)
+            .await?;
+        wait_for_revision(&self.store, &tenant, Revision(minimum_revision)).await?;
+        Ok(AllowedStream {
+            store: self.store.clone(),
+            tokens: self.tokens.clone(),
+            list: ResourceList::new(tenant.clone(), question, filter),
+            tenant,
+            tie,
+            size,
+            ids_only,
+            ending,
+            after,
+            sent: 0,
+        })
+    }
+}

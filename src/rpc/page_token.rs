@@ -1,0 +1,255 @@
+use std::sync::Arc;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretSlice};
+use sha2::Sha256;
+use tokio::sync::OnceCell;
+
+use crate::{
+    domain::SubjectRef,
+    listing::Place,
+    store::{Store, StoreError},
+};
+
+use super::failure::{Failure, InvalidField};
+
+/// How many bytes of a token authenticate the others.
+const SEAL_BYTES: usize = 32;
+
+/// The longest token that is looked at, in characters: a code of 255 bytes may
+/// fold to some more.
+const LONGEST: usize = 4_096;
+
+/// Makes and reads page tokens: where a list goes on, sealed together with the
+/// request that it is of.
+///
+/// The key lies in the database, so that a token of one server is good at every
+/// other of the same database, for ever, and nowhere else.
+#[derive(Clone, Debug)]
+pub(super) struct PageTokens {
+    store: Store,
+    key: Arc<OnceCell<SecretSlice<u8>>>,
+}
+
+/// What a token is tied to: the fields of a request that may not change from
+/// page to page.
+#[derive(Clone, Debug)]
+pub(super) struct Tie {
+    bytes: Vec<u8>,
+}
+
+/// What a token says.
+pub(super) trait InToken: Sized {
+    /// Writes it down.
+    fn write(&self) -> Vec<u8>;
+    /// Reads what was written; `None`: it was not.
+    fn read(bytes: &[u8]) -> Option<Self>;
+}
+
+impl Tie {
+    /// Begins with the name of the call.
+    pub(super) fn to(call: &str) -> Self {
+        Self { bytes: Vec::new() }.with(call)
+    }
+
+    /// Adds a field; each has its length before it, so that no two requests
+    /// read alike.
+    pub(super) fn with(mut self, field: &str) -> Self {
+        let length = u64::try_from(field.len()).unwrap_or(u64::MAX);
+        self.bytes.extend(length.to_le_bytes());
+        self.bytes.extend(field.as_bytes());
+        self
+    }
+
+    /// Adds a field that may be absent.
+    pub(super) fn with_optional(self, field: Option<&str>) -> Self {
+        match field {
+            None => self.with("-"),
+            Some(field) => self.with("+").with(field),
+        }
+    }
+}
+
+impl PageTokens {
+    /// Seals with the key in `store`, which is read when it is first needed.
+    pub(super) fn new(store: Store) -> Self {
+        Self {
+            store,
+            key: Arc::default(),
+        }
+    }
+
+    /// The token of a place in the list that `tie` names.
+    pub(super) async fn seal<P: InToken>(&self, place: &P, tie: &Tie) -> Result<String, Failure> {
+        let mut token = place.write();
+        let seal = self.sealer(&token, tie).await?.finalize().into_bytes();
+        token.extend(seal);
+        Ok(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// The place that a token names; `None` when there is no token.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`] at `path` when it is cut, forged, or of another request
+    /// or database.
+    pub(super) async fn open<P: InToken>(
+        &self,
+        path: &'static str,
+        token: &str,
+        tie: &Tie,
+    ) -> Result<Option<P>, Failure> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let invalid = || not_of_this_request(path);
+        let within_bounds = Some(token).filter(|token| token.len() <= LONGEST);
+        let bytes = within_bounds.and_then(|token| URL_SAFE_NO_PAD.decode(token).ok());
+        let bytes = bytes.ok_or_else(invalid)?;
+        let place_bytes = bytes.len().checked_sub(SEAL_BYTES).ok_or_else(invalid)?;
+        let (place, seal) = bytes.split_at_checked(place_bytes).ok_or_else(invalid)?;
+        let sealer = self.sealer(place, tie).await?;
+        sealer.verify_slice(seal).map_err(|_| invalid())?;
+        let place = P::read(place).ok_or_else(invalid)?;
+        Ok(Some(place))
+    }
+
+    async fn sealer(&self, place: &[u8], tie: &Tie) -> Result<Hmac<Sha256>, Failure> {
+        let key = self.key.get_or_try_init(|| self.store.page_token_key());
+        let key = key.await?;
+        let sealer = Hmac::<Sha256>::new_from_slice(key.expose_secret());
+        let mut sealer = sealer.map_err(|_| {
+            Failure::from(StoreError::CorruptRow {
+                statement: "page_token_key",
+                message: "the key is not one".to_owned(),
+            })
+        })?;
+        let length = u64::try_from(place.len()).unwrap_or(u64::MAX);
+        sealer.update(&length.to_le_bytes());
+        sealer.update(place);
+        sealer.update(&tie.bytes);
+        Ok(sealer)
+    }
+}
+
+fn not_of_this_request(path: &'static str) -> Failure {
+    let message = "is not a token of this request; send the one that came with the page or batch before, with the same other fields";
+    InvalidField::new(path, message).into()
+}
+
+/// The first byte of a token tells what kind of place it is.
+const PRODUCT: u8 = 1;
+const NOUN: u8 = 2;
+const SUBJECT: u8 = 3;
+
+impl InToken for Place {
+    fn write(&self) -> Vec<u8> {
+        match self {
+            Self::Product { id, everywhere } => {
+                let mut bytes = vec![PRODUCT, u8::from(*everywhere)];
+                bytes.extend(id.to_le_bytes());
+                bytes
+            }
+            Self::Noun(key) => [&[NOUN], key.as_bytes()].concat(),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [PRODUCT, everywhere, id @ ..] => Some(Self::Product {
+                id: i32::from_le_bytes(id.try_into().ok()?),
+                everywhere: *everywhere == 1,
+            }),
+            [NOUN, key @ ..] => Some(Self::Noun(str::from_utf8(key).ok()?.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl InToken for SubjectRef {
+    fn write(&self) -> Vec<u8> {
+        let kind = <&str>::from(self.kind);
+        [
+            &[SUBJECT],
+            kind.as_bytes(),
+            b":",
+            self.code.as_str().as_bytes(),
+        ]
+        .concat()
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let [SUBJECT, subject @ ..] = bytes else {
+            return None;
+        };
+        let (kind, code) = str::from_utf8(subject).ok()?.split_once(':')?;
+        Some(Self {
+            kind: kind.parse().ok()?,
+            code: code.parse().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_was_written() {
+        let places = [
+            Place::Product {
+                id: i32::MAX,
+                everywhere: true,
+            },
+            Place::Product {
+                id: 7,
+                everywhere: false,
+            },
+            Place::Noun("straße:\u{1F600}".to_owned()),
+        ];
+        for place in places {
+            assert_eq!(Place::read(&place.write()), Some(place));
+        }
+        let subject = SubjectRef {
+            kind: crate::domain::SubjectKind::Connection,
+            code: "erp:1".parse().unwrap(),
+        };
+        assert_eq!(SubjectRef::read(&subject.write()), Some(subject));
+    }
+
+    #[test]
+    fn bytes_that_are_no_place_are_none() {
+        let cases: [&[u8]; 6] = [
+            &[],
+            &[PRODUCT],
+            &[PRODUCT, 0, 1],
+            &[NOUN, 0xff],
+            &[9],
+            &[SUBJECT],
+        ];
+        for bytes in cases {
+            assert_eq!(Place::read(bytes), None, "{bytes:?}");
+            assert!(SubjectRef::read(bytes).is_none(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_requests_read_alike() {
+        let ties = [
+            Tie::to("a").with("b"),
+            Tie::to("ab"),
+            Tie::to("a").with("").with("b"),
+            Tie::to("a").with_optional(None).with("b"),
+            Tie::to("a").with_optional(Some("b")),
+            Tie::to("a").with_optional(Some("")).with("b"),
+        ];
+        for (index, tie) in ties.iter().enumerate() {
+            let before = ties.iter().take(index);
+            assert!(
+                before.clone().all(|other| other.bytes != tie.bytes),
+                "{index}"
+            );
+        }
+    }
+}

@@ -1,0 +1,238 @@
+use crate::{
+    domain::{Code, Context, EveryQuestion, ListFilter, OpenQuestion, SubjectKind},
+    pb,
+};
+
+use super::{
+    failure::{Failure, InvalidField},
+    page_token::Tie,
+    parse::{self, code, optional_code, word},
+};
+
+/// How many entries a page has when the caller does not say.
+const DEFAULT_PAGE: usize = 100;
+
+/// How many resources a batch of a stream has when the caller does not say.
+const DEFAULT_BATCH: usize = 1_000;
+
+/// The most entries of a page or batch.
+const LARGEST_PAGE: usize = 10_000;
+
+/// The most codes of a filter.
+const MOST_IDS: usize = 100_000;
+
+/// A request for the resources that a subject may reach.
+#[derive(Debug)]
+pub(super) struct ResourceListing {
+    pub(super) tenant: Code,
+    pub(super) question: EveryQuestion,
+    pub(super) filter: ListFilter,
+    pub(super) tie: Tie,
+}
+
+/// A request for the subjects that may reach a resource.
+#[derive(Debug)]
+pub(super) struct SubjectListing {
+    pub(super) tenant: Code,
+    pub(super) question: OpenQuestion,
+    pub(super) kind: Option<SubjectKind>,
+    pub(super) tie: Tie,
+}
+
+/// The fields that say what to list, the same in three calls.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) tenant: String,
+    pub(super) subject: Option<pb::Subject>,
+    pub(super) action: String,
+    pub(super) resource_type: String,
+    pub(super) context: Option<pb::Context>,
+}
+
+/// What `ListAllowed` and `StreamAllowed` list; `call` is the name of the one.
+pub(super) fn resource_listing(
+    call: &'static str,
+    listed: Listed,
+    filter: Option<pb::ListFilter>,
+    default_tenant: &Code,
+) -> Result<ResourceListing, Failure> {
+    let (tenant, question) = every_question(listed, default_tenant)?;
+    let filter = self::filter(filter.unwrap_or_default())?;
+    filter.check(question.kind()).map_err(InvalidField::from)?;
+    let tie = tie_of_question(call, &tenant, &question)
+        .with_optional(filter.tree.as_ref().map(Code::folded))
+        .with_optional(filter.category.as_ref().map(Code::folded))
+        .with(&filter.ids.len().to_string());
+    let tie = filter.ids.iter().fold(tie, |tie, id| tie.with(id.folded()));
+    Ok(ResourceListing {
+        tenant,
+        question,
+        filter,
+        tie,
+    })
+}
+
+/// The tenant, and the question about each of its resources.
+pub(super) fn every_question(
+    listed: Listed,
+    default_tenant: &Code,
+) -> Result<(Code, EveryQuestion), InvalidField> {
+    let Listed {
+        tenant,
+        subject,
+        action,
+        resource_type,
+        context,
+    } = listed;
+    let tenant = parse::tenant(&tenant, default_tenant)?;
+    let subject = parse::required_subject(subject)?;
+    let action = parse::required_action(&action)?;
+    let kind = word("resource_type", &resource_type)?;
+    let context = parse::context(context)?;
+    let question = EveryQuestion::new(subject, action, kind, context)?;
+    Ok((tenant, question))
+}
+
+/// What `GetAccessFilter` asks, of products or models alone.
+pub(super) fn product_question(
+    listed: Listed,
+    default_tenant: &Code,
+) -> Result<(Code, EveryQuestion), InvalidField> {
+    let (tenant, question) = every_question(listed, default_tenant)?;
+    let kind = question.kind();
+    if kind.product_kind().is_none() {
+        let message = format!("`{kind}` has no filter; allowed are: product, product_model");
+        return Err(InvalidField::new("resource_type", message));
+    }
+    Ok((tenant, question))
+}
+
+/// Whom `ListSubjects` lists.
+pub(super) fn subject_listing(
+    message: pb::ListSubjectsRequest,
+    default_tenant: &Code,
+) -> Result<SubjectListing, InvalidField> {
+    let pb::ListSubjectsRequest {
+        tenant,
+        action,
+        resource,
+        context,
+        subject_type,
+        page_size: _,
+        page_token: _,
+        minimum_revision: _,
+    } = message;
+    let tenant = parse::tenant(&tenant, default_tenant)?;
+    let action = parse::required_action(&action)?;
+    let resource = resource.map(parse::resource).transpose()?;
+    let context = parse::context(context)?;
+    let kind = match subject_type.as_str() {
+        "" => None,
+        text => Some(word("subject_type", text)?),
+    };
+    let question = OpenQuestion::new(action, resource, context)?;
+    let tie = Tie::to("ListSubjects").with(tenant.folded());
+    let tie = tie_of_resource(tie.with(action.as_str()), &question);
+    let tie = tie_of_context(tie, question.context());
+    let tie = tie.with_optional(kind.map(Into::into));
+    Ok(SubjectListing {
+        tenant,
+        question,
+        kind,
+        tie,
+    })
+}
+
+/// How many entries a page has.
+pub(super) fn page_size(size: i32) -> Result<usize, InvalidField> {
+    size_at("page_size", size, DEFAULT_PAGE)
+}
+
+/// How many resources a batch has.
+pub(super) fn batch_size(size: i32) -> Result<usize, InvalidField> {
+    size_at("batch_size", size, DEFAULT_BATCH)
+}
+
+fn size_at(path: &str, size: i32, default: usize) -> Result<usize, InvalidField> {
+    match usize::try_from(size) {
+        Ok(0) => Ok(default),
+        Ok(size) => Ok(size.min(LARGEST_PAGE)),
+        Err(_) => {
+            let message = format!("is {size}; allowed are 0, for {default}, to {LARGEST_PAGE}");
+            Err(InvalidField::new(path, message))
+        }
+    }
+}
+
+fn filter(message: pb::ListFilter) -> Result<ListFilter, Failure> {
+    let pb::ListFilter {
+        tree,
+        category,
+        ids,
+    } = message;
+    if ids.len() > MOST_IDS {
+        return Err(Failure::TooManyEntries {
+            field: "filter.ids",
+            found: ids.len(),
+            most: MOST_IDS,
+        });
+    }
+    let ids = ids.iter().enumerate();
+    let ids = ids.map(|(index, id)| code(&format!("filter.ids[{index}]"), id));
+    Ok(ListFilter {
+        tree: optional_code("filter.tree", &tree)?,
+        category: optional_code("filter.category", &category)?,
+        ids: ids.collect::<Result<_, _>>()?,
+    })
+}
+
+fn tie_of_question(call: &'static str, tenant: &Code, question: &EveryQuestion) -> Tie {
+    let subject = question.subject();
+    let tie = Tie::to(call)
+        .with(tenant.folded())
+        .with(subject.kind.into())
+        .with(subject.code.folded())
+        .with(question.action().as_str())
+        .with(question.kind().into());
+    tie_of_context(tie, question.context())
+}
+
+fn tie_of_context(tie: Tie, context: &Context) -> Tie {
+    let Context {
+        channel,
+        locale,
+        attribute,
+        attribute_group,
+    } = context;
+    let fields = [channel, locale, attribute, attribute_group];
+    fields.into_iter().fold(tie, |tie, code| {
+        tie.with_optional(code.as_ref().map(Code::folded))
+    })
+}
+
+fn tie_of_resource(tie: Tie, question: &OpenQuestion) -> Tie {
+    use crate::domain::{Description, Parent, Resource};
+    let Some(resource) = question.resource() else {
+        return tie.with("");
+    };
+    let Resource {
+        kind,
+        id,
+        description: Description { categories, parent },
+    } = resource;
+    let tie = tie
+        .with((*kind).into())
+        .with_optional(id.as_ref().map(Code::folded));
+    let tie = match categories {
+        None => tie.with("-"),
+        Some(codes) => {
+            let tie = tie.with(&codes.len().to_string());
+            codes.iter().fold(tie, |tie, code| tie.with(code.folded()))
+        }
+    };
+    match parent {
+        None => tie.with("-"),
+        Some(Parent::Absent) => tie.with(""),
+        Some(Parent::Code(code)) => tie.with("+").with(code.folded()),
+    }
+}

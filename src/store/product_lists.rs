@@ -1,0 +1,293 @@
+use std::collections::{HashMap, HashSet};
+
+use tokio_postgres::Row;
+
+use crate::domain::{Code, GroupId, ItemId, ItemKind, Level, ProductKind};
+
+use super::{Snapshot, StoreError, facts::level_of_bits};
+
+/// A product or model as a listing reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedProduct {
+    /// Its number; never given to another one.
+    pub id: i32,
+    /// Its code.
+    pub code: Code,
+    /// Its effective categories (rules 4.2); one may be there twice.
+    pub categories: Vec<ItemId>,
+}
+
+/// Where products may be found without looking at all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nomination<'n> {
+    /// Those of these categories.
+    Categories(&'n [ItemId]),
+    /// Those of the categories that some groups hold.
+    Rights {
+        /// The groups; one of them will do.
+        groups: &'n [GroupId],
+        /// The level that they hold at least.
+        level: Level,
+        /// Whether those without any category are meant too.
+        uncategorised: bool,
+    },
+}
+
+impl Snapshot<'_> {
+    /// Reads the next products or models after the number `after`, in the order
+    /// of their numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer,
+    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    pub async fn products_after(
+        &self,
+        kind: ProductKind,
+        after: i32,
+        limit: usize,
+    ) -> Result<Vec<ListedProduct>, StoreError> {
+        const SQL: &str = include_str!("products_after.sql");
+        const STATEMENT: &str = "products_after";
+        let model = kind == ProductKind::Model;
+        let rows = self
+            .query(
+                STATEMENT,
+                SQL,
+                &[&self.tenant().id.0, &model, &after, &count(limit)],
+            )
+            .await?;
+        rows.iter().map(|row| product(STATEMENT, row)).collect()
+    }
+
+    /// Reads the products or models of some numbers, in the order of their
+    /// numbers; the numbers are in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::products_after`].
+    pub async fn products_among(
+        &self,
+        kind: ProductKind,
+        ids: &[i32],
+    ) -> Result<Vec<ListedProduct>, StoreError> {
+        const SQL: &str = include_str!("products_among.sql");
+        const STATEMENT: &str = "products_among";
+        let model = kind == ProductKind::Model;
+        let parameters = (&self.tenant().id.0, &model, &ids);
+        let rows = self
+            .query(STATEMENT, SQL, &[parameters.0, parameters.1, parameters.2])
+            .await?;
+        rows.iter().map(|row| product(STATEMENT, row)).collect()
+    }
+
+    /// Finds the numbers of the products or models of some codes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn find_products(
+        &self,
+        kind: ProductKind,
+        codes: &[Code],
+    ) -> Result<Vec<i32>, StoreError> {
+        const SQL: &str = "-- find_products
+            SELECT product.id
+              FROM unnest($3::text[]) AS asked (key)
+             CROSS JOIN LATERAL (SELECT id FROM product WHERE tenant_id = $1 AND model = $2 AND key = asked.key OFFSET 0) AS product";
+        let keys: Vec<&str> = codes.iter().map(Code::folded).collect();
+        let model = kind == ProductKind::Model;
+        let rows = self
+            .query("find_products", SQL, &[&self.tenant().id.0, &model, &keys])
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Finds the numbers of all products and models that a nomination names,
+    /// and of others, in any order; `None` when about `limit` are passed, since
+    /// then to look at all is cheaper.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn nominate_products(
+        &self,
+        kind: ProductKind,
+        nomination: Nomination<'_>,
+        limit: usize,
+    ) -> Result<Option<Vec<i32>>, StoreError> {
+        const SQL: &str = include_str!("nominate_products.sql");
+        let model = kind == ProductKind::Model;
+        let (categories, groups, level, uncategorised) = match nomination {
+            Nomination::Categories(categories) => {
+                (item_numbers(categories), Vec::new(), Level::Hidden, false)
+            }
+            Nomination::Rights {
+                groups,
+                level,
+                uncategorised,
+            } => (Vec::new(), group_numbers(groups), level, uncategorised),
+        };
+        let bits = i32::from(level.bits());
+        let rows = self
+            .query(
+                "nominate_products",
+                SQL,
+                &[
+                    &self.tenant().id.0,
+                    &model,
+                    &categories,
+                    &groups,
+                    &bits,
+                    &count(limit),
+                    &uncategorised,
+                ],
+            )
+            .await?;
+        let mut nominated = Vec::new();
+        for row in &rows {
+            let stage: Vec<i32> = row.get(0);
+            if stage.len() >= limit {
+                return Ok(None);
+            }
+            nominated.extend(stage);
+        }
+        Ok(Some(nominated))
+    }
+
+    /// Reads the highest level that one of some groups holds on each of some
+    /// items; an item that is not in the answer is hidden from all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::products_after`].
+    pub async fn levels_on(
+        &self,
+        groups: &[GroupId],
+        items: &[ItemId],
+    ) -> Result<HashMap<ItemId, Level>, StoreError> {
+        const SQL: &str = "-- levels_on
+            SELECT asked.id, bit_or(held.level) AS level
+              FROM unnest($2::integer[]) AS asked (id)
+             CROSS JOIN LATERAL (SELECT level
+                                   FROM access_right
+                                  WHERE tenant_id = $1 AND item_id = asked.id AND group_id = ANY ($3)
+                                 OFFSET 0) AS held
+             GROUP BY asked.id";
+        let parameters = (item_numbers(items), group_numbers(groups));
+        let rows = self
+            .query(
+                "levels_on",
+                SQL,
+                &[&self.tenant().id.0, &parameters.0, &parameters.1],
+            )
+            .await?;
+        let levels = rows.iter().map(|row| {
+            let level = level_of_bits("levels_on", row.get::<_, i16>("level").into())?;
+            Ok((ItemId(row.get("id")), level))
+        });
+        levels.collect()
+    }
+
+    /// Reads the numbers of a category and of all below it; of none when there
+    /// is no such category, or it lies below another and a tree's root is asked
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn categories_within(
+        &self,
+        category: &Code,
+        only_root: bool,
+    ) -> Result<HashSet<ItemId>, StoreError> {
+        const SQL: &str = "-- categories_within
+            WITH RECURSIVE within (id) AS (
+                SELECT id
+                  FROM item
+                 WHERE tenant_id = $1 AND space = 'category' AND key = $2 AND (parent_id IS NULL OR NOT $3)
+                 UNION
+                SELECT child.id
+                  FROM within
+                 CROSS JOIN LATERAL (SELECT id FROM item WHERE tenant_id = $1 AND parent_id = within.id OFFSET 0) AS child)
+            SELECT id FROM within";
+        let rows = self
+            .query(
+                "categories_within",
+                SQL,
+                &[&self.tenant().id.0, &category.folded(), &only_root],
+            )
+            .await?;
+        Ok(rows.iter().map(|row| ItemId(row.get(0))).collect())
+    }
+
+    /// Reads every item of some kinds by code, with the highest level that one
+    /// of some groups holds on it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::products_after`].
+    pub async fn levels_of_kinds(
+        &self,
+        groups: &[GroupId],
+        kinds: &[ItemKind],
+    ) -> Result<Vec<(ItemKind, Code, Level)>, StoreError> {
+        const SQL: &str = "-- levels_of_kinds
+            SELECT item.type, item.code, coalesce(held.level, 0::smallint) AS level
+              FROM item
+              LEFT JOIN (SELECT item_id, bit_or(level) AS level
+                           FROM access_right
+                          WHERE tenant_id = $1 AND group_id = ANY ($3)
+                          GROUP BY item_id) AS held ON held.item_id = item.id
+             WHERE item.tenant_id = $1 AND item.space = ANY ($2)
+             ORDER BY item.space, item.key";
+        const STATEMENT: &str = "levels_of_kinds";
+        let types: Vec<&str> = kinds.iter().map(<&str>::from).collect();
+        let groups = group_numbers(groups);
+        let rows = self
+            .query(STATEMENT, SQL, &[&self.tenant().id.0, &types, &groups])
+            .await?;
+        let levels = rows.iter().map(|row| {
+            let kind: &str = row.get("type");
+            let kind = kind
+                .parse()
+                .map_err(|_| corrupt(STATEMENT, format!("type `{kind}`")))?;
+            let level = level_of_bits(STATEMENT, row.get::<_, i16>("level").into())?;
+            Ok((kind, code(STATEMENT, row)?, level))
+        });
+        levels.collect()
+    }
+}
+
+fn product(statement: &'static str, row: &Row) -> Result<ListedProduct, StoreError> {
+    let categories: Vec<i32> = row.get("categories");
+    Ok(ListedProduct {
+        id: row.get("id"),
+        code: code(statement, row)?,
+        categories: categories.into_iter().map(ItemId).collect(),
+    })
+}
+
+/// The code of a row.
+pub(super) fn code(statement: &'static str, row: &Row) -> Result<Code, StoreError> {
+    let text: &str = row.get("code");
+    text.parse()
+        .map_err(|_| corrupt(statement, format!("code `{text}`")))
+}
+
+fn corrupt(statement: &'static str, message: String) -> StoreError {
+    StoreError::CorruptRow { statement, message }
+}
+
+/// A number of rows as PostgreSQL takes it.
+pub(super) fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn item_numbers(items: &[ItemId]) -> Vec<i32> {
+    items.iter().map(|id| id.0).collect()
+}
+
+fn group_numbers(groups: &[GroupId]) -> Vec<i32> {
+    groups.iter().map(|id| id.0).collect()
+}
