@@ -56,7 +56,9 @@ impl ProductList {
         };
         let mut page = Page::empty(known.revision());
         let mut window = (size + 1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
+        let mut looked_at = 0;
         while let Some(products) = candidates.next(snapshot, window).await? {
+            looked_at += products.len();
             known.learn_levels(snapshot, &products).await?;
             for product in products {
                 let Some(level) = known.allows(&product) else {
@@ -71,11 +73,19 @@ impl ProductList {
                 page.last = Some(Place::Product { id, everywhere });
                 page.found.push(AllowedResource { code, level });
             }
-            window = (window * 2).min(MOST_AT_ONCE);
+            window = next_window(looked_at, page.found.len(), size);
             yield_now().await;
         }
         Ok(page)
     }
+}
+
+/// How many products to look at next, so that about as many are found as the
+/// page and the look beyond it lack.
+fn next_window(looked_at: usize, found: usize, size: usize) -> usize {
+    let lacking = (size + 1).saturating_sub(found);
+    let wanted = lacking.saturating_mul(looked_at) / found.max(1);
+    wanted.clamp(FEWEST_AT_ONCE, MOST_AT_ONCE)
 }
 
 /// What is known of the subject at the snapshot's revision. What was read for

@@ -3,8 +3,10 @@ SELECT product.id,
        product.code,
        ARRAY(SELECT category_id
                FROM product_category
-              WHERE tenant_id = $1 AND product_id = ANY (ARRAY[product.id, product.parent_id, above.parent_id])) AS categories
+              WHERE tenant_id = $1
+                AND product_id = ANY (ARRAY[product.id, product.parent_id,
+                                            (SELECT above.parent_id FROM product AS above
+                                              WHERE above.tenant_id = $1 AND above.id = product.parent_id)])) AS categories
   FROM unnest($3::integer[]) WITH ORDINALITY AS asked (id, place)
  CROSS JOIN LATERAL (SELECT id, parent_id, code FROM product WHERE tenant_id = $1 AND id = asked.id AND model = $2 OFFSET 0) AS product
-  LEFT JOIN product AS above ON above.tenant_id = $1 AND above.id = product.parent_id
  ORDER BY asked.place

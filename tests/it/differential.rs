@@ -24,7 +24,7 @@ async fn every_call_answers_as_the_reference_on_random_worlds() {
         let mut tape = Entropy::seeded(seed, 4_000);
         let world = random_importable_world(&mut tape);
         let tenant = format!("world_{seed}");
-        let edition = edition(&world);
+        let edition = words::edition(world.edition);
         let summary = server.import(&tenant, edition, &world.files()).await;
         let questions: Vec<Question> = (0..QUESTIONS_A_WORLD)
             .map(|_| random_question(&world, &mut tape))
@@ -39,14 +39,6 @@ async fn every_call_answers_as_the_reference_on_random_worlds() {
     }
     // Both answers were met often enough to mean something.
     assert!((40..400).contains(&allowed), "{allowed}");
-}
-
-fn edition(world: &World) -> pb::Edition {
-    match world.edition {
-        pim_authz::domain::Edition::Community => pb::Edition::Community,
-        pim_authz::domain::Edition::Growth => pb::Edition::Growth,
-        pim_authz::domain::Edition::Enterprise => pb::Edition::Enterprise,
-    }
 }
 
 async fn compare_checks(

@@ -3,6 +3,7 @@
 
 mod database;
 mod import;
+pub(crate) mod lists;
 mod server;
 pub(crate) mod words;
 

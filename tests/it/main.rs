@@ -20,6 +20,7 @@ mod imported_rules;
 mod imports;
 mod killed;
 mod limits;
+mod listings;
 mod refusals;
 mod serving;
 #[path = "../support/support.rs"]

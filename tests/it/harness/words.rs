@@ -4,9 +4,25 @@
 use std::fmt::Write as _;
 
 use pim_authz::{
-    domain::{Context, Parent, Question, Resource},
+    domain::{Context, Edition, Level, Parent, Question, Resource},
     pb,
 };
+
+/// The message of an edition.
+pub(crate) fn edition(edition: Edition) -> pb::Edition {
+    match edition {
+        Edition::Community => pb::Edition::Community,
+        Edition::Growth => pb::Edition::Growth,
+        Edition::Enterprise => pb::Edition::Enterprise,
+    }
+}
+
+/// The message of a level; without one, it is not a matter of levels.
+pub(crate) fn level(level: Option<Level>) -> pb::Level {
+    let words = level.map_or("unspecified".to_owned(), |level| level.to_string());
+    let name = format!("LEVEL_{}", words.to_uppercase());
+    pb::Level::from_str_name(&name).unwrap()
+}
 
 /// The message of a question.
 pub(crate) fn request(tenant: &str, question: &Question) -> pb::CheckRequest {

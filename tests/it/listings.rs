@@ -1,0 +1,406 @@
+//! Random worlds, imported into a real server: every list holds exactly what
+//! the naive reference allows, whatever the size of its pages (rules 9).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pim_authz::{
+    domain::{
+        Action, Code, Context, Description, ItemKind, ItemRef, Level, ProductKind, ProductRef,
+        Question, Resource, ResourceType, SubjectKind, SubjectRef,
+    },
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
+};
+use tonic::transport::Channel;
+
+use crate::{
+    harness::{TestServer, lists, words},
+    support::{Entropy, World, random_importable_world, random_question, reference},
+};
+
+const WORLDS: u64 = 12;
+const QUESTIONS_A_WORLD: usize = 12;
+const PAGES: [i32; 3] = [1, 7, 10_000];
+
+#[tokio::test]
+async fn every_list_holds_what_a_check_allows_on_random_worlds() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut listed = 0;
+    for seed in 0..WORLDS {
+        let mut tape = Entropy::seeded(seed + 1_000, 8_000);
+        let world = random_importable_world(&mut tape);
+        let tenant = format!("world_{seed}");
+        server
+            .import(&tenant, words::edition(world.edition), &world.files())
+            .await;
+        let questions = (0..QUESTIONS_A_WORLD).map(|_| random_question(&world, &mut tape));
+        let questions: Vec<Question> = questions.collect();
+        for question in &questions {
+            compare_subjects(&mut client, &tenant, &world, question).await;
+        }
+        for question in questions.into_iter().chain(plain_questions(&world)) {
+            let kind = question.resource().map(|resource| resource.kind);
+            let Some(kind) = kind.filter(|kind| is_listed(*kind)) else {
+                continue;
+            };
+            let expected = expected(&world, &question, kind);
+            listed += expected.len();
+            let request = request(&tenant, &question, kind);
+            compare_lists(&mut client, &request, &expected).await;
+            if let Some(product) = kind.product_kind() {
+                compare_filter(&mut client, &world, &question, &request, product, &expected).await;
+            }
+            compare_filtered(&mut client, &world, request, kind, &expected, &mut tape).await;
+        }
+    }
+    // Lists were long enough to mean something.
+    assert!(listed > 200, "{listed}");
+}
+
+/// What every subject asks of products most often, without any context: long
+/// lists.
+fn plain_questions(world: &World) -> Vec<Question> {
+    let asked = [
+        (ResourceType::Product, "view"),
+        (ResourceType::Product, "send_proposal"),
+        (ResourceType::ProductModel, "edit"),
+        (ResourceType::Category, "view"),
+    ];
+    let questions = every_subject(world).into_iter().flat_map(|subject| {
+        asked.map(|(kind, action)| {
+            let resource = Resource {
+                kind,
+                id: Some("any".parse().unwrap()),
+                description: Description::default(),
+            };
+            let action = Action::find(action).unwrap();
+            Question::new(subject.clone(), action, Some(resource), Context::default()).unwrap()
+        })
+    });
+    questions.collect()
+}
+
+/// What a listing gives: each code as it was first written, and its level.
+type Expected = BTreeMap<Code, pb::Level>;
+
+fn is_listed(kind: ResourceType) -> bool {
+    let unstored = [
+        ResourceType::Asset,
+        ResourceType::ReferenceEntityRecord,
+        ResourceType::SystemVersion,
+    ];
+    !unstored.contains(&kind)
+}
+
+fn expected(world: &World, question: &Question, kind: ResourceType) -> Expected {
+    let mut expected = Expected::new();
+    for code in stored(world, kind) {
+        let resource = Resource {
+            kind,
+            id: Some(code.clone()),
+            description: Description::default(),
+        };
+        let subject = question.subject().clone();
+        let context = question.context().clone();
+        let asked = Question::new(subject, question.action(), Some(resource), context).unwrap();
+        let decision = reference::decide(world, &asked);
+        if decision.is_allowed() {
+            expected.insert(code, words::level(decision.level));
+        }
+    }
+    expected
+}
+
+fn stored(world: &World, kind: ResourceType) -> Vec<Code> {
+    if let Some(kind) = kind.product_kind() {
+        let products = world.products.keys().filter(|of| of.kind == kind);
+        return products.map(|product| product.code.clone()).collect();
+    }
+    match (kind, kind.ruling_item()) {
+        (ResourceType::Attribute, _) => world.attributes.keys().cloned().collect(),
+        (ResourceType::GridView, _) => world.grid_views.keys().cloned().collect(),
+        (_, item) => {
+            let items = world.items_of(item.unwrap());
+            items.map(|item| item.code.clone()).collect()
+        }
+    }
+}
+
+fn request(tenant: &str, question: &Question, kind: ResourceType) -> pb::ListAllowedRequest {
+    let check = words::request(tenant, question);
+    pb::ListAllowedRequest {
+        tenant: check.tenant,
+        subject: check.subject,
+        action: check.action,
+        resource_type: kind.to_string(),
+        context: check.context,
+        ..Default::default()
+    }
+}
+
+async fn compare_lists(
+    client: &mut AuthorizationServiceClient<Channel>,
+    request: &pb::ListAllowedRequest,
+    expected: &Expected,
+) {
+    let mut orders = Vec::new();
+    for page_size in PAGES {
+        let request = pb::ListAllowedRequest {
+            page_size,
+            ..request.clone()
+        };
+        orders.push(lists::all_pages(client, &request).await);
+        orders.push(lists::whole_stream(client, &request, false).await);
+        let ids = lists::whole_stream(client, &request, true).await;
+        let with_levels = orders.last().unwrap().iter();
+        let without: Vec<&String> = with_levels.map(|(id, _)| id).collect();
+        let ids: Vec<&String> = ids.iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, without, "{request:#?}");
+    }
+    for order in &orders {
+        assert_eq!(order, &orders[0], "{request:#?}");
+    }
+    let found: Vec<(String, pb::Level)> = expected
+        .iter()
+        .map(|(code, level)| (code.to_string(), *level))
+        .collect();
+    let mut listed = orders.swap_remove(0);
+    listed.sort_by_key(|(id, _)| Code::fold(id));
+    assert_eq!(listed, found, "{request:#?}");
+}
+
+/// Rules 4.2: its own categories, and those of all models above it.
+fn effective_categories(world: &World, product: &ProductRef) -> BTreeSet<Code> {
+    let mut effective = BTreeSet::new();
+    let mut next = Some(product.clone());
+    while let Some(product) = next {
+        let stored = &world.products[&product];
+        effective.extend(stored.categories.iter().cloned());
+        next = stored.parent.clone().map(|code| ProductRef {
+            kind: ProductKind::Model,
+            code,
+        });
+    }
+    effective
+}
+
+async fn compare_filter(
+    client: &mut AuthorizationServiceClient<Channel>,
+    world: &World,
+    question: &Question,
+    request: &pb::ListAllowedRequest,
+    kind: ProductKind,
+    expected: &Expected,
+) {
+    let request = pb::GetAccessFilterRequest {
+        tenant: request.tenant.clone(),
+        subject: request.subject.clone(),
+        action: request.action.clone(),
+        resource_type: request.resource_type.clone(),
+        context: request.context.clone(),
+        minimum_revision: 0,
+    };
+    let answer = client.get_access_filter(request.clone()).await;
+    let filter = answer.unwrap().into_inner();
+    let products = world.products.keys().filter(|of| of.kind == kind);
+    let let_in = products.filter(|product| lets_in(&filter, &effective_categories(world, product)));
+    let let_in: BTreeSet<&Code> = let_in.map(|product| &product.code).collect();
+    assert_eq!(
+        let_in,
+        expected.keys().collect(),
+        "{request:#?} {filter:#?}"
+    );
+    let axes = [
+        (ItemKind::Channel, &filter.channels),
+        (ItemKind::Locale, &filter.locales),
+        (ItemKind::AttributeGroup, &filter.attribute_groups),
+    ];
+    for (kind, answered) in axes {
+        let items = world.items_of(kind);
+        let held = items.map(|item| (item.code.to_string(), held(world, question.subject(), item)));
+        let viewable: Vec<(String, pb::Level)> = held
+            .filter(|(_, level)| *level != Level::Hidden)
+            .map(|(code, level)| (code, words::level(Some(level))))
+            .collect();
+        let answered = answered.iter().map(|item| (item.id.clone(), item.level()));
+        assert_eq!(answered.collect::<Vec<_>>(), viewable, "{request:#?}");
+    }
+}
+
+fn lets_in(filter: &pb::GetAccessFilterResponse, categories: &BTreeSet<Code>) -> bool {
+    let is_in = |codes: &[String]| {
+        codes
+            .iter()
+            .any(|text| categories.contains(&text.parse().unwrap()))
+    };
+    match filter.scope() {
+        pb::FilterScope::Nothing => false,
+        pb::FilterScope::Everything => {
+            assert!(filter.include_uncategorized, "true with EVERYTHING");
+            true
+        }
+        pb::FilterScope::Categories if categories.is_empty() => filter.include_uncategorized,
+        pb::FilterScope::Categories => is_in(&filter.any_category) && !is_in(&filter.no_category),
+        pb::FilterScope::Unspecified => panic!("a filter has a scope"),
+    }
+}
+
+/// The level that a subject holds on a channel, locale or attribute group: as
+/// the reference answers a Check (rules 4.12).
+fn held(world: &World, subject: &SubjectRef, item: &ItemRef) -> Level {
+    let resource = Resource {
+        kind: item.kind.to_string().parse().unwrap(),
+        id: Some(item.code.clone()),
+        description: Description::default(),
+    };
+    let view = Action::find("view").unwrap();
+    let asked = Question::new(subject.clone(), view, Some(resource), <_>::default());
+    reference::decide(world, &asked.unwrap()).level.unwrap()
+}
+
+/// Compares lists with random filters, or the refusal of one that does not
+/// belong to the type.
+async fn compare_filtered(
+    client: &mut AuthorizationServiceClient<Channel>,
+    world: &World,
+    request: pb::ListAllowedRequest,
+    kind: ResourceType,
+    expected: &Expected,
+    tape: &mut Entropy,
+) {
+    let mut categories: Vec<String> = world
+        .items_of(ItemKind::Category)
+        .map(|item| item.code.to_string())
+        .collect();
+    categories.extend(["nowhere".to_owned(), String::new()]);
+    let filter = pb::ListFilter {
+        tree: tape.pick(&categories).to_uppercase(),
+        category: tape.pick(&categories).to_lowercase(),
+        ids: random_ids(world, kind, tape),
+    };
+    let request = pb::ListAllowedRequest {
+        filter: Some(filter.clone()),
+        ..request
+    };
+    let lies_in_categories = kind.product_kind().is_some()
+        || [ResourceType::Category, ResourceType::EnrichedCategory].contains(&kind);
+    let names_category = !filter.tree.is_empty() || !filter.category.is_empty();
+    if !lies_in_categories && names_category {
+        let refused = client.list_allowed(request).await.unwrap_err();
+        let (_, reason, field) = crate::harness::refusal(&refused);
+        let field = field.unwrap();
+        assert_eq!(reason, "INVALID_REQUEST");
+        assert!(
+            ["filter.tree", "filter.category"].contains(&&*field),
+            "{field}"
+        );
+        return;
+    }
+    let matching = expected
+        .iter()
+        .filter(|(code, _)| matches_filter(world, kind, code, &filter));
+    let matching: Expected = matching
+        .map(|(code, level)| (code.clone(), *level))
+        .collect();
+    compare_lists(client, &request, &matching).await;
+}
+
+/// In three of four cases all; else some that are stored, once more in capital
+/// letters, and one that is not.
+fn random_ids(world: &World, kind: ResourceType, tape: &mut Entropy) -> Vec<String> {
+    if tape.chance(75) {
+        return Vec::new();
+    }
+    let mut ids = vec!["nowhere".to_owned()];
+    for code in tape.some(50, &stored(world, kind)) {
+        ids.extend([code.to_string(), code.as_str().to_uppercase()]);
+    }
+    ids
+}
+
+fn matches_filter(world: &World, kind: ResourceType, code: &Code, filter: &pb::ListFilter) -> bool {
+    let lies_in: BTreeSet<Code> = match kind.product_kind() {
+        Some(kind) => {
+            let code = code.clone();
+            effective_categories(world, &ProductRef { kind, code })
+        }
+        None => BTreeSet::from([code.clone()]),
+    };
+    let in_tree = filter.tree.is_empty() || {
+        let tree: Code = filter.tree.parse().unwrap();
+        lies_in
+            .iter()
+            .any(|category| world.root_of(category) == tree)
+    };
+    let in_category = filter.category.is_empty() || {
+        let wanted: Code = filter.category.parse().unwrap();
+        lies_in
+            .iter()
+            .any(|category| is_within(world, category, &wanted))
+    };
+    let meant = filter.ids.is_empty() || {
+        let mut ids = filter.ids.iter();
+        ids.any(|id| id.parse::<Code>().unwrap() == *code)
+    };
+    in_tree && in_category && meant
+}
+
+fn is_within(world: &World, category: &Code, wanted: &Code) -> bool {
+    let above = |category: &Code| world.category_parents.get(category).cloned();
+    std::iter::successors(Some(category.clone()), above).any(|category| category == *wanted)
+}
+
+async fn compare_subjects(
+    client: &mut AuthorizationServiceClient<Channel>,
+    tenant: &str,
+    world: &World,
+    question: &Question,
+) {
+    let check = words::request(tenant, question);
+    let kinds = [
+        ("", None),
+        ("user", Some(SubjectKind::User)),
+        ("app", Some(SubjectKind::App)),
+        ("connection", Some(SubjectKind::Connection)),
+    ];
+    for (subject_type, kind) in kinds {
+        let allowed = every_subject(world).into_iter().filter(|subject| {
+            let resource = question.resource().cloned();
+            let context = question.context().clone();
+            let asked = Question::new(subject.clone(), question.action(), resource, context);
+            kind.is_none_or(|kind| kind == subject.kind)
+                && reference::decide(world, &asked.unwrap()).is_allowed()
+        });
+        let expected: BTreeSet<String> = allowed.map(|subject| subject.to_string()).collect();
+        for page_size in PAGES {
+            let request = pb::ListSubjectsRequest {
+                tenant: tenant.to_owned(),
+                action: check.action.clone(),
+                resource: check.resource.clone(),
+                context: check.context.clone(),
+                subject_type: subject_type.to_owned(),
+                page_size,
+                ..Default::default()
+            };
+            let listed = lists::all_subjects(client, &request).await;
+            let once: BTreeSet<String> = listed.iter().cloned().collect();
+            assert_eq!(once.len(), listed.len(), "{request:#?}");
+            assert_eq!(once, expected, "{request:#?}");
+        }
+    }
+}
+
+fn every_subject(world: &World) -> Vec<SubjectRef> {
+    let of = |kind, codes: Vec<&Code>| {
+        let codes = codes.into_iter().cloned();
+        codes
+            .map(move |code| SubjectRef { kind, code })
+            .collect::<Vec<_>>()
+    };
+    [
+        of(SubjectKind::User, world.users.keys().collect()),
+        of(SubjectKind::App, world.apps.keys().collect()),
+        of(SubjectKind::Connection, world.connections.keys().collect()),
+    ]
+    .concat()
+}
