@@ -45,7 +45,7 @@ pub(crate) async fn whole_stream(
 ) -> Listed {
     let streamed = stream(client, as_stream(request, ids_only, "")).await;
     assert!(streamed.status.is_none(), "{:?}", streamed.status);
-    let end = streamed.end.expect("a whole list ends with its end");
+    let end = streamed.end.unwrap();
     assert_eq!(end.count, u64::try_from(streamed.listed.len()).unwrap());
     streamed.listed
 }
