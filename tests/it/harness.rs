@@ -4,11 +4,13 @@
 mod database;
 mod import;
 pub(crate) mod lists;
+mod made_catalog;
 mod server;
 pub(crate) mod words;
 
 pub(crate) use self::{
     database::Database,
     import::{File, file, header, parts},
+    made_catalog::MadeCatalog,
     server::{TestServer, context, product, refusal, resource, user},
 };

@@ -20,7 +20,9 @@ mod imported_rules;
 mod imports;
 mod killed;
 mod limits;
+mod list_writes;
 mod listings;
+mod page_tokens;
 mod refusals;
 mod serving;
 #[path = "../support/support.rs"]

@@ -25,6 +25,7 @@ static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// A database of one test, with the schema in it and nothing else.
+#[derive(Clone)]
 pub(crate) struct Database {
     url: SecretString,
     // Stopped when the last test lets go of it.

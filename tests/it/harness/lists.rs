@@ -11,7 +11,7 @@ type Client = AuthorizationServiceClient<Channel>;
 pub(crate) type Listed = Vec<(String, pb::Level)>;
 
 /// What a stream said, and how it ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Streamed {
     pub(crate) listed: Listed,
     pub(crate) last_token: String,
@@ -73,12 +73,7 @@ pub(crate) fn as_stream(
 
 /// Whatever a stream says until it ends.
 pub(crate) async fn stream(client: &mut Client, request: pb::StreamAllowedRequest) -> Streamed {
-    let mut streamed = Streamed {
-        listed: Vec::new(),
-        last_token: String::new(),
-        end: None,
-        status: None,
-    };
+    let mut streamed = Streamed::default();
     let mut messages = match client.stream_allowed(request).await {
         Ok(messages) => messages.into_inner(),
         Err(status) => {

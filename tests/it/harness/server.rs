@@ -39,6 +39,11 @@ impl TestServer {
         }
     }
 
+    /// A second server on the database of another.
+    pub(crate) async fn start_beside(other: &Self) -> Self {
+        Self::start_on(other.database.clone()).await
+    }
+
     pub(crate) fn config(database: &Database) -> ServeConfig {
         ServeConfig {
             listen: "127.0.0.1:0".parse().unwrap(),

@@ -1,0 +1,131 @@
+//! Long lists: whole, however their candidates are found, and whatever is
+//! written between their pages.
+
+use std::collections::BTreeSet;
+
+use pim_authz::pb;
+
+use crate::{
+    harness::{MadeCatalog, TestServer, lists, user},
+    support::Entropy,
+};
+
+const TENANT: &str = "acme";
+
+/// Groups that view one category of sixty, of six, and each; the first is found
+/// by its categories, the last by looking at all products.
+const GROUPS: [(&str, usize); 3] = [("few", 60), ("some", 6), ("every", 1)];
+
+fn request(group: &str, page_size: i32) -> pb::ListAllowedRequest {
+    pb::ListAllowedRequest {
+        tenant: TENANT.into(),
+        subject: user(group),
+        action: "view".into(),
+        resource_type: "product".into(),
+        page_size,
+        ..Default::default()
+    }
+}
+
+fn codes(listed: lists::Listed) -> Vec<String> {
+    listed.into_iter().map(|(code, _)| code).collect()
+}
+
+#[tokio::test]
+async fn rule_9_a_list_of_thousands_is_whole_at_any_page_size() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut tape = Entropy::seeded(5, 200_000);
+    let catalog = MadeCatalog::make(3_000, &GROUPS, &mut tape);
+    let enterprise = pb::Edition::Enterprise;
+    server.import(TENANT, enterprise, &catalog.files()).await;
+    for (group, _) in GROUPS {
+        let viewed = catalog.viewed_by(group);
+        let mut orders = Vec::new();
+        for page_size in [97, 1_000, 10_000] {
+            let request = request(group, page_size);
+            orders.push(codes(lists::all_pages(&mut client, &request).await));
+            orders.push(codes(
+                lists::whole_stream(&mut client, &request, true).await,
+            ));
+        }
+        assert_eq!(orders[0].len(), viewed.len(), "{group}");
+        assert_eq!(orders[0].iter().cloned().collect::<BTreeSet<_>>(), viewed);
+        assert!(orders.iter().all(|order| *order == orders[0]), "{group}");
+    }
+}
+
+#[tokio::test]
+async fn writes_between_pages_lose_and_repeat_nothing() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut tape = Entropy::seeded(6, 400_000);
+    for (group, page_size) in [("few", 7), ("some", 40), ("every", 150)] {
+        let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut tape);
+        let enterprise = pb::Edition::Enterprise;
+        server.import(TENANT, enterprise, &catalog.files()).await;
+        let mut viewed = catalog.viewed_by(group);
+        let mut throughout = viewed.clone();
+        let mut listed = Vec::new();
+        let mut request = request(group, page_size);
+        loop {
+            let page = client.list_allowed(request.clone()).await.unwrap();
+            let page = page.into_inner();
+            let found = page.resources.into_iter().map(|resource| resource.id);
+            let found: Vec<String> = found.collect();
+            assert!(found.iter().all(|code| viewed.contains(code)), "{group}");
+            listed.extend(found);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+            catalog.change(&mut tape);
+            server.import(TENANT, enterprise, &catalog.files()).await;
+            viewed = catalog.viewed_by(group);
+            throughout.retain(|code| viewed.contains(code));
+        }
+        let once: BTreeSet<String> = listed.iter().cloned().collect();
+        assert_eq!(once.len(), listed.len(), "{group}");
+        assert!(throughout.is_subset(&once), "{group}");
+        assert!(!throughout.is_empty(), "{group}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut tape = Entropy::seeded(7, 200_000);
+    let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut tape);
+    let enterprise = pb::Edition::Enterprise;
+    server.import(TENANT, enterprise, &catalog.files()).await;
+    let request = request("every", 100);
+    let mut throughout = catalog.viewed_by("every");
+    let mut listed = Vec::new();
+    let mut token = String::new();
+    for batches in [1, 3, 2] {
+        let stream = lists::as_stream(&request, false, &token);
+        let mut stream = client.stream_allowed(stream).await.unwrap().into_inner();
+        for _ in 0..batches {
+            let message = stream.message().await.unwrap().unwrap();
+            let Some(pb::stream_allowed_response::Event::Batch(batch)) = message.event else {
+                panic!("{message:?}");
+            };
+            listed.extend(batch.resources.into_iter().map(|resource| resource.id));
+            token = batch.resume_token;
+        }
+        drop(stream);
+        catalog.change(&mut tape);
+        server.import(TENANT, enterprise, &catalog.files()).await;
+        let viewed = catalog.viewed_by("every");
+        throughout.retain(|code| viewed.contains(code));
+    }
+    let rest = lists::stream(&mut client, lists::as_stream(&request, false, &token)).await;
+    assert!(rest.status.is_none());
+    let count = u64::try_from(rest.listed.len()).unwrap();
+    assert_eq!(rest.end.unwrap().count, count);
+    listed.extend(codes(rest.listed));
+    let once: BTreeSet<String> = listed.iter().cloned().collect();
+    assert_eq!(once.len(), listed.len());
+    assert!(throughout.is_subset(&once));
+}
