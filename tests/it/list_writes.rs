@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use pim_authz::pb;
 
 use crate::{
-    harness::{MadeCatalog, TestServer, lists, user},
+    harness::{MadeCatalog, TestServer, file, lists, user},
     support::Entropy,
 };
 
@@ -128,4 +128,63 @@ async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
     let once: BTreeSet<String> = listed.iter().cloned().collect();
     assert_eq!(once.len(), listed.len());
     assert!(throughout.is_subset(&once));
+}
+
+#[tokio::test]
+async fn rule_4_3_what_lies_below_a_model_becomes_everyones_with_it() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let row = |name: &str, header: &str, rows: &[&str]| file(name, &[&[header], rows].concat());
+    let set_up = [
+        row("categories.csv", "code;parent", &["shoes;"]),
+        row(
+            "product_category_accesses.csv",
+            "category;view_items;edit_items;own_items",
+            &["shoes;;;"],
+        ),
+        row("users.csv", "username;roles", &["julia;"]),
+        row(
+            "product_models.csv",
+            "code;parent;categories",
+            &["root;;shoes", "sub;root;"],
+        ),
+        row(
+            "products.csv",
+            "sku;parent;categories",
+            &["boot;sub;", "clog;root;", "sock;sub;shoes"],
+        ),
+    ];
+    server
+        .import(TENANT, pb::Edition::Enterprise, &set_up)
+        .await;
+    let models = |rows: &[&str]| vec![row("product_models.csv", "code;parent;categories", rows)];
+    // What is written of the models, and what is everyone's then.
+    let cases = [
+        (models(&["root;;shoes"]), vec![], vec![]),
+        (
+            models(&["root;;"]),
+            vec!["boot", "clog"],
+            vec!["root", "sub"],
+        ),
+        (models(&["sub;root;shoes"]), vec!["clog"], vec!["root"]),
+        (
+            models(&["sub;;"]),
+            vec!["boot", "clog"],
+            vec!["root", "sub"],
+        ),
+        (models(&["root;;shoes"]), vec!["boot"], vec!["sub"]),
+        (models(&["sub;root;"]), vec![], vec![]),
+    ];
+    for (files, products, models) in cases {
+        server.import(TENANT, pb::Edition::Enterprise, &files).await;
+        for (kind, expected) in [("product", products), ("product_model", models)] {
+            let request = pb::ListAllowedRequest {
+                resource_type: kind.into(),
+                ..request("julia", 10)
+            };
+            let mut listed = codes(lists::all_pages(&mut client, &request).await);
+            listed.sort();
+            assert_eq!(listed, expected, "{files:?}");
+        }
+    }
 }
