@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
@@ -23,6 +23,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
         "listing",
         &["domain", "engine", "store", "cache", "telemetry"],
     ),
+    ("generator", &[]),
     ("pb", &[]),
     (
         "rpc",
@@ -43,17 +44,18 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// What wires the rooms and may name each of them.
-const WIRING: [&str; 4] = ["lib", "main", "run", "server"];
+const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some rooms and appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 9] = [
+const OWNED_CRATES: [(&str, &[&str]); 10] = [
+    ("rand", &["generator"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("refinery", &["store"]),
     ("moka", &["cache"]),
     ("csv", &["import"]),
     ("tonic", &["rpc", "server", "cli", "pb"]),
-    ("clap", &["cli", "main", "run"]),
+    ("clap", &["cli", "main", "run", "bin"]),
     ("comfy_table", &["cli"]),
     ("indicatif", &["cli"]),
 ];
