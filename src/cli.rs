@@ -12,9 +12,12 @@
 //!   revision  4
 //! ```
 //!
-//! and ends with status 0. A list asked for with `--all` is printed row by row
-//! as it comes, whatever its length, as JSON one object a line; its end is told
-//! on standard error, and one that breaks off ends with status 2. Exit statuses: 0 allowed or done, 1 denied, 2 error.
+//! and ends with status 0. Exit statuses: 0 allowed or done, 1 denied, 2 error.
+//!
+//! A list asked for with `--all` is printed row by row as it comes, whatever
+//! its length, as JSON one object a line. Its end is told on standard error; a
+//! list that breaks off is tried again where it stopped, and if that fails says
+//! that it is not whole and ends with status 2.
 
 mod access_filter;
 mod arguments;
