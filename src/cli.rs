@@ -13,23 +13,38 @@
 //! ```
 //!
 //! and ends with status 0. Exit statuses: 0 allowed or done, 1 denied, 2 error.
+//!
+//! A list asked for with `--all` is printed row by row as it comes, whatever
+//! its length, as JSON one object a line. Its end is told on standard error; a
+//! list that breaks off is tried again where it stopped, and if that fails says
+//! that it is not whole and ends with status 2.
 
+mod access_filter;
 mod arguments;
 mod connection;
 mod failure;
 mod grpcurl;
 mod import;
 mod json;
+mod list_allowed;
+mod list_subjects;
 mod names;
+mod progress;
 mod question;
 mod report;
+mod resuming;
+mod rows;
+#[cfg(test)]
+mod scripted_server;
 mod tree;
 mod words;
 
 pub use self::{
     arguments::{
-        CacheMode, Cli, ClientCommand, Command, DemoArguments, ImportArguments, MigrateArguments,
-        QuestionArguments, ServeArguments, ServerArguments, completions,
+        AboutArguments, AccessFilterArguments, CacheMode, Cli, ClientCommand, Command,
+        ContextArguments, DemoArguments, DescriptionArguments, FilterArguments, ImportArguments,
+        ListAllowedArguments, ListSubjectsArguments, MigrateArguments, PageArguments,
+        QuestionArguments, ReachArguments, ServeArguments, ServerArguments, completions,
     },
     connection::connect,
     failure::{CliError, FieldProblem, Refusal},
@@ -47,10 +62,12 @@ pub async fn run(command: &ClientCommand) -> Answer {
         ClientCommand::Explain { question, server } => question::explain(question, server).await,
         ClientCommand::ListActions {
             subject,
-            resource,
-            context,
+            about,
             server,
-        } => question::list_actions(subject, resource.as_ref(), context, server).await,
+        } => question::list_actions(subject, about, server).await,
+        ClientCommand::ListAllowed(arguments) => list_allowed::run(arguments).await,
+        ClientCommand::ListSubjects(arguments) => list_subjects::run(arguments).await,
+        ClientCommand::AccessFilter(arguments) => access_filter::run(arguments).await,
         ClientCommand::Import(arguments) => import::run(arguments).await,
     };
     answered.unwrap_or_else(|error| Answer::failed(&error, output))

@@ -1,13 +1,21 @@
+mod listing;
+mod question;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use clap_complete::Shell;
 use secrecy::SecretString;
 
-use super::{
-    names::{Categories, ResourceName, SubjectName},
-    report::Output,
+pub use self::{
+    listing::{
+        AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,
+        PageArguments, ReachArguments,
+    },
+    question::{AboutArguments, ContextArguments, DescriptionArguments, QuestionArguments},
 };
+
+use super::{names::SubjectName, report::Output};
 use crate::domain::Code;
 
 /// Decides who may do what in a product-information-management platform.
@@ -72,15 +80,20 @@ pub enum ClientCommand {
     ListActions {
         /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
         subject: SubjectName,
-        /// What it is about: `product:hat`.
-        resource: Option<ResourceName>,
-        /// What of the resource is meant.
+        /// What it is about.
         #[command(flatten)]
-        context: ContextArguments,
+        about: AboutArguments,
         /// Whom to ask.
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// List the resources of a type that a subject may do an action on.
+    ListAllowed(ListAllowedArguments),
+    /// List who may do an action.
+    ListSubjects(ListSubjectsArguments),
+    /// Say which products a subject may do an action on, as a filter over
+    /// categories for a search of your own.
+    AccessFilter(AccessFilterArguments),
 }
 
 /// How to serve.
@@ -178,45 +191,6 @@ pub struct ServerArguments {
     pub output: Output,
 }
 
-/// One question.
-#[derive(Clone, Debug, Args)]
-pub struct QuestionArguments {
-    /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
-    pub subject: SubjectName,
-    /// A permission such as `product.create`, or a level action such as `view`.
-    pub action: String,
-    /// What it is about: `product:hat`. Without one: the permission alone.
-    pub resource: Option<ResourceName>,
-    /// What of the resource is meant.
-    #[command(flatten)]
-    pub context: ContextArguments,
-}
-
-/// What of a resource is meant, and what is said about it.
-#[derive(Clone, Debug, Default, Args)]
-pub struct ContextArguments {
-    /// The channel that is meant.
-    #[arg(long, env = "PIM_AUTHZ_CHANNEL", value_name = "CODE")]
-    pub channel: Option<String>,
-    /// The locale that is meant.
-    #[arg(long, env = "PIM_AUTHZ_LOCALE", value_name = "CODE")]
-    pub locale: Option<String>,
-    /// The attribute whose value is meant.
-    #[arg(long, env = "PIM_AUTHZ_ATTRIBUTE", value_name = "CODE")]
-    pub attribute: Option<String>,
-    /// The attribute group, in place of the attribute's own or alone.
-    #[arg(long, env = "PIM_AUTHZ_ATTRIBUTE_GROUP", value_name = "CODE")]
-    pub attribute_group: Option<String>,
-    /// The product's categories, in place of the stored ones: `a,b`; empty:
-    /// none.
-    #[arg(long, env = "PIM_AUTHZ_CATEGORIES", value_name = "CODES")]
-    pub categories: Option<Categories>,
-    /// The product's parent, in place of the stored one (empty: none); the
-    /// family or entity of an asset or record.
-    #[arg(long, env = "PIM_AUTHZ_PARENT", value_name = "CODE")]
-    pub parent: Option<String>,
-}
-
 /// What to import, and how.
 #[derive(Clone, Debug, Args)]
 pub struct ImportArguments {
@@ -262,25 +236,13 @@ impl ClientCommand {
     pub fn server(&self) -> &ServerArguments {
         match self {
             Self::Import(arguments) => &arguments.server,
+            Self::ListAllowed(arguments) => &arguments.server,
+            Self::ListSubjects(arguments) => &arguments.server,
+            Self::AccessFilter(arguments) => &arguments.server,
             Self::Check { server, .. }
             | Self::Explain { server, .. }
             | Self::ListActions { server, .. } => server,
         }
-    }
-}
-
-impl ContextArguments {
-    /// Whether anything was said that only a resource can have.
-    pub(super) fn needs_resource(&self) -> Option<&'static str> {
-        let said = [
-            ("--channel", self.channel.is_some()),
-            ("--locale", self.locale.is_some()),
-            ("--attribute", self.attribute.is_some()),
-            ("--attribute-group", self.attribute_group.is_some()),
-            ("--categories", self.categories.is_some()),
-            ("--parent", self.parent.is_some()),
-        ];
-        said.into_iter().find_map(|(name, is)| is.then_some(name))
     }
 }
 

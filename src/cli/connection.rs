@@ -1,8 +1,17 @@
 use std::{error::Error as _, time::Duration};
 
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Request,
+    transport::{Channel, Endpoint},
+};
 
-use super::CliError;
+use super::{CliError, ServerArguments};
+use crate::pb::authorization_service_client::AuthorizationServiceClient;
+
+/// How long an answer, or the next message of a stream, may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest answer: 10,000 resources and every category take a tenth of it.
+const LONGEST_ANSWER: usize = 64 << 20;
 
 /// How long a server may take to take a call.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +44,21 @@ pub async fn connect(server: &str) -> Result<Channel, CliError> {
             url,
             cause: innermost(&error),
         })
+}
+
+/// Connects to the server that was said, to ask it questions.
+pub(super) async fn client(
+    server: &ServerArguments,
+) -> Result<AuthorizationServiceClient<Channel>, CliError> {
+    let client = AuthorizationServiceClient::new(connect(&server.server).await?);
+    Ok(client.max_decoding_message_size(LONGEST_ANSWER))
+}
+
+/// A request that waits no longer than [`PATIENCE`].
+pub(super) fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
 }
 
 /// The last cause of an error: `Connection refused (os error 111)`.

@@ -1,7 +1,9 @@
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use serde::Serialize;
 use tonic_types::StatusExt as _;
+
+use super::report::counted;
 
 /// Why a command ends with status 2.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,31 @@ pub enum CliError {
     /// The server ended an import without a word about it.
     #[error("the server ended the import without a summary; whether it was applied is not known")]
     NoSummary,
+    /// A list broke off after rows of it were printed.
+    #[error("the list is not whole, it broke off after {}: {cause}", counted(*.rows, "row"))]
+    NotWhole {
+        /// How many rows were printed.
+        rows: usize,
+        /// Why it broke off.
+        cause: Box<CliError>,
+    },
+    /// A stream ended without its last word.
+    #[error("the server ended the list without saying that it is whole")]
+    NoEnd,
+    /// A stream lost something on its way.
+    #[error("the server sent {sent} resources, of which {arrived} arrived")]
+    Lost {
+        /// How many the server counted.
+        sent: u64,
+        /// How many there are here.
+        arrived: u64,
+    },
+    /// The server is there and says nothing.
+    #[error("the server has said nothing for {} seconds", .0.as_secs())]
+    Silent(Duration),
+    /// Standard output takes nothing.
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
 }
 
 /// What a server says when it refuses a call or fails.

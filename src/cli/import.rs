@@ -2,7 +2,6 @@
 //! what came of it.
 
 mod feed;
-mod progress;
 mod sources;
 mod summary;
 
@@ -16,7 +15,9 @@ use tonic::{Status, transport::Channel};
 pub use self::sources::SourceFile;
 
 use self::sources::Sources;
-use super::{Answer, CliError, ImportArguments, Refusal, arguments::EditionArgument, connect};
+use super::{
+    Answer, CliError, ImportArguments, Refusal, arguments::EditionArgument, connect, progress,
+};
 use crate::pb::{self, import_catalog_response::Event, import_service_client::ImportServiceClient};
 
 /// The longest message of a server: a summary of a thousand refused rows.
@@ -49,7 +50,7 @@ pub async fn import_files(
 pub(super) async fn run(arguments: &ImportArguments) -> Result<Answer, CliError> {
     let sources = Sources::find(&arguments.dir)?;
     let channel = connect(&arguments.server.server).await?;
-    let bar = progress::bar(sources.bytes);
+    let bar = progress::bytes(sources.bytes);
     let ended = send(channel, header(arguments), sources.files, &bar).await;
     bar.finish_and_clear();
     let mut end = ended?;

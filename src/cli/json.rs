@@ -1,7 +1,11 @@
 //! The answers as programs read them: the contract's fields under the
 //! contract's names and in its order, enums as words, what is not said `null`.
 
+mod listing;
+
 use serde::Serialize;
+
+pub(super) use self::listing::{AccessFilter, Allowed, AllowedId, AllowedPage, SubjectPage};
 
 use super::{CliError, Refusal, words};
 use crate::pb::{self, remedy::Grant};
@@ -51,9 +55,9 @@ struct Reason<'a> {
     permission: &'a str,
 }
 
-/// An item or a subject.
+/// An item or a subject; as a line `user:julia`.
 #[derive(Serialize)]
-struct Named<'a> {
+pub(super) struct Named<'a> {
     r#type: &'a str,
     id: &'a str,
 }
@@ -151,25 +155,39 @@ impl<'a> Actions<'a> {
 }
 
 impl Failed {
-    /// An error of our own has no code.
     pub(super) fn render(error: &CliError) -> Self {
-        let error = match error {
-            CliError::Refused(refusal) => refusal.clone(),
-            CliError::Address(_)
-            | CliError::Scheme(_)
-            | CliError::Unreachable { .. }
-            | CliError::NeedsResource(_)
-            | CliError::Line(_)
-            | CliError::NoFiles(_)
-            | CliError::File { .. }
-            | CliError::NoSummary => Refusal {
-                code: "",
-                reason: String::new(),
-                message: error.to_string(),
-                fields: Vec::new(),
-            },
-        };
-        Self { error }
+        Self {
+            error: refusal(error),
+        }
+    }
+}
+
+/// An error of our own has no code.
+fn refusal(error: &CliError) -> Refusal {
+    match error {
+        CliError::Refused(refusal) => refusal.clone(),
+        // The code of what broke the list off is worth more than none.
+        CliError::NotWhole { cause, .. } => Refusal {
+            message: error.to_string(),
+            ..refusal(cause)
+        },
+        CliError::Address(_)
+        | CliError::Scheme(_)
+        | CliError::Unreachable { .. }
+        | CliError::NeedsResource(_)
+        | CliError::Line(_)
+        | CliError::NoFiles(_)
+        | CliError::File { .. }
+        | CliError::NoSummary
+        | CliError::NoEnd
+        | CliError::Lost { .. }
+        | CliError::Silent(_)
+        | CliError::Output(_) => Refusal {
+            code: "",
+            reason: String::new(),
+            message: error.to_string(),
+            fields: Vec::new(),
+        },
     }
 }
 
@@ -203,7 +221,7 @@ impl<'a> Named<'a> {
         Self { r#type, id }
     }
 
-    fn subject(subject: &'a pb::Subject) -> Self {
+    pub(super) fn subject(subject: &'a pb::Subject) -> Self {
         let pb::Subject { r#type, id } = subject;
         Self { r#type, id }
     }

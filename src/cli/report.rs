@@ -78,6 +78,13 @@ impl Answer {
     }
 }
 
+/// One JSON object on a line of its own.
+pub(super) fn line(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value);
+    // As in `document`.
+    text.map(|text| text + "\n").unwrap_or_default()
+}
+
 /// One JSON document, with its line end.
 pub(super) fn document(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
@@ -88,6 +95,25 @@ pub(super) fn document(value: &impl Serialize) -> String {
 /// Lines of text, each with its line end.
 pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A number of things: `no actions`, `1 action`, `2 actions`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    match count {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
+/// How to see more of a list; nothing after its last page.
+pub(super) fn more_line(next_page_token: &str) -> String {
+    if next_page_token.is_empty() {
+        return String::new();
+    }
+    format!(
+        "there is more: `--page-token {next_page_token}` shows the next page, `--all` everything\n"
+    )
 }
 
 /// Rows of two cells, without lines: a name and what is there.

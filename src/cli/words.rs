@@ -16,6 +16,10 @@ pub(super) fn reason_code(code: pb::ReasonCode) -> Option<String> {
     word(code.as_str_name(), "REASON_CODE_")
 }
 
+pub(super) fn filter_scope(scope: pb::FilterScope) -> Option<String> {
+    word(scope.as_str_name(), "FILTER_SCOPE_")
+}
+
 fn word(name: &str, prefix: &str) -> Option<String> {
     let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
     (word != "unspecified").then_some(word)
@@ -49,6 +53,10 @@ mod tests {
         assert_eq!(
             reason_code(pb::ReasonCode::AttributeGroup).as_deref(),
             Some("attribute_group")
+        );
+        assert_eq!(
+            filter_scope(pb::FilterScope::Everything).as_deref(),
+            Some("everything")
         );
         assert_eq!(level(pb::Level::Unspecified), None);
     }

@@ -63,9 +63,78 @@ fn present_and_empty_is_not_absent() {
         let Ok(Command::Client(ClientCommand::Check { question, .. })) = parse(line.trim()) else {
             panic!("{line}");
         };
-        let found = question.context.categories.map(|found| found.0.join(" "));
+        let found = question
+            .about
+            .description
+            .categories
+            .map(|found| found.0.join(" "));
         assert_eq!(found.as_deref(), categories, "{line}");
-        assert_eq!(question.context.parent.as_deref(), parent, "{line}");
+        assert_eq!(
+            question.about.description.parent.as_deref(),
+            parent,
+            "{line}"
+        );
+    }
+}
+
+fn client(line: &str) -> ClientCommand {
+    let Ok(Command::Client(command)) = parse(line) else {
+        panic!("{line}");
+    };
+    command
+}
+
+#[test]
+fn a_list_of_resources_can_be_narrowed() {
+    let line = "pim-authz list-allowed user:julia edit product --channel print --tree master \
+                --category audio --id hat --id cap --page-size 20 --page-token t";
+    let ClientCommand::ListAllowed(arguments) = client(line) else {
+        panic!("{line}");
+    };
+    let filter = arguments.filter.render().unwrap();
+    assert_eq!((&*filter.tree, &*filter.category), ("master", "audio"));
+    assert_eq!(filter.ids, ["hat", "cap"]);
+    assert_eq!(arguments.reach.resource_type, "product");
+    assert_eq!(arguments.reach.context.render().unwrap().channel, "print");
+    let PageArguments {
+        page_size,
+        page_token,
+        all,
+    } = arguments.page;
+    assert_eq!((page_size, page_token.as_deref()), (Some(20), Some("t")));
+    assert!(!all && !arguments.ids_only);
+}
+
+#[test]
+fn a_list_of_which_nothing_is_said_has_no_filter() {
+    let line = "pim-authz list-allowed user:julia view category --all --ids-only";
+    let ClientCommand::ListAllowed(arguments) = client(line) else {
+        panic!("{line}");
+    };
+    assert_eq!(arguments.filter.render(), None);
+    assert_eq!(arguments.reach.context.render(), None);
+    assert!(arguments.page.all && arguments.ids_only);
+}
+
+#[test]
+fn subjects_are_listed_with_or_without_a_resource() {
+    // The rest of the line, the resource, the type.
+    let cases = [
+        ("app.manage", false, None),
+        (
+            "edit product:hat --type app --categories a,b",
+            true,
+            Some("app"),
+        ),
+        ("view product: --parent m --locale en_US", true, None),
+    ];
+    for (rest, has_resource, subject_type) in cases {
+        let line = format!("pim-authz list-subjects {rest}");
+        let ClientCommand::ListSubjects(arguments) = client(&line) else {
+            panic!("{line}");
+        };
+        assert_eq!(arguments.about.resource.is_some(), has_resource, "{line}");
+        assert_eq!(arguments.subject_type.as_deref(), subject_type, "{line}");
     }
 }
 
@@ -76,6 +145,14 @@ fn a_mistake_ends_with_status_2() {
         "pim-authz check user:julia",
         "pim-authz check julia view",
         "pim-authz serve --cache maybe",
+        "pim-authz list-allowed user:julia view",
+        "pim-authz list-allowed user:julia view product --all --page-token t",
+        "pim-authz list-allowed user:julia view product --ids-only",
+        "pim-authz list-allowed user:julia view product --page-size 0",
+        "pim-authz list-allowed user:julia view product --categories a",
+        "pim-authz list-subjects",
+        "pim-authz list-subjects view product:hat --all --page-token t",
+        "pim-authz access-filter user:julia view",
         "pim-authz import",
         "pim-authz import d --edition free",
         "pim-authz migrate --nothing",
@@ -89,6 +166,13 @@ fn a_mistake_ends_with_status_2() {
 fn every_shell_gets_a_script_that_knows_the_commands() {
     for shell in Shell::value_variants() {
         let script = String::from_utf8(completions(*shell)).unwrap();
-        assert!(script.contains("list-actions"), "{shell}");
+        for command in [
+            "list-actions",
+            "list-allowed",
+            "list-subjects",
+            "access-filter",
+        ] {
+            assert!(script.contains(command), "{command} in {shell}");
+        }
     }
 }

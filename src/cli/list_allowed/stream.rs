@@ -1,0 +1,97 @@
+use tokio::time::timeout;
+use tonic::transport::Channel;
+
+use crate::{
+    cli::{
+        CliError,
+        connection::PATIENCE,
+        json,
+        resuming::{Interruption, Tries},
+        rows::Rows,
+    },
+    pb::{
+        self, authorization_service_client::AuthorizationServiceClient,
+        stream_allowed_response::Event,
+    },
+};
+
+/// Prints a list to its end, over as many streams as it takes, and gives the
+/// revision that it ended at.
+///
+/// # Errors
+///
+/// [`CliError`] when the list is not whole.
+pub(super) async fn follow(
+    mut client: AuthorizationServiceClient<Channel>,
+    mut request: pb::StreamAllowedRequest,
+    mut tries: Tries,
+    rows: &mut Rows<'_>,
+) -> Result<u64, CliError> {
+    loop {
+        let count = rows.count();
+        let interruption = match stream(&mut client, &mut request, rows).await {
+            Ok(revision) => return Ok(revision),
+            Err(interruption) => interruption,
+        };
+        if rows.count() > count {
+            tries.refill();
+        }
+        // Without a token the list would begin again, and show rows twice.
+        if rows.count() > 0 && request.resume_token.is_empty() {
+            return Err(interruption.error());
+        }
+        tries.wait(interruption).await?;
+    }
+}
+
+/// Prints what one stream brings, and lets the request go on after it.
+async fn stream(
+    client: &mut AuthorizationServiceClient<Channel>,
+    request: &mut pb::StreamAllowedRequest,
+    rows: &mut Rows<'_>,
+) -> Result<u64, Interruption> {
+    let before = rows.count();
+    let answered = in_time(client.stream_allowed(request.clone())).await?;
+    let mut events = answered.into_inner();
+    let mut end = None;
+    while let Some(response) = in_time(events.message()).await? {
+        match response.event {
+            Some(Event::Batch(batch)) => {
+                let token = print(batch, rows).map_err(Interruption::Final)?;
+                request.resume_token = token;
+            }
+            Some(Event::End(told)) => end = Some(told),
+            None => {}
+        }
+    }
+    let Some(pb::StreamEnd { revision, count }) = end else {
+        return Err(Interruption::passing(CliError::NoEnd));
+    };
+    let arrived = (rows.count() - before) as u64;
+    if arrived != count {
+        let sent = count;
+        return Err(Interruption::Final(CliError::Lost { sent, arrived }));
+    }
+    Ok(revision)
+}
+
+/// Prints a batch, and gives the token to go on after it.
+fn print(batch: pb::AllowedBatch, rows: &mut Rows<'_>) -> Result<String, CliError> {
+    let pb::AllowedBatch {
+        resources,
+        ids,
+        resume_token,
+    } = batch;
+    rows.print(resources.iter().map(json::Allowed::render))?;
+    rows.print(ids.iter().map(|id| json::AllowedId::render(id)))?;
+    Ok(resume_token)
+}
+
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, tonic::Status>>,
+) -> Result<T, Interruption> {
+    match timeout(PATIENCE, answer).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(Interruption::passing(CliError::Silent(PATIENCE))),
+    }
+}

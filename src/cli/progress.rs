@@ -1,0 +1,38 @@
+use std::{io::IsTerminal as _, time::Duration};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::pb;
+
+/// A bar on standard error for bytes that are sent; nothing at all where that
+/// is no terminal.
+pub(super) fn bytes(bytes: u64) -> ProgressBar {
+    let style = "{spinner} {wide_bar} {bytes}/{total_bytes} {msg}";
+    shown(ProgressBar::new(bytes), style)
+}
+
+/// A line on standard error for rows that arrive; nothing where the rows
+/// themselves go to a terminal, and say as much.
+pub(super) fn rows() -> ProgressBar {
+    if std::io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    shown(ProgressBar::new_spinner(), "{spinner} {pos} ({per_sec})")
+}
+
+fn shown(bar: ProgressBar, style: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Shows how far the server is with an import.
+pub(super) fn tell(bar: &ProgressBar, progress: &pb::ImportProgress) {
+    let pb::ImportProgress { file, rows } = progress;
+    bar.set_message(format!("{file}, {rows} rows"));
+}
