@@ -127,6 +127,7 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
         let output = demo.ask(line);
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
+    the_lists_agree(&demo);
     let first = demo.stop();
 
     let again = Demo::start(folder.path());
@@ -138,6 +139,63 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
     };
     assert_eq!((loaded(&first), loaded(&again.printed)), (0, 2));
     assert_eq!(answers(&again.stop()), answers(&first));
+}
+
+/// The commands that list: a page, all pages and a stream say the same, and
+/// agree with what a check says.
+fn the_lists_agree(demo: &Demo) {
+    let said = |line: &str| {
+        let output = demo.ask(line);
+        assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
+        let lines = |bytes| String::from_utf8(bytes).unwrap();
+        (lines(output.stdout), lines(output.stderr))
+    };
+    let list = "list-allowed user:julia edit product";
+    let (table, _) = said(list);
+    assert!(table.contains("SS-SP32FWB"), "{table}");
+    let (all, closing) = said(&format!("{list} --all --ids-only"));
+    let all: Vec<&str> = all.lines().collect();
+    assert!(closing.contains(&all.len().to_string()), "{closing}");
+    let mut pages = Vec::new();
+    let mut token = String::new();
+    loop {
+        let (page, _) = said(&format!("{list} --page-size 7 --output json{token}"));
+        let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+        let resources = page.get("resources").unwrap().as_array().unwrap().iter();
+        let ids = resources.map(|resource| resource.get("id").unwrap().as_str().unwrap());
+        pages.extend(ids.map(str::to_owned));
+        match page.get("next_page_token").and_then(|token| token.as_str()) {
+            Some(next) if !next.is_empty() => token = format!(" --page-token {next}"),
+            _ => break,
+        }
+    }
+    assert_eq!(pages, all);
+    let (elises, _) = said("list-allowed user:elise view product --all --ids-only");
+    assert!(elises.lines().all(|code| code != "SS-SP32FWB"), "{elises}");
+    let (nothing, _) = said("list-allowed user:julia view product --id nowhere");
+    assert!(nothing.contains("no resources"), "{nothing}");
+    let (subjects, _) = said("list-subjects edit product:SS-SP32FWB --all");
+    assert!(
+        subjects.lines().any(|line| line == "user:julia"),
+        "{subjects}"
+    );
+    assert!(
+        subjects.lines().all(|line| line != "user:elise"),
+        "{subjects}"
+    );
+    let (filter, _) = said("access-filter user:julia edit product --output json");
+    let filter: serde_json::Value = serde_json::from_str(&filter).unwrap();
+    assert!(filter.get("scope").unwrap().is_string(), "{filter}");
+    for line in [
+        "access-filter user:julia edit channel",
+        "list-allowed user:julia fly product",
+        "list-allowed user:julia edit product --page-token forged",
+        "list-allowed user:julia edit product --all --tenant nowhere",
+        "list-subjects fly product:SS-SP32FWB",
+    ] {
+        let output = demo.ask(line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 -- nominate_products
--- Each stage stops at the limit: whoever asks then looks at all products instead.
+-- Each stage stops at the limit, and then there is no row: whoever asks looks at all products instead.
 WITH
 granted AS MATERIALIZED (
     SELECT held.item_id
@@ -35,12 +35,15 @@ everyones AS MATERIALIZED (
      WHERE tenant_id = $1 AND model = $2 AND uncategorised AND $7
      ORDER BY id
      LIMIT $6)
-SELECT ARRAY(SELECT id FROM entered)
- UNION ALL
-SELECT ARRAY(SELECT id FROM below)
- UNION ALL
-SELECT ARRAY(SELECT id FROM lowest)
- UNION ALL
-SELECT ARRAY(SELECT id FROM everyones)
- UNION ALL
-SELECT ARRAY(SELECT item_id FROM granted WHERE (SELECT count(*) FROM granted) >= $6)
+SELECT ARRAY(SELECT id FROM entered
+              UNION
+             SELECT id FROM below
+              UNION
+             SELECT id FROM lowest
+              UNION
+             SELECT id FROM everyones) AS ids
+ WHERE (SELECT count(*) FROM granted) < $6
+   AND (SELECT count(*) FROM entered) < $6
+   AND (SELECT count(*) FROM below) < $6
+   AND (SELECT count(*) FROM lowest) < $6
+   AND (SELECT count(*) FROM everyones) < $6

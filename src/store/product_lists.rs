@@ -104,8 +104,8 @@ impl Snapshot<'_> {
     }
 
     /// Finds the numbers of all products and models that a nomination names,
-    /// and of others, in any order; `None` when about `limit` are passed, since
-    /// then to look at all is cheaper.
+    /// and of others, in any order; `None` when there are about `limit` or more,
+    /// since then to look at all is cheaper.
     ///
     /// # Errors
     ///
@@ -144,15 +144,7 @@ impl Snapshot<'_> {
                 ],
             )
             .await?;
-        let mut nominated = Vec::new();
-        for row in &rows {
-            let stage: Vec<i32> = row.get(0);
-            if stage.len() >= limit {
-                return Ok(None);
-            }
-            nominated.extend(stage);
-        }
-        Ok(Some(nominated))
+        Ok(rows.first().map(|row| row.get("ids")))
     }
 
     /// Reads the highest level that one of some groups holds on each of some

@@ -188,3 +188,30 @@ async fn rule_4_3_what_lies_below_a_model_becomes_everyones_with_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
+    const BEFORE: &str = "SET search_path = pim_authz;
+        ALTER TABLE product DROP COLUMN uncategorised;
+        DROP INDEX product_in_order;
+        DROP TABLE secret_key;
+        DELETE FROM refinery_schema_history WHERE version = 2";
+    let mut server = TestServer::start().await;
+    let mut tape = Entropy::seeded(8, 100_000);
+    let catalog = MadeCatalog::make(1_500, &GROUPS, &mut tape);
+    server
+        .import(TENANT, pb::Edition::Enterprise, &catalog.files())
+        .await;
+    server.begin_stop();
+    let database = server.ended_with_its_database().await;
+    database.execute(BEFORE).await;
+    let report = pim_authz::store::migrate(database.url()).await.unwrap();
+    assert_eq!(report.applied, ["V2__listing"]);
+    let server = TestServer::start_on(database).await;
+    let mut client = server.client().await;
+    for (group, _) in GROUPS {
+        let listed = codes(lists::all_pages(&mut client, &request(group, 500)).await);
+        let listed: BTreeSet<String> = listed.into_iter().collect();
+        assert_eq!(listed, catalog.viewed_by(group), "{group}");
+    }
+}

@@ -13,6 +13,7 @@
 
 mod answers;
 mod differential;
+mod generated;
 mod harness;
 mod icecat;
 mod import_door;
@@ -20,6 +21,7 @@ mod imported_rules;
 mod imports;
 mod killed;
 mod limits;
+mod list_refusals;
 mod list_writes;
 mod listings;
 mod page_tokens;
