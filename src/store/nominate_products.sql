@@ -32,7 +32,7 @@ lowest AS MATERIALIZED (
 everyones AS MATERIALIZED (
     SELECT id
       FROM product
-     WHERE tenant_id = $1 AND model = $2 AND uncategorised AND $7
+     WHERE tenant_id = $1 AND model = $2 AND uncategorised IS NOT FALSE AND $7
      ORDER BY id
      LIMIT $6)
 SELECT ARRAY(SELECT id FROM entered

@@ -248,8 +248,8 @@ impl Transaction<'_> {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn apply_products(&self, tenant: TenantId) -> Result<(), StoreError> {
         const CREATE: &str = "-- create_products
-            INSERT INTO product (tenant_id, id, parent_id, model, code, key)
-            SELECT $1, id, new_parent, model, code, key
+            INSERT INTO product (tenant_id, id, parent_id, model, code, key, uncategorised)
+            SELECT $1, id, new_parent, model, code, key, false
               FROM changed_product
              WHERE is_new";
         const MOVE: &str = "-- move_products

@@ -23,4 +23,4 @@ fresh AS (
 UPDATE product
    SET uncategorised = fresh.uncategorised
   FROM fresh
- WHERE product.tenant_id = $1 AND product.id = fresh.id AND product.uncategorised <> fresh.uncategorised
+ WHERE product.tenant_id = $1 AND product.id = fresh.id AND product.uncategorised IS DISTINCT FROM fresh.uncategorised
