@@ -46,17 +46,23 @@ impl<'a> Rows<'a> {
         &mut self,
         rows: impl Iterator<Item = R>,
     ) -> Result<(), CliError> {
+        let mut text = String::new();
+        let mut count = 0;
         for row in rows {
-            let text = match self.output {
-                Output::Table => format!("{row}\n"),
-                Output::Json => line(&row),
-            };
-            let written = self.out.write_all(text.as_bytes());
-            written.map_err(CliError::Output)?;
-            self.count += 1;
+            match self.output {
+                Output::Table => text.push_str(&format!("{row}\n")),
+                Output::Json => text.push_str(&line(&row)),
+            }
+            count += 1;
         }
+        // At once: standard output writes each line by itself.
+        let written = self.out.write_all(text.as_bytes());
+        written
+            .and_then(|()| self.out.flush())
+            .map_err(CliError::Output)?;
+        self.count += count;
         self.bar.set_position(self.count as u64);
-        self.out.flush().map_err(CliError::Output)
+        Ok(())
     }
 
     /// What is left to say once the list has ended at a revision, or broke off.

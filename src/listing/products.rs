@@ -13,7 +13,7 @@ use super::{Page, Place, ResourcePage};
 
 /// The fewest and the most products that one statement looks at.
 const FEWEST_AT_ONCE: usize = 64;
-const MOST_AT_ONCE: usize = 8_192;
+const MOST_AT_ONCE: usize = 2_048;
 
 /// The products or models that a subject may do an action on.
 #[derive(Debug)]

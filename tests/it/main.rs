@@ -21,6 +21,7 @@ mod imported_rules;
 mod imports;
 mod killed;
 mod limits;
+mod list_plans;
 mod list_refusals;
 mod list_writes;
 mod listings;
