@@ -5,6 +5,7 @@ pub mod cli;
 pub mod domain;
 pub mod embedded;
 pub mod engine;
+pub mod generator;
 pub mod import;
 pub mod pb;
 pub mod rpc;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
@@ -34,21 +34,24 @@ const ARROWS: [(&str, &[&str]); 12] = [
         ],
     ),
     ("cli", &["domain", "pb"]),
+    ("generator", &["domain"]),
     ("http", &["domain", "rpc", "pb", "telemetry"]),
 ];
 
 /// What wires the rooms and may name each of them.
-const WIRING: [&str; 4] = ["lib", "main", "run", "server"];
+const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some rooms and appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 9] = [
+const OWNED_CRATES: [(&str, &[&str]); 11] = [
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("refinery", &["store"]),
     ("moka", &["cache"]),
     ("csv", &["import"]),
     ("tonic", &["rpc", "server", "cli", "pb"]),
-    ("clap", &["cli", "main", "run"]),
+    ("clap", &["cli", "main", "run", "generator", "bin"]),
+    ("rand", &["generator"]),
+    ("libm", &["generator"]),
     ("comfy_table", &["cli"]),
     ("indicatif", &["cli"]),
 ];

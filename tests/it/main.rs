@@ -13,6 +13,7 @@
 
 mod answers;
 mod differential;
+mod generated;
 mod harness;
 mod icecat;
 mod import_door;
