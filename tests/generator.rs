@@ -110,7 +110,7 @@ fn the_readers_reach_about_the_share_that_they_are_named_for() {
         (500, 1.1),
         (2_000, 1.1),
         (2_000, 0.0),
-        (100, 0.5),
+        (15_000, 1.1),
     ];
     for (categories, zipf) in sizes {
         let size = WorldSize {

@@ -43,10 +43,9 @@ impl<'a> Catalog<'a> {
             })
         })?;
         let mut own = Vec::new();
-        let mut chance = draws(seed, Stream::Models);
         folder.write("product_models.csv", "code;parent;categories", |table| {
             (1..=self.size.models()).try_for_each(|number| {
-                let parent = self.draw_model(number, &mut chance, &mut own);
+                let parent = self.draw_model(number, &mut own);
                 let categories = List(own.iter().map(|number| category(*number)));
                 table.row(&[&model(number), &Maybe(parent.map(model)), &categories])
             })
@@ -62,14 +61,19 @@ impl<'a> Catalog<'a> {
         })
     }
 
-    /// Draws a product as [`Catalog::write`] does, with all its effective
-    /// categories (rules 4.2); one may be there twice.
-    pub(super) fn draw_effective(&self, chance: &mut Draws, effective: &mut Vec<u32>) {
-        let mut parent = self.draw_product(chance, effective);
-        let mut own = Vec::new();
-        while let Some(number) = parent {
-            parent = self.draw_model(number, chance, &mut own);
-            effective.append(&mut own);
+    /// Calls `each` with the number and the effective categories (rules 4.2) of
+    /// each of the first products, the same that [`Catalog::write`] draws; a
+    /// category may be there twice.
+    pub(super) fn each_effective(&self, first: u32, mut each: impl FnMut(u32, &[u32])) {
+        let mut chance = draws(self.size.seed, Stream::Products);
+        let (mut effective, mut own) = (Vec::new(), Vec::new());
+        for number in (1..=first).take_while(|number| u64::from(*number) <= self.size.products) {
+            let mut parent = self.draw_product(&mut chance, &mut effective);
+            while let Some(number) = parent {
+                parent = self.draw_model(number, &mut own);
+                effective.append(&mut own);
+            }
+            each(number, &effective);
         }
     }
 
@@ -80,11 +84,14 @@ impl<'a> Catalog<'a> {
 
     /// Draws the categories of a model and its parent. A root has at least one
     /// category, so that none of its variants is everyone's (rules 4.3).
-    fn draw_model(&self, number: u64, chance: &mut Draws, own: &mut Vec<u32>) -> Option<u64> {
+    fn draw_model(&self, number: u64, own: &mut Vec<u32>) -> Option<u64> {
+        // A stream of its own, so that its variants can draw it again.
+        let mut chance = draws(self.size.seed, Stream::Models);
+        chance.set_stream(number);
         let is_root = !number.is_multiple_of(MODELS_OF_A_FAMILY);
         let least = usize::from(is_root);
         let count = chance.random_range(least..=least + 1);
-        self.popularity.draw(count, chance, own);
+        self.popularity.draw(count, &mut chance, own);
         if is_root {
             return None;
         }

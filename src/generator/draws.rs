@@ -12,17 +12,19 @@ pub(super) enum Stream {
     Directory,
     Models,
     Products,
-    Sample,
     Readers,
     CategoryRights,
     OtherRights,
 }
 
-/// Begins a stream.
+/// Begins a stream, which `set_stream` divides further.
 pub(super) fn draws(seed: u64, stream: Stream) -> Draws {
-    let mut draws = Draws::seed_from_u64(seed);
-    draws.set_stream(stream as u64);
-    draws
+    let words = [seed.to_le_bytes(), (stream as u64).to_le_bytes()];
+    let mut key = [0; 32];
+    for (byte, given) in key.iter_mut().zip(words.into_iter().flatten()) {
+        *byte = given;
+    }
+    Draws::from_seed(key)
 }
 
 /// Draws `count` different numbers from 1 to `most`, or all if there are fewer,

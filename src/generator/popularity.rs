@@ -45,7 +45,7 @@ impl Popularity {
 
     /// How many of the first ranks have at least `share` of `whole` of all the
     /// weight each.
-    pub(super) fn heavier_than(&self, share: u64, whole: u64) -> usize {
+    pub(super) fn heavier_than(&self, share: usize, whole: usize) -> usize {
         let mut before = 0;
         let weights = self.sums.iter().map(|sum| {
             let weight = sum - before;
@@ -53,10 +53,9 @@ impl Popularity {
             weight
         });
         let total = u128::from(self.total());
+        let [share, whole] = [share, whole].map(|n| n as u128);
         weights
-            .take_while(|weight| {
-                u128::from(*weight) * u128::from(whole) >= total * u128::from(share)
-            })
+            .take_while(|weight| u128::from(*weight) * whole >= total * share)
             .count()
     }
 

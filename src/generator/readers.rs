@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use rand::seq::SliceRandom as _;
 
 use super::{
@@ -17,8 +19,42 @@ pub(super) enum Reader {
 #[derive(Debug)]
 pub(super) struct Readers(Vec<(Reader, Vec<u32>)>);
 
-/// So many products tell how far a set of categories reaches.
-const SAMPLE: u64 = 200_000;
+/// The first products: they tell how far a set of categories reaches, which a
+/// formula could only if it knew how variants and models are drawn.
+#[derive(Debug)]
+struct Sample {
+    /// How many of them have categories.
+    categorised: usize,
+    /// Each category with each product that it reaches, in order.
+    reached: Vec<(u32, u32)>,
+}
+
+/// How many products the sample holds at most.
+const SAMPLE: u32 = 200_000;
+
+impl Sample {
+    fn of(catalog: &Catalog<'_>) -> Self {
+        let mut categorised = 0;
+        let mut reached = Vec::new();
+        catalog.each_effective(SAMPLE, |product, categories| {
+            categorised += usize::from(!categories.is_empty());
+            reached.extend(categories.iter().map(|category| (*category, product)));
+        });
+        reached.sort_unstable();
+        reached.dedup();
+        Self {
+            categorised,
+            reached,
+        }
+    }
+
+    fn products_of(&self, category: u32) -> impl Iterator<Item = u32> {
+        let before = self.reached.partition_point(|(other, _)| *other < category);
+        let from = self.reached.iter().skip(before);
+        from.take_while(move |(other, _)| *other == category)
+            .map(|(_, product)| *product)
+    }
+}
 
 impl Reader {
     pub(super) const ALL: [Self; 3] = [Self::Few, Self::Some, Self::Every];
@@ -42,7 +78,7 @@ impl Reader {
     }
 
     /// How many of 1,000 products it is to reach.
-    fn per_mille(self) -> u64 {
+    fn per_mille(self) -> usize {
         match self {
             Self::Few => 1,
             Self::Some => 100,
@@ -54,13 +90,12 @@ impl Reader {
 impl Readers {
     /// Chooses the categories of each reader.
     pub(super) fn choose(catalog: &Catalog<'_>, seed: u64) -> Self {
+        let sample = Sample::of(catalog);
         let mut order = draws(seed, Stream::Readers);
         let chosen = Reader::ALL.map(|reader| {
             let mut categories = candidates(catalog, reader, &mut order);
             if reader != Reader::Every {
-                // The same sample for each: no more chance than needed.
-                let sample = draws(seed, Stream::Sample);
-                categories.truncate(how_many(catalog, &categories, reader, sample));
+                categories = within_share(&sample, &categories, reader);
             }
             (reader, categories)
         });
@@ -74,9 +109,9 @@ impl Readers {
     }
 }
 
-/// All categories in the order in which a reader gets them: by chance, but
-/// those that alone would reach more than a thirtieth of its share last, the
-/// most popular at the end.
+/// All categories in the order in which a reader is offered them: by chance,
+/// but those that alone would fill more than about a tenth of its share last
+/// (a product is in about three), the most popular at the end.
 fn candidates(catalog: &Catalog<'_>, reader: Reader, order: &mut Draws) -> Vec<u32> {
     let popularity = catalog.popularity();
     let heavy = popularity.heavier_than(reader.per_mille(), 30_000);
@@ -87,45 +122,26 @@ fn candidates(catalog: &Catalog<'_>, reader: Reader, order: &mut Draws) -> Vec<u
     candidates
 }
 
-/// How many of the candidates reach about the share of a reader; at least one.
-///
-/// Products are drawn, and each tells from which candidate on it is reached:
-/// a formula would have to know how variants and their models are drawn.
-fn how_many(catalog: &Catalog<'_>, candidates: &[u32], reader: Reader, mut sample: Draws) -> usize {
-    let mut place_of = vec![0; candidates.len() + 1];
-    for (place, category) in candidates.iter().enumerate() {
-        if let Some(found) = usize::try_from(*category)
-            .ok()
-            .and_then(|c| place_of.get_mut(c))
-        {
-            *found = place;
+/// Takes of the candidates, in their order, those with which a reader stays
+/// within its share, until it nearly has it; at least one.
+fn within_share(sample: &Sample, candidates: &[u32], reader: Reader) -> Vec<u32> {
+    let target = (sample.categorised * reader.per_mille()).div_ceil(1_000);
+    let mut reached: HashSet<u32> = HashSet::new();
+    let mut taken = Vec::new();
+    for category in candidates {
+        if reached.len() * 50 >= target * 49 {
+            break;
+        }
+        let products = sample.products_of(*category);
+        let more = products.filter(|product| !reached.contains(product));
+        let more: Vec<u32> = more.collect();
+        if reached.len() + more.len() <= target {
+            reached.extend(more);
+            taken.push(*category);
         }
     }
-    let mut reached_at = vec![0_u64; candidates.len()];
-    let mut effective = Vec::new();
-    let mut categorised = 0;
-    for _ in 0..SAMPLE {
-        catalog.draw_effective(&mut sample, &mut effective);
-        let places = effective
-            .iter()
-            .filter_map(|c| place_of.get(usize::try_from(*c).ok()?));
-        if let Some(first) = places.min()
-            && let Some(reached) = reached_at.get_mut(*first)
-        {
-            *reached += 1;
-            categorised += 1;
-        }
+    if taken.is_empty() {
+        taken.extend(candidates.first());
     }
-    nearest(&reached_at, categorised * reader.per_mille() / 1_000)
-}
-
-/// The number of counts, from 1, whose sum is nearest to `target`.
-fn nearest(counts: &[u64], target: u64) -> usize {
-    let sums = counts.iter().scan(0_u64, |sum, count| {
-        *sum += count;
-        Some(*sum)
-    });
-    let numbered = (1..).zip(sums);
-    let found = numbered.min_by_key(|(_, sum)| sum.abs_diff(target));
-    found.map_or(1, |(number, _)| number)
+    taken
 }
