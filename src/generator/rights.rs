@@ -25,6 +25,8 @@ struct Axis {
     header: &'static str,
     kind: &'static str,
     count: u32,
+    /// Each item whose number is a multiple of it is hidden from `All`; 0: none.
+    hidden: u32,
 }
 
 /// Writes what each group may do with what.
@@ -48,36 +50,38 @@ fn axes(size: &WorldSize) -> [Axis; 5] {
             header: "channel;view_products;edit_products",
             kind: "channel",
             count: size.channels,
+            hidden: 0,
         },
         Axis {
             file: "locale_accesses.csv",
             header: "locale;view_products;edit_products",
             kind: "locale",
             count: size.locales,
+            hidden: 0,
         },
         Axis {
             file: "attribute_group_accesses.csv",
             header: "attribute_group;view_attributes;edit_attributes",
-            kind: HIDING,
+            kind: "attribute_group",
             count: size.attribute_groups,
+            hidden: 5,
         },
         Axis {
             file: "asset_family_accesses.csv",
             header: "asset_family;view;edit",
             kind: "asset_family",
             count: size.asset_families,
+            hidden: 0,
         },
         Axis {
             file: "reference_entity_accesses.csv",
             header: "reference_entity;view;edit",
             kind: "reference_entity",
             count: size.reference_entities,
+            hidden: 0,
         },
     ]
 }
-
-/// The kind whose every fifth item is hidden from `All`.
-const HIDING: &str = "attribute_group";
 
 fn write_categories(
     folder: &mut Folder,
@@ -144,7 +148,7 @@ fn write_axis(
 ) -> Result<(), GeneratorError> {
     folder.write(axis.file, axis.header, |table| {
         (1..=axis.count).try_for_each(|number| {
-            let hidden = axis.kind == HIDING && number.is_multiple_of(5);
+            let hidden = number.is_multiple_of(axis.hidden);
             let all = (!hidden).then_some(Group::All);
             let editing = editors(size, chance);
             let editing = editing.iter().copied();
