@@ -50,7 +50,7 @@ impl<'a> Rows<'a> {
         let mut count = 0;
         for row in rows {
             match self.output {
-                Output::Table => text.push_str(&format!("{row}\n")),
+                Output::Table => text.extend([row.to_string().as_str(), "\n"]),
                 Output::Json => text.push_str(&line(&row)),
             }
             count += 1;

@@ -23,7 +23,6 @@ const ARROWS: [(&str, &[&str]); 14] = [
         "listing",
         &["domain", "engine", "store", "cache", "telemetry"],
     ),
-    ("generator", &[]),
     ("pb", &[]),
     (
         "rpc",
@@ -40,6 +39,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("cli", &["domain", "pb"]),
+    ("generator", &["domain"]),
     ("http", &["domain", "rpc", "pb", "telemetry"]),
 ];
 
@@ -47,15 +47,16 @@ const ARROWS: [(&str, &[&str]); 14] = [
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some rooms and appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 10] = [
-    ("rand", &["generator"]),
+const OWNED_CRATES: [(&str, &[&str]); 11] = [
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("refinery", &["store"]),
     ("moka", &["cache"]),
     ("csv", &["import"]),
     ("tonic", &["rpc", "server", "cli", "pb"]),
-    ("clap", &["cli", "main", "run", "bin"]),
+    ("clap", &["cli", "main", "run", "generator", "bin"]),
+    ("rand", &["generator"]),
+    ("libm", &["generator"]),
     ("comfy_table", &["cli"]),
     ("indicatif", &["cli"]),
 ];

@@ -1,0 +1,138 @@
+use std::{
+    fmt::{self, Display},
+    fs::{self, File},
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::GeneratorError;
+
+/// The directory that is filled.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    files: Vec<WrittenFile>,
+}
+
+/// One file while it is written.
+#[derive(Debug)]
+pub(super) struct Table {
+    out: BufWriter<File>,
+    rows: u64,
+}
+
+/// What was written. Displays as the line that tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The seed it was drawn with.
+    pub seed: u64,
+    /// The files, in the order in which they were written.
+    pub files: Vec<WrittenFile>,
+}
+
+/// One file that was written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WrittenFile {
+    /// Its name in the directory.
+    pub name: &'static str,
+    /// How many rows it holds, its header aside.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Folder {
+    pub(super) fn create(path: &Path) -> Result<Self, GeneratorError> {
+        let unwritable = |source| GeneratorError::Unwritable {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(path).map_err(unwritable)?;
+        if fs::read_dir(path).map_err(unwritable)?.next().is_some() {
+            return Err(GeneratorError::NotEmpty(path.to_owned()));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            files: Vec::new(),
+        })
+    }
+
+    /// Writes one file: its header, then what `fill` writes.
+    pub(super) fn write(
+        &mut self,
+        name: &'static str,
+        header: &str,
+        fill: impl FnOnce(&mut Table) -> io::Result<()>,
+    ) -> Result<(), GeneratorError> {
+        let path = self.path.join(name);
+        match write_table(&path, header, fill) {
+            Ok((rows, bytes)) => {
+                self.files.push(WrittenFile { name, rows, bytes });
+                Ok(())
+            }
+            Err(source) => Err(GeneratorError::Unwritable { path, source }),
+        }
+    }
+
+    pub(super) fn written(self, seed: u64) -> Written {
+        let files = self.files;
+        Written { seed, files }
+    }
+}
+
+fn write_table(
+    path: &Path,
+    header: &str,
+    fill: impl FnOnce(&mut Table) -> io::Result<()>,
+) -> io::Result<(u64, u64)> {
+    let mut table = Table {
+        out: BufWriter::new(File::create_new(path)?),
+        rows: 0,
+    };
+    writeln!(table.out, "{header}")?;
+    fill(&mut table)?;
+    table.out.flush()?;
+    Ok((table.rows, table.out.get_ref().metadata()?.len()))
+}
+
+impl Table {
+    /// Writes a row. No made name needs quotes.
+    pub(super) fn row(&mut self, cells: &[&dyn Display]) -> io::Result<()> {
+        for (place, cell) in cells.iter().enumerate() {
+            if place > 0 {
+                self.out.write_all(b";")?;
+            }
+            write!(self.out, "{cell}")?;
+        }
+        self.rows += 1;
+        self.out.write_all(b"\n")
+    }
+}
+
+impl Written {
+    /// How many rows a file holds, or 0.
+    #[must_use]
+    pub fn rows(&self, name: &str) -> u64 {
+        let found = self.files.iter().find(|file| file.name == name);
+        found.map_or(0, |file| file.rows)
+    }
+}
+
+impl Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows: u64 = self.files.iter().map(|file| file.rows).sum();
+        let bytes: u64 = self.files.iter().map(|file| file.bytes).sum();
+        write!(
+            f,
+            "wrote {} products, {} models, {} categories, {} users and {} groups: \
+             {rows} rows in {} files, {bytes} bytes, seed {}",
+            self.rows("products.csv"),
+            self.rows("product_models.csv"),
+            self.rows("categories.csv"),
+            self.rows("users.csv"),
+            self.rows("user_groups.csv"),
+            self.files.len(),
+            self.seed,
+        )
+    }
+}

@@ -1,0 +1,147 @@
+use std::collections::HashSet;
+
+use rand::seq::SliceRandom as _;
+
+use super::{
+    catalog::Catalog,
+    draws::{Draws, Stream, draws},
+};
+
+/// A user who measures, and the group of that name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reader {
+    Few,
+    Some,
+    Every,
+}
+
+/// The categories that each reader views at least.
+#[derive(Debug)]
+pub(super) struct Readers(Vec<(Reader, Vec<u32>)>);
+
+/// The first products: they tell how far a set of categories reaches, which a
+/// formula could only if it knew how variants and models are drawn.
+#[derive(Debug)]
+struct Sample {
+    /// How many of them have categories.
+    categorised: usize,
+    /// Each category with each product that it reaches, in order.
+    reached: Vec<(u32, u32)>,
+}
+
+/// How many products the sample holds at most.
+const SAMPLE: u32 = 200_000;
+
+impl Sample {
+    fn of(catalog: &Catalog<'_>) -> Self {
+        let mut categorised = 0;
+        let mut reached = Vec::new();
+        catalog.each_effective(SAMPLE, |product, categories| {
+            categorised += usize::from(!categories.is_empty());
+            reached.extend(categories.iter().map(|category| (*category, product)));
+        });
+        reached.sort_unstable();
+        reached.dedup();
+        Self {
+            categorised,
+            reached,
+        }
+    }
+
+    fn products_of(&self, category: u32) -> impl Iterator<Item = u32> {
+        let before = self.reached.partition_point(|(other, _)| *other < category);
+        let from = self.reached.iter().skip(before);
+        from.take_while(move |(other, _)| *other == category)
+            .map(|(_, product)| *product)
+    }
+}
+
+impl Reader {
+    pub(super) const ALL: [Self; 3] = [Self::Few, Self::Some, Self::Every];
+
+    /// The code of the user and of the group.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Few => "reader_0_1",
+            Self::Some => "reader_10",
+            Self::Every => "reader_100",
+        }
+    }
+
+    /// The label of the group.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Few => "Reader 0.1 %",
+            Self::Some => "Reader 10 %",
+            Self::Every => "Reader 100 %",
+        }
+    }
+
+    /// How many of 1,000 products it is to reach.
+    fn per_mille(self) -> usize {
+        match self {
+            Self::Few => 1,
+            Self::Some => 100,
+            Self::Every => 1_000,
+        }
+    }
+}
+
+impl Readers {
+    /// Chooses the categories of each reader.
+    pub(super) fn choose(catalog: &Catalog<'_>, seed: u64) -> Self {
+        let sample = Sample::of(catalog);
+        let mut order = draws(seed, Stream::Readers);
+        let chosen = Reader::ALL.map(|reader| {
+            let mut categories = candidates(catalog, reader, &mut order);
+            if reader != Reader::Every {
+                categories = within_share(&sample, &categories, reader);
+            }
+            (reader, categories)
+        });
+        Self(chosen.into())
+    }
+
+    /// Each reader with its categories.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Reader, &[u32])> {
+        let readers = self.0.iter();
+        readers.map(|(reader, categories)| (*reader, categories.as_slice()))
+    }
+}
+
+/// All categories in the order in which a reader is offered them: by chance,
+/// but those that alone would fill more than about a tenth of its share last
+/// (a product is in about three), the most popular at the end.
+fn candidates(catalog: &Catalog<'_>, reader: Reader, order: &mut Draws) -> Vec<u32> {
+    let popularity = catalog.popularity();
+    let heavy = popularity.heavier_than(reader.per_mille(), 30_000);
+    let (heavy, light) = popularity.ranks().split_at(heavy);
+    let mut candidates = light.to_vec();
+    candidates.shuffle(order);
+    candidates.extend(heavy.iter().rev());
+    candidates
+}
+
+/// Takes of the candidates, in their order, those with which a reader stays
+/// within its share, until it nearly has it; at least one.
+fn within_share(sample: &Sample, candidates: &[u32], reader: Reader) -> Vec<u32> {
+    let target = (sample.categorised * reader.per_mille()).div_ceil(1_000);
+    let mut reached: HashSet<u32> = HashSet::new();
+    let mut taken = Vec::new();
+    for category in candidates {
+        if reached.len() * 50 >= target * 49 {
+            break;
+        }
+        let products = sample.products_of(*category);
+        let more = products.filter(|product| !reached.contains(product));
+        let more: Vec<u32> = more.collect();
+        if reached.len() + more.len() <= target {
+            reached.extend(more);
+            taken.push(*category);
+        }
+    }
+    if taken.is_empty() {
+        taken.extend(candidates.first());
+    }
+    taken
+}

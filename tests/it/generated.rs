@@ -1,0 +1,98 @@
+//! Made worlds are imported whole, and give the readers what they are for.
+
+use std::fs;
+
+use pim_authz::{
+    generator::{WorldSize, Written, generate},
+    pb::{self, Edition},
+};
+
+use crate::harness::{File, TestServer, product, user};
+
+fn made(size: &WorldSize) -> (Written, Vec<File>) {
+    let folder = tempfile::tempdir().unwrap();
+    let written = generate(folder.path(), size).unwrap();
+    let files = written.files.iter().map(|file| {
+        let content = fs::read_to_string(folder.path().join(file.name)).unwrap();
+        (file.name.to_owned(), content)
+    });
+    let files = files.collect();
+    (written, files)
+}
+
+#[tokio::test]
+async fn a_made_world_imports_without_a_refused_row_and_every_row_is_new() {
+    let server = TestServer::start().await;
+    let size = WorldSize {
+        products: 2_000,
+        ..WorldSize::default()
+    };
+    let (written, files) = made(&size);
+    let told = server.import("default", Edition::Enterprise, &files).await;
+    assert_eq!(told.refused_count, 0);
+    let warnings: Vec<&String> = told.files.iter().flat_map(|file| &file.warnings).collect();
+    assert_eq!(warnings, Vec::<&String>::new());
+    let mut rows: Vec<(&str, u64)> = written.files.iter().map(|f| (f.name, f.rows)).collect();
+    rows.sort_unstable();
+    let read: Vec<(&str, u64)> = told
+        .files
+        .iter()
+        .map(|f| (f.file.as_str(), f.rows))
+        .collect();
+    assert_eq!(read, rows);
+
+    let again = server.import("default", Edition::Enterprise, &files).await;
+    let effect = again.effect.unwrap();
+    assert_eq!((effect.created, effect.changed, effect.removed), (0, 0, 0));
+
+    for (subject, allowed) in [("reader_100", true), ("admin", false)] {
+        let question = pb::CheckRequest {
+            subject: user(subject),
+            action: "view".into(),
+            resource: product("sku_1"),
+            ..Default::default()
+        };
+        let answer = server.client().await.check(question).await.unwrap();
+        let decision = answer.into_inner();
+        assert_eq!(decision.allowed, allowed, "{subject} {decision:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_smallest_world_and_a_crowded_one_import_whole() {
+    let server = TestServer::start().await;
+    let smallest = WorldSize {
+        products: 0,
+        categories: 1,
+        trees: 1,
+        users: 0,
+        groups: 0,
+        connections: 0,
+        apps: 0,
+        channels: 0,
+        locales: 0,
+        attribute_groups: 1,
+        attributes: 0,
+        asset_families: 0,
+        reference_entities: 0,
+        profiles: 0,
+        grid_views: 0,
+        ..WorldSize::default()
+    };
+    let crowded = WorldSize {
+        products: 50,
+        models: Some(40),
+        categories: 3,
+        trees: 3,
+        zipf: 5.0,
+        groups_per_user: 99,
+        connections: 60,
+        apps: 40,
+        ..WorldSize::default()
+    };
+    for (tenant, size) in [("smallest", smallest), ("crowded", crowded)] {
+        let (_, files) = made(&size);
+        let told = server.import(tenant, Edition::Enterprise, &files).await;
+        assert_eq!(told.refused_count, 0, "{tenant}");
+    }
+}
