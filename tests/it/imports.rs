@@ -1,6 +1,9 @@
 //! Imports through the service: what they change, and what they refuse.
 
-use pim_authz::pb::{self, Edition, import_catalog_request::Part};
+use pim_authz::pb::{
+    self, Edition, import_catalog_request::Part, import_service_client::ImportServiceClient,
+};
+use tokio::sync::mpsc;
 use tonic::Code;
 
 use crate::harness::{TestServer, file, header, parts, product, refusal, user};
@@ -344,29 +347,36 @@ async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
 }
 
 #[tokio::test]
-async fn an_import_that_its_caller_leaves_changes_nothing() {
-    let server = TestServer::start().await;
-    let mut client = pb::import_service_client::ImportServiceClient::new(server.channel().await);
-    let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    let parts = parts(
-        header("acme", Edition::Growth),
-        &[file("users.csv", &["username;roles", "julia;"])],
-    );
-    for part in parts {
-        sender
-            .send(pb::ImportCatalogRequest { part: Some(part) })
-            .await
-            .unwrap();
+async fn an_import_whose_caller_is_cut_off_before_its_end_changes_nothing() {
+    let mut server = TestServer::start().await;
+    let (sender, receiver) = mpsc::channel(4);
+    let users = file("users.csv", &["username;roles", "julia;"]);
+    for part in parts(header("acme", Edition::Growth), &[users]) {
+        let request = pb::ImportCatalogRequest { part: Some(part) };
+        sender.send(request).await.unwrap();
     }
-    let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let mut events = client.import_catalog(stream).await.unwrap().into_inner();
-    assert!(events.message().await.unwrap().is_some(), "progress");
-    drop((events, client, sender));
-    let status = server
-        .client()
-        .await
-        .check(view_of("hat"))
-        .await
-        .unwrap_err();
-    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+    let address = format!("http://{}", server.address);
+    let cut_off = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let progress = runtime.block_on(async {
+            let mut client = ImportServiceClient::connect(address).await.unwrap();
+            let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
+            let mut events = client.import_catalog(stream).await.unwrap().into_inner();
+            events.message().await.unwrap()
+        });
+        // The connection ends with its runtime, and the stream never does.
+        runtime.shutdown_background();
+        progress
+    });
+    assert!(cut_off.await.unwrap().is_some(), "progress");
+    server.begin_stop();
+    let database = server.ended_with_its_database().await;
+    let server = TestServer::start_on(database).await;
+    let asked = server.client().await.check(view_of("hat")).await;
+    assert_eq!(refusal(&asked.unwrap_err()).1, "TENANT_NOT_FOUND");
+    drop(sender);
 }
