@@ -4,16 +4,26 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 20] = [
     "pim/authz/v1/access_grant.proto",
+    "pim/authz/v1/access_rights_service.proto",
+    "pim/authz/v1/app_service.proto",
+    "pim/authz/v1/audit_service.proto",
     "pim/authz/v1/authorization_service.proto",
+    "pim/authz/v1/catalog.proto",
+    "pim/authz/v1/catalog_service.proto",
+    "pim/authz/v1/change.proto",
     "pim/authz/v1/decision.proto",
+    "pim/authz/v1/directory.proto",
+    "pim/authz/v1/directory_service.proto",
     "pim/authz/v1/error_reason.proto",
     "pim/authz/v1/explanation.proto",
     "pim/authz/v1/import_service.proto",
     "pim/authz/v1/item.proto",
     "pim/authz/v1/listing.proto",
+    "pim/authz/v1/operations_service.proto",
     "pim/authz/v1/question.proto",
+    "pim/authz/v1/tenant_service.proto",
     "pim/authz/v1/write.proto",
 ];
 

@@ -8,6 +8,7 @@
 //! What is not done here: interceptors that parse. A message is parsed where it
 //! is used, so that a service reads from top to bottom.
 
+mod admin_api;
 mod allowed_stream;
 mod authorization_service;
 mod facts;
@@ -27,4 +28,7 @@ mod render_listing;
 mod request_hash;
 mod status;
 
-pub use self::{authorization_service::AuthorizationApi, gate::Gate, import_service::ImportApi};
+pub use self::{
+    admin_api::AdminApi, authorization_service::AuthorizationApi, gate::Gate,
+    import_service::ImportApi,
+};

@@ -18,10 +18,16 @@ use crate::{
     admin::Door,
     domain::Code,
     pb::{
-        self, authorization_service_server::AuthorizationServiceServer,
+        self, access_rights_service_server::AccessRightsServiceServer,
+        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
+        authorization_service_server::AuthorizationServiceServer,
+        catalog_service_server::CatalogServiceServer,
+        directory_service_server::DirectoryServiceServer,
         import_service_server::ImportServiceServer,
+        operations_service_server::OperationsServiceServer,
+        tenant_service_server::TenantServiceServer,
     },
-    rpc::{AuthorizationApi, Gate, ImportApi},
+    rpc::{AdminApi, AuthorizationApi, Gate, ImportApi},
     store::{self, SchemaReport, Store},
 };
 
@@ -157,8 +163,10 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
 
 fn add_services(routes: Routes, store: &Store, default_tenant: &Code) -> Routes {
     let authorization = AuthorizationApi::new(store.clone(), default_tenant.clone());
-    let import = ImportApi::new(Door::new(store.clone()));
-    routes
+    let door = Door::new(store.clone());
+    let import = ImportApi::new(door.clone());
+    let admin = AdminApi::new(door, store.clone(), default_tenant.clone());
+    let routes = routes
         .add_service(
             AuthorizationServiceServer::new(authorization)
                 .accept_compressed(CompressionEncoding::Gzip)
@@ -168,7 +176,31 @@ fn add_services(routes: Routes, store: &Store, default_tenant: &Code) -> Routes 
             ImportServiceServer::new(import)
                 .accept_compressed(CompressionEncoding::Gzip)
                 .max_decoding_message_size(MAX_PIECE_BYTES),
-        )
+        );
+    add_administration(routes, &admin)
+}
+
+/// Adds each service of the administration.
+fn add_administration(routes: Routes, admin: &AdminApi) -> Routes {
+    macro_rules! add {
+        ($routes:expr, $($server:ident),+) => {
+            $routes$(.add_service(
+                $server::new(admin.clone())
+                    .accept_compressed(CompressionEncoding::Gzip)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            ))+
+        };
+    }
+    add!(
+        routes,
+        TenantServiceServer,
+        DirectoryServiceServer,
+        CatalogServiceServer,
+        AccessRightsServiceServer,
+        AppServiceServer,
+        AuditServiceServer,
+        OperationsServiceServer
+    )
 }
 
 fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {

@@ -80,6 +80,7 @@ fn header(arguments: &ImportArguments) -> pb::ImportHeader {
         edition: edition.into(),
         skip_bad_rows: arguments.skip_bad_rows,
         prune: arguments.prune,
+        prune_all: false,
     }
 }
 

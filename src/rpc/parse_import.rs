@@ -75,6 +75,7 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
         edition,
         skip_bad_rows,
         prune,
+        prune_all: _,
     } = message;
     let tenant = parse::code("tenant", &tenant)?;
     check_actor(&actor)?;

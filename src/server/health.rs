@@ -15,10 +15,16 @@ use tonic_health::{
 use crate::{
     domain::Code,
     pb::{
+        access_rights_service_server::AccessRightsServiceServer,
+        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
         authorization_service_server::AuthorizationServiceServer,
+        catalog_service_server::CatalogServiceServer,
+        directory_service_server::DirectoryServiceServer,
         import_service_server::ImportServiceServer,
+        operations_service_server::OperationsServiceServer,
+        tenant_service_server::TenantServiceServer,
     },
-    rpc::{AuthorizationApi, ImportApi},
+    rpc::{AdminApi, AuthorizationApi, ImportApi},
     store::Store,
 };
 
@@ -29,10 +35,17 @@ const PERIOD: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The services whose health is told; empty: the server's as a whole.
-const SERVICES: [&str; 3] = [
+const SERVICES: [&str; 10] = [
     "",
     <AuthorizationServiceServer<AuthorizationApi> as NamedService>::NAME,
     <ImportServiceServer<ImportApi> as NamedService>::NAME,
+    <TenantServiceServer<AdminApi> as NamedService>::NAME,
+    <DirectoryServiceServer<AdminApi> as NamedService>::NAME,
+    <CatalogServiceServer<AdminApi> as NamedService>::NAME,
+    <AccessRightsServiceServer<AdminApi> as NamedService>::NAME,
+    <AppServiceServer<AdminApi> as NamedService>::NAME,
+    <AuditServiceServer<AdminApi> as NamedService>::NAME,
+    <OperationsServiceServer<AdminApi> as NamedService>::NAME,
 ];
 
 /// Tells callers and load balancers whether the server can answer: while the

@@ -1,0 +1,70 @@
+//! The administration as services: what is written, and what is read of it.
+//!
+//! Each request is a message with one [`Answer`]; the services only hand
+//! messages to it.
+
+mod access_rights_service;
+mod app_service;
+mod audit_service;
+mod catalog_service;
+mod directory_service;
+mod not_yet;
+mod operations_service;
+mod tenant_service;
+
+use crate::{admin::Door, domain::Code, store::Store};
+
+use super::{failure::Failure, page_token::PageTokens};
+
+/// Answers the calls of the administration: every write goes through the door,
+/// every read is of one snapshot.
+#[derive(Clone, Debug)]
+pub struct AdminApi {
+    door: Door,
+    store: Store,
+    tokens: PageTokens,
+    default_tenant: Code,
+}
+
+impl AdminApi {
+    /// Writes through `door` and reads from `store`; reads that name no tenant
+    /// mean `default_tenant`.
+    #[must_use]
+    pub fn new(door: Door, store: Store, default_tenant: Code) -> Self {
+        Self {
+            door,
+            tokens: PageTokens::new(store.clone()),
+            store,
+            default_tenant,
+        }
+    }
+}
+
+/// What a request of the administration is answered.
+trait Answer<M> {
+    /// The message that answers it.
+    type Message;
+
+    /// Parses the request, carries it out and renders the answer.
+    fn answer(&self, request: M) -> impl Future<Output = Result<Self::Message, Failure>> + Send;
+}
+
+/// Implements a service: one line a call, and whatever streams at the end.
+macro_rules! service {
+    ($service:path { $($call:ident($request:ident) -> $response:ident;)+ } $($streams:tt)*) => {
+        #[tonic::async_trait]
+        impl $service for AdminApi {
+            $(
+                async fn $call(
+                    &self,
+                    request: tonic::Request<pb::$request>,
+                ) -> Result<tonic::Response<pb::$response>, tonic::Status> {
+                    let answer: pb::$response = self.answer(request.into_inner()).await?;
+                    Ok(tonic::Response::new(answer))
+                }
+            )+
+            $($streams)*
+        }
+    };
+}
+use service;

@@ -1,0 +1,9 @@
+use crate::pb::{self, operations_service_server::OperationsService};
+
+use super::{AdminApi, Answer as _, service};
+
+service! {
+    OperationsService {
+        verify_audit(VerifyAuditRequest) -> VerifyAuditResponse;
+    }
+}
