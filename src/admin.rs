@@ -11,21 +11,40 @@
 //! Not taken: writing first and telling the others after. Between the two an
 //! answer from memory would be older than a write that has returned.
 
+mod app_change;
+mod category_removal;
 mod change;
 mod door;
 pub mod entry;
 mod error;
+mod fault;
+mod guards;
 mod import;
+mod noun_change;
 mod outcome;
 mod plan;
+mod product_change;
 mod refusals;
+pub mod request;
+mod rights;
 mod staging;
+mod tally;
+mod tenant_change;
+mod trail;
 mod world;
 
 pub use self::{
+    app_change::{
+        AppRequest, AppRightEntry, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten,
+    },
     change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},
     door::{Door, WriteContext},
     error::AdminError,
-    outcome::{Effect, FileReport, ImportOptions, ImportOutcome},
+    fault::{Fault, Refused},
+    noun_change::EncodeWritten,
+    outcome::{Answered, Effect, FileReport, ImportOptions, ImportOutcome, Written},
+    plan::{Cascade, DefaultRights},
+    product_change::ProductRequest,
     staging::Staging,
+    tenant_change::TenantRequest,
 };

@@ -14,6 +14,7 @@ mod facts;
 mod item;
 mod level;
 mod listing;
+mod noun;
 mod permission;
 mod question;
 mod resource;
@@ -36,10 +37,11 @@ pub use self::{
     listing::{
         AccessFilter, AllowedResource, EveryQuestion, FilterScope, ListFilter, OpenQuestion,
     },
+    noun::Noun,
     permission::{Audience, Permission, PermissionId, PermissionSet, PermissionUse},
     question::{Context, InvalidQuestion, Question},
     resource::{Description, Parent, ProductKind, ProductRef, Resource, ResourceType},
-    scope::{Scope, ScopeId, ScopeKind, ScopeSet},
+    scope::{AppStep, Scope, ScopeId, ScopeKind, ScopeSet},
     subject::{SubjectKind, SubjectRef},
     tenant::{Edition, Revision},
 };

@@ -9,31 +9,42 @@
 //! snapshot and one round trip ([`Store::facts`]).
 
 mod announcements;
+mod answers;
+mod app_requests;
 mod door;
 mod error;
 mod facts;
 mod noun_lists;
+mod noun_needs;
+mod noun_removals;
 mod noun_writes;
 mod nouns;
 mod product_lists;
+mod product_removals;
 mod schema;
 mod secret_keys;
 mod snapshot;
 mod staged_products;
+mod tenant_removal;
 mod tenants;
 mod writes;
 
 pub use self::{
     announcements::Announcement,
+    answers::KeptAnswer,
+    app_requests::AppRequestRow,
     door::{Connection, Store, Transaction},
     error::StoreError,
     noun_lists::{Listed, ListedNoun},
+    noun_needs::{Kin, NounsWanted, RightsWanted},
+    noun_removals::NounRemovals,
     noun_writes::{NounChanges, RightsChange},
     nouns::{
         AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
         StoredNouns, SubjectRow,
     },
     product_lists::{ListedProduct, Nomination},
+    product_removals::ModelInUse,
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
     snapshot::{Reader, Snapshot},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},

@@ -50,6 +50,16 @@ pub struct Ran {
     /// Whether it was refused: nothing is to be committed, and the answer says
     /// why.
     pub refused: bool,
+    /// Whether there is something to commit that the effect does not count:
+    /// the steps of connecting an app.
+    pub uncounted: bool,
+}
+
+impl Ran {
+    /// Whether there is nothing to commit.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.refused || (self.effect.is_empty() && !self.uncounted)
+    }
 }
 
 /// The tenant that a change is about.
@@ -189,10 +199,28 @@ impl<'t> Pass<'t> {
         Ok(())
     }
 
-    /// Counts audit rows that statements have written themselves; only before
-    /// the first [`Pass::audit`].
-    pub fn count_audited(&mut self, rows: i32) {
-        self.parts += rows;
+    /// Applies the difference of products that was staged, with its audit rows;
+    /// only before the first [`Pass::audit`].
+    pub(super) async fn apply_products(&mut self) -> Result<(), AdminError> {
+        let tenant = self.tenant.number();
+        self.transaction.apply_products(tenant).await?;
+        let head = self.audit_head();
+        self.parts += self.transaction.audit_products(&head, self.parts).await?;
+        Ok(())
+    }
+
+    /// Deletes the products that were nominated, with their audit rows; only
+    /// before the first [`Pass::audit`].
+    pub(super) async fn delete_products(&mut self) -> Result<(), AdminError> {
+        let tenant = self.tenant.number();
+        let head = self.audit_head();
+        self.parts += self.transaction.audit_removals(&head, self.parts).await?;
+        Ok(self.transaction.delete_products(tenant).await?)
+    }
+
+    /// What a run found before, if it is true still.
+    pub(super) fn still_true<T>(&self, found: Option<T>) -> Option<T> {
+        found.filter(|_| self.rehearsed == Some(self.tenant.revision))
     }
 
     /// Writes the entries that wait; the last one ends the write.

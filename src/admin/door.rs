@@ -1,20 +1,19 @@
+mod calls;
+
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::{
     domain::{Code, Revision},
-    store::{Announcement, Connection, Finished, Store, StoreError, Transaction},
+    store::{Announcement, Connection, Finished, KeptAnswer, Store, StoreError, Transaction},
     telemetry::metrics as meter,
 };
 
 use super::{
     change::{Change, Pass, Ran, Rehearsal, TenantState},
-    entry::ImportFile,
     error::AdminError,
-    import::Import,
-    outcome::{ImportOptions, ImportOutcome},
-    staging::Staging,
+    outcome::Answered,
 };
 
 /// How often a change is begun again because other writes came first.
@@ -45,14 +44,53 @@ pub struct WriteContext {
     pub request_hash: Vec<u8>,
     /// Do everything but commit.
     pub dry_run: bool,
+    /// The revision that the tenant must have; `None`: any.
+    pub expected_revision: Option<Revision>,
+}
+
+impl WriteContext {
+    /// The key under which the answer is kept for a retry, if there is one.
+    fn kept_key(&self) -> Option<&str> {
+        let key = self.idempotency_key.as_str();
+        (!self.dry_run && !key.is_empty()).then_some(key)
+    }
+
+    fn check_revision(&self, found: Revision) -> Result<(), AdminError> {
+        match self.expected_revision {
+            Some(expected) if expected != found => {
+                Err(AdminError::RevisionChanged { expected, found })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// What one try of a change came to.
 enum Tried {
     /// It is done, or there was nothing to do, at this revision.
     Done(Revision),
+    /// It was done before, under the same idempotency key, and so answered.
+    Before(Vec<u8>),
     /// It is not what was rehearsed any more: begin again.
     Again,
+}
+
+/// What a rehearsal found.
+enum Rehearsed {
+    /// What the change does, and the revision at which that is so.
+    Ran(Ran, Revision),
+    /// The answer of the same request that came before.
+    Before(Vec<u8>),
+}
+
+/// What a commit came to.
+enum Committed {
+    /// The revision that it made.
+    At(Revision),
+    /// The answer of the same request, which came first.
+    Before(Vec<u8>),
+    /// It is not what was rehearsed any more.
+    Stale,
 }
 
 impl Door {
@@ -69,42 +107,21 @@ impl Door {
         &self.store
     }
 
-    /// Applies an import that was taken in, whole or not at all.
-    ///
-    /// It goes on in a task of its own: dropping the future does not tear it.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError::TenantNotFound`], [`AdminError::EditionMismatch`],
-    /// [`AdminError::LockOutGuard`], [`AdminError::AppLimit`]: nothing changed.
-    /// [`AdminError::Conflict`], [`AdminError::Store`]: nothing changed, and a
-    /// retry may succeed. [`AdminError::OutcomeUnknown`].
-    pub async fn import(
-        &self,
-        staging: Staging,
-        context: &WriteContext,
-        options: &ImportOptions,
-        progress: impl Fn(ImportFile, u64) + Send + Sync + 'static,
-    ) -> Result<ImportOutcome, AdminError> {
-        let mut context = context.clone();
-        // What was staged was staged for this tenant.
-        context.tenant = staging.tenant.clone();
-        let (connection, import) = Import::new(staging, options.clone(), Box::new(progress));
-        self.write(connection, import, context).await
-    }
-
     /// Makes a change on a connection of its own, in a task of its own.
     pub(super) async fn write<C: Change>(
         &self,
         mut connection: Connection,
         mut change: C,
         context: WriteContext,
-    ) -> Result<C::Answer, AdminError> {
+    ) -> Result<Answered<C::Answer>, AdminError> {
         let door = self.clone();
         let task = tokio::spawn(async move {
             for _ in 0..TRIES {
                 match door.attempt(&mut connection, &mut change, &context).await {
-                    Ok(Tried::Done(revision)) => return Ok(change.answer(revision)),
+                    Ok(Tried::Done(revision)) => {
+                        return Ok(Answered::Now(change.answer(revision)));
+                    }
+                    Ok(Tried::Before(answer)) => return Ok(Answered::Before(answer)),
                     Ok(Tried::Again) | Err(AdminError::Conflict) => meter::count_retry("write"),
                     Err(error) => return Err(error),
                 }
@@ -120,9 +137,16 @@ impl Door {
         change: &mut C,
         context: &WriteContext,
     ) -> Result<Tried, AdminError> {
-        let (ran, revision) = rehearse(connection, change, context).await?;
-        if context.dry_run || ran.refused || ran.effect.is_empty() {
+        let (ran, revision) = match rehearse(connection, change, context).await? {
+            Rehearsed::Ran(ran, revision) => (ran, revision),
+            Rehearsed::Before(answer) => return Ok(Tried::Before(answer)),
+        };
+        if context.dry_run || ran.refused {
             return Ok(Tried::Done(revision));
+        }
+        if ran.is_nothing() {
+            let answer = change.encode(&change.answer(revision));
+            return keep_nothing(connection, answer, context, revision).await;
         }
         let announcement = self.store.announce(&ran.keys, self.writer).await?;
         let committed = commit(
@@ -135,8 +159,12 @@ impl Door {
         )
         .await;
         match committed {
-            Ok(Some(revision)) => Ok(Tried::Done(revision)),
-            Ok(None) => {
+            Ok(Committed::At(revision)) => Ok(Tried::Done(revision)),
+            Ok(Committed::Before(answer)) => {
+                self.withdraw(announcement).await;
+                Ok(Tried::Before(answer))
+            }
+            Ok(Committed::Stale) => {
                 self.withdraw(announcement).await;
                 Ok(Tried::Again)
             }
@@ -183,21 +211,25 @@ async fn rehearse<C: Change>(
     connection: &mut Connection,
     change: &mut C,
     context: &WriteContext,
-) -> Result<(Ran, Revision), AdminError> {
+) -> Result<Rehearsed, AdminError> {
     let transaction = connection.begin().await?;
     transaction.read_one_snapshot().await?;
+    if let Some(answer) = find_answer(&transaction, context).await? {
+        return Ok(Rehearsed::Before(answer));
+    }
     let found = transaction.read_tenant(&context.tenant).await?;
     let tenant = match found {
         Some(found) => TenantState::of(&found),
         None => TenantState::new(context.tenant.clone(), edition_of_new(change, context)?),
     };
     let revision = tenant.revision;
+    context.check_revision(revision)?;
     match C::REHEARSAL {
         Rehearsal::Compares => {
             let mut pass = Pass::new(&transaction, tenant, context, None, false);
             let ran = change.run(&mut pass).await?;
             transaction.commit().await?;
-            Ok((ran, revision))
+            Ok(Rehearsed::Ran(ran, revision))
         }
         Rehearsal::Writes => {
             transaction.open_rehearsal().await?;
@@ -205,13 +237,33 @@ async fn rehearse<C: Change>(
             let mut pass = Pass::new(&transaction, tenant, context, None, true);
             let ran = change.run(&mut pass).await?;
             transaction.rollback().await?;
-            Ok((ran, revision))
+            Ok(Rehearsed::Ran(ran, revision))
         }
     }
 }
 
-/// W4: the change itself. `None`: it is not what was rehearsed any more, in
-/// what it touches or in whether there is anything to do.
+/// The answer that was kept under the key of this write, if it is one of the
+/// same request.
+async fn find_answer(
+    transaction: &Transaction<'_>,
+    context: &WriteContext,
+) -> Result<Option<Vec<u8>>, AdminError> {
+    let Some(key) = context.kept_key() else {
+        return Ok(None);
+    };
+    let Some(kept) = transaction.find_answer(&context.tenant, key).await? else {
+        return Ok(None);
+    };
+    if kept.request_hash == context.request_hash {
+        return Ok(Some(kept.answer));
+    }
+    Err(AdminError::IdempotencyKeyReused {
+        key: key.to_owned(),
+    })
+}
+
+/// W4: the change itself. It is stale when it is not what was rehearsed any
+/// more, in what it touches or in whether there is anything to do.
 async fn commit<C: Change>(
     connection: &mut Connection,
     change: &mut C,
@@ -219,15 +271,20 @@ async fn commit<C: Change>(
     announcement: Announcement,
     announced: &[String],
     rehearsed: Revision,
-) -> Result<Option<Revision>, AdminError> {
+) -> Result<Committed, AdminError> {
     let transaction = connection.begin().await?;
     if !transaction.open_door(announcement).await? {
-        return Ok(None);
+        return Ok(Committed::Stale);
     }
-    let tenant = match transaction.lock_tenant(&context.tenant).await? {
+    let locked = transaction.lock_tenant(&context.tenant).await?;
+    if let Some(answer) = find_answer(&transaction, context).await? {
+        return Ok(Committed::Before(answer));
+    }
+    let tenant = match locked {
         Some(locked) => TenantState::of(&locked),
         None => TenantState::new(context.tenant.clone(), edition_of_new(change, context)?),
     };
+    context.check_revision(tenant.revision)?;
     let unstored_key = tenant.key();
     let tenant = made(&transaction, tenant).await?;
     let key = tenant.key();
@@ -243,8 +300,8 @@ async fn commit<C: Change>(
         }
     });
     let touched: Vec<String> = touched.collect();
-    if ran.refused || ran.effect.is_empty() || !is_covered(&touched, announced) {
-        return Ok(None);
+    if ran.is_nothing() || !is_covered(&touched, announced) {
+        return Ok(Committed::Stale);
     }
     pass.end_audit().await?;
     let (revision, head) = (pass.revision, pass.audit_head());
@@ -258,7 +315,35 @@ async fn commit<C: Change>(
     };
     transaction.finish_write(&head, &end).await?;
     transaction.commit().await?;
-    Ok(Some(revision))
+    Ok(Committed::At(revision))
+}
+
+/// Keeps the answer of a write that had nothing to change, so that a retry which
+/// comes when there would be something changes nothing either.
+async fn keep_nothing(
+    connection: &mut Connection,
+    answer: Vec<u8>,
+    context: &WriteContext,
+    revision: Revision,
+) -> Result<Tried, AdminError> {
+    let Some(key) = context.kept_key() else {
+        return Ok(Tried::Done(revision));
+    };
+    let kept = KeptAnswer {
+        request_hash: context.request_hash.clone(),
+        answer,
+    };
+    let transaction = connection.begin().await?;
+    let tenant = &context.tenant;
+    if transaction
+        .keep_answer(tenant, key, &kept, revision)
+        .await?
+    {
+        transaction.commit().await?;
+        return Ok(Tried::Done(revision));
+    }
+    // Someone else has just used the key, or deleted the tenant.
+    Ok(Tried::Again)
 }
 
 /// Stores a tenant that is not there yet. If someone else has just done so, the

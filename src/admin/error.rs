@@ -1,7 +1,9 @@
 use crate::{
-    domain::{Code, Edition},
+    domain::{AppStep, Code, Edition, Revision},
     store::StoreError,
 };
+
+use super::fault::Fault;
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,49 @@ pub enum AdminError {
         stored: Edition,
         /// The one said.
         asked: Edition,
+    },
+
+    /// An entry of the change is refused.
+    #[error(transparent)]
+    Fault(Fault),
+
+    /// The tenant is there already.
+    #[error("tenant `{tenant}` exists already")]
+    TenantExists {
+        /// The tenant.
+        tenant: Code,
+    },
+
+    /// The key belongs to another request (`api.md`, "Administration").
+    #[error("the idempotency key `{key}` belongs to another request")]
+    IdempotencyKeyReused {
+        /// The key.
+        key: String,
+    },
+
+    /// The tenant has another revision than the one expected.
+    #[error("the tenant is at revision {found}, not {expected}")]
+    RevisionChanged {
+        /// `expected_revision`.
+        expected: Revision,
+        /// The tenant's.
+        found: Revision,
+    },
+
+    /// The actor may not connect apps (rules 5.1).
+    #[error("`{actor}` does not hold `app.manage`")]
+    ActorNotPermitted {
+        /// The actor, as the request names it.
+        actor: String,
+    },
+
+    /// Another step of connecting an app comes first (rules 5.1).
+    #[error("the next step of connecting app `{app}` is {}", .next.call())]
+    StepOutOfOrder {
+        /// The app.
+        app: Code,
+        /// The step that comes next.
+        next: AppStep,
     },
 
     /// Nobody could administer roles any more (rules 2.6).

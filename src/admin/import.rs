@@ -1,27 +1,34 @@
 //! An import as a change: compared in the rehearsal, applied in the commit.
 
-mod audit;
-mod effect;
+mod access_rows;
+mod names;
+pub(super) mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use crate::{
-    domain::{Edition, Revision},
+    domain::{Edition, Noun, Revision},
     store::{
-        Connection, GroupRow, NounChanges, ProductCounts, ProductIssue, StagedRefusal, StoredNouns,
+        Connection, GroupRow, NounsWanted, ProductCounts, ProductIssue, StagedRefusal, StoredNouns,
     },
 };
 
 use super::{
-    change::{Change, Pass, Ran, Rehearsal},
+    change::{AuditEntry, Change, Pass, Ran, Rehearsal},
     entry::{ImportFile, Refusal},
     error::AdminError,
+    fault::Refused,
     outcome::{Effect, ImportOptions, ImportOutcome},
-    plan::{Input, plan},
     refusals::Report,
     staging::{Names, Staging},
+    tally, trail,
     world::World,
 };
+use rows::{AccessRow, Input, plan};
 
 /// Told how far the import is.
 type Progress = Box<dyn Fn(ImportFile, u64) + Send + Sync>;
@@ -75,7 +82,7 @@ impl Import {
             files,
         } = staging;
         rows.sort_by_key(|row| row.place);
-        access.sort_by_key(super::plan::AccessRow::place);
+        access.sort_by_key(AccessRow::place);
         let import = Self {
             input: Input {
                 rows,
@@ -97,7 +104,11 @@ impl Import {
     /// Compares everything with what is stored, and counts.
     async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
         let stored = match pass.tenant.id {
-            Some(id) => pass.transaction.load_nouns(id).await?,
+            Some(id) => {
+                pass.transaction
+                    .load_nouns(id, &NounsWanted::everything())
+                    .await?
+            }
             None => nouns_of_new_tenant(),
         };
         let mut world = World::new(pass.tenant.edition, pass.tenant.last_id, stored);
@@ -114,7 +125,7 @@ impl Import {
             Err(error) => return Err(error),
         };
         let is_new = pass.tenant.revision == Revision(0);
-        let mut effect = effect::effect_of(&world, &products, is_new);
+        let mut effect = tally::effect_of(&world, &products, is_new);
         effect.unchanged = rights_unchanged + report.unchanged_entities();
         if !pass.context.dry_run {
             effect.sample.clear();
@@ -199,18 +210,9 @@ impl Import {
                     .and_then(|number| u32::try_from(number).ok());
                 let name = number.and_then(|number| self.categories.code(number));
                 let name = name.map_or("", crate::domain::Code::as_str);
-                (
-                    "categories",
-                    format!("category `{name}` is neither stored nor defined by this import"),
-                )
+                ("categories", unknown(Noun::Category, name))
             }
-            ProductIssue::ParentUnknown => (
-                "parent",
-                format!(
-                    "product model `{}` is neither stored nor defined by this import",
-                    staged.parent
-                ),
-            ),
+            ProductIssue::ParentUnknown => ("parent", unknown(Noun::ProductModel, &staged.parent)),
             ProductIssue::ThirdLevel => (
                 "parent",
                 format!(
@@ -247,8 +249,7 @@ impl Change for Import {
                 asked,
             });
         }
-        let reusable = pass.rehearsed == Some(pass.tenant.revision);
-        let compared = match self.compared.take().filter(|_| reusable) {
+        let compared = match pass.still_true(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
@@ -256,6 +257,7 @@ impl Change for Import {
             effect: compared.effect.clone(),
             keys: vec![pass.tenant.key()],
             refused: compared.refused,
+            ..Ran::default()
         };
         if pass.may_write() && !ran.refused && !ran.effect.is_empty() {
             apply(pass, &compared).await?;
@@ -295,30 +297,55 @@ impl Change for Import {
 /// Writes the difference, and an audit row for each change.
 async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminError> {
     let world = &compared.world;
-    let tenant = pass.tenant.number();
-    let changes = NounChanges {
-        groups: world.groups.changed_rows(),
-        roles: world.roles.changed_rows(),
-        subjects: world.subjects.changed_rows(),
-        items: world.items.changed_rows(),
-        attributes: world.attributes.changed_rows(),
-        grid_views: world.grid_views.changed_rows(),
-        apps: world.app_changes().map(|(id, _, app)| (id, app)).collect(),
-    };
-    pass.transaction.write_nouns(tenant, &changes).await?;
-    let rights = world.rights.changed_rows();
-    pass.transaction.write_rights(tenant, &rights).await?;
+    world.write(pass).await?;
     let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
     let different: u64 = compared.products.iter().map(|counts| counts.changed).sum();
     if created + different > 0 {
-        pass.transaction.apply_products(tenant).await?;
-        let head = pass.audit_head();
-        let rows = pass.transaction.audit_products(&head).await?;
-        pass.count_audited(rows);
+        pass.apply_products().await?;
     }
-    pass.tenant.last_id = world.last_id;
     pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
-    audit::write(pass, world, &compared.report).await
+    audit(pass, world, &compared.report).await
+}
+
+/// Writes an audit entry for each change but those of products, and one that
+/// ends the import.
+async fn audit(pass: &mut Pass<'_>, world: &World, report: &Report) -> Result<(), AdminError> {
+    let code = pass.tenant.code.clone();
+    if pass.tenant.revision.0 == 0 {
+        let edition = pass.tenant.edition;
+        let describe = |edition: &Edition| json!({ "edition": <&str>::from(edition) });
+        let made = trail::entry("tenant", Some(&code), None, Some(&edition), describe);
+        pass.audit(made).await?;
+    }
+    trail::write(pass, world).await?;
+    pass.audit(AuditEntry {
+        kind: "import.applied".to_owned(),
+        item: Some(("tenant", code.to_string())),
+        subject: None,
+        before: None,
+        after: Some(summary(report).to_string()),
+    })
+    .await
+}
+
+/// What each file came to; the refused rows are not in the audit log.
+fn summary(report: &Report) -> Value {
+    let files = report.clone().finish().0.into_iter().map(|file| {
+        let counts = json!({
+            "rows": file.rows,
+            "created": file.created,
+            "changed": file.changed,
+            "unchanged": file.unchanged,
+            "refused": file.refused,
+        });
+        (file.file, counts)
+    });
+    Value::Object(files.collect())
+}
+
+fn unknown(noun: Noun, code: &str) -> String {
+    let code = code.to_owned();
+    rows::message(&Refused::NotFound { noun, code })
 }
 
 fn is_of_products(file: ImportFile) -> bool {

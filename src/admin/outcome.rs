@@ -15,6 +15,10 @@ pub struct Effect {
     pub removed: u64,
     /// Things that were named and stay as they were.
     pub unchanged: u64,
+    /// Dry runs only: enabled subjects whose permissions or levels change.
+    pub subjects_affected: u64,
+    /// Dry runs only: products and models whose level changes for anyone.
+    pub products_affected: u64,
     /// Dry runs only: at most [`Effect::SAMPLE`] sentences that say what would
     /// change.
     pub sample: Vec<String>,
@@ -29,6 +33,25 @@ impl Effect {
     pub fn is_empty(&self) -> bool {
         self.created == 0 && self.changed == 0 && self.removed == 0
     }
+}
+
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The tenant's revision after it; the current one where nothing changed.
+    pub revision: Revision,
+    /// What changed, or would change.
+    pub effect: Effect,
+}
+
+/// The answer of a write: its own, or that of an earlier one with the same
+/// idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered<A> {
+    /// Its own.
+    Now(A),
+    /// The answer that was stored, as it was encoded.
+    Before(Vec<u8>),
 }
 
 /// How an import is to be taken.

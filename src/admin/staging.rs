@@ -9,7 +9,8 @@ use super::{
     door::Door,
     entry::{Entry, ImportFile, Place, ProductEntry, Refusal, Row},
     error::AdminError,
-    plan::AccessRow,
+    import::rows::AccessRow,
+    product_change::staged_product,
     refusals::Report,
 };
 
@@ -162,19 +163,7 @@ impl Staging {
     }
 
     fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {
-        let ProductEntry {
-            kind,
-            code,
-            parent,
-            categories,
-        } = entry;
-        let categories = categories.map(|codes| {
-            let numbers = codes.into_iter().map(|code| self.categories.number(code));
-            let mut numbers: Vec<i32> = numbers.filter_map(|n| i32::try_from(n).ok()).collect();
-            numbers.sort_unstable();
-            numbers.dedup();
-            numbers
-        });
+        let kind = entry.kind;
         let [model_key, product_key] = &mut self.product_keys;
         let key = if kind == ProductKind::Model {
             model_key
@@ -182,12 +171,6 @@ impl Staging {
             product_key
         };
         *key = place.key_column;
-        StagedProduct {
-            line: place.line,
-            model: kind == ProductKind::Model,
-            code,
-            parent,
-            categories,
-        }
+        staged_product(place.line, entry, &mut self.categories)
     }
 }

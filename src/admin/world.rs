@@ -1,12 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    domain::{Code, Edition, ItemKind, Level, SubjectKind},
+    domain::{Code, Edition, ItemKind, SubjectKind},
     store::{
-        AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RightsChange, RoleRow, StoredNouns,
-        SubjectRow,
+        AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, NounChanges, NounRemovals, RoleRow,
+        StoredNouns, SubjectRow,
     },
 };
+
+use super::{change::Pass, error::AdminError, rights::Rights};
 
 /// A noun that has a code in a code space.
 pub(super) trait Coded {
@@ -102,101 +104,46 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         matches!(self.before.get(&id), Some(None))
     }
 
-    /// What is new or different: number, before, after.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, Option<&T>, &T)> {
-        self.before.iter().filter_map(|(id, before)| {
-            let after = self.rows.get(id)?;
-            (before.as_ref() != Some(after)).then_some((*id, before.as_ref(), after))
-        })
-    }
-
-    pub(super) fn changed_rows(&self) -> Vec<(i32, &T)> {
-        self.changes().map(|(id, _, row)| (id, row)).collect()
-    }
-}
-
-/// The groups of an item in order, each with its level.
-pub(super) type GroupLevels = Vec<(i32, Level)>;
-
-/// The access rights: as they were, and as a change leaves them.
-#[derive(Debug)]
-pub(super) struct Rights {
-    of_item: HashMap<i32, GroupLevels>,
-    before: BTreeMap<i32, GroupLevels>,
-}
-
-impl Rights {
-    pub(super) fn of(&self, item: i32) -> &[(i32, Level)] {
-        self.of_item.get(&item).map_or(&[], Vec::as_slice)
-    }
-
-    /// Makes the rights on an item exactly these.
-    pub(super) fn replace(&mut self, item: i32, mut levels: GroupLevels) {
-        levels.retain(|(_, level)| *level != Level::Hidden);
-        levels.sort_unstable_by_key(|(group, _)| *group);
-        if self.of(item) == levels {
+    /// Takes a row out.
+    pub(super) fn remove(&mut self, id: i32) {
+        let Some(row) = self.rows.remove(&id) else {
             return;
+        };
+        self.ids.remove(&(row.space(), row.code().clone()));
+        if self.is_new(id) {
+            self.before.remove(&id);
+        } else {
+            self.before.entry(id).or_insert(Some(row));
         }
-        let old = self.of_item.insert(item, levels).unwrap_or_default();
-        self.before.entry(item).or_insert(old);
     }
 
-    /// Sets the level of one group on an item.
-    pub(super) fn set(&mut self, item: i32, group: i32, level: Level) {
-        let held = self.of(item);
-        if held.contains(&(group, level)) {
-            return;
-        }
-        let mut levels: GroupLevels = held
+    /// What is new, different or gone: number, before, after.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
+        let states = self
+            .before
             .iter()
-            .copied()
-            .filter(|(other, _)| *other != group)
-            .collect();
-        levels.push((group, level));
-        self.replace(item, levels);
+            .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id)));
+        states.filter(|(_, before, after)| before != after)
     }
 
-    /// The items whose rights are different: before and after.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, &GroupLevels, &[(i32, Level)])> {
-        let different =
-            |(item, before): &(&i32, &GroupLevels)| self.of(**item) != before.as_slice();
-        self.before
-            .iter()
-            .filter(different)
-            .map(|(item, before)| (*item, before, self.of(*item)))
+    /// The rows that are new or different, by number.
+    pub(super) fn written(&self) -> Vec<(i32, &T)> {
+        let written = self.changes().filter_map(|(id, _, row)| Some((id, row?)));
+        written.collect()
     }
 
-    /// The single rights that are different, a right that is gone as hidden.
-    pub(super) fn changed_rows(&self) -> Vec<RightsChange> {
-        let mut changes = Vec::new();
-        for (item, before, after) in self.changes() {
-            for (group, old, new) in pairs(before, after) {
-                if old != new {
-                    changes.push(RightsChange {
-                        group,
-                        item,
-                        level: new,
-                    });
-                }
-            }
-        }
-        changes
+    /// The numbers of the rows that are gone.
+    pub(super) fn removed(&self) -> Vec<i32> {
+        let gone = self.changes().filter(|(_, _, after)| after.is_none());
+        gone.map(|(id, _, _)| id).collect()
     }
-}
 
-/// Each group of either list with its level in both.
-pub(super) fn pairs(before: &[(i32, Level)], after: &[(i32, Level)]) -> Vec<(i32, Level, Level)> {
-    let mut groups: BTreeMap<i32, (Level, Level)> = BTreeMap::new();
-    for (group, level) in before {
-        groups.entry(*group).or_default().0 = *level;
+    /// A row as it was before the change, or is.
+    pub(super) fn ever(&self, id: i32) -> Option<&T> {
+        self.rows
+            .get(&id)
+            .or_else(|| self.before.get(&id)?.as_ref())
     }
-    for (group, level) in after {
-        groups.entry(*group).or_default().1 = *level;
-    }
-    groups
-        .into_iter()
-        .map(|(group, (old, new))| (group, old, new))
-        .collect()
 }
 
 /// Everything of a tenant but its products, as a change leaves it.
@@ -213,6 +160,8 @@ pub(super) struct World {
     pub(super) apps: BTreeMap<i32, AppRow>,
     pub(super) apps_before: BTreeMap<i32, Option<AppRow>>,
     pub(super) rights: Rights,
+    /// How many apps and connections there were before (rules 5.2).
+    third_parties: usize,
 }
 
 impl World {
@@ -228,10 +177,8 @@ impl World {
             grid_views: Table::of(stored.grid_views),
             apps: stored.apps.into_iter().collect(),
             apps_before: BTreeMap::new(),
-            rights: Rights {
-                of_item: stored.rights,
-                before: BTreeMap::new(),
-            },
+            rights: Rights::new(stored.rights),
+            third_parties: stored.third_parties,
         }
     }
 
@@ -258,6 +205,17 @@ impl World {
         self.groups.get(group).is_some_and(|group| group.private)
     }
 
+    /// How many apps and connections there were, and are (rules 5.2).
+    pub(super) fn third_parties(&self) -> (usize, usize) {
+        let is_one = |subject: &SubjectRow| subject.kind != SubjectKind::User;
+        let mut after = self.third_parties;
+        for (_, old, new) in self.subjects.changes() {
+            after += usize::from(new.is_some_and(is_one));
+            after -= usize::from(old.is_some_and(is_one)).min(after);
+        }
+        (self.third_parties, after)
+    }
+
     /// The root of a category's tree; the category itself if it is one.
     pub(super) fn root_of(&self, category: i32) -> i32 {
         let mut at = category;
@@ -271,17 +229,56 @@ impl World {
         at
     }
 
+    /// Writes what differs, but for products.
+    pub(super) async fn write(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
+        let removed = NounRemovals {
+            groups: self.groups.removed(),
+            roles: self.roles.removed(),
+            subjects: self.subjects.removed(),
+            items: self.items.removed(),
+            attributes: self.attributes.removed(),
+            grid_views: self.grid_views.removed(),
+        };
+        let apps = self.app_changes();
+        let changes = NounChanges {
+            groups: self.groups.written(),
+            roles: self.roles.written(),
+            subjects: self.subjects.written(),
+            items: self.items.written(),
+            attributes: self.attributes.written(),
+            grid_views: self.grid_views.written(),
+            apps: apps.filter_map(|(id, _, app)| Some((id, app?))).collect(),
+        };
+        let tenant = pass.tenant.number();
+        pass.transaction.write_nouns(tenant, &changes).await?;
+        let rights = self.rights.changed_rows();
+        pass.transaction.write_rights(tenant, &rights).await?;
+        pass.transaction.delete_nouns(tenant, &removed).await?;
+        pass.tenant.last_id = self.last_id;
+        Ok(())
+    }
+
     /// Sets what is stored of an app beside its subject.
     pub(super) fn put_app(&mut self, subject: i32, app: AppRow) {
         let old = self.apps.insert(subject, app);
         self.apps_before.entry(subject).or_insert(old);
     }
 
-    /// Apps that are new or different: number, before, after.
-    pub(super) fn app_changes(&self) -> impl Iterator<Item = (i32, Option<&AppRow>, &AppRow)> {
-        self.apps_before.iter().filter_map(|(id, before)| {
-            let after = self.apps.get(id)?;
-            (before.as_ref() != Some(after)).then_some((*id, before.as_ref(), after))
-        })
+    /// Takes out what is stored of an app beside its subject.
+    pub(super) fn remove_app(&mut self, subject: i32) {
+        if let Some(old) = self.apps.remove(&subject) {
+            self.apps_before.entry(subject).or_insert(Some(old));
+        }
+    }
+
+    /// Apps that are new, different or gone: number, before, after.
+    pub(super) fn app_changes(
+        &self,
+    ) -> impl Iterator<Item = (i32, Option<&AppRow>, Option<&AppRow>)> {
+        let states = self
+            .apps_before
+            .iter()
+            .map(|(id, before)| (*id, before.as_ref(), self.apps.get(id)));
+        states.filter(|(_, before, after)| before != after)
     }
 }

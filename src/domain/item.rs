@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::Code;
+use super::{Code, Level};
 
 /// The kinds of things that access rights are given on (`api.md`, `Item`).
 ///
@@ -45,6 +45,22 @@ impl ItemKind {
     #[must_use]
     pub fn is_profile(self) -> bool {
         matches!(self, Self::ImportProfile | Self::ExportProfile)
+    }
+
+    /// The levels that can be given on it, least first (rules 3.1, 3.3).
+    #[must_use]
+    pub fn levels(self) -> &'static [Level] {
+        match self {
+            Self::Category => &[Level::View, Level::Edit, Level::Own],
+            Self::ImportProfile | Self::ExportProfile => {
+                &[Level::Execute, Level::Edit, Level::ExecuteAndEdit]
+            }
+            Self::Channel
+            | Self::Locale
+            | Self::AttributeGroup
+            | Self::AssetFamily
+            | Self::ReferenceEntity => &[Level::View, Level::Edit],
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use super::ItemKind;
+
 /// How much a user group or a subject may do with one item (rules 3.1, 3.3).
 ///
 /// `View`, `Edit` and `Own` include the ones before them. On import and export
@@ -61,6 +63,23 @@ impl Level {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::from_bits(self.bits() | other.bits())
+    }
+
+    /// What is left of the level on an item of `kind` when `taken` is revoked:
+    /// the levels above it go with it (rules 3.1); the flags of profiles are
+    /// independent (rules 3.3).
+    #[must_use]
+    pub fn without(self, taken: Self, kind: ItemKind) -> Self {
+        if kind.is_profile() {
+            return Self::from_bits(self.bits() & !taken.bits());
+        }
+        let left = match taken {
+            Self::Own => Self::Edit,
+            Self::Edit => Self::View,
+            Self::Hidden => self,
+            Self::View | Self::Execute | Self::ExecuteAndEdit => Self::Hidden,
+        };
+        Self::from_bits(self.bits() & left.bits())
     }
 
     /// What a channel, locale or attribute group is asked for when the
@@ -127,6 +146,28 @@ mod tests {
         for (one, other, highest) in cases {
             assert_eq!(one.or(other), highest, "{one} {other}");
             assert_eq!(other.or(one), highest, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn rule_3_1_revoking_a_level_takes_those_above_it() {
+        use crate::domain::ItemKind::{Category, ExportProfile, Locale};
+        let cases = [
+            (Own, View, Category, Hidden),
+            (Own, Edit, Category, View),
+            (Own, Own, Category, Edit),
+            (View, Edit, Category, View),
+            (View, Own, Category, View),
+            (Hidden, Own, Category, Hidden),
+            (Edit, Edit, Locale, View),
+            (ExecuteAndEdit, Edit, ExportProfile, Execute),
+            (ExecuteAndEdit, Execute, ExportProfile, Edit),
+            (Edit, Edit, ExportProfile, Hidden),
+            (Edit, Execute, ExportProfile, Edit),
+            (ExecuteAndEdit, ExecuteAndEdit, ExportProfile, Hidden),
+        ];
+        for (held, taken, kind, left) in cases {
+            assert_eq!(held.without(taken, kind), left, "{held} {taken} {kind}");
         }
     }
 

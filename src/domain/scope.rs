@@ -39,6 +39,29 @@ impl Scope {
     }
 }
 
+/// A step of connecting an app (rules 5.1), in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AppStep {
+    /// Grants the scopes; the last step outside the enterprise edition.
+    Authorize,
+    /// Chooses what the app may reach; only with a products scope.
+    Permissions,
+    /// Connects the app.
+    Confirm,
+}
+
+impl AppStep {
+    /// The call that takes the step.
+    #[must_use]
+    pub fn call(self) -> &'static str {
+        match self {
+            Self::Authorize => "AuthorizeScopes",
+            Self::Permissions => "SetPermissions",
+            Self::Confirm => "ConfirmConnection",
+        }
+    }
+}
+
 /// A set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ScopeSet(u64);

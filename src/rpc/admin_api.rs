@@ -4,13 +4,20 @@
 //! messages to it.
 
 mod access_rights_service;
+mod access_writes;
 mod app_service;
+mod app_writes;
 mod audit_service;
 mod catalog_service;
+mod catalog_writes;
 mod directory_service;
+mod directory_writes;
 mod not_yet;
 mod operations_service;
+mod parse_entries;
 mod tenant_service;
+mod tenant_writes;
+mod writes;
 
 use crate::{admin::Door, domain::Code, store::Store};
 

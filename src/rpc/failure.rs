@@ -47,6 +47,15 @@ pub(super) enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
 
+    /// A permission is not in the catalogue (rules 2.1).
+    #[error("{field}: permission `{permission}` is not in the catalogue")]
+    PermissionNotFound {
+        /// The field that names it.
+        field: String,
+        /// What it is called there.
+        permission: String,
+    },
+
     /// A write was not made.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -92,4 +101,14 @@ impl From<InvalidQuestion> for InvalidField {
         let InvalidQuestion { field, message } = invalid;
         Self::new(field, message)
     }
+}
+
+/// Reads an answer that was kept for a retry.
+pub(super) fn kept_answer<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Failure> {
+    M::decode(bytes).map_err(|error| {
+        Failure::Store(StoreError::CorruptRow {
+            statement: "find_answer",
+            message: format!("an answer that was kept for a retry: {error}"),
+        })
+    })
 }

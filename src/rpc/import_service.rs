@@ -13,14 +13,15 @@ use uuid::Uuid;
 
 use crate::{
     admin::{
-        AdminError, Door, ImportOptions, ImportOutcome, Staging, WriteContext, entry::ImportFile,
+        AdminError, Answered, Door, ImportOptions, ImportOutcome, Staging, WriteContext,
+        entry::ImportFile,
     },
     import::{Batch, FileRead, Finished, Reader},
     pb::{self, import_catalog_response::Event, import_service_server::ImportService},
 };
 
 use super::{
-    failure::Failure,
+    failure::{Failure, kept_answer},
     gate::Deadline,
     parse_import::{self, Header},
     render_import,
@@ -125,15 +126,22 @@ struct TakenIn {
 impl Import {
     async fn run(self, messages: Streaming<pb::ImportCatalogRequest>) -> Result<(), Status> {
         let taken_in = self.take_in(messages).await?;
-        let outcome = self.apply(taken_in).await.map_err(Failure::from)?;
-        let summary = Event::Summary(render_import::import_summary(&outcome));
+        let answered = self.apply(taken_in).await.map_err(Failure::from)?;
+        let (summary, refused) = match answered {
+            Answered::Now(outcome) => {
+                let refused = (!outcome.applied).then_some(outcome.refused_count);
+                (render_import::import_summary(&outcome), refused)
+            }
+            // Only what was applied is kept for a retry.
+            Answered::Before(bytes) => (kept_answer(&bytes)?, None),
+        };
+        let summary = Event::Summary(summary);
         // A caller that has gone hears no more.
         let _unheard = self.events.send(Ok(render_import::event(summary))).await;
-        if outcome.applied {
-            return Ok(());
+        match refused {
+            None => Ok(()),
+            Some(rows) => Err(Failure::ImportRefused { rows }.into()),
         }
-        let rows = outcome.refused_count;
-        Err(Failure::ImportRefused { rows }.into())
     }
 
     async fn take_in(
@@ -168,7 +176,7 @@ impl Import {
         })
     }
 
-    async fn apply(&self, taken_in: TakenIn) -> Result<ImportOutcome, AdminError> {
+    async fn apply(&self, taken_in: TakenIn) -> Result<Answered<ImportOutcome>, AdminError> {
         let TakenIn {
             staging,
             hash,
@@ -181,6 +189,7 @@ impl Import {
             idempotency_key: self.header.idempotency_key.clone(),
             request_hash: hash.to_vec(),
             dry_run: self.header.dry_run,
+            expected_revision: None,
         };
         let options = ImportOptions {
             edition: self.header.edition,

@@ -78,9 +78,8 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
         prune_all: _,
     } = message;
     let tenant = parse::code("tenant", &tenant)?;
-    check_actor(&actor)?;
-    let longest = MAX_IDEMPOTENCY_KEY_BYTES;
-    check_length("idempotency_key", idempotency_key.len(), longest)?;
+    let actor = self::actor(actor)?;
+    let idempotency_key = self::idempotency_key(idempotency_key)?;
     if prune {
         return Err(InvalidField::new("prune", "is not served by this release"));
     }
@@ -94,26 +93,37 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
     })
 }
 
+/// The caller's name for a write, or none.
+pub(super) fn idempotency_key(key: String) -> Result<String, InvalidField> {
+    check_length("idempotency_key", key.len(), MAX_IDEMPOTENCY_KEY_BYTES)?;
+    if key.chars().any(char::is_control) {
+        let message = "holds a control character; none are allowed";
+        return Err(InvalidField::new("idempotency_key", message));
+    }
+    Ok(key)
+}
+
 /// An actor is a subject, `user:julia`, or not said.
-fn check_actor(actor: &str) -> Result<(), InvalidField> {
+pub(super) fn actor(actor: String) -> Result<String, InvalidField> {
     if actor.is_empty() {
-        return Ok(());
+        return Ok(actor);
     }
     check_length("actor", actor.len(), MAX_ACTOR_BYTES)?;
     let is_subject = actor.split_once(':').is_some_and(|(kind, code)| {
         kind.parse::<SubjectKind>().is_ok() && code.parse::<Code>().is_ok()
     });
     if is_subject {
-        return Ok(());
+        return Ok(actor);
     }
     let message = format!(
         "`{}` is not a subject; write its type and code, as `user:julia`; types are: user, app, connection",
-        quoted(actor)
+        quoted(&actor)
     );
     Err(InvalidField::new("actor", message))
 }
 
-fn edition(number: i32) -> Result<Option<Edition>, InvalidField> {
+/// An edition, or none said.
+pub(super) fn edition(number: i32) -> Result<Option<Edition>, InvalidField> {
     match pb::Edition::try_from(number) {
         Ok(pb::Edition::Unspecified) => Ok(None),
         Ok(pb::Edition::Community) => Ok(Some(Edition::Community)),

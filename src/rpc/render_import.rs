@@ -27,12 +27,15 @@ pub(super) fn event(event: Event) -> pb::ImportCatalogResponse {
     pb::ImportCatalogResponse { event: Some(event) }
 }
 
-fn render_effect(effect: &Effect) -> pb::Effect {
+/// What a write changed.
+pub(super) fn render_effect(effect: &Effect) -> pb::Effect {
     let Effect {
         created,
         changed,
         removed,
         unchanged,
+        subjects_affected,
+        products_affected,
         sample,
     } = effect;
     pb::Effect {
@@ -40,8 +43,8 @@ fn render_effect(effect: &Effect) -> pb::Effect {
         changed: *changed,
         removed: *removed,
         unchanged: *unchanged,
-        subjects_affected: 0,
-        products_affected: 0,
+        subjects_affected: *subjects_affected,
+        products_affected: *products_affected,
         sample: sample.clone(),
     }
 }

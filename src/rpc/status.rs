@@ -7,9 +7,11 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{admin::AdminError, domain, pb::ErrorReason, store::StoreError};
+use crate::{domain, pb::ErrorReason, store::StoreError};
 
 use super::failure::{Failure, InvalidField};
+
+mod admin;
 
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "pim.authz";
@@ -57,8 +59,20 @@ impl From<Failure> for Status {
             Failure::ShuttingDown => {
                 Answer::unavailable(ErrorReason::ShuttingDown, message).status()
             }
+            Failure::PermissionNotFound { field, permission } => {
+                let details =
+                    ErrorDetails::with_resource_info("permission", &permission, "", &message);
+                Answer {
+                    code: Code::NotFound,
+                    reason: ErrorReason::PermissionNotFound,
+                    metadata: vec![("field", field), ("permission", permission)],
+                    details,
+                    ..Answer::new(message)
+                }
+                .status()
+            }
             Failure::Store(error) => of_store(&error),
-            Failure::Admin(error) => of_admin(error),
+            Failure::Admin(error) => admin::of_admin(error),
             Failure::ImportRefused { rows } => Answer {
                 code: Code::InvalidArgument,
                 reason: ErrorReason::ImportRefused,
@@ -68,41 +82,6 @@ impl From<Failure> for Status {
             }
             .status(),
         }
-    }
-}
-
-fn of_admin(error: AdminError) -> Status {
-    let message = error.to_string();
-    match error {
-        AdminError::Store(error) => of_store(&error),
-        AdminError::TenantNotFound { tenant } => tenant_not_found(&tenant, message),
-        AdminError::EditionMismatch {
-            tenant,
-            stored,
-            asked,
-        } => Answer {
-            metadata: vec![
-                ("tenant", tenant.to_string()),
-                ("stored", stored.to_string()),
-                ("asked", asked.to_string()),
-            ],
-            ..Answer::precondition(ErrorReason::EditionMismatch, tenant.as_str(), message)
-        }
-        .status(),
-        AdminError::LockOutGuard => {
-            Answer::precondition(ErrorReason::LockOutGuard, "users.csv", message).status()
-        }
-        AdminError::AppLimit { limit, found } => Answer {
-            code: Code::ResourceExhausted,
-            reason: ErrorReason::AppLimit,
-            metadata: vec![("limit", limit.to_string()), ("found", found.to_string())],
-            details: ErrorDetails::with_quota_failure_violation("third parties", &message),
-            ..Answer::new(message)
-        }
-        .status(),
-        AdminError::Conflict => conflict(message),
-        AdminError::OutcomeUnknown => outcome_unknown(&message),
-        AdminError::Interrupted(_) => internal(&error),
     }
 }
 

@@ -122,14 +122,15 @@ impl Transaction<'_> {
     pub async fn read_one_snapshot(&self) -> Result<(), StoreError> {
         self.batch(
             "read_one_snapshot",
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL plan_cache_mode = force_custom_plan",
         )
         .await
     }
 
-    async fn set_door(&self, pass: &str) -> Result<(), StoreError> {
+    pub(super) async fn set_door(&self, pass: &str) -> Result<(), StoreError> {
         const SQL: &str = "-- set_door
-            SELECT set_config('pim_authz.door', $1, true)";
+            SELECT set_config('pim_authz.door', $1, true),
+                   set_config('plan_cache_mode', 'force_custom_plan', true)";
         self.query("set_door", SQL, &[&pass]).await.map(|_| ())
     }
 }

@@ -28,11 +28,20 @@ pub struct Store {
     pool: Pool,
 }
 
-/// One connection taken out of the pool for good, for work that keeps state in
-/// its session; it is closed when dropped.
+/// One connection for a write.
 #[derive(Debug)]
 pub struct Connection {
-    client: deadpool_postgres::ClientWrapper,
+    client: Held,
+}
+
+/// How a connection is held.
+#[derive(Debug)]
+enum Held {
+    /// Taken out of the pool for good, for work that keeps state in its
+    /// session; closed when dropped.
+    ForGood(deadpool_postgres::ClientWrapper),
+    /// It goes back to the pool.
+    Lent(Object),
 }
 
 /// A transaction with a name. Dropped without [`Transaction::commit`] it is
@@ -119,16 +128,25 @@ impl Store {
         }
     }
 
-    /// Takes a connection out of the pool for good.
+    /// Takes a connection out of the pool for good: it is closed when dropped.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn connection(&self) -> Result<Connection, StoreError> {
         let object = self.pooled().await?;
-        Ok(Connection {
-            client: Object::take(object),
-        })
+        let client = Held::ForGood(Object::take(object));
+        Ok(Connection { client })
+    }
+
+    /// Borrows a connection of the pool.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn lent_connection(&self) -> Result<Connection, StoreError> {
+        let client = Held::Lent(self.pooled().await?);
+        Ok(Connection { client })
     }
 
     /// Runs one statement outside a transaction: one round trip.
@@ -168,7 +186,10 @@ impl Connection {
     /// [`StoreError::Unavailable`] when the database does not answer.
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        let client: &mut tokio_postgres::Client = &mut self.client;
+        let client: &mut tokio_postgres::Client = match &mut self.client {
+            Held::ForGood(client) => client,
+            Held::Lent(object) => &mut *object,
+        };
         let begun = measured("begin", client.transaction()).await?;
         Ok(Transaction { inner: begun })
     }

@@ -1,12 +1,15 @@
 use std::collections::{BTreeSet, HashMap};
 
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 
 use crate::domain::{
     Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
 };
 
-use super::{StoreError, TenantId, Transaction};
+use super::{
+    NounsWanted, StoreError, TenantId, Transaction,
+    noun_needs::{RightsFilter, RightsWanted},
+};
 
 /// A user group as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,41 +150,62 @@ pub struct StoredNouns {
     pub apps: HashMap<i32, AppRow>,
     /// By item: its groups in order, each with its level.
     pub rights: HashMap<i32, Vec<(i32, Level)>>,
+    /// How many apps and connections there are, whether they were wanted or
+    /// not (rules 5.2).
+    pub third_parties: usize,
 }
 
 impl Transaction<'_> {
-    /// Reads everything of a tenant but its products and models.
+    /// Reads what is wanted of a tenant's nouns.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer,
     /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
-    pub async fn load_nouns(&self, tenant: TenantId) -> Result<StoredNouns, StoreError> {
+    pub async fn load_nouns(
+        &self,
+        tenant: TenantId,
+        wanted: &NounsWanted,
+    ) -> Result<StoredNouns, StoreError> {
         let mut nouns = StoredNouns::default();
-        self.load_directory(tenant, &mut nouns).await?;
-        self.load_catalog(tenant, &mut nouns).await?;
+        self.load_groups(tenant, &mut nouns).await?;
+        if wanted.everything || wanted.roles {
+            self.load_roles(tenant, &mut nouns).await?;
+        }
+        let subjects = self.subjects_wanted(tenant, wanted).await?;
+        self.load_subjects(tenant, subjects.as_deref(), &mut nouns)
+            .await?;
+        self.count_third_parties(tenant, &mut nouns).await?;
+        let items = self.items_wanted(tenant, wanted).await?;
+        self.load_items(tenant, items.as_deref(), &mut nouns)
+            .await?;
+        if wanted.everything || wanted.attributes {
+            self.load_attributes(tenant, &mut nouns).await?;
+        }
+        if wanted.everything || wanted.grid_views {
+            self.load_grid_views(tenant, &mut nouns).await?;
+        }
         self.load_apps(tenant, &mut nouns).await?;
-        self.load_rights(tenant, &mut nouns).await?;
+        let all = RightsWanted::OnItems;
+        let rights = if wanted.everything {
+            &all
+        } else {
+            &wanted.rights
+        };
+        if let Some(filter) = rights.filter(items.as_deref()) {
+            self.load_rights(tenant, &filter, &mut nouns).await?;
+        }
         Ok(nouns)
     }
 
-    async fn load_directory(
+    async fn load_groups(
         &self,
         tenant: TenantId,
         nouns: &mut StoredNouns,
     ) -> Result<(), StoreError> {
-        const GROUPS: &str = "-- load_groups
+        const SQL: &str = "-- load_groups
             SELECT id, code, label, private FROM user_group WHERE tenant_id = $1";
-        const ROLES: &str = "-- load_roles
-            SELECT id, code, label, audience,
-                   ARRAY(SELECT permission FROM role_permission WHERE tenant_id = $1 AND role_id = role.id) AS permissions
-              FROM role WHERE tenant_id = $1";
-        const SUBJECTS: &str = "-- load_subjects
-            SELECT id, code, type, enabled,
-                   ARRAY(SELECT role_id FROM subject_role WHERE tenant_id = $1 AND subject_id = subject.id) AS roles,
-                   ARRAY(SELECT group_id FROM membership WHERE tenant_id = $1 AND subject_id = subject.id) AS groups
-              FROM subject WHERE tenant_id = $1";
-        for row in self.query("load_groups", GROUPS, &[&tenant.0]).await? {
+        for row in self.query("load_groups", SQL, &[&tenant.0]).await? {
             let group = GroupRow {
                 code: code(&row)?,
                 label: row.get("label"),
@@ -189,7 +213,19 @@ impl Transaction<'_> {
             };
             nouns.groups.insert(row.get("id"), group);
         }
-        for row in self.query("load_roles", ROLES, &[&tenant.0]).await? {
+        Ok(())
+    }
+
+    async fn load_roles(
+        &self,
+        tenant: TenantId,
+        nouns: &mut StoredNouns,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_roles
+            SELECT id, code, label, audience,
+                   ARRAY(SELECT permission FROM role_permission WHERE tenant_id = $1 AND role_id = role.id) AS permissions
+              FROM role WHERE tenant_id = $1";
+        for row in self.query("load_roles", SQL, &[&tenant.0]).await? {
             let permissions: Vec<&str> = row.get("permissions");
             let role = RoleRow {
                 code: code(&row)?,
@@ -203,7 +239,24 @@ impl Transaction<'_> {
             };
             nouns.roles.insert(row.get("id"), role);
         }
-        for row in self.query("load_subjects", SUBJECTS, &[&tenant.0]).await? {
+        Ok(())
+    }
+
+    async fn load_subjects(
+        &self,
+        tenant: TenantId,
+        only: Option<&[i32]>,
+        nouns: &mut StoredNouns,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_subjects
+            SELECT id, code, type, enabled,
+                   ARRAY(SELECT role_id FROM subject_role WHERE tenant_id = $1 AND subject_id = subject.id) AS roles,
+                   ARRAY(SELECT group_id FROM membership WHERE tenant_id = $1 AND subject_id = subject.id) AS groups
+              FROM subject WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
+        for row in self
+            .query("load_subjects", SQL, &[&tenant.0, &only])
+            .await?
+        {
             let subject = SubjectRow {
                 code: code(&row)?,
                 kind: word(&row, "type")?,
@@ -216,23 +269,31 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn load_catalog(
+    async fn count_third_parties(
         &self,
         tenant: TenantId,
         nouns: &mut StoredNouns,
     ) -> Result<(), StoreError> {
-        const ITEMS: &str = "-- load_items
+        const SQL: &str = "-- count_third_parties
+            SELECT count(*) FROM subject WHERE tenant_id = $1 AND type IN ('app', 'connection')";
+        let rows = self.query("count_third_parties", SQL, &[&tenant.0]).await?;
+        let count: i64 = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        nouns.third_parties = usize::try_from(count).unwrap_or_default();
+        Ok(())
+    }
+
+    async fn load_items(
+        &self,
+        tenant: TenantId,
+        only: Option<&[i32]>,
+        nouns: &mut StoredNouns,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_items
             SELECT id, code, type, parent_id, tree_id,
                    ARRAY(SELECT locale_id FROM channel_locale
                           WHERE tenant_id = $1 AND channel_id = item.id AND item.type = 'channel') AS locales
-              FROM item WHERE tenant_id = $1";
-        const ATTRIBUTES: &str = "-- load_attributes
-            SELECT id, code, group_id, scopable, localizable FROM attribute WHERE tenant_id = $1";
-        const GRID_VIEWS: &str = "-- load_grid_views
-            SELECT id, code,
-                   ARRAY(SELECT group_id FROM grid_view_group WHERE tenant_id = $1 AND grid_view_id = grid_view.id) AS groups
-              FROM grid_view WHERE tenant_id = $1";
-        for row in self.query("load_items", ITEMS, &[&tenant.0]).await? {
+              FROM item WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
+        for row in self.query("load_items", SQL, &[&tenant.0, &only]).await? {
             let item = ItemRow {
                 code: code(&row)?,
                 kind: word(&row, "type")?,
@@ -242,10 +303,17 @@ impl Transaction<'_> {
             };
             nouns.items.insert(row.get("id"), item);
         }
-        for row in self
-            .query("load_attributes", ATTRIBUTES, &[&tenant.0])
-            .await?
-        {
+        Ok(())
+    }
+
+    async fn load_attributes(
+        &self,
+        tenant: TenantId,
+        nouns: &mut StoredNouns,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_attributes
+            SELECT id, code, group_id, scopable, localizable FROM attribute WHERE tenant_id = $1";
+        for row in self.query("load_attributes", SQL, &[&tenant.0]).await? {
             let attribute = AttributeRow {
                 code: code(&row)?,
                 group: row.get("group_id"),
@@ -254,10 +322,19 @@ impl Transaction<'_> {
             };
             nouns.attributes.insert(row.get("id"), attribute);
         }
-        for row in self
-            .query("load_grid_views", GRID_VIEWS, &[&tenant.0])
-            .await?
-        {
+        Ok(())
+    }
+
+    async fn load_grid_views(
+        &self,
+        tenant: TenantId,
+        nouns: &mut StoredNouns,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_grid_views
+            SELECT id, code,
+                   ARRAY(SELECT group_id FROM grid_view_group WHERE tenant_id = $1 AND grid_view_id = grid_view.id) AS groups
+              FROM grid_view WHERE tenant_id = $1";
+        for row in self.query("load_grid_views", SQL, &[&tenant.0]).await? {
             let view = GridViewRow {
                 code: code(&row)?,
                 groups: numbers(&row, "groups"),
@@ -309,14 +386,21 @@ impl Transaction<'_> {
     async fn load_rights(
         &self,
         tenant: TenantId,
+        filter: &RightsFilter<'_>,
         nouns: &mut StoredNouns,
     ) -> Result<(), StoreError> {
         use futures_util::TryStreamExt as _;
 
         const SQL: &str = "-- load_rights
-            SELECT item_id, group_id, level FROM access_right WHERE tenant_id = $1 ORDER BY item_id, group_id";
+            SELECT item_id, group_id, level
+              FROM access_right
+             WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR item_id = ANY ($2))
+               AND ($3::text[] IS NULL OR group_id IN (SELECT id FROM user_group WHERE tenant_id = $1 AND key = ANY ($3)))
+             ORDER BY item_id, group_id";
         let failed = |error| StoreError::of("load_rights", error);
-        let rows = self.stream("load_rights", SQL, [tenant.0]).await?;
+        let RightsFilter { items, groups } = filter;
+        let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.0, items, groups];
+        let rows = self.stream("load_rights", SQL, parameters).await?;
         tokio::pin!(rows);
         while let Some(row) = rows.try_next().await.map_err(failed)? {
             let level: i16 = row.get("level");

@@ -61,6 +61,8 @@ pub struct ProductCounts {
     pub created: u64,
     /// Different ones.
     pub changed: u64,
+    /// Those that are gone.
+    pub removed: u64,
     /// Rows that say what is stored, or repeat a row word for word.
     pub unchanged: u64,
     /// Refused rows.
@@ -74,9 +76,8 @@ impl Connection {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn prepare_staging(&mut self) -> Result<(), StoreError> {
-        const SQL: &str = include_str!("staged_products_tables.sql");
         let transaction = self.begin().await?;
-        transaction.batch("prepare_staging", SQL).await?;
+        transaction.prepare_staging().await?;
         transaction.commit().await
     }
 
@@ -86,6 +87,29 @@ impl Connection {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn stage_products(&mut self, products: &[StagedProduct]) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        transaction.stage_products(products).await?;
+        transaction.commit().await
+    }
+}
+
+impl Transaction<'_> {
+    /// Makes the temporary tables that products are staged in, empty.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn prepare_staging(&self) -> Result<(), StoreError> {
+        const SQL: &str = include_str!("staged_products_tables.sql");
+        self.batch("prepare_staging", SQL).await
+    }
+
+    /// Stages products and models.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn stage_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
         const SQL: &str = "COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
                            FROM STDIN BINARY";
         const TYPES: [Type; 8] = [
@@ -99,8 +123,7 @@ impl Connection {
             Type::INT4_ARRAY,
         ];
         let failed = |error| StoreError::of("stage_products", error);
-        let transaction = self.begin().await?;
-        let sink = transaction.copy_in("stage_products", SQL).await?;
+        let sink = self.copy_in("stage_products", SQL).await?;
         let writer = BinaryCopyInWriter::new(sink, &TYPES);
         tokio::pin!(writer);
         for product in products {
@@ -118,12 +141,10 @@ impl Connection {
             ];
             writer.as_mut().write(&row).await.map_err(failed)?;
         }
-        writer.finish().await.map_err(failed)?;
-        transaction.commit().await
+        let finished = writer.finish().await.map_err(failed);
+        finished.map(|_| ())
     }
-}
 
-impl Transaction<'_> {
     /// Compares the staged products with what is stored: sorts out the rows
     /// that are refused and keeps the difference in a temporary table.
     /// `categories` are the categories' numbers by the numbers that the caller
@@ -144,7 +165,7 @@ impl Transaction<'_> {
         const THIRD_LEVELS: &str = include_str!("staged_products_third_levels.sql");
         const DIFFERENCE: &str = include_str!("staged_products_difference.sql");
         const PARENTS: &str = include_str!("staged_products_parents.sql");
-        let analyze = "ANALYZE staged_product; TRUNCATE changed_product; UPDATE staged_product SET state = 0 WHERE state <> 0";
+        let analyze = "SET LOCAL work_mem = '64MB'; ANALYZE staged_product; TRUNCATE changed_product; UPDATE staged_product SET state = 0 WHERE state <> 0";
         self.batch("prepare_comparison", analyze).await?;
         self.execute("refuse_repeated", REPEATED, &[]).await?;
         let unknown: Vec<i32> = (0..)
@@ -202,6 +223,7 @@ impl Transaction<'_> {
         Ok(ProductCounts {
             created,
             changed,
+            removed: 0,
             unchanged: count("rows").saturating_sub(refused + created + changed),
             refused,
         })
@@ -282,20 +304,25 @@ impl Transaction<'_> {
             .map(|_| ())
     }
 
-    /// Writes an audit row for each product and model that was applied, parts 1
-    /// and up, and tells how many.
+    /// Writes an audit row for each product and model that was applied, numbered
+    /// after `parts`, and tells how many.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn audit_products(&self, head: &AuditHead<'_>) -> Result<i32, StoreError> {
+    pub async fn audit_products(
+        &self,
+        head: &AuditHead<'_>,
+        parts: i32,
+    ) -> Result<i32, StoreError> {
         const SQL: &str = include_str!("staged_products_audit.sql");
-        let parameters: [&(dyn ToSql + Sync); 5] = [
+        let parameters: [&(dyn ToSql + Sync); 6] = [
             &head.tenant.0,
             &stored(head.revision),
             &head.actor,
             &head.request_id,
             &head.idempotency_key,
+            &parts,
         ];
         let rows = self.execute("audit_products", SQL, &parameters).await?;
         Ok(i32::try_from(rows).unwrap_or(i32::MAX))

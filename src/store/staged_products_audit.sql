@@ -1,6 +1,6 @@
 -- audit_products
 WITH described AS MATERIALIZED (
-    SELECT (row_number() OVER (ORDER BY model DESC, line))::integer AS part,
+    SELECT $6::integer + (row_number() OVER (ORDER BY model DESC, line))::integer AS part,
            CASE WHEN model THEN 'product_model' ELSE 'product' END AS item_type,
            code, is_new, gen_random_uuid() AS nonce,
            jsonb_build_object('parent', (SELECT p.code FROM product AS p WHERE p.tenant_id = $1::integer AND p.id = old_parent))

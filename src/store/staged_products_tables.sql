@@ -1,7 +1,5 @@
 -- prepare_staging
-SET plan_cache_mode = force_custom_plan;
-SET work_mem = '64MB';
-CREATE TEMPORARY TABLE staged_product (
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_product (
     line         bigint,
     model        boolean,
     code         text COLLATE "C",
@@ -13,7 +11,7 @@ CREATE TEMPORARY TABLE staged_product (
     state        smallint NOT NULL DEFAULT 0, -- 1: refused, 2: repeats a row word for word
     issue        text,
     category     integer);
-CREATE TEMPORARY TABLE changed_product (
+CREATE TEMPORARY TABLE IF NOT EXISTS changed_product (
     line           bigint,
     model          boolean,
     code           text COLLATE "C",
@@ -26,3 +24,10 @@ CREATE TEMPORARY TABLE changed_product (
     new_parent     integer,
     old_categories integer[],
     new_categories integer[]);
+CREATE TEMPORARY TABLE IF NOT EXISTS removed_product (
+    id         integer,
+    model      boolean,
+    code       text COLLATE "C",
+    parent     integer,
+    categories integer[]);
+TRUNCATE staged_product, changed_product, removed_product;

@@ -110,8 +110,15 @@ async fn reflection_lists_every_service_in_both_versions() {
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
+        "pim.authz.v1.AccessRightsService",
+        "pim.authz.v1.AppService",
+        "pim.authz.v1.AuditService",
         SERVICE,
+        "pim.authz.v1.CatalogService",
+        "pim.authz.v1.DirectoryService",
         "pim.authz.v1.ImportService",
+        "pim.authz.v1.OperationsService",
+        "pim.authz.v1.TenantService",
     ];
     let server = TestServer::start().await;
     let mut client =

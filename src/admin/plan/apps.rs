@@ -1,47 +1,133 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    admin::entry::{AppEntry, AppSelection, Chosen, Place},
-    domain::{CATALOGUE, Code, ItemKind, Level, ScopeSet, SubjectKind},
+    admin::{entry::Chosen, fault::Fault},
+    domain::{CATALOGUE, Code, Edition, ItemKind, Level, Noun, ScopeId, ScopeSet, SubjectKind},
     store::{AppRow, GroupRow, Selection, SelectionAxis, SubjectRow},
 };
 
-use super::{Bad, Outcome, Planner, RowOutcome, bad, noun, rights::axis_of, unknown};
+use super::{Outcome, Planned, Planner, defaults::axis_of};
 
 /// What the permissions step offers (rules 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PermissionsStep {
+pub(in crate::admin) enum PermissionsStep {
     /// It is not asked.
     NotAsked,
     /// The highest level that it offers.
     UpTo(Level),
 }
 
+impl PermissionsStep {
+    /// The step of an app with these scopes, in a tenant of this edition.
+    pub(in crate::admin) fn of(scopes: ScopeSet, edition: Edition) -> Self {
+        let held = CATALOGUE.with_implied_scopes(scopes);
+        let holds = |code: &str| {
+            CATALOGUE
+                .find_scope(code)
+                .is_some_and(|scope| held.contains(scope.id))
+        };
+        if !edition.is_enterprise() || !holds("read_products") {
+            return Self::NotAsked;
+        }
+        Self::UpTo(if holds("write_products") {
+            Level::Own
+        } else {
+            Level::View
+        })
+    }
+}
+
+/// What is chosen of one kind of item at one level.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admin) struct AppRight<'a> {
+    /// `Category` for trees, `Locale` or `AttributeGroup`.
+    pub(in crate::admin) kind: ItemKind,
+    pub(in crate::admin) level: Level,
+    /// The field or column that says it.
+    pub(in crate::admin) field: &'a str,
+    pub(in crate::admin) chosen: &'a Chosen,
+}
+
+/// The scopes asked for that are granted in an edition; the others as a second
+/// set (rules 5.3).
+pub(in crate::admin) fn offered_scopes(asked: ScopeSet, edition: Edition) -> (ScopeSet, ScopeSet) {
+    let is_offered = |id: &ScopeId| CATALOGUE.scope(*id).is_offered_in(edition);
+    let (granted, ungranted): (Vec<_>, Vec<_>) = asked.iter().partition(is_offered);
+    (
+        granted.into_iter().collect(),
+        ungranted.into_iter().collect(),
+    )
+}
+
 impl Planner<'_> {
-    /// Connects an app, or authorizes it again, as the wizard would (rules 5).
-    pub(super) fn connect_app(
+    /// What the permissions step comes to, if it may be so (rules 5.6).
+    pub(in crate::admin) fn select<'r>(
+        &self,
+        rights: impl Iterator<Item = AppRight<'r>>,
+        step: PermissionsStep,
+    ) -> Result<BTreeSet<Selection>, Fault> {
+        let mut selections = BTreeSet::new();
+        for right in rights {
+            if *right.chosen == Chosen::Codes(Vec::new()) {
+                continue;
+            }
+            let axis = offered_axis(right, step)?;
+            let level = right.level.bits();
+            match right.chosen {
+                Chosen::All => {
+                    selections.insert(Selection {
+                        axis,
+                        level,
+                        item: None,
+                    });
+                }
+                Chosen::Codes(codes) => {
+                    for code in codes {
+                        let item = Some(self.choosable(right.kind, right.field, code)?);
+                        selections.insert(Selection { axis, level, item });
+                    }
+                }
+            }
+        }
+        Ok(selections)
+    }
+
+    fn choosable(&self, kind: ItemKind, field: &str, code: &Code) -> Result<i32, Fault> {
+        let id = self.item(field, kind, code)?;
+        let item = self.world.items.get(id);
+        if item.is_some_and(|item| item.parent.is_some()) {
+            let message = format!(
+                "category `{code}` is not the root of a tree; rights are given on whole trees"
+            );
+            return Err(Fault::invalid(field, message));
+        }
+        Ok(id)
+    }
+
+    /// Connects an app, or authorizes it again (rules 5.8); `selections` count
+    /// only where the permissions step is asked.
+    pub(in crate::admin) fn connect_app(
         &mut self,
-        place: Place,
-        entry: &AppEntry,
+        field: &str,
+        code: &Code,
+        scopes: ScopeSet,
+        selections: BTreeSet<Selection>,
         actor: &str,
-    ) -> RowOutcome {
-        let scopes = self.granted_scopes(place, entry);
-        let step = self.permissions_step(scopes);
-        let selections = self.selections(entry, step)?;
-        let (subject, group, outcome) = self.app_subject(entry, place.key_column)?;
+    ) -> Planned {
+        let step = PermissionsStep::of(scopes, self.world.edition);
+        let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.world.apps.get(&subject).cloned();
         let selections = match (step, &old) {
             // Rights of an app that is not asked about them stay (rules 5.8).
             (PermissionsStep::NotAsked, Some(old)) => old.selections.clone(),
             (PermissionsStep::NotAsked | PermissionsStep::UpTo(_), _) => selections,
         };
-        let later_channels = old.as_ref().is_none_or(|old| old.later_channels);
         let app = AppRow {
             group,
             connected_by: old
                 .as_ref()
                 .map_or_else(|| actor.to_owned(), |old| old.connected_by.clone()),
-            later_channels,
+            later_channels: old.as_ref().is_none_or(|old| old.later_channels),
             scopes,
             selections,
         };
@@ -56,139 +142,38 @@ impl Planner<'_> {
         })
     }
 
-    /// The scopes that are granted; the others are a warning (rules 5.3).
-    fn granted_scopes(&mut self, place: Place, entry: &AppEntry) -> ScopeSet {
-        let edition = self.world.edition;
-        let app = &entry.code;
-        let mut warnings: Vec<String> = Vec::new();
-        for word in &entry.unknown_scopes {
-            warnings.push(format!("app `{app}`: `{word}` is not a scope; not granted"));
-        }
-        let mut granted = ScopeSet::default();
-        for scope in entry.scopes.iter().map(|id| CATALOGUE.scope(id)) {
-            if scope.is_offered_in(edition) {
-                granted.insert(scope.id);
-            } else {
-                warnings.push(format!(
-                    "app `{app}`: scope `{}` is not offered in the {edition} edition; not granted",
-                    scope.code
-                ));
-            }
-        }
-        self.report.known(place.file).warnings.extend(warnings);
-        granted
-    }
-
-    fn permissions_step(&self, scopes: ScopeSet) -> PermissionsStep {
-        let held = CATALOGUE.with_implied_scopes(scopes);
-        let holds = |code: &str| {
-            CATALOGUE
-                .find_scope(code)
-                .is_some_and(|scope| held.contains(scope.id))
+    /// Sets the scopes of a connected app, its rights untouched.
+    pub(in crate::admin) fn set_scopes(&mut self, subject: i32, scopes: ScopeSet) -> Outcome {
+        let Some(app) = self.world.apps.get(&subject) else {
+            return Outcome::Unchanged;
         };
-        if !self.world.edition.is_enterprise() || !holds("read_products") {
-            return PermissionsStep::NotAsked;
+        let mut app = app.clone();
+        let different = app.scopes != scopes;
+        app.scopes = scopes;
+        if different {
+            self.world.put_app(subject, app);
         }
-        PermissionsStep::UpTo(if holds("write_products") {
-            Level::Own
-        } else {
-            Level::View
-        })
+        Outcome::of_change(different)
     }
 
-    fn selections(
-        &self,
-        entry: &AppEntry,
-        step: PermissionsStep,
-    ) -> Result<BTreeSet<Selection>, Bad> {
-        let mut chosen = BTreeSet::new();
-        for selection in &entry.selections {
-            let AppSelection {
-                kind,
-                level,
-                column,
-                chosen: choice,
-            } = selection;
-            if *choice == Chosen::Codes(Vec::new()) {
-                continue;
-            }
-            match step {
-                PermissionsStep::NotAsked => {
-                    let message = "the permissions step is asked in the enterprise edition for an app with a products scope only; leave the cell empty";
-                    return Err(bad(column, message.to_owned()));
-                }
-                PermissionsStep::UpTo(highest) if !highest.allows(*level) => {
-                    let message =
-                        format!("read-only products scopes are offered `view` only, not `{level}`");
-                    return Err(bad(column, message));
-                }
-                PermissionsStep::UpTo(_) => {}
-            }
-            let Some(axis) =
-                axis_of(*kind).filter(|axis| *axis == SelectionAxis::Tree || *level != Level::Own)
-            else {
-                let message = format!(
-                    "`{level}` cannot be given on a {}; `view` and `edit` can",
-                    noun(*kind)
-                );
-                return Err(bad(column, message));
-            };
-            let level = level.bits();
-            match choice {
-                Chosen::All => {
-                    chosen.insert(Selection {
-                        axis,
-                        level,
-                        item: None,
-                    });
-                }
-                Chosen::Codes(codes) => {
-                    for code in codes {
-                        let item = Some(self.choosable(*kind, column, code)?);
-                        chosen.insert(Selection { axis, level, item });
-                    }
-                }
-            }
-        }
-        Ok(chosen)
-    }
-
-    fn choosable(&self, kind: ItemKind, column: &'static str, code: &Code) -> Result<i32, Bad> {
-        let id = self
-            .world
-            .find_item(kind, code)
-            .ok_or_else(|| unknown(column, noun(kind), code))?;
-        if self
-            .world
-            .items
-            .get(id)
-            .is_some_and(|item| item.parent.is_some())
-        {
-            return Err(bad(
-                column,
-                format!(
-                    "category `{code}` is not the root of a tree; rights are given on whole trees"
-                ),
-            ));
-        }
-        Ok(id)
+    /// A connected app: the number of its subject.
+    pub(in crate::admin) fn connected_app(&self, code: &Code) -> Option<i32> {
+        let id = self.world.find_subject(SubjectKind::App, code)?;
+        self.world.apps.contains_key(&id).then_some(id)
     }
 
     /// The app's subject and private group; made if they are not there.
-    fn app_subject(
-        &mut self,
-        entry: &AppEntry,
-        column: &'static str,
-    ) -> Result<(i32, i32, Outcome), Bad> {
-        if let Some(id) = self.world.find_subject(SubjectKind::App, &entry.code)
-            && let Some(app) = self.world.apps.get(&id)
+    fn app_subject(&mut self, field: &str, app: &Code) -> Result<(i32, i32, Outcome), Fault> {
+        if let Some(id) = self.connected_app(app)
+            && let Some(stored) = self.world.apps.get(&id)
         {
-            return Ok((id, app.group, Outcome::Unchanged));
+            return Ok((id, stored.group, Outcome::Unchanged));
         }
-        let name = format!("app:{}", entry.code);
-        let code: Code = name
-            .parse()
-            .map_err(|error| bad(column, format!("the code of its group, `{name}`, {error}")))?;
+        let name = format!("app:{app}");
+        let parsed = name.parse();
+        let code: Code = parsed.map_err(|error| {
+            Fault::invalid(field, format!("the code of its group, `{name}`, {error}"))
+        })?;
         let group = self.world.next_id();
         let label = String::new();
         self.world.groups.insert(
@@ -201,7 +186,7 @@ impl Planner<'_> {
         );
         let subject = self.world.next_id();
         let row = SubjectRow {
-            code: entry.code.clone(),
+            code: app.clone(),
             kind: SubjectKind::App,
             enabled: true,
             roles: BTreeSet::new(),
@@ -232,18 +217,37 @@ impl Planner<'_> {
             } else {
                 continue;
             };
-            let held = self
-                .world
-                .rights
-                .of(id)
-                .iter()
-                .find(|(group, _)| *group == app.group);
-            let held = held.map_or(Level::Hidden, |(_, level)| *level);
-            if held != level {
+            if self.world.rights.level(id, app.group) != level {
                 different = true;
                 self.world.rights.set(id, app.group, level);
             }
         }
         different
     }
+}
+
+/// The axis that a right is chosen on, if it is one that is offered.
+fn offered_axis(right: AppRight<'_>, step: PermissionsStep) -> Result<SelectionAxis, Fault> {
+    let AppRight {
+        kind, level, field, ..
+    } = right;
+    match step {
+        PermissionsStep::NotAsked => {
+            let message = "the permissions step is asked in the enterprise edition for an app with a products scope only; leave it empty";
+            return Err(Fault::invalid(field, message));
+        }
+        PermissionsStep::UpTo(highest) if !highest.allows(level) => {
+            let message =
+                format!("read-only products scopes are offered `view` only, not `{level}`");
+            return Err(Fault::invalid(field, message));
+        }
+        PermissionsStep::UpTo(_) => {}
+    }
+    axis_of(kind)
+        .filter(|axis| *axis == SelectionAxis::Tree || level != Level::Own)
+        .ok_or_else(|| {
+            let noun = Noun::from(kind).words();
+            let message = format!("`{level}` cannot be given on a {noun}; `view` and `edit` can");
+            Fault::invalid(field, message)
+        })
 }

@@ -1,36 +1,33 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::{Code, ItemKind},
+    admin::{
+        fault::{Fault, Refused},
+        world::item_space,
+    },
+    domain::{Code, ItemKind, Noun},
     store::{AttributeRow, GridViewRow, ItemRow},
 };
 
-use super::{Bad, Outcome, Planner, RowOutcome, bad, noun, unknown};
+use super::{Outcome, Planned, Planner};
 
 impl Planner<'_> {
-    pub(super) fn put_item(
+    /// Puts an item that is nothing but its code.
+    pub(in crate::admin) fn put_item(
         &mut self,
-        column: &'static str,
+        column: &str,
         kind: ItemKind,
         code: &Code,
-    ) -> RowOutcome {
-        if self.world.find_item(kind, code).is_some() {
-            return Ok(Outcome::Unchanged);
-        }
-        let space = crate::admin::world::item_space(kind);
-        if let Some(other) = self
-            .world
-            .items
-            .find(space, code)
-            .and_then(|id| self.world.items.get(id))
-        {
-            let (is, wanted) = (noun(other.kind), noun(kind));
-            return Err(bad(
-                column,
-                format!(
-                    "`{code}` is an {is} and cannot be an {wanted} as well: they share one code space"
-                ),
-            ));
+    ) -> Planned {
+        let items = &self.world.items;
+        let found = items.find(item_space(kind), code);
+        if let Some(other) = found.and_then(|id| items.get(id)) {
+            if other.kind == kind {
+                return Ok(Outcome::Unchanged);
+            }
+            let noun = Noun::from(other.kind);
+            let code = other.code.clone();
+            return Err(Fault::new(column, Refused::Exists { noun, code }));
         }
         self.insert_item(ItemRow {
             code: code.clone(),
@@ -49,18 +46,18 @@ impl Planner<'_> {
         id
     }
 
-    fn item(&self, column: &'static str, kind: ItemKind, code: &Code) -> Result<i32, Bad> {
-        self.world
-            .find_item(kind, code)
-            .ok_or_else(|| unknown(column, noun(kind), code))
+    pub(super) fn item(&self, field: &str, kind: ItemKind, code: &Code) -> Result<i32, Fault> {
+        let found = self.world.find_item(kind, code);
+        found.ok_or_else(|| Fault::unknown(field, kind, code))
     }
 
-    pub(super) fn put_channel(
+    /// Puts a channel; what is not said stays. Its tree is a root.
+    pub(in crate::admin) fn put_channel(
         &mut self,
         code: &Code,
         tree: Option<&Option<Code>>,
         locales: Option<&[Code]>,
-    ) -> RowOutcome {
+    ) -> Planned {
         let root = |code: &Code| {
             let id = self.item("tree", ItemKind::Category, code)?;
             if self
@@ -69,10 +66,8 @@ impl Planner<'_> {
                 .get(id)
                 .is_some_and(|category| category.parent.is_some())
             {
-                return Err(bad(
-                    "tree",
-                    format!("category `{code}` is not the root of a tree"),
-                ));
+                let message = format!("category `{code}` is not the root of a tree");
+                return Err(Fault::invalid("tree", message));
             }
             Ok(id)
         };
@@ -100,22 +95,26 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    pub(super) fn put_attribute(
+    /// Puts an attribute; what is not said stays.
+    pub(in crate::admin) fn put_attribute(
         &mut self,
         code: &Code,
-        group: &Code,
+        group: Option<&Code>,
         scopable: Option<bool>,
         localizable: Option<bool>,
-    ) -> RowOutcome {
-        let group = self.item("group", ItemKind::AttributeGroup, group)?;
+    ) -> Planned {
+        let find = |code| self.item("group", ItemKind::AttributeGroup, code);
+        let group = group.map(find).transpose()?;
         if let Some(id) = self.world.attributes.find(0, code) {
             let different = self.world.attributes.change(id, |attribute| {
-                attribute.group = group;
+                attribute.group = group.unwrap_or(attribute.group);
                 attribute.scopable = scopable.unwrap_or(attribute.scopable);
                 attribute.localizable = localizable.unwrap_or(attribute.localizable);
             });
             return Ok(Outcome::of_change(different));
         }
+        let missing = || Fault::invalid("group", "is missing; a new attribute is in a group");
+        let group = group.ok_or_else(missing)?;
         let id = self.world.next_id();
         let attribute = AttributeRow {
             code: code.clone(),
@@ -127,7 +126,12 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    pub(super) fn put_grid_view(&mut self, code: &Code, groups: Option<&[Code]>) -> RowOutcome {
+    /// Puts a grid view; what is not said stays.
+    pub(in crate::admin) fn put_grid_view(
+        &mut self,
+        code: &Code,
+        groups: Option<&[Code]>,
+    ) -> Planned {
         let group = |code: &Code| self.item("attribute_groups", ItemKind::AttributeGroup, code);
         let groups: Option<BTreeSet<i32>> = groups
             .map(|codes| codes.iter().map(group).collect())

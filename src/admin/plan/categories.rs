@@ -1,64 +1,40 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::{
-    admin::entry::{Entry, Place, Row},
-    domain::{Code, ItemKind},
+    admin::fault::{Fault, Refused},
+    domain::{Code, ItemKind, Noun},
     store::ItemRow,
 };
 
-use super::{Bad, Outcome, Planner, bad, unknown};
+use super::{Outcome, Planner};
 
-/// A category row that is not refused yet.
-struct Given<'r> {
-    place: Place,
-    code: &'r Code,
-    parent: Option<&'r Code>,
+/// Where a category is to be; without a parent it is a tree's root.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admin) struct CategoryPlace<'a> {
+    pub(in crate::admin) code: &'a Code,
+    pub(in crate::admin) parent: Option<&'a Code>,
 }
 
 impl Planner<'_> {
-    /// Takes all category rows at once: parents may come after children.
-    pub(super) fn put_categories(&mut self, rows: &[&Row]) {
-        let mut given: Vec<Given<'_>> = rows
-            .iter()
-            .filter_map(|row| {
-                let Entry::Category { code, parent } = &row.entry else {
-                    return None;
-                };
-                Some(Given {
-                    place: row.place,
-                    code,
-                    parent: parent.as_ref(),
-                })
-            })
+    /// Those of the places, by their index, whose parent is not there, and
+    /// those in a loop. To be asked again without them: what is refused can
+    /// take the ground from under others.
+    pub(in crate::admin) fn refused_categories<'p>(
+        &self,
+        places: impl Iterator<Item = CategoryPlace<'p>> + Clone,
+    ) -> BTreeMap<usize, Fault> {
+        let parents: HashMap<&Code, Option<&Code>> = places
+            .clone()
+            .map(|place| (place.code, place.parent))
             .collect();
-        loop {
-            let refused = self.refused_categories(&given);
-            if refused.is_empty() {
-                break;
-            }
-            let lines: HashSet<u64> = refused.iter().map(|(place, _)| place.line).collect();
-            given.retain(|row| !lines.contains(&row.place.line));
-            for (place, why) in refused {
-                self.note(place, Err(why));
-            }
-        }
-        self.store_categories(&given);
-    }
-
-    /// Rows whose parent is not there, and those in a loop.
-    fn refused_categories(&self, given: &[Given<'_>]) -> Vec<(Place, Bad)> {
-        let parents: HashMap<&Code, Option<&Code>> =
-            given.iter().map(|row| (row.code, row.parent)).collect();
         let is_known = |code: &Code| {
             parents.contains_key(code) || self.world.find_item(ItemKind::Category, code).is_some()
         };
-        let orphans: Vec<(Place, Bad)> = given
-            .iter()
-            .filter_map(|row| {
-                let parent = row.parent.filter(|parent| !is_known(parent))?;
-                Some((row.place, unknown("parent", "category", parent)))
-            })
-            .collect();
+        let orphans = places.clone().enumerate().filter_map(|(index, place)| {
+            let parent = place.parent.filter(|parent| !is_known(parent))?;
+            Some((index, Fault::unknown("parent", Noun::Category, parent)))
+        });
+        let orphans: BTreeMap<usize, Fault> = orphans.collect();
         if !orphans.is_empty() {
             return orphans;
         }
@@ -72,50 +48,52 @@ impl Planner<'_> {
                 .get(self.world.find_item(ItemKind::Category, code)?)?;
             Some(self.world.items.get(stored.parent?)?.code.clone())
         };
-        let looped = categories_in_loops(given.iter().map(|row| row.code), above);
-        given
-            .iter()
-            .filter(|row| looped.contains(row.code))
-            .map(|row| {
-                (
-                    row.place,
-                    bad(
-                        "parent",
-                        format!("category `{}` would be below itself", row.code),
-                    ),
-                )
+        let looped = categories_in_loops(places.clone().map(|place| place.code), above);
+        places
+            .enumerate()
+            .filter(|(_, place)| looped.contains(place.code))
+            .map(|(index, place)| {
+                let refused = Refused::CategoryLoop(place.code.clone());
+                (index, Fault::new("parent", refused))
             })
             .collect()
     }
 
-    fn store_categories(&mut self, given: &[Given<'_>]) {
-        let mut outcomes = Vec::with_capacity(given.len());
-        for row in given {
-            if self.world.find_item(ItemKind::Category, row.code).is_some() {
-                outcomes.push(None);
-                continue;
+    /// Puts categories in places of which none is refused; the outcomes come
+    /// in the same order.
+    pub(in crate::admin) fn store_categories<'p>(
+        &mut self,
+        places: impl Iterator<Item = CategoryPlace<'p>> + Clone,
+    ) -> Vec<Outcome> {
+        let mut created = Vec::new();
+        for place in places.clone() {
+            let is_new = self
+                .world
+                .find_item(ItemKind::Category, place.code)
+                .is_none();
+            created.push(is_new);
+            if is_new {
+                self.insert_item(ItemRow {
+                    code: place.code.clone(),
+                    kind: ItemKind::Category,
+                    parent: None,
+                    tree: None,
+                    locales: BTreeSet::new(),
+                });
             }
-            self.insert_item(ItemRow {
-                code: row.code.clone(),
-                kind: ItemKind::Category,
-                parent: None,
-                tree: None,
-                locales: BTreeSet::new(),
-            });
-            outcomes.push(Some(Outcome::Created));
         }
-        for (row, outcome) in given.iter().zip(outcomes) {
-            let parent = row
-                .parent
-                .and_then(|code| self.world.find_item(ItemKind::Category, code));
-            let id = self.world.find_item(ItemKind::Category, row.code);
-            let moved = id.is_some_and(|id| {
-                self.world
-                    .items
-                    .change(id, |category| category.parent = parent)
-            });
-            self.note(row.place, Ok(outcome.unwrap_or(Outcome::of_change(moved))));
-        }
+        let outcomes = places.zip(created).map(|(place, is_new)| {
+            let find = |code| self.world.find_item(ItemKind::Category, code);
+            let (id, parent) = (find(place.code), place.parent.and_then(find));
+            let items = &mut self.world.items;
+            let moved = id.is_some_and(|id| items.change(id, |category| category.parent = parent));
+            if is_new {
+                Outcome::Created
+            } else {
+                Outcome::of_change(moved)
+            }
+        });
+        outcomes.collect()
     }
 }
 

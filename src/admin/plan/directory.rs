@@ -1,53 +1,72 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    admin::entry::{DirectoryEntry, RolePermissions},
-    domain::{Audience, CATALOGUE, Code, PermissionSet, SubjectKind},
+    admin::{
+        entry::RolePermissions,
+        fault::{Fault, Refused},
+    },
+    domain::{Audience, CATALOGUE, Code, Noun, PermissionSet, SubjectKind},
     store::{GroupRow, RoleRow, SubjectRow},
 };
 
-use super::{Bad, GroupNames, Outcome, Planner, RowOutcome, bad, unknown};
+use super::{Outcome, Planned, Planner};
 
 impl Planner<'_> {
-    pub(super) fn put_group(
+    /// Puts a user group; without a label it keeps the one it has.
+    pub(in crate::admin) fn put_group(
         &mut self,
-        column: &'static str,
+        column: &str,
         code: &Code,
-        label: &str,
-    ) -> RowOutcome {
+        label: Option<&str>,
+    ) -> Planned {
+        let refuse = |refused| Err(Fault::new(column, refused));
         if code.folded().starts_with("app:") {
-            return Err(bad(
-                column,
-                format!("`{code}` begins with `app:`, which is kept for the groups of apps"),
-            ));
+            return refuse(Refused::GroupIsPrivate(code.clone()));
         }
         let Some(id) = self.world.groups.find(0, code) else {
             let id = self.world.next_id();
             let group = GroupRow {
                 code: code.clone(),
-                label: label.to_owned(),
+                label: label.unwrap_or_default().to_owned(),
                 private: false,
             };
             self.world.groups.insert(id, group);
             return Ok(Outcome::Created);
         };
-        if code.folded() == "all" || label.is_empty() {
+        let is_same = |group: &GroupRow| label.is_none_or(|label| label == group.label);
+        if self.world.groups.get(id).is_some_and(is_same) {
             return Ok(Outcome::Unchanged);
         }
-        let different = self
-            .world
-            .groups
-            .change(id, |group| label.clone_into(&mut group.label));
+        if Some(id) == self.world.all_group() {
+            return refuse(Refused::GroupAllIsFixed);
+        }
+        let label = label.unwrap_or_default();
+        let groups = &mut self.world.groups;
+        let different = groups.change(id, |group| label.clone_into(&mut group.label));
         Ok(Outcome::of_change(different))
     }
 
-    pub(super) fn put_role(
+    /// The groups of these codes; an app's own is refused (rules 1.4).
+    pub(in crate::admin) fn find_groups(&self, codes: &[Code]) -> Result<BTreeSet<i32>, Fault> {
+        let find = |code: &Code| {
+            let found = self.world.groups.find(0, code);
+            let id = found.ok_or_else(|| Fault::unknown("groups", Noun::UserGroup, code))?;
+            if self.world.is_private(id) {
+                return Err(Fault::new("groups", Refused::GroupIsPrivate(code.clone())));
+            }
+            Ok(id)
+        };
+        codes.iter().map(find).collect()
+    }
+
+    /// Puts a role; what is not said stays.
+    pub(in crate::admin) fn put_role(
         &mut self,
         code: &Code,
         label: Option<&str>,
         audience: Option<Audience>,
         permissions: Option<RolePermissions>,
-    ) -> RowOutcome {
+    ) -> Planned {
         let id = self.world.roles.find(0, code);
         let stored = id.and_then(|id| self.world.roles.get(id)).cloned();
         let held = stored
@@ -68,14 +87,14 @@ impl Planner<'_> {
                 "role `{code}` is held by {} `{}`; its audience cannot change to `{audience}`",
                 holder.kind, holder.code
             );
-            return Err(bad("audience", message));
+            return Err(mismatch("audience", code, message));
         }
         let granted = match permissions {
             None => held,
             Some(RolePermissions::EveryAllowed) => self.every_permission(audience),
             Some(RolePermissions::Only(granted)) => granted,
         };
-        self.check_permissions(audience, &granted, &held)?;
+        self.check_permissions(code, audience, &granted, &held)?;
         let role = RoleRow {
             code: stored.as_ref().map_or(code, |role| &role.code).clone(),
             label: label.map_or_else(
@@ -106,115 +125,91 @@ impl Planner<'_> {
 
     fn check_permissions(
         &self,
+        role: &Code,
         audience: Audience,
         granted: &PermissionSet,
         held: &PermissionSet,
-    ) -> Result<(), Bad> {
+    ) -> Result<(), Fault> {
         let edition = self.world.edition;
         for permission in granted.iter().map(|id| CATALOGUE.permission(id)) {
             let code = permission.code;
             if !permission.may_be_held_by(audience) {
-                return Err(bad(
-                    "permissions",
-                    format!(
-                        "`{code}` is for real users; a role for connections holds `api.*` permissions only"
-                    ),
-                ));
+                let message = format!(
+                    "`{code}` is for real users; a role for connections holds `api.*` permissions only"
+                );
+                return Err(mismatch("permissions", role, message));
             }
             if permission.enterprise && !edition.is_enterprise() && !held.contains(permission.id) {
-                return Err(bad(
-                    "permissions",
-                    format!(
-                        "`{code}` is granted in the enterprise edition only; the tenant's is `{edition}`"
-                    ),
-                ));
+                let refused = Refused::EditionRequired {
+                    permission: code,
+                    edition,
+                };
+                return Err(Fault::new("permissions", refused));
             }
         }
         Ok(())
     }
 
-    pub(super) fn put_user(&mut self, entry: &DirectoryEntry, groups: &GroupNames) -> RowOutcome {
-        let mut named = find_groups(entry, groups)?;
-        if let Some(named) = &mut named {
-            named.extend(self.world.all_group());
-        }
-        let new: BTreeSet<i32> = self.world.all_group().into_iter().collect();
-        self.put_subject(SubjectKind::User, entry, named, new)
-    }
-
-    pub(super) fn put_connection(
-        &mut self,
-        entry: &DirectoryEntry,
-        groups: &GroupNames,
-    ) -> RowOutcome {
-        let named = find_groups(entry, groups)?;
-        let new: BTreeSet<i32> = self.world.all_group().into_iter().collect();
-        self.put_subject(SubjectKind::Connection, entry, named, new)
-    }
-
-    fn find_roles(&self, kind: SubjectKind, entry: &DirectoryEntry) -> Result<BTreeSet<i32>, Bad> {
+    fn find_roles(&self, kind: SubjectKind, codes: &[Code]) -> Result<BTreeSet<i32>, Fault> {
         let needed = match kind {
             SubjectKind::User => Audience::User,
             SubjectKind::Connection | SubjectKind::App => Audience::Connection,
         };
         let role = |code: &Code| {
-            let id = self
-                .world
-                .roles
-                .find(0, code)
-                .ok_or_else(|| unknown("roles", "role", code))?;
+            let found = self.world.roles.find(0, code);
+            let id = found.ok_or_else(|| Fault::unknown("roles", Noun::Role, code))?;
             let audience = self.world.roles.get(id).map(|role| role.audience);
             if audience != Some(needed) {
-                return Err(bad(
-                    "roles",
-                    format!(
-                        "role `{code}` is not for {needed}s; a {kind} holds roles with the audience `{needed}`"
-                    ),
-                ));
+                let message = format!(
+                    "role `{code}` is not for {needed}s; a {kind} holds roles with the audience `{needed}`"
+                );
+                return Err(mismatch("roles", code, message));
             }
             Ok(id)
         };
-        entry.roles.iter().map(role).collect()
+        codes.iter().map(role).collect()
     }
 
-    fn put_subject(
+    /// Puts a user or connection; what is not said stays. Every user is in
+    /// `All`, and a new connection that says no groups (rules 1.4).
+    pub(in crate::admin) fn put_subject(
         &mut self,
         kind: SubjectKind,
-        entry: &DirectoryEntry,
+        code: &Code,
         groups: Option<BTreeSet<i32>>,
-        groups_when_new: BTreeSet<i32>,
-    ) -> RowOutcome {
-        let roles = self.find_roles(kind, entry)?;
-        if let Some(id) = self.world.find_subject(kind, &entry.code) {
+        roles: Option<&[Code]>,
+        enabled: Option<bool>,
+    ) -> Planned {
+        let roles = roles
+            .map(|codes| self.find_roles(kind, codes))
+            .transpose()?;
+        let all = self.world.all_group();
+        let groups = groups.map(|mut groups| {
+            groups.extend(all.filter(|_| kind == SubjectKind::User));
+            groups
+        });
+        if let Some(id) = self.world.find_subject(kind, code) {
             let different = self.world.subjects.change(id, |subject| {
-                subject.roles = roles;
+                subject.roles = roles.unwrap_or_else(|| subject.roles.clone());
                 subject.groups = groups.unwrap_or_else(|| subject.groups.clone());
-                subject.enabled = entry.enabled.unwrap_or(subject.enabled);
+                subject.enabled = enabled.unwrap_or(subject.enabled);
             });
             return Ok(Outcome::of_change(different));
         }
         let id = self.world.next_id();
         let subject = SubjectRow {
-            code: entry.code.clone(),
+            code: code.clone(),
             kind,
-            enabled: entry.enabled.unwrap_or(true),
-            roles,
-            groups: groups.unwrap_or(groups_when_new),
+            enabled: enabled.unwrap_or(true),
+            roles: roles.unwrap_or_default(),
+            groups: groups.unwrap_or_else(|| all.into_iter().collect()),
         };
         self.world.subjects.insert(id, subject);
         Ok(Outcome::Created)
     }
 }
 
-/// The groups that the cell `groups` names; `None` where there is no such column.
-fn find_groups(entry: &DirectoryEntry, groups: &GroupNames) -> Result<Option<BTreeSet<i32>>, Bad> {
-    let named = entry.groups.as_ref();
-    named
-        .map(|names| {
-            names
-                .iter()
-                .map(|name| groups.find("groups", name))
-                .collect()
-        })
-        .transpose()
+fn mismatch(field: &str, role: &Code, message: String) -> Fault {
+    let role = role.clone();
+    Fault::new(field, Refused::AudienceMismatch { role, message })
 }

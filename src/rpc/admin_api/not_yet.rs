@@ -28,82 +28,41 @@ macro_rules! not_yet {
 
 // directory
 not_yet! {
-    PutUsersRequest -> PutUsersResponse;
-    DeleteUsersRequest -> DeleteUsersResponse;
     ListUsersRequest -> ListUsersResponse;
-    PutConnectionsRequest -> PutConnectionsResponse;
-    DeleteConnectionsRequest -> DeleteConnectionsResponse;
     ListConnectionsRequest -> ListConnectionsResponse;
-    PutUserGroupsRequest -> PutUserGroupsResponse;
-    DeleteUserGroupsRequest -> DeleteUserGroupsResponse;
     ListUserGroupsRequest -> ListUserGroupsResponse;
-    PutRolesRequest -> PutRolesResponse;
-    DeleteRolesRequest -> DeleteRolesResponse;
     ListRolesRequest -> ListRolesResponse;
 }
 
 // catalog
 not_yet! {
-    PutChannelsRequest -> PutChannelsResponse;
-    DeleteChannelsRequest -> DeleteChannelsResponse;
     ListChannelsRequest -> ListChannelsResponse;
-    PutLocalesRequest -> PutLocalesResponse;
-    DeleteLocalesRequest -> DeleteLocalesResponse;
     ListLocalesRequest -> ListLocalesResponse;
-    PutCategoriesRequest -> PutCategoriesResponse;
-    DeleteCategoriesRequest -> DeleteCategoriesResponse;
     ListCategoriesRequest -> ListCategoriesResponse;
-    PutAttributeGroupsRequest -> PutAttributeGroupsResponse;
-    DeleteAttributeGroupsRequest -> DeleteAttributeGroupsResponse;
     ListAttributeGroupsRequest -> ListAttributeGroupsResponse;
-    PutAttributesRequest -> PutAttributesResponse;
-    DeleteAttributesRequest -> DeleteAttributesResponse;
     ListAttributesRequest -> ListAttributesResponse;
-    PutProductsRequest -> PutProductsResponse;
-    DeleteProductsRequest -> DeleteProductsResponse;
     ListProductsRequest -> ListProductsResponse;
-    PutAssetFamiliesRequest -> PutAssetFamiliesResponse;
-    DeleteAssetFamiliesRequest -> DeleteAssetFamiliesResponse;
     ListAssetFamiliesRequest -> ListAssetFamiliesResponse;
-    PutReferenceEntitiesRequest -> PutReferenceEntitiesResponse;
-    DeleteReferenceEntitiesRequest -> DeleteReferenceEntitiesResponse;
     ListReferenceEntitiesRequest -> ListReferenceEntitiesResponse;
-    PutProfilesRequest -> PutProfilesResponse;
-    DeleteProfilesRequest -> DeleteProfilesResponse;
     ListProfilesRequest -> ListProfilesResponse;
-    PutGridViewsRequest -> PutGridViewsResponse;
-    DeleteGridViewsRequest -> DeleteGridViewsResponse;
     ListGridViewsRequest -> ListGridViewsResponse;
 }
 
 // tenant
 not_yet! {
-    CreateTenantRequest -> CreateTenantResponse;
     GetTenantRequest -> GetTenantResponse;
     ListTenantsRequest -> ListTenantsResponse;
-    UpdateTenantRequest -> UpdateTenantResponse;
-    DeleteTenantRequest -> DeleteTenantResponse;
 }
 
 // access_rights
 not_yet! {
-    GrantAccessRequest -> GrantAccessResponse;
-    RevokeAccessRequest -> RevokeAccessResponse;
-    ReplaceAccessRequest -> ReplaceAccessResponse;
     ListAccessRequest -> ListAccessResponse;
 }
 
 // app
 not_yet! {
-    StartConnectionRequest -> StartConnectionResponse;
-    AuthorizeScopesRequest -> AuthorizeScopesResponse;
-    SetPermissionsRequest -> SetPermissionsResponse;
-    ConfirmConnectionRequest -> ConfirmConnectionResponse;
-    CancelConnectionRequest -> CancelConnectionResponse;
     GetAppRequest -> GetAppResponse;
     ListAppsRequest -> ListAppsResponse;
-    UpdateScopesRequest -> UpdateScopesResponse;
-    DisconnectRequest -> DisconnectResponse;
 }
 
 // audit

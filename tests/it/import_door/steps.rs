@@ -1,5 +1,5 @@
 use pim_authz::{
-    admin::{AdminError, Door, ImportOptions, ImportOutcome, Staging, WriteContext},
+    admin::{AdminError, Answered, Door, ImportOptions, ImportOutcome, Staging, WriteContext},
     domain::{Code, Edition},
     import::Reader,
     store::Store,
@@ -47,6 +47,7 @@ pub(super) fn context(tenant: &str) -> WriteContext {
         idempotency_key: String::new(),
         request_hash: Vec::new(),
         dry_run: false,
+        expected_revision: None,
     }
 }
 
@@ -90,7 +91,10 @@ pub(super) async fn try_import(
     files: Files<'_>,
 ) -> Result<ImportOutcome, AdminError> {
     let staging = stage(door, context.tenant.as_str(), files).await;
-    door.import(staging, context, options, |_, _| {}).await
+    match door.import(staging, context, options, |_, _| {}).await? {
+        Answered::Now(outcome) => Ok(outcome),
+        Answered::Before(kept) => panic!("answered before: {kept:?}"),
+    }
 }
 
 /// Imports into the tenant `default` of the enterprise edition.

@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    admin::{
-        outcome::Effect,
-        world::{Coded, Table, World, pairs},
-    },
     domain::{Level, SubjectKind},
     store::ProductCounts,
+};
+
+use super::{
+    outcome::Effect,
+    rights::pairs,
+    world::{Coded, Table, World},
 };
 
 /// What is new, different and gone, by what it is called.
@@ -27,15 +29,8 @@ impl Tally {
         noun: impl Fn(&T) -> Option<&'static str>,
     ) {
         for (_, before, after) in table.changes() {
-            if let Some(noun) = noun(after) {
-                self.add(
-                    noun,
-                    if before.is_none() {
-                        [1, 0, 0]
-                    } else {
-                        [0, 1, 0]
-                    },
-                );
+            if let Some(noun) = after.or(before).and_then(&noun) {
+                self.add(noun, counts(before, after));
             }
         }
     }
@@ -72,6 +67,15 @@ impl Tally {
     }
 }
 
+/// One thing, as new, different or gone.
+fn counts<T>(before: Option<&T>, after: Option<&T>) -> [u64; 3] {
+    match (before, after) {
+        (None, _) => [1, 0, 0],
+        (Some(_), Some(_)) => [0, 1, 0],
+        (Some(_), None) => [0, 0, 1],
+    }
+}
+
 /// What differs in the end, counted.
 pub(super) fn effect_of(
     world: &World,
@@ -91,19 +95,18 @@ pub(super) fn effect_of(
     tally.add_table(&world.items, |item| Some(item.kind.into()));
     tally.add_table(&world.attributes, |_| Some("attribute"));
     tally.add_table(&world.grid_views, |_| Some("grid_view"));
-    for (_, before, _) in world.app_changes() {
-        tally.add(
-            "app",
-            if before.is_none() {
-                [1, 0, 0]
-            } else {
-                [0, 1, 0]
-            },
-        );
+    for (_, before, after) in world.app_changes() {
+        tally.add("app", counts(before, after));
     }
     tally.add_rights(world);
     for (noun, counts) in ["product_model", "product"].into_iter().zip(products) {
-        tally.add(noun, [counts.created, counts.changed, 0]);
+        let ProductCounts {
+            created,
+            changed,
+            removed,
+            ..
+        } = *counts;
+        tally.add(noun, [created, changed, removed]);
     }
     tally.effect()
 }

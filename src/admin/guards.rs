@@ -1,9 +1,8 @@
 use std::collections::{BTreeSet, HashMap};
 
-use crate::{
-    admin::{error::AdminError, world::World},
-    domain::{CATALOGUE, PermissionSet, SubjectKind},
-};
+use crate::domain::{CATALOGUE, PermissionSet, SubjectKind};
+
+use super::{error::AdminError, world::World};
 
 /// The most apps and connections of a tenant (rules 5.2).
 const APP_LIMIT: usize = 100;
@@ -13,23 +12,21 @@ const ADMINISTRATION: [&str; 3] = ["role.edit", "role.list", "system_configurati
 
 /// How things stood before a change.
 #[derive(Debug)]
-pub(super) struct Before {
+pub(super) struct Guards {
     administrated: bool,
-    third_parties: usize,
 }
 
-impl Before {
-    pub(super) fn of(world: &World) -> Self {
+impl Guards {
+    pub(super) fn before(world: &World) -> Self {
         Self {
             administrated: is_administrated(world),
-            third_parties: third_parties(world),
         }
     }
 
     /// Judges the state at the end of the change.
     pub(super) fn judge(&self, world: &World) -> Result<(), AdminError> {
-        let found = third_parties(world);
-        if found > APP_LIMIT.max(self.third_parties) {
+        let (before, found) = world.third_parties();
+        if found > APP_LIMIT.max(before) {
             return Err(AdminError::AppLimit {
                 limit: APP_LIMIT,
                 found,
@@ -42,12 +39,28 @@ impl Before {
     }
 }
 
-fn third_parties(world: &World) -> usize {
-    world
-        .subjects
+/// The permissions that make a difference to the guard: those that it is about,
+/// and all that give one of them or are required for it (rules 2.3).
+pub(super) fn administration() -> Vec<&'static str> {
+    let mut found: PermissionSet = ADMINISTRATION
         .iter()
-        .filter(|(_, subject)| subject.kind != SubjectKind::User)
-        .count()
+        .filter_map(|code| CATALOGUE.find_permission(code))
+        .map(|permission| permission.id)
+        .collect();
+    loop {
+        let more = found.iter().fold(found, |all, id| {
+            let permission = CATALOGUE.permission(id);
+            all.union(&permission.implied_by)
+                .union(&permission.requires)
+        });
+        if more == found {
+            return found
+                .iter()
+                .map(|id| CATALOGUE.permission(id).code)
+                .collect();
+        }
+        found = more;
+    }
 }
 
 /// Whether an enabled user holds all that administration takes.

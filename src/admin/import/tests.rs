@@ -14,7 +14,7 @@ use crate::{
     store::{GroupRow, StoredNouns},
 };
 
-use super::{AccessRow, Input, plan};
+use super::rows::{AccessRow, Input, plan};
 
 /// An import of a tenant, row by row.
 struct Importing {
@@ -211,7 +211,10 @@ fn rule_1_4_the_groups_of_apps_are_their_own() {
         .app("shop", "read_products", &[]);
     let refused = importing.refused();
     assert_eq!(refused.len(), 2, "{refused:?}");
-    assert!(refused[0].contains("begins with `app:`"), "{refused:?}");
+    assert!(
+        refused[0].contains("`APP:mine` is an app's own"),
+        "{refused:?}"
+    );
     assert!(
         refused[1].contains("`app:shop` is neither stored"),
         "{refused:?}"

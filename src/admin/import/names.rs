@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 
-use crate::{admin::world::World, domain::Code};
-
-use super::{Bad, bad};
+use crate::{
+    admin::{fault::Fault, world::World},
+    domain::Code,
+};
 
 /// The user groups by code and by label (`docs/import.md`).
 #[derive(Debug)]
@@ -36,7 +37,7 @@ impl GroupNames {
 
     /// The group that a code or label names: the code wins; a label that two
     /// groups share, and an app's private group, are refused.
-    pub(super) fn find(&self, column: &'static str, name: &Code) -> Result<i32, Bad> {
+    pub(super) fn find(&self, column: &'static str, name: &Code) -> Result<i32, Fault> {
         let by_label = || {
             self.by_label
                 .get(name.folded())
@@ -47,20 +48,20 @@ impl GroupNames {
             None => by_label(),
         };
         match found {
-            [] => Err(bad(
+            [] => Err(Fault::invalid(
                 column,
                 format!(
                     "user group `{name}` is neither stored nor defined by this import; name a group by its code or label"
                 ),
             )),
-            [id] if self.private.contains(id) => Err(bad(
+            [id] if self.private.contains(id) => Err(Fault::invalid(
                 column,
                 format!(
                     "user group `{name}` is an app's own; nobody else is in it, and only `apps.csv` gives it rights"
                 ),
             )),
             [id] => Ok(*id),
-            [..] => Err(bad(
+            [..] => Err(Fault::invalid(
                 column,
                 format!(
                     "`{name}` is the label of {} user groups; name the group by its code",

@@ -1,0 +1,221 @@
+use serde_json::{Value, json};
+
+use crate::{
+    admin::{
+        entry::Chosen,
+        plan::{AppRight, PermissionsStep},
+    },
+    domain::{AppStep, CATALOGUE, Code, Edition, ItemKind, Level, ScopeSet},
+};
+
+/// What is chosen of one kind of item at one level (rules 5.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppRightEntry {
+    /// `Category` for trees, `Locale` or `AttributeGroup`.
+    pub kind: ItemKind,
+    /// The level.
+    pub level: Level,
+    /// What is chosen.
+    pub chosen: Chosen,
+}
+
+impl AppRightEntry {
+    /// The field of the request that says it: `trees.own`.
+    fn field(&self) -> &'static str {
+        let [own, edit, view] = match self.kind {
+            ItemKind::Locale => ["locales.own", "locales.edit", "locales.view"],
+            ItemKind::AttributeGroup => [
+                "attribute_groups.own",
+                "attribute_groups.edit",
+                "attribute_groups.view",
+            ],
+            ItemKind::Category
+            | ItemKind::Channel
+            | ItemKind::AssetFamily
+            | ItemKind::ReferenceEntity
+            | ItemKind::ImportProfile
+            | ItemKind::ExportProfile => ["trees.own", "trees.edit", "trees.view"],
+        };
+        match self.level {
+            Level::Own => own,
+            Level::Edit => edit,
+            Level::View | Level::Hidden | Level::Execute | Level::ExecuteAndEdit => view,
+        }
+    }
+
+    pub(super) fn right(&self) -> AppRight<'_> {
+        AppRight {
+            kind: self.kind,
+            level: self.level,
+            field: self.field(),
+            chosen: &self.chosen,
+        }
+    }
+
+    /// The items that it names.
+    pub(super) fn items(&self) -> Vec<(ItemKind, Code)> {
+        match &self.chosen {
+            Chosen::All => Vec::new(),
+            Chosen::Codes(codes) => {
+                let codes = codes.iter().cloned();
+                codes.map(|code| (self.kind, code)).collect()
+            }
+        }
+    }
+}
+
+/// How far a request is, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The scopes to be granted.
+    pub(super) scopes: ScopeSet,
+    /// Whether the first step is done.
+    pub(super) authorized: bool,
+    /// What was chosen in the step permissions.
+    pub(super) permissions: Option<Vec<AppRightEntry>>,
+}
+
+impl Progress {
+    pub(super) fn of(scopes: ScopeSet) -> Self {
+        Self {
+            scopes,
+            authorized: false,
+            permissions: None,
+        }
+    }
+
+    /// What is left to do in a tenant of this edition (rules 5.1).
+    pub(super) fn steps(&self, edition: Edition) -> Vec<AppStep> {
+        let step = PermissionsStep::of(self.scopes, edition);
+        let asked = step != PermissionsStep::NotAsked;
+        let mut steps = Vec::new();
+        if !self.authorized {
+            steps.push(AppStep::Authorize);
+        }
+        if asked && self.permissions.is_none() {
+            steps.push(AppStep::Permissions);
+        }
+        if edition.is_enterprise() {
+            steps.push(AppStep::Confirm);
+        }
+        steps
+    }
+
+    pub(super) fn write(&self) -> String {
+        let scopes: Vec<&str> = self
+            .scopes
+            .iter()
+            .map(|id| CATALOGUE.scope(id).code)
+            .collect();
+        let rights = self.permissions.as_ref();
+        let rights = rights.map(|rights| rights.iter().map(write_right).collect::<Vec<_>>());
+        json!({
+            "scopes": scopes,
+            "authorized": self.authorized,
+            "permissions": rights,
+        })
+        .to_string()
+    }
+
+    /// Reads what was written; `None`: it was not.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let state: Value = serde_json::from_str(text).ok()?;
+        let scopes = state.get("scopes")?.as_array()?.iter();
+        let scopes = scopes.filter_map(|code| CATALOGUE.find_scope(code.as_str()?));
+        let permissions = state.get("permissions").and_then(Value::as_array);
+        let permissions: Option<Option<Vec<_>>> =
+            permissions.map(|rights| rights.iter().map(read_right).collect());
+        let permissions = match permissions {
+            None => None,
+            Some(rights) => Some(rights?),
+        };
+        Some(Self {
+            scopes: scopes.map(|scope| scope.id).collect(),
+            authorized: state.get("authorized")?.as_bool()?,
+            permissions,
+        })
+    }
+}
+
+fn write_right(right: &AppRightEntry) -> Value {
+    let AppRightEntry {
+        kind,
+        level,
+        chosen,
+    } = right;
+    let codes: Option<Vec<&str>> = match chosen {
+        Chosen::All => None,
+        Chosen::Codes(codes) => Some(codes.iter().map(Code::as_str).collect()),
+    };
+    json!({ "kind": <&str>::from(kind), "level": <&str>::from(level), "codes": codes })
+}
+
+fn read_right(right: &Value) -> Option<AppRightEntry> {
+    let word = |field: &str| right.get(field)?.as_str();
+    let codes = right.get("codes")?;
+    let chosen = if codes.is_null() {
+        Chosen::All
+    } else {
+        let codes = codes.as_array()?.iter();
+        let codes = codes.map(|code| code.as_str()?.parse().ok());
+        Chosen::Codes(codes.collect::<Option<_>>()?)
+    };
+    Some(AppRightEntry {
+        kind: word("kind")?.parse().ok()?,
+        level: word("level")?.parse().ok()?,
+        chosen,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_read_as_it_was_written() {
+        let scope = CATALOGUE.find_scope("write_products").unwrap().id;
+        let mut progress = Progress::of([scope].into_iter().collect());
+        assert_eq!(Progress::read(&progress.write()), Some(progress.clone()));
+        progress.authorized = true;
+        let codes = vec!["en_US".parse().unwrap()];
+        progress.permissions = Some(vec![
+            AppRightEntry {
+                kind: ItemKind::Category,
+                level: Level::Own,
+                chosen: Chosen::All,
+            },
+            AppRightEntry {
+                kind: ItemKind::Locale,
+                level: Level::View,
+                chosen: Chosen::Codes(codes),
+            },
+        ]);
+        assert_eq!(Progress::read(&progress.write()), Some(progress));
+        assert_eq!(Progress::read("{}"), None);
+    }
+
+    #[test]
+    fn rule_5_1_the_steps_left_by_edition() {
+        use AppStep::{Authorize, Confirm, Permissions};
+        let scope = |code| CATALOGUE.find_scope(code).unwrap().id;
+        let products = Progress::of([scope("read_products")].into_iter().collect());
+        let channels = Progress::of([scope("read_channel_localization")].into_iter().collect());
+        let authorized = Progress {
+            authorized: true,
+            ..products.clone()
+        };
+        let cases: [(&Progress, Edition, &[AppStep]); 4] = [
+            (&products, Edition::Growth, &[Authorize]),
+            (
+                &products,
+                Edition::Enterprise,
+                &[Authorize, Permissions, Confirm],
+            ),
+            (&channels, Edition::Enterprise, &[Authorize, Confirm]),
+            (&authorized, Edition::Enterprise, &[Permissions, Confirm]),
+        ];
+        for (progress, edition, steps) in cases {
+            assert_eq!(progress.steps(edition), steps, "{progress:?} {edition}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    domain::{Code, Edition, ItemKind, Revision},
+    store::{Kin, NounsWanted, ProductCounts, RightsWanted},
+};
+
+use super::{
+    change::{Change, Pass, Ran, Rehearsal},
+    error::AdminError,
+    guards::Guards,
+    noun_change::{Compared, EncodeWritten, world},
+    outcome::{Effect, Written},
+    plan::{Cascade, Planner},
+};
+
+/// Deletes categories; products that lie in them leave them (rules 3.9).
+#[derive(Debug)]
+pub(super) struct CategoryRemoval {
+    codes: Vec<Code>,
+    cascade: Cascade,
+    encode: EncodeWritten,
+    compared: Option<Compared>,
+}
+
+impl CategoryRemoval {
+    pub(super) fn new(codes: Vec<Code>, cascade: Cascade, encode: EncodeWritten) -> Self {
+        let mut seen = BTreeSet::new();
+        Self {
+            codes: codes
+                .into_iter()
+                .filter(|code| seen.insert(code.clone()))
+                .collect(),
+            cascade,
+            encode,
+            compared: None,
+        }
+    }
+
+    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
+        let named = self.codes.iter().cloned();
+        let wanted = NounsWanted {
+            items: named.map(|code| (ItemKind::Category, code)).collect(),
+            kin: Kin::Descendants,
+            item_kinds: vec![ItemKind::Channel],
+            rights: RightsWanted::OnItems,
+            ..NounsWanted::default()
+        };
+        let mut world = world(pass, &wanted).await?;
+        let guards = Guards::before(&world);
+        let (transaction, tenant) = (pass.transaction, pass.tenant.number());
+        let named = self.codes.iter();
+        let named = named.filter_map(|code| world.find_item(ItemKind::Category, code));
+        let named: Vec<i32> = named.collect();
+        let counted = transaction.count_in_categories(tenant, &named).await?;
+        let counted: HashMap<i32, u64> = counted.into_iter().collect();
+        let products = |id| {
+            let count = counted.get(&id).copied().unwrap_or_default();
+            usize::try_from(count).unwrap_or(usize::MAX)
+        };
+        let mut planner = Planner::new(&mut world);
+        let gone = planner
+            .categories_to_delete(&self.codes, self.cascade, products)
+            .map_err(|(index, fault)| fault.of_entry("codes", index))?;
+        planner.delete_categories(&gone);
+        let gone: Vec<i32> = gone.into_iter().collect();
+        transaction.prepare_staging().await?;
+        transaction.nominate_leavers(tenant, &gone).await?;
+        let mut products = [ProductCounts::default(); 2];
+        for (model, counted) in [true, false].into_iter().zip(&mut products) {
+            let found = transaction.count_compared(model).await?;
+            counted.changed = found.changed;
+        }
+        Compared::of(pass, world, &guards, products, 0)
+    }
+}
+
+impl Change for CategoryRemoval {
+    type Answer = Written;
+
+    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        None
+    }
+
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+        let compared = match pass.still_true(self.compared.take()) {
+            Some(compared) => compared,
+            None => self.compare(pass).await?,
+        };
+        let ran = compared.ran(pass);
+        if pass.may_write() && !ran.is_nothing() {
+            if compared.products.iter().any(|counts| counts.changed > 0) {
+                pass.apply_products().await?;
+            }
+            compared.write_nouns(pass).await?;
+        }
+        self.compared = Some(compared);
+        Ok(ran)
+    }
+
+    fn answer(&self, revision: Revision) -> Written {
+        let compared = self.compared.as_ref();
+        Written {
+            revision,
+            effect: compared.map_or_else(Effect::default, |found| found.effect.clone()),
+        }
+    }
+
+    fn encode(&self, answer: &Written) -> Vec<u8> {
+        (self.encode)(answer)
+    }
+}

@@ -1,0 +1,129 @@
+use crate::{
+    admin::{
+        app_change::{AppChange, AppRequest, AppWritten, EncodeAppWritten},
+        category_removal::CategoryRemoval,
+        entry::ImportFile,
+        error::AdminError,
+        import::Import,
+        noun_change::{EncodeWritten, NounChange},
+        outcome::{Answered, ImportOptions, ImportOutcome, Written},
+        plan::Cascade,
+        product_change::{ProductChange, ProductRequest},
+        request::NounRequest,
+        staging::Staging,
+        tenant_change::{TenantChange, TenantRequest},
+    },
+    domain::Code,
+};
+
+use super::{Door, WriteContext};
+
+impl Door {
+    /// Applies an import that was taken in, whole or not at all.
+    ///
+    /// It goes on in a task of its own: dropping the future does not tear it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::TenantNotFound`], [`AdminError::EditionMismatch`],
+    /// [`AdminError::LockOutGuard`], [`AdminError::AppLimit`]: nothing changed.
+    /// [`AdminError::Conflict`], [`AdminError::Store`]: nothing changed, and a
+    /// retry may succeed. [`AdminError::OutcomeUnknown`].
+    pub async fn import(
+        &self,
+        staging: Staging,
+        context: &WriteContext,
+        options: &ImportOptions,
+        progress: impl Fn(ImportFile, u64) + Send + Sync + 'static,
+    ) -> Result<Answered<ImportOutcome>, AdminError> {
+        let mut context = context.clone();
+        // What was staged was staged for this tenant.
+        context.tenant = staging.tenant.clone();
+        let (connection, import) = Import::new(staging, options.clone(), Box::new(progress));
+        self.write(connection, import, context).await
+    }
+
+    /// Changes nouns: users, groups, roles, items, rights and the like.
+    ///
+    /// It goes on in a task of its own: dropping the future does not tear it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`]: but for [`AdminError::OutcomeUnknown`], nothing changed.
+    pub async fn change_nouns(
+        &self,
+        request: NounRequest,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let connection = self.store.lent_connection().await?;
+        let change = NounChange::new(request, encode);
+        self.write(connection, change, context).await
+    }
+
+    /// Changes products and models; otherwise as [`Door::change_nouns`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::change_nouns`].
+    pub async fn change_products(
+        &self,
+        request: ProductRequest,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let connection = self.store.lent_connection().await?;
+        let change = ProductChange::new(request, encode);
+        self.write(connection, change, context).await
+    }
+
+    /// Deletes categories; otherwise as [`Door::change_nouns`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::change_nouns`].
+    pub async fn delete_categories(
+        &self,
+        codes: Vec<Code>,
+        cascade: Cascade,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let connection = self.store.lent_connection().await?;
+        let change = CategoryRemoval::new(codes, cascade, encode);
+        self.write(connection, change, context).await
+    }
+
+    /// Changes the tenant itself; otherwise as [`Door::change_nouns`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::change_nouns`].
+    pub async fn change_tenant(
+        &self,
+        request: TenantRequest,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let connection = self.store.lent_connection().await?;
+        let change = TenantChange::new(request, encode);
+        self.write(connection, change, context).await
+    }
+
+    /// Connects an app step by step, takes scopes from it or disconnects it;
+    /// otherwise as [`Door::change_nouns`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::change_nouns`].
+    pub async fn change_app(
+        &self,
+        request: AppRequest,
+        context: WriteContext,
+        encode: EncodeAppWritten,
+    ) -> Result<Answered<AppWritten>, AdminError> {
+        let connection = self.store.lent_connection().await?;
+        let change = AppChange::new(request, encode);
+        self.write(connection, change, context).await
+    }
+}

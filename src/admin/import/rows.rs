@@ -1,0 +1,390 @@
+//! What an import comes to: rows compared with the world, without I/O.
+//!
+//! Each row is checked and carried out on a [`World`] in memory, in the order
+//! of the files, so that what refers to a refused row finds nothing and is
+//! refused as well.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{
+    admin::{
+        entry::{
+            AccessTarget, AppEntry, DirectoryEntry, Entry, GroupLevel, ImportFile, Place, Refusal,
+            Row,
+        },
+        error::AdminError,
+        fault::{Fault, Refused},
+        guards::Guards,
+        plan::{
+            AppRight, CategoryPlace, DefaultRights, Outcome, PermissionsStep, Planned, Planner,
+            offered_scopes,
+        },
+        refusals::Report,
+        staging::Names,
+        world::World,
+    },
+    domain::{CATALOGUE, Code, Level, SubjectKind},
+};
+
+use super::names::GroupNames;
+
+/// A row of an `*_accesses.csv` file, kept small: groups by number.
+#[derive(Debug)]
+pub(in crate::admin) struct AccessRow {
+    pub(super) place: Place,
+    pub(super) target: AccessTarget,
+    pub(super) code: Code,
+    /// Group, level, and the place in `columns` of the one that names it.
+    pub(super) levels: Box<[(u32, Level, u8)]>,
+    columns: Box<[&'static str]>,
+}
+
+impl AccessRow {
+    pub(in crate::admin) fn new(
+        place: Place,
+        target: AccessTarget,
+        code: Code,
+        levels: Vec<GroupLevel>,
+        names: &mut Names,
+    ) -> Self {
+        let mut columns: Vec<&'static str> = Vec::new();
+        let mut highest: BTreeMap<u32, (Level, u8)> = BTreeMap::new();
+        for GroupLevel {
+            group,
+            level,
+            column,
+        } in levels
+        {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+            let at = columns.iter().position(|known| *known == column);
+            let at = at.and_then(|at| u8::try_from(at).ok()).unwrap_or_default();
+            let held = highest
+                .entry(names.number(group))
+                .or_insert((Level::Hidden, at));
+            held.0 = held.0.or(level);
+        }
+        Self {
+            place,
+            target,
+            code,
+            levels: highest
+                .into_iter()
+                .map(|(group, (level, column))| (group, level, column))
+                .collect(),
+            columns: columns.into(),
+        }
+    }
+
+    pub(in crate::admin) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let levels = |row: &Self| -> Vec<(u32, Level)> {
+            let levels = row.levels.iter();
+            levels.map(|(group, level, _)| (*group, *level)).collect()
+        };
+        self.target == other.target && self.code == other.code && levels(self) == levels(other)
+    }
+
+    pub(super) fn column(&self, place: u8) -> &'static str {
+        let column = self.columns.get(usize::from(place));
+        column.copied().unwrap_or_default()
+    }
+}
+
+/// What an import says, products aside.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// In the order of file and line.
+    pub(super) rows: Vec<Row>,
+    /// In the order of file and line.
+    pub(super) access: Vec<AccessRow>,
+    /// The codes and labels that access rows name.
+    pub(super) group_names: Names,
+}
+
+/// A run over the rows.
+pub(super) struct RowPlanner<'a> {
+    pub(super) planner: Planner<'a>,
+    pub(super) report: &'a mut Report,
+    /// Rights that access rows named and that stay: (group, item) pairs.
+    pub(super) rights_unchanged: u64,
+}
+
+/// Carries out every row on the world. What is refused is in the report; the
+/// answer is how many rights were named and stay.
+///
+/// # Errors
+///
+/// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`]
+/// (rules 5.2).
+pub(super) fn plan(
+    world: &mut World,
+    report: &mut Report,
+    input: &Input,
+    actor: &str,
+) -> Result<u64, AdminError> {
+    let before = Guards::before(world);
+    let mut run = RowPlanner {
+        planner: Planner::new(world),
+        report,
+        rights_unchanged: 0,
+    };
+    let rows = run.without_repetitions(&input.rows);
+    let (apps, others): (Vec<&Row>, Vec<&Row>) = rows
+        .into_iter()
+        .partition(|row| row.place.file == ImportFile::Apps);
+    run.carry_out_rows(&others);
+    run.replace_rights(input);
+    run.planner.give_defaults(DefaultRights::Given);
+    for row in apps {
+        if let Entry::App(entry) = &row.entry {
+            let outcome = run.connect_app(row.place, entry, actor);
+            run.note(row.place, outcome);
+        }
+    }
+    let unchanged = run.rights_unchanged;
+    before.judge(world)?;
+    Ok(unchanged)
+}
+
+impl RowPlanner<'_> {
+    /// Connects an app, or authorizes it again, as the wizard would (rules 5).
+    fn connect_app(&mut self, place: Place, entry: &AppEntry, actor: &str) -> Planned {
+        let AppEntry {
+            code,
+            scopes,
+            unknown_scopes,
+            selections,
+        } = entry;
+        let edition = self.planner.world.edition;
+        let (granted, ungranted) = offered_scopes(*scopes, edition);
+        let unknown = unknown_scopes
+            .iter()
+            .map(|word| format!("app `{code}`: `{word}` is not a scope; not granted"));
+        let not_offered = ungranted.iter().map(|id| {
+            let scope = CATALOGUE.scope(id).code;
+            format!(
+                "app `{code}`: scope `{scope}` is not offered in the {edition} edition; not granted"
+            )
+        });
+        let warnings = unknown.chain(not_offered);
+        self.report.known(place.file).warnings.extend(warnings);
+        let rights = selections.iter().map(|selection| AppRight {
+            kind: selection.kind,
+            level: selection.level,
+            field: selection.column,
+            chosen: &selection.chosen,
+        });
+        let step = PermissionsStep::of(granted, edition);
+        let selections = self.planner.select(rights, step)?;
+        self.planner
+            .connect_app(place.key_column, code, granted, selections, actor)
+    }
+
+    pub(super) fn note(&mut self, place: Place, outcome: Planned) {
+        let report = self.report.known(place.file);
+        match outcome {
+            Ok(Outcome::Created) => report.created += 1,
+            Ok(Outcome::Changed) => report.changed += 1,
+            Ok(Outcome::Unchanged) => report.unchanged += 1,
+            Err(fault) => self.report.refuse(Refusal {
+                file: place.file.to_string(),
+                line: place.line,
+                message: message(&fault.refused),
+                column: fault.field,
+            }),
+        }
+    }
+
+    /// The rows but those that repeat a key: word for word is fine, with other
+    /// content is refused.
+    fn without_repetitions<'r>(&mut self, rows: &'r [Row]) -> Vec<&'r Row> {
+        let mut seen: HashMap<(ImportFile, &Code), &Row> = HashMap::new();
+        let mut kept = Vec::with_capacity(rows.len());
+        for row in rows {
+            let Some(key) = key_of(row) else { continue };
+            let Some(first) = seen.get(&key) else {
+                seen.insert(key, row);
+                kept.push(row);
+                continue;
+            };
+            let outcome = if first.entry == row.entry {
+                Ok(Outcome::Unchanged)
+            } else {
+                Err(repeated(row.place.key_column, key.1, first.place))
+            };
+            self.note(row.place, outcome);
+        }
+        kept
+    }
+
+    fn carry_out_rows(&mut self, rows: &[&Row]) {
+        let categories: Vec<&Row> = rows
+            .iter()
+            .copied()
+            .filter(|row| row.place.file == ImportFile::Categories)
+            .collect();
+        let mut groups = GroupNames::of(self.planner.world);
+        let mut at = ImportFile::UserGroups;
+        let mut categories_done = false;
+        for row in rows {
+            if at == ImportFile::UserGroups && row.place.file != at {
+                groups = GroupNames::of(self.planner.world);
+            }
+            at = row.place.file;
+            if at == ImportFile::Categories {
+                continue;
+            }
+            if at > ImportFile::Categories && !categories_done {
+                self.put_categories(&categories);
+                categories_done = true;
+            }
+            let outcome = self.carry_out(row, &groups);
+            self.note(row.place, outcome);
+        }
+        if !categories_done {
+            self.put_categories(&categories);
+        }
+    }
+
+    fn carry_out(&mut self, row: &Row, groups: &GroupNames) -> Planned {
+        let key = row.place.key_column;
+        let planner = &mut self.planner;
+        match &row.entry {
+            Entry::UserGroup { code, label } => {
+                let label = Some(label.as_str()).filter(|label| !label.is_empty());
+                match planner.put_group(key, code, label) {
+                    // A row for `All` changes nothing (`docs/import.md`).
+                    Err(Fault {
+                        refused: Refused::GroupAllIsFixed,
+                        ..
+                    }) => Ok(Outcome::Unchanged),
+                    outcome => outcome,
+                }
+            }
+            Entry::Role {
+                code,
+                label,
+                audience,
+                permissions,
+            } => planner.put_role(code, label.as_deref(), *audience, *permissions),
+            Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, groups),
+            Entry::Connection(entry) => {
+                put_subject(planner, SubjectKind::Connection, entry, groups)
+            }
+            Entry::Item { kind, code } => planner.put_item(key, *kind, code),
+            Entry::Channel {
+                code,
+                tree,
+                locales,
+            } => planner.put_channel(code, tree.as_ref(), locales.as_deref()),
+            Entry::Attribute {
+                code,
+                group,
+                scopable,
+                localizable,
+            } => planner.put_attribute(code, Some(group), *scopable, *localizable),
+            Entry::GridView {
+                code,
+                attribute_groups,
+            } => planner.put_grid_view(code, attribute_groups.as_deref()),
+            // These are taken elsewhere: all at once, or by SQL.
+            Entry::Category { .. } | Entry::Product(_) | Entry::Access { .. } | Entry::App(_) => {
+                Ok(Outcome::Unchanged)
+            }
+        }
+    }
+
+    /// Takes all category rows at once: parents may come after children.
+    fn put_categories(&mut self, rows: &[&Row]) {
+        let mut given: Vec<(Place, CategoryPlace<'_>)> = rows
+            .iter()
+            .filter_map(|row| {
+                let Entry::Category { code, parent } = &row.entry else {
+                    return None;
+                };
+                let parent = parent.as_ref();
+                Some((row.place, CategoryPlace { code, parent }))
+            })
+            .collect();
+        loop {
+            let refused = self
+                .planner
+                .refused_categories(given.iter().map(|row| row.1));
+            if refused.is_empty() {
+                break;
+            }
+            let mut at = 0;
+            given.retain(|(place, _)| {
+                let fault = refused.get(&at).cloned();
+                at += 1;
+                let stays = fault.is_none();
+                if let Some(fault) = fault {
+                    self.note(*place, Err(fault));
+                }
+                stays
+            });
+        }
+        let outcomes = self.planner.store_categories(given.iter().map(|row| row.1));
+        for ((place, _), outcome) in given.iter().zip(outcomes) {
+            self.note(*place, Ok(outcome));
+        }
+    }
+}
+
+fn put_subject(
+    planner: &mut Planner<'_>,
+    kind: SubjectKind,
+    entry: &DirectoryEntry,
+    groups: &GroupNames,
+) -> Planned {
+    let named = |codes: &Vec<Code>| {
+        codes
+            .iter()
+            .map(|code| groups.find("groups", code))
+            .collect()
+    };
+    let named = entry.groups.as_ref().map(named).transpose()?;
+    planner.put_subject(kind, &entry.code, named, Some(&entry.roles), entry.enabled)
+}
+
+/// What was wrong, for somebody who can put it right in the files.
+pub(super) fn message(refused: &Refused) -> String {
+    if let Refused::NotFound { noun, code } = refused {
+        let noun = noun.words();
+        return format!("{noun} `{code}` is neither stored nor defined by this import");
+    }
+    refused.to_string()
+}
+
+pub(super) fn repeated(column: &'static str, code: &Code, first: Place) -> Fault {
+    let (file, line) = (first.file, first.line);
+    Fault::invalid(
+        column,
+        format!(
+            "`{code}` is on line {line} of `{file}` with other content; a key is there once, or identical"
+        ),
+    )
+}
+
+/// The key of a row and the code space it is of.
+fn key_of(row: &Row) -> Option<(ImportFile, &Code)> {
+    let file = row.place.file;
+    match &row.entry {
+        Entry::Item { kind, code } if kind.is_profile() => Some((ImportFile::ImportProfiles, code)),
+        Entry::UserGroup { code, .. }
+        | Entry::Role { code, .. }
+        | Entry::Item { code, .. }
+        | Entry::Category { code, .. }
+        | Entry::Channel { code, .. }
+        | Entry::Attribute { code, .. }
+        | Entry::GridView { code, .. } => Some((file, code)),
+        Entry::User(entry) | Entry::Connection(entry) => Some((file, &entry.code)),
+        Entry::App(entry) => Some((file, &entry.code)),
+        Entry::Product(_) | Entry::Access { .. } => None,
+    }
+}

@@ -1,0 +1,102 @@
+use crate::{
+    admin::rights::GroupLevels,
+    domain::{ItemKind, Level},
+    store::SelectionAxis,
+};
+
+use super::{DefaultRights, Planner};
+
+impl Planner<'_> {
+    /// Notes that the rights of an item are said: it gets no defaults but those
+    /// of apps.
+    pub(in crate::admin) fn speak_for(&mut self, item: i32) {
+        self.spoken_for.insert(item);
+    }
+
+    /// Gives each new item its default rights (rules 3.8), and apps theirs
+    /// (rules 5.6 `all`, 5.7), unless its creator says no. Parents come before
+    /// their children.
+    pub(in crate::admin) fn give_defaults(&mut self, defaults: DefaultRights) {
+        if defaults == DefaultRights::Withheld {
+            return;
+        }
+        let mut items: Vec<(usize, i32)> = self
+            .new_items
+            .iter()
+            .map(|id| (self.depth(*id), *id))
+            .collect();
+        items.sort_by_key(|(depth, _)| *depth);
+        for (_, id) in items {
+            let mut levels: GroupLevels = self.default_levels(id);
+            if self.spoken_for.contains(&id) {
+                levels.retain(|(group, _)| self.world.is_private(*group));
+                levels.extend(self.world.rights.of(id).iter().copied());
+            }
+            self.world.rights.replace(id, levels);
+        }
+    }
+
+    fn depth(&self, item: i32) -> usize {
+        let above = |id: &i32| self.world.items.get(*id)?.parent;
+        // Loops were refused; the bound is for what someone stored by hand.
+        std::iter::successors(Some(item), above)
+            .take(100_000)
+            .count()
+    }
+
+    fn default_levels(&self, item: i32) -> GroupLevels {
+        let Some(row) = self.world.items.get(item) else {
+            return GroupLevels::new();
+        };
+        if let Some(parent) = row.parent {
+            return self.world.rights.of(parent).to_vec();
+        }
+        let for_all = match row.kind {
+            ItemKind::Category => Level::Own,
+            ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,
+            ItemKind::Channel
+            | ItemKind::Locale
+            | ItemKind::AttributeGroup
+            | ItemKind::AssetFamily
+            | ItemKind::ReferenceEntity => Level::Edit,
+        };
+        let mut levels = self.app_defaults(row.kind);
+        levels.extend(self.world.all_group().map(|all| (all, for_all)));
+        levels
+    }
+
+    /// What apps hold on a new item that lies below none.
+    fn app_defaults(&self, kind: ItemKind) -> GroupLevels {
+        let apps = self.world.apps.values();
+        if kind == ItemKind::Channel {
+            let later = apps.filter(|app| app.later_channels);
+            return later.map(|app| (app.group, Level::Edit)).collect();
+        }
+        let Some(axis) = axis_of(kind) else {
+            return GroupLevels::new();
+        };
+        let of_all = apps.filter_map(|app| {
+            let everything = app
+                .selections
+                .iter()
+                .filter(|chosen| chosen.axis == axis && chosen.item.is_none());
+            let bits = everything.fold(0, |bits, chosen| bits | chosen.level);
+            (bits != 0).then_some((app.group, Level::from_bits(bits)))
+        });
+        of_all.collect()
+    }
+}
+
+/// The axis of the permissions step that chooses among a kind of item.
+pub(super) fn axis_of(kind: ItemKind) -> Option<SelectionAxis> {
+    match kind {
+        ItemKind::Category => Some(SelectionAxis::Tree),
+        ItemKind::Locale => Some(SelectionAxis::Locale),
+        ItemKind::AttributeGroup => Some(SelectionAxis::AttributeGroup),
+        ItemKind::Channel
+        | ItemKind::AssetFamily
+        | ItemKind::ReferenceEntity
+        | ItemKind::ImportProfile
+        | ItemKind::ExportProfile => None,
+    }
+}

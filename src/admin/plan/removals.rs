@@ -1,0 +1,265 @@
+use std::collections::BTreeSet;
+
+use crate::{
+    admin::fault::{Fault, Refused},
+    domain::{Code, ItemKind, Noun, SubjectKind},
+    store::{AppRow, ItemRow, SubjectRow},
+};
+
+use super::Planner;
+
+/// Whether what is in use is deleted with the references to it (rules 3.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cascade {
+    /// It is refused.
+    Refused,
+    /// It is deleted.
+    Said,
+}
+
+/// Who refers to something that is to be deleted, counted.
+#[derive(Debug, Default)]
+pub(in crate::admin) struct Uses(Vec<(usize, &'static str)>);
+
+impl Uses {
+    /// Adds `count` of `what`, said for one and for more.
+    pub(in crate::admin) fn add(&mut self, count: usize, one: &'static str, more: &'static str) {
+        match count {
+            0 => {}
+            1 => self.0.push((1, one)),
+            _ => self.0.push((count, more)),
+        }
+    }
+
+    /// Refuses the deletion if somebody refers to it and `cascade` is not said.
+    pub(in crate::admin) fn refuse(
+        self,
+        noun: impl Into<Noun>,
+        code: &Code,
+        cascade: Cascade,
+    ) -> Result<(), Fault> {
+        if self.0.is_empty() || cascade == Cascade::Said {
+            return Ok(());
+        }
+        let uses: Vec<String> = self
+            .0
+            .iter()
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let refused = Refused::InUse {
+            noun: noun.into(),
+            code: code.clone(),
+            uses: uses.join(", "),
+        };
+        Err(Fault::new("", refused))
+    }
+}
+
+impl Planner<'_> {
+    /// Deletes a user or connection; nothing refers to them.
+    pub(in crate::admin) fn delete_subject(
+        &mut self,
+        kind: SubjectKind,
+        code: &Code,
+    ) -> Result<(), Fault> {
+        let found = self.world.find_subject(kind, code);
+        let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
+        self.world.subjects.remove(id);
+        Ok(())
+    }
+
+    /// Deletes a user group and its rights; members are in the way.
+    pub(in crate::admin) fn delete_group(
+        &mut self,
+        code: &Code,
+        cascade: Cascade,
+    ) -> Result<(), Fault> {
+        let found = self.world.groups.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", Noun::UserGroup, code))?;
+        if self.world.is_private(id) {
+            return Err(Fault::new("", Refused::GroupIsPrivate(code.clone())));
+        }
+        if Some(id) == self.world.all_group() {
+            return Err(Fault::new("", Refused::GroupAllIsFixed));
+        }
+        let members = self.subjects_where(|subject| subject.groups.contains(&id));
+        let mut uses = Uses::default();
+        uses.add(members.len(), "member", "members");
+        uses.refuse(Noun::UserGroup, code, cascade)?;
+        for member in members {
+            let subjects = &mut self.world.subjects;
+            subjects.change(member, |subject| {
+                subject.groups.remove(&id);
+            });
+        }
+        self.world.rights.remove_group(id);
+        self.world.groups.remove(id);
+        Ok(())
+    }
+
+    /// Deletes a role; holders are in the way.
+    pub(in crate::admin) fn delete_role(
+        &mut self,
+        code: &Code,
+        cascade: Cascade,
+    ) -> Result<(), Fault> {
+        let found = self.world.roles.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", Noun::Role, code))?;
+        let holders = self.subjects_where(|subject| subject.roles.contains(&id));
+        let mut uses = Uses::default();
+        uses.add(holders.len(), "holder", "holders");
+        uses.refuse(Noun::Role, code, cascade)?;
+        for holder in holders {
+            let subjects = &mut self.world.subjects;
+            subjects.change(holder, |subject| {
+                subject.roles.remove(&id);
+            });
+        }
+        self.world.roles.remove(id);
+        Ok(())
+    }
+
+    fn subjects_where(&self, is_one: impl Fn(&SubjectRow) -> bool) -> Vec<i32> {
+        let subjects = self.world.subjects.iter();
+        let found = subjects.filter(|(_, subject)| is_one(subject));
+        found.map(|(id, _)| id).collect()
+    }
+
+    /// Deletes an attribute; nothing refers to it.
+    pub(in crate::admin) fn delete_attribute(&mut self, code: &Code) -> Result<(), Fault> {
+        let found = self.world.attributes.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", Noun::Attribute, code))?;
+        self.world.attributes.remove(id);
+        Ok(())
+    }
+
+    /// Deletes a grid view; nothing refers to it.
+    pub(in crate::admin) fn delete_grid_view(&mut self, code: &Code) -> Result<(), Fault> {
+        let found = self.world.grid_views.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", Noun::GridView, code))?;
+        self.world.grid_views.remove(id);
+        Ok(())
+    }
+
+    /// Deletes an item that is no category, with the rights on it; who refers
+    /// to it is in the way.
+    pub(in crate::admin) fn delete_item(
+        &mut self,
+        kind: ItemKind,
+        code: &Code,
+        cascade: Cascade,
+    ) -> Result<(), Fault> {
+        let found = self.world.find_item(kind, code);
+        let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
+        let attributes = self.world.attributes.iter();
+        let attributes = attributes.filter(|(_, attribute)| attribute.group == id);
+        let attributes: Vec<i32> = attributes.map(|(id, _)| id).collect();
+        let views = self.world.grid_views.iter();
+        let views = views.filter(|(_, view)| view.groups.contains(&id));
+        let views: Vec<i32> = views.map(|(id, _)| id).collect();
+        let channels = self.channels_where(|channel| channel.locales.contains(&id));
+        let mut uses = Uses::default();
+        uses.add(attributes.len(), "attribute", "attributes");
+        uses.add(views.len(), "grid view", "grid views");
+        uses.add(channels.len(), "channel", "channels");
+        uses.refuse(kind, code, cascade)?;
+        for attribute in attributes {
+            self.world.attributes.remove(attribute);
+        }
+        for view in views {
+            self.world.grid_views.change(view, |view| {
+                view.groups.remove(&id);
+            });
+        }
+        for channel in channels {
+            self.world.items.change(channel, |channel| {
+                channel.locales.remove(&id);
+            });
+        }
+        self.remove_item(id);
+        Ok(())
+    }
+
+    /// The categories of these codes and, with `cascade`, all below them;
+    /// refused if some would be left below one that is gone. `products`: how
+    /// many lie in each of those named.
+    pub(in crate::admin) fn categories_to_delete(
+        &self,
+        codes: &[Code],
+        cascade: Cascade,
+        products: impl Fn(i32) -> usize,
+    ) -> Result<BTreeSet<i32>, (usize, Fault)> {
+        let find = |(index, code): (usize, &Code)| {
+            let found = self.world.find_item(ItemKind::Category, code);
+            found.ok_or_else(|| (index, Fault::unknown("", Noun::Category, code)))
+        };
+        let named: Vec<i32> = codes
+            .iter()
+            .enumerate()
+            .map(find)
+            .collect::<Result<_, _>>()?;
+        let all: BTreeSet<i32> = named.iter().copied().collect();
+        let below = self.descendants();
+        for ((index, code), id) in codes.iter().enumerate().zip(&named) {
+            let children = below.with(*id).into_iter().skip(1);
+            let left = children.filter(|child| !all.contains(child)).count();
+            let channels = self.channels_where(|channel| channel.tree == Some(*id));
+            let mut uses = Uses::default();
+            uses.add(left, "sub-category", "sub-categories");
+            uses.add(products(*id), "product", "products");
+            uses.add(channels.len(), "channel", "channels");
+            uses.refuse(Noun::Category, code, cascade)
+                .map_err(|fault| (index, fault))?;
+        }
+        Ok(named.into_iter().flat_map(|id| below.with(id)).collect())
+    }
+
+    /// Deletes categories, with the rights on them.
+    pub(in crate::admin) fn delete_categories(&mut self, categories: &BTreeSet<i32>) {
+        let is_tree =
+            |channel: &ItemRow| channel.tree.is_some_and(|tree| categories.contains(&tree));
+        for channel in self.channels_where(is_tree) {
+            self.world
+                .items
+                .change(channel, |channel| channel.tree = None);
+        }
+        for category in categories {
+            self.remove_item(*category);
+        }
+    }
+
+    fn channels_where(&self, is_one: impl Fn(&ItemRow) -> bool) -> Vec<i32> {
+        let items = self.world.items.iter();
+        let found = items.filter(|(_, item)| item.kind == ItemKind::Channel && is_one(item));
+        found.map(|(id, _)| id).collect()
+    }
+
+    /// Takes an item out, with the rights on it and what apps chose of it.
+    fn remove_item(&mut self, id: i32) {
+        self.world.rights.replace(id, Vec::new());
+        let chose = |(subject, app): (&i32, &AppRow)| {
+            let chosen = app.selections.iter().any(|chosen| chosen.item == Some(id));
+            chosen.then(|| (*subject, app.clone()))
+        };
+        let apps: Vec<_> = self.world.apps.iter().filter_map(chose).collect();
+        for (subject, mut app) in apps {
+            app.selections.retain(|chosen| chosen.item != Some(id));
+            self.world.put_app(subject, app);
+        }
+        self.world.items.remove(id);
+    }
+
+    /// Disconnects an app: its subject, private group, rights, scopes and
+    /// choices go (rules 5.9).
+    pub(in crate::admin) fn delete_app(&mut self, code: &Code) -> Result<(), Fault> {
+        let found = self.world.find_subject(SubjectKind::App, code);
+        let id = found.ok_or_else(|| Fault::unknown("app", Noun::App, code))?;
+        if let Some(group) = self.world.apps.get(&id).map(|app| app.group) {
+            self.world.rights.remove_group(group);
+            self.world.groups.remove(group);
+        }
+        self.world.remove_app(id);
+        self.world.subjects.remove(id);
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+use std::collections::HashMap;
+
+use crate::{
+    domain::{Code, Edition, ItemKind, Noun, ProductKind, Revision},
+    store::{NounsWanted, ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
+};
+
+use super::{
+    change::{Change, Pass, Ran, Rehearsal},
+    entry::ProductEntry,
+    error::AdminError,
+    fault::{Fault, Refused},
+    guards::Guards,
+    noun_change::{Compared, EncodeWritten, world},
+    outcome::{Effect, Written},
+    plan::Cascade,
+    staging::Names,
+};
+
+/// What is done to products and models.
+#[derive(Clone, Debug)]
+pub enum ProductRequest {
+    /// They are made or altered.
+    Put(Vec<ProductEntry>),
+    /// They go; with [`Cascade::Said`], with what lies below models.
+    Delete {
+        /// Which of the two code spaces.
+        kind: ProductKind,
+        /// The codes.
+        codes: Vec<Code>,
+        /// Whether variants go too.
+        cascade: Cascade,
+    },
+}
+
+/// A change of products and models alone.
+#[derive(Debug)]
+pub(super) struct ProductChange {
+    request: ProductRequest,
+    encode: EncodeWritten,
+    compared: Option<Compared>,
+}
+
+impl ProductChange {
+    pub(super) fn new(request: ProductRequest, encode: EncodeWritten) -> Self {
+        Self {
+            request,
+            encode,
+            compared: None,
+        }
+    }
+
+    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
+        pass.transaction.prepare_staging().await?;
+        match &self.request {
+            ProductRequest::Put(entries) => compare_put(pass, entries).await,
+            ProductRequest::Delete {
+                kind,
+                codes,
+                cascade,
+            } => compare_delete(pass, *kind, codes, *cascade).await,
+        }
+    }
+}
+
+async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compared, AdminError> {
+    let mut names = Names::default();
+    let staged: Vec<StagedProduct> = (1..)
+        .zip(entries)
+        .map(|(line, entry)| staged_product(line, entry.clone(), &mut names))
+        .collect();
+    let codes = names.codes().iter().cloned();
+    let wanted = NounsWanted {
+        items: codes.map(|code| (ItemKind::Category, code)).collect(),
+        ..NounsWanted::default()
+    };
+    let world = world(pass, &wanted).await?;
+    let find = |code| world.find_item(ItemKind::Category, code);
+    let categories: Vec<i32> = names
+        .codes()
+        .iter()
+        .map(|code| find(code).unwrap_or_default())
+        .collect();
+    let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
+    pass.transaction.stage_products(&staged).await?;
+    pass.transaction
+        .compare_products(tenant, last, &categories)
+        .await?;
+    let mut products = [ProductCounts::default(); 2];
+    let mut refused: Option<StagedRefusal> = None;
+    for (model, counted) in [true, false].into_iter().zip(&mut products) {
+        *counted = pass.transaction.count_compared(model).await?;
+        let first = pass.transaction.list_refused(model, 1).await?.pop();
+        refused = earlier(refused, first);
+    }
+    if let Some(refused) = refused {
+        return Err(fault(pass, &refused, &names, entries).await?.into());
+    }
+    let guards = Guards::before(&world);
+    let unchanged = products.iter().map(|counts| counts.unchanged).sum();
+    Compared::of(pass, world, &guards, products, unchanged)
+}
+
+/// A product as it is staged, its categories by the numbers that `names` gives.
+pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) -> StagedProduct {
+    let ProductEntry {
+        kind,
+        code,
+        parent,
+        categories,
+    } = entry;
+    let categories = categories.map(|codes| {
+        let numbers = codes.into_iter().map(|code| names.number(code));
+        let mut numbers: Vec<i32> = numbers.filter_map(|n| i32::try_from(n).ok()).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    });
+    StagedProduct {
+        line,
+        model: kind == ProductKind::Model,
+        code,
+        parent,
+        categories,
+    }
+}
+
+fn earlier(one: Option<StagedRefusal>, other: Option<StagedRefusal>) -> Option<StagedRefusal> {
+    one.into_iter()
+        .chain(other)
+        .min_by_key(|refused| refused.line)
+}
+
+/// Why a staged entry is refused, with its place in the request.
+async fn fault(
+    pass: &Pass<'_>,
+    refused: &StagedRefusal,
+    names: &Names,
+    entries: &[ProductEntry],
+) -> Result<Fault, AdminError> {
+    let index = usize::try_from(refused.line.saturating_sub(1)).unwrap_or_default();
+    let StagedRefusal { code, parent, .. } = refused;
+    let parent_invalid = |message| {
+        let code = code.clone();
+        Fault::new("parent", Refused::ParentInvalid { code, message })
+    };
+    let fault = match refused.issue {
+        ProductIssue::Repeated => {
+            let entry = entries.get(index);
+            let same = |other: &&ProductEntry| {
+                entry.is_some_and(|entry| entry.kind == other.kind && entry.code == other.code)
+            };
+            let first = entries
+                .iter()
+                .position(|other| same(&other))
+                .unwrap_or_default();
+            let message = format!(
+                "has the key of products[{first}] and other content; a key is there once, or identical"
+            );
+            Fault::invalid("", message)
+        }
+        ProductIssue::CategoryUnknown => {
+            let number = refused
+                .category
+                .and_then(|number| u32::try_from(number).ok());
+            let code = number.and_then(|number| names.code(number));
+            let code = code.map(Code::to_string).unwrap_or_default();
+            let noun = Noun::Category;
+            Fault::new("categories", Refused::NotFound { noun, code })
+        }
+        ProductIssue::ParentUnknown if is_product(pass, parent, entries).await? => parent_invalid(
+            format!("the parent `{parent}` of `{code}` is a product; a parent is a product model"),
+        ),
+        ProductIssue::ParentUnknown => {
+            let code = parent.clone();
+            let noun = Noun::ProductModel;
+            Fault::new("parent", Refused::NotFound { noun, code })
+        }
+        ProductIssue::ThirdLevel => parent_invalid(format!(
+            "`{code}` below `{parent}` would make a third level of models, or a loop; there are at most two"
+        )),
+    };
+    Ok(fault.of_entry("products", index))
+}
+
+async fn is_product(
+    pass: &Pass<'_>,
+    code: &str,
+    entries: &[ProductEntry],
+) -> Result<bool, AdminError> {
+    let key = Code::fold(code);
+    let is_entry =
+        |entry: &ProductEntry| entry.kind == ProductKind::Product && entry.code.folded() == key;
+    if entries.iter().any(is_entry) {
+        return Ok(true);
+    }
+    let tenant = pass.tenant.number();
+    Ok(pass.transaction.has_product(tenant, &key).await?)
+}
+
+async fn compare_delete(
+    pass: &Pass<'_>,
+    kind: ProductKind,
+    codes: &[Code],
+    cascade: Cascade,
+) -> Result<Compared, AdminError> {
+    let tenant = pass.tenant.number();
+    let keys: Vec<&str> = codes.iter().map(Code::folded).collect();
+    let unknown = pass
+        .transaction
+        .nominate_removals(tenant, kind, &keys)
+        .await?;
+    if let Some((index, code)) = unknown.and_then(|index| Some((index, codes.get(index)?))) {
+        return Err(Fault::unknown("", kind, code)
+            .of_entry("codes", index)
+            .into());
+    }
+    if cascade == Cascade::Said {
+        pass.transaction.nominate_variants(tenant).await?;
+    } else if let Some(used) = pass.transaction.find_model_in_use(tenant).await? {
+        let places: HashMap<&str, (usize, &Code)> = codes
+            .iter()
+            .enumerate()
+            .map(|(i, code)| (code.folded(), (i, code)))
+            .collect();
+        let (index, code) = places
+            .get(Code::fold(&used.code).as_str())
+            .copied()
+            .ok_or(AdminError::Conflict)?;
+        let noun = Noun::ProductModel;
+        let uses = match used.children {
+            1 => "1 product or model below it".to_owned(),
+            children => format!("{children} products and models below it"),
+        };
+        let code = code.clone();
+        let fault = Fault::new("", Refused::InUse { noun, code, uses });
+        return Err(fault.of_entry("codes", index).into());
+    }
+    let [models, leaves] = pass.transaction.count_removals(tenant).await?;
+    let removed = |removed| ProductCounts {
+        removed,
+        ..ProductCounts::default()
+    };
+    let world = world(pass, &NounsWanted::default()).await?;
+    let guards = Guards::before(&world);
+    Compared::of(pass, world, &guards, [removed(models), removed(leaves)], 0)
+}
+
+impl Change for ProductChange {
+    type Answer = Written;
+
+    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        None
+    }
+
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+        let compared = match pass.still_true(self.compared.take()) {
+            Some(compared) => compared,
+            None => self.compare(pass).await?,
+        };
+        let ran = Ran {
+            effect: compared.effect.clone(),
+            keys: vec![format!("{}/products", pass.tenant.key())],
+            ..Ran::default()
+        };
+        if pass.may_write() && !ran.is_nothing() {
+            match &self.request {
+                ProductRequest::Put(_) => pass.apply_products().await?,
+                ProductRequest::Delete { .. } => pass.delete_products().await?,
+            }
+            let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
+            pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
+        }
+        self.compared = Some(compared);
+        Ok(ran)
+    }
+
+    fn answer(&self, revision: Revision) -> Written {
+        let compared = self.compared.as_ref();
+        Written {
+            revision,
+            effect: compared.map_or_else(Effect::default, |found| found.effect.clone()),
+        }
+    }
+
+    fn encode(&self, answer: &Written) -> Vec<u8> {
+        (self.encode)(answer)
+    }
+}

@@ -1,0 +1,332 @@
+//! What the calls of the administration ask to be changed, in the domain's
+//! words: everything but tenants, products and apps, which have changes of
+//! their own.
+//!
+//! A field that is `None` was not said: what is stored stays.
+
+mod access;
+mod catalog;
+mod directory;
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    domain::{Audience, Code, ItemKind, ItemRef, Level, PermissionSet, SubjectKind},
+    store::NounsWanted,
+};
+
+use super::{
+    error::AdminError,
+    fault::Fault,
+    plan::{Cascade, DefaultRights, Outcome, Planner},
+};
+
+/// A user or connection to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct SubjectEntry {
+    pub code: Code,
+    pub groups: Option<Vec<Code>>,
+    pub roles: Option<Vec<Code>>,
+    pub enabled: Option<bool>,
+}
+
+/// A user group to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct GroupEntry {
+    pub code: Code,
+    pub label: String,
+}
+
+/// A role to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct RoleEntry {
+    pub code: Code,
+    pub label: String,
+    pub audience: Option<Audience>,
+    pub permissions: Option<PermissionSet>,
+}
+
+/// A channel to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct ChannelEntry {
+    pub code: Code,
+    pub tree: Option<Code>,
+    pub locales: Vec<Code>,
+}
+
+/// A category to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct CategoryEntry {
+    pub code: Code,
+    /// `Some(None)`: it is a tree's root.
+    pub parent: Option<Option<Code>>,
+}
+
+/// An attribute to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct AttributeEntry {
+    pub code: Code,
+    pub group: Option<Code>,
+    pub scopable: bool,
+    pub localizable: bool,
+}
+
+/// A grid view to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct GridViewEntry {
+    pub code: Code,
+    pub attribute_groups: Vec<Code>,
+}
+
+/// An import or export profile to put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileEntry {
+    /// Its code.
+    pub code: Code,
+    /// Which of the two it is; needed when it is new.
+    pub kind: Option<ItemKind>,
+}
+
+/// A level to grant or to revoke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessEntry {
+    /// The user group.
+    pub group: Code,
+    /// The item.
+    pub item: ItemRef,
+    /// The level, one that the item can have.
+    pub level: Level,
+    /// Which categories beside the item itself (rules 3.7).
+    pub children: Children,
+}
+
+/// The whole set of rights on an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRightsEntry {
+    /// The item.
+    pub item: ItemRef,
+    /// Each group once; [`Level::Hidden`] is no right.
+    pub rights: Vec<(Code, Level)>,
+    /// Which categories beside the item itself (rules 3.7).
+    pub children: Children,
+}
+
+/// Whether the sub-categories of a category get the same (rules 3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Children {
+    /// They do.
+    Included,
+    /// They do not.
+    LeftOut,
+}
+
+/// What is to be changed, all of it or nothing.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each is the call of that name")]
+pub enum NounRequest {
+    PutSubjects {
+        kind: SubjectKind,
+        entries: Vec<SubjectEntry>,
+    },
+    DeleteSubjects {
+        kind: SubjectKind,
+        codes: Vec<Code>,
+    },
+    PutUserGroups(Vec<GroupEntry>),
+    DeleteUserGroups {
+        codes: Vec<Code>,
+        cascade: Cascade,
+    },
+    PutRoles(Vec<RoleEntry>),
+    DeleteRoles {
+        codes: Vec<Code>,
+        cascade: Cascade,
+    },
+    /// Locales, attribute groups, asset families, reference entities.
+    PutItems {
+        kind: ItemKind,
+        codes: Vec<Code>,
+        defaults: DefaultRights,
+    },
+    PutProfiles {
+        entries: Vec<ProfileEntry>,
+        defaults: DefaultRights,
+    },
+    PutChannels {
+        entries: Vec<ChannelEntry>,
+        defaults: DefaultRights,
+    },
+    PutCategories {
+        entries: Vec<CategoryEntry>,
+        defaults: DefaultRights,
+    },
+    PutAttributes(Vec<AttributeEntry>),
+    PutGridViews(Vec<GridViewEntry>),
+    /// Every kind of item but categories and profiles.
+    DeleteItems {
+        kind: ItemKind,
+        codes: Vec<Code>,
+        cascade: Cascade,
+    },
+    DeleteProfiles {
+        codes: Vec<Code>,
+    },
+    DeleteAttributes {
+        codes: Vec<Code>,
+    },
+    DeleteGridViews {
+        codes: Vec<Code>,
+    },
+    GrantAccess(Vec<AccessEntry>),
+    RevokeAccess(Vec<AccessEntry>),
+    ReplaceAccess(Vec<ItemRightsEntry>),
+}
+
+impl NounRequest {
+    /// What it looks at.
+    pub(super) fn wants(&self) -> NounsWanted {
+        match self {
+            Self::PutSubjects { kind, entries } => directory::put_subjects_wants(*kind, entries),
+            Self::DeleteSubjects { kind, codes } => directory::delete_subjects_wants(*kind, codes),
+            Self::PutUserGroups(_) => NounsWanted::default(),
+            Self::DeleteUserGroups { codes, .. } => directory::delete_groups_wants(codes),
+            Self::PutRoles(entries) => directory::put_roles_wants(entries),
+            Self::DeleteRoles { codes, .. } => directory::delete_roles_wants(codes),
+            Self::PutItems { kind, codes, .. } => catalog::items_wanted(*kind, codes),
+            Self::PutProfiles { entries, .. } => {
+                catalog::profiles_wanted(entries.iter().map(|entry| &entry.code))
+            }
+            Self::PutChannels { entries, .. } => catalog::put_channels_wants(entries),
+            Self::PutCategories { entries, .. } => catalog::put_categories_wants(entries),
+            Self::PutAttributes(entries) => catalog::put_attributes_wants(entries),
+            Self::PutGridViews(entries) => catalog::put_grid_views_wants(entries),
+            Self::DeleteItems { kind, codes, .. } => catalog::delete_items_wants(*kind, codes),
+            Self::DeleteProfiles { codes } => catalog::delete_profiles_wants(codes),
+            Self::DeleteAttributes { .. } => NounsWanted {
+                attributes: true,
+                ..NounsWanted::default()
+            },
+            Self::DeleteGridViews { .. } => NounsWanted {
+                grid_views: true,
+                ..NounsWanted::default()
+            },
+            Self::GrantAccess(entries) | Self::RevokeAccess(entries) => {
+                access::change_wants(entries)
+            }
+            Self::ReplaceAccess(entries) => access::replace_wants(entries),
+        }
+    }
+
+    /// Carries it out; tells how many things were named and stay as they are.
+    pub(super) fn carry_out(&self, planner: &mut Planner<'_>) -> Result<u64, Fault> {
+        match self {
+            Self::PutSubjects { kind, entries } => directory::put_subjects(planner, *kind, entries),
+            Self::DeleteSubjects { kind, codes } => {
+                each_code(codes, |code| planner.delete_subject(*kind, code))
+            }
+            Self::PutUserGroups(entries) => directory::put_groups(planner, entries),
+            Self::DeleteUserGroups { codes, cascade } => {
+                each_code(codes, |code| planner.delete_group(code, *cascade))
+            }
+            Self::PutRoles(entries) => directory::put_roles(planner, entries),
+            Self::DeleteRoles { codes, cascade } => {
+                each_code(codes, |code| planner.delete_role(code, *cascade))
+            }
+            Self::PutItems {
+                kind,
+                codes,
+                defaults,
+            } => catalog::put_items(planner, *kind, codes, *defaults),
+            Self::PutProfiles { entries, defaults } => {
+                catalog::put_profiles(planner, entries, *defaults)
+            }
+            Self::PutChannels { entries, defaults } => {
+                catalog::put_channels(planner, entries, *defaults)
+            }
+            Self::PutCategories { entries, defaults } => {
+                catalog::put_categories(planner, entries, *defaults)
+            }
+            Self::PutAttributes(entries) => catalog::put_attributes(planner, entries),
+            Self::PutGridViews(entries) => catalog::put_grid_views(planner, entries),
+            Self::DeleteItems {
+                kind,
+                codes,
+                cascade,
+            } => each_code(codes, |code| planner.delete_item(*kind, code, *cascade)),
+            Self::DeleteProfiles { codes } => catalog::delete_profiles(planner, codes),
+            Self::DeleteAttributes { codes } => {
+                each_code(codes, |code| planner.delete_attribute(code))
+            }
+            Self::DeleteGridViews { codes } => {
+                each_code(codes, |code| planner.delete_grid_view(code))
+            }
+            Self::GrantAccess(entries) => access::grant(planner, entries),
+            Self::RevokeAccess(entries) => access::revoke(planner, entries),
+            Self::ReplaceAccess(entries) => access::replace(planner, entries),
+        }
+    }
+}
+
+impl From<Fault> for AdminError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The entries without those that repeat one word for word, each with its
+/// place; a key that comes again with other content is refused.
+fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
+    field: &str,
+    entries: &'e [E],
+    key: impl Fn(&'e E) -> K,
+) -> Result<Vec<(usize, &'e E)>, Fault> {
+    let mut seen: HashMap<K, (usize, &E)> = HashMap::with_capacity(entries.len());
+    let mut kept = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        let (first, other) = *seen.entry(key(entry)).or_insert((index, entry));
+        if first == index {
+            kept.push((index, entry));
+        } else if other != entry {
+            let message = format!(
+                "has the key of {field}[{first}] and other content; a key is there once, or identical"
+            );
+            return Err(Fault::invalid(format!("{field}[{index}]"), message));
+        }
+    }
+    Ok(kept)
+}
+
+/// Puts each entry; tells how many say what is stored already.
+fn put_each<'e, E>(
+    field: &str,
+    entries: Vec<(usize, &'e E)>,
+    mut put: impl FnMut(&'e E) -> Result<Outcome, Fault>,
+) -> Result<u64, Fault> {
+    let mut unchanged = 0;
+    for (index, entry) in entries {
+        let outcome = put(entry).map_err(|fault| fault.of_entry(field, index))?;
+        unchanged += u64::from(outcome == Outcome::Unchanged);
+    }
+    Ok(unchanged)
+}
+
+/// Deletes each code once.
+fn each_code(
+    codes: &[Code],
+    mut delete: impl FnMut(&Code) -> Result<(), Fault>,
+) -> Result<u64, Fault> {
+    let mut seen = BTreeSet::new();
+    for (index, code) in codes.iter().enumerate() {
+        if seen.insert(code) {
+            delete(code).map_err(|fault| fault.of_entry("codes", index))?;
+        }
+    }
+    Ok(0)
+}

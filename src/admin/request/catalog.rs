@@ -1,0 +1,251 @@
+use std::collections::BTreeSet;
+
+use crate::{
+    admin::{
+        fault::Fault,
+        plan::{Cascade, CategoryPlace, DefaultRights, Outcome, Planner},
+    },
+    domain::{Code, ItemKind},
+    store::{Kin, NounsWanted, RightsWanted},
+};
+
+use super::{
+    AttributeEntry, CategoryEntry, ChannelEntry, GridViewEntry, ProfileEntry, distinct, each_code,
+    put_each,
+};
+
+fn named<'c>(
+    kind: ItemKind,
+    codes: impl IntoIterator<Item = &'c Code>,
+) -> impl Iterator<Item = (ItemKind, Code)> {
+    codes.into_iter().map(move |code| (kind, code.clone()))
+}
+
+pub(super) fn items_wanted(kind: ItemKind, codes: &[Code]) -> NounsWanted {
+    NounsWanted {
+        items: named(kind, codes).collect(),
+        ..NounsWanted::default()
+    }
+}
+
+fn field_of(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Category => "categories",
+        ItemKind::Channel => "channels",
+        ItemKind::Locale => "locales",
+        ItemKind::AttributeGroup => "attribute_groups",
+        ItemKind::AssetFamily => "asset_families",
+        ItemKind::ReferenceEntity => "reference_entities",
+        ItemKind::ImportProfile | ItemKind::ExportProfile => "profiles",
+    }
+}
+
+pub(super) fn put_items(
+    planner: &mut Planner<'_>,
+    kind: ItemKind,
+    codes: &[Code],
+    defaults: DefaultRights,
+) -> Result<u64, Fault> {
+    let field = field_of(kind);
+    let entries = distinct(field, codes, |code| code)?;
+    let unchanged = put_each(field, entries, |code| planner.put_item("code", kind, code))?;
+    planner.give_defaults(defaults);
+    Ok(unchanged)
+}
+
+pub(super) fn profiles_wanted<'c>(codes: impl Iterator<Item = &'c Code>) -> NounsWanted {
+    // Both kinds share one code space: either finds both.
+    NounsWanted {
+        items: named(ItemKind::ImportProfile, codes).collect(),
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_profiles(
+    planner: &mut Planner<'_>,
+    entries: &[ProfileEntry],
+    defaults: DefaultRights,
+) -> Result<u64, Fault> {
+    let entries = distinct("profiles", entries, |entry| &entry.code)?;
+    let unchanged = put_each("profiles", entries, |entry| match entry.kind {
+        Some(kind) => planner.put_item("code", kind, &entry.code),
+        None if stored_profile(planner, &entry.code).is_some() => Ok(Outcome::Unchanged),
+        None => {
+            let message = "is missing; a new profile is PROFILE_KIND_IMPORT or PROFILE_KIND_EXPORT";
+            Err(Fault::invalid("kind", message))
+        }
+    })?;
+    planner.give_defaults(defaults);
+    Ok(unchanged)
+}
+
+fn stored_profile(planner: &Planner<'_>, code: &Code) -> Option<ItemKind> {
+    let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
+    let mut found = kinds.into_iter();
+    found.find(|kind| planner.world.find_item(*kind, code).is_some())
+}
+
+pub(super) fn delete_profiles_wants(codes: &[Code]) -> NounsWanted {
+    NounsWanted {
+        rights: RightsWanted::OnItems,
+        ..profiles_wanted(codes.iter())
+    }
+}
+
+pub(super) fn delete_profiles(planner: &mut Planner<'_>, codes: &[Code]) -> Result<u64, Fault> {
+    each_code(codes, |code| {
+        // What is not there is named as an import profile.
+        let kind = stored_profile(planner, code).unwrap_or(ItemKind::ImportProfile);
+        planner.delete_item(kind, code, Cascade::Refused)
+    })
+}
+
+pub(super) fn put_channels_wants(entries: &[ChannelEntry]) -> NounsWanted {
+    let channels = named(ItemKind::Channel, entries.iter().map(|entry| &entry.code));
+    let trees = named(
+        ItemKind::Category,
+        entries.iter().filter_map(|entry| entry.tree.as_ref()),
+    );
+    let locales: BTreeSet<&Code> = entries.iter().flat_map(|entry| &entry.locales).collect();
+    let locales = named(ItemKind::Locale, locales);
+    NounsWanted {
+        items: channels.chain(trees).chain(locales).collect(),
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_channels(
+    planner: &mut Planner<'_>,
+    entries: &[ChannelEntry],
+    defaults: DefaultRights,
+) -> Result<u64, Fault> {
+    let entries = distinct("channels", entries, |entry| &entry.code)?;
+    let unchanged = put_each("channels", entries, |entry| {
+        let ChannelEntry {
+            code,
+            tree,
+            locales,
+        } = entry;
+        planner.put_channel(code, Some(tree), Some(locales))
+    })?;
+    planner.give_defaults(defaults);
+    Ok(unchanged)
+}
+
+pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> NounsWanted {
+    let codes: BTreeSet<&Code> = entries
+        .iter()
+        .flat_map(|entry| {
+            let parent = entry.parent.as_ref().and_then(Option::as_ref);
+            std::iter::once(&entry.code).chain(parent)
+        })
+        .collect();
+    NounsWanted {
+        items: named(ItemKind::Category, codes).collect(),
+        kin: Kin::Ancestors,
+        rights: RightsWanted::OnItems,
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_categories(
+    planner: &mut Planner<'_>,
+    entries: &[CategoryEntry],
+    defaults: DefaultRights,
+) -> Result<u64, Fault> {
+    let entries = distinct("categories", entries, |entry| &entry.code)?;
+    let parents: Vec<Option<Code>> = entries
+        .iter()
+        .map(|(_, entry)| match &entry.parent {
+            Some(parent) => parent.clone(),
+            None => stored_parent(planner, &entry.code),
+        })
+        .collect();
+    let places = entries
+        .iter()
+        .zip(&parents)
+        .map(|((_, entry), parent)| CategoryPlace {
+            code: &entry.code,
+            parent: parent.as_ref(),
+        });
+    if let Some((place, fault)) = planner.refused_categories(places.clone()).pop_first() {
+        let index = entries.get(place).map_or(place, |(index, _)| *index);
+        return Err(fault.of_entry("categories", index));
+    }
+    let outcomes = planner.store_categories(places);
+    planner.give_defaults(defaults);
+    let unchanged = outcomes
+        .iter()
+        .filter(|outcome| **outcome == Outcome::Unchanged);
+    Ok(u64::try_from(unchanged.count()).unwrap_or(u64::MAX))
+}
+
+fn stored_parent(planner: &Planner<'_>, code: &Code) -> Option<Code> {
+    let items = &planner.world.items;
+    let stored = items.get(planner.world.find_item(ItemKind::Category, code)?)?;
+    Some(items.get(stored.parent?)?.code.clone())
+}
+
+pub(super) fn put_attributes_wants(entries: &[AttributeEntry]) -> NounsWanted {
+    let groups: BTreeSet<&Code> = entries
+        .iter()
+        .filter_map(|entry| entry.group.as_ref())
+        .collect();
+    NounsWanted {
+        attributes: true,
+        items: named(ItemKind::AttributeGroup, groups).collect(),
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_attributes(
+    planner: &mut Planner<'_>,
+    entries: &[AttributeEntry],
+) -> Result<u64, Fault> {
+    let entries = distinct("attributes", entries, |entry| &entry.code)?;
+    put_each("attributes", entries, |entry| {
+        let AttributeEntry {
+            code,
+            group,
+            scopable,
+            localizable,
+        } = entry;
+        planner.put_attribute(code, group.as_ref(), Some(*scopable), Some(*localizable))
+    })
+}
+
+pub(super) fn put_grid_views_wants(entries: &[GridViewEntry]) -> NounsWanted {
+    let groups: BTreeSet<&Code> = entries
+        .iter()
+        .flat_map(|entry| &entry.attribute_groups)
+        .collect();
+    NounsWanted {
+        grid_views: true,
+        items: named(ItemKind::AttributeGroup, groups).collect(),
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_grid_views(
+    planner: &mut Planner<'_>,
+    entries: &[GridViewEntry],
+) -> Result<u64, Fault> {
+    let entries = distinct("grid_views", entries, |entry| &entry.code)?;
+    put_each("grid_views", entries, |entry| {
+        planner.put_grid_view(&entry.code, Some(&entry.attribute_groups))
+    })
+}
+
+pub(super) fn delete_items_wants(kind: ItemKind, codes: &[Code]) -> NounsWanted {
+    NounsWanted {
+        item_kinds: if kind == ItemKind::Locale {
+            vec![ItemKind::Channel]
+        } else {
+            Vec::new()
+        },
+        attributes: kind == ItemKind::AttributeGroup,
+        grid_views: kind == ItemKind::AttributeGroup,
+        rights: RightsWanted::OnItems,
+        ..items_wanted(kind, codes)
+    }
+}

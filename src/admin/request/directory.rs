@@ -1,0 +1,112 @@
+use crate::{
+    admin::{entry::RolePermissions, fault::Fault, guards::administration, plan::Planner},
+    domain::{Code, ItemKind, SubjectKind},
+    store::{NounsWanted, RightsWanted},
+};
+
+use super::{GroupEntry, RoleEntry, SubjectEntry, distinct, put_each};
+
+/// The field of the request that holds a kind of subjects.
+fn field_of(kind: SubjectKind) -> &'static str {
+    match kind {
+        SubjectKind::User => "users",
+        SubjectKind::Connection => "connections",
+        SubjectKind::App => "apps",
+    }
+}
+
+/// What the guard against locking oneself out has to see (rules 2.6).
+fn guarded() -> NounsWanted {
+    NounsWanted {
+        roles: true,
+        users_with: administration(),
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectEntry]) -> NounsWanted {
+    let takes = |entry: &SubjectEntry| entry.roles.is_some() || entry.enabled == Some(false);
+    let wanted = if kind == SubjectKind::User && entries.iter().any(takes) {
+        guarded()
+    } else {
+        NounsWanted::default()
+    };
+    let codes = entries.iter().map(|entry| (kind, entry.code.clone()));
+    NounsWanted {
+        roles: entries.iter().any(|entry| entry.roles.is_some()),
+        subjects: codes.collect(),
+        ..wanted
+    }
+}
+
+pub(super) fn put_subjects(
+    planner: &mut Planner<'_>,
+    kind: SubjectKind,
+    entries: &[SubjectEntry],
+) -> Result<u64, Fault> {
+    let field = field_of(kind);
+    let entries = distinct(field, entries, |entry| &entry.code)?;
+    put_each(field, entries, |entry| {
+        let groups = entry.groups.as_deref();
+        let groups = groups.map(|codes| planner.find_groups(codes)).transpose()?;
+        let roles = entry.roles.as_deref();
+        planner.put_subject(kind, &entry.code, groups, roles, entry.enabled)
+    })
+}
+
+pub(super) fn delete_subjects_wants(kind: SubjectKind, codes: &[Code]) -> NounsWanted {
+    let wanted = if kind == SubjectKind::User {
+        guarded()
+    } else {
+        NounsWanted::default()
+    };
+    NounsWanted {
+        subjects: codes.iter().map(|code| (kind, code.clone())).collect(),
+        ..wanted
+    }
+}
+
+pub(super) fn put_groups(planner: &mut Planner<'_>, entries: &[GroupEntry]) -> Result<u64, Fault> {
+    let entries = distinct("user_groups", entries, |entry| &entry.code)?;
+    put_each("user_groups", entries, |entry| {
+        planner.put_group("code", &entry.code, Some(&entry.label))
+    })
+}
+
+pub(super) fn delete_groups_wants(codes: &[Code]) -> NounsWanted {
+    use strum::IntoEnumIterator as _;
+    NounsWanted {
+        members_of: codes.to_vec(),
+        item_kinds: ItemKind::iter().collect(),
+        rights: RightsWanted::OfGroups(codes.to_vec()),
+        ..NounsWanted::default()
+    }
+}
+
+pub(super) fn put_roles_wants(entries: &[RoleEntry]) -> NounsWanted {
+    NounsWanted {
+        a_holder_of: entries.iter().map(|entry| entry.code.clone()).collect(),
+        ..guarded()
+    }
+}
+
+pub(super) fn put_roles(planner: &mut Planner<'_>, entries: &[RoleEntry]) -> Result<u64, Fault> {
+    let entries = distinct("roles", entries, |entry| &entry.code)?;
+    put_each("roles", entries, |entry| {
+        let RoleEntry {
+            code,
+            label,
+            audience,
+            permissions,
+        } = entry;
+        let permissions = permissions.map(RolePermissions::Only);
+        planner.put_role(code, Some(label), *audience, permissions)
+    })
+}
+
+pub(super) fn delete_roles_wants(codes: &[Code]) -> NounsWanted {
+    NounsWanted {
+        holders_of: codes.to_vec(),
+        ..guarded()
+    }
+}

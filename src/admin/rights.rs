@@ -1,0 +1,110 @@
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{domain::Level, store::RightsChange};
+
+/// The groups of an item in order, each with its level.
+pub(super) type GroupLevels = Vec<(i32, Level)>;
+
+/// The access rights: as they were, and as a change leaves them.
+#[derive(Debug)]
+pub(super) struct Rights {
+    of_item: HashMap<i32, GroupLevels>,
+    before: BTreeMap<i32, GroupLevels>,
+}
+
+impl Rights {
+    pub(super) fn new(of_item: HashMap<i32, GroupLevels>) -> Self {
+        Self {
+            of_item,
+            before: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn of(&self, item: i32) -> &[(i32, Level)] {
+        self.of_item.get(&item).map_or(&[], Vec::as_slice)
+    }
+
+    /// Makes the rights on an item exactly these.
+    pub(super) fn replace(&mut self, item: i32, mut levels: GroupLevels) {
+        levels.retain(|(_, level)| *level != Level::Hidden);
+        levels.sort_unstable_by_key(|(group, _)| *group);
+        if self.of(item) == levels {
+            return;
+        }
+        let old = self.of_item.insert(item, levels).unwrap_or_default();
+        self.before.entry(item).or_insert(old);
+    }
+
+    /// Sets the level of one group on an item.
+    pub(super) fn set(&mut self, item: i32, group: i32, level: Level) {
+        let held = self.of(item);
+        if held.contains(&(group, level)) {
+            return;
+        }
+        let mut levels: GroupLevels = held
+            .iter()
+            .copied()
+            .filter(|(other, _)| *other != group)
+            .collect();
+        levels.push((group, level));
+        self.replace(item, levels);
+    }
+
+    /// Takes every right of a group away.
+    pub(super) fn remove_group(&mut self, group: i32) {
+        let items = self.of_item.iter();
+        let held = items.filter(|(_, levels)| levels.iter().any(|(other, _)| *other == group));
+        let items: Vec<i32> = held.map(|(item, _)| *item).collect();
+        for item in items {
+            self.set(item, group, Level::Hidden);
+        }
+    }
+
+    /// The level of a group on an item.
+    pub(super) fn level(&self, item: i32, group: i32) -> Level {
+        let held = self.of(item).iter().find(|(other, _)| *other == group);
+        held.map_or(Level::Hidden, |(_, level)| *level)
+    }
+
+    /// The items whose rights are different: before and after.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, &GroupLevels, &[(i32, Level)])> {
+        let different =
+            |(item, before): &(&i32, &GroupLevels)| self.of(**item) != before.as_slice();
+        self.before
+            .iter()
+            .filter(different)
+            .map(|(item, before)| (*item, before, self.of(*item)))
+    }
+
+    /// The single rights that are different, a right that is gone as hidden.
+    pub(super) fn changed_rows(&self) -> Vec<RightsChange> {
+        let mut changes = Vec::new();
+        for (item, before, after) in self.changes() {
+            for (group, old, new) in pairs(before, after) {
+                if old != new {
+                    changes.push(RightsChange {
+                        group,
+                        item,
+                        level: new,
+                    });
+                }
+            }
+        }
+        changes
+    }
+}
+
+/// Each group of either list with its level in both.
+pub(super) fn pairs(before: &[(i32, Level)], after: &[(i32, Level)]) -> Vec<(i32, Level, Level)> {
+    let mut groups: BTreeMap<i32, (Level, Level)> = BTreeMap::new();
+    for (group, level) in before {
+        groups.entry(*group).or_default().0 = *level;
+    }
+    for (group, level) in after {
+        groups.entry(*group).or_default().1 = *level;
+    }
+    groups
+        .into_iter()
+        .map(|(group, (old, new))| (group, old, new))
+        .collect()
+}

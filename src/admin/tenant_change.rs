@@ -1,0 +1,137 @@
+use serde_json::json;
+
+use crate::domain::{Edition, Revision};
+
+use super::{
+    change::{Change, Pass, Ran, Rehearsal},
+    error::AdminError,
+    noun_change::EncodeWritten,
+    outcome::{Effect, Written},
+    trail,
+};
+
+/// What is done to a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantRequest {
+    /// It is made, with its group `All`.
+    Create(Edition),
+    /// It gets another edition.
+    SetEdition(Edition),
+    /// It goes, with everything in it (rules 2.6: not judged).
+    Delete,
+}
+
+/// A change of a tenant itself.
+#[derive(Debug)]
+pub(super) struct TenantChange {
+    request: TenantRequest,
+    encode: EncodeWritten,
+    effect: Effect,
+}
+
+impl TenantChange {
+    pub(super) fn new(request: TenantRequest, encode: EncodeWritten) -> Self {
+        Self {
+            request,
+            encode,
+            effect: Effect::default(),
+        }
+    }
+
+    async fn effect(&self, pass: &Pass<'_>) -> Result<Effect, AdminError> {
+        let mut effect = Effect::default();
+        let code = &pass.tenant.code;
+        let sentence = match self.request {
+            TenantRequest::Create(edition) => {
+                // The tenant and its group `All`.
+                effect.created = 2;
+                format!("tenant `{code}` would be made, of the {edition} edition")
+            }
+            TenantRequest::SetEdition(edition) if edition == pass.tenant.edition => {
+                effect.unchanged = 1;
+                return Ok(effect);
+            }
+            TenantRequest::SetEdition(edition) => {
+                effect.changed = 1;
+                let old = pass.tenant.edition;
+                format!("tenant `{code}` would be of the {edition} edition, not {old}")
+            }
+            TenantRequest::Delete => {
+                let tenant = pass.tenant.number();
+                effect.removed = pass.transaction.count_tenant(tenant).await?;
+                format!("tenant `{code}` would be gone, with everything in it")
+            }
+        };
+        if pass.context.dry_run {
+            effect.sample.push(sentence);
+        }
+        Ok(effect)
+    }
+
+    async fn apply(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
+        let tenant = pass.tenant.number();
+        let old = pass.tenant.edition;
+        let (before, after) = match self.request {
+            // The door has made it.
+            TenantRequest::Create(edition) => (None, Some(edition)),
+            TenantRequest::SetEdition(edition) => {
+                pass.transaction.set_edition(tenant, edition).await?;
+                (Some(old), Some(edition))
+            }
+            TenantRequest::Delete => {
+                pass.transaction.delete_tenant(tenant).await?;
+                (Some(old), None)
+            }
+        };
+        let code = pass.tenant.code.clone();
+        let entry = trail::entry(
+            "tenant",
+            Some(&code),
+            before.as_ref(),
+            after.as_ref(),
+            |edition| json!({ "edition": <&str>::from(edition) }),
+        );
+        pass.audit(entry).await
+    }
+}
+
+impl Change for TenantChange {
+    type Answer = Written;
+
+    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        match self.request {
+            TenantRequest::Create(edition) => Some(edition),
+            TenantRequest::SetEdition(_) | TenantRequest::Delete => None,
+        }
+    }
+
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+        let is_new = pass.tenant.revision == Revision(0);
+        if matches!(self.request, TenantRequest::Create(_)) && !is_new {
+            let tenant = pass.tenant.code.clone();
+            return Err(AdminError::TenantExists { tenant });
+        }
+        self.effect = self.effect(pass).await?;
+        if pass.may_write() && !self.effect.is_empty() {
+            self.apply(pass).await?;
+        }
+        Ok(Ran {
+            effect: self.effect.clone(),
+            keys: vec![pass.tenant.key()],
+            ..Ran::default()
+        })
+    }
+
+    fn answer(&self, revision: Revision) -> Written {
+        Written {
+            revision,
+            effect: self.effect.clone(),
+        }
+    }
+
+    fn encode(&self, answer: &Written) -> Vec<u8> {
+        (self.encode)(answer)
+    }
+}

@@ -1,0 +1,223 @@
+//! The audit log: an entry for each noun and each item's rights that a change
+//! makes, alters or takes away.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{CATALOGUE, Code, ItemKind, Level, SubjectKind},
+    store::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
+};
+
+use super::{
+    change::{AuditEntry, Pass},
+    error::AdminError,
+    rights::pairs,
+    world::World,
+};
+
+/// Writes an audit entry for each change but those of products.
+pub(super) async fn write(pass: &mut Pass<'_>, world: &World) -> Result<(), AdminError> {
+    write_directory(pass, world).await?;
+    write_catalog(pass, world).await?;
+    for (id, before, after) in world.rights.changes() {
+        let Some(item) = world.items.ever(id) else {
+            continue;
+        };
+        let (before, after) = levels(world, before, after);
+        pass.audit(AuditEntry {
+            kind: "access_right.changed".to_owned(),
+            item: Some((item.kind.into(), item.code.to_string())),
+            subject: None,
+            before: Some(before.to_string()),
+            after: Some(after.to_string()),
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn write_directory(pass: &mut Pass<'_>, world: &World) -> Result<(), AdminError> {
+    for (_, before, after) in world.groups.changes() {
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("user_group", code, before, after, group);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in world.roles.changes() {
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("role", code, before, after, role);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in world.subjects.changes() {
+        let Some(SubjectRow { kind, code, .. }) = after.or(before) else {
+            continue;
+        };
+        if *kind != SubjectKind::App {
+            let describe = |row: &SubjectRow| subject(world, row);
+            let entry = entry(kind.into(), Some(code), before, after, describe);
+            pass.audit(of_subject(entry)).await?;
+        }
+    }
+    for (id, before, after) in world.app_changes() {
+        let Some(row) = world.subjects.ever(id) else {
+            continue;
+        };
+        let describe = |app: &AppRow| self::app(world, app);
+        let entry = entry("app", Some(&row.code), before, after, describe);
+        pass.audit(of_subject(entry)).await?;
+    }
+    Ok(())
+}
+
+async fn write_catalog(pass: &mut Pass<'_>, world: &World) -> Result<(), AdminError> {
+    for (_, before, after) in world.items.changes() {
+        let Some(ItemRow { kind, code, .. }) = after.or(before) else {
+            continue;
+        };
+        let describe = |row: &ItemRow| item(world, row);
+        let entry = entry(kind.into(), Some(code), before, after, describe);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in world.attributes.changes() {
+        let describe = |row: &AttributeRow| attribute(world, row);
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("attribute", code, before, after, describe);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in world.grid_views.changes() {
+        let describe =
+            |row: &GridViewRow| json!({ "attribute_groups": items(world, row.groups.iter()) });
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("grid_view", code, before, after, describe);
+        pass.audit(entry).await?;
+    }
+    Ok(())
+}
+
+/// What a change did to one thing.
+pub(super) fn entry<T>(
+    noun: &'static str,
+    code: Option<&Code>,
+    before: Option<&T>,
+    after: Option<&T>,
+    describe: impl Fn(&T) -> Value,
+) -> AuditEntry {
+    let what = match (before, after) {
+        (None, _) => "created",
+        (Some(_), Some(_)) => "changed",
+        (Some(_), None) => "removed",
+    };
+    let code = code.map(Code::to_string);
+    AuditEntry {
+        kind: format!("{noun}.{what}"),
+        item: Some((noun, code.unwrap_or_default())),
+        subject: None,
+        before: before.map(|row| describe(row).to_string()),
+        after: after.map(|row| describe(row).to_string()),
+    }
+}
+
+fn of_subject(mut entry: AuditEntry) -> AuditEntry {
+    entry.subject = entry.item.take();
+    entry
+}
+
+fn group(row: &GroupRow) -> Value {
+    json!({ "label": row.label, "private": row.private })
+}
+
+fn role(row: &RoleRow) -> Value {
+    let permissions: Vec<&str> = row
+        .permissions
+        .iter()
+        .map(|id| CATALOGUE.permission(id).code)
+        .collect();
+    json!({ "label": row.label, "audience": <&str>::from(row.audience), "permissions": permissions })
+}
+
+fn subject(world: &World, row: &SubjectRow) -> Value {
+    let roles: Vec<&str> = row
+        .roles
+        .iter()
+        .filter_map(|id| Some(world.roles.ever(*id)?.code.as_str()))
+        .collect();
+    let groups: Vec<&str> = row.groups.iter().map(|id| group_code(world, *id)).collect();
+    json!({ "enabled": row.enabled, "roles": roles, "groups": groups })
+}
+
+fn app(world: &World, row: &AppRow) -> Value {
+    let scopes: Vec<&str> = row
+        .scopes
+        .iter()
+        .map(|id| CATALOGUE.scope(id).code)
+        .collect();
+    let chosen = row.selections.iter().map(|chosen| {
+        let axis: &str = chosen.axis.into();
+        let level: &str = Level::from_bits(chosen.level).into();
+        let code = chosen.item.map(|id| item_code(world, id));
+        json!({ "axis": axis, "level": level, "all": code.is_none(), "code": code })
+    });
+    let chosen: Vec<Value> = chosen.collect();
+    json!({
+        "group": group_code(world, row.group),
+        "scopes": scopes,
+        "selections": chosen,
+        "later_channels": row.later_channels,
+    })
+}
+
+fn item(world: &World, row: &ItemRow) -> Value {
+    let mut described = Map::new();
+    if row.kind == ItemKind::Category {
+        described.insert(
+            "parent".to_owned(),
+            json!(row.parent.map(|id| item_code(world, id))),
+        );
+    }
+    if row.kind == ItemKind::Channel {
+        described.insert(
+            "tree".to_owned(),
+            json!(row.tree.map(|id| item_code(world, id))),
+        );
+        described.insert(
+            "locales".to_owned(),
+            json!(items(world, row.locales.iter())),
+        );
+    }
+    Value::Object(described)
+}
+
+fn attribute(world: &World, row: &AttributeRow) -> Value {
+    json!({
+        "group": item_code(world, row.group),
+        "scopable": row.scopable,
+        "localizable": row.localizable,
+    })
+}
+
+/// The levels of the groups whose level is different, before and after.
+fn levels(world: &World, before: &[(i32, Level)], after: &[(i32, Level)]) -> (Value, Value) {
+    let (mut old, mut new) = (Map::new(), Map::new());
+    for (group, was, is) in pairs(before, after) {
+        if was != is {
+            let code = group_code(world, group);
+            old.insert(code.to_owned(), json!(<&str>::from(was)));
+            new.insert(code.to_owned(), json!(<&str>::from(is)));
+        }
+    }
+    (Value::Object(old), Value::Object(new))
+}
+
+fn group_code(world: &World, id: i32) -> &str {
+    world
+        .groups
+        .ever(id)
+        .map_or("", |group| group.code.as_str())
+}
+
+fn item_code(world: &World, id: i32) -> &str {
+    world.items.ever(id).map_or("", |item| item.code.as_str())
+}
+
+fn items<'w>(world: &'w World, ids: impl Iterator<Item = &'w i32>) -> Vec<&'w str> {
+    ids.map(|id| item_code(world, *id)).collect()
+}

@@ -1,0 +1,108 @@
+use crate::{
+    admin::request::{AccessEntry, Children, ItemRightsEntry, NounRequest},
+    domain::ItemKind,
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        parse::code,
+    },
+};
+
+use super::{
+    AdminApi, Answer,
+    parse_entries::{item, level, some_level},
+    writes::entries,
+};
+
+impl Answer<pb::GrantAccessRequest> for AdminApi {
+    type Message = pb::GrantAccessResponse;
+
+    async fn answer(&self, request: pb::GrantAccessRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::GrantAccessRequest| {
+            let grants = entries("grants", message.grants, access)?;
+            Ok(NounRequest::GrantAccess(grants))
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+impl Answer<pb::RevokeAccessRequest> for AdminApi {
+    type Message = pb::RevokeAccessResponse;
+
+    async fn answer(&self, request: pb::RevokeAccessRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::RevokeAccessRequest| {
+            let revocations = entries("revocations", message.revocations, access)?;
+            Ok(NounRequest::RevokeAccess(revocations))
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+impl Answer<pb::ReplaceAccessRequest> for AdminApi {
+    type Message = pb::ReplaceAccessResponse;
+
+    async fn answer(&self, request: pb::ReplaceAccessRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::ReplaceAccessRequest| {
+            let items = entries("items", message.items, item_rights)?;
+            Ok(NounRequest::ReplaceAccess(items))
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+fn access(message: pb::AccessGrant) -> Result<AccessEntry, InvalidField> {
+    let pb::AccessGrant {
+        group,
+        item: named,
+        level: number,
+        apply_to_children,
+    } = message;
+    let item = item(named)?;
+    Ok(AccessEntry {
+        group: code("group", &group)?,
+        level: some_level("level", number, item.kind)?,
+        children: children(apply_to_children, item.kind)?,
+        item,
+    })
+}
+
+fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField> {
+    let pb::ItemRights {
+        item: named,
+        rights,
+        apply_to_children,
+    } = message;
+    let item = item(named)?;
+    let mut parsed = Vec::with_capacity(rights.len());
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, right) in rights.into_iter().enumerate() {
+        let pb::GroupLevel {
+            group,
+            level: number,
+        } = right;
+        let field = format!("rights[{index}]");
+        let group = code(&format!("{field}.group"), &group)?;
+        if !seen.insert(group.clone()) {
+            let message = format!("`{group}` is there twice; name each user group once");
+            return Err(InvalidField::new(format!("{field}.group"), message));
+        }
+        parsed.push((group, level(&format!("{field}.level"), number, item.kind)?));
+    }
+    Ok(ItemRightsEntry {
+        rights: parsed,
+        children: children(apply_to_children, item.kind)?,
+        item,
+    })
+}
+
+/// Whether sub-categories get the same; said of anything else it is refused.
+fn children(said: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
+    match (kind, said) {
+        (ItemKind::Category, None | Some(true)) => Ok(Children::Included),
+        (ItemKind::Category, Some(false)) | (_, None) => Ok(Children::LeftOut),
+        (_, Some(_)) => {
+            let message = format!("is for categories only; leave it out on `{kind}`");
+            Err(InvalidField::new("apply_to_children", message))
+        }
+    }
+}

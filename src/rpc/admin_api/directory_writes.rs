@@ -1,0 +1,229 @@
+use crate::{
+    admin::{
+        Cascade,
+        request::{GroupEntry, NounRequest, RoleEntry, SubjectEntry},
+    },
+    domain::{Audience, CATALOGUE, Code, PermissionSet, SubjectKind},
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        parse::{code, quoted},
+    },
+};
+
+use super::{
+    AdminApi, Answer,
+    parse_entries::{codes, label, optional_codes},
+    writes::{WriteRequest, WriteResponse, context, encode, entries, response},
+};
+
+impl AdminApi {
+    /// Changes nouns as `request` says of the message.
+    pub(super) async fn change_nouns<M: WriteRequest, R: WriteResponse>(
+        &self,
+        mut message: M,
+        request: impl FnOnce(M) -> Result<NounRequest, Failure>,
+    ) -> Result<R, Failure> {
+        let context = context(&mut message)?;
+        let request = request(message)?;
+        response(self.door.change_nouns(request, context, encode).await)
+    }
+}
+
+impl Answer<pb::PutUsersRequest> for AdminApi {
+    type Message = pb::PutUsersResponse;
+
+    async fn answer(&self, request: pb::PutUsersRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::PutUsersRequest| {
+            Ok(NounRequest::PutSubjects {
+                kind: SubjectKind::User,
+                entries: entries("users", message.users, |user| {
+                    let pb::User {
+                        code,
+                        groups,
+                        roles,
+                        enabled,
+                    } = user;
+                    subject(&code, groups, roles, enabled)
+                })?,
+            })
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+impl Answer<pb::PutConnectionsRequest> for AdminApi {
+    type Message = pb::PutConnectionsResponse;
+
+    async fn answer(&self, request: pb::PutConnectionsRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::PutConnectionsRequest| {
+            Ok(NounRequest::PutSubjects {
+                kind: SubjectKind::Connection,
+                entries: entries("connections", message.connections, |connection| {
+                    let pb::Connection {
+                        code,
+                        groups,
+                        roles,
+                        enabled,
+                    } = connection;
+                    subject(&code, groups, roles, enabled)
+                })?,
+            })
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+fn subject(
+    text: &str,
+    groups: Option<pb::CodeList>,
+    roles: Option<pb::CodeList>,
+    enabled: Option<bool>,
+) -> Result<SubjectEntry, InvalidField> {
+    Ok(SubjectEntry {
+        code: code("code", text)?,
+        groups: optional_codes("groups", groups)?,
+        roles: optional_codes("roles", roles)?,
+        enabled,
+    })
+}
+
+impl Answer<pb::PutUserGroupsRequest> for AdminApi {
+    type Message = pb::PutUserGroupsResponse;
+
+    async fn answer(&self, request: pb::PutUserGroupsRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::PutUserGroupsRequest| {
+            let groups = entries("user_groups", message.user_groups, |group| {
+                let pb::UserGroup {
+                    code: text,
+                    label: name,
+                    private: _,
+                } = group;
+                Ok(GroupEntry {
+                    code: code("code", &text)?,
+                    label: label("label", name)?,
+                })
+            });
+            Ok(NounRequest::PutUserGroups(groups?))
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+impl Answer<pb::PutRolesRequest> for AdminApi {
+    type Message = pb::PutRolesResponse;
+
+    async fn answer(&self, request: pb::PutRolesRequest) -> Result<Self::Message, Failure> {
+        let nouns = |message: pb::PutRolesRequest| {
+            let roles = entries("roles", message.roles, role)?;
+            check_permissions(&roles)?;
+            let entries = roles.into_iter().map(|role| role.entry);
+            Ok(NounRequest::PutRoles(entries.collect()))
+        };
+        self.change_nouns(request, nouns).await
+    }
+}
+
+/// A role, and the permission codes of it that the catalogue does not have.
+struct ParsedRole {
+    entry: RoleEntry,
+    unknown: Option<(usize, String)>,
+}
+
+fn role(message: pb::Role) -> Result<ParsedRole, InvalidField> {
+    let pb::Role {
+        code: text,
+        label: name,
+        audience: number,
+        permissions,
+    } = message;
+    let mut unknown = None;
+    let permissions = permissions.map(|list| {
+        let mut granted = PermissionSet::default();
+        for (index, word) in list.codes.iter().enumerate() {
+            match CATALOGUE.find_permission(word) {
+                Some(permission) => granted.insert(permission.id),
+                None => {
+                    unknown.get_or_insert((index, quoted(word)));
+                }
+            }
+        }
+        granted
+    });
+    let entry = RoleEntry {
+        code: code("code", &text)?,
+        label: label("label", name)?,
+        audience: audience(number)?,
+        permissions,
+    };
+    Ok(ParsedRole { entry, unknown })
+}
+
+/// Refuses a permission that is not in the catalogue (rules 2.1).
+fn check_permissions(roles: &[ParsedRole]) -> Result<(), Failure> {
+    let unknown = roles
+        .iter()
+        .enumerate()
+        .find_map(|(index, role)| Some((index, role.unknown.as_ref()?)));
+    match unknown {
+        None => Ok(()),
+        Some((index, (place, word))) => Err(Failure::PermissionNotFound {
+            field: format!("roles[{index}].permissions.codes[{place}]"),
+            permission: word.clone(),
+        }),
+    }
+}
+
+fn audience(number: i32) -> Result<Option<Audience>, InvalidField> {
+    match pb::Audience::try_from(number) {
+        Ok(pb::Audience::Unspecified) => Ok(None),
+        Ok(pb::Audience::User) => Ok(Some(Audience::User)),
+        Ok(pb::Audience::Connection) => Ok(Some(Audience::Connection)),
+        Err(_) => {
+            let message =
+                format!("{number} is unknown; allowed are: 0, AUDIENCE_USER, AUDIENCE_CONNECTION");
+            Err(InvalidField::new("audience", message))
+        }
+    }
+}
+
+/// Whether what is in use goes too.
+pub(super) fn cascade(said: bool) -> Cascade {
+    if said {
+        Cascade::Said
+    } else {
+        Cascade::Refused
+    }
+}
+
+/// The calls that delete: what each asks of the door.
+macro_rules! deletions {
+    ($($request:ident -> $response:ident: |$codes:ident, $cascade:ident| $noun:expr;)+) => {
+        $(
+            impl Answer<pb::$request> for AdminApi {
+                type Message = pb::$response;
+
+                async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
+                    let nouns = |message: pb::$request| {
+                        let $codes: Vec<Code> = codes("codes", &message.codes)?;
+                        let $cascade = cascade(message.cascade);
+                        Ok($noun)
+                    };
+                    self.change_nouns(request, nouns).await
+                }
+            }
+        )+
+    };
+}
+pub(super) use deletions;
+
+deletions! {
+    DeleteUsersRequest -> DeleteUsersResponse:
+        |codes, _cascade| NounRequest::DeleteSubjects { kind: SubjectKind::User, codes };
+    DeleteConnectionsRequest -> DeleteConnectionsResponse:
+        |codes, _cascade| NounRequest::DeleteSubjects { kind: SubjectKind::Connection, codes };
+    DeleteUserGroupsRequest -> DeleteUserGroupsResponse:
+        |codes, cascade| NounRequest::DeleteUserGroups { codes, cascade };
+    DeleteRolesRequest -> DeleteRolesResponse:
+        |codes, cascade| NounRequest::DeleteRoles { codes, cascade };
+}

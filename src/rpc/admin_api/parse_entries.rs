@@ -1,0 +1,110 @@
+use crate::{
+    domain::{Code, ItemKind, ItemRef, Level},
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        parse::{code, quoted, word},
+    },
+};
+
+use super::writes::check_count;
+
+/// The longest label, in bytes.
+const LONGEST_LABEL: usize = 1_000;
+
+/// The codes to delete, each a good one.
+pub(super) fn codes(field: &'static str, texts: &[String]) -> Result<Vec<Code>, Failure> {
+    check_count(field, texts.len())?;
+    Ok(list(field, texts)?)
+}
+
+/// A list of codes in an entry.
+pub(super) fn list(field: &str, texts: &[String]) -> Result<Vec<Code>, InvalidField> {
+    let codes = texts.iter().enumerate();
+    codes
+        .map(|(index, text)| code(&format!("{field}[{index}]"), text))
+        .collect()
+}
+
+/// A list of codes that may be absent.
+pub(super) fn optional_codes(
+    field: &str,
+    message: Option<pb::CodeList>,
+) -> Result<Option<Vec<Code>>, InvalidField> {
+    let field = format!("{field}.codes");
+    message
+        .map(|message| list(&field, &message.codes))
+        .transpose()
+}
+
+/// What people call something; may be empty.
+pub(super) fn label(field: &str, text: String) -> Result<String, InvalidField> {
+    let message = if text.len() > LONGEST_LABEL {
+        format!(
+            "is {} bytes long; at most {LONGEST_LABEL} are allowed",
+            text.len()
+        )
+    } else if text.chars().any(char::is_control) {
+        "holds a control character; none are allowed".to_owned()
+    } else {
+        return Ok(text);
+    };
+    Err(InvalidField::new(field, message))
+}
+
+/// An item that rights are given on.
+pub(super) fn item(message: Option<pb::Item>) -> Result<ItemRef, InvalidField> {
+    let missing = || InvalidField::new("item", "is missing; name the item by its type and id");
+    let pb::Item { r#type, id } = message.ok_or_else(missing)?;
+    Ok(ItemRef {
+        kind: word("item.type", &r#type)?,
+        code: code("item.id", &id)?,
+    })
+}
+
+/// A level as the contract numbers it; none said is refused.
+pub(super) fn level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
+    let level = match pb::Level::try_from(number) {
+        Ok(pb::Level::None) => Some(Level::Hidden),
+        Ok(pb::Level::View) => Some(Level::View),
+        Ok(pb::Level::Edit) => Some(Level::Edit),
+        Ok(pb::Level::Own) => Some(Level::Own),
+        Ok(pb::Level::Execute) => Some(Level::Execute),
+        Ok(pb::Level::ExecuteAndEdit) => Some(Level::ExecuteAndEdit),
+        Ok(pb::Level::Unspecified) | Err(_) => None,
+    };
+    let allowed = kind.levels();
+    match level {
+        Some(Level::Hidden) => Ok(Level::Hidden),
+        Some(level) if allowed.contains(&level) => Ok(level),
+        Some(_) | None => Err(not_allowed(field, number, kind)),
+    }
+}
+
+/// A level that is one, not none.
+pub(super) fn some_level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
+    let level = level(field, number, kind)?;
+    if level == Level::Hidden {
+        return Err(not_allowed(field, number, kind));
+    }
+    Ok(level)
+}
+
+fn not_allowed(field: &str, number: i32, kind: ItemKind) -> InvalidField {
+    let name = pb::Level::try_from(number);
+    let name = name.map_or_else(
+        |_| number.to_string(),
+        |level| level.as_str_name().to_owned(),
+    );
+    let allowed: Vec<String> = kind
+        .levels()
+        .iter()
+        .map(|level| format!("LEVEL_{}", <&str>::from(level).to_uppercase()))
+        .collect();
+    let name = quoted(&name);
+    let message = format!(
+        "`{name}` cannot be given on an item of type `{kind}`; allowed are: {}",
+        allowed.join(", ")
+    );
+    InvalidField::new(field, message)
+}

@@ -1,0 +1,238 @@
+//! What is common to all writes: the fields that every request begins with, the
+//! answer that every response begins with.
+
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    admin::{AdminError, Answered, WriteContext, Written},
+    domain::Revision,
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField, kept_answer},
+        parse, parse_import, render_import,
+    },
+};
+
+/// The most entries of one request.
+pub(super) const MOST_ENTRIES: usize = 100_000;
+
+/// The fields that every write request begins with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WriteHead {
+    pub(super) tenant: String,
+    pub(super) actor: String,
+    pub(super) idempotency_key: String,
+    pub(super) dry_run: bool,
+    pub(super) expected_revision: Option<u64>,
+}
+
+/// A write request.
+pub(super) trait WriteRequest: prost::Message + Default + Clone {
+    /// The name of the call, so that a key used for another is noticed.
+    const CALL: &'static str;
+
+    /// The fields that it begins with; who asks and under which key are taken
+    /// out, since the same request may come with others.
+    fn take_head(&mut self) -> WriteHead;
+}
+
+/// A response that says no more than every write.
+pub(super) trait WriteResponse: prost::Message + Default {
+    fn of(revision: u64, effect: Option<pb::Effect>) -> Self;
+}
+
+/// What a request says for the door, in good values, and the request without
+/// what it begins with.
+pub(super) fn context<M: WriteRequest>(message: &mut M) -> Result<WriteContext, InvalidField> {
+    let WriteHead {
+        tenant,
+        actor,
+        idempotency_key,
+        dry_run,
+        expected_revision,
+    } = message.take_head();
+    let mut hash = Sha256::new_with_prefix(M::CALL);
+    hash.update([0]);
+    hash.update(message.encode_to_vec());
+    let context = WriteContext {
+        tenant: parse::code("tenant", &tenant)?,
+        actor: parse_import::actor(actor)?,
+        request_id: Uuid::now_v7().to_string(),
+        idempotency_key: parse_import::idempotency_key(idempotency_key)?,
+        request_hash: hash.finalize().to_vec(),
+        dry_run,
+        expected_revision: expected_revision.map(Revision),
+    };
+    Ok(context)
+}
+
+/// Encodes the answer of a write, as every response begins.
+pub(super) fn encode(written: &Written) -> Vec<u8> {
+    let Written { revision, effect } = written;
+    let effect = render_import::render_effect(effect);
+    pb::PutUsersResponse::of(revision.0, Some(effect)).encode_to_vec()
+}
+
+/// The response of a write.
+pub(super) fn response<R: WriteResponse>(
+    answered: Result<Answered<Written>, AdminError>,
+) -> Result<R, Failure> {
+    match answered? {
+        Answered::Now(Written { revision, effect }) => {
+            let effect = render_import::render_effect(&effect);
+            Ok(R::of(revision.0, Some(effect)))
+        }
+        Answered::Before(bytes) => kept_answer(&bytes),
+    }
+}
+
+/// The entries of a request, each parsed; a fault is told with its place.
+pub(super) fn entries<M, E>(
+    field: &'static str,
+    messages: Vec<M>,
+    parse: impl Fn(M) -> Result<E, InvalidField>,
+) -> Result<Vec<E>, Failure> {
+    check_count(field, messages.len())?;
+    let mut parsed = Vec::with_capacity(messages.len());
+    for (index, message) in messages.into_iter().enumerate() {
+        let entry = parse(message);
+        parsed.push(entry.map_err(|fault| fault.within(&format!("{field}[{index}]")))?);
+    }
+    Ok(parsed)
+}
+
+/// Refuses a list that is too long.
+pub(super) fn check_count(field: &'static str, found: usize) -> Result<(), Failure> {
+    if found <= MOST_ENTRIES {
+        return Ok(());
+    }
+    Err(Failure::TooManyEntries {
+        field,
+        found,
+        most: MOST_ENTRIES,
+    })
+}
+
+/// Takes the fields that a request begins with out of it.
+macro_rules! head {
+    ($message:ident) => {
+        WriteHead {
+            tenant: $message.tenant.clone(),
+            actor: std::mem::take(&mut $message.actor),
+            idempotency_key: std::mem::take(&mut $message.idempotency_key),
+            dry_run: $message.dry_run,
+            expected_revision: None,
+        }
+    };
+}
+
+macro_rules! writes {
+    ($($call:ident: $request:ident -> $response:ident;)+) => {
+        $(
+            impl WriteRequest for pb::$request {
+                const CALL: &'static str = stringify!($call);
+
+                fn take_head(&mut self) -> WriteHead {
+                    head!(self)
+                }
+            }
+
+            impl WriteResponse for pb::$response {
+                fn of(revision: u64, effect: Option<pb::Effect>) -> Self {
+                    Self { revision, effect }
+                }
+            }
+        )+
+    };
+}
+
+/// As `writes`, for requests that may say which revision they expect.
+macro_rules! expecting_writes {
+    ($($call:ident: $request:ident -> $response:ident;)+) => {
+        $(
+            impl WriteRequest for pb::$request {
+                const CALL: &'static str = stringify!($call);
+
+                fn take_head(&mut self) -> WriteHead {
+                    WriteHead {
+                        expected_revision: self.expected_revision,
+                        ..head!(self)
+                    }
+                }
+            }
+
+            impl WriteResponse for pb::$response {
+                fn of(revision: u64, effect: Option<pb::Effect>) -> Self {
+                    Self { revision, effect }
+                }
+            }
+        )+
+    };
+}
+
+/// As `writes`, for requests whose responses say more.
+macro_rules! app_writes {
+    ($($call:ident: $request:ident;)+) => {
+        $(
+            impl WriteRequest for pb::$request {
+                const CALL: &'static str = stringify!($call);
+
+                fn take_head(&mut self) -> WriteHead {
+                    head!(self)
+                }
+            }
+        )+
+    };
+}
+
+expecting_writes! {
+    PutUsers: PutUsersRequest -> PutUsersResponse;
+    PutConnections: PutConnectionsRequest -> PutConnectionsResponse;
+    PutUserGroups: PutUserGroupsRequest -> PutUserGroupsResponse;
+    PutRoles: PutRolesRequest -> PutRolesResponse;
+    PutChannels: PutChannelsRequest -> PutChannelsResponse;
+    PutLocales: PutLocalesRequest -> PutLocalesResponse;
+    PutCategories: PutCategoriesRequest -> PutCategoriesResponse;
+    PutAttributeGroups: PutAttributeGroupsRequest -> PutAttributeGroupsResponse;
+    PutAttributes: PutAttributesRequest -> PutAttributesResponse;
+    PutProducts: PutProductsRequest -> PutProductsResponse;
+    PutAssetFamilies: PutAssetFamiliesRequest -> PutAssetFamiliesResponse;
+    PutReferenceEntities: PutReferenceEntitiesRequest -> PutReferenceEntitiesResponse;
+    PutProfiles: PutProfilesRequest -> PutProfilesResponse;
+    PutGridViews: PutGridViewsRequest -> PutGridViewsResponse;
+    ReplaceAccess: ReplaceAccessRequest -> ReplaceAccessResponse;
+}
+
+writes! {
+    DeleteUsers: DeleteUsersRequest -> DeleteUsersResponse;
+    DeleteConnections: DeleteConnectionsRequest -> DeleteConnectionsResponse;
+    DeleteUserGroups: DeleteUserGroupsRequest -> DeleteUserGroupsResponse;
+    DeleteRoles: DeleteRolesRequest -> DeleteRolesResponse;
+    DeleteChannels: DeleteChannelsRequest -> DeleteChannelsResponse;
+    DeleteLocales: DeleteLocalesRequest -> DeleteLocalesResponse;
+    DeleteCategories: DeleteCategoriesRequest -> DeleteCategoriesResponse;
+    DeleteAttributeGroups: DeleteAttributeGroupsRequest -> DeleteAttributeGroupsResponse;
+    DeleteAttributes: DeleteAttributesRequest -> DeleteAttributesResponse;
+    DeleteProducts: DeleteProductsRequest -> DeleteProductsResponse;
+    DeleteAssetFamilies: DeleteAssetFamiliesRequest -> DeleteAssetFamiliesResponse;
+    DeleteReferenceEntities: DeleteReferenceEntitiesRequest -> DeleteReferenceEntitiesResponse;
+    DeleteProfiles: DeleteProfilesRequest -> DeleteProfilesResponse;
+    DeleteGridViews: DeleteGridViewsRequest -> DeleteGridViewsResponse;
+    GrantAccess: GrantAccessRequest -> GrantAccessResponse;
+    RevokeAccess: RevokeAccessRequest -> RevokeAccessResponse;
+    CreateTenant: CreateTenantRequest -> CreateTenantResponse;
+    UpdateTenant: UpdateTenantRequest -> UpdateTenantResponse;
+    DeleteTenant: DeleteTenantRequest -> DeleteTenantResponse;
+    Disconnect: DisconnectRequest -> DisconnectResponse;
+}
+
+app_writes! {
+    StartConnection: StartConnectionRequest;
+    AuthorizeScopes: AuthorizeScopesRequest;
+    SetPermissions: SetPermissionsRequest;
+    ConfirmConnection: ConfirmConnectionRequest;
+    CancelConnection: CancelConnectionRequest;
+    UpdateScopes: UpdateScopesRequest;
+}

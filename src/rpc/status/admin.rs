@@ -1,0 +1,191 @@
+use tonic::{Code, Status};
+use tonic_types::ErrorDetails;
+
+use crate::{
+    admin::{AdminError, Fault, Refused},
+    domain::Noun,
+    pb::ErrorReason,
+    rpc::failure::InvalidField,
+};
+
+use super::{Answer, conflict, internal, of_invalid, of_store, outcome_unknown, tenant_not_found};
+
+type Metadata = Vec<(&'static str, String)>;
+
+/// The status of a write that was not made.
+pub(super) fn of_admin(error: AdminError) -> Status {
+    let message = error.to_string();
+    match error {
+        AdminError::Store(error) => of_store(&error),
+        AdminError::Fault(fault) => of_fault(fault, message),
+        AdminError::TenantNotFound { tenant } => tenant_not_found(&tenant, message),
+        AdminError::TenantExists { tenant } => {
+            let metadata = vec![("tenant", tenant.to_string())];
+            exists(ErrorReason::TenantExists, metadata, message)
+        }
+        AdminError::IdempotencyKeyReused { key } => {
+            let metadata = vec![("idempotency_key", key)];
+            exists(ErrorReason::IdempotencyKeyReused, metadata, message)
+        }
+        AdminError::RevisionChanged { expected, found } => Answer {
+            code: Code::Aborted,
+            reason: ErrorReason::RevisionChanged,
+            metadata: vec![
+                ("expected_revision", expected.to_string()),
+                ("revision", found.to_string()),
+            ],
+            ..Answer::new(message)
+        }
+        .status(),
+        AdminError::ActorNotPermitted { actor } => Answer {
+            code: Code::PermissionDenied,
+            reason: ErrorReason::ActorNotPermitted,
+            metadata: vec![("actor", actor), ("permission", "app.manage".to_owned())],
+            ..Answer::new(message)
+        }
+        .status(),
+        AdminError::StepOutOfOrder { app, next } => {
+            let next = next.call().to_owned();
+            let metadata = vec![("app", app.to_string()), ("next_step", next)];
+            precondition(ErrorReason::StepOutOfOrder, app.as_str(), metadata, message)
+        }
+        AdminError::EditionMismatch {
+            tenant,
+            stored,
+            asked,
+        } => {
+            let metadata = vec![
+                ("tenant", tenant.to_string()),
+                ("stored", stored.to_string()),
+                ("asked", asked.to_string()),
+            ];
+            precondition(
+                ErrorReason::EditionMismatch,
+                tenant.as_str(),
+                metadata,
+                message,
+            )
+        }
+        AdminError::LockOutGuard => {
+            precondition(ErrorReason::LockOutGuard, "role.edit", Vec::new(), message)
+        }
+        AdminError::AppLimit { limit, found } => app_limit(limit, found, message),
+        AdminError::Conflict => conflict(message),
+        AdminError::OutcomeUnknown => outcome_unknown(&message),
+        AdminError::Interrupted(_) => internal(&error),
+    }
+}
+
+fn app_limit(limit: usize, found: usize, message: String) -> Status {
+    Answer {
+        code: Code::ResourceExhausted,
+        reason: ErrorReason::AppLimit,
+        metadata: vec![("limit", limit.to_string()), ("found", found.to_string())],
+        details: ErrorDetails::with_quota_failure_violation("third parties", &message),
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn exists(reason: ErrorReason, metadata: Metadata, message: String) -> Status {
+    Answer {
+        code: Code::AlreadyExists,
+        reason,
+        metadata,
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn not_found(noun: Noun, code: String, field: String, message: String) -> Status {
+    let name = <&str>::from(noun);
+    let details = ErrorDetails::with_resource_info(name, &code, "", &message);
+    Answer {
+        code: Code::NotFound,
+        reason: reason_of(noun, "NOT_FOUND"),
+        metadata: vec![("field", field), (name, code)],
+        details,
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn precondition(reason: ErrorReason, subject: &str, metadata: Metadata, message: String) -> Status {
+    Answer {
+        metadata,
+        ..Answer::precondition(reason, subject, message)
+    }
+    .status()
+}
+
+/// The status of an entry that was refused; its place is in the metadata.
+fn of_fault(fault: Fault, message: String) -> Status {
+    let Fault { field, refused } = fault;
+    let (reason, subject, about): (_, String, Metadata) = match refused {
+        Refused::Invalid(message) => return of_invalid(InvalidField::new(field, message)),
+        Refused::NotFound { noun, code } => return not_found(noun, code, field, message),
+        Refused::Exists { noun, code } => {
+            let metadata = vec![("field", field), (noun.into(), code.to_string())];
+            return exists(reason_of(noun, "EXISTS"), metadata, message);
+        }
+        Refused::InUse { noun, code, uses } => {
+            let about = vec![(noun.into(), code.to_string()), ("uses", uses)];
+            (reason_of(noun, "IN_USE"), code.to_string(), about)
+        }
+        Refused::EditionRequired {
+            permission,
+            edition,
+        } => {
+            let subject = permission.to_owned();
+            let about = vec![
+                ("permission", subject.clone()),
+                ("edition", edition.to_string()),
+            ];
+            (ErrorReason::EditionRequired, subject, about)
+        }
+        Refused::AudienceMismatch { role, .. } => {
+            let about = vec![("role", role.to_string())];
+            (ErrorReason::AudienceMismatch, role.to_string(), about)
+        }
+        Refused::CategoryLoop(code) => {
+            let about = vec![("category", code.to_string())];
+            (ErrorReason::CategoryLoop, code.to_string(), about)
+        }
+        Refused::ParentInvalid { code, .. } => {
+            let about = vec![("product", code.clone())];
+            (ErrorReason::ParentInvalid, code, about)
+        }
+        Refused::GroupAllIsFixed => (ErrorReason::GroupAllIsFixed, "All".to_owned(), Vec::new()),
+        Refused::GroupIsPrivate(code) => {
+            let about = vec![("user_group", code.to_string())];
+            (ErrorReason::GroupIsPrivate, code.to_string(), about)
+        }
+    };
+    let metadata = [vec![("field", field)], about].concat();
+    precondition(reason, &subject, metadata, message)
+}
+
+/// `<NOUN>_NOT_FOUND` and its kin; every noun that can be so has one.
+fn reason_of(noun: Noun, what: &str) -> ErrorReason {
+    let noun = <&str>::from(noun).to_uppercase();
+    let name = format!("ERROR_REASON_{noun}_{what}");
+    ErrorReason::from_str_name(&name).unwrap_or(ErrorReason::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator as _;
+
+    use super::*;
+
+    #[test]
+    fn every_noun_that_can_be_missing_has_its_reason() {
+        for noun in Noun::iter() {
+            assert_ne!(
+                reason_of(noun, "NOT_FOUND"),
+                ErrorReason::Internal,
+                "{noun:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,221 @@
+use crate::domain::ProductKind;
+
+use super::{AuditHead, StoreError, TenantId, Transaction, writes::stored};
+
+/// A model that products or models lie below.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInUse {
+    /// Its code.
+    pub code: String,
+    /// How many lie below it that are not to go.
+    pub children: u64,
+}
+
+impl Transaction<'_> {
+    /// Nominates products or models for deletion, by their folded codes; gives
+    /// the first of the keys that is not there. Staging must be prepared.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn nominate_removals(
+        &self,
+        tenant: TenantId,
+        kind: ProductKind,
+        keys: &[&str],
+    ) -> Result<Option<usize>, StoreError> {
+        const NOMINATE: &str = "-- nominate_removals
+            INSERT INTO removed_product (id, model, code, parent)
+            SELECT product.id, $2, product.code, product.parent_id
+              FROM (SELECT DISTINCT key FROM unnest($3::text[]) AS key) AS given
+             CROSS JOIN LATERAL (SELECT id, code, parent_id FROM product AS p
+                                  WHERE p.tenant_id = $1 AND p.model = $2 AND p.key = given.key OFFSET 0) AS product";
+        const UNKNOWN: &str = "-- first_unknown_removal
+            SELECT min(given.place)
+              FROM unnest($3::text[]) WITH ORDINALITY AS given (key, place)
+             WHERE NOT EXISTS (SELECT FROM product AS p WHERE p.tenant_id = $1 AND p.model = $2 AND p.key = given.key)";
+        let model = kind == ProductKind::Model;
+        self.execute("nominate_removals", NOMINATE, &[&tenant.0, &model, &keys])
+            .await?;
+        let rows = self
+            .query(
+                "first_unknown_removal",
+                UNKNOWN,
+                &[&tenant.0, &model, &keys],
+            )
+            .await?;
+        let place: Option<i64> = rows.first().and_then(|row| row.get(0));
+        Ok(place.and_then(|place| usize::try_from(place - 1).ok()))
+    }
+
+    /// Whether there is a product of this folded code.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn has_product(&self, tenant: TenantId, key: &str) -> Result<bool, StoreError> {
+        const SQL: &str = "-- has_product
+            SELECT FROM product WHERE tenant_id = $1 AND NOT model AND key = $2";
+        let rows = self.query("has_product", SQL, &[&tenant.0, &key]).await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Finds the first nominated model that something else lies below.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn find_model_in_use(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Option<ModelInUse>, StoreError> {
+        const SQL: &str = "-- find_model_in_use
+            SELECT removed.code, count(*) AS children
+              FROM removed_product AS removed
+              JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = removed.id
+             WHERE removed.model AND NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = child.id)
+             GROUP BY removed.id, removed.code
+             ORDER BY removed.id
+             LIMIT 1";
+        let rows = self.query("find_model_in_use", SQL, &[&tenant.0]).await?;
+        Ok(rows.first().map(|row| ModelInUse {
+            code: row.get("code"),
+            children: row.get::<_, i64>("children").unsigned_abs(),
+        }))
+    }
+
+    /// Nominates what lies below nominated models as well, two levels at most.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn nominate_variants(&self, tenant: TenantId) -> Result<(), StoreError> {
+        const SQL: &str = "-- nominate_variants
+            INSERT INTO removed_product (id, model, code, parent)
+            SELECT child.id, child.model, child.code, child.parent_id
+              FROM removed_product AS removed
+              JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = removed.id
+             WHERE removed.model AND NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = child.id)";
+        for _level in 0..2 {
+            self.execute("nominate_variants", SQL, &[&tenant.0]).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the nominated products, or models, and keeps what the audit log
+    /// says of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn count_removals(&self, tenant: TenantId) -> Result<[u64; 2], StoreError> {
+        const DESCRIBE: &str = "-- describe_removals
+            UPDATE removed_product
+               SET categories = ARRAY(SELECT category_id FROM product_category AS held
+                                       WHERE held.tenant_id = $1 AND held.product_id = removed_product.id
+                                       ORDER BY category_id)";
+        const COUNT: &str = "-- count_removals
+            SELECT count(*) FILTER (WHERE model) AS models, count(*) FILTER (WHERE NOT model) AS products
+              FROM removed_product";
+        self.execute("describe_removals", DESCRIBE, &[&tenant.0])
+            .await?;
+        let rows = self.query("count_removals", COUNT, &[]).await?;
+        let count = |column| {
+            let row = rows.first();
+            row.map_or(0, |row| row.get::<_, i64>(column).unsigned_abs())
+        };
+        Ok([count("models"), count("products")])
+    }
+
+    /// Deletes the nominated products and models.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn delete_products(&self, tenant: TenantId) -> Result<(), StoreError> {
+        // Products first: a trigger looks at those that leave categories.
+        const PRODUCTS: &str = "-- delete_products
+            DELETE FROM product USING removed_product AS removed
+             WHERE product.tenant_id = $1 AND product.id = removed.id";
+        const CATEGORIES: &str = "-- delete_product_categories
+            DELETE FROM product_category AS held USING removed_product AS removed
+             WHERE held.tenant_id = $1 AND held.product_id = removed.id";
+        self.execute("delete_products", PRODUCTS, &[&tenant.0])
+            .await?;
+        self.execute("delete_product_categories", CATEGORIES, &[&tenant.0])
+            .await
+            .map(|_| ())
+    }
+
+    /// Writes an audit row for each product and model that is to be deleted,
+    /// numbered after `parts`, and tells how many.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn audit_removals(
+        &self,
+        head: &AuditHead<'_>,
+        parts: i32,
+    ) -> Result<i32, StoreError> {
+        const SQL: &str = include_str!("product_removals_audit.sql");
+        let rows = self
+            .execute(
+                "audit_removals",
+                SQL,
+                &[
+                    &head.tenant.0,
+                    &stored(head.revision),
+                    &head.actor,
+                    &head.request_id,
+                    &head.idempotency_key,
+                    &parts,
+                ],
+            )
+            .await?;
+        Ok(i32::try_from(rows).unwrap_or(i32::MAX))
+    }
+
+    /// Counts the products and models that lie in each of some categories.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn count_in_categories(
+        &self,
+        tenant: TenantId,
+        categories: &[i32],
+    ) -> Result<Vec<(i32, u64)>, StoreError> {
+        const SQL: &str = "-- count_in_categories
+            SELECT category_id, count(*) AS products
+              FROM product_category
+             WHERE tenant_id = $1 AND category_id = ANY ($2)
+             GROUP BY category_id";
+        let rows = self
+            .query("count_in_categories", SQL, &[&tenant.0, &categories])
+            .await?;
+        let counted = rows.iter().map(|row| {
+            let products: i64 = row.get("products");
+            (row.get("category_id"), products.unsigned_abs())
+        });
+        Ok(counted.collect())
+    }
+
+    /// Nominates every product and model in one of some categories to leave
+    /// them, as a difference to be applied. Staging must be prepared.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn nominate_leavers(
+        &self,
+        tenant: TenantId,
+        categories: &[i32],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = include_str!("product_removals_leavers.sql");
+        self.execute("nominate_leavers", SQL, &[&tenant.0, &categories])
+            .await?;
+        self.batch("analyze_changes", "ANALYZE changed_product")
+            .await
+    }
+}
