@@ -15,6 +15,7 @@ mod directory_writes;
 mod not_yet;
 mod operations_service;
 mod parse_entries;
+mod product_stream;
 mod tenant_service;
 mod tenant_writes;
 mod writes;

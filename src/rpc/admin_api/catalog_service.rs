@@ -1,9 +1,13 @@
 use std::pin::Pin;
 
 use futures_util::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::pb::{self, catalog_service_server::CatalogService};
+use crate::{
+    pb::{self, catalog_service_server::CatalogService},
+    rpc::gate::{Deadline, Gate},
+};
 
 use super::{AdminApi, Answer as _, service};
 
@@ -46,9 +50,12 @@ service! {
 
     async fn import_products(
         &self,
-        _request: Request<Streaming<pb::ImportProductsRequest>>,
+        request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> Result<Response<Self::ImportProductsStream>, Status> {
-        Err(super::not_yet::not_served("ImportProducts").into())
+        let deadline = request.extensions().get::<Deadline>().and_then(|d| d.at);
+        let gate = request.extensions().get::<Gate>().cloned();
+        let told = self.import_chunks(request.into_inner(), deadline, gate);
+        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
 
 }

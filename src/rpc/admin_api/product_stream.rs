@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
+use tonic::{Status, Streaming};
+
+use crate::{
+    admin::{ProductRequest, WriteContext},
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        gate::Gate,
+    },
+};
+
+use super::{
+    AdminApi,
+    catalog_writes::product,
+    writes::{WriteHead, WriteRequest, WriteResponse, context, encode, entries, response},
+};
+
+/// How long a caller may take to send the next chunk.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Between the caller's key and the number of a chunk; no key holds it, so a
+/// chunk's own key is no other write's.
+const SEPARATOR: char = '\u{1f}';
+
+/// How many acknowledgements wait for a caller that does not read them.
+const ACKNOWLEDGEMENTS_AHEAD: usize = 16;
+
+pub(super) type Acknowledgement = Result<pb::ImportProductsResponse, Status>;
+
+impl WriteRequest for pb::ImportProductsRequest {
+    const CALL: &'static str = "ImportProducts";
+
+    fn take_head(&mut self) -> WriteHead {
+        WriteHead {
+            tenant: self.tenant.clone(),
+            actor: std::mem::take(&mut self.actor),
+            idempotency_key: std::mem::take(&mut self.idempotency_key),
+            dry_run: self.dry_run,
+            expected_revision: None,
+        }
+    }
+}
+
+impl WriteResponse for pb::ImportProductsResponse {
+    fn of(revision: u64, effect: Option<pb::Effect>) -> Self {
+        Self {
+            revision,
+            effect,
+            chunk: 0,
+        }
+    }
+}
+
+/// A stream of chunks under way: what its first message said.
+struct Chunks {
+    api: AdminApi,
+    gate: Option<Gate>,
+    first: pb::ImportProductsRequest,
+    next: u64,
+    acknowledgements: mpsc::Sender<Acknowledgement>,
+}
+
+impl AdminApi {
+    /// Puts products chunk by chunk, each a write of its own, in a task that
+    /// ends with the caller's stream, its deadline or the first failure.
+    pub(super) fn import_chunks(
+        &self,
+        mut messages: Streaming<pb::ImportProductsRequest>,
+        deadline: Option<Instant>,
+        gate: Option<Gate>,
+    ) -> mpsc::Receiver<Acknowledgement> {
+        let (acknowledgements, told) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
+        let api = self.clone();
+        tokio::spawn(async move {
+            let refusals = acknowledgements.clone();
+            let run = async {
+                let Some(first) = next(&mut messages).await? else {
+                    return Ok(());
+                };
+                let chunks = Chunks::begin(api, gate, first, acknowledgements)?;
+                chunks.run(messages).await
+            };
+            let ended = match deadline {
+                None => run.await,
+                Some(deadline) => timeout_at(deadline, run)
+                    .await
+                    .unwrap_or_else(|_| Err(Failure::DeadlinePassed.into())),
+            };
+            if let Err(status) = ended {
+                // A caller that has gone hears no more.
+                let _unheard = refusals.send(Err(status)).await;
+            }
+        });
+        told
+    }
+}
+
+impl Chunks {
+    fn begin(
+        api: AdminApi,
+        gate: Option<Gate>,
+        first: pb::ImportProductsRequest,
+        acknowledgements: mpsc::Sender<Acknowledgement>,
+    ) -> Result<Self, Failure> {
+        if first.chunk == 0 {
+            let message = "is 0; chunks are numbered from 1";
+            return Err(InvalidField::new("chunk", message).into());
+        }
+        Ok(Self {
+            api,
+            gate,
+            next: first.chunk,
+            first,
+            acknowledgements,
+        })
+    }
+
+    async fn run(
+        mut self,
+        mut messages: Streaming<pb::ImportProductsRequest>,
+    ) -> Result<(), Status> {
+        let mut products = std::mem::take(&mut self.first.products);
+        loop {
+            let acknowledged = self.write(products).await?;
+            if self.acknowledgements.send(Ok(acknowledged)).await.is_err() {
+                return Ok(());
+            }
+            let Some(message) = next(&mut messages).await? else {
+                return Ok(());
+            };
+            self.next += 1;
+            products = self.chunk(message)?;
+            if self.gate.as_ref().is_some_and(Gate::is_closed) {
+                return Err(Failure::ShuttingDown.into());
+            }
+        }
+    }
+
+    /// The products of a message after the first, which must be the next one.
+    fn chunk(&self, message: pb::ImportProductsRequest) -> Result<Vec<pb::Product>, Failure> {
+        let pb::ImportProductsRequest {
+            tenant,
+            actor,
+            idempotency_key,
+            dry_run,
+            products,
+            chunk,
+        } = message;
+        let again = [
+            ("tenant", !tenant.is_empty()),
+            ("actor", !actor.is_empty()),
+            ("idempotency_key", !idempotency_key.is_empty()),
+            ("dry_run", dry_run),
+        ];
+        if let Some((field, _)) = again.into_iter().find(|(_, said)| *said) {
+            let message = "is there again; it stands in the first message only";
+            return Err(InvalidField::new(field, message).into());
+        }
+        if chunk != self.next {
+            let message = format!("is {chunk}; the next one is {}", self.next);
+            return Err(InvalidField::new("chunk", message).into());
+        }
+        Ok(products)
+    }
+
+    async fn write(
+        &self,
+        products: Vec<pb::Product>,
+    ) -> Result<pb::ImportProductsResponse, Failure> {
+        let number = self.next;
+        let context = self.context(&products)?;
+        let products = entries("products", products, product)?;
+        let door = &self.api.door;
+        let put = ProductRequest::Put(products);
+        let written = door.change_products(put, context, encode).await;
+        let acknowledged: pb::ImportProductsResponse = response(written)?;
+        Ok(pb::ImportProductsResponse {
+            chunk: number,
+            ..acknowledged
+        })
+    }
+
+    /// What the first message says, for the chunk that is next. The same chunk
+    /// reads the same whether it comes first in a stream or later.
+    fn context(&self, products: &[pb::Product]) -> Result<WriteContext, InvalidField> {
+        let mut message = pb::ImportProductsRequest {
+            products: products.to_vec(),
+            chunk: self.next,
+            ..self.first.clone()
+        };
+        let mut context = context(&mut message)?;
+        if !context.idempotency_key.is_empty() {
+            context.idempotency_key.push(SEPARATOR);
+            context.idempotency_key.push_str(&self.next.to_string());
+        }
+        Ok(context)
+    }
+}
+
+/// The next message, within a minute.
+async fn next(
+    messages: &mut Streaming<pb::ImportProductsRequest>,
+) -> Result<Option<pb::ImportProductsRequest>, Status> {
+    let next = timeout(LONGEST_PAUSE, messages.message()).await;
+    next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
+}
