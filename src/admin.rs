@@ -42,7 +42,7 @@ pub use self::{
     error::AdminError,
     fault::{Fault, Refused},
     noun_change::EncodeWritten,
-    outcome::{Answered, Effect, FileReport, ImportOptions, ImportOutcome, Written},
+    outcome::{Answered, Effect, FileReport, ImportOptions, ImportOutcome, Prune, Written},
     plan::{Cascade, DefaultRights},
     product_change::ProductRequest,
     staging::Staging,

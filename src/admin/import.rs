@@ -2,6 +2,8 @@
 
 mod access_rows;
 mod names;
+mod products;
+mod prune;
 pub(super) mod rows;
 #[cfg(test)]
 mod tests;
@@ -11,17 +13,14 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Edition, Noun, Revision},
-    store::{
-        Connection, GroupRow, NounsWanted, ProductCounts, ProductIssue, StagedRefusal, StoredNouns,
-    },
+    domain::{Edition, Revision},
+    store::{Connection, GroupRow, NounsWanted, ProductCounts, StoredNouns},
 };
 
 use super::{
     change::{AuditEntry, Change, Pass, Ran, Rehearsal},
-    entry::{ImportFile, Refusal},
+    entry::ImportFile,
     error::AdminError,
-    fault::Refused,
     outcome::{Effect, ImportOptions, ImportOutcome},
     refusals::Report,
     staging::{Names, Staging},
@@ -113,7 +112,9 @@ impl Import {
         };
         let mut world = World::new(pass.tenant.edition, pass.tenant.last_id, stored);
         let mut report = self.taken_in.clone();
-        let planned = plan(&mut world, &mut report, &self.input, &pass.context.actor);
+        let pruning = (self.options.prune, self.files.as_slice());
+        let actor = &pass.context.actor;
+        let planned = plan(&mut world, &mut report, &self.input, pruning, actor);
         self.tell_progress(&mut report, |file| !is_of_products(file));
         let products = self.compare_products(pass, &world, &mut report).await?;
         self.tell_progress(&mut report, is_of_products);
@@ -142,90 +143,6 @@ impl Import {
     fn tell_progress(&self, report: &mut Report, which: impl Fn(ImportFile) -> bool) {
         for file in self.files.iter().copied().filter(|file| which(*file)) {
             (self.progress)(file, report.known(file).rows);
-        }
-    }
-
-    /// Compares products and models, of which the first are models.
-    async fn compare_products(
-        &self,
-        pass: &Pass<'_>,
-        world: &World,
-        report: &mut Report,
-    ) -> Result<[ProductCounts; 2], AdminError> {
-        let mut counts = [ProductCounts::default(); 2];
-        if !self.has_products {
-            return Ok(counts);
-        }
-        let category = |code| {
-            world
-                .find_item(crate::domain::ItemKind::Category, code)
-                .unwrap_or_default()
-        };
-        let categories: Vec<i32> = self.categories.codes().iter().map(category).collect();
-        let transaction = pass.transaction;
-        transaction
-            .compare_products(
-                pass.tenant.number(),
-                pass.tenant.last_product_id,
-                &categories,
-            )
-            .await?;
-        let kinds = [
-            (ImportFile::ProductModels, true),
-            (ImportFile::Products, false),
-        ];
-        for ((file, model), counted) in kinds.into_iter().zip(&mut counts) {
-            *counted = transaction.count_compared(model).await?;
-            let limit = i64::try_from(ImportOutcome::REFUSALS).unwrap_or(i64::MAX);
-            let refused = transaction.list_refused(model, limit).await?;
-            let listed = u64::try_from(refused.len()).unwrap_or(u64::MAX);
-            for refusal in refused {
-                report.refuse(self.refusal(file, &refusal));
-            }
-            report.refuse_unlisted(file, counted.refused.saturating_sub(listed));
-            if counted.created + counted.changed + counted.unchanged > 0 {
-                let entry = report.known(file);
-                entry.created += counted.created;
-                entry.changed += counted.changed;
-                entry.unchanged += counted.unchanged;
-            }
-        }
-        Ok(counts)
-    }
-
-    fn refusal(&self, file: ImportFile, staged: &StagedRefusal) -> Refusal {
-        let [model_key, product_key] = self.product_keys;
-        let key = if staged.model { model_key } else { product_key };
-        let code = &staged.code;
-        let (column, message) = match staged.issue {
-            ProductIssue::Repeated => (
-                key,
-                format!(
-                    "`{code}` is on a line before with other content; a key is there once, or identical"
-                ),
-            ),
-            ProductIssue::CategoryUnknown => {
-                let number = staged
-                    .category
-                    .and_then(|number| u32::try_from(number).ok());
-                let name = number.and_then(|number| self.categories.code(number));
-                let name = name.map_or("", crate::domain::Code::as_str);
-                ("categories", unknown(Noun::Category, name))
-            }
-            ProductIssue::ParentUnknown => ("parent", unknown(Noun::ProductModel, &staged.parent)),
-            ProductIssue::ThirdLevel => (
-                "parent",
-                format!(
-                    "`{code}` below `{}` would make a third level of models, or a loop; there are at most two",
-                    staged.parent
-                ),
-            ),
-        };
-        Refusal {
-            file: file.to_string(),
-            line: staged.line,
-            column: column.to_owned(),
-            message,
         }
     }
 }
@@ -303,6 +220,9 @@ async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminErro
     if created + different > 0 {
         pass.apply_products().await?;
     }
+    if compared.products.iter().any(|counts| counts.removed > 0) {
+        pass.delete_products().await?;
+    }
     pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
     audit(pass, world, &compared.report).await
 }
@@ -341,11 +261,6 @@ fn summary(report: &Report) -> Value {
         (file.file, counts)
     });
     Value::Object(files.collect())
-}
-
-fn unknown(noun: Noun, code: &str) -> String {
-    let code = code.to_owned();
-    rows::message(&Refused::NotFound { noun, code })
 }
 
 fn is_of_products(file: ImportFile) -> bool {

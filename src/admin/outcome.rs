@@ -54,6 +54,18 @@ pub enum Answered<A> {
     Before(Vec<u8>),
 }
 
+/// What an import removes: of each kind of thing whose file is there, what the
+/// file does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prune {
+    /// Nothing.
+    Nothing,
+    /// That, if it is a fifth of the kind or less; else the import is refused.
+    UpToAFifth,
+    /// That, however much it is.
+    Everything,
+}
+
 /// How an import is to be taken.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
@@ -62,6 +74,8 @@ pub struct ImportOptions {
     /// Leave refused rows out instead of refusing the import; not to be said
     /// when a whole file could not be read.
     pub skip_bad_rows: bool,
+    /// What to remove of the kinds of things whose files are there.
+    pub prune: Prune,
     /// Encodes the answer for a retry with the same idempotency key; it is
     /// stored in the transaction of the import.
     pub encode_answer: fn(&ImportOutcome) -> Vec<u8>,
@@ -72,6 +86,7 @@ impl Default for ImportOptions {
         Self {
             edition: None,
             skip_bad_rows: false,
+            prune: Prune::Nothing,
             encode_answer: |_| Vec::new(),
         }
     }

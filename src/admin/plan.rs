@@ -21,6 +21,8 @@ pub(super) use self::{
 
 use std::collections::BTreeSet;
 
+use crate::domain::Code;
+
 use super::{fault::Fault, world::World};
 
 /// What carrying out an entry came to.
@@ -63,6 +65,8 @@ pub(super) struct Planner<'a> {
     new_items: Vec<i32>,
     /// New items whose rights are said.
     spoken_for: BTreeSet<i32>,
+    /// Attributes that do not go with their groups.
+    spared: BTreeSet<Code>,
 }
 
 impl<'a> Planner<'a> {
@@ -71,6 +75,7 @@ impl<'a> Planner<'a> {
             world,
             new_items: Vec::new(),
             spoken_for: BTreeSet::new(),
+            spared: BTreeSet::new(),
         }
     }
 }

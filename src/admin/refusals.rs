@@ -13,6 +13,8 @@ pub(super) struct Report {
     first: BTreeSet<Refusal>,
     refused_rows: u64,
     last_refused: (String, u64),
+    /// Whether something was refused that cannot be left out.
+    refused_whole: bool,
 }
 
 impl Report {
@@ -29,6 +31,33 @@ impl Report {
     /// The entry of a file that is known.
     pub(super) fn known(&mut self, file: ImportFile) -> &mut FileReport {
         self.file(file.into())
+    }
+
+    /// Whether what the files do not name may go: a row that was refused may
+    /// name anything, and then all of the kind stays.
+    pub(super) fn may_prune(&mut self, files: &[ImportFile]) -> bool {
+        for file in files {
+            if let Some(report) = self.files.get_mut(<&str>::from(*file))
+                && report.refused > 0
+            {
+                let warning = "nothing is pruned: a row that was refused may name it".to_owned();
+                report.warnings.push(warning);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Refuses the import for what a file as a whole would do; leaving bad rows
+    /// out does not help.
+    pub(super) fn refuse_whole(&mut self, file: ImportFile, message: String) {
+        self.refused_whole = true;
+        self.refuse(Refusal {
+            file: file.to_string(),
+            line: 0,
+            column: String::new(),
+            message,
+        });
     }
 
     /// Notes a refusal; of one row's refusals, which come together, each is
@@ -66,7 +95,7 @@ impl Report {
 
     /// Whether the import may be applied.
     pub(super) fn is_acceptable(&self, skip_bad_rows: bool) -> bool {
-        skip_bad_rows || self.refused_rows == 0
+        (skip_bad_rows && !self.refused_whole) || self.refused_rows == 0
     }
 
     pub(super) fn refused_rows(&self) -> u64 {

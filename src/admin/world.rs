@@ -79,6 +79,11 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         self.rows.iter().map(|(id, row)| (*id, row))
     }
 
+    /// The codes of all rows.
+    pub(super) fn codes(&self) -> impl Iterator<Item = Code> {
+        self.rows.values().map(|row| row.code().clone())
+    }
+
     pub(super) fn insert(&mut self, id: i32, row: T) {
         self.ids.insert((row.space(), row.code().clone()), id);
         self.before.insert(id, None);

@@ -195,6 +195,7 @@ impl Import {
             edition: self.header.edition,
             // A file that cannot be read refuses the import always.
             skip_bad_rows: self.header.skip_bad_rows && !fatal,
+            prune: self.header.prune,
             encode_answer: |outcome| render_import::import_summary(outcome).encode_to_vec(),
         };
         let events = self.events.clone();

@@ -1,4 +1,5 @@
 use crate::{
+    admin::Prune,
     domain::{Code, Edition, SubjectKind},
     pb::{self, import_catalog_request::Part},
 };
@@ -28,6 +29,8 @@ pub(super) struct Header {
     pub(super) edition: Option<Edition>,
     /// Whether refused rows are left out.
     pub(super) skip_bad_rows: bool,
+    /// What to remove.
+    pub(super) prune: Prune,
 }
 
 /// The first message, which must hold the header.
@@ -75,14 +78,11 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
         edition,
         skip_bad_rows,
         prune,
-        prune_all: _,
+        prune_all,
     } = message;
     let tenant = parse::code("tenant", &tenant)?;
     let actor = self::actor(actor)?;
     let idempotency_key = self::idempotency_key(idempotency_key)?;
-    if prune {
-        return Err(InvalidField::new("prune", "is not served by this release"));
-    }
     Ok(Header {
         tenant,
         actor,
@@ -90,6 +90,11 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
         dry_run,
         edition: self::edition(edition)?,
         skip_bad_rows,
+        prune: match (prune, prune_all) {
+            (_, true) => Prune::Everything,
+            (true, false) => Prune::UpToAFifth,
+            (false, false) => Prune::Nothing,
+        },
     })
 }
 
@@ -166,7 +171,7 @@ mod tests {
     #[test]
     fn each_bad_field_of_the_header_is_named() {
         type Change = fn(&mut pb::ImportHeader);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 7] = [
             ("header.tenant", |h| h.tenant.clear()),
             ("header.actor", |h| h.actor = "julia".into()),
             ("header.actor", |h| h.actor = "robot:r2".into()),
@@ -178,7 +183,6 @@ mod tests {
                 h.idempotency_key = "x".repeat(129);
             }),
             ("header.edition", |h| h.edition = 9),
-            ("header.prune", |h| h.prune = true),
         ];
         for (path, change) in cases {
             let mut message = good();

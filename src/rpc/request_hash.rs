@@ -45,12 +45,13 @@ impl RequestHash {
             dry_run,
             edition,
             skip_bad_rows,
+            prune,
         } = header;
         let mut whole = Sha256::new();
         let edition = edition.map(<&str>::from).unwrap_or_default();
         // No field holds the separator, so no two headers read alike.
         let said = format!(
-            "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n",
+            "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n{prune:?}\n",
             tenant.folded()
         );
         whole.update(said);
@@ -75,6 +76,7 @@ mod tests {
             dry_run: false,
             edition: None,
             skip_bad_rows: false,
+            prune: crate::admin::Prune::Nothing,
         }
     }
 

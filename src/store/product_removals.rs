@@ -48,6 +48,76 @@ impl Transaction<'_> {
         Ok(place.and_then(|place| usize::try_from(place - 1).ok()))
     }
 
+    /// Forgets which products were nominated for deletion.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn clear_removals(&self) -> Result<(), StoreError> {
+        self.batch("clear_removals", "TRUNCATE removed_product")
+            .await
+    }
+
+    /// Nominates the products, or models, that were not staged for deletion;
+    /// tells how many they are, and of how many that are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn nominate_unstaged(
+        &self,
+        tenant: TenantId,
+        model: bool,
+    ) -> Result<(u64, u64), StoreError> {
+        const NOMINATE: &str = "-- nominate_unstaged
+            INSERT INTO removed_product (id, model, code, parent)
+            SELECT id, model, code, parent_id
+              FROM product
+             WHERE tenant_id = $1 AND model = $2
+               AND NOT EXISTS (SELECT FROM staged_product AS s WHERE s.model = $2 AND s.key = product.key)";
+        const COUNT: &str = "-- count_products
+            SELECT count(*) FROM product WHERE tenant_id = $1 AND model = $2";
+        let removed = self
+            .execute("nominate_unstaged", NOMINATE, &[&tenant.0, &model])
+            .await?;
+        let rows = self
+            .query("count_products", COUNT, &[&tenant.0, &model])
+            .await?;
+        let of: i64 = rows.first().map_or(0, |row| row.get(0));
+        Ok((removed, of.unsigned_abs()))
+    }
+
+    /// Finds the first nominated model that something else lies below once the
+    /// staged difference is applied.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn find_model_left(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Option<ModelInUse>, StoreError> {
+        const SQL: &str = "-- find_model_left
+            WITH child AS (
+                SELECT p.id, p.parent_id AS parent FROM product AS p
+                 WHERE p.tenant_id = $1 AND p.parent_id IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM changed_product AS c WHERE c.id = p.id)
+                 UNION ALL
+                SELECT id, new_parent FROM changed_product)
+            SELECT removed.code, count(*) AS children
+              FROM removed_product AS removed
+              JOIN child ON child.parent = removed.id
+             WHERE removed.model AND NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = child.id)
+             GROUP BY removed.id, removed.code
+             ORDER BY removed.id
+             LIMIT 1";
+        let rows = self.query("find_model_left", SQL, &[&tenant.0]).await?;
+        Ok(rows.first().map(|row| ModelInUse {
+            code: row.get("code"),
+            children: row.get::<_, i64>("children").unsigned_abs(),
+        }))
+    }
+
     /// Whether there is a product of this folded code.
     ///
     /// # Errors
@@ -213,6 +283,18 @@ impl Transaction<'_> {
         categories: &[i32],
     ) -> Result<(), StoreError> {
         const SQL: &str = include_str!("product_removals_leavers.sql");
+        const STAY: &str = "-- leavers_otherwise_changed
+            UPDATE changed_product AS changed
+               SET old_categories = held.categories,
+                   new_categories = ARRAY(SELECT unnest(held.categories) EXCEPT SELECT unnest($2::integer[]) ORDER BY 1)
+              FROM (SELECT product_id, array_agg(category_id ORDER BY category_id) AS categories
+                      FROM product_category
+                     WHERE tenant_id = $1 AND product_id IN (SELECT id FROM changed_product WHERE new_categories IS NULL)
+                     GROUP BY product_id
+                    HAVING bool_or(category_id = ANY ($2))) AS held
+             WHERE changed.id = held.product_id";
+        self.execute("leavers_otherwise_changed", STAY, &[&tenant.0, &categories])
+            .await?;
         self.execute("nominate_leavers", SQL, &[&tenant.0, &categories])
             .await?;
         self.batch("analyze_changes", "ANALYZE changed_product")

@@ -26,6 +26,7 @@ mod list_refusals;
 mod list_writes;
 mod listings;
 mod page_tokens;
+mod prunes;
 mod refusals;
 mod serving;
 #[path = "../support/support.rs"]

@@ -1,9 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     admin::{
-        entry::AccessTarget,
+        entry::{AccessTarget, ImportFile},
         fault::Fault,
+        outcome::Prune,
         plan::{Outcome, Planned},
         rights::{GroupLevels, pairs},
     },
@@ -12,8 +13,29 @@ use crate::{
 
 use super::{
     names::GroupNames,
+    prune::{is_too_much, too_much},
     rows::{AccessRow, Input, RowPlanner, repeated},
 };
+
+/// The files of rights, and what each is about.
+const RIGHTS_FILES: [(ImportFile, &[ItemKind]); 7] = [
+    (ImportFile::CategoryAccesses, &[ItemKind::Category]),
+    (ImportFile::ChannelAccesses, &[ItemKind::Channel]),
+    (ImportFile::LocaleAccesses, &[ItemKind::Locale]),
+    (
+        ImportFile::AttributeGroupAccesses,
+        &[ItemKind::AttributeGroup],
+    ),
+    (ImportFile::AssetFamilyAccesses, &[ItemKind::AssetFamily]),
+    (
+        ImportFile::ReferenceEntityAccesses,
+        &[ItemKind::ReferenceEntity],
+    ),
+    (
+        ImportFile::JobProfileAccesses,
+        &[ItemKind::ImportProfile, ItemKind::ExportProfile],
+    ),
+];
 
 impl RowPlanner<'_> {
     /// Makes the rights of each item that an access row speaks for exactly what
@@ -31,6 +53,59 @@ impl RowPlanner<'_> {
                 Err(repeated(row.place.key_column, &row.code, first.place))
             };
             self.note(row.place, outcome);
+        }
+    }
+
+    /// Takes the rights on items away that the files of rights which are there
+    /// do not name; apps' private groups keep theirs, new items get defaults.
+    pub(super) fn prune_rights(&mut self, prune: Prune, files: &[ImportFile], input: &Input) {
+        if prune == Prune::Nothing {
+            return;
+        }
+        for (file, kinds) in RIGHTS_FILES {
+            if files.contains(&file) && self.report.may_prune(&[file]) {
+                self.prune_rights_on(prune, file, kinds, input);
+            }
+        }
+    }
+
+    fn prune_rights_on(
+        &mut self,
+        prune: Prune,
+        file: ImportFile,
+        kinds: &[ItemKind],
+        input: &Input,
+    ) {
+        let rows = input.access.iter().filter(|row| row.place.file == file);
+        let named: HashSet<&Code> = rows.map(|row| &row.code).collect();
+        let world = &mut *self.planner.world;
+        let mut held = 0;
+        let mut gone: Vec<(i32, GroupLevels)> = Vec::new();
+        for (id, item) in world.items.iter() {
+            if !kinds.contains(&item.kind) || world.items.is_new(id) {
+                continue;
+            }
+            let levels = world.rights.of(id).iter().copied();
+            let (of_apps, others): (GroupLevels, GroupLevels) =
+                levels.partition(|(group, _)| world.is_private(*group));
+            if others.is_empty() {
+                continue;
+            }
+            held += 1;
+            if !named.contains(&item.code) {
+                gone.push((id, of_apps));
+            }
+        }
+        let removed = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+        if prune == Prune::UpToAFifth && is_too_much(removed, held) {
+            let message = too_much("items with rights", removed, held);
+            self.report.refuse_whole(file, message);
+            return;
+        }
+        for (id, levels) in gone {
+            let taken = world.rights.of(id).len().saturating_sub(levels.len());
+            self.report.known(file).removed += u64::try_from(taken).unwrap_or(u64::MAX);
+            world.rights.replace(id, levels);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
         error::AdminError,
         fault::{Fault, Refused},
         guards::Guards,
+        outcome::Prune,
         plan::{
             AppRight, CategoryPlace, DefaultRights, Outcome, PermissionsStep, Planned, Planner,
             offered_scopes,
@@ -114,7 +115,8 @@ pub(super) struct RowPlanner<'a> {
     pub(super) rights_unchanged: u64,
 }
 
-/// Carries out every row on the world. What is refused is in the report; the
+/// Carries out every row on the world; `pruning`: what to remove, of the kinds
+/// of which files. What is refused is in the report; the
 /// answer is how many rights were named and stay.
 ///
 /// # Errors
@@ -125,6 +127,7 @@ pub(super) fn plan(
     world: &mut World,
     report: &mut Report,
     input: &Input,
+    pruning: (Prune, &[ImportFile]),
     actor: &str,
 ) -> Result<u64, AdminError> {
     let before = Guards::before(world);
@@ -133,12 +136,18 @@ pub(super) fn plan(
         report,
         rights_unchanged: 0,
     };
+    let (prune, files) = pruning;
+    run.prune(prune, files, input);
     let rows = run.without_repetitions(&input.rows);
     let (apps, others): (Vec<&Row>, Vec<&Row>) = rows
         .into_iter()
         .partition(|row| row.place.file == ImportFile::Apps);
     run.carry_out_rows(&others);
     run.replace_rights(input);
+    if prune != Prune::Nothing {
+        run.planner.delete_stray_attributes();
+    }
+    run.prune_rights(prune, files, input);
     run.planner.give_defaults(DefaultRights::Given);
     for row in apps {
         if let Entry::App(entry) = &row.entry {

@@ -4,6 +4,7 @@ use crate::{
             AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry, GroupLevel,
             ImportFile, Place, RolePermissions, Row,
         },
+        outcome::Prune,
         refusals::Report,
         staging::Names,
         world::World,
@@ -163,7 +164,14 @@ impl Importing {
     fn refused(&mut self) -> Vec<String> {
         let mut report = Report::default();
         self.input.rows.sort_by_key(|row| row.place);
-        plan(&mut self.world, &mut report, &self.input, "user:julia").unwrap();
+        plan(
+            &mut self.world,
+            &mut report,
+            &self.input,
+            (Prune::Nothing, &[]),
+            "user:julia",
+        )
+        .unwrap();
         let refused = report.finish().1.into_iter();
         refused
             .map(|r| format!("{} {}: {}", r.line, r.column, r.message))

@@ -153,7 +153,10 @@ impl Planner<'_> {
         let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
         let attributes = self.world.attributes.iter();
         let attributes = attributes.filter(|(_, attribute)| attribute.group == id);
-        let attributes: Vec<i32> = attributes.map(|(id, _)| id).collect();
+        let attributes: Vec<i32> = attributes
+            .filter(|(_, attribute)| !self.spared.contains(&attribute.code))
+            .map(|(id, _)| id)
+            .collect();
         let views = self.world.grid_views.iter();
         let views = views.filter(|(_, view)| view.groups.contains(&id));
         let views: Vec<i32> = views.map(|(id, _)| id).collect();
@@ -178,6 +181,23 @@ impl Planner<'_> {
         }
         self.remove_item(id);
         Ok(())
+    }
+
+    /// Spares attributes from going with their groups: something that comes
+    /// later in this change says where they belong.
+    pub(in crate::admin) fn spare_attributes(&mut self, codes: BTreeSet<Code>) {
+        self.spared = codes;
+    }
+
+    /// Deletes the attributes that were spared and came to no other group.
+    pub(in crate::admin) fn delete_stray_attributes(&mut self) {
+        let items = &self.world.items;
+        let attributes = self.world.attributes.iter();
+        let strays = attributes.filter(|(_, attribute)| items.get(attribute.group).is_none());
+        let strays: Vec<i32> = strays.map(|(id, _)| id).collect();
+        for stray in strays {
+            self.world.attributes.remove(stray);
+        }
     }
 
     /// The categories of these codes and, with `cascade`, all below them;

@@ -1,0 +1,164 @@
+use crate::{
+    admin::{
+        change::Pass,
+        entry::{ImportFile, Refusal},
+        error::AdminError,
+        fault::Refused,
+        outcome::{ImportOutcome, Prune},
+        refusals::Report,
+        world::World,
+    },
+    domain::{Code, ItemKind, Noun},
+    store::{ProductCounts, ProductIssue, StagedRefusal},
+};
+
+use super::{Import, prune, rows};
+
+/// The files of models and of products.
+const FILES: [(ImportFile, bool); 2] = [
+    (ImportFile::ProductModels, true),
+    (ImportFile::Products, false),
+];
+
+impl Import {
+    /// Compares products and models, of which the first are models.
+    pub(super) async fn compare_products(
+        &self,
+        pass: &Pass<'_>,
+        world: &World,
+        report: &mut Report,
+    ) -> Result<[ProductCounts; 2], AdminError> {
+        let mut counts = [ProductCounts::default(); 2];
+        if self.has_products {
+            self.compare_staged(pass, world, report, &mut counts)
+                .await?;
+        }
+        if self.options.prune != Prune::Nothing {
+            self.prune_products(pass, world, report, &mut counts)
+                .await?;
+        }
+        Ok(counts)
+    }
+
+    async fn compare_staged(
+        &self,
+        pass: &Pass<'_>,
+        world: &World,
+        report: &mut Report,
+        counts: &mut [ProductCounts; 2],
+    ) -> Result<(), AdminError> {
+        let category = |code| {
+            let found = world.find_item(ItemKind::Category, code);
+            found.unwrap_or_default()
+        };
+        let categories: Vec<i32> = self.categories.codes().iter().map(category).collect();
+        let transaction = pass.transaction;
+        let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
+        transaction
+            .compare_products(tenant, last, &categories)
+            .await?;
+        for ((file, model), counted) in FILES.into_iter().zip(counts) {
+            *counted = transaction.count_compared(model).await?;
+            let limit = i64::try_from(ImportOutcome::REFUSALS).unwrap_or(i64::MAX);
+            let refused = transaction.list_refused(model, limit).await?;
+            let listed = u64::try_from(refused.len()).unwrap_or(u64::MAX);
+            for refusal in refused {
+                report.refuse(self.refusal(file, &refusal));
+            }
+            report.refuse_unlisted(file, counted.refused.saturating_sub(listed));
+            if counted.created + counted.changed + counted.unchanged > 0 {
+                let entry = report.known(file);
+                entry.created += counted.created;
+                entry.changed += counted.changed;
+                entry.unchanged += counted.unchanged;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nominates the products and models that their files do not name to go,
+    /// and those in categories that go to leave them.
+    async fn prune_products(
+        &self,
+        pass: &Pass<'_>,
+        world: &World,
+        report: &mut Report,
+        counts: &mut [ProductCounts; 2],
+    ) -> Result<(), AdminError> {
+        let (transaction, tenant) = (pass.transaction, pass.tenant.number());
+        transaction.clear_removals().await?;
+        for ((file, model), counted) in FILES.into_iter().zip(&mut *counts) {
+            if !self.files.contains(&file) || !report.may_prune(&[file]) {
+                continue;
+            }
+            let (removed, of) = transaction.nominate_unstaged(tenant, model).await?;
+            if self.options.prune == Prune::UpToAFifth && prune::is_too_much(removed, of) {
+                let noun = if model { "product models" } else { "products" };
+                report.refuse_whole(file, prune::too_much(noun, removed, of));
+                continue;
+            }
+            counted.removed = removed;
+            report.known(file).removed += removed;
+        }
+        if let Some(used) = transaction.find_model_left(tenant).await? {
+            let message = format!(
+                "product model `{}` is not named here, but {} that stay lie below it",
+                used.code, used.children
+            );
+            report.refuse_whole(ImportFile::ProductModels, message);
+        }
+        let gone = world.items.changes().filter(|(_, before, after)| {
+            after.is_none() && before.is_some_and(|item| item.kind == ItemKind::Category)
+        });
+        let gone: Vec<i32> = gone.map(|(id, _, _)| id).collect();
+        if !gone.is_empty() {
+            transaction.nominate_leavers(tenant, &gone).await?;
+            for ((_, model), counted) in FILES.into_iter().zip(counts) {
+                counted.changed = transaction.count_compared(model).await?.changed;
+            }
+        }
+        transaction.count_removals(tenant).await?;
+        Ok(())
+    }
+
+    fn refusal(&self, file: ImportFile, staged: &StagedRefusal) -> Refusal {
+        let [model_key, product_key] = self.product_keys;
+        let key = if staged.model { model_key } else { product_key };
+        let code = &staged.code;
+        let (column, message) = match staged.issue {
+            ProductIssue::Repeated => (
+                key,
+                format!(
+                    "`{code}` is on a line before with other content; a key is there once, or identical"
+                ),
+            ),
+            ProductIssue::CategoryUnknown => {
+                let number = staged
+                    .category
+                    .and_then(|number| u32::try_from(number).ok());
+                let name = number.and_then(|number| self.categories.code(number));
+                let name = name.map_or("", Code::as_str);
+                ("categories", unknown(Noun::Category, name))
+            }
+            ProductIssue::ParentUnknown => ("parent", unknown(Noun::ProductModel, &staged.parent)),
+            ProductIssue::ThirdLevel => (
+                "parent",
+                format!(
+                    "`{code}` below `{}` would make a third level of models, or a loop; there are at most two",
+                    staged.parent
+                ),
+            ),
+        };
+        Refusal {
+            file: file.to_string(),
+            line: staged.line,
+            column: column.to_owned(),
+            message,
+        }
+    }
+}
+
+fn unknown(noun: Noun, code: &str) -> String {
+    let code = code.to_owned();
+    rows::message(&Refused::NotFound { noun, code })
+}

@@ -1,0 +1,238 @@
+use std::collections::{BTreeSet, HashSet};
+
+use crate::{
+    admin::{
+        entry::{Entry, ImportFile, Row},
+        outcome::Prune,
+        plan::Cascade,
+    },
+    domain::{Code, ItemKind, SubjectKind},
+};
+
+use super::rows::{Input, RowPlanner};
+
+/// What a file names of one kind of thing, and how that kind is called.
+struct Kind {
+    files: &'static [ImportFile],
+    noun: &'static str,
+    what: What,
+}
+
+/// The kinds of things that files name, products aside.
+#[derive(Clone, Copy)]
+enum What {
+    Groups,
+    Roles,
+    Subjects(SubjectKind),
+    Items(ItemKind),
+    Attributes,
+    GridViews,
+    Apps,
+}
+
+const fn kind(files: &'static [ImportFile], noun: &'static str, what: What) -> Kind {
+    Kind { files, noun, what }
+}
+
+/// In an order in which what refers goes before what is referred to.
+const KINDS: [Kind; 15] = [
+    kind(&[ImportFile::Apps], "apps", What::Apps),
+    kind(
+        &[ImportFile::Users],
+        "users",
+        What::Subjects(SubjectKind::User),
+    ),
+    kind(
+        &[ImportFile::Connections],
+        "connections",
+        What::Subjects(SubjectKind::Connection),
+    ),
+    kind(&[ImportFile::UserGroups], "user groups", What::Groups),
+    kind(&[ImportFile::UserRoles], "roles", What::Roles),
+    kind(&[ImportFile::GridViews], "grid views", What::GridViews),
+    kind(&[ImportFile::Attributes], "attributes", What::Attributes),
+    kind(
+        &[ImportFile::AttributeGroups],
+        "attribute groups",
+        What::Items(ItemKind::AttributeGroup),
+    ),
+    kind(
+        &[ImportFile::Channels],
+        "channels",
+        What::Items(ItemKind::Channel),
+    ),
+    kind(
+        &[ImportFile::Locales],
+        "locales",
+        What::Items(ItemKind::Locale),
+    ),
+    kind(
+        &[ImportFile::Categories],
+        "categories",
+        What::Items(ItemKind::Category),
+    ),
+    kind(
+        &[ImportFile::AssetFamilies],
+        "asset families",
+        What::Items(ItemKind::AssetFamily),
+    ),
+    kind(
+        &[ImportFile::ReferenceEntities],
+        "reference entities",
+        What::Items(ItemKind::ReferenceEntity),
+    ),
+    kind(
+        &[ImportFile::ImportProfiles, ImportFile::JobProfiles],
+        "import profiles",
+        What::Items(ItemKind::ImportProfile),
+    ),
+    kind(
+        &[ImportFile::ExportProfiles, ImportFile::JobProfiles],
+        "export profiles",
+        What::Items(ItemKind::ExportProfile),
+    ),
+];
+
+impl What {
+    /// The code that a row names of this kind.
+    fn named_by(self, entry: &Entry) -> Option<&Code> {
+        match (self, entry) {
+            (Self::Groups, Entry::UserGroup { code, .. })
+            | (Self::Roles, Entry::Role { code, .. })
+            | (Self::Attributes, Entry::Attribute { code, .. })
+            | (Self::GridViews, Entry::GridView { code, .. })
+            | (Self::Items(ItemKind::Category), Entry::Category { code, .. })
+            | (Self::Items(ItemKind::Channel), Entry::Channel { code, .. }) => Some(code),
+            (Self::Items(kind), Entry::Item { kind: of, code }) => (kind == *of).then_some(code),
+            (Self::Subjects(SubjectKind::User), Entry::User(entry))
+            | (Self::Subjects(SubjectKind::Connection), Entry::Connection(entry)) => {
+                Some(&entry.code)
+            }
+            (Self::Apps, Entry::App(entry)) => Some(&entry.code),
+            (_, _) => None,
+        }
+    }
+}
+
+/// Whether so many of a kind are too many to go unasked: more than a fifth.
+pub(super) fn is_too_much(gone: u64, of: u64) -> bool {
+    gone.saturating_mul(5) > of
+}
+
+/// Why a kind is not pruned.
+pub(super) fn too_much(noun: &str, gone: u64, of: u64) -> String {
+    format!(
+        "{gone} of {of} {noun} are not named here and would be removed, more than a fifth; say `prune_all` if that is meant"
+    )
+}
+
+impl RowPlanner<'_> {
+    /// Removes what the files that are there do not name (`docs/import.md`).
+    /// Goes before the rows, so that a row which names what is gone is refused.
+    pub(super) fn prune(&mut self, prune: Prune, files: &[ImportFile], input: &Input) {
+        if prune == Prune::Nothing {
+            return;
+        }
+        let attributes = input.rows.iter();
+        let attributes = attributes.filter_map(|row| What::Attributes.named_by(&row.entry));
+        self.planner.spare_attributes(attributes.cloned().collect());
+        for kind in &KINDS {
+            let present = kind.files.iter().find(|file| files.contains(*file));
+            if let Some(file) = present
+                && self.report.may_prune(kind.files)
+            {
+                self.prune_kind(prune, *file, kind, &input.rows);
+            }
+        }
+    }
+
+    fn prune_kind(&mut self, prune: Prune, file: ImportFile, kind: &Kind, rows: &[Row]) {
+        let named: HashSet<&Code> = rows
+            .iter()
+            .filter_map(|row| kind.what.named_by(&row.entry))
+            .collect();
+        let stored = self.stored(kind.what);
+        let gone: Vec<Code> = stored
+            .iter()
+            .filter(|code| !named.contains(code))
+            .cloned()
+            .collect();
+        let count = |codes: &[Code]| u64::try_from(codes.len()).unwrap_or(u64::MAX);
+        let (removed, of) = (count(&gone), count(&stored));
+        if prune == Prune::UpToAFifth && is_too_much(removed, of) {
+            let message = too_much(kind.noun, removed, of);
+            self.report.refuse_whole(file, message);
+            return;
+        }
+        self.report.known(file).removed += removed;
+        self.remove(kind.what, &gone, &named);
+    }
+
+    /// The codes that are stored of a kind; `All` and apps' own groups go with
+    /// nothing but their tenant and app.
+    fn stored(&self, what: What) -> Vec<Code> {
+        let world = &*self.planner.world;
+        let all = world.all_group();
+        let mut codes: Vec<Code> = match what {
+            What::Groups => {
+                let groups = world.groups.iter();
+                let groups = groups.filter(|(id, group)| !group.private && Some(*id) != all);
+                groups.map(|(_, group)| group.code.clone()).collect()
+            }
+            What::Roles => world.roles.codes().collect(),
+            What::Attributes => world.attributes.codes().collect(),
+            What::GridViews => world.grid_views.codes().collect(),
+            What::Items(kind) => {
+                let items = world.items.iter().filter(|(_, item)| item.kind == kind);
+                items.map(|(_, item)| item.code.clone()).collect()
+            }
+            What::Subjects(kind) => {
+                let subjects = world.subjects.iter();
+                let subjects = subjects.filter(|(_, subject)| subject.kind == kind);
+                subjects.map(|(_, subject)| subject.code.clone()).collect()
+            }
+            What::Apps => {
+                let subjects = world.subjects.iter();
+                let apps = subjects.filter(|(_, subject)| subject.kind == SubjectKind::App);
+                apps.map(|(_, app)| app.code.clone()).collect()
+            }
+        };
+        codes.sort();
+        codes
+    }
+
+    fn remove(&mut self, what: What, gone: &[Code], named: &HashSet<&Code>) {
+        if let What::Items(ItemKind::Category) = what {
+            self.remove_categories(gone, named);
+            return;
+        }
+        for code in gone {
+            let planner = &mut self.planner;
+            let removed = match what {
+                What::Groups => planner.delete_group(code, Cascade::Said),
+                What::Roles => planner.delete_role(code, Cascade::Said),
+                What::Attributes => planner.delete_attribute(code),
+                What::GridViews => planner.delete_grid_view(code),
+                What::Items(kind) => planner.delete_item(kind, code, Cascade::Said),
+                What::Subjects(kind) => planner.delete_subject(kind, code),
+                What::Apps => planner.delete_app(code),
+            };
+            debug_assert!(removed.is_ok(), "what is stored can be found");
+        }
+    }
+
+    /// Removes the categories that are gone and no other: one that is named
+    /// below one that is gone gets its place from its row.
+    fn remove_categories(&mut self, gone: &[Code], named: &HashSet<&Code>) {
+        let world = &mut *self.planner.world;
+        let find = |code| world.find_item(ItemKind::Category, code);
+        let gone: BTreeSet<i32> = gone.iter().filter_map(find).collect();
+        let moved: Vec<i32> = named.iter().filter_map(|code| find(code)).collect();
+        for id in moved {
+            world.items.change(id, |category| {
+                category.parent = category.parent.filter(|parent| !gone.contains(parent));
+            });
+        }
+        self.planner.delete_categories(&gone);
+    }
+}
