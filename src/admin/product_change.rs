@@ -1,12 +1,14 @@
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use crate::{
     domain::{Code, Edition, ItemKind, Noun, ProductKind, Revision},
     store::{NounsWanted, ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
 };
 
 use super::{
-    change::{Change, Pass, Ran, Rehearsal},
+    change::{AuditEntry, Change, Pass, Ran, Rehearsal},
     entry::ProductEntry,
     error::AdminError,
     fault::{Fault, Refused},
@@ -246,6 +248,23 @@ async fn compare_delete(
     Compared::of(pass, world, &guards, [removed(models), removed(leaves)], 0)
 }
 
+/// The audit row that ends a write of products.
+fn ended(tenant: &Code, effect: &Effect) -> AuditEntry {
+    let Effect {
+        created,
+        changed,
+        removed,
+        ..
+    } = effect;
+    let counts = json!({ "created": created, "changed": changed, "removed": removed });
+    AuditEntry {
+        kind: "products.applied".to_owned(),
+        item: Some(("tenant", tenant.to_string())),
+        after: Some(counts.to_string()),
+        ..AuditEntry::default()
+    }
+}
+
 impl Change for ProductChange {
     type Answer = Written;
 
@@ -271,6 +290,9 @@ impl Change for ProductChange {
                 ProductRequest::Delete { .. } => pass.delete_products().await?,
             }
             let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
+            // Statements wrote the rows of the products; one ends the write.
+            pass.audit(ended(&pass.tenant.code, &compared.effect))
+                .await?;
             pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
         }
         self.compared = Some(compared);
