@@ -12,6 +12,7 @@ mod announcements;
 mod answers;
 mod app_requests;
 mod door;
+pub mod entries;
 mod error;
 mod facts;
 mod noun_lists;

@@ -267,7 +267,7 @@ impl AppChange {
         granted
     }
 
-    async fn apply(&self, pass: &mut Pass<'_>, found: &Found) -> Result<(), AdminError> {
+    async fn apply(&self, pass: &mut Pass<'_>, found: &mut Found) -> Result<(), AdminError> {
         let tenant = pass.tenant.number();
         let actor = pass.context.actor.clone();
         match &found.request {
@@ -411,13 +411,13 @@ impl Change for AppChange {
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
         // A request expires by the clock, so it is looked at again.
-        let found = self.find(pass).await?;
+        let mut found = self.find(pass).await?;
         let ran = Ran {
             uncounted: !matches!(found.request, RequestEnd::Untouched),
             ..found.compared.ran(pass)
         };
         if pass.may_write() && !ran.is_nothing() {
-            self.apply(pass, &found).await?;
+            self.apply(pass, &mut found).await?;
         }
         self.told.effect = found.compared.effect.clone();
         self.found = Some(found);

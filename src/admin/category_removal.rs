@@ -85,7 +85,7 @@ impl Change for CategoryRemoval {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let compared = match pass.still_true(self.compared.take()) {
+        let mut compared = match pass.still_true(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

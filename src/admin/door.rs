@@ -1,7 +1,8 @@
 mod calls;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::{
@@ -19,6 +20,11 @@ use super::{
 /// How often a change is begun again because other writes came first.
 const TRIES: u32 = 6;
 
+/// How many writes run at once; more wait for their turn. Each holds a
+/// connection and at times needs a second one: with all connections held by
+/// writes, none could go on.
+const WRITES_AT_ONCE: usize = 6;
+
 /// How often an announcement is taken back while the database is away.
 const WITHDRAWALS: u32 = 5;
 
@@ -27,6 +33,7 @@ const WITHDRAWALS: u32 = 5;
 pub struct Door {
     store: Store,
     writer: Uuid,
+    turns: Arc<Semaphore>,
 }
 
 /// Who writes, and how.
@@ -100,6 +107,7 @@ impl Door {
         Self {
             store,
             writer: Uuid::now_v7(),
+            turns: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
         }
     }
 
@@ -107,15 +115,18 @@ impl Door {
         &self.store
     }
 
-    /// Makes a change on a connection of its own, in a task of its own.
+    /// Makes a change on a connection of its own, in a task of its own; the
+    /// turn is over when the task is, whoever waits for it.
     pub(super) async fn write<C: Change>(
         &self,
         mut connection: Connection,
         mut change: C,
         context: WriteContext,
+        turn: Option<OwnedSemaphorePermit>,
     ) -> Result<Answered<C::Answer>, AdminError> {
         let door = self.clone();
         let task = tokio::spawn(async move {
+            let _turn = turn;
             for _ in 0..TRIES {
                 match door.attempt(&mut connection, &mut change, &context).await {
                     Ok(Tried::Done(revision)) => {

@@ -110,7 +110,7 @@ impl Fault {
     }
 
     /// Something that is not there.
-    pub(super) fn unknown(field: impl Into<String>, noun: impl Into<Noun>, code: &Code) -> Self {
+    pub(crate) fn unknown(field: impl Into<String>, noun: impl Into<Noun>, code: &Code) -> Self {
         Self::new(
             field,
             Refused::NotFound {

@@ -56,7 +56,8 @@ impl Compared {
     }
 
     /// Writes the nouns that differ, and an audit row for each.
-    pub(super) async fn write_nouns(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
+    pub(super) async fn write_nouns(&mut self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
+        self.world.read_names(pass).await?;
         self.world.write(pass).await?;
         trail::write(pass, &self.world).await
     }
@@ -116,7 +117,7 @@ impl Change for NounChange {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let compared = match pass.still_true(self.compared.take()) {
+        let mut compared = match pass.still_true(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

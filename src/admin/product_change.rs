@@ -71,6 +71,9 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
         .zip(entries)
         .map(|(line, entry)| staged_product(line, entry.clone(), &mut names))
         .collect();
+    if let Some(fault) = repeated(&staged) {
+        return Err(fault.into());
+    }
     let codes = names.codes().iter().cloned();
     let wanted = NounsWanted {
         items: codes.map(|code| (ItemKind::Category, code)).collect(),
@@ -101,6 +104,23 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
     let guards = Guards::before(&world);
     let unchanged = products.iter().map(|counts| counts.unchanged).sum();
     Compared::of(pass, world, &guards, products, unchanged)
+}
+
+/// The first entry whose key came before with other content.
+fn repeated(staged: &[StagedProduct]) -> Option<Fault> {
+    let mut seen: HashMap<(bool, &Code), (usize, &StagedProduct)> = HashMap::new();
+    for (index, entry) in staged.iter().enumerate() {
+        let (first, other) = *seen
+            .entry((entry.model, &entry.code))
+            .or_insert((index, entry));
+        if other.parent != entry.parent || other.categories != entry.categories {
+            let message = format!(
+                "has the key of products[{first}] and other content; a key is there once, or identical"
+            );
+            return Some(Fault::invalid("", message).of_entry("products", index));
+        }
+    }
+    None
 }
 
 /// A product as it is staged, its categories by the numbers that `names` gives.
@@ -147,20 +167,8 @@ async fn fault(
         Fault::new("parent", Refused::ParentInvalid { code, message })
     };
     let fault = match refused.issue {
-        ProductIssue::Repeated => {
-            let entry = entries.get(index);
-            let same = |other: &&ProductEntry| {
-                entry.is_some_and(|entry| entry.kind == other.kind && entry.code == other.code)
-            };
-            let first = entries
-                .iter()
-                .position(|other| same(&other))
-                .unwrap_or_default();
-            let message = format!(
-                "has the key of products[{first}] and other content; a key is there once, or identical"
-            );
-            Fault::invalid("", message)
-        }
+        // Told before, with its place.
+        ProductIssue::Repeated => Fault::invalid("", "is there before with other content"),
         ProductIssue::CategoryUnknown => {
             let number = refused
                 .category

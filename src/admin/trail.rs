@@ -58,11 +58,9 @@ async fn write_directory(pass: &mut Pass<'_>, world: &World) -> Result<(), Admin
         }
     }
     for (id, before, after) in world.app_changes() {
-        let Some(row) = world.subjects.ever(id) else {
-            continue;
-        };
         let describe = |app: &AppRow| self::app(world, app);
-        let entry = entry("app", Some(&row.code), before, after, describe);
+        let code = world.subject_code(id).parse().ok();
+        let entry = entry("app", code.as_ref(), before, after, describe);
         pass.audit(of_subject(entry)).await?;
     }
     Ok(())
@@ -135,11 +133,7 @@ fn role(row: &RoleRow) -> Value {
 }
 
 fn subject(world: &World, row: &SubjectRow) -> Value {
-    let roles: Vec<&str> = row
-        .roles
-        .iter()
-        .filter_map(|id| Some(world.roles.ever(*id)?.code.as_str()))
-        .collect();
+    let roles: Vec<&str> = row.roles.iter().map(|id| world.role_code(*id)).collect();
     let groups: Vec<&str> = row.groups.iter().map(|id| group_code(world, *id)).collect();
     json!({ "enabled": row.enabled, "roles": roles, "groups": groups })
 }
@@ -153,7 +147,7 @@ fn app(world: &World, row: &AppRow) -> Value {
     let chosen = row.selections.iter().map(|chosen| {
         let axis: &str = chosen.axis.into();
         let level: &str = Level::from_bits(chosen.level).into();
-        let code = chosen.item.map(|id| item_code(world, id));
+        let code = chosen.item.map(|id| world.item_code(id));
         json!({ "axis": axis, "level": level, "all": code.is_none(), "code": code })
     });
     let chosen: Vec<Value> = chosen.collect();
@@ -170,13 +164,13 @@ fn item(world: &World, row: &ItemRow) -> Value {
     if row.kind == ItemKind::Category {
         described.insert(
             "parent".to_owned(),
-            json!(row.parent.map(|id| item_code(world, id))),
+            json!(row.parent.map(|id| world.item_code(id))),
         );
     }
     if row.kind == ItemKind::Channel {
         described.insert(
             "tree".to_owned(),
-            json!(row.tree.map(|id| item_code(world, id))),
+            json!(row.tree.map(|id| world.item_code(id))),
         );
         described.insert(
             "locales".to_owned(),
@@ -188,7 +182,7 @@ fn item(world: &World, row: &ItemRow) -> Value {
 
 fn attribute(world: &World, row: &AttributeRow) -> Value {
     json!({
-        "group": item_code(world, row.group),
+        "group": world.item_code(row.group),
         "scopable": row.scopable,
         "localizable": row.localizable,
     })
@@ -214,10 +208,6 @@ fn group_code(world: &World, id: i32) -> &str {
         .map_or("", |group| group.code.as_str())
 }
 
-fn item_code(world: &World, id: i32) -> &str {
-    world.items.ever(id).map_or("", |item| item.code.as_str())
-}
-
 fn items<'w>(world: &'w World, ids: impl Iterator<Item = &'w i32>) -> Vec<&'w str> {
-    ids.map(|id| item_code(world, *id)).collect()
+    ids.map(|id| world.item_code(*id)).collect()
 }

@@ -165,6 +165,8 @@ pub(super) struct World {
     pub(super) apps: BTreeMap<i32, AppRow>,
     pub(super) apps_before: BTreeMap<i32, Option<AppRow>>,
     pub(super) rights: Rights,
+    /// The codes of what rows refer to without its being read, by number.
+    names: HashMap<i32, String>,
     /// How many apps and connections there were before (rules 5.2).
     third_parties: usize,
 }
@@ -183,6 +185,7 @@ impl World {
             apps: stored.apps.into_iter().collect(),
             apps_before: BTreeMap::new(),
             rights: Rights::new(stored.rights),
+            names: HashMap::new(),
             third_parties: stored.third_parties,
         }
     }
@@ -232,6 +235,67 @@ impl World {
             at = parent;
         }
         at
+    }
+
+    /// Reads the codes of what changed rows refer to and was not read, for the
+    /// audit log.
+    pub(super) async fn read_names(&mut self, pass: &Pass<'_>) -> Result<(), AdminError> {
+        let mut ids: BTreeSet<i32> = BTreeSet::new();
+        for (_, before, after) in self.subjects.changes() {
+            let rows = before.into_iter().chain(after);
+            ids.extend(rows.flat_map(|row| &row.roles));
+        }
+        for (_, before, after) in self.items.changes() {
+            for row in before.into_iter().chain(after) {
+                ids.extend(row.parent.iter().chain(&row.tree).chain(&row.locales));
+            }
+        }
+        for (_, before, after) in self.attributes.changes() {
+            ids.extend(before.into_iter().chain(after).map(|row| row.group));
+        }
+        for (_, before, after) in self.grid_views.changes() {
+            let rows = before.into_iter().chain(after);
+            ids.extend(rows.flat_map(|row| &row.groups));
+        }
+        for (id, before, after) in self.app_changes() {
+            ids.insert(id);
+            let rows = before.into_iter().chain(after);
+            ids.extend(rows.flat_map(|row| row.selections.iter().filter_map(|chosen| chosen.item)));
+        }
+        let is_read = |id: &i32| {
+            self.roles.ever(*id).is_some()
+                || self.items.ever(*id).is_some()
+                || self.subjects.ever(*id).is_some()
+        };
+        let unread: Vec<i32> = ids.into_iter().filter(|id| !is_read(id)).collect();
+        if !unread.is_empty() {
+            let tenant = pass.tenant.number();
+            let named = pass.transaction.read_codes(tenant, &unread).await?;
+            self.names = named.into_iter().collect();
+        }
+        Ok(())
+    }
+
+    /// The code of a role, as it is or was.
+    pub(super) fn role_code(&self, id: i32) -> &str {
+        let role = self.roles.ever(id).map(|role| role.code.as_str());
+        role.unwrap_or_else(|| self.name(id))
+    }
+
+    /// The code of an item, as it is or was.
+    pub(super) fn item_code(&self, id: i32) -> &str {
+        let item = self.items.ever(id).map(|item| item.code.as_str());
+        item.unwrap_or_else(|| self.name(id))
+    }
+
+    /// The code of a subject, as it is or was.
+    pub(super) fn subject_code(&self, id: i32) -> &str {
+        let subject = self.subjects.ever(id).map(|subject| subject.code.as_str());
+        subject.unwrap_or_else(|| self.name(id))
+    }
+
+    fn name(&self, id: i32) -> &str {
+        self.names.get(&id).map_or("", String::as_str)
     }
 
     /// Writes what differs, but for products.

@@ -198,6 +198,29 @@ impl Transaction<'_> {
         Ok(nouns)
     }
 
+    /// Reads the codes of roles, items and subjects by their numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn read_codes(
+        &self,
+        tenant: TenantId,
+        ids: &[i32],
+    ) -> Result<Vec<(i32, String)>, StoreError> {
+        const SQL: &str = "-- read_codes
+            SELECT id, code FROM item WHERE tenant_id = $1 AND id = ANY ($2)
+             UNION ALL
+            SELECT id, code FROM role WHERE tenant_id = $1 AND id = ANY ($2)
+             UNION ALL
+            SELECT id, code FROM subject WHERE tenant_id = $1 AND id = ANY ($2)";
+        let rows = self.query("read_codes", SQL, &[&tenant.0, &ids]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| (row.get("id"), row.get("code")))
+            .collect())
+    }
+
     async fn load_groups(
         &self,
         tenant: TenantId,

@@ -1,14 +1,18 @@
 -- audit_removals
-WITH described AS MATERIALIZED (
-    SELECT $6::integer + (row_number() OVER (ORDER BY model, id))::integer AS part,
-           CASE WHEN model THEN 'product_model' ELSE 'product' END AS item_type,
-           code, gen_random_uuid() AS nonce,
-           jsonb_build_object(
-               'parent', (SELECT p.code FROM product AS p WHERE p.tenant_id = $1::integer AND p.id = removed.parent),
-               'categories', (SELECT coalesce(jsonb_agg(i.code ORDER BY i.key), '[]')
-                                FROM unnest(removed.categories) AS held
-                                JOIN item AS i ON i.tenant_id = $1 AND i.id = held))::text AS before
-      FROM removed_product AS removed)
+WITH named AS MATERIALIZED (
+    SELECT removed.id, jsonb_agg(item.code ORDER BY item.key) AS codes
+      FROM removed_product AS removed
+     CROSS JOIN LATERAL unnest(removed.categories) AS held (category_id)
+      JOIN item ON item.tenant_id = $1::integer AND item.id = held.category_id
+     GROUP BY removed.id),
+described AS MATERIALIZED (
+    SELECT $6::integer + (row_number() OVER (ORDER BY removed.model, removed.id))::integer AS part,
+           CASE WHEN removed.model THEN 'product_model' ELSE 'product' END AS item_type,
+           removed.code, gen_random_uuid() AS nonce,
+           jsonb_build_object('parent', parent.code, 'categories', coalesce(named.codes, '[]'))::text AS before
+      FROM removed_product AS removed
+      LEFT JOIN named ON named.id = removed.id
+      LEFT JOIN product AS parent ON parent.tenant_id = $1 AND parent.id = removed.parent)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
                    item_type, item_code, before, after, nonce, row_hash)
 SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, item_type || '.removed', item_type, code, before, NULL, nonce,

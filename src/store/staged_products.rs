@@ -165,7 +165,7 @@ impl Transaction<'_> {
         const THIRD_LEVELS: &str = include_str!("staged_products_third_levels.sql");
         const DIFFERENCE: &str = include_str!("staged_products_difference.sql");
         const PARENTS: &str = include_str!("staged_products_parents.sql");
-        let analyze = "SET LOCAL work_mem = '64MB'; ANALYZE staged_product; TRUNCATE changed_product; UPDATE staged_product SET state = 0 WHERE state <> 0";
+        let analyze = "SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1; ANALYZE staged_product; TRUNCATE changed_product; UPDATE staged_product SET state = 0 WHERE state <> 0";
         self.batch("prepare_comparison", analyze).await?;
         self.execute("refuse_repeated", REPEATED, &[]).await?;
         let unknown: Vec<i32> = (0..)

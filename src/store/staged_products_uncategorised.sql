@@ -6,7 +6,8 @@ WITH below AS (
       JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = changed.id
      WHERE changed.model AND NOT changed.is_new),
 touched AS (
-    SELECT id FROM changed_product
+    -- What is new and in a category was stored so.
+    SELECT id FROM changed_product WHERE NOT is_new OR coalesce(cardinality(new_categories), 0) = 0
      UNION
     SELECT id FROM below
      UNION

@@ -8,6 +8,10 @@ use crate::harness::{File, TestServer, file, header, product, refusal, user};
 /// A world with something of every kind; `gone` is in no file of the second
 /// import.
 fn world() -> Vec<File> {
+    [directory(), catalog(), products()].concat()
+}
+
+fn directory() -> Vec<File> {
     vec![
         file("user_groups.csv", &["code;name", "editors;", "gone;"]),
         file(
@@ -31,6 +35,12 @@ fn world() -> Vec<File> {
             "connections.csv",
             &["code;roles;groups", "erp;;editors,gone", "gone;;"],
         ),
+        file("apps.csv", &["code;scopes", "shop;", "gone;"]),
+    ]
+}
+
+fn catalog() -> Vec<File> {
+    vec![
         file("locales.csv", &["code", "en_US", "gone"]),
         file(
             "categories.csv",
@@ -53,6 +63,11 @@ fn world() -> Vec<File> {
             "grid_views.csv",
             &["code;attribute_groups", "all;marketing,gone", "gone;"],
         ),
+    ]
+}
+
+fn products() -> Vec<File> {
+    vec![
         file(
             "product_models.csv",
             &["code;parent;categories", "boots;;shoes", "gone;;"],
@@ -75,7 +90,6 @@ fn world() -> Vec<File> {
                 "gone;editors;;",
             ],
         ),
-        file("apps.csv", &["code;scopes", "shop;", "gone;"]),
     ]
 }
 

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{
     admin::{
         app_change::{AppChange, AppRequest, AppWritten, EncodeAppWritten},
@@ -14,6 +18,7 @@ use crate::{
         tenant_change::{TenantChange, TenantRequest},
     },
     domain::Code,
+    store::Connection,
 };
 
 use super::{Door, WriteContext};
@@ -40,7 +45,7 @@ impl Door {
         // What was staged was staged for this tenant.
         context.tenant = staging.tenant.clone();
         let (connection, import) = Import::new(staging, options.clone(), Box::new(progress));
-        self.write(connection, import, context).await
+        self.write(connection, import, context, None).await
     }
 
     /// Changes nouns: users, groups, roles, items, rights and the like.
@@ -56,9 +61,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let connection = self.store.lent_connection().await?;
+        let (turn, connection) = self.turn().await?;
         let change = NounChange::new(request, encode);
-        self.write(connection, change, context).await
+        self.write(connection, change, context, Some(turn)).await
     }
 
     /// Changes products and models; otherwise as [`Door::change_nouns`].
@@ -72,9 +77,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let connection = self.store.lent_connection().await?;
+        let (turn, connection) = self.turn().await?;
         let change = ProductChange::new(request, encode);
-        self.write(connection, change, context).await
+        self.write(connection, change, context, Some(turn)).await
     }
 
     /// Deletes categories; otherwise as [`Door::change_nouns`].
@@ -89,9 +94,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let connection = self.store.lent_connection().await?;
+        let (turn, connection) = self.turn().await?;
         let change = CategoryRemoval::new(codes, cascade, encode);
-        self.write(connection, change, context).await
+        self.write(connection, change, context, Some(turn)).await
     }
 
     /// Changes the tenant itself; otherwise as [`Door::change_nouns`].
@@ -105,9 +110,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let connection = self.store.lent_connection().await?;
+        let (turn, connection) = self.turn().await?;
         let change = TenantChange::new(request, encode);
-        self.write(connection, change, context).await
+        self.write(connection, change, context, Some(turn)).await
     }
 
     /// Connects an app step by step, takes scopes from it or disconnects it;
@@ -122,8 +127,17 @@ impl Door {
         context: WriteContext,
         encode: EncodeAppWritten,
     ) -> Result<Answered<AppWritten>, AdminError> {
-        let connection = self.store.lent_connection().await?;
+        let (turn, connection) = self.turn().await?;
         let change = AppChange::new(request, encode);
-        self.write(connection, change, context).await
+        self.write(connection, change, context, Some(turn)).await
+    }
+
+    /// Waits for the turn of a write, and lends it a connection.
+    async fn turn(&self) -> Result<(OwnedSemaphorePermit, Connection), AdminError> {
+        let turns = Arc::clone(&self.turns);
+        // Nobody closes it.
+        let turn = turns.acquire_owned().await;
+        let turn = turn.map_err(|_| AdminError::Conflict)?;
+        Ok((turn, self.store.lent_connection().await?))
     }
 }

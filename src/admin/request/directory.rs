@@ -33,7 +33,7 @@ pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectEntry]) ->
     };
     let codes = entries.iter().map(|entry| (kind, entry.code.clone()));
     NounsWanted {
-        roles: entries.iter().any(|entry| entry.roles.is_some()),
+        roles: wanted.roles || entries.iter().any(|entry| entry.roles.is_some()),
         subjects: codes.collect(),
         ..wanted
     }

@@ -179,7 +179,8 @@ impl Answer<pb::PutProfilesRequest> for AdminApi {
     }
 }
 
-fn profile_kind(number: i32) -> Result<Option<ItemKind>, InvalidField> {
+/// The kind of a profile, if it is said.
+pub(super) fn profile_kind(number: i32) -> Result<Option<ItemKind>, InvalidField> {
     match pb::ProfileKind::try_from(number) {
         Ok(pb::ProfileKind::Unspecified) => Ok(None),
         Ok(pb::ProfileKind::Import) => Ok(Some(ItemKind::ImportProfile)),
@@ -276,7 +277,8 @@ pub(super) fn product(message: pb::Product) -> Result<ProductEntry, InvalidField
     })
 }
 
-fn product_kind(number: i32) -> Result<ProductKind, InvalidField> {
+/// The kind of a product: product unless said.
+pub(super) fn product_kind(number: i32) -> Result<ProductKind, InvalidField> {
     match pb::ProductKind::try_from(number) {
         Ok(pb::ProductKind::Unspecified | pb::ProductKind::Product) => Ok(ProductKind::Product),
         Ok(pb::ProductKind::Model) => Ok(ProductKind::Model),

@@ -26,45 +26,6 @@ macro_rules! not_yet {
     };
 }
 
-// directory
-not_yet! {
-    ListUsersRequest -> ListUsersResponse;
-    ListConnectionsRequest -> ListConnectionsResponse;
-    ListUserGroupsRequest -> ListUserGroupsResponse;
-    ListRolesRequest -> ListRolesResponse;
-}
-
-// catalog
-not_yet! {
-    ListChannelsRequest -> ListChannelsResponse;
-    ListLocalesRequest -> ListLocalesResponse;
-    ListCategoriesRequest -> ListCategoriesResponse;
-    ListAttributeGroupsRequest -> ListAttributeGroupsResponse;
-    ListAttributesRequest -> ListAttributesResponse;
-    ListProductsRequest -> ListProductsResponse;
-    ListAssetFamiliesRequest -> ListAssetFamiliesResponse;
-    ListReferenceEntitiesRequest -> ListReferenceEntitiesResponse;
-    ListProfilesRequest -> ListProfilesResponse;
-    ListGridViewsRequest -> ListGridViewsResponse;
-}
-
-// tenant
-not_yet! {
-    GetTenantRequest -> GetTenantResponse;
-    ListTenantsRequest -> ListTenantsResponse;
-}
-
-// access_rights
-not_yet! {
-    ListAccessRequest -> ListAccessResponse;
-}
-
-// app
-not_yet! {
-    GetAppRequest -> GetAppResponse;
-    ListAppsRequest -> ListAppsResponse;
-}
-
 // audit
 not_yet! {
     ListChangesRequest -> ListChangesResponse;

@@ -1,0 +1,247 @@
+use crate::{
+    domain::{Code, ProductKind, Revision},
+    listing::Place,
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        page_token::{InToken, Tie},
+        parse, parse_listing,
+    },
+    store::{
+        Snapshot, TenantRow,
+        entries::{CodedEntry, ProductEntryRow, RightEntryRow, RightPlace, RightsListed},
+    },
+};
+
+use super::{AdminApi, parse_entries};
+
+/// The most codes of a filter.
+const MOST_CODES: usize = 10_000;
+
+/// The fields that every request for a list begins with.
+#[derive(Debug, Default)]
+pub(super) struct ListHead {
+    pub(super) tenant: String,
+    pub(super) page_size: i32,
+    pub(super) page_token: String,
+    pub(super) codes: Vec<String>,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub(super) struct Listed<E> {
+    pub(super) entries: Vec<E>,
+    pub(super) next_page_token: String,
+    pub(super) revision: u64,
+}
+
+/// Which page is asked for, in good values.
+struct Asked<P> {
+    tenant: Code,
+    codes: Vec<Code>,
+    size: usize,
+    after: Option<P>,
+    tie: Tie,
+}
+
+impl AdminApi {
+    async fn asked<P: InToken>(&self, head: ListHead, tie: Tie) -> Result<Asked<P>, Failure> {
+        let ListHead {
+            tenant,
+            page_size,
+            page_token,
+            codes,
+        } = head;
+        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
+        if codes.len() > MOST_CODES {
+            return Err(Failure::TooManyEntries {
+                field: "codes",
+                found: codes.len(),
+                most: MOST_CODES,
+            });
+        }
+        let codes = parse_entries::list("codes", &codes)?;
+        let size = parse_listing::page_size(page_size)?;
+        let tie = tie.with(tenant.folded()).with(&codes.len().to_string());
+        let tie = codes.iter().fold(tie, |tie, code| tie.with(code.folded()));
+        let after = self.tokens.open("page_token", &page_token, &tie).await?;
+        Ok(Asked {
+            tenant,
+            codes,
+            size,
+            after,
+            tie,
+        })
+    }
+
+    /// The page of what was read, which is one entry more if there are more.
+    async fn page<E, P: InToken>(
+        &self,
+        mut entries: Vec<E>,
+        asked: &Asked<P>,
+        revision: Revision,
+        place: impl Fn(&E) -> P,
+    ) -> Result<Listed<E>, Failure> {
+        let more = entries.len() > asked.size;
+        entries.truncate(asked.size);
+        let next_page_token = match entries.last() {
+            Some(last) if more => self.tokens.seal(&place(last), &asked.tie).await?,
+            Some(_) | None => String::new(),
+        };
+        Ok(Listed {
+            entries,
+            next_page_token,
+            revision: revision.0,
+        })
+    }
+
+    /// A page of entries in the order of their codes; `call` is the name of the
+    /// call, and what else its token is tied to.
+    pub(super) async fn list_coded<E: CodedEntry + Send>(
+        &self,
+        call: Tie,
+        head: ListHead,
+        space: E::Space,
+    ) -> Result<Listed<E>, Failure>
+    where
+        E::Space: Send,
+    {
+        let asked = self.asked::<Place>(head, call).await?;
+        let after = match &asked.after {
+            Some(Place::Noun(key)) => key.as_str(),
+            Some(Place::Product { .. }) | None => "",
+        };
+        let mut reader = self.store.reader().await?;
+        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let entries = snapshot
+            .entries_after::<E>(space, after, &asked.codes, asked.size + 1)
+            .await?;
+        let revision = snapshot.tenant().revision;
+        let place = |entry: &E| Place::Noun(entry.code().folded().to_owned());
+        self.page(entries, &asked, revision, place).await
+    }
+
+    /// A page of products or models.
+    pub(super) async fn list_product_entries(
+        &self,
+        head: ListHead,
+        kind: ProductKind,
+    ) -> Result<Listed<ProductEntryRow>, Failure> {
+        let tie = Tie::to("ListProducts").with(if kind == ProductKind::Model {
+            "models"
+        } else {
+            "products"
+        });
+        let asked = self.asked::<Place>(head, tie).await?;
+        let after = match asked.after {
+            Some(Place::Product { id, .. }) => id,
+            Some(Place::Noun(_)) | None => 0,
+        };
+        let mut reader = self.store.reader().await?;
+        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let entries = snapshot
+            .product_entries_after(kind, after, &asked.codes, asked.size + 1)
+            .await?;
+        let revision = snapshot.tenant().revision;
+        let place = |entry: &ProductEntryRow| Place::Product {
+            id: entry.id,
+            everywhere: false,
+        };
+        self.page(entries, &asked, revision, place).await
+    }
+
+    /// A page of rights.
+    pub(super) async fn list_rights(
+        &self,
+        head: ListHead,
+        listed: &RightsListed,
+    ) -> Result<Listed<RightEntryRow>, Failure> {
+        let RightsListed { group, kind, item } = listed;
+        let tie = Tie::to("ListAccess")
+            .with_optional(group.as_ref().map(Code::folded))
+            .with_optional(kind.map(Into::into))
+            .with_optional(item.as_ref().map(Code::folded));
+        let asked = self.asked::<RightPlace>(head, tie).await?;
+        let after = asked.after.unwrap_or_default();
+        let mut reader = self.store.reader().await?;
+        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let entries = snapshot.rights_after(listed, after, asked.size + 1).await?;
+        let revision = snapshot.tenant().revision;
+        self.page(entries, &asked, revision, |entry| entry.place)
+            .await
+    }
+
+    /// A page of tenants.
+    pub(super) async fn list_tenants_page(
+        &self,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<Listed<TenantRow>, Failure> {
+        let size = parse_listing::page_size(page_size)?;
+        let tie = Tie::to("ListTenants");
+        let after: Option<Place> = self.tokens.open("page_token", page_token, &tie).await?;
+        let key = match &after {
+            Some(Place::Noun(key)) => key.as_str(),
+            Some(Place::Product { .. }) | None => "",
+        };
+        let entries = self.store.tenants_after(key, size + 1).await?;
+        let asked = Asked {
+            tenant: self.default_tenant.clone(),
+            codes: Vec::new(),
+            size,
+            after,
+            tie,
+        };
+        // A revision belongs to one tenant.
+        self.page(entries, &asked, Revision(0), |tenant| {
+            Place::Noun(tenant.code.folded().to_owned())
+        })
+        .await
+    }
+}
+
+fn found<'s>(tenant: &Code, snapshot: Option<Snapshot<'s>>) -> Result<Snapshot<'s>, Failure> {
+    snapshot.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
+}
+
+/// The first byte of a token tells what kind of place it is.
+const RIGHT: u8 = 4;
+
+impl InToken for RightPlace {
+    fn write(&self) -> Vec<u8> {
+        let mut bytes = vec![RIGHT];
+        bytes.extend(self.item.to_le_bytes());
+        bytes.extend(self.group.to_le_bytes());
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (RIGHT, numbers) = bytes.split_first().map(|(first, rest)| (*first, rest))? else {
+            return None;
+        };
+        let (item, group) = numbers.split_at_checked(4)?;
+        Some(Self {
+            item: i32::from_le_bytes(item.try_into().ok()?),
+            group: i32::from_le_bytes(group.try_into().ok()?),
+        })
+    }
+}
+
+/// Which rights a request lists.
+pub(super) fn rights_listed(
+    group: &str,
+    item: Option<pb::Item>,
+) -> Result<RightsListed, InvalidField> {
+    let group = parse::optional_code("group", group)?;
+    let Some(pb::Item { r#type, id }) = item else {
+        return Ok(RightsListed {
+            group,
+            ..RightsListed::default()
+        });
+    };
+    Ok(RightsListed {
+        group,
+        kind: Some(parse::word("item.type", &r#type)?),
+        item: parse::optional_code("item.id", &id)?,
+    })
+}

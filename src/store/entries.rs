@@ -1,0 +1,109 @@
+//! What is stored, as the administration lists it: entries with the codes of
+//! what they refer to, page by page in an order that an index serves.
+
+mod apps;
+mod catalog;
+mod directory;
+mod rights;
+mod tenants;
+
+use tokio_postgres::{Row, types::ToSql};
+
+use crate::domain::Code;
+
+pub use self::{
+    apps::{AppEntryRow, ChosenRow},
+    catalog::{AttributeEntryRow, GridViewEntryRow, ItemEntryRow, ItemSpace, ProductEntryRow},
+    directory::{GroupEntryRow, RoleEntryRow, SubjectEntryRow},
+    rights::{RightEntryRow, RightPlace, RightsListed},
+};
+use super::{Snapshot, StoreError, product_lists::count};
+
+/// A kind of entry that is listed in the order of its folded codes.
+pub trait CodedEntry: Sized {
+    /// Which of the table's entries are listed: a subject's or item's type.
+    type Space: Into<&'static str>;
+
+    /// The name of the statement.
+    const NAME: &'static str;
+    /// The table, as `entry`.
+    const TABLE: &'static str;
+    /// Which rows are of the space `$2`.
+    const OF_SPACE: &'static str;
+    /// What is read of `entry`; `$1` is the tenant.
+    const COLUMNS: &'static str;
+
+    /// Reads a row.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::CorruptRow`] when it breaks the domain's rules.
+    fn of(row: &Row) -> Result<Self, StoreError>;
+
+    /// Its code.
+    fn code(&self) -> &Code;
+}
+
+/// Entries that all are of one space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every;
+
+impl From<Every> for &'static str {
+    fn from(_: Every) -> Self {
+        ""
+    }
+}
+
+impl Snapshot<'_> {
+    /// Reads the next entries after a folded code; only those of some codes,
+    /// unless there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer,
+    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    pub async fn entries_after<E: CodedEntry>(
+        &self,
+        space: E::Space,
+        after: &str,
+        only: &[Code],
+        limit: usize,
+    ) -> Result<Vec<E>, StoreError> {
+        let (name, table, of_space, columns) = (E::NAME, E::TABLE, E::OF_SPACE, E::COLUMNS);
+        let rows = format!("{table} AS entry WHERE entry.tenant_id = $1 AND {of_space}");
+        let source = if only.is_empty() {
+            format!("{rows} AND entry.key > $3 AND $5::text[] IS NOT NULL")
+        } else {
+            // A look-up a code, whatever the planner thinks of the table.
+            format!(
+                "unnest($5::text[]) AS named (key)
+                 CROSS JOIN LATERAL (SELECT * FROM {rows} AND entry.key = named.key AND entry.key > $3 OFFSET 0) AS entry"
+            )
+        };
+        let sql = format!("-- {name}\nSELECT {columns} FROM {source} ORDER BY entry.key LIMIT $4");
+        let space: &str = space.into();
+        let mut keys: Vec<&str> = only.iter().map(Code::folded).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&self.tenant().id.0, &space, &after, &count(limit), &keys];
+        let rows = self.query(name, &sql, &parameters).await?;
+        rows.iter().map(E::of).collect()
+    }
+}
+
+fn code(statement: &'static str, row: &Row) -> Result<Code, StoreError> {
+    word(statement, row, "code")
+}
+
+fn word<T: std::str::FromStr>(
+    statement: &'static str,
+    row: &Row,
+    column: &str,
+) -> Result<T, StoreError> {
+    let text: &str = row.get(column);
+    text.parse().map_err(|_| StoreError::CorruptRow {
+        statement,
+        message: format!("{column} `{text}`"),
+    })
+}
