@@ -3,6 +3,7 @@
 
 mod administered;
 mod calls;
+mod concurrent;
 mod listed;
 mod pictured;
 mod properties;
