@@ -9,4 +9,5 @@ mod pictured;
 mod properties;
 mod random_call;
 mod replay;
+mod retries;
 mod steps;
