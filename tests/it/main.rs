@@ -11,6 +11,7 @@
     reason = "messages as the fields of other messages take them"
 )]
 
+mod administration;
 mod answers;
 mod differential;
 mod generated;

@@ -13,7 +13,7 @@ mod grants;
 mod random_question;
 mod random_world;
 pub(crate) mod reference;
-mod world;
+pub(crate) mod world;
 
 pub(crate) use self::{
     ask::{Ask, ask, assert_answers, subject, told},

@@ -1,0 +1,13 @@
+//! The administration: random writes against a naive model, the audit log
+//! replayed, retries, and writers at once.
+
+mod administered;
+mod calls;
+mod concurrent;
+mod listed;
+mod pictured;
+mod properties;
+mod random_call;
+mod replay;
+mod retries;
+mod steps;

@@ -1,0 +1,232 @@
+//! Every write of the administration as one type, and what it is answered.
+
+use pim_authz::pb;
+use tonic::{Status, transport::Channel};
+
+/// What a write is answered; what its message does not have is empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Answer {
+    pub(super) revision: u64,
+    pub(super) effect: pb::Effect,
+    pub(super) request_id: String,
+    pub(super) steps: Vec<pb::AppStep>,
+    pub(super) granted: Vec<String>,
+    pub(super) ungranted: Vec<String>,
+}
+
+/// The fields that every write begins with.
+pub(super) struct Envelope<'c> {
+    pub(super) tenant: &'c mut String,
+    pub(super) actor: &'c mut String,
+    pub(super) idempotency_key: &'c mut String,
+    pub(super) dry_run: &'c mut bool,
+}
+
+/// A message that answers a write.
+trait Told {
+    fn told(self) -> Answer;
+}
+
+/// Says of each call its request and where it is sent; and of each message
+/// what it tells.
+macro_rules! calls {
+    ($($client:ident::$service:ident { $($call:ident($request:ident, $method:ident) -> $response:ident $told:tt;)+ })+) => {
+        /// One write.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
+        pub(super) enum Call {
+            $($($call(pb::$request),)+)+
+        }
+
+        impl Call {
+            pub(super) fn envelope(&mut self) -> Envelope<'_> {
+                match self {
+                    $($(Self::$call(request) => Envelope {
+                        tenant: &mut request.tenant,
+                        actor: &mut request.actor,
+                        idempotency_key: &mut request.idempotency_key,
+                        dry_run: &mut request.dry_run,
+                    },)+)+
+                }
+            }
+
+            /// Sends it, and tells the answer.
+            pub(super) async fn send(&self, channel: &Channel) -> Result<Answer, Status> {
+                match self.clone() {
+                    $($(Self::$call(request) => {
+                        let mut client = pb::$client::$service::new(channel.clone());
+                        Ok(client.$method(request).await?.into_inner().told())
+                    })+)+
+                }
+            }
+        }
+
+        $($(calls!(@told $response $told);)+)+
+    };
+    (@told $response:ident {}) => {
+        impl Told for pb::$response {
+            fn told(self) -> Answer {
+                let Self { revision, effect } = self;
+                Answer { revision, effect: effect.unwrap(), ..Answer::default() }
+            }
+        }
+    };
+    (@told $response:ident { steps }) => {
+        impl Told for pb::$response {
+            fn told(self) -> Answer {
+                Answer {
+                    steps: self.steps().collect(),
+                    revision: self.revision,
+                    effect: self.effect.unwrap(),
+                    request_id: self.request_id,
+                    ..Answer::default()
+                }
+            }
+        }
+    };
+    (@told $response:ident { start }) => {
+        impl Told for pb::$response {
+            fn told(self) -> Answer {
+                Answer {
+                    steps: self.steps().collect(),
+                    revision: self.revision,
+                    effect: self.effect.unwrap(),
+                    request_id: self.request_id,
+                    granted: self.granted_scopes,
+                    ungranted: self.ungranted_scopes,
+                }
+            }
+        }
+    };
+    (@told $response:ident { scopes }) => {
+        impl Told for pb::$response {
+            fn told(self) -> Answer {
+                let Self { revision, effect, granted_scopes, ungranted_scopes } = self;
+                Answer {
+                    revision,
+                    effect: effect.unwrap(),
+                    granted: granted_scopes,
+                    ungranted: ungranted_scopes,
+                    ..Answer::default()
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    tenant_service_client::TenantServiceClient {
+        CreateTenant(CreateTenantRequest, create_tenant) -> CreateTenantResponse {};
+        UpdateTenant(UpdateTenantRequest, update_tenant) -> UpdateTenantResponse {};
+        DeleteTenant(DeleteTenantRequest, delete_tenant) -> DeleteTenantResponse {};
+    }
+    directory_service_client::DirectoryServiceClient {
+        PutUsers(PutUsersRequest, put_users) -> PutUsersResponse {};
+        DeleteUsers(DeleteUsersRequest, delete_users) -> DeleteUsersResponse {};
+        PutConnections(PutConnectionsRequest, put_connections) -> PutConnectionsResponse {};
+        DeleteConnections(DeleteConnectionsRequest, delete_connections) -> DeleteConnectionsResponse {};
+        PutUserGroups(PutUserGroupsRequest, put_user_groups) -> PutUserGroupsResponse {};
+        DeleteUserGroups(DeleteUserGroupsRequest, delete_user_groups) -> DeleteUserGroupsResponse {};
+        PutRoles(PutRolesRequest, put_roles) -> PutRolesResponse {};
+        DeleteRoles(DeleteRolesRequest, delete_roles) -> DeleteRolesResponse {};
+    }
+    catalog_service_client::CatalogServiceClient {
+        PutChannels(PutChannelsRequest, put_channels) -> PutChannelsResponse {};
+        DeleteChannels(DeleteChannelsRequest, delete_channels) -> DeleteChannelsResponse {};
+        PutLocales(PutLocalesRequest, put_locales) -> PutLocalesResponse {};
+        DeleteLocales(DeleteLocalesRequest, delete_locales) -> DeleteLocalesResponse {};
+        PutCategories(PutCategoriesRequest, put_categories) -> PutCategoriesResponse {};
+        DeleteCategories(DeleteCategoriesRequest, delete_categories) -> DeleteCategoriesResponse {};
+        PutAttributeGroups(PutAttributeGroupsRequest, put_attribute_groups) -> PutAttributeGroupsResponse {};
+        DeleteAttributeGroups(DeleteAttributeGroupsRequest, delete_attribute_groups) -> DeleteAttributeGroupsResponse {};
+        PutAttributes(PutAttributesRequest, put_attributes) -> PutAttributesResponse {};
+        DeleteAttributes(DeleteAttributesRequest, delete_attributes) -> DeleteAttributesResponse {};
+        PutProducts(PutProductsRequest, put_products) -> PutProductsResponse {};
+        DeleteProducts(DeleteProductsRequest, delete_products) -> DeleteProductsResponse {};
+        PutAssetFamilies(PutAssetFamiliesRequest, put_asset_families) -> PutAssetFamiliesResponse {};
+        DeleteAssetFamilies(DeleteAssetFamiliesRequest, delete_asset_families) -> DeleteAssetFamiliesResponse {};
+        PutReferenceEntities(PutReferenceEntitiesRequest, put_reference_entities) -> PutReferenceEntitiesResponse {};
+        DeleteReferenceEntities(DeleteReferenceEntitiesRequest, delete_reference_entities) -> DeleteReferenceEntitiesResponse {};
+        PutProfiles(PutProfilesRequest, put_profiles) -> PutProfilesResponse {};
+        DeleteProfiles(DeleteProfilesRequest, delete_profiles) -> DeleteProfilesResponse {};
+        PutGridViews(PutGridViewsRequest, put_grid_views) -> PutGridViewsResponse {};
+        DeleteGridViews(DeleteGridViewsRequest, delete_grid_views) -> DeleteGridViewsResponse {};
+    }
+    access_rights_service_client::AccessRightsServiceClient {
+        GrantAccess(GrantAccessRequest, grant_access) -> GrantAccessResponse {};
+        RevokeAccess(RevokeAccessRequest, revoke_access) -> RevokeAccessResponse {};
+        ReplaceAccess(ReplaceAccessRequest, replace_access) -> ReplaceAccessResponse {};
+    }
+    app_service_client::AppServiceClient {
+        StartConnection(StartConnectionRequest, start_connection) -> StartConnectionResponse { start };
+        AuthorizeScopes(AuthorizeScopesRequest, authorize_scopes) -> AuthorizeScopesResponse { steps };
+        SetPermissions(SetPermissionsRequest, set_permissions) -> SetPermissionsResponse { steps };
+        ConfirmConnection(ConfirmConnectionRequest, confirm_connection) -> ConfirmConnectionResponse { steps };
+        CancelConnection(CancelConnectionRequest, cancel_connection) -> CancelConnectionResponse { steps };
+        UpdateScopes(UpdateScopesRequest, update_scopes) -> UpdateScopesResponse { scopes };
+        Disconnect(DisconnectRequest, disconnect) -> DisconnectResponse {};
+    }
+}
+
+impl Call {
+    /// Names the tenant and the actor; the app steps have an actor of their
+    /// own already.
+    pub(super) fn of(mut self, tenant: &str) -> Self {
+        let envelope = self.envelope();
+        tenant.clone_into(envelope.tenant);
+        if envelope.actor.is_empty() {
+            "user:admin".clone_into(envelope.actor);
+        }
+        self
+    }
+
+    pub(super) fn keyed(mut self, key: &str) -> Self {
+        key.clone_into(self.envelope().idempotency_key);
+        self
+    }
+
+    pub(super) fn rehearsed(mut self) -> Self {
+        *self.envelope().dry_run = true;
+        self
+    }
+
+    /// Whether it is one of the steps that connect an app (rules 5.1).
+    pub(super) fn is_step(&self) -> bool {
+        matches!(
+            self,
+            Self::StartConnection(_)
+                | Self::AuthorizeScopes(_)
+                | Self::SetPermissions(_)
+                | Self::ConfirmConnection(_)
+                | Self::CancelConnection(_)
+        )
+    }
+
+    /// Says the revision that the tenant must have, where the call can.
+    pub(super) fn expecting(mut self, revision: u64) -> Self {
+        let expected = match &mut self {
+            Self::PutUsers(request) => &mut request.expected_revision,
+            Self::PutRoles(request) => &mut request.expected_revision,
+            Self::PutCategories(request) => &mut request.expected_revision,
+            Self::PutProducts(request) => &mut request.expected_revision,
+            Self::PutLocales(request) => &mut request.expected_revision,
+            Self::ReplaceAccess(request) => &mut request.expected_revision,
+            _ => return self,
+        };
+        *expected = Some(revision);
+        self
+    }
+
+    /// The revision that the call says, if it does.
+    pub(super) fn expected(&self) -> Option<u64> {
+        match self {
+            Self::PutUsers(request) => request.expected_revision,
+            Self::PutRoles(request) => request.expected_revision,
+            Self::PutCategories(request) => request.expected_revision,
+            Self::PutProducts(request) => request.expected_revision,
+            Self::PutLocales(request) => request.expected_revision,
+            Self::ReplaceAccess(request) => request.expected_revision,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What a tenant holds, as its lists tell it.
+
+use pim_authz::{
+    domain::{Code, ItemKind, Level},
+    pb::{
+        self, access_rights_service_client::AccessRightsServiceClient,
+        app_service_client::AppServiceClient, catalog_service_client::CatalogServiceClient,
+        directory_service_client::DirectoryServiceClient,
+        tenant_service_client::TenantServiceClient,
+    },
+};
+use tonic::transport::Channel;
+
+use super::pictured::{Picture, Selection};
+
+/// All entries of a list, joined from its pages; pages are of one revision,
+/// since nobody writes meanwhile.
+macro_rules! all {
+    ($client:expr, $list:ident($request:ident) -> $entries:ident, $of:expr) => {{
+        let mut entries = Vec::new();
+        let mut request = pb::$request {
+            tenant: $of.tenant.to_owned(),
+            page_size: $of.page_size,
+            ..Default::default()
+        };
+        loop {
+            let page = $client.$list(request.clone()).await;
+            let page = page.unwrap_or_else(|status| panic!("{status:?} {request:#?}"));
+            let page = page.into_inner();
+            assert_eq!(page.revision, $of.revision, "{request:#?}");
+            assert!(page.$entries.len() <= usize::try_from($of.page_size).unwrap());
+            entries.extend(page.$entries);
+            if page.next_page_token.is_empty() {
+                break entries;
+            }
+            request.page_token = page.next_page_token;
+        }
+    }};
+}
+
+/// Whose lists, and how they are read.
+pub(super) struct Of<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) revision: u64,
+    pub(super) page_size: i32,
+}
+
+/// What all lists tell together.
+pub(super) async fn picture(channel: &Channel, of: &Of<'_>) -> Picture {
+    let mut picture = Picture::default();
+    let mut tenants = TenantServiceClient::new(channel.clone());
+    let request = pb::GetTenantRequest {
+        tenant: of.tenant.to_owned(),
+    };
+    let told = tenants.get_tenant(request).await.unwrap().into_inner();
+    assert_eq!(told.revision, of.revision);
+    let edition = told.tenant.unwrap().edition().as_str_name().to_lowercase();
+    picture.tenant(edition.trim_start_matches("edition_"));
+    show_directory(channel, of, &mut picture).await;
+    show_items(channel, of, &mut picture).await;
+    show_catalog(channel, of, &mut picture).await;
+    show_apps(channel, of, &mut picture).await;
+    let mut client = AccessRightsServiceClient::new(channel.clone());
+    for right in all!(client, list_access(ListAccessRequest) -> grants, of) {
+        let level = right.level().as_str_name().to_lowercase();
+        let level = level.trim_start_matches("level_");
+        assert_eq!(right.apply_to_children, None, "{right:?}");
+        let item = right.item.unwrap();
+        picture.right(&right.group, &item.r#type, &item.id, level);
+    }
+    picture
+}
+
+async fn show_directory(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+    let mut client = DirectoryServiceClient::new(channel.clone());
+    for user in all!(client, list_users(ListUsersRequest) -> users, of) {
+        let (groups, roles) = (user.groups.unwrap().codes, user.roles.unwrap().codes);
+        picture.member("user", &user.code, &groups, &roles, user.enabled.unwrap());
+    }
+    for entry in all!(client, list_connections(ListConnectionsRequest) -> connections, of) {
+        let (groups, roles) = (entry.groups.unwrap().codes, entry.roles.unwrap().codes);
+        let enabled = entry.enabled.unwrap();
+        picture.member("connection", &entry.code, &groups, &roles, enabled);
+    }
+    for group in all!(client, list_user_groups(ListUserGroupsRequest) -> user_groups, of) {
+        picture.group(&group.code, &group.label, group.private);
+    }
+    for role in all!(client, list_roles(ListRolesRequest) -> roles, of) {
+        let audience = role.audience().as_str_name().to_lowercase();
+        let audience = audience.trim_start_matches("audience_");
+        let permissions = role.permissions.unwrap().codes;
+        picture.role(&role.code, &role.label, audience, &permissions);
+    }
+}
+
+async fn show_items(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    for entry in all!(client, list_channels(ListChannelsRequest) -> channels, of) {
+        picture.channel(&entry.code, &entry.tree, &entry.locales);
+    }
+    for entry in all!(client, list_locales(ListLocalesRequest) -> locales, of) {
+        picture.plain("locale", &entry.code);
+    }
+    for entry in all!(client, list_categories(ListCategoriesRequest) -> categories, of) {
+        picture.category(&entry.code, &entry.parent.unwrap_or_default());
+    }
+    for entry in
+        all!(client, list_attribute_groups(ListAttributeGroupsRequest) -> attribute_groups, of)
+    {
+        picture.plain("attribute_group", &entry.code);
+    }
+    for entry in all!(client, list_asset_families(ListAssetFamiliesRequest) -> asset_families, of) {
+        picture.plain("asset_family", &entry.code);
+    }
+    for entry in all!(client, list_reference_entities(ListReferenceEntitiesRequest) -> reference_entities, of)
+    {
+        picture.plain("reference_entity", &entry.code);
+    }
+    for entry in all!(client, list_profiles(ListProfilesRequest) -> profiles, of) {
+        let kind = match entry.kind() {
+            pb::ProfileKind::Import => "import_profile",
+            pb::ProfileKind::Export => "export_profile",
+            pb::ProfileKind::Unspecified => panic!("{entry:?}"),
+        };
+        picture.plain(kind, &entry.code);
+    }
+}
+
+async fn show_catalog(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    for entry in all!(client, list_attributes(ListAttributesRequest) -> attributes, of) {
+        let is = [entry.scopable, entry.localizable];
+        picture.attribute(&entry.code, &entry.group, is);
+    }
+    for entry in all!(client, list_grid_views(ListGridViewsRequest) -> grid_views, of) {
+        picture.grid_view(&entry.code, &entry.attribute_groups);
+    }
+    // Unspecified is product, unless it lists both.
+    let mut products = all!(client, list_products(ListProductsRequest) -> products, of);
+    if products
+        .iter()
+        .all(|entry| entry.kind() != pb::ProductKind::Model)
+    {
+        products.extend(models(channel, of).await);
+    }
+    for entry in products {
+        let noun = match entry.kind() {
+            pb::ProductKind::Model => "product_model",
+            pb::ProductKind::Product | pb::ProductKind::Unspecified => "product",
+        };
+        let parent = entry.parent.unwrap_or_default();
+        let categories = entry.categories.unwrap().codes;
+        picture.product(noun, &entry.code, &parent, &categories);
+    }
+}
+
+async fn models(channel: &Channel, of: &Of<'_>) -> Vec<pb::Product> {
+    let mut client = CatalogServiceClient::new(channel.clone());
+    let mut models = Vec::new();
+    let mut request = pb::ListProductsRequest {
+        tenant: of.tenant.to_owned(),
+        page_size: of.page_size,
+        kind: pb::ProductKind::Model.into(),
+        ..Default::default()
+    };
+    loop {
+        let page = client.list_products(request.clone()).await;
+        let page = page.unwrap().into_inner();
+        models.extend(page.products);
+        if page.next_page_token.is_empty() {
+            return models;
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+async fn show_apps(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+    let mut client = AppServiceClient::new(channel.clone());
+    for app in all!(client, list_apps(ListAppsRequest) -> apps, of) {
+        assert_eq!(
+            Code::fold(&app.group),
+            Code::fold(&format!("app:{}", app.code))
+        );
+        let mut chosen = selections(ItemKind::Category, app.trees);
+        chosen.extend(selections(ItemKind::Locale, app.locales));
+        chosen.extend(selections(ItemKind::AttributeGroup, app.attribute_groups));
+        picture.app(&app.code, &app.scopes, &chosen);
+        picture.connected_by(&app.code, &app.connected_by);
+    }
+}
+
+fn selections(axis: ItemKind, rights: Option<pb::AppRights>) -> Vec<Selection> {
+    let rights = rights.unwrap_or_default();
+    let levels = [
+        (Level::Own, rights.own),
+        (Level::Edit, rights.edit),
+        (Level::View, rights.view),
+    ];
+    let mut chosen = Vec::new();
+    for (level, selection) in levels {
+        let selection = selection.unwrap_or_default();
+        if selection.all {
+            chosen.push((axis, level, None));
+        }
+        for code in selection.codes {
+            chosen.push((axis, level, Some(code.parse().unwrap())));
+        }
+    }
+    chosen
+}

@@ -1,0 +1,304 @@
+//! Random writes: the service does what the model says, and tells it in its
+//! answers, its lists, its decisions and its audit log.
+
+use std::collections::BTreeMap;
+
+use pim_authz::{
+    domain::{
+        Action, Code, Context, Description, Edition, Question, Resource, ResourceType, SubjectKind,
+        SubjectRef,
+    },
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
+};
+
+use super::{
+    administered::Administered,
+    calls::Call,
+    random_call::{self, random_call},
+    replay,
+    steps::{Tenant, assert_same},
+};
+use crate::{
+    harness::{TestServer, lists, refusal, user, words},
+    support::{self, Entropy, random_question, reference},
+};
+
+/// So many tenants, unless `PIM_AUTHZ_MODEL_CASES` says another number; from
+/// the seed `PIM_AUTHZ_MODEL_SEED` on.
+const TENANTS: u64 = 12;
+const WRITES_A_TENANT: usize = 70;
+const QUESTIONS: usize = 8;
+
+fn said(variable: &str, otherwise: u64) -> u64 {
+    let said = std::env::var(variable);
+    said.map_or(otherwise, |said| said.parse().unwrap())
+}
+
+/// Says the seed when what follows fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with PIM_AUTHZ_MODEL_SEED={}", self.0);
+        }
+    }
+}
+
+/// Where what a tenant holds is looked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Told {
+    Decisions,
+    Lists,
+    AuditLog,
+}
+
+#[tokio::test]
+async fn random_writes_do_what_the_rules_say() {
+    write_and_compare(Told::Decisions).await;
+}
+
+#[tokio::test]
+async fn lists_tell_what_random_writes_left() {
+    write_and_compare(Told::Lists).await;
+}
+
+#[tokio::test]
+async fn the_audit_log_tells_each_change_of_random_writes() {
+    write_and_compare(Told::AuditLog).await;
+}
+
+/// Writes to one tenant after the other; every write's effect or refusal is
+/// compared, and what is `told` of the state.
+async fn write_and_compare(told: Told) {
+    let server = TestServer::start().await;
+    let first = said("PIM_AUTHZ_MODEL_SEED", 0);
+    let tenants = said("PIM_AUTHZ_MODEL_CASES", TENANTS);
+    for seed in first..first + tenants {
+        let _told_on_failure = Seed(seed);
+        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let editions = [
+            Edition::Enterprise,
+            Edition::Enterprise,
+            Edition::Growth,
+            Edition::Community,
+        ];
+        let edition = *tape.pick(&editions);
+        let mut tenant = Tenant::create(&server, &format!("model_{seed}"), edition).await;
+        for call in random_call::filling(&tenant.model, &mut tape) {
+            tenant.perform(call).await;
+        }
+        for number in 1..=WRITES_A_TENANT {
+            write(&mut tenant, &mut tape).await;
+            if number % 8 == 0 {
+                compare(&server, &tenant, told, &mut tape).await;
+            }
+        }
+        if told == Told::Decisions {
+            compare_allowed(&server, &tenant).await;
+            compare_deleted(&server, &tenant).await;
+        }
+    }
+}
+
+async fn compare(server: &TestServer, tenant: &Tenant, told: Told, tape: &mut Entropy) {
+    match told {
+        Told::Decisions => compare_checks(server, tenant, tape).await,
+        Told::Lists => tenant.compare_lists(*tape.pick(&[2, 3, 1_000])).await,
+        Told::AuditLog => {
+            let (channel, revision) = (&tenant.channel, tenant.revision);
+            let replayed = replay::picture(channel, &tenant.code, revision).await;
+            assert_same(
+                "the audit log",
+                &replayed,
+                &tenant.model.picture().audited(),
+            );
+        }
+    }
+}
+
+async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
+    if tape.chance(12) {
+        tenant.connect_an_app(tape).await;
+        return;
+    }
+    let call = random_call(&tenant.model, tape);
+    match tape.below(10) {
+        0 | 1 => {
+            tenant.perform(call.clone().rehearsed()).await;
+            tenant.perform(call).await;
+        }
+        2 | 3 => tenant.perform_with_key(call).await,
+        4 => {
+            let stale = u64::from(tape.chance(50));
+            let expected = tenant.revision - stale;
+            tenant.perform(call.expecting(expected)).await;
+        }
+        _ => {
+            tenant.perform(call).await;
+        }
+    }
+}
+
+async fn compare_checks(server: &TestServer, tenant: &Tenant, tape: &mut Entropy) {
+    let mut client = server.client().await;
+    for _ in 0..QUESTIONS {
+        let question = random_question(&tenant.model.world, tape);
+        let request = words::request(&tenant.code, &question);
+        let answer = client.check(request).await.unwrap().into_inner();
+        assert_eq!(answer.revision, tenant.revision);
+        let expected = support::told(&reference::decide(&tenant.model.world, &question));
+        assert_eq!(
+            Code::fold(&words::told(&words::decision(&answer))),
+            Code::fold(&expected),
+            "{question:#?}"
+        );
+    }
+}
+
+/// A deleted tenant is not there any more, nor a second time.
+async fn compare_deleted(server: &TestServer, tenant: &Tenant) {
+    let deletion = Call::DeleteTenant(pb::DeleteTenantRequest::default());
+    let deletion = deletion.of(&tenant.code);
+    deletion.send(&tenant.channel).await.unwrap();
+    let again = deletion.send(&tenant.channel).await.unwrap_err();
+    assert_eq!(refusal(&again).1, "TENANT_NOT_FOUND", "{again:?}");
+    let check = pb::CheckRequest {
+        tenant: tenant.code.clone(),
+        subject: user("admin"),
+        action: "app.manage".into(),
+        ..Default::default()
+    };
+    let asked = server.client().await.check(check).await.unwrap_err();
+    assert_eq!(refusal(&asked).1, "TENANT_NOT_FOUND", "{asked:?}");
+}
+
+/// What each subject may view of products and models.
+async fn compare_allowed(server: &TestServer, tenant: &Tenant) {
+    let mut client = server.client().await;
+    let world = &tenant.model.world;
+    let users = world.users.keys().map(|code| (SubjectKind::User, code));
+    let apps = world.apps.keys().map(|code| (SubjectKind::App, code));
+    for (kind, code) in users.chain(apps) {
+        let code = code.clone();
+        let subject = SubjectRef { kind, code };
+        compare_allowed_to(&mut client, tenant, &subject).await;
+    }
+}
+
+async fn compare_allowed_to(
+    client: &mut AuthorizationServiceClient<tonic::transport::Channel>,
+    tenant: &Tenant,
+    subject: &SubjectRef,
+) {
+    let world = &tenant.model.world;
+    for kind in [ResourceType::Product, ResourceType::ProductModel] {
+        let request = pb::ListAllowedRequest {
+            tenant: tenant.code.clone(),
+            subject: Some(pb::Subject {
+                r#type: subject.kind.to_string(),
+                id: subject.code.to_string(),
+            }),
+            action: "view".into(),
+            resource_type: kind.to_string(),
+            page_size: 3,
+            ..Default::default()
+        };
+        let listed = lists::all_pages(client, &request).await;
+        let mut listed: Vec<String> = listed.into_iter().map(|(code, _)| code).collect();
+        listed.sort_by_key(|code| Code::fold(code));
+        let products = world.products.keys();
+        let products = products.filter(|key| ResourceType::from(key.kind) == kind);
+        let allowed = products.filter(|key| {
+            let resource = Resource {
+                kind,
+                id: Some(key.code.clone()),
+                description: Description::default(),
+            };
+            let view = Action::find("view").unwrap();
+            let context = Context::default();
+            let asked = Question::new(subject.clone(), view, Some(resource), context);
+            reference::decide(world, &asked.unwrap()).is_allowed()
+        });
+        let allowed: Vec<String> = allowed.map(|key| key.code.to_string()).collect();
+        assert_eq!(listed, allowed, "{request:#?}");
+    }
+}
+
+/// Every refusal that random writes are to meet, and how often at least.
+const REFUSALS: [&str; 25] = [
+    "ACTOR_NOT_PERMITTED",
+    "APP_NOT_FOUND",
+    "ATTRIBUTE_GROUP_IN_USE",
+    "ATTRIBUTE_GROUP_NOT_FOUND",
+    "ATTRIBUTE_NOT_FOUND",
+    "AUDIENCE_MISMATCH",
+    "CATEGORY_IN_USE",
+    "CATEGORY_LOOP",
+    "CATEGORY_NOT_FOUND",
+    "EDITION_REQUIRED",
+    "GROUP_ALL_IS_FIXED",
+    "GROUP_IS_PRIVATE",
+    "INVALID_REQUEST",
+    "LOCALE_IN_USE",
+    "LOCALE_NOT_FOUND",
+    "LOCK_OUT_GUARD",
+    "PARENT_INVALID",
+    "PERMISSION_NOT_FOUND",
+    "PRODUCT_MODEL_IN_USE",
+    "PRODUCT_MODEL_NOT_FOUND",
+    "ROLE_IN_USE",
+    "ROLE_NOT_FOUND",
+    "STEP_OUT_OF_ORDER",
+    "TENANT_EXISTS",
+    "USER_GROUP_IN_USE",
+];
+
+/// The model alone: random writes are worth comparing.
+#[test]
+fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
+    let mut refused: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut done, mut all) = (0, 0);
+    for seed in 0..90 {
+        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let edition = *tape.pick(&[Edition::Enterprise, Edition::Growth]);
+        let mut model = Administered::new(edition);
+        let mut calls = random_call::filling(&model, &mut tape);
+        calls.reverse();
+        let mut open = String::new();
+        for number in 0..120 {
+            let call = if !open.is_empty() {
+                random_call::step(&model, "open", &open, &mut tape)
+            } else if let Some(call) = calls.pop() {
+                call
+            } else if tape.chance(12) {
+                Call::StartConnection(random_call::start(&mut tape))
+            } else {
+                random_call(&model, &mut tape)
+            };
+            all += 1;
+            match model.after(&call) {
+                Ok(next) => {
+                    done += 1;
+                    let before = std::mem::replace(&mut model, next);
+                    if let Call::StartConnection(start) = &call {
+                        let answer = before.start_answer(start, "open");
+                        model.started(&before, start, &answer);
+                        open.clone_from(&start.actor);
+                    }
+                }
+                Err(faults) => {
+                    for reason in REFUSALS {
+                        *refused.entry(reason.to_owned()).or_default() +=
+                            usize::from(faults.accept(reason));
+                    }
+                }
+            }
+            if model.steps_of("open").is_empty() || number % 10 == 0 {
+                open.clear();
+            }
+        }
+    }
+    assert!((all / 2..all * 9 / 10).contains(&done), "{done} of {all}");
+    assert!(refused.values().all(|count| *count >= 3), "{refused:#?}");
+}

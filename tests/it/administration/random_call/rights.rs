@@ -1,0 +1,158 @@
+use pim_authz::{
+    domain::{Code, ItemKind, ItemRef},
+    pb,
+};
+use strum::IntoEnumIterator as _;
+
+use super::{
+    batches::{entries, reference, spelled},
+    words::{APPS, GROUPS},
+};
+use crate::{
+    administration::{administered::Administered, calls::Call},
+    support::Entropy,
+};
+
+pub(super) fn write(model: &Administered, tape: &mut Entropy) -> Call {
+    match tape.below(5) {
+        0 | 1 => Call::GrantAccess(pb::GrantAccessRequest {
+            grants: grants(model, tape),
+            ..Default::default()
+        }),
+        2 | 3 => Call::RevokeAccess(pb::RevokeAccessRequest {
+            revocations: grants(model, tape),
+            ..Default::default()
+        }),
+        _ => replace(model, tape),
+    }
+}
+
+/// An item that is stored, mostly; categories and channels most often. A
+/// private group is not given what the wizard does not speak of (rules 5.6).
+fn item(model: &Administered, for_app: bool, tape: &mut Entropy) -> pb::Item {
+    let axes = [
+        ItemKind::Category,
+        ItemKind::Channel,
+        ItemKind::Locale,
+        ItemKind::AttributeGroup,
+    ];
+    let kind = match tape.below(3) {
+        0 => ItemKind::Category,
+        1 if !for_app => *tape.pick(&ItemKind::iter().collect::<Vec<_>>()),
+        _ => *tape.pick(&axes),
+    };
+    let stored: Vec<&ItemRef> = model.world.items_of(kind).collect();
+    let stored: Vec<&str> = stored.iter().map(|item| item.code.as_str()).collect();
+    let id = if stored.is_empty() {
+        "nowhere".to_owned()
+    } else {
+        reference(&stored, tape)
+    };
+    let stored = kind.to_string();
+    let is_bad = tape.chance(1);
+    pb::Item {
+        r#type: if is_bad { "asset".to_owned() } else { stored },
+        id,
+    }
+}
+
+fn group(tape: &mut Entropy) -> (String, bool) {
+    if tape.chance(25) {
+        let app = *tape.pick(&APPS);
+        return (spelled(&format!("app:{app}"), tape), true);
+    }
+    let words: Vec<&str> = GROUPS.into_iter().chain(["All"]).collect();
+    (reference(&words, tape), false)
+}
+
+/// A level that such an item can have, mostly.
+fn level(kind: &str, tape: &mut Entropy) -> pb::Level {
+    let any = [
+        pb::Level::Unspecified,
+        pb::Level::None,
+        pb::Level::View,
+        pb::Level::Edit,
+        pb::Level::Own,
+        pb::Level::Execute,
+        pb::Level::ExecuteAndEdit,
+    ];
+    if tape.chance(3) {
+        return *tape.pick(&any);
+    }
+    match kind {
+        "category" => *tape.pick(&any[2..5]),
+        "import_profile" | "export_profile" => *tape.pick(&[any[3], any[5], any[6]]),
+        _ => *tape.pick(&any[2..4]),
+    }
+}
+
+/// Said on categories now and then, elsewhere seldom.
+fn apply_to_children(kind: &str, tape: &mut Entropy) -> Option<bool> {
+    let percent = if kind == "category" { 40 } else { 1 };
+    tape.chance(percent).then(|| tape.chance(40))
+}
+
+fn grants(model: &Administered, tape: &mut Entropy) -> Vec<pb::AccessGrant> {
+    let key = |grant: &pb::AccessGrant| {
+        let item = grant.item.clone().unwrap();
+        format!("{} {} {}", grant.group, item.r#type, item.id)
+    };
+    entries(
+        tape,
+        key,
+        |_| {},
+        |tape| {
+            let (group, for_app) = group(tape);
+            let item = item(model, for_app, tape);
+            let level = level(&item.r#type, tape).into();
+            let apply_to_children = apply_to_children(&item.r#type, tape);
+            pb::AccessGrant {
+                group,
+                item: Some(item),
+                level,
+                apply_to_children,
+            }
+        },
+    )
+}
+
+fn replace(model: &Administered, tape: &mut Entropy) -> Call {
+    let key = |entry: &pb::ItemRights| {
+        let item = entry.item.clone().unwrap();
+        format!("{} {}", item.r#type, item.id)
+    };
+    let contradict = |entry: &mut pb::ItemRights| match entry.rights.pop() {
+        Some(_) => entry.rights.clear(),
+        None => entry.rights.push(pb::GroupLevel {
+            group: "All".into(),
+            level: pb::Level::Edit.into(),
+        }),
+    };
+    let items = entries(tape, key, contradict, |tape| {
+        let item = item(model, true, tape);
+        let mut rights: Vec<pb::GroupLevel> = Vec::new();
+        for _ in 0..tape.below(4) {
+            let (group, _) = group(tape);
+            let is_again = |right: &pb::GroupLevel| Code::fold(&right.group) == Code::fold(&group);
+            if rights.iter().any(is_again) && !tape.chance(3) {
+                continue;
+            }
+            let mut level = level(&item.r#type, tape);
+            if tape.chance(10) {
+                level = pb::Level::None;
+            }
+            let level = level.into();
+            rights.push(pb::GroupLevel { group, level });
+        }
+        let apply_to_children = apply_to_children(&item.r#type, tape);
+        pb::ItemRights {
+            item: Some(item),
+            rights,
+            apply_to_children,
+        }
+    });
+    Call::ReplaceAccess(pb::ReplaceAccessRequest {
+        items,
+        ..Default::default()
+    })
+}

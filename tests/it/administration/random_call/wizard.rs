@@ -1,0 +1,176 @@
+use pim_authz::pb::{self, AppStep};
+
+use super::{
+    batches::{key, reference},
+    catalog::roots,
+    words::{APPS, ATTRIBUTE_GROUPS, CATEGORIES, LOCALES},
+};
+use crate::{
+    administration::{administered::Administered, calls::Call},
+    support::Entropy,
+};
+
+/// Scopes that apps ask for, each with what it implies.
+const ASKED: [&[&str]; 8] = [
+    &["read_products"],
+    &["read_products", "write_products"],
+    &["read_products", "write_products", "delete_products"],
+    &["read_products", "read_assets", "openid"],
+    &["read_products", "write_products", "read_assets", "email"],
+    &["read_categories", "read_catalog_structure"],
+    &["openid", "profile"],
+    &[],
+];
+
+fn scopes(tape: &mut Entropy) -> Vec<String> {
+    let scopes = tape.pick(&ASKED).iter();
+    let mut scopes: Vec<String> = scopes.map(|scope| (*scope).to_owned()).collect();
+    if tape.chance(15) {
+        scopes.push("fly".to_owned());
+    }
+    scopes
+}
+
+/// What is written about apps outside the steps, and about the tenant.
+pub(super) fn outside_the_steps(tape: &mut Entropy) -> Call {
+    let editions = [
+        pb::Edition::Enterprise,
+        pb::Edition::Enterprise,
+        pb::Edition::Growth,
+        pb::Edition::Community,
+        pb::Edition::Unspecified,
+    ];
+    match tape.below(8) {
+        0 => Call::CreateTenant(pb::CreateTenantRequest {
+            edition: pb::Edition::Growth.into(),
+            ..Default::default()
+        }),
+        1..4 => Call::UpdateTenant(pb::UpdateTenantRequest {
+            edition: (*tape.pick(&editions)).into(),
+            ..Default::default()
+        }),
+        4 => Call::Disconnect(pb::DisconnectRequest {
+            app: key(&APPS, tape),
+            ..Default::default()
+        }),
+        _ => Call::UpdateScopes(pb::UpdateScopesRequest {
+            app: key(&APPS, tape),
+            scopes: scopes(tape),
+            ..Default::default()
+        }),
+    }
+}
+
+/// Who connects apps: an administrator, mostly.
+fn actor(tape: &mut Entropy) -> String {
+    let actors = [
+        "user:nobody",
+        "user:julia",
+        "app:Sync",
+        "admin",
+        "user:Mary",
+    ];
+    if tape.chance(85) {
+        return "user:admin".to_owned();
+    }
+    (*tape.pick(&actors)).to_owned()
+}
+
+/// The start of a connection.
+pub(in super::super) fn start(tape: &mut Entropy) -> pb::StartConnectionRequest {
+    pb::StartConnectionRequest {
+        actor: actor(tape),
+        app: key(&APPS, tape),
+        scopes: scopes(tape),
+        ..Default::default()
+    }
+}
+
+/// The next step of a request: mostly the one that it waits for.
+pub(in super::super) fn step(
+    model: &Administered,
+    request_id: &str,
+    actor: &str,
+    tape: &mut Entropy,
+) -> Call {
+    let others = [AppStep::Authorize, AppStep::Permissions, AppStep::Confirm];
+    let step = match model.steps_of(request_id).first() {
+        Some(next) if tape.chance(80) => *next,
+        _ => *tape.pick(&others),
+    };
+    let (request_id, actor) = (request_id.to_owned(), actor.to_owned());
+    if tape.chance(4) {
+        return cancel(&request_id, &actor);
+    }
+    match step {
+        AppStep::Unspecified | AppStep::Authorize => {
+            Call::AuthorizeScopes(pb::AuthorizeScopesRequest {
+                actor,
+                request_id,
+                ..Default::default()
+            })
+        }
+        AppStep::Permissions => set_permissions(model, request_id, actor, tape),
+        AppStep::Confirm => Call::ConfirmConnection(pb::ConfirmConnectionRequest {
+            actor,
+            request_id,
+            ..Default::default()
+        }),
+    }
+}
+
+pub(in super::super) fn cancel(request_id: &str, actor: &str) -> Call {
+    Call::CancelConnection(pb::CancelConnectionRequest {
+        actor: actor.to_owned(),
+        request_id: request_id.to_owned(),
+        ..Default::default()
+    })
+}
+
+fn set_permissions(
+    model: &Administered,
+    request_id: String,
+    actor: String,
+    tape: &mut Entropy,
+) -> Call {
+    // What only reads products is offered `view` alone (rules 5.6).
+    let only_view = tape.chance(50);
+    let trees = if tape.chance(90) {
+        roots(model)
+    } else {
+        CATEGORIES.map(str::to_owned).to_vec()
+    };
+    let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
+    let own = tape.chance(3);
+    Call::SetPermissions(pb::SetPermissionsRequest {
+        actor,
+        request_id,
+        trees: Some(chosen(&trees, only_view, true, tape)),
+        locales: Some(chosen(&LOCALES, only_view, own, tape)),
+        attribute_groups: Some(chosen(&ATTRIBUTE_GROUPS, only_view, false, tape)),
+        ..Default::default()
+    })
+}
+
+fn chosen(words: &[&str], only_view: bool, own: bool, tape: &mut Entropy) -> pb::AppRights {
+    let mut rights = pb::AppRights {
+        view: selection(words, tape),
+        ..Default::default()
+    };
+    if !only_view {
+        rights.edit = selection(words, tape);
+        rights.own = own.then(|| selection(words, tape)).flatten();
+    }
+    rights
+}
+
+fn selection(words: &[&str], tape: &mut Entropy) -> Option<pb::AppSelection> {
+    let all = tape.chance(30);
+    let is_said = tape.chance(70);
+    let codes = if all || words.is_empty() {
+        Vec::new()
+    } else {
+        vec![reference(words, tape)]
+    };
+    is_said.then_some(pb::AppSelection { all, codes })
+}

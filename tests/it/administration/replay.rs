@@ -1,0 +1,231 @@
+//! What a tenant holds, from the changes of its audit log alone.
+
+use std::collections::BTreeMap;
+
+use pim_authz::{
+    domain::{Code, ItemKind},
+    pb::{self, audit_service_client::AuditServiceClient},
+};
+use serde_json::{Map, Value};
+use tonic::transport::Channel;
+
+use super::pictured::{Picture, Selection};
+
+/// A stored thing: its noun and its folded code.
+type Thing = (String, String);
+
+/// Everything as the changes leave it.
+#[derive(Default)]
+struct Replayed {
+    /// Each thing: its code as written, and its state.
+    things: BTreeMap<Thing, (String, Map<String, Value>)>,
+    /// The level word of each folded group on each item.
+    rights: BTreeMap<Thing, BTreeMap<String, String>>,
+}
+
+/// All changes of a tenant, in the order in which they were made.
+pub(super) async fn changes(channel: &Channel, tenant: &str) -> Vec<pb::Change> {
+    let mut client = AuditServiceClient::new(channel.clone());
+    let mut request = pb::ListChangesRequest {
+        tenant: tenant.to_owned(),
+        page_size: 50,
+        ..Default::default()
+    };
+    let mut changes = Vec::new();
+    loop {
+        let page = client.list_changes(request.clone()).await;
+        let page = page.unwrap().into_inner();
+        changes.extend(page.changes);
+        if page.next_page_token.is_empty() {
+            return changes;
+        }
+        request.page_token = page.next_page_token;
+    }
+}
+
+/// Rebuilds the state up to `revision`.
+pub(super) async fn picture(channel: &Channel, tenant: &str, revision: u64) -> Picture {
+    let mut replayed = Replayed::default();
+    let mut place = (0, 0);
+    for change in changes(channel, tenant).await {
+        let expected = match place {
+            (revision, 0) => (revision + 1, 1),
+            (revision, part) => (revision, part + 1),
+        };
+        assert_eq!((change.revision, change.part), expected, "{change:?}");
+        assert_eq!(change.hash.is_empty(), !change.last, "{change:?}");
+        assert!(change.actor.starts_with("user:"), "{change:?}");
+        place = (change.revision, if change.last { 0 } else { change.part });
+        replayed.apply(&change);
+    }
+    assert_eq!(place, (revision, 0), "the last write is whole");
+    replayed.picture()
+}
+
+fn state(json: &str) -> Map<String, Value> {
+    if json.is_empty() {
+        return Map::new();
+    }
+    let value: Value = serde_json::from_str(json).unwrap();
+    value.as_object().unwrap().clone()
+}
+
+impl Replayed {
+    fn apply(&mut self, change: &pb::Change) {
+        let (noun, done) = change.kind.rsplit_once('.').unwrap();
+        if noun == "app_request" || done == "applied" {
+            return; // under way and not stored yet, or the sum of a write
+        }
+        let (kind, code) = match (&change.item, &change.subject) {
+            (Some(item), None) => (&item.r#type, &item.id),
+            (None, Some(subject)) => (&subject.r#type, &subject.id),
+            _ => panic!("either an item or a subject: {change:?}"),
+        };
+        let thing = (kind.clone(), Code::fold(code));
+        let (before, after) = (state(&change.before), state(&change.after));
+        if noun == "access_right" {
+            assert_eq!(done, "changed", "{change:?}");
+            self.apply_rights(thing, &before, after, change);
+            return;
+        }
+        assert_eq!(noun, kind, "{change:?}");
+        let old = self.things.get(&thing).cloned();
+        Self::assert_was(old.as_ref().map(|(_, state)| state), &before, change);
+        match done {
+            "created" => {
+                assert_eq!((old, &*change.before), (None, ""), "{change:?}");
+                self.things.insert(thing, (code.clone(), after));
+            }
+            "changed" => {
+                let (written, mut state) = old.unwrap_or_else(|| panic!("{change:?}"));
+                state.extend(after);
+                self.things.insert(thing, (written, state));
+            }
+            "removed" => {
+                assert!(old.is_some() && change.after.is_empty(), "{change:?}");
+                self.things.remove(&thing);
+            }
+            _ => panic!("{change:?}"),
+        }
+    }
+
+    /// What is told of the state before was so.
+    fn assert_was(
+        stored: Option<&Map<String, Value>>,
+        before: &Map<String, Value>,
+        change: &pb::Change,
+    ) {
+        for (key, value) in before {
+            let was = stored.and_then(|state| state.get(key));
+            // What a creation does not say is none.
+            let is_none = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            let is_same = was == Some(value) || was.is_none() && is_none;
+            assert!(is_same, "{key} was {was:?}: {change:?}");
+        }
+    }
+
+    fn apply_rights(
+        &mut self,
+        item: Thing,
+        before: &Map<String, Value>,
+        after: Map<String, Value>,
+        change: &pb::Change,
+    ) {
+        let rights = self.rights.entry(item).or_default();
+        for (group, level) in before {
+            let held = rights.get(&Code::fold(group));
+            let held = held.map_or("none", String::as_str);
+            assert_eq!(level.as_str().unwrap(), held, "{change:?}");
+        }
+        assert!(before.keys().eq(after.keys()), "{change:?}");
+        for (group, level) in after {
+            let level = level.as_str().unwrap().to_owned();
+            rights.insert(Code::fold(&group), level);
+        }
+    }
+
+    fn picture(&self) -> Picture {
+        let mut picture = Picture::default();
+        for ((kind, _), (code, state)) in &self.things {
+            show(&mut picture, kind, code, state);
+        }
+        for ((kind, item), rights) in &self.rights {
+            for (group, level) in rights {
+                if level != "none" {
+                    picture.right(group, kind, item, level);
+                }
+            }
+        }
+        picture
+    }
+}
+
+fn text<'s>(state: &'s Map<String, Value>, key: &str) -> &'s str {
+    state.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn flag(state: &Map<String, Value>, key: &str) -> bool {
+    state[key].as_bool().unwrap()
+}
+
+fn texts(state: &Map<String, Value>, key: &str) -> Vec<String> {
+    let list = state.get(key).and_then(Value::as_array);
+    let list = list.cloned().unwrap_or_default();
+    let texts = list.iter().map(|text| text.as_str().unwrap().to_owned());
+    texts.collect()
+}
+
+fn show(picture: &mut Picture, kind: &str, code: &str, state: &Map<String, Value>) {
+    match kind {
+        // A tenant is created with its group `All`.
+        "tenant" => {
+            picture.tenant(text(state, "edition"));
+            picture.group("All", "", false);
+        }
+        "user" | "connection" => {
+            let mut groups = texts(state, "groups");
+            if kind == "user" {
+                groups.push("All".to_owned());
+            }
+            let roles = texts(state, "roles");
+            picture.member(kind, code, &groups, &roles, flag(state, "enabled"));
+        }
+        "user_group" => picture.group(code, text(state, "label"), flag(state, "private")),
+        "role" => {
+            let permissions = texts(state, "permissions");
+            let (label, audience) = (text(state, "label"), text(state, "audience"));
+            picture.role(code, label, audience, &permissions);
+        }
+        "app" => {
+            picture.app(code, &texts(state, "scopes"), &selections(state));
+            picture.later_channels(code, flag(state, "later_channels"));
+        }
+        "category" => picture.category(code, text(state, "parent")),
+        "channel" => picture.channel(code, text(state, "tree"), &texts(state, "locales")),
+        "attribute" => {
+            let is = [flag(state, "scopable"), flag(state, "localizable")];
+            picture.attribute(code, text(state, "group"), is);
+        }
+        "grid_view" => picture.grid_view(code, &texts(state, "attribute_groups")),
+        "product" | "product_model" => {
+            let categories = texts(state, "categories");
+            picture.product(kind, code, text(state, "parent"), &categories);
+        }
+        _ => picture.plain(kind, code),
+    }
+}
+
+fn selections(state: &Map<String, Value>) -> Vec<Selection> {
+    let list = state["selections"].as_array().unwrap();
+    let selections = list.iter().map(|selection| {
+        let selection = selection.as_object().unwrap();
+        let axis = match text(selection, "axis") {
+            "tree" => ItemKind::Category,
+            other => other.parse().unwrap(),
+        };
+        let all = selection.get("all").and_then(Value::as_bool) == Some(true);
+        let code = (!all).then(|| text(selection, "code").parse().unwrap());
+        (axis, text(selection, "level").parse().unwrap(), code)
+    });
+    selections.collect()
+}

@@ -1,0 +1,210 @@
+//! One tenant, changed in the service and in the model alike, and compared.
+
+use pim_authz::{domain::Edition, pb};
+use tonic::{Status, transport::Channel};
+
+use super::{
+    administered::{Administered, Faults, code_of},
+    calls::{Answer, Call},
+    listed::{self, Of},
+    pictured::Picture,
+    random_call,
+};
+use crate::{
+    harness::{TestServer, refusal, words},
+    support::Entropy,
+};
+
+/// A tenant of the service, and the model of it.
+pub(super) struct Tenant {
+    pub(super) channel: Channel,
+    pub(super) code: String,
+    pub(super) model: Administered,
+    pub(super) revision: u64,
+    keys: u32,
+}
+
+impl Tenant {
+    /// Creates it.
+    pub(super) async fn create(server: &TestServer, code: &str, edition: Edition) -> Self {
+        let channel = server.channel().await;
+        let call = Call::CreateTenant(pb::CreateTenantRequest {
+            edition: words::edition(edition).into(),
+            ..Default::default()
+        });
+        let answer = call.of(code).send(&channel).await.unwrap();
+        assert_eq!(answer.revision, 1, "{answer:?}");
+        Self {
+            channel,
+            code: code.to_owned(),
+            model: Administered::new(edition),
+            revision: 1,
+            keys: 0,
+        }
+    }
+
+    /// Sends a write and compares what came of it; the answer, where it was
+    /// carried out.
+    pub(super) async fn perform(&mut self, call: Call) -> Option<Answer> {
+        let mut call = call.of(&self.code);
+        let mut expected = self.model.after(&call);
+        if call.expected().is_some_and(|said| said != self.revision) {
+            let mut faults = expected.err().unwrap_or_default();
+            faults.add("REVISION_CHANGED");
+            expected = Err(faults);
+        }
+        let is_dry = *call.envelope().dry_run;
+        match (call.send(&self.channel).await, expected) {
+            (Ok(answer), Ok(next)) => {
+                self.compare_effect(&call, &answer, &next, is_dry);
+                if !is_dry {
+                    let before = std::mem::replace(&mut self.model, next);
+                    self.revision = answer.revision;
+                    self.compare_steps(&before, &call, &answer);
+                }
+                Some(answer)
+            }
+            (Err(status), Err(faults)) => {
+                assert_refused(&status, &faults, &call);
+                None
+            }
+            (Ok(answer), Err(faults)) => {
+                let before = self.model.picture().beyond(&Picture::default());
+                panic!("{faults:?} expected, but done: {answer:?}\n{call:#?}\nto {before:#?}")
+            }
+            (Err(status), Ok(next)) => {
+                let (before, after) = (self.model.picture(), next.picture());
+                let (gone, new) = (before.beyond(&after), after.beyond(&before));
+                panic!("refused: {status:?}\nfrom {gone:#?}\nto {new:#?}\n{call:#?}")
+            }
+        }
+    }
+
+    fn compare_effect(&self, call: &Call, answer: &Answer, next: &Administered, is_dry: bool) {
+        let (before, after) = (self.model.picture(), next.picture());
+        let expected = Picture::effect(&before, &after);
+        let effect = &answer.effect;
+        let told = [effect.created, effect.changed, effect.removed];
+        assert_eq!(
+            told,
+            expected,
+            "created, changed, removed\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
+            before.beyond(&after),
+            after.beyond(&before)
+        );
+        // A request that goes on is a write, of no stored thing.
+        let is_step = call.is_step() && answer.revision > self.revision;
+        let is_new = !is_dry && (expected != [0, 0, 0] || is_step);
+        let revision = self.revision + u64::from(is_new);
+        assert_eq!(answer.revision, revision, "{call:#?}");
+    }
+
+    fn compare_steps(&mut self, before: &Administered, call: &Call, answer: &Answer) {
+        match call {
+            Call::StartConnection(request) => {
+                let mut told = answer.clone();
+                told.granted.sort();
+                told.ungranted.sort();
+                let expected = Answer {
+                    revision: answer.revision,
+                    effect: answer.effect.clone(),
+                    ..before.start_answer(request, &answer.request_id)
+                };
+                assert_eq!(told, expected, "{call:#?}");
+                self.model.started(before, request, answer);
+            }
+            Call::AuthorizeScopes(pb::AuthorizeScopesRequest { request_id, .. })
+            | Call::SetPermissions(pb::SetPermissionsRequest { request_id, .. })
+            | Call::ConfirmConnection(pb::ConfirmConnectionRequest { request_id, .. })
+            | Call::CancelConnection(pb::CancelConnectionRequest { request_id, .. }) => {
+                assert_eq!(answer.steps, self.model.steps_of(request_id), "{call:#?}");
+            }
+            _ => {}
+        }
+    }
+
+    /// A key that no write had.
+    fn next_key(&mut self) -> String {
+        self.keys += 1;
+        format!("key {}", self.keys)
+    }
+
+    /// As [`Tenant::perform`], with a key; then once more the same, a
+    /// rehearsal, and another request with that key.
+    pub(super) async fn perform_with_key(&mut self, call: Call) {
+        let key = self.next_key();
+        let call = call.of(&self.code).keyed(&key);
+        let before = self.revision;
+        let Some(answer) = self.perform(call.clone()).await else {
+            return;
+        };
+        if answer.revision == before {
+            return; // a write that changes nothing keeps no answer
+        }
+        let again = call.send(&self.channel).await.unwrap();
+        assert_eq!(again, answer, "{call:#?}");
+        let other = Call::PutLocales(pb::PutLocalesRequest {
+            locales: vec![pb::Locale {
+                code: "it_IT".into(),
+            }],
+            ..Default::default()
+        });
+        let other = other.of(&self.code).keyed(&key);
+        let refused = other.send(&self.channel).await.unwrap_err();
+        let (code, reason, _) = refusal(&refused);
+        let expected = (tonic::Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED".into());
+        assert_eq!((code, reason), expected, "{refused:?}");
+        self.perform(other.rehearsed()).await;
+    }
+
+    /// Connects an app as the tape says, with mistakes; nothing is left open.
+    pub(super) async fn connect_an_app(&mut self, tape: &mut Entropy) {
+        let start = random_call::start(tape);
+        let actor = start.actor.clone();
+        let Some(answer) = self.perform(Call::StartConnection(start)).await else {
+            return;
+        };
+        let id = answer.request_id;
+        for _ in 0..8 {
+            if self.model.steps_of(&id).is_empty() {
+                break;
+            }
+            let call = random_call::step(&self.model, &id, &actor, tape);
+            self.perform(call).await;
+        }
+        if !id.is_empty() {
+            self.perform(random_call::cancel(&id, &actor)).await;
+        }
+    }
+
+    /// Compares what the lists tell with the model.
+    pub(super) async fn compare_lists(&self, page_size: i32) {
+        let of = Of {
+            tenant: &self.code,
+            revision: self.revision,
+            page_size,
+        };
+        let listed = listed::picture(&self.channel, &of).await;
+        assert_same("the lists", &listed, &self.model.picture().listed());
+    }
+}
+
+/// Two pictures; what differs is told line by line.
+#[track_caller]
+pub(super) fn assert_same(what: &str, told: &Picture, expected: &Picture) {
+    let (more, less) = (told.beyond(expected), expected.beyond(told));
+    assert!(
+        more.is_empty() && less.is_empty(),
+        "{what} tell {more:#?}\nbut it should be {less:#?}"
+    );
+}
+
+#[track_caller]
+fn assert_refused(status: &Status, faults: &Faults, call: &Call) {
+    let (code, reason, _) = refusal(status);
+    assert!(
+        faults.accept(&reason),
+        "{faults:?} expected: {status:?}\n{call:#?}"
+    );
+    assert_eq!(code, code_of(&reason), "{status:?}\n{call:#?}");
+}
