@@ -9,6 +9,7 @@ use std::{
     io::{self, Write as _},
     net::SocketAddr,
     path::PathBuf,
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -61,7 +62,9 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         default_tenant,
         cache,
         migrate,
+        watch_patience_s,
     } = arguments;
+    let watch_patience = Duration::from_secs(watch_patience_s.into());
     if cache == CacheMode::On {
         return Err(RunError::CacheNotServed);
     }
@@ -69,7 +72,14 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     let ending = Ending::listen()?;
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url else {
-        let served = serve_embedded(listen, data_dir, default_tenant, ending, ready);
+        let served = serve_embedded(
+            listen,
+            data_dir,
+            default_tenant,
+            watch_patience,
+            ending,
+            ready,
+        );
         return served.await.map(|()| Exit::Done);
     };
     let config = ServeConfig {
@@ -77,6 +87,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         migrate_url: migrate.then(|| database_url.clone()),
         database_url,
         default_tenant,
+        watch_patience,
     };
     server::serve(config, ending.came(), ready).await?;
     Ok(Exit::Done)
@@ -87,6 +98,7 @@ async fn serve_embedded(
     listen: SocketAddr,
     data_dir: Option<PathBuf>,
     default_tenant: Code,
+    watch_patience: Duration,
     mut ending: Ending,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), RunError> {
@@ -110,6 +122,7 @@ async fn serve_embedded(
         database_url: postgres.url(),
         migrate_url: Some(postgres.url()),
         default_tenant,
+        watch_patience,
     };
     let served = server::serve(config, ending.came(), ready).await;
     let stopped = postgres.stop().await;

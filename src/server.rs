@@ -58,6 +58,9 @@ pub struct ServeConfig {
     pub migrate_url: Option<SecretString>,
     /// The tenant that calls mean which name none.
     pub default_tenant: Code,
+    /// How long a watcher of changes may take for one event before it is cut
+    /// off.
+    pub watch_patience: Duration,
 }
 
 /// Brings the schema of a database up to date, working as its owner.
@@ -86,13 +89,14 @@ pub async fn serve(
     let ServeConfig {
         listen,
         default_tenant,
+        watch_patience,
         ..
     } = config;
     let (listener, address) = bind(listen).await?;
     let gate = Gate::default();
     let (health, health_service) = Health::watch(store.clone(), default_tenant.clone()).await;
     let routes = add_reflection(Routes::new(health_service))?;
-    let routes = add_services(routes, &store, &default_tenant);
+    let routes = add_services(routes, &store, &default_tenant, watch_patience);
     let (stopping, stopped) = oneshot::channel();
     let server = transport(gate.clone())
         .add_routes(routes)
@@ -161,11 +165,16 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
         .with_keepalive(Some(Duration::from_mins(1)))
 }
 
-fn add_services(routes: Routes, store: &Store, default_tenant: &Code) -> Routes {
+fn add_services(
+    routes: Routes,
+    store: &Store,
+    default_tenant: &Code,
+    watch_patience: Duration,
+) -> Routes {
     let authorization = AuthorizationApi::new(store.clone(), default_tenant.clone());
     let door = Door::new(store.clone());
     let import = ImportApi::new(door.clone());
-    let admin = AdminApi::new(door, store.clone(), default_tenant.clone());
+    let admin = AdminApi::new(door, store.clone(), default_tenant.clone(), watch_patience);
     let routes = routes
         .add_service(
             AuthorizationServiceServer::new(authorization)

@@ -11,6 +11,8 @@
 mod announcements;
 mod answers;
 mod app_requests;
+mod audit_chain;
+mod changes;
 mod door;
 pub mod entries;
 mod error;
@@ -34,6 +36,8 @@ pub use self::{
     announcements::Announcement,
     answers::KeptAnswer,
     app_requests::AppRequestRow,
+    audit_chain::ChainReport,
+    changes::{ChangePlace, ChangeRow, ChangesListed},
     door::{Connection, Store, Transaction},
     error::StoreError,
     noun_lists::{Listed, ListedNoun},

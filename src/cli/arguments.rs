@@ -131,6 +131,16 @@ pub struct ServeArguments {
     /// PostgreSQL always is.
     #[arg(long, env = "PIM_AUTHZ_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
+    /// How many seconds a watcher of changes may take for one event before it
+    /// is cut off.
+    #[arg(
+        long = "watch-patience",
+        env = "PIM_AUTHZ_WATCH_PATIENCE",
+        value_name = "SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    pub watch_patience_s: u32,
 }
 
 /// Whether to answer from memory.

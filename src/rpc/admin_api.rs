@@ -10,20 +10,27 @@ mod app_writes;
 mod audit_service;
 mod catalog_service;
 mod catalog_writes;
+mod changes;
 mod directory_service;
 mod directory_writes;
 mod lists;
-mod not_yet;
 mod operations_service;
 mod parse_entries;
 mod product_stream;
 mod reads;
+mod revisions;
 mod tenant_service;
 mod tenant_writes;
+mod watch;
 mod writes;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
 
 use crate::{admin::Door, domain::Code, store::Store};
 
+use self::revisions::Revisions;
 use super::{failure::Failure, page_token::PageTokens};
 
 /// Answers the calls of the administration: every write goes through the door,
@@ -34,14 +41,21 @@ pub struct AdminApi {
     store: Store,
     tokens: PageTokens,
     default_tenant: Code,
+    revisions: Revisions,
+    watchers: Arc<Semaphore>,
+    watch_patience: Duration,
 }
 
 impl AdminApi {
     /// Writes through `door` and reads from `store`; reads that name no tenant
-    /// mean `default_tenant`.
+    /// mean `default_tenant`. A watcher that takes no event for
+    /// `watch_patience` is cut off.
     #[must_use]
-    pub fn new(door: Door, store: Store, default_tenant: Code) -> Self {
+    pub fn new(door: Door, store: Store, default_tenant: Code, watch_patience: Duration) -> Self {
         Self {
+            revisions: Revisions::new(store.clone()),
+            watchers: watch::watchers(),
+            watch_patience,
             door,
             tokens: PageTokens::new(store.clone()),
             store,

@@ -1,7 +1,7 @@
 use crate::{
     admin::AdminError,
     domain::{Code, InvalidQuestion, Revision},
-    store::StoreError,
+    store::{ChangePlace, StoreError},
 };
 
 /// Why a call has no answer.
@@ -33,6 +33,20 @@ pub(super) enum Failure {
         wanted: Revision,
         /// What was read last.
         found: Revision,
+    },
+
+    /// A watcher did not take what was sent.
+    #[error("the watcher was too slow; go on after revision {}, part {}", .after.revision, .after.part)]
+    WatchTooSlow {
+        /// The last change that was sent.
+        after: ChangePlace,
+    },
+
+    /// More watchers than a server has.
+    #[error("{most} watch already; try another server, or later")]
+    TooManyWatchers {
+        /// How many there may be.
+        most: usize,
     },
 
     /// The caller's deadline passed.

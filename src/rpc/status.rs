@@ -7,7 +7,11 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::{domain, pb::ErrorReason, store::StoreError};
+use crate::{
+    domain,
+    pb::ErrorReason,
+    store::{ChangePlace, StoreError},
+};
 
 use super::failure::{Failure, InvalidField};
 
@@ -50,6 +54,8 @@ impl From<Failure> for Status {
                 ..Answer::new(message)
             }
             .status(),
+            Failure::WatchTooSlow { after } => watch_too_slow(after, message),
+            Failure::TooManyWatchers { most } => too_many_watchers(most, message),
             Failure::DeadlinePassed => Answer {
                 code: Code::DeadlineExceeded,
                 reason: ErrorReason::Deadline,
@@ -60,16 +66,7 @@ impl From<Failure> for Status {
                 Answer::unavailable(ErrorReason::ShuttingDown, message).status()
             }
             Failure::PermissionNotFound { field, permission } => {
-                let details =
-                    ErrorDetails::with_resource_info("permission", &permission, "", &message);
-                Answer {
-                    code: Code::NotFound,
-                    reason: ErrorReason::PermissionNotFound,
-                    metadata: vec![("field", field), ("permission", permission)],
-                    details,
-                    ..Answer::new(message)
-                }
-                .status()
+                permission_not_found(field, permission, message)
             }
             Failure::Store(error) => of_store(&error),
             Failure::Admin(error) => admin::of_admin(error),
@@ -83,6 +80,42 @@ impl From<Failure> for Status {
             .status(),
         }
     }
+}
+
+fn watch_too_slow(after: ChangePlace, message: String) -> Status {
+    Answer {
+        code: Code::ResourceExhausted,
+        reason: ErrorReason::WatchTooSlow,
+        metadata: vec![
+            ("after_revision", after.revision.to_string()),
+            ("after_part", after.part.to_string()),
+        ],
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn too_many_watchers(most: usize, message: String) -> Status {
+    Answer {
+        code: Code::ResourceExhausted,
+        reason: ErrorReason::Overloaded,
+        metadata: vec![("most", most.to_string())],
+        details: ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn permission_not_found(field: String, permission: String, message: String) -> Status {
+    let details = ErrorDetails::with_resource_info("permission", &permission, "", &message);
+    Answer {
+        code: Code::NotFound,
+        reason: ErrorReason::PermissionNotFound,
+        metadata: vec![("field", field), ("permission", permission)],
+        details,
+        ..Answer::new(message)
+    }
+    .status()
 }
 
 /// The status of a message that the server could not even read, which tonic

@@ -4,7 +4,10 @@
 mod questions;
 mod worlds;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -20,6 +23,9 @@ use crate::{
     telemetry,
 };
 
+/// How long a watcher may take for one event: as `serve` has it.
+const WATCH_PATIENCE: Duration = Duration::from_secs(30);
+
 /// The tenant of questions that name none.
 const DEFAULT_TENANT: &str = "default";
 
@@ -29,7 +35,8 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
     let ending = Ending::listen()?;
     let (ready, address) = oneshot::channel();
     let tenant = default_tenant();
-    let mut serving = std::pin::pin!(serve_embedded(listen, data_dir, tenant, ending, ready));
+    let served = serve_embedded(listen, data_dir, tenant, WATCH_PATIENCE, ending, ready);
+    let mut serving = std::pin::pin!(served);
     tokio::select! {
         served = &mut serving => return served.map(|()| Exit::Done),
         shown = show(address) => shown?,

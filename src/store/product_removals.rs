@@ -25,8 +25,8 @@ impl Transaction<'_> {
         keys: &[&str],
     ) -> Result<Option<usize>, StoreError> {
         const NOMINATE: &str = "-- nominate_removals
-            INSERT INTO removed_product (id, model, code, parent)
-            SELECT product.id, $2, product.code, product.parent_id
+            INSERT INTO removed_product (id, model, code, key, parent)
+            SELECT product.id, $2, product.code, given.key, product.parent_id
               FROM (SELECT DISTINCT key FROM unnest($3::text[]) AS key) AS given
              CROSS JOIN LATERAL (SELECT id, code, parent_id FROM product AS p
                                   WHERE p.tenant_id = $1 AND p.model = $2 AND p.key = given.key OFFSET 0) AS product";
@@ -70,8 +70,8 @@ impl Transaction<'_> {
         model: bool,
     ) -> Result<(u64, u64), StoreError> {
         const NOMINATE: &str = "-- nominate_unstaged
-            INSERT INTO removed_product (id, model, code, parent)
-            SELECT id, model, code, parent_id
+            INSERT INTO removed_product (id, model, code, key, parent)
+            SELECT id, model, code, key, parent_id
               FROM product
              WHERE tenant_id = $1 AND model = $2
                AND NOT EXISTS (SELECT FROM staged_product AS s WHERE s.model = $2 AND s.key = product.key)";
@@ -161,8 +161,8 @@ impl Transaction<'_> {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn nominate_variants(&self, tenant: TenantId) -> Result<(), StoreError> {
         const SQL: &str = "-- nominate_variants
-            INSERT INTO removed_product (id, model, code, parent)
-            SELECT child.id, child.model, child.code, child.parent_id
+            INSERT INTO removed_product (id, model, code, key, parent)
+            SELECT child.id, child.model, child.code, child.key, child.parent_id
               FROM removed_product AS removed
               JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = removed.id
              WHERE removed.model AND NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = child.id)";

@@ -12,7 +12,7 @@ WITH named AS MATERIALIZED (
 described AS MATERIALIZED (
     SELECT $6::integer + (row_number() OVER (ORDER BY changed.model DESC, changed.line))::integer AS part,
            CASE WHEN changed.model THEN 'product_model' ELSE 'product' END AS item_type,
-           changed.code, changed.is_new, gen_random_uuid() AS nonce,
+           changed.code, changed.key, changed.is_new, gen_random_uuid() AS nonce,
            jsonb_build_object('parent', old_parent.code)
            || CASE WHEN old_categories IS NULL THEN '{}'
                    ELSE jsonb_build_object('categories', coalesce(old_named.codes, '[]')) END AS before,
@@ -25,12 +25,12 @@ described AS MATERIALIZED (
       LEFT JOIN product AS old_parent ON old_parent.tenant_id = $1 AND old_parent.id = changed.old_parent
       LEFT JOIN product AS new_parent ON new_parent.tenant_id = $1 AND new_parent.id = changed.new_parent),
 written AS (
-    SELECT part, item_type, code, nonce,
+    SELECT part, item_type, code, key, nonce,
            item_type || CASE WHEN is_new THEN '.created' ELSE '.changed' END AS kind,
            CASE WHEN NOT is_new THEN before::text END AS before, after::text AS after
       FROM described)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
-                   item_type, item_code, before, after, nonce, row_hash)
-SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, kind, item_type, code, before, after, nonce,
+                   item_type, item_code, item_key, before, after, nonce, row_hash)
+SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, kind, item_type, code, key, before, after, nonce,
        audit_row_hash($2, part, transaction_timestamp(), $3, $4, $5, kind, item_type, code, NULL, NULL, before, after, nonce)
   FROM written

@@ -28,6 +28,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS removed_product (
     id         integer,
     model      boolean,
     code       text COLLATE "C",
+    key        text COLLATE "C",
     parent     integer,
     categories integer[]);
 TRUNCATE staged_product, changed_product, removed_product;

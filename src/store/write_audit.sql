@@ -1,8 +1,8 @@
 -- write_audit
 WITH new_row AS MATERIALIZED (
     SELECT given.*, $6::integer + (given.place::integer - 1) AS part, gen_random_uuid() AS nonce
-      FROM unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
-           WITH ORDINALITY AS given (kind, item_type, item_code, subject_type, subject_code, before, after, place)),
+      FROM unnest($7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $15::text[], $16::text[])
+           WITH ORDINALITY AS given (kind, item_type, item_code, subject_type, subject_code, before, after, item_key, subject_key, place)),
 hashed AS MATERIALIZED (
     SELECT new_row.*,
            audit_row_hash($2::bigint, part, transaction_timestamp(), $3::text, $4::text, $5::text, kind,
@@ -14,8 +14,8 @@ chain AS (
              UNION ALL
             SELECT part, row_hash FROM hashed) AS every)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
-                   item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, hash)
+                   item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, item_key, subject_key, hash)
 SELECT $1, $2, part, (part = $14) IS TRUE, $3, $4, $5, kind,
-       item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash,
+       item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, item_key, subject_key,
        CASE WHEN part = $14 THEN (SELECT hash FROM chain) END
   FROM hashed

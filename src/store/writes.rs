@@ -147,6 +147,8 @@ impl Transaction<'_> {
                 &befores,
                 &afters,
                 &last_part,
+                &keys(&item_codes),
+                &keys(&subject_codes),
             ],
         )
         .await
@@ -202,6 +204,12 @@ impl Transaction<'_> {
         ];
         self.execute("keep_answer", ANSWER, &kept).await.map(|_| ())
     }
+}
+
+/// The codes folded, to be found by.
+fn keys(codes: &[Option<String>]) -> Vec<Option<String>> {
+    let folded = codes.iter().map(|code| code.as_deref().map(Code::fold));
+    folded.collect()
 }
 
 /// A revision as PostgreSQL keeps it.

@@ -246,13 +246,6 @@ async fn a_bad_header_or_piece_is_named() {
             vec![Part::Header(header("", Edition::Growth))],
         ),
         (
-            "header.prune",
-            vec![Part::Header(pb::ImportHeader {
-                prune: true,
-                ..good()
-            })],
-        ),
-        (
             "header.actor",
             vec![Part::Header(pb::ImportHeader {
                 actor: "julia".into(),

@@ -262,6 +262,9 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         DROP TRIGGER product_moved ON product;
         DROP FUNCTION forget_uncategorised_of_left, forget_uncategorised_of_moved;
         DROP TABLE secret_key;
+        DROP FUNCTION erase_name;
+        DROP INDEX audit_by_actor, audit_by_item, audit_by_subject, audit_by_time;
+        ALTER TABLE audit DROP COLUMN item_key, DROP COLUMN subject_key, DROP COLUMN erased;
         DROP INDEX tenant_deleted;
         ALTER TABLE tenant DROP COLUMN deleted_key;
         DROP INDEX app_request_by_end;
@@ -276,7 +279,10 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
     let database = server.ended_with_its_database().await;
     database.execute(BEFORE).await;
     let report = pim_authz::store::migrate(database.url()).await.unwrap();
-    assert_eq!(report.applied, ["V2__listing", "V4__administration"]);
+    assert_eq!(
+        report.applied,
+        ["V2__listing", "V3__audit_reading", "V4__administration"]
+    );
     let server = TestServer::start_on(database).await;
     let mut client = server.client().await;
     for (group, _) in GROUPS {

@@ -13,6 +13,8 @@
 
 mod administration;
 mod answers;
+mod audit_chain;
+mod changes;
 mod differential;
 mod generated;
 mod harness;
@@ -37,3 +39,4 @@ mod serving;
     reason = "the worlds of the rules can do more"
 )]
 mod support;
+mod watches;

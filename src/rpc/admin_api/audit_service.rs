@@ -3,7 +3,10 @@ use std::pin::Pin;
 use futures_util::Stream;
 use tonic::{Request, Response, Status};
 
-use crate::pb::{self, audit_service_server::AuditService};
+use crate::{
+    pb::{self, audit_service_server::AuditService},
+    rpc::allowed_stream::Ending,
+};
 
 use super::{AdminApi, Answer as _, service};
 
@@ -17,9 +20,11 @@ service! {
 
     async fn watch_changes(
         &self,
-        _request: Request<pb::WatchChangesRequest>,
+        request: Request<pb::WatchChangesRequest>,
     ) -> Result<Response<Self::WatchChangesStream>, Status> {
-        Err(super::not_yet::not_served("WatchChanges").into())
+        let ending = Ending::of(request.extensions());
+        let events = self.watch(request.into_inner(), ending).await?;
+        Ok(Response::new(Box::pin(events)))
     }
 
 }

@@ -8,12 +8,12 @@ use crate::{
         parse, parse_listing,
     },
     store::{
-        Snapshot, TenantRow,
+        ChangePlace, ChangeRow, ChangesListed, Snapshot, TenantRow,
         entries::{CodedEntry, ProductEntryRow, RightEntryRow, RightPlace, RightsListed},
     },
 };
 
-use super::{AdminApi, parse_entries};
+use super::{AdminApi, changes, parse_entries};
 
 /// The most codes of a filter.
 const MOST_CODES: usize = 10_000;
@@ -166,6 +166,27 @@ impl AdminApi {
         let mut reader = self.store.reader().await?;
         let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
         let entries = snapshot.rights_after(listed, after, asked.size + 1).await?;
+        let revision = snapshot.tenant().revision;
+        self.page(entries, &asked, revision, |entry| entry.place)
+            .await
+    }
+
+    /// A page of the audit log, which begins after a place.
+    pub(super) async fn list_changes_page(
+        &self,
+        head: ListHead,
+        listed: &ChangesListed,
+        begin: ChangePlace,
+    ) -> Result<Listed<ChangeRow>, Failure> {
+        let asked = self
+            .asked::<ChangePlace>(head, changes::tie(listed, begin))
+            .await?;
+        let after = asked.after.unwrap_or(begin);
+        let mut reader = self.store.reader().await?;
+        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let entries = snapshot
+            .changes_after(listed, after, asked.size + 1)
+            .await?;
         let revision = snapshot.tenant().revision;
         self.page(entries, &asked, revision, |entry| entry.place)
             .await

@@ -170,7 +170,7 @@ fn app(row: AppEntryRow) -> pb::App {
 }
 
 /// A time in microseconds since 1970 as a message.
-fn timestamp(microseconds: i64) -> prost_types::Timestamp {
+pub(super) fn timestamp(microseconds: i64) -> prost_types::Timestamp {
     let nanos = microseconds.rem_euclid(1_000_000) * 1_000;
     prost_types::Timestamp {
         seconds: microseconds.div_euclid(1_000_000),

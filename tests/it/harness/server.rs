@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use pim_authz::{
     pb::{self, authorization_service_client::AuthorizationServiceClient},
@@ -25,6 +25,11 @@ impl TestServer {
 
     pub(crate) async fn start_on(database: Database) -> Self {
         let config = Self::config(&database);
+        Self::start_with(config, database).await
+    }
+
+    /// A server with settings of its own.
+    pub(crate) async fn start_with(config: ServeConfig, database: Database) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
         let shutdown = async {
@@ -50,6 +55,7 @@ impl TestServer {
             database_url: database.url().clone(),
             migrate_url: None,
             default_tenant: "default".parse().unwrap(),
+            watch_patience: Duration::from_secs(30),
         }
     }
 

@@ -1,0 +1,211 @@
+use crate::{
+    domain::{Code, ItemKind, Noun, ProductKind, Revision},
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        page_token::{InToken, Tie},
+        parse::{self, quoted},
+        parse_import,
+    },
+    store::{ChainReport, ChangePlace, ChangeRow, ChangesListed},
+};
+
+use super::{AdminApi, Answer, lists::ListHead, reads::timestamp};
+
+impl Answer<pb::ListChangesRequest> for AdminApi {
+    type Message = pb::ListChangesResponse;
+
+    async fn answer(&self, request: pb::ListChangesRequest) -> Result<Self::Message, Failure> {
+        let pb::ListChangesRequest {
+            tenant,
+            page_size,
+            page_token,
+            actor,
+            subject,
+            item,
+            since,
+            until,
+            after_revision,
+            after_part,
+        } = request;
+        let actor = parse_import::actor(actor)?;
+        let (item_type, item_code) = changed_item(item)?;
+        let listed = ChangesListed {
+            actor: Some(actor).filter(|actor| !actor.is_empty()),
+            subject: subject.map(parse::subject).transpose()?,
+            item_type,
+            item_code,
+            since: since.map(|time| microseconds("since", time)).transpose()?,
+            until: until.map(|time| microseconds("until", time)).transpose()?,
+        };
+        let head = ListHead {
+            tenant,
+            page_size,
+            page_token,
+            codes: Vec::new(),
+        };
+        let begin = place(after_revision, after_part);
+        let listed = self.list_changes_page(head, &listed, begin).await?;
+        Ok(pb::ListChangesResponse {
+            changes: listed.entries.into_iter().map(change).collect(),
+            next_page_token: listed.next_page_token,
+            revision: listed.revision,
+        })
+    }
+}
+
+/// What a page of changes is tied to.
+pub(super) fn tie(listed: &ChangesListed, begin: ChangePlace) -> Tie {
+    let ChangesListed {
+        actor,
+        subject,
+        item_type,
+        item_code,
+        since,
+        until,
+    } = listed;
+    let number = |number: &Option<i64>| number.map(|number| number.to_string());
+    Tie::to("ListChanges")
+        .with_optional(actor.as_deref())
+        .with_optional(subject.as_ref().map(|subject| subject.kind.into()))
+        .with_optional(subject.as_ref().map(|subject| subject.code.folded()))
+        .with_optional(*item_type)
+        .with_optional(item_code.as_ref().map(Code::folded))
+        .with_optional(number(since).as_deref())
+        .with_optional(number(until).as_deref())
+        .with(&begin.revision.to_string())
+        .with(&begin.part.to_string())
+}
+
+/// The place in the log that a caller names: after all of a write, or after a
+/// part of it.
+pub(super) fn place(after_revision: u64, after_part: u32) -> ChangePlace {
+    let revision = Revision(after_revision);
+    if after_part == 0 {
+        return ChangePlace::after_all_of(revision);
+    }
+    ChangePlace {
+        revision,
+        part: after_part,
+    }
+}
+
+/// What an item of a change can be, by the words of the log.
+fn changed_item(
+    item: Option<pb::Item>,
+) -> Result<(Option<&'static str>, Option<Code>), InvalidField> {
+    use strum::IntoEnumIterator as _;
+    let Some(pb::Item { r#type, id }) = item else {
+        return Ok((None, None));
+    };
+    let nouns = [
+        Noun::from(ProductKind::Product),
+        Noun::from(ProductKind::Model),
+        Noun::Attribute,
+        Noun::GridView,
+        Noun::UserGroup,
+        Noun::Role,
+        Noun::Tenant,
+    ];
+    let types = ItemKind::iter().map(Noun::from).chain(nouns);
+    let types: Vec<&'static str> = types.map(Into::into).collect();
+    let Some(kind) = types.iter().find(|kind| **kind == r#type) else {
+        let message = format!(
+            "`{}` is unknown; allowed are: {}",
+            quoted(&r#type),
+            types.join(", ")
+        );
+        return Err(InvalidField::new("item.type", message));
+    };
+    Ok((Some(*kind), parse::optional_code("item.id", &id)?))
+}
+
+fn microseconds(field: &str, time: prost_types::Timestamp) -> Result<i64, InvalidField> {
+    let prost_types::Timestamp { seconds, nanos } = time;
+    let valid = (0..1_000_000_000).contains(&nanos);
+    let seconds = seconds.checked_mul(1_000_000).filter(|_| valid);
+    let whole = seconds.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
+    // PostgreSQL's times end in the year 294276.
+    whole
+        .filter(|micros| (-62_135_596_800_000_000..9_000_000_000_000_000_000).contains(micros))
+        .ok_or_else(|| InvalidField::new(field, "is no time between the years 1 and 9999"))
+}
+
+/// A row of the audit log as a message.
+pub(super) fn change(row: ChangeRow) -> pb::Change {
+    let ChangeRow {
+        place,
+        last,
+        time,
+        actor,
+        request_id,
+        kind,
+        item,
+        subject,
+        before,
+        after,
+        hash,
+    } = row;
+    pb::Change {
+        revision: place.revision.0,
+        part: place.part,
+        last,
+        time: Some(timestamp(time)),
+        actor,
+        request_id,
+        kind,
+        item: item.map(|(r#type, id)| pb::Item { r#type, id }),
+        subject: subject.map(|(r#type, id)| pb::Subject { r#type, id }),
+        before,
+        after,
+        hash,
+    }
+}
+
+impl Answer<pb::VerifyAuditRequest> for AdminApi {
+    type Message = pb::VerifyAuditResponse;
+
+    async fn answer(&self, request: pb::VerifyAuditRequest) -> Result<Self::Message, Failure> {
+        let code = parse::tenant(&request.tenant, &self.default_tenant)?;
+        let mut reader = self.store.reader().await?;
+        let snapshot = reader.snapshot(&code).await?;
+        let snapshot = snapshot.ok_or(Failure::TenantNotFound(code))?;
+        let ChainReport {
+            rows,
+            erased,
+            broken,
+        } = snapshot.verify_chain().await?;
+        let (broken_revision, problem) = broken
+            .map(|(revision, problem)| (revision.0, problem))
+            .unwrap_or_default();
+        Ok(pb::VerifyAuditResponse {
+            intact: broken_revision == 0,
+            revision: snapshot.tenant().revision.0,
+            rows,
+            erased_rows: erased,
+            broken_revision,
+            problem,
+        })
+    }
+}
+
+/// The first byte of a token tells what kind of place it is.
+const CHANGE: u8 = 5;
+
+impl InToken for ChangePlace {
+    fn write(&self) -> Vec<u8> {
+        let mut bytes = vec![CHANGE];
+        bytes.extend(self.revision.0.to_le_bytes());
+        bytes.extend(self.part.to_le_bytes());
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let numbers = bytes.strip_prefix(&[CHANGE])?;
+        let (revision, part) = numbers.split_at_checked(8)?;
+        Some(Self {
+            revision: Revision(u64::from_le_bytes(revision.try_into().ok()?)),
+            part: u32::from_le_bytes(part.try_into().ok()?),
+        })
+    }
+}

@@ -1,0 +1,204 @@
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use crate::{
+    domain::Code,
+    pb::{self, watch_changes_response::Event},
+    rpc::{allowed_stream::Ending, failure::Failure, parse},
+    store::{ChangePlace, ChangeRow, ChangesListed},
+};
+
+use super::{
+    AdminApi,
+    changes::{change, place},
+    revisions::Seen,
+};
+
+/// How many rows are read at once.
+const ROWS_AT_ONCE: usize = 500;
+
+/// How many events wait for a caller that does not read them.
+const EVENTS_AHEAD: usize = 64;
+
+/// How often a watch that has nothing new says that it is alive.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How often a watch looks whether the server stops.
+const GATE_PERIOD: Duration = Duration::from_millis(500);
+
+/// How many watch at once.
+pub(super) const MOST_WATCHERS: usize = 1_000;
+
+type Message = Result<pb::WatchChangesResponse, Status>;
+
+/// One watch: a task that reads the log and sends what it reads, so that a
+/// caller who does not take it is noticed.
+struct Watch {
+    api: AdminApi,
+    tenant: Code,
+    at: ChangePlace,
+    ending: Ending,
+    events: mpsc::Sender<Message>,
+    revisions: watch::Receiver<Seen>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl AdminApi {
+    /// Begins to watch; the stream ends with an error, whatever ends it.
+    pub(super) async fn watch(
+        &self,
+        request: pb::WatchChangesRequest,
+        ending: Ending,
+    ) -> Result<impl Stream<Item = Message> + Send + use<>, Failure> {
+        let pb::WatchChangesRequest {
+            tenant,
+            after_revision,
+            after_part,
+        } = request;
+        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
+        let found = self.store.find_tenant(&tenant).await?;
+        found.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))?;
+        let turn = Arc::clone(&self.watchers).try_acquire_owned();
+        let turn = turn.map_err(|_| Failure::TooManyWatchers {
+            most: MOST_WATCHERS,
+        })?;
+        let (events, told) = mpsc::channel(EVENTS_AHEAD);
+        let (end, ended) = oneshot::channel();
+        let watch = Watch {
+            revisions: self.revisions.follow(&tenant),
+            api: self.clone(),
+            tenant,
+            at: place(after_revision, after_part),
+            ending,
+            events,
+            _turn: turn,
+        };
+        tokio::spawn(async move {
+            if let Err(failure) = watch.run().await {
+                // A caller that has gone hears no more.
+                let _unheard = end.send(failure);
+            }
+        });
+        // What was sent comes first, then why no more does.
+        let end = stream::once(ended).filter_map(|end| async {
+            let failure = end.ok()?;
+            Some(Err(Status::from(failure)))
+        });
+        Ok(ReceiverStream::new(told).chain(end))
+    }
+}
+
+impl Watch {
+    /// Goes on until something ends it; a caller that has gone ends it silently.
+    async fn run(mut self) -> Result<(), Failure> {
+        let mut beat = Instant::now();
+        loop {
+            self.may_go_on()?;
+            let rows = self.rows().await?;
+            if let Some(last) = rows.last().map(|row| row.place) {
+                for row in rows {
+                    if !self.send(Event::Change(change(row))).await? {
+                        return Ok(());
+                    }
+                }
+                self.at = last;
+                continue;
+            }
+            if beat <= Instant::now() {
+                let revision = self.at.revision.0;
+                let heartbeat = Event::Heartbeat(pb::Heartbeat { revision });
+                if !self.send(heartbeat).await? {
+                    return Ok(());
+                }
+                beat = Instant::now() + HEARTBEAT;
+            }
+            if !self.something_new(beat).await {
+                return Ok(());
+            }
+        }
+    }
+
+    fn may_go_on(&self) -> Result<(), Failure> {
+        if self.ending.gate.is_closed() {
+            return Err(Failure::ShuttingDown);
+        }
+        match self.ending.deadline {
+            Some(deadline) if deadline <= Instant::now() => Err(Failure::DeadlinePassed),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The next rows, up to the revision of one snapshot; when there are none,
+    /// everything up to it was sent.
+    async fn rows(&mut self) -> Result<Vec<ChangeRow>, Failure> {
+        let mut reader = self.api.store.reader().await?;
+        // What is committed from here on is seen as new.
+        self.revisions.mark_unchanged();
+        let snapshot = reader.snapshot(&self.tenant).await?;
+        let snapshot = snapshot.ok_or_else(|| Failure::TenantNotFound(self.tenant.clone()))?;
+        let every = ChangesListed::default();
+        let rows = snapshot
+            .changes_after(&every, self.at, ROWS_AT_ONCE)
+            .await?;
+        if rows.is_empty() {
+            let told = ChangePlace::after_all_of(snapshot.tenant().revision);
+            self.at = self.at.max(told);
+        }
+        Ok(rows)
+    }
+
+    /// Sends an event; `false`: the caller has gone.
+    async fn send(&mut self, event: Event) -> Result<bool, Failure> {
+        let sent = match &event {
+            Event::Change(change) => Some((change.revision, change.part)),
+            Event::Heartbeat(_) => None,
+        };
+        let message = pb::WatchChangesResponse { event: Some(event) };
+        let patience = match self.ending.deadline {
+            None => self.api.watch_patience,
+            Some(deadline) => self
+                .api
+                .watch_patience
+                .min(deadline.saturating_duration_since(Instant::now())),
+        };
+        match timeout(patience, self.events.send(Ok(message))).await {
+            Ok(Ok(())) => {
+                if let Some((revision, part)) = sent {
+                    self.at = place(revision, part);
+                }
+                Ok(true)
+            }
+            Ok(Err(_)) => Ok(false),
+            Err(_) => {
+                self.may_go_on()?;
+                Err(Failure::WatchTooSlow { after: self.at })
+            }
+        }
+    }
+
+    /// Waits until there may be something new, or it is time to look around;
+    /// `false`: the caller has gone.
+    async fn something_new(&mut self, beat: Instant) -> bool {
+        let look = (Instant::now() + GATE_PERIOD).min(beat);
+        let look = self.ending.deadline.map_or(look, |end| look.min(end));
+        tokio::select! {
+            () = self.events.closed() => return false,
+            // The hub lives as long as the server: it is always a change.
+            _ = self.revisions.changed() => {}
+            () = sleep_until(look) => {}
+        }
+        true
+    }
+}
+
+/// How many watchers there may be.
+pub(super) fn watchers() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MOST_WATCHERS))
+}

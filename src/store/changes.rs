@@ -1,0 +1,165 @@
+use tokio_postgres::{Row, types::ToSql};
+
+use crate::domain::{Code, Revision, SubjectRef};
+
+use super::{Snapshot, StoreError, facts, product_lists::count, writes::stored};
+
+/// One row of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the contract")]
+pub struct ChangeRow {
+    pub place: ChangePlace,
+    pub last: bool,
+    /// Microseconds since 1970.
+    pub time: i64,
+    pub actor: String,
+    pub request_id: String,
+    pub kind: String,
+    /// Type and code.
+    pub item: Option<(String, String)>,
+    /// Type and code.
+    pub subject: Option<(String, String)>,
+    pub before: String,
+    pub after: String,
+    /// On the last row of a write.
+    pub hash: Vec<u8>,
+}
+
+/// Where a row lies in the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChangePlace {
+    /// The revision that its write made.
+    pub revision: Revision,
+    /// Its place in the write, from 1.
+    pub part: u32,
+}
+
+impl ChangePlace {
+    /// After every row of a write.
+    #[must_use]
+    pub fn after_all_of(revision: Revision) -> Self {
+        Self {
+            revision,
+            part: u32::MAX,
+        }
+    }
+}
+
+/// Which rows are listed; what is not said: all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangesListed {
+    /// What this actor did, as it was written.
+    pub actor: Option<String>,
+    /// What was done to this subject.
+    pub subject: Option<SubjectRef>,
+    /// What was done to items of this type …
+    pub item_type: Option<&'static str>,
+    /// … and of this code.
+    pub item_code: Option<Code>,
+    /// At this time or later, in microseconds since 1970.
+    pub since: Option<i64>,
+    /// Before this time, in microseconds since 1970.
+    pub until: Option<i64>,
+}
+
+impl Snapshot<'_> {
+    /// Reads the next rows of the audit log after a place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn changes_after(
+        &self,
+        listed: &ChangesListed,
+        after: ChangePlace,
+        limit: usize,
+    ) -> Result<Vec<ChangeRow>, StoreError> {
+        const NAME: &str = "list_changes";
+        const COLUMNS: &str = "revision, part, last, (extract(epoch FROM time) * 1000000)::bigint AS time, actor, request_id,
+                   kind, item_type, item_code, subject_type, subject_code, coalesce(before, '') AS before,
+                   coalesce(after, '') AS after, coalesce(hash, ''::bytea) AS hash";
+        let ChangesListed {
+            actor,
+            subject,
+            item_type,
+            item_code,
+            since,
+            until,
+        } = listed;
+        let subject_type: Option<&str> = subject.as_ref().map(|subject| subject.kind.into());
+        let subject_key = subject.as_ref().map(|subject| subject.code.folded());
+        let item_key = item_code.as_ref().map(Code::folded);
+        let part = i32::try_from(after.part).unwrap_or(i32::MAX);
+        let (tenant, revision, limit) = (self.tenant().id.0, stored(after.revision), count(limit));
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &revision, &part, &limit];
+        // Only what is asked for is in the statement, so that an index of it is.
+        let mut filtered: Vec<String> = Vec::new();
+        let filters: [(&str, Option<&(dyn ToSql + Sync)>); 7] = [
+            ("actor = ", of(actor.as_ref())),
+            ("subject_type = ", of(subject_type.as_ref())),
+            ("subject_key = ", of(subject_key.as_ref())),
+            ("item_type = ", of(item_type.as_ref())),
+            ("item_key = ", of(item_key.as_ref())),
+            (
+                "time >= timestamptz 'epoch' + interval '1 microsecond' * ",
+                of(since.as_ref()),
+            ),
+            (
+                "time < timestamptz 'epoch' + interval '1 microsecond' * ",
+                of(until.as_ref()),
+            ),
+        ];
+        for (filter, value) in filters {
+            if let Some(value) = value {
+                parameters.push(value);
+                let number = parameters.len();
+                let cast = if filter.starts_with("time") {
+                    "::bigint"
+                } else {
+                    ""
+                };
+                filtered.push(format!(" AND {filter}${number}{cast}"));
+            }
+        }
+        let filters = filtered.concat();
+        let sql = format!(
+            "-- {NAME}
+            SELECT {COLUMNS}
+              FROM audit
+             WHERE tenant_id = $1 AND (revision, part) > ($2, $3){filters}
+             ORDER BY revision, part
+             LIMIT $4"
+        );
+        let rows = self.query(NAME, &sql, &parameters).await?;
+        Ok(rows.iter().map(change).collect())
+    }
+}
+
+/// A filter's value, if it is said.
+fn of<T: ToSql + Sync>(value: Option<&T>) -> Option<&(dyn ToSql + Sync)> {
+    value.map(|value| value as &(dyn ToSql + Sync))
+}
+
+fn change(row: &Row) -> ChangeRow {
+    let pair = |kind: &str, code: &str| -> Option<(String, String)> {
+        let kind: Option<String> = row.get(kind);
+        let code: Option<String> = row.get(code);
+        Some((kind?, code.unwrap_or_default()))
+    };
+    ChangeRow {
+        place: ChangePlace {
+            revision: facts::revision(row.get("revision")),
+            part: row.get::<_, i32>("part").unsigned_abs(),
+        },
+        last: row.get("last"),
+        time: row.get("time"),
+        actor: row.get("actor"),
+        request_id: row.get("request_id"),
+        kind: row.get("kind"),
+        item: pair("item_type", "item_code"),
+        subject: pair("subject_type", "subject_code"),
+        before: row.get("before"),
+        after: row.get("after"),
+        hash: row.get("hash"),
+    }
+}

@@ -1,0 +1,97 @@
+//! The chain of the audit log: verified, tampered with, and a name erased.
+
+use std::collections::BTreeSet;
+
+use pim_authz::pb::{self, operations_service_client::OperationsServiceClient};
+use tokio_postgres::error::SqlState;
+
+use crate::{
+    changes::{all, every_page, imported, places},
+    harness::TestServer,
+};
+
+async fn verified(server: &TestServer) -> pb::VerifyAuditResponse {
+    let mut client = OperationsServiceClient::new(server.channel().await);
+    let request = pb::VerifyAuditRequest {
+        tenant: "acme".into(),
+    };
+    client.verify_audit(request).await.unwrap().into_inner()
+}
+
+/// As somebody who has the database to himself.
+const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER;";
+
+#[tokio::test]
+async fn a_log_that_was_tampered_with_is_found_out() {
+    let cases = [
+        (
+            "UPDATE audit SET after = 'x' WHERE revision = 2 AND part = 1",
+            2,
+        ),
+        (
+            "UPDATE audit SET actor = 'user:peter' WHERE revision = 1 AND last",
+            1,
+        ),
+        ("DELETE FROM audit WHERE revision = 2", 2),
+        ("DELETE FROM audit WHERE revision = 3 AND part = 1", 3),
+        ("DELETE FROM audit WHERE revision = 3", 3),
+        (
+            "UPDATE audit SET erased = true, row_hash = '' WHERE revision = 1 AND part = 1",
+            1,
+        ),
+    ];
+    for (statement, broken) in cases {
+        let server = imported().await;
+        let before = verified(&server).await;
+        assert!(
+            before.intact && before.revision == 3 && before.rows > 10,
+            "{before:?}"
+        );
+        server
+            .database
+            .execute(&format!("{TAMPER}{statement}"))
+            .await;
+        let after = verified(&server).await;
+        assert!(!after.intact && !after.problem.is_empty(), "{statement}");
+        assert_eq!(after.broken_revision, broken, "{statement}: {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_erased_and_the_chain_holds() {
+    let server = imported().await;
+    let before: BTreeSet<(u64, u32)> = places(&every_page(&server, &all(0)).await)
+        .into_iter()
+        .collect();
+    for name in ["user:mary", "user:JULIA"] {
+        let sql = format!("SELECT pim_authz.erase_name('acme', '{name}')");
+        server.database.execute(&sql).await;
+    }
+    let report = verified(&server).await;
+    assert!(report.intact && report.erased_rows > 2, "{report:?}");
+    let after = every_page(&server, &all(0)).await;
+    assert_eq!(places(&after).into_iter().collect::<BTreeSet<_>>(), before);
+    let text = format!("{after:?}").to_lowercase();
+    assert!(!text.contains("mary") && !text.contains("julia"), "{text}");
+}
+
+#[tokio::test]
+async fn nobody_but_the_owner_erases_or_alters_the_log() {
+    let server = imported().await;
+    let (client, _session) = server.database.connect().await;
+    let runtime = "SET search_path = pim_authz; SET ROLE pim_authz_runtime; SET pim_authz.door = 'x'; SET pim_authz.erase = 'on';";
+    for statement in [
+        "SELECT erase_name('acme', 'user:mary')",
+        "UPDATE audit SET actor = 'user:peter'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+    ] {
+        let error = client.batch_execute(&format!("{runtime}{statement}")).await;
+        let error = error.unwrap_err();
+        assert_eq!(
+            error.code(),
+            Some(&SqlState::INSUFFICIENT_PRIVILEGE),
+            "{statement}"
+        );
+    }
+}

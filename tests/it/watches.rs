@@ -1,0 +1,159 @@
+//! Changes as they are committed, watched without gap or repeat.
+
+use std::time::Duration;
+
+use pim_authz::pb::{self, Edition, watch_changes_response::Event};
+use tonic::Streaming;
+use tonic_types::StatusExt as _;
+
+use crate::{
+    changes::{Places, all, audit, every_page, imported, places, watch},
+    harness::{Database, TestServer, file, refusal},
+};
+
+/// Reads changes until the log was told up to a revision.
+async fn read_to(
+    events: &mut Streaming<pb::WatchChangesResponse>,
+    revision: u64,
+) -> Vec<pb::Change> {
+    let mut changes = Vec::new();
+    loop {
+        match events.message().await.unwrap().unwrap().event.unwrap() {
+            Event::Change(change) => {
+                let is_end = change.revision == revision && change.last;
+                changes.push(change);
+                if is_end {
+                    return changes;
+                }
+            }
+            Event::Heartbeat(heartbeat) if heartbeat.revision >= revision => return changes,
+            Event::Heartbeat(_) => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_tells_each_change_once_across_servers_and_reconnects() {
+    const WRITES: u64 = 12;
+    let server = imported().await;
+    let other = TestServer::start_beside(&server).await;
+    let writing = async {
+        for number in 0..WRITES {
+            let row = format!("locale_{number}");
+            let rows = file("locales.csv", &["code", &row, &format!("{row}_b")]);
+            let through = if number % 2 == 0 { &server } else { &other };
+            through.import("acme", Edition::Unspecified, &[rows]).await;
+        }
+    };
+    let watching = async {
+        let (mut at, mut found) = ((0, 0), Vec::new());
+        let mut turn = 0;
+        while at.0 < 3 + WRITES {
+            let through = if turn % 2 == 0 { &other } else { &server };
+            turn += 1;
+            let mut client = audit(through).await;
+            let events = client.watch_changes(watch(at.0, at.1)).await;
+            let mut events = events.unwrap().into_inner();
+            // A few at a time, so that writes are cut in the middle.
+            for _ in 0..5 {
+                if let Event::Change(change) =
+                    events.message().await.unwrap().unwrap().event.unwrap()
+                {
+                    at = (change.revision, change.part);
+                    found.push(at);
+                }
+            }
+        }
+        let mut client = audit(&server).await;
+        let rest = client.watch_changes(watch(at.0, at.1)).await.unwrap();
+        found.extend(places(&read_to(&mut rest.into_inner(), 3 + WRITES).await));
+        found
+    };
+    let ((), found) = tokio::join!(writing, watching);
+    let whole = places(&every_page(&server, &all(10_000)).await);
+    assert_eq!(found, whole);
+}
+
+#[tokio::test]
+async fn a_watch_that_has_told_everything_says_so_and_then_tells_what_is_new() {
+    let server = imported().await;
+    let mut client = audit(&server).await;
+    let events = client.watch_changes(watch(2, 0)).await.unwrap();
+    let mut events = events.into_inner();
+    let told = read_to(&mut events, 3).await;
+    assert!(told.iter().all(|change| change.revision == 3));
+    let Event::Heartbeat(heartbeat) = events.message().await.unwrap().unwrap().event.unwrap()
+    else {
+        panic!("nothing is new");
+    };
+    assert_eq!(heartbeat.revision, 3);
+    let rows = file("locales.csv", &["code", "it_IT"]);
+    server.import("acme", Edition::Unspecified, &[rows]).await;
+    let told = read_to(&mut events, 4).await;
+    assert_eq!(told[0].kind, "locale.created");
+}
+
+#[tokio::test]
+async fn a_watcher_that_does_not_read_is_cut_off_and_goes_on_without_gap() {
+    let database = Database::create().await;
+    let config = pim_authz::server::ServeConfig {
+        watch_patience: Duration::from_millis(1),
+        ..TestServer::config(&database)
+    };
+    let server = TestServer::start_with(config, database).await;
+    // More than the connection's window holds.
+    let rows: Vec<String> = (0..30_000).map(|n| format!("{n:0>200}")).collect();
+    let rows = std::iter::once("sku").chain(rows.iter().map(String::as_str));
+    let products = file("products.csv", &rows.collect::<Vec<_>>());
+    server.import("acme", Edition::Growth, &[products]).await;
+    let mut client = audit(&server).await;
+    let events = client.watch_changes(watch(0, 0)).await.unwrap();
+    let mut events = events.into_inner();
+    // Nothing is read while other calls are answered, each longer than the
+    // server's patience.
+    for _ in 0..5 {
+        assert_eq!(every_page(&server, &all(10_000)).await.len(), 30_002);
+    }
+    let mut found: Places = Vec::new();
+    let status = loop {
+        match events.message().await {
+            Ok(Some(message)) => {
+                if let Event::Change(change) = message.event.unwrap() {
+                    found.push((change.revision, change.part));
+                }
+            }
+            Ok(None) => panic!("a watch ends with an error"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refusal(&status).1, "WATCH_TOO_SLOW", "{status:?}");
+    let metadata = status.get_details_error_info().unwrap().metadata;
+    let (revision, part) = *found.last().unwrap();
+    assert_eq!(metadata["after_revision"], revision.to_string());
+    assert_eq!(metadata["after_part"], part.to_string());
+    let rest = client.watch_changes(watch(revision, part)).await.unwrap();
+    found.extend(places(&read_to(&mut rest.into_inner(), 1).await));
+    assert_eq!(found, places(&every_page(&server, &all(10_000)).await));
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_tenant_and_with_the_server() {
+    let mut server = imported().await;
+    let mut client = audit(&server).await;
+    let events = client.watch_changes(watch(3, 0)).await.unwrap();
+    let mut events = events.into_inner();
+    assert!(events.message().await.unwrap().is_some(), "a heartbeat");
+    let mut other = audit(&server).await;
+    let stopped = other.watch_changes(watch(3, 0)).await.unwrap();
+    let mut stopped = stopped.into_inner();
+    assert!(stopped.message().await.unwrap().is_some(), "a heartbeat");
+    server.begin_stop();
+    let status = loop {
+        match stopped.message().await {
+            Ok(event) => assert!(event.is_some()),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refusal(&status).1, "SHUTTING_DOWN");
+    server.ended().await.unwrap();
+}
