@@ -19,6 +19,7 @@ pub mod entry;
 mod error;
 mod fault;
 mod guards;
+mod impact;
 mod import;
 mod noun_change;
 mod outcome;

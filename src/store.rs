@@ -24,6 +24,7 @@ mod noun_writes;
 mod nouns;
 mod product_lists;
 mod product_removals;
+mod reached_products;
 mod schema;
 mod secret_keys;
 mod snapshot;
@@ -50,6 +51,7 @@ pub use self::{
     },
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
+    reached_products::ProductReached,
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
     snapshot::{Reader, Snapshot},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},

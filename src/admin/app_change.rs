@@ -13,7 +13,7 @@ use crate::{
         AppStep, CATALOGUE, Code, Edition, ItemKind, Noun, PermissionSet, Revision, ScopeSet,
         SubjectKind,
     },
-    store::{AppRequestRow, NounsWanted, ProductCounts, RightsWanted},
+    store::{AppRequestRow, NounsWanted, RightsWanted},
 };
 
 use self::progress::Progress;
@@ -158,7 +158,7 @@ impl AppChange {
             && !grows(planner.world, id, granted)
         {
             let outcome = planner.set_scopes(id, granted);
-            return settled(pass, world, &guards, outcome, RequestEnd::Untouched);
+            return settled(pass, world, &guards, outcome, RequestEnd::Untouched).await;
         }
         let progress = Progress::of(granted);
         self.told.steps = progress.steps(pass.tenant.edition);
@@ -226,7 +226,7 @@ impl AppChange {
         let chosen = planner.select(rights.map(AppRightEntry::right), step)?;
         let actor = &pass.context.actor;
         let outcome = planner.connect_app("app", &row.app, granted, chosen, actor)?;
-        settled(pass, world, &guards, outcome, RequestEnd::Connected(row.id))
+        settled(pass, world, &guards, outcome, RequestEnd::Connected(row.id)).await
     }
 
     async fn find_scopes(
@@ -252,7 +252,7 @@ impl AppChange {
             });
         }
         let outcome = planner.set_scopes(id, granted);
-        settled(pass, world, &guards, outcome, RequestEnd::Untouched)
+        settled(pass, world, &guards, outcome, RequestEnd::Untouched).await
     }
 
     /// The scopes that are granted; all that were asked for are told
@@ -356,16 +356,17 @@ async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> 
         Outcome::Changed,
         RequestEnd::Untouched,
     )
+    .await
 }
 
 /// A change of a request alone.
 async fn nothing_but(pass: &Pass<'_>, request: RequestEnd) -> Result<Found, AdminError> {
     let world = world(pass, &NounsWanted::default()).await?;
     let guards = Guards::before(&world);
-    settled(pass, world, &guards, Outcome::Changed, request)
+    settled(pass, world, &guards, Outcome::Changed, request).await
 }
 
-fn settled(
+async fn settled(
     pass: &Pass<'_>,
     world: World,
     guards: &Guards,
@@ -373,8 +374,7 @@ fn settled(
     request: RequestEnd,
 ) -> Result<Found, AdminError> {
     let unchanged = u64::from(outcome == Outcome::Unchanged);
-    let products = [ProductCounts::default(); 2];
-    let compared = Compared::of(pass, world, guards, products, unchanged)?;
+    let compared = Compared::of_nouns(pass, world, guards, unchanged).await?;
     Ok(Found { compared, request })
 }
 

@@ -9,6 +9,7 @@ use super::{
     change::{Change, Pass, Ran, Rehearsal},
     error::AdminError,
     guards::Guards,
+    impact::Staged,
     noun_change::{Compared, EncodeWritten, world},
     outcome::{Effect, Written},
     plan::{Cascade, Planner},
@@ -71,7 +72,7 @@ impl CategoryRemoval {
             let found = transaction.count_compared(model).await?;
             counted.changed = found.changed;
         }
-        Compared::of(pass, world, &guards, products, 0)
+        Compared::of(pass, world, &guards, (products, Staged::Products), 0).await
     }
 }
 

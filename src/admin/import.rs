@@ -21,6 +21,7 @@ use super::{
     change::{AuditEntry, Change, Pass, Ran, Rehearsal},
     entry::ImportFile,
     error::AdminError,
+    impact::{self, Staged},
     outcome::{Effect, ImportOptions, ImportOutcome},
     refusals::Report,
     staging::{Names, Staging},
@@ -130,6 +131,9 @@ impl Import {
         effect.unchanged = rights_unchanged + report.unchanged_entities();
         if !pass.context.dry_run {
             effect.sample.clear();
+        } else if !refused && !is_new {
+            let staged = Staged::Products;
+            impact::complete(&mut effect, pass, &world, staged).await?;
         }
         Ok(Compared {
             world,

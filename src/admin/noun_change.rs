@@ -7,6 +7,7 @@ use super::{
     change::{Change, Pass, Ran, Rehearsal},
     error::AdminError,
     guards::Guards,
+    impact::{self, Staged},
     outcome::{Effect, Written},
     plan::Planner,
     request::NounRequest,
@@ -35,17 +36,19 @@ impl Compared {
     ///
     /// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`]
     /// (rules 5.2).
-    pub(super) fn of(
+    pub(super) async fn of(
         pass: &Pass<'_>,
         world: World,
         guards: &Guards,
-        products: [ProductCounts; 2],
+        (products, staged): ([ProductCounts; 2], Staged),
         unchanged: u64,
     ) -> Result<Self, AdminError> {
         guards.judge(&world)?;
         let mut effect = tally::effect_of(&world, &products, pass.tenant.id.is_none());
         effect.unchanged = unchanged;
-        if !pass.context.dry_run {
+        if pass.context.dry_run {
+            impact::complete(&mut effect, pass, &world, staged).await?;
+        } else {
             effect.sample.clear();
         }
         Ok(Self {
@@ -53,6 +56,21 @@ impl Compared {
             products,
             effect,
         })
+    }
+
+    /// The same of a change that does nothing to products.
+    ///
+    /// # Errors
+    ///
+    /// As [`Compared::of`].
+    pub(super) async fn of_nouns(
+        pass: &Pass<'_>,
+        world: World,
+        guards: &Guards,
+        unchanged: u64,
+    ) -> Result<Self, AdminError> {
+        let products = ([ProductCounts::default(); 2], Staged::Nothing);
+        Self::of(pass, world, guards, products, unchanged).await
     }
 
     /// Writes the nouns that differ, and an audit row for each.
@@ -72,12 +90,17 @@ impl Compared {
     }
 }
 
-/// Reads what is wanted of the tenant.
+/// Reads what is wanted of the tenant; everything in a dry run, which tells who
+/// is affected.
 pub(super) async fn world(pass: &Pass<'_>, wanted: &NounsWanted) -> Result<World, AdminError> {
-    let stored = pass
-        .transaction
-        .load_nouns(pass.tenant.number(), wanted)
-        .await?;
+    let everything = NounsWanted::everything();
+    let wanted = if pass.context.dry_run {
+        &everything
+    } else {
+        wanted
+    };
+    let tenant = pass.tenant.number();
+    let stored = pass.transaction.load_nouns(tenant, wanted).await?;
     Ok(World::new(pass.tenant.edition, pass.tenant.last_id, stored))
 }
 
@@ -102,8 +125,7 @@ impl NounChange {
         let mut world = world(pass, &self.request.wants()).await?;
         let guards = Guards::before(&world);
         let unchanged = self.request.carry_out(&mut Planner::new(&mut world))?;
-        let products = [ProductCounts::default(); 2];
-        Compared::of(pass, world, &guards, products, unchanged)
+        Compared::of_nouns(pass, world, &guards, unchanged).await
     }
 }
 

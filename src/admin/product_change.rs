@@ -13,6 +13,7 @@ use super::{
     error::AdminError,
     fault::{Fault, Refused},
     guards::Guards,
+    impact::Staged,
     noun_change::{Compared, EncodeWritten, world},
     outcome::{Effect, Written},
     plan::Cascade,
@@ -103,7 +104,14 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
     }
     let guards = Guards::before(&world);
     let unchanged = products.iter().map(|counts| counts.unchanged).sum();
-    Compared::of(pass, world, &guards, products, unchanged)
+    Compared::of(
+        pass,
+        world,
+        &guards,
+        (products, Staged::Products),
+        unchanged,
+    )
+    .await
 }
 
 /// The first entry whose key came before with other content.
@@ -253,7 +261,8 @@ async fn compare_delete(
     };
     let world = world(pass, &NounsWanted::default()).await?;
     let guards = Guards::before(&world);
-    Compared::of(pass, world, &guards, [removed(models), removed(leaves)], 0)
+    let products = [removed(models), removed(leaves)];
+    Compared::of(pass, world, &guards, (products, Staged::Products), 0).await
 }
 
 /// The audit row that ends a write of products.

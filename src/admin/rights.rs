@@ -5,6 +5,9 @@ use crate::{domain::Level, store::RightsChange};
 /// The groups of an item in order, each with its level.
 pub(super) type GroupLevels = Vec<(i32, Level)>;
 
+/// The same, borrowed.
+type Levels<'r> = &'r [(i32, Level)];
+
 /// The access rights: as they were, and as a change leaves them.
 #[derive(Debug)]
 pub(super) struct Rights {
@@ -64,6 +67,17 @@ impl Rights {
     pub(super) fn level(&self, item: i32, group: i32) -> Level {
         let held = self.of(item).iter().find(|(other, _)| *other == group);
         held.map_or(Level::Hidden, |(_, level)| *level)
+    }
+
+    /// The rights on every item: before and after.
+    pub(super) fn both(&self) -> impl Iterator<Item = (i32, Levels<'_>, Levels<'_>)> {
+        let untouched = self.of_item.iter();
+        let untouched = untouched.filter(|(item, _)| !self.before.contains_key(item));
+        let untouched =
+            untouched.map(|(item, levels)| (*item, levels.as_slice(), levels.as_slice()));
+        let touched = self.before.iter();
+        let touched = touched.map(|(item, before)| (*item, before.as_slice(), self.of(*item)));
+        untouched.chain(touched)
     }
 
     /// The items whose rights are different: before and after.

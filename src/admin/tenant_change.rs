@@ -64,8 +64,30 @@ impl TenantChange {
         };
         if pass.context.dry_run {
             effect.sample.push(sentence);
+            self.count_affected(pass, &mut effect).await?;
         }
         Ok(effect)
+    }
+
+    /// Everybody who is enabled, and every product, when all goes or when rights
+    /// begin or cease to count (rules 3.4).
+    async fn count_affected(&self, pass: &Pass<'_>, effect: &mut Effect) -> Result<(), AdminError> {
+        let counts = match self.request {
+            TenantRequest::Create(_) => return Ok(()),
+            TenantRequest::SetEdition(edition) => {
+                edition.is_enterprise() != pass.tenant.edition.is_enterprise()
+            }
+            TenantRequest::Delete => true,
+        };
+        if counts {
+            let tenant = pass.tenant.number();
+            let [subjects, products] = pass.transaction.count_all(tenant).await?;
+            (effect.subjects_affected, effect.products_affected) = (subjects, products);
+            effect.sample.push(format!(
+                "all {subjects} enabled subjects and {products} products are counted as affected"
+            ));
+        }
+        Ok(())
     }
 
     async fn apply(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {

@@ -131,6 +131,28 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         states.filter(|(_, before, after)| before != after)
     }
 
+    /// Every row: number, before, after.
+    pub(super) fn both(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
+        let untouched = self
+            .rows
+            .iter()
+            .filter(|(id, _)| !self.before.contains_key(id));
+        let untouched = untouched.map(|(id, row)| (*id, Some(row), Some(row)));
+        untouched.chain(
+            self.before
+                .iter()
+                .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id))),
+        )
+    }
+
+    /// A row as it was before the change.
+    pub(super) fn before(&self, id: i32) -> Option<&T> {
+        match self.before.get(&id) {
+            Some(before) => before.as_ref(),
+            None => self.rows.get(&id),
+        }
+    }
+
     /// The rows that are new or different, by number.
     pub(super) fn written(&self) -> Vec<(i32, &T)> {
         let written = self.changes().filter_map(|(id, _, row)| Some((id, row?)));
@@ -337,6 +359,14 @@ impl World {
     pub(super) fn remove_app(&mut self, subject: i32) {
         if let Some(old) = self.apps.remove(&subject) {
             self.apps_before.entry(subject).or_insert(Some(old));
+        }
+    }
+
+    /// An app as it was before the change.
+    pub(super) fn app_before(&self, subject: i32) -> Option<&AppRow> {
+        match self.apps_before.get(&subject) {
+            Some(before) => before.as_ref(),
+            None => self.apps.get(&subject),
         }
     }
 

@@ -16,6 +16,7 @@ mod answers;
 mod audit_chain;
 mod changes;
 mod differential;
+mod dry_runs;
 mod generated;
 mod harness;
 mod icecat;

@@ -1,0 +1,77 @@
+use super::{StoreError, TenantId, Transaction, product_lists::count};
+
+/// A product or model that a change reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductReached {
+    /// Its code.
+    pub code: String,
+    /// Its effective categories (rules 4.2), as they are.
+    pub before: Vec<i32>,
+    /// The same as they would be.
+    pub after: Vec<i32>,
+    /// Whether it would be gone.
+    pub gone: bool,
+}
+
+impl Transaction<'_> {
+    /// Nominates the products and models that a change reaches: those in some
+    /// categories, those in none if `everyones` says so, those that are staged to change or go, and what lies below
+    /// them; tells how many. Staging must be prepared.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn nominate_reached(
+        &self,
+        tenant: TenantId,
+        categories: &[i32],
+        everyones: bool,
+    ) -> Result<u64, StoreError> {
+        const TABLE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS reached_product (id integer); TRUNCATE reached_product";
+        const SQL: &str = "-- nominate_reached
+            WITH direct AS (
+                SELECT product_id AS id FROM product_category WHERE tenant_id = $1 AND category_id = ANY ($2)
+                 UNION
+                SELECT id FROM changed_product WHERE NOT is_new
+                 UNION
+                SELECT id FROM removed_product
+                 UNION
+                SELECT id FROM product WHERE $3 AND tenant_id = $1 AND uncategorised IS NOT FALSE),
+            below AS (
+                SELECT child.id FROM direct JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = direct.id),
+            lowest AS (
+                SELECT child.id FROM below JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = below.id)
+            INSERT INTO reached_product (id)
+            SELECT id FROM direct UNION SELECT id FROM below UNION SELECT id FROM lowest";
+        self.batch("prepare_reached", TABLE).await?;
+        self.execute(
+            "nominate_reached",
+            SQL,
+            &[&tenant.0, &categories, &everyones],
+        )
+        .await
+    }
+
+    /// Reads the nominated products, at most `limit` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn read_reached(
+        &self,
+        tenant: TenantId,
+        limit: usize,
+    ) -> Result<Vec<ProductReached>, StoreError> {
+        const SQL: &str = include_str!("reached_products.sql");
+        let rows = self
+            .query("read_reached", SQL, &[&tenant.0, &count(limit)])
+            .await?;
+        let reached = rows.iter().map(|row| ProductReached {
+            code: row.get("code"),
+            before: row.get("before"),
+            after: row.get("after"),
+            gone: row.get("gone"),
+        });
+        Ok(reached.collect())
+    }
+}
