@@ -20,6 +20,7 @@
 //! that it is not whole and ends with status 2.
 
 mod access_filter;
+mod administration;
 mod arguments;
 mod connection;
 mod failure;
@@ -41,10 +42,13 @@ mod words;
 
 pub use self::{
     arguments::{
-        AboutArguments, AccessFilterArguments, CacheMode, Cli, ClientCommand, Command,
-        ContextArguments, DemoArguments, DescriptionArguments, FilterArguments, ImportArguments,
-        ListAllowedArguments, ListSubjectsArguments, MigrateArguments, PageArguments,
-        QuestionArguments, ReachArguments, ServeArguments, ServerArguments, completions,
+        AboutArguments, AccessArguments, AccessFilterArguments, AdministrationCommand, AppCommand,
+        AuditCommand, CacheMode, ChangesArguments, Cli, ClientCommand, Command, ContextArguments,
+        DeleteArguments, DemoArguments, DescriptionArguments, FilterArguments, GrantArguments,
+        GroupCommand, ImportArguments, ListAllowedArguments, ListArguments, ListSubjectsArguments,
+        MigrateArguments, PageArguments, QuestionArguments, ReachArguments, RoleCommand,
+        ServeArguments, ServerArguments, SubjectCommand, TenantCommand, WatchArguments,
+        WriteArguments, completions,
     },
     connection::connect,
     failure::{CliError, FieldProblem, Refusal},
@@ -56,7 +60,7 @@ pub use self::{
 
 /// Runs a command that asks a server, and gives what it has to say.
 pub async fn run(command: &ClientCommand) -> Answer {
-    let output = command.server().output;
+    let output = command.output();
     let answered = match command {
         ClientCommand::Check { question, server } => question::check(question, server).await,
         ClientCommand::Explain { question, server } => question::explain(question, server).await,
@@ -69,6 +73,7 @@ pub async fn run(command: &ClientCommand) -> Answer {
         ClientCommand::ListSubjects(arguments) => list_subjects::run(arguments).await,
         ClientCommand::AccessFilter(arguments) => access_filter::run(arguments).await,
         ClientCommand::Import(arguments) => import::run(arguments).await,
+        ClientCommand::Administration(command) => administration::run(command).await,
     };
     answered.unwrap_or_else(|error| Answer::failed(&error, output))
 }

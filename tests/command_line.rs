@@ -128,6 +128,7 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
     the_lists_agree(&demo);
+    everything_can_be_administered(&demo);
     let first = demo.stop();
 
     let again = Demo::start(folder.path());
@@ -195,6 +196,111 @@ fn the_lists_agree(demo: &Demo) {
     ] {
         let output = demo.ask(line);
         assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
+    }
+}
+
+/// Commands of the administration: the line, how it ends, and what it says.
+const ADMINISTRATION: &[(&str, i32, &str)] = &[
+    (
+        "tenant create --edition enterprise --actor user:admin",
+        0,
+        "2 created",
+    ),
+    ("tenant create --edition enterprise", 2, "exists already"),
+    ("import demo/default", 0, "imported at revision 2"),
+    ("tenant get", 0, "enterprise"),
+    ("tenant list", 0, "community"),
+    (
+        "role put painter --permissions product.create,product.list",
+        0,
+        "1 created",
+    ),
+    ("role list painter", 0, "product.create"),
+    ("group put painters --label Painters", 0, "1 created"),
+    ("group list painters", 0, "Painters"),
+    (
+        "user put paula --roles painter --groups painters",
+        0,
+        "1 created",
+    ),
+    ("user put paula --roles painter", 0, "nothing changed"),
+    ("user list paula --output json", 0, "\"painters\""),
+    ("user put paula --roles nobody", 2, "ROLE_NOT_FOUND"),
+    ("connection put shelf --enabled false", 0, "1 created"),
+    ("connection list", 0, "shelf"),
+    (
+        "grant painters category:audio_video own --dry-run",
+        0,
+        "user group `painters`",
+    ),
+    ("grant painters category:audio_video own", 0, "created"),
+    ("grant painters category:audio_video dance", 2, "no level"),
+    (
+        "grant painters locale:en_US own",
+        2,
+        "item of type `locale`",
+    ),
+    ("access category:audio_video", 0, "painters"),
+    ("access --group painters", 0, "category:audio_video"),
+    ("access --subject user:paula", 0, "product.create"),
+    ("access --subject user:nobody", 0, "unknown"),
+    (
+        "access --subject user:paula --output json",
+        0,
+        "\"through\"",
+    ),
+    ("revoke painters category:audio_video edit", 0, "changed"),
+    (
+        "app connect erp_app --scopes read_products,fly --right trees.view=* --actor user:admin",
+        0,
+        "fly",
+    ),
+    (
+        "app connect other --scopes read_products --right trees.own=* --actor user:admin",
+        2,
+        "read-only",
+    ),
+    (
+        "app connect other --scopes read_products --actor user:paula",
+        2,
+        "ACTOR_NOT_PERMITTED",
+    ),
+    ("app list", 0, "erp_app"),
+    (
+        "app scopes erp_app --scopes read_products,write_products",
+        2,
+        "STEP_OUT_OF_ORDER",
+    ),
+    ("app disconnect erp_app", 0, "removed"),
+    ("group delete painters", 2, "USER_GROUP_IN_USE"),
+    ("group delete painters --cascade", 0, "removed"),
+    ("user delete paula", 0, "1 removed"),
+    ("import demo/default --prune-all --dry-run", 0, "removed"),
+    ("changes --actor user:admin", 0, "tenant.created"),
+    (
+        "changes --item category:audio_video --output json",
+        0,
+        "access_right.changed",
+    ),
+    ("audit verify", 0, "intact"),
+    ("tenant update --edition growth", 0, "1 changed"),
+    ("tenant delete --confirm shops", 2, "nothing was deleted"),
+    ("tenant delete --confirm shop", 0, "removed"),
+    ("tenant get", 2, "TENANT_NOT_FOUND"),
+];
+
+/// The commands of the administration, in a tenant of their own.
+fn everything_can_be_administered(demo: &Demo) {
+    let ask = |line: &str| {
+        let output = demo.ask(&format!("{line} --tenant shop"));
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let said = text(output.stdout) + &text(output.stderr);
+        (output.status.code().unwrap(), said)
+    };
+    for &(line, status, expected) in ADMINISTRATION {
+        let (found, said) = ask(line);
+        assert_eq!(found, status, "{line}: {said}");
+        assert!(said.contains(expected), "{line}: {said}");
     }
 }
 

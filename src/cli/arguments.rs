@@ -1,3 +1,4 @@
+mod administration;
 mod listing;
 mod question;
 
@@ -8,6 +9,11 @@ use clap_complete::Shell;
 use secrecy::SecretString;
 
 pub use self::{
+    administration::{
+        AccessArguments, AdministrationCommand, AppCommand, AuditCommand, ChangesArguments,
+        DeleteArguments, GrantArguments, GroupCommand, ListArguments, RoleCommand, SubjectCommand,
+        TenantCommand, WatchArguments, WriteArguments,
+    },
     listing::{
         AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,
         PageArguments, ReachArguments,
@@ -94,6 +100,9 @@ pub enum ClientCommand {
     /// Say which products a subject may do an action on, as a filter over
     /// categories for a search of your own.
     AccessFilter(AccessFilterArguments),
+    /// The commands of the administration.
+    #[command(flatten)]
+    Administration(AdministrationCommand),
 }
 
 /// How to serve.
@@ -202,6 +211,10 @@ pub struct ServerArguments {
 }
 
 /// What to import, and how.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Clone, Debug, Args)]
 pub struct ImportArguments {
     /// The directory of CSV files.
@@ -215,9 +228,12 @@ pub struct ImportArguments {
     /// Leave refused rows out instead of refusing the import.
     #[arg(long, env = "PIM_AUTHZ_SKIP_BAD_ROWS", value_parser = BoolishValueParser::new())]
     pub skip_bad_rows: bool,
-    /// Remove what the files do not name; not served by this release.
+    /// Remove what the files do not name, of each kind whose file is there.
     #[arg(long, env = "PIM_AUTHZ_PRUNE", value_parser = BoolishValueParser::new())]
     pub prune: bool,
+    /// Prune even if more than a fifth of a kind would go.
+    #[arg(long, env = "PIM_AUTHZ_PRUNE_ALL", value_parser = BoolishValueParser::new())]
+    pub prune_all: bool,
     /// Write the refused rows to a file, as JSON lines.
     #[arg(long, env = "PIM_AUTHZ_REPORT", value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -241,17 +257,18 @@ pub enum EditionArgument {
 }
 
 impl ClientCommand {
-    /// Whom it asks.
+    /// How its answer is shown.
     #[must_use]
-    pub fn server(&self) -> &ServerArguments {
+    pub fn output(&self) -> Output {
         match self {
-            Self::Import(arguments) => &arguments.server,
-            Self::ListAllowed(arguments) => &arguments.server,
-            Self::ListSubjects(arguments) => &arguments.server,
-            Self::AccessFilter(arguments) => &arguments.server,
+            Self::Import(arguments) => arguments.server.output,
+            Self::ListAllowed(arguments) => arguments.server.output,
+            Self::ListSubjects(arguments) => arguments.server.output,
+            Self::AccessFilter(arguments) => arguments.server.output,
             Self::Check { server, .. }
             | Self::Explain { server, .. }
-            | Self::ListActions { server, .. } => server,
+            | Self::ListActions { server, .. } => server.output,
+            Self::Administration(command) => command.output(),
         }
     }
 }

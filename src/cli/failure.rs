@@ -22,6 +22,24 @@ pub enum CliError {
         /// Why it cannot be reached.
         cause: String,
     },
+    /// A word that is none of those allowed.
+    #[error("`{word}` is no {what}; allowed are: {allowed}")]
+    Word {
+        /// What it would be.
+        what: &'static str,
+        /// The word.
+        word: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A tenant is deleted only when its code is said twice.
+    #[error("`--confirm {confirmed}` is not the tenant `{tenant}`; nothing was deleted")]
+    NotConfirmed {
+        /// The tenant.
+        tenant: String,
+        /// What was said.
+        confirmed: String,
+    },
     /// An option was given that only makes sense with a resource.
     #[error("{0} needs a RESOURCE")]
     NeedsResource(&'static str),

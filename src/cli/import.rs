@@ -79,8 +79,8 @@ fn header(arguments: &ImportArguments) -> pb::ImportHeader {
         dry_run: arguments.dry_run,
         edition: edition.into(),
         skip_bad_rows: arguments.skip_bad_rows,
-        prune: arguments.prune,
-        prune_all: false,
+        prune: arguments.prune || arguments.prune_all,
+        prune_all: arguments.prune_all,
     }
 }
 

@@ -175,6 +175,8 @@ fn refusal(error: &CliError) -> Refusal {
         | CliError::Scheme(_)
         | CliError::Unreachable { .. }
         | CliError::NeedsResource(_)
+        | CliError::Word { .. }
+        | CliError::NotConfirmed { .. }
         | CliError::Line(_)
         | CliError::NoFiles(_)
         | CliError::File { .. }
