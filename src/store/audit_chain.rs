@@ -79,6 +79,11 @@ impl Snapshot<'_> {
                 return Ok(report);
             }
         }
+        if !self.writes_after(end).await?.is_empty() {
+            let fault = "there are writes after the last one that the tenant knows of".to_owned();
+            report.broken = Some((Revision(end.0 + 1), fault));
+            return Ok(report);
+        }
         if previous != self.last_hash().await? {
             let fault = "it is not the last write that the tenant knows of".to_owned();
             report.broken = Some((end, fault));
@@ -99,9 +104,9 @@ impl Snapshot<'_> {
     async fn writes_after(&self, revision: Revision) -> Result<Vec<Write>, StoreError> {
         const SQL: &str = "-- verify_writes
             SELECT revision, count(*) AS rows, max(part)::bigint AS last_part, count(*) FILTER (WHERE last) AS ends,
-                   count(*) FILTER (WHERE erased) AS erased, coalesce((array_agg(hash ORDER BY part DESC))[1], ''::bytea) AS hash,
+                   count(*) FILTER (WHERE erased) AS erased, coalesce(decode(max(encode(hash, 'hex')) FILTER (WHERE last), 'hex'), ''::bytea) AS hash,
                    chain_hash(row_hash ORDER BY part) AS chain,
-                   bool_and(erased OR row_hash = audit_row_hash(revision, part, time, actor, request_id, idempotency_key, kind,
+                   bool_and((erased AND nonce = '00000000-0000-0000-0000-000000000000') OR row_hash = audit_row_hash(revision, part, time, actor, request_id, idempotency_key, kind,
                             item_type, item_code, subject_type, subject_code, before, after, nonce)) AS holds
               FROM audit
              WHERE tenant_id = $1 AND revision > $2 AND revision <= $2 + $3

@@ -19,7 +19,7 @@ async fn verified(server: &TestServer) -> pb::VerifyAuditResponse {
 }
 
 /// As somebody who has the database to himself.
-const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER;";
+const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER; ALTER TABLE tenant DISABLE TRIGGER USER;";
 
 #[tokio::test]
 async fn a_log_that_was_tampered_with_is_found_out() {
@@ -35,6 +35,11 @@ async fn a_log_that_was_tampered_with_is_found_out() {
         ("DELETE FROM audit WHERE revision = 2", 2),
         ("DELETE FROM audit WHERE revision = 3 AND part = 1", 3),
         ("DELETE FROM audit WHERE revision = 3", 3),
+        (
+            "UPDATE audit SET erased = true, after = 'x' WHERE revision = 1 AND part = 1",
+            1,
+        ),
+        ("UPDATE tenant SET revision = 2", 3),
         (
             "UPDATE audit SET erased = true, row_hash = '' WHERE revision = 1 AND part = 1",
             1,

@@ -11,6 +11,7 @@
     reason = "messages as the fields of other messages take them"
 )]
 
+mod administered_rules;
 mod administration;
 mod answers;
 mod audit_chain;
@@ -41,3 +42,4 @@ mod serving;
 )]
 mod support;
 mod watches;
+mod write_refusals;

@@ -143,8 +143,26 @@ async fn a_watch_ends_with_its_tenant_and_with_the_server() {
     let events = client.watch_changes(watch(3, 0)).await.unwrap();
     let mut events = events.into_inner();
     assert!(events.message().await.unwrap().is_some(), "a heartbeat");
+    let delete = pb::DeleteTenantRequest {
+        tenant: "acme".into(),
+        ..Default::default()
+    };
+    server.import("spare", Edition::Growth, &[]).await;
+    let mut tenants = pb::tenant_service_client::TenantServiceClient::new(server.channel().await);
+    tenants.delete_tenant(delete).await.unwrap();
+    let status = loop {
+        match events.message().await {
+            Ok(event) => assert!(event.is_some()),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
     let mut other = audit(&server).await;
-    let stopped = other.watch_changes(watch(3, 0)).await.unwrap();
+    let spare = pb::WatchChangesRequest {
+        tenant: "spare".into(),
+        ..watch(0, 0)
+    };
+    let stopped = other.watch_changes(spare).await.unwrap();
     let mut stopped = stopped.into_inner();
     assert!(stopped.message().await.unwrap().is_some(), "a heartbeat");
     server.begin_stop();

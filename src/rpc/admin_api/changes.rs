@@ -175,11 +175,12 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
             erased,
             broken,
         } = snapshot.verify_chain().await?;
+        let intact = broken.is_none();
         let (broken_revision, problem) = broken
             .map(|(revision, problem)| (revision.0, problem))
             .unwrap_or_default();
         Ok(pb::VerifyAuditResponse {
-            intact: broken_revision == 0,
+            intact,
             revision: snapshot.tenant().revision.0,
             rows,
             erased_rows: erased,

@@ -12,7 +12,7 @@ use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
     rpc::{allowed_stream::Ending, failure::Failure, parse},
-    store::{ChangePlace, ChangeRow, ChangesListed},
+    store::{ChangePlace, ChangeRow, ChangesListed, TenantId},
 };
 
 use super::{
@@ -43,6 +43,8 @@ type Message = Result<pb::WatchChangesResponse, Status>;
 struct Watch {
     api: AdminApi,
     tenant: Code,
+    /// Another tenant that takes the code is not the one that is watched.
+    id: TenantId,
     at: ChangePlace,
     ending: Ending,
     events: mpsc::Sender<Message>,
@@ -64,7 +66,7 @@ impl AdminApi {
         } = request;
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         let found = self.store.find_tenant(&tenant).await?;
-        found.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))?;
+        let found = found.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))?;
         let turn = Arc::clone(&self.watchers).try_acquire_owned();
         let turn = turn.map_err(|_| Failure::TooManyWatchers {
             most: MOST_WATCHERS,
@@ -75,6 +77,7 @@ impl AdminApi {
             revisions: self.revisions.follow(&tenant),
             api: self.clone(),
             tenant,
+            id: found.id,
             at: place(after_revision, after_part),
             ending,
             events,
@@ -99,9 +102,14 @@ impl Watch {
     /// Goes on until something ends it; a caller that has gone ends it silently.
     async fn run(mut self) -> Result<(), Failure> {
         let mut beat = Instant::now();
+        let mut is_new = true;
         loop {
             self.may_go_on()?;
-            let rows = self.rows().await?;
+            let rows = if is_new {
+                self.rows().await?
+            } else {
+                Vec::new()
+            };
             if let Some(last) = rows.last().map(|row| row.place) {
                 for row in rows {
                     if !self.send(Event::Change(change(row))).await? {
@@ -119,8 +127,9 @@ impl Watch {
                 }
                 beat = Instant::now() + HEARTBEAT;
             }
-            if !self.something_new(beat).await {
-                return Ok(());
+            match self.something_new(beat).await {
+                None => return Ok(()),
+                Some(found) => is_new = found,
             }
         }
     }
@@ -142,6 +151,7 @@ impl Watch {
         // What is committed from here on is seen as new.
         self.revisions.mark_unchanged();
         let snapshot = reader.snapshot(&self.tenant).await?;
+        let snapshot = snapshot.filter(|snapshot| snapshot.tenant().id == self.id);
         let snapshot = snapshot.ok_or_else(|| Failure::TenantNotFound(self.tenant.clone()))?;
         let every = ChangesListed::default();
         let rows = snapshot
@@ -183,18 +193,17 @@ impl Watch {
         }
     }
 
-    /// Waits until there may be something new, or it is time to look around;
-    /// `false`: the caller has gone.
-    async fn something_new(&mut self, beat: Instant) -> bool {
+    /// Waits until there may be something new (`true`), or it is time to look
+    /// around; `None`: the caller has gone.
+    async fn something_new(&mut self, beat: Instant) -> Option<bool> {
         let look = (Instant::now() + GATE_PERIOD).min(beat);
         let look = self.ending.deadline.map_or(look, |end| look.min(end));
         tokio::select! {
-            () = self.events.closed() => return false,
+            () = self.events.closed() => None,
             // The hub lives as long as the server: it is always a change.
-            _ = self.revisions.changed() => {}
-            () = sleep_until(look) => {}
+            _ = self.revisions.changed() => Some(true),
+            () = sleep_until(look) => Some(false),
         }
-        true
     }
 }
 

@@ -12,9 +12,9 @@ UPDATE audit SET item_key = lower(item_code), subject_key = lower(subject_code);
 ALTER TABLE audit ENABLE TRIGGER USER;
 
 CREATE INDEX audit_by_actor ON audit (tenant_id, actor, revision, part);
-CREATE INDEX audit_by_item ON audit (tenant_id, item_type, item_key, revision, part) WHERE item_key IS NOT NULL;
-CREATE INDEX audit_by_subject ON audit (tenant_id, subject_type, subject_key, revision, part) WHERE subject_key IS NOT NULL;
-CREATE INDEX audit_by_time ON audit (tenant_id, time) WHERE last;
+CREATE INDEX audit_by_item ON audit (tenant_id, item_type, item_key, revision, part);
+CREATE INDEX audit_by_subject ON audit (tenant_id, subject_type, subject_key, revision, part);
+CREATE INDEX audit_by_time ON audit (tenant_id, time);
 
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -28,15 +28,14 @@ END $$;
 CREATE FUNCTION erase_name(tenant_code text, subject text) RETURNS bigint
     LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
-    number integer;
     type   text := split_part(subject, ':', 1);
     name   text := substr(subject, length(split_part(subject, ':', 1)) + 2);
     -- Drawn, so that nobody can find the name by trying names.
     other  text := 'erased-' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 12);
     rows   bigint;
 BEGIN
-    SELECT id INTO number FROM tenant WHERE code = tenant_code OR deleted_key = lower(tenant_code) ORDER BY id LIMIT 1;
-    IF number IS NULL THEN
+    -- With those of the same code that were deleted.
+    IF NOT EXISTS (SELECT FROM tenant WHERE lower(code) = lower(tenant_code)) THEN
         RAISE EXCEPTION 'tenant % does not exist', tenant_code;
     END IF;
     IF name = '' OR type NOT IN ('user', 'app', 'connection') THEN
@@ -50,7 +49,7 @@ BEGIN
            idempotency_key = CASE WHEN position(lower(name) IN lower(idempotency_key)) > 0 THEN other ELSE idempotency_key END,
            nonce = '00000000-0000-0000-0000-000000000000',
            erased = true
-     WHERE tenant_id = number
+     WHERE tenant_id IN (SELECT id FROM tenant WHERE lower(code) = lower(tenant_code))
        AND (lower(actor) = lower(subject) OR (subject_type = type AND lower(subject_code) = lower(name)));
     GET DIAGNOSTICS rows = ROW_COUNT;
     PERFORM set_config('pim_authz.door', '', true), set_config('pim_authz.erase', '', true);
