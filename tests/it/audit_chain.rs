@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::{
     changes::{all, every_page, imported, places},
-    harness::TestServer,
+    harness::{TestServer, refusal},
 };
 
 async fn verified(server: &TestServer) -> pb::VerifyAuditResponse {
@@ -99,4 +99,15 @@ async fn nobody_but_the_owner_erases_or_alters_the_log() {
             "{statement}"
         );
     }
+}
+
+#[tokio::test]
+async fn verifying_refuses_a_tenant_that_is_not_there() {
+    let server = TestServer::start().await;
+    let mut client = OperationsServiceClient::new(server.channel().await);
+    let request = pb::VerifyAuditRequest {
+        tenant: "nobody".into(),
+    };
+    let status = client.verify_audit(request).await.unwrap_err();
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
 }
