@@ -31,6 +31,7 @@ mod rights;
 mod staging;
 mod tally;
 mod tenant_change;
+mod touched;
 mod trail;
 mod world;
 

@@ -43,12 +43,12 @@ mod words;
 pub use self::{
     arguments::{
         AboutArguments, AccessArguments, AccessFilterArguments, AdministrationCommand, AppCommand,
-        AuditCommand, CacheMode, ChangesArguments, Cli, ClientCommand, Command, ContextArguments,
-        DeleteArguments, DemoArguments, DescriptionArguments, FilterArguments, GrantArguments,
-        GroupCommand, ImportArguments, ListAllowedArguments, ListArguments, ListSubjectsArguments,
-        MigrateArguments, PageArguments, QuestionArguments, ReachArguments, RoleCommand,
-        ServeArguments, ServerArguments, SubjectCommand, TenantCommand, WatchArguments,
-        WriteArguments, completions,
+        AuditCommand, CacheArguments, CacheMode, ChangesArguments, Cli, ClientCommand, Command,
+        ContextArguments, DeleteArguments, DemoArguments, DescriptionArguments, FilterArguments,
+        GrantArguments, GroupCommand, ImportArguments, ListAllowedArguments, ListArguments,
+        ListSubjectsArguments, MigrateArguments, PageArguments, QuestionArguments, ReachArguments,
+        RoleCommand, ServeArguments, ServerArguments, SubjectCommand, TenantCommand,
+        WatchArguments, WriteArguments, completions,
     },
     connection::connect,
     failure::{CliError, FieldProblem, Refusal},

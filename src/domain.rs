@@ -10,6 +10,7 @@ mod catalogue;
 mod code;
 mod decision;
 mod explanation;
+mod fact_key;
 mod facts;
 mod item;
 mod level;
@@ -28,9 +29,10 @@ pub use self::{
     code::{Code, InvalidCode},
     decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem},
     explanation::{Explanation, Remedy, Step},
+    fact_key::{FactKey, Section},
     facts::{
         AttributeFacts, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
-        ItemFacts, ItemId, ProductFacts, RoleFacts, RoleId, SubjectFacts,
+        ItemFacts, ItemId, ProductFacts, RoleFacts, RoleId, SubjectFacts, Vocabulary,
     },
     item::{ItemKind, ItemRef},
     level::Level,

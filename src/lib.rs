@@ -1,6 +1,7 @@
 //! Decides who may do what in a product-information-management platform.
 
 pub mod admin;
+pub mod cache;
 pub mod cli;
 pub mod domain;
 pub mod embedded;

@@ -29,7 +29,10 @@ mod products;
 mod subjects;
 
 use crate::domain::{AllowedResource, Code, EveryQuestion, ListFilter, Revision};
-use crate::store::{Snapshot, Store, StoreError};
+use crate::{
+    cache::{Cache, CacheError},
+    store::{Snapshot, Store, StoreError},
+};
 
 pub use self::{access_filter::access_filter, subjects::SubjectList};
 use self::{nouns::NounList, products::ProductList};
@@ -106,13 +109,15 @@ impl ResourceList {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`CacheError::Store`] when the database does not answer,
+    /// [`CacheError::LeaseLost`] when what it answers may not be current.
     pub async fn page(
         &mut self,
+        cache: &Cache,
         store: &Store,
         after: Option<Place>,
         size: usize,
-    ) -> Result<Option<Page<AllowedResource, Place>>, StoreError> {
+    ) -> Result<Option<Page<AllowedResource, Place>>, CacheError> {
         let mut reader = store.reader().await?;
         let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
             return Ok(None);
@@ -121,6 +126,7 @@ impl ResourceList {
             Either::Products(list) => list.page(&snapshot, after, size).await?,
             Either::Nouns(list) => list.page(&snapshot, after, size).await?,
         };
+        cache.confirm_snapshot(snapshot.epoch()).await?;
         Ok(Some(page))
     }
 }

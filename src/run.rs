@@ -18,7 +18,8 @@ pub use self::error::RunError;
 
 use self::ending::Ending;
 use crate::{
-    cli::{self, CacheMode, Command, Exit, MigrateArguments, ServeArguments},
+    cache::{CacheMode, CacheSettings},
+    cli::{self, CacheArguments, Command, Exit, MigrateArguments, ServeArguments},
     domain::Code,
     embedded::{EmbeddedOptions, EmbeddedPostgres},
     server::{self, ServeConfig},
@@ -65,40 +66,55 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         watch_patience_s,
     } = arguments;
     let watch_patience = Duration::from_secs(watch_patience_s.into());
-    if cache == CacheMode::On {
-        return Err(RunError::CacheNotServed);
-    }
+    let how = How {
+        default_tenant,
+        watch_patience,
+        cache: cache_settings(cache),
+    };
     telemetry::logs::start(telemetry::logs::LogFormat::default());
     let ending = Ending::listen()?;
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url else {
-        let served = serve_embedded(
-            listen,
-            data_dir,
-            default_tenant,
-            watch_patience,
-            ending,
-            ready,
-        );
+        let served = serve_embedded(listen, data_dir, how, ending, ready);
         return served.await.map(|()| Exit::Done);
     };
     let config = ServeConfig {
         listen,
         migrate_url: migrate.then(|| database_url.clone()),
         database_url,
-        default_tenant,
-        watch_patience,
+        default_tenant: how.default_tenant,
+        watch_patience: how.watch_patience,
+        cache: how.cache,
     };
     server::serve(config, ending.came(), ready).await?;
     Ok(Exit::Done)
+}
+
+/// What a server is told, wherever its database is.
+struct How {
+    default_tenant: Code,
+    watch_patience: Duration,
+    cache: CacheSettings,
+}
+
+fn cache_settings(arguments: CacheArguments) -> CacheSettings {
+    let milliseconds = |ms: u32| Duration::from_millis(ms.into());
+    CacheSettings {
+        mode: match arguments.cache {
+            cli::CacheMode::On => CacheMode::On,
+            cli::CacheMode::Off => CacheMode::Off,
+        },
+        bytes: u64::from(arguments.cache_mib) << 20,
+        lease: milliseconds(arguments.lease_ms),
+        poll: milliseconds(arguments.poll_ms),
+    }
 }
 
 /// Serves on a private PostgreSQL, which starts first and ends last.
 async fn serve_embedded(
     listen: SocketAddr,
     data_dir: Option<PathBuf>,
-    default_tenant: Code,
-    watch_patience: Duration,
+    how: How,
     mut ending: Ending,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), RunError> {
@@ -121,8 +137,9 @@ async fn serve_embedded(
         listen,
         database_url: postgres.url(),
         migrate_url: Some(postgres.url()),
-        default_tenant,
-        watch_patience,
+        default_tenant: how.default_tenant,
+        watch_patience: how.watch_patience,
+        cache: how.cache,
     };
     let served = server::serve(config, ending.came(), ready).await;
     let stopped = postgres.stop().await;

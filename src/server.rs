@@ -16,6 +16,7 @@ use tonic::{
 
 use crate::{
     admin::Door,
+    cache::{Cache, CacheSettings},
     domain::Code,
     pb::{
         self, access_rights_service_server::AccessRightsServiceServer,
@@ -61,6 +62,8 @@ pub struct ServeConfig {
     /// How long a watcher of changes may take for one event before it is cut
     /// off.
     pub watch_patience: Duration,
+    /// How facts are kept in memory, and how that stays true.
+    pub cache: CacheSettings,
 }
 
 /// Brings the schema of a database up to date, working as its owner.
@@ -90,13 +93,17 @@ pub async fn serve(
         listen,
         default_tenant,
         watch_patience,
+        cache,
         ..
     } = config;
+    let (cache, coherence) = Cache::start(store.clone(), cache)
+        .await
+        .map_err(ServerError::Thread)?;
     let (listener, address) = bind(listen).await?;
     let gate = Gate::default();
     let (health, health_service) = Health::watch(store.clone(), default_tenant.clone()).await;
     let routes = add_reflection(Routes::new(health_service))?;
-    let routes = add_services(routes, &store, &default_tenant, watch_patience);
+    let routes = add_services(routes, &cache, &store, &default_tenant, watch_patience);
     let (stopping, stopped) = oneshot::channel();
     let server = transport(gate.clone())
         .add_routes(routes)
@@ -117,7 +124,10 @@ pub async fn serve(
     gate.close();
     let _already_ended = stopping.send(());
     health.end().await;
-    let Ok(ended) = timeout(DRAIN, server).await else {
+    let ended = timeout(DRAIN, server).await;
+    // Last: the writes under way are announced by its thread.
+    coherence.leave().await;
+    let Ok(ended) = ended else {
         tracing::warn!(
             limit_s = DRAIN.as_secs(),
             "stopped before all calls had ended"
@@ -167,12 +177,13 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
 
 fn add_services(
     routes: Routes,
+    cache: &Cache,
     store: &Store,
     default_tenant: &Code,
     watch_patience: Duration,
 ) -> Routes {
-    let authorization = AuthorizationApi::new(store.clone(), default_tenant.clone());
-    let door = Door::new(store.clone());
+    let authorization = AuthorizationApi::new(cache.clone(), store.clone(), default_tenant.clone());
+    let door = Door::new(store.clone(), cache.clone());
     let import = ImportApi::new(door.clone());
     let admin = AdminApi::new(door, store.clone(), default_tenant.clone(), watch_patience);
     let routes = routes

@@ -11,12 +11,15 @@
 mod announcements;
 mod answers;
 mod app_requests;
+mod as_of;
 mod audit_chain;
 mod changes;
 mod door;
 pub mod entries;
 mod error;
 mod facts;
+mod lease_connection;
+mod leases;
 mod noun_lists;
 mod noun_needs;
 mod noun_removals;
@@ -34,13 +37,17 @@ mod tenants;
 mod writes;
 
 pub use self::{
-    announcements::Announcement,
+    announcements::{Announcement, GroupAnnounced},
     answers::KeptAnswer,
     app_requests::AppRequestRow,
+    as_of::{AsOf, Taken},
     audit_chain::ChainReport,
     changes::{ChangePlace, ChangeRow, ChangesListed},
     door::{Connection, Store, Transaction},
     error::StoreError,
+    facts::GroupRights,
+    lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},
+    leases::LeaseRow,
     noun_lists::{Listed, ListedNoun},
     noun_needs::{Kin, NounsWanted, RightsWanted},
     noun_removals::NounRemovals,

@@ -327,13 +327,3 @@ fn completions_are_printed() {
             .contains("pim-authz")
     );
 }
-
-#[test]
-fn the_memory_of_a_later_release_is_refused() {
-    let output = program()
-        .args(["serve", "--cache", "on"])
-        .stderr(Stdio::piped())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
-}

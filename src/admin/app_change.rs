@@ -414,7 +414,7 @@ impl Change for AppChange {
         let mut found = self.find(pass).await?;
         let ran = Ran {
             uncounted: !matches!(found.request, RequestEnd::Untouched),
-            ..found.compared.ran(pass)
+            ..found.compared.ran()
         };
         if pass.may_write() && !ran.is_nothing() {
             self.apply(pass, &mut found).await?;

@@ -90,7 +90,7 @@ impl Change for CategoryRemoval {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
-        let ran = compared.ran(pass);
+        let ran = compared.ran();
         if pass.may_write() && !ran.is_nothing() {
             if compared.products.iter().any(|counts| counts.changed > 0) {
                 pass.apply_products().await?;

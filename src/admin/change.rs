@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Code, Edition, Revision},
+    domain::{Code, Edition, FactKey, Revision},
     store::{AuditBatch, AuditHead, AuditRow, LockedTenant, TenantId, Transaction},
 };
 
@@ -44,9 +44,8 @@ pub enum Rehearsal {
 pub struct Ran {
     /// What it changed, or would change.
     pub effect: Effect,
-    /// What it touches: `tenant/5`, `tenant/5/products`; a key covers those
-    /// below it.
-    pub keys: Vec<String>,
+    /// What it touches.
+    pub keys: Vec<FactKey>,
     /// Whether it was refused: nothing is to be committed, and the answer says
     /// why.
     pub refused: bool,
@@ -110,13 +109,10 @@ impl TenantState {
         self.id.unwrap_or(TenantId(0))
     }
 
-    /// The key of everything of it.
+    /// The key of everything of it, whether it is there included.
     #[must_use]
-    pub fn key(&self) -> String {
-        match self.id {
-            Some(TenantId(id)) => format!("tenant/{id}"),
-            None => format!("new_tenant/{}", self.code.folded()),
-        }
+    pub fn key(&self) -> FactKey {
+        FactKey::Tenant(self.code.clone())
     }
 }
 

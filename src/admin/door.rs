@@ -3,11 +3,13 @@ mod calls;
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use uuid::Uuid;
 
 use crate::{
-    domain::{Code, Revision},
-    store::{Announcement, Connection, Finished, KeptAnswer, Store, StoreError, Transaction},
+    cache::Cache,
+    domain::{Code, FactKey, Revision},
+    store::{
+        Announcement, Connection, Finished, KeptAnswer, Store, StoreError, TenantId, Transaction,
+    },
     telemetry::metrics as meter,
 };
 
@@ -32,7 +34,7 @@ const WITHDRAWALS: u32 = 5;
 #[derive(Clone, Debug)]
 pub struct Door {
     store: Store,
-    writer: Uuid,
+    cache: Cache,
     turns: Arc<Semaphore>,
 }
 
@@ -92,8 +94,8 @@ enum Rehearsed {
 
 /// What a commit came to.
 enum Committed {
-    /// The revision that it made.
-    At(Revision),
+    /// The tenant, and the revision that it made.
+    At(TenantId, Revision),
     /// The answer of the same request, which came first.
     Before(Vec<u8>),
     /// It is not what was rehearsed any more.
@@ -101,12 +103,13 @@ enum Committed {
 }
 
 impl Door {
-    /// Makes a door to a database.
+    /// Makes a door to a database; writes are announced to all servers through
+    /// `cache`.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, cache: Cache) -> Self {
         Self {
             store,
-            writer: Uuid::now_v7(),
+            cache,
             turns: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
         }
     }
@@ -156,10 +159,13 @@ impl Door {
             return Ok(Tried::Done(revision));
         }
         if ran.is_nothing() {
+            self.cache.require_lease().await?;
             let answer = change.encode(&change.answer(revision));
             return keep_nothing(connection, answer, context, revision).await;
         }
-        let announcement = self.store.announce(&ran.keys, self.writer).await?;
+        // While it is held, other servers see that the write is under way.
+        let announced = self.cache.announce(ran.keys.clone()).await?;
+        let announcement = announced.announcement();
         let committed = commit(
             connection,
             change,
@@ -170,7 +176,10 @@ impl Door {
         )
         .await;
         match committed {
-            Ok(Committed::At(revision)) => Ok(Tried::Done(revision)),
+            Ok(Committed::At(tenant, revision)) => {
+                self.cache.saw_commit(tenant, revision);
+                Ok(Tried::Done(revision))
+            }
             Ok(Committed::Before(answer)) => {
                 self.withdraw(announcement).await;
                 Ok(Tried::Before(answer))
@@ -280,7 +289,7 @@ async fn commit<C: Change>(
     change: &mut C,
     context: &WriteContext,
     announcement: Announcement,
-    announced: &[String],
+    announced: &[FactKey],
     rehearsed: Revision,
 ) -> Result<Committed, AdminError> {
     let transaction = connection.begin().await?;
@@ -296,26 +305,15 @@ async fn commit<C: Change>(
         None => TenantState::new(context.tenant.clone(), edition_of_new(change, context)?),
     };
     context.check_revision(tenant.revision)?;
-    let unstored_key = tenant.key();
     let tenant = made(&transaction, tenant).await?;
-    let key = tenant.key();
     let mut pass = Pass::new(&transaction, tenant, context, Some(rehearsed), true);
     let ran = change.run(&mut pass).await?;
-    // Whoever waits for a tenant to come waits for its code.
-    let touched = ran.keys.iter().map(|touched| {
-        let below = touched.strip_prefix(&key).unwrap_or(touched);
-        if below.len() == touched.len() {
-            touched.clone()
-        } else {
-            format!("{unstored_key}{below}")
-        }
-    });
-    let touched: Vec<String> = touched.collect();
-    if ran.is_nothing() || !is_covered(&touched, announced) {
+    if ran.is_nothing() || !are_covered(&ran.keys, announced) {
         return Ok(Committed::Stale);
     }
     pass.end_audit().await?;
     let (revision, head) = (pass.revision, pass.audit_head());
+    let written = head.tenant;
     let answer = change.encode(&change.answer(revision));
     let end = Finished {
         announcement,
@@ -326,7 +324,7 @@ async fn commit<C: Change>(
     };
     transaction.finish_write(&head, &end).await?;
     transaction.commit().await?;
-    Ok(Committed::At(revision))
+    Ok(Committed::At(written, revision))
 }
 
 /// Keeps the answer of a write that had nothing to change, so that a retry which
@@ -388,11 +386,7 @@ fn edition_of_new<C: Change>(
 }
 
 /// Whether each key, or one above it, was announced.
-fn is_covered(keys: &[String], announced: &[String]) -> bool {
-    keys.iter().all(|key| {
-        announced.iter().any(|above| {
-            let below = key.strip_prefix(above.as_str());
-            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
-    })
+fn are_covered(keys: &[FactKey], announced: &[FactKey]) -> bool {
+    keys.iter()
+        .all(|key| announced.iter().any(|above| above.covers(key)))
 }

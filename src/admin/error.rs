@@ -1,4 +1,5 @@
 use crate::{
+    cache::CacheError,
     domain::{AppStep, Code, Edition, Revision},
     store::StoreError,
 };
@@ -87,6 +88,10 @@ pub enum AdminError {
         /// How many there would be.
         found: usize,
     },
+
+    /// The write could not be announced to all servers: nothing changed.
+    #[error(transparent)]
+    NotAnnounced(#[from] CacheError),
 
     /// Other writes came first, each time it was tried.
     #[error("other writes came first; try again")]

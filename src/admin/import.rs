@@ -13,7 +13,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Edition, Revision},
+    domain::{Edition, FactKey, Revision},
     store::{Connection, GroupRow, NounsWanted, ProductCounts, StoredNouns},
 };
 
@@ -25,7 +25,7 @@ use super::{
     outcome::{Effect, ImportOptions, ImportOutcome},
     refusals::Report,
     staging::{Names, Staging},
-    tally, trail,
+    tally, touched, trail,
     world::World,
 };
 use rows::{AccessRow, Input, plan};
@@ -52,6 +52,7 @@ struct Compared {
     report: Report,
     effect: Effect,
     products: [ProductCounts; 2],
+    keys: Vec<FactKey>,
     refused: bool,
 }
 
@@ -136,6 +137,7 @@ impl Import {
             impact::complete(&mut effect, pass, &world, staged).await?;
         }
         Ok(Compared {
+            keys: touched::keys(pass, &world, &products).await?,
             world,
             report,
             effect: if refused { Effect::default() } else { effect },
@@ -176,7 +178,7 @@ impl Change for Import {
         };
         let ran = Ran {
             effect: compared.effect.clone(),
-            keys: vec![pass.tenant.key()],
+            keys: compared.keys.clone(),
             refused: compared.refused,
             ..Ran::default()
         };

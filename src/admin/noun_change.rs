@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Edition, Revision},
+    domain::{Edition, FactKey, Revision},
     store::{NounsWanted, ProductCounts},
 };
 
@@ -11,7 +11,7 @@ use super::{
     outcome::{Effect, Written},
     plan::Planner,
     request::NounRequest,
-    tally, trail,
+    tally, touched, trail,
     world::World,
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Compared {
     pub(super) products: [ProductCounts; 2],
     /// All of it, counted.
     pub(super) effect: Effect,
+    /// What it touches.
+    keys: Vec<FactKey>,
 }
 
 impl Compared {
@@ -52,6 +54,7 @@ impl Compared {
             effect.sample.clear();
         }
         Ok(Self {
+            keys: touched::keys(pass, &world, &products).await?,
             world,
             products,
             effect,
@@ -81,10 +84,10 @@ impl Compared {
     }
 
     /// What a run came to that found this.
-    pub(super) fn ran(&self, pass: &Pass<'_>) -> Ran {
+    pub(super) fn ran(&self) -> Ran {
         Ran {
             effect: self.effect.clone(),
-            keys: vec![pass.tenant.key()],
+            keys: self.keys.clone(),
             ..Ran::default()
         }
     }
@@ -143,7 +146,7 @@ impl Change for NounChange {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
-        let ran = compared.ran(pass);
+        let ran = compared.ran();
         if pass.may_write() && !ran.is_nothing() {
             compared.write_nouns(pass).await?;
         }

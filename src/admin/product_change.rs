@@ -296,11 +296,7 @@ impl Change for ProductChange {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
-        let ran = Ran {
-            effect: compared.effect.clone(),
-            keys: vec![format!("{}/products", pass.tenant.key())],
-            ..Ran::default()
-        };
+        let ran = compared.ran();
         if pass.may_write() && !ran.is_nothing() {
             match &self.request {
                 ProductRequest::Put(_) => pass.apply_products().await?,

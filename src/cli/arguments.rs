@@ -132,10 +132,9 @@ pub struct ServeArguments {
         default_value = "default"
     )]
     pub default_tenant: Code,
-    /// Whether to answer from memory. This release reads the database for
-    /// every question.
-    #[arg(long, env = "PIM_AUTHZ_CACHE", value_enum, default_value_t = CacheMode::Off)]
-    pub cache: CacheMode,
+    /// How to keep facts in memory.
+    #[command(flatten)]
+    pub cache: CacheArguments,
     /// Bring the database up to date first, as `migrate` does. A private
     /// PostgreSQL always is.
     #[arg(long, env = "PIM_AUTHZ_MIGRATE", value_parser = BoolishValueParser::new())]
@@ -152,10 +151,48 @@ pub struct ServeArguments {
     pub watch_patience_s: u32,
 }
 
+/// How to keep facts in memory, and how to keep that true.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CacheArguments {
+    /// Whether to answer from memory.
+    #[arg(long, env = "PIM_AUTHZ_CACHE", value_enum, default_value_t = CacheMode::On)]
+    pub cache: CacheMode,
+    /// The most that is kept in memory, in MiB.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_CACHE_MIB",
+        value_name = "MIB",
+        default_value_t = 256,
+        value_parser = clap::value_parser!(u32).range(1..=1_048_576)
+    )]
+    pub cache_mib: u32,
+    /// How many milliseconds the server may answer after it asked to renew its
+    /// lease. A server that dies holds one write up for as long; an outage of
+    /// the database is bridged for as long.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_LEASE_MS",
+        value_name = "MS",
+        default_value_t = 5_000,
+        value_parser = clap::value_parser!(u32).range(500..=60_000)
+    )]
+    pub lease_ms: u32,
+    /// How often, in milliseconds, the server looks what was announced although
+    /// PostgreSQL has not said so.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_POLL_MS",
+        value_name = "MS",
+        default_value_t = 150,
+        value_parser = clap::value_parser!(u32).range(10..=1_000)
+    )]
+    pub poll_ms: u32,
+}
+
 /// Whether to answer from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CacheMode {
-    /// From memory, where that is current; not served by this release.
+    /// From memory, where that is current.
     On,
     /// From the database, for every question.
     Off,

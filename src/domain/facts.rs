@@ -1,4 +1,7 @@
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{
     Code, Edition, ItemKind, ItemRef, Level, PermissionSet, ProductRef, Revision, ScopeSet,
@@ -46,20 +49,31 @@ pub enum GroupsNeeded {
     All,
 }
 
-/// What is stored about whatever some questions name, at one revision of one
+/// What is stored about whatever some questions name, true at one instant of one
 /// tenant. What is not stored is not in here.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The revision that all of it is true at.
+    /// A revision that all of it is at least as new as.
     pub revision: Revision,
+    /// What every question of the tenant shares.
+    pub vocabulary: Arc<Vocabulary>,
+    /// The subjects needed.
+    pub subjects: HashMap<SubjectRef, Arc<SubjectFacts>>,
+    /// The user groups needed.
+    pub groups: HashMap<GroupId, Arc<GroupFacts>>,
+    /// The products and models needed, and all that lie above them.
+    pub products: HashMap<ProductRef, Arc<ProductFacts>>,
+}
+
+/// The edition, the roles and the catalog but for products: small, and shared
+/// by all questions. It holds all of a tenant, or what some questions name of
+/// it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
     /// The tenant's edition.
     pub edition: Edition,
-    /// The subjects needed.
-    pub subjects: HashMap<SubjectRef, SubjectFacts>,
-    /// The roles that they hold.
+    /// The roles that the subjects hold.
     pub roles: HashMap<RoleId, RoleFacts>,
-    /// The user groups needed.
-    pub groups: HashMap<GroupId, GroupFacts>,
     /// The items needed that are stored.
     pub items: HashMap<ItemRef, ItemId>,
     /// Every item that any other fact names.
@@ -70,10 +84,10 @@ pub struct Facts {
     pub first_locale: Option<ItemId>,
     /// The attributes needed.
     pub attributes: HashMap<Code, AttributeFacts>,
-    /// The products and models needed, and all that lie above them.
-    pub products: HashMap<ProductRef, ProductFacts>,
     /// The grid views needed.
     pub grid_views: HashMap<Code, GridViewFacts>,
+    /// The user groups, where all are needed.
+    pub groups: Vec<GroupId>,
 }
 
 /// A stored subject.

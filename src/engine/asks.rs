@@ -114,7 +114,7 @@ fn ask_edition(question: &Question, reach: Reach<'_>) -> Option<Ask> {
     }
     let permission = rule.permission.map(|id| CATALOGUE.permission(id).code);
     let number = if permission.is_some() { "2.4" } else { "9" };
-    let passed = reach.facts.edition.is_enterprise();
+    let passed = reach.facts.vocabulary.edition.is_enterprise();
     Some(Ask {
         permission,
         ..Ask::new(ReasonCode::Edition, number, passed)
@@ -155,7 +155,7 @@ pub(super) fn granted(reach: Reach<'_>) -> PermissionSet {
     let roles = subject
         .roles
         .iter()
-        .filter_map(|id| reach.facts.roles.get(id));
+        .filter_map(|id| reach.facts.vocabulary.roles.get(id));
     roles.fold(
         CATALOGUE.permissions_of_scopes(subject.scopes),
         |granted, role| granted.union(&role.permissions),

@@ -43,6 +43,7 @@ fn ask_product(
         None => Named::Unsaid,
         Some(code) => reach
             .facts
+            .vocabulary
             .attributes
             .get(code)
             .map_or(Named::Unknown, Named::Stored),
@@ -250,7 +251,7 @@ fn ask_attribute(question: &Question, resource: &Resource, reach: Reach<'_>) -> 
     let attribute = resource
         .id
         .as_ref()
-        .and_then(|id| reach.facts.attributes.get(id));
+        .and_then(|id| reach.facts.vocabulary.attributes.get(id));
     let Some(attribute) = attribute else {
         return (
             vec![Ask::new(ReasonCode::ResourceUnknown, "1.7", false)],
@@ -276,7 +277,7 @@ fn ask_grid_view(resource: &Resource, reach: Reach<'_>) -> (Vec<Ask>, Level) {
     let view = resource
         .id
         .as_ref()
-        .and_then(|id| reach.facts.grid_views.get(id));
+        .and_then(|id| reach.facts.vocabulary.grid_views.get(id));
     let Some(view) = view else {
         return (
             vec![Ask::new(ReasonCode::ResourceUnknown, "1.7", false)],

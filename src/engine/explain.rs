@@ -98,7 +98,7 @@ fn giving_groups(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
     let Some(held) = ask.held else {
         return Vec::new();
     };
-    if !reach.facts.edition.is_enterprise() {
+    if !reach.facts.vocabulary.edition.is_enterprise() {
         return Vec::new(); // rights do not count (rules 3.4)
     }
     let level = |group: &GroupFacts| match &ask.source {
@@ -145,7 +145,7 @@ fn giving_roles(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
     let roles = subject
         .roles
         .iter()
-        .filter_map(|id| reach.facts.roles.get(id));
+        .filter_map(|id| reach.facts.vocabulary.roles.get(id));
     roles
         .filter(|role| CATALOGUE.with_implied(&role.permissions).contains(asked.id))
         .map(|role| role.code.clone())
@@ -157,7 +157,7 @@ fn category_steps(ask: &Ask, reach: Reach<'_>) -> Vec<Step> {
     let Source::Categories(ids, _) = &ask.source else {
         return Vec::new();
     };
-    if !reach.facts.edition.is_enterprise() {
+    if !reach.facts.vocabulary.edition.is_enterprise() {
         return Vec::new();
     }
     ids.iter()

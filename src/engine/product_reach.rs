@@ -41,10 +41,12 @@ pub fn product_reach(question: &EveryQuestion, facts: &Facts) -> ProductReach {
     }
     let rule = question.rule();
     match rule.level {
-        Some(needed) if facts.edition.is_enterprise() => ProductReach::ByCategory(CategoryTest {
-            needed,
-            strictness: rule.strictness,
-        }),
+        Some(needed) if facts.vocabulary.edition.is_enterprise() => {
+            ProductReach::ByCategory(CategoryTest {
+                needed,
+                strictness: rule.strictness,
+            })
+        }
         // Outside the enterprise edition everyone owns every product (3.4).
         Some(_) => ProductReach::Everything(Some(Level::Own)),
         None => ProductReach::Everything(None),

@@ -44,7 +44,7 @@ impl<'f> Reach<'f> {
         Self {
             facts,
             subject_ref: subject,
-            subject: facts.subjects.get(subject),
+            subject: facts.subjects.get(subject).map(AsRef::as_ref),
         }
     }
 
@@ -53,15 +53,20 @@ impl<'f> Reach<'f> {
         let ids = self.subject.map(|subject| subject.groups.iter());
         ids.into_iter()
             .flatten()
-            .filter_map(move |id| self.facts.groups.get(id))
+            .filter_map(move |id| self.facts.groups.get(id).map(AsRef::as_ref))
     }
 
     /// The level on a stored item: of all groups' levels the most permissive
     /// (rules 3.5); outside the enterprise edition the highest there is
     /// (rules 3.4).
     pub(super) fn level_on(self, item: ItemId) -> Level {
-        if !self.facts.edition.is_enterprise() {
-            let kind = self.facts.item_facts.get(&item).map(|item| item.kind);
+        if !self.facts.vocabulary.edition.is_enterprise() {
+            let kind = self
+                .facts
+                .vocabulary
+                .item_facts
+                .get(&item)
+                .map(|item| item.kind);
             return kind.map_or(Level::Hidden, highest_level);
         }
         let levels = self
@@ -77,7 +82,7 @@ impl<'f> Reach<'f> {
         if !self.subject.is_some_and(|subject| subject.enabled) {
             return Level::Hidden;
         }
-        if self.facts.edition.is_enterprise() {
+        if self.facts.vocabulary.edition.is_enterprise() {
             granted
         } else {
             highest_level(kind)
@@ -96,7 +101,7 @@ impl<'f> Reach<'f> {
         if self.first_of(axis).is_none() {
             return Level::Hidden;
         }
-        if !self.facts.edition.is_enterprise() {
+        if !self.facts.vocabulary.edition.is_enterprise() {
             return highest_level(axis.kind());
         }
         self.groups()
@@ -107,19 +112,23 @@ impl<'f> Reach<'f> {
     /// The first channel or locale by code; `None`: the tenant has none.
     pub(super) fn first_of(self, axis: OpenAxis) -> Option<ItemId> {
         match axis {
-            OpenAxis::Channel => self.facts.first_channel,
-            OpenAxis::Locale => self.facts.first_locale,
+            OpenAxis::Channel => self.facts.vocabulary.first_channel,
+            OpenAxis::Locale => self.facts.vocabulary.first_locale,
         }
     }
 
     /// The number of an item that a question names; `None`: it is not stored.
     pub(super) fn find(self, item: &ItemRef) -> Option<ItemId> {
-        self.facts.items.get(item).copied()
+        self.facts.vocabulary.items.get(item).copied()
     }
 
     /// The code of an item in its first spelling.
     pub(super) fn code_of(self, item: ItemId) -> Option<&'f Code> {
-        self.facts.item_facts.get(&item).map(|item| &item.code)
+        self.facts
+            .vocabulary
+            .item_facts
+            .get(&item)
+            .map(|item| &item.code)
     }
 
     /// The categories in force for a product or model: its own and those of all
@@ -192,7 +201,7 @@ impl<'f> Reach<'f> {
     /// (rules 4.1); one without any is everyone's (rules 4.3); outside the
     /// enterprise edition every product is (rules 3.4).
     pub(super) fn level_on_product(self, effective: &Effective) -> Level {
-        if !self.facts.edition.is_enterprise() {
+        if !self.facts.vocabulary.edition.is_enterprise() {
             return Level::Own;
         }
         let unknown = effective.names_unknown.then_some(Level::Hidden);

@@ -1,7 +1,8 @@
 use crate::{
+    cache::{Cache, CacheError},
     domain::{AccessFilter, Code, EveryQuestion, ItemKind, Revision},
     engine,
-    store::{Store, StoreError},
+    store::Store,
 };
 
 /// The axes whose levels come with an access filter.
@@ -18,12 +19,14 @@ const AXES: [ItemKind; 4] = [
 ///
 /// # Errors
 ///
-/// [`StoreError::Unavailable`] when the database does not answer.
+/// [`CacheError::Store`] when the database does not answer,
+/// [`CacheError::LeaseLost`] when what it answers may not be current.
 pub async fn access_filter(
+    cache: &Cache,
     store: &Store,
     tenant: &Code,
     question: &EveryQuestion,
-) -> Result<Option<(AccessFilter, Revision)>, StoreError> {
+) -> Result<Option<(AccessFilter, Revision)>, CacheError> {
     let mut reader = store.reader().await?;
     let Some(snapshot) = reader.snapshot(tenant).await? else {
         return Ok(None);
@@ -34,5 +37,6 @@ pub async fn access_filter(
     let groups = subject.map_or(&[][..], |subject| &subject.groups);
     let granted = snapshot.levels_of_kinds(groups, &AXES).await?;
     let filter = engine::access_filter(question, &facts, granted);
+    cache.confirm_snapshot(snapshot.epoch()).await?;
     Ok(Some((filter, facts.revision)))
 }

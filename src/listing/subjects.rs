@@ -1,6 +1,7 @@
 use tokio::task::yield_now;
 
 use crate::{
+    cache::{Cache, CacheError},
     domain::{Code, OpenQuestion, Question, SubjectKind, SubjectRef},
     engine,
     store::{Snapshot, Store, StoreError},
@@ -39,13 +40,15 @@ impl SubjectList {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`CacheError::Store`] when the database does not answer,
+    /// [`CacheError::LeaseLost`] when what it answers may not be current.
     pub async fn page(
         &self,
+        cache: &Cache,
         store: &Store,
         after: Option<SubjectRef>,
         size: usize,
-    ) -> Result<Option<Page<SubjectRef, SubjectRef>>, StoreError> {
+    ) -> Result<Option<Page<SubjectRef, SubjectRef>>, CacheError> {
         let mut reader = store.reader().await?;
         let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
             return Ok(None);
@@ -68,6 +71,7 @@ impl SubjectList {
             yield_now().await;
         }
         page.last = page.found.last().cloned();
+        cache.confirm_snapshot(snapshot.epoch()).await?;
         Ok(Some(page))
     }
 

@@ -3,6 +3,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use crate::{
+    cache::Cache,
     domain::Code,
     listing::{Page, Place, ResourceList},
     pb::{self, stream_allowed_response::Event},
@@ -20,6 +21,7 @@ use super::{
 /// caller takes it: nothing waits in memory for one that does not.
 #[derive(Debug)]
 pub(super) struct AllowedStream {
+    pub(super) cache: Cache,
     pub(super) store: Store,
     pub(super) tokens: PageTokens,
     pub(super) list: ResourceList,
@@ -108,7 +110,7 @@ impl AllowedStream {
             return Err(Failure::ShuttingDown);
         }
         let after = self.after.clone();
-        let page = self.list.page(&self.store, after, self.size);
+        let page = self.list.page(&self.cache, &self.store, after, self.size);
         let page = match self.ending.deadline {
             None => page.await,
             Some(deadline) if deadline <= Instant::now() => return Err(Failure::DeadlinePassed),

@@ -5,6 +5,7 @@ use tokio::task::yield_now;
 use tonic::{Request, Response, Status};
 
 use crate::{
+    cache::Cache,
     domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
@@ -13,7 +14,7 @@ use crate::{
 
 use super::{
     allowed_stream::Ending,
-    facts::facts,
+    facts::answer,
     failure::{Failure, InvalidField},
     lists::Lists,
     parse,
@@ -25,22 +26,23 @@ use super::{
 /// of a millisecond.
 const DECISIONS_A_TURN: usize = 256;
 
-/// Answers questions from what the database holds at the moment: one statement
-/// a call, so one snapshot and one revision.
+/// Answers questions from memory, or from one statement a call: what an answer
+/// says is true at one instant between the call and the answer.
 #[derive(Clone, Debug)]
 pub struct AuthorizationApi {
-    store: Store,
+    cache: Cache,
     default_tenant: Code,
     lists: Lists,
 }
 
 impl AuthorizationApi {
-    /// Answers from `store`; calls that name no tenant mean `default_tenant`.
+    /// Answers from `cache`, and lists from `store`; calls that name no tenant
+    /// mean `default_tenant`.
     #[must_use]
-    pub fn new(store: Store, default_tenant: Code) -> Self {
+    pub fn new(cache: Cache, store: Store, default_tenant: Code) -> Self {
         Self {
-            lists: Lists::new(store.clone(), default_tenant.clone()),
-            store,
+            lists: Lists::new(cache.clone(), store, default_tenant.clone()),
+            cache,
             default_tenant,
         }
     }
@@ -57,9 +59,12 @@ impl AuthorizationApi {
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         let question = parse::question(subject, &action, resource, context)?;
         let needed = engine::needs([&question]);
-        let facts = facts(&self.store, &tenant, &needed, Revision(minimum_revision)).await?;
-        let decision = engine::decide(&question, &facts);
-        Ok(render::check_response(decision, facts.revision))
+        let minimum = Revision(minimum_revision);
+        answer(&self.cache, &tenant, &needed, minimum, |facts| {
+            let decision = engine::decide(&question, facts);
+            render::check_response(decision, facts.revision)
+        })
+        .await
     }
 
     async fn answer_batch(
@@ -74,30 +79,22 @@ impl AuthorizationApi {
         } = parse_batch::batch(message, &self.default_tenant)?;
         let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
         let needed = engine::needs(questions);
-        let facts = facts(&self.store, &tenant, &needed, minimum_revision).await?;
-        let mut results = Vec::with_capacity(items.len());
-        for (index, item) in items.into_iter().enumerate() {
-            let BatchItem {
-                correlation_id,
-                question,
-            } = item;
-            let decided = question.map(|question| engine::decide(&question, &facts));
-            let stops = decided.as_ref().is_ok_and(|decision| stops(mode, decision));
-            results.push(pb::CheckResult {
-                correlation_id,
-                outcome: Some(outcome(decided)),
-            });
-            if stops {
-                break;
-            }
-            if index % DECISIONS_A_TURN == DECISIONS_A_TURN - 1 {
-                yield_now().await;
+        let mut asking = self.cache.ask(&tenant, &needed, minimum_revision);
+        loop {
+            let Some(facts) = asking.facts().await? else {
+                if asking.is_confirmed()? {
+                    return Err(Failure::TenantNotFound(tenant));
+                }
+                continue;
+            };
+            let response = pb::BatchCheckResponse {
+                results: decide_batch(&items, mode, facts).await,
+                revision: facts.revision.0,
+            };
+            if asking.is_confirmed()? {
+                return Ok(response);
             }
         }
-        Ok(pb::BatchCheckResponse {
-            results,
-            revision: facts.revision.0,
-        })
     }
 
     async fn answer_list_actions(
@@ -118,11 +115,14 @@ impl AuthorizationApi {
         let questions = Question::every_action(&subject, resource.as_ref(), &context)
             .map_err(InvalidField::from)?;
         let needed = engine::needs(&questions);
-        let facts = facts(&self.store, &tenant, &needed, Revision(minimum_revision)).await?;
-        Ok(pb::ListActionsResponse {
-            actions: allowed_actions(&questions, &facts),
-            revision: facts.revision.0,
+        let minimum = Revision(minimum_revision);
+        answer(&self.cache, &tenant, &needed, minimum, |facts| {
+            pb::ListActionsResponse {
+                actions: allowed_actions(&questions, facts),
+                revision: facts.revision.0,
+            }
         })
+        .await
     }
 
     async fn answer_explain(
@@ -143,14 +143,38 @@ impl AuthorizationApi {
             groups: GroupsNeeded::All,
             ..engine::needs([&question])
         };
-        let facts = facts(&self.store, &tenant, &needed, Revision(minimum_revision)).await?;
-        let explanation = engine::explain(&question, &facts);
-        Ok(render_explanation::explain_response(
-            explanation,
-            question.subject(),
-            &facts,
-        ))
+        let minimum = Revision(minimum_revision);
+        answer(&self.cache, &tenant, &needed, minimum, |facts| {
+            let explanation = engine::explain(&question, facts);
+            render_explanation::explain_response(explanation, question.subject(), facts)
+        })
+        .await
     }
+}
+
+/// Decides the items of a batch, as far as its mode goes.
+async fn decide_batch(
+    items: &[BatchItem],
+    mode: pb::BatchMode,
+    facts: &Facts,
+) -> Vec<pb::CheckResult> {
+    let mut results = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let question = item.question.as_ref();
+        let decided = question.map(|question| engine::decide(question, facts));
+        let stops = decided.as_ref().is_ok_and(|decision| stops(mode, decision));
+        results.push(pb::CheckResult {
+            correlation_id: item.correlation_id.clone(),
+            outcome: Some(outcome(decided)),
+        });
+        if stops {
+            break;
+        }
+        if index % DECISIONS_A_TURN == DECISIONS_A_TURN - 1 {
+            yield_now().await;
+        }
+    }
+    results
 }
 
 fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
@@ -172,10 +196,10 @@ fn stops(mode: pb::BatchMode, decision: &Decision) -> bool {
     }
 }
 
-fn outcome(decided: Result<Decision, InvalidField>) -> Outcome {
+fn outcome(decided: Result<Decision, &InvalidField>) -> Outcome {
     match decided {
         Ok(decision) => Outcome::Decision(render::decision(decision)),
-        Err(invalid) => Outcome::Error(super::status::item_status(invalid)),
+        Err(invalid) => Outcome::Error(super::status::item_status(invalid.clone())),
     }
 }
 

@@ -1,6 +1,7 @@
 use crate::{
     admin::AdminError,
-    domain::{Code, InvalidQuestion, Revision},
+    cache::CacheError,
+    domain::{Code, InvalidQuestion},
     store::{ChangePlace, StoreError},
 };
 
@@ -25,15 +26,6 @@ pub(super) enum Failure {
     /// No tenant has this code.
     #[error("tenant `{0}` does not exist")]
     TenantNotFound(Code),
-
-    /// The tenant did not reach the revision asked for in time.
-    #[error("revision {wanted} was not reached in time; the tenant is at {found}")]
-    RevisionNotReached {
-        /// `minimum_revision`.
-        wanted: Revision,
-        /// What was read last.
-        found: Revision,
-    },
 
     /// A watcher did not take what was sent.
     #[error("the watcher was too slow; go on after revision {}, part {}", .after.revision, .after.part)]
@@ -60,6 +52,10 @@ pub(super) enum Failure {
     /// The facts could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+
+    /// There is no answer that is certainly current.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
 
     /// A permission is not in the catalogue (rules 2.1).
     #[error("{field}: permission `{permission}` is not in the catalogue")]

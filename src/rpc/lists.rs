@@ -1,4 +1,5 @@
 use crate::{
+    cache::Cache,
     domain::{Code, Revision},
     listing::{self, Page, ResourceList, SubjectList},
     pb,
@@ -17,14 +18,16 @@ use super::{
 /// Answers the calls that list.
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
+    cache: Cache,
     store: Store,
     tokens: PageTokens,
     default_tenant: Code,
 }
 
 impl Lists {
-    pub(super) fn new(store: Store, default_tenant: Code) -> Self {
+    pub(super) fn new(cache: Cache, store: Store, default_tenant: Code) -> Self {
         Self {
+            cache,
             tokens: PageTokens::new(store.clone()),
             store,
             default_tenant,
@@ -63,9 +66,9 @@ impl Lists {
             tie,
         } = listing;
         let after = self.tokens.open("page_token", &page_token, &tie).await?;
-        wait_for_revision(&self.store, &tenant, Revision(minimum_revision)).await?;
+        wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
-        let page = list.page(&self.store, after, size).await?;
+        let page = list.page(&self.cache, &self.store, after, size).await?;
         let page = page.ok_or(Failure::TenantNotFound(tenant))?;
         let next_page_token = self.next_page_token(&page, &tie).await?;
         let resources = page.found.into_iter();
@@ -101,9 +104,9 @@ impl Lists {
             tie,
         } = parse_listing::subject_listing(message, &self.default_tenant)?;
         let after = self.tokens.open("page_token", &token, &tie).await?;
-        wait_for_revision(&self.store, &tenant, minimum).await?;
+        wait_for_revision(&self.cache, &tenant, minimum).await?;
         let list = SubjectList::new(tenant.clone(), question, kind);
-        let page = list.page(&self.store, after, size).await?;
+        let page = list.page(&self.cache, &self.store, after, size).await?;
         let page = page.ok_or(Failure::TenantNotFound(tenant))?;
         Ok(pb::ListSubjectsResponse {
             subjects: page.found.iter().map(render_listing::subject).collect(),
@@ -132,8 +135,8 @@ impl Lists {
             context,
         };
         let (tenant, question) = parse_listing::product_question(listed, &self.default_tenant)?;
-        wait_for_revision(&self.store, &tenant, Revision(minimum_revision)).await?;
-        let filter = listing::access_filter(&self.store, &tenant, &question).await?;
+        wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
+        let filter = listing::access_filter(&self.cache, &self.store, &tenant, &question).await?;
         let (filter, revision) = filter.ok_or(Failure::TenantNotFound(tenant))?;
         Ok(render_listing::access_filter(filter, revision))
     }
@@ -176,8 +179,9 @@ impl Lists {
             .tokens
             .open("resume_token", &resume_token, &tie)
             .await?;
-        wait_for_revision(&self.store, &tenant, Revision(minimum_revision)).await?;
+        wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         Ok(AllowedStream {
+            cache: self.cache.clone(),
             store: self.store.clone(),
             tokens: self.tokens.clone(),
             list: ResourceList::new(tenant.clone(), question, filter),

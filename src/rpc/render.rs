@@ -87,9 +87,10 @@ pub(super) fn reason_item(item: ReasonItem) -> pb::Item {
 /// An item in the spelling it was first written with.
 pub(super) fn stored_item(item: &ItemRef, facts: &Facts) -> pb::Item {
     let stored = facts
+        .vocabulary
         .items
         .get(item)
-        .and_then(|id| facts.item_facts.get(id));
+        .and_then(|id| facts.vocabulary.item_facts.get(id));
     let code = stored.map_or(&item.code, |stored| &stored.code);
     pb::Item {
         r#type: item.kind.to_string(),

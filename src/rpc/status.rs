@@ -8,6 +8,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
+    cache::CacheError,
     domain,
     pb::ErrorReason,
     store::{ChangePlace, StoreError},
@@ -44,16 +45,6 @@ impl From<Failure> for Status {
             }
             .status(),
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
-            Failure::RevisionNotReached { wanted, found } => Answer {
-                code: Code::DeadlineExceeded,
-                reason: ErrorReason::Deadline,
-                metadata: vec![
-                    ("minimum_revision", wanted.to_string()),
-                    ("revision", found.to_string()),
-                ],
-                ..Answer::new(message)
-            }
-            .status(),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
             Failure::TooManyWatchers { most } => too_many_watchers(most, message),
             Failure::DeadlinePassed => Answer {
@@ -69,6 +60,7 @@ impl From<Failure> for Status {
                 permission_not_found(field, permission, message)
             }
             Failure::Store(error) => of_store(&error),
+            Failure::Cache(error) => of_cache(&error),
             Failure::Admin(error) => admin::of_admin(error),
             Failure::ImportRefused { rows } => Answer {
                 code: Code::InvalidArgument,
@@ -166,6 +158,24 @@ fn of_invalid(invalid: InvalidField) -> Status {
     };
     answer.details.add_bad_request_violation(path, description);
     answer.status()
+}
+
+fn of_cache(error: &CacheError) -> Status {
+    let message = error.to_string();
+    match error {
+        CacheError::LeaseLost => Answer::unavailable(ErrorReason::LeaseLost, message).status(),
+        CacheError::Store(error) => of_store(error),
+        CacheError::RevisionNotReached { wanted, found } => Answer {
+            code: Code::DeadlineExceeded,
+            reason: ErrorReason::Deadline,
+            metadata: vec![
+                ("minimum_revision", wanted.to_string()),
+                ("revision", found.to_string()),
+            ],
+            ..Answer::new(message)
+        }
+        .status(),
+    }
 }
 
 fn of_store(error: &StoreError) -> Status {

@@ -15,8 +15,9 @@ use self::{
     questions::QUESTIONS,
     worlds::{WORLDS, World},
 };
-use super::{Ending, RunError, say, serve_embedded};
+use super::{Ending, How, RunError, say, serve_embedded};
 use crate::{
+    cache::CacheSettings,
     cli::{self, CliError, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
@@ -34,8 +35,12 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
     telemetry::logs::start(telemetry::logs::LogFormat::default());
     let ending = Ending::listen()?;
     let (ready, address) = oneshot::channel();
-    let tenant = default_tenant();
-    let served = serve_embedded(listen, data_dir, tenant, WATCH_PATIENCE, ending, ready);
+    let how = How {
+        default_tenant: default_tenant(),
+        watch_patience: WATCH_PATIENCE,
+        cache: CacheSettings::default(),
+    };
+    let served = serve_embedded(listen, data_dir, how, ending, ready);
     let mut serving = std::pin::pin!(served);
     tokio::select! {
         served = &mut serving => return served.map(|()| Exit::Done),

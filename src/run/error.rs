@@ -9,9 +9,6 @@ use crate::{
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// `--cache on`.
-    #[error("`--cache on` is not served by this release; leave it out")]
-    CacheNotServed,
     /// The private PostgreSQL does not run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),

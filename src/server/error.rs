@@ -29,6 +29,10 @@ pub enum ServerError {
         source: StoreError,
     },
 
+    /// The operating system gives no thread for the lease.
+    #[error("the thread that keeps the lease cannot start")]
+    Thread(#[source] io::Error),
+
     /// The descriptors do not fit together: a bug of ours.
     #[error("the service's descriptors cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),

@@ -1,55 +1,101 @@
-use uuid::Uuid;
+use std::time::Duration;
 
-use crate::domain::Revision;
+use tokio_postgres::types::ToSql;
 
-use super::{Store, StoreError, Transaction, facts};
+use crate::domain::{FactKey, Revision};
+
+use super::{LeaseId, Store, StoreError, Transaction, facts, leases::milliseconds};
 
 /// The channel of announcements; a hint, the log is the truth.
-const CHANNEL: &str = "pim_authz";
+pub(super) const CHANNEL: &str = "pim_authz";
 
-/// The announcement of one write: its place in the log. Whoever holds it may
-/// commit what it announced, once.
+/// The announcement of one write: its place in the log, and which of the writes
+/// that were announced together. Whoever holds it may commit what it announced,
+/// once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Announcement {
+    /// Its place in the log, from 1.
+    pub seq: u64,
+    /// Its place in the group, from 0.
+    pub member: u32,
+    /// The epoch that it was made in.
+    pub epoch: u64,
+}
+
+/// What the announcement of a group of writes found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Announcement(i64);
+pub struct GroupAnnounced {
+    /// Its place in the log.
+    pub seq: u64,
+    /// The epoch that it was made in.
+    pub epoch: u64,
+    /// Whether a full waiting time has passed in this epoch before.
+    pub armed: bool,
+    /// The longest lease that there ever was.
+    pub longest_lease: Duration,
+}
 
 impl Announcement {
-    /// Its place in the log, from 1.
-    pub(super) fn number(self) -> i64 {
-        self.0
+    /// Its numbers as PostgreSQL keeps them.
+    pub(super) fn stored(self) -> (i64, i32) {
+        let seq = i64::try_from(self.seq).unwrap_or(i64::MAX);
+        (seq, i32::try_from(self.member).unwrap_or(i32::MAX))
     }
 }
 
 impl Store {
-    /// Announces that `keys` are going to change (`ARCHITECTURE.md`, W1):
-    /// durable when this returns.
+    /// Announces that the keys of each member of a group of writes are going to
+    /// change (`docs/coherence.md`, W1): durable when this returns. `None`: the
+    /// writer has no lease, or the primary is another than it was.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn announce(
         &self,
-        keys: &[String],
-        writer: Uuid,
-    ) -> Result<Announcement, StoreError> {
+        members: &[Vec<FactKey>],
+        writer: LeaseId,
+    ) -> Result<Option<GroupAnnounced>, StoreError> {
         const SQL: &str = "-- announce
-            WITH taken AS (UPDATE head SET seq = seq + 1 WHERE id = 1 RETURNING seq),
-                 logged AS (INSERT INTO invalidation (seq, keys) SELECT seq, $1 FROM taken),
-                 intended AS (INSERT INTO intent (seq, member, keys, writer) SELECT seq, 0, $1, $2 FROM taken)
-            SELECT seq
+            WITH taken AS (
+                UPDATE head SET seq = seq + 1
+                 WHERE id = 1 AND fingerprint = primary_fingerprint() AND EXISTS (SELECT FROM lease WHERE lease.id = $3)
+                RETURNING seq, epoch, armed, longest_lease_ms),
+            touched AS (
+                SELECT * FROM unnest($1::integer[], $2::text[]) AS touched (member, key)),
+            logged AS (
+                INSERT INTO invalidation (seq, keys)
+                SELECT seq, (SELECT array_agg(DISTINCT key) FROM touched) FROM taken),
+            intended AS (
+                INSERT INTO intent (seq, member, keys, writer)
+                SELECT seq, member, array_agg(key), $3
+                  FROM taken CROSS JOIN touched
+                 GROUP BY seq, member)
+            SELECT seq, epoch, armed, longest_lease_ms
               FROM taken";
         const NOTIFY: &str = "-- notify
             SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
-        let rows = self.query("announce", SQL, &[&keys, &writer]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::CorruptRow {
-            statement: "announce",
-            message: "the table `head` is empty".to_owned(),
-        })?;
-        let n: i64 = row.get("seq");
+        let touched = (0..).zip(members);
+        let touched = touched.flat_map(|(member, keys): (i32, &Vec<FactKey>)| {
+            keys.iter().map(move |key| (member, key.to_string()))
+        });
+        let (numbers, keys): (Vec<i32>, Vec<String>) = touched.unzip();
+        let rows = self
+            .query("announce", SQL, &[&numbers, &keys, &writer.0])
+            .await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let announced = GroupAnnounced {
+            seq: row.get::<_, i64>("seq").unsigned_abs(),
+            epoch: row.get::<_, i64>("epoch").unsigned_abs(),
+            armed: row.get("armed"),
+            longest_lease: milliseconds(row.get("longest_lease_ms")),
+        };
+        let parameters: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &announced.seq.to_string()];
         // A hint that is lost costs a poll.
-        let _hinted = self
-            .query("notify", NOTIFY, &[&CHANNEL, &n.to_string()])
-            .await;
-        Ok(Announcement(n))
+        let _hinted = self.query("notify", NOTIFY, &parameters).await;
+        Ok(Some(announced))
     }
 
     /// Takes an announcement back. `true`: it had not been used and never can
@@ -61,9 +107,10 @@ impl Store {
     pub async fn withdraw(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- withdraw
             DELETE FROM intent
-             WHERE seq = $1 AND member = 0
+             WHERE seq = $1 AND member = $2
             RETURNING seq";
-        let rows = self.query("withdraw", SQL, &[&announcement.0]).await?;
+        let (seq, member) = announcement.stored();
+        let rows = self.query("withdraw", SQL, &[&seq, &member]).await?;
         Ok(!rows.is_empty())
     }
 
@@ -80,15 +127,17 @@ impl Store {
         const SQL: &str = "-- find_commit
             SELECT revision
               FROM commit_log
-             WHERE n = $1";
-        let rows = self.query("find_commit", SQL, &[&announcement.0]).await?;
+             WHERE n = $1 AND member = $2";
+        let (seq, member) = announcement.stored();
+        let rows = self.query("find_commit", SQL, &[&seq, &member]).await?;
         Ok(rows.first().map(|row| facts::revision(row.get("revision"))))
     }
 }
 
 impl Transaction<'_> {
-    /// Uses an announcement: this transaction may write facts, unless the
-    /// announcement was withdrawn (`false`).
+    /// Uses an announcement (`docs/coherence.md`, W4): this transaction may
+    /// write facts, unless the announcement was withdrawn or the primary is
+    /// another since (`false`).
     ///
     /// # Errors
     ///
@@ -96,11 +145,24 @@ impl Transaction<'_> {
     pub async fn open_door(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- use_intent
             DELETE FROM intent
-             WHERE seq = $1 AND member = 0";
-        if self.execute("use_intent", SQL, &[&announcement.0]).await? != 1 {
+             WHERE seq = $1 AND member = $2";
+        // After the row is locked: no other epoch can begin meanwhile.
+        const EPOCH: &str = "-- check_epoch
+            SELECT FROM head
+             WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
+        let (seq, member) = announcement.stored();
+        if self.execute("use_intent", SQL, &[&seq, &member]).await? != 1 {
             return Ok(false);
         }
-        self.set_door(&format!("{}/0", announcement.0)).await?;
+        let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
+        if self
+            .query("check_epoch", EPOCH, &[&epoch])
+            .await?
+            .is_empty()
+        {
+            return Ok(false);
+        }
+        self.set_door(&format!("{seq}/{member}")).await?;
         Ok(true)
     }
 

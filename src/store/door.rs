@@ -7,6 +7,7 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::timeout;
 use tokio_postgres::{
     CopyInSink, NoTls, Row,
     types::{BorrowToSql, ToSql},
@@ -19,6 +20,9 @@ use super::{StoreError, facts::FACTS_SQL, schema};
 /// How long a caller waits for a free connection, or for a new one.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// How long one statement outside a transaction may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The database, reached through a pool of connections.
 ///
 /// Each of its statements is named, measured and counted; a statement outside
@@ -26,6 +30,7 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    config: tokio_postgres::Config,
 }
 
 /// One connection for a write.
@@ -73,8 +78,22 @@ impl Store {
             .connect_timeout(WAIT)
             .tcp_user_timeout(Duration::from_secs(30))
             .keepalives_idle(Duration::from_secs(30));
+        Self::pool(config, size)
+    }
+
+    /// The same database by at most `size` connections of its own, which no
+    /// other work keeps busy. They belong to the runtime that first uses them.
+    ///
+    /// # Errors
+    ///
+    /// None that a store which was made has not met.
+    pub fn apart(&self, size: usize) -> Result<Self, StoreError> {
+        Self::pool(self.config.clone(), size)
+    }
+
+    fn pool(config: tokio_postgres::Config, size: usize) -> Result<Self, StoreError> {
         let manager = Manager::from_config(
-            config,
+            config.clone(),
             NoTls,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
@@ -93,7 +112,7 @@ impl Store {
             }))
             .build()
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        Ok(Self { pool })
+        Ok(Self { pool, config })
     }
 
     /// Checks that the schema is the one this program knows.
@@ -157,11 +176,23 @@ impl Store {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.pooled().await?;
-        let statement = client
-            .prepare_cached(sql)
-            .await
-            .map_err(|e| failed(name, e))?;
-        measured(name, client.query(&statement, parameters)).await
+        let asking = async {
+            let prepared = client.prepare_cached(sql).await;
+            let statement = prepared.map_err(|error| failed(name, error))?;
+            measured(name, client.query(&statement, parameters)).await
+        };
+        if let Ok(answer) = timeout(PATIENCE, asking).await {
+            return answer;
+        }
+        // Its answer may come yet: not to the next one who asks.
+        drop(Object::take(client));
+        meter::count_failure(name);
+        Err(StoreError::Unavailable("it did not answer in time".into()))
+    }
+
+    /// How to connect.
+    pub(super) fn config(&self) -> &tokio_postgres::Config {
+        &self.config
     }
 
     pub(super) async fn pooled(&self) -> Result<Object, StoreError> {
@@ -275,16 +306,18 @@ impl Transaction<'_> {
     }
 }
 
+/// What every connection is told first: the role, the schema, one plan for all.
+pub(super) const SESSION: &str = "
+    SET ROLE pim_authz_runtime;
+    SET search_path = pim_authz, pg_temp;
+    SET plan_cache_mode = force_generic_plan;
+    SET idle_in_transaction_session_timeout = '60s';
+    SET client_min_messages = warning;
+    SET jit = off";
+
 /// Sets up a new connection, so that its first question is one round trip like
 /// any other: the role, the schema, one plan for all, the statement prepared.
 async fn prepare_session(client: &mut deadpool_postgres::ClientWrapper) -> Result<(), HookError> {
-    const SESSION: &str = "
-        SET ROLE pim_authz_runtime;
-        SET search_path = pim_authz, pg_temp;
-        SET plan_cache_mode = force_generic_plan;
-        SET idle_in_transaction_session_timeout = '60s';
-        SET client_min_messages = warning;
-        SET jit = off";
     // A database without our schema is told of by `check_schema`.
     let refused_without_schema = |error: tokio_postgres::Error| -> Result<(), HookError> {
         let error = StoreError::of("prepare_session", error);

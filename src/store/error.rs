@@ -58,6 +58,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The database that was reached only follows a primary.
+    pub(super) fn standby() -> Self {
+        Self::Unavailable("it is a standby, not a primary".into())
+    }
+
     /// Sorts what PostgreSQL said of `statement`.
     pub(super) fn of(statement: &'static str, error: tokio_postgres::Error) -> Self {
         let Some(state) = error.code() else {

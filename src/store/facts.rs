@@ -1,37 +1,98 @@
+mod gathered;
+
 use std::collections::HashMap;
 
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::types::ToSql;
 
 use crate::domain::{
-    AttributeFacts, CATALOGUE, Code, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId,
-    GroupsNeeded, ItemFacts, ItemId, ItemKind, ItemRef, Level, ProductFacts, ProductKind,
-    ProductRef, Revision, RoleFacts, RoleId, SubjectFacts, SubjectRef,
+    Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, GroupsNeeded, Level, ProductKind,
+    Revision, Vocabulary,
 };
 
-use super::{Snapshot, Store, StoreError};
+use self::gathered::{Gathered, corrupt};
+use super::{Snapshot, Store, StoreError, Taken};
 
 /// Reads every fact of a set of questions: tagged rows, each one fact.
 pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
 
 const STATEMENT: &str = "find_facts";
 
+/// What all questions of a tenant share.
+const VOCABULARY_SQL: &str = include_str!("vocabulary.sql");
+
+/// All rights of some user groups.
+const RIGHTS_SQL: &str = include_str!("group_rights.sql");
+
 impl Store {
-    /// Reads the facts of a tenant that some questions need, at one revision, in
+    /// Reads the facts of a tenant that some questions need, at one instant, in
     /// one round trip; `None` when there is no such tenant.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] when the database does not answer
+    /// or is no primary; [`StoreError::CorruptRow`] when what is stored breaks
+    /// the domain's rules.
     pub async fn facts(
         &self,
         tenant: &Code,
         needed: &FactsNeeded,
-    ) -> Result<Option<Facts>, StoreError> {
+    ) -> Result<Taken<Option<Facts>>, StoreError> {
         let asked = Parameters::of(tenant, needed);
-        assemble(&self.query(STATEMENT, FACTS_SQL, &asked.list()).await?)
+        let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
+        let mut gathered = Gathered::of(&rows)?;
+        Ok(Taken {
+            as_of: gathered.as_of()?,
+            tenant: gathered.tenant(),
+            found: gathered.facts(),
+        })
+    }
+
+    /// Reads all that the questions of a tenant share, in one round trip; `None`
+    /// when there is no such tenant.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::facts`].
+    pub async fn vocabulary(&self, tenant: &Code) -> Result<Taken<Option<Vocabulary>>, StoreError> {
+        let within = FactKey::Tenant(tenant.clone()).to_string();
+        let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.folded(), &within];
+        let rows = self
+            .query("load_vocabulary", VOCABULARY_SQL, &parameters)
+            .await?;
+        let mut gathered = Gathered::of(&rows)?;
+        Ok(Taken {
+            as_of: gathered.as_of()?,
+            tenant: gathered.tenant(),
+            found: gathered.vocabulary(),
+        })
+    }
+
+    /// Reads all rights of some user groups, in one round trip; a group that is
+    /// not there is not in the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::facts`].
+    pub async fn group_rights(
+        &self,
+        tenant: &Code,
+        groups: &[GroupId],
+    ) -> Result<Taken<GroupRights>, StoreError> {
+        let within = FactKey::Tenant(tenant.clone()).to_string();
+        let groups: Vec<i32> = groups.iter().map(|group| group.0).collect();
+        let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
+        let rows = self.query("load_rights", RIGHTS_SQL, &parameters).await?;
+        let mut gathered = Gathered::of(&rows)?;
+        Ok(Taken {
+            as_of: gathered.as_of()?,
+            tenant: gathered.tenant(),
+            found: gathered.groups(),
+        })
     }
 }
+
+/// User groups with all their rights.
+pub type GroupRights = HashMap<GroupId, GroupFacts>;
 
 impl Snapshot<'_> {
     /// Reads the facts that some questions need, as [`Store::facts`].
@@ -41,7 +102,8 @@ impl Snapshot<'_> {
     /// As [`Store::facts`].
     pub async fn facts(&self, needed: &FactsNeeded) -> Result<Facts, StoreError> {
         let asked = Parameters::of(&self.tenant().code, needed);
-        let facts = assemble(&self.query(STATEMENT, FACTS_SQL, &asked.list()).await?)?;
+        let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
+        let facts = Gathered::of(&rows)?.facts();
         facts.ok_or_else(|| corrupt("no tenant, in a snapshot that has it".to_owned()))
     }
 }
@@ -49,6 +111,7 @@ impl Snapshot<'_> {
 /// What the statement takes, in columns.
 struct Parameters<'n> {
     tenant: &'n str,
+    within: String,
     subject_types: Vec<&'n str>,
     subject_keys: Vec<&'n str>,
     item_types: Vec<&'n str>,
@@ -76,6 +139,7 @@ impl<'n> Parameters<'n> {
             .unzip();
         Self {
             tenant: tenant.folded(),
+            within: FactKey::Tenant(tenant.clone()).to_string(),
             subject_types,
             subject_keys,
             item_types,
@@ -88,7 +152,7 @@ impl<'n> Parameters<'n> {
         }
     }
 
-    fn list(&self) -> [&(dyn ToSql + Sync); 10] {
+    fn list(&self) -> [&(dyn ToSql + Sync); 11] {
         [
             &self.tenant,
             &self.subject_types,
@@ -100,6 +164,7 @@ impl<'n> Parameters<'n> {
             &self.attributes,
             &self.grid_views,
             &self.all_groups,
+            &self.within,
         ]
     }
 }
@@ -107,300 +172,6 @@ impl<'n> Parameters<'n> {
 /// A tenant's revision as PostgreSQL keeps it, never below 0.
 pub(super) fn revision(stored: i64) -> Revision {
     Revision(stored.unsigned_abs())
-}
-
-fn assemble(rows: &[Row]) -> Result<Option<Facts>, StoreError> {
-    let mut gathered = Gathered::default();
-    for row in rows {
-        gathered.add(row)?;
-    }
-    Ok(gathered.finish())
-}
-
-/// The rows as they come, by number; put together once all are there.
-#[derive(Debug, Default)]
-struct Gathered {
-    tenant: Option<(Revision, crate::domain::Edition)>,
-    subjects: HashMap<i32, (SubjectRef, SubjectFacts)>,
-    memberships: Vec<(i32, GroupId)>,
-    subject_roles: Vec<(i32, RoleId)>,
-    scopes: Vec<(i32, crate::domain::ScopeId)>,
-    roles: HashMap<RoleId, RoleFacts>,
-    role_permissions: Vec<(RoleId, crate::domain::PermissionId)>,
-    groups: HashMap<GroupId, GroupFacts>,
-    rights: Vec<(GroupId, ItemId, Level)>,
-    highest: Vec<(GroupId, ItemKind, Level)>,
-    items: HashMap<ItemId, ItemFacts>,
-    firsts: Vec<ItemId>,
-    attributes: HashMap<Code, AttributeFacts>,
-    grid_views: HashMap<i32, GridViewFacts>,
-    grid_view_groups: Vec<(i32, ItemId)>,
-    products: HashMap<i32, (ProductKind, Option<i32>, ProductFacts)>,
-    product_categories: Vec<(i32, ItemId)>,
-}
-
-impl Gathered {
-    fn add(&mut self, row: &Row) -> Result<(), StoreError> {
-        let fact: &str = row.get("fact");
-        let a: i32 = row.get("a");
-        let b: Option<i32> = row.get("b");
-        let second = || b.ok_or_else(|| corrupt(format!("{fact} without its second number")));
-        match fact {
-            "tenant" => self.tenant = Some((revision(row.get("n")), parsed(row, "s")?)),
-            "subject" => self.add_subject(a, row)?,
-            "membership" => self.memberships.push((a, GroupId(second()?))),
-            "group" => self.add_group(a, row)?,
-            "subject_role" => self.subject_roles.push((a, RoleId(second()?))),
-            "role" => {
-                let role = RoleFacts {
-                    code: parsed(row, "s")?,
-                    permissions: <_>::default(),
-                };
-                self.roles.insert(RoleId(a), role);
-            }
-            "role_permission" => {
-                // A code that a newer release stored is not known here, so it
-                // cannot be asked here either: it grants nothing.
-                if let Some(permission) = CATALOGUE.find_permission(text(row, "s")?) {
-                    self.role_permissions.push((RoleId(a), permission.id));
-                }
-            }
-            "scope" => {
-                if let Some(scope) = CATALOGUE.find_scope(text(row, "s")?) {
-                    self.scopes.push((a, scope.id));
-                }
-            }
-            "item" => {
-                let item = ItemFacts {
-                    kind: parsed(row, "u")?,
-                    code: parsed(row, "s")?,
-                };
-                self.items.insert(ItemId(a), item);
-            }
-            "first" => self.firsts.push(ItemId(a)),
-            "attribute" => self.add_attribute(a, row)?,
-            "grid_view" => {
-                let view = GridViewFacts {
-                    code: parsed(row, "s")?,
-                    attribute_groups: Vec::new(),
-                };
-                self.grid_views.insert(a, view);
-            }
-            "grid_view_group" => self.grid_view_groups.push((a, ItemId(second()?))),
-            "product" => self.add_product(a, b, row)?,
-            "product_category" => self.product_categories.push((a, ItemId(second()?))),
-            "right" => self
-                .rights
-                .push((GroupId(a), ItemId(second()?), level(row)?)),
-            "highest" => self
-                .highest
-                .push((GroupId(a), parsed(row, "u")?, level(row)?)),
-            other => return Err(corrupt(format!("unknown fact `{other}`"))),
-        }
-        Ok(())
-    }
-
-    fn add_subject(&mut self, id: i32, row: &Row) -> Result<(), StoreError> {
-        let code: Code = parsed(row, "s")?;
-        let subject = SubjectRef {
-            kind: parsed(row, "u")?,
-            code: code.clone(),
-        };
-        let facts = SubjectFacts {
-            code,
-            enabled: row.get("x"),
-            groups: Vec::new(),
-            roles: Vec::new(),
-            scopes: <_>::default(),
-        };
-        self.subjects.insert(id, (subject, facts));
-        Ok(())
-    }
-
-    fn add_group(&mut self, id: i32, row: &Row) -> Result<(), StoreError> {
-        let group = GroupFacts {
-            code: parsed(row, "s")?,
-            private: row.get("x"),
-            rights: HashMap::new(),
-            highest_channel: Level::Hidden,
-            highest_locale: Level::Hidden,
-        };
-        self.groups.insert(GroupId(id), group);
-        Ok(())
-    }
-
-    fn add_attribute(&mut self, group: i32, row: &Row) -> Result<(), StoreError> {
-        let code: Code = parsed(row, "s")?;
-        let attribute = AttributeFacts {
-            code: code.clone(),
-            group: ItemId(group),
-            scopable: row.get("x"),
-            localizable: row.get("y"),
-        };
-        self.attributes.insert(code, attribute);
-        Ok(())
-    }
-
-    fn add_product(&mut self, id: i32, parent: Option<i32>, row: &Row) -> Result<(), StoreError> {
-        let model: bool = row.get("x");
-        let kind = if model {
-            ProductKind::Model
-        } else {
-            ProductKind::Product
-        };
-        let facts = ProductFacts {
-            code: parsed(row, "s")?,
-            parent: None,
-            categories: Vec::new(),
-        };
-        self.products.insert(id, (kind, parent, facts));
-        Ok(())
-    }
-
-    fn finish(mut self) -> Option<Facts> {
-        let (revision, edition) = self.tenant?;
-        self.join_directory();
-        self.join_rights();
-        let products = self.join_products();
-        for (view, group) in self.grid_view_groups {
-            if let Some(view) = self.grid_views.get_mut(&view) {
-                view.attribute_groups.push(group);
-            }
-        }
-        let first = |kind| {
-            let mut firsts = self.firsts.iter().copied();
-            firsts.find(|id| self.items.get(id).is_some_and(|item| item.kind == kind))
-        };
-        let (first_channel, first_locale) = (first(ItemKind::Channel), first(ItemKind::Locale));
-        let items = self
-            .items
-            .iter()
-            .map(|(id, item)| (item_ref(item), *id))
-            .collect();
-        let views = self.grid_views.into_values().map(|mut view| {
-            view.attribute_groups
-                .sort_by_key(|id| self.items.get(id).map(|item| item.code.clone()));
-            (view.code.clone(), view)
-        });
-        Some(Facts {
-            revision,
-            edition,
-            subjects: self.subjects.into_values().collect(),
-            roles: self.roles,
-            groups: self.groups,
-            items,
-            grid_views: views.collect(),
-            item_facts: self.items,
-            first_channel,
-            first_locale,
-            attributes: self.attributes,
-            products,
-        })
-    }
-
-    fn join_directory(&mut self) {
-        for (role, permission) in &self.role_permissions {
-            if let Some(role) = self.roles.get_mut(role) {
-                role.permissions.insert(*permission);
-            }
-        }
-        for (subject, group) in &self.memberships {
-            if let Some((_, facts)) = self.subjects.get_mut(subject) {
-                facts.groups.push(*group);
-            }
-        }
-        for (subject, role) in &self.subject_roles {
-            if let Some((_, facts)) = self.subjects.get_mut(subject) {
-                facts.roles.push(*role);
-            }
-        }
-        for (subject, scope) in &self.scopes {
-            if let Some((_, facts)) = self.subjects.get_mut(subject) {
-                facts.scopes.insert(*scope);
-            }
-        }
-        let (groups, roles) = (&self.groups, &self.roles);
-        for (_, facts) in self.subjects.values_mut() {
-            facts
-                .groups
-                .sort_by_key(|id| groups.get(id).map(|group| &group.code));
-            facts
-                .roles
-                .sort_by_key(|id| roles.get(id).map(|role| &role.code));
-        }
-    }
-
-    fn join_rights(&mut self) {
-        for (group, item, level) in &self.rights {
-            if let Some(group) = self.groups.get_mut(group) {
-                group.rights.insert(*item, *level);
-            }
-        }
-        for (group, kind, level) in &self.highest {
-            let Some(group) = self.groups.get_mut(group) else {
-                continue;
-            };
-            if *kind == ItemKind::Channel {
-                group.highest_channel = *level;
-            } else {
-                group.highest_locale = *level;
-            }
-        }
-    }
-
-    fn join_products(&mut self) -> HashMap<ProductRef, ProductFacts> {
-        for (product, category) in &self.product_categories {
-            if let Some((_, _, facts)) = self.products.get_mut(product) {
-                facts.categories.push(*category);
-            }
-        }
-        let codes: HashMap<i32, Code> = self
-            .products
-            .iter()
-            .map(|(id, (_, _, facts))| (*id, facts.code.clone()))
-            .collect();
-        let joined = std::mem::take(&mut self.products).into_values();
-        let joined = joined.map(|(kind, parent, mut facts)| {
-            facts.parent = parent.and_then(|id| codes.get(&id).cloned());
-            (
-                ProductRef {
-                    kind,
-                    code: facts.code.clone(),
-                },
-                facts,
-            )
-        });
-        joined.collect()
-    }
-}
-
-fn item_ref(item: &ItemFacts) -> ItemRef {
-    ItemRef {
-        kind: item.kind,
-        code: item.code.clone(),
-    }
-}
-
-fn corrupt(message: String) -> StoreError {
-    StoreError::CorruptRow {
-        statement: STATEMENT,
-        message,
-    }
-}
-
-fn text<'r>(row: &'r Row, column: &str) -> Result<&'r str, StoreError> {
-    let text: Option<&str> = row.get(column);
-    text.ok_or_else(|| corrupt(format!("column `{column}` is null")))
-}
-
-fn parsed<T: std::str::FromStr>(row: &Row, column: &str) -> Result<T, StoreError> {
-    let text = text(row, column)?;
-    text.parse()
-        .map_err(|_| corrupt(format!("column `{column}` holds `{text}`")))
-}
-
-fn level(row: &Row) -> Result<Level, StoreError> {
-    level_of_bits(STATEMENT, row.get("n"))
 }
 
 /// The level that is stored as these bits.

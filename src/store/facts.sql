@@ -63,7 +63,13 @@ f AS MATERIALIZED (
     (SELECT item.id FROM t JOIN item ON item.tenant_id = t.id AND item.space = 'locale' ORDER BY item.key LIMIT 1)),
 w AS MATERIALIZED (
     SELECT id FROM i UNION SELECT group_id FROM a UNION SELECT group_id FROM vg UNION SELECT category_id FROM pc UNION SELECT id FROM f)
-SELECT 'tenant' AS fact, 0 AS a, 0 AS b, revision AS n, edition AS s, NULL::text AS u, false AS x, false AS y FROM t
+SELECT 'as_of' AS fact, 0 AS a, 0 AS b, seq AS n, epoch::text AS s, NULL::text AS u, pg_is_in_recovery() AS x, false AS y FROM head
+ UNION ALL
+SELECT 'pending', 0, 0, 0, key, NULL, false, false
+  FROM intent CROSS JOIN unnest(intent.keys) AS key
+ WHERE key = '*' OR key = $11 OR starts_with(key, $11 || '/')
+ UNION ALL
+SELECT 'tenant', id, 0, revision, edition, NULL, false, false FROM t
  UNION ALL
 SELECT 'subject', id, 0, 0, code, type, enabled, false FROM s
  UNION ALL

@@ -22,6 +22,7 @@ pub struct Snapshot<'r> {
     inner: deadpool_postgres::Transaction<'r>,
     tenant: TenantRow,
     last_product_id: i32,
+    epoch: u64,
 }
 
 impl fmt::Debug for Reader {
@@ -56,9 +57,10 @@ impl Reader {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn snapshot(&mut self, tenant: &Code) -> Result<Option<Snapshot<'_>>, StoreError> {
         const SQL: &str = "-- begin_snapshot
-            SELECT id, code, edition, revision, last_product_id
-              FROM tenant
-             WHERE key = $1";
+            SELECT tenant.id, tenant.code, tenant.edition, tenant.revision, tenant.last_product_id,
+                   head.epoch, pg_is_in_recovery() AS standby
+              FROM tenant CROSS JOIN head
+             WHERE tenant.key = $1";
         const STATEMENT: &str = "begin_snapshot";
         let beginning = self
             .client
@@ -71,12 +73,17 @@ impl Reader {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
+        if row.get("standby") {
+            return Err(StoreError::standby());
+        }
         let tenant = tenants::tenant(STATEMENT, row)?;
+        let epoch = row.get::<_, i64>("epoch").unsigned_abs();
         let last_product_id = row.get("last_product_id");
         Ok(Some(Snapshot {
             inner,
             tenant,
             last_product_id,
+            epoch,
         }))
     }
 }
@@ -86,6 +93,12 @@ impl Snapshot<'_> {
     #[must_use]
     pub fn tenant(&self) -> &TenantRow {
         &self.tenant
+    }
+
+    /// The epoch of the primary (`docs/coherence.md`).
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// How many products and models the tenant ever had: at least as many as it

@@ -229,6 +229,34 @@ impl Transaction<'_> {
         })
     }
 
+    /// Lists the first products and models that the difference touches: whether
+    /// each is a model, and its code.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn list_touched_products(
+        &self,
+        limit: usize,
+    ) -> Result<Vec<(bool, Code)>, StoreError> {
+        const SQL: &str = "-- list_touched_products
+            SELECT model, code FROM changed_product
+             UNION
+            SELECT model, code FROM removed_product
+             LIMIT $1";
+        const STATEMENT: &str = "list_touched_products";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.query(STATEMENT, SQL, &[&limit]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    row.get("model"),
+                    super::product_lists::code(STATEMENT, row)?,
+                ))
+            })
+            .collect()
+    }
+
     /// Lists the first refused rows, of products or of models.
     ///
     /// # Errors

@@ -176,8 +176,8 @@ impl Transaction<'_> {
                                   WHERE tenant_id = $1 AND revision = $2 AND last)
              WHERE id = $1";
         const LOG: &str = "-- log_commit
-            INSERT INTO commit_log (n, tenant_id, revision)
-            VALUES ($1, $2, $3)";
+            INSERT INTO commit_log (n, member, tenant_id, revision)
+            VALUES ($1, $2, $3, $4)";
         const ANSWER: &str = "-- keep_answer
             INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
             VALUES ($1, $2, $3, $4, $5)
@@ -189,8 +189,8 @@ impl Transaction<'_> {
             &[&tenant, &revision, &end.last_id, &end.last_product_id],
         )
         .await?;
-        let n = end.announcement.number();
-        self.execute("log_commit", LOG, &[&n, &tenant, &revision])
+        let (n, member) = end.announcement.stored();
+        self.execute("log_commit", LOG, &[&n, &member, &tenant, &revision])
             .await?;
         if head.idempotency_key.is_empty() {
             return Ok(());

@@ -222,9 +222,9 @@ async fn a_batch_of_ten_thousand_items_is_one_statement() {
         items: items.collect(),
         ..Default::default()
     };
-    let before = metrics.round_trips();
+    let before = metrics.round_trips_of("find_facts");
     let answer = client.batch_check(request).await.unwrap().into_inner();
-    assert_eq!(metrics.round_trips() - before, 1);
+    assert_eq!(metrics.round_trips_of("find_facts") - before, 1);
     assert_eq!(answer.results.len(), 10_000);
     for (number, result) in answer.results.iter().enumerate() {
         assert_eq!(result.correlation_id, number.to_string());
@@ -315,14 +315,20 @@ async fn an_explanation_names_what_would_turn_the_denial() {
 }
 
 #[tokio::test]
-async fn a_check_is_one_round_trip_to_the_database() {
+async fn a_cold_check_is_one_statement_and_a_warm_one_none() {
     let metrics = Metrics::record();
     let server = company_server().await;
     let mut client = server.client().await;
-    let before = (metrics.round_trips(), metrics.round_trips_of("find_facts"));
-    client.check(edit("mary", product("hat"))).await.unwrap();
-    let after = (metrics.round_trips(), metrics.round_trips_of("find_facts"));
-    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1));
+    let mut statements = Vec::new();
+    while statements.last() != Some(&0) && statements.len() < 1_000 {
+        let before = metrics.round_trips_of("find_facts");
+        client.check(edit("mary", product("hat"))).await.unwrap();
+        statements.push(metrics.round_trips_of("find_facts") - before);
+    }
+    // The first is cold. Memory is filled beside it, so the next may be too.
+    let (warm, cold) = statements.split_last().unwrap();
+    assert_eq!(*warm, 0, "memory was not filled");
+    assert!(!cold.is_empty() && cold.iter().all(|one| *one == 1));
 }
 
 #[tokio::test]
@@ -433,12 +439,6 @@ impl Metrics {
             counted: std::cell::RefCell::default(),
             _recording: metrics::set_default_local_recorder(recorder),
         }
-    }
-
-    /// All round trips so far.
-    fn round_trips(&self) -> u64 {
-        self.count();
-        self.counted.borrow().values().sum()
     }
 
     fn round_trips_of(&self, statement: &str) -> u64 {

@@ -268,6 +268,10 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         DROP INDEX tenant_deleted;
         ALTER TABLE tenant DROP COLUMN deleted_key;
         DROP INDEX app_request_by_end;
+        DROP FUNCTION primary_fingerprint;
+        ALTER TABLE commit_log DROP COLUMN member;
+        ALTER TABLE lease DROP COLUMN length_ms;
+        ALTER TABLE head DROP COLUMN longest_lease_ms;
         DELETE FROM refinery_schema_history WHERE version >= 2";
     let mut server = TestServer::start().await;
     let mut tape = Entropy::seeded(8, 100_000);
@@ -281,7 +285,12 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
     let report = pim_authz::store::migrate(database.url()).await.unwrap();
     assert_eq!(
         report.applied,
-        ["V2__listing", "V3__audit_reading", "V4__administration"]
+        [
+            "V2__listing",
+            "V3__audit_reading",
+            "V4__administration",
+            "V5__coherence"
+        ]
     );
     let server = TestServer::start_on(database).await;
     let mut client = server.client().await;

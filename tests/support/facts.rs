@@ -1,11 +1,15 @@
 //! What the store would read of a world.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::Hash,
+    sync::Arc,
+};
 
 use pim_authz::domain::{
     AttributeFacts, Code, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
     ItemFacts, ItemId, ItemKind, ItemRef, Level, ProductFacts, ProductKind, ProductRef, Revision,
-    RoleFacts, RoleId, ScopeSet, SubjectFacts, SubjectKind, SubjectRef,
+    RoleFacts, RoleId, ScopeSet, SubjectFacts, SubjectKind, SubjectRef, Vocabulary,
 };
 
 use super::world::World;
@@ -24,6 +28,11 @@ struct Reader<'a> {
     items: BTreeMap<&'a ItemRef, ItemId>,
     groups: BTreeMap<Code, GroupId>,
     roles: BTreeMap<&'a Code, RoleId>,
+}
+
+fn shared<K: Eq + Hash, V>(facts: HashMap<K, V>) -> HashMap<K, Arc<V>> {
+    let shared = facts.into_iter().map(|(key, fact)| (key, Arc::new(fact)));
+    shared.collect()
 }
 
 fn numbers() -> impl Iterator<Item = i32> {
@@ -68,19 +77,24 @@ impl<'a> Reader<'a> {
             .chain(first_channel)
             .chain(first_locale)
             .collect();
-        Facts {
-            revision: Revision(7),
+        let groups = self.groups(needed.groups, &subjects, &named);
+        let vocabulary = Vocabulary {
             edition: world.edition,
             roles: self.roles_of(&subjects),
-            groups: self.groups(needed.groups, &subjects, &named),
             item_facts: self.item_facts(&named),
-            subjects,
             items,
             first_channel,
             first_locale,
             attributes,
-            products,
             grid_views,
+            groups: groups.keys().copied().collect(),
+        };
+        Facts {
+            revision: Revision(7),
+            vocabulary: Arc::new(vocabulary),
+            subjects: shared(subjects),
+            groups: shared(groups),
+            products: shared(products),
         }
     }
 

@@ -51,6 +51,7 @@ impl World {
         for group in groups {
             for item in &self.items {
                 let is_looked_at = facts
+                    .vocabulary
                     .item_facts
                     .values()
                     .any(|known| known.kind == item.kind && known.code == item.code);

@@ -33,7 +33,7 @@ fn serve_needs_nothing_said() {
     };
     assert_eq!(serve.listen, "127.0.0.1:50051".parse().unwrap());
     assert_eq!(serve.default_tenant.as_str(), "default");
-    assert_eq!(serve.cache, CacheMode::Off);
+    assert_eq!(serve.cache.cache, CacheMode::On);
     assert!(serve.database_url.is_none() && serve.data_dir.is_none() && !serve.migrate);
 }
 

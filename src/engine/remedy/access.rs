@@ -87,7 +87,7 @@ fn joinable<'f>(failed: &[&Ask], asks: &[Ask], reach: Reach<'f>) -> Vec<Joinable
         return Vec::new(); // in no group but its own (rules 1.4)
     }
     let joined: BTreeSet<&Code> = reach.groups().map(|group| &group.code).collect();
-    let others = reach.facts.groups.values();
+    let others = reach.facts.groups.values().map(AsRef::as_ref);
     let mut others: Vec<&GroupFacts> = others
         .filter(|group| !group.private && !joined.contains(&group.code))
         .filter(|group| !asks.iter().any(|ask| overshoots(ask, group)))
@@ -143,7 +143,7 @@ fn raise(ask: &Ask, reach: Reach<'_>) -> Result<(ItemRef, Level), String> {
             "the product is held at own: an owner has no need to send a proposal".to_owned(),
         );
     }
-    if !reach.facts.edition.is_enterprise() {
+    if !reach.facts.vocabulary.edition.is_enterprise() {
         return Err(unknown(ask)); // every stored item is held at its highest level
     }
     let id = match &ask.source {
@@ -152,7 +152,7 @@ fn raise(ask: &Ask, reach: Reach<'_>) -> Result<(ItemRef, Level), String> {
         Source::Any(axis) => reach.first_of(*axis),
         Source::Categories(ids, _) => ids.first().copied(), // they are sorted by code
     };
-    let item = id.and_then(|id| reach.facts.item_facts.get(&id));
+    let item = id.and_then(|id| reach.facts.vocabulary.item_facts.get(&id));
     let item = item.ok_or_else(|| unknown(ask))?;
     Ok((
         ItemRef {

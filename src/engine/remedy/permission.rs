@@ -21,7 +21,7 @@ fn add_to_role(
 ) -> Result<Vec<Remedy>, String> {
     let roles = reach.subject.iter().flat_map(|subject| &subject.roles);
     let role = roles
-        .filter_map(|id| reach.facts.roles.get(id))
+        .filter_map(|id| reach.facts.vocabulary.roles.get(id))
         .map(|role| &role.code)
         .min();
     let Some(role) = role else {
@@ -57,7 +57,7 @@ fn fewest(asked: PermissionId, audience: Audience, reach: Reach<'_>) -> Option<V
             let added: PermissionSet = chosen.iter().copied().collect();
             let granted = granted.union(&added);
             CATALOGUE
-                .counted(&granted, reach.facts.edition)
+                .counted(&granted, reach.facts.vocabulary.edition)
                 .contains(asked)
         })
     })
@@ -102,7 +102,8 @@ fn scope(asked: PermissionId, reach: Reach<'_>) -> Result<Remedy, String> {
         CATALOGUE.permissions_of_scopes(alone).contains(asked)
     };
     let offered = |scope: &&crate::domain::Scope| {
-        scope.kind == ScopeKind::Authorization && scope.is_offered_in(reach.facts.edition)
+        scope.kind == ScopeKind::Authorization
+            && scope.is_offered_in(reach.facts.vocabulary.edition)
     };
     let smallest = |scope: &&crate::domain::Scope| {
         !scope

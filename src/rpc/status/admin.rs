@@ -3,20 +3,36 @@ use tonic_types::ErrorDetails;
 
 use crate::{
     admin::{AdminError, Fault, Refused},
-    domain::Noun,
+    domain::{Noun, Revision},
     pb::ErrorReason,
     rpc::failure::InvalidField,
 };
 
-use super::{Answer, conflict, internal, of_invalid, of_store, outcome_unknown, tenant_not_found};
+use super::{
+    Answer, conflict, internal, of_cache, of_invalid, of_store, outcome_unknown, tenant_not_found,
+};
 
 type Metadata = Vec<(&'static str, String)>;
+
+fn revision_changed(expected: Revision, found: Revision, message: String) -> Status {
+    Answer {
+        code: Code::Aborted,
+        reason: ErrorReason::RevisionChanged,
+        metadata: vec![
+            ("expected_revision", expected.to_string()),
+            ("revision", found.to_string()),
+        ],
+        ..Answer::new(message)
+    }
+    .status()
+}
 
 /// The status of a write that was not made.
 pub(super) fn of_admin(error: AdminError) -> Status {
     let message = error.to_string();
     match error {
         AdminError::Store(error) => of_store(&error),
+        AdminError::NotAnnounced(error) => of_cache(&error),
         AdminError::Fault(fault) => of_fault(fault, message),
         AdminError::TenantNotFound { tenant } => tenant_not_found(&tenant, message),
         AdminError::TenantExists { tenant } => {
@@ -27,16 +43,9 @@ pub(super) fn of_admin(error: AdminError) -> Status {
             let metadata = vec![("idempotency_key", key)];
             exists(ErrorReason::IdempotencyKeyReused, metadata, message)
         }
-        AdminError::RevisionChanged { expected, found } => Answer {
-            code: Code::Aborted,
-            reason: ErrorReason::RevisionChanged,
-            metadata: vec![
-                ("expected_revision", expected.to_string()),
-                ("revision", found.to_string()),
-            ],
-            ..Answer::new(message)
+        AdminError::RevisionChanged { expected, found } => {
+            revision_changed(expected, found, message)
         }
-        .status(),
         AdminError::ActorNotPermitted { actor } => Answer {
             code: Code::PermissionDenied,
             reason: ErrorReason::ActorNotPermitted,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use pim_authz::{
+    cache::CacheMode,
     domain::{
         Action, Code, Context, Description, Edition, Question, Resource, ResourceType, SubjectKind,
         SubjectRef,
@@ -72,6 +73,10 @@ async fn the_audit_log_tells_each_change_of_random_writes() {
 /// compared, and what is `told` of the state.
 async fn write_and_compare(told: Told) {
     let server = TestServer::start().await;
+    let beside = TestServer::start_beside(&server).await;
+    let mut config = TestServer::config(&server.database);
+    config.cache.mode = CacheMode::Off;
+    let without = TestServer::start_with(config, server.database.clone()).await;
     let first = said("PIM_AUTHZ_MODEL_SEED", 0);
     let tenants = said("PIM_AUTHZ_MODEL_CASES", TENANTS);
     for seed in first..first + tenants {
@@ -88,10 +93,18 @@ async fn write_and_compare(told: Told) {
         for call in random_call::filling(&tenant.model, &mut tape) {
             tenant.perform(call).await;
         }
+        let mut asked = Asked {
+            clients: vec![
+                server.client().await,
+                beside.client().await,
+                without.client().await,
+            ],
+            questions: Vec::new(),
+        };
         for number in 1..=WRITES_A_TENANT {
             write(&mut tenant, &mut tape).await;
             if number % 8 == 0 {
-                compare(&server, &tenant, told, &mut tape).await;
+                compare(&mut asked, &tenant, told, &mut tape).await;
             }
         }
         if told == Told::Decisions {
@@ -101,9 +114,9 @@ async fn write_and_compare(told: Told) {
     }
 }
 
-async fn compare(server: &TestServer, tenant: &Tenant, told: Told, tape: &mut Entropy) {
+async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entropy) {
     match told {
-        Told::Decisions => compare_checks(server, tenant, tape).await,
+        Told::Decisions => compare_checks(asked, tenant, tape).await,
         Told::Lists => tenant.compare_lists(*tape.pick(&[2, 3, 1_000])).await,
         Told::AuditLog => {
             let (channel, revision) = (&tenant.channel, tenant.revision);
@@ -140,20 +153,38 @@ async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
     }
 }
 
-async fn compare_checks(server: &TestServer, tenant: &Tenant, tape: &mut Entropy) {
-    let mut client = server.client().await;
-    for _ in 0..QUESTIONS {
-        let question = random_question(&tenant.model.world, tape);
-        let request = words::request(&tenant.code, &question);
-        let answer = client.check(request).await.unwrap().into_inner();
-        assert_eq!(answer.revision, tenant.revision);
-        let expected = support::told(&reference::decide(&tenant.model.world, &question));
-        assert_eq!(
-            Code::fold(&words::told(&words::decision(&answer))),
-            Code::fold(&expected),
-            "{question:#?}"
-        );
+/// Asks new questions and, for what memory holds, some that were asked before
+/// other writes; each of every server, of which one keeps nothing in memory.
+async fn compare_checks(asked: &mut Asked, tenant: &Tenant, tape: &mut Entropy) {
+    let world = &tenant.model.world;
+    let new = (0..QUESTIONS).map(|_| random_question(world, tape));
+    let new: Vec<Question> = new.collect();
+    let again = (0..QUESTIONS).filter_map(|_| {
+        let before = asked.questions.len();
+        (before > 0).then(|| asked.questions[tape.below(before)].clone())
+    });
+    let questions: Vec<Question> = new.iter().cloned().chain(again).collect();
+    asked.questions.extend(new);
+    for question in &questions {
+        let expected = support::told(&reference::decide(world, question));
+        for (server, client) in asked.clients.iter_mut().enumerate() {
+            let request = words::request(&tenant.code, question);
+            let answer = client.check(request).await.unwrap().into_inner();
+            assert!(answer.revision <= tenant.revision);
+            assert!(server > 0 || answer.revision == tenant.revision);
+            assert_eq!(
+                Code::fold(&words::told(&words::decision(&answer))),
+                Code::fold(&expected),
+                "server {server}, {question:#?}"
+            );
+        }
     }
+}
+
+/// What was asked of which servers.
+struct Asked {
+    clients: Vec<AuthorizationServiceClient<tonic::transport::Channel>>,
+    questions: Vec<Question>,
 }
 
 /// A deleted tenant is not there any more, nor a second time.

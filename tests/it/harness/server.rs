@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use pim_authz::{
+    cache::CacheSettings,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
     server::{self, ServeConfig, ServerError},
 };
@@ -56,6 +57,7 @@ impl TestServer {
             migrate_url: None,
             default_tenant: "default".parse().unwrap(),
             watch_patience: Duration::from_secs(30),
+            cache: CacheSettings::default(),
         }
     }
 

@@ -21,7 +21,7 @@ async fn the_chain_of_audit_rows_can_be_computed_again() {
                || ' ' || ((SELECT hash FROM write ORDER BY revision DESC LIMIT 1) = (SELECT audit_hash FROM tenant))::text
           FROM chained";
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     import(&door, SMALL).await;
     import(
         &door,
@@ -47,7 +47,7 @@ async fn the_chain_of_audit_rows_can_be_computed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn facts_are_written_through_the_door_alone_and_the_audit_log_only_grows() {
     let database = Database::create().await;
-    import(&door(&database), SMALL).await;
+    import(&*door(&database).await, SMALL).await;
     let (client, _session) = database.connect().await;
     let refused = [
         "UPDATE pim_authz.tenant SET edition = 'growth'",

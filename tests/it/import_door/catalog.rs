@@ -15,7 +15,7 @@ fn rights_on(item: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_3_8_a_new_child_copies_its_parents_rights_as_the_import_leaves_them() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     import(&door, SMALL).await;
     assert_eq!(
         text(&database, &rights_on("master")).await,
@@ -44,7 +44,7 @@ async fn rule_3_8_a_new_child_copies_its_parents_rights_as_the_import_leaves_the
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_5_6_an_apps_right_on_a_tree_reaches_every_category_and_later_ones() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     import(&door, SMALL).await;
     let apps = [(
         "apps.csv",
@@ -96,7 +96,7 @@ async fn products_are_moved_and_lose_and_gain_categories() {
         LEFT JOIN LATERAL (SELECT string_agg(i.code, ',' ORDER BY i.key) AS codes FROM product_category AS pc
                              JOIN item AS i ON i.id = pc.category_id WHERE pc.product_id = p.id) AS c ON true";
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     import(&door, SMALL).await;
     assert_eq!(
         text(&database, PRODUCTS).await,

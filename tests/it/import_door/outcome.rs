@@ -6,7 +6,7 @@ use crate::harness::Database;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_creates_and_a_second_one_changes_nothing() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let first = import(&door, SMALL).await;
     assert!(first.applied, "{first:?}");
     assert_eq!(first.revision, Revision(1));
@@ -22,7 +22,7 @@ async fn an_import_creates_and_a_second_one_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_tells_the_same_and_leaves_nothing() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let mut dry = context("default");
     dry.dry_run = true;
     let told = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_dry_run_tells_the_same_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_names_something_unknown_is_refused_by_place_and_refuses_the_import() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let bad = [
         (
             "categories.csv",
@@ -93,7 +93,7 @@ async fn what_names_something_unknown_is_refused_by_place_and_refuses_the_import
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_2_6_the_last_administrator_cannot_be_disabled_by_an_import() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     import(&door, SMALL).await;
     let locked_out = [("users.csv", "username;roles;enabled\njulia;ADMIN;0\n")];
     let refused = try_import(&door, &context("default"), &enterprise(), &locked_out).await;
@@ -106,7 +106,7 @@ async fn rule_2_6_the_last_administrator_cannot_be_disabled_by_an_import() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_5_2_a_tenant_has_at_most_100_apps_and_connections() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let rows: Vec<String> = (0..100).map(|number| format!("c{number};")).collect();
     let connections = format!("code;roles\n{}\n", rows.join("\n"));
     let full = import(&door, &[("connections.csv", &connections)]).await;
@@ -122,7 +122,7 @@ async fn rule_5_2_a_tenant_has_at_most_100_apps_and_connections() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_tenant_needs_an_edition_and_an_old_one_keeps_its_own() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let mut options = enterprise();
     options.edition = None;
     let unknown = try_import(&door, &context("shop"), &options, SMALL).await;

@@ -1,5 +1,8 @@
+use std::ops::Deref;
+
 use pim_authz::{
     admin::{AdminError, Answered, Door, ImportOptions, ImportOutcome, Staging, WriteContext},
+    cache::{Cache, CacheSettings, CoherenceThread},
     domain::{Code, Edition},
     import::Reader,
     store::Store,
@@ -35,8 +38,29 @@ pub(super) const SMALL: Files<'static> = &[
     ),
 ];
 
-pub(super) fn door(database: &Database) -> Door {
-    Door::new(Store::new(database.url(), 8).unwrap())
+/// A door without a server around it.
+pub(super) struct OwnDoor {
+    door: Door,
+    _coherence: CoherenceThread,
+}
+
+impl Deref for OwnDoor {
+    type Target = Door;
+
+    fn deref(&self) -> &Door {
+        &self.door
+    }
+}
+
+pub(super) async fn door(database: &Database) -> OwnDoor {
+    let store = Store::new(database.url(), 8).unwrap();
+    let (cache, coherence) = Cache::start(store.clone(), CacheSettings::default())
+        .await
+        .unwrap();
+    OwnDoor {
+        door: Door::new(store, cache),
+        _coherence: coherence,
+    }
 }
 
 pub(super) fn context(tenant: &str) -> WriteContext {

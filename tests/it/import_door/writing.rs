@@ -11,7 +11,7 @@ const LEFT: &str = "SELECT (SELECT count(*) FROM intent) || ' ' || (SELECT count
 #[tokio::test(flavor = "multi_thread")]
 async fn no_intent_is_left_after_success_and_after_failure() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     // A write that fails after it was announced: its audit rows are refused.
     database
         .execute("ALTER TABLE pim_authz.audit ADD CONSTRAINT no_audit CHECK (false)")
@@ -30,7 +30,7 @@ async fn no_intent_is_left_after_success_and_after_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_imports_of_one_tenant_at_once_both_land_in_order() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let other = [
         ("products.csv", "sku\ncap\nhat\n"),
         ("categories.csv", "code;parent\nmaster;\n"),
@@ -55,7 +55,7 @@ async fn two_imports_of_one_tenant_at_once_both_land_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_nobody_waits_for_any_more_is_still_whole() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let staging = stage(&door, "default", SMALL).await;
     let (told, progress) = mpsc::channel();
     let (context, options) = (context("default"), enterprise());
@@ -76,7 +76,7 @@ async fn an_import_that_nobody_waits_for_any_more_is_still_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_cut_while_it_applies_leaves_nothing() {
     let database = Database::create().await;
-    let door = door(&database);
+    let door = door(&database).await;
     let (blocker, _session) = database.connect().await;
     blocker
         .batch_execute("BEGIN; LOCK TABLE pim_authz.audit IN EXCLUSIVE MODE")

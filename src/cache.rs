@@ -1,0 +1,50 @@
+//! Which facts are at hand, and that they are current.
+//!
+//! Decisions come from memory and are never older than a write that had
+//! returned, on any server (rules 6.1). `docs/coherence.md` says what is
+//! promised and assumed; in short:
+//!
+//! - A server may answer from memory while its *lease* runs. It renews it and
+//!   reads the log of announced writes, in this order, every few moments.
+//! - Before a write is committed it is *announced*, and waits until each server
+//!   that holds a lease has *acknowledged*: from then on none of them answers
+//!   from what it kept of the announced keys. So at the moment of the commit
+//!   nobody holds the old state.
+//! - Whatever is kept carries the place in the log as of which it was read. An
+//!   announcement raises the *floor* of its keys to its own place; what is older
+//!   than its floor does not count, whenever it was put into memory. A load that
+//!   began before an announcement and ends after it is therefore harmless.
+//! - What a pending write may change is read from the database by every question
+//!   and not kept.
+//!
+//! An answer is one of two: all its facts come from memory, and each is compared
+//! with its floor after the decision was made; or all come from one statement,
+//! which is one snapshot. Mixtures were set aside: they need the facts with
+//! pending writes to be read last and together, for a saving of some tenths of a
+//! millisecond on a question that goes to the database anyway.
+
+mod announcer;
+mod asking;
+mod clock;
+mod core;
+mod desk;
+mod error;
+mod figures;
+mod fills;
+mod floors;
+mod follower;
+mod lease;
+mod memory;
+mod settings;
+mod thread;
+mod upkeep;
+
+pub use self::{
+    announcer::Announced,
+    asking::Asking,
+    core::Cache,
+    error::CacheError,
+    figures::Status,
+    settings::{CacheMode, CacheSettings},
+    thread::CoherenceThread,
+};

@@ -1,0 +1,247 @@
+use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{futures::Notified, mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    domain::FactKey,
+    store::{Announcement, GroupAnnounced, LeaseId, LeaseRow, Store},
+};
+
+use super::{
+    clock::Moment,
+    core::{Cache, Core},
+    error::CacheError,
+    settings::until_over,
+};
+
+/// The most writes that are announced together.
+const TOGETHER: usize = 64;
+
+/// How many groups wait for their turn before writers do.
+pub(super) const QUEUE: usize = 256;
+
+/// How often the acknowledgements are read although nothing hints at one.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// A write that wants to be announced.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    keys: Vec<FactKey>,
+    answer: oneshot::Sender<Result<Announced, CacheError>>,
+}
+
+/// A write that was announced, and that every server which may answer from
+/// memory knows of: it may be committed. While this lives it is shown to be
+/// under way.
+#[derive(Debug)]
+pub struct Announced {
+    core: Arc<Core>,
+    announcement: Announcement,
+}
+
+impl Announced {
+    /// What it is to be committed by.
+    #[must_use]
+    pub fn announcement(&self) -> Announcement {
+        self.announcement
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.core.live().remove(&self.announcement);
+    }
+}
+
+impl Cache {
+    /// Announces that `keys` are going to change, and waits until every server
+    /// that holds a lease has acknowledged or can answer nothing any more
+    /// (`docs/coherence.md`, W1 to W3). Writes that come at the same time are
+    /// announced together.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`] when this server has no lease, and
+    /// [`CacheError::Store`] when the database does not answer: what was
+    /// announced, if anything, can never commit.
+    pub async fn announce(&self, keys: Vec<FactKey>) -> Result<Announced, CacheError> {
+        let (answer, answered) = oneshot::channel();
+        let wanted = Wanted { keys, answer };
+        let sent = self.core.announcements.send(wanted).await;
+        sent.map_err(|_| CacheError::LeaseLost)?;
+        answered.await.map_err(|_| CacheError::LeaseLost)?
+    }
+}
+
+/// Announces writes, group after group, as long as the server runs. A group
+/// waits for its acknowledgements beside the next one.
+pub(super) async fn announce_all(
+    core: Arc<Core>,
+    store: Store,
+    mut wanted: mpsc::Receiver<Wanted>,
+) {
+    let mut group = Vec::with_capacity(TOGETHER);
+    while wanted.recv_many(&mut group, TOGETHER).await > 0 {
+        let members = std::mem::take(&mut group);
+        match announce(&core, &store, &members).await {
+            Ok(announced) => {
+                tokio::spawn(wait_for_all(
+                    Arc::clone(&core),
+                    store.clone(),
+                    announced,
+                    members,
+                ));
+            }
+            Err(error) => fail(members, &error),
+        }
+    }
+}
+
+fn fail(members: Vec<Wanted>, error: &CacheError) {
+    for member in members {
+        let _gone = member.answer.send(Err(error.clone()));
+    }
+}
+
+/// W1, under the lease of this server.
+async fn announce(
+    core: &Core,
+    store: &Store,
+    members: &[Wanted],
+) -> Result<GroupAnnounced, CacheError> {
+    let keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
+    // The first try may find that the lease has just been lost.
+    for _ in 0..2 {
+        if !core.lease.wait(core.settings.longest_wait()).await {
+            break;
+        }
+        let Some(writer) = core.lease.id() else {
+            continue;
+        };
+        if let Some(announced) = store.announce(&keys, writer).await? {
+            let mut live = core.live();
+            live.extend((0..).zip(members).map(|(member, _)| Announcement {
+                seq: announced.seq,
+                member,
+                epoch: announced.epoch,
+            }));
+            core.figures.announcements.add(1);
+            core.hints.announced.notify_one();
+            return Ok(announced);
+        }
+        core.hints.announced.notify_one();
+    }
+    Err(CacheError::LeaseLost)
+}
+
+/// W2 and W3, and then each member may go on.
+async fn wait_for_all(
+    core: Arc<Core>,
+    store: Store,
+    announced: GroupAnnounced,
+    members: Vec<Wanted>,
+) {
+    let begun = Moment::now();
+    let waited = acknowledged(&core, &store, announced).await;
+    let took = u64::try_from(Moment::now().since(begun).as_micros()).unwrap_or(u64::MAX);
+    core.figures.last_wait_us.set(took);
+    core.figures.longest_wait_us.at_least(took);
+    for (number, member) in (0..).zip(members) {
+        let announced = Announced {
+            core: Arc::clone(&core),
+            announcement: Announcement {
+                seq: announced.seq,
+                member: number,
+                epoch: announced.epoch,
+            },
+        };
+        let answer = match &waited {
+            Ok(()) => Ok(announced),
+            Err(error) => {
+                // It can never commit: nobody has it. Whoever finds it reaps it.
+                let _gone = store.withdraw(announced.announcement).await;
+                Err(error.clone())
+            }
+        };
+        let _gone = member.answer.send(answer);
+    }
+}
+
+/// Waits until each server that held a lease after the announcement has
+/// acknowledged it, has left, or can answer nothing from memory any more.
+async fn acknowledged(
+    core: &Core,
+    store: &Store,
+    announced: GroupAnnounced,
+) -> Result<(), CacheError> {
+    let mut hint = armed_hint(core);
+    let mut waited_for = store.leases().await?;
+    // The clock is read after the answer has come: from here a lease that is not
+    // renewed runs out in time.
+    let begun = Moment::now();
+    let over = |lease: &LeaseRow| begun.plus(until_over(lease.length));
+    let armed_from = if announced.armed {
+        begun
+    } else {
+        begun.plus(until_over(announced.longest_lease))
+    };
+    let mut found = waited_for.clone();
+    let mut dead = HashMap::new();
+    loop {
+        let now = Moment::now();
+        waited_for.retain(|id, lease| {
+            let waits = found
+                .get(id)
+                .is_some_and(|found| found.acked < announced.seq);
+            if waits && over(lease) <= now {
+                dead.insert(*id, *lease);
+                return false;
+            }
+            waits
+        });
+        if waited_for.is_empty() && armed_from <= now {
+            break;
+        }
+        let ends = waited_for.values().map(over).chain([armed_from]);
+        let next = ends.filter(|end| *end > now).min().unwrap_or(now);
+        let _or_later = timeout(next.since(now).min(LOOK), hint).await;
+        hint = armed_hint(core);
+        found = store.leases().await?;
+    }
+    end_leases(core, store, &dead).await?;
+    if !announced.armed {
+        store.arm(announced.epoch).await?;
+    }
+    Ok(())
+}
+
+/// Hears of acknowledgements from now on, although it is waited for later.
+fn armed_hint(core: &Core) -> Pin<Box<Notified<'_>>> {
+    let mut hint = Box::pin(core.hints.acknowledged.notified());
+    hint.as_mut().enable();
+    hint
+}
+
+/// Ends the leases that were not renewed for the whole waiting time, so that the
+/// next write does not wait for them.
+async fn end_leases(
+    core: &Core,
+    store: &Store,
+    dead: &HashMap<LeaseId, LeaseRow>,
+) -> Result<(), CacheError> {
+    for (lease, seen) in dead {
+        if store.end_lease(*lease, seen.renew_no).await? {
+            core.figures.leases_reaped.add(1);
+            tracing::warn!(
+                lease.id = %lease.0,
+                waited_ms = until_over(seen.length).as_millis(),
+                "a server did not acknowledge a write and did not renew its lease: it was given \
+                 up; if it lives it will join again by itself"
+            );
+        }
+    }
+    Ok(())
+}

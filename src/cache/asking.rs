@@ -1,0 +1,328 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use crate::domain::{
+    Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, GroupsNeeded, ProductFacts,
+    ProductKind, ProductRef, Revision, Section, SubjectFacts, SubjectRef,
+};
+
+use super::{
+    core::{Cache, Core, LEASE_PATIENCE, Unconfirmed},
+    desk::{self, Read},
+    error::CacheError,
+    fills::{self, Missing},
+    memory::{Fact, Known, Stamp},
+};
+
+/// How long a call waits for `minimum_revision`, unless its own deadline comes
+/// first.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The first pause between two looks at a revision; each next one is twice as
+/// long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// One call's questions, from their facts to an answer that may be given:
+///
+/// 1. [`Asking::facts`] collects the facts;
+/// 2. the caller decides, and renders the answer;
+/// 3. [`Asking::is_confirmed`] says whether the answer may be given; if not,
+///    once more from the first step.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    core: &'a Arc<Core>,
+    tenant: &'a Code,
+    needed: &'a FactsNeeded,
+    minimum: Revision,
+    tries: u32,
+    held: Option<Held>,
+}
+
+/// Facts, and what they stand on.
+#[derive(Debug)]
+enum Held {
+    /// Each was kept, as of its own place in the log.
+    Memory(Option<Facts>, Vec<Stamp>),
+    /// One snapshot.
+    Statement(Read),
+}
+
+impl Held {
+    fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Memory(facts, _) => facts.as_ref(),
+            Self::Statement(read) => read.found.as_ref(),
+        }
+    }
+}
+
+impl Cache {
+    /// Begins to answer questions of a tenant that need `needed`, at `minimum`
+    /// or later.
+    #[must_use]
+    pub fn ask<'a>(
+        &'a self,
+        tenant: &'a Code,
+        needed: &'a FactsNeeded,
+        minimum: Revision,
+    ) -> Asking<'a> {
+        Asking {
+            core: &self.core,
+            tenant,
+            needed,
+            minimum,
+            tries: 0,
+            held: None,
+        }
+    }
+
+    /// Whether an answer that comes from one snapshot of the database, taken in
+    /// this epoch, may be given; to be asked when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`] when it may not.
+    pub async fn confirm_snapshot(&self, epoch: u64) -> Result<(), CacheError> {
+        if self.core.confirm_snapshot(epoch).is_ok() {
+            return Ok(());
+        }
+        // A lease that comes back proves the snapshot as well, if it is of the
+        // same epoch: the snapshot was taken after the call came.
+        self.core.lease.wait(LEASE_PATIENCE).await;
+        let confirmed = self.core.confirm_snapshot(epoch);
+        confirmed.map_err(|_| CacheError::LeaseLost)
+    }
+}
+
+impl Asking<'_> {
+    /// The facts; `None`: there is no such tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: not to be told from
+    /// here; another server may. [`CacheError::RevisionNotReached`].
+    pub async fn facts(&mut self) -> Result<Option<&Facts>, CacheError> {
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut from_memory = self.tries == 0;
+        loop {
+            let held = collect(self.core, self.tenant, self.needed, from_memory).await?;
+            let found = held.facts().map(|facts| facts.revision);
+            match found {
+                Some(found) if found < self.minimum => {
+                    if begun.elapsed() + pause > LONGEST_WAIT {
+                        let wanted = self.minimum;
+                        return Err(CacheError::RevisionNotReached { wanted, found });
+                    }
+                }
+                Some(_) | None => {
+                    let held = self.held.insert(held);
+                    return Ok(held.facts());
+                }
+            }
+            if !from_memory {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            from_memory = false;
+        }
+    }
+
+    /// Whether what was decided by the facts may be answered; else they are to
+    /// be collected again. To be asked last.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`] when this server cannot tell at the moment.
+    pub fn is_confirmed(&mut self) -> Result<bool, CacheError> {
+        let core = self.core;
+        let confirmed = match &self.held {
+            None => return Ok(false),
+            Some(Held::Memory(_, stamps)) => core.confirm(stamps),
+            Some(Held::Statement(read)) => core.confirm_snapshot(read.as_of.epoch),
+        };
+        self.tries += 1;
+        match confirmed {
+            Ok(()) => {
+                let is_hit = matches!(self.held, Some(Held::Memory(..)));
+                if is_hit {
+                    core.figures.hits.add(1);
+                    if core.figures.pending.get() > 0 {
+                        core.figures.answers_with_pending.add(1);
+                    }
+                } else {
+                    core.figures.misses.add(1);
+                }
+                Ok(true)
+            }
+            Err(Unconfirmed::Stale | Unconfirmed::NoLease) if self.tries < 2 => {
+                core.figures.stale_answers_refused.add(1);
+                Ok(false)
+            }
+            Err(Unconfirmed::Stale | Unconfirmed::NoLease) => {
+                core.figures.stale_answers_refused.add(1);
+                Err(CacheError::LeaseLost)
+            }
+        }
+    }
+}
+
+/// Collects facts from memory if all are there, else all by one statement.
+async fn collect(
+    core: &Arc<Core>,
+    tenant: &Code,
+    needed: &FactsNeeded,
+    from_memory: bool,
+) -> Result<Held, CacheError> {
+    // Without a lease the answer could not be given, so nothing is asked.
+    if !core.lease.is_running() && !core.lease.wait(LEASE_PATIENCE).await {
+        return Err(CacheError::LeaseLost);
+    }
+    if from_memory && core.keeps() {
+        match recall(core, tenant, needed) {
+            Ok((facts, stamps)) => return Ok(Held::Memory(facts, stamps)),
+            Err(missing) => fills::fill(core, tenant, missing),
+        }
+    }
+    let read = desk::read(core, tenant, needed).await?;
+    Ok(Held::Statement(read))
+}
+
+/// What memory holds of a set of questions: all of it, or what is missing that
+/// the statement will not bring.
+fn recall(
+    core: &Core,
+    tenant: &Code,
+    needed: &FactsNeeded,
+) -> Result<(Option<Facts>, Vec<Stamp>), Missing> {
+    let mut recall = Recall {
+        core,
+        tenant,
+        stamps: Vec::with_capacity(8),
+        missing: Missing::default(),
+        is_whole: true,
+    };
+    let known = match recall.vocabulary() {
+        Some(Some(known)) => known,
+        Some(None) => return Ok((None, recall.stamps)),
+        None => {
+            recall.missing.vocabulary = true;
+            return Err(recall.missing);
+        }
+    };
+    let subjects = recall.subjects(&needed.subjects);
+    let groups = match needed.groups {
+        GroupsNeeded::All => known.vocabulary.groups.iter().copied().collect(),
+        GroupsNeeded::OfSubjects => {
+            let groups = subjects.values().flat_map(|subject| &subject.groups);
+            groups.copied().collect()
+        }
+    };
+    let groups = recall.groups(&groups);
+    let products = recall.products(&needed.products);
+    if !recall.is_whole {
+        return Err(recall.missing);
+    }
+    // Read after the facts: they are at least as new as it, and it is never
+    // older than what an answer before has told.
+    let revision = Revision(known.revision.load(Ordering::SeqCst));
+    let facts = Facts {
+        revision,
+        vocabulary: known.vocabulary,
+        subjects,
+        groups,
+        products,
+    };
+    Ok((Some(facts), recall.stamps))
+}
+
+struct Recall<'a> {
+    core: &'a Core,
+    tenant: &'a Code,
+    stamps: Vec<Stamp>,
+    missing: Missing,
+    is_whole: bool,
+}
+
+impl Recall<'_> {
+    fn hit(&mut self, key: &FactKey) -> Option<Fact> {
+        let entry = self.core.hit(key);
+        let Some(entry) = entry else {
+            self.is_whole = false;
+            return None;
+        };
+        self.stamps.push(entry.stamp);
+        Some(entry.fact)
+    }
+
+    /// The vocabulary; inside, `None`: there is no such tenant.
+    #[expect(clippy::option_option, reason = "not there, and known not to be")]
+    fn vocabulary(&mut self) -> Option<Option<Known>> {
+        let key = FactKey::Section(self.tenant.clone(), Section::Vocabulary);
+        match self.hit(&key)? {
+            Fact::Vocabulary(known) => Some(known),
+            Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
+        }
+    }
+
+    fn subjects(
+        &mut self,
+        needed: &BTreeSet<SubjectRef>,
+    ) -> HashMap<SubjectRef, Arc<SubjectFacts>> {
+        let mut found = HashMap::with_capacity(needed.len());
+        for subject in needed {
+            let key = FactKey::Subject(self.tenant.clone(), subject.clone());
+            if let Some(Fact::Subject(Some(facts))) = self.hit(&key) {
+                found.insert(subject.clone(), facts);
+            }
+        }
+        found
+    }
+
+    fn groups(&mut self, needed: &BTreeSet<GroupId>) -> HashMap<GroupId, Arc<GroupFacts>> {
+        let mut found = HashMap::with_capacity(needed.len());
+        for group in needed {
+            let key = FactKey::Rights(self.tenant.clone(), *group);
+            match self.hit(&key) {
+                Some(Fact::Rights(Some(facts))) => {
+                    found.insert(*group, facts);
+                }
+                Some(_) => {}
+                None => self.missing.groups.push(*group),
+            }
+        }
+        found
+    }
+
+    /// The products, and the models above them.
+    fn products(
+        &mut self,
+        needed: &BTreeSet<ProductRef>,
+    ) -> HashMap<ProductRef, Arc<ProductFacts>> {
+        let mut found = HashMap::with_capacity(needed.len());
+        for product in needed {
+            let mut at = Some(product.clone());
+            while let Some(product) = at.take() {
+                if found.contains_key(&product) {
+                    break;
+                }
+                let key = FactKey::Product(self.tenant.clone(), product.clone());
+                if let Some(Fact::Product(Some(facts))) = self.hit(&key) {
+                    at = facts.parent.clone().map(|code| ProductRef {
+                        kind: ProductKind::Model,
+                        code,
+                    });
+                    found.insert(product, facts);
+                }
+            }
+        }
+        found
+    }
+}

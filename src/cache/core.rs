@@ -1,0 +1,272 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
+    store::{Announcement, AsOf, Hints, Store, Taken, TenantId},
+};
+
+use super::{
+    announcer::Wanted,
+    clock::Moment,
+    desk::Desk,
+    error::CacheError,
+    figures::{Figures, Status},
+    fills::Fills,
+    floors::Floors,
+    lease::Lease,
+    memory::{Entry, Fact, Known, Memory, Stamp},
+    settings::{CacheMode, CacheSettings},
+};
+
+/// How long a call waits for a lease that is just being renewed.
+pub(super) const LEASE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// The memory of a server: what the calls ask.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    pub(super) core: Arc<Core>,
+}
+
+/// What the calls and the thread of the lease share.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) settings: CacheSettings,
+    pub(super) store: Store,
+    pub(super) floors: Floors,
+    pub(super) lease: Lease,
+    pub(super) memory: Memory,
+    pub(super) desk: Desk,
+    pub(super) fills: Fills,
+    pub(super) figures: Figures,
+    pub(super) hints: Hints,
+    pub(super) announcements: mpsc::Sender<Wanted>,
+    revisions: RwLock<HashMap<TenantId, Arc<AtomicU64>>>,
+    live: Mutex<BTreeSet<Announcement>>,
+}
+
+/// Why an answer cannot be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unconfirmed {
+    /// Something that it used was announced, or read in another epoch.
+    Stale,
+    /// The lease does not run.
+    NoLease,
+}
+
+impl Core {
+    pub(super) fn new(
+        store: Store,
+        settings: CacheSettings,
+        announcements: mpsc::Sender<Wanted>,
+    ) -> Self {
+        Self {
+            memory: Memory::of(settings.bytes),
+            settings,
+            store,
+            announcements,
+            floors: Floors::default(),
+            lease: Lease::default(),
+            desk: Desk::default(),
+            fills: Fills::default(),
+            figures: Figures::default(),
+            hints: Hints::default(),
+            revisions: RwLock::default(),
+            live: Mutex::default(),
+        }
+    }
+
+    /// Whether facts are kept at all.
+    pub(super) fn keeps(&self) -> bool {
+        self.settings.mode == CacheMode::On
+    }
+
+    /// What is kept under `key`, if it counts: a hit.
+    pub(super) fn hit(&self, key: &FactKey) -> Option<Entry> {
+        let entry = self.memory.get(key)?;
+        self.counts(&entry.stamp, self.lease.hold().epoch)
+            .then_some(entry)
+    }
+
+    fn counts(&self, stamp: &Stamp, epoch: u64) -> bool {
+        stamp.epoch == epoch && stamp.as_of >= self.floors.at(stamp.slots)
+    }
+
+    /// Whether a decision that used these facts may be given (A4). To be asked
+    /// last: it loads until when the lease runs, compares the facts with their
+    /// floors, and then looks at the clock, in this order. A renewal that slips
+    /// in between raises the floors before it extends the lease, so it cannot
+    /// lend a later end to facts that were compared with earlier floors.
+    pub(super) fn confirm(&self, stamps: &[Stamp]) -> Result<(), Unconfirmed> {
+        let hold = self.lease.hold();
+        if !stamps.iter().all(|stamp| self.counts(stamp, hold.epoch)) {
+            return Err(Unconfirmed::Stale);
+        }
+        if Moment::now() < hold.until {
+            Ok(())
+        } else {
+            Err(Unconfirmed::NoLease)
+        }
+    }
+
+    /// The same of facts that all come from one snapshot of this epoch: no
+    /// floors.
+    pub(super) fn confirm_snapshot(&self, epoch: u64) -> Result<(), Unconfirmed> {
+        let hold = self.lease.hold();
+        if hold.epoch != epoch {
+            return Err(Unconfirmed::Stale);
+        }
+        if Moment::now() < hold.until {
+            Ok(())
+        } else {
+            Err(Unconfirmed::NoLease)
+        }
+    }
+
+    /// Keeps a fact, unless a write of it is under way. Whether it was kept.
+    pub(super) fn keep(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
+        if !as_of.may_keep(&key) {
+            return false;
+        }
+        let stamp = Stamp {
+            as_of: as_of.seq,
+            epoch: as_of.epoch,
+            slots: self.floors.slots(&key),
+        };
+        self.memory.put(key, Entry { stamp, fact });
+        true
+    }
+
+    /// Keeps what the facts of some questions tell whole: the subjects and
+    /// products that were asked for, stored or not.
+    pub(super) fn learn(&self, tenant: &Code, needed: &FactsNeeded, taken: &Taken<Option<Facts>>) {
+        self.figures.loads.add(1);
+        if !taken.as_of.pending.is_empty() {
+            self.figures.loads_with_pending.add(1);
+        }
+        let Some((id, revision)) = taken.tenant else {
+            let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
+            if self.keeps() {
+                self.keep(key, &taken.as_of, Fact::Vocabulary(None));
+            }
+            return;
+        };
+        self.saw_revision(id, revision);
+        let Some(facts) = taken.found.as_ref().filter(|_| self.keeps()) else {
+            return;
+        };
+        for subject in &needed.subjects {
+            let key = FactKey::Subject(tenant.clone(), subject.clone());
+            let found = facts.subjects.get(subject).cloned();
+            self.keep(key, &taken.as_of, Fact::Subject(found));
+        }
+        for (product, found) in &facts.products {
+            let key = FactKey::Product(tenant.clone(), product.clone());
+            self.keep(key, &taken.as_of, Fact::Product(Some(found.clone())));
+        }
+        for product in &needed.products {
+            if !facts.products.contains_key(product) {
+                let key = FactKey::Product(tenant.clone(), product.clone());
+                self.keep(key, &taken.as_of, Fact::Product(None));
+            }
+        }
+    }
+
+    /// Keeps a tenant's vocabulary. Whether it was kept.
+    pub(super) fn keep_vocabulary(
+        &self,
+        tenant: &Code,
+        taken: Taken<Option<crate::domain::Vocabulary>>,
+    ) -> bool {
+        let known = taken.tenant.zip(taken.found);
+        let known = known.map(|((id, revision), vocabulary)| Known {
+            revision: self.saw_revision(id, revision),
+            vocabulary: Arc::new(vocabulary),
+        });
+        let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
+        self.keep(key, &taken.as_of, Fact::Vocabulary(known))
+    }
+
+    /// Keeps the rights of a user group. Whether they were kept.
+    pub(super) fn keep_rights(
+        &self,
+        tenant: &Code,
+        group: GroupId,
+        as_of: &AsOf,
+        found: Option<GroupFacts>,
+    ) -> bool {
+        let key = FactKey::Rights(tenant.clone(), group);
+        self.keep(key, as_of, Fact::Rights(found.map(Arc::new)))
+    }
+
+    /// Remembers that a tenant has reached a revision; the number is shared by
+    /// all who ask for it, and never goes down.
+    pub(super) fn saw_revision(&self, tenant: TenantId, revision: Revision) -> Arc<AtomicU64> {
+        let known = {
+            let revisions = self.revisions.read();
+            let revisions = revisions.unwrap_or_else(PoisonError::into_inner);
+            revisions.get(&tenant).cloned()
+        };
+        let known = known.unwrap_or_else(|| {
+            let revisions = self.revisions.write();
+            let mut revisions = revisions.unwrap_or_else(PoisonError::into_inner);
+            revisions.entry(tenant).or_default().clone()
+        });
+        known.fetch_max(revision.0, Ordering::SeqCst);
+        known
+    }
+
+    /// The announced writes of this server that are under way.
+    pub(super) fn live(&self) -> MutexGuard<'_, BTreeSet<Announcement>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cache {
+    /// How the memory is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let core = &self.core;
+        let size = core.memory.size();
+        core.figures.status(core.lease.remaining(), size)
+    }
+
+    /// Whether this server may answer at the moment.
+    #[must_use]
+    pub fn has_lease(&self) -> bool {
+        self.core.lease.is_running()
+    }
+
+    /// Waits a moment for the lease, if it does not run.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`] when it does not come back.
+    pub async fn require_lease(&self) -> Result<(), CacheError> {
+        let lease = &self.core.lease;
+        if lease.is_running() || lease.wait(LEASE_PATIENCE).await {
+            return Ok(());
+        }
+        Err(CacheError::LeaseLost)
+    }
+
+    /// How the memory is kept.
+    #[must_use]
+    pub fn settings(&self) -> CacheSettings {
+        self.core.settings
+    }
+
+    /// Remembers the revision that a write of this server has made, before the
+    /// log tells it.
+    pub fn saw_commit(&self, tenant: TenantId, revision: Revision) {
+        self.core.saw_revision(tenant, revision);
+    }
+}

@@ -1,0 +1,142 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::timeout};
+
+use crate::{
+    domain::{Code, Facts, FactsNeeded},
+    store::Taken,
+};
+
+use super::{core::Core, error::CacheError};
+
+/// How many statements read facts at once; more questions share the next one.
+const STATEMENTS_AT_ONCE: usize = 4;
+
+/// The most subjects, items and products that one shared statement asks for.
+const NAMES_AT_ONCE: usize = 2_000;
+
+/// How often someone who waits for a statement looks whether the lease still
+/// runs.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// What was read for some questions.
+pub(super) type Read = Arc<Taken<Option<Facts>>>;
+
+/// Reads facts for questions that memory cannot answer.
+///
+/// Whoever asks while all statements are under way shares the next one with all
+/// others of the tenant. So a statement always begins after the questions that
+/// it answers: it may be shared even where a write is under way.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    statements: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    tenant: Code,
+    needed: FactsNeeded,
+    answer: oneshot::Sender<Result<Read, CacheError>>,
+}
+
+impl Desk {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads what some questions need, by a statement that begins after this call.
+pub(super) async fn read(
+    core: &Arc<Core>,
+    tenant: &Code,
+    needed: &FactsNeeded,
+) -> Result<Read, CacheError> {
+    let (answer, mut answered) = oneshot::channel();
+    let begins = {
+        let mut queue = core.desk.queue();
+        queue.waiting.push_back(Waiting {
+            tenant: tenant.clone(),
+            needed: needed.clone(),
+            answer,
+        });
+        let begins = queue.statements < STATEMENTS_AT_ONCE;
+        queue.statements += usize::from(begins);
+        begins
+    };
+    if begins {
+        tokio::spawn(serve(Arc::clone(core)));
+    }
+    loop {
+        match timeout(LOOK, &mut answered).await {
+            Ok(read) => return read.map_err(|_| CacheError::LeaseLost)?,
+            Err(_) if core.lease.is_running() => {}
+            Err(_) => return Err(CacheError::LeaseLost),
+        }
+    }
+}
+
+/// Asks statement after statement until nobody waits.
+async fn serve(core: Arc<Core>) {
+    while let Some((tenant, needed, waiting)) = next(&core) {
+        let read = core.store.facts(&tenant, &needed).await;
+        let read = read.map(Arc::new).map_err(CacheError::from);
+        if let Ok(taken) = &read {
+            core.learn(&tenant, &needed, taken);
+        }
+        for one in waiting {
+            // Whoever has gone away needs no answer.
+            let _gone = one.answer.send(read.clone());
+        }
+    }
+}
+
+/// The next statement, and who waits for it.
+fn next(core: &Core) -> Option<(Code, FactsNeeded, Vec<Waiting>)> {
+    let mut queue = core.desk.queue();
+    let Some(first) = queue.waiting.pop_front() else {
+        queue.statements -= 1;
+        return None;
+    };
+    let (tenant, mut needed) = (first.tenant.clone(), first.needed.clone());
+    let mut together = vec![first];
+    let mut others = VecDeque::new();
+    for one in queue.waiting.drain(..) {
+        let fits = one.tenant == tenant
+            && one.needed.groups == needed.groups
+            && names(&needed) + names(&one.needed) <= NAMES_AT_ONCE;
+        if !fits {
+            others.push_back(one);
+            continue;
+        }
+        needed.subjects.extend(one.needed.subjects.iter().cloned());
+        needed.items.extend(one.needed.items.iter().cloned());
+        needed.products.extend(one.needed.products.iter().cloned());
+        needed
+            .attributes
+            .extend(one.needed.attributes.iter().cloned());
+        needed
+            .grid_views
+            .extend(one.needed.grid_views.iter().cloned());
+        together.push(one);
+    }
+    queue.waiting = others;
+    Some((tenant, needed, together))
+}
+
+fn names(needed: &FactsNeeded) -> usize {
+    needed.subjects.len()
+        + needed.items.len()
+        + needed.products.len()
+        + needed.attributes.len()
+        + needed.grid_views.len()
+}

@@ -1,0 +1,33 @@
+use std::sync::Arc;
+
+use crate::{domain::Revision, store::StoreError};
+
+/// Why there is no answer that is certainly true.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CacheError {
+    /// This server could not renew its lease, so it does not know what was
+    /// written meanwhile.
+    #[error(
+        "this server has no lease at the moment, so it cannot tell whether its answer is current"
+    )]
+    LeaseLost,
+
+    /// The facts could not be read.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+
+    /// The tenant did not reach the revision asked for in time.
+    #[error("revision {wanted} was not reached in time; the tenant is at {found}")]
+    RevisionNotReached {
+        /// `minimum_revision`.
+        wanted: Revision,
+        /// What was seen last.
+        found: Revision,
+    },
+}
+
+impl From<StoreError> for CacheError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}

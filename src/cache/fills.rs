@@ -1,0 +1,141 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    domain::{Code, FactKey, GroupId, Section},
+    store::StoreError,
+};
+
+use super::{clock::Moment, core::Core};
+
+/// How many fills run at once.
+const FILLS_AT_ONCE: usize = 2;
+
+/// How long a fill that met a write under way, or an error, is not tried again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Fills memory with what is read whole, beside the questions that missed it:
+/// vocabularies and the rights of user groups. Each is read once at a time,
+/// however many miss it.
+#[derive(Debug)]
+pub(super) struct Fills {
+    states: Mutex<HashMap<FactKey, State>>,
+    turns: Semaphore,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    UnderWay,
+    NotBefore(Moment),
+}
+
+/// What of a tenant is not in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Missing {
+    pub(super) vocabulary: bool,
+    pub(super) groups: Vec<GroupId>,
+}
+
+impl Default for Fills {
+    fn default() -> Self {
+        Self {
+            states: Mutex::default(),
+            turns: Semaphore::new(FILLS_AT_ONCE),
+        }
+    }
+}
+
+impl Fills {
+    fn states(&self) -> MutexGuard<'_, HashMap<FactKey, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `key` is to be filled now; then it is under way.
+    fn begin(&self, key: FactKey) -> bool {
+        let mut states = self.states();
+        let waits = match states.get(&key) {
+            Some(State::UnderWay) => true,
+            Some(State::NotBefore(moment)) => Moment::now() < *moment,
+            None => false,
+        };
+        if !waits {
+            states.insert(key, State::UnderWay);
+        }
+        !waits
+    }
+
+    fn end(&self, key: &FactKey, kept: bool) {
+        let mut states = self.states();
+        if kept {
+            states.remove(key);
+        } else {
+            let moment = Moment::now().plus(PAUSE);
+            states.insert(key.clone(), State::NotBefore(moment));
+        }
+        if states.len() > 10_000 {
+            let now = Moment::now();
+            states.retain(|_, state| match state {
+                State::UnderWay => true,
+                State::NotBefore(moment) => now < *moment,
+            });
+        }
+    }
+}
+
+/// Fills what is missing, unless someone is at it; does not wait.
+pub(super) fn fill(core: &Arc<Core>, tenant: &Code, missing: Missing) {
+    if !core.keeps() {
+        return;
+    }
+    let vocabulary = FactKey::Section(tenant.clone(), Section::Vocabulary);
+    let vocabulary = missing.vocabulary && core.fills.begin(vocabulary);
+    let mut groups = missing.groups;
+    groups.retain(|group| core.fills.begin(FactKey::Rights(tenant.clone(), *group)));
+    if vocabulary {
+        tokio::spawn(fill_vocabulary(Arc::clone(core), tenant.clone()));
+    }
+    if !groups.is_empty() {
+        tokio::spawn(fill_rights(Arc::clone(core), tenant.clone(), groups));
+    }
+}
+
+async fn fill_vocabulary(core: Arc<Core>, tenant: Code) {
+    // Nobody closes it.
+    let _turn = core.fills.turns.acquire().await;
+    core.figures.loads.add(1);
+    let kept = match core.store.vocabulary(&tenant).await {
+        Ok(taken) => core.keep_vocabulary(&tenant, taken),
+        Err(error) => failed(&error),
+    };
+    let key = FactKey::Section(tenant, Section::Vocabulary);
+    core.fills.end(&key, kept);
+}
+
+async fn fill_rights(core: Arc<Core>, tenant: Code, groups: Vec<GroupId>) {
+    // Nobody closes it.
+    let _turn = core.fills.turns.acquire().await;
+    core.figures.loads.add(1);
+    let mut taken = core.store.group_rights(&tenant, &groups).await;
+    for group in groups {
+        let kept = match &mut taken {
+            Ok(taken) => {
+                let found = taken.found.remove(&group);
+                core.keep_rights(&tenant, group, &taken.as_of, found)
+            }
+            Err(error) => failed(error),
+        };
+        let key = FactKey::Rights(tenant.clone(), group);
+        core.fills.end(&key, kept);
+    }
+}
+
+/// The questions themselves tell their callers; here it is only not kept.
+fn failed(error: &StoreError) -> bool {
+    tracing::debug!(%error, "memory was not filled");
+    false
+}

@@ -1,0 +1,260 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::oneshot,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::store::{LeaseConnection, LeaseId, LogRead, Store, StoreError};
+
+use super::{clock::Moment, core::Core, lease::Hold};
+
+/// How long to wait before connecting again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Keeps the lease, and follows the log of announcements (A1 to A3, A5).
+#[derive(Debug)]
+pub(super) struct Follower {
+    core: Arc<Core>,
+    store: Store,
+    lease: Option<LeaseId>,
+    epoch: u64,
+    /// The last announcement whose floors were raised.
+    applied: u64,
+    /// The last that was acknowledged.
+    acked: u64,
+    /// Announcements below it are committed or withdrawn.
+    unsettled: u64,
+}
+
+/// How the work on a connection ended.
+enum Ended {
+    /// The server stops, and the lease was given back.
+    Left,
+    /// The connection is of no more use.
+    Broken(StoreError),
+}
+
+impl Follower {
+    pub(super) fn new(core: Arc<Core>, store: Store) -> Self {
+        Self {
+            core,
+            store,
+            lease: None,
+            epoch: 0,
+            applied: 0,
+            acked: 0,
+            unsettled: 0,
+        }
+    }
+
+    /// Follows until `stop`; `first` hears of the first lease.
+    pub(super) async fn run(mut self, stop: CancellationToken, first: oneshot::Sender<()>) {
+        let mut first = Some(first);
+        let mut is_away = false;
+        while !stop.is_cancelled() {
+            let connecting = self
+                .store
+                .lease_connection(self.core.hints.clone(), self.core.settings.patience());
+            let ended = tokio::select! {
+                () = stop.cancelled() => break,
+                connected = connecting => match connected {
+                    Ok(connection) => {
+                        if std::mem::take(&mut is_away) {
+                            tracing::info!("the database answers the lease again");
+                        }
+                        self.follow(&connection, &stop, &mut first).await
+                    }
+                    Err(error) => Ended::Broken(error),
+                },
+            };
+            let Ended::Broken(error) = ended else {
+                return;
+            };
+            if !std::mem::replace(&mut is_away, true) {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    lease.remaining_ms = self.core.lease.remaining().as_millis(),
+                    "the lease cannot be renewed: answers go on for what is left of it"
+                );
+            }
+            sleep(PAUSE).await;
+        }
+        // Nobody waits for this server: what is left of its lease is not used.
+        self.core.lease.end();
+    }
+
+    async fn follow(
+        &mut self,
+        connection: &LeaseConnection,
+        stop: &CancellationToken,
+        first: &mut Option<oneshot::Sender<()>>,
+    ) -> Ended {
+        let settings = self.core.settings;
+        let mut renewals = interval(settings.renewal());
+        let mut polls = interval(settings.poll);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let hints = self.core.hints.clone();
+        loop {
+            let done = tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.leave(connection).await,
+                _ = renewals.tick() => self.renew(connection).await,
+                () = hints.announced.notified() => self.catch_up(connection).await,
+                _ = polls.tick() => self.catch_up(connection).await,
+            };
+            if let Err(error) = done {
+                return Ended::Broken(error);
+            }
+            if self.core.lease.is_running()
+                && let Some(first) = first.take()
+            {
+                let _unheard = first.send(());
+            }
+        }
+    }
+
+    /// A1: joins with nothing in memory. Only a renewal gives the right to
+    /// answer.
+    async fn join(&mut self, connection: &LeaseConnection) -> Result<LeaseId, StoreError> {
+        let lease = LeaseId(Uuid::now_v7());
+        let mut before = connection.read_log(u64::MAX, u64::MAX).await?;
+        if !before.is_current {
+            connection.begin_epoch().await?;
+            before = connection.read_log(u64::MAX, u64::MAX).await?;
+        }
+        connection.join(lease, self.core.settings.lease).await?;
+        let head = connection.read_log(u64::MAX, u64::MAX).await?;
+        self.core.floors.raise_everything(head.seq);
+        self.core.memory.free_everything();
+        self.epoch = head.epoch;
+        self.applied = head.seq;
+        self.acked = 0;
+        self.unsettled = before.settled;
+        self.lease = Some(lease);
+        self.core.lease.set_joined(lease);
+        tracing::info!(
+            lease.id = %lease.0,
+            epoch = head.epoch,
+            seq = head.seq,
+            "joined the servers that answer from memory"
+        );
+        Ok(lease)
+    }
+
+    /// A2: renews the lease, then reads the log, and only then answers may go on
+    /// for a full lease from before the renewal was sent.
+    async fn renew(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
+        let lease = match self.lease {
+            Some(lease) => lease,
+            None => self.join(connection).await?,
+        };
+        let sent = Moment::now();
+        if !connection.renew(lease).await? {
+            self.lose("another server gave it up");
+            return Ok(());
+        }
+        let read = self.read(connection).await?;
+        if !self.apply(connection, &read).await? {
+            return Ok(());
+        }
+        self.core.lease.extend(Hold {
+            until: sent.plus(self.core.settings.lease),
+            epoch: self.epoch,
+        });
+        self.acknowledge(connection, lease).await
+    }
+
+    /// A3: reads the log, raises the floors, and acknowledges.
+    async fn catch_up(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
+        let Some(lease) = self.lease else {
+            return self.renew(connection).await;
+        };
+        let read = self.read(connection).await?;
+        if self.apply(connection, &read).await? {
+            self.acknowledge(connection, lease).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, connection: &LeaseConnection) -> Result<LogRead, StoreError> {
+        connection.read_log(self.applied, self.unsettled).await
+    }
+
+    /// Raises the floors of what was announced. `false`: the primary is another,
+    /// and the lease is gone.
+    async fn apply(
+        &mut self,
+        connection: &LeaseConnection,
+        read: &LogRead,
+    ) -> Result<bool, StoreError> {
+        if !read.is_current {
+            connection.begin_epoch().await?;
+        }
+        if !read.is_current || read.epoch != self.epoch {
+            self.lose("the primary is another, or was started again");
+            return Ok(false);
+        }
+        let core = &self.core;
+        core.figures.seq.set(read.seq);
+        if self.applied < read.log_floor {
+            core.floors.raise_everything(read.seq);
+            core.memory.free_everything();
+        } else {
+            for (seq, keys) in &read.announcements {
+                for key in keys {
+                    core.floors.raise(key, *seq);
+                    core.memory.free(key);
+                    core.figures.floors_raised.add(1);
+                }
+            }
+        }
+        self.applied = self.applied.max(read.seq);
+        core.figures.applied.set(self.applied);
+        core.figures.pending.set(read.pending);
+        for (tenant, revision) in &read.revisions {
+            core.saw_revision(*tenant, *revision);
+        }
+        self.unsettled = read.settled;
+        Ok(true)
+    }
+
+    async fn acknowledge(
+        &mut self,
+        connection: &LeaseConnection,
+        lease: LeaseId,
+    ) -> Result<(), StoreError> {
+        if self.applied > self.acked {
+            connection.acknowledge(lease, self.applied).await?;
+            self.acked = self.applied;
+        }
+        Ok(())
+    }
+
+    /// The lease is gone: nothing is answered until this server has joined
+    /// again, which forgets everything.
+    fn lose(&mut self, why: &'static str) {
+        self.core.lease.end();
+        self.lease = None;
+        self.core.figures.leases_lost.add(1);
+        tracing::warn!(why, "the lease is gone; joining again");
+        self.core.memory.free_everything();
+    }
+
+    /// A5: answers nothing any more, and says so.
+    async fn leave(&mut self, connection: &LeaseConnection) -> Ended {
+        self.core.lease.end();
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = connection.leave(lease).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the lease could not be given back: the next write waits until it has run out"
+            );
+        }
+        Ended::Left
+    }
+}

@@ -1,0 +1,95 @@
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::{sync::watch, time::timeout};
+
+use crate::store::LeaseId;
+
+use super::clock::Moment;
+
+/// Until when this server may answer, and in which epoch: one value, so that
+/// both are of the same renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hold {
+    pub(super) until: Moment,
+    pub(super) epoch: u64,
+}
+
+/// The lease of this server.
+#[derive(Debug)]
+pub(super) struct Lease {
+    hold: ArcSwap<Hold>,
+    id: Mutex<Option<LeaseId>>,
+    renewed: watch::Sender<u64>,
+}
+
+const NONE: Hold = Hold {
+    until: Moment::NEVER,
+    epoch: 0,
+};
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self {
+            hold: ArcSwap::from_pointee(NONE),
+            id: Mutex::new(None),
+            renewed: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Lease {
+    /// What is held.
+    pub(super) fn hold(&self) -> Hold {
+        **self.hold.load()
+    }
+
+    /// Whether it runs now.
+    pub(super) fn is_running(&self) -> bool {
+        Moment::now() < self.hold().until
+    }
+
+    /// What is left of it.
+    pub(super) fn remaining(&self) -> Duration {
+        self.hold().until.since(Moment::now())
+    }
+
+    /// Its number; `None`: this server has not joined.
+    pub(super) fn id(&self) -> Option<LeaseId> {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Joined, without the right to answer yet.
+    pub(super) fn set_joined(&self, id: LeaseId) {
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    /// Nothing is answered from now on.
+    pub(super) fn end(&self) {
+        self.hold.store(Arc::new(NONE));
+        *self.id.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Answers may be given until then. To be called last, after the log was
+    /// applied.
+    pub(super) fn extend(&self, hold: Hold) {
+        self.hold.store(Arc::new(hold));
+        self.renewed.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until it runs, for so long at most; whether it does.
+    pub(super) async fn wait(&self, patience: Duration) -> bool {
+        let mut renewed = self.renewed.subscribe();
+        let running = async {
+            while !self.is_running() {
+                if renewed.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        timeout(patience, running).await.is_ok() && self.is_running()
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::{Arc, atomic::AtomicU64};
+
+use moka::sync::Cache as Moka;
+
+use crate::domain::{FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
+
+use super::floors::Slots;
+
+/// As of when a fact was read, and where its floors are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    pub(super) as_of: u64,
+    pub(super) epoch: u64,
+    pub(super) slots: Slots,
+}
+
+/// A tenant's vocabulary, with the tenant's revision as far as it is known.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) revision: Arc<AtomicU64>,
+}
+
+/// What is kept under a key; `None`: it is not stored.
+#[derive(Clone, Debug)]
+pub(super) enum Fact {
+    Vocabulary(Option<Known>),
+    Subject(Option<Arc<SubjectFacts>>),
+    Rights(Option<Arc<GroupFacts>>),
+    Product(Option<Arc<ProductFacts>>),
+}
+
+/// A fact that was kept.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) stamp: Stamp,
+    pub(super) fact: Fact,
+}
+
+/// The bounded memory. Whether an entry counts is not asked here.
+#[derive(Debug)]
+pub(super) struct Memory {
+    entries: Moka<FactKey, Entry>,
+}
+
+impl Memory {
+    pub(super) fn of(bytes: u64) -> Self {
+        let entries = Moka::builder()
+            .max_capacity(bytes)
+            .weigher(|key: &FactKey, entry: &Entry| weight(key, entry))
+            .build();
+        Self { entries }
+    }
+
+    pub(super) fn get(&self, key: &FactKey) -> Option<Entry> {
+        self.entries.get(key)
+    }
+
+    /// Keeps an entry. One that was read earlier and comes later does no harm:
+    /// its floor tells.
+    pub(super) fn put(&self, key: FactKey, entry: Entry) {
+        self.entries.insert(key, entry);
+    }
+
+    /// Frees what lies at `key`; only that, for what lies below it is told by
+    /// its floor.
+    pub(super) fn free(&self, key: &FactKey) {
+        self.entries.invalidate(key);
+    }
+
+    /// Frees everything.
+    pub(super) fn free_everything(&self) {
+        self.entries.invalidate_all();
+    }
+
+    /// How many entries there are, and their bytes; both lag behind.
+    pub(super) fn size(&self) -> (u64, u64) {
+        (self.entries.entry_count(), self.entries.weighted_size())
+    }
+}
+
+/// What an entry costs beside its contents: key, stamp, and moka's own.
+const OVERHEAD: usize = 300;
+
+/// The bytes of an entry, as far as they can be counted.
+fn weight(_key: &FactKey, entry: &Entry) -> u32 {
+    let contents = match &entry.fact {
+        Fact::Vocabulary(known) => known
+            .as_ref()
+            .map_or(0, |known| vocabulary_bytes(&known.vocabulary)),
+        Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
+            96 + 4 * (subject.groups.len() + subject.roles.len())
+        }),
+        Fact::Rights(group) => group
+            .as_ref()
+            .map_or(0, |group| 96 + 12 * group.rights.len()),
+        Fact::Product(product) => product
+            .as_ref()
+            .map_or(0, |product| 96 + 4 * product.categories.len()),
+    };
+    u32::try_from(OVERHEAD + contents).unwrap_or(u32::MAX)
+}
+
+fn vocabulary_bytes(vocabulary: &Vocabulary) -> usize {
+    let items = vocabulary.items.len() * 160;
+    let attributes = vocabulary.attributes.len() * 120;
+    let roles = vocabulary.roles.len() * 120;
+    let views = vocabulary.grid_views.values();
+    let views: usize = views
+        .map(|view| 120 + 4 * view.attribute_groups.len())
+        .sum();
+    items + attributes + roles + views
+}

@@ -1,0 +1,102 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::store::{Announcement, Store, StoreError};
+
+use super::{clock::Moment, core::Core};
+
+/// How often what nobody needs any more is removed.
+const CLEAN_UP: Duration = Duration::from_mins(1);
+
+/// Shows that the writes of this server are under way, removes those of servers
+/// that are gone, and old rows.
+pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
+    let mut ticks = interval(core.settings.renewal());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reaper = Reaper::default();
+    let mut cleaned = Instant::now();
+    loop {
+        ticks.tick().await;
+        if core.lease.id().is_none() {
+            continue;
+        }
+        let mut done = beat(&core, &store).await;
+        if done.is_ok() {
+            done = reaper.look(&core, &store).await;
+        }
+        if done.is_ok() && cleaned.elapsed() > CLEAN_UP {
+            cleaned = Instant::now();
+            done = clean_up(&store).await;
+        }
+        // The lease tells of the database being away.
+        if let Err(error) = done {
+            tracing::debug!(%error, "no upkeep this time");
+        }
+    }
+}
+
+async fn beat(core: &Core, store: &Store) -> Result<(), StoreError> {
+    let live: Vec<Announcement> = core.live().iter().copied().collect();
+    if live.is_empty() {
+        return Ok(());
+    }
+    store.beat(&live).await
+}
+
+/// Watches the announced writes of all servers.
+#[derive(Debug, Default)]
+struct Reaper {
+    /// The last sign of each, and when it was new.
+    signs: HashMap<(u64, u32), (u64, Moment)>,
+}
+
+impl Reaper {
+    /// Removes the announced writes whose server has no lease any more, or which
+    /// gave no sign for twice the longest wait. They can never commit, whatever
+    /// became of their writer.
+    async fn look(&mut self, core: &Core, store: &Store) -> Result<(), StoreError> {
+        let now = Moment::now();
+        let patience = core.settings.longest_wait() * 2;
+        let mut signs = HashMap::new();
+        let mut dead = Vec::new();
+        for (announcement, beat) in store.intents().await? {
+            let place = (announcement.seq, announcement.member);
+            let Some(beat) = beat else {
+                dead.push(announcement);
+                continue;
+            };
+            let before = self.signs.get(&place).filter(|(sign, _)| *sign == beat);
+            let (_, since) = before.copied().unwrap_or((beat, now));
+            if now.since(since) > patience {
+                dead.push(announcement);
+            }
+            signs.insert(place, (beat, since));
+        }
+        self.signs = signs;
+        for announcement in dead {
+            if store.reap(announcement).await? {
+                core.figures.intents_reaped.add(1);
+                tracing::warn!(
+                    seq = announcement.seq,
+                    member = announcement.member,
+                    "a write was given up: the server that announced it is gone"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn clean_up(store: &Store) -> Result<(), StoreError> {
+    let mut connection = store.lent_connection().await?;
+    let transaction = connection.begin().await?;
+    let gone = transaction.clean_up().await?;
+    transaction.commit().await?;
+    if let Some(gone) = gone
+        && gone > 0
+    {
+        tracing::debug!(rows = gone, "old rows were removed");
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+use std::{convert::Infallible, fmt, str::FromStr};
+
+use super::{Code, GroupId, ProductKind, ProductRef, SubjectKind, SubjectRef};
+
+/// Names facts that are kept in memory, and that a write announces before it
+/// changes them.
+///
+/// Keys are a tree: one covers itself and all below it. They are stored as
+/// text, one step a `/`: `tenant/acme/subjects/user/julia`. Codes are folded
+/// (rules 1.5), and their own `/` and `%` are written `%2F` and `%25`, so that
+/// no code can be taken for a step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FactKey {
+    /// Everything of every tenant: `*`.
+    Everything,
+    /// Everything of a tenant, whether there is one included.
+    Tenant(Code),
+    /// All of one kind of a tenant's facts.
+    Section(Code, Section),
+    /// One subject: its state, groups, roles and scopes.
+    Subject(Code, SubjectRef),
+    /// The rights of one user group.
+    Rights(Code, GroupId),
+    /// One product or model: its own categories and its parent.
+    Product(Code, ProductRef),
+}
+
+/// The kinds of a tenant's facts.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::EnumIter,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Section {
+    /// The edition, the roles, and the catalog but for products; one fact.
+    Vocabulary,
+    /// Users, apps and connections.
+    Subjects,
+    /// What user groups may do with items.
+    Rights,
+    /// Products and models.
+    Products,
+}
+
+impl FactKey {
+    /// The key that covers this one and more; `None` above everything.
+    #[must_use]
+    pub fn above(&self) -> Option<Self> {
+        match self {
+            Self::Everything => None,
+            Self::Tenant(_) => Some(Self::Everything),
+            Self::Section(tenant, _) => Some(Self::Tenant(tenant.clone())),
+            Self::Subject(tenant, _) => Some(Self::Section(tenant.clone(), Section::Subjects)),
+            Self::Rights(tenant, _) => Some(Self::Section(tenant.clone(), Section::Rights)),
+            Self::Product(tenant, _) => Some(Self::Section(tenant.clone(), Section::Products)),
+        }
+    }
+
+    /// Whether `other` is this key or lies below it.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut at = Some(other.clone());
+        while let Some(key) = at {
+            if key == *self {
+                return true;
+            }
+            at = key.above();
+        }
+        false
+    }
+
+    /// The tenant that it is of; `None`: of all.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&Code> {
+        match self {
+            Self::Everything => None,
+            Self::Tenant(tenant)
+            | Self::Section(tenant, _)
+            | Self::Subject(tenant, _)
+            | Self::Rights(tenant, _)
+            | Self::Product(tenant, _) => Some(tenant),
+        }
+    }
+}
+
+impl fmt::Display for FactKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(tenant) = self.tenant() else {
+            return f.write_str("*");
+        };
+        write!(f, "tenant/{}", escaped(tenant))?;
+        match self {
+            Self::Everything | Self::Tenant(_) => Ok(()),
+            Self::Section(_, section) => write!(f, "/{section}"),
+            Self::Subject(_, SubjectRef { kind, code }) => {
+                write!(f, "/{}/{kind}/{}", Section::Subjects, escaped(code))
+            }
+            Self::Rights(_, GroupId(group)) => write!(f, "/{}/{group}", Section::Rights),
+            Self::Product(_, ProductRef { kind, code }) => {
+                write!(f, "/{}/{kind}/{}", Section::Products, escaped(code))
+            }
+        }
+    }
+}
+
+impl FromStr for FactKey {
+    type Err = Infallible;
+
+    /// Reads what was announced. What this release does not know is read as the
+    /// nearest key above it, so that too much is forgotten and never too little.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let mut steps = text.split('/');
+        let mut step = || steps.next();
+        let (Some("tenant"), Some(tenant)) = (step(), step().and_then(unescaped)) else {
+            return Ok(Self::Everything);
+        };
+        let Some(section) = step().and_then(|section| section.parse::<Section>().ok()) else {
+            return Ok(Self::Tenant(tenant));
+        };
+        let (first, second) = (step(), step());
+        let leaf = match section {
+            Section::Vocabulary => None,
+            Section::Subjects => subject(first, second).map(|it| Self::Subject(tenant.clone(), it)),
+            Section::Rights => first
+                .and_then(|group| group.parse().ok())
+                .map(|group| Self::Rights(tenant.clone(), GroupId(group))),
+            Section::Products => product(first, second).map(|it| Self::Product(tenant.clone(), it)),
+        };
+        Ok(leaf.unwrap_or(Self::Section(tenant, section)))
+    }
+}
+
+fn subject(kind: Option<&str>, code: Option<&str>) -> Option<SubjectRef> {
+    let kind: SubjectKind = kind?.parse().ok()?;
+    let code = unescaped(code?)?;
+    Some(SubjectRef { kind, code })
+}
+
+fn product(kind: Option<&str>, code: Option<&str>) -> Option<ProductRef> {
+    let kind: ProductKind = kind?.parse().ok()?;
+    let code = unescaped(code?)?;
+    Some(ProductRef { kind, code })
+}
+
+fn escaped(code: &Code) -> String {
+    code.folded().replace('%', "%25").replace('/', "%2F")
+}
+
+/// The code of a step; `None` for one that folding made longer than a code may
+/// be.
+fn unescaped(step: &str) -> Option<Code> {
+    step.replace("%2F", "/").replace("%25", "%").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> Code {
+        text.parse().unwrap()
+    }
+
+    fn user(tenant: &str, name: &str) -> FactKey {
+        let kind = SubjectKind::User;
+        FactKey::Subject(
+            code(tenant),
+            SubjectRef {
+                kind,
+                code: code(name),
+            },
+        )
+    }
+
+    fn product(kind: ProductKind, name: &str) -> FactKey {
+        let code = name.parse().unwrap();
+        FactKey::Product("t".parse().unwrap(), ProductRef { kind, code })
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_was_written() {
+        let keys = [
+            FactKey::Everything,
+            FactKey::Tenant(code("Acme")),
+            FactKey::Section(code("acme"), Section::Products),
+            FactKey::Rights(code("acme"), GroupId(17)),
+            user("acme", "julia"),
+            user("a/b", "c%2Fd/%25"),
+            user("a", "subjects/user/x"),
+            product(ProductKind::Model, "x/y"),
+            product(ProductKind::Product, "*"),
+        ];
+        for key in keys {
+            let Ok(read) = key.to_string().parse::<FactKey>();
+            assert_eq!(read, key, "{key}");
+        }
+    }
+
+    #[test]
+    fn different_things_have_different_keys() {
+        let keys = [
+            user("a/subjects/user/b", "c"),
+            user("a", "b/subjects/user/c"),
+            user("a", "b%2Fsubjects%2Fuser%2Fc"),
+            user("a%2Fb", "c"),
+            user("a/b", "c"),
+            user("a", "product/c"),
+            product(ProductKind::Model, "c"),
+            product(ProductKind::Product, "c"),
+            FactKey::Section(code("t"), Section::Subjects),
+            FactKey::Tenant(code("t/subjects")),
+            FactKey::Tenant(code("*")),
+            FactKey::Everything,
+        ];
+        let texts: std::collections::HashSet<String> =
+            keys.iter().map(FactKey::to_string).collect();
+        assert_eq!(texts.len(), keys.len());
+        for key in &keys {
+            let covered = keys.iter().filter(|other| other.covers(key));
+            let sound = covered.filter(|other| *other != key && **other != FactKey::Everything);
+            assert_eq!(sound.collect::<Vec<_>>(), Vec::<&FactKey>::new(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_read_as_what_is_above_it() {
+        let tenant = code("acme");
+        let of = |section| FactKey::Section(tenant.clone(), section);
+        let cases = [
+            ("", FactKey::Everything),
+            ("planet/mars", FactKey::Everything),
+            ("tenant/", FactKey::Everything),
+            ("tenant/acme/assets/x", FactKey::Tenant(tenant.clone())),
+            ("tenant/acme/subjects/robot/r2", of(Section::Subjects)),
+            ("tenant/acme/subjects/user", of(Section::Subjects)),
+            ("tenant/acme/rights/first", of(Section::Rights)),
+            ("tenant/acme/products/bundle/x", of(Section::Products)),
+            ("tenant/acme/vocabulary/roles", of(Section::Vocabulary)),
+        ];
+        for (text, expected) in cases {
+            let Ok(read) = text.parse::<FactKey>();
+            assert_eq!(read, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_covers_those_below_it() {
+        let tenant = FactKey::Tenant(code("acme"));
+        let section = FactKey::Section(code("acme"), Section::Subjects);
+        let julia = user("ACME", "Julia");
+        assert!(FactKey::Everything.covers(&julia));
+        assert!(tenant.covers(&julia) && section.covers(&julia) && julia.covers(&julia));
+        assert!(!julia.covers(&section) && !section.covers(&tenant));
+        assert!(!FactKey::Tenant(code("acm")).covers(&julia));
+    }
+}

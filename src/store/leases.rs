@@ -1,0 +1,199 @@
+use std::{collections::HashMap, time::Duration};
+
+use uuid::Uuid;
+
+use super::{Announcement, LeaseId, Store, StoreError, Transaction};
+
+/// A server that may answer from memory, as a writer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// How often it was renewed.
+    pub renew_no: u64,
+    /// How long it runs after a renewal.
+    pub length: Duration,
+    /// The last announcement that the server has applied.
+    pub acked: u64,
+}
+
+/// A time as PostgreSQL keeps it.
+pub(super) fn milliseconds(stored: i32) -> Duration {
+    Duration::from_millis(stored.unsigned_abs().into())
+}
+
+impl Store {
+    /// Reads the leases of all servers (W2, W3).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn leases(&self) -> Result<HashMap<LeaseId, LeaseRow>, StoreError> {
+        const SQL: &str = "-- read_leases
+            SELECT lease.id, lease.renew_no, lease.length_ms, coalesce(ack.acked, 0) AS acked
+              FROM lease
+              LEFT JOIN ack ON ack.id = lease.id";
+        let rows = self.query("read_leases", SQL, &[]).await?;
+        let number = |stored: i64| stored.unsigned_abs();
+        let leases = rows.iter().map(|row| {
+            let lease = LeaseRow {
+                renew_no: number(row.get("renew_no")),
+                length: milliseconds(row.get("length_ms")),
+                acked: number(row.get("acked")),
+            };
+            (LeaseId(row.get("id")), lease)
+        });
+        Ok(leases.collect())
+    }
+
+    /// Ends the lease of a server that did not renew it for the whole waiting
+    /// time (W3). `false`: it has just renewed it, or left.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn end_lease(&self, lease: LeaseId, seen: u64) -> Result<bool, StoreError> {
+        const SQL: &str = "-- end_lease
+            WITH ended AS (DELETE FROM lease WHERE id = $1 AND renew_no = $2 RETURNING id),
+                 forgotten AS (DELETE FROM ack WHERE id IN (SELECT id FROM ended))
+            SELECT id FROM ended";
+        let seen = i64::try_from(seen).unwrap_or(i64::MAX);
+        let rows = self.query("end_lease", SQL, &[&lease.0, &seen]).await?;
+        Ok(!rows.is_empty())
+    }
+
+    /// Says that a full waiting time has passed in an epoch (W3): from now on a
+    /// writer waits no longer than for those that hold a lease.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn arm(&self, epoch: u64) -> Result<(), StoreError> {
+        const SQL: &str = "-- arm
+            UPDATE head SET armed = true WHERE epoch = $1 AND NOT armed";
+        let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
+        self.query("arm", SQL, &[&epoch]).await.map(|_| ())
+    }
+
+    /// Shows that the writes of some announcements are still under way. One
+    /// whose row is locked is being committed, and needs no sign.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn beat(&self, live: &[Announcement]) -> Result<(), StoreError> {
+        const SQL: &str = "-- beat
+            UPDATE intent SET beat = beat + 1
+             WHERE (seq, member) IN (SELECT intent.seq, intent.member
+                                       FROM unnest($1::bigint[], $2::integer[]) AS live (seq, member)
+                                       JOIN intent ON intent.seq = live.seq AND intent.member = live.member
+                                        FOR UPDATE OF intent SKIP LOCKED)";
+        let (seqs, members): (Vec<i64>, Vec<i32>) = live.iter().map(|live| live.stored()).unzip();
+        self.query("beat", SQL, &[&seqs, &members])
+            .await
+            .map(|_| ())
+    }
+
+    /// Reads how often each announced write has shown that it is under way;
+    /// nothing of those whose writer has no lease any more (`None`).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn intents(&self) -> Result<Vec<(Announcement, Option<u64>)>, StoreError> {
+        const SQL: &str = "-- read_intents
+            SELECT intent.seq, intent.member, intent.beat, lease.id AS writer
+              FROM intent
+              LEFT JOIN lease ON lease.id = intent.writer";
+        let rows = self.query("read_intents", SQL, &[]).await?;
+        let intents = rows.iter().map(|row| {
+            let announcement = Announcement {
+                seq: row.get::<_, i64>("seq").unsigned_abs(),
+                member: row.get::<_, i32>("member").unsigned_abs(),
+                epoch: 0,
+            };
+            let writer: Option<Uuid> = row.get("writer");
+            let beat = row.get::<_, i64>("beat").unsigned_abs();
+            (announcement, writer.map(|_| beat))
+        });
+        Ok(intents.collect())
+    }
+
+    /// Removes an announced write whose writer is gone: it can never commit.
+    /// `false`: it has just committed, or is about to.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn reap(&self, dead: Announcement) -> Result<bool, StoreError> {
+        const SQL: &str = "-- reap
+            DELETE FROM intent
+             WHERE (seq, member) IN (SELECT seq, member FROM intent WHERE seq = $1 AND member = $2 FOR UPDATE SKIP LOCKED)
+            RETURNING seq";
+        let (seq, member) = dead.stored();
+        let rows = self.query("reap", SQL, &[&seq, &member]).await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+/// How many announcements the log keeps at least; a server that is further
+/// behind forgets everything instead of reading them.
+const LOG_KEPT: i64 = 10_000;
+
+/// How many announcements' revisions are kept at least.
+const COMMITS_KEPT: i64 = 100_000;
+
+/// The most old answers and requests that one round removes.
+const OLD_AT_ONCE: i64 = 10_000;
+
+impl Transaction<'_> {
+    /// Removes what nobody needs any more: old announcements, answers of writes
+    /// kept for more than 24 hours, requests that have expired. Gives how many
+    /// rows went; `None`: another server is at it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn clean_up(&self) -> Result<Option<u64>, StoreError> {
+        const LOCK: &str = "-- lock_clean_up
+            SELECT pg_try_advisory_xact_lock(hashtext('pim_authz.clean_up')) AS mine";
+        const FLOOR: &str = "-- move_log_floor
+            UPDATE head SET log_floor = seq - $1
+             WHERE seq - $1 > log_floor + $1 / 10
+            RETURNING log_floor";
+        const LOG: &str = "-- clean_log
+            DELETE FROM invalidation WHERE seq <= (SELECT log_floor FROM head)";
+        const COMMITS: &str = "-- clean_commit_log
+            DELETE FROM commit_log WHERE n <= (SELECT log_floor FROM head) - $1";
+        const ANSWERS: &str = "-- clean_answers
+            DELETE FROM idempotency
+             WHERE (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency
+                                         WHERE created_at < now() - interval '25 hours'
+                                         ORDER BY created_at LIMIT $1)";
+        const REQUESTS: &str = "-- clean_app_requests
+            DELETE FROM app_request
+             WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM app_request
+                                        WHERE expires_at < now() - interval '1 hour' LIMIT $1)";
+        const ACKS: &str = "-- clean_acks
+            DELETE FROM ack WHERE id NOT IN (SELECT id FROM lease)";
+        let rows = self.query("lock_clean_up", LOCK, &[]).await?;
+        if !rows.first().is_some_and(|row| row.get("mine")) {
+            return Ok(None);
+        }
+        self.set_door("clean-up").await?;
+        let mut gone = 0;
+        let moved = self.execute("move_log_floor", FLOOR, &[&LOG_KEPT]).await?;
+        if moved > 0 {
+            gone += self.execute("clean_log", LOG, &[]).await?;
+            gone += self
+                .execute("clean_commit_log", COMMITS, &[&COMMITS_KEPT])
+                .await?;
+        }
+        gone += self
+            .execute("clean_answers", ANSWERS, &[&OLD_AT_ONCE])
+            .await?;
+        gone += self
+            .execute("clean_app_requests", REQUESTS, &[&OLD_AT_ONCE])
+            .await?;
+        gone += self.execute("clean_acks", ACKS, &[]).await?;
+        Ok(Some(gone))
+    }
+}
