@@ -34,6 +34,7 @@ mod fills;
 mod floors;
 mod follower;
 mod lease;
+mod maintenance;
 mod memory;
 mod settings;
 mod thread;

@@ -29,7 +29,7 @@ use crate::{
         tenant_service_server::TenantServiceServer,
     },
     rpc::{AdminApi, AuthorizationApi, Gate, ImportApi},
-    store::{self, SchemaReport, Store},
+    store::{self, Durability, SchemaReport, Store},
 };
 
 pub use self::error::ServerError;
@@ -99,6 +99,7 @@ pub async fn serve(
     let (cache, coherence) = Cache::start(store.clone(), cache)
         .await
         .map_err(ServerError::Thread)?;
+    tell_durability(&store).await?;
     let (listener, address) = bind(listen).await?;
     let gate = Gate::default();
     let (health, health_service) = Health::watch(store.clone(), default_tenant.clone()).await;
@@ -147,6 +148,26 @@ async fn open_store(config: &ServeConfig) -> Result<Store, ServerError> {
     Ok(store)
 }
 
+/// Says what an acknowledged write is worth, which coherence stands on.
+async fn tell_durability(store: &Store) -> Result<(), ServerError> {
+    match store.durability().await.map_err(ServerError::of_start)? {
+        Durability::None => tracing::warn!(
+            "fsync or full_page_writes is off: after a crash of PostgreSQL acknowledged writes may \
+             be gone; for tests only"
+        ),
+        Durability::SingleNode => tracing::info!(
+            "an acknowledged write survives a crash of PostgreSQL; no standby is synchronous, so \
+             after a failover it may be gone"
+        ),
+        Durability::SynchronousStandby { names } => tracing::info!(
+            standbys = names,
+            "an acknowledged write survives a crash, and a failover to a synchronous standby; \
+             promote no other"
+        ),
+    }
+    Ok(())
+}
+
 async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let refused = |source| ServerError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(refused)?;
@@ -185,7 +206,13 @@ fn add_services(
     let authorization = AuthorizationApi::new(cache.clone(), store.clone(), default_tenant.clone());
     let door = Door::new(store.clone(), cache.clone());
     let import = ImportApi::new(door.clone());
-    let admin = AdminApi::new(door, store.clone(), default_tenant.clone(), watch_patience);
+    let admin = AdminApi::new(
+        door,
+        cache.clone(),
+        store.clone(),
+        default_tenant.clone(),
+        watch_patience,
+    );
     let routes = routes
         .add_service(
             AuthorizationServiceServer::new(authorization)

@@ -15,6 +15,7 @@ mod as_of;
 mod audit_chain;
 mod changes;
 mod door;
+mod durability;
 pub mod entries;
 mod error;
 mod facts;
@@ -44,6 +45,7 @@ pub use self::{
     audit_chain::ChainReport,
     changes::{ChangePlace, ChangeRow, ChangesListed},
     door::{Connection, Store, Transaction},
+    durability::Durability,
     error::StoreError,
     facts::GroupRights,
     lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},

@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    announcer::Wanted,
+    announcer::{Announced, Wanted},
     clock::Moment,
     desk::Desk,
     error::CacheError,
@@ -51,6 +51,7 @@ pub(super) struct Core {
     pub(super) announcements: mpsc::Sender<Wanted>,
     revisions: RwLock<HashMap<TenantId, Arc<AtomicU64>>>,
     live: Mutex<BTreeSet<Announcement>>,
+    maintenances: Mutex<Vec<Announced>>,
 }
 
 /// Why an answer cannot be given.
@@ -81,6 +82,7 @@ impl Core {
             hints: Hints::default(),
             revisions: RwLock::default(),
             live: Mutex::default(),
+            maintenances: Mutex::default(),
         }
     }
 
@@ -224,6 +226,13 @@ impl Core {
         known
     }
 
+    /// The maintenances that this server began.
+    pub(super) fn maintenances(&self) -> MutexGuard<'_, Vec<Announced>> {
+        self.maintenances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The announced writes of this server that are under way.
     pub(super) fn live(&self) -> MutexGuard<'_, BTreeSet<Announcement>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
@@ -262,6 +271,13 @@ impl Cache {
     #[must_use]
     pub fn settings(&self) -> CacheSettings {
         self.core.settings
+    }
+
+    /// The revision of a tenant that this server knows of.
+    #[must_use]
+    pub fn known_revision(&self, tenant: TenantId) -> Revision {
+        let known = self.core.saw_revision(tenant, Revision(0));
+        Revision(known.load(Ordering::SeqCst))
     }
 
     /// Remembers the revision that a write of this server has made, before the

@@ -12,6 +12,10 @@ pub enum CacheError {
     )]
     LeaseLost,
 
+    /// A transaction that shows the pass of a maintenance is still open.
+    #[error("a transaction still uses the pass")]
+    InUse,
+
     /// The facts could not be read.
     #[error(transparent)]
     Store(Arc<StoreError>),

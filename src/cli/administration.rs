@@ -5,6 +5,7 @@ mod apps;
 mod changes;
 mod directory;
 mod effective;
+mod operations;
 mod tenants;
 mod writes;
 
@@ -31,6 +32,8 @@ pub(super) async fn run(command: &AdministrationCommand) -> Result<Answer, CliEr
         AdministrationCommand::Changes(arguments) => changes::list(arguments).await,
         AdministrationCommand::Watch(arguments) => changes::watch(arguments).await,
         AdministrationCommand::Audit { command } => changes::verify(command).await,
+        AdministrationCommand::Status { server } => operations::status(server).await,
+        AdministrationCommand::Maintenance { command } => operations::maintain(command).await,
     }
 }
 

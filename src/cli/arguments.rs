@@ -11,8 +11,8 @@ use secrecy::SecretString;
 pub use self::{
     administration::{
         AccessArguments, AdministrationCommand, AppCommand, AuditCommand, ChangesArguments,
-        DeleteArguments, GrantArguments, GroupCommand, ListArguments, RoleCommand, SubjectCommand,
-        TenantCommand, WatchArguments, WriteArguments,
+        DeleteArguments, GrantArguments, GroupCommand, ListArguments, MaintenanceCommand,
+        RoleCommand, SubjectCommand, TenantCommand, WatchArguments, WriteArguments,
     },
     listing::{
         AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,

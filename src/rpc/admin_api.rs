@@ -14,6 +14,7 @@ mod changes;
 mod directory_service;
 mod directory_writes;
 mod lists;
+mod operations;
 mod operations_service;
 mod parse_entries;
 mod product_stream;
@@ -28,16 +29,17 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use crate::{admin::Door, domain::Code, store::Store};
+use crate::{admin::Door, cache::Cache, domain::Code, store::Store};
 
 use self::revisions::Revisions;
 use super::{failure::Failure, page_token::PageTokens};
 
 /// Answers the calls of the administration: every write goes through the door,
-/// every read is of one snapshot.
+/// every read is of one snapshot. Tells how the memory in `cache` does.
 #[derive(Clone, Debug)]
 pub struct AdminApi {
     door: Door,
+    cache: Cache,
     store: Store,
     tokens: PageTokens,
     default_tenant: Code,
@@ -51,12 +53,19 @@ impl AdminApi {
     /// mean `default_tenant`. A watcher that takes no event for
     /// `watch_patience` is cut off.
     #[must_use]
-    pub fn new(door: Door, store: Store, default_tenant: Code, watch_patience: Duration) -> Self {
+    pub fn new(
+        door: Door,
+        cache: Cache,
+        store: Store,
+        default_tenant: Code,
+        watch_patience: Duration,
+    ) -> Self {
         Self {
             revisions: Revisions::new(store.clone()),
             watchers: watch::watchers(),
             watch_patience,
             door,
+            cache,
             tokens: PageTokens::new(store.clone()),
             store,
             default_tenant,

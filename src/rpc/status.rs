@@ -165,6 +165,7 @@ fn of_cache(error: &CacheError) -> Status {
     match error {
         CacheError::LeaseLost => Answer::unavailable(ErrorReason::LeaseLost, message).status(),
         CacheError::Store(error) => of_store(error),
+        CacheError::InUse => conflict(message),
         CacheError::RevisionNotReached { wanted, found } => Answer {
             code: Code::DeadlineExceeded,
             reason: ErrorReason::Deadline,

@@ -313,7 +313,8 @@ pub(super) const SESSION: &str = "
     SET plan_cache_mode = force_generic_plan;
     SET idle_in_transaction_session_timeout = '60s';
     SET client_min_messages = warning;
-    SET jit = off";
+    SET jit = off;
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Sets up a new connection, so that its first question is one round trip like
 /// any other: the role, the schema, one plan for all, the statement prepared.

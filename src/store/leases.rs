@@ -117,6 +117,23 @@ impl Store {
         Ok(intents.collect())
     }
 
+    /// Lists the announcements of everything, which are maintenances.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn open_maintenances(&self) -> Result<Vec<Announcement>, StoreError> {
+        const SQL: &str = "-- open_maintenances
+            SELECT seq, member FROM intent WHERE keys = ARRAY['*']";
+        let rows = self.query("open_maintenances", SQL, &[]).await?;
+        let open = rows.iter().map(|row| Announcement {
+            seq: row.get::<_, i64>("seq").unsigned_abs(),
+            member: row.get::<_, i32>("member").unsigned_abs(),
+            epoch: 0,
+        });
+        Ok(open.collect())
+    }
+
     /// Removes an announced write whose writer is gone: it can never commit.
     /// `false`: it has just committed, or is about to.
     ///

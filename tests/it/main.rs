@@ -30,6 +30,7 @@ mod list_plans;
 mod list_refusals;
 mod list_writes;
 mod listings;
+mod operations;
 mod page_tokens;
 mod prunes;
 mod refusals;

@@ -10,13 +10,14 @@ use crate::{
 };
 
 /// Who asks: as said, or the user of this machine.
-pub(super) fn actor(write: &WriteArguments) -> String {
-    let said = write.actor.clone();
+pub(super) fn actor(said: Option<&str>) -> String {
     let of_machine = || {
         let user = std::env::var("USER").ok()?;
         Some(format!("user:{user}")).filter(|_| !user.is_empty())
     };
-    said.or_else(of_machine).unwrap_or_default()
+    said.map(str::to_owned)
+        .or_else(of_machine)
+        .unwrap_or_default()
 }
 
 /// Connects a client of a service to the server that was said.
@@ -32,7 +33,7 @@ macro_rules! request {
     ($request:ident, $write:expr, { $($field:ident: $value:expr),* $(,)? }) => {
         pb::$request {
             tenant: $write.server.tenant.clone(),
-            actor: crate::cli::administration::writes::actor($write),
+            actor: crate::cli::administration::writes::actor($write.actor.as_deref()),
             idempotency_key: $write.idempotency_key.clone().unwrap_or_default(),
             dry_run: $write.dry_run,
             $($field: $value,)*

@@ -61,6 +61,44 @@ pub enum AdministrationCommand {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Say how a server's memory is doing.
+    Status {
+        /// Whom to ask.
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Change facts by hand, by SQL.
+    Maintenance {
+        /// What to do.
+        #[command(subcommand)]
+        command: MaintenanceCommand,
+    },
+}
+
+/// What to do about a maintenance.
+#[derive(Debug, Subcommand)]
+pub enum MaintenanceCommand {
+    /// Keep every server from using its memory, and get the pass that SQL has to
+    /// show.
+    Begin {
+        /// Who asks [default: user:$USER].
+        #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
+        actor: Option<String>,
+        /// Whom to ask.
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Let memory fill again.
+    End {
+        /// What `begin` printed.
+        pass: String,
+        /// Who asks [default: user:$USER].
+        #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
+        actor: Option<String>,
+        /// Whom to ask.
+        #[command(flatten)]
+        server: ServerArguments,
+    },
 }
 
 impl AdministrationCommand {
@@ -79,6 +117,11 @@ impl AdministrationCommand {
             Self::App { command } => command.output(),
             Self::Audit {
                 command: AuditCommand::Verify { server },
+            }
+            | Self::Status { server }
+            | Self::Maintenance {
+                command:
+                    MaintenanceCommand::Begin { server, .. } | MaintenanceCommand::End { server, .. },
             } => server.output,
         }
     }

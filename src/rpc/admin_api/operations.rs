@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use crate::{
+    cache::{CacheError, CacheMode, Status},
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        parse, parse_import,
+    },
+    store::Durability,
+};
+
+use super::{AdminApi, Answer};
+
+impl Answer<pb::GetStatusRequest> for AdminApi {
+    type Message = pb::GetStatusResponse;
+
+    async fn answer(&self, request: pb::GetStatusRequest) -> Result<Self::Message, Failure> {
+        let tenant = parse::tenant(&request.tenant, &self.default_tenant)?;
+        let stored = self.store.find_tenant(&tenant).await?;
+        let leases = self.store.leases().await?;
+        let known = stored.as_ref().map(|row| self.cache.known_revision(row.id));
+        let (known, stored) = (
+            known.unwrap_or_default(),
+            stored.map(|row| row.revision).unwrap_or_default(),
+        );
+        let durability = match self.store.durability().await? {
+            Durability::None => pb::Durability::None,
+            Durability::SingleNode => pb::Durability::SingleNode,
+            Durability::SynchronousStandby { .. } => pb::Durability::SynchronousStandby,
+        };
+        let keeps_memory = self.cache.settings().mode == CacheMode::On;
+        Ok(pb::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            keeps_memory,
+            servers: u32::try_from(leases.len()).unwrap_or(u32::MAX),
+            revision: known.0,
+            revisions_behind: stored.0.saturating_sub(known.0),
+            durability: durability.into(),
+            ..counted(self.cache.status())
+        })
+    }
+}
+
+/// What the memory itself counts.
+fn counted(status: Status) -> pb::GetStatusResponse {
+    pb::GetStatusResponse {
+        lease_remaining: duration(status.lease_remaining),
+        announcements_behind: status.lag,
+        writes_pending: status.pending,
+        hits: status.hits,
+        misses: status.misses,
+        loads: status.loads,
+        loads_with_pending: status.loads_with_pending,
+        hits_with_pending: status.answers_with_pending,
+        floors_raised: status.floors_raised,
+        answers_withheld: status.stale_answers_refused,
+        leases_lost: status.leases_lost,
+        leases_ended: status.leases_reaped,
+        writes_given_up: status.intents_reaped,
+        announcements: status.announcements,
+        last_wait: duration(status.last_wait),
+        longest_wait: duration(status.longest_wait),
+        entries: status.entries,
+        bytes: status.bytes,
+        ..Default::default()
+    }
+}
+
+fn duration(time: Duration) -> Option<prost_types::Duration> {
+    time.try_into().ok()
+}
+
+impl Answer<pb::BeginMaintenanceRequest> for AdminApi {
+    type Message = pb::BeginMaintenanceResponse;
+
+    async fn answer(&self, request: pb::BeginMaintenanceRequest) -> Result<Self::Message, Failure> {
+        let actor = parse_import::actor(request.actor)?;
+        let pass = self.cache.begin_maintenance().await?;
+        tracing::warn!(
+            actor,
+            pass,
+            "a maintenance began: facts may be changed by hand"
+        );
+        Ok(pb::BeginMaintenanceResponse { pass })
+    }
+}
+
+impl Answer<pb::EndMaintenanceRequest> for AdminApi {
+    type Message = pb::EndMaintenanceResponse;
+
+    async fn answer(&self, request: pb::EndMaintenanceRequest) -> Result<Self::Message, Failure> {
+        let actor = parse_import::actor(request.actor)?;
+        match self.cache.end_maintenance(&request.pass).await {
+            Ok(true) => {
+                tracing::warn!(actor, pass = request.pass, "the maintenance is over");
+                Ok(pb::EndMaintenanceResponse {})
+            }
+            Ok(false) => {
+                let message = "is of no maintenance that is under way";
+                Err(InvalidField::new("pass", message).into())
+            }
+            Err(CacheError::InUse) => Err(crate::admin::AdminError::Conflict.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

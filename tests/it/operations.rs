@@ -1,0 +1,154 @@
+//! What the people who run the service ask: how a server is doing, and facts
+//! changed by hand.
+
+use pim_authz::pb::{self, Edition, operations_service_client::OperationsServiceClient};
+use tonic::{Code, transport::Channel};
+
+use crate::harness::{TestServer, file, product, refusal, user};
+
+async fn operations(server: &TestServer) -> OperationsServiceClient<Channel> {
+    OperationsServiceClient::new(server.channel().await)
+}
+
+async fn status(server: &TestServer) -> pb::GetStatusResponse {
+    let request = pb::GetStatusRequest::default();
+    let mut operations = operations(server).await;
+    operations.get_status(request).await.unwrap().into_inner()
+}
+
+async fn company() -> TestServer {
+    let server = TestServer::start().await;
+    let files = [
+        file("users.csv", &["username;roles;groups", "julia;;All"]),
+        file("channels.csv", &["code", "web"]),
+        file("locales.csv", &["code", "en_US"]),
+        file("categories.csv", &["code;parent", "master;"]),
+        file("products.csv", &["sku;categories", "hat;master"]),
+        file(
+            "channel_accesses.csv",
+            &["channel;view_products;edit_products", "web;All;"],
+        ),
+        file(
+            "locale_accesses.csv",
+            &["locale;view_products;edit_products", "en_US;All;"],
+        ),
+    ];
+    server.import("default", Edition::Enterprise, &files).await;
+    server
+}
+
+async fn may_view(server: &TestServer) -> bool {
+    let request = pb::CheckRequest {
+        subject: user("julia"),
+        action: "view".into(),
+        resource: product("hat"),
+        ..Default::default()
+    };
+    let mut client = server.client().await;
+    client.check(request).await.unwrap().into_inner().allowed
+}
+
+#[tokio::test]
+async fn a_status_tells_of_lease_memory_and_servers() {
+    let server = company().await;
+    let beside = TestServer::start_beside(&server).await;
+    for _ in 0..20 {
+        may_view(&server).await;
+    }
+    let told = status(&server).await;
+    assert!(told.keeps_memory && told.servers == 2, "{told:?}");
+    let remaining = told.lease_remaining.unwrap();
+    assert!(remaining.seconds < 5 && remaining.nanos + remaining.seconds as i32 > 0);
+    assert_eq!((told.revision, told.revisions_behind), (1, 0));
+    assert_eq!(told.hits + told.misses, 20);
+    assert!(told.misses > 0 && told.announcements == 1, "{told:?}");
+    assert_eq!(told.durability(), pb::Durability::None);
+    assert_eq!(status(&beside).await.hits, 0);
+    let request = pb::GetStatusRequest {
+        tenant: "a\u{7}".into(),
+    };
+    let refused = operations(&server).await.get_status(request).await;
+    let refused = refused.unwrap_err();
+    let field = Some("tenant".to_owned());
+    assert_eq!(
+        refusal(&refused),
+        (Code::InvalidArgument, "INVALID_REQUEST".into(), field)
+    );
+}
+
+/// Takes away what a new category gives to everyone (rules 3.8).
+const TAKE: &str = "DELETE FROM pim_authz.access_right USING pim_authz.item
+     WHERE access_right.item_id = item.id AND item.space = 'category';";
+
+#[tokio::test]
+async fn facts_changed_by_hand_in_a_maintenance_are_seen_at_once_by_every_server() {
+    let server = company().await;
+    let beside = TestServer::start_beside(&server).await;
+    for _ in 0..5 {
+        assert!(may_view(&server).await && may_view(&beside).await);
+    }
+    let (sql, session) = server.database.connect().await;
+    let _session = session;
+    assert!(sql.batch_execute(TAKE).await.is_err());
+    let request = pb::BeginMaintenanceRequest {
+        actor: "user:julia".into(),
+    };
+    let mut operations = operations(&server).await;
+    let begun = operations.begin_maintenance(request).await.unwrap();
+    let pass = begun.into_inner().pass;
+    // Someone else's pass admits nobody.
+    let with =
+        |pass: &str, end: &str| format!("BEGIN; SET LOCAL pim_authz.door = '{pass}'; {TAKE} {end}");
+    assert!(
+        sql.batch_execute(&with("maintenance/999", "COMMIT"))
+            .await
+            .is_err()
+    );
+    sql.batch_execute("ROLLBACK").await.unwrap();
+    sql.batch_execute(&with(&pass, "")).await.unwrap();
+    let end = pb::EndMaintenanceRequest {
+        actor: "user:julia".into(),
+        pass: pass.clone(),
+    };
+    let busy = operations.end_maintenance(end.clone()).await.unwrap_err();
+    assert_eq!(refusal(&busy).0, Code::Aborted);
+    assert!(may_view(&server).await && may_view(&beside).await);
+    sql.batch_execute("COMMIT").await.unwrap();
+    assert!(!may_view(&server).await && !may_view(&beside).await);
+    operations.end_maintenance(end.clone()).await.unwrap();
+    assert!(sql.batch_execute(&with(&pass, "COMMIT")).await.is_err());
+    for _ in 0..5 {
+        assert!(!may_view(&server).await && !may_view(&beside).await);
+    }
+    let over = operations.end_maintenance(end).await.unwrap_err();
+    let field = Some("pass".to_owned());
+    assert_eq!(
+        refusal(&over),
+        (Code::InvalidArgument, "INVALID_REQUEST".into(), field)
+    );
+}
+
+#[tokio::test]
+async fn a_maintenance_says_who_asks() {
+    let server = TestServer::start().await;
+    let mut operations = operations(&server).await;
+    let nobody = pb::BeginMaintenanceRequest {
+        actor: "julia".into(),
+    };
+    let refused = operations.begin_maintenance(nobody).await.unwrap_err();
+    let field = Some("actor".to_owned());
+    assert_eq!(
+        refusal(&refused),
+        (
+            Code::InvalidArgument,
+            "INVALID_REQUEST".into(),
+            field.clone()
+        )
+    );
+    let nobody = pb::EndMaintenanceRequest {
+        actor: "julia".into(),
+        ..Default::default()
+    };
+    let refused = operations.end_maintenance(nobody).await.unwrap_err();
+    assert_eq!(refusal(&refused).2, field);
+}
