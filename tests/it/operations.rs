@@ -58,7 +58,7 @@ async fn a_status_tells_of_lease_memory_and_servers() {
     let told = status(&server).await;
     assert!(told.keeps_memory && told.servers == 2, "{told:?}");
     let remaining = told.lease_remaining.unwrap();
-    assert!(remaining.seconds < 5 && remaining.nanos + remaining.seconds as i32 > 0);
+    assert!(remaining.seconds < 5 && (remaining.seconds, remaining.nanos) > (0, 0));
     assert_eq!((told.revision, told.revisions_behind), (1, 0));
     assert_eq!(told.hits + told.misses, 20);
     assert!(told.misses > 0 && told.announcements == 1, "{told:?}");

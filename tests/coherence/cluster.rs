@@ -1,0 +1,285 @@
+//! A real PostgreSQL, proxies, and servers that are processes of their own.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use pim_authz::{
+    embedded::{EmbeddedOptions, EmbeddedPostgres},
+    pb::{self, operations_service_client::OperationsServiceClient},
+    store,
+};
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::{ExposeSecret as _, SecretString};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+use tokio_postgres::NoTls;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::proxy::Proxy;
+
+/// The lease of every server.
+pub(crate) const LEASE: Duration = Duration::from_secs(1);
+
+/// The PostgreSQL of all scenarios.
+pub(crate) struct Postgres {
+    running: Option<EmbeddedPostgres>,
+    folder: TempDir,
+    databases: AtomicU64,
+}
+
+impl Postgres {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("pim-authz-coherence-")
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .unwrap();
+        let mut postgres = Self {
+            running: None,
+            folder,
+            databases: AtomicU64::new(0),
+        };
+        postgres.start_again().await;
+        postgres.execute("CREATE DATABASE template_coherence").await;
+        let template = postgres.url("template_coherence");
+        store::migrate(&template).await.unwrap();
+        postgres
+    }
+
+    async fn start_again(&mut self) {
+        let options = EmbeddedOptions {
+            data_dir: Some(self.folder.path().to_owned()),
+            settings: vec![("max_connections".to_owned(), "300".to_owned())],
+            ..EmbeddedOptions::default()
+        };
+        self.running = Some(EmbeddedPostgres::start(options).await.unwrap());
+    }
+
+    /// In order, or at once as in a crash; and up again.
+    pub(crate) async fn restart(&mut self, immediately: bool) {
+        let running = self.running.take().unwrap();
+        if immediately {
+            signal(running.process_id(), Signal::QUIT);
+        }
+        running.stop().await.ok();
+        self.start_again().await;
+    }
+
+    fn running(&self) -> &EmbeddedPostgres {
+        self.running.as_ref().unwrap()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        let url = self.running().loopback_url();
+        let (_, rest) = url.expose_secret().rsplit_once('@').unwrap();
+        let (address, _) = rest.split_once('/').unwrap();
+        address.replace("localhost", "127.0.0.1").parse().unwrap()
+    }
+
+    fn url(&self, database: &str) -> SecretString {
+        let url = self.running().loopback_url();
+        let (server, _) = url.expose_secret().rsplit_once('/').unwrap();
+        format!("{server}/{database}").into()
+    }
+
+    /// The same database by way of a proxy.
+    fn url_through(&self, database: &str, proxy: SocketAddr) -> String {
+        let url = self.url(database);
+        let (before, _) = url.expose_secret().rsplit_once('@').unwrap();
+        format!("{before}@{proxy}/{database}")
+    }
+
+    async fn execute(&self, sql: &str) {
+        let url = self.running().loopback_url();
+        let (client, connection) = tokio_postgres::connect(url.expose_secret(), NoTls)
+            .await
+            .unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+    }
+}
+
+fn signal(process: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// The servers of one scenario on a database of their own.
+pub(crate) struct Cluster<'p> {
+    pub(crate) postgres: &'p mut Postgres,
+    database: String,
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) servers: Vec<Server>,
+    /// Given to every server that starts.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// Where a server answers now; callers look here before each call.
+#[derive(Clone)]
+pub(crate) struct Door(Arc<Mutex<Channel>>);
+
+impl Door {
+    pub(crate) fn channel(&self) -> Channel {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// One server.
+pub(crate) struct Server {
+    child: Option<Child>,
+    pub(crate) door: Door,
+}
+
+impl<'p> Cluster<'p> {
+    pub(crate) async fn start(
+        postgres: &'p mut Postgres,
+        servers: usize,
+        environment: Vec<(String, String)>,
+    ) -> Self {
+        let number = postgres.databases.fetch_add(1, Ordering::Relaxed);
+        let database = format!("coherence_{number}");
+        let create = format!("CREATE DATABASE {database} TEMPLATE template_coherence");
+        postgres.execute(&create).await;
+        let mut cluster = Self {
+            postgres,
+            database,
+            proxies: Vec::new(),
+            servers: Vec::new(),
+            environment,
+        };
+        for number in 0..servers {
+            let upstream = cluster.postgres.address();
+            cluster.proxies.push(Proxy::start(upstream).await);
+            let (child, address) = cluster.spawn(number).await;
+            let door = Door(Arc::new(Mutex::new(channel(address))));
+            let child = Some(child);
+            cluster.servers.push(Server { child, door });
+        }
+        cluster
+    }
+
+    async fn spawn(&self, number: usize) -> (Child, SocketAddr) {
+        let proxy = self.proxies[number].address;
+        let url = self.postgres.url_through(&self.database, proxy);
+        let lease = LEASE.as_millis().to_string();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--lease-ms", &lease])
+            .args(["--poll-ms", "100"])
+            .env("PIM_AUTHZ_DATABASE_URL", url)
+            .env("RUST_LOG", "info")
+            .env("NO_COLOR", "1")
+            .envs(self.environment.iter().cloned())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address: SocketAddr = loop {
+            let line = lines.next_line().await.unwrap().unwrap();
+            if let Some((_, rest)) = line.split_once("serving on ") {
+                break rest.split(' ').next().unwrap().parse().unwrap();
+            }
+        };
+        let is_told = std::env::var_os("PIM_AUTHZ_COHERENCE_LOGS").is_some();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if is_told {
+                    eprintln!("[{number}] {line}");
+                }
+            }
+        });
+        (child, address)
+    }
+
+    fn process(&self, number: usize) -> u32 {
+        let child = self.servers[number].child.as_ref();
+        child.unwrap().id().unwrap()
+    }
+
+    pub(crate) fn freeze(&self, number: usize) {
+        signal(self.process(number), Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self, number: usize) {
+        signal(self.process(number), Signal::CONT);
+    }
+
+    /// Ends a server, at once or in order, and waits until it has ended.
+    pub(crate) async fn end(&mut self, number: usize, at_once: bool) {
+        let how = if at_once { Signal::KILL } else { Signal::TERM };
+        signal(self.process(number), how);
+        let mut child = self.servers[number].child.take().unwrap();
+        child.wait().await.unwrap();
+    }
+
+    pub(crate) async fn start_server(&mut self, number: usize) {
+        let (child, address) = self.spawn(number).await;
+        self.servers[number].child = Some(child);
+        *self.servers[number].door.0.lock().unwrap() = channel(address);
+    }
+
+    /// Servers that have ended by themselves start again.
+    pub(crate) async fn revive(&mut self) -> usize {
+        let mut revived = 0;
+        for number in 0..self.servers.len() {
+            let child = self.servers[number].child.as_mut();
+            let has_ended = child.is_none_or(|child| child.try_wait().unwrap().is_some());
+            if has_ended {
+                self.servers[number].child = None;
+                self.start_server(number).await;
+                revived += 1;
+            }
+        }
+        revived
+    }
+
+    pub(crate) async fn restart_postgres(&mut self, immediately: bool) {
+        self.postgres.restart(immediately).await;
+        let upstream = self.postgres.address();
+        for proxy in &self.proxies {
+            proxy.set_upstream(upstream);
+        }
+    }
+
+    /// What each server counts.
+    pub(crate) async fn statuses(&self) -> Vec<pb::GetStatusResponse> {
+        let mut statuses = Vec::new();
+        for server in &self.servers {
+            let mut client = OperationsServiceClient::new(server.door.channel());
+            let request = pb::GetStatusRequest::default();
+            // One that just comes back counts nothing.
+            let told = client.get_status(request).await;
+            statuses.extend(told.map(tonic::Response::into_inner));
+        }
+        statuses
+    }
+
+    pub(crate) async fn stop(mut self) {
+        for number in 0..self.servers.len() {
+            if self.servers[number].child.is_some() {
+                self.end(number, false).await;
+            }
+        }
+    }
+}
+
+fn channel(address: SocketAddr) -> Channel {
+    Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_timeout(Duration::from_secs(1))
+        .connect_lazy()
+}

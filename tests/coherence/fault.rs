@@ -1,0 +1,97 @@
+//! What is done to a cluster while it works.
+
+use std::time::Duration;
+
+use crate::{
+    cluster::{Cluster, LEASE},
+    proxy::Traffic,
+};
+
+/// One fault, of the server with a number where it is one server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// SIGSTOP for half a lease.
+    ShortStandstill,
+    /// SIGSTOP for two leases.
+    LongStandstill,
+    /// SIGKILL, and a new process later.
+    Death,
+    /// It leaves and joins, leaves and joins.
+    Storm,
+    /// What it says to PostgreSQL and hears comes late.
+    LateNetwork,
+    /// Nothing comes through for two leases.
+    HeldNetwork,
+    /// Its connections are cut, and new ones refused.
+    RefusedNetwork,
+    /// Its connections are cut each time it has sent a COMMIT.
+    LostCommitAnswer,
+    /// PostgreSQL's hints do not reach it.
+    LostHints,
+    /// PostgreSQL is restarted in order.
+    Restart,
+    /// PostgreSQL crashes and comes up again.
+    Crash,
+}
+
+pub(crate) const FAULTS: [Fault; 11] = [
+    Fault::ShortStandstill,
+    Fault::LongStandstill,
+    Fault::Death,
+    Fault::Storm,
+    Fault::LateNetwork,
+    Fault::HeldNetwork,
+    Fault::RefusedNetwork,
+    Fault::LostCommitAnswer,
+    Fault::LostHints,
+    Fault::Restart,
+    Fault::Crash,
+];
+
+impl Fault {
+    /// How long it lasts.
+    pub(crate) fn length(self) -> Duration {
+        match self {
+            Self::ShortStandstill | Self::Death => LEASE / 2,
+            Self::LongStandstill | Self::LateNetwork | Self::HeldNetwork | Self::LostHints => {
+                LEASE * 2
+            }
+            Self::RefusedNetwork | Self::LostCommitAnswer => LEASE * 3 / 2,
+            Self::Storm | Self::Restart | Self::Crash => Duration::ZERO,
+        }
+    }
+
+    pub(crate) async fn begin(self, cluster: &mut Cluster<'_>, server: usize) {
+        let traffic = |traffic| cluster.proxies[server].set(traffic);
+        match self {
+            Self::ShortStandstill | Self::LongStandstill => cluster.freeze(server),
+            Self::Death => cluster.end(server, true).await,
+            Self::Storm => {
+                for _ in 0..3 {
+                    cluster.end(server, false).await;
+                    cluster.start_server(server).await;
+                }
+            }
+            Self::LateNetwork => traffic(Traffic::IsLate(Duration::from_millis(60))),
+            Self::HeldNetwork => traffic(Traffic::IsHeld),
+            Self::RefusedNetwork => traffic(Traffic::IsRefused),
+            Self::LostCommitAnswer => traffic(Traffic::IsCutAfterCommit),
+            Self::LostHints => traffic(Traffic::LacksNotifications),
+            Self::Restart => cluster.restart_postgres(false).await,
+            Self::Crash => cluster.restart_postgres(true).await,
+        }
+    }
+
+    pub(crate) async fn end(self, cluster: &mut Cluster<'_>, server: usize) {
+        match self {
+            Self::ShortStandstill | Self::LongStandstill => cluster.thaw(server),
+            Self::Death => cluster.start_server(server).await,
+            Self::LateNetwork
+            | Self::HeldNetwork
+            | Self::RefusedNetwork
+            | Self::LostCommitAnswer
+            | Self::LostHints => cluster.proxies[server].set(Traffic::Passes),
+            Self::Storm | Self::Restart | Self::Crash => {}
+        }
+    }
+}

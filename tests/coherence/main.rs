@@ -1,0 +1,112 @@
+//! Whether memory stays true (`docs/coherence.md`): several servers, a real
+//! PostgreSQL, faults, and a checker of everything that callers saw.
+//!
+//! `PIM_AUTHZ_COHERENCE_ROUNDS=n` runs every fault and every pair of faults n
+//! times instead of a choice once; `PIM_AUTHZ_COHERENCE_LOGS=1` shows what the
+//! servers say.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets what it does not expect fails"
+)]
+
+mod cluster;
+mod fault;
+mod history;
+mod proxy;
+mod trial;
+mod workload;
+
+use std::time::Duration;
+
+use fault::{FAULTS, Fault};
+use trial::Outcome;
+
+/// The choice of pairs that is run without being told otherwise.
+const PAIRS: [[Fault; 2]; 8] = [
+    [Fault::LongStandstill, Fault::Death],
+    [Fault::HeldNetwork, Fault::LongStandstill],
+    [Fault::LostCommitAnswer, Fault::Crash],
+    [Fault::Storm, Fault::LostHints],
+    [Fault::LateNetwork, Fault::LostCommitAnswer],
+    [Fault::RefusedNetwork, Fault::Restart],
+    [Fault::ShortStandstill, Fault::Crash],
+    [Fault::Death, Fault::LateNetwork],
+];
+
+fn scenarios() -> Vec<Vec<Fault>> {
+    let mut once: Vec<Vec<Fault>> = vec![Vec::new()];
+    once.extend(FAULTS.map(|fault| vec![fault]));
+    let rounds = std::env::var("PIM_AUTHZ_COHERENCE_ROUNDS");
+    let Ok(rounds) = rounds else {
+        once.extend(PAIRS.map(Vec::from));
+        return once;
+    };
+    for first in FAULTS {
+        once.extend(FAULTS.map(|second| vec![first, second]));
+    }
+    std::iter::repeat_n(once, rounds.parse().unwrap())
+        .flatten()
+        .collect()
+}
+
+fn median(sorted: &[Duration]) -> Duration {
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+fn tell(faults: &[Fault], outcome: &Outcome) {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let gaps = outcome.longest_gaps.iter();
+    let gaps: Vec<String> = gaps
+        .map(|gap| format!("{:.2}", gap.as_secs_f64()))
+        .collect();
+    println!(
+        "{faults:?}: {} reads, {} writes, {} retries, {} failed reads; write p50 {:.1} ms, longest {:.0} ms; longest without answer {} s",
+        outcome.reads,
+        outcome.writes,
+        outcome.retries,
+        outcome.failures,
+        ms(median(&outcome.write_latency)),
+        ms(outcome.write_latency.last().copied().unwrap_or_default()),
+        gaps.join(" "),
+    );
+}
+
+/// G1, G2 and one-instant decisions hold, whatever happens; and what makes that
+/// hard did happen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_see_one_order_whatever_happens() {
+    let mut postgres = cluster::Postgres::start().await;
+    let mut hits_with_pending = 0;
+    let mut leases_lost = 0;
+    let mut leases_ended = 0;
+    let mut withheld = 0;
+    let mut loads_with_pending = 0;
+    for faults in scenarios() {
+        let outcome = trial::run(&mut postgres, &faults, &[]).await;
+        tell(&faults, &outcome);
+        if let Err(why) = &outcome.verdict {
+            panic!("{faults:?}: {why}");
+        }
+        assert!(outcome.reads > 100 && outcome.writes > 10, "{outcome:?}");
+        for status in &outcome.statuses {
+            hits_with_pending += status.hits_with_pending;
+            leases_lost += status.leases_lost;
+            leases_ended += status.leases_ended;
+            withheld += status.answers_withheld;
+            loads_with_pending += status.loads_with_pending;
+        }
+    }
+    println!(
+        "{hits_with_pending} answers from memory while writes were under way, {leases_lost} leases lost, {leases_ended} ended by others, {withheld} answers withheld, {loads_with_pending} loads that met a write"
+    );
+    let counted = [
+        hits_with_pending,
+        leases_lost,
+        leases_ended,
+        withheld,
+        loads_with_pending,
+    ];
+    assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
+}

@@ -1,0 +1,138 @@
+//! One scenario: a cluster that works, faults, and what callers saw of it.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use pim_authz::pb::GetStatusResponse;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    cluster::{Cluster, Postgres},
+    fault::Fault,
+    history::{History, REGISTERS},
+    workload::{self, Shared},
+};
+
+/// How many servers a cluster has.
+pub(crate) const SERVERS: usize = 3;
+
+/// How long a cluster works before a fault and, at least, after it.
+const CALM: Duration = Duration::from_millis(700);
+
+/// How long it may take until every register is written and every server answers
+/// again.
+const RECOVERY: Duration = Duration::from_secs(30);
+
+/// What came of a scenario.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) reads: usize,
+    pub(crate) writes: usize,
+    pub(crate) retries: u64,
+    pub(crate) failures: u64,
+    /// Of the writes that ended before the fault, and of all.
+    pub(crate) write_latency: Vec<Duration>,
+    pub(crate) longest_gaps: Vec<Duration>,
+    pub(crate) statuses: Vec<GetStatusResponse>,
+    /// Whether one order explains what was seen.
+    pub(crate) verdict: Result<(), String>,
+}
+
+/// Runs faults at the same time, each of the server with the same number.
+pub(crate) async fn run(
+    postgres: &mut Postgres,
+    faults: &[Fault],
+    environment: &[(&str, &str)],
+) -> Outcome {
+    let environment = environment.iter();
+    let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut cluster = Cluster::start(postgres, SERVERS, environment.collect()).await;
+    workload::set_up(cluster.servers[0].door.channel()).await;
+    let doors = cluster.servers.iter().map(|server| server.door.clone());
+    let shared = Shared::new(doors.collect());
+    let mut callers = Vec::new();
+    for register in 0..REGISTERS {
+        callers.push(workload::writer(&shared, register));
+    }
+    for server in 0..SERVERS {
+        callers.push(workload::reader(&shared, server));
+        callers.push(workload::reader(&shared, server));
+        callers.push(workload::lister(&shared, server));
+    }
+    sleep(CALM).await;
+    for (server, fault) in faults.iter().enumerate() {
+        fault.begin(&mut cluster, server).await;
+    }
+    let length = faults.iter().map(|fault| fault.length()).max();
+    sleep(length.unwrap_or_default()).await;
+    for (server, fault) in faults.iter().enumerate() {
+        fault.end(&mut cluster, server).await;
+    }
+    cluster.revive().await;
+    let recovered = recover(&shared).await;
+    sleep(CALM).await;
+    let statuses = cluster.statuses().await;
+    shared.end();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    cluster.stop().await;
+    let history = shared.history.lock().unwrap().clone();
+    outcome(&shared, &history, statuses, recovered)
+}
+
+/// Waits until every register was written and every server has answered, after
+/// now.
+async fn recover(shared: &Arc<Shared>) -> Result<(), String> {
+    let (writes, reads) = {
+        let history = shared.history.lock().unwrap();
+        (history.writes.len(), history.reads.len())
+    };
+    let begun = Instant::now();
+    loop {
+        {
+            let history = shared.history.lock().unwrap();
+            let written = |register| {
+                let new = history.writes[writes..].iter();
+                new.filter(|write| write.register == register && write.ended.is_some())
+                    .count()
+            };
+            let answers = |server: usize| {
+                let who = format!("server {server}");
+                history.reads[reads..].iter().any(|read| read.who == who)
+            };
+            if (0..REGISTERS).all(|register| written(register) > 1) && (0..SERVERS).all(answers) {
+                return Ok(());
+            }
+        }
+        if begun.elapsed() > RECOVERY {
+            return Err("it did not recover by itself".to_owned());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn outcome(
+    shared: &Shared,
+    history: &History,
+    statuses: Vec<GetStatusResponse>,
+    recovered: Result<(), String>,
+) -> Outcome {
+    let acknowledged = history.writes.iter();
+    let acknowledged =
+        acknowledged.filter_map(|write| Some(write.ended?.saturating_sub(write.begun)));
+    let mut write_latency: Vec<Duration> = acknowledged.collect();
+    write_latency.sort_unstable();
+    Outcome {
+        reads: history.reads.len(),
+        writes: write_latency.len(),
+        retries: shared.retries.load(Ordering::Relaxed),
+        failures: shared.failures.load(Ordering::Relaxed),
+        write_latency,
+        longest_gaps: shared.longest_gaps(),
+        statuses,
+        verdict: recovered.and(history.explained()),
+    }
+}

@@ -1,0 +1,402 @@
+//! Writers and readers of three registers, each kept in other facts:
+//!
+//! - 0: the groups of one user. Group `g3` views the category that product `p3`
+//!   lies in, so bit 3 is set if the user may view `p3`.
+//! - 1: the categories of one product. User `b3` views one category, so bit 3 is
+//!   set if that user may view the product.
+//! - 2: the rights of one group. Its member may view `r3` if bit 3 is set.
+//!
+//! One `BatchCheck` shows all three, or one; one `ListUsers` shows the first.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use pim_authz::pb::{
+    self, access_rights_service_client::AccessRightsServiceClient,
+    authorization_service_client::AuthorizationServiceClient,
+    catalog_service_client::CatalogServiceClient, check_result::Outcome,
+    directory_service_client::DirectoryServiceClient, import_catalog_request::Part,
+    import_service_client::ImportServiceClient,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+use tonic::transport::Channel;
+
+use crate::{
+    cluster::Door,
+    history::{History, REGISTERS, Read, Span, Write},
+};
+
+/// How many bits a value has: so many values of each register, less one.
+const BITS: usize = 12;
+
+/// How long one call may take; longer than a writer may wait for a dead server.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often each reader asks; a lister asks less.
+const PACE: Duration = Duration::from_millis(25);
+
+/// How long each writer rests, so that nothing is being written at times.
+const REST: Duration = Duration::from_millis(15);
+
+/// What all callers share.
+pub(crate) struct Shared {
+    begun: Instant,
+    doors: Vec<Door>,
+    is_over: AtomicBool,
+    pub(crate) history: Mutex<History>,
+    /// When each server last answered, in microseconds, and the longest that it
+    /// did not.
+    gaps: Vec<Gap>,
+    pub(crate) failures: AtomicU64,
+    /// Tries of writes that had no answer or were refused.
+    pub(crate) retries: AtomicU64,
+}
+
+#[derive(Default)]
+struct Gap {
+    last_us: AtomicU64,
+    longest_us: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(doors: Vec<Door>) -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            gaps: doors.iter().map(|_| Gap::default()).collect(),
+            doors,
+            is_over: AtomicBool::new(false),
+            history: Mutex::default(),
+            failures: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+        })
+    }
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    fn answered(&self, server: usize) {
+        let now = u64::try_from(self.now().as_micros()).unwrap();
+        let gap = &self.gaps[server];
+        let last = gap.last_us.swap(now, Ordering::Relaxed);
+        gap.longest_us
+            .fetch_max(now.saturating_sub(last), Ordering::Relaxed);
+    }
+
+    /// The longest that each server gave no answer.
+    pub(crate) fn longest_gaps(&self) -> Vec<Duration> {
+        let longest = self.gaps.iter().map(|gap| &gap.longest_us);
+        longest
+            .map(|us| Duration::from_micros(us.load(Ordering::Relaxed)))
+            .collect()
+    }
+
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+}
+
+fn names(prefix: &str) -> Vec<String> {
+    (0..BITS).map(|bit| format!("{prefix}{bit}")).collect()
+}
+
+fn set(prefix: &str, value: u32) -> Vec<String> {
+    let bits = (0..BITS).filter(|bit| value & (1 << bit) != 0);
+    bits.map(|bit| format!("{prefix}{bit}")).collect()
+}
+
+/// Makes the tenant, by an import.
+pub(crate) async fn set_up(channel: Channel) {
+    let lines = |header: &str, rows: Vec<String>| {
+        let rows = std::iter::once(header.to_owned()).chain(rows);
+        rows.collect::<Vec<_>>().join("\n")
+    };
+    let each = |row: &dyn Fn(usize) -> String| (0..BITS).map(row).collect::<Vec<_>>();
+    let groups = [names("g"), names("h"), vec!["w".to_owned()]].concat();
+    let groups = groups.iter().map(|code| format!("{code};{code}")).collect();
+    let mut users = each(&|bit| format!("b{bit};;h{bit}"));
+    users.extend(["u;;".to_owned(), "w;;w".to_owned()]);
+    let categories = [names("c"), names("d"), names("e")].concat();
+    let categories = categories.iter().map(|code| format!("{code};")).collect();
+    let mut products = each(&|bit| format!("p{bit};c{bit}"));
+    products.extend(each(&|bit| format!("r{bit};d{bit}")));
+    // A product without a category would be everyone's.
+    products.push("q;e11,d0".to_owned());
+    let mut rights = each(&|bit| format!("c{bit};g{bit};;"));
+    rights.extend(each(&|bit| format!("d{bit};;;")));
+    rights.extend(each(&|bit| format!("e{bit};h{bit};;")));
+    let files = [
+        ("user_groups.csv", lines("code;name", groups)),
+        ("users.csv", lines("username;roles;groups", users)),
+        ("categories.csv", lines("code;parent", categories)),
+        ("products.csv", lines("sku;categories", products)),
+        (
+            "product_category_accesses.csv",
+            lines("category;view_items;edit_items;own_items", rights),
+        ),
+    ];
+    let header = pb::ImportHeader {
+        tenant: "default".into(),
+        edition: pb::Edition::Enterprise.into(),
+        ..Default::default()
+    };
+    let pieces = files.into_iter().map(|(file, text)| {
+        Part::Piece(pb::FilePiece {
+            file: file.into(),
+            content: text.into_bytes(),
+        })
+    });
+    let parts: Vec<_> = std::iter::once(Part::Header(header))
+        .chain(pieces)
+        .map(|part| pb::ImportCatalogRequest { part: Some(part) })
+        .collect();
+    let mut client = ImportServiceClient::new(channel);
+    let parts = tokio_stream::iter(parts);
+    let mut events = client.import_catalog(parts).await.unwrap().into_inner();
+    while events.message().await.unwrap().is_some() {}
+}
+
+/// Writes the values of one register until it is over.
+pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        for value in 1..1 << BITS {
+            if shared.is_over() {
+                return;
+            }
+            let begun = shared.now();
+            let mut write = Write {
+                register,
+                value,
+                begun,
+                ended: None,
+            };
+            // Whatever becomes of it, some read may show it.
+            let place = {
+                let mut history = shared.history.lock().unwrap();
+                history.writes.push(write);
+                history.writes.len() - 1
+            };
+            let key = format!("{register}-{value}");
+            let mut server = register + usize::try_from(value).unwrap();
+            while !shared.is_over() {
+                let door = &shared.doors[server % shared.doors.len()];
+                let sent = send(door.channel(), register, value, &key);
+                if let Ok(Ok(())) = timeout(PATIENCE, sent).await {
+                    write.ended = Some(shared.now());
+                    shared.history.lock().unwrap().writes[place] = write;
+                    sleep(REST).await;
+                    break;
+                }
+                // A retry with the same key, elsewhere.
+                shared.retries.fetch_add(1, Ordering::Relaxed);
+                server += 1;
+                sleep(REST).await;
+            }
+        }
+    })
+}
+
+/// Writes a value; the same key makes it the same write.
+async fn send(
+    channel: Channel,
+    register: usize,
+    value: u32,
+    key: &str,
+) -> Result<(), tonic::Status> {
+    let tenant = "default".to_owned();
+    let idempotency_key = key.to_owned();
+    match register {
+        0 => {
+            let codes = set("g", value);
+            let user = pb::User {
+                code: "u".into(),
+                groups: Some(pb::CodeList { codes }),
+                ..Default::default()
+            };
+            let request = pb::PutUsersRequest {
+                tenant,
+                idempotency_key,
+                users: vec![user],
+                ..Default::default()
+            };
+            let mut client = DirectoryServiceClient::new(channel);
+            client.put_users(request).await.map(|_| ())
+        }
+        1 => {
+            let codes = set("e", value);
+            let product = pb::Product {
+                code: "q".into(),
+                categories: Some(pb::CodeList { codes }),
+                ..Default::default()
+            };
+            let request = pb::PutProductsRequest {
+                tenant,
+                idempotency_key,
+                products: vec![product],
+                ..Default::default()
+            };
+            let mut client = CatalogServiceClient::new(channel);
+            client.put_products(request).await.map(|_| ())
+        }
+        _ => {
+            let request = pb::ReplaceAccessRequest {
+                tenant,
+                idempotency_key,
+                items: (0..BITS).map(|bit| rights(bit, value)).collect(),
+                ..Default::default()
+            };
+            let mut client = AccessRightsServiceClient::new(channel);
+            client.replace_access(request).await.map(|_| ())
+        }
+    }
+}
+
+/// The rights on the category of one bit.
+fn rights(bit: usize, value: u32) -> pb::ItemRights {
+    let viewer = pb::GroupLevel {
+        group: "w".into(),
+        level: pb::Level::View.into(),
+    };
+    let is_set = value & (1 << bit) != 0;
+    pb::ItemRights {
+        item: Some(pb::Item {
+            r#type: "category".into(),
+            id: format!("d{bit}"),
+        }),
+        rights: is_set.then_some(viewer).into_iter().collect(),
+        ..Default::default()
+    }
+}
+
+/// Reads all registers from one server, and each alone, again and again, until
+/// it is over.
+pub(crate) fn reader(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for turn in 0_usize.. {
+            if shared.is_over() {
+                return;
+            }
+            pace.tick().await;
+            let alone = turn % (REGISTERS + 1);
+            let asked = std::array::from_fn(|register| [REGISTERS, register].contains(&alone));
+            let channel = shared.doors[server].channel();
+            let begun = shared.now();
+            let told = timeout(PATIENCE, check(channel, asked)).await;
+            note(&shared, server, begun, told.ok().flatten());
+        }
+    })
+}
+
+/// Reads the first register from the administration.
+pub(crate) fn lister(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut pace = interval(PACE * 8);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !shared.is_over() {
+            pace.tick().await;
+            let channel = shared.doors[server].channel();
+            let begun = shared.now();
+            let told = timeout(PATIENCE, list(channel)).await;
+            note(&shared, server, begun, told.ok().flatten());
+        }
+    })
+}
+
+fn note(shared: &Shared, server: usize, begun: Duration, values: Option<[Option<u32>; REGISTERS]>) {
+    let Some(values) = values else {
+        shared.failures.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    let span = Span {
+        begun,
+        ended: shared.now(),
+    };
+    shared.answered(server);
+    shared.history.lock().unwrap().reads.push(Read {
+        who: format!("server {server}"),
+        span,
+        values,
+    });
+}
+
+async fn check(channel: Channel, asked: [bool; REGISTERS]) -> Option<[Option<u32>; REGISTERS]> {
+    let item = |user: String, product: String| pb::CheckItem {
+        subject: Some(pb::Subject {
+            r#type: "user".into(),
+            id: user,
+        }),
+        resource: Some(pb::Resource {
+            r#type: "product".into(),
+            id: product,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let registers = (0..REGISTERS).filter(|register| asked[*register]);
+    let items = registers.clone().flat_map(|register| {
+        (0..BITS).map(move |bit| match register {
+            0 => item("u".into(), format!("p{bit}")),
+            1 => item(format!("b{bit}"), "q".into()),
+            _ => item("w".into(), format!("r{bit}")),
+        })
+    });
+    let request = pb::BatchCheckRequest {
+        tenant: "default".into(),
+        action: "view".into(),
+        items: items.collect(),
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(channel);
+    let answer = client.batch_check(request).await.ok()?.into_inner();
+    let allowed: Vec<bool> = answer
+        .results
+        .into_iter()
+        .map(|result| match result.outcome {
+            Some(Outcome::Decision(decision)) => decision.allowed,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let mut values = [None; REGISTERS];
+    for (register, bits) in registers.zip(allowed.chunks(BITS)) {
+        let bits = bits.iter().enumerate();
+        values[register] = Some(bits.map(|(bit, is_set)| u32::from(*is_set) << bit).sum());
+    }
+    // The set-up's value of the second register.
+    if values[1] == Some(1 << 11) {
+        values[1] = Some(0);
+    }
+    Some(values)
+}
+
+async fn list(channel: Channel) -> Option<[Option<u32>; REGISTERS]> {
+    let request = pb::ListUsersRequest {
+        tenant: "default".into(),
+        codes: vec!["u".into()],
+        ..Default::default()
+    };
+    let mut client = DirectoryServiceClient::new(channel);
+    let page = client.list_users(request).await.ok()?.into_inner();
+    let user = page.users.into_iter().next()?;
+    let groups = user.groups.unwrap_or_default().codes;
+    let bits = groups
+        .iter()
+        .filter_map(|group| group.strip_prefix('g')?.parse::<u32>().ok());
+    Some([Some(bits.map(|bit| 1 << bit).sum()), None, None])
+}
