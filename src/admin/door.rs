@@ -387,6 +387,6 @@ fn edition_of_new<C: Change>(
 
 /// Whether each key, or one above it, was announced.
 fn are_covered(keys: &[FactKey], announced: &[FactKey]) -> bool {
-    keys.iter()
-        .all(|key| announced.iter().any(|above| above.covers(key)))
+    let is_covered = |key| announced.iter().any(|above| above.covers(key));
+    keys.iter().all(is_covered)
 }

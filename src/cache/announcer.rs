@@ -8,6 +8,7 @@ use tokio::{
 use crate::{
     domain::FactKey,
     store::{Announcement, GroupAnnounced, LeaseId, LeaseRow, Store},
+    trial::{Rule, lacks},
 };
 
 use super::{
@@ -112,7 +113,12 @@ async fn announce(
     store: &Store,
     members: &[Wanted],
 ) -> Result<GroupAnnounced, CacheError> {
-    let keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
+    let mut keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
+    if lacks(Rule::GroupAnnouncesAll) {
+        // The first one's keys stand for all.
+        let first = keys.first().cloned().unwrap_or_default();
+        keys.fill(first);
+    }
     // The first try may find that the lease has just been lost.
     for _ in 0..2 {
         if !core.lease.wait(core.settings.longest_wait()).await {
@@ -182,8 +188,18 @@ async fn acknowledged(
     // The clock is read after the answer has come: from here a lease that is not
     // renewed runs out in time.
     let begun = Moment::now();
-    let over = |lease: &LeaseRow| begun.plus(until_over(lease.length));
-    let armed_from = if announced.armed {
+    let over = |lease: &LeaseRow| {
+        let whole = until_over(lease.length);
+        begun.plus(if lacks(Rule::WaitFullLease) {
+            whole / 5
+        } else {
+            whole
+        })
+    };
+    if lacks(Rule::WaitForAcks) && announced.armed {
+        return Ok(());
+    }
+    let armed_from = if announced.armed || lacks(Rule::FullWaitUnlessArmed) {
         begun
     } else {
         begun.plus(until_over(announced.longest_lease))

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::trial;
+
 /// A moment of this host's clock since it was started, time asleep included. It
 /// means nothing on another host, and is never set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +21,9 @@ impl Moment {
         let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
         let part = u64::try_from(time.tv_nsec).unwrap_or_default();
         let nanoseconds = seconds.saturating_mul(1_000_000_000).saturating_add(part);
-        Self { nanoseconds }
+        Self {
+            nanoseconds: trial::clock(nanoseconds),
+        }
     }
 
     /// So much later.

@@ -9,6 +9,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     domain::{Code, Facts, FactsNeeded},
     store::Taken,
+    trial::{Rule, lacks, stall},
 };
 
 use super::{core::Core, error::CacheError};
@@ -69,7 +70,12 @@ pub(super) async fn read(
             needed: needed.clone(),
             answer,
         });
-        let begins = queue.statements < STATEMENTS_AT_ONCE;
+        let most = if lacks(Rule::ShareYoungLoadsOnly) {
+            1
+        } else {
+            STATEMENTS_AT_ONCE
+        };
+        let begins = queue.statements < most;
         queue.statements += usize::from(begins);
         begins
     };
@@ -93,11 +99,28 @@ async fn serve(core: Arc<Core>) {
         if let Ok(taken) = &read {
             core.learn(&tenant, &needed, taken);
         }
-        for one in waiting {
+        stall();
+        let late = if lacks(Rule::ShareYoungLoadsOnly) {
+            latecomers(&core, &tenant, &needed)
+        } else {
+            Vec::new()
+        };
+        for one in waiting.into_iter().chain(late) {
             // Whoever has gone away needs no answer.
             let _gone = one.answer.send(read.clone());
         }
     }
+}
+
+/// Who came after the statement had begun, and would be content with what it
+/// read: what the rule forbids.
+fn latecomers(core: &Core, tenant: &Code, needed: &FactsNeeded) -> Vec<Waiting> {
+    let mut queue = core.desk.queue();
+    let all = queue.waiting.drain(..);
+    let (late, others): (Vec<Waiting>, Vec<Waiting>) =
+        all.partition(|one| one.tenant == *tenant && one.needed == *needed);
+    queue.waiting = others.into();
+    late
 }
 
 /// The next statement, and who waits for it.

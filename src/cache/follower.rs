@@ -7,7 +7,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store::{LeaseConnection, LeaseId, LogRead, Store, StoreError};
+use crate::{
+    store::{LeaseConnection, LeaseId, LogRead, Store, StoreError},
+    trial::{Rule, lacks, stall},
+};
 
 use super::{clock::Moment, core::Core, lease::Hold};
 
@@ -128,8 +131,10 @@ impl Follower {
         }
         connection.join(lease, self.core.settings.lease).await?;
         let head = connection.read_log(u64::MAX, u64::MAX).await?;
-        self.core.floors.raise_everything(head.seq);
-        self.core.memory.free_everything();
+        if !lacks(Rule::JoinRaisesFloors) {
+            self.core.floors.raise_everything(head.seq);
+            self.core.memory.free_everything();
+        }
         self.epoch = head.epoch;
         self.applied = head.seq;
         self.acked = 0;
@@ -153,18 +158,26 @@ impl Follower {
             None => self.join(connection).await?,
         };
         let sent = Moment::now();
-        if !connection.renew(lease).await? {
+        if !connection.renew(lease).await? && !lacks(Rule::RenewalHitsRow) {
             self.lose("another server gave it up");
             return Ok(());
         }
+        let lease_from = |sent: Moment| Hold {
+            until: sent.plus(self.core.settings.lease),
+            epoch: self.epoch,
+        };
+        let mut hold = lease_from(sent);
+        if lacks(Rule::LogAppliedBeforeLease) {
+            self.core.lease.extend(hold);
+        }
         let read = self.read(connection).await?;
+        if lacks(Rule::LeaseFromSend) {
+            hold = lease_from(Moment::now());
+        }
         if !self.apply(connection, &read).await? {
             return Ok(());
         }
-        self.core.lease.extend(Hold {
-            until: sent.plus(self.core.settings.lease),
-            epoch: self.epoch,
-        });
+        self.core.lease.extend(hold);
         self.acknowledge(connection, lease).await
     }
 
@@ -174,6 +187,10 @@ impl Follower {
             return self.renew(connection).await;
         };
         let read = self.read(connection).await?;
+        if lacks(Rule::ApplyBeforeAck) {
+            connection.acknowledge(lease, read.seq).await?;
+        }
+        stall();
         if self.apply(connection, &read).await? {
             self.acknowledge(connection, lease).await?;
         }
@@ -241,7 +258,9 @@ impl Follower {
         self.lease = None;
         self.core.figures.leases_lost.add(1);
         tracing::warn!(why, "the lease is gone; joining again");
-        self.core.memory.free_everything();
+        if !lacks(Rule::JoinRaisesFloors) {
+            self.core.memory.free_everything();
+        }
     }
 
     /// A5: answers nothing any more, and says so.

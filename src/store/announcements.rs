@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
 
-use crate::domain::{FactKey, Revision};
+use crate::{
+    domain::{FactKey, Revision},
+    trial::{Rule, lacks},
+};
 
 use super::{LeaseId, Store, StoreError, Transaction, facts, leases::milliseconds};
 
@@ -151,7 +154,8 @@ impl Transaction<'_> {
             SELECT FROM head
              WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
-        if self.execute("use_intent", SQL, &[&seq, &member]).await? != 1 {
+        let used = self.execute("use_intent", SQL, &[&seq, &member]).await?;
+        if used != 1 && !lacks(Rule::IntentIsCondition) {
             return Ok(false);
         }
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);

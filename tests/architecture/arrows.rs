@@ -7,13 +7,17 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
+    ("trial", &[]),
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
     ("embedded", &["telemetry"]),
-    ("store", &["domain", "telemetry"]),
-    ("cache", &["domain", "engine", "store", "telemetry"]),
+    ("store", &["domain", "telemetry", "trial"]),
+    (
+        "cache",
+        &["domain", "engine", "store", "telemetry", "trial"],
+    ),
     (
         "admin",
         &["domain", "engine", "store", "cache", "telemetry"],

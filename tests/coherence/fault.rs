@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use crate::{
     cluster::{Cluster, LEASE},
     proxy::Traffic,
@@ -22,6 +24,10 @@ pub(crate) enum Fault {
     LateNetwork,
     /// Nothing comes through for two leases.
     HeldNetwork,
+    /// SIGSTOP for two leases, and soon after it nothing comes through.
+    Relapse,
+    /// All comes late, and then nothing for two leases.
+    FadingNetwork,
     /// Its connections are cut, and new ones refused.
     RefusedNetwork,
     /// Its connections are cut each time it has sent a COMMIT.
@@ -34,13 +40,15 @@ pub(crate) enum Fault {
     Crash,
 }
 
-pub(crate) const FAULTS: [Fault; 11] = [
+pub(crate) const FAULTS: [Fault; 13] = [
     Fault::ShortStandstill,
     Fault::LongStandstill,
+    Fault::Relapse,
     Fault::Death,
     Fault::Storm,
     Fault::LateNetwork,
     Fault::HeldNetwork,
+    Fault::FadingNetwork,
     Fault::RefusedNetwork,
     Fault::LostCommitAnswer,
     Fault::LostHints,
@@ -53,9 +61,12 @@ impl Fault {
     pub(crate) fn length(self) -> Duration {
         match self {
             Self::ShortStandstill | Self::Death => LEASE / 2,
-            Self::LongStandstill | Self::LateNetwork | Self::HeldNetwork | Self::LostHints => {
-                LEASE * 2
-            }
+            Self::LongStandstill
+            | Self::LateNetwork
+            | Self::HeldNetwork
+            | Self::FadingNetwork
+            | Self::Relapse
+            | Self::LostHints => LEASE * 2,
             Self::RefusedNetwork | Self::LostCommitAnswer => LEASE * 3 / 2,
             Self::Storm | Self::Restart | Self::Crash => Duration::ZERO,
         }
@@ -74,6 +85,18 @@ impl Fault {
             }
             Self::LateNetwork => traffic(Traffic::IsLate(Duration::from_millis(60))),
             Self::HeldNetwork => traffic(Traffic::IsHeld),
+            Self::Relapse => {
+                cluster.freeze(server);
+                sleep(LEASE * 2).await;
+                cluster.thaw(server);
+                sleep(LEASE / 2).await;
+                cluster.proxies[server].set(Traffic::IsHeld);
+            }
+            Self::FadingNetwork => {
+                traffic(Traffic::IsLate(LEASE / 6));
+                sleep(LEASE).await;
+                cluster.proxies[server].set(Traffic::IsHeld);
+            }
             Self::RefusedNetwork => traffic(Traffic::IsRefused),
             Self::LostCommitAnswer => traffic(Traffic::IsCutAfterCommit),
             Self::LostHints => traffic(Traffic::LacksNotifications),
@@ -88,6 +111,8 @@ impl Fault {
             Self::Death => cluster.start_server(server).await,
             Self::LateNetwork
             | Self::HeldNetwork
+            | Self::FadingNetwork
+            | Self::Relapse
             | Self::RefusedNetwork
             | Self::LostCommitAnswer
             | Self::LostHints => cluster.proxies[server].set(Traffic::Passes),

@@ -3,7 +3,8 @@
 //!
 //! `PIM_AUTHZ_COHERENCE_ROUNDS=n` runs every fault and every pair of faults n
 //! times instead of a choice once; `PIM_AUTHZ_COHERENCE_LOGS=1` shows what the
-//! servers say.
+//! servers say. With the feature `trial` each rule of the protocol is switched
+//! off, too, and has to be missed.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -14,6 +15,8 @@
 mod cluster;
 mod fault;
 mod history;
+#[cfg(feature = "trial")]
+mod mutants;
 mod proxy;
 mod trial;
 mod workload;
@@ -21,7 +24,7 @@ mod workload;
 use std::time::Duration;
 
 use fault::{FAULTS, Fault};
-use trial::Outcome;
+use trial::{Outcome, Verdict};
 
 /// The choice of pairs that is run without being told otherwise.
 const PAIRS: [[Fault; 2]; 8] = [
@@ -86,8 +89,10 @@ async fn callers_see_one_order_whatever_happens() {
     for faults in scenarios() {
         let outcome = trial::run(&mut postgres, &faults, &[]).await;
         tell(&faults, &outcome);
-        if let Err(why) = &outcome.verdict {
-            panic!("{faults:?}: {why}");
+        match &outcome.verdict {
+            Verdict::Explained => {}
+            Verdict::Unexplained(why) => panic!("{faults:?}: {why}"),
+            Verdict::NotRecovered => panic!("{faults:?}: it did not recover by itself"),
         }
         assert!(outcome.reads > 100 && outcome.writes > 10, "{outcome:?}");
         for status in &outcome.statuses {

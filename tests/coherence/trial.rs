@@ -36,8 +36,17 @@ pub(crate) struct Outcome {
     pub(crate) write_latency: Vec<Duration>,
     pub(crate) longest_gaps: Vec<Duration>,
     pub(crate) statuses: Vec<GetStatusResponse>,
-    /// Whether one order explains what was seen.
-    pub(crate) verdict: Result<(), String>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Whether one order explains what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Explained,
+    /// The calls that it does not.
+    Unexplained(String),
+    /// It does, but not everybody was served again in time.
+    NotRecovered,
 }
 
 /// Runs faults at the same time, each of the server with the same number.
@@ -57,8 +66,9 @@ pub(crate) async fn run(
         callers.push(workload::writer(&shared, register));
     }
     for server in 0..SERVERS {
-        callers.push(workload::reader(&shared, server));
-        callers.push(workload::reader(&shared, server));
+        for asked in workload::ASKED {
+            callers.push(workload::reader(&shared, server, asked));
+        }
         callers.push(workload::lister(&shared, server));
     }
     sleep(CALM).await;
@@ -84,8 +94,8 @@ pub(crate) async fn run(
 }
 
 /// Waits until every register was written and every server has answered, after
-/// now.
-async fn recover(shared: &Arc<Shared>) -> Result<(), String> {
+/// now. Whether they did in time.
+async fn recover(shared: &Arc<Shared>) -> bool {
     let (writes, reads) = {
         let history = shared.history.lock().unwrap();
         (history.writes.len(), history.reads.len())
@@ -104,11 +114,11 @@ async fn recover(shared: &Arc<Shared>) -> Result<(), String> {
                 history.reads[reads..].iter().any(|read| read.who == who)
             };
             if (0..REGISTERS).all(|register| written(register) > 1) && (0..SERVERS).all(answers) {
-                return Ok(());
+                return true;
             }
         }
         if begun.elapsed() > RECOVERY {
-            return Err("it did not recover by itself".to_owned());
+            return false;
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -118,7 +128,7 @@ fn outcome(
     shared: &Shared,
     history: &History,
     statuses: Vec<GetStatusResponse>,
-    recovered: Result<(), String>,
+    recovered: bool,
 ) -> Outcome {
     let acknowledged = history.writes.iter();
     let acknowledged =
@@ -133,6 +143,10 @@ fn outcome(
         write_latency,
         longest_gaps: shared.longest_gaps(),
         statuses,
-        verdict: recovered.and(history.explained()),
+        verdict: match history.explained() {
+            Err(why) => Verdict::Unexplained(why),
+            Ok(()) if recovered => Verdict::Explained,
+            Ok(()) => Verdict::NotRecovered,
+        },
     }
 }
