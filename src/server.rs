@@ -102,7 +102,7 @@ pub async fn serve(
     tell_durability(&store).await?;
     let (listener, address) = bind(listen).await?;
     let gate = Gate::default();
-    let (health, health_service) = Health::watch(store.clone(), default_tenant.clone()).await;
+    let (health, health_service) = Health::watch(cache.clone()).await;
     let routes = add_reflection(Routes::new(health_service))?;
     let routes = add_services(routes, &cache, &store, &default_tenant, watch_patience);
     let (stopping, stopped) = oneshot::channel();

@@ -298,3 +298,97 @@ impl Cache {
         self.core.saw_revision(tenant, revision);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cache::CacheSettings, domain::SubjectRef};
+
+    const EPOCH: u64 = 1;
+
+    fn core() -> Core {
+        // Nothing of these tests connects.
+        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
+        let store = Store::new(&url, 1).unwrap();
+        let core = Core::new(store, CacheSettings::default(), mpsc::channel(1).0);
+        core.lease.extend(Hold {
+            until: Moment::now().plus(Duration::from_hours(1)),
+            epoch: EPOCH,
+        });
+        core
+    }
+
+    fn key() -> FactKey {
+        let julia = SubjectRef {
+            kind: crate::domain::SubjectKind::User,
+            code: "julia".parse().unwrap(),
+        };
+        FactKey::Subject("acme".parse().unwrap(), julia)
+    }
+
+    fn as_of(seq: u64, pending: Vec<FactKey>) -> AsOf {
+        AsOf {
+            seq,
+            epoch: EPOCH,
+            pending,
+        }
+    }
+
+    #[test]
+    fn a_load_that_began_before_an_announcement_and_is_put_after_it_does_not_count() {
+        let core = core();
+        // Missed and read …
+        let read = as_of(3, Vec::new());
+        // … announced and dropped …
+        core.floors.raise(&key(), 4);
+        core.memory.free(&key());
+        // … and only now put into memory.
+        assert!(core.keep(key(), &read, Fact::Subject(None)));
+        assert!(core.hit(&key()).is_none());
+        assert!(core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None)));
+        assert!(core.hit(&key()).is_some());
+        // Nor may it come back over what was read later.
+        core.keep(key(), &read, Fact::Subject(None));
+        assert!(core.hit(&key()).is_none());
+    }
+
+    #[test]
+    fn an_answer_whose_fact_is_announced_after_it_was_collected_is_not_given() {
+        let core = core();
+        core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
+        let stamps = [core.hit(&key()).unwrap().stamp];
+        assert_eq!(core.confirm(&stamps), Ok(()));
+        core.floors
+            .raise(&FactKey::Tenant("acme".parse().unwrap()), 5);
+        assert_eq!(core.confirm(&stamps), Err(Unconfirmed::Stale));
+    }
+
+    #[test]
+    fn what_a_write_under_way_may_change_is_not_kept() {
+        let core = core();
+        let above = FactKey::Section("acme".parse().unwrap(), Section::Subjects);
+        for pending in [key(), above, FactKey::Everything] {
+            assert!(!core.keep(key(), &as_of(4, vec![pending]), Fact::Subject(None)));
+        }
+        let other = FactKey::Section("acme".parse().unwrap(), Section::Rights);
+        assert!(core.keep(key(), &as_of(4, vec![other]), Fact::Subject(None)));
+    }
+
+    #[test]
+    fn nothing_is_answered_without_a_lease_or_from_another_epoch() {
+        let core = core();
+        core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
+        let stamps = [core.hit(&key()).unwrap().stamp];
+        core.lease.end();
+        assert!(core.confirm(&stamps).is_err());
+        assert!(core.confirm_snapshot(EPOCH).is_err());
+        core.lease.extend(Hold {
+            until: Moment::now().plus(Duration::from_hours(1)),
+            epoch: EPOCH + 1,
+        });
+        assert_eq!(core.confirm(&stamps), Err(Unconfirmed::Stale));
+        assert_eq!(core.confirm_snapshot(EPOCH), Err(Unconfirmed::Stale));
+        assert_eq!(core.confirm_snapshot(EPOCH + 1), Ok(()));
+        assert!(core.hit(&key()).is_none());
+    }
+}

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::Mutex,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::AbortOnDropHandle;
 use tonic::server::NamedService;
@@ -13,7 +13,7 @@ use tonic_health::{
 };
 
 use crate::{
-    domain::Code,
+    cache::Cache,
     pb::{
         access_rights_service_server::AccessRightsServiceServer,
         app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
@@ -25,14 +25,10 @@ use crate::{
         tenant_service_server::TenantServiceServer,
     },
     rpc::{AdminApi, AuthorizationApi, ImportApi},
-    store::Store,
 };
 
-/// How often the database is asked whether it still answers.
-const PERIOD: Duration = Duration::from_secs(5);
-
-/// How long it may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How often the lease is looked at.
+const PERIOD: Duration = Duration::from_millis(500);
 
 /// The services whose health is told; empty: the server's as a whole.
 const SERVICES: [&str; 10] = [
@@ -48,8 +44,8 @@ const SERVICES: [&str; 10] = [
     <OperationsServiceServer<AdminApi> as NamedService>::NAME,
 ];
 
-/// Tells callers and load balancers whether the server can answer: while the
-/// database does, and until it stops.
+/// Tells callers and load balancers whether the server can answer: while its
+/// lease runs, which the database has to renew, and until it stops.
 #[derive(Debug)]
 pub(super) struct Health {
     reporter: Reporter,
@@ -59,25 +55,21 @@ pub(super) struct Health {
 #[derive(Clone, Debug)]
 struct Reporter {
     inner: HealthReporter,
-    /// Whether the server stops: then nothing serves, whatever the database
-    /// says.
+    /// Whether the server stops: then nothing serves, whatever the lease says.
     stopping: Arc<Mutex<bool>>,
 }
 
 impl Health {
-    /// Begins to watch the database, with the status of its first answer set.
-    pub(super) async fn watch(
-        store: Store,
-        default_tenant: Code,
-    ) -> (Self, HealthServer<impl HealthApi>) {
+    /// Begins to watch the lease, with the first status set.
+    pub(super) async fn watch(cache: Cache) -> (Self, HealthServer<impl HealthApi>) {
         let (inner, service) = health_reporter();
         let reporter = Reporter {
             inner,
             stopping: Arc::default(),
         };
-        let first = answers(&store, &default_tenant).await;
+        let first = cache.has_lease();
         reporter.set(first).await;
-        let watch = tokio::spawn(watch(reporter.clone(), first, store, default_tenant));
+        let watch = tokio::spawn(watch(reporter.clone(), first, cache));
         let health = Self {
             reporter,
             _watch: AbortOnDropHandle::new(watch),
@@ -121,29 +113,24 @@ impl Reporter {
     }
 }
 
-async fn watch(reporter: Reporter, first: bool, store: Store, default_tenant: Code) {
+async fn watch(reporter: Reporter, first: bool, cache: Cache) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     let mut before = first;
     loop {
         ticks.tick().await;
-        let now = answers(&store, &default_tenant).await;
+        let now = cache.has_lease();
         match (before, now) {
-            (true, false) => tracing::error!("the database stopped answering; health says so"),
-            (false, true) => tracing::info!("the database answers again"),
+            (true, false) => {
+                tracing::error!("the lease has run out: no call can be answered; health says so");
+            }
+            (false, true) => tracing::info!("there is a lease again: calls are answered"),
             (true, true) | (false, false) => {}
         }
-        reporter.set(now).await;
+        if now != before {
+            reporter.set(now).await;
+        }
         before = now;
     }
-}
-
-/// Asks the database what every call asks first; whether the tenant is there is
-/// of no interest.
-async fn answers(store: &Store, default_tenant: &Code) -> bool {
-    matches!(
-        timeout(PATIENCE, store.find_tenant(default_tenant)).await,
-        Ok(Ok(_))
-    )
 }

@@ -31,6 +31,7 @@ mod list_refusals;
 mod list_writes;
 mod listings;
 mod operations;
+mod outages;
 mod page_tokens;
 mod prunes;
 mod refusals;
