@@ -67,7 +67,7 @@ fn of_nouns(tenant: &Code, world: &World) -> Vec<FactKey> {
     if left_groups || !world.roles.removed().is_empty() {
         keys.push(section(Section::Subjects));
     } else {
-        keys.extend(bounded(tenant, Section::Subjects, subjects(tenant, world)));
+        keys.extend(subjects(tenant, world));
     }
     if left_groups || !world.items.removed().is_empty() {
         keys.push(section(Section::Rights));
@@ -77,20 +77,24 @@ fn of_nouns(tenant: &Code, world: &World) -> Vec<FactKey> {
     keys
 }
 
-/// Subjects that are new, different or gone, and apps whose scopes are.
+/// Subjects that are new, different or gone, and apps whose scopes are; all
+/// subjects if one of them was not read, so that its code is not known.
 fn subjects(tenant: &Code, world: &World) -> Vec<FactKey> {
     let changed = world.subjects.changes().map(|(id, _, _)| id);
     let apps = world.app_changes().map(|(id, _, _)| id);
     let ids: BTreeSet<i32> = changed.chain(apps).collect();
-    let rows = ids.into_iter().filter_map(|id| world.subjects.ever(id));
-    let keys = rows.map(|row| {
+    let keys = ids.into_iter().map(|id| {
+        let row = world.subjects.ever(id)?;
         let subject = SubjectRef {
             kind: row.kind,
             code: row.code.clone(),
         };
-        FactKey::Subject(tenant.clone(), subject)
+        Some(FactKey::Subject(tenant.clone(), subject))
     });
-    keys.collect()
+    match keys.collect() {
+        Some(keys) => bounded(tenant, Section::Subjects, keys),
+        None => vec![FactKey::Section(tenant.clone(), Section::Subjects)],
+    }
 }
 
 /// The groups with other rights than before.

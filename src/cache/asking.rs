@@ -15,7 +15,7 @@ use crate::{
 };
 
 use super::{
-    core::{Cache, Core, LEASE_PATIENCE, Unconfirmed},
+    core::{Cache, Core, LEASE_PATIENCE},
     desk::{self, Read},
     error::CacheError,
     fills::{self, Missing},
@@ -152,28 +152,25 @@ impl Asking<'_> {
             Some(Held::Statement(read)) => core.confirm_snapshot(read.as_of.epoch),
         };
         self.tries += 1;
-        match confirmed {
-            Ok(()) => {
-                let is_hit = matches!(self.held, Some(Held::Memory(..)));
-                if is_hit {
-                    core.figures.hits.add(1);
-                    if core.figures.pending.get() > 0 {
-                        core.figures.answers_with_pending.add(1);
-                    }
-                } else {
-                    core.figures.misses.add(1);
-                }
-                Ok(true)
-            }
-            Err(Unconfirmed::Stale | Unconfirmed::NoLease) if self.tries < 2 => {
-                core.figures.stale_answers_refused.add(1);
+        let figures = &core.figures;
+        if confirmed.is_err() {
+            figures.stale_answers_refused.add(1);
+            // Once more, and not again.
+            return if self.tries < 2 {
                 Ok(false)
-            }
-            Err(Unconfirmed::Stale | Unconfirmed::NoLease) => {
-                core.figures.stale_answers_refused.add(1);
+            } else {
                 Err(CacheError::LeaseLost)
-            }
+            };
         }
+        if matches!(self.held, Some(Held::Memory(..))) {
+            figures.hits.add(1);
+            if figures.pending.get() > 0 {
+                figures.answers_with_pending.add(1);
+            }
+        } else {
+            figures.misses.add(1);
+        }
+        Ok(true)
     }
 }
 
@@ -185,11 +182,8 @@ async fn collect(
     from_memory: bool,
 ) -> Result<Held, CacheError> {
     // Without a lease the answer could not be given, so nothing is asked.
-    if !core.lease.is_running()
-        && !lacks(Rule::LeaseChecked)
-        && !core.lease.wait(LEASE_PATIENCE).await
-    {
-        return Err(CacheError::LeaseLost);
+    if !lacks(Rule::LeaseChecked) {
+        core.require_lease().await?;
     }
     if from_memory && core.keeps() {
         match recall(core, tenant, needed) {

@@ -140,6 +140,14 @@ impl Core {
         hold.answers()
     }
 
+    /// Waits a moment for the lease, if it does not run.
+    pub(super) async fn require_lease(&self) -> Result<(), CacheError> {
+        if self.lease.is_running() || self.lease.wait(LEASE_PATIENCE).await {
+            return Ok(());
+        }
+        Err(CacheError::LeaseLost)
+    }
+
     /// Keeps a fact, unless a write of it is under way. Whether it was kept.
     pub(super) fn keep(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
         if !as_of.may_keep(&key) && !lacks(Rule::PendingNotCached) {
@@ -272,11 +280,7 @@ impl Cache {
     ///
     /// [`CacheError::LeaseLost`] when it does not come back.
     pub async fn require_lease(&self) -> Result<(), CacheError> {
-        let lease = &self.core.lease;
-        if lease.is_running() || lease.wait(LEASE_PATIENCE).await {
-            return Ok(());
-        }
-        Err(CacheError::LeaseLost)
+        self.core.require_lease().await
     }
 
     /// How the memory is kept.

@@ -89,9 +89,6 @@ impl Fills {
 
 /// Fills what is missing, unless someone is at it; does not wait.
 pub(super) fn fill(core: &Arc<Core>, tenant: &Code, missing: Missing) {
-    if !core.keeps() {
-        return;
-    }
     let vocabulary = FactKey::Section(tenant.clone(), Section::Vocabulary);
     let vocabulary = missing.vocabulary && core.fills.begin(vocabulary);
     let mut groups = missing.groups;
