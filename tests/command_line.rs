@@ -283,6 +283,9 @@ const ADMINISTRATION: &[(&str, i32, &str)] = &[
         "access_right.changed",
     ),
     ("audit verify", 0, "intact"),
+    ("status", 0, "lease remaining"),
+    ("status --output json", 0, "\"servers\": 1"),
+    ("maintenance end maintenance/0", 2, "no maintenance"),
     ("tenant update --edition growth", 0, "1 changed"),
     ("tenant delete --confirm shops", 2, "nothing was deleted"),
     ("tenant delete --confirm shop", 0, "removed"),
@@ -302,6 +305,11 @@ fn everything_can_be_administered(demo: &Demo) {
         assert_eq!(found, status, "{line}: {said}");
         assert!(said.contains(expected), "{line}: {said}");
     }
+    let (began, said) = ask("maintenance begin");
+    let pass = said.lines().next().unwrap().strip_prefix("begun: ");
+    let (ended, over) = ask(&format!("maintenance end {}", pass.unwrap()));
+    assert_eq!((began, ended), (0, 0), "{said} {over}");
+    assert!(over.contains("ended: maintenance/"), "{over}");
 }
 
 #[test]

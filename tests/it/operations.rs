@@ -152,3 +152,48 @@ async fn a_maintenance_says_who_asks() {
     let refused = operations.end_maintenance(nobody).await.unwrap_err();
     assert_eq!(refusal(&refused).2, field);
 }
+
+#[tokio::test]
+async fn what_nobody_needs_any_more_is_removed_and_servers_that_are_behind_forget() {
+    let server = company().await;
+    for _ in 0..5 {
+        assert!(may_view(&server).await);
+    }
+    // As after twenty thousand announcements that this server did not hear of,
+    // a retry that nobody makes any more, and a request that nobody goes on with.
+    server
+        .database
+        .execute(
+            "SET search_path = pim_authz;
+             BEGIN;
+             SET LOCAL pim_authz.door = 'test';
+             INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision, created_at)
+             SELECT tenant.id, kept.key, '', '', 1, now() - kept.age
+               FROM tenant, (VALUES ('old', interval '26 hours'), ('new', interval '1 hour')) AS kept (key, age);
+             INSERT INTO invalidation SELECT n, ARRAY['tenant/default'] FROM generate_series(100, 20000) AS n;
+             UPDATE head SET seq = 20000;
+             COMMIT",
+        )
+        .await;
+    let store = pim_authz::store::Store::new(server.database.url(), 1).unwrap();
+    let mut connection = store.lent_connection().await.unwrap();
+    let transaction = connection.begin().await.unwrap();
+    assert!(transaction.clean_up().await.unwrap().unwrap() > 9_000);
+    transaction.commit().await.unwrap();
+    let (sql, session) = server.database.connect().await;
+    let _session = session;
+    let left = "SELECT (SELECT string_agg(key, ',') FROM pim_authz.idempotency),
+                       (SELECT log_floor FROM pim_authz.head),
+                       (SELECT min(seq) FROM pim_authz.invalidation)";
+    let left = sql.query_one(left, &[]).await.unwrap();
+    let answers: &str = left.get(0);
+    assert_eq!(answers, "new");
+    assert_eq!(
+        (left.get::<_, i64>(1), left.get::<_, i64>(2)),
+        (10_000, 10_001)
+    );
+    assert!(may_view(&server).await);
+    while status(&server).await.announcements_behind > 0 {
+        assert!(may_view(&server).await);
+    }
+}
