@@ -36,6 +36,8 @@ mod follower;
 mod lease;
 mod maintenance;
 mod memory;
+mod products;
+mod recalling;
 mod settings;
 mod thread;
 mod upkeep;
@@ -46,6 +48,8 @@ pub use self::{
     core::Cache,
     error::CacheError,
     figures::Status,
+    products::{ListedProducts, SeenProduct},
+    recalling::Recalled,
     settings::{CacheMode, CacheSettings},
     thread::CoherenceThread,
 };

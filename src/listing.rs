@@ -118,6 +118,9 @@ impl ResourceList {
         after: Option<Place>,
         size: usize,
     ) -> Result<Option<Page<AllowedResource, Place>>, CacheError> {
+        if let Some(page) = self.page_from_memory(cache, after.as_ref(), size).await? {
+            return Ok(Some(page));
+        }
         let mut reader = store.reader().await?;
         let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
             return Ok(None);
@@ -129,7 +132,37 @@ impl ResourceList {
         cache.confirm_snapshot(snapshot.epoch()).await?;
         Ok(Some(page))
     }
+
+    /// The same from memory; `None`: not all that it takes is at hand, or writes
+    /// come faster than the page is made.
+    async fn page_from_memory(
+        &self,
+        cache: &Cache,
+        after: Option<&Place>,
+        size: usize,
+    ) -> Result<Option<ResourcePage>, CacheError> {
+        let Either::Products(list) = &self.list else {
+            return Ok(None);
+        };
+        for _ in 0..TRIES {
+            let needed = list.needed();
+            let Some(recalled) = cache.recall(&self.tenant, &needed, true).await? else {
+                return Ok(None);
+            };
+            let Some(page) = list.page_from_memory(&recalled, after, size).await else {
+                return Ok(None);
+            };
+            if cache.confirm_recalled(&recalled)? {
+                return Ok(Some(page));
+            }
+        }
+        Ok(None)
+    }
 }
+
+/// How often a page is made from memory, if something that it stands on is
+/// written meanwhile, before the database is asked for a snapshot.
+const TRIES: usize = 3;
 
 /// The category sets of a filter: those that a resource must lie in, one of
 /// each.

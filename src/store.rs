@@ -26,6 +26,7 @@ mod noun_needs;
 mod noun_removals;
 mod noun_writes;
 mod nouns;
+mod product_index;
 mod product_lists;
 mod product_removals;
 mod reached_products;
@@ -58,6 +59,7 @@ pub use self::{
         AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
         StoredNouns, SubjectRow,
     },
+    product_index::{IndexedProduct, IndexedRow},
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
     reached_products::ProductReached,

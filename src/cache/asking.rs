@@ -19,7 +19,8 @@ use super::{
     desk::{self, Read},
     error::CacheError,
     fills::{self, Missing},
-    memory::{Fact, Known, Stamp},
+    memory::{Fact, Known, Stamps},
+    products,
 };
 
 /// How long a call waits for `minimum_revision`, unless its own deadline comes
@@ -52,7 +53,7 @@ pub struct Asking<'a> {
 #[derive(Debug)]
 enum Held {
     /// Each was kept, as of its own place in the log.
-    Memory(Option<Facts>, Vec<Stamp>),
+    Memory(Option<Facts>, Box<Stamps>),
     /// One snapshot.
     Statement(Read),
 }
@@ -187,7 +188,9 @@ async fn collect(
     }
     if from_memory && core.keeps() {
         match recall(core, tenant, needed) {
-            Ok((facts, stamps)) => return Ok(Held::Memory(facts, stamps)),
+            Ok((facts, _, stamps)) => {
+                return Ok(Held::Memory(facts, Box::new(stamps)));
+            }
             Err(missing) => fills::fill(core, tenant, missing),
         }
     }
@@ -197,21 +200,21 @@ async fn collect(
 
 /// What memory holds of a set of questions: all of it, or what is missing that
 /// the statement will not bring.
-fn recall(
-    core: &Core,
+pub(super) fn recall(
+    core: &Arc<Core>,
     tenant: &Code,
     needed: &FactsNeeded,
-) -> Result<(Option<Facts>, Vec<Stamp>), Missing> {
+) -> Result<(Option<Facts>, Option<Known>, Stamps), Missing> {
     let mut recall = Recall {
         core,
         tenant,
-        stamps: Vec::with_capacity(8),
+        stamps: Stamps::default(),
         missing: Missing::default(),
         is_whole: true,
     };
     let known = match recall.vocabulary() {
         Some(Some(known)) => known,
-        Some(None) => return Ok((None, recall.stamps)),
+        Some(None) => return Ok((None, None, recall.stamps)),
         None => {
             recall.missing.vocabulary = true;
             return Err(recall.missing);
@@ -227,7 +230,7 @@ fn recall(
     };
     let groups = recall.groups(&groups);
     stall();
-    let products = recall.products(&needed.products);
+    let products = recall.products(&needed.products, &known);
     if !recall.is_whole {
         return Err(recall.missing);
     }
@@ -236,18 +239,18 @@ fn recall(
     let revision = Revision(known.revision.load(Ordering::SeqCst));
     let facts = Facts {
         revision,
-        vocabulary: known.vocabulary,
+        vocabulary: Arc::clone(&known.vocabulary),
         subjects,
         groups,
         products,
     };
-    Ok((Some(facts), recall.stamps))
+    Ok((Some(facts), Some(known), recall.stamps))
 }
 
 struct Recall<'a> {
-    core: &'a Core,
+    core: &'a Arc<Core>,
     tenant: &'a Code,
-    stamps: Vec<Stamp>,
+    stamps: Stamps,
     missing: Missing,
     is_whole: bool,
 }
@@ -259,7 +262,7 @@ impl Recall<'_> {
             self.is_whole = false;
             return None;
         };
-        self.stamps.push(entry.stamp);
+        self.stamps.facts.push(entry.stamp);
         Some(entry.fact)
     }
 
@@ -306,16 +309,19 @@ impl Recall<'_> {
     fn products(
         &mut self,
         needed: &BTreeSet<ProductRef>,
+        known: &Known,
     ) -> HashMap<ProductRef, Arc<ProductFacts>> {
         let mut found = HashMap::with_capacity(needed.len());
+        if !needed.is_empty() {
+            products::want(self.core, &known.products);
+        }
         for product in needed {
             let mut at = Some(product.clone());
             while let Some(product) = at.take() {
                 if found.contains_key(&product) {
                     break;
                 }
-                let key = FactKey::Product(self.tenant.clone(), product.clone());
-                if let Some(Fact::Product(Some(facts))) = self.hit(&key) {
+                if let Some(facts) = self.product(&product, known) {
                     at = facts.parent.clone().map(|code| ProductRef {
                         kind: ProductKind::Model,
                         code,
@@ -325,5 +331,19 @@ impl Recall<'_> {
             }
         }
         found
+    }
+
+    /// A product by the tenant's index, or else as it was kept by itself.
+    fn product(&mut self, product: &ProductRef, known: &Known) -> Option<Arc<ProductFacts>> {
+        let epoch = self.core.lease.hold().epoch;
+        if let Some((facts, stamp)) = known.products.product(product, epoch) {
+            self.stamps.products.push(stamp);
+            return facts.map(Arc::new);
+        }
+        let key = FactKey::Product(self.tenant.clone(), product.clone());
+        match self.hit(&key)? {
+            Fact::Product(facts) => facts,
+            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) => None,
+        }
     }
 }

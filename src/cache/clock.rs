@@ -26,6 +26,11 @@ impl Moment {
         }
     }
 
+    /// In whole seconds.
+    pub(super) fn seconds(self) -> u64 {
+        self.nanoseconds / 1_000_000_000
+    }
+
     /// So much later.
     pub(super) fn plus(self, later: Duration) -> Self {
         let later = u64::try_from(later.as_nanos()).unwrap_or(u64::MAX);

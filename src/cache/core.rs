@@ -24,7 +24,8 @@ use super::{
     fills::Fills,
     floors::Floors,
     lease::{Hold, Lease},
-    memory::{Entry, Fact, Known, Memory, Stamp},
+    memory::{Entry, Fact, Known, Memory, Stamp, Stamps},
+    products::Products,
     settings::{CacheMode, CacheSettings},
 };
 
@@ -45,6 +46,7 @@ pub(super) struct Core {
     pub(super) floors: Floors,
     pub(super) lease: Lease,
     pub(super) memory: Memory,
+    pub(super) products: Products,
     pub(super) desk: Desk,
     pub(super) fills: Fills,
     pub(super) figures: Figures,
@@ -82,7 +84,9 @@ impl Core {
         announcements: mpsc::Sender<Wanted>,
     ) -> Self {
         Self {
-            memory: Memory::of(settings.bytes),
+            // Half for products, half for everything else.
+            memory: Memory::of(settings.bytes / 2),
+            products: Products::of(usize::try_from(settings.bytes / 2).unwrap_or(usize::MAX)),
             settings,
             store,
             announcements,
@@ -120,11 +124,16 @@ impl Core {
     /// floors, and then looks at the clock, in this order. A renewal that slips
     /// in between raises the floors before it extends the lease, so it cannot
     /// lend a later end to facts that were compared with earlier floors.
-    pub(super) fn confirm(&self, stamps: &[Stamp]) -> Result<(), Unconfirmed> {
+    pub(super) fn confirm(&self, stamps: &Stamps) -> Result<(), Unconfirmed> {
         let hold = self.lease.hold();
         stretch();
-        let counts = |stamp: &Stamp| self.counts(stamp, hold.epoch);
-        if !stamps.iter().all(counts) && !lacks(Rule::FinalFloorCheck) {
+        let counts = stamps
+            .facts
+            .iter()
+            .all(|stamp| self.counts(stamp, hold.epoch))
+            && stamps.products.iter().all(|stamp| stamp.counts(hold.epoch))
+            && stamps.list.iter().all(|stamp| stamp.counts(hold.epoch));
+        if !counts && !lacks(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }
         hold.answers()
@@ -211,6 +220,7 @@ impl Core {
         let known = taken.tenant.zip(taken.found);
         let known = known.map(|((id, revision), vocabulary)| Known {
             revision: self.saw_revision(id, revision),
+            products: self.products.of_tenant(tenant, id),
             vocabulary: Arc::new(vocabulary),
         });
         let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
@@ -264,8 +274,8 @@ impl Cache {
     #[must_use]
     pub fn status(&self) -> Status {
         let core = &self.core;
-        let size = core.memory.size();
-        core.figures.status(core.lease.remaining(), size)
+        let sizes = (core.memory.size(), core.products.size());
+        core.figures.status(core.lease.remaining(), sizes)
     }
 
     /// Whether this server may answer at the moment.
@@ -330,6 +340,13 @@ mod tests {
         FactKey::Subject("acme".parse().unwrap(), julia)
     }
 
+    fn stamps_of(core: &Core) -> Stamps {
+        Stamps {
+            facts: vec![core.hit(&key()).unwrap().stamp],
+            ..Stamps::default()
+        }
+    }
+
     fn as_of(seq: u64, pending: Vec<FactKey>) -> AsOf {
         AsOf {
             seq,
@@ -360,7 +377,7 @@ mod tests {
     fn an_answer_whose_fact_is_announced_after_it_was_collected_is_not_given() {
         let core = core();
         core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
-        let stamps = [core.hit(&key()).unwrap().stamp];
+        let stamps = stamps_of(&core);
         assert_eq!(core.confirm(&stamps), Ok(()));
         core.floors
             .raise(&FactKey::Tenant("acme".parse().unwrap()), 5);
@@ -382,7 +399,7 @@ mod tests {
     fn nothing_is_answered_without_a_lease_or_from_another_epoch() {
         let core = core();
         core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
-        let stamps = [core.hit(&key()).unwrap().stamp];
+        let stamps = stamps_of(&core);
         core.lease.end();
         assert!(core.confirm(&stamps).is_err());
         assert!(core.confirm_snapshot(EPOCH).is_err());

@@ -22,6 +22,8 @@ pub(super) struct Figures {
     pub(super) applied: Count,
     pub(super) seq: Count,
     pub(super) pending: Count,
+    pub(super) index_loads: Count,
+    pub(super) products_patched: Count,
 }
 
 /// One of them.
@@ -89,11 +91,23 @@ pub struct Status {
     pub entries: u64,
     /// Their bytes, as far as they can be counted.
     pub bytes: u64,
+    /// How many products and models are at hand in indexes of whole tenants.
+    pub indexed_products: u64,
+    /// The bytes of these indexes, about.
+    pub index_bytes: u64,
+    /// How often an index was loaded.
+    pub index_loads: u64,
+    /// How many products of an index were read again after a write.
+    pub products_patched: u64,
 }
 
 impl Figures {
     /// All of them.
-    pub(super) fn status(&self, lease_remaining: Duration, (entries, bytes): (u64, u64)) -> Status {
+    pub(super) fn status(
+        &self,
+        lease_remaining: Duration,
+        ((entries, bytes), (indexed_products, index_bytes)): ((u64, u64), (u64, u64)),
+    ) -> Status {
         Status {
             lease_remaining,
             applied: self.applied.get(),
@@ -114,6 +128,10 @@ impl Figures {
             longest_wait: Duration::from_micros(self.longest_wait_us.get()),
             entries,
             bytes,
+            indexed_products,
+            index_bytes,
+            index_loads: self.index_loads.get(),
+            products_patched: self.products_patched.get(),
         }
     }
 }

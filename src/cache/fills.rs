@@ -41,6 +41,13 @@ pub(super) struct Missing {
     pub(super) groups: Vec<GroupId>,
 }
 
+impl Missing {
+    /// Whether a statement for the question itself brings all that is missing.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.vocabulary && self.groups.is_empty()
+    }
+}
+
 impl Default for Fills {
     fn default() -> Self {
         Self {

@@ -133,6 +133,7 @@ impl Follower {
         let head = connection.read_log(u64::MAX, u64::MAX).await?;
         if !lacks(Rule::JoinRaisesFloors) {
             self.core.floors.raise_everything(head.seq);
+            self.core.products.void(head.seq);
             self.core.memory.free_everything();
         }
         self.epoch = head.epoch;
@@ -219,11 +220,13 @@ impl Follower {
         core.figures.seq.set(read.seq);
         if self.applied < read.log_floor {
             core.floors.raise_everything(read.seq);
+            core.products.void(read.seq);
             core.memory.free_everything();
         } else {
             for (seq, keys) in &read.announcements {
                 for key in keys {
                     core.floors.raise(key, *seq);
+                    core.products.announce(key, *seq);
                     core.memory.free(key);
                     core.figures.floors_raised.add(1);
                 }
@@ -236,6 +239,7 @@ impl Follower {
             core.saw_revision(*tenant, *revision);
         }
         self.unsettled = read.settled;
+        core.products.settle(read.settled);
         Ok(true)
     }
 

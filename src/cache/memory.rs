@@ -4,7 +4,10 @@ use moka::sync::Cache as Moka;
 
 use crate::domain::{FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
 
-use super::floors::Slots;
+use super::{
+    floors::Slots,
+    products::{ProductStamp, ProductsStamp, TenantProducts},
+};
 
 /// As of when a fact was read, and where its floors are.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,15 @@ pub(super) struct Stamp {
 pub(super) struct Known {
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) revision: Arc<AtomicU64>,
+    pub(super) products: Arc<TenantProducts>,
+}
+
+/// What an answer from memory stands on.
+#[derive(Debug, Default)]
+pub(super) struct Stamps {
+    pub(super) facts: Vec<Stamp>,
+    pub(super) products: Vec<ProductStamp>,
+    pub(super) list: Option<ProductsStamp>,
 }
 
 /// What is kept under a key; `None`: it is not stored.

@@ -5,7 +5,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::store::Store;
 
@@ -13,6 +13,7 @@ use super::{
     announcer,
     core::{Cache, Core},
     follower::Follower,
+    products,
     settings::CacheSettings,
     upkeep,
 };
@@ -34,6 +35,7 @@ const FIRST_LEASE: Duration = Duration::from_secs(10);
 pub struct CoherenceThread {
     stop: CancellationToken,
     thread: Option<thread::JoinHandle<()>>,
+    _patching: AbortOnDropHandle<()>,
 }
 
 impl Drop for CoherenceThread {
@@ -70,6 +72,7 @@ impl Cache {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
         let apart = store.apart(CONNECTIONS).map_err(io::Error::other)?;
         let core = Arc::new(Core::new(store, settings, announcements));
+        let patching = tokio::spawn(products::patch_all(Arc::clone(&core)));
         let stop = CancellationToken::new();
         let (first, joined) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -93,6 +96,7 @@ impl Cache {
         let coherence = CoherenceThread {
             stop,
             thread: Some(thread),
+            _patching: AbortOnDropHandle::new(patching),
         };
         Ok((Self { core }, coherence))
     }

@@ -56,6 +56,18 @@ impl Code {
         self.folded.as_deref().unwrap_or(&self.written)
     }
 
+    /// Whether `text` is a spelling of this code (rules 1.5).
+    #[must_use]
+    pub fn is_spelled(&self, text: &str) -> bool {
+        let folded = self.folded();
+        if text.is_ascii() {
+            // What is folded has no upper case, so nothing else is let through.
+            folded.eq_ignore_ascii_case(text)
+        } else {
+            text == folded || Self::fold(text) == folded
+        }
+    }
+
     /// Folds any text as codes are folded, for comparing labels.
     #[must_use]
     pub fn fold(text: &str) -> String {
@@ -145,6 +157,8 @@ mod tests {
         for (first, again, same) in cases {
             let (a, b): (Code, Code) = (first.parse().unwrap(), again.parse().unwrap());
             assert_eq!(a == b, same, "{first} {again}");
+            assert_eq!(a.is_spelled(again), same, "{first} {again}");
+            assert_eq!(b.is_spelled(first), same, "{again} {first}");
             assert_eq!(a.as_str(), first);
         }
     }

@@ -137,6 +137,9 @@ pub struct ItemFacts {
     pub kind: ItemKind,
     /// Its code as it was first written.
     pub code: Code,
+    /// The category above it; `None`: it is a root or no category, or the
+    /// vocabulary does not hold all of the tenant.
+    pub parent: Option<ItemId>,
 }
 
 /// A stored attribute.

@@ -1,10 +1,13 @@
 mod candidates;
 mod known;
+mod recalled;
 
 use tokio::task::yield_now;
 
 use crate::{
-    domain::{AllowedResource, EveryQuestion, ListFilter, ProductKind},
+    cache::Recalled,
+    domain::{AllowedResource, EveryQuestion, FactsNeeded, ListFilter, ProductKind},
+    engine,
     store::{ListedProduct, Snapshot, StoreError},
 };
 
@@ -32,6 +35,28 @@ impl ProductList {
             filter,
             known: None,
         }
+    }
+
+    /// The facts that a page takes beside the products.
+    pub(super) fn needed(&self) -> FactsNeeded {
+        engine::needs([&self.question.about_no_category()])
+    }
+
+    /// The next `size` products after a place, from memory; `None`: it does not
+    /// hold them.
+    pub(super) async fn page_from_memory(
+        &self,
+        recalled: &Recalled,
+        after: Option<&Place>,
+        size: usize,
+    ) -> Option<ResourcePage> {
+        let products = recalled.products.as_ref()?;
+        let known = recalled::KnownByHeart::new(&self.question, &self.filter, &recalled.facts);
+        let after = match after {
+            Some(Place::Product { id, .. }) => *id,
+            Some(Place::Noun(_)) | None => 0,
+        };
+        Some(recalled::page(products, &known, self.kind, &self.filter, after, size).await)
     }
 
     /// Reads the next `size` products after a place.

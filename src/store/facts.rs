@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 use self::gathered::{Gathered, corrupt};
-use super::{Snapshot, Store, StoreError, Taken};
+use super::{IndexedProduct, Snapshot, Store, StoreError, Taken};
 
 /// Reads every fact of a set of questions: tagged rows, each one fact.
 pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
@@ -44,6 +44,22 @@ impl Store {
             as_of: gathered.as_of()?,
             tenant: gathered.tenant(),
             found: gathered.facts(),
+        })
+    }
+
+    /// Reads products and models with their numbers.
+    pub(super) async fn numbered_products(
+        &self,
+        tenant: &Code,
+        needed: &FactsNeeded,
+    ) -> Result<Taken<Vec<IndexedProduct>>, StoreError> {
+        let asked = Parameters::of(tenant, needed);
+        let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
+        let mut gathered = Gathered::of(&rows)?;
+        Ok(Taken {
+            as_of: gathered.as_of()?,
+            tenant: gathered.tenant(),
+            found: gathered.numbered_products(),
         })
     }
 

@@ -91,7 +91,7 @@ SELECT 'scope', app_scope.subject_id, 0, 0, app_scope.scope, NULL, false, false
   FROM t CROSS JOIN s
   JOIN app_scope ON app_scope.tenant_id = t.id AND app_scope.subject_id = s.id
  UNION ALL
-SELECT 'item', item.id, 0, 0, item.code, item.type, false, false
+SELECT 'item', item.id, NULL, 0, item.code, item.type, false, false
   FROM t CROSS JOIN w
  CROSS JOIN LATERAL (SELECT id, code, type FROM item WHERE item.tenant_id = t.id AND item.id = w.id OFFSET 0) AS item
  UNION ALL

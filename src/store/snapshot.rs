@@ -108,6 +108,14 @@ impl Snapshot<'_> {
         usize::try_from(self.last_product_id).unwrap_or_default()
     }
 
+    /// Begins a COPY of what a query gives.
+    pub(super) async fn copy_out(
+        &self,
+        sql: &str,
+    ) -> Result<tokio_postgres::CopyOutStream, tokio_postgres::Error> {
+        self.inner.copy_out(sql).await
+    }
+
     /// Runs a statement, prepared once a connection: one round trip.
     pub(super) async fn query(
         &self,

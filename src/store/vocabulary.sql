@@ -17,7 +17,7 @@ SELECT 'role', role.id, 0, 0, role.code, NULL, false, false
 SELECT 'role_permission', role_id, 0, 0, permission, NULL, false, false
   FROM t JOIN role_permission ON role_permission.tenant_id = t.id
  UNION ALL
-SELECT 'item', item.id, 0, 0, item.code, item.type, false, false
+SELECT 'item', item.id, item.parent_id, 0, item.code, item.type, false, false
   FROM t JOIN item ON item.tenant_id = t.id
  UNION ALL
 (SELECT 'first', item.id, 0, 0, NULL, NULL, false, false

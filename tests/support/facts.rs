@@ -186,6 +186,7 @@ impl<'a> Reader<'a> {
             let facts = ItemFacts {
                 kind: item.kind,
                 code: item.code.clone(),
+                parent: None,
             };
             (*id, facts)
         };

@@ -9,7 +9,7 @@ use crate::domain::{
 };
 
 use super::{STATEMENT, level_of_bits, revision};
-use crate::store::{AsOf, StoreError, TenantId};
+use crate::store::{AsOf, IndexedProduct, StoreError, TenantId};
 
 /// The rows as they come, by number; put together once all are there.
 #[derive(Debug, Default)]
@@ -82,6 +82,7 @@ impl Gathered {
                 let item = ItemFacts {
                     kind: parsed(row, "u")?,
                     code: parsed(row, "s")?,
+                    parent: b.map(ItemId),
                 };
                 self.items.insert(ItemId(a), item);
             }
@@ -301,12 +302,32 @@ impl Gathered {
         }
     }
 
-    fn products(&mut self) -> HashMap<ProductRef, ProductFacts> {
+    /// The products and models with their numbers.
+    pub(super) fn numbered_products(&mut self) -> Vec<IndexedProduct> {
+        self.join_categories();
+        let products = std::mem::take(&mut self.products).into_iter();
+        let numbered = products.map(|(id, (kind, parent, facts))| IndexedProduct {
+            product: ProductRef {
+                kind,
+                code: facts.code,
+            },
+            id,
+            parent,
+            categories: facts.categories,
+        });
+        numbered.collect()
+    }
+
+    fn join_categories(&mut self) {
         for (product, category) in &self.product_categories {
             if let Some((_, _, facts)) = self.products.get_mut(product) {
                 facts.categories.push(*category);
             }
         }
+    }
+
+    fn products(&mut self) -> HashMap<ProductRef, ProductFacts> {
+        self.join_categories();
         let codes: HashMap<i32, Code> = self
             .products
             .iter()

@@ -1,0 +1,344 @@
+use std::{collections::HashMap, hash::BuildHasher as _, ops::Range};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::{
+    domain::{Code, ItemId, ProductKind},
+    store::IndexedRow,
+};
+
+/// Where a product lies in the arrays; they are in the order of the numbers.
+pub(super) type Place = u32;
+
+/// No model above.
+const NONE: u32 = (1 << 31) - 1;
+
+/// Marks a model in [`Base::above`].
+const MODEL: u32 = 1 << 31;
+
+/// All products and models of a tenant as of one moment, in a few large arrays:
+/// about 60 bytes each, at three categories and codes of twelve bytes.
+///
+/// A product has its own categories; those of the models above it are found by
+/// one or two steps up (rules 4.2), so that a model which moves changes one row.
+#[derive(Debug, Default)]
+pub(super) struct Base {
+    ids: Vec<i32>,
+    /// The codes as written, one after the other, and where each ends.
+    codes: Vec<u8>,
+    code_ends: Vec<u32>,
+    /// The place of the model above, and [`MODEL`].
+    above: Vec<u32>,
+    /// Own categories, one product's after the other's, and where each ends.
+    categories: Vec<ItemId>,
+    category_ends: Vec<u32>,
+    /// Places by kind and folded code.
+    by_code: HashTable<Place>,
+    hashes: DefaultHashBuilder,
+    /// Which part of `listed` holds the places of a category's own.
+    lists: HashMap<ItemId, Range<usize>>,
+    listed: Vec<Place>,
+    /// Those without any effective category: they are everyone's (rules 4.3).
+    uncategorised: Vec<Place>,
+    /// Those below a model, in the order of the models' places.
+    below: Vec<Place>,
+}
+
+/// Why an index was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+/// A [`Base`] while its rows come.
+#[derive(Debug)]
+pub(super) struct Building {
+    base: Base,
+    parents: Vec<i32>,
+    /// The most bytes that it may have when it is made.
+    limit: usize,
+}
+
+/// What the arrays hold of one product.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row<'b> {
+    pub(super) id: i32,
+    pub(super) kind: ProductKind,
+    /// Where the model above it lies.
+    pub(super) above: Option<Place>,
+    pub(super) code: &'b str,
+    /// Its own.
+    pub(super) categories: &'b [ItemId],
+}
+
+impl Building {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            base: Base::default(),
+            parents: Vec::new(),
+            limit,
+        }
+    }
+
+    /// Prepares for at most `products`, so that the arrays need not grow.
+    pub(super) fn expect(&mut self, products: usize) {
+        // What they hold least, so that a number that is far too high of a
+        // tenant that has deleted most takes nothing that there is no room for.
+        let products = products.min(self.limit / 24);
+        self.base.ids.reserve_exact(products);
+        self.base.code_ends.reserve_exact(products);
+        self.base.category_ends.reserve_exact(products);
+        self.parents.reserve_exact(products);
+    }
+
+    /// Takes the next product; they come in the order of their numbers.
+    pub(super) fn product(&mut self, row: IndexedRow<'_>) -> Result<(), TooLarge> {
+        let base = &mut self.base;
+        if base.ids.len() >= NONE as usize {
+            return Err(TooLarge);
+        }
+        base.codes.extend_from_slice(row.code.as_bytes());
+        let end = u32::try_from(base.codes.len()).map_err(|_| TooLarge)?;
+        base.code_ends.push(end);
+        base.ids.push(row.id);
+        let kind = if row.kind == ProductKind::Model {
+            MODEL
+        } else {
+            0
+        };
+        base.above.push(NONE | kind);
+        self.parents.push(row.parent.unwrap_or_default());
+        self.fits()
+    }
+
+    /// Takes the next category of a product's own; they come in the order of the
+    /// products' numbers, after all products.
+    pub(super) fn category(&mut self, product: i32, category: ItemId) -> Result<(), TooLarge> {
+        let base = &mut self.base;
+        let end = u32::try_from(base.categories.len()).map_err(|_| TooLarge)?;
+        while let Some(at) = base.ids.get(base.category_ends.len())
+            && *at < product
+        {
+            base.category_ends.push(end);
+        }
+        if base.ids.get(base.category_ends.len()) == Some(&product) {
+            base.categories.push(category);
+        }
+        self.fits()
+    }
+
+    /// Whether it will fit: a row of a product takes at most 9 bytes in the
+    /// table of codes and 8 below a model or among those of no category; a
+    /// category is there twice.
+    fn fits(&self) -> Result<(), TooLarge> {
+        let base = &self.base;
+        let rows = base.ids.len() * (16 + 9 + 8);
+        let bytes = rows + base.codes.len() + base.categories.len() * 8;
+        if bytes > self.limit {
+            return Err(TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Puts it together.
+    pub(super) fn finish(self) -> Base {
+        let Self {
+            mut base, parents, ..
+        } = self;
+        let end = u32::try_from(base.categories.len()).unwrap_or(u32::MAX);
+        base.category_ends.resize(base.ids.len(), end);
+        base.codes.shrink_to_fit();
+        base.categories.shrink_to_fit();
+        base.above.shrink_to_fit();
+        base.join_parents(&parents);
+        drop(parents);
+        base.list_by_code();
+        base.list_by_category();
+        base
+    }
+}
+
+impl Base {
+    /// How many products and models there are.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let numbers = self.ids.capacity()
+            + self.code_ends.capacity()
+            + self.above.capacity()
+            + self.categories.capacity()
+            + self.category_ends.capacity()
+            + self.listed.capacity()
+            + self.uncategorised.capacity()
+            + self.below.capacity();
+        let table = self.by_code.allocation_size();
+        numbers * 4 + self.codes.capacity() + table + self.lists.capacity() * 32
+    }
+
+    /// What is at a place.
+    pub(super) fn row(&self, place: Place) -> Option<Row<'_>> {
+        let at = place as usize;
+        let above = *self.above.get(at)?;
+        let kind = if above & MODEL == 0 {
+            ProductKind::Product
+        } else {
+            ProductKind::Model
+        };
+        Some(Row {
+            id: *self.ids.get(at)?,
+            kind,
+            above: (above & NONE != NONE).then_some(above & NONE),
+            code: self.code(at),
+            categories: slice(&self.categories, &self.category_ends, at),
+        })
+    }
+
+    fn code(&self, at: usize) -> &str {
+        let bytes = slice(&self.codes, &self.code_ends, at);
+        // The database holds UTF-8.
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// Where the product of a number lies.
+    pub(super) fn place_of(&self, id: i32) -> Option<Place> {
+        let at = self.ids.binary_search(&id).ok()?;
+        Place::try_from(at).ok()
+    }
+
+    /// The first place with a number after `id`.
+    pub(super) fn place_after(&self, id: i32) -> Place {
+        let at = self.ids.partition_point(|at| *at <= id);
+        Place::try_from(at).unwrap_or(Place::MAX)
+    }
+
+    /// Where the product of a code lies.
+    pub(super) fn find(&self, kind: ProductKind, code: &Code) -> Option<Place> {
+        let hash = self.hashes.hash_one((kind, code.folded()));
+        let found = self.by_code.find(hash, |place| {
+            let row = self.row(*place);
+            row.is_some_and(|row| row.kind == kind && code.is_spelled(row.code))
+        });
+        found.copied()
+    }
+
+    /// Those that lie in a category themselves, in order.
+    pub(super) fn own_of(&self, category: ItemId) -> &[Place] {
+        let range = self.lists.get(&category).cloned();
+        range
+            .and_then(|range| self.listed.get(range))
+            .unwrap_or_default()
+    }
+
+    /// Those without any effective category, in order.
+    pub(super) fn uncategorised(&self) -> &[Place] {
+        &self.uncategorised
+    }
+
+    /// Those directly below a model.
+    pub(super) fn below(&self, model: Place) -> &[Place] {
+        let above = |place: &Place| self.above_of(*place);
+        let from = self.below.partition_point(|place| above(place) < model);
+        let to = self.below.partition_point(|place| above(place) <= model);
+        self.below.get(from..to).unwrap_or_default()
+    }
+
+    fn above_of(&self, place: Place) -> u32 {
+        let above = self.above.get(place as usize);
+        above.map_or(NONE, |above| above & NONE)
+    }
+
+    fn join_parents(&mut self, parents: &[i32]) {
+        let mut below = Vec::new();
+        for (at, parent) in parents.iter().enumerate() {
+            if *parent == 0 {
+                continue;
+            }
+            let place = self.place_of(*parent);
+            if let (Some(place), Some(above)) = (place, self.above.get_mut(at)) {
+                *above = (*above & MODEL) | place;
+                below.push(Place::try_from(at).unwrap_or(NONE));
+            }
+        }
+        below.sort_by_key(|place| self.above_of(*place));
+        below.shrink_to_fit();
+        self.below = below;
+    }
+
+    fn list_by_code(&mut self) {
+        let mut by_code = HashTable::with_capacity(self.len());
+        for at in 0..self.len() {
+            let Some(row) = Place::try_from(at).ok().and_then(|place| self.row(place)) else {
+                continue;
+            };
+            let hash = self.hash_of(&row);
+            let place = Place::try_from(at).unwrap_or(NONE);
+            // There is room for all: nothing is hashed again.
+            by_code.insert_unique(hash, place, |place| {
+                self.row(*place).map_or(0, |row| self.hash_of(&row))
+            });
+        }
+        self.by_code = by_code;
+    }
+
+    fn hash_of(&self, row: &Row<'_>) -> u64 {
+        let folded = Code::fold(row.code);
+        self.hashes.hash_one((row.kind, folded.as_str()))
+    }
+
+    fn list_by_category(&mut self) {
+        let mut counts: HashMap<ItemId, usize> = HashMap::new();
+        for category in &self.categories {
+            *counts.entry(*category).or_default() += 1;
+        }
+        let mut begin = 0;
+        let mut next = HashMap::with_capacity(counts.len());
+        for (category, count) in counts {
+            next.insert(category, begin);
+            self.lists.insert(category, begin..begin + count);
+            begin += count;
+        }
+        let mut listed = vec![0; self.categories.len()];
+        let mut uncategorised = Vec::new();
+        for at in 0..self.len() {
+            let place = Place::try_from(at).unwrap_or(NONE);
+            let own = slice(&self.categories, &self.category_ends, at);
+            for category in own {
+                if let Some(next) = next.get_mut(category) {
+                    if let Some(slot) = listed.get_mut(*next) {
+                        *slot = place;
+                    }
+                    *next += 1;
+                }
+            }
+            if own.is_empty() && self.lies_nowhere(place) {
+                uncategorised.push(place);
+            }
+        }
+        uncategorised.shrink_to_fit();
+        self.listed = listed;
+        self.uncategorised = uncategorised;
+    }
+
+    /// Whether neither it nor a model above it lies in a category.
+    fn lies_nowhere(&self, place: Place) -> bool {
+        let mut at = self.row(place);
+        for _ in 0..=super::MODELS_ABOVE {
+            let Some(row) = at else { break };
+            if !row.categories.is_empty() {
+                return false;
+            }
+            at = row.above.and_then(|above| self.row(above));
+        }
+        true
+    }
+}
+
+/// The part of `all` that belongs to `at`, where each one's part ends at its
+/// `ends`.
+fn slice<'b, T>(all: &'b [T], ends: &[u32], at: usize) -> &'b [T] {
+    let begin = at.checked_sub(1).and_then(|before| ends.get(before));
+    let begin = begin.copied().unwrap_or_default() as usize;
+    let end = ends.get(at).map_or(begin, |end| *end as usize);
+    all.get(begin..end).unwrap_or_default()
+}

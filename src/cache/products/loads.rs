@@ -1,0 +1,132 @@
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    cache::{clock::Moment, core::Core},
+    store::{AsOf, Snapshot, StoreError},
+};
+
+use super::{
+    base::{Base, Building, TooLarge},
+    tenant::TenantProducts,
+};
+
+/// How long after a load that a write came in between of, or that failed, the
+/// next may begin.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The same after one that did not fit.
+const LONG_PAUSE: Duration = Duration::from_mins(10);
+
+/// How many times as long as a load took the next is put off: a tenant whose
+/// products are announced as a whole again and again must not load all the time.
+const PUT_OFF: u32 = 4;
+
+/// Once so many products were read one by one, or an eighth of all, they are
+/// loaded again as a whole.
+const PATCHED_AT_MOST: usize = 4_096;
+
+/// What became of a load.
+enum Loaded {
+    Whole(Box<Base>, AsOf),
+    /// There is no such tenant any more.
+    Gone,
+    TooLarge,
+}
+
+/// Loads the products of a tenant beside the questions, unless that is under way
+/// or they are at hand.
+pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
+    products.was_asked();
+    let is_current = {
+        let shown = products.shown();
+        let epoch = core.lease.hold().epoch;
+        shown.view.as_ref().is_some_and(|current| {
+            let most = PATCHED_AT_MOST.max(current.view.len() / 8);
+            current.epoch == epoch && current.view.patched() < most
+        })
+    };
+    if is_current || !core.keeps() {
+        return;
+    }
+    {
+        let mut loading = products.loading();
+        let too_early = loading
+            .not_before
+            .is_some_and(|not_before| Moment::now() < not_before);
+        if loading.is_under_way || too_early {
+            return;
+        }
+        loading.is_under_way = true;
+    }
+    tokio::spawn(load(Arc::clone(core), Arc::clone(products)));
+}
+
+async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
+    // Nobody closes it.
+    let _turn = core.products.turns.acquire().await;
+    let begun = Moment::now();
+    let loaded = read(&core, &products).await;
+    let took = Moment::now().since(begun);
+    let pause = match loaded {
+        Ok(Loaded::Whole(base, as_of)) => {
+            let (rows, bytes) = (base.len(), base.bytes());
+            core.figures.index_loads.add(1);
+            if products.install(*base, &as_of) {
+                tracing::debug!(
+                    tenant = %products.tenant(), products = rows, bytes,
+                    took_ms = took.as_millis(), "the products of a tenant are at hand"
+                );
+                took * PUT_OFF
+            } else {
+                PAUSE + took
+            }
+        }
+        Ok(Loaded::Gone) => LONG_PAUSE,
+        Ok(Loaded::TooLarge) => {
+            products.forget();
+            tracing::warn!(
+                tenant = %products.tenant(), limit_bytes = core.products.limit,
+                "the products of a tenant do not fit half of the memory and are kept one by one; lists ask the database. Raise --cache-mib"
+            );
+            LONG_PAUSE
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the products of a tenant were not loaded");
+            PAUSE + took
+        }
+    };
+    let mut loading = products.loading();
+    loading.is_under_way = false;
+    loading.not_before = Some(Moment::now().plus(pause));
+}
+
+async fn read(core: &Arc<Core>, products: &Arc<TenantProducts>) -> Result<Loaded, StoreError> {
+    let mut reader = core.store.reader().await?;
+    let snapshot = reader.snapshot(products.tenant()).await?;
+    let Some(snapshot) = snapshot.filter(|snapshot| snapshot.tenant().id == products.id()) else {
+        return Ok(Loaded::Gone);
+    };
+    let as_of = snapshot.as_of().await?;
+    let mut building = Building::new(core.products.room_for(products));
+    if copy(&snapshot, &mut building).await? == Err(TooLarge) {
+        return Ok(Loaded::TooLarge);
+    }
+    let finished = tokio::task::spawn_blocking(|| building.finish()).await;
+    let base = finished.map_err(|error| StoreError::Unavailable(error.into()))?;
+    Ok(Loaded::Whole(Box::new(base), as_of))
+}
+
+async fn copy(
+    snapshot: &Snapshot<'_>,
+    building: &mut Building,
+) -> Result<Result<(), TooLarge>, StoreError> {
+    building.expect(snapshot.products_ever());
+    let products = snapshot.copy_products(|row| building.product(row).is_ok());
+    if !products.await? {
+        return Ok(Err(TooLarge));
+    }
+    let categories = snapshot
+        .copy_product_categories(|product, category| building.category(product, category).is_ok());
+    let is_whole = categories.await?;
+    Ok(if is_whole { Ok(()) } else { Err(TooLarge) })
+}

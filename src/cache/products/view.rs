@@ -1,0 +1,300 @@
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdMap};
+
+use crate::{
+    domain::{Code, ItemId, ProductFacts, ProductKind, ProductRef},
+    store::IndexedProduct,
+};
+
+use super::{
+    MODELS_ABOVE,
+    base::{Base, Place, Row},
+};
+
+/// All products of a tenant, each as of the last time it was read; it never
+/// changes, and copies share what they hold.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    base: Arc<Base>,
+    /// What was read of single products later than the base: `None`, the number
+    /// is gone.
+    patches: OrdMap<i32, Option<Arc<Patch>>>,
+    /// As of when each of these names was read, and its number, if it has one.
+    names: HashMap<ProductRef, (u64, Option<i32>)>,
+    /// Whether a model is among the patches, so that what lies below any may be
+    /// different.
+    has_models: bool,
+}
+
+/// A product as it was read later than the base.
+#[derive(Debug)]
+struct Patch {
+    kind: ProductKind,
+    code: Code,
+    parent: Option<i32>,
+    categories: Vec<ItemId>,
+}
+
+/// Where the model above a product is to be looked for.
+#[derive(Clone, Copy, Debug)]
+enum Above {
+    Nothing,
+    At(Place),
+    Number(i32),
+}
+
+/// What a view holds of one product.
+#[derive(Clone, Copy, Debug)]
+struct Node<'v> {
+    id: i32,
+    kind: ProductKind,
+    code: &'v str,
+    above: Above,
+    categories: &'v [ItemId],
+}
+
+/// A product or model as a list sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct SeenProduct<'v> {
+    /// Its number.
+    pub id: i32,
+    /// Its code as it was first written.
+    pub code: &'v str,
+    /// Its own categories, and those of each model above it.
+    categories: [&'v [ItemId]; MODELS_ABOVE + 1],
+}
+
+impl SeenProduct<'_> {
+    /// Its effective categories (rules 4.2); one may be there twice.
+    pub fn categories(&self) -> impl Iterator<Item = ItemId> {
+        self.categories.iter().copied().flatten().copied()
+    }
+}
+
+impl View {
+    pub(super) fn new(base: Arc<Base>) -> Self {
+        Self {
+            base,
+            patches: OrdMap::new(),
+            names: HashMap::new(),
+            has_models: false,
+        }
+    }
+
+    /// How many products and models it holds, about.
+    pub(super) fn len(&self) -> usize {
+        self.base.len()
+    }
+
+    /// How many of them were read later.
+    pub(super) fn patched(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Its bytes, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.base.bytes() + self.patched() * 400
+    }
+
+    /// Takes what was read of `product` later; `None`: it is not stored.
+    pub(super) fn patch(
+        &mut self,
+        product: &ProductRef,
+        as_of: u64,
+        found: Option<&IndexedProduct>,
+    ) {
+        let before = self.number_of(product);
+        let now = found.map(|found| found.id);
+        if let Some(before) = before.filter(|before| Some(*before) != now) {
+            self.patches.insert(before, None);
+        }
+        if let Some(found) = found {
+            let patch = Patch {
+                kind: product.kind,
+                code: found.product.code.clone(),
+                parent: found.parent,
+                categories: found.categories.clone(),
+            };
+            self.patches.insert(found.id, Some(Arc::new(patch)));
+        }
+        self.has_models |= product.kind == ProductKind::Model;
+        self.names.insert(product.clone(), (as_of, now));
+    }
+
+    /// As of when `product` was read, if it was later than the base.
+    pub(super) fn patched_as_of(&self, product: &ProductRef) -> Option<u64> {
+        self.names.get(product).map(|(as_of, _)| *as_of)
+    }
+
+    /// The number of a product.
+    pub(super) fn number_of(&self, product: &ProductRef) -> Option<i32> {
+        if let Some((_, number)) = self.names.get(product) {
+            return *number;
+        }
+        let place = self.base.find(product.kind, &product.code)?;
+        self.base.row(place).map(|row| row.id)
+    }
+
+    /// What is stored of a product.
+    pub(super) fn facts(&self, product: &ProductRef) -> Option<ProductFacts> {
+        let node = if let Some((_, number)) = self.names.get(product) {
+            self.numbered((*number)?)?
+        } else {
+            self.at(self.base.find(product.kind, &product.code)?)?
+        };
+        let parent = self.above(&node);
+        Some(ProductFacts {
+            code: node.code.parse().ok()?,
+            parent: parent.and_then(|parent| parent.code.parse().ok()),
+            categories: node.categories.to_vec(),
+        })
+    }
+
+    /// Shows the products of a kind with numbers after `after`, in order, until
+    /// `each` has seen enough or `limit` of any kind were looked at. The last
+    /// number that was looked at; `None`: there are no more.
+    pub(super) fn visit<'v>(
+        &'v self,
+        kind: ProductKind,
+        after: i32,
+        limit: usize,
+        mut each: impl FnMut(SeenProduct<'v>) -> bool,
+    ) -> Option<i32> {
+        let mut patches = self.patches.range(after.saturating_add(1)..).peekable();
+        let mut place = self.base.place_after(after);
+        let mut last = None;
+        for _ in 0..limit {
+            let row = self.base.row(place);
+            let number = row.map(|row| row.id);
+            let later = patches.next_if(|(id, _)| number.is_none_or(|number| **id <= number));
+            if later.is_none_or(|(id, _)| number == Some(*id)) {
+                place = place.saturating_add(1);
+            }
+            let (id, node) = match (later, row) {
+                (Some((id, patch)), _) => (*id, patch.as_deref().map(|patch| patch.node(*id))),
+                (None, Some(row)) => (row.id, Some(Node::of(row))),
+                (None, None) => return None,
+            };
+            last = Some(id);
+            let meant = node.filter(|node| node.kind == kind);
+            if meant.is_some_and(|node| !each(self.seen(&node))) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// The product of a number, if it is of this kind.
+    pub(super) fn seen_at(&self, kind: ProductKind, id: i32) -> Option<SeenProduct<'_>> {
+        let node = self.numbered(id).filter(|node| node.kind == kind)?;
+        Some(self.seen(&node))
+    }
+
+    /// The numbers of all that may lie in one of some categories, after `after`
+    /// and in order; `None`: they are more than `limit`.
+    pub(super) fn nominate(
+        &self,
+        categories: impl IntoIterator<Item = ItemId>,
+        uncategorised: bool,
+        after: i32,
+        limit: usize,
+    ) -> Option<Vec<i32>> {
+        let mut places: Vec<Place> = Vec::new();
+        for category in categories {
+            places.extend(self.base.own_of(category));
+            if places.len() > limit {
+                return None;
+            }
+        }
+        // A patched model takes what lies below it along.
+        let patched = self.patches.keys();
+        places.extend(patched.filter_map(|id| self.base.place_of(*id)));
+        for _ in 0..MODELS_ABOVE {
+            let below = places.iter().flat_map(|place| self.base.below(*place));
+            let below: Vec<Place> = below.copied().collect();
+            places.extend(below);
+            if places.len() > limit {
+                return None;
+            }
+        }
+        if uncategorised {
+            places.extend(self.base.uncategorised());
+        }
+        if places.len() > limit {
+            return None;
+        }
+        let rows = places.iter().filter_map(|place| self.base.row(*place));
+        let mut ids: Vec<i32> = rows.map(|row| row.id).collect();
+        ids.extend(self.patches.keys());
+        ids.retain(|id| *id > after);
+        ids.sort_unstable();
+        ids.dedup();
+        Some(ids)
+    }
+
+    fn at(&self, place: Place) -> Option<Node<'_>> {
+        let row = self.base.row(place)?;
+        if self.patches.is_empty() {
+            return Some(Node::of(row));
+        }
+        match self.patches.get(&row.id) {
+            Some(patch) => patch.as_deref().map(|patch| patch.node(row.id)),
+            None => Some(Node::of(row)),
+        }
+    }
+
+    fn numbered(&self, id: i32) -> Option<Node<'_>> {
+        match self.patches.get(&id) {
+            Some(patch) => patch.as_deref().map(|patch| patch.node(id)),
+            None => self.base.row(self.base.place_of(id)?).map(Node::of),
+        }
+    }
+
+    fn above(&self, node: &Node<'_>) -> Option<Node<'_>> {
+        match node.above {
+            Above::Nothing => None,
+            Above::At(place) if self.has_models => self.at(place),
+            Above::At(place) => self.base.row(place).map(Node::of),
+            Above::Number(id) => self.numbered(id),
+        }
+    }
+
+    fn seen<'v>(&'v self, node: &Node<'v>) -> SeenProduct<'v> {
+        let mut categories = [node.categories; MODELS_ABOVE + 1];
+        let mut at = self.above(node);
+        for above in categories.iter_mut().skip(1) {
+            *above = at.map_or(&[][..], |node| node.categories);
+            at = at.and_then(|node| self.above(&node));
+        }
+        SeenProduct {
+            id: node.id,
+            code: node.code,
+            categories,
+        }
+    }
+}
+
+impl<'v> Node<'v> {
+    fn of(row: Row<'v>) -> Self {
+        Self {
+            id: row.id,
+            kind: row.kind,
+            code: row.code,
+            above: row.above.map_or(Above::Nothing, Above::At),
+            categories: row.categories,
+        }
+    }
+}
+
+impl Patch {
+    fn node(&self, id: i32) -> Node<'_> {
+        Node {
+            id,
+            kind: self.kind,
+            code: self.code.as_str(),
+            above: self.parent.map_or(Above::Nothing, Above::Number),
+            categories: &self.categories,
+        }
+    }
+}
