@@ -21,6 +21,9 @@ mod registry;
 mod tenant;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{listed::ListedProducts, view::SeenProduct};
 pub(super) use self::{
     listed::ProductsStamp,

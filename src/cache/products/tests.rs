@@ -1,0 +1,308 @@
+//! The index against a plain map of products, whatever is patched.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use proptest::{collection::vec, prelude::*};
+
+use super::{
+    base::{Base, Building},
+    tenant::TenantProducts,
+    view::View,
+};
+use crate::{
+    domain::{Code, FactKey, ItemId, ProductKind, ProductRef, Section},
+    store::{AsOf, IndexedProduct, IndexedRow, TenantId},
+};
+
+/// All products by number, as the database would hold them.
+type World = BTreeMap<i32, IndexedProduct>;
+
+const KINDS: [ProductKind; 2] = [ProductKind::Product, ProductKind::Model];
+
+/// One step: what is stored under one of a few names from now on.
+#[derive(Clone, Debug)]
+struct Step {
+    name: u8,
+    is_there: bool,
+    parent: u8,
+    categories: Vec<i32>,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    (
+        0..24_u8,
+        prop::bool::weighted(0.8),
+        0..24_u8,
+        vec(1..6, 0..3),
+    )
+        .prop_map(|(name, is_there, parent, categories)| Step {
+            name,
+            is_there,
+            parent,
+            categories,
+        })
+}
+
+/// Names 0 to 3 are root models, 4 to 7 models below them, the others products.
+fn name(name: u8) -> ProductRef {
+    let kind = if name < 8 {
+        ProductKind::Model
+    } else {
+        ProductKind::Product
+    };
+    // A model and a product share each code: their spaces are apart.
+    let code: Code = format!("Näme{}", name % 12).parse().unwrap();
+    ProductRef { kind, code }
+}
+
+fn number_of(world: &World, product: &ProductRef) -> Option<i32> {
+    let mut found = world.values().filter(|found| found.product == *product);
+    found.next().map(|found| found.id)
+}
+
+/// Takes a step; whether anything changed.
+fn take(world: &mut World, step: &Step, next: &mut i32) -> bool {
+    let product = name(step.name);
+    let before = number_of(world, &product);
+    if !step.is_there {
+        let has_children = world.values().any(|other| other.parent == before);
+        return match before {
+            Some(id) if !has_children => world.remove(&id).is_some(),
+            _ => false,
+        };
+    }
+    let id = before.unwrap_or_else(|| {
+        *next += 2;
+        *next
+    });
+    let parent = match step.name {
+        0..4 => None,
+        4..8 => number_of(world, &name(step.parent % 4)),
+        _ => number_of(world, &name(step.parent % 12)).filter(|_| step.parent % 12 < 8),
+    };
+    let categories: BTreeSet<i32> = step.categories.iter().copied().collect();
+    let found = IndexedProduct {
+        product,
+        id,
+        parent,
+        categories: categories.into_iter().map(ItemId).collect(),
+    };
+    world.insert(id, found);
+    true
+}
+
+fn base_of(world: &World) -> Base {
+    let mut building = Building::new(1 << 20);
+    building.expect(world.len());
+    for found in world.values() {
+        let row = IndexedRow {
+            id: found.id,
+            kind: found.product.kind,
+            parent: found.parent,
+            code: found.product.code.as_str(),
+        };
+        building.product(row).unwrap();
+    }
+    for found in world.values() {
+        for category in &found.categories {
+            building.category(found.id, *category).unwrap();
+        }
+    }
+    building.finish()
+}
+
+fn effective(world: &World, id: i32) -> BTreeSet<ItemId> {
+    let mut all = BTreeSet::new();
+    let mut at = world.get(&id);
+    while let Some(found) = at {
+        all.extend(found.categories.iter().copied());
+        at = found.parent.and_then(|parent| world.get(&parent));
+    }
+    all
+}
+
+/// Everything that a view tells is what the world holds.
+fn assert_same(view: &View, world: &World, limit: usize) {
+    for number in 0..24 {
+        let product = name(number);
+        let stored = world.values().find(|found| found.product == product);
+        let facts = view.facts(&product);
+        assert_eq!(view.number_of(&product), stored.map(|found| found.id));
+        assert_eq!(facts.is_some(), stored.is_some(), "{product:?}");
+        if let (Some(facts), Some(stored)) = (facts, stored) {
+            let parent = stored.parent.and_then(|parent| world.get(&parent));
+            assert_eq!(
+                facts.parent,
+                parent.map(|parent| parent.product.code.clone())
+            );
+            assert_eq!(facts.categories, stored.categories);
+        }
+    }
+    for kind in KINDS {
+        let of_kind = world.values().filter(|found| found.product.kind == kind);
+        let expected: Vec<i32> = of_kind.map(|found| found.id).collect();
+        let mut seen = Vec::new();
+        let mut after = 0;
+        while let Some(last) = view.visit(kind, after, limit, |product| {
+            let categories: BTreeSet<ItemId> = product.categories().collect();
+            assert_eq!(categories, effective(world, product.id), "{}", product.code);
+            seen.push(product.id);
+            // Full after each third.
+            seen.len() % 3 != 0
+        }) {
+            assert!(last > after);
+            after = last;
+        }
+        assert_eq!(seen, expected, "{kind:?}");
+        for category in 1..6 {
+            let wanted = [ItemId(category)];
+            let ids = view.nominate(wanted, true, 3, usize::MAX).unwrap();
+            assert!(ids.is_sorted() && ids.iter().all(|id| *id > 3));
+            for id in expected.iter().filter(|id| **id > 3) {
+                let lies = effective(world, *id);
+                if lies.is_empty() || lies.contains(&ItemId(category)) {
+                    assert!(ids.contains(id), "{id} in {category}");
+                    assert_eq!(view.seen_at(kind, *id).unwrap().id, *id);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn rule_4_2_the_index_tells_what_is_stored_whatever_was_patched(
+        stored in vec(step(), 0..40),
+        later in vec(step(), 0..40),
+        limit in 1..9_usize,
+    ) {
+        let (mut world, mut next) = (World::new(), 0);
+        for step in &stored {
+            take(&mut world, step, &mut next);
+        }
+        let mut view = View::new(Arc::new(base_of(&world)));
+        assert_same(&view, &world, limit);
+        for (seq, step) in (2..).zip(&later) {
+            take(&mut world, step, &mut next);
+            let product = name(step.name);
+            let found = world.values().find(|found| found.product == product);
+            view.patch(&product, seq, found);
+        }
+        assert_same(&view, &world, limit);
+    }
+}
+
+const EPOCH: u64 = 1;
+
+fn as_of(seq: u64, pending: Vec<FactKey>) -> AsOf {
+    AsOf {
+        seq,
+        epoch: EPOCH,
+        pending,
+    }
+}
+
+fn hat() -> ProductRef {
+    name(8)
+}
+
+fn stored_hat(category: i32) -> IndexedProduct {
+    IndexedProduct {
+        product: hat(),
+        id: 1,
+        parent: None,
+        categories: vec![ItemId(category)],
+    }
+}
+
+/// Products of `acme` with the hat in category 1, as of announcement 4.
+fn loaded(pending: Vec<FactKey>) -> Arc<TenantProducts> {
+    let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
+    let world = World::from([(1, stored_hat(1))]);
+    assert!(products.install(base_of(&world), &as_of(4, pending)));
+    products
+}
+
+fn key() -> FactKey {
+    FactKey::Product("acme".parse().unwrap(), hat())
+}
+
+fn categories(products: &Arc<TenantProducts>) -> Option<Vec<ItemId>> {
+    let (facts, stamp) = products.product(&hat(), EPOCH)?;
+    assert!(stamp.counts(EPOCH));
+    assert!(!stamp.counts(EPOCH + 1));
+    facts.map(|facts| facts.categories)
+}
+
+#[test]
+fn an_announced_product_is_not_told_until_it_was_read_after_its_write() {
+    let products = loaded(Vec::new());
+    let (_, before) = products.product(&hat(), EPOCH).unwrap();
+    products.announce(Some(&hat()), 5);
+    assert!(!before.counts(EPOCH));
+    assert_eq!(categories(&products), None);
+    // Read before the announcement, or while the write is under way: no use.
+    products.patch(&[hat()], &[stored_hat(2)], &as_of(4, Vec::new()));
+    products.patch(&[hat()], &[stored_hat(2)], &as_of(5, vec![key()]));
+    assert_eq!(categories(&products), None);
+    products.patch(&[hat()], &[stored_hat(2)], &as_of(5, Vec::new()));
+    assert_eq!(categories(&products), Some(vec![ItemId(2)]));
+    assert!(!before.counts(EPOCH));
+    // What the patch has seen already marks nothing when the log tells it.
+    products.announce(Some(&hat()), 5);
+    assert_eq!(categories(&products), Some(vec![ItemId(2)]));
+}
+
+#[test]
+fn a_product_that_is_written_while_all_are_loaded_is_not_told() {
+    let products = loaded(vec![key()]);
+    assert_eq!(categories(&products), None);
+    products.patch(&[hat()], &[], &as_of(4, Vec::new()));
+    let (facts, _) = products.product(&hat(), EPOCH).unwrap();
+    assert_eq!(facts, None);
+}
+
+#[test]
+fn an_announcement_of_all_products_voids_the_index_and_what_loads_before_it() {
+    let products = loaded(Vec::new());
+    products.announce(None, 6);
+    assert!(products.product(&hat(), EPOCH).is_none());
+    let world = World::from([(1, stored_hat(3))]);
+    assert!(!products.install(base_of(&world), &as_of(5, Vec::new())));
+    let all = FactKey::Section("acme".parse().unwrap(), Section::Products);
+    assert!(!products.install(base_of(&world), &as_of(6, vec![all])));
+    assert!(products.install(base_of(&world), &as_of(6, Vec::new())));
+    assert_eq!(categories(&products), Some(vec![ItemId(3)]));
+    assert!(products.product(&hat(), EPOCH + 1).is_none());
+}
+
+#[test]
+fn what_was_announced_while_it_loaded_is_not_told() {
+    let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
+    products.loading().is_under_way = true;
+    products.announce(Some(&hat()), 5);
+    let world = World::from([(1, stored_hat(1))]);
+    assert!(products.install(base_of(&world), &as_of(4, Vec::new())));
+    assert_eq!(categories(&products), None);
+}
+
+#[test]
+fn an_index_that_does_not_fit_is_not_made() {
+    let mut building = Building::new(100);
+    let row = |id, code| IndexedRow {
+        id,
+        kind: ProductKind::Product,
+        parent: None,
+        code,
+    };
+    assert!(building.product(row(1, "hat")).is_ok());
+    assert!(building.product(row(2, "cap")).is_ok());
+    assert!(
+        building
+            .product(row(3, "a much longer code of a product"))
+            .is_err()
+    );
+}
