@@ -24,6 +24,7 @@ pub(super) struct Figures {
     pub(super) pending: Count,
     pub(super) index_loads: Count,
     pub(super) products_patched: Count,
+    pub(super) pages: Count,
 }
 
 /// One of them.
@@ -99,6 +100,8 @@ pub struct Status {
     pub index_loads: u64,
     /// How many products of an index were read again after a write.
     pub products_patched: u64,
+    /// Pages of lists that were made from memory.
+    pub pages_from_memory: u64,
 }
 
 impl Figures {
@@ -132,6 +135,7 @@ impl Figures {
             index_bytes,
             index_loads: self.index_loads.get(),
             products_patched: self.products_patched.get(),
+            pages_from_memory: self.pages.get(),
         }
     }
 }

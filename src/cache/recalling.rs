@@ -88,7 +88,7 @@ impl Cache {
     pub fn confirm_recalled(&self, recalled: &Recalled) -> Result<bool, CacheError> {
         match self.core.confirm(&recalled.stamps) {
             Ok(()) => {
-                self.core.figures.hits.add(1);
+                self.core.figures.pages.add(1);
                 Ok(true)
             }
             Err(Unconfirmed::Stale) => {

@@ -86,6 +86,8 @@ async fn callers_see_one_order_whatever_happens() {
     let mut leases_ended = 0;
     let mut withheld = 0;
     let mut loads_with_pending = 0;
+    let mut pages_from_memory = 0;
+    let mut products_patched = 0;
     for faults in scenarios() {
         let outcome = trial::run(&mut postgres, &faults, &[]).await;
         tell(&faults, &outcome);
@@ -101,10 +103,12 @@ async fn callers_see_one_order_whatever_happens() {
             leases_ended += status.leases_ended;
             withheld += status.answers_withheld;
             loads_with_pending += status.loads_with_pending;
+            pages_from_memory += status.pages_from_memory;
+            products_patched += status.products_patched;
         }
     }
     println!(
-        "{hits_with_pending} answers from memory while writes were under way, {leases_lost} leases lost, {leases_ended} ended by others, {withheld} answers withheld, {loads_with_pending} loads that met a write"
+        "{hits_with_pending} answers from memory while writes were under way, {leases_lost} leases lost, {leases_ended} ended by others, {withheld} answers withheld, {loads_with_pending} loads that met a write, {pages_from_memory} pages from memory, {products_patched} products patched"
     );
     let counted = [
         hits_with_pending,
@@ -112,6 +116,8 @@ async fn callers_see_one_order_whatever_happens() {
         leases_ended,
         withheld,
         loads_with_pending,
+        pages_from_memory,
+        products_patched,
     ];
     assert!(counted.iter().all(|count| *count > 0), "{counted:?}");
 }

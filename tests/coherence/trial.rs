@@ -70,6 +70,7 @@ pub(crate) async fn run(
             callers.push(workload::reader(&shared, server, asked));
         }
         callers.push(workload::lister(&shared, server));
+        callers.push(workload::pager(&shared, server));
     }
     sleep(CALM).await;
     for (server, fault) in faults.iter().enumerate() {

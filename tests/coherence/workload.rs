@@ -6,7 +6,10 @@
 //!   set if that user may view the product.
 //! - 2: the rights of one group. Its member may view `r3` if bit 3 is set.
 //!
-//! One `BatchCheck` shows all three, or one; one `ListUsers` shows the first.
+//! One `BatchCheck` shows all three, or some; one `ListUsers` shows the first.
+//! One page of `ListAllowed` shows the first (`u` may view `p3`), another the
+//! second and third: the writes of the second put product `s3`, in the same
+//! call, into a category that `w` views or into one that nobody does.
 
 use std::{
     sync::{
@@ -128,15 +131,18 @@ pub(crate) async fn set_up(channel: Channel) {
     let groups = groups.iter().map(|code| format!("{code};{code}")).collect();
     let mut users = each(&|bit| format!("b{bit};;h{bit}"));
     users.extend(["u;;".to_owned(), "w;;w".to_owned()]);
-    let categories = [names("c"), names("d"), names("e")].concat();
+    let states = vec!["on".to_owned(), "off".to_owned()];
+    let categories = [names("c"), names("d"), names("e"), states].concat();
     let categories = categories.iter().map(|code| format!("{code};")).collect();
     let mut products = each(&|bit| format!("p{bit};c{bit}"));
     products.extend(each(&|bit| format!("r{bit};d{bit}")));
+    products.extend(each(&|bit| format!("s{bit};off")));
     // A product without a category would be everyone's.
     products.push("q;e11,d0".to_owned());
     let mut rights = each(&|bit| format!("c{bit};g{bit};;"));
     rights.extend(each(&|bit| format!("d{bit};;;")));
     rights.extend(each(&|bit| format!("e{bit};h{bit};;")));
+    rights.extend(["on;w;;".to_owned(), "off;;;".to_owned()]);
     let files = [
         ("user_groups.csv", lines("code;name", groups)),
         ("users.csv", lines("username;roles;groups", users)),
@@ -244,15 +250,21 @@ async fn send(
         }
         1 => {
             let codes = set("e", value);
-            let product = pb::Product {
-                code: "q".into(),
+            let product = |code: String, codes| pb::Product {
+                code,
                 categories: Some(pb::CodeList { codes }),
                 ..Default::default()
             };
+            let states = (0..BITS).map(|bit| {
+                let is_set = value & (1 << bit) != 0;
+                let state = if is_set { "on" } else { "off" };
+                product(format!("s{bit}"), vec![state.to_owned()])
+            });
+            let products = std::iter::once(product("q".into(), codes)).chain(states);
             let request = pb::PutProductsRequest {
                 tenant,
                 idempotency_key,
-                products: vec![product],
+                products: products.collect(),
                 ..Default::default()
             };
             let mut client = CatalogServiceClient::new(channel);
@@ -313,6 +325,25 @@ pub(crate) fn reader(
             let channel = shared.doors[server].channel();
             let begun = shared.now();
             let told = timeout(PATIENCE, check(channel, asked)).await;
+            note(&shared, server, begun, told.ok().flatten());
+        }
+    })
+}
+
+/// Reads registers from pages of lists, now one, now the other.
+pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for user in ["u", "w"].into_iter().cycle() {
+            if shared.is_over() {
+                return;
+            }
+            pace.tick().await;
+            let channel = shared.doors[server].channel();
+            let begun = shared.now();
+            let told = timeout(PATIENCE, page(channel, user)).await;
             note(&shared, server, begun, told.ok().flatten());
         }
     })
@@ -398,6 +429,32 @@ async fn check(channel: Channel, asked: [bool; REGISTERS]) -> Option<[Option<u32
         values[1] = Some(0);
     }
     Some(values)
+}
+
+async fn page(channel: Channel, user: &str) -> Option<[Option<u32>; REGISTERS]> {
+    let request = pb::ListAllowedRequest {
+        tenant: "default".into(),
+        subject: Some(pb::Subject {
+            r#type: "user".into(),
+            id: user.into(),
+        }),
+        action: "view".into(),
+        resource_type: "product".into(),
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(channel);
+    let page = client.list_allowed(request).await.ok()?.into_inner();
+    assert_eq!(page.next_page_token, "");
+    let value = |prefix: char| -> u32 {
+        let codes = page.resources.iter().map(|resource| &resource.id);
+        let bits = codes.filter_map(|code| code.strip_prefix(prefix)?.parse::<u32>().ok());
+        bits.map(|bit| 1 << bit).sum()
+    };
+    Some(if user == "u" {
+        [Some(value('p')), None, None]
+    } else {
+        [None, Some(value('s')), Some(value('r'))]
+    })
 }
 
 async fn list(channel: Channel) -> Option<[Option<u32>; REGISTERS]> {

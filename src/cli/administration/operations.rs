@@ -80,6 +80,11 @@ fn figures(found: &pb::GetStatusResponse) -> Vec<Figure> {
         ("longest_wait", " s", json!(seconds(found.longest_wait))),
         ("entries", "", json!(found.entries)),
         ("bytes", "", json!(found.bytes)),
+        ("indexed_products", "", json!(found.indexed_products)),
+        ("index_bytes", "", json!(found.index_bytes)),
+        ("index_loads", "", json!(found.index_loads)),
+        ("products_patched", "", json!(found.products_patched)),
+        ("pages_from_memory", "", json!(found.pages_from_memory)),
         ("durability", "", json!(durability(found.durability()))),
     ]
 }

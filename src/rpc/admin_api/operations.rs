@@ -63,6 +63,11 @@ fn counted(status: Status) -> pb::GetStatusResponse {
         longest_wait: duration(status.longest_wait),
         entries: status.entries,
         bytes: status.bytes,
+        indexed_products: status.indexed_products,
+        index_bytes: status.index_bytes,
+        index_loads: status.index_loads,
+        products_patched: status.products_patched,
+        pages_from_memory: status.pages_from_memory,
         ..Default::default()
     }
 }
