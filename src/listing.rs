@@ -2,8 +2,8 @@
 //! whole, page by page.
 //!
 //! A listing gives every resource that a Check allows and none that it denies.
-//! Each page is read from one snapshot, and goes on after the last resource of
-//! the page before in an order that no write changes: products by number,
+//! Each page is true at one instant, and goes on after the last resource of the
+//! page before in an order that no write changes: products by number,
 //! others by folded code. So a resource that is there and allowed throughout is
 //! on one page, whatever is written between them.
 //!
@@ -12,18 +12,24 @@
 //! - Whatever is the same for every product (is she enabled, can she see a
 //!   channel at all) is asked once, of a product that lies nowhere.
 //! - Those 15 categories name some hundred candidates: cheaper than to look at a
-//!   million products. Had she all 15,000, the next thousand products by number
-//!   would be looked at instead; which of the two is found out by trying the
-//!   first up to a bound.
-//! - Of each candidate its effective categories are read, and the rules decide
-//!   by her levels on them, as they do in a Check.
+//!   million products. Had she all 15,000, the next products by number would be
+//!   looked at instead, until the page is full.
+//! - The rules decide of each candidate by her levels on its effective
+//!   categories, as they do in a Check.
+//!
+//! Where the products of the tenant are at hand all of this comes from memory,
+//! and is confirmed at the end as a Check is; products that are being written
+//! at that moment are read from the database beside it. Else a page is read from
+//! one snapshot of the database, in the same two ways. Items, attributes and
+//! grid views are few: each is asked about, in memory where the vocabulary is.
+//! Subjects are read from the database always.
 //!
 //! One SQL statement that joins products with rights was set aside: it sorts the
 //! whole set for each page, and it would say a second time what a level on a
-//! product is. Asking a Check for each product was set aside too; for nouns that
-//! are few, categories included, and for subjects it is what happens.
+//! product is. Asking a Check for each product was set aside too.
 
 mod access_filter;
+mod at_hand;
 mod nouns;
 mod products;
 mod subjects;
@@ -141,15 +147,22 @@ impl ResourceList {
         after: Option<&Place>,
         size: usize,
     ) -> Result<Option<ResourcePage>, CacheError> {
-        let Either::Products(list) = &self.list else {
-            return Ok(None);
+        let (needed, with_products) = match &self.list {
+            Either::Products(list) => (list.needed(), true),
+            Either::Nouns(list) => (list.needed(), false),
         };
         for _ in 0..TRIES {
-            let needed = list.needed();
-            let Some(recalled) = cache.recall(&self.tenant, &needed, true).await? else {
+            let recalled = cache.recall(&self.tenant, &needed, with_products).await?;
+            let Some(recalled) = recalled else {
                 return Ok(None);
             };
-            let Some(page) = list.page_from_memory(&recalled, after, size).await else {
+            let page = match &self.list {
+                Either::Products(list) => list.page_from_memory(&recalled, after, size).await,
+                Either::Nouns(list) => {
+                    Some(list.page_from_memory(&recalled.facts, after, size).await)
+                }
+            };
+            let Some(page) = page else {
                 return Ok(None);
             };
             if cache.confirm_recalled(&recalled)? {

@@ -23,6 +23,12 @@ pub enum Rule {
     LeaseChecked,
     /// Memory: a fact counts only if it is not older than its floor.
     Floors,
+    /// A4: until when the lease runs is loaded before the floors are compared.
+    UntilBeforeFloors,
+    /// Memory: an announced product is not told from the index.
+    ProductsMarked,
+    /// A4: a list reads products with writes under way last.
+    MarkedReadLast,
     /// Memory: what met a write under way is not kept.
     PendingNotCached,
     /// Memory: as of when is told by the snapshot of the fact itself.

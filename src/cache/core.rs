@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
     store::{Announcement, AsOf, Hints, Store, Taken, TenantId},
-    trial::{Rule, lacks, stretch},
+    trial::{Rule, lacks, stall, stretch},
 };
 
 use super::{
@@ -125,7 +125,7 @@ impl Core {
     /// in between raises the floors before it extends the lease, so it cannot
     /// lend a later end to facts that were compared with earlier floors.
     pub(super) fn confirm(&self, stamps: &Stamps) -> Result<(), Unconfirmed> {
-        let hold = self.lease.hold();
+        let mut hold = self.lease.hold();
         stretch();
         let counts = stamps
             .facts
@@ -135,6 +135,10 @@ impl Core {
             && stamps.list.iter().all(|stamp| stamp.counts(hold.epoch));
         if !counts && !lacks(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
+        }
+        if lacks(Rule::UntilBeforeFloors) {
+            stall();
+            hold = self.lease.hold();
         }
         hold.answers()
     }

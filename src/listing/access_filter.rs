@@ -1,9 +1,11 @@
 use crate::{
     cache::{Cache, CacheError},
-    domain::{AccessFilter, Code, EveryQuestion, ItemKind, Revision},
+    domain::{AccessFilter, Code, EveryQuestion, Facts, ItemKind, Level, Revision, SubjectRef},
     engine,
     store::Store,
 };
+
+use super::{TRIES, at_hand::Levels};
 
 /// The axes whose levels come with an access filter.
 const AXES: [ItemKind; 4] = [
@@ -27,11 +29,21 @@ pub async fn access_filter(
     tenant: &Code,
     question: &EveryQuestion,
 ) -> Result<Option<(AccessFilter, Revision)>, CacheError> {
+    let needed = engine::needs([&question.about_no_category()]);
+    for _ in 0..TRIES {
+        let Some(recalled) = cache.recall(tenant, &needed, false).await? else {
+            break;
+        };
+        let facts = &recalled.facts;
+        let filter = engine::access_filter(question, facts, granted(question.subject(), facts));
+        if cache.confirm_recalled(&recalled)? {
+            return Ok(Some((filter, facts.revision)));
+        }
+    }
     let mut reader = store.reader().await?;
     let Some(snapshot) = reader.snapshot(tenant).await? else {
         return Ok(None);
     };
-    let needed = engine::needs([&question.about_no_category()]);
     let facts = snapshot.facts(&needed).await?;
     let subject = facts.subjects.get(question.subject());
     let groups = subject.map_or(&[][..], |subject| &subject.groups);
@@ -39,4 +51,17 @@ pub async fn access_filter(
     let filter = engine::access_filter(question, &facts, granted);
     cache.confirm_snapshot(snapshot.epoch()).await?;
     Ok(Some((filter, facts.revision)))
+}
+
+/// Every item of the axes with the highest level of the subject's groups, in the
+/// order of axes and codes; `facts` hold the whole vocabulary.
+fn granted(subject: &SubjectRef, facts: &Facts) -> Vec<(ItemKind, Code, Level)> {
+    let levels = Levels::of(subject, facts);
+    let items = facts.vocabulary.item_facts.iter();
+    let items = items.filter(|(_, item)| AXES.contains(&item.kind));
+    let granted = items.map(|(id, item)| (item.kind, item.code.clone(), levels.on(*id)));
+    let mut granted: Vec<(ItemKind, Code, Level)> = granted.collect();
+    granted
+        .sort_by(|(kind, code, _), (other_kind, other, _)| (kind, code).cmp(&(other_kind, other)));
+    granted
 }

@@ -3,12 +3,15 @@ use std::collections::HashSet;
 use tokio::task::yield_now;
 
 use crate::{
-    domain::{AllowedResource, Code, EveryQuestion, ItemKind, ListFilter, Question, ResourceType},
+    domain::{
+        AllowedResource, Code, EveryQuestion, Facts, FactsNeeded, ItemId, ItemKind, ListFilter,
+        Question, ResourceType,
+    },
     engine,
     store::{Listed, ListedNoun, Snapshot, StoreError},
 };
 
-use super::{Page, Place, ResourcePage, filter_categories};
+use super::{Page, Place, ResourcePage, at_hand, filter_categories};
 
 /// The fewest and the most that one statement looks at; so many questions are
 /// decided before other calls get a turn, too.
@@ -32,6 +35,53 @@ impl NounList {
             filter,
             ids,
         }
+    }
+
+    /// The facts that a page from memory takes beside the whole vocabulary.
+    pub(super) fn needed(&self) -> FactsNeeded {
+        engine::needs([&self.question.about_no_category()])
+    }
+
+    /// The next `size` after a place; `facts` hold the whole vocabulary.
+    pub(super) async fn page_from_memory(
+        &self,
+        facts: &Facts,
+        after: Option<&Place>,
+        size: usize,
+    ) -> ResourcePage {
+        let mut page = Page::empty(facts.revision);
+        let after = match after {
+            Some(Place::Noun(key)) => key,
+            Some(Place::Product { .. }) | None => "",
+        };
+        let within = at_hand::filter_categories(&self.filter, facts);
+        let is_meant = |(id, code): &(Option<ItemId>, &Code)| {
+            code.folded() > after
+                && (self.ids.is_empty() || self.ids.contains(*code))
+                && within.iter().all(|set| id.is_some_and(|id| set.holds(id)))
+        };
+        let all = all_of(self.question.kind(), facts).into_iter();
+        let mut meant: Vec<&Code> = all.filter(is_meant).map(|(_, code)| code).collect();
+        meant.sort_unstable();
+        for (number, code) in (1_usize..).zip(meant) {
+            if number.is_multiple_of(MOST_AT_ONCE) {
+                yield_now().await;
+            }
+            let decision = engine::decide(&self.question.about(code.clone()), facts);
+            if !decision.is_allowed() {
+                continue;
+            }
+            if page.found.len() == size {
+                page.more = true;
+                break;
+            }
+            page.last = Some(Place::Noun(code.folded().to_owned()));
+            page.found.push(AllowedResource {
+                code: code.clone(),
+                level: decision.level,
+            });
+        }
+        page
     }
 
     /// Reads the next `size` after a place.
@@ -93,6 +143,28 @@ impl NounList {
                 .then_some(AllowedResource { code, level })
         });
         Ok(allowed.collect())
+    }
+}
+
+/// All resources of a type, with their numbers if they are items.
+fn all_of(kind: ResourceType, facts: &Facts) -> Vec<(Option<ItemId>, &Code)> {
+    let vocabulary = &facts.vocabulary;
+    match listed_noun(kind) {
+        None => Vec::new(),
+        Some(ListedNoun::Attribute) => {
+            let all = vocabulary.attributes.values();
+            all.map(|attribute| (None, &attribute.code)).collect()
+        }
+        Some(ListedNoun::GridView) => {
+            let all = vocabulary.grid_views.values();
+            all.map(|view| (None, &view.code)).collect()
+        }
+        Some(ListedNoun::Item(kind)) => {
+            let all = vocabulary.item_facts.iter();
+            all.filter(|(_, item)| item.kind == kind)
+                .map(|(id, item)| (Some(*id), &item.code))
+                .collect()
+        }
     }
 }
 

@@ -14,12 +14,13 @@ use crate::{
 
 /// Rules that these scenarios do not miss reliably: what they forbid takes two
 /// faults of one server at certain moments. They are tried all the same.
-const RARELY_MISSED: [Rule; 5] = [
+const RARELY_MISSED: [Rule; 6] = [
     Rule::RenewalHitsRow,
     Rule::LogAppliedBeforeLease,
     Rule::LeaseFromSend,
     Rule::FinalFloorCheck,
     Rule::WaitFullLease,
+    Rule::UntilBeforeFloors,
 ];
 
 /// The most tries.
@@ -33,12 +34,16 @@ fn faults(rule: Rule) -> &'static [Fault] {
     match rule {
         Rule::JoinRaisesFloors | Rule::IntentIsCondition => &[Fault::LongStandstill],
         Rule::RenewalHitsRow => &[Fault::Relapse],
-        Rule::LogAppliedBeforeLease | Rule::LeaseFromSend => &[Fault::FadingNetwork],
+        Rule::LogAppliedBeforeLease | Rule::LeaseFromSend | Rule::UntilBeforeFloors => {
+            &[Fault::FadingNetwork]
+        }
         Rule::LeaseChecked | Rule::WaitFullLease | Rule::WaitForAcks => &[Fault::HeldNetwork],
         Rule::FullWaitUnlessArmed => &[Fault::RefusedNetwork, Fault::Restart],
         Rule::ApplyBeforeAck
         | Rule::FinalFloorCheck
         | Rule::Floors
+        | Rule::ProductsMarked
+        | Rule::MarkedReadLast
         | Rule::PendingNotCached
         | Rule::AsOfInDataSnapshot
         | Rule::ShareYoungLoadsOnly

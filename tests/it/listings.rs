@@ -8,7 +8,10 @@ use pim_authz::{
         Action, Code, Context, Description, ItemKind, ItemRef, Level, ProductKind, ProductRef,
         Question, Resource, ResourceType, SubjectKind, SubjectRef,
     },
-    pb::{self, authorization_service_client::AuthorizationServiceClient},
+    pb::{
+        self, authorization_service_client::AuthorizationServiceClient,
+        operations_service_client::OperationsServiceClient,
+    },
 };
 use tonic::transport::Channel;
 
@@ -24,7 +27,8 @@ const PAGES: [i32; 3] = [1, 7, 10_000];
 #[tokio::test]
 async fn every_list_holds_what_a_check_allows_on_random_worlds() {
     let server = TestServer::start().await;
-    let mut client = server.client().await;
+    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let mut clients = [server.client().await, without.client().await];
     let mut listed = 0;
     for seed in 0..WORLDS {
         let mut tape = Entropy::seeded(seed + 1_000, 8_000);
@@ -36,9 +40,9 @@ async fn every_list_holds_what_a_check_allows_on_random_worlds() {
         let questions = (0..QUESTIONS_A_WORLD).map(|_| random_question(&world, &mut tape));
         let questions: Vec<Question> = questions.collect();
         for question in &questions {
-            compare_subjects(&mut client, &tenant, &world, question).await;
+            compare_subjects(&mut clients[0], &tenant, &world, question).await;
         }
-        for question in questions.into_iter().chain(plain_questions(&world)) {
+        for (number, question) in (0..).zip(questions.into_iter().chain(plain_questions(&world))) {
             let kind = question.resource().map(|resource| resource.kind);
             let Some(kind) = kind.filter(|kind| is_listed(*kind)) else {
                 continue;
@@ -46,15 +50,24 @@ async fn every_list_holds_what_a_check_allows_on_random_worlds() {
             let expected = expected(&world, &question, kind);
             listed += expected.len();
             let request = request(&tenant, &question, kind);
-            compare_lists(&mut client, &request, &expected).await;
-            if let Some(product) = kind.product_kind() {
-                compare_filter(&mut client, &world, &question, &request, product, &expected).await;
+            for client in &mut clients {
+                compare_lists(client, &request, &expected).await;
+                if let Some(product) = kind.product_kind() {
+                    compare_filter(client, &world, &question, &request, product, &expected).await;
+                }
             }
-            compare_filtered(&mut client, &world, request, kind, &expected, &mut tape).await;
+            let client = &mut clients[number % 2];
+            compare_filtered(client, &world, request, kind, &expected, &mut tape).await;
         }
     }
     // Lists were long enough to mean something.
     assert!(listed > 200, "{listed}");
+    // Both ways to make a page were compared.
+    let mut operations = OperationsServiceClient::new(server.channel().await);
+    let status = operations.get_status(pb::GetStatusRequest::default());
+    let status = status.await.unwrap().into_inner();
+    assert!(status.pages_from_memory > 1_000, "{status:?}");
+    assert!(status.indexed_products > 0, "{status:?}");
 }
 
 /// What every subject asks of products most often, without any context: long

@@ -4,6 +4,7 @@ use crate::{
     cache::core::Core,
     domain::{Code, ItemId, ProductKind, ProductRef},
     store::StoreError,
+    trial::{Rule, lacks},
 };
 
 use super::{
@@ -50,7 +51,7 @@ impl ListedProducts {
             return Ok(None);
         };
         let mut view = current.view.clone();
-        if !shown.marks.is_empty() {
+        if !shown.marks.is_empty() && !lacks(Rule::MarkedReadLast) {
             let marked = shown.marks.keys().cloned();
             let read = core.store.indexed_products(products.tenant(), marked);
             let read = read.await?;

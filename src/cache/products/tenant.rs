@@ -151,6 +151,7 @@ impl TenantProducts {
                     shown.view = None;
                 }
             }
+            Some(_) if lacks(Rule::ProductsMarked) => {}
             Some(product) => {
                 // Without a view nothing is answered, and what begins to load
                 // later sees it.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use pim_authz::{
-    cache::CacheMode,
     domain::{
         Action, Code, Context, Description, Edition, Question, Resource, ResourceType, SubjectKind,
         SubjectRef,
@@ -74,9 +73,7 @@ async fn the_audit_log_tells_each_change_of_random_writes() {
 async fn write_and_compare(told: Told) {
     let server = TestServer::start().await;
     let beside = TestServer::start_beside(&server).await;
-    let mut config = TestServer::config(&server.database);
-    config.cache.mode = CacheMode::Off;
-    let without = TestServer::start_with(config, server.database.clone()).await;
+    let without = TestServer::start_without_memory(server.database.clone()).await;
     let first = said("PIM_AUTHZ_MODEL_SEED", 0);
     let tenants = said("PIM_AUTHZ_MODEL_CASES", TENANTS);
     for seed in first..first + tenants {

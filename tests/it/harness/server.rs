@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use pim_authz::{
-    cache::CacheSettings,
+    cache::{CacheMode, CacheSettings},
     pb::{self, authorization_service_client::AuthorizationServiceClient},
     server::{self, ServeConfig, ServerError},
 };
@@ -48,6 +48,13 @@ impl TestServer {
     /// A second server on the database of another.
     pub(crate) async fn start_beside(other: &Self) -> Self {
         Self::start_on(other.database.clone()).await
+    }
+
+    /// A server that keeps nothing in memory.
+    pub(crate) async fn start_without_memory(database: Database) -> Self {
+        let mut config = Self::config(&database);
+        config.cache.mode = CacheMode::Off;
+        Self::start_with(config, database).await
     }
 
     pub(crate) fn config(database: &Database) -> ServeConfig {
