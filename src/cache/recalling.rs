@@ -52,7 +52,10 @@ impl Cache {
                 desk::read(core, tenant, needed).await?;
                 match asking::recall(core, tenant, needed) {
                     Ok(recalled) => recalled,
-                    Err(_) => return Ok(None),
+                    Err(missing) => {
+                        fills::fill(core, tenant, missing);
+                        return Ok(None);
+                    }
                 }
             }
         };
