@@ -5,7 +5,7 @@ use super::{
     core::{Cache, Unconfirmed},
     desk,
     error::CacheError,
-    fills,
+    fills::{self, Missing},
     memory::Stamps,
     products::{self, ListedProducts},
 };
@@ -40,23 +40,17 @@ impl Cache {
         if !core.keeps() {
             return Ok(None);
         }
-        let (facts, known, mut stamps) = match asking::recall(core, tenant, needed) {
+        let mut recalled = asking::recall(core, tenant, needed);
+        if recalled.as_ref().is_err_and(Missing::is_empty) {
+            // Only the subject is missing: whoever reads it keeps it.
+            desk::read(core, tenant, needed).await?;
+            recalled = asking::recall(core, tenant, needed);
+        }
+        let (facts, known, mut stamps) = match recalled {
             Ok(recalled) => recalled,
             Err(missing) => {
-                let is_shared = missing.is_empty();
                 fills::fill(core, tenant, missing);
-                if !is_shared {
-                    return Ok(None);
-                }
-                // Only the subject is missing: whoever reads it keeps it.
-                desk::read(core, tenant, needed).await?;
-                match asking::recall(core, tenant, needed) {
-                    Ok(recalled) => recalled,
-                    Err(missing) => {
-                        fills::fill(core, tenant, missing);
-                        return Ok(None);
-                    }
-                }
+                return Ok(None);
             }
         };
         let (Some(facts), Some(known)) = (facts, known) else {

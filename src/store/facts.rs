@@ -38,13 +38,8 @@ impl Store {
         needed: &FactsNeeded,
     ) -> Result<Taken<Option<Facts>>, StoreError> {
         let asked = Parameters::of(tenant, needed);
-        let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
-        let mut gathered = Gathered::of(&rows)?;
-        Ok(Taken {
-            as_of: gathered.as_of()?,
-            tenant: gathered.tenant(),
-            found: gathered.facts(),
-        })
+        self.take(STATEMENT, FACTS_SQL, &asked.list(), Gathered::facts)
+            .await
     }
 
     /// Reads products and models with their numbers.
@@ -54,13 +49,10 @@ impl Store {
         needed: &FactsNeeded,
     ) -> Result<Taken<Vec<IndexedProduct>>, StoreError> {
         let asked = Parameters::of(tenant, needed);
-        let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
-        let mut gathered = Gathered::of(&rows)?;
-        Ok(Taken {
-            as_of: gathered.as_of()?,
-            tenant: gathered.tenant(),
-            found: gathered.numbered_products(),
+        self.take(STATEMENT, FACTS_SQL, &asked.list(), |mut gathered| {
+            gathered.numbered_products()
         })
+        .await
     }
 
     /// Reads all that the questions of a tenant share, in one round trip; `None`
@@ -72,15 +64,10 @@ impl Store {
     pub async fn vocabulary(&self, tenant: &Code) -> Result<Taken<Option<Vocabulary>>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.folded(), &within];
-        let rows = self
-            .query("load_vocabulary", VOCABULARY_SQL, &parameters)
-            .await?;
-        let mut gathered = Gathered::of(&rows)?;
-        Ok(Taken {
-            as_of: gathered.as_of()?,
-            tenant: gathered.tenant(),
-            found: gathered.vocabulary(),
+        self.take("load_vocabulary", VOCABULARY_SQL, &parameters, |gathered| {
+            gathered.vocabulary()
         })
+        .await
     }
 
     /// Reads all rights of some user groups, in one round trip; a group that is
@@ -97,12 +84,26 @@ impl Store {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let groups: Vec<i32> = groups.iter().map(|group| group.0).collect();
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
-        let rows = self.query("load_rights", RIGHTS_SQL, &parameters).await?;
+        self.take("load_rights", RIGHTS_SQL, &parameters, |mut gathered| {
+            gathered.groups()
+        })
+        .await
+    }
+
+    /// Reads tagged rows, and takes of them what is asked for.
+    async fn take<T>(
+        &self,
+        name: &'static str,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        found: impl FnOnce(Gathered) -> T,
+    ) -> Result<Taken<T>, StoreError> {
+        let rows = self.query(name, sql, parameters).await?;
         let mut gathered = Gathered::of(&rows)?;
         Ok(Taken {
             as_of: gathered.as_of()?,
             tenant: gathered.tenant(),
-            found: gathered.groups(),
+            found: found(gathered),
         })
     }
 }

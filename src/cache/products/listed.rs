@@ -39,13 +39,9 @@ impl ListedProducts {
         products: &Arc<TenantProducts>,
         epoch: u64,
     ) -> Result<Option<(Self, ProductsStamp)>, StoreError> {
+        // Before what it is to tell of: an announcement in between is noticed.
+        let stamp = ProductsStamp::of(products, epoch);
         let shown = Arc::clone(&products.shown());
-        let stamp = ProductsStamp {
-            products: Arc::clone(products),
-            floor: shown.floor,
-            marked: shown.marked,
-            epoch,
-        };
         let current = shown.view.as_ref().filter(|view| view.epoch == epoch);
         let Some(current) = current.filter(|_| shown.marks.len() <= MARKED_AT_MOST) else {
             return Ok(None);
@@ -114,6 +110,17 @@ impl ListedProducts {
 }
 
 impl ProductsStamp {
+    /// The products as they are now.
+    pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
+        let shown = products.shown();
+        Self {
+            products: Arc::clone(products),
+            floor: shown.floor,
+            marked: shown.marked,
+            epoch,
+        }
+    }
+
     /// Whether no product was announced since they were taken.
     pub(crate) fn counts(&self, epoch: u64) -> bool {
         let shown = self.products.shown();

@@ -10,8 +10,7 @@ use super::{
     tenant::TenantProducts,
 };
 
-/// How long after a load that a write came in between of, or that failed, the
-/// next may begin.
+/// How long after a try the next may begin at least.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The same after one that did not fit.
@@ -28,6 +27,8 @@ const PATCHED_AT_MOST: usize = 4_096;
 /// What became of a load.
 enum Loaded {
     Whole(Box<Base>, AsOf),
+    /// All of them are being written: it would be void.
+    BeingWritten,
     /// There is no such tenant any more.
     Gone,
     TooLarge,
@@ -71,16 +72,14 @@ async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
         Ok(Loaded::Whole(base, as_of)) => {
             let (rows, bytes) = (base.len(), base.bytes());
             core.figures.index_loads.add(1);
-            if products.install(*base, &as_of) {
-                tracing::debug!(
-                    tenant = %products.tenant(), products = rows, bytes,
-                    took_ms = took.as_millis(), "the products of a tenant are at hand"
-                );
-                took * PUT_OFF
-            } else {
-                PAUSE + took
-            }
+            let is_taken = products.install(*base, &as_of);
+            tracing::debug!(
+                tenant = %products.tenant(), products = rows, bytes, is_taken,
+                took_ms = took.as_millis(), "the products of a tenant were loaded"
+            );
+            PAUSE + took * PUT_OFF
         }
+        Ok(Loaded::BeingWritten) => PAUSE,
         Ok(Loaded::Gone) => LONG_PAUSE,
         Ok(Loaded::TooLarge) => {
             products.forget();
@@ -92,7 +91,7 @@ async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
         }
         Err(error) => {
             tracing::debug!(%error, "the products of a tenant were not loaded");
-            PAUSE + took
+            PAUSE + took * PUT_OFF
         }
     };
     let mut loading = products.loading();
@@ -107,6 +106,9 @@ async fn read(core: &Arc<Core>, products: &Arc<TenantProducts>) -> Result<Loaded
         return Ok(Loaded::Gone);
     };
     let as_of = snapshot.as_of().await?;
+    if products.are_being_written(&as_of) {
+        return Ok(Loaded::BeingWritten);
+    }
     let mut building = Building::new(core.products.room_for(products));
     if copy(&snapshot, &mut building).await? == Err(TooLarge) {
         return Ok(Loaded::TooLarge);

@@ -153,14 +153,15 @@ impl TenantProducts {
             }
             Some(_) if lacks(Rule::ProductsMarked) => {}
             Some(product) => {
-                // Without a view nothing is answered, and what begins to load
-                // later sees it.
+                // A list may stand on a view that was forgotten meanwhile.
+                shown.marked = shown.marked.max(seq);
+                // Without a view nothing else is answered, and what begins to
+                // load later sees it.
                 if shown.view.is_none() && !loading.is_under_way {
                     shown.marks.clear();
                     return;
                 }
                 if shown.as_of(product).is_none_or(|as_of| as_of < seq) {
-                    shown.marked = shown.marked.max(seq);
                     let mark = shown.marks.entry(product.clone()).or_default();
                     *mark = seq.max(*mark);
                 }
@@ -168,17 +169,23 @@ impl TenantProducts {
         });
     }
 
+    /// Whether a write of all products was under way.
+    pub(super) fn are_being_written(&self, as_of: &AsOf) -> bool {
+        let all = FactKey::Section(self.tenant.clone(), Section::Products);
+        let is_written = as_of.pending.iter().any(|key| key.covers(&all));
+        is_written && !lacks(Rule::PendingNotCached)
+    }
+
     /// Takes what was loaded whole. `false`: a write of all products is under
     /// way, or came meanwhile.
     pub(super) fn install(&self, base: Base, as_of: &AsOf) -> bool {
-        let all = FactKey::Section(self.tenant.clone(), Section::Products);
+        if self.are_being_written(as_of) {
+            return false;
+        }
         let mut pending = Vec::new();
         for key in &as_of.pending {
             if lacks(Rule::PendingNotCached) {
                 break;
-            }
-            if key.covers(&all) {
-                return false;
             }
             if let FactKey::Product(_, product) = key {
                 pending.push(product.clone());
@@ -196,6 +203,11 @@ impl TenantProducts {
             }
             is_taken = true;
             shown.marks.retain(|_, seq| *seq > as_of.seq);
+            // What was read again while this was loading may be newer than it.
+            if let Some(before) = &shown.view {
+                let later = before.view.patched_after(as_of.seq);
+                shown.marks.extend(later);
+            }
             for product in pending {
                 shown.marks.entry(product).or_insert(as_of.seq);
             }

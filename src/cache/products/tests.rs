@@ -290,6 +290,31 @@ fn what_was_announced_while_it_loaded_is_not_told() {
 }
 
 #[test]
+fn what_was_patched_while_it_loaded_again_is_not_told_from_before() {
+    let products = loaded(Vec::new());
+    // A load has taken its snapshot as of 4; meanwhile a write comes and goes.
+    products.loading().is_under_way = true;
+    products.announce(Some(&hat()), 5);
+    products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
+    assert_eq!(categories(&products), Some(vec![ItemId(2)]));
+    let world = World::from([(1, stored_hat(1))]);
+    assert!(products.install(base_of(&world), &as_of(4, Vec::new())));
+    assert_eq!(categories(&products), None);
+    products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
+    assert_eq!(categories(&products), Some(vec![ItemId(2)]));
+}
+
+#[test]
+fn a_list_of_products_that_were_forgotten_and_then_announced_is_not_given() {
+    let products = loaded(Vec::new());
+    let stamp = super::ProductsStamp::of(&products, EPOCH);
+    products.forget();
+    assert!(stamp.counts(EPOCH));
+    products.announce(Some(&hat()), 5);
+    assert!(!stamp.counts(EPOCH));
+}
+
+#[test]
 fn an_index_that_does_not_fit_is_not_made() {
     let mut building = Building::new(100);
     let row = |id, code| IndexedRow {

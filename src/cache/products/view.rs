@@ -127,6 +127,13 @@ impl View {
         self.names.get(product).map(|(as_of, _)| *as_of)
     }
 
+    /// The products that were read later than `seq`, and as of when.
+    pub(super) fn patched_after(&self, seq: u64) -> impl Iterator<Item = (ProductRef, u64)> {
+        let names = self.names.iter();
+        let later = names.filter(move |(_, (as_of, _))| *as_of > seq);
+        later.map(|(product, (as_of, _))| (product.clone(), *as_of))
+    }
+
     /// The number of a product.
     pub(super) fn number_of(&self, product: &ProductRef) -> Option<i32> {
         if let Some((_, number)) = self.names.get(product) {
