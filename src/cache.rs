@@ -43,6 +43,7 @@ mod products;
 mod recalling;
 mod settings;
 mod thread;
+mod turns;
 mod upkeep;
 
 pub use self::{

@@ -37,7 +37,7 @@ mod subjects;
 use crate::domain::{AllowedResource, Code, EveryQuestion, ListFilter, Revision};
 use crate::{
     cache::{Cache, CacheError},
-    store::{Snapshot, Store, StoreError},
+    store::{Bounds, Found, Snapshot, Store, StoreError, TenantId},
 };
 
 pub use self::{access_filter::access_filter, subjects::SubjectList};
@@ -111,7 +111,8 @@ impl ResourceList {
     }
 
     /// Reads the next `size` resources; `after` is where the page before ended.
-    /// `None`: there is no such tenant.
+    /// Returns which tenant they are of as well: one that was deleted and created
+    /// again has other places. `None`: there is no such tenant.
     ///
     /// # Errors
     ///
@@ -123,12 +124,13 @@ impl ResourceList {
         store: &Store,
         after: Option<Place>,
         size: usize,
-    ) -> Result<Option<Page<AllowedResource, Place>>, CacheError> {
+    ) -> Result<Option<(TenantId, ResourcePage)>, CacheError> {
         if let Some(page) = self.page_from_memory(cache, after.as_ref(), size).await? {
             return Ok(Some(page));
         }
         let mut reader = store.reader().await?;
-        let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
+        let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
+        let Some(snapshot) = existing(cache, found).await? else {
             return Ok(None);
         };
         let page = match &mut self.list {
@@ -136,7 +138,7 @@ impl ResourceList {
             Either::Nouns(list) => list.page(&snapshot, after, size).await?,
         };
         cache.confirm_snapshot(snapshot.epoch()).await?;
-        Ok(Some(page))
+        Ok(Some((snapshot.tenant().id, page)))
     }
 
     /// The same from memory; `None`: not all that it takes is at hand, or writes
@@ -146,7 +148,7 @@ impl ResourceList {
         cache: &Cache,
         after: Option<&Place>,
         size: usize,
-    ) -> Result<Option<ResourcePage>, CacheError> {
+    ) -> Result<Option<(TenantId, ResourcePage)>, CacheError> {
         let (needed, with_products) = match &self.list {
             Either::Products(list) => (list.needed(), true),
             Either::Nouns(list) => (list.needed(), false),
@@ -166,10 +168,22 @@ impl ResourceList {
                 return Ok(None);
             };
             if cache.confirm_recalled(&recalled)? {
-                return Ok(Some(page));
+                return Ok(Some((recalled.tenant, page)));
             }
         }
         Ok(None)
+    }
+}
+
+/// The snapshot of a tenant that exists; that there is none is an answer of one
+/// snapshot too.
+async fn existing<'r>(cache: &Cache, found: Found<'r>) -> Result<Option<Snapshot<'r>>, CacheError> {
+    match found {
+        Found::Tenant(snapshot) => Ok(Some(snapshot)),
+        Found::NoTenant { epoch } => {
+            cache.confirm_snapshot(epoch).await?;
+            Ok(None)
+        }
     }
 }
 

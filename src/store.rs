@@ -14,6 +14,7 @@ mod app_requests;
 mod as_of;
 mod audit_chain;
 mod changes;
+mod clean_up;
 mod door;
 mod durability;
 pub mod entries;
@@ -21,6 +22,7 @@ mod error;
 mod facts;
 mod lease_connection;
 mod leases;
+mod loan;
 mod noun_lists;
 mod noun_needs;
 mod noun_removals;
@@ -36,21 +38,22 @@ mod snapshot;
 mod staged_products;
 mod tenant_removal;
 mod tenants;
+mod transaction;
 mod writes;
 
 pub use self::{
     announcements::{Announcement, GroupAnnounced},
-    answers::KeptAnswer,
+    answers::{AnswersOf, KeptAnswer},
     app_requests::AppRequestRow,
     as_of::{AsOf, Taken},
     audit_chain::ChainReport,
     changes::{ChangePlace, ChangeRow, ChangesListed},
-    door::{Connection, Store, Transaction},
+    door::Store,
     durability::Durability,
     error::StoreError,
     facts::GroupRights,
     lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},
-    leases::LeaseRow,
+    leases::{IntentRow, LeaseRow},
     noun_lists::{Listed, ListedNoun},
     noun_needs::{Kin, NounsWanted, RightsWanted},
     noun_removals::NounRemovals,
@@ -64,8 +67,9 @@ pub use self::{
     product_removals::ModelInUse,
     reached_products::ProductReached,
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
-    snapshot::{Reader, Snapshot},
+    snapshot::{Found, Reader, Snapshot},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
-    tenants::{LockedTenant, TenantId, TenantRow},
+    tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
+    transaction::{Bounds, Connection, Isolation, Transaction},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

@@ -22,7 +22,7 @@ pub use self::{
     request::{AppRequest, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten},
 };
 use super::{
-    change::{AuditEntry, Change, Pass, Ran, Rehearsal},
+    change::{AuditEntry, Change, Pass, Ran},
     error::AdminError,
     fault::{Fault, Refused},
     guards::Guards,
@@ -402,8 +402,6 @@ fn of_request(row: &AppRequestRow, kind: &str, after: Option<&str>) -> AuditEntr
 
 impl Change for AppChange {
     type Answer = AppWritten;
-
-    const REHEARSAL: Rehearsal = Rehearsal::Compares;
 
     fn new_tenant_edition(&self) -> Option<Edition> {
         None

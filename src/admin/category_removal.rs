@@ -6,7 +6,7 @@ use crate::{
 };
 
 use super::{
-    change::{Change, Pass, Ran, Rehearsal},
+    change::{Change, Pass, Ran, Size},
     error::AdminError,
     guards::Guards,
     impact::Staged,
@@ -79,7 +79,9 @@ impl CategoryRemoval {
 impl Change for CategoryRemoval {
     type Answer = Written;
 
-    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+    fn size(&self) -> Size {
+        Size::Large
+    }
 
     fn new_tenant_edition(&self) -> Option<Edition> {
         None

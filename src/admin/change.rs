@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use crate::{
     domain::{Code, Edition, FactKey, Revision},
-    store::{AuditBatch, AuditHead, AuditRow, LockedTenant, TenantId, Transaction},
+    store::{
+        AnswersOf, AuditBatch, AuditHead, AuditRow, Bounds, LockedTenant, TenantId, Transaction,
+    },
 };
 
 use super::{door::WriteContext, error::AdminError, outcome::Effect};
@@ -11,8 +15,15 @@ pub trait Change: Send + 'static {
     /// What the caller is told.
     type Answer: Send + 'static;
 
-    /// What its rehearsal does to the database.
-    const REHEARSAL: Rehearsal;
+    /// How much it may touch, which decides how long its statements may take.
+    fn size(&self) -> Size {
+        Size::Small
+    }
+
+    /// Whose kept answers count for a retry of it.
+    fn answers_of(&self) -> AnswersOf {
+        AnswersOf::Tenant
+    }
 
     /// The edition to create the tenant with; `None`: a tenant that is not
     /// there is [`AdminError::TenantNotFound`].
@@ -29,14 +40,46 @@ pub trait Change: Send + 'static {
     fn encode(&self, answer: &Self::Answer) -> Vec<u8>;
 }
 
-/// What a rehearsal does to the database.
+/// How much a change may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Entities other than products.
+    Small,
+    /// The products of one request.
+    Large,
+    /// All of a tenant.
+    Bulk,
+}
+
+impl Size {
+    /// How long one statement of such a change may take.
+    #[must_use]
+    pub fn statement(self) -> Duration {
+        match self {
+            Self::Small => Duration::from_secs(5),
+            Self::Large => Duration::from_secs(30),
+            Self::Bulk => Bounds::BULK.statement,
+        }
+    }
+}
+
+/// What a run may do to the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It only compares what is asked with what is stored; the working tables of
+    /// its session are kept. Facts cannot be written: no intent was used.
+    Compare,
+    /// It writes the facts.
+    Write,
+}
+
+/// Whether what an earlier run found is still true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rehearsal {
-    /// It writes the facts, and is rolled back.
-    Writes,
-    /// It only compares; the working tables of its session are kept. Facts
-    /// cannot be written: the door stays shut.
-    Compares,
+    /// The tenant is the same one, at the same revision.
+    Holds,
+    /// Another write came between, or there was no earlier run.
+    Outdated,
 }
 
 /// What a run came to.
@@ -131,10 +174,8 @@ pub struct Pass<'t> {
     pub tenant: TenantState,
     /// The revision that this write makes.
     pub revision: Revision,
-    /// The revision at which the rehearsal compared, in the pass that commits;
-    /// where it is the tenant's own, what was found then is true still.
-    pub rehearsed: Option<Revision>,
-    pub(super) may_write: bool,
+    mode: Mode,
+    rehearsal: Rehearsal,
     pub(super) context: &'t WriteContext,
     parts: i32,
     waiting: Vec<AuditEntry>,
@@ -145,15 +186,15 @@ impl<'t> Pass<'t> {
         transaction: &'t Transaction<'t>,
         tenant: TenantState,
         context: &'t WriteContext,
-        rehearsed: Option<Revision>,
-        may_write: bool,
+        mode: Mode,
+        rehearsal: Rehearsal,
     ) -> Self {
         Self {
             transaction,
             revision: Revision(tenant.revision.0 + 1),
             tenant,
-            rehearsed,
-            may_write,
+            mode,
+            rehearsal,
             context,
             parts: 0,
             waiting: Vec::new(),
@@ -163,7 +204,7 @@ impl<'t> Pass<'t> {
     /// Whether facts may be written.
     #[must_use]
     pub fn may_write(&self) -> bool {
-        self.may_write
+        self.mode == Mode::Write
     }
 
     /// What stands on every audit row of this write.
@@ -216,7 +257,7 @@ impl<'t> Pass<'t> {
 
     /// What a run found before, if it is true still.
     pub(super) fn still_true<T>(&self, found: Option<T>) -> Option<T> {
-        found.filter(|_| self.rehearsed == Some(self.tenant.revision))
+        found.filter(|_| self.rehearsal == Rehearsal::Holds)
     }
 
     /// Writes the entries that wait; the last one ends the write.

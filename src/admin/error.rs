@@ -102,9 +102,39 @@ pub enum AdminError {
     #[error("the outcome of the change is not known")]
     OutcomeUnknown,
 
+    /// The caller's deadline passed while another write of the tenant was under
+    /// way: nothing changed.
+    #[error("the deadline passed while another write of the tenant was under way")]
+    DeadlinePassed,
+
     /// Our bug; the task that writes ended without an answer.
     #[error("the write ended without an answer")]
     Interrupted(#[source] tokio::task::JoinError),
+}
+
+impl AdminError {
+    /// Whether the rules refuse the change, or the state that it met: an answer
+    /// that is true of one snapshot. Else the change was not judged.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::TenantNotFound { .. }
+            | Self::EditionMismatch { .. }
+            | Self::Fault(_)
+            | Self::TenantExists { .. }
+            | Self::IdempotencyKeyReused { .. }
+            | Self::RevisionChanged { .. }
+            | Self::ActorNotPermitted { .. }
+            | Self::StepOutOfOrder { .. }
+            | Self::LockOutGuard
+            | Self::AppLimit { .. } => true,
+            Self::Store(_)
+            | Self::NotAnnounced(_)
+            | Self::Conflict
+            | Self::OutcomeUnknown
+            | Self::DeadlinePassed
+            | Self::Interrupted(_) => false,
+        }
+    }
 }
 
 impl From<StoreError> for AdminError {
@@ -114,6 +144,7 @@ impl From<StoreError> for AdminError {
             StoreError::OutcomeUnknown(_) => Self::OutcomeUnknown,
             StoreError::InvalidUrl(_)
             | StoreError::Unavailable(_)
+            | StoreError::TenantLocked { .. }
             | StoreError::CorruptRow { .. }
             | StoreError::UnknownSchema { .. }
             | StoreError::Migration(_)

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    change::{AuditEntry, Change, Pass, Ran, Rehearsal},
+    change::{AuditEntry, Change, Pass, Ran, Size},
     entry::ImportFile,
     error::AdminError,
     impact::{self, Staged},
@@ -156,7 +156,9 @@ impl Import {
 impl Change for Import {
     type Answer = ImportOutcome;
 
-    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+    fn size(&self) -> Size {
+        Size::Bulk
+    }
 
     fn new_tenant_edition(&self) -> Option<Edition> {
         self.options.edition

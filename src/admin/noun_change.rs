@@ -4,7 +4,7 @@ use crate::{
 };
 
 use super::{
-    change::{Change, Pass, Ran, Rehearsal},
+    change::{Change, Pass, Ran},
     error::AdminError,
     guards::Guards,
     impact::{self, Staged},
@@ -134,8 +134,6 @@ impl NounChange {
 
 impl Change for NounChange {
     type Answer = Written;
-
-    const REHEARSAL: Rehearsal = Rehearsal::Compares;
 
     fn new_tenant_edition(&self) -> Option<Edition> {
         None

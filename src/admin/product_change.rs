@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    change::{AuditEntry, Change, Pass, Ran, Rehearsal},
+    change::{AuditEntry, Change, Pass, Ran, Size},
     entry::ProductEntry,
     error::AdminError,
     fault::{Fault, Refused},
@@ -285,7 +285,9 @@ fn ended(tenant: &Code, effect: &Effect) -> AuditEntry {
 impl Change for ProductChange {
     type Answer = Written;
 
-    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+    fn size(&self) -> Size {
+        Size::Large
+    }
 
     fn new_tenant_edition(&self) -> Option<Edition> {
         None

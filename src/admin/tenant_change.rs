@@ -1,9 +1,12 @@
 use serde_json::json;
 
-use crate::domain::{Edition, Revision};
+use crate::{
+    domain::{Edition, Revision},
+    store::AnswersOf,
+};
 
 use super::{
-    change::{Change, Pass, Ran, Rehearsal},
+    change::{Change, Pass, Ran, Size},
     error::AdminError,
     noun_change::EncodeWritten,
     outcome::{Effect, Written},
@@ -120,7 +123,20 @@ impl TenantChange {
 impl Change for TenantChange {
     type Answer = Written;
 
-    const REHEARSAL: Rehearsal = Rehearsal::Compares;
+    fn size(&self) -> Size {
+        match self.request {
+            TenantRequest::Create(_) | TenantRequest::SetEdition(_) => Size::Small,
+            TenantRequest::Delete => Size::Bulk,
+        }
+    }
+
+    /// A tenant that is gone has none: the answer of its deletion is its own.
+    fn answers_of(&self) -> AnswersOf {
+        match self.request {
+            TenantRequest::Create(_) | TenantRequest::SetEdition(_) => AnswersOf::Tenant,
+            TenantRequest::Delete => AnswersOf::DeletedTenants,
+        }
+    }
 
     fn new_tenant_edition(&self) -> Option<Edition> {
         match self.request {

@@ -119,7 +119,8 @@ async fn announce(
         let first = keys.first().cloned().unwrap_or_default();
         keys.fill(first);
     }
-    // The first try may find that the lease has just been lost.
+    let mut failure = CacheError::LeaseLost;
+    // The first try may find that the lease has just been lost, or get no answer.
     for _ in 0..2 {
         if !core.lease.wait(core.settings.longest_wait()).await {
             break;
@@ -127,7 +128,19 @@ async fn announce(
         let Some(writer) = core.lease.id() else {
             continue;
         };
-        if let Some(announced) = store.announce(&keys, writer).await? {
+        let _announcing = core.announcing.lock().await;
+        let announced = match store.announce(&keys, writer).await {
+            Ok(announced) => announced,
+            Err(error) => {
+                // It may have been announced all the same.
+                core.expect_leftovers();
+                let live: Vec<Announcement> = core.live().iter().copied().collect();
+                store.withdraw_unanswered(writer, &live).await?;
+                failure = error.into();
+                continue;
+            }
+        };
+        if let Some(announced) = announced {
             let mut live = core.live();
             live.extend((0..).zip(members).map(|(member, _)| Announcement {
                 seq: announced.seq,
@@ -140,7 +153,7 @@ async fn announce(
         }
         core.hints.announced.notify_one();
     }
-    Err(CacheError::LeaseLost)
+    Err(failure)
 }
 
 /// W2 and W3, and then each member may go on.
@@ -168,7 +181,9 @@ async fn wait_for_all(
             Ok(()) => Ok(announced),
             Err(error) => {
                 // It can never commit: nobody has it. Whoever finds it reaps it.
-                let _gone = store.withdraw(announced.announcement).await;
+                if store.withdraw(announced.announcement).await.is_err() {
+                    core.expect_leftovers();
+                }
                 Err(error.clone())
             }
         };

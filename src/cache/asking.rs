@@ -295,10 +295,10 @@ impl Recall<'_> {
         for group in needed {
             let key = FactKey::Rights(self.tenant.clone(), *group);
             match self.hit(&key) {
-                Some(Fact::Rights(Some(facts))) => {
+                Some(Fact::Rights(facts)) => {
                     found.insert(*group, facts);
                 }
-                Some(_) => {}
+                Some(Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_)) => {}
                 None => self.missing.groups.push(*group),
             }
         }

@@ -54,6 +54,11 @@ pub(super) struct Core {
     pub(super) announcements: mpsc::Sender<Wanted>,
     revisions: RwLock<HashMap<TenantId, Arc<AtomicU64>>>,
     live: Mutex<BTreeSet<Announcement>>,
+    /// Held while this server announces: an intent of it that is not `live` is
+    /// nobody's otherwise.
+    pub(super) announcing: tokio::sync::Mutex<()>,
+    /// Until when intents of this server that nobody uses may turn up.
+    leftovers: Mutex<Option<Moment>>,
     maintenances: Mutex<Vec<Announced>>,
 }
 
@@ -98,6 +103,8 @@ impl Core {
             hints: Hints::default(),
             revisions: RwLock::default(),
             live: Mutex::default(),
+            announcing: tokio::sync::Mutex::default(),
+            leftovers: Mutex::default(),
             maintenances: Mutex::default(),
         }
     }
@@ -232,6 +239,11 @@ impl Core {
     }
 
     /// Keeps the rights of a user group. Whether they were kept.
+    ///
+    /// That a group is not there is not kept. Nobody announces the rights of a
+    /// new group, whose number is known only once it is created, and a tenant
+    /// that is deleted and created again counts from 1: the late answer "group 2
+    /// is not there" would hide the rights of the new group 2.
     pub(super) fn keep_rights(
         &self,
         tenant: &Code,
@@ -239,8 +251,11 @@ impl Core {
         as_of: &AsOf,
         found: Option<GroupFacts>,
     ) -> bool {
+        let Some(found) = found else {
+            return false;
+        };
         let key = FactKey::Rights(tenant.clone(), group);
-        self.keep(key, as_of, Fact::Rights(found.map(Arc::new)))
+        self.keep(key, as_of, Fact::Rights(Arc::new(found)))
     }
 
     /// Remembers that a tenant has reached a revision; the number is shared by
@@ -265,6 +280,25 @@ impl Core {
         self.maintenances
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an intent of this server may be in the database, now or soon,
+    /// that nobody uses: the upkeep removes it.
+    pub(super) fn expect_leftovers(&self) {
+        let until = Moment::now().plus(self.settings.longest_wait() * 2);
+        *self
+            .leftovers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// Whether such intents are to be looked for.
+    pub(super) fn expects_leftovers(&self) -> bool {
+        let until = *self
+            .leftovers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Moment::now() < until)
     }
 
     /// The announced writes of this server that are under way.
@@ -308,6 +342,11 @@ impl Cache {
     pub fn known_revision(&self, tenant: TenantId) -> Revision {
         let known = self.core.saw_revision(tenant, Revision(0));
         Revision(known.load(Ordering::SeqCst))
+    }
+
+    /// Leaves an announcement that could not be withdrawn to the upkeep.
+    pub fn withdraw_later(&self) {
+        self.core.expect_leftovers();
     }
 
     /// Remembers the revision that a write of this server has made, before the

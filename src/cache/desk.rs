@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,9 +13,9 @@ use crate::{
     trial::{Rule, lacks, stall},
 };
 
-use super::{core::Core, error::CacheError};
+use super::{core::Core, error::CacheError, turns::STALL};
 
-/// How many statements read facts at once; more questions share the next one.
+/// How many statements read facts at once, but for those that stall; more questions share the next one.
 const STATEMENTS_AT_ONCE: usize = 4;
 
 /// The most subjects, items and products that one shared statement asks for.
@@ -94,7 +95,14 @@ pub(super) async fn read(
 /// Asks statement after statement until nobody waits.
 async fn serve(core: Arc<Core>) {
     while let Some((tenant, needed, waiting)) = next(&core) {
-        let read = core.store.facts(&tenant, &needed).await;
+        let mut reading = pin!(core.store.facts(&tenant, &needed));
+        let (read, keeps_slot) = if let Ok(read) = timeout(STALL, &mut reading).await {
+            (read, true)
+        } else {
+            // What hangs for one question blocks no other.
+            free_slot(&core);
+            (reading.await, false)
+        };
         let read = read.map(Arc::new).map_err(CacheError::from);
         if let Ok(taken) = &read {
             core.learn(&tenant, &needed, taken);
@@ -109,6 +117,19 @@ async fn serve(core: Arc<Core>) {
             // Whoever has gone away needs no answer.
             let _gone = one.answer.send(read.clone());
         }
+        if !keeps_slot {
+            return;
+        }
+    }
+}
+
+/// Frees the slot of a statement that stalls, for those who wait.
+fn free_slot(core: &Arc<Core>) {
+    let mut queue = core.desk.queue();
+    if queue.waiting.is_empty() {
+        queue.statements -= 1;
+    } else {
+        tokio::spawn(serve(Arc::clone(core)));
     }
 }
 

@@ -11,9 +11,13 @@ use crate::{
     store::StoreError,
 };
 
-use super::{clock::Moment, core::Core};
+use super::{
+    clock::Moment,
+    core::Core,
+    turns::{Progress, in_turn},
+};
 
-/// How many fills run at once.
+/// How many fills run at once, but for those that stall.
 const FILLS_AT_ONCE: usize = 2;
 
 /// How long a fill that met a write under way, or an error, is not tried again.
@@ -109,10 +113,9 @@ pub(super) fn fill(core: &Arc<Core>, tenant: &Code, missing: Missing) {
 }
 
 async fn fill_vocabulary(core: Arc<Core>, tenant: Code) {
-    // Nobody closes it.
-    let _turn = core.fills.turns.acquire().await;
     core.figures.loads.add(1);
-    let kept = match core.store.vocabulary(&tenant).await {
+    let reading = core.store.vocabulary(&tenant);
+    let kept = match in_turn(&core.fills.turns, &Progress::default(), reading).await {
         Ok(taken) => core.keep_vocabulary(&tenant, taken),
         Err(error) => failed(&error),
     };
@@ -121,10 +124,9 @@ async fn fill_vocabulary(core: Arc<Core>, tenant: Code) {
 }
 
 async fn fill_rights(core: Arc<Core>, tenant: Code, groups: Vec<GroupId>) {
-    // Nobody closes it.
-    let _turn = core.fills.turns.acquire().await;
     core.figures.loads.add(1);
-    let mut taken = core.store.group_rights(&tenant, &groups).await;
+    let reading = core.store.group_rights(&tenant, &groups);
+    let mut taken = in_turn(&core.fills.turns, &Progress::default(), reading).await;
     for group in groups {
         let kept = match &mut taken {
             Ok(taken) => {

@@ -33,12 +33,13 @@ pub(super) struct Stamps {
     pub(super) list: Option<ProductsStamp>,
 }
 
-/// What is kept under a key; `None`: it is not stored.
+/// What is kept under a key; `None`: it is not stored. The rights of a group
+/// that is not stored are not kept.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
     Vocabulary(Option<Known>),
     Subject(Option<Arc<SubjectFacts>>),
-    Rights(Option<Arc<GroupFacts>>),
+    Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),
 }
 
@@ -103,9 +104,7 @@ fn weight(_key: &FactKey, entry: &Entry) -> u32 {
         Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
             96 + 4 * (subject.groups.len() + subject.roles.len())
         }),
-        Fact::Rights(group) => group
-            .as_ref()
-            .map_or(0, |group| 96 + 12 * group.rights.len()),
+        Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product
             .as_ref()
             .map_or(0, |product| 96 + 4 * product.categories.len()),

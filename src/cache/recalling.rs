@@ -1,4 +1,7 @@
-use crate::domain::{Code, Facts, FactsNeeded};
+use crate::{
+    domain::{Code, Facts, FactsNeeded},
+    store::TenantId,
+};
 
 use super::{
     asking,
@@ -13,6 +16,8 @@ use super::{
 /// What a page of a list is made from without a snapshot of the database.
 #[derive(Debug)]
 pub struct Recalled {
+    /// The tenant that they are of.
+    pub tenant: TenantId,
     /// The facts, of the whole vocabulary.
     pub facts: Facts,
     /// All products, where they were asked for.
@@ -70,6 +75,7 @@ impl Cache {
             stamps.list = Some(stamp);
         }
         Ok(Some(Recalled {
+            tenant: known.products.id(),
             facts,
             products: listed,
             stamps,

@@ -22,6 +22,10 @@ use super::{
 /// acknowledgements, upkeep.
 const CONNECTIONS: usize = 6;
 
+/// How long a statement of the thread may take at least, however short the
+/// lease: half a lease is enough on an idle machine.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long a server waits at its start for its first lease before it goes on
 /// without.
 const FIRST_LEASE: Duration = Duration::from_secs(10);
@@ -70,7 +74,10 @@ impl Cache {
         settings: CacheSettings,
     ) -> io::Result<(Self, CoherenceThread)> {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
-        let apart = store.apart(CONNECTIONS).map_err(io::Error::other)?;
+        let patience = settings.patience().max(SHORTEST_PATIENCE);
+        let apart = store
+            .apart(CONNECTIONS, patience)
+            .map_err(io::Error::other)?;
         let core = Arc::new(Core::new(store, settings, announcements));
         let patching = tokio::spawn(products::patch_all(Arc::clone(&core)));
         let stop = CancellationToken::new();

@@ -2,9 +2,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::store::{Announcement, Store, StoreError};
+use crate::store::{Announcement, IntentRow, Store, StoreError};
 
-use super::{clock::Moment, core::Core};
+use super::{clock::Moment, core::Core, settings::until_over};
 
 /// How often what nobody needs any more is removed.
 const CLEAN_UP: Duration = Duration::from_mins(1);
@@ -22,6 +22,9 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
             continue;
         }
         let mut done = beat(&core, &store).await;
+        if done.is_ok() {
+            done = withdraw_leftovers(&core, &store).await;
+        }
         if done.is_ok() {
             done = reaper.look(&core, &store).await;
         }
@@ -44,6 +47,17 @@ async fn beat(core: &Core, store: &Store) -> Result<(), StoreError> {
     store.beat(&live).await
 }
 
+/// Removes intents of this server that nobody uses: the answer to their
+/// announcement or to their withdrawal never came.
+async fn withdraw_leftovers(core: &Core, store: &Store) -> Result<(), StoreError> {
+    let Some(writer) = core.lease.id().filter(|_| core.expects_leftovers()) else {
+        return Ok(());
+    };
+    let _announcing = core.announcing.lock().await;
+    let live: Vec<Announcement> = core.live().iter().copied().collect();
+    store.withdraw_unanswered(writer, &live).await.map(|_| ())
+}
+
 /// Watches the announced writes of all servers.
 #[derive(Debug, Default)]
 struct Reaper {
@@ -53,19 +67,25 @@ struct Reaper {
 
 impl Reaper {
     /// Removes the announced writes whose server has no lease any more, or which
-    /// gave no sign for twice the longest wait. They can never commit, whatever
+    /// gave no sign for twice the wait for their own server. They can never commit, whatever
     /// became of their writer.
     async fn look(&mut self, core: &Core, store: &Store) -> Result<(), StoreError> {
         let now = Moment::now();
-        let patience = core.settings.longest_wait() * 2;
         let mut signs = HashMap::new();
         let mut dead = Vec::new();
-        for (announcement, beat) in store.intents().await? {
+        for intent in store.intents().await? {
+            let IntentRow {
+                announcement,
+                beat,
+                writer_lease,
+            } = intent;
             let place = (announcement.seq, announcement.member);
-            let Some(beat) = beat else {
+            let Some(writer_lease) = writer_lease else {
                 dead.push(announcement);
                 continue;
             };
+            // A writer beats as often as its own lease demands.
+            let patience = until_over(writer_lease) * 2;
             let before = self.signs.get(&place).filter(|(sign, _)| *sign == beat);
             let (_, since) = before.copied().unwrap_or((beat, now));
             if now.since(since) > patience {
@@ -89,14 +109,9 @@ impl Reaper {
 }
 
 async fn clean_up(store: &Store) -> Result<(), StoreError> {
-    let mut connection = store.lent_connection().await?;
-    let transaction = connection.begin().await?;
-    let gone = transaction.clean_up().await?;
-    transaction.commit().await?;
-    if let Some(gone) = gone
-        && gone > 0
-    {
-        tracing::debug!(rows = gone, "old rows were removed");
+    let removed = store.lent_connection().await?.clean_up().await?;
+    if removed > 0 {
+        tracing::debug!(rows = removed, "old rows were removed");
     }
     Ok(())
 }

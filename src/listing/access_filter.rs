@@ -2,10 +2,10 @@ use crate::{
     cache::{Cache, CacheError},
     domain::{AccessFilter, Code, EveryQuestion, Facts, ItemKind, Level, Revision, SubjectRef},
     engine,
-    store::Store,
+    store::{Bounds, Store},
 };
 
-use super::{TRIES, at_hand::Levels};
+use super::{TRIES, at_hand::Levels, existing};
 
 /// The axes whose levels come with an access filter.
 const AXES: [ItemKind; 4] = [
@@ -41,7 +41,8 @@ pub async fn access_filter(
         }
     }
     let mut reader = store.reader().await?;
-    let Some(snapshot) = reader.snapshot(tenant).await? else {
+    let found = reader.snapshot(tenant, Bounds::READ).await?;
+    let Some(snapshot) = existing(cache, found).await? else {
         return Ok(None);
     };
     let facts = snapshot.facts(&needed).await?;

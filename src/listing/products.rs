@@ -114,16 +114,15 @@ fn next_window(looked_at: usize, found: usize, size: usize) -> usize {
 }
 
 /// What is known of the subject at the snapshot's revision. What was read for
-/// the page before serves again if the revision is the same, since then nothing
-/// has changed.
+/// the page before serves again if tenant and revision are the same, since then
+/// nothing has changed.
 async fn learn<'k>(
     known: &'k mut Option<Known>,
     question: &EveryQuestion,
     filter: &ListFilter,
     snapshot: &Snapshot<'_>,
 ) -> Result<&'k mut Known, StoreError> {
-    let revision = snapshot.tenant().revision;
-    let current = known.take().filter(|known| known.revision() == revision);
+    let current = known.take().filter(|known| known.holds_in(snapshot));
     let current = match current {
         Some(current) => current,
         None => Known::read(question, filter, snapshot).await?,

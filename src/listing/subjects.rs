@@ -4,10 +4,10 @@ use crate::{
     cache::{Cache, CacheError},
     domain::{Code, OpenQuestion, Question, SubjectKind, SubjectRef},
     engine,
-    store::{Snapshot, Store, StoreError},
+    store::{Bounds, Snapshot, Store, StoreError, TenantId},
 };
 
-use super::Page;
+use super::{Page, existing};
 
 /// The fewest and the most that one statement looks at; so many questions are
 /// decided before other calls get a turn, too.
@@ -36,7 +36,7 @@ impl SubjectList {
     }
 
     /// Reads the next `size` subjects; `after` is the last of the page before.
-    /// `None`: there is no such tenant.
+    /// Returns which tenant they are of as well; `None`: there is none.
     ///
     /// # Errors
     ///
@@ -48,9 +48,10 @@ impl SubjectList {
         store: &Store,
         after: Option<SubjectRef>,
         size: usize,
-    ) -> Result<Option<Page<SubjectRef, SubjectRef>>, CacheError> {
+    ) -> Result<Option<(TenantId, Page<SubjectRef, SubjectRef>)>, CacheError> {
         let mut reader = store.reader().await?;
-        let Some(snapshot) = reader.snapshot(&self.tenant).await? else {
+        let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
+        let Some(snapshot) = existing(cache, found).await? else {
             return Ok(None);
         };
         let mut page = Page::empty(snapshot.tenant().revision);
@@ -72,7 +73,7 @@ impl SubjectList {
         }
         page.last = page.found.last().cloned();
         cache.confirm_snapshot(snapshot.epoch()).await?;
-        Ok(Some(page))
+        Ok(Some((snapshot.tenant().id, page)))
     }
 
     /// Those of `subjects` whom a Check allows.

@@ -27,12 +27,17 @@ mod writes;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
-use crate::{admin::Door, cache::Cache, domain::Code, store::Store};
+use crate::{
+    admin::Door,
+    cache::Cache,
+    domain::Code,
+    store::{Bounds, Found, Snapshot, Store, TenantRow},
+};
 
 use self::revisions::Revisions;
-use super::{failure::Failure, page_token::PageTokens};
+use super::{failure::Failure, gate::Deadline, page_token::PageTokens};
 
 /// Answers the calls of the administration: every write goes through the door,
 /// every read is of one snapshot. Tells how the memory in `cache` does.
@@ -73,6 +78,48 @@ impl AdminApi {
     }
 }
 
+impl AdminApi {
+    /// Returns the same for one call, which ends at its caller's deadline.
+    fn for_call(&self, extensions: &tonic::Extensions) -> Self {
+        self.until(Deadline::of(extensions))
+    }
+
+    /// Returns the same for a caller who waits until `deadline`.
+    fn until(&self, deadline: Option<Instant>) -> Self {
+        Self {
+            door: self.door.until(deadline),
+            ..self.clone()
+        }
+    }
+
+    /// Whether what was read from a snapshot of `epoch` may be answered
+    /// (`docs/coherence.md`, A4).
+    async fn confirm(&self, epoch: u64) -> Result<(), Failure> {
+        Ok(self.cache.confirm_snapshot(epoch).await?)
+    }
+
+    /// The row of a tenant that exists.
+    async fn tenant_row(&self, tenant: &Code) -> Result<TenantRow, Failure> {
+        let mut reader = self.store.reader().await?;
+        let found = reader.snapshot(tenant, Bounds::READ).await?;
+        let snapshot = self.found(tenant, found).await?;
+        self.confirm(snapshot.epoch()).await?;
+        Ok(snapshot.tenant().clone())
+    }
+
+    /// The snapshot of a tenant that exists; that there is none is an answer of
+    /// one snapshot too.
+    async fn found<'r>(&self, tenant: &Code, found: Found<'r>) -> Result<Snapshot<'r>, Failure> {
+        match found {
+            Found::Tenant(snapshot) => Ok(snapshot),
+            Found::NoTenant { epoch } => {
+                self.confirm(epoch).await?;
+                Err(Failure::TenantNotFound(tenant.clone()))
+            }
+        }
+    }
+}
+
 /// What a request of the administration is answered.
 trait Answer<M> {
     /// The message that answers it.
@@ -92,7 +139,8 @@ macro_rules! service {
                     &self,
                     request: tonic::Request<pb::$request>,
                 ) -> Result<tonic::Response<pb::$response>, tonic::Status> {
-                    let answer: pb::$response = self.answer(request.into_inner()).await?;
+                    let api = self.for_call(request.extensions());
+                    let answer: pb::$response = api.answer(request.into_inner()).await?;
                     Ok(tonic::Response::new(answer))
                 }
             )+

@@ -7,13 +7,14 @@ use crate::{
     domain::Code,
     listing::{Page, Place, ResourceList},
     pb::{self, stream_allowed_response::Event},
-    store::Store,
+    store::{Store, TenantId},
 };
 
 use super::{
     failure::Failure,
     gate::{Deadline, Gate},
-    page_token::{PageTokens, Tie},
+    lists::check_tenant,
+    page_token::{PageTokens, Tie, TokenPlace},
     render_listing,
 };
 
@@ -30,6 +31,10 @@ pub(super) struct AllowedStream {
     pub(super) size: usize,
     pub(super) ids_only: bool,
     pub(super) ending: Ending,
+    /// The token that it goes on from, until the first batch was read.
+    pub(super) resumed: Option<TokenPlace<Place>>,
+    /// The tenant that is listed, once a batch was read.
+    pub(super) listed: Option<TenantId>,
     /// Where the next batch begins.
     pub(super) after: Option<Place>,
     /// How many resources went before.
@@ -49,7 +54,7 @@ impl Ending {
     /// What the gate said of a call.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         Self {
-            deadline: extensions.get::<Deadline>().and_then(|given| given.at),
+            deadline: Deadline::of(extensions),
             gate: extensions.get::<Gate>().cloned().unwrap_or_default(),
         }
     }
@@ -86,6 +91,7 @@ impl AllowedStream {
             more,
             revision,
         } = self.page().await?;
+        let tenant = self.listed.unwrap_or(TenantId(0));
         self.sent += u64::try_from(found.len()).unwrap_or(u64::MAX);
         let end = pb::StreamEnd {
             revision: revision.0,
@@ -94,7 +100,7 @@ impl AllowedStream {
         let Some(last) = last else {
             return Ok((Event::End(end), Next::Nothing));
         };
-        let token = self.tokens.seal(&last, &self.tie).await?;
+        let token = self.tokens.seal(tenant, &last, &self.tie).await?;
         let batch = render_listing::allowed_batch(found, self.ids_only, token);
         self.after = Some(last);
         let next = if more {
@@ -118,7 +124,15 @@ impl AllowedStream {
                 .await
                 .map_err(|_| Failure::DeadlinePassed)?,
         };
-        page?.ok_or_else(|| Failure::TenantNotFound(self.tenant.clone()))
+        let gone = || Failure::TenantNotFound(self.tenant.clone());
+        let (found_in, page) = page?.ok_or_else(gone)?;
+        check_tenant(self.resumed.take(), found_in)?;
+        // Another tenant that takes the code is not the one that is listed.
+        if self.listed.is_some_and(|listed| listed != found_in) {
+            return Err(gone());
+        }
+        self.listed = Some(found_in);
+        Ok(page)
     }
 }
 

@@ -54,6 +54,13 @@ pub(super) struct Deadline {
     pub(super) at: Option<Instant>,
 }
 
+impl Deadline {
+    /// What the gate noted of a call; `None`: its caller gave no deadline.
+    pub(super) fn of(extensions: &tonic::Extensions) -> Option<Instant> {
+        extensions.get::<Self>().and_then(|deadline| deadline.at)
+    }
+}
+
 impl<S> Layer<S> for Gate {
     type Service = Gated<S>;
 

@@ -72,12 +72,12 @@ impl ImportService for ImportApi {
         &self,
         request: Request<Streaming<pb::ImportCatalogRequest>>,
     ) -> Result<Response<Self::ImportCatalogStream>, Status> {
-        let deadline = request.extensions().get::<Deadline>().and_then(|d| d.at);
+        let deadline = Deadline::of(request.extensions());
         let mut messages = request.into_inner();
         let header = parse_import::header(messages.message().await?).map_err(Failure::from)?;
         let (events, told) = mpsc::channel(EVENTS_AHEAD);
         let import = Import {
-            door: self.door.clone(),
+            door: self.door.until(deadline),
             header,
             events: events.clone(),
         };
@@ -85,7 +85,7 @@ impl ImportService for ImportApi {
         tokio::spawn(async move {
             let ended = within(deadline, async {
                 let _turn = turns.acquire().await;
-                import.run(messages).await
+                Box::pin(import.run(messages)).await
             });
             let ended = ended.await;
             if let Err(status) = ended {

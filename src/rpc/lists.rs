@@ -3,14 +3,14 @@ use crate::{
     domain::{Code, Revision},
     listing::{self, Page, ResourceList, SubjectList},
     pb,
-    store::Store,
+    store::{Store, TenantId},
 };
 
 use super::{
     allowed_stream::{AllowedStream, Ending},
     facts::wait_for_revision,
     failure::Failure,
-    page_token::{InToken, PageTokens, Tie},
+    page_token::{InToken, PageTokens, Tie, TokenPlace},
     parse_listing::{self, Listed, ResourceListing, SubjectListing},
     render_listing,
 };
@@ -65,12 +65,14 @@ impl Lists {
             filter,
             tie,
         } = listing;
-        let after = self.tokens.open("page_token", &page_token, &tie).await?;
+        let token = self.tokens.open("page_token", &page_token, &tie).await?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
-        let page = list.page(&self.cache, &self.store, after, size).await?;
-        let page = page.ok_or(Failure::TenantNotFound(tenant))?;
-        let next_page_token = self.next_page_token(&page, &tie).await?;
+        let after = place(token.as_ref());
+        let found = list.page(&self.cache, &self.store, after, size).await?;
+        let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
+        check_tenant(token, found_in)?;
+        let next_page_token = self.next_page_token(found_in, &page, &tie).await?;
         let resources = page.found.into_iter();
         Ok(pb::ListAllowedResponse {
             resources: resources.map(render_listing::allowed_resource).collect(),
@@ -81,11 +83,12 @@ impl Lists {
 
     async fn next_page_token<T, P: InToken>(
         &self,
+        tenant: TenantId,
         page: &Page<T, P>,
         tie: &Tie,
     ) -> Result<String, Failure> {
         match &page.last {
-            Some(last) if page.more => self.tokens.seal(last, tie).await,
+            Some(last) if page.more => self.tokens.seal(tenant, last, tie).await,
             Some(_) | None => Ok(String::new()),
         }
     }
@@ -95,7 +98,7 @@ impl Lists {
         message: pb::ListSubjectsRequest,
     ) -> Result<pb::ListSubjectsResponse, Failure> {
         let size = parse_listing::page_size(message.page_size)?;
-        let token = message.page_token.clone();
+        let page_token = message.page_token.clone();
         let minimum = Revision(message.minimum_revision);
         let SubjectListing {
             tenant,
@@ -103,14 +106,16 @@ impl Lists {
             kind,
             tie,
         } = parse_listing::subject_listing(message, &self.default_tenant)?;
-        let after = self.tokens.open("page_token", &token, &tie).await?;
+        let token = self.tokens.open("page_token", &page_token, &tie).await?;
         wait_for_revision(&self.cache, &tenant, minimum).await?;
         let list = SubjectList::new(tenant.clone(), question, kind);
-        let page = list.page(&self.cache, &self.store, after, size).await?;
-        let page = page.ok_or(Failure::TenantNotFound(tenant))?;
+        let after = place(token.as_ref());
+        let found = list.page(&self.cache, &self.store, after, size).await?;
+        let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
+        check_tenant(token, found_in)?;
         Ok(pb::ListSubjectsResponse {
             subjects: page.found.iter().map(render_listing::subject).collect(),
-            next_page_token: self.next_page_token(&page, &tie).await?,
+            next_page_token: self.next_page_token(found_in, &page, &tie).await?,
             revision: page.revision.0,
         })
     }
@@ -175,7 +180,7 @@ impl Lists {
             tie,
         } = listing;
         let tie = tie.with(if ids_only { "ids" } else { "levels" });
-        let after = self
+        let resumed = self
             .tokens
             .open("resume_token", &resume_token, &tie)
             .await?;
@@ -190,8 +195,26 @@ impl Lists {
             size,
             ids_only,
             ending,
-            after,
+            after: place(resumed.as_ref()),
+            resumed,
+            listed: None,
             sent: 0,
         })
     }
+}
+
+fn place<P: Clone>(token: Option<&TokenPlace<P>>) -> Option<P> {
+    token.map(|token| token.unchecked().clone())
+}
+
+/// Refuses the token of a tenant that was deleted since: the page that was read
+/// after its place is of another one.
+pub(super) fn check_tenant<P>(
+    token: Option<TokenPlace<P>>,
+    found_in: TenantId,
+) -> Result<(), Failure> {
+    token
+        .map(|token| token.of(found_in))
+        .transpose()
+        .map(|_| ())
 }

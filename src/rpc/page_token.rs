@@ -9,13 +9,16 @@ use tokio::sync::OnceCell;
 use crate::{
     domain::SubjectRef,
     listing::Place,
-    store::{Store, StoreError},
+    store::{Store, StoreError, TenantId},
 };
 
 use super::failure::{Failure, InvalidField};
 
 /// How many bytes of a token authenticate the others.
 const SEAL_BYTES: usize = 32;
+
+/// Which form tokens have: one of another form is of no use.
+const FORMAT: &[u8] = b"2: tenant, place";
 
 /// The longest token that is looked at, in characters: a code of 255 bytes may
 /// fold to some more.
@@ -37,6 +40,35 @@ pub(super) struct PageTokens {
 #[derive(Clone, Debug)]
 pub(super) struct Tie {
     bytes: Vec<u8>,
+}
+
+/// A place in a list of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TokenPlace<P> {
+    path: &'static str,
+    tenant: TenantId,
+    place: P,
+}
+
+impl<P> TokenPlace<P> {
+    /// The place, if the list is one of `tenant`: a tenant that was deleted and
+    /// created again is another one, its numbers stand for other things.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`] at the token's path.
+    pub(super) fn of(self, tenant: TenantId) -> Result<P, Failure> {
+        if self.tenant == tenant {
+            Ok(self.place)
+        } else {
+            Err(not_of_this_request(self.path))
+        }
+    }
+
+    /// The place, in the list of whichever tenant.
+    pub(super) fn unchecked(&self) -> &P {
+        &self.place
+    }
 }
 
 /// What a token says.
@@ -80,9 +112,15 @@ impl PageTokens {
         }
     }
 
-    /// The token of a place in the list that `tie` names.
-    pub(super) async fn seal<P: InToken>(&self, place: &P, tie: &Tie) -> Result<String, Failure> {
-        let mut token = place.write();
+    /// The token of a place in the list of `tenant` that `tie` names.
+    pub(super) async fn seal<P: InToken>(
+        &self,
+        tenant: TenantId,
+        place: &P,
+        tie: &Tie,
+    ) -> Result<String, Failure> {
+        let mut token = tenant.0.to_le_bytes().to_vec();
+        token.extend(place.write());
         let seal = self.sealer(&token, tie).await?.finalize().into_bytes();
         token.extend(seal);
         Ok(URL_SAFE_NO_PAD.encode(token))
@@ -99,7 +137,7 @@ impl PageTokens {
         path: &'static str,
         token: &str,
         tie: &Tie,
-    ) -> Result<Option<P>, Failure> {
+    ) -> Result<Option<TokenPlace<P>>, Failure> {
         if token.is_empty() {
             return Ok(None);
         }
@@ -111,8 +149,12 @@ impl PageTokens {
         let (place, seal) = bytes.split_at_checked(place_bytes).ok_or_else(invalid)?;
         let sealer = self.sealer(place, tie).await?;
         sealer.verify_slice(seal).map_err(|_| invalid())?;
-        let place = P::read(place).ok_or_else(invalid)?;
-        Ok(Some(place))
+        let (tenant, place) = place.split_first_chunk().ok_or_else(invalid)?;
+        Ok(Some(TokenPlace {
+            path,
+            tenant: TenantId(i32::from_le_bytes(*tenant)),
+            place: P::read(place).ok_or_else(invalid)?,
+        }))
     }
 
     async fn sealer(&self, place: &[u8], tie: &Tie) -> Result<Hmac<Sha256>, Failure> {
@@ -126,6 +168,7 @@ impl PageTokens {
             })
         })?;
         let length = u64::try_from(place.len()).unwrap_or(u64::MAX);
+        sealer.update(FORMAT);
         sealer.update(&length.to_le_bytes());
         sealer.update(place);
         sealer.update(&tie.bytes);

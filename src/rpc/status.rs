@@ -47,12 +47,7 @@ impl From<Failure> for Status {
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
             Failure::TooManyWatchers { most } => too_many_watchers(most, message),
-            Failure::DeadlinePassed => Answer {
-                code: Code::DeadlineExceeded,
-                reason: ErrorReason::Deadline,
-                ..Answer::new(message)
-            }
-            .status(),
+            Failure::DeadlinePassed => deadline_passed(message),
             Failure::ShuttingDown => {
                 Answer::unavailable(ErrorReason::ShuttingDown, message).status()
             }
@@ -185,6 +180,10 @@ fn of_store(error: &StoreError) -> Status {
             tracing::warn!(error = %with_causes(error), "the database did not answer a call");
             Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
         }
+        StoreError::TenantLocked { .. } => {
+            tracing::warn!(%error, "a write waited in vain for its tenant");
+            Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
+        }
         StoreError::Conflict(_) => conflict(format!("{error}; retry")),
         StoreError::OutcomeUnknown(_) => {
             tracing::warn!(error = %with_causes(error), "a commit was not answered");
@@ -205,6 +204,15 @@ fn tenant_not_found(tenant: &domain::Code, message: String) -> Status {
         reason: ErrorReason::TenantNotFound,
         metadata: vec![("tenant", tenant.to_string())],
         details,
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+fn deadline_passed(message: String) -> Status {
+    Answer {
+        code: Code::DeadlineExceeded,
+        reason: ErrorReason::Deadline,
         ..Answer::new(message)
     }
     .status()

@@ -48,6 +48,7 @@ impl ServerError {
             StoreError::Unavailable(_) => Self::DatabaseAway(error),
             StoreError::InvalidUrl(_)
             | StoreError::Conflict(_)
+            | StoreError::TenantLocked { .. }
             | StoreError::OutcomeUnknown(_)
             | StoreError::CorruptRow { .. }
             | StoreError::UnknownSchema { .. }
@@ -85,6 +86,7 @@ fn advice_on(error: &StoreError) -> &'static str {
         }
         StoreError::Unavailable(_)
         | StoreError::Conflict(_)
+        | StoreError::TenantLocked { .. }
         | StoreError::OutcomeUnknown(_)
         | StoreError::CorruptRow { .. }
         | StoreError::UnknownSchema { .. } => "",

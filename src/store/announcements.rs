@@ -117,6 +117,34 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
+    /// Removes the intents of `writer` that are not among `known`: their
+    /// announcement was durable, but its answer never came. Returns how many.
+    ///
+    /// To be called while `writer` announces nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn withdraw_unanswered(
+        &self,
+        writer: LeaseId,
+        known: &[Announcement],
+    ) -> Result<u64, StoreError> {
+        const SQL: &str = "-- withdraw_unanswered
+            DELETE FROM intent
+             WHERE (seq, member) IN (SELECT intent.seq, intent.member
+                                       FROM intent
+                                      WHERE intent.writer = $1
+                                        AND (intent.seq, intent.member) NOT IN (SELECT * FROM unnest($2::bigint[], $3::integer[]))
+                                        FOR UPDATE OF intent SKIP LOCKED)
+            RETURNING seq";
+        let (seqs, members): (Vec<i64>, Vec<i32>) =
+            known.iter().map(|known| known.stored()).unzip();
+        let parameters: [&(dyn ToSql + Sync); 3] = [&writer.0, &seqs, &members];
+        let rows = self.query("withdraw_unanswered", SQL, &parameters).await?;
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    }
+
     /// Finds the revision that the write of an announcement made; `None` when
     /// it made none.
     ///
@@ -142,6 +170,9 @@ impl Transaction<'_> {
     /// write facts, unless the announcement was withdrawn or the primary is
     /// another since (`false`).
     ///
+    /// The intent is deleted first: while its row is locked, no other epoch can
+    /// begin.
+    ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
@@ -149,9 +180,9 @@ impl Transaction<'_> {
         const SQL: &str = "-- use_intent
             DELETE FROM intent
              WHERE seq = $1 AND member = $2";
-        // After the row is locked: no other epoch can begin meanwhile.
         const EPOCH: &str = "-- check_epoch
-            SELECT FROM head
+            SELECT set_config('pim_authz.door', $2, true)
+              FROM head
              WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
         let used = self.execute("use_intent", SQL, &[&seq, &member]).await?;
@@ -159,44 +190,14 @@ impl Transaction<'_> {
             return Ok(false);
         }
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
-        if self
-            .query("check_epoch", EPOCH, &[&epoch])
-            .await?
-            .is_empty()
-        {
-            return Ok(false);
-        }
-        self.set_door(&format!("{seq}/{member}")).await?;
-        Ok(true)
-    }
-
-    /// Lets a rehearsal, which is rolled back, write facts.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn open_rehearsal(&self) -> Result<(), StoreError> {
-        self.set_door("rehearsal").await
-    }
-
-    /// Makes every statement of this transaction read the same snapshot; to be
-    /// called first.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn read_one_snapshot(&self) -> Result<(), StoreError> {
-        self.batch(
-            "read_one_snapshot",
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL plan_cache_mode = force_custom_plan",
-        )
-        .await
+        let pass = format!("{seq}/{member}");
+        let current = self.query("check_epoch", EPOCH, &[&epoch, &pass]).await?;
+        Ok(!current.is_empty())
     }
 
     pub(super) async fn set_door(&self, pass: &str) -> Result<(), StoreError> {
         const SQL: &str = "-- set_door
-            SELECT set_config('pim_authz.door', $1, true),
-                   set_config('plan_cache_mode', 'force_custom_plan', true)";
+            SELECT set_config('pim_authz.door', $1, true)";
         self.query("set_door", SQL, &[&pass]).await.map(|_| ())
     }
 }

@@ -1,6 +1,6 @@
 use crate::domain::{Code, Revision};
 
-use super::{StoreError, Transaction, writes::stored};
+use super::{StoreError, TenantId, Transaction, writes::stored};
 
 /// The answer of a write that had an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,25 +11,33 @@ pub struct KeptAnswer {
     pub answer: Vec<u8>,
 }
 
+/// Whose kept answers count for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswersOf {
+    /// Those of the tenant that has the code.
+    Tenant,
+    /// Those of the tenants that had the code and were deleted as well: the
+    /// answers of their deletions.
+    DeletedTenants,
+}
+
 impl Transaction<'_> {
-    /// Keeps the answer of a write that changed nothing at `revision`; `false`
-    /// when the key is used already or the tenant is gone.
+    /// Keeps the answer of a write that changes nothing of a locked tenant at
+    /// `revision`; `false` when the key is used already.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn keep_answer(
         &self,
-        tenant: &Code,
+        tenant: TenantId,
         key: &str,
         kept: &KeptAnswer,
         revision: Revision,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "-- keep_unchanged_answer
             INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
-            SELECT id, $2, $3, $4, $5
-              FROM tenant
-             WHERE key = $1
+            VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (tenant_id, key) DO NOTHING";
         // No fact changes, so there is nothing to announce.
         self.set_door("answer").await?;
@@ -41,20 +49,13 @@ impl Transaction<'_> {
             .execute(
                 "keep_unchanged_answer",
                 SQL,
-                &[
-                    &tenant.folded(),
-                    &key,
-                    request_hash,
-                    answer,
-                    &stored(revision),
-                ],
+                &[&tenant.0, &key, request_hash, answer, &stored(revision)],
             )
             .await?;
         Ok(kept == 1)
     }
 
-    /// Finds the answer that was kept under a key of a tenant, a deleted one of
-    /// the same code included.
+    /// Finds the answer that was kept under a key of a tenant.
     ///
     /// # Errors
     ///
@@ -63,17 +64,19 @@ impl Transaction<'_> {
         &self,
         tenant: &Code,
         key: &str,
+        of: AnswersOf,
     ) -> Result<Option<KeptAnswer>, StoreError> {
         const SQL: &str = "-- find_answer
             SELECT kept.request_hash, kept.answer
               FROM (SELECT id FROM tenant WHERE key = $1
                      UNION ALL
-                    SELECT id FROM tenant WHERE deleted_key = $1) AS named
+                    SELECT id FROM tenant WHERE deleted_key = $1 AND $3) AS named
               JOIN idempotency AS kept ON kept.tenant_id = named.id AND kept.key = $2
              ORDER BY named.id DESC
              LIMIT 1";
+        let with_deleted = of == AnswersOf::DeletedTenants;
         let rows = self
-            .query("find_answer", SQL, &[&tenant.folded(), &key])
+            .query("find_answer", SQL, &[&tenant.folded(), &key, &with_deleted])
             .await?;
         Ok(rows.first().map(|row| KeptAnswer {
             request_hash: row.get("request_hash"),

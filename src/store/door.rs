@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -7,15 +7,11 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::timeout;
-use tokio_postgres::{
-    CopyInSink, NoTls, Row,
-    types::{BorrowToSql, ToSql},
-};
+use tokio_postgres::{NoTls, Row, types::ToSql};
 
 use crate::telemetry::metrics as meter;
 
-use super::{StoreError, facts::FACTS_SQL, schema};
+use super::{StoreError, facts::FACTS_SQL, loan::Loan, schema, transaction::Connection};
 
 /// How long a caller waits for a free connection, or for a new one.
 const WAIT: Duration = Duration::from_secs(5);
@@ -25,40 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The database, reached through a pool of connections.
 ///
-/// Each of its statements is named, measured and counted; a statement outside
-/// a transaction is one round trip.
+/// Each of its statements is named, measured, counted and bounded in time; a
+/// statement outside a transaction is one round trip.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
-    config: tokio_postgres::Config,
-}
-
-/// One connection for a write.
-#[derive(Debug)]
-pub struct Connection {
-    client: Held,
-}
-
-/// How a connection is held.
-#[derive(Debug)]
-enum Held {
-    /// Taken out of the pool for good, for work that keeps state in its
-    /// session; closed when dropped.
-    ForGood(deadpool_postgres::ClientWrapper),
-    /// It goes back to the pool.
-    Lent(Object),
-}
-
-/// A transaction with a name. Dropped without [`Transaction::commit`] it is
-/// rolled back.
-pub struct Transaction<'c> {
-    inner: tokio_postgres::Transaction<'c>,
-}
-
-impl fmt::Debug for Transaction<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Transaction")
-    }
+    config: Arc<tokio_postgres::Config>,
+    /// How long a statement outside a transaction may take.
+    patience: Duration,
 }
 
 impl Store {
@@ -78,22 +48,27 @@ impl Store {
             .connect_timeout(WAIT)
             .tcp_user_timeout(Duration::from_secs(30))
             .keepalives_idle(Duration::from_secs(30));
-        Self::pool(config, size)
+        Self::pool(Arc::new(config), size, PATIENCE)
     }
 
-    /// The same database by at most `size` connections of its own, which no
-    /// other work keeps busy. They belong to the runtime that first uses them.
+    /// Opens the same database with at most `size` connections of its own, which
+    /// no other work keeps busy; a statement may take `patience`. They belong to
+    /// the runtime that first uses them.
     ///
     /// # Errors
     ///
-    /// None that a store which was made has not met.
-    pub fn apart(&self, size: usize) -> Result<Self, StoreError> {
-        Self::pool(self.config.clone(), size)
+    /// Fails only if the pool cannot be built.
+    pub fn apart(&self, size: usize, patience: Duration) -> Result<Self, StoreError> {
+        Self::pool(Arc::clone(&self.config), size, patience)
     }
 
-    fn pool(config: tokio_postgres::Config, size: usize) -> Result<Self, StoreError> {
+    fn pool(
+        config: Arc<tokio_postgres::Config>,
+        size: usize,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
         let manager = Manager::from_config(
-            config.clone(),
+            tokio_postgres::Config::clone(&config),
             NoTls,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
@@ -112,7 +87,11 @@ impl Store {
             }))
             .build()
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        Ok(Self { pool, config })
+        Ok(Self {
+            pool,
+            config,
+            patience,
+        })
     }
 
     /// Checks that the schema is the one this program knows.
@@ -154,8 +133,7 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn connection(&self) -> Result<Connection, StoreError> {
         let object = self.pooled().await?;
-        let client = Held::ForGood(Object::take(object));
-        Ok(Connection { client })
+        Ok(Connection::kept(Object::take(object)))
     }
 
     /// Borrows a connection of the pool.
@@ -164,8 +142,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn lent_connection(&self) -> Result<Connection, StoreError> {
-        let client = Held::Lent(self.pooled().await?);
-        Ok(Connection { client })
+        Ok(Connection::lent(self.loan().await?))
     }
 
     /// Runs one statement outside a transaction: one round trip.
@@ -175,19 +152,14 @@ impl Store {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        let client = self.pooled().await?;
+        let mut loan = self.loan().await?;
+        let (client, owed) = loan.parts().ok_or_else(StoreError::no_connection)?;
         let asking = async {
             let prepared = client.prepare_cached(sql).await;
             let statement = prepared.map_err(|error| failed(name, error))?;
             measured(name, client.query(&statement, parameters)).await
         };
-        if let Ok(answer) = timeout(PATIENCE, asking).await {
-            return answer;
-        }
-        // Its answer may come yet: not to the next one who asks.
-        drop(Object::take(client));
-        meter::count_failure(name);
-        Err(StoreError::Unavailable("it did not answer in time".into()))
+        owed.within(name, self.patience, asking).await
     }
 
     /// How to connect.
@@ -195,7 +167,12 @@ impl Store {
         &self.config
     }
 
-    pub(super) async fn pooled(&self) -> Result<Object, StoreError> {
+    /// Lends a connection of the pool.
+    pub(super) async fn loan(&self) -> Result<Loan, StoreError> {
+        Ok(Loan::new(self.pooled().await?))
+    }
+
+    async fn pooled(&self) -> Result<Object, StoreError> {
         let got = self.pool.get().await;
         // Whatever the reason why no connection is to be had, the wrong
         // password included: the database is away.
@@ -209,109 +186,19 @@ impl Store {
     }
 }
 
-impl Connection {
-    /// Begins a transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    pub async fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
-        let client: &mut tokio_postgres::Client = match &mut self.client {
-            Held::ForGood(client) => client,
-            Held::Lent(object) => &mut *object,
-        };
-        let begun = measured("begin", client.transaction()).await?;
-        Ok(Transaction { inner: begun })
-    }
-}
-
-impl Transaction<'_> {
-    /// Makes what was done durable.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::OutcomeUnknown`] when no answer came: it may have
-    /// happened. [`StoreError::Conflict`] when another write came first.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        let committed = measured("commit", self.inner.commit()).await;
-        committed.map_err(|error| {
-            let StoreError::Unavailable(source) = error else {
-                return error;
-            };
-            match source.downcast::<tokio_postgres::Error>() {
-                Ok(error) => StoreError::OutcomeUnknown(*error),
-                Err(source) => StoreError::Unavailable(source),
-            }
-        })
-    }
-
-    /// Undoes what was done.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer; then it
-    /// is undone all the same.
-    pub async fn rollback(self) -> Result<(), StoreError> {
-        measured("rollback", self.inner.rollback()).await
-    }
-
-    /// Runs a statement and gives its rows.
-    pub(super) async fn query(
-        &self,
-        name: &'static str,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>, StoreError> {
-        measured(name, self.inner.query(sql, parameters)).await
-    }
-
-    /// Runs a statement and tells how many rows it touched.
-    pub(super) async fn execute(
-        &self,
-        name: &'static str,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, StoreError> {
-        measured(name, self.inner.execute(sql, parameters)).await
-    }
-
-    /// Runs statements that take no parameters.
-    pub(super) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), StoreError> {
-        measured(name, self.inner.batch_execute(sql)).await
-    }
-
-    /// Runs a statement and gives its rows one by one, in bounded memory.
-    pub(super) async fn stream<P, I>(
-        &self,
-        name: &'static str,
-        sql: &str,
-        parameters: I,
-    ) -> Result<tokio_postgres::RowStream, StoreError>
-    where
-        P: BorrowToSql,
-        I: IntoIterator<Item = P>,
-        I::IntoIter: ExactSizeIterator,
-    {
-        measured(name, self.inner.query_raw(sql, parameters)).await
-    }
-
-    /// Begins a COPY into a table.
-    pub(super) async fn copy_in(
-        &self,
-        name: &'static str,
-        sql: &str,
-    ) -> Result<CopyInSink<bytes::Bytes>, StoreError> {
-        measured(name, self.inner.copy_in(sql)).await
-    }
-}
-
-/// What every connection is told first: the role, the schema, one plan for all.
-pub(super) const SESSION: &str = "
+/// Settings of every connection: the role, the schema, one plan for all, and
+/// whatever a setting of the database or of the user must not decide.
+pub(super) const SESSION: &str = "-- prepare_session
     SET ROLE pim_authz_runtime;
     SET search_path = pim_authz, pg_temp;
     SET plan_cache_mode = force_generic_plan;
+    SET default_transaction_isolation = 'read committed';
+    SET default_transaction_read_only = off;
+    SET default_transaction_deferrable = off;
     SET idle_in_transaction_session_timeout = '60s';
+    SET idle_session_timeout = 0;
+    SET statement_timeout = '10s';
+    SET lock_timeout = 0;
     SET client_min_messages = warning;
     SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";

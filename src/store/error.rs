@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio_postgres::error::SqlState;
 
 /// What the store could not do.
@@ -11,6 +13,14 @@ pub enum StoreError {
     #[error("the database is unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 
+    /// Another write has held the tenant's row for longer than this one may
+    /// wait.
+    #[error("another write of the tenant did not end within {} s", .waited.as_secs_f64())]
+    TenantLocked {
+        /// How long it was waited for.
+        waited: Duration,
+    },
+
     /// Another write came first; the same transaction may succeed when it is
     /// run again.
     #[error("another write came first")]
@@ -19,7 +29,7 @@ pub enum StoreError {
     /// The connection went away while a commit was under way: it may or may not
     /// have happened.
     #[error("the outcome of the commit is not known")]
-    OutcomeUnknown(#[source] tokio_postgres::Error),
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// A row holds a value that the domain forbids: a bug, ours or an
     /// operator's.
@@ -63,6 +73,43 @@ impl StoreError {
         Self::Unavailable("it is a standby, not a primary".into())
     }
 
+    /// The same failure, of a COMMIT: without an answer it may have happened.
+    pub(super) fn of_commit(self) -> Self {
+        if let Self::Unavailable(source) = self {
+            return Self::OutcomeUnknown(source);
+        }
+        self
+    }
+
+    /// The row that the coherence protocol begins with is missing.
+    pub(super) fn empty_head(statement: &'static str) -> Self {
+        Self::CorruptRow {
+            statement,
+            message: "the table `head` is empty".to_owned(),
+        }
+    }
+
+    /// Nothing can be sent any more: a bug, for a loan has a connection.
+    pub(super) fn no_connection() -> Self {
+        Self::Unavailable("there is no connection".into())
+    }
+
+    /// `statement` was not answered within `bound`.
+    pub(super) fn overdue(statement: &'static str, bound: Duration) -> Self {
+        let seconds = bound.as_secs_f64();
+        Self::Unavailable(format!("`{statement}` was not answered within {seconds} s").into())
+    }
+
+    /// Whether PostgreSQL cancelled the statement, as a time-out of its session
+    /// demands.
+    pub(super) fn is_cancelled(&self) -> bool {
+        let Self::Unavailable(source) = self else {
+            return false;
+        };
+        let source = source.downcast_ref::<tokio_postgres::Error>();
+        source.and_then(tokio_postgres::Error::code) == Some(&SqlState::QUERY_CANCELED)
+    }
+
     /// Sorts what PostgreSQL said of `statement`.
     pub(super) fn of(statement: &'static str, error: tokio_postgres::Error) -> Self {
         let Some(state) = error.code() else {
@@ -76,9 +123,16 @@ impl StoreError {
         {
             return Self::Conflict(error);
         }
+        // A standby, a session that was ended for standing still, a lock that
+        // was not obtained in time.
+        let elsewhere = [
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            SqlState::LOCK_NOT_AVAILABLE,
+        ];
         let class = state.code().get(..2).unwrap_or_default();
         // 08 connection, 53 resources, 57 operator intervention, 58 system.
-        if ["08", "53", "57", "58"].contains(&class) {
+        if elsewhere.contains(state) || ["08", "53", "57", "58"].contains(&class) {
             return Self::Unavailable(Box::new(error));
         }
         Self::Refused {

@@ -99,7 +99,7 @@ impl Store {
             };
             let driver = tokio::spawn(messages);
             client.batch_execute(SESSION).await?;
-            let listen = format!("LISTEN {CHANNEL}; LISTEN {ACKS}");
+            let listen = format!("-- listen\nLISTEN {CHANNEL}; LISTEN {ACKS}");
             client.batch_execute(&listen).await?;
             Ok(LeaseConnection {
                 renew: client.prepare(RENEW).await?,
@@ -177,7 +177,8 @@ impl LeaseConnection {
     pub async fn acknowledge(&self, lease: LeaseId, seq: u64) -> Result<(), StoreError> {
         let LeaseId(id) = lease;
         let sql = format!(
-            "BEGIN; SET LOCAL synchronous_commit = off;
+            "-- acknowledge
+             BEGIN; SET LOCAL synchronous_commit = off;
              INSERT INTO ack (id, acked) VALUES ('{id}', {seq})
                  ON CONFLICT (id) DO UPDATE SET acked = greatest(ack.acked, excluded.acked);
              COMMIT;
@@ -190,22 +191,25 @@ impl LeaseConnection {
     /// Begins a new epoch, if the primary is another than it was: all leases and
     /// announced writes of the old one are void.
     ///
-    /// Where the same primary was only started again and every server had left,
-    /// nobody can answer from memory any more, and no writer has to wait.
+    /// The first epoch of a database is armed. A later one is armed only if the
+    /// same primary was started again, the epoch before was armed, and no lease
+    /// is left: then no server can answer from memory any more, and no writer has
+    /// to wait. A lease that an earlier epoch deleted may belong to a server that
+    /// still answers; so an epoch that was never armed hands that on.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer in time.
     pub async fn begin_epoch(&self) -> Result<(), StoreError> {
-        const SQL: &str = "
+        const SQL: &str = "-- begin_epoch
             BEGIN;
             SELECT FROM head WHERE id = 1 FOR UPDATE;
             UPDATE head
                SET epoch = epoch + 1,
-                   armed = NOT EXISTS (SELECT FROM lease)
-                       AND (fingerprint = '' OR
-                            split_part(fingerprint, '/', 1) || '/' || split_part(fingerprint, '/', 2)
-                          = split_part(primary_fingerprint(), '/', 1) || '/' || split_part(primary_fingerprint(), '/', 2)),
+                   armed = fingerprint = ''
+                        OR (armed AND NOT EXISTS (SELECT FROM lease)
+                            AND split_part(fingerprint, '/', 1) || '/' || split_part(fingerprint, '/', 2)
+                              = split_part(primary_fingerprint(), '/', 1) || '/' || split_part(primary_fingerprint(), '/', 2)),
                    fingerprint = primary_fingerprint()
              WHERE fingerprint <> primary_fingerprint() AND NOT pg_is_in_recovery();
             DELETE FROM lease WHERE EXISTS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid);
@@ -259,10 +263,7 @@ fn log_of(rows: &[Row]) -> Result<LogRead, StoreError> {
             }
         }
     }
-    let head = head.ok_or_else(|| StoreError::CorruptRow {
-        statement: "read_log",
-        message: "the table `head` is empty".to_owned(),
-    })?;
+    let head = head.ok_or_else(|| StoreError::empty_head("read_log"))?;
     if head.get("standby") {
         return Err(StoreError::standby());
     }

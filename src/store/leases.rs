@@ -1,8 +1,6 @@
 use std::{collections::HashMap, time::Duration};
 
-use uuid::Uuid;
-
-use super::{Announcement, LeaseId, Store, StoreError, Transaction};
+use super::{Announcement, LeaseId, Store, StoreError};
 
 /// A server that may answer from memory, as a writer sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +11,17 @@ pub struct LeaseRow {
     pub length: Duration,
     /// The last announcement that the server has applied.
     pub acked: u64,
+}
+
+/// An announced write that is neither committed nor withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntentRow {
+    /// Its announcement; the epoch is not read.
+    pub announcement: Announcement,
+    /// How often its writer has shown that it is under way.
+    pub beat: u64,
+    /// The length of its writer's lease; `None`: the writer has none any more.
+    pub writer_lease: Option<Duration>,
 }
 
 /// A time as PostgreSQL keeps it.
@@ -92,15 +101,15 @@ impl Store {
             .map(|_| ())
     }
 
-    /// Reads how often each announced write has shown that it is under way;
-    /// nothing of those whose writer has no lease any more (`None`).
+    /// Reads the announced writes of all servers that are neither committed nor
+    /// withdrawn.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn intents(&self) -> Result<Vec<(Announcement, Option<u64>)>, StoreError> {
+    pub async fn intents(&self) -> Result<Vec<IntentRow>, StoreError> {
         const SQL: &str = "-- read_intents
-            SELECT intent.seq, intent.member, intent.beat, lease.id AS writer
+            SELECT intent.seq, intent.member, intent.beat, lease.length_ms
               FROM intent
               LEFT JOIN lease ON lease.id = intent.writer";
         let rows = self.query("read_intents", SQL, &[]).await?;
@@ -110,9 +119,12 @@ impl Store {
                 member: row.get::<_, i32>("member").unsigned_abs(),
                 epoch: 0,
             };
-            let writer: Option<Uuid> = row.get("writer");
-            let beat = row.get::<_, i64>("beat").unsigned_abs();
-            (announcement, writer.map(|_| beat))
+            let lease: Option<i32> = row.get("length_ms");
+            IntentRow {
+                announcement,
+                beat: row.get::<_, i64>("beat").unsigned_abs(),
+                writer_lease: lease.map(milliseconds),
+            }
         });
         Ok(intents.collect())
     }
@@ -148,69 +160,5 @@ impl Store {
         let (seq, member) = dead.stored();
         let rows = self.query("reap", SQL, &[&seq, &member]).await?;
         Ok(!rows.is_empty())
-    }
-}
-
-/// How many announcements the log keeps at least; a server that is further
-/// behind forgets everything instead of reading them.
-const LOG_KEPT: i64 = 10_000;
-
-/// How many announcements' revisions are kept at least.
-const COMMITS_KEPT: i64 = 100_000;
-
-/// The most old answers and requests that one round removes.
-const OLD_AT_ONCE: i64 = 10_000;
-
-impl Transaction<'_> {
-    /// Removes what nobody needs any more: old announcements, answers of writes
-    /// kept for more than 24 hours, requests that have expired. Gives how many
-    /// rows went; `None`: another server is at it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn clean_up(&self) -> Result<Option<u64>, StoreError> {
-        const LOCK: &str = "-- lock_clean_up
-            SELECT pg_try_advisory_xact_lock(hashtext('pim_authz.clean_up')) AS mine";
-        const FLOOR: &str = "-- move_log_floor
-            UPDATE head SET log_floor = seq - $1
-             WHERE seq - $1 > log_floor + $1 / 10
-            RETURNING log_floor";
-        const LOG: &str = "-- clean_log
-            DELETE FROM invalidation WHERE seq <= (SELECT log_floor FROM head)";
-        const COMMITS: &str = "-- clean_commit_log
-            DELETE FROM commit_log WHERE n <= (SELECT log_floor FROM head) - $1";
-        const ANSWERS: &str = "-- clean_answers
-            DELETE FROM idempotency
-             WHERE (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency
-                                         WHERE created_at < now() - interval '25 hours'
-                                         ORDER BY created_at LIMIT $1)";
-        const REQUESTS: &str = "-- clean_app_requests
-            DELETE FROM app_request
-             WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM app_request
-                                        WHERE expires_at < now() - interval '1 hour' LIMIT $1)";
-        const ACKS: &str = "-- clean_acks
-            DELETE FROM ack WHERE id NOT IN (SELECT id FROM lease)";
-        let rows = self.query("lock_clean_up", LOCK, &[]).await?;
-        if !rows.first().is_some_and(|row| row.get("mine")) {
-            return Ok(None);
-        }
-        self.set_door("clean-up").await?;
-        let mut gone = 0;
-        let moved = self.execute("move_log_floor", FLOOR, &[&LOG_KEPT]).await?;
-        if moved > 0 {
-            gone += self.execute("clean_log", LOG, &[]).await?;
-            gone += self
-                .execute("clean_commit_log", COMMITS, &[&COMMITS_KEPT])
-                .await?;
-        }
-        gone += self
-            .execute("clean_answers", ANSWERS, &[&OLD_AT_ONCE])
-            .await?;
-        gone += self
-            .execute("clean_app_requests", REQUESTS, &[&OLD_AT_ONCE])
-            .await?;
-        gone += self.execute("clean_acks", ACKS, &[]).await?;
-        Ok(Some(gone))
     }
 }

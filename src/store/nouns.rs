@@ -412,20 +412,17 @@ impl Transaction<'_> {
         filter: &RightsFilter<'_>,
         nouns: &mut StoredNouns,
     ) -> Result<(), StoreError> {
-        use futures_util::TryStreamExt as _;
-
+        const NAME: &str = "load_rights";
         const SQL: &str = "-- load_rights
             SELECT item_id, group_id, level
               FROM access_right
              WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR item_id = ANY ($2))
                AND ($3::text[] IS NULL OR group_id IN (SELECT id FROM user_group WHERE tenant_id = $1 AND key = ANY ($3)))
              ORDER BY item_id, group_id";
-        let failed = |error| StoreError::of("load_rights", error);
         let RightsFilter { items, groups } = filter;
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.0, items, groups];
-        let rows = self.stream("load_rights", SQL, parameters).await?;
-        tokio::pin!(rows);
-        while let Some(row) = rows.try_next().await.map_err(failed)? {
+        let mut rows = self.stream(NAME, SQL, parameters).await?;
+        while let Some(row) = self.next_row(NAME, &mut rows).await? {
             let level: i16 = row.get("level");
             let level = Level::from_bits(u8::try_from(level).unwrap_or_default());
             nouns

@@ -1,7 +1,5 @@
-use std::time::Duration;
-
-use futures_util::{Stream, StreamExt as _};
-use tokio::{task::yield_now, time::timeout};
+use futures_util::TryStreamExt as _;
+use tokio::task::yield_now;
 use tokio_postgres::{
     binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream},
     types::Type,
@@ -9,13 +7,7 @@ use tokio_postgres::{
 
 use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductKind, ProductRef};
 
-use super::{
-    AsOf, Snapshot, Store, StoreError, Taken,
-    door::{failed, measured},
-};
-
-/// How long the next rows of a COPY may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::{AsOf, Snapshot, Store, StoreError, Taken, door::failed};
 
 /// After how many rows other work gets a turn.
 const ROWS_IN_A_ROW: usize = 1_024;
@@ -61,10 +53,9 @@ impl Snapshot<'_> {
               FROM head";
         let within = FactKey::Tenant(self.tenant().code.clone()).to_string();
         let rows = self.query("snapshot_as_of", SQL, &[&within]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::CorruptRow {
-            statement: "snapshot_as_of",
-            message: "the table `head` is empty".to_owned(),
-        })?;
+        let row = rows
+            .first()
+            .ok_or_else(|| StoreError::empty_head("snapshot_as_of"))?;
         let pending: Vec<&str> = row.get("pending");
         let pending = pending.into_iter().map(|key| {
             let Ok(key) = key.parse();
@@ -90,7 +81,8 @@ impl Snapshot<'_> {
     ) -> Result<bool, StoreError> {
         const NAME: &str = "copy_products";
         let sql = format!(
-            "COPY (SELECT id, parent_id, model, code FROM product WHERE tenant_id = {} ORDER BY id)
+            "-- copy_products
+             COPY (SELECT id, parent_id, model, code FROM product WHERE tenant_id = {} ORDER BY id)
                TO STDOUT (FORMAT binary)",
             self.tenant().id.0
         );
@@ -124,7 +116,8 @@ impl Snapshot<'_> {
     ) -> Result<bool, StoreError> {
         const NAME: &str = "copy_product_categories";
         let sql = format!(
-            "COPY (SELECT product_id, category_id FROM product_category WHERE tenant_id = {}
+            "-- copy_product_categories
+             COPY (SELECT product_id, category_id FROM product_category WHERE tenant_id = {}
                     ORDER BY product_id, category_id)
                TO STDOUT (FORMAT binary)",
             self.tenant().id.0
@@ -142,11 +135,14 @@ impl Snapshot<'_> {
         types: &[Type],
         mut each: impl FnMut(&BinaryCopyOutRow) -> Result<bool, tokio_postgres::Error> + Send,
     ) -> Result<bool, StoreError> {
-        let stream = measured(name, self.copy_out(sql)).await?;
+        let stream = self.copy_out(name, sql).await?;
         let mut rows = std::pin::pin!(BinaryCopyOutStream::new(stream, types));
         let mut taken = 0_usize;
-        while let Some(row) = next(&mut rows).await? {
-            let row = row.map_err(|error| failed(name, error))?;
+        loop {
+            let next = async { rows.try_next().await.map_err(|error| failed(name, error)) };
+            let Some(row) = self.within(name, next).await? else {
+                break;
+            };
             if !each(&row).map_err(|error| failed(name, error))? {
                 return Ok(false);
             }
@@ -157,11 +153,6 @@ impl Snapshot<'_> {
         }
         Ok(true)
     }
-}
-
-async fn next<S: Stream + Unpin>(rows: &mut S) -> Result<Option<S::Item>, StoreError> {
-    let next = timeout(PATIENCE, rows.next()).await;
-    next.map_err(|_| StoreError::Unavailable("it did not answer in time".into()))
 }
 
 impl Store {

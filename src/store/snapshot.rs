@@ -1,34 +1,44 @@
 use std::fmt;
 
-use deadpool_postgres::Object;
 use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
 use crate::domain::Code;
 
 use super::{
-    Store, StoreError, TenantRow,
+    Bounds, Store, StoreError, TenantRow,
     door::{failed, measured},
+    loan::{Loan, Owed},
     tenants,
+    transaction::MARGIN,
 };
 
 /// A connection of the pool, lent for reading several things at one instant.
+#[derive(Debug)]
 pub struct Reader {
-    client: Object,
+    loan: Loan,
 }
 
 /// A tenant as it was at one instant, whatever is written meanwhile; for
 /// statements that are asked one after the other.
 pub struct Snapshot<'r> {
     inner: deadpool_postgres::Transaction<'r>,
+    owed: &'r Owed,
+    bounds: Bounds,
     tenant: TenantRow,
     last_product_id: i32,
     epoch: u64,
 }
 
-impl fmt::Debug for Reader {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reader")
-    }
+/// What a [`Reader`] found under a tenant's code.
+#[derive(Debug)]
+pub enum Found<'r> {
+    /// The tenant.
+    Tenant(Snapshot<'r>),
+    /// No tenant has the code.
+    NoTenant {
+        /// The epoch of the primary (`docs/coherence.md`), as of which that is so.
+        epoch: u64,
+    },
 }
 
 impl fmt::Debug for Snapshot<'_> {
@@ -44,45 +54,58 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn reader(&self) -> Result<Reader, StoreError> {
-        let client = self.pooled().await?;
-        Ok(Reader { client })
+        let loan = self.loan().await?;
+        Ok(Reader { loan })
     }
 }
 
 impl Reader {
-    /// Begins to read a tenant; `None` when there is none with this code.
+    /// Begins to read a tenant.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn snapshot(&mut self, tenant: &Code) -> Result<Option<Snapshot<'_>>, StoreError> {
+    /// [`StoreError::Unavailable`] when the database does not answer within
+    /// `bounds`, or is a standby.
+    #[expect(clippy::disallowed_methods, reason = "snapshots are begun here")]
+    pub async fn snapshot(
+        &mut self,
+        tenant: &Code,
+        bounds: Bounds,
+    ) -> Result<Found<'_>, StoreError> {
         const SQL: &str = "-- begin_snapshot
             SELECT tenant.id, tenant.code, tenant.edition, tenant.revision, tenant.last_product_id,
-                   head.epoch, pg_is_in_recovery() AS standby
-              FROM tenant CROSS JOIN head
-             WHERE tenant.key = $1";
-        const STATEMENT: &str = "begin_snapshot";
-        let beginning = self
-            .client
+                   head.epoch, pg_is_in_recovery() AS standby,
+                   set_config('statement_timeout', $2, true),
+                   set_config('idle_in_transaction_session_timeout', $3, true)
+              FROM head LEFT JOIN tenant ON tenant.key = $1";
+        const NAME: &str = "begin_snapshot";
+        let (client, owed) = self.loan.parts().ok_or_else(StoreError::no_connection)?;
+        let beginning = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
             .read_only(true)
             .start();
-        let inner = measured(STATEMENT, beginning).await?;
-        let rows = query(&inner, STATEMENT, SQL, &[&tenant.folded()]).await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
+        let beginning = measured(NAME, beginning);
+        let inner = owed.within(NAME, bounds.statement, beginning).await?;
+        let [statement, idle] = bounds.settings();
+        let code = tenant.folded();
+        let parameters: [&(dyn ToSql + Sync); 3] = [&code, &statement, &idle];
+        let asking = query(&inner, NAME, SQL, &parameters);
+        let rows = owed.within(NAME, bounds.statement, asking).await?;
+        let row = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
         if row.get("standby") {
             return Err(StoreError::standby());
         }
-        let tenant = tenants::tenant(STATEMENT, row)?;
         let epoch = row.get::<_, i64>("epoch").unsigned_abs();
-        let last_product_id = row.get("last_product_id");
-        Ok(Some(Snapshot {
+        if row.get::<_, Option<i32>>("id").is_none() {
+            return Ok(Found::NoTenant { epoch });
+        }
+        Ok(Found::Tenant(Snapshot {
             inner,
-            tenant,
-            last_product_id,
+            owed,
+            bounds,
+            tenant: tenants::tenant(NAME, row)?,
+            last_product_id: row.get("last_product_id"),
             epoch,
         }))
     }
@@ -108,12 +131,25 @@ impl Snapshot<'_> {
         usize::try_from(self.last_product_id).unwrap_or_default()
     }
 
-    /// Begins a COPY of what a query gives.
+    /// Begins a COPY of what a query returns; its rows are awaited
+    /// [`Snapshot::within`] bounds.
     pub(super) async fn copy_out(
         &self,
+        name: &'static str,
         sql: &str,
-    ) -> Result<tokio_postgres::CopyOutStream, tokio_postgres::Error> {
-        self.inner.copy_out(sql).await
+    ) -> Result<tokio_postgres::CopyOutStream, StoreError> {
+        self.within(name, measured(name, self.inner.copy_out(sql)))
+            .await
+    }
+
+    /// Awaits one answer, for at most as long as a statement may take.
+    pub(super) async fn within<T>(
+        &self,
+        name: &'static str,
+        round_trip: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let bound = self.bounds.statement + MARGIN;
+        self.owed.within(name, bound, round_trip).await
     }
 
     /// Runs a statement, prepared once a connection: one round trip.
@@ -123,7 +159,8 @@ impl Snapshot<'_> {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        query(&self.inner, name, sql, parameters).await
+        self.within(name, query(&self.inner, name, sql, parameters))
+            .await
     }
 }
 

@@ -5,7 +5,9 @@ use tokio_postgres::{
 
 use crate::domain::Code;
 
-use super::{AuditHead, Connection, StoreError, TenantId, Transaction, writes::stored};
+use super::{
+    AuditHead, Bounds, Connection, Isolation, StoreError, TenantId, Transaction, writes::stored,
+};
 
 /// A product or model of an import, as it is staged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +78,9 @@ impl Connection {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn prepare_staging(&mut self) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin(Isolation::EachStatement, Bounds::BULK).await?;
         transaction.prepare_staging().await?;
-        transaction.commit().await
+        transaction.end_unchanged().await
     }
 
     /// Stages products and models.
@@ -87,9 +89,9 @@ impl Connection {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn stage_products(&mut self, products: &[StagedProduct]) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin(Isolation::EachStatement, Bounds::BULK).await?;
         transaction.stage_products(products).await?;
-        transaction.commit().await
+        transaction.end_unchanged().await
     }
 }
 
@@ -110,7 +112,13 @@ impl Transaction<'_> {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn stage_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
-        const SQL: &str = "COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
+        let copying = self.copy_staged_products(products);
+        self.within("stage_products", copying).await
+    }
+
+    async fn copy_staged_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
+        const SQL: &str = "-- stage_products
+                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
                            FROM STDIN BINARY";
         const TYPES: [Type; 8] = [
             Type::INT8,

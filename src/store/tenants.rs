@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::domain::{Code, Edition, Revision};
 
 use super::{Store, StoreError, Transaction};
@@ -51,23 +53,74 @@ impl Store {
     }
 }
 
+/// What a snapshot shows under a tenant's code.
+#[derive(Clone, Debug)]
+pub struct SeenTenant {
+    /// The tenant, not locked; `None`: there is none.
+    pub tenant: Option<LockedTenant>,
+    /// The epoch of the primary (`docs/coherence.md`).
+    pub epoch: u64,
+}
+
 impl Transaction<'_> {
     /// Looks up a tenant by its code and locks its row until the transaction
-    /// ends; `None` when there is none.
+    /// ends; `None` when there is none. Waits for as long as a statement of the
+    /// transaction may take; each later one may take `then`.
     ///
     /// # Errors
     ///
+    /// [`StoreError::TenantLocked`] when another write holds the row for longer;
     /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn lock_tenant(&self, code: &Code) -> Result<Option<LockedTenant>, StoreError> {
+    pub async fn lock_tenant(
+        &mut self,
+        code: &Code,
+        then: Duration,
+    ) -> Result<Option<LockedTenant>, StoreError> {
         const SQL: &str = "-- lock_tenant
-            SELECT id, code, edition, revision, last_id, last_product_id, audit_hash
+            SELECT id, code, edition, revision, last_id, last_product_id, audit_hash,
+                   set_config('statement_timeout', $2, true)
               FROM tenant
              WHERE key = $1
                FOR NO KEY UPDATE";
-        let rows = self.query("lock_tenant", SQL, &[&code.folded()]).await?;
+        let waited = self.bound();
+        let bound = then.as_millis().to_string();
+        let rows = self
+            .query("lock_tenant", SQL, &[&code.folded(), &bound])
+            .await
+            .map_err(|error| {
+                if error.is_cancelled() {
+                    return StoreError::TenantLocked { waited };
+                }
+                error
+            })?;
+        self.set_bound(then);
         rows.first()
             .map(|row| locked("lock_tenant", row))
             .transpose()
+    }
+
+    /// Reads a tenant like [`Transaction::lock_tenant`], without locking it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer, or is a
+    /// standby.
+    pub async fn read_tenant(&self, code: &Code) -> Result<SeenTenant, StoreError> {
+        const NAME: &str = "read_tenant";
+        const SQL: &str = "-- read_tenant
+            SELECT tenant.id, tenant.code, tenant.edition, tenant.revision, tenant.last_id, tenant.last_product_id,
+                   tenant.audit_hash, head.epoch, pg_is_in_recovery() AS standby
+              FROM head LEFT JOIN tenant ON tenant.key = $1";
+        let rows = self.query(NAME, SQL, &[&code.folded()]).await?;
+        let row = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
+        if row.get("standby") {
+            return Err(StoreError::standby());
+        }
+        let is_there = row.get::<_, Option<i32>>("id").is_some();
+        Ok(SeenTenant {
+            tenant: is_there.then(|| locked(NAME, row)).transpose()?,
+            epoch: row.get::<_, i64>("epoch").unsigned_abs(),
+        })
     }
 }
 

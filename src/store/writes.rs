@@ -1,6 +1,6 @@
 use crate::domain::{Code, Edition, Revision};
 
-use super::{Announcement, LockedTenant, StoreError, TenantId, Transaction};
+use super::{Announcement, StoreError, TenantId, Transaction};
 
 /// What stands on every audit row of a write.
 #[derive(Clone, Copy, Debug)]
@@ -83,22 +83,6 @@ impl Transaction<'_> {
         .map(|_| ())
     }
 
-    /// Reads a tenant like [`Transaction::lock_tenant`], without locking it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn read_tenant(&self, code: &Code) -> Result<Option<LockedTenant>, StoreError> {
-        const SQL: &str = "-- read_tenant
-            SELECT id, code, edition, revision, last_id, last_product_id, audit_hash
-              FROM tenant
-             WHERE key = $1";
-        let rows = self.query("read_tenant", SQL, &[&code.folded()]).await?;
-        rows.first()
-            .map(|row| super::tenants::locked("read_tenant", row))
-            .transpose()
-    }
-
     /// Writes audit rows, numbered from `first_part`. The last batch ends the
     /// write: its last row carries the hash that chains it to the write before.
     ///
@@ -157,6 +141,8 @@ impl Transaction<'_> {
 
     /// Ends a write whose audit rows are there: the tenant's next revision, the
     /// log of commits, and the answer for a retry if the write had a key.
+    /// `false`: the key is used already, so the write was made before and must
+    /// not be committed.
     ///
     /// # Errors
     ///
@@ -165,7 +151,7 @@ impl Transaction<'_> {
         &self,
         head: &AuditHead<'_>,
         end: &Finished<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         const TENANT: &str = "-- finish_tenant
             UPDATE tenant
                SET revision = $2,
@@ -193,7 +179,7 @@ impl Transaction<'_> {
         self.execute("log_commit", LOG, &[&n, &member, &tenant, &revision])
             .await?;
         if head.idempotency_key.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let kept = [
             &tenant as &(dyn tokio_postgres::types::ToSql + Sync),
@@ -202,7 +188,7 @@ impl Transaction<'_> {
             &end.answer,
             &revision,
         ];
-        self.execute("keep_answer", ANSWER, &kept).await.map(|_| ())
+        Ok(self.execute("keep_answer", ANSWER, &kept).await? == 1)
     }
 }
 

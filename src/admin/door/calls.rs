@@ -23,6 +23,24 @@ use crate::{
 
 use super::{Door, WriteContext};
 
+/// How long a write may keep its turn.
+enum TurnLength {
+    /// A few statements of some seconds.
+    Short,
+    /// It reads or deletes all of a tenant.
+    Long,
+}
+
+impl TurnLength {
+    fn of(context: &WriteContext) -> Self {
+        if context.dry_run {
+            Self::Long
+        } else {
+            Self::Short
+        }
+    }
+}
+
 impl Door {
     /// Applies an import that was taken in, whole or not at all.
     ///
@@ -61,7 +79,7 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn().await?;
+        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
         let change = NounChange::new(request, encode);
         self.write(connection, change, context, Some(turn)).await
     }
@@ -77,7 +95,7 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn().await?;
+        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
         let change = ProductChange::new(request, encode);
         self.write(connection, change, context, Some(turn)).await
     }
@@ -94,7 +112,7 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn().await?;
+        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
         let change = CategoryRemoval::new(codes, cascade, encode);
         self.write(connection, change, context, Some(turn)).await
     }
@@ -110,7 +128,11 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn().await?;
+        let length = match request {
+            TenantRequest::Delete => TurnLength::Long,
+            TenantRequest::Create(_) | TenantRequest::SetEdition(_) => TurnLength::of(&context),
+        };
+        let (turn, connection) = self.turn(length).await?;
         let change = TenantChange::new(request, encode);
         self.write(connection, change, context, Some(turn)).await
     }
@@ -127,14 +149,20 @@ impl Door {
         context: WriteContext,
         encode: EncodeAppWritten,
     ) -> Result<Answered<AppWritten>, AdminError> {
-        let (turn, connection) = self.turn().await?;
+        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
         let change = AppChange::new(request, encode);
         self.write(connection, change, context, Some(turn)).await
     }
 
     /// Waits for the turn of a write, and lends it a connection.
-    async fn turn(&self) -> Result<(OwnedSemaphorePermit, Connection), AdminError> {
-        let turns = Arc::clone(&self.turns);
+    async fn turn(
+        &self,
+        length: TurnLength,
+    ) -> Result<(OwnedSemaphorePermit, Connection), AdminError> {
+        let turns = match length {
+            TurnLength::Short => Arc::clone(&self.turns),
+            TurnLength::Long => Arc::clone(&self.long_turns),
+        };
         // Nobody closes it.
         let turn = turns.acquire_owned().await;
         let turn = turn.map_err(|_| AdminError::Conflict)?;

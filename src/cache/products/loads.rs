@@ -1,8 +1,12 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    cache::{clock::Moment, core::Core},
-    store::{AsOf, Snapshot, StoreError},
+    cache::{
+        clock::Moment,
+        core::Core,
+        turns::{Progress, in_turn},
+    },
+    store::{AsOf, Bounds, Found, Snapshot, StoreError},
 };
 
 use super::{
@@ -63,10 +67,10 @@ pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
 }
 
 async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
-    // Nobody closes it.
-    let _turn = core.products.turns.acquire().await;
     let begun = Moment::now();
-    let loaded = read(&core, &products).await;
+    let progress = Progress::default();
+    let reading = Box::pin(read(&core, &products, &progress));
+    let loaded = in_turn(&core.products.turns, &progress, reading).await;
     let took = Moment::now().since(begun);
     let pause = match loaded {
         Ok(Loaded::Whole(base, as_of)) => {
@@ -99,20 +103,29 @@ async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
     loading.not_before = Some(Moment::now().plus(pause));
 }
 
-async fn read(core: &Arc<Core>, products: &Arc<TenantProducts>) -> Result<Loaded, StoreError> {
+async fn read(
+    core: &Arc<Core>,
+    products: &Arc<TenantProducts>,
+    progress: &Progress,
+) -> Result<Loaded, StoreError> {
     let mut reader = core.store.reader().await?;
-    let snapshot = reader.snapshot(products.tenant()).await?;
-    let Some(snapshot) = snapshot.filter(|snapshot| snapshot.tenant().id == products.id()) else {
-        return Ok(Loaded::Gone);
+    let found = reader
+        .snapshot(products.tenant(), Bounds::READ_WHOLE)
+        .await?;
+    let snapshot = match found {
+        Found::Tenant(snapshot) if snapshot.tenant().id == products.id() => snapshot,
+        Found::Tenant(_) | Found::NoTenant { .. } => return Ok(Loaded::Gone),
     };
+    progress.advance();
     let as_of = snapshot.as_of().await?;
     if products.are_being_written(&as_of) {
         return Ok(Loaded::BeingWritten);
     }
     let mut building = Building::new(core.products.room_for(products));
-    if copy(&snapshot, &mut building).await? == Err(TooLarge) {
+    if copy(&snapshot, &mut building, progress).await? == Err(TooLarge) {
         return Ok(Loaded::TooLarge);
     }
+    progress.compute();
     let finished = tokio::task::spawn_blocking(|| building.finish()).await;
     let base = finished.map_err(|error| StoreError::Unavailable(error.into()))?;
     Ok(Loaded::Whole(Box::new(base), as_of))
@@ -121,14 +134,20 @@ async fn read(core: &Arc<Core>, products: &Arc<TenantProducts>) -> Result<Loaded
 async fn copy(
     snapshot: &Snapshot<'_>,
     building: &mut Building,
+    progress: &Progress,
 ) -> Result<Result<(), TooLarge>, StoreError> {
     building.expect(snapshot.products_ever());
-    let products = snapshot.copy_products(|row| building.product(row).is_ok());
+    let products = snapshot.copy_products(|row| {
+        progress.advance();
+        building.product(row).is_ok()
+    });
     if !products.await? {
         return Ok(Err(TooLarge));
     }
-    let categories = snapshot
-        .copy_product_categories(|product, category| building.category(product, category).is_ok());
+    let categories = snapshot.copy_product_categories(|product, category| {
+        progress.advance();
+        building.category(product, category).is_ok()
+    });
     let is_whole = categories.await?;
     Ok(if is_whole { Ok(()) } else { Err(TooLarge) })
 }

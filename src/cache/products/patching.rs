@@ -47,6 +47,11 @@ async fn patch(core: &Core, products: &TenantProducts, marked: Vec<ProductRef>) 
             return false;
         }
     };
+    if taken.tenant.is_none_or(|(id, _)| id != products.id()) {
+        // Another tenant has taken the code: its numbers stand for other things.
+        products.forget();
+        return false;
+    }
     products.patch(&marked, &taken.found, &taken.as_of);
     core.figures
         .products_patched

@@ -25,7 +25,7 @@ pub(crate) struct Products {
     settled: AtomicU64,
     /// Woken when marked products may be settled.
     pub(super) settling: Notify,
-    /// One index is loaded at a time.
+    /// One index is loaded at a time, but for those whose load stalls.
     pub(super) turns: Semaphore,
 }
 

@@ -94,7 +94,7 @@ impl TenantProducts {
     }
 
     /// The tenant's number.
-    pub(super) fn id(&self) -> TenantId {
+    pub(crate) fn id(&self) -> TenantId {
         self.id
     }
 

@@ -4,13 +4,14 @@ use crate::{
     domain::{EveryQuestion, GroupId, ItemId, Level, ListFilter, Revision},
     engine::{self, CategoryTest, ProductReach},
     listing::filter_categories,
-    store::{ListedProduct, Snapshot, StoreError},
+    store::{ListedProduct, Snapshot, StoreError, TenantId},
 };
 
 /// What is known of a subject and of a filter at one revision: enough to tell
 /// of each product whether it belongs to the list.
 #[derive(Debug)]
 pub(super) struct Known {
+    tenant: TenantId,
     revision: Revision,
     reach: ProductReach,
     groups: Vec<GroupId>,
@@ -29,12 +30,19 @@ impl Known {
         let facts = snapshot.facts(&needed).await?;
         let subject = facts.subjects.get(question.subject());
         Ok(Self {
+            tenant: snapshot.tenant().id,
             revision: facts.revision,
             reach: engine::product_reach(question, &facts),
             groups: subject.map_or_else(Vec::new, |subject| subject.groups.clone()),
             within: filter_categories(snapshot, filter).await?,
             levels: HashMap::new(),
         })
+    }
+
+    /// Whether it is still true in `snapshot`.
+    pub(super) fn holds_in(&self, snapshot: &Snapshot<'_>) -> bool {
+        let tenant = snapshot.tenant();
+        (self.tenant, self.revision) == (tenant.id, tenant.revision)
     }
 
     pub(super) fn revision(&self) -> Revision {

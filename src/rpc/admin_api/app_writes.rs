@@ -285,7 +285,7 @@ impl Answer<pb::DisconnectRequest> for AdminApi {
         let context = context(&mut message)?;
         let app = code("app", &message.app)?;
         let encode_app = |told: &AppWritten| {
-            encode(&Written {
+            encode::<pb::DisconnectResponse>(&Written {
                 revision: told.revision,
                 effect: told.effect.clone(),
             })

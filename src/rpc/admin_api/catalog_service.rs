@@ -52,7 +52,7 @@ service! {
         &self,
         request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> Result<Response<Self::ImportProductsStream>, Status> {
-        let deadline = request.extensions().get::<Deadline>().and_then(|d| d.at);
+        let deadline = Deadline::of(request.extensions());
         let gate = request.extensions().get::<Gate>().cloned();
         let told = self.import_chunks(request.into_inner(), deadline, gate);
         Ok(Response::new(Box::pin(ReceiverStream::new(told))))

@@ -225,8 +225,13 @@ impl Answer<pb::DeleteCategoriesRequest> for AdminApi {
         let cascade = cascade(request.cascade);
         let door = &self.door;
         response(
-            door.delete_categories(named, cascade, context, encode)
-                .await,
+            door.delete_categories(
+                named,
+                cascade,
+                context,
+                encode::<pb::DeleteCategoriesResponse>,
+            )
+            .await,
         )
     }
 }
@@ -238,7 +243,11 @@ impl Answer<pb::PutProductsRequest> for AdminApi {
         let context = context(&mut request)?;
         let products = entries("products", request.products, product)?;
         let put = ProductRequest::Put(products);
-        response(self.door.change_products(put, context, encode).await)
+        response(
+            self.door
+                .change_products(put, context, encode::<pb::PutProductsResponse>)
+                .await,
+        )
     }
 }
 
@@ -255,7 +264,11 @@ impl Answer<pb::DeleteProductsRequest> for AdminApi {
             codes: codes("codes", &request.codes)?,
             cascade: cascade(request.cascade),
         };
-        response(self.door.change_products(delete, context, encode).await)
+        response(
+            self.door
+                .change_products(delete, context, encode::<pb::DeleteProductsResponse>)
+                .await,
+        )
     }
 }
 

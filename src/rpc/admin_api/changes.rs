@@ -7,7 +7,7 @@ use crate::{
         parse::{self, quoted},
         parse_import,
     },
-    store::{ChainReport, ChangePlace, ChangeRow, ChangesListed},
+    store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed},
 };
 
 use super::{AdminApi, Answer, lists::ListHead, reads::timestamp};
@@ -168,13 +168,14 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
     async fn answer(&self, request: pb::VerifyAuditRequest) -> Result<Self::Message, Failure> {
         let code = parse::tenant(&request.tenant, &self.default_tenant)?;
         let mut reader = self.store.reader().await?;
-        let snapshot = reader.snapshot(&code).await?;
-        let snapshot = snapshot.ok_or(Failure::TenantNotFound(code))?;
+        let found = reader.snapshot(&code, Bounds::READ_WHOLE).await?;
+        let snapshot = self.found(&code, found).await?;
         let ChainReport {
             rows,
             erased,
             broken,
         } = snapshot.verify_chain().await?;
+        self.confirm(snapshot.epoch()).await?;
         let intact = broken.is_none();
         let (broken_revision, problem) = broken
             .map(|(revision, problem)| (revision.0, problem))

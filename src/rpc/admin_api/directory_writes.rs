@@ -26,7 +26,7 @@ impl AdminApi {
     ) -> Result<R, Failure> {
         let context = context(&mut message)?;
         let request = request(message)?;
-        response(self.door.change_nouns(request, context, encode).await)
+        response(self.door.change_nouns(request, context, encode::<R>).await)
     }
 }
 

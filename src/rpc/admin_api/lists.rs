@@ -4,11 +4,11 @@ use crate::{
     pb,
     rpc::{
         failure::{Failure, InvalidField},
-        page_token::{InToken, Tie},
+        page_token::{InToken, Tie, TokenPlace},
         parse, parse_listing,
     },
     store::{
-        ChangePlace, ChangeRow, ChangesListed, Snapshot, TenantRow,
+        Bounds, ChangePlace, ChangeRow, ChangesListed, Snapshot, TenantId, TenantRow,
         entries::{CodedEntry, ProductEntryRow, RightEntryRow, RightPlace, RightsListed},
     },
 };
@@ -40,8 +40,15 @@ struct Asked<P> {
     tenant: Code,
     codes: Vec<Code>,
     size: usize,
-    after: Option<P>,
+    after: Option<TokenPlace<P>>,
     tie: Tie,
+}
+
+impl<P> Asked<P> {
+    /// Where the page begins, in the tenant that was found.
+    fn take_after(&mut self, tenant: TenantId) -> Result<Option<P>, Failure> {
+        self.after.take().map(|place| place.of(tenant)).transpose()
+    }
 }
 
 impl AdminApi {
@@ -79,13 +86,16 @@ impl AdminApi {
         &self,
         mut entries: Vec<E>,
         asked: &Asked<P>,
-        revision: Revision,
+        (tenant, revision): (TenantId, Revision),
         place: impl Fn(&E) -> P,
     ) -> Result<Listed<E>, Failure> {
         let more = entries.len() > asked.size;
         entries.truncate(asked.size);
         let next_page_token = match entries.last() {
-            Some(last) if more => self.tokens.seal(&place(last), &asked.tie).await?,
+            Some(last) if more => {
+                let place = place(last);
+                self.tokens.seal(tenant, &place, &asked.tie).await?
+            }
             Some(_) | None => String::new(),
         };
         Ok(Listed {
@@ -106,19 +116,20 @@ impl AdminApi {
     where
         E::Space: Send,
     {
-        let asked = self.asked::<Place>(head, call).await?;
-        let after = match &asked.after {
-            Some(Place::Noun(key)) => key.as_str(),
-            Some(Place::Product { .. }) | None => "",
-        };
+        let mut asked = self.asked::<Place>(head, call).await?;
         let mut reader = self.store.reader().await?;
-        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
+        let snapshot = self.found(&asked.tenant, found).await?;
+        let after = match asked.take_after(snapshot.tenant().id)? {
+            Some(Place::Noun(key)) => key,
+            Some(Place::Product { .. }) | None => String::new(),
+        };
         let entries = snapshot
-            .entries_after::<E>(space, after, &asked.codes, asked.size + 1)
+            .entries_after::<E>(space, &after, &asked.codes, asked.size + 1)
             .await?;
-        let revision = snapshot.tenant().revision;
         let place = |entry: &E| Place::Noun(entry.code().folded().to_owned());
-        self.page(entries, &asked, revision, place).await
+        self.confirm(snapshot.epoch()).await?;
+        self.page(entries, &asked, version(&snapshot), place).await
     }
 
     /// A page of products or models.
@@ -132,22 +143,23 @@ impl AdminApi {
         } else {
             "products"
         });
-        let asked = self.asked::<Place>(head, tie).await?;
-        let after = match asked.after {
+        let mut asked = self.asked::<Place>(head, tie).await?;
+        let mut reader = self.store.reader().await?;
+        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
+        let snapshot = self.found(&asked.tenant, found).await?;
+        let after = match asked.take_after(snapshot.tenant().id)? {
             Some(Place::Product { id, .. }) => id,
             Some(Place::Noun(_)) | None => 0,
         };
-        let mut reader = self.store.reader().await?;
-        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
         let entries = snapshot
             .product_entries_after(kind, after, &asked.codes, asked.size + 1)
             .await?;
-        let revision = snapshot.tenant().revision;
         let place = |entry: &ProductEntryRow| Place::Product {
             id: entry.id,
             everywhere: false,
         };
-        self.page(entries, &asked, revision, place).await
+        self.confirm(snapshot.epoch()).await?;
+        self.page(entries, &asked, version(&snapshot), place).await
     }
 
     /// A page of rights.
@@ -161,13 +173,14 @@ impl AdminApi {
             .with_optional(group.as_ref().map(Code::folded))
             .with_optional(kind.map(Into::into))
             .with_optional(item.as_ref().map(Code::folded));
-        let asked = self.asked::<RightPlace>(head, tie).await?;
-        let after = asked.after.unwrap_or_default();
+        let mut asked = self.asked::<RightPlace>(head, tie).await?;
         let mut reader = self.store.reader().await?;
-        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
+        let snapshot = self.found(&asked.tenant, found).await?;
+        let after = asked.take_after(snapshot.tenant().id)?.unwrap_or_default();
         let entries = snapshot.rights_after(listed, after, asked.size + 1).await?;
-        let revision = snapshot.tenant().revision;
-        self.page(entries, &asked, revision, |entry| entry.place)
+        self.confirm(snapshot.epoch()).await?;
+        self.page(entries, &asked, version(&snapshot), |entry| entry.place)
             .await
     }
 
@@ -178,17 +191,18 @@ impl AdminApi {
         listed: &ChangesListed,
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
-        let asked = self
+        let mut asked = self
             .asked::<ChangePlace>(head, changes::tie(listed, begin))
             .await?;
-        let after = asked.after.unwrap_or(begin);
         let mut reader = self.store.reader().await?;
-        let snapshot = found(&asked.tenant, reader.snapshot(&asked.tenant).await?)?;
+        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
+        let snapshot = self.found(&asked.tenant, found).await?;
+        let after = asked.take_after(snapshot.tenant().id)?.unwrap_or(begin);
         let entries = snapshot
             .changes_after(listed, after, asked.size + 1)
             .await?;
-        let revision = snapshot.tenant().revision;
-        self.page(entries, &asked, revision, |entry| entry.place)
+        self.confirm(snapshot.epoch()).await?;
+        self.page(entries, &asked, version(&snapshot), |entry| entry.place)
             .await
     }
 
@@ -200,12 +214,13 @@ impl AdminApi {
     ) -> Result<Listed<TenantRow>, Failure> {
         let size = parse_listing::page_size(page_size)?;
         let tie = Tie::to("ListTenants");
-        let after: Option<Place> = self.tokens.open("page_token", page_token, &tie).await?;
-        let key = match &after {
+        let after = self.tokens.open("page_token", page_token, &tie).await?;
+        let key = match after.as_ref().map(TokenPlace::unchecked) {
             Some(Place::Noun(key)) => key.as_str(),
             Some(Place::Product { .. }) | None => "",
         };
-        let entries = self.store.tenants_after(key, size + 1).await?;
+        let (entries, epoch) = self.store.tenants_after(key, size + 1).await?;
+        self.confirm(epoch).await?;
         let asked = Asked {
             tenant: self.default_tenant.clone(),
             codes: Vec::new(),
@@ -213,16 +228,17 @@ impl AdminApi {
             after,
             tie,
         };
-        // A revision belongs to one tenant.
-        self.page(entries, &asked, Revision(0), |tenant| {
+        // A revision belongs to one tenant, and this is a list of no one tenant.
+        self.page(entries, &asked, (TenantId(0), Revision(0)), |tenant| {
             Place::Noun(tenant.code.folded().to_owned())
         })
         .await
     }
 }
 
-fn found<'s>(tenant: &Code, snapshot: Option<Snapshot<'s>>) -> Result<Snapshot<'s>, Failure> {
-    snapshot.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
+/// Which tenant a snapshot is of, at which revision.
+fn version(snapshot: &Snapshot<'_>) -> (TenantId, Revision) {
+    (snapshot.tenant().id, snapshot.tenant().revision)
 }
 
 /// The first byte of a token tells what kind of place it is.

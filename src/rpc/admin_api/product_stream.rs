@@ -76,7 +76,7 @@ impl AdminApi {
         gate: Option<Gate>,
     ) -> mpsc::Receiver<Acknowledgement> {
         let (acknowledgements, told) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
-        let api = self.clone();
+        let api = self.until(deadline);
         tokio::spawn(async move {
             let refusals = acknowledgements.clone();
             let run = async {
@@ -178,6 +178,7 @@ impl Chunks {
         let products = entries("products", products, product)?;
         let door = &self.api.door;
         let put = ProductRequest::Put(products);
+        let encode = encode::<pb::ImportProductsResponse>;
         let written = door.change_products(put, context, encode).await;
         let acknowledged: pb::ImportProductsResponse = response(written)?;
         Ok(pb::ImportProductsResponse {

@@ -328,8 +328,7 @@ impl Answer<pb::GetTenantRequest> for AdminApi {
 
     async fn answer(&self, request: pb::GetTenantRequest) -> Result<Self::Message, Failure> {
         let code = parse::tenant(&request.tenant, &self.default_tenant)?;
-        let found = self.store.find_tenant(&code).await?;
-        let found = found.ok_or(Failure::TenantNotFound(code))?;
+        let found = self.tenant_row(&code).await?;
         let revision = found.revision.0;
         Ok(pb::GetTenantResponse {
             tenant: Some(tenant(&found)),

@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{
     domain::{Code, Revision},
-    store::Store,
+    store::{Store, TenantId, TenantRow},
 };
 
 /// How often the revisions of the tenants that are watched are looked up, all
@@ -35,8 +35,8 @@ pub(super) enum Seen {
     /// Nobody has looked yet.
     #[default]
     NotYet,
-    /// Its revision.
-    At(Revision),
+    /// The tenant that has the code, and its revision.
+    At(TenantId, Revision),
     /// It is not there.
     Gone,
 }
@@ -83,14 +83,14 @@ impl Revisions {
             .then(|| watched.tenants.keys().cloned().collect())
     }
 
-    fn tell(&self, tenants: &[Code], found: &[(Code, Revision)]) {
-        let found: HashMap<&Code, Revision> = found
+    fn tell(&self, tenants: &[Code], found: &[TenantRow]) {
+        let found: HashMap<&Code, Seen> = found
             .iter()
-            .map(|(code, revision)| (code, *revision))
+            .map(|row| (&row.code, Seen::At(row.id, row.revision)))
             .collect();
         let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         for tenant in tenants {
-            let seen = found.get(tenant).map_or(Seen::Gone, |at| Seen::At(*at));
+            let seen = found.get(tenant).copied().unwrap_or(Seen::Gone);
             if let Some(sender) = watched.tenants.get(tenant) {
                 sender.send_if_modified(|last| {
                     let is_new = *last != seen;

@@ -21,7 +21,7 @@ impl AdminApi {
     ) -> Result<R, Failure> {
         let context = context(&mut message)?;
         let request = request(&message)?;
-        response(self.door.change_tenant(request, context, encode).await)
+        response(self.door.change_tenant(request, context, encode::<R>).await)
     }
 }
 

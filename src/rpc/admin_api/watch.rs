@@ -12,7 +12,7 @@ use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
     rpc::{allowed_stream::Ending, failure::Failure, parse},
-    store::{ChangePlace, ChangeRow, ChangesListed, TenantId},
+    store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId},
 };
 
 use super::{
@@ -65,8 +65,7 @@ impl AdminApi {
             after_part,
         } = request;
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
-        let found = self.store.find_tenant(&tenant).await?;
-        let found = found.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))?;
+        let id = self.tenant_row(&tenant).await?.id;
         let turn = Arc::clone(&self.watchers).try_acquire_owned();
         let turn = turn.map_err(|_| Failure::TooManyWatchers {
             most: MOST_WATCHERS,
@@ -77,7 +76,7 @@ impl AdminApi {
             revisions: self.revisions.follow(&tenant),
             api: self.clone(),
             tenant,
-            id: found.id,
+            id,
             at: place(after_revision, after_part),
             ending,
             events,
@@ -150,9 +149,12 @@ impl Watch {
         let mut reader = self.api.store.reader().await?;
         // What is committed from here on is seen as new.
         self.revisions.mark_unchanged();
-        let snapshot = reader.snapshot(&self.tenant).await?;
-        let snapshot = snapshot.filter(|snapshot| snapshot.tenant().id == self.id);
-        let snapshot = snapshot.ok_or_else(|| Failure::TenantNotFound(self.tenant.clone()))?;
+        let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
+        let snapshot = self.api.found(&self.tenant, found).await?;
+        self.api.confirm(snapshot.epoch()).await?;
+        if snapshot.tenant().id != self.id {
+            return Err(Failure::TenantNotFound(self.tenant.clone()));
+        }
         let every = ChangesListed::default();
         let rows = snapshot
             .changes_after(&every, self.at, ROWS_AT_ONCE)

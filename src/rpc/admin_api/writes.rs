@@ -1,7 +1,6 @@
 //! What is common to all writes: the fields that every request begins with, the
 //! answer that every response begins with.
 
-use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -68,11 +67,12 @@ pub(super) fn context<M: WriteRequest>(message: &mut M) -> Result<WriteContext, 
     Ok(context)
 }
 
-/// Encodes the answer of a write, as every response begins.
-pub(super) fn encode(written: &Written) -> Vec<u8> {
+/// Encodes the answer of a write as the response that it is, to be kept for a
+/// retry.
+pub(super) fn encode<R: WriteResponse>(written: &Written) -> Vec<u8> {
     let Written { revision, effect } = written;
     let effect = render_import::render_effect(effect);
-    pb::PutUsersResponse::of(revision.0, Some(effect)).encode_to_vec()
+    R::of(revision.0, Some(effect)).encode_to_vec()
 }
 
 /// The response of a write.

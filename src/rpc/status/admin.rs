@@ -9,7 +9,8 @@ use crate::{
 };
 
 use super::{
-    Answer, conflict, internal, of_cache, of_invalid, of_store, outcome_unknown, tenant_not_found,
+    Answer, conflict, deadline_passed, internal, of_cache, of_invalid, of_store, outcome_unknown,
+    tenant_not_found,
 };
 
 type Metadata = Vec<(&'static str, String)>;
@@ -81,6 +82,7 @@ pub(super) fn of_admin(error: AdminError) -> Status {
         AdminError::AppLimit { limit, found } => app_limit(limit, found, message),
         AdminError::Conflict => conflict(message),
         AdminError::OutcomeUnknown => outcome_unknown(&message),
+        AdminError::DeadlinePassed => deadline_passed(message),
         AdminError::Interrupted(_) => internal(&error),
     }
 }

@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Code, Revision},
+    domain::Code,
     store::{Store, StoreError, TenantRow, product_lists::count, tenants},
 };
 
@@ -9,46 +9,52 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::tenants_after`].
-    pub async fn revisions_of(
-        &self,
-        tenants: &[Code],
-    ) -> Result<Vec<(Code, Revision)>, StoreError> {
+    pub async fn revisions_of(&self, tenants: &[Code]) -> Result<Vec<TenantRow>, StoreError> {
         const SQL: &str = "-- revisions_of
             SELECT id, code, edition, revision
               FROM tenant
              WHERE key = ANY ($1)";
         let keys: Vec<&str> = tenants.iter().map(Code::folded).collect();
         let rows = self.query("revisions_of", SQL, &[&keys]).await?;
-        let found = rows.iter().map(|row| {
-            let found = tenants::tenant("revisions_of", row)?;
-            Ok((found.code, found.revision))
-        });
-        found.collect()
+        rows.iter()
+            .map(|row| tenants::tenant("revisions_of", row))
+            .collect()
     }
 
     /// Reads the next tenants after a folded code, in the order of the folded
-    /// codes.
+    /// codes, and the epoch of the primary (`docs/coherence.md`).
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
+    /// [`StoreError::Unavailable`] when the database does not answer or is a
+    /// standby,
     /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
     pub async fn tenants_after(
         &self,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<TenantRow>, StoreError> {
+    ) -> Result<(Vec<TenantRow>, u64), StoreError> {
+        const NAME: &str = "list_tenants";
         const SQL: &str = "-- list_tenants
-            SELECT id, code, edition, revision
-              FROM tenant
-             WHERE key > $1 AND deleted_key IS NULL
-             ORDER BY key
-             LIMIT $2";
-        let rows = self
-            .query("list_tenants", SQL, &[&after, &count(limit)])
-            .await?;
-        rows.iter()
-            .map(|row| tenants::tenant("list_tenants", row))
-            .collect()
+            SELECT listed.*, head.epoch, pg_is_in_recovery() AS standby
+              FROM head
+              LEFT JOIN (SELECT id, code, edition, revision, key
+                           FROM tenant
+                          WHERE key > $1 AND deleted_key IS NULL
+                          ORDER BY key
+                          LIMIT $2) AS listed ON true
+             ORDER BY listed.key";
+        let rows = self.query(NAME, SQL, &[&after, &count(limit)]).await?;
+        let head = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
+        if head.get("standby") {
+            return Err(StoreError::standby());
+        }
+        let epoch = head.get::<_, i64>("epoch").unsigned_abs();
+        let listed = rows
+            .iter()
+            .filter(|row| row.get::<_, Option<i32>>("id").is_some())
+            .map(|row| tenants::tenant(NAME, row))
+            .collect::<Result<_, _>>()?;
+        Ok((listed, epoch))
     }
 }

@@ -1,0 +1,114 @@
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
+
+use deadpool_postgres::{ClientWrapper, Object};
+use tokio::{runtime::Handle, time::timeout};
+
+use crate::telemetry::metrics as meter;
+
+use super::StoreError;
+
+/// How long a connection whose work was cancelled may take to answer before it
+/// is closed.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// The answers that a connection still owes.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    under_way: AtomicU32,
+    overdue: AtomicBool,
+}
+
+/// A connection of the pool while it is in use.
+///
+/// A connection that did not answer in time is closed: its next user would wait
+/// behind the late answer. One whose work was cancelled in the middle of a
+/// statement returns to the pool once PostgreSQL has answered.
+#[derive(Debug)]
+pub(super) struct Loan {
+    /// `None` only while it is dropped.
+    client: Option<Object>,
+    owed: Owed,
+}
+
+impl Owed {
+    /// Awaits one answer of PostgreSQL, for at most `bound`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when it does not come in time; the
+    /// connection is of no more use then. Else the error of `round_trip`.
+    pub(super) async fn within<T>(
+        &self,
+        name: &'static str,
+        bound: Duration,
+        round_trip: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let Ok(answer) = timeout(bound, round_trip).await else {
+            self.overdue.store(true, Ordering::Relaxed);
+            meter::count_failure(name);
+            return Err(StoreError::overdue(name, bound));
+        };
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        answer
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed)
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Loan {
+    pub(super) fn new(client: Object) -> Self {
+        Self {
+            client: Some(client),
+            owed: Owed::default(),
+        }
+    }
+
+    /// The connection and its owed answers; `None` only while it is dropped.
+    pub(super) fn parts(&mut self) -> Option<(&mut ClientWrapper, &Owed)> {
+        let client = self.client.as_mut()?;
+        Some((client, &self.owed))
+    }
+
+    /// Whether statements can still be sent.
+    pub(super) fn is_usable(&self) -> bool {
+        let is_open = self
+            .client
+            .as_ref()
+            .is_some_and(|client| !client.is_closed());
+        is_open && !self.owed.is_overdue()
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        if self.owed.is_overdue() {
+            drop(Object::take(client));
+        } else if self.owed.is_under_way() {
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(settle(client))),
+                Err(_) => drop(Object::take(client)),
+            }
+        }
+    }
+}
+
+/// Awaits the answers to what was cancelled, then returns the connection.
+async fn settle(client: Object) {
+    if !matches!(timeout(SETTLING, client.simple_query("")).await, Ok(Ok(_))) {
+        drop(Object::take(client));
+    }
+}
