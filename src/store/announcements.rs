@@ -188,7 +188,8 @@ impl Transaction<'_> {
     pub async fn read_one_snapshot(&self) -> Result<(), StoreError> {
         self.batch(
             "read_one_snapshot",
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL plan_cache_mode = force_custom_plan",
+            "-- read_one_snapshot
+             SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL plan_cache_mode = force_custom_plan",
         )
         .await
     }

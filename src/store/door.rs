@@ -307,7 +307,7 @@ impl Transaction<'_> {
 }
 
 /// What every connection is told first: the role, the schema, one plan for all.
-pub(super) const SESSION: &str = "
+pub(super) const SESSION: &str = "-- prepare_session
     SET ROLE pim_authz_runtime;
     SET search_path = pim_authz, pg_temp;
     SET plan_cache_mode = force_generic_plan;

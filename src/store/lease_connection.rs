@@ -99,7 +99,7 @@ impl Store {
             };
             let driver = tokio::spawn(messages);
             client.batch_execute(SESSION).await?;
-            let listen = format!("LISTEN {CHANNEL}; LISTEN {ACKS}");
+            let listen = format!("-- listen\nLISTEN {CHANNEL}; LISTEN {ACKS}");
             client.batch_execute(&listen).await?;
             Ok(LeaseConnection {
                 renew: client.prepare(RENEW).await?,
@@ -177,7 +177,8 @@ impl LeaseConnection {
     pub async fn acknowledge(&self, lease: LeaseId, seq: u64) -> Result<(), StoreError> {
         let LeaseId(id) = lease;
         let sql = format!(
-            "BEGIN; SET LOCAL synchronous_commit = off;
+            "-- acknowledge
+             BEGIN; SET LOCAL synchronous_commit = off;
              INSERT INTO ack (id, acked) VALUES ('{id}', {seq})
                  ON CONFLICT (id) DO UPDATE SET acked = greatest(ack.acked, excluded.acked);
              COMMIT;
@@ -197,7 +198,7 @@ impl LeaseConnection {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer in time.
     pub async fn begin_epoch(&self) -> Result<(), StoreError> {
-        const SQL: &str = "
+        const SQL: &str = "-- begin_epoch
             BEGIN;
             SELECT FROM head WHERE id = 1 FOR UPDATE;
             UPDATE head
