@@ -27,7 +27,7 @@ use tokio::{
 use tokio_postgres::NoTls;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::proxy::Proxy;
+use crate::postgres_proxy::{Proxy, address_of};
 
 /// The lease of every server.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
@@ -82,23 +82,13 @@ impl Postgres {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        let url = self.running().loopback_url();
-        let (_, rest) = url.expose_secret().rsplit_once('@').unwrap();
-        let (address, _) = rest.split_once('/').unwrap();
-        address.replace("localhost", "127.0.0.1").parse().unwrap()
+        address_of(&self.running().loopback_url())
     }
 
     fn url(&self, database: &str) -> SecretString {
         let url = self.running().loopback_url();
         let (server, _) = url.expose_secret().rsplit_once('/').unwrap();
         format!("{server}/{database}").into()
-    }
-
-    /// The same database by way of a proxy.
-    fn url_through(&self, database: &str, proxy: SocketAddr) -> String {
-        let url = self.url(database);
-        let (before, _) = url.expose_secret().rsplit_once('@').unwrap();
-        format!("{before}@{proxy}/{database}")
     }
 
     async fn execute(&self, sql: &str) {
@@ -173,13 +163,12 @@ impl<'p> Cluster<'p> {
     }
 
     async fn spawn(&self, number: usize) -> (Child, SocketAddr) {
-        let proxy = self.proxies[number].address;
-        let url = self.postgres.url_through(&self.database, proxy);
+        let url = self.proxies[number].url(&self.postgres.url(&self.database));
         let lease = LEASE.as_millis().to_string();
         let mut child = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
             .args(["serve", "--listen", "127.0.0.1:0", "--lease-ms", &lease])
             .args(["--poll-ms", "100"])
-            .env("PIM_AUTHZ_DATABASE_URL", url)
+            .env("PIM_AUTHZ_DATABASE_URL", url.expose_secret())
             .env("RUST_LOG", "info")
             .env("NO_COLOR", "1")
             .envs(self.environment.iter().cloned())

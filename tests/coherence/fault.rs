@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::{
     cluster::{Cluster, LEASE},
-    proxy::Traffic,
+    postgres_proxy::Traffic,
 };
 
 /// One fault, of the server with a number where it is one server's.

@@ -7,6 +7,7 @@
 //! off, too, and has to be missed.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that meets what it does not expect fails"
@@ -17,7 +18,13 @@ mod fault;
 mod history;
 #[cfg(feature = "trial")]
 mod mutants;
-mod proxy;
+#[path = "../support/postgres_proxy/proxy.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "here the whole traffic is disturbed, not single statements"
+)]
+mod postgres_proxy;
 mod trial;
 mod workload;
 

@@ -1,0 +1,249 @@
+//! Where a test stops statements, and what happens to them there.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::conversation::Asked;
+
+/// A statement, or the begin or end of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Named(&'static str),
+    Begin,
+    BeginOf(&'static str),
+    CommitOf(&'static str),
+    RollbackOf(&'static str),
+}
+
+impl From<&'static str> for Place {
+    fn from(name: &'static str) -> Self {
+        Self::Named(name)
+    }
+}
+
+/// Any BEGIN.
+pub(crate) fn begin() -> Place {
+    Place::Begin
+}
+
+/// The BEGIN of the transaction whose first named statement is `name`.
+///
+/// That statement tells whose BEGIN it was, and the server sends it after the
+/// BEGIN was answered: what is stopped is that statement, in its request.
+pub(crate) fn begin_of(name: &'static str) -> Place {
+    Place::BeginOf(name)
+}
+
+/// The COMMIT of a transaction in which `name` ran, as its last statement or
+/// before.
+pub(crate) fn commit_of(name: &'static str) -> Place {
+    Place::CommitOf(name)
+}
+
+/// The ROLLBACK of a transaction in which `name` ran.
+pub(crate) fn rollback_of(name: &'static str) -> Place {
+    Place::RollbackOf(name)
+}
+
+/// On the way of a place to PostgreSQL, or of its reply back; the next time
+/// unless said otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point {
+    place: Place,
+    side: Side,
+    times: Times,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Request,
+    Reply,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Times {
+    /// After so many more.
+    Once(usize),
+    Every,
+}
+
+/// Before a statement is forwarded. A prepared one: as it runs, not as it is
+/// prepared.
+pub(crate) fn request(place: impl Into<Place>) -> Point {
+    Point {
+        place: place.into(),
+        side: Side::Request,
+        times: Times::Once(0),
+    }
+}
+
+/// When the whole reply is there, before any of it is forwarded: PostgreSQL has
+/// done what was asked.
+pub(crate) fn reply(place: impl Into<Place>) -> Point {
+    let place = place.into();
+    let is_known_too_late = matches!(place, Place::BeginOf(_));
+    assert!(!is_known_too_late, "a BEGIN's reply goes before its name");
+    Point {
+        place,
+        side: Side::Reply,
+        times: Times::Once(0),
+    }
+}
+
+impl Point {
+    /// The time with a number from now on: 1 is the next.
+    pub(crate) fn nth(self, number: usize) -> Self {
+        let times = Times::Once(number.checked_sub(1).unwrap());
+        Self { times, ..self }
+    }
+
+    /// Each time, until [`Fault::release`].
+    pub(crate) fn every(self) -> Self {
+        let times = Times::Every;
+        Self { times, ..self }
+    }
+
+    fn is_at(&self, asked: &Asked, side: Side) -> bool {
+        let is_among = |names: &[String], name| names.iter().any(|known| known == name);
+        let is_place = match (self.place, asked) {
+            (Place::Named(wanted), Asked::Statement { name, .. }) => {
+                name.as_deref() == Some(wanted)
+            }
+            (
+                Place::BeginOf(wanted),
+                Asked::Statement {
+                    name,
+                    is_first_in_transaction: true,
+                },
+            ) => name.as_deref() == Some(wanted),
+            (Place::Begin, Asked::Begin) => true,
+            (Place::CommitOf(name), Asked::Commit(names))
+            | (Place::RollbackOf(name), Asked::Rollback(names)) => is_among(names, name),
+            _ => false,
+        };
+        is_place && self.side == side
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Hold,
+    Cut,
+    Swallow,
+    Observe,
+}
+
+/// What a test did to a point, and whether anything came there.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    faults: Arc<Mutex<Vec<Armed>>>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    arrived: watch::Sender<usize>,
+    is_released: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    point: Point,
+    action: Action,
+    state: Arc<State>,
+}
+
+/// Something that came to a point with an action.
+pub(super) struct Stopped {
+    pub(super) action: Action,
+    state: Arc<State>,
+}
+
+/// The faults of one proxy.
+#[derive(Debug, Default)]
+pub(super) struct Faults(Arc<Mutex<Vec<Armed>>>);
+
+impl Faults {
+    pub(super) fn add(&self, point: Point, action: Action) -> Fault {
+        let state = Arc::new(State::default());
+        let armed = Armed {
+            point,
+            action,
+            state: Arc::clone(&state),
+        };
+        self.0.lock().unwrap().push(armed);
+        let faults = Arc::clone(&self.0);
+        Fault { faults, state }
+    }
+
+    /// What is to be done here: all that only observe, then one other at most.
+    pub(super) fn at(&self, asked: &Asked, side: Side) -> Vec<Stopped> {
+        let (mut observed, mut stopped) = (Vec::new(), None);
+        self.0.lock().unwrap().retain_mut(|armed| {
+            let observes = armed.action == Action::Observe;
+            if !armed.point.is_at(asked, side) || (stopped.is_some() && !observes) {
+                return true;
+            }
+            if let Times::Once(more @ 1..) = &mut armed.point.times {
+                *more -= 1;
+                return true;
+            }
+            let (action, state) = (armed.action, Arc::clone(&armed.state));
+            let found = Stopped { action, state };
+            if observes {
+                observed.push(found);
+            } else {
+                stopped = Some(found);
+            }
+            matches!(armed.point.times, Times::Every)
+        });
+        observed.extend(stopped);
+        observed
+    }
+}
+
+impl Stopped {
+    /// Tells the test that it is here.
+    pub(super) fn arrive(&self) {
+        self.state.arrived.send_modify(|count| *count += 1);
+    }
+
+    /// Returns when the test lets go of it.
+    pub(super) async fn released(&self) {
+        let mut released = self.state.is_released.subscribe();
+        let _never_closed = released.wait_for(|is_released| *is_released).await;
+    }
+}
+
+impl Fault {
+    /// Returns as soon as something has come to the point.
+    pub(crate) async fn arrived(&self) {
+        self.arrived_times(1).await;
+    }
+
+    /// Returns as soon as something has come to the point so many times.
+    pub(crate) async fn arrived_times(&self, times: usize) {
+        let mut arrived = self.state.arrived.subscribe();
+        let wait = arrived.wait_for(|count| *count >= times);
+        let _never_closed = tokio::time::timeout(LONGEST, wait)
+            .await
+            .expect("nothing came to the point in time");
+    }
+
+    /// How often something has come to the point.
+    pub(crate) fn count(&self) -> usize {
+        *self.state.arrived.borrow()
+    }
+
+    /// Ends the fault: what is held goes on, what was swallowed is closed, and
+    /// nothing more is stopped here.
+    pub(crate) fn release(&self) {
+        let mut faults = self.faults.lock().unwrap();
+        faults.retain(|armed| !Arc::ptr_eq(&armed.state, &self.state));
+        self.state.is_released.send_replace(true);
+    }
+}
+
+/// How long a test waits for something to come to a point.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);

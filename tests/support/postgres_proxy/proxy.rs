@@ -1,0 +1,176 @@
+//! A proxy between one server and PostgreSQL that parses the wire protocol, so
+//! that a test can stop a named statement on its way.
+//!
+//! A statement has the name in the first line of its SQL text, `-- use_intent`.
+//! A point is a statement's [`request`] or its [`reply`]; there a test holds,
+//! cuts, swallows or only observes:
+//!
+//! ```ignore
+//! let held = proxy.hold(reply(commit_of("log_commit")));
+//! // … a write begins …
+//! held.arrived().await; // PostgreSQL has committed, the server does not know.
+//! held.release();
+//! ```
+//!
+//! The whole traffic can be late, held or refused, too: [`Traffic`].
+//!
+//! Test binaries include it:
+//! `#[path = "../support/postgres_proxy/proxy.rs"] mod postgres_proxy;`.
+
+mod conversation;
+mod faults;
+mod forwarding;
+mod wire;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use self::faults::{Action, Faults};
+pub(crate) use self::faults::{
+    Fault, Point, begin, begin_of, commit_of, reply, request, rollback_of,
+};
+
+/// What the proxy does to everything that passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// Nothing.
+    #[default]
+    Passes,
+    /// Each piece comes so much later.
+    IsLate(Duration),
+    /// It goes nowhere, and comes when the fault is over.
+    IsHeld,
+    /// Connections are cut, and new ones refused.
+    IsRefused,
+    /// Connections are cut once a COMMIT was passed on, before its reply.
+    IsCutAfterCommit,
+    /// Notifications are left out.
+    LacksNotifications,
+}
+
+/// A proxy on a loopback port of its own; dropped, it closes its connections.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    traffic: watch::Sender<Traffic>,
+    upstream: Arc<Mutex<SocketAddr>>,
+    faults: Arc<Faults>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(upstream: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (traffic, received) = watch::channel(Traffic::default());
+        let proxy = Self {
+            address: listener.local_addr().unwrap(),
+            traffic,
+            upstream: Arc::new(Mutex::new(upstream)),
+            faults: Arc::default(),
+        };
+        let (upstream, faults) = (Arc::clone(&proxy.upstream), Arc::clone(&proxy.faults));
+        tokio::spawn(accept(listener, received, upstream, faults));
+        proxy
+    }
+
+    /// A proxy before the PostgreSQL of a URL, and the URL that leads through it.
+    pub(crate) async fn before(url: &SecretString) -> (Self, SecretString) {
+        let proxy = Self::start(address_of(url)).await;
+        let through = proxy.url(url);
+        (proxy, through)
+    }
+
+    /// A URL with this proxy for its host and port.
+    pub(crate) fn url(&self, url: &SecretString) -> SecretString {
+        let (before, database) = url.expose_secret().rsplit_once('/').unwrap();
+        let (login, _) = before.rsplit_once('@').unwrap();
+        format!("{login}@{}/{database}", self.address).into()
+    }
+
+    /// Treats the whole traffic so from now on.
+    pub(crate) fn set(&self, traffic: Traffic) {
+        self.traffic.send_replace(traffic);
+    }
+
+    /// Leads connections from now on to another address.
+    pub(crate) fn set_upstream(&self, upstream: SocketAddr) {
+        *self.upstream.lock().unwrap() = upstream;
+    }
+
+    /// Holds what comes to a point until [`Fault::release`]. Later messages of
+    /// the same connection wait behind it, its closing included; other
+    /// connections go on.
+    pub(crate) fn hold(&self, at: impl Into<Point>) -> Fault {
+        self.faults.add(at.into(), Action::Hold)
+    }
+
+    /// Closes the connection at a point, on both sides: at a request before the
+    /// statement is forwarded, at a reply after PostgreSQL has done it.
+    pub(crate) fn cut(&self, at: impl Into<Point>) -> Fault {
+        self.faults.add(at.into(), Action::Cut)
+    }
+
+    /// Drops what comes to a point and all that comes later on that connection,
+    /// in both directions; both sides stay connected until [`Fault::release`],
+    /// which closes them, or until one of them is ended by its own side's proxy.
+    pub(crate) fn swallow(&self, at: impl Into<Point>) -> Fault {
+        self.faults.add(at.into(), Action::Swallow)
+    }
+
+    /// Does nothing but tell that a point was passed.
+    pub(crate) fn observe(&self, at: impl Into<Point>) -> Fault {
+        self.faults.add(at.into(), Action::Observe)
+    }
+}
+
+/// Where the PostgreSQL of a URL listens.
+pub(crate) fn address_of(url: &SecretString) -> SocketAddr {
+    let (_, rest) = url.expose_secret().rsplit_once('@').unwrap();
+    let (address, _) = rest.split_once('/').unwrap();
+    address.replace("localhost", "127.0.0.1").parse().unwrap()
+}
+
+/// Joins each client with a connection of its own to PostgreSQL.
+async fn accept(
+    listener: TcpListener,
+    traffic: watch::Receiver<Traffic>,
+    upstream: Arc<Mutex<SocketAddr>>,
+    faults: Arc<Faults>,
+) {
+    let mut over = traffic.clone();
+    loop {
+        let client = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap().0,
+            () = dropped(&mut over) => return,
+        };
+        let to = *upstream.lock().unwrap();
+        let (traffic, faults) = (traffic.clone(), Arc::clone(&faults));
+        tokio::spawn(async move {
+            if *traffic.borrow() == Traffic::IsRefused {
+                return;
+            }
+            // Refused upstream is refused here: the client is dropped.
+            let Ok(server) = TcpStream::connect(to).await else {
+                return;
+            };
+            let mut over = traffic.clone();
+            tokio::select! {
+                () = forwarding::join(client, server, traffic, faults) => {}
+                () = dropped(&mut over) => {}
+            }
+        });
+    }
+}
+
+/// Returns when the proxy was dropped.
+async fn dropped(traffic: &mut watch::Receiver<Traffic>) {
+    while traffic.changed().await.is_ok() {}
+}
