@@ -7,6 +7,7 @@
 
 mod action;
 mod catalogue;
+mod category_tree;
 mod code;
 mod decision;
 mod explanation;
@@ -26,6 +27,7 @@ mod tenant;
 pub use self::{
     action::{Action, ActionRule, LevelAction, Strictness},
     catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
+    category_tree::{MOST_CATEGORY_LEVELS, inherit},
     code::{Code, InvalidCode},
     decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem},
     explanation::{Explanation, Remedy, Step},

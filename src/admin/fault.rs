@@ -1,4 +1,4 @@
-use crate::domain::{Code, Edition, Noun};
+use crate::domain::{Code, Edition, MOST_CATEGORY_LEVELS, Noun};
 
 /// Why an entry of a change, or a row of an import, is refused: where it is and
 /// what was wrong.
@@ -72,6 +72,20 @@ pub enum Refused {
     /// A category would be below itself.
     #[error("category `{0}` would be below itself")]
     CategoryLoop(Code),
+
+    /// A category, or one below it, would lie below the last level of its tree
+    /// (rules 3.10).
+    #[error(
+        "category `{deepest}` would lie at level {level}; a category tree has at most {MOST_CATEGORY_LEVELS} levels"
+    )]
+    CategoryTooDeep {
+        /// The category that the entry creates or moves.
+        code: Code,
+        /// The category that would lie deepest: the same one, or one below it.
+        deepest: Code,
+        /// Its level, counted from 1 at the root.
+        level: usize,
+    },
 
     /// A product cannot be below this parent (rules 4.2).
     #[error("{message}")]

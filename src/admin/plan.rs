@@ -8,6 +8,7 @@ mod access;
 mod apps;
 mod catalog;
 mod categories;
+mod category_trees;
 mod defaults;
 mod directory;
 mod removals;

@@ -246,19 +246,6 @@ impl World {
         (self.third_parties, after)
     }
 
-    /// The root of a category's tree; the category itself if it is one.
-    pub(super) fn root_of(&self, category: i32) -> i32 {
-        let mut at = category;
-        let mut seen = BTreeSet::new();
-        while let Some(parent) = self.items.get(at).and_then(|item| item.parent) {
-            if !seen.insert(at) {
-                break;
-            }
-            at = parent;
-        }
-        at
-    }
-
     /// Reads the codes of what changed rows refer to and was not read, for the
     /// audit log.
     pub(super) async fn read_names(&mut self, pass: &Pass<'_>) -> Result<(), AdminError> {

@@ -1,9 +1,6 @@
 use crate::domain::{
-    Code, Facts, ItemId, ItemKind, ItemRef, Level, ListFilter, SubjectRef, Vocabulary,
+    Code, Facts, ItemId, ItemKind, ItemRef, Level, ListFilter, SubjectRef, Vocabulary, inherit,
 };
-
-/// How deep a tree of categories may be before it is taken for a circle.
-const DEEPEST: usize = 1_000;
 
 /// The highest level that a group of a subject holds on each item, of all of
 /// them (rules 3.5).
@@ -59,10 +56,11 @@ impl ItemSet {
         if only_root && above(*root).is_some() {
             return Self(set);
         }
-        for item in vocabulary.item_facts.keys() {
-            let mut way = std::iter::successors(Some(*item), |id| above(*id)).take(DEEPEST);
-            if let Some(slot) = place(*item).and_then(|at| set.get_mut(at)) {
-                *slot = way.any(|id| id == *root);
+        let items = vocabulary.item_facts.keys().copied();
+        let within = inherit(items, above, |id, above| id == *root || above == Some(true));
+        for (item, is_within) in within {
+            if let Some(slot) = place(item).and_then(|at| set.get_mut(at)) {
+                *slot = is_within;
             }
         }
         Self(set)

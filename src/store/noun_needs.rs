@@ -30,6 +30,9 @@ pub struct NounsWanted {
     pub items: Vec<(ItemKind, Code)>,
     /// With the items, which categories.
     pub kin: Kin,
+    /// Categories, each with the parent that it is to have: of those that this
+    /// moves, all categories below, without the rights on them.
+    pub moved: Vec<(Code, Code)>,
     /// All attributes.
     pub attributes: bool,
     /// All grid views.
@@ -190,6 +193,42 @@ impl Transaction<'_> {
             )
             .await?;
         Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
+    }
+}
+
+impl Transaction<'_> {
+    /// The numbers of all categories below those that are to move.
+    pub(super) async fn moved_items(
+        &self,
+        tenant: TenantId,
+        wanted: &NounsWanted,
+    ) -> Result<Vec<i32>, StoreError> {
+        const SQL: &str = "-- moved_items
+            WITH RECURSIVE moved AS (
+                SELECT category.id
+                  FROM unnest($2::text[], $3::text[]) AS given (key, parent_key)
+                 CROSS JOIN LATERAL (SELECT id, parent_id FROM item AS i
+                                      WHERE i.tenant_id = $1 AND i.space = 'category' AND i.key = given.key OFFSET 0) AS category
+                  LEFT JOIN item AS parent ON parent.tenant_id = $1 AND parent.id = category.parent_id
+                 WHERE parent.key IS DISTINCT FROM given.parent_key
+                 UNION
+                SELECT child.id
+                  FROM moved
+                 CROSS JOIN LATERAL (SELECT id FROM item AS i
+                                      WHERE i.tenant_id = $1 AND i.parent_id = moved.id OFFSET 0) AS child)
+            SELECT id FROM moved";
+        if wanted.moved.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (categories, parents): (Vec<&str>, Vec<&str>) = wanted
+            .moved
+            .iter()
+            .map(|(category, parent)| (category.folded(), parent.folded()))
+            .unzip();
+        let rows = self
+            .query("moved_items", SQL, &[&tenant.0, &categories, &parents])
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }
 

@@ -179,6 +179,10 @@ impl Transaction<'_> {
         let items = self.items_wanted(tenant, wanted).await?;
         self.load_items(tenant, items.as_deref(), &mut nouns)
             .await?;
+        let moved = self.moved_items(tenant, wanted).await?;
+        if !moved.is_empty() {
+            self.load_items(tenant, Some(&moved), &mut nouns).await?;
+        }
         if wanted.everything || wanted.attributes {
             self.load_attributes(tenant, &mut nouns).await?;
         }

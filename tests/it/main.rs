@@ -15,6 +15,7 @@ mod administered_rules;
 mod administration;
 mod answers;
 mod audit_chain;
+mod category_levels;
 mod changes;
 mod differential;
 mod dry_runs;

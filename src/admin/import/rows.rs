@@ -321,12 +321,12 @@ impl RowPlanner<'_> {
             })
             .collect();
         loop {
-            let refused = self
-                .planner
-                .refused_categories(given.iter().map(|row| row.1));
+            let places = given.iter().map(|row| row.1);
+            let mut refused = self.planner.refused_categories(places.clone());
             if refused.is_empty() {
                 break;
             }
+            self.planner.refuse_categories_below(places, &mut refused);
             let mut at = 0;
             given.retain(|(place, _)| {
                 let fault = refused.get(&at).cloned();

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     admin::{entry::Chosen, fault::Fault},
-    domain::{CATALOGUE, Code, Edition, ItemKind, Level, Noun, ScopeId, ScopeSet, SubjectKind},
+    domain::{
+        CATALOGUE, Code, Edition, ItemKind, Level, Noun, ScopeId, ScopeSet, SubjectKind, inherit,
+    },
     store::{AppRow, GroupRow, Selection, SelectionAxis, SubjectRow},
 };
 
@@ -206,14 +208,17 @@ impl Planner<'_> {
         }
         let rows = self.world.items.iter().map(|(id, item)| (id, item.kind));
         let items: Vec<(i32, ItemKind)> = rows.collect();
+        let above = |id| self.world.items.get(id)?.parent;
+        let ids = items.iter().map(|(id, _)| *id);
+        // The root of anything but a category is itself.
+        let roots = inherit(ids, above, |id, root: Option<i32>| root.unwrap_or(id));
         let mut different = false;
         for (id, kind) in items {
             let level = if kind == ItemKind::Channel && app.later_channels {
                 Level::Edit
             } else if let Some(axis) = axis_of(kind) {
-                // The root of anything but a category is itself.
                 let of = |item| chosen.get(&(axis, item)).copied().unwrap_or_default();
-                of(None).or(of(Some(self.world.root_of(id))))
+                of(None).or(of(roots.get(&id).copied()))
             } else {
                 continue;
             };

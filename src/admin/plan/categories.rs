@@ -1,12 +1,12 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    admin::fault::{Fault, Refused},
+    admin::fault::Fault,
     domain::{Code, ItemKind, Noun},
     store::ItemRow,
 };
 
-use super::{Outcome, Planner};
+use super::{Outcome, Planner, category_trees::CategoryTrees};
 
 /// Where a category is to be; without a parent it is a tree's root.
 #[derive(Clone, Copy, Debug)]
@@ -16,47 +16,48 @@ pub(in crate::admin) struct CategoryPlace<'a> {
 }
 
 impl Planner<'_> {
-    /// Those of the places, by their index, whose parent is not there, and
-    /// those in a loop. To be asked again without them: what is refused can
-    /// take the ground from under others.
+    /// Those of the places, by their index, that are refused: their parent is
+    /// not there, they would be in a loop, or too deep. To be asked again
+    /// without them: what is refused can take the ground from under others.
     pub(in crate::admin) fn refused_categories<'p>(
         &self,
-        places: impl Iterator<Item = CategoryPlace<'p>> + Clone,
+        places: impl Iterator<Item = CategoryPlace<'p>>,
     ) -> BTreeMap<usize, Fault> {
-        let parents: HashMap<&Code, Option<&Code>> = places
-            .clone()
-            .map(|place| (place.code, place.parent))
-            .collect();
-        let is_known = |code: &Code| {
-            parents.contains_key(code) || self.world.find_item(ItemKind::Category, code).is_some()
-        };
-        let orphans = places.clone().enumerate().filter_map(|(index, place)| {
-            let parent = place.parent.filter(|parent| !is_known(parent))?;
-            Some((index, Fault::unknown("parent", Noun::Category, parent)))
-        });
-        let orphans: BTreeMap<usize, Fault> = orphans.collect();
-        if !orphans.is_empty() {
-            return orphans;
-        }
-        let above = |code: &Code| -> Option<Code> {
-            if let Some(parent) = parents.get(code) {
-                return parent.cloned();
+        let trees = CategoryTrees::of(self.world, places);
+        let checks = [
+            CategoryTrees::orphans,
+            CategoryTrees::loops,
+            CategoryTrees::too_deep,
+        ];
+        let mut refused = checks.into_iter().map(|check| check(&trees));
+        refused
+            .find(|refused| !refused.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Adds the places of new categories below new ones that are refused.
+    pub(in crate::admin) fn refuse_categories_below<'p>(
+        &self,
+        places: impl Iterator<Item = CategoryPlace<'p>>,
+        refused: &mut BTreeMap<usize, Fault>,
+    ) {
+        let is_new = |code| self.world.find_item(ItemKind::Category, code).is_none();
+        let mut below: HashMap<&Code, Vec<(usize, &Code)>> = HashMap::new();
+        let mut missing: Vec<&Code> = Vec::new();
+        for (index, CategoryPlace { code, parent }) in places.enumerate() {
+            if refused.contains_key(&index) {
+                missing.extend(Some(code).filter(|code| is_new(code)));
+            } else if let Some(parent) = parent {
+                below.entry(parent).or_default().push((index, code));
             }
-            let stored = self
-                .world
-                .items
-                .get(self.world.find_item(ItemKind::Category, code)?)?;
-            Some(self.world.items.get(stored.parent?)?.code.clone())
-        };
-        let looped = categories_in_loops(places.clone().map(|place| place.code), above);
-        places
-            .enumerate()
-            .filter(|(_, place)| looped.contains(place.code))
-            .map(|(index, place)| {
-                let refused = Refused::CategoryLoop(place.code.clone());
-                (index, Fault::new("parent", refused))
-            })
-            .collect()
+        }
+        while let Some(parent) = missing.pop() {
+            for (index, code) in below.remove(parent).into_iter().flatten() {
+                let fault = Fault::unknown("parent", Noun::Category, parent);
+                refused.insert(index, fault);
+                missing.extend(Some(code).filter(|code| is_new(code)));
+            }
+        }
     }
 
     /// Puts categories in places of which none is refused; the outcomes come
@@ -95,32 +96,4 @@ impl Planner<'_> {
         });
         outcomes.collect()
     }
-}
-
-/// The codes that lie above themselves.
-fn categories_in_loops<'c>(
-    codes: impl Iterator<Item = &'c Code>,
-    above: impl Fn(&Code) -> Option<Code>,
-) -> HashSet<Code> {
-    let mut settled: HashSet<Code> = HashSet::new();
-    let mut looped: HashSet<Code> = HashSet::new();
-    for code in codes {
-        let mut path: Vec<Code> = Vec::new();
-        let mut places: HashMap<Code, usize> = HashMap::new();
-        let mut at = Some(code.clone());
-        while let Some(here) = at {
-            if settled.contains(&here) {
-                break;
-            }
-            if let Some(first) = places.get(&here) {
-                looped.extend(path.iter().skip(*first).cloned());
-                break;
-            }
-            places.insert(here.clone(), path.len());
-            at = above(&here);
-            path.push(here);
-        }
-        settled.extend(path);
-    }
-    looped
 }

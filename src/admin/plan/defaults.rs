@@ -1,6 +1,6 @@
 use crate::{
     admin::rights::GroupLevels,
-    domain::{ItemKind, Level},
+    domain::{ItemKind, Level, inherit},
     store::SelectionAxis,
 };
 
@@ -20,13 +20,14 @@ impl Planner<'_> {
         if defaults == DefaultRights::Withheld {
             return;
         }
-        let mut items: Vec<(usize, i32)> = self
-            .new_items
-            .iter()
-            .map(|id| (self.depth(*id), *id))
-            .collect();
-        items.sort_by_key(|(depth, _)| *depth);
-        for (_, id) in items {
+        let above = |id| self.world.items.get(id)?.parent;
+        let new = self.new_items.iter().copied();
+        let levels = inherit(new, above, |_, above: Option<usize>| {
+            above.unwrap_or_default() + 1
+        });
+        let mut items = self.new_items.clone();
+        items.sort_by_key(|id| levels.get(id));
+        for id in items {
             let mut levels: GroupLevels = self.default_levels(id);
             if self.spoken_for.contains(&id) {
                 levels.retain(|(group, _)| self.world.is_private(*group));
@@ -34,14 +35,6 @@ impl Planner<'_> {
             }
             self.world.rights.replace(id, levels);
         }
-    }
-
-    fn depth(&self, item: i32) -> usize {
-        let above = |id: &i32| self.world.items.get(*id)?.parent;
-        // Loops were refused; the bound is for what someone stored by hand.
-        std::iter::successors(Some(item), above)
-            .take(100_000)
-            .count()
     }
 
     fn default_levels(&self, item: i32) -> GroupLevels {

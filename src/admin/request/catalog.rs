@@ -140,9 +140,14 @@ pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> NounsWanted {
             std::iter::once(&entry.code).chain(parent)
         })
         .collect();
+    let moved = entries.iter().filter_map(|entry| {
+        let parent = entry.parent.as_ref()?.as_ref()?;
+        Some((entry.code.clone(), parent.clone()))
+    });
     NounsWanted {
         items: named(ItemKind::Category, codes).collect(),
         kin: Kin::Ancestors,
+        moved: moved.collect(),
         rights: RightsWanted::OnItems,
         ..NounsWanted::default()
     }

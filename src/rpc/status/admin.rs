@@ -3,7 +3,7 @@ use tonic_types::ErrorDetails;
 
 use crate::{
     admin::{AdminError, Fault, Refused},
-    domain::{Noun, Revision},
+    domain::{MOST_CATEGORY_LEVELS, Noun, Revision},
     pb::ErrorReason,
     rpc::failure::InvalidField,
 };
@@ -161,6 +161,19 @@ fn of_fault(fault: Fault, message: String) -> Status {
         Refused::CategoryLoop(code) => {
             let about = vec![("category", code.to_string())];
             (ErrorReason::CategoryLoop, code.to_string(), about)
+        }
+        Refused::CategoryTooDeep {
+            code,
+            deepest,
+            level,
+        } => {
+            let about = vec![
+                ("category", code.to_string()),
+                ("deepest", deepest.to_string()),
+                ("level", level.to_string()),
+                ("limit", MOST_CATEGORY_LEVELS.to_string()),
+            ];
+            (ErrorReason::CategoryTooDeep, code.to_string(), about)
         }
         Refused::ParentInvalid { code, .. } => {
             let about = vec![("product", code.clone())];

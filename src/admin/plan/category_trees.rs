@@ -1,0 +1,153 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::{
+    admin::{
+        fault::{Fault, Refused},
+        world::World,
+    },
+    domain::{Code, ItemKind, MOST_CATEGORY_LEVELS, Noun, inherit},
+};
+
+use super::CategoryPlace;
+
+/// The category trees as they are stored, with some categories in other places.
+#[derive(Debug)]
+pub(super) struct CategoryTrees<'a> {
+    world: &'a World,
+    /// The index of each category's entry, and the parent that it gives.
+    places: HashMap<&'a Code, (usize, Option<&'a Code>)>,
+}
+
+/// Where a category lies.
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    /// 1 at the root.
+    level: usize,
+    /// The nearest entry, its own or above it, that creates or moves a category.
+    entry: Option<usize>,
+}
+
+impl<'a> CategoryTrees<'a> {
+    pub(super) fn of<'p: 'a>(
+        world: &'a World,
+        places: impl Iterator<Item = CategoryPlace<'p>>,
+    ) -> Self {
+        let places = places.enumerate();
+        Self {
+            world,
+            places: places
+                .map(|(index, place)| (place.code, (index, place.parent)))
+                .collect(),
+        }
+    }
+
+    /// The entries whose parent is neither stored nor another entry's category.
+    pub(super) fn orphans(&self) -> BTreeMap<usize, Fault> {
+        let is_known = |code: &Code| self.places.contains_key(code) || self.is_stored(code);
+        let given = self.places.values();
+        let orphans = given.filter_map(|(index, parent)| {
+            let parent = parent.filter(|parent| !is_known(parent))?;
+            Some((*index, Fault::unknown("parent", Noun::Category, parent)))
+        });
+        orphans.collect()
+    }
+
+    /// The entries whose category would lie below itself.
+    pub(super) fn loops(&self) -> BTreeMap<usize, Fault> {
+        let mut settled: HashSet<&Code> = HashSet::new();
+        let mut looped: BTreeMap<usize, Fault> = BTreeMap::new();
+        for code in self.places.keys().copied() {
+            let mut path: Vec<&Code> = Vec::new();
+            let mut places: HashMap<&Code, usize> = HashMap::new();
+            let mut at = Some(code);
+            while let Some(here) = at.filter(|here| !settled.contains(here)) {
+                if let Some(first) = places.get(here) {
+                    let around = path.iter().skip(*first);
+                    let entries = around.filter_map(|code| Some((code, self.places.get(*code)?)));
+                    looped.extend(entries.map(|(code, (index, _))| {
+                        let refused = Refused::CategoryLoop((*code).clone());
+                        (*index, Fault::new("parent", refused))
+                    }));
+                    break;
+                }
+                places.insert(here, path.len());
+                path.push(here);
+                at = self.above(here);
+            }
+            settled.extend(path);
+        }
+        looped
+    }
+
+    /// The entries that create or move a category so that it, or one below it,
+    /// would lie too deep (rules 3.10). What is stored too deep already and is
+    /// not moved, itself or from above, is no entry's fault.
+    pub(super) fn too_deep(&self) -> BTreeMap<usize, Fault> {
+        let positions = self.positions();
+        let mut deepest: BTreeMap<usize, (usize, &Code)> = BTreeMap::new();
+        for (code, Position { level, entry }) in positions {
+            let Some(entry) = entry.filter(|_| level > MOST_CATEGORY_LEVELS) else {
+                continue;
+            };
+            let found = deepest.entry(entry).or_insert((level, code));
+            if (level, found.1) > (found.0, code) {
+                *found = (level, code);
+            }
+        }
+        let codes = self.places.iter();
+        let codes: HashMap<usize, &Code> =
+            codes.map(|(code, (index, _))| (*index, *code)).collect();
+        let refused = deepest.into_iter().filter_map(|(index, (level, deepest))| {
+            let refused = Refused::CategoryTooDeep {
+                code: (*codes.get(&index)?).clone(),
+                deepest: deepest.clone(),
+                level,
+            };
+            Some((index, Fault::new("parent", refused)))
+        });
+        refused.collect()
+    }
+
+    fn positions(&self) -> HashMap<&'a Code, Position> {
+        let items = self.world.items.iter();
+        let stored = items.filter(|(_, item)| item.kind == ItemKind::Category);
+        let stored = stored.map(|(_, item)| &item.code);
+        let nodes = stored.chain(self.places.keys().copied());
+        inherit(
+            nodes,
+            |code| self.above(code),
+            |code, above: Option<Position>| Position {
+                level: above.map_or(0, |above| above.level) + 1,
+                entry: self
+                    .placing_entry(code)
+                    .or_else(|| above.and_then(|above| above.entry)),
+            },
+        )
+    }
+
+    fn is_stored(&self, code: &Code) -> bool {
+        self.world.find_item(ItemKind::Category, code).is_some()
+    }
+
+    /// The category above another, once the entries are carried out.
+    fn above(&self, code: &Code) -> Option<&'a Code> {
+        if let Some((_, parent)) = self.places.get(code) {
+            return *parent;
+        }
+        let items = &self.world.items;
+        let category = items.get(self.world.find_item(ItemKind::Category, code)?)?;
+        Some(&items.get(category.parent?)?.code)
+    }
+
+    /// The entry that creates or moves a category.
+    fn placing_entry(&self, code: &Code) -> Option<usize> {
+        let (index, parent) = self.places.get(code)?;
+        let items = &self.world.items;
+        let id = self.world.find_item(ItemKind::Category, code);
+        let Some(stored) = id.and_then(|id| items.before(id)) else {
+            return Some(*index);
+        };
+        let above = stored.parent.and_then(|id| items.ever(id));
+        (above.map(|above| &above.code) != *parent).then_some(*index)
+    }
+}
