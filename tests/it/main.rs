@@ -14,6 +14,7 @@
 mod administered_rules;
 mod administration;
 mod answers;
+mod app_rules;
 mod audit_chain;
 mod changes;
 mod differential;

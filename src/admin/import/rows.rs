@@ -189,9 +189,9 @@ impl RowPlanner<'_> {
             chosen: &selection.chosen,
         });
         let step = PermissionsStep::of(granted, edition);
-        let selections = self.planner.select(rights, step)?;
+        let choice = self.planner.select(rights, step)?;
         self.planner
-            .connect_app(place.key_column, code, granted, selections, actor)
+            .connect_app(place.key_column, code, granted, &choice, actor)
     }
 
     pub(super) fn note(&mut self, place: Place, outcome: Planned) {
