@@ -34,6 +34,7 @@ mod listings;
 mod operations;
 mod outages;
 mod page_tokens;
+mod partial_files;
 mod prunes;
 mod refusals;
 mod serving;

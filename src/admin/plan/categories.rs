@@ -16,6 +16,13 @@ pub(in crate::admin) struct CategoryPlace<'a> {
 }
 
 impl Planner<'_> {
+    /// The code of the category above this one as it is now.
+    pub(in crate::admin) fn stored_parent(&self, code: &Code) -> Option<Code> {
+        let items = &self.world.items;
+        let stored = items.get(self.world.find_item(ItemKind::Category, code)?)?;
+        Some(items.get(stored.parent?)?.code.clone())
+    }
+
     /// Those of the places, by their index, whose parent is not there, and
     /// those in a loop. To be asked again without them: what is refused can
     /// take the ground from under others.
@@ -42,11 +49,7 @@ impl Planner<'_> {
             if let Some(parent) = parents.get(code) {
                 return parent.cloned();
             }
-            let stored = self
-                .world
-                .items
-                .get(self.world.find_item(ItemKind::Category, code)?)?;
-            Some(self.world.items.get(stored.parent?)?.code.clone())
+            self.stored_parent(code)
         };
         let looped = categories_in_loops(places.clone().map(|place| place.code), above);
         places
