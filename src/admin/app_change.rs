@@ -27,7 +27,7 @@ use super::{
     fault::{Fault, Refused},
     guards::Guards,
     noun_change::{Compared, world},
-    plan::{Outcome, PermissionsStep, Planner, offered_scopes},
+    plan::{AppChoice, Outcome, PermissionsStep, Planner, offered_scopes},
     world::World,
 };
 
@@ -110,8 +110,8 @@ impl AppChange {
             }
             ConnectionStep::Confirm { request } => {
                 let (row, progress) = self.under_way(pass, request).await?;
-                match progress.steps(pass.tenant.edition).first() {
-                    Some(AppStep::Confirm) => self.connect(pass, &row, &progress).await,
+                match progress.next_step(pass.tenant.edition) {
+                    AppStep::Confirm => self.connect(pass, &row, &progress).await,
                     next => Err(out_of_order(&row, next)),
                 }
             }
@@ -154,11 +154,13 @@ impl AppChange {
         let mut world = world(pass, &wanted).await?;
         let guards = Guards::before(&world);
         let mut planner = Planner::new(&mut world);
-        if let Some(id) = planner.connected_app(&app)
-            && !grows(planner.world, id, granted)
-        {
-            let outcome = planner.set_scopes(id, granted);
-            return settled(pass, world, &guards, outcome, RequestEnd::Untouched).await;
+        let connected = planner.connected_app(&app);
+        let mut outcome = Outcome::Changed;
+        if let Some(id) = connected.filter(|id| !grows(planner.world, *id, granted)) {
+            outcome = planner.set_scopes(id, granted);
+            if !planner.lacks_permissions(id, granted) {
+                return settled(pass, world, &guards, outcome, RequestEnd::Untouched).await;
+            }
         }
         let progress = Progress::of(granted);
         self.told.steps = progress.steps(pass.tenant.edition);
@@ -168,7 +170,8 @@ impl AppChange {
             app,
             state: progress.write(),
         };
-        nothing_but(pass, RequestEnd::Stored(row, "app_request.started")).await
+        let request = RequestEnd::Stored(row, "app_request.started");
+        settled(pass, world, &guards, outcome, request).await
     }
 
     async fn go_on(
@@ -192,9 +195,10 @@ impl AppChange {
     ) -> Result<Found, AdminError> {
         let edition = pass.tenant.edition;
         let step = PermissionsStep::of(progress.scopes, edition);
-        let steps = progress.steps(edition);
-        if step == PermissionsStep::NotAsked && rights.is_empty() || !progress.authorized {
-            return Err(out_of_order(&row, steps.first()));
+        let next = progress.next_step(edition);
+        let is_idle = step == PermissionsStep::NotAsked && rights.is_empty();
+        if is_idle || next == AppStep::Authorize {
+            return Err(out_of_order(&row, next));
         }
         let items = rights.iter().flat_map(AppRightEntry::items);
         let wanted = NounsWanted {
@@ -221,11 +225,15 @@ impl AppChange {
         // The edition may have changed on the way.
         let (granted, _) = offered_scopes(progress.scopes, pass.tenant.edition);
         let step = PermissionsStep::of(granted, pass.tenant.edition);
-        let rights = progress.permissions.iter().flatten();
-        let rights = rights.filter(|_| step != PermissionsStep::NotAsked);
-        let chosen = planner.select(rights.map(AppRightEntry::right), step)?;
+        let choice = match (step, &progress.permissions) {
+            (PermissionsStep::UpTo(_), Some(rights)) => planner
+                .select(rights.iter().map(AppRightEntry::right), step)?
+                .as_a_whole(),
+            // An app that is not asked keeps its rights (rules 5.8).
+            (PermissionsStep::UpTo(_) | PermissionsStep::NotAsked, _) => AppChoice::default(),
+        };
         let actor = &pass.context.actor;
-        let outcome = planner.connect_app("app", &row.app, granted, chosen, actor)?;
+        let outcome = planner.connect_app("app", &row.app, granted, &choice, actor)?;
         settled(pass, world, &guards, outcome, RequestEnd::Connected(row.id)).await
     }
 
@@ -339,7 +347,7 @@ async fn permitted(pass: &Pass<'_>, actor: &Code) -> Result<(), AdminError> {
 }
 
 async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> {
-    let group: Option<Code> = format!("app:{app}").parse().ok();
+    let group = app.app_group().ok();
     let wanted = NounsWanted {
         subjects: vec![(SubjectKind::App, app.clone())],
         item_kinds: ItemKind::iter().collect(),
@@ -378,10 +386,10 @@ async fn settled(
     Ok(Found { compared, request })
 }
 
-fn out_of_order(row: &AppRequestRow, next: Option<&AppStep>) -> AdminError {
+fn out_of_order(row: &AppRequestRow, next: AppStep) -> AdminError {
     AdminError::StepOutOfOrder {
         app: row.app.clone(),
-        next: next.copied().unwrap_or(AppStep::Confirm),
+        next,
     }
 }
 

@@ -117,7 +117,7 @@ pub struct Row {
     reason = "the fields are the columns of `docs/import.md`"
 )]
 pub enum Entry {
-    /// A user group; `label` is empty where the file has no name for it.
+    /// A user group.
     UserGroup { code: Code, label: String },
     /// A role.
     Role {
@@ -133,7 +133,10 @@ pub enum Entry {
     /// A locale, attribute group, family, entity or profile.
     Item { kind: ItemKind, code: Code },
     /// A category; without a parent it is a tree's root.
-    Category { code: Code, parent: Option<Code> },
+    Category {
+        code: Code,
+        parent: Option<Option<Code>>,
+    },
     /// A channel.
     Channel {
         code: Code,
@@ -154,13 +157,8 @@ pub enum Entry {
     },
     /// A product or product model.
     Product(ProductEntry),
-    /// The whole set of rights on an item; groups by code or label, each with
-    /// the highest level that names it.
-    Access {
-        target: AccessTarget,
-        code: Code,
-        levels: Vec<GroupLevel>,
-    },
+    /// The whole set of rights on an item.
+    Access(AccessEntry),
     /// A connected app.
     App(AppEntry),
 }
@@ -202,6 +200,20 @@ pub enum RolePermissions {
     Only(PermissionSet),
 }
 
+/// The whole set of rights on an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessEntry {
+    /// What the item is.
+    pub target: AccessTarget,
+    /// Its code.
+    pub code: Code,
+    /// The groups by code or label, each with the highest level that names it.
+    pub levels: Vec<GroupLevel>,
+    /// The level of the column that is absent: groups keep that part of what
+    /// they hold; [`Level::Hidden`]: no column is.
+    pub kept: Level,
+}
+
 /// What a row of an `*_accesses.csv` file is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccessTarget {
@@ -231,8 +243,8 @@ pub struct AppEntry {
     pub scopes: ScopeSet,
     /// Words that are no scope of the catalogue: not granted, a warning.
     pub unknown_scopes: Vec<String>,
-    /// What is chosen for category trees, locales and attribute groups; empty
-    /// where a cell is empty or its column absent.
+    /// What is chosen for category trees, locales and attribute groups: one for
+    /// each column that is there.
     pub selections: Vec<AppSelection>,
 }
 
@@ -254,6 +266,6 @@ pub struct AppSelection {
 pub enum Chosen {
     /// `*`: everything, later ones included.
     All,
-    /// These.
+    /// These; none where the cell is empty.
     Codes(Vec<Code>),
 }

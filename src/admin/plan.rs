@@ -16,7 +16,7 @@ mod removals;
 pub use self::removals::Cascade;
 pub(super) use self::{
     access::{AccessVerb, Descendants},
-    apps::{AppRight, PermissionsStep, offered_scopes},
+    apps::{AppChoice, AppRight, PermissionsStep, offered_scopes},
     categories::CategoryPlace,
 };
 

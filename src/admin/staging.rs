@@ -118,14 +118,9 @@ impl Staging {
             self.report.known(place.file).rows += 1;
             match entry {
                 Entry::Product(entry) => products.push(self.staged_product(place, entry)),
-                Entry::Access {
-                    target,
-                    code,
-                    levels,
-                } => {
-                    let groups = &mut self.groups;
-                    self.access
-                        .push(AccessRow::new(place, target, code, levels, groups));
+                Entry::Access(entry) => {
+                    let row = AccessRow::new(place, entry, &mut self.groups);
+                    self.access.push(row);
                 }
                 entry @ (Entry::UserGroup { .. }
                 | Entry::Role { .. }

@@ -156,6 +156,7 @@ fn app(world: &World, row: &AppRow) -> Value {
         "scopes": scopes,
         "selections": chosen,
         "later_channels": row.later_channels,
+        "permissions_passed": row.permissions_passed,
     })
 }
 

@@ -32,6 +32,15 @@ pub enum InvalidCode {
         /// How many bytes were written.
         bytes: usize,
     },
+    /// More bytes than an app's code may have (rules 1.5).
+    #[error(
+        "is {bytes} bytes long; the code of an app is 1 to {max} bytes long",
+        max = Code::MAX_APP_BYTES
+    )]
+    AppTooLong {
+        /// How many bytes were written.
+        bytes: usize,
+    },
     /// A control character.
     #[error("holds the control character {found:?}; a code has none")]
     Control {
@@ -44,6 +53,13 @@ impl Code {
     /// The longest code, in bytes as written.
     pub const MAX_BYTES: usize = 255;
 
+    /// What the code of an app's private group begins with (rules 1.4).
+    pub const APP_GROUP_PREFIX: &str = "app:";
+
+    /// The longest code of an app, in bytes as written: its private group has
+    /// a code too (rules 1.4, 1.5).
+    pub const MAX_APP_BYTES: usize = Self::MAX_BYTES - Self::APP_GROUP_PREFIX.len();
+
     /// The code in the spelling it was first written with.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -54,6 +70,20 @@ impl Code {
     #[must_use]
     pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.written)
+    }
+
+    /// Returns the code of the private group of the app with this code
+    /// (rules 1.4).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCode::AppTooLong`] when no app can have this code (rules 1.5).
+    pub fn app_group(&self) -> Result<Self, InvalidCode> {
+        let bytes = self.written.len();
+        if bytes > Self::MAX_APP_BYTES {
+            return Err(InvalidCode::AppTooLong { bytes });
+        }
+        format!("{}{}", Self::APP_GROUP_PREFIX, self.written).parse()
     }
 
     /// Whether `text` is a spelling of this code (rules 1.5).

@@ -90,17 +90,18 @@ impl<'a> Cells<'a> {
         self.find(column).map(|_| self.codes(column)).transpose()
     }
 
-    /// A list of codes, or `*`, which wins over a list; `None` where the cell
-    /// is empty or the column absent.
+    /// A list of codes, or `*`, which wins over a list; `None` where the column
+    /// is absent.
     pub(super) fn chosen(&self, column: &'static str) -> Result<Option<Chosen>, BadCell> {
+        if self.find(column).is_none() {
+            return Ok(None);
+        }
         let codes = codes(column, self.words(column).filter(|word| *word != "*"))?;
-        Ok(if self.words(column).any(|word| word == "*") {
-            Some(Chosen::All)
-        } else if codes.is_empty() {
-            None
+        Ok(Some(if self.words(column).any(|word| word == "*") {
+            Chosen::All
         } else {
-            Some(Chosen::Codes(codes))
-        })
+            Chosen::Codes(codes)
+        }))
     }
 
     /// Yes or no, an empty cell being `default`; `None` where the column is

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     admin::entry::{
-        AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, GroupLevel, ProductEntry,
-        RolePermissions,
+        AccessEntry, AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, GroupLevel,
+        ProductEntry, RolePermissions,
     },
     domain::{Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
 };
@@ -29,7 +29,7 @@ pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
         }),
         Shape::Category => Ok(Entry::Category {
             code: cells.key()?,
-            parent: cells.code_or_empty("parent")?,
+            parent: cells.find_code("parent")?,
         }),
         Shape::Channel => Ok(Entry::Channel {
             code: cells.key()?,
@@ -69,12 +69,13 @@ fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     })
 }
 
-/// There is no role without an audience: an empty cell says as little as no
-/// column.
+/// There is no role without an audience: an empty cell is that of a new role.
 fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
-    let word = cells.text("audience");
-    if word.is_empty() {
+    let Some(word) = cells.find("audience") else {
         return Ok(None);
+    };
+    if word.is_empty() {
+        return Ok(Some(Audience::User));
     }
     word.to_ascii_lowercase().parse().map(Some).map_err(|_| {
         let message = format!(
@@ -159,7 +160,11 @@ fn access(
 ) -> Result<Entry, BadCell> {
     let code = cells.key()?;
     let mut named: BTreeMap<Code, (Level, &'static str)> = BTreeMap::new();
+    let mut kept = Level::Hidden;
     for (column, level) in columns {
+        if cells.find(column).is_none() {
+            kept = kept.or(*level);
+        }
         for group in cells.codes(column)? {
             let held = named.entry(group).or_insert((*level, column));
             let raised = held.0.or(*level);
@@ -176,11 +181,12 @@ fn access(
             column,
         })
         .collect();
-    Ok(Entry::Access {
+    Ok(Entry::Access(AccessEntry {
         target,
         code,
         levels,
-    })
+        kept,
+    }))
 }
 
 fn app(cells: &Cells<'_>) -> Result<Entry, BadCell> {

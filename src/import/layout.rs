@@ -101,7 +101,7 @@ impl Layout {
             ImportFile::ReferenceEntities => items(ItemKind::ReferenceEntity),
             ImportFile::ImportProfiles => items(ItemKind::ImportProfile),
             ImportFile::ExportProfiles => items(ItemKind::ExportProfile),
-            ImportFile::Categories => layout(CODE, &["parent"], &[], Shape::Category),
+            ImportFile::Categories => layout(CODE, &[], &["parent"], Shape::Category),
             ImportFile::Channels => layout(CODE, &[], &["tree", "locales"], Shape::Channel),
             ImportFile::Attributes => layout(CODE, &["group"], VALUE_FLAGS, Shape::Attribute),
             ImportFile::JobProfiles => layout(CODE, &["type"], &[], Shape::JobProfile),
@@ -132,7 +132,7 @@ impl Layout {
             ImportFile::JobProfileAccesses => layout(
                 &["job_profile"],
                 &[],
-                &[],
+                &["edit_job_profile"],
                 Shape::Access(AccessTarget::Profile, PROFILE_LEVELS),
             ),
         }
@@ -146,6 +146,7 @@ impl Layout {
             &[]
         };
         let levels = levels.iter().map(|(name, _)| *name);
+        let levels = levels.filter(|name| !self.optional.contains(name));
         self.required.iter().copied().chain(levels)
     }
 

@@ -261,9 +261,10 @@ impl Transaction<'_> {
         rows: &[(i32, &AppRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_apps
-            INSERT INTO app (tenant_id, subject_id, group_id, connected_by, later_channels)
-            SELECT $1, * FROM unnest($2::integer[], $3::integer[], $4::text[], $5::boolean[])
-                ON CONFLICT (tenant_id, subject_id) DO UPDATE SET later_channels = excluded.later_channels";
+            INSERT INTO app (tenant_id, subject_id, group_id, connected_by, later_channels, permissions_passed)
+            SELECT $1, * FROM unnest($2::integer[], $3::integer[], $4::text[], $5::boolean[], $6::boolean[])
+                ON CONFLICT (tenant_id, subject_id)
+                DO UPDATE SET later_channels = excluded.later_channels, permissions_passed = excluded.permissions_passed";
         const CLEAR: &str = "-- clear_app_choices
             WITH scopes AS (DELETE FROM app_scope WHERE tenant_id = $1 AND subject_id = ANY ($2))
             DELETE FROM app_selection WHERE tenant_id = $1 AND subject_id = ANY ($2)";
@@ -277,10 +278,11 @@ impl Transaction<'_> {
             .map(|(_, row)| row.connected_by.as_str())
             .collect();
         let later: Vec<bool> = rows.iter().map(|(_, row)| row.later_channels).collect();
+        let passed: Vec<bool> = rows.iter().map(|(_, row)| row.permissions_passed).collect();
         self.execute(
             "write_apps",
             SQL,
-            &[&tenant.0, &ids, &groups, &connected_by, &later],
+            &[&tenant.0, &ids, &groups, &connected_by, &later, &passed],
         )
         .await?;
         self.execute("clear_app_choices", CLEAR, &[&tenant.0, &ids])

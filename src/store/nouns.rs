@@ -96,6 +96,8 @@ pub struct AppRow {
     pub connected_by: String,
     /// Whether it gets `edit` on channels made later (rules 5.7).
     pub later_channels: bool,
+    /// Whether it passed the step *permissions* (rules 5.8a).
+    pub permissions_passed: bool,
     /// The scopes granted, as granted.
     pub scopes: ScopeSet,
     /// What was chosen in the permissions step.
@@ -373,7 +375,7 @@ impl Transaction<'_> {
 
     async fn load_apps(&self, tenant: TenantId, nouns: &mut StoredNouns) -> Result<(), StoreError> {
         const APPS: &str = "-- load_apps
-            SELECT subject_id, group_id, connected_by, later_channels,
+            SELECT subject_id, group_id, connected_by, later_channels, permissions_passed,
                    ARRAY(SELECT scope FROM app_scope WHERE tenant_id = $1 AND subject_id = app.subject_id) AS scopes
               FROM app WHERE tenant_id = $1";
         const SELECTIONS: &str = "-- load_selections
@@ -384,6 +386,7 @@ impl Transaction<'_> {
                 group: row.get("group_id"),
                 connected_by: row.get("connected_by"),
                 later_channels: row.get("later_channels"),
+                permissions_passed: row.get("permissions_passed"),
                 scopes: scopes
                     .iter()
                     .filter_map(|code| CATALOGUE.find_scope(code))

@@ -52,7 +52,7 @@ impl Rules {
     }
 }
 
-/// The number that a text begins with: `4.1`, or `9`.
+/// The number that a text begins with: `4.1`, `5.8a`, or `9`.
 fn leading_number(text: &str) -> Option<String> {
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).count();
     let whole = digits(text);
@@ -63,6 +63,14 @@ fn leading_number(text: &str) -> Option<String> {
         None | Some(0) => whole,
         Some(part) => whole + 1 + part,
     };
+    // A letter is part of it, the beginning of a word is not.
+    let mut rest = text.get(end..)?.chars();
+    let is_lettered = end > whole
+        && rest
+            .next()
+            .is_some_and(|letter| letter.is_ascii_lowercase())
+        && !rest.next().is_some_and(char::is_alphanumeric);
+    let end = end + usize::from(is_lettered);
     text.get(..end).map(str::to_owned)
 }
 
@@ -199,7 +207,7 @@ fn the_rules_keep_their_numbers() {
 fn a_citation_of_nothing_and_a_rule_without_a_test_are_found() {
     let rules = Rules::parse(
         "## 4. Products\n\n- **4.1** One.\n- **4.2** *Not served yet.* Two.\n\
-         - **4.3** Three.\n\n## 9. Actions\n",
+         - **4.3** Three.\n- **4.3a** And.\n\n## 9. Actions\n",
     );
     let cases = [
         // path              text                                     complaints
@@ -208,6 +216,8 @@ fn a_citation_of_nothing_and_a_rule_without_a_test_are_found() {
         ("src/a.rs", "/// Rules 4.1 and 7.1 say so; rules §9 too.", 1),
         ("src/a.rs", "fn rule_5_1_is_not_there() {}", 1),
         ("src/a.rs", "fn rule_4_3_is_there() {}", 0),
+        ("src/a.rs", "fn rule_4_3a_is_there() {}", 0),
+        ("src/a.rs", "/// (rules 4.3a) and rules 4.3b", 1),
         ("src/a.rs", "fn rule_on(self) {}", 0),
         ("src/engine/a.rs", "rule: \"4.7\"", 1),
         ("src/engine/a.rs", "rule: \"4.3\"", 0),
@@ -217,6 +227,6 @@ fn a_citation_of_nothing_and_a_rule_without_a_test_are_found() {
         let complaints = citation_complaints(&Source::new(path, text), &rules);
         assert_eq!(complaints.len(), found, "{text} {complaints:?}");
     }
-    let tested = BTreeSet::from(["4.1".to_owned()]);
+    let tested = ["4.1", "4.3a"].map(str::to_owned).into();
     assert_eq!(untested(&rules, &tested), ["4.3"]);
 }

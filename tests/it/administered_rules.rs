@@ -6,7 +6,7 @@ use pim_authz::pb::{
 };
 use tonic::{Code, transport::Channel};
 
-use crate::harness::{TestServer, file, refusal, resource, user};
+use crate::harness::{Steps, TestServer, file, refusal, resource, user, viewing_all};
 
 async fn world() -> (TestServer, Channel) {
     let server = TestServer::start().await;
@@ -118,80 +118,6 @@ async fn rule_3_7_a_tree_of_15_000_categories_gets_the_same_in_one_write() {
     assert_eq!(level(&server, julia(), "c14999").await, Level::View);
 }
 
-/// The steps of an app with a products scope, by the user `admin`.
-struct Steps {
-    client: AppServiceClient<Channel>,
-    request_id: String,
-}
-
-impl Steps {
-    async fn start(channel: &Channel, app: &str, scopes: &[&str]) -> (Self, Vec<pb::AppStep>) {
-        let mut client = AppServiceClient::new(channel.clone());
-        let request = pb::StartConnectionRequest {
-            tenant: "acme".into(),
-            actor: "user:admin".into(),
-            app: app.into(),
-            scopes: scopes.iter().map(|&scope| scope.into()).collect(),
-            ..Default::default()
-        };
-        let begun = client.start_connection(request).await.unwrap().into_inner();
-        let steps = begun.steps().collect();
-        let request_id = begun.request_id;
-        (Self { client, request_id }, steps)
-    }
-
-    async fn authorize(&mut self) -> Result<pb::AuthorizeScopesResponse, tonic::Status> {
-        let request = pb::AuthorizeScopesRequest {
-            tenant: "acme".into(),
-            actor: "user:admin".into(),
-            request_id: self.request_id.clone(),
-            ..Default::default()
-        };
-        Ok(self.client.authorize_scopes(request).await?.into_inner())
-    }
-
-    async fn permit(&mut self, trees: pb::AppRights) -> Result<(), tonic::Status> {
-        let request = pb::SetPermissionsRequest {
-            tenant: "acme".into(),
-            actor: "user:admin".into(),
-            request_id: self.request_id.clone(),
-            trees: Some(trees),
-            ..Default::default()
-        };
-        self.client.set_permissions(request).await.map(|_| ())
-    }
-
-    async fn confirm(&mut self) -> Result<(), tonic::Status> {
-        let request = pb::ConfirmConnectionRequest {
-            tenant: "acme".into(),
-            actor: "user:admin".into(),
-            request_id: self.request_id.clone(),
-            ..Default::default()
-        };
-        self.client.confirm_connection(request).await.map(|_| ())
-    }
-
-    async fn cancel(&mut self) -> Result<(), tonic::Status> {
-        let request = pb::CancelConnectionRequest {
-            tenant: "acme".into(),
-            actor: "user:admin".into(),
-            request_id: self.request_id.clone(),
-            ..Default::default()
-        };
-        self.client.cancel_connection(request).await.map(|_| ())
-    }
-}
-
-fn viewing_all() -> pb::AppRights {
-    pb::AppRights {
-        view: Some(pb::AppSelection {
-            all: true,
-            codes: Vec::new(),
-        }),
-        ..Default::default()
-    }
-}
-
 async fn requests_left(server: &TestServer) -> i64 {
     let (client, _session) = server.database.connect().await;
     let sql = "SELECT count(*) FROM pim_authz.app_request";
@@ -247,11 +173,7 @@ async fn rule_5_1_an_unfinished_request_expires() {
 
 async fn connected(channel: &Channel, scopes: &[&str]) {
     let (mut steps, left) = Steps::start(channel, "shop", scopes).await;
-    steps.authorize().await.unwrap();
-    if left.contains(&pb::AppStep::Permissions) {
-        steps.permit(viewing_all()).await.unwrap();
-    }
-    steps.confirm().await.unwrap();
+    steps.finish(&left).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod import;
 pub(crate) mod lists;
 mod made_catalog;
 mod server;
+mod steps;
 pub(crate) mod words;
 
 pub(crate) use self::{
@@ -13,4 +14,5 @@ pub(crate) use self::{
     import::{File, file, header, parts},
     made_catalog::MadeCatalog,
     server::{TestServer, context, product, refusal, resource, user},
+    steps::{Steps, viewing_all},
 };

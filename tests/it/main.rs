@@ -14,6 +14,7 @@
 mod administered_rules;
 mod administration;
 mod answers;
+mod app_rules;
 mod audit_chain;
 mod category_levels;
 mod changes;
@@ -34,6 +35,7 @@ mod listings;
 mod operations;
 mod outages;
 mod page_tokens;
+mod partial_files;
 mod prunes;
 mod refusals;
 mod serving;

@@ -86,19 +86,28 @@ impl Progress {
 
     /// What is left to do in a tenant of this edition (rules 5.1).
     pub(super) fn steps(&self, edition: Edition) -> Vec<AppStep> {
+        let mut steps = Vec::new();
+        if !edition.is_enterprise() {
+            // The last step, which connects: taken in enterprise, it did not.
+            steps.push(AppStep::Authorize);
+            return steps;
+        }
         let step = PermissionsStep::of(self.scopes, edition);
         let asked = step != PermissionsStep::NotAsked;
-        let mut steps = Vec::new();
         if !self.authorized {
             steps.push(AppStep::Authorize);
         }
         if asked && self.permissions.is_none() {
             steps.push(AppStep::Permissions);
         }
-        if edition.is_enterprise() {
-            steps.push(AppStep::Confirm);
-        }
+        steps.push(AppStep::Confirm);
         steps
+    }
+
+    /// The step that comes next in a tenant of this edition (rules 5.1).
+    pub(super) fn next_step(&self, edition: Edition) -> AppStep {
+        let steps = self.steps(edition);
+        steps.first().copied().unwrap_or(AppStep::Confirm)
     }
 
     pub(super) fn write(&self) -> String {
@@ -204,8 +213,10 @@ mod tests {
             authorized: true,
             ..products.clone()
         };
-        let cases: [(&Progress, Edition, &[AppStep]); 4] = [
+        let cases: [(&Progress, Edition, &[AppStep]); 6] = [
             (&products, Edition::Growth, &[Authorize]),
+            (&authorized, Edition::Growth, &[Authorize]),
+            (&authorized, Edition::Community, &[Authorize]),
             (
                 &products,
                 Edition::Enterprise,

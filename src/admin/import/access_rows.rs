@@ -77,6 +77,7 @@ impl RowPlanner<'_> {
         input: &Input,
     ) {
         let rows = input.access.iter().filter(|row| row.place.file == file);
+        let part = rows.clone().next().map_or(Level::Hidden, |row| row.kept);
         let named: HashSet<&Code> = rows.map(|row| &row.code).collect();
         let world = &mut *self.planner.world;
         let mut held = 0;
@@ -86,14 +87,16 @@ impl RowPlanner<'_> {
                 continue;
             }
             let levels = world.rights.of(id).iter().copied();
-            let (of_apps, others): (GroupLevels, GroupLevels) =
+            let (mut left, others): (GroupLevels, GroupLevels) =
                 levels.partition(|(group, _)| world.is_private(*group));
-            if others.is_empty() {
+            let others_left = kept(&others, part);
+            if others == others_left {
                 continue;
             }
             held += 1;
             if !named.contains(&item.code) {
-                gone.push((id, of_apps));
+                left.extend(others_left);
+                gone.push((id, added_up(left)));
             }
         }
         let removed = u64::try_from(gone.len()).unwrap_or(u64::MAX);
@@ -116,16 +119,18 @@ impl RowPlanner<'_> {
         groups: &GroupNames,
     ) -> Planned {
         let item = self.target(row)?;
-        let world = &mut *self.planner.world;
         let mut levels = named_levels(row, input, groups)?;
+        let is_new = self.planner.world.items.is_new(item);
+        if is_new && row.kept != Level::Hidden {
+            // Of what the row does not speak of, a new item has its defaults.
+            levels.extend(kept(&self.planner.default_levels(item), row.kept));
+        }
+        let world = &mut *self.planner.world;
         let held = world.rights.of(item);
-        levels.extend(
-            held.iter()
-                .copied()
-                .filter(|(group, _)| world.is_private(*group)),
-        );
-        levels.sort_unstable_by_key(|(group, _)| *group);
-        let is_new = world.items.is_new(item);
+        let (of_apps, others): (GroupLevels, GroupLevels) =
+            held.iter().partition(|(group, _)| world.is_private(*group));
+        levels.extend(of_apps.into_iter().chain(kept(&others, row.kept)));
+        let levels = added_up(levels);
         let is_first = held.is_empty() && !levels.is_empty();
         let mut removed = 0;
         let mut same = 0;
@@ -182,6 +187,17 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
         };
         levels.push((groups.find(row.column(*place), name)?, *level));
     }
+    Ok(added_up(levels))
+}
+
+/// The part of the levels that a row which does not speak of `part` leaves.
+fn kept(levels: &[(i32, Level)], part: Level) -> GroupLevels {
+    let levels = levels.iter().filter(|(_, level)| level.allows(part));
+    levels.map(|(group, _)| (*group, part)).collect()
+}
+
+/// Each group once, in order, with all of its levels.
+fn added_up(mut levels: GroupLevels) -> GroupLevels {
     levels.sort_unstable_by_key(|(group, _)| *group);
     levels.dedup_by(|again, first| {
         let same = again.0 == first.0;
@@ -191,5 +207,5 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
         same
     });
     levels.retain(|(_, level)| *level != Level::Hidden);
-    Ok(levels)
+    levels
 }

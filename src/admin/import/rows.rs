@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::{
     admin::{
         entry::{
-            AccessTarget, AppEntry, DirectoryEntry, Entry, GroupLevel, ImportFile, Place, Refusal,
-            Row,
+            AccessEntry, AccessTarget, AppEntry, DirectoryEntry, Entry, GroupLevel, ImportFile,
+            Place, Refusal, Row,
         },
         error::AdminError,
         fault::{Fault, Refused},
@@ -37,17 +37,19 @@ pub(in crate::admin) struct AccessRow {
     pub(super) code: Code,
     /// Group, level, and the place in `columns` of the one that names it.
     pub(super) levels: Box<[(u32, Level, u8)]>,
+    /// What the row does not speak of, so that it stays: a column is absent.
+    pub(super) kept: Level,
     columns: Box<[&'static str]>,
 }
 
 impl AccessRow {
-    pub(in crate::admin) fn new(
-        place: Place,
-        target: AccessTarget,
-        code: Code,
-        levels: Vec<GroupLevel>,
-        names: &mut Names,
-    ) -> Self {
+    pub(in crate::admin) fn new(place: Place, entry: AccessEntry, names: &mut Names) -> Self {
+        let AccessEntry {
+            target,
+            code,
+            levels,
+            kept,
+        } = entry;
         let mut columns: Vec<&'static str> = Vec::new();
         let mut highest: BTreeMap<u32, (Level, u8)> = BTreeMap::new();
         for GroupLevel {
@@ -74,6 +76,7 @@ impl AccessRow {
                 .into_iter()
                 .map(|(group, (level, column))| (group, level, column))
                 .collect(),
+            kept,
             columns: columns.into(),
         }
     }
@@ -189,9 +192,9 @@ impl RowPlanner<'_> {
             chosen: &selection.chosen,
         });
         let step = PermissionsStep::of(granted, edition);
-        let selections = self.planner.select(rights, step)?;
+        let choice = self.planner.select(rights, step)?;
         self.planner
-            .connect_app(place.key_column, code, granted, selections, actor)
+            .connect_app(place.key_column, code, granted, &choice, actor)
     }
 
     pub(super) fn note(&mut self, place: Place, outcome: Planned) {
@@ -265,8 +268,7 @@ impl RowPlanner<'_> {
         let planner = &mut self.planner;
         match &row.entry {
             Entry::UserGroup { code, label } => {
-                let label = Some(label.as_str()).filter(|label| !label.is_empty());
-                match planner.put_group(key, code, label) {
+                match planner.put_group(key, code, Some(label.as_str())) {
                     // A row for `All` changes nothing (`docs/import.md`).
                     Err(Fault {
                         refused: Refused::GroupAllIsFixed,
@@ -302,7 +304,7 @@ impl RowPlanner<'_> {
                 attribute_groups,
             } => planner.put_grid_view(code, attribute_groups.as_deref()),
             // These are taken elsewhere: all at once, or by SQL.
-            Entry::Category { .. } | Entry::Product(_) | Entry::Access { .. } | Entry::App(_) => {
+            Entry::Category { .. } | Entry::Product(_) | Entry::Access(_) | Entry::App(_) => {
                 Ok(Outcome::Unchanged)
             }
         }
@@ -310,16 +312,22 @@ impl RowPlanner<'_> {
 
     /// Takes all category rows at once: parents may come after children.
     fn put_categories(&mut self, rows: &[&Row]) {
-        let mut given: Vec<(Place, CategoryPlace<'_>)> = rows
-            .iter()
-            .filter_map(|row| {
-                let Entry::Category { code, parent } = &row.entry else {
-                    return None;
-                };
-                let parent = parent.as_ref();
-                Some((row.place, CategoryPlace { code, parent }))
-            })
-            .collect();
+        let said = rows.iter().filter_map(|row| {
+            let Entry::Category { code, parent } = &row.entry else {
+                return None;
+            };
+            let parent = match parent {
+                Some(parent) => parent.clone(),
+                None => self.planner.stored_parent(code),
+            };
+            Some((row.place, code, parent))
+        });
+        let said: Vec<(Place, &Code, Option<Code>)> = said.collect();
+        let places = said.iter().map(|(place, code, parent)| {
+            let parent = parent.as_ref();
+            (*place, CategoryPlace { code, parent })
+        });
+        let mut given: Vec<(Place, CategoryPlace<'_>)> = places.collect();
         loop {
             let places = given.iter().map(|row| row.1);
             let mut refused = self.planner.refused_categories(places.clone());
@@ -394,6 +402,6 @@ fn key_of(row: &Row) -> Option<(ImportFile, &Code)> {
         | Entry::GridView { code, .. } => Some((file, code)),
         Entry::User(entry) | Entry::Connection(entry) => Some((file, &entry.code)),
         Entry::App(entry) => Some((file, &entry.code)),
-        Entry::Product(_) | Entry::Access { .. } => None,
+        Entry::Product(_) | Entry::Access(_) => None,
     }
 }

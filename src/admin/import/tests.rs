@@ -1,8 +1,8 @@
 use crate::{
     admin::{
         entry::{
-            AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry, GroupLevel,
-            ImportFile, Place, RolePermissions, Row,
+            AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry,
+            GroupLevel, ImportFile, Place, RolePermissions, Row,
         },
         outcome::Prune,
         refusals::Report,
@@ -113,7 +113,7 @@ impl Importing {
     }
 
     fn category(self, text: &str, parent: &str) -> Self {
-        let parent = codes(parent).pop();
+        let parent = Some(codes(parent).pop());
         self.row(
             ImportFile::Categories,
             Entry::Category {
@@ -149,13 +149,13 @@ impl Importing {
         };
         let levels = codes(groups).into_iter().map(level).collect();
         let target = AccessTarget::Kind(ItemKind::Locale);
-        let row = AccessRow::new(
-            place,
+        let entry = AccessEntry {
             target,
-            code(text),
+            code: code(text),
             levels,
-            &mut self.input.group_names,
-        );
+            kept: Level::Hidden,
+        };
+        let row = AccessRow::new(place, entry, &mut self.input.group_names);
         self.input.access.push(row);
         self
     }

@@ -50,6 +50,59 @@ pub(in crate::admin) struct AppRight<'a> {
     pub(in crate::admin) chosen: &'a Chosen,
 }
 
+/// What is said of an app's rights on trees, locales and attribute groups
+/// (rules 5.6).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::admin) struct AppChoice {
+    /// The axes and levels that it speaks of; the app keeps what it holds at
+    /// the others.
+    said: BTreeSet<(SelectionAxis, u8)>,
+    /// What is chosen; each of an axis and level that is said.
+    selections: BTreeSet<Selection>,
+}
+
+impl AppChoice {
+    /// The same, all that is not said being said to be nothing: what the
+    /// permissions step sets replaces everything that it offers (rules 5.8).
+    pub(in crate::admin) fn as_a_whole(mut self) -> Self {
+        let axes = [
+            SelectionAxis::Tree,
+            SelectionAxis::Locale,
+            SelectionAxis::AttributeGroup,
+        ];
+        let levels = [Level::View, Level::Edit, Level::Own];
+        let every = axes
+            .iter()
+            .flat_map(|axis| levels.map(|level| (*axis, level.bits())));
+        self.said.extend(every);
+        self
+    }
+
+    /// What is chosen once this is said to someone for whom `stored` was.
+    fn over(&self, stored: BTreeSet<Selection>) -> BTreeSet<Selection> {
+        let kept = stored
+            .into_iter()
+            .filter(|chosen| !self.said.contains(&(chosen.axis, chosen.level)));
+        kept.chain(self.selections.iter().copied()).collect()
+    }
+
+    fn speaks_of(&self, axis: SelectionAxis) -> bool {
+        self.said.iter().any(|(said, _)| *said == axis)
+    }
+
+    /// The level on an item on which `held` is held and `chosen` is chosen, as
+    /// bits. Importing the same again gives the same.
+    fn level(&self, axis: SelectionAxis, held: u8, chosen: impl Iterator<Item = u8>) -> u8 {
+        let is_said = |level: u8| self.said.contains(&(axis, level));
+        // What nobody speaks of stays, changed by an administrator or not.
+        let stays = held == 0 || !is_said(held);
+        let left = if stays { held } else { 0 };
+        chosen
+            .filter(|level| is_said(*level) || (!stays && *level < held))
+            .fold(left, |all, level| all | level)
+    }
+}
+
 /// The scopes asked for that are granted in an edition; the others as a second
 /// set (rules 5.3).
 pub(in crate::admin) fn offered_scopes(asked: ScopeSet, edition: Edition) -> (ScopeSet, ScopeSet) {
@@ -67,31 +120,31 @@ impl Planner<'_> {
         &self,
         rights: impl Iterator<Item = AppRight<'r>>,
         step: PermissionsStep,
-    ) -> Result<BTreeSet<Selection>, Fault> {
-        let mut selections = BTreeSet::new();
+    ) -> Result<AppChoice, Fault> {
+        let mut choice = AppChoice::default();
         for right in rights {
+            let level = right.level.bits();
             if *right.chosen == Chosen::Codes(Vec::new()) {
+                // Nothing is chosen, which may be said whatever is offered.
+                let axis = axis_of(right.kind);
+                choice.said.extend(axis.map(|axis| (axis, level)));
                 continue;
             }
             let axis = offered_axis(right, step)?;
-            let level = right.level.bits();
-            match right.chosen {
-                Chosen::All => {
-                    selections.insert(Selection {
-                        axis,
-                        level,
-                        item: None,
-                    });
-                }
+            choice.said.insert((axis, level));
+            let items: BTreeSet<Option<i32>> = match right.chosen {
+                Chosen::All => BTreeSet::from([None]),
                 Chosen::Codes(codes) => {
-                    for code in codes {
-                        let item = Some(self.choosable(right.kind, right.field, code)?);
-                        selections.insert(Selection { axis, level, item });
-                    }
+                    let find = |code| self.choosable(right.kind, right.field, code).map(Some);
+                    codes.iter().map(find).collect::<Result<_, Fault>>()?
                 }
-            }
+            };
+            let chosen = items
+                .into_iter()
+                .map(|item| Selection { axis, level, item });
+            choice.selections.extend(chosen);
         }
-        Ok(selections)
+        Ok(choice)
     }
 
     fn choosable(&self, kind: ItemKind, field: &str, code: &Code) -> Result<i32, Fault> {
@@ -106,42 +159,50 @@ impl Planner<'_> {
         Ok(id)
     }
 
-    /// Connects an app, or authorizes it again (rules 5.8); `selections` count
-    /// only where the permissions step is asked.
+    /// Connects an app, or authorizes it again: then it keeps what is not
+    /// chosen here, on channels above all (rules 5.8).
     pub(in crate::admin) fn connect_app(
         &mut self,
         field: &str,
         code: &Code,
         scopes: ScopeSet,
-        selections: BTreeSet<Selection>,
+        choice: &AppChoice,
         actor: &str,
     ) -> Planned {
         let step = PermissionsStep::of(scopes, self.world.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.world.apps.get(&subject).cloned();
-        let selections = match (step, &old) {
-            // Rights of an app that is not asked about them stay (rules 5.8).
-            (PermissionsStep::NotAsked, Some(old)) => old.selections.clone(),
-            (PermissionsStep::NotAsked | PermissionsStep::UpTo(_), _) => selections,
-        };
-        let app = AppRow {
+        let is_passed = step != PermissionsStep::NotAsked && !choice.said.is_empty();
+        let new = AppRow {
             group,
-            connected_by: old
-                .as_ref()
-                .map_or_else(|| actor.to_owned(), |old| old.connected_by.clone()),
-            later_channels: old.as_ref().is_none_or(|old| old.later_channels),
+            connected_by: actor.to_owned(),
+            later_channels: true,
+            permissions_passed: false,
             scopes,
-            selections,
+            selections: BTreeSet::new(),
         };
+        let mut app = old.clone().unwrap_or(new);
+        app.scopes = scopes;
+        app.permissions_passed |= is_passed;
+        app.selections = choice.over(app.selections);
         let mut different = old.as_ref() != Some(&app);
-        if old.is_none() || step != PermissionsStep::NotAsked {
-            different |= self.give_app_rights(&app);
+        different |= self.give_app_rights(&app, choice);
+        if old.is_none() {
+            self.give_every_channel(group);
         }
         self.world.put_app(subject, app);
         Ok(match outcome {
             Outcome::Created => Outcome::Created,
             Outcome::Changed | Outcome::Unchanged => Outcome::of_change(different),
         })
+    }
+
+    /// Whether a connected app is to be asked the permissions step, its scopes
+    /// being these: it never passed it (rules 5.8a).
+    pub(in crate::admin) fn lacks_permissions(&self, subject: i32, scopes: ScopeSet) -> bool {
+        let step = PermissionsStep::of(scopes, self.world.edition);
+        let app = self.world.apps.get(&subject);
+        step != PermissionsStep::NotAsked && app.is_some_and(|app| !app.permissions_passed)
     }
 
     /// Sets the scopes of a connected app, its rights untouched.
@@ -171,11 +232,9 @@ impl Planner<'_> {
         {
             return Ok((id, stored.group, Outcome::Unchanged));
         }
-        let name = format!("app:{app}");
-        let parsed = name.parse();
-        let code: Code = parsed.map_err(|error| {
-            Fault::invalid(field, format!("the code of its group, `{name}`, {error}"))
-        })?;
+        let code = app
+            .app_group()
+            .map_err(|invalid| Fault::invalid(field, format!("`{app}` {invalid}")))?;
         let group = self.world.next_id();
         let label = String::new();
         self.world.groups.insert(
@@ -198,13 +257,13 @@ impl Planner<'_> {
         Ok((subject, group, Outcome::Created))
     }
 
-    /// Makes the rights of the app's group what was chosen; channels are given
-    /// while they are the app's own (rules 5.7). Whether any is different.
-    fn give_app_rights(&mut self, app: &AppRow) -> bool {
-        let mut chosen: BTreeMap<(SelectionAxis, Option<i32>), Level> = BTreeMap::new();
+    /// Makes the rights of the app's group on trees, locales and attribute
+    /// groups what was chosen, as far as it is said; whether any is different.
+    fn give_app_rights(&mut self, app: &AppRow, choice: &AppChoice) -> bool {
+        let mut chosen: BTreeMap<(SelectionAxis, Option<i32>), Vec<u8>> = BTreeMap::new();
         for selection in &app.selections {
-            let held = chosen.entry((selection.axis, selection.item)).or_default();
-            *held = held.or(Level::from_bits(selection.level));
+            let key = (selection.axis, selection.item);
+            chosen.entry(key).or_default().push(selection.level);
         }
         let rows = self.world.items.iter().map(|(id, item)| (id, item.kind));
         let items: Vec<(i32, ItemKind)> = rows.collect();
@@ -212,22 +271,35 @@ impl Planner<'_> {
         let ids = items.iter().map(|(id, _)| *id);
         // The root of anything but a category is itself.
         let roots = inherit(ids, above, |id, root: Option<i32>| root.unwrap_or(id));
+        let items = items
+            .into_iter()
+            .filter_map(|(id, kind)| Some((id, axis_of(kind)?)))
+            .filter(|(_, axis)| choice.speaks_of(*axis));
         let mut different = false;
-        for (id, kind) in items {
-            let level = if kind == ItemKind::Channel && app.later_channels {
-                Level::Edit
-            } else if let Some(axis) = axis_of(kind) {
-                let of = |item| chosen.get(&(axis, item)).copied().unwrap_or_default();
-                of(None).or(of(roots.get(&id).copied()))
-            } else {
-                continue;
-            };
-            if self.world.rights.level(id, app.group) != level {
+        for (id, axis) in items {
+            let places = [None, roots.get(&id).copied()];
+            let levels = places
+                .into_iter()
+                .filter_map(|item| chosen.get(&(axis, item)));
+            let held = self.world.rights.level(id, app.group);
+            let bits = choice.level(axis, held.bits(), levels.flatten().copied());
+            let level = Level::from_bits(bits);
+            if held != level {
                 different = true;
                 self.world.rights.set(id, app.group, level);
             }
         }
         different
+    }
+
+    /// What a new app holds on channels (rules 5.7).
+    fn give_every_channel(&mut self, group: i32) {
+        let rows = self.world.items.iter();
+        let channels = rows.filter(|(_, item)| item.kind == ItemKind::Channel);
+        let channels: Vec<i32> = channels.map(|(id, _)| id).collect();
+        for channel in channels {
+            self.world.rights.set(channel, group, Level::Edit);
+        }
     }
 }
 

@@ -16,6 +16,13 @@ pub(in crate::admin) struct CategoryPlace<'a> {
 }
 
 impl Planner<'_> {
+    /// The code of the category above this one as it is now.
+    pub(in crate::admin) fn stored_parent(&self, code: &Code) -> Option<Code> {
+        let items = &self.world.items;
+        let stored = items.get(self.world.find_item(ItemKind::Category, code)?)?;
+        Some(items.get(stored.parent?)?.code.clone())
+    }
+
     /// Those of the places, by their index, that are refused: their parent is
     /// not there, they would be in a loop, or too deep. To be asked again
     /// without them: what is refused can take the ground from under others.

@@ -20,7 +20,7 @@ impl Planner<'_> {
         label: Option<&str>,
     ) -> Planned {
         let refuse = |refused| Err(Fault::new(column, refused));
-        if code.folded().starts_with("app:") {
+        if code.folded().starts_with(Code::APP_GROUP_PREFIX) {
             return refuse(Refused::GroupIsPrivate(code.clone()));
         }
         let Some(id) = self.world.groups.find(0, code) else {

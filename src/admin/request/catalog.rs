@@ -163,7 +163,7 @@ pub(super) fn put_categories(
         .iter()
         .map(|(_, entry)| match &entry.parent {
             Some(parent) => parent.clone(),
-            None => stored_parent(planner, &entry.code),
+            None => planner.stored_parent(&entry.code),
         })
         .collect();
     let places = entries
@@ -183,12 +183,6 @@ pub(super) fn put_categories(
         .iter()
         .filter(|outcome| **outcome == Outcome::Unchanged);
     Ok(u64::try_from(unchanged.count()).unwrap_or(u64::MAX))
-}
-
-fn stored_parent(planner: &Planner<'_>, code: &Code) -> Option<Code> {
-    let items = &planner.world.items;
-    let stored = items.get(planner.world.find_item(ItemKind::Category, code)?)?;
-    Some(items.get(stored.parent?)?.code.clone())
 }
 
 pub(super) fn put_attributes_wants(entries: &[AttributeEntry]) -> NounsWanted {

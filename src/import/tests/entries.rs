@@ -9,7 +9,7 @@ fn columns_are_found_by_name_in_any_order_and_unknown_ones_are_ignored() {
     let content = "\u{feff} parent ;\"label\";code\r\nmaster;Audio;\" audio \"\r\n";
     let expected = Entry::Category {
         code: code("audio"),
-        parent: Some(code("master")),
+        parent: Some(Some(code("master"))),
     };
     assert_eq!(entry("categories.csv", content), expected);
 }
@@ -166,6 +166,14 @@ fn the_other_files_of_the_catalog_read_as_the_table_says() {
         (
             "categories.csv",
             "code;parent\nmaster;",
+            Entry::Category {
+                code: code("master"),
+                parent: Some(None),
+            },
+        ),
+        (
+            "categories.csv",
+            "code\nmaster",
             Entry::Category {
                 code: code("master"),
                 parent: None,

@@ -134,7 +134,7 @@ const BAD_FILES: [(&str, &[u8], u64, &str); 17] = [
     ),
     ("user_groups.csv", b"label", 1, "it needs `code` or `name`"),
     ("user_groups.csv", b"code", 1, "the header lacks `name`"),
-    ("categories.csv", b"code\na", 1, "the header lacks `parent`"),
+    ("attributes.csv", b"code\na", 1, "the header lacks `group`"),
     (
         "users.csv",
         b"username;groups",
@@ -229,14 +229,14 @@ fn a_bad_file_is_refused_as_a_whole() {
 #[test]
 fn the_other_rows_and_files_are_read_all_the_same() {
     let finished = read_pieces(&[
+        ("users.csv", b"username\na"),
         ("locales.csv", b"code\na\n\x01\nb\n"),
-        ("categories.csv", b"code\na"),
         ("attribute_groups.csv", b"code\nc"),
     ]);
     assert_eq!(finished.batch.rows.len(), 3);
     assert_eq!(finished.batch.refused.len(), 2);
     let counts: Vec<u64> = finished.files.iter().map(|file| file.rows).collect();
-    assert_eq!(counts, [3, 0, 1]);
+    assert_eq!(counts, [0, 3, 1]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use super::*;
 use crate::{
-    admin::entry::{AccessTarget, AppEntry, AppSelection, Chosen, GroupLevel, RolePermissions},
+    admin::entry::{
+        AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, GroupLevel, RolePermissions,
+    },
     domain::{Audience, CATALOGUE, ItemKind, Level},
 };
 
@@ -43,7 +45,10 @@ fn a_role_says_only_what_its_columns_say() {
     };
     let cases = [
         ("role\nR", role(None, None)),
-        ("role;label;audience\nR;;", role(Some(""), None)),
+        (
+            "role;label;audience\nR;;",
+            role(Some(""), Some(Audience::User)),
+        ),
         (
             "role;label;audience\nR;Erp;Connection",
             role(Some("Erp"), Some(Audience::Connection)),
@@ -56,16 +61,29 @@ fn a_role_says_only_what_its_columns_say() {
 
 /// Reads one row about `x`: what it is about and the levels it gives.
 fn access(file: &str, content: &str) -> (AccessTarget, Vec<GroupLevel>) {
-    let Entry::Access {
+    let Entry::Access(AccessEntry {
         target,
         code: about,
         levels,
-    } = entry(file, content)
+        kept,
+    }) = entry(file, content)
     else {
         panic!("a row of rights");
     };
-    assert_eq!(about, code("x"));
+    assert_eq!((about, kept), (code("x"), Level::Hidden));
     (target, levels)
+}
+
+#[test]
+fn a_row_without_the_column_of_edit_flags_keeps_them() {
+    let content = "job_profile;execute_job_profile\nx;a";
+    let expected = Entry::Access(AccessEntry {
+        target: AccessTarget::Profile,
+        code: code("x"),
+        levels: given([("a", Level::Execute, "execute_job_profile")]),
+        kept: Level::Edit,
+    });
+    assert_eq!(entry("job_profile_accesses.csv", content), expected);
 }
 
 fn given<const N: usize>(levels: [(&str, Level, &'static str); N]) -> Vec<GroupLevel> {
@@ -150,14 +168,22 @@ fn rule_5_6_an_app_chooses_everything_or_a_list() {
         chosen,
     };
     let trees = Chosen::Codes(codes(["sales"]));
+    let nothing = || Chosen::Codes(Vec::new());
     let scope = CATALOGUE.find_scope("read_products").unwrap();
     let expected = Entry::App(AppEntry {
         code: code("shop"),
         scopes: [scope.id].into_iter().collect(),
         unknown_scopes: vec!["Fly".to_owned(), "fly".to_owned()],
         selections: vec![
+            selection(ItemKind::Category, Level::Own, "trees_own", nothing()),
             selection(ItemKind::Category, Level::View, "trees_view", trees),
             selection(ItemKind::Locale, Level::Edit, "locales_edit", Chosen::All),
+            selection(
+                ItemKind::AttributeGroup,
+                Level::View,
+                "attribute_groups_view",
+                nothing(),
+            ),
         ],
     });
     assert_eq!(entry("apps.csv", content), expected);

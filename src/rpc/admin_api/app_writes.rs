@@ -135,6 +135,15 @@ fn actor(text: &str) -> Result<Code, InvalidField> {
     }
 }
 
+/// The code of an app, which is shorter than others (rules 1.5).
+fn app(text: &str) -> Result<Code, InvalidField> {
+    let app = code("app", text)?;
+    match app.app_group() {
+        Ok(_) => Ok(app),
+        Err(invalid) => Err(InvalidField::new("app", invalid.to_string())),
+    }
+}
+
 fn asked_scopes(words: &[String]) -> Result<AskedScopes, Failure> {
     if words.len() > MOST_SCOPES {
         return Err(Failure::TooManyEntries {
@@ -172,7 +181,7 @@ impl Answer<pb::StartConnectionRequest> for AdminApi {
     async fn answer(&self, message: pb::StartConnectionRequest) -> Result<Self::Message, Failure> {
         self.take_step(message, |message: pb::StartConnectionRequest| {
             Ok(ConnectionStep::Start {
-                app: code("app", &message.app)?,
+                app: app(&message.app)?,
                 scopes: asked_scopes(&message.scopes)?,
             })
         })
@@ -271,7 +280,7 @@ impl Answer<pb::UpdateScopesRequest> for AdminApi {
     async fn answer(&self, mut message: pb::UpdateScopesRequest) -> Result<Self::Message, Failure> {
         let context = context(&mut message)?;
         let request = AppRequest::SetScopes {
-            app: code("app", &message.app)?,
+            app: app(&message.app)?,
             scopes: asked_scopes(&message.scopes)?,
         };
         self.change_app(request, context).await
@@ -283,7 +292,7 @@ impl Answer<pb::DisconnectRequest> for AdminApi {
 
     async fn answer(&self, mut message: pb::DisconnectRequest) -> Result<Self::Message, Failure> {
         let context = context(&mut message)?;
-        let app = code("app", &message.app)?;
+        let app = app(&message.app)?;
         let encode_app = |told: &AppWritten| {
             encode::<pb::DisconnectResponse>(&Written {
                 revision: told.revision,
