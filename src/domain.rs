@@ -27,7 +27,7 @@ pub use self::{
     action::{Action, ActionRule, LevelAction, Strictness},
     catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
     code::{Code, InvalidCode},
-    decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem},
+    decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem, UnknownName},
     explanation::{Explanation, Remedy, Step},
     fact_key::{FactKey, Section},
     facts::{

@@ -6,6 +6,7 @@ mod import;
 pub(crate) mod lists;
 mod made_catalog;
 mod server;
+pub(crate) mod stored_worlds;
 pub(crate) mod words;
 
 pub(crate) use self::{
