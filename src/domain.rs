@@ -29,7 +29,7 @@ pub use self::{
     catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
     category_tree::{MOST_CATEGORY_LEVELS, inherit},
     code::{Code, InvalidCode},
-    decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem},
+    decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem, UnknownName},
     explanation::{Explanation, Remedy, Step},
     fact_key::{FactKey, Section},
     facts::{

@@ -22,6 +22,7 @@
 //! at a handful of items.
 
 mod access_filter;
+mod app_scopes;
 mod asks;
 mod catalog;
 mod explain;
@@ -38,7 +39,10 @@ pub use self::{
     needs::needs,
     product_reach::{CategoryTest, ProductReach, product_reach},
 };
-use self::{asks::Asked, reach::Reach};
+use self::{
+    asks::{Ask, Asked},
+    reach::Reach,
+};
 
 /// Decides one question.
 ///
@@ -50,13 +54,8 @@ pub fn decide(question: &Question, facts: &Facts) -> Decision {
 }
 
 fn decision(question: &Question, asked: &Asked) -> Decision {
-    let denial = asked.asks.iter().find(|ask| !ask.passed).map(|ask| Reason {
-        code: ask.code,
-        item: ask.item.clone(),
-        needed: ask.needed,
-        held: ask.held,
-        permission: ask.permission,
-    });
+    let denial = asked.asks.iter().find(|ask| !ask.passed);
+    let denial: Option<Reason> = denial.map(Ask::reason);
     let edit_mode = match denial {
         None => edit_mode(question, asked.level),
         Some(_) => None,

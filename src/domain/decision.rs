@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Code, ItemKind, Level};
+use super::{CATALOGUE, Code, ItemKind, Level, ResourceType};
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,18 @@ pub struct Reason {
     pub held: Option<Level>,
     /// The permission that is missing.
     pub permission: Option<&'static str>,
+    /// The name in the question that denied because the tenant does not store
+    /// it (rules 1.7); `None` if a level or a permission denied.
+    pub unknown: Option<UnknownName>,
+}
+
+/// A name in a question that the tenant does not store (rules 1.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    /// The type of what is named.
+    pub kind: ResourceType,
+    /// Its code, as the question spells it.
+    pub code: Code,
 }
 
 /// The item that a rule looked at.
@@ -98,8 +110,24 @@ impl fmt::Display for ReasonItem {
     }
 }
 
+impl fmt::Display for UnknownName {
+    /// Renders the noun and the code: ``attribute `color` ``.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = match self.kind {
+            // The category is what is stored (rules 9).
+            ResourceType::EnrichedCategory => ResourceType::Category,
+            kind => kind,
+        };
+        let noun = noun.to_string().replace('_', " ");
+        write!(f, "{noun} `{}`", self.code)
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(unknown) = &self.unknown {
+            return write!(f, "The tenant has no {unknown}.");
+        }
         let permission = self.permission.unwrap_or("the action");
         match self.code {
             ReasonCode::SubjectUnknown => f.write_str("The tenant has no such subject."),
@@ -113,7 +141,7 @@ impl fmt::Display for Reason {
                     "No role of the subject gives the permission `{permission}`."
                 )
             }
-            ReasonCode::Scope => write!(f, "No scope of the app gives `{permission}`."),
+            ReasonCode::Scope => f.write_str(&scope_sentence(self.permission)),
             ReasonCode::ResourceUnknown => f.write_str("The tenant has no such resource."),
             ReasonCode::Channel
             | ReasonCode::Locale
@@ -129,4 +157,21 @@ impl fmt::Display for Reason {
             }
         }
     }
+}
+
+/// What a denial by scope says of the permission that is missing; `None`: no
+/// permission stands for the action (rules 5.12).
+fn scope_sentence(permission: Option<&'static str>) -> String {
+    let Some(permission) = permission else {
+        return "No scope gives an app this action.".to_owned();
+    };
+    let is_enterprise = |code| {
+        let found = CATALOGUE.find_permission(code);
+        found.is_some_and(|permission| permission.enterprise)
+    };
+    if is_enterprise(permission) {
+        // A scope that was granted before a downgrade does not count (rules 2.4).
+        return format!("No scope of the app gives `{permission}` in the tenant's edition.");
+    }
+    format!("No scope of the app gives `{permission}`.")
 }

@@ -65,6 +65,12 @@ impl Level {
         Self::from_bits(self.bits() | other.bits())
     }
 
+    /// The level that is left under a limit: what both include.
+    #[must_use]
+    pub fn at_most(self, limit: Self) -> Self {
+        Self::from_bits(self.bits() & limit.bits())
+    }
+
     /// What is left of the level on an item of `kind` when `taken` is revoked:
     /// the levels above it go with it (rules 3.1); the flags of profiles are
     /// independent (rules 3.3).

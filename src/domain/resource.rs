@@ -140,6 +140,21 @@ impl From<ProductKind> for ResourceType {
     }
 }
 
+impl From<ItemKind> for ResourceType {
+    fn from(kind: ItemKind) -> Self {
+        match kind {
+            ItemKind::Category => Self::Category,
+            ItemKind::Channel => Self::Channel,
+            ItemKind::Locale => Self::Locale,
+            ItemKind::AttributeGroup => Self::AttributeGroup,
+            ItemKind::AssetFamily => Self::AssetFamily,
+            ItemKind::ReferenceEntity => Self::ReferenceEntity,
+            ItemKind::ImportProfile => Self::ImportProfile,
+            ItemKind::ExportProfile => Self::ExportProfile,
+        }
+    }
+}
+
 /// A product or model as a question names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductRef {

@@ -1,6 +1,7 @@
 use crate::domain::{AccessFilter, Code, EveryQuestion, Facts, FilterScope, ItemKind, Level};
 
 use super::{
+    app_scopes::highest_usable_level,
     product_reach::{CategoryTest, ProductReach, product_reach},
     reach::Reach,
 };
@@ -21,12 +22,13 @@ pub fn access_filter(
         .into_iter()
         .map(|(kind, code, level)| (kind, code, reach.level_of_granted(kind, level)))
         .collect();
+    // An app uses no more of a level than its scopes let it (rules 5.12).
+    let most = highest_usable_level(reach).unwrap_or(Level::Own);
     let viewable = |axis: ItemKind| -> Vec<(Code, Level)> {
-        let viewable = held
-            .iter()
-            .filter(|(kind, _, level)| *kind == axis && level.allows(Level::View));
-        viewable
-            .map(|(_, code, level)| (code.clone(), *level))
+        let of_axis = held.iter().filter(|(kind, ..)| *kind == axis);
+        of_axis
+            .map(|(_, code, level)| (code.clone(), level.at_most(most)))
+            .filter(|(_, level)| level.allows(Level::View))
             .collect()
     };
     let categories = held.iter().filter(|(kind, ..)| *kind == ItemKind::Category);

@@ -1,13 +1,13 @@
 use crate::domain::{
-    Action, CATALOGUE, Level, LevelAction, PermissionSet, Question, ReasonCode, ReasonItem,
-    Strictness, SubjectKind,
+    Action, CATALOGUE, ItemId, Level, LevelAction, PermissionId, PermissionSet, Question, Reason,
+    ReasonCode, ReasonItem, Strictness, SubjectKind, UnknownName,
 };
 
 use super::{
+    app_scopes::{ScopeRequirement, scope_requirement},
     catalog,
     reach::{OpenAxis, Reach},
 };
-use crate::domain::ItemId;
 
 /// One rule that a question meets.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Ask {
     pub(super) needed: Option<Level>,
     pub(super) held: Option<Level>,
     pub(super) permission: Option<&'static str>,
+    /// The name that is not stored, where that is why it fails (rules 1.7).
+    pub(super) unknown: Option<UnknownName>,
     pub(super) passed: bool,
     pub(super) source: Source,
 }
@@ -25,8 +27,10 @@ pub(super) struct Ask {
 /// What an ask looked at, for explaining it and for finding what turns it.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// Not at rights.
+    /// Neither at rights nor at permissions.
     Other,
+    /// The permissions held; whether this one counts.
+    Permission(PermissionId),
     /// The right on one stored item.
     Item(ItemId),
     /// The rights on all channels or locales.
@@ -52,6 +56,7 @@ impl Ask {
             needed: None,
             held: None,
             permission: None,
+            unknown: None,
             passed,
             source: Source::Other,
         }
@@ -75,6 +80,23 @@ impl Ask {
 
     pub(super) fn from(self, source: Source) -> Self {
         Self { source, ..self }
+    }
+
+    /// Names what the question names and the tenant does not store.
+    pub(super) fn naming(self, unknown: Option<UnknownName>) -> Self {
+        Self { unknown, ..self }
+    }
+
+    /// Returns the reason of a denial by this rule.
+    pub(super) fn reason(&self) -> Reason {
+        Reason {
+            code: self.code,
+            item: self.item.clone(),
+            needed: self.needed,
+            held: self.held,
+            permission: self.permission,
+            unknown: self.unknown.clone(),
+        }
     }
 }
 
@@ -123,27 +145,57 @@ fn ask_edition(question: &Question, reach: Reach<'_>) -> Option<Ask> {
 
 /// Asks for the permission; the edition is asked apart (rules 8.1).
 fn ask_permission(question: &Question, reach: Reach<'_>) -> Option<Ask> {
-    let asked = CATALOGUE.permission(question.rule().permission?);
     let kind = reach.subject_ref.kind;
     let everyones = question.action() == Action::Level(LevelAction::ReadSystemVersion);
     if everyones && kind != SubjectKind::User {
         return None;
     }
-    let held = CATALOGUE.with_implied(&granted(reach));
-    let missing = if held.contains(asked.id) {
-        asked.requires.iter().find(|id| !held.contains(*id))
-    } else {
-        Some(asked.id)
+    match (question.rule().permission, kind) {
+        (Some(asked), SubjectKind::App) => {
+            Some(ask_counting(asked, ReasonCode::Scope, "5.5", reach))
+        }
+        (Some(asked), SubjectKind::User | SubjectKind::Connection) => {
+            Some(ask_counting(asked, ReasonCode::Permission, "2.2", reach))
+        }
+        (None, SubjectKind::App) => ask_scope(question, reach),
+        (None, SubjectKind::User | SubjectKind::Connection) => None,
+    }
+}
+
+/// Asks for the scope that a level action of an app needs (rules 5.12).
+fn ask_scope(question: &Question, reach: Reach<'_>) -> Option<Ask> {
+    let Action::Level(action) = question.action() else {
+        return None;
     };
-    let (code, rule) = match kind {
-        SubjectKind::App => (ReasonCode::Scope, "5.5"),
-        SubjectKind::User | SubjectKind::Connection => (ReasonCode::Permission, "2.2"),
-    };
-    let named = CATALOGUE.permission(missing.unwrap_or(asked.id)).code;
-    Some(Ask {
-        permission: Some(named),
-        ..Ask::new(code, rule, missing.is_none())
+    Some(match scope_requirement(action, question.resource()?.kind) {
+        ScopeRequirement::Permission(asked) => {
+            ask_counting(asked, ReasonCode::Scope, "5.12", reach)
+        }
+        ScopeRequirement::NotGivable => Ask::new(ReasonCode::Scope, "5.12", false),
     })
+}
+
+/// Asks whether a permission counts: it and all that it requires are held
+/// (rules 2.3), and the edition has it (rules 2.4).
+fn ask_counting(
+    asked: PermissionId,
+    code: ReasonCode,
+    rule: &'static str,
+    reach: Reach<'_>,
+) -> Ask {
+    let permission = CATALOGUE.permission(asked);
+    let held = CATALOGUE.with_implied(&granted(reach));
+    let edition_has_it = !permission.enterprise || reach.facts.vocabulary.edition.is_enterprise();
+    let missing = if held.contains(asked) && edition_has_it {
+        permission.requires.iter().find(|id| !held.contains(*id))
+    } else {
+        Some(asked)
+    };
+    Ask {
+        permission: Some(CATALOGUE.permission(missing.unwrap_or(asked)).code),
+        ..Ask::new(code, rule, missing.is_none())
+    }
+    .from(Source::Permission(asked))
 }
 
 /// The permissions granted to the subject: the union of its roles (rules 2.2),

@@ -1,6 +1,6 @@
 use crate::domain::{
     AttributeFacts, Code, ItemId, ItemKind, ItemRef, Level, ProductKind, Question, ReasonCode,
-    ReasonItem, Resource, ResourceType, Strictness,
+    ReasonItem, Resource, ResourceType, Strictness, UnknownName,
 };
 
 use super::{
@@ -46,12 +46,12 @@ fn ask_product(
             .vocabulary
             .attributes
             .get(code)
-            .map_or(Named::Unknown, Named::Stored),
+            .map_or(Named::Unknown(code), Named::Stored),
     };
     let specific = |is: fn(&AttributeFacts) -> bool| match attribute {
         Named::Unsaid => Specific::Unsaid,
         Named::Stored(attribute) if is(attribute) => Specific::Yes,
-        Named::Stored(_) | Named::Unknown => Specific::No,
+        Named::Stored(_) | Named::Unknown(_) => Specific::No,
     };
     let channel = specific(|attribute| attribute.scopable);
     let locale = specific(|attribute| attribute.localizable);
@@ -80,20 +80,16 @@ fn ask_product(
         asks.push(ask_categories(effective, needed, held, strictness, reach));
     }
     asks.extend(ask_value_group(question, other_axes, attribute, reach));
-    asks.push(Ask::new(
-        ReasonCode::ResourceUnknown,
-        "1.7",
-        effective.is_some(),
-    ));
+    asks.push(ask_known(effective.is_some(), resource));
     (asks, held.unwrap_or_default())
 }
 
 /// The attribute that a product question names.
 #[derive(Clone, Copy, Debug)]
-enum Named<'f> {
+enum Named<'q> {
     Unsaid,
-    Unknown,
-    Stored(&'f AttributeFacts),
+    Unknown(&'q Code),
+    Stored(&'q AttributeFacts),
 }
 
 /// Whether a value is specific to a channel or locale (rules 4.4).
@@ -163,7 +159,28 @@ fn ask_named(
         code: Some(spelled),
     };
     let ask = Ask::level(axis_code(kind), rule, Some(item), needed, held);
-    ask.from(found.map_or(Source::Other, Source::Item))
+    match found {
+        Some(id) => ask.from(Source::Item(id)),
+        None => ask.naming(Some(UnknownName {
+            kind: kind.into(),
+            code: code.clone(),
+        })),
+    }
+}
+
+/// The resource must be stored, or described by the question (rules 1.7).
+fn ask_known(is_known: bool, resource: &Resource) -> Ask {
+    let ask = Ask::new(ReasonCode::ResourceUnknown, "1.7", is_known);
+    if is_known {
+        return ask;
+    }
+    // An asset or record is not stored; its family or entity is (rules 9).
+    let ruling = ruling_item(resource).filter(|_| resource.kind.lies_in_parent());
+    let unknown = match ruling {
+        Some(ItemRef { kind, code }) => Some((kind.into(), code)),
+        None => resource.id.clone().map(|code| (resource.kind, code)),
+    };
+    ask.naming(unknown.map(|(kind, code)| UnknownName { kind, code }))
 }
 
 /// The level on the product must suffice (rules 4.1, 4.3).
@@ -174,7 +191,7 @@ fn ask_categories(
     strictness: Strictness,
     reach: Reach<'_>,
 ) -> Ask {
-    let uncategorised = effective.categories.is_empty() && !effective.names_unknown;
+    let uncategorised = effective.categories.is_empty() && effective.unknown.is_none();
     let rule = if uncategorised { "4.3" } else { "4.1" };
     // Of those in force the one held highest, the first by code (`api.md`).
     let mut highest: Option<(ItemId, Level)> = None;
@@ -188,9 +205,14 @@ fn ask_categories(
         kind: ItemKind::Category,
         code: reach.code_of(id).cloned(),
     });
-    let ask = Ask::level(ReasonCode::Category, rule, item, needed, held);
     let passed = strictness.suffices(held, needed);
-    Ask { passed, ..ask }.from(Source::Categories(effective.categories.clone(), strictness))
+    let unknown = effective
+        .unknown
+        .clone()
+        .filter(|_| item.is_none() && !passed);
+    let ask = Ask::level(ReasonCode::Category, rule, item, needed, held);
+    let ask = ask.from(Source::Categories(effective.categories.clone(), strictness));
+    Ask { passed, ..ask }.naming(unknown)
 }
 
 /// The attribute group of a value (rules 4.4, 4.10, 7.1).
@@ -204,23 +226,14 @@ fn ask_value_group(
     match (attribute, named) {
         (Named::Unsaid, None) => None,
         // An unknown attribute is held at `none`, whatever its group (1.7).
-        (Named::Unknown, named) => {
-            let group =
-                named.map(|code| ask_named(ItemKind::AttributeGroup, code, "1.7", needed, reach));
-            let item = match group {
-                Some(ask) => ask.item,
-                None => Some(ReasonItem {
-                    kind: ItemKind::AttributeGroup,
-                    code: None,
-                }),
+        (Named::Unknown(code), _) => {
+            let unknown = UnknownName {
+                kind: ResourceType::Attribute,
+                code: code.clone(),
             };
-            Some(Ask::level(
-                ReasonCode::AttributeGroup,
-                "1.7",
-                item,
-                needed,
-                Level::Hidden,
-            ))
+            let axis = ReasonCode::AttributeGroup;
+            let ask = Ask::level(axis, "1.7", None, needed, Level::Hidden);
+            Some(ask.naming(Some(unknown)))
         }
         (Named::Stored(_) | Named::Unsaid, Some(code)) => Some(ask_named(
             ItemKind::AttributeGroup,
@@ -253,10 +266,7 @@ fn ask_attribute(question: &Question, resource: &Resource, reach: Reach<'_>) -> 
         .as_ref()
         .and_then(|id| reach.facts.vocabulary.attributes.get(id));
     let Some(attribute) = attribute else {
-        return (
-            vec![Ask::new(ReasonCode::ResourceUnknown, "1.7", false)],
-            Level::Hidden,
-        );
+        return (vec![ask_known(false, resource)], Level::Hidden);
     };
     let context = question.context();
     let axes = [
@@ -279,10 +289,7 @@ fn ask_grid_view(resource: &Resource, reach: Reach<'_>) -> (Vec<Ask>, Level) {
         .as_ref()
         .and_then(|id| reach.facts.vocabulary.grid_views.get(id));
     let Some(view) = view else {
-        return (
-            vec![Ask::new(ReasonCode::ResourceUnknown, "1.7", false)],
-            Level::Hidden,
-        );
+        return (vec![ask_known(false, resource)], Level::Hidden);
     };
     let asks: Vec<Ask> = view
         .attribute_groups
@@ -339,11 +346,7 @@ fn ask_item(question: &Question, resource: &Resource, reach: Reach<'_>) -> (Vec<
         );
         asks.push(ask.from(Source::Item(id)));
     }
-    asks.push(Ask::new(
-        ReasonCode::ResourceUnknown,
-        "1.7",
-        found.is_some(),
-    ));
+    asks.push(ask_known(found.is_some(), resource));
     (asks, held)
 }
 

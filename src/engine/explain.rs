@@ -24,7 +24,7 @@ pub fn explain(question: &Question, facts: &Facts) -> Explanation {
     let steps: Vec<Step> = asked.asks.iter().map(|ask| step(ask, reach)).collect();
     let (remedies, no_remedy_reason) = match &decision.denial {
         None => (Vec::new(), None),
-        Some(_) => match remedy::find(question, &asked.asks, reach) {
+        Some(_) => match remedy::find(&asked.asks, reach) {
             Ok(remedies) => (remedies, None),
             Err(why) => (Vec::new(), Some(why)),
         },
@@ -102,7 +102,7 @@ fn giving_groups(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
         return Vec::new(); // rights do not count (rules 3.4)
     }
     let level = |group: &GroupFacts| match &ask.source {
-        Source::Other => Level::Hidden,
+        Source::Other | Source::Permission(_) => Level::Hidden,
         Source::Item(id) => right(group, *id),
         Source::Any(axis) => group.highest_on_any(*axis),
         Source::Categories(ids, _) => ids
@@ -196,14 +196,7 @@ fn capitalised(text: &str) -> String {
 
 fn message(ask: &Ask) -> String {
     if !ask.passed {
-        let reason = Reason {
-            code: ask.code,
-            item: ask.item.clone(),
-            needed: ask.needed,
-            held: ask.held,
-            permission: ask.permission,
-        };
-        return reason.to_string();
+        return ask.reason().to_string();
     }
     let permission = ask.permission.unwrap_or("the action");
     match ask.code {

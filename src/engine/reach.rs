@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use crate::domain::{
     Code, Facts, GroupFacts, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind, ProductRef,
-    Resource, SubjectFacts, SubjectRef,
+    Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
 };
 
 /// What one subject reaches, by the facts.
@@ -26,8 +26,9 @@ pub(super) enum OpenAxis {
 pub(super) struct Effective {
     /// Those that are stored.
     pub(super) categories: Vec<ItemId>,
-    /// Whether the request names a category or parent that is not stored.
-    pub(super) names_unknown: bool,
+    /// The first category that the question names and that is not stored, else
+    /// such a parent.
+    pub(super) unknown: Option<UnknownName>,
 }
 
 impl OpenAxis {
@@ -150,7 +151,7 @@ impl<'f> Reach<'f> {
         }
         let mut effective = Effective {
             categories: Vec::new(),
-            names_unknown: false,
+            unknown: None,
         };
         match &described.categories {
             Some(codes) => self.add_named(codes, &mut effective),
@@ -170,7 +171,9 @@ impl<'f> Reach<'f> {
                 code: code.clone(),
             };
             let Some(facts) = self.facts.products.get(&ancestor) else {
-                effective.names_unknown = true;
+                let kind = ResourceType::ProductModel;
+                let code = code.clone();
+                effective.unknown.get_or_insert(UnknownName { kind, code });
                 break;
             };
             if !counted.insert(ancestor) {
@@ -192,7 +195,11 @@ impl<'f> Reach<'f> {
             };
             match self.find(&named) {
                 Some(id) => effective.categories.push(id),
-                None => effective.names_unknown = true,
+                None => {
+                    let kind = ResourceType::Category;
+                    let code = code.clone();
+                    effective.unknown.get_or_insert(UnknownName { kind, code });
+                }
             }
         }
     }
@@ -204,7 +211,7 @@ impl<'f> Reach<'f> {
         if !self.facts.vocabulary.edition.is_enterprise() {
             return Level::Own;
         }
-        let unknown = effective.names_unknown.then_some(Level::Hidden);
+        let unknown = effective.unknown.as_ref().map(|_| Level::Hidden);
         let levels = effective.categories.iter().map(|id| self.level_on(*id));
         level_of_categories(unknown.into_iter().chain(levels))
     }

@@ -9,49 +9,54 @@
 mod access;
 mod permission;
 
-use crate::domain::{Question, ReasonCode, Remedy};
+use crate::domain::{ReasonCode, Remedy};
 
-use super::{asks::Ask, reach::Reach};
+use super::{
+    asks::{Ask, Source},
+    reach::Reach,
+};
 
-/// Finds the set; where no grant can turn the denial, says why.
-pub(super) fn find(
-    question: &Question,
-    asks: &[Ask],
-    reach: Reach<'_>,
-) -> Result<Vec<Remedy>, String> {
-    let failed: Vec<&Ask> = asks.iter().filter(|ask| !ask.passed).collect();
-    for ask in &failed {
-        if let Some(why) = beyond_grants(ask.code) {
-            return Err(why.to_owned());
+/// Finds the set; where no grant can turn the denial, says why: the first rule,
+/// in the order of rules 8.1, that no grant turns.
+pub(super) fn find(asks: &[Ask], reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
+    let mut remedies = Vec::new();
+    let mut raises = Vec::new();
+    for ask in asks.iter().filter(|ask| !ask.passed) {
+        match ask.code {
+            ReasonCode::SubjectUnknown => return Err("the tenant has no such subject".to_owned()),
+            ReasonCode::SubjectDisabled => return Err("the subject is disabled".to_owned()),
+            ReasonCode::Edition => {
+                return Err("the tenant's edition does not have the action".to_owned());
+            }
+            ReasonCode::ResourceUnknown => return Err(unknown(ask)),
+            ReasonCode::Permission | ReasonCode::Scope => {
+                remedies.extend(turn_permission(ask, reach)?);
+            }
+            ReasonCode::Channel
+            | ReasonCode::Locale
+            | ReasonCode::Category
+            | ReasonCode::AttributeGroup
+            | ReasonCode::Item => raises.push((ask, access::raise(ask, reach)?)),
         }
     }
-    let mut remedies = Vec::new();
-    let lacks_permission = failed
-        .iter()
-        .any(|ask| [ReasonCode::Permission, ReasonCode::Scope].contains(&ask.code));
-    if lacks_permission && let Some(asked) = question.rule().permission {
-        remedies.extend(permission::find(asked, reach)?);
-    }
-    let rights: Vec<&Ask> = failed
-        .into_iter()
-        .filter(|ask| ask.needed.is_some())
-        .collect();
-    remedies.extend(access::find(&rights, asks, reach)?);
+    remedies.extend(access::find(raises, asks, reach)?);
     Ok(remedies)
 }
 
-fn beyond_grants(code: ReasonCode) -> Option<&'static str> {
-    match code {
-        ReasonCode::SubjectUnknown => Some("the tenant has no such subject"),
-        ReasonCode::SubjectDisabled => Some("the subject is disabled"),
-        ReasonCode::Edition => Some("the tenant's edition does not have the action"),
-        ReasonCode::ResourceUnknown => Some("the tenant has no such resource"),
-        ReasonCode::Permission
-        | ReasonCode::Scope
-        | ReasonCode::Channel
-        | ReasonCode::Locale
-        | ReasonCode::Category
-        | ReasonCode::AttributeGroup
-        | ReasonCode::Item => None,
+fn turn_permission(ask: &Ask, reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
+    match &ask.source {
+        Source::Permission(asked) => permission::find(*asked, reach),
+        Source::Other | Source::Item(_) | Source::Any(_) | Source::Categories(..) => {
+            Err("no scope gives the action".to_owned())
+        }
     }
+}
+
+/// Says what the tenant does not store.
+fn unknown(ask: &Ask) -> String {
+    let name = ask.unknown.as_ref();
+    name.map_or_else(
+        || "the tenant has no such resource".to_owned(),
+        |unknown| format!("the tenant has no {unknown}"),
+    )
 }

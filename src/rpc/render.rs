@@ -114,6 +114,7 @@ fn reason(reason: Reason) -> pb::Reason {
         needed,
         held,
         permission,
+        unknown: _, // the message names it
     } = reason;
     pb::Reason {
         code: reason_code(Some(code)).into(),

@@ -7,6 +7,7 @@ pub(crate) mod lists;
 mod made_catalog;
 mod server;
 mod steps;
+pub(crate) mod stored_worlds;
 pub(crate) mod words;
 
 pub(crate) use self::{

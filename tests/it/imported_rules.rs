@@ -102,13 +102,20 @@ async fn rule_5_3_scopes_come_with_what_they_imply_and_unknown_ones_are_told() {
 #[tokio::test]
 async fn rule_5_4_an_app_without_a_scope_reads_the_version_and_nothing_else() {
     let server = TestServer::start().await;
-    let apps = file("apps.csv", &["code;scopes", "bare;", "login;openid,email"]);
-    server.import("default", Edition::Enterprise, &[apps]).await;
+    let files = [
+        file("apps.csv", &["code;scopes", "bare;", "login;openid,email"]),
+        file("channels.csv", &["code", "print"]),
+    ];
+    server.import("default", Edition::Enterprise, &files).await;
     let cases = [
         ("app:bare system_version.read", "allowed"),
         (
             "app:bare api.overall_access",
             "denied: scope api.overall_access",
+        ),
+        (
+            "app:bare view channel:print",
+            "denied at edit: scope api.product.list",
         ),
         ("app:login system_version.read", "allowed"),
         (
@@ -123,7 +130,7 @@ async fn rule_5_4_an_app_without_a_scope_reads_the_version_and_nothing_else() {
 async fn rule_5_7_an_app_edits_every_channel_later_ones_included() {
     let server = TestServer::start().await;
     let first = [
-        file("apps.csv", &["code;scopes", "shop;read_products"]),
+        file("apps.csv", &["code;scopes", "shop;write_products"]),
         file("channels.csv", &["code", "print"]),
     ];
     server.import("default", Edition::Enterprise, &first).await;

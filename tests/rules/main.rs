@@ -14,6 +14,7 @@
 mod support;
 
 mod actions;
+mod app_scopes;
 mod apps;
 mod descriptions;
 mod examples;
@@ -27,4 +28,5 @@ mod random;
 mod reasons;
 mod remedies;
 mod subjects;
+mod unknown_names;
 mod values;

@@ -88,7 +88,7 @@ fn rule_4_3_an_uncategorised_product_is_everyones() {
     let world = World::enterprise()
         .user("julia", &[])
         .connection("erp", &[])
-        .app("sync", &[])
+        .app("sync", &["write_products"])
         .user("mary", &[])
         .disabled("mary")
         .with_trees(&["Hats"])

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pim_authz::{
-    domain::{Decision, Question, ResourceType},
+    domain::{
+        Action, CATALOGUE, Decision, ItemKind, Level, Question, ReasonCode, ResourceType, ScopeSet,
+        SubjectKind,
+    },
     engine,
 };
 use proptest::prelude::*;
 use strum::IntoEnumIterator as _;
 
 use crate::support::{
-    Entropy, World, entropy, random_importable_world, random_question, random_world, reference,
+    Entropy, World, entropy, random_question, random_stored_world, random_world, reference,
 };
 
 /// So many cases, unless `PROPTEST_CASES` says another number.
@@ -66,7 +69,7 @@ proptest! {
 
     #[test]
     fn every_action_on_a_resource_is_decided_as_the_reference_decides(mut tape in entropy(900)) {
-        let world = random_importable_world(&mut tape);
+        let world = random_stored_world(&mut tape);
         let asked = random_question(&world, &mut tape);
         let (subject, context) = (asked.subject(), asked.context());
         // Where the id may be left out for this action, it may not for all.
@@ -82,7 +85,7 @@ proptest! {
 fn random_questions_meet_every_reason_and_every_type() {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut answered: BTreeSet<(String, bool)> = BTreeSet::new();
-    for seed in 0..400 {
+    for seed in 0..600 {
         let mut tape = Entropy::seeded(seed, 1200);
         let world = random_world(&mut tape);
         for _ in 0..15 {
@@ -105,4 +108,78 @@ fn random_questions_meet_every_reason_and_every_type() {
             assert!(met, "{kind} {allowed}");
         }
     }
+}
+
+#[test]
+fn random_questions_meet_apps_without_scopes_and_unknown_attributes() {
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    for seed in 0..400 {
+        let mut tape = Entropy::seeded(seed, 1200);
+        let world = random_world(&mut tape);
+        for _ in 0..15 {
+            let question = random_question(&world, &mut tape);
+            for case in cases_met(&world, &question) {
+                *met.entry(case).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(met.len(), 7, "{met:?}");
+    assert!(met.values().all(|count| *count >= 10), "{met:?}");
+}
+
+/// The cases of rules 1.7 and 5.12 that a question is.
+fn cases_met(world: &World, question: &Question) -> Vec<&'static str> {
+    let context = question.context();
+    let decision = reference::decide(world, question);
+    let denial = decision.denial.as_ref();
+    let unknown = context
+        .attribute
+        .as_ref()
+        .is_some_and(|code| !world.attributes.contains_key(code));
+    let group = context.attribute_group.as_ref();
+    let group_is_known = group.is_some_and(|group| {
+        let mut stored = world.items_of(ItemKind::AttributeGroup);
+        stored.any(|item| item.code == *group)
+    });
+    let subject = question.subject();
+    let of_app = subject.kind == SubjectKind::App
+        && matches!(question.action(), Action::Level(_))
+        && question.resource().is_some();
+    let scopes = world.apps.get(&subject.code).filter(|_| of_app);
+    let by_scope = denial.is_some_and(|reason| reason.code == ReasonCode::Scope);
+    let without_permission = denial.is_some_and(|reason| reason.permission.is_none());
+    let rights_suffice = decision.level.is_some_and(|level| level != Level::Hidden);
+    let closed = |granted: &ScopeSet| CATALOGUE.with_implied_scopes(*granted) == *granted;
+    let cases = [
+        (
+            "an unknown attribute with a known group",
+            unknown && group_is_known,
+        ),
+        ("an unknown attribute alone", unknown && group.is_none()),
+        (
+            "an app without a scope",
+            scopes.is_some_and(|granted| granted.is_empty()),
+        ),
+        (
+            "an app with a closed set of scopes that is allowed",
+            decision.is_allowed()
+                && scopes.is_some_and(|granted| closed(granted) && !granted.is_empty()),
+        ),
+        (
+            "rights without a scope",
+            of_app && by_scope && rights_suffice,
+        ),
+        (
+            "no scope gives it",
+            of_app && by_scope && without_permission,
+        ),
+        (
+            "a scope that does not count",
+            of_app && by_scope && !world.edition.is_enterprise() && !without_permission,
+        ),
+    ];
+    cases
+        .into_iter()
+        .filter_map(|(case, is_met)| is_met.then_some(case))
+        .collect()
 }

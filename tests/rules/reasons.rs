@@ -153,8 +153,9 @@ fn suggested(explanation: &Explanation) -> String {
         Remedy::Membership { group } => format!("join {group}"),
     };
     let words: Vec<String> = explanation.remedies.iter().map(word).collect();
-    if explanation.no_remedy_reason.is_some() {
-        return "nothing".to_owned();
+    if let Some(why) = &explanation.no_remedy_reason {
+        assert!(words.is_empty(), "{words:?}");
+        return format!("nothing: {why}");
     }
     words.join(" + ")
 }
@@ -223,7 +224,10 @@ fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
                 "Assistant may category.edit",
             ),
             // no role, no permission
-            (ask("user:mary", "product.list", ""), "nothing"),
+            (
+                ask("user:mary", "product.list", ""),
+                "nothing: the subject holds no role that a permission could be added to",
+            ),
         ],
     );
 }
@@ -246,6 +250,36 @@ fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
         [(
             ask("user:julia", "view", "product:hat").attribute_group("General"),
             "join Places + join Things",
+        )],
+    );
+}
+
+#[test]
+fn rule_8_2_two_groups_without_all_come_before_two_with_it() {
+    let world = World::enterprise()
+        .connection("erp", &["Redactors"])
+        .with_product("hat", &["Hats"])
+        .group("A")
+        .may(View)
+        .channel("ecommerce")
+        .locale("en_US")
+        .group("All")
+        .may(View)
+        .category("Hats")
+        .attribute_group("General")
+        .group("B")
+        .may(View)
+        .channel("ecommerce")
+        .category("Hats")
+        .group("C")
+        .may(View)
+        .locale("en_US")
+        .attribute_group("General");
+    assert_suggests(
+        &world,
+        [(
+            ask("connection:erp", "view", "product:hat").attribute_group("General"),
+            "join B + join C",
         )],
     );
 }
@@ -287,7 +321,10 @@ fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
                 ask("app:sync", "api.product.edit", ""),
                 "scope write_products",
             ),
-            (ask("app:sync", "product.list", ""), "nothing"),
+            (
+                ask("app:sync", "product.list", ""),
+                "nothing: no scope gives `product.list`",
+            ),
         ],
     );
 }
@@ -300,27 +337,72 @@ fn rule_8_2_where_no_grant_can_the_answer_says_why() {
         .with_roles("julia", &["Editor"])
         .user("mary", &[])
         .disabled("mary")
+        .connection_role("API", &[])
+        .connection("erp", &[])
+        .with_roles("erp", &["API"])
+        .connection("shop", &[])
         .with_attribute("price", "General", SpecificTo::Channel)
         .with_product("hat", &["Hats"])
         .group("G")
+        .may(Own)
+        .category("Hats")
+        .group("All")
         .may(Own)
         .category("Hats");
     let hat = |action| ask("user:julia", action, "product:hat");
     assert_suggests(
         &world,
         [
-            (ask("user:nobody", "view", "product:hat"), "nothing"),
-            (ask("user:mary", "view", "product:hat"), "nothing"),
-            (ask("user:julia", "view", "product:nowhere"), "nothing"),
-            (hat("send_proposal"), "nothing"),
-            (hat("view").attribute("price"), "nothing"),
-            (hat("view").attribute("nowhere"), "nothing"),
-            (hat("view").channel("nowhere"), "nothing"),
-            (hat("view").in_categories(&["nowhere"]), "nothing"),
+            (
+                ask("user:nobody", "view", "product:hat"),
+                "nothing: the tenant has no such subject",
+            ),
+            (
+                ask("user:mary", "view", "product:hat"),
+                "nothing: the subject is disabled",
+            ),
+            (
+                ask("user:julia", "view", "product:nowhere"),
+                "nothing: the tenant has no product `nowhere`",
+            ),
+            (
+                hat("send_proposal"),
+                "nothing: the product is held at own: an owner has no need to send a proposal",
+            ),
+            (
+                hat("view").attribute("price"),
+                "nothing: the tenant has no channel",
+            ),
+            (
+                hat("view").attribute("nowhere"),
+                "nothing: the tenant has no attribute `nowhere`",
+            ),
+            (
+                hat("view").channel("nowhere"),
+                "nothing: the tenant has no channel `nowhere`",
+            ),
+            (
+                hat("view").in_categories(&["nowhere"]),
+                "nothing: the tenant has no category `nowhere`",
+            ),
+            (
+                ask("connection:erp", "product.list", ""),
+                "nothing: no role for a connection may hold `product.list`",
+            ),
+            (
+                ask("connection:shop", "send_proposal", "product:hat"),
+                "nothing: every user group that the subject could join would make it an owner of the product",
+            ),
         ],
     );
     let growth = world.in_edition(Edition::Growth);
-    assert_suggests(&growth, [(hat("publish"), "nothing")]);
+    assert_suggests(
+        &growth,
+        [(
+            hat("publish"),
+            "nothing: the tenant's edition does not have the action",
+        )],
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::{
     random::cases,
-    support::{World, codes, cost, entropy, random_question, random_world},
+    support::{World, codes, cost, entropy, random_question, random_world, reference},
 };
 
 proptest! {
@@ -47,6 +47,9 @@ fn complaint(
     }
     if remedies.is_empty() != why_none.is_some() {
         return Some("either there are remedies, or the reason why there are none");
+    }
+    if *why_none != reference::no_remedy_reason(world, question) {
+        return Some("the reference gives another reason why there is no remedy");
     }
     if remedies.is_empty() {
         return missed(world, question);

@@ -1,7 +1,8 @@
 //! Every single grant that rules 8.2 allows to be suggested.
 
 use pim_authz::domain::{
-    CATALOGUE, Code, Level, PermissionId, Question, Remedy, Strictness, SubjectKind, SubjectRef,
+    Action, CATALOGUE, Code, Level, PermissionId, Question, Remedy, Scope, Strictness, SubjectKind,
+    SubjectRef,
 };
 
 use super::{
@@ -34,8 +35,8 @@ impl World {
         grants.extend(self.every_membership(subject));
         if let Some(asked) = question.rule().permission {
             grants.extend(self.every_permission(subject, asked));
-            grants.extend(self.every_scope(subject));
         }
+        grants.extend(self.every_scope(question));
         grants
     }
 
@@ -106,15 +107,30 @@ impl World {
         grants
     }
 
-    /// The scopes that the edition offers and the app lacks (rules 5.3).
-    fn every_scope(&self, subject: &SubjectRef) -> Vec<Remedy> {
+    /// The scopes that the edition offers, the app lacks, and that give what
+    /// the action needs, alone or by what they imply (rules 5.3, 5.12).
+    fn every_scope(&self, question: &Question) -> Vec<Remedy> {
+        let subject = question.subject();
         if subject.kind != SubjectKind::App {
             return Vec::new();
         }
+        let kind = question.resource().map(|resource| resource.kind);
+        let needed = match (question.rule().permission, question.action(), kind) {
+            (None, Action::Level(action), Some(kind)) => reference::needed_of_an_app(action, kind),
+            (permission, ..) => permission,
+        };
+        let Some(needed) = needed else {
+            return Vec::new();
+        };
+        let gives = |scope: &Scope| {
+            let alone = std::iter::once(scope.id).collect();
+            CATALOGUE.permissions_of_scopes(alone).contains(needed)
+        };
         let granted = self.apps[&subject.code];
         let scopes = CATALOGUE.scopes().iter();
         scopes
             .filter(|scope| scope.is_offered_in(self.edition) && !granted.contains(scope.id))
+            .filter(|scope| gives(scope))
             .map(|scope| Remedy::Scope(scope.id))
             .collect()
     }

@@ -175,7 +175,7 @@ fn random_context(world: &World, kind: Option<ResourceType>, entropy: &mut Entro
     };
     let mut named = |percent, stored: Vec<String>| {
         let is_named = entropy.chance(percent);
-        is_named.then(|| code_of(&stored, 94, entropy))
+        is_named.then(|| code_of(&stored, 90, entropy))
     };
     let channel = named(45, written(world, ItemKind::Channel));
     let locale = named(45, written(world, ItemKind::Locale));
@@ -191,7 +191,7 @@ fn random_context(world: &World, kind: Option<ResourceType>, entropy: &mut Entro
         channel,
         locale,
         attribute: named(45, attributes),
-        attribute_group: named(25, written(world, ItemKind::AttributeGroup)),
+        attribute_group: named(35, written(world, ItemKind::AttributeGroup)),
     }
 }
 

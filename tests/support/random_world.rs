@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use pim_authz::domain::{CATALOGUE, Code, Edition, ItemKind, ItemRef, Level};
 
-use super::{building::SpecificTo, entropy::Entropy, world::World};
+use super::{
+    building::SpecificTo,
+    entropy::Entropy,
+    world::{World, code},
+};
 
 /// Codes that differ in case, are numeric, or are not ASCII (rules 1.5).
 const GROUPS: [&str; 3] = ["Redactors", "manager", "Équipe"];
@@ -71,6 +75,13 @@ pub(crate) fn random_world(entropy: &mut Entropy) -> World {
 /// A random world that its own `files()` can say: what the wizard or a role's
 /// screen would refuse is left out (rules 2.4, 5.3, 5.6).
 pub(crate) fn random_importable_world(entropy: &mut Entropy) -> World {
+    random_stored_world(entropy).importable()
+}
+
+/// A random world that the service can store: what a role's screen or the
+/// edition would refuse is left out (rules 2.4, 5.3). Private groups hold rights
+/// that no file can say.
+pub(crate) fn random_stored_world(entropy: &mut Entropy) -> World {
     let mut world = random_world(entropy);
     if !world.edition.is_enterprise() {
         for role in world.roles.values_mut() {
@@ -82,10 +93,6 @@ pub(crate) fn random_importable_world(entropy: &mut Entropy) -> World {
     for scopes in world.apps.values_mut() {
         let offered = |id: &_| CATALOGUE.scope(*id).is_offered_in(world.edition);
         *scopes = scopes.iter().filter(offered).collect();
-    }
-    let apps: Vec<Code> = world.apps.keys().cloned().collect();
-    for app in apps {
-        world.leave_what_the_wizard_would(&app);
     }
     world
 }
@@ -205,8 +212,13 @@ fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
     }
     let scopes: Vec<&str> = CATALOGUE.scopes().iter().map(|scope| scope.code).collect();
     for app in entropy.some(95, &["translator", "Sync"]) {
-        let percent = *entropy.pick(&[10, 35, 70]);
+        let percent = *entropy.pick(&[10, 50, 90, 0]);
         world = world.app(app, &entropy.some(percent, &scopes));
+        // As the steps store them: with all that they imply (rules 5.3).
+        if entropy.chance(40) {
+            let granted = world.apps.get_mut(&code(app)).unwrap();
+            *granted = CATALOGUE.with_implied_scopes(*granted);
+        }
     }
     world
 }
@@ -220,6 +232,21 @@ fn random_rights(world: &mut World, entropy: &mut Entropy) {
             if entropy.chance(percent) {
                 let level = *entropy.pick(levels_of(item.kind));
                 world.grant(group.clone(), item.clone(), level);
+            }
+        }
+    }
+    withhold_channels(world, entropy);
+}
+
+/// Takes channels from some apps, as an administrator may (rules 5.7).
+fn withhold_channels(world: &mut World, entropy: &mut Entropy) {
+    let apps: Vec<Code> = world.apps.keys().map(World::private_group).collect();
+    let channels: Vec<ItemRef> = world.items_of(ItemKind::Channel).cloned().collect();
+    for group in apps {
+        for channel in &channels {
+            if entropy.chance(25) {
+                let left = *entropy.pick(&[Level::Hidden, Level::View]);
+                world.rights.insert((group.clone(), channel.clone()), left);
             }
         }
     }
@@ -241,6 +268,15 @@ pub(crate) fn levels_of(kind: ItemKind) -> &'static [Level] {
 }
 
 impl World {
+    /// The same world, but that apps hold what the wizard can give.
+    pub(crate) fn importable(&self) -> Self {
+        let mut world = self.clone();
+        for app in self.apps.keys() {
+            world.leave_what_the_wizard_would(app);
+        }
+        world
+    }
+
     /// Reduces an app's rights to some that the wizard can leave (rules 5.6,
     /// 5.7): one level a tree, `edit` on every channel, nothing that stands
     /// alone, at most `view` with a scope that only reads products.

@@ -4,26 +4,23 @@
 mod asked;
 mod axes;
 mod levels;
+mod remedies;
+mod scopes;
 
 use pim_authz::domain::{
-    Action, CATALOGUE, Decision, EditMode, ItemKind, ItemRef, Level, LevelAction, Parent,
+    Action, CATALOGUE, Code, Decision, EditMode, ItemKind, ItemRef, Level, LevelAction, Parent,
     PermissionId, PermissionSet, ProductKind, ProductRef, Question, Reason, ReasonCode, ReasonItem,
-    Resource, ResourceType, ScopeKind, SubjectKind,
+    Resource, ResourceType, ScopeKind, SubjectKind, UnknownName,
 };
 
 use self::asked::Asked;
-pub(crate) use self::asked::asked;
+pub(crate) use self::{asked::asked, scopes::needed_of_an_app};
 use super::world::World;
 
 /// Decides the question over the whole world.
 pub(crate) fn decide(world: &World, question: &Question) -> Decision {
-    let kind = question.resource().map(|resource| resource.kind);
-    let case = Case {
-        world,
-        question,
-        asked: asked(question.action(), kind).unwrap(),
-    };
-    let denial = case.first_denial();
+    let case = Case::new(world, question);
+    let denial = case.denials().into_iter().next();
     Decision {
         level: case.answered_level(),
         edit_mode: case.edit_mode(denial.is_none()),
@@ -38,18 +35,42 @@ struct Case<'a> {
     asked: Asked,
 }
 
+/// Why no grant turns the denial of the question (rules 8.2); `None`: some set
+/// of grants does.
+pub(crate) fn no_remedy_reason(world: &World, question: &Question) -> Option<String> {
+    Case::new(world, question).no_remedy_reason()
+}
+
+impl<'a> Case<'a> {
+    fn new(world: &'a World, question: &'a Question) -> Self {
+        let kind = question.resource().map(|resource| resource.kind);
+        let asked = asked(question.action(), kind).unwrap();
+        Self {
+            world,
+            question,
+            asked,
+        }
+    }
+}
+
 impl Case<'_> {
-    /// Rules 8.1: the first rule that denies, in this order.
-    fn first_denial(&self) -> Option<Reason> {
-        self.subject_denial()
-            .or_else(|| self.edition_denial())
-            .or_else(|| self.permission_denial())
-            .or_else(|| self.channel_or_locale_denial(ItemKind::Channel))
-            .or_else(|| self.channel_or_locale_denial(ItemKind::Locale))
-            .or_else(|| self.category_denial())
-            .or_else(|| self.attribute_group_denial())
-            .or_else(|| self.ruling_item_denial(ReasonCode::Item))
-            .or_else(|| self.unknown_resource_denial())
+    /// Rules 8.1: every rule that denies, in this order. Nothing else is asked
+    /// of a subject that is denied everything (rules 1.6).
+    fn denials(&self) -> Vec<Reason> {
+        if let Some(denial) = self.subject_denial() {
+            return vec![denial];
+        }
+        let denials = [
+            self.edition_denial(),
+            self.permission_denial(),
+            self.channel_or_locale_denial(ItemKind::Channel),
+            self.channel_or_locale_denial(ItemKind::Locale),
+            self.category_denial(),
+            self.attribute_group_denial(),
+            self.ruling_item_denial(ReasonCode::Item),
+            self.unknown_resource_denial(),
+        ];
+        denials.into_iter().flatten().collect()
     }
 
     /// Rules 1.6: unknown, disabled or disconnected is denied everything.
@@ -84,11 +105,13 @@ impl Case<'_> {
         })
     }
 
-    /// Rules 2.2, 2.3, 5.5 and 8.1: the permission asked, or the first of what
-    /// it requires, is missing.
+    /// Rules 2.2, 2.3, 5.5, 5.12 and 8.1: the permission asked, or the first of
+    /// what it requires, is missing.
     fn permission_denial(&self) -> Option<Reason> {
         let subject = self.question.subject();
-        let asked = self.asked.permission?;
+        let Some(asked) = self.asked.permission else {
+            return self.scope_denial();
+        };
         // Rules 5.4 and 9: apps and connections read the version always.
         let reads_version = Action::Level(LevelAction::ReadSystemVersion);
         if self.question.action() == reads_version && subject.kind != SubjectKind::User {
@@ -155,8 +178,25 @@ impl Case<'_> {
 
     /// Rules 1.7.
     fn unknown_resource_denial(&self) -> Option<Reason> {
-        let unknown = self.asked.looks_at_resource && !self.resource_is_known();
-        unknown.then(|| reason(ReasonCode::ResourceUnknown))
+        if !self.asked.looks_at_resource || self.resource_is_known() {
+            return None;
+        }
+        let resource = self.resource();
+        // Of an asset or record the parent is what is unknown.
+        let unknown = match &resource.description.parent {
+            Some(Parent::Code(code)) => {
+                let (family, _) = self.ruling_item().unwrap();
+                unknown_item(family.kind, code)
+            }
+            Some(Parent::Absent) | None => UnknownName {
+                kind: resource.kind,
+                code: resource.id.clone().unwrap(),
+            },
+        };
+        Some(Reason {
+            unknown: Some(unknown),
+            ..reason(ReasonCode::ResourceUnknown)
+        })
     }
 
     /// Rules 1.7: stored, or described by the question (rules 7.1).
@@ -251,6 +291,15 @@ fn reason(code: ReasonCode) -> Reason {
         needed: None,
         held: None,
         permission: None,
+        unknown: None,
+    }
+}
+
+/// The name of an item that is not stored.
+fn unknown_item(kind: ItemKind, code: &Code) -> UnknownName {
+    UnknownName {
+        kind: kind.to_string().parse().unwrap(),
+        code: code.clone(),
     }
 }
 

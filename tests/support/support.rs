@@ -21,6 +21,6 @@ pub(crate) use self::{
     entropy::{Entropy, entropy},
     grants::{codes, cost},
     random_question::random_question,
-    random_world::{random_importable_world, random_world},
+    random_world::{random_importable_world, random_stored_world, random_world},
     world::{World, code, item},
 };

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness, SubjectKind};
 
+use super::unknown;
 use crate::engine::{
     asks::{Ask, Source},
     reach::Reach,
@@ -10,18 +11,24 @@ use crate::engine::{
 /// A set of failed asks, by their place.
 type Turned = BTreeSet<usize>;
 
-/// The fewest groups to join and rights to raise that turn every failed ask of
-/// `asks`, and none of the others.
-pub(super) fn find(failed: &[&Ask], asks: &[Ask], reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
+/// The right to raise that turns an ask.
+type Raise = (ItemRef, Level);
+
+/// The fewest groups to join and rights to raise that turn every failed ask, and
+/// none of the others of `asks`.
+///
+/// `failed` holds the failed asks, each with the right to raise that turns it.
+pub(super) fn find(
+    failed: Vec<(&Ask, Raise)>,
+    asks: &[Ask],
+    reach: Reach<'_>,
+) -> Result<Vec<Remedy>, String> {
     if failed.is_empty() {
         return Ok(Vec::new());
     }
-    let raises = failed
-        .iter()
-        .map(|ask| raise(ask, reach))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (failed, raises): (Vec<&Ask>, Vec<Raise>) = failed.into_iter().unzip();
     let own_group = preferred(reach.groups()).map(|group| &group.code);
-    let joinable = joinable(failed, asks, reach);
+    let joinable = joinable(&failed, asks, reach);
     let no_group = || own_group.map(|_| Vec::new());
     let one_group = || joinable.iter().map(|group| vec![group]);
     let two_groups = || {
@@ -33,7 +40,8 @@ pub(super) fn find(failed: &[&Ask], asks: &[Ask], reach: Reach<'_>) -> Result<Ve
                 .map(move |second| vec![first, second])
         })
     };
-    // Fewest grants; among equals fewest groups, then the first by code.
+    // Fewest grants; among equals fewest groups, then without `All`, then the
+    // first by code.
     let sets = no_group()
         .into_iter()
         .chain(one_group())
@@ -44,11 +52,17 @@ pub(super) fn find(failed: &[&Ask], asks: &[Ask], reach: Reach<'_>) -> Result<Ve
             .flat_map(|group| &group.turns)
             .copied()
             .collect();
-        (joined.len() + raises.len() - turned.len(), joined.len())
+        let joins_all = joined.iter().any(|group| is_all(group.code));
+        (
+            joined.len() + raises.len() - turned.len(),
+            joined.len(),
+            joins_all,
+        )
     });
     let Some(joined) = best else {
         return Err(
-            "the subject is in no user group, and there is none that it could join".to_owned(),
+            "every user group that the subject could join would make it an owner of the product"
+                .to_owned(),
         );
     };
     let raised_group = own_group.or_else(|| joined.iter().map(|group| group.code).next());
@@ -92,7 +106,7 @@ fn joinable<'f>(failed: &[&Ask], asks: &[Ask], reach: Reach<'f>) -> Vec<Joinable
         .filter(|group| !group.private && !joined.contains(&group.code))
         .filter(|group| !asks.iter().any(|ask| overshoots(ask, group)))
         .collect();
-    others.sort_by_key(|group| (is_all(group), &group.code));
+    others.sort_by_key(|group| (is_all(&group.code), &group.code));
     let mut by_turned: BTreeMap<Turned, (usize, &Code)> = BTreeMap::new();
     for (place, group) in others.into_iter().enumerate() {
         let turned = |(_, ask): &(usize, &&Ask)| turns(ask, group);
@@ -127,7 +141,7 @@ fn overshoots(ask: &Ask, group: &GroupFacts) -> bool {
 fn level_by(ask: &Ask, group: &GroupFacts) -> Level {
     let right = |id: &ItemId| group.rights.get(id).copied().unwrap_or_default();
     match &ask.source {
-        Source::Other => Level::Hidden,
+        Source::Other | Source::Permission(_) => Level::Hidden,
         Source::Item(id) => right(id),
         Source::Any(axis) => group.highest_on_any(*axis),
         Source::Categories(ids, _) => ids.iter().map(right).fold(Level::Hidden, Level::or),
@@ -135,7 +149,7 @@ fn level_by(ask: &Ask, group: &GroupFacts) -> Level {
 }
 
 /// The right to raise that turns the ask, or why no right does.
-fn raise(ask: &Ask, reach: Reach<'_>) -> Result<(ItemRef, Level), String> {
+pub(super) fn raise(ask: &Ask, reach: Reach<'_>) -> Result<Raise, String> {
     let needed = ask.needed.unwrap_or_default();
     let too_high = ask.held.is_some_and(|held| held.allows(needed));
     if too_high && matches!(ask.source, Source::Categories(_, Strictness::Exactly)) {
@@ -144,16 +158,16 @@ fn raise(ask: &Ask, reach: Reach<'_>) -> Result<(ItemRef, Level), String> {
         );
     }
     if !reach.facts.vocabulary.edition.is_enterprise() {
-        return Err(unknown(ask)); // every stored item is held at its highest level
+        return Err(nothing_to_raise(ask)); // every stored item is held at its highest level
     }
     let id = match &ask.source {
-        Source::Other => None,
+        Source::Other | Source::Permission(_) => None,
         Source::Item(id) => Some(*id),
         Source::Any(axis) => reach.first_of(*axis),
         Source::Categories(ids, _) => ids.first().copied(), // they are sorted by code
     };
     let item = id.and_then(|id| reach.facts.vocabulary.item_facts.get(&id));
-    let item = item.ok_or_else(|| unknown(ask))?;
+    let item = item.ok_or_else(|| nothing_to_raise(ask))?;
     Ok((
         ItemRef {
             kind: item.kind,
@@ -163,19 +177,23 @@ fn raise(ask: &Ask, reach: Reach<'_>) -> Result<(ItemRef, Level), String> {
     ))
 }
 
-fn unknown(ask: &Ask) -> String {
-    match &ask.item {
-        Some(item) if item.code.is_some() => format!("the tenant has no {item}"),
-        Some(item) => format!("the tenant does not have {item} that could be granted"),
-        None => "the tenant has none of the categories that were named".to_owned(),
+/// Says why there is no right to raise: what is named is not stored, or nothing
+/// of the kind is.
+fn nothing_to_raise(ask: &Ask) -> String {
+    match (&ask.unknown, &ask.item) {
+        (None, Some(item)) if item.code.is_none() => {
+            let noun = item.kind.to_string().replace('_', " ");
+            format!("the tenant has no {noun}")
+        }
+        (Some(_), _) | (None, _) => unknown(ask),
     }
 }
 
 /// The subject's own group to raise: any before `All`, then by code.
 fn preferred<'f>(groups: impl Iterator<Item = &'f GroupFacts>) -> Option<&'f GroupFacts> {
-    groups.min_by_key(|group| (is_all(group), &group.code))
+    groups.min_by_key(|group| (is_all(&group.code), &group.code))
 }
 
-fn is_all(group: &GroupFacts) -> bool {
-    group.code.folded() == "all"
+fn is_all(group: &Code) -> bool {
+    group.folded() == "all"
 }

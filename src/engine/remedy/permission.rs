@@ -111,14 +111,17 @@ fn scope(asked: PermissionId, reach: Reach<'_>) -> Result<Remedy, String> {
             .iter()
             .any(|implied| gives(CATALOGUE.scope(implied)))
     };
-    let giving = CATALOGUE
-        .scopes()
-        .iter()
+    let giving = || CATALOGUE.scopes().iter().filter(|scope| gives(scope));
+    let best = giving()
         .filter(offered)
-        .filter(|scope| gives(scope));
-    giving
         .filter(smallest)
-        .min_by_key(|scope| scope.code)
-        .map(|scope| Remedy::Scope(scope.id))
-        .ok_or_else(|| format!("no scope gives `{}`", CATALOGUE.permission(asked).code))
+        .min_by_key(|scope| scope.code);
+    let code = CATALOGUE.permission(asked).code;
+    match best {
+        Some(scope) => Ok(Remedy::Scope(scope.id)),
+        None if giving().next().is_some() => Err(format!(
+            "no scope that the tenant's edition offers gives `{code}`"
+        )),
+        None => Err(format!("no scope gives `{code}`")),
+    }
 }

@@ -1,10 +1,11 @@
 //! Axes: what each asks for, and whether it denies.
 
 use pim_authz::domain::{
-    Code, ItemKind, ItemRef, Level, Reason, ReasonCode, ReasonItem, ResourceType,
+    Code, ItemKind, ItemRef, Level, Parent, ProductKind, ProductRef, Reason, ReasonCode,
+    ReasonItem, ResourceType, UnknownName,
 };
 
-use super::{Case, named, reason};
+use super::{Case, named, reason, unknown_item};
 
 /// What a channel or locale is asked for.
 enum Limit {
@@ -81,7 +82,7 @@ impl Case<'_> {
             None => return self.ruling_item_denial(code),
             Some(Limit::Named(code, needed)) => {
                 let item = ItemRef { kind: axis, code };
-                (named(&item), needed, self.held(&item))
+                return self.named_too_low(&item, needed);
             }
             Some(Limit::AtLeastOne(needed)) => (any, needed, self.highest_of(axis)),
             Some(Limit::Gate) if self.world.items_of(axis).next().is_none() => return None,
@@ -106,10 +107,17 @@ impl Case<'_> {
         } else {
             held.allows(needed)
         };
+        let item = self.category_held_highest().as_ref().map(named);
+        let unknown = if item.is_none() {
+            self.first_unknown_in_force()
+        } else {
+            None
+        };
         let denial = Reason {
-            item: self.category_held_highest().as_ref().map(named),
+            item,
             needed: Some(needed),
             held: Some(held),
+            unknown,
             ..reason(ReasonCode::Category)
         };
         (!enough).then_some(denial)
@@ -136,26 +144,55 @@ impl Case<'_> {
     /// Rules 4.4: the group of the attribute named, or the group named.
     fn value_group_denial(&self, needed: Level) -> Option<Reason> {
         let context = self.question.context();
-        let attributes = &self.world.attributes;
         let kind = ItemKind::AttributeGroup;
         // Rules 7.1: the group named replaces the stored one.
         let said = context.attribute_group.clone();
-        let (group, unknown) = match &context.attribute {
-            None => (Some(said?), false),
-            Some(attribute) => match attributes.get(attribute) {
-                Some(stored) => (said.or_else(|| Some(stored.group.clone())), false),
-                None => (said, true),
+        let code = match &context.attribute {
+            None => said?,
+            Some(attribute) => match self.world.attributes.get(attribute) {
+                Some(stored) => said.unwrap_or_else(|| stored.group.clone()),
+                // Rules 1.7: it is held at none, its group said or not.
+                None => return Some(unknown_attribute(attribute, needed)),
             },
         };
-        let code = group.map(|code| ItemRef { kind, code });
-        // Rules 1.7: an unknown attribute is held at none, its group said or not.
-        let held = match &code {
-            Some(group) if !unknown => self.held(group),
-            Some(_) | None => Level::Hidden,
+        self.named_too_low(&ItemRef { kind, code }, needed)
+    }
+
+    /// The item that a question names is held at less than is needed, or is
+    /// unknown (rules 1.7).
+    fn named_too_low(&self, item: &ItemRef, needed: Level) -> Option<Reason> {
+        let code = match item.kind {
+            ItemKind::Channel => ReasonCode::Channel,
+            ItemKind::Locale => ReasonCode::Locale,
+            _ => ReasonCode::AttributeGroup,
         };
-        let code = code.map(|group| group.code);
-        let item = ReasonItem { kind, code };
-        too_low(ReasonCode::AttributeGroup, Some(item), needed, held)
+        let denial = too_low(code, Some(named(item)), needed, self.held(item))?;
+        let is_stored = self.world.items.contains(item);
+        Some(Reason {
+            unknown: (!is_stored).then(|| unknown_item(item.kind, &item.code)),
+            ..denial
+        })
+    }
+
+    /// `api.md`: no category is named where none is known; the question names
+    /// categories or a parent that are not stored.
+    fn first_unknown_in_force(&self) -> Option<UnknownName> {
+        let described = &self.resource().description;
+        let codes = described.categories.iter().flatten();
+        let mut unknown = codes.filter(|code| self.known_category((*code).clone()).is_none());
+        if let Some(code) = unknown.next() {
+            return Some(unknown_item(ItemKind::Category, code));
+        }
+        let Some(Parent::Code(code)) = described.parent.clone() else {
+            return None;
+        };
+        let kind = ProductKind::Model;
+        let model = ProductRef { kind, code };
+        let is_stored = self.world.products.contains_key(&model);
+        (!is_stored).then_some(UnknownName {
+            kind: ResourceType::ProductModel,
+            code: model.code,
+        })
     }
 
     /// Rules 4.9, 4.11, 4.12: the item that alone rules the resource, denied by
@@ -167,6 +204,19 @@ impl Case<'_> {
             return None;
         }
         too_low(axis, Some(named(&item)), needed, self.held(&item))
+    }
+}
+
+/// Rules 8.1 and 1.7: by attribute group, without an item.
+fn unknown_attribute(attribute: &Code, needed: Level) -> Reason {
+    Reason {
+        needed: Some(needed),
+        held: Some(Level::Hidden),
+        unknown: Some(UnknownName {
+            kind: ResourceType::Attribute,
+            code: attribute.clone(),
+        }),
+        ..reason(ReasonCode::AttributeGroup)
     }
 }
 

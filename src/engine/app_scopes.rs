@@ -1,0 +1,108 @@
+//! What the level actions of apps require of their scopes (rules 5.12).
+//!
+//! Scopes take the place of roles (rules 1.3), so an app without a scope may
+//! not even see what its user group reaches. The app `shop` holds `own` on the
+//! category `caps`:
+//!
+//! - With `read_products` it may `view` and `export` the products in it.
+//! - With `write_products` it may do every level action on them.
+//! - With neither, or once its scopes shrank to none, it may do nothing.
+
+use crate::domain::{CATALOGUE, Level, LevelAction, PermissionId, ResourceType, SubjectKind};
+
+use super::{asks, reach::Reach};
+
+/// What a level action of an app requires of its scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ScopeRequirement {
+    /// A scope that gives this permission.
+    Permission(PermissionId),
+    /// No scope gives the action.
+    NotGivable,
+}
+
+/// Returns what `action` on a resource of `kind` requires of an app's scopes.
+///
+/// Actions that need a permission of their own are not asked here:
+/// `system_version.read` and `edit` on an enriched category (rules 9).
+pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> ScopeRequirement {
+    let endpoint = match kind {
+        ResourceType::Product
+        | ResourceType::ProductModel
+        | ResourceType::Category
+        | ResourceType::Channel
+        | ResourceType::Locale
+        | ResourceType::Attribute
+        | ResourceType::AttributeGroup => "product",
+        ResourceType::EnrichedCategory => "category",
+        ResourceType::AssetFamily => "asset_family",
+        ResourceType::Asset => "asset",
+        ResourceType::ReferenceEntity => "reference_entity",
+        ResourceType::ReferenceEntityRecord => "reference_entity_record",
+        ResourceType::GridView
+        | ResourceType::ImportProfile
+        | ResourceType::ExportProfile
+        | ResourceType::SystemVersion => return ScopeRequirement::NotGivable,
+    };
+    let access = if reads(action) { "list" } else { "edit" };
+    let permission = CATALOGUE.find_permission(&format!("api.{endpoint}.{access}"));
+    permission.map_or(ScopeRequirement::NotGivable, |found| {
+        ScopeRequirement::Permission(found.id)
+    })
+}
+
+/// Returns the highest level on channels, locales and attribute groups that the
+/// scopes of an app let it use; `None`: the subject is no app.
+pub(super) fn highest_usable_level(reach: Reach<'_>) -> Option<Level> {
+    if reach.subject_ref.kind != SubjectKind::App {
+        return None;
+    }
+    let counted = CATALOGUE.counted(&asks::granted(reach), reach.facts.vocabulary.edition);
+    let has = |action| match scope_requirement(action, ResourceType::Product) {
+        ScopeRequirement::Permission(id) => counted.contains(id),
+        ScopeRequirement::NotGivable => false,
+    };
+    Some(if has(LevelAction::Edit) {
+        Level::Own
+    } else if has(LevelAction::View) {
+        Level::View
+    } else {
+        Level::Hidden
+    })
+}
+
+fn reads(action: LevelAction) -> bool {
+    match action {
+        LevelAction::View | LevelAction::Export => true,
+        LevelAction::Edit
+        | LevelAction::Own
+        | LevelAction::Import
+        | LevelAction::ChangeCategories
+        | LevelAction::ReviewProposals
+        | LevelAction::SendProposal
+        | LevelAction::Publish
+        | LevelAction::ReadSystemVersion => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator as _;
+
+    use super::*;
+
+    #[test]
+    fn rule_5_12_every_type_with_level_actions_but_grid_views_has_a_permission() {
+        for kind in ResourceType::iter() {
+            let has_level_actions = LevelAction::iter().any(|action| {
+                crate::domain::Action::Level(action)
+                    .rule_on(Some(kind))
+                    .is_some()
+            });
+            let is_givable =
+                scope_requirement(LevelAction::View, kind) != ScopeRequirement::NotGivable;
+            let is_excepted = [ResourceType::GridView, ResourceType::SystemVersion].contains(&kind);
+            assert_eq!(is_givable, has_level_actions && !is_excepted, "{kind}");
+        }
+    }
+}

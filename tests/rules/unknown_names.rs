@@ -1,0 +1,205 @@
+//! Rules 1.7: names in a question that the tenant does not store, and what a
+//! denial says of them.
+
+use pim_authz::domain::{
+    Edition,
+    Level::{Edit, Hidden, Own, View},
+    ReasonCode,
+};
+
+use crate::support::{Ask, SpecificTo, World, ask};
+
+const EDITIONS: [Edition; 3] = [Edition::Community, Edition::Growth, Edition::Enterprise];
+
+/// A tenant in which julia holds everything there is.
+fn shop(edition: Edition) -> World {
+    World::new(edition)
+        .role("Launcher", &["export_profile.launch"])
+        .user("julia", &["G"])
+        .with_roles("julia", &["Launcher"])
+        .with_attribute("name", "General", SpecificTo::Both)
+        .with_product("hat", &["Hats"])
+        .group("G")
+        .may(Own)
+        .category("Hats")
+        .may(Edit)
+        .channel("ecommerce")
+        .locale("en_US")
+        .attribute_group("General")
+}
+
+fn hat(action: &str) -> Ask {
+    ask("user:julia", action, "product:hat")
+}
+
+#[test]
+fn rule_1_7_an_unknown_attribute_is_denied_by_attribute_group_without_an_item() {
+    for edition in EDITIONS {
+        let world = shop(edition);
+        for (action, needed) in [("view", View), ("edit", Edit), ("own", Edit)] {
+            let unknown = || hat(action).attribute("taste");
+            let questions = [
+                unknown(),
+                unknown().attribute_group("General"),
+                unknown().attribute_group("nowhere"),
+            ];
+            for question in questions {
+                let question = question.question();
+                let explanation = world.explain(&question);
+                let reason = explanation.decision.denial.unwrap();
+                assert_eq!(reason.code, ReasonCode::AttributeGroup);
+                assert_eq!(reason.item, None);
+                assert_eq!((reason.needed, reason.held), (Some(needed), Some(Hidden)));
+                assert_eq!(reason.to_string(), "The tenant has no attribute `taste`.");
+                assert_eq!(explanation.remedies, []);
+                assert_eq!(
+                    explanation.no_remedy_reason.as_deref(),
+                    Some("the tenant has no attribute `taste`")
+                );
+                let steps = explanation.root.steps.iter();
+                let mut steps = steps.filter(|step| step.axis == Some(ReasonCode::AttributeGroup));
+                let step = steps.next().unwrap();
+                assert_eq!((step.rule, step.passed, &step.item), ("1.7", false, &None));
+                assert_eq!(step.message, "The tenant has no attribute `taste`.");
+            }
+        }
+    }
+}
+
+#[test]
+fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
+    let of = |action, resource| ask("user:julia", action, resource);
+    let cases: [(Ask, &str, &str); 15] = [
+        // question, reason and item, what is unknown
+        (hat("view").channel("x"), "channel x", "channel `x`"),
+        (hat("view").locale("x"), "locale x", "locale `x`"),
+        (
+            hat("view").attribute_group("x"),
+            "attribute_group x",
+            "attribute group `x`",
+        ),
+        (
+            hat("edit").attribute("name").channel("x"),
+            "channel x",
+            "channel `x`",
+        ),
+        (
+            hat("view").attribute("x").channel("y"),
+            "attribute_group",
+            "attribute `x`",
+        ),
+        (of("view", "product:x"), "resource_unknown", "product `x`"),
+        (
+            of("view", "product_model:x"),
+            "resource_unknown",
+            "product model `x`",
+        ),
+        (of("view", "category:x"), "resource_unknown", "category `x`"),
+        (
+            of("view", "enriched_category:x"),
+            "resource_unknown",
+            "category `x`",
+        ),
+        (
+            of("view", "attribute:x"),
+            "resource_unknown",
+            "attribute `x`",
+        ),
+        (
+            of("view", "grid_view:x"),
+            "resource_unknown",
+            "grid view `x`",
+        ),
+        (
+            of("view", "asset_family:x"),
+            "resource_unknown",
+            "asset family `x`",
+        ),
+        (
+            of("edit", "asset:photo").under("x"),
+            "resource_unknown",
+            "asset family `x`",
+        ),
+        (
+            of("view", "reference_entity_record:acme").under("x"),
+            "resource_unknown",
+            "reference entity `x`",
+        ),
+        (
+            of("export_profile.launch", "export_profile:x"),
+            "resource_unknown",
+            "export profile `x`",
+        ),
+    ];
+    for edition in EDITIONS {
+        let world = shop(edition);
+        for (question, expected, unknown) in cases.clone() {
+            let explanation = world.explain(&question.clone().question());
+            let reason = explanation.decision.denial.unwrap();
+            let code = reason.item.iter().filter_map(|item| item.code.clone());
+            let named: Vec<String> = std::iter::once(reason.code.to_string())
+                .chain(code.map(|code| code.to_string()))
+                .collect();
+            assert_eq!(named.join(" "), expected, "{question:?}");
+            assert_eq!(reason.to_string(), format!("The tenant has no {unknown}."));
+            assert_eq!(explanation.remedies, []);
+            let why = explanation.no_remedy_reason.unwrap();
+            assert_eq!(why, format!("the tenant has no {unknown}"));
+        }
+    }
+}
+
+#[test]
+fn rule_1_7_unknown_categories_and_parents_of_a_described_product_are_named() {
+    let world = shop(Edition::Enterprise).with_model("shirt", &[]);
+    let described = || ask("user:julia", "view", "product:");
+    let cases = [
+        (described().in_categories(&["x", "y"]), "category `x`"),
+        (described().in_categories(&["x"]).under("z"), "category `x`"),
+        (described().under("z"), "product model `z`"),
+        (
+            described().in_categories(&[]).under("z"),
+            "product model `z`",
+        ),
+        (
+            described().in_categories(&["x"]).under("shirt"),
+            "category `x`",
+        ),
+    ];
+    for (question, unknown) in cases {
+        let explanation = world.explain(&question.question());
+        let reason = explanation.decision.denial.unwrap();
+        assert_eq!((reason.code, &reason.item), (ReasonCode::Category, &None));
+        assert_eq!((reason.needed, reason.held), (Some(View), Some(Hidden)));
+        assert_eq!(reason.to_string(), format!("The tenant has no {unknown}."));
+        let why = explanation.no_remedy_reason.unwrap();
+        assert_eq!(why, format!("the tenant has no {unknown}"));
+    }
+    // Where one is known, that one can be raised.
+    let world = shop(Edition::Enterprise).with_trees(&["Caps"]);
+    let explanation = world.explain(&described().in_categories(&["Caps", "x"]).question());
+    assert_eq!(
+        explanation.decision.denial.unwrap().to_string(),
+        "Needs `view` on category `Caps`; held is `none`."
+    );
+    assert_eq!(explanation.remedies.len(), 1);
+}
+
+#[test]
+fn rule_4_4_a_tenant_without_channels_or_locales_has_no_remedy_to_name() {
+    let world = World::enterprise()
+        .user("julia", &["G"])
+        .with_attribute("price", "General", SpecificTo::Channel)
+        .with_attribute("name", "General", SpecificTo::Locale)
+        .with_product("hat", &["Hats"])
+        .group("G")
+        .may(Own)
+        .category("Hats");
+    for (attribute, why) in [
+        ("price", "the tenant has no channel"),
+        ("name", "the tenant has no locale"),
+    ] {
+        let explanation = world.explain(&hat("view").attribute(attribute).question());
+        assert_eq!(explanation.no_remedy_reason.as_deref(), Some(why));
+    }
+}
