@@ -90,7 +90,8 @@ impl Snapshot<'_> {
     ) -> Result<bool, StoreError> {
         const NAME: &str = "copy_products";
         let sql = format!(
-            "COPY (SELECT id, parent_id, model, code FROM product WHERE tenant_id = {} ORDER BY id)
+            "-- copy_products
+             COPY (SELECT id, parent_id, model, code FROM product WHERE tenant_id = {} ORDER BY id)
                TO STDOUT (FORMAT binary)",
             self.tenant().id.0
         );
@@ -124,7 +125,8 @@ impl Snapshot<'_> {
     ) -> Result<bool, StoreError> {
         const NAME: &str = "copy_product_categories";
         let sql = format!(
-            "COPY (SELECT product_id, category_id FROM product_category WHERE tenant_id = {}
+            "-- copy_product_categories
+             COPY (SELECT product_id, category_id FROM product_category WHERE tenant_id = {}
                     ORDER BY product_id, category_id)
                TO STDOUT (FORMAT binary)",
             self.tenant().id.0

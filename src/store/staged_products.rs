@@ -110,7 +110,8 @@ impl Transaction<'_> {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn stage_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
-        const SQL: &str = "COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
+        const SQL: &str = "-- stage_products
+            COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
                            FROM STDIN BINARY";
         const TYPES: [Type; 8] = [
             Type::INT8,
