@@ -2,7 +2,23 @@
 //! test, and a proxy for each server.
 
 #[path = "../it/harness/database.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
 mod database;
+#[path = "../it/harness/import.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod import;
+mod own_postgres;
+#[path = "../it/harness/server.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
+mod server;
+mod servers;
 
-pub(crate) use self::database::Database;
+pub(crate) use self::{
+    database::Database,
+    own_postgres::OwnPostgres,
+    server::refusal,
+    servers::{LEASE, Server, TENANT, assert_unavailable, company, within},
+};
+use self::{
+    import::{File, file, header},
+    server::{TestServer, product, user},
+};

@@ -5,11 +5,20 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::wildcard_enum_match_arm,
     reason = "a test that meets what it does not expect fails"
 )]
 
+mod bounds;
+mod epochs;
 mod harness;
+mod intents;
+mod isolation;
+mod outcomes;
 #[path = "../support/postgres_proxy/proxy.rs"]
 mod postgres_proxy;
 mod proxied;
+mod remade;
+mod retries;
+mod standbys;

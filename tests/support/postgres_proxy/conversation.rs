@@ -112,6 +112,11 @@ impl Conversation {
             // To a savepoint is no end.
             ["ROLLBACK", "TO"] => self.statement(None),
             ["ROLLBACK", _] => Asked::Rollback(self.transaction.take().unwrap_or_default()),
+            // A transaction that is only set up has not begun its work.
+            _ if only_sets(sql) => Asked::Statement {
+                name: name_of(sql),
+                is_first_in_transaction: false,
+            },
             _ => self.statement(name_of(sql)),
         }
     }
@@ -158,4 +163,13 @@ fn name_of(sql: &str) -> Option<String> {
     let comment = sql.trim_start().strip_prefix("-- ")?;
     let name = comment.split_whitespace().next()?;
     Some(name.to_owned())
+}
+
+/// Whether all statements of a text are settings.
+fn only_sets(sql: &str) -> bool {
+    let lines = sql.lines().filter(|line| !line.trim().starts_with("--"));
+    let lines: Vec<&str> = lines.collect();
+    let statements = lines.join(" ");
+    let mut statements = statements.split(';').map(str::trim);
+    statements.all(|statement| statement.is_empty() || statement.starts_with("SET "))
 }

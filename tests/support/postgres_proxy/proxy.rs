@@ -36,7 +36,7 @@ use tokio::{
 
 use self::faults::{Action, Faults};
 pub(crate) use self::faults::{
-    Fault, Point, begin, begin_of, commit_of, reply, request, rollback_of,
+    Fault, Place, Point, begin, begin_of, commit_of, reply, request, rollback_of,
 };
 
 /// What the proxy does to everything that passes.

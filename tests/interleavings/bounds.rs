@@ -1,0 +1,136 @@
+//! No wait for the database is without an end.
+
+use std::time::Duration;
+
+use pim_authz::pb::{self, directory_service_client::DirectoryServiceClient};
+use tonic::{Request, Status};
+
+use crate::{
+    harness::{Database, LEASE, Server, TENANT, company, within},
+    postgres_proxy::{Place, commit_of, reply, request},
+};
+
+/// How long one statement may take.
+const STATEMENT: Duration = Duration::from_secs(5);
+
+/// For what is not bounded itself, on a busy machine.
+const SLACK: Duration = Duration::from_secs(5);
+
+async fn served() -> (Database, Server) {
+    let database = Database::create().await;
+    let server = Server::start(&database).await;
+    server.import(&company(&["julia;;admins"], "admins")).await;
+    (database, server)
+}
+
+/// As many as there are turns for writes.
+#[tokio::test]
+async fn swallowed_statements_do_not_stop_later_writes() {
+    const DEADLINE: Duration = Duration::from_secs(2);
+    let (_database, server) = served().await;
+    let mut stuck = Vec::new();
+    for (number, place) in [
+        Place::from("use_intent"),
+        Place::from("use_intent"),
+        Place::from("check_epoch"),
+        Place::from("lock_tenant"),
+        Place::from("lock_tenant"),
+        // It holds the tenant's row.
+        commit_of("log_commit"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let swallowed = server.proxy.swallow(request(place));
+        let write = put_by(&server, &format!("stuck_{number}"), DEADLINE);
+        stuck.push(tokio::spawn(write));
+        swallowed.arrived().await;
+    }
+    let put = server.put_user("mary", &[], "");
+    within(STATEMENT * 2 + LEASE + SLACK, put).await.unwrap();
+    for stuck in stuck {
+        // It failed, or was tried again.
+        let _either_way = within(SLACK, stuck).await.unwrap();
+    }
+}
+
+/// Puts a user into no group; the caller waits for so long.
+fn put_by(
+    server: &Server,
+    user: &str,
+    deadline: Duration,
+) -> impl Future<Output = Result<(), Status>> + use<> {
+    let mut request = Request::new(pb::PutUsersRequest {
+        tenant: TENANT.into(),
+        users: vec![pb::User {
+            code: user.into(),
+            groups: Some(pb::CodeList::default()),
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    request.set_timeout(deadline);
+    let mut client = DirectoryServiceClient::new(server.channel.clone());
+    async move { client.put_users(request).await.map(|_| ()) }
+}
+
+/// Its session is idle in a transaction that holds the row.
+#[tokio::test]
+async fn server_stopped_in_its_commit_frees_the_tenant_within_its_lease() {
+    let (database, stopped) = served().await;
+    let other = Server::start(&database).await;
+    let swallowed = stopped.proxy.swallow(request(commit_of("log_commit")));
+    let _unanswered = stopped.putting_user("mary", &[], "");
+    swallowed.arrived().await;
+    let put = other.put_user("julia", &[], "");
+    within(LEASE + SLACK, put).await.unwrap();
+    assert_eq!(other.members("admins").await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn wait_for_a_tenant_ends_at_the_callers_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(1);
+    let database = Database::create().await;
+    let lease = Duration::from_secs(20);
+    let holder = Server::start_with_lease(&database, lease).await;
+    let waiting = Server::start_with_lease(&database, lease).await;
+    holder.import(&company(&["julia;;admins"], "admins")).await;
+    let held = holder.proxy.hold(request(commit_of("log_commit")));
+    let holding = holder.putting_user("mary", &[], "");
+    held.arrived().await;
+    let put = put_by(&waiting, "julia", DEADLINE);
+    within(DEADLINE + SLACK, put).await.unwrap_err();
+    within(DEADLINE + SLACK, nobody_waits_for_a_lock(&database)).await;
+    held.release();
+    holding.await.unwrap().unwrap();
+    assert_eq!(waiting.members("admins").await.unwrap(), ["julia"]);
+}
+
+/// Returns once no session of a database waits for a lock.
+async fn nobody_waits_for_a_lock(database: &Database) {
+    const SQL: &str = "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let (client, _connection) = database.connect().await;
+    while client.query_one(SQL, &[]).await.unwrap().get::<_, i64>(0) != 0 {}
+}
+
+#[tokio::test]
+async fn index_load_that_hangs_blocks_no_other_tenant() {
+    let (_database, server) = served().await;
+    let mut held = Vec::new();
+    for tenant in ["one", "two", "three"] {
+        server.create_tenant(tenant).await;
+        let load = server.proxy.hold(reply("copy_products"));
+        within(SLACK, async {
+            while load.count() == 0 {
+                server.may_view(tenant, "julia").await.unwrap();
+            }
+        })
+        .await;
+        held.push(load);
+    }
+    let asked = server.answers_from_memory("julia", true);
+    within(SLACK, asked).await;
+    let loads = server.status().await.index_loads;
+    assert_eq!(loads, 1, "that of the tenant whose load does not hang");
+}

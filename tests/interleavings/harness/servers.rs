@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use pim_authz::pb::{
+    self, Edition, authorization_service_client::AuthorizationServiceClient,
+    directory_service_client::DirectoryServiceClient,
+    operations_service_client::OperationsServiceClient, tenant_service_client::TenantServiceClient,
+};
+use secrecy::SecretString;
+use tokio::{task::JoinHandle, time::timeout};
+use tonic::{Code, Status, transport::Channel};
+
+use super::{Database, File, TestServer, file, header, product, refusal, user};
+use crate::postgres_proxy::Proxy;
+
+/// The tenant of all tests.
+pub(crate) const TENANT: &str = "acme";
+
+/// A lease that is long beside what a test does, and short beside patience.
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
+
+/// A server of this process, its proxy, and a caller of it.
+pub(crate) struct Server {
+    pub(crate) proxy: Proxy,
+    pub(crate) channel: Channel,
+    server: TestServer,
+}
+
+impl Server {
+    pub(crate) async fn start(database: &Database) -> Self {
+        Self::start_with_lease(database, LEASE).await
+    }
+
+    pub(crate) async fn start_with_lease(database: &Database, lease: Duration) -> Self {
+        Self::start_at(database.url(), database.clone(), lease).await
+    }
+
+    /// A server on the database of a URL; it holds on to another one.
+    pub(crate) async fn start_at(url: &SecretString, held: Database, lease: Duration) -> Self {
+        let (proxy, through) = Proxy::before(url).await;
+        let mut config = TestServer::config(&held);
+        config.database_url = through;
+        config.cache.lease = lease;
+        let server = TestServer::start_with(config, held).await;
+        Self {
+            channel: server.channel().await,
+            proxy,
+            server,
+        }
+    }
+
+    /// Stops it in order.
+    pub(crate) async fn stop(mut self) {
+        self.server.begin_stop();
+        drop(self.channel);
+        self.server.ended().await.unwrap();
+    }
+
+    pub(crate) async fn import(&self, files: &[File]) {
+        let told = self.try_import(files).await;
+        assert!(told.is_ok(), "{told:?}");
+    }
+
+    pub(crate) async fn try_import(&self, files: &[File]) -> Result<(), Status> {
+        let header = header(TENANT, Edition::Enterprise);
+        self.server.try_import(header, files).await.ended
+    }
+
+    pub(crate) async fn create_tenant(&self, tenant: &str) {
+        let request = pb::CreateTenantRequest {
+            tenant: tenant.into(),
+            edition: Edition::Enterprise.into(),
+            ..Default::default()
+        };
+        let mut client = TenantServiceClient::new(self.channel.clone());
+        client.create_tenant(request).await.unwrap();
+    }
+
+    /// Deletes the tenant; `key` names the write for a retry.
+    pub(crate) async fn delete_tenant(&self, key: &str) -> Result<u64, Status> {
+        let request = pb::DeleteTenantRequest {
+            tenant: TENANT.into(),
+            idempotency_key: key.into(),
+            ..Default::default()
+        };
+        let mut client = TenantServiceClient::new(self.channel.clone());
+        let answer = client.delete_tenant(request).await?;
+        Ok(answer.into_inner().revision)
+    }
+
+    pub(crate) async fn put(
+        &self,
+        request: pb::PutUsersRequest,
+    ) -> Result<pb::PutUsersResponse, Status> {
+        let mut client = DirectoryServiceClient::new(self.channel.clone());
+        Ok(client.put_users(request).await?.into_inner())
+    }
+
+    /// Puts a user into groups, and out of all others; `key` names the write
+    /// for a retry.
+    pub(crate) async fn put_user(
+        &self,
+        user: &str,
+        groups: &[&str],
+        key: &str,
+    ) -> Result<pb::PutUsersResponse, Status> {
+        self.put(put_user(user, groups, key)).await
+    }
+
+    /// As [`Server::put_user`], in a task.
+    pub(crate) fn putting_user(
+        &self,
+        user: &str,
+        groups: &[&str],
+        key: &str,
+    ) -> JoinHandle<Result<pb::PutUsersResponse, Status>> {
+        let mut client = DirectoryServiceClient::new(self.channel.clone());
+        let request = put_user(user, groups, key);
+        tokio::spawn(async move { Ok(client.put_users(request).await?.into_inner()) })
+    }
+
+    /// Who is in a group.
+    pub(crate) async fn members(&self, group: &str) -> Result<Vec<String>, Status> {
+        let request = pb::ListUsersRequest {
+            tenant: TENANT.into(),
+            ..Default::default()
+        };
+        let mut client = DirectoryServiceClient::new(self.channel.clone());
+        let page = client.list_users(request).await?.into_inner();
+        let is_member = |user: &pb::User| {
+            let groups = user.groups.clone().unwrap_or_default().codes;
+            groups.iter().any(|code| code == group)
+        };
+        let members = page.users.into_iter().filter(is_member);
+        Ok(members.map(|user| user.code).collect())
+    }
+
+    /// Whether a user may view `hat`.
+    pub(crate) async fn may_view(&self, tenant: &str, code: &str) -> Result<bool, Status> {
+        let request = pb::CheckRequest {
+            tenant: tenant.into(),
+            subject: user(code),
+            action: "view".into(),
+            resource: product("hat"),
+            ..Default::default()
+        };
+        let mut client = AuthorizationServiceClient::new(self.channel.clone());
+        Ok(client.check(request).await?.into_inner().allowed)
+    }
+
+    pub(crate) async fn status(&self) -> pb::GetStatusResponse {
+        let mut client = OperationsServiceClient::new(self.channel.clone());
+        let request = pb::GetStatusRequest::default();
+        client.get_status(request).await.unwrap().into_inner()
+    }
+
+    /// Asks until memory answers; each time it must be `expected`.
+    pub(crate) async fn answers_from_memory(&self, code: &str, expected: bool) {
+        let before = self.status().await.hits;
+        while self.status().await.hits == before {
+            let allowed = self.may_view(TENANT, code).await.unwrap();
+            assert_eq!(allowed, expected, "{code}");
+        }
+    }
+}
+
+/// The request of [`Server::put_user`].
+fn put_user(user: &str, groups: &[&str], key: &str) -> pb::PutUsersRequest {
+    let codes = groups.iter().map(|group| (*group).to_owned()).collect();
+    pb::PutUsersRequest {
+        tenant: TENANT.into(),
+        idempotency_key: key.into(),
+        users: vec![pb::User {
+            code: user.into(),
+            groups: Some(pb::CodeList { codes }),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// A company with two groups, and one category that a group may view.
+pub(crate) fn company(users: &[&str], viewers: &str) -> Vec<File> {
+    let users = std::iter::once("username;roles;groups").chain(users.iter().copied());
+    let rights = format!("master;{viewers};;");
+    vec![
+        file("user_groups.csv", &["code;name", "admins;A", "editors;E"]),
+        file("users.csv", &users.collect::<Vec<_>>()),
+        file("categories.csv", &["code;parent", "master;"]),
+        file(
+            "products.csv",
+            &["sku;categories", "hat;master", "cap;master"],
+        ),
+        file(
+            "product_category_accesses.csv",
+            &["category;view_items;edit_items;own_items", &rights],
+        ),
+    ]
+}
+
+/// What comes in time.
+pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
+    let in_time = timeout(limit, future).await;
+    in_time.unwrap_or_else(|_| panic!("it took longer than {limit:?}"))
+}
+
+/// The call was not carried out, and says that it may be tried again.
+pub(crate) fn assert_unavailable(status: &Status) {
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    let reason = refusal(status).1;
+    let reasons = ["STORE_UNAVAILABLE", "LEASE_LOST"];
+    assert!(reasons.contains(&reason.as_str()), "{status:?}");
+}

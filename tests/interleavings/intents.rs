@@ -1,0 +1,75 @@
+//! Announced writes that are live, and such as nobody has.
+
+use std::time::Duration;
+
+use pim_authz::store::Store;
+
+use crate::{
+    harness::{Database, LEASE, Server, company, within},
+    postgres_proxy::{Proxy, begin_of, reply, request},
+};
+
+/// Whose server has a shorter lease than the writer's.
+#[tokio::test]
+async fn live_intent_is_judged_by_its_writers_lease() {
+    let database = Database::create().await;
+    let writer = Server::start_with_lease(&database, Duration::from_secs(10)).await;
+    writer.import(&company(&["julia;;admins"], "admins")).await;
+    let held = writer.proxy.hold(request(begin_of("use_intent")));
+    let writing = writer.putting_user("julia", &[], "");
+    held.arrived().await;
+    // The writer beats every 2 s. The other looks every 100 ms, and by its own
+    // lease would be patient for 1.1 s.
+    let hasty = Server::start_with_lease(&database, Duration::from_millis(500)).await;
+    let reaped = hasty.proxy.observe(request("reap").every());
+    let looks = hasty.proxy.observe(reply("read_intents").every());
+    looks.arrived_times(16).await;
+    assert_eq!(reaped.count(), 0, "the writer lives");
+    held.release();
+    writing.await.unwrap().unwrap();
+}
+
+/// Its writer cannot know the number of what it announced.
+#[tokio::test]
+async fn announcement_without_a_reply_leaves_no_intent() {
+    const SQL: &str = "SELECT count(*) FROM pim_authz.intent";
+    let database = Database::create().await;
+    let server = Server::start_with_lease(&database, Duration::from_secs(20)).await;
+    server.import(&company(&["julia;;admins"], "admins")).await;
+    let cut = server.proxy.cut(reply("announce"));
+    // It is told, or tried again.
+    let _either_way = server.put_user("julia", &[], "").await;
+    assert_eq!(cut.count(), 1);
+    let (owner, _connection) = database.connect().await;
+    within(LEASE, async {
+        while owner.query_one(SQL, &[]).await.unwrap().get::<_, i64>(0) != 0 {}
+    })
+    .await;
+}
+
+/// Writes are announced by raising the number in the row of `head`.
+#[tokio::test]
+async fn clean_up_lets_writes_pass_while_it_deletes() {
+    let database = Database::create().await;
+    let sql = "UPDATE pim_authz.head SET seq = 20000;
+               INSERT INTO pim_authz.invalidation SELECT n, '{}' FROM generate_series(1, 20000) AS n";
+    database.execute(sql).await;
+    let server = Server::start(&database).await;
+    server.import(&company(&["julia;;admins"], "admins")).await;
+    let (proxy, url) = Proxy::before(database.url()).await;
+    let store = Store::new(&url, 1).unwrap();
+    let held = proxy.hold(request("clean_log"));
+    let cleaning = tokio::spawn(async move {
+        let mut connection = store.lent_connection().await.unwrap();
+        let transaction = connection.begin().await.unwrap();
+        let gone = transaction.clean_up().await.unwrap();
+        transaction.commit().await.unwrap();
+        gone
+    });
+    held.arrived().await;
+    within(LEASE, server.put_user("julia", &[], ""))
+        .await
+        .unwrap();
+    held.release();
+    assert!(cleaning.await.unwrap() > Some(0));
+}

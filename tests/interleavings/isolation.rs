@@ -1,0 +1,96 @@
+//! The isolation level that a database sets by default does not matter.
+
+use crate::{
+    harness::{Database, Server, TENANT, company},
+    postgres_proxy::{begin_of, request},
+};
+
+const LEVELS: [&str; 2] = ["repeatable read", "serializable"];
+
+async fn database(level: &str) -> Database {
+    let database = Database::create().await;
+    let sql = format!("ALTER DATABASE {{database}} SET default_transaction_isolation = '{level}'");
+    database.execute_elsewhere(&sql).await;
+    database
+}
+
+/// Another server announces at the same time.
+#[tokio::test]
+async fn announcement_after_another_is_made() {
+    for level in LEVELS {
+        let database = database(level).await;
+        let server = Server::start(&database).await;
+        server.import(&company(&["julia;;admins"], "admins")).await;
+        let (owner, _connection) = database.connect().await;
+        let (looking, _connection) = database.connect().await;
+        owner
+            .batch_execute("BEGIN; UPDATE pim_authz.head SET seq = seq + 1")
+            .await
+            .unwrap();
+        let putting = server.putting_user("julia", &[], "");
+        database.somebody_waits_for_a_lock(&looking).await;
+        owner.batch_execute("COMMIT").await.unwrap();
+        let put = putting.await.unwrap();
+        assert!(put.is_ok(), "{level}: {put:?}");
+    }
+}
+
+/// A retry is carried out after the first try's transaction has begun.
+#[tokio::test]
+async fn first_try_sees_the_answer_of_its_retry() {
+    for level in LEVELS {
+        let database = database(level).await;
+        let first = Server::start(&database).await;
+        let other = Server::start(&database).await;
+        first.import(&company(&["julia;;"], "admins")).await;
+        let held = first.proxy.hold(request("lock_tenant"));
+        let first_try = first.putting_user("julia", &["admins"], "key");
+        held.arrived().await;
+        let retry = other.put_user("julia", &["admins"], "key").await.unwrap();
+        other.put_user("julia", &[], "").await.unwrap();
+        held.release();
+        let told = first_try.await.unwrap();
+        assert_eq!(told.unwrap(), retry, "{level}");
+        assert_eq!(other.members("admins").await.unwrap(), [""; 0], "{level}");
+    }
+}
+
+/// Writes of one tenant over two servers follow each other, and reads follow
+/// them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_at_once_are_all_made() {
+    const WRITES: usize = 6;
+    for level in LEVELS {
+        let database = database(level).await;
+        let servers = [
+            Server::start(&database).await,
+            Server::start(&database).await,
+        ];
+        servers[0]
+            .import(&company(&["julia;;admins"], "admins"))
+            .await;
+        let held = servers.each_ref().map(|server| {
+            let point = request(begin_of("use_intent"));
+            server.proxy.hold(point)
+        });
+        let writing: Vec<_> = (0..WRITES)
+            .map(|number| {
+                let user = format!("user_{number}");
+                servers[number % 2].putting_user(&user, &["admins"], "")
+            })
+            .collect();
+        for held in held {
+            held.arrived().await;
+            held.release();
+        }
+        for writing in writing {
+            let put = writing.await.unwrap();
+            assert!(put.is_ok(), "{level}: {put:?}");
+        }
+        for server in &servers {
+            let members = server.members("admins").await.unwrap();
+            assert_eq!(members.len(), WRITES + 1, "{level}");
+            assert!(server.may_view(TENANT, "user_5").await.unwrap(), "{level}");
+        }
+    }
+}

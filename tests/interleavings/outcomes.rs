@@ -1,0 +1,119 @@
+//! What is said of a write whose commit got no answer.
+
+use pim_authz::pb::{self, catalog_service_client::CatalogServiceClient};
+use tonic::Status;
+
+use crate::{
+    harness::{Database, Server, TENANT, assert_unavailable, company},
+    postgres_proxy::{Place, commit_of, reply, request, rollback_of},
+};
+
+async fn served() -> Server {
+    let database = Database::create().await;
+    let server = Server::start(&database).await;
+    server.import(&company(&["julia;;admins"], "admins")).await;
+    server
+}
+
+/// A call whose transaction is cut at a place, before and after.
+async fn cut<T>(server: &Server, place: Place, call: impl AsyncFn() -> Result<T, Status>) {
+    for point in [request(place), reply(place)] {
+        let cut = server.proxy.cut(point);
+        let told = call().await;
+        assert_eq!(cut.count(), 1, "{point:?}");
+        if let Err(status) = told {
+            assert_unavailable(&status);
+        }
+    }
+}
+
+fn users(key: &str, dry_run: bool) -> pb::PutUsersRequest {
+    pb::PutUsersRequest {
+        tenant: TENANT.into(),
+        idempotency_key: key.into(),
+        dry_run,
+        users: vec![pb::User {
+            code: if dry_run { "mary" } else { "julia" }.into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn dry_run_is_never_unknown() {
+    let server = served().await;
+    let dry_run = async || server.put(users("", true)).await;
+    cut(&server, commit_of("read_tenant"), dry_run).await;
+}
+
+#[tokio::test]
+async fn dry_run_of_products_is_never_unknown() {
+    let server = served().await;
+    let dry_run = async || {
+        let request = pb::PutProductsRequest {
+            tenant: TENANT.into(),
+            dry_run: true,
+            products: vec![pb::Product {
+                code: "shoe".into(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let mut client = CatalogServiceClient::new(server.channel.clone());
+        client.put_products(request).await
+    };
+    // Whichever of the two ends its rehearsal.
+    let ends = server.proxy.observe(reply(commit_of("read_tenant")));
+    dry_run().await.unwrap();
+    let place = match ends.count() {
+        0 => rollback_of("read_tenant"),
+        _ => commit_of("read_tenant"),
+    };
+    ends.release();
+    cut(&server, place, dry_run).await;
+}
+
+#[tokio::test]
+async fn rehearsal_is_never_unknown() {
+    let server = served().await;
+    let put = async || server.put_user("julia", &[], "").await;
+    let commit = commit_of("read_tenant");
+    cut(&server, commit, put).await;
+}
+
+#[tokio::test]
+async fn write_without_effect_is_never_unknown() {
+    let server = served().await;
+    for key in ["first", "second"] {
+        let cut = server.proxy.cut(match key {
+            "first" => request(commit_of("keep_unchanged_answer")),
+            _ => reply(commit_of("keep_unchanged_answer")),
+        });
+        let told = server.put(users(key, false)).await;
+        assert_eq!(cut.count(), 1, "{key}");
+        match told {
+            Ok(answer) => assert_eq!(answer.effect.unwrap().changed, 0),
+            Err(status) => assert_unavailable(&status),
+        }
+    }
+}
+
+/// A write with an effect is found out.
+#[tokio::test]
+async fn cut_commit_is_found_out() {
+    let server = served().await;
+    server.proxy.cut(reply(commit_of("log_commit")));
+    server.put_user("julia", &[], "").await.unwrap();
+    assert_eq!(server.members("admins").await.unwrap(), [""; 0]);
+    server.proxy.cut(request(commit_of("log_commit")));
+    let told = server.put_user("julia", &["admins"], "").await;
+    let members = server.members("admins").await.unwrap();
+    match told {
+        Ok(_) => assert_eq!(members, ["julia"]),
+        Err(status) => {
+            assert_unavailable(&status);
+            assert_eq!(members, [""; 0]);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! A tenant that was deleted and made again is another one.
+
+use pim_authz::pb::{
+    self, audit_service_client::AuditServiceClient,
+    authorization_service_client::AuthorizationServiceClient,
+    directory_service_client::DirectoryServiceClient, stream_allowed_response::Event,
+};
+use tonic::{Code, Status};
+
+use crate::{
+    harness::{Database, Server, TENANT, company, refusal, within},
+    postgres_proxy::{begin_of, reply, request},
+};
+
+use std::time::Duration;
+
+/// A load of the rights of a group that is not there yet comes late; the group
+/// is made with rights that nobody could have kept.
+#[tokio::test]
+async fn absent_group_is_not_cached_for_one_of_the_same_number() {
+    let database = Database::create().await;
+    let reader = Server::start(&database).await;
+    let writer = Server::start(&database).await;
+    let users = ["julia;;editors"];
+    writer.import(&company(&users, "admins")).await;
+    let held = reader.proxy.hold(request("load_rights"));
+    let loaded = reader.proxy.observe(reply("load_rights"));
+    while held.count() == 0 {
+        assert!(!reader.may_view(TENANT, "julia").await.unwrap());
+    }
+    writer.delete_tenant("").await.unwrap();
+    writer.create_tenant(TENANT).await;
+    held.release();
+    loaded.arrived().await;
+    writer.import(&company(&users, "editors")).await;
+    reader.answers_from_memory("julia", true).await;
+}
+
+/// As many writes as the old one had do not make it the same.
+#[tokio::test]
+async fn commit_compares_which_tenant_was_rehearsed() {
+    let database = Database::create().await;
+    let writer = Server::start(&database).await;
+    let other = Server::start(&database).await;
+    other
+        .import(&company(&["julia;;", "mallory;;"], "admins"))
+        .await;
+    let held = writer.proxy.hold(request(begin_of("use_intent")));
+    let putting = writer.putting_user("julia", &["admins"], "");
+    held.arrived().await;
+    other.delete_tenant("").await.unwrap();
+    other
+        .import(&company(&["mallory;;", "julia;;"], "admins"))
+        .await;
+    held.release();
+    let put = putting.await.unwrap();
+    let members = other.members("admins").await.unwrap();
+    let expected = if put.is_ok() {
+        vec!["julia"]
+    } else {
+        Vec::new()
+    };
+    assert_eq!(members, expected, "{put:?}");
+}
+
+/// One page or batch after a token, and the token of the next.
+async fn next(server: &Server, list: &str, token: &str) -> Result<String, Status> {
+    let (tenant, token) = (TENANT.to_owned(), token.to_owned());
+    let subject = Some(pb::Subject {
+        r#type: "user".into(),
+        id: "julia".into(),
+    });
+    let channel = server.channel.clone();
+    let mut authorization = AuthorizationServiceClient::new(channel.clone());
+    Ok(match list {
+        "users" => {
+            let request = pb::ListUsersRequest {
+                tenant,
+                page_size: 1,
+                page_token: token,
+                ..Default::default()
+            };
+            let mut client = DirectoryServiceClient::new(channel);
+            client
+                .list_users(request)
+                .await?
+                .into_inner()
+                .next_page_token
+        }
+        "changes" => {
+            let request = pb::ListChangesRequest {
+                tenant,
+                page_size: 1,
+                page_token: token,
+                ..Default::default()
+            };
+            let mut client = AuditServiceClient::new(channel);
+            client
+                .list_changes(request)
+                .await?
+                .into_inner()
+                .next_page_token
+        }
+        "products" => {
+            let request = pb::ListAllowedRequest {
+                tenant,
+                subject,
+                action: "view".into(),
+                resource_type: "product".into(),
+                page_size: 1,
+                page_token: token,
+                ..Default::default()
+            };
+            authorization
+                .list_allowed(request)
+                .await?
+                .into_inner()
+                .next_page_token
+        }
+        "subjects" => {
+            let request = pb::ListSubjectsRequest {
+                tenant,
+                action: "view".into(),
+                resource: Some(pb::Resource {
+                    r#type: "product".into(),
+                    id: "hat".into(),
+                    ..Default::default()
+                }),
+                page_size: 1,
+                page_token: token,
+                ..Default::default()
+            };
+            authorization
+                .list_subjects(request)
+                .await?
+                .into_inner()
+                .next_page_token
+        }
+        _ => {
+            let request = pb::StreamAllowedRequest {
+                tenant,
+                subject,
+                action: "view".into(),
+                resource_type: "product".into(),
+                batch_size: 1,
+                resume_token: token,
+                ..Default::default()
+            };
+            let mut events = authorization.stream_allowed(request).await?.into_inner();
+            match events.message().await?.unwrap().event.unwrap() {
+                Event::Batch(batch) => batch.resume_token,
+                Event::End(_) => String::new(),
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn tokens_of_the_tenant_before_are_invalid() {
+    let database = Database::create().await;
+    let server = Server::start(&database).await;
+    let company = company(&["julia;;admins", "mary;;admins"], "admins");
+    server.import(&company).await;
+    let mut tokens = Vec::new();
+    for list in ["users", "changes", "products", "subjects", "stream"] {
+        let token = next(&server, list, "").await.unwrap();
+        assert_ne!(token, "", "{list}");
+        tokens.push((list, token));
+    }
+    server.delete_tenant("").await.unwrap();
+    server.import(&company).await;
+    let mut taken = Vec::new();
+    for (list, token) in tokens {
+        match next(&server, list, &token).await {
+            Ok(_) => taken.push(list),
+            Err(status) => assert_eq!(status.code(), Code::InvalidArgument, "{list}: {status:?}"),
+        }
+    }
+    assert_eq!(taken, [""; 0], "tokens of the tenant before were taken");
+}
+
+#[tokio::test]
+async fn watch_of_the_tenant_before_ends() {
+    let database = Database::create().await;
+    let server = Server::start(&database).await;
+    let company = company(&["julia;;admins"], "admins");
+    server.import(&company).await;
+    let request = pb::WatchChangesRequest {
+        tenant: TENANT.into(),
+        ..Default::default()
+    };
+    let mut client = AuditServiceClient::new(server.channel.clone());
+    let mut events = client.watch_changes(request).await.unwrap().into_inner();
+    events.message().await.unwrap().unwrap();
+    server.delete_tenant("").await.unwrap();
+    server.import(&company).await;
+    let ended = within(Duration::from_secs(10), async {
+        loop {
+            match events.message().await {
+                Ok(Some(_)) => {}
+                ended => return ended,
+            }
+        }
+    });
+    let status = ended.await.unwrap_err();
+    let (code, reason, _) = refusal(&status);
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::NotFound, "TENANT_NOT_FOUND")
+    );
+}
+
+/// But for the deletion itself, whose tenant is gone by then.
+#[tokio::test]
+async fn answers_kept_by_the_tenant_before_do_not_count() {
+    let database = Database::create().await;
+    let server = Server::start(&database).await;
+    let company = company(&["julia;;"], "admins");
+    server.import(&company).await;
+    server.put_user("julia", &["admins"], "key").await.unwrap();
+    let deleted = server.delete_tenant("deletion").await.unwrap();
+    assert_eq!(server.delete_tenant("deletion").await.unwrap(), deleted);
+    let gone = server.put_user("julia", &["admins"], "key").await;
+    assert_eq!(gone.unwrap_err().code(), Code::NotFound);
+    server.import(&company).await;
+    server.put_user("julia", &["admins"], "key").await.unwrap();
+    assert_eq!(server.members("admins").await.unwrap(), ["julia"]);
+}

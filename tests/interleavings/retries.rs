@@ -1,0 +1,112 @@
+//! A write and its retry on another server have one effect and one answer.
+
+use crate::{
+    harness::{Database, Server, company},
+    postgres_proxy::{begin, begin_of, commit_of, request},
+};
+
+async fn two_servers() -> (Database, Server, Server) {
+    let database = Database::create().await;
+    let one = Server::start(&database).await;
+    let other = Server::start(&database).await;
+    one.import(&company(&["julia;;"], "admins")).await;
+    (database, one, other)
+}
+
+/// The retry finds nothing to change, but keeps its answer only after the first
+/// try has looked for one.
+#[tokio::test]
+async fn late_first_try_gives_the_answer_of_its_retry() {
+    let (database, first, other) = two_servers().await;
+    let (owner, _connection) = database.connect().await;
+    let announced = first.proxy.hold(request(begin_of("use_intent")));
+    let first_try = first.putting_user("julia", &["admins"], "key");
+    announced.arrived().await;
+    other.put_user("julia", &["admins"], "").await.unwrap();
+    // Its rehearsal, and then what keeps the answer.
+    let keeping = other.proxy.hold(request(begin()).nth(2));
+    let mut retry = other.putting_user("julia", &["admins"], "key");
+    keeping.arrived().await;
+    // Another caller's, which has returned before anybody heard of the key.
+    other.put_user("julia", &[], "").await.unwrap();
+    let late = first.proxy.hold(request("finish_tenant"));
+    announced.release();
+    late.arrived().await;
+    keeping.release();
+    let early = tokio::select! {
+        answered = &mut retry => Some(answered),
+        () = database.somebody_waits_for_a_lock(&owner) => None,
+    };
+    late.release();
+    let first_try = first_try.await.unwrap().unwrap().effect.unwrap();
+    let retry = match early {
+        Some(answered) => answered,
+        None => retry.await,
+    };
+    let retry = retry.unwrap().unwrap().effect.unwrap();
+    let members = other.members("admins").await.unwrap();
+    assert_eq!(first_try, retry, "two answers of one write; {members:?}");
+    assert_eq!(members.len(), usize::try_from(retry.changed).unwrap());
+}
+
+/// The first try has not begun its commit when its retry was answered and
+/// another caller's write has returned.
+#[tokio::test]
+async fn first_try_before_its_commit_undoes_nothing() {
+    let (_database, first, other) = two_servers().await;
+    let held = first.proxy.hold(request(begin_of("use_intent")));
+    let first_try = first.putting_user("julia", &["admins"], "key");
+    held.arrived().await;
+    let retry = other.put_user("julia", &["admins"], "key").await.unwrap();
+    other.put_user("julia", &[], "").await.unwrap();
+    held.release();
+    assert_eq!(first_try.await.unwrap().unwrap(), retry);
+    assert_eq!(other.members("admins").await.unwrap(), [""; 0]);
+}
+
+/// The same where there is nothing to change when the retry comes.
+#[tokio::test]
+async fn first_try_before_its_commit_undoes_nothing_after_a_retry_without_effect() {
+    let (_database, first, other) = two_servers().await;
+    let held = first.proxy.hold(request(begin_of("use_intent")));
+    let first_try = first.putting_user("julia", &["admins"], "key");
+    held.arrived().await;
+    other.put_user("julia", &["admins"], "").await.unwrap();
+    let retry = other.put_user("julia", &["admins"], "key").await.unwrap();
+    other.put_user("julia", &[], "").await.unwrap();
+    held.release();
+    assert_eq!(first_try.await.unwrap().unwrap(), retry);
+    assert_eq!(other.members("admins").await.unwrap(), [""; 0]);
+}
+
+/// While the first try's COMMIT is under way its retry waits for it.
+#[tokio::test]
+async fn retry_during_the_commit_gives_its_answer() {
+    let (database, first, other) = two_servers().await;
+    let (owner, _connection) = database.connect().await;
+    let held = first.proxy.hold(request(commit_of("use_intent")));
+    let first_try = first.putting_user("julia", &["admins"], "key");
+    held.arrived().await;
+    let retry = other.putting_user("julia", &["admins"], "key");
+    database.somebody_waits_for_a_lock(&owner).await;
+    held.release();
+    let answer = first_try.await.unwrap().unwrap();
+    assert_eq!(answer.revision, 2);
+    assert_eq!(retry.await.unwrap().unwrap(), answer);
+}
+
+/// A first try that found nothing to change is late in keeping that answer.
+#[tokio::test]
+async fn late_answer_without_effect_gives_way_to_the_retry() {
+    let (_database, first, other) = two_servers().await;
+    other.put_user("julia", &["admins"], "").await.unwrap();
+    let held = first.proxy.hold(request(begin()).nth(2));
+    let first_try = first.putting_user("julia", &["admins"], "key");
+    held.arrived().await;
+    other.put_user("julia", &[], "").await.unwrap();
+    let retry = other.put_user("julia", &["admins"], "key").await.unwrap();
+    other.put_user("julia", &[], "").await.unwrap();
+    held.release();
+    assert_eq!(first_try.await.unwrap().unwrap(), retry);
+    assert_eq!(other.members("admins").await.unwrap(), [""; 0]);
+}
