@@ -128,14 +128,15 @@ impl fmt::Display for Reason {
         if let Some(unknown) = &self.unknown {
             return write!(f, "The tenant has no {unknown}.");
         }
-        let permission = self.permission.unwrap_or("the action");
         match self.code {
             ReasonCode::SubjectUnknown => f.write_str("The tenant has no such subject."),
             ReasonCode::SubjectDisabled => f.write_str("The subject is disabled."),
-            ReasonCode::Edition => {
-                write!(f, "`{permission}` exists in the enterprise edition only.")
-            }
+            ReasonCode::Edition => match self.permission {
+                Some(code) => write!(f, "`{code}` exists in the enterprise edition only."),
+                None => f.write_str("The action exists in the enterprise edition only."),
+            },
             ReasonCode::Permission => {
+                let permission = self.permission.unwrap_or_default();
                 write!(
                     f,
                     "No role of the subject gives the permission `{permission}`."

@@ -198,14 +198,16 @@ fn message(ask: &Ask) -> String {
     if !ask.passed {
         return ask.reason().to_string();
     }
-    let permission = ask.permission.unwrap_or("the action");
+    let permission = ask
+        .permission
+        .map_or("the action".to_owned(), |code| format!("`{code}`"));
     match ask.code {
         ReasonCode::SubjectUnknown | ReasonCode::SubjectDisabled => {
             "The subject is known and enabled.".to_owned()
         }
-        ReasonCode::Edition => format!("The edition has `{permission}`."),
-        ReasonCode::Permission => format!("A role gives the permission `{permission}`."),
-        ReasonCode::Scope => format!("A scope gives `{permission}`."),
+        ReasonCode::Edition => format!("The edition has {permission}."),
+        ReasonCode::Permission => format!("A role gives the permission {permission}."),
+        ReasonCode::Scope => format!("A scope gives {permission}."),
         ReasonCode::ResourceUnknown => "The resource is stored, or described.".to_owned(),
         ReasonCode::Channel
         | ReasonCode::Locale

@@ -28,5 +28,6 @@ mod random;
 mod reasons;
 mod remedies;
 mod subjects;
+mod suggestions;
 mod unknown_names;
 mod values;

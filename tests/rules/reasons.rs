@@ -1,9 +1,9 @@
 //! Rules §8: the reason of a denial, and its explanation.
 
 use pim_authz::domain::{
-    Code, Edition, Explanation,
+    Code, Edition,
     Level::{Edit, Own, View},
-    ReasonCode, Remedy, Step,
+    ReasonCode, Step,
 };
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers, told};
@@ -141,291 +141,22 @@ fn rule_8_1_an_enterprise_permission_elsewhere_is_denied_by_edition() {
     );
 }
 
-/// The grants of a set, one a word, and the reason where there is none.
-fn suggested(explanation: &Explanation) -> String {
-    use pim_authz::domain::CATALOGUE;
-    let word = |remedy: &Remedy| match remedy {
-        Remedy::Access { group, item, level } => format!("{group} {level} {item}"),
-        Remedy::Permission { role, permission } => {
-            format!("{role} may {}", CATALOGUE.permission(*permission).code)
-        }
-        Remedy::Scope(scope) => format!("scope {}", CATALOGUE.scope(*scope).code),
-        Remedy::Membership { group } => format!("join {group}"),
-    };
-    let words: Vec<String> = explanation.remedies.iter().map(word).collect();
-    if let Some(why) = &explanation.no_remedy_reason {
-        assert!(words.is_empty(), "{words:?}");
-        return format!("nothing: {why}");
+#[test]
+fn rule_8_1_a_denial_by_edition_names_the_permission_or_the_action() {
+    let world = World::growth().user("julia", &[]).with_product("hat", &[]);
+    for (action, expected) in [
+        (
+            "publish",
+            "The action exists in the enterprise edition only.",
+        ),
+        (
+            "product.restore",
+            "`product.restore` exists in the enterprise edition only.",
+        ),
+    ] {
+        let decision = world.decide(&ask("user:julia", action, "product:hat").question());
+        assert_eq!(decision.denial.unwrap().to_string(), expected);
     }
-    words.join(" + ")
-}
-
-#[track_caller]
-fn assert_suggests<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
-    for (ask, expected) in cases {
-        let question = ask.clone().question();
-        let explanation = world.explain(&question);
-        assert!(!explanation.decision.is_allowed(), "{ask:?}");
-        assert_eq!(suggested(&explanation), expected, "{ask:?}");
-    }
-}
-
-#[test]
-fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
-    let world = World::enterprise()
-        .role("Editor", &[])
-        .role("Assistant", &[])
-        .user("julia", &["Beta", "Alpha"])
-        .with_roles("julia", &["Editor", "Assistant"])
-        .user("mary", &["Alpha"])
-        .user("peter", &[])
-        .with_channels(&["print"])
-        .with_locales(&["en_US"])
-        .with_product("hat", &["Hats", "Caps"])
-        .group("Owners")
-        .may(Own)
-        .category("Hats")
-        .may(Edit)
-        .channel("ecommerce")
-        .locale("fr_FR")
-        .group("All")
-        .may(View)
-        .category("Caps");
-    assert_suggests(
-        &world,
-        [
-            // one group gives what three raises would
-            (ask("user:julia", "own", "product:hat"), "join Owners"),
-            (
-                ask("user:julia", "own", "product:hat").channel("print"),
-                "join Owners + Alpha edit channel:print",
-            ),
-            // a single raise comes before joining
-            (
-                ask("user:julia", "view", "channel:ecommerce"),
-                "Alpha view channel:ecommerce",
-            ),
-            // any group before `All`, which is all that peter has
-            (
-                ask("user:peter", "edit", "category:Caps"),
-                "All edit category:Caps",
-            ),
-            // permissions go to the first role by code
-            (
-                ask("user:julia", "product.list", ""),
-                "Assistant may product.list",
-            ),
-            (
-                ask("user:julia", "category.reorder", ""),
-                "Assistant may category.reorder + Assistant may category.list",
-            ),
-            (
-                ask("user:julia", "category.edit_attributes", ""),
-                "Assistant may category.edit",
-            ),
-            // no role, no permission
-            (
-                ask("user:mary", "product.list", ""),
-                "nothing: the subject holds no role that a permission could be added to",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
-    let world = World::enterprise()
-        .user("julia", &["Redactors"])
-        .with_product("hat", &["Hats"])
-        .group("Places")
-        .may(View)
-        .channel("ecommerce")
-        .locale("en_US")
-        .group("Things")
-        .may(View)
-        .category("Hats")
-        .attribute_group("General");
-    assert_suggests(
-        &world,
-        [(
-            ask("user:julia", "view", "product:hat").attribute_group("General"),
-            "join Places + join Things",
-        )],
-    );
-}
-
-#[test]
-fn rule_8_2_two_groups_without_all_come_before_two_with_it() {
-    let world = World::enterprise()
-        .connection("erp", &["Redactors"])
-        .with_product("hat", &["Hats"])
-        .group("A")
-        .may(View)
-        .channel("ecommerce")
-        .locale("en_US")
-        .group("All")
-        .may(View)
-        .category("Hats")
-        .attribute_group("General")
-        .group("B")
-        .may(View)
-        .channel("ecommerce")
-        .category("Hats")
-        .group("C")
-        .may(View)
-        .locale("en_US")
-        .attribute_group("General");
-    assert_suggests(
-        &world,
-        [(
-            ask("connection:erp", "view", "product:hat").attribute_group("General"),
-            "join B + join C",
-        )],
-    );
-}
-
-#[test]
-fn rule_8_2_a_connection_in_no_group_joins_one_first() {
-    let world = World::enterprise()
-        .connection("erp", &[])
-        .with_trees(&["Hats"])
-        .group("Redactors")
-        .may(View)
-        .category("Caps");
-    assert_suggests(
-        &world,
-        [
-            (
-                ask("connection:erp", "view", "category:Caps"),
-                "join Redactors",
-            ),
-            (
-                ask("connection:erp", "view", "category:Hats"),
-                "join Redactors + Redactors view category:Hats",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
-    let world = World::enterprise().app("sync", &["openid"]);
-    assert_suggests(
-        &world,
-        [
-            (
-                ask("app:sync", "api.product.list", ""),
-                "scope read_products",
-            ),
-            (
-                ask("app:sync", "api.product.edit", ""),
-                "scope write_products",
-            ),
-            (
-                ask("app:sync", "product.list", ""),
-                "nothing: no scope gives `product.list`",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn rule_8_2_where_no_grant_can_the_answer_says_why() {
-    let world = World::enterprise()
-        .role("Editor", &["product.edit_attributes"])
-        .user("julia", &["G"])
-        .with_roles("julia", &["Editor"])
-        .user("mary", &[])
-        .disabled("mary")
-        .connection_role("API", &[])
-        .connection("erp", &[])
-        .with_roles("erp", &["API"])
-        .connection("shop", &[])
-        .with_attribute("price", "General", SpecificTo::Channel)
-        .with_product("hat", &["Hats"])
-        .group("G")
-        .may(Own)
-        .category("Hats")
-        .group("All")
-        .may(Own)
-        .category("Hats");
-    let hat = |action| ask("user:julia", action, "product:hat");
-    assert_suggests(
-        &world,
-        [
-            (
-                ask("user:nobody", "view", "product:hat"),
-                "nothing: the tenant has no such subject",
-            ),
-            (
-                ask("user:mary", "view", "product:hat"),
-                "nothing: the subject is disabled",
-            ),
-            (
-                ask("user:julia", "view", "product:nowhere"),
-                "nothing: the tenant has no product `nowhere`",
-            ),
-            (
-                hat("send_proposal"),
-                "nothing: the product is held at own: an owner has no need to send a proposal",
-            ),
-            (
-                hat("view").attribute("price"),
-                "nothing: the tenant has no channel",
-            ),
-            (
-                hat("view").attribute("nowhere"),
-                "nothing: the tenant has no attribute `nowhere`",
-            ),
-            (
-                hat("view").channel("nowhere"),
-                "nothing: the tenant has no channel `nowhere`",
-            ),
-            (
-                hat("view").in_categories(&["nowhere"]),
-                "nothing: the tenant has no category `nowhere`",
-            ),
-            (
-                ask("connection:erp", "product.list", ""),
-                "nothing: no role for a connection may hold `product.list`",
-            ),
-            (
-                ask("connection:shop", "send_proposal", "product:hat"),
-                "nothing: every user group that the subject could join would make it an owner of the product",
-            ),
-        ],
-    );
-    let growth = world.in_edition(Edition::Growth);
-    assert_suggests(
-        &growth,
-        [(
-            hat("publish"),
-            "nothing: the tenant's edition does not have the action",
-        )],
-    );
-}
-
-#[test]
-fn rule_8_2_no_group_is_suggested_that_makes_a_proposer_an_owner() {
-    let world = World::enterprise()
-        .user("julia", &["Redactors"])
-        .with_product("hat", &["Hats"])
-        .group("Redactors")
-        .may(Edit)
-        .category("Hats")
-        .group("Managers")
-        .may(Own)
-        .category("Hats")
-        .may(Edit)
-        .channel("ecommerce")
-        .locale("en_US");
-    assert_suggests(
-        &world,
-        [(
-            ask("user:julia", "send_proposal", "product:hat"),
-            "Redactors view channel:ecommerce + Redactors view locale:en_US",
-        )],
-    );
 }
 
 /// A step and every step below it.

@@ -104,14 +104,12 @@ fn not_the_smallest(
     let asked = question.rule().permission;
     let sets = world.turning_sets(question, &grants, remedies.len());
     let best = sets.iter().map(|set| cost(set, asked)).min()?;
-    let [remedy] = remedies.as_slice() else {
-        // Levels on different axes do not compare.
-        let same = cost(remedies, asked)[..3] == best[..3];
-        return (!same).then_some("other grants are to be preferred");
-    };
     if cost(remedies, asked) != best {
-        return Some("another grant is to be preferred");
+        return Some("other grants are to be preferred");
     }
+    let [remedy] = remedies.as_slice() else {
+        return None;
+    };
     let equals = sets.iter().filter(|set| cost(set, asked) == best);
     let first = equals.map(|set| codes(&set[0])).min()?;
     (codes(remedy) != first).then_some("another grant is the first by code")

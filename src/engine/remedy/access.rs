@@ -40,52 +40,62 @@ pub(super) fn find(
                 .map(move |second| vec![first, second])
         })
     };
-    // Fewest grants; among equals fewest groups, then without `All`, then the
-    // first by code.
     let sets = no_group()
         .into_iter()
         .chain(one_group())
         .chain(two_groups());
-    let best = sets.min_by_key(|joined| {
-        let turned: Turned = joined
-            .iter()
-            .flat_map(|group| &group.turns)
-            .copied()
-            .collect();
-        let joins_all = joined.iter().any(|group| is_all(group.code));
-        (
-            joined.len() + raises.len() - turned.len(),
-            joined.len(),
-            joins_all,
-        )
-    });
-    let Some(joined) = best else {
+    // Sets come in the order of codes, and the first of equals is taken.
+    let best = sets
+        .map(|joined| Choice::new(joined, &raises))
+        .min_by_key(Choice::cost);
+    let Some(Choice { joined, left }) = best else {
         return Err(
             "every user group that the subject could join would make it an owner of the product"
                 .to_owned(),
         );
     };
     let raised_group = own_group.or_else(|| joined.iter().map(|group| group.code).next());
-    let turned: Turned = joined
-        .iter()
-        .flat_map(|group| &group.turns)
-        .copied()
-        .collect();
     let memberships = joined.iter().map(|group| Remedy::Membership {
         group: group.code.clone(),
     });
-    let left = raises
-        .into_iter()
-        .enumerate()
-        .filter(|(place, _)| !turned.contains(place));
-    let rights = left.filter_map(|(_, (item, level))| {
+    let rights = left.into_iter().filter_map(|(item, level)| {
         Some(Remedy::Access {
             group: raised_group?.clone(),
-            item,
-            level,
+            item: item.clone(),
+            level: *level,
         })
     });
     Ok(memberships.chain(rights).collect())
+}
+
+/// A set of groups to join, and the rights to raise that these leave.
+struct Choice<'c, 'f> {
+    joined: Vec<&'c Joinable<'f>>,
+    left: Vec<&'c Raise>,
+}
+
+impl<'c, 'f> Choice<'c, 'f> {
+    fn new(joined: Vec<&'c Joinable<'f>>, raises: &'c [Raise]) -> Self {
+        let is_turned = |place: &usize| joined.iter().any(|group| group.turns.contains(place));
+        let left = raises.iter().enumerate();
+        let left = left.filter(|(place, _)| !is_turned(place));
+        Self {
+            left: left.map(|(_, raise)| raise).collect(),
+            joined,
+        }
+    }
+
+    /// Returns what is compared, the least first (rules 8.2): how many grants,
+    /// how many groups joined, whether `All` is one, and the levels raised.
+    fn cost(&self) -> (usize, usize, bool, u32) {
+        let levels = self.left.iter().map(|(_, level)| u32::from(level.bits()));
+        (
+            self.joined.len() + self.left.len(),
+            self.joined.len(),
+            self.joined.iter().any(|group| is_all(group.code)),
+            levels.sum(),
+        )
+    }
 }
 
 /// A group that the subject could join, and the failed asks that this turns.
