@@ -4,6 +4,7 @@
 mod administered;
 mod calls;
 mod concurrent;
+mod file_rows;
 mod listed;
 mod pictured;
 mod properties;

@@ -12,7 +12,7 @@ pub(crate) mod words;
 
 pub(crate) use self::{
     database::Database,
-    import::{File, file, header, parts},
+    import::{File, file, header, import, parts},
     made_catalog::MadeCatalog,
     server::{TestServer, context, product, refusal, resource, user},
     steps::{Steps, viewing_all},

@@ -9,6 +9,7 @@
 mod apps;
 mod catalog;
 mod directory;
+mod imported;
 mod names;
 mod products;
 mod removals;
@@ -48,6 +49,8 @@ struct Channel {
 struct Connected {
     chosen: BTreeSet<Chosen>,
     later_channels: bool,
+    /// Whether it passed the step permissions (rules 5.8a).
+    passed: bool,
     by: String,
 }
 
@@ -111,7 +114,7 @@ impl Faults {
 /// The canonical code that goes with a reason (`api.md`, "Errors").
 pub(super) fn code_of(reason: &str) -> tonic::Code {
     match reason {
-        "INVALID_REQUEST" => tonic::Code::InvalidArgument,
+        "INVALID_REQUEST" | "IMPORT_REFUSED" => tonic::Code::InvalidArgument,
         "ACTOR_NOT_PERMITTED" => tonic::Code::PermissionDenied,
         "APP_LIMIT" => tonic::Code::ResourceExhausted,
         "REVISION_CHANGED" => tonic::Code::Aborted,

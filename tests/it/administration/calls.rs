@@ -202,6 +202,17 @@ impl Call {
         )
     }
 
+    /// The connection of an app that it goes on with.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::AuthorizeScopes(request) => Some(&request.request_id),
+            Self::SetPermissions(request) => Some(&request.request_id),
+            Self::ConfirmConnection(request) => Some(&request.request_id),
+            Self::CancelConnection(request) => Some(&request.request_id),
+            _ => None,
+        }
+    }
+
     /// Says the revision that the tenant must have, where the call can.
     pub(super) fn expecting(mut self, revision: u64) -> Self {
         let expected = match &mut self {

@@ -87,6 +87,11 @@ impl Picture {
         self.0.insert(key, format!(" later_channels={later}"));
     }
 
+    pub(super) fn passed(&mut self, app: &str, passed: bool) {
+        let key = format!("app/{}#passed", Code::fold(app));
+        self.0.insert(key, format!(" permissions_passed={passed}"));
+    }
+
     pub(super) fn plain(&mut self, noun: &str, code: &str) {
         self.put(noun, code, "");
     }
@@ -125,7 +130,8 @@ impl Picture {
 
     /// What the lists tell.
     pub(super) fn listed(mut self) -> Self {
-        self.0.retain(|key, _| !key.ends_with("#later"));
+        let is_told = |key: &String| !key.ends_with("#later") && !key.ends_with("#passed");
+        self.0.retain(|key, _| is_told(key));
         self
     }
 

@@ -132,6 +132,11 @@ async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
         tenant.connect_an_app(tape).await;
         return;
     }
+    if tape.chance(12) {
+        let files = random_call::random_files(&tenant.model, tape);
+        tenant.import(&files, tape.chance(20)).await;
+        return;
+    }
     let call = random_call(&tenant.model, tape);
     match tape.below(10) {
         0 | 1 => {
@@ -329,4 +334,29 @@ fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
     }
     assert!((all / 2..all * 9 / 10).contains(&done), "{done} of {all}");
     assert!(refused.values().all(|count| *count >= 3), "{refused:#?}");
+}
+
+/// The model alone: most imports of partial files are carried out, and of each
+/// file.
+#[test]
+fn random_imports_of_partial_files_are_mostly_carried_out() {
+    let mut done: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for seed in 0..60 {
+        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let mut model = Administered::new(Edition::Enterprise);
+        for call in random_call::filling(&model, &mut tape) {
+            model = model.after(&call).unwrap_or(model);
+        }
+        for _ in 0..40 {
+            let files = random_call::random_files(&model, &mut tape);
+            let next = model.after_import(&files);
+            for file in &files {
+                done.entry(file.name).or_default()[usize::from(next.is_ok())] += 1;
+            }
+            model = next.unwrap_or(model);
+        }
+    }
+    assert_eq!(done.len(), 11, "{done:#?}");
+    let is_tried = |[refused, done]: &[usize; 2]| *refused > 10 && *done > 50 && done > refused;
+    assert!(done.values().all(is_tried), "{done:#?}");
 }

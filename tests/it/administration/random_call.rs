@@ -4,13 +4,15 @@
 mod batches;
 mod catalog;
 mod directory;
+mod files;
 mod rights;
 mod wizard;
 
 use super::{administered::Administered, calls::Call};
 use crate::support::Entropy;
 
-pub(super) use wizard::{cancel, start, step};
+pub(super) use files::random_files;
+pub(super) use wizard::{cancel, edition, start, step};
 
 /// Most vocabularies are what random questions ask about.
 mod words {

@@ -199,6 +199,7 @@ fn show(picture: &mut Picture, kind: &str, code: &str, state: &Map<String, Value
         "app" => {
             picture.app(code, &texts(state, "scopes"), &selections(state));
             picture.later_channels(code, flag(state, "later_channels"));
+            picture.passed(code, flag(state, "permissions_passed"));
         }
         "category" => picture.category(code, text(state, "parent")),
         "channel" => picture.channel(code, text(state, "tree"), &texts(state, "locales")),

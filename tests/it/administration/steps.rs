@@ -1,17 +1,22 @@
 //! One tenant, changed in the service and in the model alike, and compared.
 
-use pim_authz::{domain::Edition, pb};
+use pim_authz::{
+    domain::Edition,
+    pb::{self, AppStep},
+};
 use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt as _;
 
 use super::{
     administered::{Administered, Faults, code_of},
     calls::{Answer, Call},
+    file_rows::FileRows,
     listed::{self, Of},
     pictured::Picture,
     random_call,
 };
 use crate::{
-    harness::{TestServer, refusal, words},
+    harness::{File, TestServer, header, import, parts, refusal, words},
     support::Entropy,
 };
 
@@ -66,6 +71,7 @@ impl Tenant {
             }
             (Err(status), Err(faults)) => {
                 assert_refused(&status, &faults, &call);
+                self.assert_next_step(&status, &call);
                 None
             }
             (Ok(answer), Err(faults)) => {
@@ -78,6 +84,66 @@ impl Tenant {
                 panic!("refused: {status:?}\nfrom {gone:#?}\nto {new:#?}\n{call:#?}")
             }
         }
+    }
+
+    /// A step out of order names the one that is next (rules 5.1).
+    fn assert_next_step(&self, status: &Status, call: &Call) {
+        let Some(request) = call.request_id() else {
+            return;
+        };
+        let info = status.get_details_error_info().unwrap();
+        if info.reason == "STEP_OUT_OF_ORDER" {
+            let next = match self.model.steps_of(request)[0] {
+                AppStep::Authorize => "AuthorizeScopes",
+                AppStep::Permissions => "SetPermissions",
+                AppStep::Unspecified | AppStep::Confirm => "ConfirmConnection",
+            };
+            assert_eq!(info.metadata["next_step"], next, "{call:#?}");
+        }
+    }
+
+    /// Imports files, compares what came of it, and imports them once more.
+    pub(super) async fn import(&mut self, files: &[FileRows], dry_run: bool) {
+        let expected = self.model.after_import(files);
+        let mut header = header(&self.code, pb::Edition::Unspecified);
+        header.dry_run = dry_run;
+        let content: Vec<File> = files.iter().map(FileRows::file).collect();
+        let send = || import(self.channel.clone(), parts(header.clone(), &content));
+        let told = send().await;
+        let next = match (told.ended, expected) {
+            (Ok(()), Ok(next)) => next,
+            (Err(status), Err(faults)) => {
+                let (code, reason, _) = refusal(&status);
+                let summary = told.summary;
+                assert!(faults.accept(&reason), "{status:?} {files:#?} {summary:#?}");
+                assert_eq!(code, code_of(&reason), "{status:?}");
+                return;
+            }
+            (Ok(()), Err(faults)) => panic!("{faults:?} expected: {files:#?}"),
+            (Err(status), Ok(_)) => panic!("{status:?} {:#?}: {files:#?}", told.summary),
+        };
+        let summary = told.summary.unwrap();
+        let effect = summary.effect.unwrap();
+        let (before, after) = (self.model.picture(), next.picture());
+        let expected = Picture::effect(&before, &after);
+        let told = [effect.created, effect.changed, effect.removed];
+        let (gone, new) = (before.beyond(&after), after.beyond(&before));
+        assert_eq!(told, expected, "{gone:#?} {new:#?} {files:#?}");
+        let is_new = !dry_run && expected != [0, 0, 0];
+        assert_eq!(summary.revision, self.revision + u64::from(is_new));
+        if dry_run {
+            return;
+        }
+        self.model = next;
+        self.revision = summary.revision;
+        let again = send().await.summary.unwrap();
+        let effect = again.effect.unwrap();
+        let told = [effect.created, effect.changed, effect.removed];
+        assert_eq!(
+            (told, again.revision),
+            ([0, 0, 0], self.revision),
+            "{files:#?}"
+        );
     }
 
     fn compare_effect(&self, call: &Call, answer: &Answer, next: &Administered, is_dry: bool) {
@@ -165,9 +231,12 @@ impl Tenant {
             return;
         };
         let id = answer.request_id;
-        for _ in 0..8 {
+        for _ in 0..10 {
             if self.model.steps_of(&id).is_empty() {
                 break;
+            }
+            if tape.chance(15) {
+                self.perform(random_call::edition(tape)).await;
             }
             let call = random_call::step(&self.model, &id, &actor, tape);
             self.perform(call).await;

@@ -2,7 +2,7 @@ use pim_authz::pb::{
     self, Edition, import_catalog_request::Part, import_catalog_response::Event,
     import_service_client::ImportServiceClient,
 };
-use tonic::Status;
+use tonic::{Status, transport::Channel};
 
 use super::TestServer;
 
@@ -43,33 +43,38 @@ impl TestServer {
 
     /// Sends any parts, and tells what came of it.
     pub(crate) async fn send_parts(&self, parts: Vec<Part>) -> Told {
-        let mut client = ImportServiceClient::new(self.channel().await);
-        let parts = parts
-            .into_iter()
-            .map(|part| pb::ImportCatalogRequest { part: Some(part) });
-        let mut told = Told {
-            progress: Vec::new(),
-            summary: None,
-            ended: Ok(()),
-        };
-        let events = client
-            .import_catalog(tokio_stream::iter(parts.collect::<Vec<_>>()))
-            .await;
-        let mut events = match events {
-            Ok(events) => events.into_inner(),
+        import(self.channel().await, parts).await
+    }
+}
+
+/// Sends the parts of an import, and tells what came of it.
+pub(crate) async fn import(channel: Channel, parts: Vec<Part>) -> Told {
+    let mut client = ImportServiceClient::new(channel);
+    let parts = parts
+        .into_iter()
+        .map(|part| pb::ImportCatalogRequest { part: Some(part) });
+    let mut told = Told {
+        progress: Vec::new(),
+        summary: None,
+        ended: Ok(()),
+    };
+    let events = client
+        .import_catalog(tokio_stream::iter(parts.collect::<Vec<_>>()))
+        .await;
+    let mut events = match events {
+        Ok(events) => events.into_inner(),
+        Err(status) => {
+            told.ended = Err(status);
+            return told;
+        }
+    };
+    loop {
+        match events.message().await {
+            Ok(Some(event)) => told.hear(event.event.unwrap()),
+            Ok(None) => return told,
             Err(status) => {
                 told.ended = Err(status);
                 return told;
-            }
-        };
-        loop {
-            match events.message().await {
-                Ok(Some(event)) => told.hear(event.event.unwrap()),
-                Ok(None) => return told,
-                Err(status) => {
-                    told.ended = Err(status);
-                    return told;
-                }
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::support::World;
 
 /// The scopes that a request names and the tenant's edition offers; and the
 /// others (rules 5.3).
-fn offered(world: &World, texts: &[String]) -> (ScopeSet, BTreeSet<String>) {
+pub(super) fn offered(world: &World, texts: &[String]) -> (ScopeSet, BTreeSet<String>) {
     let mut granted = ScopeSet::default();
     let mut others = BTreeSet::new();
     for text in texts {
@@ -31,7 +31,7 @@ fn grows(held: ScopeSet, wanted: ScopeSet) -> bool {
     wanted.iter().any(|scope| !held.contains(scope))
 }
 
-fn has(scopes: ScopeSet, text: &str) -> bool {
+pub(super) fn has(scopes: ScopeSet, text: &str) -> bool {
     scopes.contains(CATALOGUE.find_scope(text).unwrap().id)
 }
 
@@ -78,12 +78,16 @@ impl Administered {
         };
         let held = self.world.apps.get(&request.app).copied();
         let only_shrinks = held.is_some_and(|held| !grows(held, scopes));
+        // One that never passed the step permissions is asked it (rules 5.8a).
+        let connected = self.apps.get(&request.app);
+        let is_asked = self.asks_permissions(&request) && connected.is_some_and(|app| !app.passed);
+        let is_done = only_shrinks && !is_asked;
         let code = |id: ScopeId| CATALOGUE.scope(id).code.to_owned();
         let mut granted: Vec<String> = scopes.iter().map(code).collect();
         granted.sort();
         Answer {
-            request_id: if only_shrinks { "" } else { request_id }.to_owned(),
-            steps: if only_shrinks {
+            request_id: if is_done { "" } else { request_id }.to_owned(),
+            steps: if is_done {
                 Vec::new()
             } else {
                 self.steps_left(&request)
@@ -115,12 +119,14 @@ impl Administered {
 
     /// Rules 5.1: the steps that are left, in order.
     fn steps_left(&self, request: &Request) -> Vec<AppStep> {
-        let enterprise = self.world.edition.is_enterprise();
+        if !self.world.edition.is_enterprise() {
+            return vec![AppStep::Authorize]; // which connects
+        }
         let asks = self.asks_permissions(request);
         let steps = [
             (!request.authorized, AppStep::Authorize),
             (asks && request.chosen.is_none(), AppStep::Permissions),
-            (enterprise, AppStep::Confirm),
+            (true, AppStep::Confirm),
         ];
         let left = steps.into_iter().filter(|(is_left, _)| *is_left);
         left.map(|(_, step)| step).collect()
@@ -210,7 +216,7 @@ impl Administered {
             let selection = selection.unwrap_or_default();
             let is_given = selection.all || !selection.codes.is_empty();
             if is_given && level == Level::Own && axis != ItemKind::Category {
-                faults.invalid();
+                faults.unfit();
             }
             if selection.all {
                 chosen.insert((axis, level.bits(), None));
@@ -254,43 +260,59 @@ impl Administered {
 
     /// The app as its last step leaves it.
     fn connect(&mut self, request: Request, actor: &str) {
+        // Both as the edition is now (rules 5.1, 5.3).
+        let is_asked = self.asks_permissions(&request);
         let Request {
             app,
             scopes,
             chosen,
             ..
         } = request;
-        let group = World::private_group(&app);
-        self.world.apps.insert(app.clone(), scopes);
-        let is_new = !self.apps.contains_key(&app);
-        let connected = self.apps.entry(app).or_insert_with(|| Connected {
-            chosen: BTreeSet::new(),
-            later_channels: true,
-            by: String::new(),
-        });
-        actor.clone_into(&mut connected.by);
-        if let Some(chosen) = &chosen {
-            connected.chosen.clone_from(chosen);
-        }
-        if is_new {
-            for channel in self.items_of(ItemKind::Channel) {
-                self.world.grant(group.clone(), channel, Level::Edit);
-            }
-        }
-        if let Some(chosen) = chosen {
-            self.give_what_was_chosen(&group, &chosen);
+        let is_offered = |id: &ScopeId| CATALOGUE.scope(*id).is_offered_in(self.world.edition);
+        let scopes = scopes.iter().filter(is_offered).collect();
+        self.store_app(&app, scopes, actor);
+        if let Some(chosen) = chosen.filter(|_| is_asked) {
+            let connected = self.apps.get_mut(&app).unwrap();
+            connected.chosen.clone_from(&chosen);
+            connected.passed = true;
+            self.give_what_was_chosen(&World::private_group(&app), &chosen);
         }
     }
 
-    fn items_of(&self, kind: ItemKind) -> Vec<ItemRef> {
+    /// A connected app with these scopes; a new one holds every channel
+    /// (rules 5.7).
+    pub(super) fn store_app(&mut self, app: &Code, scopes: ScopeSet, actor: &str) {
+        self.world.apps.insert(app.clone(), scopes);
+        if self.apps.contains_key(app) {
+            return;
+        }
+        let connected = Connected {
+            chosen: BTreeSet::new(),
+            later_channels: true,
+            passed: false,
+            by: actor.to_owned(),
+        };
+        self.apps.insert(app.clone(), connected);
+        for channel in self.items_of(ItemKind::Channel) {
+            let group = World::private_group(app);
+            self.world.grant(group, channel, Level::Edit);
+        }
+    }
+
+    pub(super) fn items_of(&self, kind: ItemKind) -> Vec<ItemRef> {
         self.world.items_of(kind).cloned().collect()
     }
 
-    /// Rules 5.6 and 5.8: what is set replaces the app's rights, channels
-    /// aside.
+    /// Rules 5.6 and 5.8: what is set replaces the app's rights on categories,
+    /// locales and attribute groups alone.
     fn give_what_was_chosen(&mut self, group: &Code, chosen: &BTreeSet<Chosen>) {
+        let replaced = [
+            ItemKind::Category,
+            ItemKind::Locale,
+            ItemKind::AttributeGroup,
+        ];
         let rights = &mut self.world.rights;
-        rights.retain(|(of, item), _| of != group || item.kind == ItemKind::Channel);
+        rights.retain(|(of, item), _| of != group || !replaced.contains(&item.kind));
         for (axis, bits, code) in chosen {
             for item in self.items_of(*axis) {
                 let root = match axis {

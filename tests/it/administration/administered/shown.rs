@@ -72,6 +72,7 @@ impl Administered {
             picture.app(app.as_str(), &scopes, &selections(&connected.chosen));
             picture.connected_by(app.as_str(), &connected.by);
             picture.later_channels(app.as_str(), connected.later_channels);
+            picture.passed(app.as_str(), connected.passed);
             picture.group(World::private_group(app).as_str(), "", true);
         }
     }

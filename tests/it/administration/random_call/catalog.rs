@@ -112,19 +112,23 @@ fn put_products(model: &Administered, tape: &mut Entropy) -> Call {
     })
 }
 
-fn items(model: &Administered, kind: ItemKind) -> Vec<String> {
+pub(super) fn items(model: &Administered, kind: ItemKind) -> Vec<String> {
     let items = model.world.items_of(kind);
     items.map(|item| item.code.to_string()).collect()
 }
 
-fn models(model: &Administered) -> Vec<String> {
+pub(super) fn models(model: &Administered) -> Vec<String> {
     let products = model.world.products.keys();
     let models = products.filter(|key| key.kind == ProductKind::Model);
     models.map(|key| key.code.to_string()).collect()
 }
 
 /// What is stored, if anything; now and then all that could be.
-fn mostly<'w>(stored: &'w [String], all: &[&'w str], tape: &mut Entropy) -> Vec<&'w str> {
+pub(super) fn mostly<'w>(
+    stored: &'w [String],
+    all: &[&'w str],
+    tape: &mut Entropy,
+) -> Vec<&'w str> {
     if stored.is_empty() || tape.chance(15) {
         return all.to_vec();
     }
@@ -154,7 +158,7 @@ fn put_channels(model: &Administered, tape: &mut Entropy) -> Call {
     });
     Call::PutChannels(pb::PutChannelsRequest {
         channels,
-        without_default_rights: tape.chance(10),
+        without_default_rights: tape.chance(30),
         ..Default::default()
     })
 }

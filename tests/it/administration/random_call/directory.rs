@@ -46,7 +46,7 @@ fn all_groups() -> Vec<&'static str> {
 }
 
 /// Groups that can be joined; seldom an app's own (rules 1.4).
-fn groups(tape: &mut Entropy) -> Vec<String> {
+pub(super) fn groups(tape: &mut Entropy) -> Vec<String> {
     let mut groups = references(35, &all_groups(), tape);
     if tape.chance(2) {
         groups.push("app:translator".to_owned());
@@ -54,7 +54,7 @@ fn groups(tape: &mut Entropy) -> Vec<String> {
     groups
 }
 
-fn roles_for(connection: bool, tape: &mut Entropy) -> Vec<String> {
+pub(super) fn roles_for(connection: bool, tape: &mut Entropy) -> Vec<String> {
     let matching = if connection { &ROLES[3..] } else { &ROLES[..3] };
     let matching = if tape.chance(4) {
         &ROLES[2..]
@@ -127,7 +127,7 @@ fn put_groups(tape: &mut Entropy) -> Call {
 
 /// Administrators, people's roles, or the API's, as the code says; now and
 /// then anything.
-fn granted(code: &str, tape: &mut Entropy) -> Vec<String> {
+pub(super) fn granted(code: &str, tape: &mut Entropy) -> Vec<String> {
     let texts = match code.to_lowercase().as_str() {
         "administrator" if tape.chance(80) => ADMINISTRATOR.to_vec(),
         "api" | "feeds" if tape.chance(90) => tape.some(60, &GRANTED[10..13]),

@@ -27,9 +27,8 @@ pub(super) fn write(model: &Administered, tape: &mut Entropy) -> Call {
     }
 }
 
-/// An item that is stored, mostly; categories and channels most often. A
-/// private group is not given what the wizard does not speak of (rules 5.6).
-fn item(model: &Administered, for_app: bool, tape: &mut Entropy) -> pb::Item {
+/// An item that is stored, mostly; categories and channels most often.
+fn item(model: &Administered, tape: &mut Entropy) -> pb::Item {
     let axes = [
         ItemKind::Category,
         ItemKind::Channel,
@@ -38,7 +37,7 @@ fn item(model: &Administered, for_app: bool, tape: &mut Entropy) -> pb::Item {
     ];
     let kind = match tape.below(3) {
         0 => ItemKind::Category,
-        1 if !for_app => *tape.pick(&ItemKind::iter().collect::<Vec<_>>()),
+        1 => *tape.pick(&ItemKind::iter().collect::<Vec<_>>()),
         _ => *tape.pick(&axes),
     };
     let stored: Vec<&ItemRef> = model.world.items_of(kind).collect();
@@ -56,13 +55,13 @@ fn item(model: &Administered, for_app: bool, tape: &mut Entropy) -> pb::Item {
     }
 }
 
-fn group(tape: &mut Entropy) -> (String, bool) {
+fn group(tape: &mut Entropy) -> String {
     if tape.chance(25) {
         let app = *tape.pick(&APPS);
-        return (spelled(&format!("app:{app}"), tape), true);
+        return spelled(&format!("app:{app}"), tape);
     }
     let words: Vec<&str> = GROUPS.into_iter().chain(["All"]).collect();
-    (reference(&words, tape), false)
+    reference(&words, tape)
 }
 
 /// A level that such an item can have, mostly.
@@ -102,8 +101,8 @@ fn grants(model: &Administered, tape: &mut Entropy) -> Vec<pb::AccessGrant> {
         key,
         |_| {},
         |tape| {
-            let (group, for_app) = group(tape);
-            let item = item(model, for_app, tape);
+            let group = group(tape);
+            let item = item(model, tape);
             let level = level(&item.r#type, tape).into();
             let apply_to_children = apply_to_children(&item.r#type, tape);
             pb::AccessGrant {
@@ -129,10 +128,10 @@ fn replace(model: &Administered, tape: &mut Entropy) -> Call {
         }),
     };
     let items = entries(tape, key, contradict, |tape| {
-        let item = item(model, true, tape);
+        let item = item(model, tape);
         let mut rights: Vec<pb::GroupLevel> = Vec::new();
         for _ in 0..tape.below(4) {
-            let (group, _) = group(tape);
+            let group = group(tape);
             let is_again = |right: &pb::GroupLevel| Code::fold(&right.group) == Code::fold(&group);
             if rights.iter().any(is_again) && !tape.chance(3) {
                 continue;

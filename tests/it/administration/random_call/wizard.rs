@@ -22,7 +22,7 @@ const ASKED: [&[&str]; 8] = [
     &[],
 ];
 
-fn scopes(tape: &mut Entropy) -> Vec<String> {
+pub(super) fn scopes(tape: &mut Entropy) -> Vec<String> {
     let scopes = tape.pick(&ASKED).iter();
     let mut scopes: Vec<String> = scopes.map(|scope| (*scope).to_owned()).collect();
     if tape.chance(15) {
@@ -31,8 +31,8 @@ fn scopes(tape: &mut Entropy) -> Vec<String> {
     scopes
 }
 
-/// What is written about apps outside the steps, and about the tenant.
-pub(super) fn outside_the_steps(tape: &mut Entropy) -> Call {
+/// Another edition of the tenant, or the same.
+pub(in super::super) fn edition(tape: &mut Entropy) -> Call {
     let editions = [
         pb::Edition::Enterprise,
         pb::Edition::Enterprise,
@@ -40,15 +40,20 @@ pub(super) fn outside_the_steps(tape: &mut Entropy) -> Call {
         pb::Edition::Community,
         pb::Edition::Unspecified,
     ];
+    Call::UpdateTenant(pb::UpdateTenantRequest {
+        edition: (*tape.pick(&editions)).into(),
+        ..Default::default()
+    })
+}
+
+/// What is written about apps outside the steps, and about the tenant.
+pub(super) fn outside_the_steps(tape: &mut Entropy) -> Call {
     match tape.below(8) {
         0 => Call::CreateTenant(pb::CreateTenantRequest {
             edition: pb::Edition::Growth.into(),
             ..Default::default()
         }),
-        1..4 => Call::UpdateTenant(pb::UpdateTenantRequest {
-            edition: (*tape.pick(&editions)).into(),
-            ..Default::default()
-        }),
+        1..4 => edition(tape),
         4 => Call::Disconnect(pb::DisconnectRequest {
             app: key(&APPS, tape),
             ..Default::default()
