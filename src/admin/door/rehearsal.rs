@@ -1,0 +1,149 @@
+use crate::{
+    domain::Revision,
+    store::{AnswersOf, Bounds, Connection, Isolation, LockedTenant, TenantId, Transaction},
+};
+
+use super::{
+    super::{
+        change::{Change, Mode, Pass, Ran, Rehearsal, TenantState},
+        error::AdminError,
+    },
+    WriteContext,
+};
+
+/// Which state of which tenant a change was compared with. A tenant that was
+/// deleted and created again is another one, whatever its revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TenantVersion {
+    /// `None`: it was not stored.
+    id: Option<TenantId>,
+    pub(super) revision: Revision,
+}
+
+impl TenantVersion {
+    pub(super) fn of(found: Option<&LockedTenant>) -> Self {
+        Self {
+            id: found.map(|found| found.tenant.id),
+            revision: found.map_or(Revision(0), |found| found.tenant.revision),
+        }
+    }
+
+    /// Whether what was found out at `self` is still true at `now`.
+    pub(super) fn compared_with(self, now: Self) -> Rehearsal {
+        if self == now {
+            Rehearsal::Holds
+        } else {
+            Rehearsal::Outdated
+        }
+    }
+}
+
+/// A rehearsal, which is one snapshot.
+pub(super) struct Rehearsed {
+    /// The epoch of the primary that was asked.
+    pub(super) epoch: u64,
+    /// What it was compared with.
+    pub(super) version: TenantVersion,
+    pub(super) found: Found,
+}
+
+/// What a rehearsal found.
+pub(super) enum Found {
+    /// What the change does.
+    Ran(Ran),
+    /// The answer of the same request that came before.
+    Before(Vec<u8>),
+    /// The change is refused.
+    Refused(AdminError),
+}
+
+/// W0: what the change would do, compared with one snapshot.
+pub(super) async fn rehearse<C: Change>(
+    connection: &mut Connection,
+    change: &mut C,
+    context: &WriteContext,
+) -> Result<Rehearsed, AdminError> {
+    let bounds = Bounds {
+        statement: if context.dry_run {
+            change.size().statement().max(Bounds::READ.statement)
+        } else {
+            change.size().statement()
+        },
+        ..Bounds::READ
+    };
+    let transaction = connection.begin(Isolation::OneSnapshot, bounds).await?;
+    let seen = transaction.read_tenant(&context.tenant).await?;
+    let (epoch, version) = (seen.epoch, TenantVersion::of(seen.tenant.as_ref()));
+    let found = match compare(&transaction, change, context, seen.tenant).await {
+        Ok(found) => {
+            // What it keeps in tables of its session lasts.
+            transaction.end_unchanged().await?;
+            found
+        }
+        Err(error) if error.is_refusal() => Found::Refused(error),
+        Err(error) => return Err(error),
+    };
+    Ok(Rehearsed {
+        epoch,
+        version,
+        found,
+    })
+}
+
+async fn compare<C: Change>(
+    transaction: &Transaction<'_>,
+    change: &mut C,
+    context: &WriteContext,
+    seen: Option<LockedTenant>,
+) -> Result<Found, AdminError> {
+    if let Some(answer) = find_answer(transaction, context, change.answers_of()).await? {
+        return Ok(Found::Before(answer));
+    }
+    let tenant = tenant_state(seen, change, context)?;
+    context.check_revision(tenant.revision)?;
+    let mut pass = Pass::new(
+        transaction,
+        tenant,
+        context,
+        Mode::Compare,
+        Rehearsal::Outdated,
+    );
+    Ok(Found::Ran(change.run(&mut pass).await?))
+}
+
+/// The answer that was kept under the key of this write, if it is one of the
+/// same request.
+pub(super) async fn find_answer(
+    transaction: &Transaction<'_>,
+    context: &WriteContext,
+    of: AnswersOf,
+) -> Result<Option<Vec<u8>>, AdminError> {
+    let Some(key) = context.kept_key() else {
+        return Ok(None);
+    };
+    let Some(kept) = transaction.find_answer(&context.tenant, key, of).await? else {
+        return Ok(None);
+    };
+    if kept.request_hash == context.request_hash {
+        return Ok(Some(kept.answer));
+    }
+    Err(AdminError::IdempotencyKeyReused {
+        key: key.to_owned(),
+    })
+}
+
+/// The tenant that was found, or the one that the change creates.
+pub(super) fn tenant_state<C: Change>(
+    found: Option<LockedTenant>,
+    change: &C,
+    context: &WriteContext,
+) -> Result<TenantState, AdminError> {
+    if let Some(found) = found {
+        return Ok(TenantState::of(&found));
+    }
+    let tenant = context.tenant.clone();
+    match change.new_tenant_edition() {
+        Some(edition) => Ok(TenantState::new(tenant, edition)),
+        None => Err(AdminError::TenantNotFound { tenant }),
+    }
+}
