@@ -14,6 +14,7 @@
 mod administered_rules;
 mod administration;
 mod answers;
+mod app_scopes;
 mod audit_chain;
 mod changes;
 mod differential;
@@ -35,6 +36,7 @@ mod outages;
 mod page_tokens;
 mod prunes;
 mod refusals;
+mod remedies;
 mod serving;
 #[path = "../support/support.rs"]
 #[expect(
