@@ -127,6 +127,7 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
         let output = demo.ask(line);
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
+    a_remedy_on_a_category_is_for_it_alone(&demo);
     the_lists_agree(&demo);
     everything_can_be_administered(&demo);
     let first = demo.stop();
@@ -140,6 +141,21 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
     };
     assert_eq!((loaded(&first), loaded(&again.printed)), (0, 2));
     assert_eq!(answers(&again.stop()), answers(&first));
+}
+
+/// What `explain` prints of a remedy can be granted as it stands (rules 8.2).
+fn a_remedy_on_a_category_is_for_it_alone(demo: &Demo) {
+    let line = "explain user:elise view product:SS-SP32FWB";
+    let said = |line: &str| String::from_utf8(demo.ask(line).stdout).unwrap();
+    let drawn = said(line);
+    assert!(
+        drawn.contains("on category `audio_video`, its sub-categories aside"),
+        "{drawn}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&said(&format!("{line} --output json"))).unwrap();
+    let alone = json.pointer("/remedies/0/access/apply_to_children");
+    assert_eq!(alone, Some(&serde_json::Value::Bool(false)), "{json}");
 }
 
 /// The commands that list: a page, all pages and a stream say the same, and

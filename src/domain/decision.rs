@@ -151,10 +151,14 @@ impl fmt::Display for Reason {
             | ReasonCode::Item => {
                 let held = self.held.unwrap_or_default();
                 let needed = self.needed.unwrap_or_default();
+                // An owner has no need to send proposals (rules 9).
+                let exactly = if held.allows(needed) { "exactly " } else { "" };
+                write!(f, "Needs {exactly}`{needed}` on ")?;
                 match &self.item {
-                    Some(item) => write!(f, "Needs `{needed}` on {item}; held is `{held}`."),
-                    None => write!(f, "Needs `{needed}` on a category of it; held is `{held}`."),
+                    Some(item) => write!(f, "{item}")?,
+                    None => f.write_str("the product")?,
                 }
+                write!(f, "; held is `{held}`.")
             }
         }
     }

@@ -26,29 +26,33 @@ pub(super) enum ScopeRequirement {
 /// Actions that need a permission of their own are not asked here:
 /// `system_version.read` and `edit` on an enriched category (rules 9).
 pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> ScopeRequirement {
-    let endpoint = match kind {
+    let (reading, writing) = match kind {
         ResourceType::Product
         | ResourceType::ProductModel
         | ResourceType::Category
         | ResourceType::Channel
         | ResourceType::Locale
         | ResourceType::Attribute
-        | ResourceType::AttributeGroup => "product",
-        ResourceType::EnrichedCategory => "category",
-        ResourceType::AssetFamily => "asset_family",
-        ResourceType::Asset => "asset",
-        ResourceType::ReferenceEntity => "reference_entity",
-        ResourceType::ReferenceEntityRecord => "reference_entity_record",
+        | ResourceType::AttributeGroup => ("api.product.list", "api.product.edit"),
+        ResourceType::EnrichedCategory => ("api.category.list", "category.edit_attributes"),
+        ResourceType::AssetFamily => ("api.asset_family.list", "api.asset_family.edit"),
+        ResourceType::Asset => ("api.asset.list", "api.asset.edit"),
+        ResourceType::ReferenceEntity => ("api.reference_entity.list", "api.reference_entity.edit"),
+        ResourceType::ReferenceEntityRecord => (
+            "api.reference_entity_record.list",
+            "api.reference_entity_record.edit",
+        ),
         ResourceType::GridView
         | ResourceType::ImportProfile
         | ResourceType::ExportProfile
         | ResourceType::SystemVersion => return ScopeRequirement::NotGivable,
     };
-    let access = if reads(action) { "list" } else { "edit" };
-    let permission = CATALOGUE.find_permission(&format!("api.{endpoint}.{access}"));
-    permission.map_or(ScopeRequirement::NotGivable, |found| {
-        ScopeRequirement::Permission(found.id)
-    })
+    let code = if reads(action) { reading } else { writing };
+    CATALOGUE
+        .find_permission(code)
+        .map_or(ScopeRequirement::NotGivable, |found| {
+            ScopeRequirement::Permission(found.id)
+        })
 }
 
 /// Returns the highest level on channels, locales and attribute groups that the

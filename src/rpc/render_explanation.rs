@@ -1,5 +1,5 @@
 use crate::{
-    domain::{CATALOGUE, Code, Explanation, Facts, Remedy, Step, SubjectRef},
+    domain::{CATALOGUE, Code, Explanation, Facts, ItemKind, Remedy, Step, SubjectRef},
     pb::{self, remedy::Grant},
 };
 
@@ -69,8 +69,8 @@ fn render_remedy(remedy: Remedy, asker: &SubjectRef, facts: &Facts) -> pb::Remed
             group: group.to_string(),
             item: Some(render::stored_item(&item, facts)),
             level: render::level(Some(level)).into(),
-            // This item alone is enough; children need not follow.
-            apply_to_children: None,
+            // A category's grant is for that category alone (rules 8.2).
+            apply_to_children: (item.kind == ItemKind::Category).then_some(false),
         }),
         Remedy::Permission { role, permission } => Grant::Permission(pb::RolePermission {
             role: role.to_string(),

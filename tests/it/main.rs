@@ -15,6 +15,7 @@ mod administered_rules;
 mod administration;
 mod answers;
 mod app_rules;
+mod app_scopes;
 mod audit_chain;
 mod category_levels;
 mod changes;
@@ -38,6 +39,7 @@ mod page_tokens;
 mod partial_files;
 mod prunes;
 mod refusals;
+mod remedies;
 mod serving;
 #[path = "../support/support.rs"]
 #[expect(

@@ -225,3 +225,27 @@ fn rule_8_2_an_explanation_shows_each_axis_with_the_groups_that_give_its_level()
         assert!(!step.message.is_empty(), "{step:?}");
     }
 }
+
+#[test]
+fn rule_9_a_denial_of_an_owner_says_that_the_level_is_needed_exactly() {
+    let world = World::enterprise()
+        .user("julia", &["G"])
+        .with_product("orphan", &[])
+        .with_product("hat", &["Hats"])
+        .group("G")
+        .may(Own)
+        .category("Hats");
+    for (product, expected) in [
+        (
+            "product:hat",
+            "Needs exactly `edit` on category `Hats`; held is `own`.",
+        ),
+        (
+            "product:orphan",
+            "Needs exactly `edit` on the product; held is `own`.",
+        ),
+    ] {
+        let decision = world.decide(&ask("user:julia", "send_proposal", product).question());
+        assert_eq!(decision.denial.unwrap().to_string(), expected);
+    }
+}

@@ -219,9 +219,9 @@ fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
     );
 }
 
-#[test]
-fn rule_8_2_where_no_grant_can_the_answer_says_why() {
-    let world = World::enterprise()
+/// A tenant in which much cannot be granted.
+fn without_remedies() -> World {
+    World::enterprise()
         .role("Editor", &["product.edit_attributes"])
         .user("julia", &["G"])
         .with_roles("julia", &["Editor"])
@@ -238,10 +238,13 @@ fn rule_8_2_where_no_grant_can_the_answer_says_why() {
         .category("Hats")
         .group("All")
         .may(Own)
-        .category("Hats");
-    let hat = |action| ask("user:julia", action, "product:hat");
+        .category("Hats")
+}
+
+#[test]
+fn rule_8_2_where_no_grant_can_the_answer_says_why() {
     assert_suggests(
-        &world,
+        &without_remedies(),
         [
             (
                 ask("user:nobody", "view", "product:hat"),
@@ -256,9 +259,35 @@ fn rule_8_2_where_no_grant_can_the_answer_says_why() {
                 "nothing: the tenant has no product `nowhere`",
             ),
             (
-                hat("send_proposal"),
+                ask("connection:erp", "product.list", ""),
+                "nothing: no role for a connection may hold `product.list`",
+            ),
+            (
+                ask("user:julia", "send_proposal", "product:hat"),
                 "nothing: the product is held at own: an owner has no need to send a proposal",
             ),
+            (
+                ask("connection:shop", "send_proposal", "product:hat"),
+                "nothing: every user group that the subject could join would make it an owner of the product",
+            ),
+        ],
+    );
+    let growth = without_remedies().in_edition(Edition::Growth);
+    assert_suggests(
+        &growth,
+        [(
+            ask("user:julia", "publish", "product:hat"),
+            "nothing: the tenant's edition does not have the action",
+        )],
+    );
+}
+
+#[test]
+fn rule_8_2_where_a_name_is_unknown_the_answer_names_it() {
+    let hat = |action| ask("user:julia", action, "product:hat");
+    assert_suggests(
+        &without_remedies(),
+        [
             (
                 hat("view").attribute("price"),
                 "nothing: the tenant has no channel",
@@ -275,23 +304,7 @@ fn rule_8_2_where_no_grant_can_the_answer_says_why() {
                 hat("view").in_categories(&["nowhere"]),
                 "nothing: the tenant has no category `nowhere`",
             ),
-            (
-                ask("connection:erp", "product.list", ""),
-                "nothing: no role for a connection may hold `product.list`",
-            ),
-            (
-                ask("connection:shop", "send_proposal", "product:hat"),
-                "nothing: every user group that the subject could join would make it an owner of the product",
-            ),
         ],
-    );
-    let growth = world.in_edition(Edition::Growth);
-    assert_suggests(
-        &growth,
-        [(
-            hat("publish"),
-            "nothing: the tenant's edition does not have the action",
-        )],
     );
 }
 

@@ -66,10 +66,12 @@ fn rule_1_7_an_unknown_attribute_is_denied_by_attribute_group_without_an_item() 
     }
 }
 
-#[test]
-fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
-    let of = |action, resource| ask("user:julia", action, resource);
-    let cases: [(Ask, &str, &str); 15] = [
+/// A question, the reason and item that it is denied by, and what is unknown.
+type Unknown = (Ask, &'static str, &'static str);
+
+/// Unknown names beside a product.
+fn unknown_in_the_context() -> [Unknown; 5] {
+    [
         // question, reason and item, what is unknown
         (hat("view").channel("x"), "channel x", "channel `x`"),
         (hat("view").locale("x"), "locale x", "locale `x`"),
@@ -88,6 +90,13 @@ fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
             "attribute_group",
             "attribute `x`",
         ),
+    ]
+}
+
+/// Unknown resources, and families and entities that are unknown.
+fn unknown_resources() -> [Unknown; 10] {
+    let of = |action, resource| ask("user:julia", action, resource);
+    [
         (of("view", "product:x"), "resource_unknown", "product `x`"),
         (
             of("view", "product_model:x"),
@@ -130,10 +139,15 @@ fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
             "resource_unknown",
             "export profile `x`",
         ),
-    ];
+    ]
+}
+
+#[test]
+fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
     for edition in EDITIONS {
         let world = shop(edition);
-        for (question, expected, unknown) in cases.clone() {
+        let cases = unknown_in_the_context().into_iter();
+        for (question, expected, unknown) in cases.chain(unknown_resources()) {
             let explanation = world.explain(&question.clone().question());
             let reason = explanation.decision.denial.unwrap();
             let code = reason.item.iter().filter_map(|item| item.code.clone());
