@@ -29,7 +29,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::postgres_proxy::{Proxy, address_of};
 
-/// The lease of every server.
+/// The lease of every server, unless a fault needs a longer one.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
 /// The PostgreSQL of all scenarios.
@@ -114,6 +114,7 @@ pub(crate) struct Cluster<'p> {
     database: String,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) servers: Vec<Server>,
+    lease: Duration,
     /// Given to every server that starts.
     pub(crate) environment: Vec<(String, String)>,
 }
@@ -138,6 +139,7 @@ impl<'p> Cluster<'p> {
     pub(crate) async fn start(
         postgres: &'p mut Postgres,
         servers: usize,
+        lease: Duration,
         environment: Vec<(String, String)>,
     ) -> Self {
         let number = postgres.databases.fetch_add(1, Ordering::Relaxed);
@@ -149,6 +151,7 @@ impl<'p> Cluster<'p> {
             database,
             proxies: Vec::new(),
             servers: Vec::new(),
+            lease,
             environment,
         };
         for number in 0..servers {
@@ -164,7 +167,7 @@ impl<'p> Cluster<'p> {
 
     async fn spawn(&self, number: usize) -> (Child, SocketAddr) {
         let url = self.proxies[number].url(&self.postgres.url(&self.database));
-        let lease = LEASE.as_millis().to_string();
+        let lease = self.lease.as_millis().to_string();
         let mut child = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
             .args(["serve", "--listen", "127.0.0.1:0", "--lease-ms", &lease])
             .args(["--poll-ms", "100"])
@@ -241,6 +244,25 @@ impl<'p> Cluster<'p> {
         let upstream = self.postgres.address();
         for proxy in &self.proxies {
             proxy.set_upstream(upstream);
+        }
+    }
+
+    /// Returns once every server but one has lost its lease and has another.
+    pub(crate) async fn others_joined_again(&self, one: usize) {
+        for (number, server) in self.servers.iter().enumerate() {
+            let mut client = OperationsServiceClient::new(server.door.channel());
+            while number != one {
+                let request = pb::GetStatusRequest::default();
+                let told = client.get_status(request).await;
+                let has_joined = told.is_ok_and(|status| {
+                    let status = status.into_inner();
+                    let left = status.lease_remaining.unwrap_or_default();
+                    status.leases_lost > 0 && (left.seconds, left.nanos) > (0, 0)
+                });
+                if has_joined {
+                    break;
+                }
+            }
         }
     }
 

@@ -38,9 +38,12 @@ pub(crate) enum Fault {
     Restart,
     /// PostgreSQL crashes and comes up again.
     Crash,
+    /// It is cut off, and within its lease PostgreSQL is restarted twice; the
+    /// others join after the first time, leave in order, and come back.
+    TwoRestarts,
 }
 
-pub(crate) const FAULTS: [Fault; 13] = [
+pub(crate) const FAULTS: [Fault; 14] = [
     Fault::ShortStandstill,
     Fault::LongStandstill,
     Fault::Relapse,
@@ -54,9 +57,20 @@ pub(crate) const FAULTS: [Fault; 13] = [
     Fault::LostHints,
     Fault::Restart,
     Fault::Crash,
+    Fault::TwoRestarts,
 ];
 
 impl Fault {
+    /// The lease of the servers that it is tried on.
+    pub(crate) fn lease(self) -> Duration {
+        // As long as two restarts take, and some more.
+        if self == Self::TwoRestarts {
+            LEASE * 4
+        } else {
+            LEASE
+        }
+    }
+
     /// How long it lasts.
     pub(crate) fn length(self) -> Duration {
         match self {
@@ -67,7 +81,7 @@ impl Fault {
             | Self::FadingNetwork
             | Self::Relapse
             | Self::LostHints => LEASE * 2,
-            Self::RefusedNetwork | Self::LostCommitAnswer => LEASE * 3 / 2,
+            Self::RefusedNetwork | Self::LostCommitAnswer | Self::TwoRestarts => LEASE * 3 / 2,
             Self::Storm | Self::Restart | Self::Crash => Duration::ZERO,
         }
     }
@@ -102,6 +116,19 @@ impl Fault {
             Self::LostHints => traffic(Traffic::LacksNotifications),
             Self::Restart => cluster.restart_postgres(false).await,
             Self::Crash => cluster.restart_postgres(true).await,
+            Self::TwoRestarts => {
+                cluster.proxies[server].set(Traffic::IsRefused);
+                cluster.restart_postgres(false).await;
+                cluster.others_joined_again(server).await;
+                let others = (0..cluster.servers.len()).filter(|other| *other != server);
+                for other in others.clone() {
+                    cluster.end(other, false).await;
+                }
+                cluster.restart_postgres(false).await;
+                for other in others {
+                    cluster.start_server(other).await;
+                }
+            }
         }
     }
 
@@ -115,6 +142,7 @@ impl Fault {
             | Self::Relapse
             | Self::RefusedNetwork
             | Self::LostCommitAnswer
+            | Self::TwoRestarts
             | Self::LostHints => cluster.proxies[server].set(Traffic::Passes),
             Self::Storm | Self::Restart | Self::Crash => {}
         }

@@ -9,9 +9,10 @@ use pim_authz::pb::GetStatusResponse;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    cluster::{Cluster, Postgres},
+    cluster::{Cluster, LEASE, Postgres},
     fault::Fault,
     history::{History, REGISTERS},
+    remade,
     workload::{self, Shared},
 };
 
@@ -55,9 +56,11 @@ pub(crate) async fn run(
     faults: &[Fault],
     environment: &[(&str, &str)],
 ) -> Outcome {
+    let lease = faults.iter().map(|fault| fault.lease()).max();
+    let lease = lease.unwrap_or(LEASE);
     let environment = environment.iter();
     let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let mut cluster = Cluster::start(postgres, SERVERS, environment.collect()).await;
+    let mut cluster = Cluster::start(postgres, SERVERS, lease, environment.collect()).await;
     workload::set_up(cluster.servers[0].door.channel()).await;
     let doors = cluster.servers.iter().map(|server| server.door.clone());
     let shared = Shared::new(doors.collect());
@@ -71,7 +74,9 @@ pub(crate) async fn run(
         }
         callers.push(workload::lister(&shared, server));
         callers.push(workload::pager(&shared, server));
+        callers.push(remade::asker(&shared, server));
     }
+    callers.push(remade::remaker(&shared));
     sleep(CALM).await;
     for (server, fault) in faults.iter().enumerate() {
         fault.begin(&mut cluster, server).await;

@@ -16,7 +16,7 @@ pub(crate) use self::{
     database::Database,
     own_postgres::OwnPostgres,
     server::refusal,
-    servers::{LEASE, Server, TENANT, assert_unavailable, company, within},
+    servers::{LEASE, Server, TENANT, assert_unavailable, company, may_view, within},
 };
 use self::{
     import::{File, file, header},

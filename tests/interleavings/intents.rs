@@ -47,6 +47,26 @@ async fn announcement_without_a_reply_leaves_no_intent() {
     .await;
 }
 
+/// It comes after its writer has given it up and announced again.
+#[tokio::test]
+async fn late_announcement_leaves_no_intent() {
+    const SQL: &str = "SELECT count(*) FROM pim_authz.intent";
+    let database = Database::create().await;
+    let server = Server::start(&database).await;
+    server.import(&company(&["julia;;admins"], "admins")).await;
+    let held = server.proxy.hold(request("announce"));
+    // It is told, or tried again.
+    let _either_way = server.put_user("julia", &[], "").await;
+    let late = server.proxy.observe(reply("announce"));
+    held.release();
+    late.arrived().await;
+    let (owner, _connection) = database.connect().await;
+    within(LEASE, async {
+        while owner.query_one(SQL, &[]).await.unwrap().get::<_, i64>(0) != 0 {}
+    })
+    .await;
+}
+
 /// Writes are announced by raising the number in the row of `head`.
 #[tokio::test]
 async fn clean_up_lets_writes_pass_while_it_deletes() {

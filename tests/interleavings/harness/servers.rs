@@ -135,16 +135,8 @@ impl Server {
     }
 
     /// Whether a user may view `hat`.
-    pub(crate) async fn may_view(&self, tenant: &str, code: &str) -> Result<bool, Status> {
-        let request = pb::CheckRequest {
-            tenant: tenant.into(),
-            subject: user(code),
-            action: "view".into(),
-            resource: product("hat"),
-            ..Default::default()
-        };
-        let mut client = AuthorizationServiceClient::new(self.channel.clone());
-        Ok(client.check(request).await?.into_inner().allowed)
+    pub(crate) async fn may_view(&self, tenant: &str, user: &str) -> Result<bool, Status> {
+        may_view(self.channel.clone(), tenant.to_owned(), user.to_owned()).await
     }
 
     pub(crate) async fn status(&self) -> pb::GetStatusResponse {
@@ -161,6 +153,23 @@ impl Server {
             assert_eq!(allowed, expected, "{code}");
         }
     }
+}
+
+/// Asks for [`Server::may_view`].
+pub(crate) async fn may_view(
+    channel: Channel,
+    tenant: String,
+    code: String,
+) -> Result<bool, Status> {
+    let request = pb::CheckRequest {
+        tenant,
+        subject: user(&code),
+        action: "view".into(),
+        resource: product("hat"),
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(channel);
+    Ok(client.check(request).await?.into_inner().allowed)
 }
 
 /// The request of [`Server::put_user`].

@@ -1,0 +1,142 @@
+//! A tenant that is deleted and made again and again, with the numbers of the
+//! one before, while readers ask for it.
+
+use std::{sync::Arc, time::Duration};
+
+use pim_authz::pb::{
+    self, authorization_service_client::AuthorizationServiceClient, import_catalog_request::Part,
+    import_service_client::ImportServiceClient, tenant_service_client::TenantServiceClient,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tonic::{Code, Status, transport::Channel};
+
+use crate::workload::{PATIENCE, REST, Shared};
+
+const TENANT: &str = "remade";
+
+/// What a tenant may be: its one user may view its one product, or not, or it is
+/// not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Allows,
+    Denies,
+    Absent,
+}
+
+/// Deletes the tenant and makes it again until it is over. After each write no
+/// server may tell of an earlier one (G1).
+pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let states = [State::Allows, State::Absent, State::Denies, State::Absent];
+        for (number, state) in states.into_iter().cycle().enumerate() {
+            let key = format!("remade-{number}");
+            let mut server = number;
+            loop {
+                if shared.is_over() {
+                    return;
+                }
+                // Not by the server that faults begin with.
+                let door = 1 + server % (shared.doors().len() - 1);
+                let channel = shared.doors()[door].channel();
+                if let Ok(Ok(())) = timeout(PATIENCE, set(channel, state, &key)).await {
+                    break;
+                }
+                server += 1;
+                sleep(REST).await;
+            }
+            for (server, door) in shared.doors().iter().enumerate() {
+                let asked = timeout(PATIENCE, ask(door.channel())).await;
+                if let Ok(Some(told)) = asked {
+                    assert_eq!(told, state, "server {server} after write {number}");
+                }
+            }
+            sleep(REST).await;
+        }
+    })
+}
+
+/// Asks one server for it until it is over, so that it is loaded at any time.
+pub(crate) fn asker(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        while !shared.is_over() {
+            let channel = shared.doors()[server].channel();
+            let _whatever = timeout(PATIENCE, ask(channel)).await;
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+}
+
+/// `None`: the server does not tell.
+async fn ask(channel: Channel) -> Option<State> {
+    let request = pb::CheckRequest {
+        tenant: TENANT.into(),
+        subject: Some(pb::Subject {
+            r#type: "user".into(),
+            id: "u".into(),
+        }),
+        action: "view".into(),
+        resource: Some(pb::Resource {
+            r#type: "product".into(),
+            id: "p".into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(channel);
+    match client.check(request).await {
+        Ok(answer) => Some(if answer.into_inner().allowed {
+            State::Allows
+        } else {
+            State::Denies
+        }),
+        Err(status) if status.code() == Code::NotFound => Some(State::Absent),
+        Err(_) => None,
+    }
+}
+
+async fn set(channel: Channel, state: State, key: &str) -> Result<(), Status> {
+    if state == State::Absent {
+        let request = pb::DeleteTenantRequest {
+            tenant: TENANT.into(),
+            idempotency_key: key.into(),
+            ..Default::default()
+        };
+        let mut client = TenantServiceClient::new(channel);
+        return client.delete_tenant(request).await.map(|_| ());
+    }
+    let viewers = if state == State::Allows { "g" } else { "h" };
+    let rights = format!("category;view_items;edit_items;own_items\nc;{viewers};;\n");
+    let files = [
+        ("user_groups.csv", "code;name\ng;G\nh;H\n"),
+        ("users.csv", "username;roles;groups\nu;;g\n"),
+        ("categories.csv", "code;parent\nc;\n"),
+        ("products.csv", "sku;categories\np;c\n"),
+        ("product_category_accesses.csv", &rights),
+    ];
+    let header = pb::ImportHeader {
+        tenant: TENANT.into(),
+        edition: pb::Edition::Enterprise.into(),
+        idempotency_key: key.into(),
+        ..Default::default()
+    };
+    let pieces = files.map(|(file, text)| {
+        Part::Piece(pb::FilePiece {
+            file: file.into(),
+            content: text.as_bytes().to_vec(),
+        })
+    });
+    let parts = std::iter::once(Part::Header(header)).chain(pieces);
+    let parts: Vec<_> = parts
+        .map(|part| pb::ImportCatalogRequest { part: Some(part) })
+        .collect();
+    let mut client = ImportServiceClient::new(channel);
+    let parts = tokio_stream::iter(parts);
+    let mut events = client.import_catalog(parts).await?.into_inner();
+    while events.message().await?.is_some() {}
+    Ok(())
+}
