@@ -112,7 +112,9 @@ impl AppChange {
                 let (row, progress) = self.under_way(pass, request).await?;
                 match progress.next_step(pass.tenant.edition) {
                     AppStep::Confirm => self.connect(pass, &row, &progress).await,
-                    next => Err(out_of_order(&row, next)),
+                    next @ (AppStep::Authorize | AppStep::Permissions) => {
+                        Err(out_of_order(&row, next))
+                    }
                 }
             }
             ConnectionStep::Cancel { request } => {
@@ -228,7 +230,7 @@ impl AppChange {
         let choice = match (step, &progress.permissions) {
             (PermissionsStep::UpTo(_), Some(rights)) => planner
                 .select(rights.iter().map(AppRightEntry::right), step)?
-                .as_a_whole(),
+                .made_whole(),
             // An app that is not asked keeps its rights (rules 5.8).
             (PermissionsStep::UpTo(_) | PermissionsStep::NotAsked, _) => AppChoice::default(),
         };

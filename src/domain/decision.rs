@@ -113,10 +113,11 @@ impl fmt::Display for ReasonItem {
 impl fmt::Display for UnknownName {
     /// Renders the noun and the code: ``attribute `color` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = match self.kind {
+        let noun = if self.kind == ResourceType::EnrichedCategory {
             // The category is what is stored (rules 9).
-            ResourceType::EnrichedCategory => ResourceType::Category,
-            kind => kind,
+            ResourceType::Category
+        } else {
+            self.kind
         };
         let noun = noun.to_string().replace('_', " ");
         write!(f, "{noun} `{}`", self.code)

@@ -193,13 +193,12 @@ impl<'f> Reach<'f> {
                 kind: ItemKind::Category,
                 code: code.clone(),
             };
-            match self.find(&named) {
-                Some(id) => effective.categories.push(id),
-                None => {
-                    let kind = ResourceType::Category;
-                    let code = code.clone();
-                    effective.unknown.get_or_insert(UnknownName { kind, code });
-                }
+            if let Some(id) = self.find(&named) {
+                effective.categories.push(id);
+            } else {
+                let kind = ResourceType::Category;
+                let code = code.clone();
+                effective.unknown.get_or_insert(UnknownName { kind, code });
             }
         }
     }

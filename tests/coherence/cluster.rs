@@ -251,7 +251,10 @@ impl<'p> Cluster<'p> {
     pub(crate) async fn others_joined_again(&self, one: usize) {
         for (number, server) in self.servers.iter().enumerate() {
             let mut client = OperationsServiceClient::new(server.door.channel());
-            while number != one {
+            if number == one {
+                continue;
+            }
+            loop {
                 let request = pb::GetStatusRequest::default();
                 let told = client.get_status(request).await;
                 let has_joined = told.is_ok_and(|status| {

@@ -8,7 +8,11 @@ mod database;
 mod import;
 mod own_postgres;
 #[path = "../it/harness/server.rs"]
-#[expect(dead_code, reason = "other tests use more of it")]
+#[expect(
+    dead_code,
+    clippy::unnecessary_wraps,
+    reason = "other tests use more of it, and as fields of messages"
+)]
 mod server;
 mod servers;
 

@@ -23,6 +23,12 @@ use secrecy::ExposeSecret as _;
 /// So short that a test does not take long, so long that an answer is there.
 const SILENCE: Duration = Duration::from_millis(50);
 
+/// Begins a transaction as the store does.
+#[expect(clippy::disallowed_methods, reason = "this is no statement of ours")]
+async fn begin_transaction(client: &mut Client) -> tokio_postgres::Transaction<'_> {
+    client.build_transaction().start().await.unwrap()
+}
+
 const INSERT: &str = "-- insert_row
     INSERT INTO seen (n) VALUES ($1)";
 
@@ -160,7 +166,7 @@ async fn swallowed_statement_leaves_its_transaction_open() {
     let table = Table::create().await;
     table.proxy.swallow(request("insert_more"));
     let (mut client, connection) = table.connect().await;
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction.execute(INSERT, &[&1]).await.unwrap();
     let more = transaction.batch_execute("-- insert_more\nINSERT INTO seen VALUES (2)");
     timeout(SILENCE, more).await.unwrap_err();
@@ -199,7 +205,7 @@ async fn transaction_is_named_after_its_statements() {
     let mut client = table.client().await;
     // Another transaction's COMMIT and ROLLBACK pass.
     for commits in [true, false] {
-        let mut other = client.build_transaction().start().await.unwrap();
+        let mut other = begin_transaction(&mut client).await;
         let savepoint = other.savepoint("point").await.unwrap();
         savepoint.rollback().await.unwrap();
         if commits {
@@ -208,11 +214,11 @@ async fn transaction_is_named_after_its_statements() {
             other.rollback().await.unwrap();
         }
     }
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction.execute(INSERT, &[&1]).await.unwrap();
     transaction.rollback().await.unwrap();
     assert_eq!(rolled_back.count(), 1);
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction.execute(INSERT, &[&2]).await.unwrap();
     transaction.query("SELECT 1", &[]).await.unwrap();
     assert!(transaction.commit().await.unwrap_err().is_closed());
@@ -225,7 +231,7 @@ async fn cut_commit_request_rolls_back() {
     let table = Table::create().await;
     table.proxy.cut(request(commit_of("insert_row")));
     let mut client = table.client().await;
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction.execute(INSERT, &[&1]).await.unwrap();
     assert!(transaction.commit().await.unwrap_err().is_closed());
     table.no_transaction_is_open().await;
@@ -239,7 +245,7 @@ async fn held_commit_is_done_after_its_client_has_gone() {
     let held = table.proxy.hold(request(commit_of("insert_row")));
     let (mut client, connection) = table.connect().await;
     let committing = tokio::spawn(async move {
-        let transaction = client.build_transaction().start().await.unwrap();
+        let transaction = begin_transaction(&mut client).await;
         transaction.execute(INSERT, &[&1]).await.unwrap();
         transaction.commit().await
     });
@@ -258,14 +264,14 @@ async fn begin_is_known_by_its_first_statement() {
     let cut = table.proxy.cut(request(begin_of("insert_row")));
     let mut client = table.client().await;
     client.execute(INSERT, &[&1]).await.unwrap();
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction
         .batch_execute("-- other\nSELECT 1")
         .await
         .unwrap();
     transaction.execute(INSERT, &[&2]).await.unwrap();
     transaction.commit().await.unwrap();
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction.execute(INSERT, &[&3]).await.unwrap_err();
     assert_eq!((any.count(), cut.count()), (2, 1));
     assert_eq!(table.stored().await, [1, 2]);
@@ -312,7 +318,7 @@ async fn whole_traffic_is_disturbed_until_told_otherwise() {
     client.batch_execute("SELECT 1").await.unwrap();
     assert!(begun.elapsed() >= SILENCE);
     table.proxy.set(Traffic::IsCutAfterCommit);
-    let transaction = client.build_transaction().start().await.unwrap();
+    let transaction = begin_transaction(&mut client).await;
     transaction.execute(INSERT, &[&1]).await.unwrap();
     assert!(transaction.commit().await.unwrap_err().is_closed());
     table.holds(1).await;

@@ -65,94 +65,95 @@ async fn commit_compares_which_tenant_was_rehearsed() {
 
 /// One page or batch after a token, and the token of the next.
 async fn next(server: &Server, list: &str, token: &str) -> Result<String, Status> {
-    let (tenant, token) = (TENANT.to_owned(), token.to_owned());
-    let subject = Some(pb::Subject {
+    match list {
+        "users" => next_users(server, token.to_owned()).await,
+        "changes" => next_changes(server, token.to_owned()).await,
+        "products" => next_products(server, token.to_owned()).await,
+        "subjects" => next_subjects(server, token.to_owned()).await,
+        _ => next_batch(server, token.to_owned()).await,
+    }
+}
+
+async fn next_users(server: &Server, page_token: String) -> Result<String, Status> {
+    let request = pb::ListUsersRequest {
+        tenant: TENANT.into(),
+        page_size: 1,
+        page_token,
+        ..Default::default()
+    };
+    let mut client = DirectoryServiceClient::new(server.channel.clone());
+    let page = client.list_users(request).await?.into_inner();
+    Ok(page.next_page_token)
+}
+
+async fn next_changes(server: &Server, page_token: String) -> Result<String, Status> {
+    let request = pb::ListChangesRequest {
+        tenant: TENANT.into(),
+        page_size: 1,
+        page_token,
+        ..Default::default()
+    };
+    let mut client = AuditServiceClient::new(server.channel.clone());
+    let page = client.list_changes(request).await?.into_inner();
+    Ok(page.next_page_token)
+}
+
+fn julia() -> pb::Subject {
+    pb::Subject {
         r#type: "user".into(),
         id: "julia".into(),
-    });
-    let channel = server.channel.clone();
-    let mut authorization = AuthorizationServiceClient::new(channel.clone());
-    Ok(match list {
-        "users" => {
-            let request = pb::ListUsersRequest {
-                tenant,
-                page_size: 1,
-                page_token: token,
-                ..Default::default()
-            };
-            let mut client = DirectoryServiceClient::new(channel);
-            client
-                .list_users(request)
-                .await?
-                .into_inner()
-                .next_page_token
-        }
-        "changes" => {
-            let request = pb::ListChangesRequest {
-                tenant,
-                page_size: 1,
-                page_token: token,
-                ..Default::default()
-            };
-            let mut client = AuditServiceClient::new(channel);
-            client
-                .list_changes(request)
-                .await?
-                .into_inner()
-                .next_page_token
-        }
-        "products" => {
-            let request = pb::ListAllowedRequest {
-                tenant,
-                subject,
-                action: "view".into(),
-                resource_type: "product".into(),
-                page_size: 1,
-                page_token: token,
-                ..Default::default()
-            };
-            authorization
-                .list_allowed(request)
-                .await?
-                .into_inner()
-                .next_page_token
-        }
-        "subjects" => {
-            let request = pb::ListSubjectsRequest {
-                tenant,
-                action: "view".into(),
-                resource: Some(pb::Resource {
-                    r#type: "product".into(),
-                    id: "hat".into(),
-                    ..Default::default()
-                }),
-                page_size: 1,
-                page_token: token,
-                ..Default::default()
-            };
-            authorization
-                .list_subjects(request)
-                .await?
-                .into_inner()
-                .next_page_token
-        }
-        _ => {
-            let request = pb::StreamAllowedRequest {
-                tenant,
-                subject,
-                action: "view".into(),
-                resource_type: "product".into(),
-                batch_size: 1,
-                resume_token: token,
-                ..Default::default()
-            };
-            let mut events = authorization.stream_allowed(request).await?.into_inner();
-            match events.message().await?.unwrap().event.unwrap() {
-                Event::Batch(batch) => batch.resume_token,
-                Event::End(_) => String::new(),
-            }
-        }
-    })
+    }
+}
+
+async fn next_products(server: &Server, page_token: String) -> Result<String, Status> {
+    let request = pb::ListAllowedRequest {
+        tenant: TENANT.into(),
+        subject: Some(julia()),
+        action: "view".into(),
+        resource_type: "product".into(),
+        page_size: 1,
+        page_token,
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(server.channel.clone());
+    let page = client.list_allowed(request).await?.into_inner();
+    Ok(page.next_page_token)
+}
+
+async fn next_subjects(server: &Server, page_token: String) -> Result<String, Status> {
+    let request = pb::ListSubjectsRequest {
+        tenant: TENANT.into(),
+        action: "view".into(),
+        resource: Some(pb::Resource {
+            r#type: "product".into(),
+            id: "hat".into(),
+            ..Default::default()
+        }),
+        page_size: 1,
+        page_token,
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(server.channel.clone());
+    let page = client.list_subjects(request).await?.into_inner();
+    Ok(page.next_page_token)
+}
+
+async fn next_batch(server: &Server, resume_token: String) -> Result<String, Status> {
+    let request = pb::StreamAllowedRequest {
+        tenant: TENANT.into(),
+        subject: Some(julia()),
+        action: "view".into(),
+        resource_type: "product".into(),
+        batch_size: 1,
+        resume_token,
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(server.channel.clone());
+    let mut events = client.stream_allowed(request).await?.into_inner();
+    match events.message().await?.unwrap().event.unwrap() {
+        Event::Batch(batch) => Ok(batch.resume_token),
+        Event::End(_) => Ok(String::new()),
+    }
 }
 
 #[tokio::test]

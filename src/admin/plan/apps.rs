@@ -64,7 +64,7 @@ pub(in crate::admin) struct AppChoice {
 impl AppChoice {
     /// The same, all that is not said being said to be nothing: what the
     /// permissions step sets replaces everything that it offers (rules 5.8).
-    pub(in crate::admin) fn as_a_whole(mut self) -> Self {
+    pub(in crate::admin) fn made_whole(mut self) -> Self {
         let axes = [
             SelectionAxis::Tree,
             SelectionAxis::Locale,

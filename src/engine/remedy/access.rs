@@ -195,7 +195,7 @@ fn nothing_to_raise(ask: &Ask) -> String {
             let noun = item.kind.to_string().replace('_', " ");
             format!("the tenant has no {noun}")
         }
-        (Some(_), _) | (None, _) => unknown(ask),
+        (Some(_) | None, _) => unknown(ask),
     }
 }
 

@@ -163,6 +163,15 @@ fn the_other_files_of_the_catalog_read_as_the_table_says() {
                 attribute_groups: Some(codes(["erp"])),
             },
         ),
+    ];
+    for (file, content, expected) in cases {
+        assert_eq!(entry(file, content), expected);
+    }
+}
+
+#[test]
+fn parent_of_a_category_is_optional() {
+    let cases = [
         (
             "categories.csv",
             "code;parent\nmaster;",

@@ -22,7 +22,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) struct Server {
     pub(crate) proxy: Proxy,
     pub(crate) channel: Channel,
-    server: TestServer,
+    served: TestServer,
 }
 
 impl Server {
@@ -44,15 +44,15 @@ impl Server {
         Self {
             channel: server.channel().await,
             proxy,
-            server,
+            served: server,
         }
     }
 
     /// Stops it in order.
     pub(crate) async fn stop(mut self) {
-        self.server.begin_stop();
+        self.served.begin_stop();
         drop(self.channel);
-        self.server.ended().await.unwrap();
+        self.served.ended().await.unwrap();
     }
 
     pub(crate) async fn import(&self, files: &[File]) {
@@ -62,7 +62,7 @@ impl Server {
 
     pub(crate) async fn try_import(&self, files: &[File]) -> Result<(), Status> {
         let header = header(TENANT, Edition::Enterprise);
-        self.server.try_import(header, files).await.ended
+        self.served.try_import(header, files).await.ended
     }
 
     pub(crate) async fn create_tenant(&self, tenant: &str) {

@@ -31,6 +31,15 @@ pub(super) struct Request {
     pub(super) asks: Option<Asked>,
 }
 
+/// What the messages up to the next Sync execute.
+#[derive(Default)]
+enum Executed {
+    #[default]
+    Nothing,
+    /// The first statement; `None`: it has no name.
+    Statement(Option<String>),
+}
+
 /// One connection's.
 #[derive(Default)]
 pub(super) struct Conversation {
@@ -39,7 +48,7 @@ pub(super) struct Conversation {
     portals: HashMap<String, Option<String>>,
     /// Of the request that is not whole yet.
     bytes: Vec<u8>,
-    executes: Option<Option<String>>,
+    executes: Executed,
     /// The rows of a COPY have ended: the Sync that follows is theirs.
     ends_copy: bool,
     /// The named statements of the open transaction.
@@ -75,7 +84,9 @@ impl Conversation {
             }
             b'E' => {
                 let name = self.portals.get(&message.text(0)).cloned();
-                self.executes.get_or_insert(name.flatten());
+                if matches!(self.executes, Executed::Nothing) {
+                    self.executes = Executed::Statement(name.flatten());
+                }
                 return None;
             }
             b'C' if message.text(0).starts_with('S') => {
@@ -84,9 +95,9 @@ impl Conversation {
             }
             b'C' | b'D' => return None,
             b'S' if std::mem::take(&mut self.ends_copy) => None,
-            b'S' => Some(match self.executes.take() {
-                Some(name) => self.statement(name),
-                None => Asked::Other,
+            b'S' => Some(match std::mem::take(&mut self.executes) {
+                Executed::Statement(name) => self.statement(name),
+                Executed::Nothing => Asked::Other,
             }),
             b'Q' => Some(self.simple(&message.text(0))),
             b'c' | b'f' => {

@@ -179,7 +179,7 @@ impl Faults {
 
     /// What is to be done here: all that only observe, then one other at most.
     pub(super) fn at(&self, asked: &Asked, side: Side) -> Vec<Stopped> {
-        let (mut observed, mut stopped) = (Vec::new(), None);
+        let (mut watched, mut stopped) = (Vec::new(), None);
         self.0.lock().unwrap().retain_mut(|armed| {
             let observes = armed.action == Action::Observe;
             if !armed.point.is_at(asked, side) || (stopped.is_some() && !observes) {
@@ -192,14 +192,14 @@ impl Faults {
             let (action, state) = (armed.action, Arc::clone(&armed.state));
             let found = Stopped { action, state };
             if observes {
-                observed.push(found);
+                watched.push(found);
             } else {
                 stopped = Some(found);
             }
             matches!(armed.point.times, Times::Every)
         });
-        observed.extend(stopped);
-        observed
+        watched.extend(stopped);
+        watched
     }
 }
 
@@ -246,4 +246,4 @@ impl Fault {
 }
 
 /// How long a test waits for something to come to a point.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
+const LONGEST: std::time::Duration = std::time::Duration::from_mins(1);

@@ -233,7 +233,7 @@ impl Administered {
             let Some(words) = row.list(column) else {
                 continue;
             };
-            if !words.is_empty() && !(is_asked && highest.allows(level)) {
+            if !(words.is_empty() || is_asked && highest.allows(level)) {
                 faults.unfit();
             }
             said.extend(self.chosen_in(axis, level, &words, faults));

@@ -195,7 +195,9 @@ fn audience(role: &str, tape: &mut Entropy) -> &'static str {
     if tape.chance(90) {
         return usual;
     }
-    *tape.pick(&["user", "connection"])
+    let audiences = ["user", "connection"];
+    let audience: &&'static str = tape.pick(&audiences);
+    audience
 }
 
 fn one_of(words: &[String], tape: &mut Entropy) -> String {
