@@ -113,13 +113,13 @@ impl fmt::Display for ReasonItem {
 impl fmt::Display for UnknownName {
     /// Renders the noun and the code: ``attribute `color` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = if self.kind == ResourceType::EnrichedCategory {
-            // The category is what is stored (rules 9).
+        // Of an enriched category the category is what is stored (rules 9).
+        let kind = if self.kind == ResourceType::EnrichedCategory {
             ResourceType::Category
         } else {
             self.kind
         };
-        let noun = noun.to_string().replace('_', " ");
+        let noun = kind.to_string().replace('_', " ");
         write!(f, "{noun} `{}`", self.code)
     }
 }

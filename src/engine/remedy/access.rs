@@ -190,12 +190,12 @@ pub(super) fn raise(ask: &Ask, reach: Reach<'_>) -> Result<Raise, String> {
 /// Says why there is no right to raise: what is named is not stored, or nothing
 /// of the kind is.
 fn nothing_to_raise(ask: &Ask) -> String {
-    match (&ask.unknown, &ask.item) {
-        (None, Some(item)) if item.code.is_none() => {
+    match &ask.item {
+        Some(item) if item.code.is_none() => {
             let noun = item.kind.to_string().replace('_', " ");
             format!("the tenant has no {noun}")
         }
-        (Some(_) | None, _) => unknown(ask),
+        Some(_) | None => unknown(ask),
     }
 }
 
