@@ -230,7 +230,7 @@ impl AppChange {
         let choice = match (step, &progress.permissions) {
             (PermissionsStep::UpTo(_), Some(rights)) => planner
                 .select(rights.iter().map(AppRightEntry::right), step)?
-                .made_whole(),
+                .replacing_all(),
             // An app that is not asked keeps its rights (rules 5.8).
             (PermissionsStep::UpTo(_) | PermissionsStep::NotAsked, _) => AppChoice::default(),
         };

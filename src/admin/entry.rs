@@ -209,8 +209,8 @@ pub struct AccessEntry {
     pub code: Code,
     /// The groups by code or label, each with the highest level that names it.
     pub levels: Vec<GroupLevel>,
-    /// The level of the column that is absent: groups keep that part of what
-    /// they hold; [`Level::Hidden`]: no column is.
+    /// The level of an optional column that is absent: groups that hold it
+    /// keep it; [`Level::Hidden`] if no column is absent.
     pub kept: Level,
 }
 

@@ -69,7 +69,8 @@ fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     })
 }
 
-/// There is no role without an audience: an empty cell is that of a new role.
+/// Reads the audience; an empty cell is the default, as there is no role
+/// without one.
 fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
     let Some(word) = cells.find("audience") else {
         return Ok(None);

@@ -273,6 +273,7 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         ALTER TABLE commit_log DROP COLUMN member;
         ALTER TABLE lease DROP COLUMN length_ms;
         ALTER TABLE head DROP COLUMN longest_lease_ms;
+        ALTER TABLE app DROP COLUMN permissions_passed;
         DELETE FROM refinery_schema_history WHERE version >= 2";
     let mut server = TestServer::start().await;
     let mut tape = Entropy::seeded(8, 100_000);
@@ -290,7 +291,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
             "V2__listing",
             "V3__audit_reading",
             "V4__administration",
-            "V5__coherence"
+            "V5__coherence",
+            "V6__apps_permissions_step"
         ]
     );
     let server = TestServer::start_on(database).await;

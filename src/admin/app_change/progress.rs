@@ -88,7 +88,7 @@ impl Progress {
     pub(super) fn steps(&self, edition: Edition) -> Vec<AppStep> {
         let mut steps = Vec::new();
         if !edition.is_enterprise() {
-            // The last step, which connects: taken in enterprise, it did not.
+            // The last step, which connects; one done in enterprise did not.
             steps.push(AppStep::Authorize);
             return steps;
         }
@@ -104,7 +104,7 @@ impl Progress {
         steps
     }
 
-    /// The step that comes next in a tenant of this edition (rules 5.1).
+    /// Returns the next step in a tenant of this edition (rules 5.1).
     pub(super) fn next_step(&self, edition: Edition) -> AppStep {
         let steps = self.steps(edition);
         steps.first().copied().unwrap_or(AppStep::Confirm)

@@ -122,7 +122,7 @@ impl RowPlanner<'_> {
         let mut levels = named_levels(row, input, groups)?;
         let is_new = self.planner.world.items.is_new(item);
         if is_new && row.kept != Level::Hidden {
-            // Of what the row does not speak of, a new item has its defaults.
+            // A new item has the default of an absent column.
             levels.extend(kept(&self.planner.default_levels(item), row.kept));
         }
         let world = &mut *self.planner.world;
@@ -190,13 +190,14 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
     Ok(added_up(levels))
 }
 
-/// The part of the levels that a row which does not speak of `part` leaves.
+/// Returns the part of the levels that a row without the column of `part`
+/// leaves.
 fn kept(levels: &[(i32, Level)], part: Level) -> GroupLevels {
     let levels = levels.iter().filter(|(_, level)| level.allows(part));
     levels.map(|(group, _)| (*group, part)).collect()
 }
 
-/// Each group once, in order, with all of its levels.
+/// Merges the levels of each group, sorted by group.
 fn added_up(mut levels: GroupLevels) -> GroupLevels {
     levels.sort_unstable_by_key(|(group, _)| *group);
     levels.dedup_by(|again, first| {

@@ -37,7 +37,7 @@ pub(in crate::admin) struct AccessRow {
     pub(super) code: Code,
     /// Group, level, and the place in `columns` of the one that names it.
     pub(super) levels: Box<[(u32, Level, u8)]>,
-    /// What the row does not speak of, so that it stays: a column is absent.
+    /// The level of an absent column, which stays; [`Level::Hidden`]: none is.
     pub(super) kept: Level,
     columns: Box<[&'static str]>,
 }

@@ -50,21 +50,20 @@ pub(in crate::admin) struct AppRight<'a> {
     pub(in crate::admin) chosen: &'a Chosen,
 }
 
-/// What is said of an app's rights on trees, locales and attribute groups
-/// (rules 5.6).
+/// New selections of an app's trees, locales and attribute groups (rules 5.6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::admin) struct AppChoice {
-    /// The axes and levels that it speaks of; the app keeps what it holds at
-    /// the others.
-    said: BTreeSet<(SelectionAxis, u8)>,
-    /// What is chosen; each of an axis and level that is said.
+    /// The axes and levels whose selections are replaced; those of the others
+    /// stay.
+    replaced: BTreeSet<(SelectionAxis, u8)>,
+    /// The new selections, each of a replaced axis and level.
     selections: BTreeSet<Selection>,
 }
 
 impl AppChoice {
-    /// The same, all that is not said being said to be nothing: what the
-    /// permissions step sets replaces everything that it offers (rules 5.8).
-    pub(in crate::admin) fn made_whole(mut self) -> Self {
+    /// Replaces the selections of every axis and level, as the permissions step
+    /// does (rules 5.8).
+    pub(in crate::admin) fn replacing_all(mut self) -> Self {
         let axes = [
             SelectionAxis::Tree,
             SelectionAxis::Locale,
@@ -74,31 +73,33 @@ impl AppChoice {
         let every = axes
             .iter()
             .flat_map(|axis| levels.map(|level| (*axis, level.bits())));
-        self.said.extend(every);
+        self.replaced.extend(every);
         self
     }
 
-    /// What is chosen once this is said to someone for whom `stored` was.
-    fn over(&self, stored: BTreeSet<Selection>) -> BTreeSet<Selection> {
+    /// Returns the selections after the change of those that are stored.
+    fn applied_to(&self, stored: BTreeSet<Selection>) -> BTreeSet<Selection> {
         let kept = stored
             .into_iter()
-            .filter(|chosen| !self.said.contains(&(chosen.axis, chosen.level)));
+            .filter(|chosen| !self.replaced.contains(&(chosen.axis, chosen.level)));
         kept.chain(self.selections.iter().copied()).collect()
     }
 
-    fn speaks_of(&self, axis: SelectionAxis) -> bool {
-        self.said.iter().any(|(said, _)| *said == axis)
+    /// Returns whether selections of this axis are replaced, at any level.
+    fn replaces(&self, axis: SelectionAxis) -> bool {
+        self.replaced.iter().any(|(replaced, _)| *replaced == axis)
     }
 
-    /// The level on an item on which `held` is held and `chosen` is chosen, as
-    /// bits. Importing the same again gives the same.
+    /// Returns the level on an item, as bits, from the level held before and
+    /// the levels selected for it after the change. Idempotent.
     fn level(&self, axis: SelectionAxis, held: u8, chosen: impl Iterator<Item = u8>) -> u8 {
-        let is_said = |level: u8| self.said.contains(&(axis, level));
-        // What nobody speaks of stays, changed by an administrator or not.
-        let stays = held == 0 || !is_said(held);
+        let is_replaced = |level: u8| self.replaced.contains(&(axis, level));
+        // A level that is not replaced stays, also one that an administrator
+        // set since.
+        let stays = held == 0 || !is_replaced(held);
         let left = if stays { held } else { 0 };
         chosen
-            .filter(|level| is_said(*level) || (!stays && *level < held))
+            .filter(|level| is_replaced(*level) || (!stays && *level < held))
             .fold(left, |all, level| all | level)
     }
 }
@@ -125,13 +126,13 @@ impl Planner<'_> {
         for right in rights {
             let level = right.level.bits();
             if *right.chosen == Chosen::Codes(Vec::new()) {
-                // Nothing is chosen, which may be said whatever is offered.
+                // Selecting nothing is allowed whatever the step offers.
                 let axis = axis_of(right.kind);
-                choice.said.extend(axis.map(|axis| (axis, level)));
+                choice.replaced.extend(axis.map(|axis| (axis, level)));
                 continue;
             }
             let axis = offered_axis(right, step)?;
-            choice.said.insert((axis, level));
+            choice.replaced.insert((axis, level));
             let items: BTreeSet<Option<i32>> = match right.chosen {
                 Chosen::All => BTreeSet::from([None]),
                 Chosen::Codes(codes) => {
@@ -159,8 +160,8 @@ impl Planner<'_> {
         Ok(id)
     }
 
-    /// Connects an app, or authorizes it again: then it keeps what is not
-    /// chosen here, on channels above all (rules 5.8).
+    /// Connects an app or re-authorizes it; rights that `choice` does not
+    /// replace stay, those on channels among them (rules 5.8).
     pub(in crate::admin) fn connect_app(
         &mut self,
         field: &str,
@@ -172,7 +173,7 @@ impl Planner<'_> {
         let step = PermissionsStep::of(scopes, self.world.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.world.apps.get(&subject).cloned();
-        let is_passed = step != PermissionsStep::NotAsked && !choice.said.is_empty();
+        let is_passed = step != PermissionsStep::NotAsked && !choice.replaced.is_empty();
         let new = AppRow {
             group,
             connected_by: actor.to_owned(),
@@ -184,7 +185,7 @@ impl Planner<'_> {
         let mut app = old.clone().unwrap_or(new);
         app.scopes = scopes;
         app.permissions_passed |= is_passed;
-        app.selections = choice.over(app.selections);
+        app.selections = choice.applied_to(app.selections);
         let mut different = old.as_ref() != Some(&app);
         different |= self.give_app_rights(&app, choice);
         if old.is_none() {
@@ -197,8 +198,8 @@ impl Planner<'_> {
         })
     }
 
-    /// Whether a connected app is to be asked the permissions step, its scopes
-    /// being these: it never passed it (rules 5.8a).
+    /// Returns whether a connected app with these scopes has the permissions
+    /// step before it, never having passed it (rules 5.8a).
     pub(in crate::admin) fn lacks_permissions(&self, subject: i32, scopes: ScopeSet) -> bool {
         let step = PermissionsStep::of(scopes, self.world.edition);
         let app = self.world.apps.get(&subject);
@@ -257,8 +258,8 @@ impl Planner<'_> {
         Ok((subject, group, Outcome::Created))
     }
 
-    /// Makes the rights of the app's group on trees, locales and attribute
-    /// groups what was chosen, as far as it is said; whether any is different.
+    /// Sets the rights of the app's group to its selections on the axes that
+    /// `choice` replaces; returns whether any right changed.
     fn give_app_rights(&mut self, app: &AppRow, choice: &AppChoice) -> bool {
         let mut chosen: BTreeMap<(SelectionAxis, Option<i32>), Vec<u8>> = BTreeMap::new();
         for selection in &app.selections {
@@ -274,7 +275,7 @@ impl Planner<'_> {
         let items = items
             .into_iter()
             .filter_map(|(id, kind)| Some((id, axis_of(kind)?)))
-            .filter(|(_, axis)| choice.speaks_of(*axis));
+            .filter(|(_, axis)| choice.replaces(*axis));
         let mut different = false;
         for (id, axis) in items {
             let places = [None, roots.get(&id).copied()];
@@ -292,7 +293,7 @@ impl Planner<'_> {
         different
     }
 
-    /// What a new app holds on channels (rules 5.7).
+    /// Grants `edit` on every channel to the group of a new app (rules 5.7).
     fn give_every_channel(&mut self, group: i32) {
         let rows = self.world.items.iter();
         let channels = rows.filter(|(_, item)| item.kind == ItemKind::Channel);

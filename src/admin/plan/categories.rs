@@ -16,7 +16,7 @@ pub(in crate::admin) struct CategoryPlace<'a> {
 }
 
 impl Planner<'_> {
-    /// The code of the category above this one as it is now.
+    /// Returns the code of the parent of a stored category.
     pub(in crate::admin) fn stored_parent(&self, code: &Code) -> Option<Code> {
         let items = &self.world.items;
         let stored = items.get(self.world.find_item(ItemKind::Category, code)?)?;

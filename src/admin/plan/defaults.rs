@@ -37,7 +37,7 @@ impl Planner<'_> {
         }
     }
 
-    /// What groups hold on a new item unless it is said (rules 3.8).
+    /// Returns the default rights on a new item (rules 3.8).
     pub(in crate::admin) fn default_levels(&self, item: i32) -> GroupLevels {
         let Some(row) = self.world.items.get(item) else {
             return GroupLevels::new();

@@ -128,7 +128,7 @@ async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entr
 }
 
 async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
-    if tape.chance(12) {
+    if tape.chance(15) {
         tenant.connect_an_app(tape).await;
         return;
     }
@@ -305,7 +305,7 @@ fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
             } else if let Some(call) = calls.pop() {
                 call
             } else if tape.chance(12) {
-                Call::StartConnection(random_call::start(&mut tape))
+                Call::StartConnection(random_call::start(&model, &mut tape))
             } else {
                 random_call(&model, &mut tape)
             };
@@ -336,10 +336,10 @@ fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
     assert!(refused.values().all(|count| *count >= 3), "{refused:#?}");
 }
 
-/// The model alone: most imports of partial files are carried out, and of each
-/// file.
+/// The model alone: random imports of each partial file are carried out often
+/// enough to be worth comparing, and refused as well.
 #[test]
-fn random_imports_of_partial_files_are_mostly_carried_out() {
+fn random_imports_of_each_partial_file_are_carried_out_and_refused() {
     let mut done: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     for seed in 0..60 {
         let mut tape = Entropy::seeded(seed + 7_000, 60_000);
@@ -357,6 +357,6 @@ fn random_imports_of_partial_files_are_mostly_carried_out() {
         }
     }
     assert_eq!(done.len(), 11, "{done:#?}");
-    let is_tried = |[refused, done]: &[usize; 2]| *refused > 10 && *done > 50 && done > refused;
+    let is_tried = |[refused, done]: &[usize; 2]| *refused > 50 && *done > 50;
     assert!(done.values().all(is_tried), "{done:#?}");
 }

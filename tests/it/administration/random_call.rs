@@ -11,6 +11,7 @@ mod wizard;
 use super::{administered::Administered, calls::Call};
 use crate::support::Entropy;
 
+pub(super) use catalog::withheld_channel;
 pub(super) use files::random_files;
 pub(super) use wizard::{cancel, edition, start, step};
 

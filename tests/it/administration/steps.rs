@@ -225,7 +225,12 @@ impl Tenant {
 
     /// Connects an app as the tape says, with mistakes; nothing is left open.
     pub(super) async fn connect_an_app(&mut self, tape: &mut Entropy) {
-        let start = random_call::start(tape);
+        if tape.chance(40) {
+            for call in random_call::withheld_channel(tape) {
+                self.perform(call).await;
+            }
+        }
+        let start = random_call::start(&self.model, tape);
         let actor = start.actor.clone();
         let Some(answer) = self.perform(Call::StartConnection(start)).await else {
             return;
@@ -235,7 +240,7 @@ impl Tenant {
             if self.model.steps_of(&id).is_empty() {
                 break;
             }
-            if tape.chance(15) {
+            if tape.chance(25) {
                 self.perform(random_call::edition(tape)).await;
             }
             let call = random_call::step(&self.model, &id, &actor, tape);

@@ -39,6 +39,7 @@ pub(super) fn filling(model: &Administered, tape: &mut Entropy) -> Vec<Call> {
         put_attributes(tape),
         put_products(model, tape),
         put_products(model, tape),
+        put_profiles(tape),
         put_plain(tape),
     ]
 }
@@ -161,6 +162,27 @@ fn put_channels(model: &Administered, tape: &mut Entropy) -> Call {
         without_default_rights: tape.chance(30),
         ..Default::default()
     })
+}
+
+/// A channel that is made anew, without default rights (rules 3.8): what an
+/// app holds on it is for an administrator to say (rules 5.7, 5.8).
+pub(in super::super) fn withheld_channel(tape: &mut Entropy) -> [Call; 2] {
+    let code = key(&CHANNELS, tape);
+    let channel = pb::Channel {
+        code: code.clone(),
+        ..Default::default()
+    };
+    let deletion = Call::DeleteChannels(pb::DeleteChannelsRequest {
+        codes: vec![code],
+        cascade: true,
+        ..Default::default()
+    });
+    let put = Call::PutChannels(pb::PutChannelsRequest {
+        channels: vec![channel],
+        without_default_rights: true,
+        ..Default::default()
+    });
+    [deletion, put]
 }
 
 pub(super) fn roots(model: &Administered) -> Vec<String> {

@@ -25,7 +25,7 @@ type Layout = (
 );
 
 /// The files with optional columns, in the order in which they are applied.
-const LAYOUTS: [Layout; 10] = [
+const LAYOUTS: [Layout; 9] = [
     ("user_groups.csv", "code", &["name"], &[]),
     (
         "user_roles.csv",
@@ -50,13 +50,14 @@ const LAYOUTS: [Layout; 10] = [
     ),
     ("product_models.csv", "code", &[], &["parent", "categories"]),
     ("products.csv", "sku", &[], &["parent", "categories"]),
-    (
-        "job_profile_accesses.csv",
-        "job_profile",
-        &["execute_job_profile"],
-        &["edit_job_profile"],
-    ),
 ];
+
+const PROFILES_FILE: Layout = (
+    "job_profile_accesses.csv",
+    "job_profile",
+    &["execute_job_profile"],
+    &["edit_job_profile"],
+);
 
 const APPS_FILE: Layout = (
     "apps.csv",
@@ -80,6 +81,9 @@ pub(in super::super) fn random_files(model: &Administered, tape: &mut Entropy) -
     // A root that goes below another is no tree of a channel any more.
     let moves_roots = layouts.iter().any(|layout| layout.0 == "categories.csv");
     layouts.retain(|layout| !(moves_roots && layout.0 == "channels.csv"));
+    if tape.chance(25) {
+        layouts.push(&PROFILES_FILE);
+    }
     if layouts.is_empty() || tape.chance(40) {
         layouts.push(&APPS_FILE);
     }

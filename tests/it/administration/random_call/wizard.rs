@@ -1,4 +1,7 @@
-use pim_authz::pb::{self, AppStep};
+use pim_authz::{
+    domain::{CATALOGUE, Code},
+    pb::{self, AppStep},
+};
 
 use super::{
     batches::{key, reference},
@@ -81,12 +84,27 @@ fn actor(tape: &mut Entropy) -> String {
     (*tape.pick(&actors)).to_owned()
 }
 
-/// The start of a connection.
-pub(in super::super) fn start(tape: &mut Entropy) -> pb::StartConnectionRequest {
+/// The start of a connection; now and then with the scopes that the app has
+/// (rules 5.8a).
+pub(in super::super) fn start(
+    model: &Administered,
+    tape: &mut Entropy,
+) -> pb::StartConnectionRequest {
+    let app = key(&APPS, tape);
+    let other = scopes(tape);
+    let held = app.parse().ok();
+    let held = held.and_then(|app: Code| model.world.apps.get(&app));
+    let scopes = match held {
+        Some(held) if tape.chance(40) => {
+            let held = held.iter().map(|id| CATALOGUE.scope(id).code.to_owned());
+            held.collect()
+        }
+        _ => other,
+    };
     pb::StartConnectionRequest {
         actor: actor(tape),
-        app: key(&APPS, tape),
-        scopes: scopes(tape),
+        app,
+        scopes,
         ..Default::default()
     }
 }
@@ -100,7 +118,7 @@ pub(in super::super) fn step(
 ) -> Call {
     let others = [AppStep::Authorize, AppStep::Permissions, AppStep::Confirm];
     let step = match model.steps_of(request_id).first() {
-        Some(next) if tape.chance(80) => *next,
+        Some(next) if tape.chance(70) => *next,
         _ => *tape.pick(&others),
     };
     let (request_id, actor) = (request_id.to_owned(), actor.to_owned());
