@@ -4,6 +4,7 @@
 mod administered;
 mod calls;
 mod concurrent;
+mod dry_runs;
 mod listed;
 mod pictured;
 mod properties;
