@@ -5,6 +5,7 @@ use tonic::{Status, transport::Channel};
 
 use super::{
     administered::{Administered, Faults, code_of},
+    affected,
     calls::{Answer, Call},
     listed::{self, Of},
     pictured::Picture,
@@ -21,6 +22,8 @@ pub(super) struct Tenant {
     pub(super) code: String,
     pub(super) model: Administered,
     pub(super) revision: u64,
+    /// Whether dry runs are compared with who and what is affected.
+    pub(super) counts_affected: bool,
     keys: u32,
 }
 
@@ -39,6 +42,7 @@ impl Tenant {
             code: code.to_owned(),
             model: Administered::new(edition),
             revision: 1,
+            counts_affected: false,
             keys: 0,
         }
     }
@@ -89,6 +93,20 @@ impl Tenant {
             told,
             expected,
             "created, changed, removed\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
+            before.beyond(&after),
+            after.beyond(&before)
+        );
+        let counted = [effect.subjects_affected, effect.products_affected];
+        let affected = match (is_dry, self.counts_affected) {
+            (false, _) => [0, 0],
+            (true, true) => affected::count(&self.model.world, &next.world),
+            (true, false) => counted,
+        };
+        assert_eq!(
+            counted,
+            affected,
+            "subjects and products affected: {:?}\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
+            effect.sample,
             before.beyond(&after),
             after.beyond(&before)
         );
