@@ -65,7 +65,7 @@ pub use self::{
     product_index::{IndexedProduct, IndexedRow},
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
-    reached_products::ProductReached,
+    reached_products::{ProductReached, ReachedBy},
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
     snapshot::{Found, Reader, Snapshot},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},

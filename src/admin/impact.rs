@@ -1,25 +1,39 @@
-//! What a dry run tells beside its counts: who gains and who loses, and which
-//! products change hands.
+//! What a dry run counts beside stored things: who and what is affected.
+//!
+//! A subject is affected if one of its answers changes: a permission, its level
+//! on an item, or what it may do with an attribute, grid view or product
+//! (questions without a context). A product is affected if what anyone may do
+//! with it changes, or anyone's level on it. So whoever sees no product data,
+//! for want of a channel or locale to view (rules 4.5), is affected when the
+//! last channel is deleted, and with it all products that are then shown.
 //!
 //! In a dry run everything of the tenant but its products is read, so that the
-//! [`World`] knows before and after of every membership and right.
-//! [`subjects`] compares each subject's permissions, and the levels of its
-//! groups, with what they were; subjects in the same groups are compared once.
-//! [`products`] looks at the products in categories whose level changes for some
-//! of those groups, and at those that are staged to change themselves: the level
-//! of each is the highest over its effective categories (rules 4.1), and without
-//! any it is everyone's (rules 4.3). They are read in one pass, at most
-//! [`products::MOST`]; beyond that the rest is estimated, and the sample says so.
+//! [`World`] has both [`sides`] of the change. Subjects with the same groups and
+//! scopes form one of the [`classes`], which is compared once: by the engine
+//! where a rule decides, by the levels of its groups on each item where a right
+//! does. [`products`] then reads the products that a change can reach in one
+//! pass, at most [`products::MOST`]; beyond that the rest is estimated, and the
+//! sample says so. Products in the same categories are compared once.
+//!
+//! Asking the engine about each subject and product was set aside: that is
+//! millions of questions for one right.
 
-mod levels;
+mod catalog;
+mod classes;
+mod items;
 mod products;
+mod rights;
+mod sides;
 mod subjects;
 
 use crate::domain::Edition;
 
 use super::{change::Pass, error::AdminError, outcome::Effect, world::World};
 
-use self::levels::GroupSets;
+use self::{
+    classes::Classes,
+    sides::{At, Side},
+};
 
 /// Whether the change has staged products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +42,23 @@ pub(super) enum Staged {
     Nothing,
     /// It has: the temporary tables hold what is to change.
     Products,
+}
+
+/// The edition of a tenant before and after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Editions {
+    pub(super) before: Edition,
+    pub(super) after: Edition,
+}
+
+impl Editions {
+    /// Of a change that leaves it as it is.
+    pub(super) fn same(edition: Edition) -> Self {
+        Self {
+            before: edition,
+            after: edition,
+        }
+    }
 }
 
 /// Completes the effect of a dry run.
@@ -39,25 +70,26 @@ pub(super) async fn complete(
     effect: &mut Effect,
     pass: &Pass<'_>,
     world: &World,
+    editions: Editions,
     staged: Staged,
 ) -> Result<(), AdminError> {
-    let counted = std::mem::take(&mut effect.sample);
-    let edition = pass.tenant.edition;
-    let subjects = subjects::compare(world, edition);
-    effect.subjects_affected = subjects.affected;
-    let mut sample = Vec::new();
-    if edition == Edition::Enterprise {
-        if staged == Staged::Nothing {
-            pass.transaction.prepare_staging().await?;
-        }
-        let sets = GroupSets::of(world);
-        let products = products::compare(pass, world, &sets, staged).await?;
-        effect.products_affected = products.affected;
-        sample.extend(products.sentences);
+    let mut before = Side::of(world, editions.before, At::Before);
+    let mut after = Side::of(world, editions.after, At::After);
+    let mut classes = Classes::of(&mut before, &mut after);
+    items::compare(&mut classes, &before, &after);
+    catalog::compare(&mut classes, &before, &after);
+    if staged == Staged::Nothing {
+        pass.transaction.prepare_staging().await?;
     }
+    let products = products::compare(pass, &mut classes, &before, &after, staged).await?;
+    let subjects = subjects::compare(&classes, &before, &after);
+    effect.subjects_affected = subjects.affected;
+    effect.products_affected = products.affected;
+    let mut sample = classes.gate_sentences();
+    sample.extend(products.sentences);
     sample.extend(subjects.sentences);
-    sample.extend(levels::sentences(world));
-    sample.extend(counted);
+    sample.extend(rights::sentences(world));
+    sample.append(&mut effect.sample);
     effect.sample = cut(sample);
     Ok(())
 }

@@ -21,7 +21,7 @@ use super::{
     change::{AuditEntry, Change, Pass, Ran, Size},
     entry::ImportFile,
     error::AdminError,
-    impact::{self, Staged},
+    impact::{self, Editions, Staged},
     outcome::{Effect, ImportOptions, ImportOutcome},
     refusals::Report,
     staging::{Names, Staging},
@@ -132,9 +132,10 @@ impl Import {
         effect.unchanged = rights_unchanged + report.unchanged_entities();
         if !pass.context.dry_run {
             effect.sample.clear();
-        } else if !refused && !is_new {
+        } else if !refused {
+            let editions = Editions::same(pass.tenant.edition);
             let staged = Staged::Products;
-            impact::complete(&mut effect, pass, &world, staged).await?;
+            impact::complete(&mut effect, pass, &world, editions, staged).await?;
         }
         Ok(Compared {
             keys: touched::keys(pass, &world, &products).await?,

@@ -7,7 +7,7 @@ use super::{
     change::{Change, Pass, Ran},
     error::AdminError,
     guards::Guards,
-    impact::{self, Staged},
+    impact::{self, Editions, Staged},
     outcome::{Effect, Written},
     plan::Planner,
     request::NounRequest,
@@ -49,7 +49,8 @@ impl Compared {
         let mut effect = tally::effect_of(&world, &products, pass.tenant.id.is_none());
         effect.unchanged = unchanged;
         if pass.context.dry_run {
-            impact::complete(&mut effect, pass, &world, staged).await?;
+            let editions = Editions::same(pass.tenant.edition);
+            impact::complete(&mut effect, pass, &world, editions, staged).await?;
         } else {
             effect.sample.clear();
         }

@@ -27,6 +27,12 @@ impl Rights {
         self.of_item.get(&item).map_or(&[], Vec::as_slice)
     }
 
+    /// The rights on an item before the change.
+    pub(super) fn before(&self, item: i32) -> &[(i32, Level)] {
+        let before = self.before.get(&item).map(Vec::as_slice);
+        before.unwrap_or_else(|| self.of(item))
+    }
+
     /// Makes the rights on an item exactly these.
     pub(super) fn replace(&mut self, item: i32, mut levels: GroupLevels) {
         levels.retain(|(_, level)| *level != Level::Hidden);

@@ -2,13 +2,14 @@ use serde_json::json;
 
 use crate::{
     domain::{Edition, Revision},
-    store::AnswersOf,
+    store::{AnswersOf, NounsWanted},
 };
 
 use super::{
     change::{Change, Pass, Ran, Size},
     error::AdminError,
-    noun_change::EncodeWritten,
+    impact::{self, Editions, Staged},
+    noun_change::{EncodeWritten, world},
     outcome::{Effect, Written},
     trail,
 };
@@ -66,31 +67,34 @@ impl TenantChange {
             }
         };
         if pass.context.dry_run {
-            effect.sample.push(sentence);
             self.count_affected(pass, &mut effect).await?;
+            effect.sample.insert(0, sentence);
+            effect.sample.truncate(Effect::SAMPLE);
         }
         Ok(effect)
     }
 
-    /// Everybody who is enabled, and every product, when all goes or when rights
-    /// begin or cease to count (rules 3.4).
+    /// Counts who and what is affected when rights begin or cease to count
+    /// (rules 3.4), or everybody goes.
     async fn count_affected(&self, pass: &Pass<'_>, effect: &mut Effect) -> Result<(), AdminError> {
-        let counts = match self.request {
-            TenantRequest::Create(_) => return Ok(()),
-            TenantRequest::SetEdition(edition) => {
-                edition.is_enterprise() != pass.tenant.edition.is_enterprise()
-            }
-            TenantRequest::Delete => true,
-        };
-        if counts {
-            let tenant = pass.tenant.number();
-            let [subjects, products] = pass.transaction.count_all(tenant).await?;
-            (effect.subjects_affected, effect.products_affected) = (subjects, products);
-            effect.sample.push(format!(
-                "all {subjects} enabled subjects and {products} products are counted as affected"
-            ));
+        if let TenantRequest::Create(_) = self.request {
+            // There is nobody in it.
+            return Ok(());
         }
-        Ok(())
+        let mut world = world(pass, &NounsWanted::everything()).await?;
+        let before = pass.tenant.edition;
+        let after = match self.request {
+            TenantRequest::Create(edition) | TenantRequest::SetEdition(edition) => edition,
+            TenantRequest::Delete => {
+                let all: Vec<i32> = world.subjects.iter().map(|(id, _)| id).collect();
+                for id in all {
+                    world.subjects.remove(id);
+                }
+                before
+            }
+        };
+        let editions = Editions { before, after };
+        impact::complete(effect, pass, &world, editions, Staged::Nothing).await
     }
 
     async fn apply(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {

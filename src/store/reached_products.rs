@@ -5,18 +5,36 @@ use super::{StoreError, TenantId, Transaction, product_lists::count};
 pub struct ProductReached {
     /// Its code.
     pub code: String,
-    /// Its effective categories (rules 4.2), as they are.
-    pub before: Vec<i32>,
-    /// The same as they would be.
-    pub after: Vec<i32>,
-    /// Whether it would be gone.
-    pub gone: bool,
+    /// Its effective categories (rules 4.2), as they are; `None`: it is new.
+    pub before: Option<Vec<i32>>,
+    /// The same as they would be; `None`: it would be gone.
+    pub after: Option<Vec<i32>>,
+}
+
+/// Which stored products a change reaches, beside those that it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReachedBy {
+    /// All of them.
+    pub everything: bool,
+    /// Those that lie in no category.
+    pub uncategorised: bool,
+    /// Those in these categories, with what lies below them.
+    pub categories: Vec<i32>,
+}
+
+impl ReachedBy {
+    /// None but those that it changes.
+    pub const NOTHING: Self = Self {
+        everything: false,
+        uncategorised: false,
+        categories: Vec::new(),
+    };
 }
 
 impl Transaction<'_> {
-    /// Nominates the products and models that a change reaches: those in some
-    /// categories, those in none if `everyones` says so, those that are staged to change or go, and what lies below
-    /// them; tells how many. Staging must be prepared.
+    /// Nominates the products and models that a change reaches: those that `by`
+    /// says, those that are staged to be new, to change or to go, and what lies
+    /// below them. Returns how many. Staging must be prepared.
     ///
     /// # Errors
     ///
@@ -24,30 +42,36 @@ impl Transaction<'_> {
     pub async fn nominate_reached(
         &self,
         tenant: TenantId,
-        categories: &[i32],
-        everyones: bool,
+        by: &ReachedBy,
     ) -> Result<u64, StoreError> {
         const TABLE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS reached_product (id integer); TRUNCATE reached_product";
         const SQL: &str = "-- nominate_reached
             WITH direct AS (
                 SELECT product_id AS id FROM product_category WHERE tenant_id = $1 AND category_id = ANY ($2)
                  UNION
-                SELECT id FROM changed_product WHERE NOT is_new
+                SELECT id FROM changed_product
                  UNION
                 SELECT id FROM removed_product
                  UNION
-                SELECT id FROM product WHERE $3 AND tenant_id = $1 AND uncategorised IS NOT FALSE),
+                SELECT id FROM product WHERE $3 AND tenant_id = $1 AND uncategorised IS NOT FALSE
+                 UNION
+                SELECT id FROM product WHERE $4 AND tenant_id = $1),
             below AS (
                 SELECT child.id FROM direct JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = direct.id),
             lowest AS (
                 SELECT child.id FROM below JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = below.id)
             INSERT INTO reached_product (id)
             SELECT id FROM direct UNION SELECT id FROM below UNION SELECT id FROM lowest";
+        let ReachedBy {
+            everything,
+            uncategorised,
+            categories,
+        } = by;
         self.batch("prepare_reached", TABLE).await?;
         self.execute(
             "nominate_reached",
             SQL,
-            &[&tenant.0, &categories, &everyones],
+            &[&tenant.0, categories, uncategorised, everything],
         )
         .await
     }
@@ -70,7 +94,6 @@ impl Transaction<'_> {
             code: row.get("code"),
             before: row.get("before"),
             after: row.get("after"),
-            gone: row.get("gone"),
         });
         Ok(reached.collect())
     }

@@ -14,10 +14,10 @@ old_line AS (
       JOIN product AS above ON above.tenant_id = $1 AND above.id = p.parent_id
      WHERE above.parent_id IS NOT NULL),
 new_parent AS (
-    SELECT p.id, CASE WHEN c.id IS NULL THEN p.parent_id ELSE c.new_parent END AS parent
+    SELECT reached.id, CASE WHEN c.id IS NULL THEN p.parent_id ELSE c.new_parent END AS parent
       FROM reached
-      JOIN product AS p ON p.tenant_id = $1 AND p.id = reached.id
-      LEFT JOIN changed_product AS c ON c.id = p.id),
+      LEFT JOIN product AS p ON p.tenant_id = $1 AND p.id = reached.id
+      LEFT JOIN changed_product AS c ON c.id = reached.id),
 new_line AS (
     SELECT id, id AS member FROM new_parent
      UNION ALL
@@ -42,9 +42,12 @@ new_held AS (
           UNION ALL
          SELECT unnest(c.new_categories) WHERE c.id IS NOT NULL) AS held
      GROUP BY new_line.id)
-SELECT p.code, coalesce(old_held.categories, '{}') AS before, coalesce(new_held.categories, '{}') AS after,
-       EXISTS (SELECT FROM removed_product AS r WHERE r.id = p.id) AS gone
+SELECT coalesce(p.code, c.code) AS code,
+       CASE WHEN p.id IS NOT NULL THEN coalesce(old_held.categories, '{}') END AS before,
+       CASE WHEN NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = reached.id)
+            THEN coalesce(new_held.categories, '{}') END AS after
   FROM reached
-  JOIN product AS p ON p.tenant_id = $1 AND p.id = reached.id
-  LEFT JOIN old_held ON old_held.id = p.id
-  LEFT JOIN new_held ON new_held.id = p.id
+  LEFT JOIN product AS p ON p.tenant_id = $1 AND p.id = reached.id
+  LEFT JOIN changed_product AS c ON c.id = reached.id
+  LEFT JOIN old_held ON old_held.id = reached.id
+  LEFT JOIN new_held ON new_held.id = reached.id

@@ -44,23 +44,6 @@ impl Transaction<'_> {
             .map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
     }
 
-    /// Counts the enabled subjects, and the products and models, of a tenant.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn count_all(&self, tenant: TenantId) -> Result<[u64; 2], StoreError> {
-        const SQL: &str = "-- count_all
-            SELECT (SELECT count(*) FROM subject WHERE tenant_id = $1 AND enabled) AS subjects,
-                   (SELECT count(*) FROM product WHERE tenant_id = $1) AS products";
-        let rows = self.query("count_all", SQL, &[&tenant.0]).await?;
-        let count = |column| {
-            let row = rows.first();
-            row.map_or(0, |row| row.get::<_, i64>(column).unsigned_abs())
-        };
-        Ok([count("subjects"), count("products")])
-    }
-
     /// Deletes everything of a tenant but its audit log and the answers kept
     /// for retries; its row stays for them, without the code.
     ///

@@ -2,8 +2,11 @@
 //! replayed, retries, and writers at once.
 
 mod administered;
+mod affected;
 mod calls;
 mod concurrent;
+mod deep_trees;
+mod dry_runs;
 mod file_rows;
 mod listed;
 mod pictured;

@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use crate::harness::{TestServer, file, product, user};
 
 const USERS: [&str; 5] = ["julia", "mary", "peter", "admin", "asleep"];
-const PRODUCTS: [&str; 6] = ["hat", "cap", "boot", "tie", "free", "deep"];
+const PRODUCTS: [&str; 7] = ["hat", "cap", "boot", "tie", "free", "deep", "new"];
 const ITEMS: [(&str, &str); 5] = [
     ("category", "master"),
     ("category", "shoes"),
@@ -119,11 +119,9 @@ async fn held(server: &TestServer) -> Held {
 fn difference(before: &Held, after: &Held) -> (u64, u64) {
     let changed = before.iter().filter(|(key, held)| after[*key] != **held);
     let changed: Vec<&(&str, String)> = changed.map(|(key, _)| key).collect();
-    let subjects = USERS.iter().filter(|user| {
-        changed
-            .iter()
-            .any(|(subject, key)| subject == *user && !key.starts_with("product "))
-    });
+    let subjects = USERS
+        .iter()
+        .filter(|user| changed.iter().any(|(subject, _)| subject == *user));
     let products = PRODUCTS.iter().filter(|code| {
         let product = format!("product {code}");
         changed.iter().any(|(_, key)| *key == product)

@@ -1,127 +1,64 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::{
-    admin::{change::Pass, error::AdminError, world::World},
-    domain::{ItemKind, Level},
-    store::ProductReached,
+    admin::{change::Pass, error::AdminError},
+    store::{ProductReached, ReachedBy},
 };
 
 use super::{
     Staged,
-    levels::{self, GroupSets},
+    classes::{Class, Classes},
+    items,
+    sides::Side,
 };
 
 /// The most products that are looked at one by one.
 pub(super) const MOST: usize = 100_000;
 
-/// Which products change hands.
+/// Which products are affected.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Products and models whose level changes for anyone.
+    /// Products and models about which somebody is answered otherwise.
     pub(super) affected: u64,
     pub(super) sentences: Vec<String>,
 }
 
-/// The levels of a set of groups on each category; `None`: of nobody.
-type Levels = Option<HashMap<i32, Level>>;
+/// The effective categories of a product on each side; `None` where it is not
+/// stored.
+type Places<'p> = (Option<&'p [i32]>, Option<&'p [i32]>);
 
-/// The levels of each set of groups on each category, before and after.
-struct CategoryLevels {
-    pairs: Vec<(Levels, Levels)>,
-}
-
-impl CategoryLevels {
-    fn of(world: &World, sets: &GroupSets) -> Self {
-        let (before, after) = levels::by_group(world);
-        let categories = |mut levels: HashMap<i32, Level>| {
-            let is_category = |id: &i32| {
-                let item = world.items.ever(*id);
-                item.is_some_and(|item| item.kind == ItemKind::Category)
-            };
-            levels.retain(|id, _| is_category(id));
-            levels
-        };
-        let of = |rights, groups: Option<&BTreeSet<i32>>| {
-            groups.map(|groups| categories(levels::merged(rights, Some(groups))))
-        };
-        let pairs = sets.pairs.iter();
-        Self {
-            pairs: pairs
-                .map(|(was, is)| (of(&before, was.as_ref()), of(&after, is.as_ref())))
-                .collect(),
-        }
-    }
-
-    /// The categories whose level is different for some set.
-    fn different(&self) -> BTreeSet<i32> {
-        let nothing = HashMap::new();
-        let mut found = BTreeSet::new();
-        for (before, after) in &self.pairs {
-            let before = before.as_ref().unwrap_or(&nothing);
-            let after = after.as_ref().unwrap_or(&nothing);
-            let categories = before.keys().chain(after.keys());
-            found.extend(categories.filter(|id| before.get(id) != after.get(id)));
-        }
-        found
-    }
-
-    /// Whether somebody comes or goes, who holds even what is everyone's on one
-    /// side only.
-    fn somebody_comes_or_goes(&self) -> bool {
-        let mut pairs = self.pairs.iter();
-        pairs.any(|(before, after)| before.is_some() != after.is_some())
-    }
-
-    /// Whether the level of a product is different for some set.
-    fn differ_on(&self, product: &ProductReached) -> bool {
-        self.pairs.iter().any(|(before, after)| {
-            let was = level(before.as_ref(), &product.before);
-            if product.gone {
-                return was != Level::Hidden;
-            }
-            was != level(after.as_ref(), &product.after)
-        })
-    }
-}
-
-/// The level on a product by its effective categories (rules 4.1, 4.3).
-fn level(levels: Option<&HashMap<i32, Level>>, categories: &[i32]) -> Level {
-    let Some(levels) = levels else {
-        return Level::Hidden;
-    };
-    if categories.is_empty() {
-        return Level::Own;
-    }
-    let held = categories.iter().filter_map(|id| levels.get(id));
-    held.fold(Level::Hidden, |highest, level| highest.or(*level))
-}
-
-/// Compares the levels of products with what they would be.
+/// Counts the products about which a class is answered otherwise, and marks the
+/// classes.
 pub(super) async fn compare(
     pass: &Pass<'_>,
-    world: &World,
-    sets: &GroupSets,
+    classes: &mut Classes,
+    before: &Side<'_>,
+    after: &Side<'_>,
     staged: Staged,
 ) -> Result<Affected, AdminError> {
-    let levels = CategoryLevels::of(world, sets);
-    let different: Vec<i32> = levels.different().into_iter().collect();
-    let everyones = levels.somebody_comes_or_goes();
-    if different.is_empty() && !everyones && staged == Staged::Nothing {
+    let by = reached_by(classes, before, after);
+    if by == ReachedBy::NOTHING && staged == Staged::Nothing {
         return Ok(Affected::default());
     }
     let tenant = pass.tenant.number();
-    let total = pass
-        .transaction
-        .nominate_reached(tenant, &different, everyones)
-        .await?;
+    let total = pass.transaction.nominate_reached(tenant, &by).await?;
     let looked_at = pass.transaction.read_reached(tenant, MOST).await?;
-    let mut affected = 0_u64;
-    let mut everyones: Vec<&ProductReached> = Vec::new();
+    let mut alike: HashMap<Places<'_>, u64> = HashMap::new();
     for product in &looked_at {
-        affected += u64::from(levels.differ_on(product));
-        if !product.gone && product.after.is_empty() && !product.before.is_empty() {
-            everyones.push(product);
+        let places = (product.before.as_deref(), product.after.as_deref());
+        *alike.entry(places).or_default() += 1;
+    }
+    let mut affected = 0_u64;
+    for ((old, new), count) in alike {
+        let mut differs = false;
+        for class in &mut classes.all {
+            let is_open = !differs || !class.affected;
+            if is_open && class.differs_on((before, old), (after, new)) {
+                differs = true;
+                class.affected = true;
+            }
         }
+        affected += if differs { count } else { 0 };
     }
     let seen = u64::try_from(looked_at.len()).unwrap_or(u64::MAX);
     let scaled = |count: u64| {
@@ -131,15 +68,7 @@ pub(super) async fn compare(
             count
         }
     };
-    let mut sentences = Vec::new();
-    if let Some(first) = everyones.first() {
-        let count = scaled(u64::try_from(everyones.len()).unwrap_or(u64::MAX));
-        sentences.push(format!(
-            "{count} products would lie in no category and become everyone's: `{}`{}",
-            first.code,
-            if count > 1 { " …" } else { "" }
-        ));
-    }
+    let mut sentences: Vec<String> = everyones(&looked_at, scaled).into_iter().collect();
     if total > seen {
         sentences.push(format!(
             "products affected are an estimate: {seen} of {total} were looked at"
@@ -149,4 +78,34 @@ pub(super) async fn compare(
         affected: scaled(affected),
         sentences,
     })
+}
+
+/// Which stored products the change can reach: those in categories on which
+/// somebody's level may be different, and where somebody may do something else
+/// with products, all that it may do something with.
+fn reached_by(classes: &Classes, before: &Side<'_>, after: &Side<'_>) -> ReachedBy {
+    let is_turned = classes.all.iter().any(Class::is_turned);
+    let enterprise = [before, after].map(|side| side.edition.is_enterprise());
+    ReachedBy {
+        // Outside the enterprise edition everyone owns every product (rules 3.4).
+        everything: is_turned && enterprise != [true, true],
+        uncategorised: is_turned,
+        categories: items::categories(classes, after),
+    }
+}
+
+/// The products that would lie in no category any more (rules 4.3).
+fn everyones(products: &[ProductReached], scaled: impl Fn(u64) -> u64) -> Option<String> {
+    let lies_in_some = |of: &Option<Vec<i32>>| of.as_ref().is_some_and(|of| !of.is_empty());
+    let lies_in_none = |of: &Option<Vec<i32>>| of.as_ref().is_some_and(Vec::is_empty);
+    let leaves =
+        |product: &&ProductReached| lies_in_some(&product.before) && lies_in_none(&product.after);
+    let first = products.iter().find(leaves)?;
+    let count = products.iter().filter(leaves).count();
+    let count = scaled(u64::try_from(count).unwrap_or(u64::MAX));
+    let more = if count > 1 { " …" } else { "" };
+    Some(format!(
+        "{count} products would lie in no category and become everyone's: `{}`{more}",
+        first.code
+    ))
 }

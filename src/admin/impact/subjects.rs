@@ -1,49 +1,43 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     admin::world::World,
-    domain::{CATALOGUE, Edition, PermissionSet, SubjectKind},
+    domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectKind},
     store::SubjectRow,
 };
 
-use super::levels::{self, GroupRights, SetPair};
+use super::{
+    classes::Classes,
+    sides::{At, Side},
+};
 
 /// Who gains and who loses.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Enabled subjects, before or after, whose permissions or levels change.
+    /// Enabled subjects, before or after, of which an answer changes.
     pub(super) affected: u64,
     /// A sentence for each whose permissions change, losses first.
     pub(super) sentences: Vec<String>,
 }
 
-/// Compares what each subject holds with what it would hold.
-pub(super) fn compare(world: &World, edition: Edition) -> Affected {
-    let (before_rights, after_rights) = levels::by_group(world);
-    let mut levels_differ: BTreeMap<SetPair, bool> = BTreeMap::new();
+/// Compares the permissions of each subject, and counts it if they or an answer
+/// of its class change.
+pub(super) fn compare(classes: &Classes, before: &Side<'_>, after: &Side<'_>) -> Affected {
     let mut affected = Affected::default();
     let mut told: Vec<(bool, String)> = Vec::new();
-    for (id, before, after) in world.subjects.both() {
-        let enabled = |row: &&SubjectRow| row.enabled;
-        let (was, is) = (before.filter(enabled), after.filter(enabled));
-        let (Some(row), true) = (after.or(before), was.is_some() || is.is_some()) else {
+    let enriching = enriching(after.world);
+    for (id, stored, left) in after.world.subjects.both() {
+        let (was, is) = (before.enabled(id), after.enabled(id));
+        let (Some(row), true) = (left.or(stored), was.is_some() || is.is_some()) else {
             continue;
         };
-        let old = permissions(world, id, was, edition, Side::Before);
-        let new = permissions(world, id, is, edition, Side::After);
-        let groups = |row: Option<&SubjectRow>| row.map(|row| row.groups.clone());
-        let pair = (groups(was), groups(is));
-        let levels = edition.is_enterprise()
-            && *levels_differ
-                .entry(pair)
-                .or_insert_with_key(|pair| differ(&before_rights, &after_rights, pair));
-        // Outside enterprise who is there holds everything (rules 3.4).
-        let comes_or_goes = was.is_some() != is.is_some();
-        if old != new || levels || comes_or_goes {
-            affected.affected += 1;
-        }
+        let old = permissions(before, id);
+        let new = permissions(after, id);
+        let enriches = enriching.is_some_and(|permission| new.contains(permission));
+        let is_affected = old != new || enriches || classes.is_affected(id);
+        affected.affected += u64::from(is_affected);
         let subject = format!("{} `{}`", row.kind, row.code);
-        if let Some(sentence) = sentence(&subject, (was, before), (is, after), &old, &new) {
+        if let Some(sentence) = sentence(&subject, (was, stored), (is, left), &old, &new) {
             told.push((new.is_superset(&old) && is.is_some(), sentence));
         }
     }
@@ -52,44 +46,37 @@ pub(super) fn compare(world: &World, edition: Edition) -> Affected {
     affected
 }
 
-fn differ(before: &GroupRights, after: &GroupRights, pair: &SetPair) -> bool {
-    levels::merged(before, pair.0.as_ref()) != levels::merged(after, pair.1.as_ref())
+/// The permission that alone lets edit the attributes of a category (rules 4.9),
+/// if a category comes or goes.
+fn enriching(world: &World) -> Option<PermissionId> {
+    let mut categories = world.items.changes().filter(|(_, before, after)| {
+        let row = after.or(*before);
+        row.is_some_and(|item| item.kind == ItemKind::Category)
+    });
+    let comes_or_goes = categories.any(|(_, before, after)| before.is_none() || after.is_none());
+    let permission = CATALOGUE.find_permission("category.edit_attributes");
+    permission.filter(|_| comes_or_goes).map(|found| found.id)
 }
 
-#[derive(Clone, Copy)]
-enum Side {
-    Before,
-    After,
-}
-
-/// The permissions that count of an enabled subject.
-fn permissions(
-    world: &World,
-    id: i32,
-    row: Option<&SubjectRow>,
-    edition: Edition,
-    side: Side,
-) -> PermissionSet {
-    let Some(row) = row else {
+/// The permissions that count of a subject, if it is enabled.
+fn permissions(side: &Side<'_>, id: i32) -> PermissionSet {
+    let Some(row) = side.enabled(id) else {
         return PermissionSet::default();
     };
+    let world = side.world;
     let granted = if row.kind == SubjectKind::App {
-        let app = match side {
-            Side::Before => world.app_before(id),
-            Side::After => world.apps.get(&id),
-        };
-        let scopes = app.map(|app| app.scopes).unwrap_or_default();
+        let scopes = side.app(id).map(|app| app.scopes).unwrap_or_default();
         CATALOGUE.permissions_of_scopes(CATALOGUE.with_implied_scopes(scopes))
     } else {
-        let roles = row.roles.iter().filter_map(|role| match side {
-            Side::Before => world.roles.before(*role),
-            Side::After => world.roles.get(*role),
+        let roles = row.roles.iter().filter_map(|role| match side.at {
+            At::Before => world.roles.before(*role),
+            At::After => world.roles.get(*role),
         });
         roles.fold(PermissionSet::default(), |all, role| {
             all.union(&role.permissions)
         })
     };
-    CATALOGUE.counted(&granted, edition)
+    CATALOGUE.counted(&granted, side.edition)
 }
 
 type State<'s> = (Option<&'s SubjectRow>, Option<&'s SubjectRow>);

@@ -39,6 +39,16 @@ macro_rules! calls {
         }
 
         impl Call {
+            /// The name of every write.
+            pub(super) const NAMES: &[&str] = &[$($(stringify!($call),)+)+];
+
+            /// Its name.
+            pub(super) fn name(&self) -> &'static str {
+                match self {
+                    $($(Self::$call(_) => stringify!($call),)+)+
+                }
+            }
+
             pub(super) fn envelope(&mut self) -> Envelope<'_> {
                 match self {
                     $($(Self::$call(request) => Envelope {

@@ -87,6 +87,7 @@ async fn write_and_compare(told: Told) {
         ];
         let edition = *tape.pick(&editions);
         let mut tenant = Tenant::create(&server, &format!("model_{seed}"), edition).await;
+        tenant.counts_affected = told == Told::Decisions;
         for call in random_call::filling(&tenant.model, &mut tape) {
             tenant.perform(call).await;
         }

@@ -49,7 +49,7 @@ pub(super) fn random_call(model: &Administered, tape: &mut Entropy) -> Call {
         0..5 => directory::put(tape),
         5..11 => catalog::put(model, tape),
         11 => directory::delete(tape),
-        12..15 => catalog::delete(tape),
+        12..15 => catalog::delete(model, tape),
         15..19 => rights::write(model, tape),
         _ => wizard::outside_the_steps(tape),
     }

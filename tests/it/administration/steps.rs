@@ -9,6 +9,7 @@ use tonic_types::StatusExt as _;
 
 use super::{
     administered::{Administered, Faults, code_of},
+    affected,
     calls::{Answer, Call},
     file_rows::FileRows,
     listed::{self, Of},
@@ -26,6 +27,8 @@ pub(super) struct Tenant {
     pub(super) code: String,
     pub(super) model: Administered,
     pub(super) revision: u64,
+    /// Whether dry runs are compared with who and what is affected.
+    pub(super) counts_affected: bool,
     keys: u32,
 }
 
@@ -44,6 +47,7 @@ impl Tenant {
             code: code.to_owned(),
             model: Administered::new(edition),
             revision: 1,
+            counts_affected: false,
             keys: 0,
         }
     }
@@ -155,6 +159,20 @@ impl Tenant {
             told,
             expected,
             "created, changed, removed\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
+            before.beyond(&after),
+            after.beyond(&before)
+        );
+        let counted = [effect.subjects_affected, effect.products_affected];
+        let affected = match (is_dry, self.counts_affected) {
+            (false, _) => [0, 0],
+            (true, true) => affected::count(&self.model.world, &next.world),
+            (true, false) => counted,
+        };
+        assert_eq!(
+            counted,
+            affected,
+            "subjects and products affected: {:?}\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
+            effect.sample,
             before.beyond(&after),
             after.beyond(&before)
         );

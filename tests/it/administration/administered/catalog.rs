@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use pim_authz::domain::{Code, ItemKind, ItemRef, Level};
+use pim_authz::domain::{Code, ItemKind, ItemRef, Level, MOST_CATEGORY_LEVELS};
 use pim_authz::pb;
 
 use super::{
@@ -193,6 +193,7 @@ impl Administered {
         let categories = &request.categories;
         refuse_twice(categories, |entry| Code::fold(&entry.code), faults);
         let before = self.world.items.clone();
+        let places = self.world.category_parents.clone();
         let mut said: BTreeMap<Code, Option<String>> = BTreeMap::new();
         for entry in categories {
             if let Some(code) = read(&entry.code, faults) {
@@ -221,6 +222,15 @@ impl Administered {
         if said.keys().any(|code| self.is_below_itself(code)) {
             faults.add("CATEGORY_LOOP");
         }
+        let is_placed = |code: &&Code| {
+            let (kind, code) = (ItemKind::Category, (*code).clone());
+            let moved = places.get(&code) != self.world.category_parents.get(&code);
+            moved || !before.contains(&ItemRef { kind, code })
+        };
+        let placed: BTreeSet<Code> = said.keys().filter(is_placed).cloned().collect();
+        if faults.are_none() && self.lies_too_deep(&placed) {
+            faults.add("CATEGORY_TOO_DEEP");
+        }
         faults.dangle("CATEGORY_NOT_FOUND");
         if !faults.are_none() || request.without_default_rights {
             return;
@@ -231,6 +241,20 @@ impl Administered {
         };
         let new: BTreeSet<Code> = said.keys().filter(is_new).cloned().collect();
         self.give_categories_their_rights(new);
+    }
+
+    /// Rules 3.10: whether one of these categories, or one below it, lies below
+    /// the last level; whoever lies deepest has nothing below.
+    fn lies_too_deep(&self, placed: &BTreeSet<Code>) -> bool {
+        let parents = &self.world.category_parents;
+        let above: BTreeSet<&Code> = parents.values().collect();
+        let categories = self.world.items_of(ItemKind::Category);
+        let mut lowest = categories.filter(|item| !above.contains(&item.code));
+        lowest.any(|item| {
+            let way = std::iter::successors(Some(&item.code), |code| parents.get(code));
+            let way: Vec<&Code> = way.collect();
+            way.len() > MOST_CATEGORY_LEVELS && way.iter().any(|code| placed.contains(code))
+        })
     }
 
     fn is_below_itself(&self, code: &Code) -> bool {

@@ -351,8 +351,28 @@ macro_rules! deletion {
     }};
 }
 
-pub(super) fn delete(tape: &mut Entropy) -> Call {
-    match tape.below(15) {
+/// Deletes the last of what rules product data from above, which opens the gate
+/// (rules 4.5).
+fn delete_all(kind: ItemKind, model: &Administered) -> Call {
+    let (codes, cascade) = (items(model, kind), true);
+    if kind == ItemKind::Channel {
+        return Call::DeleteChannels(pb::DeleteChannelsRequest {
+            codes,
+            cascade,
+            ..Default::default()
+        });
+    }
+    Call::DeleteLocales(pb::DeleteLocalesRequest {
+        codes,
+        cascade,
+        ..Default::default()
+    })
+}
+
+pub(super) fn delete(model: &Administered, tape: &mut Entropy) -> Call {
+    match tape.below(17) {
+        15 => delete_all(ItemKind::Channel, model),
+        16 => delete_all(ItemKind::Locale, model),
         0..3 => deletion!(
             DeleteCategories(DeleteCategoriesRequest),
             &CATEGORIES,

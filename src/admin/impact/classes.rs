@@ -1,0 +1,206 @@
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{
+    domain::{Action, EveryQuestion, Level, LevelAction, ResourceType, SubjectRef},
+    engine::{self, ProductReach},
+};
+
+use super::sides::{Member, Side};
+
+/// Level actions on products that differ by their rules; the others have the
+/// rule of one of these (rules 9).
+const PRODUCT_ACTIONS: [LevelAction; 5] = [
+    LevelAction::View,
+    LevelAction::Edit,
+    LevelAction::Own,
+    LevelAction::SendProposal,
+    LevelAction::Publish,
+];
+
+/// Which of [`PRODUCT_ACTIONS`] a class may do, a bit each.
+type Allowed = u8;
+
+/// What a class may do with a product, by its level on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ByLevel([Allowed; 4]);
+
+/// What a class is answered about a product: its level, and what it may do.
+pub(super) type ProductAnswer = (Level, Allowed);
+
+/// Subjects that hold the same levels before the change, and after it.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// One of them.
+    pub(super) subject: SubjectRef,
+    /// How many they are.
+    size: u64,
+    /// `None`: disabled or not there.
+    pub(super) before: Option<Member>,
+    pub(super) after: Option<Member>,
+    pub(super) may_before: ByLevel,
+    pub(super) may_after: ByLevel,
+    /// Whether an answer was found to change.
+    pub(super) affected: bool,
+}
+
+/// The classes of all subjects that are enabled on one side at least.
+#[derive(Debug)]
+pub(super) struct Classes {
+    pub(super) all: Vec<Class>,
+    of_subject: HashMap<i32, usize>,
+}
+
+impl Classes {
+    pub(super) fn of(before: &mut Side<'_>, after: &mut Side<'_>) -> Self {
+        let mut found: BTreeMap<(Option<Member>, Option<Member>), usize> = BTreeMap::new();
+        let mut classes = Self {
+            all: Vec::new(),
+            of_subject: HashMap::new(),
+        };
+        let world = before.world;
+        for (id, old, new) in world.subjects.both() {
+            let members = (before.member(id), after.member(id));
+            let Some(row) = new.or(old).filter(|_| members != (None, None)) else {
+                continue;
+            };
+            let place = *found.entry(members.clone()).or_insert(classes.all.len());
+            classes.of_subject.insert(id, place);
+            if let Some(class) = classes.all.get_mut(place) {
+                class.size += 1;
+                continue;
+            }
+            let subject = SubjectRef {
+                kind: row.kind,
+                code: row.code.clone(),
+            };
+            classes.all.push(Class::of(subject, members, before, after));
+        }
+        classes
+    }
+
+    /// Whether an answer changes of the class that a subject is of.
+    pub(super) fn is_affected(&self, subject: i32) -> bool {
+        let class = self.of_subject.get(&subject);
+        let class = class.and_then(|place| self.all.get(*place));
+        class.is_some_and(|class| class.affected)
+    }
+
+    /// The classes of which no answer was found to change.
+    pub(super) fn unaffected(&mut self) -> impl Iterator<Item = &mut Class> {
+        self.all.iter_mut().filter(|class| !class.affected)
+    }
+
+    /// Who would see product data that the gate hides (rules 4.5), and who would
+    /// not see any more what it shows.
+    pub(super) fn gate_sentences(&self) -> Vec<String> {
+        let cases = [
+            (false, "see no product data at all any more"),
+            (true, "see product data, of which they see none now"),
+        ];
+        let sentences = cases.into_iter().filter_map(|(opens, what)| {
+            let turned = |class: &&Class| {
+                let stays = class.before.is_some() && class.after.is_some();
+                let sees = [class.may_before, class.may_after].map(ByLevel::sees_any);
+                stays && sees == [!opens, opens]
+            };
+            let first = self.all.iter().find(turned)?;
+            let SubjectRef { kind, code } = &first.subject;
+            let count: u64 = self.all.iter().filter(turned).map(|class| class.size).sum();
+            Some(match count {
+                1 => format!("{kind} `{code}` would {what}"),
+                _ => format!("{kind} `{code}` and {} more would {what}", count - 1),
+            })
+        });
+        sentences.collect()
+    }
+}
+
+impl Class {
+    fn of(
+        subject: SubjectRef,
+        (old, new): (Option<Member>, Option<Member>),
+        before: &mut Side<'_>,
+        after: &mut Side<'_>,
+    ) -> Self {
+        before.know(&subject, old.as_ref());
+        after.know(&subject, new.as_ref());
+        let may_before = ByLevel::of(&subject, before);
+        let may_after = ByLevel::of(&subject, after);
+        Self {
+            // Who comes or goes holds even what is everyone's on one side only,
+            // and a product in no category shows whether the gate is open.
+            affected: old.is_some() != new.is_some() || may_before != may_after,
+            subject,
+            size: 1,
+            before: old,
+            after: new,
+            may_before,
+            may_after,
+        }
+    }
+
+    /// Whether what it may do with a product of the same level changes.
+    pub(super) fn is_turned(&self) -> bool {
+        self.before.is_some() != self.after.is_some() || self.may_before != self.may_after
+    }
+
+    /// Whether it is answered otherwise about a product; its categories on each
+    /// side, `None` where it is not stored.
+    pub(super) fn differs_on(
+        &self,
+        (before, old): (&Side<'_>, Option<&[i32]>),
+        (after, new): (&Side<'_>, Option<&[i32]>),
+    ) -> bool {
+        let was = answer(before, self.before.as_ref(), self.may_before, old);
+        was != answer(after, self.after.as_ref(), self.may_after, new)
+    }
+}
+
+/// What a member is answered about a product in these categories.
+fn answer(
+    side: &Side<'_>,
+    member: Option<&Member>,
+    may: ByLevel,
+    categories: Option<&[i32]>,
+) -> ProductAnswer {
+    let (Some(member), Some(categories)) = (member, categories) else {
+        return (Level::Hidden, 0);
+    };
+    let level = side.level_on_product(member, categories);
+    (level, may.at(level))
+}
+
+impl ByLevel {
+    /// The levels of products, as [`ByLevel::at`] finds them.
+    const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own];
+
+    fn of(subject: &SubjectRef, side: &Side<'_>) -> Self {
+        let mut by_level = Self::default();
+        let kind = ResourceType::Product;
+        for (place, action) in PRODUCT_ACTIONS.into_iter().enumerate() {
+            let action = Action::Level(action);
+            let asked = EveryQuestion::new(subject.clone(), action, kind, <_>::default());
+            let reach = asked.map(|asked| engine::product_reach(&asked, &side.facts));
+            let reach = reach.unwrap_or(ProductReach::Nothing);
+            for (allowed, level) in by_level.0.iter_mut().zip(Self::LEVELS) {
+                let may = match reach {
+                    ProductReach::Nothing => false,
+                    ProductReach::Everything(_) => true,
+                    ProductReach::ByCategory(test) => test.lets_in(level),
+                };
+                *allowed |= u8::from(may) << place;
+            }
+        }
+        by_level
+    }
+
+    fn at(self, level: Level) -> Allowed {
+        let mut all = Self::LEVELS.into_iter().zip(self.0);
+        let found = all.find(|(of, _)| *of == level);
+        found.map_or(0, |(_, allowed)| allowed)
+    }
+
+    fn sees_any(self) -> bool {
+        self.at(Level::Own) != 0
+    }
+}

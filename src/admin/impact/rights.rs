@@ -1,0 +1,41 @@
+use std::collections::BTreeMap;
+
+use crate::{
+    admin::{rights::pairs, world::World},
+    domain::{Level, Noun},
+};
+
+/// What becomes of the rights of each user group, alike ones together.
+pub(super) fn sentences(world: &World) -> Vec<String> {
+    // By group, level before and after: how many items, and one of them.
+    let mut alike: BTreeMap<(i32, u8, u8), (usize, i32)> = BTreeMap::new();
+    for (item, before, after) in world.rights.changes() {
+        for (group, old, new) in pairs(before, after) {
+            if old != new {
+                let key = (group, old.bits(), new.bits());
+                alike.entry(key).or_insert((0, item)).0 += 1;
+            }
+        }
+    }
+    let mut told: Vec<(bool, String)> = Vec::new();
+    for ((group, old, new), (count, item)) in alike {
+        let (old, new) = (Level::from_bits(old), Level::from_bits(new));
+        let group = world.groups.ever(group).map_or("", |row| row.code.as_str());
+        let (noun, code) = world
+            .items
+            .ever(item)
+            .map(|row| (Noun::from(row.kind).words(), row.code.as_str()))
+            .unwrap_or_default();
+        let more = match count {
+            1 => String::new(),
+            _ => format!(" and {} more", count - 1),
+        };
+        let sentence = format!(
+            "user group `{group}` would have `{new}` instead of `{old}` on {noun} `{code}`{more}"
+        );
+        told.push((new.allows(old), sentence));
+    }
+    // Losses first.
+    told.sort_by_key(|(gains, _)| *gains);
+    told.into_iter().map(|(_, sentence)| sentence).collect()
+}

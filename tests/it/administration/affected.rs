@@ -1,0 +1,155 @@
+//! Who and what a write affects, counted from two states of the model: every
+//! subject is asked everything before and after.
+
+use std::collections::BTreeSet;
+
+use pim_authz::domain::{
+    Action, CATALOGUE, Code, Context, Description, ItemKind, Level, Parent, Question, Resource,
+    ResourceType, SubjectKind, SubjectRef,
+};
+
+use crate::support::{World, reference, world::Role};
+
+/// What is asked about: a resource, and whether it is a stored product.
+struct Asked {
+    resource: Resource,
+    action: Action,
+    is_product: bool,
+}
+
+/// How many subjects, and how many products, are answered otherwise
+/// (`api.md`, `Effect`).
+pub(super) fn count(before: &World, after: &World) -> [u64; 2] {
+    let mut subjects: BTreeSet<SubjectRef> = BTreeSet::new();
+    let mut products: BTreeSet<(ResourceType, Code)> = BTreeSet::new();
+    let asked = everything(before, after);
+    for subject in of_both(before, after, every_subject) {
+        // Where nothing is granted otherwise, nothing is held otherwise.
+        let granted = granted(before, &subject) != granted(after, &subject);
+        if granted && held(before, &subject) != held(after, &subject) {
+            subjects.insert(subject.clone());
+        }
+        for asked in &asked {
+            if answer(before, &subject, asked) == answer(after, &subject, asked) {
+                continue;
+            }
+            subjects.insert(subject.clone());
+            if let Some(code) = asked.resource.id.clone().filter(|_| asked.is_product) {
+                products.insert((asked.resource.kind, code));
+            }
+        }
+    }
+    [subjects.len() as u64, products.len() as u64]
+}
+
+fn of_both<T: Ord>(before: &World, after: &World, of: impl Fn(&World) -> Vec<T>) -> BTreeSet<T> {
+    of(before).into_iter().chain(of(after)).collect()
+}
+
+fn every_subject(world: &World) -> Vec<SubjectRef> {
+    let users = world.users.keys().map(|code| (SubjectKind::User, code));
+    let connections = world.connections.keys();
+    let connections = connections.map(|code| (SubjectKind::Connection, code));
+    let apps = world.apps.keys().map(|code| (SubjectKind::App, code));
+    let all = users.chain(connections).chain(apps);
+    all.map(|(kind, code)| SubjectRef {
+        kind,
+        code: code.clone(),
+    })
+    .collect()
+}
+
+/// All that the permissions of a subject come from.
+fn granted(world: &World, subject: &SubjectRef) -> String {
+    let member = world.member(subject);
+    let roles = member.into_iter().flat_map(|member| &member.roles);
+    let roles: Vec<&Role> = roles.map(|role| &world.roles[role]).collect();
+    let scopes = world.apps.get(&subject.code);
+    let scopes = scopes.filter(|_| subject.kind == SubjectKind::App);
+    let disabled = member.map(|member| member.disabled);
+    let edition = world.edition;
+    format!("{edition} {disabled:?} {roles:?} {scopes:?}")
+}
+
+/// The permission codes that a subject may do something with.
+fn held(world: &World, subject: &SubjectRef) -> Vec<&'static str> {
+    let permissions = CATALOGUE.permissions().iter();
+    let held = permissions.filter(|permission| {
+        let action = Action::Permission(permission.id);
+        let asked = Question::new(subject.clone(), action, None, Context::default());
+        reference::decide(world, &asked.unwrap()).is_allowed()
+    });
+    held.map(|permission| permission.code).collect()
+}
+
+/// Every stored resource and what a level decides of it, and a product that is
+/// described as lying in no category: it shows whether the gate is open.
+fn everything(before: &World, after: &World) -> Vec<Asked> {
+    let stored = of_both(before, after, every_resource);
+    let mut asked: Vec<Asked> = Vec::new();
+    for (kind, code) in stored {
+        let resource = Resource {
+            kind,
+            id: Some(code),
+            description: Description::default(),
+        };
+        asked.extend(actions_on(&resource));
+    }
+    let described = Resource {
+        kind: ResourceType::Product,
+        id: None,
+        description: Description {
+            categories: Some(Vec::new()),
+            parent: Some(Parent::Absent),
+        },
+    };
+    asked.extend(actions_on(&described));
+    asked
+}
+
+fn every_resource(world: &World) -> Vec<(ResourceType, Code)> {
+    let items = world.items.iter().map(|item| {
+        let kind: ResourceType = item.kind.to_string().parse().unwrap();
+        (kind, item.code.clone())
+    });
+    let enriched = world.items_of(ItemKind::Category);
+    let enriched = enriched.map(|item| (ResourceType::EnrichedCategory, item.code.clone()));
+    let attributes = world.attributes.keys();
+    let attributes = attributes.map(|code| (ResourceType::Attribute, code.clone()));
+    let views = world.grid_views.keys();
+    let views = views.map(|code| (ResourceType::GridView, code.clone()));
+    let products = world.products.keys();
+    let products = products.map(|product| (product.kind.into(), product.code.clone()));
+    let all = items
+        .chain(enriched)
+        .chain(attributes)
+        .chain(views)
+        .chain(products);
+    all.collect()
+}
+
+/// The level actions of a resource; of profiles, what their level is needed for.
+fn actions_on(resource: &Resource) -> Vec<Asked> {
+    let launch = match resource.kind {
+        ResourceType::ImportProfile => Action::find("import_profile.launch"),
+        ResourceType::ExportProfile => Action::find("export_profile.launch"),
+        _ => None,
+    };
+    let by_level = Action::all().filter(|action| matches!(action, Action::Level(_)));
+    let actions = by_level.chain(launch);
+    let actions = actions.filter(|action| action.rule_on(Some(resource.kind)).is_some());
+    let is_product = resource.kind.product_kind().is_some() && resource.id.is_some();
+    let asked = actions.map(|action| Asked {
+        resource: resource.clone(),
+        action,
+        is_product,
+    });
+    asked.collect()
+}
+
+fn answer(world: &World, subject: &SubjectRef, asked: &Asked) -> (bool, Level) {
+    let resource = Some(asked.resource.clone());
+    let question = Question::new(subject.clone(), asked.action, resource, Context::default());
+    let decision = reference::decide(world, &question.unwrap());
+    (decision.is_allowed(), decision.level.unwrap_or_default())
+}
