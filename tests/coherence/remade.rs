@@ -1,7 +1,7 @@
 //! A tenant that is deleted and made again and again, with the numbers of the
 //! one before, while readers ask for it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use pim_authz::pb::{
     self, authorization_service_client::AuthorizationServiceClient, import_catalog_request::Part,
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tonic::{Code, Status, transport::Channel};
 
-use crate::workload::{PATIENCE, REST, Shared};
+use crate::workload::{PACE, PATIENCE, REST, Shared};
 
 const TENANT: &str = "remade";
 
@@ -54,7 +54,8 @@ pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
                     assert_eq!(told, state, "server {server} after write {number}");
                 }
             }
-            sleep(REST).await;
+            // An import is much work for all.
+            sleep(REST * 4).await;
         }
     })
 }
@@ -66,7 +67,7 @@ pub(crate) fn asker(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
         while !shared.is_over() {
             let channel = shared.doors()[server].channel();
             let _whatever = timeout(PATIENCE, ask(channel)).await;
-            sleep(Duration::from_millis(20)).await;
+            sleep(PACE).await;
         }
     })
 }
