@@ -266,7 +266,8 @@ pub(super) fn of_the_small_rest() -> Vec<Rehearsed> {
         call!(DeleteProfiles(DeleteProfilesRequest) { codes: codes(&["in", "out"]) }),
     ];
     let rehearsed = |start: Start| writes.clone().map(|call| (start, call));
-    [rehearsed(Whole), rehearsed(Gateless), rehearsed(Growth)].concat()
+    let starts = [Whole, Gateless, Growth];
+    starts.into_iter().flat_map(rehearsed).collect()
 }
 
 pub(super) fn of_access_rights() -> Vec<Rehearsed> {
@@ -327,5 +328,6 @@ pub(super) fn of_apps() -> Vec<Rehearsed> {
         call!(Disconnect(DisconnectRequest) { app: "bare".into() }),
     ];
     let rehearsed = |start: Start| writes.clone().map(|call| (start, call));
-    [rehearsed(Whole), rehearsed(Gateless), rehearsed(Growth)].concat()
+    let starts = [Whole, Gateless, Growth];
+    starts.into_iter().flat_map(rehearsed).collect()
 }
