@@ -171,14 +171,6 @@ fn the_other_files_of_the_catalog_read_as_the_table_says() {
                 parent: Some(None),
             },
         ),
-        (
-            "categories.csv",
-            "code\nmaster",
-            Entry::Category {
-                code: code("master"),
-                parent: None,
-            },
-        ),
     ];
     for (file, content, expected) in cases {
         assert_eq!(entry(file, content), expected);
@@ -203,4 +195,13 @@ fn users_and_connections_have_roles_and_groups() {
         enabled: Some(false),
     });
     assert_eq!(entry("connections.csv", content), erp);
+}
+
+#[test]
+fn a_category_without_the_column_of_parents_keeps_its_place() {
+    let expected = Entry::Category {
+        code: code("master"),
+        parent: None,
+    };
+    assert_eq!(entry("categories.csv", "code\nmaster"), expected);
 }
