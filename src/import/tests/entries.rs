@@ -180,14 +180,6 @@ fn parent_of_a_category_is_optional() {
                 parent: Some(None),
             },
         ),
-        (
-            "categories.csv",
-            "code\nmaster",
-            Entry::Category {
-                code: code("master"),
-                parent: None,
-            },
-        ),
     ];
     for (file, content, expected) in cases {
         assert_eq!(entry(file, content), expected);
@@ -212,4 +204,13 @@ fn users_and_connections_have_roles_and_groups() {
         enabled: Some(false),
     });
     assert_eq!(entry("connections.csv", content), erp);
+}
+
+#[test]
+fn a_category_without_the_column_of_parents_keeps_its_place() {
+    let expected = Entry::Category {
+        code: code("master"),
+        parent: None,
+    };
+    assert_eq!(entry("categories.csv", "code\nmaster"), expected);
 }
