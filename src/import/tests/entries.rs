@@ -171,16 +171,14 @@ fn the_other_files_of_the_catalog_read_as_the_table_says() {
 
 #[test]
 fn parent_of_a_category_is_optional() {
-    let cases = [
-        (
-            "categories.csv",
-            "code;parent\nmaster;",
-            Entry::Category {
-                code: code("master"),
-                parent: Some(None),
-            },
-        ),
-    ];
+    let cases = [(
+        "categories.csv",
+        "code;parent\nmaster;",
+        Entry::Category {
+            code: code("master"),
+            parent: Some(None),
+        },
+    )];
     for (file, content, expected) in cases {
         assert_eq!(entry(file, content), expected);
     }

@@ -3,7 +3,7 @@ use uuid::Uuid;
 use crate::{
     admin::{
         Answered, AppRequest, AppRightEntry, AppWritten, AskedScopes, ConnectionStep, WriteContext,
-        Written, entry::Chosen,
+        entry::Chosen,
     },
     domain::{AppStep, CATALOGUE, Code, ItemKind, Level, ScopeSet, SubjectKind, SubjectRef},
     pb,
@@ -17,13 +17,13 @@ use crate::{
 use super::{
     AdminApi, Answer,
     parse_entries::list,
-    writes::{WriteRequest, check_count, context, encode, response},
+    writes::{WriteRequest, check_count, context},
 };
 
 /// The most scopes of one request, unknown ones included.
 const MOST_SCOPES: usize = 1_000;
 
-/// A response of the steps that connect an app.
+/// A response of a write about an app.
 trait StepResponse: prost::Message + Default {
     fn of(told: &AppWritten) -> Self;
 }
@@ -72,6 +72,15 @@ impl StepResponse for pb::UpdateScopesResponse {
             effect: Some(render_import::render_effect(&told.effect)),
             granted_scopes: told.granted.iter().map(|&scope| scope.to_owned()).collect(),
             ungranted_scopes: told.ungranted.clone(),
+        }
+    }
+}
+
+impl StepResponse for pb::DisconnectResponse {
+    fn of(told: &AppWritten) -> Self {
+        Self {
+            revision: told.revision.0,
+            effect: Some(render_import::render_effect(&told.effect)),
         }
     }
 }
@@ -293,20 +302,7 @@ impl Answer<pb::DisconnectRequest> for AdminApi {
     async fn answer(&self, mut message: pb::DisconnectRequest) -> Result<Self::Message, Failure> {
         let context = context(&mut message)?;
         let app = app(&message.app)?;
-        let encode_app = |told: &AppWritten| {
-            encode::<pb::DisconnectResponse>(&Written {
-                revision: told.revision,
-                effect: told.effect.clone(),
-            })
-        };
         let request = AppRequest::Disconnect { app };
-        let answered = self.door.change_app(request, context, encode_app).await;
-        let written = answered.map(|answered| match answered {
-            Answered::Now(AppWritten {
-                revision, effect, ..
-            }) => Answered::Now(Written { revision, effect }),
-            Answered::Before(bytes) => Answered::Before(bytes),
-        });
-        response(written)
+        self.change_app(request, context).await
     }
 }

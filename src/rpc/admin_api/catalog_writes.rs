@@ -18,7 +18,7 @@ use super::{
     AdminApi, Answer,
     directory_writes::{cascade, deletions},
     parse_entries::{codes, list, optional_codes},
-    writes::{context, encode, entries, response},
+    writes::{answered, context, entries},
 };
 
 fn defaults(without: bool) -> DefaultRights {
@@ -224,15 +224,7 @@ impl Answer<pb::DeleteCategoriesRequest> for AdminApi {
         let named = codes("codes", &request.codes)?;
         let cascade = cascade(request.cascade);
         let door = &self.door;
-        response(
-            door.delete_categories(
-                named,
-                cascade,
-                context,
-                encode::<pb::DeleteCategoriesResponse>,
-            )
-            .await,
-        )
+        answered(|encode| door.delete_categories(named, cascade, context, encode)).await
     }
 }
 
@@ -243,11 +235,7 @@ impl Answer<pb::PutProductsRequest> for AdminApi {
         let context = context(&mut request)?;
         let products = entries("products", request.products, product)?;
         let put = ProductRequest::Put(products);
-        response(
-            self.door
-                .change_products(put, context, encode::<pb::PutProductsResponse>)
-                .await,
-        )
+        answered(|encode| self.door.change_products(put, context, encode)).await
     }
 }
 
@@ -264,11 +252,7 @@ impl Answer<pb::DeleteProductsRequest> for AdminApi {
             codes: codes("codes", &request.codes)?,
             cascade: cascade(request.cascade),
         };
-        response(
-            self.door
-                .change_products(delete, context, encode::<pb::DeleteProductsResponse>)
-                .await,
-        )
+        answered(|encode| self.door.change_products(delete, context, encode)).await
     }
 }
 

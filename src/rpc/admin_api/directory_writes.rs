@@ -14,7 +14,7 @@ use crate::{
 use super::{
     AdminApi, Answer,
     parse_entries::{codes, label, optional_codes},
-    writes::{WriteRequest, WriteResponse, context, encode, entries, response},
+    writes::{WriteRequest, WriteResponse, answered, context, entries},
 };
 
 impl AdminApi {
@@ -26,7 +26,7 @@ impl AdminApi {
     ) -> Result<R, Failure> {
         let context = context(&mut message)?;
         let request = request(message)?;
-        response(self.door.change_nouns(request, context, encode::<R>).await)
+        answered(|encode| self.door.change_nouns(request, context, encode)).await
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     AdminApi,
     catalog_writes::product,
-    writes::{WriteHead, WriteRequest, WriteResponse, context, encode, entries, response},
+    writes::{WriteHead, WriteRequest, WriteResponse, answered, context, entries},
 };
 
 /// How long a caller may take to send the next chunk.
@@ -178,9 +178,8 @@ impl Chunks {
         let products = entries("products", products, product)?;
         let door = &self.api.door;
         let put = ProductRequest::Put(products);
-        let encode = encode::<pb::ImportProductsResponse>;
-        let written = door.change_products(put, context, encode).await;
-        let acknowledged: pb::ImportProductsResponse = response(written)?;
+        let acknowledged: pb::ImportProductsResponse =
+            answered(|encode| door.change_products(put, context, encode)).await?;
         Ok(pb::ImportProductsResponse {
             chunk: number,
             ..acknowledged

@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     AdminApi, Answer,
-    writes::{WriteRequest, WriteResponse, context, encode, response},
+    writes::{WriteRequest, WriteResponse, answered, context},
 };
 
 impl AdminApi {
@@ -21,7 +21,7 @@ impl AdminApi {
     ) -> Result<R, Failure> {
         let context = context(&mut message)?;
         let request = request(&message)?;
-        response(self.door.change_tenant(request, context, encode::<R>).await)
+        answered(|encode| self.door.change_tenant(request, context, encode)).await
     }
 }
 

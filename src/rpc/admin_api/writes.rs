@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    admin::{AdminError, Answered, WriteContext, Written},
+    admin::{AdminError, Answered, EncodeWritten, WriteContext, Written},
     domain::Revision,
     pb,
     rpc::{
@@ -67,25 +67,26 @@ pub(super) fn context<M: WriteRequest>(message: &mut M) -> Result<WriteContext, 
     Ok(context)
 }
 
-/// Encodes the answer of a write as the response that it is, to be kept for a
-/// retry.
-pub(super) fn encode<R: WriteResponse>(written: &Written) -> Vec<u8> {
-    let Written { revision, effect } = written;
-    let effect = render_import::render_effect(effect);
-    R::of(revision.0, Some(effect)).encode_to_vec()
-}
-
-/// The response of a write.
-pub(super) fn response<R: WriteResponse>(
-    answered: Result<Answered<Written>, AdminError>,
-) -> Result<R, Failure> {
-    match answered? {
-        Answered::Now(Written { revision, effect }) => {
-            let effect = render_import::render_effect(&effect);
-            Ok(R::of(revision.0, Some(effect)))
-        }
+/// Carries out a write and renders its response `R`. `write` hands on how `R` is
+/// encoded to be kept for a retry, so that a retry reads it back as what it is.
+pub(super) async fn answered<R, W>(write: impl FnOnce(EncodeWritten) -> W) -> Result<R, Failure>
+where
+    R: WriteResponse,
+    W: Future<Output = Result<Answered<Written>, AdminError>>,
+{
+    match write(encode::<R>).await? {
+        Answered::Now(written) => Ok(rendered(&written)),
         Answered::Before(bytes) => kept_answer(&bytes),
     }
+}
+
+fn encode<R: WriteResponse>(written: &Written) -> Vec<u8> {
+    rendered::<R>(written).encode_to_vec()
+}
+
+fn rendered<R: WriteResponse>(written: &Written) -> R {
+    let Written { revision, effect } = written;
+    R::of(revision.0, Some(render_import::render_effect(effect)))
 }
 
 /// The entries of a request, each parsed; a fault is told with its place.
@@ -235,4 +236,82 @@ app_writes! {
     ConfirmConnection: ConfirmConnectionRequest;
     CancelConnection: CancelConnectionRequest;
     UpdateScopes: UpdateScopesRequest;
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::Effect;
+
+    use super::*;
+
+    /// What a write answers, and what its retry is given.
+    async fn first_and_retry<R: WriteResponse>() -> [R; 2] {
+        let written = Written {
+            revision: Revision(7),
+            effect: Effect {
+                changed: 3,
+                ..Effect::default()
+            },
+        };
+        let mut kept = Vec::new();
+        let first = answered(async |encode| {
+            kept = encode(&written);
+            Ok(Answered::Now(written.clone()))
+        });
+        let first = first.await.unwrap();
+        let retry = answered(async |_| Ok(Answered::Before(kept))).await;
+        [first, retry.unwrap()]
+    }
+
+    macro_rules! kept {
+        ($($response:ident),+ $(,)?) => {
+            $({
+                let [first, retry] = first_and_retry::<pb::$response>().await;
+                assert_eq!(first, retry, stringify!($response));
+                assert_eq!(first.revision, 7);
+            })+
+        };
+    }
+
+    #[tokio::test]
+    async fn kept_answers_are_read_back_as_their_own_responses() {
+        kept!(
+            PutUsersResponse,
+            PutConnectionsResponse,
+            PutUserGroupsResponse,
+            PutRolesResponse,
+            PutChannelsResponse,
+            PutLocalesResponse,
+            PutCategoriesResponse,
+            PutAttributeGroupsResponse,
+            PutAttributesResponse,
+            PutProductsResponse,
+            PutAssetFamiliesResponse,
+            PutReferenceEntitiesResponse,
+            PutProfilesResponse,
+            PutGridViewsResponse,
+            ReplaceAccessResponse,
+            DeleteUsersResponse,
+            DeleteConnectionsResponse,
+            DeleteUserGroupsResponse,
+            DeleteRolesResponse,
+            DeleteChannelsResponse,
+            DeleteLocalesResponse,
+            DeleteCategoriesResponse,
+            DeleteAttributeGroupsResponse,
+            DeleteAttributesResponse,
+            DeleteProductsResponse,
+            DeleteAssetFamiliesResponse,
+            DeleteReferenceEntitiesResponse,
+            DeleteProfilesResponse,
+            DeleteGridViewsResponse,
+            GrantAccessResponse,
+            RevokeAccessResponse,
+            CreateTenantResponse,
+            UpdateTenantResponse,
+            DeleteTenantResponse,
+            DisconnectResponse,
+            ImportProductsResponse,
+        );
+    }
 }
