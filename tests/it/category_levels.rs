@@ -333,7 +333,7 @@ async fn warm(server: &TestServer) {
             }
         }
     };
-    let asked = tokio::time::timeout(Duration::from_secs(60), asked);
+    let asked = tokio::time::timeout(Duration::from_mins(1), asked);
     asked.await.unwrap();
 }
 
