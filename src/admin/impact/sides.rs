@@ -38,7 +38,7 @@ pub(super) struct Side<'w> {
 pub(super) struct Member {
     pub(super) kind: SubjectKind,
     pub(super) groups: BTreeSet<i32>,
-    /// The scopes of an app (rules 5.12).
+    /// The scopes of an app, which take the place of roles (rules 1.3).
     pub(super) scopes: Vec<ScopeId>,
 }
 

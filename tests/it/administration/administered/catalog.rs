@@ -193,7 +193,7 @@ impl Administered {
         let categories = &request.categories;
         refuse_twice(categories, |entry| Code::fold(&entry.code), faults);
         let before = self.world.items.clone();
-        let parents = self.world.category_parents.clone();
+        let parents_before = self.world.category_parents.clone();
         let mut said: BTreeMap<Code, Option<String>> = BTreeMap::new();
         for entry in categories {
             if let Some(code) = read(&entry.code, faults) {
@@ -224,7 +224,7 @@ impl Administered {
         }
         let is_placed = |code: &&Code| {
             let (kind, code) = (ItemKind::Category, (*code).clone());
-            let moved = parents.get(&code) != self.world.category_parents.get(&code);
+            let moved = parents_before.get(&code) != self.world.category_parents.get(&code);
             moved || !before.contains(&ItemRef { kind, code })
         };
         let placed: BTreeSet<Code> = said.keys().filter(is_placed).cloned().collect();

@@ -48,6 +48,15 @@ fn right(
     }]
 }
 
+/// Each write on a tenant of each kind.
+fn on(starts: &[Start], writes: Vec<Call>) -> Vec<Rehearsed> {
+    let rehearsed = writes.into_iter().flat_map(|call| {
+        let starts = starts.iter().copied();
+        starts.map(move |start| (start, call.clone()))
+    });
+    rehearsed.collect()
+}
+
 pub(super) fn of_tenants() -> Vec<Rehearsed> {
     let edition =
         |edition: Edition| call!(UpdateTenant(UpdateTenantRequest) { edition: edition.into() });
@@ -91,7 +100,7 @@ pub(super) fn of_the_directory() -> Vec<Rehearsed> {
         code: "new".into(),
         ..Default::default()
     };
-    let mut writes = vec![
+    let writes = vec![
         user("new", |_| {}),
         user("new", |user| user.groups = list(&["editors"])),
         user("new", |user| user.enabled = Some(false)),
@@ -118,10 +127,7 @@ pub(super) fn of_the_directory() -> Vec<Rehearsed> {
         ),
         call!(DeleteRoles(DeleteRolesRequest) { codes: codes(&["editor"]), cascade: true }),
     ];
-    let elsewhere: Vec<Call> = writes.clone();
-    let mut rehearsed: Vec<Rehearsed> = elsewhere.into_iter().map(|call| (Growth, call)).collect();
-    rehearsed.extend(writes.drain(..).map(|call| (Whole, call)));
-    rehearsed
+    on(&[Whole, Growth], writes)
 }
 
 /// Of what rules product data from above: with and without default rights, the
@@ -179,7 +185,7 @@ pub(super) fn of_categories_and_products() -> Vec<Rehearsed> {
     let delete = |gone: &[&str], kind: pb::ProductKind| call!(DeleteProducts(DeleteProductsRequest) { codes: codes(gone), cascade: true, kind: kind.into() });
     let categories = |gone: &[&str]| call!(DeleteCategories(DeleteCategoriesRequest) { codes: codes(gone), cascade: true });
     let (single, model) = (pb::ProductKind::Product, pb::ProductKind::Model);
-    let writes = [
+    let writes = vec![
         category("new", None, false),
         category("new", None, true),
         category("new", Some("shoes"), false),
@@ -204,8 +210,7 @@ pub(super) fn of_categories_and_products() -> Vec<Rehearsed> {
         delete(&["hat", "free"], single),
         delete(&["boots"], model),
     ];
-    let rehearsed = |start: Start| writes.clone().map(|call| (start, call));
-    [rehearsed(Whole), rehearsed(Growth)].concat()
+    on(&[Whole, Growth], writes)
 }
 
 pub(super) fn of_the_small_rest() -> Vec<Rehearsed> {
@@ -234,7 +239,7 @@ pub(super) fn of_the_small_rest() -> Vec<Rehearsed> {
         code: "new".into(),
         kind: pb::ProfileKind::Export.into(),
     };
-    let writes = [
+    let writes = vec![
         group(false),
         group(true),
         groups(&["marketing"]),
@@ -265,9 +270,7 @@ pub(super) fn of_the_small_rest() -> Vec<Rehearsed> {
         call!(PutProfiles(PutProfilesRequest) { profiles: vec![profile] }),
         call!(DeleteProfiles(DeleteProfilesRequest) { codes: codes(&["in", "out"]) }),
     ];
-    let rehearsed = |start: Start| writes.clone().map(|call| (start, call));
-    let starts = [Whole, Gateless, Growth];
-    starts.into_iter().flat_map(rehearsed).collect()
+    on(&[Whole, Gateless, Growth], writes)
 }
 
 pub(super) fn of_access_rights() -> Vec<Rehearsed> {
@@ -286,7 +289,7 @@ pub(super) fn of_access_rights() -> Vec<Rehearsed> {
         };
         call!(ReplaceAccess(ReplaceAccessRequest) { items: vec![replaced] })
     };
-    let writes = [
+    let writes = vec![
         grant(right("readers", "category", "master", Level::Own, None)),
         grant(right("All", "category", "print", Level::View, Some(false))),
         grant(right("All", "locale", "en_US", Level::View, None)),
@@ -312,13 +315,12 @@ pub(super) fn of_access_rights() -> Vec<Rehearsed> {
         replace("channel", "web", &[], None),
         replace("attribute_group", "tech", &[("readers", Level::Edit)], None),
     ];
-    let rehearsed = |start: Start| writes.clone().map(|call| (start, call));
-    [rehearsed(Whole), rehearsed(Growth)].concat()
+    on(&[Whole, Growth], writes)
 }
 
 pub(super) fn of_apps() -> Vec<Rehearsed> {
     let scopes = |app: &str, scopes: &[&str]| call!(UpdateScopes(UpdateScopesRequest) { app: app.into(), scopes: codes(scopes) });
-    let writes = [
+    let writes = vec![
         scopes("shop", &["read_products"]),
         scopes("shop", &["read_products", "write_products"]),
         scopes("shop", &[]),
@@ -327,7 +329,5 @@ pub(super) fn of_apps() -> Vec<Rehearsed> {
         call!(Disconnect(DisconnectRequest) { app: "shop".into() }),
         call!(Disconnect(DisconnectRequest) { app: "bare".into() }),
     ];
-    let rehearsed = |start: Start| writes.clone().map(|call| (start, call));
-    let starts = [Whole, Gateless, Growth];
-    starts.into_iter().flat_map(rehearsed).collect()
+    on(&[Whole, Gateless, Growth], writes)
 }
