@@ -269,32 +269,6 @@ async fn dry_runs_of_the_app_steps_count_who_and_what_is_affected() {
     );
 }
 
-impl Tenant<'_> {
-    /// Imports what takes away all that it does not name.
-    async fn import_pruned(&mut self, new: pb::ImportHeader) {
-        let pruned = pb::ImportHeader {
-            prune: true,
-            prune_all: true,
-            ..new
-        };
-        for files in [
-            vec![
-                file("locales.csv", &["code"]),
-                file("channels.csv", &["code"]),
-            ],
-            vec![file("attributes.csv", &["code;group", "sku;marketing"])],
-            vec![
-                file("users.csv", &["username;roles", "admin;admin"]),
-                file("apps.csv", &["code;scopes"]),
-            ],
-            vec![file("categories.csv", &["code;parent", "shoes;"])],
-            vec![file("products.csv", &["sku", "hat"])],
-        ] {
-            self.import(pruned.clone(), &files).await;
-        }
-    }
-}
-
 #[tokio::test]
 async fn dry_runs_of_imports_count_who_and_what_is_affected() {
     let server = TestServer::start().await;
