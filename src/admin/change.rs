@@ -2,9 +2,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{Code, Edition, FactKey, Revision},
-    store::{
-        AnswersOf, AuditBatch, AuditHead, AuditRow, Bounds, LockedTenant, TenantId, Transaction,
-    },
+    store::{AuditBatch, AuditHead, AuditRow, Bounds, LockedTenant, TenantId, Transaction},
 };
 
 use super::{door::WriteContext, error::AdminError, outcome::Effect};
@@ -20,9 +18,10 @@ pub trait Change: Send + 'static {
         Size::Small
     }
 
-    /// Whose kept answers count for a retry of it.
-    fn answers_of(&self) -> AnswersOf {
-        AnswersOf::Tenant
+    /// Whether it deletes its tenant: the answer is then kept by a tenant that
+    /// is gone.
+    fn deletes_tenant(&self) -> bool {
+        false
     }
 
     /// The edition to create the tenant with; `None`: a tenant that is not

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     cache::Cache,
     domain::{Code, Revision},
-    store::{Connection, Store, StoreError},
+    store::{Announcement, Connection, Store, StoreError},
     telemetry::metrics as meter,
 };
 
@@ -214,6 +214,17 @@ impl Door {
                 (&ran.keys, version),
             )
             .await;
+        let tried = self.after_commit(committed, announcement).await;
+        announced.end();
+        tried
+    }
+
+    /// What a commit came to; an intent that it did not use is withdrawn.
+    async fn after_commit(
+        &self,
+        committed: Result<Committed, AdminError>,
+        announcement: Announcement,
+    ) -> Result<Tried, AdminError> {
         match committed {
             Ok(Committed::At(tenant, revision)) => {
                 self.cache.saw_commit(tenant, revision);

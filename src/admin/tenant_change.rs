@@ -2,7 +2,7 @@ use serde_json::json;
 
 use crate::{
     domain::{Edition, Revision},
-    store::{AnswersOf, NounsWanted},
+    store::NounsWanted,
 };
 
 use super::{
@@ -134,12 +134,8 @@ impl Change for TenantChange {
         }
     }
 
-    /// A tenant that is gone has none: the answer of its deletion is its own.
-    fn answers_of(&self) -> AnswersOf {
-        match self.request {
-            TenantRequest::Create(_) | TenantRequest::SetEdition(_) => AnswersOf::Tenant,
-            TenantRequest::Delete => AnswersOf::DeletedTenants,
-        }
+    fn deletes_tenant(&self) -> bool {
+        self.request == TenantRequest::Delete
     }
 
     fn new_tenant_edition(&self) -> Option<Edition> {

@@ -41,6 +41,7 @@ pub(super) struct Wanted {
 pub struct Announced {
     core: Arc<Core>,
     announcement: Announcement,
+    is_over: bool,
 }
 
 impl Announced {
@@ -49,11 +50,20 @@ impl Announced {
     pub fn announcement(&self) -> Announcement {
         self.announcement
     }
+
+    /// Ends it: its intent was used or withdrawn.
+    pub fn end(mut self) {
+        self.is_over = true;
+    }
 }
 
 impl Drop for Announced {
     fn drop(&mut self) {
         self.core.live().remove(&self.announcement);
+        // Nobody took it, or whoever did has failed: its intent is left.
+        if !self.is_over {
+            self.core.expect_leftovers();
+        }
     }
 }
 
@@ -170,6 +180,7 @@ async fn wait_for_all(
     core.figures.longest_wait_us.at_least(took);
     for (number, member) in (0..).zip(members) {
         let announced = Announced {
+            is_over: false,
             core: Arc::clone(&core),
             announcement: Announcement {
                 seq: announced.seq,

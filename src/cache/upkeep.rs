@@ -1,6 +1,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::store::{Announcement, IntentRow, Store, StoreError};
 
@@ -16,6 +17,7 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reaper = Reaper::default();
     let mut cleaned = Instant::now();
+    let mut cleaning = AbortOnDropHandle::new(tokio::spawn(async {}));
     loop {
         ticks.tick().await;
         if core.lease.id().is_none() {
@@ -28,9 +30,10 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
         if done.is_ok() {
             done = reaper.look(&core, &store).await;
         }
-        if done.is_ok() && cleaned.elapsed() > CLEAN_UP {
+        if done.is_ok() && cleaned.elapsed() > CLEAN_UP && cleaning.is_finished() {
             cleaned = Instant::now();
-            done = clean_up(&store).await;
+            // By itself: the beats go on meanwhile.
+            cleaning = AbortOnDropHandle::new(tokio::spawn(clean_up(store.clone())));
         }
         // The lease tells of the database being away.
         if let Err(error) = done {
@@ -108,10 +111,10 @@ impl Reaper {
     }
 }
 
-async fn clean_up(store: &Store) -> Result<(), StoreError> {
-    let removed = store.lent_connection().await?.clean_up().await?;
-    if removed > 0 {
-        tracing::debug!(rows = removed, "old rows were removed");
+async fn clean_up(store: Store) {
+    let removed = async { store.lent_connection().await?.clean_up().await };
+    match removed.await {
+        Ok(rows) => tracing::debug!(rows, "removed old rows"),
+        Err(error) => tracing::debug!(%error, "no clean-up this time"),
     }
-    Ok(())
 }

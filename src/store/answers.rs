@@ -13,12 +13,15 @@ pub struct KeptAnswer {
 
 /// Whose kept answers count for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswersOf {
+pub enum AnswersOf<'a> {
     /// Those of the tenant that has the code.
     Tenant,
-    /// Those of the tenants that had the code and were deleted as well: the
-    /// answers of their deletions.
-    DeletedTenants,
+    /// Those of the tenants that had the code and were deleted as well, as far
+    /// as they answer the same request: their deletion.
+    DeletedTenants {
+        /// sha256 of the request.
+        request_hash: &'a [u8],
+    },
 }
 
 impl Transaction<'_> {
@@ -64,19 +67,24 @@ impl Transaction<'_> {
         &self,
         tenant: &Code,
         key: &str,
-        of: AnswersOf,
+        of: AnswersOf<'_>,
     ) -> Result<Option<KeptAnswer>, StoreError> {
         const SQL: &str = "-- find_answer
             SELECT kept.request_hash, kept.answer
               FROM (SELECT id FROM tenant WHERE key = $1
                      UNION ALL
-                    SELECT id FROM tenant WHERE deleted_key = $1 AND $3) AS named
+                    SELECT id FROM tenant WHERE deleted_key = $1 AND $3::bytea IS NOT NULL) AS named
+              JOIN tenant ON tenant.id = named.id
               JOIN idempotency AS kept ON kept.tenant_id = named.id AND kept.key = $2
+             WHERE tenant.deleted_key IS NULL OR kept.request_hash = $3
              ORDER BY named.id DESC
              LIMIT 1";
-        let with_deleted = of == AnswersOf::DeletedTenants;
+        let deletion = match of {
+            AnswersOf::Tenant => None,
+            AnswersOf::DeletedTenants { request_hash } => Some(request_hash),
+        };
         let rows = self
-            .query("find_answer", SQL, &[&tenant.folded(), &key, &with_deleted])
+            .query("find_answer", SQL, &[&tenant.folded(), &key, &deletion])
             .await?;
         Ok(rows.first().map(|row| KeptAnswer {
             request_hash: row.get("request_hash"),

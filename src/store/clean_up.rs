@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio_postgres::types::ToSql;
 
 use super::{Bounds, Connection, Isolation, StoreError, Transaction};
@@ -11,6 +13,13 @@ const COMMITS_KEPT: i64 = 100_000;
 
 /// The most old answers and requests that one round removes.
 const OLD_AT_ONCE: i64 = 10_000;
+
+/// A server that stands still in its clean-up frees the row of `head`, which
+/// every writer needs.
+const BOUNDS: Bounds = Bounds {
+    idle: Duration::from_secs(2),
+    ..Bounds::READ
+};
 
 impl Connection {
     /// Removes what nobody needs any more: old announcements, answers of writes
@@ -85,7 +94,7 @@ impl Connection {
         const LOCK: &str = "-- lock_clean_up
             SELECT set_config('pim_authz.door', 'clean-up', true),
                    pg_try_advisory_xact_lock(hashtext('pim_authz.clean_up')) AS mine";
-        let transaction = self.begin(Isolation::EachStatement, Bounds::READ).await?;
+        let transaction = self.begin(Isolation::EachStatement, BOUNDS).await?;
         let rows = transaction.query("lock_clean_up", LOCK, &[]).await?;
         let is_mine = rows.first().is_some_and(|row| row.get("mine"));
         Ok(is_mine.then_some(transaction))

@@ -7,6 +7,7 @@ use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::timeout;
 use tokio_postgres::{NoTls, Row, types::ToSql};
 
 use crate::telemetry::metrics as meter;
@@ -173,7 +174,9 @@ impl Store {
     }
 
     async fn pooled(&self) -> Result<Object, StoreError> {
-        let got = self.pool.get().await;
+        // The pool bounds each step but the set-up of a new connection.
+        let got = timeout(WAIT * 2, self.pool.get()).await;
+        let got = got.map_err(|_| StoreError::overdue("connect", WAIT * 2))?;
         // Whatever the reason why no connection is to be had, the wrong
         // password included: the database is away.
         got.map_err(|error| match error {

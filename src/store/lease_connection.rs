@@ -97,7 +97,7 @@ impl Store {
                     }
                 }
             };
-            let driver = tokio::spawn(messages);
+            let driver = AbortOnDropHandle::new(tokio::spawn(messages));
             client.batch_execute(SESSION).await?;
             let listen = format!("-- listen\nLISTEN {CHANNEL}; LISTEN {ACKS}");
             client.batch_execute(&listen).await?;
@@ -105,7 +105,7 @@ impl Store {
                 renew: client.prepare(RENEW).await?,
                 read_log: client.prepare(READ_LOG).await?,
                 client,
-                _driver: AbortOnDropHandle::new(driver),
+                _driver: driver,
                 patience,
             })
         };

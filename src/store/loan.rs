@@ -57,6 +57,11 @@ impl Owed {
         answer
     }
 
+    /// Notes that the rest of an answer will not be read.
+    pub(super) fn abandon(&self) {
+        self.overdue.store(true, Ordering::Relaxed);
+    }
+
     fn is_overdue(&self) -> bool {
         self.overdue.load(Ordering::Relaxed)
     }

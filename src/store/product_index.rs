@@ -143,8 +143,10 @@ impl Snapshot<'_> {
             let Some(row) = self.within(name, next).await? else {
                 break;
             };
-            if !each(&row).map_err(|error| failed(name, error))? {
-                return Ok(false);
+            let goes_on = each(&row);
+            if !matches!(goes_on, Ok(true)) {
+                self.abandon();
+                return goes_on.map_err(|error| failed(name, error));
             }
             taken += 1;
             if taken.is_multiple_of(ROWS_IN_A_ROW) {

@@ -142,6 +142,12 @@ impl Snapshot<'_> {
             .await
     }
 
+    /// Notes that the rest of a COPY will not be read: the connection does not
+    /// return to the pool.
+    pub(super) fn abandon(&self) {
+        self.owed.abandon();
+    }
+
     /// Awaits one answer, for at most as long as a statement may take.
     pub(super) async fn within<T>(
         &self,

@@ -24,7 +24,7 @@ const CALM: Duration = Duration::from_millis(700);
 
 /// How long it may take until every register is written and every server answers
 /// again.
-const RECOVERY: Duration = Duration::from_secs(30);
+const RECOVERY: Duration = Duration::from_mins(1);
 
 /// What came of a scenario.
 #[derive(Debug)]

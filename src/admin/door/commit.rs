@@ -16,7 +16,7 @@ use super::{
         error::AdminError,
     },
     Door, Tried, WriteContext,
-    rehearsal::{TenantVersion, find_answer, tenant_state},
+    rehearsal::{TenantVersion, answers_of, find_answer, tenant_state},
 };
 
 /// How long a write waits at most for the row of its tenant.
@@ -93,7 +93,9 @@ impl Door {
         let locked = self
             .lock_tenant(&mut transaction, &context.tenant, size)
             .await?;
-        if let Some(answer) = find_answer(&transaction, context, change.answers_of()).await? {
+        if let Some(answer) =
+            find_answer(&transaction, context, answers_of(change, context)).await?
+        {
             return Ok(Committed::Before(answer));
         }
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
@@ -147,7 +149,9 @@ impl Door {
         let Some(locked) = locked else {
             return Ok(Tried::Again);
         };
-        if let Some(answer) = find_answer(&transaction, context, change.answers_of()).await? {
+        if let Some(answer) =
+            find_answer(&transaction, context, answers_of(change, context)).await?
+        {
             return Ok(Tried::Before(answer));
         }
         let rehearsal = rehearsed.compared_with(TenantVersion::of(Some(&locked)));

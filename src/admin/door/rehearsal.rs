@@ -96,7 +96,7 @@ async fn compare<C: Change>(
     context: &WriteContext,
     seen: Option<LockedTenant>,
 ) -> Result<Found, AdminError> {
-    if let Some(answer) = find_answer(transaction, context, change.answers_of()).await? {
+    if let Some(answer) = find_answer(transaction, context, answers_of(change, context)).await? {
         return Ok(Found::Before(answer));
     }
     let tenant = tenant_state(seen, change, context)?;
@@ -116,7 +116,7 @@ async fn compare<C: Change>(
 pub(super) async fn find_answer(
     transaction: &Transaction<'_>,
     context: &WriteContext,
-    of: AnswersOf,
+    of: AnswersOf<'_>,
 ) -> Result<Option<Vec<u8>>, AdminError> {
     let Some(key) = context.kept_key() else {
         return Ok(None);
@@ -130,6 +130,17 @@ pub(super) async fn find_answer(
     Err(AdminError::IdempotencyKeyReused {
         key: key.to_owned(),
     })
+}
+
+/// Whose kept answers count for a retry of a change: a tenant that is gone keeps
+/// the answer of its own deletion.
+pub(super) fn answers_of<'a, C: Change>(change: &C, context: &'a WriteContext) -> AnswersOf<'a> {
+    if !change.deletes_tenant() {
+        return AnswersOf::Tenant;
+    }
+    AnswersOf::DeletedTenants {
+        request_hash: &context.request_hash,
+    }
 }
 
 /// The tenant that was found, or the one that the change creates.
