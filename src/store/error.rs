@@ -100,14 +100,17 @@ impl StoreError {
         Self::Unavailable(format!("`{statement}` was not answered within {seconds} s").into())
     }
 
-    /// Whether PostgreSQL cancelled the statement, as a time-out of its session
-    /// demands.
-    pub(super) fn is_cancelled(&self) -> bool {
-        let Self::Unavailable(source) = self else {
-            return false;
+    /// The same failure, of a statement that waits for the row of a tenant:
+    /// PostgreSQL cancels it when it has waited for as long as it may.
+    pub(super) fn of_row_wait(self, waited: Duration) -> Self {
+        let Self::Unavailable(source) = &self else {
+            return self;
         };
         let source = source.downcast_ref::<tokio_postgres::Error>();
-        source.and_then(tokio_postgres::Error::code) == Some(&SqlState::QUERY_CANCELED)
+        match source.and_then(tokio_postgres::Error::code) {
+            Some(&SqlState::QUERY_CANCELED) => Self::TenantLocked { waited },
+            Some(_) | None => self,
+        }
     }
 
     /// Sorts what PostgreSQL said of `statement`.

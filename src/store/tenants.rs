@@ -65,7 +65,7 @@ pub struct SeenTenant {
 impl Transaction<'_> {
     /// Looks up a tenant by its code and locks its row until the transaction
     /// ends; `None` when there is none. Waits for as long as a statement of the
-    /// transaction may take; each later one may take `then`.
+    /// transaction may take; once it is locked each later one may take `then`.
     ///
     /// # Errors
     ///
@@ -87,16 +87,12 @@ impl Transaction<'_> {
         let rows = self
             .query("lock_tenant", SQL, &[&code.folded(), &bound])
             .await
-            .map_err(|error| {
-                if error.is_cancelled() {
-                    return StoreError::TenantLocked { waited };
-                }
-                error
-            })?;
+            .map_err(|error| error.of_row_wait(waited))?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
         self.set_bound(then);
-        rows.first()
-            .map(|row| locked("lock_tenant", row))
-            .transpose()
+        locked("lock_tenant", row).map(Some)
     }
 
     /// Reads a tenant like [`Transaction::lock_tenant`], without locking it.

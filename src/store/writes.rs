@@ -58,11 +58,13 @@ pub struct Finished<'a> {
 
 impl Transaction<'_> {
     /// Creates a tenant with its group `All`, number 1; nothing happens when it
-    /// is there already.
+    /// is there already. Waits for another write that creates it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::TenantLocked`] when that takes longer than a statement of the
+    /// transaction may; [`StoreError::Unavailable`] when the database does not
+    /// answer.
     pub async fn create_tenant(&self, code: &Code, edition: Edition) -> Result<(), StoreError> {
         const SQL: &str = "-- create_tenant
             WITH made AS (
@@ -74,6 +76,7 @@ impl Transaction<'_> {
             SELECT id, 1, 'All', 'all'
               FROM made";
         let edition: &str = edition.into();
+        let waited = self.bound();
         self.execute(
             "create_tenant",
             SQL,
@@ -81,6 +84,7 @@ impl Transaction<'_> {
         )
         .await
         .map(|_| ())
+        .map_err(|error| error.of_row_wait(waited))
     }
 
     /// Writes audit rows, numbered from `first_part`. The last batch ends the

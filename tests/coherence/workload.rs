@@ -44,7 +44,7 @@ const BITS: usize = 12;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// How often each reader asks; a lister asks less.
-pub(crate) const PACE: Duration = Duration::from_millis(100);
+pub(crate) const PACE: Duration = Duration::from_millis(150);
 
 /// How long each writer rests, so that nothing is being written at times.
 pub(crate) const REST: Duration = Duration::from_millis(80);

@@ -151,14 +151,15 @@ impl Watch {
         self.revisions.mark_unchanged();
         let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
         let snapshot = self.api.found(&self.tenant, found).await?;
-        self.api.confirm(snapshot.epoch()).await?;
         if snapshot.tenant().id != self.id {
+            self.api.confirm(snapshot.epoch()).await?;
             return Err(Failure::TenantNotFound(self.tenant.clone()));
         }
         let every = ChangesListed::default();
         let rows = snapshot
             .changes_after(&every, self.at, ROWS_AT_ONCE)
             .await?;
+        self.api.confirm(snapshot.epoch()).await?;
         if rows.is_empty() {
             let told = ChangePlace::after_all_of(snapshot.tenant().revision);
             self.at = self.at.max(told);
