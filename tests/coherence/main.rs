@@ -108,7 +108,7 @@ async fn callers_see_one_order_whatever_happens() {
             Verdict::Unexplained(why) => panic!("{faults:?}: {why}"),
             Verdict::NotRecovered => panic!("{faults:?}: it did not recover by itself"),
         }
-        assert!(outcome.reads > 100 && outcome.writes > 10, "{outcome:?}");
+        assert!(outcome.reads > 100 && outcome.writes > 5, "{outcome:?}");
         for status in &outcome.statuses {
             hits_with_pending += status.hits_with_pending;
             leases_lost += status.leases_lost;
