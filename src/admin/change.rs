@@ -65,7 +65,7 @@ impl Size {
 /// What a run may do to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// It only compares what is asked with what is stored; the working tables of
+    /// It only compares the request with what is stored; the working tables of
     /// its session are kept. Facts cannot be written: no intent was used.
     Compare,
     /// It writes the facts.

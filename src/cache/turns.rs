@@ -18,12 +18,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Notes an answer of the database.
+    /// Counts a reply of the database.
     pub(super) fn advance(&self) {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that the database is not asked any more: the rest is computed.
+    /// Marks the rest as computation, which sends no more statements.
     pub(super) fn compute(&self) {
         self.computes.store(true, Ordering::Relaxed);
     }

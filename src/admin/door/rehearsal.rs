@@ -40,7 +40,7 @@ impl TenantVersion {
 
 /// A rehearsal, which is one snapshot.
 pub(super) struct Rehearsed {
-    /// The epoch of the primary that was asked.
+    /// The epoch of the primary that the snapshot was read from.
     pub(super) epoch: u64,
     /// What it was compared with.
     pub(super) version: TenantVersion,
