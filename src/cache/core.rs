@@ -42,7 +42,10 @@ pub struct Cache {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) settings: CacheSettings,
+    /// For questions.
     pub(super) store: Store,
+    /// For what is read beside the questions.
+    pub(super) background: Store,
     pub(super) floors: Floors,
     pub(super) lease: Lease,
     pub(super) memory: Memory,
@@ -84,7 +87,7 @@ impl Hold {
 
 impl Core {
     pub(super) fn new(
-        store: Store,
+        [store, background]: [Store; 2],
         settings: CacheSettings,
         announcements: mpsc::Sender<Wanted>,
     ) -> Self {
@@ -94,6 +97,7 @@ impl Core {
             products: Products::of(usize::try_from(settings.bytes / 2).unwrap_or(usize::MAX)),
             settings,
             store,
+            background,
             announcements,
             floors: Floors::default(),
             lease: Lease::default(),
@@ -282,6 +286,14 @@ impl Core {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets the maintenances of earlier epochs: their intents ended with
+    /// those.
+    pub(super) fn forget_ended_maintenances(&self) {
+        let epoch = self.lease.hold().epoch;
+        self.maintenances()
+            .retain(|announced| announced.announcement().epoch == epoch);
+    }
+
     /// Notes that an intent of this server may be in the database, now or soon,
     /// that nobody uses: the upkeep removes it.
     pub(super) fn expect_leftovers(&self) {
@@ -367,7 +379,11 @@ mod tests {
         // Nothing of these tests connects.
         let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
         let store = Store::new(&url, 1).unwrap();
-        let core = Core::new(store, CacheSettings::default(), mpsc::channel(1).0);
+        let core = Core::new(
+            [store.clone(), store],
+            CacheSettings::default(),
+            mpsc::channel(1).0,
+        );
         core.lease.extend(Hold {
             until: Moment::now().plus(Duration::from_hours(1)),
             epoch: EPOCH,

@@ -18,6 +18,10 @@ use super::{core::Core, error::CacheError, turns::STALL};
 /// How many statements read facts at once, but for those that stall; more questions share the next one.
 const STATEMENTS_AT_ONCE: usize = 4;
 
+/// How many statements that stall may run beside them, so that some connections
+/// are left for everything else.
+const STALLED_AT_ONCE: usize = 6;
+
 /// The most subjects, items and products that one shared statement asks for.
 const NAMES_AT_ONCE: usize = 2_000;
 
@@ -42,6 +46,7 @@ pub(super) struct Desk {
 struct Queue {
     waiting: VecDeque<Waiting>,
     statements: usize,
+    stalled: usize,
 }
 
 #[derive(Debug)]
@@ -100,8 +105,10 @@ async fn serve(core: Arc<Core>) {
             (read, true)
         } else {
             // What hangs for one question blocks no other.
-            free_slot(&core);
-            (reading.await, false)
+            let is_freed = free_slot(&core);
+            let read = reading.await;
+            core.desk.queue().stalled -= usize::from(is_freed);
+            (read, !is_freed)
         };
         let read = read.map(Arc::new).map_err(CacheError::from);
         if let Ok(taken) = &read {
@@ -123,14 +130,20 @@ async fn serve(core: Arc<Core>) {
     }
 }
 
-/// Frees the slot of a statement that stalls, for those who wait.
-fn free_slot(core: &Arc<Core>) {
+/// Frees the slot of a statement that stalls, for those who wait, unless too
+/// many stall already. Whether it did.
+fn free_slot(core: &Arc<Core>) -> bool {
     let mut queue = core.desk.queue();
+    if queue.stalled >= STALLED_AT_ONCE {
+        return false;
+    }
+    queue.stalled += 1;
     if queue.waiting.is_empty() {
         queue.statements -= 1;
     } else {
         tokio::spawn(serve(Arc::clone(core)));
     }
+    true
 }
 
 /// Who came after the statement had begun, and would be content with what it

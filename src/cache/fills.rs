@@ -114,7 +114,7 @@ pub(super) fn fill(core: &Arc<Core>, tenant: &Code, missing: Missing) {
 
 async fn fill_vocabulary(core: Arc<Core>, tenant: Code) {
     core.figures.loads.add(1);
-    let reading = core.store.vocabulary(&tenant);
+    let reading = core.background.vocabulary(&tenant);
     let kept = match in_turn(&core.fills.turns, &Progress::default(), reading).await {
         Ok(taken) => core.keep_vocabulary(&tenant, taken),
         Err(error) => failed(&error),
@@ -125,7 +125,7 @@ async fn fill_vocabulary(core: Arc<Core>, tenant: Code) {
 
 async fn fill_rights(core: Arc<Core>, tenant: Code, groups: Vec<GroupId>) {
     core.figures.loads.add(1);
-    let reading = core.store.group_rights(&tenant, &groups);
+    let reading = core.background.group_rights(&tenant, &groups);
     let mut taken = in_turn(&core.fills.turns, &Progress::default(), reading).await;
     for group in groups {
         let kept = match &mut taken {

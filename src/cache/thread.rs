@@ -22,6 +22,13 @@ use super::{
 /// acknowledgements, upkeep.
 const CONNECTIONS: usize = 6;
 
+/// The connections for what is read beside the questions. They are apart: loads
+/// that hang take no connection from a question or a write.
+const BACKGROUND_CONNECTIONS: usize = 4;
+
+/// How long a statement of them may take outside a transaction.
+const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a statement of the thread may take at least, however short the
 /// lease: half a lease is enough on an idle machine.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
@@ -78,7 +85,10 @@ impl Cache {
         let apart = store
             .apart(CONNECTIONS, patience)
             .map_err(io::Error::other)?;
-        let core = Arc::new(Core::new(store, settings, announcements));
+        let background = store
+            .apart(BACKGROUND_CONNECTIONS, BACKGROUND_PATIENCE)
+            .map_err(io::Error::other)?;
+        let core = Arc::new(Core::new([store, background], settings, announcements));
         let patching = tokio::spawn(products::patch_all(Arc::clone(&core)));
         let stop = CancellationToken::new();
         let (first, joined) = oneshot::channel();

@@ -23,6 +23,7 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
         if core.lease.id().is_none() {
             continue;
         }
+        core.forget_ended_maintenances();
         let mut done = beat(&core, &store).await;
         if done.is_ok() {
             done = withdraw_leftovers(&core, &store).await;

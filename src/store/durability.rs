@@ -19,13 +19,18 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] when the database does not answer, or is a
+    /// standby.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
         const SQL: &str = "-- durability
             SELECT current_setting('fsync')::boolean AND current_setting('full_page_writes')::boolean AS durable,
+                   pg_is_in_recovery() AS standby,
                    current_setting('synchronous_commit') AS waits,
                    current_setting('synchronous_standby_names') AS names";
         let rows = self.query("durability", SQL, &[]).await?;
+        if rows.first().is_some_and(|row| row.get("standby")) {
+            return Err(StoreError::standby());
+        }
         let Some(row) = rows.first().filter(|row| row.get("durable")) else {
             return Ok(Durability::None);
         };

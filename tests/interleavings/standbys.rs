@@ -30,6 +30,7 @@ async fn reads_and_writes_without_effect_on_a_standby_are_unavailable() {
         assert_unavailable(&unchanged.unwrap_err());
     }
     assert_unavailable(&server.members("admins").await.unwrap_err());
+    assert_unavailable(&server.try_status().await.unwrap_err());
     assert_unavailable(&server.may_view(TENANT, "mary").await.unwrap_err());
     renewed.arrived().await;
 }

@@ -49,7 +49,7 @@ impl ListedProducts {
         let mut view = current.view.clone();
         if !shown.marks.is_empty() && !lacks(Rule::MarkedReadLast) {
             let marked = shown.marks.keys().cloned();
-            let read = core.store.indexed_products(products.tenant(), marked);
+            let read = core.background.indexed_products(products.tenant(), marked);
             let read = read.await?;
             if read.as_of.epoch != epoch {
                 return Ok(None);

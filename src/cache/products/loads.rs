@@ -108,7 +108,7 @@ async fn read(
     products: &Arc<TenantProducts>,
     progress: &Progress,
 ) -> Result<Loaded, StoreError> {
-    let mut reader = core.store.reader().await?;
+    let mut reader = core.background.reader().await?;
     let found = reader
         .snapshot(products.tenant(), Bounds::READ_WHOLE)
         .await?;
