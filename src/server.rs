@@ -104,7 +104,15 @@ pub async fn serve(
     let gate = Gate::default();
     let (health, health_service) = Health::watch(cache.clone()).await;
     let routes = add_reflection(Routes::new(health_service))?;
-    let routes = add_services(routes, &cache, &store, &default_tenant, watch_patience);
+    let door = Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
+    let routes = add_services(
+        routes,
+        door,
+        &cache,
+        &store,
+        &default_tenant,
+        watch_patience,
+    );
     let (stopping, stopped) = oneshot::channel();
     let server = transport(gate.clone())
         .add_routes(routes)
@@ -198,13 +206,13 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
 
 fn add_services(
     routes: Routes,
+    door: Door,
     cache: &Cache,
     store: &Store,
     default_tenant: &Code,
     watch_patience: Duration,
 ) -> Routes {
     let authorization = AuthorizationApi::new(cache.clone(), store.clone(), default_tenant.clone());
-    let door = Door::new(store.clone(), cache.clone());
     let import = ImportApi::new(door.clone());
     let admin = AdminApi::new(
         door,

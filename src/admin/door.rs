@@ -2,24 +2,25 @@ mod calls;
 mod commit;
 mod finding_out;
 mod rehearsal;
+pub(super) mod seat;
+mod turns;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     cache::Cache,
     domain::{Code, Revision},
-    store::{Announcement, Connection, Store, StoreError},
+    store::{Announcement, Store, StoreError},
     telemetry::metrics as meter,
 };
 
 use self::{
     commit::Committed,
     rehearsal::{Found, Rehearsed, rehearse},
+    seat::Seat,
+    turns::Turns,
 };
 use super::{change::Change, error::AdminError, outcome::Answered};
 
@@ -31,17 +32,38 @@ const TRIES: u32 = 6;
 /// writes, none could go on.
 const WRITES_AT_ONCE: usize = 6;
 
+/// How many of them may be of one tenant: while one commits, others rehearse.
+const WRITES_OF_ONE_TENANT: usize = 3;
+
 /// How many dry runs and deletions of tenants run at once, beside the writes:
 /// they take long where there is much, and must not hold up others.
 const LONG_WRITES_AT_ONCE: usize = 2;
+
+/// How many of them may be of one tenant.
+const LONG_WRITES_OF_ONE_TENANT: usize = 1;
+
+/// How many imports run at once, from their first file on; each has a connection
+/// of its own. More wait for their turn.
+const IMPORTS_AT_ONCE: usize = 4;
+
+/// How many commits without an answer are found out at once. They have
+/// connections of their own: whatever keeps the others busy, the outcome of a
+/// write can be known.
+const FOUND_OUT_AT_ONCE: usize = 2;
+
+/// How long a statement may take that finds out an outcome.
+const FINDING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The one door for writes (`ARCHITECTURE.md`).
 #[derive(Clone, Debug)]
 pub struct Door {
     store: Store,
+    /// The same database, for what must not wait for a free connection.
+    finding: Store,
     cache: Cache,
-    turns: Arc<Semaphore>,
-    long_turns: Arc<Semaphore>,
+    turns: Turns,
+    long_turns: Turns,
+    import_turns: Arc<Semaphore>,
     deadline: Option<Instant>,
 }
 
@@ -91,6 +113,8 @@ enum Tried {
     Again,
     /// The database did not answer, and nothing has changed or will change.
     NoAnswer(AdminError),
+    /// Another write holds the row of the tenant.
+    TenantBusy,
 }
 
 impl Tried {
@@ -99,6 +123,9 @@ impl Tried {
         if matches!(error, AdminError::Store(StoreError::Unavailable(_))) {
             return Ok(Self::NoAnswer(error));
         }
+        if matches!(error, AdminError::Store(StoreError::TenantLocked { .. })) {
+            return Ok(Self::TenantBusy);
+        }
         Err(error)
     }
 }
@@ -106,19 +133,24 @@ impl Tried {
 impl Door {
     /// Makes a door to a database; writes are announced to all servers through
     /// `cache`.
-    #[must_use]
-    pub fn new(store: Store, cache: Cache) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// Fails only if a pool of connections cannot be built.
+    pub fn new(store: Store, cache: Cache) -> Result<Self, StoreError> {
+        Ok(Self {
+            finding: store.apart(FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?,
             store,
             cache,
-            turns: Arc::new(Semaphore::new(WRITES_AT_ONCE)),
-            long_turns: Arc::new(Semaphore::new(LONG_WRITES_AT_ONCE)),
+            turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
+            long_turns: Turns::new(LONG_WRITES_AT_ONCE, LONG_WRITES_OF_ONE_TENANT),
+            import_turns: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
             deadline: None,
-        }
+        })
     }
 
     /// Returns the same door for a caller who waits until `deadline`; its writes
-    /// wait no longer for the row of their tenant. `None`: there is no deadline.
+    /// wait no longer for other writes. `None`: there is no deadline.
     #[must_use]
     pub fn until(&self, deadline: Option<Instant>) -> Self {
         Self {
@@ -127,40 +159,37 @@ impl Door {
         }
     }
 
-    pub(super) fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// Makes a change on a connection of its own, in a task of its own; the
-    /// turn is over when the task is, whoever waits for it.
-    pub(super) async fn write<C: Change>(
+    /// Makes a change in a task of its own; its turn is over when the task is,
+    /// whoever waits for it.
+    async fn write<C: Change>(
         &self,
-        mut connection: Connection,
+        mut seat: Seat,
         mut change: C,
         context: WriteContext,
-        turn: Option<OwnedSemaphorePermit>,
     ) -> Result<Answered<C::Answer>, AdminError> {
         let door = self.clone();
         let task = tokio::spawn(async move {
-            let _turn = turn;
             let mut may_reconnect = true;
-            for _ in 0..TRIES {
-                match door.attempt(&mut connection, &mut change, &context).await {
+            let mut tries = 0;
+            while tries < TRIES {
+                match door.attempt(&mut seat, &mut change, &context).await {
                     Ok(Tried::Done(revision)) => {
                         return Ok(Answered::Now(change.answer(revision)));
                     }
                     Ok(Tried::Before(answer)) => return Ok(Answered::Before(answer)),
-                    Ok(Tried::Again) | Err(AdminError::Conflict) => meter::count_retry("write"),
+                    Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
+                    Ok(Tried::TenantBusy) => seat = door.next_seat(seat, &context.tenant).await?,
                     Ok(Tried::NoAnswer(error)) => {
                         let retries = std::mem::take(&mut may_reconnect)
-                            && connection.replace_if_lost(&door.store).await?;
+                            && seat.connection.replace_if_lost(&door.store).await?;
                         if !retries {
                             return Err(error);
                         }
-                        meter::count_retry("write");
+                        tries += 1;
                     }
                     Err(error) => return Err(error),
                 }
+                meter::count_retry("write");
             }
             Err(AdminError::Conflict)
         });
@@ -169,11 +198,11 @@ impl Door {
 
     async fn attempt<C: Change>(
         &self,
-        connection: &mut Connection,
+        seat: &mut Seat,
         change: &mut C,
         context: &WriteContext,
     ) -> Result<Tried, AdminError> {
-        let rehearsed = match rehearse(connection, change, context).await {
+        let rehearsed = match rehearse(&mut seat.connection, change, context).await {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };
@@ -190,8 +219,8 @@ impl Door {
                 if context.dry_run || ran.refused {
                     return Ok(Tried::Done(version.revision));
                 }
-                let kept = self.keep_unchanged(connection, change, context, version);
-                return kept.await.or_else(Tried::failed);
+                let kept = self.keep_unchanged(seat, change, context, version).await;
+                return self.confirmed(epoch, kept.or_else(Tried::failed)).await;
             }
             Found::Before(answer) => {
                 self.cache.confirm_snapshot(epoch).await?;
@@ -206,16 +235,27 @@ impl Door {
         let announced = self.cache.announce(ran.keys.clone()).await?;
         let announcement = announced.announcement();
         let committed = self
-            .commit(
-                connection,
-                change,
-                context,
-                announcement,
-                (&ran.keys, version),
-            )
+            .commit(seat, change, context, announcement, (&ran.keys, version))
             .await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();
+        self.confirmed(epoch, tried).await
+    }
+
+    /// The same, if what the transaction of a write read may be answered: an
+    /// answer that was kept, a refusal, that there is nothing to change. What
+    /// was committed is answered in any case.
+    async fn confirmed(
+        &self,
+        epoch: u64,
+        tried: Result<Tried, AdminError>,
+    ) -> Result<Tried, AdminError> {
+        match &tried {
+            Ok(Tried::Before(_)) => self.cache.confirm_snapshot(epoch).await?,
+            Err(error) if error.is_refusal() => self.cache.confirm_snapshot(epoch).await?,
+            Ok(Tried::Done(_) | Tried::Again | Tried::NoAnswer(_) | Tried::TenantBusy) | Err(_) => {
+            }
+        }
         tried
     }
 

@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{Edition, FactKey, Revision},
-    store::{Connection, GroupRow, NounsWanted, ProductCounts, StoredNouns},
+    store::{GroupRow, NounsWanted, ProductCounts, StoredNouns},
 };
 
 use super::{
     change::{AuditEntry, Change, Pass, Ran, Size},
+    door::seat::Seat,
     entry::ImportFile,
     error::AdminError,
     impact::{self, Editions, Staged},
@@ -69,9 +70,9 @@ impl Import {
         staging: Staging,
         options: ImportOptions,
         progress: Progress,
-    ) -> (Connection, Self) {
+    ) -> (Seat, Self) {
         let Staging {
-            connection,
+            seat,
             tenant: _,
             mut rows,
             mut access,
@@ -99,7 +100,7 @@ impl Import {
             progress,
             compared: None,
         };
-        (connection, import)
+        (seat, import)
     }
 
     /// Compares everything with what is stored, and counts.

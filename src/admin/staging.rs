@@ -2,11 +2,11 @@ use std::collections::HashMap;
 
 use crate::{
     domain::{Code, ProductKind},
-    store::{Connection, StagedProduct, StoreError},
+    store::{StagedProduct, StoreError},
 };
 
 use super::{
-    door::Door,
+    door::{Door, seat::Seat},
     entry::{Entry, ImportFile, Place, ProductEntry, Refusal, Row},
     error::AdminError,
     import::rows::AccessRow,
@@ -49,7 +49,7 @@ impl Names {
 /// is kept. Dropped, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Staging {
-    pub(super) connection: Connection,
+    pub(super) seat: Seat,
     pub(super) tenant: Code,
     pub(super) rows: Vec<Row>,
     pub(super) access: Vec<AccessRow>,
@@ -63,16 +63,17 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Begins to take in an import of a tenant, which need not exist yet.
+    /// Begins to take in an import of a tenant, which need not exist yet, when
+    /// its turn has come.
     ///
     /// # Errors
     ///
     /// [`AdminError::Store`] when the database does not answer.
     pub async fn begin(door: &Door, tenant: Code) -> Result<Self, AdminError> {
-        let mut connection = door.store().connection().await?;
-        connection.prepare_staging().await?;
+        let mut seat = door.import_seat().await?;
+        seat.connection.prepare_staging().await?;
         Ok(Self {
-            connection,
+            seat,
             tenant,
             rows: Vec::new(),
             access: Vec::new(),
@@ -154,7 +155,7 @@ impl Staging {
             return Ok(());
         }
         self.products += u64::try_from(products.len()).unwrap_or(u64::MAX);
-        self.connection.stage_products(&products).await
+        self.seat.connection.stage_products(&products).await
     }
 
     fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {

@@ -1,9 +1,9 @@
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, time::Duration};
 
 use futures_util::Stream;
 use prost::Message as _;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     task::yield_now,
     time::{Instant, timeout, timeout_at},
 };
@@ -39,15 +39,10 @@ const BYTES_A_TURN: usize = 256 << 10;
 /// is not told.
 const EVENTS_AHEAD: usize = 16;
 
-/// How many imports run at once; each has a connection to the database. More
-/// wait for their turn.
-const IMPORTS_AT_ONCE: usize = 4;
-
 /// Takes the PIM's export files in as one write.
 #[derive(Clone, Debug)]
 pub struct ImportApi {
     door: Door,
-    turns: Arc<Semaphore>,
 }
 
 type Events = mpsc::Sender<Result<pb::ImportCatalogResponse, Status>>;
@@ -56,10 +51,7 @@ impl ImportApi {
     /// Writes through `door`.
     #[must_use]
     pub fn new(door: Door) -> Self {
-        Self {
-            door,
-            turns: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
-        }
+        Self { door }
     }
 }
 
@@ -81,13 +73,8 @@ impl ImportService for ImportApi {
             header,
             events: events.clone(),
         };
-        let turns = Arc::clone(&self.turns);
         tokio::spawn(async move {
-            let ended = within(deadline, async {
-                let _turn = turns.acquire().await;
-                Box::pin(import.run(messages)).await
-            });
-            let ended = ended.await;
+            let ended = within(deadline, Box::pin(import.run(messages))).await;
             if let Err(status) = ended {
                 // A caller that has gone hears no more.
                 let _unheard = events.send(Err(status)).await;

@@ -181,7 +181,7 @@ fn of_store(error: &StoreError) -> Status {
             Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
         }
         StoreError::TenantLocked { .. } => {
-            tracing::warn!(%error, "a write waited in vain for its tenant");
+            tracing::warn!(%error, "a write waited in vain for other writes");
             Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
         }
         StoreError::Conflict(_) => conflict(format!("{error}; retry")),

@@ -190,7 +190,8 @@ impl Store {
 }
 
 /// Settings of every connection: the role, the schema, one plan for all, and
-/// whatever a setting of the database or of the user must not decide.
+/// whatever a setting of the database or of the user must not decide;
+/// `transaction_timeout` is there from PostgreSQL 17 on.
 pub(super) const SESSION: &str = "-- prepare_session
     SET ROLE pim_authz_runtime;
     SET search_path = pim_authz, pg_temp;
@@ -200,6 +201,7 @@ pub(super) const SESSION: &str = "-- prepare_session
     SET default_transaction_deferrable = off;
     SET idle_in_transaction_session_timeout = '60s';
     SET idle_session_timeout = 0;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout';
     SET statement_timeout = '10s';
     SET lock_timeout = 0;
     SET client_min_messages = warning;

@@ -13,9 +13,9 @@ pub enum StoreError {
     #[error("the database is unreachable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 
-    /// Another write has held the tenant's row for longer than this one may
-    /// wait.
-    #[error("another write of the tenant did not end within {} s", .waited.as_secs_f64())]
+    /// Other writes, of the tenant or before this one, have taken longer than it
+    /// may wait.
+    #[error("other writes did not end within {} s", .waited.as_secs_f32())]
     TenantLocked {
         /// How long it was waited for.
         waited: Duration,

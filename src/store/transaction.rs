@@ -28,8 +28,8 @@ const ENDING: Duration = Duration::from_secs(10);
 pub struct Bounds {
     /// The longest that one statement may take.
     pub statement: Duration,
-    /// The longest that the client may stand still between two statements; its
-    /// session is ended then.
+    /// The longest that the client may stand still between two statements, or
+    /// while it is sent an answer; its session is ended then.
     pub idle: Duration,
 }
 
@@ -147,6 +147,7 @@ impl Connection {
             "-- bound_transaction
              SET LOCAL statement_timeout = {statement};
              SET LOCAL idle_in_transaction_session_timeout = {idle};
+             SET LOCAL tcp_user_timeout = {idle};
              SET LOCAL plan_cache_mode = force_custom_plan"
         );
         transaction.batch("bound_transaction", &sql).await?;

@@ -42,7 +42,7 @@ async fn swallowed_statements_do_not_stop_later_writes() {
     .enumerate()
     {
         let swallowed = server.proxy.swallow(request(place));
-        let write = put_by(&server, &format!("stuck_{number}"), DEADLINE);
+        let write = put_by(&server, TENANT, &format!("stuck_{number}"), DEADLINE);
         stuck.push(tokio::spawn(write));
         swallowed.arrived().await;
     }
@@ -57,11 +57,12 @@ async fn swallowed_statements_do_not_stop_later_writes() {
 /// Puts a user into no group; the caller waits for so long.
 fn put_by(
     server: &Server,
+    tenant: &str,
     user: &str,
     deadline: Duration,
 ) -> impl Future<Output = Result<(), Status>> + use<> {
     let mut request = Request::new(pb::PutUsersRequest {
-        tenant: TENANT.into(),
+        tenant: tenant.into(),
         users: vec![pb::User {
             code: user.into(),
             groups: Some(pb::CodeList::default()),
@@ -72,6 +73,31 @@ fn put_by(
     request.set_timeout(deadline);
     let mut client = DirectoryServiceClient::new(server.channel.clone());
     async move { client.put_users(request).await.map(|_| ()) }
+}
+
+/// Twice as many as there are turns for writes wait for a row that is held.
+#[tokio::test]
+async fn writes_that_wait_for_their_tenant_hold_up_no_other() {
+    let (database, server) = served().await;
+    server.create_tenant("other").await;
+    let (holding, _connection) = database.connect().await;
+    let row = "BEGIN; SELECT FROM pim_authz.tenant WHERE key = 'acme' FOR UPDATE";
+    holding.batch_execute(row).await.unwrap();
+    let waits = server.proxy.observe(request("lock_tenant"));
+    let waiting: Vec<_> = (0..12)
+        .map(|number| server.putting_user(&format!("user_{number}"), &["editors"], ""))
+        .collect();
+    waits.arrived().await;
+    for number in 0..3 {
+        let put = put_by(&server, "other", &format!("user_{number}"), SLACK);
+        put.await.unwrap();
+    }
+    assert!(waiting.iter().all(|put| !put.is_finished()));
+    holding.batch_execute("ROLLBACK").await.unwrap();
+    for put in waiting {
+        within(SLACK * 2, put).await.unwrap().unwrap();
+    }
+    assert_eq!(server.members("editors").await.unwrap().len(), 12);
 }
 
 /// Announcements are made one after another, for all writes of a server.
@@ -131,7 +157,7 @@ async fn wait_for_a_tenant_ends_at_the_callers_deadline() {
     let held = holder.proxy.hold(request(commit_of("log_commit")));
     let holding = holder.putting_user("mary", &[], "");
     held.arrived().await;
-    let put = put_by(&waiting, "julia", DEADLINE);
+    let put = put_by(&waiting, TENANT, "julia", DEADLINE);
     within(DEADLINE + SLACK, put).await.unwrap_err();
     within(DEADLINE + SLACK, nobody_waits_for_a_lock(&database)).await;
     held.release();

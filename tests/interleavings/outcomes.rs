@@ -1,6 +1,9 @@
 //! What is said of a write whose commit got no answer.
 
-use pim_authz::pb::{self, catalog_service_client::CatalogServiceClient};
+use pim_authz::pb::{
+    self, catalog_service_client::CatalogServiceClient,
+    directory_service_client::DirectoryServiceClient,
+};
 use tonic::Status;
 
 use crate::{
@@ -38,6 +41,40 @@ fn users(key: &str, dry_run: bool) -> pb::PutUsersRequest {
         }],
         ..Default::default()
     }
+}
+
+/// All connections of the pool are held by reads.
+#[tokio::test]
+async fn outcome_is_found_out_without_a_free_connection() {
+    const POOL: usize = 16;
+    let server = served().await;
+    let committing = server.proxy.hold(request(commit_of("log_commit")));
+    let put = server.putting_user("mary", &["editors"], "");
+    committing.arrived().await;
+    let reading = server.proxy.hold(request("begin_snapshot").every());
+    let reads: Vec<_> = (0..POOL)
+        .map(|_| {
+            let mut client = DirectoryServiceClient::new(server.channel.clone());
+            let request = pb::ListUsersRequest {
+                tenant: TENANT.into(),
+                ..Default::default()
+            };
+            tokio::spawn(async move { client.list_users(request).await })
+        })
+        .collect();
+    // The write holds one.
+    while reading.count() < POOL - 1 {
+        tokio::task::yield_now().await;
+    }
+    let cut = server.proxy.cut(reply(commit_of("log_commit")));
+    committing.release();
+    put.await.unwrap().unwrap();
+    assert_eq!(cut.count(), 1);
+    reading.release();
+    for read in reads {
+        read.await.unwrap().unwrap();
+    }
+    assert_eq!(server.members("editors").await.unwrap(), ["mary"]);
 }
 
 #[tokio::test]

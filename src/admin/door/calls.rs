@@ -1,7 +1,3 @@
-use std::sync::Arc;
-
-use tokio::sync::OwnedSemaphorePermit;
-
 use crate::{
     admin::{
         app_change::{AppChange, AppRequest, AppWritten, EncodeAppWritten},
@@ -18,28 +14,9 @@ use crate::{
         tenant_change::{TenantChange, TenantRequest},
     },
     domain::Code,
-    store::Connection,
 };
 
-use super::{Door, WriteContext};
-
-/// How long a write may keep its turn.
-enum TurnLength {
-    /// A few statements of some seconds.
-    Short,
-    /// It reads or deletes all of a tenant.
-    Long,
-}
-
-impl TurnLength {
-    fn of(context: &WriteContext) -> Self {
-        if context.dry_run {
-            Self::Long
-        } else {
-            Self::Short
-        }
-    }
-}
+use super::{Door, WriteContext, seat::TurnLength};
 
 impl Door {
     /// Applies an import that was taken in, whole or not at all.
@@ -62,8 +39,8 @@ impl Door {
         let mut context = context.clone();
         // What was staged was staged for this tenant.
         context.tenant = staging.tenant.clone();
-        let (connection, import) = Import::new(staging, options.clone(), Box::new(progress));
-        self.write(connection, import, context, None).await
+        let (seat, import) = Import::new(staging, options.clone(), Box::new(progress));
+        self.write(seat, import, context).await
     }
 
     /// Changes nouns: users, groups, roles, items, rights and the like.
@@ -79,9 +56,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
         let change = NounChange::new(request, encode);
-        self.write(connection, change, context, Some(turn)).await
+        self.write(seat, change, context).await
     }
 
     /// Changes products and models; otherwise as [`Door::change_nouns`].
@@ -95,9 +72,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
         let change = ProductChange::new(request, encode);
-        self.write(connection, change, context, Some(turn)).await
+        self.write(seat, change, context).await
     }
 
     /// Deletes categories; otherwise as [`Door::change_nouns`].
@@ -112,9 +89,9 @@ impl Door {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
         let change = CategoryRemoval::new(codes, cascade, encode);
-        self.write(connection, change, context, Some(turn)).await
+        self.write(seat, change, context).await
     }
 
     /// Changes the tenant itself; otherwise as [`Door::change_nouns`].
@@ -132,9 +109,9 @@ impl Door {
             TenantRequest::Delete => TurnLength::Long,
             TenantRequest::Create(_) | TenantRequest::SetEdition(_) => TurnLength::of(&context),
         };
-        let (turn, connection) = self.turn(length).await?;
+        let seat = self.seat(length, &context.tenant).await?;
         let change = TenantChange::new(request, encode);
-        self.write(connection, change, context, Some(turn)).await
+        self.write(seat, change, context).await
     }
 
     /// Connects an app step by step, takes scopes from it or disconnects it;
@@ -149,23 +126,8 @@ impl Door {
         context: WriteContext,
         encode: EncodeAppWritten,
     ) -> Result<Answered<AppWritten>, AdminError> {
-        let (turn, connection) = self.turn(TurnLength::of(&context)).await?;
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
         let change = AppChange::new(request, encode);
-        self.write(connection, change, context, Some(turn)).await
-    }
-
-    /// Waits for the turn of a write, and lends it a connection.
-    async fn turn(
-        &self,
-        length: TurnLength,
-    ) -> Result<(OwnedSemaphorePermit, Connection), AdminError> {
-        let turns = match length {
-            TurnLength::Short => Arc::clone(&self.turns),
-            TurnLength::Long => Arc::clone(&self.long_turns),
-        };
-        // Nobody closes it.
-        let turn = turns.acquire_owned().await;
-        let turn = turn.map_err(|_| AdminError::Conflict)?;
-        Ok((turn, self.store.lent_connection().await?))
+        self.write(seat, change, context).await
     }
 }

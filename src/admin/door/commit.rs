@@ -1,12 +1,9 @@
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use crate::{
     domain::{Code, FactKey, Revision},
     store::{
-        Announcement, Bounds, Connection, Finished, Isolation, KeptAnswer, LockedTenant,
-        StoreError, TenantId, Transaction,
+        Announcement, Bounds, Finished, Isolation, KeptAnswer, LockedTenant, TenantId, Transaction,
     },
 };
 
@@ -17,10 +14,8 @@ use super::{
     },
     Door, Tried, WriteContext,
     rehearsal::{TenantVersion, answers_of, find_answer, tenant_state},
+    seat::{Seat, Wait},
 };
-
-/// How long a write waits at most for the row of its tenant.
-const LONGEST_ROW_WAIT: Duration = Duration::from_secs(30);
 
 /// What a commit came to.
 pub(super) enum Committed {
@@ -33,66 +28,37 @@ pub(super) enum Committed {
 }
 
 impl Door {
-    /// How long this write may wait for the row of its tenant.
-    fn row_wait(&self) -> Result<Duration, AdminError> {
-        let Some(deadline) = self.deadline else {
-            return Ok(LONGEST_ROW_WAIT);
-        };
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(AdminError::DeadlinePassed);
-        }
-        Ok(left.min(LONGEST_ROW_WAIT))
-    }
-
     /// Begins a transaction that locks the row of its tenant: a client that
     /// stands still holds it for no longer than a lease.
     async fn begin_locking<'c>(
         &self,
-        connection: &'c mut Connection,
-    ) -> Result<Transaction<'c>, AdminError> {
+        seat: &'c mut Seat,
+    ) -> Result<(Transaction<'c>, &'c mut Wait), AdminError> {
         let bounds = Bounds {
-            statement: self.row_wait()?,
+            statement: seat.row_wait()?,
             idle: self.cache.settings().lease,
         };
-        Ok(connection.begin(Isolation::EachStatement, bounds).await?)
-    }
-
-    /// Locks the row of the tenant; each later statement may take as long as
-    /// such a change demands.
-    async fn lock_tenant(
-        &self,
-        transaction: &mut Transaction<'_>,
-        tenant: &Code,
-        size: Size,
-    ) -> Result<Option<LockedTenant>, AdminError> {
-        let locked = transaction.lock_tenant(tenant, size.statement()).await;
-        locked.map_err(|error| {
-            if matches!(error, StoreError::TenantLocked { .. }) && self.row_wait().is_err() {
-                return AdminError::DeadlinePassed;
-            }
-            error.into()
-        })
+        let (connection, wait) = (&mut seat.connection, &mut seat.wait);
+        let transaction = connection.begin(Isolation::EachStatement, bounds).await?;
+        Ok((transaction, wait))
     }
 
     /// W4: the change itself. It is stale when it is not what was rehearsed any
     /// more, in what it touches or in whether there is anything to do.
     pub(super) async fn commit<C: Change>(
         &self,
-        connection: &mut Connection,
+        seat: &mut Seat,
         change: &mut C,
         context: &WriteContext,
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
         let size = change.size();
-        let mut transaction = self.begin_locking(connection).await?;
+        let (mut transaction, wait) = self.begin_locking(seat).await?;
         if !transaction.open_door(announcement).await? {
             return Ok(Committed::Stale);
         }
-        let locked = self
-            .lock_tenant(&mut transaction, &context.tenant, size)
-            .await?;
+        let locked = lock_tenant(&mut transaction, &context.tenant, (wait, size)).await?;
         if let Some(answer) =
             find_answer(&transaction, context, answers_of(change, context)).await?
         {
@@ -101,7 +67,7 @@ impl Door {
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
         let tenant = tenant_state(locked, change, context)?;
         context.check_revision(tenant.revision)?;
-        let tenant = self.made(&mut transaction, tenant, size).await?;
+        let tenant = made(&mut transaction, tenant, (wait, size)).await?;
         let mut pass = Pass::new(&transaction, tenant, context, Mode::Write, rehearsal);
         let ran = change.run(&mut pass).await?;
         if ran.is_nothing() || !are_covered(&ran.keys, announced) {
@@ -134,7 +100,7 @@ impl Door {
     /// of the same key is on its way to be committed after it.
     pub(super) async fn keep_unchanged<C: Change>(
         &self,
-        connection: &mut Connection,
+        seat: &mut Seat,
         change: &mut C,
         context: &WriteContext,
         rehearsed: TenantVersion,
@@ -142,10 +108,9 @@ impl Door {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let mut transaction = self.begin_locking(connection).await?;
-        let locked = self
-            .lock_tenant(&mut transaction, &context.tenant, change.size())
-            .await?;
+        let (mut transaction, wait) = self.begin_locking(seat).await?;
+        let size = change.size();
+        let locked = lock_tenant(&mut transaction, &context.tenant, (wait, size)).await?;
         let Some(locked) = locked else {
             return Ok(Tried::Again);
         };
@@ -172,26 +137,38 @@ impl Door {
         transaction.end_unchanged().await?;
         Ok(Tried::Done(revision))
     }
+}
 
-    /// Stores a tenant that is not there yet. If someone else has just done so,
-    /// the change begins again.
-    async fn made(
-        &self,
-        transaction: &mut Transaction<'_>,
-        tenant: TenantState,
-        size: Size,
-    ) -> Result<TenantState, AdminError> {
-        if tenant.id.is_some() {
-            return Ok(tenant);
-        }
-        transaction
-            .create_tenant(&tenant.code, tenant.edition)
-            .await?;
-        let stored = self.lock_tenant(transaction, &tenant.code, size).await?;
-        match stored {
-            Some(stored) if stored.tenant.revision == Revision(0) => Ok(TenantState::of(&stored)),
-            Some(_) | None => Err(AdminError::Conflict),
-        }
+/// Locks the row of the tenant; each later statement may take as long as such a
+/// change demands.
+async fn lock_tenant(
+    transaction: &mut Transaction<'_>,
+    tenant: &Code,
+    (wait, size): (&mut Wait, Size),
+) -> Result<Option<LockedTenant>, AdminError> {
+    let begun = Instant::now();
+    let locked = transaction.lock_tenant(tenant, size.statement()).await;
+    wait.count(begun);
+    Ok(locked?)
+}
+
+/// Stores a tenant that is not there yet. If someone else has just done so, the
+/// change begins again.
+async fn made(
+    transaction: &mut Transaction<'_>,
+    tenant: TenantState,
+    (wait, size): (&mut Wait, Size),
+) -> Result<TenantState, AdminError> {
+    if tenant.id.is_some() {
+        return Ok(tenant);
+    }
+    transaction
+        .create_tenant(&tenant.code, tenant.edition)
+        .await?;
+    let stored = lock_tenant(transaction, &tenant.code, (wait, size)).await?;
+    match stored {
+        Some(stored) if stored.tenant.revision == Revision(0) => Ok(TenantState::of(&stored)),
+        Some(_) | None => Err(AdminError::Conflict),
     }
 }
 

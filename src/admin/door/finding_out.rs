@@ -40,17 +40,17 @@ impl Door {
     /// The revision that a commit made; `None`: it never happened, and never
     /// will, since its intent is gone.
     async fn look_up(&self, announcement: Announcement) -> Result<Option<Revision>, StoreError> {
-        if self.store.withdraw(announcement).await? {
+        if self.finding.withdraw(announcement).await? {
             return Ok(None);
         }
-        self.store.find_commit(announcement).await
+        self.finding.find_commit(announcement).await
     }
 
     /// Takes an announcement back after a failure. If the database stays away,
     /// it is left to the upkeep; it cannot commit any more.
     pub(super) async fn withdraw(&self, announcement: Announcement) {
         for waits in 1..=WITHDRAWALS {
-            match self.store.withdraw(announcement).await {
+            match self.finding.withdraw(announcement).await {
                 Ok(_) => return,
                 Err(error) if waits == WITHDRAWALS => {
                     tracing::warn!(error = %error, "an announcement could not be taken back");

@@ -58,7 +58,7 @@ pub(super) async fn door(database: &Database) -> OwnDoor {
         .await
         .unwrap();
     OwnDoor {
-        door: Door::new(store, cache),
+        door: Door::new(store, cache).unwrap(),
         _coherence: coherence,
     }
 }
