@@ -35,6 +35,9 @@ use crate::admin::entry::{ImportFile, Refusal, Row};
 pub use self::records::MAX_RECORD_BYTES;
 use self::{cells::brief, file::FileReader};
 
+/// What a summary says of a file of 0 bytes.
+pub const EMPTY_FILE: &str = "holds nothing (0 bytes); it is as if the file were not there";
+
 /// How many names of other files are kept for the summary.
 const MAX_IGNORED: usize = 100;
 
@@ -72,6 +75,8 @@ pub struct Finished {
     pub batch: Batch,
     /// The files that were there, in the order of [`ImportFile`].
     pub files: Vec<FileRead>,
+    /// The files of 0 bytes: as if they were not there.
+    pub empty: Vec<ImportFile>,
     /// The names of other files, which were not read; the first 100 of them.
     pub ignored: Vec<String>,
     /// Whether a whole file was refused, now or in an earlier batch: that
@@ -120,17 +125,40 @@ impl Reader {
     pub fn finish(self) -> Finished {
         let mut batch = Batch::default();
         let mut files = Vec::new();
+        let mut empty = Vec::new();
         let mut fatal = false;
-        for reader in self.files.into_values() {
+        for (file, reader) in self.files {
+            if reader.is_empty() {
+                empty.push(file);
+                continue;
+            }
             let (read, refused) = reader.finish(&mut batch);
             files.push(read);
             fatal |= refused;
         }
+        if files.is_empty() {
+            batch.refused.push(nothing_known());
+            fatal = true;
+        }
         Finished {
             batch,
             files,
+            empty,
             ignored: self.ignored.into_iter().collect(),
             fatal,
         }
+    }
+}
+
+/// Refuses an import of which no file is known: it would create a tenant that
+/// holds nothing.
+fn nothing_known() -> Refusal {
+    Refusal {
+        file: String::new(),
+        line: 0,
+        column: String::new(),
+        message: "none of the files that an import reads is there with content, such as \
+                  `categories.csv`, `products.csv`, `users.csv`; docs/import.md names them all"
+            .to_owned(),
     }
 }

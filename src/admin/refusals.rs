@@ -66,7 +66,10 @@ impl Report {
         let place = (refusal.file.clone(), refusal.line);
         if refusal.line == 0 || place != self.last_refused {
             self.refused_rows += 1;
-            self.file(&refusal.file).refused += 1;
+            // What is refused of the import as a whole is of no file.
+            if !refusal.file.is_empty() {
+                self.file(&refusal.file).refused += 1;
+            }
         }
         self.last_refused = place;
         self.first.insert(refusal);

@@ -98,6 +98,20 @@ impl Code {
         }
     }
 
+    /// Returns whether a character is white space that no new code has at its
+    /// ends: Unicode `White_Space`, U+200B or U+FEFF (rules 1.5).
+    #[must_use]
+    pub fn is_blank(letter: char) -> bool {
+        letter.is_whitespace() || matches!(letter, '\u{200b}' | '\u{feff}')
+    }
+
+    /// Returns a text without white space at its ends, as cells of files are
+    /// read (rules 1.5).
+    #[must_use]
+    pub fn trim(text: &str) -> &str {
+        text.trim_matches(Self::is_blank)
+    }
+
     /// Folds any text as codes are folded, for comparing labels.
     #[must_use]
     pub fn fold(text: &str) -> String {
@@ -209,6 +223,20 @@ mod tests {
         for (text, rejected) in cases {
             assert_eq!(text.parse::<Code>().err(), Some(rejected), "{text:?}");
         }
+    }
+
+    #[test]
+    fn rule_1_5_white_space_is_unicodes_and_two_invisible_characters() {
+        let ends = [
+            ' ', '\t', '\u{85}', '\u{a0}', '\u{1680}', '\u{2003}', '\u{2028}', '\u{202f}',
+            '\u{205f}', '\u{3000}', '\u{200b}', '\u{feff}',
+        ];
+        for end in ends {
+            let text = format!("{end}{end}a{end}b{end}");
+            assert_eq!(Code::trim(&text), format!("a{end}b"), "{end:?}");
+        }
+        // A joiner is part of a word in some scripts.
+        assert_eq!(Code::trim("a\u{200d}"), "a\u{200d}");
     }
 
     #[test]

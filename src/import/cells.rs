@@ -34,9 +34,11 @@ impl<'a> Cells<'a> {
         self.header.key
     }
 
-    /// The cell, without spaces around it; `None` where the column is absent.
+    /// The cell, without white space around it; `None` where the column is
+    /// absent. A cell that is missing at the end of a row is empty.
     pub(super) fn find(&self, column: &str) -> Option<&'a str> {
-        self.record.cell(self.header.place(column)?)
+        let place = self.header.place(column)?;
+        Some(self.record.cell(place).unwrap_or_default())
     }
 
     /// The cell; empty where the column is absent.
@@ -73,10 +75,7 @@ impl<'a> Cells<'a> {
 
     /// The words of a list, without empty ones.
     pub(super) fn words(&self, column: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let items = self
-            .text(column)
-            .split(',')
-            .map(|item| item.trim_matches(' '));
+        let items = self.text(column).split(',').map(Code::trim);
         items.filter(|item| !item.is_empty())
     }
 

@@ -6,7 +6,7 @@ use super::{
     entries,
     header::{self, Header},
     layout::Layout,
-    records::{Broken, Record, Records, broken},
+    records::{Broken, Found, MAX_RECORD_BYTES, Record, Records, broken},
 };
 
 /// Reads one file from its first byte to its last.
@@ -14,6 +14,8 @@ use super::{
 pub(super) struct FileReader {
     records: Records,
     rows: Rows,
+    /// Whether it has a byte at all.
+    has_content: bool,
     /// Refused as a whole: what follows is not read.
     fatal: bool,
 }
@@ -37,6 +39,7 @@ impl FileReader {
                 header: None,
                 count: 0,
             },
+            has_content: false,
             fatal: false,
         }
     }
@@ -46,19 +49,26 @@ impl FileReader {
         if self.fatal {
             return;
         }
+        self.has_content |= !content.is_empty();
         for byte in content {
             let read = match self.records.push(*byte) {
                 Ok(None) => continue,
-                Ok(Some(record)) => self.rows.take(record, batch),
+                Ok(Some(found)) => self.rows.take(found, batch),
                 Err(broken) => Err(broken),
             };
             if let Err(broken) = read {
                 return self.refuse(broken, batch);
             }
+            self.records.shrink();
         }
     }
 
-    /// Ends the file; also tells whether it was refused as a whole.
+    /// Whether it has no byte at all: then it is as if it were not there.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_content
+    }
+
+    /// Ends the file; also returns whether it was refused as a whole.
     pub(super) fn finish(mut self, batch: &mut Batch) -> (FileRead, bool) {
         if !self.fatal
             && let Err(broken) = self.end(batch)
@@ -74,8 +84,8 @@ impl FileReader {
     }
 
     fn end(&mut self, batch: &mut Batch) -> Result<(), Broken> {
-        if let Some(record) = self.records.finish()? {
-            self.rows.take(record, batch)?;
+        if let Some(found) = self.records.finish()? {
+            self.rows.take(found, batch)?;
         }
         if self.rows.header.is_some() {
             return Ok(());
@@ -83,7 +93,7 @@ impl FileReader {
         let needed = header::needed(&self.rows.layout);
         Err(broken(
             0,
-            format!("the file is empty; its header needs {needed}"),
+            format!("the file has no header line; it needs {needed}"),
         ))
     }
 
@@ -97,7 +107,11 @@ impl FileReader {
 
 impl Rows {
     /// Takes the next record: the header first, then the rows.
-    fn take(&mut self, record: Record<'_>, batch: &mut Batch) -> Result<(), Broken> {
+    fn take(&mut self, found: Found<'_>, batch: &mut Batch) -> Result<(), Broken> {
+        let record = match found {
+            Found::Record(record) => record,
+            Found::TooLong { line } => return self.take_too_long(line, batch),
+        };
         let Some(header) = &self.header else {
             self.header = Some(Header::parse(&self.layout, record)?);
             return Ok(());
@@ -113,12 +127,25 @@ impl Rows {
         Ok(())
     }
 
+    fn take_too_long(&mut self, line: u64, batch: &mut Batch) -> Result<(), Broken> {
+        if self.header.is_none() {
+            let message = format!("the header line is longer than {MAX_RECORD_BYTES} bytes");
+            return Err(broken(line, message));
+        }
+        self.count += 1;
+        let message = format!("the row is longer than {MAX_RECORD_BYTES} bytes; it was not read");
+        batch.refused.push(self.refusal(line, "", message));
+        Ok(())
+    }
+
     fn parse(&self, header: &Header, record: Record<'_>) -> Result<Row, BadCell> {
         let (found, expected) = (record.len(), header.width);
-        if found != expected {
+        if found > expected {
             return Err(BadCell {
                 column: "",
-                message: format!("the row has {found} cells; the header has {expected}"),
+                message: format!(
+                    "the row has {found} cells; the header has {expected}, and a row has no more"
+                ),
             });
         }
         let cells = Cells::new(header, record);

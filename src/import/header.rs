@@ -14,7 +14,7 @@ const MAX_WARNINGS: usize = 10;
 pub(super) struct Header {
     /// The name of the key column.
     pub(super) key: &'static str,
-    /// How many cells the line has; so many has every row.
+    /// How many cells the line has; no row has more.
     pub(super) width: usize,
     /// What a person should know.
     pub(super) warnings: Vec<String>,

@@ -5,8 +5,17 @@ use std::str;
 
 use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 
-/// The longest record that is read, in bytes as written, quotes included.
-pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+use crate::domain::Code;
+
+/// The longest record that is read, in bytes as written, quotes included; a
+/// longer one is refused like any other row.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
+/// How much of a longer record is kept while its end is looked for.
+const SKIPPED_BYTES: usize = 64 * 1024;
+
+/// What the buffers keep between two records, in bytes and in cells.
+const KEPT_CAPACITY: usize = 64 * 1024;
 
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
@@ -22,9 +31,23 @@ pub(super) struct Records {
     /// The cells of the record so far, the unfinished one included.
     cells: usize,
     raw: Vec<u8>,
+    /// Of a record that is too long: the line feeds in what was dropped of it.
+    skipped_lines: Option<u64>,
     decoder: csv_core::Reader,
     decoded: Vec<u8>,
     ends: Vec<usize>,
+}
+
+/// What a file holds next.
+#[derive(Debug)]
+pub(super) enum Found<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// A record of more than [`MAX_RECORD_BYTES`], which was not kept.
+    TooLong {
+        /// The line it begins on.
+        line: u64,
+    },
 }
 
 /// One record without its quotes.
@@ -57,6 +80,13 @@ enum State {
     ReturnSeen,
 }
 
+/// Whether the bytes of a record are all there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    Ended,
+    Unfinished,
+}
+
 enum Step {
     Keep(State),
     Drop(State),
@@ -72,6 +102,7 @@ impl Records {
             quote_line: 1,
             cells: 1,
             raw: Vec::new(),
+            skipped_lines: None,
             decoder: ReaderBuilder::new()
                 .delimiter(b';')
                 .terminator(Terminator::Any(b'\n'))
@@ -83,7 +114,7 @@ impl Records {
 
     /// Takes the next byte and gives the record that it ends. Blank lines are
     /// no records. After an error nothing more may be pushed.
-    pub(super) fn push(&mut self, byte: u8) -> Result<Option<Record<'_>>, Broken> {
+    pub(super) fn push(&mut self, byte: u8) -> Result<Option<Found<'_>>, Broken> {
         match self.step(byte)? {
             Step::Keep(next) => {
                 self.raw.push(byte);
@@ -92,15 +123,55 @@ impl Records {
             Step::Drop(next) => self.state = next,
             Step::End => return self.end_record(),
         }
-        if self.raw.len() > MAX_RECORD_BYTES {
-            let message = format!("the record is longer than {MAX_RECORD_BYTES} bytes");
-            return Err(broken(self.first_line, message));
+        let most = match self.skipped_lines {
+            Some(_) => SKIPPED_BYTES,
+            None => MAX_RECORD_BYTES,
+        };
+        if self.raw.len() > most {
+            self.skip()?;
         }
         Ok(None)
     }
 
+    /// Gives back the memory that a large record took.
+    pub(super) fn shrink(&mut self) {
+        self.raw.shrink_to(KEPT_CAPACITY);
+        if self.decoded.capacity() > KEPT_CAPACITY {
+            self.decoded = Vec::new();
+        }
+        if self.ends.capacity() > KEPT_CAPACITY {
+            self.ends = Vec::new();
+        }
+    }
+
+    /// Drops what was read of a record that is too long, but for a character
+    /// that is not whole yet.
+    fn skip(&mut self) -> Result<(), Broken> {
+        let whole = self.check_utf8(Whole::Unfinished)?;
+        let lines = count_lines(self.raw.get(..whole).unwrap_or_default());
+        self.skipped_lines = Some(self.skipped_lines.unwrap_or_default() + lines);
+        self.raw.drain(..whole);
+        Ok(())
+    }
+
+    /// Returns how many bytes of the record so far are whole characters.
+    fn check_utf8(&self, whole: Whole) -> Result<usize, Broken> {
+        let Err(error) = str::from_utf8(&self.raw) else {
+            return Ok(self.raw.len());
+        };
+        let good = error.valid_up_to();
+        if whole == Whole::Unfinished && error.error_len().is_none() {
+            return Ok(good);
+        }
+        let lines_before = count_lines(self.raw.get(..good).unwrap_or_default());
+        Err(broken(
+            self.first_line + self.skipped_lines.unwrap_or_default() + lines_before,
+            "holds bytes that are not UTF-8; save the file as UTF-8",
+        ))
+    }
+
     /// Ends the file and gives the record that no line feed ends.
-    pub(super) fn finish(&mut self) -> Result<Option<Record<'_>>, Broken> {
+    pub(super) fn finish(&mut self) -> Result<Option<Found<'_>>, Broken> {
         match self.state {
             State::Quoted => Err(broken(
                 self.quote_line,
@@ -177,30 +248,27 @@ impl Records {
         )
     }
 
-    fn end_record(&mut self) -> Result<Option<Record<'_>>, Broken> {
-        let first_line = self.first_line;
+    fn end_record(&mut self) -> Result<Option<Found<'_>>, Broken> {
+        self.check_utf8(Whole::Ended)?;
+        let line = self.first_line;
         let cells = self.cells;
         self.line += 1;
         self.first_line = self.line;
         self.cells = 1;
         self.state = State::CellStart;
-        if cells == 1 && self.raw.iter().all(|byte| *byte == b' ') {
+        if self.skipped_lines.take().is_some() {
+            self.raw.clear();
+            return Ok(Some(Found::TooLong { line }));
+        }
+        if cells == 1 && str::from_utf8(&self.raw).is_ok_and(|text| Code::trim(text).is_empty()) {
             self.raw.clear();
             return Ok(None);
         }
-        if let Err(error) = str::from_utf8(&self.raw) {
-            let good = self.raw.iter().take(error.valid_up_to());
-            let lines_before = good.filter(|byte| **byte == b'\n').count() as u64;
-            return Err(broken(
-                first_line + lines_before,
-                "holds bytes that are not UTF-8; save the file as UTF-8",
-            ));
-        }
-        self.decode(first_line, cells)
+        self.decode(line, cells)
     }
 
     /// Takes the quotes off. The buffers are as large as the record needs.
-    fn decode(&mut self, line: u64, cells: usize) -> Result<Option<Record<'_>>, Broken> {
+    fn decode(&mut self, line: u64, cells: usize) -> Result<Option<Found<'_>>, Broken> {
         self.raw.push(b'\n');
         self.decoded.resize(self.raw.len(), 0);
         self.ends.resize(cells + 1, 0);
@@ -214,7 +282,7 @@ impl Records {
             .and_then(|bytes| str::from_utf8(bytes).ok());
         match (result, text, self.ends.get(..ended)) {
             (ReadRecordResult::Record, Some(text), Some(ends)) if ended == cells => {
-                Ok(Some(Record { line, text, ends }))
+                Ok(Some(Found::Record(Record { line, text, ends })))
             }
             _ => Err(broken(line, "the record is not readable as CSV (RFC 4180)")),
         }
@@ -227,20 +295,24 @@ impl<'a> Record<'a> {
         self.ends.len()
     }
 
-    /// The cell at `place`, from 0, without the spaces around it.
+    /// The cell at `place`, from 0, without the white space around it.
     pub(super) fn cell(&self, place: usize) -> Option<&'a str> {
         let end = *self.ends.get(place)?;
         let start = match place.checked_sub(1) {
             Some(before) => *self.ends.get(before)?,
             None => 0,
         };
-        Some(self.text.get(start..end)?.trim_matches(' '))
+        Some(Code::trim(self.text.get(start..end)?))
     }
 
     /// All cells in order.
     pub(super) fn cells(self) -> impl Iterator<Item = &'a str> {
         (0..self.len()).filter_map(move |place| self.cell(place))
     }
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
 pub(super) fn broken(line: u64, message: impl Into<String>) -> Broken {

@@ -16,7 +16,7 @@ use crate::{
         AdminError, Answered, Door, ImportOptions, ImportOutcome, Staging, WriteContext,
         entry::ImportFile,
     },
-    import::{Batch, FileRead, Finished, Reader},
+    import::{Batch, EMPTY_FILE, FileRead, Finished, Reader},
     pb::{self, import_catalog_response::Event, import_service_server::ImportService},
 };
 
@@ -220,6 +220,7 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
     let Finished {
         batch,
         files,
+        empty,
         ignored,
         fatal,
     } = reader.finish();
@@ -234,6 +235,9 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
         for warning in warnings {
             staging.warn(file.into(), warning);
         }
+    }
+    for file in empty {
+        staging.warn(file.into(), EMPTY_FILE.to_owned());
     }
     for file in ignored {
         staging.ignored_file(&file);

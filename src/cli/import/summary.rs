@@ -132,7 +132,12 @@ fn refused(summary: &pb::ImportSummary) -> String {
         } else {
             format!(", column {}", row.column)
         };
-        format!("{}:{}{column}: {}", row.file, row.line, row.message)
+        let place = match (row.file, row.line) {
+            ("", _) => return row.message.to_owned(),
+            (file, 0) => file.to_owned(),
+            (file, line) => format!("{file}:{line}"),
+        };
+        format!("{place}{column}: {}", row.message)
     });
     let more = summary.refused_count.saturating_sub(ROWS_SHOWN as u64);
     let more = (more > 0)

@@ -4,14 +4,14 @@ use super::*;
 type Case = (&'static [u8], &'static [(u64, &'static [&'static str])]);
 
 /// Line and cells.
-type Found = (u64, Vec<String>);
+type Seen = (u64, Vec<String>);
 
-fn read(content: &[u8]) -> (Vec<Found>, Option<u64>) {
+fn read(content: &[u8]) -> (Vec<Seen>, Option<u64>) {
     let mut records = Records::new();
     let mut found = Vec::new();
-    let owned = |record: Record<'_>| {
-        let cells = record.cells().map(str::to_owned).collect();
-        (record.line, cells)
+    let owned = |found: Found<'_>| match found {
+        Found::Record(record) => (record.line, record.cells().map(str::to_owned).collect()),
+        Found::TooLong { line } => (line, vec!["too long".to_owned()]),
     };
     for byte in content {
         match records.push(*byte) {
@@ -43,7 +43,7 @@ fn a_record_knows_the_line_it_begins_on() {
         (b"\xef\xbf\xbd;b", &[(1, &["\u{fffd}", "b"])]),
     ];
     for (content, expected) in cases {
-        let expected: Vec<Found> = expected
+        let expected: Vec<Seen> = expected
             .iter()
             .map(|(line, cells)| (*line, cells.iter().map(ToString::to_string).collect()))
             .collect();
@@ -77,11 +77,31 @@ fn what_breaks_rfc_4180_is_found_with_its_line() {
 }
 
 #[test]
-fn a_record_is_at_most_a_mebibyte_long() {
+fn a_record_of_more_than_four_mebibytes_is_skipped() {
     let longest = vec![b'a'; MAX_RECORD_BYTES];
-    assert_eq!(read(&longest).0.len(), 1);
-    let content = [b"x\n\"".as_slice(), &longest].concat();
-    assert_eq!(read(&content).1, Some(2));
+    assert_eq!(read(&longest).0[0].1[0].len(), MAX_RECORD_BYTES);
+    let content = [b"x\n\"\n".as_slice(), &longest, "é\";\ny\n".as_bytes()].concat();
+    let x = (1, vec!["x".to_owned()]);
+    let y = (4, vec!["y".to_owned()]);
+    let long = (2, vec!["too long".to_owned()]);
+    assert_eq!(read(&content), (vec![x, long, y], None));
+}
+
+#[test]
+fn a_skipped_record_is_held_to_utf_8_and_to_quotes() {
+    let longest = vec![b'a'; MAX_RECORD_BYTES];
+    let filler = vec![b'a'; SKIPPED_BYTES];
+    let cases: [(&[u8], u64); 4] = [
+        (b"\n\xff\"\n", 3),
+        (b"\n\xc3\"\n", 3),
+        (b"\"b", 2),
+        (b"", 2),
+    ];
+    for (end, line) in cases {
+        let content = [b"x\n\"".as_slice(), &longest, &filler, end].concat();
+        let found = read(&content);
+        assert_eq!(found.1, Some(line), "{}", end.escape_ascii());
+    }
 }
 
 #[test]

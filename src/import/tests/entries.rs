@@ -98,6 +98,25 @@ fn a_code_that_a_list_repeats_keeps_its_first_spelling() {
 }
 
 #[test]
+fn cells_that_are_missing_at_the_end_of_a_row_are_empty() {
+    let short = entry("products.csv", "sku;categories;parent\nhat");
+    assert_eq!(short, entry("products.csv", "sku;categories;parent\nhat;;"));
+    let finished = read("attributes.csv", "code;group\na");
+    assert_eq!(finished.batch.refused[0].column, "group");
+}
+
+#[test]
+fn white_space_of_any_kind_around_cells_and_items_is_dropped() {
+    let content = "\u{feff}\u{feff}sku\u{a0};\u{200b}categories \n\
+                   \that\u{3000};\"\u{feff}a\u{200b},\u{2003}b c ,\u{a0}\"\n\u{a0}\n";
+    let Entry::Product(product) = entry("products.csv", content) else {
+        panic!("a product");
+    };
+    assert_eq!(product.code.as_str(), "hat");
+    assert_eq!(product.categories, Some(codes(["a", "b c"])));
+}
+
+#[test]
 fn the_key_of_a_product_is_the_first_of_four_columns_that_is_there() {
     let cases = [
         ("uuid;code;identifier;sku", "sku", "d"),
