@@ -56,6 +56,7 @@ const MAX_IGNORED: usize = 100;
 #[derive(Debug, Default)]
 pub struct Reader {
     files: BTreeMap<ImportFile, FileReader>,
+    product_key: Option<String>,
     ignored: BTreeSet<String>,
 }
 
@@ -92,6 +93,8 @@ pub struct FileRead {
     /// The rows in it, refused ones included, the header not counted; of a
     /// file that was refused as a whole, those before the fault.
     pub rows: u64,
+    /// The name of its key column: `sku`, `code` …; empty if it has no header.
+    pub key_column: String,
     /// What a person should know about it: columns that were meant, perhaps,
     /// and not read.
     pub warnings: Vec<String>,
@@ -104,15 +107,31 @@ impl Reader {
         Self::default()
     }
 
+    /// Takes the column of this name as the key of `products.csv`, which must
+    /// have it; it is not looked for in other files.
+    #[must_use]
+    pub fn with_product_key(self, column: String) -> Self {
+        Self {
+            product_key: Some(column),
+            ..self
+        }
+    }
+
     /// Takes the next bytes of the file of that name and gives the rows that
     /// they complete. A name that is not exactly one of [`ImportFile`] is
     /// remembered and its bytes are dropped.
     pub fn push(&mut self, file: &str, content: &[u8]) -> Batch {
         let mut batch = Batch::default();
         if let Ok(known) = file.parse::<ImportFile>() {
+            let product_key = &self.product_key;
+            let chosen = || {
+                product_key
+                    .clone()
+                    .filter(|_| known == ImportFile::Products)
+            };
             self.files
                 .entry(known)
-                .or_insert_with(|| FileReader::new(known))
+                .or_insert_with(|| FileReader::new(known, chosen()))
                 .push(content, &mut batch);
         } else if self.ignored.len() < MAX_IGNORED {
             self.ignored.insert(brief(file));

@@ -3,6 +3,8 @@
 //! The room `import` reads the rows; this room compares them with what is
 //! stored and applies the difference.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{Audience, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet};
 
 /// The files of an import (`docs/import.md`), in the order in which they are
@@ -82,8 +84,23 @@ pub struct Place {
     pub file: ImportFile,
     /// The line of the file that the row begins on, from 1; the header is 1.
     pub line: u64,
-    /// The name of the key column in this file: `sku`, `code`, `category` …
-    pub key_column: &'static str,
+}
+
+/// The names of the key columns of the files that are there.
+#[derive(Clone, Debug, Default)]
+pub struct KeyColumns(BTreeMap<ImportFile, String>);
+
+impl KeyColumns {
+    /// Notes the name of a file's key column: `sku`, `code`, `category` …
+    pub fn insert(&mut self, file: ImportFile, column: String) {
+        self.0.insert(file, column);
+    }
+
+    /// The name of a file's key column; empty if the file is not there.
+    #[must_use]
+    pub fn of(&self, file: ImportFile) -> &str {
+        self.0.get(&file).map_or("", String::as_str)
+    }
 }
 
 /// A row that was refused.
@@ -188,6 +205,9 @@ pub struct ProductEntry {
     pub code: Code,
     pub parent: Option<Option<Code>>,
     pub categories: Option<Vec<Code>>,
+    /// A hash of the cells that are not read, so that two rows with one key and
+    /// other content are told apart; 0: there are none.
+    pub rest: i64,
 }
 
 /// What the cell `permissions` of a role says.

@@ -138,6 +138,7 @@ pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) 
         code,
         parent,
         categories,
+        rest,
     } = entry;
     let categories = categories.map(|codes| {
         let numbers = codes.into_iter().map(|code| names.number(code));
@@ -152,6 +153,7 @@ pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) 
         code,
         parent,
         categories,
+        rest,
     }
 }
 

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
 use crate::{
-    domain::{Code, ProductKind},
+    domain::Code,
     store::{StagedProduct, StoreError},
 };
 
 use super::{
     door::{Door, seat::Seat},
-    entry::{Entry, ImportFile, Place, ProductEntry, Refusal, Row},
+    entry::{Entry, ImportFile, KeyColumns, Place, ProductEntry, Refusal, Row},
     error::AdminError,
     import::rows::AccessRow,
     product_change::staged_product,
@@ -56,8 +56,7 @@ pub struct Staging {
     pub(super) groups: Names,
     pub(super) categories: Names,
     pub(super) products: u64,
-    /// The key columns of the models' and of the products' file.
-    pub(super) product_keys: [&'static str; 2],
+    pub(super) key_columns: KeyColumns,
     pub(super) report: Report,
     pub(super) files: Vec<ImportFile>,
 }
@@ -80,7 +79,7 @@ impl Staging {
             groups: Names::default(),
             categories: Names::default(),
             products: 0,
-            product_keys: ["code", "sku"],
+            key_columns: KeyColumns::default(),
             report: Report::default(),
             files: Vec::new(),
         })
@@ -93,6 +92,11 @@ impl Staging {
         if !self.files.contains(&file) {
             self.files.push(file);
         }
+    }
+
+    /// Notes the name of the key column of a file that is there.
+    pub fn saw_key_column(&mut self, file: ImportFile, column: String) {
+        self.key_columns.insert(file, column);
     }
 
     /// Notes that a file is there and is not one that is imported.
@@ -159,14 +163,6 @@ impl Staging {
     }
 
     fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {
-        let kind = entry.kind;
-        let [model_key, product_key] = &mut self.product_keys;
-        let key = if kind == ProductKind::Model {
-            model_key
-        } else {
-            product_key
-        };
-        *key = place.key_column;
         staged_product(place.line, entry, &mut self.categories)
     }
 }

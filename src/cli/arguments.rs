@@ -271,6 +271,10 @@ pub struct ImportArguments {
     /// Prune even if more than a fifth of a kind would go.
     #[arg(long, env = "PIM_AUTHZ_PRUNE_ALL", value_parser = BoolishValueParser::new())]
     pub prune_all: bool,
+    /// The key column of products.csv [default: the first there is of sku,
+    /// identifier, uuid, code].
+    #[arg(long, env = "PIM_AUTHZ_PRODUCT_KEY", value_name = "COLUMN")]
+    pub product_key: Option<String>,
     /// Write the refused rows to a file, as JSON lines.
     #[arg(long, env = "PIM_AUTHZ_REPORT", value_name = "FILE")]
     pub report: Option<PathBuf>,

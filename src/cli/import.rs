@@ -81,6 +81,7 @@ fn header(arguments: &ImportArguments) -> pb::ImportHeader {
         skip_bad_rows: arguments.skip_bad_rows,
         prune: arguments.prune || arguments.prune_all,
         prune_all: arguments.prune_all,
+        product_key: arguments.product_key.clone().unwrap_or_default(),
     }
 }
 

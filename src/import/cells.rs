@@ -1,4 +1,8 @@
-use std::fmt::Write as _;
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use crate::{
     admin::entry::Chosen,
@@ -20,18 +24,13 @@ pub(super) struct Cells<'a> {
 /// A cell that holds no good value, and what is allowed there.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadCell {
-    pub(super) column: &'static str,
+    pub(super) column: Cow<'static, str>,
     pub(super) message: String,
 }
 
 impl<'a> Cells<'a> {
     pub(super) fn new(header: &'a Header, record: Record<'a>) -> Self {
         Self { header, record }
-    }
-
-    /// The name of the key column.
-    pub(super) fn key_column(&self) -> &'static str {
-        self.header.key
     }
 
     /// The cell, without white space around it; `None` where the column is
@@ -48,7 +47,36 @@ impl<'a> Cells<'a> {
 
     /// The row's key.
     pub(super) fn key(&self) -> Result<Code, BadCell> {
-        self.code(self.key_column())
+        let column = &self.header.key;
+        code(column.clone(), self.text(column))
+    }
+
+    /// The row's key, or what stands in the column `spare` where the key cell is
+    /// empty and the file has that column.
+    pub(super) fn key_or(&self, spare: &'static str) -> Result<Code, BadCell> {
+        let spared = self.text(spare);
+        if self.text(&self.header.key).is_empty() && !spared.is_empty() {
+            return code(spare, spared);
+        }
+        self.key()
+    }
+
+    /// A hash of the cells in columns that are not read; 0 if all are empty.
+    /// Only hashes of one import are compared.
+    pub(super) fn rest(&self) -> i64 {
+        let mut hasher = DefaultHasher::new();
+        let mut any = false;
+        for (place, cell) in self.record.cells().enumerate() {
+            if !cell.is_empty() && !self.header.reads(place) {
+                any = true;
+                (place, cell).hash(&mut hasher);
+            }
+        }
+        if any {
+            hasher.finish().cast_signed()
+        } else {
+            0
+        }
     }
 
     /// A code that must be there.
@@ -136,7 +164,7 @@ impl<'a> Cells<'a> {
 }
 
 /// The code that a word is.
-pub(super) fn code(column: &'static str, word: &str) -> Result<Code, BadCell> {
+pub(super) fn code(column: impl Into<Cow<'static, str>>, word: &str) -> Result<Code, BadCell> {
     word.parse().map_err(|invalid: InvalidCode| {
         let what = if word.is_empty() {
             "the cell".to_owned()
@@ -160,9 +188,9 @@ fn codes<'a>(
     Ok(codes)
 }
 
-pub(super) fn bad(column: &'static str, message: impl Into<String>) -> BadCell {
+pub(super) fn bad(column: impl Into<Cow<'static, str>>, message: impl Into<String>) -> BadCell {
     BadCell {
-        column,
+        column: column.into(),
         message: message.into(),
     }
 }

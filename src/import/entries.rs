@@ -146,9 +146,13 @@ fn profile_kind(cells: &Cells<'_>) -> Result<ItemKind, BadCell> {
 fn product(kind: ProductKind, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     Ok(Entry::Product(ProductEntry {
         kind,
-        code: cells.key()?,
+        code: match kind {
+            ProductKind::Product => cells.key_or("uuid")?,
+            ProductKind::Model => cells.key()?,
+        },
         parent: cells.find_code("parent")?,
         categories: cells.find_codes("categories")?,
+        rest: cells.rest(),
     }))
 }
 

@@ -25,17 +25,22 @@ pub(super) struct FileReader {
 struct Rows {
     file: ImportFile,
     layout: Layout,
+    /// The key column that the caller named.
+    chosen_key: Option<String>,
     header: Option<Header>,
     count: u64,
 }
 
 impl FileReader {
-    pub(super) fn new(file: ImportFile) -> Self {
+    /// Reads `file`; `chosen_key` is the key column that the caller named for
+    /// it.
+    pub(super) fn new(file: ImportFile, chosen_key: Option<String>) -> Self {
         Self {
             records: Records::new(),
             rows: Rows {
                 file,
                 layout: Layout::of(file),
+                chosen_key,
                 header: None,
                 count: 0,
             },
@@ -78,7 +83,16 @@ impl FileReader {
         let read = FileRead {
             file: self.rows.file,
             rows: self.rows.count,
-            warnings: self.rows.header.map(|h| h.warnings).unwrap_or_default(),
+            key_column: String::new(),
+            warnings: Vec::new(),
+        };
+        let read = match self.rows.header {
+            Some(header) => FileRead {
+                key_column: header.key.into_owned(),
+                warnings: header.warnings,
+                ..read
+            },
+            None => read,
         };
         (read, self.fatal)
     }
@@ -113,7 +127,11 @@ impl Rows {
             Found::TooLong { line } => return self.take_too_long(line, batch),
         };
         let Some(header) = &self.header else {
-            self.header = Some(Header::parse(&self.layout, record)?);
+            self.header = Some(Header::parse(
+                &self.layout,
+                self.chosen_key.as_deref(),
+                record,
+            )?);
             return Ok(());
         };
         self.count += 1;
@@ -121,7 +139,7 @@ impl Rows {
         match self.parse(header, record) {
             Ok(row) => batch.rows.push(row),
             Err(BadCell { column, message }) => {
-                batch.refused.push(self.refusal(line, column, message));
+                batch.refused.push(self.refusal(line, &column, message));
             }
         }
         Ok(())
@@ -142,7 +160,7 @@ impl Rows {
         let (found, expected) = (record.len(), header.width);
         if found > expected {
             return Err(BadCell {
-                column: "",
+                column: "".into(),
                 message: format!(
                     "the row has {found} cells; the header has {expected}, and a row has no more"
                 ),
@@ -153,7 +171,6 @@ impl Rows {
             place: Place {
                 file: self.file,
                 line: record.line,
-                key_column: header.key,
             },
             entry: entries::entry(self.layout.shape, &cells)?,
         })

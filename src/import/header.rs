@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     cells::shown,
@@ -9,26 +9,35 @@ use super::{
 /// How many column names a warning each is given for.
 const MAX_WARNINGS: usize = 10;
 
+/// How many columns of a header a message names.
+const MAX_NAMED: usize = 30;
+
 /// Where the columns of one file stand.
 #[derive(Debug)]
 pub(super) struct Header {
     /// The name of the key column.
-    pub(super) key: &'static str,
+    pub(super) key: Cow<'static, str>,
     /// How many cells the line has; no row has more.
     pub(super) width: usize,
     /// What a person should know.
     pub(super) warnings: Vec<String>,
-    columns: Vec<(&'static str, usize)>,
+    columns: Vec<(Cow<'static, str>, usize)>,
+    /// The places of the cells that are read, in order.
+    reads: Vec<usize>,
 }
 
 impl Header {
     /// Finds the columns of `layout` in the header line; unknown ones are
-    /// ignored.
+    /// ignored. `chosen` is the key column that the caller named, if any.
     ///
     /// # Errors
     ///
     /// A name that is there twice, or a column that must be there and is not.
-    pub(super) fn parse(layout: &Layout, record: Record<'_>) -> Result<Self, Broken> {
+    pub(super) fn parse(
+        layout: &Layout,
+        chosen: Option<&str>,
+        record: Record<'_>,
+    ) -> Result<Self, Broken> {
         let names: Vec<&str> = record.cells().collect();
         if let Some(twice) = find_twice(&names) {
             let message = format!(
@@ -38,8 +47,18 @@ impl Header {
             return Err(broken(record.line, message));
         }
         let place = |name: &str| names.iter().position(|found| *found == name);
-        let Some(key) = layout.keys.iter().find(|name| place(name).is_some()) else {
-            let message = format!("the header has no key column; it needs {}", needed(layout));
+        let key = match chosen {
+            Some(chosen) => place(chosen).map(|_| Cow::Owned(chosen.to_owned())),
+            None => {
+                let found = layout.keys.iter().find(|name| place(name).is_some());
+                found.map(|name| Cow::Borrowed(*name))
+            }
+        };
+        let Some(key) = key else {
+            let message = match chosen {
+                Some(chosen) => no_chosen_key(chosen, &names),
+                None => format!("the header has no key column; it needs {}", needed(layout)),
+            };
             return Err(broken(record.line, message));
         };
         let missing: Vec<&str> = layout.required().filter(|n| place(n).is_none()).collect();
@@ -50,14 +69,31 @@ impl Header {
         let known: Vec<&'static str> = known(layout);
         let columns = known
             .iter()
-            .filter_map(|name| Some((*name, place(name)?)))
+            .map(|name| Cow::Borrowed(*name))
+            .chain(chosen.map(|_| key.clone()))
+            .filter_map(|name| Some((name.clone(), place(&name)?)));
+        let columns: Vec<(Cow<'static, str>, usize)> = columns.collect();
+        let warnings = warnings(&names, &columns, &known);
+        let is_read = |column: &str| column == key || !layout.keys.contains(&column);
+        let mut reads: Vec<usize> = columns
+            .iter()
+            .filter(|(name, _)| is_read(name))
+            .map(|(_, place)| *place)
             .collect();
+        reads.sort_unstable();
         Ok(Self {
             key,
             width: record.len(),
-            warnings: warnings(&names, &known),
+            warnings,
             columns,
+            reads,
         })
+    }
+
+    /// Whether the cells at `place`, from 0, are the key or part of what a row
+    /// says. A column that would only be the key of other files is neither.
+    pub(super) fn reads(&self, place: usize) -> bool {
+        self.reads.binary_search(&place).is_ok()
     }
 
     /// Where the column stands, from 0; `None`: it is not there.
@@ -96,8 +132,30 @@ fn find_twice<'a>(names: &[&'a str]) -> Option<&'a str> {
     spelled.find(|name| !seen.insert(**name)).copied()
 }
 
-fn warnings(names: &[&str], known: &[&'static str]) -> Vec<String> {
-    let near = names.iter().filter(|name| !known.contains(name));
+/// Why the key column that the caller named is not one.
+fn no_chosen_key(chosen: &str, names: &[&str]) -> String {
+    let mut found: Vec<String> = names
+        .iter()
+        .take(MAX_NAMED)
+        .map(|name| shown(name))
+        .collect();
+    if names.len() > MAX_NAMED {
+        found.push("…".to_owned());
+    }
+    format!(
+        "the header lacks the key column {} that was asked for; its columns are {}",
+        shown(chosen),
+        found.join(", ")
+    )
+}
+
+fn warnings(
+    names: &[&str],
+    read: &[(Cow<'static, str>, usize)],
+    known: &[&'static str],
+) -> Vec<String> {
+    let is_read = |name: &str| read.iter().any(|(column, _)| column == name);
+    let near = names.iter().filter(|name| !is_read(name));
     near.filter_map(|name| {
         let meant = known
             .iter()

@@ -63,7 +63,7 @@ pub(super) const SELECTIONS: [SelectionColumn; 7] = [
 ];
 
 const CODE: &[&str] = &["code"];
-const PRODUCT_KEYS: &[&str] = &["sku", "identifier", "code", "uuid"];
+const PRODUCT_KEYS: &[&str] = &["sku", "identifier", "uuid", "code"];
 const ROLE_COLUMNS: &[&str] = &["label", "audience", "permissions"];
 const SUBJECT_COLUMNS: &[&str] = &["groups", "enabled"];
 const VALUE_FLAGS: &[&str] = &["localizable", "scopable"];

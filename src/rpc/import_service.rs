@@ -138,6 +138,9 @@ impl Import {
         let begun = Staging::begin(&self.door, self.header.tenant.clone()).await;
         let mut staging = begun.map_err(Failure::from)?;
         let mut reader = Reader::new();
+        if let Some(column) = &self.header.product_key {
+            reader = reader.with_product_key(column.clone());
+        }
         let mut hash = RequestHash::default();
         let mut rows = BTreeMap::new();
         while let Some(message) = next(&mut messages).await? {
@@ -228,10 +231,12 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
     for FileRead {
         file,
         rows: _,
+        key_column,
         warnings,
     } in files
     {
         staging.saw_file(file);
+        staging.saw_key_column(file, key_column);
         for warning in warnings {
             staging.warn(file.into(), warning);
         }

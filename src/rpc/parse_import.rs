@@ -12,6 +12,7 @@ use super::{
 const MAX_ACTOR_BYTES: usize = 300;
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
 const MAX_FILE_NAME_BYTES: usize = 255;
+const MAX_COLUMN_BYTES: usize = 255;
 const MAX_PIECE_BYTES: usize = 4 << 20;
 
 /// What is imported, by whom and how.
@@ -31,6 +32,8 @@ pub(super) struct Header {
     pub(super) skip_bad_rows: bool,
     /// What to remove.
     pub(super) prune: Prune,
+    /// The key column of `products.csv`, if it is said.
+    pub(super) product_key: Option<String>,
 }
 
 /// The first message, which must hold the header.
@@ -79,6 +82,7 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
         skip_bad_rows,
         prune,
         prune_all,
+        product_key,
     } = message;
     let tenant = parse::code("tenant", &tenant)?;
     let actor = self::actor(actor)?;
@@ -95,7 +99,23 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
             (true, false) => Prune::UpToAFifth,
             (false, false) => Prune::Nothing,
         },
+        product_key: self::product_key(product_key)?,
     })
+}
+
+/// The name of a column, without the white space that a header is read without,
+/// or none.
+fn product_key(column: String) -> Result<Option<String>, InvalidField> {
+    check_length("product_key", column.len(), MAX_COLUMN_BYTES)?;
+    if column.is_empty() {
+        return Ok(None);
+    }
+    let name = Code::trim(&column);
+    if name.is_empty() || name.chars().any(char::is_control) {
+        let message = "must be the name of a column of `products.csv`, such as `sku`, or empty";
+        return Err(InvalidField::new("product_key", message));
+    }
+    Ok(Some(name.to_owned()))
 }
 
 /// The caller's name for a write, or none.
@@ -171,7 +191,7 @@ mod tests {
     #[test]
     fn each_bad_field_of_the_header_is_named() {
         type Change = fn(&mut pb::ImportHeader);
-        let cases: [(&str, Change); 7] = [
+        let cases: [(&str, Change); 9] = [
             ("header.tenant", |h| h.tenant.clear()),
             ("header.actor", |h| h.actor = "julia".into()),
             ("header.actor", |h| h.actor = "robot:r2".into()),
@@ -183,6 +203,8 @@ mod tests {
                 h.idempotency_key = "x".repeat(129);
             }),
             ("header.edition", |h| h.edition = 9),
+            ("header.product_key", |h| h.product_key = "\u{200b}".into()),
+            ("header.product_key", |h| h.product_key = "x".repeat(256)),
         ];
         for (path, change) in cases {
             let mut message = good();

@@ -46,13 +46,15 @@ impl RequestHash {
             edition,
             skip_bad_rows,
             prune,
+            product_key,
         } = header;
         let mut whole = Sha256::new();
         let edition = edition.map(<&str>::from).unwrap_or_default();
         // No field holds the separator, so no two headers read alike.
         let said = format!(
-            "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n{prune:?}\n",
-            tenant.folded()
+            "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n{prune:?}\n{}\n",
+            tenant.folded(),
+            product_key.as_deref().unwrap_or_default()
         );
         whole.update(said);
         for (file, hash) in self.files {
@@ -77,6 +79,7 @@ mod tests {
             edition: None,
             skip_bad_rows: false,
             prune: crate::admin::Prune::Nothing,
+            product_key: None,
         }
     }
 
@@ -104,6 +107,11 @@ mod tests {
             ..header()
         };
         assert_ne!(hash(&cut, &skipping), whole);
+        let keyed = Header {
+            product_key: Some("ean".into()),
+            ..header()
+        };
+        assert_ne!(hash(&cut, &keyed), whole);
     }
 
     #[test]

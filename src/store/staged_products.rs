@@ -23,6 +23,9 @@ pub struct StagedProduct {
     /// Its categories, if the file says: numbers that the caller gives them,
     /// from 0, in order.
     pub categories: Option<Vec<i32>>,
+    /// A hash of whatever else its row says; rows with one key and different
+    /// hashes are not the same.
+    pub rest: i64,
 }
 
 /// Why a staged row is refused.
@@ -118,9 +121,9 @@ impl Transaction<'_> {
 
     async fn copy_staged_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
         const SQL: &str = "-- stage_products
-                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories)
+                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, rest)
                            FROM STDIN BINARY";
-        const TYPES: [Type; 8] = [
+        const TYPES: [Type; 9] = [
             Type::INT8,
             Type::BOOL,
             Type::TEXT,
@@ -129,6 +132,7 @@ impl Transaction<'_> {
             Type::TEXT,
             Type::TEXT,
             Type::INT4_ARRAY,
+            Type::INT8,
         ];
         let failed = |error| StoreError::of("stage_products", error);
         let sink = self.copy_in("stage_products", SQL).await?;
@@ -137,7 +141,7 @@ impl Transaction<'_> {
         for product in products {
             let line = i64::try_from(product.line).unwrap_or(i64::MAX);
             let parent = product.parent.as_ref().and_then(Option::as_ref);
-            let row: [&(dyn ToSql + Sync); 8] = [
+            let row: [&(dyn ToSql + Sync); 9] = [
                 &line,
                 &product.model,
                 &product.code.as_str(),
@@ -146,6 +150,7 @@ impl Transaction<'_> {
                 &parent.map(Code::as_str),
                 &parent.map(Code::folded),
                 &product.categories,
+                &product.rest,
             ];
             writer.as_mut().write(&row).await.map_err(failed)?;
         }

@@ -8,6 +8,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_product (
     parent_code  text COLLATE "C",
     parent_key   text COLLATE "C",
     categories   integer[],
+    rest         bigint, -- a hash of what else the row says
     state        smallint NOT NULL DEFAULT 0, -- 1: refused, 2: repeats a row word for word
     issue        text,
     category     integer);

@@ -50,7 +50,10 @@ impl RowPlanner<'_> {
             } else if first.is_same_as(row) {
                 Ok(Outcome::Unchanged)
             } else {
-                Err(repeated(row.place.key_column, &row.code, first.place))
+                {
+                    let column = self.key_columns.of(row.place.file);
+                    Err(repeated(column, &row.code, first.place))
+                }
             };
             self.note(row.place, outcome);
         }
@@ -155,7 +158,7 @@ impl RowPlanner<'_> {
     }
 
     fn target(&self, row: &AccessRow) -> Result<i32, Fault> {
-        let column = row.place.key_column;
+        let column = self.key_columns.of(row.place.file);
         match row.target {
             AccessTarget::Kind(kind) => {
                 let found = self.planner.world.find_item(kind, &row.code);

@@ -122,8 +122,7 @@ impl Import {
     }
 
     fn refusal(&self, file: ImportFile, staged: &StagedRefusal) -> Refusal {
-        let [model_key, product_key] = self.product_keys;
-        let key = if staged.model { model_key } else { product_key };
+        let key = self.input.key_columns.of(file);
         let code = &staged.code;
         let (column, message) = match staged.issue {
             ProductIssue::Repeated => (

@@ -10,7 +10,7 @@ use crate::{
     admin::{
         entry::{
             AccessEntry, AccessTarget, AppEntry, DirectoryEntry, Entry, GroupLevel, ImportFile,
-            Place, Refusal, Row,
+            KeyColumns, Place, Refusal, Row,
         },
         error::AdminError,
         fault::{Fault, Refused},
@@ -108,12 +108,15 @@ pub(super) struct Input {
     pub(super) access: Vec<AccessRow>,
     /// The codes and labels that access rows name.
     pub(super) group_names: Names,
+    /// The names of the files' key columns.
+    pub(super) key_columns: KeyColumns,
 }
 
 /// A run over the rows.
 pub(super) struct RowPlanner<'a> {
     pub(super) planner: Planner<'a>,
     pub(super) report: &'a mut Report,
+    pub(super) key_columns: &'a KeyColumns,
     /// Rights that access rows named and that stay: (group, item) pairs.
     pub(super) rights_unchanged: u64,
 }
@@ -137,6 +140,7 @@ pub(super) fn plan(
     let mut run = RowPlanner {
         planner: Planner::new(world),
         report,
+        key_columns: &input.key_columns,
         rights_unchanged: 0,
     };
     let (prune, files) = pruning;
@@ -192,9 +196,10 @@ impl RowPlanner<'_> {
             chosen: &selection.chosen,
         });
         let step = PermissionsStep::of(granted, edition);
+        let column = self.key_columns.of(place.file);
         let choice = self.planner.select(rights, step)?;
         self.planner
-            .connect_app(place.key_column, code, granted, &choice, actor)
+            .connect_app(column, code, granted, &choice, actor)
     }
 
     pub(super) fn note(&mut self, place: Place, outcome: Planned) {
@@ -227,7 +232,10 @@ impl RowPlanner<'_> {
             let outcome = if first.entry == row.entry {
                 Ok(Outcome::Unchanged)
             } else {
-                Err(repeated(row.place.key_column, key.1, first.place))
+                {
+                    let column = self.key_columns.of(row.place.file);
+                    Err(repeated(column, key.1, first.place))
+                }
             };
             self.note(row.place, outcome);
         }
@@ -264,7 +272,7 @@ impl RowPlanner<'_> {
     }
 
     fn carry_out(&mut self, row: &Row, groups: &GroupNames) -> Planned {
-        let key = row.place.key_column;
+        let key = self.key_columns.of(row.place.file);
         let planner = &mut self.planner;
         match &row.entry {
             Entry::UserGroup { code, label } => {
@@ -378,7 +386,7 @@ pub(super) fn message(refused: &Refused) -> String {
     refused.to_string()
 }
 
-pub(super) fn repeated(column: &'static str, code: &Code, first: Place) -> Fault {
+pub(super) fn repeated(column: &str, code: &Code, first: Place) -> Fault {
     let (file, line) = (first.file, first.line);
     Fault::invalid(
         column,

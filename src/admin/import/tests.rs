@@ -2,7 +2,7 @@ use crate::{
     admin::{
         entry::{
             AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry,
-            GroupLevel, ImportFile, Place, RolePermissions, Row,
+            GroupLevel, ImportFile, KeyColumns, Place, RolePermissions, Row,
         },
         outcome::Prune,
         refusals::Report,
@@ -50,6 +50,7 @@ impl Importing {
                 rows: Vec::new(),
                 access: Vec::new(),
                 group_names: Names::default(),
+                key_columns: KeyColumns::default(),
             },
             line: 1,
         }
@@ -60,7 +61,6 @@ impl Importing {
         Place {
             file,
             line: self.line,
-            key_column: "code",
         }
     }
 

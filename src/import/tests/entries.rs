@@ -68,6 +68,7 @@ fn an_absent_column_says_nothing_and_an_empty_cell_says_nothing_is_there() {
             code: code("hat"),
             parent,
             categories,
+            rest: 0,
         })
     };
     let cases = [
@@ -121,14 +122,73 @@ fn the_key_of_a_product_is_the_first_of_four_columns_that_is_there() {
     let cases = [
         ("uuid;code;identifier;sku", "sku", "d"),
         ("uuid;code;identifier;SKU", "identifier", "c"),
-        ("uuid;code;x;y", "code", "b"),
-        ("uuid;w;x;y", "uuid", "a"),
+        ("uuid;code;x;y", "uuid", "a"),
+        ("w;code;x;y", "code", "b"),
     ];
     for (header, key, expected) in cases {
         let finished = read("products.csv", &format!("{header}\na;b;c;d"));
+        assert_eq!(finished.files[0].key_column, key);
         let row = &finished.batch.rows[0];
-        assert_eq!(row.place.key_column, key);
         assert!(matches!(&row.entry, Entry::Product(p) if p.code == code(expected)));
+    }
+}
+
+fn keyed_by(column: &str, content: &str) -> Finished {
+    let mut reader = Reader::new().with_product_key(column.to_owned());
+    let first = reader.push("products.csv", content.as_bytes());
+    reader.push("locales.csv", b"code\nen_US\n");
+    let mut finished = reader.finish();
+    finished.batch.rows.splice(..0, first.rows);
+    finished.batch.refused.splice(..0, first.refused);
+    finished
+}
+
+fn product_codes(finished: &Finished) -> Vec<String> {
+    let rows = finished.batch.rows.iter();
+    rows.filter_map(|row| match &row.entry {
+        Entry::Product(product) => Some(product.code.to_string()),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn a_product_without_a_key_is_keyed_by_its_uuid() {
+    let content = "uuid;sku;categories\nu1;;\nu2;hat;\n;;\n";
+    let finished = read("products.csv", content);
+    assert_eq!(product_codes(&finished), ["u1", "hat"]);
+    let refusal = &finished.batch.refused[0];
+    assert_eq!((refusal.line, refusal.column.as_str()), (4, "sku"));
+    let chosen = keyed_by("ean", "ean;uuid;code\n1;u1;c\n;u2;c\n");
+    assert_eq!(product_codes(&chosen), ["1", "u2"]);
+}
+
+#[test]
+fn the_caller_may_choose_the_key_column_of_products() {
+    let finished = keyed_by("ean", "sku;ean\na;1\nb;\n");
+    assert_eq!(product_codes(&finished), ["1"]);
+    assert_eq!(finished.files[1].key_column, "ean");
+    assert_eq!(finished.batch.refused[0].column, "ean");
+    let missing = keyed_by("EAN", "sku;ean\na;1\n");
+    assert!(missing.fatal);
+    assert_eq!(
+        missing.batch.refused[0].message,
+        "the header lacks the key column `EAN` that was asked for; its columns are `sku`, `ean`"
+    );
+}
+
+#[test]
+fn products_differ_by_what_is_not_read_as_well() {
+    let rest = |content: &str| match entry("products.csv", content) {
+        Entry::Product(product) => product.rest,
+        other => panic!("{other:?}"),
+    };
+    let one = rest("sku;categories;name\nhat;a;Hat");
+    assert_eq!(rest("sku;categories;name\ncap;b; Hat "), one);
+    assert_ne!(rest("sku;categories;name\nhat;a;Cap"), one);
+    assert_ne!(rest("sku;code\nhat;x"), rest("sku;code\nhat;y"));
+    for nothing in ["sku;categories;name\nhat;a", "sku;categories\nhat;a"] {
+        assert_eq!(rest(nothing), 0, "{nothing}");
     }
 }
 
@@ -143,6 +203,7 @@ fn the_other_files_of_the_catalog_read_as_the_table_says() {
                 code: code("m"),
                 parent: Some(None),
                 categories: None,
+                rest: 0,
             }),
         ),
         (

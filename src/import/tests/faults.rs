@@ -110,13 +110,13 @@ const BAD_FILES: [(&str, &[u8], u64, &str); 16] = [
         "products.csv",
         b"\n \n",
         0,
-        "the file has no header line; it needs `sku`, `identifier`, `code` or `uuid`",
+        "the file has no header line; it needs `sku`, `identifier`, `uuid` or `code`",
     ),
     (
         "products.csv",
         b"SKU\nhat",
         1,
-        "it needs `sku`, `identifier`, `code` or `uuid`",
+        "it needs `sku`, `identifier`, `uuid` or `code`",
     ),
     (
         "users.csv",

@@ -271,6 +271,7 @@ pub(super) fn product(message: pb::Product) -> Result<ProductEntry, InvalidField
             .map(|text| optional_code("parent", &text))
             .transpose()?,
         categories: optional_codes("categories", categories)?,
+        rest: 0,
     })
 }
 
