@@ -3,7 +3,7 @@
 //! The room `import` reads the rows; this room compares them with what is
 //! stored and applies the difference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Audience, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet};
 
@@ -142,6 +142,7 @@ pub enum Entry {
         label: Option<String>,
         audience: Option<Audience>,
         permissions: Option<RolePermissions>,
+        unknown_permissions: UnknownWords,
     },
     /// A user.
     User(DirectoryEntry),
@@ -210,6 +211,47 @@ pub struct ProductEntry {
     pub rest: i64,
 }
 
+/// Words of a list that the catalogue does not know, such as the permissions of
+/// an extension of the PIM: they are not granted, and the summary warns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnknownWords {
+    /// At most [`UnknownWords::MOST`] of them, in order.
+    words: BTreeSet<String>,
+    /// Whether there are more.
+    has_more: bool,
+}
+
+impl UnknownWords {
+    /// The most words of one list that are kept.
+    pub const MOST: usize = 20;
+
+    /// Notes a word.
+    pub fn insert(&mut self, word: String) {
+        if self.words.contains(&word) {
+            return;
+        }
+        if self.words.len() < Self::MOST {
+            self.words.insert(word);
+        } else {
+            self.has_more = true;
+        }
+    }
+
+    /// A sentence for each word: `of` is who is not granted it, `what` is what
+    /// the words should be.
+    pub(super) fn warnings(&self, of: &str, what: &str) -> impl Iterator<Item = String> {
+        let words = self.words.iter();
+        let sentences = words.map(move |word| {
+            format!("{of}: `{word}` is no {what} of the catalogue; it is not granted")
+        });
+        let more = self.has_more.then(|| {
+            let most = Self::MOST;
+            format!("{of}: more than {most} words are no {what} of the catalogue; none is granted")
+        });
+        sentences.chain(more)
+    }
+}
+
 /// What the cell `permissions` of a role says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolePermissions {
@@ -262,7 +304,7 @@ pub struct AppEntry {
     /// The scopes of the catalogue that the row names.
     pub scopes: ScopeSet,
     /// Words that are no scope of the catalogue: not granted, a warning.
-    pub unknown_scopes: Vec<String>,
+    pub unknown_scopes: UnknownWords,
     /// What is chosen for category trees, locales and attribute groups: one for
     /// each column that is there.
     pub selections: Vec<AppSelection>,

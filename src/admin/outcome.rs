@@ -136,3 +136,18 @@ pub struct FileReport {
     /// What a person should know.
     pub warnings: Vec<String>,
 }
+
+impl FileReport {
+    /// The most warnings of one file.
+    pub const WARNINGS: usize = 100;
+
+    /// Adds what a person should know, or that there is more of it.
+    pub fn warn(&mut self, warning: String) {
+        if self.warnings.len() < Self::WARNINGS {
+            self.warnings.push(warning);
+        } else if self.warnings.len() == Self::WARNINGS {
+            self.warnings
+                .push("there are more warnings than are listed".to_owned());
+        }
+    }
+}

@@ -41,7 +41,7 @@ impl Report {
                 && report.refused > 0
             {
                 let warning = "nothing is pruned: a row that was refused may name it".to_owned();
-                report.warnings.push(warning);
+                report.warn(warning);
                 return false;
             }
         }

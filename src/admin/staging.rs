@@ -102,12 +102,12 @@ impl Staging {
     /// Notes that a file is there and is not one that is imported.
     pub fn ignored_file(&mut self, name: &str) {
         let warning = "ignored: not a file that is imported".to_owned();
-        self.report.file(name).warnings.push(warning);
+        self.report.file(name).warn(warning);
     }
 
     /// Adds what a person should know about a file to its summary.
     pub fn warn(&mut self, file: &str, warning: String) {
-        self.report.file(file).warnings.push(warning);
+        self.report.file(file).warn(warning);
     }
 
     /// Takes rows in; they are counted here. Batches of a few thousand are a

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use crate::{
     admin::entry::{
         AccessEntry, AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, GroupLevel,
-        ProductEntry, RolePermissions,
+        ProductEntry, RolePermissions, UnknownWords,
     },
     domain::{Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
 };
@@ -61,11 +61,13 @@ fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
         Some(_) => Some(cells.label("label")?.to_owned()),
         None => None,
     };
+    let mut unknown_permissions = UnknownWords::default();
     Ok(Entry::Role {
         code: cells.key()?,
         label,
         audience: audience(cells)?,
-        permissions: permissions(cells)?,
+        permissions: permissions(cells, &mut unknown_permissions),
+        unknown_permissions,
     })
 }
 
@@ -87,10 +89,10 @@ fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
     })
 }
 
-fn permissions(cells: &Cells<'_>) -> Result<Option<RolePermissions>, BadCell> {
-    if cells.find("permissions").is_none() {
-        return Ok(None);
-    }
+/// Reads the permissions; words that the catalogue does not know are noted in
+/// `unknown`.
+fn permissions(cells: &Cells<'_>, unknown: &mut UnknownWords) -> Option<RolePermissions> {
+    cells.find("permissions")?;
     let mut set = PermissionSet::default();
     let mut every = false;
     for word in cells.words("permissions") {
@@ -101,21 +103,16 @@ fn permissions(cells: &Cells<'_>) -> Result<Option<RolePermissions>, BadCell> {
         let found = CATALOGUE
             .find_permission(word)
             .or_else(|| CATALOGUE.find_pim_acl(word));
-        let Some(permission) = found else {
-            let message = format!(
-                "{} is no permission; allowed are the codes of the catalogue such as \
-                 `product.create`, the PIM's ACL identifiers, and `*`",
-                shown(word)
-            );
-            return Err(bad("permissions", message));
-        };
-        set.insert(permission.id);
+        match found {
+            Some(permission) => set.insert(permission.id),
+            None => unknown.insert(brief(word)),
+        }
     }
-    Ok(Some(if every {
+    Some(if every {
         RolePermissions::EveryAllowed
     } else {
         RolePermissions::Only(set)
-    }))
+    })
 }
 
 fn directory_entry(cells: &Cells<'_>) -> Result<DirectoryEntry, BadCell> {
@@ -196,15 +193,13 @@ fn access(
 
 fn app(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     let mut scopes = ScopeSet::default();
-    let mut unknown_scopes = Vec::new();
+    let mut unknown_scopes = UnknownWords::default();
     for word in cells.words("scopes") {
         match CATALOGUE.find_scope(word) {
             Some(scope) => scopes.insert(scope.id),
-            None => unknown_scopes.push(brief(word)),
+            None => unknown_scopes.insert(brief(word)),
         }
     }
-    unknown_scopes.sort_unstable();
-    unknown_scopes.dedup();
     let code = cells.key()?;
     let mut selections = Vec::new();
     for column in &SELECTIONS {

@@ -25,6 +25,7 @@ mod generated;
 mod harness;
 mod icecat;
 mod import_door;
+mod import_files;
 mod imported_rules;
 mod imports;
 mod killed;

@@ -178,17 +178,17 @@ impl RowPlanner<'_> {
         } = entry;
         let edition = self.planner.world.edition;
         let (granted, ungranted) = offered_scopes(*scopes, edition);
-        let unknown = unknown_scopes
-            .iter()
-            .map(|word| format!("app `{code}`: `{word}` is not a scope; not granted"));
+        let unknown = unknown_scopes.warnings(&format!("app `{code}`"), "scope");
         let not_offered = ungranted.iter().map(|id| {
             let scope = CATALOGUE.scope(id).code;
             format!(
                 "app `{code}`: scope `{scope}` is not offered in the {edition} edition; not granted"
             )
         });
-        let warnings = unknown.chain(not_offered);
-        self.report.known(place.file).warnings.extend(warnings);
+        let report = self.report.known(place.file);
+        for warning in unknown.chain(not_offered) {
+            report.warn(warning);
+        }
         let rights = selections.iter().map(|selection| AppRight {
             kind: selection.kind,
             level: selection.level,
@@ -290,7 +290,16 @@ impl RowPlanner<'_> {
                 label,
                 audience,
                 permissions,
-            } => planner.put_role(code, label.as_deref(), *audience, *permissions),
+                unknown_permissions,
+            } => {
+                let outcome = planner.put_role(code, label.as_deref(), *audience, *permissions);
+                let report = self.report.known(row.place.file);
+                for warning in unknown_permissions.warnings(&format!("role `{code}`"), "permission")
+                {
+                    report.warn(warning);
+                }
+                outcome
+            }
             Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, groups),
             Entry::Connection(entry) => {
                 put_subject(planner, SubjectKind::Connection, entry, groups)

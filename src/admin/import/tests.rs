@@ -2,7 +2,7 @@ use crate::{
     admin::{
         entry::{
             AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry,
-            GroupLevel, ImportFile, KeyColumns, Place, RolePermissions, Row,
+            GroupLevel, ImportFile, KeyColumns, Place, RolePermissions, Row, UnknownWords,
         },
         outcome::Prune,
         refusals::Report,
@@ -87,6 +87,7 @@ impl Importing {
             label: None,
             audience: Some(audience),
             permissions: Some(permissions),
+            unknown_permissions: UnknownWords::default(),
         };
         self.row(ImportFile::UserRoles, entry)
     }
@@ -134,7 +135,7 @@ impl Importing {
         let entry = AppEntry {
             code: code(text),
             scopes: scopes.split(',').map(scope).collect::<ScopeSet>(),
-            unknown_scopes: Vec::new(),
+            unknown_scopes: UnknownWords::default(),
             selections: selections.iter().map(selection).collect(),
         };
         self.row(ImportFile::Apps, Entry::App(entry))

@@ -3,7 +3,7 @@ use super::*;
 type Refused = (u64, String, String);
 
 /// File, content, line, column, part of the message.
-const BAD_ROWS: [(&str, &str, u64, &str, &str); 14] = [
+const BAD_ROWS: [(&str, &str, u64, &str, &str); 13] = [
     (
         "users.csv",
         "username;roles\n;R",
@@ -59,13 +59,6 @@ const BAD_ROWS: [(&str, &str, u64, &str, &str); 14] = [
         2,
         "audience",
         "`app` is no audience; allowed are `user`",
-    ),
-    (
-        "user_roles.csv",
-        "role;permissions\nR;*,product.fly",
-        2,
-        "permissions",
-        "`product.fly` is no permission; allowed are",
     ),
     (
         "user_groups.csv",

@@ -2,8 +2,9 @@ use super::*;
 use crate::{
     admin::entry::{
         AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, GroupLevel, RolePermissions,
+        UnknownWords,
     },
-    domain::{Audience, CATALOGUE, ItemKind, Level},
+    domain::{Audience, CATALOGUE, ItemKind, Level, PermissionSet},
 };
 
 #[test]
@@ -42,6 +43,7 @@ fn a_role_says_only_what_its_columns_say() {
         label: label.map(str::to_owned),
         audience,
         permissions: None,
+        unknown_permissions: UnknownWords::default(),
     };
     let cases = [
         ("role\nR", role(None, None)),
@@ -157,6 +159,50 @@ fn the_other_files_of_rights_have_two_columns_of_groups() {
     }
 }
 
+fn unknown<const N: usize>(texts: [&str; N]) -> UnknownWords {
+    let mut words = UnknownWords::default();
+    texts
+        .into_iter()
+        .for_each(|text| words.insert(text.to_owned()));
+    words
+}
+
+#[test]
+fn a_permission_that_the_catalogue_does_not_know_is_noted() {
+    let content = "role;permissions\nR;\"acme.fly,locale.list,action:acme_fly,acme.fly\"";
+    let Entry::Role {
+        permissions,
+        unknown_permissions,
+        ..
+    } = entry("user_roles.csv", content)
+    else {
+        panic!("a role");
+    };
+    let list = CATALOGUE.find_permission("locale.list").unwrap().id;
+    let known: PermissionSet = [list].into_iter().collect();
+    assert_eq!(permissions, Some(RolePermissions::Only(known)));
+    assert_eq!(
+        unknown_permissions,
+        unknown(["acme.fly", "action:acme_fly"])
+    );
+}
+
+#[test]
+fn of_many_unknown_words_some_are_kept() {
+    let words: Vec<String> = (0..1_000).map(|number| format!("acme.{number}")).collect();
+    let content = format!("role;permissions\nR;{}", words.join(","));
+    let Entry::Role {
+        unknown_permissions,
+        ..
+    } = entry("user_roles.csv", &content)
+    else {
+        panic!("a role");
+    };
+    let shown = format!("{unknown_permissions:?}");
+    assert_eq!(shown.matches("acme.").count(), UnknownWords::MOST);
+    assert!(shown.contains("has_more: true"), "{shown}");
+}
+
 #[test]
 fn rule_5_6_an_app_chooses_everything_or_a_list() {
     let content = "code;scopes;trees_own;trees_view;locales_edit;attribute_groups_view\n\
@@ -173,7 +219,7 @@ fn rule_5_6_an_app_chooses_everything_or_a_list() {
     let expected = Entry::App(AppEntry {
         code: code("shop"),
         scopes: [scope.id].into_iter().collect(),
-        unknown_scopes: vec!["Fly".to_owned(), "fly".to_owned()],
+        unknown_scopes: unknown(["Fly", "fly"]),
         selections: vec![
             selection(ItemKind::Category, Level::Own, "trees_own", nothing()),
             selection(ItemKind::Category, Level::View, "trees_view", trees),

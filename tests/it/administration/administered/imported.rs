@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pim_authz::domain::{Code, ItemKind, ItemRef, Level};
+use pim_authz::domain::{CATALOGUE, Code, ItemKind, ItemRef, Level};
 use pim_authz::pb;
 
 use super::{
@@ -142,7 +142,11 @@ impl Administered {
                 None => stored.cloned().unwrap_or_default(),
             },
             audience: audience.into(),
-            permissions: row.list("permissions").map(list),
+            // What the catalogue does not know is a warning (`docs/import.md`).
+            permissions: row.list("permissions").map(|mut words| {
+                words.retain(|word| CATALOGUE.find_permission(word).is_some());
+                list(words)
+            }),
         }
     }
 
