@@ -35,6 +35,7 @@ mod reached_products;
 mod schema;
 mod secret_keys;
 mod snapshot;
+mod staged_lists;
 mod staged_products;
 mod tenant_removal;
 mod tenants;
@@ -68,6 +69,7 @@ pub use self::{
     reached_products::{ProductReached, ReachedBy},
     schema::{RUNTIME_ROLE, SchemaReport, migrate},
     snapshot::{Found, Reader, Snapshot},
+    staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
     transaction::{Bounds, Connection, Isolation, Transaction},

@@ -127,7 +127,9 @@ pub struct Row {
 }
 
 /// What a row says. `None` where an optional column is absent: what is stored
-/// stays; an empty cell is `Some` of nothing.
+/// stays; an empty cell is `Some` of nothing. Lists are in the order in which
+/// they are written: items that stand side by side may be one name that holds a
+/// comma, which is known only when all rows are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -269,8 +271,8 @@ pub struct AccessEntry {
     pub target: AccessTarget,
     /// Its code.
     pub code: Code,
-    /// The groups by code or label, each with the highest level that names it.
-    pub levels: Vec<GroupLevel>,
+    /// The columns that are there.
+    pub columns: Vec<LevelColumn>,
     /// The level of an optional column that is absent: groups that hold it
     /// keep it; [`Level::Hidden`] if no column is absent.
     pub kept: Level,
@@ -285,15 +287,16 @@ pub enum AccessTarget {
     Profile,
 }
 
-/// A user group and the level that a row gives it.
+/// The user groups to which a row gives one level.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupLevel {
-    /// The group, by code or label.
-    pub group: Code,
+pub struct LevelColumn {
+    /// The column that names the groups, for a refusal.
+    pub column: &'static str,
     /// The level.
     pub level: Level,
-    /// The column that names the group, for a refusal.
-    pub column: &'static str,
+    /// The items of the list, in the order in which they are written. Items
+    /// that stand side by side may be one group, by code or label.
+    pub groups: Vec<Code>,
 }
 
 /// A connected app, as the wizard would leave it (rules 5).

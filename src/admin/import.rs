@@ -1,7 +1,9 @@
 //! An import as a change: compared in the rehearsal, applied in the commit.
 
 mod access_rows;
+mod lists;
 mod names;
+mod product_lists;
 mod products;
 mod prune;
 pub(super) mod rows;

@@ -89,6 +89,7 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
         .collect();
     let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
     pass.transaction.stage_products(&staged).await?;
+    pass.transaction.begin_comparison().await?;
     pass.transaction
         .compare_products(tenant, last, &categories)
         .await?;
@@ -140,9 +141,8 @@ pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) 
         categories,
         rest,
     } = entry;
-    let categories = categories.map(|codes| {
-        let numbers = codes.into_iter().map(|code| names.number(code));
-        let mut numbers: Vec<i32> = numbers.filter_map(|n| i32::try_from(n).ok()).collect();
+    let listed = categories.map(|codes| names.numbers(codes));
+    let categories = listed.clone().map(|mut numbers| {
         numbers.sort_unstable();
         numbers.dedup();
         numbers
@@ -153,6 +153,7 @@ pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) 
         code,
         parent,
         categories,
+        listed: listed.filter(|numbers| numbers.len() > 1),
         rest,
     }
 }
@@ -179,6 +180,8 @@ async fn fault(
     let fault = match refused.issue {
         // Told before, with its place.
         ProductIssue::Repeated => Fault::invalid("", "is there before with other content"),
+        // Lists of a request are not read as those of files are.
+        ProductIssue::Ambiguous => Fault::invalid("categories", refused.detail.clone()),
         ProductIssue::CategoryUnknown => {
             let number = refused
                 .category

@@ -16,7 +16,7 @@ use super::{
 
 /// Codes by small numbers, so that rows which name the same few things over and
 /// over stay small.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     numbers: HashMap<Code, u32>,
     codes: Vec<Code>,
@@ -31,6 +31,12 @@ impl Names {
         self.codes.push(code.clone());
         self.numbers.insert(code, number);
         number
+    }
+
+    /// The numbers of a list of codes, in its order.
+    pub(super) fn numbers(&mut self, codes: impl IntoIterator<Item = Code>) -> Vec<i32> {
+        let numbers = codes.into_iter().map(|code| self.number(code));
+        numbers.filter_map(|n| i32::try_from(n).ok()).collect()
     }
 
     pub(super) fn code(&self, number: u32) -> Option<&Code> {

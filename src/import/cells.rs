@@ -107,7 +107,7 @@ impl<'a> Cells<'a> {
         items.filter(|item| !item.is_empty())
     }
 
-    /// A list of codes, sorted, each once, as it is first spelled.
+    /// A list of codes, in the order in which they are written.
     pub(super) fn codes(&self, column: &'static str) -> Result<Vec<Code>, BadCell> {
         codes(column, self.words(column))
     }
@@ -179,13 +179,7 @@ fn codes<'a>(
     column: &'static str,
     words: impl Iterator<Item = &'a str>,
 ) -> Result<Vec<Code>, BadCell> {
-    let mut codes = words
-        .map(|word| code(column, word))
-        .collect::<Result<Vec<Code>, BadCell>>()?;
-    // The sort is stable: of several spellings the first one stays.
-    codes.sort();
-    codes.dedup();
-    Ok(codes)
+    words.map(|word| code(column, word)).collect()
 }
 
 pub(super) fn bad(column: impl Into<Cow<'static, str>>, message: impl Into<String>) -> BadCell {

@@ -1,8 +1,6 @@
-use std::collections::BTreeMap;
-
 use crate::{
     admin::entry::{
-        AccessEntry, AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, GroupLevel,
+        AccessEntry, AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, LevelColumn,
         ProductEntry, RolePermissions, UnknownWords,
     },
     domain::{Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
@@ -153,40 +151,28 @@ fn product(kind: ProductKind, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     }))
 }
 
-/// A group has the highest level that names it (rules 3.1); the flags of
-/// profiles add up (rules 3.3).
 fn access(
     target: AccessTarget,
     columns: LevelColumns,
     cells: &Cells<'_>,
 ) -> Result<Entry, BadCell> {
     let code = cells.key()?;
-    let mut named: BTreeMap<Code, (Level, &'static str)> = BTreeMap::new();
+    let mut named = Vec::new();
     let mut kept = Level::Hidden;
     for (column, level) in columns {
-        if cells.find(column).is_none() {
-            kept = kept.or(*level);
-        }
-        for group in cells.codes(column)? {
-            let held = named.entry(group).or_insert((*level, column));
-            let raised = held.0.or(*level);
-            if raised != held.0 {
-                *held = (raised, column);
-            }
+        match cells.find_codes(column)? {
+            Some(groups) => named.push(LevelColumn {
+                column,
+                level: *level,
+                groups,
+            }),
+            None => kept = kept.or(*level),
         }
     }
-    let levels = named
-        .into_iter()
-        .map(|(group, (level, column))| GroupLevel {
-            group,
-            level,
-            column,
-        })
-        .collect();
     Ok(Entry::Access(AccessEntry {
         target,
         code,
-        levels,
+        columns: named,
         kept,
     }))
 }

@@ -23,6 +23,8 @@ pub struct StagedProduct {
     /// Its categories, if the file says: numbers that the caller gives them,
     /// from 0, in order.
     pub categories: Option<Vec<i32>>,
+    /// The same as they are listed, if those are several.
+    pub listed: Option<Vec<i32>>,
     /// A hash of whatever else its row says; rows with one key and different
     /// hashes are not the same.
     pub rest: i64,
@@ -34,6 +36,8 @@ pub struct StagedProduct {
 pub enum ProductIssue {
     /// A row before has its key and other content.
     Repeated,
+    /// The list of categories can be read in two ways.
+    Ambiguous,
     /// A category is unknown.
     CategoryUnknown,
     /// The parent is no model, stored or staged.
@@ -57,6 +61,8 @@ pub struct StagedRefusal {
     pub parent: String,
     /// The number of the first category that is unknown.
     pub category: Option<i32>,
+    /// What the two readings of the list are; empty: it has one.
+    pub detail: String,
 }
 
 /// What the staged rows of one kind come to.
@@ -121,9 +127,9 @@ impl Transaction<'_> {
 
     async fn copy_staged_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
         const SQL: &str = "-- stage_products
-                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, rest)
+                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, listed, rest)
                            FROM STDIN BINARY";
-        const TYPES: [Type; 9] = [
+        const TYPES: [Type; 10] = [
             Type::INT8,
             Type::BOOL,
             Type::TEXT,
@@ -131,6 +137,7 @@ impl Transaction<'_> {
             Type::BOOL,
             Type::TEXT,
             Type::TEXT,
+            Type::INT4_ARRAY,
             Type::INT4_ARRAY,
             Type::INT8,
         ];
@@ -141,7 +148,7 @@ impl Transaction<'_> {
         for product in products {
             let line = i64::try_from(product.line).unwrap_or(i64::MAX);
             let parent = product.parent.as_ref().and_then(Option::as_ref);
-            let row: [&(dyn ToSql + Sync); 9] = [
+            let row: [&(dyn ToSql + Sync); 10] = [
                 &line,
                 &product.model,
                 &product.code.as_str(),
@@ -150,6 +157,7 @@ impl Transaction<'_> {
                 &parent.map(Code::as_str),
                 &parent.map(Code::folded),
                 &product.categories,
+                &product.listed,
                 &product.rest,
             ];
             writer.as_mut().write(&row).await.map_err(failed)?;
@@ -158,10 +166,21 @@ impl Transaction<'_> {
         finished.map(|_| ())
     }
 
+    /// Begins a comparison: forgets what an earlier one found.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn begin_comparison(&self) -> Result<(), StoreError> {
+        const SQL: &str = include_str!("staged_products_begin.sql");
+        self.batch("begin_comparison", SQL).await
+    }
+
     /// Compares the staged products with what is stored: sorts out the rows
     /// that are refused and keeps the difference in a temporary table.
     /// `categories` are the categories' numbers by the numbers that the caller
-    /// gave them; 0 is an unknown one.
+    /// gave them; 0 is an unknown one. [`Transaction::begin_comparison`] goes
+    /// before.
     ///
     /// # Errors
     ///
@@ -178,8 +197,6 @@ impl Transaction<'_> {
         const THIRD_LEVELS: &str = include_str!("staged_products_third_levels.sql");
         const DIFFERENCE: &str = include_str!("staged_products_difference.sql");
         const PARENTS: &str = include_str!("staged_products_parents.sql");
-        let analyze = "SET LOCAL work_mem = '64MB'; SET LOCAL random_page_cost = 1.1; ANALYZE staged_product; TRUNCATE changed_product; UPDATE staged_product SET state = 0 WHERE state <> 0";
-        self.batch("prepare_comparison", analyze).await?;
         self.execute("refuse_repeated", REPEATED, &[]).await?;
         let unknown: Vec<i32> = (0..)
             .zip(categories)
@@ -281,7 +298,8 @@ impl Transaction<'_> {
         limit: i64,
     ) -> Result<Vec<StagedRefusal>, StoreError> {
         const SQL: &str = "-- list_refused
-            SELECT model, line, issue, code, coalesce(parent_code, '') AS parent, category
+            SELECT model, line, issue, code, coalesce(parent_code, '') AS parent, category,
+                   coalesce(detail, '') AS detail
               FROM staged_product
              WHERE model = $1 AND state = 1
              ORDER BY line
@@ -299,6 +317,7 @@ impl Transaction<'_> {
                 code: row.get("code"),
                 parent: row.get("parent"),
                 category: row.get("category"),
+                detail: row.get("detail"),
             })
         };
         rows.iter().map(refusal).collect()

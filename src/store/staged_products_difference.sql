@@ -6,7 +6,7 @@ WITH paired AS (
                 THEN ARRAY(SELECT category_id FROM product_category
                             WHERE tenant_id = $1::integer AND product_id = p.id ORDER BY category_id) END AS old_categories,
            CASE WHEN s.categories IS NOT NULL
-                THEN ARRAY(SELECT ($3::integer[])[number + 1] FROM unnest(s.categories) AS number ORDER BY 1) END AS new_categories
+                THEN ARRAY(SELECT ($3::integer[])[number + 1] FROM unnest(coalesce(s.resolved, s.categories)) AS number ORDER BY 1) END AS new_categories
       FROM staged_product AS s
       LEFT JOIN product AS p ON p.tenant_id = $1 AND p.model = s.model AND p.key = s.key
       LEFT JOIN product AS above ON above.tenant_id = $1 AND above.id = p.parent_id

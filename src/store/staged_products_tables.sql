@@ -8,10 +8,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_product (
     parent_code  text COLLATE "C",
     parent_key   text COLLATE "C",
     categories   integer[],
+    listed       integer[], -- the same as they are listed, if several
+    resolved     integer[], -- what the list means, if not the categories one by one
     rest         bigint, -- a hash of what else the row says
     state        smallint NOT NULL DEFAULT 0, -- 1: refused, 2: repeats a row word for word
     issue        text,
-    category     integer);
+    category     integer,
+    detail       text);
 CREATE TEMPORARY TABLE IF NOT EXISTS changed_product (
     line           bigint,
     model          boolean,

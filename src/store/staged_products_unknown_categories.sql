@@ -2,7 +2,7 @@
 WITH unknown AS MATERIALIZED (
     SELECT s.model, s.line, min(named.category) AS category
       FROM staged_product AS s
-     CROSS JOIN unnest(s.categories) AS named (category)
+     CROSS JOIN unnest(coalesce(s.resolved, s.categories)) AS named (category)
       JOIN unnest($1::integer[]) AS u (category) ON u.category = named.category
      WHERE s.state = 0
      GROUP BY s.model, s.line)

@@ -6,6 +6,8 @@ use tonic::Code;
 
 use crate::harness::{File, TestServer, file, header, product, refusal, user};
 
+mod lists;
+
 /// The header of an import that leaves bad rows out.
 fn skipping() -> pb::ImportHeader {
     pb::ImportHeader {

@@ -14,7 +14,7 @@ use crate::{
 use super::{
     names::GroupNames,
     prune::{is_too_much, too_much},
-    rows::{AccessRow, Input, RowPlanner, repeated},
+    rows::{AccessRow, Input, NumberedColumn, RowPlanner, repeated},
 };
 
 /// The files of rights, and what each is about.
@@ -181,14 +181,22 @@ impl RowPlanner<'_> {
     }
 }
 
-/// The row's groups by number, a group named twice with both levels.
+/// The row's groups by number; a group named twice has the higher level
+/// (rules 3.1), the flags of profiles add up (rules 3.3).
 fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<GroupLevels, Fault> {
-    let mut levels = GroupLevels::with_capacity(row.levels.len());
-    for (number, level, place) in &row.levels {
-        let Some(name) = input.group_names.code(*number) else {
-            continue;
-        };
-        levels.push((groups.find(row.column(*place), name)?, *level));
+    let mut levels = GroupLevels::new();
+    for NumberedColumn {
+        column,
+        level,
+        names,
+    } in &row.columns
+    {
+        let names = names.iter();
+        let names: Vec<Code> = names
+            .filter_map(|number| input.group_names.code(*number).cloned())
+            .collect();
+        let named: Vec<i32> = groups.list(column, &names)?;
+        levels.extend(named.into_iter().map(|group| (group, *level)));
     }
     Ok(added_up(levels))
 }

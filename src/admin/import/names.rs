@@ -3,7 +3,10 @@ use std::collections::HashMap;
 use crate::{
     admin::{fault::Fault, world::World},
     domain::Code,
+    store::GroupRow,
 };
+
+use super::lists::JoinedNames;
 
 /// The user groups by code and by label (`docs/import.md`).
 #[derive(Debug)]
@@ -11,6 +14,7 @@ pub(super) struct GroupNames {
     by_code: HashMap<String, i32>,
     by_label: HashMap<String, Vec<i32>>,
     private: Vec<i32>,
+    joined: JoinedNames,
 }
 
 impl GroupNames {
@@ -19,12 +23,16 @@ impl GroupNames {
             by_code: HashMap::new(),
             by_label: HashMap::new(),
             private: Vec::new(),
+            joined: JoinedNames::default(),
         };
+        let mut all: Vec<Code> = Vec::new();
         for (id, group) in world.groups.iter() {
             names.by_code.insert(group.code.folded().to_owned(), id);
+            all.push(group.code.clone());
             if group.private {
                 names.private.push(id);
             } else if !group.label.is_empty() {
+                all.extend(another_name(group));
                 names
                     .by_label
                     .entry(Code::fold(&group.label))
@@ -32,42 +40,66 @@ impl GroupNames {
                     .push(id);
             }
         }
+        names.joined = JoinedNames::of(all.into_iter());
         names
+    }
+
+    /// The groups that a list names by code or label.
+    ///
+    /// # Errors
+    ///
+    /// A list with two readings, and what [`GroupNames::find`] refuses.
+    pub(super) fn list<C: FromIterator<i32>>(
+        &self,
+        column: &str,
+        items: &[Code],
+    ) -> Result<C, Fault> {
+        let names = self
+            .joined
+            .read(column, items, |name| !self.named(name).is_empty())?;
+        names.iter().map(|name| self.find(column, name)).collect()
+    }
+
+    /// The groups of this name: the one whose code it is, else those whose
+    /// label it is.
+    fn named(&self, name: &Code) -> &[i32] {
+        let by_code = self.by_code.get(name.folded());
+        match by_code {
+            Some(id) => std::slice::from_ref(id),
+            None => self.by_label.get(name.folded()).map_or(&[], Vec::as_slice),
+        }
     }
 
     /// The group that a code or label names: the code wins; a label that two
     /// groups share, and an app's private group, are refused.
-    pub(super) fn find(&self, column: &'static str, name: &Code) -> Result<i32, Fault> {
-        let by_label = || {
-            self.by_label
-                .get(name.folded())
-                .map_or(&[][..], Vec::as_slice)
+    fn find(&self, column: &str, name: &Code) -> Result<i32, Fault> {
+        let found = self.named(name);
+        let app = name.folded().strip_prefix(Code::APP_GROUP_PREFIX);
+        let message = match (found, app) {
+            ([id], _) if !self.private.contains(id) => return Ok(*id),
+            ([], None) => format!(
+                "user group `{name}` is neither stored nor defined by this import; name a group by its code or label"
+            ),
+            ([] | [_], _) => {
+                let app = name.as_str().get(Code::APP_GROUP_PREFIX.len()..);
+                let app = app.unwrap_or_default();
+                format!(
+                    "user group `{name}` is the private group of app `{app}`: nobody else is in it, and only `apps.csv` gives it rights"
+                )
+            }
+            ([..], _) => format!(
+                "`{name}` is the label of {} user groups; name the group by its code",
+                found.len()
+            ),
         };
-        let found = match self.by_code.get(name.folded()) {
-            Some(id) => std::slice::from_ref(id),
-            None => by_label(),
-        };
-        match found {
-            [] => Err(Fault::invalid(
-                column,
-                format!(
-                    "user group `{name}` is neither stored nor defined by this import; name a group by its code or label"
-                ),
-            )),
-            [id] if self.private.contains(id) => Err(Fault::invalid(
-                column,
-                format!(
-                    "user group `{name}` is an app's own; nobody else is in it, and only `apps.csv` gives it rights"
-                ),
-            )),
-            [id] => Ok(*id),
-            [..] => Err(Fault::invalid(
-                column,
-                format!(
-                    "`{name}` is the label of {} user groups; name the group by its code",
-                    found.len()
-                ),
-            )),
-        }
+        Err(Fault::invalid(column, message))
     }
+}
+
+/// The label, if a list may name the group by it other than by its code: a code
+/// `Sales,EMEA` and a label `Sales, EMEA` are one reading.
+fn another_name(group: &GroupRow) -> Option<Code> {
+    let squeezed = |text: &str| Code::fold(text).replace(", ", ",");
+    let is_another = squeezed(&group.label) != squeezed(group.code.as_str());
+    group.label.parse().ok().filter(|_| is_another)
 }

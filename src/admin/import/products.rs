@@ -12,7 +12,7 @@ use crate::{
     store::{ProductCounts, ProductIssue, StagedRefusal},
 };
 
-use super::{Import, prune, rows};
+use super::{Import, product_lists, prune, rows};
 
 /// The files of models and of products.
 const FILES: [(ImportFile, bool); 2] = [
@@ -47,12 +47,15 @@ impl Import {
         report: &mut Report,
         counts: &mut [ProductCounts; 2],
     ) -> Result<(), AdminError> {
+        let transaction = pass.transaction;
+        transaction.begin_comparison().await?;
+        let mut names = self.categories.clone();
+        product_lists::resolve(transaction, world, &mut names).await?;
         let category = |code| {
             let found = world.find_item(ItemKind::Category, code);
             found.unwrap_or_default()
         };
-        let categories: Vec<i32> = self.categories.codes().iter().map(category).collect();
-        let transaction = pass.transaction;
+        let categories: Vec<i32> = names.codes().iter().map(category).collect();
         let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
         transaction
             .compare_products(tenant, last, &categories)
@@ -131,6 +134,7 @@ impl Import {
                     "`{code}` is on a line before with other content; a key is there once, or identical"
                 ),
             ),
+            ProductIssue::Ambiguous => ("categories", staged.detail.clone()),
             ProductIssue::CategoryUnknown => {
                 let number = staged
                     .category

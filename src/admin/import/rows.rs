@@ -4,13 +4,13 @@
 //! of the files, so that what refers to a refused row finds nothing and is
 //! refused as well.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::{
     admin::{
         entry::{
-            AccessEntry, AccessTarget, AppEntry, DirectoryEntry, Entry, GroupLevel, ImportFile,
-            KeyColumns, Place, Refusal, Row,
+            AccessEntry, AccessTarget, AppEntry, Chosen, DirectoryEntry, Entry, ImportFile,
+            KeyColumns, LevelColumn, Place, Refusal, Row,
         },
         error::AdminError,
         fault::{Fault, Refused},
@@ -24,10 +24,10 @@ use crate::{
         staging::Names,
         world::World,
     },
-    domain::{CATALOGUE, Code, Level, SubjectKind},
+    domain::{CATALOGUE, Code, ItemKind, Level, SubjectKind},
 };
 
-use super::names::GroupNames;
+use super::lists::Lists;
 
 /// A row of an `*_accesses.csv` file, kept small: groups by number.
 #[derive(Debug)]
@@ -35,11 +35,17 @@ pub(in crate::admin) struct AccessRow {
     pub(super) place: Place,
     pub(super) target: AccessTarget,
     pub(super) code: Code,
-    /// Group, level, and the place in `columns` of the one that names it.
-    pub(super) levels: Box<[(u32, Level, u8)]>,
+    pub(super) columns: Box<[NumberedColumn]>,
     /// The level of an absent column, which stays; [`Level::Hidden`]: none is.
     pub(super) kept: Level,
-    columns: Box<[&'static str]>,
+}
+
+/// The groups of one column, by the numbers of their names.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NumberedColumn {
+    pub(super) column: &'static str,
+    pub(super) level: Level,
+    pub(super) names: Box<[u32]>,
 }
 
 impl AccessRow {
@@ -47,37 +53,30 @@ impl AccessRow {
         let AccessEntry {
             target,
             code,
-            levels,
+            columns,
             kept,
         } = entry;
-        let mut columns: Vec<&'static str> = Vec::new();
-        let mut highest: BTreeMap<u32, (Level, u8)> = BTreeMap::new();
-        for GroupLevel {
-            group,
-            level,
-            column,
-        } in levels
-        {
-            if !columns.contains(&column) {
-                columns.push(column);
+        let columns = columns.into_iter().map(|column| {
+            let LevelColumn {
+                column,
+                level,
+                groups,
+            } = column;
+            NumberedColumn {
+                column,
+                level,
+                names: groups
+                    .into_iter()
+                    .map(|group| names.number(group))
+                    .collect(),
             }
-            let at = columns.iter().position(|known| *known == column);
-            let at = at.and_then(|at| u8::try_from(at).ok()).unwrap_or_default();
-            let held = highest
-                .entry(names.number(group))
-                .or_insert((Level::Hidden, at));
-            held.0 = held.0.or(level);
-        }
+        });
         Self {
             place,
             target,
             code,
-            levels: highest
-                .into_iter()
-                .map(|(group, (level, column))| (group, level, column))
-                .collect(),
+            columns: columns.collect(),
             kept,
-            columns: columns.into(),
         }
     }
 
@@ -86,16 +85,7 @@ impl AccessRow {
     }
 
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        let levels = |row: &Self| -> Vec<(u32, Level)> {
-            let levels = row.levels.iter();
-            levels.map(|(group, level, _)| (*group, *level)).collect()
-        };
-        self.target == other.target && self.code == other.code && levels(self) == levels(other)
-    }
-
-    pub(super) fn column(&self, place: u8) -> &'static str {
-        let column = self.columns.get(usize::from(place));
-        column.copied().unwrap_or_default()
+        self.target == other.target && self.code == other.code && self.columns == other.columns
     }
 }
 
@@ -189,12 +179,25 @@ impl RowPlanner<'_> {
         for warning in unknown.chain(not_offered) {
             report.warn(warning);
         }
-        let rights = selections.iter().map(|selection| AppRight {
-            kind: selection.kind,
-            level: selection.level,
-            field: selection.column,
-            chosen: &selection.chosen,
+        let lists = Lists::of(self.planner.world);
+        let chosen = selections.iter().map(|selection| match &selection.chosen {
+            Chosen::All => Ok(Chosen::All),
+            Chosen::Codes(codes) => {
+                let (kind, column) = (selection.kind, selection.column);
+                let codes = lists.items(self.planner.world, kind, column, codes)?;
+                Ok(Chosen::Codes(codes))
+            }
         });
+        let chosen = chosen.collect::<Result<Vec<Chosen>, Fault>>()?;
+        let rights = selections
+            .iter()
+            .zip(&chosen)
+            .map(|(selection, chosen)| AppRight {
+                kind: selection.kind,
+                level: selection.level,
+                field: selection.column,
+                chosen,
+            });
         let step = PermissionsStep::of(granted, edition);
         let column = self.key_columns.of(place.file);
         let choice = self.planner.select(rights, step)?;
@@ -248,13 +251,11 @@ impl RowPlanner<'_> {
             .copied()
             .filter(|row| row.place.file == ImportFile::Categories)
             .collect();
-        let mut groups = GroupNames::of(self.planner.world);
+        let mut lists = Lists::of(self.planner.world);
         let mut at = ImportFile::UserGroups;
         let mut categories_done = false;
         for row in rows {
-            if at == ImportFile::UserGroups && row.place.file != at {
-                groups = GroupNames::of(self.planner.world);
-            }
+            let before = at;
             at = row.place.file;
             if at == ImportFile::Categories {
                 continue;
@@ -263,7 +264,11 @@ impl RowPlanner<'_> {
                 self.put_categories(&categories);
                 categories_done = true;
             }
-            let outcome = self.carry_out(row, &groups);
+            if at != before {
+                // The rows before may have defined what this file names.
+                lists = Lists::of(self.planner.world);
+            }
+            let outcome = self.carry_out(row, &lists);
             self.note(row.place, outcome);
         }
         if !categories_done {
@@ -271,7 +276,7 @@ impl RowPlanner<'_> {
         }
     }
 
-    fn carry_out(&mut self, row: &Row, groups: &GroupNames) -> Planned {
+    fn carry_out(&mut self, row: &Row, lists: &Lists) -> Planned {
         let key = self.key_columns.of(row.place.file);
         let planner = &mut self.planner;
         match &row.entry {
@@ -300,16 +305,20 @@ impl RowPlanner<'_> {
                 }
                 outcome
             }
-            Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, groups),
-            Entry::Connection(entry) => {
-                put_subject(planner, SubjectKind::Connection, entry, groups)
-            }
+            Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, lists),
+            Entry::Connection(entry) => put_subject(planner, SubjectKind::Connection, entry, lists),
             Entry::Item { kind, code } => planner.put_item(key, *kind, code),
             Entry::Channel {
                 code,
                 tree,
                 locales,
-            } => planner.put_channel(code, tree.as_ref(), locales.as_deref()),
+            } => {
+                let read = |locales: &Vec<Code>| {
+                    lists.items(planner.world, ItemKind::Locale, "locales", locales)
+                };
+                let locales = locales.as_ref().map(read).transpose()?;
+                planner.put_channel(code, tree.as_ref(), locales.as_deref())
+            }
             Entry::Attribute {
                 code,
                 group,
@@ -319,7 +328,14 @@ impl RowPlanner<'_> {
             Entry::GridView {
                 code,
                 attribute_groups,
-            } => planner.put_grid_view(code, attribute_groups.as_deref()),
+            } => {
+                let kind = ItemKind::AttributeGroup;
+                let read = |groups: &Vec<Code>| {
+                    lists.items(planner.world, kind, "attribute_groups", groups)
+                };
+                let groups = attribute_groups.as_ref().map(read).transpose()?;
+                planner.put_grid_view(code, groups.as_deref())
+            }
             // These are taken elsewhere: all at once, or by SQL.
             Entry::Category { .. } | Entry::Product(_) | Entry::Access(_) | Entry::App(_) => {
                 Ok(Outcome::Unchanged)
@@ -374,16 +390,14 @@ fn put_subject(
     planner: &mut Planner<'_>,
     kind: SubjectKind,
     entry: &DirectoryEntry,
-    groups: &GroupNames,
+    lists: &Lists,
 ) -> Planned {
-    let named = |codes: &Vec<Code>| {
-        codes
-            .iter()
-            .map(|code| groups.find("groups", code))
-            .collect()
-    };
-    let named = entry.groups.as_ref().map(named).transpose()?;
-    planner.put_subject(kind, &entry.code, named, Some(&entry.roles), entry.enabled)
+    let groups = entry.groups.as_ref();
+    let groups = groups
+        .map(|items| lists.groups.list("groups", items))
+        .transpose()?;
+    let roles = lists.roles(planner.world, &entry.roles)?;
+    planner.put_subject(kind, &entry.code, groups, Some(&roles), entry.enabled)
 }
 
 /// What was wrong, for somebody who can put it right in the files.

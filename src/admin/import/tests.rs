@@ -2,7 +2,7 @@ use crate::{
     admin::{
         entry::{
             AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry,
-            GroupLevel, ImportFile, KeyColumns, Place, RolePermissions, Row, UnknownWords,
+            ImportFile, KeyColumns, LevelColumn, Place, RolePermissions, Row, UnknownWords,
         },
         outcome::Prune,
         refusals::Report,
@@ -143,17 +143,16 @@ impl Importing {
 
     fn locale_rights(mut self, text: &str, groups: &str) -> Self {
         let place = self.place(ImportFile::LocaleAccesses);
-        let level = |group| GroupLevel {
-            group,
-            level: Level::View,
+        let column = LevelColumn {
             column: "view_products",
+            level: Level::View,
+            groups: codes(groups),
         };
-        let levels = codes(groups).into_iter().map(level).collect();
         let target = AccessTarget::Kind(ItemKind::Locale);
         let entry = AccessEntry {
             target,
             code: code(text),
-            levels,
+            columns: vec![column],
             kept: Level::Hidden,
         };
         let row = AccessRow::new(place, entry, &mut self.input.group_names);

@@ -88,14 +88,14 @@ fn an_absent_column_says_nothing_and_an_empty_cell_says_nothing_is_there() {
 }
 
 #[test]
-fn a_code_that_a_list_repeats_keeps_its_first_spelling() {
+fn a_list_is_read_in_the_order_in_which_it_is_written() {
     let Entry::Channel { locales, .. } =
-        entry("channels.csv", "code;locales\nshop;en_US,de_DE,EN_us")
+        entry("channels.csv", "code;locales\nshop;\"en_US, ,de_DE,EN_us\"")
     else {
         panic!("a channel");
     };
     let spelled: Vec<String> = locales.unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(spelled, ["de_DE", "en_US"]);
+    assert_eq!(spelled, ["en_US", "de_DE", "EN_us"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     admin::entry::{
-        AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, GroupLevel, RolePermissions,
+        AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, LevelColumn, RolePermissions,
         UnknownWords,
     },
     domain::{Audience, CATALOGUE, ItemKind, Level, PermissionSet},
@@ -62,18 +62,18 @@ fn a_role_says_only_what_its_columns_say() {
 }
 
 /// Reads one row about `x`: what it is about and the levels it gives.
-fn access(file: &str, content: &str) -> (AccessTarget, Vec<GroupLevel>) {
+fn access(file: &str, content: &str) -> (AccessTarget, Vec<LevelColumn>) {
     let Entry::Access(AccessEntry {
         target,
         code: about,
-        levels,
+        columns,
         kept,
     }) = entry(file, content)
     else {
         panic!("a row of rights");
     };
     assert_eq!((about, kept), (code("x"), Level::Hidden));
-    (target, levels)
+    (target, columns)
 }
 
 #[test]
@@ -82,45 +82,44 @@ fn a_row_without_the_column_of_edit_flags_keeps_them() {
     let expected = Entry::Access(AccessEntry {
         target: AccessTarget::Profile,
         code: code("x"),
-        levels: given([("a", Level::Execute, "execute_job_profile")]),
+        columns: given([("execute_job_profile", Level::Execute, &["a"])]),
         kept: Level::Edit,
     });
     assert_eq!(entry("job_profile_accesses.csv", content), expected);
 }
 
-fn given<const N: usize>(levels: [(&str, Level, &'static str); N]) -> Vec<GroupLevel> {
-    let levels = levels.map(|(group, level, column)| GroupLevel {
-        group: code(group),
-        level,
+fn given<const N: usize>(columns: [(&'static str, Level, &[&str]); N]) -> Vec<LevelColumn> {
+    let columns = columns.map(|(column, level, groups)| LevelColumn {
         column,
+        level,
+        groups: groups.iter().map(|group| code(group)).collect(),
     });
-    levels.into()
+    columns.into()
 }
 
 #[test]
-fn rule_3_1_a_group_has_the_highest_level_that_names_it() {
+fn each_column_names_the_groups_that_it_gives_its_level() {
     let content = "category;own_items;view_items;edit_items\nx;c;a,B,c;b";
-    let (target, levels) = access("product_category_accesses.csv", content);
+    let (target, columns) = access("product_category_accesses.csv", content);
     assert_eq!(target, AccessTarget::Kind(ItemKind::Category));
     let expected = given([
-        ("a", Level::View, "view_items"),
-        ("b", Level::Edit, "edit_items"),
-        ("c", Level::Own, "own_items"),
+        ("view_items", Level::View, &["a", "B", "c"]),
+        ("edit_items", Level::Edit, &["b"]),
+        ("own_items", Level::Own, &["c"]),
     ]);
-    assert_eq!(levels, expected);
+    assert_eq!(columns, expected);
 }
 
 #[test]
-fn rule_3_3_the_flags_of_profiles_add_up() {
+fn the_columns_of_profiles_give_a_flag_each() {
     let content = "job_profile;execute_job_profile;edit_job_profile\nx;a,b;b,c";
-    let (target, levels) = access("job_profile_accesses.csv", content);
+    let (target, columns) = access("job_profile_accesses.csv", content);
     assert_eq!(target, AccessTarget::Profile);
     let expected = given([
-        ("a", Level::Execute, "execute_job_profile"),
-        ("b", Level::ExecuteAndEdit, "edit_job_profile"),
-        ("c", Level::Edit, "edit_job_profile"),
+        ("execute_job_profile", Level::Execute, &["a", "b"]),
+        ("edit_job_profile", Level::Edit, &["b", "c"]),
     ]);
-    assert_eq!(levels, expected);
+    assert_eq!(columns, expected);
 }
 
 #[test]
@@ -153,9 +152,13 @@ fn the_other_files_of_rights_have_two_columns_of_groups() {
         let header = format!("{key};{view};{edit}");
         let (target, levels) = access(&file, &format!("{header}\nx;a,All;all"));
         assert_eq!(target, AccessTarget::Kind(kind));
-        let expected = given([("a", Level::View, view), ("All", Level::Edit, edit)]);
+        let expected = given([
+            (view, Level::View, &["a", "All"]),
+            (edit, Level::Edit, &["all"]),
+        ]);
         assert_eq!(levels, expected, "{file}");
-        assert_eq!(access(&file, &format!("{header}\nx;;")).1, []);
+        let nothing = given([(view, Level::View, &[]), (edit, Level::Edit, &[])]);
+        assert_eq!(access(&file, &format!("{header}\nx;;")).1, nothing);
     }
 }
 
