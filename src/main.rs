@@ -7,13 +7,15 @@ use clap::Parser as _;
 use pim_authz::{
     cli::{Cli, Exit},
     run,
+    telemetry::logs,
 };
 
 fn main() -> ExitCode {
-    let ended = start(Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        Exit::Failed
-    });
+    let (ended, last_words) = match start(Cli::parse()) {
+        Ok(exit) => (exit, String::new()),
+        Err(error) => (Exit::Failed, format!("error: {error:#}\n")),
+    };
+    logs::finish(&last_words);
     ExitCode::from(ended.status())
 }
 

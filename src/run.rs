@@ -23,7 +23,7 @@ use crate::{
     domain::Code,
     embedded::{EmbeddedOptions, EmbeddedPostgres},
     server::{self, ServeConfig},
-    telemetry,
+    telemetry::logs::{self, LogFormat},
 };
 
 /// Carries out a command, and says how it ended.
@@ -36,7 +36,7 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
         Command::Serve(arguments) => serve(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Migrate(MigrateArguments { database_url }) => {
-            telemetry::logs::start(telemetry::logs::LogFormat::default());
+            start_logging()?;
             let report = server::migrate(&database_url).await?;
             say(format!("{report}\n").as_bytes())?;
             Ok(Exit::Done)
@@ -71,7 +71,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         watch_patience,
         cache: cache_settings(cache),
     };
-    telemetry::logs::start(telemetry::logs::LogFormat::default());
+    start_logging()?;
     let ending = Ending::listen()?;
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url else {
@@ -145,6 +145,10 @@ async fn serve_embedded(
     let stopped = postgres.stop().await;
     served?;
     Ok(stopped?)
+}
+
+fn start_logging() -> Result<(), RunError> {
+    logs::start(LogFormat::default()).map_err(RunError::Log)
 }
 
 /// Writes to standard output; that nobody reads it any more is no failure.

@@ -1,4 +1,5 @@
 //! Which metrics and log formats there are, declared once.
 
+mod log_writer;
 pub mod logs;
 pub mod metrics;

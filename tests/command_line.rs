@@ -351,3 +351,50 @@ fn completions_are_printed() {
             .contains("pim-authz")
     );
 }
+
+#[test]
+fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
+    let away = "check user:julia view product:hat --server 127.0.0.1:1";
+    let cases = [
+        // command line            takes nothing            status
+        ("completions bash", Stream::Output, 2),
+        (away, Stream::Errors, 2),
+        ("check", Stream::Errors, 2),
+        ("serve --listen nowhere", Stream::Errors, 2),
+        (
+            "serve --database-url postgresql://nobody@127.0.0.1:1/none",
+            Stream::Errors,
+            2,
+        ),
+        (
+            "migrate --database-url postgresql://nobody@127.0.0.1:1/none",
+            Stream::Errors,
+            2,
+        ),
+    ];
+    for (line, stream, status) in cases {
+        let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = program();
+        command.args(line.split(' '));
+        match stream {
+            Stream::Output => command.stdout(full()),
+            Stream::Errors => command.stderr(full()),
+        };
+        assert_eq!(command.status().unwrap().code(), Some(status), "{line}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (status, closed) = match stream {
+            // Who closes the output early has what they want.
+            Stream::Output => (0, command.stdout(writer)),
+            Stream::Errors => (status, command.stderr(writer)),
+        };
+        assert_eq!(closed.status().unwrap().code(), Some(status), "{line}");
+    }
+}
+
+/// A stream of the program that takes nothing.
+#[derive(Clone, Copy)]
+enum Stream {
+    Output,
+    Errors,
+}

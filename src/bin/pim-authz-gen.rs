@@ -36,7 +36,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {:#}", anyhow::Error::from(error));
+            // Nobody may be reading the errors either.
+            writeln!(io::stderr(), "error: {:#}", anyhow::Error::from(error)).ok();
             ExitCode::from(2)
         }
     }

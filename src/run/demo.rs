@@ -15,13 +15,12 @@ use self::{
     questions::QUESTIONS,
     worlds::{WORLDS, World},
 };
-use super::{Ending, How, RunError, say, serve_embedded};
+use super::{Ending, How, RunError, say, serve_embedded, start_logging};
 use crate::{
     cache::CacheSettings,
     cli::{self, CliError, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    telemetry,
 };
 
 /// How long a watcher may take for one event: as `serve` has it.
@@ -32,7 +31,7 @@ const DEFAULT_TENANT: &str = "default";
 
 pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
     let DemoArguments { listen, data_dir } = arguments;
-    telemetry::logs::start(telemetry::logs::LogFormat::default());
+    start_logging()?;
     let ending = Ending::listen()?;
     let (ready, address) = oneshot::channel();
     let how = How {

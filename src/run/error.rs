@@ -29,6 +29,9 @@ pub enum RunError {
     /// Standard output takes nothing.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    /// The operating system gives no thread for the log.
+    #[error("the thread that writes the log cannot start: {0}")]
+    Log(io::Error),
     /// The signals that end the process cannot be listened to.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),

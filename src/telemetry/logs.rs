@@ -1,8 +1,17 @@
-//! How log lines look and which are written.
+//! How log lines look, which are written, and where.
 
-use std::io::IsTerminal as _;
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    io::{self, IsTerminal as _, Write as _},
+    panic,
+    sync::OnceLock,
+    thread,
+    time::Duration,
+};
 
 use tracing_subscriber::EnvFilter;
+
+use super::log_writer::LogWriter;
 
 /// What a log line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::Display, strum::EnumString)]
@@ -19,17 +28,89 @@ pub enum LogFormat {
 /// every step of a migration at level `info`.
 const USUAL: &str = "info,refinery_core=warn,tokio_postgres=warn";
 
+/// How long the end of the process waits for the reader of the log.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The writer of this process, once it logs.
+static WRITER: OnceLock<LogWriter> = OnceLock::new();
+
 /// Starts writing log lines to standard error: those of level `info` and
-/// above, unless `RUST_LOG` says otherwise. Only the first call counts.
-pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
+/// above, unless `RUST_LOG` says otherwise (empty counts as unset). Only the
+/// first call counts.
+///
+/// Lines are written by a thread of their own. A reader of standard error that
+/// is slow, gone or full loses lines, which are counted; it never holds up or
+/// ends the process. Panics are log lines too.
+///
+/// # Errors
+///
+/// What the operating system returns when it gives no thread.
+pub fn start(format: LogFormat) -> io::Result<()> {
+    if WRITER.get().is_some() {
+        return Ok(());
+    }
+    let writer = LogWriter::start(io::stderr(), report_dropped)?;
+    if WRITER.set(writer.clone()).is_err() {
+        return Ok(());
+    }
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    // A second start finds a subscriber in place; that one stays.
+        .with_env_filter(filter())
+        .with_ansi(io::stderr().is_terminal())
+        // It would write to standard error, and panic if that fails.
+        .log_internal_errors(false)
+        .with_writer(writer);
+    // A subscriber that is in place already stays.
     let _first_wins = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
     };
+    log_panics();
+    Ok(())
+}
+
+/// Writes the last words of this process to standard error, after the log
+/// lines so far, and waits a moment until they are written.
+pub fn finish(last_words: &str) {
+    let Some(writer) = WRITER.get() else {
+        // Nobody may be reading.
+        io::stderr().write_all(last_words.as_bytes()).ok();
+        return;
+    };
+    if !last_words.is_empty() {
+        writer.line(last_words.as_bytes());
+    }
+    writer.flush(LAST_LINES);
+}
+
+fn filter() -> EnvFilter {
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let asked = (!asked.is_empty()).then(|| asked.parse().ok()).flatten();
+    asked.unwrap_or_else(|| EnvFilter::new(USUAL))
+}
+
+fn report_dropped(lines: u64) {
+    tracing::warn!(
+        log.dropped_lines = lines,
+        "{lines} log lines were dropped: the reader of standard error did not take them"
+    );
+}
+
+/// Makes a panic a log line: written to standard error directly, it would wait
+/// for a reader that stands still.
+fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let message = panic
+            .payload_as_str()
+            .unwrap_or("a panic without a message");
+        let location = panic.location().map(ToString::to_string);
+        let thread = thread::current();
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+        tracing::error!(
+            panic.location = location.as_deref(),
+            panic.backtrace = backtrace.as_ref().map(tracing::field::display),
+            thread.name = thread.name(),
+            "panicked, a bug of the service: {message}"
+        );
+    }));
 }

@@ -17,6 +17,9 @@ pub const STORE_FAILURES: &str = "authz_store_statement_failures_total";
 /// Counter, by `statement`: transactions that were tried again.
 pub const STORE_RETRIES: &str = "authz_store_transaction_retries_total";
 
+/// Counter: log lines that the reader of standard error did not take.
+pub const LOG_LINES_DROPPED: &str = "authz_log_lines_dropped_total";
+
 /// Says what each metric is, once, after the recorder is set.
 pub fn describe() {
     metrics::describe_counter!(STORE_ROUND_TRIPS, "round trips to PostgreSQL, by statement");
@@ -27,6 +30,10 @@ pub fn describe() {
     );
     metrics::describe_counter!(STORE_FAILURES, "statements that failed, by statement");
     metrics::describe_counter!(STORE_RETRIES, "transactions tried again, by statement");
+    metrics::describe_counter!(
+        LOG_LINES_DROPPED,
+        "log lines that the reader of standard error did not take"
+    );
 }
 
 /// Counts one round trip of `statement` that took `elapsed`.
@@ -43,4 +50,9 @@ pub fn count_failure(statement: &'static str) {
 /// Counts one more try of the transaction `statement`.
 pub fn count_retry(statement: &'static str) {
     metrics::counter!(STORE_RETRIES, "statement" => statement).increment(1);
+}
+
+/// Counts one log line that was dropped.
+pub fn count_dropped_log_line() {
+    metrics::counter!(LOG_LINES_DROPPED).increment(1);
 }

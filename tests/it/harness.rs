@@ -5,6 +5,7 @@ mod database;
 mod import;
 pub(crate) mod lists;
 mod made_catalog;
+mod program;
 mod server;
 mod steps;
 pub(crate) mod stored_worlds;
@@ -14,6 +15,7 @@ pub(crate) use self::{
     database::Database,
     import::{File, file, header, import, parts},
     made_catalog::MadeCatalog,
+    program::{Program, channel_to, terminate},
     server::{TestServer, context, product, refusal, resource, user},
     steps::{Steps, viewing_all},
 };

@@ -1,58 +1,23 @@
 //! The server's own program, killed in the middle of an import.
 
-use std::{net::SocketAddr, process::Stdio};
-
 use pim_authz::pb::{
     self, Edition, import_catalog_request::Part, import_service_client::ImportServiceClient,
 };
-use secrecy::ExposeSecret as _;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-    sync::mpsc,
-};
+use tokio::{process::Child, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use crate::harness::{Database, File, TestServer, file, header, parts, product, user, words};
+use crate::harness::{
+    Database, File, Program, TestServer, channel_to, file, header, parts, product, user, words,
+};
 
-/// The program, serving a test's database.
-struct Program {
-    child: Child,
-    channel: Channel,
-}
-
-impl Program {
-    async fn start(database: &Database) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("PIM_AUTHZ_DATABASE_URL", database.url().expose_secret())
-            .env("RUST_LOG", "info")
-            .env("NO_COLOR", "1")
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address: SocketAddr = loop {
-            let line = lines.next_line().await.unwrap().unwrap();
-            if let Some((_, rest)) = line.split_once("serving on ") {
-                break rest.split(' ').next().unwrap().parse().unwrap();
-            }
-        };
-        // What it says later has somewhere to go.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
-        Self {
-            child,
-            channel: endpoint.connect().await.unwrap(),
-        }
-    }
-
-    /// SIGKILL.
-    async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-    }
+/// The program, and a connection to it.
+async fn start(database: &Database) -> (Child, Channel) {
+    let mut program = Program::spawn(&mut Program::command(database));
+    let address = program.address().await;
+    // What it logs later has somewhere to go.
+    let (child, _log) = program.with_log();
+    (child, channel_to(address).await)
 }
 
 fn company() -> Vec<File> {
@@ -106,7 +71,7 @@ async fn database_with_a_company() -> Database {
 #[tokio::test]
 async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
     let database = database_with_a_company().await;
-    let program = Program::start(&database).await;
+    let (mut program, channel) = start(&database).await;
     let (sender, receiver) = mpsc::channel(4);
     let sending = tokio::spawn(async move {
         for part in parts(header("default", Edition::Unspecified), &many_products()) {
@@ -123,7 +88,7 @@ async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
         // The caller has more to send: the import is not at its end.
         Some(sender)
     });
-    let mut client = ImportServiceClient::new(program.channel.clone());
+    let mut client = ImportServiceClient::new(channel);
     let events = client.import_catalog(ReceiverStream::new(receiver)).await;
     let mut events = events.unwrap().into_inner();
     while let Some(event) = events.message().await.unwrap() {
@@ -134,7 +99,7 @@ async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
             break;
         }
     }
-    program.kill().await;
+    program.kill().await.unwrap();
     let _still_sending = sending.await.unwrap();
     assert_nothing_came_of_it(database).await;
 }
@@ -142,14 +107,13 @@ async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
 #[tokio::test]
 async fn an_import_that_is_killed_before_its_commit_leaves_nothing() {
     let database = database_with_a_company().await;
-    let program = Program::start(&database).await;
+    let (mut program, channel) = start(&database).await;
     // The last thing that a write does waits for this lock.
     let (holder, connection) = database.connect().await;
     holder
         .batch_execute("BEGIN; LOCK TABLE pim_authz.commit_log IN EXCLUSIVE MODE")
         .await
         .unwrap();
-    let channel = program.channel.clone();
     let importing = tokio::spawn(async move {
         let parts = parts(header("default", Edition::Unspecified), &many_products());
         let parts: Vec<pb::ImportCatalogRequest> = parts.into_iter().map(request).collect();
@@ -164,7 +128,7 @@ async fn an_import_that_is_killed_before_its_commit_leaves_nothing() {
         }
     });
     database.somebody_waits_for_a_lock(&holder).await;
-    program.kill().await;
+    program.kill().await.unwrap();
     importing.await.unwrap();
     holder.batch_execute("ROLLBACK").await.unwrap();
     drop(holder);

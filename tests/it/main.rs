@@ -34,6 +34,7 @@ mod list_plans;
 mod list_refusals;
 mod list_writes;
 mod listings;
+mod lost_logs;
 mod operations;
 mod outages;
 mod page_tokens;

@@ -1,0 +1,215 @@
+//! Writes log lines on a thread of its own, so that a reader of the log that is
+//! slow, gone or full neither holds up the service nor ends it.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver, SyncSender, TrySendError},
+    },
+    thread,
+    time::Duration,
+};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::metrics as meter;
+
+/// The most lines that wait for the reader of the log; more are dropped.
+const QUEUE: usize = 8_192;
+
+/// What the thread is sent.
+#[derive(Debug)]
+enum Message {
+    /// A line with its end.
+    Line(Vec<u8>),
+    /// Answered once every line before it was written or dropped.
+    Flush(SyncSender<()>),
+}
+
+/// A writer of log lines that neither waits nor fails: a line that cannot be
+/// queued or written is dropped and counted.
+#[derive(Clone, Debug)]
+pub(super) struct LogWriter {
+    queue: SyncSender<Message>,
+    dropped: Dropped,
+}
+
+/// How many lines were dropped since the start.
+#[derive(Clone, Debug, Default)]
+struct Dropped(Arc<AtomicU64>);
+
+impl Dropped {
+    fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        meter::count_dropped_log_line();
+    }
+
+    fn total(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl LogWriter {
+    /// Starts the thread that writes to `out`. `report` is called on that
+    /// thread with the number of lines dropped since its last call, once a line
+    /// can be written again.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system returns when it gives no thread.
+    pub(super) fn start(
+        out: impl Write + Send + 'static,
+        report: impl Fn(u64) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (queue, messages) = mpsc::sync_channel(QUEUE);
+        let dropped = Dropped::default();
+        let writer = Self {
+            queue,
+            dropped: dropped.clone(),
+        };
+        thread::Builder::new()
+            .name("pim-authz-log".to_owned())
+            .spawn(move || write_all(&messages, out, &dropped, report))?;
+        Ok(writer)
+    }
+
+    /// Queues a line, or drops it if the queue is full.
+    pub(super) fn line(&self, line: &[u8]) {
+        if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
+            self.dropped.count();
+        }
+    }
+
+    /// Waits until the lines so far are written, for at most `patience`.
+    pub(super) fn flush(&self, patience: Duration) {
+        let (done, written) = mpsc::sync_channel(1);
+        match self.queue.try_send(Message::Flush(done)) {
+            // Late or gone: the process does not wait for the reader of its log.
+            Ok(()) => drop(written.recv_timeout(patience)),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+fn write_all(
+    messages: &Receiver<Message>,
+    mut out: impl Write,
+    dropped: &Dropped,
+    report: impl Fn(u64),
+) {
+    let mut reported = 0;
+    while let Ok(message) = messages.recv() {
+        match message {
+            Message::Line(line) => {
+                if out.write_all(&line).and_then(|()| out.flush()).is_err() {
+                    dropped.count();
+                    continue;
+                }
+                let total = dropped.total();
+                if total > reported {
+                    report(total - reported);
+                    reported = total;
+                }
+            }
+            // Who asked may have stopped waiting.
+            Message::Flush(done) => drop(done.try_send(())),
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogWriter {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
+
+/// Takes whole lines, as the formatter of `tracing` writes them.
+#[derive(Debug)]
+pub(super) struct Line<'a>(&'a LogWriter);
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.line(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Takes lines while it is open, and notes them.
+    #[derive(Clone, Default)]
+    struct Reader {
+        lines: Arc<Mutex<Vec<String>>>,
+        fails: Arc<Mutex<bool>>,
+    }
+
+    impl Write for Reader {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            if *self.fails.lock().unwrap() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let text = String::from_utf8(line.to_vec()).unwrap();
+            self.lines.lock().unwrap().push(text);
+            Ok(line.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn dropped_lines_are_reported_with_the_next_line_that_is_written() {
+        let reader = Reader::default();
+        let (reports, reported) = mpsc::channel();
+        let report = move |lines| reports.send(lines).unwrap();
+        let writer = LogWriter::start(reader.clone(), report).unwrap();
+        writer.line(b"first");
+        writer.flush(PATIENCE);
+        *reader.fails.lock().unwrap() = true;
+        writer.line(b"lost");
+        writer.line(b"lost");
+        writer.flush(PATIENCE);
+        *reader.fails.lock().unwrap() = false;
+        writer.line(b"second");
+        writer.line(b"third");
+        writer.flush(PATIENCE);
+        let written = reader.lines.lock().unwrap().clone();
+        assert_eq!(written, ["first", "second", "third"]);
+        assert_eq!(reported.try_iter().collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_reader_that_stands_still_holds_nobody_up() {
+        let reader = Reader::default();
+        let (reports, reported) = mpsc::channel();
+        let report = move |lines| reports.send(lines).unwrap();
+        let stands_still = reader.fails.lock().unwrap();
+        let writer = LogWriter::start(reader.clone(), report).unwrap();
+        // One is with the reader at most; as many as the queue takes wait.
+        for _ in 0..QUEUE + 11 {
+            writer.line(b"line");
+        }
+        let dropped = writer.dropped.total();
+        assert!((10..=11).contains(&dropped), "{dropped}");
+        drop(stands_still);
+        writer.flush(PATIENCE);
+        writer.line(b"last");
+        writer.flush(PATIENCE);
+        assert_eq!(reported.try_iter().sum::<u64>(), dropped);
+    }
+}

@@ -1,0 +1,102 @@
+use std::{net::SocketAddr, process::Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::ExposeSecret as _;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
+use tonic::transport::Channel;
+
+use super::Database;
+
+/// The server's own program, serving a test's database.
+pub(crate) struct Program {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Program {
+    /// `pim-authz serve` on a free loopback port and a test's database.
+    pub(crate) fn command(database: &Database) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PIM_AUTHZ_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .arg("serve")
+            .env("PIM_AUTHZ_LISTEN", "127.0.0.1:0")
+            .env("PIM_AUTHZ_DATABASE_URL", database.url().expose_secret())
+            .env("RUST_LOG", "info")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts a program whose log is read by the test.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, log }
+    }
+
+    /// Reads the log up to a line that holds `text`, and returns the line.
+    pub(crate) async fn logged(&mut self, text: &str) -> String {
+        loop {
+            let line = self.log.next_line().await.unwrap();
+            let line = line.unwrap_or_else(|| panic!("the log ended without `{text}`"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Where it listens, read from its log.
+    pub(crate) async fn address(&mut self) -> SocketAddr {
+        let line = self.logged("serving on ").await;
+        let (_, rest) = line.split_once("serving on ").unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// The process, whose log nobody reads any more.
+    pub(crate) fn without_log_reader(self) -> Child {
+        let Self { child, log } = self;
+        drop(log);
+        child
+    }
+
+    /// The process, whose log is open and stands still as long as the second
+    /// part lives.
+    pub(crate) fn with_idle_log_reader(self) -> (Child, Lines<BufReader<ChildStderr>>) {
+        (self.child, self.log)
+    }
+
+    /// The process, and the rest of its log once it has ended.
+    pub(crate) fn with_log(self) -> (Child, tokio::task::JoinHandle<Vec<String>>) {
+        let Self { child, mut log } = self;
+        let rest = tokio::spawn(async move {
+            let mut rest = Vec::new();
+            while let Ok(Some(line)) = log.next_line().await {
+                rest.push(line);
+            }
+            rest
+        });
+        (child, rest)
+    }
+}
+
+/// Sends SIGTERM and waits for the end: the exit status, `None` after a signal.
+pub(crate) async fn terminate(child: &mut Child) -> Option<i32> {
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+    child.wait().await.unwrap().code()
+}
+
+/// A connection to a server.
+pub(crate) async fn channel_to(address: SocketAddr) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+    endpoint.connect().await.unwrap()
+}

@@ -1,0 +1,102 @@
+//! A server whose log nobody reads: it serves on, and ends in order.
+
+use std::{fs::File, net::SocketAddr, process::Stdio, time::Duration};
+
+use pim_authz::pb::{self, authorization_service_client::AuthorizationServiceClient};
+use tokio::time::timeout;
+use tonic::{Code, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::harness::{Database, Program, channel_to, refusal, terminate, user};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Asks what nobody knows; what comes back shows that the database was asked.
+async fn ask(channel: &Channel) -> (Code, String) {
+    let request = pb::CheckRequest {
+        subject: user("julia"),
+        action: "product.list".into(),
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(channel.clone());
+    let (code, reason, _) = refusal(&client.check(request).await.unwrap_err());
+    (code, reason)
+}
+
+async fn serves(channel: &Channel) -> bool {
+    let request = HealthCheckRequest {
+        service: "pim.authz.v1.AuthorizationService".into(),
+    };
+    let mut client = HealthClient::new(channel.clone());
+    let answer = client.check(request).await.unwrap().into_inner();
+    answer.status() == ServingStatus::Serving
+}
+
+fn not_found() -> (Code, String) {
+    (Code::NotFound, "TENANT_NOT_FOUND".into())
+}
+
+#[tokio::test]
+async fn a_server_whose_log_reader_is_gone_keeps_its_lease() {
+    let database = Database::create().await;
+    let mut program = Program::spawn(&mut Program::command(&database));
+    let channel = channel_to(program.address().await).await;
+    let mut child = program.without_log_reader();
+    // Now the lease has something to log: the database goes away and returns.
+    let end_sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = '{database}'";
+    for _ in 0..3 {
+        database.execute_elsewhere(end_sessions).await;
+        let answered = async {
+            while ask(&channel).await != not_found() || !serves(&channel).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, answered).await.unwrap();
+    }
+    assert_eq!(terminate(&mut child).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_whose_log_takes_nothing_serves() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let database = Database::create().await;
+    // Its log does not tell the port: an address of this process's own.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address: SocketAddr = format!("127.99.{high}.{low}:50051").parse().unwrap();
+    let mut child = Program::command(&database)
+        .env("PIM_AUTHZ_LISTEN", address.to_string())
+        .stderr(Stdio::from(full))
+        .spawn()
+        .unwrap();
+    let reached = async {
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            assert_eq!(child.try_wait().unwrap(), None, "it ended");
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, reached).await.unwrap();
+    let channel = channel_to(address).await;
+    assert_eq!(ask(&channel).await, not_found());
+    assert_eq!(terminate(&mut child).await, Some(0));
+}
+
+#[tokio::test]
+async fn a_server_whose_log_reader_stands_still_answers_and_ends() {
+    let database = Database::create().await;
+    let mut command = Program::command(&database);
+    let mut program = Program::spawn(command.env("RUST_LOG", "info,h2=trace,hyper=trace"));
+    let channel = channel_to(program.address().await).await;
+    let (mut child, _idle) = program.with_idle_log_reader();
+    // More than the pipe and the queue hold.
+    for _ in 0..1_000 {
+        let answer = timeout(PATIENCE, ask(&channel)).await.unwrap();
+        assert_eq!(answer, not_found());
+    }
+    assert!(serves(&channel).await);
+    drop(channel);
+    let ended = timeout(PATIENCE, terminate(&mut child)).await.unwrap();
+    assert_eq!(ended, Some(0));
+}
