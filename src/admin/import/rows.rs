@@ -168,7 +168,8 @@ impl RowPlanner<'_> {
         } = entry;
         let edition = self.planner.world.edition;
         let (granted, ungranted) = offered_scopes(*scopes, edition);
-        let unknown = unknown_scopes.warnings(&format!("app `{code}`"), "scope");
+        let owner = format!("app `{code}`");
+        let unknown = unknown_scopes.warnings(&owner, "scope");
         let not_offered = ungranted.iter().map(|id| {
             let scope = CATALOGUE.scope(id).code;
             format!(
