@@ -22,7 +22,7 @@ use crate::{
     cli::{self, CacheArguments, Command, Exit, MigrateArguments, ServeArguments},
     domain::Code,
     embedded::{EmbeddedOptions, EmbeddedPostgres},
-    server::{self, ServeConfig},
+    server::{self, RuntimeRole, ServeConfig},
     telemetry::logs::{self, LogFormat},
 };
 
@@ -35,9 +35,12 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
     match command {
         Command::Serve(arguments) => serve(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
-        Command::Migrate(MigrateArguments { database_url }) => {
+        Command::Migrate(MigrateArguments {
+            database_url,
+            runtime_role,
+        }) => {
             start_logging()?;
-            let report = server::migrate(&database_url).await?;
+            let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
             say(format!("{report}\n").as_bytes())?;
             Ok(Exit::Done)
         }

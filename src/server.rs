@@ -34,6 +34,7 @@ use crate::{
 
 pub use self::error::ServerError;
 use self::health::Health;
+pub use crate::store::RuntimeRole;
 
 /// The most connections to the database.
 const POOL_SIZE: usize = 16;
@@ -71,10 +72,12 @@ pub struct ServeConfig {
 /// # Errors
 ///
 /// [`ServerError`] when the database is away or refuses.
-pub async fn migrate(owner_url: &SecretString) -> Result<SchemaReport, ServerError> {
-    store::migrate(owner_url)
-        .await
-        .map_err(ServerError::of_start)
+pub async fn migrate(
+    owner_url: &SecretString,
+    role: &RuntimeRole,
+) -> Result<SchemaReport, ServerError> {
+    let migrated = store::migrate(owner_url, role).await;
+    migrated.map_err(ServerError::of_migration)
 }
 
 /// Serves until `shutdown` completes and the calls under way have ended.
@@ -148,7 +151,7 @@ pub async fn serve(
 
 async fn open_store(config: &ServeConfig) -> Result<Store, ServerError> {
     if let Some(owner_url) = &config.migrate_url {
-        let report = migrate(owner_url).await?;
+        let report = migrate(owner_url, &RuntimeRole::Stored).await?;
         tracing::info!(schema.version = report.version, "{report}");
     }
     let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;

@@ -23,6 +23,7 @@ mod facts;
 mod lease_connection;
 mod leases;
 mod loan;
+mod migration;
 mod noun_lists;
 mod noun_needs;
 mod noun_removals;
@@ -32,6 +33,7 @@ mod product_index;
 mod product_lists;
 mod product_removals;
 mod reached_products;
+mod runtime_role;
 mod schema;
 mod secret_keys;
 mod snapshot;
@@ -55,6 +57,7 @@ pub use self::{
     facts::GroupRights,
     lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},
     leases::{IntentRow, LeaseRow},
+    migration::{MigrateError, SchemaReport, migrate},
     noun_lists::{Listed, ListedNoun},
     noun_needs::{Kin, NounsWanted, RightsWanted},
     noun_removals::NounRemovals,
@@ -67,7 +70,7 @@ pub use self::{
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
     reached_products::{ProductReached, ReachedBy},
-    schema::{RUNTIME_ROLE, SchemaReport, migrate},
+    runtime_role::RuntimeRole,
     snapshot::{Found, Reader, Snapshot},
     staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},

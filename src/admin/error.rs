@@ -147,6 +147,7 @@ impl From<StoreError> for AdminError {
             | StoreError::TenantLocked { .. }
             | StoreError::CorruptRow { .. }
             | StoreError::UnknownSchema { .. }
+            | StoreError::NotAMember { .. }
             | StoreError::Migration(_)
             | StoreError::Refused { .. } => Self::Store(error),
         }

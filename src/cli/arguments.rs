@@ -221,6 +221,12 @@ pub struct MigrateArguments {
         hide_env_values = true
     )]
     pub database_url: SecretString,
+    /// The role that servers are to work as, made if it is not there; `none`: no
+    /// role, they work as whoever they log in as. Unless said, the one that the
+    /// schema names, or a new one with a unique name. Another one than before
+    /// needs all servers stopped.
+    #[arg(long, env = "PIM_AUTHZ_RUNTIME_ROLE", value_name = "NAME")]
+    pub runtime_role: Option<String>,
 }
 
 /// Whom to ask, and how to show the answer.

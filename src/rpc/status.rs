@@ -192,6 +192,7 @@ fn of_store(error: &StoreError) -> Status {
         StoreError::InvalidUrl(_)
         | StoreError::CorruptRow { .. }
         | StoreError::UnknownSchema { .. }
+        | StoreError::NotAMember { .. }
         | StoreError::Migration(_)
         | StoreError::Refused { .. } => internal(error),
     }

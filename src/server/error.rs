@@ -1,6 +1,6 @@
 use std::{io, net::SocketAddr};
 
-use crate::store::StoreError;
+use crate::store::{MigrateError, StoreError};
 
 /// Why a server could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,10 @@ pub enum ServerError {
         source: StoreError,
     },
 
+    /// The schema was not brought up to date.
+    #[error(transparent)]
+    Migrate(MigrateError),
+
     /// The operating system gives no thread for the lease.
     #[error("the thread that keeps the lease cannot start")]
     Thread(#[source] io::Error),
@@ -43,6 +47,15 @@ pub enum ServerError {
 }
 
 impl ServerError {
+    pub(super) fn of_migration(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Store(error) => Self::of_start(error),
+            MigrateError::InvalidRoleName { .. }
+            | MigrateError::NeedsAdministrator { .. }
+            | MigrateError::ServersRun => Self::Migrate(error),
+        }
+    }
+
     pub(super) fn of_start(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::DatabaseAway(error),
@@ -52,6 +65,7 @@ impl ServerError {
             | StoreError::OutcomeUnknown(_)
             | StoreError::CorruptRow { .. }
             | StoreError::UnknownSchema { .. }
+            | StoreError::NotAMember { .. }
             | StoreError::Migration(_)
             | StoreError::Refused { .. } => Self::Database { source: error },
         }
@@ -81,14 +95,15 @@ fn advice_on(error: &StoreError) -> &'static str {
     match error {
         StoreError::InvalidUrl(_) => "; it looks like `postgresql://user:password@host:5432/name`",
         StoreError::Migration(_) | StoreError::Refused { .. } => {
-            "; migrating needs the owner of the database, and serving a member of the role \
-             `pim_authz_runtime`, which migrating makes"
+            "; migrating needs the owner of the database, and serving a member of the runtime role \
+             that `pim-authz migrate` shows"
         }
         StoreError::Unavailable(_)
         | StoreError::Conflict(_)
         | StoreError::TenantLocked { .. }
         | StoreError::OutcomeUnknown(_)
         | StoreError::CorruptRow { .. }
-        | StoreError::UnknownSchema { .. } => "",
+        | StoreError::UnknownSchema { .. }
+        | StoreError::NotAMember { .. } => "",
     }
 }

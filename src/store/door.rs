@@ -12,7 +12,7 @@ use tokio_postgres::{NoTls, Row, types::ToSql};
 
 use crate::telemetry::metrics as meter;
 
-use super::{StoreError, facts::FACTS_SQL, loan::Loan, schema, transaction::Connection};
+use super::{StoreError, facts::FACTS_SQL, loan::Loan, transaction::Connection};
 
 /// How long a caller waits for a free connection, or for a new one.
 const WAIT: Duration = Duration::from_secs(5);
@@ -95,38 +95,6 @@ impl Store {
         })
     }
 
-    /// Checks that the schema is the one this program knows.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::UnknownSchema`] when it is not, [`StoreError::Unavailable`]
-    /// when the database does not answer.
-    pub async fn check_schema(&self) -> Result<(), StoreError> {
-        const SQL: &str = "-- check_schema
-            SELECT max(version)
-              FROM refinery_schema_history";
-        let known = schema::known_version();
-        let unknown = |found, advice| StoreError::UnknownSchema {
-            found,
-            known,
-            advice,
-        };
-        let row = match self.query("check_schema", SQL, &[]).await {
-            Ok(rows) => rows.first().and_then(|row| row.get::<_, Option<i32>>(0)),
-            Err(StoreError::Refused { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let found = row.unwrap_or_default();
-        match found.cmp(&known) {
-            std::cmp::Ordering::Less => Err(unknown(
-                found,
-                "run `pim-authz migrate`, or serve with `--migrate`",
-            )),
-            std::cmp::Ordering::Greater => Err(unknown(found, "run a newer release of pim-authz")),
-            std::cmp::Ordering::Equal => Ok(()),
-        }
-    }
-
     /// Takes a connection out of the pool for good: it is closed when dropped.
     ///
     /// # Errors
@@ -193,7 +161,7 @@ impl Store {
 /// whatever a setting of the database or of the user must not decide;
 /// `transaction_timeout` is there from PostgreSQL 17 on.
 pub(super) const SESSION: &str = "-- prepare_session
-    SET ROLE pim_authz_runtime;
+    SELECT set_config('role', runtime_role, false) FROM pim_authz.installation WHERE runtime_role <> '';
     SET search_path = pim_authz, pg_temp;
     SET plan_cache_mode = force_generic_plan;
     SET default_transaction_isolation = 'read committed';
@@ -211,7 +179,8 @@ pub(super) const SESSION: &str = "-- prepare_session
 /// Sets up a new connection, so that its first question is one round trip like
 /// any other: the role, the schema, one plan for all, the statement prepared.
 async fn prepare_session(client: &mut deadpool_postgres::ClientWrapper) -> Result<(), HookError> {
-    // A database without our schema is told of by `check_schema`.
+    // A database without our schema, or a login without the role, is what
+    // `check_schema` reports.
     let refused_without_schema = |error: tokio_postgres::Error| -> Result<(), HookError> {
         let error = StoreError::of("prepare_session", error);
         if matches!(error, StoreError::Refused { .. }) {

@@ -52,6 +52,18 @@ pub enum StoreError {
         advice: &'static str,
     },
 
+    /// The login may not work as the role of the installation.
+    #[error(
+        "`{login}` may not work as the runtime role {role}. Let an administrator of the database \
+         run: GRANT {role} TO {login}"
+    )]
+    NotAMember {
+        /// Whom the server logs in as, as SQL has it.
+        login: String,
+        /// The runtime role, as SQL has it.
+        role: String,
+    },
+
     /// The migration of the schema failed.
     #[error("the schema could not be migrated: {0}")]
     Migration(#[source] Box<refinery::Error>),
@@ -83,9 +95,14 @@ impl StoreError {
 
     /// The row that the coherence protocol begins with is missing.
     pub(super) fn empty_head(statement: &'static str) -> Self {
+        Self::empty(statement, "head")
+    }
+
+    /// The one row of a table is missing.
+    pub(super) fn empty(statement: &'static str, table: &str) -> Self {
         Self::CorruptRow {
             statement,
-            message: "the table `head` is empty".to_owned(),
+            message: format!("the table `{table}` is empty"),
         }
     }
 

@@ -1,47 +1,13 @@
-use std::fmt;
+use super::{Store, StoreError};
 
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio_postgres::{Client, NoTls};
-
-use super::StoreError;
-
-mod embedded {
+/// The versions of the schema, one file each.
+pub(super) mod versions {
     refinery::embed_migrations!("src/store/migrations");
-}
-
-/// The role that the server works as. It may write every fact, and only add to
-/// the audit log.
-pub const RUNTIME_ROLE: &str = "pim_authz_runtime";
-
-/// The lock that lets one migration run at a time: any number will do.
-const MIGRATION_LOCK: i64 = 0x7069_6d5f_6175_7468;
-
-/// What a migration did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaReport {
-    /// The versions applied now, oldest first.
-    pub applied: Vec<String>,
-    /// The version that the schema is at.
-    pub version: i32,
-}
-
-impl fmt::Display for SchemaReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.applied.is_empty() {
-            return write!(f, "the schema is at version {} already", self.version);
-        }
-        write!(
-            f,
-            "applied {}; the schema is at version {}",
-            self.applied.join(", "),
-            self.version
-        )
-    }
 }
 
 /// The newest version of the schema that this program knows.
 pub(super) fn known_version() -> i32 {
-    let runner = embedded::migrations::runner();
+    let runner = versions::migrations::runner();
     let versions = runner
         .get_migrations()
         .iter()
@@ -49,80 +15,83 @@ pub(super) fn known_version() -> i32 {
     versions.max().unwrap_or_default()
 }
 
-/// Brings the schema `pim_authz` of a database up to date and makes the role
-/// [`RUNTIME_ROLE`], working as the owner that the URL names. Of several at
-/// once, one does the work and the others wait.
-///
-/// # Errors
-///
-/// [`StoreError::InvalidUrl`], [`StoreError::Unavailable`] when the database
-/// does not answer, [`StoreError::Migration`] when it refuses.
-pub async fn migrate(database_url: &SecretString) -> Result<SchemaReport, StoreError> {
-    let config: tokio_postgres::Config = database_url
-        .expose_secret()
-        .parse()
-        .map_err(StoreError::InvalidUrl)?;
-    let (mut client, connection) = config
-        .connect(NoTls)
-        .await
-        .map_err(|error| StoreError::of("migrate", error))?;
-    let driver = tokio::spawn(connection);
-    let report = migrate_locked(&mut client).await;
-    drop(client);
-    // The connection ends with its client; how is of no interest any more.
-    let _ended = driver.await;
-    report
+impl Store {
+    /// Checks that the schema is one this program may use, and that its session
+    /// works as the role of the installation.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownSchema`], [`StoreError::NotAMember`],
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        // Everyone may read the catalogs, whatever role the session has.
+        const FIND: &str = "-- find_schema
+            SELECT has_schema_privilege(pg_namespace.oid, 'USAGE') AS usable,
+                   quote_ident(session_user) AS login,
+                   (SELECT string_agg(DISTINCT quote_ident(member.rolname), ', ')
+                      FROM aclexplode(nspacl) AS granted JOIN pg_roles AS member ON member.oid = granted.grantee
+                     WHERE granted.privilege_type = 'USAGE' AND granted.grantee <> nspowner) AS roles,
+                   EXISTS (SELECT FROM pg_class
+                            WHERE relnamespace = pg_namespace.oid AND relname = 'installation') AS is_installed,
+                   EXISTS (SELECT FROM pg_class
+                            WHERE relnamespace = pg_namespace.oid AND relname = 'refinery_schema_history') AS is_migrated
+              FROM pg_namespace
+             WHERE nspname = 'pim_authz'";
+        const BEFORE: &str = "-- check_schema
+            SELECT max(version) AS version
+              FROM pim_authz.refinery_schema_history";
+        const SQL: &str = "-- check_installation
+            SELECT (SELECT max(version) FROM pim_authz.refinery_schema_history) AS version,
+                   oldest_program, quote_ident(runtime_role) AS runtime_role,
+                   coalesce(runtime_role, '') IN ('', current_user) AS is_member
+              FROM pim_authz.installation";
+        let rows = self.query("find_schema", FIND, &[]).await?;
+        let Some(found) = rows.first().filter(|row| row.get("is_migrated")) else {
+            return Err(too_old(0));
+        };
+        let not_a_member = |role: Option<String>| StoreError::NotAMember {
+            login: found.get("login"),
+            role: role.unwrap_or_else(|| "the role that `pim-authz migrate` shows".to_owned()),
+        };
+        if !found.get::<_, bool>("usable") {
+            return Err(not_a_member(found.get("roles")));
+        }
+        if !found.get::<_, bool>("is_installed") {
+            let rows = self.query("check_schema", BEFORE, &[]).await?;
+            return Err(too_old(rows.first().map_or(0, |row| row.get("version"))));
+        }
+        let rows = self.query("check_installation", SQL, &[]).await?;
+        let Some(row) = rows.first() else {
+            return Err(StoreError::empty("check_installation", "installation"));
+        };
+        if !row.get::<_, bool>("is_member") {
+            return Err(not_a_member(row.get("runtime_role")));
+        }
+        check_version(row.get("version"), row.get("oldest_program"))
+    }
 }
 
-async fn migrate_locked(client: &mut Client) -> Result<SchemaReport, StoreError> {
-    let refused = |error| StoreError::of("migrate", error);
-    client
-        .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
-        .await
-        .map_err(refused)?;
-    client
-        .batch_execute("CREATE SCHEMA IF NOT EXISTS pim_authz; SET search_path = pim_authz")
-        .await
-        .map_err(refused)?;
-    let report = embedded::migrations::runner()
-        .run_async(client)
-        .await
-        .map_err(|error| StoreError::Migration(Box::new(error)))?;
-    client.batch_execute(GRANTS).await.map_err(refused)?;
-    client
-        .execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK])
-        .await
-        .map_err(refused)?;
-    let applied = report
-        .applied_migrations()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    Ok(SchemaReport {
-        applied,
-        version: known_version(),
-    })
+/// Whether this program may use a schema of that version, which programs may use
+/// that know at least the version `oldest_program`.
+fn check_version(found: i32, oldest_program: i32) -> Result<(), StoreError> {
+    let known = known_version();
+    if found < known {
+        return Err(too_old(found));
+    }
+    if oldest_program > known {
+        return Err(StoreError::UnknownSchema {
+            found,
+            known,
+            advice: "run a newer release of pim-authz",
+        });
+    }
+    Ok(())
 }
 
-/// Run at each migration, so that new tables are covered. Roles are of the
-/// whole cluster: another database may make the role at the same moment.
-const GRANTS: &str = "
-    DO $$ BEGIN
-        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'pim_authz_runtime') THEN
-            BEGIN
-                CREATE ROLE pim_authz_runtime NOLOGIN;
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL;
-            END;
-        END IF;
-        IF NOT pg_has_role(current_user, 'pim_authz_runtime', 'MEMBER') THEN
-            EXECUTE format('GRANT pim_authz_runtime TO %I', current_user);
-        END IF;
-        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO pim_authz_runtime', current_database());
-    END $$;
-    GRANT USAGE ON SCHEMA pim_authz TO pim_authz_runtime;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pim_authz TO pim_authz_runtime;
-    GRANT USAGE ON ALL SEQUENCES IN SCHEMA pim_authz TO pim_authz_runtime;
-    REVOKE UPDATE, DELETE, TRUNCATE ON audit FROM pim_authz_runtime;
-    REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON secret_key FROM pim_authz_runtime;
-    REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON refinery_schema_history FROM pim_authz_runtime;";
+fn too_old(found: i32) -> StoreError {
+    StoreError::UnknownSchema {
+        found,
+        known: known_version(),
+        advice: "run `pim-authz migrate`, or serve with `--migrate`",
+    }
+}

@@ -54,7 +54,9 @@ impl Postgres {
         postgres.start_again().await;
         postgres.execute("CREATE DATABASE template_coherence").await;
         let template = postgres.url("template_coherence");
-        store::migrate(&template).await.unwrap();
+        store::migrate(&template, &store::RuntimeRole::Stored)
+            .await
+            .unwrap();
         postgres
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pim_authz::pb;
+use pim_authz::{pb, store};
 
 use crate::{
     harness::{Database, MadeCatalog, TestServer, file, lists, user},
@@ -274,6 +274,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         ALTER TABLE lease DROP COLUMN length_ms;
         ALTER TABLE head DROP COLUMN longest_lease_ms;
         ALTER TABLE app DROP COLUMN permissions_passed;
+        DROP TABLE installation, written;
+        DROP FUNCTION is_owner, mark_written, mark_rewritten, mark_tenant_written, require_audit CASCADE;
         DELETE FROM refinery_schema_history WHERE version >= 2";
     let mut server = TestServer::start().await;
     let mut tape = Entropy::seeded(8, 100_000);
@@ -284,7 +286,9 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
     server.begin_stop();
     let database = server.ended_with_its_database().await;
     database.execute(BEFORE).await;
-    let report = pim_authz::store::migrate(database.url()).await.unwrap();
+    let report = store::migrate(database.url(), &store::RuntimeRole::Stored)
+        .await
+        .unwrap();
     assert_eq!(
         report.applied,
         [
@@ -292,7 +296,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
             "V3__audit_reading",
             "V4__administration",
             "V5__coherence",
-            "V6__apps_permissions_step"
+            "V6__apps_permissions_step",
+            "V7__installation"
         ]
     );
     let server = TestServer::start_on(database).await;

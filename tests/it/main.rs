@@ -28,6 +28,7 @@ mod import_door;
 mod import_files;
 mod imported_rules;
 mod imports;
+mod installations;
 mod killed;
 mod limits;
 mod list_plans;

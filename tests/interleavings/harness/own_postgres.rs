@@ -28,7 +28,9 @@ impl OwnPostgres {
             folder: folder(),
         };
         postgres.start_again().await;
-        store::migrate(&postgres.url()).await.unwrap();
+        store::migrate(&postgres.url(), &store::RuntimeRole::Stored)
+            .await
+            .unwrap();
         postgres
     }
 

@@ -63,9 +63,28 @@ impl Database {
     /// Runs a statement in another database, with this one's name for
     /// `{database}`.
     pub(crate) async fn execute_elsewhere(&self, sql: &str) {
-        let (_, name) = self.url.expose_secret().rsplit_once('/').unwrap();
-        let sql = sql.replace("{database}", name);
+        let sql = sql.replace("{database}", self.name());
         execute(&self.postgres.url("postgres"), &sql).await;
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        let (_, name) = self.url.expose_secret().rsplit_once('/').unwrap();
+        name
+    }
+
+    /// Makes a login that has no rights, and returns how it reaches the
+    /// database.
+    pub(crate) async fn create_login(&self, login: &str) -> SecretString {
+        self.execute(&format!("CREATE ROLE {login} LOGIN PASSWORD '{login}'"))
+            .await;
+        self.url_of(login)
+    }
+
+    /// How a login of [`Database::create_login`] reaches the database.
+    pub(crate) fn url_of(&self, login: &str) -> SecretString {
+        let (_, place) = self.url.expose_secret().rsplit_once('@').unwrap();
+        SecretString::from(format!("postgresql://{login}:{login}@{place}"))
     }
 
     /// A session of the owner's.
@@ -117,7 +136,9 @@ impl Postgres {
         runtime.block_on(async {
             let create = format!("CREATE DATABASE {TEMPLATE}");
             execute(&postgres.url("postgres"), &create).await;
-            store::migrate(&postgres.url(TEMPLATE)).await.unwrap();
+            store::migrate(&postgres.url(TEMPLATE), &store::RuntimeRole::Stored)
+                .await
+                .unwrap();
         });
         let postgres = Arc::new(postgres);
         *shared = Arc::downgrade(&postgres);

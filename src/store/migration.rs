@@ -1,0 +1,193 @@
+use std::{fmt, time::Duration};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::{Client, NoTls, Row};
+
+use super::{
+    StoreError,
+    runtime_role::{Place, RuntimeRole},
+    schema::{known_version, versions},
+};
+
+/// The lock that lets one migration run at a time: any number will do.
+const MIGRATION_LOCK: i64 = 0x7069_6d5f_6175_7468;
+
+/// How often a migration looks whether a lease was renewed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a migration did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaReport {
+    /// The versions applied now, oldest first.
+    pub applied: Vec<String>,
+    /// The version that the schema is at.
+    pub version: i32,
+    /// The role that servers work as; `None`: as whoever they log in as.
+    pub runtime_role: Option<String>,
+    /// What only someone else can do, as SQL and comments on it.
+    pub to_do: Vec<String>,
+}
+
+impl fmt::Display for SchemaReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.applied.is_empty() {
+            write!(f, "the schema is at version {} already", self.version)?;
+        } else {
+            let applied = self.applied.join(", ");
+            write!(
+                f,
+                "applied {applied}; the schema is at version {}",
+                self.version
+            )?;
+        }
+        if let Some(role) = &self.runtime_role {
+            write!(f, "; servers work as the role `{role}`")?;
+        }
+        self.to_do.iter().try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+/// Why a schema was not migrated: nothing of it has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The database does not answer, or refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+
+    /// No role can have that name.
+    #[error(
+        "`{name}` cannot be a runtime role: a name has 1 to 63 bytes, does not begin with `pg_` \
+         and is not `public`"
+    )]
+    InvalidRoleName {
+        /// The name.
+        name: String,
+    },
+
+    /// The owner may not do all that is needed.
+    #[error(
+        "`{owner}` may not do all that a migration needs. Let an administrator of the database \
+         run this, then migrate again:\n{}",
+        .statements.join("\n")
+    )]
+    NeedsAdministrator {
+        /// Who migrates.
+        owner: String,
+        /// What to run first.
+        statements: Vec<String>,
+    },
+
+    /// Servers work on the database as another role.
+    #[error(
+        "a server works on this database as another role; stop all servers, then migrate again. \
+         Nothing has changed"
+    )]
+    ServersRun,
+}
+
+/// Brings the schema `pim_authz` of a database up to date and makes the role
+/// that servers work as, working as the owner that the URL names. Of several at
+/// once, one does the work and the others wait.
+///
+/// # Errors
+///
+/// [`MigrateError`]; nothing is half done.
+pub async fn migrate(
+    database_url: &SecretString,
+    wanted: &RuntimeRole,
+) -> Result<SchemaReport, MigrateError> {
+    let config: tokio_postgres::Config = database_url
+        .expose_secret()
+        .parse()
+        .map_err(StoreError::InvalidUrl)?;
+    let connected = config.connect(NoTls).await;
+    let (mut client, connection) = connected.map_err(|error| StoreError::of("migrate", error))?;
+    let driver = tokio::spawn(connection);
+    let report = migrate_locked(&mut client, wanted).await;
+    drop(client);
+    // The connection ends with its client; how is of no interest any more.
+    let _ended = driver.await;
+    report
+}
+
+async fn migrate_locked(
+    client: &mut Client,
+    wanted: &RuntimeRole,
+) -> Result<SchemaReport, MigrateError> {
+    run(
+        client,
+        &format!("-- lock_migration\nSELECT pg_advisory_lock({MIGRATION_LOCK})"),
+    )
+    .await?;
+    let place = Place::find(client).await?;
+    let role = place.choose(wanted)?;
+    let statements = place.needed_of_administrator(role.as_deref());
+    if !statements.is_empty() {
+        let owner = place.owner.clone();
+        return Err(MigrateError::NeedsAdministrator { owner, statements });
+    }
+    let moves = place.moves_to(role.as_deref());
+    if moves && place.has_leases && is_renewed(client).await? {
+        return Err(MigrateError::ServersRun);
+    }
+    run(client, &place.preparation(role.as_deref())).await?;
+    let applied = versions::migrations::runner()
+        .set_grouped(true)
+        .run_async(client)
+        .await
+        .map_err(|error| StoreError::Migration(Box::new(error)))?;
+    run(client, &place.grants(role.as_deref())).await?;
+    let applied = applied.applied_migrations().iter();
+    Ok(SchemaReport {
+        applied: applied.map(ToString::to_string).collect(),
+        version: known_version(),
+        to_do: place.left_to_do(role.as_deref()),
+        runtime_role: role,
+    })
+}
+
+/// Whether a server renews its lease: looked at for as long as the leases run.
+async fn is_renewed(client: &Client) -> Result<bool, StoreError> {
+    let before = leases(client).await?;
+    let longest = before.iter().map(|lease| lease.length).max();
+    let until = Instant::now() + longest.unwrap_or_default();
+    while Instant::now() < until {
+        sleep(LOOK).await;
+        let now = leases(client).await?;
+        if now.iter().any(|lease| !before.contains(lease)) {
+            return Ok(true);
+        }
+        if now.is_empty() {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+#[derive(PartialEq, Eq)]
+struct Lease {
+    id: uuid::Uuid,
+    renewals: i64,
+    length: Duration,
+}
+
+async fn leases(client: &Client) -> Result<Vec<Lease>, StoreError> {
+    // The length came with version 5.
+    const SQL: &str = "-- find_leases
+        SELECT id, renew_no, coalesce((to_jsonb(lease) ->> 'length_ms')::integer, 0) AS length_ms
+          FROM pim_authz.lease";
+    let rows = client.query(SQL, &[]).await;
+    let rows = rows.map_err(|error| StoreError::of("find_leases", error))?;
+    let lease = |row: &Row| Lease {
+        id: row.get("id"),
+        renewals: row.get("renew_no"),
+        length: Duration::from_millis(u64::from(row.get::<_, i32>("length_ms").unsigned_abs())),
+    };
+    Ok(rows.iter().map(lease).collect())
+}
+
+async fn run(client: &Client, sql: &str) -> Result<(), StoreError> {
+    let done = client.batch_execute(sql).await;
+    done.map_err(|error| StoreError::of("migrate", error))
+}
