@@ -44,7 +44,9 @@ pub use self::{
     error::AdminError,
     fault::{Fault, Refused},
     noun_change::EncodeWritten,
-    outcome::{Answered, Effect, FileReport, ImportOptions, ImportOutcome, Prune, Written},
+    outcome::{
+        Answered, Effect, FileReport, ImportOptions, ImportOutcome, KeptItem, Prune, Written,
+    },
     plan::{Cascade, DefaultRights},
     product_change::ProductRequest,
     staging::Staging,

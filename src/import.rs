@@ -179,5 +179,6 @@ fn nothing_known() -> Refusal {
         message: "none of the files that an import reads is there with content, such as \
                   `categories.csv`, `products.csv`, `users.csv`; docs/import.md names them all"
             .to_owned(),
+        key: None,
     }
 }

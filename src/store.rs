@@ -73,7 +73,7 @@ pub use self::{
     runtime_role::RuntimeRole,
     snapshot::{Found, Reader, Snapshot},
     staged_lists::{ResolvedList, StagedList},
-    staged_products::{ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
+    staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
     transaction::{Bounds, Connection, Isolation, Transaction},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},

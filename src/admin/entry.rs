@@ -78,7 +78,7 @@ pub enum ImportFile {
 }
 
 /// Where a row stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The file.
     pub file: ImportFile,
@@ -114,6 +114,8 @@ pub struct Refusal {
     pub column: String,
     /// What was wrong and what is allowed.
     pub message: String,
+    /// The key of the row, where it can be read and no row before has it.
+    pub key: Option<Code>,
 }
 
 /// One row that parses: every cell is a good value of its own; whether what it

@@ -1,6 +1,7 @@
 //! An import as a change: compared in the rehearsal, applied in the commit.
 
 mod access_rows;
+mod kept;
 mod lists;
 mod names;
 mod product_lists;
@@ -25,7 +26,7 @@ use super::{
     entry::ImportFile,
     error::AdminError,
     impact::{self, Editions, Staged},
-    outcome::{Effect, ImportOptions, ImportOutcome},
+    outcome::{Effect, ImportOptions, ImportOutcome, KeptItem, Prune},
     refusals::Report,
     staging::{Names, Staging},
     tally, touched, trail,
@@ -55,6 +56,7 @@ struct Compared {
     effect: Effect,
     products: [ProductCounts; 2],
     keys: Vec<FactKey>,
+    kept: Vec<KeptItem>,
     refused: bool,
 }
 
@@ -80,6 +82,7 @@ impl Import {
             groups,
             categories,
             products,
+            unread: _,
             key_columns,
             report,
             files,
@@ -114,11 +117,7 @@ impl Import {
             }
             None => nouns_of_new_tenant(),
         };
-        let mut world = World::new(pass.tenant.edition, pass.tenant.last_id, stored);
-        let mut report = self.taken_in.clone();
-        let pruning = (self.options.prune, self.files.as_slice());
-        let actor = &pass.context.actor;
-        let planned = plan(&mut world, &mut report, &self.input, pruning, actor);
+        let (world, mut report, planned) = self.plan(pass, stored);
         self.tell_progress(&mut report, |file| !is_of_products(file));
         let products = self.compare_products(pass, &world, &mut report).await?;
         self.tell_progress(&mut report, is_of_products);
@@ -139,7 +138,13 @@ impl Import {
             let staged = Staged::Products;
             impact::complete(&mut effect, pass, &world, editions, staged).await?;
         }
+        let kept = match report.refused_rows() {
+            0 => Vec::new(),
+            _ if refused => Vec::new(),
+            _ => self.kept(pass, &world, &report).await?,
+        };
         Ok(Compared {
+            kept,
             keys: touched::keys(pass, &world, &products).await?,
             world,
             report,
@@ -147,6 +152,35 @@ impl Import {
             products,
             refused,
         })
+    }
+
+    /// Carries the rows out on what is stored. A kind whose file has a refused
+    /// row is not pruned: where that is found only now, all is done again
+    /// without.
+    fn plan(
+        &self,
+        pass: &Pass<'_>,
+        mut stored: StoredNouns,
+    ) -> (World, Report, Result<u64, AdminError>) {
+        let pruning = (self.options.prune, self.files.as_slice());
+        let may_repeat = self.options.prune != Prune::Nothing && self.options.skip_bad_rows;
+        let mut spared = self.taken_in.refused_files();
+        loop {
+            let again = may_repeat.then(|| stored.clone());
+            let mut world = World::new(pass.tenant.edition, pass.tenant.last_id, stored);
+            let mut report = self.taken_in.clone();
+            report.spare(spared.clone());
+            let actor = &pass.context.actor;
+            let planned = plan(&mut world, &mut report, &self.input, pruning, actor);
+            let refused = report.refused_files();
+            match again {
+                Some(again) if !report.is_refused_whole() && !refused.is_subset(&spared) => {
+                    spared.extend(refused);
+                    stored = again;
+                }
+                Some(_) | None => return (world, report, planned),
+            }
+        }
     }
 
     fn tell_progress(&self, report: &mut Report, which: impl Fn(ImportFile) -> bool) {
@@ -203,6 +237,7 @@ impl Change for Import {
                 files,
                 refused,
                 refused_count: self.taken_in.refused_rows(),
+                kept: Vec::new(),
                 applied: false,
             };
         };
@@ -213,6 +248,7 @@ impl Change for Import {
             files,
             refused,
             refused_count: compared.report.refused_rows(),
+            kept: compared.kept.clone(),
             applied: !compared.refused,
         }
     }

@@ -1,4 +1,4 @@
-use crate::domain::{Edition, Revision};
+use crate::domain::{Code, Edition, Revision};
 
 use super::entry::Refusal;
 
@@ -106,14 +106,29 @@ pub struct ImportOutcome {
     pub refused: Vec<Refusal>,
     /// How many rows were refused.
     pub refused_count: u64,
+    /// The first [`ImportOutcome::KEPT`] stored things, by type and code, that
+    /// rows which were left out name: they keep everything they had.
+    pub kept: Vec<KeptItem>,
     /// Whether it was applied, or would be in a dry run; otherwise nothing
     /// changed.
     pub applied: bool,
 }
 
+/// A stored thing that a row which was left out names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeptItem {
+    /// What it is, as in the audit log: `user`, `category`, `product` …
+    pub item_type: &'static str,
+    /// Its code.
+    pub code: Code,
+}
+
 impl ImportOutcome {
     /// The most refusals that are listed.
     pub const REFUSALS: usize = 1_000;
+
+    /// The most things that are listed as kept.
+    pub const KEPT: usize = 1_000;
 }
 
 /// What came of one file.

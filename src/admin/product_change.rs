@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     domain::{Code, Edition, ItemKind, Noun, ProductKind, Revision},
-    store::{NounsWanted, ProductCounts, ProductIssue, StagedProduct, StagedRefusal},
+    store::{NounsWanted, ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
 };
 
 use super::{
@@ -153,6 +153,7 @@ pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) 
         code,
         parent,
         categories,
+        read: RowRead::Whole,
         listed: listed.filter(|numbers| numbers.len() > 1),
         rest,
     }

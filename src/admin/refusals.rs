@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::Code;
+
 use super::{
     entry::{ImportFile, Refusal},
     outcome::{FileReport, ImportOutcome},
@@ -15,6 +17,10 @@ pub(super) struct Report {
     last_refused: (String, u64),
     /// Whether something was refused that cannot be left out.
     refused_whole: bool,
+    /// The files and keys of refused rows, products and models aside.
+    left_out: BTreeSet<(ImportFile, Code)>,
+    /// Files of which an earlier run over the rows refused some.
+    spared: BTreeSet<ImportFile>,
 }
 
 impl Report {
@@ -37,15 +43,47 @@ impl Report {
     /// name anything, and then all of the kind stays.
     pub(super) fn may_prune(&mut self, files: &[ImportFile]) -> bool {
         for file in files {
+            let is_spared = self.spared.contains(file);
             if let Some(report) = self.files.get_mut(<&str>::from(*file))
-                && report.refused > 0
+                && (is_spared || report.refused > 0)
             {
                 let warning = "nothing is pruned: a row that was refused may name it".to_owned();
-                report.warn(warning);
+                if !report.warnings.contains(&warning) {
+                    report.warn(warning);
+                }
                 return false;
             }
         }
         true
+    }
+
+    /// The known files that have refused rows.
+    pub(super) fn refused_files(&self) -> BTreeSet<ImportFile> {
+        let refused = self.files.values().filter(|file| file.refused > 0);
+        refused.filter_map(|file| file.file.parse().ok()).collect()
+    }
+
+    /// Prunes nothing of what these files hold, whatever is refused of them.
+    pub(super) fn spare(&mut self, files: BTreeSet<ImportFile>) {
+        self.spared = files;
+    }
+
+    /// Whether something was refused that cannot be left out.
+    pub(super) fn is_refused_whole(&self) -> bool {
+        self.refused_whole
+    }
+
+    /// The files and keys of refused rows, products and models aside, but for
+    /// those that another row of the file was carried out for.
+    pub(super) fn left_out(&self) -> &BTreeSet<(ImportFile, Code)> {
+        &self.left_out
+    }
+
+    /// Notes that a row of this key was carried out.
+    pub(super) fn carried_out(&mut self, file: ImportFile, key: &Code) {
+        if !self.left_out.is_empty() {
+            self.left_out.remove(&(file, key.clone()));
+        }
     }
 
     /// Refuses the import for what a file as a whole would do; leaving bad rows
@@ -57,6 +95,7 @@ impl Report {
             line: 0,
             column: String::new(),
             message,
+            key: None,
         });
     }
 
@@ -72,6 +111,9 @@ impl Report {
             }
         }
         self.last_refused = place;
+        if let (Some(key), Ok(file)) = (&refusal.key, refusal.file.parse()) {
+            self.left_out.insert((file, key.clone()));
+        }
         self.first.insert(refusal);
         if self.first.len() > ImportOutcome::REFUSALS {
             self.first.pop_last();

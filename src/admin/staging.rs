@@ -62,6 +62,9 @@ pub struct Staging {
     pub(super) groups: Names,
     pub(super) categories: Names,
     pub(super) products: u64,
+    /// Rows of products and models that do not parse and whose key is known,
+    /// until they are staged.
+    unread: Vec<StagedProduct>,
     pub(super) key_columns: KeyColumns,
     pub(super) report: Report,
     pub(super) files: Vec<ImportFile>,
@@ -85,6 +88,7 @@ impl Staging {
             groups: Names::default(),
             categories: Names::default(),
             products: 0,
+            unread: Vec::new(),
             key_columns: KeyColumns::default(),
             report: Report::default(),
             files: Vec::new(),
@@ -116,14 +120,14 @@ impl Staging {
         self.report.file(file).warn(warning);
     }
 
-    /// Takes rows in; they are counted here. Batches of a few thousand are a
-    /// good size.
+    /// Takes rows in, which are counted here, and stages what was refused
+    /// before. Batches of a few thousand are a good size.
     ///
     /// # Errors
     ///
     /// [`AdminError::Store`] when the database does not answer.
     pub async fn add(&mut self, rows: Vec<Row>) -> Result<(), AdminError> {
-        let mut products = Vec::new();
+        let mut products = std::mem::take(&mut self.unread);
         for Row { place, entry } in rows {
             self.saw_file(place.file);
             self.report.known(place.file).rows += 1;
@@ -150,13 +154,28 @@ impl Staging {
 
     /// Counts a row that does not parse and notes why. Of several refusals of
     /// one row, which come one after the other, the row is counted once.
-    pub fn refuse(&mut self, refusal: Refusal) {
+    pub fn refuse(&mut self, mut refusal: Refusal) {
+        self.keep_unread(&mut refusal);
         let counted = self.report.refused_rows();
         let file = refusal.file.clone();
         let is_row = refusal.line != 0;
         self.report.refuse(refusal);
         if is_row && self.report.refused_rows() > counted {
             self.report.file(&file).rows += 1;
+        }
+    }
+
+    /// Takes the key of a row of products: there may be too many to be kept in
+    /// memory.
+    fn keep_unread(&mut self, refusal: &mut Refusal) {
+        let model = match refusal.file.parse() {
+            Ok(ImportFile::ProductModels) => true,
+            Ok(ImportFile::Products) => false,
+            Ok(_) | Err(_) => return,
+        };
+        if let Some(code) = refusal.key.take() {
+            let (line, model) = (refusal.line, model);
+            self.unread.push(StagedProduct::unread(line, model, code));
         }
     }
 

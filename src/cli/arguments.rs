@@ -27,7 +27,8 @@ use crate::domain::Code;
 /// Decides who may do what in a product-information-management platform.
 ///
 /// Every option is also an environment variable: `--listen` is
-/// `PIM_AUTHZ_LISTEN`. Exit status: 0 allowed or done, 1 denied, 2 error.
+/// `PIM_AUTHZ_LISTEN`. Exit status: 0 allowed or done, 1 denied, 2 error, 3 an
+/// import that left rows out.
 #[derive(Debug, Parser)]
 #[command(name = "pim-authz", version)]
 pub struct Cli {
@@ -268,7 +269,8 @@ pub struct ImportArguments {
     /// Say what would change, and change nothing.
     #[arg(long, env = "PIM_AUTHZ_DRY_RUN", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
-    /// Leave refused rows out instead of refusing the import.
+    /// Leave refused rows out instead of refusing the import; if there are any,
+    /// the exit status is 3.
     #[arg(long, env = "PIM_AUTHZ_SKIP_BAD_ROWS", value_parser = BoolishValueParser::new())]
     pub skip_bad_rows: bool,
     /// Remove what the files do not name, of each kind whose file is there.

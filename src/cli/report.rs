@@ -24,6 +24,8 @@ pub enum Exit {
     Denied,
     /// An error: status 2.
     Failed,
+    /// Done, but for rows of an import that were left out: status 3.
+    LeftOut,
 }
 
 /// What a command has to say, and how it ends.
@@ -45,6 +47,7 @@ impl Exit {
             Self::Done => 0,
             Self::Denied => 1,
             Self::Failed => 2,
+            Self::LeftOut => 3,
         }
     }
 
@@ -242,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn the_statuses_are_0_1_and_2() {
-        let statuses = [Exit::Done, Exit::Denied, Exit::Failed].map(Exit::status);
-        assert_eq!(statuses, [0, 1, 2]);
+    fn the_statuses_are_0_to_3() {
+        let exits = [Exit::Done, Exit::Denied, Exit::Failed, Exit::LeftOut];
+        assert_eq!(exits.map(Exit::status), [0, 1, 2, 3]);
         assert_eq!(
             (Exit::of(true), Exit::of(false)),
             (Exit::Done, Exit::Denied)

@@ -54,6 +54,14 @@ pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     }
 }
 
+/// The key of a row, whether the row is good or not.
+pub(super) fn key(shape: Shape, cells: &Cells<'_>) -> Result<Code, BadCell> {
+    if let Shape::Product(ProductKind::Product) = shape {
+        return cells.key_or("uuid");
+    }
+    cells.key()
+}
+
 fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     let label = match cells.find("label") {
         Some(_) => Some(cells.label("label")?.to_owned()),
@@ -141,10 +149,7 @@ fn profile_kind(cells: &Cells<'_>) -> Result<ItemKind, BadCell> {
 fn product(kind: ProductKind, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     Ok(Entry::Product(ProductEntry {
         kind,
-        code: match kind {
-            ProductKind::Product => cells.key_or("uuid")?,
-            ProductKind::Model => cells.key()?,
-        },
+        code: key(Shape::Product(kind), cells)?,
         parent: cells.find_code("parent")?,
         categories: cells.find_codes("categories")?,
         rest: cells.rest(),

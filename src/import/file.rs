@@ -1,4 +1,7 @@
-use crate::admin::entry::{ImportFile, Place, Refusal, Row};
+use crate::{
+    admin::entry::{ImportFile, Place, Refusal, Row},
+    domain::Code,
+};
 
 use super::{
     Batch, FileRead,
@@ -115,7 +118,8 @@ impl FileReader {
         let Broken { line, message } = broken;
         self.fatal = true;
         self.records = Records::new();
-        batch.refused.push(self.rows.refusal(line, "", message));
+        let refusal = self.rows.refusal(line, "", message, None);
+        batch.refused.push(refusal);
     }
 }
 
@@ -136,10 +140,13 @@ impl Rows {
         };
         self.count += 1;
         let line = record.line;
-        match self.parse(header, record) {
+        let cells = Cells::new(header, record);
+        match self.parse(header, record, &cells) {
             Ok(row) => batch.rows.push(row),
             Err(BadCell { column, message }) => {
-                batch.refused.push(self.refusal(line, &column, message));
+                let key = entries::key(self.layout.shape, &cells).ok();
+                let refusal = self.refusal(line, &column, message, key);
+                batch.refused.push(refusal);
             }
         }
         Ok(())
@@ -152,11 +159,17 @@ impl Rows {
         }
         self.count += 1;
         let message = format!("the row is longer than {MAX_RECORD_BYTES} bytes; it was not read");
-        batch.refused.push(self.refusal(line, "", message));
+        let refusal = self.refusal(line, "", message, None);
+        batch.refused.push(refusal);
         Ok(())
     }
 
-    fn parse(&self, header: &Header, record: Record<'_>) -> Result<Row, BadCell> {
+    fn parse(
+        &self,
+        header: &Header,
+        record: Record<'_>,
+        cells: &Cells<'_>,
+    ) -> Result<Row, BadCell> {
         let (found, expected) = (record.len(), header.width);
         if found > expected {
             return Err(BadCell {
@@ -166,22 +179,22 @@ impl Rows {
                 ),
             });
         }
-        let cells = Cells::new(header, record);
         Ok(Row {
             place: Place {
                 file: self.file,
                 line: record.line,
             },
-            entry: entries::entry(self.layout.shape, &cells)?,
+            entry: entries::entry(self.layout.shape, cells)?,
         })
     }
 
-    fn refusal(&self, line: u64, column: &str, message: String) -> Refusal {
+    fn refusal(&self, line: u64, column: &str, message: String, key: Option<Code>) -> Refusal {
         Refusal {
             file: self.file.to_string(),
             line,
             column: column.to_owned(),
             message,
+            key,
         }
     }
 }

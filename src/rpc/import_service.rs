@@ -211,11 +211,10 @@ fn count(batch: &Batch) -> u64 {
 
 async fn stage(staging: &mut Staging, batch: Batch) -> Result<(), Failure> {
     let Batch { rows, refused } = batch;
-    staging.add(rows).await?;
     for refusal in refused {
         staging.refuse(refusal);
     }
-    Ok(())
+    Ok(staging.add(rows).await?)
 }
 
 /// Ends all files; tells whether one of them could not be read.

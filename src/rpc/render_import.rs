@@ -1,5 +1,5 @@
 use crate::{
-    admin::{Effect, FileReport, ImportOutcome, entry::Refusal},
+    admin::{Effect, FileReport, ImportOutcome, KeptItem, entry::Refusal},
     pb::{self, import_catalog_response::Event},
 };
 
@@ -11,6 +11,7 @@ pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
         files,
         refused,
         refused_count,
+        kept,
         applied: _,
     } = outcome;
     pb::ImportSummary {
@@ -19,6 +20,7 @@ pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
         files: files.iter().map(file_summary).collect(),
         refused: refused.iter().map(refused_row).collect(),
         refused_count: *refused_count,
+        kept: kept.iter().map(kept_item).collect(),
     }
 }
 
@@ -72,12 +74,21 @@ fn file_summary(report: &FileReport) -> pb::FileSummary {
     }
 }
 
+fn kept_item(kept: &KeptItem) -> pb::Item {
+    let KeptItem { item_type, code } = kept;
+    pb::Item {
+        r#type: (*item_type).to_owned(),
+        id: code.to_string(),
+    }
+}
+
 fn refused_row(refusal: &Refusal) -> pb::RefusedRow {
     let Refusal {
         file,
         line,
         column,
         message,
+        key: _,
     } = refusal;
     pb::RefusedRow {
         file: file.clone(),

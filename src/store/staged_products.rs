@@ -25,9 +25,37 @@ pub struct StagedProduct {
     pub categories: Option<Vec<i32>>,
     /// The same as they are listed, if those are several.
     pub listed: Option<Vec<i32>>,
+    /// Whether the row was read; of one that was not, the key alone is known.
+    pub read: RowRead,
     /// A hash of whatever else its row says; rows with one key and different
     /// hashes are not the same.
     pub rest: i64,
+}
+
+/// Whether a row could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowRead {
+    /// It says what the other fields hold.
+    Whole,
+    /// It was refused; its key is kept to find what it names.
+    KeyOnly,
+}
+
+impl StagedProduct {
+    /// A row that was refused before it could be staged.
+    #[must_use]
+    pub fn unread(line: u64, model: bool, code: Code) -> Self {
+        Self {
+            line,
+            model,
+            code,
+            parent: None,
+            categories: None,
+            listed: None,
+            read: RowRead::KeyOnly,
+            rest: 0,
+        }
+    }
 }
 
 /// Why a staged row is refused.
@@ -127,9 +155,9 @@ impl Transaction<'_> {
 
     async fn copy_staged_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
         const SQL: &str = "-- stage_products
-                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, listed, rest)
+                           COPY staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, listed, rest, state)
                            FROM STDIN BINARY";
-        const TYPES: [Type; 10] = [
+        const TYPES: [Type; 11] = [
             Type::INT8,
             Type::BOOL,
             Type::TEXT,
@@ -140,6 +168,7 @@ impl Transaction<'_> {
             Type::INT4_ARRAY,
             Type::INT4_ARRAY,
             Type::INT8,
+            Type::INT2,
         ];
         let failed = |error| StoreError::of("stage_products", error);
         let sink = self.copy_in("stage_products", SQL).await?;
@@ -148,7 +177,11 @@ impl Transaction<'_> {
         for product in products {
             let line = i64::try_from(product.line).unwrap_or(i64::MAX);
             let parent = product.parent.as_ref().and_then(Option::as_ref);
-            let row: [&(dyn ToSql + Sync); 10] = [
+            let state: i16 = match product.read {
+                RowRead::Whole => 0,
+                RowRead::KeyOnly => 3,
+            };
+            let row: [&(dyn ToSql + Sync); 11] = [
                 &line,
                 &product.model,
                 &product.code.as_str(),
@@ -159,6 +192,7 @@ impl Transaction<'_> {
                 &product.categories,
                 &product.listed,
                 &product.rest,
+                &state,
             ];
             writer.as_mut().write(&row).await.map_err(failed)?;
         }
@@ -240,7 +274,7 @@ impl Transaction<'_> {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn count_compared(&self, model: bool) -> Result<ProductCounts, StoreError> {
         const SQL: &str = "-- count_compared
-            SELECT (SELECT count(*) FROM staged_product WHERE model = $1) AS rows,
+            SELECT (SELECT count(*) FROM staged_product WHERE model = $1 AND state <> 3) AS rows,
                    (SELECT count(*) FROM staged_product WHERE model = $1 AND state = 1) AS refused,
                    (SELECT count(*) FROM changed_product WHERE model = $1 AND is_new) AS created,
                    (SELECT count(*) FROM changed_product WHERE model = $1 AND NOT is_new) AS changed";
@@ -321,6 +355,27 @@ impl Transaction<'_> {
             })
         };
         rows.iter().map(refusal).collect()
+    }
+
+    /// Lists the first stored products and models that refused rows name and no
+    /// row that is taken: whether each is a model, and its code.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn list_left_out(
+        &self,
+        tenant: TenantId,
+        limit: i64,
+    ) -> Result<Vec<(bool, Code)>, StoreError> {
+        const SQL: &str = include_str!("staged_products_left_out.sql");
+        const STATEMENT: &str = "list_left_out";
+        let rows = self.query(STATEMENT, SQL, &[&tenant.0, &limit]).await?;
+        let kept = rows.iter().map(|row| {
+            let code = super::product_lists::code(STATEMENT, row)?;
+            Ok((row.get("model"), code))
+        });
+        kept.collect()
     }
 
     /// Applies the difference that [`Transaction::compare_products`] found.

@@ -1,10 +1,11 @@
 -- refuse_repeated
 WITH repeated AS MATERIALIZED (
-    SELECT model, key FROM staged_product GROUP BY model, key HAVING count(*) > 1),
+    SELECT model, key FROM staged_product WHERE state <> 3 GROUP BY model, key HAVING count(*) > 1),
 first AS MATERIALIZED (
     SELECT DISTINCT ON (s.model, s.key) s.model, s.key, s.line, s.parent_given, s.parent_key,
            coalesce(s.resolved, s.categories) AS categories, s.rest
       FROM repeated JOIN staged_product AS s USING (model, key)
+     WHERE s.state <> 3
      ORDER BY s.model, s.key, s.line)
 UPDATE staged_product AS s
    SET state = CASE WHEN s.parent_given = first.parent_given

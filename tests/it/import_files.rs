@@ -7,6 +7,7 @@ use tonic::Code;
 use crate::harness::{File, TestServer, file, header, product, refusal, user};
 
 mod lists;
+mod skipped;
 
 /// The header of an import that leaves bad rows out.
 fn skipping() -> pb::ImportHeader {

@@ -55,7 +55,13 @@ impl RowPlanner<'_> {
                     Err(repeated(column, &row.code, first.place))
                 }
             };
-            self.note(row.place, outcome);
+            let key = std::ptr::eq(first, row).then_some(&row.code);
+            self.note(row.place, key, outcome);
+        }
+        for row in seen.into_values() {
+            if !self.refused.contains(&row.place) {
+                self.report.carried_out(row.place.file, &row.code);
+            }
         }
     }
 

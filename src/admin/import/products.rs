@@ -157,6 +157,8 @@ impl Import {
             line: staged.line,
             column: column.to_owned(),
             message,
+            // What refused rows of products name is found by SQL.
+            key: None,
         }
     }
 }

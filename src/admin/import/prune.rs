@@ -94,6 +94,20 @@ const KINDS: [Kind; 15] = [
 ];
 
 impl What {
+    /// The files of what would go as well: a refused row of theirs keeps it.
+    fn referring(self) -> &'static [ImportFile] {
+        match self {
+            Self::Items(ItemKind::AttributeGroup) => &[ImportFile::Attributes],
+            Self::Groups
+            | Self::Roles
+            | Self::Subjects(_)
+            | Self::Items(_)
+            | Self::Attributes
+            | Self::GridViews
+            | Self::Apps => &[],
+        }
+    }
+
     /// The code that a row names of this kind.
     fn named_by(self, entry: &Entry) -> Option<&Code> {
         match (self, entry) {
@@ -140,6 +154,7 @@ impl RowPlanner<'_> {
             let present = kind.files.iter().find(|file| files.contains(*file));
             if let Some(file) = present
                 && self.report.may_prune(kind.files)
+                && self.report.may_prune(kind.what.referring())
             {
                 self.prune_kind(prune, *file, kind, &input.rows);
             }

@@ -4,7 +4,7 @@
 //! of the files, so that what refers to a refused row finds nothing and is
 //! refused as well.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     admin::{
@@ -109,6 +109,8 @@ pub(super) struct RowPlanner<'a> {
     pub(super) key_columns: &'a KeyColumns,
     /// Rights that access rows named and that stay: (group, item) pairs.
     pub(super) rights_unchanged: u64,
+    /// The rows that are refused.
+    pub(super) refused: HashSet<Place>,
 }
 
 /// Carries out every row on the world; `pruning`: what to remove, of the kinds
@@ -132,12 +134,14 @@ pub(super) fn plan(
         report,
         key_columns: &input.key_columns,
         rights_unchanged: 0,
+        refused: HashSet::new(),
     };
     let (prune, files) = pruning;
     run.prune(prune, files, input);
     let rows = run.without_repetitions(&input.rows);
     let (apps, others): (Vec<&Row>, Vec<&Row>) = rows
-        .into_iter()
+        .iter()
+        .copied()
         .partition(|row| row.place.file == ImportFile::Apps);
     run.carry_out_rows(&others);
     run.replace_rights(input);
@@ -149,9 +153,10 @@ pub(super) fn plan(
     for row in apps {
         if let Entry::App(entry) = &row.entry {
             let outcome = run.connect_app(row.place, entry, actor);
-            run.note(row.place, outcome);
+            run.note(row.place, Some(&entry.code), outcome);
         }
     }
+    run.note_carried_out(&rows);
     let unchanged = run.rights_unchanged;
     before.judge(world)?;
     Ok(unchanged)
@@ -206,18 +211,36 @@ impl RowPlanner<'_> {
             .connect_app(column, code, granted, &choice, actor)
     }
 
-    pub(super) fn note(&mut self, place: Place, outcome: Planned) {
+    /// Notes what a row came to. `key` is what it names, unless a row before
+    /// names the same.
+    pub(super) fn note(&mut self, place: Place, key: Option<&Code>, outcome: Planned) {
         let report = self.report.known(place.file);
         match outcome {
             Ok(Outcome::Created) => report.created += 1,
             Ok(Outcome::Changed) => report.changed += 1,
             Ok(Outcome::Unchanged) => report.unchanged += 1,
-            Err(fault) => self.report.refuse(Refusal {
-                file: place.file.to_string(),
-                line: place.line,
-                message: message(&fault.refused),
-                column: fault.field,
-            }),
+            Err(fault) => {
+                self.refused.insert(place);
+                self.report.refuse(Refusal {
+                    file: place.file.to_string(),
+                    line: place.line,
+                    message: message(&fault.refused),
+                    column: fault.field,
+                    key: key.cloned(),
+                });
+            }
+        }
+    }
+
+    /// Takes what these rows name from what was left out, unless they were
+    /// refused.
+    fn note_carried_out(&mut self, rows: &[&Row]) {
+        for row in rows {
+            if let Some((_, code)) = key_of(row)
+                && !self.refused.contains(&row.place)
+            {
+                self.report.carried_out(row.place.file, code);
+            }
         }
     }
 
@@ -241,7 +264,7 @@ impl RowPlanner<'_> {
                     Err(repeated(column, key.1, first.place))
                 }
             };
-            self.note(row.place, outcome);
+            self.note(row.place, None, outcome);
         }
         kept
     }
@@ -270,7 +293,8 @@ impl RowPlanner<'_> {
                 lists = Lists::of(self.planner.world);
             }
             let outcome = self.carry_out(row, &lists);
-            self.note(row.place, outcome);
+            let key = key_of(row).map(|(_, code)| code);
+            self.note(row.place, key, outcome);
         }
         if !categories_done {
             self.put_categories(&categories);
@@ -370,19 +394,19 @@ impl RowPlanner<'_> {
             }
             self.planner.refuse_categories_below(places, &mut refused);
             let mut at = 0;
-            given.retain(|(place, _)| {
+            given.retain(|(place, category)| {
                 let fault = refused.get(&at).cloned();
                 at += 1;
                 let stays = fault.is_none();
                 if let Some(fault) = fault {
-                    self.note(*place, Err(fault));
+                    self.note(*place, Some(category.code), Err(fault));
                 }
                 stays
             });
         }
         let outcomes = self.planner.store_categories(given.iter().map(|row| row.1));
-        for ((place, _), outcome) in given.iter().zip(outcomes) {
-            self.note(*place, Ok(outcome));
+        for ((place, category), outcome) in given.iter().zip(outcomes) {
+            self.note(*place, Some(category.code), Ok(outcome));
         }
     }
 }

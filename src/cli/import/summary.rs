@@ -12,6 +12,12 @@ use crate::{
 /// How many refused rows are shown to people; `--report` has more.
 const ROWS_SHOWN: usize = 20;
 
+/// How many things that keep what they had are shown to people.
+const KEPT_SHOWN: usize = 20;
+
+/// How many of them a server lists.
+const MOST_KEPT: usize = 1_000;
+
 #[derive(Serialize)]
 struct Summary<'a> {
     revision: u64,
@@ -19,6 +25,7 @@ struct Summary<'a> {
     files: Vec<File<'a>>,
     refused: Vec<RefusedRow<'a>>,
     refused_count: u64,
+    kept: Vec<Kept<'a>>,
     error: Option<&'a Refusal>,
 }
 
@@ -46,6 +53,13 @@ struct File<'a> {
     warnings: &'a [String],
 }
 
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(rename = "type")]
+    item_type: &'a str,
+    id: &'a str,
+}
+
 /// One refused row, as the summary and the report write it.
 #[derive(Serialize)]
 pub(super) struct RefusedRow<'a> {
@@ -67,15 +81,23 @@ pub(super) fn refused_rows(summary: &pb::ImportSummary) -> impl Iterator<Item = 
 
 /// What people or programs are told about an import.
 pub(super) fn show(end: &ImportEnd, arguments: &ImportArguments) -> Answer {
-    let exit = if end.refusal.is_some() {
-        Exit::Failed
-    } else {
-        Exit::Done
+    let exit = match (&end.refusal, end.summary.refused_count) {
+        (Some(_), _) => Exit::Failed,
+        (None, 0) => Exit::Done,
+        (None, _) => Exit::LeftOut,
+    };
+    let left_out = match exit {
+        Exit::LeftOut => left_out(&end.summary, arguments),
+        Exit::Done | Exit::Denied | Exit::Failed => String::new(),
     };
     match arguments.server.output {
-        Output::Json => Answer::new(document(&Summary::render(end)), exit),
+        Output::Json => Answer {
+            out: document(&Summary::render(end)),
+            err: left_out,
+            exit,
+        },
         Output::Table => Answer {
-            out: files(&end.summary) + &refused(&end.summary),
+            out: left_out + &files(&end.summary) + &refused(&end.summary),
             err: String::new(),
             exit,
         }
@@ -123,6 +145,33 @@ fn files(summary: &pb::ImportSummary) -> String {
         file.warnings.iter().map(sentence)
     });
     table(&header, rows.collect()) + &lines(warnings)
+}
+
+/// How many rows were left out, and which stored things keep what they had.
+fn left_out(summary: &pb::ImportSummary, arguments: &ImportArguments) -> String {
+    let rows = match summary.refused_count {
+        1 => "1 row".to_owned(),
+        rows => format!("{rows} rows"),
+    };
+    let verb = if arguments.dry_run {
+        "would be left out"
+    } else {
+        "left out"
+    };
+    let count = summary.kept.len();
+    if count == 0 {
+        return format!("{rows} {verb}; nothing that is stored is known to be named by them\n");
+    }
+    let most = if count >= MOST_KEPT { "at least " } else { "" };
+    let things = match count {
+        1 => "the 1 stored thing that they name keeps".to_owned(),
+        count => format!("the {most}{count} stored things that they name keep"),
+    };
+    let shown = summary.kept.iter().take(KEPT_SHOWN);
+    let shown = shown.map(|item| format!("  {} `{}`", item.r#type, item.id));
+    let more = count.saturating_sub(KEPT_SHOWN);
+    let more = (more > 0).then(|| format!("  … and {more} more (--output json lists them)"));
+    format!("{rows} {verb}; {things} everything as it was:\n") + &lines(shown.chain(more))
 }
 
 fn refused(summary: &pb::ImportSummary) -> String {
@@ -194,6 +243,7 @@ impl<'a> Summary<'a> {
             files,
             refused: _,
             refused_count,
+            kept,
         } = &end.summary;
         Self {
             revision: *revision,
@@ -201,7 +251,17 @@ impl<'a> Summary<'a> {
             files: files.iter().map(File::render).collect(),
             refused: refused_rows(&end.summary).collect(),
             refused_count: *refused_count,
+            kept: kept.iter().map(Kept::render).collect(),
             error: end.refusal.as_ref(),
+        }
+    }
+}
+
+impl<'a> Kept<'a> {
+    fn render(item: &'a pb::Item) -> Self {
+        Self {
+            item_type: &item.r#type,
+            id: &item.id,
         }
     }
 }

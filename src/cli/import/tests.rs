@@ -77,6 +77,10 @@ impl ImportService for Listener {
                 message: "category `hats` does not exist".to_owned(),
             }],
             refused_count: 1,
+            kept: vec![pb::Item {
+                r#type: "product".to_owned(),
+                id: "hat".to_owned(),
+            }],
         };
         let event = Ok(pb::ImportCatalogResponse {
             event: Some(Event::Summary(summary)),
@@ -172,8 +176,10 @@ async fn what_came_of_it_is_a_table_and_a_report() {
     let server = listen(Listener::default()).await;
     let more = ["--report", report.path().to_str().unwrap()];
     let answer = run(&arguments(dir.path(), &server, &more)).await.unwrap();
-    assert_eq!(answer.exit, Exit::Done);
+    assert_eq!(answer.exit.status(), 3);
     insta::assert_snapshot!(answer.out, @r#"
+        1 row left out; the 1 stored thing that they name keeps everything as it was:
+          product `hat`
         file          rows  new  changed  unchanged  removed  refused
         README.md        0    0        0          0        0        0
         products.csv     3    2        0          0        0        1

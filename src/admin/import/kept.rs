@@ -1,0 +1,109 @@
+use std::collections::BTreeSet;
+
+use crate::{
+    admin::{
+        change::Pass,
+        entry::ImportFile,
+        error::AdminError,
+        outcome::{ImportOutcome, KeptItem},
+        refusals::Report,
+        world::{Coded, Table, World},
+    },
+    domain::{Code, ItemKind, SubjectKind},
+};
+
+use super::Import;
+
+impl Import {
+    /// What rows that were left out name of what was stored before and still
+    /// is: the first by type and code.
+    pub(super) async fn kept(
+        &self,
+        pass: &Pass<'_>,
+        world: &World,
+        report: &Report,
+    ) -> Result<Vec<KeptItem>, AdminError> {
+        let named = report.left_out().iter();
+        let mut kept: BTreeSet<KeptItem> = named
+            .filter_map(|(file, code)| stored(world, *file, code))
+            .collect();
+        if self.has_products {
+            let limit = i64::try_from(ImportOutcome::KEPT).unwrap_or(i64::MAX);
+            let products = pass
+                .transaction
+                .list_left_out(pass.tenant.number(), limit)
+                .await?;
+            kept.extend(products.into_iter().map(|(model, code)| KeptItem {
+                item_type: if model { "product_model" } else { "product" },
+                code,
+            }));
+        }
+        Ok(kept.into_iter().take(ImportOutcome::KEPT).collect())
+    }
+}
+
+/// The stored thing that a row of this file names by its key.
+fn stored(world: &World, file: ImportFile, code: &Code) -> Option<KeptItem> {
+    let item = |kinds: &[ItemKind]| {
+        let mut found = kinds.iter().filter_map(|kind| {
+            let id = world.find_item(*kind, code)?;
+            item_of(&world.items, id, (*kind).into())
+        });
+        found.next()
+    };
+    let subject = |kind: SubjectKind| {
+        let id = world.find_subject(kind, code)?;
+        item_of(&world.subjects, id, kind.into())
+    };
+    match file {
+        ImportFile::UserGroups => {
+            let id = world.groups.find(0, code)?;
+            item_of(&world.groups, id, "user_group")
+        }
+        ImportFile::UserRoles => {
+            let id = world.roles.find(0, code)?;
+            item_of(&world.roles, id, "role")
+        }
+        ImportFile::Attributes => {
+            let id = world.attributes.find(0, code)?;
+            item_of(&world.attributes, id, "attribute")
+        }
+        ImportFile::GridViews => {
+            let id = world.grid_views.find(0, code)?;
+            item_of(&world.grid_views, id, "grid_view")
+        }
+        ImportFile::Users => subject(SubjectKind::User),
+        ImportFile::Connections => subject(SubjectKind::Connection),
+        ImportFile::Apps => subject(SubjectKind::App),
+        ImportFile::Locales | ImportFile::LocaleAccesses => item(&[ItemKind::Locale]),
+        ImportFile::Categories | ImportFile::CategoryAccesses => item(&[ItemKind::Category]),
+        ImportFile::Channels | ImportFile::ChannelAccesses => item(&[ItemKind::Channel]),
+        ImportFile::AttributeGroups | ImportFile::AttributeGroupAccesses => {
+            item(&[ItemKind::AttributeGroup])
+        }
+        ImportFile::AssetFamilies | ImportFile::AssetFamilyAccesses => {
+            item(&[ItemKind::AssetFamily])
+        }
+        ImportFile::ReferenceEntities | ImportFile::ReferenceEntityAccesses => {
+            item(&[ItemKind::ReferenceEntity])
+        }
+        ImportFile::ImportProfiles
+        | ImportFile::ExportProfiles
+        | ImportFile::JobProfiles
+        | ImportFile::JobProfileAccesses => {
+            item(&[ItemKind::ImportProfile, ItemKind::ExportProfile])
+        }
+        // These are found by SQL.
+        ImportFile::ProductModels | ImportFile::Products => None,
+    }
+}
+
+/// A row of a table, unless it came with this import.
+fn item_of<T: Coded + Clone + PartialEq>(
+    table: &Table<T>,
+    id: i32,
+    item_type: &'static str,
+) -> Option<KeptItem> {
+    let code = table.get(id)?.code().clone();
+    (!table.is_new(id)).then_some(KeptItem { item_type, code })
+}

@@ -1,0 +1,227 @@
+//! What an import that leaves bad rows out says, and what it leaves as it was.
+
+use super::*;
+
+async fn imported() -> TestServer {
+    let server = TestServer::start().await;
+    let files = [
+        file("user_groups.csv", &["name", "Sales"]),
+        file(
+            "user_roles.csv",
+            &["role;permissions", "editor;locale.list"],
+        ),
+        file(
+            "users.csv",
+            &["username;roles", "julia;editor", "mary;editor"],
+        ),
+        file("locales.csv", &["code", "en_US"]),
+        file("job_profiles.csv", &["code;type", "nightly;csv_export"]),
+        file(
+            "categories.csv",
+            &["code;parent", "master;", "shoes;master", "boots;shoes"],
+        ),
+        file("attribute_groups.csv", &["code", "texts", "other"]),
+        file("attributes.csv", &["code;group", "name;texts"]),
+        file("product_models.csv", &["code;categories", "m;shoes"]),
+        file(
+            "products.csv",
+            &["sku;categories", "hat;shoes", "cap;shoes", "bag;shoes"],
+        ),
+    ];
+    server.import("acme", Edition::Enterprise, &files).await;
+    server
+}
+
+/// Imports files and leaves bad rows out; the summary.
+async fn skip(server: &TestServer, header: pb::ImportHeader, files: &[File]) -> pb::ImportSummary {
+    let told = server.try_import(header, files).await;
+    let summary = told.summary.unwrap();
+    assert!(told.ended.is_ok(), "{:?} {summary:#?}", told.ended);
+    summary
+}
+
+fn kept(summary: &pb::ImportSummary) -> Vec<String> {
+    let kept = summary.kept.iter();
+    kept.map(|item| format!("{} {}", item.r#type, item.id))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_rows_that_were_left_out_name_is_listed() {
+    let server = imported().await;
+    let files = [
+        // A cell that is no value, a reference to nothing, cells too many.
+        file(
+            "users.csv",
+            &[
+                "username;roles;enabled",
+                "Julia;;perhaps",
+                "mary;nowhere;",
+                "new;nowhere;",
+            ],
+        ),
+        file("user_roles.csv", &["role;label", "editor;Editor;x"]),
+        file("attributes.csv", &["code;group", "name;nowhere"]),
+        file("product_models.csv", &["code;categories", "m;nowhere"]),
+        file(
+            "products.csv",
+            &[
+                "sku;categories",
+                "\"a\nb\";",
+                "HAT;nowhere",
+                "new;nowhere",
+                "cap;;;x",
+            ],
+        ),
+        file(
+            "job_profile_accesses.csv",
+            &["job_profile;execute_job_profile", "nightly;nobody"],
+        ),
+        file(
+            "locale_accesses.csv",
+            &["locale;view_products;edit_products", "en_US;nobody;"],
+        ),
+    ];
+    let summary = skip(&server, skipping(), &files).await;
+    assert_eq!(summary.refused_count, 12, "{:#?}", summary.refused);
+    let expected = [
+        "attribute name",
+        "export_profile nightly",
+        "locale en_US",
+        "product cap",
+        "product hat",
+        "product_model m",
+        "role editor",
+        "user julia",
+        "user mary",
+    ];
+    assert_eq!(kept(&summary), expected);
+}
+
+#[tokio::test]
+async fn what_another_row_changes_is_not_kept() {
+    let server = imported().await;
+    let files = [
+        file(
+            "users.csv",
+            &[
+                "username;roles",
+                "julia;",
+                "julia;editor",
+                "mary;nowhere",
+                "mary;nowhere",
+            ],
+        ),
+        file(
+            "products.csv",
+            &[
+                "sku;categories",
+                "hat;",
+                "hat;shoes",
+                "cap;master;x",
+                "cap;",
+            ],
+        ),
+    ];
+    let summary = skip(&server, skipping(), &files).await;
+    assert_eq!(kept(&summary), ["user mary"], "{summary:#?}");
+}
+
+#[tokio::test]
+async fn nothing_is_kept_where_nothing_is_left_out() {
+    let server = imported().await;
+    let good = file("users.csv", &["username;roles", "julia;"]);
+    let summary = skip(&server, skipping(), &[good]).await;
+    assert_eq!(kept(&summary), Vec::<String>::new());
+    let bad = file("users.csv", &["username;roles", "julia;nowhere"]);
+    let summary = refused(&server, header("acme", Edition::Unspecified), &[bad]).await;
+    assert_eq!(kept(&summary), Vec::<String>::new());
+}
+
+fn pruning() -> pb::ImportHeader {
+    pb::ImportHeader {
+        prune: true,
+        prune_all: true,
+        ..skipping()
+    }
+}
+
+async fn parents(server: &TestServer) -> Vec<(String, String)> {
+    let request = pb::ListCategoriesRequest {
+        tenant: "acme".into(),
+        ..Default::default()
+    };
+    let channel = server.channel().await;
+    let mut client = pb::catalog_service_client::CatalogServiceClient::new(channel);
+    let categories = client.list_categories(request).await.unwrap().into_inner();
+    let categories = categories.categories.into_iter();
+    categories
+        .map(|category| (category.code, category.parent.unwrap_or_default()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_category_whose_row_is_refused_keeps_its_parent_when_pruning() {
+    let server = imported().await;
+    // `shoes` is not named; the row of `boots`, which lies below it, is bad.
+    let categories = file(
+        "categories.csv",
+        &["code;parent", "master;", "boots;nowhere"],
+    );
+    let summary = skip(&server, pruning(), &[categories]).await;
+    assert_eq!(summary.files[0].removed, 0);
+    assert!(
+        summary.files[0].warnings[0].contains("nothing is pruned"),
+        "{summary:#?}"
+    );
+    assert_eq!(kept(&summary), ["category boots"]);
+    let expected = [("boots", "shoes"), ("master", ""), ("shoes", "master")];
+    let found = parents(&server).await;
+    let found: Vec<(&str, &str)> = found
+        .iter()
+        .map(|(code, parent)| (code.as_str(), parent.as_str()))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_kind_of_which_a_row_is_refused_later_is_not_pruned() {
+    let server = imported().await;
+    // Nothing but the comparison finds that the role is unknown; the group of
+    // the attribute, and the user, are not named.
+    let files = [
+        file("users.csv", &["username;roles", "mary;nowhere"]),
+        file("attribute_groups.csv", &["code", "other"]),
+        file("attributes.csv", &["code;group", "name;nowhere"]),
+        file("user_groups.csv", &["name", "Marketing"]),
+    ];
+    let summary = skip(&server, pruning(), &files).await;
+    let removed: Vec<(&str, u64)> = summary
+        .files
+        .iter()
+        .map(|file| (file.file.as_str(), file.removed))
+        .collect();
+    let expected = [
+        ("attribute_groups.csv", 0),
+        ("attributes.csv", 0),
+        ("user_groups.csv", 1),
+        ("users.csv", 0),
+    ];
+    assert_eq!(removed, expected);
+    assert_eq!(kept(&summary), ["attribute name", "user mary"]);
+}
+
+#[tokio::test]
+async fn too_much_to_prune_refuses_the_import_for_all_that_rows_are_left_out() {
+    let server = imported().await;
+    let files = [file("users.csv", &["username;roles", "new;"])];
+    let header = pb::ImportHeader {
+        prune_all: false,
+        ..pruning()
+    };
+    let summary = refused(&server, header, &files).await;
+    assert!(
+        summary.refused[0].message.contains("more than a fifth"),
+        "{summary:#?}"
+    );
+}
