@@ -157,6 +157,9 @@ impl AppChange {
         let guards = Guards::before(&world);
         let mut planner = Planner::new(&mut world);
         let connected = planner.connected_app(&app);
+        if connected.is_none() {
+            Fault::check_new_code("app", &app)?;
+        }
         let mut outcome = Outcome::Changed;
         if let Some(id) = connected.filter(|id| !grows(planner.world, *id, granted)) {
             outcome = planner.set_scopes(id, granted);

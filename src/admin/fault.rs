@@ -123,6 +123,19 @@ impl Fault {
         Self::new(field, Refused::Invalid(message.into()))
     }
 
+    /// Refuses a code that is to be new and has white space at an end
+    /// (rules 1.5).
+    pub(super) fn check_new_code(field: &str, code: &Code) -> Result<(), Self> {
+        if !code.has_blank_end() {
+            return Ok(());
+        }
+        let message = format!(
+            "\"{}\" begins or ends with white space or an invisible character; a new code does not",
+            code.as_str().escape_debug()
+        );
+        Err(Self::invalid(field, message))
+    }
+
     /// Something that is not there.
     pub(crate) fn unknown(field: impl Into<String>, noun: impl Into<Noun>, code: &Code) -> Self {
         Self::new(

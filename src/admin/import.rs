@@ -25,6 +25,7 @@ use super::{
     door::seat::Seat,
     entry::ImportFile,
     error::AdminError,
+    fault::Fault,
     impact::{self, Editions, Staged},
     outcome::{Effect, ImportOptions, ImportOutcome, KeptItem, Prune},
     refusals::Report,
@@ -210,6 +211,9 @@ impl Change for Import {
                 stored: pass.tenant.edition,
                 asked,
             });
+        }
+        if pass.tenant.revision == Revision(0) {
+            Fault::check_new_code("header.tenant", &pass.tenant.code)?;
         }
         let compared = match pass.still_true(self.compared.take()) {
             Some(compared) => compared,

@@ -103,6 +103,7 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
     if let Some(refused) = refused {
         return Err(fault(pass, &refused, &names, entries).await?.into());
     }
+    check_new_codes(pass, entries).await?;
     let guards = Guards::before(&world);
     let unchanged = products.iter().map(|counts| counts.unchanged).sum();
     Compared::of(
@@ -113,6 +114,25 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
         unchanged,
     )
     .await
+}
+
+/// Refuses the first new product whose code has white space at an end
+/// (rules 1.5).
+async fn check_new_codes(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<(), AdminError> {
+    let blank = (1..)
+        .zip(entries)
+        .filter(|(_, entry)| entry.code.has_blank_end());
+    let lines: Vec<i64> = blank.map(|(line, _)| line).collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let new = pass.transaction.first_new_line(&lines).await?;
+    let index = new.and_then(|line| usize::try_from(line.checked_sub(1)?).ok());
+    if let Some((index, entry)) = index.and_then(|index| Some((index, entries.get(index)?))) {
+        let checked = Fault::check_new_code("code", &entry.code);
+        checked.map_err(|fault| fault.of_entry("products", index))?;
+    }
+    Ok(())
 }
 
 /// The first entry whose key came before with other content.

@@ -8,6 +8,7 @@ use crate::{
 use super::{
     change::{Change, Pass, Ran, Size},
     error::AdminError,
+    fault::Fault,
     impact::{self, Editions, Staged},
     noun_change::{EncodeWritten, world},
     outcome::{Effect, Written},
@@ -47,6 +48,7 @@ impl TenantChange {
         let code = &pass.tenant.code;
         let sentence = match self.request {
             TenantRequest::Create(edition) => {
+                Fault::check_new_code("tenant", code)?;
                 // The tenant and its group `All`.
                 effect.created = 2;
                 format!("tenant `{code}` would be made, of the {edition} edition")

@@ -112,6 +112,13 @@ impl Code {
         text.trim_matches(Self::is_blank)
     }
 
+    /// Whether it has white space at an end, which no new code may have
+    /// (rules 1.5); stored ones may be older than the rule.
+    #[must_use]
+    pub fn has_blank_end(&self) -> bool {
+        Self::trim(&self.written).len() < self.written.len()
+    }
+
     /// Folds any text as codes are folded, for comparing labels.
     #[must_use]
     pub fn fold(text: &str) -> String {

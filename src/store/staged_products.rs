@@ -357,6 +357,19 @@ impl Transaction<'_> {
         rows.iter().map(refusal).collect()
     }
 
+    /// Finds the first of some staged lines that
+    /// [`Transaction::compare_products`] found to be of something new.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn first_new_line(&self, lines: &[i64]) -> Result<Option<i64>, StoreError> {
+        const SQL: &str = "-- first_new_line
+            SELECT min(line) AS line FROM changed_product WHERE is_new AND line = ANY ($1)";
+        let rows = self.query("first_new_line", SQL, &[&lines]).await?;
+        Ok(rows.first().and_then(|row| row.get("line")))
+    }
+
     /// Lists the first stored products and models that refused rows name and no
     /// row that is taken: whether each is a model, and its code.
     ///

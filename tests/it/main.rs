@@ -36,6 +36,7 @@ mod list_refusals;
 mod list_writes;
 mod listings;
 mod lost_logs;
+mod new_codes;
 mod operations;
 mod outages;
 mod page_tokens;

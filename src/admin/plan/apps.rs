@@ -233,6 +233,7 @@ impl Planner<'_> {
         {
             return Ok((id, stored.group, Outcome::Unchanged));
         }
+        Fault::check_new_code(field, app)?;
         let code = app
             .app_group()
             .map_err(|invalid| Fault::invalid(field, format!("`{app}` {invalid}")))?;

@@ -29,6 +29,7 @@ impl Planner<'_> {
             let code = other.code.clone();
             return Err(Fault::new(column, Refused::Exists { noun, code }));
         }
+        Fault::check_new_code(column, code)?;
         self.insert_item(ItemRow {
             code: code.clone(),
             kind,
@@ -85,6 +86,7 @@ impl Planner<'_> {
             });
             return Ok(Outcome::of_change(different));
         }
+        Fault::check_new_code("code", code)?;
         self.insert_item(ItemRow {
             code: code.clone(),
             kind: ItemKind::Channel,
@@ -115,6 +117,7 @@ impl Planner<'_> {
         }
         let missing = || Fault::invalid("group", "is missing; a new attribute is in a group");
         let group = group.ok_or_else(missing)?;
+        Fault::check_new_code("code", code)?;
         let id = self.world.next_id();
         let attribute = AttributeRow {
             code: code.clone(),
@@ -142,6 +145,7 @@ impl Planner<'_> {
             });
             return Ok(Outcome::of_change(different));
         }
+        Fault::check_new_code("code", code)?;
         let id = self.world.next_id();
         let view = GridViewRow {
             code: code.clone(),

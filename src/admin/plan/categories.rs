@@ -23,8 +23,8 @@ impl Planner<'_> {
         Some(items.get(stored.parent?)?.code.clone())
     }
 
-    /// Those of the places, by their index, that are refused: their parent is
-    /// not there, they would be in a loop, or too deep. To be asked again
+    /// Those of the places, by their index, that are refused: their code is new
+    /// and has white space at an end, their parent is not there, they would be in a loop, or too deep. To be asked again
     /// without them: what is refused can take the ground from under others.
     pub(in crate::admin) fn refused_categories<'p>(
         &self,
@@ -32,6 +32,7 @@ impl Planner<'_> {
     ) -> BTreeMap<usize, Fault> {
         let trees = CategoryTrees::of(self.world, places);
         let checks = [
+            CategoryTrees::blank_ends,
             CategoryTrees::orphans,
             CategoryTrees::loops,
             CategoryTrees::too_deep,

@@ -41,6 +41,17 @@ impl<'a> CategoryTrees<'a> {
         }
     }
 
+    /// The entries of new categories whose codes have white space at an end
+    /// (rules 1.5).
+    pub(super) fn blank_ends(&self) -> BTreeMap<usize, Fault> {
+        let new = self.places.iter().filter(|(code, _)| !self.is_stored(code));
+        let refused = new.filter_map(|(code, (index, _))| {
+            let fault = Fault::check_new_code("code", code).err()?;
+            Some((*index, fault))
+        });
+        refused.collect()
+    }
+
     /// The entries whose parent is neither stored nor another entry's category.
     pub(super) fn orphans(&self) -> BTreeMap<usize, Fault> {
         let is_known = |code: &Code| self.places.contains_key(code) || self.is_stored(code);

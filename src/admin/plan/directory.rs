@@ -24,6 +24,7 @@ impl Planner<'_> {
             return refuse(Refused::GroupIsPrivate(code.clone()));
         }
         let Some(id) = self.world.groups.find(0, code) else {
+            Fault::check_new_code(column, code)?;
             let id = self.world.next_id();
             let group = GroupRow {
                 code: code.clone(),
@@ -109,6 +110,7 @@ impl Planner<'_> {
                 self.world.roles.change(id, |stored| *stored = role),
             ));
         }
+        Fault::check_new_code("code", code)?;
         let id = self.world.next_id();
         self.world.roles.insert(id, role);
         Ok(Outcome::Created)
@@ -196,6 +198,7 @@ impl Planner<'_> {
             });
             return Ok(Outcome::of_change(different));
         }
+        Fault::check_new_code("code", code)?;
         let id = self.world.next_id();
         let subject = SubjectRow {
             code: code.clone(),
