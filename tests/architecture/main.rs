@@ -12,6 +12,7 @@
 
 mod arrows;
 mod citations;
+mod languages;
 mod links;
 mod scan;
 mod shape;
