@@ -2,96 +2,20 @@
 //! end, and what its clients print and end with.
 #![expect(clippy::unwrap_used, reason = "the harness of these tests")]
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::{Child, Command, Output, Stdio},
-};
+#[path = "support/demonstration.rs"]
+mod demonstration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use std::process::{Output, Stdio};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_pim-authz");
+use self::demonstration::{Demo, data_dir, program};
 
-/// A `pim-authz demo` that serves.
-struct Demo {
-    process: Child,
-    /// What it printed until then.
-    printed: Vec<String>,
-    address: String,
-}
-
-impl Demo {
-    fn start(data_dir: &Path) -> Self {
-        let mut process = program()
-            .args(["demo", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut printed = Vec::new();
-        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            let is_last = line.starts_with("Serving");
-            printed.push(line);
-            if is_last {
-                break;
-            }
-        }
-        let address = printed
-            .iter()
-            .find_map(|line| line.strip_prefix("pim-authz answers on "))
-            .and_then(|line| line.split_once(". "))
-            .map(|(address, _)| address.to_owned());
-        Self {
-            process,
-            address: address.unwrap(),
-            printed,
-        }
-    }
-
-    fn stop(mut self) -> Vec<String> {
-        let id = i32::try_from(self.process.id()).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
-        assert_eq!(self.process.wait().unwrap().code(), Some(0));
-        std::mem::take(&mut self.printed)
-    }
-
-    fn ask(&self, line: &str) -> Output {
-        program()
-            .args(line.split(' '))
-            .args(["--server", &self.address])
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap()
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-/// The program without the settings of whoever runs the tests.
-fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PIM_AUTHZ_") {
-            command.env_remove(name);
-        }
-    }
-    command.stdin(Stdio::null()).stderr(Stdio::inherit());
-    command
-}
-
-fn data_dir() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    folder
+fn ask(demo: &Demo, line: &str) -> Output {
+    program()
+        .args(line.split(' '))
+        .args(["--server", &demo.address])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap()
 }
 
 /// The questions and answers, without the lines of grpcurl, which name a port.
@@ -124,7 +48,7 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
         ("import demo/default", 0),
     ];
     for (line, status) in cases {
-        let output = demo.ask(line);
+        let output = ask(&demo, line);
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
     a_remedy_on_a_category_is_for_it_alone(&demo);
@@ -146,7 +70,7 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
 /// What `explain` prints of a remedy can be granted as it stands (rules 8.2).
 fn a_remedy_on_a_category_is_for_it_alone(demo: &Demo) {
     let line = "explain user:elise view product:SS-SP32FWB";
-    let said = |line: &str| String::from_utf8(demo.ask(line).stdout).unwrap();
+    let said = |line: &str| String::from_utf8(ask(demo, line).stdout).unwrap();
     let drawn = said(line);
     assert!(
         drawn.contains("on category `audio_video`, its sub-categories aside"),
@@ -162,7 +86,7 @@ fn a_remedy_on_a_category_is_for_it_alone(demo: &Demo) {
 /// agree with what a check says.
 fn the_lists_agree(demo: &Demo) {
     let said = |line: &str| {
-        let output = demo.ask(line);
+        let output = ask(demo, line);
         assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
         let lines = |bytes| String::from_utf8(bytes).unwrap();
         (lines(output.stdout), lines(output.stderr))
@@ -210,7 +134,7 @@ fn the_lists_agree(demo: &Demo) {
         "list-allowed user:julia edit product --all --tenant nowhere",
         "list-subjects fly product:SS-SP32FWB",
     ] {
-        let output = demo.ask(line);
+        let output = ask(demo, line);
         assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
     }
 }
@@ -311,7 +235,7 @@ const ADMINISTRATION: &[(&str, i32, &str)] = &[
 /// The commands of the administration, in a tenant of their own.
 fn everything_can_be_administered(demo: &Demo) {
     let ask = |line: &str| {
-        let output = demo.ask(&format!("{line} --tenant shop"));
+        let output = ask(demo, &format!("{line} --tenant shop"));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let said = text(output.stdout) + &text(output.stderr);
         (output.status.code().unwrap(), said)

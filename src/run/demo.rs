@@ -2,6 +2,7 @@
 //! examples of the product's help pages loaded, and some questions to ask it.
 
 mod questions;
+mod shell;
 mod worlds;
 
 use std::{
@@ -128,10 +129,17 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 fn introduction(address: SocketAddr) -> String {
-    format!(
+    let mut text = format!(
         "\npim-authz answers on {address}. Ask it from another terminal, with `pim-authz` itself \
-         (add `--server http://{address}` unless it is the default) or with grpcurl:\n\n"
-    )
+         or with grpcurl."
+    );
+    let settings = shell::settings(address);
+    if !settings.is_empty() {
+        text.push_str(" First, once:\n\n    ");
+        text.push_str(&settings.join("\n    "));
+    }
+    text.push_str("\n\n");
+    text
 }
 
 #[cfg(test)]

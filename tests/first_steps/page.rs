@@ -1,0 +1,106 @@
+//! The commands of a page of the documentation, and what it shows of their
+//! output: the fenced blocks `sh` and `console`, and a `json` block that
+//! follows one.
+
+use std::process::{Command, Stdio};
+
+/// One command as the page has it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Step {
+    /// The command, with its comment; it may have several lines.
+    pub(crate) command: String,
+    /// What the page shows that it prints; empty where it shows nothing.
+    pub(crate) shown: String,
+}
+
+/// The fenced blocks that hold commands, in the order of the page.
+pub(crate) fn blocks(page: &str) -> Vec<Vec<Step>> {
+    let mut blocks: Vec<Vec<Step>> = Vec::new();
+    let mut before = "";
+    for (language, body) in fences(page) {
+        match language {
+            "sh" => blocks.push(script(body)),
+            "console" => blocks.push(session(body)),
+            "json" if before == "sh" => {
+                if let Some(last) = blocks.last_mut().and_then(|block| block.last_mut()) {
+                    body.trim_end().clone_into(&mut last.shown);
+                }
+            }
+            _ => {}
+        }
+        before = language;
+    }
+    blocks
+}
+
+/// Language and text of each fenced block.
+fn fences(page: &str) -> Vec<(&str, &str)> {
+    let parts = page.split("```").skip(1).step_by(2);
+    parts.filter_map(|part| part.split_once('\n')).collect()
+}
+
+/// The commands of a block `sh`: a command goes on until the shell has all of it.
+fn script(body: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut command = String::new();
+    for line in body.lines() {
+        command = if command.is_empty() {
+            line.to_owned()
+        } else {
+            command + "\n" + line
+        };
+        if is_whole(&command) {
+            steps.push(Step {
+                command: std::mem::take(&mut command),
+                shown: String::new(),
+            });
+        }
+    }
+    assert_eq!(command, "", "a command that does not end");
+    steps.retain(|step| !step.command.trim().is_empty());
+    steps
+}
+
+/// The commands of a block `console`, each behind a `$`, with their output.
+fn session(body: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in body.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step {
+                command: command.to_owned(),
+                shown: String::new(),
+            });
+        } else if let Some(step) = steps.last_mut() {
+            step.shown = format!("{}{line}\n", step.shown);
+        }
+    }
+    for step in &mut steps {
+        step.shown.truncate(step.shown.trim_end().len());
+    }
+    steps
+}
+
+fn is_whole(command: &str) -> bool {
+    let read = Command::new("bash")
+        .args(["-n", "-c", command])
+        .stderr(Stdio::null())
+        .status();
+    read.unwrap().success() && !command.ends_with('\\')
+}
+
+#[test]
+fn commands_and_what_is_shown_of_them_are_found() {
+    let page = "text\n```sh\none -d '{\n}' x    # it's one\ntwo\n```\n\n```json\n{}\n```\nor\n```json\n[]\n```\n\
+                ```console\n$ three\nout\n\nput\n\n$ four\n```\n```sql\nSELECT\n```\n";
+    let step = |command: &str, shown: &str| Step {
+        command: command.to_owned(),
+        shown: shown.to_owned(),
+    };
+    assert_eq!(
+        blocks(page),
+        [
+            vec![step("one -d '{\n}' x    # it's one", ""), step("two", "{}")],
+            vec![step("three", "out\n\nput"), step("four", "")],
+        ]
+    );
+}

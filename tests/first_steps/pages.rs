@@ -1,0 +1,161 @@
+//! The pages, followed from top to bottom.
+
+use std::{fs, path::Path};
+
+use pim_authz::embedded::{Durability, EmbeddedOptions, EmbeddedPostgres};
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    demonstration::{Demo, data_dir},
+    page::{Step, blocks},
+    shown::difference,
+    terminal::{Running, Terminal, not_run, prepared},
+};
+
+/// Where the pages have the demonstration listen.
+const ADDRESS: &str = "127.0.0.1:50051";
+
+/// What the tests themselves stand for: the demonstration is started before a
+/// page is followed, and all checks contain this one.
+const AROUND: [&str; 3] = ["scripts/demo", "scripts/test", "scripts/prepare-examples"];
+
+/// A page that is being followed.
+struct Reader {
+    terminal: Terminal,
+    /// Servers that the page started.
+    servers: Vec<Running>,
+}
+
+impl Reader {
+    fn new(demo: &Demo) -> Self {
+        let mut terminal = Terminal::open();
+        terminal.replace(ADDRESS, demo.address.clone());
+        terminal.set("PIM_AUTHZ_SERVER", format!("http://{}", demo.address));
+        terminal.set("PIM_AUTHZ_LISTEN", "127.0.0.1:0".to_owned());
+        Self {
+            terminal,
+            servers: Vec::new(),
+        }
+    }
+
+    /// Runs the commands of a page. The rest of a block is left out when a
+    /// program that it needs is not there.
+    fn follow(&mut self, page: &str) {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let mut ran = 0;
+        for block in blocks(&text) {
+            for step in &block {
+                if AROUND
+                    .iter()
+                    .any(|command| step.command.starts_with(command))
+                {
+                    continue;
+                }
+                if let Some(why) = self.unavailable(&step.command) {
+                    not_run(&step.command, &format!("{page}: {why}"));
+                    break;
+                }
+                self.take(step);
+                ran += 1;
+            }
+        }
+        println!("{page}: {ran} commands");
+    }
+
+    fn unavailable(&self, command: &str) -> Option<String> {
+        if let Some(program) = self.terminal.lacks(command) {
+            return Some(format!("there is no `{program}` here"));
+        }
+        let modules = "examples/go/go.sum";
+        let wanted = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(modules)).unwrap();
+        let downloaded = fs::read(prepared().join("go.sum"));
+        let uses_go = command.starts_with("go ") || command.starts_with("buf generate");
+        (uses_go && downloaded.ok() != Some(wanted))
+            .then(|| "scripts/prepare-examples has not downloaded the Go modules".to_owned())
+    }
+
+    fn take(&mut self, step: &Step) {
+        let command = &step.command;
+        if command.starts_with("pim-authz serve") {
+            let serving = |line: &str| {
+                let (_, said) = line.split_once("serving on ")?;
+                Some(said.split_whitespace().next()?.to_owned())
+            };
+            let (server, address) = self.terminal.watch(command, serving);
+            self.terminal
+                .set("PIM_AUTHZ_SERVER", format!("http://{address}"));
+            self.servers.push(server);
+            return;
+        }
+        if command.starts_with("pim-authz watch") {
+            let change = |line: &str| line.contains("user:demo").then_some(());
+            self.terminal.watch(command, change);
+            return;
+        }
+        let output = self.terminal.run(command);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let expected = i32::from(step.shown.starts_with("denied"));
+        assert_eq!(
+            output.status.code(),
+            Some(expected),
+            "{command}: {output:?}"
+        );
+        if !step.shown.is_empty() {
+            assert_eq!(difference(&step.shown, &printed), None, "{command}");
+        }
+        if command.starts_with("ghz") {
+            let answered = printed.contains("[OK]") && !printed.contains("Error distribution");
+            assert!(answered, "{command}: {printed}");
+        }
+    }
+}
+
+/// Follows a page in a demonstration that has just started.
+fn follow_in_the_demonstration(page: &str) {
+    let folder = data_dir();
+    let demo = Demo::start(folder.path());
+    let mut reader = Reader::new(&demo);
+    reader
+        .terminal
+        .replace("import DIR", "import demo/default".to_owned());
+    let found = reader
+        .terminal
+        .run(r#"export PATH="$PWD/target/demo:$PATH""#);
+    assert!(found.status.success(), "{found:?}");
+    reader.follow(page);
+    drop(reader);
+    demo.stop();
+}
+
+#[test]
+fn each_command_of_the_readme_works_as_written_and_in_order() {
+    let (folder, elsewhere) = (data_dir(), data_dir());
+    let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
+        data_dir: Some(elsewhere.path().to_owned()),
+        durability: Durability::Forgetful,
+        settings: Vec::new(),
+    })
+    .unwrap();
+    let demo = Demo::start(folder.path());
+    let mut reader = Reader::new(&demo);
+    let url = postgres.loopback_url().expose_secret().to_owned();
+    reader.terminal.replace("postgresql://owner@db/authz", url);
+    reader.follow("README.md");
+    drop(reader);
+    demo.stop();
+}
+
+#[test]
+fn each_command_of_the_api_page_answers_what_is_shown() {
+    follow_in_the_demonstration("docs/api.md");
+}
+
+#[test]
+fn each_command_of_the_import_page_works_as_written() {
+    follow_in_the_demonstration("docs/import.md");
+}
+
+#[test]
+fn the_examples_in_other_languages_print_what_is_shown() {
+    follow_in_the_demonstration("examples/README.md");
+}

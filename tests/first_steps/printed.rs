@@ -1,0 +1,46 @@
+//! What the demonstration prints can be typed as it stands.
+
+use crate::{
+    demonstration::{Demo, data_dir},
+    terminal::{Terminal, not_run},
+};
+
+#[test]
+fn each_line_that_the_demonstration_prints_can_be_typed_as_it_is() {
+    let folder = data_dir();
+    let demo = Demo::start(folder.path());
+    let mut terminal = Terminal::open();
+    let mut asked = 0;
+    for (number, line) in demo.printed.iter().enumerate() {
+        let line = line.trim();
+        let is_command = ["export ", "pim-authz check", "grpcurl "]
+            .iter()
+            .any(|start| line.starts_with(start));
+        if !is_command {
+            continue;
+        }
+        if let Some(program) = terminal.lacks(line) {
+            assert_eq!(program, "grpcurl", "{line}");
+            not_run(line, "the demonstration: there is no `grpcurl` here");
+            continue;
+        }
+        let output = terminal.run(line);
+        let printed = String::from_utf8_lossy(&output.stdout);
+        if line.starts_with("pim-authz") {
+            let answer = demo.printed[number + 1].trim().strip_prefix("-> ").unwrap();
+            let is_denied = answer.starts_with("denied");
+            assert_eq!(
+                output.status.code(),
+                Some(i32::from(is_denied)),
+                "{line}: {output:?}"
+            );
+            let verdict = if is_denied { "denied" } else { "allowed" };
+            assert!(printed.starts_with(verdict), "{line}: {printed}");
+            asked += 1;
+        } else {
+            assert!(output.status.success(), "{line}: {output:?}");
+        }
+    }
+    assert_eq!(asked, 20);
+    demo.stop();
+}
