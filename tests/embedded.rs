@@ -193,15 +193,13 @@ fn start_elsewhere(folder: &Path) -> (std::process::Child, u32) {
 
 /// The watcher is the shell that was told PostgreSQL's process id.
 fn watcher_of(process_id: u32) -> u32 {
-    let listed = std::process::Command::new("pgrep")
-        .args(["-f", &format!("pim-authz-watcher {process_id}$")])
-        .output()
-        .unwrap();
-    String::from_utf8(listed.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+    let ending = format!("pim-authz-watcher\0{process_id}\0");
+    let processes = fs::read_dir("/proc").unwrap();
+    let is_watcher = |process: &fs::DirEntry| {
+        fs::read_to_string(process.path().join("cmdline")).is_ok_and(|line| line.ends_with(&ending))
+    };
+    let watcher = processes.map(Result::unwrap).find(is_watcher).unwrap();
+    watcher.file_name().to_str().unwrap().parse().unwrap()
 }
 
 /// An orphan may stay a zombie where nobody reaps orphans, as in containers.
