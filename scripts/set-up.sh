@@ -1,5 +1,6 @@
-# Sets up what a build and its tests need, where it is missing: a C linker and
-# PostgreSQL, from the distribution. Sourced by the scripts beside it.
+# Sets up what a build and its tests need, where it is missing: a C linker, the
+# certificates that cargo checks downloads by, and PostgreSQL, all from the
+# distribution. Sourced by the scripts beside it.
 
 die() {
     echo "error: $*" >&2
@@ -27,6 +28,11 @@ has_postgres() {
     return 1
 }
 
+# Other distributions keep them elsewhere, and install them always.
+has_certificates() {
+    ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "${CARGO_HTTP_CAINFO:-}${SSL_CERT_FILE:-}" ]
+}
+
 # Installs packages by apt, as root or with sudo.
 install_packages() {
     local as_root=()
@@ -52,6 +58,7 @@ set_up() {
     fi
     has cargo || die "the Rust toolchain is missing; install it from https://rustup.rs"
     has cc || missing+=(build-essential)
+    has_certificates || missing+=(ca-certificates)
     has_postgres || missing+=(postgresql)
     if [ "${#missing[@]}" -gt 0 ]; then
         install_packages "${missing[@]}"
