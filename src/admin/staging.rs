@@ -64,7 +64,7 @@ pub struct Staging {
     pub(super) products: u64,
     /// Rows of products and models that do not parse and whose key is known,
     /// until they are staged.
-    unread: Vec<StagedProduct>,
+    pub(super) unread: Vec<StagedProduct>,
     pub(super) key_columns: KeyColumns,
     pub(super) report: Report,
     pub(super) files: Vec<ImportFile>,
