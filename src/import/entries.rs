@@ -3,7 +3,7 @@ use crate::{
         AccessEntry, AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, LevelColumn,
         ProductEntry, RolePermissions, UnknownWords,
     },
-    domain::{Audience, CATALOGUE, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
+    domain::{Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
 };
 
 use super::{
