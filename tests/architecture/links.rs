@@ -70,6 +70,7 @@ fn every_link_of_the_documentation_leads_to_a_file() {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "SECURITY.md",
+        "examples/README.md",
     ];
     pages.extend(top.map(file));
     let complaints: Vec<String> = pages
