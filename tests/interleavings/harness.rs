@@ -2,6 +2,7 @@
 //! test, and a proxy for each server.
 
 #[path = "../it/harness/database.rs"]
+#[expect(dead_code, reason = "other tests use more of it")]
 mod database;
 #[path = "../it/harness/import.rs"]
 #[expect(dead_code, reason = "other tests use more of it")]
