@@ -243,16 +243,15 @@ impl UnknownWords {
 
     /// A sentence for each word: `of` is who is not granted it, `what` is what
     /// the words should be.
-    pub(super) fn warnings(&self, of: &str, what: &str) -> impl Iterator<Item = String> {
+    pub(super) fn warnings(&self, of: &str, what: &str) -> Vec<String> {
         let words = self.words.iter();
-        let sentences = words.map(move |word| {
-            format!("{of}: `{word}` is no {what} of the catalogue; it is not granted")
-        });
+        let sentences = words
+            .map(|word| format!("{of}: `{word}` is no {what} of the catalogue; it is not granted"));
         let more = self.has_more.then(|| {
             let most = Self::MOST;
             format!("{of}: more than {most} words are no {what} of the catalogue; none is granted")
         });
-        sentences.chain(more)
+        sentences.chain(more).collect()
     }
 }
 

@@ -37,7 +37,7 @@ struct Step {
 }
 
 impl JoinedNames {
-    pub(super) fn of(names: impl Iterator<Item = Code>) -> Self {
+    pub(super) fn of<'n>(names: impl Iterator<Item = &'n Code>) -> Self {
         let mut joined = Self::default();
         for name in names {
             let Some(parts) = parts(name.as_str()) else {
@@ -47,8 +47,8 @@ impl JoinedNames {
             joined.longest = joined.longest.max(folded.len());
             joined.starts.extend(folded.first().cloned());
             let same = joined.by_parts.entry(folded.join(",")).or_default();
-            if !same.contains(&name) {
-                same.push(name);
+            if !same.contains(name) {
+                same.push(name.clone());
             }
         }
         joined
@@ -126,7 +126,7 @@ impl Lists {
     pub(super) fn of(world: &World) -> Self {
         let of_kind = |kind| {
             let items = world.items.iter().filter(|(_, item)| item.kind == kind);
-            JoinedNames::of(items.map(|(_, item)| item.code.clone()))
+            JoinedNames::of(items.map(|(_, item)| &item.code))
         };
         let kinds = [
             ItemKind::Category,
@@ -135,7 +135,7 @@ impl Lists {
         ];
         Self {
             groups: GroupNames::of(world),
-            roles: JoinedNames::of(world.roles.codes()),
+            roles: JoinedNames::of(world.roles.iter().map(|(_, role)| &role.code)),
             items: kinds.map(|kind| (kind, of_kind(kind))).into(),
         }
     }
@@ -144,6 +144,18 @@ impl Lists {
     pub(super) fn roles(&self, world: &World, items: &[Code]) -> Result<Vec<Code>, Fault> {
         let is_known = |code: &Code| world.roles.find(0, code).is_some();
         self.roles.read("roles", items, is_known)
+    }
+
+    /// The items of a kind that a list names; `None` where its column is absent.
+    pub(super) fn items_given(
+        &self,
+        world: &World,
+        kind: ItemKind,
+        column: &str,
+        items: Option<&[Code]>,
+    ) -> Result<Option<Vec<Code>>, Fault> {
+        let read = |items| self.items(world, kind, column, items);
+        items.map(read).transpose()
     }
 
     /// The items of a kind that a list names.
@@ -265,7 +277,7 @@ mod tests {
     fn read(known: &[&str], cell: &str) -> Result<Vec<String>, String> {
         let known = codes(known);
         let items: Vec<&str> = cell.split(',').map(Code::trim).collect();
-        let joined = JoinedNames::of(known.iter().cloned());
+        let joined = JoinedNames::of(known.iter());
         let read = joined.read("groups", &codes(&items), |code| known.contains(code));
         match read {
             Ok(names) => Ok(names.iter().map(Code::to_string).collect()),

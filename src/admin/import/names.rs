@@ -40,7 +40,7 @@ impl GroupNames {
                     .push(id);
             }
         }
-        names.joined = JoinedNames::of(all.into_iter());
+        names.joined = JoinedNames::of(all.iter());
         names
     }
 

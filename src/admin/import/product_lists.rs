@@ -23,7 +23,7 @@ pub(super) async fn resolve(
 ) -> Result<(), AdminError> {
     let items = world.items.iter();
     let categories = items.filter(|(_, item)| item.kind == ItemKind::Category);
-    let joined = JoinedNames::of(categories.map(|(_, item)| item.code.clone()));
+    let joined = JoinedNames::of(categories.map(|(_, item)| &item.code));
     let begin: Vec<i32> = (0..)
         .zip(names.codes())
         .filter(|(_, code)| joined.may_begin_with(code))

@@ -182,9 +182,8 @@ impl RowPlanner<'_> {
             )
         });
         let report = self.report.known(place.file);
-        for warning in unknown.chain(not_offered) {
-            report.warn(warning);
-        }
+        let warnings = unknown.into_iter().chain(not_offered);
+        warnings.for_each(|warning| report.warn(warning));
         let lists = Lists::of(self.planner.world);
         let chosen = selections.iter().map(|selection| match &selection.chosen {
             Chosen::All => Ok(Chosen::All),
@@ -323,11 +322,9 @@ impl RowPlanner<'_> {
                 unknown_permissions,
             } => {
                 let outcome = planner.put_role(code, label.as_deref(), *audience, *permissions);
+                let unknown = unknown_permissions.warnings(&format!("role `{code}`"), "permission");
                 let report = self.report.known(row.place.file);
-                for warning in unknown_permissions.warnings(&format!("role `{code}`"), "permission")
-                {
-                    report.warn(warning);
-                }
+                unknown.into_iter().for_each(|warning| report.warn(warning));
                 outcome
             }
             Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, lists),
@@ -338,10 +335,8 @@ impl RowPlanner<'_> {
                 tree,
                 locales,
             } => {
-                let read = |locales: &Vec<Code>| {
-                    lists.items(planner.world, ItemKind::Locale, "locales", locales)
-                };
-                let locales = locales.as_ref().map(read).transpose()?;
+                let (kind, locales) = (ItemKind::Locale, locales.as_deref());
+                let locales = lists.items_given(planner.world, kind, "locales", locales)?;
                 planner.put_channel(code, tree.as_ref(), locales.as_deref())
             }
             Entry::Attribute {
@@ -354,11 +349,8 @@ impl RowPlanner<'_> {
                 code,
                 attribute_groups,
             } => {
-                let kind = ItemKind::AttributeGroup;
-                let read = |groups: &Vec<Code>| {
-                    lists.items(planner.world, kind, "attribute_groups", groups)
-                };
-                let groups = attribute_groups.as_ref().map(read).transpose()?;
+                let (kind, groups) = (ItemKind::AttributeGroup, attribute_groups.as_deref());
+                let groups = lists.items_given(planner.world, kind, "attribute_groups", groups)?;
                 planner.put_grid_view(code, groups.as_deref())
             }
             // These are taken elsewhere: all at once, or by SQL.

@@ -1,3 +1,5 @@
+use strum::IntoEnumIterator as _;
+
 use crate::{
     admin::{
         entry::{
@@ -44,13 +46,15 @@ impl Importing {
             private: false,
         };
         stored.groups.insert(1, all);
+        let mut key_columns = KeyColumns::default();
+        ImportFile::iter().for_each(|file| key_columns.insert(file, "code".to_owned()));
         Self {
             world: World::new(edition, 1, stored),
             input: Input {
                 rows: Vec::new(),
                 access: Vec::new(),
                 group_names: Names::default(),
-                key_columns: KeyColumns::default(),
+                key_columns,
             },
             line: 1,
         }
@@ -224,7 +228,7 @@ fn rule_1_4_the_groups_of_apps_are_their_own() {
         "{refused:?}"
     );
     assert!(
-        refused[1].contains("`app:shop` is neither stored"),
+        refused[1].contains("`app:shop` is the private group of app `shop`"),
         "{refused:?}"
     );
 }

@@ -79,7 +79,7 @@ fn an_absent_column_says_nothing_and_an_empty_cell_says_nothing_is_there() {
         ),
         (
             "sku;parent;categories\nhat; caps ;b, ,a,B,,A",
-            product(Some(Some(code("caps"))), Some(codes(["a", "b"]))),
+            product(Some(Some(code("caps"))), Some(codes(["b", "a", "b", "a"]))),
         ),
     ];
     for (content, expected) in cases {
