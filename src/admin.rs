@@ -45,7 +45,8 @@ pub use self::{
     fault::{Fault, Refused},
     noun_change::EncodeWritten,
     outcome::{
-        Answered, Effect, FileReport, ImportOptions, ImportOutcome, KeptItem, Prune, Written,
+        Answered, Effect, FileReport, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune,
+        Written,
     },
     plan::{Cascade, DefaultRights},
     product_change::ProductRequest,

@@ -27,7 +27,7 @@ use super::{
     error::AdminError,
     fault::Fault,
     impact::{self, Editions, Staged},
-    outcome::{Effect, ImportOptions, ImportOutcome, KeptItem, Prune},
+    outcome::{Effect, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune},
     refusals::Report,
     staging::{Names, Staging},
     tally, touched, trail,
@@ -35,8 +35,9 @@ use super::{
 };
 use rows::{AccessRow, Input, plan};
 
-/// Told how far the import is.
-type Progress = Box<dyn Fn(ImportFile, u64) + Send + Sync>;
+/// Told how far the import is: what it does, the file that is done, and its
+/// rows.
+type Progress = Box<dyn Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync>;
 
 /// One import as a change.
 pub(super) struct Import {
@@ -110,6 +111,7 @@ impl Import {
 
     /// Compares everything with what is stored, and counts.
     async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
+        (self.progress)(ImportPhase::Comparing, None, 0);
         let stored = match pass.tenant.id {
             Some(id) => {
                 pass.transaction
@@ -186,7 +188,8 @@ impl Import {
 
     fn tell_progress(&self, report: &mut Report, which: impl Fn(ImportFile) -> bool) {
         for file in self.files.iter().copied().filter(|file| which(*file)) {
-            (self.progress)(file, report.known(file).rows);
+            let rows = report.known(file).rows;
+            (self.progress)(ImportPhase::Comparing, Some(file), rows);
         }
     }
 }
@@ -215,6 +218,7 @@ impl Change for Import {
         if pass.tenant.revision == Revision(0) {
             Fault::check_new_code("header.tenant", &pass.tenant.code)?;
         }
+        pass.transaction.join_in_bulk().await?;
         let compared = match pass.still_true(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
@@ -226,6 +230,7 @@ impl Change for Import {
             ..Ran::default()
         };
         if pass.may_write() && !ran.refused && !ran.effect.is_empty() {
+            (self.progress)(ImportPhase::Applying, None, 0);
             apply(pass, &compared).await?;
         }
         self.compared = Some(compared);

@@ -66,6 +66,15 @@ pub enum Prune {
     Everything,
 }
 
+/// What an import that was taken in does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportPhase {
+    /// It is compared with what is stored.
+    Comparing,
+    /// The difference is written.
+    Applying,
+}
+
 /// How an import is to be taken.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {

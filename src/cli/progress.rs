@@ -33,6 +33,45 @@ fn shown(bar: ProgressBar, style: &str) -> ProgressBar {
 
 /// Shows how far the server is with an import.
 pub(super) fn tell(bar: &ProgressBar, progress: &pb::ImportProgress) {
-    let pb::ImportProgress { file, rows } = progress;
-    bar.set_message(format!("{file}, {rows} rows"));
+    bar.set_message(phase(progress));
+}
+
+/// What an import does now, for people.
+fn phase(progress: &pb::ImportProgress) -> String {
+    let pb::ImportProgress { file, rows, .. } = progress;
+    let what = match progress.phase() {
+        pb::ImportPhase::Unspecified | pb::ImportPhase::Reading => "reading",
+        pb::ImportPhase::Comparing => "comparing with what is stored",
+        pb::ImportPhase::Applying => "applying the difference",
+    };
+    match (file.as_str(), rows) {
+        ("", _) => what.to_owned(),
+        (file, rows) => format!("{what}: {file}, {rows} rows"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_shows_the_phase_that_runs() {
+        let cases = [
+            (pb::ImportPhase::Reading, "a.csv", "reading: a.csv, 3 rows"),
+            (
+                pb::ImportPhase::Comparing,
+                "a.csv",
+                "comparing with what is stored: a.csv, 3 rows",
+            ),
+            (pb::ImportPhase::Applying, "", "applying the difference"),
+        ];
+        for (of, file, expected) in cases {
+            let progress = pb::ImportProgress {
+                file: file.to_owned(),
+                rows: 3,
+                phase: of.into(),
+            };
+            assert_eq!(phase(&progress), expected);
+        }
+    }
 }

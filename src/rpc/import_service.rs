@@ -156,7 +156,7 @@ impl Import {
                 stage(&mut staging, batch).await?;
                 yield_now().await;
             }
-            tell_progress(&self.events, file, *read);
+            tell_progress(&self.events, pb::ImportPhase::Reading, file, *read);
         }
         let fatal = finish(reader, &mut staging).await?;
         Ok(TakenIn {
@@ -189,7 +189,10 @@ impl Import {
             encode_answer: |outcome| render_import::import_summary(outcome).encode_to_vec(),
         };
         let events = self.events.clone();
-        let progress = move |file: ImportFile, rows| tell_progress(&events, file.to_string(), rows);
+        let progress = move |phase, file: Option<ImportFile>, rows| {
+            let file = file.map(|file| file.to_string()).unwrap_or_default();
+            tell_progress(&events, render_import::phase(phase), file, rows);
+        };
         self.door
             .import(staging, &context, &options, progress)
             .await
@@ -249,8 +252,12 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
     Ok(fatal)
 }
 
-fn tell_progress(events: &Events, file: String, rows: u64) {
-    let progress = Event::Progress(pb::ImportProgress { file, rows });
+fn tell_progress(events: &Events, phase: pb::ImportPhase, file: String, rows: u64) {
+    let progress = Event::Progress(pb::ImportProgress {
+        file,
+        rows,
+        phase: phase.into(),
+    });
     // Who does not read fast enough misses some of it.
     let _missed = events.try_send(Ok(render_import::event(progress)));
 }

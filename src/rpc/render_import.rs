@@ -1,5 +1,5 @@
 use crate::{
-    admin::{Effect, FileReport, ImportOutcome, KeptItem, entry::Refusal},
+    admin::{Effect, FileReport, ImportOutcome, ImportPhase, KeptItem, entry::Refusal},
     pb::{self, import_catalog_response::Event},
 };
 
@@ -21,6 +21,14 @@ pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
         refused: refused.iter().map(refused_row).collect(),
         refused_count: *refused_count,
         kept: kept.iter().map(kept_item).collect(),
+    }
+}
+
+/// What an import does now.
+pub(super) fn phase(phase: ImportPhase) -> pb::ImportPhase {
+    match phase {
+        ImportPhase::Comparing => pb::ImportPhase::Comparing,
+        ImportPhase::Applying => pb::ImportPhase::Applying,
     }
 }
 

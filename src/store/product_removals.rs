@@ -69,16 +69,13 @@ impl Transaction<'_> {
         tenant: TenantId,
         model: bool,
     ) -> Result<(u64, u64), StoreError> {
-        const NOMINATE: &str = "-- nominate_unstaged
-            INSERT INTO removed_product (id, model, code, key, parent)
-            SELECT id, model, code, key, parent_id
-              FROM product
-             WHERE tenant_id = $1 AND model = $2
-               AND NOT EXISTS (SELECT FROM staged_product AS s WHERE s.model = $2 AND s.key = product.key)";
+        const NOMINATE: &str = include_str!("product_removals_nominate.sql");
         const COUNT: &str = "-- count_products
             SELECT count(*) FROM product WHERE tenant_id = $1 AND model = $2";
         let removed = self
             .execute("nominate_unstaged", NOMINATE, &[&tenant.0, &model])
+            .await?;
+        self.batch("analyze_removals", "ANALYZE removed_product")
             .await?;
         let rows = self
             .query("count_products", COUNT, &[&tenant.0, &model])
@@ -97,20 +94,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
     ) -> Result<Option<ModelInUse>, StoreError> {
-        const SQL: &str = "-- find_model_left
-            WITH child AS (
-                SELECT p.id, p.parent_id AS parent FROM product AS p
-                 WHERE p.tenant_id = $1 AND p.parent_id IS NOT NULL
-                   AND NOT EXISTS (SELECT FROM changed_product AS c WHERE c.id = p.id)
-                 UNION ALL
-                SELECT id, new_parent FROM changed_product)
-            SELECT removed.code, count(*) AS children
-              FROM removed_product AS removed
-              JOIN child ON child.parent = removed.id
-             WHERE removed.model AND NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = child.id)
-             GROUP BY removed.id, removed.code
-             ORDER BY removed.id
-             LIMIT 1";
+        const SQL: &str = include_str!("product_removals_model_left.sql");
         let rows = self.query("find_model_left", SQL, &[&tenant.0]).await?;
         Ok(rows.first().map(|row| ModelInUse {
             code: row.get("code"),
@@ -179,11 +163,7 @@ impl Transaction<'_> {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn count_removals(&self, tenant: TenantId) -> Result<[u64; 2], StoreError> {
-        const DESCRIBE: &str = "-- describe_removals
-            UPDATE removed_product
-               SET categories = ARRAY(SELECT category_id FROM product_category AS held
-                                       WHERE held.tenant_id = $1 AND held.product_id = removed_product.id
-                                       ORDER BY category_id)";
+        const DESCRIBE: &str = include_str!("product_removals_describe.sql");
         const COUNT: &str = "-- count_removals
             SELECT count(*) FILTER (WHERE model) AS models, count(*) FILTER (WHERE NOT model) AS products
               FROM removed_product";
@@ -204,12 +184,8 @@ impl Transaction<'_> {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn delete_products(&self, tenant: TenantId) -> Result<(), StoreError> {
         // Products first: a trigger looks at those that leave categories.
-        const PRODUCTS: &str = "-- delete_products
-            DELETE FROM product USING removed_product AS removed
-             WHERE product.tenant_id = $1 AND product.id = removed.id";
-        const CATEGORIES: &str = "-- delete_product_categories
-            DELETE FROM product_category AS held USING removed_product AS removed
-             WHERE held.tenant_id = $1 AND held.product_id = removed.id";
+        const PRODUCTS: &str = include_str!("product_removals_delete.sql");
+        const CATEGORIES: &str = include_str!("product_removals_delete_categories.sql");
         self.execute("delete_products", PRODUCTS, &[&tenant.0])
             .await?;
         self.execute("delete_product_categories", CATEGORIES, &[&tenant.0])
@@ -283,16 +259,7 @@ impl Transaction<'_> {
         categories: &[i32],
     ) -> Result<(), StoreError> {
         const SQL: &str = include_str!("product_removals_leavers.sql");
-        const STAY: &str = "-- leavers_otherwise_changed
-            UPDATE changed_product AS changed
-               SET old_categories = held.categories,
-                   new_categories = ARRAY(SELECT unnest(held.categories) EXCEPT SELECT unnest($2::integer[]) ORDER BY 1)
-              FROM (SELECT product_id, array_agg(category_id ORDER BY category_id) AS categories
-                      FROM product_category
-                     WHERE tenant_id = $1 AND product_id IN (SELECT id FROM changed_product WHERE new_categories IS NULL)
-                     GROUP BY product_id
-                    HAVING bool_or(category_id = ANY ($2))) AS held
-             WHERE changed.id = held.product_id";
+        const STAY: &str = include_str!("product_removals_stay.sql");
         self.execute("leavers_otherwise_changed", STAY, &[&tenant.0, &categories])
             .await?;
         self.execute("nominate_leavers", SQL, &[&tenant.0, &categories])

@@ -45,35 +45,23 @@ impl Transaction<'_> {
         by: &ReachedBy,
     ) -> Result<u64, StoreError> {
         const TABLE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS reached_product (id integer); TRUNCATE reached_product";
-        const SQL: &str = "-- nominate_reached
-            WITH direct AS (
-                SELECT product_id AS id FROM product_category WHERE tenant_id = $1 AND category_id = ANY ($2)
-                 UNION
-                SELECT id FROM changed_product
-                 UNION
-                SELECT id FROM removed_product
-                 UNION
-                SELECT id FROM product WHERE $3 AND tenant_id = $1 AND uncategorised IS NOT FALSE
-                 UNION
-                SELECT id FROM product WHERE $4 AND tenant_id = $1),
-            below AS (
-                SELECT child.id FROM direct JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = direct.id),
-            lowest AS (
-                SELECT child.id FROM below JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = below.id)
-            INSERT INTO reached_product (id)
-            SELECT id FROM direct UNION SELECT id FROM below UNION SELECT id FROM lowest";
+        const SQL: &str = include_str!("reached_products_nominate.sql");
         let ReachedBy {
             everything,
             uncategorised,
             categories,
         } = by;
         self.batch("prepare_reached", TABLE).await?;
-        self.execute(
-            "nominate_reached",
-            SQL,
-            &[&tenant.0, categories, uncategorised, everything],
-        )
-        .await
+        let reached = self
+            .execute(
+                "nominate_reached",
+                SQL,
+                &[&tenant.0, categories, uncategorised, everything],
+            )
+            .await?;
+        self.batch("analyze_reached", "ANALYZE reached_product")
+            .await?;
+        Ok(reached)
     }
 
     /// Reads the nominated products, at most `limit` of them.

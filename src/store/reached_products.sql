@@ -33,15 +33,17 @@ old_held AS (
       JOIN product_category AS held ON held.tenant_id = $1 AND held.product_id = old_line.member
      GROUP BY old_line.id),
 new_held AS (
-    SELECT new_line.id, array_agg(DISTINCT held.category_id) AS categories
-      FROM new_line
-      LEFT JOIN changed_product AS c ON c.id = new_line.member AND c.new_categories IS NOT NULL
-     CROSS JOIN LATERAL (
-         SELECT category_id FROM product_category AS h
-          WHERE c.id IS NULL AND h.tenant_id = $1 AND h.product_id = new_line.member
-          UNION ALL
-         SELECT unnest(c.new_categories) WHERE c.id IS NOT NULL) AS held
-     GROUP BY new_line.id)
+    SELECT held.id, array_agg(DISTINCT held.category_id) AS categories
+      FROM (SELECT new_line.id, h.category_id
+              FROM new_line
+              JOIN product_category AS h ON h.tenant_id = $1 AND h.product_id = new_line.member
+             WHERE NOT EXISTS (SELECT FROM changed_product AS c
+                                WHERE c.id = new_line.member AND c.new_categories IS NOT NULL)
+             UNION ALL
+            SELECT new_line.id, unnest(c.new_categories)
+              FROM new_line
+              JOIN changed_product AS c ON c.id = new_line.member) AS held
+     GROUP BY held.id)
 SELECT coalesce(p.code, c.code) AS code,
        CASE WHEN p.id IS NOT NULL THEN coalesce(old_held.categories, '{}') END AS before,
        CASE WHEN NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = reached.id)

@@ -200,6 +200,21 @@ impl Transaction<'_> {
         finished.map(|_| ())
     }
 
+    /// Has the statements from now on join many staged rows with what is stored
+    /// by hashing or merging, never row by row: the statistics of tables may be
+    /// those of a nearly empty database, by which a tenant that is not in them
+    /// has no products, and then each of a tenant's products would be compared
+    /// with each staged row. Holds for this transaction, which plans each
+    /// statement anew.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn join_in_bulk(&self) -> Result<(), StoreError> {
+        const SQL: &str = include_str!("join_in_bulk.sql");
+        self.batch("join_in_bulk", SQL).await
+    }
+
     /// Begins a comparison: forgets what an earlier one found.
     ///
     /// # Errors
@@ -402,18 +417,8 @@ impl Transaction<'_> {
             SELECT $1, id, new_parent, model, code, key, false
               FROM changed_product
              WHERE is_new";
-        const MOVE: &str = "-- move_products
-            UPDATE product
-               SET parent_id = changed.new_parent
-              FROM changed_product AS changed
-             WHERE product.tenant_id = $1 AND product.id = changed.id AND NOT changed.is_new
-               AND changed.new_parent IS DISTINCT FROM changed.old_parent";
-        const LEAVE: &str = "-- leave_categories
-            DELETE FROM product_category AS held
-             USING (SELECT id, unnest(old_categories) AS category_id FROM changed_product
-                    EXCEPT
-                    SELECT id, unnest(new_categories) FROM changed_product) AS lost
-             WHERE held.tenant_id = $1 AND held.product_id = lost.id AND held.category_id = lost.category_id";
+        const MOVE: &str = include_str!("staged_products_move.sql");
+        const LEAVE: &str = include_str!("staged_products_leave.sql");
         const ENTER: &str = "-- enter_categories
             INSERT INTO product_category (tenant_id, product_id, category_id)
             SELECT $1, id, category_id

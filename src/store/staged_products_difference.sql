@@ -1,15 +1,26 @@
 -- compare_products
-WITH paired AS (
-    SELECT s.line, s.model, coalesce(p.code, s.code) AS code, s.key, p.id, s.parent_given, s.parent_key,
-           p.parent_id AS old_parent, above.key AS old_parent_key,
-           CASE WHEN p.id IS NOT NULL AND s.categories IS NOT NULL
-                THEN ARRAY(SELECT category_id FROM product_category
-                            WHERE tenant_id = $1::integer AND product_id = p.id ORDER BY category_id) END AS old_categories,
-           CASE WHEN s.categories IS NOT NULL
-                THEN ARRAY(SELECT ($3::integer[])[number + 1] FROM unnest(coalesce(s.resolved, s.categories)) AS number ORDER BY 1) END AS new_categories
+WITH stored AS MATERIALIZED (
+    SELECT s.model, s.line, p.id, p.code, p.parent_id
       FROM staged_product AS s
-      LEFT JOIN product AS p ON p.tenant_id = $1 AND p.model = s.model AND p.key = s.key
-      LEFT JOIN product AS above ON above.tenant_id = $1 AND above.id = p.parent_id
+      JOIN product AS p ON p.tenant_id = $1::integer AND p.model = s.model AND p.key = s.key
+     WHERE s.state = 0),
+held AS MATERIALIZED (
+    SELECT stored.id, array_agg(c.category_id ORDER BY c.category_id) AS categories
+      FROM stored
+      JOIN product_category AS c ON c.tenant_id = $1 AND c.product_id = stored.id
+     GROUP BY stored.id),
+paired AS (
+    SELECT s.line, s.model, coalesce(stored.code, s.code) AS code, s.key, stored.id, s.parent_given, s.parent_key,
+           stored.parent_id AS old_parent, above.key AS old_parent_key,
+           CASE WHEN stored.id IS NOT NULL AND s.categories IS NOT NULL
+                THEN coalesce(held.categories, '{}') END AS old_categories,
+           CASE WHEN s.categories IS NOT NULL
+                THEN ARRAY(SELECT ($3::integer[])[number + 1]
+                             FROM unnest(coalesce(s.resolved, s.categories)) AS number ORDER BY 1) END AS new_categories
+      FROM staged_product AS s
+      LEFT JOIN stored ON stored.model = s.model AND stored.line = s.line
+      LEFT JOIN held ON held.id = stored.id
+      LEFT JOIN product AS above ON above.tenant_id = $1 AND above.id = stored.parent_id
      WHERE s.state = 0),
 different AS (
     SELECT *

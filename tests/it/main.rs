@@ -26,6 +26,7 @@ mod harness;
 mod icecat;
 mod import_door;
 mod import_files;
+mod import_plans;
 mod imported_rules;
 mod imports;
 mod installations;

@@ -6,7 +6,7 @@ use crate::{
         error::AdminError,
         import::Import,
         noun_change::{EncodeWritten, NounChange},
-        outcome::{Answered, ImportOptions, ImportOutcome, Written},
+        outcome::{Answered, ImportOptions, ImportOutcome, ImportPhase, Written},
         plan::Cascade,
         product_change::{ProductChange, ProductRequest},
         request::NounRequest,
@@ -34,7 +34,7 @@ impl Door {
         staging: Staging,
         context: &WriteContext,
         options: &ImportOptions,
-        progress: impl Fn(ImportFile, u64) + Send + Sync + 'static,
+        progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
     ) -> Result<Answered<ImportOutcome>, AdminError> {
         let mut context = context.clone();
         // What was staged was staged for this tenant.

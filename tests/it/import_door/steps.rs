@@ -115,7 +115,7 @@ pub(super) async fn try_import(
     files: Files<'_>,
 ) -> Result<ImportOutcome, AdminError> {
     let staging = stage(door, context.tenant.as_str(), files).await;
-    match door.import(staging, context, options, |_, _| {}).await? {
+    match door.import(staging, context, options, |_, _, _| {}).await? {
         Answered::Now(outcome) => Ok(outcome),
         Answered::Before(kept) => panic!("answered before: {kept:?}"),
     }

@@ -59,8 +59,8 @@ async fn an_import_that_nobody_waits_for_any_more_is_still_whole() {
     let staging = stage(&door, "default", SMALL).await;
     let (told, progress) = mpsc::channel();
     let (context, options) = (context("default"), enterprise());
-    let running = door.import(staging, &context, &options, move |file, _| {
-        let _heard = told.send(file);
+    let running = door.import(staging, &context, &options, move |phase, _, _| {
+        let _heard = told.send(phase);
     });
     // Dropped half-way; the progress ends when the task has.
     tokio::time::timeout(Duration::from_millis(1), running)
