@@ -14,5 +14,6 @@ pub mod rpc;
 pub mod run;
 pub mod server;
 pub mod store;
+pub mod supervision;
 pub mod telemetry;
 pub mod trial;

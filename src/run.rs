@@ -4,11 +4,10 @@
 mod demo;
 mod ending;
 mod error;
+mod private_postgres;
 
 use std::{
     io::{self, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
     time::Duration,
 };
 
@@ -16,13 +15,12 @@ use tokio::sync::oneshot;
 
 pub use self::error::RunError;
 
-use self::ending::Ending;
+use self::{ending::Ending, private_postgres::serve_embedded};
 use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{self, CacheArguments, Command, Exit, MigrateArguments, ServeArguments},
     domain::Code,
-    embedded::{EmbeddedOptions, EmbeddedPostgres},
-    server::{self, RuntimeRole, ServeConfig},
+    server::{self, DatabaseStart, RuntimeRole, ServeConfig},
     telemetry::logs::{self, LogFormat},
 };
 
@@ -66,13 +64,15 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         default_tenant,
         cache,
         migrate,
+        wait_for_database,
+        drain_s,
         watch_patience_s,
     } = arguments;
-    let watch_patience = Duration::from_secs(watch_patience_s.into());
     let how = How {
         default_tenant,
-        watch_patience,
+        watch_patience: Duration::from_secs(watch_patience_s.into()),
         cache: cache_settings(cache),
+        drain: Duration::from_secs(drain_s.into()),
     };
     start_logging()?;
     let ending = Ending::listen()?;
@@ -81,13 +81,20 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         let served = serve_embedded(listen, data_dir, how, ending, ready);
         return served.await.map(|()| Exit::Done);
     };
+    let database_start = if wait_for_database {
+        DatabaseStart::Awaited
+    } else {
+        DatabaseStart::Required
+    };
     let config = ServeConfig {
         listen,
         migrate_url: migrate.then(|| database_url.clone()),
         database_url,
+        database_start,
         default_tenant: how.default_tenant,
         watch_patience: how.watch_patience,
         cache: how.cache,
+        drain: how.drain,
     };
     server::serve(config, ending.came(), ready).await?;
     Ok(Exit::Done)
@@ -98,6 +105,7 @@ struct How {
     default_tenant: Code,
     watch_patience: Duration,
     cache: CacheSettings,
+    drain: Duration,
 }
 
 fn cache_settings(arguments: CacheArguments) -> CacheSettings {
@@ -111,43 +119,6 @@ fn cache_settings(arguments: CacheArguments) -> CacheSettings {
         lease: milliseconds(arguments.lease_ms),
         poll: milliseconds(arguments.poll_ms),
     }
-}
-
-/// Serves on a private PostgreSQL, which starts first and ends last.
-async fn serve_embedded(
-    listen: SocketAddr,
-    data_dir: Option<PathBuf>,
-    how: How,
-    mut ending: Ending,
-    ready: oneshot::Sender<SocketAddr>,
-) -> Result<(), RunError> {
-    let options = EmbeddedOptions {
-        data_dir,
-        ..EmbeddedOptions::default()
-    };
-    let postgres = tokio::select! {
-        started = EmbeddedPostgres::start(options) => started?,
-        // What was begun ends in the background before the process does.
-        () = ending.wait() => return Ok(()),
-    };
-    tracing::info!(
-        postgres.home = %postgres.home().display(),
-        postgres.process_id = postgres.process_id(),
-        "a private PostgreSQL runs in `{}`",
-        postgres.home().display()
-    );
-    let config = ServeConfig {
-        listen,
-        database_url: postgres.url(),
-        migrate_url: Some(postgres.url()),
-        default_tenant: how.default_tenant,
-        watch_patience: how.watch_patience,
-        cache: how.cache,
-    };
-    let served = server::serve(config, ending.came(), ready).await;
-    let stopped = postgres.stop().await;
-    served?;
-    Ok(stopped?)
 }
 
 fn start_logging() -> Result<(), RunError> {

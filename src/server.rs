@@ -1,54 +1,34 @@
 //! Wires everything, once: the database, the services, health, reflection, and
 //! an orderly end.
 
+mod accepting;
+mod deferred;
 mod error;
 mod health;
+mod services;
+mod starting;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, pin::pin, time::Duration};
 
 use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::oneshot, time::timeout};
-use tonic::{
-    codec::CompressionEncoding,
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{service::Routes, transport::Server};
 
 use crate::{
     admin::Door,
-    cache::{Cache, CacheSettings},
+    cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
-    pb::{
-        self, access_rights_service_server::AccessRightsServiceServer,
-        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
-        authorization_service_server::AuthorizationServiceServer,
-        catalog_service_server::CatalogServiceServer,
-        directory_service_server::DirectoryServiceServer,
-        import_service_server::ImportServiceServer,
-        operations_service_server::OperationsServiceServer,
-        tenant_service_server::TenantServiceServer,
-    },
-    rpc::{AdminApi, AuthorizationApi, Gate, ImportApi},
-    store::{self, Durability, SchemaReport, Store},
+    rpc::Gate,
+    store::{self, SchemaReport},
+    supervision::Supervisor,
 };
 
 pub use self::error::ServerError;
-use self::health::Health;
+use self::{deferred::Deferred, health::Health, services::Wiring};
 pub use crate::store::RuntimeRole;
 
-/// The most connections to the database.
-const POOL_SIZE: usize = 16;
-
-/// The largest message that is read, in bytes: a batch of 100,000 items.
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
-
-/// The largest message of an import, in bytes: a piece of 4 MiB and its name.
-const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
-
-/// How long calls under way may take to end once the server stops.
-const DRAIN: Duration = Duration::from_secs(30);
-
-/// What a server is told before it starts.
+/// What a server is configured with.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
     /// Where to listen; port 0: any free one.
@@ -58,6 +38,8 @@ pub struct ServeConfig {
     /// The database as its owner reaches it: given, the schema is brought up to
     /// date first.
     pub migrate_url: Option<SecretString>,
+    /// What a database that is not there yet means to the start.
+    pub database_start: DatabaseStart,
     /// The tenant that calls mean which name none.
     pub default_tenant: Code,
     /// How long a watcher of changes may take for one event before it is cut
@@ -65,6 +47,19 @@ pub struct ServeConfig {
     pub watch_patience: Duration,
     /// How facts are kept in memory, and how that stays true.
     pub cache: CacheSettings,
+    /// How long calls under way may take to end once the server stops.
+    pub drain: Duration,
+}
+
+/// What a database that is not there yet means to the start: one that refuses
+/// connections, starts or stops, has no connection free, or is not migrated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatabaseStart {
+    /// The start fails.
+    #[default]
+    Required,
+    /// The server lives, is not ready, and waits.
+    Awaited,
 }
 
 /// Brings the schema of a database up to date, working as its owner.
@@ -81,102 +76,140 @@ pub async fn migrate(
 }
 
 /// Serves until `shutdown` completes and the calls under way have ended.
-/// `ready` learns the address once calls are answered.
+/// `ready` receives the address once calls are answered.
+///
+/// It listens from the start, so that health can be asked; other calls are
+/// UNAVAILABLE until the database is there.
 ///
 /// # Errors
 ///
-/// [`ServerError`] when the server cannot start, or its listener fails.
+/// [`ServerError`] when the server cannot start, its listener fails, or a task
+/// that it cannot do without ends.
 pub async fn serve(
     config: ServeConfig,
     shutdown: impl Future<Output = ()> + Send + 'static,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
-    let store = open_store(&config).await?;
-    let ServeConfig {
-        listen,
-        default_tenant,
-        watch_patience,
-        cache,
-        ..
-    } = config;
-    let (cache, coherence) = Cache::start(store.clone(), cache)
-        .await
-        .map_err(ServerError::Thread)?;
-    tell_durability(&store).await?;
-    let (listener, address) = bind(listen).await?;
-    let gate = Gate::default();
-    let (health, health_service) = Health::watch(cache.clone()).await;
-    let routes = add_reflection(Routes::new(health_service))?;
-    let door = Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
-    let routes = add_services(
+    let drain = config.drain;
+    let (listener, address) = bind(config.listen).await?;
+    let (health, health_service) = Health::start();
+    let routes = Routes::new(health_service);
+    let services = Deferred::new(routes.clone());
+    let starting = Starting {
+        gate: Gate::default(),
+        supervisor: Supervisor::default(),
+        health,
+        services: services.clone(),
         routes,
-        door,
-        &cache,
-        &store,
-        &default_tenant,
-        watch_patience,
-    );
+    };
     let (stopping, stopped) = oneshot::channel();
-    let server = transport(gate.clone())
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming(listener), async {
+    let connections = accepting::connections(listener, accepting::most_connections());
+    let server = transport(starting.gate.clone()).serve_with_incoming_shutdown(
+        services,
+        connections,
+        async {
             // A sender that is gone means the same as one that spoke.
             let _either_way = stopped.await;
-        });
-    tracing::info!(server.address = %address, "serving on {address}");
-    // Nobody may be waiting for the address.
-    let _unheard = ready.send(address);
-    let mut server = std::pin::pin!(server);
-    tokio::select! {
+        },
+    );
+    let (mut server, mut shutdown) = (pin!(server), pin!(shutdown));
+    tracing::info!(server.address = %address, "listening on {address}");
+    let running = tokio::select! {
         ended = &mut server => return ended.map_err(ServerError::Transport),
-        () = shutdown => {}
+        () = &mut shutdown => None,
+        running = starting.start(config) => Some(running?),
+    };
+    let mut outcome = Ok(());
+    if running.is_some() {
+        tracing::info!(server.address = %address, "serving on {address}");
+        // Nobody may be waiting for the address.
+        let _unheard = ready.send(address);
+        tokio::select! {
+            ended = &mut server => return ended.map_err(ServerError::Transport),
+            () = &mut shutdown => {}
+            task = starting.supervisor.first_ended() => outcome = Err(ServerError::TaskEnded(task)),
+        }
+    }
+    if let Err(error) = &outcome {
+        tracing::error!(%error, "stopping: {error}");
     }
     tracing::info!("stopping: waiting for the calls under way");
-    health.stop_serving().await;
-    gate.close();
+    starting.stop();
     let _already_ended = stopping.send(());
-    health.end().await;
-    let ended = timeout(DRAIN, server).await;
+    let ended = timeout(drain, server).await;
     // Last: the writes under way are announced by its thread.
-    coherence.leave().await;
+    if let Some(running) = running {
+        running.coherence.leave().await;
+    }
     let Ok(ended) = ended else {
         tracing::warn!(
-            limit_s = DRAIN.as_secs(),
-            "stopped before all calls had ended"
+            limit_s = drain.as_secs(),
+            "stopped before all calls and connections had ended"
         );
-        return Ok(());
+        return outcome;
     };
-    ended.map_err(ServerError::Transport)
+    outcome.and(ended.map_err(ServerError::Transport))
 }
 
-async fn open_store(config: &ServeConfig) -> Result<Store, ServerError> {
-    if let Some(owner_url) = &config.migrate_url {
-        let report = migrate(owner_url, &RuntimeRole::Stored).await?;
-        tracing::info!(schema.version = report.version, "{report}");
-    }
-    let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
-    store.check_schema().await.map_err(ServerError::of_start)?;
-    Ok(store)
+/// What there is of a server before its database is.
+struct Starting {
+    gate: Gate,
+    supervisor: Supervisor,
+    health: Health,
+    services: Deferred,
+    /// The services so far.
+    routes: Routes,
 }
 
-/// Says what an acknowledged write is worth, which coherence stands on.
-async fn tell_durability(store: &Store) -> Result<(), ServerError> {
-    match store.durability().await.map_err(ServerError::of_start)? {
-        Durability::None => tracing::warn!(
-            "fsync or full_page_writes is off: after a crash of PostgreSQL acknowledged writes may \
-             be gone; for tests only"
-        ),
-        Durability::SingleNode => tracing::info!(
-            "an acknowledged write survives a crash of PostgreSQL; no standby is synchronous, so \
-             after a failover it may be gone"
-        ),
-        Durability::SynchronousStandby { names } => tracing::info!(
-            standbys = names,
-            "an acknowledged write survives a crash, and a failover to a synchronous standby; \
-             promote no other"
-        ),
+/// What lasts as long as the server answers.
+struct Running {
+    coherence: CoherenceThread,
+    _health: AbortOnDropHandle<()>,
+}
+
+impl Starting {
+    async fn start(&self, config: ServeConfig) -> Result<Running, ServerError> {
+        let store = starting::open_store(&config).await?;
+        let ServeConfig {
+            listen: _,
+            database_url: _,
+            migrate_url: _,
+            database_start: _,
+            default_tenant,
+            watch_patience,
+            cache,
+            drain: _,
+        } = config;
+        let (cache, coherence) = Cache::start(store.clone(), cache, &self.supervisor)
+            .await
+            .map_err(ServerError::Thread)?;
+        starting::log_durability(&store).await?;
+        let routes = services::add_reflection(self.routes.clone())?;
+        let wiring = Wiring {
+            door: Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?,
+            cache: cache.clone(),
+            store,
+            default_tenant,
+            watch_patience,
+            supervisor: self.supervisor.clone(),
+        };
+        self.services
+            .install(services::add_services(routes, wiring));
+        self.gate.open();
+        // Last: who is sent here is answered.
+        let following = self.health.follow(cache, &self.supervisor);
+        Ok(Running {
+            coherence,
+            _health: following,
+        })
     }
-    Ok(())
+
+    /// Takes no calls any more, and lets the tasks end.
+    fn stop(&self) {
+        self.supervisor.release();
+        self.health.stop();
+        self.gate.close();
+    }
 }
 
 async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
@@ -199,85 +232,6 @@ fn transport(gate: Gate) -> Server<tower::layer::util::Stack<Gate, tower::layer:
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .layer(gate)
-}
-
-fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener)
-        .with_nodelay(Some(true))
-        .with_keepalive(Some(Duration::from_mins(1)))
-}
-
-fn add_services(
-    routes: Routes,
-    door: Door,
-    cache: &Cache,
-    store: &Store,
-    default_tenant: &Code,
-    watch_patience: Duration,
-) -> Routes {
-    let authorization = AuthorizationApi::new(cache.clone(), store.clone(), default_tenant.clone());
-    let import = ImportApi::new(door.clone());
-    let admin = AdminApi::new(
-        door,
-        cache.clone(),
-        store.clone(),
-        default_tenant.clone(),
-        watch_patience,
-    );
-    let routes = routes
-        .add_service(
-            AuthorizationServiceServer::new(authorization)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            ImportServiceServer::new(import)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(MAX_PIECE_BYTES),
-        );
-    add_administration(routes, &admin)
-}
-
-/// Adds each service of the administration.
-fn add_administration(routes: Routes, admin: &AdminApi) -> Routes {
-    macro_rules! add {
-        ($routes:expr, $($server:ident),+) => {
-            $routes$(.add_service(
-                $server::new(admin.clone())
-                    .accept_compressed(CompressionEncoding::Gzip)
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
-            ))+
-        };
-    }
-    add!(
-        routes,
-        TenantServiceServer,
-        DirectoryServiceServer,
-        CatalogServiceServer,
-        AccessRightsServiceServer,
-        AppServiceServer,
-        AuditServiceServer,
-        OperationsServiceServer
-    )
-}
-
-fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {
-    let descriptors = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-    };
-    // Each version serves the other's descriptors too.
-    let v1 = descriptors()
-        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(ServerError::Reflection)?;
-    let v1alpha = descriptors()
-        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-        .build_v1alpha()
-        .map_err(ServerError::Reflection)?;
-    Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
 fn warn_of_open_address(address: SocketAddr) {

@@ -86,7 +86,7 @@ pub(super) async fn read(
         begins
     };
     if begins {
-        tokio::spawn(serve(Arc::clone(core)));
+        tokio::spawn(serve(Slot::of(core)));
     }
     loop {
         match timeout(LOOK, &mut answered).await {
@@ -97,18 +97,74 @@ pub(super) async fn read(
     }
 }
 
+/// One of the statements that may run at once. It is freed when this is dropped,
+/// after a panic too: else four of them would hold up every question.
+#[derive(Debug)]
+struct Slot {
+    core: Arc<Core>,
+    state: SlotState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SlotState {
+    /// It counts among the statements.
+    Held,
+    /// It was freed for those who wait, and counts among the stalled ones.
+    Stalled,
+    /// It counts no more.
+    Free,
+}
+
+impl Slot {
+    fn of(core: &Arc<Core>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            state: SlotState::Held,
+        }
+    }
+
+    /// Frees it for those who wait, unless too many stall already.
+    fn stall(&mut self) {
+        let mut queue = self.core.desk.queue();
+        if queue.stalled < STALLED_AT_ONCE {
+            queue.stalled += 1;
+            self.state = SlotState::Stalled;
+            pass_on(&self.core, &mut queue);
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut queue = self.core.desk.queue();
+        match self.state {
+            SlotState::Held => pass_on(&self.core, &mut queue),
+            SlotState::Stalled => queue.stalled -= 1,
+            SlotState::Free => {}
+        }
+    }
+}
+
+/// Gives a slot to those who wait, or frees it.
+fn pass_on(core: &Arc<Core>, queue: &mut Queue) {
+    if queue.waiting.is_empty() {
+        queue.statements -= 1;
+    } else {
+        tokio::spawn(serve(Slot::of(core)));
+    }
+}
+
 /// Asks statement after statement until nobody waits.
-async fn serve(core: Arc<Core>) {
+async fn serve(mut slot: Slot) {
+    let core = Arc::clone(&slot.core);
     while let Some((tenant, needed, waiting)) = next(&core) {
         let mut reading = pin!(core.store.facts(&tenant, &needed));
         let (read, keeps_slot) = if let Ok(read) = timeout(STALL, &mut reading).await {
             (read, true)
         } else {
             // What hangs for one question blocks no other.
-            let is_freed = free_slot(&core);
-            let read = reading.await;
-            core.desk.queue().stalled -= usize::from(is_freed);
-            (read, !is_freed)
+            slot.stall();
+            (reading.await, slot.state == SlotState::Held)
         };
         let read = read.map(Arc::new).map_err(CacheError::from);
         if let Ok(taken) = &read {
@@ -128,22 +184,8 @@ async fn serve(core: Arc<Core>) {
             return;
         }
     }
-}
-
-/// Frees the slot of a statement that stalls, for those who wait, unless too
-/// many stall already. Whether it did.
-fn free_slot(core: &Arc<Core>) -> bool {
-    let mut queue = core.desk.queue();
-    if queue.stalled >= STALLED_AT_ONCE {
-        return false;
-    }
-    queue.stalled += 1;
-    if queue.waiting.is_empty() {
-        queue.statements -= 1;
-    } else {
-        tokio::spawn(serve(Arc::clone(core)));
-    }
-    true
+    // The last look at the queue has freed it.
+    slot.state = SlotState::Free;
 }
 
 /// Who came after the statement had begun, and would be content with what it
@@ -196,4 +238,30 @@ fn names(needed: &FactsNeeded) -> usize {
         + needed.products.len()
         + needed.attributes.len()
         + needed.grid_views.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{cache::CacheSettings, store::Store};
+
+    #[tokio::test]
+    async fn a_statement_whose_task_panics_frees_its_slot() {
+        // Nothing of this test connects.
+        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
+        let store = Store::new(&url, 1).unwrap();
+        let stores = [store.clone(), store];
+        let core = Core::new(stores, CacheSettings::default(), mpsc::channel(1).0);
+        let core = Arc::new(core);
+        core.desk.queue().statements += 1;
+        let slot = Slot::of(&core);
+        let panicked = tokio::spawn(async move {
+            let _slot = slot;
+            panic!("of a test");
+        });
+        panicked.await.unwrap_err();
+        assert_eq!(core.desk.queue().statements, 0);
+    }
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -80,6 +80,8 @@ impl Fills {
         !waits
     }
 
+    /// Notes the end of a fill: if it was not kept, `key` is filled again after a
+    /// pause.
     fn end(&self, key: &FactKey, kept: bool) {
         let mut states = self.states();
         if kept {
@@ -105,25 +107,60 @@ pub(super) fn fill(core: &Arc<Core>, tenant: &Code, missing: Missing) {
     let mut groups = missing.groups;
     groups.retain(|group| core.fills.begin(FactKey::Rights(tenant.clone(), *group)));
     if vocabulary {
-        tokio::spawn(fill_vocabulary(Arc::clone(core), tenant.clone()));
+        let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
+        let begun = Begun::of(core, [key]);
+        tokio::spawn(fill_vocabulary(begun, tenant.clone()));
     }
     if !groups.is_empty() {
-        tokio::spawn(fill_rights(Arc::clone(core), tenant.clone(), groups));
+        let key = |group: &GroupId| FactKey::Rights(tenant.clone(), *group);
+        let begun = Begun::of(core, groups.iter().map(key));
+        tokio::spawn(fill_rights(begun, tenant.clone(), groups));
     }
 }
 
-async fn fill_vocabulary(core: Arc<Core>, tenant: Code) {
+/// Fills under way. Those that did not end are ended when this is dropped, after
+/// a panic too: else their facts would never be kept again.
+#[derive(Debug)]
+struct Begun {
+    core: Arc<Core>,
+    keys: HashSet<FactKey>,
+}
+
+impl Begun {
+    fn of(core: &Arc<Core>, keys: impl IntoIterator<Item = FactKey>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            keys: keys.into_iter().collect(),
+        }
+    }
+
+    fn end(&mut self, key: &FactKey, kept: bool) {
+        self.keys.remove(key);
+        self.core.fills.end(key, kept);
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        for key in &self.keys {
+            self.core.fills.end(key, false);
+        }
+    }
+}
+
+async fn fill_vocabulary(mut begun: Begun, tenant: Code) {
+    let core = Arc::clone(&begun.core);
     core.figures.loads.add(1);
     let reading = core.background.vocabulary(&tenant);
     let kept = match in_turn(&core.fills.turns, &Progress::default(), reading).await {
         Ok(taken) => core.keep_vocabulary(&tenant, taken),
         Err(error) => failed(&error),
     };
-    let key = FactKey::Section(tenant, Section::Vocabulary);
-    core.fills.end(&key, kept);
+    begun.end(&FactKey::Section(tenant, Section::Vocabulary), kept);
 }
 
-async fn fill_rights(core: Arc<Core>, tenant: Code, groups: Vec<GroupId>) {
+async fn fill_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
+    let core = Arc::clone(&begun.core);
     core.figures.loads.add(1);
     let reading = core.background.group_rights(&tenant, &groups);
     let mut taken = in_turn(&core.fills.turns, &Progress::default(), reading).await;
@@ -135,8 +172,7 @@ async fn fill_rights(core: Arc<Core>, tenant: Code, groups: Vec<GroupId>) {
             }
             Err(error) => failed(error),
         };
-        let key = FactKey::Rights(tenant.clone(), group);
-        core.fills.end(&key, kept);
+        begun.end(&FactKey::Rights(tenant.clone(), group), kept);
     }
 }
 
@@ -144,4 +180,27 @@ async fn fill_rights(core: Arc<Core>, tenant: Code, groups: Vec<GroupId>) {
 fn failed(error: &StoreError) -> bool {
     tracing::debug!(%error, "memory was not filled");
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{cache::CacheSettings, store::Store};
+
+    #[test]
+    fn a_fill_that_is_dropped_midway_is_made_again_later() {
+        // Nothing of this test connects.
+        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
+        let store = Store::new(&url, 1).unwrap();
+        let stores = [store.clone(), store];
+        let core = Core::new(stores, CacheSettings::default(), mpsc::channel(1).0);
+        let core = Arc::new(core);
+        let key = FactKey::Section("acme".parse().unwrap(), Section::Vocabulary);
+        assert!(core.fills.begin(key.clone()));
+        drop(Begun::of(&core, [key.clone()]));
+        let state = core.fills.states().get(&key).copied();
+        assert!(matches!(state, Some(State::NotBefore(_))), "{state:?}");
+    }
 }

@@ -40,6 +40,13 @@ enum Ended {
     Broken(StoreError),
 }
 
+impl Drop for Follower {
+    /// Without it the lease is not renewed, and nothing is answered any more.
+    fn drop(&mut self) {
+        self.core.lease.end();
+    }
+}
+
 impl Follower {
     pub(super) fn new(core: Arc<Core>, store: Store) -> Self {
         Self {
@@ -85,8 +92,6 @@ impl Follower {
             }
             sleep(PAUSE).await;
         }
-        // Nobody waits for this server: what is left of its lease is not used.
-        self.core.lease.end();
     }
 
     async fn follow(

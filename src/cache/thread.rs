@@ -7,7 +7,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::store::Store;
+use crate::{
+    store::Store,
+    supervision::{Supervisor, Task},
+};
 
 use super::{
     announcer,
@@ -37,6 +40,10 @@ const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
 /// without.
 const FIRST_LEASE: Duration = Duration::from_secs(10);
 
+/// How long a server that stops waits until its lease is given back; without an
+/// answer of the database the lease runs out by itself.
+const LEAVING: Duration = Duration::from_secs(3);
+
 /// The thread that keeps the lease, follows the log, announces writes and does
 /// the upkeep, on a runtime and connections of its own: no flood of calls holds
 /// it up.
@@ -45,7 +52,8 @@ const FIRST_LEASE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct CoherenceThread {
     stop: CancellationToken,
-    thread: Option<thread::JoinHandle<()>>,
+    /// Closed when the thread ends, however it does.
+    ended: oneshot::Receiver<()>,
     _patching: AbortOnDropHandle<()>,
 }
 
@@ -57,21 +65,26 @@ impl Drop for CoherenceThread {
 
 impl CoherenceThread {
     /// Gives the lease back, so that no write waits for this server, and ends.
+    ///
+    /// It is waited for 3 s at most: where the database does not answer, the
+    /// lease runs out by itself.
     pub async fn leave(mut self) {
         self.stop.cancel();
-        let Some(thread) = self.thread.take() else {
-            return;
-        };
-        let ended = tokio::task::spawn_blocking(|| thread.join()).await;
-        if !matches!(ended, Ok(Ok(()))) {
-            tracing::error!("the thread of the lease did not end in order");
+        // Nothing is sent: the thread drops its half when it ends.
+        if timeout(LEAVING, &mut self.ended).await.is_err() {
+            tracing::warn!(
+                limit_s = LEAVING.as_secs(),
+                "the database did not answer in time: the next write waits until the lease of \
+                 this server has run out"
+            );
         }
     }
 }
 
 impl Cache {
     /// Starts the memory of a server on a database, and waits for its first
-    /// lease; where that takes too long, answers begin later.
+    /// lease; where that takes too long, answers begin later. `supervisor`
+    /// reports if one of its tasks ends.
     ///
     /// # Errors
     ///
@@ -79,6 +92,7 @@ impl Cache {
     pub async fn start(
         store: Store,
         settings: CacheSettings,
+        supervisor: &Supervisor,
     ) -> io::Result<(Self, CoherenceThread)> {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
         let patience = settings.patience().max(SHORTEST_PATIENCE);
@@ -89,32 +103,40 @@ impl Cache {
             .apart(BACKGROUND_CONNECTIONS, BACKGROUND_PATIENCE)
             .map_err(io::Error::other)?;
         let core = Arc::new(Core::new([store, background], settings, announcements));
-        let patching = tokio::spawn(products::patch_all(Arc::clone(&core)));
+        let patching = products::patch_all(Arc::clone(&core));
+        let patching = tokio::spawn(supervisor.supervise(Task::ProductIndex, patching));
         let stop = CancellationToken::new();
         let (first, joined) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let thread = {
-            let (core, stop) = (Arc::clone(&core), stop.clone());
-            let work = async move {
-                let announcing = announcer::announce_all(Arc::clone(&core), apart.clone(), wanted);
+        let (ending, ended) = oneshot::channel::<()>();
+        let work = {
+            let announcing = announcer::announce_all(Arc::clone(&core), apart.clone(), wanted);
+            let announcing = supervisor.supervise(Task::Announcer, announcing);
+            let upkeep = upkeep::keep_up(Arc::clone(&core), apart.clone());
+            let upkeep = supervisor.supervise(Task::Maintenance, upkeep);
+            let following = Follower::new(Arc::clone(&core), apart).run(stop.clone(), first);
+            let following = Box::pin(supervisor.supervise(Task::Lease, following));
+            async move {
+                let _ending = ending;
                 let announcing = tokio::spawn(announcing);
-                let upkeep = tokio::spawn(upkeep::keep_up(Arc::clone(&core), apart.clone()));
-                Follower::new(core, apart).run(stop, first).await;
+                let upkeep = tokio::spawn(upkeep);
+                following.await;
                 announcing.abort();
                 upkeep.abort();
-            };
-            thread::Builder::new()
-                .name("pim-authz-lease".to_owned())
-                .spawn(move || runtime.block_on(work))?
+            }
+        };
+        thread::Builder::new()
+            .name("pim-authz-lease".to_owned())
+            .spawn(move || runtime.block_on(work))?;
+        // Before the wait: where that is given up, the thread ends.
+        let coherence = CoherenceThread {
+            stop,
+            ended,
+            _patching: AbortOnDropHandle::new(patching),
         };
         if timeout(FIRST_LEASE, joined).await.is_err() {
             tracing::error!("no lease yet: questions are answered once there is one");
         }
-        let coherence = CoherenceThread {
-            stop,
-            thread: Some(thread),
-            _patching: AbortOnDropHandle::new(patching),
-        };
         Ok((Self { core }, coherence))
     }
 }

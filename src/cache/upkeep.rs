@@ -11,7 +11,7 @@ use super::{clock::Moment, core::Core, settings::until_over};
 const CLEAN_UP: Duration = Duration::from_mins(1);
 
 /// Shows that the writes of this server are under way, removes those of servers
-/// that are gone, and old rows.
+/// that are gone, and old rows. Ends only if the removal of old rows panics.
 pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
     let mut ticks = interval(core.settings.renewal());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -32,6 +32,10 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
             done = reaper.look(&core, &store).await;
         }
         if done.is_ok() && cleaned.elapsed() > CLEAN_UP && cleaning.is_finished() {
+            if (&mut cleaning).await.is_err() {
+                // It panicked, and would again: this task is supervised.
+                return;
+            }
             cleaned = Instant::now();
             // By itself: the beats go on meanwhile.
             cleaning = AbortOnDropHandle::new(tokio::spawn(clean_up(store.clone())));

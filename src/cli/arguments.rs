@@ -140,6 +140,21 @@ pub struct ServeArguments {
     /// PostgreSQL always is.
     #[arg(long, env = "PIM_AUTHZ_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
+    /// Wait for a database that refuses connections, is starting, has no
+    /// connection free or is not migrated yet, instead of ending with status 2:
+    /// live, but not ready.
+    #[arg(long, env = "PIM_AUTHZ_WAIT_FOR_DATABASE", value_parser = BoolishValueParser::new())]
+    pub wait_for_database: bool,
+    /// How many seconds the calls under way may take to end after SIGTERM or
+    /// Ctrl-C. Then the server ends within 5 seconds.
+    #[arg(
+        long = "drain-seconds",
+        env = "PIM_AUTHZ_DRAIN_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(0..=3_600)
+    )]
+    pub drain_s: u32,
     /// How many seconds a watcher of changes may take for one event before it
     /// is cut off.
     #[arg(

@@ -34,6 +34,7 @@ use crate::{
     cache::Cache,
     domain::Code,
     store::{Bounds, Found, Snapshot, Store, TenantRow},
+    supervision::Supervisor,
 };
 
 use self::revisions::Revisions;
@@ -56,7 +57,8 @@ pub struct AdminApi {
 impl AdminApi {
     /// Writes through `door` and reads from `store`; reads that name no tenant
     /// mean `default_tenant`. A watcher that takes no event for
-    /// `watch_patience` is cut off.
+    /// `watch_patience` is cut off. `supervisor` reports if what all watchers
+    /// need ends.
     #[must_use]
     pub fn new(
         door: Door,
@@ -64,9 +66,10 @@ impl AdminApi {
         store: Store,
         default_tenant: Code,
         watch_patience: Duration,
+        supervisor: Supervisor,
     ) -> Self {
         Self {
-            revisions: Revisions::new(store.clone()),
+            revisions: Revisions::new(store.clone(), supervisor),
             watchers: watch::watchers(),
             watch_patience,
             door,

@@ -45,6 +45,10 @@ pub(super) enum Failure {
     #[error("the deadline passed")]
     DeadlinePassed,
 
+    /// The server waits for its database.
+    #[error("the server starts and waits for its database; retry")]
+    Starting,
+
     /// The server takes no more calls.
     #[error("the server is shutting down")]
     ShuttingDown,

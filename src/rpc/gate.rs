@@ -2,7 +2,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -22,28 +22,53 @@ const LONGEST_CALL: Duration = Duration::from_mins(1);
 /// still arrives: a tenth of the time given, up to this.
 const LONGEST_MARGIN: Duration = Duration::from_millis(50);
 
-/// Where health is asked, also while the server stops.
+/// Where health is asked, also while the server starts or stops.
 const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
-/// Stands before all services: refuses new calls once it is closed, and ends
-/// calls at their deadline.
+/// Stands before all services: refuses calls until it is opened and once it is
+/// closed, and ends calls at their deadline.
 ///
 /// tonic would end a call at the `grpc-timeout` of its caller with CANCELLED;
 /// this gate comes first, with `DEADLINE_EXCEEDED` and its details.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
-    closed: Arc<AtomicBool>,
+    /// [`STARTING`], [`OPEN`] or [`CLOSED`].
+    state: Arc<AtomicU8>,
 }
 
+/// The server cannot answer yet.
+const STARTING: u8 = 0;
+/// Calls are taken.
+const OPEN: u8 = 1;
+/// The server stops.
+const CLOSED: u8 = 2;
+
 impl Gate {
+    /// Takes calls from now on; until then it refuses all but those for health.
+    pub fn open(&self) {
+        self.state.store(OPEN, Ordering::Release);
+    }
+
     /// Refuses every call from now on, other than those for health.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.state.store(CLOSED, Ordering::Release);
     }
 
     /// Whether calls that can be resumed elsewhere should end.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) == CLOSED
+    }
+
+    /// Why a call is not taken at the moment.
+    fn refusal(&self, path: &str) -> Option<Failure> {
+        if path.starts_with(HEALTH_PATH) {
+            return None;
+        }
+        match self.state.load(Ordering::Acquire) {
+            STARTING => Some(Failure::Starting),
+            CLOSED => Some(Failure::ShuttingDown),
+            _ => None,
+        }
     }
 }
 
@@ -97,8 +122,8 @@ where
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        if self.gate.is_closed() && !path.starts_with(HEALTH_PATH) {
-            let refused = Status::from(Failure::ShuttingDown).into_http();
+        if let Some(failure) = self.gate.refusal(&path) {
+            let refused = Status::from(failure).into_http();
             return Box::pin(std::future::ready(Ok(refused)));
         }
         let begun = Instant::now();

@@ -48,6 +48,9 @@ impl From<Failure> for Status {
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
             Failure::TooManyWatchers { most } => too_many_watchers(most, message),
             Failure::DeadlinePassed => deadline_passed(message),
+            Failure::Starting => {
+                Answer::unavailable(ErrorReason::StoreUnavailable, message).status()
+            }
             Failure::ShuttingDown => {
                 Answer::unavailable(ErrorReason::ShuttingDown, message).status()
             }

@@ -16,7 +16,7 @@ use self::{
     questions::QUESTIONS,
     worlds::{WORLDS, World},
 };
-use super::{Ending, How, RunError, say, serve_embedded, start_logging};
+use super::{Ending, How, RunError, private_postgres::serve_embedded, say, start_logging};
 use crate::{
     cache::CacheSettings,
     cli::{self, CliError, DemoArguments, Exit, SourceFile},
@@ -26,6 +26,9 @@ use crate::{
 
 /// How long a watcher may take for one event: as `serve` has it.
 const WATCH_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long calls under way may take to end: as `serve` has it.
+const DRAIN: Duration = Duration::from_secs(20);
 
 /// The tenant of questions that name none.
 const DEFAULT_TENANT: &str = "default";
@@ -39,6 +42,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
         default_tenant: default_tenant(),
         watch_patience: WATCH_PATIENCE,
         cache: CacheSettings::default(),
+        drain: DRAIN,
     };
     let served = serve_embedded(listen, data_dir, how, ending, ready);
     let mut serving = std::pin::pin!(served);

@@ -1,6 +1,9 @@
 use std::{io, net::SocketAddr};
 
-use crate::store::{MigrateError, StoreError};
+use crate::{
+    store::{MigrateError, StoreError},
+    supervision::Task,
+};
 
 /// Why a server could not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,10 @@ pub enum ServerError {
     /// The operating system gives no thread for the lease.
     #[error("the thread that keeps the lease cannot start")]
     Thread(#[source] io::Error),
+
+    /// A task that the server cannot do without has ended: a bug of ours.
+    #[error("the task `{0}` ended, without which the server cannot answer; start the server again")]
+    TaskEnded(Task),
 
     /// The descriptors do not fit together: a bug of ours.
     #[error("the service's descriptors cannot be served")]

@@ -1,15 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, time::Duration};
 
+use futures_util::{Stream, stream};
 use tokio::{
-    sync::Mutex,
+    sync::watch,
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::AbortOnDropHandle;
-use tonic::server::NamedService;
-use tonic_health::{
-    ServingStatus,
-    pb::health_server::{Health as HealthApi, HealthServer},
-    server::{HealthReporter, health_reporter},
+use tonic::{Request, Response, Status, server::NamedService};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse,
+    health_check_response::ServingStatus,
+    health_server::{Health as HealthApi, HealthServer},
 };
 
 use crate::{
@@ -25,14 +26,14 @@ use crate::{
         tenant_service_server::TenantServiceServer,
     },
     rpc::{AdminApi, AuthorizationApi, ImportApi},
+    supervision::{Supervisor, Task},
 };
 
 /// How often the lease is looked at.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// The services whose health is told; empty: the server's as a whole.
-const SERVICES: [&str; 10] = [
-    "",
+/// The services whose readiness is served.
+const SERVICES: [&str; 9] = [
     <AuthorizationServiceServer<AuthorizationApi> as NamedService>::NAME,
     <ImportServiceServer<ImportApi> as NamedService>::NAME,
     <TenantServiceServer<AdminApi> as NamedService>::NAME,
@@ -44,80 +45,104 @@ const SERVICES: [&str; 10] = [
     <OperationsServiceServer<AdminApi> as NamedService>::NAME,
 ];
 
-/// Tells callers and load balancers whether the server can answer: while its
-/// lease runs, which the database has to renew, and until it stops.
-#[derive(Debug)]
-pub(super) struct Health {
-    reporter: Reporter,
-    _watch: AbortOnDropHandle<()>,
+/// What the server can do at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// It lives, and cannot answer: its database is not there yet, or its lease
+    /// has run out.
+    Live,
+    /// It answers.
+    Ready,
+    /// It stops.
+    Stopping,
 }
 
-#[derive(Clone, Debug)]
-struct Reporter {
-    inner: HealthReporter,
-    /// Whether the server stops: then nothing serves, whatever the lease says.
-    stopping: Arc<Mutex<bool>>,
+/// What health is asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// The process, by the empty name: whether to start it again.
+    Process,
+    /// One of [`SERVICES`]: whether to send it calls.
+    Service,
+    /// A name that is none.
+    Unknown,
+}
+
+impl Subject {
+    fn parse(name: &str) -> Self {
+        match name {
+            "" => Self::Process,
+            name if SERVICES.contains(&name) => Self::Service,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn status(self, condition: Condition) -> ServingStatus {
+        match (self, condition) {
+            (Self::Unknown, _) => ServingStatus::ServiceUnknown,
+            (Self::Process, Condition::Live | Condition::Ready)
+            | (Self::Service, Condition::Ready) => ServingStatus::Serving,
+            (Self::Process | Self::Service, Condition::Stopping)
+            | (Self::Service, Condition::Live) => ServingStatus::NotServing,
+        }
+    }
+}
+
+/// Liveness and readiness, as `grpc.health.v1.Health` serves them (`api.md`).
+///
+/// The empty name follows the process: it is SERVING from the start to the stop,
+/// the database there or not. The name of each service follows readiness: while
+/// the lease runs, which the database has to renew. While the server stops, all
+/// are `NOT_SERVING`.
+#[derive(Debug)]
+pub(super) struct Health {
+    conditions: watch::Sender<Condition>,
 }
 
 impl Health {
-    /// Begins to watch the lease, with the first status set.
-    pub(super) async fn watch(cache: Cache) -> (Self, HealthServer<impl HealthApi>) {
-        let (inner, service) = health_reporter();
-        let reporter = Reporter {
-            inner,
-            stopping: Arc::default(),
-        };
-        let first = cache.has_lease();
-        reporter.set(first).await;
-        let watch = tokio::spawn(watch(reporter.clone(), first, cache));
-        let health = Self {
-            reporter,
-            _watch: AbortOnDropHandle::new(watch),
-        };
-        (health, service)
+    /// Live, and not ready yet; with its service.
+    pub(super) fn start() -> (Self, HealthServer<HealthService>) {
+        let (conditions, watched) = watch::channel(Condition::Live);
+        let service = HealthServer::new(HealthService {
+            conditions: watched,
+        });
+        (Self { conditions }, service)
     }
 
-    /// Says that nothing serves any more, so that callers go elsewhere.
-    pub(super) async fn stop_serving(&self) {
-        *self.reporter.stopping.lock().await = true;
-        self.reporter.tell(ServingStatus::NotServing).await;
+    /// Follows the lease from now on, until the result is dropped.
+    pub(super) fn follow(&self, cache: Cache, supervisor: &Supervisor) -> AbortOnDropHandle<()> {
+        set_ready(&self.conditions, cache.has_lease());
+        let following = follow(self.conditions.clone(), cache);
+        let following = supervisor.supervise(Task::Health, following);
+        AbortOnDropHandle::new(tokio::spawn(following))
     }
 
-    /// Ends the streams of those who watch; they would hold the server up.
-    pub(super) async fn end(&self) {
-        let mut reporter = self.reporter.inner.clone();
-        for service in SERVICES {
-            reporter.clear_service_status(service).await;
-        }
+    /// Nothing serves any more, whatever the lease does: callers go elsewhere,
+    /// and the streams of those who watch end.
+    pub(super) fn stop(&self) {
+        self.conditions.send_replace(Condition::Stopping);
     }
 }
 
-impl Reporter {
-    async fn set(&self, answers: bool) {
-        let stopping = self.stopping.lock().await;
-        if *stopping {
-            return;
-        }
-        let status = if answers {
-            ServingStatus::Serving
+fn set_ready(conditions: &watch::Sender<Condition>, is_ready: bool) {
+    conditions.send_if_modified(|condition| {
+        let now = if is_ready {
+            Condition::Ready
         } else {
-            ServingStatus::NotServing
+            Condition::Live
         };
-        self.tell(status).await;
-    }
-
-    async fn tell(&self, status: ServingStatus) {
-        for service in SERVICES {
-            self.inner.set_service_status(service, status).await;
+        let is_change = *condition != Condition::Stopping && *condition != now;
+        if is_change {
+            *condition = now;
         }
-    }
+        is_change
+    });
 }
 
-async fn watch(reporter: Reporter, first: bool, cache: Cache) {
+async fn follow(conditions: watch::Sender<Condition>, cache: Cache) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    let mut before = first;
+    let mut before = *conditions.borrow() == Condition::Ready;
     loop {
         ticks.tick().await;
         let now = cache.has_lease();
@@ -128,9 +153,110 @@ async fn watch(reporter: Reporter, first: bool, cache: Cache) {
             (false, true) => tracing::info!("there is a lease again: calls are answered"),
             (true, true) | (false, false) => {}
         }
-        if now != before {
-            reporter.set(now).await;
-        }
+        set_ready(&conditions, now);
         before = now;
+    }
+}
+
+/// `grpc.health.v1.Health`.
+#[derive(Clone, Debug)]
+pub(super) struct HealthService {
+    conditions: watch::Receiver<Condition>,
+}
+
+type Answer = Result<HealthCheckResponse, Status>;
+
+#[tonic::async_trait]
+impl HealthApi for HealthService {
+    type WatchStream = Pin<Box<dyn Stream<Item = Answer> + Send>>;
+
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        let HealthCheckRequest { service } = request.into_inner();
+        let status = Subject::parse(&service).status(*self.conditions.borrow());
+        if status == ServingStatus::ServiceUnknown {
+            // The protocol's own answer, which has no details.
+            return Err(Status::not_found("no service of this server has the name"));
+        }
+        Ok(Response::new(HealthCheckResponse {
+            status: status.into(),
+        }))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let HealthCheckRequest { service } = request.into_inner();
+        let watching = Watching {
+            subject: Subject::parse(&service),
+            conditions: self.conditions.clone(),
+            sent: None,
+        };
+        let statuses = stream::unfold(watching, Watching::next);
+        Ok(Response::new(Box::pin(statuses)))
+    }
+}
+
+/// A stream of one caller: the status now, then each change, to the stop.
+#[derive(Debug)]
+struct Watching {
+    subject: Subject,
+    conditions: watch::Receiver<Condition>,
+    sent: Option<ServingStatus>,
+}
+
+impl Watching {
+    async fn next(mut self) -> Option<(Answer, Self)> {
+        loop {
+            let condition = *self.conditions.borrow_and_update();
+            let status = self.subject.status(condition);
+            if self.sent.replace(status) != Some(status) {
+                let answer = HealthCheckResponse {
+                    status: status.into(),
+                };
+                return Some((Ok(answer), self));
+            }
+            // A stream that stayed open would hold the stop up.
+            if condition == Condition::Stopping {
+                return None;
+            }
+            self.conditions.changed().await.ok()?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_and_its_services_have_a_status_of_their_own() {
+        use Condition::{Live, Ready, Stopping};
+        use ServingStatus::{NotServing, ServiceUnknown, Serving};
+        let cases = [
+            // name                              live            ready           stopping
+            ("", [Serving, Serving, NotServing]),
+            (
+                "pim.authz.v1.AuthorizationService",
+                [NotServing, Serving, NotServing],
+            ),
+            ("pim.authz.v1.Nothing", [ServiceUnknown; 3]),
+        ];
+        for (name, expected) in cases {
+            let subject = Subject::parse(name);
+            let found = [Live, Ready, Stopping].map(|condition| subject.status(condition));
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_stops_is_never_ready_again() {
+        let (health, _service) = Health::start();
+        health.stop();
+        set_ready(&health.conditions, true);
+        assert_eq!(*health.conditions.borrow(), Condition::Stopping);
     }
 }

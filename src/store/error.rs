@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use tokio_postgres::error::SqlState;
 
@@ -80,6 +80,25 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database is one that is about to be there: it refuses
+    /// connections, starts or stops, has no connection free, or is not migrated
+    /// to this program's version yet.
+    #[must_use]
+    pub fn is_of_a_start(&self) -> bool {
+        match self {
+            Self::UnknownSchema { found, known, .. } => found < known,
+            Self::Unavailable(source) => is_of_a_start(&**source),
+            Self::Migration(source) => is_of_a_start(&**source),
+            Self::InvalidUrl(_)
+            | Self::TenantLocked { .. }
+            | Self::Conflict(_)
+            | Self::OutcomeUnknown(_)
+            | Self::CorruptRow { .. }
+            | Self::NotAMember { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+
     /// The database that was reached only follows a primary.
     pub(super) fn standby() -> Self {
         Self::Unavailable("it is a standby, not a primary".into())
@@ -160,4 +179,32 @@ impl StoreError {
             source: error,
         }
     }
+}
+
+/// Looks for the cause: a state of PostgreSQL, or that nobody listens there.
+fn is_of_a_start(error: &(dyn std::error::Error + 'static)) -> bool {
+    let states = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::TOO_MANY_CONNECTIONS,
+    ];
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let refused = cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused
+                    | ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    // A socket file that is not there yet.
+                    | ErrorKind::NotFound
+                    | ErrorKind::UnexpectedEof
+            )
+        });
+        let state = cause.downcast_ref::<tokio_postgres::Error>();
+        let state = state.and_then(tokio_postgres::Error::code);
+        refused || state.is_some_and(|state| states.contains(state))
+    })
 }

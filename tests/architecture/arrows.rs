@@ -7,8 +7,9 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("trial", &[]),
+    ("supervision", &[]),
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
@@ -16,7 +17,14 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("store", &["domain", "telemetry", "trial"]),
     (
         "cache",
-        &["domain", "engine", "store", "telemetry", "trial"],
+        &[
+            "domain",
+            "engine",
+            "store",
+            "supervision",
+            "telemetry",
+            "trial",
+        ],
     ),
     (
         "admin",
@@ -38,6 +46,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
             "admin",
             "import",
             "listing",
+            "supervision",
             "telemetry",
             "pb",
         ],

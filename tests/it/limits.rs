@@ -115,10 +115,13 @@ async fn a_compressed_message_is_read() {
 }
 
 #[tokio::test]
-async fn health_follows_the_database() {
+async fn readiness_follows_the_database_and_liveness_does_not() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
-    let watched = health.watch(HealthCheckRequest::default()).await.unwrap();
+    let service = || HealthCheckRequest {
+        service: "pim.authz.v1.AuthorizationService".into(),
+    };
+    let watched = health.watch(service()).await.unwrap();
     let mut statuses = watched.into_inner().map(|status| status.unwrap().status());
     assert_eq!(statuses.next().await, Some(ServingStatus::Serving));
     server
@@ -129,6 +132,8 @@ async fn health_follows_the_database() {
         )
         .await;
     assert_eq!(statuses.next().await, Some(ServingStatus::NotServing));
+    let process = health.check(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(process.into_inner().status(), ServingStatus::Serving);
     server
         .database
         .execute_elsewhere("ALTER DATABASE {database} ALLOW_CONNECTIONS true")

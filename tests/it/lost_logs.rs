@@ -79,6 +79,12 @@ async fn a_server_whose_log_takes_nothing_serves() {
     };
     timeout(PATIENCE, reached).await.unwrap();
     let channel = channel_to(address).await;
+    let answered = async {
+        while ask(&channel).await.0 == Code::Unavailable {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, answered).await.unwrap();
     assert_eq!(ask(&channel).await, not_found());
     assert_eq!(terminate(&mut child).await, Some(0));
 }

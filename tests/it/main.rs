@@ -19,6 +19,7 @@ mod app_scopes;
 mod audit_chain;
 mod category_levels;
 mod changes;
+mod crowded;
 mod differential;
 mod dry_runs;
 mod generated;
@@ -46,6 +47,7 @@ mod prunes;
 mod refusals;
 mod remedies;
 mod serving;
+mod supervised;
 #[path = "../support/support.rs"]
 #[expect(
     dead_code,
@@ -53,5 +55,6 @@ mod serving;
     reason = "the worlds of the rules can do more"
 )]
 mod support;
+mod waiting;
 mod watches;
 mod write_refusals;

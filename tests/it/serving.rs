@@ -30,12 +30,21 @@ async fn health_says_serving_as_a_whole_and_for_each_service() {
 async fn a_server_that_stops_says_so_and_ends_the_streams_of_those_who_watch() {
     let mut server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
-    let watched = health.watch(HealthCheckRequest::default()).await.unwrap();
-    let mut statuses = watched.into_inner().map(|status| status.unwrap().status());
-    assert_eq!(statuses.next().await, Some(ServingStatus::Serving));
+    let mut streams = Vec::new();
+    for service in ["", SERVICE, "pim.authz.v1.ImportService"] {
+        let request = HealthCheckRequest {
+            service: service.into(),
+        };
+        let watched = health.watch(request).await.unwrap();
+        let mut statuses = watched.into_inner().map(|status| status.unwrap().status());
+        assert_eq!(statuses.next().await, Some(ServingStatus::Serving));
+        streams.push(statuses);
+    }
     server.begin_stop();
-    assert_eq!(statuses.next().await, Some(ServingStatus::NotServing));
-    assert_eq!(statuses.next().await, None);
+    for statuses in &mut streams {
+        assert_eq!(statuses.next().await, Some(ServingStatus::NotServing));
+        assert_eq!(statuses.next().await, None);
+    }
     server.ended().await.unwrap();
 }
 

@@ -63,16 +63,38 @@ pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
         }
         loading.is_under_way = true;
     }
-    tokio::spawn(load(Arc::clone(core), Arc::clone(products)));
+    let under_way = UnderWay {
+        products: Arc::clone(products),
+        pause: LONG_PAUSE,
+    };
+    tokio::spawn(load(Arc::clone(core), under_way));
 }
 
-async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
+/// A load under way. It ends when this is dropped, after a panic too: else the
+/// products of the tenant would never be loaded again.
+#[derive(Debug)]
+struct UnderWay {
+    products: Arc<TenantProducts>,
+    /// How long the next load is put off.
+    pause: Duration,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut loading = self.products.loading();
+        loading.is_under_way = false;
+        loading.not_before = Some(Moment::now().plus(self.pause));
+    }
+}
+
+async fn load(core: Arc<Core>, mut under_way: UnderWay) {
+    let products = Arc::clone(&under_way.products);
     let begun = Moment::now();
     let progress = Progress::default();
     let reading = Box::pin(read(&core, &products, &progress));
     let loaded = in_turn(&core.products.turns, &progress, reading).await;
     let took = Moment::now().since(begun);
-    let pause = match loaded {
+    under_way.pause = match loaded {
         Ok(Loaded::Whole(base, as_of)) => {
             let (rows, bytes) = (base.len(), base.bytes());
             core.figures.index_loads.add(1);
@@ -98,9 +120,6 @@ async fn load(core: Arc<Core>, products: Arc<TenantProducts>) {
             PAUSE + took * PUT_OFF
         }
     };
-    let mut loading = products.loading();
-    loading.is_under_way = false;
-    loading.not_before = Some(Moment::now().plus(pause));
 }
 
 async fn read(

@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     domain::{Code, Revision},
     store::{Store, TenantId, TenantRow},
+    supervision::{Supervisor, Task},
 };
 
 /// How often the revisions of the tenants that are watched are looked up, all
@@ -20,6 +21,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub(super) struct Revisions {
     store: Store,
+    supervisor: Supervisor,
     watched: Arc<Mutex<Watched>>,
 }
 
@@ -42,9 +44,11 @@ pub(super) enum Seen {
 }
 
 impl Revisions {
-    pub(super) fn new(store: Store) -> Self {
+    /// `supervisor` reports if the looking up ends while somebody watches.
+    pub(super) fn new(store: Store, supervisor: Supervisor) -> Self {
         Self {
             store,
+            supervisor,
             watched: Arc::default(),
         }
     }
@@ -56,7 +60,9 @@ impl Revisions {
         let follower = sender.subscribe();
         if !watched.is_polling {
             watched.is_polling = true;
-            tokio::spawn(self.clone().poll());
+            let polling = self.clone().poll();
+            let task = Task::WatchedRevisions;
+            tokio::spawn(self.supervisor.supervise_until_done(task, polling));
         }
         follower
     }

@@ -61,6 +61,11 @@ impl Program {
         rest.split(' ').next().unwrap().parse().unwrap()
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// The process, whose log nobody reads any more.
     pub(crate) fn without_log_reader(self) -> Child {
         let Self { child, log } = self;

@@ -3,8 +3,9 @@ use std::{net::SocketAddr, time::Duration};
 use pim_authz::{
     cache::{CacheMode, CacheSettings},
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{self, ServeConfig, ServerError},
+    server::{self, DatabaseStart, ServeConfig, ServerError},
 };
+use secrecy::SecretString;
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
@@ -58,13 +59,19 @@ impl TestServer {
     }
 
     pub(crate) fn config(database: &Database) -> ServeConfig {
+        Self::config_on(database.url().clone())
+    }
+
+    pub(crate) fn config_on(database_url: SecretString) -> ServeConfig {
         ServeConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
-            database_url: database.url().clone(),
+            database_url,
             migrate_url: None,
+            database_start: DatabaseStart::Required,
             default_tenant: "default".parse().unwrap(),
             watch_patience: Duration::from_secs(30),
             cache: CacheSettings::default(),
+            drain: Duration::from_secs(20),
         }
     }
 

@@ -6,6 +6,7 @@ use pim_authz::{
     domain::{Code, Edition},
     import::Reader,
     store::Store,
+    supervision::Supervisor,
 };
 
 use crate::harness::Database;
@@ -54,9 +55,13 @@ impl Deref for OwnDoor {
 
 pub(super) async fn door(database: &Database) -> OwnDoor {
     let store = Store::new(database.url(), 8).unwrap();
-    let (cache, coherence) = Cache::start(store.clone(), CacheSettings::default())
-        .await
-        .unwrap();
+    let (cache, coherence) = Cache::start(
+        store.clone(),
+        CacheSettings::default(),
+        &Supervisor::default(),
+    )
+    .await
+    .unwrap();
     OwnDoor {
         door: Door::new(store, cache).unwrap(),
         _coherence: coherence,

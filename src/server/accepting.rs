@@ -1,0 +1,241 @@
+//! Accepts connections without ever using up the process's open files.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt as _, stream};
+use rustix::process::{Resource, getrlimit};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep},
+};
+use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
+
+/// Open files that are not for callers: the connections to the database, the
+/// listener, what the runtimes and the private PostgreSQL take.
+const RESERVED_FILES: u64 = 64;
+
+/// The connections that are accepted at least, however low the limit.
+const FEWEST_CONNECTIONS: usize = 8;
+
+/// How long to wait after a failed accept, at first and at most.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// How long the same complaint is not logged again.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// The connections that may be open at once: `RLIMIT_NOFILE`, less what the
+/// server needs itself.
+pub(super) fn most_connections() -> usize {
+    let Some(files) = getrlimit(Resource::Nofile).current else {
+        return Semaphore::MAX_PERMITS;
+    };
+    let most = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+    most.clamp(FEWEST_CONNECTIONS, Semaphore::MAX_PERMITS)
+}
+
+/// The connections of a listener, `most` at once. One more is closed at once: its
+/// caller can go to another server.
+pub(super) fn connections(
+    listener: TcpListener,
+    most: usize,
+) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
+    let incoming = TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(Duration::from_mins(1)));
+    let accepting = Accepting {
+        incoming,
+        most,
+        turns: Arc::new(Semaphore::new(most)),
+        full: Complaint::default(),
+        failing: Complaint::default(),
+    };
+    stream::unfold(accepting, Accepting::next)
+}
+
+/// Something that goes on being wrong: logged once, then once a minute.
+#[derive(Debug, Default)]
+struct Complaint {
+    logged: Option<Instant>,
+    unlogged: u64,
+}
+
+impl Complaint {
+    /// How often it was wrong since the last line; `None`: not to be logged now.
+    fn again(&mut self) -> Option<u64> {
+        self.unlogged += 1;
+        if self.logged.is_some_and(|logged| logged.elapsed() < SILENCE) {
+            return None;
+        }
+        self.logged = Some(Instant::now());
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
+#[derive(Debug)]
+struct Accepting<I> {
+    incoming: I,
+    most: usize,
+    turns: Arc<Semaphore>,
+    full: Complaint,
+    failing: Complaint,
+}
+
+impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
+    /// The next connection; `None`: the listener is gone.
+    async fn next(mut self) -> Option<(Result<Connection, Infallible>, Self)> {
+        let [mut pause, longest] = PAUSES;
+        loop {
+            match self.incoming.next().await? {
+                Ok(stream) => match Arc::clone(&self.turns).try_acquire_owned() {
+                    Ok(turn) => {
+                        let connection = Connection {
+                            stream,
+                            _turn: turn,
+                        };
+                        return Some((Ok(connection), self));
+                    }
+                    Err(_) => self.refuse(stream),
+                },
+                // The caller gave up before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    self.complain(&error);
+                    sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, stream: TcpStream) {
+        drop(stream);
+        if let Some(refused) = self.full.again() {
+            tracing::warn!(
+                connections.limit = self.most,
+                connections.refused = refused,
+                "{} connections are open, as many as the limit of open files allows: new ones are \
+                 closed at once; raise the limit (`ulimit -n`)",
+                self.most
+            );
+        }
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if let Some(failures) = self.failing.again() {
+            tracing::error!(
+                %error,
+                accept.failures = failures,
+                "connections cannot be accepted; tried again each second. Where files are used \
+                 up, raise the limit (`ulimit -n`)"
+            );
+        }
+    }
+}
+
+/// An accepted connection. It counts until it is dropped.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn accepting<I>(incoming: I) -> Accepting<I> {
+        Accepting {
+            incoming,
+            most: 1,
+            turns: Arc::new(Semaphore::new(1)),
+            full: Complaint::default(),
+            failing: Complaint::default(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_that_fails_is_tried_again_once_a_second() {
+        const TOO_MANY_OPEN_FILES: i32 = 24;
+        let tries = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&tries);
+        let incoming = stream::repeat_with(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Err(io::Error::from_raw_os_error(TOO_MANY_OPEN_FILES))
+        });
+        let next = accepting(incoming).next();
+        let minute = tokio::time::timeout(Duration::from_mins(1), next).await;
+        assert!(minute.is_err(), "nothing was accepted");
+        let tries = tries.load(Ordering::Relaxed);
+        assert!((55..=70).contains(&tries), "{tries}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_goes_on_being_wrong_is_logged_once_a_minute() {
+        let mut complaint = Complaint::default();
+        assert_eq!(complaint.again(), Some(1));
+        for _ in 0..9 {
+            assert_eq!(complaint.again(), None);
+        }
+        tokio::time::advance(SILENCE).await;
+        assert_eq!(complaint.again(), Some(10));
+    }
+}

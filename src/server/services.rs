@@ -1,0 +1,118 @@
+use std::time::Duration;
+
+use tonic::{codec::CompressionEncoding, service::Routes};
+
+use crate::{
+    admin::Door,
+    cache::Cache,
+    domain::Code,
+    pb::{
+        self, access_rights_service_server::AccessRightsServiceServer,
+        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
+        authorization_service_server::AuthorizationServiceServer,
+        catalog_service_server::CatalogServiceServer,
+        directory_service_server::DirectoryServiceServer,
+        import_service_server::ImportServiceServer,
+        operations_service_server::OperationsServiceServer,
+        tenant_service_server::TenantServiceServer,
+    },
+    rpc::{AdminApi, AuthorizationApi, ImportApi},
+    store::Store,
+    supervision::Supervisor,
+};
+
+use super::ServerError;
+
+/// The largest message that is read, in bytes: a batch of 100,000 items.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The largest message of an import, in bytes: a piece of 4 MiB and its name.
+const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
+
+/// What the services answer from, and for whom.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    pub(super) door: Door,
+    pub(super) cache: Cache,
+    pub(super) store: Store,
+    pub(super) default_tenant: Code,
+    pub(super) watch_patience: Duration,
+    pub(super) supervisor: Supervisor,
+}
+
+/// Adds every service of the contract.
+pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
+    let Wiring {
+        door,
+        cache,
+        store,
+        default_tenant,
+        watch_patience,
+        supervisor,
+    } = wiring;
+    let authorization = AuthorizationApi::new(cache.clone(), store.clone(), default_tenant.clone());
+    let import = ImportApi::new(door.clone());
+    let admin = AdminApi::new(
+        door,
+        cache,
+        store,
+        default_tenant,
+        watch_patience,
+        supervisor,
+    );
+    let routes = routes
+        .add_service(
+            AuthorizationServiceServer::new(authorization)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
+        .add_service(
+            ImportServiceServer::new(import)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_PIECE_BYTES),
+        );
+    add_administration(routes, &admin)
+}
+
+/// Adds each service of the administration.
+fn add_administration(routes: Routes, admin: &AdminApi) -> Routes {
+    macro_rules! add {
+        ($routes:expr, $($server:ident),+) => {
+            $routes$(.add_service(
+                $server::new(admin.clone())
+                    .accept_compressed(CompressionEncoding::Gzip)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
+            ))+
+        };
+    }
+    add!(
+        routes,
+        TenantServiceServer,
+        DirectoryServiceServer,
+        CatalogServiceServer,
+        AccessRightsServiceServer,
+        AppServiceServer,
+        AuditServiceServer,
+        OperationsServiceServer
+    )
+}
+
+/// Adds reflection, of both versions.
+pub(super) fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {
+    let descriptors = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Each version serves the other's descriptors too.
+    let v1 = descriptors()
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(ServerError::Reflection)?;
+    let v1alpha = descriptors()
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+        .build_v1alpha()
+        .map_err(ServerError::Reflection)?;
+    Ok(routes.add_service(v1).add_service(v1alpha))
+}

@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::store::{self, Durability, MigrateError, RuntimeRole, Store};
+
+use super::{DatabaseStart, ServeConfig, ServerError};
+
+/// The most connections to the database.
+const POOL_SIZE: usize = 16;
+
+/// How long to wait between two looks at a database that is not there yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Opens the database, brought up to date first where the configuration names
+/// its owner; waits for it, if so configured.
+pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerError> {
+    let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
+    let mut logged = String::new();
+    loop {
+        let Err(error) = prepare(config, &store).await else {
+            return Ok(store);
+        };
+        let passes = matches!(&error, MigrateError::Store(error) if error.is_of_a_start());
+        match config.database_start {
+            DatabaseStart::Awaited if passes => {}
+            DatabaseStart::Awaited | DatabaseStart::Required => {
+                return Err(ServerError::of_migration(error));
+            }
+        }
+        let cause = with_causes(&error);
+        if cause != logged {
+            tracing::warn!(error = cause, "waiting for the database: {cause}");
+            logged = cause;
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError> {
+    if let Some(owner_url) = &config.migrate_url {
+        let report = store::migrate(owner_url, &RuntimeRole::Stored).await?;
+        tracing::info!(schema.version = report.version, "{report}");
+    }
+    store.check_schema().await.map_err(MigrateError::Store)
+}
+
+/// An error and its causes, in one line.
+fn with_causes(error: &MigrateError) -> String {
+    let first: Option<&dyn std::error::Error> = Some(error);
+    let causes = std::iter::successors(first, |error| error.source());
+    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
+    // Some errors repeat their cause.
+    words.dedup();
+    words.join(": ")
+}
+
+/// Logs what an acknowledged write is worth, which coherence stands on.
+pub(super) async fn log_durability(store: &Store) -> Result<(), ServerError> {
+    match store.durability().await.map_err(ServerError::of_start)? {
+        Durability::None => tracing::warn!(
+            "fsync or full_page_writes is off: after a crash of PostgreSQL acknowledged writes may \
+             be gone; for tests only"
+        ),
+        Durability::SingleNode => tracing::info!(
+            "an acknowledged write survives a crash of PostgreSQL; no standby is synchronous, so \
+             after a failover it may be gone"
+        ),
+        Durability::SynchronousStandby { names } => tracing::info!(
+            standbys = names,
+            "an acknowledged write survives a crash, and a failover to a synchronous standby; \
+             promote no other"
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Notices when a task ends that the server cannot do without.
+//!
+//! A server whose lease is no longer renewed, or whose health is no longer
+//! followed, would go on half alive: every call fails, and nobody restarts it.
+//! Such a task runs under [`Supervisor::supervise`]; whoever runs the server
+//! awaits [`Supervisor::first_ended`], stops, and exits with an error, so that
+//! the process is started again.
+//!
+//! A task ends by returning, by a panic or by being aborted: each drops its
+//! future, and with it the guard that reports the end. Work that belongs to one
+//! call is not supervised: its caller gets the error.
+
+use std::future::Future;
+
+use tokio::sync::watch;
+
+/// A task that the server cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Task {
+    /// Renews the lease and follows the log of announcements.
+    Lease,
+    /// Announces the writes of this server.
+    Announcer,
+    /// Shows that writes are under way, removes abandoned ones and old rows.
+    Maintenance,
+    /// Reads changed products into the product indexes again.
+    ProductIndex,
+    /// Follows the lease for the health service.
+    Health,
+    /// Reads the revisions of the tenants that are watched, while any is.
+    WatchedRevisions,
+}
+
+/// Reports the first supervised task that ends while it must not.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// No task may end.
+    Running,
+    /// One did.
+    Ended(Task),
+    /// The server stops: tasks end.
+    Stopping,
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self {
+            state: watch::Sender::new(State::Running),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Wraps the work of a task that lasts as long as the server: its end is
+    /// reported.
+    pub fn supervise<W: Future<Output = ()>>(
+        &self,
+        task: Task,
+        work: W,
+    ) -> impl Future<Output = ()> + use<W> {
+        // Outside the future: one that is dropped before its first poll ends too.
+        let guard = self.guard(task);
+        async move {
+            // Held until the end, whatever it is.
+            let _guard = guard;
+            work.await;
+        }
+    }
+
+    /// Wraps the work of a task that may return: only a panic or an abort is
+    /// reported.
+    pub fn supervise_until_done<W: Future<Output = ()>>(
+        &self,
+        task: Task,
+        work: W,
+    ) -> impl Future<Output = ()> + use<W> {
+        let guard = self.guard(task);
+        async move {
+            work.await;
+            guard.done();
+        }
+    }
+
+    fn guard(&self, task: Task) -> Guard {
+        Guard {
+            supervisor: self.clone(),
+            task,
+            is_done: false,
+        }
+    }
+
+    /// Allows every task to end from now on: the server stops.
+    pub fn release(&self) {
+        self.state.send_replace(State::Stopping);
+    }
+
+    /// Completes with the first task that ended before [`Supervisor::release`];
+    /// never, if none did.
+    pub async fn first_ended(&self) -> Task {
+        let mut states = self.state.subscribe();
+        loop {
+            let state = *states.borrow_and_update();
+            if let State::Ended(task) = state {
+                return task;
+            }
+            // `self` holds the sender: it is not closed.
+            let _always_open = states.changed().await;
+        }
+    }
+
+    fn report(&self, task: Task) {
+        self.state.send_if_modified(|state| {
+            let is_first = *state == State::Running;
+            if is_first {
+                *state = State::Ended(task);
+            }
+            is_first
+        });
+    }
+}
+
+/// Reports the end of a task when it is dropped.
+#[derive(Debug)]
+struct Guard {
+    supervisor: Supervisor,
+    task: Task,
+    is_done: bool,
+}
+
+impl Guard {
+    fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.supervisor.report(self.task);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn panicking() -> impl Future<Output = ()> {
+        ready(()).map(|()| panic!("of a test"))
+    }
+
+    #[tokio::test]
+    async fn a_task_that_returns_panics_or_is_aborted_is_reported() {
+        let supervisor = Supervisor::default();
+        tokio::spawn(supervisor.supervise(Task::Lease, ready(())));
+        assert_eq!(supervisor.first_ended().await, Task::Lease);
+
+        let supervisor = Supervisor::default();
+        tokio::spawn(supervisor.supervise(Task::Health, panicking()));
+        assert_eq!(supervisor.first_ended().await, Task::Health);
+
+        let supervisor = Supervisor::default();
+        tokio::spawn(supervisor.supervise(Task::Announcer, pending())).abort();
+        assert_eq!(supervisor.first_ended().await, Task::Announcer);
+    }
+
+    #[tokio::test]
+    async fn only_the_first_end_is_reported() {
+        let supervisor = Supervisor::default();
+        drop(supervisor.supervise(Task::Maintenance, pending()));
+        drop(supervisor.supervise(Task::Lease, pending()));
+        assert_eq!(supervisor.first_ended().await, Task::Maintenance);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_may_return_is_reported_only_if_it_panics() {
+        let supervisor = Supervisor::default();
+        let task = Task::WatchedRevisions;
+        supervisor.supervise_until_done(task, ready(())).await;
+        assert_eq!(supervisor.first_ended().now_or_never(), None);
+        tokio::spawn(supervisor.supervise_until_done(task, panicking()));
+        assert_eq!(supervisor.first_ended().await, task);
+    }
+
+    #[tokio::test]
+    async fn tasks_of_a_server_that_stops_may_end() {
+        let supervisor = Supervisor::default();
+        supervisor.release();
+        drop(supervisor.supervise(Task::Lease, pending()));
+        assert_eq!(supervisor.first_ended().now_or_never(), None);
+    }
+}

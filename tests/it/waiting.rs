@@ -1,0 +1,205 @@
+//! A start that waits for its database, and a stop that waits for no silent
+//! peer: the program itself.
+
+use std::{net::SocketAddr, time::Duration};
+
+use pim_authz::{
+    pb::{self, authorization_service_client::AuthorizationServiceClient},
+    store,
+};
+use secrecy::ExposeSecret as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tonic::{Code, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::harness::{Database, Program, channel_to, refusal, terminate, user};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// `FATAL: the database system is starting up`, as PostgreSQL sends it.
+fn starting_up() -> Vec<u8> {
+    let fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
+    let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+    [b"E", &length[..], fields].concat()
+}
+
+async fn is_serving(channel: &Channel, service: &str) -> bool {
+    let request = HealthCheckRequest {
+        service: service.into(),
+    };
+    let mut health = HealthClient::new(channel.clone());
+    let answer = health.check(request).await.unwrap().into_inner();
+    answer.status() == ServingStatus::Serving
+}
+
+async fn ask(channel: &Channel) -> (Code, String) {
+    let request = pb::CheckRequest {
+        subject: user("julia"),
+        action: "product.list".into(),
+        ..Default::default()
+    };
+    let mut client = AuthorizationServiceClient::new(channel.clone());
+    let (code, reason, _) = refusal(&client.check(request).await.unwrap_err());
+    (code, reason)
+}
+
+/// Starts a program that finds its database not there yet.
+async fn waits(database: &Database, url: &str) -> (Program, Channel) {
+    let mut command = Program::command(database);
+    command
+        .arg("--wait-for-database")
+        .env("PIM_AUTHZ_DATABASE_URL", url);
+    let mut program = Program::spawn(&mut command);
+    let line = program.logged("listening on ").await;
+    let (_, address) = line.split_once("listening on ").unwrap();
+    let address: SocketAddr = address.split(' ').next().unwrap().parse().unwrap();
+    program.logged("waiting for the database").await;
+    let channel = channel_to(address).await;
+    assert!(is_serving(&channel, "").await, "it lives");
+    let service = "pim.authz.v1.AuthorizationService";
+    assert!(!is_serving(&channel, service).await, "it is not ready");
+    let unavailable = (Code::Unavailable, "STORE_UNAVAILABLE".to_owned());
+    assert_eq!(ask(&channel).await, unavailable);
+    (program, channel)
+}
+
+/// The same connection is answered once the database is there.
+async fn assert_serves(mut program: Program, channel: Channel) {
+    timeout(PATIENCE, program.logged("serving on "))
+        .await
+        .unwrap();
+    let not_found = (Code::NotFound, "TENANT_NOT_FOUND".to_owned());
+    assert_eq!(ask(&channel).await, not_found);
+    let (mut child, _log) = program.with_log();
+    assert_eq!(terminate(&mut child).await, Some(0));
+}
+
+/// An address of this process's own, where nobody listens.
+fn own_address() -> SocketAddr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    format!("127.98.{high}.{low}:5432").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_start_waits_for_a_database_that_refuses_connections_or_is_starting() {
+    let database = Database::create().await;
+    let url = database.url().expose_secret();
+    let (credentials, rest) = url.split_once('@').unwrap();
+    let (real, name) = rest.split_once('/').unwrap();
+    let address = own_address();
+    let through = format!("{credentials}@{address}/{name}");
+    let (mut program, channel) = waits(&database, &through).await;
+
+    let listener = TcpListener::bind(address).await.unwrap();
+    let (mut starting, _) = listener.accept().await.unwrap();
+    let mut start = [0; 8];
+    starting.read_exact(&mut start).await.unwrap();
+    starting.write_all(&starting_up()).await.unwrap();
+    drop(starting);
+    program.logged("starting up").await;
+
+    let real = real.to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut here, _)) = listener.accept().await {
+            let mut there = TcpStream::connect(&real).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut here, &mut there).await });
+        }
+    });
+    assert_serves(program, channel).await;
+}
+
+#[tokio::test]
+async fn a_start_waits_for_a_database_that_is_not_migrated() {
+    let database = Database::create().await;
+    database.execute("DROP SCHEMA pim_authz CASCADE").await;
+    let (program, channel) = waits(&database, database.url().expose_secret()).await;
+    let role = store::RuntimeRole::Stored;
+    store::migrate(database.url(), &role).await.unwrap();
+    assert_serves(program, channel).await;
+}
+
+#[tokio::test]
+async fn a_start_waits_for_a_database_without_a_free_connection() {
+    let database = Database::create().await;
+    // The limits of a role do not hold for the owner, who is a superuser.
+    let login = format!("crowded_{}", std::process::id());
+    let url = database.create_login(&login).await;
+    database
+        .execute(&format!(
+            "ALTER ROLE {login} CONNECTION LIMIT 0;
+             DO $$ BEGIN
+                 EXECUTE format('GRANT %I TO {login}', (SELECT runtime_role FROM pim_authz.installation));
+             END $$"
+        ))
+        .await;
+    let (program, channel) = waits(&database, url.expose_secret()).await;
+    database
+        .execute(&format!("ALTER ROLE {login} CONNECTION LIMIT -1"))
+        .await;
+    assert_serves(program, channel).await;
+    database.execute(&format!("DROP ROLE {login}")).await;
+}
+
+#[tokio::test]
+async fn a_start_that_waits_is_stopped_and_does_not_wait_for_what_will_not_pass() {
+    let database = Database::create().await;
+    let nowhere = "postgresql://nobody@127.0.0.1:1/nothing";
+    let (program, _channel) = waits(&database, nowhere).await;
+    let (mut child, _log) = program.with_log();
+    assert_eq!(terminate(&mut child).await, Some(0));
+
+    let url = database.url().expose_secret();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let (_, address) = url.split_once('@').unwrap();
+    let wrong_password = format!("postgresql://postgres:wrong@{address}");
+    for url in [&format!("{server}/nothing"), &wrong_password, "no url"] {
+        let mut command = Program::command(&database);
+        command
+            .arg("--wait-for-database")
+            .env("PIM_AUTHZ_DATABASE_URL", url);
+        let (mut child, _log) = Program::spawn(&mut command).with_log();
+        let ended = timeout(PATIENCE, child.wait()).await.unwrap();
+        assert_eq!(ended.unwrap().code(), Some(2), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_does_not_wait_ends_with_status_2() {
+    let database = Database::create().await;
+    let mut command = Program::command(&database);
+    command.env(
+        "PIM_AUTHZ_DATABASE_URL",
+        "postgresql://nobody@127.0.0.1:1/nothing",
+    );
+    let (mut child, log) = Program::spawn(&mut command).with_log();
+    assert_eq!(child.wait().await.unwrap().code(), Some(2));
+    let log = log.await.unwrap().join("\n");
+    assert!(log.contains("check that PostgreSQL runs"), "{log}");
+}
+
+#[tokio::test]
+async fn silent_peers_hold_a_stop_up_for_the_drain_time_at_most() {
+    let database = Database::create().await;
+    let mut command = Program::command(&database);
+    let mut program = Program::spawn(command.args(["--drain-seconds", "1"]));
+    let address = program.address().await;
+    let _says_nothing = TcpStream::connect(address).await.unwrap();
+    let mut stops_in_the_middle = TcpStream::connect(address).await.unwrap();
+    stops_in_the_middle
+        .write_all(b"PRI * HTTP/2.0\r\n")
+        .await
+        .unwrap();
+    // Both were accepted: they came before this one, which is answered.
+    assert!(is_serving(&channel_to(address).await, "").await);
+    let (mut child, log) = program.with_log();
+    let ended = timeout(Duration::from_secs(15), terminate(&mut child)).await;
+    assert_eq!(ended.unwrap(), Some(0));
+    let log = log.await.unwrap().join("\n");
+    assert!(log.contains("stopped before all calls"), "{log}");
+}
