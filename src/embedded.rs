@@ -9,6 +9,9 @@
 //! directory of its own and on a free loopback port, and both ask for the
 //! password in `DATA/postgres/password`, which only that user can read.
 //!
+//! If it ends by itself, [`EmbeddedPostgres::died`] completes, and
+//! [`EmbeddedPostgres::start_again`] starts it where it was.
+//!
 //! Three ways to end:
 //!
 //! - [`EmbeddedPostgres::stop`], or dropping it: fast shutdown.
@@ -29,13 +32,20 @@ mod place;
 mod process;
 mod socket;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::SecretString;
+use tokio::time::sleep;
 
 use self::{account::Account, binaries::Binaries, place::Place, process::Running};
 
 pub use self::error::EmbeddedError;
+
+/// How often it is looked whether PostgreSQL still runs.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A PostgreSQL that runs for this process alone, until it is stopped or
 /// dropped.
@@ -44,6 +54,8 @@ pub struct EmbeddedPostgres {
     // Dropped in this order: PostgreSQL ends before the lock is let go.
     running: Running,
     place: Place,
+    binaries: Binaries,
+    options: EmbeddedOptions,
 }
 
 /// How a private PostgreSQL is to run.
@@ -103,7 +115,12 @@ impl EmbeddedPostgres {
         let binaries = Binaries::find(place.cluster_version()?)?;
         let password = cluster::prepare(&place, &binaries)?;
         let running = process::start(&place, &binaries, options, password)?;
-        Ok(Self { running, place })
+        Ok(Self {
+            running,
+            place,
+            binaries,
+            options: options.clone(),
+        })
     }
 
     /// Where and how to connect, as the cluster's superuser, by unix socket:
@@ -129,6 +146,38 @@ impl EmbeddedPostgres {
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.running.process_id()
+    }
+
+    /// Completes when PostgreSQL has ended although nobody stopped it: with
+    /// [`EmbeddedError::Died`].
+    pub async fn died(&mut self) -> EmbeddedError {
+        loop {
+            if let Some(status) = self.running.look() {
+                let log = self.place.log();
+                return EmbeddedError::Died {
+                    status,
+                    tail: process::tail_of(&log),
+                    log,
+                };
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Starts a PostgreSQL that died again, at the same address; it recovers what
+    /// was committed.
+    ///
+    /// # Errors
+    ///
+    /// [`EmbeddedError`] when it does not start; nothing runs then.
+    pub async fn start_again(mut self) -> Result<Self, EmbeddedError> {
+        tokio::task::spawn_blocking(move || {
+            self.running
+                .start_again(&self.place, &self.binaries, &self.options)?;
+            Ok(self)
+        })
+        .await
+        .map_err(|_| EmbeddedError::Interrupted)?
     }
 
     /// Ends every session and stops PostgreSQL, in order (fast shutdown).

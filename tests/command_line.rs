@@ -5,7 +5,15 @@
 #[path = "support/demonstration.rs"]
 mod demonstration;
 
-use std::process::{Output, Stdio};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use self::demonstration::{Demo, data_dir, program};
 
@@ -321,4 +329,95 @@ fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
 enum Stream {
     Output,
     Errors,
+}
+
+/// A `pim-authz serve` on a private PostgreSQL.
+struct Served {
+    process: Child,
+    log: std::io::Lines<BufReader<std::process::ChildStderr>>,
+}
+
+impl Served {
+    fn start(data_dir: &Path) -> Self {
+        let mut command = program();
+        Self::spawn(command.args(["serve", "--listen", "127.0.0.1:0"]), data_dir)
+    }
+
+    fn spawn(command: &mut Command, data_dir: &Path) -> Self {
+        let mut process = command
+            .arg("--data-dir")
+            .arg(data_dir)
+            .env("NO_COLOR", "1")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap()).lines();
+        Self { process, log }
+    }
+
+    /// Reads the log up to a line that holds `text`, and returns what follows
+    /// `text` up to the next space.
+    fn logged(&mut self, text: &str) -> String {
+        let found = self.log.by_ref().map(Result::unwrap).find_map(|line| {
+            let (_, rest) = line.split_once(text)?;
+            Some(rest.split(' ').next().unwrap_or_default().to_owned())
+        });
+        assert!(found.is_some(), "the log ended without `{text}`");
+        found.unwrap()
+    }
+}
+
+impl Served {
+    fn stop(&mut self) {
+        let id = i32::try_from(self.process.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[test]
+fn a_private_postgresql_that_dies_is_started_again() {
+    let folder = data_dir();
+    let mut served = Served::start(folder.path());
+    let postgres: i32 = served.logged("postgres.process_id=").parse().unwrap();
+    let address = served.logged("serving on ");
+    kill_process(Pid::from_raw(postgres).unwrap(), Signal::KILL).unwrap();
+    served.logged("the private PostgreSQL runs again");
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        let output = program()
+            .args(["check", "user:julia", "view", "product:hat", "--server"])
+            .arg(&address)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        if said.contains("TENANT_NOT_FOUND") {
+            break;
+        }
+        assert!(said.contains("UNAVAILABLE"), "{said}");
+        assert!(Instant::now() < deadline, "{said}");
+    }
+    served.stop();
+}
+
+#[test]
+fn a_private_postgresql_that_dies_for_good_ends_the_server_with_what_happened() {
+    let folder = data_dir();
+    let mut served = Served::start(folder.path());
+    let postgres: i32 = served.logged("postgres.process_id=").parse().unwrap();
+    served.logged("serving on ");
+    let cluster = folder.path().join("postgres/cluster");
+    fs::rename(&cluster, cluster.with_extension("elsewhere")).unwrap();
+    kill_process(Pid::from_raw(postgres).unwrap(), Signal::KILL).unwrap();
+    served.logged("the private PostgreSQL ended");
+    served.logged("error: PostgreSQL did not start");
+    assert_eq!(served.process.wait().unwrap().code(), Some(2));
 }

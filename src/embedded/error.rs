@@ -96,6 +96,17 @@ pub enum EmbeddedError {
         tail: String,
     },
 
+    /// PostgreSQL ended by itself while the server ran.
+    #[error("PostgreSQL ended by itself ({status}); the end of `{log}`: {tail}")]
+    Died {
+        /// How: its exit status or signal.
+        status: String,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of the log.
+        tail: String,
+    },
+
     /// PostgreSQL did not become ready.
     #[error("PostgreSQL was not ready after {seconds} seconds; see `{log}`")]
     NotReady {

@@ -43,23 +43,34 @@ pub(super) fn start(
     password: SecretString,
 ) -> Result<Running, EmbeddedError> {
     let socket = Socket::make(place)?;
+    let (postgres, port) = launch_until_ready(place, binaries, options, &socket, None)?;
+    let mut running = Running {
+        postgres,
+        has_ended: false,
+        watcher: None,
+        socket,
+        port,
+        password,
+    };
+    running.watcher = Some(watch(place, running.process_id())?);
+    Ok(running)
+}
+
+/// Starts PostgreSQL on `port`, or on a free one, as often as what stops it goes
+/// away by itself.
+fn launch_until_ready(
+    place: &Place,
+    binaries: &Binaries,
+    options: &EmbeddedOptions,
+    socket: &Socket,
+    port: Option<u16>,
+) -> Result<(Child, u16), EmbeddedError> {
     let deadline = Instant::now() + RETRY_PATIENCE;
     loop {
-        let port = free_port()?;
-        let mut postgres = launch(place, binaries, options, &socket, port)?;
+        let port = port.map_or_else(free_port, Ok)?;
+        let mut postgres = launch(place, binaries, options, socket, port)?;
         match wait_until_ready(place, &mut postgres) {
-            Ok(()) => {
-                let mut running = Running {
-                    postgres,
-                    has_ended: false,
-                    watcher: None,
-                    socket,
-                    port,
-                    password,
-                };
-                running.watcher = Some(watch(place, running.process_id())?);
-                return Ok(running);
-            }
+            Ok(()) => return Ok((postgres, port)),
             Err(error) if Instant::now() < deadline && is_passing(&error) => {
                 thread::sleep(LOOK_AGAIN * 10);
             }
@@ -203,7 +214,8 @@ fn free_port() -> Result<u16, EmbeddedError> {
         .map_err(EmbeddedError::folder("listen on", "127.0.0.1"))
 }
 
-fn tail_of(log: &Path) -> String {
+/// The last lines of PostgreSQL's log.
+pub(super) fn tail_of(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
@@ -238,17 +250,47 @@ impl Running {
         format!("postgresql://postgres:{password}@{host}:{port}/postgres").into()
     }
 
+    /// How PostgreSQL has ended, if it did by itself: its exit status.
+    pub(super) fn look(&mut self) -> Option<String> {
+        match self.postgres.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(status.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Starts a PostgreSQL that has ended by itself again, where it was.
+    pub(super) fn start_again(
+        &mut self,
+        place: &Place,
+        binaries: &Binaries,
+        options: &EmbeddedOptions,
+    ) -> Result<(), EmbeddedError> {
+        self.has_ended = true;
+        self.end_watcher();
+        let port = Some(self.port);
+        let (postgres, _) = launch_until_ready(place, binaries, options, &self.socket, port)?;
+        self.postgres = postgres;
+        self.has_ended = false;
+        self.watcher = Some(watch(place, self.process_id())?);
+        Ok(())
+    }
+
     /// Stops PostgreSQL, in order if that is possible; again: does nothing.
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
         let stopped = self.stop_postgres();
+        self.end_watcher();
+        stopped
+    }
+
+    /// The watcher must not outlive PostgreSQL's process number. It ends when its
+    /// pipe does, if it is not gone already.
+    fn end_watcher(&mut self) {
         if let Some((mut watcher, pipe)) = self.watcher.take() {
-            // The watcher must not outlive PostgreSQL's process number. It
-            // ends when its pipe does, if it is not gone already.
             watcher.kill().ok();
             drop(pipe);
             watcher.wait().ok();
         }
-        stopped
     }
 
     fn stop_postgres(&mut self) -> Result<(), EmbeddedError> {
