@@ -5,6 +5,7 @@ mod accepting;
 mod deferred;
 mod error;
 mod health;
+mod reflection;
 mod services;
 mod starting;
 
@@ -184,7 +185,7 @@ impl Starting {
             .await
             .map_err(ServerError::Thread)?;
         starting::log_durability(&store).await?;
-        let routes = services::add_reflection(self.routes.clone())?;
+        let routes = reflection::add_reflection(self.routes.clone())?;
         let wiring = Wiring {
             door: Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?,
             cache: cache.clone(),

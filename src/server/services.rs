@@ -7,7 +7,7 @@ use crate::{
     cache::Cache,
     domain::Code,
     pb::{
-        self, access_rights_service_server::AccessRightsServiceServer,
+        access_rights_service_server::AccessRightsServiceServer,
         app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
         authorization_service_server::AuthorizationServiceServer,
         catalog_service_server::CatalogServiceServer,
@@ -20,8 +20,6 @@ use crate::{
     store::Store,
     supervision::Supervisor,
 };
-
-use super::ServerError;
 
 /// The largest message that is read, in bytes: a batch of 100,000 items.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
@@ -95,24 +93,4 @@ fn add_administration(routes: Routes, admin: &AdminApi) -> Routes {
         AuditServiceServer,
         OperationsServiceServer
     )
-}
-
-/// Adds reflection, of both versions.
-pub(super) fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {
-    let descriptors = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-    };
-    // Each version serves the other's descriptors too.
-    let v1 = descriptors()
-        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(ServerError::Reflection)?;
-    let v1alpha = descriptors()
-        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-        .build_v1alpha()
-        .map_err(ServerError::Reflection)?;
-    Ok(routes.add_service(v1).add_service(v1alpha))
 }

@@ -113,6 +113,56 @@ async fn reflection_knows_the_messages_that_errors_carry() {
     }
 }
 
+/// What a reflection of some version answers to an unknown symbol and then to
+/// another request.
+macro_rules! asked_after_an_unknown_symbol {
+    ($version:ident, $server:expr) => {{
+        use $version::{
+            server_reflection_client::ServerReflectionClient,
+            server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+        };
+        let requests = [
+            MessageRequest::FileContainingSymbol("pim.authz.v1.Nothing".into()),
+            MessageRequest::FileByFilename("nothing.proto".into()),
+            MessageRequest::ListServices(String::new()),
+        ];
+        let requests = requests.map(|request| $version::ServerReflectionRequest {
+            host: "here".into(),
+            message_request: Some(request),
+        });
+        let mut client = ServerReflectionClient::new($server.channel().await);
+        let answers = client
+            .server_reflection_info(tokio_stream::iter(requests.clone()))
+            .await
+            .unwrap();
+        let mut answers = answers.into_inner();
+        let [symbol, file, list] = requests;
+        for unknown in [symbol, file] {
+            let answer = answers.next().await.unwrap().unwrap();
+            assert_eq!(answer.original_request, Some(unknown));
+            let Some(MessageResponse::ErrorResponse(error)) = answer.message_response else {
+                panic!("{answer:?}");
+            };
+            assert_eq!(Code::from(error.error_code), Code::NotFound, "{error:?}");
+        }
+        let answer = answers.next().await.unwrap().unwrap();
+        assert_eq!(answer.original_request, Some(list));
+        let is_list = matches!(
+            answer.message_response,
+            Some(MessageResponse::ListServicesResponse(_))
+        );
+        assert!(is_list);
+        assert!(answers.next().await.is_none());
+    }};
+}
+
+#[tokio::test]
+async fn reflection_answers_an_unknown_symbol_inside_its_stream() {
+    let server = TestServer::start().await;
+    asked_after_an_unknown_symbol!(v1, server);
+    asked_after_an_unknown_symbol!(v1alpha, server);
+}
+
 #[tokio::test]
 async fn reflection_lists_every_service_in_both_versions() {
     let expected = [
