@@ -29,6 +29,9 @@ pub use self::error::ServerError;
 use self::{deferred::Deferred, health::Health, services::Wiring};
 pub use crate::store::RuntimeRole;
 
+/// The most metadata that is read at all, in bytes.
+const MAX_HEADER_BYTES: u32 = 1 << 20;
+
 /// What a server is configured with.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
@@ -227,7 +230,8 @@ fn transport(gate: Gate) -> Server<tower::layer::util::Stack<Gate, tower::layer:
         .max_concurrent_streams(1024)
         .http2_max_pending_accept_reset_streams(Some(64))
         .http2_max_local_error_reset_streams(Some(1024))
-        .http2_max_header_list_size(16 << 10)
+        // The gate refuses less than this, with a status; HTTP/2 has none.
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .initial_stream_window_size(1 << 20)

@@ -23,6 +23,15 @@ pub(super) enum Failure {
         most: usize,
     },
 
+    /// More metadata than a call may have.
+    #[error("the metadata of the call takes {found} bytes; at most {most} are allowed: send less")]
+    TooMuchMetadata {
+        /// How many bytes there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+
     /// No tenant has this code.
     #[error("tenant `{0}` does not exist")]
     TenantNotFound(Code),

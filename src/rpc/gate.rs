@@ -22,6 +22,10 @@ const LONGEST_CALL: Duration = Duration::from_mins(1);
 /// still arrives: a tenth of the time given, up to this.
 const LONGEST_MARGIN: Duration = Duration::from_millis(50);
 
+/// The most metadata of a call, in bytes as HTTP/2 counts them: each name and
+/// value, and 32 bytes each.
+const MAX_METADATA_BYTES: usize = 16 << 10;
+
 /// Where health is asked, also while the server starts or stops.
 const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
@@ -126,6 +130,10 @@ where
             let refused = Status::from(failure).into_http();
             return Box::pin(std::future::ready(Ok(refused)));
         }
+        if let Err(failure) = check_metadata(request.headers()) {
+            let refused = Status::from(failure).into_http();
+            return Box::pin(std::future::ready(Ok(refused)));
+        }
         let begun = Instant::now();
         let given = given_time(request.headers());
         let at = given.and_then(|given| begun.checked_add(given));
@@ -165,6 +173,20 @@ fn readable(answer: http::Response<Body>) -> http::Response<Body> {
         .as_ref()
         .and_then(status::of_unreadable);
     status.map_or(answer, Status::into_http)
+}
+
+fn check_metadata(headers: &http::HeaderMap) -> Result<(), Failure> {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32);
+    let found = sizes.sum();
+    if found > MAX_METADATA_BYTES {
+        return Err(Failure::TooMuchMetadata {
+            found,
+            most: MAX_METADATA_BYTES,
+        });
+    }
+    Ok(())
 }
 
 /// The time that the caller gives, less what the way back may take.

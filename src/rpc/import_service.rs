@@ -26,6 +26,7 @@ use super::{
     parse_import::{self, Header},
     render_import,
     request_hash::RequestHash,
+    status,
 };
 
 /// How long a caller may take to send the next message.
@@ -66,7 +67,8 @@ impl ImportService for ImportApi {
     ) -> Result<Response<Self::ImportCatalogStream>, Status> {
         let deadline = Deadline::of(request.extensions());
         let mut messages = request.into_inner();
-        let header = parse_import::header(messages.message().await?).map_err(Failure::from)?;
+        let header = parse_import::header(messages.message().await.map_err(status::of_message)?)
+            .map_err(Failure::from)?;
         let (events, told) = mpsc::channel(EVENTS_AHEAD);
         let import = Import {
             door: self.door.until(deadline),
@@ -205,6 +207,7 @@ async fn next(
 ) -> Result<Option<pb::ImportCatalogRequest>, Status> {
     let next = timeout(LONGEST_PAUSE, messages.message()).await;
     next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
+        .map_err(status::of_message)
 }
 
 fn count(batch: &Batch) -> u64 {

@@ -44,6 +44,17 @@ impl From<Failure> for Status {
                 ..Answer::new(message)
             }
             .status(),
+            Failure::TooMuchMetadata { found, most } => Answer {
+                code: Code::ResourceExhausted,
+                reason: ErrorReason::TooManyEntries,
+                metadata: vec![
+                    ("field", "metadata".to_owned()),
+                    ("found", found.to_string()),
+                    ("most", most.to_string()),
+                ],
+                ..Answer::new(message)
+            }
+            .status(),
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
             Failure::TooManyWatchers { most } => too_many_watchers(most, message),
@@ -108,8 +119,16 @@ fn permission_not_found(field: String, permission: String, message: String) -> S
     .status()
 }
 
+/// The status of a message of a stream, with the codes and details of all
+/// others where tonic itself answers, for it could not read the message.
+pub(super) fn of_message(status: Status) -> Status {
+    let has_details = !status.details().is_empty();
+    let known = (!has_details).then(|| of_unreadable(&status)).flatten();
+    known.unwrap_or(status)
+}
+
 /// The status of a message that the server could not even read, which tonic
-/// itself answers: its words, our codes.
+/// itself answers: its words, our codes. `None`: it is another.
 pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
     // tonic answers a message that does not parse with INTERNAL, but it is the
     // caller's.
@@ -122,7 +141,10 @@ pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
         reason: ErrorReason::TooManyEntries,
         ..Answer::new("the message is too large; send less in one request".to_owned())
     };
-    (status.code() == Code::OutOfRange).then(|| too_large.status())
+    // The second where it is too large only once it is decompressed.
+    [Code::OutOfRange, Code::ResourceExhausted]
+        .contains(&status.code())
+        .then(|| too_large.status())
 }
 
 /// What is wrong with one item of a batch that goes on without it.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pim_authz::pb;
+use pim_authz::pb::{
+    self, import_catalog_request::Part, import_service_client::ImportServiceClient,
+};
 use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, client::Grpc, codec::CompressionEncoding};
 use tonic_health::pb::{
@@ -11,7 +13,7 @@ use tonic_health::pb::{
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{TestServer, refusal, user};
+use crate::harness::{TestServer, header, refusal, user};
 
 fn question() -> pb::CheckRequest {
     pb::CheckRequest {
@@ -112,6 +114,57 @@ async fn a_compressed_message_is_read() {
     let mut client = client.send_compressed(CompressionEncoding::Gzip);
     let status = client.check(question()).await.unwrap_err();
     assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn metadata_over_the_limit_is_refused_with_a_code_of_the_contract() {
+    let server = TestServer::start().await;
+    let mut client = server.client().await;
+    let mut ask = async |bytes: usize| {
+        let mut request = Request::new(question());
+        let value = "x".repeat(bytes).parse().unwrap();
+        request.metadata_mut().insert("x-caller", value);
+        refusal(&client.check(request).await.unwrap_err())
+    };
+    let refused = (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None);
+    for bytes in [16_385, 100_000, 900_000] {
+        assert_eq!(ask(bytes).await, refused, "{bytes}");
+    }
+    assert_eq!(ask(15_000).await.1, "TENANT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_once_decompressed_is_refused_with_details() {
+    let server = TestServer::start().await;
+    let refused = (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None);
+    let client = server.client().await;
+    let mut client = client.send_compressed(CompressionEncoding::Gzip);
+    let huge = pb::CheckRequest {
+        action: "x".repeat(65 << 20),
+        ..question()
+    };
+    assert_eq!(refusal(&client.check(huge).await.unwrap_err()), refused);
+
+    let client = ImportServiceClient::new(server.channel().await);
+    let mut client = client.send_compressed(CompressionEncoding::Gzip);
+    let piece = pb::FilePiece {
+        file: "products.csv".into(),
+        content: vec![b'x'; 5 << 20],
+    };
+    let parts = [
+        Part::Header(header("default", pb::Edition::Growth)),
+        Part::Piece(piece),
+    ];
+    let parts = parts.map(|part| pb::ImportCatalogRequest { part: Some(part) });
+    let events = client.import_catalog(tokio_stream::iter(parts)).await;
+    let mut events = events.unwrap().into_inner();
+    let status = loop {
+        match events.message().await {
+            Ok(event) => assert!(event.is_some(), "it ended well"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refusal(&status), refused, "{status:?}");
 }
 
 #[tokio::test]

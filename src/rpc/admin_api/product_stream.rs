@@ -12,6 +12,7 @@ use crate::{
     rpc::{
         failure::{Failure, InvalidField},
         gate::Gate,
+        status,
     },
 };
 
@@ -209,4 +210,5 @@ async fn next(
 ) -> Result<Option<pb::ImportProductsRequest>, Status> {
     let next = timeout(LONGEST_PAUSE, messages.message()).await;
     next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
+        .map_err(status::of_message)
 }
