@@ -23,12 +23,14 @@ mod access_filter;
 mod administration;
 mod arguments;
 mod connection;
+mod environment;
 mod failure;
 mod grpcurl;
 mod import;
 mod json;
 mod list_allowed;
 mod list_subjects;
+mod listen_address;
 mod names;
 mod progress;
 mod question;
@@ -54,6 +56,7 @@ pub use self::{
     failure::{CliError, FieldProblem, Refusal},
     grpcurl::{grpcurl_line, question_of},
     import::{ImportEnd, SourceFile, import_files},
+    listen_address::{ListenAddress, ListenAddressInvalid},
     names::{ResourceName, SubjectName},
     report::{Answer, Exit, Output, answer_sentence},
 };

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use pim_authz::{
     cli::{Cli, Exit},
     run,
@@ -11,7 +10,7 @@ use pim_authz::{
 };
 
 fn main() -> ExitCode {
-    let (ended, last_words) = match start(Cli::parse()) {
+    let (ended, last_words) = match start(Cli::of_process()) {
         Ok(exit) => (exit, String::new()),
         Err(error) => (Exit::Failed, format!("error: {error:#}\n")),
     };

@@ -8,17 +8,18 @@ mod private_postgres;
 
 use std::{
     io::{self, Write as _},
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{net::lookup_host, sync::oneshot};
 
 pub use self::error::RunError;
 
 use self::{ending::Ending, private_postgres::serve_embedded};
 use crate::{
     cache::{CacheMode, CacheSettings},
-    cli::{self, CacheArguments, Command, Exit, MigrateArguments, ServeArguments},
+    cli::{self, CacheArguments, Command, Exit, ListenAddress, MigrateArguments, ServeArguments},
     domain::Code,
     server::{self, DatabaseStart, RuntimeRole, ServeConfig},
     telemetry::logs::{self, LogFormat},
@@ -76,6 +77,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     };
     start_logging()?;
     let ending = Ending::listen()?;
+    let listen = resolve(&listen).await?;
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url else {
         let served = serve_embedded(listen, data_dir, how, ending, ready);
@@ -119,6 +121,23 @@ fn cache_settings(arguments: CacheArguments) -> CacheSettings {
         lease: milliseconds(arguments.lease_ms),
         poll: milliseconds(arguments.poll_ms),
     }
+}
+
+/// The address that `--listen` stands for: of a name the first IPv4 address, or
+/// the first of another kind. `localhost` is 127.0.0.1 on every machine.
+async fn resolve(listen: &ListenAddress) -> Result<SocketAddr, RunError> {
+    if listen.host().eq_ignore_ascii_case("localhost") {
+        return Ok((Ipv4Addr::LOCALHOST, listen.port()).into());
+    }
+    let unknown = |cause| RunError::UnknownHost {
+        listen: listen.clone(),
+        cause,
+    };
+    let found = lookup_host((listen.host(), listen.port())).await;
+    let found: Vec<SocketAddr> = found.map_err(unknown)?.collect();
+    let first = found.iter().find(|address| address.is_ipv4());
+    let first = first.or(found.first()).copied();
+    first.ok_or_else(|| unknown(io::ErrorKind::NotFound.into()))
 }
 
 fn start_logging() -> Result<(), RunError> {

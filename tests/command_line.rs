@@ -368,6 +368,11 @@ impl Served {
 }
 
 impl Served {
+    fn serves_and_stops(mut self) {
+        self.logged("serving on ");
+        self.stop();
+    }
+
     fn stop(&mut self) {
         let id = i32::try_from(self.process.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
@@ -420,4 +425,64 @@ fn a_private_postgresql_that_dies_for_good_ends_the_server_with_what_happened() 
     served.logged("the private PostgreSQL ended");
     served.logged("error: PostgreSQL did not start");
     assert_eq!(served.process.wait().unwrap().code(), Some(2));
+}
+
+#[test]
+fn empty_environment_variables_count_as_unset() {
+    let ask = |variables: &[(&str, &str)]| {
+        let mut command = program();
+        command.args(["check", "user:julia", "view", "product:hat"]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let away = ("PIM_AUTHZ_SERVER", "127.0.0.1:1");
+    let json = ask(&[away, ("PIM_AUTHZ_OUTPUT", "json")]);
+    assert!(json.1.starts_with('{'), "{json:?}");
+    let empty = ask(&[away, ("PIM_AUTHZ_OUTPUT", ""), ("PIM_AUTHZ_TENANT", "")]);
+    assert_eq!(empty, (Some(2), String::new()), "a table, of an error");
+
+    let folder = data_dir();
+    let mut command = program();
+    let variables = [
+        "PIM_AUTHZ_DATABASE_URL",
+        "PIM_AUTHZ_DEFAULT_TENANT",
+        "PIM_AUTHZ_MIGRATE",
+        "PIM_AUTHZ_CACHE",
+        "PIM_AUTHZ_LEASE_MS",
+        "PIM_AUTHZ_WAIT_FOR_DATABASE",
+        "PIM_AUTHZ_DRAIN_SECONDS",
+        "RUST_LOG",
+    ];
+    command.envs(variables.map(|name| (name, "")));
+    let served = Served::spawn(
+        command.args(["serve", "--listen", "localhost:0"]),
+        folder.path(),
+    );
+    served.serves_and_stops();
+}
+
+#[test]
+fn a_host_name_can_be_listened_on() {
+    let folder = data_dir();
+    let mut served = Served::spawn(
+        program().args(["serve", "--listen", "localhost:0"]),
+        folder.path(),
+    );
+    let address = served.logged("listening on ");
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    served.serves_and_stops();
+
+    let mut command = program();
+    command.args(["serve", "--listen", "no-such-host.invalid:1", "--data-dir"]);
+    let output = command.arg(folder.path()).stderr(Stdio::piped());
+    let output = output.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("`no-such-host.invalid` has no address"),
+        "{said}"
+    );
 }

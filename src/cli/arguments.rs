@@ -2,7 +2,7 @@ mod administration;
 mod listing;
 mod question;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use clap_complete::Shell;
@@ -21,14 +21,14 @@ pub use self::{
     question::{AboutArguments, ContextArguments, DescriptionArguments, QuestionArguments},
 };
 
-use super::{names::SubjectName, report::Output};
+use super::{listen_address::ListenAddress, names::SubjectName, report::Output};
 use crate::domain::Code;
 
 /// Decides who may do what in a product-information-management platform.
 ///
 /// Every option is also an environment variable: `--listen` is
-/// `PIM_AUTHZ_LISTEN`. Exit status: 0 allowed or done, 1 denied, 2 error, 3 an
-/// import that left rows out.
+/// `PIM_AUTHZ_LISTEN`; an empty one counts as unset. Exit status: 0 allowed or
+/// done, 1 denied, 2 error, 3 an import that left rows out.
 #[derive(Debug, Parser)]
 #[command(name = "pim-authz", version)]
 pub struct Cli {
@@ -109,9 +109,10 @@ pub enum ClientCommand {
 /// How to serve.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// The address to answer gRPC on.
+    /// The address to answer gRPC on, as HOST:PORT; a name stands for its first
+    /// IPv4 address, or the first of another kind.
     #[arg(long, env = "PIM_AUTHZ_LISTEN", default_value = "127.0.0.1:50051")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// The database to work on; without one a private PostgreSQL is started.
     #[arg(
         long,
@@ -217,9 +218,10 @@ pub enum CacheMode {
 /// How to run the demonstration.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// The address to answer gRPC on.
+    /// The address to answer gRPC on, as HOST:PORT; a name stands for its first
+    /// IPv4 address, or the first of another kind.
     #[arg(long, env = "PIM_AUTHZ_LISTEN", default_value = "127.0.0.1:50051")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
     /// Where the private PostgreSQL keeps its files [default: ./.pim-authz, for
     /// root /var/lib/pim-authz].
     #[arg(long, env = "PIM_AUTHZ_DATA_DIR", value_name = "DIR")]

@@ -16,7 +16,7 @@ use self::{
     questions::QUESTIONS,
     worlds::{WORLDS, World},
 };
-use super::{Ending, How, RunError, private_postgres::serve_embedded, say, start_logging};
+use super::{Ending, How, RunError, private_postgres::serve_embedded, resolve, say, start_logging};
 use crate::{
     cache::CacheSettings,
     cli::{self, CliError, DemoArguments, Exit, SourceFile},
@@ -37,6 +37,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
     let DemoArguments { listen, data_dir } = arguments;
     start_logging()?;
     let ending = Ending::listen()?;
+    let listen = resolve(&listen).await?;
     let (ready, address) = oneshot::channel();
     let how = How {
         default_tenant: default_tenant(),

@@ -1,7 +1,7 @@
 use std::io;
 
 use crate::{
-    cli::{CliError, Refusal},
+    cli::{CliError, ListenAddress, Refusal},
     embedded::EmbeddedError,
     server::ServerError,
 };
@@ -29,6 +29,14 @@ pub enum RunError {
     /// Standard output takes nothing.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    /// The host to listen on has no address.
+    #[error("cannot listen on {listen}: the name `{}` has no address on this machine ({cause}); choose another with `--listen`", .listen.host())]
+    UnknownHost {
+        /// Where to listen.
+        listen: ListenAddress,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// The operating system gives no thread for the log.
     #[error("the thread that writes the log cannot start: {0}")]
     Log(io::Error),
