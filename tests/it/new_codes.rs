@@ -130,9 +130,10 @@ async fn store_with_white_space(server: &TestServer) {
 
 #[tokio::test]
 async fn rule_1_5_stored_codes_with_white_space_stay_askable_and_can_go() {
-    let server = small().await;
+    let mut server = small().await;
     store_with_white_space(&server).await;
     // Another server has nothing of it in memory.
+    server.begin_stop();
     let server = TestServer::start_on(server.ended_with_its_database().await).await;
     let question = pb::CheckRequest {
         tenant: "acme".into(),

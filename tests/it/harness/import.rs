@@ -104,7 +104,9 @@ pub(crate) fn header(tenant: &str, edition: Edition) -> pb::ImportHeader {
 pub(crate) fn parts(header: pb::ImportHeader, files: &[File]) -> Vec<Part> {
     let pieces = files.iter().flat_map(|(file, content)| {
         let pieces = content.as_bytes().chunks(1 << 20);
-        pieces.map(|content| {
+        // A file of 0 bytes is sent as well.
+        let nothing = content.is_empty().then_some(&[][..]);
+        pieces.chain(nothing).map(|content| {
             Part::Piece(pb::FilePiece {
                 file: file.clone(),
                 content: content.to_vec(),
