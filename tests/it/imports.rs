@@ -270,17 +270,18 @@ async fn a_bad_header_or_piece_is_named() {
 #[tokio::test]
 async fn the_edition_creates_a_tenant_and_must_match_a_stored_one() {
     let server = TestServer::start().await;
+    let files = [file("locales.csv", &["code", "en_US"])];
     let told = server
-        .try_import(header("acme", Edition::Unspecified), &[])
+        .try_import(header("acme", Edition::Unspecified), &files)
         .await;
     let (code, reason, _) = refusal(&told.ended.unwrap_err());
     assert_eq!(
         (code, reason.as_str()),
         (Code::NotFound, "TENANT_NOT_FOUND")
     );
-    server.import("acme", Edition::Growth, &[]).await;
+    server.import("acme", Edition::Growth, &files).await;
     let told = server
-        .try_import(header("acme", Edition::Enterprise), &[])
+        .try_import(header("acme", Edition::Enterprise), &files)
         .await;
     let (code, reason, _) = refusal(&told.ended.unwrap_err());
     assert_eq!(

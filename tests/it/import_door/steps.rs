@@ -4,7 +4,7 @@ use pim_authz::{
     admin::{AdminError, Answered, Door, ImportOptions, ImportOutcome, Staging, WriteContext},
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::{Code, Edition},
-    import::Reader,
+    import::{FileRead, Reader},
     store::Store,
     supervision::Supervisor,
 };
@@ -106,10 +106,13 @@ pub(super) async fn stage(door: &Door, tenant: &str, files: Files<'_>) -> Stagin
         .refused
         .into_iter()
         .for_each(|refusal| staging.refuse(refusal));
-    finished
-        .files
-        .iter()
-        .for_each(|file| staging.saw_file(file.file));
+    for FileRead {
+        file, key_column, ..
+    } in finished.files
+    {
+        staging.saw_file(file);
+        staging.saw_key_column(file, key_column);
+    }
     staging
 }
 
