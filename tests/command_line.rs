@@ -305,7 +305,12 @@ fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
         ),
     ];
     for (line, stream, status) in cases {
-        let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let full = || {
+            std::fs::File::options()
+                .write(true)
+                .open("/dev/full")
+                .unwrap()
+        };
         let mut command = program();
         command.args(line.split(' '));
         match stream {

@@ -147,7 +147,13 @@ async fn a_watch_ends_with_its_tenant_and_with_the_server() {
         tenant: "acme".into(),
         ..Default::default()
     };
-    server.import("spare", Edition::Growth, &[]).await;
+    server
+        .import(
+            "spare",
+            Edition::Growth,
+            &[file("locales.csv", &["code", "en_US"])],
+        )
+        .await;
     let mut tenants = pb::tenant_service_client::TenantServiceClient::new(server.channel().await);
     tenants.delete_tenant(delete).await.unwrap();
     let status = loop {
