@@ -82,19 +82,21 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database is one that is about to be there: it refuses
     /// connections, starts or stops, has no connection free, or is not migrated
-    /// to this program's version yet.
+    /// to this program's version yet, with its role granted to the login.
     #[must_use]
     pub fn is_of_a_start(&self) -> bool {
         match self {
             Self::UnknownSchema { found, known, .. } => found < known,
             Self::Unavailable(source) => is_of_a_start(&**source),
             Self::Migration(source) => is_of_a_start(&**source),
+            // In the middle of a migration its role has no rights yet, and its
+            // row is not there.
+            Self::NotAMember { .. } => true,
+            Self::CorruptRow { statement, .. } => *statement == "check_installation",
             Self::InvalidUrl(_)
             | Self::TenantLocked { .. }
             | Self::Conflict(_)
             | Self::OutcomeUnknown(_)
-            | Self::CorruptRow { .. }
-            | Self::NotAMember { .. }
             | Self::Refused { .. } => false,
         }
     }

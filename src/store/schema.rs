@@ -58,7 +58,9 @@ impl Store {
         }
         if !found.get::<_, bool>("is_installed") {
             let rows = self.query("check_schema", BEFORE, &[]).await?;
-            return Err(too_old(rows.first().map_or(0, |row| row.get("version"))));
+            // No version is recorded before the first migration has ended.
+            let version: Option<i32> = rows.first().and_then(|row| row.get("version"));
+            return Err(too_old(version.unwrap_or_default()));
         }
         let rows = self.query("check_installation", SQL, &[]).await?;
         let Some(row) = rows.first() else {
