@@ -47,12 +47,11 @@ impl Header {
             return Err(broken(record.line, message));
         }
         let place = |name: &str| names.iter().position(|found| *found == name);
-        let key = match chosen {
-            Some(chosen) => place(chosen).map(|_| Cow::Owned(chosen.to_owned())),
-            None => {
-                let found = layout.keys.iter().find(|name| place(name).is_some());
-                found.map(|name| Cow::Borrowed(*name))
-            }
+        let key = if let Some(chosen) = chosen {
+            place(chosen).map(|_| Cow::Owned(chosen.to_owned()))
+        } else {
+            let found = layout.keys.iter().find(|name| place(name).is_some());
+            found.map(|name| Cow::Borrowed(*name))
         };
         let Some(key) = key else {
             let message = match chosen {

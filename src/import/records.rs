@@ -39,7 +39,7 @@ pub(super) struct Records {
 }
 
 /// What a file holds next.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Found<'a> {
     /// A record.
     Record(Record<'a>),
@@ -312,7 +312,8 @@ impl<'a> Record<'a> {
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|byte| **byte == b'\n').count() as u64
+    let lines = bytes.split(|byte| *byte == b'\n').count() - 1;
+    u64::try_from(lines).unwrap_or(u64::MAX)
 }
 
 pub(super) fn broken(line: u64, message: impl Into<String>) -> Broken {

@@ -99,18 +99,18 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
             (true, false) => Prune::UpToAFifth,
             (false, false) => Prune::Nothing,
         },
-        product_key: self::product_key(product_key)?,
+        product_key: self::product_key(&product_key)?,
     })
 }
 
 /// The name of a column, without the white space that a header is read without,
 /// or none.
-fn product_key(column: String) -> Result<Option<String>, InvalidField> {
+fn product_key(column: &str) -> Result<Option<String>, InvalidField> {
     check_length("product_key", column.len(), MAX_COLUMN_BYTES)?;
     if column.is_empty() {
         return Ok(None);
     }
-    let name = Code::trim(&column);
+    let name = Code::trim(column);
     if name.is_empty() || name.chars().any(char::is_control) {
         let message = "must be the name of a column of `products.csv`, such as `sku`, or empty";
         return Err(InvalidField::new("product_key", message));

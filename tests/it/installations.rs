@@ -29,8 +29,9 @@ async fn connect(url: &SecretString) -> Client {
 
 /// The code of the SQLSTATE that a statement is refused with.
 async fn refused(client: &Client, sql: &str) -> SqlState {
-    let done = client.batch_execute(sql).await;
-    let error = done.expect_err(sql);
+    let Err(error) = client.batch_execute(sql).await else {
+        panic!("it was not refused: {sql}");
+    };
     error.code().unwrap().clone()
 }
 

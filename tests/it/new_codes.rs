@@ -26,7 +26,9 @@ macro_rules! refused {
     ($channel:ident: $($client:ident.$call:ident($request:ident, $entries:ident: $entry:ident { $($field:ident: $value:expr),* });)+) => {
         $(
             let put = async |code: &str| {
-                let entry = pb::$entry { code: code.into(), $($field: $value,)* ..Default::default() };
+                let mut entry = pb::$entry::default();
+                code.clone_into(&mut entry.code);
+                $(entry.$field = $value;)*
                 let request = pb::$request {
                     tenant: "acme".into(),
                     actor: "user:admin".into(),

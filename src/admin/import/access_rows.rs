@@ -197,12 +197,12 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
         names,
     } in &row.columns
     {
-        let names = names.iter();
-        let names: Vec<Code> = names
-            .filter_map(|number| input.group_names.code(*number).cloned())
-            .collect();
-        let named: Vec<i32> = groups.list(column, &names)?;
-        levels.extend(named.into_iter().map(|group| (group, *level)));
+        let codes = names
+            .iter()
+            .filter_map(|number| input.group_names.code(*number).cloned());
+        let codes: Vec<Code> = codes.collect();
+        let listed: Vec<i32> = groups.list(column, &codes)?;
+        levels.extend(listed.into_iter().map(|group| (group, *level)));
     }
     Ok(added_up(levels))
 }

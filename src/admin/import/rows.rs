@@ -163,6 +163,13 @@ pub(super) fn plan(
 }
 
 impl RowPlanner<'_> {
+    fn warn(&mut self, file: ImportFile, warnings: impl IntoIterator<Item = String>) {
+        let report = self.report.known(file);
+        for warning in warnings {
+            report.warn(warning);
+        }
+    }
+
     /// Connects an app, or authorizes it again, as the wizard would (rules 5).
     fn connect_app(&mut self, place: Place, entry: &AppEntry, actor: &str) -> Planned {
         let AppEntry {
@@ -181,9 +188,7 @@ impl RowPlanner<'_> {
                 "app `{code}`: scope `{scope}` is not offered in the {edition} edition; not granted"
             )
         });
-        let report = self.report.known(place.file);
-        let warnings = unknown.into_iter().chain(not_offered);
-        warnings.for_each(|warning| report.warn(warning));
+        self.warn(place.file, unknown.into_iter().chain(not_offered));
         let lists = Lists::of(self.planner.world);
         let chosen = selections.iter().map(|selection| match &selection.chosen {
             Chosen::All => Ok(Chosen::All),
@@ -323,8 +328,7 @@ impl RowPlanner<'_> {
             } => {
                 let outcome = planner.put_role(code, label.as_deref(), *audience, *permissions);
                 let unknown = unknown_permissions.warnings(&format!("role `{code}`"), "permission");
-                let report = self.report.known(row.place.file);
-                unknown.into_iter().for_each(|warning| report.warn(warning));
+                self.warn(row.place.file, unknown);
                 outcome
             }
             Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, lists),

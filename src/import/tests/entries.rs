@@ -145,11 +145,14 @@ fn keyed_by(column: &str, content: &str) -> Finished {
 
 fn product_codes(finished: &Finished) -> Vec<String> {
     let rows = finished.batch.rows.iter();
-    rows.filter_map(|row| match &row.entry {
-        Entry::Product(product) => Some(product.code.to_string()),
-        _ => None,
-    })
-    .collect()
+    let products = rows.filter_map(|row| {
+        if let Entry::Product(product) = &row.entry {
+            Some(product.code.to_string())
+        } else {
+            None
+        }
+    });
+    products.collect()
 }
 
 #[test]
@@ -179,9 +182,11 @@ fn the_caller_may_choose_the_key_column_of_products() {
 
 #[test]
 fn products_differ_by_what_is_not_read_as_well() {
-    let rest = |content: &str| match entry("products.csv", content) {
-        Entry::Product(product) => product.rest,
-        other => panic!("{other:?}"),
+    let rest = |content: &str| {
+        let Entry::Product(product) = entry("products.csv", content) else {
+            panic!("no product: {content}");
+        };
+        product.rest
     };
     let one = rest("sku;categories;name\nhat;a;Hat");
     assert_eq!(rest("sku;categories;name\ncap;b; Hat "), one);

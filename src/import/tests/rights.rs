@@ -164,9 +164,9 @@ fn the_other_files_of_rights_have_two_columns_of_groups() {
 
 fn unknown<const N: usize>(texts: [&str; N]) -> UnknownWords {
     let mut words = UnknownWords::default();
-    texts
-        .into_iter()
-        .for_each(|text| words.insert(text.to_owned()));
+    for text in texts {
+        words.insert(text.to_owned());
+    }
     words
 }
 
