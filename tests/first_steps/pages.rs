@@ -19,6 +19,15 @@ const ADDRESS: &str = "127.0.0.1:50051";
 /// page is followed, and all checks contain this one.
 const AROUND: [&str; 3] = ["scripts/demo", "scripts/test", "scripts/prepare-examples"];
 
+/// What a machine may lack; all else that a page names has to be there.
+const OPTIONAL: [&str; 5] = [
+    "grpcurl",
+    "ghz",
+    "buf",
+    "go",
+    "target/examples/python/bin/python",
+];
+
 /// A page that is being followed.
 struct Reader {
     terminal: Terminal,
@@ -64,6 +73,10 @@ impl Reader {
 
     fn unavailable(&self, command: &str) -> Option<String> {
         if let Some(program) = self.terminal.lacks(command) {
+            assert!(
+                OPTIONAL.contains(&program.as_str()),
+                "{command}: there is no `{program}`"
+            );
             return Some(format!("there is no `{program}` here"));
         }
         let modules = "examples/go/go.sum";
