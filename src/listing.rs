@@ -37,7 +37,7 @@ mod subjects;
 use crate::domain::{AllowedResource, Code, EveryQuestion, ListFilter, Revision};
 use crate::{
     cache::{Cache, CacheError},
-    store::{Bounds, Found, Snapshot, Store, StoreError, TenantId},
+    store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
 pub use self::{access_filter::access_filter, subjects::SubjectList};
@@ -128,17 +128,18 @@ impl ResourceList {
         if let Some(page) = self.page_from_memory(cache, after.as_ref(), size).await? {
             return Ok(Some(page));
         }
-        let mut reader = store.reader().await?;
-        let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
-        let Some(snapshot) = existing(cache, found).await? else {
-            return Ok(None);
-        };
-        let page = match &mut self.list {
-            Either::Products(list) => list.page(&snapshot, after, size).await?,
-            Either::Nouns(list) => list.page(&snapshot, after, size).await?,
-        };
-        cache.confirm_snapshot(snapshot.epoch()).await?;
-        Ok(Some((snapshot.tenant().id, page)))
+        read_tenant!(store, &self.tenant, Bounds::READ, |found| {
+            let Some(snapshot) = existing(cache, found).await? else {
+                return Ok(None);
+            };
+            let after = after.clone();
+            let page = match &mut self.list {
+                Either::Products(list) => list.page(&snapshot, after, size).await?,
+                Either::Nouns(list) => list.page(&snapshot, after, size).await?,
+            };
+            cache.confirm_snapshot(snapshot.epoch()).await?;
+            Ok(Some((snapshot.tenant().id, page)))
+        })
     }
 
     /// The same from memory; `None`: not all that it takes is at hand, or writes

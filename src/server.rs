@@ -21,7 +21,7 @@ use crate::{
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
     rpc::Gate,
-    store::{self, SchemaReport},
+    store::{self, SchemaReport, Store},
     supervision::Supervisor,
 };
 
@@ -75,6 +75,11 @@ pub async fn migrate(
     owner_url: &SecretString,
     role: &RuntimeRole,
 ) -> Result<SchemaReport, ServerError> {
+    let owner = Store::new(owner_url, 1).map_err(ServerError::of_start)?;
+    owner
+        .check_sessions()
+        .await
+        .map_err(ServerError::of_start)?;
     let migrated = store::migrate(owner_url, role).await;
     migrated.map_err(ServerError::of_migration)
 }

@@ -15,6 +15,7 @@ mod as_of;
 mod audit_chain;
 mod changes;
 mod clean_up;
+mod condition;
 mod door;
 mod durability;
 pub mod entries;
@@ -29,6 +30,8 @@ mod noun_needs;
 mod noun_removals;
 mod noun_writes;
 mod nouns;
+mod outage_log;
+mod pooler;
 mod product_index;
 mod product_lists;
 mod product_removals;
@@ -37,6 +40,7 @@ mod runtime_role;
 mod schema;
 mod secret_keys;
 mod snapshot;
+mod sqlstate;
 mod staged_lists;
 mod staged_products;
 mod tenant_removal;
@@ -44,6 +48,7 @@ mod tenants;
 mod transaction;
 mod writes;
 
+pub(crate) use self::snapshot::read_tenant;
 pub use self::{
     announcements::{Announcement, GroupAnnounced},
     answers::{AnswersOf, KeptAnswer},
@@ -51,9 +56,10 @@ pub use self::{
     as_of::{AsOf, Taken},
     audit_chain::ChainReport,
     changes::{ChangePlace, ChangeRow, ChangesListed},
+    condition::Condition,
     door::Store,
     durability::Durability,
-    error::StoreError,
+    error::{Outage, StoreError},
     facts::GroupRights,
     lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},
     leases::{IntentRow, LeaseRow},

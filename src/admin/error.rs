@@ -148,6 +148,7 @@ impl From<StoreError> for AdminError {
             | StoreError::CorruptRow { .. }
             | StoreError::UnknownSchema { .. }
             | StoreError::NotAMember { .. }
+            | StoreError::TransactionPooler { .. }
             | StoreError::Migration(_)
             | StoreError::Refused { .. } => Self::Store(error),
         }

@@ -2,7 +2,7 @@ use crate::{
     cache::{Cache, CacheError},
     domain::{AccessFilter, Code, EveryQuestion, Facts, ItemKind, Level, Revision, SubjectRef},
     engine,
-    store::{Bounds, Store},
+    store::{Bounds, Store, read_tenant},
 };
 
 use super::{TRIES, at_hand::Levels, existing};
@@ -40,18 +40,18 @@ pub async fn access_filter(
             return Ok(Some((filter, facts.revision)));
         }
     }
-    let mut reader = store.reader().await?;
-    let found = reader.snapshot(tenant, Bounds::READ).await?;
-    let Some(snapshot) = existing(cache, found).await? else {
-        return Ok(None);
-    };
-    let facts = snapshot.facts(&needed).await?;
-    let subject = facts.subjects.get(question.subject());
-    let groups = subject.map_or(&[][..], |subject| &subject.groups);
-    let granted = snapshot.levels_of_kinds(groups, &AXES).await?;
-    let filter = engine::access_filter(question, &facts, granted);
-    cache.confirm_snapshot(snapshot.epoch()).await?;
-    Ok(Some((filter, facts.revision)))
+    read_tenant!(store, tenant, Bounds::READ, |found| {
+        let Some(snapshot) = existing(cache, found).await? else {
+            return Ok(None);
+        };
+        let facts = snapshot.facts(&needed).await?;
+        let subject = facts.subjects.get(question.subject());
+        let groups = subject.map_or(&[][..], |subject| &subject.groups);
+        let granted = snapshot.levels_of_kinds(groups, &AXES).await?;
+        let filter = engine::access_filter(question, &facts, granted);
+        cache.confirm_snapshot(snapshot.epoch()).await?;
+        Ok(Some((filter, facts.revision)))
+    })
 }
 
 /// Every item of the axes with the highest level of the subject's groups, in the

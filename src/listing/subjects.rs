@@ -4,7 +4,7 @@ use crate::{
     cache::{Cache, CacheError},
     domain::{Code, OpenQuestion, Question, SubjectKind, SubjectRef},
     engine,
-    store::{Bounds, Snapshot, Store, StoreError, TenantId},
+    store::{Bounds, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
 use super::{Page, existing};
@@ -49,11 +49,22 @@ impl SubjectList {
         after: Option<SubjectRef>,
         size: usize,
     ) -> Result<Option<(TenantId, Page<SubjectRef, SubjectRef>)>, CacheError> {
-        let mut reader = store.reader().await?;
-        let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
-        let Some(snapshot) = existing(cache, found).await? else {
-            return Ok(None);
-        };
+        read_tenant!(store, &self.tenant, Bounds::READ, |found| {
+            let Some(snapshot) = existing(cache, found).await? else {
+                return Ok(None);
+            };
+            let page = self.page_of(&snapshot, after.clone(), size).await?;
+            cache.confirm_snapshot(snapshot.epoch()).await?;
+            Ok(Some((snapshot.tenant().id, page)))
+        })
+    }
+
+    async fn page_of(
+        &self,
+        snapshot: &Snapshot<'_>,
+        after: Option<SubjectRef>,
+        size: usize,
+    ) -> Result<Page<SubjectRef, SubjectRef>, StoreError> {
         let mut page = Page::empty(snapshot.tenant().revision);
         let mut looked_at = after;
         let mut window = (size + 1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
@@ -65,15 +76,14 @@ impl SubjectList {
                 break;
             };
             looked_at = Some(last.clone());
-            page.found.extend(self.allowed(subjects, &snapshot).await?);
+            page.found.extend(self.allowed(subjects, snapshot).await?);
             page.more = page.found.len() > size;
             page.found.truncate(size);
             window = (window * 2).min(MOST_AT_ONCE);
             yield_now().await;
         }
         page.last = page.found.last().cloned();
-        cache.confirm_snapshot(snapshot.epoch()).await?;
-        Ok(Some((snapshot.tenant().id, page)))
+        Ok(page)
     }
 
     /// Those of `subjects` whom a Check allows.

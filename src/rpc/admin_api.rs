@@ -33,7 +33,7 @@ use crate::{
     admin::Door,
     cache::Cache,
     domain::Code,
-    store::{Bounds, Found, Snapshot, Store, TenantRow},
+    store::{Bounds, Found, Snapshot, Store, TenantRow, read_tenant},
     supervision::Supervisor,
 };
 
@@ -103,11 +103,11 @@ impl AdminApi {
 
     /// The row of a tenant that exists.
     async fn tenant_row(&self, tenant: &Code) -> Result<TenantRow, Failure> {
-        let mut reader = self.store.reader().await?;
-        let found = reader.snapshot(tenant, Bounds::READ).await?;
-        let snapshot = self.found(tenant, found).await?;
-        self.confirm(snapshot.epoch()).await?;
-        Ok(snapshot.tenant().clone())
+        read_tenant!(self.store, tenant, Bounds::READ, |found| {
+            let snapshot = self.found(tenant, found).await?;
+            self.confirm(snapshot.epoch()).await?;
+            Ok(snapshot.tenant().clone())
+        })
     }
 
     /// The snapshot of a tenant that exists; that there is none is an answer of

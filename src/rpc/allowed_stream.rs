@@ -126,7 +126,7 @@ impl AllowedStream {
         };
         let gone = || Failure::TenantNotFound(self.tenant.clone());
         let (found_in, page) = page?.ok_or_else(gone)?;
-        check_tenant(self.resumed.take(), found_in)?;
+        check_tenant(self.resumed.take().as_ref(), found_in)?;
         // Another tenant that takes the code is not the one that is listed.
         if self.listed.is_some_and(|listed| listed != found_in) {
             return Err(gone());

@@ -71,7 +71,7 @@ impl Lists {
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
         let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
-        check_tenant(token, found_in)?;
+        check_tenant(token.as_ref(), found_in)?;
         let next_page_token = self.next_page_token(found_in, &page, &tie).await?;
         let resources = page.found.into_iter();
         Ok(pb::ListAllowedResponse {
@@ -112,7 +112,7 @@ impl Lists {
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
         let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
-        check_tenant(token, found_in)?;
+        check_tenant(token.as_ref(), found_in)?;
         Ok(pb::ListSubjectsResponse {
             subjects: page.found.iter().map(render_listing::subject).collect(),
             next_page_token: self.next_page_token(found_in, &page, &tie).await?,
@@ -210,11 +210,9 @@ fn place<P: Clone>(token: Option<&TokenPlace<P>>) -> Option<P> {
 /// Refuses the token of a tenant that was deleted since: the page that was read
 /// after its place is of another one.
 pub(super) fn check_tenant<P>(
-    token: Option<TokenPlace<P>>,
+    token: Option<&TokenPlace<P>>,
     found_in: TenantId,
 ) -> Result<(), Failure> {
-    token
-        .map(|token| token.of(found_in))
-        .transpose()
-        .map(|_| ())
+    let place = token.map(|token| token.of(found_in));
+    place.transpose().map(|_| ())
 }

@@ -57,9 +57,9 @@ impl<P> TokenPlace<P> {
     /// # Errors
     ///
     /// [`InvalidField`] at the token's path.
-    pub(super) fn of(self, tenant: TenantId) -> Result<P, Failure> {
+    pub(super) fn of(&self, tenant: TenantId) -> Result<&P, Failure> {
         if self.tenant == tenant {
-            Ok(self.place)
+            Ok(&self.place)
         } else {
             Err(not_of_this_request(self.path))
         }

@@ -201,10 +201,7 @@ fn of_cache(error: &CacheError) -> Status {
 
 fn of_store(error: &StoreError) -> Status {
     match error {
-        StoreError::Unavailable(_) => {
-            tracing::warn!(error = %with_causes(error), "the database did not answer a call");
-            Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
-        }
+        StoreError::Unavailable(_) => store_unavailable(error),
         StoreError::TenantLocked { .. } => {
             tracing::warn!(%error, "a write waited in vain for other writes");
             Answer::unavailable(ErrorReason::StoreUnavailable, error.to_string()).status()
@@ -214,13 +211,24 @@ fn of_store(error: &StoreError) -> Status {
             tracing::warn!(error = %with_causes(error), "a commit was not answered");
             outcome_unknown(&error.to_string())
         }
+        // Rights or tables are missing: for an operator to put right.
+        StoreError::Refused { .. } if error.condition().is_some() => store_unavailable(error),
         StoreError::InvalidUrl(_)
         | StoreError::CorruptRow { .. }
         | StoreError::UnknownSchema { .. }
         | StoreError::NotAMember { .. }
+        | StoreError::TransactionPooler { .. }
         | StoreError::Migration(_)
         | StoreError::Refused { .. } => internal(error),
     }
+}
+
+/// The status of what the database does not serve; which state it is in was
+/// logged by the store, once for all calls.
+fn store_unavailable(error: &StoreError) -> Status {
+    tracing::debug!(error = %with_causes(error), "the database did not serve a call");
+    let message = "the database is unavailable; retry with backoff".to_owned();
+    Answer::unavailable(ErrorReason::StoreUnavailable, message).status()
 }
 
 fn tenant_not_found(tenant: &domain::Code, message: String) -> Status {

@@ -1,7 +1,7 @@
 use std::{io, net::SocketAddr};
 
 use crate::{
-    store::{MigrateError, StoreError},
+    store::{Condition, MigrateError, StoreError},
     supervision::Task,
 };
 
@@ -18,11 +18,8 @@ pub enum ServerError {
         source: io::Error,
     },
 
-    /// The database is away.
-    #[error(
-        "the database does not answer; check that PostgreSQL runs and that the database URL names \
-         its host, port, user and password"
-    )]
+    /// The database does not serve.
+    #[error("{}", away(.0))]
     DatabaseAway(#[source] StoreError),
 
     /// The database answers, but not as it must.
@@ -73,6 +70,7 @@ impl ServerError {
             | StoreError::CorruptRow { .. }
             | StoreError::UnknownSchema { .. }
             | StoreError::NotAMember { .. }
+            | StoreError::TransactionPooler { .. }
             | StoreError::Migration(_)
             | StoreError::Refused { .. } => Self::Database { source: error },
         }
@@ -98,6 +96,12 @@ fn advice(source: &io::Error) -> String {
     known.map_or_else(|| source.to_string(), |(_, advice)| (*advice).to_owned())
 }
 
+/// The state of the database, and what to do about it.
+fn away(error: &StoreError) -> String {
+    let condition = error.condition().unwrap_or(Condition::Unreachable);
+    format!("{condition}; {}", condition.advice())
+}
+
 fn advice_on(error: &StoreError) -> &'static str {
     match error {
         StoreError::InvalidUrl(_) => "; it looks like `postgresql://user:password@host:5432/name`",
@@ -111,6 +115,7 @@ fn advice_on(error: &StoreError) -> &'static str {
         | StoreError::OutcomeUnknown(_)
         | StoreError::CorruptRow { .. }
         | StoreError::UnknownSchema { .. }
-        | StoreError::NotAMember { .. } => "",
+        | StoreError::NotAMember { .. }
+        | StoreError::TransactionPooler { .. } => "",
     }
 }

@@ -42,6 +42,7 @@ async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError
         let report = store::migrate(owner_url, &RuntimeRole::Stored).await?;
         tracing::info!(schema.version = report.version, "{report}");
     }
+    store.check_sessions().await.map_err(MigrateError::Store)?;
     store.check_schema().await.map_err(MigrateError::Store)
 }
 

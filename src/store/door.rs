@@ -4,7 +4,8 @@ use std::{
 };
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Timeouts,
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, TimeoutType,
+    Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
@@ -12,10 +13,16 @@ use tokio_postgres::{NoTls, Row, types::ToSql};
 
 use crate::telemetry::metrics as meter;
 
-use super::{StoreError, facts::FACTS_SQL, loan::Loan, transaction::Connection};
+use super::{
+    Condition, Outage, StoreError, facts::FACTS_SQL, loan::Loan, outage_log,
+    transaction::Connection,
+};
 
 /// How long a caller waits for a free connection, or for a new one.
-const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
+
+/// How often a statement outside a transaction, or a snapshot, is begun at most.
+pub(super) const TRIES: u32 = 3;
 
 /// How long one statement outside a transaction may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,7 +94,7 @@ impl Store {
                 Box::pin(prepare_session(client))
             }))
             .build()
-            .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            .map_err(StoreError::no_answer)?;
         Ok(Self {
             pool,
             config,
@@ -114,7 +121,9 @@ impl Store {
         Ok(Connection::lent(self.loan().await?))
     }
 
-    /// Runs one statement outside a transaction: one round trip.
+    /// Runs one statement outside a transaction: one round trip. One that met
+    /// another transaction, or a schema that changed since it was prepared, did
+    /// nothing and is run again.
     pub(super) async fn query(
         &self,
         name: &'static str,
@@ -123,12 +132,22 @@ impl Store {
     ) -> Result<Vec<Row>, StoreError> {
         let mut loan = self.loan().await?;
         let (client, owed) = loan.parts().ok_or_else(StoreError::no_connection)?;
-        let asking = async {
-            let prepared = client.prepare_cached(sql).await;
-            let statement = prepared.map_err(|error| failed(name, error))?;
-            measured(name, client.query(&statement, parameters)).await
-        };
-        owed.within(name, self.patience, asking).await
+        let mut tries = 1;
+        loop {
+            let asking = async {
+                let prepared = client.prepare_cached(sql).await;
+                let statement = prepared.map_err(|error| failed(name, error))?;
+                measured(name, client.query(&statement, parameters)).await
+            };
+            match owed.within(name, self.patience, asking).await {
+                Err(error) if tries < TRIES && error.may_run_again() => {
+                    client.statement_cache.clear();
+                    meter::count_retry(name);
+                    tries += 1;
+                }
+                asked => return asked,
+            }
+        }
     }
 
     /// How to connect.
@@ -143,17 +162,11 @@ impl Store {
 
     async fn pooled(&self) -> Result<Object, StoreError> {
         // The pool bounds each step but the set-up of a new connection.
-        let got = timeout(WAIT * 2, self.pool.get()).await;
-        let got = got.map_err(|_| StoreError::overdue("connect", WAIT * 2))?;
-        // Whatever the reason why no connection is to be had, the wrong
-        // password included: the database is away.
-        got.map_err(|error| match error {
-            PoolError::Backend(cause) => StoreError::Unavailable(Box::new(cause)),
-            PoolError::Timeout(_)
-            | PoolError::Closed
-            | PoolError::NoRuntimeSpecified
-            | PoolError::PostCreateHook(_) => StoreError::Unavailable(Box::new(error)),
-        })
+        let got = match timeout(WAIT * 2, self.pool.get()).await {
+            Ok(got) => got.map_err(not_connected),
+            Err(_) => Err(StoreError::overdue("connect", WAIT * 2)),
+        };
+        got.inspect_err(|error| outage_log::failed("connect", error))
     }
 }
 
@@ -182,17 +195,19 @@ async fn prepare_session(client: &mut deadpool_postgres::ClientWrapper) -> Resul
     // A database without our schema, or a login without the role, is what
     // `check_schema` reports.
     let refused_without_schema = |error: tokio_postgres::Error| -> Result<(), HookError> {
-        let error = StoreError::of("prepare_session", error);
-        if matches!(error, StoreError::Refused { .. }) {
+        if StoreError::is_refusal(&error) {
             return Ok(());
         }
-        Err(HookError::message(error.to_string()))
+        Err(HookError::Backend(error))
     };
     if let Err(error) = client.batch_execute(SESSION).await {
         return refused_without_schema(error);
     }
     match client.prepare_cached(FACTS_SQL).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            outage_log::succeeded("connect");
+            Ok(())
+        }
         Err(error) => refused_without_schema(error),
     }
 }
@@ -205,10 +220,37 @@ pub(super) async fn measured<T>(
     let begun = Instant::now();
     let outcome = round_trip.await;
     meter::count_round_trip(name, begun.elapsed());
-    outcome.map_err(|error| failed(name, error))
+    match outcome {
+        Ok(answer) => {
+            outage_log::succeeded(name);
+            Ok(answer)
+        }
+        Err(error) => Err(failed(name, error)),
+    }
 }
 
 pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreError {
     meter::count_failure(name);
-    StoreError::of(name, error)
+    let error = StoreError::of(name, error);
+    outage_log::failed(name, &error);
+    error
+}
+
+/// Why there is no connection: whatever the reason, the wrong password
+/// included, the database cannot serve.
+fn not_connected(error: PoolError) -> StoreError {
+    match error {
+        PoolError::Backend(cause) | PoolError::PostCreateHook(HookError::Backend(cause)) => {
+            StoreError::of_connecting(cause)
+        }
+        PoolError::Timeout(TimeoutType::Wait) => {
+            StoreError::Unavailable(Outage::new(Condition::PoolExhausted, error))
+        }
+        PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
+            StoreError::Unavailable(Outage::new(Condition::Overdue, error))
+        }
+        PoolError::Closed
+        | PoolError::NoRuntimeSpecified
+        | PoolError::PostCreateHook(HookError::Message(_)) => StoreError::no_answer(error),
+    }
 }

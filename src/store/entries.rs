@@ -22,7 +22,7 @@ use super::{Snapshot, StoreError, product_lists::count};
 /// A kind of entry that is listed in the order of its folded codes.
 pub trait CodedEntry: Sized {
     /// Which of the table's entries are listed: a subject's or item's type.
-    type Space: Into<&'static str>;
+    type Space: Into<&'static str> + Copy;
 
     /// The name of the statement.
     const NAME: &'static str;

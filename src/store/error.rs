@@ -1,6 +1,11 @@
-use std::{io::ErrorKind, time::Duration};
+use std::{error::Error, fmt, io::ErrorKind, time::Duration};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+use super::{
+    Condition,
+    sqlstate::{self, Meaning},
+};
 
 /// What the store could not do.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +14,9 @@ pub enum StoreError {
     #[error("the database URL is not valid")]
     InvalidUrl(#[source] tokio_postgres::Error),
 
-    /// The database did not answer; the same call may succeed later.
-    #[error("the database is unreachable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database did not serve the call; the same call may succeed later.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Outage),
 
     /// Other writes, of the tenant or before this one, have taken longer than it
     /// may wait.
@@ -29,7 +34,7 @@ pub enum StoreError {
     /// The connection went away while a commit was under way: it may or may not
     /// have happened.
     #[error("the outcome of the commit is not known")]
-    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+    OutcomeUnknown(#[source] Outage),
 
     /// A row holds a value that the domain forbids: a bug, ours or an
     /// operator's.
@@ -64,11 +69,24 @@ pub enum StoreError {
         role: String,
     },
 
+    /// Sessions are shared among connections, which leases, roles and prepared
+    /// statements do not stand.
+    #[error(
+        "`{address}` is a connection pooler in transaction mode (a setting of a session did not \
+         stay with its connection); let the database URL name PostgreSQL itself, or set the pooler \
+         to session mode (PgBouncer: `pool_mode = session`)"
+    )]
+    TransactionPooler {
+        /// Host and port of the database URL.
+        address: String,
+    },
+
     /// The migration of the schema failed.
     #[error("the schema could not be migrated: {0}")]
     Migration(#[source] Box<refinery::Error>),
 
-    /// PostgreSQL refused a statement: our bug, or missing rights.
+    /// PostgreSQL refused a statement: our bug, or missing rights or tables
+    /// ([`StoreError::condition`]).
     #[error("the database refused `{statement}`")]
     Refused {
         /// The statement.
@@ -79,6 +97,36 @@ pub enum StoreError {
     },
 }
 
+/// Why the database did not serve a call: what was met, in its own words, and
+/// which condition of the database that is.
+#[derive(Debug)]
+pub struct Outage {
+    condition: Condition,
+    met: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.met.fmt(f)
+    }
+}
+
+impl Error for Outage {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.met.source()
+    }
+}
+
+impl Outage {
+    /// An outage of the kind `condition`, seen by what was met.
+    pub(super) fn new(condition: Condition, met: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            condition,
+            met: met.into(),
+        }
+    }
+}
+
 impl StoreError {
     /// Whether the database is one that is about to be there: it refuses
     /// connections, starts or stops, has no connection free, or is not migrated
@@ -87,7 +135,7 @@ impl StoreError {
     pub fn is_of_a_start(&self) -> bool {
         match self {
             Self::UnknownSchema { found, known, .. } => found < known,
-            Self::Unavailable(source) => is_of_a_start(&**source),
+            Self::Unavailable(outage) => is_of_a_start(&*outage.met),
             Self::Migration(source) => is_of_a_start(&**source),
             // In the middle of a migration its role has no rights yet, and its
             // row is not there.
@@ -97,19 +145,27 @@ impl StoreError {
             | Self::TenantLocked { .. }
             | Self::Conflict(_)
             | Self::OutcomeUnknown(_)
+            | Self::TransactionPooler { .. }
             | Self::Refused { .. } => false,
         }
     }
 
     /// The database that was reached only follows a primary.
     pub(super) fn standby() -> Self {
-        Self::Unavailable("it is a standby, not a primary".into())
+        let cause = "pg_is_in_recovery() is true";
+        Self::Unavailable(Outage::new(Condition::Standby, cause))
+    }
+
+    /// The connection ended without an answer, as far as is known.
+    #[must_use]
+    pub fn no_answer(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(Outage::new(Condition::Unreachable, cause))
     }
 
     /// The same failure, of a COMMIT: without an answer it may have happened.
     pub(super) fn of_commit(self) -> Self {
-        if let Self::Unavailable(source) = self {
-            return Self::OutcomeUnknown(source);
+        if let Self::Unavailable(outage) = self {
+            return Self::OutcomeUnknown(outage);
         }
         self
     }
@@ -129,23 +185,20 @@ impl StoreError {
 
     /// Nothing can be sent any more: a bug, for a loan has a connection.
     pub(super) fn no_connection() -> Self {
-        Self::Unavailable("there is no connection".into())
+        Self::no_answer("there is no connection")
     }
 
     /// `statement` was not answered within `bound`.
     pub(super) fn overdue(statement: &'static str, bound: Duration) -> Self {
         let seconds = bound.as_secs_f64();
-        Self::Unavailable(format!("`{statement}` was not answered within {seconds} s").into())
+        let cause = format!("`{statement}` was not answered within {seconds} s");
+        Self::Unavailable(Outage::new(Condition::Overdue, cause))
     }
 
     /// The same failure, of a statement that waits for the row of a tenant:
     /// PostgreSQL cancels it when it has waited for as long as it may.
     pub(super) fn of_row_wait(self, waited: Duration) -> Self {
-        let Self::Unavailable(source) = &self else {
-            return self;
-        };
-        let source = source.downcast_ref::<tokio_postgres::Error>();
-        match source.and_then(tokio_postgres::Error::code) {
+        match self.sql_state() {
             Some(&SqlState::QUERY_CANCELED) => Self::TenantLocked { waited },
             Some(_) | None => self,
         }
@@ -153,33 +206,83 @@ impl StoreError {
 
     /// Sorts what PostgreSQL said of `statement`.
     pub(super) fn of(statement: &'static str, error: tokio_postgres::Error) -> Self {
-        let Some(state) = error.code() else {
-            return Self::Unavailable(Box::new(error));
+        match sqlstate::meaning(&error) {
+            Meaning::Outage(condition) => Self::Unavailable(Outage::new(condition, error)),
+            Meaning::StalePlan => Self::Unavailable(Outage::new(Condition::SchemaChanging, error)),
+            Meaning::Conflict => Self::Conflict(error),
+            Meaning::Refusal(_) | Meaning::Bug => Self::Refused {
+                statement,
+                source: error,
+            },
+        }
+    }
+
+    /// What keeps the database from serving the call; `None`: it is something
+    /// else, such as a bug or another write.
+    #[must_use]
+    pub fn condition(&self) -> Option<Condition> {
+        match self {
+            Self::Unavailable(outage) | Self::OutcomeUnknown(outage) => Some(outage.condition),
+            Self::Refused { source, .. } => match sqlstate::meaning(source) {
+                Meaning::Refusal(condition) => Some(condition),
+                Meaning::Outage(_) | Meaning::Conflict | Meaning::StalePlan | Meaning::Bug => None,
+            },
+            Self::InvalidUrl(_)
+            | Self::TenantLocked { .. }
+            | Self::Conflict(_)
+            | Self::CorruptRow { .. }
+            | Self::UnknownSchema { .. }
+            | Self::NotAMember { .. }
+            | Self::TransactionPooler { .. }
+            | Self::Migration(_) => None,
+        }
+    }
+
+    /// Why no connection could be made.
+    pub(super) fn of_connecting(error: tokio_postgres::Error) -> Self {
+        let condition = match sqlstate::meaning(&error) {
+            Meaning::Outage(condition) | Meaning::Refusal(condition) => condition,
+            Meaning::Conflict | Meaning::StalePlan | Meaning::Bug => Condition::Unreachable,
         };
-        if [
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-        ]
-        .contains(state)
-        {
-            return Self::Conflict(error);
-        }
-        // A standby, a session that was ended for standing still, a lock that
-        // was not obtained in time.
-        let elsewhere = [
-            SqlState::READ_ONLY_SQL_TRANSACTION,
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            SqlState::LOCK_NOT_AVAILABLE,
-        ];
-        let class = state.code().get(..2).unwrap_or_default();
-        // 08 connection, 53 resources, 57 operator intervention, 58 system.
-        if elsewhere.contains(state) || ["08", "53", "57", "58"].contains(&class) {
-            return Self::Unavailable(Box::new(error));
-        }
-        Self::Refused {
-            statement,
-            source: error,
-        }
+        Self::Unavailable(Outage::new(condition, error))
+    }
+
+    /// Whether an error would be [`StoreError::Refused`].
+    pub(super) fn is_refusal(error: &tokio_postgres::Error) -> bool {
+        matches!(sqlstate::meaning(error), Meaning::Refusal(_) | Meaning::Bug)
+    }
+
+    /// Whether a prepared statement is gone or returns other columns than it did.
+    pub(super) fn is_stale_plan(&self) -> bool {
+        self.condition() == Some(Condition::SchemaChanging)
+    }
+
+    /// Whether nothing happened and the same statement, or the whole transaction
+    /// that it aborted, may succeed at once.
+    pub(super) fn may_run_again(&self) -> bool {
+        matches!(self, Self::Conflict(_)) || self.is_stale_plan()
+    }
+
+    /// Whether PostgreSQL has ended the connection, or it broke.
+    pub(super) fn ends_connection(&self) -> bool {
+        let is_fatal = |error: &DbError| {
+            let severity = error.parsed_severity();
+            matches!(severity, Some(Severity::Fatal | Severity::Panic))
+        };
+        self.met()
+            .is_some_and(|error| error.is_closed() || error.as_db_error().is_some_and(is_fatal))
+    }
+
+    fn sql_state(&self) -> Option<&SqlState> {
+        self.met().and_then(tokio_postgres::Error::code)
+    }
+
+    /// What PostgreSQL or the connection to it said.
+    fn met(&self) -> Option<&tokio_postgres::Error> {
+        let Self::Unavailable(outage) = self else {
+            return None;
+        };
+        outage.met.downcast_ref()
     }
 }
 
@@ -191,7 +294,7 @@ fn is_of_a_start(error: &(dyn std::error::Error + 'static)) -> bool {
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::TOO_MANY_CONNECTIONS,
     ];
-    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    let mut causes = std::iter::successors(Some(error), |error| (**error).source());
     causes.any(|cause| {
         let refused = cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
             matches!(

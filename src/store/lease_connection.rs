@@ -1,17 +1,20 @@
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
+use deadpool_postgres::ClientWrapper;
 use tokio::{sync::Notify, time::timeout};
-use tokio_postgres::{AsyncMessage, Client, NoTls, Row, Statement, types::ToSql};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_postgres::{AsyncMessage, NoTls, Row, types::ToSql};
 use uuid::Uuid;
 
-use crate::domain::{FactKey, Revision};
+use crate::{
+    domain::{FactKey, Revision},
+    telemetry::metrics as meter,
+};
 
 use super::{
     Store, StoreError, TenantId,
     announcements::CHANNEL,
-    door::{SESSION, measured},
-    facts,
+    door::{SESSION, TRIES, measured},
+    facts, outage_log,
 };
 
 /// The channel on which servers say that they have acknowledged; a hint, the
@@ -38,10 +41,8 @@ pub struct Hints {
 /// use; what was asked may have happened.
 #[derive(Debug)]
 pub struct LeaseConnection {
-    renew: Statement,
-    read_log: Statement,
-    client: Client,
-    _driver: AbortOnDropHandle<()>,
+    /// Dropped, it ends the task that drives it.
+    client: ClientWrapper,
     patience: Duration,
 }
 
@@ -67,7 +68,8 @@ pub struct LogRead {
 }
 
 const RENEW: &str = "-- renew
-    UPDATE lease SET renew_no = renew_no + 1 WHERE id = $1";
+    UPDATE lease SET renew_no = renew_no + 1 WHERE id = $1
+    RETURNING renew_no";
 
 const READ_LOG: &str = include_str!("read_log.sql");
 
@@ -82,6 +84,7 @@ impl Store {
         hints: Hints,
         patience: Duration,
     ) -> Result<LeaseConnection, StoreError> {
+        const NAME: &str = "connect_lease";
         let connecting = async {
             let (client, mut connection) = self.config().connect(NoTls).await?;
             let messages = async move {
@@ -97,19 +100,16 @@ impl Store {
                     }
                 }
             };
-            let driver = AbortOnDropHandle::new(tokio::spawn(messages));
+            let client = ClientWrapper::new(client, tokio::spawn(messages));
             client.batch_execute(SESSION).await?;
             let listen = format!("-- listen\nLISTEN {CHANNEL}; LISTEN {ACKS}");
             client.batch_execute(&listen).await?;
-            Ok(LeaseConnection {
-                renew: client.prepare(RENEW).await?,
-                read_log: client.prepare(READ_LOG).await?,
-                client,
-                _driver: driver,
-                patience,
-            })
+            for sql in [RENEW, READ_LOG] {
+                client.prepare_cached(sql).await?;
+            }
+            Ok(LeaseConnection { client, patience })
         };
-        within(patience, measured("connect_lease", connecting)).await
+        within(NAME, patience, measured(NAME, connecting)).await
     }
 }
 
@@ -137,9 +137,8 @@ impl LeaseConnection {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer in time.
     pub async fn renew(&self, lease: LeaseId) -> Result<bool, StoreError> {
-        let parameters: [&(dyn ToSql + Sync); 1] = [&lease.0];
-        let asking = measured("renew", self.client.execute(&self.renew, &parameters));
-        Ok(within(self.patience, asking).await? == 1)
+        let rows = self.prepared("renew", RENEW, &[&lease.0]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// Leaves those that answer from memory (A5).
@@ -164,8 +163,7 @@ impl LeaseConnection {
     pub async fn read_log(&self, applied: u64, unsettled: u64) -> Result<LogRead, StoreError> {
         let stored = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let parameters: [&(dyn ToSql + Sync); 2] = [&stored(applied), &stored(unsettled)];
-        let asking = measured("read_log", self.client.query(&self.read_log, &parameters));
-        log_of(&within(self.patience, asking).await?)
+        log_of(&self.prepared("read_log", READ_LOG, &parameters).await?)
     }
 
     /// Says that everything up to `seq` was applied (A3); not durable, and a
@@ -185,7 +183,7 @@ impl LeaseConnection {
              BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {ACKS}; COMMIT"
         );
         let asking = measured("acknowledge", self.client.batch_execute(&sql));
-        within(self.patience, asking).await
+        within("acknowledge", self.patience, asking).await
     }
 
     /// Begins a new epoch, if the primary is another than it was: all leases and
@@ -217,7 +215,32 @@ impl LeaseConnection {
             DELETE FROM intent WHERE EXISTS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid);
             COMMIT";
         let asking = measured("begin_epoch", self.client.batch_execute(SQL));
-        within(self.patience, asking).await
+        within("begin_epoch", self.patience, asking).await
+    }
+
+    /// Runs a statement that is prepared once a connection; one whose tables
+    /// changed since then did nothing, and is prepared anew and run again.
+    async fn prepared(
+        &self,
+        name: &'static str,
+        sql: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut tries = 1;
+        loop {
+            let asking = async {
+                let statement = self.client.prepare_cached(sql).await?;
+                self.client.query(&statement, parameters).await
+            };
+            match within(name, self.patience, measured(name, asking)).await {
+                Err(error) if tries < TRIES && error.may_run_again() => {
+                    self.client.statement_cache.clear();
+                    meter::count_retry(name);
+                    tries += 1;
+                }
+                asked => return asked,
+            }
+        }
     }
 
     async fn execute(
@@ -227,18 +250,22 @@ impl LeaseConnection {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         let asking = measured(name, self.client.execute(sql, parameters));
-        within(self.patience, asking).await
+        within(name, self.patience, asking).await
     }
 }
 
 /// Bounds a call: neither keepalive nor a connect time-out sees a server process
 /// that was stopped.
 async fn within<T>(
+    name: &'static str,
     patience: Duration,
     asking: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    let too_late = |_| StoreError::Unavailable("it did not answer in time".into());
-    timeout(patience, asking).await.map_err(too_late)?
+    timeout(patience, asking).await.unwrap_or_else(|_| {
+        let error = StoreError::overdue(name, patience);
+        outage_log::failed(name, &error);
+        Err(error)
+    })
 }
 
 fn log_of(rows: &[Row]) -> Result<LogRead, StoreError> {

@@ -9,7 +9,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::telemetry::metrics as meter;
 
-use super::StoreError;
+use super::{StoreError, outage_log};
 
 /// How long a connection whose work was cancelled may take to answer before it
 /// is closed.
@@ -20,6 +20,8 @@ const SETTLING: Duration = Duration::from_secs(5);
 pub(super) struct Owed {
     under_way: AtomicU32,
     overdue: AtomicBool,
+    /// What was read last may be read again at once.
+    may_run_again: AtomicBool,
 }
 
 /// A connection of the pool while it is in use.
@@ -51,15 +53,28 @@ impl Owed {
         let Ok(answer) = timeout(bound, round_trip).await else {
             self.overdue.store(true, Ordering::Relaxed);
             meter::count_failure(name);
-            return Err(StoreError::overdue(name, bound));
+            let error = StoreError::overdue(name, bound);
+            outage_log::failed(name, &error);
+            return Err(error);
         };
         self.under_way.fetch_sub(1, Ordering::Relaxed);
+        if answer.as_ref().is_err_and(StoreError::ends_connection) {
+            // The pool would lend it again before it notices.
+            self.abandon();
+        }
         answer
     }
 
-    /// Notes that the rest of an answer will not be read.
+    /// Notes that the connection is of no more use: the rest of an answer will
+    /// not be read, or PostgreSQL has ended it.
     pub(super) fn abandon(&self) {
         self.overdue.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that a transaction was aborted which may succeed when it is begun
+    /// again.
+    pub(super) fn note_may_run_again(&self) {
+        self.may_run_again.store(true, Ordering::Relaxed);
     }
 
     fn is_overdue(&self) -> bool {
@@ -83,6 +98,12 @@ impl Loan {
     pub(super) fn parts(&mut self) -> Option<(&mut ClientWrapper, &Owed)> {
         let client = self.client.as_mut()?;
         Some((client, &self.owed))
+    }
+
+    /// Whether the last transaction may succeed when it is begun again; only
+    /// once.
+    pub(super) fn take_may_run_again(&mut self) -> bool {
+        std::mem::take(self.owed.may_run_again.get_mut())
     }
 
     /// Whether statements can still be sent.

@@ -2,11 +2,11 @@ use std::fmt;
 
 use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
-use crate::domain::Code;
+use crate::{domain::Code, telemetry::metrics as meter};
 
 use super::{
     Bounds, Store, StoreError, TenantRow,
-    door::{failed, measured},
+    door::{TRIES, failed, measured},
     loan::{Loan, Owed},
     tenants,
     transaction::MARGIN,
@@ -16,6 +16,7 @@ use super::{
 #[derive(Debug)]
 pub struct Reader {
     loan: Loan,
+    snapshots: u32,
 }
 
 /// A tenant as it was at one instant, whatever is written meanwhile; for
@@ -55,11 +56,46 @@ impl Store {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn reader(&self) -> Result<Reader, StoreError> {
         let loan = self.loan().await?;
-        Ok(Reader { loan })
+        Ok(Reader { loan, snapshots: 0 })
     }
 }
 
+/// Reads a tenant at one instant: `$read` has what was found of it, and is run
+/// again on another snapshot if the schema changed since its statements were
+/// prepared, or if it met another transaction; PostgreSQL aborts the transaction
+/// of a snapshot then.
+///
+/// A function would take an asynchronous closure, whose future the compiler does
+/// not know to be `Send` for every lifetime of a snapshot.
+macro_rules! read_tenant {
+    ($store:expr, $tenant:expr, $bounds:expr, |$found:ident| $read:block) => {{
+        let mut reader = $store.reader().await?;
+        loop {
+            let read = async {
+                let $found = reader.snapshot($tenant, $bounds).await?;
+                $read
+            };
+            let read = read.await;
+            if read.is_ok() || !reader.begins_again() {
+                break read;
+            }
+        }
+    }};
+}
+pub(crate) use read_tenant;
+
 impl Reader {
+    /// Whether what failed was the snapshot, which another one may not: one was
+    /// aborted, and not too many were.
+    pub(crate) fn begins_again(&mut self) -> bool {
+        self.snapshots += 1;
+        let begins_again = self.loan.take_may_run_again() && self.snapshots < TRIES;
+        if begins_again {
+            meter::count_retry("begin_snapshot");
+        }
+        begins_again
+    }
+
     /// Begins to read a tenant.
     ///
     /// # Errors
@@ -90,7 +126,7 @@ impl Reader {
         let [statement, idle] = bounds.settings();
         let code = tenant.folded();
         let parameters: [&(dyn ToSql + Sync); 3] = [&code, &statement, &idle];
-        let asking = query(&inner, NAME, SQL, &parameters);
+        let asking = query((&inner, owed), NAME, SQL, &parameters);
         let rows = owed.within(NAME, bounds.statement, asking).await?;
         let row = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
         if row.get("standby") {
@@ -165,20 +201,27 @@ impl Snapshot<'_> {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        self.within(name, query(&self.inner, name, sql, parameters))
-            .await
+        let asking = query((&self.inner, self.owed), name, sql, parameters);
+        self.within(name, asking).await
     }
 }
 
 async fn query(
-    transaction: &deadpool_postgres::Transaction<'_>,
+    (transaction, owed): (&deadpool_postgres::Transaction<'_>, &Owed),
     name: &'static str,
     sql: &str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
-    let statement = transaction
-        .prepare_cached(sql)
-        .await
-        .map_err(|error| failed(name, error))?;
-    measured(name, transaction.query(&statement, parameters)).await
+    let asked = async {
+        let prepared = transaction.prepare_cached(sql).await;
+        let statement = prepared.map_err(|error| failed(name, error))?;
+        measured(name, transaction.query(&statement, parameters)).await
+    };
+    let asked = asked.await;
+    if asked.as_ref().is_err_and(StoreError::may_run_again) {
+        // The next try prepares all its statements anew.
+        transaction.statement_cache.clear();
+        owed.note_may_run_again();
+    }
+    asked
 }

@@ -213,9 +213,13 @@ impl Transaction<'_> {
         name: &'static str,
         round_trip: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.owed
-            .within(name, self.bound + MARGIN, round_trip)
-            .await
+        let bound = self.bound + MARGIN;
+        let answer = self.owed.within(name, bound, round_trip).await;
+        if answer.as_ref().is_err_and(StoreError::is_stale_plan) {
+            // Another connection has nothing prepared or compiled.
+            self.owed.abandon();
+        }
+        answer
     }
 
     /// Runs a statement and returns its rows.

@@ -25,8 +25,9 @@ pub enum LogFormat {
 }
 
 /// What is written unless `RUST_LOG` says otherwise. The crates below us tell
-/// every step of a migration at level `info`.
-const USUAL: &str = "info,refinery_core=warn,tokio_postgres=warn";
+/// every step of a migration at level `info`, and the pool each connection that
+/// broke at level `warn`: the store logs that once.
+const USUAL: &str = "info,refinery_core=warn,tokio_postgres=warn,deadpool.postgres=error";
 
 /// How long the end of the process waits for the reader of the log.
 const LAST_LINES: Duration = Duration::from_secs(1);

@@ -24,7 +24,7 @@ impl Door {
                 Ok(Some(revision)) => return Ok(Tried::Done(revision)),
                 Ok(None) => {
                     let cause = "the connection was lost before the commit";
-                    let error = StoreError::Unavailable(cause.into());
+                    let error = StoreError::no_answer(cause);
                     return Ok(Tried::NoAnswer(AdminError::Store(error)));
                 }
                 Err(error) if begun.elapsed() > FINDING_OUT => {

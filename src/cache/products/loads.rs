@@ -6,7 +6,7 @@ use crate::{
         core::Core,
         turns::{Progress, in_turn},
     },
-    store::{AsOf, Bounds, Found, Snapshot, StoreError},
+    store::{AsOf, Bounds, Found, Snapshot, StoreError, read_tenant},
 };
 
 use super::{
@@ -127,10 +127,18 @@ async fn read(
     products: &Arc<TenantProducts>,
     progress: &Progress,
 ) -> Result<Loaded, StoreError> {
-    let mut reader = core.background.reader().await?;
-    let found = reader
-        .snapshot(products.tenant(), Bounds::READ_WHOLE)
-        .await?;
+    let (store, tenant) = (&core.background, products.tenant());
+    read_tenant!(store, tenant, Bounds::READ_WHOLE, |found| {
+        read_found(core, products, progress, found).await
+    })
+}
+
+async fn read_found(
+    core: &Arc<Core>,
+    products: &Arc<TenantProducts>,
+    progress: &Progress,
+    found: Found<'_>,
+) -> Result<Loaded, StoreError> {
     let snapshot = match found {
         Found::Tenant(snapshot) if snapshot.tenant().id == products.id() => snapshot,
         Found::Tenant(_) | Found::NoTenant { .. } => return Ok(Loaded::Gone),
@@ -146,7 +154,7 @@ async fn read(
     }
     progress.compute();
     let finished = tokio::task::spawn_blocking(|| building.finish()).await;
-    let base = finished.map_err(|error| StoreError::Unavailable(error.into()))?;
+    let base = finished.map_err(StoreError::no_answer)?;
     Ok(Loaded::Whole(Box::new(base), as_of))
 }
 

@@ -7,7 +7,7 @@ use crate::{
         parse::{self, quoted},
         parse_import,
     },
-    store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed},
+    store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed, read_tenant},
 };
 
 use super::{AdminApi, Answer, lists::ListHead, reads::timestamp};
@@ -167,22 +167,25 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
 
     async fn answer(&self, request: pb::VerifyAuditRequest) -> Result<Self::Message, Failure> {
         let code = parse::tenant(&request.tenant, &self.default_tenant)?;
-        let mut reader = self.store.reader().await?;
-        let found = reader.snapshot(&code, Bounds::READ_WHOLE).await?;
-        let snapshot = self.found(&code, found).await?;
+        let verified = read_tenant!(self.store, &code, Bounds::READ_WHOLE, |found| {
+            let snapshot = self.found(&code, found).await?;
+            let report = snapshot.verify_chain().await?;
+            self.confirm(snapshot.epoch()).await?;
+            Ok::<_, Failure>((report, snapshot.tenant().revision))
+        });
+        let (report, revision) = verified?;
         let ChainReport {
             rows,
             erased,
             broken,
-        } = snapshot.verify_chain().await?;
-        self.confirm(snapshot.epoch()).await?;
+        } = report;
         let intact = broken.is_none();
         let (broken_revision, problem) = broken
             .map(|(revision, problem)| (revision.0, problem))
             .unwrap_or_default();
         Ok(pb::VerifyAuditResponse {
             intact,
-            revision: snapshot.tenant().revision.0,
+            revision: revision.0,
             rows,
             erased_rows: erased,
             broken_revision,

@@ -10,6 +10,7 @@ use crate::{
     store::{
         Bounds, ChangePlace, ChangeRow, ChangesListed, Snapshot, TenantId, TenantRow,
         entries::{CodedEntry, ProductEntryRow, RightEntryRow, RightPlace, RightsListed},
+        read_tenant,
     },
 };
 
@@ -46,8 +47,11 @@ struct Asked<P> {
 
 impl<P> Asked<P> {
     /// Where the page begins, in the tenant that was found.
-    fn take_after(&mut self, tenant: TenantId) -> Result<Option<P>, Failure> {
-        self.after.take().map(|place| place.of(tenant)).transpose()
+    fn after(&self, tenant: TenantId) -> Result<Option<&P>, Failure> {
+        self.after
+            .as_ref()
+            .map(|place| place.of(tenant))
+            .transpose()
     }
 }
 
@@ -105,6 +109,17 @@ impl AdminApi {
         })
     }
 
+    /// What was read from a snapshot, if it may be answered, with the tenant and
+    /// the revision that it is of.
+    async fn whole<T>(
+        &self,
+        read: T,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<(T, (TenantId, Revision)), Failure> {
+        self.confirm(snapshot.epoch()).await?;
+        Ok((read, (snapshot.tenant().id, snapshot.tenant().revision)))
+    }
+
     /// A page of entries in the order of their codes; `call` is the name of the
     /// call, and what else its token is tied to.
     pub(super) async fn list_coded<E: CodedEntry + Send>(
@@ -116,20 +131,19 @@ impl AdminApi {
     where
         E::Space: Send,
     {
-        let mut asked = self.asked::<Place>(head, call).await?;
-        let mut reader = self.store.reader().await?;
-        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
-        let snapshot = self.found(&asked.tenant, found).await?;
-        let after = match asked.take_after(snapshot.tenant().id)? {
-            Some(Place::Noun(key)) => key,
-            Some(Place::Product { .. }) | None => String::new(),
-        };
-        let entries = snapshot
-            .entries_after::<E>(space, &after, &asked.codes, asked.size + 1)
-            .await?;
+        let asked = self.asked::<Place>(head, call).await?;
+        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&asked.tenant, found).await?;
+            let after = match asked.after(snapshot.tenant().id)? {
+                Some(Place::Noun(key)) => key.as_str(),
+                Some(Place::Product { .. }) | None => "",
+            };
+            let entries = snapshot.entries_after::<E>(space, after, &asked.codes, asked.size + 1);
+            self.whole(entries.await?, &snapshot).await
+        });
+        let (entries, version) = read?;
         let place = |entry: &E| Place::Noun(entry.code().folded().to_owned());
-        self.confirm(snapshot.epoch()).await?;
-        self.page(entries, &asked, version(&snapshot), place).await
+        self.page(entries, &asked, version, place).await
     }
 
     /// A page of products or models.
@@ -143,23 +157,22 @@ impl AdminApi {
         } else {
             "products"
         });
-        let mut asked = self.asked::<Place>(head, tie).await?;
-        let mut reader = self.store.reader().await?;
-        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
-        let snapshot = self.found(&asked.tenant, found).await?;
-        let after = match asked.take_after(snapshot.tenant().id)? {
-            Some(Place::Product { id, .. }) => id,
-            Some(Place::Noun(_)) | None => 0,
-        };
-        let entries = snapshot
-            .product_entries_after(kind, after, &asked.codes, asked.size + 1)
-            .await?;
+        let asked = self.asked::<Place>(head, tie).await?;
+        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&asked.tenant, found).await?;
+            let after = match asked.after(snapshot.tenant().id)? {
+                Some(Place::Product { id, .. }) => *id,
+                Some(Place::Noun(_)) | None => 0,
+            };
+            let entries = snapshot.product_entries_after(kind, after, &asked.codes, asked.size + 1);
+            self.whole(entries.await?, &snapshot).await
+        });
+        let (entries, version) = read?;
         let place = |entry: &ProductEntryRow| Place::Product {
             id: entry.id,
             everywhere: false,
         };
-        self.confirm(snapshot.epoch()).await?;
-        self.page(entries, &asked, version(&snapshot), place).await
+        self.page(entries, &asked, version, place).await
     }
 
     /// A page of rights.
@@ -173,14 +186,16 @@ impl AdminApi {
             .with_optional(group.as_ref().map(Code::folded))
             .with_optional(kind.map(Into::into))
             .with_optional(item.as_ref().map(Code::folded));
-        let mut asked = self.asked::<RightPlace>(head, tie).await?;
-        let mut reader = self.store.reader().await?;
-        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
-        let snapshot = self.found(&asked.tenant, found).await?;
-        let after = asked.take_after(snapshot.tenant().id)?.unwrap_or_default();
-        let entries = snapshot.rights_after(listed, after, asked.size + 1).await?;
-        self.confirm(snapshot.epoch()).await?;
-        self.page(entries, &asked, version(&snapshot), |entry| entry.place)
+        let asked = self.asked::<RightPlace>(head, tie).await?;
+        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&asked.tenant, found).await?;
+            let after = asked.after(snapshot.tenant().id)?;
+            let after = after.copied().unwrap_or_default();
+            let entries = snapshot.rights_after(listed, after, asked.size + 1);
+            self.whole(entries.await?, &snapshot).await
+        });
+        let (entries, version) = read?;
+        self.page(entries, &asked, version, |entry| entry.place)
             .await
     }
 
@@ -191,18 +206,18 @@ impl AdminApi {
         listed: &ChangesListed,
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
-        let mut asked = self
+        let asked = self
             .asked::<ChangePlace>(head, changes::tie(listed, begin))
             .await?;
-        let mut reader = self.store.reader().await?;
-        let found = reader.snapshot(&asked.tenant, Bounds::READ).await?;
-        let snapshot = self.found(&asked.tenant, found).await?;
-        let after = asked.take_after(snapshot.tenant().id)?.unwrap_or(begin);
-        let entries = snapshot
-            .changes_after(listed, after, asked.size + 1)
-            .await?;
-        self.confirm(snapshot.epoch()).await?;
-        self.page(entries, &asked, version(&snapshot), |entry| entry.place)
+        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&asked.tenant, found).await?;
+            let after = asked.after(snapshot.tenant().id)?;
+            let after = after.copied().unwrap_or(begin);
+            let entries = snapshot.changes_after(listed, after, asked.size + 1);
+            self.whole(entries.await?, &snapshot).await
+        });
+        let (entries, version) = read?;
+        self.page(entries, &asked, version, |entry| entry.place)
             .await
     }
 
@@ -234,11 +249,6 @@ impl AdminApi {
         })
         .await
     }
-}
-
-/// Which tenant a snapshot is of, at which revision.
-fn version(snapshot: &Snapshot<'_>) -> (TenantId, Revision) {
-    (snapshot.tenant().id, snapshot.tenant().revision)
 }
 
 /// The first byte of a token tells what kind of place it is.

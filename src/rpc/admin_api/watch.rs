@@ -12,7 +12,7 @@ use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
     rpc::{allowed_stream::Ending, failure::Failure, parse},
-    store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId},
+    store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId, read_tenant},
 };
 
 use super::{
@@ -146,22 +146,23 @@ impl Watch {
     /// The next rows, up to the revision of one snapshot; when there are none,
     /// everything up to it was sent.
     async fn rows(&mut self) -> Result<Vec<ChangeRow>, Failure> {
-        let mut reader = self.api.store.reader().await?;
         // What is committed from here on is seen as new.
         self.revisions.mark_unchanged();
-        let found = reader.snapshot(&self.tenant, Bounds::READ).await?;
-        let snapshot = self.api.found(&self.tenant, found).await?;
-        if snapshot.tenant().id != self.id {
+        let read = read_tenant!(self.api.store, &self.tenant, Bounds::READ, |found| {
+            let snapshot = self.api.found(&self.tenant, found).await?;
+            if snapshot.tenant().id != self.id {
+                self.api.confirm(snapshot.epoch()).await?;
+                return Err(Failure::TenantNotFound(self.tenant.clone()));
+            }
+            let every = ChangesListed::default();
+            let rows = snapshot.changes_after(&every, self.at, ROWS_AT_ONCE);
+            let rows = rows.await?;
             self.api.confirm(snapshot.epoch()).await?;
-            return Err(Failure::TenantNotFound(self.tenant.clone()));
-        }
-        let every = ChangesListed::default();
-        let rows = snapshot
-            .changes_after(&every, self.at, ROWS_AT_ONCE)
-            .await?;
-        self.api.confirm(snapshot.epoch()).await?;
+            Ok((rows, snapshot.tenant().revision))
+        });
+        let (rows, revision) = read?;
         if rows.is_empty() {
-            let told = ChangePlace::after_all_of(snapshot.tenant().revision);
+            let told = ChangePlace::after_all_of(revision);
             self.at = self.at.max(told);
         }
         Ok(rows)

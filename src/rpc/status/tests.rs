@@ -34,7 +34,7 @@ fn question_cases() -> Vec<Case> {
         (Failure::DeadlinePassed, Code::DeadlineExceeded, "DEADLINE"),
         (Failure::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
         (
-            Failure::Store(StoreError::Unavailable("gone".into())),
+            Failure::Store(StoreError::no_answer("gone")),
             Code::Unavailable,
             "STORE_UNAVAILABLE",
         ),

@@ -1,0 +1,91 @@
+use tokio::time::timeout;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, config::Host};
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError,
+    door::{WAIT, measured},
+};
+
+/// A connection as the database URL gives it, without a role or schema.
+struct Probe {
+    client: Client,
+    _driver: AbortOnDropHandle<()>,
+}
+
+impl Store {
+    /// Checks that a setting of a session stays with its connection: a pooler in
+    /// transaction mode gives the sessions of some connections to others.
+    ///
+    /// Two connections each leave a mark in their session and look for it. With
+    /// such a pooler the second one overwrites the mark of the first, or the mark
+    /// is looked for in another session.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TransactionPooler`] when it does not stay;
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn check_sessions(&self) -> Result<(), StoreError> {
+        let checking = async {
+            let probes = [
+                Probe::connect(self.config()).await?,
+                Probe::connect(self.config()).await?,
+            ];
+            let marks = [Uuid::now_v7(), Uuid::now_v7()];
+            for (probe, mark) in probes.iter().zip(marks) {
+                let sql = format!("-- mark_session\nSET pim_authz.session = '{mark}'");
+                let marking = probe.client.simple_query(&sql);
+                measured("mark_session", marking).await?;
+            }
+            for (probe, mark) in probes.iter().zip(marks) {
+                if probe.mark().await?.as_deref() != Some(mark.to_string().as_str()) {
+                    let address = address(self.config());
+                    return Err(StoreError::TransactionPooler { address });
+                }
+            }
+            Ok(())
+        };
+        let checked = timeout(WAIT * 2, checking).await;
+        checked.unwrap_or_else(|_| Err(StoreError::overdue("check_sessions", WAIT * 2)))
+    }
+}
+
+impl Probe {
+    async fn connect(config: &Config) -> Result<Self, StoreError> {
+        let connected = config.connect(NoTls).await;
+        let (client, connection) = connected.map_err(StoreError::of_connecting)?;
+        let driver = tokio::spawn(async move {
+            // What ends it fails the client's statements as well.
+            let _either_way = connection.await;
+        });
+        Ok(Self {
+            client,
+            _driver: AbortOnDropHandle::new(driver),
+        })
+    }
+
+    async fn mark(&self) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "-- find_mark
+            SELECT current_setting('pim_authz.session', true)";
+        let finding = self.client.simple_query(SQL);
+        let answer = measured("find_mark", finding).await?;
+        for message in &answer {
+            if let SimpleQueryMessage::Row(row) = message {
+                return Ok(row.get(0).map(str::to_owned));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The host and port of a database URL.
+fn address(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => format!("{host}:{port}"),
+        #[cfg(unix)]
+        Some(Host::Unix(folder)) => format!("{}/.s.PGSQL.{port}", folder.display()),
+        None => "the database URL".to_owned(),
+    }
+}

@@ -1,0 +1,124 @@
+//! A connection pooler before PostgreSQL: in transaction mode it is refused.
+
+use std::sync::Arc;
+
+use pim_authz::store::{Store, StoreError};
+use secrecy::ExposeSecret as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Mutex,
+};
+
+use crate::harness::Database;
+
+/// The one session of a pooler: what PostgreSQL said when it began, and the
+/// connection.
+type Session = Option<(Vec<u8>, TcpStream)>;
+
+/// Reads a message of PostgreSQL's: its kind, and all of its bytes.
+async fn message(from: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let kind = from.read_u8().await.ok()?;
+    let length = from.read_u32().await.ok()?;
+    let mut bytes = vec![kind];
+    bytes.extend(length.to_be_bytes());
+    bytes.resize(usize::try_from(length).unwrap() + 1, 0);
+    from.read_exact(&mut bytes[5..]).await.ok()?;
+    Some((kind, bytes))
+}
+
+/// Joins all clients with one session, transaction by transaction, as PgBouncer
+/// does with `pool_mode = transaction` and `default_pool_size = 1`.
+async fn serve(
+    mut client: TcpStream,
+    upstream: String,
+    session: Arc<Mutex<Session>>,
+) -> Option<()> {
+    let length = client.read_u32().await.ok()?;
+    let mut startup = length.to_be_bytes().to_vec();
+    startup.resize(usize::try_from(length).unwrap(), 0);
+    client.read_exact(&mut startup[4..]).await.ok()?;
+    let mut shared = session.lock().await;
+    if let Some((greeting, _)) = &*shared {
+        client.write_all(greeting).await.ok()?;
+    } else {
+        let mut server = TcpStream::connect(upstream).await.ok()?;
+        server.write_all(&startup).await.ok()?;
+        let greeting = log_in(&mut client, &mut server).await?;
+        *shared = Some((greeting, server));
+    }
+    drop(shared);
+    loop {
+        let (kind, first) = message(&mut client).await?;
+        if kind == b'X' {
+            return None;
+        }
+        let mut shared = session.lock().await;
+        let (_, server) = shared.as_mut()?;
+        server.write_all(&first).await.ok()?;
+        // Until the transaction has ended.
+        loop {
+            let (kind, bytes) = message(server).await?;
+            client.write_all(&bytes).await.ok()?;
+            if kind == b'Z' && bytes.ends_with(b"I") {
+                break;
+            }
+        }
+    }
+}
+
+/// Lets the first client log in; what follows, for the next clients.
+async fn log_in(client: &mut TcpStream, server: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut greeting = Vec::new();
+    loop {
+        let (kind, bytes) = message(server).await?;
+        client.write_all(&bytes).await.ok()?;
+        let demand = (kind == b'R').then(|| bytes[8]);
+        match demand {
+            // A password, or a step of SCRAM; its last one needs no reply.
+            Some(3 | 5 | 10 | 11) => {
+                let (_, reply) = message(client).await?;
+                server.write_all(&reply).await.ok()?;
+            }
+            Some(12) => {}
+            _ => greeting.extend(&bytes),
+        }
+        if kind == b'Z' {
+            return Some(greeting);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pooler_in_transaction_mode_is_refused_with_its_name() {
+    let database = Database::create().await;
+    let url = database.url().expose_secret();
+    let (login, place) = url.rsplit_once('@').unwrap();
+    let (upstream, name) = place.split_once('/').unwrap();
+    let pooler = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = pooler.local_addr().unwrap();
+    let upstream = upstream.to_owned();
+    tokio::spawn(async move {
+        let session = Arc::default();
+        loop {
+            let (client, _) = pooler.accept().await.unwrap();
+            tokio::spawn(serve(client, upstream.clone(), Arc::clone(&session)));
+        }
+    });
+    let through = format!("{login}@{address}/{name}").into();
+    let refused = Store::new(&through, 2).unwrap().check_sessions().await;
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::TransactionPooler { .. }),
+        "{refused:?}"
+    );
+    let words = refused.to_string();
+    assert!(
+        words.starts_with(&format!("`{address}` is a connection pooler")),
+        "{words}"
+    );
+    assert!(words.contains("`pool_mode = session`"), "{words}");
+    // PostgreSQL itself is not.
+    let store = Store::new(database.url(), 2).unwrap();
+    store.check_sessions().await.unwrap();
+}
