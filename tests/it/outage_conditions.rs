@@ -56,7 +56,7 @@ async fn put(channel: &Channel, code: &str) -> Result<u64, Status> {
     Ok(client.put_users(write).await?.into_inner().revision)
 }
 
-/// UNAVAILABLE / STORE_UNAVAILABLE, with the time after which to try again.
+/// `UNAVAILABLE` with `STORE_UNAVAILABLE`, and the time after which to try again.
 #[track_caller]
 fn assert_store_unavailable(status: &Status) {
     let (code, reason, _) = refusal(status);

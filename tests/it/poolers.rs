@@ -27,7 +27,7 @@ async fn message(from: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     Some((kind, bytes))
 }
 
-/// Joins all clients with one session, transaction by transaction, as PgBouncer
+/// Joins all clients with one session, transaction by transaction, as `PgBouncer`
 /// does with `pool_mode = transaction` and `default_pool_size = 1`.
 async fn serve(
     mut client: TcpStream,
