@@ -84,7 +84,9 @@ async fn a_name_is_erased_and_the_chain_holds() {
 async fn nobody_but_the_owner_erases_or_alters_the_log() {
     let server = imported().await;
     let (client, _session) = server.database.connect().await;
-    let runtime = "SET search_path = pim_authz; SET ROLE pim_authz_runtime; SET pim_authz.door = 'x'; SET pim_authz.erase = 'on';";
+    let runtime =
+        "RESET ROLE; SELECT set_config('role', runtime_role, false) FROM pim_authz.installation;
+         SET search_path = pim_authz; SET pim_authz.door = 'x'; SET pim_authz.erase = 'on';";
     for statement in [
         "SELECT erase_name('acme', 'user:mary')",
         "UPDATE audit SET actor = 'user:peter'",

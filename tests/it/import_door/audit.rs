@@ -55,7 +55,8 @@ async fn facts_are_written_through_the_door_alone_and_the_audit_log_only_grows()
         "DELETE FROM pim_authz.access_right",
         "TRUNCATE pim_authz.product",
         "BEGIN; SET LOCAL pim_authz.door = '1/0'; UPDATE pim_authz.audit SET actor = 'nobody'",
-        "ROLLBACK; SET ROLE pim_authz_runtime; DELETE FROM pim_authz.audit",
+        "ROLLBACK; SELECT set_config('role', runtime_role, false) FROM pim_authz.installation;
+         DELETE FROM pim_authz.audit",
     ];
     for sql in refused {
         let error = client.batch_execute(sql).await.unwrap_err();
