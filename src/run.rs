@@ -41,6 +41,9 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
             start_logging()?;
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
             say(format!("{report}\n").as_bytes())?;
+            for line in &report.to_do {
+                say(format!("{line}\n").as_bytes())?;
+            }
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {

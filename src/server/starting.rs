@@ -41,6 +41,10 @@ async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError
     if let Some(owner_url) = &config.migrate_url {
         let report = store::migrate(owner_url, &RuntimeRole::Stored).await?;
         tracing::info!(schema.version = report.version, "{report}");
+        // The first is about logins other than the one that is used here.
+        for to_do in report.to_do.iter().skip(1) {
+            tracing::warn!(to_do, "a role of an earlier release is left");
+        }
     }
     store.check_sessions().await.map_err(MigrateError::Store)?;
     store.check_schema().await.map_err(MigrateError::Store)

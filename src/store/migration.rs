@@ -44,7 +44,7 @@ impl fmt::Display for SchemaReport {
         if let Some(role) = &self.runtime_role {
             write!(f, "; servers work as the role `{role}`")?;
         }
-        self.to_do.iter().try_for_each(|line| write!(f, "\n{line}"))
+        Ok(())
     }
 }
 
