@@ -15,9 +15,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Opens the database, brought up to date first where the configuration names
 /// its owner; waits for it, if so configured.
 pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerError> {
-    let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
     let mut logged = String::new();
     loop {
+        // Anew each time: sessions that met no schema have neither role nor bounds.
+        let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
         let Err(error) = prepare(config, &store).await else {
             return Ok(store);
         };
