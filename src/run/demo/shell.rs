@@ -54,8 +54,8 @@ mod tests {
     fn a_folder_with_special_characters_is_quoted() {
         let cases = [
             (
-                "/work/target/demo/pim-authz",
-                r#"export PATH="/work/target/demo:$PATH""#,
+                "/srv/target/demo/pim-authz",
+                r#"export PATH="/srv/target/demo:$PATH""#,
             ),
             (
                 "/a b/$c\"`d/pim-authz",
