@@ -9,7 +9,7 @@ use std::{
         mpsc::{self, Receiver, SyncSender, TrySendError},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -18,6 +18,9 @@ use super::metrics as meter;
 
 /// The most lines that wait for the reader of the log; more are dropped.
 const QUEUE: usize = 8_192;
+
+/// How long to wait for room in the queue between two tries.
+const FULL: Duration = Duration::from_millis(1);
 
 /// What the thread is sent.
 #[derive(Debug)]
@@ -84,12 +87,20 @@ impl LogWriter {
 
     /// Waits until the lines so far are written, for at most `patience`.
     pub(super) fn flush(&self, patience: Duration) {
+        let until = Instant::now() + patience;
         let (done, written) = mpsc::sync_channel(1);
-        match self.queue.try_send(Message::Flush(done)) {
-            // Late or gone: the process does not wait for the reader of its log.
-            Ok(()) => drop(written.recv_timeout(patience)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        let mut message = Message::Flush(done);
+        loop {
+            match self.queue.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Full(back)) if Instant::now() < until => message = back,
+                // The process does not wait for the reader of its log.
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
+            }
+            thread::sleep(FULL);
         }
+        let left = until.saturating_duration_since(Instant::now());
+        let _late_or_gone = written.recv_timeout(left);
     }
 }
 
