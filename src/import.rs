@@ -35,7 +35,7 @@ use crate::admin::entry::{ImportFile, Refusal, Row};
 pub use self::records::MAX_RECORD_BYTES;
 use self::{cells::brief, file::FileReader};
 
-/// What a summary says of a file of 0 bytes.
+/// The warning for a file of 0 bytes.
 pub const EMPTY_FILE: &str = "holds nothing (0 bytes); it is as if the file were not there";
 
 /// How many names of other files are kept for the summary.

@@ -240,7 +240,7 @@ pub struct MigrateArguments {
     )]
     pub database_url: SecretString,
     /// The role that servers are to work as, made if it is not there; `none`: no
-    /// role, they work as whoever they log in as. Unless said, the one that the
+    /// role, they work as whoever they log in as. By default the one that the
     /// schema names, or a new one with a unique name. Another one than before
     /// needs all servers stopped.
     #[arg(long, env = "PIM_AUTHZ_RUNTIME_ROLE", value_name = "NAME")]

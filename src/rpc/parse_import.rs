@@ -32,7 +32,7 @@ pub(super) struct Header {
     pub(super) skip_bad_rows: bool,
     /// What to remove.
     pub(super) prune: Prune,
-    /// The key column of `products.csv`, if it is said.
+    /// The key column of `products.csv`, if the request names one.
     pub(super) product_key: Option<String>,
 }
 

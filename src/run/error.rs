@@ -34,7 +34,7 @@ pub enum RunError {
     UnknownHost {
         /// Where to listen.
         listen: ListenAddress,
-        /// What the system said.
+        /// The error of the system.
         cause: io::Error,
     },
     /// The operating system gives no thread for the log.

@@ -57,7 +57,7 @@ enum Condition {
     Stopping,
 }
 
-/// What health is asked of.
+/// The subject of a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     /// The process, by the empty name: whether to start it again.

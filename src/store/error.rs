@@ -277,7 +277,7 @@ impl StoreError {
         self.met().and_then(tokio_postgres::Error::code)
     }
 
-    /// What PostgreSQL or the connection to it said.
+    /// The error of PostgreSQL or of the connection to it.
     fn met(&self) -> Option<&tokio_postgres::Error> {
         let Self::Unavailable(outage) = self else {
             return None;

@@ -25,7 +25,7 @@ pub enum RuntimeRole {
 }
 
 impl RuntimeRole {
-    /// What was said of it: nothing, `none` or a name.
+    /// The choice that an option holds: nothing, `none` or a name.
     #[must_use]
     pub fn of(said: Option<String>) -> Self {
         match said {

@@ -16,7 +16,7 @@ pub struct StagedList {
 pub enum ResolvedList {
     /// These categories, by number.
     Categories(Vec<i32>),
-    /// It can be read in two ways, which this says.
+    /// It can be read in two ways; the message names both.
     Ambiguous(String),
 }
 

@@ -27,7 +27,7 @@ pub struct StagedProduct {
     pub listed: Option<Vec<i32>>,
     /// Whether the row was read; of one that was not, the key alone is known.
     pub read: RowRead,
-    /// A hash of whatever else its row says; rows with one key and different
+    /// A hash of the other cells of its row; rows with one key and different
     /// hashes are not the same.
     pub rest: i64,
 }

@@ -124,7 +124,7 @@ fn write_all(
                     reported = total;
                 }
             }
-            // Who asked may have stopped waiting.
+            // The caller may have stopped waiting.
             Message::Flush(done) => drop(done.try_send(())),
         }
     }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The server that clients call unless told otherwise.
+/// The server that clients call by default.
 const USUAL_ADDRESS: &str = "127.0.0.1:50051";
 
 /// Lines for a shell: where this program is, unless the shell finds it, and
