@@ -242,9 +242,8 @@ impl Door {
         self.confirmed(epoch, tried).await
     }
 
-    /// The same, if what the transaction of a write read may be answered: an
-    /// answer that was kept, a refusal, that there is nothing to change. What
-    /// was committed is answered in any case.
+    /// The same, if what the transaction of a write read may be returned: a kept
+    /// answer or a refusal.
     async fn confirmed(
         &self,
         epoch: u64,

@@ -136,7 +136,9 @@ impl Connection {
         let client: &mut tokio_postgres::Client = client;
         let starting = client.build_transaction().isolation_level(level).start();
         let starting = measured("begin", starting);
-        let inner = owed.within("begin", bounds.statement, starting).await?;
+        let inner = owed
+            .within("begin", bounds.statement + MARGIN, starting)
+            .await?;
         let transaction = Transaction {
             inner,
             owed,
