@@ -220,7 +220,12 @@ impl Door {
                     return Ok(Tried::Done(version.revision));
                 }
                 let kept = self.keep_unchanged(seat, change, context, version).await;
-                return self.confirmed(epoch, kept.or_else(Tried::failed)).await;
+                let kept = kept.or_else(Tried::failed);
+                if let Ok(Tried::Done(_)) = kept {
+                    // It was found out again, and nothing was committed by it.
+                    self.cache.confirm_snapshot(epoch).await?;
+                }
+                return self.confirmed(epoch, kept).await;
             }
             Found::Before(answer) => {
                 self.cache.confirm_snapshot(epoch).await?;

@@ -175,6 +175,8 @@ impl Transaction<'_> {
     ///
     /// # Errors
     ///
+    /// [`StoreError::TenantLocked`] when another transaction holds the intent for
+    /// longer than [`Bounds::lock`](super::Bounds::lock);
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn open_door(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- use_intent
@@ -185,7 +187,10 @@ impl Transaction<'_> {
               FROM head
              WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
-        let used = self.execute("use_intent", SQL, &[&seq, &member]).await?;
+        let used = self
+            .execute("use_intent", SQL, &[&seq, &member])
+            .await
+            .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
         if used != 1 && !lacks(Rule::IntentIsCondition) {
             return Ok(false);
         }

@@ -195,11 +195,11 @@ impl StoreError {
         Self::Unavailable(Outage::new(Condition::Overdue, cause))
     }
 
-    /// The same failure, of a statement that waits for the row of a tenant:
-    /// PostgreSQL cancels it when it has waited for as long as it may.
-    pub(super) fn of_row_wait(self, waited: Duration) -> Self {
+    /// The same failure, of a statement that waits for another write of a tenant:
+    /// PostgreSQL ends it when it has waited for as long as it may.
+    pub(super) fn of_lock_wait(self, waited: Duration) -> Self {
         match self.sql_state() {
-            Some(&SqlState::QUERY_CANCELED) => Self::TenantLocked { waited },
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => Self::TenantLocked { waited },
             Some(_) | None => self,
         }
     }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use crate::domain::{Code, Edition, Revision};
 
 use super::{Store, StoreError, Transaction};
@@ -64,35 +62,26 @@ pub struct SeenTenant {
 
 impl Transaction<'_> {
     /// Looks up a tenant by its code and locks its row until the transaction
-    /// ends; `None` when there is none. Waits for as long as a statement of the
-    /// transaction may take; once it is locked each later one may take `then`.
+    /// ends; `None` when there is none. Waits for as long as [`Bounds::lock`] says,
+    /// which bounds no statement after it.
     ///
     /// # Errors
     ///
     /// [`StoreError::TenantLocked`] when another write holds the row for longer;
     /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn lock_tenant(
-        &mut self,
-        code: &Code,
-        then: Duration,
-    ) -> Result<Option<LockedTenant>, StoreError> {
+    pub async fn lock_tenant(&self, code: &Code) -> Result<Option<LockedTenant>, StoreError> {
         const SQL: &str = "-- lock_tenant
             SELECT id, code, edition, revision, last_id, last_product_id, audit_hash,
-                   set_config('statement_timeout', $2, true)
+                   set_config('lock_timeout', '0', true)
               FROM tenant
              WHERE key = $1
                FOR NO KEY UPDATE";
-        let waited = self.bound();
-        let bound = then.as_millis().to_string();
         let rows = self
-            .query("lock_tenant", SQL, &[&code.folded(), &bound])
+            .query("lock_tenant", SQL, &[&code.folded()])
             .await
-            .map_err(|error| error.of_row_wait(waited))?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        self.set_bound(then);
-        locked("lock_tenant", row).map(Some)
+            .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
+        let row = rows.first();
+        row.map(|row| locked("lock_tenant", row)).transpose()
     }
 
     /// Reads a tenant like [`Transaction::lock_tenant`], without locking it.

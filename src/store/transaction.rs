@@ -31,6 +31,10 @@ pub struct Bounds {
     /// The longest that the client may stand still between two statements, or
     /// while it is sent an answer; its session is ended then.
     pub idle: Duration,
+    /// The longest that a statement may wait for what another transaction has
+    /// locked, until the row of the tenant is locked; `None`: as long as the
+    /// statement may take.
+    pub lock: Option<Duration>,
 }
 
 impl Bounds {
@@ -38,6 +42,7 @@ impl Bounds {
     pub const READ: Self = Self {
         statement: Duration::from_secs(30),
         idle: Duration::from_mins(1),
+        lock: None,
     };
 
     /// For reading all of a tenant's products, or of its audit log: 2 min a
@@ -45,6 +50,7 @@ impl Bounds {
     pub const READ_WHOLE: Self = Self {
         statement: Duration::from_mins(2),
         idle: Duration::from_mins(1),
+        lock: None,
     };
 
     /// For an import and what else touches millions of rows: 30 min a
@@ -52,13 +58,18 @@ impl Bounds {
     pub const BULK: Self = Self {
         statement: Duration::from_mins(30),
         idle: Duration::from_mins(1),
+        lock: None,
     };
 
     /// These bounds as settings of one transaction.
     pub(super) fn settings(self) -> [String; 2] {
-        let stored = |bound: Duration| bound.as_millis().clamp(1, 86_400_000).to_string();
-        [stored(self.statement), stored(self.idle)]
+        [milliseconds(self.statement), milliseconds(self.idle)]
     }
+}
+
+/// A bound as a setting: never 0, which would mean none.
+fn milliseconds(bound: Duration) -> String {
+    bound.as_millis().clamp(1, 86_400_000).to_string()
 }
 
 /// What the statements of a transaction see of other transactions.
@@ -92,6 +103,7 @@ pub struct Transaction<'c> {
     inner: tokio_postgres::Transaction<'c>,
     owed: &'c Owed,
     bound: Duration,
+    lock: Option<Duration>,
 }
 
 impl fmt::Debug for Transaction<'_> {
@@ -143,11 +155,14 @@ impl Connection {
             inner,
             owed,
             bound: bounds.statement,
+            lock: bounds.lock,
         };
         let [statement, idle] = bounds.settings();
+        let lock = bounds.lock.map_or_else(|| "0".to_owned(), milliseconds);
         let sql = format!(
             "-- bound_transaction
              SET LOCAL statement_timeout = {statement};
+             SET LOCAL lock_timeout = {lock};
              SET LOCAL idle_in_transaction_session_timeout = {idle};
              SET LOCAL tcp_user_timeout = {idle};
              SET LOCAL plan_cache_mode = force_custom_plan"
@@ -199,14 +214,10 @@ impl Transaction<'_> {
             .await
     }
 
-    /// Bounds every statement from now on.
-    pub(super) fn set_bound(&mut self, statement: Duration) {
-        self.bound = statement;
-    }
-
-    /// The longest that one statement may take.
-    pub(super) fn bound(&self) -> Duration {
-        self.bound
+    /// The longest that a statement may wait for what another transaction has
+    /// locked, before the row of the tenant is locked.
+    pub(super) fn lock_wait(&self) -> Duration {
+        self.lock.unwrap_or(self.bound)
     }
 
     /// Awaits one answer, for at most as long as a statement may take.

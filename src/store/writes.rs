@@ -62,9 +62,9 @@ impl Transaction<'_> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::TenantLocked`] when that takes longer than a statement of the
-    /// transaction may; [`StoreError::Unavailable`] when the database does not
-    /// answer.
+    /// [`StoreError::TenantLocked`] when that takes longer than
+    /// [`Bounds::lock`](super::Bounds::lock); [`StoreError::Unavailable`] when the
+    /// database does not answer.
     pub async fn create_tenant(&self, code: &Code, edition: Edition) -> Result<(), StoreError> {
         const SQL: &str = "-- create_tenant
             WITH made AS (
@@ -76,7 +76,6 @@ impl Transaction<'_> {
             SELECT id, 1, 'All', 'all'
               FROM made";
         let edition: &str = edition.into();
-        let waited = self.bound();
         self.execute(
             "create_tenant",
             SQL,
@@ -84,7 +83,7 @@ impl Transaction<'_> {
         )
         .await
         .map(|_| ())
-        .map_err(|error| error.of_row_wait(waited))
+        .map_err(|error| error.of_lock_wait(self.lock_wait()))
     }
 
     /// Writes audit rows, numbered from `first_part`. The last batch ends the

@@ -23,11 +23,12 @@ async fn served() -> (Database, Server) {
     (database, server)
 }
 
-/// As many as there are turns for writes.
+/// As many as there are turns for writes: three of one tenant, three of another.
 #[tokio::test]
 async fn swallowed_statements_do_not_stop_later_writes() {
     const DEADLINE: Duration = Duration::from_secs(2);
     let (_database, server) = served().await;
+    server.create_tenant("other").await;
     let mut stuck = Vec::new();
     for (number, place) in [
         Place::from("use_intent"),
@@ -42,7 +43,8 @@ async fn swallowed_statements_do_not_stop_later_writes() {
     .enumerate()
     {
         let swallowed = server.proxy.swallow(request(place));
-        let write = put_by(&server, TENANT, &format!("stuck_{number}"), DEADLINE);
+        let tenant = if number < 3 { "other" } else { TENANT };
+        let write = put_by(&server, tenant, &format!("stuck_{number}"), DEADLINE);
         stuck.push(tokio::spawn(write));
         swallowed.arrived().await;
     }
@@ -98,6 +100,26 @@ async fn writes_that_wait_for_their_tenant_hold_up_no_other() {
         within(SLACK * 2, put).await.unwrap().unwrap();
     }
     assert_eq!(server.members("editors").await.unwrap().len(), 12);
+}
+
+/// Half a second is for the row of the tenant, not for a slow disk before it.
+#[tokio::test]
+async fn slow_statement_before_the_row_is_waited_for() {
+    let (database, server) = served().await;
+    database
+        .execute(
+            "SET search_path = pim_authz;
+             CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql
+                 AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+             CREATE TRIGGER slow AFTER DELETE ON intent FOR EACH STATEMENT EXECUTE FUNCTION be_slow()",
+        )
+        .await;
+    let uses = server.proxy.observe(request("use_intent").every());
+    let put = server.putting_user("mary", &["editors"], "");
+    uses.arrived().await;
+    within(STATEMENT + SLACK, put).await.unwrap().unwrap();
+    assert_eq!(uses.count(), 1);
+    assert_eq!(server.members("editors").await.unwrap(), ["mary"]);
 }
 
 /// Announcements are made one after another, for all writes of a server.

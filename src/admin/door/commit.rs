@@ -1,10 +1,6 @@
-use tokio::time::Instant;
-
 use crate::{
-    domain::{Code, FactKey, Revision},
-    store::{
-        Announcement, Bounds, Finished, Isolation, KeptAnswer, LockedTenant, TenantId, Transaction,
-    },
+    domain::{FactKey, Revision},
+    store::{Announcement, Bounds, Finished, Isolation, KeptAnswer, TenantId, Transaction},
 };
 
 use super::{
@@ -33,10 +29,12 @@ impl Door {
     async fn begin_locking<'c>(
         &self,
         seat: &'c mut Seat,
+        size: Size,
     ) -> Result<(Transaction<'c>, &'c mut Wait), AdminError> {
         let bounds = Bounds {
-            statement: seat.row_wait()?,
+            statement: size.statement(),
             idle: self.cache.settings().lease,
+            lock: Some(seat.row_wait()?),
         };
         let (connection, wait) = (&mut seat.connection, &mut seat.wait);
         let transaction = connection.begin(Isolation::EachStatement, bounds).await?;
@@ -53,12 +51,13 @@ impl Door {
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
-        let size = change.size();
-        let (mut transaction, wait) = self.begin_locking(seat).await?;
-        if !transaction.open_door(announcement).await? {
+        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
+        if !wait.counting(transaction.open_door(announcement)).await? {
             return Ok(Committed::Stale);
         }
-        let locked = lock_tenant(&mut transaction, &context.tenant, (wait, size)).await?;
+        let locked = wait
+            .counting(transaction.lock_tenant(&context.tenant))
+            .await?;
         if let Some(answer) =
             find_answer(&transaction, context, answers_of(change, context)).await?
         {
@@ -67,7 +66,7 @@ impl Door {
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
         let tenant = tenant_state(locked, change, context)?;
         context.check_revision(tenant.revision)?;
-        let tenant = made(&mut transaction, tenant, (wait, size)).await?;
+        let tenant = wait.counting(made(&transaction, tenant)).await?;
         let mut pass = Pass::new(&transaction, tenant, context, Mode::Write, rehearsal);
         let ran = change.run(&mut pass).await?;
         if ran.is_nothing() || !are_covered(&ran.keys, announced) {
@@ -108,9 +107,10 @@ impl Door {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let (mut transaction, wait) = self.begin_locking(seat).await?;
-        let size = change.size();
-        let locked = lock_tenant(&mut transaction, &context.tenant, (wait, size)).await?;
+        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
+        let locked = wait
+            .counting(transaction.lock_tenant(&context.tenant))
+            .await?;
         let Some(locked) = locked else {
             return Ok(Tried::Again);
         };
@@ -139,25 +139,11 @@ impl Door {
     }
 }
 
-/// Locks the row of the tenant; each later statement may take as long as such a
-/// change demands.
-async fn lock_tenant(
-    transaction: &mut Transaction<'_>,
-    tenant: &Code,
-    (wait, size): (&mut Wait, Size),
-) -> Result<Option<LockedTenant>, AdminError> {
-    let begun = Instant::now();
-    let locked = transaction.lock_tenant(tenant, size.statement()).await;
-    wait.count(begun);
-    Ok(locked?)
-}
-
 /// Stores a tenant that is not there yet. If someone else has just done so, the
 /// change begins again.
 async fn made(
-    transaction: &mut Transaction<'_>,
+    transaction: &Transaction<'_>,
     tenant: TenantState,
-    (wait, size): (&mut Wait, Size),
 ) -> Result<TenantState, AdminError> {
     if tenant.id.is_some() {
         return Ok(tenant);
@@ -165,8 +151,7 @@ async fn made(
     transaction
         .create_tenant(&tenant.code, tenant.edition)
         .await?;
-    let stored = lock_tenant(transaction, &tenant.code, (wait, size)).await?;
-    match stored {
+    match transaction.lock_tenant(&tenant.code).await? {
         Some(stored) if stored.tenant.revision == Revision(0) => Ok(TenantState::of(&stored)),
         Some(_) | None => Err(AdminError::Conflict),
     }

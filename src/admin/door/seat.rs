@@ -79,9 +79,12 @@ impl Wait {
         AdminError::Store(StoreError::TenantLocked { waited })
     }
 
-    /// Counts the time since `begun` as waited.
-    pub(super) fn count(&mut self, begun: Instant) {
+    /// Awaits something that may wait for another write, and counts the time.
+    pub(super) async fn counting<T>(&mut self, waiting: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
+        let awaited = waiting.await;
         self.waited += begun.elapsed();
+        awaited
     }
 }
 
@@ -158,9 +161,8 @@ impl Door {
             TurnLength::Short => &self.turns,
             TurnLength::Long => &self.long_turns,
         };
-        let begun = Instant::now();
-        let turn = timeout(wait.left()?, turns.next(tenant)).await;
-        wait.count(begun);
+        let left = wait.left()?;
+        let turn = wait.counting(timeout(left, turns.next(tenant))).await;
         let turn = turn.map_err(|_| wait.too_long())?;
         let turn = turn.ok_or(AdminError::Conflict)?;
         Ok(Seat {
