@@ -13,6 +13,7 @@ mod answers;
 mod app_requests;
 mod as_of;
 mod audit_chain;
+mod audit_facts;
 mod changes;
 mod clean_up;
 mod condition;
@@ -55,6 +56,7 @@ pub use self::{
     app_requests::AppRequestRow,
     as_of::{AsOf, Taken},
     audit_chain::ChainReport,
+    audit_facts::FactsReport,
     changes::{ChangePlace, ChangeRow, ChangesListed},
     condition::Condition,
     door::Store,

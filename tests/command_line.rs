@@ -231,6 +231,7 @@ const ADMINISTRATION: &[(&str, i32, &str)] = &[
         "access_right.changed",
     ),
     ("audit verify", 0, "intact"),
+    ("audit verify --facts", 0, "is what the log says"),
     ("status", 0, "lease remaining"),
     ("status --output json", 0, "\"servers\": 1"),
     ("maintenance end maintenance/0", 2, "no maintenance"),

@@ -18,6 +18,15 @@ use super::{failure::Failure, status};
 /// deadline, or a later one.
 const LONGEST_CALL: Duration = Duration::from_mins(1);
 
+/// The same, of a call that reads or removes everything of a tenant.
+const LONGEST_OF_WHOLE_TENANT: Duration = Duration::from_mins(30);
+
+/// The calls that do.
+const WHOLE_TENANT: [&str; 2] = [
+    "/pim.authz.v1.OperationsService/VerifyAudit",
+    "/pim.authz.v1.TenantService/DeleteTenant",
+];
+
 /// The most that an answer is sent before the caller's deadline, so that it
 /// still arrives: a tenth of the time given, up to this.
 const LONGEST_MARGIN: Duration = Duration::from_millis(50);
@@ -139,7 +148,7 @@ where
         let at = given.and_then(|given| begun.checked_add(given));
         request.extensions_mut().insert(Deadline { at });
         request.extensions_mut().insert(self.gate.clone());
-        let end = begun + LONGEST_CALL;
+        let end = begun + longest(&path);
         let end = at.map_or(end, |at| at.min(end));
         // The clone stays behind; the one that was polled ready is called.
         let fresh = self.inner.clone();
@@ -158,6 +167,14 @@ where
             Ok(answer)
         })
     }
+}
+
+/// How long a call may take to begin its answer.
+fn longest(path: &str) -> Duration {
+    if WHOLE_TENANT.contains(&path) {
+        return LONGEST_OF_WHOLE_TENANT;
+    }
+    LONGEST_CALL
 }
 
 /// Gives the answers of tonic itself, to messages that it could not read, the
@@ -216,7 +233,10 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
+    use crate::pb;
 
     #[test]
     fn a_timeout_is_read_as_the_protocol_writes_it() {
@@ -237,6 +257,27 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(parse_timeout(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_takes_long_is_a_call_of_the_contract() {
+        let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
+        let mut paths: Vec<String> = Vec::new();
+        for file in &descriptors.file {
+            for service in &file.service {
+                let service_path = format!("/{}.{}", file.package(), service.name());
+                let methods = service.method.iter();
+                paths.extend(methods.map(|method| format!("{service_path}/{}", method.name())));
+            }
+        }
+        for path in WHOLE_TENANT {
+            assert!(paths.iter().any(|known| known == path), "{path}");
+            assert_eq!(longest(path), LONGEST_OF_WHOLE_TENANT);
+        }
+        assert_eq!(
+            longest("/pim.authz.v1.AuthorizationService/Check"),
+            LONGEST_CALL
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ async fn verified(server: &TestServer) -> pb::VerifyAuditResponse {
     let mut client = OperationsServiceClient::new(server.channel().await);
     let request = pb::VerifyAuditRequest {
         tenant: "acme".into(),
+        ..Default::default()
     };
     client.verify_audit(request).await.unwrap().into_inner()
 }
@@ -109,6 +110,7 @@ async fn verifying_refuses_a_tenant_that_is_not_there() {
     let mut client = OperationsServiceClient::new(server.channel().await);
     let request = pb::VerifyAuditRequest {
         tenant: "nobody".into(),
+        facts: true,
     };
     let status = client.verify_audit(request).await.unwrap_err();
     assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");

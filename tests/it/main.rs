@@ -17,6 +17,7 @@ mod answers;
 mod app_rules;
 mod app_scopes;
 mod audit_chain;
+mod audit_facts;
 mod category_levels;
 mod changed_columns;
 mod changes;

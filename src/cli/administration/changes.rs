@@ -4,6 +4,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     cli::{
@@ -179,10 +180,11 @@ async fn follow(
 }
 
 pub(super) async fn verify(command: &AuditCommand) -> Result<Answer, CliError> {
-    let AuditCommand::Verify { server } = command;
+    let AuditCommand::Verify { facts, server } = command;
     let mut client = service!(OperationsServiceClient, server);
     let request = pb::VerifyAuditRequest {
         tenant: server.tenant.clone(),
+        facts: *facts,
     };
     // Every row is read and hashed: a big log takes its time.
     let report = client.verify_audit(request).await?.into_inner();
@@ -191,31 +193,63 @@ pub(super) async fn verify(command: &AuditCommand) -> Result<Answer, CliError> {
     } else {
         Exit::Denied
     };
-    if server.output == Output::Json {
-        let value = serde_json::json!({
-            "intact": report.intact,
-            "revision": report.revision,
-            "rows": report.rows,
-            "erased_rows": report.erased_rows,
-            "broken_revision": report.broken_revision,
-            "problem": report.problem,
-        });
-        return Ok(Answer::new(document(&value), exit));
+    let shown = if server.output == Output::Json {
+        document(&verified_json(report, *facts))
+    } else {
+        lines(verified_lines(report, *facts))
+    };
+    Ok(Answer::new(shown, exit))
+}
+
+fn verified_json(report: pb::VerifyAuditResponse, facts: bool) -> Value {
+    let mut value = json!({
+        "intact": report.intact,
+        "revision": report.revision,
+        "rows": report.rows,
+        "erased_rows": report.erased_rows,
+        "broken_revision": report.broken_revision,
+        "problem": report.problem,
+    });
+    if let (true, Some(value)) = (facts, value.as_object_mut()) {
+        value.insert("compared_facts".to_owned(), report.compared_facts.into());
+        value.insert("different_facts".to_owned(), report.different_facts.into());
+        value.insert("differences".to_owned(), report.differences.into());
     }
+    value
+}
+
+fn verified_lines(report: pb::VerifyAuditResponse, facts: bool) -> Vec<String> {
     let pb::VerifyAuditResponse {
-        intact,
+        intact: _,
         revision,
         rows,
         erased_rows,
         broken_revision,
         problem,
+        compared_facts,
+        different_facts,
+        differences,
     } = report;
-    let sentence = if intact {
+    let mut sentences = vec![if problem.is_empty() {
         format!(
             "intact: {rows} rows of {revision} writes; a name was erased from {erased_rows} of them"
         )
     } else {
         format!("broken at revision {broken_revision}: {problem}")
-    };
-    Ok(Answer::new(lines([sentence]), exit))
+    }];
+    if !facts {
+        return sentences;
+    }
+    sentences.push(if different_facts == 0 {
+        format!("each of {compared_facts} facts is what the log says")
+    } else {
+        format!("{different_facts} of {compared_facts} facts are not what the log says:")
+    });
+    let described = u64::try_from(differences.len()).unwrap_or(u64::MAX);
+    sentences.extend(differences);
+    let rest = different_facts.saturating_sub(described);
+    if rest > 0 {
+        sentences.push(format!("and {rest} more"));
+    }
+    sentences
 }

@@ -116,7 +116,7 @@ impl AdministrationCommand {
             Self::Role { command } => command.output(),
             Self::App { command } => command.output(),
             Self::Audit {
-                command: AuditCommand::Verify { server },
+                command: AuditCommand::Verify { server, .. },
             }
             | Self::Status { server }
             | Self::Maintenance {
@@ -414,6 +414,10 @@ pub struct WatchArguments {
 pub enum AuditCommand {
     /// Compute every hash again; exit status 1 if one does not hold.
     Verify {
+        /// Compare each fact with the last row of the log about it, too; exit
+        /// status 1 if one is different.
+        #[arg(long)]
+        facts: bool,
         /// Whom to ask.
         #[command(flatten)]
         server: ServerArguments,

@@ -7,7 +7,7 @@ use crate::{
         parse::{self, quoted},
         parse_import,
     },
-    store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed, read_tenant},
+    store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed, FactsReport, read_tenant},
 };
 
 use super::{AdminApi, Answer, lists::ListHead, reads::timestamp};
@@ -167,19 +167,29 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
 
     async fn answer(&self, request: pb::VerifyAuditRequest) -> Result<Self::Message, Failure> {
         let code = parse::tenant(&request.tenant, &self.default_tenant)?;
-        let verified = read_tenant!(self.store, &code, Bounds::READ_WHOLE, |found| {
+        let bounds = if request.facts {
+            Bounds::BULK
+        } else {
+            Bounds::READ_WHOLE
+        };
+        let verified = read_tenant!(self.store, &code, bounds, |found| {
             let snapshot = self.found(&code, found).await?;
             let report = snapshot.verify_chain().await?;
+            let facts = if request.facts {
+                snapshot.compare_facts_with_log().await?
+            } else {
+                FactsReport::default()
+            };
             self.confirm(snapshot.epoch()).await?;
-            Ok::<_, Failure>((report, snapshot.tenant().revision))
+            Ok::<_, Failure>((report, facts, snapshot.tenant().revision))
         });
-        let (report, revision) = verified?;
+        let (report, facts, revision) = verified?;
         let ChainReport {
             rows,
             erased,
             broken,
         } = report;
-        let intact = broken.is_none();
+        let intact = broken.is_none() && facts.different == 0;
         let (broken_revision, problem) = broken
             .map(|(revision, problem)| (revision.0, problem))
             .unwrap_or_default();
@@ -190,6 +200,9 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
             erased_rows: erased,
             broken_revision,
             problem,
+            compared_facts: facts.compared,
+            different_facts: facts.different,
+            differences: facts.differences,
         })
     }
 }

@@ -124,6 +124,9 @@ async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entr
                 &replayed,
                 &tenant.model.picture().audited(),
             );
+            let verified = replay::verified(channel, &tenant.code).await;
+            assert!(verified.intact, "{verified:?}");
+            assert!(verified.compared_facts > 0, "{verified:?}");
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use pim_authz::{
     domain::{Code, ItemKind},
-    pb::{self, audit_service_client::AuditServiceClient},
+    pb::{
+        self, audit_service_client::AuditServiceClient,
+        operations_service_client::OperationsServiceClient,
+    },
 };
 use serde_json::{Map, Value};
 use tonic::transport::Channel;
@@ -41,6 +44,16 @@ pub(super) async fn changes(channel: &Channel, tenant: &str) -> Vec<pb::Change> 
         }
         request.page_token = page.next_page_token;
     }
+}
+
+/// What the service says of the log, and of its facts.
+pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAuditResponse {
+    let mut client = OperationsServiceClient::new(channel.clone());
+    let request = pb::VerifyAuditRequest {
+        tenant: tenant.to_owned(),
+        facts: true,
+    };
+    client.verify_audit(request).await.unwrap().into_inner()
 }
 
 /// Rebuilds the state up to `revision`.
