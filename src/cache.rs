@@ -41,6 +41,7 @@ mod maintenance;
 mod memory;
 mod products;
 mod recalling;
+mod runtimes;
 mod settings;
 mod thread;
 mod turns;

@@ -3,14 +3,17 @@
 //! Each call goes the same way: *parse* the message into domain words, *ask*
 //! for the facts and decide, *render* the answer. [`status`] alone turns what
 //! went wrong into a status; the [`gate`] in front of all services ends calls
-//! at their deadline and refuses new ones while the server stops.
+//! at their deadline and refuses new ones while the server stops, and the
+//! [`admission`] behind it weighs their messages before they are decoded.
 //!
 //! What is not done here: interceptors that parse. A message is parsed where it
 //! is used, so that a service reads from top to bottom.
 
 mod admin_api;
+mod admission;
 mod allowed_stream;
 mod authorization_service;
+mod budget;
 mod facts;
 mod failure;
 mod gate;
@@ -29,6 +32,11 @@ mod request_hash;
 mod status;
 
 pub use self::{
-    admin_api::AdminApi, authorization_service::AuthorizationApi, gate::Gate,
+    admin_api::{AdminApi, ReadStores},
+    admission::Admission,
+    authorization_service::AuthorizationApi,
+    budget::Budget,
+    gate::Gate,
     import_service::ImportApi,
+    page_token::PageTokens,
 };

@@ -19,9 +19,12 @@ pub use self::error::RunError;
 use self::{ending::Ending, private_postgres::serve_embedded};
 use crate::{
     cache::{CacheMode, CacheSettings},
-    cli::{self, CacheArguments, Command, Exit, ListenAddress, MigrateArguments, ServeArguments},
+    cli::{
+        self, CacheArguments, Command, Exit, LimitArguments, ListenAddress, MigrateArguments,
+        ServeArguments,
+    },
     domain::Code,
-    server::{self, DatabaseStart, RuntimeRole, ServeConfig},
+    server::{self, DatabaseStart, Limits, RuntimeRole, ServeConfig},
     telemetry::logs::{self, LogFormat},
 };
 
@@ -70,6 +73,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         migrate,
         wait_for_database,
         drain_s,
+        limits,
         watch_patience_s,
     } = arguments;
     let how = How {
@@ -77,6 +81,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         watch_patience: Duration::from_secs(watch_patience_s.into()),
         cache: cache_settings(cache),
         drain: Duration::from_secs(drain_s.into()),
+        limits: self::limits(limits),
     };
     start_logging()?;
     let ending = Ending::listen()?;
@@ -100,6 +105,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         watch_patience: how.watch_patience,
         cache: how.cache,
         drain: how.drain,
+        limits: how.limits,
     };
     server::serve(config, ending.came(), ready).await?;
     Ok(Exit::Done)
@@ -111,6 +117,16 @@ struct How {
     watch_patience: Duration,
     cache: CacheSettings,
     drain: Duration,
+    limits: Limits,
+}
+
+fn limits(arguments: LimitArguments) -> Limits {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Limits {
+        call_bytes: count(arguments.call_mib).saturating_mul(1 << 20),
+        connections: count(arguments.connections),
+        calls_a_connection: arguments.calls_a_connection,
+    }
 }
 
 fn cache_settings(arguments: CacheArguments) -> CacheSettings {

@@ -5,14 +5,20 @@ mod accepting;
 mod deferred;
 mod error;
 mod health;
+mod limits;
 mod reflection;
 mod services;
 mod starting;
+mod work;
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use secrecy::SecretString;
-use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{service::Routes, transport::Server};
 
@@ -20,13 +26,18 @@ use crate::{
     admin::Door,
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
-    rpc::Gate,
+    rpc::{Admission, Budget, Gate, PageTokens},
     store::{self, SchemaReport, Store},
     supervision::Supervisor,
 };
 
-pub use self::error::ServerError;
-use self::{deferred::Deferred, health::Health, services::Wiring};
+use self::{
+    deferred::Deferred,
+    health::Health,
+    services::Wiring,
+    work::{OnWorkThreads, WorkThreads},
+};
+pub use self::{error::ServerError, limits::Limits};
 pub use crate::store::RuntimeRole;
 
 /// The most metadata that is read at all, in bytes.
@@ -53,6 +64,8 @@ pub struct ServeConfig {
     pub cache: CacheSettings,
     /// How long calls under way may take to end once the server stops.
     pub drain: Duration,
+    /// What it takes on at once.
+    pub limits: Limits,
 }
 
 /// What a database that is not there yet means to the start: one that refuses
@@ -99,28 +112,31 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
-    let drain = config.drain;
+    let (drain, limits) = (config.drain, config.limits);
     let (listener, address) = bind(config.listen).await?;
     let (health, health_service) = Health::start();
     let routes = Routes::new(health_service);
     let services = Deferred::new(routes.clone());
+    let work = WorkThreads::start().map_err(ServerError::Thread)?;
     let starting = Starting {
         gate: Gate::default(),
+        work: work.handle().clone(),
         supervisor: Supervisor::default(),
         health,
         services: services.clone(),
         routes,
     };
     let (stopping, stopped) = oneshot::channel();
-    let connections = accepting::connections(listener, accepting::most_connections());
-    let server = transport(starting.gate.clone()).serve_with_incoming_shutdown(
-        services,
-        connections,
-        async {
+    let connections =
+        accepting::connections(listener, accepting::most_connections(limits.connections));
+    let server = transport(limits)
+        .layer(starting.gate.clone())
+        .layer(OnWorkThreads::new(&work))
+        .layer(Admission::new(Budget::new(limits.call_bytes)))
+        .serve_with_incoming_shutdown(services, connections, async {
             // A sender that is gone means the same as one that spoke.
             let _either_way = stopped.await;
-        },
-    );
+        });
     let (mut server, mut shutdown) = (pin!(server), pin!(shutdown));
     tracing::info!(server.address = %address, "listening on {address}");
     let running = tokio::select! {
@@ -145,24 +161,35 @@ pub async fn serve(
     tracing::info!("stopping: waiting for the calls under way");
     starting.stop();
     let _already_ended = stopping.send(());
-    let ended = timeout(drain, server).await;
+    outcome.and(drained(server, drain, running).await)
+}
+
+/// Waits until the calls under way have ended, for as long as they may take.
+async fn drained(
+    server: Pin<&mut impl Future<Output = Result<(), tonic::transport::Error>>>,
+    limit: Duration,
+    running: Option<Running>,
+) -> Result<(), ServerError> {
+    let ended = timeout(limit, server).await;
     // Last: the writes under way are announced by its thread.
     if let Some(running) = running {
         running.coherence.leave().await;
     }
     let Ok(ended) = ended else {
         tracing::warn!(
-            limit_s = drain.as_secs(),
+            limit_s = limit.as_secs(),
             "stopped before all calls and connections had ended"
         );
-        return outcome;
+        return Ok(());
     };
-    outcome.and(ended.map_err(ServerError::Transport))
+    ended.map_err(ServerError::Transport)
 }
 
 /// What there is of a server before its database is.
 struct Starting {
     gate: Gate,
+    /// The threads for work.
+    work: Handle,
     supervisor: Supervisor,
     health: Health,
     services: Deferred,
@@ -188,16 +215,22 @@ impl Starting {
             watch_patience,
             cache,
             drain: _,
+            limits: _,
         } = config;
-        let (cache, coherence) = Cache::start(store.clone(), cache, &self.supervisor)
-            .await
-            .map_err(ServerError::Thread)?;
+        let (cache, coherence) =
+            Cache::start(store.clone(), cache, self.work.clone(), &self.supervisor)
+                .await
+                .map_err(ServerError::Thread)?;
         starting::log_durability(&store).await?;
         let routes = reflection::add_reflection(self.routes.clone())?;
         let wiring = Wiring {
             door: Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?,
             cache: cache.clone(),
-            store,
+            reads: starting::reads(&store)?,
+            whole: starting::whole(&store)?,
+            tokens: PageTokens::read(&store)
+                .await
+                .map_err(ServerError::of_start)?,
             default_tenant,
             watch_patience,
             supervisor: self.supervisor.clone(),
@@ -230,9 +263,9 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerErr
 }
 
 /// tonic with limits for what it leaves open.
-fn transport(gate: Gate) -> Server<tower::layer::util::Stack<Gate, tower::layer::util::Identity>> {
+fn transport(limits: Limits) -> Server {
     Server::builder()
-        .max_concurrent_streams(1024)
+        .max_concurrent_streams(limits.calls_a_connection)
         .http2_max_pending_accept_reset_streams(Some(64))
         .http2_max_local_error_reset_streams(Some(1024))
         // The gate refuses less than this, with a status; HTTP/2 has none.
@@ -241,7 +274,6 @@ fn transport(gate: Gate) -> Server<tower::layer::util::Stack<Gate, tower::layer:
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
-        .layer(gate)
 }
 
 fn warn_of_open_address(address: SocketAddr) {

@@ -47,6 +47,7 @@ mod staged_products;
 mod tenant_removal;
 mod tenants;
 mod transaction;
+mod turns;
 mod writes;
 
 pub(crate) use self::snapshot::read_tenant;
@@ -84,5 +85,6 @@ pub use self::{
     staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
     transaction::{Bounds, Connection, Isolation, Transaction},
+    turns::{Turn, Turns},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

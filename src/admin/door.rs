@@ -3,16 +3,15 @@ mod commit;
 mod finding_out;
 mod rehearsal;
 pub(super) mod seat;
-mod turns;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     cache::Cache,
     domain::{Code, Revision},
-    store::{Announcement, Store, StoreError},
+    store::{Announcement, Store, StoreError, Turns},
     telemetry::metrics as meter,
 };
 
@@ -20,7 +19,6 @@ use self::{
     commit::Committed,
     rehearsal::{Found, Rehearsed, rehearse},
     seat::Seat,
-    turns::Turns,
 };
 use super::{change::Change, error::AdminError, outcome::Answered};
 
@@ -42,9 +40,12 @@ const LONG_WRITES_AT_ONCE: usize = 2;
 /// How many of them may be of one tenant.
 const LONG_WRITES_OF_ONE_TENANT: usize = 1;
 
-/// How many imports run at once, from their first file on; each has a connection
+/// How many imports run at once, from their first bytes on; each has a connection
 /// of its own. More wait for their turn.
 const IMPORTS_AT_ONCE: usize = 4;
+
+/// How many of them may be of one tenant.
+const IMPORTS_OF_ONE_TENANT: usize = 2;
 
 /// How many commits without an answer are found out at once. They have
 /// connections of their own: whatever keeps the others busy, the outcome of a
@@ -63,7 +64,7 @@ pub struct Door {
     cache: Cache,
     turns: Turns,
     long_turns: Turns,
-    import_turns: Arc<Semaphore>,
+    import_turns: Turns,
     deadline: Option<Instant>,
 }
 
@@ -139,12 +140,12 @@ impl Door {
     /// Fails only if a pool of connections cannot be built.
     pub fn new(store: Store, cache: Cache) -> Result<Self, StoreError> {
         Ok(Self {
-            finding: store.apart(FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?,
+            finding: store.apart(FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?.at_home(),
             store,
             cache,
             turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
             long_turns: Turns::new(LONG_WRITES_AT_ONCE, LONG_WRITES_OF_ONE_TENANT),
-            import_turns: Arc::new(Semaphore::new(IMPORTS_AT_ONCE)),
+            import_turns: Turns::new(IMPORTS_AT_ONCE, IMPORTS_OF_ONE_TENANT),
             deadline: None,
         })
     }

@@ -78,7 +78,7 @@ impl Staging {
     ///
     /// [`AdminError::Store`] when the database does not answer.
     pub async fn begin(door: &Door, tenant: Code) -> Result<Self, AdminError> {
-        let mut seat = door.import_seat().await?;
+        let mut seat = door.import_seat(&tenant).await?;
         seat.connection.prepare_staging().await?;
         Ok(Self {
             seat,

@@ -113,23 +113,44 @@ impl Asking<'_> {
     /// [`CacheError::LeaseLost`], [`CacheError::Store`]: not to be told from
     /// here; another server may. [`CacheError::RevisionNotReached`].
     pub async fn facts(&mut self) -> Result<Option<&Facts>, CacheError> {
+        self.await_minimum().await?;
+        let from_memory = self.tries == 0;
+        let mut held = collect(self.core, self.tenant, self.needed, from_memory).await?;
+        if is_before(&held, self.minimum) && from_memory {
+            held = collect(self.core, self.tenant, self.needed, false).await?;
+        }
+        if let Some(facts) = held.facts().filter(|_| is_before(&held, self.minimum)) {
+            // The tenant was made again meanwhile.
+            return Err(CacheError::RevisionNotReached {
+                wanted: self.minimum,
+                found: facts.revision,
+            });
+        }
+        let held = self.held.insert(held);
+        Ok(held.facts())
+    }
+
+    /// Waits until the tenant is at the revision asked for, without collecting
+    /// facts meanwhile.
+    async fn await_minimum(&self) -> Result<(), CacheError> {
+        if self.minimum == Revision(0) || self.tries > 0 {
+            return Ok(());
+        }
+        // Nothing but the tenant's revision.
+        let nothing = FactsNeeded::default();
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
-        let mut from_memory = self.tries == 0;
+        let mut from_memory = true;
         loop {
-            let held = collect(self.core, self.tenant, self.needed, from_memory).await?;
-            let found = held.facts().map(|facts| facts.revision);
-            match found {
-                Some(found) if found < self.minimum => {
-                    if begun.elapsed() + pause > LONGEST_WAIT {
-                        let wanted = self.minimum;
-                        return Err(CacheError::RevisionNotReached { wanted, found });
-                    }
-                }
-                Some(_) | None => {
-                    let held = self.held.insert(held);
-                    return Ok(held.facts());
-                }
+            let held = collect(self.core, self.tenant, &nothing, from_memory).await?;
+            let Some(facts) = held.facts().filter(|_| is_before(&held, self.minimum)) else {
+                return Ok(());
+            };
+            if begun.elapsed() + pause > LONGEST_WAIT {
+                return Err(CacheError::RevisionNotReached {
+                    wanted: self.minimum,
+                    found: facts.revision,
+                });
             }
             if !from_memory {
                 sleep(pause).await;
@@ -173,6 +194,12 @@ impl Asking<'_> {
         }
         Ok(true)
     }
+}
+
+/// Whether facts are of an earlier revision; those of a tenant that is not there
+/// are not.
+fn is_before(held: &Held, minimum: Revision) -> bool {
+    held.facts().is_some_and(|facts| facts.revision < minimum)
 }
 
 /// Collects facts from memory if all are there, else all by one statement.

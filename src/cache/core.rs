@@ -26,6 +26,7 @@ use super::{
     lease::{Hold, Lease},
     memory::{Entry, Fact, Known, Memory, Stamp, Stamps},
     products::Products,
+    runtimes::Runtimes,
     settings::{CacheMode, CacheSettings},
 };
 
@@ -46,6 +47,7 @@ pub(super) struct Core {
     pub(super) store: Store,
     /// For what is read beside the questions.
     pub(super) background: Store,
+    pub(super) runtimes: Runtimes,
     pub(super) floors: Floors,
     pub(super) lease: Lease,
     pub(super) memory: Memory,
@@ -88,6 +90,7 @@ impl Hold {
 impl Core {
     pub(super) fn new(
         [store, background]: [Store; 2],
+        runtimes: Runtimes,
         settings: CacheSettings,
         announcements: mpsc::Sender<Wanted>,
     ) -> Self {
@@ -98,6 +101,7 @@ impl Core {
             settings,
             store,
             background,
+            runtimes,
             announcements,
             floors: Floors::default(),
             lease: Lease::default(),
@@ -381,6 +385,7 @@ mod tests {
         let store = Store::new(&url, 1).unwrap();
         let core = Core::new(
             [store.clone(), store],
+            Runtimes::of_test(),
             CacheSettings::default(),
             mpsc::channel(1).0,
         );

@@ -1,5 +1,6 @@
+mod queue;
+
 use std::{
-    collections::VecDeque,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -8,22 +9,29 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    domain::{Code, Facts, FactsNeeded},
+    domain::{Code, FactKey, Facts, FactsNeeded, Section},
     store::Taken,
     trial::{Rule, lacks, stall},
 };
 
-use super::{core::Core, error::CacheError, turns::STALL};
+use super::{
+    core::Core,
+    error::CacheError,
+    memory::{Entry, Fact},
+    turns::STALL,
+};
+
+use self::queue::{Lane, Lanes, Together, Waiting};
 
 /// How many statements read facts at once, but for those that stall; more questions share the next one.
 const STATEMENTS_AT_ONCE: usize = 4;
 
+/// How many statements run at most, those that stall included.
+pub(super) const MOST_STATEMENTS: usize = STATEMENTS_AT_ONCE + STALLED_AT_ONCE;
+
 /// How many statements that stall may run beside them, so that some connections
 /// are left for everything else.
 const STALLED_AT_ONCE: usize = 6;
-
-/// The most subjects, items and products that one shared statement asks for.
-const NAMES_AT_ONCE: usize = 2_000;
 
 /// How often someone who waits for a statement looks whether the lease still
 /// runs.
@@ -37,6 +45,9 @@ pub(super) type Read = Arc<Taken<Option<Facts>>>;
 /// Whoever asks while all statements are under way shares the next one with all
 /// others of the tenant. So a statement always begins after the questions that
 /// it answers: it may be shared even where a write is under way.
+///
+/// Those who wait are bounded in number, take turns by tenant, and are passed
+/// over once they have gone away.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     queue: Mutex<Queue>,
@@ -44,16 +55,9 @@ pub(super) struct Desk {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Waiting>,
+    waiting: Lanes,
     statements: usize,
     stalled: usize,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    tenant: Code,
-    needed: FactsNeeded,
-    answer: oneshot::Sender<Result<Read, CacheError>>,
 }
 
 impl Desk {
@@ -69,13 +73,15 @@ pub(super) async fn read(
     needed: &FactsNeeded,
 ) -> Result<Read, CacheError> {
     let (answer, mut answered) = oneshot::channel();
+    let lane = lane(core, tenant);
     let begins = {
         let mut queue = core.desk.queue();
-        queue.waiting.push_back(Waiting {
+        let waiting = Waiting {
             tenant: tenant.clone(),
             needed: needed.clone(),
             answer,
-        });
+        };
+        queue.waiting.push(lane, waiting)?;
         let most = if lacks(Rule::ShareYoungLoadsOnly) {
             1
         } else {
@@ -86,7 +92,7 @@ pub(super) async fn read(
         begins
     };
     if begins {
-        tokio::spawn(serve(Slot::of(core)));
+        core.runtimes.questions.spawn(serve(Slot::of(core)));
     }
     loop {
         match timeout(LOOK, &mut answered).await {
@@ -95,6 +101,20 @@ pub(super) async fn read(
             Err(_) => return Err(CacheError::LeaseLost),
         }
     }
+}
+
+/// Where the questions of a tenant wait: those of tenants that this server has
+/// never seen share one lane, however many codes they name.
+fn lane(core: &Core, tenant: &Code) -> Lane {
+    let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
+    let is_known = matches!(
+        core.memory.get(&key),
+        Some(Entry {
+            fact: Fact::Vocabulary(Some(_)),
+            ..
+        })
+    );
+    is_known.then(|| tenant.clone())
 }
 
 /// One of the statements that may run at once. It is freed when this is dropped,
@@ -150,7 +170,7 @@ fn pass_on(core: &Arc<Core>, queue: &mut Queue) {
     if queue.waiting.is_empty() {
         queue.statements -= 1;
     } else {
-        tokio::spawn(serve(Slot::of(core)));
+        core.runtimes.questions.spawn(serve(Slot::of(core)));
     }
 }
 
@@ -191,53 +211,17 @@ async fn serve(mut slot: Slot) {
 /// Who came after the statement had begun, and would be content with what it
 /// read: what the rule forbids.
 fn latecomers(core: &Core, tenant: &Code, needed: &FactsNeeded) -> Vec<Waiting> {
-    let mut queue = core.desk.queue();
-    let all = queue.waiting.drain(..);
-    let (late, others): (Vec<Waiting>, Vec<Waiting>) =
-        all.partition(|one| one.tenant == *tenant && one.needed == *needed);
-    queue.waiting = others.into();
-    late
+    core.desk.queue().waiting.take(tenant, needed)
 }
 
 /// The next statement, and who waits for it.
-fn next(core: &Core) -> Option<(Code, FactsNeeded, Vec<Waiting>)> {
+fn next(core: &Core) -> Option<Together> {
     let mut queue = core.desk.queue();
-    let Some(first) = queue.waiting.pop_front() else {
+    let next = queue.waiting.next();
+    if next.is_none() {
         queue.statements -= 1;
-        return None;
-    };
-    let (tenant, mut needed) = (first.tenant.clone(), first.needed.clone());
-    let mut together = vec![first];
-    let mut others = VecDeque::new();
-    for one in queue.waiting.drain(..) {
-        let fits = one.tenant == tenant
-            && one.needed.groups == needed.groups
-            && names(&needed) + names(&one.needed) <= NAMES_AT_ONCE;
-        if !fits {
-            others.push_back(one);
-            continue;
-        }
-        needed.subjects.extend(one.needed.subjects.iter().cloned());
-        needed.items.extend(one.needed.items.iter().cloned());
-        needed.products.extend(one.needed.products.iter().cloned());
-        needed
-            .attributes
-            .extend(one.needed.attributes.iter().cloned());
-        needed
-            .grid_views
-            .extend(one.needed.grid_views.iter().cloned());
-        together.push(one);
     }
-    queue.waiting = others;
-    Some((tenant, needed, together))
-}
-
-fn names(needed: &FactsNeeded) -> usize {
-    needed.subjects.len()
-        + needed.items.len()
-        + needed.products.len()
-        + needed.attributes.len()
-        + needed.grid_views.len()
+    next
 }
 
 #[cfg(test)]
@@ -245,7 +229,10 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{cache::CacheSettings, store::Store};
+    use crate::{
+        cache::{CacheSettings, runtimes::Runtimes},
+        store::Store,
+    };
 
     #[tokio::test]
     async fn a_statement_whose_task_panics_frees_its_slot() {
@@ -253,7 +240,13 @@ mod tests {
         let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
         let store = Store::new(&url, 1).unwrap();
         let stores = [store.clone(), store];
-        let core = Core::new(stores, CacheSettings::default(), mpsc::channel(1).0);
+        let runtimes = Runtimes::of_test();
+        let core = Core::new(
+            stores,
+            runtimes,
+            CacheSettings::default(),
+            mpsc::channel(1).0,
+        );
         let core = Arc::new(core);
         core.desk.queue().statements += 1;
         let slot = Slot::of(&core);

@@ -12,6 +12,10 @@ pub enum CacheError {
     )]
     LeaseLost,
 
+    /// Too many questions wait for the database.
+    #[error("too many questions wait for the database; retry with backoff, or ask another server")]
+    Overloaded,
+
     /// A transaction that shows the pass of a maintenance is still open.
     #[error("a transaction still uses the pass")]
     InUse,

@@ -109,12 +109,16 @@ pub(super) fn fill(core: &Arc<Core>, tenant: &Code, missing: Missing) {
     if vocabulary {
         let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
         let begun = Begun::of(core, [key]);
-        tokio::spawn(fill_vocabulary(begun, tenant.clone()));
+        core.runtimes
+            .questions
+            .spawn(fill_vocabulary(begun, tenant.clone()));
     }
     if !groups.is_empty() {
         let key = |group: &GroupId| FactKey::Rights(tenant.clone(), *group);
         let begun = Begun::of(core, groups.iter().map(key));
-        tokio::spawn(fill_rights(begun, tenant.clone(), groups));
+        core.runtimes
+            .questions
+            .spawn(fill_rights(begun, tenant.clone(), groups));
     }
 }
 
@@ -187,7 +191,10 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::{cache::CacheSettings, store::Store};
+    use crate::{
+        cache::{CacheSettings, runtimes::Runtimes},
+        store::Store,
+    };
 
     #[test]
     fn a_fill_that_is_dropped_midway_is_made_again_later() {
@@ -195,7 +202,12 @@ mod tests {
         let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
         let store = Store::new(&url, 1).unwrap();
         let stores = [store.clone(), store];
-        let core = Core::new(stores, CacheSettings::default(), mpsc::channel(1).0);
+        let core = Core::new(
+            stores,
+            Runtimes::of_test(),
+            CacheSettings::default(),
+            mpsc::channel(1).0,
+        );
         let core = Arc::new(core);
         let key = FactKey::Section("acme".parse().unwrap(), Section::Vocabulary);
         assert!(core.fills.begin(key.clone()));

@@ -2,7 +2,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use moka::sync::Cache as Moka;
 
-use crate::domain::{FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
+use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
 
 use super::{
     floors::Slots,
@@ -51,52 +51,113 @@ pub(super) struct Entry {
 }
 
 /// The bounded memory. Whether an entry counts is not asked here.
+///
+/// What is known not to be there has a small part of its own: questions about
+/// names that nobody has take no place from what is there.
 #[derive(Debug)]
 pub(super) struct Memory {
     entries: Moka<FactKey, Entry>,
+    absences: Moka<FactKey, Entry>,
 }
+
+/// Of how many parts of the memory one is for absences.
+const ABSENCES: u64 = 16;
 
 impl Memory {
     pub(super) fn of(bytes: u64) -> Self {
-        let entries = Moka::builder()
-            .max_capacity(bytes)
-            .weigher(|key: &FactKey, entry: &Entry| weight(key, entry))
-            .build();
-        Self { entries }
+        let of = |bytes| {
+            Moka::builder()
+                .max_capacity(bytes)
+                .weigher(|key: &FactKey, entry: &Entry| weight(key, entry))
+                .build()
+        };
+        let for_absences = bytes / ABSENCES;
+        Self {
+            entries: of(bytes - for_absences),
+            absences: of(for_absences),
+        }
     }
 
     pub(super) fn get(&self, key: &FactKey) -> Option<Entry> {
-        self.entries.get(key)
+        self.entries.get(key).or_else(|| self.absences.get(key))
     }
 
     /// Keeps an entry. One that was read earlier and comes later does no harm:
-    /// its floor tells.
+    /// its floor tells. Two that come at once, of a thing that was there and is
+    /// not, do no harm either: each has its own stamp.
     pub(super) fn put(&self, key: FactKey, entry: Entry) {
-        self.entries.insert(key, entry);
+        let (into, other) = if entry.fact.is_absence() {
+            (&self.absences, &self.entries)
+        } else {
+            (&self.entries, &self.absences)
+        };
+        other.invalidate(&key);
+        into.insert(key, entry);
     }
 
     /// Frees what lies at `key`; only that, for what lies below it is told by
     /// its floor.
     pub(super) fn free(&self, key: &FactKey) {
         self.entries.invalidate(key);
+        self.absences.invalidate(key);
     }
 
     /// Frees everything.
     pub(super) fn free_everything(&self) {
         self.entries.invalidate_all();
+        self.absences.invalidate_all();
     }
 
     /// How many entries there are, and their bytes; both lag behind.
     pub(super) fn size(&self) -> (u64, u64) {
-        (self.entries.entry_count(), self.entries.weighted_size())
+        (
+            self.entries.entry_count() + self.absences.entry_count(),
+            self.entries.weighted_size() + self.absences.weighted_size(),
+        )
     }
 }
 
-/// What an entry costs beside its contents: key, stamp, and moka's own.
+impl Fact {
+    /// Whether it says that nothing is stored.
+    fn is_absence(&self) -> bool {
+        match self {
+            Self::Vocabulary(found) => found.is_none(),
+            Self::Subject(found) => found.is_none(),
+            Self::Product(found) => found.is_none(),
+            Self::Rights(_) => false,
+        }
+    }
+}
+
+/// What an entry costs beside its contents and the codes of its key: the rest of
+/// the key, its stamp, and moka's own.
 const OVERHEAD: usize = 300;
 
+/// The bytes of the codes of a key: each has an allocation of its own, and a
+/// second one where it is not folded as it is written.
+fn key_bytes(key: &FactKey) -> usize {
+    let tenant = key.tenant().map_or(0, code_bytes);
+    let rest = match key {
+        FactKey::Everything | FactKey::Tenant(_) | FactKey::Section(..) | FactKey::Rights(..) => 0,
+        FactKey::Subject(_, subject) => code_bytes(&subject.code),
+        FactKey::Product(_, product) => code_bytes(&product.code),
+    };
+    tenant + rest
+}
+
+fn code_bytes(code: &Code) -> usize {
+    /// What the allocator adds to an allocation, rounding included.
+    const ALLOCATION: usize = 24;
+    let written = code.as_str().len() + ALLOCATION;
+    if code.as_str() == code.folded() {
+        written
+    } else {
+        2 * written
+    }
+}
+
 /// The bytes of an entry, as far as they can be counted.
-fn weight(_key: &FactKey, entry: &Entry) -> u32 {
+fn weight(key: &FactKey, entry: &Entry) -> u32 {
     let contents = match &entry.fact {
         Fact::Vocabulary(known) => known
             .as_ref()
@@ -109,7 +170,7 @@ fn weight(_key: &FactKey, entry: &Entry) -> u32 {
             .as_ref()
             .map_or(0, |product| 96 + 4 * product.categories.len()),
     };
-    u32::try_from(OVERHEAD + contents).unwrap_or(u32::MAX)
+    u32::try_from(OVERHEAD + key_bytes(key) + contents).unwrap_or(u32::MAX)
 }
 
 fn vocabulary_bytes(vocabulary: &Vocabulary) -> usize {

@@ -1,7 +1,7 @@
 use std::{io, sync::Arc, thread, time::Duration};
 
 use tokio::{
-    runtime::Builder,
+    runtime::{Builder, Handle},
     sync::{mpsc, oneshot},
     time::timeout,
 };
@@ -15,8 +15,10 @@ use crate::{
 use super::{
     announcer,
     core::{Cache, Core},
+    desk,
     follower::Follower,
     products,
+    runtimes::Runtimes,
     settings::CacheSettings,
     upkeep,
 };
@@ -29,7 +31,12 @@ const CONNECTIONS: usize = 6;
 /// that hang take no connection from a question or a write.
 const BACKGROUND_CONNECTIONS: usize = 4;
 
-/// How long a statement of them may take outside a transaction.
+/// The connections for questions that memory cannot answer: those of the
+/// statements that run at once, and of as many that stall as may run beside them.
+/// They are apart: no list, page or write keeps one from a question.
+const QUESTION_CONNECTIONS: usize = desk::MOST_STATEMENTS;
+
+/// How long a statement of these and of questions may take outside a transaction.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a statement of the thread may take at least, however short the
@@ -83,8 +90,9 @@ impl CoherenceThread {
 
 impl Cache {
     /// Starts the memory of a server on a database, and waits for its first
-    /// lease; where that takes too long, answers begin later. `supervisor`
-    /// reports if one of its tasks ends.
+    /// lease; where that takes too long, answers begin later. What computes much
+    /// beside the questions runs on `work`; what questions wait for, here.
+    /// `supervisor` reports if one of its tasks ends.
     ///
     /// # Errors
     ///
@@ -92,6 +100,7 @@ impl Cache {
     pub async fn start(
         store: Store,
         settings: CacheSettings,
+        work: Handle,
         supervisor: &Supervisor,
     ) -> io::Result<(Self, CoherenceThread)> {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
@@ -101,10 +110,23 @@ impl Cache {
             .map_err(io::Error::other)?;
         let background = store
             .apart(BACKGROUND_CONNECTIONS, BACKGROUND_PATIENCE)
-            .map_err(io::Error::other)?;
-        let core = Arc::new(Core::new([store, background], settings, announcements));
+            .map_err(io::Error::other)?
+            .at_home();
+        let questions = store
+            .apart(QUESTION_CONNECTIONS, BACKGROUND_PATIENCE)
+            .map_err(io::Error::other)?
+            .at_home();
+        let runtimes = Runtimes {
+            questions: Handle::current(),
+            work,
+        };
+        let core = Core::new([questions, background], runtimes, settings, announcements);
+        let core = Arc::new(core);
         let patching = products::patch_all(Arc::clone(&core));
-        let patching = tokio::spawn(supervisor.supervise(Task::ProductIndex, patching));
+        let patching = core
+            .runtimes
+            .work
+            .spawn(supervisor.supervise(Task::ProductIndex, patching));
         let stop = CancellationToken::new();
         let (first, joined) = oneshot::channel();
         let runtime = Builder::new_current_thread().enable_all().build()?;

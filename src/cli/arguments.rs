@@ -156,6 +156,9 @@ pub struct ServeArguments {
         value_parser = clap::value_parser!(u32).range(0..=3_600)
     )]
     pub drain_s: u32,
+    /// What to take on at once.
+    #[command(flatten)]
+    pub limits: LimitArguments,
     /// How many seconds a watcher of changes may take for one event before it
     /// is cut off.
     #[arg(
@@ -166,6 +169,40 @@ pub struct ServeArguments {
         value_parser = clap::value_parser!(u32).range(1..=86_400)
     )]
     pub watch_patience_s: u32,
+}
+
+/// What a server takes on at once.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LimitArguments {
+    /// The most that the calls under way may take of memory, in MiB; half of it
+    /// those of one tenant. More are refused as `OVERLOADED`.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_CALL_MIB",
+        value_name = "MIB",
+        default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(16..=1_048_576)
+    )]
+    pub call_mib: u32,
+    /// How many connections may be open at once, at most as many as the limit of
+    /// open files allows; more are closed at once.
+    #[arg(
+        long = "max-connections",
+        env = "PIM_AUTHZ_MAX_CONNECTIONS",
+        value_name = "COUNT",
+        default_value_t = 4_096,
+        value_parser = clap::value_parser!(u32).range(1..=1_048_576)
+    )]
+    pub connections: u32,
+    /// How many calls may be under way on one connection; callers wait with more.
+    #[arg(
+        long = "max-calls-a-connection",
+        env = "PIM_AUTHZ_MAX_CALLS_A_CONNECTION",
+        value_name = "COUNT",
+        default_value_t = 1_024,
+        value_parser = clap::value_parser!(u32).range(1..=65_536)
+    )]
+    pub calls_a_connection: u32,
 }
 
 /// How to keep facts in memory, and how to keep that true.

@@ -25,20 +25,20 @@ mod tenant_writes;
 mod watch;
 mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     admin::Door,
     cache::Cache,
     domain::Code,
-    store::{Bounds, Found, Snapshot, Store, TenantRow, read_tenant},
+    store::{Bounds, Found, Snapshot, Store, TenantRow, Turns, read_tenant},
     supervision::Supervisor,
 };
 
 use self::revisions::Revisions;
-use super::{failure::Failure, gate::Deadline, page_token::PageTokens};
+use super::{budget, failure::Failure, gate::Deadline, page_token::PageTokens};
 
 /// Answers the calls of the administration: every write goes through the door,
 /// every read is of one snapshot. Tells how the memory in `cache` does.
@@ -47,44 +47,63 @@ pub struct AdminApi {
     door: Door,
     cache: Cache,
     store: Store,
+    /// The same database, for what reads everything of a tenant.
+    whole: Store,
     tokens: PageTokens,
     default_tenant: Code,
     revisions: Revisions,
-    watchers: Arc<Semaphore>,
+    watchers: Turns,
     watch_patience: Duration,
 }
 
+/// The database, with connections for each kind of reading.
+#[derive(Clone, Debug)]
+pub struct ReadStores {
+    /// For pages, lists and reads of single things.
+    pub reads: Store,
+    /// For what reads everything of a tenant.
+    pub whole: Store,
+}
+
 impl AdminApi {
-    /// Writes through `door` and reads from `store`; reads that name no tenant
-    /// mean `default_tenant`. A watcher that takes no event for
+    /// Writes through `door` and reads from `stores`, in pages that `tokens` seal;
+    /// reads that name no tenant mean `default_tenant`. A watcher that takes no event for
     /// `watch_patience` is cut off. `supervisor` reports if what all watchers
     /// need ends.
     #[must_use]
     pub fn new(
         door: Door,
         cache: Cache,
-        store: Store,
+        stores: ReadStores,
+        tokens: PageTokens,
         default_tenant: Code,
         watch_patience: Duration,
         supervisor: Supervisor,
     ) -> Self {
+        let ReadStores {
+            reads: store,
+            whole,
+        } = stores;
         Self {
             revisions: Revisions::new(store.clone(), supervisor),
             watchers: watch::watchers(),
             watch_patience,
             door,
             cache,
-            tokens: PageTokens::new(store.clone()),
+            tokens,
             store,
+            whole,
             default_tenant,
         }
     }
 }
 
 impl AdminApi {
-    /// Returns the same for one call, which ends at its caller's deadline.
-    fn for_call(&self, extensions: &tonic::Extensions) -> Self {
-        self.until(Deadline::of(extensions))
+    /// Returns the same for one call, which ends at its caller's deadline, and
+    /// weighs it.
+    fn for_call<M: prost::Message>(&self, request: &tonic::Request<M>) -> Result<Self, Failure> {
+        budget::weigh(request)?;
+        Ok(self.until(Deadline::of(request.extensions())))
     }
 
     /// Returns the same for a caller who waits until `deadline`.
@@ -142,7 +161,7 @@ macro_rules! service {
                     &self,
                     request: tonic::Request<pb::$request>,
                 ) -> Result<tonic::Response<pb::$response>, tonic::Status> {
-                    let api = self.for_call(request.extensions());
+                    let api = self.for_call(&request)?;
                     let answer: pb::$response = api.answer(request.into_inner()).await?;
                     Ok(tonic::Response::new(answer))
                 }

@@ -100,7 +100,7 @@ impl AllowedStream {
         let Some(last) = last else {
             return Ok((Event::End(end), Next::Nothing));
         };
-        let token = self.tokens.seal(tenant, &last, &self.tie).await?;
+        let token = self.tokens.seal(tenant, &last, &self.tie)?;
         let batch = render_listing::allowed_batch(found, self.ids_only, token);
         self.after = Some(last);
         let next = if more {

@@ -14,9 +14,11 @@ use crate::{
 
 use super::{
     allowed_stream::Ending,
+    budget::{self, Weight},
     facts::answer,
     failure::{Failure, InvalidField},
     lists::Lists,
+    page_token::PageTokens,
     parse,
     parse_batch::{self, Batch, BatchItem},
     render, render_explanation,
@@ -36,12 +38,12 @@ pub struct AuthorizationApi {
 }
 
 impl AuthorizationApi {
-    /// Answers from `cache`, and lists from `store`; calls that name no tenant
-    /// mean `default_tenant`.
+    /// Answers from `cache`, and lists from `store` in pages that `tokens` seal;
+    /// calls that name no tenant mean `default_tenant`.
     #[must_use]
-    pub fn new(cache: Cache, store: Store, default_tenant: Code) -> Self {
+    pub fn new(cache: Cache, store: Store, tokens: PageTokens, default_tenant: Code) -> Self {
         Self {
-            lists: Lists::new(cache.clone(), store, default_tenant.clone()),
+            lists: Lists::new(cache.clone(), store, tokens, default_tenant.clone()),
             cache,
             default_tenant,
         }
@@ -217,6 +219,12 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::BatchCheckRequest>,
     ) -> Result<Response<pb::BatchCheckResponse>, Status> {
+        if let Some(weight) = Weight::of(request.extensions()) {
+            let message = request.get_ref();
+            let tenant =
+                parse::tenant(&message.tenant, &self.default_tenant).map_err(Failure::from)?;
+            weight.set(parse_batch::weight(message), Some(&tenant))?;
+        }
         let answer = self.answer_batch(request.into_inner()).await?;
         Ok(Response::new(answer))
     }
@@ -225,6 +233,7 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::ListAllowedRequest>,
     ) -> Result<Response<pb::ListAllowedResponse>, Status> {
+        budget::weigh(&request)?;
         let answer = self.lists.allowed(request.into_inner()).await?;
         Ok(Response::new(answer))
     }
@@ -236,6 +245,7 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::StreamAllowedRequest>,
     ) -> Result<Response<Self::StreamAllowedStream>, Status> {
+        budget::weigh(&request)?;
         let ending = Ending::of(request.extensions());
         let stream = self.lists.stream(request.into_inner(), ending).await?;
         Ok(Response::new(Box::pin(stream.messages())))
@@ -245,6 +255,7 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::ListSubjectsRequest>,
     ) -> Result<Response<pb::ListSubjectsResponse>, Status> {
+        budget::weigh(&request)?;
         let answer = self.lists.subjects(request.into_inner()).await?;
         Ok(Response::new(answer))
     }
@@ -253,6 +264,7 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::GetAccessFilterRequest>,
     ) -> Result<Response<pb::GetAccessFilterResponse>, Status> {
+        budget::weigh(&request)?;
         let answer = self.lists.access_filter(request.into_inner()).await?;
         Ok(Response::new(answer))
     }
@@ -261,6 +273,7 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::ListActionsRequest>,
     ) -> Result<Response<pb::ListActionsResponse>, Status> {
+        budget::weigh(&request)?;
         let answer = self.answer_list_actions(request.into_inner()).await?;
         Ok(Response::new(answer))
     }
@@ -269,6 +282,7 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::ExplainRequest>,
     ) -> Result<Response<pb::ExplainResponse>, Status> {
+        budget::weigh(&request)?;
         let answer = self.answer_explain(request.into_inner()).await?;
         Ok(Response::new(answer))
     }

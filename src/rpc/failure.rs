@@ -32,6 +32,17 @@ pub(super) enum Failure {
         most: usize,
     },
 
+    /// The calls under way take all the memory that calls may.
+    #[error(
+        "the call takes {bytes} bytes; with those of the calls under way that is more than {most}: retry with backoff, split the request, or ask another server"
+    )]
+    TooHeavy {
+        /// What it takes, as far as is known.
+        bytes: usize,
+        /// What all calls may take, or all of the tenant.
+        most: usize,
+    },
+
     /// No tenant has this code.
     #[error("tenant `{0}` does not exist")]
     TenantNotFound(Code),
@@ -43,11 +54,13 @@ pub(super) enum Failure {
         after: ChangePlace,
     },
 
-    /// More watchers than a server has.
-    #[error("{most} watch already; try another server, or later")]
+    /// More watchers than a server has, or one tenant.
+    #[error("{most} watch already, or {of_tenant} this tenant; try another server, or later")]
     TooManyWatchers {
         /// How many there may be.
         most: usize,
+        /// How many of one tenant.
+        of_tenant: usize,
     },
 
     /// The caller's deadline passed.

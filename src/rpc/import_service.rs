@@ -137,6 +137,8 @@ impl Import {
         &self,
         mut messages: Streaming<pb::ImportCatalogRequest>,
     ) -> Result<TakenIn, Status> {
+        // Whoever sends a header and nothing more takes no turn.
+        let mut first = next(&mut messages).await?;
         let begun = Staging::begin(&self.door, self.header.tenant.clone()).await;
         let mut staging = begun.map_err(Failure::from)?;
         let mut reader = Reader::new();
@@ -145,7 +147,10 @@ impl Import {
         }
         let mut hash = RequestHash::default();
         let mut rows = BTreeMap::new();
-        while let Some(message) = next(&mut messages).await? {
+        while let Some(message) = match first.take() {
+            Some(message) => Some(message),
+            None => next(&mut messages).await?,
+        } {
             let pb::FilePiece { file, content } =
                 parse_import::piece(message).map_err(Failure::from)?;
             hash.push(&file, &content)?;

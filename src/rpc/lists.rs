@@ -25,11 +25,16 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    pub(super) fn new(cache: Cache, store: Store, default_tenant: Code) -> Self {
+    pub(super) fn new(
+        cache: Cache,
+        store: Store,
+        tokens: PageTokens,
+        default_tenant: Code,
+    ) -> Self {
         Self {
             cache,
-            tokens: PageTokens::new(store.clone()),
             store,
+            tokens,
             default_tenant,
         }
     }
@@ -65,14 +70,14 @@ impl Lists {
             filter,
             tie,
         } = listing;
-        let token = self.tokens.open("page_token", &page_token, &tie).await?;
+        let token = self.tokens.open("page_token", &page_token, &tie)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
         let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
         check_tenant(token.as_ref(), found_in)?;
-        let next_page_token = self.next_page_token(found_in, &page, &tie).await?;
+        let next_page_token = self.next_page_token(found_in, &page, &tie)?;
         let resources = page.found.into_iter();
         Ok(pb::ListAllowedResponse {
             resources: resources.map(render_listing::allowed_resource).collect(),
@@ -81,14 +86,14 @@ impl Lists {
         })
     }
 
-    async fn next_page_token<T, P: InToken>(
+    fn next_page_token<T, P: InToken>(
         &self,
         tenant: TenantId,
         page: &Page<T, P>,
         tie: &Tie,
     ) -> Result<String, Failure> {
         match &page.last {
-            Some(last) if page.more => self.tokens.seal(tenant, last, tie).await,
+            Some(last) if page.more => self.tokens.seal(tenant, last, tie),
             Some(_) | None => Ok(String::new()),
         }
     }
@@ -106,7 +111,7 @@ impl Lists {
             kind,
             tie,
         } = parse_listing::subject_listing(message, &self.default_tenant)?;
-        let token = self.tokens.open("page_token", &page_token, &tie).await?;
+        let token = self.tokens.open("page_token", &page_token, &tie)?;
         wait_for_revision(&self.cache, &tenant, minimum).await?;
         let list = SubjectList::new(tenant.clone(), question, kind);
         let after = place(token.as_ref());
@@ -115,7 +120,7 @@ impl Lists {
         check_tenant(token.as_ref(), found_in)?;
         Ok(pb::ListSubjectsResponse {
             subjects: page.found.iter().map(render_listing::subject).collect(),
-            next_page_token: self.next_page_token(found_in, &page, &tie).await?,
+            next_page_token: self.next_page_token(found_in, &page, &tie)?,
             revision: page.revision.0,
         })
     }
@@ -180,10 +185,7 @@ impl Lists {
             tie,
         } = listing;
         let tie = tie.with(if ids_only { "ids" } else { "levels" });
-        let resumed = self
-            .tokens
-            .open("resume_token", &resume_token, &tie)
-            .await?;
+        let resumed = self.tokens.open("resume_token", &resume_token, &tie)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         Ok(AllowedStream {
             cache: self.cache.clone(),

@@ -4,7 +4,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::Sha256;
-use tokio::sync::OnceCell;
 
 use crate::{
     domain::SubjectRef,
@@ -30,9 +29,8 @@ const LONGEST: usize = 4_096;
 /// The key lies in the database, so that a token of one server is good at every
 /// other of the same database, for ever, and nowhere else.
 #[derive(Clone, Debug)]
-pub(super) struct PageTokens {
-    store: Store,
-    key: Arc<OnceCell<SecretSlice<u8>>>,
+pub struct PageTokens {
+    key: Arc<SecretSlice<u8>>,
 }
 
 /// What a token is tied to: the fields of a request that may not change from
@@ -104,16 +102,19 @@ impl Tie {
 }
 
 impl PageTokens {
-    /// Seals with the key in `store`, which is read when it is first needed.
-    pub(super) fn new(store: Store) -> Self {
-        Self {
-            store,
-            key: Arc::default(),
-        }
+    /// Reads the key in `store`, once for all calls.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn read(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            key: Arc::new(store.page_token_key().await?),
+        })
     }
 
     /// The token of a place in the list of `tenant` that `tie` names.
-    pub(super) async fn seal<P: InToken>(
+    pub(super) fn seal<P: InToken>(
         &self,
         tenant: TenantId,
         place: &P,
@@ -121,7 +122,7 @@ impl PageTokens {
     ) -> Result<String, Failure> {
         let mut token = tenant.0.to_le_bytes().to_vec();
         token.extend(place.write());
-        let seal = self.sealer(&token, tie).await?.finalize().into_bytes();
+        let seal = self.sealer(&token, tie)?.finalize().into_bytes();
         token.extend(seal);
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
@@ -132,7 +133,7 @@ impl PageTokens {
     ///
     /// [`InvalidField`] at `path` when it is cut, forged, or of another request
     /// or database.
-    pub(super) async fn open<P: InToken>(
+    pub(super) fn open<P: InToken>(
         &self,
         path: &'static str,
         token: &str,
@@ -147,7 +148,7 @@ impl PageTokens {
         let bytes = bytes.ok_or_else(invalid)?;
         let place_bytes = bytes.len().checked_sub(SEAL_BYTES).ok_or_else(invalid)?;
         let (place, seal) = bytes.split_at_checked(place_bytes).ok_or_else(invalid)?;
-        let sealer = self.sealer(place, tie).await?;
+        let sealer = self.sealer(place, tie)?;
         sealer.verify_slice(seal).map_err(|_| invalid())?;
         let (tenant, place) = place.split_first_chunk().ok_or_else(invalid)?;
         Ok(Some(TokenPlace {
@@ -157,10 +158,8 @@ impl PageTokens {
         }))
     }
 
-    async fn sealer(&self, place: &[u8], tie: &Tie) -> Result<Hmac<Sha256>, Failure> {
-        let key = self.key.get_or_try_init(|| self.store.page_token_key());
-        let key = key.await?;
-        let sealer = Hmac::<Sha256>::new_from_slice(key.expose_secret());
+    fn sealer(&self, place: &[u8], tie: &Tie) -> Result<Hmac<Sha256>, Failure> {
+        let sealer = Hmac::<Sha256>::new_from_slice(self.key.expose_secret());
         let mut sealer = sealer.map_err(|_| {
             Failure::from(StoreError::CorruptRow {
                 statement: "page_token_key",

@@ -1,3 +1,5 @@
+use prost::Message;
+
 use crate::{
     domain::{Action, Code, Context, Question, Resource, Revision, SubjectRef},
     pb,
@@ -85,6 +87,26 @@ pub(super) fn batch(
         minimum_revision: Revision(minimum_revision),
         mode,
     })
+}
+
+/// How many bytes a batch takes until it is answered: what it was decoded to, its
+/// questions, which take what the batch says for all of them each for itself, and
+/// their answers.
+pub(super) fn weight(message: &pb::BatchCheckRequest) -> usize {
+    const AN_ITEM: usize =
+        size_of::<pb::CheckItem>() + size_of::<BatchItem>() + size_of::<pb::CheckResult>();
+    // A code is kept as it was written, and folded.
+    const COPIES: usize = 2;
+    let defaults = message.subject.as_ref().map_or(0, Message::encoded_len)
+        + message.resource.as_ref().map_or(0, Message::encoded_len)
+        + message.context.as_ref().map_or(0, Message::encoded_len);
+    let said = message.encoded_len().saturating_mul(1 + COPIES);
+    let an_item = AN_ITEM + defaults * COPIES;
+    message
+        .items
+        .len()
+        .saturating_mul(an_item)
+        .saturating_add(said)
 }
 
 fn mode(number: i32) -> Result<pb::BatchMode, InvalidField> {

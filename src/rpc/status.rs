@@ -57,7 +57,15 @@ impl From<Failure> for Status {
             .status(),
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
-            Failure::TooManyWatchers { most } => too_many_watchers(most, message),
+            Failure::TooManyWatchers { most, of_tenant } => {
+                let metadata = [("most", most), ("most_of_tenant", of_tenant)];
+                let metadata = metadata.map(|(key, value)| (key, value.to_string()));
+                overloaded(metadata.into(), message)
+            }
+            Failure::TooHeavy { bytes, most } => {
+                let metadata = vec![("bytes", bytes.to_string()), ("most", most.to_string())];
+                overloaded(metadata, message)
+            }
             Failure::DeadlinePassed => deadline_passed(message),
             Failure::Starting => {
                 Answer::unavailable(ErrorReason::StoreUnavailable, message).status()
@@ -96,11 +104,13 @@ fn watch_too_slow(after: ChangePlace, message: String) -> Status {
     .status()
 }
 
-fn too_many_watchers(most: usize, message: String) -> Status {
+/// The status of a call that is not taken because of others; `metadata` says of
+/// how many.
+fn overloaded(metadata: Vec<(&'static str, String)>, message: String) -> Status {
     Answer {
         code: Code::ResourceExhausted,
         reason: ErrorReason::Overloaded,
-        metadata: vec![("most", most.to_string())],
+        metadata,
         details: ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
         ..Answer::new(message)
     }
@@ -186,6 +196,7 @@ fn of_cache(error: &CacheError) -> Status {
         CacheError::LeaseLost => Answer::unavailable(ErrorReason::LeaseLost, message).status(),
         CacheError::Store(error) => of_store(error),
         CacheError::InUse => conflict(message),
+        CacheError::Overloaded => overloaded(Vec::new(), message),
         CacheError::RevisionNotReached { wanted, found } => Answer {
             code: Code::DeadlineExceeded,
             reason: ErrorReason::Deadline,

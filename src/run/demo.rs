@@ -22,6 +22,7 @@ use crate::{
     cli::{self, CliError, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
+    server::Limits,
 };
 
 /// How long a watcher may take for one event: as `serve` has it.
@@ -44,6 +45,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
         watch_patience: WATCH_PATIENCE,
         cache: CacheSettings::default(),
         drain: DRAIN,
+        limits: Limits::default(),
     };
     let served = serve_embedded(listen, data_dir, how, ending, ready);
     let mut serving = std::pin::pin!(served);

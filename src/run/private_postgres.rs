@@ -51,6 +51,7 @@ pub(super) async fn serve_embedded(
         watch_patience: how.watch_patience,
         cache: how.cache,
         drain: how.drain,
+        limits: how.limits,
     };
     let (give_up, abandoned) = oneshot::channel();
     let shutdown = async {

@@ -32,14 +32,13 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)
 /// How long the same complaint is not logged again.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// The connections that may be open at once: `RLIMIT_NOFILE`, less what the
-/// server needs itself.
-pub(super) fn most_connections() -> usize {
-    let Some(files) = getrlimit(Resource::Nofile).current else {
-        return Semaphore::MAX_PERMITS;
-    };
+/// The connections that may be open at once: `configured`, or fewer where
+/// `RLIMIT_NOFILE`, less what the server needs itself, does not allow them.
+pub(super) fn most_connections(configured: usize) -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
-    most.clamp(FEWEST_CONNECTIONS, Semaphore::MAX_PERMITS)
+    let most = most.max(FEWEST_CONNECTIONS).min(configured);
+    most.clamp(1, Semaphore::MAX_PERMITS)
 }
 
 /// The connections of a listener, `most` at once. One more is closed at once: its
@@ -122,8 +121,8 @@ impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
             tracing::warn!(
                 connections.limit = self.most,
                 connections.refused = refused,
-                "{} connections are open, as many as the limit of open files allows: new ones are \
-                 closed at once; raise the limit (`ulimit -n`)",
+                "{} connections are open, as many as `--max-connections` or the limit of open files \
+                 (`ulimit -n`) allows: new ones are closed at once; raise it, or add servers",
                 self.most
             );
         }

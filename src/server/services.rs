@@ -16,7 +16,7 @@ use crate::{
         operations_service_server::OperationsServiceServer,
         tenant_service_server::TenantServiceServer,
     },
-    rpc::{AdminApi, AuthorizationApi, ImportApi},
+    rpc::{AdminApi, AuthorizationApi, ImportApi, PageTokens, ReadStores},
     store::Store,
     supervision::Supervisor,
 };
@@ -32,7 +32,11 @@ const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 pub(super) struct Wiring {
     pub(super) door: Door,
     pub(super) cache: Cache,
-    pub(super) store: Store,
+    /// For pages, lists and reads of the administration.
+    pub(super) reads: Store,
+    /// For what reads everything of a tenant.
+    pub(super) whole: Store,
+    pub(super) tokens: PageTokens,
     pub(super) default_tenant: Code,
     pub(super) watch_patience: Duration,
     pub(super) supervisor: Supervisor,
@@ -43,17 +47,25 @@ pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
     let Wiring {
         door,
         cache,
-        store,
+        reads,
+        whole,
+        tokens,
         default_tenant,
         watch_patience,
         supervisor,
     } = wiring;
-    let authorization = AuthorizationApi::new(cache.clone(), store.clone(), default_tenant.clone());
+    let authorization = AuthorizationApi::new(
+        cache.clone(),
+        reads.clone(),
+        tokens.clone(),
+        default_tenant.clone(),
+    );
     let import = ImportApi::new(door.clone());
     let admin = AdminApi::new(
         door,
         cache,
-        store,
+        ReadStores { reads, whole },
+        tokens,
         default_tenant,
         watch_patience,
         supervisor,

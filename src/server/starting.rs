@@ -6,8 +6,16 @@ use crate::store::{self, Durability, MigrateError, RuntimeRole, Store};
 
 use super::{DatabaseStart, ServeConfig, ServerError};
 
-/// The most connections to the database.
-const POOL_SIZE: usize = 16;
+/// The most connections for writes and whatever has none of its own.
+const POOL_SIZE: usize = 10;
+
+/// How many pages, lists and reads of the administration are read at once, and
+/// how many of them of one tenant.
+const READS: [usize; 2] = [6, 3];
+
+/// How many calls read everything of a tenant at once, and how many of them of
+/// one tenant.
+const WHOLE: [usize; 2] = [2, 1];
 
 /// How long to wait between two looks at a database that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -19,6 +27,7 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
     loop {
         // Anew each time: sessions that met no schema have neither role nor bounds.
         let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
+        let store = store.at_home();
         let Err(error) = prepare(config, &store).await else {
             return Ok(store);
         };
@@ -36,6 +45,20 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
         }
         sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Connections for pages, lists and reads of the administration.
+pub(super) fn reads(store: &Store) -> Result<Store, ServerError> {
+    let [at_once, of_one_tenant] = READS;
+    let reads = store.for_reads(at_once, of_one_tenant);
+    reads.map_err(ServerError::of_start)
+}
+
+/// Connections for what reads everything of a tenant.
+pub(super) fn whole(store: &Store) -> Result<Store, ServerError> {
+    let [at_once, of_one_tenant] = WHOLE;
+    let whole = store.for_reads(at_once, of_one_tenant);
+    whole.map_err(ServerError::of_start)
 }
 
 async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError> {

@@ -1,21 +1,23 @@
 use std::{
-    sync::Arc,
+    pin::Pin,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, TimeoutType,
-    Timeouts,
+    Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
+    TimeoutType, Timeouts,
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::timeout;
-use tokio_postgres::{NoTls, Row, types::ToSql};
+use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
+use tokio_postgres::{Client, NoTls, Row, types::ToSql};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::telemetry::metrics as meter;
 
 use super::{
     Condition, Outage, StoreError, facts::FACTS_SQL, loan::Loan, outage_log,
-    transaction::Connection,
+    transaction::Connection, turns::Turns,
 };
 
 /// How long a caller waits for a free connection, or for a new one.
@@ -37,6 +39,51 @@ pub struct Store {
     config: Arc<tokio_postgres::Config>,
     /// How long a statement outside a transaction may take.
     patience: Duration,
+    home: Home,
+    /// Whose turn it is to read; `None`: whoever gets a connection.
+    turns: Option<Turns>,
+}
+
+/// The runtime that the connections of a pool belong to.
+type Home = Arc<OnceLock<Handle>>;
+
+/// Connects on the runtime that a pool belongs to, whoever asks for the
+/// connection; a pool without one connects on the runtime of who asks first.
+struct Connecting {
+    home: Home,
+}
+
+impl Connect for Connecting {
+    fn connect(
+        &self,
+        config: &tokio_postgres::Config,
+    ) -> Pin<
+        Box<
+            dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>>
+                + Send
+                + '_,
+        >,
+    > {
+        let config = config.clone();
+        let home = self.home.get().cloned().unwrap_or_else(Handle::current);
+        Box::pin(async move {
+            let runtime = home.clone();
+            let connecting = home.spawn(async move {
+                let (client, connection) = config.connect(NoTls).await?;
+                let driving = runtime.spawn(async move {
+                    if let Err(error) = connection.await {
+                        tracing::debug!(%error, "a connection of the database ended");
+                    }
+                });
+                Ok((client, driving))
+            });
+            match AbortOnDropHandle::new(connecting).await {
+                Ok(connected) => connected,
+                // Its runtime ends, and with it everything that asks.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
 }
 
 impl Store {
@@ -75,9 +122,13 @@ impl Store {
         size: usize,
         patience: Duration,
     ) -> Result<Self, StoreError> {
-        let manager = Manager::from_config(
+        let home = Home::default();
+        let connecting = Connecting {
+            home: Arc::clone(&home),
+        };
+        let manager = Manager::from_connect(
             tokio_postgres::Config::clone(&config),
-            NoTls,
+            connecting,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
             },
@@ -99,7 +150,39 @@ impl Store {
             pool,
             config,
             patience,
+            home,
+            turns: None,
         })
+    }
+
+    /// Opens the same database for reading tenants whole or in part: `size` reads
+    /// at once, `of_one_tenant` of each tenant. More wait for their turn, as long
+    /// as somebody waits for them.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the pool cannot be built.
+    pub fn for_reads(&self, size: usize, of_one_tenant: usize) -> Result<Self, StoreError> {
+        let store = self.apart(size, self.patience)?.at_home();
+        Ok(Self {
+            turns: Some(Turns::new(size, of_one_tenant)),
+            ..store
+        })
+    }
+
+    /// Whose turn it is to read.
+    pub(super) fn turns(&self) -> Option<&Turns> {
+        self.turns.as_ref()
+    }
+
+    /// Makes the connections belong to the runtime of the caller, whoever uses
+    /// them first. Those that are open stay where they are.
+    #[must_use]
+    pub fn at_home(self) -> Self {
+        if let Ok(runtime) = Handle::try_current() {
+            let _set_before = self.home.set(runtime);
+        }
+        self
     }
 
     /// Takes a connection out of the pool for good: it is closed when dropped.

@@ -1,19 +1,21 @@
 use std::{
     future::Future,
+    pin::pin,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
 use deadpool_postgres::{ClientWrapper, Object};
 use tokio::{runtime::Handle, time::timeout};
+use tokio_postgres::NoTls;
 
 use crate::telemetry::metrics as meter;
 
 use super::{StoreError, outage_log};
 
-/// How long a connection whose work was cancelled may take to answer before it
-/// is closed.
-const SETTLING: Duration = Duration::from_secs(5);
+/// How long a connection whose work was given up may take to answer by itself
+/// before PostgreSQL is asked to cancel it, and then before it is closed.
+const SETTLING: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
 /// The answers that a connection still owes.
 #[derive(Debug, Default)]
@@ -27,8 +29,9 @@ pub(super) struct Owed {
 /// A connection of the pool while it is in use.
 ///
 /// A connection that did not answer in time is closed: its next user would wait
-/// behind the late answer. One whose work was cancelled in the middle of a
-/// statement returns to the pool once PostgreSQL has answered.
+/// behind the late answer. One whose work was given up in the middle of a
+/// statement returns to the pool once PostgreSQL has answered, which is asked to
+/// cancel what takes long.
 #[derive(Debug)]
 pub(super) struct Loan {
     /// `None` only while it is dropped.
@@ -132,9 +135,21 @@ impl Drop for Loan {
     }
 }
 
-/// Awaits the answers to what was cancelled, then returns the connection.
+/// Awaits the answers to what was given up, then returns the connection.
 async fn settle(client: Object) {
-    if !matches!(timeout(SETTLING, client.simple_query("")).await, Ok(Ok(_))) {
+    let [by_itself, cancelled] = SETTLING;
+    let answered = {
+        let mut answer = pin!(client.simple_query(""));
+        if let Ok(answer) = timeout(by_itself, &mut answer).await {
+            answer.is_ok()
+        } else {
+            let cancelling = client.cancel_token();
+            // Where it cannot be asked, the answer is awaited all the same.
+            let _asked = timeout(cancelled, cancelling.cancel_query(NoTls)).await;
+            matches!(timeout(cancelled, answer).await, Ok(Ok(_)))
+        }
+    };
+    if !answered {
         drop(Object::take(client));
     }
 }

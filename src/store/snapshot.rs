@@ -10,12 +10,15 @@ use super::{
     loan::{Loan, Owed},
     tenants,
     transaction::MARGIN,
+    turns::Turn,
 };
 
 /// A connection of the pool, lent for reading several things at one instant.
 #[derive(Debug)]
 pub struct Reader {
+    /// Before the turn: the connection is returned first.
     loan: Loan,
+    _turn: Option<Turn>,
     snapshots: u32,
 }
 
@@ -49,14 +52,22 @@ impl fmt::Debug for Snapshot<'_> {
 }
 
 impl Store {
-    /// Lends a connection for reading.
+    /// Lends a connection for reading a tenant, when its turn has come: one
+    /// tenant has only some of the connections.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn reader(&self) -> Result<Reader, StoreError> {
-        let loan = self.loan().await?;
-        Ok(Reader { loan, snapshots: 0 })
+    pub async fn reader(&self, tenant: &Code) -> Result<Reader, StoreError> {
+        let turn = match self.turns() {
+            Some(turns) => turns.next(tenant).await,
+            None => None,
+        };
+        Ok(Reader {
+            loan: self.loan().await?,
+            _turn: turn,
+            snapshots: 0,
+        })
     }
 }
 
@@ -69,7 +80,7 @@ impl Store {
 /// not know to be `Send` for every lifetime of a snapshot.
 macro_rules! read_tenant {
     ($store:expr, $tenant:expr, $bounds:expr, |$found:ident| $read:block) => {{
-        let mut reader = $store.reader().await?;
+        let mut reader = $store.reader($tenant).await?;
         loop {
             let read = async {
                 let $found = reader.snapshot($tenant, $bounds).await?;

@@ -18,6 +18,7 @@ mod app_rules;
 mod app_scopes;
 mod audit_chain;
 mod audit_facts;
+mod bounded;
 mod category_levels;
 mod changed_columns;
 mod changes;

@@ -196,10 +196,13 @@ async fn a_token_stays_good_in_another_spelling_size_or_patience() {
 async fn a_token_is_good_on_every_server_of_the_database_and_nowhere_else() {
     let mut first = seeded().await;
     let second = TestServer::start_beside(&first).await;
-    let elsewhere = seeded().await;
-    // Tests' databases are copies of one; a migration makes each its own key.
+    let mut elsewhere = seeded().await;
+    // Tests' databases are copies of one; a migration makes each its own key,
+    // which a server reads when it starts.
     let own_key = "UPDATE pim_authz.secret_key SET value = sha256('elsewhere')";
     elsewhere.database.execute(own_key).await;
+    elsewhere.begin_stop();
+    let elsewhere = TestServer::start_on(elsewhere.ended_with_its_database().await).await;
     let good = token(&mut first.client().await, &listing()).await;
     let next = with_token(&mut second.client().await, listing(), &good).await;
     assert_eq!(next.unwrap().len(), 10);

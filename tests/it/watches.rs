@@ -97,7 +97,7 @@ async fn a_watch_that_has_told_everything_says_so_and_then_tells_what_is_new() {
 async fn a_watcher_that_does_not_read_is_cut_off_and_goes_on_without_gap() {
     let database = Database::create().await;
     let config = pim_authz::server::ServeConfig {
-        watch_patience: Duration::from_millis(1),
+        watch_patience: Duration::from_millis(100),
         ..TestServer::config(&database)
     };
     let server = TestServer::start_with(config, database).await;

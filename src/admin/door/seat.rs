@@ -1,17 +1,14 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     admin::error::AdminError,
     domain::Code,
-    store::{Connection, StoreError},
+    store::{Connection, StoreError, Turn},
 };
 
-use super::{Door, WriteContext, turns::Turn};
+use super::{Door, WriteContext};
 
 /// How long a write waits at most for other writes: for its turn, and for the
 /// row of its tenant.
@@ -102,7 +99,7 @@ enum HeldTurn {
     /// While it waits for the row of its tenant, others may have it.
     Returnable(TurnLength, Turn),
     /// An import keeps it: what was staged lies in its connection.
-    OfImport { _turn: OwnedSemaphorePermit },
+    OfImport { _turn: Turn },
 }
 
 impl Seat {
@@ -125,9 +122,9 @@ impl Door {
 
     /// Waits for the turn of an import, and takes a connection out of the pool
     /// for it.
-    pub(in crate::admin) async fn import_seat(&self) -> Result<Seat, AdminError> {
-        let turn = Arc::clone(&self.import_turns).acquire_owned().await;
-        let turn = turn.map_err(|_| AdminError::Conflict)?;
+    pub(in crate::admin) async fn import_seat(&self, tenant: &Code) -> Result<Seat, AdminError> {
+        let turn = self.import_turns.next(tenant).await;
+        let turn = turn.ok_or(AdminError::Conflict)?;
         Ok(Seat {
             connection: self.store.connection().await?,
             turn: HeldTurn::OfImport { _turn: turn },

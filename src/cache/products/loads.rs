@@ -67,7 +67,7 @@ pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
         products: Arc::clone(products),
         pause: LONG_PAUSE,
     };
-    tokio::spawn(load(Arc::clone(core), under_way));
+    core.runtimes.work.spawn(load(Arc::clone(core), under_way));
 }
 
 /// A load under way. It ends when this is dropped, after a panic too: else the

@@ -172,7 +172,7 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
         } else {
             Bounds::READ_WHOLE
         };
-        let verified = read_tenant!(self.store, &code, bounds, |found| {
+        let verified = read_tenant!(self.whole, &code, bounds, |found| {
             let snapshot = self.found(&code, found).await?;
             let report = snapshot.verify_chain().await?;
             let facts = if request.facts {

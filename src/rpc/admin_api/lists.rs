@@ -56,7 +56,7 @@ impl<P> Asked<P> {
 }
 
 impl AdminApi {
-    async fn asked<P: InToken>(&self, head: ListHead, tie: Tie) -> Result<Asked<P>, Failure> {
+    fn asked<P: InToken>(&self, head: ListHead, tie: Tie) -> Result<Asked<P>, Failure> {
         let ListHead {
             tenant,
             page_size,
@@ -75,7 +75,7 @@ impl AdminApi {
         let size = parse_listing::page_size(page_size)?;
         let tie = tie.with(tenant.folded()).with(&codes.len().to_string());
         let tie = codes.iter().fold(tie, |tie, code| tie.with(code.folded()));
-        let after = self.tokens.open("page_token", &page_token, &tie).await?;
+        let after = self.tokens.open("page_token", &page_token, &tie)?;
         Ok(Asked {
             tenant,
             codes,
@@ -86,7 +86,7 @@ impl AdminApi {
     }
 
     /// The page of what was read, which is one entry more if there are more.
-    async fn page<E, P: InToken>(
+    fn page<E, P: InToken>(
         &self,
         mut entries: Vec<E>,
         asked: &Asked<P>,
@@ -98,7 +98,7 @@ impl AdminApi {
         let next_page_token = match entries.last() {
             Some(last) if more => {
                 let place = place(last);
-                self.tokens.seal(tenant, &place, &asked.tie).await?
+                self.tokens.seal(tenant, &place, &asked.tie)?
             }
             Some(_) | None => String::new(),
         };
@@ -131,7 +131,7 @@ impl AdminApi {
     where
         E::Space: Send,
     {
-        let asked = self.asked::<Place>(head, call).await?;
+        let asked = self.asked::<Place>(head, call)?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = match asked.after(snapshot.tenant().id)? {
@@ -143,7 +143,7 @@ impl AdminApi {
         });
         let (entries, version) = read?;
         let place = |entry: &E| Place::Noun(entry.code().folded().to_owned());
-        self.page(entries, &asked, version, place).await
+        self.page(entries, &asked, version, place)
     }
 
     /// A page of products or models.
@@ -157,7 +157,7 @@ impl AdminApi {
         } else {
             "products"
         });
-        let asked = self.asked::<Place>(head, tie).await?;
+        let asked = self.asked::<Place>(head, tie)?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = match asked.after(snapshot.tenant().id)? {
@@ -172,7 +172,7 @@ impl AdminApi {
             id: entry.id,
             everywhere: false,
         };
-        self.page(entries, &asked, version, place).await
+        self.page(entries, &asked, version, place)
     }
 
     /// A page of rights.
@@ -186,7 +186,7 @@ impl AdminApi {
             .with_optional(group.as_ref().map(Code::folded))
             .with_optional(kind.map(Into::into))
             .with_optional(item.as_ref().map(Code::folded));
-        let asked = self.asked::<RightPlace>(head, tie).await?;
+        let asked = self.asked::<RightPlace>(head, tie)?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = asked.after(snapshot.tenant().id)?;
@@ -196,7 +196,6 @@ impl AdminApi {
         });
         let (entries, version) = read?;
         self.page(entries, &asked, version, |entry| entry.place)
-            .await
     }
 
     /// A page of the audit log, which begins after a place.
@@ -206,9 +205,7 @@ impl AdminApi {
         listed: &ChangesListed,
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
-        let asked = self
-            .asked::<ChangePlace>(head, changes::tie(listed, begin))
-            .await?;
+        let asked = self.asked::<ChangePlace>(head, changes::tie(listed, begin))?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = asked.after(snapshot.tenant().id)?;
@@ -218,7 +215,6 @@ impl AdminApi {
         });
         let (entries, version) = read?;
         self.page(entries, &asked, version, |entry| entry.place)
-            .await
     }
 
     /// A page of tenants.
@@ -229,7 +225,7 @@ impl AdminApi {
     ) -> Result<Listed<TenantRow>, Failure> {
         let size = parse_listing::page_size(page_size)?;
         let tie = Tie::to("ListTenants");
-        let after = self.tokens.open("page_token", page_token, &tie).await?;
+        let after = self.tokens.open("page_token", page_token, &tie)?;
         let key = match after.as_ref().map(TokenPlace::unchecked) {
             Some(Place::Noun(key)) => key.as_str(),
             Some(Place::Product { .. }) | None => "",
@@ -247,7 +243,6 @@ impl AdminApi {
         self.page(entries, &asked, (TenantId(0), Revision(0)), |tenant| {
             Place::Noun(tenant.code.folded().to_owned())
         })
-        .await
     }
 }
 

@@ -1,8 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
@@ -12,7 +12,7 @@ use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
     rpc::{allowed_stream::Ending, failure::Failure, parse},
-    store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId, read_tenant},
+    store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId, Turn, Turns, read_tenant},
 };
 
 use super::{
@@ -34,7 +34,10 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const GATE_PERIOD: Duration = Duration::from_millis(500);
 
 /// How many watch at once.
-pub(super) const MOST_WATCHERS: usize = 1_000;
+const MOST_WATCHERS: usize = 1_000;
+
+/// How many of them may watch one tenant.
+const MOST_WATCHERS_OF_ONE_TENANT: usize = 200;
 
 type Message = Result<pb::WatchChangesResponse, Status>;
 
@@ -49,7 +52,7 @@ struct Watch {
     ending: Ending,
     events: mpsc::Sender<Message>,
     revisions: watch::Receiver<Seen>,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl AdminApi {
@@ -66,9 +69,10 @@ impl AdminApi {
         } = request;
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         let id = self.tenant_row(&tenant).await?.id;
-        let turn = Arc::clone(&self.watchers).try_acquire_owned();
-        let turn = turn.map_err(|_| Failure::TooManyWatchers {
+        let turn = self.watchers.try_next(&tenant);
+        let turn = turn.ok_or(Failure::TooManyWatchers {
             most: MOST_WATCHERS,
+            of_tenant: MOST_WATCHERS_OF_ONE_TENANT,
         })?;
         let (events, told) = mpsc::channel(EVENTS_AHEAD);
         let (end, ended) = oneshot::channel();
@@ -212,6 +216,6 @@ impl Watch {
 }
 
 /// How many watchers there may be.
-pub(super) fn watchers() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MOST_WATCHERS))
+pub(super) fn watchers() -> Turns {
+    Turns::new(MOST_WATCHERS, MOST_WATCHERS_OF_ONE_TENANT)
 }

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, time::Duration};
 use pim_authz::{
     cache::{CacheMode, CacheSettings},
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{self, DatabaseStart, ServeConfig, ServerError},
+    server::{self, DatabaseStart, Limits, ServeConfig, ServerError},
 };
 use secrecy::SecretString;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -72,6 +72,7 @@ impl TestServer {
             watch_patience: Duration::from_secs(30),
             cache: CacheSettings::default(),
             drain: Duration::from_secs(20),
+            limits: Limits::default(),
         }
     }
 

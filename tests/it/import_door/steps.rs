@@ -58,6 +58,7 @@ pub(super) async fn door(database: &Database) -> OwnDoor {
     let (cache, coherence) = Cache::start(
         store.clone(),
         CacheSettings::default(),
+        tokio::runtime::Handle::current(),
         &Supervisor::default(),
     )
     .await

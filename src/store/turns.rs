@@ -7,28 +7,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Code;
 
-/// How many writes of one kind run at once; more wait for their turn, in the
-/// order in which they came.
+/// How many pieces of work of one kind run at once; more wait for their turn, in
+/// the order in which they came, and no longer than somebody waits for them.
 ///
-/// One tenant has only some of the turns: writes that wait for the row of their
-/// tenant hold up no other tenant.
+/// One tenant has only some of the turns, and no more places in the queue for the
+/// rest: whatever one tenant asks for holds up no other.
 #[derive(Clone, Debug)]
-pub(super) struct Turns {
+pub struct Turns {
     server: Arc<Semaphore>,
     tenants: Arc<Mutex<HashMap<Code, Weak<Semaphore>>>>,
     of_one_tenant: usize,
 }
 
-/// The turn of one write, until it is dropped.
+/// The turn of one piece of work, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub struct Turn {
     _of_server: OwnedSemaphorePermit,
     _of_tenant: OwnedSemaphorePermit,
 }
 
 impl Turns {
-    /// Turns for `at_once` writes, of which one tenant has `of_one_tenant`.
-    pub(super) fn new(at_once: usize, of_one_tenant: usize) -> Self {
+    /// Turns for `at_once` pieces of work, of which one tenant has
+    /// `of_one_tenant`.
+    #[must_use]
+    pub fn new(at_once: usize, of_one_tenant: usize) -> Self {
         Self {
             server: Arc::new(Semaphore::new(at_once)),
             tenants: Arc::default(),
@@ -38,10 +40,21 @@ impl Turns {
 
     /// Waits for the next turn of a tenant. `None` never happens: nobody closes
     /// the turns.
-    pub(super) async fn next(&self, tenant: &Code) -> Option<Turn> {
+    pub async fn next(&self, tenant: &Code) -> Option<Turn> {
         // The tenant's first: whoever waits for it holds no turn of the server.
         let of_tenant = self.of_tenant(tenant).acquire_owned().await.ok()?;
         let of_server = Arc::clone(&self.server).acquire_owned().await.ok()?;
+        Some(Turn {
+            _of_server: of_server,
+            _of_tenant: of_tenant,
+        })
+    }
+
+    /// A turn that is free now.
+    #[must_use]
+    pub fn try_next(&self, tenant: &Code) -> Option<Turn> {
+        let of_tenant = self.of_tenant(tenant).try_acquire_owned().ok()?;
+        let of_server = Arc::clone(&self.server).try_acquire_owned().ok()?;
         Some(Turn {
             _of_server: of_server,
             _of_tenant: of_tenant,
@@ -54,7 +67,7 @@ impl Turns {
         if let Some(turns) = tenants.get(tenant).and_then(Weak::upgrade) {
             return turns;
         }
-        // What is left has a write that runs or waits.
+        // What is left has work that runs or waits.
         tenants.retain(|_, turns| turns.strong_count() > 0);
         let turns = Arc::new(Semaphore::new(self.of_one_tenant));
         tenants.insert(tenant.clone(), Arc::downgrade(&turns));
@@ -92,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tenants_without_writes_are_forgotten() {
+    async fn tenants_without_work_are_forgotten() {
         let turns = Turns::new(2, 1);
         for tenant in ["one", "two", "three"] {
             drop(turns.next(&code(tenant)).await);

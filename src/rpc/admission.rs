@@ -1,0 +1,177 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use tonic::{Status, body::Body, codegen::http};
+use tower::{Layer, Service};
+
+use super::{
+    budget::{Budget, Weight},
+    failure::Failure,
+};
+
+/// Calls that are weighed by their handlers as they go, for they bring messages
+/// without end.
+const STREAMS: [&str; 2] = [
+    "/pim.authz.v1.ImportService/ImportCatalog",
+    "/pim.authz.v1.CatalogService/ImportProducts",
+];
+
+/// The call that is one question: a small one takes so little that it is not
+/// worth weighing.
+const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
+
+/// What counts as small, in bytes.
+const SMALL: usize = 16 << 10;
+
+/// How many bytes a decoded message takes for each byte that arrived: strings and
+/// lists have headers of their own.
+const DECODED: usize = 4;
+
+/// Takes in the message of a call before it is decoded, and counts what it takes
+/// of the [`Budget`]: a caller who sends slowly holds what he has sent, and
+/// nothing else.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    budget: Budget,
+}
+
+impl Admission {
+    /// Admits calls within a budget.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget }
+    }
+}
+
+impl<S> Layer<S> for Admission {
+    type Service = Admitted<S>;
+
+    fn layer(&self, inner: S) -> Admitted<S> {
+        Admitted {
+            budget: self.budget.clone(),
+            inner,
+        }
+    }
+}
+
+/// The services behind an [`Admission`].
+#[derive(Clone, Debug)]
+pub struct Admitted<S> {
+    budget: Budget,
+    inner: S,
+}
+
+type Answer<E> = Result<http::Response<Body>, E>;
+
+impl<S> Service<http::Request<Body>> for Admitted<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
+    S::Error: Send,
+    S::Future: Send,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Answer<S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        // The clone stays behind; the one that was polled ready is called.
+        let fresh = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, fresh);
+        let budget = self.budget.clone();
+        if STREAMS.contains(&request.uri().path()) {
+            request.extensions_mut().insert(budget.weigh());
+            return Box::pin(async move { ready.call(request).await });
+        }
+        Box::pin(async move {
+            let (mut head, mut body) = request.into_parts();
+            let is_compressed = is_compressed(&head.headers);
+            let first = body.frame().await;
+            let first = if head.uri.path() == CHECK && !is_compressed && body.is_end_stream() {
+                match small(first) {
+                    Ok(message) => {
+                        let request = http::Request::from_parts(head, message);
+                        return ready.call(request).await;
+                    }
+                    Err(first) => first,
+                }
+            } else {
+                first
+            };
+            let weight = budget.weigh();
+            let parts = match take_in(first, body, &weight).await {
+                Ok(parts) => parts,
+                Err(failure) => return Ok(Status::from(failure).into_http()),
+            };
+            if is_compressed {
+                weight.unpack().await;
+            }
+            head.extensions.insert(weight.clone());
+            let request = http::Request::from_parts(head, taken_in(parts));
+            let answer = ready.call(request).await?;
+            // Until it is sent.
+            Ok(answer.map(|body| holding(body, weight)))
+        })
+    }
+}
+
+/// A whole message that is small, as a body; else what it was.
+fn small(first: Option<Part>) -> Result<Body, Option<Part>> {
+    let is_small = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(|data| data.len() <= SMALL);
+    match first {
+        Some(Ok(frame)) if is_small(&frame) => match frame.into_data() {
+            Ok(data) => Ok(Body::new(Full::new(data))),
+            Err(frame) => Err(Some(Ok(frame))),
+        },
+        first => Err(first),
+    }
+}
+
+fn is_compressed(headers: &http::HeaderMap) -> bool {
+    let encoding = headers.get("grpc-encoding");
+    encoding.is_some_and(|encoding| encoding != "identity")
+}
+
+type Part = Result<Frame<Bytes>, Status>;
+
+/// Awaits the whole body.
+async fn take_in(
+    first: Option<Part>,
+    mut body: Body,
+    weight: &Weight,
+) -> Result<Vec<Part>, Failure> {
+    let mut parts = Vec::with_capacity(1);
+    let mut next = first;
+    while let Some(part) = next {
+        if let Some(data) = part.as_ref().ok().and_then(Frame::data_ref) {
+            weight.add(data.len() * DECODED)?;
+        }
+        let is_last = part.is_err();
+        parts.push(part);
+        if is_last {
+            break;
+        }
+        next = body.frame().await;
+    }
+    Ok(parts)
+}
+
+fn taken_in(parts: Vec<Part>) -> Body {
+    Body::new(StreamBody::new(tokio_stream::iter(parts)))
+}
+
+/// The same body; the call is over when it is dropped.
+fn holding(body: Body, weight: Weight) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        let _held = &weight;
+        frame
+    }))
+}

@@ -1,0 +1,300 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::Code;
+
+use super::failure::Failure;
+
+/// How many compressed messages are unpacked at once: each may become as large as
+/// the largest message, which is known only afterwards.
+const UNPACKED_AT_ONCE: usize = 2;
+
+/// The share of the budget that one tenant may use: one half.
+const SHARE_OF_A_TENANT: usize = 2;
+
+/// How many bytes the calls under way may take together.
+///
+/// A call is weighed three times: as its bytes arrive, when it is decoded, and
+/// once its message says how much it will take to answer. Calls beyond the budget
+/// are refused; nothing waits with what it holds.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    used: Mutex<Used>,
+    unpacking: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Used {
+    all: usize,
+    of_tenant: HashMap<Code, usize>,
+}
+
+/// What one call takes of the budget, until its last copy is dropped; an
+/// extension of its request.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    held: Arc<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    shared: Arc<Shared>,
+    state: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: usize,
+    tenant: Option<Code>,
+    unpacking: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                most: bytes,
+                used: Mutex::default(),
+                unpacking: Arc::new(Semaphore::new(UNPACKED_AT_ONCE)),
+            }),
+        }
+    }
+
+    /// A call that takes nothing yet.
+    #[must_use]
+    pub fn weigh(&self) -> Weight {
+        Weight {
+            held: Arc::new(Held {
+                shared: Arc::clone(&self.shared),
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// How many bytes the calls under way take.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.shared.used().all
+    }
+}
+
+impl Shared {
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces what a call takes; nothing changes if that is too much.
+    fn replace(
+        &self,
+        taken: &mut Taken,
+        bytes: usize,
+        tenant: Option<&Code>,
+    ) -> Result<(), Failure> {
+        let mut used = self.used();
+        let others = used.all.saturating_sub(taken.bytes);
+        let all = others.saturating_add(bytes);
+        let most_of_tenant = self.most / SHARE_OF_A_TENANT;
+        let of_tenant = tenant.map(|tenant| {
+            let held = used.of_tenant.get(tenant).copied().unwrap_or_default();
+            let own = if taken.tenant.as_ref() == Some(tenant) {
+                taken.bytes
+            } else {
+                0
+            };
+            held.saturating_sub(own).saturating_add(bytes)
+        });
+        let (most, found) = match of_tenant {
+            Some(of_tenant) if of_tenant > most_of_tenant => (most_of_tenant, of_tenant),
+            _ => (self.most, all),
+        };
+        // What takes less than before is never refused.
+        if found > most && bytes > taken.bytes {
+            return Err(Failure::TooHeavy { bytes, most });
+        }
+        used.give_back(taken);
+        used.all += bytes;
+        if let Some(tenant) = tenant {
+            *used.of_tenant.entry(tenant.clone()).or_default() += bytes;
+        }
+        taken.bytes = bytes;
+        taken.tenant = tenant.cloned();
+        Ok(())
+    }
+}
+
+impl Used {
+    fn give_back(&mut self, taken: &Taken) {
+        self.all = self.all.saturating_sub(taken.bytes);
+        let Some(tenant) = &taken.tenant else { return };
+        if let Some(held) = self.of_tenant.get_mut(tenant) {
+            *held = held.saturating_sub(taken.bytes);
+            if *held == 0 {
+                self.of_tenant.remove(tenant);
+            }
+        }
+    }
+}
+
+impl Weight {
+    /// What the layer in front of the services noted of a call.
+    pub(super) fn of(extensions: &tonic::Extensions) -> Option<&Self> {
+        extensions.get::<Self>()
+    }
+
+    fn state(&self) -> MutexGuard<'_, Taken> {
+        self.held
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds bytes that have arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TooHeavy`] when all calls would take more than the budget.
+    pub(super) fn add(&self, bytes: usize) -> Result<(), Failure> {
+        let mut taken = self.state();
+        let bytes = taken.bytes.saturating_add(bytes);
+        self.held.shared.replace(&mut taken, bytes, None)
+    }
+
+    /// Waits until a compressed message may be unpacked. Until it is weighed
+    /// again, few others are.
+    pub(super) async fn unpack(&self) {
+        let unpacking = Arc::clone(&self.held.shared.unpacking);
+        // Nobody closes it.
+        let turn = unpacking.acquire_owned().await.ok();
+        self.state().unpacking = turn;
+    }
+
+    /// Sets what the call takes until it is answered, now that it is decoded;
+    /// `tenant`, if it is of one.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::TooHeavy`] when all calls, or those of the tenant, would take
+    /// more than they may.
+    pub(super) fn set(&self, bytes: usize, tenant: Option<&Code>) -> Result<(), Failure> {
+        let mut taken = self.state();
+        taken.unpacking = None;
+        self.held.shared.replace(&mut taken, bytes, tenant)
+    }
+}
+
+/// How many bytes an entry takes while it is parsed and carried out, for each byte
+/// of its message.
+const CARRIED_OUT: usize = 8;
+
+/// Weighs a call by its message, for what parses and carries it out.
+///
+/// # Errors
+///
+/// [`Failure::TooHeavy`].
+pub(super) fn weigh<M: prost::Message>(request: &tonic::Request<M>) -> Result<(), Failure> {
+    let Some(weight) = Weight::of(request.extensions()) else {
+        return Ok(());
+    };
+    let bytes = request.get_ref().encoded_len().saturating_mul(CARRIED_OUT);
+    weight.set(bytes, None)
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let taken = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.shared.used().give_back(taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::{Pin, pin},
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    fn code(code: &str) -> Code {
+        code.parse().unwrap()
+    }
+
+    #[test]
+    fn calls_beyond_the_budget_are_refused() {
+        let budget = Budget::new(100);
+        let first = budget.weigh();
+        first.add(60).unwrap();
+        let second = budget.weigh();
+        let refused = second.add(50).unwrap_err();
+        assert!(matches!(
+            refused,
+            Failure::TooHeavy {
+                bytes: 50,
+                most: 100
+            }
+        ));
+        second.add(40).unwrap();
+        assert_eq!(budget.used(), 100);
+        drop(first.clone());
+        assert_eq!(budget.used(), 100);
+        drop(first);
+        assert_eq!(budget.used(), 40);
+        second.set(10, None).unwrap();
+        assert_eq!(budget.used(), 10);
+    }
+
+    #[test]
+    fn one_tenant_has_half_of_it() {
+        let budget = Budget::new(100);
+        let (acme, other) = (code("acme"), code("other"));
+        let first = budget.weigh();
+        first.set(30, Some(&acme)).unwrap();
+        let second = budget.weigh();
+        let refused = second.set(30, Some(&code("ACME"))).unwrap_err();
+        assert!(matches!(
+            refused,
+            Failure::TooHeavy {
+                bytes: 30,
+                most: 50
+            }
+        ));
+        second.set(20, Some(&acme)).unwrap();
+        let third = budget.weigh();
+        third.set(50, Some(&other)).unwrap();
+        drop((first, second, third));
+        assert_eq!(budget.used(), 0);
+        assert!(budget.shared.used().of_tenant.is_empty());
+    }
+
+    #[tokio::test]
+    async fn few_messages_are_unpacked_at_once() {
+        let budget = Budget::new(100);
+        let unpacked: Vec<Weight> = (0..UNPACKED_AT_ONCE).map(|_| budget.weigh()).collect();
+        for weight in &unpacked {
+            weight.unpack().await;
+        }
+        let next = budget.weigh();
+        let mut waiting = pin!(next.unpack());
+        assert!(poll_once(waiting.as_mut()).is_pending());
+        for weight in &unpacked {
+            weight.set(1, None).unwrap();
+        }
+        waiting.await;
+    }
+
+    fn poll_once(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+}

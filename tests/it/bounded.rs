@@ -1,0 +1,368 @@
+//! One call stalls no other, and none grows without end: each test overloads a
+//! server in one way while another tenant goes on.
+
+mod others;
+
+use std::time::Duration;
+
+use pim_authz::{
+    cache::CacheSettings,
+    pb::{
+        self, Edition, audit_service_client::AuditServiceClient,
+        authorization_service_client::AuthorizationServiceClient, import_catalog_request::Part,
+        import_service_client::ImportServiceClient,
+        operations_service_client::OperationsServiceClient,
+    },
+    server::Limits,
+};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Code, Request, Status, codec::CompressionEncoding, transport::Channel};
+use tonic_types::StatusExt as _;
+
+use crate::harness::{Database, TestServer, file, header, refusal, resource, user};
+
+use self::others::Others;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A server whose calls share `mib` of memory, with a small tenant `other`.
+async fn served(limits: Limits, cache_bytes: u64) -> TestServer {
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.limits = limits;
+    config.cache = CacheSettings {
+        bytes: cache_bytes,
+        ..CacheSettings::default()
+    };
+    let server = TestServer::start_with(config, database).await;
+    others::create(&server).await;
+    server
+}
+
+async fn served_as_usual() -> TestServer {
+    served(Limits::default(), CacheSettings::default().bytes).await
+}
+
+/// A refusal for want of memory or turns, which says when to come again.
+fn assert_overloaded(status: &Status) {
+    let (code, reason, _) = refusal(status);
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::ResourceExhausted, "OVERLOADED")
+    );
+    let wait = status.get_details_retry_info().unwrap().retry_delay;
+    assert!(wait.is_some_and(|wait| !wait.is_zero()), "{status:?}");
+}
+
+/// Whether a deadline passed, by the server's clock or by the client's own.
+fn is_late(status: &Status) -> bool {
+    matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
+}
+
+/// Many empty items, each of which takes what the batch says for all.
+fn wide_batch(items: usize) -> pb::BatchCheckRequest {
+    pb::BatchCheckRequest {
+        tenant: "acme".into(),
+        subject: user("julia"),
+        action: "view".into(),
+        resource: resource("product", &"x".repeat(250)),
+        items: vec![pb::CheckItem::default(); items],
+        ..Default::default()
+    }
+}
+
+fn compressed(channel: Channel) -> AuthorizationServiceClient<Channel> {
+    AuthorizationServiceClient::new(channel)
+        .send_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(usize::MAX)
+}
+
+/// Row 3.
+#[tokio::test]
+async fn small_messages_that_need_much_memory_are_refused() {
+    let limits = Limits {
+        call_bytes: 64 << 20,
+        ..Limits::default()
+    };
+    let server = served(limits, CacheSettings::default().bytes).await;
+    let others = Others::asked_all_the_time(&server).await;
+    let mut flood = JoinSet::new();
+    for _ in 0..8 {
+        let mut client = compressed(server.channel().await);
+        flood.spawn(async move { client.batch_check(wide_batch(100_000)).await });
+    }
+    while let Some(answer) = flood.join_next().await {
+        let status = answer.unwrap().unwrap_err();
+        assert_overloaded(&status);
+        let details = status.get_details_error_info().unwrap();
+        let number = |key: &str| details.metadata[key].parse::<usize>().unwrap();
+        assert_eq!(number("most"), 32 << 20, "half of it, for one tenant");
+        assert!(number("bytes") > 64 << 20, "{details:?}");
+    }
+    // What was refused is given back, and less is answered.
+    let mut client = compressed(server.channel().await);
+    let status = client.batch_check(wide_batch(1_000)).await.unwrap_err();
+    assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
+    others.were_all_answered().await;
+}
+
+/// Row 3, uncompressed and slow: what has arrived is counted, and nothing else.
+#[tokio::test]
+async fn messages_that_arrive_are_counted_as_they_come() {
+    let limits = Limits {
+        call_bytes: 16 << 20,
+        ..Limits::default()
+    };
+    let server = served(limits, CacheSettings::default().bytes).await;
+    let mut client = server.client().await;
+    let long = pb::CheckRequest {
+        tenant: "other".into(),
+        action: "x".repeat(5 << 20),
+        subject: user("julia"),
+        ..Default::default()
+    };
+    assert_overloaded(&client.check(long.clone()).await.unwrap_err());
+    let shorter = pb::CheckRequest {
+        action: "x".repeat(2 << 20),
+        ..long
+    };
+    let status = client.check(shorter).await.unwrap_err();
+    assert_eq!(refusal(&status).1, "INVALID_REQUEST");
+}
+
+/// Row 9.
+#[tokio::test]
+async fn questions_about_strangers_hold_up_no_tenant() {
+    let server = served_as_usual().await;
+    let others = Others::asked_all_the_time(&server).await;
+    let mut flood = JoinSet::new();
+    for number in 0..6_000 {
+        let mut client = server.client().await;
+        flood.spawn(async move {
+            let mut request = Request::new(pb::CheckRequest {
+                tenant: format!("stranger_{number}"),
+                subject: user("julia"),
+                action: "product.list".into(),
+                ..Default::default()
+            });
+            request.set_timeout(Duration::from_millis(20));
+            client.check(request).await
+        });
+    }
+    while let Some(answer) = flood.join_next().await {
+        let status = answer.unwrap().unwrap_err();
+        let refused = [Code::NotFound, Code::ResourceExhausted];
+        assert!(
+            refused.contains(&status.code()) || is_late(&status),
+            "{status:?}"
+        );
+    }
+    others.were_all_answered().await;
+}
+
+/// Row 10.
+#[tokio::test]
+async fn waiting_for_a_revision_reads_no_facts() {
+    let server = served_as_usual().await;
+    let codes: Vec<String> = (0..2_000).map(|n| format!("p{n}")).collect();
+    let rows: Vec<&str> = std::iter::once("sku")
+        .chain(codes.iter().map(String::as_str))
+        .collect();
+    let products = file("products.csv", &rows);
+    server
+        .import("acme", Edition::Enterprise, &[products])
+        .await;
+    let others = Others::asked_all_the_time(&server).await;
+    let batch = pb::BatchCheckRequest {
+        tenant: "acme".into(),
+        subject: user("julia"),
+        action: "view".into(),
+        items: codes
+            .iter()
+            .map(|code| pb::CheckItem {
+                resource: resource("product", code),
+                ..Default::default()
+            })
+            .collect(),
+        minimum_revision: 1 << 60,
+        ..Default::default()
+    };
+    let before = server.loads().await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..16 {
+        let (mut client, batch) = (server.client().await, batch.clone());
+        waiting.spawn(async move { client.batch_check(batch).await });
+    }
+    while let Some(answer) = waiting.join_next().await {
+        let status = answer.unwrap().unwrap_err();
+        assert_eq!(refusal(&status).1, "DEADLINE");
+    }
+    // Each look is shared, and asks for the tenant's revision alone: some 25
+    // looks in 5 s, and what the others asked.
+    let looks = server.loads().await - before;
+    let asked = others.were_all_answered().await;
+    assert!(looks < asked + 16 * 30, "{looks} looks, {asked} questions");
+}
+
+/// Row 11.
+#[tokio::test]
+async fn imports_that_send_a_header_alone_take_no_turn() {
+    let server = served_as_usual().await;
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let (parts, sent) = mpsc::channel(4);
+        let header = Part::Header(header("acme", Edition::Enterprise));
+        parts.send(header).await.unwrap();
+        let messages =
+            ReceiverStream::new(sent).map(|part| pb::ImportCatalogRequest { part: Some(part) });
+        let mut client = ImportServiceClient::new(server.channel().await);
+        let events = client.import_catalog(messages).await.unwrap();
+        idle.push((parts, events));
+    }
+    let locales = [file("locales.csv", &["code", "en_US"])];
+    let import = server.import("third", Edition::Growth, &locales);
+    timeout(PATIENCE, import).await.unwrap();
+}
+
+/// Row 12.
+#[tokio::test]
+async fn watchers_of_one_tenant_leave_places_for_others() {
+    let server = served_as_usual().await;
+    let watch = |tenant: &str| pb::WatchChangesRequest {
+        tenant: tenant.into(),
+        ..Default::default()
+    };
+    let locales = file("locales.csv", &["code", "en_US"]);
+    server.import("acme", Edition::Growth, &[locales]).await;
+    let mut watches = Vec::new();
+    let refused = loop {
+        let mut client = AuditServiceClient::new(server.channel().await);
+        match client.watch_changes(watch("acme")).await {
+            Ok(events) => watches.push(events),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(watches.len(), 200);
+    assert_overloaded(&refused);
+    let mut client = AuditServiceClient::new(server.channel().await);
+    let events = client.watch_changes(watch("other")).await.unwrap();
+    let first = timeout(PATIENCE, events.into_inner().next()).await.unwrap();
+    assert!(first.unwrap().is_ok());
+}
+
+/// Row 8: verifications have connections of their own, one of a tenant, and those
+/// that were given up are cancelled.
+#[tokio::test]
+async fn verifications_hold_up_nothing_else() {
+    let server = served_as_usual().await;
+    let rows: Vec<String> = (0..20_000).map(|n| format!("p{n}")).collect();
+    let rows: Vec<&str> = std::iter::once("sku")
+        .chain(rows.iter().map(String::as_str))
+        .collect();
+    let products = file("products.csv", &rows);
+    server
+        .import("acme", Edition::Enterprise, &[products])
+        .await;
+    let others = Others::asked_all_the_time(&server).await;
+    let mut flood = JoinSet::new();
+    for number in 0..160 {
+        let mut client = OperationsServiceClient::new(server.channel().await);
+        flood.spawn(async move {
+            let mut request = Request::new(pb::VerifyAuditRequest {
+                tenant: "acme".into(),
+                facts: true,
+            });
+            if number % 8 > 0 {
+                request.set_timeout(Duration::from_millis(50));
+            }
+            client.verify_audit(request).await
+        });
+    }
+    let mut verified = 0;
+    while let Some(answer) = flood.join_next().await {
+        match answer.unwrap() {
+            Ok(report) => {
+                assert!(report.into_inner().intact);
+                verified += 1;
+            }
+            Err(status) => assert!(is_late(&status), "{status:?}"),
+        }
+    }
+    assert!(verified >= 20, "{verified}");
+    others.were_all_answered().await;
+}
+
+/// Row 14: what is not there has a small part of the memory, and its keys are
+/// weighed.
+#[tokio::test]
+async fn names_that_nobody_has_push_nothing_out_of_memory() {
+    const MEMORY: u64 = 2 << 20;
+    let server = served(Limits::default(), MEMORY).await;
+    let mut client = server.client().await;
+    let warm = async |client: &mut AuthorizationServiceClient<Channel>| {
+        for _ in 0..3 {
+            for number in 0..others::USERS {
+                others::ask(client, number).await.unwrap();
+            }
+        }
+    };
+    warm(&mut client).await;
+    for batch in 0..30 {
+        let unknown = (0..1_000).map(|number| pb::CheckItem {
+            subject: user(&format!("{batch}_{number}_{}", "x".repeat(240))),
+            ..Default::default()
+        });
+        let batch = pb::BatchCheckRequest {
+            tenant: "other".into(),
+            action: "product.list".into(),
+            items: unknown.collect(),
+            ..Default::default()
+        };
+        client.batch_check(batch).await.unwrap();
+    }
+    let before = server.status().await;
+    assert!(before.bytes <= MEMORY, "{before:?}");
+    for number in 0..others::USERS {
+        others::ask(&mut client, number).await.unwrap();
+    }
+    let after = server.status().await;
+    assert_eq!(after.misses - before.misses, 0, "{before:?} {after:?}");
+}
+
+/// Row 4: a batch that computes for long keeps nobody from an answer.
+#[tokio::test]
+async fn batch_that_computes_long_holds_up_no_check() {
+    let server = served_as_usual().await;
+    let codes: Vec<String> = (0..3_000).map(|n| format!("c{n}")).collect();
+    let rows: Vec<&str> = std::iter::once("code")
+        .chain(codes.iter().map(String::as_str))
+        .collect();
+    let categories = file("categories.csv", &rows);
+    let users = file("users.csv", &["username;roles", "julia;"]);
+    server
+        .import("acme", Edition::Enterprise, &[categories, users])
+        .await;
+    let described = pb::Resource {
+        r#type: "product".into(),
+        categories: Some(pb::CategoryList {
+            codes: codes.clone(),
+        }),
+        ..Default::default()
+    };
+    let batch = pb::BatchCheckRequest {
+        tenant: "acme".into(),
+        subject: user("julia"),
+        action: "view".into(),
+        resource: Some(described),
+        items: vec![pb::CheckItem::default(); 300],
+        ..Default::default()
+    };
+    let others = Others::asked_all_the_time(&server).await;
+    let mut client = server.client().await;
+    let answer = timeout(PATIENCE, client.batch_check(batch)).await.unwrap();
+    assert_eq!(answer.unwrap().into_inner().results.len(), 300);
+    let asked = others.were_all_answered().await;
+    assert!(asked > 20, "{asked} questions were answered meanwhile");
+}

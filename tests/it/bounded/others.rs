@@ -1,0 +1,158 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pim_authz::pb::{
+    self, Edition, authorization_service_client::AuthorizationServiceClient,
+    operations_service_client::OperationsServiceClient,
+};
+use tokio::task::JoinHandle;
+use tonic::{Status, transport::Channel};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::harness::{TestServer, file, user};
+
+/// The users of the tenant `other`.
+pub(super) const USERS: usize = 100;
+
+/// Creates the tenant `other`, whose users may list products.
+pub(super) async fn create(server: &TestServer) {
+    let roles = file(
+        "user_roles.csv",
+        &["role;permissions", "reader;product.list"],
+    );
+    let users: Vec<String> = (0..USERS).map(|n| format!("u{n};reader")).collect();
+    let rows: Vec<&str> = std::iter::once("username;roles")
+        .chain(users.iter().map(String::as_str))
+        .collect();
+    let files = [roles, file("users.csv", &rows)];
+    server.import("other", Edition::Growth, &files).await;
+}
+
+/// Asks about a user, who may.
+pub(super) async fn ask(
+    client: &mut AuthorizationServiceClient<Channel>,
+    number: usize,
+) -> Result<(), Status> {
+    let request = pb::CheckRequest {
+        tenant: "other".into(),
+        subject: user(&format!("u{number}")),
+        action: "product.list".into(),
+        ..Default::default()
+    };
+    let answer = client.check(request).await?.into_inner();
+    assert!(answer.allowed, "{answer:?}");
+    Ok(())
+}
+
+/// Somebody of another tenant who goes on asking: what memory knows, what it does
+/// not, and whether the server is well; and writes.
+pub(super) struct Others {
+    over: Arc<AtomicBool>,
+    asking: Vec<JoinHandle<u64>>,
+}
+
+impl Others {
+    /// Begins to ask.
+    pub(super) async fn asked_all_the_time(server: &TestServer) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let mut asking = Vec::new();
+        let known = server.client().await;
+        asking.push(tokio::spawn(go_on(
+            over.clone(),
+            known,
+            async |client, number| {
+                ask(client, number % USERS).await.unwrap();
+            },
+        )));
+        let unknown = server.client().await;
+        asking.push(tokio::spawn(go_on(
+            over.clone(),
+            unknown,
+            async |client, number| {
+                let request = pb::CheckRequest {
+                    tenant: "other".into(),
+                    subject: user(&format!("unknown_{number}")),
+                    action: "product.list".into(),
+                    ..Default::default()
+                };
+                let answer = client.check(request).await.unwrap().into_inner();
+                assert!(!answer.allowed);
+            },
+        )));
+        let health = HealthClient::new(server.channel().await);
+        asking.push(tokio::spawn(go_on(
+            over.clone(),
+            health,
+            async |client, _| {
+                let request = HealthCheckRequest {
+                    service: "pim.authz.v1.AuthorizationService".into(),
+                };
+                let answer = client.check(request).await.unwrap().into_inner();
+                assert_eq!(answer.status(), ServingStatus::Serving);
+            },
+        )));
+        let writing =
+            pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
+        asking.push(tokio::spawn(go_on(
+            over.clone(),
+            writing,
+            async |client, number| {
+                let request = pb::PutUsersRequest {
+                    tenant: "other".into(),
+                    actor: "user:admin".into(),
+                    users: vec![pb::User {
+                        code: format!("new_{number}"),
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                };
+                client.put_users(request).await.unwrap();
+            },
+        )));
+        Self { over, asking }
+    }
+
+    /// Ends the asking, in which nothing failed; how many questions about the
+    /// directory were answered.
+    pub(super) async fn were_all_answered(self) -> u64 {
+        self.over.store(true, Ordering::SeqCst);
+        let mut answered = Vec::new();
+        for asking in self.asking {
+            answered.push(asking.await.unwrap());
+        }
+        assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
+        answered[..2].iter().sum()
+    }
+}
+
+/// Asks once at least, until it is over.
+async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
+    let mut asked = 0;
+    loop {
+        ask(&mut client, asked).await;
+        asked += 1;
+        if over.load(Ordering::SeqCst) {
+            return u64::try_from(asked).unwrap();
+        }
+    }
+}
+
+impl TestServer {
+    /// How its memory does.
+    pub(super) async fn status(&self) -> pb::GetStatusResponse {
+        let mut client = OperationsServiceClient::new(self.channel().await);
+        let request = pb::GetStatusRequest {
+            tenant: "other".into(),
+        };
+        client.get_status(request).await.unwrap().into_inner()
+    }
+
+    /// How many statements read facts for questions.
+    pub(super) async fn loads(&self) -> u64 {
+        self.status().await.loads
+    }
+}
