@@ -33,6 +33,7 @@ mod tally;
 mod tenant_change;
 mod touched;
 mod trail;
+mod work;
 mod world;
 
 pub use self::{

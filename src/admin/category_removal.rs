@@ -8,11 +8,13 @@ use crate::{
 use super::{
     change::{Change, Pass, Ran, Size},
     error::AdminError,
+    fault::Fault,
     guards::Guards,
     impact::Staged,
     noun_change::{Compared, EncodeWritten, world},
     outcome::{Effect, Written},
     plan::{Cascade, Planner},
+    work::off_the_runtime,
 };
 
 /// Deletes categories; products that lie in them leave them (rules 3.9).
@@ -59,11 +61,13 @@ impl CategoryRemoval {
             let count = counted.get(&id).copied().unwrap_or_default();
             usize::try_from(count).unwrap_or(usize::MAX)
         };
-        let mut planner = Planner::new(&mut world);
-        let gone = planner
-            .categories_to_delete(&self.codes, self.cascade, products)
-            .map_err(|(index, fault)| fault.of_entry("codes", index))?;
-        planner.delete_categories(&gone);
+        let gone = off_the_runtime(|| {
+            let mut planner = Planner::new(&mut world);
+            let gone = planner.categories_to_delete(&self.codes, self.cascade, products)?;
+            planner.delete_categories(&gone);
+            Ok(gone)
+        });
+        let gone = gone.map_err(|(index, fault): (usize, Fault)| fault.of_entry("codes", index))?;
         let gone: Vec<i32> = gone.into_iter().collect();
         transaction.prepare_staging().await?;
         transaction.nominate_leavers(tenant, &gone).await?;

@@ -5,7 +5,12 @@ use crate::{
     store::{AuditBatch, AuditHead, AuditRow, Bounds, LockedTenant, TenantId, Transaction},
 };
 
-use super::{door::WriteContext, error::AdminError, outcome::Effect};
+use super::{
+    door::WriteContext,
+    error::AdminError,
+    outcome::Effect,
+    work::{Patience, Work},
+};
 
 /// One kind of change, run by the [`Door`](super::Door) as a rehearsal and, if
 /// that found something to change, once more to be committed.
@@ -176,6 +181,7 @@ pub struct Pass<'t> {
     mode: Mode,
     rehearsal: Rehearsal,
     pub(super) context: &'t WriteContext,
+    patience: Patience,
     parts: i32,
     waiting: Vec<AuditEntry>,
 }
@@ -195,9 +201,22 @@ impl<'t> Pass<'t> {
             mode,
             rehearsal,
             context,
+            patience: Patience::default(),
             parts: 0,
             waiting: Vec::new(),
         }
+    }
+
+    /// The same pass of a caller who waits only so long.
+    pub(super) fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// A meter of what the pass computes, which ends it once nobody waits for
+    /// the answer any more.
+    pub(super) fn work(&self) -> Work {
+        Work::new(self.patience.clone())
     }
 
     /// Whether facts may be written.

@@ -4,7 +4,7 @@ mod finding_out;
 mod rehearsal;
 pub(super) mod seat;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use self::{
     rehearsal::{Found, Rehearsed, rehearse},
     seat::Seat,
 };
-use super::{change::Change, error::AdminError, outcome::Answered};
+use super::{change::Change, error::AdminError, outcome::Answered, work::Patience};
 
 /// How often a change is begun again because other writes came first.
 const TRIES: u32 = 6;
@@ -169,11 +169,17 @@ impl Door {
         context: WriteContext,
     ) -> Result<Answered<C::Answer>, AdminError> {
         let door = self.clone();
+        // Dropped with this future, when the caller leaves.
+        let caller = Arc::new(());
+        let patience = Patience::of(self.deadline, &caller);
         let task = tokio::spawn(async move {
             let mut may_reconnect = true;
             let mut tries = 0;
             while tries < TRIES {
-                match door.attempt(&mut seat, &mut change, &context).await {
+                match door
+                    .attempt(&mut seat, &mut change, (&context, &patience))
+                    .await
+                {
                     Ok(Tried::Done(revision)) => {
                         return Ok(Answered::Now(change.answer(revision)));
                     }
@@ -194,16 +200,18 @@ impl Door {
             }
             Err(AdminError::Conflict)
         });
-        task.await.map_err(AdminError::Interrupted)?
+        let done = task.await;
+        drop(caller);
+        done.map_err(AdminError::Interrupted)?
     }
 
     async fn attempt<C: Change>(
         &self,
         seat: &mut Seat,
         change: &mut C,
-        context: &WriteContext,
+        (context, patience): (&WriteContext, &Patience),
     ) -> Result<Tried, AdminError> {
-        let rehearsed = match rehearse(&mut seat.connection, change, context).await {
+        let rehearsed = match rehearse(&mut seat.connection, change, context, patience).await {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };

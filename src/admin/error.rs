@@ -103,8 +103,8 @@ pub enum AdminError {
     OutcomeUnknown,
 
     /// The caller's deadline passed while another write of the tenant was under
-    /// way: nothing changed.
-    #[error("the deadline passed while another write of the tenant was under way")]
+    /// way, or while a dry run was computed: nothing changed.
+    #[error("the deadline passed before the change was made; nothing changed")]
     DeadlinePassed,
 
     /// Our bug; the task that writes ended without an answer.

@@ -10,28 +10,49 @@
 //! In a dry run everything of the tenant but its products is read, so that the
 //! [`World`] has both [`sides`] of the change. Subjects with the same groups and
 //! scopes form one of the [`classes`], which is compared once: by the engine
-//! where a rule decides, by the levels of its groups on each item where a right
-//! does. [`products`] then reads the products that a change can reach in one
-//! pass, at most [`products::MOST`]; beyond that the rest is estimated, and the
-//! sample says so. Products in the same categories are compared once.
+//! where a rule decides, by the levels of its groups where a right does. What is
+//! compared is what changes: each item with other rights, and each product that
+//! the change can reach, with the [`candidates`], who are the classes of those
+//! groups that hold something else on it. So a right of one group is looked at
+//! for the members of that group, and a new locale for nobody, as long as it
+//! turns no answer about products. [`products`] reads the products in one pass,
+//! at most [`products::MOST`]; beyond that the rest is estimated, and the sample
+//! says so. Products in the same categories are compared once, as are items with
+//! the same rights.
+//!
+//! The comparison is work for the CPU: it is counted, and ends soon after its
+//! caller has left ([`super::work`]).
 //!
 //! Asking the engine about each subject and product was set aside: that is
 //! millions of questions for one right.
 
+mod candidates;
 mod catalog;
 mod classes;
+mod held;
 mod items;
+mod members;
 mod products;
 mod rights;
 mod sides;
 mod subjects;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::Edition;
 
-use super::{change::Pass, error::AdminError, outcome::Effect, world::World};
+use super::{
+    change::Pass,
+    error::AdminError,
+    outcome::Effect,
+    work::{Work, off_the_runtime},
+    world::World,
+};
 
 use self::{
+    candidates::Candidates,
     classes::Classes,
+    members::Groups,
     sides::{At, Side},
 };
 
@@ -61,11 +82,44 @@ impl Editions {
     }
 }
 
+/// Both sides of a change, and who is answered otherwise as far as that is
+/// known.
+#[derive(Debug)]
+struct Compared<'w> {
+    before: Side<'w>,
+    after: Side<'w>,
+    groups: Groups,
+    classes: Classes,
+    candidates: Candidates,
+}
+
+impl<'w> Compared<'w> {
+    /// Compares everything but products.
+    fn of(world: &'w World, editions: Editions, work: &mut Work) -> Result<Self, AdminError> {
+        let before = Side::of(world, editions.before, At::Before);
+        let after = Side::of(world, editions.after, At::After);
+        let groups = Groups::of(&before, &after);
+        let mut classes = Classes::of(&groups, &before, &after, work)?;
+        let mut candidates = Candidates::of(&classes.all, groups.numbers().count, work)?;
+        let sides = (&before, &after);
+        items::compare(&mut classes, &mut candidates, &groups, sides, work)?;
+        catalog::compare(&mut classes, &groups, sides, work)?;
+        Ok(Self {
+            before,
+            after,
+            groups,
+            classes,
+            candidates,
+        })
+    }
+}
+
 /// Completes the effect of a dry run.
 ///
 /// # Errors
 ///
-/// [`AdminError::Store`] when the database does not answer.
+/// [`AdminError::Store`] when the database does not answer,
+/// [`AdminError::DeadlinePassed`] when the caller waits no longer.
 pub(super) async fn complete(
     effect: &mut Effect,
     pass: &Pass<'_>,
@@ -73,19 +127,14 @@ pub(super) async fn complete(
     editions: Editions,
     staged: Staged,
 ) -> Result<(), AdminError> {
-    let mut before = Side::of(world, editions.before, At::Before);
-    let mut after = Side::of(world, editions.after, At::After);
-    let mut classes = Classes::of(&mut before, &mut after);
-    items::compare(&mut classes, &before, &after);
-    catalog::compare(&mut classes, &before, &after);
-    if staged == Staged::Nothing {
-        pass.transaction.prepare_staging().await?;
-    }
-    let products = products::compare(pass, &mut classes, &before, &after, staged).await?;
-    let subjects = subjects::compare(&classes, &before, &after);
+    let mut work = pass.work();
+    let mut compared = off_the_runtime(|| Compared::of(world, editions, &mut work))?;
+    let products = products::compare(pass, &mut compared, staged, &mut work).await?;
+    let sides = (&compared.before, &compared.after);
+    let subjects = off_the_runtime(|| subjects::compare(&compared.classes, sides, &mut work))?;
     effect.subjects_affected = subjects.affected;
     effect.products_affected = products.affected;
-    let mut sample = classes.gate_sentences();
+    let mut sample = compared.classes.gate_sentences();
     sample.extend(products.sentences);
     sample.extend(subjects.sentences);
     sample.extend(rights::sentences(world));

@@ -31,6 +31,7 @@ use super::{
     refusals::Report,
     staging::{Names, Staging},
     tally, touched, trail,
+    work::off_the_runtime,
     world::World,
 };
 use rows::{AccessRow, Input, plan};
@@ -120,7 +121,7 @@ impl Import {
             }
             None => nouns_of_new_tenant(),
         };
-        let (world, mut report, planned) = self.plan(pass, stored);
+        let (world, mut report, planned) = off_the_runtime(|| self.plan(pass, stored));
         self.tell_progress(&mut report, |file| !is_of_products(file));
         let products = self.compare_products(pass, &world, &mut report).await?;
         self.tell_progress(&mut report, is_of_products);

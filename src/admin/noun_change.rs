@@ -12,6 +12,7 @@ use super::{
     plan::Planner,
     request::NounRequest,
     tally, touched, trail,
+    work::off_the_runtime,
     world::World,
 };
 
@@ -128,7 +129,8 @@ impl NounChange {
     async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
         let mut world = world(pass, &self.request.wants()).await?;
         let guards = Guards::before(&world);
-        let unchanged = self.request.carry_out(&mut Planner::new(&mut world))?;
+        let carry_out = || self.request.carry_out(&mut Planner::new(&mut world));
+        let unchanged = off_the_runtime(carry_out)?;
         Compared::of_nouns(pass, world, &guards, unchanged).await
     }
 }

@@ -1,3 +1,5 @@
+use tokio_postgres::types::ToSql;
+
 use super::{StoreError, TenantId, Transaction, product_lists::count};
 
 /// A product or model that a change reaches.
@@ -74,15 +76,19 @@ impl Transaction<'_> {
         tenant: TenantId,
         limit: usize,
     ) -> Result<Vec<ProductReached>, StoreError> {
+        const NAME: &str = "read_reached";
         const SQL: &str = include_str!("reached_products.sql");
-        let rows = self
-            .query("read_reached", SQL, &[&tenant.0, &count(limit)])
-            .await?;
-        let reached = rows.iter().map(|row| ProductReached {
-            code: row.get("code"),
-            before: row.get("before"),
-            after: row.get("after"),
-        });
-        Ok(reached.collect())
+        let limit = count(limit);
+        let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.0, &limit];
+        let mut rows = self.stream(NAME, SQL, parameters).await?;
+        let mut reached = Vec::new();
+        while let Some(row) = self.next_row(NAME, &mut rows).await? {
+            reached.push(ProductReached {
+                code: row.get("code"),
+                before: row.get("before"),
+                after: row.get("after"),
+            });
+        }
+        Ok(reached)
     }
 }

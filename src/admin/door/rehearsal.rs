@@ -7,6 +7,7 @@ use super::{
     super::{
         change::{Change, Mode, Pass, Ran, Rehearsal, TenantState},
         error::AdminError,
+        work::Patience,
     },
     WriteContext,
 };
@@ -62,6 +63,7 @@ pub(super) async fn rehearse<C: Change>(
     connection: &mut Connection,
     change: &mut C,
     context: &WriteContext,
+    patience: &Patience,
 ) -> Result<Rehearsed, AdminError> {
     let bounds = Bounds {
         statement: if context.dry_run {
@@ -74,7 +76,7 @@ pub(super) async fn rehearse<C: Change>(
     let transaction = connection.begin(Isolation::OneSnapshot, bounds).await?;
     let seen = transaction.read_tenant(&context.tenant).await?;
     let (epoch, version) = (seen.epoch, TenantVersion::of(seen.tenant.as_ref()));
-    let found = match compare(&transaction, change, context, seen.tenant).await {
+    let found = match compare(&transaction, change, context, (seen.tenant, patience)).await {
         Ok(found) => {
             // What it keeps in tables of its session lasts.
             transaction.end_unchanged().await?;
@@ -94,7 +96,7 @@ async fn compare<C: Change>(
     transaction: &Transaction<'_>,
     change: &mut C,
     context: &WriteContext,
-    seen: Option<LockedTenant>,
+    (seen, patience): (Option<LockedTenant>, &Patience),
 ) -> Result<Found, AdminError> {
     if let Some(answer) = find_answer(transaction, context, answers_of(change, context)).await? {
         return Ok(Found::Before(answer));
@@ -108,6 +110,10 @@ async fn compare<C: Change>(
         Mode::Compare,
         Rehearsal::Outdated,
     );
+    if context.dry_run {
+        // A write goes on: its caller may have left, and find out by a retry.
+        pass = pass.with_patience(patience.clone());
+    }
     Ok(Found::Ran(change.run(&mut pass).await?))
 }
 

@@ -1,31 +1,86 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
+    admin::{error::AdminError, work::Work},
     domain::{
-        Action, Code, Context, Description, Level, LevelAction, Question, Resource, ResourceType,
-        SubjectRef,
+        Action, Code, Context, Description, ItemId, Level, LevelAction, Question, Resource,
+        ResourceType, SubjectRef,
     },
     engine,
 };
 
-use super::{classes::Classes, sides::Side};
+use super::{
+    classes::Classes,
+    held::{Held, Rule},
+    members::{Groups, Member, Profile},
+    sides::{At, Side},
+};
 
 /// An attribute or grid view that the change touches.
 struct Touched {
     kind: ResourceType,
     code: Code,
+    /// The attribute groups that decide on it, on either side.
+    groups: BTreeSet<i32>,
 }
+
+/// What an answer follows from on one side: the profile of an enabled subject,
+/// and its level on each of the attribute groups.
+type Holds = Option<(Profile, Vec<Level>)>;
+
+/// How many steps a decision of the engine counts for.
+const DECISION: usize = 100;
 
 /// Finds the classes that are answered otherwise about an attribute or grid
 /// view. Of those that the change does not touch the answers follow the levels
-/// on items.
-pub(super) fn compare(classes: &mut Classes, before: &Side<'_>, after: &Side<'_>) {
-    let touched = touched(after);
-    for class in classes.unaffected() {
-        class.affected = touched
-            .iter()
-            .any(|touched| touched.differs_for(&class.subject, before, after));
+/// on items. Classes that hold the same on the attribute groups are asked about
+/// once.
+pub(super) fn compare(
+    classes: &mut Classes,
+    groups: &Groups,
+    (before, after): (&Side<'_>, &Side<'_>),
+    work: &mut Work,
+) -> Result<(), AdminError> {
+    for touched in touched(after) {
+        let mut rights: Vec<Held<'_>> = Vec::new();
+        for item in &touched.groups {
+            let mut held = Held::new(groups.numbers());
+            held.add(At::Before, before.rights(*item));
+            held.add(At::After, after.rights(*item));
+            work.step(groups.numbers().count + held.touched().len())?;
+            rights.push(held);
+        }
+        let mut known: HashMap<[Holds; 2], bool> = HashMap::new();
+        for class in classes.unaffected() {
+            let holds = [
+                holds(&rights, At::Before, class.before.as_ref(), work)?,
+                holds(&rights, At::After, class.after.as_ref(), work)?,
+            ];
+            if let Some(differs) = known.get(&holds) {
+                class.affected |= *differs;
+                continue;
+            }
+            work.step(DECISION)?;
+            class.affected |= touched.differs_for(&class.subject, &holds, [before, after]);
+            known.insert(holds, class.affected);
+        }
     }
+    Ok(())
+}
+
+fn holds(
+    rights: &[Held<'_>],
+    side: At,
+    member: Option<&Member>,
+    work: &mut Work,
+) -> Result<Holds, AdminError> {
+    let Some(member) = member else {
+        return Ok(None);
+    };
+    work.step(1 + rights.len() * member.groups.len())?;
+    let levels = rights.iter();
+    let levels = levels.map(|held| held.level(side, Rule::Groups, member));
+    Ok(Some((member.profile, levels.collect())))
 }
 
 /// What the change touches; of all that are alike on both sides, one.
@@ -37,6 +92,15 @@ fn touched(side: &Side<'_>) -> Vec<Touched> {
         Some((alike, code))
     });
     let attributes: BTreeMap<_, _> = attributes.collect();
+    let attributes = attributes.into_iter().map(|(alike, code)| Touched {
+        kind: ResourceType::Attribute,
+        code: code.clone(),
+        groups: alike
+            .into_iter()
+            .flatten()
+            .map(|(group, ..)| group)
+            .collect(),
+    });
     let views = world.grid_views.changes().filter_map(|(_, before, after)| {
         let code = &after.or(before)?.code;
         Some((
@@ -45,21 +109,38 @@ fn touched(side: &Side<'_>) -> Vec<Touched> {
         ))
     });
     let views: BTreeMap<_, _> = views.collect();
-    let of = |kind| {
-        move |code: &Code| Touched {
-            kind,
-            code: code.clone(),
-        }
-    };
-    let attributes = attributes.into_values().map(of(ResourceType::Attribute));
-    let views = views.into_values().map(of(ResourceType::GridView));
+    let views = views.into_iter().map(|(alike, code)| Touched {
+        kind: ResourceType::GridView,
+        code: code.clone(),
+        groups: alike.into_iter().flatten().flatten().copied().collect(),
+    });
     attributes.chain(views).collect()
 }
 
 impl Touched {
-    fn differs_for(&self, subject: &SubjectRef, before: &Side<'_>, after: &Side<'_>) -> bool {
-        let actions = [LevelAction::View, LevelAction::Edit];
-        let mut asked = actions.into_iter().filter_map(|action| {
+    fn differs_for(&self, subject: &SubjectRef, holds: &[Holds; 2], sides: [&Side<'_>; 2]) -> bool {
+        let ([old, new], [before, after]) = (holds, sides);
+        let was = self.answers(subject, old.as_ref(), before);
+        was != self.answers(subject, new.as_ref(), after)
+    }
+
+    /// Of each action, whether it is allowed, and the level held.
+    fn answers(
+        &self,
+        subject: &SubjectRef,
+        holds: Option<&(Profile, Vec<Level>)>,
+        side: &Side<'_>,
+    ) -> Vec<(bool, Level)> {
+        let facts = match holds {
+            Some((profile, levels)) => {
+                let rights = self.groups.iter().zip(levels);
+                let rights = rights.map(|(item, level)| (ItemId(*item), *level));
+                side.facts(subject, *profile, rights.collect())
+            }
+            None => side.facts_of_nobody(),
+        };
+        let asked = [LevelAction::View, LevelAction::Edit].into_iter();
+        let asked = asked.filter_map(|action| {
             let resource = Resource {
                 kind: self.kind,
                 id: Some(self.code.clone()),
@@ -69,12 +150,11 @@ impl Touched {
             // A grid view has no `edit`.
             Question::new(subject.clone(), action, Some(resource), Context::default()).ok()
         });
-        asked.any(|question| answer(&question, before) != answer(&question, after))
+        asked
+            .map(|question| {
+                let decision = engine::decide(&question, &facts);
+                (decision.is_allowed(), decision.level.unwrap_or_default())
+            })
+            .collect()
     }
-}
-
-/// Whether it is allowed, and the level held.
-fn answer(question: &Question, side: &Side<'_>) -> (bool, Level) {
-    let decision = engine::decide(question, &side.facts);
-    (decision.is_allowed(), decision.level.unwrap_or_default())
 }

@@ -1,11 +1,16 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, hash_map::Entry};
 
 use crate::{
+    admin::{error::AdminError, work::Work},
     domain::{Action, EveryQuestion, Level, LevelAction, ResourceType, SubjectRef},
     engine::{self, ProductReach},
 };
 
-use super::sides::{Member, Side};
+use super::{
+    held::{Held, Rule},
+    members::{Groups, Member, Profile},
+    sides::{At, Side},
+};
 
 /// Level actions on products that differ by their rules; the others have the
 /// rule of one of these (rules 9).
@@ -27,7 +32,7 @@ pub(super) struct ByLevel([Allowed; 4]);
 /// What a class is answered about a product: its level, and what it may do.
 pub(super) type ProductAnswer = (Level, Allowed);
 
-/// Subjects that hold the same levels before the change, and after it.
+/// Subjects of the same profile and groups before the change, and after it.
 #[derive(Debug)]
 pub(super) struct Class {
     /// One of them.
@@ -50,32 +55,53 @@ pub(super) struct Classes {
     of_subject: HashMap<i32, usize>,
 }
 
+/// What is known of profiles on one side.
+struct KnownProfiles<'s, 'w> {
+    side: &'s Side<'w>,
+    known: HashMap<Profile, ByLevel>,
+}
+
 impl Classes {
-    pub(super) fn of(before: &mut Side<'_>, after: &mut Side<'_>) -> Self {
-        let mut found: BTreeMap<(Option<Member>, Option<Member>), usize> = BTreeMap::new();
+    pub(super) fn of(
+        groups: &Groups,
+        before: &Side<'_>,
+        after: &Side<'_>,
+        work: &mut Work,
+    ) -> Result<Self, AdminError> {
+        let mut found: HashMap<(Option<Member>, Option<Member>), usize> = HashMap::new();
         let mut classes = Self {
             all: Vec::new(),
             of_subject: HashMap::new(),
         };
+        let mut known = [before, after].map(|side| KnownProfiles {
+            side,
+            known: HashMap::new(),
+        });
         let world = before.world;
         for (id, old, new) in world.subjects.both() {
-            let members = (before.member(id), after.member(id));
+            let members = groups.members(id, before, after);
             let Some(row) = new.or(old).filter(|_| members != (None, None)) else {
                 continue;
             };
-            let place = *found.entry(members.clone()).or_insert(classes.all.len());
+            work.step(10 + 2 * row.groups.len())?;
+            let place = match found.entry(members) {
+                Entry::Occupied(place) => *place.get(),
+                Entry::Vacant(place) => {
+                    let subject = SubjectRef {
+                        kind: row.kind,
+                        code: row.code.clone(),
+                    };
+                    let members = place.key().clone();
+                    classes.all.push(Class::of(subject, members, &mut known));
+                    *place.insert(classes.all.len() - 1)
+                }
+            };
             classes.of_subject.insert(id, place);
             if let Some(class) = classes.all.get_mut(place) {
                 class.size += 1;
-                continue;
             }
-            let subject = SubjectRef {
-                kind: row.kind,
-                code: row.code.clone(),
-            };
-            classes.all.push(Class::of(subject, members, before, after));
         }
-        classes
+        Ok(classes)
     }
 
     /// Whether an answer changes of the class that a subject is of.
@@ -119,19 +145,16 @@ impl Class {
     fn of(
         subject: SubjectRef,
         (old, new): (Option<Member>, Option<Member>),
-        before: &mut Side<'_>,
-        after: &mut Side<'_>,
+        [before, after]: &mut [KnownProfiles<'_, '_>; 2],
     ) -> Self {
-        before.know(&subject, old.as_ref());
-        after.know(&subject, new.as_ref());
-        let may_before = ByLevel::of(&subject, before);
-        let may_after = ByLevel::of(&subject, after);
+        let may_before = before.may(&subject, old.as_ref());
+        let may_after = after.may(&subject, new.as_ref());
         Self {
             // Who comes or goes holds even what is everyone's on one side only,
             // and a product in no category shows whether the gate is open.
             affected: old.is_some() != new.is_some() || may_before != may_after,
             subject,
-            size: 1,
+            size: 0,
             before: old,
             after: new,
             may_before,
@@ -144,43 +167,59 @@ impl Class {
         self.before.is_some() != self.after.is_some() || self.may_before != self.may_after
     }
 
-    /// Whether it is answered otherwise about a product; its categories on each
-    /// side, `None` where it is not stored.
-    pub(super) fn differs_on(
-        &self,
-        (before, old): (&Side<'_>, Option<&[i32]>),
-        (after, new): (&Side<'_>, Option<&[i32]>),
-    ) -> bool {
-        let was = answer(before, self.before.as_ref(), self.may_before, old);
-        was != answer(after, self.after.as_ref(), self.may_after, new)
+    /// Whether it may do something with what is hidden from it.
+    pub(super) fn is_blind(&self) -> bool {
+        let may = [self.may_before, self.may_after];
+        may.iter().any(|may| may.at(Level::Hidden) != 0)
+    }
+
+    /// Whether it is answered otherwise about a product, or holds another level
+    /// on an item.
+    pub(super) fn differs_on(&self, held: &Held<'_>, [old, new]: [Rule; 2]) -> bool {
+        let was = self.before.as_ref().map(|member| {
+            let level = held.level(At::Before, old, member);
+            answer(self.may_before, level, old)
+        });
+        let is = self.after.as_ref().map(|member| {
+            let level = held.level(At::After, new, member);
+            answer(self.may_after, level, new)
+        });
+        was.unwrap_or_default() != is.unwrap_or_default()
     }
 }
 
-/// What a member is answered about a product in these categories.
-fn answer(
-    side: &Side<'_>,
-    member: Option<&Member>,
-    may: ByLevel,
-    categories: Option<&[i32]>,
-) -> ProductAnswer {
-    let (Some(member), Some(categories)) = (member, categories) else {
-        return (Level::Hidden, 0);
-    };
-    let level = side.level_on_product(member, categories);
+/// What who holds a level is answered.
+fn answer(may: ByLevel, level: Level, rule: Rule) -> ProductAnswer {
+    if rule == Rule::NotStored {
+        return ProductAnswer::default();
+    }
     (level, may.at(level))
+}
+
+impl KnownProfiles<'_, '_> {
+    /// What a member may do with products.
+    fn may(&mut self, subject: &SubjectRef, member: Option<&Member>) -> ByLevel {
+        let Some(profile) = member.map(|member| member.profile) else {
+            return ByLevel::default();
+        };
+        let side = self.side;
+        let may = self.known.entry(profile);
+        *may.or_insert_with(|| ByLevel::of(subject, profile, side))
+    }
 }
 
 impl ByLevel {
     /// The levels of products, as [`ByLevel::at`] finds them.
     const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own];
 
-    fn of(subject: &SubjectRef, side: &Side<'_>) -> Self {
+    fn of(subject: &SubjectRef, profile: Profile, side: &Side<'_>) -> Self {
+        let facts = side.facts(subject, profile, HashMap::new());
         let mut by_level = Self::default();
         let kind = ResourceType::Product;
         for (place, action) in PRODUCT_ACTIONS.into_iter().enumerate() {
             let action = Action::Level(action);
             let asked = EveryQuestion::new(subject.clone(), action, kind, <_>::default());
-            let reach = asked.map(|asked| engine::product_reach(&asked, &side.facts));
+            let reach = asked.map(|asked| engine::product_reach(&asked, &facts));
             let reach = reach.unwrap_or(ProductReach::Nothing);
             for (allowed, level) in by_level.0.iter_mut().zip(Self::LEVELS) {
                 let may = match reach {

@@ -1,90 +1,128 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use crate::domain::{ItemKind, Level};
-
-use super::{
-    classes::{Class, Classes},
-    sides::{Member, Side},
+use crate::{
+    admin::{error::AdminError, work::Work},
+    domain::{ItemKind, Level},
 };
 
-/// What can change somebody's level on an item.
-struct Changed {
-    /// The items with other rights than before.
-    items: Vec<i32>,
-    /// The groups whose rights those are.
-    groups: BTreeSet<i32>,
-    /// Whether an item is new or gone.
-    set: bool,
-}
+use super::{
+    candidates::{Candidates, Wanted},
+    classes::{Class, Classes},
+    held::{Held, Rule},
+    members::{Groups, Numbers, at},
+    sides::{At, Side},
+};
 
-/// Finds the classes whose level changes on an item.
-pub(super) fn compare(classes: &mut Classes, before: &Side<'_>, after: &Side<'_>) {
-    let changed = Changed::of(after);
-    for class in classes.unaffected() {
-        class.affected = differs(class, &changed, before, after);
-    }
-}
+/// The rights on an item: user groups, each with its level.
+type Levels<'r> = &'r [(i32, Level)];
 
-fn differs(class: &Class, changed: &Changed, before: &Side<'_>, after: &Side<'_>) -> bool {
-    let (Some(old), Some(new)) = (&class.before, &class.after) else {
-        return true;
+/// Finds the classes whose level changes on an item. Items that everybody holds
+/// alike, as those of a tree often are, are compared once.
+pub(super) fn compare(
+    classes: &mut Classes,
+    candidates: &mut Candidates,
+    groups: &Groups,
+    (before, after): (&Side<'_>, &Side<'_>),
+    work: &mut Work,
+) -> Result<(), AdminError> {
+    let enterprise = [before, after].map(|side| side.edition.is_enterprise());
+    let items: Vec<i32> = match enterprise {
+        [false, false] => {
+            let mut states = after.world.items.changes();
+            if states.any(|(_, old, new)| old.is_none() || new.is_none()) {
+                classes.unaffected().for_each(|class| class.affected = true);
+            }
+            return Ok(());
+        }
+        [true, true] if classes.unaffected().any(|class| class.is_moved()) => {
+            let items = after.world.rights.both();
+            items.map(|(item, _, _)| item).collect()
+        }
+        [true, true] => {
+            let items = after.world.rights.changes();
+            items.map(|(item, _, _)| item).collect()
+        }
+        [true, false] | [false, true] => {
+            let items = after.world.items.both();
+            items.map(|(item, _, _)| item).collect()
+        }
     };
-    let differs_on = |item| before.level_on(old, item) != after.level_on(new, item);
-    let world = after.world;
-    match [before, after].map(|side| side.edition.is_enterprise()) {
-        [false, false] => changed.set,
-        [true, true] if old.groups == new.groups => {
-            let may_differ = !changed.groups.is_disjoint(&old.groups);
-            may_differ && changed.items.iter().any(|item| differs_on(*item))
+    let mut seen: HashSet<([Rule; 2], [Levels<'_>; 2])> = HashSet::new();
+    let mut held = Held::new(groups.numbers());
+    for item in items {
+        let rules = [before, after].map(|side| side.rule_of_item(item));
+        let rights = [before, after].map(|side| side.rights(item));
+        work.step(1 + rights.iter().map(|rights| rights.len()).sum::<usize>())?;
+        if !seen.insert((rules, rights)) {
+            continue;
         }
-        [true, true] => world.rights.both().any(|(item, _, _)| differs_on(item)),
-        [true, false] | [false, true] => world.items.both().any(|(item, _, _)| differs_on(item)),
+        held.clear();
+        held.add(At::Before, before.rights(item));
+        held.add(At::After, after.rights(item));
+        candidates.judge(&mut classes.all, &held, rules, Wanted::Classes, work)?;
     }
-}
-
-impl Changed {
-    fn of(side: &Side<'_>) -> Self {
-        let world = side.world;
-        let items = world.rights.changes().map(|(item, _, _)| item);
-        let rows = world.rights.changed_rows().into_iter();
-        let mut states = world.items.changes();
-        Self {
-            items: items.collect(),
-            groups: rows.map(|row| row.group).collect(),
-            set: states.any(|(_, before, after)| before.is_none() || after.is_none()),
-        }
-    }
+    Ok(())
 }
 
 /// The categories on which the level of some class may be different, and those
 /// that it holds if what it may do with products is.
-pub(super) fn categories(classes: &Classes, side: &Side<'_>) -> Vec<i32> {
-    let mut groups: BTreeSet<i32> = BTreeSet::new();
+pub(super) fn categories(
+    classes: &Classes,
+    numbers: &Numbers,
+    side: &Side<'_>,
+    work: &mut Work,
+) -> Result<Vec<i32>, AdminError> {
+    let mut of_some = vec![false; numbers.count];
     for class in &classes.all {
-        let of = |member: &Option<Member>| -> BTreeSet<i32> {
-            member
-                .iter()
-                .flat_map(|of| of.groups.iter().copied())
-                .collect()
-        };
-        let (old, new) = (of(&class.before), of(&class.after));
-        if class.is_turned() {
-            groups.extend(old.union(&new));
-        } else {
-            groups.extend(old.symmetric_difference(&new));
+        for number in class.groups_that_matter() {
+            if let Some(is_one) = of_some.get_mut(at(number)) {
+                *is_one = true;
+            }
         }
     }
-    let world = side.world;
-    let is_category = |item: &i32| {
-        let item = world.items.ever(*item);
-        item.is_some_and(|item| item.kind == ItemKind::Category)
+    let is_of_some = |rights: Levels<'_>| {
+        let mut groups = rights
+            .iter()
+            .filter_map(|(group, _)| numbers.of_group(*group));
+        groups.any(|number| of_some.get(at(number)) == Some(&true))
     };
-    let is_of_some =
-        |rights: &[(i32, Level)]| rights.iter().any(|(group, _)| groups.contains(group));
-    let found = world
-        .rights
-        .both()
-        .filter(|(_, old, new)| old != new || is_of_some(old) || is_of_some(new));
-    let found = found.map(|(item, _, _)| item).filter(is_category);
-    found.collect()
+    let world = side.world;
+    let mut found = Vec::new();
+    for (item, old, new) in world.rights.both() {
+        work.step(1 + old.len() + new.len())?;
+        let row = world.items.ever(item);
+        if row.is_some_and(|row| row.kind == ItemKind::Category)
+            && (old != new || is_of_some(old) || is_of_some(new))
+        {
+            found.push(item);
+        }
+    }
+    Ok(found)
+}
+
+impl Class {
+    /// Whether it is of other groups than before.
+    fn is_moved(&self) -> bool {
+        let groups = [&self.before, &self.after].map(|member| member.as_ref().map(|of| &of.groups));
+        let [old, new] = groups;
+        old != new
+    }
+
+    /// Its groups whose rights on categories decide which products the change
+    /// can reach for it: all, if it is answered otherwise at the same level,
+    /// else those that it enters or leaves.
+    fn groups_that_matter(&self) -> BTreeSet<u32> {
+        if !self.is_turned() && !self.is_moved() {
+            return BTreeSet::new();
+        }
+        let groups = [&self.before, &self.after].map(|member| -> BTreeSet<u32> {
+            let groups = member.iter().flat_map(|of| of.groups.iter().copied());
+            groups.collect()
+        });
+        let [old, new] = groups;
+        if self.is_turned() {
+            return &old | &new;
+        }
+        &old ^ &new
+    }
 }

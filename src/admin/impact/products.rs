@@ -1,16 +1,15 @@
 use std::collections::HashMap;
 
 use crate::{
-    admin::{change::Pass, error::AdminError},
+    admin::{
+        change::Pass,
+        error::AdminError,
+        work::{Work, off_the_runtime},
+    },
     store::{ProductReached, ReachedBy},
 };
 
-use super::{
-    Staged,
-    classes::{Class, Classes},
-    items,
-    sides::Side,
-};
+use super::{Compared, Staged, candidates::Wanted, classes::Class, held::Held, items, sides::At};
 
 /// The most products that are looked at one by one.
 pub(super) const MOST: usize = 100_000;
@@ -31,35 +30,21 @@ type Places<'p> = (Option<&'p [i32]>, Option<&'p [i32]>);
 /// classes.
 pub(super) async fn compare(
     pass: &Pass<'_>,
-    classes: &mut Classes,
-    before: &Side<'_>,
-    after: &Side<'_>,
+    compared: &mut Compared<'_>,
     staged: Staged,
+    work: &mut Work,
 ) -> Result<Affected, AdminError> {
-    let by = reached_by(classes, before, after);
+    let by = off_the_runtime(|| reached_by(compared, work))?;
     if by == ReachedBy::NOTHING && staged == Staged::Nothing {
         return Ok(Affected::default());
+    }
+    if staged == Staged::Nothing {
+        pass.transaction.prepare_staging().await?;
     }
     let tenant = pass.tenant.number();
     let total = pass.transaction.nominate_reached(tenant, &by).await?;
     let looked_at = pass.transaction.read_reached(tenant, MOST).await?;
-    let mut alike: HashMap<Places<'_>, u64> = HashMap::new();
-    for product in &looked_at {
-        let places = (product.before.as_deref(), product.after.as_deref());
-        *alike.entry(places).or_default() += 1;
-    }
-    let mut affected = 0_u64;
-    for ((old, new), count) in alike {
-        let mut differs = false;
-        for class in &mut classes.all {
-            let is_open = !differs || !class.affected;
-            if is_open && class.differs_on((before, old), (after, new)) {
-                differs = true;
-                class.affected = true;
-            }
-        }
-        affected += if differs { count } else { 0 };
-    }
+    let affected = off_the_runtime(|| count_affected(&looked_at, compared, work))?;
     let seen = u64::try_from(looked_at.len()).unwrap_or(u64::MAX);
     let scaled = |count: u64| {
         if total > seen && seen > 0 {
@@ -80,18 +65,68 @@ pub(super) async fn compare(
     })
 }
 
+/// Counts those about which a class is answered otherwise. Products in the same
+/// categories are compared once, and only with the classes whose answers can
+/// change by the rights on these.
+pub(super) fn count_affected(
+    products: &[ProductReached],
+    compared: &mut Compared<'_>,
+    work: &mut Work,
+) -> Result<u64, AdminError> {
+    let mut alike: HashMap<Places<'_>, u64> = HashMap::new();
+    for product in products {
+        let places = (product.before.as_deref(), product.after.as_deref());
+        *alike.entry(places).or_default() += 1;
+    }
+    let Compared {
+        before,
+        after,
+        groups,
+        classes,
+        candidates,
+    } = compared;
+    let mut held = Held::new(groups.numbers());
+    let mut affected = 0_u64;
+    for ((old, new), count) in alike {
+        held.clear();
+        for (side, at, categories) in [(&*before, At::Before, old), (&*after, At::After, new)] {
+            for category in categories.into_iter().flatten() {
+                let rights = side.rights(*category);
+                work.step(1 + rights.len())?;
+                held.add(at, rights);
+            }
+        }
+        let rules = [before.rule_of_product(old), after.rule_of_product(new)];
+        let wanted = Wanted::ClassesAndThing;
+        if candidates.judge(&mut classes.all, &held, rules, wanted, work)? {
+            affected += count;
+        }
+    }
+    Ok(affected)
+}
+
 /// Which stored products the change can reach: those in categories on which
 /// somebody's level may be different, and where somebody may do something else
 /// with products, all that it may do something with.
-fn reached_by(classes: &Classes, before: &Side<'_>, after: &Side<'_>) -> ReachedBy {
+pub(super) fn reached_by(
+    compared: &Compared<'_>,
+    work: &mut Work,
+) -> Result<ReachedBy, AdminError> {
+    let Compared {
+        before,
+        after,
+        groups,
+        classes,
+        candidates: _,
+    } = compared;
     let is_turned = classes.all.iter().any(Class::is_turned);
     let enterprise = [before, after].map(|side| side.edition.is_enterprise());
-    ReachedBy {
+    Ok(ReachedBy {
         // Outside the enterprise edition everyone owns every product (rules 3.4).
         everything: is_turned && enterprise != [true, true],
         uncategorised: is_turned,
-        categories: items::categories(classes, after),
-    }
+        categories: items::categories(classes, groups.numbers(), after, work)?,
+    })
 }
 
 /// The products that would lie in no category any more (rules 4.3).

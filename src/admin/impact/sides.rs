@@ -1,17 +1,15 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     admin::world::{Coded, Table, World},
     domain::{
         AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, ItemFacts,
-        ItemId, ItemKind, Level, Revision, ScopeId, SubjectFacts, SubjectKind, SubjectRef,
-        Vocabulary,
+        ItemId, ItemKind, Level, Revision, SubjectFacts, SubjectRef, Vocabulary,
     },
-    store::{AppRow, GroupRow, ItemRow, SubjectRow},
+    store::{AppRow, ItemRow, SubjectRow},
 };
+
+use super::{held::Rule, members::Profile};
 
 /// One side of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +28,7 @@ pub(super) struct Side<'w> {
     pub(super) at: At,
     /// What the engine decides by: no categories, and of attributes and grid
     /// views those alone that the change touches.
-    pub(super) facts: Facts,
-}
-
-/// What the levels of an enabled subject depend on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Member {
-    pub(super) kind: SubjectKind,
-    pub(super) groups: BTreeSet<i32>,
-    /// The scopes of an app, which take the place of roles (rules 1.3).
-    pub(super) scopes: Vec<ScopeId>,
+    vocabulary: Arc<Vocabulary>,
 }
 
 impl<'w> Side<'w> {
@@ -48,17 +37,9 @@ impl<'w> Side<'w> {
             world,
             edition,
             at,
-            facts: Facts {
-                revision: Revision(0),
-                vocabulary: Arc::new(no_vocabulary(edition)),
-                subjects: HashMap::new(),
-                groups: HashMap::new(),
-                products: HashMap::new(),
-            },
+            vocabulary: Arc::new(no_vocabulary(edition)),
         };
-        let (vocabulary, groups) = (side.vocabulary(), side.groups());
-        side.facts.vocabulary = Arc::new(vocabulary);
-        side.facts.groups = groups;
+        side.vocabulary = Arc::new(side.vocabulary_of_world());
         side
     }
 
@@ -85,17 +66,6 @@ impl<'w> Side<'w> {
         row.filter(|row| row.enabled)
     }
 
-    /// What the levels of a subject depend on, if it is enabled.
-    pub(super) fn member(&self, subject: i32) -> Option<Member> {
-        let row = self.enabled(subject)?;
-        let app = self.app(subject).filter(|_| row.kind == SubjectKind::App);
-        Some(Member {
-            kind: row.kind,
-            groups: row.groups.clone(),
-            scopes: app.into_iter().flat_map(|app| app.scopes.iter()).collect(),
-        })
-    }
-
     /// What is stored of an app beside its subject.
     pub(super) fn app(&self, subject: i32) -> Option<&'w AppRow> {
         match self.at {
@@ -104,42 +74,72 @@ impl<'w> Side<'w> {
         }
     }
 
-    /// Lets the engine decide for a member, as this subject.
-    pub(super) fn know(&mut self, subject: &SubjectRef, member: Option<&Member>) {
-        let Some(member) = member else { return };
+    /// What the engine decides by for an enabled subject of this profile, which
+    /// holds these levels on attribute groups.
+    pub(super) fn facts(
+        &self,
+        subject: &SubjectRef,
+        profile: Profile,
+        rights: HashMap<ItemId, Level>,
+    ) -> Facts {
+        // One group that holds what all of the subject's together do.
+        let group = GroupId(0);
+        let holds = GroupFacts {
+            code: subject.code.clone(),
+            private: false,
+            rights,
+            highest_channel: profile.axes.channel,
+            highest_locale: profile.axes.locale,
+        };
         let facts = SubjectFacts {
             code: subject.code.clone(),
             enabled: true,
-            groups: member.groups.iter().map(|id| GroupId(*id)).collect(),
+            groups: vec![group],
             roles: Vec::new(),
-            scopes: member.scopes.iter().copied().collect(),
+            scopes: profile.scopes,
         };
-        self.facts.subjects.insert(subject.clone(), Arc::new(facts));
+        Facts {
+            subjects: HashMap::from([(subject.clone(), Arc::new(facts))]),
+            groups: HashMap::from([(group, Arc::new(holds))]),
+            ..self.facts_of_nobody()
+        }
     }
 
-    /// The level of a member on an item: the most permissive group wins
-    /// (rules 3.5); outside the enterprise edition it is the highest on what is
-    /// stored (rules 3.4).
-    pub(super) fn level_on(&self, member: &Member, item: i32) -> Level {
+    /// The same for a subject that is disabled or not there.
+    pub(super) fn facts_of_nobody(&self) -> Facts {
+        Facts {
+            revision: Revision(0),
+            vocabulary: Arc::clone(&self.vocabulary),
+            subjects: HashMap::new(),
+            groups: HashMap::new(),
+            products: HashMap::new(),
+        }
+    }
+
+    /// Whose level on an item follows from what: outside the enterprise edition
+    /// everybody holds the highest on what is stored (rules 3.4).
+    pub(super) fn rule_of_item(&self, item: i32) -> Rule {
         if self.edition.is_enterprise() {
-            return level_of(self.rights(item), &member.groups);
+            return Rule::Groups;
         }
         let item = self.row(&self.world.items, item);
         let highest = item.and_then(|item| item.kind.levels().last());
-        highest.copied().unwrap_or_default()
+        Rule::Everybody(highest.copied().unwrap_or_default())
     }
 
-    /// The level of a member on a product in these categories (rules 3.4, 4.1,
-    /// 4.3).
-    pub(super) fn level_on_product(&self, member: &Member, categories: &[i32]) -> Level {
-        if categories.is_empty() || !self.edition.is_enterprise() {
-            return Level::Own;
+    /// Whose level on a product in these categories follows from what (rules
+    /// 3.4, 4.1, 4.3); `None`: it is not stored.
+    pub(super) fn rule_of_product(&self, categories: Option<&[i32]>) -> Rule {
+        match categories {
+            None => Rule::NotStored,
+            Some(categories) if categories.is_empty() || !self.edition.is_enterprise() => {
+                Rule::Everybody(Level::Own)
+            }
+            Some(_) => Rule::Groups,
         }
-        let levels = categories.iter().map(|id| self.level_on(member, *id));
-        levels.fold(Level::Hidden, Level::or)
     }
 
-    fn vocabulary(&self) -> Vocabulary {
+    fn vocabulary_of_world(&self) -> Vocabulary {
         let world = self.world;
         let items = world.items.both();
         let items = items.filter_map(|(id, before, after)| {
@@ -198,45 +198,12 @@ impl<'w> Side<'w> {
         facts.collect()
     }
 
-    /// The groups, with their rights on attribute groups and the highest on
-    /// channels and locales.
-    fn groups(&self) -> HashMap<GroupId, Arc<GroupFacts>> {
-        let rows = self.world.groups.both();
-        let rows = rows.filter_map(|(id, before, after)| Some((id, self.pick(before, after)?)));
-        let mut groups: HashMap<i32, GroupFacts> =
-            rows.map(|(id, row)| (id, without_rights(row))).collect();
-        for (item, kind) in self.items_of_axes() {
-            for (group, level) in self.rights(item) {
-                let Some(facts) = groups.get_mut(group) else {
-                    continue;
-                };
-                let held = if kind == ItemKind::Channel {
-                    &mut facts.highest_channel
-                } else if kind == ItemKind::Locale {
-                    &mut facts.highest_locale
-                } else {
-                    facts.rights.entry(ItemId(item)).or_default()
-                };
-                *held = held.or(*level);
-            }
-        }
-        let groups = groups.into_iter();
-        groups
-            .map(|(id, facts)| (GroupId(id), Arc::new(facts)))
-            .collect()
-    }
-
-    /// Channels, locales and attribute groups.
-    fn items_of_axes(&self) -> Vec<(i32, ItemKind)> {
-        const KINDS: [ItemKind; 3] = [
-            ItemKind::Channel,
-            ItemKind::Locale,
-            ItemKind::AttributeGroup,
-        ];
+    /// Channels and locales.
+    pub(super) fn axis_items(&self) -> Vec<(i32, ItemKind)> {
         let items = self.world.items.both();
         let items = items.filter_map(|(id, before, after)| {
             let kind = self.pick(before, after)?.kind;
-            KINDS.contains(&kind).then_some((id, kind))
+            matches!(kind, ItemKind::Channel | ItemKind::Locale).then_some((id, kind))
         });
         items.collect()
     }
@@ -247,22 +214,6 @@ impl<'w> Side<'w> {
             At::Before => before,
             At::After => after,
         }
-    }
-}
-
-/// The level of some groups by the rights on an item (rules 3.5).
-fn level_of(rights: &[(i32, Level)], groups: &BTreeSet<i32>) -> Level {
-    let held = rights.iter().filter(|(group, _)| groups.contains(group));
-    held.fold(Level::Hidden, |highest, (_, level)| highest.or(*level))
-}
-
-fn without_rights(row: &GroupRow) -> GroupFacts {
-    GroupFacts {
-        code: row.code.clone(),
-        private: row.private,
-        rights: HashMap::new(),
-        highest_channel: Level::Hidden,
-        highest_locale: Level::Hidden,
     }
 }
 

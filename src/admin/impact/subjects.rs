@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    admin::world::World,
+    admin::{error::AdminError, work::Work, world::World},
     domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectKind},
     store::SubjectRow,
 };
@@ -22,7 +22,11 @@ pub(super) struct Affected {
 
 /// Compares the permissions of each subject, and counts it if they or an answer
 /// of its class change.
-pub(super) fn compare(classes: &Classes, before: &Side<'_>, after: &Side<'_>) -> Affected {
+pub(super) fn compare(
+    classes: &Classes,
+    (before, after): (&Side<'_>, &Side<'_>),
+    work: &mut Work,
+) -> Result<Affected, AdminError> {
     let mut affected = Affected::default();
     let mut told: Vec<(bool, String)> = Vec::new();
     let enriching = enriching(after.world);
@@ -31,6 +35,7 @@ pub(super) fn compare(classes: &Classes, before: &Side<'_>, after: &Side<'_>) ->
         let (Some(row), true) = (left.or(stored), was.is_some() || is.is_some()) else {
             continue;
         };
+        work.step(10 + 5 * row.roles.len())?;
         let old = permissions(before, id);
         let new = permissions(after, id);
         let enriches = enriching.is_some_and(|permission| new.contains(permission));
@@ -43,7 +48,7 @@ pub(super) fn compare(classes: &Classes, before: &Side<'_>, after: &Side<'_>) ->
     }
     told.sort();
     affected.sentences = told.into_iter().map(|(_, sentence)| sentence).collect();
-    affected
+    Ok(affected)
 }
 
 /// The permission that alone lets edit the attributes of a category (rules 4.9),

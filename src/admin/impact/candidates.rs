@@ -1,0 +1,250 @@
+use crate::admin::{error::AdminError, work::Work};
+
+use super::{
+    classes::Class,
+    held::{Held, Rule},
+    members::{GroupNumber, Member, at},
+};
+
+/// The classes that may be answered otherwise about a thing, found by the user
+/// groups that hold something on it.
+///
+/// A class of the same groups on both sides is answered otherwise only if one of
+/// them holds something else than before; who enters or leaves a group, only if
+/// that group holds something. So a thing is compared with the classes of the
+/// groups that it concerns, and not with all.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    /// By the number of a group: whom it concerns if it holds something else
+    /// than before.
+    by_difference: Vec<Listed>,
+    /// By the number of a group: whom it concerns if it holds something.
+    by_level: Vec<Listed>,
+    /// All of them.
+    everyone: Listed,
+    /// Those who are answered otherwise at the same level.
+    turned: Listed,
+    /// By class: the last thing that it was compared about.
+    compared: Vec<u64>,
+    things: u64,
+    /// Whether somebody may do something with what is hidden.
+    has_blind: bool,
+}
+
+/// Classes by their places, in no order.
+#[derive(Clone, Debug, Default)]
+struct Listed {
+    /// Those of which no answer was found to change.
+    open: Vec<usize>,
+    /// The others.
+    settled: Vec<usize>,
+}
+
+/// What is to be found out about a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Which classes are answered otherwise.
+    Classes,
+    /// The same, and whether any is.
+    ClassesAndThing,
+}
+
+impl Candidates {
+    pub(super) fn of(
+        classes: &[Class],
+        groups: usize,
+        work: &mut Work,
+    ) -> Result<Self, AdminError> {
+        let mut candidates = Self {
+            by_difference: vec![Listed::default(); groups],
+            by_level: vec![Listed::default(); groups],
+            everyone: Listed::default(),
+            turned: Listed::default(),
+            compared: vec![0; classes.len()],
+            things: 0,
+            has_blind: classes.iter().any(Class::is_blind),
+        };
+        for (place, class) in classes.iter().enumerate() {
+            let members = [&class.before, &class.after];
+            let [old, new] = members.map(|member| groups_of(member.as_ref()));
+            work.step(old.len() + new.len())?;
+            candidates.everyone.open.push(place);
+            if class.is_turned() {
+                candidates.turned.open.push(place);
+                let entered = new
+                    .iter()
+                    .filter(|number| old.binary_search(number).is_err());
+                list(&mut candidates.by_level, old.iter().chain(entered), place);
+                continue;
+            }
+            let stays = |number: &&GroupNumber| {
+                old.binary_search(number).is_ok() && new.binary_search(number).is_ok()
+            };
+            let goes = |number: &&GroupNumber| !stays(number);
+            list(
+                &mut candidates.by_difference,
+                old.iter().filter(stays),
+                place,
+            );
+            let moved = old.iter().chain(new).filter(goes);
+            list(&mut candidates.by_level, moved, place);
+        }
+        Ok(candidates)
+    }
+
+    /// Marks the classes that are answered otherwise about a thing, and returns
+    /// whether there is one; with [`Wanted::Classes`], whether one was marked.
+    pub(super) fn judge(
+        &mut self,
+        classes: &mut [Class],
+        held: &Held<'_>,
+        rules: [Rule; 2],
+        wanted: Wanted,
+        work: &mut Work,
+    ) -> Result<bool, AdminError> {
+        self.things += 1;
+        let mut run = Run {
+            classes,
+            compared: &mut self.compared,
+            thing: self.things,
+            held,
+            rules,
+            work,
+        };
+        let is_everybodys = |rule| matches!(rule, Rule::Everybody(_));
+        match rules {
+            [Rule::NotStored, Rule::NotStored] => Ok(false),
+            // The others hold the same.
+            [old, new] if old == new && is_everybodys(old) => {
+                run.judge_all([&mut self.turned].into_iter(), wanted)
+            }
+            [old, new] if is_everybodys(old) || is_everybodys(new) || self.has_blind => {
+                run.judge_all([&mut self.everyone].into_iter(), wanted)
+            }
+            [_, _] => {
+                let mut found = false;
+                for number in held.touched() {
+                    for list in lists_of(&mut self.by_difference, &mut self.by_level, held, *number)
+                    {
+                        found |= run.mark(list)?;
+                    }
+                }
+                if found || wanted == Wanted::Classes {
+                    return Ok(found);
+                }
+                for number in held.touched() {
+                    for list in lists_of(&mut self.by_difference, &mut self.by_level, held, *number)
+                    {
+                        if run.finds(list)? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// The lists of those whom a group that holds something concerns.
+fn lists_of<'l>(
+    by_difference: &'l mut [Listed],
+    by_level: &'l mut [Listed],
+    held: &Held<'_>,
+    number: GroupNumber,
+) -> impl Iterator<Item = &'l mut Listed> {
+    let different = by_difference.get_mut(at(number));
+    let different = different.filter(|_| held.differs(number));
+    different.into_iter().chain(by_level.get_mut(at(number)))
+}
+
+fn groups_of(member: Option<&Member>) -> &[GroupNumber] {
+    member.map_or(&[], |member| &member.groups)
+}
+
+fn list<'g>(lists: &mut [Listed], groups: impl Iterator<Item = &'g GroupNumber>, place: usize) {
+    for number in groups {
+        if let Some(list) = lists.get_mut(at(*number)) {
+            list.open.push(place);
+        }
+    }
+}
+
+/// The comparison of classes about one thing.
+struct Run<'r, 'n> {
+    classes: &'r mut [Class],
+    compared: &'r mut [u64],
+    thing: u64,
+    held: &'r Held<'n>,
+    rules: [Rule; 2],
+    work: &'r mut Work,
+}
+
+impl Run<'_, '_> {
+    fn judge_all<'l>(
+        &mut self,
+        lists: impl Iterator<Item = &'l mut Listed>,
+        wanted: Wanted,
+    ) -> Result<bool, AdminError> {
+        for list in lists {
+            let found = self.mark(list)?;
+            if found || (wanted == Wanted::ClassesAndThing && self.finds(list)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Marks those of a list that are answered otherwise; returns whether there
+    /// are any.
+    fn mark(&mut self, list: &mut Listed) -> Result<bool, AdminError> {
+        let mut found = false;
+        let mut next = 0;
+        while let Some(place) = list.open.get(next).copied() {
+            let is_settled = self.classes.get(place).is_none_or(|class| class.affected);
+            if !is_settled && !self.differs(place)? {
+                next += 1;
+                continue;
+            }
+            if !is_settled {
+                found = true;
+                if let Some(class) = self.classes.get_mut(place) {
+                    class.affected = true;
+                }
+            }
+            list.open.swap_remove(next);
+            list.settled.push(place);
+        }
+        Ok(found)
+    }
+
+    /// Returns whether one of those who are settled is answered otherwise, and
+    /// puts it first: it is likely to be so about the next thing.
+    fn finds(&mut self, list: &mut Listed) -> Result<bool, AdminError> {
+        for index in 0..list.settled.len() {
+            if let Some(place) = list.settled.get(index).copied()
+                && self.differs(place)?
+            {
+                list.settled.swap(0, index);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns whether a class is answered otherwise; one that was compared
+    /// about this thing and is not settled by it is not.
+    fn differs(&mut self, place: usize) -> Result<bool, AdminError> {
+        let (Some(class), Some(compared)) = (self.classes.get(place), self.compared.get_mut(place))
+        else {
+            return Ok(false);
+        };
+        if *compared == self.thing {
+            return self.work.step(1).map(|()| false);
+        }
+        *compared = self.thing;
+        let groups = groups_of(class.before.as_ref()).len() + groups_of(class.after.as_ref()).len();
+        self.work.step(1 + groups)?;
+        Ok(class.differs_on(self.held, self.rules))
+    }
+}

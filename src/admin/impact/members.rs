@@ -1,0 +1,185 @@
+use std::sync::Arc;
+
+use crate::domain::{ItemKind, Level, ScopeSet, SubjectKind};
+
+use super::sides::Side;
+
+/// The number of a user group among those of both sides, counted from 0.
+pub(super) type GroupNumber = u32;
+
+/// The user groups of a tenant, on both sides of a change, and what each holds
+/// on any channel and on any locale.
+#[derive(Debug)]
+pub(super) struct Groups {
+    numbers: Numbers,
+    axes_before: Vec<Axes>,
+    axes_after: Vec<Axes>,
+}
+
+/// The highest level on any channel and on any locale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Axes {
+    pub(super) channel: Level,
+    pub(super) locale: Level,
+}
+
+/// What the answers to an enabled subject depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Member {
+    pub(super) profile: Profile,
+    /// In ascending order.
+    pub(super) groups: Arc<[GroupNumber]>,
+}
+
+/// What the answers depend on beside the levels on categories and attribute
+/// groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Profile {
+    pub(super) kind: SubjectKind,
+    /// The scopes of an app, which take the place of roles (rules 1.3).
+    pub(super) scopes: ScopeSet,
+    pub(super) axes: Axes,
+}
+
+/// The numbers of user groups by what they are stored under.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    first: i32,
+    /// By what is stored, from `first` on; [`GroupNumber::MAX`]: no group.
+    by_id: Vec<GroupNumber>,
+    pub(super) count: usize,
+}
+
+impl Numbers {
+    fn of(mut ids: Vec<i32>) -> Self {
+        ids.sort_unstable();
+        let first = ids.first().copied().unwrap_or_default();
+        let mut by_id = Vec::new();
+        for (number, id) in (0..).zip(&ids) {
+            by_id.resize(offset(first, *id).unwrap_or_default(), GroupNumber::MAX);
+            by_id.push(number);
+        }
+        Self {
+            first,
+            by_id,
+            count: ids.len(),
+        }
+    }
+
+    /// The number of a group; `None`: it is not there on either side.
+    pub(super) fn of_group(&self, id: i32) -> Option<GroupNumber> {
+        let number = self.by_id.get(offset(self.first, id)?).copied();
+        number.filter(|number| *number != GroupNumber::MAX)
+    }
+}
+
+fn offset(first: i32, id: i32) -> Option<usize> {
+    usize::try_from(i64::from(id) - i64::from(first)).ok()
+}
+
+impl Groups {
+    pub(super) fn of(before: &Side<'_>, after: &Side<'_>) -> Self {
+        let groups = after.world.groups.both();
+        let numbers = Numbers::of(groups.map(|(id, _, _)| id).collect());
+        let axes = |side: &Side<'_>| {
+            let mut axes = vec![Axes::default(); numbers.count];
+            for (item, kind) in side.axis_items() {
+                for (group, level) in side.rights(item) {
+                    let number = numbers.of_group(*group).map(at);
+                    if let Some(axes) = number.and_then(|number| axes.get_mut(number)) {
+                        axes.raise(kind, *level);
+                    }
+                }
+            }
+            axes
+        };
+        Self {
+            axes_before: axes(before),
+            axes_after: axes(after),
+            numbers,
+        }
+    }
+
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    /// What a subject is answered by on both sides; `None` where it is not
+    /// enabled. Lists of groups that are alike are stored once.
+    pub(super) fn members(
+        &self,
+        subject: i32,
+        before: &Side<'_>,
+        after: &Side<'_>,
+    ) -> (Option<Member>, Option<Member>) {
+        let old = self.member(subject, before, &self.axes_before);
+        let mut new = self.member(subject, after, &self.axes_after);
+        if let (Some(old), Some(new)) = (&old, &mut new)
+            && old.groups == new.groups
+        {
+            new.groups = Arc::clone(&old.groups);
+        }
+        (old, new)
+    }
+
+    fn member(&self, subject: i32, side: &Side<'_>, axes: &[Axes]) -> Option<Member> {
+        let row = side.enabled(subject)?;
+        let app = side.app(subject).filter(|_| row.kind == SubjectKind::App);
+        let numbers = row
+            .groups
+            .iter()
+            .filter_map(|id| self.numbers.of_group(*id));
+        let groups: Arc<[GroupNumber]> = numbers.collect();
+        let held = groups.iter().filter_map(|number| axes.get(at(*number)));
+        let axes = held.fold(Axes::default(), |all, axes| all.or(*axes));
+        Some(Member {
+            profile: Profile {
+                kind: row.kind,
+                scopes: app.map(|app| app.scopes).unwrap_or_default(),
+                axes,
+            },
+            groups,
+        })
+    }
+}
+
+impl Axes {
+    fn raise(&mut self, kind: ItemKind, level: Level) {
+        let held = if kind == ItemKind::Channel {
+            &mut self.channel
+        } else {
+            &mut self.locale
+        };
+        *held = held.or(level);
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            channel: self.channel.or(other.channel),
+            locale: self.locale.or(other.locale),
+        }
+    }
+}
+
+/// The place of a group in what is listed by number.
+pub(super) fn at(number: GroupNumber) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_numbered_in_order_whatever_lies_between() {
+        let numbers = Numbers::of(vec![90, 7, 8]);
+        let found = [7, 8, 90, 6, 9, 91].map(|id| numbers.of_group(id));
+        assert_eq!(found, [Some(0), Some(1), Some(2), None, None, None]);
+        assert_eq!(numbers.count, 3);
+    }
+
+    #[test]
+    fn a_tenant_without_groups_numbers_none() {
+        assert_eq!(Numbers::of(Vec::new()).of_group(1), None);
+    }
+}

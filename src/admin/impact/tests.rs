@@ -1,0 +1,239 @@
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    admin::work::Patience,
+    domain::{Code, ItemKind, Level, SubjectKind},
+    store::{GroupRow, ItemRow, ProductReached, ReachedBy, StoredNouns, SubjectRow},
+};
+
+const ALL: i32 = 1;
+const GROUPS: i32 = 14;
+/// A group without members.
+const EMPTY: i32 = GROUPS + 1;
+const FIRST_CATEGORY: i32 = 1_000_000;
+const FIRST_SUBJECT: i32 = 2_000_000;
+const LOCALE: i32 = 3_000_000;
+
+fn code(text: &str) -> Code {
+    text.parse().unwrap()
+}
+
+/// The group that holds the rights number `turn` on a category.
+fn group_of(turn: i32) -> i32 {
+    2 + turn % (GROUPS - 1)
+}
+
+/// A tenant of `size` categories, which groups hold in turn, and `size` users,
+/// each of a set of groups that few others have; one connection is in no group.
+fn nouns(size: i32) -> StoredNouns {
+    let mut nouns = StoredNouns::default();
+    for id in ALL..=EMPTY {
+        let name = if id == ALL {
+            "All".to_owned()
+        } else {
+            format!("group_{id}")
+        };
+        let group = GroupRow {
+            code: code(&name),
+            label: String::new(),
+            private: false,
+        };
+        nouns.groups.insert(id, group);
+    }
+    for n in 0..size {
+        let id = FIRST_CATEGORY + n;
+        nouns
+            .items
+            .insert(id, item(ItemKind::Category, &format!("category_{n}")));
+        let levels = [Level::View, Level::Edit, Level::Own].into_iter();
+        let mut rights: Vec<(i32, Level)> = (0..)
+            .zip(levels)
+            .map(|(turn, level)| (group_of(n + 3 * turn), level))
+            .collect();
+        rights.sort_by_key(|(group, _)| *group);
+        nouns.rights.insert(id, rights);
+        let bits = (2..=GROUPS).filter(|group| n >> (group - 2) & 1 == 1);
+        let user = subject(SubjectKind::User, n, bits.chain([ALL]).collect());
+        nouns.subjects.insert(FIRST_SUBJECT + n, user);
+    }
+    let connection = subject(SubjectKind::Connection, size, BTreeSet::new());
+    nouns.subjects.insert(FIRST_SUBJECT + size, connection);
+    nouns
+}
+
+fn item(kind: ItemKind, name: &str) -> ItemRow {
+    ItemRow {
+        code: code(name),
+        kind,
+        parent: None,
+        tree: None,
+        locales: BTreeSet::new(),
+    }
+}
+
+fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<i32>) -> SubjectRow {
+    SubjectRow {
+        code: code(&format!("subject_{n}")),
+        kind,
+        enabled: true,
+        roles: BTreeSet::new(),
+        groups,
+    }
+}
+
+/// A product in two categories of its own for each category.
+fn products(size: i32) -> Vec<ProductReached> {
+    let products = (0..size).map(|n| {
+        let categories = vec![FIRST_CATEGORY + n, FIRST_CATEGORY + (7 * n + 1) % size];
+        ProductReached {
+            code: format!("product_{n}"),
+            before: Some(categories.clone()),
+            after: Some(categories),
+        }
+    });
+    products.collect()
+}
+
+/// What a change came to, and the steps that it took.
+#[derive(Debug)]
+struct Found {
+    classes: usize,
+    classes_affected: usize,
+    products_affected: u64,
+    steps: u64,
+}
+
+fn found(size: i32, change: &dyn Fn(&mut World)) -> Found {
+    let mut world = World::new(Edition::Enterprise, LOCALE, nouns(size));
+    change(&mut world);
+    let mut work = Work::default();
+    let editions = Editions::same(Edition::Enterprise);
+    let mut compared = Compared::of(&world, editions, &mut work).unwrap();
+    products::reached_by(&compared, &mut work).unwrap();
+    let affected = products::count_affected(&products(size), &mut compared, &mut work).unwrap();
+    let classes = &compared.classes.all;
+    Found {
+        classes: classes.len(),
+        classes_affected: classes.iter().filter(|class| class.affected).count(),
+        products_affected: affected,
+        steps: work.done(),
+    }
+}
+
+fn put_locale(world: &mut World, group: i32) {
+    world.items.insert(LOCALE, item(ItemKind::Locale, "fr_FR"));
+    world.rights.replace(LOCALE, vec![(group, Level::Edit)]);
+}
+
+fn grant(world: &mut World, group: i32, share: i32) {
+    let categories: Vec<i32> = world
+        .items
+        .iter()
+        .map(|(id, _)| id)
+        .filter(|id| (FIRST_CATEGORY..FIRST_SUBJECT).contains(id) && id % share == 0)
+        .collect();
+    for category in categories {
+        world.rights.set(category, group, Level::Own);
+    }
+}
+
+fn leave(world: &mut World, group: i32) {
+    let subjects: Vec<i32> = world.subjects.iter().map(|(id, _)| id).collect();
+    for id in subjects {
+        world.subjects.change(id, |subject| {
+            subject.groups.remove(&group);
+        });
+    }
+}
+
+/// A change of a world.
+type Changes = dyn Fn(&mut World);
+
+#[test]
+fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
+    // what changes, and whether somebody and some product is affected
+    let cases: [(&str, &Changes, [bool; 2]); 7] = [
+        ("nothing", &|_| {}, [false, false]),
+        (
+            "the first locale",
+            &|world| put_locale(world, ALL),
+            [true, false],
+        ),
+        (
+            "one that nobody holds",
+            &|world| put_locale(world, 0),
+            [true, true],
+        ),
+        (
+            "one of a group",
+            &|world| put_locale(world, 3),
+            [true, true],
+        ),
+        (
+            "a right of a group",
+            &|world| grant(world, 4, 1),
+            [true, true],
+        ),
+        (
+            "a right of everybody",
+            &|world| grant(world, ALL, 50),
+            [true, true],
+        ),
+        ("leavers of a group", &|world| leave(world, 5), [true, true]),
+    ];
+    for (what, change, affected) in cases {
+        // Four times as much of everything takes about 5 times the steps, for
+        // users are in more groups; the square would be 16 times.
+        let [one, four] = [1_000, 4_000].map(|size| found(size, change));
+        assert!(four.classes > one.classes * 3, "{what}: {one:?} {four:?}");
+        let is_affected = [four.classes_affected > 0, four.products_affected > 0];
+        assert_eq!(is_affected, affected, "{what}: {four:?}");
+        assert!(
+            four.steps <= one.steps * 8,
+            "{what} is more than linear: {one:?} {four:?}"
+        );
+    }
+}
+
+#[test]
+fn a_locale_beside_another_takes_no_look_at_products() {
+    let mut stored = nouns(1_000);
+    let locale = LOCALE - 1;
+    stored.items.insert(locale, item(ItemKind::Locale, "en_US"));
+    stored.rights.insert(locale, vec![(ALL, Level::View)]);
+    let mut world = World::new(Edition::Enterprise, LOCALE, stored);
+    put_locale(&mut world, ALL);
+    let mut work = Work::default();
+    let editions = Editions::same(Edition::Enterprise);
+    let compared = Compared::of(&world, editions, &mut work).unwrap();
+    let by = products::reached_by(&compared, &mut work).unwrap();
+    assert_eq!(by, ReachedBy::NOTHING);
+}
+
+#[test]
+fn the_work_about_a_product_is_for_the_members_of_the_groups_that_change() {
+    let size = 2_000;
+    let steps = |group| found(size, &|world| grant(world, group, 1)).steps;
+    let nothing = found(size, &|_| {}).steps;
+    let [nobody, all] = [EMPTY, ALL].map(|group| steps(group) - nothing);
+    assert!(nobody * 3 < all, "{nothing}, {nobody} and {all} more");
+}
+
+#[test]
+fn a_comparison_ends_once_its_caller_has_left() {
+    let mut world = World::new(Edition::Enterprise, LOCALE, nouns(5_000));
+    put_locale(&mut world, ALL);
+    let editions = Editions::same(Edition::Enterprise);
+    let gone = Patience::of(None, &Arc::new(()));
+    let over = Patience::of(
+        Some(Instant::now() - Duration::from_millis(1)),
+        &Arc::new(()),
+    );
+    for patience in [gone, over] {
+        let ended = Compared::of(&world, editions, &mut Work::new(patience));
+        assert!(matches!(ended, Err(AdminError::DeadlinePassed)));
+    }
+}
