@@ -361,7 +361,9 @@ async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> 
     };
     let mut world = world(pass, &wanted).await?;
     let guards = Guards::before(&world);
-    Planner::new(&mut world).delete_app(app)?;
+    let mut planner = Planner::new(&mut world);
+    planner.delete_app(app)?;
+    planner.end_deletions();
     settled(
         pass,
         world,

@@ -11,19 +11,23 @@ mod categories;
 mod category_trees;
 mod defaults;
 mod directory;
+mod referring;
 mod removals;
+mod subtrees;
 
 pub use self::removals::Cascade;
 pub(super) use self::{
-    access::{AccessVerb, Descendants},
+    access::{AccessVerb, Levels, ReplacedRights},
     apps::{AppChoice, AppRight, PermissionsStep, offered_scopes},
     categories::CategoryPlace,
+    subtrees::Order,
 };
 
 use std::collections::BTreeSet;
 
 use crate::domain::Code;
 
+use self::referring::Referring;
 use super::{fault::Fault, world::World};
 
 /// What carrying out an entry came to.
@@ -68,6 +72,10 @@ pub(super) struct Planner<'a> {
     spoken_for: BTreeSet<i32>,
     /// Attributes that do not go with their groups.
     spared: BTreeSet<Code>,
+    /// Who refers to what; `None`: not known.
+    referring: Option<Referring>,
+    /// User groups that were deleted and whose rights are still there.
+    gone_groups: BTreeSet<i32>,
 }
 
 impl<'a> Planner<'a> {
@@ -77,6 +85,8 @@ impl<'a> Planner<'a> {
             new_items: Vec::new(),
             spoken_for: BTreeSet::new(),
             spared: BTreeSet::new(),
+            referring: None,
+            gone_groups: BTreeSet::new(),
         }
     }
 }

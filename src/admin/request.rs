@@ -226,6 +226,12 @@ impl NounRequest {
 
     /// Carries it out; tells how many things were named and stay as they are.
     pub(super) fn carry_out(&self, planner: &mut Planner<'_>) -> Result<u64, Fault> {
+        let unchanged = self.plan(planner)?;
+        planner.end_deletions();
+        Ok(unchanged)
+    }
+
+    fn plan(&self, planner: &mut Planner<'_>) -> Result<u64, Fault> {
         match self {
             Self::PutSubjects { kind, entries } => directory::put_subjects(planner, *kind, entries),
             Self::DeleteSubjects { kind, codes } => {

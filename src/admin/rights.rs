@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{domain::Level, store::RightsChange};
 
@@ -59,13 +59,16 @@ impl Rights {
         self.replace(item, levels);
     }
 
-    /// Takes every right of a group away.
-    pub(super) fn remove_group(&mut self, group: i32) {
+    /// Takes every right of some groups away.
+    pub(super) fn remove_groups(&mut self, groups: &BTreeSet<i32>) {
+        let is_gone = |(group, _): &(i32, Level)| groups.contains(group);
         let items = self.of_item.iter();
-        let held = items.filter(|(_, levels)| levels.iter().any(|(other, _)| *other == group));
+        let held = items.filter(|(_, levels)| levels.iter().any(is_gone));
         let items: Vec<i32> = held.map(|(item, _)| *item).collect();
         for item in items {
-            self.set(item, group, Level::Hidden);
+            let levels = self.of(item).iter().copied();
+            let left = levels.filter(|level| !is_gone(level)).collect();
+            self.replace(item, left);
         }
     }
 

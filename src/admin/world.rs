@@ -342,6 +342,15 @@ impl World {
         self.apps_before.entry(subject).or_insert(old);
     }
 
+    /// Changes what is stored of an app beside its subject.
+    pub(super) fn change_app(&mut self, subject: i32, change: impl FnOnce(&mut AppRow)) {
+        if let Some(app) = self.apps.get_mut(&subject) {
+            let before = self.apps_before.entry(subject);
+            before.or_insert_with(|| Some(app.clone()));
+            change(app);
+        }
+    }
+
     /// Takes out what is stored of an app beside its subject.
     pub(super) fn remove_app(&mut self, subject: i32) {
         if let Some(old) = self.apps.remove(&subject) {

@@ -234,6 +234,7 @@ impl RowPlanner<'_> {
             };
             debug_assert!(removed.is_ok(), "what is stored can be found");
         }
+        self.planner.end_deletions();
     }
 
     /// Removes the categories that are gone and no other: one that is named

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::{
     admin::{
@@ -9,7 +9,7 @@ use crate::{
     store::ItemRow,
 };
 
-use super::Planner;
+use super::{Planner, subtrees::Order};
 
 /// What is done to single rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,18 @@ pub(in crate::admin) enum AccessVerb {
     Revoke,
 }
 
+/// By group, the level that is granted to it or revoked from it.
+pub(in crate::admin) type Levels = BTreeMap<i32, Level>;
+
+/// The whole set of rights on an item, by the last of several that reach it.
+#[derive(Clone, Debug, Default)]
+pub(in crate::admin) struct ReplacedRights {
+    /// The place of the last one.
+    place: usize,
+    /// By group, the level that it was given last, and by which.
+    named: BTreeMap<i32, (usize, Level)>,
+}
+
 impl AccessVerb {
     fn apply(self, held: Level, level: Level, kind: ItemKind) -> Level {
         match self {
@@ -27,39 +39,42 @@ impl AccessVerb {
             Self::Revoke => held.without(level, kind),
         }
     }
-}
 
-/// The items of each category's own level: itself and what lies below it.
-#[derive(Debug)]
-pub(in crate::admin) struct Descendants {
-    children: HashMap<i32, Vec<i32>>,
-}
-
-impl Descendants {
-    /// The category and everything below it, parents first.
-    pub(in crate::admin) fn with(&self, category: i32) -> Vec<i32> {
-        let mut found = vec![category];
-        let mut at = 0;
-        while let Some(children) = found.get(at).map(|id| self.children.get(id)) {
-            found.extend(children.into_iter().flatten());
-            at += 1;
+    /// The level that does at once what two do after each other.
+    fn join(self, one: Level, other: Level) -> Level {
+        match (self, one, other) {
+            (Self::Grant, ..) => one.or(other),
+            (Self::Revoke, Level::Hidden, level) | (Self::Revoke, level, Level::Hidden) => level,
+            // Revoking less leaves less.
+            (Self::Revoke, ..) => one.at_most(other),
         }
-        found
+    }
+}
+
+impl ReplacedRights {
+    /// The set number `place` of a request.
+    pub(in crate::admin) fn new(place: usize, levels: &[(i32, Level)]) -> Self {
+        let named = levels.iter();
+        Self {
+            place,
+            named: named
+                .map(|(group, level)| (*group, (place, *level)))
+                .collect(),
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.place = self.place.max(other.place);
+        for (group, named) in &other.named {
+            let last = self.named.entry(*group).or_insert(*named);
+            if last.0 < named.0 {
+                *last = *named;
+            }
+        }
     }
 }
 
 impl Planner<'_> {
-    /// Who lies below whom, as things are now.
-    pub(in crate::admin) fn descendants(&self) -> Descendants {
-        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-        for (id, item) in self.world.items.iter() {
-            if let Some(parent) = item.parent {
-                children.entry(parent).or_default().push(id);
-            }
-        }
-        Descendants { children }
-    }
-
     /// The number of an item that rights are given on.
     pub(in crate::admin) fn ruled_item(&self, item: &ItemRef) -> Result<i32, Fault> {
         let found = self.world.find_item(item.kind, &item.code);
@@ -72,46 +87,85 @@ impl Planner<'_> {
         found.ok_or_else(|| Fault::unknown(field, Noun::UserGroup, code))
     }
 
-    /// Grants or revokes a level on items.
+    /// Grants or revokes levels on items; returns how many rights that are
+    /// named stay as they are.
     pub(in crate::admin) fn change_rights(
         &mut self,
         verb: AccessVerb,
-        group: i32,
-        items: &[i32],
-        level: Level,
-    ) {
-        for item in items {
-            let Some(kind) = self.world.items.get(*item).map(|item| item.kind) else {
-                continue;
-            };
-            let held = self.world.rights.level(*item, group);
-            let wanted = verb.apply(held, level, kind);
-            if wanted != held {
-                self.world.rights.set(*item, group, wanted);
-                self.end_later_channels(*item, group);
+        orders: Vec<Order<Levels>>,
+    ) -> u64 {
+        let join = |all: &mut Levels, more: &Levels| {
+            for (group, level) in more {
+                let joined = all.entry(*group).or_insert(*level);
+                *joined = verb.join(*joined, *level);
+            }
+        };
+        let mut unchanged = 0;
+        self.carry_out(orders, join, |planner, item, levels| {
+            unchanged += planner.change_rights_on(verb, item, levels);
+        });
+        unchanged
+    }
+
+    fn change_rights_on(&mut self, verb: AccessVerb, item: i32, levels: &Levels) -> u64 {
+        let Some(kind) = self.world.items.get(item).map(|item| item.kind) else {
+            return 0;
+        };
+        let held = self.world.rights.of(item);
+        let mut wanted: Levels = held.iter().copied().collect();
+        let mut different: Vec<i32> = Vec::new();
+        for (group, level) in levels {
+            let level_held = wanted.entry(*group).or_default();
+            let level = verb.apply(*level_held, *level, kind);
+            if level != *level_held {
+                *level_held = level;
+                different.push(*group);
             }
         }
+        let unchanged = levels.len() - different.len();
+        self.world
+            .rights
+            .replace(item, wanted.into_iter().collect());
+        for group in different {
+            self.end_later_channels(item, group);
+        }
+        u64::try_from(unchanged).unwrap_or(u64::MAX)
     }
 
     /// Makes the rights on items exactly these, but for the private groups of
-    /// apps that are not named.
-    pub(in crate::admin) fn replace_rights(&mut self, items: &[i32], levels: &[(i32, Level)]) {
-        for item in items {
-            let held: GroupLevels = self.world.rights.of(*item).to_vec();
-            let mut wanted: GroupLevels = levels.to_vec();
-            let is_named = |group: i32| levels.iter().any(|(named, _)| *named == group);
-            let spared = held
-                .iter()
-                .filter(|(group, _)| self.world.is_private(*group) && !is_named(*group));
-            wanted.extend(spared.copied());
-            wanted.retain(|(_, level)| *level != Level::Hidden);
-            for (group, old, new) in pairs(&held, &wanted) {
-                if old != new {
-                    self.end_later_channels(*item, group);
-                }
+    /// apps that are not named; returns how many rights that are named stay as
+    /// they are.
+    pub(in crate::admin) fn replace_rights(&mut self, orders: Vec<Order<ReplacedRights>>) -> u64 {
+        let mut unchanged = 0;
+        self.carry_out(orders, ReplacedRights::join, |planner, item, rights| {
+            unchanged += planner.replace_rights_on(item, rights);
+        });
+        unchanged
+    }
+
+    fn replace_rights_on(&mut self, item: i32, rights: &ReplacedRights) -> u64 {
+        let ReplacedRights { place, named } = rights;
+        let held: GroupLevels = self.world.rights.of(item).to_vec();
+        // What was named before the last set counts for private groups alone.
+        let given = named
+            .iter()
+            .filter(|(group, (last, _))| last == place || self.world.is_private(**group))
+            .map(|(group, (_, level))| (*group, *level));
+        let spared = held
+            .iter()
+            .copied()
+            .filter(|(group, _)| self.world.is_private(*group) && !named.contains_key(group));
+        let mut wanted: GroupLevels = given.chain(spared).collect();
+        wanted.retain(|(_, level)| *level != Level::Hidden);
+        let mut unchanged = named.len();
+        for (group, old, new) in pairs(&held, &wanted) {
+            if old != new {
+                unchanged -= usize::from(named.contains_key(&group));
+                self.end_later_channels(item, group);
             }
-            self.world.rights.replace(*item, wanted);
         }
+        self.world.rights.replace(item, wanted);
+        u64::try_from(unchanged).unwrap_or(u64::MAX)
     }
 
     /// An administrator who changes what an app holds on a channel ends the
@@ -125,9 +179,9 @@ impl Planner<'_> {
         if let Some((subject, app)) = of_group
             && app.later_channels
         {
-            let (subject, mut app) = (*subject, app.clone());
-            app.later_channels = false;
-            self.world.put_app(subject, app);
+            let subject = *subject;
+            self.world
+                .change_app(subject, |app| app.later_channels = false);
         }
     }
 }

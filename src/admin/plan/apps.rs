@@ -170,6 +170,7 @@ impl Planner<'_> {
         choice: &AppChoice,
         actor: &str,
     ) -> Planned {
+        self.forget_references();
         let step = PermissionsStep::of(scopes, self.world.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.world.apps.get(&subject).cloned();

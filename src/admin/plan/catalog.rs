@@ -59,6 +59,7 @@ impl Planner<'_> {
         tree: Option<&Option<Code>>,
         locales: Option<&[Code]>,
     ) -> Planned {
+        self.forget_references();
         let root = |code: &Code| {
             let id = self.item("tree", ItemKind::Category, code)?;
             if self
@@ -105,6 +106,7 @@ impl Planner<'_> {
         scopable: Option<bool>,
         localizable: Option<bool>,
     ) -> Planned {
+        self.forget_references();
         let find = |code| self.item("group", ItemKind::AttributeGroup, code);
         let group = group.map(find).transpose()?;
         if let Some(id) = self.world.attributes.find(0, code) {
@@ -135,6 +137,7 @@ impl Planner<'_> {
         code: &Code,
         groups: Option<&[Code]>,
     ) -> Planned {
+        self.forget_references();
         let group = |code: &Code| self.item("attribute_groups", ItemKind::AttributeGroup, code);
         let groups: Option<BTreeSet<i32>> = groups
             .map(|codes| codes.iter().map(group).collect())

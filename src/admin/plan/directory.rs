@@ -182,6 +182,7 @@ impl Planner<'_> {
         roles: Option<&[Code]>,
         enabled: Option<bool>,
     ) -> Planned {
+        self.forget_references();
         let roles = roles
             .map(|codes| self.find_roles(kind, codes))
             .transpose()?;

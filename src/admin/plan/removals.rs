@@ -3,7 +3,6 @@ use std::collections::BTreeSet;
 use crate::{
     admin::fault::{Fault, Refused},
     domain::{Code, ItemKind, Noun, SubjectKind},
-    store::{AppRow, ItemRow, SubjectRow},
 };
 
 use super::Planner;
@@ -68,7 +67,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Deletes a user group and its rights; members are in the way.
+    /// Deletes a user group; members are in the way. Its rights go with
+    /// [`Planner::end_deletions`].
     pub(in crate::admin) fn delete_group(
         &mut self,
         code: &Code,
@@ -82,7 +82,7 @@ impl Planner<'_> {
         if Some(id) == self.world.all_group() {
             return Err(Fault::new("", Refused::GroupAllIsFixed));
         }
-        let members = self.subjects_where(|subject| subject.groups.contains(&id));
+        let members = self.members_of(id);
         let mut uses = Uses::default();
         uses.add(members.len(), "member", "members");
         uses.refuse(Noun::UserGroup, code, cascade)?;
@@ -92,7 +92,7 @@ impl Planner<'_> {
                 subject.groups.remove(&id);
             });
         }
-        self.world.rights.remove_group(id);
+        self.gone_groups.insert(id);
         self.world.groups.remove(id);
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Planner<'_> {
     ) -> Result<(), Fault> {
         let found = self.world.roles.find(0, code);
         let id = found.ok_or_else(|| Fault::unknown("", Noun::Role, code))?;
-        let holders = self.subjects_where(|subject| subject.roles.contains(&id));
+        let holders = self.holders_of(id);
         let mut uses = Uses::default();
         uses.add(holders.len(), "holder", "holders");
         uses.refuse(Noun::Role, code, cascade)?;
@@ -119,10 +119,13 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn subjects_where(&self, is_one: impl Fn(&SubjectRow) -> bool) -> Vec<i32> {
-        let subjects = self.world.subjects.iter();
-        let found = subjects.filter(|(_, subject)| is_one(subject));
-        found.map(|(id, _)| id).collect()
+    /// Takes the rights of the user groups that were deleted away, of all at
+    /// once.
+    pub(in crate::admin) fn end_deletions(&mut self) {
+        let gone = std::mem::take(&mut self.gone_groups);
+        if !gone.is_empty() {
+            self.world.rights.remove_groups(&gone);
+        }
     }
 
     /// Deletes an attribute; nothing refers to it.
@@ -151,16 +154,13 @@ impl Planner<'_> {
     ) -> Result<(), Fault> {
         let found = self.world.find_item(kind, code);
         let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
-        let attributes = self.world.attributes.iter();
-        let attributes = attributes.filter(|(_, attribute)| attribute.group == id);
-        let attributes: Vec<i32> = attributes
-            .filter(|(_, attribute)| !self.spared.contains(&attribute.code))
-            .map(|(id, _)| id)
-            .collect();
-        let views = self.world.grid_views.iter();
-        let views = views.filter(|(_, view)| view.groups.contains(&id));
-        let views: Vec<i32> = views.map(|(id, _)| id).collect();
-        let channels = self.channels_where(|channel| channel.locales.contains(&id));
+        let mut attributes = self.attributes_of(id);
+        attributes.retain(|id| {
+            let attribute = self.world.attributes.get(*id);
+            attribute.is_some_and(|attribute| !self.spared.contains(&attribute.code))
+        });
+        let views = self.views_of(id);
+        let channels = self.channels_of_locale(id);
         let mut uses = Uses::default();
         uses.add(attributes.len(), "attribute", "attributes");
         uses.add(views.len(), "grid view", "grid views");
@@ -204,7 +204,7 @@ impl Planner<'_> {
     /// refused if some would be left below one that is gone. `products`: how
     /// many lie in each of those named.
     pub(in crate::admin) fn categories_to_delete(
-        &self,
+        &mut self,
         codes: &[Code],
         cascade: Cascade,
         products: impl Fn(i32) -> usize,
@@ -220,10 +220,10 @@ impl Planner<'_> {
             .collect::<Result<_, _>>()?;
         let all: BTreeSet<i32> = named.iter().copied().collect();
         let below = self.descendants();
+        let left = below.counts(|id| !all.contains(&id));
         for ((index, code), id) in codes.iter().enumerate().zip(&named) {
-            let children = below.with(*id).into_iter().skip(1);
-            let left = children.filter(|child| !all.contains(child)).count();
-            let channels = self.channels_where(|channel| channel.tree == Some(*id));
+            let left = left.get(id).copied().unwrap_or_default();
+            let channels = self.channels_of_tree(*id);
             let mut uses = Uses::default();
             uses.add(left, "sub-category", "sub-categories");
             uses.add(products(*id), "product", "products");
@@ -231,51 +231,38 @@ impl Planner<'_> {
             uses.refuse(Noun::Category, code, cascade)
                 .map_err(|fault| (index, fault))?;
         }
-        Ok(named.into_iter().flat_map(|id| below.with(id)).collect())
+        Ok(below.with(named).into_iter().collect())
     }
 
     /// Deletes categories, with the rights on them.
     pub(in crate::admin) fn delete_categories(&mut self, categories: &BTreeSet<i32>) {
-        let is_tree =
-            |channel: &ItemRow| channel.tree.is_some_and(|tree| categories.contains(&tree));
-        for channel in self.channels_where(is_tree) {
-            self.world
-                .items
-                .change(channel, |channel| channel.tree = None);
-        }
         for category in categories {
+            for channel in self.channels_of_tree(*category) {
+                let items = &mut self.world.items;
+                items.change(channel, |channel| channel.tree = None);
+            }
             self.remove_item(*category);
         }
-    }
-
-    fn channels_where(&self, is_one: impl Fn(&ItemRow) -> bool) -> Vec<i32> {
-        let items = self.world.items.iter();
-        let found = items.filter(|(_, item)| item.kind == ItemKind::Channel && is_one(item));
-        found.map(|(id, _)| id).collect()
     }
 
     /// Takes an item out, with the rights on it and what apps chose of it.
     fn remove_item(&mut self, id: i32) {
         self.world.rights.replace(id, Vec::new());
-        let chose = |(subject, app): (&i32, &AppRow)| {
-            let chosen = app.selections.iter().any(|chosen| chosen.item == Some(id));
-            chosen.then(|| (*subject, app.clone()))
-        };
-        let apps: Vec<_> = self.world.apps.iter().filter_map(chose).collect();
-        for (subject, mut app) in apps {
-            app.selections.retain(|chosen| chosen.item != Some(id));
-            self.world.put_app(subject, app);
+        for subject in self.apps_that_chose(id) {
+            self.world.change_app(subject, |app| {
+                app.selections.retain(|chosen| chosen.item != Some(id));
+            });
         }
         self.world.items.remove(id);
     }
 
-    /// Disconnects an app: its subject, private group, rights, scopes and
-    /// choices go (rules 5.9).
+    /// Disconnects an app: its subject, private group, scopes and choices go
+    /// (rules 5.9), its rights with [`Planner::end_deletions`].
     pub(in crate::admin) fn delete_app(&mut self, code: &Code) -> Result<(), Fault> {
         let found = self.world.find_subject(SubjectKind::App, code);
         let id = found.ok_or_else(|| Fault::unknown("app", Noun::App, code))?;
         if let Some(group) = self.world.apps.get(&id).map(|app| app.group) {
-            self.world.rights.remove_group(group);
+            self.gone_groups.insert(group);
             self.world.groups.remove(group);
         }
         self.world.remove_app(id);

@@ -1,12 +1,12 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::{
     admin::{
         fault::Fault,
-        plan::{AccessVerb, Descendants, Planner},
+        plan::{AccessVerb, Levels, Order, Planner, ReplacedRights},
         rights::GroupLevels,
     },
-    domain::{Code, ItemKind, ItemRef, Level},
+    domain::{Code, ItemKind, ItemRef},
     store::{Kin, NounsWanted, RightsWanted},
 };
 
@@ -59,8 +59,7 @@ fn change(
     entries: &[AccessEntry],
 ) -> Result<u64, Fault> {
     let entries = distinct(field, entries, |entry| (&entry.group, &entry.item))?;
-    let below = planner.descendants();
-    let mut touched = Touched::default();
+    let mut orders = Vec::with_capacity(entries.len());
     for (index, entry) in entries {
         let AccessEntry {
             group,
@@ -70,19 +69,17 @@ fn change(
         } = entry;
         let of_entry = |fault: Fault| fault.of_entry(field, index);
         let group = planner.ruling_group("group", group).map_err(of_entry)?;
-        let id = planner.ruled_item(item).map_err(of_entry)?;
-        let items = reached(&below, item.kind, id, *children);
-        touched.note(planner, &items, group);
-        planner.change_rights(verb, group, &items, *level);
+        orders.push(Order {
+            item: planner.ruled_item(item).map_err(of_entry)?,
+            reaches_below: reaches_below(item, *children),
+            what: Levels::from([(group, *level)]),
+        });
     }
-    Ok(touched.unchanged(planner))
+    Ok(planner.change_rights(verb, orders))
 }
 
-fn reached(below: &Descendants, kind: ItemKind, id: i32, children: Children) -> Vec<i32> {
-    if kind == ItemKind::Category && children == Children::Included {
-        return below.with(id);
-    }
-    vec![id]
+fn reaches_below(item: &ItemRef, children: Children) -> bool {
+    item.kind == ItemKind::Category && children == Children::Included
 }
 
 pub(super) fn replace(
@@ -90,8 +87,7 @@ pub(super) fn replace(
     entries: &[ItemRightsEntry],
 ) -> Result<u64, Fault> {
     let entries = distinct("items", entries, |entry| &entry.item)?;
-    let below = planner.descendants();
-    let mut touched = Touched::default();
+    let mut orders = Vec::with_capacity(entries.len());
     for (index, entry) in entries {
         let ItemRightsEntry {
             item,
@@ -106,33 +102,11 @@ pub(super) fn replace(
             let group = planner.ruling_group(&field, group).map_err(of_entry)?;
             levels.push((group, *level));
         }
-        let items = reached(&below, item.kind, id, *children);
-        for (group, _) in &levels {
-            touched.note(planner, &items, *group);
-        }
-        planner.replace_rights(&items, &levels);
+        orders.push(Order {
+            item: id,
+            reaches_below: reaches_below(item, *children),
+            what: ReplacedRights::new(index, &levels),
+        });
     }
-    Ok(touched.unchanged(planner))
-}
-
-/// The rights that entries speak of, as they were before the first one: what
-/// several entries name is counted once.
-#[derive(Default)]
-struct Touched(HashMap<(i32, i32), Level>);
-
-impl Touched {
-    fn note(&mut self, planner: &Planner<'_>, items: &[i32], group: i32) {
-        for item in items {
-            let held = planner.world.rights.level(*item, group);
-            self.0.entry((*item, group)).or_insert(held);
-        }
-    }
-
-    fn unchanged(&self, planner: &Planner<'_>) -> u64 {
-        let same = self
-            .0
-            .iter()
-            .filter(|((item, group), held)| planner.world.rights.level(*item, *group) == **held);
-        u64::try_from(same.count()).unwrap_or(u64::MAX)
-    }
+    Ok(planner.replace_rights(orders))
 }

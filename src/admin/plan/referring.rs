@@ -1,0 +1,145 @@
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    admin::world::World,
+    domain::ItemKind,
+    store::{ItemRow, SubjectRow},
+};
+
+use super::Planner;
+
+/// Who refers to what, found in one pass for all that is deleted together.
+///
+/// Rows that were deleted since, or refer to it no more, are still listed.
+#[derive(Debug, Default)]
+pub(super) struct Referring {
+    /// Subjects, by user group.
+    members: HashMap<i32, Vec<i32>>,
+    /// Subjects, by role.
+    holders: HashMap<i32, Vec<i32>>,
+    /// Attributes, by attribute group.
+    attributes: HashMap<i32, Vec<i32>>,
+    /// Grid views, by attribute group.
+    views: HashMap<i32, Vec<i32>>,
+    /// Channels, by locale.
+    channels: HashMap<i32, Vec<i32>>,
+    /// Channels, by the root of their tree.
+    tree_channels: HashMap<i32, Vec<i32>>,
+    /// Subjects of apps, by an item that was chosen for them.
+    apps: HashMap<i32, Vec<i32>>,
+}
+
+impl Referring {
+    fn of(world: &World) -> Self {
+        let mut all = Self::default();
+        for (id, subject) in world.subjects.iter() {
+            list(&mut all.members, &subject.groups, id);
+            list(&mut all.holders, &subject.roles, id);
+        }
+        for (id, attribute) in world.attributes.iter() {
+            list(&mut all.attributes, [&attribute.group], id);
+        }
+        for (id, view) in world.grid_views.iter() {
+            list(&mut all.views, &view.groups, id);
+        }
+        let items = world.items.iter();
+        for (id, channel) in items.filter(|(_, item)| item.kind == ItemKind::Channel) {
+            list(&mut all.channels, &channel.locales, id);
+            list(&mut all.tree_channels, &channel.tree, id);
+        }
+        for (id, app) in &world.apps {
+            let chosen = app.selections.iter().filter_map(|chosen| chosen.item);
+            let chosen: BTreeSet<i32> = chosen.collect();
+            list(&mut all.apps, &chosen, *id);
+        }
+        all
+    }
+}
+
+fn list<'r>(
+    lists: &mut HashMap<i32, Vec<i32>>,
+    referred: impl IntoIterator<Item = &'r i32>,
+    id: i32,
+) {
+    for referred in referred {
+        lists.entry(*referred).or_default().push(id);
+    }
+}
+
+fn listed(lists: &HashMap<i32, Vec<i32>>, id: i32) -> Vec<i32> {
+    lists.get(&id).cloned().unwrap_or_default()
+}
+
+impl Planner<'_> {
+    /// Forgets who refers to what: something is put that may refer to others.
+    pub(super) fn forget_references(&mut self) {
+        self.referring = None;
+    }
+
+    fn referring(&mut self) -> &Referring {
+        let world = &*self.world;
+        self.referring.get_or_insert_with(|| Referring::of(world))
+    }
+
+    /// The members of a user group.
+    pub(super) fn members_of(&mut self, group: i32) -> Vec<i32> {
+        let found = listed(&self.referring().members, group);
+        self.subjects_where(found, |subject| subject.groups.contains(&group))
+    }
+
+    /// The holders of a role.
+    pub(super) fn holders_of(&mut self, role: i32) -> Vec<i32> {
+        let found = listed(&self.referring().holders, role);
+        self.subjects_where(found, |subject| subject.roles.contains(&role))
+    }
+
+    fn subjects_where(
+        &self,
+        mut found: Vec<i32>,
+        is_one: impl Fn(&SubjectRow) -> bool,
+    ) -> Vec<i32> {
+        found.retain(|id| self.world.subjects.get(*id).is_some_and(&is_one));
+        found
+    }
+
+    /// The attributes of an attribute group.
+    pub(super) fn attributes_of(&mut self, group: i32) -> Vec<i32> {
+        let mut found = listed(&self.referring().attributes, group);
+        let attributes = &self.world.attributes;
+        found.retain(|id| attributes.get(*id).is_some_and(|row| row.group == group));
+        found
+    }
+
+    /// The grid views that use an attribute group.
+    pub(super) fn views_of(&mut self, group: i32) -> Vec<i32> {
+        let mut found = listed(&self.referring().views, group);
+        let views = &self.world.grid_views;
+        found.retain(|id| {
+            let view = views.get(*id);
+            view.is_some_and(|view| view.groups.contains(&group))
+        });
+        found
+    }
+
+    /// The channels that use a locale.
+    pub(super) fn channels_of_locale(&mut self, locale: i32) -> Vec<i32> {
+        let found = listed(&self.referring().channels, locale);
+        self.channels_where(found, |channel| channel.locales.contains(&locale))
+    }
+
+    /// The channels that show a tree, by its root.
+    pub(super) fn channels_of_tree(&mut self, root: i32) -> Vec<i32> {
+        let found = listed(&self.referring().tree_channels, root);
+        self.channels_where(found, |channel| channel.tree == Some(root))
+    }
+
+    fn channels_where(&self, mut found: Vec<i32>, is_one: impl Fn(&ItemRow) -> bool) -> Vec<i32> {
+        found.retain(|id| self.world.items.get(*id).is_some_and(&is_one));
+        found
+    }
+
+    /// The subjects of the apps that an item was chosen for.
+    pub(super) fn apps_that_chose(&mut self, item: i32) -> Vec<i32> {
+        listed(&self.referring().apps, item)
+    }
+}

@@ -1,0 +1,136 @@
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use crate::domain::inherit;
+
+use super::Planner;
+
+/// The categories below each category.
+#[derive(Debug)]
+pub(in crate::admin) struct Descendants {
+    children: HashMap<i32, Vec<i32>>,
+}
+
+/// What is to happen to an item, and whether to all below it as well.
+#[derive(Clone, Debug)]
+pub(in crate::admin) struct Order<O> {
+    pub(in crate::admin) item: i32,
+    pub(in crate::admin) reaches_below: bool,
+    pub(in crate::admin) what: O,
+}
+
+impl Descendants {
+    /// The categories and everything below them, each once, parents first.
+    pub(super) fn with(&self, categories: impl IntoIterator<Item = i32>) -> Vec<i32> {
+        let mut seen: HashSet<i32> = HashSet::new();
+        let mut found: Vec<i32> = categories.into_iter().collect();
+        found.retain(|id| seen.insert(*id));
+        let mut at = 0;
+        while let Some(id) = found.get(at).copied() {
+            let children = self.children(id).iter().copied();
+            found.extend(children.filter(|child| seen.insert(*child)));
+            at += 1;
+        }
+        found
+    }
+
+    /// How many of those below each category are to be counted.
+    pub(super) fn counts(&self, counted: impl Fn(i32) -> bool) -> HashMap<i32, usize> {
+        let below = self.children.values().flatten().copied();
+        let below: HashSet<i32> = below.collect();
+        let roots = self.children.keys().copied();
+        let order = self.with(roots.filter(|id| !below.contains(id)));
+        let mut counts: HashMap<i32, usize> = HashMap::with_capacity(order.len());
+        for id in order.into_iter().rev() {
+            let of_child = |child: &i32| {
+                let lower = counts.get(child).copied().unwrap_or_default();
+                lower + usize::from(counted(*child))
+            };
+            let count = self.children(id).iter().map(of_child).sum();
+            counts.insert(id, count);
+        }
+        counts
+    }
+
+    fn children(&self, category: i32) -> &[i32] {
+        self.children.get(&category).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Planner<'_> {
+    /// Who lies below whom, as things are now.
+    pub(super) fn descendants(&self) -> Descendants {
+        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+        for (id, item) in self.world.items.iter() {
+            if let Some(parent) = item.parent {
+                children.entry(parent).or_default().push(id);
+            }
+        }
+        Descendants { children }
+    }
+
+    /// Carries out on each item once all that reaches it: `join` adds an order
+    /// to what was joined, and `apply` carries the whole out. So the work is in
+    /// proportion to what is said of each item, however many orders reach it
+    /// from above.
+    pub(super) fn carry_out<O: Clone + Default>(
+        &mut self,
+        orders: Vec<Order<O>>,
+        join: impl Fn(&mut O, &O),
+        mut apply: impl FnMut(&mut Self, i32, &O),
+    ) {
+        let descendants = self.descendants();
+        let mut of_item: HashMap<i32, Vec<Order<O>>> = HashMap::new();
+        for order in orders {
+            of_item.entry(order.item).or_default().push(order);
+        }
+        let reaches_below = |id| {
+            let orders = of_item.get(&id).into_iter().flatten();
+            orders.into_iter().any(|order| order.reaches_below)
+        };
+        let above = |id| self.world.items.get(id)?.parent;
+        // Whether an order reaches what lies below.
+        let reached = inherit(of_item.keys().copied(), above, |id, above| {
+            above == Some(true) || reaches_below(id)
+        });
+        let is_reached =
+            |id: &i32| above(*id).is_some_and(|above| reached.get(&above) == Some(&true));
+        let tops = of_item.keys().copied().filter(|id| !is_reached(id));
+        // With each, what reaches it from above.
+        let mut waiting: Vec<(i32, Option<Rc<O>>)> = tops.map(|id| (id, None)).collect();
+        let mut seen: HashSet<i32> = HashSet::new();
+        while let Some((id, inherited)) = waiting.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let orders = of_item.get(&id).map_or(&[][..], Vec::as_slice);
+            if let Some(here) = joined(inherited.as_ref(), orders.iter(), &join) {
+                apply(self, id, &here);
+            }
+            let reaching = orders.iter().filter(|order| order.reaches_below);
+            if let Some(below) = joined(inherited.as_ref(), reaching, &join) {
+                let children = descendants.children(id).iter();
+                waiting.extend(children.map(|child| (*child, Some(Rc::clone(&below)))));
+            }
+        }
+    }
+}
+
+/// What was joined further up with these orders; `None`: there is nothing.
+fn joined<'o, O: Clone + Default + 'o>(
+    inherited: Option<&Rc<O>>,
+    orders: impl Iterator<Item = &'o Order<O>>,
+    join: &impl Fn(&mut O, &O),
+) -> Option<Rc<O>> {
+    let mut joined = inherited.map(Rc::clone);
+    for order in orders {
+        let all = joined.get_or_insert_with(Rc::default);
+        join(Rc::make_mut(all), &order.what);
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    admin::{
+        plan::{AccessVerb, Levels, ReplacedRights},
+        world::World,
+    },
+    domain::{Edition, ItemKind, Level},
+    store::{GroupRow, ItemRow, StoredNouns},
+};
+
+/// The private group of an app; those before it are not private.
+const PRIVATE: i32 = 4;
+const FIRST: i32 = 100;
+const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own];
+
+/// The place of a category, a group, and the place of its level.
+type Right = (usize, i32, usize);
+
+/// Categories, each with the place of its parent among those before it.
+fn world(parents: &[Option<usize>], rights: &[Right]) -> World {
+    let mut nouns = StoredNouns::default();
+    for id in 1..=PRIVATE {
+        let group = GroupRow {
+            code: format!("group_{id}").parse().unwrap(),
+            label: String::new(),
+            private: id == PRIVATE,
+        };
+        nouns.groups.insert(id, group);
+    }
+    for (place, parent) in parents.iter().enumerate() {
+        let category = ItemRow {
+            code: format!("category_{place}").parse().unwrap(),
+            kind: ItemKind::Category,
+            parent: parent.map(id),
+            tree: None,
+            locales: BTreeSet::new(),
+        };
+        nouns.items.insert(id(place), category);
+    }
+    let mut world = World::new(Edition::Enterprise, 1_000_000, nouns);
+    for (place, group, level) in rights {
+        world.rights.set(id(*place), *group, LEVELS[*level]);
+    }
+    world
+}
+
+fn id(place: usize) -> i32 {
+    FIRST + i32::try_from(place).unwrap()
+}
+
+fn held(world: &World, places: usize) -> BTreeMap<(i32, i32), Level> {
+    let items = (0..places).map(id);
+    let held = items.flat_map(|item| {
+        let groups = 1..=PRIVATE;
+        groups.map(move |group| ((item, group), world.rights.level(item, group)))
+    });
+    held.collect()
+}
+
+/// Where an order reaches, by going through all categories.
+fn reached(world: &World, places: usize, item: i32, below: bool) -> Vec<i32> {
+    let lies_below = |id: &i32| {
+        let mut at = Some(*id);
+        while let Some(here) = at.filter(|here| *here != item) {
+            at = world.items.get(here).and_then(|row| row.parent);
+        }
+        at.is_some()
+    };
+    let all = (0..places).map(id);
+    if below {
+        return all.filter(lies_below).collect();
+    }
+    vec![item]
+}
+
+fn count<O>(_: &O, counted: &Cell<usize>) {
+    counted.set(counted.get() + 1);
+}
+
+/// How often orders were joined and carried out on a chain of so many
+/// categories, of which each is granted something with all below it.
+fn steps(categories: usize) -> (usize, usize) {
+    let parents: Vec<_> = (0..categories).map(|place| place.checked_sub(1)).collect();
+    let mut world = world(&parents, &[]);
+    let orders = (0..categories).map(|place| Order {
+        item: id(place),
+        reaches_below: true,
+        what: Levels::from([(1, Level::View)]),
+    });
+    let (joins, applied) = (Cell::new(0), Cell::new(0));
+    Planner::new(&mut world).carry_out(
+        orders.collect(),
+        |all: &mut Levels, more| {
+            count(more, &joins);
+            all.extend(more);
+        },
+        |_, _, levels| count(levels, &applied),
+    );
+    (joins.get(), applied.get())
+}
+
+#[test]
+fn each_item_is_visited_once_however_many_orders_reach_it() {
+    for categories in [100, 1_000] {
+        assert_eq!(steps(categories), (2 * categories, categories));
+    }
+}
+
+#[test]
+fn categories_below_each_other_are_counted_once() {
+    // 0 ← 1 ← 2 and 1 ← 3; 4 alone.
+    let parents = [None, Some(0), Some(1), Some(1), None];
+    let mut world = world(&parents, &[]);
+    let descendants = Planner::new(&mut world).descendants();
+    let counts = descendants.counts(|category| category != id(2));
+    let of = |place| counts.get(&id(place)).copied().unwrap_or_default();
+    assert_eq!([0, 1, 2, 3, 4].map(of), [2, 1, 0, 0, 0]);
+    let mut found = descendants.with([id(1), id(0), id(3)]);
+    found.sort_unstable();
+    assert_eq!(found, [0, 1, 2, 3].map(id));
+}
+
+/// Up to eight categories, and rights on them.
+fn worlds() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<Right>)> {
+    let parents = prop::collection::vec(
+        prop::option::weighted(0.8, any::<prop::sample::Index>()),
+        1..8,
+    );
+    parents.prop_flat_map(|parents| {
+        let places = parents.len();
+        let parents = parents.iter().enumerate();
+        let parents: Vec<Option<usize>> = parents
+            .map(|(place, parent)| parent.filter(|_| place > 0).map(|at| at.index(place)))
+            .collect();
+        let rights = prop::collection::vec((0..places, 1..=PRIVATE, 0..4_usize), 0..12);
+        (Just(parents), rights)
+    })
+}
+
+proptest! {
+    #[test]
+    fn rule_3_7_joined_grants_and_revocations_are_those_done_one_by_one(
+        (parents, rights) in worlds(),
+        entries in prop::collection::vec((any::<prop::sample::Index>(), 1..=PRIVATE, 1..4_usize, any::<bool>()), 0..10),
+        grants in any::<bool>(),
+    ) {
+        let verb = if grants { AccessVerb::Grant } else { AccessVerb::Revoke };
+        let places = parents.len();
+        let mut expected = world(&parents, &rights);
+        let mut found = world(&parents, &rights);
+        let before = held(&expected, places);
+        let mut named = BTreeSet::new();
+        let mut orders = Vec::new();
+        for (at, group, level, below) in entries {
+            let (item, level) = (id(at.index(places)), LEVELS[level]);
+            for item in reached(&expected, places, item, below) {
+                named.insert((item, group));
+                let held = expected.rights.level(item, group);
+                let level = match verb {
+                    AccessVerb::Grant => held.or(level),
+                    AccessVerb::Revoke => held.without(level, ItemKind::Category),
+                };
+                expected.rights.set(item, group, level);
+            }
+            orders.push(Order { item, reaches_below: below, what: Levels::from([(group, level)]) });
+        }
+        let unchanged = Planner::new(&mut found).change_rights(verb, orders);
+        let after = held(&expected, places);
+        prop_assert_eq!(held(&found, places), after.clone());
+        let same = named.iter().filter(|key| before[*key] == after[*key]).count();
+        prop_assert_eq!(unchanged, u64::try_from(same).unwrap());
+    }
+
+    #[test]
+    fn rule_3_7_joined_sets_of_rights_are_those_set_one_by_one(
+        (parents, rights) in worlds(),
+        entries in prop::collection::btree_map(
+            0..8_usize,
+            (prop::collection::btree_map(1..=PRIVATE, 0..4_usize, 0..4), any::<bool>()),
+            0..6,
+        ),
+    ) {
+        let places = parents.len();
+        let mut expected = world(&parents, &rights);
+        let mut found = world(&parents, &rights);
+        let before = held(&expected, places);
+        let mut named = BTreeSet::new();
+        let mut orders = Vec::new();
+        let entries = entries.into_iter().filter(|(place, _)| *place < places);
+        // In another order than that of the tree.
+        for (number, (place, (levels, below))) in entries.rev().enumerate() {
+            let levels: Vec<(i32, Level)> =
+                levels.into_iter().map(|(group, level)| (group, LEVELS[level])).collect();
+            for item in reached(&expected, places, id(place), below) {
+                let mut wanted = levels.clone();
+                let is_named = levels.iter().any(|(group, _)| *group == PRIVATE);
+                let private = expected.rights.level(item, PRIVATE);
+                wanted.extend((!is_named).then_some((PRIVATE, private)));
+                named.extend(levels.iter().map(|(group, _)| (item, *group)));
+                expected.rights.replace(item, wanted);
+            }
+            let what = ReplacedRights::new(number, &levels);
+            orders.push(Order { item: id(place), reaches_below: below, what });
+        }
+        let unchanged = Planner::new(&mut found).replace_rights(orders);
+        let after = held(&expected, places);
+        prop_assert_eq!(held(&found, places), after.clone());
+        let same = named.iter().filter(|key| before[*key] == after[*key]).count();
+        prop_assert_eq!(unchanged, u64::try_from(same).unwrap());
+    }
+}
