@@ -102,6 +102,12 @@ pub(super) struct Input {
     pub(super) key_columns: KeyColumns,
 }
 
+/// How often the categories that are left are looked at again after some were
+/// refused: a stored category whose row is refused stays where it is, and may
+/// be in the way of another one. With this round no stored category moves, and
+/// nothing is in the way any more.
+const MOST_CATEGORY_ROUNDS: u32 = 8;
+
 /// A run over the rows.
 pub(super) struct RowPlanner<'a> {
     pub(super) planner: Planner<'a>,
@@ -150,9 +156,11 @@ pub(super) fn plan(
     }
     run.prune_rights(prune, files, input);
     run.planner.give_defaults(DefaultRights::Given);
+    // Apps change nothing that they choose of.
+    let lists = (!apps.is_empty()).then(|| Lists::of(run.planner.world));
     for row in apps {
-        if let Entry::App(entry) = &row.entry {
-            let outcome = run.connect_app(row.place, entry, actor);
+        if let (Entry::App(entry), Some(lists)) = (&row.entry, &lists) {
+            let outcome = run.connect_app(row.place, entry, lists, actor);
             run.note(row.place, Some(&entry.code), outcome);
         }
     }
@@ -171,7 +179,13 @@ impl RowPlanner<'_> {
     }
 
     /// Connects an app, or authorizes it again, as the wizard would (rules 5).
-    fn connect_app(&mut self, place: Place, entry: &AppEntry, actor: &str) -> Planned {
+    fn connect_app(
+        &mut self,
+        place: Place,
+        entry: &AppEntry,
+        lists: &Lists,
+        actor: &str,
+    ) -> Planned {
         let AppEntry {
             code,
             scopes,
@@ -189,7 +203,6 @@ impl RowPlanner<'_> {
             )
         });
         self.warn(place.file, unknown.into_iter().chain(not_offered));
-        let lists = Lists::of(self.planner.world);
         let chosen = selections.iter().map(|selection| match &selection.chosen {
             Chosen::All => Ok(Chosen::All),
             Chosen::Codes(codes) => {
@@ -382,11 +395,14 @@ impl RowPlanner<'_> {
             (*place, CategoryPlace { code, parent })
         });
         let mut given: Vec<(Place, CategoryPlace<'_>)> = places.collect();
-        loop {
+        for round in 1.. {
             let places = given.iter().map(|row| row.1);
             let mut refused = self.planner.refused_categories(places.clone());
             if refused.is_empty() {
                 break;
+            }
+            if round >= MOST_CATEGORY_ROUNDS {
+                self.planner.refuse_moves(places.clone(), &mut refused);
             }
             self.planner.refuse_categories_below(places, &mut refused);
             let mut at = 0;

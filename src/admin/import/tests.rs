@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use strum::IntoEnumIterator as _;
 
 use crate::{
@@ -9,12 +11,12 @@ use crate::{
         outcome::Prune,
         refusals::Report,
         staging::Names,
-        world::World,
+        world::{Table, World},
     },
     domain::{
         Audience, CATALOGUE, Code, Edition, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
     },
-    store::{GroupRow, StoredNouns},
+    store::{GroupRow, ItemRow, StoredNouns},
 };
 
 use super::rows::{AccessRow, Input, plan};
@@ -283,6 +285,42 @@ fn rule_5_6_rights_that_the_wizard_would_not_offer_are_refused() {
         let refused = importing.refused();
         assert_eq!(refused.is_empty(), offered, "{case}: {refused:?}");
     }
+}
+
+/// A category as it is stored, by its number.
+fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (i32, ItemRow) {
+    let row = ItemRow {
+        code: code(text),
+        kind: ItemKind::Category,
+        parent,
+        tree: None,
+        locales: BTreeSet::new(),
+    };
+    (id, row)
+}
+
+#[test]
+fn categories_that_block_each_other_are_refused_in_a_few_rounds() {
+    // `c0` is stored below `c1`, that below `c2` and so on. Whichever row is
+    // refused leaves a category where it closes the next loop.
+    const CHAIN: i32 = 40;
+    let mut importing = Importing::into(Edition::Enterprise)
+        .category("other", "c0")
+        .category("c0", "other");
+    let stored = (0..CHAIN).map(|place| {
+        let parent = (place + 1 < CHAIN).then_some(11 + place);
+        stored_category(10 + place, &format!("c{place}"), parent)
+    });
+    let other = stored_category(9, "other", None);
+    importing.world.items = Table::of(stored.chain([other]).collect());
+    for place in 1..CHAIN {
+        importing = importing.category(&format!("c{place}"), &format!("c{}", place - 1));
+    }
+    let refused = importing.refused();
+    let loops = refused.iter().filter(|text| text.contains("below itself"));
+    let others = refused.iter().filter(|text| text.contains("cannot move"));
+    assert_eq!((loops.count(), others.count()), (9, 32), "{refused:#?}");
+    assert_eq!(importing.world.items.changes().count(), 0);
 }
 
 #[test]

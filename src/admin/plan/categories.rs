@@ -43,6 +43,24 @@ impl Planner<'_> {
             .unwrap_or_default()
     }
 
+    /// Adds the places of stored categories that would move.
+    pub(in crate::admin) fn refuse_moves<'p>(
+        &self,
+        places: impl Iterator<Item = CategoryPlace<'p>>,
+        refused: &mut BTreeMap<usize, Fault>,
+    ) {
+        for (index, CategoryPlace { code, parent }) in places.enumerate() {
+            let is_stored = self.world.find_item(ItemKind::Category, code).is_some();
+            if is_stored && self.stored_parent(code).as_ref() != parent {
+                let message = format!(
+                    "category `{code}` cannot move while so many rows of other categories are refused; correct these and import again"
+                );
+                let fault = || Fault::invalid("parent", message);
+                refused.entry(index).or_insert_with(fault);
+            }
+        }
+    }
+
     /// Adds the places of new categories below new ones that are refused.
     pub(in crate::admin) fn refuse_categories_below<'p>(
         &self,
