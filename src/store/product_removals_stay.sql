@@ -1,10 +1,16 @@
 -- leavers_otherwise_changed
+WITH gone AS MATERIALIZED (
+    SELECT DISTINCT unnest($2::integer[]) AS id),
+held AS MATERIALIZED (
+    SELECT c.product_id, array_agg(c.category_id ORDER BY c.category_id) AS categories,
+           coalesce(array_agg(c.category_id ORDER BY c.category_id) FILTER (WHERE gone.id IS NULL), '{}') AS kept
+      FROM product_category AS c
+      LEFT JOIN gone ON gone.id = c.category_id
+     WHERE c.tenant_id = $1 AND c.product_id IN (SELECT id FROM changed_product WHERE new_categories IS NULL)
+     GROUP BY c.product_id
+    HAVING bool_or(gone.id IS NOT NULL))
 UPDATE changed_product AS changed
    SET old_categories = held.categories,
-       new_categories = ARRAY(SELECT unnest(held.categories) EXCEPT SELECT unnest($2::integer[]) ORDER BY 1)
-  FROM (SELECT product_id, array_agg(category_id ORDER BY category_id) AS categories
-          FROM product_category
-         WHERE tenant_id = $1 AND product_id IN (SELECT id FROM changed_product WHERE new_categories IS NULL)
-         GROUP BY product_id
-        HAVING bool_or(category_id = ANY ($2))) AS held
+       new_categories = held.kept
+  FROM held
  WHERE changed.id = held.product_id

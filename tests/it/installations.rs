@@ -145,6 +145,7 @@ const BEFORE: &str = "SET search_path = pim_authz;
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pim_authz TO pim_authz_runtime;
     GRANT USAGE ON ALL SEQUENCES IN SCHEMA pim_authz TO pim_authz_runtime;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pim_authz TO PUBLIC;
+    DROP INDEX item_by_tree, channel_locale_by_locale, grid_view_group_by_group, app_by_group, app_selection_by_item;
     DROP TABLE installation, written;
     DROP FUNCTION is_owner, mark_written, mark_rewritten, mark_tenant_written, require_audit CASCADE;
     DELETE FROM refinery_schema_history WHERE version >= 7";
@@ -155,7 +156,7 @@ async fn installation_of_an_earlier_release_leaves_the_shared_role() {
     database.execute(BEFORE).await;
     let report = store::migrate(database.url(), &RuntimeRole::Stored).await;
     let report = report.unwrap();
-    assert_eq!(report.applied, ["V7__installation"]);
+    assert_eq!(report.applied, ["V7__installation", "V8__index_references"]);
     let role = report.runtime_role.unwrap();
     assert!(role.starts_with("pim_authz_") && role != "pim_authz_runtime");
     let left = report.to_do.join("\n");
@@ -358,7 +359,7 @@ async fn migrating_without_rights_lists_what_an_administrator_runs() {
     let report = store::migrate(&database.url_of(&owner), &named(role))
         .await
         .unwrap();
-    assert_eq!(report.applied.len(), 7);
+    assert_eq!(report.applied.len(), 8);
     // The owner is no member of it, and is told so.
     let mut config = TestServer::config(&database);
     config.database_url = database.url_of(&owner);
@@ -430,4 +431,16 @@ async fn impossible_role_names_are_refused() {
             "{name}: {told:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn every_foreign_key_is_checked_by_an_index() {
+    let database = Database::create().await;
+    let without = "SELECT coalesce(string_agg(conname, ', ' ORDER BY conname), '')::text
+          FROM pg_constraint AS reference
+         WHERE contype = 'f' AND connamespace = 'pim_authz'::regnamespace
+           AND NOT EXISTS (SELECT FROM pg_index AS i
+                            WHERE i.indrelid = reference.conrelid
+                              AND (i.indkey::int2[])[0:cardinality(reference.conkey) - 1] @> reference.conkey)";
+    assert_eq!(text(&database, without).await, "");
 }

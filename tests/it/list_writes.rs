@@ -274,6 +274,7 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         ALTER TABLE lease DROP COLUMN length_ms;
         ALTER TABLE head DROP COLUMN longest_lease_ms;
         ALTER TABLE app DROP COLUMN permissions_passed;
+        DROP INDEX item_by_tree, channel_locale_by_locale, grid_view_group_by_group, app_by_group, app_selection_by_item;
         DROP TABLE installation, written;
         DROP FUNCTION is_owner, mark_written, mark_rewritten, mark_tenant_written, require_audit CASCADE;
         DELETE FROM refinery_schema_history WHERE version >= 2";
@@ -297,7 +298,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
             "V4__administration",
             "V5__coherence",
             "V6__apps_permissions_step",
-            "V7__installation"
+            "V7__installation",
+            "V8__index_references"
         ]
     );
     let server = TestServer::start_on(database).await;
