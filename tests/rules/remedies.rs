@@ -1,12 +1,16 @@
 //! What an explanation suggests turns the denial, and nothing smaller does
 //! (rules 8.2).
 
-use pim_authz::domain::{Explanation, Question, ResourceType};
+use std::collections::BTreeMap;
+
+use pim_authz::domain::{Explanation, Question, Remedy, ResourceType};
 use proptest::prelude::*;
 
 use crate::{
     random::cases,
-    support::{World, codes, cost, entropy, random_question, random_world, reference},
+    support::{
+        Entropy, World, codes, cost, entropy, random_question, random_world, reference, sorted,
+    },
 };
 
 proptest! {
@@ -69,6 +73,22 @@ fn complaint(
         }
     }
     not_the_smallest(world, question, explanation)
+        .or_else(|| not_the_preferred(world, question, remedies))
+}
+
+/// Of all sets as small, the one that rules 8.2 prefers, grant by grant.
+fn not_the_preferred(
+    world: &World,
+    question: &Question,
+    remedies: &[Remedy],
+) -> Option<&'static str> {
+    let kind = question.resource().map(|resource| resource.kind);
+    if kind == Some(ResourceType::GridView) {
+        return None;
+    }
+    let best = world.best_remedies(question);
+    let is_best = best.is_some_and(|best| sorted(&best) == sorted(remedies));
+    (!is_best).then_some("another set is to be preferred")
 }
 
 /// No one or two grants turn what is said to have no remedy.
@@ -113,4 +133,24 @@ fn not_the_smallest(
     let equals = sets.iter().filter(|set| cost(set, asked) == best);
     let first = equals.map(|set| codes(&set[0])).min()?;
     (codes(remedy) != first).then_some("another grant is the first by code")
+}
+
+/// Sets of three grants and more are met often enough to mean something.
+#[test]
+fn random_denials_are_turned_by_many_grants_often_enough() {
+    let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+    for seed in 0..300 {
+        let mut tape = Entropy::seeded(seed, 1_200);
+        let world = random_world(&mut tape);
+        for _ in 0..12 {
+            let question = random_question(&world, &mut tape);
+            let kind = question.resource().map(|resource| resource.kind);
+            if kind != Some(ResourceType::GridView) {
+                let remedies = world.explain(&question).remedies;
+                *sizes.entry(remedies.len()).or_default() += 1;
+            }
+        }
+    }
+    let many: usize = sizes.range(3..).map(|(_, count)| count).sum();
+    assert!(many >= 100 && sizes[&2] >= 100, "{sizes:?}");
 }

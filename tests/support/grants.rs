@@ -190,7 +190,9 @@ pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
 pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
     match grant {
         Remedy::Access { group, item, .. } => vec![group.clone(), item.code.clone()],
-        Remedy::Permission { role, .. } => vec![role.clone()],
+        Remedy::Permission { role, permission } => {
+            vec![role.clone(), code(CATALOGUE.permission(*permission).code)]
+        }
         Remedy::Scope(scope) => vec![code(CATALOGUE.scope(*scope).code)],
         Remedy::Membership { group } => vec![group.clone()],
     }

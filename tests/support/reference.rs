@@ -28,6 +28,12 @@ pub(crate) fn decide(world: &World, question: &Question) -> Decision {
     }
 }
 
+/// Every rule that denies, in the order of rules 8.1.
+pub(crate) fn denials(world: &World, question: &Question) -> Vec<ReasonCode> {
+    let denials = Case::new(world, question).denials().into_iter();
+    denials.map(|reason| reason.code).collect()
+}
+
 /// One question in one world.
 struct Case<'a> {
     world: &'a World,

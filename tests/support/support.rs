@@ -5,6 +5,7 @@
 //! Test binaries include it: `#[path = "../support/support.rs"] mod support;`.
 
 mod ask;
+mod best_remedies;
 mod building;
 mod entropy;
 mod facts;
@@ -17,6 +18,7 @@ pub(crate) mod world;
 
 pub(crate) use self::{
     ask::{Ask, ask, assert_answers, subject, told},
+    best_remedies::sorted,
     building::SpecificTo,
     entropy::{Entropy, entropy},
     grants::{codes, cost},
