@@ -8,6 +8,7 @@ mod concurrent;
 mod deep_trees;
 mod dry_runs;
 mod file_rows;
+mod focused;
 mod listed;
 mod pictured;
 mod properties;

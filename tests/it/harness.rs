@@ -6,6 +6,7 @@ mod import;
 pub(crate) mod lists;
 mod made_catalog;
 mod program;
+mod seeds;
 mod server;
 mod steps;
 pub(crate) mod stored_worlds;
@@ -16,6 +17,7 @@ pub(crate) use self::{
     import::{File, file, header, import, parts},
     made_catalog::MadeCatalog,
     program::{Program, channel_to, terminate},
+    seeds::{Seed, first_seed, seeds},
     server::{TestServer, context, product, refusal, resource, user},
     steps::{Steps, viewing_all},
 };

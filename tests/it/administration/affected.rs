@@ -1,11 +1,11 @@
 //! Who and what a write affects, counted from two states of the model: every
 //! subject is asked everything before and after.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pim_authz::domain::{
-    Action, CATALOGUE, Code, Context, Description, ItemKind, Level, Parent, Question, Resource,
-    ResourceType, SubjectKind, SubjectRef,
+    Action, CATALOGUE, Code, Context, Description, ItemKind, ItemRef, Level, Parent, Question,
+    Resource, ResourceType, SubjectKind, SubjectRef,
 };
 
 use crate::support::{World, reference, world::Role};
@@ -40,6 +40,53 @@ pub(super) fn count(before: &World, after: &World) -> [u64; 2] {
         }
     }
     [subjects.len() as u64, products.len() as u64]
+}
+
+/// As [`count`], of trees with thousands of categories: rights on an item are
+/// stored on that item, and nothing is inherited when a decision is made
+/// (rules 3.6), so of the categories without products that are there, and held,
+/// alike on each side, one is asked about.
+pub(super) fn count_in_big_trees(before: &World, after: &World) -> [u64; 2] {
+    let named = |world: &World| -> Vec<Code> {
+        let products = world.products.values();
+        products.flat_map(|of| of.categories.clone()).collect()
+    };
+    let named = of_both(before, after, named);
+    let mut alike: BTreeSet<[Option<Held>; 2]> = BTreeSet::new();
+    let mut left: BTreeSet<Code> = named.clone();
+    let held = [before, after].map(rights_on_categories);
+    let categories = held.iter().flat_map(BTreeMap::keys);
+    for code in categories.collect::<BTreeSet<&Code>>() {
+        if alike.insert(held.each_ref().map(|side| side.get(code).cloned())) {
+            left.insert(code.clone());
+        }
+    }
+    let [before, after] = [before, after].map(|world| {
+        let is_left = |item: &ItemRef| item.kind != ItemKind::Category || left.contains(&item.code);
+        let mut world = world.clone();
+        world.items.retain(is_left);
+        world.rights.retain(|(_, item), _| is_left(item));
+        world
+    });
+    count(&before, &after)
+}
+
+/// The groups that hold an item, and the bits of their levels.
+type Held = Vec<(Code, u8)>;
+
+/// Of each category who holds it.
+fn rights_on_categories(world: &World) -> BTreeMap<Code, Held> {
+    let categories = world.items_of(ItemKind::Category);
+    let mut rights: BTreeMap<Code, Held> = categories
+        .map(|item| (item.code.clone(), Held::new()))
+        .collect();
+    for ((group, item), level) in &world.rights {
+        if item.kind == ItemKind::Category && *level != Level::Hidden {
+            let held = rights.entry(item.code.clone()).or_default();
+            held.push((group.clone(), level.bits()));
+        }
+    }
+    rights
 }
 
 fn of_both<T: Ord>(before: &World, after: &World, of: impl Fn(&World) -> Vec<T>) -> BTreeSet<T> {

@@ -11,9 +11,10 @@ mod wizard;
 use super::{administered::Administered, calls::Call};
 use crate::support::Entropy;
 
-pub(super) use catalog::withheld_channel;
-pub(super) use files::random_files;
-pub(super) use wizard::{cancel, edition, start, step};
+pub(super) use catalog::{of_a_vocabulary, withheld_channel};
+pub(super) use files::{apps_file, one_random_file, random_files, whole_and_partial_file};
+pub(super) use rights::{beside_the_steps, of_an_app};
+pub(super) use wizard::{app, cancel, edition, outside_the_steps, start, step, this_step};
 
 /// Most vocabularies are what random questions ask about.
 mod words {

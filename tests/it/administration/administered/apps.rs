@@ -35,6 +35,15 @@ pub(super) fn has(scopes: ScopeSet, text: &str) -> bool {
     scopes.contains(CATALOGUE.find_scope(text).unwrap().id)
 }
 
+/// Rules 1.5: the code of an app, of which its private group's is longer.
+pub(super) fn read_app(text: &str, faults: &mut Faults) -> Option<Code> {
+    if text.len() > 251 {
+        faults.invalid();
+        return None;
+    }
+    read(text, faults)
+}
+
 impl Administered {
     /// Rules 5.1: the actor is a user, who holds `app.manage`.
     fn look_at_actor(&self, actor: &str, faults: &mut Faults) {
@@ -51,7 +60,7 @@ impl Administered {
 
     pub(super) fn start(&mut self, request: &pb::StartConnectionRequest, faults: &mut Faults) {
         self.look_at_actor(&request.actor, faults);
-        let Some(app) = read(&request.app, faults) else {
+        let Some(app) = read_app(&request.app, faults) else {
             return;
         };
         let (granted, _) = offered(&self.world, &request.scopes);

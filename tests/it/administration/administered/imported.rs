@@ -8,7 +8,7 @@ use pim_authz::pb;
 
 use super::{
     Administered, Chosen, Faults,
-    apps::{has, offered},
+    apps::{has, offered, read_app},
     names::read,
 };
 use crate::{
@@ -218,7 +218,7 @@ impl Administered {
 
     /// A connected app: each column of rights is looked at by itself.
     fn take_app(&mut self, row: FileRow<'_>, faults: &mut Faults) {
-        let Some(app) = read(row.cell("code"), faults) else {
+        let Some(app) = read_app(row.cell("code"), faults) else {
             return;
         };
         let (scopes, _) = offered(&self.world, &row.list("scopes").unwrap());

@@ -40,6 +40,8 @@ pub(super) fn filling(model: &Administered, tape: &mut Entropy) -> Vec<Call> {
         put_products(model, tape),
         put_products(model, tape),
         put_profiles(tape),
+        put_families(tape),
+        put_entities(tape),
         put_plain(tape),
     ]
 }
@@ -270,39 +272,43 @@ fn put_plain(tape: &mut Entropy) -> Call {
     match tape.below(4) {
         0 => put_locales(tape),
         1 => put_attribute_groups(tape),
-        2 => {
-            let code = |family: &pb::AssetFamily| family.code.clone();
-            let asset_families = entries(
-                tape,
-                code,
-                |_| {},
-                |tape| pb::AssetFamily {
-                    code: key(&FAMILIES, tape),
-                },
-            );
-            Call::PutAssetFamilies(pb::PutAssetFamiliesRequest {
-                asset_families,
-                without_default_rights: tape.chance(10),
-                ..Default::default()
-            })
-        }
-        _ => {
-            let code = |entity: &pb::ReferenceEntity| entity.code.clone();
-            let reference_entities = entries(
-                tape,
-                code,
-                |_| {},
-                |tape| pb::ReferenceEntity {
-                    code: key(&ENTITIES, tape),
-                },
-            );
-            Call::PutReferenceEntities(pb::PutReferenceEntitiesRequest {
-                reference_entities,
-                without_default_rights: tape.chance(10),
-                ..Default::default()
-            })
-        }
+        2 => put_families(tape),
+        _ => put_entities(tape),
     }
+}
+
+fn put_families(tape: &mut Entropy) -> Call {
+    let code = |family: &pb::AssetFamily| family.code.clone();
+    let asset_families = entries(
+        tape,
+        code,
+        |_| {},
+        |tape| pb::AssetFamily {
+            code: key(&FAMILIES, tape),
+        },
+    );
+    Call::PutAssetFamilies(pb::PutAssetFamiliesRequest {
+        asset_families,
+        without_default_rights: tape.chance(10),
+        ..Default::default()
+    })
+}
+
+fn put_entities(tape: &mut Entropy) -> Call {
+    let code = |entity: &pb::ReferenceEntity| entity.code.clone();
+    let reference_entities = entries(
+        tape,
+        code,
+        |_| {},
+        |tape| pb::ReferenceEntity {
+            code: key(&ENTITIES, tape),
+        },
+    );
+    Call::PutReferenceEntities(pb::PutReferenceEntitiesRequest {
+        reference_entities,
+        without_default_rights: tape.chance(10),
+        ..Default::default()
+    })
 }
 
 fn put_locales(tape: &mut Entropy) -> Call {
@@ -367,6 +373,37 @@ fn delete_all(kind: ItemKind, model: &Administered) -> Call {
         cascade,
         ..Default::default()
     })
+}
+
+/// What opens and shuts the gate, and a new item that nobody holds: answers
+/// change of whoever holds no right on what comes or goes (rules 4.5, 4.9).
+pub(in super::super) fn of_a_vocabulary(model: &Administered, tape: &mut Entropy) -> Call {
+    let code = || "fresh".to_owned();
+    match tape.below(5) {
+        0 => delete_all(ItemKind::Channel, model),
+        1 => delete_all(ItemKind::Locale, model),
+        2 => Call::PutCategories(pb::PutCategoriesRequest {
+            categories: vec![pb::Category {
+                code: code(),
+                parent: None,
+            }],
+            without_default_rights: true,
+            ..Default::default()
+        }),
+        3 => Call::PutChannels(pb::PutChannelsRequest {
+            channels: vec![pb::Channel {
+                code: code(),
+                ..Default::default()
+            }],
+            without_default_rights: true,
+            ..Default::default()
+        }),
+        _ => Call::PutLocales(pb::PutLocalesRequest {
+            locales: vec![pb::Locale { code: code() }],
+            without_default_rights: true,
+            ..Default::default()
+        }),
+    }
 }
 
 pub(super) fn delete(model: &Administered, tape: &mut Entropy) -> Call {

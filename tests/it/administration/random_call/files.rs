@@ -1,13 +1,13 @@
-use pim_authz::domain::{Code, ItemKind};
+use pim_authz::domain::{Audience, Code, ItemKind};
 
 use super::{
     batches::{key, reference, references},
     catalog::{items, models, mostly, roots},
     directory::{granted, groups, roles_for},
-    wizard::scopes,
+    wizard::{key_of_an_app, scopes},
     words::{
-        APPS, ATTRIBUTE_GROUPS, ATTRIBUTES, CATEGORIES, CHANNELS, CONNECTIONS, GROUPS, LOCALES,
-        MODELS, PRODUCTS, PROFILES, ROLES, USERS,
+        ATTRIBUTE_GROUPS, ATTRIBUTES, CATEGORIES, CHANNELS, CONNECTIONS, GROUPS, LOCALES, MODELS,
+        PRODUCTS, PROFILES, ROLES, USERS,
     },
 };
 use crate::{
@@ -93,6 +93,50 @@ pub(in super::super) fn random_files(model: &Administered, tape: &mut Entropy) -
         .collect()
 }
 
+/// Every file with optional columns.
+fn layouts() -> Vec<&'static Layout> {
+    LAYOUTS.iter().chain([&PROFILES_FILE, &APPS_FILE]).collect()
+}
+
+/// One file, without some of its columns.
+pub(in super::super) fn one_random_file(model: &Administered, tape: &mut Entropy) -> FileRows {
+    let layouts = layouts();
+    let layout = *tape.pick(&layouts);
+    random_file(model, layout, tape)
+}
+
+/// One file with all of its columns, each in its turn; and the same rows
+/// without some of the columns, so that what is stored is left alone.
+pub(in super::super) fn whole_and_partial_file(
+    model: &Administered,
+    turn: usize,
+    tape: &mut Entropy,
+) -> [FileRows; 2] {
+    let layouts = layouts();
+    let (name, key, required, optional) = *layouts[turn % layouts.len()];
+    let mut columns = vec![key];
+    columns.extend(required.iter().chain(optional));
+    let whole = FileRows {
+        name,
+        rows: random_rows(model, name, key, &columns, tape),
+        columns,
+    };
+    let mut partial = whole.clone();
+    for column in tape.some(50, optional) {
+        let at = partial.columns.iter().position(|name| *name == column);
+        partial.columns.remove(at.unwrap());
+        for row in &mut partial.rows {
+            row.remove(at.unwrap());
+        }
+    }
+    [whole, partial]
+}
+
+/// A file of connected apps.
+pub(in super::super) fn apps_file(model: &Administered, tape: &mut Entropy) -> FileRows {
+    random_file(model, &APPS_FILE, tape)
+}
+
 fn random_file(model: &Administered, layout: &Layout, tape: &mut Entropy) -> FileRows {
     let (name, key, required, optional) = *layout;
     let mut columns = vec![key];
@@ -106,34 +150,80 @@ fn random_file(model: &Administered, layout: &Layout, tape: &mut Entropy) -> Fil
     if tape.chance(30) {
         columns.reverse();
     }
+    FileRows {
+        name,
+        rows: random_rows(model, name, key, &columns, tape),
+        columns,
+    }
+}
+
+fn random_rows(
+    model: &Administered,
+    name: &str,
+    key: &str,
+    columns: &[&str],
+    tape: &mut Entropy,
+) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut keys: Vec<String> = Vec::new();
     for _ in 0..=tape.below(3) {
-        let code = key_of(name, tape);
+        let code = key_of(model, name, tape);
         let is_blank = columns.len() == 1 && code.is_empty();
         if is_blank || keys.contains(&Code::fold(&code)) {
             continue;
         }
         keys.push(Code::fold(&code));
-        // What only reads products is offered `view` alone (rules 5.6).
-        let only_view = tape.chance(60);
+        let scopes = scopes(tape);
+        let offered = Offered::of(model, &scopes, tape);
         let cells = columns.iter().map(|column| match *column {
             column if column == key => code.clone(),
-            column if only_view && (column.ends_with("_edit") || column.ends_with("_own")) => {
-                String::new()
-            }
+            "scopes" => scopes.join(","),
+            column if !offered.gives(column) => String::new(),
             column => cell(model, (name, column), &code, tape),
         });
         rows.push(cells.collect());
     }
-    FileRows {
-        name,
-        columns,
-        rows,
+    rows
+}
+
+/// What the permissions step offers to an app, which its row mostly keeps to
+/// (rules 5.6).
+#[derive(Clone, Copy, PartialEq)]
+enum Offered {
+    Nothing,
+    View,
+    Everything,
+}
+
+impl Offered {
+    fn of(model: &Administered, scopes: &[String], tape: &mut Entropy) -> Self {
+        let has = |text: &str| scopes.iter().any(|scope| scope == text);
+        if tape.chance(8) {
+            return Self::Everything;
+        }
+        if !model.world.edition.is_enterprise() || !has("read_products") {
+            return Self::Nothing;
+        }
+        if has("write_products") {
+            Self::Everything
+        } else {
+            Self::View
+        }
+    }
+
+    /// Whether a cell of the column may hold anything.
+    fn gives(self, column: &str) -> bool {
+        let kinds = ["trees_", "locales_", "attribute_groups_"];
+        let is_of_rights = kinds.iter().any(|kind| column.starts_with(kind));
+        match self {
+            Self::Everything => true,
+            Self::View => !is_of_rights || column.ends_with("_view"),
+            Self::Nothing => !is_of_rights,
+        }
     }
 }
 
-fn key_of(file: &str, tape: &mut Entropy) -> String {
+fn key_of(model: &Administered, file: &str, tape: &mut Entropy) -> String {
     match file {
         "user_groups.csv" => key(&GROUPS, tape),
         "user_roles.csv" => key(&ROLES, tape),
@@ -144,8 +234,8 @@ fn key_of(file: &str, tape: &mut Entropy) -> String {
         "attributes.csv" => key(&ATTRIBUTES, tape),
         "product_models.csv" => key(&MODELS, tape),
         "products.csv" => key(&PRODUCTS, tape),
-        "job_profile_accesses.csv" => key(&PROFILES, tape),
-        _ => key(&APPS, tape),
+        "job_profile_accesses.csv" => key_of_a_profile(model, tape),
+        _ => key_of_an_app(tape),
     }
 }
 
@@ -158,9 +248,12 @@ fn cell(
 ) -> String {
     let is_empty = tape.chance(25) && column != "group";
     let text = match (file, column) {
-        ("users.csv", "roles") => roles_for(false, tape).join(","),
-        ("connections.csv", "roles") => roles_for(true, tape).join(","),
-        ("attributes.csv", "group") => reference(&ATTRIBUTE_GROUPS, tape),
+        ("users.csv", "roles") => stored_roles(model, Audience::User, tape).join(","),
+        ("connections.csv", "roles") => stored_roles(model, Audience::Connection, tape).join(","),
+        ("attributes.csv", "group") => {
+            let stored = items(model, ItemKind::AttributeGroup);
+            reference(&mostly(&stored, &ATTRIBUTE_GROUPS, tape), tape)
+        }
         ("categories.csv", "parent") => {
             let stored = items(model, ItemKind::Category);
             reference(&mostly(&stored, &CATEGORIES, tape), tape)
@@ -177,18 +270,49 @@ fn cell(
         (_, "label") => (*tape.pick(&["Writer", "Boss"])).to_owned(),
         (_, "audience") => audience(code, tape).to_owned(),
         (_, "permissions") => granted(code, tape).join(","),
-        (_, "groups" | "execute_job_profile" | "edit_job_profile") => groups(tape).join(","),
+        (_, "groups" | "execute_job_profile" | "edit_job_profile") => {
+            stored_groups(model, tape).join(",")
+        }
         (_, "enabled" | "localizable" | "scopable") => (*tape.pick(&["0", "1"])).to_owned(),
-        (_, "locales") => references(30, &LOCALES, tape).join(","),
+        (_, "locales") => {
+            let stored = items(model, ItemKind::Locale);
+            references(40, &mostly(&stored, &LOCALES, tape), tape).join(",")
+        }
         (_, "tree") => one_of(&roots(model), tape),
-        (_, "scopes") => scopes(tape).join(","),
-        (_, "locales_edit" | "locales_view") => chosen(&LOCALES.map(str::to_owned), tape),
+        (_, "locales_edit" | "locales_view") => chosen(&items(model, ItemKind::Locale), tape),
         (_, "attribute_groups_edit" | "attribute_groups_view") => {
-            chosen(&ATTRIBUTE_GROUPS.map(str::to_owned), tape)
+            chosen(&items(model, ItemKind::AttributeGroup), tape)
         }
         _ => chosen(&roots(model), tape),
     };
     if is_empty { String::new() } else { text }
+}
+
+/// Groups that can be joined and are stored; seldom others.
+fn stored_groups(model: &Administered, tape: &mut Entropy) -> Vec<String> {
+    if tape.chance(10) {
+        return groups(tape);
+    }
+    let stored: Vec<&str> = model.world.groups.iter().map(Code::as_str).collect();
+    references(35, &stored, tape)
+}
+
+/// Roles that are stored for such a subject; seldom others.
+fn stored_roles(model: &Administered, audience: Audience, tape: &mut Entropy) -> Vec<String> {
+    if tape.chance(10) {
+        return roles_for(audience == Audience::Connection, tape);
+    }
+    let roles = model.world.roles.iter();
+    let roles = roles.filter(|(_, role)| role.audience == audience);
+    let stored: Vec<&str> = roles.map(|(code, _)| code.as_str()).collect();
+    references(50, &stored, tape)
+}
+
+/// A profile that is stored, mostly.
+fn key_of_a_profile(model: &Administered, tape: &mut Entropy) -> String {
+    let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
+    let stored: Vec<String> = kinds.iter().flat_map(|kind| items(model, *kind)).collect();
+    key(&mostly(&stored, &PROFILES, tape), tape)
 }
 
 fn audience(role: &str, tape: &mut Entropy) -> &'static str {

@@ -6,6 +6,7 @@ use strum::IntoEnumIterator as _;
 
 use super::{
     batches::{entries, reference, spelled},
+    catalog::mostly,
     words::{APPS, GROUPS},
 };
 use crate::{
@@ -25,6 +26,88 @@ pub(super) fn write(model: &Administered, tape: &mut Entropy) -> Call {
         }),
         _ => replace(model, tape),
     }
+}
+
+/// What an app's own group holds is changed: on channels, and on what no step
+/// of the wizard looks at (rules 5.7, 5.8).
+pub(in super::super) fn of_an_app(model: &Administered, tape: &mut Entropy) -> Call {
+    let connected: Vec<String> = model.world.apps.keys().map(Code::to_string).collect();
+    let apps = mostly(&connected, &APPS, tape);
+    let app = *tape.pick(&apps);
+    let group = format!("app:{app}");
+    let kinds = ItemKind::iter().filter(|kind| model.world.items_of(*kind).next().is_some());
+    let kinds: Vec<ItemKind> = kinds.collect();
+    let kind = if kinds.is_empty() || tape.chance(40) {
+        ItemKind::Channel
+    } else {
+        *tape.pick(&kinds)
+    };
+    let items = model.world.items_of(kind);
+    let takes = tape.chance(if kind == ItemKind::Channel { 85 } else { 20 });
+    let entries = items.map(|item| pb::AccessGrant {
+        group: group.clone(),
+        item: Some(pb::Item {
+            r#type: kind.to_string(),
+            id: item.code.to_string(),
+        }),
+        level: level(&kind.to_string(), tape).into(),
+        apply_to_children: None,
+    });
+    let entries: Vec<pb::AccessGrant> = entries.collect();
+    if takes {
+        return Call::RevokeAccess(pb::RevokeAccessRequest {
+            revocations: entries,
+            ..Default::default()
+        });
+    }
+    Call::GrantAccess(pb::GrantAccessRequest {
+        grants: entries,
+        ..Default::default()
+    })
+}
+
+/// What an app's own group holds of what no step of the wizard looks at is
+/// given, and some of its channels are withheld (rules 5.7, 5.8).
+pub(in super::super) fn beside_the_steps(
+    model: &Administered,
+    app: &str,
+    tape: &mut Entropy,
+) -> [Call; 2] {
+    let entry = |item: &ItemRef, level: pb::Level| pb::AccessGrant {
+        group: format!("app:{app}"),
+        item: Some(pb::Item {
+            r#type: item.kind.to_string(),
+            id: item.code.to_string(),
+        }),
+        level: level.into(),
+        apply_to_children: None,
+    };
+    let mut grants = Vec::new();
+    let mut revocations = Vec::new();
+    for item in &model.world.items {
+        let level = level(&item.kind.to_string(), tape);
+        match item.kind {
+            ItemKind::Channel if tape.chance(60) => revocations.push(entry(item, level)),
+            ItemKind::Channel
+            | ItemKind::Category
+            | ItemKind::Locale
+            | ItemKind::AttributeGroup => {}
+            ItemKind::AssetFamily
+            | ItemKind::ReferenceEntity
+            | ItemKind::ImportProfile
+            | ItemKind::ExportProfile => grants.push(entry(item, level)),
+        }
+    }
+    [
+        Call::GrantAccess(pb::GrantAccessRequest {
+            grants,
+            ..Default::default()
+        }),
+        Call::RevokeAccess(pb::RevokeAccessRequest {
+            revocations,
+            ..Default::default()
+        }),
+    ]
 }
 
 /// An item that is stored, mostly; categories and channels most often.

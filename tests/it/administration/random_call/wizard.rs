@@ -50,7 +50,7 @@ pub(in super::super) fn edition(tape: &mut Entropy) -> Call {
 }
 
 /// What is written about apps outside the steps, and about the tenant.
-pub(super) fn outside_the_steps(tape: &mut Entropy) -> Call {
+pub(in super::super) fn outside_the_steps(tape: &mut Entropy) -> Call {
     match tape.below(8) {
         0 => Call::CreateTenant(pb::CreateTenantRequest {
             edition: pb::Edition::Growth.into(),
@@ -84,13 +84,27 @@ fn actor(tape: &mut Entropy) -> String {
     (*tape.pick(&actors)).to_owned()
 }
 
+/// The code of an app.
+pub(in super::super) fn app(tape: &mut Entropy) -> String {
+    (*tape.pick(&APPS)).to_owned()
+}
+
+/// The code of an app; now and then one that is too long for an app, and for
+/// nothing else (rules 1.5).
+pub(super) fn key_of_an_app(tape: &mut Entropy) -> String {
+    if tape.chance(2) {
+        return "a".repeat(252);
+    }
+    key(&APPS, tape)
+}
+
 /// The start of a connection; now and then with the scopes that the app has
 /// (rules 5.8a).
 pub(in super::super) fn start(
     model: &Administered,
     tape: &mut Entropy,
 ) -> pb::StartConnectionRequest {
-    let app = key(&APPS, tape);
+    let app = key_of_an_app(tape);
     let other = scopes(tape);
     let held = app.parse().ok();
     let held = held.and_then(|app: Code| model.world.apps.get(&app));
@@ -121,10 +135,20 @@ pub(in super::super) fn step(
         Some(next) if tape.chance(70) => *next,
         _ => *tape.pick(&others),
     };
-    let (request_id, actor) = (request_id.to_owned(), actor.to_owned());
     if tape.chance(4) {
-        return cancel(&request_id, &actor);
+        return cancel(request_id, actor);
     }
+    this_step(model, step, (request_id, actor), tape)
+}
+
+/// A step of a request, whether it is its turn or not.
+pub(in super::super) fn this_step(
+    model: &Administered,
+    step: AppStep,
+    (request_id, actor): (&str, &str),
+    tape: &mut Entropy,
+) -> Call {
+    let (request_id, actor) = (request_id.to_owned(), actor.to_owned());
     match step {
         AppStep::Unspecified | AppStep::Authorize => {
             Call::AuthorizeScopes(pb::AuthorizeScopesRequest {

@@ -1,0 +1,257 @@
+//! Random writes about apps, and random partial files: as `properties`, but
+//! with nothing else in between, so that what seldom happens to an app, or to
+//! one column of a file, happens in each run.
+
+use pim_authz::{
+    domain::{Code, Edition},
+    pb::{self, AppStep},
+};
+
+use super::{
+    administered::Administered,
+    calls::Call,
+    file_rows::FileRows,
+    random_call::{self, random_call},
+    steps::Tenant,
+};
+use crate::{
+    harness::{Seed, TestServer, first_seed, seeds},
+    support::Entropy,
+};
+
+const TENANTS: usize = 4;
+const WRITES_A_TENANT: usize = 22;
+/// How often a file is drawn again that would be refused.
+const DRAWS: usize = 5;
+
+/// What is written to a tenant that is filled.
+#[derive(Clone, Copy, PartialEq)]
+enum Written {
+    Apps,
+    Files,
+}
+
+#[tokio::test]
+async fn rules_5_random_writes_about_apps_do_what_the_model_says() {
+    write_and_compare(Written::Apps).await;
+}
+
+#[tokio::test]
+async fn random_partial_files_do_what_the_model_says() {
+    write_and_compare(Written::Files).await;
+}
+
+async fn write_and_compare(written: Written) {
+    let server = TestServer::start().await;
+    for seed in (first_seed()..).take(seeds(TENANTS)) {
+        let _told_on_failure = Seed(seed);
+        let mut tape = Entropy::seeded(seed + 17_000, 60_000);
+        let code = format!("focused_{seed}");
+        let mut tenant = Tenant::create(&server, &code, Edition::Enterprise).await;
+        for call in random_call::filling(&tenant.model, &mut tape) {
+            tenant.perform(call).await;
+        }
+        for number in 1..=WRITES_A_TENANT {
+            match written {
+                Written::Apps => write_about_apps(&mut tenant, &mut tape).await,
+                Written::Files => write_a_file(&mut tenant, number, &mut tape).await,
+            }
+            if number % 11 == 0 {
+                tenant.compare_lists(1_000).await;
+            }
+        }
+    }
+}
+
+async fn write_about_apps(tenant: &mut Tenant, tape: &mut Entropy) {
+    let call = match tape.below(10) {
+        0 => return tenant.connect_an_app(tape).await,
+        1 => return connect_across_editions(tenant, tape).await,
+        2 => return connect_through_a_downgrade(tenant, tape).await,
+        3 | 4 => return authorize_again(tenant, tape).await,
+        5..8 => {
+            let [file] = drawn(tenant, tape, |model, tape| {
+                [random_call::apps_file(model, tape)]
+            });
+            return tenant.import(&[file], tape.chance(10)).await;
+        }
+        8 => random_call::of_an_app(&tenant.model, tape),
+        _ => random_call::outside_the_steps(tape),
+    };
+    tenant.perform(call).await;
+}
+
+/// Connects an app while the tenant is upgraded and downgraded (rules 5.1,
+/// 5.8a); in the end it is an enterprise tenant.
+async fn connect_across_editions(tenant: &mut Tenant, tape: &mut Entropy) {
+    change_edition(tenant, tape).await;
+    for _ in 0..2 {
+        let start = pb::StartConnectionRequest {
+            actor: "user:admin".into(),
+            ..random_call::start(&tenant.model, tape)
+        };
+        let Some(answer) = tenant.perform(Call::StartConnection(start)).await else {
+            continue;
+        };
+        let id = answer.request_id;
+        for _ in 0..6 {
+            let Some(next) = tenant.model.steps_of(&id).first().copied() else {
+                break;
+            };
+            if tape.chance(35) {
+                change_edition(tenant, tape).await;
+            }
+            let others = [AppStep::Permissions, AppStep::Authorize, AppStep::Confirm];
+            let step = if tape.chance(60) {
+                next
+            } else {
+                *tape.pick(&others)
+            };
+            let of = (id.as_str(), "user:admin");
+            let call = random_call::this_step(&tenant.model, step, of, tape);
+            tenant.perform(call).await;
+        }
+        tenant.perform(edition(pb::Edition::Enterprise)).await;
+    }
+}
+
+/// Begins to connect an app in an enterprise tenant, goes on in another edition,
+/// and asks again after an upgrade (rules 5.1, 5.8a).
+async fn connect_through_a_downgrade(tenant: &mut Tenant, tape: &mut Entropy) {
+    let app = random_call::app(tape);
+    if tape.chance(70) {
+        let disconnect = Call::Disconnect(pb::DisconnectRequest {
+            app: app.clone(),
+            ..Default::default()
+        });
+        tenant.perform(disconnect).await;
+    }
+    let start = Call::StartConnection(pb::StartConnectionRequest {
+        actor: "user:admin".into(),
+        app,
+        scopes: vec!["read_products".into(), "write_products".into()],
+        ..Default::default()
+    });
+    for downgrades in [true, false] {
+        tenant.perform(edition(pb::Edition::Enterprise)).await;
+        let Some(answer) = tenant.perform(start.clone()).await else {
+            return;
+        };
+        let id = answer.request_id;
+        if id.is_empty() {
+            continue; // connected already, with these scopes
+        }
+        let steps = tenant.model.steps_of(&id).len().max(1);
+        let before = if downgrades { tape.below(steps) } else { steps };
+        for _ in 0..before {
+            go_on(tenant, &id, tape).await;
+        }
+        if downgrades {
+            tenant.perform(edition(pb::Edition::Growth)).await;
+            let nothing = Call::SetPermissions(pb::SetPermissionsRequest {
+                actor: "user:admin".into(),
+                request_id: id.clone(),
+                ..Default::default()
+            });
+            tenant.perform(nothing).await;
+            let confirm = AppStep::Confirm;
+            let of = (id.as_str(), "user:admin");
+            let confirm = random_call::this_step(&tenant.model, confirm, of, tape);
+            tenant.perform(confirm).await;
+            go_on(tenant, &id, tape).await;
+        }
+    }
+}
+
+/// Takes the step that is next, if one is.
+async fn go_on(tenant: &mut Tenant, id: &str, tape: &mut Entropy) {
+    if let Some(next) = tenant.model.steps_of(id).first().copied() {
+        let call = random_call::this_step(&tenant.model, next, (id, "user:admin"), tape);
+        tenant.perform(call).await;
+    }
+}
+
+/// Takes the scopes of a connected app, changes what its group holds of what the
+/// steps leave alone, and connects it again, step by step (rules 5.8).
+async fn authorize_again(tenant: &mut Tenant, tape: &mut Entropy) {
+    let apps: Vec<String> = tenant
+        .model
+        .world
+        .apps
+        .keys()
+        .map(Code::to_string)
+        .collect();
+    if apps.is_empty() {
+        return tenant.connect_an_app(tape).await;
+    }
+    let app = tape.pick(&apps).clone();
+    let shrink = Call::UpdateScopes(pb::UpdateScopesRequest {
+        app: app.clone(),
+        ..Default::default()
+    });
+    tenant.perform(shrink).await;
+    for call in random_call::beside_the_steps(&tenant.model, &app, tape) {
+        tenant.perform(call).await;
+    }
+    let start = pb::StartConnectionRequest {
+        actor: "user:admin".into(),
+        app,
+        scopes: vec!["read_products".into(), "write_products".into()],
+        ..Default::default()
+    };
+    let Some(answer) = tenant.perform(Call::StartConnection(start)).await else {
+        return;
+    };
+    for _ in 0..3 {
+        go_on(tenant, &answer.request_id, tape).await;
+    }
+}
+
+async fn change_edition(tenant: &mut Tenant, tape: &mut Entropy) {
+    let editions = [
+        pb::Edition::Enterprise,
+        pb::Edition::Growth,
+        pb::Edition::Growth,
+        pb::Edition::Community,
+    ];
+    let call = edition(*tape.pick(&editions));
+    tenant.perform(call).await;
+}
+
+fn edition(edition: pb::Edition) -> Call {
+    Call::UpdateTenant(pb::UpdateTenantRequest {
+        edition: edition.into(),
+        ..Default::default()
+    })
+}
+
+/// A file with all of its columns, then without some of them; now and then
+/// something else is written first.
+async fn write_a_file(tenant: &mut Tenant, turn: usize, tape: &mut Entropy) {
+    if tape.chance(25) {
+        let call = random_call(&tenant.model, tape);
+        tenant.perform(call).await;
+    }
+    let [whole, partial] = drawn(tenant, tape, |model, tape| {
+        random_call::whole_and_partial_file(model, turn, tape)
+    });
+    tenant.import_once(&[whole], false).await;
+    tenant.import(&[partial], false).await;
+}
+
+/// Files of which the first is carried out, mostly.
+fn drawn<const N: usize>(
+    tenant: &Tenant,
+    tape: &mut Entropy,
+    mut draw: impl FnMut(&Administered, &mut Entropy) -> [FileRows; N],
+) -> [FileRows; N] {
+    let model = &tenant.model;
+    let mut files = draw(model, tape);
+    for _ in 1..DRAWS {
+        if model.after_import(&files[..1]).is_ok() {
+            break;
+        }
+        files = draw(model, tape);
+    }
+    files
+}
