@@ -25,6 +25,8 @@ mod access_filter;
 mod app_scopes;
 mod asks;
 mod catalog;
+mod categories;
+mod decider;
 mod explain;
 mod needs;
 mod product_reach;
@@ -35,12 +37,14 @@ use crate::domain::{Decision, EditMode, Facts, Level, Question, Reason};
 
 pub use self::{
     access_filter::access_filter,
+    decider::Decider,
     explain::explain,
     needs::needs,
     product_reach::{CategoryTest, ProductReach, product_reach},
 };
 use self::{
     asks::{Ask, Asked},
+    categories::CategoryLevels,
     reach::Reach,
 };
 
@@ -49,7 +53,8 @@ use self::{
 /// `facts` holds at least what [`needs`] says of the question.
 #[must_use]
 pub fn decide(question: &Question, facts: &Facts) -> Decision {
-    let asked = asks::ask(question, &Reach::of(question.subject(), facts));
+    let reach = Reach::of(question.subject(), facts);
+    let asked = asks::ask(question, &reach, &mut CategoryLevels::default());
     decision(question, &asked)
 }
 

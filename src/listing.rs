@@ -29,19 +29,25 @@
 //! product is. Asking a Check for each product was set aside too.
 
 mod access_filter;
+mod ahead;
 mod at_hand;
 mod nouns;
 mod products;
 mod subjects;
+mod turns;
 
-use crate::domain::{AllowedResource, Code, EveryQuestion, ListFilter, Revision};
+use crate::domain::{AllowedResource, Code, EveryQuestion, FactsNeeded, ListFilter, Revision};
 use crate::{
     cache::{Cache, CacheError},
     store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
-pub use self::{access_filter::access_filter, subjects::SubjectList};
-use self::{nouns::NounList, products::ProductList};
+pub use self::{access_filter::access_filter, subjects::SubjectList, turns::Turns};
+use self::{
+    ahead::{Ahead, Proof},
+    nouns::NounList,
+    products::ProductList,
+};
 
 /// Where a list of resources goes on: after the last one that was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +80,9 @@ pub struct Page<T, P> {
 /// A page of resources.
 type ResourcePage = Page<AllowedResource, Place>;
 
+/// The same with the place of each, so that it can be given in parts.
+type PlacedPage = Page<(AllowedResource, Place), Place>;
+
 impl<T, P> Page<T, P> {
     /// The page of an empty list.
     fn empty(revision: Revision) -> Self {
@@ -86,11 +95,24 @@ impl<T, P> Page<T, P> {
     }
 }
 
+impl PlacedPage {
+    fn without_places(self) -> ResourcePage {
+        Page {
+            found: self.found.into_iter().map(|(found, _)| found).collect(),
+            last: self.last,
+            more: self.more,
+            revision: self.revision,
+        }
+    }
+}
+
 /// The resources of a type that a subject may do an action on.
 #[derive(Debug)]
 pub struct ResourceList {
     tenant: Code,
     list: Either,
+    /// What a stream has read and not given yet.
+    ahead: Option<Ahead>,
 }
 
 #[derive(Debug)]
@@ -107,7 +129,11 @@ impl ResourceList {
             Some(kind) => Either::Products(ProductList::new(kind, question, filter)),
             None => Either::Nouns(NounList::new(question, filter)),
         };
-        Self { tenant, list }
+        Self {
+            tenant,
+            list,
+            ahead: None,
+        }
     }
 
     /// Reads the next `size` resources; `after` is where the page before ended.
@@ -125,20 +151,37 @@ impl ResourceList {
         after: Option<Place>,
         size: usize,
     ) -> Result<Option<(TenantId, ResourcePage)>, CacheError> {
-        if let Some(page) = self.page_from_memory(cache, after.as_ref(), size).await? {
+        let page = self.placed_page(cache, store, after.as_ref(), size).await?;
+        Ok(page.map(|(tenant, page, _)| (tenant, page.without_places())))
+    }
+
+    /// The same, and what the page stands on.
+    async fn placed_page(
+        &mut self,
+        cache: &Cache,
+        store: &Store,
+        after: Option<&Place>,
+        size: usize,
+    ) -> Result<Option<(TenantId, PlacedPage, Proof)>, CacheError> {
+        if let Some(page) = self.page_from_memory(cache, after, size).await? {
             return Ok(Some(page));
         }
         read_tenant!(store, &self.tenant, Bounds::READ, |found| {
             let Some(snapshot) = existing(cache, found).await? else {
                 return Ok(None);
             };
-            let after = after.clone();
+            let after = after.cloned();
             let page = match &mut self.list {
                 Either::Products(list) => list.page(&snapshot, after, size).await?,
                 Either::Nouns(list) => list.page(&snapshot, after, size).await?,
             };
-            cache.confirm_snapshot(snapshot.epoch()).await?;
-            Ok(Some((snapshot.tenant().id, page)))
+            let epoch = snapshot.epoch();
+            cache.confirm_snapshot(epoch).await?;
+            Ok(Some((
+                snapshot.tenant().id,
+                page,
+                Proof::Snapshot { epoch },
+            )))
         })
     }
 
@@ -149,11 +192,8 @@ impl ResourceList {
         cache: &Cache,
         after: Option<&Place>,
         size: usize,
-    ) -> Result<Option<(TenantId, ResourcePage)>, CacheError> {
-        let (needed, with_products) = match &self.list {
-            Either::Products(list) => (list.needed(), true),
-            Either::Nouns(list) => (list.needed(), false),
-        };
+    ) -> Result<Option<(TenantId, PlacedPage, Proof)>, CacheError> {
+        let (needed, with_products) = self.needed();
         for _ in 0..TRIES {
             let recalled = cache.recall(&self.tenant, &needed, with_products).await?;
             let Some(recalled) = recalled else {
@@ -169,10 +209,18 @@ impl ResourceList {
                 return Ok(None);
             };
             if cache.confirm_recalled(&recalled)? {
-                return Ok(Some((recalled.tenant, page)));
+                return Ok(Some((recalled.tenant, page, Proof::of(recalled))));
             }
         }
         Ok(None)
+    }
+
+    /// The facts that a page takes, and whether it takes all products.
+    fn needed(&self) -> (FactsNeeded, bool) {
+        match &self.list {
+            Either::Products(list) => (list.needed(), true),
+            Either::Nouns(list) => (list.needed(), false),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{
     Action, ActionRule, Code, Context, Description, InvalidQuestion, Level, Parent, Question,
     Resource, ResourceType, SubjectRef,
@@ -123,7 +125,7 @@ impl EveryQuestion {
     #[must_use]
     pub fn about_no_category(&self) -> Question {
         let description = Description {
-            categories: Some(Vec::new()),
+            categories: Some(Arc::default()),
             parent: Some(Parent::Absent),
         };
         self.question(None, description)

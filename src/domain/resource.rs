@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Code, ItemKind};
 
 /// The types of resources that a question can be about (rules 9).
@@ -180,8 +182,9 @@ pub struct Resource {
 /// ones, for this question only (rules 7.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// The categories of a product's own; empty: none.
-    pub categories: Option<Vec<Code>>,
+    /// The categories of a product's own; empty: none. Questions of one call
+    /// share them.
+    pub categories: Option<Arc<[Code]>>,
     /// The model above a product; the family or entity of an asset or record.
     pub parent: Option<Parent>,
 }

@@ -6,6 +6,7 @@ use crate::domain::{
 use super::{
     app_scopes::{ScopeRequirement, scope_requirement},
     catalog,
+    categories::CategoryLevels,
     reach::{OpenAxis, Reach},
 };
 
@@ -35,7 +36,8 @@ pub(super) enum Source {
     Item(ItemId),
     /// The rights on all channels or locales.
     Any(OpenAxis),
-    /// The rights on the categories of a product; any of them will do.
+    /// The rights on the categories of a product; any of them will do. Which
+    /// they are is said where a decision is explained, no question needs it.
     Categories(Vec<ItemId>, Strictness),
 }
 
@@ -100,8 +102,9 @@ impl Ask {
     }
 }
 
-/// Asks every rule that `question` meets.
-pub(super) fn ask(question: &Question, reach: &Reach<'_>) -> Asked {
+/// Asks every rule that `question` meets; `levels` are those of questions on the
+/// same facts.
+pub(super) fn ask(question: &Question, reach: &Reach<'_>, levels: &mut CategoryLevels) -> Asked {
     let looks_at_resource = question.rule().looks_at_resource;
     let mut asks = vec![ask_subject(*reach)];
     if asks.iter().any(|ask| !ask.passed) {
@@ -115,7 +118,7 @@ pub(super) fn ask(question: &Question, reach: &Reach<'_>) -> Asked {
     asks.extend(ask_permission(question, *reach));
     let mut level = None;
     if looks_at_resource && let Some(resource) = question.resource() {
-        let (catalog_asks, held) = catalog::ask_catalog(question, resource, *reach);
+        let (catalog_asks, held) = catalog::ask_catalog(question, resource, *reach, levels);
         asks.extend(catalog_asks);
         level = Some(held);
     }

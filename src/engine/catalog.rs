@@ -1,12 +1,13 @@
 use crate::domain::{
-    AttributeFacts, Code, ItemId, ItemKind, ItemRef, Level, ProductKind, Question, ReasonCode,
-    ReasonItem, Resource, ResourceType, Strictness, UnknownName,
+    AttributeFacts, Code, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem, Resource,
+    ResourceType, Strictness, UnknownName,
 };
 
 use super::{
     asks::{Ask, Source},
+    categories::{CategoryLevels, OnProduct},
     needs::ruling_item,
-    reach::{Effective, OpenAxis, Reach},
+    reach::{OpenAxis, Reach},
 };
 
 /// Asks the rules on the resource and its context; gives the level held on it
@@ -15,9 +16,12 @@ pub(super) fn ask_catalog(
     question: &Question,
     resource: &Resource,
     reach: Reach<'_>,
+    levels: &mut CategoryLevels,
 ) -> (Vec<Ask>, Level) {
     if let Some(kind) = resource.kind.product_kind() {
-        return ask_product(question, kind, resource, reach);
+        let lists = reach.category_lists(kind, resource);
+        let on_product = lists.map(|lists| levels.on_product(lists, reach));
+        return ask_product(question, resource, on_product.as_ref(), reach);
     }
     if resource.kind == ResourceType::Attribute {
         return ask_attribute(question, resource, reach);
@@ -32,8 +36,8 @@ pub(super) fn ask_catalog(
 /// (rules 3.2, 4.1 to 4.8).
 fn ask_product(
     question: &Question,
-    kind: ProductKind,
     resource: &Resource,
+    on_product: Option<&OnProduct>,
     reach: Reach<'_>,
 ) -> (Vec<Ask>, Level) {
     let needed = question.rule().level.unwrap_or_default();
@@ -71,16 +75,13 @@ fn ask_product(
             reach,
         ),
     ];
-    let effective = reach.effective_categories(kind, resource);
-    let held = effective
-        .as_ref()
-        .map(|effective| reach.level_on_product(effective));
-    if let (Some(effective), Some(held)) = (&effective, held) {
+    if let Some(on_product) = on_product {
         let strictness = question.rule().strictness;
-        asks.push(ask_categories(effective, needed, held, strictness, reach));
+        asks.push(ask_categories(on_product, needed, strictness, reach));
     }
     asks.extend(ask_value_group(question, other_axes, attribute, reach));
-    asks.push(ask_known(effective.is_some(), resource));
+    asks.push(ask_known(on_product.is_some(), resource));
+    let held = on_product.map(|on_product| on_product.held);
     (asks, held.unwrap_or_default())
 }
 
@@ -185,33 +186,26 @@ fn ask_known(is_known: bool, resource: &Resource) -> Ask {
 
 /// The level on the product must suffice (rules 4.1, 4.3).
 fn ask_categories(
-    effective: &Effective,
+    on_product: &OnProduct,
     needed: Level,
-    held: Level,
     strictness: Strictness,
     reach: Reach<'_>,
 ) -> Ask {
-    let uncategorised = effective.categories.is_empty() && effective.unknown.is_none();
+    let OnProduct {
+        held,
+        highest,
+        unknown,
+    } = on_product;
+    let uncategorised = highest.is_none() && unknown.is_none();
     let rule = if uncategorised { "4.3" } else { "4.1" };
-    // Of those in force the one held highest, the first by code (`api.md`).
-    let mut highest: Option<(ItemId, Level)> = None;
-    for id in &effective.categories {
-        let level = reach.level_on(*id);
-        if highest.is_none_or(|(_, before)| !before.allows(level)) {
-            highest = Some((*id, level));
-        }
-    }
-    let item = highest.map(|(id, _)| ReasonItem {
+    let item = highest.map(|id| ReasonItem {
         kind: ItemKind::Category,
         code: reach.code_of(id).cloned(),
     });
-    let passed = strictness.suffices(held, needed);
-    let unknown = effective
-        .unknown
-        .clone()
-        .filter(|_| item.is_none() && !passed);
-    let ask = Ask::level(ReasonCode::Category, rule, item, needed, held);
-    let ask = ask.from(Source::Categories(effective.categories.clone(), strictness));
+    let passed = strictness.suffices(*held, needed);
+    let unknown = unknown.clone().filter(|_| item.is_none() && !passed);
+    let ask = Ask::level(ReasonCode::Category, rule, item, needed, *held);
+    let ask = ask.from(Source::Categories(Vec::new(), strictness));
     Ask { passed, ..ask }.naming(unknown)
 }
 

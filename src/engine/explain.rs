@@ -5,6 +5,7 @@ use crate::domain::{
 
 use super::{
     asks::{self, Ask, Source},
+    categories::CategoryLevels,
     decision,
     reach::Reach,
     remedy,
@@ -19,7 +20,8 @@ use super::{
 #[must_use]
 pub fn explain(question: &Question, facts: &Facts) -> Explanation {
     let reach = Reach::of(question.subject(), facts);
-    let asked = asks::ask(question, &reach);
+    let mut asked = asks::ask(question, &reach, &mut CategoryLevels::default());
+    name_categories(&mut asked.asks, question, reach);
     let decision = decision(question, &asked);
     let steps: Vec<Step> = asked.asks.iter().map(|ask| step(ask, reach)).collect();
     let (remedies, no_remedy_reason) = match &decision.denial {
@@ -42,6 +44,22 @@ pub fn explain(question: &Question, facts: &Facts) -> Explanation {
         root,
         remedies,
         no_remedy_reason,
+    }
+}
+
+/// Says which categories were asked about.
+fn name_categories(asks: &mut [Ask], question: &Question, reach: Reach<'_>) {
+    let lists = question.resource().and_then(|resource| {
+        let kind = resource.kind.product_kind()?;
+        reach.category_lists(kind, resource)
+    });
+    let Some(lists) = lists else {
+        return;
+    };
+    for ask in asks {
+        if let Source::Categories(ids, _) = &mut ask.source {
+            *ids = lists.ids(reach);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
+use std::collections::HashSet;
+
 use crate::domain::{
-    FactsNeeded, ItemKind, ItemRef, Parent, ProductKind, ProductRef, Question, Resource,
+    Code, FactsNeeded, ItemKind, ItemRef, Parent, ProductKind, ProductRef, Question, Resource,
     ResourceType,
 };
 
@@ -8,6 +10,8 @@ use crate::domain::{
 #[must_use]
 pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeeded {
     let mut needed = FactsNeeded::default();
+    // Lists of categories that questions share are added once.
+    let mut added = HashSet::new();
     for question in questions {
         needed.subjects.insert(question.subject().clone());
         if !question.rule().looks_at_resource {
@@ -15,6 +19,10 @@ pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeed
         }
         if let Some(resource) = question.resource() {
             add_resource(&mut needed, resource);
+            let described = resource.description.categories.as_ref();
+            if let Some(codes) = described.filter(|codes| added.insert(codes.as_ptr())) {
+                add_categories(&mut needed, codes);
+            }
             add_context(&mut needed, question);
         }
     }
@@ -34,12 +42,6 @@ fn add_resource(needed: &mut FactsNeeded, resource: &Resource) {
             code,
         });
         needed.products.extend(stored.into_iter().chain(above));
-        let categories = described.categories.iter().flatten().cloned();
-        let categories = categories.map(|code| ItemRef {
-            kind: ItemKind::Category,
-            code,
-        });
-        needed.items.extend(categories);
         return;
     }
     if let Some(item) = ruling_item(resource) {
@@ -54,6 +56,14 @@ fn add_resource(needed: &mut FactsNeeded, resource: &Resource) {
     } else if resource.kind == ResourceType::GridView {
         needed.grid_views.insert(code);
     }
+}
+
+fn add_categories(needed: &mut FactsNeeded, codes: &[Code]) {
+    let categories = codes.iter().map(|code| ItemRef {
+        kind: ItemKind::Category,
+        code: code.clone(),
+    });
+    needed.items.extend(categories);
 }
 
 fn add_context(needed: &mut FactsNeeded, question: &Question) {

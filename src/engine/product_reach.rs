@@ -2,6 +2,7 @@ use crate::domain::{EveryQuestion, Facts, Level, Strictness};
 
 use super::{
     asks::{self, Source},
+    categories::CategoryLevels,
     reach::{self, Reach},
 };
 
@@ -31,7 +32,8 @@ pub struct CategoryTest {
 #[must_use]
 pub fn product_reach(question: &EveryQuestion, facts: &Facts) -> ProductReach {
     let reach = Reach::of(question.subject(), facts);
-    let asked = asks::ask(&question.about_no_category(), &reach);
+    let levels = &mut CategoryLevels::default();
+    let asked = asks::ask(&question.about_no_category(), &reach, levels);
     let mut others = asked
         .asks
         .iter()

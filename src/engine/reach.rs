@@ -1,9 +1,9 @@
-use std::collections::HashSet;
-
 use crate::domain::{
-    Code, Facts, GroupFacts, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind, ProductRef,
-    Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
+    Code, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind,
+    ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
 };
+
+use super::categories::{CategoryList, CategoryLists};
 
 /// What one subject reaches, by the facts.
 #[derive(Clone, Copy, Debug)]
@@ -19,16 +19,6 @@ pub(super) struct Reach<'f> {
 pub(super) enum OpenAxis {
     Channel,
     Locale,
-}
-
-/// The categories in force for a product (rules 4.2, 7.1).
-#[derive(Debug)]
-pub(super) struct Effective {
-    /// Those that are stored.
-    pub(super) categories: Vec<ItemId>,
-    /// The first category that the question names and that is not stored, else
-    /// such a parent.
-    pub(super) unknown: Option<UnknownName>,
 }
 
 impl OpenAxis {
@@ -51,10 +41,20 @@ impl<'f> Reach<'f> {
 
     /// The subject's user groups, by code.
     pub(super) fn groups(self) -> impl Iterator<Item = &'f GroupFacts> {
+        self.numbered_groups().map(|(_, group)| group)
+    }
+
+    /// The same with their numbers.
+    pub(super) fn numbered_groups(self) -> impl Iterator<Item = (GroupId, &'f GroupFacts)> {
         let ids = self.subject.map(|subject| subject.groups.iter());
         ids.into_iter()
             .flatten()
-            .filter_map(move |id| self.facts.groups.get(id).map(AsRef::as_ref))
+            .filter_map(move |id| Some((*id, self.facts.groups.get(id)?.as_ref())))
+    }
+
+    /// Whether rights count (rules 3.4).
+    pub(super) fn is_enterprise(self) -> bool {
+        self.facts.vocabulary.edition.is_enterprise()
     }
 
     /// The level on a stored item: of all groups' levels the most permissive
@@ -132,87 +132,65 @@ impl<'f> Reach<'f> {
             .map(|item| &item.code)
     }
 
-    /// The categories in force for a product or model: its own and those of all
-    /// its ancestors, with the facts that came with the question in place of
-    /// the stored ones (rules 4.2, 7.1). `None`: it is neither stored nor
+    /// The lists of categories in force for a product or model: its own and those
+    /// of all its ancestors, with the facts that came with the question in place
+    /// of the stored ones (rules 4.2, 7.1). `None`: it is neither stored nor
     /// described (rules 1.7).
-    pub(super) fn effective_categories(
+    pub(super) fn category_lists<'a>(
         self,
         kind: ProductKind,
-        resource: &Resource,
-    ) -> Option<Effective> {
+        resource: &'a Resource,
+    ) -> Option<CategoryLists<'a>>
+    where
+        'f: 'a,
+    {
         let itself = resource.id.clone().map(|code| ProductRef { kind, code });
+        let products = &self.facts.products;
         let stored = itself
             .as_ref()
-            .and_then(|itself| self.facts.products.get(itself));
+            .and_then(|itself| products.get_key_value(itself));
         let described = &resource.description;
         if stored.is_none() && !described.is_given() {
             return None;
         }
-        let mut effective = Effective {
-            categories: Vec::new(),
-            unknown: None,
+        let mut lists = CategoryLists {
+            lists: Vec::with_capacity(3),
+            unknown_parent: None,
         };
-        match &described.categories {
-            Some(codes) => self.add_named(codes, &mut effective),
-            None => effective
-                .categories
-                .extend(stored.iter().flat_map(|s| &s.categories)),
+        match (&described.categories, stored) {
+            (Some(codes), _) => lists.lists.push(CategoryList::Described(codes)),
+            (None, Some((product, facts))) => {
+                let list = CategoryList::Stored(product, &facts.categories);
+                lists.lists.push(list);
+            }
+            (None, None) => {}
         }
         let mut above: Option<&Code> = match &described.parent {
             Some(Parent::Code(code)) => Some(code),
             Some(Parent::Absent) => None,
-            None => stored.and_then(|stored| stored.parent.as_ref()),
+            None => stored.and_then(|(_, facts)| facts.parent.as_ref()),
         };
-        let mut counted: HashSet<ProductRef> = itself.into_iter().collect();
+        let mut counted: Vec<&ProductRef> = itself.iter().collect();
         while let Some(code) = above {
-            let ancestor = ProductRef {
-                kind: ProductKind::Model,
-                code: code.clone(),
-            };
-            let Some(facts) = self.facts.products.get(&ancestor) else {
-                let kind = ResourceType::ProductModel;
-                let code = code.clone();
-                effective.unknown.get_or_insert(UnknownName { kind, code });
+            let kind = ProductKind::Model;
+            let code = code.clone();
+            let ancestor = ProductRef { kind, code };
+            let Some((ancestor, facts)) = products.get_key_value(&ancestor) else {
+                lists.unknown_parent = Some(UnknownName {
+                    kind: ResourceType::ProductModel,
+                    code: ancestor.code,
+                });
                 break;
             };
-            if !counted.insert(ancestor) {
+            if counted.contains(&ancestor) {
                 break;
             }
-            effective.categories.extend(&facts.categories);
+            counted.push(ancestor);
+            let list = CategoryList::Stored(ancestor, &facts.categories);
+            lists.lists.push(list);
             above = facts.parent.as_ref();
         }
-        effective.categories.sort_by_key(|id| self.code_of(*id));
-        effective.categories.dedup();
-        Some(effective)
-    }
-
-    fn add_named(self, codes: &[Code], effective: &mut Effective) {
-        for code in codes {
-            let named = ItemRef {
-                kind: ItemKind::Category,
-                code: code.clone(),
-            };
-            if let Some(id) = self.find(&named) {
-                effective.categories.push(id);
-            } else {
-                let kind = ResourceType::Category;
-                let code = code.clone();
-                effective.unknown.get_or_insert(UnknownName { kind, code });
-            }
-        }
-    }
-
-    /// The level on a product: the highest on any effective category
-    /// (rules 4.1); one without any is everyone's (rules 4.3); outside the
-    /// enterprise edition every product is (rules 3.4).
-    pub(super) fn level_on_product(self, effective: &Effective) -> Level {
-        if !self.facts.vocabulary.edition.is_enterprise() {
-            return Level::Own;
-        }
-        let unknown = effective.unknown.as_ref().map(|_| Level::Hidden);
-        let levels = effective.categories.iter().map(|id| self.level_on(*id));
-        level_of_categories(unknown.into_iter().chain(levels))
+        Some(lists)
     }
 }
 

@@ -35,7 +35,8 @@ pub async fn access_filter(
             break;
         };
         let facts = &recalled.facts;
-        let filter = engine::access_filter(question, facts, granted(question.subject(), facts));
+        let filter =
+            engine::access_filter(question, facts, granted(question.subject(), facts).await);
         if cache.confirm_recalled(&recalled)? {
             return Ok(Some((filter, facts.revision)));
         }
@@ -56,8 +57,8 @@ pub async fn access_filter(
 
 /// Every item of the axes with the highest level of the subject's groups, in the
 /// order of axes and codes; `facts` hold the whole vocabulary.
-fn granted(subject: &SubjectRef, facts: &Facts) -> Vec<(ItemKind, Code, Level)> {
-    let levels = Levels::of(subject, facts);
+async fn granted(subject: &SubjectRef, facts: &Facts) -> Vec<(ItemKind, Code, Level)> {
+    let levels = Levels::of(subject, facts).await;
     let items = facts.vocabulary.item_facts.iter();
     let items = items.filter(|(_, item)| AXES.contains(&item.kind));
     let granted = items.map(|(id, item)| (item.kind, item.code.clone(), levels.on(*id)));

@@ -1,6 +1,11 @@
+use tokio::task::yield_now;
+
 use crate::domain::{
     Code, Facts, ItemId, ItemKind, ItemRef, Level, ListFilter, SubjectRef, Vocabulary, inherit,
 };
+
+/// After how many rights other work gets a turn.
+const RIGHTS_IN_A_ROW: usize = 65_536;
 
 /// The highest level that a group of a subject holds on each item, of all of
 /// them (rules 3.5).
@@ -13,14 +18,22 @@ pub(super) struct ItemSet(Vec<bool>);
 
 impl Levels {
     /// `facts` hold the whole vocabulary and all rights of the subject's groups.
-    pub(super) fn of(subject: &SubjectRef, facts: &Facts) -> Self {
+    pub(super) async fn of(subject: &SubjectRef, facts: &Facts) -> Self {
         let mut levels = vec![Level::Hidden; numbers(&facts.vocabulary)];
         let subject = facts.subjects.get(subject);
         let groups = subject.map_or(&[][..], |subject| &subject.groups);
         let groups = groups.iter().filter_map(|group| facts.groups.get(group));
-        for (item, level) in groups.flat_map(|group| &group.rights) {
-            if let Some(held) = place(*item).and_then(|at| levels.get_mut(at)) {
-                *held = held.or(*level);
+        let mut in_a_row = 0;
+        for group in groups {
+            for (item, level) in &group.rights {
+                if let Some(held) = place(*item).and_then(|at| levels.get_mut(at)) {
+                    *held = held.or(*level);
+                }
+            }
+            in_a_row += group.rights.len();
+            if in_a_row >= RIGHTS_IN_A_ROW {
+                in_a_row = 0;
+                yield_now().await;
             }
         }
         Self(levels)

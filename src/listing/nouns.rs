@@ -11,10 +11,9 @@ use crate::{
     store::{Listed, ListedNoun, Snapshot, StoreError},
 };
 
-use super::{Page, Place, ResourcePage, at_hand, filter_categories};
+use super::{Page, Place, PlacedPage, at_hand, filter_categories, turns::Turns};
 
-/// The fewest and the most that one statement looks at; so many questions are
-/// decided before other calls get a turn, too.
+/// The fewest and the most that one statement looks at.
 const FEWEST_AT_ONCE: usize = 64;
 const MOST_AT_ONCE: usize = 1_024;
 
@@ -48,7 +47,7 @@ impl NounList {
         facts: &Facts,
         after: Option<&Place>,
         size: usize,
-    ) -> ResourcePage {
+    ) -> PlacedPage {
         let mut page = Page::empty(facts.revision);
         let after = match after {
             Some(Place::Noun(key)) => key,
@@ -63,11 +62,10 @@ impl NounList {
         let all = all_of(self.question.kind(), facts).into_iter();
         let mut meant: Vec<&Code> = all.filter(is_meant).map(|(_, code)| code).collect();
         meant.sort_unstable();
-        for (number, code) in (1_usize..).zip(meant) {
-            if number.is_multiple_of(MOST_AT_ONCE) {
-                yield_now().await;
-            }
-            let decision = engine::decide(&self.question.about(code.clone()), facts);
+        let mut turns = Turns::default();
+        for code in meant {
+            let question = self.question.about(code.clone());
+            let decision = turns.decide(&question, facts).await;
             if !decision.is_allowed() {
                 continue;
             }
@@ -75,11 +73,13 @@ impl NounList {
                 page.more = true;
                 break;
             }
-            page.last = Some(Place::Noun(code.folded().to_owned()));
-            page.found.push(AllowedResource {
+            let found = AllowedResource {
                 code: code.clone(),
                 level: decision.level,
-            });
+            };
+            let place = Place::Noun(code.folded().to_owned());
+            page.last = Some(place.clone());
+            page.found.push((found, place));
         }
         page
     }
@@ -90,7 +90,7 @@ impl NounList {
         snapshot: &Snapshot<'_>,
         after: Option<Place>,
         size: usize,
-    ) -> Result<ResourcePage, StoreError> {
+    ) -> Result<PlacedPage, StoreError> {
         let mut page = Page::empty(snapshot.tenant().revision);
         let Some(noun) = listed_noun(self.question.kind()) else {
             return Ok(page);
@@ -117,8 +117,9 @@ impl NounList {
                     page.more = true;
                     return Ok(page);
                 }
-                page.last = Some(Place::Noun(resource.code.folded().to_owned()));
-                page.found.push(resource);
+                let place = Place::Noun(resource.code.folded().to_owned());
+                page.last = Some(place.clone());
+                page.found.push((resource, place));
             }
             window = (window * 2).min(MOST_AT_ONCE);
             yield_now().await;
@@ -134,15 +135,16 @@ impl NounList {
         let about = |code: &Code| self.question.about(code.clone());
         let questions: Vec<Question> = codes.iter().map(about).collect();
         let facts = snapshot.facts(&engine::needs(&questions)).await?;
-        let decided = codes.into_iter().zip(&questions);
-        let allowed = decided.filter_map(|(code, question)| {
-            let decision = engine::decide(question, &facts);
+        let mut turns = Turns::default();
+        let mut allowed = Vec::new();
+        for (code, question) in codes.into_iter().zip(&questions) {
+            let decision = turns.decide(question, &facts).await;
             let level = decision.level;
-            decision
-                .is_allowed()
-                .then_some(AllowedResource { code, level })
-        });
-        Ok(allowed.collect())
+            if decision.is_allowed() {
+                allowed.push(AllowedResource { code, level });
+            }
+        }
+        Ok(allowed)
     }
 }
 

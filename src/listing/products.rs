@@ -12,7 +12,7 @@ use crate::{
 };
 
 use self::{candidates::Candidates, known::Known};
-use super::{Page, Place, ResourcePage};
+use super::{Page, Place, PlacedPage};
 
 /// The fewest and the most products that one statement looks at.
 const FEWEST_AT_ONCE: usize = 64;
@@ -49,9 +49,9 @@ impl ProductList {
         recalled: &Recalled,
         after: Option<&Place>,
         size: usize,
-    ) -> Option<ResourcePage> {
+    ) -> Option<PlacedPage> {
         let products = recalled.products.as_ref()?;
-        let known = recalled::KnownByHeart::new(&self.question, &self.filter, &recalled.facts);
+        let known = recalled::KnownByHeart::of(&self.question, &self.filter, &recalled.facts).await;
         let after = match after {
             Some(Place::Product { id, .. }) => *id,
             Some(Place::Noun(_)) | None => 0,
@@ -65,7 +65,7 @@ impl ProductList {
         snapshot: &Snapshot<'_>,
         after: Option<Place>,
         size: usize,
-    ) -> Result<ResourcePage, StoreError> {
+    ) -> Result<PlacedPage, StoreError> {
         let (after, everywhere) = match after {
             Some(Place::Product { id, everywhere }) => (id, everywhere),
             Some(Place::Noun(_)) | None => (0, false),
@@ -95,8 +95,9 @@ impl ProductList {
                 }
                 let ListedProduct { id, code, .. } = product;
                 let everywhere = candidates.are_everywhere();
-                page.last = Some(Place::Product { id, everywhere });
-                page.found.push(AllowedResource { code, level });
+                let place = Place::Product { id, everywhere };
+                page.last = Some(place.clone());
+                page.found.push((AllowedResource { code, level }, place));
             }
             window = next_window(looked_at, page.found.len(), size);
             yield_now().await;

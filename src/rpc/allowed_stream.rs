@@ -18,8 +18,9 @@ use super::{
     render_listing,
 };
 
-/// What a subject may reach, on its way to the caller. A batch is read when the
-/// caller takes it: nothing waits in memory for one that does not.
+/// What a subject may reach, on its way to the caller. A batch is confirmed when
+/// the caller takes it; no more than some hundred resources, or a batch, wait in
+/// memory for one that does not.
 #[derive(Debug)]
 pub(super) struct AllowedStream {
     pub(super) cache: Cache,
@@ -116,7 +117,7 @@ impl AllowedStream {
             return Err(Failure::ShuttingDown);
         }
         let after = self.after.clone();
-        let page = self.list.page(&self.cache, &self.store, after, self.size);
+        let page = self.list.batch(&self.cache, &self.store, after, self.size);
         let page = match self.ending.deadline {
             None => page.await,
             Some(deadline) if deadline <= Instant::now() => return Err(Failure::DeadlinePassed),

@@ -1,13 +1,13 @@
 use std::pin::Pin;
 
 use futures_util::Stream;
-use tokio::task::yield_now;
 use tonic::{Request, Response, Status};
 
 use crate::{
     cache::Cache,
     domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
+    listing::Turns,
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
     store::Store,
 };
@@ -23,10 +23,6 @@ use super::{
     parse_batch::{self, Batch, BatchItem},
     render, render_explanation,
 };
-
-/// How many questions are decided before other calls get a turn: some tenths
-/// of a millisecond.
-const DECISIONS_A_TURN: usize = 256;
 
 /// Answers questions from memory, or from one statement a call: what an answer
 /// says is true at one instant between the call and the answer.
@@ -62,11 +58,10 @@ impl AuthorizationApi {
         let question = parse::question(subject, &action, resource, context)?;
         let needed = engine::needs([&question]);
         let minimum = Revision(minimum_revision);
-        answer(&self.cache, &tenant, &needed, minimum, |facts| {
-            let decision = engine::decide(&question, facts);
+        answer!(self.cache, &tenant, &needed, minimum, |facts| {
+            let decision = Turns::default().decide(&question, facts).await;
             render::check_response(decision, facts.revision)
         })
-        .await
     }
 
     async fn answer_batch(
@@ -81,22 +76,13 @@ impl AuthorizationApi {
         } = parse_batch::batch(message, &self.default_tenant)?;
         let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
         let needed = engine::needs(questions);
-        let mut asking = self.cache.ask(&tenant, &needed, minimum_revision);
-        loop {
-            let Some(facts) = asking.facts().await? else {
-                if asking.is_confirmed()? {
-                    return Err(Failure::TenantNotFound(tenant));
-                }
-                continue;
-            };
-            let response = pb::BatchCheckResponse {
+        let minimum = minimum_revision;
+        answer!(self.cache, &tenant, &needed, minimum, |facts| {
+            pb::BatchCheckResponse {
                 results: decide_batch(&items, mode, facts).await,
                 revision: facts.revision.0,
-            };
-            if asking.is_confirmed()? {
-                return Ok(response);
             }
-        }
+        })
     }
 
     async fn answer_list_actions(
@@ -118,13 +104,12 @@ impl AuthorizationApi {
             .map_err(InvalidField::from)?;
         let needed = engine::needs(&questions);
         let minimum = Revision(minimum_revision);
-        answer(&self.cache, &tenant, &needed, minimum, |facts| {
+        answer!(self.cache, &tenant, &needed, minimum, |facts| {
             pb::ListActionsResponse {
-                actions: allowed_actions(&questions, facts),
+                actions: allowed_actions(&questions, facts).await,
                 revision: facts.revision.0,
             }
         })
-        .await
     }
 
     async fn answer_explain(
@@ -146,11 +131,10 @@ impl AuthorizationApi {
             ..engine::needs([&question])
         };
         let minimum = Revision(minimum_revision);
-        answer(&self.cache, &tenant, &needed, minimum, |facts| {
+        answer!(self.cache, &tenant, &needed, minimum, |facts| {
             let explanation = engine::explain(&question, facts);
             render_explanation::explain_response(explanation, question.subject(), facts)
         })
-        .await
     }
 }
 
@@ -161,9 +145,12 @@ async fn decide_batch(
     facts: &Facts,
 ) -> Vec<pb::CheckResult> {
     let mut results = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let question = item.question.as_ref();
-        let decided = question.map(|question| engine::decide(question, facts));
+    let mut turns = Turns::default();
+    for item in items {
+        let decided = match &item.question {
+            Ok(question) => Ok(turns.decide(question, facts).await),
+            Err(invalid) => Err(invalid),
+        };
         let stops = decided.as_ref().is_ok_and(|decision| stops(mode, decision));
         results.push(pb::CheckResult {
             correlation_id: item.correlation_id.clone(),
@@ -172,22 +159,21 @@ async fn decide_batch(
         if stops {
             break;
         }
-        if index % DECISIONS_A_TURN == DECISIONS_A_TURN - 1 {
-            yield_now().await;
-        }
     }
     results
 }
 
-fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
-    let decided = questions.iter().map(|question| {
-        let decision = engine::decide(question, facts);
-        (question.action(), decision)
-    });
-    let allowed = decided.filter(|(_, decision)| decision.is_allowed());
+async fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
+    let mut allowed = Vec::new();
+    let mut turns = Turns::default();
+    for question in questions {
+        let decision = turns.decide(question, facts).await;
+        if decision.is_allowed() {
+            let action = question.action();
+            allowed.push(render::allowed_action(action.as_str(), decision.edit_mode));
+        }
+    }
     allowed
-        .map(|(action, decision)| render::allowed_action(action.as_str(), decision.edit_mode))
-        .collect()
 }
 
 fn stops(mode: pb::BatchMode, decision: &Decision) -> bool {

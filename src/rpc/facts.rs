@@ -1,28 +1,28 @@
 use crate::{
-    cache::{Asking, Cache},
-    domain::{Code, Facts, FactsNeeded, Revision},
+    cache::Cache,
+    domain::{Code, FactsNeeded, Revision},
 };
 
 use super::failure::Failure;
 
 /// Answers a call's questions from facts that are certainly current: collects
-/// them, lets `decide` make the whole answer, and confirms it; or all of it once
-/// more.
-pub(super) async fn answer<A: Send>(
-    cache: &Cache,
-    tenant: &Code,
-    needed: &FactsNeeded,
-    minimum: Revision,
-    decide: impl Fn(&Facts) -> A + Send + Sync,
-) -> Result<A, Failure> {
-    let mut asking: Asking<'_> = cache.ask(tenant, needed, minimum);
-    loop {
-        let answer = asking.facts().await?.map(&decide);
-        if asking.is_confirmed()? {
-            return answer.ok_or_else(|| Failure::TenantNotFound(tenant.clone()));
+/// them, lets an expression make the whole answer, which may await its turn, and
+/// confirms it; or all of it once more.
+macro_rules! answer {
+    ($cache:expr, $tenant:expr, $needed:expr, $minimum:expr, |$facts:ident| $decide:expr) => {{
+        let mut asking = $cache.ask($tenant, $needed, $minimum);
+        loop {
+            let answer = match asking.facts().await? {
+                Some($facts) => Some($decide),
+                None => None,
+            };
+            if asking.is_confirmed()? {
+                break answer.ok_or_else(|| Failure::TenantNotFound($tenant.clone()));
+            }
         }
-    }
+    }};
 }
+pub(super) use answer;
 
 /// Waits until the tenant has reached `minimum`; what is read afterwards is at
 /// least as new.
@@ -34,5 +34,6 @@ pub(super) async fn wait_for_revision(
     if minimum == Revision::default() {
         return Ok(());
     }
-    answer(cache, tenant, &FactsNeeded::default(), minimum, |_| ()).await
+    let nothing = FactsNeeded::default();
+    answer!(cache, tenant, &nothing, minimum, |_facts| ())
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::{
     domain::{
         Action, Code, Context, Description, InvalidCode, LevelAction, Parent, Question, Resource,
@@ -140,7 +142,7 @@ pub(super) fn optional_code(path: &str, text: &str) -> Result<Option<Code>, Inva
     code(path, text).map(Some)
 }
 
-fn categories(message: pb::CategoryList) -> Result<Vec<Code>, InvalidField> {
+fn categories(message: pb::CategoryList) -> Result<Arc<[Code]>, InvalidField> {
     const PATH: &str = "resource.categories.codes";
     let pb::CategoryList { codes } = message;
     if codes.len() > MAX_CATEGORIES {

@@ -128,7 +128,7 @@ fn check_size(items: &[pb::CheckItem], default: Option<&Resource>) -> Result<(),
     }
     let inherited = default
         .and_then(|resource| resource.description.categories.as_ref())
-        .map_or(0, Vec::len);
+        .map_or(0, |codes| codes.len());
     let categories = items.iter().map(|item| match &item.resource {
         Some(resource) => resource.categories.as_ref().map_or(0, |c| c.codes.len()),
         None => inherited,

@@ -3,7 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use pim_authz::{pb, store};
+use pim_authz::{
+    pb::{
+        self, authorization_service_client::AuthorizationServiceClient,
+        stream_allowed_response::Event,
+    },
+    store,
+};
+use tonic::transport::Channel;
 
 use crate::{
     harness::{Database, MadeCatalog, TestServer, file, lists, user},
@@ -308,5 +315,63 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         let listed = codes(lists::all_pages(&mut client, &request(group, 500)).await);
         let listed: BTreeSet<String> = listed.into_iter().collect();
         assert_eq!(listed, catalog.viewed_by(group), "{group}");
+    }
+}
+
+/// A client that takes no more than some messages before they are read.
+async fn slow_client(server: &TestServer) -> AuthorizationServiceClient<Channel> {
+    let endpoint = Channel::from_shared(format!("http://{}", server.address)).unwrap();
+    let endpoint = endpoint.initial_stream_window_size(512);
+    AuthorizationServiceClient::new(endpoint.connect().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_stream_of_single_resources_is_the_list_and_tells_nothing_that_was_taken_away() {
+    let server = TestServer::start().await;
+    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let mut tape = Entropy::seeded(8, 400_000);
+    let enterprise = pb::Edition::Enterprise;
+    for listing in [&server, &without] {
+        let mut catalog = MadeCatalog::make(1_500, &GROUPS, &mut tape);
+        server.import(TENANT, enterprise, &catalog.files()).await;
+        let mut client = slow_client(listing).await;
+        let at_once = lists::whole_stream(&mut client, &request("every", 1_000), true).await;
+        assert!(at_once.len() > 1_000);
+        let single = request("every", 1);
+        let one_by_one = lists::whole_stream(&mut client, &single, true).await;
+        assert_eq!(one_by_one, at_once);
+
+        let stream = lists::as_stream(&single, true, "");
+        let mut stream = client.stream_allowed(stream).await.unwrap().into_inner();
+        let mut next = async || {
+            let message = stream.message().await.unwrap().unwrap();
+            match message.event.unwrap() {
+                Event::Batch(batch) => batch.ids,
+                Event::End(_) => Vec::new(),
+            }
+        };
+        assert_eq!(next().await, [at_once[0].0.clone()]);
+        let before = catalog.viewed_by("every");
+        for _ in 0..10 {
+            catalog.change(&mut tape);
+        }
+        server.import(TENANT, enterprise, &catalog.files()).await;
+        let after = catalog.viewed_by("every");
+        assert!(
+            before.difference(&after).count() > 5,
+            "some were taken away"
+        );
+        // What fits the window was given before.
+        for _ in 0..32 {
+            next().await;
+        }
+        loop {
+            let ids = next().await;
+            let Some(id) = ids.first() else { break };
+            assert!(
+                after.contains(id),
+                "{id} was taken away before it was given"
+            );
+        }
     }
 }

@@ -27,6 +27,7 @@ mod products;
 mod random;
 mod reasons;
 mod remedies;
+mod shared_levels;
 mod subjects;
 mod suggestions;
 mod unknown_names;

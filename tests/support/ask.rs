@@ -72,7 +72,7 @@ impl Ask {
 
     /// The categories that come with the question (rules 7.1).
     pub(crate) fn in_categories(self, texts: &[&str]) -> Self {
-        let codes: Vec<Code> = texts.iter().map(|text| code(text)).collect();
+        let codes: std::sync::Arc<[Code]> = texts.iter().map(|text| code(text)).collect();
         self.described(|description| description.categories = Some(codes))
     }
 

@@ -20,6 +20,7 @@ const MARKED_AT_MOST: usize = 500;
 #[derive(Debug)]
 pub struct ListedProducts {
     view: View,
+    is_settled: bool,
 }
 
 /// As of when the products of a list were taken.
@@ -47,6 +48,7 @@ impl ListedProducts {
             return Ok(None);
         };
         let mut view = current.view.clone();
+        let is_settled = shown.marks.is_empty();
         if !shown.marks.is_empty() && !lacks(Rule::MarkedReadLast) {
             let marked = shown.marks.keys().cloned();
             let read = core.background.indexed_products(products.tenant(), marked);
@@ -59,7 +61,15 @@ impl ListedProducts {
                 view.patch(product, read.as_of.seq, found);
             }
         }
-        Ok(Some((Self { view }, stamp)))
+        Ok(Some((Self { view, is_settled }, stamp)))
+    }
+
+    /// Whether no product had a write under way. Such a write may be committed
+    /// at any time without another announcement, so what was read beside it is
+    /// true when it is read, and cannot be confirmed again later.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
     }
 
     /// How many products and models there are, about.

@@ -7,7 +7,7 @@ use crate::{
     },
     engine::{self, ProductReach},
     listing::{
-        Page, Place, ResourcePage,
+        Page, Place, PlacedPage,
         at_hand::{self, ItemSet, Levels},
     },
 };
@@ -28,11 +28,11 @@ pub(super) struct KnownByHeart {
 }
 
 impl KnownByHeart {
-    pub(super) fn new(question: &EveryQuestion, filter: &ListFilter, facts: &Facts) -> Self {
+    pub(super) async fn of(question: &EveryQuestion, filter: &ListFilter, facts: &Facts) -> Self {
         Self {
             revision: facts.revision,
             reach: engine::product_reach(question, facts),
-            levels: Levels::of(question.subject(), facts),
+            levels: Levels::of(question.subject(), facts).await,
             within: at_hand::filter_categories(filter, facts),
         }
     }
@@ -89,7 +89,7 @@ pub(super) async fn page(
     filter: &ListFilter,
     after: i32,
     size: usize,
-) -> ResourcePage {
+) -> PlacedPage {
     let mut page = Page::empty(known.revision);
     if known.reaches_nothing() {
         return page;
@@ -128,7 +128,7 @@ pub(super) async fn page(
 
 /// Puts a product on the page, if it belongs there. `false`: the page is full.
 fn take(
-    page: &mut ResourcePage,
+    page: &mut PlacedPage,
     known: &KnownByHeart,
     size: usize,
     product: SeenProduct<'_>,
@@ -142,11 +142,12 @@ fn take(
     }
     // The database holds codes only.
     if let Ok(code) = product.code.parse() {
-        page.last = Some(Place::Product {
+        let place = Place::Product {
             id: product.id,
             everywhere: false,
-        });
-        page.found.push(AllowedResource { code, level });
+        };
+        page.last = Some(place.clone());
+        page.found.push((AllowedResource { code, level }, place));
     }
     true
 }

@@ -97,7 +97,7 @@ fn rule_7_1_present_and_empty_is_not_absent() {
     assert_eq!(
         resource.description,
         Description {
-            categories: Some(Vec::new()),
+            categories: Some([].into()),
             parent: Some(Parent::Absent)
         }
     );

@@ -146,7 +146,7 @@ fn everything(before: &World, after: &World) -> Vec<Asked> {
         kind: ResourceType::Product,
         id: None,
         description: Description {
-            categories: Some(Vec::new()),
+            categories: Some([].into()),
             parent: Some(Parent::Absent),
         },
     };

@@ -178,7 +178,7 @@ impl Case<'_> {
     /// categories or a parent that are not stored.
     fn first_unknown_in_force(&self) -> Option<UnknownName> {
         let described = &self.resource().description;
-        let codes = described.categories.iter().flatten();
+        let codes = described.categories.iter().flat_map(|codes| codes.iter());
         let mut unknown = codes.filter(|code| self.known_category((*code).clone()).is_none());
         if let Some(code) = unknown.next() {
             return Some(unknown_item(ItemKind::Category, code));

@@ -101,7 +101,7 @@ impl Case<'_> {
         let stored = me.and_then(|me| self.world.products.get(&me));
 
         let own: Vec<Code> = match (&described.categories, stored) {
-            (Some(codes), _) => codes.clone(),
+            (Some(codes), _) => codes.to_vec(),
             (None, Some(product)) => product.categories.iter().cloned().collect(),
             (None, None) => Vec::new(),
         };

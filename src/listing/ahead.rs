@@ -1,0 +1,163 @@
+//! What a stream has read ahead of its messages.
+//!
+//! A page costs all that is known of its subject, whether it holds one resource
+//! or a thousand. So a stream of small messages reads some hundred resources at
+//! once. Each message is confirmed when it is given, as if it had just been read
+//! (`docs/coherence.md`): facts from memory once more against their watermarks,
+//! what a snapshot of the database told by the tenant's revision, which a
+//! second snapshot reads. What is not confirmed is dropped, and read again.
+
+use std::collections::VecDeque;
+
+use tokio::task::yield_now;
+
+use crate::{
+    cache::{Cache, CacheError, Recalled},
+    domain::{AllowedResource, Revision},
+    store::{Bounds, Store, TenantId, read_tenant},
+};
+
+use super::{Page, Place, PlacedPage, ResourceList, ResourcePage, existing};
+
+/// The fewest resources that a stream reads at once.
+const FEWEST_AT_ONCE: usize = 512;
+
+/// What was read and not given yet.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    tenant: TenantId,
+    revision: Revision,
+    rest: VecDeque<(AllowedResource, Place)>,
+    /// Whether there are more after them.
+    more: bool,
+    proof: Proof,
+}
+
+/// What a page stands on.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// Facts from memory; rights and products are not kept with them.
+    Memory(Box<Recalled>),
+    /// A snapshot of the database in this epoch: true as long as the tenant's
+    /// revision is the same.
+    Snapshot { epoch: u64 },
+    /// Facts of which some cannot be confirmed again.
+    Once,
+}
+
+impl Proof {
+    /// What a page that was made from `recalled` stands on.
+    pub(super) fn of(mut recalled: Recalled) -> Self {
+        // What it was made from may be large, and replaced meanwhile.
+        let products = recalled.products.take();
+        recalled.facts.groups.clear();
+        if products.is_none_or(|products| products.is_settled()) {
+            Self::Memory(Box::new(recalled))
+        } else {
+            Self::Once
+        }
+    }
+}
+
+impl Ahead {
+    /// Takes the next `size`.
+    fn take(&mut self, size: usize) -> ResourcePage {
+        let found = self.rest.drain(..size.min(self.rest.len()));
+        let found: Vec<(AllowedResource, Place)> = found.collect();
+        let page: PlacedPage = Page {
+            last: found.last().map(|(_, place)| place.clone()),
+            found,
+            more: self.more || !self.rest.is_empty(),
+            revision: self.revision,
+        };
+        page.without_places()
+    }
+}
+
+impl ResourceList {
+    /// Gives the next `size` resources of a stream; `after` is where the batch
+    /// before ended. Returns what [`ResourceList::page`] does, and reads more at
+    /// once, for the batches to come.
+    ///
+    /// # Errors
+    ///
+    /// As [`ResourceList::page`].
+    pub async fn batch(
+        &mut self,
+        cache: &Cache,
+        store: &Store,
+        after: Option<Place>,
+        size: usize,
+    ) -> Result<Option<(TenantId, ResourcePage)>, CacheError> {
+        if let Some(mut ahead) = self.ahead.take() {
+            // A message costs little: others get a turn between two.
+            yield_now().await;
+            let is_last = !ahead.more && ahead.rest.len() <= size;
+            if self.is_confirmed(&mut ahead, is_last, cache, store).await? {
+                let page = ahead.take(size);
+                let tenant = ahead.tenant;
+                self.keep(ahead);
+                return Ok(Some((tenant, page)));
+            }
+        }
+        let size = size.max(1);
+        let at_once = size.saturating_mul(FEWEST_AT_ONCE.div_ceil(size));
+        let read = self.placed_page(cache, store, after.as_ref(), at_once);
+        let Some((tenant, page, proof)) = read.await? else {
+            return Ok(None);
+        };
+        let mut ahead = Ahead {
+            tenant,
+            revision: page.revision,
+            rest: page.found.into(),
+            more: page.more,
+            proof,
+        };
+        let page = ahead.take(size);
+        self.keep(ahead);
+        Ok(Some((tenant, page)))
+    }
+
+    fn keep(&mut self, ahead: Ahead) {
+        let can_be_confirmed = !matches!(ahead.proof, Proof::Once);
+        self.ahead = Some(ahead).filter(|ahead| can_be_confirmed && !ahead.rest.is_empty());
+    }
+
+    /// Whether what was read ahead is still true. The last of a list is given
+    /// with a revision, which then is no older than one that a call before has
+    /// answered.
+    async fn is_confirmed(
+        &self,
+        ahead: &mut Ahead,
+        is_last: bool,
+        cache: &Cache,
+        store: &Store,
+    ) -> Result<bool, CacheError> {
+        match &ahead.proof {
+            Proof::Once => Ok(false),
+            Proof::Memory(recalled) => {
+                if is_last {
+                    let needed = self.needed().0;
+                    let now = cache.recall(&self.tenant, &needed, false).await?;
+                    let Some(now) = now.filter(|now| now.tenant == ahead.tenant) else {
+                        return Ok(false);
+                    };
+                    ahead.revision = now.facts.revision;
+                }
+                cache.confirm_recalled(recalled)
+            }
+            Proof::Snapshot { epoch } => {
+                let read_at = (ahead.tenant, ahead.revision, *epoch);
+                read_tenant!(store, &self.tenant, Bounds::READ, |found| {
+                    let Some(snapshot) = existing(cache, found).await? else {
+                        return Ok(false);
+                    };
+                    let tenant = snapshot.tenant();
+                    let now = (tenant.id, tenant.revision, snapshot.epoch());
+                    cache.confirm_snapshot(snapshot.epoch()).await?;
+                    Ok(now == read_at)
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What the questions of a call share is found once: the same decisions, and no
+//! more work than the questions and the categories take.
+
+use std::sync::Arc;
+
+use pim_authz::{
+    domain::{Code, Context, Description, Facts, Level::View, Question, Resource},
+    engine::{self, Decider},
+};
+use proptest::prelude::*;
+
+use crate::{
+    random::cases,
+    support::{World, ask, code, entropy, random_question, random_world, reference, subject},
+};
+
+/// A list that names each of `codes` again and again, so that it is long.
+fn long<T: Clone>(codes: &[T]) -> Vec<T> {
+    let length = codes.len() * 40;
+    codes.iter().cycle().take(length).cloned().collect()
+}
+
+/// The same question with a long list of categories, where it has one.
+fn lengthened(question: &Question) -> Question {
+    let resource = question.resource().cloned().map(|resource| {
+        let Description { categories, parent } = resource.description;
+        let categories = categories.map(|codes| long(&codes).into());
+        Resource {
+            description: Description { categories, parent },
+            ..resource
+        }
+    });
+    let subject = question.subject().clone();
+    let context = question.context().clone();
+    Question::new(subject, question.action(), resource, context).unwrap()
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn rule_4_1_long_lists_are_decided_together_as_each_alone(mut tape in entropy(900)) {
+        let world = random_world(&mut tape);
+        let questions: Vec<Question> = (0..12)
+            .map(|_| lengthened(&random_question(&world, &mut tape)))
+            .collect();
+        let mut facts = world.facts(&engine::needs(&questions));
+        for product in facts.products.values_mut() {
+            let categories = long(&product.categories);
+            Arc::make_mut(product).categories = categories;
+        }
+        let mut decider = Decider::default();
+        for question in questions.iter().chain(&questions) {
+            while decider.prepare(question, &facts, 1) {}
+            let together = decider.decide(question, &facts);
+            let alone = engine::decide(question, &facts);
+            let expected = reference::decide(&world, question);
+            prop_assert!(together == expected, "{question:?}\n{together:?}\n{expected:?}");
+            prop_assert!(alone == expected, "{question:?}\n{alone:?}\n{expected:?}");
+        }
+    }
+}
+
+/// Users `u0`, `u1` and so on, all in the same groups, none of which may do
+/// more than view one of the categories.
+fn crowd(users: usize, groups: usize, categories: usize) -> (World, Vec<Code>) {
+    let names = |letter: &str, count: usize| -> Vec<String> {
+        (0..count)
+            .map(|number| format!("{letter}{number}"))
+            .collect()
+    };
+    let groups = names("g", groups);
+    let categories = names("c", categories);
+    let joined: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let trees: Vec<&str> = categories.iter().map(String::as_str).collect();
+    let mut world = World::enterprise().with_trees(&trees);
+    for user in names("u", users) {
+        world = world.user(&user, &joined);
+    }
+    let world = world.group("g0").may(View).category("c0");
+    (world, categories.iter().map(|text| code(text)).collect())
+}
+
+/// The work of deciding all questions, in looks at a right.
+fn work(questions: &[Question], facts: &Facts) -> u64 {
+    let mut decider = Decider::default();
+    for question in questions {
+        let together = decider.decide(question, facts);
+        assert_eq!(together, engine::decide(question, facts));
+    }
+    decider.work()
+}
+
+/// A product described with some categories.
+fn described(categories: Vec<Code>) -> Resource {
+    Resource {
+        kind: "product".parse().unwrap(),
+        id: None,
+        description: Description {
+            categories: Some(categories.into()),
+            parent: None,
+        },
+    }
+}
+
+#[test]
+fn every_action_on_a_described_product_looks_at_its_categories_once() {
+    let (world, categories) = crowd(1, 20, 400);
+    let resource = described(categories);
+    let julia = subject("user:u0");
+    let context = Context::default();
+    let all = Question::every_action(&julia, Some(&resource), &context).unwrap();
+    let facts = world.facts(&engine::needs(&all));
+    let one = work(&all[..1], &facts);
+    let every = work(&all, &facts);
+    assert!(one >= 400 * 20, "{one}");
+    assert!(every <= one + 300 * all.len() as u64, "{one} {every}");
+}
+
+#[test]
+fn the_work_for_many_subjects_grows_with_each_not_with_its_categories() {
+    let (world, categories) = crowd(40, 10, 400);
+    let resource = described(categories);
+    let asked = |user: usize| {
+        let by = ask(&format!("user:u{user}"), "view", "product:").in_categories(&[]);
+        let question = by.question();
+        let subject = question.subject().clone();
+        let resource = Some(resource.clone());
+        Question::new(subject, question.action(), resource, Context::default()).unwrap()
+    };
+    let questions: Vec<Question> = (0..40).map(asked).collect();
+    let facts = world.facts(&engine::needs(&questions));
+    let [one, twenty, forty] = [1, 20, 40].map(|users| work(&questions[..users], &facts));
+    assert!(
+        forty - twenty <= 25 * (twenty - one) / 20,
+        "{one} {twenty} {forty}"
+    );
+    assert!(forty <= 2 * one, "{one} {forty}");
+}
+
+#[test]
+fn the_work_for_a_list_grows_with_its_length() {
+    let (world, categories) = crowd(1, 10, 800);
+    let of = |length: usize| {
+        let resource = described(categories[..length].to_vec());
+        let context = Context::default();
+        let all = Question::every_action(&subject("user:u0"), Some(&resource), &context);
+        let all = all.unwrap();
+        work(&all, &world.facts(&engine::needs(&all)))
+    };
+    let (once, twice) = (of(400), of(800));
+    assert!(2 * twice <= 5 * once, "{once} {twice}");
+}
+
+#[test]
+fn what_a_question_takes_is_prepared_in_parts() {
+    let (world, categories) = crowd(1, 20, 400);
+    let resource = described(categories);
+    let all = Question::every_action(&subject("user:u0"), Some(&resource), &Context::default());
+    let all = all.unwrap();
+    let facts = world.facts(&engine::needs(&all));
+    let mut decider = Decider::default();
+    let mut parts = 0;
+    let mut before = 0;
+    while decider.prepare(&all[0], &facts, 1_000) {
+        let done = decider.work() - before;
+        assert!(done <= 1_000 + 400 * 9, "{done}");
+        before = decider.work();
+        parts += 1;
+    }
+    assert!(parts > 3, "{parts}");
+    let prepared = decider.work();
+    let _ = decider.decide(&all[0], &facts);
+    assert!(decider.work() - prepared < 300, "all was prepared");
+}
