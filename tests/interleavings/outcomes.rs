@@ -43,16 +43,17 @@ fn users(key: &str, dry_run: bool) -> pb::PutUsersRequest {
     }
 }
 
-/// All connections of the pool are held by reads.
+/// All connections that one tenant may read with are held, and more reads wait.
 #[tokio::test]
 async fn outcome_is_found_out_without_a_free_connection() {
-    const POOL: usize = 16;
+    const READS: usize = 16;
+    const AT_ONCE: usize = 3;
     let server = served().await;
     let committing = server.proxy.hold(request(commit_of("log_commit")));
     let put = server.putting_user("mary", &["editors"], "");
     committing.arrived().await;
     let reading = server.proxy.hold(request("begin_snapshot").every());
-    let reads: Vec<_> = (0..POOL)
+    let reads: Vec<_> = (0..READS)
         .map(|_| {
             let mut client = DirectoryServiceClient::new(server.channel.clone());
             let request = pb::ListUsersRequest {
@@ -62,10 +63,7 @@ async fn outcome_is_found_out_without_a_free_connection() {
             tokio::spawn(async move { client.list_users(request).await })
         })
         .collect();
-    // The write holds one.
-    while reading.count() < POOL - 1 {
-        tokio::task::yield_now().await;
-    }
+    reading.arrived_times(AT_ONCE).await;
     let cut = server.proxy.cut(reply(commit_of("log_commit")));
     committing.release();
     put.await.unwrap().unwrap();
