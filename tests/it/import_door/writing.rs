@@ -46,7 +46,7 @@ async fn two_imports_of_one_tenant_at_once_both_land_in_order() {
     assert_eq!(text(&database, LEFT).await, "0 5 1 2");
     let logged = text(
         &database,
-        "SELECT string_agg(revision::text, ' ' ORDER BY n) FROM commit_log",
+        "SELECT string_agg(revision::text, ' ' ORDER BY revision) FROM commit_log",
     )
     .await;
     assert_eq!(logged, "1 2");
