@@ -104,16 +104,18 @@ pub(super) async fn read(
 }
 
 /// Where the questions of a tenant wait: those of tenants that this server has
-/// never seen share one lane, however many codes they name.
+/// never seen share one lane, however many codes they name. A server that keeps
+/// nothing has seen none: there each tenant has a lane of its own.
 fn lane(core: &Core, tenant: &Code) -> Lane {
     let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
-    let is_known = matches!(
-        core.memory.get(&key),
-        Some(Entry {
-            fact: Fact::Vocabulary(Some(_)),
-            ..
-        })
-    );
+    let is_known = !core.keeps()
+        || matches!(
+            core.memory.get(&key),
+            Some(Entry {
+                fact: Fact::Vocabulary(Some(_)),
+                ..
+            })
+        );
     is_known.then(|| tenant.clone())
 }
 
