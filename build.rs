@@ -3,6 +3,7 @@
 use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 const FILES: [&str; 20] = [
     "pim/authz/v1/access_grant.proto",
@@ -35,8 +36,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         out_dir.join("pim_authz_descriptors.bin"),
         descriptors.encode_to_vec(),
     )?;
+    fs::write(
+        out_dir.join("calls_of_one_message.rs"),
+        format!("&{:?}", calls_of_one_message(&descriptors)),
+    )?;
     tonic_prost_build::configure()
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// The paths of the calls that bring exactly one message, sorted.
+fn calls_of_one_message(descriptors: &FileDescriptorSet) -> Vec<String> {
+    let mut paths = Vec::new();
+    for file in &descriptors.file {
+        for service in &file.service {
+            for method in &service.method {
+                if !method.client_streaming() {
+                    let (package, service) = (file.package(), service.name());
+                    paths.push(format!("/{package}.{service}/{}", method.name()));
+                }
+            }
+        }
+    }
+    paths.sort();
+    paths
 }

@@ -14,3 +14,8 @@ tonic::include_proto!("pim.authz.v1");
 /// The compiled descriptors of the contract, as server reflection serves them.
 pub const DESCRIPTORS: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/pim_authz_descriptors.bin"));
+
+/// The paths of the calls that bring exactly one message, sorted; every other call
+/// of the contract brings a stream.
+pub(crate) const CALLS_OF_ONE_MESSAGE: &[&str] =
+    include!(concat!(env!("OUT_DIR"), "/calls_of_one_message.rs"));

@@ -13,13 +13,7 @@ use super::{
     budget::{Budget, Weight},
     failure::Failure,
 };
-
-/// Calls that are weighed by their handlers as they go, for they bring messages
-/// without end.
-const STREAMS: [&str; 2] = [
-    "/pim.authz.v1.ImportService/ImportCatalog",
-    "/pim.authz.v1.CatalogService/ImportProducts",
-];
+use crate::pb::CALLS_OF_ONE_MESSAGE;
 
 /// The call that is one question: a small one takes so little that it is not
 /// worth weighing.
@@ -35,6 +29,10 @@ const DECODED: usize = 4;
 /// Takes in the message of a call before it is decoded, and counts what it takes
 /// of the [`Budget`]: a caller who sends slowly holds what he has sent, and
 /// nothing else.
+///
+/// Only calls that bring exactly one message are taken in whole. The messages of a
+/// stream are answered while it goes on (a client that debugs keeps its stream of
+/// reflection open), and their handlers weigh them.
 #[derive(Clone, Debug)]
 pub struct Admission {
     budget: Budget,
@@ -87,7 +85,10 @@ where
         let fresh = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, fresh);
         let budget = self.budget.clone();
-        if STREAMS.contains(&request.uri().path()) {
+        if CALLS_OF_ONE_MESSAGE
+            .binary_search(&request.uri().path())
+            .is_err()
+        {
             request.extensions_mut().insert(budget.weigh());
             return Box::pin(async move { ready.call(request).await });
         }

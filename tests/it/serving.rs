@@ -1,8 +1,11 @@
 //! Starting, stopping, health and reflection.
 
 use pim_authz::{pb, server::serve};
-use tokio::{net::TcpListener, sync::oneshot};
-use tokio_stream::StreamExt as _;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -111,6 +114,35 @@ async fn reflection_knows_the_messages_that_errors_carry() {
         );
         assert!(is_file, "{detail}: {answer:?}");
     }
+}
+
+/// What grpcurl does: it reads each answer before it asks the next question, and
+/// keeps the stream while it makes its call.
+#[tokio::test]
+async fn reflection_answers_while_its_stream_is_open() {
+    let server = TestServer::start().await;
+    let mut client =
+        v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let (requests, asked) = mpsc::channel(1);
+    let answers = client.server_reflection_info(ReceiverStream::new(asked));
+    let mut answers = answers.await.unwrap().into_inner();
+    for _ in 0..2 {
+        let request = v1::ServerReflectionRequest {
+            message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(
+                String::new(),
+            )),
+            ..Default::default()
+        };
+        requests.send(request).await.unwrap();
+        let answer = answers.next().await.unwrap().unwrap();
+        let is_list = matches!(
+            answer.message_response,
+            Some(v1::server_reflection_response::MessageResponse::ListServicesResponse(_))
+        );
+        assert!(is_list, "{answer:?}");
+    }
+    drop(requests);
+    assert!(answers.next().await.is_none());
 }
 
 /// What a reflection of some version answers to an unknown symbol and then to
