@@ -9,6 +9,11 @@ use pim_authz::{
     telemetry::logs,
 };
 
+/// Gives memory back to the system once it is free, which the allocator of glibc
+/// does only at the end of its heaps.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let (ended, last_words) = match start(Cli::of_process()) {
         Ok(exit) => (exit, String::new()),

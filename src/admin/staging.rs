@@ -20,7 +20,12 @@ use super::{
 pub(super) struct Names {
     numbers: HashMap<Code, u32>,
     codes: Vec<Code>,
+    /// The bytes of all codes as they are written.
+    written: usize,
 }
+
+/// About how many bytes a name takes besides its code.
+const NAME_BYTES: usize = 128;
 
 impl Names {
     pub(super) fn number(&mut self, code: Code) -> u32 {
@@ -28,6 +33,7 @@ impl Names {
             return *number;
         }
         let number = u32::try_from(self.codes.len()).unwrap_or(u32::MAX);
+        self.written += code.as_str().len();
         self.codes.push(code.clone());
         self.numbers.insert(code, number);
         number
@@ -46,13 +52,19 @@ impl Names {
     pub(super) fn codes(&self) -> &[Code] {
         &self.codes
     }
+
+    /// About how many bytes they take: each code is kept twice, as it is written and
+    /// as it is compared.
+    fn bytes(&self) -> usize {
+        self.codes.len() * NAME_BYTES + self.written * 4
+    }
 }
 
 /// One import that is being taken in.
 ///
 /// Products and models lie in temporary tables of a connection of its own, so
-/// that any number of them takes no memory here; everything else is small and
-/// is kept. Dropped, it leaves nothing behind.
+/// that any number of them takes no memory here; everything else is kept, and
+/// whoever adds rows bounds what they take. Dropped, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Staging {
     pub(super) seat: Seat,
@@ -113,6 +125,13 @@ impl Staging {
     pub fn ignored_file(&mut self, name: &str) {
         let warning = "ignored: not a file that is imported".to_owned();
         self.report.file(name).warn(warning);
+    }
+
+    /// About how many bytes the names of the categories of products take: products
+    /// themselves are not kept here.
+    #[must_use]
+    pub fn category_names_bytes(&self) -> usize {
+        self.categories.bytes()
     }
 
     /// Adds what a person should know about a file to its summary.

@@ -21,6 +21,7 @@ use crate::{
 };
 
 use super::{
+    budget::Weight,
     failure::{Failure, kept_answer},
     gate::Deadline,
     parse_import::{self, Header},
@@ -35,6 +36,14 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How much of a piece is read before other calls get a turn, in bytes: some
 /// milliseconds.
 const BYTES_A_TURN: usize = 256 << 10;
+
+/// How many bytes a row that is kept takes besides its cells, as it came and as
+/// what it changes: measured with users, whose rows are the smallest.
+const ROW_KEPT: usize = 1 << 10;
+
+/// How many bytes its cells take for each byte of the file: codes are kept as they
+/// are written and as they are compared, before and after.
+const CELLS_KEPT: usize = 8;
 
 /// How many events wait for a caller that does not read them; further progress
 /// is not told.
@@ -66,6 +75,7 @@ impl ImportService for ImportApi {
         request: Request<Streaming<pb::ImportCatalogRequest>>,
     ) -> Result<Response<Self::ImportCatalogStream>, Status> {
         let deadline = Deadline::of(request.extensions());
+        let weight = Weight::of(request.extensions()).cloned();
         let mut messages = request.into_inner();
         let header = parse_import::header(messages.message().await.map_err(status::of_message)?)
             .map_err(Failure::from)?;
@@ -74,6 +84,7 @@ impl ImportService for ImportApi {
             door: self.door.until(deadline),
             header,
             events: events.clone(),
+            weight,
         };
         tokio::spawn(async move {
             let ended = within(deadline, Box::pin(import.run(messages))).await;
@@ -102,6 +113,8 @@ struct Import {
     door: Door,
     header: Header,
     events: Events,
+    /// What it keeps in memory, of all that calls may take.
+    weight: Option<Weight>,
 }
 
 /// All files of an import, read and staged.
@@ -147,6 +160,7 @@ impl Import {
         }
         let mut hash = RequestHash::default();
         let mut rows = BTreeMap::new();
+        let mut kept = 0;
         while let Some(message) = match first.take() {
             Some(message) => Some(message),
             None => next(&mut messages).await?,
@@ -160,7 +174,11 @@ impl Import {
             for slice in content.chunks(BYTES_A_TURN).chain(nothing) {
                 let batch = reader.push(&file, slice);
                 *read += count(&batch);
+                if is_kept(&file) {
+                    kept += weight_of(&batch, slice);
+                }
                 stage(&mut staging, batch).await?;
+                self.weigh(kept + staging.category_names_bytes())?;
                 yield_now().await;
             }
             tell_progress(&self.events, pb::ImportPhase::Reading, file, *read);
@@ -171,6 +189,13 @@ impl Import {
             hash: hash.finish(&self.header),
             fatal,
         })
+    }
+
+    /// Counts what it keeps of the budget of the calls under way, and of its
+    /// tenant's share.
+    fn weigh(&self, kept: usize) -> Result<(), Failure> {
+        let weight = self.weight.as_ref();
+        weight.map_or(Ok(()), |weight| weight.set(kept, Some(&self.header.tenant)))
     }
 
     async fn apply(&self, taken_in: TakenIn) -> Result<Answered<ImportOutcome>, AdminError> {
@@ -213,6 +238,19 @@ async fn next(
     let next = timeout(LONGEST_PAUSE, messages.message()).await;
     next.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
         .map_err(status::of_message)
+}
+
+/// Whether the rows of a file stay in memory until they are applied: products and
+/// models are staged in the database, and files that are not imported not at all.
+fn is_kept(file: &str) -> bool {
+    let file = file.parse::<ImportFile>();
+    file.is_ok_and(|file| !matches!(file, ImportFile::Products | ImportFile::ProductModels))
+}
+
+/// How many bytes the rows of a slice of a file take until they are applied.
+fn weight_of(batch: &Batch, slice: &[u8]) -> usize {
+    let rows = batch.rows.len() + batch.refused.len();
+    rows * ROW_KEPT + slice.len() * CELLS_KEPT
 }
 
 fn count(batch: &Batch) -> u64 {

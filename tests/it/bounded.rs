@@ -1,26 +1,27 @@
 //! One call stalls no other, and none grows without end: each test overloads a
 //! server in one way while another tenant goes on.
 
+mod abuses;
+mod imports;
 mod others;
 
 use std::time::Duration;
 
 use pim_authz::{
-    cache::CacheSettings,
+    cache::{CacheMode, CacheSettings},
     pb::{
         self, Edition, audit_service_client::AuditServiceClient,
-        authorization_service_client::AuthorizationServiceClient, import_catalog_request::Part,
-        import_service_client::ImportServiceClient,
+        authorization_service_client::AuthorizationServiceClient,
         operations_service_client::OperationsServiceClient,
     },
     server::Limits,
 };
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
-use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_stream::StreamExt as _;
 use tonic::{Code, Request, Status, codec::CompressionEncoding, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Database, TestServer, file, header, refusal, resource, user};
+use crate::harness::{Database, File, TestServer, file, refusal, resource, user};
 
 use self::others::Others;
 
@@ -43,6 +44,16 @@ async fn served(limits: Limits, cache_bytes: u64) -> TestServer {
 
 async fn served_as_usual() -> TestServer {
     served(Limits::default(), CacheSettings::default().bytes).await
+}
+
+/// A file of so many rows below its header.
+fn listed<R: AsRef<str>>(name: &str, header: &str, rows: impl Iterator<Item = R>) -> File {
+    let mut content = format!("{header}\n");
+    for row in rows {
+        content.push_str(row.as_ref());
+        content.push('\n');
+    }
+    (name.to_owned(), content)
 }
 
 /// A refusal for want of memory or turns, which says when to come again.
@@ -162,15 +173,82 @@ async fn questions_about_strangers_hold_up_no_tenant() {
     others.were_all_answered().await;
 }
 
+/// The same of a server that keeps nothing in memory: a tenant waits behind its own
+/// questions alone.
+#[tokio::test]
+async fn questions_of_one_tenant_hold_up_no_other_where_nothing_is_kept() {
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.cache.mode = CacheMode::Off;
+    let server = TestServer::start_with(config, database).await;
+    others::create(&server).await;
+    let users = file("users.csv", &["username;roles", "julia;"]);
+    server.import("acme", Edition::Growth, &[users]).await;
+    let others = Others::asked_all_the_time(&server).await;
+    let mut flood = JoinSet::new();
+    for _ in 0..4_000 {
+        let mut client = server.client().await;
+        flood.spawn(async move {
+            let request = pb::CheckRequest {
+                tenant: "acme".into(),
+                subject: user("julia"),
+                action: "product.list".into(),
+                ..Default::default()
+            };
+            client.check(request).await
+        });
+    }
+    let mut answered = 0;
+    while let Some(answer) = flood.join_next().await {
+        match answer.unwrap() {
+            Ok(answer) => {
+                assert!(!answer.into_inner().allowed);
+                answered += 1;
+            }
+            Err(status) => assert_overloaded(&status),
+        }
+    }
+    assert!(answered > 0);
+    others.were_all_answered().await;
+}
+
+/// Row 16: what signs page tokens is read before the first call.
+#[tokio::test]
+async fn first_pages_of_a_fresh_server_wait_for_no_key() {
+    let database = Database::create().await;
+    let first = TestServer::start_with(TestServer::config(&database), database.clone()).await;
+    let categories = listed(
+        "categories.csv",
+        "code",
+        (0..4_000).map(|n| format!("c{n}")),
+    );
+    first.import("acme", Edition::Growth, &[categories]).await;
+    let fresh = TestServer::start_with(TestServer::config(&database), database).await;
+    let mut pages = JoinSet::new();
+    for _ in 0..32 {
+        let mut client = AuditServiceClient::new(fresh.channel().await);
+        pages.spawn(async move {
+            let request = pb::ListChangesRequest {
+                tenant: "acme".into(),
+                page_size: 1_000,
+                ..Default::default()
+            };
+            client.list_changes(request).await
+        });
+    }
+    while let Some(page) = pages.join_next().await {
+        let page = page.unwrap().unwrap().into_inner();
+        assert_eq!(page.changes.len(), 1_000);
+        assert!(!page.next_page_token.is_empty());
+    }
+}
+
 /// Row 10.
 #[tokio::test]
 async fn waiting_for_a_revision_reads_no_facts() {
     let server = served_as_usual().await;
     let codes: Vec<String> = (0..2_000).map(|n| format!("p{n}")).collect();
-    let rows: Vec<&str> = std::iter::once("sku")
-        .chain(codes.iter().map(String::as_str))
-        .collect();
-    let products = file("products.csv", &rows);
+    let products = listed("products.csv", "sku", codes.iter().map(String::as_str));
     server
         .import("acme", Edition::Enterprise, &[products])
         .await;
@@ -206,26 +284,6 @@ async fn waiting_for_a_revision_reads_no_facts() {
     assert!(looks < asked + 16 * 30, "{looks} looks, {asked} questions");
 }
 
-/// Row 11.
-#[tokio::test]
-async fn imports_that_send_a_header_alone_take_no_turn() {
-    let server = served_as_usual().await;
-    let mut idle = Vec::new();
-    for _ in 0..8 {
-        let (parts, sent) = mpsc::channel(4);
-        let header = Part::Header(header("acme", Edition::Enterprise));
-        parts.send(header).await.unwrap();
-        let messages =
-            ReceiverStream::new(sent).map(|part| pb::ImportCatalogRequest { part: Some(part) });
-        let mut client = ImportServiceClient::new(server.channel().await);
-        let events = client.import_catalog(messages).await.unwrap();
-        idle.push((parts, events));
-    }
-    let locales = [file("locales.csv", &["code", "en_US"])];
-    let import = server.import("third", Edition::Growth, &locales);
-    timeout(PATIENCE, import).await.unwrap();
-}
-
 /// Row 12.
 #[tokio::test]
 async fn watchers_of_one_tenant_leave_places_for_others() {
@@ -257,11 +315,7 @@ async fn watchers_of_one_tenant_leave_places_for_others() {
 #[tokio::test]
 async fn verifications_hold_up_nothing_else() {
     let server = served_as_usual().await;
-    let rows: Vec<String> = (0..20_000).map(|n| format!("p{n}")).collect();
-    let rows: Vec<&str> = std::iter::once("sku")
-        .chain(rows.iter().map(String::as_str))
-        .collect();
-    let products = file("products.csv", &rows);
+    let products = listed("products.csv", "sku", (0..20_000).map(|n| format!("p{n}")));
     server
         .import("acme", Edition::Enterprise, &[products])
         .await;
@@ -335,11 +389,8 @@ async fn names_that_nobody_has_push_nothing_out_of_memory() {
 #[tokio::test]
 async fn batch_that_computes_long_holds_up_no_check() {
     let server = served_as_usual().await;
-    let codes: Vec<String> = (0..3_000).map(|n| format!("c{n}")).collect();
-    let rows: Vec<&str> = std::iter::once("code")
-        .chain(codes.iter().map(String::as_str))
-        .collect();
-    let categories = file("categories.csv", &rows);
+    let codes: Vec<String> = (0..1_000).map(|n| format!("c{n}")).collect();
+    let categories = listed("categories.csv", "code", codes.iter().map(String::as_str));
     let users = file("users.csv", &["username;roles", "julia;"]);
     server
         .import("acme", Edition::Enterprise, &[categories, users])

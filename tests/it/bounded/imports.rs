@@ -1,0 +1,67 @@
+use pim_authz::{
+    cache::CacheSettings,
+    pb::{self, Edition, import_catalog_request::Part, import_service_client::ImportServiceClient},
+    server::Limits,
+};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
+
+use super::{PATIENCE, assert_overloaded, listed, others::Others, served, served_as_usual};
+use crate::harness::{File, TestServer, file, header};
+
+/// Row 11.
+#[tokio::test]
+async fn imports_that_send_a_header_alone_take_no_turn() {
+    let server = served_as_usual().await;
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let (parts, sent) = mpsc::channel(4);
+        let header = Part::Header(header("acme", Edition::Enterprise));
+        parts.send(header).await.unwrap();
+        let messages =
+            ReceiverStream::new(sent).map(|part| pb::ImportCatalogRequest { part: Some(part) });
+        let mut client = ImportServiceClient::new(server.channel().await);
+        let events = client.import_catalog(messages).await.unwrap();
+        idle.push((parts, events));
+    }
+    let locales = [file("locales.csv", &["code", "en_US"])];
+    let import = server.import("third", Edition::Growth, &locales);
+    timeout(PATIENCE, import).await.unwrap();
+}
+
+/// Imports one file, which is too much for the memory of the calls under way.
+async fn is_too_much(server: &TestServer, file: File) {
+    let told = server
+        .try_import(header("acme", Edition::Enterprise), &[file])
+        .await;
+    assert!(told.summary.is_none(), "{:?}", told.summary);
+    assert_overloaded(&told.ended.unwrap_err());
+}
+
+/// Row 7: what an import keeps in memory is counted as it is read, and given back.
+#[tokio::test]
+async fn rows_that_an_import_keeps_are_counted() {
+    let limits = Limits {
+        call_bytes: 32 << 20,
+        ..Limits::default()
+    };
+    let server = served(limits, CacheSettings::default().bytes).await;
+    let others = Others::asked_all_the_time(&server).await;
+    let users = |count: u32| {
+        let rows = (0..count).map(|n| format!("user_{n}_of_a_big_company;"));
+        listed("users.csv", "username;roles", rows)
+    };
+    for _ in 0..3 {
+        is_too_much(&server, users(20_000)).await;
+    }
+    // Rows that are refused are kept as well, and the names of categories.
+    let refused = (0..20_000).map(|n| format!("user_{n};;surplus"));
+    is_too_much(&server, listed("users.csv", "username;roles", refused)).await;
+    let names = (0..20_000).map(|n| format!("p{n};{n}_{}", "x".repeat(240)));
+    is_too_much(&server, listed("products.csv", "sku;categories", names)).await;
+    // Products are not, and what is left out is given back.
+    let products = listed("products.csv", "sku", (0..40_000).map(|n| format!("p{n}")));
+    let files = [products, users(5_000)];
+    server.import("acme", Edition::Enterprise, &files).await;
+    others.were_all_answered().await;
+}
