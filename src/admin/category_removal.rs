@@ -69,6 +69,11 @@ impl CategoryRemoval {
         });
         let gone = gone.map_err(|(index, fault): (usize, Fault)| fault.of_entry("codes", index))?;
         let gone: Vec<i32> = gone.into_iter().collect();
+        // A product in several of them is counted more than once.
+        let leaving = transaction.count_in_categories(tenant, &gone).await?;
+        let leaving: u64 = leaving.into_iter().map(|(_, count)| count).sum();
+        let leaving = usize::try_from(leaving).unwrap_or(usize::MAX);
+        pass.join_products(leaving).await?;
         transaction.prepare_staging().await?;
         transaction.nominate_leavers(tenant, &gone).await?;
         let mut products = [ProductCounts::default(); 2];
@@ -98,7 +103,10 @@ impl Change for CategoryRemoval {
         };
         let ran = compared.ran();
         if pass.may_write() && !ran.is_nothing() {
-            if compared.products.iter().any(|counts| counts.changed > 0) {
+            let leaving: u64 = compared.products.iter().map(|counts| counts.changed).sum();
+            if leaving > 0 {
+                let leaving = usize::try_from(leaving).unwrap_or(usize::MAX);
+                pass.join_products(leaving).await?;
                 pass.apply_products().await?;
             }
             compared.write_nouns(pass).await?;

@@ -44,6 +44,14 @@ pub trait Change: Send + 'static {
     fn encode(&self, answer: &Self::Answer) -> Vec<u8>;
 }
 
+/// The fewest entries for which a pass over all products of a tenant is worth
+/// while.
+const BULK_ENTRIES: usize = 100;
+
+/// How many look-ups cost about as much as a pass over as many products: one
+/// look-up for so many.
+const BULK_SHARE: usize = 20;
+
 /// How much a change may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
@@ -251,6 +259,16 @@ impl<'t> Pass<'t> {
         let last = self.waiting.pop();
         self.write_audit(AuditBatch::Middle).await?;
         self.waiting.extend(last);
+        Ok(())
+    }
+
+    /// Lets the statements of this pass read all products of the tenant once, where
+    /// it touches so many that a look-up for each costs more.
+    pub(super) async fn join_products(&self, touched: usize) -> Result<(), AdminError> {
+        let stored = usize::try_from(self.tenant.last_product_id).unwrap_or_default();
+        if touched >= BULK_ENTRIES && touched.saturating_mul(BULK_SHARE) >= stored {
+            self.transaction.join_in_bulk().await?;
+        }
         Ok(())
     }
 

@@ -20,14 +20,6 @@ use super::{
     staging::Names,
 };
 
-/// The fewest entries for which a pass over all products of a tenant is worth
-/// while.
-const BULK_ENTRIES: usize = 100;
-
-/// How many look-ups cost about as much as a pass over as many products: one
-/// look-up for so many.
-const BULK_SHARE: usize = 20;
-
 /// What is done to products and models.
 #[derive(Clone, Debug)]
 pub enum ProductRequest {
@@ -61,15 +53,12 @@ impl ProductChange {
         }
     }
 
-    /// Whether so many entries of the tenant's products come that one pass over
-    /// all of them costs less than a look-up for each entry.
-    fn is_bulk(&self, pass: &Pass<'_>) -> bool {
-        let entries = match &self.request {
+    /// How many entries come.
+    fn entries(&self) -> usize {
+        match &self.request {
             ProductRequest::Put(entries) => entries.len(),
             ProductRequest::Delete { codes, .. } => codes.len(),
-        };
-        let stored = usize::try_from(pass.tenant.last_product_id).unwrap_or_default();
-        entries >= BULK_ENTRIES && entries.saturating_mul(BULK_SHARE) >= stored
+        }
     }
 
     async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
@@ -339,9 +328,7 @@ impl Change for ProductChange {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        if self.is_bulk(pass) {
-            pass.transaction.join_in_bulk().await?;
-        }
+        pass.join_products(self.entries()).await?;
         let compared = match pass.still_true(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
