@@ -16,4 +16,5 @@ pub mod server;
 pub mod store;
 pub mod supervision;
 pub mod telemetry;
+pub mod tls;
 pub mod trial;

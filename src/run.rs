@@ -20,11 +20,11 @@ use self::{ending::Ending, private_postgres::serve_embedded};
 use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{
-        self, CacheArguments, Command, Exit, LimitArguments, ListenAddress, MigrateArguments,
-        ServeArguments,
+        self, CacheArguments, Command, DatabaseTlsArguments, Exit, LimitArguments, ListenAddress,
+        MigrateArguments, ServeArguments, SslModeArgument,
     },
     domain::Code,
-    server::{self, DatabaseStart, Limits, RuntimeRole, ServeConfig},
+    server::{self, DatabaseStart, Limits, RuntimeRole, ServeConfig, SslMode, TlsParameters},
     telemetry::logs::{self, LogFormat},
 };
 
@@ -39,9 +39,11 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Migrate(MigrateArguments {
             database_url,
+            database_tls,
             runtime_role,
         }) => {
             start_logging()?;
+            let database_url = tls_parameters(database_tls).outrank(&database_url);
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
             say(format!("{report}\n").as_bytes())?;
             for line in &report.to_do {
@@ -67,6 +69,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     let ServeArguments {
         listen,
         database_url,
+        database_tls,
         data_dir,
         default_tenant,
         cache,
@@ -91,6 +94,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         let served = serve_embedded(listen, data_dir, how, ending, ready);
         return served.await.map(|()| Exit::Done);
     };
+    let database_url = tls_parameters(database_tls).outrank(&database_url);
     let database_start = if wait_for_database {
         DatabaseStart::Awaited
     } else {
@@ -126,6 +130,28 @@ fn limits(arguments: LimitArguments) -> Limits {
         call_bytes: count(arguments.call_mib).saturating_mul(1 << 20),
         connections: count(arguments.connections),
         calls_a_connection: arguments.calls_a_connection,
+    }
+}
+
+fn tls_parameters(arguments: DatabaseTlsArguments) -> TlsParameters {
+    let DatabaseTlsArguments {
+        sslmode,
+        sslrootcert,
+        sslcert,
+        sslkey,
+    } = arguments;
+    let mode = |argument| match argument {
+        SslModeArgument::Disable => SslMode::Disable,
+        SslModeArgument::Prefer => SslMode::Prefer,
+        SslModeArgument::Require => SslMode::Require,
+        SslModeArgument::VerifyCa => SslMode::VerifyCa,
+        SslModeArgument::VerifyFull => SslMode::VerifyFull,
+    };
+    TlsParameters {
+        sslmode: sslmode.map(|argument| mode(argument).to_string()),
+        sslrootcert,
+        sslcert,
+        sslkey,
     }
 }
 

@@ -38,7 +38,7 @@ use self::{
     work::{OnWorkThreads, WorkThreads},
 };
 pub use self::{error::ServerError, limits::Limits};
-pub use crate::store::RuntimeRole;
+pub use crate::store::{RuntimeRole, SslMode, TlsParameters};
 
 /// The most metadata that is read at all, in bytes.
 const MAX_HEADER_BYTES: u32 = 1 << 20;

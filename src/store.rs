@@ -17,6 +17,8 @@ mod audit_facts;
 mod changes;
 mod clean_up;
 mod condition;
+mod connector;
+mod database_url;
 mod door;
 mod durability;
 pub mod entries;
@@ -40,12 +42,15 @@ mod reached_products;
 mod runtime_role;
 mod schema;
 mod secret_keys;
+mod server_verifier;
 mod snapshot;
 mod sqlstate;
 mod staged_lists;
 mod staged_products;
 mod tenant_removal;
 mod tenants;
+mod tls_faults;
+mod tls_settings;
 mod transaction;
 mod turns;
 mod writes;
@@ -84,6 +89,8 @@ pub use self::{
     staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
+    tls_faults::TlsFault,
+    tls_settings::{SslMode, TlsParameters, TlsSettingError},
     transaction::{Bounds, Connection, Isolation, Transaction},
     turns::{Turn, Turns},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},

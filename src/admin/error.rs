@@ -143,6 +143,7 @@ impl From<StoreError> for AdminError {
             StoreError::Conflict(_) => Self::Conflict,
             StoreError::OutcomeUnknown(_) => Self::OutcomeUnknown,
             StoreError::InvalidUrl(_)
+            | StoreError::InvalidTls(_)
             | StoreError::Unavailable(_)
             | StoreError::TenantLocked { .. }
             | StoreError::CorruptRow { .. }

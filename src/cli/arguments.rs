@@ -1,4 +1,5 @@
 mod administration;
+mod database_tls;
 mod listing;
 mod question;
 
@@ -14,6 +15,7 @@ pub use self::{
         DeleteArguments, GrantArguments, GroupCommand, ListArguments, MaintenanceCommand,
         RoleCommand, SubjectCommand, TenantCommand, WatchArguments, WriteArguments,
     },
+    database_tls::{DatabaseTlsArguments, SslModeArgument},
     listing::{
         AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,
         PageArguments, ReachArguments,
@@ -39,10 +41,6 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value a process, and clap flattens no boxed one"
-)]
 pub enum Command {
     /// Answer questions over gRPC, until Ctrl-C or SIGTERM.
     Serve(ServeArguments),
@@ -122,6 +120,9 @@ pub struct ServeArguments {
         conflicts_with = "data_dir"
     )]
     pub database_url: Option<SecretString>,
+    /// How TLS to the database is used.
+    #[command(flatten)]
+    pub database_tls: DatabaseTlsArguments,
     /// Where the private PostgreSQL keeps its files [default: ./.pim-authz, for
     /// root /var/lib/pim-authz].
     #[arg(long, env = "PIM_AUTHZ_DATA_DIR", value_name = "DIR")]
@@ -276,6 +277,9 @@ pub struct MigrateArguments {
         hide_env_values = true
     )]
     pub database_url: SecretString,
+    /// How TLS to the database is used.
+    #[command(flatten)]
+    pub database_tls: DatabaseTlsArguments,
     /// The role that servers are to work as, made if it is not there; `none`: no
     /// role, they work as whoever they log in as. By default the one that the
     /// schema names, or a new one with a unique name. Another one than before

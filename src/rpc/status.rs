@@ -225,6 +225,7 @@ fn of_store(error: &StoreError) -> Status {
         // Rights or tables are missing: for an operator to put right.
         StoreError::Refused { .. } if error.condition().is_some() => store_unavailable(error),
         StoreError::InvalidUrl(_)
+        | StoreError::InvalidTls(_)
         | StoreError::CorruptRow { .. }
         | StoreError::UnknownSchema { .. }
         | StoreError::NotAMember { .. }

@@ -64,6 +64,7 @@ impl ServerError {
         match error {
             StoreError::Unavailable(_) => Self::DatabaseAway(error),
             StoreError::InvalidUrl(_)
+            | StoreError::InvalidTls(_)
             | StoreError::Conflict(_)
             | StoreError::TenantLocked { .. }
             | StoreError::OutcomeUnknown(_)
@@ -110,6 +111,7 @@ fn advice_on(error: &StoreError) -> &'static str {
              that `pim-authz migrate` shows"
         }
         StoreError::Unavailable(_)
+        | StoreError::InvalidTls(_)
         | StoreError::Conflict(_)
         | StoreError::TenantLocked { .. }
         | StoreError::OutcomeUnknown(_)

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::TlsFault;
+
 /// What keeps the database from serving a call: its own state, its settings or
 /// who runs it, never a bug of this program.
 ///
@@ -46,6 +48,8 @@ pub enum Condition {
     StatementCancelled,
     /// User or password are not accepted (28000, 28P01).
     LoginRefused,
+    /// No connection with the TLS that is set can be made.
+    Tls(TlsFault),
     /// The database does not exist (3D000).
     UnknownDatabase,
     /// The role lacks a privilege (42501).
@@ -94,6 +98,7 @@ impl Condition {
             Self::StatementTimeout => "a statement took longer than its time-out",
             Self::StatementCancelled => "a statement was cancelled at the database",
             Self::LoginRefused => "the database refuses the login",
+            Self::Tls(fault) => fault.state(),
             Self::UnknownDatabase => "the database does not exist",
             Self::NotPermitted => "the role that the server works as lacks a privilege",
             Self::SchemaMissing => "the schema is not the one that this release needs",
@@ -127,7 +132,7 @@ impl Condition {
             }
             Self::TooManyConnections => {
                 "raise `max_connections` or the CONNECTION LIMIT of the role or database, or run \
-                 fewer servers: each opens up to 34 connections"
+                 fewer servers: each opens up to 45 connections"
             }
             Self::LimitReached => "the error names the setting; raise it (`temp_file_limit` …)",
             Self::ConnectionEnded => {
@@ -150,7 +155,11 @@ impl Condition {
             }
             Self::StatementTimeout => "look for locks and load in `pg_stat_activity`",
             Self::StatementCancelled => "see who ran `pg_cancel_backend`; nothing was changed",
-            Self::LoginRefused => "correct the user and password of the database URL",
+            Self::LoginRefused => {
+                "correct the user and password of the database URL, or its client certificate \
+                 (`sslcert`, `sslkey`)"
+            }
+            Self::Tls(fault) => fault.advice(),
             Self::NotPermitted => {
                 "run `pim-authz migrate`, which grants what servers need, and let the login be a \
                  member of the runtime role; see who revoked it"
@@ -189,6 +198,7 @@ impl Condition {
             | Self::Starting
             | Self::DatabaseDropped
             | Self::LoginRefused
+            | Self::Tls(_)
             | Self::UnknownDatabase
             | Self::NotPermitted
             | Self::SchemaMissing
@@ -214,9 +224,15 @@ mod tests {
 
     #[test]
     fn every_condition_has_its_own_state_and_advice() {
-        let states: HashSet<&str> = Condition::iter().map(Condition::state).collect();
-        assert_eq!(states.len(), Condition::iter().count());
-        for condition in Condition::iter() {
+        let others = Condition::iter().filter(|condition| !matches!(condition, Condition::Tls(_)));
+        let conditions: Vec<Condition> =
+            others.chain(TlsFault::iter().map(Condition::Tls)).collect();
+        let states: HashSet<&str> = conditions
+            .iter()
+            .map(|condition| condition.state())
+            .collect();
+        assert_eq!(states.len(), conditions.len());
+        for condition in conditions {
             let words = [condition.state(), condition.advice()];
             assert!(
                 words.iter().all(|words| !words.contains("bug")),

@@ -8,15 +8,15 @@ use deadpool_postgres::{
     Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod,
     TimeoutType, Timeouts,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
-use tokio_postgres::{Client, NoTls, Row, types::ToSql};
+use tokio_postgres::{Client, Row, types::ToSql};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::telemetry::metrics as meter;
 
 use super::{
-    Condition, Outage, StoreError, facts::FACTS_SQL, loan::Loan, outage_log,
+    Condition, Outage, StoreError, connector::Connector, facts::FACTS_SQL, loan::Loan, outage_log,
     transaction::Connection, turns::Turns,
 };
 
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
-    config: Arc<tokio_postgres::Config>,
+    connector: Connector,
     /// How long a statement outside a transaction may take.
     patience: Duration,
     home: Home,
@@ -50,13 +50,14 @@ type Home = Arc<OnceLock<Handle>>;
 /// Connects on the runtime that a pool belongs to, whoever asks for the
 /// connection; a pool without one connects on the runtime of who asks first.
 struct Connecting {
+    connector: Connector,
     home: Home,
 }
 
 impl Connect for Connecting {
     fn connect(
         &self,
-        config: &tokio_postgres::Config,
+        _config: &tokio_postgres::Config,
     ) -> Pin<
         Box<
             dyn Future<Output = Result<(Client, JoinHandle<()>), tokio_postgres::Error>>
@@ -64,12 +65,12 @@ impl Connect for Connecting {
                 + '_,
         >,
     > {
-        let config = config.clone();
+        let connector = self.connector.clone();
         let home = self.home.get().cloned().unwrap_or_else(Handle::current);
         Box::pin(async move {
             let runtime = home.clone();
             let connecting = home.spawn(async move {
-                let (client, connection) = config.connect(NoTls).await?;
+                let (client, connection) = connector.connect().await?;
                 let driving = runtime.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "a connection of the database ended");
@@ -92,18 +93,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::InvalidUrl`] when the URL is not one.
+    /// [`StoreError::InvalidUrl`] when the URL is not one,
+    /// [`StoreError::InvalidTls`] when its settings of TLS are not.
     pub fn new(database_url: &SecretString, size: usize) -> Result<Self, StoreError> {
-        let mut config: tokio_postgres::Config = database_url
-            .expose_secret()
-            .parse()
-            .map_err(StoreError::InvalidUrl)?;
-        config
-            .application_name("pim-authz")
-            .connect_timeout(WAIT)
-            .tcp_user_timeout(Duration::from_secs(30))
-            .keepalives_idle(Duration::from_secs(30));
-        Self::pool(Arc::new(config), size, PATIENCE)
+        Self::pool(Connector::of_url(database_url)?, size, PATIENCE)
     }
 
     /// Opens the same database with at most `size` connections of its own, which
@@ -114,20 +107,17 @@ impl Store {
     ///
     /// Fails only if the pool cannot be built.
     pub fn apart(&self, size: usize, patience: Duration) -> Result<Self, StoreError> {
-        Self::pool(Arc::clone(&self.config), size, patience)
+        Self::pool(self.connector.clone(), size, patience)
     }
 
-    fn pool(
-        config: Arc<tokio_postgres::Config>,
-        size: usize,
-        patience: Duration,
-    ) -> Result<Self, StoreError> {
+    fn pool(connector: Connector, size: usize, patience: Duration) -> Result<Self, StoreError> {
         let home = Home::default();
         let connecting = Connecting {
+            connector: connector.clone(),
             home: Arc::clone(&home),
         };
         let manager = Manager::from_connect(
-            tokio_postgres::Config::clone(&config),
+            connector.config().clone(),
             connecting,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,
@@ -148,7 +138,7 @@ impl Store {
             .map_err(StoreError::no_answer)?;
         Ok(Self {
             pool,
-            config,
+            connector,
             patience,
             home,
             turns: None,
@@ -234,19 +224,19 @@ impl Store {
     }
 
     /// How to connect.
-    pub(super) fn config(&self) -> &tokio_postgres::Config {
-        &self.config
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     /// Lends a connection of the pool.
     pub(super) async fn loan(&self) -> Result<Loan, StoreError> {
-        Ok(Loan::new(self.pooled().await?))
+        Ok(Loan::new(self.pooled().await?, self.connector.clone()))
     }
 
     async fn pooled(&self) -> Result<Object, StoreError> {
         // The pool bounds each step but the set-up of a new connection.
         let got = match timeout(WAIT * 2, self.pool.get()).await {
-            Ok(got) => got.map_err(not_connected),
+            Ok(got) => got.map_err(|error| not_connected(&self.connector, error)),
             Err(_) => Err(StoreError::overdue("connect", WAIT * 2)),
         };
         got.inspect_err(|error| outage_log::failed("connect", error))
@@ -321,10 +311,10 @@ pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreE
 
 /// Why there is no connection: whatever the reason, the wrong password
 /// included, the database cannot serve.
-fn not_connected(error: PoolError) -> StoreError {
+fn not_connected(connector: &Connector, error: PoolError) -> StoreError {
     match error {
         PoolError::Backend(cause) | PoolError::PostCreateHook(HookError::Backend(cause)) => {
-            StoreError::of_connecting(cause)
+            connector.failure(cause)
         }
         PoolError::Timeout(TimeoutType::Wait) => {
             StoreError::Unavailable(Outage::new(Condition::PoolExhausted, error))

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io::ErrorKind, time::Duration};
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::{
-    Condition,
+    Condition, TlsSettingError,
     sqlstate::{self, Meaning},
 };
 
@@ -13,6 +13,11 @@ pub enum StoreError {
     /// The database URL is not one.
     #[error("the database URL is not valid")]
     InvalidUrl(#[source] tokio_postgres::Error),
+
+    /// The settings of TLS to the database, or the files that they name, are not
+    /// usable.
+    #[error(transparent)]
+    InvalidTls(#[from] TlsSettingError),
 
     /// The database did not serve the call; the same call may succeed later.
     #[error("the database is unavailable")]
@@ -142,6 +147,7 @@ impl StoreError {
             Self::NotAMember { .. } => true,
             Self::CorruptRow { statement, .. } => *statement == "check_installation",
             Self::InvalidUrl(_)
+            | Self::InvalidTls(_)
             | Self::TenantLocked { .. }
             | Self::Conflict(_)
             | Self::OutcomeUnknown(_)
@@ -228,6 +234,7 @@ impl StoreError {
                 Meaning::Outage(_) | Meaning::Conflict | Meaning::StalePlan | Meaning::Bug => None,
             },
             Self::InvalidUrl(_)
+            | Self::InvalidTls(_)
             | Self::TenantLocked { .. }
             | Self::Conflict(_)
             | Self::CorruptRow { .. }

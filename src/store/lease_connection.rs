@@ -2,7 +2,7 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use deadpool_postgres::ClientWrapper;
 use tokio::{sync::Notify, time::timeout};
-use tokio_postgres::{AsyncMessage, NoTls, Row, types::ToSql};
+use tokio_postgres::{AsyncMessage, Row, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
@@ -86,7 +86,7 @@ impl Store {
     ) -> Result<LeaseConnection, StoreError> {
         const NAME: &str = "connect_lease";
         let connecting = async {
-            let (client, mut connection) = self.config().connect(NoTls).await?;
+            let (client, mut connection) = self.connector().connect().await?;
             let messages = async move {
                 while let Some(message) = poll_fn(|context| connection.poll_message(context)).await
                 {

@@ -7,11 +7,10 @@ use std::{
 
 use deadpool_postgres::{ClientWrapper, Object};
 use tokio::{runtime::Handle, time::timeout};
-use tokio_postgres::NoTls;
 
 use crate::telemetry::metrics as meter;
 
-use super::{StoreError, outage_log};
+use super::{StoreError, connector::Connector, outage_log};
 
 /// How long a connection whose work was given up may take to answer by itself
 /// before PostgreSQL is asked to cancel it, and then before it is closed.
@@ -37,6 +36,8 @@ pub(super) struct Loan {
     /// `None` only while it is dropped.
     client: Option<Object>,
     owed: Owed,
+    /// How a statement is cancelled.
+    connector: Connector,
 }
 
 impl Owed {
@@ -90,10 +91,11 @@ impl Owed {
 }
 
 impl Loan {
-    pub(super) fn new(client: Object) -> Self {
+    pub(super) fn new(client: Object, connector: Connector) -> Self {
         Self {
             client: Some(client),
             owed: Owed::default(),
+            connector,
         }
     }
 
@@ -128,7 +130,7 @@ impl Drop for Loan {
             drop(Object::take(client));
         } else if self.owed.is_under_way() {
             match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(settle(client))),
+                Ok(runtime) => drop(runtime.spawn(settle(client, self.connector.clone()))),
                 Err(_) => drop(Object::take(client)),
             }
         }
@@ -136,7 +138,7 @@ impl Drop for Loan {
 }
 
 /// Awaits the answers to what was given up, then returns the connection.
-async fn settle(client: Object) {
+async fn settle(client: Object, connector: Connector) {
     let [by_itself, cancelled] = SETTLING;
     let answered = {
         let mut answer = pin!(client.simple_query(""));
@@ -145,7 +147,7 @@ async fn settle(client: Object) {
         } else {
             let cancelling = client.cancel_token();
             // Where it cannot be asked, the answer is awaited all the same.
-            let _asked = timeout(cancelled, cancelling.cancel_query(NoTls)).await;
+            let _asked = timeout(cancelled, connector.cancel(&cancelling)).await;
             matches!(timeout(cancelled, answer).await, Ok(Ok(_)))
         }
     };

@@ -1,11 +1,12 @@
 use std::{fmt, time::Duration};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::{
     StoreError,
+    connector::Connector,
     runtime_role::{Place, RuntimeRole},
     schema::{known_version, versions},
 };
@@ -97,12 +98,9 @@ pub async fn migrate(
     database_url: &SecretString,
     wanted: &RuntimeRole,
 ) -> Result<SchemaReport, MigrateError> {
-    let config: tokio_postgres::Config = database_url
-        .expose_secret()
-        .parse()
-        .map_err(StoreError::InvalidUrl)?;
-    let connected = config.connect(NoTls).await;
-    let (mut client, connection) = connected.map_err(|error| StoreError::of("migrate", error))?;
+    let connector = Connector::of_url(database_url)?;
+    let connected = connector.connect().await;
+    let (mut client, connection) = connected.map_err(|error| connector.failure(error))?;
     let driver = tokio::spawn(connection);
     let report = migrate_locked(&mut client, wanted).await;
     drop(client);

@@ -1,10 +1,11 @@
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, config::Host};
+use tokio_postgres::{Client, Config, SimpleQueryMessage, config::Host};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    connector::Connector,
     door::{WAIT, measured},
 };
 
@@ -29,8 +30,8 @@ impl Store {
     pub async fn check_sessions(&self) -> Result<(), StoreError> {
         let checking = async {
             let probes = [
-                Probe::connect(self.config()).await?,
-                Probe::connect(self.config()).await?,
+                Probe::connect(self.connector()).await?,
+                Probe::connect(self.connector()).await?,
             ];
             let marks = [Uuid::now_v7(), Uuid::now_v7()];
             for (probe, mark) in probes.iter().zip(marks) {
@@ -40,7 +41,7 @@ impl Store {
             }
             for (probe, mark) in probes.iter().zip(marks) {
                 if probe.mark().await?.as_deref() != Some(mark.to_string().as_str()) {
-                    let address = address(self.config());
+                    let address = address(self.connector().config());
                     return Err(StoreError::TransactionPooler { address });
                 }
             }
@@ -52,9 +53,9 @@ impl Store {
 }
 
 impl Probe {
-    async fn connect(config: &Config) -> Result<Self, StoreError> {
-        let connected = config.connect(NoTls).await;
-        let (client, connection) = connected.map_err(StoreError::of_connecting)?;
+    async fn connect(connector: &Connector) -> Result<Self, StoreError> {
+        let connected = connector.connect().await;
+        let (client, connection) = connected.map_err(|error| connector.failure(error))?;
         let driver = tokio::spawn(async move {
             // What ends it fails the client's statements as well.
             let _either_way = connection.await;

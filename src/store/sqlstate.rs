@@ -17,6 +17,7 @@ use super::Condition::{
     Starting, StatementCancelled, StatementTimeout, StoodStill, StorageDamaged, TooManyConnections,
     UnknownDatabase, Unreachable,
 };
+use super::tls_faults;
 
 /// What follows from an error of PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +152,7 @@ pub(super) fn meaning(error: &tokio_postgres::Error) -> Meaning {
     match error.as_db_error() {
         Some(error) => of_code(error.code().code(), &Origin::of(error)),
         None if is_of_values(error) => Bug,
-        None => Outage(Unreachable),
+        None => Outage(tls_faults::of(error).map_or(Unreachable, Condition::Tls)),
     }
 }
 

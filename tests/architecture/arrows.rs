@@ -7,14 +7,15 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("trial", &[]),
+    ("tls", &[]),
     ("supervision", &[]),
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
     ("embedded", &["telemetry"]),
-    ("store", &["domain", "telemetry", "trial"]),
+    ("store", &["domain", "telemetry", "tls", "trial"]),
     (
         "cache",
         &[
@@ -60,7 +61,10 @@ const ARROWS: [(&str, &[&str]); 16] = [
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some rooms and appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 11] = [
+const OWNED_CRATES: [(&str, &[&str]); 14] = [
+    ("rustls", &["tls", "store"]),
+    ("tokio_postgres_rustls", &["store"]),
+    ("x509_parser", &["store"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("refinery", &["store"]),

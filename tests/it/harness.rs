@@ -1,6 +1,7 @@
 //! One private PostgreSQL for as long as any test needs it, a database and a
 //! server of its own for each test, and clients.
 
+pub(crate) mod certificates;
 mod database;
 mod import;
 pub(crate) mod lists;
@@ -10,6 +11,7 @@ mod seeds;
 mod server;
 mod steps;
 pub(crate) mod stored_worlds;
+mod tls_postgres;
 pub(crate) mod words;
 
 pub(crate) use self::{
@@ -20,4 +22,5 @@ pub(crate) use self::{
     seeds::{Seed, first_seed, seeds},
     server::{TestServer, context, product, refusal, resource, user},
     steps::{Steps, viewing_all},
+    tls_postgres::TlsPostgres,
 };

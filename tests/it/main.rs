@@ -23,6 +23,7 @@ mod category_levels;
 mod changed_columns;
 mod changes;
 mod crowded;
+mod database_tls;
 mod described_products;
 mod differential;
 mod dry_runs;

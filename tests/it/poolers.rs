@@ -27,6 +27,15 @@ async fn message(from: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     Some((kind, bytes))
 }
 
+/// Reads a message from before the login, which has no kind.
+async fn startup(from: &mut TcpStream) -> Option<Vec<u8>> {
+    let length = from.read_u32().await.ok()?;
+    let mut bytes = length.to_be_bytes().to_vec();
+    bytes.resize(usize::try_from(length).unwrap(), 0);
+    from.read_exact(&mut bytes[4..]).await.ok()?;
+    Some(bytes)
+}
+
 /// Joins all clients with one session, transaction by transaction, as `PgBouncer`
 /// does with `pool_mode = transaction` and `default_pool_size = 1`.
 async fn serve(
@@ -34,10 +43,10 @@ async fn serve(
     upstream: String,
     session: Arc<Mutex<Session>>,
 ) -> Option<()> {
-    let length = client.read_u32().await.ok()?;
-    let mut startup = length.to_be_bytes().to_vec();
-    startup.resize(usize::try_from(length).unwrap(), 0);
-    client.read_exact(&mut startup[4..]).await.ok()?;
+    // It is asked for TLS first, and has none.
+    let _tls_wanted = startup(&mut client).await?;
+    client.write_all(b"N").await.ok()?;
+    let startup = startup(&mut client).await?;
     let mut shared = session.lock().await;
     if let Some((greeting, _)) = &*shared {
         client.write_all(greeting).await.ok()?;

@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStderr, Command},
@@ -19,6 +19,11 @@ pub(crate) struct Program {
 impl Program {
     /// `pim-authz serve` on a free loopback port and a test's database.
     pub(crate) fn command(database: &Database) -> Command {
+        Self::command_on("serve", database.url())
+    }
+
+    /// `pim-authz serve` as above, or another command, on any database.
+    pub(crate) fn command_on(name: &str, database_url: &SecretString) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PIM_AUTHZ_") {
@@ -26,9 +31,9 @@ impl Program {
             }
         }
         command
-            .arg("serve")
+            .arg(name)
             .env("PIM_AUTHZ_LISTEN", "127.0.0.1:0")
-            .env("PIM_AUTHZ_DATABASE_URL", database.url().expose_secret())
+            .env("PIM_AUTHZ_DATABASE_URL", database_url.expose_secret())
             .env("RUST_LOG", "info")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())

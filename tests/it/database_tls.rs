@@ -1,0 +1,6 @@
+//! TLS to PostgreSQL, by each `sslmode` of libpq, on real ones that demand it or
+//! have none.
+
+mod faults;
+mod modes;
+mod served;

@@ -1,0 +1,190 @@
+use pim_authz::store::{Store, StoreError};
+use secrecy::{ExposeSecret as _, SecretString};
+use tempfile::TempDir;
+
+use crate::harness::{
+    Database, TlsPostgres,
+    certificates::{Authority, Issued, named, write},
+};
+
+const MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];
+
+/// Whether the connections of this program to a database are encrypted.
+const ENCRYPTED: &str = "SELECT coalesce(bool_and(ssl), false)
+     FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND application_name = 'pim-authz'";
+
+/// Connects by a URL; whether the connection is encrypted, or what is said.
+async fn connect(url: &SecretString, admin: &tokio_postgres::Client) -> Result<bool, String> {
+    let open = async |url| -> Result<_, StoreError> {
+        let store = Store::new(url, 1)?;
+        store.check_sessions().await?;
+        store.connection().await
+    };
+    let _connection = open(url).await.map_err(|error| match error.condition() {
+        Some(condition) => condition.to_string(),
+        None => error.to_string(),
+    })?;
+    Ok(admin.query_one(ENCRYPTED, &[]).await.unwrap().get(0))
+}
+
+#[tokio::test]
+async fn each_mode_meets_a_database_that_demands_tls() {
+    let postgres = TlsPostgres::shared().await;
+    let name = postgres.create_database().await;
+    let admin = postgres.admin(&name).await;
+    let ca = postgres.ca_file();
+    let mut found = Vec::new();
+    for mode in MODES {
+        let parameters = format!("sslmode={mode}&sslrootcert={}", ca.display());
+        let url = postgres.url("localhost", &name, &parameters);
+        found.push((mode, connect(&url, &admin).await));
+    }
+    let refused = Err("the database refuses connections without TLS".to_owned());
+    let expected = [
+        ("disable", refused),
+        ("prefer", Ok(true)),
+        ("require", Ok(true)),
+        ("verify-ca", Ok(true)),
+        ("verify-full", Ok(true)),
+    ];
+    assert_eq!(found, expected);
+    // Without a word about TLS, and without a CA.
+    for parameters in ["", "sslmode=require"] {
+        let url = postgres.url("localhost", &name, parameters);
+        assert_eq!(connect(&url, &admin).await, Ok(true), "{parameters}");
+    }
+}
+
+#[tokio::test]
+async fn each_mode_meets_a_database_without_tls() {
+    let database = Database::create().await;
+    let (admin, _connection) = database.connect().await;
+    let folder = TempDir::new().unwrap();
+    let ca = write(folder.path(), "ca.crt", &Authority::new("a CA").pem());
+    let mut found = Vec::new();
+    for mode in MODES {
+        let url = database.url().expose_secret();
+        let url = format!("{url}?sslmode={mode}&sslrootcert={}", ca.display());
+        found.push((mode, connect(&url.into(), &admin).await));
+    }
+    let refused = || Err("the database offers no TLS".to_owned());
+    let expected = [
+        ("disable", Ok(false)),
+        ("prefer", Ok(false)),
+        ("require", refused()),
+        ("verify-ca", refused()),
+        ("verify-full", refused()),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn prefer_goes_on_without_tls_where_only_that_is_admitted() {
+    let postgres = TlsPostgres::shared().await;
+    postgres.create_login("plain").await;
+    let admin = postgres.admin("postgres").await;
+    let plain = |mode: &str| postgres.url_of("plain", &format!("sslmode={mode}"));
+    assert_eq!(connect(&plain("prefer"), &admin).await, Ok(false));
+    let refused = Err("the database refuses the login".to_owned());
+    assert_eq!(connect(&plain("require"), &admin).await, refused);
+}
+
+#[tokio::test]
+async fn a_login_by_certificate_needs_one_that_the_database_knows() {
+    let postgres = TlsPostgres::shared().await;
+    postgres.create_login("certified").await;
+    let admin = postgres.admin("postgres").await;
+    let folder = TempDir::new().unwrap();
+    let of = |authority: &Authority, name: &str, file: &str| -> SecretString {
+        let issued = authority.issue(&named(&[], name));
+        let [certificate, key] = issued.write(folder.path(), file);
+        let (certificate, key) = (certificate.display(), key.display());
+        let parameters = format!("sslmode=require&sslcert={certificate}&sslkey={key}");
+        postgres.url_of("certified", &parameters)
+    };
+    let stranger = Authority::new("another CA");
+    let refused = || Err("the database does not accept the client certificate".to_owned());
+    // Who signed for whom; what comes of it.
+    let cases = [
+        (of(&postgres.authority, "certified", "known"), Ok(true)),
+        (of(&stranger, "certified", "stranger"), refused()),
+        (postgres.url_of("certified", "sslmode=require"), refused()),
+    ];
+    for (url, expected) in cases {
+        assert_eq!(connect(&url, &admin).await, expected);
+    }
+    let other = of(&postgres.authority, "julia", "other");
+    let refused = Err("the database does not accept the client certificate".to_owned());
+    assert_eq!(connect(&other, &admin).await, refused);
+}
+
+#[tokio::test]
+async fn channel_binding_holds_over_tls() {
+    let postgres = TlsPostgres::shared().await;
+    let name = postgres.create_database().await;
+    let admin = postgres.admin(&name).await;
+    let ca = postgres.ca_file();
+    let parameters = format!(
+        "sslmode=verify-full&channel_binding=require&sslrootcert={}",
+        ca.display()
+    );
+    let url = postgres.url("localhost", &name, &parameters);
+    assert_eq!(connect(&url, &admin).await, Ok(true));
+}
+
+#[tokio::test]
+async fn both_forms_of_a_url_and_an_address_without_a_host_use_tls() {
+    let postgres = TlsPostgres::shared().await;
+    let name = postgres.create_database().await;
+    let admin = postgres.admin(&name).await;
+    let ca = postgres.ca_file();
+    let config: tokio_postgres::Config = postgres
+        .url("localhost", &name, "")
+        .expose_secret()
+        .parse()
+        .unwrap();
+    let password = String::from_utf8(config.get_password().unwrap().to_vec()).unwrap();
+    let port = config.get_ports()[0];
+    // Where to; what comes of it.
+    let wrong = "the certificate of the database is for another host";
+    let cases = [
+        ("host=localhost", Ok(true)),
+        ("host=localhost hostaddr=127.0.0.1", Ok(true)),
+        ("hostaddr=127.0.0.1", Err(wrong.to_owned())),
+    ];
+    for (place, expected) in cases {
+        let url = format!(
+            "{place} port={port} user=postgres password='{password}' dbname={name} \
+             sslmode = verify-full sslrootcert='{}'",
+            ca.display()
+        );
+        assert_eq!(connect(&url.into(), &admin).await, expected, "{place}");
+    }
+}
+
+/// PostgreSQL's manual makes such a one first: signed by itself, a CA of its own,
+/// without alternative names.
+#[tokio::test]
+async fn a_certificate_that_signs_itself_is_trusted_where_it_is_the_root() {
+    let mut params = named(&[], "localhost");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let server = Issued::by_itself(&params);
+    let folder = TempDir::new().unwrap();
+    let root = write(folder.path(), "root.crt", &server.certificate);
+    let postgres = TlsPostgres::start(server, Authority::new("of clients")).await;
+    let admin = postgres.admin("postgres").await;
+    let at = |host: &str, mode: &str| {
+        let parameters = format!("sslmode={mode}&sslrootcert={}", root.display());
+        postgres.url(host, "postgres", &parameters)
+    };
+    let wrong = Err("the certificate of the database is for another host".to_owned());
+    let cases = [
+        ("localhost", "verify-full", Ok(true)),
+        ("127.0.0.1", "verify-ca", Ok(true)),
+        ("127.0.0.1", "verify-full", wrong),
+    ];
+    for (host, mode, expected) in cases {
+        assert_eq!(connect(&at(host, mode), &admin).await, expected, "{host}");
+    }
+}
