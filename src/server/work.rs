@@ -24,9 +24,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
-/// The fewest threads, so that one call that computes does not hold up the next
-/// one whatever the machine.
-const FEWEST_THREADS: usize = 2;
+/// How many threads there are for each core. A large message is decoded in one go:
+/// with as many threads as cores, a few of them would hold up every other call,
+/// where the operating system shares the cores fairly.
+const THREADS_A_CORE: usize = 2;
+
+/// The fewest threads, whatever the machine.
+const FEWEST_THREADS: usize = 4;
 
 /// How much lower their priority is than that of the threads for connections.
 const NICENESS: i32 = 5;
@@ -48,15 +52,15 @@ pub(super) struct WorkThreads {
 }
 
 impl WorkThreads {
-    /// Starts as many threads as there are cores.
+    /// Starts twice as many threads as there are cores.
     ///
     /// # Errors
     ///
     /// What the operating system says when it gives no thread.
     pub(super) fn start() -> io::Result<Self> {
-        let cores = available_parallelism().map_or(FEWEST_THREADS, usize::from);
+        let cores = available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(cores.max(FEWEST_THREADS))
+            .worker_threads((cores * THREADS_A_CORE).max(FEWEST_THREADS))
             .thread_name("pim-authz-work")
             .on_thread_start(|| {
                 // Where it is not allowed, the cores are shared evenly.
