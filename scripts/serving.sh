@@ -1,0 +1,16 @@
+# Waits for a server that a script has started. Sourced by the scripts that
+# measure one.
+
+# wait_until_served BINARY ADDRESS PROCESS LOG: ends the script, with the log, when
+# the process is gone or does not serve within two minutes. The port alone is taken
+# before the database is there.
+wait_until_served() {
+    local binary=$1 address=$2 process=$3 log=$4
+    for _ in $(seq 1200); do
+        if "$binary" status --server "http://$address" >/dev/null 2>&1; then return; fi
+        kill -0 "$process" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$log" >&2
+    exit 1
+}
