@@ -6,7 +6,7 @@ use crate::harness::{
 };
 
 /// A command whose settings of TLS are options beside the URL.
-fn verifying(name: &str, postgres: &TlsPostgres, database: &str) -> Command {
+pub(super) fn verifying(name: &str, postgres: &TlsPostgres, database: &str) -> Command {
     // The URL's own is outranked.
     let url = postgres.url("localhost", database, "sslmode=disable");
     let mut command = Program::command_on(name, &url);
@@ -16,7 +16,7 @@ fn verifying(name: &str, postgres: &TlsPostgres, database: &str) -> Command {
     command
 }
 
-async fn migrate(postgres: &TlsPostgres) -> String {
+pub(super) async fn migrate(postgres: &TlsPostgres) -> String {
     let name = postgres.create_database().await;
     let migrated = verifying("migrate", postgres, &name)
         .output()
