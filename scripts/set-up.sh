@@ -1,4 +1,4 @@
-# Sets up what a build and its tests need, where it is missing: a C linker, the
+# Sets up what a build and its tests need, where it is missing: a C compiler, the
 # certificates that cargo checks downloads by, and PostgreSQL, all from the
 # distribution. Sourced by the scripts beside it.
 

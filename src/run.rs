@@ -21,10 +21,12 @@ use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{
         self, CacheArguments, Command, DatabaseTlsArguments, Exit, LimitArguments, ListenAddress,
-        MigrateArguments, ServeArguments, SslModeArgument,
+        MigrateArguments, ServeArguments, ServeTlsArguments, SslModeArgument,
     },
     domain::Code,
-    server::{self, DatabaseStart, Limits, RuntimeRole, ServeConfig, SslMode, TlsParameters},
+    server::{
+        self, DatabaseStart, Limits, RuntimeRole, ServeConfig, SslMode, TlsFiles, TlsParameters,
+    },
     telemetry::logs::{self, LogFormat},
 };
 
@@ -68,6 +70,7 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
 async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     let ServeArguments {
         listen,
+        tls,
         database_url,
         database_tls,
         data_dir,
@@ -80,6 +83,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         watch_patience_s,
     } = arguments;
     let how = How {
+        tls: tls_files(tls),
         default_tenant,
         watch_patience: Duration::from_secs(watch_patience_s.into()),
         cache: cache_settings(cache),
@@ -102,6 +106,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     };
     let config = ServeConfig {
         listen,
+        tls: how.tls,
         migrate_url: migrate.then(|| database_url.clone()),
         database_url,
         database_start,
@@ -117,6 +122,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
 
 /// What a server is told, wherever its database is.
 struct How {
+    tls: Option<TlsFiles>,
     default_tenant: Code,
     watch_patience: Duration,
     cache: CacheSettings,
@@ -131,6 +137,21 @@ fn limits(arguments: LimitArguments) -> Limits {
         connections: count(arguments.connections),
         calls_a_connection: arguments.calls_a_connection,
     }
+}
+
+/// The files of TLS for callers; the command line takes certificate and key
+/// together only.
+fn tls_files(arguments: ServeTlsArguments) -> Option<TlsFiles> {
+    let ServeTlsArguments {
+        cert,
+        key,
+        client_ca,
+    } = arguments;
+    Some(TlsFiles {
+        certificate: cert?,
+        key: key?,
+        client_ca,
+    })
 }
 
 fn tls_parameters(arguments: DatabaseTlsArguments) -> TlsParameters {

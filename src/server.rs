@@ -2,8 +2,11 @@
 //! an orderly end.
 
 mod accepting;
+mod certificates;
+mod connection;
 mod deferred;
 mod error;
+mod handshakes;
 mod health;
 mod limits;
 mod reflection;
@@ -12,11 +15,13 @@ mod starting;
 mod work;
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
     time::Duration,
 };
 
+use futures_util::{Stream, StreamExt as _, future::Either};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -28,16 +33,22 @@ use crate::{
     domain::Code,
     rpc::{Admission, Budget, Gate, PageTokens},
     store::{self, SchemaReport, Store},
-    supervision::Supervisor,
+    supervision::{Supervisor, Task},
 };
 
 use self::{
+    certificates::Certificates,
+    connection::Connection,
     deferred::Deferred,
     health::Health,
     services::Wiring,
     work::{OnWorkThreads, WorkThreads},
 };
-pub use self::{error::ServerError, limits::Limits};
+pub use self::{
+    certificates::{TlsFiles, TlsFilesError},
+    error::ServerError,
+    limits::Limits,
+};
 pub use crate::store::{RuntimeRole, SslMode, TlsParameters};
 
 /// The most metadata that is read at all, in bytes.
@@ -48,6 +59,8 @@ const MAX_HEADER_BYTES: u32 = 1 << 20;
 pub struct ServeConfig {
     /// Where to listen; port 0: any free one.
     pub listen: SocketAddr,
+    /// The files of TLS for callers; `None`: calls come without.
+    pub tls: Option<TlsFiles>,
     /// The database, as the role the server works as may reach it.
     pub database_url: SecretString,
     /// The database as its owner reaches it: given, the schema is brought up to
@@ -113,6 +126,7 @@ pub async fn serve(
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
     let (drain, limits) = (config.drain, config.limits);
+    let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let (listener, address) = bind(config.listen).await?;
     let (health, health_service) = Health::start();
     let routes = Routes::new(health_service);
@@ -127,8 +141,10 @@ pub async fn serve(
         routes,
     };
     let (stopping, stopped) = oneshot::channel();
-    let connections =
-        accepting::connections(listener, accepting::most_connections(limits.connections));
+    let _following = certificates
+        .as_ref()
+        .map(|certificates| starting.follow(certificates));
+    let connections = connections(listener, limits, certificates);
     let server = transport(limits)
         .layer(starting.gate.clone())
         .layer(OnWorkThreads::new(&work))
@@ -208,6 +224,7 @@ impl Starting {
         let store = starting::open_store(&config).await?;
         let ServeConfig {
             listen: _,
+            tls: _,
             database_url: _,
             migrate_url: _,
             database_start: _,
@@ -246,11 +263,33 @@ impl Starting {
         })
     }
 
+    /// Reads the files of TLS for callers again when they change, until the result
+    /// is dropped.
+    fn follow(&self, certificates: &Certificates) -> AbortOnDropHandle<()> {
+        let following = certificates.clone().follow();
+        let following = self.supervisor.supervise(Task::Certificates, following);
+        AbortOnDropHandle::new(tokio::spawn(following))
+    }
+
     /// Takes no calls any more, and lets the tasks end.
     fn stop(&self) {
         self.supervisor.release();
         self.health.stop();
         self.gate.close();
+    }
+}
+
+/// The connections of a listener, secured where there is a certificate.
+fn connections(
+    listener: TcpListener,
+    limits: Limits,
+    certificates: Option<Certificates>,
+) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
+    let most = accepting::most_connections(limits.connections);
+    let accepted = accepting::connections(listener, most);
+    match certificates {
+        Some(certificates) => Either::Left(handshakes::secured(accepted, certificates, most)),
+        None => Either::Right(accepted.map(|accepted| Ok(Connection::plain(accepted)))),
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Task {
     ProductIndex,
     /// Follows the lease for the health service.
     Health,
+    /// Reads the files of TLS for callers again when they change.
+    Certificates,
     /// Reads the revisions of the tenants that are watched, while any is.
     WatchedRevisions,
 }

@@ -1,7 +1,9 @@
 mod administration;
+mod client_tls;
 mod database_tls;
 mod listing;
 mod question;
+mod serve_tls;
 
 use std::path::PathBuf;
 
@@ -15,12 +17,14 @@ pub use self::{
         DeleteArguments, GrantArguments, GroupCommand, ListArguments, MaintenanceCommand,
         RoleCommand, SubjectCommand, TenantCommand, WatchArguments, WriteArguments,
     },
+    client_tls::ClientTlsArguments,
     database_tls::{DatabaseTlsArguments, SslModeArgument},
     listing::{
         AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,
         PageArguments, ReachArguments,
     },
     question::{AboutArguments, ContextArguments, DescriptionArguments, QuestionArguments},
+    serve_tls::ServeTlsArguments,
 };
 
 use super::{listen_address::ListenAddress, names::SubjectName, report::Output};
@@ -111,6 +115,9 @@ pub struct ServeArguments {
     /// IPv4 address, or the first of another kind.
     #[arg(long, env = "PIM_AUTHZ_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: ListenAddress,
+    /// How TLS for callers is used.
+    #[command(flatten)]
+    pub tls: ServeTlsArguments,
     /// The database to work on; without one a private PostgreSQL is started.
     #[arg(
         long,
@@ -299,6 +306,9 @@ pub struct ServerArguments {
         default_value = "http://127.0.0.1:50051"
     )]
     pub server: String,
+    /// How TLS to the server is used.
+    #[command(flatten)]
+    pub tls: ClientTlsArguments,
     /// The tenant that is meant.
     #[arg(
         long,

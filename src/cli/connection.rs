@@ -1,12 +1,15 @@
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, io, time::Duration};
 
 use tonic::{
     Request,
-    transport::{Channel, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
-use super::{CliError, ServerArguments};
-use crate::pb::authorization_service_client::AuthorizationServiceClient;
+use super::{CliError, ClientTlsArguments, ServerArguments};
+use crate::{
+    pb::authorization_service_client::AuthorizationServiceClient,
+    tls::{PemFile, PemFileError},
+};
 
 /// How long an answer, or the next message of a stream, may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,40 +21,97 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a silent server is asked whether it is still there.
 const ARE_YOU_THERE: Duration = Duration::from_secs(20);
 
-/// Connects to a server by its URL; `http://` need not be said.
+/// Connects to a server by its URL. Without a scheme it is `http://`, or
+/// `https://` where anything is said about TLS.
 ///
 /// # Errors
 ///
-/// [`CliError`] when the URL is none, or nobody answers there.
-pub async fn connect(server: &str) -> Result<Channel, CliError> {
+/// [`CliError`] when the URL is none, a file of TLS cannot be used, or nobody
+/// answers there.
+pub async fn connect(server: &str, tls: &ClientTlsArguments) -> Result<Channel, CliError> {
     let url = if server.contains("://") {
         server.to_owned()
+    } else if tls.is_set() {
+        format!("https://{server}")
     } else {
         format!("http://{server}")
     };
-    if !url.starts_with("http://") {
+    let is_secured = url.starts_with("https://");
+    if !is_secured && !url.starts_with("http://") {
         return Err(CliError::Scheme(url));
     }
-    let endpoint =
+    if !is_secured && tls.is_set() {
+        return Err(CliError::PlainAddress(url));
+    }
+    let mut endpoint =
         Endpoint::from_shared(url.clone()).map_err(|_| CliError::Address(url.clone()))?;
+    if is_secured {
+        let settings = settings(tls)?;
+        endpoint = endpoint
+            .tls_config(settings)
+            .map_err(|error| CliError::Tls(innermost(&error)))?;
+    }
     endpoint
         .connect_timeout(CONNECT_PATIENCE)
         .http2_keep_alive_interval(ARE_YOU_THERE)
         .keep_alive_while_idle(true)
         .connect()
         .await
-        .map_err(|error| CliError::Unreachable {
-            url,
-            cause: innermost(&error),
+        .map_err(|error| {
+            let cause = innermost(&error);
+            if is_untrusted(&error) {
+                CliError::Untrusted { url, cause }
+            } else {
+                CliError::Unreachable { url, cause }
+            }
         })
+}
+
+/// Whether the certificate of the server was refused.
+fn is_untrusted(error: &tonic::transport::Error) -> bool {
+    let first: Option<&dyn std::error::Error> = Some(error);
+    let mut causes = std::iter::successors(first, |cause| (*cause).source());
+    causes.any(|cause| {
+        let inner = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let fault = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        matches!(fault, Some(rustls::Error::InvalidCertificate(_)))
+    })
+}
+
+/// Reads the files of TLS.
+fn settings(tls: &ClientTlsArguments) -> Result<ClientTlsConfig, PemFileError> {
+    let ClientTlsArguments { ca, cert, key } = tls;
+    let mut settings = ClientTlsConfig::new().timeout(CONNECT_PATIENCE);
+    settings = match ca {
+        Some(path) => {
+            let file = PemFile::new("`--tls-ca`", path);
+            let content = file.read()?;
+            file.certificates_in(&content)?;
+            settings.ca_certificate(Certificate::from_pem(content))
+        }
+        None => settings.with_native_roots(),
+    };
+    if let (Some(cert), Some(key)) = (cert, key) {
+        let cert = PemFile::new("`--tls-cert`", cert);
+        let key = PemFile::new("`--tls-key`", key);
+        let contents = [cert.read()?, key.read()?];
+        let [cert_content, key_content] = &contents;
+        cert.certificates_in(cert_content)?;
+        key.private_key_in(key_content)?;
+        let [cert, key] = contents;
+        settings = settings.identity(Identity::from_pem(cert, key));
+    }
+    Ok(settings)
 }
 
 /// Connects to the server that was said, to ask it questions.
 pub(super) async fn client(
     server: &ServerArguments,
 ) -> Result<AuthorizationServiceClient<Channel>, CliError> {
-    let client = AuthorizationServiceClient::new(connect(&server.server).await?);
-    Ok(client.max_decoding_message_size(LONGEST_ANSWER))
+    let channel = connect(&server.server, &server.tls).await?;
+    Ok(AuthorizationServiceClient::new(channel).max_decoding_message_size(LONGEST_ANSWER))
 }
 
 /// A request that waits no longer than [`PATIENCE`].
@@ -77,22 +137,40 @@ fn innermost(error: &tonic::transport::Error) -> String {
 mod tests {
     use super::*;
 
+    fn plain() -> ClientTlsArguments {
+        ClientTlsArguments::default()
+    }
+
     #[tokio::test]
     async fn a_server_that_is_not_there_is_named_with_the_cause() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = connect(&address.to_string()).await.unwrap_err().to_string();
+        let error = connect(&address.to_string(), &plain()).await.unwrap_err();
+        let error = error.to_string();
         assert!(error.contains(&format!("http://{address}")), "{error}");
         assert!(error.contains("refused"), "{error}");
     }
 
     #[tokio::test]
     async fn an_address_that_is_none_is_an_error() {
-        for server in ["https://x:1", "ftp://x", "http://", "no host"] {
-            let error = connect(server).await.unwrap_err();
+        for server in ["ftp://x", "http://", "no host"] {
+            let error = connect(server, &plain()).await.unwrap_err();
             let expected = matches!(error, CliError::Scheme(_) | CliError::Address(_));
             assert!(expected, "{server}: {error}");
         }
+    }
+
+    #[tokio::test]
+    async fn settings_of_tls_are_never_left_unused() {
+        let tls = ClientTlsArguments {
+            ca: Some("/nowhere/ca.crt".into()),
+            ..plain()
+        };
+        // Without a scheme it is https, so the file is read.
+        let error = connect("127.0.0.1:1", &tls).await.unwrap_err().to_string();
+        assert!(error.starts_with("`--tls-ca` names the file"), "{error}");
+        let error = connect("http://127.0.0.1:1", &tls).await.unwrap_err();
+        assert!(matches!(error, CliError::PlainAddress(_)), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tonic_types::StatusExt as _;
 
 use super::report::counted;
+use crate::tls::PemFileError;
 
 /// Why a command ends with status 2.
 #[derive(Debug, thiserror::Error)]
@@ -12,8 +13,34 @@ pub enum CliError {
     #[error("`{0}` is no address of a server; write http://HOST:PORT")]
     Address(String),
     /// `--server` is a URL of another kind.
-    #[error("`{0}` is not an http:// address, and this release speaks no other")]
+    #[error("`{0}` is neither an http:// nor an https:// address")]
     Scheme(String),
+    /// Settings of TLS without TLS.
+    #[error(
+        "`{0}` is an http:// address, and an option of TLS (`--tls-ca`, `--tls-cert`, `--tls-key`) \
+         is set; write https:// for `--server`, or leave the options out"
+    )]
+    PlainAddress(String),
+    /// A file of TLS gives no certificate or key.
+    #[error(transparent)]
+    TlsFile(#[from] PemFileError),
+    /// The files of TLS do not fit together.
+    #[error(
+        "`--tls-ca`, `--tls-cert` and `--tls-key` cannot be used ({0}); let the first name CAs, the \
+         others a certificate and its own key"
+    )]
+    Tls(String),
+    /// The certificate of the server is not trusted.
+    #[error(
+        "the server at {url} is not trusted: {cause}; let `--tls-ca` name the CA of its \
+         certificate, and `--server` a host that the certificate names"
+    )]
+    Untrusted {
+        /// Where it was looked for.
+        url: String,
+        /// What is wrong with its certificate.
+        cause: String,
+    },
     /// Nobody answers.
     #[error("cannot reach the server at {url}: {cause}; is `pim-authz serve` running there?")]
     Unreachable {

@@ -49,7 +49,7 @@ pub async fn import_files(
 
 pub(super) async fn run(arguments: &ImportArguments) -> Result<Answer, CliError> {
     let sources = Sources::find(&arguments.dir)?;
-    let channel = connect(&arguments.server.server).await?;
+    let channel = connect(&arguments.server.server, &arguments.server.tls).await?;
     let bar = progress::bytes(sources.bytes);
     let ended = send(channel, header(arguments), sources.files, &bar).await;
     bar.finish_and_clear();

@@ -173,6 +173,10 @@ fn refusal(error: &CliError) -> Refusal {
         },
         CliError::Address(_)
         | CliError::Scheme(_)
+        | CliError::PlainAddress(_)
+        | CliError::TlsFile(_)
+        | CliError::Tls(_)
+        | CliError::Untrusted { .. }
         | CliError::Unreachable { .. }
         | CliError::NeedsResource(_)
         | CliError::Word { .. }

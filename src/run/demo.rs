@@ -19,7 +19,7 @@ use self::{
 use super::{Ending, How, RunError, private_postgres::serve_embedded, resolve, say, start_logging};
 use crate::{
     cache::CacheSettings,
-    cli::{self, CliError, DemoArguments, Exit, SourceFile},
+    cli::{self, CliError, ClientTlsArguments, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
     server::Limits,
@@ -41,6 +41,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
     let listen = resolve(&listen).await?;
     let (ready, address) = oneshot::channel();
     let how = How {
+        tls: None,
         default_tenant: default_tenant(),
         watch_patience: WATCH_PATIENCE,
         cache: CacheSettings::default(),
@@ -85,7 +86,8 @@ async fn show(address: oneshot::Receiver<SocketAddr>) -> Result<(), RunError> {
 }
 
 async fn load(world: &World, address: SocketAddr) -> Result<(), RunError> {
-    let channel = cli::connect(&format!("http://{address}")).await?;
+    let channel =
+        cli::connect(&format!("http://{address}"), &ClientTlsArguments::default()).await?;
     let files = world.files.iter();
     let files = files.map(|(name, content)| SourceFile::in_memory(name, content));
     let header = pb::ImportHeader {
@@ -113,7 +115,8 @@ async fn load(world: &World, address: SocketAddr) -> Result<(), RunError> {
 
 async fn ask(line: &str, address: SocketAddr) -> Result<String, RunError> {
     let question = cli::question_of(line, DEFAULT_TENANT)?;
-    let channel = cli::connect(&format!("http://{address}")).await?;
+    let channel =
+        cli::connect(&format!("http://{address}"), &ClientTlsArguments::default()).await?;
     let mut client = AuthorizationServiceClient::new(channel);
     let answered = client.check(question).await.map_err(CliError::from)?;
     let response = answered.into_inner();

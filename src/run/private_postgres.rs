@@ -43,6 +43,7 @@ pub(super) async fn serve_embedded(
     );
     let config = ServeConfig {
         listen,
+        tls: how.tls,
         database_url: postgres.url(),
         migrate_url: Some(postgres.url()),
         // It may die while the server starts.

@@ -1,23 +1,17 @@
 //! Accepts connections without ever using up the process's open files.
 
-use std::{
-    convert::Infallible,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use rustix::process::{Resource, getrlimit};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Instant, sleep},
 };
-use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
+use tonic::transport::server::TcpIncoming;
+
+use super::connection::Accepted;
 
 /// Open files that are not for callers: the connections to the database, the
 /// listener, what the runtimes and the private PostgreSQL take.
@@ -46,7 +40,7 @@ pub(super) fn most_connections(configured: usize) -> usize {
 pub(super) fn connections(
     listener: TcpListener,
     most: usize,
-) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
+) -> impl Stream<Item = Accepted> + Send {
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
         .with_keepalive(Some(Duration::from_mins(1)));
@@ -62,14 +56,14 @@ pub(super) fn connections(
 
 /// Something that goes on being wrong: logged once, then once a minute.
 #[derive(Debug, Default)]
-struct Complaint {
+pub(super) struct Complaint {
     logged: Option<Instant>,
     unlogged: u64,
 }
 
 impl Complaint {
     /// How often it was wrong since the last line; `None`: not to be logged now.
-    fn again(&mut self) -> Option<u64> {
+    pub(super) fn again(&mut self) -> Option<u64> {
         self.unlogged += 1;
         if self.logged.is_some_and(|logged| logged.elapsed() < SILENCE) {
             return None;
@@ -90,18 +84,12 @@ struct Accepting<I> {
 
 impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
     /// The next connection; `None`: the listener is gone.
-    async fn next(mut self) -> Option<(Result<Connection, Infallible>, Self)> {
+    async fn next(mut self) -> Option<(Accepted, Self)> {
         let [mut pause, longest] = PAUSES;
         loop {
             match self.incoming.next().await? {
                 Ok(stream) => match Arc::clone(&self.turns).try_acquire_owned() {
-                    Ok(turn) => {
-                        let connection = Connection {
-                            stream,
-                            _turn: turn,
-                        };
-                        return Some((Ok(connection), self));
-                    }
+                    Ok(turn) => return Some((Accepted { stream, turn }, self)),
                     Err(_) => self.refuse(stream),
                 },
                 // The caller gave up before it was accepted.
@@ -137,61 +125,6 @@ impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
                  up, raise the limit (`ulimit -n`)"
             );
         }
-    }
-}
-
-/// An accepted connection. It counts until it is dropped.
-#[derive(Debug)]
-pub(super) struct Connection {
-    stream: TcpStream,
-    _turn: OwnedSemaphorePermit,
-}
-
-impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 

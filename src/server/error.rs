@@ -1,5 +1,6 @@
 use std::{io, net::SocketAddr};
 
+use super::TlsFilesError;
 use crate::{
     store::{Condition, MigrateError, StoreError},
     supervision::Task,
@@ -32,6 +33,10 @@ pub enum ServerError {
     /// The schema was not brought up to date.
     #[error(transparent)]
     Migrate(MigrateError),
+
+    /// The files of TLS for callers cannot be used.
+    #[error(transparent)]
+    TlsFiles(#[from] TlsFilesError),
 
     /// The operating system gives no thread for the lease.
     #[error("the thread that keeps the lease cannot start")]

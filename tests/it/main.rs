@@ -19,6 +19,7 @@ mod app_scopes;
 mod audit_chain;
 mod audit_facts;
 mod bounded;
+mod caller_tls;
 mod category_levels;
 mod changed_columns;
 mod changes;

@@ -7,6 +7,8 @@
 //! this test's own executable, started again.
 
 use std::{
+    net::SocketAddr,
+    path::Path,
     process::Stdio,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -41,12 +43,14 @@ use tracing::{
 };
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use crate::harness::{
-    Database, TestServer, channel_to, file, header, import, parts, product, user,
+use crate::{
+    caller_tls::{self, Keys},
+    harness::{Database, TestServer, channel_to, file, header, import, parts, product, user},
 };
 
 const DATABASE: &str = "PIM_AUTHZ_TEST_SUPERVISED_DATABASE";
 const FAILS_AT: &str = "PIM_AUTHZ_TEST_SUPERVISED_FAILS_AT";
+const TLS: &str = "PIM_AUTHZ_TEST_SUPERVISED_TLS";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -109,7 +113,8 @@ async fn the_server_to_supervise_serves() {
     metrics::set_global_recorder(fails_at.clone()).unwrap();
     let subscriber = tracing_subscriber::registry().with(fails_at);
     tracing::subscriber::set_global_default(subscriber).unwrap();
-    let config = TestServer::config_on(url.into());
+    let mut config = TestServer::config_on(url.into());
+    config.tls = std::env::var_os(TLS).map(|folder| caller_tls::files_in(Path::new(&folder)));
     let (ready, address) = oneshot::channel();
     let serving = tokio::spawn(server::serve(config, std::future::pending(), ready));
     println!("\nserving on {}", address.await.unwrap());
@@ -117,6 +122,7 @@ async fn the_server_to_supervise_serves() {
     let mut input = BufReader::new(tokio::io::stdin());
     input.read_line(&mut line).await.unwrap();
     ARMED.store(true, Ordering::SeqCst);
+    println!("\narmed");
     let error = serving.await.unwrap().unwrap_err();
     println!("\nended: {error}");
 }
@@ -136,11 +142,27 @@ struct Supervised {
 
 impl Supervised {
     async fn start(database: &Database, case: &Case) -> Self {
+        let (process, printed, address) = Self::spawn(database, case, None).await;
+        Self::connected(process, printed, channel_to(address).await).await
+    }
+
+    /// One with TLS for callers.
+    async fn start_with_tls(database: &Database, case: &Case, keys: &Keys) -> Self {
+        let (process, printed, address) = Self::spawn(database, case, Some(keys.folder())).await;
+        Self::connected(process, printed, keys.channel_to(address).await).await
+    }
+
+    async fn spawn(
+        database: &Database,
+        case: &Case,
+        tls: Option<&Path>,
+    ) -> (Child, Lines<BufReader<ChildStdout>>, SocketAddr) {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "supervised::the_server_to_supervise_serves"])
             .arg("--nocapture")
             .env(DATABASE, database.url().expose_secret())
             .env(FAILS_AT, case.fails_at)
+            .envs(tls.map(|folder| (TLS, folder)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -149,7 +171,14 @@ impl Supervised {
             .unwrap();
         let mut printed = BufReader::new(process.stdout.take().unwrap()).lines();
         let address = rest_of(&mut printed, "serving on ").await.parse().unwrap();
-        let channel = channel_to(address).await;
+        (process, printed, address)
+    }
+
+    async fn connected(
+        process: Child,
+        printed: Lines<BufReader<ChildStdout>>,
+        channel: Channel,
+    ) -> Self {
         let files = [
             file("users.csv", &["username;roles", "julia;"]),
             file("products.csv", &["sku;categories", "hat;"]),
@@ -326,5 +355,21 @@ async fn a_server_ends_when_the_task_of_its_health_does() {
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
         )
         .await;
+    assert_ends(server, statuses, case.task).await;
+}
+
+#[tokio::test]
+async fn a_server_ends_when_the_task_of_its_certificates_does() {
+    let database = Database::create().await;
+    let keys = Keys::new();
+    let case = Case {
+        task: Task::Certificates,
+        fails_at: "TLS for callers has a certificate",
+    };
+    let mut server = Supervised::start_with_tls(&database, &case, &keys).await;
+    let statuses = watch_health(&server).await;
+    server.arm();
+    rest_of(&mut server.printed, "armed").await;
+    keys.renew();
     assert_ends(server, statuses, case.task).await;
 }

@@ -65,6 +65,7 @@ impl TestServer {
     pub(crate) fn config_on(database_url: SecretString) -> ServeConfig {
         ServeConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
+            tls: None,
             database_url,
             migrate_url: None,
             database_start: DatabaseStart::Required,

@@ -1,0 +1,315 @@
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    RootCertStore, ServerConfig,
+    pki_types::CertificateDer,
+    server::{VerifierBuilderError, WebPkiClientVerifier},
+};
+use sha2::{Digest as _, Sha256};
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::{self, AlternativeNames, PemFile, PemFileError, Validity};
+
+/// How often it is looked whether the files have changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// The only protocol that is spoken over TLS.
+const HTTP_2: &[u8] = b"h2";
+
+/// The files of TLS for callers, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by those above it but the last.
+    pub certificate: PathBuf,
+    /// Its key, without a passphrase.
+    pub key: PathBuf,
+    /// The CAs whose signature makes the certificate of a caller count; `None`:
+    /// callers are not asked for one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Why the files of TLS for callers cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFilesError {
+    /// A file gives no certificate or key.
+    #[error(transparent)]
+    File(#[from] PemFileError),
+
+    /// Certificate and key do not belong together, or are none.
+    #[error(
+        "`--tls-cert` and `--tls-key` cannot be used together ({0}); let them name a certificate \
+         and its own key"
+    )]
+    InvalidPair(rustls::Error),
+
+    /// A certificate of the CAs is none.
+    #[error("`--tls-client-ca` names the file `{}`, which holds a certificate that is not valid ({cause})", .path.display())]
+    InvalidClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// The certificate of the listener, and whose certificates of callers count: as
+/// the files had it when they last fitted together.
+#[derive(Clone, Debug)]
+pub(super) struct Certificates {
+    files: Files,
+    current: Arc<ArcSwap<Loaded>>,
+}
+
+#[derive(Clone, Debug)]
+struct Files {
+    certificate: PemFile,
+    key: PemFile,
+    client_ca: Option<PemFile>,
+}
+
+/// What the files hold.
+struct Contents {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// Tells contents apart without keeping them.
+    digest: [u8; 32],
+}
+
+impl Certificates {
+    /// Reads the files.
+    pub(super) fn load(files: &TlsFiles) -> Result<Self, TlsFilesError> {
+        let files = Files {
+            certificate: PemFile::new("`--tls-cert`", &files.certificate),
+            key: PemFile::new("`--tls-key`", &files.key),
+            client_ca: files
+                .client_ca
+                .as_ref()
+                .map(|path| PemFile::new("`--tls-client-ca`", path)),
+        };
+        let loaded = files.load(&files.read()?)?;
+        Ok(Self {
+            files,
+            current: Arc::new(ArcSwap::from_pointee(loaded)),
+        })
+    }
+
+    /// How the next connection is secured.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.current.load().config))
+    }
+
+    /// Reads the files again whenever they have changed, for as long as it is
+    /// polled. Connections that are open stay as they are.
+    pub(super) async fn follow(self) {
+        let mut failures = Failures::default();
+        loop {
+            sleep(LOOK).await;
+            let looking = self.clone();
+            let looked = tokio::task::spawn_blocking(move || looking.look());
+            match looked.await {
+                Ok(Ok(())) => failures = Failures::default(),
+                Ok(Err(error)) => failures.note(error.to_string()),
+                // The runtime ends, or reading has panicked.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn look(&self) -> Result<(), TlsFilesError> {
+        let contents = self.files.read()?;
+        if contents.digest() == self.current.load().digest {
+            return Ok(());
+        }
+        let loaded = self.files.load(&contents)?;
+        self.current.store(Arc::new(loaded));
+        Ok(())
+    }
+}
+
+impl Files {
+    fn read(&self) -> Result<Contents, PemFileError> {
+        Ok(Contents {
+            certificate: self.certificate.read()?,
+            key: self.key.read()?,
+            client_ca: self.client_ca.as_ref().map(PemFile::read).transpose()?,
+        })
+    }
+
+    /// Makes a configuration of contents that fit together, and logs it.
+    fn load(&self, contents: &Contents) -> Result<Loaded, TlsFilesError> {
+        let certificates = self.certificate.certificates_in(&contents.certificate)?;
+        let key = self.key.private_key_in(&contents.key)?;
+        let cryptography = tls::cryptography();
+        let versions = ServerConfig::builder_with_provider(Arc::clone(&cryptography))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsFilesError::InvalidPair)?;
+        let of_callers = match (&self.client_ca, &contents.client_ca) {
+            (Some(file), Some(content)) => {
+                let roots = Arc::new(roots(file, content)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, cryptography)
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error: VerifierBuilderError| invalid(file, &error))?;
+                versions.with_client_cert_verifier(verifier)
+            }
+            (None, _) | (_, None) => versions.with_no_client_auth(),
+        };
+        let shown = certificates.first().cloned();
+        let mut config = of_callers
+            .with_single_cert(certificates, key)
+            .map_err(TlsFilesError::InvalidPair)?;
+        config.alpn_protocols = vec![HTTP_2.to_vec()];
+        if let Some(certificate) = shown {
+            log_loaded(&certificate);
+        }
+        Ok(Loaded {
+            config: Arc::new(config),
+            digest: contents.digest(),
+        })
+    }
+}
+
+impl Contents {
+    fn digest(&self) -> [u8; 32] {
+        let Self {
+            certificate,
+            key,
+            client_ca,
+        } = self;
+        let parts = [Some(certificate), Some(key), client_ca.as_ref()];
+        let mut digest = Sha256::new();
+        for part in parts.into_iter().flatten() {
+            // One digest for each: what one part loses the next does not gain.
+            digest.update(Sha256::digest(part));
+        }
+        digest.finalize().into()
+    }
+}
+
+fn roots(file: &PemFile, content: &[u8]) -> Result<RootCertStore, TlsFilesError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in file.certificates_in(content)? {
+        roots
+            .add(certificate)
+            .map_err(|error| invalid(file, &error))?;
+    }
+    Ok(roots)
+}
+
+fn invalid(file: &PemFile, cause: &dyn std::error::Error) -> TlsFilesError {
+    TlsFilesError::InvalidClientCa {
+        path: file.path().to_owned(),
+        cause: cause.to_string(),
+    }
+}
+
+fn log_loaded(certificate: &CertificateDer<'_>) {
+    let names = AlternativeNames::of(certificate).dns.join(", ");
+    let Some(Validity { until, is_now }) = Validity::of(certificate) else {
+        return;
+    };
+    if is_now {
+        tracing::info!(
+            tls.names = names,
+            tls.valid_until = until,
+            "TLS for callers has a certificate for `{names}`, valid until {until}"
+        );
+    } else {
+        tracing::error!(
+            tls.names = names,
+            tls.valid_until = until,
+            "TLS for callers has a certificate for `{names}` that is not valid now (valid until \
+             {until}): callers refuse it; renew the files of `--tls-cert` and `--tls-key`"
+        );
+    }
+}
+
+/// Files that do not fit together. A line is written once they are found so twice:
+/// between the two writes of a pair they are so for a moment.
+#[derive(Debug, Default)]
+struct Failures {
+    last: Option<String>,
+    is_logged: bool,
+}
+
+impl Failures {
+    fn note(&mut self, failure: String) {
+        if self.is_due(failure) {
+            let failure = self.last.as_deref().unwrap_or_default();
+            tracing::error!(
+                error = failure,
+                "the changed files of TLS for callers cannot be used; connections get the \
+                 certificate from before: {failure}"
+            );
+        }
+    }
+
+    /// Whether a failure is to be logged now.
+    fn is_due(&mut self, failure: String) -> bool {
+        if self.last.as_ref() != Some(&failure) {
+            self.last = Some(failure);
+            self.is_logged = false;
+            return false;
+        }
+        !std::mem::replace(&mut self.is_logged, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use rcgen::{CertificateParams, KeyPair};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn write_pair(folder: &Path, host: &str) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
+        fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    }
+
+    fn files(folder: &Path) -> TlsFiles {
+        TlsFiles {
+            certificate: folder.join("tls.crt"),
+            key: folder.join("tls.key"),
+            client_ca: None,
+        }
+    }
+
+    #[test]
+    fn a_pair_that_does_not_fit_together_leaves_the_one_before() {
+        let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        write_pair(here.path(), "a");
+        write_pair(there.path(), "b");
+        let certificates = Certificates::load(&files(here.path())).unwrap();
+        let before = certificates.current.load().digest;
+        let [new, key] = ["tls.crt", "tls.key"].map(|name| there.path().join(name));
+        fs::copy(new, here.path().join("tls.crt")).unwrap();
+        let said = certificates.look().unwrap_err().to_string();
+        assert!(said.starts_with("`--tls-cert` and `--tls-key`"), "{said}");
+        assert_eq!(certificates.current.load().digest, before);
+        fs::copy(key, here.path().join("tls.key")).unwrap();
+        certificates.look().unwrap();
+        assert_ne!(certificates.current.load().digest, before);
+    }
+
+    #[test]
+    fn a_failure_that_stays_is_logged_once() {
+        let mut failures = Failures::default();
+        let mut due = |failure: &str| failures.is_due(failure.to_owned());
+        let found = ["a", "a", "a", "b", "a", "a"].map(&mut due);
+        assert_eq!(found, [false, true, false, false, false, true]);
+    }
+}

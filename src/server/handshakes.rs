@@ -1,0 +1,159 @@
+//! Secures accepted connections, each beside the others.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt as _};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    accepting::Complaint,
+    certificates::Certificates,
+    connection::{Accepted, Connection},
+};
+
+/// How long a handshake may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Secures what was accepted, `most` connections at once: they come in the order
+/// in which their handshakes end. One whose handshake fails, or takes too long,
+/// is closed.
+pub(super) fn secured(
+    accepted: impl Stream<Item = Accepted> + Send,
+    certificates: Certificates,
+    most: usize,
+) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
+    let failed = Arc::new(Mutex::new(Complaint::default()));
+    accepted
+        .map(move |accepted| {
+            let handshake = handshake(accepted, certificates.clone(), Arc::clone(&failed));
+            AbortOnDropHandle::new(tokio::spawn(handshake))
+        })
+        .buffer_unordered(most)
+        .filter_map(async |ended| ended.ok().flatten().map(Ok))
+}
+
+async fn handshake(
+    accepted: Accepted,
+    certificates: Certificates,
+    failed: Arc<Mutex<Complaint>>,
+) -> Option<Connection> {
+    let Accepted { stream, turn } = accepted;
+    let peer = stream.peer_addr().ok();
+    let accepting = certificates.acceptor().accept(stream);
+    let error = match timeout(PATIENCE, accepting).await {
+        Ok(Ok(stream)) => return Some(Connection::secured(stream, turn)),
+        Ok(Err(error)) => error,
+        Err(_) => io::ErrorKind::TimedOut.into(),
+    };
+    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(failures) = failed.again() {
+        tracing::warn!(
+            peer = peer.map(tracing::field::display),
+            tls.failures = failures,
+            "a caller was closed in its TLS handshake: {error}; it must speak TLS 1.2 or 1.3, trust \
+             the CA of `--tls-cert`, and show no certificate that a CA of `--tls-client-ca` has not \
+             signed"
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+    use tempfile::TempDir;
+    use tokio::{
+        net::TcpListener,
+        sync::mpsc::{UnboundedSender, unbounded_channel},
+    };
+    use tonic::{
+        Request,
+        service::interceptor::InterceptorLayer,
+        transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server},
+    };
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+    use super::*;
+    use crate::{
+        server::{TlsFiles, accepting},
+        tls::{AlternativeNames, Peer},
+    };
+
+    const URI: &str = "spiffe://example.com/pim";
+
+    /// A CA, and a certificate with its key that it signed for `localhost` and
+    /// [`URI`].
+    fn issue() -> [String; 3] {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params
+            .subject_alt_names
+            .push(SanType::URI(URI.try_into().unwrap()));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        [authority.pem(), certificate.pem(), key.serialize_pem()]
+    }
+
+    /// Serves health, and gives what each request knows of its peer.
+    fn serve(listener: TcpListener, files: &TlsFiles, seen: UnboundedSender<Peer>) {
+        let accepted = accepting::connections(listener, 4);
+        let connections = secured(accepted, Certificates::load(files).unwrap(), 4);
+        let (_, health) = tonic_health::server::health_reporter();
+        let look = move |request: Request<()>| {
+            let peer = request.extensions().get::<Peer>().unwrap();
+            seen.send(peer.clone()).unwrap();
+            Ok(request)
+        };
+        let serving = Server::builder()
+            .layer(InterceptorLayer::new(look))
+            .add_service(health)
+            .serve_with_incoming(connections);
+        tokio::spawn(serving);
+    }
+
+    #[tokio::test]
+    async fn requests_carry_the_names_of_their_callers_certificate() {
+        let [ca, certificate, key] = issue();
+        let folder = TempDir::new().unwrap();
+        let write = |name: &str, content: &str| -> PathBuf {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        };
+        let files = TlsFiles {
+            certificate: write("tls.crt", &certificate),
+            key: write("tls.key", &key),
+            client_ca: Some(write("ca.crt", &ca)),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (seen, mut peers) = unbounded_channel();
+        serve(listener, &files, seen);
+        let plain = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+        let known = plain.clone().identity(Identity::from_pem(certificate, key));
+        let names = AlternativeNames {
+            dns: vec!["localhost".to_owned()],
+            uris: vec![URI.to_owned()],
+        };
+        for (caller, expected) in [(plain, None), (known, Some(Arc::new(names)))] {
+            let endpoint = Endpoint::from_shared(format!("https://localhost:{port}")).unwrap();
+            let endpoint = endpoint.tls_config(caller).unwrap();
+            let channel = endpoint.connect().await.unwrap();
+            let mut client = HealthClient::new(channel);
+            client.check(HealthCheckRequest::default()).await.unwrap();
+            let peer = peers.recv().await.unwrap();
+            assert_eq!(peer.certificate, expected);
+            assert!(peer.address.unwrap().ip().is_loopback());
+        }
+    }
+}
