@@ -5,12 +5,14 @@ use std::{env, error::Error, fs, path::PathBuf};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-const FILES: [&str; 20] = [
+const FILES: [&str; 22] = [
     "pim/authz/v1/access_grant.proto",
     "pim/authz/v1/access_rights_service.proto",
     "pim/authz/v1/app_service.proto",
     "pim/authz/v1/audit_service.proto",
     "pim/authz/v1/authorization_service.proto",
+    "pim/authz/v1/caller.proto",
+    "pim/authz/v1/caller_service.proto",
     "pim/authz/v1/catalog.proto",
     "pim/authz/v1/catalog_service.proto",
     "pim/authz/v1/change.proto",

@@ -12,6 +12,7 @@
 //! answer from memory would be older than a write that has returned.
 
 mod app_change;
+mod caller_change;
 mod category_removal;
 mod change;
 mod door;
@@ -40,6 +41,7 @@ pub use self::{
     app_change::{
         AppRequest, AppRightEntry, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten,
     },
+    caller_change::{CallerEntry, CallerRequest, CreatedKey},
     change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},
     door::{Door, WriteContext},
     error::AdminError,

@@ -28,6 +28,7 @@
 
 mod announcer;
 mod asking;
+mod callers;
 mod clock;
 mod core;
 mod desk;

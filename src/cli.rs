@@ -45,14 +45,15 @@ mod words;
 pub use self::{
     arguments::{
         AboutArguments, AccessArguments, AccessFilterArguments, AdministrationCommand, AppCommand,
-        AuditCommand, CacheArguments, CacheMode, ChangesArguments, Cli, ClientCommand,
-        ClientTlsArguments, Command, ContextArguments, DatabaseTlsArguments, DeleteArguments,
-        DemoArguments, DescriptionArguments, FilterArguments, GrantArguments, GroupCommand,
-        ImportArguments, LimitArguments, ListAllowedArguments, ListArguments,
-        ListSubjectsArguments, MaintenanceCommand, MigrateArguments, PageArguments,
-        QuestionArguments, ReachArguments, RoleCommand, ServeArguments, ServeTlsArguments,
-        ServerArguments, SslModeArgument, SubjectCommand, TenantCommand, WatchArguments,
-        WriteArguments, completions,
+        AuditCommand, BootstrapArguments, CacheArguments, CacheMode, CallerArguments,
+        CallerClientCommand, CallerCommand, ChangesArguments, Cli, ClientCommand,
+        ClientTlsArguments, Command, ContextArguments, CredentialsArgument, DatabaseTlsArguments,
+        DeleteArguments, DemoArguments, DescriptionArguments, FilterArguments, GrantArguments,
+        GroupCommand, ImportArguments, KeyCommand, LimitArguments, ListAllowedArguments,
+        ListArguments, ListSubjectsArguments, MaintenanceCommand, MigrateArguments, OnOff,
+        PageArguments, QuestionArguments, ReachArguments, RoleCommand, ServeArguments,
+        ServeTlsArguments, ServerArguments, SslModeArgument, SubjectCommand, TenantCommand,
+        WatchArguments, WriteArguments, completions,
     },
     connection::connect,
     failure::{CliError, FieldProblem, Refusal},
@@ -62,6 +63,12 @@ pub use self::{
     names::{ResourceName, SubjectName},
     report::{Answer, Exit, Output, answer_sentence},
 };
+
+/// Runs a command about callers that asks a server, as [`run`].
+pub async fn run_callers(command: &CallerClientCommand) -> Answer {
+    let answered = administration::callers(command).await;
+    answered.unwrap_or_else(|error| Answer::failed(&error, command.output()))
+}
 
 /// Runs a command that asks a server, and gives what it has to say.
 pub async fn run(command: &ClientCommand) -> Answer {

@@ -6,6 +6,9 @@
 //! question names, at one *revision* of one tenant.
 
 mod action;
+mod caller;
+mod caller_directory;
+mod caller_key;
 mod catalogue;
 mod category_tree;
 mod code;
@@ -26,6 +29,9 @@ mod tenant;
 
 pub use self::{
     action::{Action, ActionRule, LevelAction, Strictness},
+    caller::{Caller, CallerRight, CallerRights, MissingRight, OidcIdentity, StoredKey},
+    caller_directory::CallerDirectory,
+    caller_key::{CallerKey, InvalidCallerKey, KeyHash, KeyId, PresentedKey},
     catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
     category_tree::{MOST_CATEGORY_LEVELS, inherit},
     code::{Code, InvalidCode},

@@ -3,8 +3,10 @@
 //! Each call goes the same way: *parse* the message into domain words, *ask*
 //! for the facts and decide, *render* the answer. [`status`] alone turns what
 //! went wrong into a status; the [`gate`] in front of all services ends calls
-//! at their deadline and refuses new ones while the server stops, and the
-//! [`admission`] behind it weighs their messages before they are decoded.
+//! at their deadline and refuses new ones while the server stops; the
+//! [`authentication`] behind it says who calls, and refuses what that caller may
+//! not call ([`caller_rights`]); and the [`admission`] weighs their messages before
+//! they are decoded.
 //!
 //! What is not done here: interceptors that parse. A message is parsed where it
 //! is used, so that a service reads from top to bottom.
@@ -12,8 +14,12 @@
 mod admin_api;
 mod admission;
 mod allowed_stream;
+mod authentication;
 mod authorization_service;
 mod budget;
+mod caller_rights;
+mod calling;
+mod clock;
 mod facts;
 mod failure;
 mod gate;
@@ -34,6 +40,7 @@ mod status;
 pub use self::{
     admin_api::{AdminApi, ReadStores},
     admission::Admission,
+    authentication::{Authentication, Credentials},
     authorization_service::AuthorizationApi,
     budget::Budget,
     gate::Gate,

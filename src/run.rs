@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{net::lookup_host, sync::oneshot};
 
 pub use self::error::RunError;
@@ -20,12 +21,14 @@ use self::{ending::Ending, private_postgres::serve_embedded};
 use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{
-        self, CacheArguments, Command, DatabaseTlsArguments, Exit, LimitArguments, ListenAddress,
-        MigrateArguments, ServeArguments, ServeTlsArguments, SslModeArgument,
+        self, Answer, BootstrapArguments, CacheArguments, CallerArguments, CallerCommand, Command,
+        CredentialsArgument, DatabaseTlsArguments, Exit, LimitArguments, ListenAddress,
+        MigrateArguments, OnOff, ServeArguments, ServeTlsArguments, SslModeArgument,
     },
-    domain::Code,
+    domain::{CallerKey, Code},
     server::{
-        self, DatabaseStart, Limits, RuntimeRole, ServeConfig, SslMode, TlsFiles, TlsParameters,
+        self, CallerSettings, Credentials, DatabaseStart, Limits, Plaintext, Reflection,
+        RuntimeRole, ServeConfig, ServerError, SslMode, TlsFiles, TlsParameters,
     },
     telemetry::logs::{self, LogFormat},
 };
@@ -53,18 +56,50 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
             }
             Ok(Exit::Done)
         }
+        Command::Caller { command } => caller(command).await,
         Command::Completions { shell } => {
             say(&cli::completions(shell))?;
             Ok(Exit::Done)
         }
-        Command::Client(command) => {
-            let answer = cli::run(&command).await;
-            say(answer.out.as_bytes())?;
-            // Nobody may be reading the errors either.
-            io::stderr().write_all(answer.err.as_bytes()).ok();
-            Ok(answer.exit)
-        }
+        Command::Client(command) => show(&cli::run(&command).await),
     }
+}
+
+/// Shows what a client has to say.
+fn show(answer: &Answer) -> Result<Exit, RunError> {
+    say(answer.out.as_bytes())?;
+    // Nobody may be reading the errors either.
+    io::stderr().write_all(answer.err.as_bytes()).ok();
+    Ok(answer.exit)
+}
+
+async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
+    match command {
+        CallerCommand::Bootstrap(BootstrapArguments {
+            database_url,
+            database_tls,
+        }) => {
+            start_logging()?;
+            let database_url = tls_parameters(database_tls).outrank(&database_url);
+            match server::bootstrap_caller(&database_url).await? {
+                Some(key) => say_key(&key)?,
+                None => say(b"nothing changed: there are callers already\n")?,
+            }
+            Ok(Exit::Done)
+        }
+        CallerCommand::NewKey => {
+            let mut random = [0; CallerKey::RANDOM_BYTES];
+            getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
+            say_key(CallerKey::of(random).text())?;
+            Ok(Exit::Done)
+        }
+        CallerCommand::Client(command) => show(&cli::run_callers(&command).await),
+    }
+}
+
+/// Prints a key, which is shown nowhere else.
+fn say_key(key: &SecretString) -> Result<(), RunError> {
+    say(format!("{}\n", key.expose_secret()).as_bytes())
 }
 
 async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
@@ -80,6 +115,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         wait_for_database,
         drain_s,
         limits,
+        callers,
         watch_patience_s,
     } = arguments;
     let how = How {
@@ -89,6 +125,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         cache: cache_settings(cache),
         drain: Duration::from_secs(drain_s.into()),
         limits: self::limits(limits),
+        callers: caller_settings(callers),
     };
     start_logging()?;
     let ending = Ending::listen()?;
@@ -115,6 +152,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         cache: how.cache,
         drain: how.drain,
         limits: how.limits,
+        callers: how.callers,
     };
     server::serve(config, ending.came(), ready).await?;
     Ok(Exit::Done)
@@ -128,6 +166,32 @@ struct How {
     cache: CacheSettings,
     drain: Duration,
     limits: Limits,
+    callers: CallerSettings,
+}
+
+fn caller_settings(arguments: CallerArguments) -> CallerSettings {
+    let CallerArguments {
+        credentials,
+        insecure,
+        reflection,
+        bootstrap_key_file,
+    } = arguments;
+    CallerSettings {
+        credentials: credentials.map(|said| match said {
+            CredentialsArgument::Required => Credentials::Required,
+            CredentialsArgument::Optional => Credentials::Optional,
+        }),
+        plaintext: if insecure {
+            Plaintext::Accepted
+        } else {
+            Plaintext::Refused
+        },
+        reflection: reflection.map(|said| match said {
+            OnOff::On => Reflection::Served,
+            OnOff::Off => Reflection::Hidden,
+        }),
+        bootstrap_key_file,
+    }
 }
 
 fn limits(arguments: LimitArguments) -> Limits {

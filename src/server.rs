@@ -2,6 +2,7 @@
 //! an orderly end.
 
 mod accepting;
+mod callers;
 mod certificates;
 mod connection;
 mod deferred;
@@ -31,12 +32,13 @@ use crate::{
     admin::Door,
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
-    rpc::{Admission, Budget, Gate, PageTokens},
+    rpc::{Admission, Authentication, Budget, Gate, PageTokens},
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
 };
 
 use self::{
+    callers::{Access, Encryption},
     certificates::Certificates,
     connection::Connection,
     deferred::Deferred,
@@ -45,11 +47,15 @@ use self::{
     work::{OnWorkThreads, WorkThreads},
 };
 pub use self::{
+    callers::{CallerSettings, Plaintext, Reflection, bootstrap_caller},
     certificates::{TlsFiles, TlsFilesError},
     error::ServerError,
     limits::Limits,
 };
-pub use crate::store::{RuntimeRole, SslMode, TlsParameters};
+pub use crate::{
+    rpc::Credentials,
+    store::{RuntimeRole, SslMode, TlsParameters},
+};
 
 /// The most metadata that is read at all, in bytes.
 const MAX_HEADER_BYTES: u32 = 1 << 20;
@@ -79,6 +85,8 @@ pub struct ServeConfig {
     pub drain: Duration,
     /// What it takes on at once.
     pub limits: Limits,
+    /// Who may call it.
+    pub callers: CallerSettings,
 }
 
 /// What a database that is not there yet means to the start: one that refuses
@@ -126,6 +134,11 @@ pub async fn serve(
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
     let (drain, limits) = (config.drain, config.limits);
+    let encryption = match &config.tls {
+        Some(_) => Encryption::Tls,
+        None => Encryption::Absent,
+    };
+    let access = config.callers.on(config.listen, encryption)?;
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let (listener, address) = bind(config.listen).await?;
     let (health, health_service) = Health::start();
@@ -134,6 +147,9 @@ pub async fn serve(
     let work = WorkThreads::start().map_err(ServerError::Thread)?;
     let starting = Starting {
         gate: Gate::default(),
+        authentication: Authentication::new(access.credentials),
+        access,
+        address,
         work: work.handle().clone(),
         supervisor: Supervisor::default(),
         health,
@@ -147,6 +163,7 @@ pub async fn serve(
     let connections = connections(listener, limits, certificates);
     let server = transport(limits)
         .layer(starting.gate.clone())
+        .layer(starting.authentication.clone())
         .layer(OnWorkThreads::new(&work))
         .layer(Admission::new(Budget::new(limits.call_bytes)))
         .serve_with_incoming_shutdown(services, connections, async {
@@ -204,6 +221,9 @@ async fn drained(
 /// What there is of a server before its database is.
 struct Starting {
     gate: Gate,
+    authentication: Authentication,
+    access: Access,
+    address: SocketAddr,
     /// The threads for work.
     work: Handle,
     supervisor: Supervisor,
@@ -233,15 +253,22 @@ impl Starting {
             cache,
             drain: _,
             limits: _,
+            callers,
         } = config;
         let (cache, coherence) =
             Cache::start(store.clone(), cache, self.work.clone(), &self.supervisor)
                 .await
                 .map_err(ServerError::Thread)?;
         starting::log_durability(&store).await?;
-        let routes = reflection::add_reflection(self.routes.clone())?;
+        let door = Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
+        callers::bootstrap(&callers, &door).await?;
+        callers::announce(self.access, self.address, &cache).await;
+        let routes = match self.access.reflection {
+            Reflection::Served => reflection::add_reflection(self.routes.clone())?,
+            Reflection::Hidden => self.routes.clone(),
+        };
         let wiring = Wiring {
-            door: Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?,
+            door,
             cache: cache.clone(),
             reads: starting::reads(&store)?,
             whole: starting::whole(&store)?,
@@ -254,6 +281,7 @@ impl Starting {
         };
         self.services
             .install(services::add_services(routes, wiring));
+        self.authentication.begin(cache.clone());
         self.gate.open();
         // Last: who is sent here is answered.
         let following = self.health.follow(cache, &self.supervisor);
@@ -297,7 +325,6 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerErr
     let refused = |source| ServerError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    warn_of_open_address(address);
     Ok((listener, address))
 }
 
@@ -313,15 +340,4 @@ fn transport(limits: Limits) -> Server {
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
-}
-
-fn warn_of_open_address(address: SocketAddr) {
-    if address.ip().is_loopback() {
-        return;
-    }
-    tracing::warn!(
-        server.address = %address,
-        "listening on {address}, which is not loopback: this release asks callers for no \
-         credentials, so whoever reaches the port may ask and change everything"
-    );
 }

@@ -14,6 +14,7 @@ mod app_requests;
 mod as_of;
 mod audit_chain;
 mod audit_facts;
+mod callers;
 mod changes;
 mod clean_up;
 mod condition;
@@ -63,6 +64,7 @@ pub use self::{
     as_of::{AsOf, Taken},
     audit_chain::ChainReport,
     audit_facts::FactsReport,
+    callers::{CallerChanges, CallerRow, NewKey},
     changes::{ChangePlace, ChangeRow, ChangesListed},
     condition::Condition,
     door::Store,

@@ -242,6 +242,7 @@ impl<'t> Pass<'t> {
             actor: &self.context.actor,
             request_id: &self.context.request_id,
             idempotency_key: &self.context.idempotency_key,
+            caller: self.context.caller.as_ref().map_or("", Code::as_str),
         }
     }
 

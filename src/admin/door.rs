@@ -75,6 +75,8 @@ pub struct WriteContext {
     pub tenant: Code,
     /// Who asks, as `user:julia`, for the audit log.
     pub actor: String,
+    /// The caller whose credentials the call came with; `None`: it came without.
+    pub caller: Option<Code>,
     /// The request, for the audit log.
     pub request_id: String,
     /// Names the write for a retry; empty: no name.
@@ -88,6 +90,13 @@ pub struct WriteContext {
 }
 
 impl WriteContext {
+    /// Names the caller as the actor where none is said, as `caller:shop`.
+    pub fn fill_actor(&mut self) {
+        if let (true, Some(caller)) = (self.actor.is_empty(), &self.caller) {
+            self.actor = format!("caller:{caller}");
+        }
+    }
+
     /// The key under which the answer is kept for a retry, if there is one.
     fn kept_key(&self) -> Option<&str> {
         let key = self.idempotency_key.as_str();

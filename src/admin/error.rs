@@ -1,6 +1,6 @@
 use crate::{
     cache::CacheError,
-    domain::{AppStep, Code, Edition, Revision},
+    domain::{AppStep, Code, Edition, MissingRight, Revision},
     store::StoreError,
 };
 
@@ -65,6 +65,23 @@ pub enum AdminError {
         actor: String,
     },
 
+    /// The write would give a right that its caller lacks, or its caller may not
+    /// write callers any more (`api.md`, "Who calls").
+    #[error(
+        "{}the caller lacks {missing}; nobody gives a right that it lacks",
+        if .field.is_empty() { String::new() } else { format!("{field}: ") }
+    )]
+    CallerNotPermitted {
+        /// The field that would give it; empty: the call itself.
+        field: String,
+        /// What the caller lacks.
+        missing: MissingRight,
+    },
+
+    /// The caller was deleted while its call was under way.
+    #[error("the caller was deleted while its call was under way; nothing changed")]
+    CallerGone,
+
     /// Another step of connecting an app comes first (rules 5.1).
     #[error("the next step of connecting app `{app}` is {}", .next.call())]
     StepOutOfOrder {
@@ -124,6 +141,8 @@ impl AdminError {
             | Self::IdempotencyKeyReused { .. }
             | Self::RevisionChanged { .. }
             | Self::ActorNotPermitted { .. }
+            | Self::CallerNotPermitted { .. }
+            | Self::CallerGone
             | Self::StepOutOfOrder { .. }
             | Self::LockOutGuard
             | Self::AppLimit { .. } => true,

@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     announcer::{Announced, Wanted},
+    callers::CallerLoads,
     clock::Moment,
     desk::Desk,
     error::CacheError,
@@ -54,6 +55,7 @@ pub(super) struct Core {
     pub(super) products: Products,
     pub(super) desk: Desk,
     pub(super) fills: Fills,
+    pub(super) caller_loads: CallerLoads,
     pub(super) figures: Figures,
     pub(super) hints: Hints,
     pub(super) announcements: mpsc::Sender<Wanted>,
@@ -107,6 +109,7 @@ impl Core {
             lease: Lease::default(),
             desk: Desk::default(),
             fills: Fills::default(),
+            caller_loads: CallerLoads::default(),
             figures: Figures::default(),
             hints: Hints::default(),
             revisions: RwLock::default(),
@@ -127,6 +130,14 @@ impl Core {
         let entry = self.memory.get(key)?;
         self.counts(&entry.stamp, self.lease.hold().epoch)
             .then_some(entry)
+    }
+
+    /// What is kept under `key`, if it may be answered from now, by itself (A4).
+    pub(super) fn confirmed_hit(&self, key: &FactKey) -> Option<Fact> {
+        let entry = self.memory.get(key)?;
+        let hold = self.lease.hold();
+        let may_go = self.counts(&entry.stamp, hold.epoch) && hold.answers().is_ok();
+        may_go.then_some(entry.fact)
     }
 
     fn counts(&self, stamp: &Stamp, epoch: u64) -> bool {

@@ -2,7 +2,9 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use moka::sync::Cache as Moka;
 
-use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
+use crate::domain::{
+    CallerDirectory, Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary,
+};
 
 use super::{
     floors::Slots,
@@ -41,6 +43,7 @@ pub(super) enum Fact {
     Subject(Option<Arc<SubjectFacts>>),
     Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),
+    Callers(Arc<CallerDirectory>),
 }
 
 /// A fact that was kept.
@@ -124,7 +127,7 @@ impl Fact {
             Self::Vocabulary(found) => found.is_none(),
             Self::Subject(found) => found.is_none(),
             Self::Product(found) => found.is_none(),
-            Self::Rights(_) => false,
+            Self::Rights(_) | Self::Callers(_) => false,
         }
     }
 }
@@ -138,7 +141,11 @@ const OVERHEAD: usize = 300;
 fn key_bytes(key: &FactKey) -> usize {
     let tenant = key.tenant().map_or(0, code_bytes);
     let rest = match key {
-        FactKey::Everything | FactKey::Tenant(_) | FactKey::Section(..) | FactKey::Rights(..) => 0,
+        FactKey::Everything
+        | FactKey::Tenant(_)
+        | FactKey::Section(..)
+        | FactKey::Rights(..)
+        | FactKey::Callers => 0,
         FactKey::Subject(_, subject) => code_bytes(&subject.code),
         FactKey::Product(_, product) => code_bytes(&product.code),
     };
@@ -165,6 +172,7 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
         Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
             96 + 4 * (subject.groups.len() + subject.roles.len())
         }),
+        Fact::Callers(callers) => callers.bytes(),
         Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product
             .as_ref()

@@ -2,6 +2,7 @@
 
 mod access;
 mod apps;
+mod callers;
 mod changes;
 mod directory;
 mod effective;
@@ -10,6 +11,8 @@ mod tenants;
 mod writes;
 
 use serde_json::{Value, json};
+
+pub(super) use self::callers::callers;
 
 use super::{
     Answer, CliError, Exit, Output,

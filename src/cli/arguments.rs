@@ -1,4 +1,5 @@
 mod administration;
+mod callers;
 mod client_tls;
 mod database_tls;
 mod listing;
@@ -16,6 +17,10 @@ pub use self::{
         AccessArguments, AdministrationCommand, AppCommand, AuditCommand, ChangesArguments,
         DeleteArguments, GrantArguments, GroupCommand, ListArguments, MaintenanceCommand,
         RoleCommand, SubjectCommand, TenantCommand, WatchArguments, WriteArguments,
+    },
+    callers::{
+        BootstrapArguments, CallerArguments, CallerClientCommand, CallerCommand,
+        CredentialsArgument, KeyCommand, OnOff,
     },
     client_tls::ClientTlsArguments,
     database_tls::{DatabaseTlsArguments, SslModeArgument},
@@ -52,6 +57,12 @@ pub enum Command {
     Demo(DemoArguments),
     /// Bring a database up to date, as its owner.
     Migrate(MigrateArguments),
+    /// Keep who may call the server: callers, their rights and their keys.
+    Caller {
+        /// What to do.
+        #[command(subcommand)]
+        command: CallerCommand,
+    },
     /// Print the completion script of a shell.
     Completions {
         /// The shell.
@@ -167,6 +178,9 @@ pub struct ServeArguments {
     /// What to take on at once.
     #[command(flatten)]
     pub limits: LimitArguments,
+    /// Who may call.
+    #[command(flatten)]
+    pub callers: CallerArguments,
     /// How many seconds a watcher of changes may take for one event before it
     /// is cut off.
     #[arg(
@@ -309,6 +323,10 @@ pub struct ServerArguments {
     /// How TLS to the server is used.
     #[command(flatten)]
     pub tls: ClientTlsArguments,
+    /// A file with the key to send, `pimauthz_…`, where the server asks callers for
+    /// credentials.
+    #[arg(long, env = "PIM_AUTHZ_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
     /// The tenant that is meant.
     #[arg(
         long,

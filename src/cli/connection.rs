@@ -1,7 +1,9 @@
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error as _, io, path::Path, time::Duration};
 
 use tonic::{
-    Request,
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
@@ -106,12 +108,66 @@ fn settings(tls: &ClientTlsArguments) -> Result<ClientTlsConfig, PemFileError> {
     Ok(settings)
 }
 
+/// A connection whose calls carry the credentials that were said.
+pub(super) type Line = InterceptedService<Channel, Token>;
+
+/// What each call of a connection carries.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Token {
+    /// `Bearer …`, which is shown nowhere; `None`: no credentials.
+    bearer: Option<MetadataValue<Ascii>>,
+}
+
+impl Token {
+    /// Reads the token in a file, without white space around it.
+    fn read(file: &Path) -> Result<Self, CliError> {
+        let text = std::fs::read_to_string(file).map_err(|cause| CliError::File {
+            what: "read",
+            path: file.to_owned(),
+            cause,
+        })?;
+        let token = text.trim();
+        let bearer = format!("Bearer {token}").parse::<MetadataValue<Ascii>>();
+        let is_one = !token.is_empty() && !token.contains(char::is_whitespace);
+        let mut bearer = bearer
+            .ok()
+            .filter(|_| is_one)
+            .ok_or_else(|| CliError::NoToken(file.to_owned()))?;
+        bearer.set_sensitive(true);
+        Ok(Self {
+            bearer: Some(bearer),
+        })
+    }
+}
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(bearer) = &self.bearer {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", bearer.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// Connects to the server that was said, with the credentials that were said.
+pub(super) async fn connect_to(server: &ServerArguments) -> Result<Line, CliError> {
+    let token = match &server.token_file {
+        Some(file) => Token::read(file)?,
+        None => Token::default(),
+    };
+    Ok(Line::new(
+        connect(&server.server, &server.tls).await?,
+        token,
+    ))
+}
+
 /// Connects to the server that was said, to ask it questions.
 pub(super) async fn client(
     server: &ServerArguments,
-) -> Result<AuthorizationServiceClient<Channel>, CliError> {
-    let channel = connect(&server.server, &server.tls).await?;
-    Ok(AuthorizationServiceClient::new(channel).max_decoding_message_size(LONGEST_ANSWER))
+) -> Result<AuthorizationServiceClient<Line>, CliError> {
+    let client = AuthorizationServiceClient::new(connect_to(server).await?);
+    Ok(client.max_decoding_message_size(LONGEST_ANSWER))
 }
 
 /// A request that waits no longer than [`PATIENCE`].
@@ -150,6 +206,24 @@ mod tests {
         let error = error.to_string();
         assert!(error.contains(&format!("http://{address}")), "{error}");
         assert!(error.contains("refused"), "{error}");
+    }
+
+    #[test]
+    fn a_token_is_read_without_the_white_space_around_it() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("token");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Token::read(&file)
+        };
+        let token = read(" abc\n").unwrap();
+        assert_eq!(token.bearer.as_ref().unwrap(), "Bearer abc");
+        assert!(!format!("{token:?}").contains("abc"), "{token:?}");
+        for bad in ["", "\n", "a b", "a\nb", "secret\u{1}"] {
+            let error = read(bad).unwrap_err().to_string();
+            assert!(error.contains("holds no token"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
     }
 
     #[tokio::test]

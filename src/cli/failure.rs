@@ -49,6 +49,9 @@ pub enum CliError {
         /// Why it cannot be reached.
         cause: String,
     },
+    /// The file of `--token-file` holds none.
+    #[error("`{0}` (--token-file) holds no token; it is one word, such as a key `pimauthz_…`")]
+    NoToken(PathBuf),
     /// A word that is none of those allowed.
     #[error("`{word}` is no {what}; allowed are: {allowed}")]
     Word {

@@ -16,7 +16,10 @@ pub use self::sources::SourceFile;
 
 use self::sources::Sources;
 use super::{
-    Answer, CliError, ImportArguments, Refusal, arguments::EditionArgument, connect, progress,
+    Answer, CliError, ImportArguments, Refusal,
+    arguments::EditionArgument,
+    connection::{Line, Token, connect_to},
+    progress,
 };
 use crate::pb::{self, import_catalog_response::Event, import_service_client::ImportServiceClient};
 
@@ -44,14 +47,15 @@ pub async fn import_files(
     header: pb::ImportHeader,
     files: Vec<SourceFile>,
 ) -> Result<ImportEnd, CliError> {
-    send(channel, header, files, &ProgressBar::hidden()).await
+    let line = Line::new(channel, Token::default());
+    send(line, header, files, &ProgressBar::hidden()).await
 }
 
 pub(super) async fn run(arguments: &ImportArguments) -> Result<Answer, CliError> {
     let sources = Sources::find(&arguments.dir)?;
-    let channel = connect(&arguments.server.server, &arguments.server.tls).await?;
+    let line = connect_to(&arguments.server).await?;
     let bar = progress::bytes(sources.bytes);
-    let ended = send(channel, header(arguments), sources.files, &bar).await;
+    let ended = send(line, header(arguments), sources.files, &bar).await;
     bar.finish_and_clear();
     let mut end = ended?;
     sources::add_ignored(&mut end.summary, sources.ignored);
@@ -86,14 +90,14 @@ fn header(arguments: &ImportArguments) -> pb::ImportHeader {
 }
 
 async fn send(
-    channel: Channel,
+    line: Line,
     header: pb::ImportHeader,
     files: Vec<SourceFile>,
     bar: &ProgressBar,
 ) -> Result<ImportEnd, CliError> {
     let (sender, receiver) = mpsc::channel(PIECES_AT_HAND);
     let mut feeding = pin!(feed::feed(sender, header, files, bar));
-    let mut calling = pin!(call(channel, ReceiverStream::new(receiver), bar));
+    let mut calling = pin!(call(line, ReceiverStream::new(receiver), bar));
     tokio::select! {
         fed = &mut feeding => {
             let end = calling.await;
@@ -107,11 +111,11 @@ async fn send(
 }
 
 async fn call(
-    channel: Channel,
+    line: Line,
     parts: ReceiverStream<pb::ImportCatalogRequest>,
     bar: &ProgressBar,
 ) -> Result<ImportEnd, CliError> {
-    let mut client = ImportServiceClient::new(channel).max_decoding_message_size(LONGEST_ANSWER);
+    let mut client = ImportServiceClient::new(line).max_decoding_message_size(LONGEST_ANSWER);
     let mut events = client.import_catalog(parts).await?.into_inner();
     let mut told = None;
     let status: Option<Status> = loop {

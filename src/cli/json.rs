@@ -183,6 +183,7 @@ fn refusal(error: &CliError) -> Refusal {
         | CliError::NotConfirmed { .. }
         | CliError::Line(_)
         | CliError::NoFiles(_)
+        | CliError::NoToken(_)
         | CliError::File { .. }
         | CliError::NoSummary
         | CliError::NoEnd

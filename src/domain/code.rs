@@ -9,7 +9,8 @@ use icu_casemap::CaseMapper;
 
 /// What the PIM calls one thing: a user name, a SKU, a category's code.
 ///
-/// Invariant: 1 to 255 bytes as written, without control characters. Codes
+/// Invariant: 1 to 255 bytes as written, without control characters
+/// ([`Code::of_installation`] aside). Codes
 /// compare and sort by their Unicode simple folding, without normalization,
 /// and keep the spelling they were first written with: `en_US` and `en_us`
 /// are one code (rules 1.5).
@@ -59,6 +60,19 @@ impl Code {
     /// The longest code of an app, in bytes as written: its private group has
     /// a code too (rules 1.4, 1.5).
     pub const MAX_APP_BYTES: usize = Self::MAX_BYTES - Self::APP_GROUP_PREFIX.len();
+
+    /// The code of the row of table `tenant` that stands for the installation,
+    /// which callers belong to.
+    ///
+    /// It is the only one that is empty, and no text parses as it: no request can
+    /// name it.
+    #[must_use]
+    pub fn of_installation() -> Self {
+        Self {
+            written: Box::default(),
+            folded: None,
+        }
+    }
 
     /// The code in the spelling it was first written with.
     #[must_use]

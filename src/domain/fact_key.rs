@@ -8,7 +8,7 @@ use super::{Code, GroupId, ProductKind, ProductRef, SubjectKind, SubjectRef};
 /// Keys are a tree: one covers itself and all below it. They are stored as
 /// text, one step a `/`: `tenant/acme/subjects/user/julia`. Codes are folded
 /// (rules 1.5), and their own `/` and `%` are written `%2F` and `%25`, so that
-/// no code can be taken for a step.
+/// no code can be taken for a step. Callers belong to no tenant: `callers`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FactKey {
     /// Everything of every tenant: `*`.
@@ -23,7 +23,12 @@ pub enum FactKey {
     Rights(Code, GroupId),
     /// One product or model: its own categories and its parent.
     Product(Code, ProductRef),
+    /// Who may call this service, with what credentials: one fact.
+    Callers,
 }
+
+/// The text of [`FactKey::Callers`].
+const CALLERS: &str = "callers";
 
 /// The kinds of a tenant's facts.
 #[derive(
@@ -47,7 +52,7 @@ impl FactKey {
     pub fn above(&self) -> Option<Self> {
         match self {
             Self::Everything => None,
-            Self::Tenant(_) => Some(Self::Everything),
+            Self::Tenant(_) | Self::Callers => Some(Self::Everything),
             Self::Section(tenant, _) => Some(Self::Tenant(tenant.clone())),
             Self::Subject(tenant, _) => Some(Self::Section(tenant.clone(), Section::Subjects)),
             Self::Rights(tenant, _) => Some(Self::Section(tenant.clone(), Section::Rights)),
@@ -68,11 +73,11 @@ impl FactKey {
         false
     }
 
-    /// The tenant that it is of; `None`: of all.
+    /// The tenant that it is of; `None`: of all, or of the installation.
     #[must_use]
     pub fn tenant(&self) -> Option<&Code> {
         match self {
-            Self::Everything => None,
+            Self::Everything | Self::Callers => None,
             Self::Tenant(tenant)
             | Self::Section(tenant, _)
             | Self::Subject(tenant, _)
@@ -84,12 +89,13 @@ impl FactKey {
 
 impl fmt::Display for FactKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(tenant) = self.tenant() else {
-            return f.write_str("*");
-        };
-        write!(f, "tenant/{}", escaped(tenant))?;
+        if let Some(tenant) = self.tenant() {
+            write!(f, "tenant/{}", escaped(tenant))?;
+        }
         match self {
-            Self::Everything | Self::Tenant(_) => Ok(()),
+            Self::Everything => f.write_str("*"),
+            Self::Callers => f.write_str(CALLERS),
+            Self::Tenant(_) => Ok(()),
             Self::Section(_, section) => write!(f, "/{section}"),
             Self::Subject(_, SubjectRef { kind, code }) => {
                 write!(f, "/{}/{kind}/{}", Section::Subjects, escaped(code))
@@ -109,6 +115,9 @@ impl FromStr for FactKey {
     /// nearest key above it, so that too much is forgotten and never too little.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut steps = text.split('/');
+        if text == CALLERS {
+            return Ok(Self::Callers);
+        }
         let mut step = || steps.next();
         let (Some("tenant"), Some(tenant)) = (step(), step().and_then(unescaped)) else {
             return Ok(Self::Everything);
@@ -179,6 +188,8 @@ mod tests {
     fn a_key_is_read_as_it_was_written() {
         let keys = [
             FactKey::Everything,
+            FactKey::Callers,
+            FactKey::Tenant(code("callers")),
             FactKey::Tenant(code("Acme")),
             FactKey::Section(code("acme"), Section::Products),
             FactKey::Rights(code("acme"), GroupId(17)),
@@ -208,6 +219,8 @@ mod tests {
             FactKey::Section(code("t"), Section::Subjects),
             FactKey::Tenant(code("t/subjects")),
             FactKey::Tenant(code("*")),
+            FactKey::Tenant(code("callers")),
+            FactKey::Callers,
             FactKey::Everything,
         ];
         let texts: std::collections::HashSet<String> =
@@ -250,5 +263,7 @@ mod tests {
         assert!(tenant.covers(&julia) && section.covers(&julia) && julia.covers(&julia));
         assert!(!julia.covers(&section) && !section.covers(&tenant));
         assert!(!FactKey::Tenant(code("acm")).covers(&julia));
+        assert!(FactKey::Everything.covers(&FactKey::Callers));
+        assert!(!FactKey::Callers.covers(&julia) && !tenant.covers(&FactKey::Callers));
     }
 }

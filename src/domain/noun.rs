@@ -30,6 +30,10 @@ pub enum Noun {
     GridView,
     /// A connection of an app that is under way (rules 5.1).
     AppRequest,
+    /// Who may call this service (`api.md`, "Who calls").
+    Caller,
+    /// A key of a caller.
+    CallerKey,
 }
 
 impl Noun {

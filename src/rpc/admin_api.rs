@@ -8,6 +8,9 @@ mod access_writes;
 mod app_service;
 mod app_writes;
 mod audit_service;
+mod caller_service;
+mod caller_writes;
+mod callers;
 mod catalog_service;
 mod catalog_writes;
 mod changes;
@@ -27,18 +30,23 @@ mod writes;
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::{
     admin::Door,
     cache::Cache,
-    domain::Code,
+    domain::{CallerRight, Code},
     store::{Bounds, Found, Snapshot, Store, TenantRow, Turns, read_tenant},
     supervision::Supervisor,
 };
 
 use self::revisions::Revisions;
-use super::{budget, failure::Failure, gate::Deadline, page_token::PageTokens};
+use super::{
+    budget,
+    calling::Calling,
+    failure::{Failure, InvalidField},
+    gate::Deadline,
+    page_token::PageTokens,
+    parse,
+};
 
 /// Answers the calls of the administration: every write goes through the door,
 /// every read is of one snapshot. Tells how the memory in `cache` does.
@@ -54,6 +62,8 @@ pub struct AdminApi {
     revisions: Revisions,
     watchers: Turns,
     watch_patience: Duration,
+    /// Who makes the call.
+    calling: Calling,
 }
 
 /// The database, with connections for each kind of reading.
@@ -94,6 +104,7 @@ impl AdminApi {
             store,
             whole,
             default_tenant,
+            calling: Calling::default(),
         }
     }
 }
@@ -103,14 +114,34 @@ impl AdminApi {
     /// weighs it.
     fn for_call<M: prost::Message>(&self, request: &tonic::Request<M>) -> Result<Self, Failure> {
         budget::weigh(request)?;
-        Ok(self.until(Deadline::of(request.extensions())))
+        Ok(self.of_call(request.extensions()))
     }
 
-    /// Returns the same for a caller who waits until `deadline`.
-    fn until(&self, deadline: Option<Instant>) -> Self {
+    /// Returns the same for one call: it ends at its caller's deadline, and may do
+    /// what that caller may.
+    fn of_call(&self, extensions: &tonic::Extensions) -> Self {
         Self {
-            door: self.door.until(deadline),
+            door: self.door.until(Deadline::of(extensions)),
+            calling: Calling::of(extensions),
             ..self.clone()
+        }
+    }
+
+    /// The tenant that a request to read names; empty: the default one.
+    fn tenant(&self, text: &str) -> Result<Code, Failure> {
+        self.calling.tenant(text, &self.default_tenant)
+    }
+
+    /// The same where a request may mean callers instead, which belong to the
+    /// installation.
+    fn tenant_or_callers(&self, text: &str, log: LogOf) -> Result<Code, Failure> {
+        match log {
+            LogOf::Tenant => self.tenant(text),
+            LogOf::Callers => {
+                check_no_tenant(text)?;
+                self.calling.check_all_tenants(CallerRight::Audit)?;
+                Ok(Code::of_installation())
+            }
         }
     }
 
@@ -140,6 +171,35 @@ impl AdminApi {
             }
         }
     }
+}
+
+/// Whose audit log a request means.
+#[derive(Clone, Copy, Debug, Default)]
+enum LogOf {
+    /// That of the tenant which it names.
+    #[default]
+    Tenant,
+    /// That of callers, which belong to the installation.
+    Callers,
+}
+
+impl LogOf {
+    /// By the field `callers` of a request.
+    fn said(callers: bool) -> Self {
+        if callers { Self::Callers } else { Self::Tenant }
+    }
+}
+
+/// Refuses a tenant where callers are meant.
+fn check_no_tenant(text: &str) -> Result<(), InvalidField> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "is `{}`; callers belong to no tenant: leave it empty",
+        parse::quoted(text)
+    );
+    Err(InvalidField::new("tenant", message))
 }
 
 /// What a request of the administration is answered.

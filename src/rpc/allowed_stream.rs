@@ -11,6 +11,7 @@ use crate::{
 };
 
 use super::{
+    calling::Calling,
     failure::Failure,
     gate::{Deadline, Gate},
     lists::check_tenant,
@@ -49,6 +50,8 @@ pub(super) struct Ending {
     pub(super) deadline: Option<Instant>,
     /// The gate of the server, which stops when it is closed.
     pub(super) gate: Gate,
+    /// Who calls: a caller that is withdrawn ends it.
+    pub(super) calling: Calling,
 }
 
 impl Ending {
@@ -57,6 +60,7 @@ impl Ending {
         Self {
             deadline: Deadline::of(extensions),
             gate: extensions.get::<Gate>().cloned().unwrap_or_default(),
+            calling: Calling::of(extensions),
         }
     }
 }
@@ -133,6 +137,9 @@ impl AllowedStream {
             return Err(gone());
         }
         self.listed = Some(found_in);
+        // After it was read: what was committed after the caller was withdrawn is
+        // not in it.
+        self.ending.calling.may_go_on(&self.tenant).await?;
         Ok(page)
     }
 }

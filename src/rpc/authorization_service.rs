@@ -15,6 +15,7 @@ use crate::{
 use super::{
     allowed_stream::Ending,
     budget::{self, Weight},
+    calling::Calling,
     facts::answer,
     failure::{Failure, InvalidField},
     lists::Lists,
@@ -45,7 +46,11 @@ impl AuthorizationApi {
         }
     }
 
-    async fn answer_check(&self, message: pb::CheckRequest) -> Result<pb::CheckResponse, Failure> {
+    async fn answer_check(
+        &self,
+        calling: &Calling,
+        message: pb::CheckRequest,
+    ) -> Result<pb::CheckResponse, Failure> {
         let pb::CheckRequest {
             tenant,
             subject,
@@ -56,6 +61,7 @@ impl AuthorizationApi {
         } = message;
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         let question = parse::question(subject, &action, resource, context)?;
+        calling.check_tenant(&tenant)?;
         let needed = engine::needs([&question]);
         let minimum = Revision(minimum_revision);
         answer!(self.cache, &tenant, &needed, minimum, |facts| {
@@ -66,6 +72,7 @@ impl AuthorizationApi {
 
     async fn answer_batch(
         &self,
+        calling: &Calling,
         message: pb::BatchCheckRequest,
     ) -> Result<pb::BatchCheckResponse, Failure> {
         let Batch {
@@ -74,6 +81,7 @@ impl AuthorizationApi {
             minimum_revision,
             mode,
         } = parse_batch::batch(message, &self.default_tenant)?;
+        calling.check_tenant(&tenant)?;
         let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
         let needed = engine::needs(questions);
         let minimum = minimum_revision;
@@ -87,6 +95,7 @@ impl AuthorizationApi {
 
     async fn answer_list_actions(
         &self,
+        calling: &Calling,
         message: pb::ListActionsRequest,
     ) -> Result<pb::ListActionsResponse, Failure> {
         let pb::ListActionsRequest {
@@ -102,6 +111,7 @@ impl AuthorizationApi {
         let context = parse::context(context)?;
         let questions = Question::every_action(&subject, resource.as_ref(), &context)
             .map_err(InvalidField::from)?;
+        calling.check_tenant(&tenant)?;
         let needed = engine::needs(&questions);
         let minimum = Revision(minimum_revision);
         answer!(self.cache, &tenant, &needed, minimum, |facts| {
@@ -114,6 +124,7 @@ impl AuthorizationApi {
 
     async fn answer_explain(
         &self,
+        calling: &Calling,
         message: pb::ExplainRequest,
     ) -> Result<pb::ExplainResponse, Failure> {
         let pb::ExplainRequest {
@@ -126,6 +137,7 @@ impl AuthorizationApi {
         } = message;
         let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         let question = parse::question(subject, &action, resource, context)?;
+        calling.check_tenant(&tenant)?;
         let needed = FactsNeeded {
             groups: GroupsNeeded::All,
             ..engine::needs([&question])
@@ -197,7 +209,9 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::CheckRequest>,
     ) -> Result<Response<pb::CheckResponse>, Status> {
-        let answer = self.answer_check(request.into_inner()).await?;
+        let answer = self
+            .answer_check(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 
@@ -209,9 +223,12 @@ impl AuthorizationService for AuthorizationApi {
             let message = request.get_ref();
             let tenant =
                 parse::tenant(&message.tenant, &self.default_tenant).map_err(Failure::from)?;
+            Calling::of(request.extensions()).check_tenant(&tenant)?;
             weight.set(parse_batch::weight(message), Some(&tenant))?;
         }
-        let answer = self.answer_batch(request.into_inner()).await?;
+        let answer = self
+            .answer_batch(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 
@@ -220,7 +237,10 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::ListAllowedRequest>,
     ) -> Result<Response<pb::ListAllowedResponse>, Status> {
         budget::weigh(&request)?;
-        let answer = self.lists.allowed(request.into_inner()).await?;
+        let answer = self
+            .lists
+            .allowed(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 
@@ -242,7 +262,10 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::ListSubjectsRequest>,
     ) -> Result<Response<pb::ListSubjectsResponse>, Status> {
         budget::weigh(&request)?;
-        let answer = self.lists.subjects(request.into_inner()).await?;
+        let answer = self
+            .lists
+            .subjects(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 
@@ -251,7 +274,10 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::GetAccessFilterRequest>,
     ) -> Result<Response<pb::GetAccessFilterResponse>, Status> {
         budget::weigh(&request)?;
-        let answer = self.lists.access_filter(request.into_inner()).await?;
+        let answer = self
+            .lists
+            .access_filter(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 
@@ -260,7 +286,9 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::ListActionsRequest>,
     ) -> Result<Response<pb::ListActionsResponse>, Status> {
         budget::weigh(&request)?;
-        let answer = self.answer_list_actions(request.into_inner()).await?;
+        let answer = self
+            .answer_list_actions(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 
@@ -269,7 +297,9 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::ExplainRequest>,
     ) -> Result<Response<pb::ExplainResponse>, Status> {
         budget::weigh(&request)?;
-        let answer = self.answer_explain(request.into_inner()).await?;
+        let answer = self
+            .answer_explain(&Calling::of(request.extensions()), request.into_inner())
+            .await?;
         Ok(Response::new(answer))
     }
 }

@@ -1,7 +1,7 @@
 use crate::{
     admin::AdminError,
     cache::CacheError,
-    domain::{Code, InvalidQuestion},
+    domain::{Code, InvalidQuestion, MissingRight},
     store::{ChangePlace, StoreError},
 };
 
@@ -43,6 +43,14 @@ pub(super) enum Failure {
         most: usize,
     },
 
+    /// The credentials do not say who calls.
+    #[error(transparent)]
+    CallerUnknown(#[from] UnknownCaller),
+
+    /// The caller may not make this call.
+    #[error("the caller lacks {0}, which this call needs")]
+    CallerNotPermitted(MissingRight),
+
     /// No tenant has this code.
     #[error("tenant `{0}` does not exist")]
     TenantNotFound(Code),
@@ -62,6 +70,10 @@ pub(super) enum Failure {
         /// How many of one tenant.
         of_tenant: usize,
     },
+
+    /// The operating system gives no random bytes.
+    #[error("there are no random bytes to make a key from")]
+    NoRandomness,
 
     /// The caller's deadline passed.
     #[error("the deadline passed")]
@@ -102,6 +114,24 @@ pub(super) enum Failure {
         /// How many.
         rows: u64,
     },
+}
+
+/// Why nobody knows who calls. No word of the credentials is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum UnknownCaller {
+    /// There are none, and the server requires some.
+    #[error("the call has no credentials: send a key as `authorization: Bearer KEY`")]
+    NoCredentials,
+
+    /// They have another form than those that are known.
+    #[error(
+        "the credentials cannot be read: send one header `authorization`, as `Bearer KEY`, with a key of a caller"
+    )]
+    Unreadable,
+
+    /// No caller has them now.
+    #[error("the credentials are wrong, expired or withdrawn: ask an operator for a new key")]
+    NotValid,
 }
 
 /// What is wrong with one field of a message.

@@ -22,6 +22,7 @@ use crate::{
 
 use super::{
     budget::Weight,
+    calling::Calling,
     failure::{Failure, kept_answer},
     gate::Deadline,
     parse_import::{self, Header},
@@ -76,13 +77,16 @@ impl ImportService for ImportApi {
     ) -> Result<Response<Self::ImportCatalogStream>, Status> {
         let deadline = Deadline::of(request.extensions());
         let weight = Weight::of(request.extensions()).cloned();
+        let calling = Calling::of(request.extensions());
         let mut messages = request.into_inner();
         let header = parse_import::header(messages.message().await.map_err(status::of_message)?)
             .map_err(Failure::from)?;
+        calling.check_written_tenant(&header.tenant)?;
         let (events, told) = mpsc::channel(EVENTS_AHEAD);
         let import = Import {
             door: self.door.until(deadline),
             header,
+            calling,
             events: events.clone(),
             weight,
         };
@@ -112,6 +116,7 @@ async fn within(
 struct Import {
     door: Door,
     header: Header,
+    calling: Calling,
     events: Events,
     /// What it keeps in memory, of all that calls may take.
     weight: Option<Weight>,
@@ -128,6 +133,7 @@ struct TakenIn {
 impl Import {
     async fn run(self, messages: Streaming<pb::ImportCatalogRequest>) -> Result<(), Status> {
         let taken_in = self.take_in(messages).await?;
+        self.calling.may_go_on(&self.header.tenant).await?;
         let answered = self.apply(taken_in).await.map_err(Failure::from)?;
         let (summary, refused) = match answered {
             Answered::Now(outcome) => {
@@ -168,6 +174,7 @@ impl Import {
             let pb::FilePiece { file, content } =
                 parse_import::piece(message).map_err(Failure::from)?;
             hash.push(&file, &content)?;
+            self.calling.may_go_on(&self.header.tenant).await?;
             let read = rows.entry(file.clone()).or_default();
             // An empty piece says all the same that the file is there.
             let nothing = content.is_empty().then_some(&[][..]);
@@ -204,15 +211,17 @@ impl Import {
             hash,
             fatal,
         } = taken_in;
-        let context = WriteContext {
+        let mut context = WriteContext {
             tenant: self.header.tenant.clone(),
             actor: self.header.actor.clone(),
+            caller: self.calling.name().cloned(),
             request_id: Uuid::now_v7().to_string(),
             idempotency_key: self.header.idempotency_key.clone(),
             request_hash: hash.to_vec(),
             dry_run: self.header.dry_run,
             expected_revision: None,
         };
+        context.fill_actor();
         let options = ImportOptions {
             edition: self.header.edition,
             // A file that cannot be read refuses the import always.

@@ -8,6 +8,7 @@ use crate::{
 
 use super::{
     allowed_stream::{AllowedStream, Ending},
+    calling::Calling,
     facts::wait_for_revision,
     failure::Failure,
     page_token::{InToken, PageTokens, Tie, TokenPlace},
@@ -41,6 +42,7 @@ impl Lists {
 
     pub(super) async fn allowed(
         &self,
+        calling: &Calling,
         message: pb::ListAllowedRequest,
     ) -> Result<pb::ListAllowedResponse, Failure> {
         let pb::ListAllowedRequest {
@@ -70,6 +72,7 @@ impl Lists {
             filter,
             tie,
         } = listing;
+        calling.check_tenant(&tenant)?;
         let token = self.tokens.open("page_token", &page_token, &tie)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
@@ -100,6 +103,7 @@ impl Lists {
 
     pub(super) async fn subjects(
         &self,
+        calling: &Calling,
         message: pb::ListSubjectsRequest,
     ) -> Result<pb::ListSubjectsResponse, Failure> {
         let size = parse_listing::page_size(message.page_size)?;
@@ -111,6 +115,7 @@ impl Lists {
             kind,
             tie,
         } = parse_listing::subject_listing(message, &self.default_tenant)?;
+        calling.check_tenant(&tenant)?;
         let token = self.tokens.open("page_token", &page_token, &tie)?;
         wait_for_revision(&self.cache, &tenant, minimum).await?;
         let list = SubjectList::new(tenant.clone(), question, kind);
@@ -127,6 +132,7 @@ impl Lists {
 
     pub(super) async fn access_filter(
         &self,
+        calling: &Calling,
         message: pb::GetAccessFilterRequest,
     ) -> Result<pb::GetAccessFilterResponse, Failure> {
         let pb::GetAccessFilterRequest {
@@ -145,6 +151,7 @@ impl Lists {
             context,
         };
         let (tenant, question) = parse_listing::product_question(listed, &self.default_tenant)?;
+        calling.check_tenant(&tenant)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         let filter = listing::access_filter(&self.cache, &self.store, &tenant, &question).await?;
         let (filter, revision) = filter.ok_or(Failure::TenantNotFound(tenant))?;
@@ -184,6 +191,7 @@ impl Lists {
             filter,
             tie,
         } = listing;
+        ending.calling.check_tenant(&tenant)?;
         let tie = tie.with(if ids_only { "ids" } else { "levels" });
         let resumed = self.tokens.open("resume_token", &resume_token, &tie)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;

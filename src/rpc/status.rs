@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     cache::CacheError,
-    domain,
+    domain::{self, MissingRight},
     pb::ErrorReason,
     store::{ChangePlace, StoreError},
 };
@@ -55,6 +55,8 @@ impl From<Failure> for Status {
                 ..Answer::new(message)
             }
             .status(),
+            Failure::CallerUnknown(_) => caller_unknown(message),
+            Failure::CallerNotPermitted(missing) => caller_not_permitted(missing, None, message),
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
             Failure::TooManyWatchers { most, of_tenant } => {
@@ -67,6 +69,7 @@ impl From<Failure> for Status {
                 overloaded(metadata, message)
             }
             Failure::DeadlinePassed => deadline_passed(message),
+            Failure::NoRandomness => internal(&failure),
             Failure::Starting => {
                 Answer::unavailable(ErrorReason::StoreUnavailable, message).status()
             }
@@ -79,16 +82,50 @@ impl From<Failure> for Status {
             Failure::Store(error) => of_store(&error),
             Failure::Cache(error) => of_cache(&error),
             Failure::Admin(error) => admin::of_admin(error),
-            Failure::ImportRefused { rows } => Answer {
-                code: Code::InvalidArgument,
-                reason: ErrorReason::ImportRefused,
-                metadata: vec![("rows", rows.to_string())],
-                details: ErrorDetails::with_bad_request_violation("piece.content", &message),
-                ..Answer::new(message)
-            }
-            .status(),
+            Failure::ImportRefused { rows } => import_refused(rows, message),
         }
     }
+}
+
+/// The status of an import that was refused whole because of some rows.
+fn import_refused(rows: u64, message: String) -> Status {
+    Answer {
+        code: Code::InvalidArgument,
+        reason: ErrorReason::ImportRefused,
+        metadata: vec![("rows", rows.to_string())],
+        details: ErrorDetails::with_bad_request_violation("piece.content", &message),
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+/// The status of a call whose credentials do not say who calls.
+fn caller_unknown(message: String) -> Status {
+    Answer {
+        code: Code::Unauthenticated,
+        reason: ErrorReason::CallerUnknown,
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+/// The status of a call that its caller may not make; `field` would give what it
+/// lacks.
+fn caller_not_permitted(missing: MissingRight, field: Option<String>, message: String) -> Status {
+    let tenants = match missing {
+        MissingRight::Right(_) => None,
+        MissingRight::OnAllTenants(_) => Some(("tenants", "all".to_owned())),
+    };
+    let field = field.filter(|field| !field.is_empty());
+    let field = field.map(|field| ("field", field));
+    let right = [("right", missing.right().to_string())];
+    Answer {
+        code: Code::PermissionDenied,
+        reason: ErrorReason::CallerNotPermitted,
+        metadata: right.into_iter().chain(tenants).chain(field).collect(),
+        ..Answer::new(message)
+    }
+    .status()
 }
 
 fn watch_too_slow(after: ChangePlace, message: String) -> Status {

@@ -22,7 +22,7 @@ use crate::{
     cli::{self, CliError, ClientTlsArguments, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::Limits,
+    server::{CallerSettings, Limits},
 };
 
 /// How long a watcher may take for one event: as `serve` has it.
@@ -47,6 +47,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
         cache: CacheSettings::default(),
         drain: DRAIN,
         limits: Limits::default(),
+        callers: CallerSettings::default(),
     };
     let served = serve_embedded(listen, data_dir, how, ending, ready);
     let mut serving = std::pin::pin!(served);

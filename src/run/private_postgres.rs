@@ -53,6 +53,7 @@ pub(super) async fn serve_embedded(
         cache: how.cache,
         drain: how.drain,
         limits: how.limits,
+        callers: how.callers,
     };
     let (give_up, abandoned) = oneshot::channel();
     let shutdown = async {

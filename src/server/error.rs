@@ -2,6 +2,8 @@ use std::{io, net::SocketAddr};
 
 use super::TlsFilesError;
 use crate::{
+    admin::AdminError,
+    domain::InvalidCallerKey,
     store::{Condition, MigrateError, StoreError},
     supervision::Task,
 };
@@ -18,6 +20,51 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+
+    /// The address is not loopback, and calls would need no credentials.
+    #[error(
+        "`--credentials optional` is for loopback: on {listen} whoever reaches the port could change everything; leave it out, or listen on 127.0.0.1"
+    )]
+    OpenToAll {
+        /// The address.
+        listen: SocketAddr,
+    },
+
+    /// The address is not loopback, and nothing encrypts the keys of callers.
+    #[error(
+        "{listen} is not loopback, and without TLS the keys of callers could be read on the way: give `--tls-cert` and `--tls-key`, or say `--insecure` where something else encrypts (a service mesh, a proxy on this machine)"
+    )]
+    KeysInClear {
+        /// The address.
+        listen: SocketAddr,
+    },
+
+    /// The file of `--bootstrap-key-file` cannot be read.
+    #[error("the file `{file}` of --bootstrap-key-file cannot be read")]
+    BootstrapKeyUnreadable {
+        /// The file.
+        file: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// The file of `--bootstrap-key-file` holds no key.
+    #[error("the content of `{file}` (--bootstrap-key-file) {source}")]
+    BootstrapKey {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        source: InvalidCallerKey,
+    },
+
+    /// The first caller was not stored.
+    #[error("the first caller could not be stored")]
+    Bootstrap(#[source] AdminError),
+
+    /// The operating system gives no random bytes.
+    #[error("there are no random bytes to make a key from")]
+    NoRandomness,
 
     /// The database does not serve.
     #[error("{}", away(.0))]

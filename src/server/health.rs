@@ -19,7 +19,7 @@ use crate::{
         access_rights_service_server::AccessRightsServiceServer,
         app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
         authorization_service_server::AuthorizationServiceServer,
-        catalog_service_server::CatalogServiceServer,
+        caller_service_server::CallerServiceServer, catalog_service_server::CatalogServiceServer,
         directory_service_server::DirectoryServiceServer,
         import_service_server::ImportServiceServer,
         operations_service_server::OperationsServiceServer,
@@ -33,7 +33,7 @@ use crate::{
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// The services whose readiness is served.
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     <AuthorizationServiceServer<AuthorizationApi> as NamedService>::NAME,
     <ImportServiceServer<ImportApi> as NamedService>::NAME,
     <TenantServiceServer<AdminApi> as NamedService>::NAME,
@@ -43,6 +43,7 @@ const SERVICES: [&str; 9] = [
     <AppServiceServer<AdminApi> as NamedService>::NAME,
     <AuditServiceServer<AdminApi> as NamedService>::NAME,
     <OperationsServiceServer<AdminApi> as NamedService>::NAME,
+    <CallerServiceServer<AdminApi> as NamedService>::NAME,
 ];
 
 /// What the server can do at the moment.

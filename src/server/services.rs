@@ -10,7 +10,7 @@ use crate::{
         access_rights_service_server::AccessRightsServiceServer,
         app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
         authorization_service_server::AuthorizationServiceServer,
-        catalog_service_server::CatalogServiceServer,
+        caller_service_server::CallerServiceServer, catalog_service_server::CatalogServiceServer,
         directory_service_server::DirectoryServiceServer,
         import_service_server::ImportServiceServer,
         operations_service_server::OperationsServiceServer,
@@ -103,6 +103,7 @@ fn add_administration(routes: Routes, admin: &AdminApi) -> Routes {
         AccessRightsServiceServer,
         AppServiceServer,
         AuditServiceServer,
-        OperationsServiceServer
+        OperationsServiceServer,
+        CallerServiceServer
     )
 }

@@ -107,7 +107,7 @@ impl Snapshot<'_> {
                    count(*) FILTER (WHERE erased) AS erased, coalesce(decode(max(encode(hash, 'hex')) FILTER (WHERE last), 'hex'), ''::bytea) AS hash,
                    chain_hash(row_hash ORDER BY part) AS chain,
                    bool_and((erased AND nonce = '00000000-0000-0000-0000-000000000000') OR row_hash = audit_row_hash(revision, part, time, actor, request_id, idempotency_key, kind,
-                            item_type, item_code, subject_type, subject_code, before, after, nonce)) AS holds
+                            item_type, item_code, subject_type, subject_code, before, after, nonce, caller)) AS holds
               FROM audit
              WHERE tenant_id = $1 AND revision > $2 AND revision <= $2 + $3
              GROUP BY revision

@@ -1,3 +1,5 @@
+use crate::domain::Code;
+
 use super::{Snapshot, StoreError};
 
 /// What comparing a tenant's facts with its audit log found.
@@ -19,6 +21,28 @@ impl FactsReport {
     pub const DESCRIBED: usize = 20;
 }
 
+/// The comparisons of what a tenant holds: their names and their statements.
+const OF_A_TENANT: &[(&str, &str)] = &[
+    (
+        "compare_entities_with_log",
+        include_str!("audit_facts_entities.sql"),
+    ),
+    (
+        "compare_rights_with_log",
+        include_str!("audit_facts_rights.sql"),
+    ),
+    (
+        "compare_products_with_log",
+        include_str!("audit_facts_products.sql"),
+    ),
+];
+
+/// The comparison of callers, which belong to the installation.
+const OF_CALLERS: &[(&str, &str)] = &[(
+    "compare_callers_with_log",
+    include_str!("audit_facts_callers.sql"),
+)];
+
 /// What every comparison ends with: its counts, and the first differences.
 const FOUND: &str = "
 SELECT counted.compared, counted.different, first.name, first.logged::text AS logged, first.stored::text AS stored
@@ -38,20 +62,12 @@ impl Snapshot<'_> {
     /// [`StoreError::Unavailable`] when the database does not answer.
     pub async fn compare_facts_with_log(&self) -> Result<FactsReport, StoreError> {
         let mut report = FactsReport::default();
-        for (name, comparison) in [
-            (
-                "compare_entities_with_log",
-                include_str!("audit_facts_entities.sql"),
-            ),
-            (
-                "compare_rights_with_log",
-                include_str!("audit_facts_rights.sql"),
-            ),
-            (
-                "compare_products_with_log",
-                include_str!("audit_facts_products.sql"),
-            ),
-        ] {
+        let comparisons = if self.tenant().code == Code::of_installation() {
+            OF_CALLERS
+        } else {
+            OF_A_TENANT
+        };
+        for (name, comparison) in comparisons {
             self.compare(name, comparison, &mut report).await?;
         }
         Ok(report)

@@ -13,6 +13,7 @@ pub struct ChangeRow {
     /// Microseconds since 1970.
     pub time: i64,
     pub actor: String,
+    pub caller: String,
     pub request_id: String,
     pub kind: String,
     /// Type and code.
@@ -75,7 +76,7 @@ impl Snapshot<'_> {
         limit: usize,
     ) -> Result<Vec<ChangeRow>, StoreError> {
         const NAME: &str = "list_changes";
-        const COLUMNS: &str = "revision, part, last, (extract(epoch FROM time) * 1000000)::bigint AS time, actor, request_id,
+        const COLUMNS: &str = "revision, part, last, (extract(epoch FROM time) * 1000000)::bigint AS time, actor, caller, request_id,
                    kind, item_type, item_code, subject_type, subject_code, coalesce(before, '') AS before,
                    coalesce(after, '') AS after, coalesce(hash, ''::bytea) AS hash";
         let ChangesListed {
@@ -154,6 +155,7 @@ fn change(row: &Row) -> ChangeRow {
         last: row.get("last"),
         time: row.get("time"),
         actor: row.get("actor"),
+        caller: row.get("caller"),
         request_id: row.get("request_id"),
         kind: row.get("kind"),
         item: pair("item_type", "item_code"),

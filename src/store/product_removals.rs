@@ -216,6 +216,7 @@ impl Transaction<'_> {
                     &head.request_id,
                     &head.idempotency_key,
                     &parts,
+                    &head.caller,
                 ],
             )
             .await?;

@@ -14,7 +14,7 @@ described AS MATERIALIZED (
       LEFT JOIN named ON named.id = removed.id
       LEFT JOIN product AS parent ON parent.tenant_id = $1 AND parent.id = removed.parent)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
-                   item_type, item_code, item_key, before, after, nonce, row_hash)
-SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, item_type || '.removed', item_type, code, key, before, NULL, nonce,
-       audit_row_hash($2, part, transaction_timestamp(), $3, $4, $5, item_type || '.removed', item_type, code, NULL, NULL, before, NULL, nonce)
+                   item_type, item_code, item_key, before, after, nonce, caller, row_hash)
+SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, item_type || '.removed', item_type, code, key, before, NULL, nonce, $7::text,
+       audit_row_hash($2, part, transaction_timestamp(), $3, $4, $5, item_type || '.removed', item_type, code, NULL, NULL, before, NULL, nonce, $7)
   FROM described

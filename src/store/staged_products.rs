@@ -449,13 +449,14 @@ impl Transaction<'_> {
         parts: i32,
     ) -> Result<i32, StoreError> {
         const SQL: &str = include_str!("staged_products_audit.sql");
-        let parameters: [&(dyn ToSql + Sync); 6] = [
+        let parameters: [&(dyn ToSql + Sync); 7] = [
             &head.tenant.0,
             &stored(head.revision),
             &head.actor,
             &head.request_id,
             &head.idempotency_key,
             &parts,
+            &head.caller,
         ];
         let rows = self.execute("audit_products", SQL, &parameters).await?;
         Ok(i32::try_from(rows).unwrap_or(i32::MAX))

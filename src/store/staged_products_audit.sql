@@ -30,7 +30,7 @@ written AS (
            CASE WHEN NOT is_new THEN before::text END AS before, after::text AS after
       FROM described)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
-                   item_type, item_code, item_key, before, after, nonce, row_hash)
-SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, kind, item_type, code, key, before, after, nonce,
-       audit_row_hash($2, part, transaction_timestamp(), $3, $4, $5, kind, item_type, code, NULL, NULL, before, after, nonce)
+                   item_type, item_code, item_key, before, after, nonce, caller, row_hash)
+SELECT $1, $2::bigint, part, false, $3::text, $4::text, $5::text, kind, item_type, code, key, before, after, nonce, $7::text,
+       audit_row_hash($2, part, transaction_timestamp(), $3, $4, $5, kind, item_type, code, NULL, NULL, before, after, nonce, $7)
   FROM written

@@ -130,9 +130,12 @@ pub(super) fn tenant(
     let edition: &str = row.get("edition");
     Ok(TenantRow {
         id: TenantId(row.get("id")),
-        code: code
-            .parse()
-            .map_err(|error| corrupt(format!("code {error}")))?,
+        code: if code.is_empty() {
+            Code::of_installation()
+        } else {
+            code.parse()
+                .map_err(|error| corrupt(format!("code {error}")))?
+        },
         edition: edition
             .parse()
             .map_err(|_| corrupt(format!("edition `{edition}`")))?,

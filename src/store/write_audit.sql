@@ -6,7 +6,7 @@ WITH new_row AS MATERIALIZED (
 hashed AS MATERIALIZED (
     SELECT new_row.*,
            audit_row_hash($2::bigint, part, transaction_timestamp(), $3::text, $4::text, $5::text, kind,
-                          item_type, item_code, subject_type, subject_code, before, after, nonce) AS row_hash
+                          item_type, item_code, subject_type, subject_code, before, after, nonce, $17::text) AS row_hash
       FROM new_row),
 chain AS (
     SELECT sha256((SELECT audit_hash FROM tenant WHERE id = $1::integer) || chain_hash(row_hash ORDER BY part)) AS hash
@@ -14,8 +14,8 @@ chain AS (
              UNION ALL
             SELECT part, row_hash FROM hashed) AS every)
 INSERT INTO audit (tenant_id, revision, part, last, actor, request_id, idempotency_key, kind,
-                   item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, item_key, subject_key, hash)
+                   item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, item_key, subject_key, caller, hash)
 SELECT $1, $2, part, (part = $14) IS TRUE, $3, $4, $5, kind,
-       item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, item_key, subject_key,
+       item_type, item_code, subject_type, subject_code, before, after, nonce, row_hash, item_key, subject_key, $17,
        CASE WHEN part = $14 THEN (SELECT hash FROM chain) END
   FROM hashed

@@ -15,6 +15,8 @@ pub struct AuditHead<'a> {
     pub request_id: &'a str,
     /// Its idempotency key; empty: none.
     pub idempotency_key: &'a str,
+    /// The name of the caller whose credentials it came with; empty: none.
+    pub caller: &'a str,
 }
 
 /// One audit row to be.
@@ -136,6 +138,7 @@ impl Transaction<'_> {
                 &last_part,
                 &keys(&item_codes),
                 &keys(&subject_codes),
+                &head.caller,
             ],
         )
         .await

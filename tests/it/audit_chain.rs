@@ -111,6 +111,7 @@ async fn verifying_refuses_a_tenant_that_is_not_there() {
     let request = pb::VerifyAuditRequest {
         tenant: "nobody".into(),
         facts: true,
+        callers: false,
     };
     let status = client.verify_audit(request).await.unwrap_err();
     assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");

@@ -14,6 +14,7 @@ async fn verified(server: &TestServer) -> VerifyAuditResponse {
     let request = VerifyAuditRequest {
         tenant: "acme".into(),
         facts: true,
+        callers: false,
     };
     client.verify_audit(request).await.unwrap().into_inner()
 }

@@ -327,6 +327,7 @@ async fn verifications_hold_up_nothing_else() {
             let mut request = Request::new(pb::VerifyAuditRequest {
                 tenant: "acme".into(),
                 facts: true,
+                callers: false,
             });
             if number % 8 > 0 {
                 request.set_timeout(Duration::from_millis(50));

@@ -24,6 +24,7 @@ pub(crate) fn watch(after_revision: u64, after_part: u32) -> pb::WatchChangesReq
         tenant: "acme".into(),
         after_revision,
         after_part,
+        callers: false,
     }
 }
 

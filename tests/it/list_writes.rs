@@ -263,6 +263,11 @@ async fn a_writer_that_does_not_know_of_lists_makes_none_incomplete() {
 #[tokio::test]
 async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
     const BEFORE: &str = "SET search_path = pim_authz;
+        SET pim_authz.door = 'undo';
+        DROP TABLE caller_key, caller_oidc_identity, caller_subject_alternative_name, caller_tenant, caller;
+        DROP FUNCTION audit_row_hash(bigint, integer, timestamptz, text, text, text, text, text, text, text, text, text, text, uuid, text);
+        ALTER TABLE audit DROP COLUMN caller;
+        DELETE FROM tenant WHERE id = -1;
         DROP INDEX product_uncategorised;
         ALTER TABLE product DROP COLUMN uncategorised;
         DROP INDEX product_in_order;
@@ -306,7 +311,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
             "V5__coherence",
             "V6__apps_permissions_step",
             "V7__installation",
-            "V8__index_references"
+            "V8__index_references",
+            "V9__callers"
         ]
     );
     let server = TestServer::start_on(database).await;

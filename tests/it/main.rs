@@ -20,6 +20,7 @@ mod audit_chain;
 mod audit_facts;
 mod bounded;
 mod caller_tls;
+mod callers;
 mod category_levels;
 mod changed_columns;
 mod changes;

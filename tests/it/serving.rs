@@ -205,6 +205,7 @@ async fn reflection_lists_every_service_in_both_versions() {
         "pim.authz.v1.AppService",
         "pim.authz.v1.AuditService",
         SERVICE,
+        "pim.authz.v1.CallerService",
         "pim.authz.v1.CatalogService",
         "pim.authz.v1.DirectoryService",
         "pim.authz.v1.ImportService",

@@ -1,6 +1,7 @@
 use crate::{
     admin::{
         app_change::{AppChange, AppRequest, AppWritten, EncodeAppWritten},
+        caller_change::{CallerChange, CallerRequest},
         category_removal::CategoryRemoval,
         entry::ImportFile,
         error::AdminError,
@@ -128,6 +129,24 @@ impl Door {
     ) -> Result<Answered<AppWritten>, AdminError> {
         let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
         let change = AppChange::new(request, encode);
+        self.write(seat, change, context).await
+    }
+
+    /// Changes who may call, which belongs to the installation: whatever tenant the
+    /// context names is not looked at. Otherwise as [`Door::change_nouns`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::change_nouns`].
+    pub async fn change_callers(
+        &self,
+        request: CallerRequest,
+        mut context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        context.tenant = Code::of_installation();
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let change = CallerChange::new(request, encode);
         self.write(seat, change, context).await
     }
 }

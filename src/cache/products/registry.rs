@@ -81,7 +81,10 @@ impl Products {
                     products.announce(Some(product), seq);
                 }
             }
-            FactKey::Section(..) | FactKey::Subject(..) | FactKey::Rights(..) => {}
+            FactKey::Section(..)
+            | FactKey::Subject(..)
+            | FactKey::Rights(..)
+            | FactKey::Callers => {}
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         Answer, CliError, ServerArguments,
         arguments::{AccessArguments, GrantArguments},
-        connection::{connect, patient},
+        connection::{connect_to, patient},
         names::ResourceName,
         words,
     },

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         Answer, CliError,
         arguments::{AppCommand, ListArguments, WriteArguments},
-        connection::{connect, patient},
+        connection::{Line, connect_to, patient},
         names::Categories,
     },
     pb::{self, AppStep, app_service_client::AppServiceClient},
@@ -118,7 +118,7 @@ async fn connect_app(
 type Taken = (u64, Option<pb::Effect>);
 
 async fn take_step(
-    client: &mut AppServiceClient<tonic::transport::Channel>,
+    client: &mut AppServiceClient<Line>,
     step: AppStep,
     id: &str,
     rights: &Rights,

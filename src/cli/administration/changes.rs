@@ -10,7 +10,7 @@ use crate::{
     cli::{
         Answer, CliError, Exit, Output, ServerArguments,
         arguments::{AuditCommand, ChangesArguments, WatchArguments},
-        connection::{connect, patient},
+        connection::{connect_to, patient},
         progress,
         report::{document, lines},
         resuming::{FIRST_WAIT, Tries},
@@ -31,6 +31,8 @@ struct Row {
     part: u32,
     time: String,
     actor: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    caller: String,
     kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<String>,
@@ -49,6 +51,7 @@ impl Row {
             part: change.part,
             time: time.to_string(),
             actor: change.actor,
+            caller: change.caller,
             kind: change.kind,
             item: change
                 .item
@@ -70,6 +73,7 @@ impl fmt::Display for Row {
             part,
             time,
             actor,
+            caller,
             kind,
             item,
             subject,
@@ -79,13 +83,25 @@ impl fmt::Display for Row {
         } = self;
         let what = item.as_deref().or(subject.as_deref()).unwrap_or_default();
         let actor = if actor.is_empty() { "-" } else { actor };
-        write!(f, "{revision}.{part}  {time}  {actor}  {kind}  {what}")?;
+        write!(f, "{revision}.{part}  {time}  {actor}")?;
+        if !caller.is_empty() && !actor.ends_with(caller.as_str()) {
+            write!(f, " by {caller}")?;
+        }
+        write!(f, "  {kind}  {what}")?;
         match (before.as_str(), after.as_str()) {
             ("", after) => write!(f, "  {after}"),
             (before, "") => write!(f, "  was {before}"),
             (before, after) => write!(f, "  {before} -> {after}"),
         }
     }
+}
+
+/// The tenant whose log is meant; callers belong to none.
+fn tenant(server: &ServerArguments, of_callers: bool) -> String {
+    if of_callers {
+        return String::new();
+    }
+    server.tenant.clone()
 }
 
 /// Prints every change that the filters name, as they come.
@@ -102,6 +118,7 @@ async fn print_all(arguments: &ChangesArguments, rows: &mut Rows<'_>) -> Result<
         subject,
         item,
         after_revision,
+        callers,
         server,
     } = arguments;
     let item = item.as_ref().map(|name| {
@@ -109,7 +126,8 @@ async fn print_all(arguments: &ChangesArguments, rows: &mut Rows<'_>) -> Result<
         pb::Item { r#type, id }
     });
     let mut request = pb::ListChangesRequest {
-        tenant: server.tenant.clone(),
+        tenant: tenant(server, *callers),
+        callers: *callers,
         page_size: 1_000,
         actor: actor.clone(),
         subject: subject.as_ref().map(crate::cli::SubjectName::render),
@@ -137,7 +155,7 @@ pub(super) async fn watch(arguments: &WatchArguments) -> Result<Answer, CliError
     let mut at = (arguments.after_revision, 0);
     let mut tries = Tries::starting_at(FIRST_WAIT);
     loop {
-        let broken = match follow(&arguments.server, &mut at, &mut rows, &mut tries).await {
+        let broken = match follow(arguments, &mut at, &mut rows, &mut tries).await {
             Ok(status) => tries.wait(status.into()).await,
             Err(error) => Err(error),
         };
@@ -149,16 +167,22 @@ pub(super) async fn watch(arguments: &WatchArguments) -> Result<Answer, CliError
 
 /// Follows one stream; gives the status that it broke off with.
 async fn follow(
-    server: &ServerArguments,
+    arguments: &WatchArguments,
     at: &mut (u64, u32),
     rows: &mut Rows<'_>,
     tries: &mut Tries,
 ) -> Result<tonic::Status, CliError> {
+    let WatchArguments {
+        after_revision: _,
+        callers,
+        server,
+    } = arguments;
     let mut client = service!(AuditServiceClient, server);
     let request = pb::WatchChangesRequest {
-        tenant: server.tenant.clone(),
+        tenant: tenant(server, *callers),
         after_revision: at.0,
         after_part: at.1,
+        callers: *callers,
     };
     let mut events = match client.watch_changes(request).await {
         Ok(events) => events.into_inner(),
@@ -180,11 +204,16 @@ async fn follow(
 }
 
 pub(super) async fn verify(command: &AuditCommand) -> Result<Answer, CliError> {
-    let AuditCommand::Verify { facts, server } = command;
+    let AuditCommand::Verify {
+        facts,
+        callers,
+        server,
+    } = command;
     let mut client = service!(OperationsServiceClient, server);
     let request = pb::VerifyAuditRequest {
-        tenant: server.tenant.clone(),
+        tenant: tenant(server, *callers),
         facts: *facts,
+        callers: *callers,
     };
     // Every row is read and hashed: a big log takes its time.
     let report = client.verify_audit(request).await?.into_inner();

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         Answer, CliError, Output,
         arguments::{DeleteArguments, GroupCommand, ListArguments, RoleCommand, SubjectCommand},
-        connection::{connect, patient},
+        connection::{connect_to, patient},
     },
     pb::{self, directory_service_client::DirectoryServiceClient},
 };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{
         Answer, CliError, Exit, Output, ServerArguments,
-        connection::{client, connect, patient},
+        connection::{client, connect_to, patient},
         names::SubjectName,
         report::{document, lines, table},
         words,

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         Answer, CliError, Exit, Output,
         arguments::{MaintenanceCommand, ServerArguments},
-        connection::{connect, patient},
+        connection::{connect_to, patient},
         report::{document, lines, table},
     },
     pb::{self, operations_service_client::OperationsServiceClient},

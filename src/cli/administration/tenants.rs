@@ -4,7 +4,7 @@ use crate::{
     cli::{
         Answer, CliError,
         arguments::{EditionArgument, TenantCommand},
-        connection::{connect, patient},
+        connection::{connect_to, patient},
     },
     pb::{self, tenant_service_client::TenantServiceClient},
 };

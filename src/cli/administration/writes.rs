@@ -23,8 +23,7 @@ pub(super) fn actor(said: Option<&str>) -> String {
 /// Connects a client of a service to the server that was said.
 macro_rules! service {
     ($client:ident, $server:expr) => {
-        $client::new(connect(&$server.server, &$server.tls).await?)
-            .max_decoding_message_size(64 << 20)
+        $client::new(connect_to(&$server).await?).max_decoding_message_size(64 << 20)
     };
 }
 pub(super) use service;

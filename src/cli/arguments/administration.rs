@@ -393,6 +393,9 @@ pub struct ChangesArguments {
     /// Only what came after this revision.
     #[arg(long, env = "PIM_AUTHZ_AFTER_REVISION", default_value_t = 0)]
     pub after_revision: u64,
+    /// The changes of callers instead of a tenant's.
+    #[arg(long, env = "PIM_AUTHZ_CALLERS", value_parser = BoolishValueParser::new())]
+    pub callers: bool,
     /// Whom to ask.
     #[command(flatten)]
     pub server: ServerArguments,
@@ -404,6 +407,9 @@ pub struct WatchArguments {
     /// Begin after this revision; 0: with the first.
     #[arg(long, env = "PIM_AUTHZ_AFTER_REVISION", default_value_t = 0)]
     pub after_revision: u64,
+    /// The changes of callers instead of a tenant's.
+    #[arg(long, env = "PIM_AUTHZ_CALLERS", value_parser = BoolishValueParser::new())]
+    pub callers: bool,
     /// Whom to ask.
     #[command(flatten)]
     pub server: ServerArguments,
@@ -418,6 +424,9 @@ pub enum AuditCommand {
         /// status 1 if one is different.
         #[arg(long)]
         facts: bool,
+        /// The audit log of callers instead of a tenant's.
+        #[arg(long, env = "PIM_AUTHZ_CALLERS", value_parser = BoolishValueParser::new())]
+        callers: bool,
         /// Whom to ask.
         #[command(flatten)]
         server: ServerArguments,

@@ -6,7 +6,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::*;
 use crate::{
-    cli::{Cli, ClientCommand, ClientTlsArguments, Command, Exit},
+    cli::{Cli, ClientCommand, Command, Exit},
     pb::{
         import_catalog_request::Part,
         import_service_server::{ImportService, ImportServiceServer},
@@ -245,7 +245,7 @@ async fn a_file_that_cannot_be_read_aborts_the_import() {
         content: sources::Content::OnDisk("/nowhere/products.csv".into()),
     };
     let files = vec![SourceFile::in_memory("locales.csv", "code\nen_US\n"), gone];
-    let channel = connect(&server, &ClientTlsArguments::default())
+    let channel = crate::cli::connect(&server, &crate::cli::ClientTlsArguments::default())
         .await
         .unwrap();
     let error = import_files(channel, pb::ImportHeader::default(), files).await;

@@ -1,10 +1,9 @@
 use tokio::time::timeout;
-use tonic::transport::Channel;
 
 use crate::{
     cli::{
         CliError,
-        connection::PATIENCE,
+        connection::{Line, PATIENCE},
         json,
         resuming::{Interruption, Tries},
         rows::Rows,
@@ -22,7 +21,7 @@ use crate::{
 ///
 /// [`CliError`] when the list is not whole.
 pub(super) async fn follow(
-    mut client: AuthorizationServiceClient<Channel>,
+    mut client: AuthorizationServiceClient<Line>,
     mut request: pb::StreamAllowedRequest,
     mut tries: Tries,
     rows: &mut Rows<'_>,
@@ -46,7 +45,7 @@ pub(super) async fn follow(
 
 /// Prints what one stream brings, and lets the request go on after it.
 async fn stream(
-    client: &mut AuthorizationServiceClient<Channel>,
+    client: &mut AuthorizationServiceClient<Line>,
     request: &mut pb::StreamAllowedRequest,
     rows: &mut Rows<'_>,
 ) -> Result<u64, Interruption> {

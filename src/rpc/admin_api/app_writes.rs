@@ -17,7 +17,7 @@ use crate::{
 use super::{
     AdminApi, Answer,
     parse_entries::list,
-    writes::{WriteRequest, check_count, context},
+    writes::{WriteRequest, check_count, context, context_as_said},
 };
 
 /// The most scopes of one request, unknown ones included.
@@ -116,7 +116,7 @@ impl AdminApi {
         mut message: M,
         step: impl FnOnce(M) -> Result<ConnectionStep, Failure>,
     ) -> Result<R, Failure> {
-        let context = context(&mut message)?;
+        let context = context_as_said(&mut message, &self.calling)?;
         let actor = actor(&context.actor)?;
         let step = step(message)?;
         self.change_app(AppRequest::Step { actor, step }, context)
@@ -287,7 +287,7 @@ impl Answer<pb::UpdateScopesRequest> for AdminApi {
     type Message = pb::UpdateScopesResponse;
 
     async fn answer(&self, mut message: pb::UpdateScopesRequest) -> Result<Self::Message, Failure> {
-        let context = context(&mut message)?;
+        let context = context(&mut message, &self.calling)?;
         let request = AppRequest::SetScopes {
             app: app(&message.app)?,
             scopes: asked_scopes(&message.scopes)?,
@@ -300,7 +300,7 @@ impl Answer<pb::DisconnectRequest> for AdminApi {
     type Message = pb::DisconnectResponse;
 
     async fn answer(&self, mut message: pb::DisconnectRequest) -> Result<Self::Message, Failure> {
-        let context = context(&mut message)?;
+        let context = context(&mut message, &self.calling)?;
         let app = app(&message.app)?;
         let request = AppRequest::Disconnect { app };
         self.change_app(request, context).await

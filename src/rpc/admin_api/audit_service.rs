@@ -23,7 +23,8 @@ service! {
         request: Request<pb::WatchChangesRequest>,
     ) -> Result<Response<Self::WatchChangesStream>, Status> {
         let ending = Ending::of(request.extensions());
-        let events = self.watch(request.into_inner(), ending).await?;
+        let api = self.of_call(request.extensions());
+        let events = api.watch(request.into_inner(), ending).await?;
         Ok(Response::new(Box::pin(events)))
     }
 

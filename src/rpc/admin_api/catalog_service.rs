@@ -4,10 +4,7 @@ use futures_util::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{
-    pb::{self, catalog_service_server::CatalogService},
-    rpc::gate::{Deadline, Gate},
-};
+use crate::pb::{self, catalog_service_server::CatalogService};
 
 use super::{AdminApi, Answer as _, service};
 
@@ -52,9 +49,7 @@ service! {
         &self,
         request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> Result<Response<Self::ImportProductsStream>, Status> {
-        let deadline = Deadline::of(request.extensions());
-        let gate = request.extensions().get::<Gate>().cloned();
-        let told = self.import_chunks(request.into_inner(), deadline, gate);
+        let told = self.import_chunks(request);
         Ok(Response::new(Box::pin(ReceiverStream::new(told))))
     }
 

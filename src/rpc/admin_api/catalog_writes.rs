@@ -220,7 +220,7 @@ impl Answer<pb::DeleteCategoriesRequest> for AdminApi {
         &self,
         mut request: pb::DeleteCategoriesRequest,
     ) -> Result<Self::Message, Failure> {
-        let context = context(&mut request)?;
+        let context = context(&mut request, &self.calling)?;
         let named = codes("codes", &request.codes)?;
         let cascade = cascade(request.cascade);
         let door = &self.door;
@@ -232,7 +232,7 @@ impl Answer<pb::PutProductsRequest> for AdminApi {
     type Message = pb::PutProductsResponse;
 
     async fn answer(&self, mut request: pb::PutProductsRequest) -> Result<Self::Message, Failure> {
-        let context = context(&mut request)?;
+        let context = context(&mut request, &self.calling)?;
         let products = entries("products", request.products, product)?;
         let put = ProductRequest::Put(products);
         answered(|encode| self.door.change_products(put, context, encode)).await
@@ -246,7 +246,7 @@ impl Answer<pb::DeleteProductsRequest> for AdminApi {
         &self,
         mut request: pb::DeleteProductsRequest,
     ) -> Result<Self::Message, Failure> {
-        let context = context(&mut request)?;
+        let context = context(&mut request, &self.calling)?;
         let delete = ProductRequest::Delete {
             kind: product_kind(request.kind)?,
             codes: codes("codes", &request.codes)?,

@@ -10,7 +10,7 @@ use crate::{
     store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed, FactsReport, read_tenant},
 };
 
-use super::{AdminApi, Answer, lists::ListHead, reads::timestamp};
+use super::{AdminApi, Answer, LogOf, lists::ListHead, reads::timestamp};
 
 impl Answer<pb::ListChangesRequest> for AdminApi {
     type Message = pb::ListChangesResponse;
@@ -27,8 +27,9 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
             until,
             after_revision,
             after_part,
+            callers,
         } = request;
-        let actor = parse_import::actor(actor)?;
+        let actor = changed_by(actor)?;
         let (item_type, item_code) = changed_item(item)?;
         let listed = ChangesListed {
             actor: Some(actor).filter(|actor| !actor.is_empty()),
@@ -43,6 +44,7 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
             page_size,
             page_token,
             codes: Vec::new(),
+            log: LogOf::said(callers),
         };
         let begin = place(after_revision, after_part);
         let listed = self.list_changes_page(head, &listed, begin).await?;
@@ -90,6 +92,15 @@ pub(super) fn place(after_revision: u64, after_part: u32) -> ChangePlace {
     }
 }
 
+/// Who made the changes that are listed: a subject, or a caller that named none.
+fn changed_by(actor: String) -> Result<String, InvalidField> {
+    let caller = actor.strip_prefix("caller:");
+    if caller.is_some_and(|name| name.parse::<Code>().is_ok()) {
+        return Ok(actor);
+    }
+    parse_import::actor(actor)
+}
+
 /// What an item of a change can be, by the words of the log.
 fn changed_item(
     item: Option<pb::Item>,
@@ -106,6 +117,8 @@ fn changed_item(
         Noun::UserGroup,
         Noun::Role,
         Noun::Tenant,
+        Noun::Caller,
+        Noun::CallerKey,
     ];
     let types = ItemKind::iter().map(Noun::from).chain(nouns);
     let types: Vec<&'static str> = types.map(Into::into).collect();
@@ -138,6 +151,7 @@ pub(super) fn change(row: ChangeRow) -> pb::Change {
         last,
         time,
         actor,
+        caller,
         request_id,
         kind,
         item,
@@ -159,6 +173,7 @@ pub(super) fn change(row: ChangeRow) -> pb::Change {
         before,
         after,
         hash,
+        caller,
     }
 }
 
@@ -166,7 +181,7 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
     type Message = pb::VerifyAuditResponse;
 
     async fn answer(&self, request: pb::VerifyAuditRequest) -> Result<Self::Message, Failure> {
-        let code = parse::tenant(&request.tenant, &self.default_tenant)?;
+        let code = self.tenant_or_callers(&request.tenant, LogOf::said(request.callers))?;
         let bounds = if request.facts {
             Bounds::BULK
         } else {

@@ -24,7 +24,7 @@ impl AdminApi {
         mut message: M,
         request: impl FnOnce(M) -> Result<NounRequest, Failure>,
     ) -> Result<R, Failure> {
-        let context = context(&mut message)?;
+        let context = context(&mut message, &self.calling)?;
         let request = request(message)?;
         answered(|encode| self.door.change_nouns(request, context, encode)).await
     }

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::{AdminApi, changes, parse_entries};
+use super::{AdminApi, LogOf, changes, parse_entries};
 
 /// The most codes of a filter.
 const MOST_CODES: usize = 10_000;
@@ -26,6 +26,8 @@ pub(super) struct ListHead {
     pub(super) page_size: i32,
     pub(super) page_token: String,
     pub(super) codes: Vec<String>,
+    /// Only of a request about the audit log.
+    pub(super) log: LogOf,
 }
 
 /// One page of a list.
@@ -37,17 +39,17 @@ pub(super) struct Listed<E> {
 }
 
 /// Which page is asked for, in good values.
-struct Asked<P> {
-    tenant: Code,
+pub(super) struct Asked<P> {
+    pub(super) tenant: Code,
     codes: Vec<Code>,
-    size: usize,
+    pub(super) size: usize,
     after: Option<TokenPlace<P>>,
     tie: Tie,
 }
 
 impl<P> Asked<P> {
     /// Where the page begins, in the tenant that was found.
-    fn after(&self, tenant: TenantId) -> Result<Option<&P>, Failure> {
+    pub(super) fn after(&self, tenant: TenantId) -> Result<Option<&P>, Failure> {
         self.after
             .as_ref()
             .map(|place| place.of(tenant))
@@ -57,13 +59,24 @@ impl<P> Asked<P> {
 
 impl AdminApi {
     fn asked<P: InToken>(&self, head: ListHead, tie: Tie) -> Result<Asked<P>, Failure> {
+        let tenant = self.tenant_or_callers(&head.tenant, head.log)?;
+        self.asked_of(tenant, head, tie)
+    }
+
+    /// The same of a tenant that the request may name.
+    pub(super) fn asked_of<P: InToken>(
+        &self,
+        tenant: Code,
+        head: ListHead,
+        tie: Tie,
+    ) -> Result<Asked<P>, Failure> {
         let ListHead {
-            tenant,
+            tenant: _,
             page_size,
             page_token,
             codes,
+            log: _,
         } = head;
-        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
         if codes.len() > MOST_CODES {
             return Err(Failure::TooManyEntries {
                 field: "codes",
@@ -86,7 +99,7 @@ impl AdminApi {
     }
 
     /// The page of what was read, which is one entry more if there are more.
-    fn page<E, P: InToken>(
+    pub(super) fn page<E, P: InToken>(
         &self,
         mut entries: Vec<E>,
         asked: &Asked<P>,
@@ -111,7 +124,7 @@ impl AdminApi {
 
     /// What was read from a snapshot, if it may be answered, with the tenant and
     /// the revision that it is of.
-    async fn whole<T>(
+    pub(super) async fn whole<T>(
         &self,
         read: T,
         snapshot: &Snapshot<'_>,
@@ -230,7 +243,11 @@ impl AdminApi {
             Some(Place::Noun(key)) => key.as_str(),
             Some(Place::Product { .. }) | None => "",
         };
-        let (entries, epoch) = self.store.tenants_after(key, size + 1).await?;
+        let among = self.calling.tenants();
+        let (entries, epoch) = self
+            .store
+            .tenants_after(key, size + 1, among.as_deref())
+            .await?;
         self.confirm(epoch).await?;
         let asked = Asked {
             tenant: self.default_tenant.clone(),

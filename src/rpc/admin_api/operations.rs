@@ -17,7 +17,11 @@ impl Answer<pb::GetStatusRequest> for AdminApi {
 
     async fn answer(&self, request: pb::GetStatusRequest) -> Result<Self::Message, Failure> {
         let tenant = parse::tenant(&request.tenant, &self.default_tenant)?;
-        let stored = self.store.find_tenant(&tenant).await?;
+        let mut stored = self.store.find_tenant(&tenant).await?;
+        if !self.calling.may_name(&tenant) {
+            // As of one that is not there.
+            stored = None;
+        }
         let leases = self.store.leases().await?;
         let known = stored.as_ref().map(|row| self.cache.known_revision(row.id));
         let (known, stored) = (
@@ -82,8 +86,10 @@ impl Answer<pb::BeginMaintenanceRequest> for AdminApi {
     async fn answer(&self, request: pb::BeginMaintenanceRequest) -> Result<Self::Message, Failure> {
         let actor = parse_import::actor(request.actor)?;
         let pass = self.cache.begin_maintenance().await?;
+        let caller = self.calling.name().map(tracing::field::display);
         tracing::warn!(
             actor,
+            caller,
             pass,
             "a maintenance began: facts may be changed by hand"
         );
@@ -98,7 +104,13 @@ impl Answer<pb::EndMaintenanceRequest> for AdminApi {
         let actor = parse_import::actor(request.actor)?;
         match self.cache.end_maintenance(&request.pass).await {
             Ok(true) => {
-                tracing::warn!(actor, pass = request.pass, "the maintenance is over");
+                let caller = self.calling.name().map(tracing::field::display);
+                tracing::warn!(
+                    actor,
+                    caller,
+                    pass = request.pass,
+                    "the maintenance is over"
+                );
                 Ok(pb::EndMaintenanceResponse {})
             }
             Ok(false) => {

@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, timeout, timeout_at},
+    time::{timeout, timeout_at},
 };
-use tonic::{Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 use crate::{
     admin::{ProductRequest, WriteContext},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
-        gate::Gate,
-        status,
+        gate::{Deadline, Gate},
+        parse, status,
     },
 };
 
@@ -72,12 +72,13 @@ impl AdminApi {
     /// ends with the caller's stream, its deadline or the first failure.
     pub(super) fn import_chunks(
         &self,
-        mut messages: Streaming<pb::ImportProductsRequest>,
-        deadline: Option<Instant>,
-        gate: Option<Gate>,
+        request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> mpsc::Receiver<Acknowledgement> {
         let (acknowledgements, told) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
-        let api = self.until(deadline);
+        let api = self.of_call(request.extensions());
+        let deadline = Deadline::of(request.extensions());
+        let gate = request.extensions().get::<Gate>().cloned();
+        let mut messages = request.into_inner();
         tokio::spawn(async move {
             let refusals = acknowledgements.clone();
             let run = async {
@@ -135,6 +136,8 @@ impl Chunks {
             let Some(message) = next(&mut messages).await? else {
                 return Ok(());
             };
+            let tenant = parse::code("tenant", &self.first.tenant).map_err(Failure::from)?;
+            self.api.calling.may_go_on(&tenant).await?;
             self.next += 1;
             products = self.chunk(message)?;
             if self.gate.as_ref().is_some_and(Gate::is_closed) {
@@ -189,13 +192,13 @@ impl Chunks {
 
     /// What the first message says, for the chunk that is next. The same chunk
     /// reads the same whether it comes first in a stream or later.
-    fn context(&self, products: &[pb::Product]) -> Result<WriteContext, InvalidField> {
+    fn context(&self, products: &[pb::Product]) -> Result<WriteContext, Failure> {
         let mut message = pb::ImportProductsRequest {
             products: products.to_vec(),
             chunk: self.next,
             ..self.first.clone()
         };
-        let mut context = context(&mut message)?;
+        let mut context = context(&mut message, &self.api.calling)?;
         if !context.idempotency_key.is_empty() {
             context.idempotency_key.push(SEPARATOR);
             context.idempotency_key.push_str(&self.next.to_string());

@@ -25,6 +25,7 @@ macro_rules! head {
             page_size: $request.page_size,
             page_token: $request.page_token,
             codes: $request.codes,
+            ..ListHead::default()
         }
     };
 }
@@ -272,7 +273,7 @@ impl Answer<pb::ListAccessRequest> for AdminApi {
             tenant,
             page_size,
             page_token,
-            codes: Vec::new(),
+            ..ListHead::default()
         };
         let Listed {
             entries,
@@ -327,7 +328,7 @@ impl Answer<pb::GetTenantRequest> for AdminApi {
     type Message = pb::GetTenantResponse;
 
     async fn answer(&self, request: pb::GetTenantRequest) -> Result<Self::Message, Failure> {
-        let code = parse::tenant(&request.tenant, &self.default_tenant)?;
+        let code = self.tenant(&request.tenant)?;
         let found = self.tenant_row(&code).await?;
         let revision = found.revision.0;
         Ok(pb::GetTenantResponse {

@@ -19,7 +19,7 @@ impl AdminApi {
         mut message: M,
         request: impl FnOnce(&M) -> Result<TenantRequest, InvalidField>,
     ) -> Result<R, Failure> {
-        let context = context(&mut message)?;
+        let context = context(&mut message, &self.calling)?;
         let request = request(&message)?;
         answered(|encode| self.door.change_tenant(request, context, encode)).await
     }

@@ -11,12 +11,12 @@ use tonic::Status;
 use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
-    rpc::{allowed_stream::Ending, failure::Failure, parse},
+    rpc::{allowed_stream::Ending, failure::Failure},
     store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId, Turn, Turns, read_tenant},
 };
 
 use super::{
-    AdminApi,
+    AdminApi, LogOf,
     changes::{change, place},
     revisions::Seen,
 };
@@ -66,8 +66,9 @@ impl AdminApi {
             tenant,
             after_revision,
             after_part,
+            callers,
         } = request;
-        let tenant = parse::tenant(&tenant, &self.default_tenant)?;
+        let tenant = self.tenant_or_callers(&tenant, LogOf::said(callers))?;
         let id = self.tenant_row(&tenant).await?.id;
         let turn = self.watchers.try_next(&tenant);
         let turn = turn.ok_or(Failure::TooManyWatchers {
@@ -113,6 +114,9 @@ impl Watch {
             } else {
                 Vec::new()
             };
+            // After they were read: what was committed after the caller was
+            // withdrawn is not among them.
+            self.api.calling.may_go_on(&self.tenant).await?;
             if let Some(last) = rows.last().map(|row| row.place) {
                 for row in rows {
                     if !self.send(Event::Change(change(row))).await? {

@@ -6,13 +6,16 @@ use uuid::Uuid;
 
 use crate::{
     admin::{AdminError, Answered, EncodeWritten, WriteContext, Written},
-    domain::Revision,
+    domain::{Code, Revision},
     pb,
     rpc::{
+        calling::Calling,
         failure::{Failure, InvalidField, kept_answer},
         parse, parse_import, render_import,
     },
 };
+
+use super::check_no_tenant;
 
 /// The most entries of one request.
 pub(super) const MOST_ENTRIES: usize = 100_000;
@@ -43,8 +46,44 @@ pub(super) trait WriteResponse: prost::Message + Default {
 }
 
 /// What a request says for the door, in good values, and the request without
-/// what it begins with.
-pub(super) fn context<M: WriteRequest>(message: &mut M) -> Result<WriteContext, InvalidField> {
+/// what it begins with. An actor that it does not say is its caller.
+pub(super) fn context<M: WriteRequest>(
+    message: &mut M,
+    calling: &Calling,
+) -> Result<WriteContext, Failure> {
+    let mut context = context_as_said(message, calling)?;
+    context.fill_actor();
+    Ok(context)
+}
+
+/// The same with the actor as the request says it.
+pub(super) fn context_as_said<M: WriteRequest>(
+    message: &mut M,
+    calling: &Calling,
+) -> Result<WriteContext, Failure> {
+    let context = parsed(message, calling, |tenant| parse::code("tenant", tenant))?;
+    calling.check_written_tenant(&context.tenant)?;
+    Ok(context)
+}
+
+/// The same of a request about callers, which names no tenant.
+pub(super) fn context_of_callers<M: WriteRequest>(
+    message: &mut M,
+    calling: &Calling,
+) -> Result<WriteContext, Failure> {
+    let mut context = parsed(message, calling, |tenant| {
+        check_no_tenant(tenant)?;
+        Ok(Code::of_installation())
+    })?;
+    context.fill_actor();
+    Ok(context)
+}
+
+fn parsed<M: WriteRequest>(
+    message: &mut M,
+    calling: &Calling,
+    tenant_of: impl Fn(&str) -> Result<Code, InvalidField>,
+) -> Result<WriteContext, InvalidField> {
     let WriteHead {
         tenant,
         actor,
@@ -56,8 +95,9 @@ pub(super) fn context<M: WriteRequest>(message: &mut M) -> Result<WriteContext, 
     hash.update([0]);
     hash.update(message.encode_to_vec());
     let context = WriteContext {
-        tenant: parse::code("tenant", &tenant)?,
+        tenant: tenant_of(&tenant)?,
         actor: parse_import::actor(actor)?,
+        caller: calling.name().cloned(),
         request_id: Uuid::now_v7().to_string(),
         idempotency_key: parse_import::idempotency_key(idempotency_key)?,
         request_hash: hash.finalize().to_vec(),
@@ -204,6 +244,7 @@ expecting_writes! {
     PutProfiles: PutProfilesRequest -> PutProfilesResponse;
     PutGridViews: PutGridViewsRequest -> PutGridViewsResponse;
     ReplaceAccess: ReplaceAccessRequest -> ReplaceAccessResponse;
+    PutCallers: PutCallersRequest -> PutCallersResponse;
 }
 
 writes! {
@@ -227,6 +268,8 @@ writes! {
     UpdateTenant: UpdateTenantRequest -> UpdateTenantResponse;
     DeleteTenant: DeleteTenantRequest -> DeleteTenantResponse;
     Disconnect: DisconnectRequest -> DisconnectResponse;
+    DeleteCallers: DeleteCallersRequest -> DeleteCallersResponse;
+    DeleteCallerKey: DeleteCallerKeyRequest -> DeleteCallerKeyResponse;
 }
 
 app_writes! {
@@ -311,6 +354,9 @@ mod tests {
             UpdateTenantResponse,
             DeleteTenantResponse,
             DisconnectResponse,
+            PutCallersResponse,
+            DeleteCallersResponse,
+            DeleteCallerKeyResponse,
             ImportProductsResponse,
         );
     }

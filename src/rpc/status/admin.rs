@@ -9,8 +9,8 @@ use crate::{
 };
 
 use super::{
-    Answer, conflict, deadline_passed, internal, of_cache, of_invalid, of_store, outcome_unknown,
-    tenant_not_found,
+    Answer, caller_not_permitted, caller_unknown, conflict, deadline_passed, internal, of_cache,
+    of_invalid, of_store, outcome_unknown, tenant_not_found,
 };
 
 type Metadata = Vec<(&'static str, String)>;
@@ -54,6 +54,10 @@ pub(super) fn of_admin(error: AdminError) -> Status {
             ..Answer::new(message)
         }
         .status(),
+        AdminError::CallerNotPermitted { field, missing } => {
+            caller_not_permitted(missing, Some(field), message)
+        }
+        AdminError::CallerGone => caller_unknown(message),
         AdminError::StepOutOfOrder { app, next } => {
             let next = next.call().to_owned();
             let metadata = vec![("app", app.to_string()), ("next_step", next)];

@@ -21,8 +21,8 @@ impl Store {
             .collect()
     }
 
-    /// Reads the next tenants after a folded code, in the order of the folded
-    /// codes, and the epoch of the primary (`docs/coherence.md`).
+    /// Reads the next tenants after a folded code, only some of them if `among` says
+    /// so, in the order of the folded codes, and the epoch of the primary (`docs/coherence.md`).
     ///
     /// # Errors
     ///
@@ -33,6 +33,7 @@ impl Store {
         &self,
         after: &str,
         limit: usize,
+        among: Option<&[&Code]>,
     ) -> Result<(Vec<TenantRow>, u64), StoreError> {
         const NAME: &str = "list_tenants";
         const SQL: &str = "-- list_tenants
@@ -40,11 +41,15 @@ impl Store {
               FROM head
               LEFT JOIN (SELECT id, code, edition, revision, key
                            FROM tenant
-                          WHERE key > $1 AND deleted_key IS NULL
+                          WHERE key > $1 AND deleted_key IS NULL AND ($3::text[] IS NULL OR key = ANY ($3))
                           ORDER BY key
                           LIMIT $2) AS listed ON true
              ORDER BY listed.key";
-        let rows = self.query(NAME, SQL, &[&after, &count(limit)]).await?;
+        let among: Option<Vec<&str>> =
+            among.map(|among| among.iter().map(|code| code.folded()).collect());
+        let rows = self
+            .query(NAME, SQL, &[&after, &count(limit), &among])
+            .await?;
         let head = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
         if head.get("standby") {
             return Err(StoreError::standby());

@@ -52,6 +52,7 @@ pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAudit
     let request = pb::VerifyAuditRequest {
         tenant: tenant.to_owned(),
         facts: true,
+        callers: false,
     };
     client.verify_audit(request).await.unwrap().into_inner()
 }

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, time::Duration};
 use pim_authz::{
     cache::{CacheMode, CacheSettings},
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{self, DatabaseStart, Limits, ServeConfig, ServerError},
+    server::{self, CallerSettings, DatabaseStart, Limits, ServeConfig, ServerError},
 };
 use secrecy::SecretString;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -74,6 +74,7 @@ impl TestServer {
             cache: CacheSettings::default(),
             drain: Duration::from_secs(20),
             limits: Limits::default(),
+            callers: CallerSettings::default(),
         }
     }
 

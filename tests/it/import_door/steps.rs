@@ -73,6 +73,7 @@ pub(super) fn context(tenant: &str) -> WriteContext {
     WriteContext {
         tenant: tenant.parse().unwrap(),
         actor: "user:julia".to_owned(),
+        caller: None,
         request_id: "r-1".to_owned(),
         idempotency_key: String::new(),
         request_hash: Vec::new(),

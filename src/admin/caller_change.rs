@@ -1,0 +1,223 @@
+mod carry_out;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{
+        Caller, CallerRight, CallerRights, Code, Edition, FactKey, KeyHash, KeyId, OidcIdentity,
+        Revision,
+    },
+    store::{CallerChanges, CallerRow, NewKey},
+};
+
+use self::carry_out::{Giver, World};
+use super::{
+    change::{Change, Pass, Ran},
+    error::AdminError,
+    noun_change::EncodeWritten,
+    outcome::{Effect, Written},
+    trail,
+};
+
+/// What is done to callers.
+#[derive(Clone, Debug)]
+pub enum CallerRequest {
+    /// Callers are created or replaced; their keys stay.
+    Put(Vec<CallerEntry>),
+    /// Callers go, with their keys.
+    Delete(Vec<Code>),
+    /// A caller gets one more key.
+    CreateKey {
+        /// The caller.
+        caller: Code,
+        /// The key.
+        key: CreatedKey,
+    },
+    /// A key goes.
+    DeleteKey(KeyId),
+    /// The first caller of an installation, `bootstrap`, is created with every
+    /// right on all tenants; nothing happens if there is a caller already.
+    Bootstrap(CreatedKey),
+}
+
+impl CallerRequest {
+    /// The name of the first caller.
+    pub const BOOTSTRAP: &str = "bootstrap";
+}
+
+/// A caller as a request describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of domain::Caller")]
+pub struct CallerEntry {
+    pub name: Code,
+    pub tenants: BTreeSet<Code>,
+    pub all_tenants: bool,
+    pub rights: CallerRights,
+    pub subject_alternative_names: BTreeSet<String>,
+    pub oidc_identities: BTreeSet<OidcIdentity>,
+}
+
+/// A key that was just made.
+#[derive(Clone, Copy, Debug)]
+pub struct CreatedKey {
+    /// By which it is found.
+    pub id: KeyId,
+    /// Of its secret.
+    pub hash: KeyHash,
+    /// How long it is good, in microseconds; `None`: it does not expire.
+    pub valid_for: Option<i64>,
+}
+
+/// A change of the callers of the installation.
+#[derive(Debug)]
+pub(super) struct CallerChange {
+    request: CallerRequest,
+    encode: EncodeWritten,
+    effect: Effect,
+}
+
+impl CallerChange {
+    pub(super) fn new(request: CallerRequest, encode: EncodeWritten) -> Self {
+        Self {
+            request,
+            encode,
+            effect: Effect::default(),
+        }
+    }
+
+    async fn write(pass: &mut Pass<'_>, world: &World) -> Result<(), AdminError> {
+        let changes = changes(world, &mut pass.tenant.last_id);
+        let tenant = pass.tenant.number();
+        pass.transaction.write_callers(tenant, &changes).await?;
+        for (before, after) in world.changed_callers() {
+            let name = after.or(before).map(|caller| &caller.name);
+            pass.audit(trail::entry("caller", name, before, after, described))
+                .await?;
+        }
+        for (id, before, after) in world.changed_keys() {
+            let code = id.as_str().parse().ok();
+            let entry = trail::entry("caller_key", code.as_ref(), before, after, key_described);
+            pass.audit(entry).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is to be written of a world; new callers get numbers after `last_id`.
+fn changes(world: &World, last_id: &mut i32) -> CallerChanges {
+    let mut changes = CallerChanges::default();
+    let mut numbers: BTreeMap<&Code, i32> = BTreeMap::new();
+    for row in &world.before {
+        numbers.insert(&row.caller.name, row.id);
+    }
+    for (before, after) in world.changed_callers() {
+        match (before, after) {
+            (Some(gone), None) => changes.removed.extend(numbers.get(&gone.name)),
+            (_, Some(caller)) => {
+                let id = *numbers.entry(&caller.name).or_insert_with(|| {
+                    *last_id += 1;
+                    *last_id
+                });
+                let caller = caller.clone();
+                changes.put.push(CallerRow { id, caller });
+            }
+            (None, None) => {}
+        }
+    }
+    for (id, before, after) in world.changed_keys() {
+        match (before, after) {
+            (Some(_), None) => changes.removed_keys.push(id),
+            (_, Some(key)) => changes
+                .new_keys
+                .extend(numbers.get(&key.caller).map(|caller| NewKey {
+                    caller: *caller,
+                    id,
+                    hash: key.hash,
+                    valid_for: key.valid_for,
+                })),
+            (None, None) => {}
+        }
+    }
+    changes
+}
+
+fn described(caller: &Caller) -> Value {
+    let Caller {
+        name: _,
+        tenants,
+        all_tenants,
+        rights,
+        subject_alternative_names,
+        oidc_identities,
+        keys: _,
+    } = caller;
+    let tenants: Vec<&str> = tenants.iter().map(Code::as_str).collect();
+    let rights: Vec<&str> = rights.iter().map(Into::into).collect();
+    let identities = oidc_identities.iter().map(|identity| {
+        let OidcIdentity { issuer, subject } = identity;
+        json!({ "issuer": issuer, "subject": subject })
+    });
+    json!({
+        "tenants": tenants,
+        "all_tenants": all_tenants,
+        "rights": rights,
+        "subject_alternative_names": subject_alternative_names,
+        "oidc_identities": identities.collect::<Vec<_>>(),
+    })
+}
+
+/// The hash of a key tells nobody its secret, and lets the log tell whether it was
+/// replaced past it.
+fn key_described(key: &carry_out::Key) -> Value {
+    json!({ "caller": key.caller.as_str(), "sha256": key.hash.hex(), "valid_for_us": key.valid_for })
+}
+
+impl Change for CallerChange {
+    type Answer = Written;
+
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        None
+    }
+
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+        let mut world = World::of(pass.transaction.read_callers().await?);
+        let giver = match &pass.context.caller {
+            None => Giver::Anyone,
+            Some(name) => {
+                let giver = world.find(name).ok_or(AdminError::CallerGone)?;
+                giver
+                    .require_on_all_tenants(CallerRight::Operate)
+                    .map_err(|missing| AdminError::CallerNotPermitted {
+                        field: String::new(),
+                        missing,
+                    })?;
+                Giver::Holding(giver.rights)
+            }
+        };
+        self.effect = world.carry_out(&self.request, giver)?;
+        if !pass.context.dry_run {
+            self.effect.sample.clear();
+        }
+        if pass.may_write() && !self.effect.is_empty() {
+            Self::write(pass, &world).await?;
+        }
+        Ok(Ran {
+            effect: self.effect.clone(),
+            keys: vec![FactKey::Callers],
+            ..Ran::default()
+        })
+    }
+
+    fn answer(&self, revision: Revision) -> Written {
+        Written {
+            revision,
+            effect: self.effect.clone(),
+        }
+    }
+
+    fn encode(&self, answer: &Written) -> Vec<u8> {
+        (self.encode)(answer)
+    }
+}

@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::domain::{CallerDirectory, FactKey};
+
+use super::{
+    core::{Cache, Core},
+    error::CacheError,
+    memory::Fact,
+};
+
+/// How often callers are read again because the primary changed meanwhile.
+const TRIES: u32 = 2;
+
+/// One read of the callers at a time, shared by all who came before it began.
+#[derive(Debug, Default)]
+pub(super) struct CallerLoads {
+    /// How many reads have begun.
+    begun: std::sync::atomic::AtomicU64,
+    last: Mutex<Option<CallerLoad>>,
+}
+
+/// What a read found.
+#[derive(Clone, Debug)]
+struct CallerLoad {
+    /// Which read it was, counted from 1.
+    number: u64,
+    epoch: u64,
+    callers: Arc<CallerDirectory>,
+}
+
+impl CallerLoads {
+    fn begun(&self) -> u64 {
+        self.begun.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1
+    }
+}
+
+impl Cache {
+    /// Returns all callers, if memory holds them and they are current at this
+    /// moment; what is decided by them at once is never older than a write that
+    /// had returned (rules 6.1).
+    #[must_use]
+    pub fn recall_callers(&self) -> Option<Arc<CallerDirectory>> {
+        self.core.recall_callers()
+    }
+
+    /// Returns all callers as they are at a moment after this call, from memory or
+    /// by one statement, which all calls that wait for it share.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: not to be told from here;
+    /// another server may.
+    pub async fn callers(&self) -> Result<Arc<CallerDirectory>, CacheError> {
+        let core = &self.core;
+        for _ in 0..TRIES {
+            core.require_lease().await?;
+            if let Some(callers) = core.recall_callers() {
+                return Ok(callers);
+            }
+            let load = core.load_callers().await?;
+            if self.confirm_snapshot(load.epoch).await.is_ok() {
+                return Ok(load.callers);
+            }
+        }
+        Err(CacheError::LeaseLost)
+    }
+}
+
+impl Core {
+    fn recall_callers(&self) -> Option<Arc<CallerDirectory>> {
+        match self.confirmed_hit(&FactKey::Callers)? {
+            Fact::Callers(callers) => Some(callers),
+            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
+        }
+    }
+
+    /// Reads the callers by a statement that begins after this call.
+    async fn load_callers(&self) -> Result<CallerLoad, CacheError> {
+        let came = self.caller_loads.begun();
+        let mut last = self.caller_loads.last.lock().await;
+        if let Some(load) = last.as_ref().filter(|load| load.number > came) {
+            return Ok(load.clone());
+        }
+        let number = self.caller_loads.begin();
+        self.figures.loads.add(1);
+        let taken = self.store.callers().await?;
+        let load = CallerLoad {
+            number,
+            epoch: taken.as_of.epoch,
+            callers: Arc::new(taken.found),
+        };
+        if self.keeps() {
+            let fact = Fact::Callers(Arc::clone(&load.callers));
+            self.keep(FactKey::Callers, &taken.as_of, fact);
+        }
+        *last = Some(load.clone());
+        Ok(load)
+    }
+}

@@ -1,0 +1,321 @@
+use std::{fmt, str::FromStr};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// A key of a caller: `pimauthz_ID_SECRET`.
+///
+/// `ID` is 16 letters and digits, by which the key is found. `SECRET` is 256
+/// random bits as 44 letters and digits, and six more that are a checksum of all
+/// before them: a scanner of secrets recognizes a key by its prefix and knows by
+/// the checksum that it is one. It is shown once and never logged.
+#[derive(Clone, Debug)]
+pub struct CallerKey {
+    id: KeyId,
+    text: SecretString,
+}
+
+/// Names a key; no secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId {
+    /// Letters and digits of ASCII.
+    letters: [u8; KeyId::LENGTH],
+}
+
+/// The sha256 of the secret of a key, checksum included. The secret has 256 random
+/// bits, so that a slow hash would add nothing.
+#[derive(Clone, Copy, Eq)]
+pub struct KeyHash {
+    bytes: [u8; 32],
+}
+
+/// A key as a call presents it.
+#[derive(Clone, Copy)]
+pub struct PresentedKey<'a> {
+    /// Which key it says it is.
+    pub id: KeyId,
+    secret: &'a [u8],
+}
+
+/// Why a text is no [`CallerKey`]. It never repeats the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCallerKey {
+    /// It has another form.
+    #[error(
+        "is no key of a caller; one is `pimauthz_`, an id of 16 letters and digits, `_`, and 50 letters and digits: make one by `pim-authz caller new-key`"
+    )]
+    Form,
+    /// The checksum is not that of the rest.
+    #[error("is no whole key of a caller: its last six letters are not the checksum of the rest")]
+    Checksum,
+}
+
+const PREFIX: &str = "pimauthz_";
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// How many digits stand for 128 bits.
+const HALF: usize = 22;
+
+/// How many digits the checksum has.
+const CHECKSUM: usize = 6;
+
+/// How many letters follow the id: the secret and the checksum.
+const SECRET: usize = 2 * HALF + CHECKSUM;
+
+impl CallerKey {
+    /// How many random bytes a key is made from.
+    pub const RANDOM_BYTES: usize = 48;
+
+    /// Makes a key from random bytes.
+    #[must_use]
+    pub fn of(random: [u8; Self::RANDOM_BYTES]) -> Self {
+        let mut numbers = random.chunks_exact(16).map(|sixteen| {
+            let bytes = sixteen.iter().map(|byte| u128::from(*byte));
+            bytes.fold(0, |number, byte| number << 8 | byte)
+        });
+        let mut next = || numbers.next().unwrap_or_default();
+        let id = digits::<{ KeyId::LENGTH }>(next());
+        let (first, second) = (digits::<HALF>(next()), digits::<HALF>(next()));
+        let mut text = String::with_capacity(PREFIX.len() + KeyId::LENGTH + 1 + SECRET);
+        text.push_str(PREFIX);
+        text.extend(id.map(char::from));
+        text.push('_');
+        text.extend(first.map(char::from));
+        text.extend(second.map(char::from));
+        text.extend(checksum(text.as_bytes()).map(char::from));
+        Self {
+            id: KeyId { letters: id },
+            text: text.into(),
+        }
+    }
+
+    /// Which key it is.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The hash that is stored of it.
+    #[must_use]
+    pub fn hash(&self) -> KeyHash {
+        let secret = self.text.expose_secret().as_bytes();
+        KeyHash::of(secret.get(secret.len() - SECRET..).unwrap_or_default())
+    }
+
+    /// The whole key, to be shown once.
+    #[must_use]
+    pub fn text(&self) -> &SecretString {
+        &self.text
+    }
+}
+
+impl FromStr for CallerKey {
+    type Err = InvalidCallerKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCallerKey> {
+        let bytes = text.as_bytes();
+        let id = PresentedKey::parse(bytes)
+            .filter(|key| key.secret.iter().all(u8::is_ascii_alphanumeric))
+            .map(|key| key.id)
+            .ok_or(InvalidCallerKey::Form)?;
+        let (rest, check) = bytes
+            .split_at_checked(bytes.len() - CHECKSUM)
+            .ok_or(InvalidCallerKey::Form)?;
+        if checksum(rest) != check {
+            return Err(InvalidCallerKey::Checksum);
+        }
+        Ok(Self {
+            id,
+            text: text.into(),
+        })
+    }
+}
+
+impl KeyId {
+    const LENGTH: usize = 16;
+
+    /// The letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.letters).unwrap_or_default()
+    }
+
+    fn parse(letters: &[u8]) -> Option<Self> {
+        let letters = <[u8; Self::LENGTH]>::try_from(letters).ok()?;
+        let is_id = letters.iter().all(u8::is_ascii_alphanumeric);
+        is_id.then_some(Self { letters })
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = InvalidCallerKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCallerKey> {
+        Self::parse(text.as_bytes()).ok_or(InvalidCallerKey::Form)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+impl KeyHash {
+    fn of(secret: &[u8]) -> Self {
+        Self {
+            bytes: Sha256::digest(secret).into(),
+        }
+    }
+
+    /// The hash that was stored; `None`: it has another length.
+    #[must_use]
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        Some(Self {
+            bytes: bytes.try_into().ok()?,
+        })
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same as hexadecimal digits, as it stands in the audit log.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let halves = self.bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = halves.filter_map(|half| DIGITS.get(usize::from(half)));
+        digits.collect()
+    }
+}
+
+impl PartialEq for KeyHash {
+    /// In a time that does not depend on where they differ.
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes.ct_eq(&other.bytes).into()
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHash")
+    }
+}
+
+impl<'a> PresentedKey<'a> {
+    /// Reads what follows `Bearer `; `None`: it has another form. The checksum is
+    /// not looked at: what is wrong there has another hash.
+    #[must_use]
+    pub fn parse(text: &'a [u8]) -> Option<Self> {
+        let rest = text.strip_prefix(PREFIX.as_bytes())?;
+        let (id, rest) = rest.split_at_checked(KeyId::LENGTH)?;
+        let secret = rest.strip_prefix(b"_")?;
+        let id = KeyId::parse(id)?;
+        (secret.len() == SECRET).then_some(Self { id, secret })
+    }
+
+    /// Whether its secret is the one that `hash` is of.
+    #[must_use]
+    pub fn matches(&self, hash: &KeyHash) -> bool {
+        KeyHash::of(self.secret) == *hash
+    }
+}
+
+impl fmt::Debug for PresentedKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PresentedKey {}", self.id)
+    }
+}
+
+/// The last `N` digits of a number to the base 62.
+fn digits<const N: usize>(mut number: u128) -> [u8; N] {
+    let mut digits = [b'0'; N];
+    for digit in digits.iter_mut().rev() {
+        let place = usize::try_from(number % 62).unwrap_or_default();
+        *digit = DIGITS.get(place).copied().unwrap_or_default();
+        number /= 62;
+    }
+    digits
+}
+
+/// The CRC-32 of a text, as digits.
+fn checksum(text: &[u8]) -> [u8; CHECKSUM] {
+    digits(u128::from(crc32fast::hash(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> CallerKey {
+        let mut random = [0; CallerKey::RANDOM_BYTES];
+        for (place, byte) in (0..).zip(&mut random) {
+            *byte = place * 5 + 1;
+        }
+        CallerKey::of(random)
+    }
+
+    #[test]
+    fn a_key_has_the_form_that_scanners_look_for() {
+        let text = key().text().expose_secret().to_owned();
+        assert_eq!(text.len(), 76);
+        assert!(text.starts_with("pimauthz_"), "{text}");
+        let read: CallerKey = text.parse().unwrap();
+        assert_eq!(read.id(), key().id());
+        assert_eq!(read.hash(), key().hash());
+        assert!(!format!("{:?} {:?}", key(), read.hash()).contains(&text[26..]));
+    }
+
+    #[test]
+    fn other_random_bytes_make_another_key() {
+        let ones = CallerKey::of([1; CallerKey::RANDOM_BYTES]);
+        let twos = CallerKey::of([2; CallerKey::RANDOM_BYTES]);
+        assert_ne!(ones.id(), twos.id());
+        assert_ne!(ones.hash(), twos.hash());
+    }
+
+    #[test]
+    fn a_presented_key_matches_its_own_hash_alone() {
+        let text = key().text().expose_secret().to_owned();
+        let presented = PresentedKey::parse(text.as_bytes()).unwrap();
+        assert!(presented.matches(&key().hash()));
+        for place in 26..text.len() {
+            let mut other = text.clone().into_bytes();
+            other[place] = if other[place] == b'x' { b'y' } else { b'x' };
+            let presented = PresentedKey::parse(&other).unwrap();
+            assert!(!presented.matches(&key().hash()), "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_repeating_it() {
+        let text = key().text().expose_secret().to_owned();
+        let swapped = format!("{}{}{}", &text[..74], &text[75..], &text[74..75]);
+        let cases = [
+            (String::new(), InvalidCallerKey::Form),
+            ("secret".to_owned(), InvalidCallerKey::Form),
+            (text[1..].to_owned(), InvalidCallerKey::Form),
+            (text[..75].to_owned(), InvalidCallerKey::Form),
+            (format!("{text}\n"), InvalidCallerKey::Form),
+            (text.replacen('_', "-", 2), InvalidCallerKey::Form),
+            (format!("{}é", &text[..74]), InvalidCallerKey::Form),
+            (swapped, InvalidCallerKey::Checksum),
+        ];
+        for (bad, refused) in cases {
+            assert_eq!(bad.parse::<CallerKey>().err(), Some(refused), "{bad}");
+        }
+    }
+}

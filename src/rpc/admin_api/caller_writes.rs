@@ -1,0 +1,261 @@
+use std::collections::BTreeSet;
+
+use prost_types::Duration;
+use secrecy::ExposeSecret as _;
+
+use crate::{
+    admin::{Answered, CallerEntry, CallerRequest, CreatedKey, EncodeWritten, Written},
+    domain::{CallerKey, CallerRight, CallerRights, Code, OidcIdentity},
+    pb,
+    rpc::{
+        failure::{Failure, InvalidField},
+        parse::{self, code, quoted},
+        render_import,
+    },
+};
+
+use super::{
+    AdminApi, Answer,
+    writes::{
+        WriteHead, WriteRequest, WriteResponse, answered, check_count, context_of_callers, entries,
+    },
+};
+
+/// The most tenants of a caller.
+const MOST_TENANTS: usize = 10_000;
+
+/// The most subject alternative names of a caller, and the most identities.
+const MOST_NAMES: usize = 100;
+
+/// The longest subject alternative name, and the longest subject of a token, in
+/// bytes.
+const LONGEST_NAME: usize = 255;
+
+/// The longest issuer, in bytes.
+const LONGEST_ISSUER: usize = 1_000;
+
+/// The longest time that a key may be good, in seconds: 10,000 days.
+const LONGEST_VALIDITY: i64 = 10_000 * 24 * 60 * 60;
+
+impl AdminApi {
+    async fn change_callers<M: WriteRequest, R: WriteResponse>(
+        &self,
+        mut message: M,
+        request: impl FnOnce(M) -> Result<CallerRequest, Failure>,
+    ) -> Result<R, Failure> {
+        let context = context_of_callers(&mut message, &self.calling)?;
+        let request = request(message)?;
+        answered(|encode| self.door.change_callers(request, context, encode)).await
+    }
+}
+
+impl Answer<pb::PutCallersRequest> for AdminApi {
+    type Message = pb::PutCallersResponse;
+
+    async fn answer(&self, request: pb::PutCallersRequest) -> Result<Self::Message, Failure> {
+        self.change_callers(request, |message: pb::PutCallersRequest| {
+            let callers = entries("callers", message.callers, caller)?;
+            Ok(CallerRequest::Put(callers))
+        })
+        .await
+    }
+}
+
+impl Answer<pb::DeleteCallersRequest> for AdminApi {
+    type Message = pb::DeleteCallersResponse;
+
+    async fn answer(&self, request: pb::DeleteCallersRequest) -> Result<Self::Message, Failure> {
+        self.change_callers(request, |message: pb::DeleteCallersRequest| {
+            check_count("names", message.names.len())?;
+            let names = message.names.iter().enumerate();
+            let names = names.map(|(index, name)| code(&format!("names[{index}]"), name));
+            Ok(CallerRequest::Delete(names.collect::<Result<_, _>>()?))
+        })
+        .await
+    }
+}
+
+impl Answer<pb::DeleteCallerKeyRequest> for AdminApi {
+    type Message = pb::DeleteCallerKeyResponse;
+
+    async fn answer(&self, request: pb::DeleteCallerKeyRequest) -> Result<Self::Message, Failure> {
+        self.change_callers(request, |message: pb::DeleteCallerKeyRequest| {
+            let id = message.key_id.parse().map_err(|_| {
+                let message = format!(
+                    "`{}` is no id of a key; one is 16 letters and digits, as ListCallers shows it",
+                    quoted(&message.key_id)
+                );
+                InvalidField::new("key_id", message)
+            })?;
+            Ok(CallerRequest::DeleteKey(id))
+        })
+        .await
+    }
+}
+
+impl WriteRequest for pb::CreateCallerKeyRequest {
+    const CALL: &'static str = "CreateCallerKey";
+
+    fn take_head(&mut self) -> WriteHead {
+        WriteHead {
+            tenant: self.tenant.clone(),
+            actor: std::mem::take(&mut self.actor),
+            idempotency_key: String::new(),
+            dry_run: self.dry_run,
+            expected_revision: None,
+        }
+    }
+}
+
+impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
+    type Message = pb::CreateCallerKeyResponse;
+
+    async fn answer(
+        &self,
+        mut request: pb::CreateCallerKeyRequest,
+    ) -> Result<Self::Message, Failure> {
+        let context = context_of_callers(&mut request, &self.calling)?;
+        let caller = code("caller", &request.caller)?;
+        let valid_for = request.valid_for.map(validity).transpose()?;
+        let dry_run = context.dry_run;
+        let key = new_key()?;
+        let created = CallerRequest::CreateKey {
+            caller,
+            key: CreatedKey {
+                id: key.id(),
+                hash: key.hash(),
+                valid_for,
+            },
+        };
+        // Without an idempotency key no answer is kept.
+        let encode: EncodeWritten = |_| Vec::new();
+        let written = self.door.change_callers(created, context, encode).await?;
+        let Written { revision, effect } = match written {
+            Answered::Now(written) => written,
+            Answered::Before(_) => return Err(crate::admin::AdminError::Conflict.into()),
+        };
+        let (key_id, key) = if dry_run {
+            Default::default()
+        } else {
+            (key.id().to_string(), key.text().expose_secret().to_owned())
+        };
+        Ok(pb::CreateCallerKeyResponse {
+            revision: revision.0,
+            effect: Some(render_import::render_effect(&effect)),
+            key_id,
+            key,
+        })
+    }
+}
+
+/// Draws a key from the operating system.
+fn new_key() -> Result<CallerKey, Failure> {
+    let mut random = [0; CallerKey::RANDOM_BYTES];
+    getrandom::fill(&mut random).map_err(|_| Failure::NoRandomness)?;
+    Ok(CallerKey::of(random))
+}
+
+/// How long a key is good, in microseconds.
+fn validity(time: Duration) -> Result<i64, InvalidField> {
+    let Duration { seconds, nanos } = time;
+    let is_whole = (0..1_000_000_000).contains(&nanos);
+    if !is_whole || !(1..=LONGEST_VALIDITY).contains(&seconds) {
+        let message = format!(
+            "is {seconds} seconds; a key is good for 1 second to {LONGEST_VALIDITY} seconds (10,000 days), or, without this field, until it is deleted"
+        );
+        return Err(InvalidField::new("valid_for", message));
+    }
+    Ok(seconds * 1_000_000 + i64::from(nanos / 1_000))
+}
+
+fn caller(message: pb::Caller) -> Result<CallerEntry, InvalidField> {
+    let pb::Caller {
+        name,
+        tenants,
+        all_tenants,
+        rights,
+        subject_alternative_names,
+        oidc_identities,
+        // In answers only.
+        keys: _,
+    } = message;
+    check_most("tenants", tenants.len(), MOST_TENANTS)?;
+    check_most(
+        "subject_alternative_names",
+        subject_alternative_names.len(),
+        MOST_NAMES,
+    )?;
+    check_most("oidc_identities", oidc_identities.len(), MOST_NAMES)?;
+    let tenants = tenants.iter().enumerate();
+    let tenants = tenants.map(|(index, tenant)| code(&format!("tenants[{index}]"), tenant));
+    let names = subject_alternative_names.into_iter().enumerate();
+    let names = names.map(|(index, name)| {
+        let field = format!("subject_alternative_names[{index}]");
+        text(&field, name, LONGEST_NAME)
+    });
+    let identities = oidc_identities.into_iter().enumerate();
+    let identities = identities.map(|(index, identity)| {
+        let pb::OidcIdentity { issuer, subject } = identity;
+        let field = |name: &str| format!("oidc_identities[{index}].{name}");
+        Ok::<_, InvalidField>(OidcIdentity {
+            issuer: text(&field("issuer"), issuer, LONGEST_ISSUER)?,
+            subject: text(&field("subject"), subject, LONGEST_NAME)?,
+        })
+    });
+    Ok(CallerEntry {
+        name: code("name", &name)?,
+        tenants: tenants.collect::<Result<BTreeSet<Code>, _>>()?,
+        all_tenants,
+        rights: self::rights(&rights)?,
+        subject_alternative_names: names.collect::<Result<_, _>>()?,
+        oidc_identities: identities.collect::<Result<_, _>>()?,
+    })
+}
+
+fn rights(numbers: &[i32]) -> Result<CallerRights, InvalidField> {
+    let rights = numbers.iter().enumerate().map(|(index, number)| {
+        let right = match pb::CallerRight::try_from(*number) {
+            Ok(pb::CallerRight::Check) => CallerRight::Check,
+            Ok(pb::CallerRight::List) => CallerRight::List,
+            Ok(pb::CallerRight::Administer) => CallerRight::Administer,
+            Ok(pb::CallerRight::Audit) => CallerRight::Audit,
+            Ok(pb::CallerRight::Operate) => CallerRight::Operate,
+            Ok(pb::CallerRight::Unspecified) | Err(_) => {
+                let message = format!(
+                    "{number} is no right; allowed are: CALLER_RIGHT_CHECK, CALLER_RIGHT_LIST, \
+                     CALLER_RIGHT_ADMINISTER, CALLER_RIGHT_AUDIT, CALLER_RIGHT_OPERATE"
+                );
+                return Err(InvalidField::new(format!("rights[{index}]"), message));
+            }
+        };
+        Ok(right)
+    });
+    rights.collect()
+}
+
+fn check_most(field: &str, found: usize, most: usize) -> Result<(), InvalidField> {
+    if found <= most {
+        return Ok(());
+    }
+    let message = format!("has {found} entries; at most {most} are allowed");
+    Err(InvalidField::new(field, message))
+}
+
+/// A text that is compared exactly: neither empty nor long, without control
+/// characters.
+fn text(field: &str, text: String, longest: usize) -> Result<String, InvalidField> {
+    let wrong = if text.is_empty() {
+        "is empty".to_owned()
+    } else if text.len() > longest {
+        format!("is {} bytes long", text.len())
+    } else if text.chars().any(char::is_control) {
+        format!(
+            "`{}` holds a control character",
+            parse::quoted(&text).escape_debug()
+        )
+    } else {
+        return Ok(text);
+    };
+    let message = format!("{wrong}; it is 1 to {longest} bytes without control characters");
+    Err(InvalidField::new(field, message))
+}

@@ -1,0 +1,111 @@
+use crate::{
+    domain::{Caller, CallerRight, Code, OidcIdentity, StoredKey},
+    listing::Place,
+    pb,
+    rpc::{failure::Failure, page_token::Tie},
+    store::{Bounds, CallerRow, read_tenant},
+};
+
+use super::{
+    AdminApi, Answer, check_no_tenant,
+    lists::{ListHead, Listed},
+    reads::timestamp,
+};
+
+impl Answer<pb::ListCallersRequest> for AdminApi {
+    type Message = pb::ListCallersResponse;
+
+    async fn answer(&self, request: pb::ListCallersRequest) -> Result<Self::Message, Failure> {
+        let pb::ListCallersRequest {
+            tenant,
+            page_size,
+            page_token,
+        } = request;
+        check_no_tenant(&tenant)?;
+        let head = ListHead {
+            page_size,
+            page_token,
+            ..ListHead::default()
+        };
+        let Listed {
+            entries,
+            next_page_token,
+            revision,
+        } = self.list_callers_page(head).await?;
+        Ok(pb::ListCallersResponse {
+            callers: entries.into_iter().map(|row| caller(row.caller)).collect(),
+            next_page_token,
+            revision,
+        })
+    }
+}
+
+impl AdminApi {
+    async fn list_callers_page(&self, head: ListHead) -> Result<Listed<CallerRow>, Failure> {
+        let installation = Code::of_installation();
+        let asked = self.asked_of::<Place>(installation, head, Tie::to("ListCallers"))?;
+        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&asked.tenant, found).await?;
+            let after = match asked.after(snapshot.tenant().id)? {
+                Some(Place::Noun(key)) => key.as_str(),
+                Some(Place::Product { .. }) | None => "",
+            };
+            let callers = snapshot.callers_after(after, asked.size + 1).await?;
+            self.whole(callers, &snapshot).await
+        });
+        let (entries, version) = read?;
+        self.page(entries, &asked, version, |row: &CallerRow| {
+            Place::Noun(row.caller.name.folded().to_owned())
+        })
+    }
+}
+
+fn caller(caller: Caller) -> pb::Caller {
+    let Caller {
+        name,
+        tenants,
+        all_tenants,
+        rights,
+        subject_alternative_names,
+        oidc_identities,
+        keys,
+    } = caller;
+    pb::Caller {
+        name: name.to_string(),
+        tenants: tenants.iter().map(Code::to_string).collect(),
+        all_tenants,
+        rights: rights.iter().map(|held| right(held).into()).collect(),
+        subject_alternative_names: subject_alternative_names.into_iter().collect(),
+        oidc_identities: oidc_identities.into_iter().map(identity).collect(),
+        keys: keys.iter().map(key).collect(),
+    }
+}
+
+fn right(right: CallerRight) -> pb::CallerRight {
+    match right {
+        CallerRight::Check => pb::CallerRight::Check,
+        CallerRight::List => pb::CallerRight::List,
+        CallerRight::Administer => pb::CallerRight::Administer,
+        CallerRight::Audit => pb::CallerRight::Audit,
+        CallerRight::Operate => pb::CallerRight::Operate,
+    }
+}
+
+fn identity(identity: OidcIdentity) -> pb::OidcIdentity {
+    let OidcIdentity { issuer, subject } = identity;
+    pb::OidcIdentity { issuer, subject }
+}
+
+fn key(key: &StoredKey) -> pb::CallerKey {
+    let StoredKey {
+        id,
+        hash: _,
+        created_at,
+        expires_at,
+    } = key;
+    pb::CallerKey {
+        id: id.to_string(),
+        created_at: Some(timestamp(*created_at)),
+        expires_at: expires_at.map(timestamp),
+    }
+}

@@ -1,0 +1,184 @@
+use crate::domain::CallerRight;
+
+/// What a call needs of its caller (`api.md`, "Who calls").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// Nothing, not even credentials.
+    Nothing,
+    /// A right, for the tenant that the call names.
+    Right(CallerRight),
+    /// A right on all tenants.
+    OnAllTenants(CallerRight),
+}
+
+/// What the call at `path` needs; `None`: there is no such call, or nobody has said
+/// what it needs, and it is refused.
+///
+/// This is the one place that says so.
+pub(super) fn needed(path: &str) -> Option<Needed> {
+    const OURS: &str = "/pim.authz.v1.";
+    let Some((service, call)) = path
+        .strip_prefix(OURS)
+        .and_then(|called| called.split_once('/'))
+    else {
+        return of_others(path);
+    };
+    match service {
+        "AuthorizationService" => of_question(call),
+        "TenantService" => of_tenants(call),
+        "DirectoryService" => of_directory(call),
+        "CatalogService" => of_catalog(call),
+        "ImportService" => administer(&["ImportCatalog"], call),
+        "AccessRightsService" => administer(
+            &[
+                "GrantAccess",
+                "RevokeAccess",
+                "ReplaceAccess",
+                "ListAccess",
+                "GetEffectiveAccess",
+            ],
+            call,
+        ),
+        "AppService" => of_apps(call),
+        "AuditService" => match call {
+            "ListChanges" | "WatchChanges" => Some(Needed::Right(CallerRight::Audit)),
+            _ => None,
+        },
+        "OperationsService" => of_operations(call),
+        "CallerService" => match call {
+            "PutCallers" | "DeleteCallers" | "ListCallers" | "CreateCallerKey"
+            | "DeleteCallerKey" => Some(Needed::OnAllTenants(CallerRight::Operate)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Health is asked by whatever runs the server; the descriptors are public, and are
+/// served where the settings say so.
+fn of_others(path: &str) -> Option<Needed> {
+    const OPEN: [&str; 3] = [
+        "/grpc.health.v1.Health/",
+        "/grpc.reflection.v1.ServerReflection/",
+        "/grpc.reflection.v1alpha.ServerReflection/",
+    ];
+    let is_open = OPEN.iter().any(|service| path.starts_with(service));
+    is_open.then_some(Needed::Nothing)
+}
+
+fn administer(calls: &[&str], call: &str) -> Option<Needed> {
+    calls
+        .contains(&call)
+        .then_some(Needed::Right(CallerRight::Administer))
+}
+
+fn of_question(call: &str) -> Option<Needed> {
+    let right = match call {
+        "Check" | "BatchCheck" | "Explain" | "ListActions" => CallerRight::Check,
+        "ListAllowed" | "StreamAllowed" | "ListSubjects" | "GetAccessFilter" => CallerRight::List,
+        _ => return None,
+    };
+    Some(Needed::Right(right))
+}
+
+fn of_tenants(call: &str) -> Option<Needed> {
+    match call {
+        "CreateTenant" | "DeleteTenant" => Some(Needed::OnAllTenants(CallerRight::Operate)),
+        "GetTenant" | "ListTenants" | "UpdateTenant" => {
+            Some(Needed::Right(CallerRight::Administer))
+        }
+        _ => None,
+    }
+}
+
+fn of_operations(call: &str) -> Option<Needed> {
+    let right = match call {
+        "VerifyAudit" => CallerRight::Audit,
+        "GetStatus" | "BeginMaintenance" | "EndMaintenance" => CallerRight::Operate,
+        _ => return None,
+    };
+    Some(Needed::Right(right))
+}
+
+fn of_directory(call: &str) -> Option<Needed> {
+    of_nouns(call, &["Users", "Connections", "UserGroups", "Roles"])
+}
+
+fn of_catalog(call: &str) -> Option<Needed> {
+    const NOUNS: [&str; 10] = [
+        "Channels",
+        "Locales",
+        "Categories",
+        "AttributeGroups",
+        "Attributes",
+        "Products",
+        "AssetFamilies",
+        "ReferenceEntities",
+        "Profiles",
+        "GridViews",
+    ];
+    of_nouns(call, &NOUNS).or_else(|| administer(&["ImportProducts"], call))
+}
+
+/// Put, Delete and List of each.
+fn of_nouns(call: &str, nouns: &[&str]) -> Option<Needed> {
+    let verbs = ["Put", "Delete", "List"];
+    let noun = verbs.iter().find_map(|verb| call.strip_prefix(verb))?;
+    administer(nouns, noun)
+}
+
+fn of_apps(call: &str) -> Option<Needed> {
+    const CALLS: [&str; 9] = [
+        "StartConnection",
+        "AuthorizeScopes",
+        "SetPermissions",
+        "ConfirmConnection",
+        "CancelConnection",
+        "GetApp",
+        "ListApps",
+        "UpdateScopes",
+        "Disconnect",
+    ];
+    administer(&CALLS, call)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::pb;
+
+    /// `tests/it/callers/table.rs` has which, and asks a server.
+    #[test]
+    fn every_call_of_the_contract_needs_some_right() {
+        let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
+        for file in &descriptors.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let needed = needed(&path);
+                    assert!(needed.is_some(), "{path} has no entry");
+                    assert_ne!(needed, Some(Needed::Nothing), "{path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_call_needs_an_entry() {
+        for path in [
+            "/pim.authz.v1.AuthorizationService/Guess",
+            "/pim.authz.v1.AuthorizationService/",
+            "/pim.authz.v1.DirectoryService/PutProducts",
+            "/pim.authz.v1.DirectoryService/ForgetUsers",
+            "/pim.authz.v1.NewService/Check",
+            "/pim.authz.v2.AuthorizationService/Check",
+            "/grpc.health.v1.Health",
+            "/",
+            "",
+        ] {
+            assert_eq!(needed(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+use tokio_postgres::Row;
+
+use crate::domain::{
+    Caller, CallerDirectory, CallerRight, CallerRights, Code, FactKey, KeyHash, KeyId,
+    OidcIdentity, StoredKey,
+};
+
+use super::{AsOf, Snapshot, Store, StoreError, Taken, TenantId, Transaction};
+
+/// Reads callers whole, each as one row.
+const CALLERS: &str = include_str!("callers.sql");
+
+/// A caller with the number that stands for it in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallerRow {
+    /// Its number, never reused.
+    pub id: i32,
+    /// The caller.
+    pub caller: Caller,
+}
+
+/// A key that is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewKey {
+    /// The caller's number.
+    pub caller: i32,
+    /// By which the key is found.
+    pub id: KeyId,
+    /// Of its secret.
+    pub hash: KeyHash,
+    /// How long it is good, in microseconds from now on by the database's clock;
+    /// `None`: it does not expire.
+    pub valid_for: Option<i64>,
+}
+
+/// What of the callers is to be written, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct CallerChanges {
+    /// The numbers of callers that go, with their keys.
+    pub removed: Vec<i32>,
+    /// Callers that are new or different, but for their keys.
+    pub put: Vec<CallerRow>,
+    /// Keys that go.
+    pub removed_keys: Vec<KeyId>,
+    /// Keys that are new.
+    pub new_keys: Vec<NewKey>,
+}
+
+impl Store {
+    /// Reads all callers, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer or is a
+    /// standby; [`StoreError::CorruptRow`] when what is stored breaks the domain's
+    /// rules.
+    pub async fn callers(&self) -> Result<Taken<CallerDirectory>, StoreError> {
+        const NAME: &str = "load_callers";
+        let sql = format!(
+            "-- {NAME}
+            SELECT head.seq, head.epoch, pg_is_in_recovery() AS standby,
+                   ARRAY(SELECT key FROM intent CROSS JOIN unnest(intent.keys) AS key WHERE key IN ($1, $2)) AS pending,
+                   stored.*
+              FROM head LEFT JOIN ({CALLERS}) AS stored ON true"
+        );
+        let everything = FactKey::Everything.to_string();
+        let key = FactKey::Callers.to_string();
+        let rows = self.query(NAME, &sql, &[&everything, &key]).await?;
+        let head = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
+        if head.get("standby") {
+            return Err(StoreError::standby());
+        }
+        let pending: Vec<&str> = head.get("pending");
+        let pending = pending.into_iter().map(|key| {
+            let Ok(key) = key.parse();
+            key
+        });
+        let as_of = AsOf {
+            seq: head.get::<_, i64>("seq").unsigned_abs(),
+            epoch: head.get::<_, i64>("epoch").unsigned_abs(),
+            pending: pending.collect(),
+        };
+        let stored = rows
+            .iter()
+            .filter(|row| row.get::<_, Option<i32>>("id").is_some());
+        let callers = stored.map(|row| Ok(caller(NAME, row)?.caller));
+        Ok(Taken {
+            as_of,
+            tenant: None,
+            found: CallerDirectory::of(callers.collect::<Result<_, StoreError>>()?),
+        })
+    }
+}
+
+impl Snapshot<'_> {
+    /// Reads the next callers after a folded name, in the order of the folded
+    /// names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::callers`].
+    pub async fn callers_after(
+        &self,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<CallerRow>, StoreError> {
+        const NAME: &str = "list_callers";
+        let sql = format!(
+            "-- {NAME}
+            {CALLERS}
+             WHERE caller.key > $1
+             ORDER BY caller.key
+             LIMIT $2"
+        );
+        let limit = super::product_lists::count(limit);
+        let rows = self.query(NAME, &sql, &[&after, &limit]).await?;
+        rows.iter().map(|row| caller(NAME, row)).collect()
+    }
+}
+
+impl Transaction<'_> {
+    /// Reads all callers, in the order of their folded names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::callers`].
+    pub async fn read_callers(&self) -> Result<Vec<CallerRow>, StoreError> {
+        const NAME: &str = "read_callers";
+        let sql = format!("-- {NAME}\n{CALLERS}\n ORDER BY caller.key");
+        let rows = self.query(NAME, &sql, &[]).await?;
+        rows.iter().map(|row| caller(NAME, row)).collect()
+    }
+
+    /// Writes what is different of the callers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn write_callers(
+        &self,
+        tenant: TenantId,
+        changes: &CallerChanges,
+    ) -> Result<(), StoreError> {
+        let CallerChanges {
+            removed,
+            put,
+            removed_keys,
+            new_keys,
+        } = changes;
+        let put_ids: Vec<i32> = put.iter().map(|row| row.id).collect();
+        let touched: Vec<i32> = removed.iter().chain(&put_ids).copied().collect();
+        let keys: Vec<&str> = removed_keys.iter().map(KeyId::as_str).collect();
+        self.execute(
+            "delete_caller_keys",
+            DELETE_KEYS,
+            &[&tenant.0, removed, &keys],
+        )
+        .await?;
+        for sql in DELETE_HELD {
+            self.execute("delete_caller_entries", sql, &[&tenant.0, &touched])
+                .await?;
+        }
+        self.execute("delete_callers", DELETE, &[&tenant.0, removed])
+            .await?;
+        self.put_callers(tenant, put).await?;
+        for key in new_keys {
+            let NewKey {
+                caller,
+                id,
+                hash,
+                valid_for,
+            } = key;
+            let (id, hash) = (id.as_str(), hash.as_bytes());
+            self.execute(
+                "insert_caller_key",
+                INSERT_KEY,
+                &[&tenant.0, &id, caller, &hash, valid_for],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn put_callers(&self, tenant: TenantId, put: &[CallerRow]) -> Result<(), StoreError> {
+        for CallerRow { id, caller } in put {
+            let Caller {
+                name,
+                tenants,
+                all_tenants,
+                rights,
+                subject_alternative_names,
+                oidc_identities,
+                keys: _,
+            } = caller;
+            let rights: Vec<&str> = rights.iter().map(Into::into).collect();
+            self.execute(
+                "put_caller",
+                PUT,
+                &[
+                    &tenant.0,
+                    id,
+                    &name.as_str(),
+                    &name.folded(),
+                    all_tenants,
+                    &rights,
+                ],
+            )
+            .await?;
+            let (codes, folded): (Vec<&str>, Vec<&str>) = tenants
+                .iter()
+                .map(|code| (code.as_str(), code.folded()))
+                .unzip();
+            let names: Vec<&str> = subject_alternative_names
+                .iter()
+                .map(String::as_str)
+                .collect();
+            let (issuers, subjects): (Vec<&str>, Vec<&str>) = oidc_identities
+                .iter()
+                .map(|identity| (identity.issuer.as_str(), identity.subject.as_str()))
+                .unzip();
+            self.execute(
+                "put_caller_tenants",
+                PUT_TENANTS,
+                &[&tenant.0, id, &codes, &folded],
+            )
+            .await?;
+            self.execute("put_caller_names", PUT_NAMES, &[&tenant.0, id, &names])
+                .await?;
+            self.execute(
+                "put_caller_identities",
+                PUT_IDENTITIES,
+                &[&tenant.0, id, &issuers, &subjects],
+            )
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+const DELETE_KEYS: &str = "-- delete_caller_keys
+    DELETE FROM caller_key
+     WHERE tenant_id = $1 AND (caller_id = ANY ($2) OR id = ANY ($3))";
+
+/// What a caller that goes or is replaced holds.
+const DELETE_HELD: [&str; 3] = [
+    "-- delete_caller_entries
+    DELETE FROM caller_tenant WHERE tenant_id = $1 AND caller_id = ANY ($2)",
+    "-- delete_caller_entries
+    DELETE FROM caller_subject_alternative_name WHERE tenant_id = $1 AND caller_id = ANY ($2)",
+    "-- delete_caller_entries
+    DELETE FROM caller_oidc_identity WHERE tenant_id = $1 AND caller_id = ANY ($2)",
+];
+
+const DELETE: &str = "-- delete_callers
+    DELETE FROM caller
+     WHERE tenant_id = $1 AND id = ANY ($2)";
+
+const PUT: &str = "-- put_caller
+    INSERT INTO caller (tenant_id, id, name, key, all_tenants, rights)
+    VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (tenant_id, id) DO UPDATE
+       SET all_tenants = EXCLUDED.all_tenants,
+           rights = EXCLUDED.rights";
+
+const PUT_TENANTS: &str = "-- put_caller_tenants
+    INSERT INTO caller_tenant (tenant_id, caller_id, code, key)
+    SELECT $1, $2, code, key
+      FROM unnest($3::text[], $4::text[]) AS given (code, key)";
+
+const PUT_NAMES: &str = "-- put_caller_names
+    INSERT INTO caller_subject_alternative_name (tenant_id, caller_id, name)
+    SELECT $1, $2, name
+      FROM unnest($3::text[]) AS given (name)";
+
+const PUT_IDENTITIES: &str = "-- put_caller_identities
+    INSERT INTO caller_oidc_identity (tenant_id, caller_id, issuer, subject)
+    SELECT $1, $2, issuer, subject
+      FROM unnest($3::text[], $4::text[]) AS given (issuer, subject)";
+
+const INSERT_KEY: &str = "-- insert_caller_key
+    INSERT INTO caller_key (tenant_id, id, caller_id, hash, expires_at)
+    VALUES ($1, $2, $3, $4, transaction_timestamp() + interval '1 microsecond' * $5::bigint)";
+
+/// Reads a caller.
+fn caller(statement: &'static str, row: &Row) -> Result<CallerRow, StoreError> {
+    let corrupt = |message: String| StoreError::CorruptRow { statement, message };
+    let code = |text: &str| -> Result<Code, StoreError> {
+        text.parse().map_err(|_| corrupt(format!("code `{text}`")))
+    };
+    let name = code(row.get("name"))?;
+    let rights: Vec<&str> = row.get("rights");
+    let right = |text: &&str| {
+        let right: Result<CallerRight, _> = text.parse();
+        right.map_err(|_| corrupt(format!("right `{text}` of `{name}`")))
+    };
+    let rights: CallerRights = rights.iter().map(right).collect::<Result<_, _>>()?;
+    let tenants: Vec<&str> = row.get("tenants");
+    let names: Vec<String> = row.get("subject_alternative_names");
+    let issuers: Option<Vec<String>> = row.get("issuers");
+    let subjects: Option<Vec<String>> = row.get("subjects");
+    let identities = issuers.unwrap_or_default().into_iter();
+    let identities = identities.zip(subjects.unwrap_or_default());
+    let keys = keys(row).ok_or_else(|| corrupt(format!("a key of `{name}`")))?;
+    Ok(CallerRow {
+        id: row.get("id"),
+        caller: Caller {
+            tenants: tenants.into_iter().map(code).collect::<Result<_, _>>()?,
+            all_tenants: row.get("all_tenants"),
+            rights,
+            subject_alternative_names: names.into_iter().collect(),
+            oidc_identities: identities
+                .map(|(issuer, subject)| OidcIdentity { issuer, subject })
+                .collect(),
+            keys,
+            name,
+        },
+    })
+}
+
+/// Reads the keys of a caller; `None`: one of them is not what a key is.
+fn keys(row: &Row) -> Option<Vec<StoredKey>> {
+    let Some(ids) = row.get::<_, Option<Vec<&str>>>("key_ids") else {
+        return Some(Vec::new());
+    };
+    let hashes: Vec<&[u8]> = row.get("key_hashes");
+    let created: Vec<i64> = row.get("key_created");
+    let ends: Vec<Option<i64>> = row.get("key_ends");
+    let keys = ids.into_iter().zip(hashes).zip(created).zip(ends);
+    let keys = keys.map(|(((id, hash), created_at), expires_at)| {
+        Some(StoredKey {
+            id: id.parse().ok()?,
+            hash: KeyHash::stored(hash)?,
+            created_at,
+            expires_at,
+        })
+    });
+    keys.collect()
+}

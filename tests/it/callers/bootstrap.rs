@@ -1,0 +1,153 @@
+use std::process::Stdio;
+
+use pim_authz::{
+    pb::{self, caller_service_client::CallerServiceClient},
+    server::{self, bootstrap_caller},
+};
+use secrecy::ExposeSecret as _;
+use tokio::process::Command;
+
+use super::world::{Key, World, bootstrapping, everywhere, guarded, required};
+use crate::harness::{Database, TestServer, refusal};
+
+fn key_of(text: &str) -> Key {
+    Key {
+        id: text[9..25].to_owned(),
+        key: text.trim().to_owned(),
+    }
+}
+
+async fn names(server: &TestServer, key: &Key) -> Result<Vec<String>, tonic::Status> {
+    let mut client = CallerServiceClient::new(key.line(server).await);
+    let listed = client
+        .list_callers(pb::ListCallersRequest::default())
+        .await?;
+    let callers = listed.into_inner().callers.into_iter();
+    Ok(callers.map(|caller| caller.name).collect())
+}
+
+/// What the program prints for some arguments.
+async fn printed(arguments: &[&str], database: Option<&Database>) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    if let Some(database) = database {
+        command.env("PIM_AUTHZ_DATABASE_URL", database.url().expose_secret());
+    }
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_key_in_a_file_makes_the_first_caller_and_no_second_one() {
+    let home = tempfile::tempdir().unwrap();
+    let (file, other) = (home.path().join("key"), home.path().join("other"));
+    for file in [&file, &other] {
+        let (key, _) = printed(&["caller", "new-key"], None).await;
+        std::fs::write(file, key).unwrap();
+    }
+    let read = |file| key_of(&std::fs::read_to_string(file).unwrap());
+    let (key, later) = (read(&file), read(&other));
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.callers = bootstrapping(file);
+    let first = TestServer::start_with(config.clone(), database.clone()).await;
+    assert_eq!(names(&first, &key).await.unwrap(), ["bootstrap"]);
+    // The same file again, and another one.
+    let again = TestServer::start_with(config.clone(), database.clone()).await;
+    assert_eq!(names(&again, &key).await.unwrap(), ["bootstrap"]);
+    config.callers = bootstrapping(other);
+    let third = TestServer::start_with(config, database).await;
+    let status = names(&third, &later).await.unwrap_err();
+    assert_eq!(refusal(&status).1, "CALLER_UNKNOWN");
+    assert_eq!(names(&third, &key).await.unwrap(), ["bootstrap"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_makes_the_first_caller_and_running_servers_know_it() {
+    let database = Database::create().await;
+    let server = guarded(&database).await;
+    // It knows that there is none.
+    let unknown = key_of(&printed(&["caller", "new-key"], None).await.0);
+    assert!(names(&server, &unknown).await.is_err());
+    let (printed_key, log) = printed(&["caller", "bootstrap"], Some(&database)).await;
+    let key = key_of(&printed_key);
+    assert_eq!(names(&server, &key).await.unwrap(), ["bootstrap"]);
+    assert!(!log.contains(&key.key[26..]), "{log}");
+    let (again, _) = printed(&["caller", "bootstrap"], Some(&database)).await;
+    assert!(again.contains("nothing changed"), "{again}");
+    assert_eq!(names(&server, &key).await.unwrap(), ["bootstrap"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_one_of_many_becomes_the_first_caller() {
+    let database = Database::create().await;
+    let server = guarded(&database).await;
+    let tries = (0..3).map(|_| bootstrap_caller(database.url()));
+    let made = futures_util::future::join_all(tries).await;
+    let keys: Vec<Key> = made
+        .into_iter()
+        .filter_map(Result::unwrap)
+        .map(|key| key_of(key.expose_secret()))
+        .collect();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(names(&server, &keys[0]).await.unwrap(), ["bootstrap"]);
+}
+
+#[tokio::test]
+async fn nobody_is_bootstrapped_where_there_are_callers() {
+    let world = World::start().await;
+    world.put(everywhere("shop", &[])).await;
+    let made = bootstrap_caller(world.open.database.url()).await.unwrap();
+    assert!(made.is_none());
+}
+
+#[tokio::test]
+async fn a_file_without_a_key_stops_the_start_and_is_not_repeated() {
+    let home = tempfile::tempdir().unwrap();
+    let database = Database::create().await;
+    for content in ["", "pimauthz_secret", "pimauthz_0123456789abcdef_secret\n"] {
+        let file = home.path().join("key");
+        std::fs::write(&file, content).unwrap();
+        let mut config = TestServer::config(&database);
+        config.callers = bootstrapping(file);
+        let (ready, _) = tokio::sync::oneshot::channel();
+        let refused = server::serve(config, std::future::pending(), ready).await;
+        let told = format!("{:#}", anyhow::Error::from(refused.unwrap_err()));
+        assert!(told.contains("--bootstrap-key-file"), "{told}");
+        assert!(
+            told.contains("new-key") && !told.contains("secret"),
+            "{told}"
+        );
+    }
+    let mut config = TestServer::config(&database);
+    config.callers = bootstrapping(home.path().join("missing"));
+    let (ready, _) = tokio::sync::oneshot::channel();
+    let refused = server::serve(config, std::future::pending(), ready).await;
+    assert!(refused.unwrap_err().to_string().contains("missing"));
+}
+
+#[tokio::test]
+async fn an_open_address_needs_credentials_and_a_word_about_encryption() {
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.listen = "0.0.0.0:0".parse().unwrap();
+    let (ready, _) = tokio::sync::oneshot::channel();
+    let refused = server::serve(config.clone(), std::future::pending(), ready).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("--insecure"), "{told}");
+    config.callers.credentials = Some(server::Credentials::Optional);
+    let (ready, _) = tokio::sync::oneshot::channel();
+    let refused = server::serve(config.clone(), std::future::pending(), ready).await;
+    let told = refused.unwrap_err().to_string();
+    assert!(told.contains("--credentials optional"), "{told}");
+    config.callers = required();
+    config.callers.plaintext = server::Plaintext::Accepted;
+    let server = TestServer::start_with(config, database).await;
+    let nobody = key_of("pimauthz_0123456789abcdef_");
+    assert!(names(&server, &nobody).await.is_err());
+}
