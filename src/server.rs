@@ -134,10 +134,7 @@ pub async fn serve(
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
     let (drain, limits) = (config.drain, config.limits);
-    let encryption = match &config.tls {
-        Some(_) => Encryption::Tls,
-        None => Encryption::Absent,
-    };
+    let encryption = Encryption::by(config.tls.as_ref());
     let access = config.callers.on(config.listen, encryption)?;
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
     let (listener, address) = bind(config.listen).await?;

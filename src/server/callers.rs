@@ -16,7 +16,7 @@ use crate::{
     supervision::Supervisor,
 };
 
-use super::ServerError;
+use super::{ServerError, TlsFiles};
 
 /// Who may call a server, as it is configured.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,16 @@ pub(super) enum Encryption {
     Tls,
     /// It does not.
     Absent,
+}
+
+impl Encryption {
+    /// Of a server with these files, if any.
+    pub(super) fn by(files: Option<&TlsFiles>) -> Self {
+        match files {
+            Some(_) => Self::Tls,
+            None => Self::Absent,
+        }
+    }
 }
 
 /// What the settings come to.

@@ -55,7 +55,7 @@ pub enum CallerCommand {
     NewKey,
     /// What a running server is asked.
     #[command(flatten)]
-    Client(CallerClientCommand),
+    Client(Box<CallerClientCommand>),
 }
 
 /// Where the first caller is stored.
