@@ -30,13 +30,13 @@ const STATEMENTS: &[(&str, &str, &str)] = statements! {
     "staged_products_move.sql", "2";
     "staged_products_leave.sql", "2";
     "staged_products_uncategorised.sql", "2";
-    "staged_products_audit.sql", "2, 1, 'user:admin', 'request', '', 0";
+    "staged_products_audit.sql", "2, 1, 'user:admin', 'request', '', 0, 'shop'";
     "product_removals_nominate.sql", "2, false";
     "product_removals_model_left.sql", "2";
     "product_removals_stay.sql", "2, '{1}'";
     "product_removals_leavers.sql", "2, '{1}'";
     "product_removals_describe.sql", "2";
-    "product_removals_audit.sql", "2, 1, 'user:admin', 'request', '', 0";
+    "product_removals_audit.sql", "2, 1, 'user:admin', 'request', '', 0, 'shop'";
     "product_removals_delete.sql", "2";
     "product_removals_delete_categories.sql", "2";
     "reached_products_nominate.sql", "2, '{1}', true, false";
