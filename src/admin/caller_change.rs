@@ -168,8 +168,8 @@ fn described(caller: &Caller) -> Value {
     })
 }
 
-/// The hash of a key tells nobody its secret, and lets the log tell whether it was
-/// replaced past it.
+/// The hash of a key does not reveal its secret; with it in the log, a key that was
+/// replaced without a write is found.
 fn key_described(key: &carry_out::Key) -> Value {
     json!({ "caller": key.caller.as_str(), "sha256": key.hash.hex(), "valid_for_us": key.valid_for })
 }

@@ -90,7 +90,7 @@ pub struct WriteContext {
 }
 
 impl WriteContext {
-    /// Names the caller as the actor where none is said, as `caller:shop`.
+    /// Sets the caller as the actor of a request without one, as `caller:shop`.
     pub fn fill_actor(&mut self) {
         if let (true, Some(caller)) = (self.actor.is_empty(), &self.caller) {
             self.actor = format!("caller:{caller}");
