@@ -299,7 +299,7 @@ impl Recall<'_> {
         let key = FactKey::Section(self.tenant.clone(), Section::Vocabulary);
         match self.hit(&key)? {
             Fact::Vocabulary(known) => Some(known),
-            Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) | Fact::Callers(_) => None,
+            Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
         }
     }
 
@@ -325,9 +325,7 @@ impl Recall<'_> {
                 Some(Fact::Rights(facts)) => {
                     found.insert(*group, facts);
                 }
-                Some(
-                    Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_) | Fact::Callers(_),
-                ) => {}
+                Some(Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_)) => {}
                 None => self.missing.groups.push(*group),
             }
         }
@@ -372,7 +370,7 @@ impl Recall<'_> {
         let key = FactKey::Product(self.tenant.clone(), product.clone());
         match self.hit(&key)? {
             Fact::Product(facts) => facts,
-            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) | Fact::Callers(_) => None,
+            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) => None,
         }
     }
 }

@@ -1,17 +1,32 @@
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
-use crate::domain::{CallerDirectory, FactKey};
+use crate::{
+    domain::{CallerDirectory, FactKey},
+    store::AsOf,
+};
 
 use super::{
     core::{Cache, Core},
     error::CacheError,
-    memory::Fact,
+    memory::Stamp,
 };
 
 /// How often callers are read again because the primary changed meanwhile.
 const TRIES: u32 = 2;
+
+/// The callers as they were last read. They are one fact that every call needs, so
+/// they have a place of their own. Whether they count is told by their stamp.
+#[derive(Debug, Default)]
+pub(super) struct KeptCallers(ArcSwapOption<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    stamp: Stamp,
+    callers: Arc<CallerDirectory>,
+}
 
 /// One read of the callers at a time, shared by all who came before it began.
 #[derive(Debug, Default)]
@@ -74,10 +89,10 @@ impl Cache {
 
 impl Core {
     fn recall_callers(&self) -> Option<Arc<CallerDirectory>> {
-        match self.confirmed_hit(&FactKey::Callers)? {
-            Fact::Callers(callers) => Some(callers),
-            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Rights(_) | Fact::Product(_) => None,
-        }
+        let kept = self.callers.0.load();
+        let kept = kept.as_ref()?;
+        self.is_confirmed(&kept.stamp)
+            .then(|| Arc::clone(&kept.callers))
     }
 
     /// Reads the callers by a statement that begins after this call.
@@ -96,10 +111,17 @@ impl Core {
             callers: Arc::new(taken.found),
         };
         if self.keeps() {
-            let fact = Fact::Callers(Arc::clone(&load.callers));
-            self.keep(FactKey::Callers, &taken.as_of, fact);
+            self.keep_callers(&taken.as_of, Arc::clone(&load.callers));
         }
         *last = Some(load.clone());
         Ok(load)
+    }
+
+    fn keep_callers(&self, as_of: &AsOf, callers: Arc<CallerDirectory>) {
+        if let Some(stamp) = self.stamp(&FactKey::Callers, as_of) {
+            self.callers
+                .0
+                .store(Some(Arc::new(Kept { stamp, callers })));
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     announcer::{Announced, Wanted},
-    callers::CallerLoads,
+    callers::{CallerLoads, KeptCallers},
     clock::Moment,
     desk::Desk,
     error::CacheError,
@@ -55,6 +55,7 @@ pub(super) struct Core {
     pub(super) products: Products,
     pub(super) desk: Desk,
     pub(super) fills: Fills,
+    pub(super) callers: KeptCallers,
     pub(super) caller_loads: CallerLoads,
     pub(super) figures: Figures,
     pub(super) hints: Hints,
@@ -109,6 +110,7 @@ impl Core {
             lease: Lease::default(),
             desk: Desk::default(),
             fills: Fills::default(),
+            callers: KeptCallers::default(),
             caller_loads: CallerLoads::default(),
             figures: Figures::default(),
             hints: Hints::default(),
@@ -132,12 +134,10 @@ impl Core {
             .then_some(entry)
     }
 
-    /// What is kept under `key`, if it may be answered from now, by itself (A4).
-    pub(super) fn confirmed_hit(&self, key: &FactKey) -> Option<Fact> {
-        let entry = self.memory.get(key)?;
+    /// Whether what was read at `stamp` may be answered from now, by itself (A4).
+    pub(super) fn is_confirmed(&self, stamp: &Stamp) -> bool {
         let hold = self.lease.hold();
-        let may_go = self.counts(&entry.stamp, hold.epoch) && hold.answers().is_ok();
-        may_go.then_some(entry.fact)
+        self.counts(stamp, hold.epoch) && hold.answers().is_ok()
     }
 
     fn counts(&self, stamp: &Stamp, epoch: u64) -> bool {
@@ -189,21 +189,29 @@ impl Core {
 
     /// Keeps a fact, unless a write of it is under way. Whether it was kept.
     pub(super) fn keep(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
-        if !as_of.may_keep(&key) && !lacks(Rule::PendingNotCached) {
+        let Some(stamp) = self.stamp(&key, as_of) else {
             return false;
+        };
+        self.memory.put(key, Entry { stamp, fact });
+        true
+    }
+
+    /// As of when a fact counts that was read now; `None`: it must not be kept, for
+    /// a write of it is under way.
+    pub(super) fn stamp(&self, key: &FactKey, as_of: &AsOf) -> Option<Stamp> {
+        if !as_of.may_keep(key) && !lacks(Rule::PendingNotCached) {
+            return None;
         }
         stretch();
-        let stamp = Stamp {
+        Some(Stamp {
             as_of: if lacks(Rule::AsOfInDataSnapshot) {
                 self.figures.applied.get()
             } else {
                 as_of.seq
             },
             epoch: as_of.epoch,
-            slots: self.floors.slots(&key),
-        };
-        self.memory.put(key, Entry { stamp, fact });
-        true
+            slots: self.floors.slots(key),
+        })
     }
 
     /// Keeps what the facts of some questions tell whole: the subjects and

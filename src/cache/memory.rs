@@ -2,9 +2,7 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use moka::sync::Cache as Moka;
 
-use crate::domain::{
-    CallerDirectory, Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary,
-};
+use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
 
 use super::{
     floors::Slots,
@@ -43,7 +41,6 @@ pub(super) enum Fact {
     Subject(Option<Arc<SubjectFacts>>),
     Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),
-    Callers(Arc<CallerDirectory>),
 }
 
 /// A fact that was kept.
@@ -127,7 +124,7 @@ impl Fact {
             Self::Vocabulary(found) => found.is_none(),
             Self::Subject(found) => found.is_none(),
             Self::Product(found) => found.is_none(),
-            Self::Rights(_) | Self::Callers(_) => false,
+            Self::Rights(_) => false,
         }
     }
 }
@@ -172,7 +169,6 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
         Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
             96 + 4 * (subject.groups.len() + subject.roles.len())
         }),
-        Fact::Callers(callers) => callers.bytes(),
         Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product
             .as_ref()

@@ -1,7 +1,12 @@
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    str::FromStr,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
+use siphasher::sip128::{Hash128, SipHasher24};
 use subtle::ConstantTimeEq as _;
 
 /// A key of a caller: `pimauthz_ID_SECRET`.
@@ -237,6 +242,47 @@ impl<'a> PresentedKey<'a> {
 impl fmt::Debug for PresentedKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PresentedKey {}", self.id)
+    }
+}
+
+/// A keyed hash of a secret (SipHash-2-4, 128 bits), by which one process knows a
+/// secret again that it has verified. It is of no use outside of it, for nobody else
+/// has the key.
+///
+/// Tags are compared in a time that does not depend on where they differ.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct SecretTag(Hash128);
+
+impl fmt::Debug for SecretTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretTag")
+    }
+}
+
+/// Makes tags, by a random key of its own.
+pub(super) struct SecretTagger(SipHasher24);
+
+impl SecretTagger {
+    /// The tag of the secret of a key.
+    pub(super) fn tag(&self, key: &PresentedKey<'_>) -> SecretTag {
+        SecretTag(self.0.hash(key.secret))
+    }
+}
+
+impl Default for SecretTagger {
+    fn default() -> Self {
+        // The standard library's hashers have random keys of the system.
+        let [first, second] = [RandomState::new(), RandomState::new()];
+        Self(SipHasher24::new_with_keys(
+            first.hash_one(1_u8),
+            second.hash_one(2_u8),
+        ))
+    }
+}
+
+impl fmt::Debug for SecretTagger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretTagger")
     }
 }
 
