@@ -3,11 +3,12 @@
 
 # wait_until_served BINARY ADDRESS PROCESS LOG: ends the script, with the log, when
 # the process is gone or does not serve within two minutes. The port alone is taken
-# before the database is there.
+# before the database is there. ADDRESS may be a URL.
 wait_until_served() {
-    local binary=$1 address=$2 process=$3 log=$4
+    local binary=$1 server=$2 process=$3 log=$4
+    [[ $server == *://* ]] || server=http://$server
     for _ in $(seq 1200); do
-        if "$binary" status --server "http://$address" >/dev/null 2>&1; then return; fi
+        if "$binary" status --server "$server" >/dev/null 2>&1; then return; fi
         kill -0 "$process" 2>/dev/null || break
         sleep 0.1
     done
