@@ -9,6 +9,7 @@ pub mod engine;
 pub mod generator;
 pub mod import;
 pub mod listing;
+pub mod oidc;
 pub mod pb;
 pub mod rpc;
 pub mod run;

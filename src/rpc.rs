@@ -20,6 +20,7 @@ mod budget;
 mod caller_rights;
 mod calling;
 mod clock;
+mod credential;
 mod facts;
 mod failure;
 mod gate;

@@ -7,6 +7,7 @@ mod error;
 mod private_postgres;
 
 use std::{
+    fs,
     io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
@@ -22,10 +23,12 @@ use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{
         self, Answer, BootstrapArguments, CacheArguments, CallerArguments, CallerCommand, Command,
-        CredentialsArgument, DatabaseTlsArguments, Exit, LimitArguments, ListenAddress,
-        MigrateArguments, OnOff, ServeArguments, ServeTlsArguments, SslModeArgument,
+        CredentialsArgument, DatabaseArguments, DatabaseTlsArguments, Exit, LimitArguments,
+        ListenAddress, MigrateArguments, OidcArguments, OnOff, ServeArguments, ServeTlsArguments,
+        SslModeArgument,
     },
     domain::{CallerKey, Code},
+    oidc::{KeyLocation, OidcSettings},
     server::{
         self, CallerSettings, Credentials, DatabaseStart, Limits, Plaintext, Reflection,
         RuntimeRole, ServeConfig, ServerError, SslMode, TlsFiles, TlsParameters,
@@ -43,11 +46,12 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
         Command::Serve(arguments) => serve(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Migrate(MigrateArguments {
-            database_url,
+            database,
             database_tls,
             runtime_role,
         }) => {
             start_logging()?;
+            let database_url = owner_url(database)?;
             let database_url = tls_parameters(database_tls).outrank(&database_url);
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
             say(format!("{report}\n").as_bytes())?;
@@ -76,10 +80,11 @@ fn show(answer: &Answer) -> Result<Exit, RunError> {
 async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
     match command {
         CallerCommand::Bootstrap(BootstrapArguments {
-            database_url,
+            database,
             database_tls,
         }) => {
             start_logging()?;
+            let database_url = owner_url(database)?;
             let database_url = tls_parameters(database_tls).outrank(&database_url);
             match server::bootstrap_caller(&database_url).await? {
                 Some(key) => say_key(&key)?,
@@ -106,7 +111,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     let ServeArguments {
         listen,
         tls,
-        database_url,
+        database,
         database_tls,
         data_dir,
         default_tenant,
@@ -131,7 +136,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     let ending = Ending::listen()?;
     let listen = resolve(&listen).await?;
     let (ready, _address) = oneshot::channel();
-    let Some(database_url) = database_url else {
+    let Some(database_url) = database_url(database)? else {
         let served = serve_embedded(listen, data_dir, how, ending, ready);
         return served.await.map(|()| Exit::Done);
     };
@@ -158,6 +163,25 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     Ok(Exit::Done)
 }
 
+/// The URL of the database, as it is or from its file; `None`: neither is given.
+fn database_url(arguments: DatabaseArguments) -> Result<Option<SecretString>, RunError> {
+    let DatabaseArguments {
+        database_url,
+        database_url_file,
+    } = arguments;
+    let Some(file) = database_url_file else {
+        return Ok(database_url);
+    };
+    let read: Result<SecretString, _> = fs::read_to_string(&file).map(Into::into);
+    let read = read.map_err(|cause| RunError::DatabaseUrlFile { file, cause })?;
+    Ok(Some(read.expose_secret().trim().into()))
+}
+
+/// The same for a command that needs one.
+fn owner_url(arguments: DatabaseArguments) -> Result<SecretString, RunError> {
+    database_url(arguments)?.ok_or(RunError::NoDatabase)
+}
+
 /// What a server is told, wherever its database is.
 struct How {
     tls: Option<TlsFiles>,
@@ -175,6 +199,7 @@ fn caller_settings(arguments: CallerArguments) -> CallerSettings {
         insecure,
         reflection,
         bootstrap_key_file,
+        oidc,
     } = arguments;
     CallerSettings {
         credentials: credentials.map(|said| match said {
@@ -191,7 +216,27 @@ fn caller_settings(arguments: CallerArguments) -> CallerSettings {
             OnOff::Off => Reflection::Hidden,
         }),
         bootstrap_key_file,
+        oidc: oidc_settings(oidc),
     }
+}
+
+/// Whose OIDC tokens are accepted; the command line takes issuer and audience
+/// together only.
+fn oidc_settings(arguments: OidcArguments) -> Option<OidcSettings> {
+    let OidcArguments {
+        issuer,
+        audience,
+        jwks,
+        ca,
+        algorithms,
+    } = arguments;
+    Some(OidcSettings {
+        issuer: issuer?,
+        audience: audience?,
+        keys: KeyLocation::of(jwks.as_deref()),
+        ca,
+        algorithms,
+    })
 }
 
 fn limits(arguments: LimitArguments) -> Limits {

@@ -19,6 +19,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
@@ -32,6 +33,7 @@ use crate::{
     admin::Door,
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
+    oidc::TokenVerifier,
     rpc::{Admission, Authentication, Budget, Gate, PageTokens},
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
@@ -137,6 +139,7 @@ pub async fn serve(
     let encryption = Encryption::by(config.tls.as_ref());
     let access = config.callers.on(config.listen, encryption)?;
     let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
+    let tokens = config.callers.tokens().await?;
     let (listener, address) = bind(config.listen).await?;
     let (health, health_service) = Health::start();
     let routes = Routes::new(health_service);
@@ -144,7 +147,7 @@ pub async fn serve(
     let work = WorkThreads::start().map_err(ServerError::Thread)?;
     let starting = Starting {
         gate: Gate::default(),
-        authentication: Authentication::new(access.credentials),
+        authentication: Authentication::new(access.credentials, tokens.clone()),
         access,
         address,
         work: work.handle().clone(),
@@ -154,9 +157,7 @@ pub async fn serve(
         routes,
     };
     let (stopping, stopped) = oneshot::channel();
-    let _following = certificates
-        .as_ref()
-        .map(|certificates| starting.follow(certificates));
+    let _following = starting.follow(certificates.clone(), tokens);
     let connections = connections(listener, limits, certificates);
     let server = transport(limits)
         .layer(starting.gate.clone())
@@ -288,12 +289,25 @@ impl Starting {
         })
     }
 
-    /// Reads the files of TLS for callers again when they change, until the result
-    /// is dropped.
-    fn follow(&self, certificates: &Certificates) -> AbortOnDropHandle<()> {
-        let following = certificates.clone().follow();
-        let following = self.supervisor.supervise(Task::Certificates, following);
-        AbortOnDropHandle::new(tokio::spawn(following))
+    /// Keeps the files of TLS for callers and the keys of the OIDC issuer up to
+    /// date, until the result is dropped.
+    fn follow(
+        &self,
+        certificates: Option<Certificates>,
+        tokens: Option<Arc<TokenVerifier>>,
+    ) -> [Option<AbortOnDropHandle<()>>; 2] {
+        let certificates = certificates.map(|files| self.keep(Task::Certificates, files.follow()));
+        let keys = tokens.map(|tokens| self.keep(Task::IssuerKeys, tokens.follow()));
+        [certificates, keys]
+    }
+
+    /// Runs a task, until the result is dropped.
+    fn keep(
+        &self,
+        task: Task,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(tokio::spawn(self.supervisor.supervise(task, work)))
     }
 
     /// Takes no calls any more, and lets the tasks end.

@@ -30,6 +30,8 @@ pub enum Task {
     Health,
     /// Reads the files of TLS for callers again when they change.
     Certificates,
+    /// Reads the keys of the OIDC issuer again.
+    IssuerKeys,
     /// Reads the revisions of the tenants that are watched, while any is.
     WatchedRevisions,
 }

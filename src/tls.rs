@@ -9,10 +9,13 @@ mod pem_file;
 
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::{CryptoProvider, aws_lc_rs},
+};
 
 pub use self::{
-    peer::{AlternativeNames, Peer, Validity},
+    peer::{AlternativeNames, Peer, PeerCertificate, Validity},
     pem_file::{PemFile, PemFileError},
 };
 
@@ -21,4 +24,38 @@ pub use self::{
 #[must_use]
 pub fn cryptography() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The CAs that the platform trusts: of `SSL_CERT_FILE`, or where it keeps them.
+///
+/// # Errors
+///
+/// Why there are none, in parentheses, or nothing where that is not known.
+pub fn system_roots() -> Result<RootCertStore, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let cause = found.errors.first();
+        return Err(cause.map_or_else(String::new, |cause| format!(" ({cause})")));
+    }
+    Ok(roots)
+}
+
+/// No CA: for what makes no connections over TLS.
+#[must_use]
+pub fn no_roots() -> RootCertStore {
+    RootCertStore::empty()
+}
+
+/// How a client secures its connections that trusts these CAs and shows no
+/// certificate.
+///
+/// # Errors
+///
+/// What rustls finds wrong with it.
+pub fn client_trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(cryptography());
+    let builder = builder.with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -304,6 +304,7 @@ fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
             Stream::Errors,
             2,
         ),
+        ("migrate", Stream::Errors, 2),
     ];
     for (line, stream, status) in cases {
         let full = || {

@@ -1,8 +1,10 @@
 mod administration;
 mod callers;
 mod client_tls;
+mod database;
 mod database_tls;
 mod listing;
+mod oidc;
 mod question;
 mod serve_tls;
 
@@ -10,7 +12,6 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use clap_complete::Shell;
-use secrecy::SecretString;
 
 pub use self::{
     administration::{
@@ -23,11 +24,13 @@ pub use self::{
         CredentialsArgument, KeyCommand, OnOff,
     },
     client_tls::ClientTlsArguments,
+    database::DatabaseArguments,
     database_tls::{DatabaseTlsArguments, SslModeArgument},
     listing::{
         AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,
         PageArguments, ReachArguments,
     },
+    oidc::OidcArguments,
     question::{AboutArguments, ContextArguments, DescriptionArguments, QuestionArguments},
     serve_tls::ServeTlsArguments,
 };
@@ -130,20 +133,19 @@ pub struct ServeArguments {
     #[command(flatten)]
     pub tls: ServeTlsArguments,
     /// The database to work on; without one a private PostgreSQL is started.
-    #[arg(
-        long,
-        env = "PIM_AUTHZ_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true,
-        conflicts_with = "data_dir"
-    )]
-    pub database_url: Option<SecretString>,
+    #[command(flatten)]
+    pub database: DatabaseArguments,
     /// How TLS to the database is used.
     #[command(flatten)]
     pub database_tls: DatabaseTlsArguments,
     /// Where the private PostgreSQL keeps its files [default: ./.pim-authz, for
     /// root /var/lib/pim-authz].
-    #[arg(long, env = "PIM_AUTHZ_DATA_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_DATA_DIR",
+        value_name = "DIR",
+        conflicts_with = "database"
+    )]
     pub data_dir: Option<PathBuf>,
     /// The tenant that is meant where a question names none.
     #[arg(
@@ -291,13 +293,8 @@ pub struct DemoArguments {
 #[derive(Debug, Args)]
 pub struct MigrateArguments {
     /// The database, as its owner.
-    #[arg(
-        long,
-        env = "PIM_AUTHZ_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    pub database_url: SecretString,
+    #[command(flatten)]
+    pub database: DatabaseArguments,
     /// How TLS to the database is used.
     #[command(flatten)]
     pub database_tls: DatabaseTlsArguments,

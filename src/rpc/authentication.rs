@@ -9,15 +9,12 @@ use futures_util::future::Either;
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
-use crate::{
-    cache::Cache,
-    domain::{CallerDirectory, PresentedKey},
-};
+use crate::{cache::Cache, domain::CallerDirectory, oidc::TokenVerifier};
 
 use super::{
     caller_rights::{self, Needed},
-    calling::{Calling, Credential, Known, check_right},
-    clock,
+    calling::{Calling, Known, check_right},
+    credential::{Presented, Unverified},
     failure::{Failure, UnknownCaller},
 };
 
@@ -30,8 +27,8 @@ pub enum Credentials {
     Optional,
 }
 
-/// Stands behind the gate and before all else: says who calls, and refuses what
-/// the caller may not call, before a byte of the message is taken in.
+/// Stands behind the gate and before all else: finds out who calls, and refuses
+/// what the caller may not call, before a byte of the message is taken in.
 ///
 /// Callers come from memory and are never older than a write that had returned
 /// (`docs/coherence.md`): a key that was withdrawn is refused by every server in
@@ -40,16 +37,20 @@ pub enum Credentials {
 #[derive(Clone, Debug)]
 pub struct Authentication {
     credentials: Credentials,
+    /// Verifies OIDC tokens; `None`: none are accepted.
+    tokens: Option<Arc<TokenVerifier>>,
     /// Set once the server has its database.
     cache: Arc<OnceLock<Cache>>,
 }
 
 impl Authentication {
-    /// Asks callers for credentials, or does not.
+    /// Requires credentials, or does not, and accepts the OIDC tokens that
+    /// `tokens` verifies.
     #[must_use]
-    pub fn new(credentials: Credentials) -> Self {
+    pub fn new(credentials: Credentials, tokens: Option<Arc<TokenVerifier>>) -> Self {
         Self {
             credentials,
+            tokens,
             cache: Arc::default(),
         }
     }
@@ -59,81 +60,102 @@ impl Authentication {
         let _begun_before = self.cache.set(cache);
     }
 
-    /// Who calls, where no look at the database is needed for that.
-    fn authenticate(&self, path: &str, headers: &http::HeaderMap) -> Result<Found, Status> {
-        let Some(needed) = caller_rights::needed(path) else {
+    /// Who calls, where nothing must be read for that.
+    fn authenticate<B>(&self, request: &http::Request<B>) -> Result<Found, Status> {
+        let Some(needed) = caller_rights::needed(request.uri().path()) else {
             return Err(Status::unimplemented("there is no such call"));
         };
         if needed == Needed::Nothing {
             return Ok(Found::Caller(Calling::Nobody));
         }
         let cache = self.cache.get().ok_or(Failure::Starting)?;
-        let Some(bearer) = bearer(headers).map_err(Failure::from)? else {
-            return match self.credentials {
-                Credentials::Optional => Ok(Found::Caller(Calling::Anyone)),
-                Credentials::Required => Err(Failure::from(UnknownCaller::NoCredentials).into()),
-            };
+        let look = |read_keys| Look {
+            needed,
+            cache: cache.clone(),
+            tokens: self.tokens.clone(),
+            read_keys,
         };
-        let key = PresentedKey::parse(bearer).ok_or(UnknownCaller::Unreadable);
-        let key = key.map_err(Failure::from)?;
+        let presented = match self.presented(request) {
+            Ok(Some(presented)) => presented,
+            Ok(None) if self.credentials == Credentials::Optional => {
+                return Ok(Found::Caller(Calling::Anyone));
+            }
+            Ok(None) => return Err(Failure::from(UnknownCaller::NoCredentials).into()),
+            Err(Unverified::Refused(refused)) => return Err(Failure::from(refused).into()),
+            Err(Unverified::ReadKeys(_)) => return Ok(Found::Look(look(true))),
+        };
         let Some(callers) = cache.recall_callers() else {
-            return Ok(Found::Look(needed, cache.clone()));
+            return Ok(Found::Look(look(false)));
         };
-        let calling = recognized(&callers, key, (needed, cache))?;
+        let calling = recognized(&callers, presented, (needed, cache))?;
         Ok(Found::Caller(calling))
+    }
+
+    fn presented<'a, B>(
+        &self,
+        request: &'a http::Request<B>,
+    ) -> Result<Option<Presented<'a>>, Unverified> {
+        Presented::by(
+            request.headers(),
+            request.extensions(),
+            self.tokens.as_deref(),
+        )
     }
 }
 
 /// What is known of a call at once.
 enum Found {
     Caller(Calling),
-    /// The callers are not in memory: they are to be read.
-    Look(Needed, Cache),
+    /// Something is to be read first.
+    Look(Look),
 }
 
-/// Who presents a key, if that caller may make the call.
+/// What is read before a caller is known: the callers, which are not in memory, or
+/// the keys of an issuer.
+struct Look {
+    needed: Needed,
+    cache: Cache,
+    tokens: Option<Arc<TokenVerifier>>,
+    /// Whether a token has a key that is unknown.
+    read_keys: bool,
+}
+
+impl Look {
+    /// Who calls, by the callers and keys as they are now.
+    async fn caller(
+        &self,
+        headers: &http::HeaderMap,
+        extensions: &http::Extensions,
+    ) -> Result<Calling, Failure> {
+        let tokens = self.tokens.as_deref();
+        if let Some(tokens) = tokens.filter(|_| self.read_keys) {
+            tokens.read_again().await;
+        }
+        let presented = Presented::by(headers, extensions, tokens);
+        let presented = presented.map_err(|unverified| match unverified {
+            Unverified::Refused(refused) => refused.into(),
+            Unverified::ReadKeys(failure) => failure,
+        })?;
+        let presented = presented.ok_or(UnknownCaller::NoCredentials)?;
+        let callers = self.cache.callers().await?;
+        recognized(&callers, presented, (self.needed, &self.cache))
+    }
+}
+
+/// Who presents a credential, if that caller may make the call.
 fn recognized(
     callers: &CallerDirectory,
-    key: PresentedKey<'_>,
+    presented: Presented<'_>,
     (needed, cache): (Needed, &Cache),
 ) -> Result<Calling, Failure> {
-    let caller = callers.find_by_key(&key, clock::now());
-    let caller = caller.ok_or(UnknownCaller::NotValid)?;
+    let (caller, credential) = presented.caller(callers)?;
     check_right(caller, needed)?;
     Ok(Calling::Known(Known {
         caller: Arc::clone(caller),
-        credential: Credential::Key(key.id),
+        credential,
         needed,
         cache: cache.clone(),
     }))
-}
-
-/// The credentials that a call brings; `None`: none.
-fn bearer(headers: &http::HeaderMap) -> Result<Option<&[u8]>, UnknownCaller> {
-    const SCHEME: usize = "Bearer ".len();
-    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(UnknownCaller::Unreadable);
-    }
-    match value.as_bytes().split_at_checked(SCHEME) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => Ok(Some(token)),
-        Some(_) | None => Err(UnknownCaller::Unreadable),
-    }
-}
-
-/// Who calls, by the callers as they are now.
-async fn look(
-    headers: &http::HeaderMap,
-    needed: Needed,
-    cache: &Cache,
-) -> Result<Calling, Failure> {
-    let callers = cache.callers().await?;
-    let key = bearer(headers)?.and_then(PresentedKey::parse);
-    let key = key.ok_or(UnknownCaller::Unreadable)?;
-    recognized(&callers, key, (needed, cache))
 }
 
 impl<S> Layer<S> for Authentication {
@@ -171,18 +193,21 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let path = request.uri().path();
-        match self.authentication.authenticate(path, request.headers()) {
+        match self.authentication.authenticate(&request) {
             Ok(Found::Caller(calling)) => {
                 request.extensions_mut().insert(calling);
                 Either::Left(self.inner.call(request))
             }
-            Ok(Found::Look(needed, cache)) => {
+            Ok(Found::Look(look)) => {
                 // The clone stays behind; the one that was polled ready is called.
                 let fresh = self.inner.clone();
                 let mut ready = std::mem::replace(&mut self.inner, fresh);
                 Either::Right(Box::pin(async move {
-                    match look(request.headers(), needed, &cache).await {
+                    // Apart from the body, which others may not look at meanwhile.
+                    let (head, body) = request.into_parts();
+                    let found = look.caller(&head.headers, &head.extensions).await;
+                    let mut request = http::Request::from_parts(head, body);
+                    match found {
                         Ok(calling) => {
                             request.extensions_mut().insert(calling);
                             ready.call(request).await
@@ -192,39 +217,6 @@ where
                 }))
             }
             Err(status) => Either::Right(Box::pin(ready(Ok(status.into_http())))),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(values: &[&str]) -> http::HeaderMap {
-        let mut headers = http::HeaderMap::new();
-        for value in values {
-            headers.append(http::header::AUTHORIZATION, value.parse().unwrap());
-        }
-        headers
-    }
-
-    #[test]
-    fn one_header_of_the_bearer_scheme_is_read() {
-        let unreadable = Err(UnknownCaller::Unreadable);
-        let cases: [(&[&str], _); 8] = [
-            (&[], Ok(None)),
-            (&["Bearer abc"], Ok(Some("abc"))),
-            (&["bearer abc"], Ok(Some("abc"))),
-            (&["Bearer "], Ok(Some(""))),
-            (&["Basic abc"], unreadable),
-            (&["Bearer"], unreadable),
-            (&["abc"], unreadable),
-            (&["Bearer abc", "Bearer abc"], unreadable),
-        ];
-        for (values, expected) in cases {
-            let headers = headers(values);
-            let expected = expected.map(|found| found.map(str::as_bytes));
-            assert_eq!(bearer(&headers), expected, "{values:?}");
         }
     }
 }

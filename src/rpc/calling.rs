@@ -3,15 +3,10 @@ use std::sync::Arc;
 use crate::{
     admin::AdminError,
     cache::Cache,
-    domain::{Caller, CallerRight, Code, KeyId, MissingRight},
+    domain::{Caller, CallerRight, Code, MissingRight},
 };
 
-use super::{
-    caller_rights::Needed,
-    clock,
-    failure::{Failure, UnknownCaller},
-    parse,
-};
+use super::{caller_rights::Needed, credential::Credential, failure::Failure, parse};
 
 /// Who makes a call, as its credentials say; an extension of the request.
 ///
@@ -32,18 +27,12 @@ pub(super) enum Calling {
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) caller: Arc<Caller>,
+    /// By which the caller was recognized.
     pub(super) credential: Credential,
     /// What the call needs.
     pub(super) needed: Needed,
     /// Where the caller is looked up again.
     pub(super) cache: Cache,
-}
-
-/// By what a caller was recognized.
-#[derive(Clone, Debug)]
-pub(super) enum Credential {
-    /// A key, whose secret matched.
-    Key(KeyId),
 }
 
 impl Calling {
@@ -127,10 +116,7 @@ impl Calling {
             return Ok(());
         };
         let callers = known.cache.callers().await?;
-        let caller = match &known.credential {
-            Credential::Key(id) => callers.find_by_key_id(*id, clock::now()),
-        };
-        let caller = caller.ok_or(UnknownCaller::NotValid)?;
+        let caller = known.credential.caller(&callers)?;
         check_right(caller, known.needed)?;
         let is_named = *tenant == Code::of_installation() || caller.may_name(tenant);
         if !is_named {

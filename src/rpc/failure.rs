@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use crate::{
     admin::AdminError,
     cache::CacheError,
-    domain::{Code, InvalidQuestion, MissingRight},
+    domain::{Code, InvalidQuestion, MissingRight, OidcIdentity},
     store::{ChangePlace, StoreError},
 };
 
@@ -46,6 +48,12 @@ pub(super) enum Failure {
     /// The credentials do not say who calls.
     #[error(transparent)]
     CallerUnknown(#[from] UnknownCaller),
+
+    /// No key of the OIDC issuer has been read yet.
+    #[error(
+        "the OIDC token cannot be verified: this server has not read the issuer's keys yet; retry"
+    )]
+    NoIssuerKeys,
 
     /// The caller may not make this call.
     #[error("the caller lacks {0}, which this call needs")]
@@ -116,22 +124,46 @@ pub(super) enum Failure {
     },
 }
 
-/// Why nobody knows who calls. No word of the credentials is repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why nobody knows who calls. No word of a secret is repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownCaller {
     /// There are none, and the server requires some.
-    #[error("the call has no credentials: send a key as `authorization: Bearer KEY`")]
+    #[error(
+        "the call has no credentials: send a key or an OIDC token as `authorization: Bearer ...`, or connect with a client certificate"
+    )]
     NoCredentials,
 
     /// They have another form than those that are known.
     #[error(
-        "the credentials cannot be read: send one header `authorization`, as `Bearer KEY`, with a key of a caller"
+        "the credentials cannot be read: send one header `authorization`, as `Bearer KEY`, with a key of a caller, or with an OIDC token where the server has an `--oidc-issuer`"
     )]
     Unreadable,
 
-    /// No caller has them now.
-    #[error("the credentials are wrong, expired or withdrawn: ask an operator for a new key")]
-    NotValid,
+    /// No caller has this key now.
+    #[error("the key is wrong, expired or withdrawn: ask an operator for a new one")]
+    InvalidKey,
+
+    /// The token is none of the issuer for this service, or not at this time.
+    #[error(
+        "the OIDC token is wrong, expired, not valid yet, of another issuer or for another audience: get a new one from the issuer that the server's `--oidc-issuer` names, for its `--oidc-audience`"
+    )]
+    InvalidToken,
+
+    /// The token is good, and no caller has its identity.
+    #[error(
+        "no caller has the identity of the OIDC token: issuer `{}`, subject `{}`; an operator gives it to one by `caller put --oidc`", .0.issuer, .0.subject
+    )]
+    UnknownIdentity(Arc<OidcIdentity>),
+
+    /// The certificate was valid when the connection was made.
+    #[error("the client certificate has expired: renew it and connect again")]
+    ExpiredCertificate,
+
+    /// No caller has a name of the certificate, or several have one.
+    #[error(
+        "no single caller has the subject alternative names of the client certificate: an operator gives one of them to a caller by `caller put --san`"
+    )]
+    UnknownCertificate,
 }
 
 /// What is wrong with one field of a message.

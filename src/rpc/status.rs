@@ -56,6 +56,9 @@ impl From<Failure> for Status {
             }
             .status(),
             Failure::CallerUnknown(_) => caller_unknown(message),
+            Failure::NoIssuerKeys => {
+                Answer::unavailable(ErrorReason::CallerUnknown, message).status()
+            }
             Failure::CallerNotPermitted(missing) => caller_not_permitted(missing, None, message),
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),

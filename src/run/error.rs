@@ -1,4 +1,4 @@
-use std::io;
+use std::{io, path::PathBuf};
 
 use crate::{
     cli::{CliError, ListenAddress, Refusal},
@@ -25,6 +25,21 @@ pub enum RunError {
         tenant: &'static str,
         /// What the server said.
         refusal: Refusal,
+    },
+    /// A command needs a database and has none.
+    #[error(
+        "which database? Set PIM_AUTHZ_DATABASE_URL, or give `--database-url` or `--database-url-file`"
+    )]
+    NoDatabase,
+    /// The file with the URL of the database cannot be read.
+    #[error(
+        "the file `{}` of --database-url-file cannot be read ({cause}); name a file that the user of this process may read", .file.display()
+    )]
+    DatabaseUrlFile {
+        /// The file.
+        file: PathBuf,
+        /// The error of the system.
+        cause: io::Error,
     },
     /// Standard output takes nothing.
     #[error("cannot write to standard output: {0}")]

@@ -1,7 +1,7 @@
 //! Who may call a server: what its settings come to at its address, and the first
 //! caller of an installation.
 
-use std::{fs, net::SocketAddr, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use secrecy::{SecretSlice, SecretString};
 use tokio::runtime::Handle;
@@ -11,6 +11,7 @@ use crate::{
     admin::{Answered, CallerRequest, CreatedKey, Door, EncodeWritten, WriteContext},
     cache::{Cache, CacheSettings},
     domain::{CallerKey, Code},
+    oidc::{OidcSettings, TokenVerifier},
     rpc::Credentials,
     store::Store,
     supervision::Supervisor,
@@ -31,6 +32,8 @@ pub struct CallerSettings {
     pub reflection: Option<Reflection>,
     /// A file with the key of the first caller.
     pub bootstrap_key_file: Option<PathBuf>,
+    /// Whose OIDC tokens are accepted; `None`: none are.
+    pub oidc: Option<OidcSettings>,
 }
 
 /// Whether keys may come over a network without TLS.
@@ -111,6 +114,17 @@ impl CallerSettings {
             credentials,
             reflection,
         })
+    }
+
+    /// What verifies OIDC tokens; `None`: none are accepted. Keys in a file are
+    /// read.
+    pub(super) async fn tokens(&self) -> Result<Option<Arc<TokenVerifier>>, ServerError> {
+        let Some(settings) = &self.oidc else {
+            return Ok(None);
+        };
+        let verifier = TokenVerifier::new(settings)?;
+        verifier.read_file().await?;
+        Ok(Some(Arc::new(verifier)))
     }
 
     /// The key in the file that is named, without white space around it.

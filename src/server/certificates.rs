@@ -2,7 +2,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use rustls::{
-    RootCertStore, ServerConfig,
+    ServerConfig,
     pki_types::CertificateDer,
     server::{VerifierBuilderError, WebPkiClientVerifier},
 };
@@ -44,14 +44,11 @@ pub enum TlsFilesError {
     )]
     InvalidPair(rustls::Error),
 
-    /// A certificate of the CAs is none.
-    #[error("`--tls-client-ca` names the file `{}`, which holds a certificate that is not valid ({cause})", .path.display())]
-    InvalidClientCa {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: String,
-    },
+    /// The certificates of callers cannot be verified with these CAs.
+    #[error(
+        "the certificates of callers cannot be verified with the CAs of `--tls-client-ca` ({0})"
+    )]
+    ClientVerifier(VerifierBuilderError),
 }
 
 /// The certificate of the listener, and whose certificates of callers count: as
@@ -153,11 +150,12 @@ impl Files {
             .map_err(TlsFilesError::InvalidPair)?;
         let of_callers = match (&self.client_ca, &contents.client_ca) {
             (Some(file), Some(content)) => {
-                let roots = Arc::new(roots(file, content)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, cryptography)
-                    .allow_unauthenticated()
-                    .build()
-                    .map_err(|error: VerifierBuilderError| invalid(file, &error))?;
+                let roots = file.roots_of(&file.certificates_in(content)?)?;
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), cryptography)
+                        .allow_unauthenticated()
+                        .build()
+                        .map_err(TlsFilesError::ClientVerifier)?;
                 versions.with_client_cert_verifier(verifier)
             }
             (None, _) | (_, None) => versions.with_no_client_auth(),
@@ -191,23 +189,6 @@ impl Contents {
             digest.update(Sha256::digest(part));
         }
         digest.finalize().into()
-    }
-}
-
-fn roots(file: &PemFile, content: &[u8]) -> Result<RootCertStore, TlsFilesError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in file.certificates_in(content)? {
-        roots
-            .add(certificate)
-            .map_err(|error| invalid(file, &error))?;
-    }
-    Ok(roots)
-}
-
-fn invalid(file: &PemFile, cause: &dyn std::error::Error) -> TlsFilesError {
-    TlsFilesError::InvalidClientCa {
-        path: file.path().to_owned(),
-        cause: cause.to_string(),
     }
 }
 

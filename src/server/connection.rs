@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
-use crate::tls::{AlternativeNames, Peer};
+use crate::tls::{Peer, PeerCertificate};
 
 /// A connection as it was accepted. It counts until it is dropped.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Connection {
         let (tcp, session) = stream.get_ref();
         let address = tcp.peer_addr().ok();
         let shown = session.peer_certificates().and_then(<[_]>::first);
-        let certificate = shown.map(|shown| Arc::new(AlternativeNames::of(shown)));
+        let certificate = shown.map(|shown| Arc::new(PeerCertificate::of(shown)));
         Self {
             stream: Either::Right(Box::new(stream)),
             peer: Peer {

@@ -4,6 +4,7 @@ use super::TlsFilesError;
 use crate::{
     admin::AdminError,
     domain::InvalidCallerKey,
+    oidc::{InvalidOidcSettings, KeyReadError},
     store::{Condition, MigrateError, StoreError},
     supervision::Task,
 };
@@ -84,6 +85,14 @@ pub enum ServerError {
     /// The files of TLS for callers cannot be used.
     #[error(transparent)]
     TlsFiles(#[from] TlsFilesError),
+
+    /// The settings for OIDC tokens cannot be used.
+    #[error(transparent)]
+    Oidc(#[from] InvalidOidcSettings),
+
+    /// The keys of the OIDC issuer cannot be read.
+    #[error(transparent)]
+    IssuerKeys(#[from] KeyReadError),
 
     /// The operating system gives no thread for the lease.
     #[error("the thread that keeps the lease cannot start")]

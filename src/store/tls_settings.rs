@@ -5,7 +5,7 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig,
     pki_types::{CertificateDer, PrivateKeyDer},
 };
 
@@ -111,17 +111,6 @@ pub enum TlsSettingError {
     /// A file gives no certificate or key.
     #[error(transparent)]
     File(#[from] PemFileError),
-
-    /// A certificate of the CAs is none.
-    #[error("{setting} names the file `{}`, which holds a certificate that is not valid ({cause})", .path.display())]
-    InvalidRoot {
-        /// The setting.
-        setting: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        cause: rustls::Error,
-    },
 
     /// Certificate and key do not belong together, or are none.
     #[error(
@@ -244,18 +233,13 @@ impl TlsSettings {
     fn roots(&self) -> Result<Option<Roots>, TlsSettingError> {
         match &self.root {
             Root::Unverified => Ok(None),
-            Root::System => system_roots().map(Some),
+            Root::System => {
+                let store = tls::system_roots().map_err(TlsSettingError::NoSystemRoots)?;
+                Ok(Some(Roots::new(store, Vec::new())))
+            }
             Root::File(file) => {
                 let certificates = file.certificates()?;
-                let mut store = RootCertStore::empty();
-                for certificate in &certificates {
-                    let added = store.add(certificate.clone());
-                    added.map_err(|cause| TlsSettingError::InvalidRoot {
-                        setting: ROOT_SETTING,
-                        path: file.path().to_owned(),
-                        cause,
-                    })?;
-                }
+                let store = file.roots_of(&certificates)?;
                 Ok(Some(Roots::new(store, certificates)))
             }
         }
@@ -264,19 +248,6 @@ impl TlsSettings {
 
 /// A certificate with those of the CAs above it, and its key.
 type ClientPair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-/// The CAs that the platform trusts: of `SSL_CERT_FILE`, or where it keeps them.
-fn system_roots() -> Result<Roots, TlsSettingError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(found.certs);
-    if store.is_empty() {
-        let cause = found.errors.first();
-        let cause = cause.map_or_else(String::new, |cause| format!(" ({cause})"));
-        return Err(TlsSettingError::NoSystemRoots(cause));
-    }
-    Ok(Roots::new(store, Vec::new()))
-}
 
 #[cfg(test)]
 mod tests {

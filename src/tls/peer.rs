@@ -11,9 +11,35 @@ use x509_parser::{
 pub struct Peer {
     /// Its address; `None`: the connection was gone already.
     pub address: Option<SocketAddr>,
-    /// The names in its certificate, which a CA of `--tls-client-ca` has signed;
-    /// `None`: it showed none.
-    pub certificate: Option<Arc<AlternativeNames>>,
+    /// Its certificate, which a CA of `--tls-client-ca` has signed; `None`: it
+    /// showed none.
+    pub certificate: Option<Arc<PeerCertificate>>,
+}
+
+/// What counts of a certificate that was verified in a handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerCertificate {
+    /// Its names.
+    pub names: AlternativeNames,
+    /// From when on it is refused, in microseconds since 1970; 0 of one that does
+    /// not parse.
+    pub expires_at: i64,
+}
+
+impl PeerCertificate {
+    /// Reads a certificate; one that does not parse has no names and has expired.
+    #[must_use]
+    pub fn of(certificate: &CertificateDer<'_>) -> Self {
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+            return Self::default();
+        };
+        // The last second is valid to its end.
+        let end = parsed.validity().not_after.timestamp().saturating_add(1);
+        Self {
+            names: AlternativeNames::of(certificate),
+            expires_at: end.saturating_mul(1_000_000),
+        }
+    }
 }
 
 /// The subject alternative names of a certificate, in its order.

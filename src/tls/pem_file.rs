@@ -3,9 +3,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer,
-    pem::{self, PemObject as _},
+use rustls::{
+    RootCertStore,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject as _},
+    },
 };
 
 /// A file in PEM that a setting names.
@@ -82,6 +85,20 @@ pub enum PemFileError {
         /// Where it stops being PEM.
         cause: String,
     },
+
+    /// A certificate of the CAs is none.
+    #[error(
+        "{setting} names the file `{}`, which holds a certificate that is not valid ({cause})",
+        .path.display()
+    )]
+    InvalidCa {
+        /// The setting.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: rustls::Error,
+    },
 }
 
 impl PemFile {
@@ -126,6 +143,37 @@ impl PemFile {
             });
         }
         Ok(found)
+    }
+
+    /// Reads its certificates as those of trusted CAs.
+    ///
+    /// # Errors
+    ///
+    /// [`PemFileError`] when the file cannot be read, is damaged, or holds none
+    /// that can be trusted.
+    pub fn roots(&self) -> Result<RootCertStore, PemFileError> {
+        self.roots_of(&self.certificates()?)
+    }
+
+    /// Its certificates, as those of trusted CAs.
+    ///
+    /// # Errors
+    ///
+    /// [`PemFileError::InvalidCa`] when one of them cannot be trusted.
+    pub fn roots_of(
+        &self,
+        certificates: &[CertificateDer<'static>],
+    ) -> Result<RootCertStore, PemFileError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates {
+            let added = roots.add(certificate.clone());
+            added.map_err(|cause| PemFileError::InvalidCa {
+                setting: self.setting,
+                path: self.path.clone(),
+                cause,
+            })?;
+        }
+        Ok(roots)
     }
 
     /// Reads its first private key.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Each room and the rooms it may name.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("trial", &[]),
     ("tls", &[]),
     ("supervision", &[]),
@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         "listing",
         &["domain", "engine", "store", "cache", "telemetry"],
     ),
+    ("oidc", &["domain", "tls"]),
     ("pb", &[]),
     (
         "rpc",
@@ -47,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "admin",
             "import",
             "listing",
+            "oidc",
             "supervision",
             "telemetry",
             "tls",
@@ -62,14 +64,16 @@ const ARROWS: [(&str, &[&str]); 17] = [
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some rooms and appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 14] = [
+const OWNED_CRATES: [(&str, &[&str]); 16] = [
     ("rustls", &["tls", "store", "server", "cli"]),
     ("tokio_postgres_rustls", &["store"]),
     ("x509_parser", &["store", "tls"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("refinery", &["store"]),
-    ("moka", &["cache"]),
+    ("moka", &["cache", "oidc"]),
+    ("jsonwebtoken", &["oidc"]),
+    ("reqwest", &["oidc"]),
     ("csv", &["import"]),
     ("tonic", &["rpc", "server", "cli", "pb"]),
     ("clap", &["cli", "main", "run", "generator", "bin"]),

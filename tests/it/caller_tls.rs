@@ -8,7 +8,10 @@ use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use pim_authz::{
-    pb::{self, authorization_service_client::AuthorizationServiceClient},
+    pb::{
+        self, authorization_service_client::AuthorizationServiceClient,
+        caller_service_client::CallerServiceClient,
+    },
     server::TlsFiles,
     tls,
 };
@@ -24,10 +27,13 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::harness::{
-    Database, TestServer,
-    certificates::{Authority, Issued, named, write},
-    refusal, user,
+use crate::{
+    callers::world::{EVERY_RIGHT, everywhere},
+    harness::{
+        Database, TestServer,
+        certificates::{Authority, Issued, named, write},
+        refusal, user,
+    },
 };
 
 /// A CA, and a folder with what it signed for a server.
@@ -74,7 +80,7 @@ impl Keys {
     }
 
     /// A caller that trusts the CA, and may show a certificate.
-    fn caller(&self, shown: Option<&Issued>) -> ClientConfig {
+    pub(crate) fn caller(&self, shown: Option<&Issued>) -> ClientConfig {
         self.caller_of(rustls::DEFAULT_VERSIONS, shown)
     }
 
@@ -116,7 +122,10 @@ pub(crate) fn files_in(folder: &Path) -> TlsFiles {
 }
 
 /// Connects to a server as `localhost`.
-async fn secure(address: SocketAddr, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn secure(
+    address: SocketAddr,
+    config: ClientConfig,
+) -> io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect(address).await?;
     let connector = TlsConnector::from(Arc::new(config));
     connector
@@ -131,7 +140,9 @@ fn shown_by(stream: &TlsStream<TcpStream>) -> Vec<u8> {
 }
 
 /// Speaks gRPC over a connection.
-async fn channel_over(stream: TlsStream<TcpStream>) -> Result<Channel, tonic::transport::Error> {
+pub(crate) async fn channel_over(
+    stream: TlsStream<TcpStream>,
+) -> Result<Channel, tonic::transport::Error> {
     let mut stream = Some(stream);
     let once = tower::service_fn(move |_| {
         let stream = stream.take();
@@ -160,6 +171,20 @@ async fn answers(channel: Channel) -> Result<(), Status> {
     }
     assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
     Ok(())
+}
+
+/// Stores a caller that may do everything and has a name in its certificate.
+async fn put_caller(channel: Channel, name: &str) {
+    let caller = pb::Caller {
+        subject_alternative_names: vec![name.to_owned()],
+        ..everywhere("known", &EVERY_RIGHT)
+    };
+    let request = pb::PutCallersRequest {
+        callers: vec![caller],
+        ..Default::default()
+    };
+    let mut client = CallerServiceClient::new(channel);
+    client.put_callers(request).await.unwrap();
 }
 
 /// Connects and asks; whether there was an answer.

@@ -2,10 +2,13 @@
 
 mod audit;
 mod bootstrap;
+mod certificates;
 mod escalation;
 mod every_call;
+mod issuer;
 mod secrets;
 mod table;
 mod tenants;
+mod tokens;
 mod withdrawal;
-mod world;
+pub(crate) mod world;

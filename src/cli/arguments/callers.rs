@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum, builder::BoolishValueParser};
-use secrecy::SecretString;
 
-use super::{DatabaseTlsArguments, ServerArguments, WriteArguments};
+use super::{
+    DatabaseArguments, DatabaseTlsArguments, OidcArguments, ServerArguments, WriteArguments,
+};
 use crate::cli::{Output, names::Categories};
 
 /// Who may call a server.
@@ -25,6 +26,9 @@ pub struct CallerArguments {
     /// caller, `bootstrap`, is stored with it, unless there are callers already.
     #[arg(long, env = "PIM_AUTHZ_BOOTSTRAP_KEY_FILE", value_name = "FILE")]
     pub bootstrap_key_file: Option<PathBuf>,
+    /// Whose OIDC tokens are accepted.
+    #[command(flatten)]
+    pub oidc: OidcArguments,
 }
 
 /// Whether calls need credentials.
@@ -62,13 +66,8 @@ pub enum CallerCommand {
 #[derive(Clone, Debug, Args)]
 pub struct BootstrapArguments {
     /// The database, as its owner.
-    #[arg(
-        long,
-        env = "PIM_AUTHZ_DATABASE_URL",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    pub database_url: SecretString,
+    #[command(flatten)]
+    pub database: DatabaseArguments,
     /// How TLS to the database is used.
     #[command(flatten)]
     pub database_tls: DatabaseTlsArguments,

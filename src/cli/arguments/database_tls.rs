@@ -12,7 +12,7 @@ pub struct DatabaseTlsArguments {
         env = "PIM_AUTHZ_DATABASE_SSLMODE",
         value_name = "MODE",
         value_enum,
-        requires = "database_url"
+        requires = "database"
     )]
     pub sslmode: Option<SslModeArgument>,
     /// The CAs that may have signed the certificate of the database: a file in
@@ -23,7 +23,7 @@ pub struct DatabaseTlsArguments {
         long = "database-sslrootcert",
         env = "PIM_AUTHZ_DATABASE_SSLROOTCERT",
         value_name = "FILE",
-        requires = "database_url"
+        requires = "database"
     )]
     pub sslrootcert: Option<String>,
     /// The certificate to show to the database, a file in PEM. Like `sslcert` in
@@ -32,7 +32,7 @@ pub struct DatabaseTlsArguments {
         long = "database-sslcert",
         env = "PIM_AUTHZ_DATABASE_SSLCERT",
         value_name = "FILE",
-        requires = "database_url"
+        requires = "database"
     )]
     pub sslcert: Option<String>,
     /// The key of that certificate, a file in PEM without a passphrase. Like
@@ -41,7 +41,7 @@ pub struct DatabaseTlsArguments {
         long = "database-sslkey",
         env = "PIM_AUTHZ_DATABASE_SSLKEY",
         value_name = "FILE",
-        requires = "database_url"
+        requires = "database"
     )]
     pub sslkey: Option<String>,
 }

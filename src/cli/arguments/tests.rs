@@ -34,7 +34,7 @@ fn serve_needs_nothing_said() {
     assert_eq!(serve.listen, "127.0.0.1:50051".parse().unwrap());
     assert_eq!(serve.default_tenant.as_str(), "default");
     assert_eq!(serve.cache.cache, CacheMode::On);
-    assert!(serve.database_url.is_none() && serve.data_dir.is_none() && !serve.migrate);
+    assert!(serve.database.database_url.is_none() && serve.data_dir.is_none() && !serve.migrate);
 }
 
 #[test]
@@ -47,6 +47,19 @@ fn a_database_and_a_data_directory_exclude_each_other() {
 fn a_database_url_is_never_shown() {
     let serve = parse("pim-authz serve --database-url postgresql://u:hidden@x/y").unwrap();
     assert!(!format!("{serve:?}").contains("hidden"));
+}
+
+#[test]
+fn a_database_url_and_a_file_with_one_exclude_each_other() {
+    for line in [
+        "pim-authz serve --database-url-file f --data-dir d",
+        "pim-authz serve --database-url-file f --database-url postgresql://x/y",
+        "pim-authz migrate --database-url-file f --database-url postgresql://x/y",
+        "pim-authz serve --database-sslmode require",
+    ] {
+        assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
+    }
+    parse("pim-authz serve --database-url-file f --database-sslmode require").unwrap();
 }
 
 #[test]

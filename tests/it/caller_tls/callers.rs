@@ -9,7 +9,7 @@ use tokio::{
 };
 use tonic::transport::Channel;
 
-use super::{Keys, answers, channel_over, is_answered, secure};
+use super::{Keys, answers, channel_over, is_answered, put_caller, secure};
 use crate::harness::{
     Database, TestServer,
     certificates::{Authority, expired, named, write},
@@ -60,6 +60,8 @@ async fn a_certificate_of_a_caller_is_asked_for_and_not_required() {
             ..keys.files()
         })
         .await;
+    let open = keys.channel_to(server.address).await;
+    put_caller(open, "pim.example.com").await;
     let params = named(&["pim.example.com"], "pim");
     let stranger = Authority::new("another CA");
     // What is shown, whether there is an answer.

@@ -3,7 +3,7 @@ use std::{path::Path, process::Output};
 use pim_authz::server::TlsFiles;
 use tokio::process::Command;
 
-use super::Keys;
+use super::{Keys, put_caller};
 use crate::harness::{
     Database, Program,
     certificates::{Authority, named, write},
@@ -50,6 +50,7 @@ async fn the_command_line_verifies_the_server_and_shows_its_certificate() {
             ..keys.files()
         })
         .await;
+    put_caller(keys.channel_to(server.address).await, "me").await;
     let address = format!("localhost:{}", server.address.port());
     let secured = format!("https://{address}");
     let by_number = format!("https://{}", server.address);

@@ -1,4 +1,4 @@
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 
 use pim_authz::{
     pb::{self, caller_service_client::CallerServiceClient},
@@ -81,6 +81,34 @@ async fn the_command_makes_the_first_caller_and_running_servers_know_it() {
     let (again, _) = printed(&["caller", "bootstrap"], Some(&database)).await;
     assert!(again.contains("nothing changed"), "{again}");
     assert_eq!(names(&server, &key).await.unwrap(), ["bootstrap"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_url_of_the_database_is_read_from_a_file() {
+    let database = Database::create().await;
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("url");
+    std::fs::write(&file, format!("{}\n", database.url().expose_secret())).unwrap();
+    let of_file = |file: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
+        command
+            .args(["caller", "bootstrap", "--database-url-file"])
+            .arg(file)
+            .env_remove("PIM_AUTHZ_DATABASE_URL");
+        command
+    };
+    let output = of_file(&file).output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let key = key_of(&String::from_utf8(output.stdout).unwrap());
+    let server = guarded(&database).await;
+    assert_eq!(names(&server, &key).await.unwrap(), ["bootstrap"]);
+    let missing = of_file(&home.path().join("none")).output().await.unwrap();
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("--database-url-file cannot be read"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

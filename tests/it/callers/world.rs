@@ -105,7 +105,7 @@ pub(super) fn bootstrapping(file: PathBuf) -> CallerSettings {
 }
 
 /// A caller that may name all tenants.
-pub(super) fn everywhere(name: &str, rights: &[CallerRight]) -> pb::Caller {
+pub(crate) fn everywhere(name: &str, rights: &[CallerRight]) -> pb::Caller {
     pb::Caller {
         all_tenants: true,
         ..of_tenants(name, &[], rights)
@@ -113,7 +113,7 @@ pub(super) fn everywhere(name: &str, rights: &[CallerRight]) -> pb::Caller {
 }
 
 /// A caller that may name some tenants.
-pub(super) fn of_tenants(name: &str, tenants: &[&str], rights: &[CallerRight]) -> pb::Caller {
+pub(crate) fn of_tenants(name: &str, tenants: &[&str], rights: &[CallerRight]) -> pb::Caller {
     pb::Caller {
         name: name.to_owned(),
         tenants: tenants.iter().map(|&tenant| tenant.to_owned()).collect(),
@@ -122,7 +122,7 @@ pub(super) fn of_tenants(name: &str, tenants: &[&str], rights: &[CallerRight]) -
     }
 }
 
-pub(super) const EVERY_RIGHT: [CallerRight; 5] = [
+pub(crate) const EVERY_RIGHT: [CallerRight; 5] = [
     CallerRight::Check,
     CallerRight::List,
     CallerRight::Administer,
