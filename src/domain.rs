@@ -31,7 +31,9 @@ pub use self::{
     action::{Action, ActionRule, LevelAction, Strictness},
     caller::{Caller, CallerRight, CallerRights, MissingRight, OidcIdentity, StoredKey},
     caller_directory::CallerDirectory,
-    caller_key::{CallerKey, InvalidCallerKey, KeyHash, KeyId, PresentedKey},
+    caller_key::{
+        CallerKey, InvalidCallerKey, KeyHash, KeyId, PresentedKey, SecretTag, SecretTagger,
+    },
     catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
     category_tree::{MOST_CATEGORY_LEVELS, inherit},
     code::{Code, InvalidCode},

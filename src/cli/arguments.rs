@@ -320,7 +320,7 @@ pub struct ServerArguments {
     /// How TLS to the server is used.
     #[command(flatten)]
     pub tls: ClientTlsArguments,
-    /// A file with the key to send, `pimauthz_…`, where the server asks callers for
+    /// A file with the key (`pimauthz_…`) or OIDC token to send, where the server requires
     /// credentials.
     #[arg(long, env = "PIM_AUTHZ_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,

@@ -3,10 +3,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{
-    Caller, KeyHash, KeyId, OidcIdentity, PresentedKey,
-    caller_key::{SecretTag, SecretTagger},
-};
+use super::{Caller, KeyHash, KeyId, OidcIdentity, PresentedKey, SecretTag, SecretTagger};
 
 /// All callers of an installation, found by what they authenticate with.
 ///
@@ -75,7 +72,7 @@ impl CallerDirectory {
     #[must_use]
     pub fn find_by_key(&self, key: &PresentedKey<'_>, now: i64) -> Option<&Arc<Caller>> {
         let held = self.keys.get(&key.id)?;
-        let tag = self.tagger.tag(key);
+        let tag = key.tag(&self.tagger);
         let matched_before = held.tag.get() == Some(&tag);
         if !matched_before {
             if !key.matches(&held.hash) {

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hash, Hasher, RandomState},
     str::FromStr,
 };
 
@@ -232,6 +232,11 @@ impl<'a> PresentedKey<'a> {
         (secret.len() == SECRET).then_some(Self { id, secret })
     }
 
+    /// The tag of its secret.
+    pub(super) fn tag(&self, tagger: &SecretTagger) -> SecretTag {
+        tagger.tag(self.secret)
+    }
+
     /// Whether its secret is the one that `hash` is of.
     #[must_use]
     pub fn matches(&self, hash: &KeyHash) -> bool {
@@ -250,8 +255,14 @@ impl fmt::Debug for PresentedKey<'_> {
 /// has the key.
 ///
 /// Tags are compared in a time that does not depend on where they differ.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) struct SecretTag(Hash128);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SecretTag(Hash128);
+
+impl Hash for SecretTag {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.h1);
+    }
+}
 
 impl fmt::Debug for SecretTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -260,12 +271,13 @@ impl fmt::Debug for SecretTag {
 }
 
 /// Makes tags, by a random key of its own.
-pub(super) struct SecretTagger(SipHasher24);
+pub struct SecretTagger(SipHasher24);
 
 impl SecretTagger {
-    /// The tag of the secret of a key.
-    pub(super) fn tag(&self, key: &PresentedKey<'_>) -> SecretTag {
-        SecretTag(self.0.hash(key.secret))
+    /// The tag of a secret.
+    #[must_use]
+    pub fn tag(&self, secret: &[u8]) -> SecretTag {
+        SecretTag(self.0.hash(secret))
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     key_source::{KeyReadError, KeySource},
     settings::{InvalidOidcSettings, OidcSettings},
 };
-use crate::domain::OidcIdentity;
+use crate::domain::{OidcIdentity, SecretTag, SecretTagger};
 
 /// By how much the clocks of issuer and server may differ, in seconds.
 const LEEWAY_S: u64 = 60;
@@ -46,8 +46,9 @@ pub struct TokenVerifier {
     validation: Validation,
     source: KeySource,
     current: ArcSwap<Current>,
-    /// Tokens that were verified, by their hashes.
-    verified: MokaCache<[u8; 32], VerifiedToken>,
+    /// Tokens that were verified, by their tags.
+    verified: MokaCache<SecretTag, VerifiedToken>,
+    tagger: SecretTagger,
     /// When the keys were last read; held while they are.
     last_read: Mutex<Option<Instant>>,
 }
@@ -118,6 +119,7 @@ impl TokenVerifier {
             source: KeySource::of(settings)?,
             current: ArcSwap::default(),
             verified: MokaCache::new(MOST_KEPT),
+            tagger: SecretTagger::default(),
             last_read: Mutex::default(),
         })
     }
@@ -143,14 +145,14 @@ impl TokenVerifier {
     /// the keys may be read again.
     pub fn verify(&self, token: &[u8], now: i64) -> Result<VerifiedToken, TokenError> {
         let current = self.current.load();
-        let hash: [u8; 32] = Sha256::digest(token).into();
-        if let Some(kept) = self.verified.get(&hash)
+        let tag = self.tagger.tag(token);
+        if let Some(kept) = self.verified.get(&tag)
             && kept.document == current.document
         {
             return kept.at(now);
         }
         let verified = self.verify_with(&current, token)?;
-        self.verified.insert(hash, verified.clone());
+        self.verified.insert(tag, verified.clone());
         verified.at(now)
     }
 

@@ -20,7 +20,8 @@ const ADDRESS: &str = "127.0.0.1:50051";
 const AROUND: [&str; 3] = ["scripts/demo", "scripts/test", "scripts/prepare-examples"];
 
 /// What a machine may lack; all else that a page names has to be there.
-const OPTIONAL: [&str; 5] = [
+const OPTIONAL: [&str; 6] = [
+    "openssl",
     "grpcurl",
     "ghz",
     "buf",
@@ -33,6 +34,9 @@ struct Reader {
     terminal: Terminal,
     /// Servers that the page started.
     servers: Vec<Running>,
+    /// Where the page has its server listen, if it has one at a time; `None`: it
+    /// starts others beside the demonstration.
+    only_server: Option<&'static str>,
 }
 
 impl Reader {
@@ -44,15 +48,39 @@ impl Reader {
         Self {
             terminal,
             servers: Vec::new(),
+            only_server: None,
+        }
+    }
+
+    /// A reader who starts a server as the page has it, which listens at `address`
+    /// there, on a private PostgreSQL in a folder.
+    fn alone(folder: &Path, address: &'static str) -> Self {
+        let mut terminal = Terminal::open();
+        let data = folder.join("data").display().to_string();
+        terminal.set("PIM_AUTHZ_DATA_DIR", data);
+        terminal.set("PIM_AUTHZ_LISTEN", "127.0.0.1:0".to_owned());
+        terminal.replace("import DIR", "import demo/default".to_owned());
+        let found = terminal.run(r#"export PATH="$PWD/target/demo:$PATH""#);
+        assert!(found.status.success(), "{found:?}");
+        Self {
+            terminal,
+            servers: Vec::new(),
+            only_server: Some(address),
         }
     }
 
     /// Runs the commands of a page. The rest of a block is left out when a
     /// program that it needs is not there.
     fn follow(&mut self, page: &str) {
+        self.follow_from(page, "");
+    }
+
+    /// The same from a heading on.
+    fn follow_from(&mut self, page: &str, heading: &str) {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let text = &text[text.find(heading).unwrap()..];
         let mut ran = 0;
-        for block in blocks(&text) {
+        for block in blocks(text) {
             for step in &block {
                 if AROUND
                     .iter()
@@ -94,9 +122,20 @@ impl Reader {
                 let (_, said) = line.split_once("serving on ")?;
                 Some(said.split_whitespace().next()?.to_owned())
             };
+            if self.only_server.is_some() {
+                self.servers.clear();
+            }
             let (server, address) = self.terminal.watch(command, serving);
-            self.terminal
-                .set("PIM_AUTHZ_SERVER", format!("http://{address}"));
+            match self.only_server {
+                None => self
+                    .terminal
+                    .set("PIM_AUTHZ_SERVER", format!("http://{address}")),
+                Some(page) => {
+                    let host = page.split_once(':').unwrap().0;
+                    let (_, port) = address.rsplit_once(':').unwrap();
+                    self.terminal.replace(page, format!("{host}:{port}"));
+                }
+            }
             self.servers.push(server);
             return;
         }
@@ -156,6 +195,31 @@ fn each_command_of_the_readme_works_as_written_and_in_order() {
     reader.follow("README.md");
     drop(reader);
     demo.stop();
+}
+
+#[test]
+fn each_command_of_the_page_about_callers_works_as_written() {
+    let (folder, elsewhere) = (data_dir(), data_dir());
+    let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
+        data_dir: Some(elsewhere.path().to_owned()),
+        durability: Durability::Forgetful,
+        settings: Vec::new(),
+    })
+    .unwrap();
+    let mut reader = Reader::alone(folder.path(), ADDRESS);
+    let url = postgres.loopback_url().expose_secret().to_owned();
+    let migrate = format!("pim-authz migrate --database-url '{url}'");
+    let migrated = reader.terminal.run(&migrate);
+    assert!(migrated.status.success(), "{migrated:?}");
+    reader.terminal.replace("postgresql://owner@db/authz", url);
+    reader.follow("docs/callers.md");
+}
+
+#[test]
+fn each_command_about_tls_for_callers_works_as_written() {
+    let folder = data_dir();
+    let mut reader = Reader::alone(folder.path(), "localhost:50051");
+    reader.follow_from("docs/security.md", "## TLS for callers");
 }
 
 #[test]

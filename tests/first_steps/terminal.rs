@@ -54,6 +54,7 @@ impl Terminal {
 
     /// From now on there is `there` where the page has `page`.
     pub(crate) fn replace(&mut self, page: &'static str, there: String) {
+        self.instead.retain(|(known, _)| *known != page);
         self.instead.push((page, there));
     }
 

@@ -5,7 +5,7 @@ mod bootstrap;
 mod certificates;
 mod escalation;
 mod every_call;
-mod issuer;
+pub(crate) mod issuer;
 mod secrets;
 mod table;
 mod tenants;

@@ -16,6 +16,7 @@ use std::{
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use pim_authz::{
+    oidc::KeyLocation,
     pb::{
         self, audit_service_client::AuditServiceClient,
         authorization_service_client::AuthorizationServiceClient,
@@ -45,12 +46,14 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::{
     caller_tls::{self, Keys},
+    callers::issuer::{self, KeyFile, SigningKey},
     harness::{Database, TestServer, channel_to, file, header, import, parts, product, user},
 };
 
 const DATABASE: &str = "PIM_AUTHZ_TEST_SUPERVISED_DATABASE";
 const FAILS_AT: &str = "PIM_AUTHZ_TEST_SUPERVISED_FAILS_AT";
 const TLS: &str = "PIM_AUTHZ_TEST_SUPERVISED_TLS";
+const ISSUER_KEYS: &str = "PIM_AUTHZ_TEST_SUPERVISED_ISSUER_KEYS";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -115,6 +118,8 @@ async fn the_server_to_supervise_serves() {
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let mut config = TestServer::config_on(url.into());
     config.tls = std::env::var_os(TLS).map(|folder| caller_tls::files_in(Path::new(&folder)));
+    config.callers.oidc =
+        std::env::var_os(ISSUER_KEYS).map(|file| issuer::settings(KeyLocation::File(file.into())));
     let (ready, address) = oneshot::channel();
     let serving = tokio::spawn(server::serve(config, std::future::pending(), ready));
     println!("\nserving on {}", address.await.unwrap());
@@ -142,27 +147,36 @@ struct Supervised {
 
 impl Supervised {
     async fn start(database: &Database, case: &Case) -> Self {
-        let (process, printed, address) = Self::spawn(database, case, None).await;
+        let (process, printed, address) = Self::spawn(database, case, &[]).await;
         Self::connected(process, printed, channel_to(address).await).await
     }
 
     /// One with TLS for callers.
     async fn start_with_tls(database: &Database, case: &Case, keys: &Keys) -> Self {
-        let (process, printed, address) = Self::spawn(database, case, Some(keys.folder())).await;
+        let (process, printed, address) =
+            Self::spawn(database, case, &[(TLS, keys.folder())]).await;
         Self::connected(process, printed, keys.channel_to(address).await).await
+    }
+
+    /// One that accepts OIDC tokens.
+    async fn start_with_issuer(database: &Database, case: &Case, keys: &KeyFile) -> Self {
+        let path = keys.path();
+        let file = [(ISSUER_KEYS, path.as_path())];
+        let (process, printed, address) = Self::spawn(database, case, &file).await;
+        Self::connected(process, printed, channel_to(address).await).await
     }
 
     async fn spawn(
         database: &Database,
         case: &Case,
-        tls: Option<&Path>,
+        files: &[(&str, &Path)],
     ) -> (Child, Lines<BufReader<ChildStdout>>, SocketAddr) {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "supervised::the_server_to_supervise_serves"])
             .arg("--nocapture")
             .env(DATABASE, database.url().expose_secret())
             .env(FAILS_AT, case.fails_at)
-            .envs(tls.map(|folder| (TLS, folder)))
+            .envs(files.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -371,5 +385,22 @@ async fn a_server_ends_when_the_task_of_its_certificates_does() {
     server.arm();
     rest_of(&mut server.printed, "armed").await;
     keys.renew();
+    assert_ends(server, statuses, case.task).await;
+}
+
+#[tokio::test]
+async fn a_server_ends_when_the_task_of_its_issuer_keys_does() {
+    let database = Database::create().await;
+    let [first, second] = ["a", "b"].map(SigningKey::curve);
+    let keys = KeyFile::of(&[&first]);
+    let case = Case {
+        task: Task::IssuerKeys,
+        fails_at: "read 2 keys of the issuer",
+    };
+    let mut server = Supervised::start_with_issuer(&database, &case, &keys).await;
+    let statuses = watch_health(&server).await;
+    server.arm();
+    rest_of(&mut server.printed, "armed").await;
+    keys.replace(&[&first, &second]);
     assert_ends(server, statuses, case.task).await;
 }

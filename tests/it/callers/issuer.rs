@@ -21,7 +21,7 @@ pub(super) const ISSUER: &str = "https://id.example/realms/pim";
 pub(super) const AUDIENCE: &str = "pim-authz";
 
 /// A key of an issuer, with which it signs.
-pub(super) struct SigningKey {
+pub(crate) struct SigningKey {
     pub(super) id: String,
     pub(super) algorithm: Algorithm,
     pub(super) key: EncodingKey,
@@ -29,7 +29,7 @@ pub(super) struct SigningKey {
 
 impl SigningKey {
     /// On the curve P-256.
-    pub(super) fn curve(id: &str) -> Self {
+    pub(crate) fn curve(id: &str) -> Self {
         let pair = KeyPair::generate().unwrap();
         Self {
             id: id.to_owned(),
@@ -104,7 +104,7 @@ pub(super) fn claims_but(subject: &str, others: &Value) -> Value {
 }
 
 /// Settings for tokens of [`ISSUER`].
-pub(super) fn settings(keys: KeyLocation) -> OidcSettings {
+pub(crate) fn settings(keys: KeyLocation) -> OidcSettings {
     OidcSettings {
         issuer: ISSUER.to_owned(),
         audience: AUDIENCE.to_owned(),
@@ -115,16 +115,16 @@ pub(super) fn settings(keys: KeyLocation) -> OidcSettings {
 }
 
 /// A file with the keys of an issuer.
-pub(super) struct KeyFile(TempDir);
+pub(crate) struct KeyFile(TempDir);
 
 impl KeyFile {
-    pub(super) fn of(keys: &[&SigningKey]) -> Self {
+    pub(crate) fn of(keys: &[&SigningKey]) -> Self {
         let file = Self(tempfile::tempdir().unwrap());
         file.replace(keys);
         file
     }
 
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("keys.json")
     }
 
@@ -133,7 +133,7 @@ impl KeyFile {
     }
 
     /// Replaces the file in one step.
-    pub(super) fn replace(&self, keys: &[&SigningKey]) {
+    pub(crate) fn replace(&self, keys: &[&SigningKey]) {
         let written = self.0.path().join("next");
         std::fs::write(&written, key_set(keys)).unwrap();
         std::fs::rename(written, self.path()).unwrap();
