@@ -67,6 +67,7 @@ pub use self::{
     callers::{CallerChanges, CallerRow, NewKey},
     changes::{ChangePlace, ChangeRow, ChangesListed},
     condition::Condition,
+    database_url::InvalidUrl,
     door::Store,
     durability::Durability,
     error::{Outage, StoreError},

@@ -10,7 +10,7 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    Condition, Outage, SslMode, StoreError, TlsFault, database_url,
+    Condition, InvalidUrl, Outage, SslMode, StoreError, TlsFault, database_url,
     door::WAIT,
     tls_faults::{self, is_of_handshake},
     tls_settings::TlsSettings,
@@ -43,7 +43,9 @@ impl Connector {
     /// Reads a database URL and the files that it names.
     pub(super) fn of_url(url: &SecretString) -> Result<Self, StoreError> {
         let (url, parameters) = database_url::split(url.expose_secret());
-        let mut config: Config = url.parse().map_err(StoreError::InvalidUrl)?;
+        let mut config: Config = url
+            .parse()
+            .map_err(|error| StoreError::InvalidUrl(InvalidUrl::of(&error)))?;
         let mut settings = TlsSettings::resolve(parameters)?;
         if has_only_sockets(&config) {
             // As in libpq, there is no TLS on a unix socket, whatever the mode.

@@ -1,6 +1,8 @@
 //! Takes libpq's settings of TLS off a database URL, whose parser knows only
 //! some of them.
 
+use std::error::Error as _;
+
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -8,6 +10,30 @@ use super::TlsParameters;
 
 /// How the URLs of a database begin; anything else is `key=value key=value`.
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
+
+/// What is wrong with a database URL, without a word of it: with a misspelt scheme
+/// its parser takes the password for the name of an option.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidUrl(String);
+
+impl InvalidUrl {
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
+        /// How complaints begin that hold no words of the URL.
+        const TOLD: [&str; 3] = ["invalid value for option", "unexpected EOF", "unterminated"];
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        if TOLD.iter().any(|told| cause.starts_with(told)) {
+            return Self(cause);
+        }
+        let said = if cause.starts_with("unknown option") {
+            "it has an option that PostgreSQL's clients do not know, or another scheme than \
+             `postgresql://`"
+        } else {
+            "it cannot be read"
+        };
+        Self(said.to_owned())
+    }
+}
 
 impl TlsParameters {
     /// The same database URL, with these parameters in the place of its own:
@@ -184,6 +210,8 @@ fn first_value(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use tokio_postgres::Config;
+
     use super::*;
 
     fn parameters(sslmode: &str, sslrootcert: &str) -> TlsParameters {
@@ -192,6 +220,27 @@ mod tests {
             sslmode: set(sslmode),
             sslrootcert: set(sslrootcert),
             ..TlsParameters::default()
+        }
+    }
+
+    #[test]
+    fn complaints_hold_no_word_of_the_url() {
+        let cases = [
+            "postgresq://u:hidden@h/d",
+            "postgresq://u:hidden@h/d?a=b",
+            "postgresql://u:hid?hidden=x@h/d",
+            "postgresql://u:p@h/d?connect_timeout=hidden",
+            "postgresql://u:p@h:hidden/d",
+            "host=h password='hidden",
+            "host=h password=hidden hidden",
+            "host=h password=p hidden=3",
+        ];
+        for url in cases {
+            let error: tokio_postgres::Error = url.parse::<Config>().unwrap_err();
+            let invalid = InvalidUrl::of(&error);
+            let shown = format!("{invalid} {invalid:?}");
+            assert!(!shown.contains("hidden"), "{shown}");
+            assert!(!invalid.to_string().is_empty(), "{url}");
         }
     }
 

@@ -3,7 +3,7 @@ use std::{error::Error, fmt, io::ErrorKind, time::Duration};
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::{
-    Condition, TlsSettingError,
+    Condition, InvalidUrl, TlsSettingError,
     sqlstate::{self, Meaning},
 };
 
@@ -12,7 +12,7 @@ use super::{
 pub enum StoreError {
     /// The database URL is not one.
     #[error("the database URL is not valid")]
-    InvalidUrl(#[source] tokio_postgres::Error),
+    InvalidUrl(#[source] InvalidUrl),
 
     /// The settings of TLS to the database, or the files that they name, are not
     /// usable.
