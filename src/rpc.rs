@@ -5,8 +5,8 @@
 //! went wrong into a status; the [`gate`] in front of all services ends calls
 //! at their deadline and refuses new ones while the server stops; the
 //! [`authentication`] behind it says who calls, and refuses what that caller may
-//! not call ([`caller_rights`]); and the [`admission`] weighs their messages before
-//! they are decoded.
+//! not call ([`caller_rights`]); [`rate_limits`] refuse what a caller calls too often;
+//! and the [`admission`] weighs their messages before they are decoded.
 //!
 //! What is not done here: interceptors that parse. A message is parsed where it
 //! is used, so that a service reads from top to bottom.
@@ -31,6 +31,7 @@ mod parse;
 mod parse_batch;
 mod parse_import;
 mod parse_listing;
+mod rate_limits;
 mod render;
 mod render_explanation;
 mod render_import;
@@ -47,4 +48,5 @@ pub use self::{
     gate::Gate,
     import_service::ImportApi,
     page_token::PageTokens,
+    rate_limits::{CallerRate, RateLimits},
 };

@@ -10,6 +10,7 @@ use std::{
     fs,
     io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     time::Duration,
 };
 
@@ -30,8 +31,8 @@ use crate::{
     domain::{CallerKey, Code},
     oidc::{KeyLocation, OidcSettings},
     server::{
-        self, CallerSettings, Credentials, DatabaseStart, Limits, Plaintext, Reflection,
-        RuntimeRole, ServeConfig, ServerError, SslMode, TlsFiles, TlsParameters,
+        self, CallerRate, CallerSettings, Credentials, DatabaseStart, Limits, Plaintext,
+        Reflection, RuntimeRole, ServeConfig, ServerError, SslMode, TlsFiles, TlsParameters,
     },
     telemetry::logs::{self, LogFormat},
 };
@@ -245,6 +246,13 @@ fn limits(arguments: LimitArguments) -> Limits {
         call_bytes: count(arguments.call_mib).saturating_mul(1 << 20),
         connections: count(arguments.connections),
         calls_a_connection: arguments.calls_a_connection,
+        caller_rate: NonZeroU32::new(arguments.caller_rate).map(|calls_per_second| CallerRate {
+            calls_per_second,
+            burst: arguments
+                .caller_burst
+                .and_then(NonZeroU32::new)
+                .unwrap_or(calls_per_second),
+        }),
     }
 }
 

@@ -34,7 +34,7 @@ use crate::{
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
     oidc::TokenVerifier,
-    rpc::{Admission, Authentication, Budget, Gate, PageTokens},
+    rpc::{Admission, Authentication, Budget, Gate, PageTokens, RateLimits},
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
 };
@@ -55,7 +55,7 @@ pub use self::{
     limits::Limits,
 };
 pub use crate::{
-    rpc::Credentials,
+    rpc::{CallerRate, Credentials},
     store::{RuntimeRole, SslMode, TlsParameters},
 };
 
@@ -162,6 +162,7 @@ pub async fn serve(
     let server = transport(limits)
         .layer(starting.gate.clone())
         .layer(starting.authentication.clone())
+        .layer(RateLimits::new(limits.caller_rate))
         .layer(OnWorkThreads::new(&work))
         .layer(Admission::new(Budget::new(limits.call_bytes)))
         .serve_with_incoming_shutdown(services, connections, async {

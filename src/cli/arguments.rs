@@ -199,7 +199,7 @@ pub struct ServeArguments {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LimitArguments {
     /// The most that the calls under way may take of memory, in MiB; half of it
-    /// those of one tenant. More are refused as `OVERLOADED`.
+    /// those of one tenant, and half of it those of one caller. More are refused as `OVERLOADED`.
     #[arg(
         long,
         env = "PIM_AUTHZ_CALL_MIB",
@@ -227,6 +227,25 @@ pub struct LimitArguments {
         value_parser = clap::value_parser!(u32).range(1..=65_536)
     )]
     pub calls_a_connection: u32,
+    /// How many calls per second to take of each caller, in the long run; more are
+    /// refused as `RATE_LIMITED`. A batch counts as one call. 0: no limit.
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_CALLER_RATE",
+        value_name = "CALLS",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000)
+    )]
+    pub caller_rate: u32,
+    /// How many calls to take at once of a caller that has not called for a while
+    /// [default: those of one second].
+    #[arg(
+        long,
+        env = "PIM_AUTHZ_CALLER_BURST",
+        value_name = "CALLS",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub caller_burst: Option<u32>,
 }
 
 /// How to keep facts in memory, and how to keep that true.

@@ -11,6 +11,7 @@ use tower::{Layer, Service};
 
 use super::{
     budget::{Budget, Weight},
+    calling::Calling,
     failure::Failure,
 };
 use crate::pb::CALLS_OF_ONE_MESSAGE;
@@ -89,7 +90,8 @@ where
             .binary_search(&request.uri().path())
             .is_err()
         {
-            request.extensions_mut().insert(budget.weigh());
+            let weight = weigh(&budget, request.extensions());
+            request.extensions_mut().insert(weight);
             return Box::pin(async move { ready.call(request).await });
         }
         Box::pin(async move {
@@ -107,7 +109,7 @@ where
             } else {
                 first
             };
-            let weight = budget.weigh();
+            let weight = weigh(&budget, &head.extensions);
             let parts = match take_in(first, body, &weight).await {
                 Ok(parts) => parts,
                 Err(failure) => return Ok(Status::from(failure).into_http()),
@@ -122,6 +124,11 @@ where
             Ok(answer.map(|body| holding(body, weight)))
         })
     }
+}
+
+/// A call that takes nothing yet, of whoever makes it.
+fn weigh(budget: &Budget, extensions: &http::Extensions) -> Weight {
+    budget.weigh(extensions.get::<Calling>().and_then(Calling::name))
 }
 
 /// A whole message that is small, as a body; else what it was.

@@ -13,8 +13,9 @@ use super::failure::Failure;
 /// the largest message, which is known only afterwards.
 const UNPACKED_AT_ONCE: usize = 2;
 
-/// The share of the budget that one tenant may use: one half.
-const SHARE_OF_A_TENANT: usize = 2;
+/// The share of the budget that one tenant may use, and likewise one caller: one
+/// half.
+const SHARE_OF_ONE: usize = 2;
 
 /// How many bytes the calls under way may take together.
 ///
@@ -36,8 +37,13 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Used {
     all: usize,
-    of_tenant: HashMap<Code, usize>,
+    by_tenant: Shares,
+    by_caller: Shares,
 }
+
+/// What each tenant, or each caller, takes; none that takes nothing.
+#[derive(Debug, Default)]
+struct Shares(HashMap<Code, usize>);
 
 /// What one call takes of the budget, until its last copy is dropped; an
 /// extension of its request.
@@ -49,6 +55,8 @@ pub struct Weight {
 #[derive(Debug)]
 struct Held {
     shared: Arc<Shared>,
+    /// Who makes the call; `None`: it came without credentials.
+    caller: Option<Code>,
     state: Mutex<Taken>,
 }
 
@@ -72,12 +80,14 @@ impl Budget {
         }
     }
 
-    /// A call that takes nothing yet.
+    /// A call of `caller` that takes nothing yet; `None`: it came without
+    /// credentials.
     #[must_use]
-    pub fn weigh(&self) -> Weight {
+    pub fn weigh(&self, caller: Option<&Code>) -> Weight {
         Weight {
             held: Arc::new(Held {
                 shared: Arc::clone(&self.shared),
+                caller: caller.cloned(),
                 state: Mutex::default(),
             }),
         }
@@ -99,35 +109,34 @@ impl Shared {
     fn replace(
         &self,
         taken: &mut Taken,
+        caller: Option<&Code>,
         bytes: usize,
         tenant: Option<&Code>,
     ) -> Result<(), Failure> {
         let mut used = self.used();
-        let others = used.all.saturating_sub(taken.bytes);
-        let all = others.saturating_add(bytes);
-        let most_of_tenant = self.most / SHARE_OF_A_TENANT;
+        let most_of_one = self.most / SHARE_OF_ONE;
         let of_tenant = tenant.map(|tenant| {
-            let held = used.of_tenant.get(tenant).copied().unwrap_or_default();
-            let own = if taken.tenant.as_ref() == Some(tenant) {
-                taken.bytes
-            } else {
-                0
-            };
-            held.saturating_sub(own).saturating_add(bytes)
+            let is_same = taken.tenant.as_ref() == Some(tenant);
+            let own = if is_same { taken.bytes } else { 0 };
+            used.by_tenant.with(tenant, own, bytes)
         });
-        let (most, found) = match of_tenant {
-            Some(of_tenant) if of_tenant > most_of_tenant => (most_of_tenant, of_tenant),
-            _ => (self.most, all),
+        let of_caller = caller.map(|caller| used.by_caller.with(caller, taken.bytes, bytes));
+        let all = used.all.saturating_sub(taken.bytes).saturating_add(bytes);
+        let shares = [of_tenant, of_caller].into_iter().flatten();
+        let is_too_much_of_one = shares.max().is_some_and(|share| share > most_of_one);
+        let most = if is_too_much_of_one {
+            most_of_one
+        } else {
+            self.most
         };
         // What takes less than before is never refused.
-        if found > most && bytes > taken.bytes {
+        if (is_too_much_of_one || all > self.most) && bytes > taken.bytes {
             return Err(Failure::TooHeavy { bytes, most });
         }
-        used.give_back(taken);
+        used.give_back(taken, caller);
         used.all += bytes;
-        if let Some(tenant) = tenant {
-            *used.of_tenant.entry(tenant.clone()).or_default() += bytes;
-        }
+        used.by_tenant.add(tenant, bytes);
+        used.by_caller.add(caller, bytes);
         taken.bytes = bytes;
         taken.tenant = tenant.cloned();
         Ok(())
@@ -135,13 +144,38 @@ impl Shared {
 }
 
 impl Used {
-    fn give_back(&mut self, taken: &Taken) {
+    fn give_back(&mut self, taken: &Taken, caller: Option<&Code>) {
         self.all = self.all.saturating_sub(taken.bytes);
-        let Some(tenant) = &taken.tenant else { return };
-        if let Some(held) = self.of_tenant.get_mut(tenant) {
-            *held = held.saturating_sub(taken.bytes);
+        self.by_tenant.take(taken.tenant.as_ref(), taken.bytes);
+        self.by_caller.take(caller, taken.bytes);
+    }
+}
+
+impl Shares {
+    /// What `of` would take with `bytes` in place of `own`.
+    fn with(&self, of: &Code, own: usize, bytes: usize) -> usize {
+        let held = self.0.get(of).copied().unwrap_or_default();
+        held.saturating_sub(own).saturating_add(bytes)
+    }
+
+    fn add(&mut self, of: Option<&Code>, bytes: usize) {
+        let Some(of) = of.filter(|_| bytes > 0) else {
+            return;
+        };
+        match self.0.get_mut(of) {
+            Some(held) => *held += bytes,
+            None => {
+                self.0.insert(of.clone(), bytes);
+            }
+        }
+    }
+
+    fn take(&mut self, of: Option<&Code>, bytes: usize) {
+        let Some(of) = of else { return };
+        if let Some(held) = self.0.get_mut(of) {
+            *held = held.saturating_sub(bytes);
             if *held == 0 {
-                self.of_tenant.remove(tenant);
+                self.0.remove(of);
             }
         }
     }
@@ -164,11 +198,12 @@ impl Weight {
     ///
     /// # Errors
     ///
-    /// [`Failure::TooHeavy`] when all calls would take more than the budget.
+    /// [`Failure::TooHeavy`] when all calls would take more than the budget, or
+    /// those of the caller more than its share.
     pub(super) fn add(&self, bytes: usize) -> Result<(), Failure> {
         let mut taken = self.state();
         let bytes = taken.bytes.saturating_add(bytes);
-        self.held.shared.replace(&mut taken, bytes, None)
+        self.replace(&mut taken, bytes, None)
     }
 
     /// Waits until a compressed message may be unpacked. Until it is weighed
@@ -185,12 +220,22 @@ impl Weight {
     ///
     /// # Errors
     ///
-    /// [`Failure::TooHeavy`] when all calls, or those of the tenant, would take
-    /// more than they may.
+    /// [`Failure::TooHeavy`] when all calls, or those of the tenant or the caller,
+    /// would take more than they may.
     pub(super) fn set(&self, bytes: usize, tenant: Option<&Code>) -> Result<(), Failure> {
         let mut taken = self.state();
         taken.unpacking = None;
-        self.held.shared.replace(&mut taken, bytes, tenant)
+        self.replace(&mut taken, bytes, tenant)
+    }
+
+    fn replace(
+        &self,
+        taken: &mut Taken,
+        bytes: usize,
+        tenant: Option<&Code>,
+    ) -> Result<(), Failure> {
+        let Held { shared, caller, .. } = &*self.held;
+        shared.replace(taken, caller.as_ref(), bytes, tenant)
     }
 }
 
@@ -214,7 +259,7 @@ pub(super) fn weigh<M: prost::Message>(request: &tonic::Request<M>) -> Result<()
 impl Drop for Held {
     fn drop(&mut self) {
         let taken = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.shared.used().give_back(taken);
+        self.shared.used().give_back(taken, self.caller.as_ref());
     }
 }
 
@@ -234,9 +279,9 @@ mod tests {
     #[test]
     fn calls_beyond_the_budget_are_refused() {
         let budget = Budget::new(100);
-        let first = budget.weigh();
+        let first = budget.weigh(None);
         first.add(60).unwrap();
-        let second = budget.weigh();
+        let second = budget.weigh(None);
         let refused = second.add(50).unwrap_err();
         assert!(matches!(
             refused,
@@ -259,9 +304,9 @@ mod tests {
     fn one_tenant_has_half_of_it() {
         let budget = Budget::new(100);
         let (acme, other) = (code("acme"), code("other"));
-        let first = budget.weigh();
+        let first = budget.weigh(None);
         first.set(30, Some(&acme)).unwrap();
-        let second = budget.weigh();
+        let second = budget.weigh(None);
         let refused = second.set(30, Some(&code("ACME"))).unwrap_err();
         assert!(matches!(
             refused,
@@ -271,21 +316,53 @@ mod tests {
             }
         ));
         second.set(20, Some(&acme)).unwrap();
-        let third = budget.weigh();
+        let third = budget.weigh(None);
         third.set(50, Some(&other)).unwrap();
         drop((first, second, third));
         assert_eq!(budget.used(), 0);
-        assert!(budget.shared.used().of_tenant.is_empty());
+        assert!(budget.shared.used().by_tenant.0.is_empty());
+    }
+
+    #[test]
+    fn one_caller_has_half_of_it() {
+        let budget = Budget::new(100);
+        let (shop, erp) = (code("shop"), code("erp"));
+        let first = budget.weigh(Some(&shop));
+        first.add(30).unwrap();
+        let second = budget.weigh(Some(&code("SHOP")));
+        let refused = second.add(30).unwrap_err();
+        assert!(matches!(
+            refused,
+            Failure::TooHeavy {
+                bytes: 30,
+                most: 50
+            }
+        ));
+        // Whatever the tenants.
+        let refused = second.set(30, Some(&code("acme"))).unwrap_err();
+        assert!(matches!(refused, Failure::TooHeavy { most: 50, .. }));
+        second.set(20, Some(&code("acme"))).unwrap();
+        let third = budget.weigh(Some(&erp));
+        third.set(50, Some(&code("other"))).unwrap();
+        // Calls without credentials have no share of their own.
+        assert!(budget.weigh(None).add(1).is_err());
+        drop(first);
+        budget.weigh(None).add(30).unwrap();
+        second.set(5, None).unwrap();
+        assert_eq!(budget.used(), 55);
+        drop((second, third));
+        assert_eq!(budget.used(), 0);
+        assert!(budget.shared.used().by_caller.0.is_empty());
     }
 
     #[tokio::test]
     async fn few_messages_are_unpacked_at_once() {
         let budget = Budget::new(100);
-        let unpacked: Vec<Weight> = (0..UNPACKED_AT_ONCE).map(|_| budget.weigh()).collect();
+        let unpacked: Vec<Weight> = (0..UNPACKED_AT_ONCE).map(|_| budget.weigh(None)).collect();
         for weight in &unpacked {
             weight.unpack().await;
         }
-        let next = budget.weigh();
+        let next = budget.weigh(None);
         let mut waiting = pin!(next.unpack());
         assert!(poll_once(waiting.as_mut()).is_pending());
         for weight in &unpacked {

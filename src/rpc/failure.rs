@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     admin::AdminError,
@@ -6,6 +6,8 @@ use crate::{
     domain::{Code, InvalidQuestion, MissingRight, OidcIdentity},
     store::{ChangePlace, StoreError},
 };
+
+use super::rate_limits::CallerRate;
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +43,7 @@ pub(super) enum Failure {
     TooHeavy {
         /// What it takes, as far as is known.
         bytes: usize,
-        /// What all calls may take, or all of the tenant.
+        /// What all calls may take, or all of the tenant or the caller.
         most: usize,
     },
 
@@ -58,6 +60,20 @@ pub(super) enum Failure {
     /// The caller may not make this call.
     #[error("the caller lacks {0}, which this call needs")]
     CallerNotPermitted(MissingRight),
+
+    /// The caller makes more calls than one caller may.
+    #[error(
+        "caller `{caller}` makes more than {} calls per second, or more than {} at once: retry in {} ms, or ask several questions by one BatchCheck",
+        .rate.calls_per_second, .rate.burst, .wait.as_millis()
+    )]
+    RateLimited {
+        /// The caller.
+        caller: Code,
+        /// What it may.
+        rate: CallerRate,
+        /// How long until its next call is taken.
+        wait: Duration,
+    },
 
     /// No tenant has this code.
     #[error("tenant `{0}` does not exist")]

@@ -14,7 +14,10 @@ use crate::{
     store::{ChangePlace, StoreError},
 };
 
-use super::failure::{Failure, InvalidField};
+use super::{
+    failure::{Failure, InvalidField},
+    rate_limits::CallerRate,
+};
 
 mod admin;
 
@@ -60,6 +63,9 @@ impl From<Failure> for Status {
                 Answer::unavailable(ErrorReason::CallerUnknown, message).status()
             }
             Failure::CallerNotPermitted(missing) => caller_not_permitted(missing, None, message),
+            Failure::RateLimited { caller, rate, wait } => {
+                rate_limited(&caller, rate, wait, message)
+            }
             Failure::TenantNotFound(code) => tenant_not_found(&code, message),
             Failure::WatchTooSlow { after } => watch_too_slow(after, message),
             Failure::TooManyWatchers { most, of_tenant } => {
@@ -152,6 +158,27 @@ fn overloaded(metadata: Vec<(&'static str, String)>, message: String) -> Status 
         reason: ErrorReason::Overloaded,
         metadata,
         details: ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+        ..Answer::new(message)
+    }
+    .status()
+}
+
+/// The status of a call that is one too many of its caller.
+fn rate_limited(
+    caller: &domain::Code,
+    rate: CallerRate,
+    wait: Duration,
+    message: String,
+) -> Status {
+    Answer {
+        code: Code::ResourceExhausted,
+        reason: ErrorReason::RateLimited,
+        metadata: vec![
+            ("caller", caller.to_string()),
+            ("calls_per_second", rate.calls_per_second.to_string()),
+            ("burst", rate.burst.to_string()),
+        ],
+        details: ErrorDetails::with_retry_info(Some(wait)),
         ..Answer::new(message)
     }
     .status()

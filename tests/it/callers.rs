@@ -7,6 +7,7 @@ mod escalation;
 mod every_call;
 pub(crate) mod issuer;
 mod secrets;
+mod shares;
 mod table;
 mod tenants;
 mod tokens;

@@ -31,6 +31,18 @@ fn question_cases() -> Vec<Case> {
             Code::NotFound,
             "TENANT_NOT_FOUND",
         ),
+        (
+            Failure::RateLimited {
+                caller: "shop".parse().unwrap(),
+                rate: CallerRate {
+                    calls_per_second: 10.try_into().unwrap(),
+                    burst: 20.try_into().unwrap(),
+                },
+                wait: Duration::from_millis(5),
+            },
+            Code::ResourceExhausted,
+            "RATE_LIMITED",
+        ),
         (Failure::DeadlinePassed, Code::DeadlineExceeded, "DEADLINE"),
         (Failure::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
         (
@@ -103,7 +115,8 @@ fn every_failure_has_its_code_and_its_reason() {
             (reason, DOMAIN)
         );
         let retry = status.get_details_retry_info().is_some();
-        let may_retry = [Code::Unavailable, Code::Aborted].contains(&code);
+        let may_retry =
+            [Code::Unavailable, Code::Aborted].contains(&code) || reason == "RATE_LIMITED";
         assert_eq!(retry, may_retry, "{words}");
         let precondition = status.get_details_precondition_failure().is_some();
         assert_eq!(precondition, code == Code::FailedPrecondition, "{words}");

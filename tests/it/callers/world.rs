@@ -184,7 +184,7 @@ pub(super) async fn call(
 
 /// Messages as they travel.
 #[derive(Clone, Copy, Default)]
-struct Raw;
+pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

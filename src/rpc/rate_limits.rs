@@ -1,0 +1,218 @@
+use std::{
+    future::{Ready, ready},
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::Either;
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    middleware::NoOpMiddleware,
+    state::keyed::DefaultKeyedStateStore,
+};
+use tonic::{Status, body::Body, codegen::http};
+use tower::{Layer, Service};
+
+use crate::domain::Code;
+
+use super::{calling::Calling, failure::Failure};
+
+/// How many calls between two removals of the callers that have not called lately.
+const REMOVED_EVERY: u32 = 16 << 10;
+
+/// How many calls one server takes of each caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerRate {
+    /// Calls per second, in the long run.
+    pub calls_per_second: NonZeroU32,
+    /// Calls at once, of a caller that has not called for a while.
+    pub burst: NonZeroU32,
+}
+
+/// Refuses calls of callers that make more than their rate allows.
+///
+/// It stands behind [`super::Authentication`], so that nobody spends the calls of
+/// another, and before the message is taken in: a refused call costs what it costs to
+/// know its caller. A call counts as one, a batch, a stream and an import too. Calls
+/// without credentials and health are not limited.
+#[derive(Clone, Debug)]
+pub struct RateLimits {
+    meter: Option<Arc<Meter<DefaultClock>>>,
+}
+
+impl RateLimits {
+    /// Limits each caller to `rate`; `None`: no limit.
+    #[must_use]
+    pub fn new(rate: Option<CallerRate>) -> Self {
+        let meter = rate.map(|rate| Meter::new(rate, DefaultClock::default()));
+        Self {
+            meter: meter.map(Arc::new),
+        }
+    }
+
+    fn check(&self, extensions: &http::Extensions) -> Result<(), Failure> {
+        let Some(meter) = &self.meter else {
+            return Ok(());
+        };
+        let Some(caller) = extensions.get::<Calling>().and_then(Calling::name) else {
+            return Ok(());
+        };
+        meter.check(caller)
+    }
+}
+
+/// The calls that callers have left.
+///
+/// Entries are those of callers that authenticated, and are removed once their
+/// caller has all its calls left again, so there are at most as many as callers.
+#[derive(Debug)]
+struct Meter<C: Clock> {
+    rate: CallerRate,
+    limiter: RateLimiter<Code, DefaultKeyedStateStore<Code>, C, NoOpMiddleware<C::Instant>>,
+    clock: C,
+    /// Calls since the last removal.
+    calls: AtomicU32,
+}
+
+impl<C: Clock + Clone> Meter<C> {
+    fn new(rate: CallerRate, clock: C) -> Self {
+        let quota = Quota::per_second(rate.calls_per_second).allow_burst(rate.burst);
+        let states = DefaultKeyedStateStore::default();
+        Self {
+            rate,
+            limiter: RateLimiter::new(quota, states, clock.clone()),
+            clock,
+            calls: AtomicU32::new(0),
+        }
+    }
+
+    /// Counts a call of `caller`, unless it has none left.
+    fn check(&self, caller: &Code) -> Result<(), Failure> {
+        if self.calls.fetch_add(1, Ordering::Relaxed) == REMOVED_EVERY {
+            self.calls.store(0, Ordering::Relaxed);
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+        self.limiter.check_key(caller).map_err(|refused| {
+            let wait = refused.wait_time_from(self.clock.now());
+            Failure::RateLimited {
+                caller: caller.clone(),
+                rate: self.rate,
+                wait: wait.max(Duration::from_millis(1)),
+            }
+        })
+    }
+}
+
+impl<S> Layer<S> for RateLimits {
+    type Service = RateLimited<S>;
+
+    fn layer(&self, inner: S) -> RateLimited<S> {
+        RateLimited {
+            limits: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// The services behind [`RateLimits`].
+#[derive(Clone, Debug)]
+pub struct RateLimited<S> {
+    limits: RateLimits,
+    inner: S,
+}
+
+impl<S> Service<http::Request<Body>> for RateLimited<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<http::Response<Body>, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        match self.limits.check(request.extensions()) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(failure) => Either::Right(ready(Ok(Status::from(failure).into_http()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    fn meter(calls_per_second: u32, burst: u32) -> (Meter<FakeRelativeClock>, FakeRelativeClock) {
+        let clock = FakeRelativeClock::default();
+        let rate = CallerRate {
+            calls_per_second: NonZeroU32::new(calls_per_second).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
+        };
+        (Meter::new(rate, clock.clone()), clock)
+    }
+
+    fn named(caller: &str) -> Code {
+        caller.parse().unwrap()
+    }
+
+    /// How long a refused caller has to wait.
+    fn wait(refused: &Result<(), Failure>) -> Duration {
+        let Err(Failure::RateLimited { wait, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        wait
+    }
+
+    #[test]
+    fn callers_have_a_burst_and_a_rate_of_their_own() {
+        let (meter, clock) = meter(10, 3);
+        let (shop, erp) = (named("shop"), named("erp"));
+        for _ in 0..3 {
+            meter.check(&shop).unwrap();
+        }
+        assert_eq!(wait(&meter.check(&shop)), Duration::from_millis(100));
+        // In another spelling it is the same caller.
+        assert_eq!(
+            wait(&meter.check(&named("SHOP"))),
+            Duration::from_millis(100)
+        );
+        meter.check(&erp).unwrap();
+        clock.advance(Duration::from_millis(99));
+        assert_eq!(wait(&meter.check(&shop)), Duration::from_millis(1));
+        clock.advance(Duration::from_millis(1));
+        meter.check(&shop).unwrap();
+        assert_eq!(wait(&meter.check(&shop)), Duration::from_millis(100));
+        // Never more than the burst, however long nobody called.
+        clock.advance(Duration::from_hours(1));
+        let taken = (0..10).filter(|_| meter.check(&shop).is_ok()).count();
+        assert_eq!(taken, 3);
+    }
+
+    #[test]
+    fn callers_that_do_not_call_any_more_are_forgotten() {
+        let (meter, clock) = meter(1_000, 1);
+        for number in 0..100 {
+            meter.check(&named(&format!("caller_{number}"))).unwrap();
+        }
+        assert_eq!(meter.limiter.len(), 100);
+        clock.advance(Duration::from_mins(1));
+        let last = named("last");
+        for _ in 0..=REMOVED_EVERY {
+            clock.advance(Duration::from_millis(1));
+            meter.check(&last).unwrap();
+        }
+        assert_eq!(meter.limiter.len(), 1);
+    }
+}
