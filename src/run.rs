@@ -253,6 +253,7 @@ fn limits(arguments: LimitArguments) -> Limits {
                 .and_then(NonZeroU32::new)
                 .unwrap_or(calls_per_second),
         }),
+        ..Limits::default()
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod handshakes;
 mod health;
 mod limits;
+mod patience;
 mod reflection;
 mod services;
 mod starting;
@@ -45,6 +46,7 @@ use self::{
     connection::Connection,
     deferred::Deferred,
     health::Health,
+    patience::Patience,
     services::Wiring,
     work::{OnWorkThreads, WorkThreads},
 };
@@ -61,6 +63,9 @@ pub use crate::{
 
 /// The most metadata that is read at all, in bytes.
 const MAX_HEADER_BYTES: u32 = 1 << 20;
+
+/// The largest frame of HTTP/2 that is read, in bytes: the least that it allows.
+const MAX_FRAME_BYTES: u32 = 16 << 10;
 
 /// What a server is configured with.
 #[derive(Clone, Debug)]
@@ -327,9 +332,17 @@ fn connections(
 ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
     let most = accepting::most_connections(limits.connections);
     let accepted = accepting::connections(listener, most);
+    let patience = Patience {
+        beginning: limits.beginning,
+        stalled: limits.ping_after + limits.ping_answer,
+    };
     match certificates {
-        Some(certificates) => Either::Left(handshakes::secured(accepted, certificates, most)),
-        None => Either::Right(accepted.map(|accepted| Ok(Connection::plain(accepted)))),
+        Some(certificates) => {
+            Either::Left(handshakes::secured(accepted, certificates, most, patience))
+        }
+        None => {
+            Either::Right(accepted.map(move |accepted| Ok(Connection::plain(accepted, patience))))
+        }
     }
 }
 
@@ -340,16 +353,22 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerErr
     Ok((listener, address))
 }
 
-/// tonic with limits for what it leaves open.
+/// tonic with limits for what it leaves open, and for what its defaults may change.
+///
+/// Header blocks of more frames than `MAX_HEADER_BYTES` need, empty frames of data
+/// without end, and settings and pings that are not read are h2's own limits.
 fn transport(limits: Limits) -> Server {
     Server::builder()
         .max_concurrent_streams(limits.calls_a_connection)
+        // Calls that were reset before they were begun, and resets that we caused:
+        // beyond them the connection ends.
         .http2_max_pending_accept_reset_streams(Some(64))
         .http2_max_local_error_reset_streams(Some(1024))
+        .max_frame_size(MAX_FRAME_BYTES)
         // The gate refuses less than this, with a status; HTTP/2 has none.
         .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_keepalive_interval(Some(limits.ping_after))
+        .http2_keepalive_timeout(Some(limits.ping_answer))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
 }

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
+use super::patience::{Patience, Patient};
 use crate::tls::{Peer, PeerCertificate};
 
 /// A connection as it was accepted. It counts until it is dropped.
@@ -26,18 +27,18 @@ pub(super) struct Accepted {
 /// A connection that calls come over, with TLS or without.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
+    stream: Patient<Either<TcpStream, Box<TlsStream<TcpStream>>>>,
     peer: Peer,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Connection {
     /// One without TLS.
-    pub(super) fn plain(accepted: Accepted) -> Self {
+    pub(super) fn plain(accepted: Accepted, patience: Patience) -> Self {
         let Accepted { stream, turn } = accepted;
         let address = stream.peer_addr().ok();
         Self {
-            stream: Either::Left(stream),
+            stream: Patient::new(Either::Left(stream), patience),
             peer: Peer {
                 address,
                 certificate: None,
@@ -47,13 +48,17 @@ impl Connection {
     }
 
     /// One after its handshake.
-    pub(super) fn secured(stream: TlsStream<TcpStream>, turn: OwnedSemaphorePermit) -> Self {
+    pub(super) fn secured(
+        stream: TlsStream<TcpStream>,
+        turn: OwnedSemaphorePermit,
+        patience: Patience,
+    ) -> Self {
         let (tcp, session) = stream.get_ref();
         let address = tcp.peer_addr().ok();
         let shown = session.peer_certificates().and_then(<[_]>::first);
         let certificate = shown.map(|shown| Arc::new(PeerCertificate::of(shown)));
         Self {
-            stream: Either::Right(Box::new(stream)),
+            stream: Patient::new(Either::Right(Box::new(stream)), patience),
             peer: Peer {
                 address,
                 certificate,

@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt as _};
@@ -15,23 +14,27 @@ use super::{
     accepting::Complaint,
     certificates::Certificates,
     connection::{Accepted, Connection},
+    patience::Patience,
 };
 
-/// How long a handshake may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Secures what was accepted, `most` connections at once: they come in the order
-/// in which their handshakes end. One whose handshake fails, or takes too long,
-/// is closed.
+/// in which their handshakes end. One whose handshake fails, or takes longer than
+/// the beginning of HTTP/2 may, is closed.
 pub(super) fn secured(
     accepted: impl Stream<Item = Accepted> + Send,
     certificates: Certificates,
     most: usize,
+    patience: Patience,
 ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
     let failed = Arc::new(Mutex::new(Complaint::default()));
     accepted
         .map(move |accepted| {
-            let handshake = handshake(accepted, certificates.clone(), Arc::clone(&failed));
+            let handshake = handshake(
+                accepted,
+                certificates.clone(),
+                patience,
+                Arc::clone(&failed),
+            );
             AbortOnDropHandle::new(tokio::spawn(handshake))
         })
         .buffer_unordered(most)
@@ -41,13 +44,14 @@ pub(super) fn secured(
 async fn handshake(
     accepted: Accepted,
     certificates: Certificates,
+    patience: Patience,
     failed: Arc<Mutex<Complaint>>,
 ) -> Option<Connection> {
     let Accepted { stream, turn } = accepted;
     let peer = stream.peer_addr().ok();
     let accepting = certificates.acceptor().accept(stream);
-    let error = match timeout(PATIENCE, accepting).await {
-        Ok(Ok(stream)) => return Some(Connection::secured(stream, turn)),
+    let error = match timeout(patience.beginning, accepting).await {
+        Ok(Ok(stream)) => return Some(Connection::secured(stream, turn, patience)),
         Ok(Err(error)) => error,
         Err(_) => io::ErrorKind::TimedOut.into(),
     };
@@ -66,7 +70,7 @@ async fn handshake(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf};
+    use std::{fs, path::PathBuf, time::Duration};
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
     use tempfile::TempDir;
@@ -85,6 +89,11 @@ mod tests {
     use crate::{
         server::{TlsFiles, accepting},
         tls::{AlternativeNames, Peer},
+    };
+
+    const PATIENCE: Patience = Patience {
+        beginning: Duration::from_secs(10),
+        stalled: Duration::from_secs(10),
     };
 
     const URI: &str = "spiffe://example.com/pim";
@@ -107,7 +116,7 @@ mod tests {
     /// Serves health, and gives what each request knows of its peer.
     fn serve(listener: TcpListener, files: &TlsFiles, seen: UnboundedSender<Peer>) {
         let accepted = accepting::connections(listener, 4);
-        let connections = secured(accepted, Certificates::load(files).unwrap(), 4);
+        let connections = secured(accepted, Certificates::load(files).unwrap(), 4, PATIENCE);
         let (_, health) = tonic_health::server::health_reporter();
         let look = move |request: Request<()>| {
             let peer = request.extensions().get::<Peer>().unwrap();

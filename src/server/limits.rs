@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use crate::rpc::CallerRate;
 
 /// What a server takes on at once; more is refused.
@@ -13,6 +15,12 @@ pub struct Limits {
     pub calls_a_connection: u32,
     /// How many calls are taken of each caller; `None`: as many as it makes.
     pub caller_rate: Option<CallerRate>,
+    /// How long a TLS handshake may take, and then the beginning of HTTP/2.
+    pub beginning: Duration,
+    /// How long a connection may be silent until it is sent a ping.
+    pub ping_after: Duration,
+    /// How long a ping may be unanswered; then the connection is closed.
+    pub ping_answer: Duration,
 }
 
 impl Default for Limits {
@@ -22,6 +30,9 @@ impl Default for Limits {
             connections: 4_096,
             calls_a_connection: 1_024,
             caller_rate: None,
+            beginning: Duration::from_secs(10),
+            ping_after: Duration::from_secs(30),
+            ping_answer: Duration::from_secs(10),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 mod abuses;
 mod imports;
-mod others;
+pub(crate) mod others;
 
 use std::time::Duration;
 

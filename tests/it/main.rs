@@ -31,6 +31,7 @@ mod differential;
 mod dry_runs;
 mod generated;
 mod harness;
+mod hostile;
 mod icecat;
 mod import_door;
 mod import_files;

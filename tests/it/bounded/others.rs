@@ -16,10 +16,10 @@ use tonic_health::pb::{
 use crate::harness::{TestServer, file, user};
 
 /// The users of the tenant `other`.
-pub(super) const USERS: usize = 100;
+pub(crate) const USERS: usize = 100;
 
 /// Creates the tenant `other`, whose users may list products.
-pub(super) async fn create(server: &TestServer) {
+pub(crate) async fn create(server: &TestServer) {
     let roles = file(
         "user_roles.csv",
         &["role;permissions", "reader;product.list"],
@@ -33,7 +33,7 @@ pub(super) async fn create(server: &TestServer) {
 }
 
 /// Asks about a user, who may.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     client: &mut AuthorizationServiceClient<Channel>,
     number: usize,
 ) -> Result<(), Status> {
@@ -50,14 +50,14 @@ pub(super) async fn ask(
 
 /// Somebody of another tenant who goes on asking: what memory knows, what it does
 /// not, and whether the server is well; and writes.
-pub(super) struct Others {
+pub(crate) struct Others {
     over: Arc<AtomicBool>,
     asking: Vec<JoinHandle<u64>>,
 }
 
 impl Others {
     /// Begins to ask.
-    pub(super) async fn asked_all_the_time(server: &TestServer) -> Self {
+    pub(crate) async fn asked_all_the_time(server: &TestServer) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let mut asking = Vec::new();
         let known = server.client().await;
@@ -118,7 +118,7 @@ impl Others {
 
     /// Ends the asking, in which nothing failed; how many questions about the
     /// directory were answered.
-    pub(super) async fn were_all_answered(self) -> u64 {
+    pub(crate) async fn were_all_answered(self) -> u64 {
         self.over.store(true, Ordering::SeqCst);
         let mut answered = Vec::new();
         for asking in self.asking {
@@ -143,7 +143,7 @@ async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C
 
 impl TestServer {
     /// How its memory does.
-    pub(super) async fn status(&self) -> pb::GetStatusResponse {
+    pub(crate) async fn status(&self) -> pb::GetStatusResponse {
         let mut client = OperationsServiceClient::new(self.channel().await);
         let request = pb::GetStatusRequest {
             tenant: "other".into(),
@@ -152,7 +152,7 @@ impl TestServer {
     }
 
     /// How many statements read facts for questions.
-    pub(super) async fn loads(&self) -> u64 {
+    pub(crate) async fn loads(&self) -> u64 {
         self.status().await.loads
     }
 }

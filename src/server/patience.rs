@@ -1,0 +1,223 @@
+//! Closes connections whose caller holds them without use: it does not begin to
+//! speak HTTP/2, or takes nothing of what is sent to it.
+//!
+//! HTTP/2 itself has no limit for either. Once it has begun, its pings end what does
+//! not answer.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+/// What every client of HTTP/2 sends first: the preface, and the head of its
+/// settings.
+const BEGINNING_BYTES: usize = 24 + 9;
+
+/// How long a caller is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// Until the beginning of HTTP/2 has come, whole.
+    pub(super) beginning: Duration,
+    /// While it takes nothing.
+    pub(super) stalled: Duration,
+}
+
+/// A stream that fails with [`io::ErrorKind::TimedOut`] once a caller was waited for
+/// long enough.
+#[derive(Debug)]
+pub(super) struct Patient<S> {
+    stream: S,
+    /// `None`: it has begun.
+    beginning: Option<Beginning>,
+    /// Set while nothing can be written.
+    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+}
+
+#[derive(Debug)]
+struct Beginning {
+    missing_bytes: usize,
+    end: Pin<Box<Sleep>>,
+}
+
+impl<S> Patient<S> {
+    /// Waits for the beginning from now on.
+    pub(super) fn new(stream: S, patience: Patience) -> Self {
+        Self {
+            stream,
+            beginning: Some(Beginning {
+                missing_bytes: BEGINNING_BYTES,
+                end: Box::pin(sleep(patience.beginning)),
+            }),
+            stalled: None,
+            patience,
+        }
+    }
+
+    /// Counts what was read, `None` while there is nothing to read.
+    fn count_read(&mut self, read: Option<usize>, context: &mut Context<'_>) -> io::Result<()> {
+        let Some(beginning) = &mut self.beginning else {
+            return Ok(());
+        };
+        beginning.missing_bytes = beginning.missing_bytes.saturating_sub(read.unwrap_or(0));
+        if beginning.missing_bytes == 0 {
+            self.beginning = None;
+            return Ok(());
+        }
+        match beginning.end.as_mut().poll(context) {
+            Poll::Ready(()) => Err(timed_out("it did not begin to speak HTTP/2")),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// The outcome of writing something, in time.
+    fn in_time<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience.stalled;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
+        match stalled.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(timed_out("it took nothing of what was sent"))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn timed_out(what: &'static str) -> io::Error {
+    tracing::debug!("a connection was closed: {what} in time");
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = outcome
+            .is_ready()
+            .then(|| buffer.filled().len().saturating_sub(before));
+        self.count_read(read, context)?;
+        outcome
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.in_time(written, context)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.in_time(flushed, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.in_time(shut, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.in_time(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        beginning: Duration::from_secs(10),
+        stalled: Duration::from_secs(40),
+    };
+
+    fn connected() -> (Patient<DuplexStream>, DuplexStream) {
+        let (server, caller) = duplex(64);
+        (Patient::new(server, PATIENCE), caller)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_begins_too_slowly_is_not_waited_for() {
+        // Nothing at all, all but one byte at once, and one byte after the other.
+        for (first, pause) in [(0, None), (32, None), (0, Some(Duration::from_secs(1)))] {
+            let (mut server, mut caller) = connected();
+            let begun = Instant::now();
+            let sending = tokio::spawn(async move {
+                caller.write_all(&vec![0; first]).await.unwrap();
+                while let Some(pause) = pause {
+                    tokio::time::sleep(pause).await;
+                    if caller.write_all(&[0]).await.is_err() {
+                        return;
+                    }
+                }
+                std::future::pending::<()>().await;
+            });
+            let read = server.read_exact(&mut [0; 33]).await;
+            assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert_eq!(begun.elapsed(), PATIENCE.beginning);
+            sending.abort();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_has_begun_may_be_silent() {
+        let (mut server, mut caller) = connected();
+        caller.write_all(&[0; 33]).await.unwrap();
+        server.read_exact(&mut [0; 33]).await.unwrap();
+        let silent = tokio::time::timeout(Duration::from_hours(1), server.read_u8()).await;
+        assert!(silent.is_err(), "still open");
+        caller.write_all(&[7]).await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_takes_nothing_is_not_waited_for() {
+        let (mut server, mut caller) = connected();
+        server.write_all(&[0; 64]).await.unwrap();
+        let begun = Instant::now();
+        // It takes a little, which begins the wait anew, and then nothing.
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(39)).await;
+            caller.read_exact(&mut [0; 32]).await.unwrap();
+        };
+        let (written, ()) = tokio::join!(server.write_all(&[0; 64]), slow);
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed(), Duration::from_secs(39 + 40));
+    }
+}

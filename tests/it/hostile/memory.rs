@@ -1,0 +1,96 @@
+//! What floods take of a server's memory.
+
+use std::{fs, net::SocketAddr};
+
+use super::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, SETTINGS, Wire,
+    call_of, frame, header,
+};
+use crate::harness::{Database, Program};
+
+/// How much more a server may take that is flooded again and again than after the
+/// first time.
+const MOST_MORE: u64 = 48 << 20;
+
+/// Bytes of memory that a process has.
+fn resident(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
+    kilobytes.parse::<u64>().unwrap() << 10
+}
+
+/// Sends so many times the same, until the server closes the connection or has
+/// had all. The answers are not read.
+async fn flood(address: SocketAddr, first: &[u8], then: &[u8], times: usize) {
+    let mut wire = Wire::begin(address).await;
+    let send = async {
+        wire.send(first).await?;
+        for _ in 0..times {
+            wire.send(then).await?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    // A server that does not read any more has had enough as well.
+    let _either = tokio::time::timeout(std::time::Duration::from_secs(1), send).await;
+}
+
+async fn every_flood(address: SocketAddr) {
+    let check = call_of("/pim.authz.v1.AuthorizationService/Check");
+    let call = frame(HEADERS, END_HEADERS, 1, &check);
+    let resets: Vec<u8> = (1..2_000)
+        .step_by(2)
+        .flat_map(|stream| {
+            let call = frame(HEADERS, END_HEADERS | END_STREAM, stream, &check);
+            [call, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        })
+        .collect();
+    let held: Vec<u8> = (1..2_000)
+        .step_by(2)
+        .flat_map(|stream| {
+            let call = frame(HEADERS, END_HEADERS, stream, &check);
+            [call, frame(DATA, 0, stream, &[0; 1_000])].concat()
+        })
+        .collect();
+    let block = header("x-long", &"x".repeat(120)).repeat(100);
+    let begun = frame(HEADERS, 0, 1, &check);
+    let ping = frame(PING, 0, 0, &[7; 8]);
+    let endless = frame(CONTINUATION, 0, 1, &block);
+    let settings = frame(SETTINGS, 0, 0, &[]).repeat(1_000);
+    let pings = ping.repeat(1_000);
+    let body = frame(DATA, 0, 1, &[0; 16_000]);
+    let nothing = frame(DATA, 0, 1, &[]).repeat(1_000);
+    tokio::join!(
+        flood(address, &resets, &[], 0),
+        flood(address, &held, &ping, 1),
+        flood(address, &begun, &endless, 1_000),
+        flood(address, &[], &settings, 1_000),
+        flood(address, &[], &pings, 1_000),
+        flood(address, &call, &body, 1_000),
+        flood(address, &call, &nothing, 100),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_take_no_more_memory_the_more_there_are() {
+    let database = Database::create().await;
+    let mut program = Program::spawn(&mut Program::command(&database));
+    let address = program.address().await;
+    // The log is read, or it would stand still.
+    let id = program.id();
+    let (_child, _log) = program.with_log();
+    for _ in 0..2 {
+        every_flood(address).await;
+    }
+    let before = resident(id);
+    for _ in 0..8 {
+        every_flood(address).await;
+    }
+    let after = resident(id);
+    assert!(
+        after < before + MOST_MORE,
+        "{} MiB, then {} MiB",
+        before >> 20,
+        after >> 20
+    );
+}
