@@ -4,6 +4,7 @@
 pub(crate) mod certificates;
 mod database;
 mod import;
+mod likely_messages;
 pub(crate) mod lists;
 mod made_catalog;
 mod program;
@@ -17,6 +18,7 @@ pub(crate) mod words;
 pub(crate) use self::{
     database::Database,
     import::{File, file, header, import, parts},
+    likely_messages::{messages, methods},
     made_catalog::MadeCatalog,
     program::{Program, channel_to, terminate},
     seeds::{Seed, first_seed, seeds},

@@ -52,6 +52,7 @@ mod outage_conditions;
 mod outages;
 mod page_tokens;
 mod partial_files;
+mod past_failures;
 mod poolers;
 mod prunes;
 mod refusals;
