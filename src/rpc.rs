@@ -23,6 +23,8 @@ mod clock;
 mod credential;
 mod facts;
 mod failure;
+#[cfg(test)]
+mod fuzz;
 mod gate;
 mod import_service;
 mod lists;

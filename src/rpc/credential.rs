@@ -126,7 +126,7 @@ impl Presented<'_> {
 }
 
 /// The bearer token or key that a call sends; `None`: none.
-fn bearer(headers: &http::HeaderMap) -> Result<Option<&[u8]>, UnknownCaller> {
+pub(super) fn bearer(headers: &http::HeaderMap) -> Result<Option<&[u8]>, UnknownCaller> {
     const SCHEME: usize = "Bearer ".len();
     let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
     let Some(value) = values.next() else {

@@ -207,14 +207,14 @@ fn check_metadata(headers: &http::HeaderMap) -> Result<(), Failure> {
 }
 
 /// The time that the caller gives, less what the way back may take.
-fn given_time(headers: &http::HeaderMap) -> Option<Duration> {
+pub(super) fn given_time(headers: &http::HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let given = parse_timeout(text)?;
     Some(given.saturating_sub((given / 10).min(LONGEST_MARGIN)))
 }
 
 /// At most eight digits and a unit, as the gRPC protocol defines it.
-fn parse_timeout(text: &str) -> Option<Duration> {
+pub(super) fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -113,6 +113,12 @@ impl PageTokens {
         })
     }
 
+    /// Tokens that this key seals.
+    #[cfg(test)]
+    pub(super) fn of_key(key: SecretSlice<u8>) -> Self {
+        Self { key: Arc::new(key) }
+    }
+
     /// The token of a place in the list of `tenant` that `tie` names.
     pub(super) fn seal<P: InToken>(
         &self,
