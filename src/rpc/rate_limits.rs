@@ -172,7 +172,7 @@ mod tests {
         let Err(Failure::RateLimited { wait, .. }) = refused else {
             panic!("{refused:?}");
         };
-        wait
+        *wait
     }
 
     #[test]
