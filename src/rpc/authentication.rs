@@ -1,7 +1,7 @@
 use std::{
     future::ready,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll},
 };
 
@@ -9,7 +9,9 @@ use futures_util::future::Either;
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
-use crate::{cache::Cache, domain::CallerDirectory, oidc::TokenVerifier};
+use crate::{
+    cache::Cache, domain::CallerDirectory, oidc::TokenVerifier, telemetry::Complaint, tls::Peer,
+};
 
 use super::{
     caller_rights::{self, Needed},
@@ -41,6 +43,8 @@ pub struct Authentication {
     tokens: Option<Arc<TokenVerifier>>,
     /// Set once the server has its database.
     cache: Arc<OnceLock<Cache>>,
+    /// Calls whose caller is unknown.
+    refused: Arc<Mutex<Complaint>>,
 }
 
 impl Authentication {
@@ -52,6 +56,7 @@ impl Authentication {
             credentials,
             tokens,
             cache: Arc::default(),
+            refused: Arc::default(),
         }
     }
 
@@ -80,15 +85,40 @@ impl Authentication {
             Ok(None) if self.credentials == Credentials::Optional => {
                 return Ok(Found::Caller(Calling::Anyone));
             }
-            Ok(None) => return Err(Failure::from(UnknownCaller::NoCredentials).into()),
-            Err(Unverified::Refused(refused)) => return Err(Failure::from(refused).into()),
+            Ok(None) => {
+                let refused = Failure::from(UnknownCaller::NoCredentials);
+                return Err(self.refuse(refused, request.extensions()));
+            }
+            Err(Unverified::Refused(refused)) => {
+                return Err(self.refuse(refused.into(), request.extensions()));
+            }
             Err(Unverified::ReadKeys(_)) => return Ok(Found::Look(look(true))),
         };
         let Some(callers) = cache.recall_callers() else {
             return Ok(Found::Look(look(false)));
         };
-        let calling = recognized(&callers, presented, (needed, cache))?;
-        Ok(Found::Caller(calling))
+        recognized(&callers, presented, (needed, cache))
+            .map(Found::Caller)
+            .map_err(|failure| self.refuse(failure, request.extensions()))
+    }
+
+    /// The status of a call that is refused. That nobody knows its caller is logged,
+    /// once a minute with how often: somebody may be trying keys, or a service may
+    /// have been given a wrong one.
+    fn refuse(&self, failure: Failure, extensions: &http::Extensions) -> Status {
+        if let Failure::CallerUnknown(unknown) = &failure {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(calls) = refused.again() {
+                let peer = extensions.get::<Peer>().and_then(|peer| peer.address);
+                tracing::warn!(
+                    peer = peer.map(tracing::field::display),
+                    calls.refused = calls,
+                    "{calls} calls were refused because their caller is unknown, the last one: \
+                     {unknown}"
+                );
+            }
+        }
+        failure.into()
     }
 
     fn presented<'a, B>(
@@ -202,6 +232,7 @@ where
                 // The clone stays behind; the one that was polled ready is called.
                 let fresh = self.inner.clone();
                 let mut ready = std::mem::replace(&mut self.inner, fresh);
+                let authentication = self.authentication.clone();
                 Either::Right(Box::pin(async move {
                     // Apart from the body, which others may not look at meanwhile.
                     let (head, body) = request.into_parts();
@@ -212,7 +243,10 @@ where
                             request.extensions_mut().insert(calling);
                             ready.call(request).await
                         }
-                        Err(failure) => Ok(Status::from(failure).into_http()),
+                        Err(failure) => {
+                            let refused = authentication.refuse(failure, request.extensions());
+                            Ok(refused.into_http())
+                        }
                     }
                 }))
             }

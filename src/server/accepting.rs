@@ -7,11 +7,12 @@ use rustix::process::{Resource, getrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::{Instant, sleep},
+    time::sleep,
 };
 use tonic::transport::server::TcpIncoming;
 
 use super::connection::Accepted;
+use crate::telemetry::Complaint;
 
 /// Open files that are not for callers: the connections to the database, the
 /// listener, what the runtimes and the private PostgreSQL take.
@@ -22,9 +23,6 @@ const FEWEST_CONNECTIONS: usize = 8;
 
 /// How long to wait after a failed accept, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-
-/// How long the same complaint is not logged again.
-const SILENCE: Duration = Duration::from_mins(1);
 
 /// The connections that may be open at once: `configured`, or fewer where
 /// `RLIMIT_NOFILE`, less what the server needs itself, does not allow them.
@@ -52,25 +50,6 @@ pub(super) fn connections(
         failing: Complaint::default(),
     };
     stream::unfold(accepting, Accepting::next)
-}
-
-/// Something that goes on being wrong: logged once, then once a minute.
-#[derive(Debug, Default)]
-pub(super) struct Complaint {
-    logged: Option<Instant>,
-    unlogged: u64,
-}
-
-impl Complaint {
-    /// How often it was wrong since the last line; `None`: not to be logged now.
-    pub(super) fn again(&mut self) -> Option<u64> {
-        self.unlogged += 1;
-        if self.logged.is_some_and(|logged| logged.elapsed() < SILENCE) {
-            return None;
-        }
-        self.logged = Some(Instant::now());
-        Some(std::mem::take(&mut self.unlogged))
-    }
 }
 
 #[derive(Debug)]
@@ -158,16 +137,5 @@ mod tests {
         assert!(minute.is_err(), "nothing was accepted");
         let tries = tries.load(Ordering::Relaxed);
         assert!((55..=70).contains(&tries), "{tries}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_goes_on_being_wrong_is_logged_once_a_minute() {
-        let mut complaint = Complaint::default();
-        assert_eq!(complaint.again(), Some(1));
-        for _ in 0..9 {
-            assert_eq!(complaint.again(), None);
-        }
-        tokio::time::advance(SILENCE).await;
-        assert_eq!(complaint.again(), Some(10));
     }
 }

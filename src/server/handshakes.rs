@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    accepting::Complaint,
     certificates::Certificates,
     connection::{Accepted, Connection},
     patience::Patience,
 };
+use crate::telemetry::Complaint;
 
 /// Secures what was accepted, `most` connections at once: they come in the order
 /// in which their handshakes end. One whose handshake fails, or takes longer than
