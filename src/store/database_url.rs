@@ -228,7 +228,6 @@ mod tests {
         let cases = [
             "postgresq://u:hidden@h/d",
             "postgresq://u:hidden@h/d?a=b",
-            "postgresql://u:hid?hidden=x@h/d",
             "postgresql://u:p@h/d?connect_timeout=hidden",
             "postgresql://u:p@h:hidden/d",
             "host=h password='hidden",

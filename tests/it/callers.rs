@@ -5,6 +5,7 @@ mod bootstrap;
 mod certificates;
 mod escalation;
 mod every_call;
+mod fuzzed_tokens;
 pub(crate) mod issuer;
 mod secrets;
 mod shares;

@@ -13,8 +13,8 @@ use crate::{
     past_failures::leaks::said,
 };
 
-/// What a fuzzer's bytes stand for: a call, its likely message, and some changes.
-fn changed(bytes: &[u8], mut message: Vec<u8>) -> Bytes {
+/// A message with the changes that a fuzzer's bytes stand for.
+pub(crate) fn changed(bytes: &[u8], mut message: Vec<u8>) -> Bytes {
     for change in bytes.chunks_exact(4).take(8) {
         let [high, low, how, byte] = *change else {
             break;

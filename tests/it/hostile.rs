@@ -56,12 +56,13 @@ impl Attacked {
     /// Everybody else was answered, and everything is as it was.
     async fn assert_as_before(self) {
         self.others.were_all_answered().await;
+        // Attackers leave places for it.
+        let mut client = self.server.client().await;
         let address = self.server.address;
-        // Connections are free again.
-        let free = async { while !can_be_full(address).await {} };
+        // All connections but this one are free again.
+        let free = async { while !can_have(CONNECTIONS - 1, address).await {} };
         timeout(PATIENCE, free).await.unwrap();
         // And so is memory: this takes most of what calls have.
-        let mut client = self.server.client().await;
         let large = pb::CheckRequest {
             tenant: "other".into(),
             action: "x".repeat(3 << 20),
@@ -75,10 +76,10 @@ impl Attacked {
     }
 }
 
-/// Whether as many connections as there may be can be had at once.
-async fn can_be_full(address: SocketAddr) -> bool {
+/// Whether so many connections can be had at once.
+async fn can_have(connections: usize, address: SocketAddr) -> bool {
     let mut all = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..connections {
         let mut wire = Wire::connect(address).await;
         if !wire.is_taken().await {
             return false;
