@@ -113,8 +113,8 @@ impl Authentication {
                 tracing::warn!(
                     peer = peer.map(tracing::field::display),
                     calls.refused = calls,
-                    "{calls} calls were refused because their caller is unknown, the last one: \
-                     {unknown}"
+                    "calls were refused because their caller is unknown ({calls} since the last \
+                     such line); the last one: {unknown}"
                 );
             }
         }
