@@ -5,10 +5,10 @@
 # the process is gone or does not serve within two minutes. The port alone is taken
 # before the database is there. ADDRESS may be a URL.
 wait_until_served() {
-    local binary=$1 server=$2 process=$3 log=$4
-    [[ $server == *://* ]] || server=http://$server
+    local binary=$1 url=$2 process=$3 log=$4
+    [[ $url == *://* ]] || url=http://$url
     for _ in $(seq 1200); do
-        if "$binary" status --server "$server" >/dev/null 2>&1; then return; fi
+        if "$binary" status --server "$url" >/dev/null 2>&1; then return; fi
         kill -0 "$process" 2>/dev/null || break
         sleep 0.1
     done
