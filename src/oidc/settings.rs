@@ -59,17 +59,13 @@ pub enum InvalidOidcSettings {
     #[error("`--oidc-algorithms` is empty; name one at least, such as RS256")]
     NoAlgorithm,
 
-    /// The keys would come from something that is no URL, or not protected.
+    /// The keys would come from something that is no URL, is not protected, or holds
+    /// a password. It is not repeated, for it may be a secret.
     #[error(
-        "`{setting}` is `{url}`, which is no https URL; keys are read over https, and over http from \
-         loopback alone"
+        "`{0}` is no https URL without a user and password; keys are read over https, and over http \
+         from loopback alone"
     )]
-    Url {
-        /// The setting.
-        setting: &'static str,
-        /// What it is.
-        url: String,
-    },
+    Url(&'static str),
 
     /// The file of CAs cannot be used.
     #[error(transparent)]
@@ -112,18 +108,17 @@ impl OidcSettings {
     }
 }
 
-/// Parses a URL that keys may be read from: https, or http on loopback.
+/// Parses a URL that keys may be read from: https, or http on loopback, without a
+/// user and password, since URLs are logged.
 pub(super) fn parse_url(setting: &'static str, text: &str) -> Result<Url, InvalidOidcSettings> {
     let url = Url::parse(text).ok();
+    let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
     let url = url.filter(|url| match url.scheme() {
         "https" => url.has_host(),
         "http" => is_loopback(url),
         _ => false,
     });
-    url.ok_or_else(|| InvalidOidcSettings::Url {
-        setting,
-        url: text.to_owned(),
-    })
+    url.ok_or(InvalidOidcSettings::Url(setting))
 }
 
 /// Whether the host of a URL is this machine, by its address.
@@ -179,10 +174,16 @@ mod tests {
             ("ftp://127.0.0.1/keys", false),
             ("file:///etc/passwd", false),
             ("https://", false),
+            ("https://user:hidden@id.example/keys", false),
+            ("https://hidden@id.example/keys", false),
+            ("http://:hidden@127.0.0.1/keys", false),
             ("keys", false),
         ] {
             let parsed = parse_url("--oidc-jwks", text);
             assert_eq!(parsed.is_ok(), is_taken, "{text}");
+            if let Err(error) = parsed {
+                assert!(!format!("{error} {error:?}").contains("hidden"), "{error}");
+            }
         }
     }
 
