@@ -85,3 +85,17 @@ def full():
 @pytest.fixture(scope="session")
 def minimal():
     return render()
+
+
+SKIPPED = set()
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped:
+        SKIPPED.add(report.longrepr[2].removeprefix("Skipped: "))
+
+
+def pytest_sessionfinish():
+    """Names what was not tested, for the last line of `scripts/check-chart`."""
+    if "SKIPPED" in os.environ:
+        Path(os.environ["SKIPPED"]).write_text("".join(f"{reason}\n" for reason in sorted(SKIPPED)))

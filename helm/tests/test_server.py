@@ -51,7 +51,7 @@ def help_of(command):
     folder = Path(os.environ.get("PIM_AUTHZ_BIN", ROOT / "target" / "debug"))
     program = folder / "pim-authz"
     if not program.exists():
-        pytest.skip(f"there is no {program}")
+        pytest.skip(f"options against --help: there is no {os.path.relpath(program, ROOT)}")
     done = subprocess.run([program, command, "--help"], capture_output=True, text=True, check=True)
     return set(re.findall(r"\[env: (PIM_AUTHZ_[A-Z0-9_]+)", done.stdout))
 
