@@ -232,3 +232,21 @@ def test_logs_are_json_unless_said():
     for kind in ("Deployment", "Job"):
         held = environment(pod_of(only(render(), kind))["containers"][0])
         assert held["PIM_AUTHZ_LOG_FORMAT"] == "json" and held["RUST_LOG"] == "info"
+
+
+def test_a_platform_that_chooses_users_may_do_so():
+    pod = pod_of(only(render({"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}), "Deployment"))
+    assert "runAsUser" not in pod["securityContext"] and pod["securityContext"]["runAsNonRoot"] is True
+
+
+def test_both_pods_run_the_entry_point_of_the_image(minimal):
+    dockerfile = ROOT / "Dockerfile"
+    if not dockerfile.exists():
+        pytest.skip("the image's entry point: there is no Dockerfile")
+    text = dockerfile.read_text()
+    (entry,) = re.findall(r'^ENTRYPOINT \["(.*)"\]$', text, re.M)
+    (user,) = re.findall(r"^USER (\d+:\d+)$", text, re.M)
+    for kind in ("Deployment", "Job"):
+        pod = pod_of(only(minimal, kind))
+        assert pod["containers"][0]["command"] == [entry]
+        assert user == f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
