@@ -1,14 +1,14 @@
 """What the pods of servers and of the migration are, and that each value reaches the option it is named after."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from conftest import ROOT, default_values, environment, only, pod_of, render, schema, server_of
-
-import os
+from conftest import CHART, ROOT, default_values, environment, only, pod_of, render, schema, server_of
 
 SAMPLES = {"integer": 7777, "number": 0.25, "string": "x"}
 
@@ -218,10 +218,6 @@ def test_both_pods_run_the_image(image, reference):
 
 
 def test_the_chart_runs_the_release_it_is_part_of():
-    import yaml
-
-    from conftest import CHART
-
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.M).group(1)
     assert chart["appVersion"] == version
