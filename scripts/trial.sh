@@ -1,0 +1,150 @@
+# What the scripts `try-…` share: PostgreSQL clusters of their own on loopback, servers
+# of pim-authz on them, and the load that judges their answers. Sourced by them, after
+# `set -euo pipefail`, in the project's directory.
+
+source scripts/set-up.sh
+source scripts/serving.sh
+
+has_postgres || die "PostgreSQL is missing; run scripts/test once, which installs it, or apt-get install postgresql"
+initdb=$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)
+pg_bin=$(dirname "$(readlink -f "$initdb")")
+
+work=$(mktemp -d)
+declare -A clusters=()  # its directory, by name
+declare -A pids=()      # servers, by name
+load_pid=
+
+# PostgreSQL refuses to run as root.
+as_postgres=()
+if [ "$(id -u)" = 0 ]; then
+    as_postgres=(runuser -u postgres --)
+    chown postgres "$work"
+fi
+chmod 755 "$work"
+
+trial_ends() {
+    local name
+    [ -z "$load_pid" ] || kill "$load_pid" 2>/dev/null || true
+    for name in "${!pids[@]}"; do
+        kill "${pids[$name]}" 2>/dev/null || true
+        wait "${pids[$name]}" 2>/dev/null || true
+    done
+    for name in "${!clusters[@]}"; do
+        "${as_postgres[@]}" "$pg_bin/pg_ctl" stop -D "${clusters[$name]}" -m immediate > /dev/null 2>&1 || true
+    done
+    rm -rf "$work"
+}
+trap trial_ends EXIT
+trap 'exit 130' INT TERM
+
+# free_port: a port of loopback that nobody listens on.
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# make_cluster NAME PORT: an empty cluster, fsync on, which trusts loopback.
+make_cluster() {
+    clusters[$1]=$work/$1
+    "${as_postgres[@]}" "$initdb" -D "$work/$1" --username postgres --auth trust --no-sync > /dev/null
+    "${as_postgres[@]}" tee -a "$work/$1/postgresql.conf" > /dev/null <<SETTINGS
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+port = $2
+max_connections = 200
+wal_level = replica
+SETTINGS
+}
+
+# start_cluster NAME [SETTING...]: starts it, with settings for this start alone.
+start_cluster() {
+    local name=$1 options= setting
+    shift
+    for setting in "$@"; do options+=" -c '$setting'"; done
+    "${as_postgres[@]}" "$pg_bin/pg_ctl" start -w -D "${clusters[$name]}" -l "$work/$name.log" -o "$options" > /dev/null ||
+        { tail -n 20 "$work/$name.log" >&2; die "PostgreSQL ($name) does not start"; }
+}
+
+# kill_cluster NAME: as when its machine dies: every process at once, with SIGKILL.
+kill_cluster() {
+    local postmaster
+    postmaster=$(head -n 1 "${clusters[$1]}/postmaster.pid")
+    kill -STOP "$postmaster"
+    # shellcheck disable=SC2046 # one word each
+    kill -KILL "$postmaster" $(ps -o pid= --ppid "$postmaster")
+    while kill -0 "$postmaster" 2>/dev/null; do sleep 0.02; done
+    # Else PostgreSQL looks whether it still runs. What was killed has no other trace.
+    rm -f "${clusters[$1]}/postmaster.pid"
+}
+
+# sql PORT STATEMENT [DATABASE]
+sql() {
+    psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$1" -U postgres -d "${3:-authz}" -c "$2"
+}
+
+# make_database BINARY PORT: the database `authz` of `owner`, migrated, for `server`.
+make_database() {
+    sql "$2" "CREATE ROLE owner LOGIN CREATEROLE" postgres
+    sql "$2" "CREATE ROLE server LOGIN" postgres
+    sql "$2" "CREATE DATABASE authz OWNER owner" postgres
+    "$1" migrate --database-url "postgresql://owner@127.0.0.1:$2/authz" --runtime-role authz_runtime > "$work/migrate.log" 2>&1 ||
+        { cat "$work/migrate.log" >&2; die "the database cannot be migrated"; }
+    sql "$2" "GRANT authz_runtime TO server" postgres
+}
+
+# serve NAME BINARY ADDRESS URL [OPTION...]: starts a server and waits until it answers.
+# With a pid of before it is started again.
+serve() {
+    local name=$1 binary=$2 address=$3 url=$4 http=()
+    shift 4
+    # Releases that serve metrics do so on one port unless told otherwise.
+    if "$binary" serve --help 2>/dev/null | grep -q -- --http-listen; then http=(--http-listen off); fi
+    "$binary" serve --listen "$address" --database-url "$url" "${http[@]}" "$@" 2>> "$work/$name.log" &
+    pids[$name]=$!
+    wait_until_served "$binary" "$address" "${pids[$name]}" "$work/$name.log"
+}
+
+# stop_server NAME: in order, as SIGTERM does.
+stop_server() {
+    kill "${pids[$1]}"
+    wait "${pids[$1]}" || die "the server $1 ended with status $?: $(tail -n 5 "$work/$1.log")"
+    unset "pids[$1]"
+}
+
+# begin_load ARGUMENT...: begins the load; `load COMMAND` steers it, end_load ends it.
+begin_load() {
+    local python=${CARGO_TARGET_DIR:-target}/examples/python/bin/python
+    "$python" -c 'import grpc_tools, google.rpc.status_pb2' 2>/dev/null || scripts/prepare-examples
+    "$python" -c 'import grpc_tools, google.rpc.status_pb2' || die "Python's packages are missing (scripts/prepare-examples)"
+    mkdir "$work/stubs"
+    "$python" -m grpc_tools.protoc -I proto -I "$("$python" -c 'import google.rpc, os; print(os.path.dirname(os.path.dirname(os.path.dirname(google.rpc.__path__[0] + "/"))))')" \
+        --python_out="$work/stubs" --grpc_python_out="$work/stubs" proto/pim/authz/v1/*.proto
+    mkfifo "$work/commands"
+    "$python" scripts/trial_load.py "$work/stubs" "$@" < "$work/commands" 2> "$work/load.log" &
+    load_pid=$!
+    exec 9> "$work/commands"
+    commands=0
+}
+
+# load COMMAND: waits until it is carried out, for two minutes at most.
+load() {
+    echo "$*" >&9
+    commands=$((commands + 1))
+    for _ in $(seq 1200); do
+        if [ "$(grep -c '^done$' "$work/load.log")" -ge "$commands" ]; then return; fi
+        kill -0 "$load_pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    tail -n 20 "$work/load.log" >&2
+    die "the load did not carry out: $*"
+}
+
+# end_load: its status is that of the load.
+end_load() {
+    local status=0
+    echo end >&9
+    wait "$load_pid" || status=$?
+    load_pid=
+    exec 9>&-
+    if [ "$status" -gt 1 ]; then tail -n 20 "$work/load.log" >&2; fi
+    return "$status"
+}
