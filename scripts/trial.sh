@@ -127,6 +127,7 @@ begin_load() {
 
 # load COMMAND: waits until it is carried out, for two minutes at most.
 load() {
+    kill -0 "$load_pid" 2>/dev/null || die "the load ended by itself: $(tail -n 5 "$work/load.log")"
     echo "$*" >&9
     commands=$((commands + 1))
     for _ in $(seq 1200); do
@@ -141,6 +142,7 @@ load() {
 # end_load: its status is that of the load.
 end_load() {
     local status=0
+    kill -0 "$load_pid" 2>/dev/null || die "the load ended by itself: $(tail -n 5 "$work/load.log")"
     echo end >&9
     wait "$load_pid" || status=$?
     load_pid=

@@ -60,7 +60,8 @@ def channel(address, tries):
         config["methodConfig"] = [{"name": [{}], "retryPolicy": {
             "maxAttempts": tries, "initialBackoff": "0.05s", "maxBackoff": "1s",
             "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]
-    options = [*RECONNECT, ("grpc.service_config", json.dumps(config))]
+    # A list of addresses is no host that could be named in a request, as a name of DNS would be.
+    options = [*RECONNECT, ("grpc.service_config", json.dumps(config)), ("grpc.default_authority", "pim-authz")]
     return grpc.insecure_channel("ipv4:" + address, options=options)
 
 
@@ -119,7 +120,8 @@ class Load:
     def set_up(self):
         first = self.servers[0]
         made = tenants_rpc.TenantServiceStub(first.others)
-        made.CreateTenant(tenants.CreateTenantRequest(tenant=TENANT, actor="user:trial", edition=3), timeout=15)
+        made.CreateTenant(tenants.CreateTenantRequest(tenant=TENANT, actor="user:trial", edition=3), timeout=15,
+                          wait_for_ready=True)
         role = directory.Role(code="reader", permissions=directory.CodeList(codes=["product.list"]))
         request = writes.PutRolesRequest(tenant=TENANT, actor="user:trial", roles=[role])
         first.users.PutRoles(request, timeout=15)
