@@ -1,5 +1,5 @@
-# Waits for a server that a script has started. Sourced by the scripts that
-# measure one.
+# Waits for a server that a script has started, and finds ports for one. Sourced by
+# the scripts that measure or try one.
 
 # wait_until_served BINARY ADDRESS PROCESS LOG: ends the script, with the log, when
 # the process is gone or does not serve within two minutes. The port alone is taken
@@ -14,4 +14,13 @@ wait_until_served() {
     done
     cat "$log" >&2
     exit 1
+}
+
+# Prints a port of loopback that is free now, below those that systems give out.
+free_port() {
+    local port
+    while port=$((20000 + RANDOM % 10000)); do
+        (: < "/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
+    done
+    echo "$port"
 }

@@ -11,21 +11,35 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# As the program looks for it (src/embedded/binaries.rs).
-has_postgres() {
+# Prints the folder of PostgreSQL's programs, as the program looks for it
+# (src/embedded/binaries.rs).
+find_postgres() {
     local initdb folder
-    has initdb && return
+    if has initdb; then
+        dirname "$(command -v initdb)"
+        return
+    fi
     if has pg_config; then
         folder=$(pg_config --bindir 2>/dev/null || true)
-        [ -x "$folder/initdb" ] && return
+        if [ -x "$folder/initdb" ]; then
+            echo "$folder"
+            return
+        fi
     fi
     for initdb in /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
         /usr/libexec/postgresql*/initdb /usr/lib/postgresql*/bin/initdb \
         /usr/lib64/postgresql*/bin/initdb /usr/local/pgsql/bin/initdb \
         /opt/homebrew/opt/postgresql@*/bin/initdb /usr/local/opt/postgresql@*/bin/initdb; do
-        [ -x "$initdb" ] && return
+        if [ -x "$initdb" ]; then
+            dirname "$initdb"
+            return
+        fi
     done
     return 1
+}
+
+has_postgres() {
+    find_postgres >/dev/null
 }
 
 # Other distributions keep them elsewhere, and install them always.

@@ -1,0 +1,17 @@
+# Reads the last stage of the Dockerfile. Sourced by the scripts that assemble the
+# image and try it.
+
+# The instructions of the last stage, one a line, without comments.
+image_instructions() {
+    awk '
+        /^[[:space:]]*(#|$)/ { next }
+        { line = line $0 }
+        sub(/\\$/, "", line) { next }
+        { if (line ~ /^FROM /) stage = ""; stage = stage line "\n"; line = "" }
+        END { printf "%s", stage }' Dockerfile
+}
+
+# image_instruction NAME: what follows the name, a line for each time it is there.
+image_instruction() {
+    image_instructions | sed -n "s/^$1 //p"
+}
