@@ -1,6 +1,9 @@
 # Waits for a server that a script has started, and finds ports for one. Sourced by
 # the scripts that measure or try one.
 
+# Several servers may run on this machine, and nobody looks at their metrics.
+export PIM_AUTHZ_HTTP_LISTEN=${PIM_AUTHZ_HTTP_LISTEN:-off}
+
 # wait_until_served BINARY ADDRESS PROCESS LOG: ends the script, with the log, when
 # the process is gone or does not serve within two minutes. The port alone is taken
 # before the database is there. ADDRESS may be a URL.

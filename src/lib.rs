@@ -7,6 +7,7 @@ pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod generator;
+pub mod http;
 pub mod import;
 pub mod listing;
 pub mod oidc;

@@ -28,6 +28,7 @@ mod fuzz;
 mod gate;
 mod import_service;
 mod lists;
+mod observing;
 mod page_token;
 mod parse;
 mod parse_batch;
@@ -49,6 +50,7 @@ pub use self::{
     budget::Budget,
     gate::Gate,
     import_service::ImportApi,
+    observing::Observer,
     page_token::PageTokens,
     rate_limits::{CallerRate, RateLimits},
 };

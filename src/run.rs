@@ -24,17 +24,22 @@ use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{
         self, Answer, BootstrapArguments, CacheArguments, CallerArguments, CallerCommand, Command,
-        CredentialsArgument, DatabaseArguments, DatabaseTlsArguments, Exit, LimitArguments,
-        ListenAddress, MigrateArguments, OidcArguments, OnOff, ServeArguments, ServeTlsArguments,
-        SslModeArgument,
+        CredentialsArgument, DatabaseArguments, DatabaseTlsArguments, DecisionLogArgument, Exit,
+        HttpArguments, HttpListen, LimitArguments, ListenAddress, LogArguments, LogFormatArgument,
+        MigrateArguments, ObservationArguments, OidcArguments, OnOff, ServeArguments,
+        ServeTlsArguments, SslModeArgument,
     },
     domain::{CallerKey, Code},
     oidc::{KeyLocation, OidcSettings},
     server::{
-        self, CallerRate, CallerSettings, Credentials, DatabaseStart, Limits, Plaintext,
-        Reflection, RuntimeRole, ServeConfig, ServerError, SslMode, TlsFiles, TlsParameters,
+        self, CallerRate, CallerSettings, Credentials, DatabaseStart, DecisionLogSettings, Limits,
+        LoggedDecisions, ObservationSettings, Plaintext, Reflection, RuntimeRole, ServeConfig,
+        ServerError, SslMode, TlsFiles, TlsParameters,
     },
-    telemetry::logs::{self, LogFormat},
+    telemetry::{
+        logs::{self, LogFormat},
+        traces::{self, TraceSettings},
+    },
 };
 
 /// Carries out a command, and says how it ended.
@@ -44,14 +49,20 @@ use crate::{
 /// [`RunError`] when the server or its database does not start, or fails.
 pub async fn run(command: Command) -> Result<Exit, RunError> {
     match command {
-        Command::Serve(arguments) => serve(arguments).await,
+        Command::Serve(arguments) => {
+            let served = Box::pin(serve(arguments)).await;
+            // It waits for the collector, which the runtime talks to.
+            tokio::task::spawn_blocking(traces::finish).await.ok();
+            served
+        }
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Migrate(MigrateArguments {
             database,
             database_tls,
             runtime_role,
+            log,
         }) => {
-            start_logging()?;
+            start_logging(log)?;
             let database_url = owner_url(database)?;
             let database_url = tls_parameters(database_tls).outrank(&database_url);
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
@@ -83,8 +94,9 @@ async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
         CallerCommand::Bootstrap(BootstrapArguments {
             database,
             database_tls,
+            log,
         }) => {
-            start_logging()?;
+            start_logging(log)?;
             let database_url = owner_url(database)?;
             let database_url = tls_parameters(database_tls).outrank(&database_url);
             match server::bootstrap_caller(&database_url).await? {
@@ -122,8 +134,11 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         drain_s,
         limits,
         callers,
+        observation,
+        log,
         watch_patience_s,
     } = arguments;
+    start_logging(log)?;
     let how = How {
         tls: tls_files(tls),
         default_tenant,
@@ -132,8 +147,8 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         drain: Duration::from_secs(drain_s.into()),
         limits: self::limits(limits),
         callers: caller_settings(callers),
+        observation: observation_settings(observation).await?,
     };
-    start_logging()?;
     let ending = Ending::listen()?;
     let listen = resolve(&listen).await?;
     let (ready, _address) = oneshot::channel();
@@ -159,6 +174,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         drain: how.drain,
         limits: how.limits,
         callers: how.callers,
+        observation: how.observation,
     };
     server::serve(config, ending.came(), ready).await?;
     Ok(Exit::Done)
@@ -192,6 +208,7 @@ struct How {
     drain: Duration,
     limits: Limits,
     callers: CallerSettings,
+    observation: ObservationSettings,
 }
 
 fn caller_settings(arguments: CallerArguments) -> CallerSettings {
@@ -238,6 +255,46 @@ fn oidc_settings(arguments: OidcArguments) -> Option<OidcSettings> {
         ca,
         algorithms,
     })
+}
+
+async fn observation_settings(
+    arguments: ObservationArguments,
+) -> Result<ObservationSettings, RunError> {
+    let ObservationArguments {
+        http,
+        slow_request_ms,
+        otlp_endpoint,
+        trace_share,
+        decision_log,
+        decision_log_only,
+        decision_log_share,
+    } = arguments;
+    if let Some(endpoint) = otlp_endpoint {
+        let share = trace_share.get();
+        let settings = TraceSettings { endpoint, share };
+        traces::start(&settings).map_err(RunError::Traces)?;
+    }
+    let slow = (slow_request_ms > 0).then(|| Duration::from_millis(slow_request_ms.into()));
+    Ok(ObservationSettings {
+        http: http_address(http).await?,
+        slow,
+        decisions: decision_log.map(|file| DecisionLogSettings {
+            file,
+            of: match decision_log_only {
+                DecisionLogArgument::All => LoggedDecisions::All,
+                DecisionLogArgument::Denials => LoggedDecisions::Denials,
+            },
+            share: decision_log_share.get(),
+        }),
+    })
+}
+
+/// Where metrics and probes are served; `None`: nowhere.
+async fn http_address(arguments: HttpArguments) -> Result<Option<SocketAddr>, RunError> {
+    match arguments.http_listen {
+        HttpListen::Off => Ok(None),
+        HttpListen::On(listen) => resolve(&listen).await.map(Some),
+    }
 }
 
 fn limits(arguments: LimitArguments) -> Limits {
@@ -307,7 +364,7 @@ fn cache_settings(arguments: CacheArguments) -> CacheSettings {
     }
 }
 
-/// The address that `--listen` stands for: of a name the first IPv4 address, or
+/// The address that `--listen` or `--http-listen` stands for: of a name the first IPv4 address, or
 /// the first of another kind. `localhost` is 127.0.0.1 on every machine.
 async fn resolve(listen: &ListenAddress) -> Result<SocketAddr, RunError> {
     if listen.host().eq_ignore_ascii_case("localhost") {
@@ -324,8 +381,12 @@ async fn resolve(listen: &ListenAddress) -> Result<SocketAddr, RunError> {
     first.ok_or_else(|| unknown(io::ErrorKind::NotFound.into()))
 }
 
-fn start_logging() -> Result<(), RunError> {
-    logs::start(LogFormat::default()).map_err(RunError::Log)
+fn start_logging(arguments: LogArguments) -> Result<(), RunError> {
+    let format = match arguments.log_format {
+        LogFormatArgument::Text => LogFormat::Text,
+        LogFormatArgument::Json => LogFormat::Json,
+    };
+    logs::start(format).map_err(RunError::Log)
 }
 
 /// Writes to standard output; that nobody reads it any more is no failure.

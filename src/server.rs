@@ -10,6 +10,7 @@ mod error;
 mod handshakes;
 mod health;
 mod limits;
+mod metrics;
 mod patience;
 mod reflection;
 mod services;
@@ -20,7 +21,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -35,17 +36,20 @@ use crate::{
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
     oidc::TokenVerifier,
-    rpc::{Admission, Authentication, Budget, Gate, PageTokens, RateLimits},
+    rpc::{Admission, Authentication, Budget, Gate, Observer, PageTokens, RateLimits},
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
+    telemetry::{DecisionLog, GivenDecisions},
 };
 
 use self::{
+    accepting::Connections,
     callers::{Access, Encryption},
     certificates::Certificates,
     connection::Connection,
     deferred::Deferred,
     health::Health,
+    metrics::{Gauges, HttpListener},
     patience::Patience,
     services::Wiring,
     work::{OnWorkThreads, WorkThreads},
@@ -55,10 +59,12 @@ pub use self::{
     certificates::{TlsFiles, TlsFilesError},
     error::ServerError,
     limits::Limits,
+    metrics::ObservationSettings,
 };
 pub use crate::{
     rpc::{CallerRate, Credentials},
     store::{RuntimeRole, SslMode, TlsParameters},
+    telemetry::{DecisionLogSettings, LoggedDecisions},
 };
 
 /// The most metadata that is read at all, in bytes.
@@ -94,6 +100,8 @@ pub struct ServeConfig {
     pub limits: Limits,
     /// Who may call it.
     pub callers: CallerSettings,
+    /// What those who watch it see.
+    pub observation: ObservationSettings,
 }
 
 /// What a database that is not there yet means to the start: one that refuses
@@ -141,78 +149,72 @@ pub async fn serve(
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
     let (drain, limits) = (config.drain, config.limits);
-    let encryption = Encryption::by(config.tls.as_ref());
-    let access = config.callers.on(config.listen, encryption)?;
-    let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
-    let tokens = config.callers.tokens().await?;
-    let (listener, address) = bind(config.listen).await?;
-    let (health, health_service) = Health::start();
-    let routes = Routes::new(health_service);
-    let services = Deferred::new(routes.clone());
-    let work = WorkThreads::start().map_err(ServerError::Thread)?;
-    let starting = Starting {
-        gate: Gate::default(),
-        authentication: Authentication::new(access.credentials, tokens.clone()),
-        access,
-        address,
-        work: work.handle().clone(),
-        supervisor: Supervisor::default(),
-        health,
-        services: services.clone(),
-        routes,
-    };
+    let Prepared {
+        starting,
+        listener,
+        http,
+        open,
+        budget,
+        certificates,
+        tokens,
+        work,
+    } = Prepared::by(&config).await?;
+    let address = starting.address;
+    let serving_http = http.map(|http| http.serve(starting.gauges.clone()));
+    let _serving_http = serving_http.map(|serving| starting.keep(Task::HttpListener, serving));
     let (stopping, stopped) = oneshot::channel();
     let _following = starting.follow(certificates.clone(), tokens);
-    let connections = connections(listener, limits, certificates);
+    let connections = connections(listener, open, limits, certificates);
     let server = transport(limits)
         .layer(starting.gate.clone())
         .layer(starting.authentication.clone())
         .layer(RateLimits::new(limits.caller_rate))
         .layer(OnWorkThreads::new(&work))
-        .layer(Admission::new(Budget::new(limits.call_bytes)))
-        .serve_with_incoming_shutdown(services, connections, async {
+        .layer(Admission::new(budget))
+        .serve_with_incoming_shutdown(starting.services.clone(), connections, async {
             // A sender that is gone means the same as one that spoke.
             let _either_way = stopped.await;
         });
     let (mut server, mut shutdown) = (pin!(server), pin!(shutdown));
     tracing::info!(server.address = %address, "listening on {address}");
-    let running = tokio::select! {
+    let outcome = tokio::select! {
         ended = &mut server => return ended.map_err(ServerError::Transport),
-        () = &mut shutdown => None,
-        running = starting.start(config) => Some(running?),
+        () = &mut shutdown => Ok(None),
+        running = starting.start(config) => running.map(Some),
     };
-    let mut outcome = Ok(());
-    if running.is_some() {
-        tracing::info!(server.address = %address, "serving on {address}");
-        // Nobody may be waiting for the address.
-        let _unheard = ready.send(address);
-        tokio::select! {
-            ended = &mut server => return ended.map_err(ServerError::Transport),
-            () = &mut shutdown => {}
-            task = starting.supervisor.first_ended() => outcome = Err(ServerError::TaskEnded(task)),
+    let mut outcome = match outcome {
+        Ok(Some(health)) => {
+            tracing::info!(server.address = %address, "serving on {address}");
+            // Nobody may be waiting for the address.
+            let _unheard = ready.send(address);
+            let _following = health;
+            tokio::select! {
+                ended = &mut server => return ended.map_err(ServerError::Transport),
+                () = &mut shutdown => Ok(()),
+                task = starting.supervisor.first_ended() => Err(ServerError::TaskEnded(task)),
+            }
         }
-    }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
     if let Err(error) = &outcome {
         tracing::error!(%error, "stopping: {error}");
     }
     tracing::info!("stopping: waiting for the calls under way");
     starting.stop();
     let _already_ended = stopping.send(());
-    outcome.and(drained(server, drain, running).await)
+    outcome = outcome.and(drained(server, drain).await);
+    // Last: the writes under way are announced by its thread.
+    starting.leave().await;
+    outcome
 }
 
 /// Waits until the calls under way have ended, for as long as they may take.
 async fn drained(
     server: Pin<&mut impl Future<Output = Result<(), tonic::transport::Error>>>,
     limit: Duration,
-    running: Option<Running>,
 ) -> Result<(), ServerError> {
-    let ended = timeout(limit, server).await;
-    // Last: the writes under way are announced by its thread.
-    if let Some(running) = running {
-        running.coherence.leave().await;
-    }
-    let Ok(ended) = ended else {
+    let Ok(ended) = timeout(limit, server).await else {
         tracing::warn!(
             limit_s = limit.as_secs(),
             "stopped before all calls and connections had ended"
@@ -220,6 +222,70 @@ async fn drained(
         return Ok(());
     };
     ended.map_err(ServerError::Transport)
+}
+
+/// What a server is made of before its database is there.
+struct Prepared {
+    starting: Starting,
+    listener: TcpListener,
+    http: Option<HttpListener>,
+    open: Connections,
+    budget: Budget,
+    certificates: Option<Certificates>,
+    tokens: Option<Arc<TokenVerifier>>,
+    work: WorkThreads,
+}
+
+impl Prepared {
+    /// Reads the files of the configuration and takes the ports: what fails here
+    /// has asked no database anything.
+    async fn by(config: &ServeConfig) -> Result<Self, ServerError> {
+        let limits = config.limits;
+        let encryption = Encryption::by(config.tls.as_ref());
+        let access = config.callers.on(config.listen, encryption)?;
+        let certificates = config.tls.as_ref().map(Certificates::load).transpose()?;
+        let tokens = config.callers.tokens().await?;
+        let decisions = open_decision_log(&config.observation)?;
+        let (listener, address) = bind(config.listen).await?;
+        let http = HttpListener::bind(config.observation.http).await?;
+        let (health, health_service) = Health::start();
+        let open = Connections::up_to(limits.connections);
+        let budget = Budget::new(limits.call_bytes);
+        let gauges = Gauges::new(
+            health.conditions(),
+            open.clone(),
+            budget.clone(),
+            limits.call_bytes,
+            certificates.clone(),
+        );
+        let routes = Routes::new(health_service);
+        let services = Deferred::new(routes.clone());
+        let work = WorkThreads::start().map_err(ServerError::Thread)?;
+        let starting = Starting {
+            gate: Gate::new(Observer::new(config.observation.slow)),
+            authentication: Authentication::new(access.credentials, tokens.clone()),
+            access,
+            address,
+            work: work.handle().clone(),
+            supervisor: Supervisor::default(),
+            health,
+            services,
+            routes,
+            given: GivenDecisions::new(decisions),
+            gauges,
+            coherence: Mutex::default(),
+        };
+        Ok(Self {
+            starting,
+            listener,
+            http,
+            open,
+            budget,
+            certificates,
+            tokens,
+            work,
+        })
+    }
 }
 
 /// What there is of a server before its database is.
@@ -235,16 +301,16 @@ struct Starting {
     services: Deferred,
     /// The services so far.
     routes: Routes,
-}
-
-/// What lasts as long as the server answers.
-struct Running {
-    coherence: CoherenceThread,
-    _health: AbortOnDropHandle<()>,
+    given: GivenDecisions,
+    gauges: Gauges,
+    /// Once there is a lease, or about to be.
+    coherence: Mutex<Option<CoherenceThread>>,
 }
 
 impl Starting {
-    async fn start(&self, config: ServeConfig) -> Result<Running, ServerError> {
+    /// Answers calls from now on, and follows its health until the result is
+    /// dropped.
+    async fn start(&self, config: ServeConfig) -> Result<AbortOnDropHandle<()>, ServerError> {
         let store = starting::open_store(&config).await?;
         let ServeConfig {
             listen: _,
@@ -258,11 +324,14 @@ impl Starting {
             drain: _,
             limits: _,
             callers,
+            observation: _,
         } = config;
         let (cache, coherence) =
             Cache::start(store.clone(), cache, self.work.clone(), &self.supervisor)
                 .await
                 .map_err(ServerError::Thread)?;
+        *self.coherence() = Some(coherence);
+        self.gauges.show(cache.clone(), store.clone());
         starting::log_durability(&store).await?;
         let door = Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
         callers::bootstrap(&callers, &door).await?;
@@ -281,6 +350,7 @@ impl Starting {
                 .map_err(ServerError::of_start)?,
             default_tenant,
             watch_patience,
+            given: self.given.clone(),
             supervisor: self.supervisor.clone(),
         };
         self.services
@@ -288,11 +358,22 @@ impl Starting {
         self.authentication.begin(cache.clone());
         self.gate.open();
         // Last: who is sent here is answered.
-        let following = self.health.follow(cache, &self.supervisor);
-        Ok(Running {
-            coherence,
-            _health: following,
-        })
+        Ok(self.health.follow(cache, &self.supervisor))
+    }
+
+    fn coherence(&self) -> MutexGuard<'_, Option<CoherenceThread>> {
+        self.coherence
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the lease back, also where the start has failed behind it: no write
+    /// waits for this server.
+    async fn leave(&self) {
+        let coherence = self.coherence().take();
+        if let Some(coherence) = coherence {
+            coherence.leave().await;
+        }
     }
 
     /// Keeps the files of TLS for callers and the keys of the OIDC issuer up to
@@ -327,11 +408,12 @@ impl Starting {
 /// The connections of a listener, secured where there is a certificate.
 fn connections(
     listener: TcpListener,
+    open: Connections,
     limits: Limits,
     certificates: Option<Certificates>,
 ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
-    let most = accepting::most_connections(limits.connections);
-    let accepted = accepting::connections(listener, most);
+    let most = open.most;
+    let accepted = accepting::connections(listener, open);
     let patience = Patience {
         beginning: limits.beginning,
         stalled: limits.ping_after + limits.ping_answer,
@@ -344,6 +426,17 @@ fn connections(
             Either::Right(accepted.map(move |accepted| Ok(Connection::plain(accepted, patience))))
         }
     }
+}
+
+/// The log of decisions, if there is to be one.
+fn open_decision_log(settings: &ObservationSettings) -> Result<Option<DecisionLog>, ServerError> {
+    let opened = settings.decisions.as_ref().map(|settings| {
+        DecisionLog::open(settings).map_err(|source| ServerError::DecisionLog {
+            file: settings.file.display().to_string(),
+            source,
+        })
+    });
+    opened.transpose()
 }
 
 async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {

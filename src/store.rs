@@ -36,6 +36,7 @@ mod noun_writes;
 mod nouns;
 mod outage_log;
 mod pooler;
+mod pools;
 mod product_index;
 mod product_lists;
 mod product_removals;
@@ -83,6 +84,7 @@ pub use self::{
         AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
         StoredNouns, SubjectRow,
     },
+    pools::{PoolName, PoolUse},
     product_index::{IndexedProduct, IndexedRow},
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,

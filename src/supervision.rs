@@ -28,6 +28,8 @@ pub enum Task {
     ProductIndex,
     /// Follows the lease for the health service.
     Health,
+    /// Serves metrics and probes over HTTP.
+    HttpListener,
     /// Reads the files of TLS for callers again when they change.
     Certificates,
     /// Reads the keys of the OIDC issuer again.

@@ -1,8 +1,19 @@
-//! Which metrics and log formats there are, declared once.
+//! Which metrics, traces and log formats there are, declared once.
 
 mod complaint;
+mod decision_log;
+mod decisions;
 mod log_writer;
 pub mod logs;
 pub mod metrics;
+mod recorder;
+mod requests;
+pub mod traces;
 
-pub use self::complaint::Complaint;
+pub use self::{
+    complaint::Complaint,
+    decision_log::{DecisionLog, DecisionLogSettings, LoggedDecisions},
+    decisions::GivenDecisions,
+    recorder::Exposition,
+    requests::{RequestMeter, RequestMeters, code_name},
+};

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     cache::Cache,
     domain::{Code, Revision},
-    store::{Announcement, Store, StoreError, Turns},
+    store::{Announcement, PoolName, Store, StoreError, Turns},
     telemetry::metrics as meter,
 };
 
@@ -149,7 +149,9 @@ impl Door {
     /// Fails only if a pool of connections cannot be built.
     pub fn new(store: Store, cache: Cache) -> Result<Self, StoreError> {
         Ok(Self {
-            finding: store.apart(FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?.at_home(),
+            finding: store
+                .apart(PoolName::Outcomes, FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?
+                .at_home(),
             store,
             cache,
             turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),

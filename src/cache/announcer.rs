@@ -8,6 +8,7 @@ use tokio::{
 use crate::{
     domain::FactKey,
     store::{Announcement, GroupAnnounced, LeaseId, LeaseRow, Store},
+    telemetry::metrics as meter,
     trial::{Rule, lacks},
 };
 
@@ -175,7 +176,9 @@ async fn wait_for_all(
 ) {
     let begun = Moment::now();
     let waited = acknowledged(&core, &store, announced).await;
-    let took = u64::try_from(Moment::now().since(begun).as_micros()).unwrap_or(u64::MAX);
+    let took = Moment::now().since(begun);
+    meter::count_announcement_wait(took);
+    let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     core.figures.last_wait_us.set(took);
     core.figures.longest_wait_us.at_least(took);
     for (number, member) in (0..).zip(members) {

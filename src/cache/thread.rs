@@ -8,7 +8,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
-    store::Store,
+    store::{PoolName, Store},
     supervision::{Supervisor, Task},
 };
 
@@ -106,16 +106,14 @@ impl Cache {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
         let patience = settings.patience().max(SHORTEST_PATIENCE);
         let apart = store
-            .apart(CONNECTIONS, patience)
+            .apart(PoolName::Coherence, CONNECTIONS, patience)
             .map_err(io::Error::other)?;
-        let background = store
-            .apart(BACKGROUND_CONNECTIONS, BACKGROUND_PATIENCE)
-            .map_err(io::Error::other)?
-            .at_home();
-        let questions = store
-            .apart(QUESTION_CONNECTIONS, BACKGROUND_PATIENCE)
-            .map_err(io::Error::other)?
-            .at_home();
+        let pool = |name, size| {
+            let pool = store.apart(name, size, BACKGROUND_PATIENCE);
+            pool.map(Store::at_home).map_err(io::Error::other)
+        };
+        let background = pool(PoolName::Background, BACKGROUND_CONNECTIONS)?;
+        let questions = pool(PoolName::Questions, QUESTION_CONNECTIONS)?;
         let runtimes = Runtimes {
             questions: Handle::current(),
             work,

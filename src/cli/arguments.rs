@@ -4,6 +4,7 @@ mod client_tls;
 mod database;
 mod database_tls;
 mod listing;
+mod observation;
 mod oidc;
 mod question;
 mod serve_tls;
@@ -29,6 +30,10 @@ pub use self::{
     listing::{
         AccessFilterArguments, FilterArguments, ListAllowedArguments, ListSubjectsArguments,
         PageArguments, ReachArguments,
+    },
+    observation::{
+        DecisionLogArgument, HttpArguments, HttpListen, LogArguments, LogFormatArgument,
+        ObservationArguments, Share,
     },
     oidc::OidcArguments,
     question::{AboutArguments, ContextArguments, DescriptionArguments, QuestionArguments},
@@ -183,6 +188,12 @@ pub struct ServeArguments {
     /// Who may call.
     #[command(flatten)]
     pub callers: CallerArguments,
+    /// What those who watch it see.
+    #[command(flatten)]
+    pub observation: ObservationArguments,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArguments,
     /// How many seconds a watcher of changes may take for one event before it
     /// is cut off.
     #[arg(
@@ -306,6 +317,12 @@ pub struct DemoArguments {
     /// root /var/lib/pim-authz].
     #[arg(long, env = "PIM_AUTHZ_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Where metrics and probes are served.
+    #[command(flatten)]
+    pub http: HttpArguments,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArguments,
 }
 
 /// What to bring up to date.
@@ -323,6 +340,9 @@ pub struct MigrateArguments {
     /// needs all servers stopped.
     #[arg(long, env = "PIM_AUTHZ_RUNTIME_ROLE", value_name = "NAME")]
     pub runtime_role: Option<String>,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArguments,
 }
 
 /// Whom to ask, and how to show the answer.

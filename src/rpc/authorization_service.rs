@@ -10,6 +10,7 @@ use crate::{
     listing::Turns,
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
     store::Store,
+    telemetry::GivenDecisions,
 };
 
 use super::{
@@ -32,17 +33,26 @@ pub struct AuthorizationApi {
     cache: Cache,
     default_tenant: Code,
     lists: Lists,
+    given: GivenDecisions,
 }
 
 impl AuthorizationApi {
     /// Answers from `cache`, and lists from `store` in pages that `tokens` seal;
-    /// calls that name no tenant mean `default_tenant`.
+    /// calls that name no tenant mean `default_tenant`. Decisions that are given are
+    /// noted in `given`.
     #[must_use]
-    pub fn new(cache: Cache, store: Store, tokens: PageTokens, default_tenant: Code) -> Self {
+    pub fn new(
+        cache: Cache,
+        store: Store,
+        tokens: PageTokens,
+        default_tenant: Code,
+        given: GivenDecisions,
+    ) -> Self {
         Self {
             lists: Lists::new(cache.clone(), store, tokens, default_tenant.clone()),
             cache,
             default_tenant,
+            given,
         }
     }
 
@@ -64,10 +74,13 @@ impl AuthorizationApi {
         calling.check_tenant(&tenant)?;
         let needed = engine::needs([&question]);
         let minimum = Revision(minimum_revision);
-        answer!(self.cache, &tenant, &needed, minimum, |facts| {
+        let decided = answer!(self.cache, &tenant, &needed, minimum, |facts| {
             let decision = Turns::default().decide(&question, facts).await;
-            render::check_response(decision, facts.revision)
-        })
+            (decision, facts.revision)
+        });
+        let (decision, revision) = decided?;
+        self.given.note(&tenant, &question, &decision, revision);
+        Ok(render::check_response(decision, revision))
     }
 
     async fn answer_batch(
@@ -85,11 +98,29 @@ impl AuthorizationApi {
         let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
         let needed = engine::needs(questions);
         let minimum = minimum_revision;
-        answer!(self.cache, &tenant, &needed, minimum, |facts| {
-            pb::BatchCheckResponse {
-                results: decide_batch(&items, mode, facts).await,
-                revision: facts.revision.0,
+        let decided = answer!(self.cache, &tenant, &needed, minimum, |facts| {
+            (decide_batch(&items, mode, facts).await, facts.revision)
+        });
+        let (decisions, revision) = decided?;
+        // Where the batch stopped early there are fewer decisions than items.
+        let results = items.into_iter().zip(decisions).map(|(item, decision)| {
+            let decided = item.question.map(|question| (question, decision));
+            let outcome = match decided {
+                Ok((question, Some(decision))) => {
+                    self.given.note(&tenant, &question, &decision, revision);
+                    Some(Outcome::Decision(render::decision(decision)))
+                }
+                Ok((_, None)) => None,
+                Err(invalid) => Some(Outcome::Error(super::status::item_status(invalid))),
+            };
+            pb::CheckResult {
+                correlation_id: item.correlation_id,
+                outcome,
             }
+        });
+        Ok(pb::BatchCheckResponse {
+            results: results.collect(),
+            revision: revision.0,
         })
     }
 
@@ -150,29 +181,29 @@ impl AuthorizationApi {
     }
 }
 
-/// Decides the items of a batch, as far as its mode goes.
+/// Decides the items of a batch, as far as its mode goes; `None`: an item that is
+/// no question.
 async fn decide_batch(
     items: &[BatchItem],
     mode: pb::BatchMode,
     facts: &Facts,
-) -> Vec<pb::CheckResult> {
-    let mut results = Vec::with_capacity(items.len());
+) -> Vec<Option<Decision>> {
+    let mut decisions = Vec::with_capacity(items.len());
     let mut turns = Turns::default();
     for item in items {
-        let decided = match &item.question {
-            Ok(question) => Ok(turns.decide(question, facts).await),
-            Err(invalid) => Err(invalid),
+        let decision = match &item.question {
+            Ok(question) => Some(turns.decide(question, facts).await),
+            Err(_) => None,
         };
-        let stops = decided.as_ref().is_ok_and(|decision| stops(mode, decision));
-        results.push(pb::CheckResult {
-            correlation_id: item.correlation_id.clone(),
-            outcome: Some(outcome(decided)),
-        });
+        let stops = decision
+            .as_ref()
+            .is_some_and(|decision| stops(mode, decision));
+        decisions.push(decision);
         if stops {
             break;
         }
     }
-    results
+    decisions
 }
 
 async fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
@@ -193,13 +224,6 @@ fn stops(mode: pb::BatchMode, decision: &Decision) -> bool {
         pb::BatchMode::Unspecified => false,
         pb::BatchMode::StopAtDenial => !decision.is_allowed(),
         pb::BatchMode::StopAtAllow => decision.is_allowed(),
-    }
-}
-
-fn outcome(decided: Result<Decision, &InvalidField>) -> Outcome {
-    match decided {
-        Ok(decision) => Outcome::Decision(render::decision(decision)),
-        Err(invalid) => Outcome::Error(super::status::item_status(invalid.clone())),
     }
 }
 

@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::Either;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
-use super::{failure::Failure, status};
+use super::{failure::Failure, observing::Observer, status};
 
 /// How long a call may take to begin its answer when its caller sets no
 /// deadline, or a later one.
@@ -39,7 +40,7 @@ const MAX_METADATA_BYTES: usize = 16 << 10;
 const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
 /// Stands before all services: refuses calls until it is opened and once it is
-/// closed, and ends calls at their deadline.
+/// closed, ends calls at their deadline, and lets an [`Observer`] note them.
 ///
 /// tonic would end a call at the `grpc-timeout` of its caller with CANCELLED;
 /// this gate comes first, with `DEADLINE_EXCEEDED` and its details.
@@ -47,6 +48,7 @@ const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 pub struct Gate {
     /// [`STARTING`], [`OPEN`] or [`CLOSED`].
     state: Arc<AtomicU8>,
+    observer: Observer,
 }
 
 /// The server cannot answer yet.
@@ -57,6 +59,15 @@ const OPEN: u8 = 1;
 const CLOSED: u8 = 2;
 
 impl Gate {
+    /// A gate that is not open yet, and whose calls are noted.
+    #[must_use]
+    pub fn new(observer: Observer) -> Self {
+        Self {
+            state: Arc::default(),
+            observer,
+        }
+    }
+
     /// Takes calls from now on; until then it refuses all but those for health.
     pub fn open(&self) {
         self.state.store(OPEN, Ordering::Release);
@@ -134,37 +145,35 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let path = request.uri().path().to_owned();
-        if let Some(failure) = self.gate.refusal(&path) {
-            let refused = Status::from(failure).into_http();
+        let observed = self.gate.observer.begin(&request);
+        let path = request.uri().path();
+        let refusal = self.gate.refusal(path);
+        if let Some(failure) = refusal.or_else(|| check_metadata(request.headers()).err()) {
+            let refused = observed.answered(Status::from(failure).into_http());
             return Box::pin(std::future::ready(Ok(refused)));
         }
-        if let Err(failure) = check_metadata(request.headers()) {
-            let refused = Status::from(failure).into_http();
-            return Box::pin(std::future::ready(Ok(refused)));
-        }
+        let longest = longest(path);
         let begun = Instant::now();
         let given = given_time(request.headers());
         let at = given.and_then(|given| begun.checked_add(given));
         request.extensions_mut().insert(Deadline { at });
         request.extensions_mut().insert(self.gate.clone());
-        let end = begun + longest(&path);
+        let end = begun + longest;
         let end = at.map_or(end, |at| at.min(end));
         // The clone stays behind; the one that was polled ready is called.
         let fresh = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
-            let answer = match timeout_at(end, ready.call(request)).await {
+            let answering = match observed.span() {
+                // The call itself too: layers behind this one begin tasks in it.
+                Some(span) => Either::Left(span.follow(async move { ready.call(request).await })),
+                None => Either::Right(ready.call(request)),
+            };
+            let answer = match timeout_at(end, answering).await {
                 Ok(answer) => readable(answer?),
                 Err(_) => Status::from(Failure::DeadlinePassed).into_http(),
             };
-            tracing::debug!(
-                rpc.path = path,
-                rpc.duration_ms = begun.elapsed().as_millis(),
-                rpc.status = ?answer.headers().get(Status::GRPC_STATUS),
-                "answered a call"
-            );
-            Ok(answer)
+            Ok(observed.answered(answer))
         })
     }
 }

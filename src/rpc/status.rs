@@ -12,6 +12,7 @@ use crate::{
     domain::{self, MissingRight},
     pb::ErrorReason,
     store::{ChangePlace, StoreError},
+    telemetry::metrics as meter,
 };
 
 use super::{
@@ -410,8 +411,9 @@ impl Answer {
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        self.details
-            .set_error_info(reason_name(self.reason), DOMAIN, metadata);
+        let reason = reason_name(self.reason);
+        meter::count_refusal(reason);
+        self.details.set_error_info(reason, DOMAIN, metadata);
         Status::with_error_details(self.code, self.message, self.details)
     }
 }

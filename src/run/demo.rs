@@ -16,13 +16,16 @@ use self::{
     questions::QUESTIONS,
     worlds::{WORLDS, World},
 };
-use super::{Ending, How, RunError, private_postgres::serve_embedded, resolve, say, start_logging};
+use super::{
+    Ending, How, RunError, http_address, private_postgres::serve_embedded, resolve, say,
+    start_logging,
+};
 use crate::{
     cache::CacheSettings,
     cli::{self, CliError, ClientTlsArguments, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{CallerSettings, Limits},
+    server::{CallerSettings, Limits, ObservationSettings},
 };
 
 /// How long a watcher may take for one event: as `serve` has it.
@@ -31,12 +34,20 @@ const WATCH_PATIENCE: Duration = Duration::from_secs(30);
 /// How long calls under way may take to end: as `serve` has it.
 const DRAIN: Duration = Duration::from_secs(20);
 
+/// From how long on a call is logged as slow: as `serve` has it.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The tenant of questions that name none.
 const DEFAULT_TENANT: &str = "default";
 
 pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
-    let DemoArguments { listen, data_dir } = arguments;
-    start_logging()?;
+    let DemoArguments {
+        listen,
+        data_dir,
+        http,
+        log,
+    } = arguments;
+    start_logging(log)?;
     let ending = Ending::listen()?;
     let listen = resolve(&listen).await?;
     let (ready, address) = oneshot::channel();
@@ -48,6 +59,11 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
         drain: DRAIN,
         limits: Limits::default(),
         callers: CallerSettings::default(),
+        observation: ObservationSettings {
+            http: http_address(http).await?,
+            slow: Some(SLOW),
+            decisions: None,
+        },
     };
     let served = serve_embedded(listen, data_dir, how, ending, ready);
     let mut serving = std::pin::pin!(served);

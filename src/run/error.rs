@@ -55,6 +55,11 @@ pub enum RunError {
     /// The operating system gives no thread for the log.
     #[error("the thread that writes the log cannot start: {0}")]
     Log(io::Error),
+    /// Traces cannot be sent to the URL of `--otlp-endpoint`.
+    #[error(
+        "traces cannot be sent as `--otlp-endpoint` says: {0}; give the URL of a collector, such as `http://localhost:4317`"
+    )]
+    Traces(opentelemetry_otlp::ExporterBuildError),
     /// The signals that end the process cannot be listened to.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),

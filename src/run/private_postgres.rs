@@ -54,6 +54,7 @@ pub(super) async fn serve_embedded(
         drain: how.drain,
         limits: how.limits,
         callers: how.callers,
+        observation: how.observation,
     };
     let (give_up, abandoned) = oneshot::channel();
     let shutdown = async {

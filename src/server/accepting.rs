@@ -24,20 +24,44 @@ const FEWEST_CONNECTIONS: usize = 8;
 /// How long to wait after a failed accept, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
-/// The connections that may be open at once: `configured`, or fewer where
-/// `RLIMIT_NOFILE`, less what the server needs itself, does not allow them.
-pub(super) fn most_connections(configured: usize) -> usize {
+/// The connections of callers.
+#[derive(Clone, Debug)]
+pub(super) struct Connections {
+    /// How many may be open at once.
+    pub(super) most: usize,
+    /// One for each that may be opened still.
+    pub(super) turns: Arc<Semaphore>,
+}
+
+impl Connections {
+    /// `configured` of them, or fewer where `RLIMIT_NOFILE`, less what the server
+    /// needs itself, does not allow them.
+    pub(super) fn up_to(configured: usize) -> Self {
+        let most = most_connections(configured);
+        Self {
+            most,
+            turns: Arc::new(Semaphore::new(most)),
+        }
+    }
+
+    /// How many are open.
+    pub(super) fn open(&self) -> usize {
+        self.most.saturating_sub(self.turns.available_permits())
+    }
+}
+
+fn most_connections(configured: usize) -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let most = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
     let most = most.max(FEWEST_CONNECTIONS).min(configured);
     most.clamp(1, Semaphore::MAX_PERMITS)
 }
 
-/// The connections of a listener, `most` at once. One more is closed at once: its
-/// caller can go to another server.
+/// The connections of a listener, as many at once as there are turns. One more is
+/// closed at once: its caller can go to another server.
 pub(super) fn connections(
     listener: TcpListener,
-    most: usize,
+    Connections { most, turns }: Connections,
 ) -> impl Stream<Item = Accepted> + Send {
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
@@ -45,7 +69,7 @@ pub(super) fn connections(
     let accepting = Accepting {
         incoming,
         most,
-        turns: Arc::new(Semaphore::new(most)),
+        turns,
         full: Complaint::default(),
         failing: Complaint::default(),
     };

@@ -78,6 +78,8 @@ struct Loaded {
     config: Arc<ServerConfig>,
     /// Tells contents apart without keeping them.
     digest: [u8; 32],
+    /// When the certificate ends, in seconds since 1970; `None`: it does not parse.
+    expiry: Option<i64>,
 }
 
 impl Certificates {
@@ -101,6 +103,11 @@ impl Certificates {
     /// How the next connection is secured.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.load().config))
+    }
+
+    /// When the certificate ends, in seconds since 1970; `None`: not known.
+    pub(super) fn expiry(&self) -> Option<i64> {
+        self.current.load().expiry
     }
 
     /// Reads the files again whenever they have changed, for as long as it is
@@ -165,10 +172,13 @@ impl Files {
             .with_single_cert(certificates, key)
             .map_err(TlsFilesError::InvalidPair)?;
         config.alpn_protocols = vec![HTTP_2.to_vec()];
-        if let Some(certificate) = shown {
-            log_loaded(&certificate);
+        let validity = shown.as_ref().and_then(Validity::of);
+        let expiry = validity.as_ref().map(|validity| validity.until_s);
+        if let (Some(certificate), Some(validity)) = (shown, validity) {
+            log_loaded(&certificate, validity);
         }
         Ok(Loaded {
+            expiry,
             config: Arc::new(config),
             digest: contents.digest(),
         })
@@ -192,11 +202,13 @@ impl Contents {
     }
 }
 
-fn log_loaded(certificate: &CertificateDer<'_>) {
+fn log_loaded(certificate: &CertificateDer<'_>, validity: Validity) {
     let names = AlternativeNames::of(certificate).dns.join(", ");
-    let Some(Validity { until, is_now }) = Validity::of(certificate) else {
-        return;
-    };
+    let Validity {
+        until,
+        until_s: _,
+        is_now,
+    } = validity;
     if is_now {
         tracing::info!(
             tls.names = names,

@@ -22,6 +22,31 @@ pub enum ServerError {
         source: io::Error,
     },
 
+    /// The address for metrics and probes is not to be had.
+    #[error(
+        "cannot serve metrics and probes on {listen}: {}",
+        advice_on_http(source)
+    )]
+    HttpListen {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
+    /// The file of `--decision-log` cannot be opened.
+    #[error(
+        "the file `{file}` of --decision-log cannot be written ({source}); name one in a directory that this user may write to"
+    )]
+    DecisionLog {
+        /// The file.
+        file: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+
     /// The address is not loopback, and calls would need no credentials.
     #[error(
         "`--credentials optional` is for loopback: on {listen} whoever reaches the port could change everything; leave it out, or listen on 127.0.0.1"
@@ -137,6 +162,10 @@ impl ServerError {
             | StoreError::Refused { .. } => Self::Database { source: error },
         }
     }
+}
+
+fn advice_on_http(source: &io::Error) -> String {
+    advice(source).replace("`--listen`", "`--http-listen`") + " (`--http-listen off`: none)"
 }
 
 fn advice(source: &io::Error) -> String {

@@ -85,7 +85,7 @@ mod tests {
     };
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-    use super::*;
+    use super::{super::accepting::Connections, *};
     use crate::{
         server::{TlsFiles, accepting},
         tls::{AlternativeNames, Peer},
@@ -115,7 +115,7 @@ mod tests {
 
     /// Serves health, and gives what each request knows of its peer.
     fn serve(listener: TcpListener, files: &TlsFiles, seen: UnboundedSender<Peer>) {
-        let accepted = accepting::connections(listener, 4);
+        let accepted = accepting::connections(listener, Connections::up_to(4));
         let connections = secured(accepted, Certificates::load(files).unwrap(), 4, PATIENCE);
         let (_, health) = tonic_health::server::health_reporter();
         let look = move |request: Request<()>| {

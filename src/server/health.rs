@@ -15,6 +15,7 @@ use tonic_health::pb::{
 
 use crate::{
     cache::Cache,
+    http::Readiness,
     pb::{
         access_rights_service_server::AccessRightsServiceServer,
         app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
@@ -110,6 +111,11 @@ impl Health {
         (Self { conditions }, service)
     }
 
+    /// What the server can do, at any moment.
+    pub(super) fn conditions(&self) -> Conditions {
+        Conditions(self.conditions.subscribe())
+    }
+
     /// Follows the lease from now on, until the result is dropped.
     pub(super) fn follow(&self, cache: Cache, supervisor: &Supervisor) -> AbortOnDropHandle<()> {
         set_ready(&self.conditions, cache.has_lease());
@@ -122,6 +128,21 @@ impl Health {
     /// and the streams of those who watch end.
     pub(super) fn stop(&self) {
         self.conditions.send_replace(Condition::Stopping);
+    }
+}
+
+/// What the server can do at the moment.
+#[derive(Clone, Debug)]
+pub(super) struct Conditions(watch::Receiver<Condition>);
+
+impl Conditions {
+    /// Whether it answers.
+    pub(super) fn readiness(&self) -> Readiness {
+        match *self.0.borrow() {
+            Condition::Live => Readiness::NotReady,
+            Condition::Ready => Readiness::Ready,
+            Condition::Stopping => Readiness::Stopping,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     rpc::{AdminApi, AuthorizationApi, ImportApi, PageTokens, ReadStores},
     store::Store,
     supervision::Supervisor,
+    telemetry::GivenDecisions,
 };
 
 /// The largest message that is read, in bytes: a batch of 100,000 items.
@@ -39,6 +40,8 @@ pub(super) struct Wiring {
     pub(super) tokens: PageTokens,
     pub(super) default_tenant: Code,
     pub(super) watch_patience: Duration,
+    /// Where the decisions that are given are noted.
+    pub(super) given: GivenDecisions,
     pub(super) supervisor: Supervisor,
 }
 
@@ -52,6 +55,7 @@ pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
         tokens,
         default_tenant,
         watch_patience,
+        given,
         supervisor,
     } = wiring;
     let authorization = AuthorizationApi::new(
@@ -59,6 +63,7 @@ pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
         reads.clone(),
         tokens.clone(),
         default_tenant.clone(),
+        given,
     );
     let import = ImportApi::new(door.clone());
     let admin = AdminApi::new(

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::store::{self, Durability, MigrateError, RuntimeRole, Store};
+use crate::store::{self, Durability, MigrateError, PoolName, RuntimeRole, Store};
 
 use super::{DatabaseStart, ServeConfig, ServerError};
 
@@ -50,14 +50,14 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
 /// Connections for pages, lists and reads of the administration.
 pub(super) fn reads(store: &Store) -> Result<Store, ServerError> {
     let [at_once, of_one_tenant] = READS;
-    let reads = store.for_reads(at_once, of_one_tenant);
+    let reads = store.for_reads(PoolName::Reads, at_once, of_one_tenant);
     reads.map_err(ServerError::of_start)
 }
 
 /// Connections for what reads everything of a tenant.
 pub(super) fn whole(store: &Store) -> Result<Store, ServerError> {
     let [at_once, of_one_tenant] = WHOLE;
-    let whole = store.for_reads(at_once, of_one_tenant);
+    let whole = store.for_reads(PoolName::WholeTenants, at_once, of_one_tenant);
     whole.map_err(ServerError::of_start)
 }
 

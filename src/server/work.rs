@@ -24,6 +24,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
+use crate::telemetry::traces::CallSpan;
+
 /// How many threads there are for each core. A large message is decoded in one go:
 /// with as many threads as cores, a few of them would hold up every other call,
 /// where the operating system shares the cores fairly.
@@ -144,7 +146,7 @@ where
             return Either::Left(self.inner.call(request));
         }
         let handle = self.handle.clone();
-        let answering = self.inner.call(request);
+        let answering = spanned(self.inner.call(request));
         let answered = AbortOnDropHandle::new(handle.spawn(answering));
         Either::Right(Box::pin(async move {
             match answered.await {
@@ -158,6 +160,14 @@ where
     }
 }
 
+/// The same work, as a part of the call that this task answers.
+fn spanned<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> {
+    match CallSpan::current() {
+        Some(span) => Either::Left(span.follow(work)),
+        None => Either::Right(work),
+    }
+}
+
 /// The same body, each part of which is made on the threads for work while the
 /// one before is sent.
 fn made_on(handle: &Handle, mut body: Body) -> Body {
@@ -165,13 +175,13 @@ fn made_on(handle: &Handle, mut body: Body) -> Body {
         return body;
     }
     let (parts, sent) = mpsc::channel(1);
-    let making = AbortOnDropHandle::new(handle.spawn(async move {
+    let making = AbortOnDropHandle::new(handle.spawn(spanned(async move {
         while let Some(part) = body.frame().await {
             if parts.send(part).await.is_err() {
                 return;
             }
         }
-    }));
+    })));
     let parts = ReceiverStream::new(sent).map(move |part| {
         // Dropped with the body, which ends the making.
         let _making = &making;

@@ -16,8 +16,14 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::telemetry::metrics as meter;
 
 use super::{
-    Condition, Outage, StoreError, connector::Connector, facts::FACTS_SQL, loan::Loan, outage_log,
-    transaction::Connection, turns::Turns,
+    Condition, Outage, StoreError,
+    connector::Connector,
+    facts::FACTS_SQL,
+    loan::Loan,
+    outage_log,
+    pools::{PoolName, PoolUse, Pools},
+    transaction::Connection,
+    turns::Turns,
 };
 
 /// How long a caller waits for a free connection, or for a new one.
@@ -42,6 +48,8 @@ pub struct Store {
     home: Home,
     /// Whose turn it is to read; `None`: whoever gets a connection.
     turns: Option<Turns>,
+    /// Every pool of the same database.
+    pools: Pools,
 }
 
 /// The runtime that the connections of a pool belong to.
@@ -96,7 +104,14 @@ impl Store {
     /// [`StoreError::InvalidUrl`] when the URL is not one,
     /// [`StoreError::InvalidTls`] when its settings of TLS are not.
     pub fn new(database_url: &SecretString, size: usize) -> Result<Self, StoreError> {
-        Self::pool(Connector::of_url(database_url)?, size, PATIENCE)
+        let pools = Pools::default();
+        Self::pool(
+            Connector::of_url(database_url)?,
+            PoolName::Writes,
+            size,
+            PATIENCE,
+            pools,
+        )
     }
 
     /// Opens the same database with at most `size` connections of its own, which
@@ -106,11 +121,23 @@ impl Store {
     /// # Errors
     ///
     /// Fails only if the pool cannot be built.
-    pub fn apart(&self, size: usize, patience: Duration) -> Result<Self, StoreError> {
-        Self::pool(self.connector.clone(), size, patience)
+    pub fn apart(
+        &self,
+        name: PoolName,
+        size: usize,
+        patience: Duration,
+    ) -> Result<Self, StoreError> {
+        let (connector, pools) = (self.connector.clone(), self.pools.clone());
+        Self::pool(connector, name, size, patience, pools)
     }
 
-    fn pool(connector: Connector, size: usize, patience: Duration) -> Result<Self, StoreError> {
+    fn pool(
+        connector: Connector,
+        name: PoolName,
+        size: usize,
+        patience: Duration,
+        pools: Pools,
+    ) -> Result<Self, StoreError> {
         let home = Home::default();
         let connecting = Connecting {
             connector: connector.clone(),
@@ -136,12 +163,14 @@ impl Store {
             }))
             .build()
             .map_err(StoreError::no_answer)?;
+        pools.add(name, &pool);
         Ok(Self {
             pool,
             connector,
             patience,
             home,
             turns: None,
+            pools,
         })
     }
 
@@ -152,12 +181,24 @@ impl Store {
     /// # Errors
     ///
     /// Fails only if the pool cannot be built.
-    pub fn for_reads(&self, size: usize, of_one_tenant: usize) -> Result<Self, StoreError> {
-        let store = self.apart(size, self.patience)?.at_home();
+    pub fn for_reads(
+        &self,
+        name: PoolName,
+        size: usize,
+        of_one_tenant: usize,
+    ) -> Result<Self, StoreError> {
+        let store = self.apart(name, size, self.patience)?.at_home();
         Ok(Self {
             turns: Some(Turns::new(size, of_one_tenant)),
             ..store
         })
+    }
+
+    /// How every pool of this database is used at the moment, this one's and those
+    /// that were opened [apart](Self::apart).
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolUse> {
+        self.pools.uses()
     }
 
     /// Whose turn it is to read.

@@ -14,7 +14,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::metrics as meter;
+use super::metrics::Metric;
 
 /// The most lines that wait for the reader of the log; more are dropped.
 const QUEUE: usize = 8_192;
@@ -40,22 +40,27 @@ pub(super) struct LogWriter {
 }
 
 /// How many lines were dropped since the start.
-#[derive(Clone, Debug, Default)]
-struct Dropped(Arc<AtomicU64>);
+#[derive(Clone, Debug)]
+struct Dropped {
+    total: Arc<AtomicU64>,
+    /// The metric that counts them.
+    meter: &'static Metric,
+}
 
 impl Dropped {
     fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        meter::count_dropped_log_line();
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.meter.add(1);
     }
 
     fn total(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.total.load(Ordering::Relaxed)
     }
 }
 
 impl LogWriter {
-    /// Starts the thread that writes to `out`. `report` is called on that
+    /// Starts the thread that writes to `out`, with a name of at most 15 bytes.
+    /// Lines that are dropped are counted by `meter`; `report` is called on that
     /// thread with the number of lines dropped since its last call, once a line
     /// can be written again.
     ///
@@ -63,17 +68,22 @@ impl LogWriter {
     ///
     /// What the operating system returns when it gives no thread.
     pub(super) fn start(
+        name: &str,
         out: impl Write + Send + 'static,
+        meter: &'static Metric,
         report: impl Fn(u64) + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, messages) = mpsc::sync_channel(QUEUE);
-        let dropped = Dropped::default();
+        let dropped = Dropped {
+            total: Arc::default(),
+            meter,
+        };
         let writer = Self {
             queue,
             dropped: dropped.clone(),
         };
         thread::Builder::new()
-            .name("pim-authz-log".to_owned())
+            .name(name.to_owned())
             .spawn(move || write_all(&messages, out, &dropped, report))?;
         Ok(writer)
     }
@@ -158,6 +168,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::telemetry::metrics::LOG_LINES_DROPPED;
 
     /// Takes lines while it is open, and notes them.
     #[derive(Clone, Default)]
@@ -183,12 +194,16 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_mins(1);
 
+    fn start(reader: Reader, report: impl Fn(u64) + Send + 'static) -> LogWriter {
+        LogWriter::start("test", reader, &LOG_LINES_DROPPED, report).unwrap()
+    }
+
     #[test]
     fn dropped_lines_are_reported_with_the_next_line_that_is_written() {
         let reader = Reader::default();
         let (reports, reported) = mpsc::channel();
         let report = move |lines| reports.send(lines).unwrap();
-        let writer = LogWriter::start(reader.clone(), report).unwrap();
+        let writer = start(reader.clone(), report);
         writer.line(b"first");
         writer.flush(PATIENCE);
         *reader.fails.lock().unwrap() = true;
@@ -210,7 +225,7 @@ mod tests {
         let (reports, reported) = mpsc::channel();
         let report = move |lines| reports.send(lines).unwrap();
         let stands_still = reader.fails.lock().unwrap();
-        let writer = LogWriter::start(reader.clone(), report).unwrap();
+        let writer = start(reader.clone(), report);
         // One is with the reader at most; as many as the queue takes wait.
         for _ in 0..QUEUE + 11 {
             writer.line(b"line");

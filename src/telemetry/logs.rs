@@ -11,7 +11,7 @@ use std::{
 
 use tracing_subscriber::EnvFilter;
 
-use super::log_writer::LogWriter;
+use super::{log_writer::LogWriter, metrics::LOG_LINES_DROPPED};
 
 /// What a log line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::Display, strum::EnumString)]
@@ -50,7 +50,12 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     if WRITER.get().is_some() {
         return Ok(());
     }
-    let writer = LogWriter::start(io::stderr(), report_dropped)?;
+    let writer = LogWriter::start(
+        "pim-authz-log",
+        io::stderr(),
+        &LOG_LINES_DROPPED,
+        report_dropped,
+    )?;
     if WRITER.set(writer.clone()).is_err() {
         return Ok(());
     }

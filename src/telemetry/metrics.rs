@@ -1,58 +1,267 @@
-//! Every metric: its name, unit and meaning.
+//! Every metric: its name, labels, unit and meaning.
 //!
 //! Values go through the `metrics` facade; without a recorder they cost
-//! nothing.
+//! nothing. No label holds a tenant, a subject, an item or a caller: their number
+//! is not ours to bound.
 
 use std::time::Duration;
 
-/// Counter, by `statement`: round trips to PostgreSQL.
-pub const STORE_ROUND_TRIPS: &str = "authz_store_round_trips_total";
+use super::traces;
 
-/// Histogram in seconds, by `statement`: from sending it to its last row.
-pub const STORE_DURATION: &str = "authz_store_statement_duration_seconds";
-
-/// Counter, by `statement`: statements that failed.
-pub const STORE_FAILURES: &str = "authz_store_statement_failures_total";
-
-/// Counter, by `statement`: transactions that were tried again.
-pub const STORE_RETRIES: &str = "authz_store_transaction_retries_total";
-
-/// Counter: log lines that the reader of standard error did not take.
-pub const LOG_LINES_DROPPED: &str = "authz_log_lines_dropped_total";
-
-/// Says what each metric is, once, after the recorder is set.
-pub fn describe() {
-    metrics::describe_counter!(STORE_ROUND_TRIPS, "round trips to PostgreSQL, by statement");
-    metrics::describe_histogram!(
-        STORE_DURATION,
-        metrics::Unit::Seconds,
-        "time from sending a statement to its last row, by statement"
-    );
-    metrics::describe_counter!(STORE_FAILURES, "statements that failed, by statement");
-    metrics::describe_counter!(STORE_RETRIES, "transactions tried again, by statement");
-    metrics::describe_counter!(
-        LOG_LINES_DROPPED,
-        "log lines that the reader of standard error did not take"
-    );
+/// What a metric counts or shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Kind {
+    /// A number of events since the start.
+    Counter,
+    /// A value now.
+    Gauge,
+    /// Durations, counted by size.
+    Histogram,
 }
 
-/// Counts one round trip of `statement` that took `elapsed`.
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, with its unit.
+    pub name: &'static str,
+    /// What it counts or shows.
+    pub kind: Kind,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it means, in a sentence without its end.
+    pub meaning: &'static str,
+}
+
+impl Metric {
+    const fn new(
+        kind: Kind,
+        name: &'static str,
+        labels: &'static [&'static str],
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            labels,
+            meaning,
+        }
+    }
+
+    /// Sets a gauge without labels.
+    pub fn set(&self, value: f64) {
+        metrics::gauge!(self.name).set(value);
+    }
+
+    /// Counts `more` on a counter without labels.
+    pub fn add(&self, more: u64) {
+        metrics::counter!(self.name).increment(more);
+    }
+
+    /// Sets a counter without labels to what was counted since the start.
+    pub fn total(&self, value: u64) {
+        metrics::counter!(self.name).absolute(value);
+    }
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $constant:ident: $kind:ident $name:literal [$($label:literal),*] $meaning:literal;)+) => {
+        $($(#[doc = $doc])+ pub const $constant: Metric =
+            Metric::new(Kind::$kind, $name, &[$($label),*], $meaning);)+
+
+        /// All of them, in the order of the manual.
+        pub const ALL: &[Metric] = &[$($constant),+];
+    };
+}
+
+metrics! {
+    /// Which release runs.
+    BUILD_INFO: Gauge "authz_build_info" ["version"]
+        "always 1; the label names the release";
+    /// What `/readyz` says.
+    READY: Gauge "authz_ready" []
+        "whether the server answers: 1 while its lease runs, else 0";
+    /// Open connections of callers.
+    CONNECTIONS: Gauge "authz_connections" []
+        "open connections of callers";
+    /// How many may be open.
+    CONNECTION_LIMIT: Gauge "authz_connection_limit" []
+        "the most connections of callers that may be open";
+    /// Calls that have ended.
+    REQUESTS: Counter "authz_requests_total" ["rpc", "code"]
+        "calls that have ended, a stream with its last message; the code is that of gRPC, CANCELLED where the caller left";
+    /// How long calls took.
+    REQUEST_DURATION: Histogram "authz_request_duration_seconds" ["rpc"]
+        "from the head of a request to its answer, of a stream to its last message";
+    /// Calls under way.
+    REQUESTS_IN_FLIGHT: Gauge "authz_requests_in_flight" []
+        "calls under way, streams included";
+    /// What they take of the budget.
+    REQUEST_MEMORY: Gauge "authz_request_memory_bytes" []
+        "memory that the calls under way are reckoned to take";
+    /// The budget.
+    REQUEST_MEMORY_LIMIT: Gauge "authz_request_memory_limit_bytes" []
+        "the most that they may take: --call-mib";
+    /// Calls refused or failed.
+    FAILURES: Counter "authz_failures_total" ["reason"]
+        "calls, and items of batches, that were refused or failed, by the reason of their ErrorInfo";
+    /// Decisions given.
+    DECISIONS: Counter "authz_decisions_total" ["outcome", "reason"]
+        "decisions given by Check and BatchCheck: allowed, or denied with the first reason";
+    /// Answers from memory.
+    CACHE_HITS: Counter "authz_cache_hits_total" []
+        "calls answered from memory";
+    /// Answers from the database.
+    CACHE_MISSES: Counter "authz_cache_misses_total" []
+        "calls that needed the database";
+    /// Statements that filled the memory.
+    CACHE_LOADS: Counter "authz_cache_loads_total" []
+        "statements that filled the memory";
+    /// Facts in memory.
+    CACHE_ENTRIES: Gauge "authz_cache_entries" []
+        "facts in memory";
+    /// Their bytes.
+    CACHE_BYTES: Gauge "authz_cache_bytes" []
+        "bytes of the facts in memory, as far as they can be counted";
+    /// The most bytes.
+    CACHE_LIMIT: Gauge "authz_cache_limit_bytes" []
+        "the most that facts and indexes may take: --cache-mib";
+    /// Products in indexes.
+    INDEXED_PRODUCTS: Gauge "authz_cache_indexed_products" []
+        "products and models at hand in indexes of whole tenants";
+    /// Bytes of the indexes.
+    INDEX_BYTES: Gauge "authz_cache_index_bytes" []
+        "bytes of these indexes, about";
+    /// Loads of indexes.
+    INDEX_LOADS: Counter "authz_cache_index_loads_total" []
+        "loads of an index";
+    /// Products read again.
+    PRODUCTS_PATCHED: Counter "authz_cache_products_patched_total" []
+        "products of an index that were read again after a write";
+    /// Pages from memory.
+    PAGES: Counter "authz_cache_pages_total" []
+        "pages of lists that were made from memory";
+    /// What is left of the lease.
+    LEASE_REMAINING: Gauge "authz_lease_remaining_seconds" []
+        "how much longer the server may answer without renewing its lease; 0: not at all";
+    /// Leases lost.
+    LEASES_LOST: Counter "authz_leases_lost_total" []
+        "how often this server lost its lease";
+    /// Leases of others ended.
+    LEASES_ENDED: Counter "authz_leases_ended_total" []
+        "leases of other servers that this one ended because they did not acknowledge in time";
+    /// Answers withheld.
+    ANSWERS_WITHHELD: Counter "authz_answers_withheld_total" []
+        "answers made and not given, because something they used had just been announced or the lease had run out";
+    /// Groups of writes announced.
+    ANNOUNCEMENTS: Counter "authz_announcements_total" []
+        "groups of writes that this server announced";
+    /// Announcements to apply.
+    ANNOUNCEMENTS_BEHIND: Gauge "authz_announcements_behind" []
+        "announcements that this server had not applied when it last looked";
+    /// How long writes waited for the servers.
+    ANNOUNCEMENT_WAIT: Histogram "authz_announcement_wait_seconds" []
+        "how long a group of writes waited until every server had acknowledged";
+    /// Writes under way.
+    WRITES_PENDING: Gauge "authz_writes_pending" []
+        "writes under way on all servers, as this one knows";
+    /// Writes of servers that were gone.
+    WRITES_GIVEN_UP: Counter "authz_writes_given_up_total" []
+        "writes of servers that were gone, which this one gave up";
+    /// Connections of a pool.
+    POOL_CONNECTIONS: Gauge "authz_pool_connections" ["pool", "state"]
+        "open connections to PostgreSQL, `idle` or `busy`";
+    /// Their limit.
+    POOL_LIMIT: Gauge "authz_pool_limit" ["pool"]
+        "the most connections of the pool";
+    /// Waiting for one.
+    POOL_WAITING: Gauge "authz_pool_waiting" ["pool"]
+        "tasks that wait for a connection of the pool";
+    /// Round trips.
+    STORE_ROUND_TRIPS: Counter "authz_store_round_trips_total" ["statement"]
+        "round trips to PostgreSQL";
+    /// How long statements took.
+    STORE_DURATION: Histogram "authz_store_statement_duration_seconds" ["statement"]
+        "from sending a statement to its last row";
+    /// Statements that failed.
+    STORE_FAILURES: Counter "authz_store_statement_failures_total" ["statement"]
+        "statements that failed";
+    /// Transactions tried again.
+    STORE_RETRIES: Counter "authz_store_transaction_retries_total" ["statement"]
+        "transactions that were tried again";
+    /// When the listener's certificate ends.
+    CERTIFICATE_EXPIRY: Gauge "authz_certificate_expiry_timestamp_seconds" []
+        "when the certificate of the listener expires, in seconds since 1970; absent without TLS";
+    /// Log lines lost.
+    LOG_LINES_DROPPED: Counter "authz_log_lines_dropped_total" []
+        "log lines that the reader of standard error did not take";
+    /// Decisions not logged.
+    DECISION_LOG_DROPPED: Counter "authz_decision_log_dropped_total" []
+        "lines of the decision log that could not be written";
+}
+
+/// Counts one round trip of `statement` that took `elapsed`, and traces it if its call
+/// is traced.
 pub fn count_round_trip(statement: &'static str, elapsed: Duration) {
-    metrics::counter!(STORE_ROUND_TRIPS, "statement" => statement).increment(1);
-    metrics::histogram!(STORE_DURATION, "statement" => statement).record(elapsed.as_secs_f64());
+    metrics::counter!(STORE_ROUND_TRIPS.name, "statement" => statement).increment(1);
+    metrics::histogram!(STORE_DURATION.name, "statement" => statement)
+        .record(elapsed.as_secs_f64());
+    traces::note_statement(statement, elapsed);
 }
 
 /// Counts one failure of `statement`.
 pub fn count_failure(statement: &'static str) {
-    metrics::counter!(STORE_FAILURES, "statement" => statement).increment(1);
+    metrics::counter!(STORE_FAILURES.name, "statement" => statement).increment(1);
 }
 
 /// Counts one more try of the transaction `statement`.
 pub fn count_retry(statement: &'static str) {
-    metrics::counter!(STORE_RETRIES, "statement" => statement).increment(1);
+    metrics::counter!(STORE_RETRIES.name, "statement" => statement).increment(1);
 }
 
-/// Counts one log line that was dropped.
-pub fn count_dropped_log_line() {
-    metrics::counter!(LOG_LINES_DROPPED).increment(1);
+/// Counts one call that was refused or failed, by the reason of its `ErrorInfo`.
+pub fn count_refusal(reason: &'static str) {
+    metrics::counter!(FAILURES.name, "reason" => reason).increment(1);
+}
+
+/// Counts how long a group of writes waited for all servers.
+pub fn count_announcement_wait(waited: Duration) {
+    metrics::histogram!(ANNOUNCEMENT_WAIT.name).record(waited.as_secs_f64());
+}
+
+/// Shows the connections of a pool.
+pub fn show_pool(pool: &'static str, idle: usize, busy: usize, limit: usize, waiting: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    let show = |name: &'static str, labels: Vec<(&'static str, &'static str)>, value: usize| {
+        metrics::gauge!(name, &labels).set(value as f64);
+    };
+    let of = |state| vec![("pool", pool), ("state", state)];
+    show(POOL_CONNECTIONS.name, of("idle"), idle);
+    show(POOL_CONNECTIONS.name, of("busy"), busy);
+    show(POOL_LIMIT.name, vec![("pool", pool)], limit);
+    show(POOL_WAITING.name, vec![("pool", pool)], waiting);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_named_by_what_it_counts() {
+        for metric in ALL {
+            let name = metric.name;
+            assert!(name.starts_with("authz_"), "{name}");
+            let is_total = name.ends_with("_total");
+            assert_eq!(is_total, metric.kind == Kind::Counter, "{name}");
+            if metric.kind == Kind::Histogram {
+                assert!(name.ends_with("_seconds"), "{name}");
+            }
+            for label in metric.labels {
+                assert!(
+                    !["tenant", "subject", "item", "caller"].contains(label),
+                    "{name}"
+                );
+            }
+        }
+    }
 }

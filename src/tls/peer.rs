@@ -78,6 +78,8 @@ impl AlternativeNames {
 pub struct Validity {
     /// The last second, in words: `Nov 28 03:20:11 2027 +00:00`.
     pub until: String,
+    /// The same, in seconds since 1970.
+    pub until_s: i64,
     /// Whether it is valid now.
     pub is_now: bool,
 }
@@ -90,6 +92,7 @@ impl Validity {
         let validity = parsed.validity();
         Some(Self {
             until: validity.not_after.to_string(),
+            until_s: validity.not_after.timestamp(),
             is_now: validity.is_valid_at(ASN1Time::now()),
         })
     }

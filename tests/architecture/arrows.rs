@@ -64,7 +64,11 @@ const ARROWS: [(&str, &[&str]); 18] = [
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some rooms and appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 16] = [
+const OWNED_CRATES: [(&str, &[&str]); 20] = [
+    ("axum", &["http"]),
+    ("hyper", &["http"]),
+    ("metrics_exporter_prometheus", &["telemetry"]),
+    ("tracing_subscriber", &["telemetry"]),
     ("rustls", &["tls", "store", "server", "cli"]),
     ("tokio_postgres_rustls", &["store"]),
     ("x509_parser", &["store", "tls"]),

@@ -14,6 +14,7 @@ mod arrows;
 mod citations;
 mod languages;
 mod links;
+mod manual;
 mod scan;
 mod shape;
 mod sources;

@@ -174,6 +174,7 @@ impl<'p> Cluster<'p> {
             .args(["serve", "--listen", "127.0.0.1:0", "--lease-ms", &lease])
             .args(["--poll-ms", "100"])
             .env("PIM_AUTHZ_DATABASE_URL", url.expose_secret())
+            .env("PIM_AUTHZ_HTTP_LISTEN", "off")
             .env("RUST_LOG", "info")
             .env("NO_COLOR", "1")
             .envs(self.environment.iter().cloned())

@@ -132,6 +132,8 @@ impl Terminal {
                 shell.env_remove(name);
             }
         }
+        // Other tests have servers at the same time.
+        shell.env("PIM_AUTHZ_HTTP_LISTEN", "127.0.0.1:0");
         shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
         shell
     }

@@ -48,6 +48,7 @@ mod list_writes;
 mod listings;
 mod lost_logs;
 mod new_codes;
+mod observed;
 mod operations;
 mod outage_conditions;
 mod outages;

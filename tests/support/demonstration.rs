@@ -78,6 +78,8 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
+    // Servers of other tests have the usual port.
+    command.env("PIM_AUTHZ_HTTP_LISTEN", "off");
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     command
 }

@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, builder::BoolishValueParser};
 
 use super::{
-    DatabaseArguments, DatabaseTlsArguments, OidcArguments, ServerArguments, WriteArguments,
+    DatabaseArguments, DatabaseTlsArguments, LogArguments, OidcArguments, ServerArguments,
+    WriteArguments,
 };
 use crate::cli::{Output, names::Categories};
 
@@ -71,6 +72,9 @@ pub struct BootstrapArguments {
     /// How TLS to the database is used.
     #[command(flatten)]
     pub database_tls: DatabaseTlsArguments,
+    /// How it logs.
+    #[command(flatten)]
+    pub log: LogArguments,
 }
 
 /// What a running server is asked about callers.

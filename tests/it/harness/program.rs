@@ -33,6 +33,7 @@ impl Program {
         command
             .arg(name)
             .env("PIM_AUTHZ_LISTEN", "127.0.0.1:0")
+            .env("PIM_AUTHZ_HTTP_LISTEN", "off")
             .env("PIM_AUTHZ_DATABASE_URL", database_url.expose_secret())
             .env("RUST_LOG", "info")
             .env("NO_COLOR", "1")
@@ -63,7 +64,8 @@ impl Program {
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let line = self.logged("serving on ").await;
         let (_, rest) = line.split_once("serving on ").unwrap();
-        rest.split(' ').next().unwrap().parse().unwrap()
+        // A space in text, a quotation mark in JSON.
+        rest.split([' ', '"']).next().unwrap().parse().unwrap()
     }
 
     /// Its process id.

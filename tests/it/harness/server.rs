@@ -3,7 +3,9 @@ use std::{net::SocketAddr, time::Duration};
 use pim_authz::{
     cache::{CacheMode, CacheSettings},
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{self, CallerSettings, DatabaseStart, Limits, ServeConfig, ServerError},
+    server::{
+        self, CallerSettings, DatabaseStart, Limits, ObservationSettings, ServeConfig, ServerError,
+    },
 };
 use secrecy::SecretString;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -75,6 +77,7 @@ impl TestServer {
             drain: Duration::from_secs(20),
             limits: Limits::default(),
             callers: CallerSettings::default(),
+            observation: ObservationSettings::default(),
         }
     }
 

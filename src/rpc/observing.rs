@@ -1,0 +1,292 @@
+//! What is noted of every call: metrics, the log of slow calls, and the name by
+//! which caller and operator can speak of it.
+
+use std::{
+    cell::OnceCell,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::Frame;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use tonic::{
+    Code, Status,
+    body::Body,
+    codegen::http::{HeaderMap, HeaderName, HeaderValue, Request, Response},
+};
+use uuid::Uuid;
+
+use crate::{
+    pb,
+    telemetry::{
+        RequestMeter, RequestMeters, code_name,
+        traces::{self, CallSpan, Sent},
+    },
+};
+
+/// The metadata by which a call is named: its caller may give it, and the answer to
+/// a call that failed always has it.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest name that a caller may give, in bytes; longer ones do not count.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// The calls of other contracts.
+const OTHERS: [&str; 2] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+];
+
+/// Notes what becomes of every call.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    meters: RequestMeters,
+    /// From how long on a call is logged as slow; `None`: never.
+    slow: Option<Duration>,
+    /// The paths of calls whose answers are streams, sorted.
+    streams: Arc<[String]>,
+}
+
+impl Observer {
+    /// Notes calls, and logs those that take `slow` or longer; `None`: none.
+    #[must_use]
+    pub fn new(slow: Option<Duration>) -> Self {
+        let (paths, streams) = calls();
+        let known = paths.iter().map(String::as_str).chain(OTHERS);
+        Self {
+            meters: RequestMeters::new(known),
+            slow,
+            streams: streams.into(),
+        }
+    }
+
+    /// Notes a call that begins.
+    pub(super) fn begin(&self, request: &Request<Body>) -> Observed {
+        let path = request.uri().path();
+        let is_stream = self
+            .streams
+            .binary_search_by(|stream| stream.as_str().cmp(path))
+            .is_ok();
+        Observed {
+            meter: self.meters.begin(path),
+            slow: self.slow.filter(|_| !is_stream),
+            is_stream,
+            id: RequestId::of(request.headers()),
+            span: None,
+        }
+        .traced(request.headers())
+    }
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+/// The paths of all calls of the contract, and of those whose answers are streams.
+fn calls() -> (Vec<String>, Vec<String>) {
+    // Those that were compiled in.
+    let contract = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap_or_default();
+    let (mut paths, mut streams) = (Vec::new(), Vec::new());
+    for file in &contract.file {
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                if method.server_streaming() {
+                    streams.push(path.clone());
+                }
+                paths.push(path);
+            }
+        }
+    }
+    streams.sort();
+    (paths, streams)
+}
+
+/// By which name a call is spoken of: that which its caller gave, the number of its
+/// trace, or one of ours, made when it is first needed.
+#[derive(Clone, Debug, Default)]
+struct RequestId {
+    given: Option<HeaderValue>,
+    /// The number of its trace, if it is traced.
+    trace: Option<String>,
+    made: OnceCell<HeaderValue>,
+}
+
+impl RequestId {
+    /// The name that a caller gave: up to [`LONGEST_REQUEST_ID`] visible characters
+    /// of ASCII.
+    fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).filter(|given| {
+            let is_short = (1..=LONGEST_REQUEST_ID).contains(&given.len());
+            is_short && given.as_bytes().iter().all(u8::is_ascii_graphic)
+        });
+        Self {
+            given: given.cloned(),
+            trace: None,
+            made: OnceCell::new(),
+        }
+    }
+
+    fn value(&self) -> &HeaderValue {
+        if let Some(given) = &self.given {
+            return given;
+        }
+        self.made.get_or_init(|| {
+            let made = self.trace.clone();
+            let made = made.unwrap_or_else(|| Uuid::now_v7().to_string());
+            HeaderValue::from_str(&made).unwrap_or(HeaderValue::from_static("unknown"))
+        })
+    }
+
+    fn text(&self) -> &str {
+        self.value().to_str().unwrap_or_default()
+    }
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub(super) struct Observed {
+    meter: RequestMeter,
+    slow: Option<Duration>,
+    is_stream: bool,
+    id: RequestId,
+    /// Of a call that is sampled.
+    span: Option<CallSpan>,
+}
+
+impl Observed {
+    /// Begins its span, if it is sampled.
+    fn traced(mut self, headers: &HeaderMap) -> Self {
+        if traces::is_on() {
+            let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+            let sent = Sent {
+                parent: header("traceparent"),
+                state: header("tracestate"),
+            };
+            self.span = CallSpan::begin(self.meter.rpc(), sent);
+            self.id.trace = self.span.as_ref().map(CallSpan::trace_id);
+        }
+        self
+    }
+
+    /// The span of a call that is sampled.
+    pub(super) fn span(&self) -> Option<&CallSpan> {
+        self.span.as_ref()
+    }
+
+    /// Notes the answer, or follows it where it is a stream.
+    pub(super) fn answered(self, mut answer: Response<Body>) -> Response<Body> {
+        let code = code_of(answer.headers());
+        match code {
+            Some(Code::Ok) | None if self.is_stream => answer.map(|body| {
+                Body::new(ObservedBody {
+                    body,
+                    observed: Some(self),
+                })
+            }),
+            // The code of a single message comes behind it, and is OK.
+            Some(Code::Ok) | None => {
+                self.end(Code::Ok);
+                answer
+            }
+            Some(code) => {
+                answer
+                    .headers_mut()
+                    .insert(REQUEST_ID, self.id.value().clone());
+                self.end(code);
+                answer
+            }
+        }
+    }
+
+    fn end(self, code: Code) {
+        let name = code_name(code.into());
+        let took = self.meter.elapsed();
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if self.slow.is_some_and(|slow| took >= slow) {
+            tracing::warn!(
+                rpc.method = self.meter.rpc(),
+                rpc.code = name,
+                rpc.duration_ms = took_ms,
+                request.id = self.id.text(),
+                "a call was slow: {} took {took_ms} ms",
+                self.meter.rpc()
+            );
+        } else {
+            tracing::debug!(
+                rpc.method = self.meter.rpc(),
+                rpc.code = name,
+                rpc.duration_ms = took_ms,
+                request.id = self.id.text(),
+                "a call has ended"
+            );
+        }
+        if matches!(code, Code::Internal | Code::Unknown | Code::DataLoss) {
+            tracing::error!(
+                rpc.method = self.meter.rpc(),
+                rpc.code = name,
+                request.id = self.id.text(),
+                "{} failed with {name}; the line before says why",
+                self.meter.rpc()
+            );
+        }
+        self.meter.end(code.into());
+        if let Some(span) = self.span {
+            span.end(name);
+        }
+    }
+}
+
+/// The code that headers or trailers give.
+fn code_of(headers: &HeaderMap) -> Option<Code> {
+    let value = headers.get(Status::GRPC_STATUS)?;
+    Some(Code::from_bytes(value.as_bytes()))
+}
+
+/// The messages of a stream; noted when they end.
+#[derive(Debug)]
+struct ObservedBody {
+    body: Body,
+    /// `None`: it has ended.
+    observed: Option<Observed>,
+}
+
+impl http_body::Body for ObservedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let code = match &frame {
+            Some(Ok(frame)) => match frame.trailers_ref() {
+                Some(trailers) => code_of(trailers).or(Some(Code::Unknown)),
+                None => None,
+            },
+            Some(Err(status)) => Some(status.code()),
+            None => Some(Code::Unknown),
+        };
+        if let Some(code) = code
+            && let Some(observed) = self.observed.take()
+        {
+            observed.end(code);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,185 @@
+use std::{
+    fs::OpenOptions,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde_json::{Map, Value, json};
+use tracing_subscriber::fmt::{
+    format::Writer,
+    time::{FormatTime as _, SystemTime},
+};
+
+use super::{log_writer::LogWriter, metrics};
+use crate::domain::{Code, Decision, Question, Resource, Revision};
+
+/// Which decisions are logged, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecisionLogSettings {
+    /// The file, to the end of which each is added as a line of JSON.
+    pub file: PathBuf,
+    /// Which.
+    pub of: LoggedDecisions,
+    /// Of these the share that is logged, evenly: from 0 to 1.
+    pub share: f64,
+}
+
+/// Which decisions are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoggedDecisions {
+    /// All.
+    #[default]
+    All,
+    /// Denials alone.
+    Denials,
+}
+
+/// Writes decisions to a file: who asked what of which tenant, and the answer.
+///
+/// Lines are written by a thread of their own; those that the file does not take
+/// in time are dropped and counted. No call waits for the file.
+#[derive(Clone, Debug)]
+pub struct DecisionLog(Arc<Log>);
+
+#[derive(Debug)]
+struct Log {
+    of: LoggedDecisions,
+    share: f64,
+    /// How many could have been logged.
+    seen: AtomicU64,
+    writer: LogWriter,
+}
+
+impl DecisionLog {
+    /// Opens the file, which is made if it is not there, readable for its owner
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system returns when the file cannot be opened or
+    /// there is no thread.
+    pub fn open(settings: &DecisionLogSettings) -> io::Result<Self> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&settings.file)?;
+        let path = settings.file.display().to_string();
+        let report = move |lines| {
+            tracing::warn!(
+                decision_log.dropped_lines = lines,
+                "{lines} lines of the decision log were dropped: `{path}` did not take them"
+            );
+        };
+        let meter = &metrics::DECISION_LOG_DROPPED;
+        let writer = LogWriter::start("authz-decisions", file, meter, report)?;
+        Ok(Self(Arc::new(Log {
+            of: settings.of,
+            share: settings.share,
+            seen: AtomicU64::new(0),
+            writer,
+        })))
+    }
+
+    /// Logs a decision that is given, if it is among those to log.
+    pub fn note(
+        &self,
+        tenant: &Code,
+        question: &Question,
+        decision: &Decision,
+        revision: Revision,
+    ) {
+        if self.0.of == LoggedDecisions::Denials && decision.is_allowed() {
+            return;
+        }
+        if !is_drawn(self.0.seen.fetch_add(1, Ordering::Relaxed), self.0.share) {
+            return;
+        }
+        let mut line = line(tenant, question, decision, revision).to_string();
+        line.push('\n');
+        self.0.writer.line(line.as_bytes());
+    }
+}
+
+/// Whether the decision with this number, from 0, is one of the share.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "whole numbers below 2^52, for longer than any server runs"
+)]
+pub(super) fn is_drawn(number: u64, share: f64) -> bool {
+    let due = |number: u64| (number as f64 * share).floor();
+    due(number + 1) != due(number)
+}
+
+fn line(tenant: &Code, question: &Question, decision: &Decision, revision: Revision) -> Value {
+    let context = question.context();
+    let resource = question.resource().map(resource_name);
+    let reason = decision.denial.as_ref();
+    let text = |code: &Option<Code>| code.as_ref().map(|code| json!(code.as_str()));
+    let fields = [
+        ("time", Some(json!(now()))),
+        ("tenant", Some(json!(tenant.as_str()))),
+        ("subject", Some(json!(question.subject().to_string()))),
+        ("action", Some(json!(question.action().as_str()))),
+        ("resource", resource.map(|resource| json!(resource))),
+        ("channel", text(&context.channel)),
+        ("locale", text(&context.locale)),
+        ("attribute", text(&context.attribute)),
+        ("attribute_group", text(&context.attribute_group)),
+        ("allowed", Some(json!(decision.is_allowed()))),
+        (
+            "reason",
+            reason.map(|reason| json!(reason.code.to_string())),
+        ),
+        ("why", reason.map(|reason| json!(reason.to_string()))),
+        (
+            "level",
+            decision.level.map(|level| json!(level.to_string())),
+        ),
+        (
+            "edit_mode",
+            decision.edit_mode.map(|mode| json!(mode.to_string())),
+        ),
+        ("revision", Some(json!(revision.0))),
+    ];
+    let known = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(known.collect::<Map<_, _>>())
+}
+
+/// `product:hat`, or the type alone.
+fn resource_name(resource: &Resource) -> String {
+    match &resource.id {
+        Some(id) => format!("{}:{id}", resource.kind),
+        None => resource.kind.to_string(),
+    }
+}
+
+/// The time of the clock, as RFC 3339 writes it.
+fn now() -> String {
+    let mut text = String::new();
+    // A string takes everything.
+    SystemTime.format_time(&mut Writer::new(&mut text)).ok();
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_drawn_evenly() {
+        let drawn = |share| (0..1_000).filter(|number| is_drawn(*number, share)).count();
+        assert_eq!(drawn(0.0), 0);
+        assert_eq!(drawn(0.01), 10);
+        assert_eq!(drawn(0.25), 250);
+        assert_eq!(drawn(1.0), 1_000);
+    }
+}

@@ -1,0 +1,90 @@
+//! The log of decisions: which are in it, and what it says of each.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{Program, Watched, terminate};
+use crate::harness::Database;
+
+/// What a server with these settings logs of three decisions: two that allow, and
+/// a denial.
+async fn logged(settings: &[(&str, &str)]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("decisions.jsonl");
+    let watched = Watched::start(|command| {
+        command.env("PIM_AUTHZ_DECISION_LOG", &file);
+        command.envs(settings.iter().copied());
+    })
+    .await;
+    for subject in ["secret-julia", "nobody", "secret-julia"] {
+        watched.check(subject, 0).await.unwrap();
+    }
+    // All is written when the server has ended.
+    let mut child = watched.program.without_log_reader();
+    assert_eq!(terminate(&mut child).await, Some(0));
+    lines_of(&file)
+}
+
+fn lines_of(file: &Path) -> Vec<Value> {
+    let mode = fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only its owner reads it");
+    let text = fs::read_to_string(file).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn every_decision_is_logged() {
+    let mut lines = logged(&[]).await;
+    assert_eq!(lines.len(), 3);
+    let denied = lines[1].as_object_mut().unwrap();
+    let time = denied.remove("time").unwrap();
+    assert!(time.as_str().unwrap().ends_with('Z'), "{time}");
+    assert_eq!(
+        lines[1],
+        json!({
+            "tenant": "secret-tenant",
+            "subject": "user:nobody",
+            "action": "view",
+            "resource": "product:secret-hat",
+            "allowed": false,
+            "level": "none",
+            "reason": "subject_unknown",
+            "why": "The tenant has no such subject.",
+            "revision": 1,
+        })
+    );
+    assert_eq!(lines[0]["allowed"], true);
+    assert_eq!(lines[0]["level"], "own");
+}
+
+#[tokio::test]
+async fn denials_alone_are_logged() {
+    let lines = logged(&[("PIM_AUTHZ_DECISION_LOG_ONLY", "denials")]).await;
+    let subjects: Vec<&Value> = lines.iter().map(|line| &line["subject"]).collect();
+    assert_eq!(subjects, ["user:nobody"]);
+}
+
+#[tokio::test]
+async fn a_share_of_decisions_is_logged() {
+    let lines = logged(&[("PIM_AUTHZ_DECISION_LOG_SHARE", "0.5")]).await;
+    assert_eq!(lines.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_ends_the_start() {
+    let database = Database::create().await;
+    let mut command = Program::command(&database);
+    let output = command
+        .env("PIM_AUTHZ_DECISION_LOG", "/no/such/place")
+        .output();
+    let output = output.await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("`/no/such/place` of --decision-log"),
+        "{said}"
+    );
+}
