@@ -6,6 +6,7 @@ use pim_authz::pb::{
     self, Edition, authorization_service_client::AuthorizationServiceClient,
     operations_service_client::OperationsServiceClient,
 };
+use tokio::process::Command;
 use tonic::{Code, Status, transport::Channel};
 
 use crate::harness::{Database, TestServer, file, product, refusal, user};
@@ -22,15 +23,52 @@ async fn check(client: &mut AuthorizationServiceClient<Channel>) -> Result<bool,
     Ok(client.check(request).await?.into_inner().allowed)
 }
 
-async fn hits(server: &TestServer) -> u64 {
+async fn status(server: &TestServer) -> pb::GetStatusResponse {
     let mut operations = OperationsServiceClient::new(server.channel().await);
     let request = pb::GetStatusRequest::default();
-    operations
-        .get_status(request)
+    operations.get_status(request).await.unwrap().into_inner()
+}
+
+async fn hits(server: &TestServer) -> u64 {
+    status(server).await.hits
+}
+
+/// The exit status of `pim-authz status`, and what it printed.
+async fn shown_status(server: &TestServer) -> (Option<i32>, serde_json::Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
+        .args(["status", "--output", "json", "--server"])
+        .arg(format!("http://{}", server.address))
+        .output()
         .await
-        .unwrap()
-        .into_inner()
-        .hits
+        .unwrap();
+    let printed = serde_json::from_slice(&output.stdout).unwrap();
+    (output.status.code(), printed)
+}
+
+fn new_user() -> pb::PutUsersRequest {
+    pb::PutUsersRequest {
+        tenant: "default".into(),
+        users: vec![pb::User {
+            code: "mary".into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+/// What the memory tells of itself, until its lease has run out.
+async fn status_is_that_of_the_memory(server: &TestServer) {
+    let told = status(server).await;
+    assert!(told.database_away && told.hits > 0, "{told:?}");
+    let unknown = (0, pb::Durability::Unspecified);
+    assert_eq!((told.servers, told.durability()), unknown);
+    let begun = Instant::now();
+    while status(server).await.lease_remaining != Some(prost_types::Duration::default()) {
+        assert!(begun.elapsed() < LEASE * 5, "the lease had run out");
+    }
+    let (exit, printed) = shown_status(server).await;
+    assert_eq!(exit, Some(1), "it answers, and has no lease: {printed}");
+    assert_eq!(printed["database_away"], true);
 }
 
 #[tokio::test]
@@ -70,18 +108,11 @@ async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
         ["LEASE_LOST", "STORE_UNAVAILABLE"].contains(&reason.as_str()),
         "{status:?}"
     );
+    status_is_that_of_the_memory(&server).await;
     // A write is not made, and says so.
     let mut directory =
         pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
-    let write = pb::PutUsersRequest {
-        tenant: "default".into(),
-        users: vec![pb::User {
-            code: "mary".into(),
-            ..Default::default()
-        }],
-        ..Default::default()
-    };
-    let refused = directory.put_users(write.clone()).await.unwrap_err();
+    let refused = directory.put_users(new_user()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
     server
         .database
@@ -94,5 +125,8 @@ async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
             "it did not recover"
         );
     }
-    directory.put_users(write).await.unwrap();
+    directory.put_users(new_user()).await.unwrap();
+    let told = self::status(&server).await;
+    assert!(!told.database_away && told.servers == 1, "{told:?}");
+    assert_eq!(shown_status(&server).await.0, Some(0));
 }

@@ -86,6 +86,7 @@ fn figures(found: &pb::GetStatusResponse) -> Vec<Figure> {
         ("products_patched", "", json!(found.products_patched)),
         ("pages_from_memory", "", json!(found.pages_from_memory)),
         ("durability", "", json!(durability(found.durability()))),
+        ("database_away", "", json!(found.database_away)),
     ]
 }
 

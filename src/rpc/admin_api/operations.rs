@@ -1,24 +1,56 @@
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::{
     cache::{CacheError, CacheMode, Status},
+    domain::Code,
     pb,
     rpc::{
         failure::{Failure, InvalidField},
         parse, parse_import,
     },
-    store::Durability,
+    store::{Durability, StoreError},
 };
 
 use super::{AdminApi, Answer};
+
+/// How long the database may take to tell what it knows.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Answer<pb::GetStatusRequest> for AdminApi {
     type Message = pb::GetStatusResponse;
 
     async fn answer(&self, request: pb::GetStatusRequest) -> Result<Self::Message, Failure> {
         let tenant = parse::tenant(&request.tenant, &self.default_tenant)?;
-        let mut stored = self.store.find_tenant(&tenant).await?;
-        if !self.calling.may_name(&tenant) {
+        let stored = match timeout(PATIENCE, self.stored_status(&tenant)).await {
+            Ok(Ok(stored)) => stored,
+            // The memory tells what it can: now its lease matters most.
+            Ok(Err(StoreError::Unavailable(_))) | Err(_) => pb::GetStatusResponse {
+                database_away: true,
+                ..Default::default()
+            },
+            Ok(Err(error)) => return Err(error.into()),
+        };
+        let keeps_memory = self.cache.settings().mode == CacheMode::On;
+        Ok(pb::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            keeps_memory,
+            servers: stored.servers,
+            revision: stored.revision,
+            revisions_behind: stored.revisions_behind,
+            durability: stored.durability,
+            database_away: stored.database_away,
+            ..counted(self.cache.status())
+        })
+    }
+}
+
+impl AdminApi {
+    /// What only the database knows of a status.
+    async fn stored_status(&self, tenant: &Code) -> Result<pb::GetStatusResponse, StoreError> {
+        let mut stored = self.store.find_tenant(tenant).await?;
+        if !self.calling.may_name(tenant) {
             // As of one that is not there.
             stored = None;
         }
@@ -33,15 +65,12 @@ impl Answer<pb::GetStatusRequest> for AdminApi {
             Durability::SingleNode => pb::Durability::SingleNode,
             Durability::SynchronousStandby { .. } => pb::Durability::SynchronousStandby,
         };
-        let keeps_memory = self.cache.settings().mode == CacheMode::On;
         Ok(pb::GetStatusResponse {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            keeps_memory,
             servers: u32::try_from(leases.len()).unwrap_or(u32::MAX),
             revision: known.0,
             revisions_behind: stored.0.saturating_sub(known.0),
             durability: durability.into(),
-            ..counted(self.cache.status())
+            ..Default::default()
         })
     }
 }
