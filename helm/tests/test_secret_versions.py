@@ -80,6 +80,7 @@ def annotation_with(tmp_path, full):
                 "users": [{"name": "test", "user": {}}],
             }))
             command = [HELM, "template", "pim-authz", CHART, "--namespace", "authz", "--dry-run=server", "--disable-openapi-validation",
+                       "--kube-version", "1.34.0",
                        "--values", TESTS / "values" / "full.yaml", "--show-only", "templates/deployment.yaml"]
             environment = {**os.environ, "KUBECONFIG": str(config), "HOME": str(tmp_path)}
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
