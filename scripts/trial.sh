@@ -6,8 +6,8 @@ source scripts/set-up.sh
 source scripts/serving.sh
 
 has_postgres || die "PostgreSQL is missing; run scripts/test once, which installs it, or apt-get install postgresql"
-initdb=$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)
-pg_bin=$(dirname "$(readlink -f "$initdb")")
+# Where a link leads, for beside it are the others.
+pg_bin=$(dirname "$(readlink -f "$(find_postgres)/initdb")")
 
 work=$(mktemp -d)
 declare -A clusters=()  # its directory, by name
@@ -37,15 +37,10 @@ trial_ends() {
 trap trial_ends EXIT
 trap 'exit 130' INT TERM
 
-# free_port: a port of loopback that nobody listens on.
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # make_cluster NAME PORT: an empty cluster, fsync on, which trusts loopback.
 make_cluster() {
     clusters[$1]=$work/$1
-    "${as_postgres[@]}" "$initdb" -D "$work/$1" --username postgres --auth trust --no-sync > /dev/null
+    "${as_postgres[@]}" "$pg_bin/initdb" -D "$work/$1" --username postgres --auth trust --no-sync > /dev/null
     "${as_postgres[@]}" tee -a "$work/$1/postgresql.conf" > /dev/null <<SETTINGS
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
