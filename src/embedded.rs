@@ -109,6 +109,10 @@ impl EmbeddedPostgres {
     /// As [`EmbeddedPostgres::start`].
     pub fn start_blocking(options: &EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let data_dir = options.data_dir.clone().unwrap_or_else(default_data_dir);
+        if !place::has_cluster(&data_dir) {
+            // Before anything is made for a PostgreSQL that is not installed.
+            Binaries::find(None)?;
+        }
         let account = Account::choose(&place::home_of(&data_dir))?;
         let place = Place::open(&data_dir, account)?;
         leftover::stop(&place)?;

@@ -27,6 +27,11 @@ pub(super) fn home_of(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres")
 }
 
+/// Whether a data directory has a cluster already, as far as this user can see.
+pub(super) fn has_cluster(data_dir: &Path) -> bool {
+    home_of(data_dir).join("cluster").exists()
+}
+
 impl Place {
     /// Makes the folders of a data directory and takes the lock.
     pub(super) fn open(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {

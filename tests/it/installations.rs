@@ -163,7 +163,12 @@ async fn installation_of_an_earlier_release_leaves_the_shared_role() {
     let report = report.unwrap();
     assert_eq!(
         report.applied,
-        ["V7__installation", "V8__index_references", "V9__callers"]
+        [
+            "V7__installation",
+            "V8__index_references",
+            "V9__callers",
+            "V10__restored_databases"
+        ]
     );
     let role = report.runtime_role.unwrap();
     assert!(role.starts_with("pim_authz_") && role != "pim_authz_runtime");
@@ -367,7 +372,7 @@ async fn migrating_without_rights_lists_what_an_administrator_runs() {
     let report = store::migrate(&database.url_of(&owner), &named(role))
         .await
         .unwrap();
-    assert_eq!(report.applied.len(), 9);
+    assert_eq!(report.applied.len(), 10);
     // The owner is no member of it, and is told so.
     let mut config = TestServer::config(&database);
     config.database_url = database.url_of(&owner);

@@ -312,7 +312,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
             "V6__apps_permissions_step",
             "V7__installation",
             "V8__index_references",
-            "V9__callers"
+            "V9__callers",
+            "V10__restored_databases"
         ]
     );
     let server = TestServer::start_on(database).await;

@@ -130,3 +130,59 @@ async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
     assert!(!told.database_away && told.servers == 1, "{told:?}");
     assert_eq!(shown_status(&server).await.0, Some(0));
 }
+
+/// Nobody is connected, and nobody can connect.
+const CLOSE: &str = "ALTER DATABASE {database} ALLOW_CONNECTIONS false;
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'";
+
+#[tokio::test]
+async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_before() {
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.cache.lease = LEASE;
+    let server = TestServer::start_with(config, database).await;
+    let files = [
+        file("users.csv", &["username;roles;enabled", "julia;;1"]),
+        file("products.csv", &["sku;categories", "hat;"]),
+    ];
+    server.import("default", Edition::Enterprise, &files).await;
+    let database = &server.database;
+    // A backup, with the lease and the epoch of its moment.
+    database.execute_elsewhere(CLOSE).await;
+    database
+        .execute_elsewhere("CREATE DATABASE {database}_backup TEMPLATE {database}")
+        .await;
+    database
+        .execute_elsewhere("ALTER DATABASE {database} ALLOW_CONNECTIONS true")
+        .await;
+    let mut client = server.client().await;
+    until(&mut client, true).await;
+    let disabled = [file("users.csv", &["username;roles;enabled", "julia;;0"])];
+    server
+        .import("default", Edition::Enterprise, &disabled)
+        .await;
+    until(&mut client, false).await;
+    // The backup takes its place, while PostgreSQL and the server run on.
+    database.execute_elsewhere(CLOSE).await;
+    for swap in [
+        "ALTER DATABASE {database} RENAME TO {database}_before",
+        "ALTER DATABASE {database}_backup RENAME TO {database}",
+    ] {
+        database.execute_elsewhere(swap).await;
+    }
+    until(&mut client, true).await;
+    database
+        .execute_elsewhere("DROP DATABASE {database}_before")
+        .await;
+}
+
+/// Asks until the answer is this one, and no error any more.
+async fn until(client: &mut AuthorizationServiceClient<Channel>, expected: bool) {
+    let begun = Instant::now();
+    while !check(client).await.is_ok_and(|allowed| allowed == expected) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "never {expected}"
+        );
+    }
+}
