@@ -8,7 +8,7 @@ use super::{
     StoreError,
     connector::Connector,
     runtime_role::{Place, RuntimeRole},
-    schema::{known_version, versions},
+    schema::{check_version, known_version, versions},
 };
 
 /// The lock that lets one migration run at a time: any number will do.
@@ -118,6 +118,14 @@ async fn migrate_locked(
         &format!("-- lock_migration\nSELECT pg_advisory_lock({MIGRATION_LOCK})"),
     )
     .await?;
+    if let Some(version) = newer_version(client).await? {
+        return Ok(SchemaReport {
+            applied: Vec::new(),
+            version,
+            runtime_role: None,
+            to_do: Vec::new(),
+        });
+    }
     let place = Place::find(client).await?;
     let role = place.choose(wanted)?;
     let statements = place.needed_of_administrator(role.as_deref());
@@ -143,6 +151,35 @@ async fn migrate_locked(
         to_do: place.left_to_do(role.as_deref()),
         runtime_role: role,
     })
+}
+
+/// The version of a schema that is newer than this program, which may use it as it
+/// is; `None`: there is none newer.
+///
+/// # Errors
+///
+/// [`StoreError::UnknownSchema`] when only newer programs may use it.
+async fn newer_version(client: &Client) -> Result<Option<i32>, StoreError> {
+    const FIND: &str = "-- find_installation
+        SELECT to_regclass('pim_authz.installation') IS NOT NULL AS is_installed";
+    const SQL: &str = "-- check_installation
+        SELECT (SELECT max(version) FROM pim_authz.refinery_schema_history) AS version, oldest_program
+          FROM pim_authz.installation";
+    let failed = |error| StoreError::of("check_installation", error);
+    let found = client.query_one(FIND, &[]).await.map_err(failed)?;
+    if !found.get::<_, bool>("is_installed") {
+        return Ok(None);
+    }
+    let rows = client.query(SQL, &[]).await.map_err(failed)?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let version: Option<i32> = row.get("version");
+    let Some(version) = version.filter(|version| *version > known_version()) else {
+        return Ok(None);
+    };
+    check_version(version, row.get("oldest_program"))?;
+    Ok(Some(version))
 }
 
 /// Whether a server renews its lease: looked at for as long as the leases run.

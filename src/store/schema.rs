@@ -75,7 +75,7 @@ impl Store {
 
 /// Whether this program may use a schema of that version, which programs may use
 /// that know at least the version `oldest_program`.
-fn check_version(found: i32, oldest_program: i32) -> Result<(), StoreError> {
+pub(super) fn check_version(found: i32, oldest_program: i32) -> Result<(), StoreError> {
     let known = known_version();
     if found < known {
         return Err(too_old(found));

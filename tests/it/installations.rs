@@ -415,6 +415,10 @@ async fn newer_schema_is_served_if_it_admits_this_program() {
     let newer = "INSERT INTO pim_authz.refinery_schema_history VALUES (900, 'newer', '2099-01-01T00:00:00Z', '0')";
     let database = Database::create().await;
     database.execute(newer).await;
+    // The migration of this release, which came later, leaves it as it is.
+    let report = store::migrate(database.url(), &RuntimeRole::Stored).await;
+    let report = report.unwrap();
+    assert_eq!((report.applied.len(), report.version), (0, 900));
     let server = served(database).await;
     assert!(may_view(&server).await);
     let database = Database::create().await;
@@ -423,6 +427,9 @@ async fn newer_schema_is_served_if_it_admits_this_program() {
             "{newer}; UPDATE pim_authz.installation SET oldest_program = 900"
         ))
         .await;
+    let refused = store::migrate(database.url(), &RuntimeRole::Stored).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("version 900"), "{refused}");
     let (ready, _) = tokio::sync::oneshot::channel();
     let config = TestServer::config(&database);
     let told = pim_authz::server::serve(config, std::future::pending(), ready).await;

@@ -104,9 +104,8 @@ fn attribute<'s>(span: &'s Span, key: &str) -> Option<&'s str> {
 const TRACE: [u8; 16] = *b"sixteen bytes!!!";
 
 fn parent(flags: &str) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let trace: String = hex(&TRACE);
-    format!("00-{trace}-00f067aa0ba902b7-{flags}")
+    let trace = u128::from_be_bytes(TRACE);
+    format!("00-{trace:032x}-00f067aa0ba902b7-{flags}")
 }
 
 #[tokio::test]
