@@ -140,13 +140,9 @@ impl Server {
     }
 
     pub(crate) async fn status(&self) -> pb::GetStatusResponse {
-        self.try_status().await.unwrap()
-    }
-
-    pub(crate) async fn try_status(&self) -> Result<pb::GetStatusResponse, Status> {
         let mut client = OperationsServiceClient::new(self.channel.clone());
         let request = pb::GetStatusRequest::default();
-        Ok(client.get_status(request).await?.into_inner())
+        client.get_status(request).await.unwrap().into_inner()
     }
 
     /// Asks until memory answers; each time it must be `expected`.
