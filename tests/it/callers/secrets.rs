@@ -54,7 +54,7 @@ async fn no_secret_is_logged_or_answered() {
     drop(channel);
     assert_eq!(terminate(&mut child).await, Some(0));
     let log = log.await.unwrap().join("\n");
-    assert!(log.contains("answered a call"), "{log}");
+    assert!(log.contains("a call has ended"), "{log}");
     let refused = "calls were refused because their caller is unknown (1 since";
     assert_eq!(log.matches(refused).count(), 1, "once a minute: {log}");
     for secret in [&key.key, &withdrawn.key] {
