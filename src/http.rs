@@ -15,6 +15,8 @@ use axum::{
     routing::get,
 };
 
+use tokio::sync::watch;
+
 use crate::telemetry::Exposition;
 
 pub use self::listener::serve;
@@ -42,7 +44,7 @@ pub struct Shown {
     /// rendering, and may take some microseconds.
     pub refresh: Arc<dyn Fn() + Send + Sync>,
     /// Whether the server answers.
-    pub readiness: Arc<dyn Fn() -> Readiness + Send + Sync>,
+    pub readiness: watch::Receiver<Readiness>,
 }
 
 impl fmt::Debug for Shown {
@@ -81,7 +83,7 @@ async fn livez() -> &'static str {
 }
 
 async fn readyz(State(shown): State<Shown>) -> (StatusCode, &'static str) {
-    match (shown.readiness)() {
+    match *shown.readiness.borrow() {
         Readiness::Ready => (StatusCode::OK, "ready\n"),
         Readiness::NotReady => (
             StatusCode::SERVICE_UNAVAILABLE,

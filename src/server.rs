@@ -183,11 +183,10 @@ pub async fn serve(
         running = starting.start(config) => running.map(Some),
     };
     let mut outcome = match outcome {
-        Ok(Some(health)) => {
+        Ok(Some(_following)) => {
             tracing::info!(server.address = %address, "serving on {address}");
             // Nobody may be waiting for the address.
             let _unheard = ready.send(address);
-            let _following = health;
             tokio::select! {
                 ended = &mut server => return ended.map_err(ServerError::Transport),
                 () = &mut shutdown => Ok(()),
@@ -195,7 +194,11 @@ pub async fn serve(
             }
         }
         Ok(None) => Ok(()),
-        Err(error) => Err(error),
+        // Nothing was answered yet that could be waited for.
+        Err(error) => {
+            starting.leave().await;
+            return Err(error);
+        }
     };
     if let Err(error) = &outcome {
         tracing::error!(%error, "stopping: {error}");
@@ -238,7 +241,7 @@ struct Prepared {
 
 impl Prepared {
     /// Reads the files of the configuration and takes the ports: what fails here
-    /// has asked no database anything.
+    /// fails before the database is contacted.
     async fn by(config: &ServeConfig) -> Result<Self, ServerError> {
         let limits = config.limits;
         let encryption = Encryption::by(config.tls.as_ref());
@@ -252,7 +255,7 @@ impl Prepared {
         let open = Connections::up_to(limits.connections);
         let budget = Budget::new(limits.call_bytes);
         let gauges = Gauges::new(
-            health.conditions(),
+            health.readiness(),
             open.clone(),
             budget.clone(),
             limits.call_bytes,

@@ -4,7 +4,6 @@
 use std::{
     cell::OnceCell,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -35,10 +34,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest name that a caller may give, in bytes; longer ones do not count.
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// The calls of other contracts.
-const OTHERS: [&str; 2] = [
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/Watch",
+/// The calls of other contracts, and whether their answers are streams.
+const OTHERS: [(&str, bool); 2] = [
+    ("/grpc.health.v1.Health/Check", false),
+    ("/grpc.health.v1.Health/Watch", true),
 ];
 
 /// Notes what becomes of every call.
@@ -47,34 +46,23 @@ pub struct Observer {
     meters: RequestMeters,
     /// From how long on a call is logged as slow; `None`: never.
     slow: Option<Duration>,
-    /// The paths of calls whose answers are streams, sorted.
-    streams: Arc<[String]>,
 }
 
 impl Observer {
     /// Notes calls, and logs those that take `slow` or longer; `None`: none.
     #[must_use]
     pub fn new(slow: Option<Duration>) -> Self {
-        let (paths, streams) = calls();
-        let known = paths.iter().map(String::as_str).chain(OTHERS);
         Self {
-            meters: RequestMeters::new(known),
+            meters: RequestMeters::new(calls()),
             slow,
-            streams: streams.into(),
         }
     }
 
     /// Notes a call that begins.
     pub(super) fn begin(&self, request: &Request<Body>) -> Observed {
-        let path = request.uri().path();
-        let is_stream = self
-            .streams
-            .binary_search_by(|stream| stream.as_str().cmp(path))
-            .is_ok();
         Observed {
-            meter: self.meters.begin(path),
-            slow: self.slow.filter(|_| !is_stream),
-            is_stream,
+            meter: self.meters.begin(request.uri().path()),
+            slow: self.slow,
             id: RequestId::of(request.headers()),
             span: None,
         }
@@ -88,24 +76,22 @@ impl Default for Observer {
     }
 }
 
-/// The paths of all calls of the contract, and of those whose answers are streams.
-fn calls() -> (Vec<String>, Vec<String>) {
+/// The paths of all calls, and whether their answers are streams.
+fn calls() -> Vec<(String, bool)> {
     // Those that were compiled in.
     let contract = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap_or_default();
-    let (mut paths, mut streams) = (Vec::new(), Vec::new());
+    let mut calls: Vec<(String, bool)> = OTHERS
+        .map(|(path, is_stream)| (path.to_owned(), is_stream))
+        .into();
     for file in &contract.file {
         for service in &file.service {
             for method in &service.method {
                 let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
-                if method.server_streaming() {
-                    streams.push(path.clone());
-                }
-                paths.push(path);
+                calls.push((path, method.server_streaming()));
             }
         }
     }
-    streams.sort();
-    (paths, streams)
+    calls
 }
 
 /// By which name a call is spoken of: that which its caller gave, the number of its
@@ -154,7 +140,6 @@ impl RequestId {
 pub(super) struct Observed {
     meter: RequestMeter,
     slow: Option<Duration>,
-    is_stream: bool,
     id: RequestId,
     /// Of a call that is sampled.
     span: Option<CallSpan>,
@@ -184,7 +169,7 @@ impl Observed {
     pub(super) fn answered(self, mut answer: Response<Body>) -> Response<Body> {
         let code = code_of(answer.headers());
         match code {
-            Some(Code::Ok) | None if self.is_stream => answer.map(|body| {
+            Some(Code::Ok) | None if self.meter.is_stream() => answer.map(|body| {
                 Body::new(ObservedBody {
                     body,
                     observed: Some(self),
@@ -209,7 +194,8 @@ impl Observed {
         let name = code_name(code.into());
         let took = self.meter.elapsed();
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if self.slow.is_some_and(|slow| took >= slow) {
+        let slow = self.slow.filter(|_| !self.meter.is_stream());
+        if slow.is_some_and(|slow| took >= slow) {
             tracing::warn!(
                 rpc.method = self.meter.rpc(),
                 rpc.code = name,

@@ -30,7 +30,7 @@ pub enum ServerError {
     HttpListen {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -42,7 +42,7 @@ pub enum ServerError {
     DecisionLog {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

@@ -47,18 +47,6 @@ const SERVICES: [&str; 10] = [
     <CallerServiceServer<AdminApi> as NamedService>::NAME,
 ];
 
-/// What the server can do at the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Condition {
-    /// It lives, and cannot answer: its database is not there yet, or its lease
-    /// has run out.
-    Live,
-    /// It answers.
-    Ready,
-    /// It stops.
-    Stopping,
-}
-
 /// The subject of a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
@@ -79,13 +67,13 @@ impl Subject {
         }
     }
 
-    fn status(self, condition: Condition) -> ServingStatus {
-        match (self, condition) {
+    fn status(self, readiness: Readiness) -> ServingStatus {
+        match (self, readiness) {
             (Self::Unknown, _) => ServingStatus::ServiceUnknown,
-            (Self::Process, Condition::Live | Condition::Ready)
-            | (Self::Service, Condition::Ready) => ServingStatus::Serving,
-            (Self::Process | Self::Service, Condition::Stopping)
-            | (Self::Service, Condition::Live) => ServingStatus::NotServing,
+            (Self::Process, Readiness::NotReady | Readiness::Ready)
+            | (Self::Service, Readiness::Ready) => ServingStatus::Serving,
+            (Self::Process | Self::Service, Readiness::Stopping)
+            | (Self::Service, Readiness::NotReady) => ServingStatus::NotServing,
         }
     }
 }
@@ -98,28 +86,26 @@ impl Subject {
 /// are `NOT_SERVING`.
 #[derive(Debug)]
 pub(super) struct Health {
-    conditions: watch::Sender<Condition>,
+    readiness: watch::Sender<Readiness>,
 }
 
 impl Health {
     /// Live, and not ready yet; with its service.
     pub(super) fn start() -> (Self, HealthServer<HealthService>) {
-        let (conditions, watched) = watch::channel(Condition::Live);
-        let service = HealthServer::new(HealthService {
-            conditions: watched,
-        });
-        (Self { conditions }, service)
+        let (readiness, watched) = watch::channel(Readiness::NotReady);
+        let service = HealthServer::new(HealthService { readiness: watched });
+        (Self { readiness }, service)
     }
 
-    /// What the server can do, at any moment.
-    pub(super) fn conditions(&self) -> Conditions {
-        Conditions(self.conditions.subscribe())
+    /// Follows whether the server answers.
+    pub(super) fn readiness(&self) -> watch::Receiver<Readiness> {
+        self.readiness.subscribe()
     }
 
     /// Follows the lease from now on, until the result is dropped.
     pub(super) fn follow(&self, cache: Cache, supervisor: &Supervisor) -> AbortOnDropHandle<()> {
-        set_ready(&self.conditions, cache.has_lease());
-        let following = follow(self.conditions.clone(), cache);
+        set_ready(&self.readiness, cache.has_lease());
+        let following = follow(self.readiness.clone(), cache);
         let following = supervisor.supervise(Task::Health, following);
         AbortOnDropHandle::new(tokio::spawn(following))
     }
@@ -127,44 +113,29 @@ impl Health {
     /// Nothing serves any more, whatever the lease does: callers go elsewhere,
     /// and the streams of those who watch end.
     pub(super) fn stop(&self) {
-        self.conditions.send_replace(Condition::Stopping);
+        self.readiness.send_replace(Readiness::Stopping);
     }
 }
 
-/// What the server can do at the moment.
-#[derive(Clone, Debug)]
-pub(super) struct Conditions(watch::Receiver<Condition>);
-
-impl Conditions {
-    /// Whether it answers.
-    pub(super) fn readiness(&self) -> Readiness {
-        match *self.0.borrow() {
-            Condition::Live => Readiness::NotReady,
-            Condition::Ready => Readiness::Ready,
-            Condition::Stopping => Readiness::Stopping,
-        }
-    }
-}
-
-fn set_ready(conditions: &watch::Sender<Condition>, is_ready: bool) {
-    conditions.send_if_modified(|condition| {
+fn set_ready(readiness: &watch::Sender<Readiness>, is_ready: bool) {
+    readiness.send_if_modified(|readiness| {
         let now = if is_ready {
-            Condition::Ready
+            Readiness::Ready
         } else {
-            Condition::Live
+            Readiness::NotReady
         };
-        let is_change = *condition != Condition::Stopping && *condition != now;
+        let is_change = *readiness != Readiness::Stopping && *readiness != now;
         if is_change {
-            *condition = now;
+            *readiness = now;
         }
         is_change
     });
 }
 
-async fn follow(conditions: watch::Sender<Condition>, cache: Cache) {
+async fn follow(readiness: watch::Sender<Readiness>, cache: Cache) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = *conditions.borrow() == Condition::Ready;
+    let mut before = *readiness.borrow() == Readiness::Ready;
     loop {
         ticks.tick().await;
         let now = cache.has_lease();
@@ -175,7 +146,7 @@ async fn follow(conditions: watch::Sender<Condition>, cache: Cache) {
             (false, true) => tracing::info!("there is a lease again: calls are answered"),
             (true, true) | (false, false) => {}
         }
-        set_ready(&conditions, now);
+        set_ready(&readiness, now);
         before = now;
     }
 }
@@ -183,7 +154,7 @@ async fn follow(conditions: watch::Sender<Condition>, cache: Cache) {
 /// `grpc.health.v1.Health`.
 #[derive(Clone, Debug)]
 pub(super) struct HealthService {
-    conditions: watch::Receiver<Condition>,
+    readiness: watch::Receiver<Readiness>,
 }
 
 type Answer = Result<HealthCheckResponse, Status>;
@@ -197,7 +168,7 @@ impl HealthApi for HealthService {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         let HealthCheckRequest { service } = request.into_inner();
-        let status = Subject::parse(&service).status(*self.conditions.borrow());
+        let status = Subject::parse(&service).status(*self.readiness.borrow());
         if status == ServingStatus::ServiceUnknown {
             // The protocol's own answer, which has no details.
             return Err(Status::not_found("no service of this server has the name"));
@@ -214,7 +185,7 @@ impl HealthApi for HealthService {
         let HealthCheckRequest { service } = request.into_inner();
         let watching = Watching {
             subject: Subject::parse(&service),
-            conditions: self.conditions.clone(),
+            readiness: self.readiness.clone(),
             sent: None,
         };
         let statuses = stream::unfold(watching, Watching::next);
@@ -226,15 +197,15 @@ impl HealthApi for HealthService {
 #[derive(Debug)]
 struct Watching {
     subject: Subject,
-    conditions: watch::Receiver<Condition>,
+    readiness: watch::Receiver<Readiness>,
     sent: Option<ServingStatus>,
 }
 
 impl Watching {
     async fn next(mut self) -> Option<(Answer, Self)> {
         loop {
-            let condition = *self.conditions.borrow_and_update();
-            let status = self.subject.status(condition);
+            let readiness = *self.readiness.borrow_and_update();
+            let status = self.subject.status(readiness);
             if self.sent.replace(status) != Some(status) {
                 let answer = HealthCheckResponse {
                     status: status.into(),
@@ -242,10 +213,10 @@ impl Watching {
                 return Some((Ok(answer), self));
             }
             // A stream that stayed open would hold the stop up.
-            if condition == Condition::Stopping {
+            if readiness == Readiness::Stopping {
                 return None;
             }
-            self.conditions.changed().await.ok()?;
+            self.readiness.changed().await.ok()?;
         }
     }
 }
@@ -256,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_process_and_its_services_have_a_status_of_their_own() {
-        use Condition::{Live, Ready, Stopping};
+        use Readiness::{NotReady, Ready, Stopping};
         use ServingStatus::{NotServing, ServiceUnknown, Serving};
         let cases = [
             // name                              live            ready           stopping
@@ -269,7 +240,7 @@ mod tests {
         ];
         for (name, expected) in cases {
             let subject = Subject::parse(name);
-            let found = [Live, Ready, Stopping].map(|condition| subject.status(condition));
+            let found = [NotReady, Ready, Stopping].map(|readiness| subject.status(readiness));
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -278,7 +249,7 @@ mod tests {
     fn a_server_that_stops_is_never_ready_again() {
         let (health, _service) = Health::start();
         health.stop();
-        set_ready(&health.conditions, true);
-        assert_eq!(*health.conditions.borrow(), Condition::Stopping);
+        set_ready(&health.readiness, true);
+        assert_eq!(*health.readiness.borrow(), Readiness::Stopping);
     }
 }

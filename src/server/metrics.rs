@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     cache::{Cache, CacheSettings, Status},
@@ -16,7 +16,7 @@ use crate::{
     telemetry::{DecisionLogSettings, Exposition, metrics},
 };
 
-use super::{ServerError, accepting::Connections, certificates::Certificates, health::Conditions};
+use super::{ServerError, accepting::Connections, certificates::Certificates};
 
 /// What is noted of a server for those who watch it.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,6 @@ pub struct ObservationSettings {
 #[derive(Debug)]
 pub(super) struct HttpListener {
     listener: TcpListener,
-    address: SocketAddr,
     exposition: Exposition,
 }
 
@@ -53,23 +52,18 @@ impl HttpListener {
         );
         Ok(Some(Self {
             listener,
-            address,
             exposition,
         }))
     }
 
     /// Serves what there is to see, for as long as it is polled.
     pub(super) async fn serve(self, gauges: Gauges) {
-        let readiness = {
-            let gauges = gauges.clone();
-            Arc::new(move || gauges.0.conditions.readiness())
-        };
+        let readiness = gauges.0.readiness.clone();
         let shown = Shown {
             exposition: self.exposition,
             refresh: Arc::new(move || gauges.set()),
             readiness,
         };
-        tracing::debug!(http.address = %self.address, "serving metrics");
         crate::http::serve(self.listener, shown).await;
     }
 }
@@ -80,7 +74,7 @@ pub(super) struct Gauges(Arc<Read>);
 
 #[derive(Debug)]
 struct Read {
-    conditions: Conditions,
+    readiness: watch::Receiver<Readiness>,
     connections: Connections,
     budget: Budget,
     call_bytes: usize,
@@ -91,14 +85,14 @@ struct Read {
 
 impl Gauges {
     pub(super) fn new(
-        conditions: Conditions,
+        readiness: watch::Receiver<Readiness>,
         connections: Connections,
         budget: Budget,
         call_bytes: usize,
         certificates: Option<Certificates>,
     ) -> Self {
         Self(Arc::new(Read {
-            conditions,
+            readiness,
             connections,
             budget,
             call_bytes,
@@ -114,14 +108,14 @@ impl Gauges {
 
     fn set(&self) {
         let Read {
-            conditions,
+            readiness,
             connections,
             budget,
             call_bytes,
             certificates,
             memory,
         } = &*self.0;
-        let is_ready = conditions.readiness() == Readiness::Ready;
+        let is_ready = *readiness.borrow() == Readiness::Ready;
         metrics::READY.set(f64::from(u8::from(is_ready)));
         metrics::CONNECTIONS.set(number(connections.open()));
         metrics::CONNECTION_LIMIT.set(number(connections.most));

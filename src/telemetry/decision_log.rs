@@ -38,7 +38,8 @@ pub enum LoggedDecisions {
     Denials,
 }
 
-/// Writes decisions to a file: who asked what of which tenant, and the answer.
+/// Writes decisions to a file: tenant, subject, action, resource, and the decision
+/// with its reason.
 ///
 /// Lines are written by a thread of their own; those that the file does not take
 /// in time are dropped and counted. No call waits for the file.

@@ -78,7 +78,7 @@ metrics! {
     /// Which release runs.
     BUILD_INFO: Gauge "authz_build_info" ["version"]
         "always 1; the label names the release";
-    /// What `/readyz` says.
+    /// Whether `/readyz` returns 200.
     READY: Gauge "authz_ready" []
         "whether the server answers: 1 while its lease runs, else 0";
     /// Open connections of callers.

@@ -1,9 +1,9 @@
 use std::{
-    collections::HashMap,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
+use hashbrown::HashMap;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::metrics::{REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT};
@@ -51,15 +51,17 @@ struct Meters {
 #[derive(Debug)]
 struct RpcMeter {
     rpc: String,
+    is_stream: bool,
     duration: Histogram,
     /// By the numbers of [`CODES`]; those that came.
     codes: [OnceLock<Counter>; CODES.len()],
 }
 
 impl RpcMeter {
-    fn new(rpc: &str) -> Arc<Self> {
+    fn new(rpc: &str, is_stream: bool) -> Arc<Self> {
         Arc::new(Self {
             rpc: rpc.to_owned(),
+            is_stream,
             duration: metrics::histogram!(REQUEST_DURATION.name, "rpc" => rpc.to_owned()),
             codes: Default::default(),
         })
@@ -79,13 +81,17 @@ impl RpcMeter {
 
 impl RequestMeters {
     /// Counts calls of the RPCs with these paths, such as
-    /// `/pim.authz.v1.AuthorizationService/Check`; all others count as `other`.
-    pub fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Self {
-        let meter = |path: &str| (path.to_owned(), RpcMeter::new(rpc_of(path)));
+    /// `/pim.authz.v1.AuthorizationService/Check`, and whether their answers are
+    /// streams; all others count as `other`.
+    pub fn new(paths: impl IntoIterator<Item = (String, bool)>) -> Self {
+        let meter = |(path, is_stream): (String, bool)| {
+            let meter = RpcMeter::new(rpc_of(&path), is_stream);
+            (path, meter)
+        };
         Self(Arc::new(Meters {
             in_flight: metrics::gauge!(REQUESTS_IN_FLIGHT.name),
             by_path: paths.into_iter().map(meter).collect(),
-            other: RpcMeter::new(OTHER),
+            other: RpcMeter::new(OTHER, false),
         }))
     }
 
@@ -132,6 +138,12 @@ impl RequestMeter {
         &self.rpc.rpc
     }
 
+    /// Whether its answer is a stream.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.rpc.is_stream
+    }
+
     /// How long the call has taken so far.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -172,7 +184,7 @@ mod tests {
         let recorder = DebuggingRecorder::new();
         let snapshotter = recorder.snapshotter();
         metrics::with_local_recorder(&recorder, || {
-            let meters = RequestMeters::new([CHECK]);
+            let meters = RequestMeters::new([(CHECK.to_owned(), false)]);
             meters.begin(CHECK).end(0);
             meters.begin("/x.Y/Z").end(12);
             // Its caller has left.

@@ -56,7 +56,7 @@ fn new_user() -> pb::PutUsersRequest {
     }
 }
 
-/// What the memory tells of itself, until its lease has run out.
+/// The status is returned from memory, until the lease has run out.
 async fn status_is_that_of_the_memory(server: &TestServer) {
     let told = status(server).await;
     assert!(told.database_away && told.hits > 0, "{told:?}");
@@ -176,7 +176,7 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
         .await;
 }
 
-/// Asks until the answer is this one, and no error any more.
+/// Repeats the Check until it returns this, without an error.
 async fn until(client: &mut AuthorizationServiceClient<Channel>, expected: bool) {
     let begun = Instant::now();
     while !check(client).await.is_ok_and(|allowed| allowed == expected) {

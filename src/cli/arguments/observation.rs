@@ -34,7 +34,7 @@ pub struct ObservationArguments {
     )]
     pub trace_share: Share,
     /// A file, to which the decisions of Check and `BatchCheck` are added as lines of
-    /// JSON: who asked what of which tenant, and the answer.
+    /// JSON: tenant, subject, action and resource, and the decision with its reason.
     #[arg(long, env = "PIM_AUTHZ_DECISION_LOG", value_name = "FILE")]
     pub decision_log: Option<PathBuf>,
     /// Which decisions are logged there.

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{AdminApi, Answer};
 
-/// How long the database may take to tell what it knows.
+/// How long a status waits for what only the database holds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Answer<pb::GetStatusRequest> for AdminApi {
@@ -25,7 +25,7 @@ impl Answer<pb::GetStatusRequest> for AdminApi {
         let tenant = parse::tenant(&request.tenant, &self.default_tenant)?;
         let stored = match timeout(PATIENCE, self.stored_status(&tenant)).await {
             Ok(Ok(stored)) => stored,
-            // The memory tells what it can: now its lease matters most.
+            // What memory holds is returned: the lease matters most now.
             Ok(Err(StoreError::Unavailable(_))) | Err(_) => pb::GetStatusResponse {
                 database_away: true,
                 ..Default::default()

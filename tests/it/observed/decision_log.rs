@@ -1,4 +1,4 @@
-//! The log of decisions: which are in it, and what it says of each.
+//! The decision log: which decisions it holds, and the fields of each.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
