@@ -162,6 +162,10 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
         .import("default", Edition::Enterprise, &disabled)
         .await;
     until(&mut client, false).await;
+    let before = hits(&server).await;
+    while hits(&server).await == before {
+        assert!(!check(&mut client).await.unwrap(), "kept in memory");
+    }
     // The backup takes its place, while PostgreSQL and the server run on.
     database.execute_elsewhere(CLOSE).await;
     for swap in [
