@@ -400,7 +400,7 @@ impl Starting {
         AbortOnDropHandle::new(tokio::spawn(self.supervisor.supervise(task, work)))
     }
 
-    /// Takes no calls any more, and lets the tasks end.
+    /// Is not ready any more, and lets streams and tasks end.
     fn stop(&self) {
         self.supervisor.release();
         self.health.stop();

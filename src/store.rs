@@ -25,6 +25,7 @@ mod durability;
 pub mod entries;
 mod error;
 mod facts;
+mod hosts;
 mod lease_connection;
 mod leases;
 mod loan;

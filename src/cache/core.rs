@@ -203,6 +203,7 @@ impl Core {
             return None;
         }
         stretch();
+        self.figures.seq.at_least(as_of.seq);
         Some(Stamp {
             as_of: if lacks(Rule::AsOfInDataSnapshot) {
                 self.figures.applied.get()
@@ -300,6 +301,15 @@ impl Core {
         });
         known.fetch_max(revision.0, Ordering::SeqCst);
         known
+    }
+
+    /// Starts counting the revisions of each tenant anew.
+    pub(super) fn forget_revisions(&self) {
+        let mut revisions = self
+            .revisions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        revisions.clear();
     }
 
     /// The maintenances that this server began.

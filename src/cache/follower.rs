@@ -131,15 +131,20 @@ impl Follower {
         let lease = LeaseId(Uuid::now_v7());
         let mut before = connection.read_log(u64::MAX, u64::MAX).await?;
         if !before.is_current {
-            connection.begin_epoch().await?;
+            connection.begin_epoch(self.epoch).await?;
             before = connection.read_log(u64::MAX, u64::MAX).await?;
         }
-        connection.join(lease, self.core.settings.lease).await?;
+        let length = self.core.settings.lease;
+        connection.join(lease, length, self.applied).await?;
         let head = connection.read_log(u64::MAX, u64::MAX).await?;
         if !lacks(Rule::JoinRaisesFloors) {
             self.core.floors.raise_everything(head.seq);
             self.core.products.void(head.seq);
             self.core.memory.free_everything();
+        }
+        if head.epoch != self.epoch {
+            // A restored database may be behind what was seen.
+            self.core.forget_revisions();
         }
         self.epoch = head.epoch;
         self.applied = head.seq;
@@ -183,6 +188,10 @@ impl Follower {
         if !self.apply(connection, &read).await? {
             return Ok(());
         }
+        if self.core.lease.has_run_out() {
+            self.core.figures.leases_lost.add(1);
+            tracing::warn!("the lease had run out before it was renewed: answers go on now");
+        }
         self.core.lease.extend(hold);
         self.acknowledge(connection, lease).await
     }
@@ -215,7 +224,7 @@ impl Follower {
         read: &LogRead,
     ) -> Result<bool, StoreError> {
         if !read.is_current {
-            connection.begin_epoch().await?;
+            connection.begin_epoch(self.epoch).await?;
         }
         if !read.is_current || read.epoch != self.epoch {
             self.lose("the primary is another, or was started again");

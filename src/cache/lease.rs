@@ -52,6 +52,12 @@ impl Lease {
         Moment::now() < self.hold().until
     }
 
+    /// Whether it ran and was not renewed in time; not: it was ended, or never ran.
+    pub(super) fn has_run_out(&self) -> bool {
+        let until = self.hold().until;
+        until != Moment::NEVER && until <= Moment::now()
+    }
+
     /// What is left of it.
     pub(super) fn remaining(&self) -> Duration {
         self.hold().until.since(Moment::now())

@@ -39,8 +39,9 @@ const MAX_METADATA_BYTES: usize = 16 << 10;
 /// Where health is asked, also while the server starts or stops.
 const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
-/// Stands before all services: refuses calls until it is opened and once it is
-/// closed, ends calls at their deadline, and lets an [`Observer`] note them.
+/// Stands before all services: refuses calls until it is opened, lets streams end
+/// once it is closed, ends calls at their deadline, and lets an [`Observer`] note
+/// them.
 ///
 /// tonic would end a call at the `grpc-timeout` of its caller with CANCELLED;
 /// this gate comes first, with `DEADLINE_EXCEEDED` and its details.
@@ -73,7 +74,9 @@ impl Gate {
         self.state.store(OPEN, Ordering::Release);
     }
 
-    /// Refuses every call from now on, other than those for health.
+    /// Lets streams end that can be resumed elsewhere. Calls on their way are still
+    /// answered: their callers learn that the server stops by the end of the
+    /// connection.
     pub fn close(&self) {
         self.state.store(CLOSED, Ordering::Release);
     }
@@ -88,11 +91,7 @@ impl Gate {
         if path.starts_with(HEALTH_PATH) {
             return None;
         }
-        match self.state.load(Ordering::Acquire) {
-            STARTING => Some(Failure::Starting),
-            CLOSED => Some(Failure::ShuttingDown),
-            _ => None,
-        }
+        (self.state.load(Ordering::Acquire) == STARTING).then_some(Failure::Starting)
     }
 }
 

@@ -4,6 +4,7 @@ use crate::{
     cli::{CliError, ListenAddress, Refusal},
     embedded::EmbeddedError,
     server::ServerError,
+    telemetry::traces::InvalidCollector,
 };
 
 /// Why a command could not be carried out.
@@ -59,7 +60,7 @@ pub enum RunError {
     #[error(
         "traces cannot be sent as `--otlp-endpoint` says: {0}; give the URL of a collector, such as `http://localhost:4317`"
     )]
-    Traces(opentelemetry_otlp::ExporterBuildError),
+    Traces(InvalidCollector),
     /// The signals that end the process cannot be listened to.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::timeout;
 use tokio_postgres::{
     CancelToken, Client, Config, Socket,
     config::{self, Host},
@@ -12,6 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{
     Condition, InvalidUrl, Outage, SslMode, StoreError, TlsFault, database_url,
     door::WAIT,
+    hosts::Hosts,
     tls_faults::{self, is_of_handshake},
     tls_settings::TlsSettings,
 };
@@ -22,6 +24,7 @@ use super::{
 #[derive(Clone)]
 pub(super) struct Connector {
     config: Arc<Config>,
+    hosts: Hosts,
     mode: SslMode,
     tls: MakeRustlsConnect,
 }
@@ -70,6 +73,7 @@ impl Connector {
             .tcp_user_timeout(Duration::from_secs(30))
             .keepalives_idle(Duration::from_secs(30));
         Ok(Self {
+            hosts: Hosts::of(&config),
             config: Arc::new(config),
             mode: settings.mode,
             tls: MakeRustlsConnect::new(settings.read()?),
@@ -81,14 +85,41 @@ impl Connector {
         &self.config
     }
 
-    /// Connects. Where TLS is only preferred and fails, it connects without.
+    /// Connects to the first host that answers and is what the URL wants.
     pub(super) async fn connect(&self) -> Result<(Client, Connection), tokio_postgres::Error> {
+        let mut attempts = self.hosts.attempts();
+        let each = WAIT / u32::try_from(attempts.len().max(1)).unwrap_or(1);
+        let last = attempts.pop();
+        for mut attempt in attempts {
+            attempt.begin();
+            // One that does not answer must leave time for the next.
+            if let Ok(outcome) = timeout(each, self.connect_to(&attempt.config)).await {
+                attempt.answered();
+                if outcome.is_ok() {
+                    return outcome;
+                }
+            }
+        }
+        let Some(mut last) = last else {
+            return Box::pin(self.connect_to(&self.config)).await;
+        };
+        last.begin();
+        let outcome = self.connect_to(&last.config).await;
+        last.answered();
+        outcome
+    }
+
+    /// Connects. Where TLS is only preferred and fails, it connects without.
+    async fn connect_to(
+        &self,
+        config: &Config,
+    ) -> Result<(Client, Connection), tokio_postgres::Error> {
         // Boxed: a handshake is large, and callers wait for many things.
-        let error = match Box::pin(self.config.connect(self.tls.clone())).await {
+        let error = match Box::pin(config.connect(self.tls.clone())).await {
             Err(error) if self.mode == SslMode::Prefer && may_do_without_tls(&error) => error,
             connected => return connected,
         };
-        let mut plain = Config::clone(&self.config);
+        let mut plain = Config::clone(config);
         plain.ssl_mode(config::SslMode::Disable);
         // What was wrong at first is what there is to say.
         let plain = Box::pin(plain.connect(self.tls.clone())).await;

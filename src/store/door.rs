@@ -1,6 +1,9 @@
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -50,7 +53,12 @@ pub struct Store {
     turns: Option<Turns>,
     /// Every pool of the same database.
     pools: Pools,
+    schema: SchemaFound,
 }
+
+/// Whether [`Store::check_schema`] has succeeded; shared by every pool of the same
+/// database.
+type SchemaFound = Arc<AtomicBool>;
 
 /// The runtime that the connections of a pool belong to.
 type Home = Arc<OnceLock<Handle>>;
@@ -104,14 +112,9 @@ impl Store {
     /// [`StoreError::InvalidUrl`] when the URL is not one,
     /// [`StoreError::InvalidTls`] when its settings of TLS are not.
     pub fn new(database_url: &SecretString, size: usize) -> Result<Self, StoreError> {
-        let pools = Pools::default();
-        Self::pool(
-            Connector::of_url(database_url)?,
-            PoolName::Writes,
-            size,
-            PATIENCE,
-            pools,
-        )
+        let connector = Connector::of_url(database_url)?;
+        let shared = (Pools::default(), SchemaFound::default());
+        Self::pool(connector, PoolName::Writes, size, PATIENCE, shared)
     }
 
     /// Opens the same database with at most `size` connections of its own, which
@@ -127,8 +130,8 @@ impl Store {
         size: usize,
         patience: Duration,
     ) -> Result<Self, StoreError> {
-        let (connector, pools) = (self.connector.clone(), self.pools.clone());
-        Self::pool(connector, name, size, patience, pools)
+        let shared = (self.pools.clone(), Arc::clone(&self.schema));
+        Self::pool(self.connector.clone(), name, size, patience, shared)
     }
 
     fn pool(
@@ -136,7 +139,7 @@ impl Store {
         name: PoolName,
         size: usize,
         patience: Duration,
-        pools: Pools,
+        (pools, schema): (Pools, SchemaFound),
     ) -> Result<Self, StoreError> {
         let home = Home::default();
         let connecting = Connecting {
@@ -158,8 +161,12 @@ impl Store {
                 recycle: Some(WAIT),
             })
             .runtime(deadpool_postgres::Runtime::Tokio1)
-            .post_create(Hook::async_fn(|client, _| {
-                Box::pin(prepare_session(client))
+            .post_create(Hook::async_fn({
+                let schema = Arc::clone(&schema);
+                move |client, _| {
+                    let expects_schema = schema.load(Ordering::Relaxed);
+                    Box::pin(prepare_session(client, expects_schema))
+                }
             }))
             .build()
             .map_err(StoreError::no_answer)?;
@@ -171,6 +178,7 @@ impl Store {
             home,
             turns: None,
             pools,
+            schema,
         })
     }
 
@@ -264,6 +272,12 @@ impl Store {
         }
     }
 
+    /// From now on a session that cannot be set up, for the schema or the role is
+    /// gone, is closed instead of kept.
+    pub(super) fn expect_schema(&self) {
+        self.schema.store(true, Ordering::Relaxed);
+    }
+
     /// How to connect.
     pub(super) fn connector(&self) -> &Connector {
         &self.connector
@@ -305,11 +319,15 @@ pub(super) const SESSION: &str = "-- prepare_session
 
 /// Sets up a new connection, so that its first question is one round trip like
 /// any other: the role, the schema, one plan for all, the statement prepared.
-async fn prepare_session(client: &mut deadpool_postgres::ClientWrapper) -> Result<(), HookError> {
+async fn prepare_session(
+    client: &mut deadpool_postgres::ClientWrapper,
+    expects_schema: bool,
+) -> Result<(), HookError> {
     // A database without our schema, or a login without the role, is what
-    // `check_schema` reports.
+    // `check_schema` reports. Later, while a backup is being restored, a session
+    // that was kept would lack the role and the bounds for as long as it lives.
     let refused_without_schema = |error: tokio_postgres::Error| -> Result<(), HookError> {
-        if StoreError::is_refusal(&error) {
+        if StoreError::is_refusal(&error) && !expects_schema {
             return Ok(());
         }
         Err(HookError::Backend(error))

@@ -114,18 +114,29 @@ impl Store {
 }
 
 impl LeaseConnection {
-    /// Joins those that answer from memory (A1), durably.
+    /// Joins those that answer from memory (A1), durably. The log goes on behind
+    /// `applied` at least, which the caller has read in an earlier epoch: a restored
+    /// database may be behind it, and what is read of it would never be new enough.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer in time.
-    pub async fn join(&self, lease: LeaseId, length: Duration) -> Result<(), StoreError> {
+    pub async fn join(
+        &self,
+        lease: LeaseId,
+        length: Duration,
+        applied: u64,
+    ) -> Result<(), StoreError> {
         const LONGEST: &str = "-- join_longest
-            UPDATE head SET longest_lease_ms = $1 WHERE longest_lease_ms < $1";
+            UPDATE head
+               SET longest_lease_ms = greatest(longest_lease_ms, $1), seq = greatest(seq, $2)
+             WHERE longest_lease_ms < $1 OR seq < $2";
         const SQL: &str = "-- join
             INSERT INTO lease (id, renew_no, length_ms) VALUES ($1, 0, $2)";
         let length = i32::try_from(length.as_millis()).unwrap_or(i32::MAX);
-        self.execute("join_longest", LONGEST, &[&length]).await?;
+        let applied = i64::try_from(applied).unwrap_or(i64::MAX);
+        self.execute("join_longest", LONGEST, &[&length, &applied])
+            .await?;
         self.execute("join", SQL, &[&lease.0, &length])
             .await
             .map(|_| ())
@@ -195,15 +206,20 @@ impl LeaseConnection {
     /// to wait. A lease that an earlier epoch deleted may belong to a server that
     /// still answers; so an epoch that was never armed hands that on.
     ///
+    /// Its number is higher than `known`, the caller's last one: the epochs of a
+    /// restored database may be behind it, and one that is used twice would let
+    /// facts of the one count in the other.
+    ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the database does not answer in time.
-    pub async fn begin_epoch(&self) -> Result<(), StoreError> {
-        const SQL: &str = "-- begin_epoch
+    pub async fn begin_epoch(&self, known: u64) -> Result<(), StoreError> {
+        let sql = format!(
+            "-- begin_epoch
             BEGIN;
             SELECT FROM head WHERE id = 1 FOR UPDATE;
             UPDATE head
-               SET epoch = epoch + 1,
+               SET epoch = greatest(epoch, {known}) + 1,
                    armed = fingerprint = ''
                         OR (armed AND NOT EXISTS (SELECT FROM lease)
                             AND split_part(fingerprint, '/', 1) || '/' || split_part(fingerprint, '/', 2)
@@ -213,8 +229,9 @@ impl LeaseConnection {
             DELETE FROM lease WHERE EXISTS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid);
             DELETE FROM ack WHERE EXISTS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid);
             DELETE FROM intent WHERE EXISTS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid);
-            COMMIT";
-        let asking = measured("begin_epoch", self.client.batch_execute(SQL));
+            COMMIT"
+        );
+        let asking = measured("begin_epoch", self.client.batch_execute(&sql));
         within("begin_epoch", self.patience, asking).await
     }
 

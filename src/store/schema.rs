@@ -69,7 +69,9 @@ impl Store {
         if !row.get::<_, bool>("is_member") {
             return Err(not_a_member(row.get("runtime_role")));
         }
-        check_version(row.get("version"), row.get("oldest_program"))
+        check_version(row.get("version"), row.get("oldest_program"))?;
+        self.expect_schema();
+        Ok(())
     }
 }
 

@@ -51,13 +51,18 @@ struct Traces {
     undecided: AtomicU64,
 }
 
+/// Why traces cannot be sent to the URL of a collector.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct InvalidCollector(#[from] ExporterBuildError);
+
 /// Traces calls from now on. Only the first call counts. A collector that is away
 /// loses spans, and holds nobody up.
 ///
 /// # Errors
 ///
 /// What is wrong with the URL.
-pub fn start(settings: &TraceSettings) -> Result<(), ExporterBuildError> {
+pub fn start(settings: &TraceSettings) -> Result<(), InvalidCollector> {
     let exporter = SpanExporter::builder()
         .with_tonic()
         .with_endpoint(&settings.endpoint)

@@ -2,14 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use pim_authz::pb::{
-    self, Edition, authorization_service_client::AuthorizationServiceClient,
-    operations_service_client::OperationsServiceClient,
+use pim_authz::{
+    cache::CacheMode,
+    pb::{
+        self, Edition, authorization_service_client::AuthorizationServiceClient,
+        operations_service_client::OperationsServiceClient,
+    },
 };
-use tokio::process::Command;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{net::TcpListener, process::Command};
 use tonic::{Code, Status, transport::Channel};
 
-use crate::harness::{Database, TestServer, file, product, refusal, user};
+use crate::harness::{Database, File, TestServer, file, product, refusal, user};
 
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -141,11 +145,9 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
     let server = TestServer::start_with(config, database).await;
-    let files = [
-        file("users.csv", &["username;roles;enabled", "julia;;1"]),
-        file("products.csv", &["sku;categories", "hat;"]),
-    ];
-    server.import("default", Edition::Enterprise, &files).await;
+    server
+        .import("default", Edition::Enterprise, &files("1"))
+        .await;
     let database = &server.database;
     // A backup, with the lease and the epoch of its moment.
     database.execute_elsewhere(CLOSE).await;
@@ -175,9 +177,79 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
         database.execute_elsewhere(swap).await;
     }
     until(&mut client, true).await;
+    // Its log is behind that of the other, and memory answers all the same.
+    let before = hits(&server).await;
+    let begun = Instant::now();
+    while hits(&server).await == before {
+        assert!(check(&mut client).await.unwrap());
+        assert!(begun.elapsed() < Duration::from_secs(30), "never a hit");
+    }
     database
         .execute_elsewhere("DROP DATABASE {database}_before")
         .await;
+}
+
+#[tokio::test]
+async fn a_silent_first_host_does_not_keep_servers_from_the_second() {
+    let database = Database::create().await;
+    // The kernel accepts its connections, and nobody ever answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let first = silent.local_addr().unwrap();
+    let (login, place) = database.url().expose_secret().rsplit_once('@').unwrap();
+    let url = format!("{login}@{first},{place}?target_session_attrs=read-write");
+    let mut config = TestServer::config_on(SecretString::from(url));
+    config.cache.lease = LEASE;
+    let server = TestServer::start_with(config, database).await;
+    server
+        .import("default", Edition::Enterprise, &files("1"))
+        .await;
+    until(&mut server.client().await, true).await;
+}
+
+/// Schema and rights of a database that is restored beside running servers come
+/// after its first sessions.
+#[tokio::test]
+async fn sessions_that_met_no_schema_are_not_kept() {
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.cache.lease = LEASE;
+    config.cache.mode = CacheMode::Off;
+    let server = TestServer::start_with(config, database).await;
+    server
+        .import("default", Edition::Enterprise, &files("1"))
+        .await;
+    let mut client = server.client().await;
+    until(&mut client, true).await;
+    let database = &server.database;
+    database
+        .execute("ALTER SCHEMA pim_authz RENAME TO gone")
+        .await;
+    database
+        .execute_elsewhere(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+        )
+        .await;
+    // The sessions that take the place of those find nothing.
+    for _ in 0..20 {
+        assert!(check(&mut client).await.is_err());
+    }
+    database
+        .execute("ALTER SCHEMA gone RENAME TO pim_authz")
+        .await;
+    until(&mut client, true).await;
+    for _ in 0..20 {
+        assert!(check(&mut client).await.unwrap(), "each session is whole");
+    }
+}
+
+fn files(enabled: &str) -> [File; 2] {
+    [
+        file(
+            "users.csv",
+            &["username;roles;enabled", &format!("julia;;{enabled}")],
+        ),
+        file("products.csv", &["sku;categories", "hat;"]),
+    ]
 }
 
 /// Repeats the Check until it returns this, without an error.
