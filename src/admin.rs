@@ -1,7 +1,7 @@
-//! How a change is made: one door, and a function for each kind of change.
+//! How a change is made: one coordinator, and a function for each kind of change.
 //!
 //! Every write, an import included, is a [`Change`]: ordinary code that checks
-//! the rules, changes the facts and reports what it touched. The [`Door`] runs
+//! the rules, changes the facts and reports what it invalidated_keys. The [`WriteCoordinator`] runs
 //! it once as a rehearsal, which is also the dry run; announces what it is
 //! going to touch; and runs it again in the transaction that commits it, with
 //! its audit rows, the tenant's next revision and the answer for a retry
@@ -12,17 +12,20 @@
 //! answer from memory would be older than a write that has returned.
 
 mod app_change;
+mod audit;
 mod caller_change;
 mod category_removal;
 mod change;
-mod door;
+mod change_set;
+mod effect_counter;
+mod entity_change;
 pub mod entry;
 mod error;
 mod fault;
 mod guards;
 mod impact;
 mod import;
-mod noun_change;
+mod invalidated_keys;
 mod outcome;
 mod plan;
 mod product_change;
@@ -30,12 +33,9 @@ mod refusals;
 pub mod request;
 mod rights;
 mod staging;
-mod tally;
 mod tenant_change;
-mod touched;
-mod trail;
 mod work;
-mod world;
+mod write_coordinator;
 
 pub use self::{
     app_change::{
@@ -43,10 +43,9 @@ pub use self::{
     },
     caller_change::{CallerEntry, CallerRequest, CreatedKey},
     change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},
-    door::{Door, WriteContext},
+    entity_change::EncodeWritten,
     error::AdminError,
     fault::{Fault, Refused},
-    noun_change::EncodeWritten,
     outcome::{
         Answered, Effect, FileReport, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune,
         Written,
@@ -55,4 +54,5 @@ pub use self::{
     product_change::ProductRequest,
     staging::Staging,
     tenant_change::TenantRequest,
+    write_coordinator::{WriteContext, WriteCoordinator},
 };

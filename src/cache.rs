@@ -11,8 +11,8 @@
 //!   from what it kept of the announced keys. So at the moment of the commit
 //!   nobody holds the old state.
 //! - Whatever is kept carries the place in the log as of which it was read. An
-//!   announcement raises the *floor* of its keys to its own place; what is older
-//!   than its floor does not count, whenever it was put into memory. A load that
+//!   announcement raises the *watermark* of its keys to its own place; what is older
+//!   than its watermark does not count, whenever it was put into memory. A load that
 //!   began before an announcement and ends after it is therefore harmless.
 //! - What a pending write may change is read from the database by every question
 //!   and not kept.
@@ -20,42 +20,42 @@
 //! The products of a tenant are kept as one index (`products`).
 //!
 //! An answer is one of two: all its facts come from memory, and each is compared
-//! with its floor after the decision was made; or all come from one statement,
+//! with its watermark after the decision was made; or all come from one statement,
 //! which is one snapshot. Mixtures were set aside: they need the facts with
 //! pending writes to be read last and together, for a saving of some tenths of a
 //! millisecond on a question that goes to the database anyway. Only lists mix:
 //! of a million products a few are always being written.
 
 mod announcer;
-mod asking;
+mod background_loads;
 mod callers;
 mod clock;
 mod core;
-mod desk;
 mod error;
+mod fact_reader;
 mod figures;
-mod fills;
-mod floors;
 mod follower;
 mod lease;
+mod load_coalescer;
 mod maintenance;
 mod memory;
+mod page_facts;
 mod products;
-mod recalling;
 mod runtimes;
 mod settings;
 mod thread;
 mod turns;
 mod upkeep;
+mod watermarks;
 
 pub use self::{
     announcer::Announced,
-    asking::Asking,
     core::Cache,
     error::CacheError,
+    fact_reader::FactReader,
     figures::Status,
+    page_facts::CachedPageFacts,
     products::{ListedProducts, SeenProduct},
-    recalling::Recalled,
     settings::{CacheMode, CacheSettings},
     thread::CoherenceThread,
 };

@@ -1,6 +1,6 @@
 //! What things are: the words of the service.
 //!
-//! Plain values, named by every room; no I/O, no SQL, no wire format, no
+//! Plain values, named by every module; no I/O, no SQL, no wire format, no
 //! clock. A *question* (who, what, on which resource, in which context) is
 //! answered by a *decision*; the *facts* are what is stored about whatever the
 //! question names, at one *revision* of one tenant.
@@ -13,13 +13,13 @@ mod catalogue;
 mod category_tree;
 mod code;
 mod decision;
+mod entity_kind;
 mod explanation;
 mod fact_key;
 mod facts;
 mod item;
 mod level;
 mod listing;
-mod noun;
 mod permission;
 mod question;
 mod resource;
@@ -38,6 +38,7 @@ pub use self::{
     category_tree::{MOST_CATEGORY_LEVELS, inherit},
     code::{Code, InvalidCode},
     decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem, UnknownName},
+    entity_kind::EntityKind,
     explanation::{Explanation, Remedy, Step},
     fact_key::{FactKey, Section},
     facts::{
@@ -49,7 +50,6 @@ pub use self::{
     listing::{
         AccessFilter, AllowedResource, EveryQuestion, FilterScope, ListFilter, OpenQuestion,
     },
-    noun::Noun,
     permission::{Audience, Permission, PermissionId, PermissionSet, PermissionUse},
     question::{Context, InvalidQuestion, Question},
     resource::{Description, Parent, ProductKind, ProductRef, Resource, ResourceType},

@@ -1,12 +1,12 @@
 //! How a question is answered: pure functions of facts.
 //!
-//! A decision is a list of *asks*, one for each rule that the question meets,
+//! A decision is a list of *requirements*, one for each rule that the question meets,
 //! in the order of rules 8.1: subject, edition, permission or scope, channel,
 //! locale, category, attribute group, item, resource unknown. The first that
 //! fails is the reason; none, and the subject may. [`explain`] is the same list
 //! with its sources, so that it cannot disagree with [`decide`].
 //!
-//! Three users ask to edit the German name of the product `hat`, which lies in
+//! Three users requirement to edit the German name of the product `hat`, which lies in
 //! the category `caps`:
 //!
 //! - Julia's groups hold `own` on `caps`, `edit` on `de_DE` and on the
@@ -16,22 +16,22 @@
 //! - Robert's hold `own` on `caps`, but `view` on `de_DE`: denied by the
 //!   locale, since it comes before the category.
 //!
-//! "The most permissive group wins" (rules 3.5) is decided in `reach`.
+//! "The most permissive group wins" (rules 3.5) is decided in `access`.
 //! Merging all groups of a subject into one set of rights beforehand was set
 //! aside: it has to be redone at each change of each group, and a check looks
 //! at a handful of items.
 
 mod access_filter;
 mod app_scopes;
-mod asks;
-mod catalog;
 mod categories;
 mod decider;
+mod effective_access;
 mod explain;
 mod needs;
-mod product_reach;
-mod reach;
+mod product_access;
 mod remedy;
+mod requirements;
+mod resource_rules;
 
 use crate::domain::{Decision, EditMode, Facts, Level, Question, Reason};
 
@@ -40,12 +40,12 @@ pub use self::{
     decider::Decider,
     explain::explain,
     needs::needs,
-    product_reach::{CategoryTest, ProductReach, product_reach},
+    product_access::{CategoryTest, ProductAccess, product_access},
 };
 use self::{
-    asks::{Ask, Asked},
     categories::CategoryLevels,
-    reach::Reach,
+    effective_access::EffectiveAccess,
+    requirements::{Requirement, Requirements},
 };
 
 /// Decides one question.
@@ -53,14 +53,17 @@ use self::{
 /// `facts` holds at least what [`needs`] says of the question.
 #[must_use]
 pub fn decide(question: &Question, facts: &Facts) -> Decision {
-    let reach = Reach::of(question.subject(), facts);
-    let asked = asks::ask(question, &reach, &mut CategoryLevels::default());
+    let access = EffectiveAccess::of(question.subject(), facts);
+    let asked = requirements::collect(question, &access, &mut CategoryLevels::default());
     decision(question, &asked)
 }
 
-fn decision(question: &Question, asked: &Asked) -> Decision {
-    let denial = asked.asks.iter().find(|ask| !ask.passed);
-    let denial: Option<Reason> = denial.map(Ask::reason);
+fn decision(question: &Question, asked: &Requirements) -> Decision {
+    let denial = asked
+        .requirements
+        .iter()
+        .find(|requirement| !requirement.passed);
+    let denial: Option<Reason> = denial.map(Requirement::reason);
     let edit_mode = match denial {
         None => edit_mode(question, asked.level),
         Some(_) => None,

@@ -11,7 +11,7 @@
 //! many) is refused and the next row is read. A bad *file* (no key column,
 //! quotes that do not match, bytes that are not UTF-8) is refused and not read
 //! any further; it refuses the import always. Whether what a row names *exists*
-//! is not asked here: that is for the room `admin`, which stages the entries.
+//! is not asked here: that is for the module `admin`, which stages the entries.
 //!
 //! `records` finds the records and holds the file to RFC 4180, `csv-core`
 //! takes the quotes off, `layout` is the table of the files and their columns,

@@ -26,12 +26,12 @@
 //!
 //! One SQL statement that joins products with rights was set aside: it sorts the
 //! whole set for each page, and it would say a second time what a level on a
-//! product is. Asking a Check for each product was set aside too.
+//! product is. FactReader a Check for each product was set aside too.
 
 mod access_filter;
 mod ahead;
-mod at_hand;
-mod nouns;
+mod entities;
+mod levels;
 mod products;
 mod subjects;
 mod turns;
@@ -45,7 +45,7 @@ use crate::{
 pub use self::{access_filter::access_filter, subjects::SubjectList, turns::Turns};
 use self::{
     ahead::{Ahead, Proof},
-    nouns::NounList,
+    entities::EntityList,
     products::ProductList,
 };
 
@@ -60,7 +60,7 @@ pub enum Place {
         everywhere: bool,
     },
     /// After the folded code of anything else.
-    Noun(String),
+    Entity(String),
 }
 
 /// Some of a list, true at one revision.
@@ -118,7 +118,7 @@ pub struct ResourceList {
 #[derive(Debug)]
 enum Either {
     Products(ProductList),
-    Nouns(NounList),
+    Nouns(EntityList),
 }
 
 impl ResourceList {
@@ -127,7 +127,7 @@ impl ResourceList {
     pub fn new(tenant: Code, question: EveryQuestion, filter: ListFilter) -> Self {
         let list = match question.kind().product_kind() {
             Some(kind) => Either::Products(ProductList::new(kind, question, filter)),
-            None => Either::Nouns(NounList::new(question, filter)),
+            None => Either::Nouns(EntityList::new(question, filter)),
         };
         Self {
             tenant,
@@ -195,21 +195,23 @@ impl ResourceList {
     ) -> Result<Option<(TenantId, PlacedPage, Proof)>, CacheError> {
         let (needed, with_products) = self.needed();
         for _ in 0..TRIES {
-            let recalled = cache.recall(&self.tenant, &needed, with_products).await?;
-            let Some(recalled) = recalled else {
+            let cached = cache
+                .page_facts(&self.tenant, &needed, with_products)
+                .await?;
+            let Some(cached) = cached else {
                 return Ok(None);
             };
             let page = match &self.list {
-                Either::Products(list) => list.page_from_memory(&recalled, after, size).await,
+                Either::Products(list) => list.page_from_memory(&cached, after, size).await,
                 Either::Nouns(list) => {
-                    Some(list.page_from_memory(&recalled.facts, after, size).await)
+                    Some(list.page_from_memory(&cached.facts, after, size).await)
                 }
             };
             let Some(page) = page else {
                 return Ok(None);
             };
-            if cache.confirm_recalled(&recalled)? {
-                return Ok(Some((recalled.tenant, page, Proof::of(recalled))));
+            if cache.confirm_page(&cached)? {
+                return Ok(Some((cached.tenant, page, Proof::of(cached))));
             }
         }
         Ok(None)

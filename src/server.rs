@@ -32,7 +32,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{service::Routes, transport::Server};
 
 use crate::{
-    admin::Door,
+    admin::WriteCoordinator,
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
     oidc::TokenVerifier,
@@ -336,15 +336,16 @@ impl Starting {
         *self.coherence() = Some(coherence);
         self.gauges.show(cache.clone(), store.clone());
         starting::log_durability(&store).await?;
-        let door = Door::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
-        callers::bootstrap(&callers, &door).await?;
+        let coordinator =
+            WriteCoordinator::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
+        callers::bootstrap(&callers, &coordinator).await?;
         callers::announce(self.access, self.address, &cache).await;
         let routes = match self.access.reflection {
             Reflection::Served => reflection::add_reflection(self.routes.clone())?,
             Reflection::Hidden => self.routes.clone(),
         };
         let wiring = Wiring {
-            door,
+            coordinator,
             cache: cache.clone(),
             reads: starting::reads(&store)?,
             whole: starting::whole(&store)?,

@@ -18,10 +18,14 @@ mod callers;
 mod changes;
 mod clean_up;
 mod condition;
+mod connection_pool;
 mod connector;
 mod database_url;
-mod door;
 mod durability;
+mod entities;
+mod entity_lists;
+mod entity_removals;
+mod entity_writes;
 pub mod entries;
 mod error;
 mod facts;
@@ -30,11 +34,6 @@ mod lease_connection;
 mod leases;
 mod loan;
 mod migration;
-mod noun_lists;
-mod noun_needs;
-mod noun_removals;
-mod noun_writes;
-mod nouns;
 mod outage_log;
 mod pooler;
 mod pools;
@@ -56,6 +55,7 @@ mod tls_faults;
 mod tls_settings;
 mod transaction;
 mod turns;
+mod wanted_entities;
 mod writes;
 
 pub(crate) use self::snapshot::read_tenant;
@@ -69,22 +69,21 @@ pub use self::{
     callers::{CallerChanges, CallerRow, NewKey},
     changes::{ChangePlace, ChangeRow, ChangesListed},
     condition::Condition,
+    connection_pool::Store,
     database_url::InvalidUrl,
-    door::Store,
     durability::Durability,
+    entities::{
+        AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
+        StoredEntities, SubjectRow,
+    },
+    entity_lists::{Listed, ListedEntity},
+    entity_removals::EntityRemovals,
+    entity_writes::{EntityChanges, RightsChange},
     error::{Outage, StoreError},
     facts::GroupRights,
     lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},
     leases::{IntentRow, LeaseRow},
     migration::{MigrateError, SchemaReport, migrate},
-    noun_lists::{Listed, ListedNoun},
-    noun_needs::{Kin, NounsWanted, RightsWanted},
-    noun_removals::NounRemovals,
-    noun_writes::{NounChanges, RightsChange},
-    nouns::{
-        AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
-        StoredNouns, SubjectRow,
-    },
     pools::{PoolName, PoolUse},
     product_index::{IndexedProduct, IndexedRow},
     product_lists::{ListedProduct, Nomination},
@@ -99,5 +98,6 @@ pub use self::{
     tls_settings::{SslMode, TlsParameters, TlsSettingError},
     transaction::{Bounds, Connection, Isolation, Transaction},
     turns::{Turn, Turns},
+    wanted_entities::{Kin, RightsWanted, WantedEntities},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        AppStep, CATALOGUE, Code, Edition, ItemKind, Noun, PermissionSet, Revision, ScopeSet,
+        AppStep, CATALOGUE, Code, Edition, EntityKind, ItemKind, PermissionSet, Revision, ScopeSet,
         SubjectKind,
     },
-    store::{AppRequestRow, NounsWanted, RightsWanted},
+    store::{AppRequestRow, RightsWanted, WantedEntities},
 };
 
 use self::progress::Progress;
@@ -23,12 +23,12 @@ pub use self::{
 };
 use super::{
     change::{AuditEntry, Change, Pass, Ran},
+    change_set::ChangeSet,
+    entity_change::{Compared, change_set},
     error::AdminError,
     fault::{Fault, Refused},
     guards::Guards,
-    noun_change::{Compared, world},
     plan::{AppChoice, Outcome, PermissionsStep, Planner, offered_scopes},
-    world::World,
 };
 
 /// A change of an app.
@@ -134,9 +134,9 @@ impl AppChange {
         let row = pass.transaction.find_app_request(tenant, request).await?;
         let progress = row.as_ref().and_then(|row| Progress::read(&row.state));
         let (Some(row), Some(progress)) = (row, progress) else {
-            let noun = Noun::AppRequest;
+            let entity = EntityKind::AppRequest;
             let code = request.to_string();
-            return Err(Fault::new("request_id", Refused::NotFound { noun, code }).into());
+            return Err(Fault::new("request_id", Refused::NotFound { entity, code }).into());
         };
         self.told.request = Some(request);
         Ok((row, progress))
@@ -149,22 +149,22 @@ impl AppChange {
         scopes: AskedScopes,
     ) -> Result<Found, AdminError> {
         let granted = self.tell_scopes(scopes, pass.tenant.edition);
-        let wanted = NounsWanted {
+        let wanted = WantedEntities {
             subjects: vec![(SubjectKind::App, app.clone())],
-            ..NounsWanted::default()
+            ..WantedEntities::default()
         };
-        let mut world = world(pass, &wanted).await?;
-        let guards = Guards::before(&world);
-        let mut planner = Planner::new(&mut world);
+        let mut change_set = change_set(pass, &wanted).await?;
+        let guards = Guards::before(&change_set);
+        let mut planner = Planner::new(&mut change_set);
         let connected = planner.connected_app(&app);
         if connected.is_none() {
             Fault::check_new_code("app", &app)?;
         }
         let mut outcome = Outcome::Changed;
-        if let Some(id) = connected.filter(|id| !grows(planner.world, *id, granted)) {
+        if let Some(id) = connected.filter(|id| !grows(planner.change_set, *id, granted)) {
             outcome = planner.set_scopes(id, granted);
             if !planner.lacks_permissions(id, granted) {
-                return settled(pass, world, &guards, outcome, RequestEnd::Untouched).await;
+                return settled(pass, change_set, &guards, outcome, RequestEnd::Untouched).await;
             }
         }
         let progress = Progress::of(granted);
@@ -176,7 +176,7 @@ impl AppChange {
             state: progress.write(),
         };
         let request = RequestEnd::Stored(row, "app_request.started");
-        settled(pass, world, &guards, outcome, request).await
+        settled(pass, change_set, &guards, outcome, request).await
     }
 
     async fn go_on(
@@ -206,12 +206,12 @@ impl AppChange {
             return Err(out_of_order(&row, next));
         }
         let items = rights.iter().flat_map(AppRightEntry::items);
-        let wanted = NounsWanted {
+        let wanted = WantedEntities {
             items: items.collect(),
-            ..NounsWanted::default()
+            ..WantedEntities::default()
         };
-        let mut world = world(pass, &wanted).await?;
-        Planner::new(&mut world).select(rights.iter().map(AppRightEntry::right), step)?;
+        let mut change_set = change_set(pass, &wanted).await?;
+        Planner::new(&mut change_set).select(rights.iter().map(AppRightEntry::right), step)?;
         progress.permissions = Some(rights);
         self.go_on(pass, row, &progress, "app_request.permissions_set")
             .await
@@ -224,9 +224,9 @@ impl AppChange {
         row: &AppRequestRow,
         progress: &Progress,
     ) -> Result<Found, AdminError> {
-        let mut world = world(pass, &NounsWanted::everything()).await?;
-        let guards = Guards::before(&world);
-        let mut planner = Planner::new(&mut world);
+        let mut change_set = change_set(pass, &WantedEntities::everything()).await?;
+        let guards = Guards::before(&change_set);
+        let mut planner = Planner::new(&mut change_set);
         // The edition may have changed on the way.
         let (granted, _) = offered_scopes(progress.scopes, pass.tenant.edition);
         let step = PermissionsStep::of(granted, pass.tenant.edition);
@@ -239,7 +239,14 @@ impl AppChange {
         };
         let actor = &pass.context.actor;
         let outcome = planner.connect_app("app", &row.app, granted, &choice, actor)?;
-        settled(pass, world, &guards, outcome, RequestEnd::Connected(row.id)).await
+        settled(
+            pass,
+            change_set,
+            &guards,
+            outcome,
+            RequestEnd::Connected(row.id),
+        )
+        .await
     }
 
     async fn find_scopes(
@@ -249,23 +256,23 @@ impl AppChange {
         scopes: AskedScopes,
     ) -> Result<Found, AdminError> {
         let granted = self.tell_scopes(scopes, pass.tenant.edition);
-        let wanted = NounsWanted {
+        let wanted = WantedEntities {
             subjects: vec![(SubjectKind::App, app.clone())],
-            ..NounsWanted::default()
+            ..WantedEntities::default()
         };
-        let mut world = world(pass, &wanted).await?;
-        let guards = Guards::before(&world);
-        let mut planner = Planner::new(&mut world);
+        let mut change_set = change_set(pass, &wanted).await?;
+        let guards = Guards::before(&change_set);
+        let mut planner = Planner::new(&mut change_set);
         let found = planner.connected_app(app);
-        let id = found.ok_or_else(|| Fault::unknown("app", Noun::App, app))?;
-        if grows(planner.world, id, granted) {
+        let id = found.ok_or_else(|| Fault::unknown("app", EntityKind::App, app))?;
+        if grows(planner.change_set, id, granted) {
             return Err(AdminError::StepOutOfOrder {
                 app: app.clone(),
                 next: AppStep::Authorize,
             });
         }
         let outcome = planner.set_scopes(id, granted);
-        settled(pass, world, &guards, outcome, RequestEnd::Untouched).await
+        settled(pass, change_set, &guards, outcome, RequestEnd::Untouched).await
     }
 
     /// The scopes that are granted; all that were asked for are told
@@ -300,7 +307,7 @@ impl AppChange {
                     .await?;
             }
         }
-        found.compared.write_nouns(pass).await?;
+        found.compared.write_entities(pass).await?;
         if let RequestEnd::Connected(id) = &found.request
             && found.compared.effect.is_empty()
         {
@@ -318,8 +325,8 @@ impl AppChange {
 }
 
 /// Whether scopes are more than a connected app has (rules 5.8).
-fn grows(world: &World, app: i32, scopes: ScopeSet) -> bool {
-    let held = world.apps.get(&app).map(|app| app.scopes);
+fn grows(change_set: &ChangeSet, app: i32, scopes: ScopeSet) -> bool {
+    let held = change_set.apps.get(&app).map(|app| app.scopes);
     let held = CATALOGUE.with_implied_scopes(held.unwrap_or_default());
     let asked = CATALOGUE.with_implied_scopes(scopes);
     asked.iter().any(|scope| !held.contains(scope))
@@ -327,18 +334,18 @@ fn grows(world: &World, app: i32, scopes: ScopeSet) -> bool {
 
 /// Refuses an actor who is no enabled user with `app.manage` (rules 5.1).
 async fn permitted(pass: &Pass<'_>, actor: &Code) -> Result<(), AdminError> {
-    let wanted = NounsWanted {
+    let wanted = WantedEntities {
         roles: true,
         subjects: vec![(SubjectKind::User, actor.clone())],
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     };
-    let world = world(pass, &wanted).await?;
-    let user = world.find_subject(SubjectKind::User, actor);
-    let user = user.and_then(|id| world.subjects.get(id));
+    let change_set = change_set(pass, &wanted).await?;
+    let user = change_set.find_subject(SubjectKind::User, actor);
+    let user = user.and_then(|id| change_set.subjects.get(id));
     let roles = user.into_iter().filter(|user| user.enabled);
     let roles = roles.flat_map(|user| &user.roles);
     let granted = roles
-        .filter_map(|role| world.roles.get(*role))
+        .filter_map(|role| change_set.roles.get(*role))
         .fold(PermissionSet::default(), |all, role| {
             all.union(&role.permissions)
         });
@@ -353,20 +360,20 @@ async fn permitted(pass: &Pass<'_>, actor: &Code) -> Result<(), AdminError> {
 
 async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> {
     let group = app.app_group().ok();
-    let wanted = NounsWanted {
+    let wanted = WantedEntities {
         subjects: vec![(SubjectKind::App, app.clone())],
         item_kinds: ItemKind::iter().collect(),
         rights: RightsWanted::OfGroups(group.into_iter().collect()),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     };
-    let mut world = world(pass, &wanted).await?;
-    let guards = Guards::before(&world);
-    let mut planner = Planner::new(&mut world);
+    let mut change_set = change_set(pass, &wanted).await?;
+    let guards = Guards::before(&change_set);
+    let mut planner = Planner::new(&mut change_set);
     planner.delete_app(app)?;
     planner.end_deletions();
     settled(
         pass,
-        world,
+        change_set,
         &guards,
         Outcome::Changed,
         RequestEnd::Untouched,
@@ -376,20 +383,20 @@ async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> 
 
 /// A change of a request alone.
 async fn nothing_but(pass: &Pass<'_>, request: RequestEnd) -> Result<Found, AdminError> {
-    let world = world(pass, &NounsWanted::default()).await?;
-    let guards = Guards::before(&world);
-    settled(pass, world, &guards, Outcome::Changed, request).await
+    let change_set = change_set(pass, &WantedEntities::default()).await?;
+    let guards = Guards::before(&change_set);
+    settled(pass, change_set, &guards, Outcome::Changed, request).await
 }
 
 async fn settled(
     pass: &Pass<'_>,
-    world: World,
+    change_set: ChangeSet,
     guards: &Guards,
     outcome: Outcome,
     request: RequestEnd,
 ) -> Result<Found, AdminError> {
     let unchanged = u64::from(outcome == Outcome::Unchanged);
-    let compared = Compared::of_nouns(pass, world, guards, unchanged).await?;
+    let compared = Compared::of_entities(pass, change_set, guards, unchanged).await?;
     Ok(Found { compared, request })
 }
 

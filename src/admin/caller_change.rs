@@ -12,13 +12,13 @@ use crate::{
     store::{CallerChanges, CallerRow, NewKey},
 };
 
-use self::carry_out::{Giver, World};
+use self::carry_out::{ChangeSet, Giver};
 use super::{
+    audit,
     change::{Change, Pass, Ran},
+    entity_change::EncodeWritten,
     error::AdminError,
-    noun_change::EncodeWritten,
     outcome::{Effect, Written},
-    trail,
 };
 
 /// What is done to callers.
@@ -87,32 +87,32 @@ impl CallerChange {
         }
     }
 
-    async fn write(pass: &mut Pass<'_>, world: &World) -> Result<(), AdminError> {
-        let changes = changes(world, &mut pass.tenant.last_id);
+    async fn write(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
+        let changes = changes(change_set, &mut pass.tenant.last_id);
         let tenant = pass.tenant.number();
         pass.transaction.write_callers(tenant, &changes).await?;
-        for (before, after) in world.changed_callers() {
+        for (before, after) in change_set.changed_callers() {
             let name = after.or(before).map(|caller| &caller.name);
-            pass.audit(trail::entry("caller", name, before, after, described))
+            pass.audit(audit::entry("caller", name, before, after, described))
                 .await?;
         }
-        for (id, before, after) in world.changed_keys() {
+        for (id, before, after) in change_set.changed_keys() {
             let code = id.as_str().parse().ok();
-            let entry = trail::entry("caller_key", code.as_ref(), before, after, key_described);
+            let entry = audit::entry("caller_key", code.as_ref(), before, after, key_described);
             pass.audit(entry).await?;
         }
         Ok(())
     }
 }
 
-/// What is to be written of a world; new callers get numbers after `last_id`.
-fn changes(world: &World, last_id: &mut i32) -> CallerChanges {
+/// What is to be written of a change_set; new callers get numbers after `last_id`.
+fn changes(change_set: &ChangeSet, last_id: &mut i32) -> CallerChanges {
     let mut changes = CallerChanges::default();
     let mut numbers: BTreeMap<&Code, i32> = BTreeMap::new();
-    for row in &world.before {
+    for row in &change_set.before {
         numbers.insert(&row.caller.name, row.id);
     }
-    for (before, after) in world.changed_callers() {
+    for (before, after) in change_set.changed_callers() {
         match (before, after) {
             (Some(gone), None) => changes.removed.extend(numbers.get(&gone.name)),
             (_, Some(caller)) => {
@@ -126,7 +126,7 @@ fn changes(world: &World, last_id: &mut i32) -> CallerChanges {
             (None, None) => {}
         }
     }
-    for (id, before, after) in world.changed_keys() {
+    for (id, before, after) in change_set.changed_keys() {
         match (before, after) {
             (Some(_), None) => changes.removed_keys.push(id),
             (_, Some(key)) => changes
@@ -182,11 +182,11 @@ impl Change for CallerChange {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let mut world = World::of(pass.transaction.read_callers().await?);
+        let mut change_set = ChangeSet::of(pass.transaction.read_callers().await?);
         let giver = match &pass.context.caller {
             None => Giver::Anyone,
             Some(name) => {
-                let giver = world.find(name).ok_or(AdminError::CallerGone)?;
+                let giver = change_set.find(name).ok_or(AdminError::CallerGone)?;
                 giver
                     .require_on_all_tenants(CallerRight::Operate)
                     .map_err(|missing| AdminError::CallerNotPermitted {
@@ -196,12 +196,12 @@ impl Change for CallerChange {
                 Giver::Holding(giver.rights)
             }
         };
-        self.effect = world.carry_out(&self.request, giver)?;
+        self.effect = change_set.carry_out(&self.request, giver)?;
         if !pass.context.dry_run {
             self.effect.sample.clear();
         }
         if pass.may_write() && !self.effect.is_empty() {
-            Self::write(pass, &world).await?;
+            Self::write(pass, &change_set).await?;
         }
         Ok(Ran {
             effect: self.effect.clone(),

@@ -2,16 +2,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     domain::{Code, Edition, ItemKind, Revision},
-    store::{Kin, NounsWanted, ProductCounts, RightsWanted},
+    store::{Kin, ProductCounts, RightsWanted, WantedEntities},
 };
 
 use super::{
     change::{Change, Pass, Ran, Size},
+    entity_change::{Compared, EncodeWritten, change_set},
     error::AdminError,
     fault::Fault,
     guards::Guards,
     impact::Staged,
-    noun_change::{Compared, EncodeWritten, world},
     outcome::{Effect, Written},
     plan::{Cascade, Planner},
     work::off_the_runtime,
@@ -42,18 +42,18 @@ impl CategoryRemoval {
 
     async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
         let named = self.codes.iter().cloned();
-        let wanted = NounsWanted {
+        let wanted = WantedEntities {
             items: named.map(|code| (ItemKind::Category, code)).collect(),
             kin: Kin::Descendants,
             item_kinds: vec![ItemKind::Channel],
             rights: RightsWanted::OnItems,
-            ..NounsWanted::default()
+            ..WantedEntities::default()
         };
-        let mut world = world(pass, &wanted).await?;
-        let guards = Guards::before(&world);
+        let mut change_set = change_set(pass, &wanted).await?;
+        let guards = Guards::before(&change_set);
         let (transaction, tenant) = (pass.transaction, pass.tenant.number());
         let named = self.codes.iter();
-        let named = named.filter_map(|code| world.find_item(ItemKind::Category, code));
+        let named = named.filter_map(|code| change_set.find_item(ItemKind::Category, code));
         let named: Vec<i32> = named.collect();
         let counted = transaction.count_in_categories(tenant, &named).await?;
         let counted: HashMap<i32, u64> = counted.into_iter().collect();
@@ -62,7 +62,7 @@ impl CategoryRemoval {
             usize::try_from(count).unwrap_or(usize::MAX)
         };
         let gone = off_the_runtime(|| {
-            let mut planner = Planner::new(&mut world);
+            let mut planner = Planner::new(&mut change_set);
             let gone = planner.categories_to_delete(&self.codes, self.cascade, products)?;
             planner.delete_categories(&gone);
             Ok(gone)
@@ -81,7 +81,7 @@ impl CategoryRemoval {
             let found = transaction.count_compared(model).await?;
             counted.changed = found.changed;
         }
-        Compared::of(pass, world, &guards, (products, Staged::Products), 0).await
+        Compared::of(pass, change_set, &guards, (products, Staged::Products), 0).await
     }
 }
 
@@ -109,7 +109,7 @@ impl Change for CategoryRemoval {
                 pass.join_products(leaving).await?;
                 pass.apply_products().await?;
             }
-            compared.write_nouns(pass).await?;
+            compared.write_entities(pass).await?;
         }
         self.compared = Some(compared);
         Ok(ran)

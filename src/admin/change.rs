@@ -6,13 +6,13 @@ use crate::{
 };
 
 use super::{
-    door::WriteContext,
     error::AdminError,
     outcome::Effect,
     work::{Patience, Work},
+    write_coordinator::WriteContext,
 };
 
-/// One kind of change, run by the [`Door`](super::Door) as a rehearsal and, if
+/// One kind of change, run by the [`WriteCoordinator`](super::WriteCoordinator) as a rehearsal and, if
 /// that found something to change, once more to be committed.
 pub trait Change: Send + 'static {
     /// What the caller is told.

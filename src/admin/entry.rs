@@ -1,6 +1,6 @@
 //! What the PIM's export files say, row by row, in the domain's words.
 //!
-//! The room `import` reads the rows; this room compares them with what is
+//! The module `import` reads the rows; this module compares them with what is
 //! stored and applies the difference.
 
 use std::collections::{BTreeMap, BTreeSet};

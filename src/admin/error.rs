@@ -65,16 +65,16 @@ pub enum AdminError {
         actor: String,
     },
 
-    /// The write would give a right that its caller lacks, or its caller may not
+    /// The write would give a right that its caller is_disabled, or its caller may not
     /// write callers any more (`api.md`, "Who calls").
     #[error(
-        "{}the caller lacks {missing}; nobody gives a right that it lacks",
+        "{}the caller is_disabled {missing}; nobody gives a right that it is_disabled",
         if .field.is_empty() { String::new() } else { format!("{field}: ") }
     )]
     CallerNotPermitted {
         /// The field that would give it; empty: the call itself.
         field: String,
-        /// What the caller lacks.
+        /// What the caller is_disabled.
         missing: MissingRight,
     },
 

@@ -1,4 +1,4 @@
-use crate::domain::{Code, Edition, MOST_CATEGORY_LEVELS, Noun};
+use crate::domain::{Code, Edition, EntityKind, MOST_CATEGORY_LEVELS};
 
 /// Why an entry of a change, or a row of an import, is refused: where it is and
 /// what was wrong.
@@ -20,28 +20,28 @@ pub enum Refused {
     Invalid(String),
 
     /// It names something that is not there.
-    #[error("{} `{code}` does not exist", .noun.words())]
+    #[error("{} `{code}` does not exist", .entity.words())]
     NotFound {
         /// What it would be.
-        noun: Noun,
+        entity: EntityKind,
         /// Its code, as it is named.
         code: String,
     },
 
     /// It would make something whose code is taken.
-    #[error("{} `{code}` exists already", .noun.words())]
+    #[error("{} `{code}` exists already", .entity.words())]
     Exists {
         /// What is there.
-        noun: Noun,
+        entity: EntityKind,
         /// Its code.
         code: Code,
     },
 
     /// It would delete something that is referred to (rules 3.9).
-    #[error("{} `{code}` is in use: {uses}; say `cascade` to delete it all the same", .noun.words())]
+    #[error("{} `{code}` is in use: {uses}; say `cascade` to delete it all the same", .entity.words())]
     InUse {
         /// What is referred to.
-        noun: Noun,
+        entity: EntityKind,
         /// Its code.
         code: Code,
         /// Who refers to it, counted.
@@ -137,11 +137,15 @@ impl Fault {
     }
 
     /// Something that is not there.
-    pub(crate) fn unknown(field: impl Into<String>, noun: impl Into<Noun>, code: &Code) -> Self {
+    pub(crate) fn unknown(
+        field: impl Into<String>,
+        entity: impl Into<EntityKind>,
+        code: &Code,
+    ) -> Self {
         Self::new(
             field,
             Refused::NotFound {
-                noun: noun.into(),
+                entity: entity.into(),
                 code: code.to_string(),
             },
         )

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::{CATALOGUE, PermissionSet, SubjectKind};
 
-use super::{error::AdminError, world::World};
+use super::{change_set::ChangeSet, error::AdminError};
 
 /// The most apps and connections of a tenant (rules 5.2).
 const APP_LIMIT: usize = 100;
@@ -17,22 +17,22 @@ pub(super) struct Guards {
 }
 
 impl Guards {
-    pub(super) fn before(world: &World) -> Self {
+    pub(super) fn before(change_set: &ChangeSet) -> Self {
         Self {
-            administrated: is_administrated(world),
+            administrated: is_administrated(change_set),
         }
     }
 
     /// Judges the state at the end of the change.
-    pub(super) fn judge(&self, world: &World) -> Result<(), AdminError> {
-        let (before, found) = world.third_parties();
+    pub(super) fn judge(&self, change_set: &ChangeSet) -> Result<(), AdminError> {
+        let (before, found) = change_set.third_parties();
         if found > APP_LIMIT.max(before) {
             return Err(AdminError::AppLimit {
                 limit: APP_LIMIT,
                 found,
             });
         }
-        if self.administrated && !is_administrated(world) {
+        if self.administrated && !is_administrated(change_set) {
             return Err(AdminError::LockOutGuard);
         }
         Ok(())
@@ -64,26 +64,26 @@ pub(super) fn administration() -> Vec<&'static str> {
 }
 
 /// Whether an enabled user holds all that administration takes.
-fn is_administrated(world: &World) -> bool {
+fn is_administrated(change_set: &ChangeSet) -> bool {
     let needed: PermissionSet = ADMINISTRATION
         .iter()
         .filter_map(|code| CATALOGUE.find_permission(code))
         .map(|permission| permission.id)
         .collect();
     let mut known: HashMap<&BTreeSet<i32>, bool> = HashMap::new();
-    world.subjects.iter().any(|(_, subject)| {
+    change_set.subjects.iter().any(|(_, subject)| {
         let is_user = subject.kind == SubjectKind::User && subject.enabled;
         is_user
             && *known.entry(&subject.roles).or_insert_with(|| {
                 let granted = subject
                     .roles
                     .iter()
-                    .filter_map(|role| world.roles.get(*role))
+                    .filter_map(|role| change_set.roles.get(*role))
                     .fold(PermissionSet::default(), |all, role| {
                         all.union(&role.permissions)
                     });
                 CATALOGUE
-                    .counted(&granted, world.edition)
+                    .counted(&granted, change_set.edition)
                     .is_superset(&needed)
             })
     })

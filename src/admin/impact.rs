@@ -8,7 +8,7 @@
 //! last channel is deleted, and with it all products that are then shown.
 //!
 //! In a dry run everything of the tenant but its products is read, so that the
-//! [`World`] has both [`sides`] of the change. Subjects with the same groups and
+//! [`ChangeSet`] has both [`sides`] of the change. Subjects with the same groups and
 //! scopes form one of the [`classes`], which is compared once: by the engine
 //! where a rule decides, by the levels of its groups where a right does. What is
 //! compared is what changes: each item with other rights, and each product that
@@ -23,13 +23,13 @@
 //! The comparison is work for the CPU: it is counted, and ends soon after its
 //! caller has left ([`super::work`]).
 //!
-//! Asking the engine about each subject and product was set aside: that is
+//! FactReader the engine about each subject and product was set aside: that is
 //! millions of questions for one right.
 
 mod candidates;
 mod catalog;
 mod classes;
-mod held;
+mod group_levels;
 mod items;
 mod members;
 mod products;
@@ -43,10 +43,10 @@ use crate::domain::Edition;
 
 use super::{
     change::Pass,
+    change_set::ChangeSet,
     error::AdminError,
     outcome::Effect,
     work::{Work, off_the_runtime},
-    world::World,
 };
 
 use self::{
@@ -95,9 +95,13 @@ struct Compared<'w> {
 
 impl<'w> Compared<'w> {
     /// Compares everything but products.
-    fn of(world: &'w World, editions: Editions, work: &mut Work) -> Result<Self, AdminError> {
-        let before = Side::of(world, editions.before, At::Before);
-        let after = Side::of(world, editions.after, At::After);
+    fn of(
+        change_set: &'w ChangeSet,
+        editions: Editions,
+        work: &mut Work,
+    ) -> Result<Self, AdminError> {
+        let before = Side::of(change_set, editions.before, At::Before);
+        let after = Side::of(change_set, editions.after, At::After);
         let groups = Groups::of(&before, &after);
         let mut classes = Classes::of(&groups, &before, &after, work)?;
         let mut candidates = Candidates::of(&classes.all, groups.numbers().count, work)?;
@@ -123,12 +127,12 @@ impl<'w> Compared<'w> {
 pub(super) async fn complete(
     effect: &mut Effect,
     pass: &Pass<'_>,
-    world: &World,
+    change_set: &ChangeSet,
     editions: Editions,
     staged: Staged,
 ) -> Result<(), AdminError> {
     let mut work = pass.work();
-    let mut compared = off_the_runtime(|| Compared::of(world, editions, &mut work))?;
+    let mut compared = off_the_runtime(|| Compared::of(change_set, editions, &mut work))?;
     let products = products::compare(pass, &mut compared, staged, &mut work).await?;
     let sides = (&compared.before, &compared.after);
     let subjects = off_the_runtime(|| subjects::compare(&compared.classes, sides, &mut work))?;
@@ -137,7 +141,7 @@ pub(super) async fn complete(
     let mut sample = compared.classes.gate_sentences();
     sample.extend(products.sentences);
     sample.extend(subjects.sentences);
-    sample.extend(rights::sentences(world));
+    sample.extend(rights::sentences(change_set));
     sample.append(&mut effect.sample);
     effect.sample = cut(sample);
     Ok(())

@@ -17,22 +17,24 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{Edition, FactKey, Revision},
-    store::{GroupRow, NounsWanted, ProductCounts, StoredNouns},
+    store::{GroupRow, ProductCounts, StoredEntities, WantedEntities},
 };
 
 use super::{
+    audit,
     change::{AuditEntry, Change, Pass, Ran, Size},
-    door::seat::Seat,
+    change_set::ChangeSet,
+    effect_counter,
     entry::ImportFile,
     error::AdminError,
     fault::Fault,
     impact::{self, Editions, Staged},
+    invalidated_keys,
     outcome::{Effect, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune},
     refusals::Report,
     staging::{Names, Staging},
-    tally, touched, trail,
     work::off_the_runtime,
-    world::World,
+    write_coordinator::seat::Seat,
 };
 use rows::{AccessRow, Input, plan};
 
@@ -54,7 +56,7 @@ pub(super) struct Import {
 
 /// What the comparison found.
 struct Compared {
-    world: World,
+    change_set: ChangeSet,
     report: Report,
     effect: Effect,
     products: [ProductCounts; 2],
@@ -116,14 +118,16 @@ impl Import {
         let stored = match pass.tenant.id {
             Some(id) => {
                 pass.transaction
-                    .load_nouns(id, &NounsWanted::everything())
+                    .load_entities(id, &WantedEntities::everything())
                     .await?
             }
-            None => nouns_of_new_tenant(),
+            None => entities_of_new_tenant(),
         };
-        let (world, mut report, planned) = off_the_runtime(|| self.plan(pass, stored));
+        let (change_set, mut report, planned) = off_the_runtime(|| self.plan(pass, stored));
         self.tell_progress(&mut report, |file| !is_of_products(file));
-        let products = self.compare_products(pass, &world, &mut report).await?;
+        let products = self
+            .compare_products(pass, &change_set, &mut report)
+            .await?;
         self.tell_progress(&mut report, is_of_products);
         let refused = !report.is_acceptable(self.options.skip_bad_rows);
         let rights_unchanged = match planned {
@@ -133,24 +137,24 @@ impl Import {
             Err(error) => return Err(error),
         };
         let is_new = pass.tenant.revision == Revision(0);
-        let mut effect = tally::effect_of(&world, &products, is_new);
+        let mut effect = effect_counter::effect_of(&change_set, &products, is_new);
         effect.unchanged = rights_unchanged + report.unchanged_entities();
         if !pass.context.dry_run {
             effect.sample.clear();
         } else if !refused {
             let editions = Editions::same(pass.tenant.edition);
             let staged = Staged::Products;
-            impact::complete(&mut effect, pass, &world, editions, staged).await?;
+            impact::complete(&mut effect, pass, &change_set, editions, staged).await?;
         }
         let kept = match report.refused_rows() {
             0 => Vec::new(),
             _ if refused => Vec::new(),
-            _ => self.kept(pass, &world, &report).await?,
+            _ => self.kept(pass, &change_set, &report).await?,
         };
         Ok(Compared {
             kept,
-            keys: touched::keys(pass, &world, &products).await?,
-            world,
+            keys: invalidated_keys::keys(pass, &change_set, &products).await?,
+            change_set,
             report,
             effect: if refused { Effect::default() } else { effect },
             products,
@@ -164,25 +168,25 @@ impl Import {
     fn plan(
         &self,
         pass: &Pass<'_>,
-        mut stored: StoredNouns,
-    ) -> (World, Report, Result<u64, AdminError>) {
+        mut stored: StoredEntities,
+    ) -> (ChangeSet, Report, Result<u64, AdminError>) {
         let pruning = (self.options.prune, self.files.as_slice());
         let may_repeat = self.options.prune != Prune::Nothing && self.options.skip_bad_rows;
         let mut spared = self.taken_in.refused_files();
         loop {
             let again = may_repeat.then(|| stored.clone());
-            let mut world = World::new(pass.tenant.edition, pass.tenant.last_id, stored);
+            let mut change_set = ChangeSet::new(pass.tenant.edition, pass.tenant.last_id, stored);
             let mut report = self.taken_in.clone();
             report.spare(spared.clone());
             let actor = &pass.context.actor;
-            let planned = plan(&mut world, &mut report, &self.input, pruning, actor);
+            let planned = plan(&mut change_set, &mut report, &self.input, pruning, actor);
             let refused = report.refused_files();
             match again {
                 Some(again) if !report.is_refused_whole() && !refused.is_subset(&spared) => {
                     spared.extend(refused);
                     stored = again;
                 }
-                Some(_) | None => return (world, report, planned),
+                Some(_) | None => return (change_set, report, planned),
             }
         }
     }
@@ -270,8 +274,8 @@ impl Change for Import {
 
 /// Writes the difference, and an audit row for each change.
 async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminError> {
-    let world = &compared.world;
-    world.write(pass).await?;
+    let change_set = &compared.change_set;
+    change_set.write(pass).await?;
     let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
     let different: u64 = compared.products.iter().map(|counts| counts.changed).sum();
     if created + different > 0 {
@@ -281,20 +285,24 @@ async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminErro
         pass.delete_products().await?;
     }
     pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
-    audit(pass, world, &compared.report).await
+    audit(pass, change_set, &compared.report).await
 }
 
 /// Writes an audit entry for each change but those of products, and one that
 /// ends the import.
-async fn audit(pass: &mut Pass<'_>, world: &World, report: &Report) -> Result<(), AdminError> {
+async fn audit(
+    pass: &mut Pass<'_>,
+    change_set: &ChangeSet,
+    report: &Report,
+) -> Result<(), AdminError> {
     let code = pass.tenant.code.clone();
     if pass.tenant.revision.0 == 0 {
         let edition = pass.tenant.edition;
         let describe = |edition: &Edition| json!({ "edition": <&str>::from(edition) });
-        let made = trail::entry("tenant", Some(&code), None, Some(&edition), describe);
+        let made = audit::entry("tenant", Some(&code), None, Some(&edition), describe);
         pass.audit(made).await?;
     }
-    trail::write(pass, world).await?;
+    audit::write(pass, change_set).await?;
     pass.audit(AuditEntry {
         kind: "import.applied".to_owned(),
         item: Some(("tenant", code.to_string())),
@@ -325,11 +333,11 @@ fn is_of_products(file: ImportFile) -> bool {
 }
 
 /// A new tenant has the group `All`, number 1 (rules 1.4).
-fn nouns_of_new_tenant() -> StoredNouns {
-    let mut nouns = StoredNouns::default();
+fn entities_of_new_tenant() -> StoredEntities {
+    let mut entities = StoredEntities::default();
     if let Ok(code) = "All".parse() {
         let label = String::new();
-        nouns.groups.insert(
+        entities.groups.insert(
             1,
             GroupRow {
                 code,
@@ -338,5 +346,5 @@ fn nouns_of_new_tenant() -> StoredNouns {
             },
         );
     }
-    nouns
+    entities
 }

@@ -1,6 +1,6 @@
-//! What a change does to the nouns of a tenant, without I/O.
+//! What a change does to the entities of a tenant, without I/O.
 //!
-//! Each verb checks the rules and carries one entry out on a [`World`] in
+//! Each verb checks the rules and carries one entry out on a [`ChangeSet`] in
 //! memory, or says why not; imports and calls use the same ones. What differs
 //! in the end is what is written.
 
@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use crate::domain::Code;
 
 use self::referring::Referring;
-use super::{fault::Fault, world::World};
+use super::{change_set::ChangeSet, fault::Fault};
 
 /// What carrying out an entry came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +62,10 @@ pub enum DefaultRights {
     Withheld,
 }
 
-/// A run of verbs over a world.
+/// A run of verbs over a change_set.
 #[derive(Debug)]
 pub(super) struct Planner<'a> {
-    pub(super) world: &'a mut World,
+    pub(super) change_set: &'a mut ChangeSet,
     /// Items that came with this change, in the order they came.
     new_items: Vec<i32>,
     /// New items whose rights are said.
@@ -79,9 +79,9 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(world: &'a mut World) -> Self {
+    pub(super) fn new(change_set: &'a mut ChangeSet) -> Self {
         Self {
-            world,
+            change_set,
             new_items: Vec::new(),
             spoken_for: BTreeSet::new(),
             spared: BTreeSet::new(),

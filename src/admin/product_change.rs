@@ -3,18 +3,18 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::{
-    domain::{Code, Edition, ItemKind, Noun, ProductKind, Revision},
-    store::{NounsWanted, ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
+    domain::{Code, Edition, EntityKind, ItemKind, ProductKind, Revision},
+    store::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal, WantedEntities},
 };
 
 use super::{
     change::{AuditEntry, Change, Pass, Ran, Size},
+    entity_change::{Compared, EncodeWritten, change_set},
     entry::ProductEntry,
     error::AdminError,
     fault::{Fault, Refused},
     guards::Guards,
     impact::Staged,
-    noun_change::{Compared, EncodeWritten, world},
     outcome::{Effect, Written},
     plan::Cascade,
     staging::Names,
@@ -84,12 +84,12 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
         return Err(fault.into());
     }
     let codes = names.codes().iter().cloned();
-    let wanted = NounsWanted {
+    let wanted = WantedEntities {
         items: codes.map(|code| (ItemKind::Category, code)).collect(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     };
-    let world = world(pass, &wanted).await?;
-    let find = |code| world.find_item(ItemKind::Category, code);
+    let change_set = change_set(pass, &wanted).await?;
+    let find = |code| change_set.find_item(ItemKind::Category, code);
     let categories: Vec<i32> = names
         .codes()
         .iter()
@@ -112,11 +112,11 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
         return Err(fault(pass, &refused, &names, entries).await?.into());
     }
     check_new_codes(pass, entries).await?;
-    let guards = Guards::before(&world);
+    let guards = Guards::before(&change_set);
     let unchanged = products.iter().map(|counts| counts.unchanged).sum();
     Compared::of(
         pass,
-        world,
+        change_set,
         &guards,
         (products, Staged::Products),
         unchanged,
@@ -217,16 +217,16 @@ async fn fault(
                 .and_then(|number| u32::try_from(number).ok());
             let code = number.and_then(|number| names.code(number));
             let code = code.map(Code::to_string).unwrap_or_default();
-            let noun = Noun::Category;
-            Fault::new("categories", Refused::NotFound { noun, code })
+            let entity = EntityKind::Category;
+            Fault::new("categories", Refused::NotFound { entity, code })
         }
         ProductIssue::ParentUnknown if is_product(pass, parent, entries).await? => parent_invalid(
             format!("the parent `{parent}` of `{code}` is a product; a parent is a product model"),
         ),
         ProductIssue::ParentUnknown => {
             let code = parent.clone();
-            let noun = Noun::ProductModel;
-            Fault::new("parent", Refused::NotFound { noun, code })
+            let entity = EntityKind::ProductModel;
+            Fault::new("parent", Refused::NotFound { entity, code })
         }
         ProductIssue::ThirdLevel => parent_invalid(format!(
             "`{code}` below `{parent}` would make a third level of models, or a loop; there are at most two"
@@ -279,13 +279,13 @@ async fn compare_delete(
             .get(Code::fold(&used.code).as_str())
             .copied()
             .ok_or(AdminError::Conflict)?;
-        let noun = Noun::ProductModel;
+        let entity = EntityKind::ProductModel;
         let uses = match used.children {
             1 => "1 product or model below it".to_owned(),
             children => format!("{children} products and models below it"),
         };
         let code = code.clone();
-        let fault = Fault::new("", Refused::InUse { noun, code, uses });
+        let fault = Fault::new("", Refused::InUse { entity, code, uses });
         return Err(fault.of_entry("codes", index).into());
     }
     let [models, leaves] = pass.transaction.count_removals(tenant).await?;
@@ -293,10 +293,10 @@ async fn compare_delete(
         removed,
         ..ProductCounts::default()
     };
-    let world = world(pass, &NounsWanted::default()).await?;
-    let guards = Guards::before(&world);
+    let change_set = change_set(pass, &WantedEntities::default()).await?;
+    let guards = Guards::before(&change_set);
     let products = [removed(models), removed(leaves)];
-    Compared::of(pass, world, &guards, (products, Staged::Products), 0).await
+    Compared::of(pass, change_set, &guards, (products, Staged::Products), 0).await
 }
 
 /// The audit row that ends a write of products.

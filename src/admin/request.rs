@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     domain::{Audience, Code, ItemKind, ItemRef, Level, PermissionSet, SubjectKind},
-    store::NounsWanted,
+    store::WantedEntities,
 };
 
 use super::{
@@ -130,7 +130,7 @@ pub enum Children {
 /// What is to be changed, all of it or nothing.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the call of that name")]
-pub enum NounRequest {
+pub enum EntityRequest {
     PutSubjects {
         kind: SubjectKind,
         entries: Vec<SubjectEntry>,
@@ -189,13 +189,13 @@ pub enum NounRequest {
     ReplaceAccess(Vec<ItemRightsEntry>),
 }
 
-impl NounRequest {
+impl EntityRequest {
     /// What it looks at.
-    pub(super) fn wants(&self) -> NounsWanted {
+    pub(super) fn wants(&self) -> WantedEntities {
         match self {
             Self::PutSubjects { kind, entries } => directory::put_subjects_wants(*kind, entries),
             Self::DeleteSubjects { kind, codes } => directory::delete_subjects_wants(*kind, codes),
-            Self::PutUserGroups(_) => NounsWanted::default(),
+            Self::PutUserGroups(_) => WantedEntities::default(),
             Self::DeleteUserGroups { codes, .. } => directory::delete_groups_wants(codes),
             Self::PutRoles(entries) => directory::put_roles_wants(entries),
             Self::DeleteRoles { codes, .. } => directory::delete_roles_wants(codes),
@@ -209,13 +209,13 @@ impl NounRequest {
             Self::PutGridViews(entries) => catalog::put_grid_views_wants(entries),
             Self::DeleteItems { kind, codes, .. } => catalog::delete_items_wants(*kind, codes),
             Self::DeleteProfiles { codes } => catalog::delete_profiles_wants(codes),
-            Self::DeleteAttributes { .. } => NounsWanted {
+            Self::DeleteAttributes { .. } => WantedEntities {
                 attributes: true,
-                ..NounsWanted::default()
+                ..WantedEntities::default()
             },
-            Self::DeleteGridViews { .. } => NounsWanted {
+            Self::DeleteGridViews { .. } => WantedEntities {
                 grid_views: true,
-                ..NounsWanted::default()
+                ..WantedEntities::default()
             },
             Self::GrantAccess(entries) | Self::RevokeAccess(entries) => {
                 access::change_wants(entries)

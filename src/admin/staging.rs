@@ -6,12 +6,12 @@ use crate::{
 };
 
 use super::{
-    door::{Door, seat::Seat},
     entry::{Entry, ImportFile, KeyColumns, Place, ProductEntry, Refusal, Row},
     error::AdminError,
     import::rows::AccessRow,
     product_change::staged_product,
     refusals::Report,
+    write_coordinator::{WriteCoordinator, seat::Seat},
 };
 
 /// Codes by small numbers, so that rows which name the same few things over and
@@ -89,8 +89,8 @@ impl Staging {
     /// # Errors
     ///
     /// [`AdminError::Store`] when the database does not answer.
-    pub async fn begin(door: &Door, tenant: Code) -> Result<Self, AdminError> {
-        let mut seat = door.import_seat(&tenant).await?;
+    pub async fn begin(coordinator: &WriteCoordinator, tenant: Code) -> Result<Self, AdminError> {
+        let mut seat = coordinator.import_seat(&tenant).await?;
         seat.connection.prepare_staging().await?;
         Ok(Self {
             seat,

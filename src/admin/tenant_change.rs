@@ -2,17 +2,17 @@ use serde_json::json;
 
 use crate::{
     domain::{Edition, Revision},
-    store::NounsWanted,
+    store::WantedEntities,
 };
 
 use super::{
+    audit,
     change::{Change, Pass, Ran, Size},
+    entity_change::{EncodeWritten, change_set},
     error::AdminError,
     fault::Fault,
     impact::{self, Editions, Staged},
-    noun_change::{EncodeWritten, world},
     outcome::{Effect, Written},
-    trail,
 };
 
 /// What is done to a tenant.
@@ -83,27 +83,27 @@ impl TenantChange {
             // There is nobody in it.
             return Ok(());
         }
-        let mut world = world(pass, &NounsWanted::everything()).await?;
+        let mut change_set = change_set(pass, &WantedEntities::everything()).await?;
         let before = pass.tenant.edition;
         let after = match self.request {
             TenantRequest::Create(edition) | TenantRequest::SetEdition(edition) => edition,
             TenantRequest::Delete => {
-                let all: Vec<i32> = world.subjects.iter().map(|(id, _)| id).collect();
+                let all: Vec<i32> = change_set.subjects.iter().map(|(id, _)| id).collect();
                 for id in all {
-                    world.subjects.remove(id);
+                    change_set.subjects.remove(id);
                 }
                 before
             }
         };
         let editions = Editions { before, after };
-        impact::complete(effect, pass, &world, editions, Staged::Nothing).await
+        impact::complete(effect, pass, &change_set, editions, Staged::Nothing).await
     }
 
     async fn apply(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
         let tenant = pass.tenant.number();
         let old = pass.tenant.edition;
         let (before, after) = match self.request {
-            // The door has made it.
+            // The coordinator has made it.
             TenantRequest::Create(edition) => (None, Some(edition)),
             TenantRequest::SetEdition(edition) => {
                 pass.transaction.set_edition(tenant, edition).await?;
@@ -115,7 +115,7 @@ impl TenantChange {
             }
         };
         let code = pass.tenant.code.clone();
-        let entry = trail::entry(
+        let entry = audit::entry(
             "tenant",
             Some(&code),
             before.as_ref(),

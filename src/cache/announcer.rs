@@ -7,9 +7,9 @@ use tokio::{
 
 use crate::{
     domain::FactKey,
+    failpoints::{Rule, is_disabled},
     store::{Announcement, GroupAnnounced, LeaseId, LeaseRow, Store},
     telemetry::metrics as meter,
-    trial::{Rule, lacks},
 };
 
 use super::{
@@ -125,7 +125,7 @@ async fn announce(
     members: &[Wanted],
 ) -> Result<GroupAnnounced, CacheError> {
     let mut keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
-    if lacks(Rule::GroupAnnouncesAll) {
+    if is_disabled(Rule::GroupAnnouncesAll) {
         // The first one's keys stand for all.
         let first = keys.first().cloned().unwrap_or_default();
         keys.fill(first);
@@ -219,16 +219,16 @@ async fn acknowledged(
     let begun = Moment::now();
     let over = |lease: &LeaseRow| {
         let whole = until_over(lease.length);
-        begun.plus(if lacks(Rule::WaitFullLease) {
+        begun.plus(if is_disabled(Rule::WaitFullLease) {
             whole / 5
         } else {
             whole
         })
     };
-    if lacks(Rule::WaitForAcks) && announced.armed {
+    if is_disabled(Rule::WaitForAcks) && announced.armed {
         return Ok(());
     }
-    let armed_from = if announced.armed || lacks(Rule::FullWaitUnlessArmed) {
+    let armed_from = if announced.armed || is_disabled(Rule::FullWaitUnlessArmed) {
         begun
     } else {
         begun.plus(until_over(announced.longest_lease))

@@ -11,20 +11,20 @@ use crate::{
 use super::{
     core::{Cache, Core},
     error::CacheError,
-    memory::Stamp,
+    memory::ReadPosition,
 };
 
 /// How often callers are read again because the primary changed meanwhile.
 const TRIES: u32 = 2;
 
 /// The callers as they were last read. They are one fact that every call needs, so
-/// they have a place of their own. Whether they count is told by their stamp.
+/// they have a place of their own. Whether they count is told by their position.
 #[derive(Debug, Default)]
 pub(super) struct KeptCallers(ArcSwapOption<Kept>);
 
 #[derive(Debug)]
 struct Kept {
-    stamp: Stamp,
+    position: ReadPosition,
     callers: Arc<CallerDirectory>,
 }
 
@@ -60,8 +60,8 @@ impl Cache {
     /// moment; what is decided by them at once is never older than a write that
     /// had returned (rules 6.1).
     #[must_use]
-    pub fn recall_callers(&self) -> Option<Arc<CallerDirectory>> {
-        self.core.recall_callers()
+    pub fn cached_callers(&self) -> Option<Arc<CallerDirectory>> {
+        self.core.cached_callers()
     }
 
     /// Returns all callers as they are at a moment after this call, from memory or
@@ -75,7 +75,7 @@ impl Cache {
         let core = &self.core;
         for _ in 0..TRIES {
             core.require_lease().await?;
-            if let Some(callers) = core.recall_callers() {
+            if let Some(callers) = core.cached_callers() {
                 return Ok(callers);
             }
             let load = core.load_callers().await?;
@@ -88,10 +88,10 @@ impl Cache {
 }
 
 impl Core {
-    fn recall_callers(&self) -> Option<Arc<CallerDirectory>> {
+    fn cached_callers(&self) -> Option<Arc<CallerDirectory>> {
         let kept = self.callers.0.load();
         let kept = kept.as_ref()?;
-        self.is_confirmed(&kept.stamp)
+        self.is_confirmed(&kept.position)
             .then(|| Arc::clone(&kept.callers))
     }
 
@@ -118,10 +118,10 @@ impl Core {
     }
 
     fn keep_callers(&self, as_of: &AsOf, callers: Arc<CallerDirectory>) {
-        if let Some(stamp) = self.stamp(&FactKey::Callers, as_of) {
+        if let Some(position) = self.position(&FactKey::Callers, as_of) {
             self.callers
                 .0
-                .store(Some(Arc::new(Kept { stamp, callers })));
+                .store(Some(Arc::new(Kept { position, callers })));
         }
     }
 }

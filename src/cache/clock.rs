@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::trial;
+use crate::failpoints;
 
 /// A moment of this host's clock since it was started, time asleep included. It
 /// means nothing on another host, and is never set.
@@ -22,7 +22,7 @@ impl Moment {
         let part = u64::try_from(time.tv_nsec).unwrap_or_default();
         let nanoseconds = seconds.saturating_mul(1_000_000_000).saturating_add(part);
         Self {
-            nanoseconds: trial::clock(nanoseconds),
+            nanoseconds: failpoints::clock(nanoseconds),
         }
     }
 

@@ -11,24 +11,24 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
+    failpoints::{Rule, is_disabled, pause, pause_long},
     store::{Announcement, AsOf, Hints, Store, Taken, TenantId},
-    trial::{Rule, lacks, stall, stretch},
 };
 
 use super::{
     announcer::{Announced, Wanted},
+    background_loads::BackgroundLoads,
     callers::{CallerLoads, KeptCallers},
     clock::Moment,
-    desk::Desk,
     error::CacheError,
     figures::{Figures, Status},
-    fills::Fills,
-    floors::Floors,
     lease::{Hold, Lease},
-    memory::{Entry, Fact, Known, Memory, Stamp, Stamps},
+    load_coalescer::LoadCoalescer,
+    memory::{Entry, Fact, Known, Memory, ReadPosition, ReadPositions},
     products::Products,
     runtimes::Runtimes,
     settings::{CacheMode, CacheSettings},
+    watermarks::Watermarks,
 };
 
 /// How long a call waits for a lease that is just being renewed.
@@ -49,12 +49,12 @@ pub(super) struct Core {
     /// For what is read beside the questions.
     pub(super) background: Store,
     pub(super) runtimes: Runtimes,
-    pub(super) floors: Floors,
+    pub(super) watermarks: Watermarks,
     pub(super) lease: Lease,
     pub(super) memory: Memory,
     pub(super) products: Products,
-    pub(super) desk: Desk,
-    pub(super) fills: Fills,
+    pub(super) coalescer: LoadCoalescer,
+    pub(super) background_loads: BackgroundLoads,
     pub(super) callers: KeptCallers,
     pub(super) caller_loads: CallerLoads,
     pub(super) figures: Figures,
@@ -82,7 +82,7 @@ pub(super) enum Unconfirmed {
 impl Hold {
     /// Whether it lets an answer go now.
     fn answers(self) -> Result<(), Unconfirmed> {
-        if Moment::now() < self.until || lacks(Rule::LeaseChecked) {
+        if Moment::now() < self.until || is_disabled(Rule::LeaseChecked) {
             Ok(())
         } else {
             Err(Unconfirmed::NoLease)
@@ -106,10 +106,10 @@ impl Core {
             background,
             runtimes,
             announcements,
-            floors: Floors::default(),
+            watermarks: Watermarks::default(),
             lease: Lease::default(),
-            desk: Desk::default(),
-            fills: Fills::default(),
+            coalescer: LoadCoalescer::default(),
+            background_loads: BackgroundLoads::default(),
             callers: KeptCallers::default(),
             caller_loads: CallerLoads::default(),
             figures: Figures::default(),
@@ -130,47 +130,53 @@ impl Core {
     /// What is kept under `key`, if it counts: a hit.
     pub(super) fn hit(&self, key: &FactKey) -> Option<Entry> {
         let entry = self.memory.get(key)?;
-        self.counts(&entry.stamp, self.lease.hold().epoch)
+        self.counts(&entry.position, self.lease.hold().epoch)
             .then_some(entry)
     }
 
-    /// Whether what was read at `stamp` may be answered from now, by itself (A4).
-    pub(super) fn is_confirmed(&self, stamp: &Stamp) -> bool {
+    /// Whether what was read at `position` may be answered from now, by itself (A4).
+    pub(super) fn is_confirmed(&self, position: &ReadPosition) -> bool {
         let hold = self.lease.hold();
-        self.counts(stamp, hold.epoch) && hold.answers().is_ok()
+        self.counts(position, hold.epoch) && hold.answers().is_ok()
     }
 
-    fn counts(&self, stamp: &Stamp, epoch: u64) -> bool {
-        let counts = stamp.as_of >= self.floors.at(stamp.slots);
-        stamp.epoch == epoch && (counts || lacks(Rule::Floors))
+    fn counts(&self, position: &ReadPosition, epoch: u64) -> bool {
+        let counts = position.as_of >= self.watermarks.at(position.slots);
+        position.epoch == epoch && (counts || is_disabled(Rule::Floors))
     }
 
     /// Whether a decision that used these facts may be given (A4). To be asked
     /// last: it loads until when the lease runs, compares the facts with their
-    /// floors, and then looks at the clock, in this order. A renewal that slips
-    /// in between raises the floors before it extends the lease, so it cannot
-    /// lend a later end to facts that were compared with earlier floors.
-    pub(super) fn confirm(&self, stamps: &Stamps) -> Result<(), Unconfirmed> {
+    /// watermarks, and then looks at the clock, in this order. A renewal that slips
+    /// in between raises the watermarks before it extends the lease, so it cannot
+    /// lend a later end to facts that were compared with earlier watermarks.
+    pub(super) fn confirm(&self, positions: &ReadPositions) -> Result<(), Unconfirmed> {
         let mut hold = self.lease.hold();
-        stretch();
-        let counts = stamps
+        pause();
+        let counts = positions
             .facts
             .iter()
-            .all(|stamp| self.counts(stamp, hold.epoch))
-            && stamps.products.iter().all(|stamp| stamp.counts(hold.epoch))
-            && stamps.list.iter().all(|stamp| stamp.counts(hold.epoch));
-        if !counts && !lacks(Rule::FinalFloorCheck) {
+            .all(|position| self.counts(position, hold.epoch))
+            && positions
+                .products
+                .iter()
+                .all(|position| position.counts(hold.epoch))
+            && positions
+                .list
+                .iter()
+                .all(|position| position.counts(hold.epoch));
+        if !counts && !is_disabled(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }
-        if lacks(Rule::UntilBeforeFloors) {
-            stall();
+        if is_disabled(Rule::UntilBeforeFloors) {
+            pause_long();
             hold = self.lease.hold();
         }
         hold.answers()
     }
 
     /// The same of facts that all come from one snapshot of this epoch: no
-    /// floors.
+    /// watermarks.
     pub(super) fn confirm_snapshot(&self, epoch: u64) -> Result<(), Unconfirmed> {
         let hold = self.lease.hold();
         if hold.epoch != epoch {
@@ -189,29 +195,29 @@ impl Core {
 
     /// Keeps a fact, unless a write of it is under way. Whether it was kept.
     pub(super) fn keep(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
-        let Some(stamp) = self.stamp(&key, as_of) else {
+        let Some(position) = self.position(&key, as_of) else {
             return false;
         };
-        self.memory.put(key, Entry { stamp, fact });
+        self.memory.put(key, Entry { position, fact });
         true
     }
 
     /// As of when a fact counts that was read now; `None`: it must not be kept, for
     /// a write of it is under way.
-    pub(super) fn stamp(&self, key: &FactKey, as_of: &AsOf) -> Option<Stamp> {
-        if !as_of.may_keep(key) && !lacks(Rule::PendingNotCached) {
+    pub(super) fn position(&self, key: &FactKey, as_of: &AsOf) -> Option<ReadPosition> {
+        if !as_of.may_keep(key) && !is_disabled(Rule::PendingNotCached) {
             return None;
         }
-        stretch();
+        pause();
         self.figures.seq.at_least(as_of.seq);
-        Some(Stamp {
-            as_of: if lacks(Rule::AsOfInDataSnapshot) {
+        Some(ReadPosition {
+            as_of: if is_disabled(Rule::AsOfInDataSnapshot) {
                 self.figures.applied.get()
             } else {
                 as_of.seq
             },
             epoch: as_of.epoch,
-            slots: self.floors.slots(key),
+            slots: self.watermarks.slots(key),
         })
     }
 
@@ -433,10 +439,10 @@ mod tests {
         FactKey::Subject("acme".parse().unwrap(), julia)
     }
 
-    fn stamps_of(core: &Core) -> Stamps {
-        Stamps {
-            facts: vec![core.hit(&key()).unwrap().stamp],
-            ..Stamps::default()
+    fn stamps_of(core: &Core) -> ReadPositions {
+        ReadPositions {
+            facts: vec![core.hit(&key()).unwrap().position],
+            ..ReadPositions::default()
         }
     }
 
@@ -454,7 +460,7 @@ mod tests {
         // Missed and read …
         let read = as_of(3, Vec::new());
         // … announced and dropped …
-        core.floors.raise(&key(), 4);
+        core.watermarks.raise(&key(), 4);
         core.memory.free(&key());
         // … and only now put into memory.
         assert!(core.keep(key(), &read, Fact::Subject(None)));
@@ -470,11 +476,11 @@ mod tests {
     fn an_answer_whose_fact_is_announced_after_it_was_collected_is_not_given() {
         let core = core();
         core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
-        let stamps = stamps_of(&core);
-        assert_eq!(core.confirm(&stamps), Ok(()));
-        core.floors
+        let positions = stamps_of(&core);
+        assert_eq!(core.confirm(&positions), Ok(()));
+        core.watermarks
             .raise(&FactKey::Tenant("acme".parse().unwrap()), 5);
-        assert_eq!(core.confirm(&stamps), Err(Unconfirmed::Stale));
+        assert_eq!(core.confirm(&positions), Err(Unconfirmed::Stale));
     }
 
     #[test]
@@ -492,15 +498,15 @@ mod tests {
     fn nothing_is_answered_without_a_lease_or_from_another_epoch() {
         let core = core();
         core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
-        let stamps = stamps_of(&core);
+        let positions = stamps_of(&core);
         core.lease.end();
-        assert!(core.confirm(&stamps).is_err());
+        assert!(core.confirm(&positions).is_err());
         assert!(core.confirm_snapshot(EPOCH).is_err());
         core.lease.extend(Hold {
             until: Moment::now().plus(Duration::from_hours(1)),
             epoch: EPOCH + 1,
         });
-        assert_eq!(core.confirm(&stamps), Err(Unconfirmed::Stale));
+        assert_eq!(core.confirm(&positions), Err(Unconfirmed::Stale));
         assert_eq!(core.confirm_snapshot(EPOCH), Err(Unconfirmed::Stale));
         assert_eq!(core.confirm_snapshot(EPOCH + 1), Ok(()));
         assert!(core.hit(&key()).is_none());

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    failpoints::{Rule, is_disabled, pause_long},
     store::{LeaseConnection, LeaseId, LogRead, Store, StoreError},
-    trial::{Rule, lacks, stall},
 };
 
 use super::{clock::Moment, core::Core, lease::Hold};
@@ -24,7 +24,7 @@ pub(super) struct Follower {
     store: Store,
     lease: Option<LeaseId>,
     epoch: u64,
-    /// The last announcement whose floors were raised.
+    /// The last announcement whose watermarks were raised.
     applied: u64,
     /// The last that was acknowledged.
     acked: u64,
@@ -137,8 +137,8 @@ impl Follower {
         let length = self.core.settings.lease;
         connection.join(lease, length, self.applied).await?;
         let head = connection.read_log(u64::MAX, u64::MAX).await?;
-        if !lacks(Rule::JoinRaisesFloors) {
-            self.core.floors.raise_everything(head.seq);
+        if !is_disabled(Rule::JoinRaisesFloors) {
+            self.core.watermarks.raise_everything(head.seq);
             self.core.products.void(head.seq);
             self.core.memory.free_everything();
         }
@@ -169,7 +169,7 @@ impl Follower {
             None => self.join(connection).await?,
         };
         let sent = Moment::now();
-        if !connection.renew(lease).await? && !lacks(Rule::RenewalHitsRow) {
+        if !connection.renew(lease).await? && !is_disabled(Rule::RenewalHitsRow) {
             self.lose("another server gave it up");
             return Ok(());
         }
@@ -178,11 +178,11 @@ impl Follower {
             epoch: self.epoch,
         };
         let mut hold = lease_from(sent);
-        if lacks(Rule::LogAppliedBeforeLease) {
+        if is_disabled(Rule::LogAppliedBeforeLease) {
             self.core.lease.extend(hold);
         }
         let read = self.read(connection).await?;
-        if lacks(Rule::LeaseFromSend) {
+        if is_disabled(Rule::LeaseFromSend) {
             hold = lease_from(Moment::now());
         }
         if !self.apply(connection, &read).await? {
@@ -196,16 +196,16 @@ impl Follower {
         self.acknowledge(connection, lease).await
     }
 
-    /// A3: reads the log, raises the floors, and acknowledges.
+    /// A3: reads the log, raises the watermarks, and acknowledges.
     async fn catch_up(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
         let Some(lease) = self.lease else {
             return self.renew(connection).await;
         };
         let read = self.read(connection).await?;
-        if lacks(Rule::ApplyBeforeAck) {
+        if is_disabled(Rule::ApplyBeforeAck) {
             connection.acknowledge(lease, read.seq).await?;
         }
-        stall();
+        pause_long();
         if self.apply(connection, &read).await? {
             self.acknowledge(connection, lease).await?;
         }
@@ -216,7 +216,7 @@ impl Follower {
         connection.read_log(self.applied, self.unsettled).await
     }
 
-    /// Raises the floors of what was announced. `false`: the primary is another,
+    /// Raises the watermarks of what was announced. `false`: the primary is another,
     /// and the lease is gone.
     async fn apply(
         &mut self,
@@ -233,13 +233,13 @@ impl Follower {
         let core = &self.core;
         core.figures.seq.set(read.seq);
         if self.applied < read.log_floor {
-            core.floors.raise_everything(read.seq);
+            core.watermarks.raise_everything(read.seq);
             core.products.void(read.seq);
             core.memory.free_everything();
         } else {
             for (seq, keys) in &read.announcements {
                 for key in keys {
-                    core.floors.raise(key, *seq);
+                    core.watermarks.raise(key, *seq);
                     core.products.announce(key, *seq);
                     core.memory.free(key);
                     core.figures.floors_raised.add(1);
@@ -276,7 +276,7 @@ impl Follower {
         self.lease = None;
         self.core.figures.leases_lost.add(1);
         tracing::warn!(why, "the lease is gone; joining again");
-        if !lacks(Rule::JoinRaisesFloors) {
+        if !is_disabled(Rule::JoinRaisesFloors) {
             self.core.memory.free_everything();
         }
     }

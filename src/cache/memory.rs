@@ -5,13 +5,13 @@ use moka::sync::Cache as Moka;
 use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
 
 use super::{
-    floors::Slots,
-    products::{ProductStamp, ProductsStamp, TenantProducts},
+    products::{ProductReadPosition, ProductsReadPosition, TenantProducts},
+    watermarks::Slots,
 };
 
-/// As of when a fact was read, and where its floors are.
+/// As of when a fact was read, and where its watermarks are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp {
+pub(super) struct ReadPosition {
     pub(super) as_of: u64,
     pub(super) epoch: u64,
     pub(super) slots: Slots,
@@ -27,10 +27,10 @@ pub(super) struct Known {
 
 /// What an answer from memory stands on.
 #[derive(Debug, Default)]
-pub(super) struct Stamps {
-    pub(super) facts: Vec<Stamp>,
-    pub(super) products: Vec<ProductStamp>,
-    pub(super) list: Option<ProductsStamp>,
+pub(super) struct ReadPositions {
+    pub(super) facts: Vec<ReadPosition>,
+    pub(super) products: Vec<ProductReadPosition>,
+    pub(super) list: Option<ProductsReadPosition>,
 }
 
 /// What is kept under a key; `None`: it is not stored. The rights of a group
@@ -46,7 +46,7 @@ pub(super) enum Fact {
 /// A fact that was kept.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) stamp: Stamp,
+    pub(super) position: ReadPosition,
     pub(super) fact: Fact,
 }
 
@@ -83,8 +83,8 @@ impl Memory {
     }
 
     /// Keeps an entry. One that was read earlier and comes later does no harm:
-    /// its floor tells. Two that come at once, of a thing that was there and is
-    /// not, do no harm either: each has its own stamp.
+    /// its watermark tells. Two that come at once, of a thing that was there and is
+    /// not, do no harm either: each has its own position.
     pub(super) fn put(&self, key: FactKey, entry: Entry) {
         let (into, other) = if entry.fact.is_absence() {
             (&self.absences, &self.entries)
@@ -96,7 +96,7 @@ impl Memory {
     }
 
     /// Frees what lies at `key`; only that, for what lies below it is told by
-    /// its floor.
+    /// its watermark.
     pub(super) fn free(&self, key: &FactKey) {
         self.entries.invalidate(key);
         self.absences.invalidate(key);
@@ -130,7 +130,7 @@ impl Fact {
 }
 
 /// What an entry costs beside its contents and the codes of its key: the rest of
-/// the key, its stamp, and moka's own.
+/// the key, its position, and moka's own.
 const OVERHEAD: usize = 300;
 
 /// The bytes of the codes of a key: each has an allocation of its own, and a

@@ -26,11 +26,11 @@ mod tests;
 
 pub use self::{listed::ListedProducts, view::SeenProduct};
 pub(super) use self::{
-    listed::ProductsStamp,
+    listed::ProductsReadPosition,
     loads::want,
     patching::patch_all,
     registry::Products,
-    tenant::{ProductStamp, TenantProducts},
+    tenant::{ProductReadPosition, TenantProducts},
 };
 
 /// The most models above a product (rules 1.5).

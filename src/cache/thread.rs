@@ -15,9 +15,8 @@ use crate::{
 use super::{
     announcer,
     core::{Cache, Core},
-    desk,
     follower::Follower,
-    products,
+    load_coalescer, products,
     runtimes::Runtimes,
     settings::CacheSettings,
     upkeep,
@@ -34,7 +33,7 @@ const BACKGROUND_CONNECTIONS: usize = 4;
 /// The connections for questions that memory cannot answer: those of the
 /// statements that run at once, and of as many that stall as may run beside them.
 /// They are apart: no list, page or write keeps one from a question.
-const QUESTION_CONNECTIONS: usize = desk::MOST_STATEMENTS;
+const QUESTION_CONNECTIONS: usize = load_coalescer::MOST_STATEMENTS;
 
 /// How long a statement of these and of questions may take outside a transaction.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);

@@ -43,7 +43,7 @@ pub(super) async fn run(command: &AdministrationCommand) -> Result<Answer, CliEr
 /// A list, whole: its rows as tables or as one document.
 fn listed(
     output: Output,
-    noun: &str,
+    entity: &str,
     header: &[&str],
     rows: Vec<(Vec<String>, Value)>,
     revision: u64,
@@ -54,7 +54,7 @@ fn listed(
         let value = json!({ "entries": values, "revision": revision });
         return Answer::new(document(&value), Exit::Done);
     }
-    let counted = format!("{} at revision {revision}", counted(count, noun));
+    let counted = format!("{} at revision {revision}", counted(count, entity));
     let table = if count == 0 {
         String::new()
     } else {

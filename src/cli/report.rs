@@ -101,11 +101,11 @@ pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A number of things: `no actions`, `1 action`, `2 actions`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, entity: &str) -> String {
     match count {
-        0 => format!("no {noun}s"),
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
+        0 => format!("no {entity}s"),
+        1 => format!("1 {entity}"),
+        count => format!("{count} {entity}s"),
     }
 }
 

@@ -66,11 +66,11 @@ impl<'a> Rows<'a> {
     }
 
     /// What is left to say once the list has ended at a revision, or broke off.
-    pub(super) fn end(self, ended: Result<u64, CliError>, noun: &str) -> Answer {
+    pub(super) fn end(self, ended: Result<u64, CliError>, entity: &str) -> Answer {
         self.bar.finish_and_clear();
         let error = match ended {
             Ok(revision) => {
-                let count = counted(self.count, noun);
+                let count = counted(self.count, entity);
                 return Answer {
                     out: String::new(),
                     err: format!("{count} at revision {revision}\n"),

@@ -60,9 +60,9 @@ fn line(step: &pb::ExplainStep) -> String {
     format!("{tick}{rule} {}{given_by}", step.message)
 }
 
-fn named(noun: &str, codes: &[String]) -> String {
+fn named(entity: &str, codes: &[String]) -> String {
     let plural = if codes.len() == 1 { "" } else { "s" };
-    format!("{noun}{plural} {}", codes.join(", "))
+    format!("{entity}{plural} {}", codes.join(", "))
 }
 
 fn sentence(grant: &Grant) -> String {

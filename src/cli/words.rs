@@ -28,11 +28,11 @@ fn word(name: &str, prefix: &str) -> Option<String> {
 /// An item as people read it: locale `de_DE`.
 pub(super) fn item(item: &pb::Item) -> String {
     let pb::Item { r#type, id } = item;
-    let noun = r#type.replace('_', " ");
+    let entity = r#type.replace('_', " ");
     if id.is_empty() {
-        format!("any {noun}")
+        format!("any {entity}")
     } else {
-        format!("{noun} `{id}`")
+        format!("{entity} `{id}`")
     }
 }
 

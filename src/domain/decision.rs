@@ -112,16 +112,16 @@ pub enum ReasonCode {
 
 impl fmt::Display for ReasonItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = self.kind.to_string().replace('_', " ");
+        let entity = self.kind.to_string().replace('_', " ");
         match &self.code {
-            Some(code) => write!(f, "{noun} `{code}`"),
-            None => write!(f, "any {noun}"),
+            Some(code) => write!(f, "{entity} `{code}`"),
+            None => write!(f, "any {entity}"),
         }
     }
 }
 
 impl fmt::Display for UnknownName {
-    /// Renders the noun and the code: ``attribute `color` ``.
+    /// Renders the entity and the code: ``attribute `color` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Of an enriched category the category is what is stored (rules 9).
         let kind = if self.kind == ResourceType::EnrichedCategory {
@@ -129,8 +129,8 @@ impl fmt::Display for UnknownName {
         } else {
             self.kind
         };
-        let noun = kind.to_string().replace('_', " ");
-        write!(f, "{noun} `{}`", self.code)
+        let entity = kind.to_string().replace('_', " ");
+        write!(f, "{entity} `{}`", self.code)
     }
 }
 

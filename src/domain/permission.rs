@@ -80,9 +80,13 @@ impl Permission {
         }
         let kind_name: &'static str = kind.into();
         let own_name = self.code.strip_prefix("api.").unwrap_or(self.code);
-        let (noun, _) = own_name.split_once('.')?;
+        let (entity, _) = own_name.split_once('.')?;
         if kind.lies_in_parent() {
-            return if noun == kind_name { with_level } else { None };
+            return if entity == kind_name {
+                with_level
+            } else {
+                None
+            };
         }
         let (first_word, _) = self.code.split_once('.')?;
         (first_word == kind_name).then_some(PermissionUse::Alone)

@@ -18,7 +18,10 @@ use super::{Code, ItemKind};
     strum::IntoStaticStr,
 )]
 #[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "the PIM's own nouns; rules 9 describes each")]
+#[expect(
+    missing_docs,
+    reason = "the PIM's own entities; rules 9 describes each"
+)]
 pub enum ResourceType {
     Product,
     ProductModel,

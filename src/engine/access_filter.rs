@@ -2,8 +2,8 @@ use crate::domain::{AccessFilter, Code, EveryQuestion, Facts, FilterScope, ItemK
 
 use super::{
     app_scopes::highest_usable_level,
-    product_reach::{CategoryTest, ProductReach, product_reach},
-    reach::Reach,
+    effective_access::EffectiveAccess,
+    product_access::{CategoryTest, ProductAccess, product_access},
 };
 
 /// Says which products a subject may do an action on, as a filter over their
@@ -17,13 +17,13 @@ pub fn access_filter(
     facts: &Facts,
     granted: Vec<(ItemKind, Code, Level)>,
 ) -> AccessFilter {
-    let reach = Reach::of(question.subject(), facts);
+    let access = EffectiveAccess::of(question.subject(), facts);
     let held: Vec<(ItemKind, Code, Level)> = granted
         .into_iter()
-        .map(|(kind, code, level)| (kind, code, reach.level_of_granted(kind, level)))
+        .map(|(kind, code, level)| (kind, code, access.level_of_granted(kind, level)))
         .collect();
     // An app uses no more of a level than its scopes let it (rules 5.12).
-    let most = highest_usable_level(reach).unwrap_or(Level::Own);
+    let most = highest_usable_level(access).unwrap_or(Level::Own);
     let viewable = |axis: ItemKind| -> Vec<(Code, Level)> {
         let of_axis = held.iter().filter(|(kind, ..)| *kind == axis);
         of_axis
@@ -34,18 +34,18 @@ pub fn access_filter(
     let categories = held.iter().filter(|(kind, ..)| *kind == ItemKind::Category);
     let categories: Vec<(&Code, Level)> = categories.map(|(_, code, at)| (code, *at)).collect();
     AccessFilter {
-        scope: scope(product_reach(question, facts), &categories),
+        scope: scope(product_access(question, facts), &categories),
         channels: viewable(ItemKind::Channel),
         locales: viewable(ItemKind::Locale),
         attribute_groups: viewable(ItemKind::AttributeGroup),
     }
 }
 
-fn scope(reach: ProductReach, categories: &[(&Code, Level)]) -> FilterScope {
-    let test = match reach {
-        ProductReach::Nothing => return FilterScope::Nothing,
-        ProductReach::Everything(_) => return FilterScope::Everything,
-        ProductReach::ByCategory(test) => test,
+fn scope(access: ProductAccess, categories: &[(&Code, Level)]) -> FilterScope {
+    let test = match access {
+        ProductAccess::Nothing => return FilterScope::Nothing,
+        ProductAccess::Everything(_) => return FilterScope::Everything,
+        ProductAccess::ByCategory(test) => test,
     };
     let of = |is: fn(CategoryTest, Level) -> bool| -> Vec<Code> {
         let meant = categories.iter().filter(|(_, level)| is(test, *level));

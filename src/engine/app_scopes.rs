@@ -10,7 +10,7 @@
 
 use crate::domain::{CATALOGUE, Level, LevelAction, PermissionId, ResourceType, SubjectKind};
 
-use super::{asks, reach::Reach};
+use super::{effective_access::EffectiveAccess, requirements};
 
 /// What a level action of an app requires of its scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +57,14 @@ pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> Scop
 
 /// Returns the highest level on channels, locales and attribute groups that the
 /// scopes of an app let it use; `None`: the subject is no app.
-pub(super) fn highest_usable_level(reach: Reach<'_>) -> Option<Level> {
-    if reach.subject_ref.kind != SubjectKind::App {
+pub(super) fn highest_usable_level(access: EffectiveAccess<'_>) -> Option<Level> {
+    if access.subject_ref.kind != SubjectKind::App {
         return None;
     }
-    let counted = CATALOGUE.counted(&asks::granted(reach), reach.facts.vocabulary.edition);
+    let counted = CATALOGUE.counted(
+        &requirements::granted(access),
+        access.facts.vocabulary.edition,
+    );
     let has = |action| match scope_requirement(action, ResourceType::Product) {
         ScopeRequirement::Permission(id) => counted.contains(id),
         ScopeRequirement::NotGivable => false,

@@ -5,7 +5,7 @@ use crate::domain::{
     UnknownName,
 };
 
-use super::reach::Reach;
+use super::effective_access::EffectiveAccess;
 
 /// From how many categories a list is resolved once a call, not once a question:
 /// a shorter one costs less than to find it again.
@@ -95,13 +95,13 @@ impl CategoryLevels {
     pub(super) fn prepare(
         &mut self,
         lists: &CategoryLists<'_>,
-        reach: Reach<'_>,
+        access: EffectiveAccess<'_>,
         most: u64,
     ) -> bool {
         let until = self.work + most;
         for list in lists.lists.iter().filter(|list| list.is_long()) {
-            let place = self.place(*list, reach);
-            for (id, group) in reach.numbered_groups() {
+            let place = self.place(*list, access);
+            for (id, group) in access.numbered_groups() {
                 if self.work >= until {
                     return true;
                 }
@@ -112,30 +112,34 @@ impl CategoryLevels {
     }
 
     /// The level on a product with these categories.
-    pub(super) fn on_product(&mut self, lists: CategoryLists<'_>, reach: Reach<'_>) -> OnProduct {
+    pub(super) fn on_product(
+        &mut self,
+        lists: CategoryLists<'_>,
+        access: EffectiveAccess<'_>,
+    ) -> OnProduct {
         let mut highest: Option<(Level, ItemId)> = None;
         let mut unknown = None;
         for list in lists.lists {
             let (found, unknown_here) = if list.is_long() {
-                let place = self.place(list, reach);
-                let found = self.highest_in(place, reach);
+                let place = self.place(list, access);
+                let found = self.highest_in(place, access);
                 let unknown = self.resolved.get(place).and_then(|at| at.unknown.clone());
                 (found, unknown)
             } else {
-                let resolved = Resolved::of(list, reach);
+                let resolved = Resolved::of(list, access);
                 self.work += RESOLVING * list.length();
-                let highest = self.highest_now(&resolved, reach);
+                let highest = self.highest_now(&resolved, access);
                 (resolved.named(highest), resolved.unknown)
             };
             unknown = unknown.or(unknown_here);
             highest = match (highest, found) {
-                (Some(one), Some(other)) => Some(higher(one, other, reach)),
+                (Some(one), Some(other)) => Some(higher(one, other, access)),
                 (one, other) => one.or(other),
             };
         }
         let unknown = unknown.or(lists.unknown_parent);
         let held = match highest {
-            _ if !reach.is_enterprise() => Level::Own,
+            _ if !access.is_enterprise() => Level::Own,
             Some((level, _)) => level,
             // One that lies nowhere is everyone's (rules 4.3).
             None if unknown.is_none() => Level::Own,
@@ -149,7 +153,7 @@ impl CategoryLevels {
     }
 
     /// The place of a long list in `resolved`.
-    fn place(&mut self, list: CategoryList<'_>, reach: Reach<'_>) -> usize {
+    fn place(&mut self, list: CategoryList<'_>, access: EffectiveAccess<'_>) -> usize {
         let known = match list {
             CategoryList::Described(codes) => {
                 let found = self.described.get(&address(codes));
@@ -161,7 +165,7 @@ impl CategoryLevels {
             return place;
         }
         let place = self.resolved.len();
-        self.resolved.push(Resolved::of(list, reach));
+        self.resolved.push(Resolved::of(list, access));
         self.work += RESOLVING * list.length();
         match list {
             CategoryList::Described(codes) => {
@@ -176,10 +180,10 @@ impl CategoryLevels {
     }
 
     /// The highest of a long list for the subject.
-    fn highest_in(&mut self, place: usize, reach: Reach<'_>) -> Option<(Level, ItemId)> {
+    fn highest_in(&mut self, place: usize, access: EffectiveAccess<'_>) -> Option<(Level, ItemId)> {
         let mut highest = Highest::default();
-        if reach.is_enterprise() {
-            for (id, group) in reach.numbered_groups() {
+        if access.is_enterprise() {
+            for (id, group) in access.numbered_groups() {
                 highest = highest.or(self.highest_of(place, id, group));
             }
         }
@@ -199,10 +203,10 @@ impl CategoryLevels {
     }
 
     /// The highest of a list that is not kept.
-    fn highest_now(&mut self, resolved: &Resolved, reach: Reach<'_>) -> Highest {
+    fn highest_now(&mut self, resolved: &Resolved, access: EffectiveAccess<'_>) -> Highest {
         let mut highest = Highest::default();
-        if reach.is_enterprise() && !resolved.ids.is_empty() {
-            for group in reach.groups() {
+        if access.is_enterprise() && !resolved.ids.is_empty() {
+            for group in access.groups() {
                 let (of_group, looked_at) = resolved.highest(group);
                 self.work += looked_at;
                 highest = highest.or(of_group);
@@ -231,22 +235,22 @@ impl CategoryList<'_> {
 
 impl CategoryLists<'_> {
     /// All categories in force that are stored, by code, each once.
-    pub(super) fn ids(&self, reach: Reach<'_>) -> Vec<ItemId> {
+    pub(super) fn ids(&self, access: EffectiveAccess<'_>) -> Vec<ItemId> {
         let lists = self.lists.iter();
-        let ids = lists.flat_map(|list| Resolved::of(*list, reach).ids);
-        in_order(ids.collect(), reach)
+        let ids = lists.flat_map(|list| Resolved::of(*list, access).ids);
+        in_order(ids.collect(), access)
     }
 }
 
 impl Resolved {
-    fn of(list: CategoryList<'_>, reach: Reach<'_>) -> Self {
+    fn of(list: CategoryList<'_>, access: EffectiveAccess<'_>) -> Self {
         let mut unknown = None;
         let ids: Vec<ItemId> = match list {
             CategoryList::Stored(_, ids) => ids.to_vec(),
             CategoryList::Described(codes) => {
                 let find = |code: &Code| {
                     let kind = ItemKind::Category;
-                    let found = reach.find(&ItemRef {
+                    let found = access.find(&ItemRef {
                         kind,
                         code: code.clone(),
                     });
@@ -262,7 +266,7 @@ impl Resolved {
             }
         };
         Self {
-            ids: in_order(ids, reach),
+            ids: in_order(ids, access),
             unknown,
         }
     }
@@ -297,17 +301,21 @@ impl Highest {
 }
 
 /// The one held higher, else the first by code.
-fn higher(one: (Level, ItemId), other: (Level, ItemId), reach: Reach<'_>) -> (Level, ItemId) {
-    let is_before = one.0 == other.0 && reach.code_of(one.1) <= reach.code_of(other.1);
+fn higher(
+    one: (Level, ItemId),
+    other: (Level, ItemId),
+    access: EffectiveAccess<'_>,
+) -> (Level, ItemId) {
+    let is_before = one.0 == other.0 && access.code_of(one.1) <= access.code_of(other.1);
     let is_higher = one.0 != other.0 && one.0.allows(other.0);
     if is_before || is_higher { one } else { other }
 }
 
-fn in_order(mut ids: Vec<ItemId>, reach: Reach<'_>) -> Vec<ItemId> {
+fn in_order(mut ids: Vec<ItemId>, access: EffectiveAccess<'_>) -> Vec<ItemId> {
     if ids.len() < LONG {
-        ids.sort_by_key(|id| reach.code_of(*id));
+        ids.sort_by_key(|id| access.code_of(*id));
     } else {
-        ids.sort_by_cached_key(|id| reach.code_of(*id));
+        ids.sort_by_cached_key(|id| access.code_of(*id));
     }
     ids.dedup();
     ids

@@ -1,10 +1,10 @@
 use crate::domain::{Decision, Facts, Question};
 
 use super::{
-    asks,
     categories::{CategoryLevels, LONG},
     decision,
-    reach::Reach,
+    effective_access::EffectiveAccess,
+    requirements,
 };
 
 /// How much a decision costs beside what is counted, in looks at a right.
@@ -35,12 +35,12 @@ impl Decider {
     /// Decides one question, as [`super::decide`] does.
     #[must_use]
     pub fn decide(&mut self, question: &Question, facts: &Facts) -> Decision {
-        let reach = Reach::of(question.subject(), facts);
-        let groups = reach.subject.map_or(0, |subject| subject.groups.len());
+        let access = EffectiveAccess::of(question.subject(), facts);
+        let groups = access.subject.map_or(0, |subject| subject.groups.len());
         let groups = u64::try_from(groups).unwrap_or(u64::MAX);
         let work = groups.saturating_mul(LOOKS_A_GROUP);
         self.levels.add_work(work.saturating_add(A_DECISION));
-        let asked = asks::ask(question, &reach, &mut self.levels);
+        let asked = requirements::collect(question, &access, &mut self.levels);
         decision(question, &asked)
     }
 
@@ -56,14 +56,14 @@ impl Decider {
         if !is_long && !self.has_long_lists(facts) {
             return false;
         }
-        let reach = Reach::of(question.subject(), facts);
-        let looks = question.rule().looks_at_resource && reach.is_enterprise();
+        let access = EffectiveAccess::of(question.subject(), facts);
+        let looks = question.rule().looks_at_resource && access.is_enterprise();
         let resource = question.resource().filter(|_| looks);
         let lists = resource.and_then(|resource| {
             let kind = resource.kind.product_kind()?;
-            reach.category_lists(kind, resource)
+            access.category_lists(kind, resource)
         });
-        lists.is_some_and(|lists| self.levels.prepare(&lists, reach, most))
+        lists.is_some_and(|lists| self.levels.prepare(&lists, access, most))
     }
 
     fn has_long_lists(&mut self, facts: &Facts) -> bool {

@@ -4,11 +4,11 @@ use crate::domain::{
 };
 
 use super::{
-    asks::{self, Ask, Source},
     categories::CategoryLevels,
     decision,
-    reach::Reach,
+    effective_access::EffectiveAccess,
     remedy,
+    requirements::{self, Requirement, Source},
 };
 
 /// Decides one question and says why: every rule that was asked, who gives what
@@ -19,14 +19,18 @@ use super::{
 /// every user group ([`crate::domain::GroupsNeeded::All`]).
 #[must_use]
 pub fn explain(question: &Question, facts: &Facts) -> Explanation {
-    let reach = Reach::of(question.subject(), facts);
-    let mut asked = asks::ask(question, &reach, &mut CategoryLevels::default());
-    name_categories(&mut asked.asks, question, reach);
+    let access = EffectiveAccess::of(question.subject(), facts);
+    let mut asked = requirements::collect(question, &access, &mut CategoryLevels::default());
+    name_categories(&mut asked.requirements, question, access);
     let decision = decision(question, &asked);
-    let steps: Vec<Step> = asked.asks.iter().map(|ask| step(ask, reach)).collect();
+    let steps: Vec<Step> = asked
+        .requirements
+        .iter()
+        .map(|requirement| step(requirement, access))
+        .collect();
     let (remedies, no_remedy_reason) = match &decision.denial {
         None => (Vec::new(), None),
-        Some(_) => match remedy::find(&asked.asks, reach) {
+        Some(_) => match remedy::find(&asked.requirements, access) {
             Ok(remedies) => (remedies, None),
             Err(why) => (Vec::new(), Some(why)),
         },
@@ -48,17 +52,21 @@ pub fn explain(question: &Question, facts: &Facts) -> Explanation {
 }
 
 /// Says which categories were asked about.
-fn name_categories(asks: &mut [Ask], question: &Question, reach: Reach<'_>) {
+fn name_categories(
+    requirements: &mut [Requirement],
+    question: &Question,
+    access: EffectiveAccess<'_>,
+) {
     let lists = question.resource().and_then(|resource| {
         let kind = resource.kind.product_kind()?;
-        reach.category_lists(kind, resource)
+        access.category_lists(kind, resource)
     });
     let Some(lists) = lists else {
         return;
     };
-    for ask in asks {
-        if let Source::Categories(ids, _) = &mut ask.source {
-            *ids = lists.ids(reach);
+    for requirement in requirements {
+        if let Source::Categories(ids, _) = &mut requirement.source {
+            *ids = lists.ids(access);
         }
     }
 }
@@ -95,31 +103,31 @@ fn blank(rule: &'static str) -> Step {
     }
 }
 
-fn step(ask: &Ask, reach: Reach<'_>) -> Step {
+fn step(requirement: &Requirement, access: EffectiveAccess<'_>) -> Step {
     Step {
-        axis: Some(ask.code),
-        item: ask.item.clone(),
-        needed: ask.needed,
-        held: ask.held,
-        groups: giving_groups(ask, reach),
-        roles: giving_roles(ask, reach),
-        permission: ask.permission,
-        passed: ask.passed,
-        message: message(ask),
-        steps: category_steps(ask, reach),
-        ..blank(ask.rule)
+        axis: Some(requirement.code),
+        item: requirement.item.clone(),
+        needed: requirement.needed,
+        held: requirement.held,
+        groups: giving_groups(requirement, access),
+        roles: giving_roles(requirement, access),
+        permission: requirement.permission,
+        passed: requirement.passed,
+        message: message(requirement),
+        steps: category_steps(requirement, access),
+        ..blank(requirement.rule)
     }
 }
 
 /// The subject's groups that give the level held.
-fn giving_groups(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
-    let Some(held) = ask.held else {
+fn giving_groups(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Code> {
+    let Some(held) = requirement.held else {
         return Vec::new();
     };
-    if !reach.facts.vocabulary.edition.is_enterprise() {
+    if !access.facts.vocabulary.edition.is_enterprise() {
         return Vec::new(); // rights do not count (rules 3.4)
     }
-    let level = |group: &GroupFacts| match &ask.source {
+    let level = |group: &GroupFacts| match &requirement.source {
         Source::Other | Source::Permission(_) => Level::Hidden,
         Source::Item(id) => right(group, *id),
         Source::Any(axis) => group.highest_on_any(*axis),
@@ -128,17 +136,21 @@ fn giving_groups(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
             .map(|id| right(group, *id))
             .fold(Level::Hidden, Level::or),
     };
-    giving(held, level, reach)
+    giving(held, level, access)
 }
 
 /// Those whose own level is the one held or, where flags of several add up
 /// (rules 3.3), those that hold any.
-fn giving(held: Level, level: impl Fn(&GroupFacts) -> Level, reach: Reach<'_>) -> Vec<Code> {
+fn giving(
+    held: Level,
+    level: impl Fn(&GroupFacts) -> Level,
+    access: EffectiveAccess<'_>,
+) -> Vec<Code> {
     if held == Level::Hidden {
         return Vec::new();
     }
     let codes = |gives: &dyn Fn(&GroupFacts) -> bool| -> Vec<Code> {
-        reach
+        access
             .groups()
             .filter(|group| gives(group))
             .map(|group| group.code.clone())
@@ -153,17 +165,17 @@ fn giving(held: Level, level: impl Fn(&GroupFacts) -> Level, reach: Reach<'_>) -
 }
 
 /// The subject's roles that give the permission.
-fn giving_roles(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
-    let (ReasonCode::Permission, Some(code)) = (ask.code, ask.permission) else {
+fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Code> {
+    let (ReasonCode::Permission, Some(code)) = (requirement.code, requirement.permission) else {
         return Vec::new();
     };
-    let (Some(subject), Some(asked)) = (reach.subject, CATALOGUE.find_permission(code)) else {
+    let (Some(subject), Some(asked)) = (access.subject, CATALOGUE.find_permission(code)) else {
         return Vec::new();
     };
     let roles = subject
         .roles
         .iter()
-        .filter_map(|id| reach.facts.vocabulary.roles.get(id));
+        .filter_map(|id| access.facts.vocabulary.roles.get(id));
     roles
         .filter(|role| CATALOGUE.with_implied(&role.permissions).contains(asked.id))
         .map(|role| role.code.clone())
@@ -171,18 +183,18 @@ fn giving_roles(ask: &Ask, reach: Reach<'_>) -> Vec<Code> {
 }
 
 /// One step a category in force: what is held on it, and who gives it.
-fn category_steps(ask: &Ask, reach: Reach<'_>) -> Vec<Step> {
-    let Source::Categories(ids, _) = &ask.source else {
+fn category_steps(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Step> {
+    let Source::Categories(ids, _) = &requirement.source else {
         return Vec::new();
     };
-    if !reach.facts.vocabulary.edition.is_enterprise() {
+    if !access.facts.vocabulary.edition.is_enterprise() {
         return Vec::new();
     }
     ids.iter()
         .map(|id| {
-            let held = reach.level_on(*id);
-            let needed = ask.needed.unwrap_or_default();
-            let code = reach.code_of(*id).cloned();
+            let held = access.level_on(*id);
+            let needed = requirement.needed.unwrap_or_default();
+            let code = access.code_of(*id).cloned();
             let item = ReasonItem {
                 kind: ItemKind::Category,
                 code,
@@ -193,7 +205,7 @@ fn category_steps(ask: &Ask, reach: Reach<'_>) -> Vec<Step> {
                 item: Some(item),
                 needed: Some(needed),
                 held: Some(held),
-                groups: giving(held, |group| right(group, *id), reach),
+                groups: giving(held, |group| right(group, *id), access),
                 passed: held.allows(needed),
                 ..blank("3.5")
             }
@@ -212,14 +224,14 @@ fn capitalised(text: &str) -> String {
     })
 }
 
-fn message(ask: &Ask) -> String {
-    if !ask.passed {
-        return ask.reason().to_string();
+fn message(requirement: &Requirement) -> String {
+    if !requirement.passed {
+        return requirement.reason().to_string();
     }
-    let permission = ask
+    let permission = requirement
         .permission
         .map_or("the action".to_owned(), |code| format!("`{code}`"));
-    match ask.code {
+    match requirement.code {
         ReasonCode::SubjectUnknown | ReasonCode::SubjectDisabled => {
             "The subject is known and enabled.".to_owned()
         }
@@ -231,17 +243,17 @@ fn message(ask: &Ask) -> String {
         | ReasonCode::Locale
         | ReasonCode::Category
         | ReasonCode::AttributeGroup
-        | ReasonCode::Item => level_message(ask),
+        | ReasonCode::Item => level_message(requirement),
     }
 }
 
-fn level_message(ask: &Ask) -> String {
-    let held = ask.held.unwrap_or_default();
-    if ask.rule == "4.3" {
+fn level_message(requirement: &Requirement) -> String {
+    let held = requirement.held.unwrap_or_default();
+    if requirement.rule == "4.3" {
         return "It is in no category: every enabled subject owns it.".to_owned();
     }
-    match &ask.item {
-        Some(item) if held.allows(ask.needed.unwrap_or_default()) => {
+    match &requirement.item {
+        Some(item) if held.allows(requirement.needed.unwrap_or_default()) => {
             format!("{}: held is `{held}`.", capitalised(&item.to_string()))
         }
         Some(ReasonItem { kind, code: None }) => format!("The tenant has no {kind}: no gate."),

@@ -5,7 +5,7 @@ use crate::{
     store::{Bounds, Store, read_tenant},
 };
 
-use super::{TRIES, at_hand::Levels, existing};
+use super::{TRIES, existing, levels::Levels};
 
 /// The axes whose levels come with an access filter.
 const AXES: [ItemKind; 4] = [
@@ -31,13 +31,13 @@ pub async fn access_filter(
 ) -> Result<Option<(AccessFilter, Revision)>, CacheError> {
     let needed = engine::needs([&question.about_no_category()]);
     for _ in 0..TRIES {
-        let Some(recalled) = cache.recall(tenant, &needed, false).await? else {
+        let Some(cached) = cache.page_facts(tenant, &needed, false).await? else {
             break;
         };
-        let facts = &recalled.facts;
+        let facts = &cached.facts;
         let filter =
             engine::access_filter(question, facts, granted(question.subject(), facts).await);
-        if cache.confirm_recalled(&recalled)? {
+        if cache.confirm_page(&cached)? {
             return Ok(Some((filter, facts.revision)));
         }
     }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use tokio::task::yield_now;
 
 use crate::{
-    cache::{Cache, CacheError, Recalled},
+    cache::{Cache, CacheError, CachedPageFacts},
     domain::{AllowedResource, Revision},
     store::{Bounds, Store, TenantId, read_tenant},
 };
@@ -37,7 +37,7 @@ pub(super) struct Ahead {
 #[derive(Debug)]
 pub(super) enum Proof {
     /// Facts from memory; rights and products are not kept with them.
-    Memory(Box<Recalled>),
+    Memory(Box<CachedPageFacts>),
     /// A snapshot of the database in this epoch: true as long as the tenant's
     /// revision is the same.
     Snapshot { epoch: u64 },
@@ -46,13 +46,13 @@ pub(super) enum Proof {
 }
 
 impl Proof {
-    /// What a page that was made from `recalled` stands on.
-    pub(super) fn of(mut recalled: Recalled) -> Self {
+    /// What a page that was made from `cached` stands on.
+    pub(super) fn of(mut cached: CachedPageFacts) -> Self {
         // What it was made from may be large, and replaced meanwhile.
-        let products = recalled.products.take();
-        recalled.facts.groups.clear();
+        let products = cached.products.take();
+        cached.facts.groups.clear();
         if products.is_none_or(|products| products.is_settled()) {
-            Self::Memory(Box::new(recalled))
+            Self::Memory(Box::new(cached))
         } else {
             Self::Once
         }
@@ -135,16 +135,16 @@ impl ResourceList {
     ) -> Result<bool, CacheError> {
         match &ahead.proof {
             Proof::Once => Ok(false),
-            Proof::Memory(recalled) => {
+            Proof::Memory(cached) => {
                 if is_last {
                     let needed = self.needed().0;
-                    let now = cache.recall(&self.tenant, &needed, false).await?;
+                    let now = cache.page_facts(&self.tenant, &needed, false).await?;
                     let Some(now) = now.filter(|now| now.tenant == ahead.tenant) else {
                         return Ok(false);
                     };
                     ahead.revision = now.facts.revision;
                 }
-                cache.confirm_recalled(recalled)
+                cache.confirm_page(cached)
             }
             Proof::Snapshot { epoch } => {
                 let read_at = (ahead.tenant, ahead.revision, *epoch);

@@ -1,17 +1,17 @@
+mod cached_pages;
 mod candidates;
-mod known;
-mod recalled;
+mod database_filter;
 
 use tokio::task::yield_now;
 
 use crate::{
-    cache::Recalled,
+    cache::CachedPageFacts,
     domain::{AllowedResource, EveryQuestion, FactsNeeded, ListFilter, ProductKind},
     engine,
     store::{ListedProduct, Snapshot, StoreError},
 };
 
-use self::{candidates::Candidates, known::Known};
+use self::{candidates::Candidates, database_filter::DatabaseFilter};
 use super::{Page, Place, PlacedPage};
 
 /// The fewest and the most products that one statement looks at.
@@ -24,7 +24,7 @@ pub(super) struct ProductList {
     kind: ProductKind,
     question: EveryQuestion,
     filter: ListFilter,
-    known: Option<Known>,
+    known: Option<DatabaseFilter>,
 }
 
 impl ProductList {
@@ -46,17 +46,18 @@ impl ProductList {
     /// hold them.
     pub(super) async fn page_from_memory(
         &self,
-        recalled: &Recalled,
+        cached: &CachedPageFacts,
         after: Option<&Place>,
         size: usize,
     ) -> Option<PlacedPage> {
-        let products = recalled.products.as_ref()?;
-        let known = recalled::KnownByHeart::of(&self.question, &self.filter, &recalled.facts).await;
+        let products = cached.products.as_ref()?;
+        let known =
+            cached_pages::CachedFilter::of(&self.question, &self.filter, &cached.facts).await;
         let after = match after {
             Some(Place::Product { id, .. }) => *id,
-            Some(Place::Noun(_)) | None => 0,
+            Some(Place::Entity(_)) | None => 0,
         };
-        Some(recalled::page(products, &known, self.kind, &self.filter, after, size).await)
+        Some(cached_pages::page(products, &known, self.kind, &self.filter, after, size).await)
     }
 
     /// Reads the next `size` products after a place.
@@ -68,7 +69,7 @@ impl ProductList {
     ) -> Result<PlacedPage, StoreError> {
         let (after, everywhere) = match after {
             Some(Place::Product { id, everywhere }) => (id, everywhere),
-            Some(Place::Noun(_)) | None => (0, false),
+            Some(Place::Entity(_)) | None => (0, false),
         };
         let known = learn(&mut self.known, &self.question, &self.filter, snapshot).await?;
         if known.reaches_nothing() {
@@ -118,15 +119,15 @@ fn next_window(looked_at: usize, found: usize, size: usize) -> usize {
 /// the page before serves again if tenant and revision are the same, since then
 /// nothing has changed.
 async fn learn<'k>(
-    known: &'k mut Option<Known>,
+    known: &'k mut Option<DatabaseFilter>,
     question: &EveryQuestion,
     filter: &ListFilter,
     snapshot: &Snapshot<'_>,
-) -> Result<&'k mut Known, StoreError> {
+) -> Result<&'k mut DatabaseFilter, StoreError> {
     let current = known.take().filter(|known| known.holds_in(snapshot));
     let current = match current {
         Some(current) => current,
-        None => Known::read(question, filter, snapshot).await?,
+        None => DatabaseFilter::read(question, filter, snapshot).await?,
     };
     Ok(known.insert(current))
 }

@@ -31,7 +31,7 @@ mod writes;
 use std::time::Duration;
 
 use crate::{
-    admin::Door,
+    admin::WriteCoordinator,
     cache::Cache,
     domain::{CallerRight, Code},
     store::{Bounds, Found, Snapshot, Store, TenantRow, Turns, read_tenant},
@@ -48,11 +48,11 @@ use super::{
     parse,
 };
 
-/// Answers the calls of the administration: every write goes through the door,
+/// Answers the calls of the administration: every write goes through the coordinator,
 /// every read is of one snapshot. Tells how the memory in `cache` does.
 #[derive(Clone, Debug)]
 pub struct AdminApi {
-    door: Door,
+    coordinator: WriteCoordinator,
     cache: Cache,
     store: Store,
     /// The same database, for what reads everything of a tenant.
@@ -76,13 +76,13 @@ pub struct ReadStores {
 }
 
 impl AdminApi {
-    /// Writes through `door` and reads from `stores`, in pages that `tokens` seal;
+    /// Writes through `coordinator` and reads from `stores`, in pages that `tokens` seal;
     /// reads that name no tenant mean `default_tenant`. A watcher that takes no event for
     /// `watch_patience` is cut off. `supervisor` reports if what all watchers
     /// need ends.
     #[must_use]
     pub fn new(
-        door: Door,
+        coordinator: WriteCoordinator,
         cache: Cache,
         stores: ReadStores,
         tokens: PageTokens,
@@ -98,7 +98,7 @@ impl AdminApi {
             revisions: Revisions::new(store.clone(), supervisor),
             watchers: watch::watchers(),
             watch_patience,
-            door,
+            coordinator,
             cache,
             tokens,
             store,
@@ -121,7 +121,7 @@ impl AdminApi {
     /// what that caller may.
     fn of_call(&self, extensions: &tonic::Extensions) -> Self {
         Self {
-            door: self.door.until(Deadline::of(extensions)),
+            coordinator: self.coordinator.until(Deadline::of(extensions)),
             calling: Calling::of(extensions),
             ..self.clone()
         }

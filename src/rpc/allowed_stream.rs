@@ -15,7 +15,7 @@ use super::{
     failure::Failure,
     gate::{Deadline, Gate},
     lists::check_tenant,
-    page_token::{PageTokens, Tie, TokenPlace},
+    page_token::{Binding, PageTokens, TokenPlace},
     render_listing,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct AllowedStream {
     pub(super) tokens: PageTokens,
     pub(super) list: ResourceList,
     pub(super) tenant: Code,
-    pub(super) tie: Tie,
+    pub(super) binding: Binding,
     pub(super) size: usize,
     pub(super) ids_only: bool,
     pub(super) ending: Ending,
@@ -105,7 +105,7 @@ impl AllowedStream {
         let Some(last) = last else {
             return Ok((Event::End(end), Next::Nothing));
         };
-        let token = self.tokens.seal(tenant, &last, &self.tie)?;
+        let token = self.tokens.seal(tenant, &last, &self.binding)?;
         let batch = render_listing::allowed_batch(found, self.ids_only, token);
         self.after = Some(last);
         let next = if more {

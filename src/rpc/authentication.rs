@@ -94,7 +94,7 @@ impl Authentication {
             }
             Err(Unverified::ReadKeys(_)) => return Ok(Found::Look(look(true))),
         };
-        let Some(callers) = cache.recall_callers() else {
+        let Some(callers) = cache.cached_callers() else {
             return Ok(Found::Look(look(false)));
         };
         recognized(&callers, presented, (needed, cache))

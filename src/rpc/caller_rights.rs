@@ -101,7 +101,7 @@ fn of_operations(call: &str) -> Option<Needed> {
 }
 
 fn of_directory(call: &str) -> Option<Needed> {
-    of_nouns(call, &["Users", "Connections", "UserGroups", "Roles"])
+    of_entities(call, &["Users", "Connections", "UserGroups", "Roles"])
 }
 
 fn of_catalog(call: &str) -> Option<Needed> {
@@ -117,14 +117,14 @@ fn of_catalog(call: &str) -> Option<Needed> {
         "Profiles",
         "GridViews",
     ];
-    of_nouns(call, &NOUNS).or_else(|| administer(&["ImportProducts"], call))
+    of_entities(call, &NOUNS).or_else(|| administer(&["ImportProducts"], call))
 }
 
 /// Put, Delete and List of each.
-fn of_nouns(call: &str, nouns: &[&str]) -> Option<Needed> {
+fn of_entities(call: &str, entities: &[&str]) -> Option<Needed> {
     let verbs = ["Put", "Delete", "List"];
-    let noun = verbs.iter().find_map(|verb| call.strip_prefix(verb))?;
-    administer(nouns, noun)
+    let entity = verbs.iter().find_map(|verb| call.strip_prefix(verb))?;
+    administer(entities, entity)
 }
 
 fn of_apps(call: &str) -> Option<Needed> {

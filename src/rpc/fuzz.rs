@@ -19,7 +19,7 @@ use crate::{
 
 use super::{
     credential, gate,
-    page_token::{InToken as _, PageTokens, Tie},
+    page_token::{Binding, InToken as _, PageTokens},
     parse, parse_batch, parse_import, parse_listing,
 };
 
@@ -215,12 +215,12 @@ fn fuzz_import_messages() {
 #[test]
 fn fuzz_page_tokens() {
     let tokens = PageTokens::of_key(SecretSlice::from(vec![7; 32]));
-    let tie = Tie::to("ListAllowed").with("acme");
-    let place = Place::Noun("hat".to_owned());
-    let good = tokens.seal(TenantId(7), &place, &tie).unwrap();
+    let binding = Binding::to("ListAllowed").with("acme");
+    let place = Place::Entity("hat".to_owned());
+    let good = tokens.seal(TenantId(7), &place, &binding).unwrap();
     bolero::check!().for_each(|bytes| {
         let token = text(bytes, &[&good]);
-        match tokens.open::<Place>("page_token", &token, &tie) {
+        match tokens.open::<Place>("page_token", &token, &binding) {
             Ok(None) => assert!(token.is_empty()),
             Ok(Some(opened)) => assert!(token == good && *opened.unchecked() == place),
             Err(failure) => assert!(failure.to_string().starts_with("page_token: ")),

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     admin::{
-        AdminError, Answered, Door, ImportOptions, ImportOutcome, Staging, WriteContext,
-        entry::ImportFile,
+        AdminError, Answered, ImportOptions, ImportOutcome, Staging, WriteContext,
+        WriteCoordinator, entry::ImportFile,
     },
     import::{Batch, EMPTY_FILE, FileRead, Finished, Reader},
     pb::{self, import_catalog_response::Event, import_service_server::ImportService},
@@ -53,16 +53,16 @@ const EVENTS_AHEAD: usize = 16;
 /// Takes the PIM's export files in as one write.
 #[derive(Clone, Debug)]
 pub struct ImportApi {
-    door: Door,
+    coordinator: WriteCoordinator,
 }
 
 type Events = mpsc::Sender<Result<pb::ImportCatalogResponse, Status>>;
 
 impl ImportApi {
-    /// Writes through `door`.
+    /// Writes through `coordinator`.
     #[must_use]
-    pub fn new(door: Door) -> Self {
-        Self { door }
+    pub fn new(coordinator: WriteCoordinator) -> Self {
+        Self { coordinator }
     }
 }
 
@@ -84,7 +84,7 @@ impl ImportService for ImportApi {
         calling.check_written_tenant(&header.tenant)?;
         let (events, told) = mpsc::channel(EVENTS_AHEAD);
         let import = Import {
-            door: self.door.until(deadline),
+            coordinator: self.coordinator.until(deadline),
             header,
             calling,
             events: events.clone(),
@@ -114,7 +114,7 @@ async fn within(
 
 /// One import under way.
 struct Import {
-    door: Door,
+    coordinator: WriteCoordinator,
     header: Header,
     calling: Calling,
     events: Events,
@@ -158,7 +158,7 @@ impl Import {
     ) -> Result<TakenIn, Status> {
         // Whoever sends a header and nothing more takes no turn.
         let mut first = next(&mut messages).await?;
-        let begun = Staging::begin(&self.door, self.header.tenant.clone()).await;
+        let begun = Staging::begin(&self.coordinator, self.header.tenant.clone()).await;
         let mut staging = begun.map_err(Failure::from)?;
         let mut reader = Reader::new();
         if let Some(column) = &self.header.product_key {
@@ -234,7 +234,7 @@ impl Import {
             let file = file.map(|file| file.to_string()).unwrap_or_default();
             tell_progress(&events, render_import::phase(phase), file, rows);
         };
-        self.door
+        self.coordinator
             .import(staging, &context, &options, progress)
             .await
     }

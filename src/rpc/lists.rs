@@ -11,7 +11,7 @@ use super::{
     calling::Calling,
     facts::wait_for_revision,
     failure::Failure,
-    page_token::{InToken, PageTokens, Tie, TokenPlace},
+    page_token::{Binding, InToken, PageTokens, TokenPlace},
     parse_listing::{self, Listed, ResourceListing, SubjectListing},
     render_listing,
 };
@@ -70,17 +70,17 @@ impl Lists {
             tenant,
             question,
             filter,
-            tie,
+            binding,
         } = listing;
         calling.check_tenant(&tenant)?;
-        let token = self.tokens.open("page_token", &page_token, &tie)?;
+        let token = self.tokens.open("page_token", &page_token, &binding)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
         let (found_in, page) = found.ok_or(Failure::TenantNotFound(tenant))?;
         check_tenant(token.as_ref(), found_in)?;
-        let next_page_token = self.next_page_token(found_in, &page, &tie)?;
+        let next_page_token = self.next_page_token(found_in, &page, &binding)?;
         let resources = page.found.into_iter();
         Ok(pb::ListAllowedResponse {
             resources: resources.map(render_listing::allowed_resource).collect(),
@@ -93,10 +93,10 @@ impl Lists {
         &self,
         tenant: TenantId,
         page: &Page<T, P>,
-        tie: &Tie,
+        binding: &Binding,
     ) -> Result<String, Failure> {
         match &page.last {
-            Some(last) if page.more => self.tokens.seal(tenant, last, tie),
+            Some(last) if page.more => self.tokens.seal(tenant, last, binding),
             Some(_) | None => Ok(String::new()),
         }
     }
@@ -113,10 +113,10 @@ impl Lists {
             tenant,
             question,
             kind,
-            tie,
+            binding,
         } = parse_listing::subject_listing(message, &self.default_tenant)?;
         calling.check_tenant(&tenant)?;
-        let token = self.tokens.open("page_token", &page_token, &tie)?;
+        let token = self.tokens.open("page_token", &page_token, &binding)?;
         wait_for_revision(&self.cache, &tenant, minimum).await?;
         let list = SubjectList::new(tenant.clone(), question, kind);
         let after = place(token.as_ref());
@@ -125,7 +125,7 @@ impl Lists {
         check_tenant(token.as_ref(), found_in)?;
         Ok(pb::ListSubjectsResponse {
             subjects: page.found.iter().map(render_listing::subject).collect(),
-            next_page_token: self.next_page_token(found_in, &page, &tie)?,
+            next_page_token: self.next_page_token(found_in, &page, &binding)?,
             revision: page.revision.0,
         })
     }
@@ -189,11 +189,11 @@ impl Lists {
             tenant,
             question,
             filter,
-            tie,
+            binding,
         } = listing;
         ending.calling.check_tenant(&tenant)?;
-        let tie = tie.with(if ids_only { "ids" } else { "levels" });
-        let resumed = self.tokens.open("resume_token", &resume_token, &tie)?;
+        let binding = binding.with(if ids_only { "ids" } else { "levels" });
+        let resumed = self.tokens.open("resume_token", &resume_token, &binding)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
         Ok(AllowedStream {
             cache: self.cache.clone(),
@@ -201,7 +201,7 @@ impl Lists {
             tokens: self.tokens.clone(),
             list: ResourceList::new(tenant.clone(), question, filter),
             tenant,
-            tie,
+            binding,
             size,
             ids_only,
             ending,

@@ -36,7 +36,7 @@ pub struct PageTokens {
 /// What a token is tied to: the fields of a request that may not change from
 /// page to page.
 #[derive(Clone, Debug)]
-pub(super) struct Tie {
+pub(super) struct Binding {
     bytes: Vec<u8>,
 }
 
@@ -77,7 +77,7 @@ pub(super) trait InToken: Sized {
     fn read(bytes: &[u8]) -> Option<Self>;
 }
 
-impl Tie {
+impl Binding {
     /// Begins with the name of the call.
     pub(super) fn to(call: &str) -> Self {
         Self { bytes: Vec::new() }.with(call)
@@ -119,16 +119,16 @@ impl PageTokens {
         Self { key: Arc::new(key) }
     }
 
-    /// The token of a place in the list of `tenant` that `tie` names.
+    /// The token of a place in the list of `tenant` that `binding` names.
     pub(super) fn seal<P: InToken>(
         &self,
         tenant: TenantId,
         place: &P,
-        tie: &Tie,
+        binding: &Binding,
     ) -> Result<String, Failure> {
         let mut token = tenant.0.to_le_bytes().to_vec();
         token.extend(place.write());
-        let seal = self.sealer(&token, tie)?.finalize().into_bytes();
+        let seal = self.sealer(&token, binding)?.finalize().into_bytes();
         token.extend(seal);
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
@@ -143,7 +143,7 @@ impl PageTokens {
         &self,
         path: &'static str,
         token: &str,
-        tie: &Tie,
+        binding: &Binding,
     ) -> Result<Option<TokenPlace<P>>, Failure> {
         if token.is_empty() {
             return Ok(None);
@@ -154,7 +154,7 @@ impl PageTokens {
         let bytes = bytes.ok_or_else(invalid)?;
         let place_bytes = bytes.len().checked_sub(SEAL_BYTES).ok_or_else(invalid)?;
         let (place, seal) = bytes.split_at_checked(place_bytes).ok_or_else(invalid)?;
-        let sealer = self.sealer(place, tie)?;
+        let sealer = self.sealer(place, binding)?;
         sealer.verify_slice(seal).map_err(|_| invalid())?;
         let (tenant, place) = place.split_first_chunk().ok_or_else(invalid)?;
         Ok(Some(TokenPlace {
@@ -164,7 +164,7 @@ impl PageTokens {
         }))
     }
 
-    fn sealer(&self, place: &[u8], tie: &Tie) -> Result<Hmac<Sha256>, Failure> {
+    fn sealer(&self, place: &[u8], binding: &Binding) -> Result<Hmac<Sha256>, Failure> {
         let sealer = Hmac::<Sha256>::new_from_slice(self.key.expose_secret());
         let mut sealer = sealer.map_err(|_| {
             Failure::from(StoreError::CorruptRow {
@@ -176,7 +176,7 @@ impl PageTokens {
         sealer.update(FORMAT);
         sealer.update(&length.to_le_bytes());
         sealer.update(place);
-        sealer.update(&tie.bytes);
+        sealer.update(&binding.bytes);
         Ok(sealer)
     }
 }
@@ -188,7 +188,7 @@ fn not_of_this_request(path: &'static str) -> Failure {
 
 /// The first byte of a token tells what kind of place it is.
 const PRODUCT: u8 = 1;
-const NOUN: u8 = 2;
+const ENTITY: u8 = 2;
 const SUBJECT: u8 = 3;
 
 impl InToken for Place {
@@ -199,7 +199,7 @@ impl InToken for Place {
                 bytes.extend(id.to_le_bytes());
                 bytes
             }
-            Self::Noun(key) => [&[NOUN], key.as_bytes()].concat(),
+            Self::Entity(key) => [&[ENTITY], key.as_bytes()].concat(),
         }
     }
 
@@ -209,7 +209,7 @@ impl InToken for Place {
                 id: i32::from_le_bytes(id.try_into().ok()?),
                 everywhere: *everywhere == 1,
             }),
-            [NOUN, key @ ..] => Some(Self::Noun(str::from_utf8(key).ok()?.to_owned())),
+            [ENTITY, key @ ..] => Some(Self::Entity(str::from_utf8(key).ok()?.to_owned())),
             _ => None,
         }
     }
@@ -254,7 +254,7 @@ mod tests {
                 id: 7,
                 everywhere: false,
             },
-            Place::Noun("straße:\u{1F600}".to_owned()),
+            Place::Entity("straße:\u{1F600}".to_owned()),
         ];
         for place in places {
             assert_eq!(Place::read(&place.write()), Some(place));
@@ -272,7 +272,7 @@ mod tests {
             &[],
             &[PRODUCT],
             &[PRODUCT, 0, 1],
-            &[NOUN, 0xff],
+            &[ENTITY, 0xff],
             &[9],
             &[SUBJECT],
         ];
@@ -284,18 +284,18 @@ mod tests {
 
     #[test]
     fn no_two_requests_read_alike() {
-        let ties = [
-            Tie::to("a").with("b"),
-            Tie::to("ab"),
-            Tie::to("a").with("").with("b"),
-            Tie::to("a").with_optional(None).with("b"),
-            Tie::to("a").with_optional(Some("b")),
-            Tie::to("a").with_optional(Some("")).with("b"),
+        let bindings = [
+            Binding::to("a").with("b"),
+            Binding::to("ab"),
+            Binding::to("a").with("").with("b"),
+            Binding::to("a").with_optional(None).with("b"),
+            Binding::to("a").with_optional(Some("b")),
+            Binding::to("a").with_optional(Some("")).with("b"),
         ];
-        for (index, tie) in ties.iter().enumerate() {
-            let before = ties.iter().take(index);
+        for (index, binding) in bindings.iter().enumerate() {
+            let before = bindings.iter().take(index);
             assert!(
-                before.clone().all(|other| other.bytes != tie.bytes),
+                before.clone().all(|other| other.bytes != binding.bytes),
                 "{index}"
             );
         }

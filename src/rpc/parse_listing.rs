@@ -5,7 +5,7 @@ use crate::{
 
 use super::{
     failure::{Failure, InvalidField},
-    page_token::Tie,
+    page_token::Binding,
     parse::{self, code, optional_code, word},
 };
 
@@ -27,7 +27,7 @@ pub(super) struct ResourceListing {
     pub(super) tenant: Code,
     pub(super) question: EveryQuestion,
     pub(super) filter: ListFilter,
-    pub(super) tie: Tie,
+    pub(super) binding: Binding,
 }
 
 /// A request for the subjects that may reach a resource.
@@ -36,7 +36,7 @@ pub(super) struct SubjectListing {
     pub(super) tenant: Code,
     pub(super) question: OpenQuestion,
     pub(super) kind: Option<SubjectKind>,
-    pub(super) tie: Tie,
+    pub(super) binding: Binding,
 }
 
 /// The fields that say what to list, the same in three calls.
@@ -59,16 +59,19 @@ pub(super) fn resource_listing(
     let (tenant, question) = every_question(listed, default_tenant)?;
     let filter = self::filter(filter.unwrap_or_default())?;
     filter.check(question.kind()).map_err(InvalidField::from)?;
-    let tie = tie_of_question(call, &tenant, &question)
+    let binding = binding_of_question(call, &tenant, &question)
         .with_optional(filter.tree.as_ref().map(Code::folded))
         .with_optional(filter.category.as_ref().map(Code::folded))
         .with(&filter.ids.len().to_string());
-    let tie = filter.ids.iter().fold(tie, |tie, id| tie.with(id.folded()));
+    let binding = filter
+        .ids
+        .iter()
+        .fold(binding, |binding, id| binding.with(id.folded()));
     Ok(ResourceListing {
         tenant,
         question,
         filter,
-        tie,
+        binding,
     })
 }
 
@@ -131,15 +134,15 @@ pub(super) fn subject_listing(
         text => Some(word("subject_type", text)?),
     };
     let question = OpenQuestion::new(action, resource, context)?;
-    let tie = Tie::to("ListSubjects").with(tenant.folded());
-    let tie = tie_of_resource(tie.with(action.as_str()), &question);
-    let tie = tie_of_context(tie, question.context());
-    let tie = tie.with_optional(kind.map(Into::into));
+    let binding = Binding::to("ListSubjects").with(tenant.folded());
+    let binding = binding_of_resource(binding.with(action.as_str()), &question);
+    let binding = binding_of_context(binding, question.context());
+    let binding = binding.with_optional(kind.map(Into::into));
     Ok(SubjectListing {
         tenant,
         question,
         kind,
-        tie,
+        binding,
     })
 }
 
@@ -186,18 +189,18 @@ fn filter(message: pb::ListFilter) -> Result<ListFilter, Failure> {
     })
 }
 
-fn tie_of_question(call: &'static str, tenant: &Code, question: &EveryQuestion) -> Tie {
+fn binding_of_question(call: &'static str, tenant: &Code, question: &EveryQuestion) -> Binding {
     let subject = question.subject();
-    let tie = Tie::to(call)
+    let binding = Binding::to(call)
         .with(tenant.folded())
         .with(subject.kind.into())
         .with(subject.code.folded())
         .with(question.action().as_str())
         .with(question.kind().into());
-    tie_of_context(tie, question.context())
+    binding_of_context(binding, question.context())
 }
 
-fn tie_of_context(tie: Tie, context: &Context) -> Tie {
+fn binding_of_context(binding: Binding, context: &Context) -> Binding {
     let Context {
         channel,
         locale,
@@ -205,34 +208,36 @@ fn tie_of_context(tie: Tie, context: &Context) -> Tie {
         attribute_group,
     } = context;
     let fields = [channel, locale, attribute, attribute_group];
-    fields.into_iter().fold(tie, |tie, code| {
-        tie.with_optional(code.as_ref().map(Code::folded))
+    fields.into_iter().fold(binding, |binding, code| {
+        binding.with_optional(code.as_ref().map(Code::folded))
     })
 }
 
-fn tie_of_resource(tie: Tie, question: &OpenQuestion) -> Tie {
+fn binding_of_resource(binding: Binding, question: &OpenQuestion) -> Binding {
     use crate::domain::{Description, Parent, Resource};
     let Some(resource) = question.resource() else {
-        return tie.with("");
+        return binding.with("");
     };
     let Resource {
         kind,
         id,
         description: Description { categories, parent },
     } = resource;
-    let tie = tie
+    let binding = binding
         .with((*kind).into())
         .with_optional(id.as_ref().map(Code::folded));
-    let tie = match categories {
-        None => tie.with("-"),
+    let binding = match categories {
+        None => binding.with("-"),
         Some(codes) => {
-            let tie = tie.with(&codes.len().to_string());
-            codes.iter().fold(tie, |tie, code| tie.with(code.folded()))
+            let binding = binding.with(&codes.len().to_string());
+            codes
+                .iter()
+                .fold(binding, |binding, code| binding.with(code.folded()))
         }
     };
     match parent {
-        None => tie.with("-"),
-        Some(Parent::Absent) => tie.with(""),
-        Some(Parent::Code(code)) => tie.with("+").with(code.folded()),
+        None => binding.with("-"),
+        Some(Parent::Absent) => binding.with(""),
+        Some(Parent::Code(code)) => binding.with("+").with(code.folded()),
     }
 }

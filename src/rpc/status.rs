@@ -120,7 +120,7 @@ fn caller_unknown(message: String) -> Status {
 }
 
 /// The status of a call that its caller may not make; `field` would give what it
-/// lacks.
+/// is_disabled.
 fn caller_not_permitted(missing: MissingRight, field: Option<String>, message: String) -> Status {
     let tenants = match missing {
         MissingRight::Right(_) => None,

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
-    admin::{Answered, CallerRequest, CreatedKey, Door, EncodeWritten, WriteContext},
+    admin::{Answered, CallerRequest, CreatedKey, EncodeWritten, WriteContext, WriteCoordinator},
     cache::{Cache, CacheSettings},
     domain::{CallerKey, Code},
     oidc::{OidcSettings, TokenVerifier},
@@ -171,11 +171,14 @@ pub(super) async fn announce(access: Access, address: SocketAddr, cache: &Cache)
 }
 
 /// Stores the first caller, if a file with its key was named and there is none.
-pub(super) async fn bootstrap(settings: &CallerSettings, door: &Door) -> Result<(), ServerError> {
+pub(super) async fn bootstrap(
+    settings: &CallerSettings,
+    coordinator: &WriteCoordinator,
+) -> Result<(), ServerError> {
     let Some(key) = settings.bootstrap_key()? else {
         return Ok(());
     };
-    if store_first(&key, door).await? {
+    if store_first(&key, coordinator).await? {
         tracing::info!(
             caller.name = CallerRequest::BOOTSTRAP,
             caller.key = %key.id(),
@@ -216,11 +219,11 @@ pub async fn bootstrap_caller(
         .await
         .map_err(ServerError::Thread)?;
     let stored = async {
-        let door = Door::new(store, cache).map_err(ServerError::of_start)?;
+        let coordinator = WriteCoordinator::new(store, cache).map_err(ServerError::of_start)?;
         let mut random = [0; CallerKey::RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
         let key = CallerKey::of(random);
-        let is_first = store_first(&key, &door).await?;
+        let is_first = store_first(&key, &coordinator).await?;
         Ok(is_first.then(|| key.text().clone()))
     };
     let stored = stored.await;
@@ -230,7 +233,7 @@ pub async fn bootstrap_caller(
 }
 
 /// Whether the first caller was stored with this key; else there was one.
-async fn store_first(key: &CallerKey, door: &Door) -> Result<bool, ServerError> {
+async fn store_first(key: &CallerKey, coordinator: &WriteCoordinator) -> Result<bool, ServerError> {
     let first = CallerRequest::Bootstrap(CreatedKey {
         id: key.id(),
         hash: key.hash(),
@@ -247,7 +250,7 @@ async fn store_first(key: &CallerKey, door: &Door) -> Result<bool, ServerError> 
         expected_revision: None,
     };
     let encode: EncodeWritten = |_| Vec::new();
-    let written = door.change_callers(first, context, encode).await;
+    let written = coordinator.change_callers(first, context, encode).await;
     match written.map_err(ServerError::Bootstrap)? {
         Answered::Now(written) => Ok(written.effect.created > 0),
         Answered::Before(_) => Ok(false),

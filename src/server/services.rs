@@ -3,7 +3,7 @@ use std::time::Duration;
 use tonic::{codec::CompressionEncoding, service::Routes};
 
 use crate::{
-    admin::Door,
+    admin::WriteCoordinator,
     cache::Cache,
     domain::Code,
     pb::{
@@ -31,7 +31,7 @@ const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 /// What the services answer from, and for whom.
 #[derive(Debug)]
 pub(super) struct Wiring {
-    pub(super) door: Door,
+    pub(super) coordinator: WriteCoordinator,
     pub(super) cache: Cache,
     /// For pages, lists and reads of the administration.
     pub(super) reads: Store,
@@ -48,7 +48,7 @@ pub(super) struct Wiring {
 /// Adds every service of the contract.
 pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
     let Wiring {
-        door,
+        coordinator,
         cache,
         reads,
         whole,
@@ -65,9 +65,9 @@ pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
         default_tenant.clone(),
         given,
     );
-    let import = ImportApi::new(door.clone());
+    let import = ImportApi::new(coordinator.clone());
     let admin = AdminApi::new(
-        door,
+        coordinator,
         cache,
         ReadStores { reads, whole },
         tokens,

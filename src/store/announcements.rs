@@ -4,7 +4,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     domain::{FactKey, Revision},
-    trial::{Rule, lacks},
+    failpoints::{Rule, is_disabled},
 };
 
 use super::{LeaseId, Store, StoreError, Transaction, facts, leases::milliseconds};
@@ -178,7 +178,7 @@ impl Transaction<'_> {
     /// [`StoreError::TenantLocked`] when another transaction holds the intent for
     /// longer than [`Bounds::lock`](super::Bounds::lock);
     /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn open_door(&self, announcement: Announcement) -> Result<bool, StoreError> {
+    pub async fn open_coordinator(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- use_intent
             DELETE FROM intent
              WHERE seq = $1 AND member = $2";
@@ -191,7 +191,7 @@ impl Transaction<'_> {
             .execute("use_intent", SQL, &[&seq, &member])
             .await
             .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
-        if used != 1 && !lacks(Rule::IntentIsCondition) {
+        if used != 1 && !is_disabled(Rule::IntentIsCondition) {
             return Ok(false);
         }
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);

@@ -52,7 +52,7 @@ pub enum Condition {
     Tls(TlsFault),
     /// The database does not exist (3D000).
     UnknownDatabase,
-    /// The role lacks a privilege (42501).
+    /// The role is_disabled a privilege (42501).
     NotPermitted,
     /// Tables, columns or functions are missing (42P01 and its kin).
     SchemaMissing,
@@ -100,7 +100,7 @@ impl Condition {
             Self::LoginRefused => "the database refuses the login",
             Self::Tls(fault) => fault.state(),
             Self::UnknownDatabase => "the database does not exist",
-            Self::NotPermitted => "the role that the server works as lacks a privilege",
+            Self::NotPermitted => "the role that the server works as is_disabled a privilege",
             Self::SchemaMissing => "the schema is not the one that this release needs",
             Self::SchemaChanging => "the schema changed while a statement ran",
             Self::NumbersUsedUp => {

@@ -11,8 +11,9 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    Condition, InvalidUrl, Outage, SslMode, StoreError, TlsFault, database_url,
-    door::WAIT,
+    Condition, InvalidUrl, Outage, SslMode, StoreError, TlsFault,
+    connection_pool::WAIT,
+    database_url,
     hosts::Hosts,
     tls_faults::{self, is_of_handshake},
     tls_settings::TlsSettings,

@@ -1,4 +1,4 @@
-mod gathered;
+mod fact_rows;
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::domain::{
     Revision, Vocabulary,
 };
 
-use self::gathered::{Gathered, corrupt};
+use self::fact_rows::{FactRows, corrupt};
 use super::{IndexedProduct, Snapshot, Store, StoreError, Taken};
 
 /// Reads every fact of a set of questions: tagged rows, each one fact.
@@ -38,7 +38,7 @@ impl Store {
         needed: &FactsNeeded,
     ) -> Result<Taken<Option<Facts>>, StoreError> {
         let asked = Parameters::of(tenant, needed);
-        self.take(STATEMENT, FACTS_SQL, &asked.list(), Gathered::facts)
+        self.take(STATEMENT, FACTS_SQL, &asked.list(), FactRows::facts)
             .await
     }
 
@@ -49,8 +49,8 @@ impl Store {
         needed: &FactsNeeded,
     ) -> Result<Taken<Vec<IndexedProduct>>, StoreError> {
         let asked = Parameters::of(tenant, needed);
-        self.take(STATEMENT, FACTS_SQL, &asked.list(), |mut gathered| {
-            gathered.numbered_products()
+        self.take(STATEMENT, FACTS_SQL, &asked.list(), |mut fact_rows| {
+            fact_rows.numbered_products()
         })
         .await
     }
@@ -64,9 +64,12 @@ impl Store {
     pub async fn vocabulary(&self, tenant: &Code) -> Result<Taken<Option<Vocabulary>>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.folded(), &within];
-        self.take("load_vocabulary", VOCABULARY_SQL, &parameters, |gathered| {
-            gathered.vocabulary()
-        })
+        self.take(
+            "load_vocabulary",
+            VOCABULARY_SQL,
+            &parameters,
+            |fact_rows| fact_rows.vocabulary(),
+        )
         .await
     }
 
@@ -84,8 +87,8 @@ impl Store {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let groups: Vec<i32> = groups.iter().map(|group| group.0).collect();
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
-        self.take("load_rights", RIGHTS_SQL, &parameters, |mut gathered| {
-            gathered.groups()
+        self.take("load_rights", RIGHTS_SQL, &parameters, |mut fact_rows| {
+            fact_rows.groups()
         })
         .await
     }
@@ -96,14 +99,14 @@ impl Store {
         name: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
-        found: impl FnOnce(Gathered) -> T,
+        found: impl FnOnce(FactRows) -> T,
     ) -> Result<Taken<T>, StoreError> {
         let rows = self.query(name, sql, parameters).await?;
-        let mut gathered = Gathered::of(&rows)?;
+        let mut fact_rows = FactRows::of(&rows)?;
         Ok(Taken {
-            as_of: gathered.as_of()?,
-            tenant: gathered.tenant(),
-            found: found(gathered),
+            as_of: fact_rows.as_of()?,
+            tenant: fact_rows.tenant(),
+            found: found(fact_rows),
         })
     }
 }
@@ -120,7 +123,7 @@ impl Snapshot<'_> {
     pub async fn facts(&self, needed: &FactsNeeded) -> Result<Facts, StoreError> {
         let asked = Parameters::of(&self.tenant().code, needed);
         let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
-        let facts = Gathered::of(&rows)?.facts();
+        let facts = FactRows::of(&rows)?.facts();
         facts.ok_or_else(|| corrupt("no tenant, in a snapshot that has it".to_owned()))
     }
 }

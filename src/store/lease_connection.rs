@@ -13,7 +13,7 @@ use crate::{
 use super::{
     Store, StoreError, TenantId,
     announcements::CHANNEL,
-    door::{SESSION, TRIES, measured},
+    connection_pool::{SESSION, TRIES, measured},
     facts, outage_log,
 };
 

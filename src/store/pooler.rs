@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    connection_pool::{WAIT, measured},
     connector::Connector,
-    door::{WAIT, measured},
 };
 
 /// A connection as the database URL gives it, without a role or schema.

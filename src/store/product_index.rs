@@ -7,7 +7,7 @@ use tokio_postgres::{
 
 use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductKind, ProductRef};
 
-use super::{AsOf, Snapshot, Store, StoreError, Taken, door::failed};
+use super::{AsOf, Snapshot, Store, StoreError, Taken, connection_pool::failed};
 
 /// After how many rows other work gets a turn.
 const ROWS_IN_A_ROW: usize = 1_024;

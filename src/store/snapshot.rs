@@ -6,7 +6,7 @@ use crate::{domain::Code, telemetry::metrics as meter};
 
 use super::{
     Bounds, Store, StoreError, TenantRow,
-    door::{TRIES, failed, measured},
+    connection_pool::{TRIES, failed, measured},
     loan::{Loan, Owed},
     tenants,
     transaction::MARGIN,

@@ -9,7 +9,7 @@ use tokio_postgres::{
 
 use super::{
     Store, StoreError,
-    door::{failed, measured},
+    connection_pool::{failed, measured},
     loan::{Loan, Owed},
 };
 

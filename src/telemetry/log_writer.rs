@@ -19,7 +19,7 @@ use super::metrics::Metric;
 /// The most lines that wait for the reader of the log; more are dropped.
 const QUEUE: usize = 8_192;
 
-/// How long to wait for room in the queue between two tries.
+/// How long to wait for space in the queue between two tries.
 const FULL: Duration = Duration::from_millis(1);
 
 /// What the thread is sent.

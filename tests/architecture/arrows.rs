@@ -1,21 +1,21 @@
-//! The rooms of `src/`, the one-way arrows between them, and the crates that
-//! belong to some of them (ARCHITECTURE.md, "Rooms").
+//! The modules of `src/`, the one-way arrows between them, and the crates that
+//! belong to some of them (ARCHITECTURE.md, "Modules").
 
 use crate::{
     scan::{names_below, names_crate, without_comments},
     sources::{Source, rust},
 };
 
-/// Each room and the rooms it may name.
+/// Each module and the modules it may name.
 const ARROWS: [(&str, &[&str]); 18] = [
-    ("trial", &[]),
+    ("failpoints", &[]),
     ("tls", &[]),
     ("supervision", &[]),
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
     ("embedded", &["telemetry"]),
-    ("store", &["domain", "telemetry", "tls", "trial"]),
+    ("store", &["domain", "telemetry", "tls", "failpoints"]),
     (
         "cache",
         &[
@@ -24,7 +24,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "store",
             "supervision",
             "telemetry",
-            "trial",
+            "failpoints",
         ],
     ),
     (
@@ -60,10 +60,10 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("http", &["domain", "rpc", "pb", "telemetry"]),
 ];
 
-/// What wires the rooms and may name each of them.
+/// What wires the modules and may name each of them.
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
-/// Crates that belong to some rooms and appear in no other.
+/// Crates that belong to some modules and appear in no other.
 const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
@@ -87,7 +87,7 @@ const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("indicatif", &["cli"]),
 ];
 
-/// What the pure rooms never name: they decide, and do nothing else.
+/// What the pure modules never name: they decide, and do nothing else.
 const IMPURE: [&str; 9] = [
     "tokio",
     "tracing",
@@ -102,15 +102,15 @@ const IMPURE: [&str; 9] = [
 
 fn arrow_complaints(source: &Source) -> Vec<String> {
     let path = &source.path;
-    let Some(room) = source.room() else {
+    let Some(module) = source.module() else {
         return vec![format!("{path} is not under src/")];
     };
-    if WIRING.contains(&room) {
+    if WIRING.contains(&module) {
         return Vec::new();
     }
-    let Some((_, below)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+    let Some((_, below)) = ARROWS.iter().find(|(name, _)| *name == module) else {
         return vec![format!(
-            "{path} lies in the room `{room}`, which has no arrows"
+            "{path} lies in the module `{module}`, which has no arrows"
         )];
     };
     let code = without_comments(&source.text);
@@ -121,30 +121,30 @@ fn arrow_complaints(source: &Source) -> Vec<String> {
     named.dedup();
     named
         .into_iter()
-        .filter(|other| other != room && !below.contains(&other.as_str()))
-        .map(|other| format!("{path} names `{other}`, which `{room}` may not"))
+        .filter(|other| other != module && !below.contains(&other.as_str()))
+        .map(|other| format!("{path} names `{other}`, which `{module}` may not"))
         .collect()
 }
 
-/// The rooms that `super::` reaches when it leads out of the file's own room.
+/// The modules that `super::` reaches when it leads out of the file's own module.
 fn names_of_the_root(source: &Source, code: &str) -> Vec<String> {
     let depth = source.path.matches('/').count();
     let up = vec!["super"; depth].join("::");
-    let is_room = |name: &String| ARROWS.iter().any(|(room, _)| room == name);
-    // In a room's front page, `super::x` inside an inline module is the room's.
+    let is_module = |name: &String| ARROWS.iter().any(|(module, _)| module == name);
+    // In a module's front page, `super::x` inside an inline module is the module's.
     let is_own_child = |name: &String| code.contains(&format!("mod {name};"));
     names_below(&up, code)
         .into_iter()
-        .filter(|name| is_room(name) && !is_own_child(name))
+        .filter(|name| is_module(name) && !is_own_child(name))
         .collect()
 }
 
 fn crate_complaints(source: &Source) -> Vec<String> {
-    let room = source.room().unwrap_or_default();
+    let module = source.module().unwrap_or_default();
     let code = without_comments(&source.text);
     OWNED_CRATES
         .iter()
-        .filter(|(name, owners)| !owners.contains(&room) && names_crate(name, &code))
+        .filter(|(name, owners)| !owners.contains(&module) && names_crate(name, &code))
         .map(|(name, owners)| {
             let owners = owners.join(", ");
             format!("{} names `{name}`, which belongs to {owners}", source.path)
@@ -153,7 +153,7 @@ fn crate_complaints(source: &Source) -> Vec<String> {
 }
 
 fn purity_complaints(source: &Source) -> Vec<String> {
-    if !matches!(source.room(), Some("domain" | "engine")) {
+    if !matches!(source.module(), Some("domain" | "engine")) {
         return Vec::new();
     }
     let code = without_comments(&source.text);

@@ -122,7 +122,7 @@ fn tested(text: &str) -> Vec<String> {
 
 fn citation_complaints(source: &Source, rules: &Rules) -> Vec<String> {
     let mut cited = citations(&source.text);
-    if source.room() == Some("engine") {
+    if source.module() == Some("engine") {
         cited.extend(quoted_numbers(&source.text));
     }
     cited.extend(tested(&source.text));

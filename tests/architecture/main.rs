@@ -1,5 +1,5 @@
 //! Holds what ARCHITECTURE.md and CONTRIBUTING.md promise of the sources: the
-//! rooms and their arrows, the shape of files, and that rules, tests and
+//! modules and their arrows, the shape of files, and that rules, tests and
 //! citations go together.
 //!
 //! Each guard is a function of text that returns complaints, so that a guard

@@ -19,9 +19,9 @@ impl Source {
         }
     }
 
-    /// The room that a file under `src/` belongs to: `store` for
+    /// The module that a file under `src/` belongs to: `store` for
     /// `src/store.rs` and `src/store/products.rs`.
-    pub(crate) fn room(&self) -> Option<&str> {
+    pub(crate) fn module(&self) -> Option<&str> {
         let inside = self.path.strip_prefix("src/")?;
         let first = inside.split('/').next()?;
         Some(first.strip_suffix(".rs").unwrap_or(first))

@@ -123,9 +123,9 @@ pub(crate) struct Cluster<'p> {
 
 /// Where a server answers now; callers look here before each call.
 #[derive(Clone)]
-pub(crate) struct Door(Arc<Mutex<Channel>>);
+pub(crate) struct WriteCoordinator(Arc<Mutex<Channel>>);
 
-impl Door {
+impl WriteCoordinator {
     pub(crate) fn channel(&self) -> Channel {
         self.0.lock().unwrap().clone()
     }
@@ -134,7 +134,7 @@ impl Door {
 /// One server.
 pub(crate) struct Server {
     child: Option<Child>,
-    pub(crate) door: Door,
+    pub(crate) door: WriteCoordinator,
 }
 
 impl<'p> Cluster<'p> {
@@ -160,7 +160,7 @@ impl<'p> Cluster<'p> {
             let upstream = cluster.postgres.address();
             cluster.proxies.push(Proxy::start(upstream).await);
             let (child, address) = cluster.spawn(number).await;
-            let door = Door(Arc::new(Mutex::new(channel(address))));
+            let door = WriteCoordinator(Arc::new(Mutex::new(channel(address))));
             let child = Some(child);
             cluster.servers.push(Server { child, door });
         }

@@ -3,7 +3,7 @@
 //!
 //! `PIM_AUTHZ_COHERENCE_ROUNDS=n` runs every fault and every pair of faults n
 //! times instead of a choice once; `PIM_AUTHZ_COHERENCE_LOGS=1` shows what the
-//! servers say. With the feature `trial` each rule of the protocol is switched
+//! servers say. With the feature `failpoints` each rule of the protocol is switched
 //! off, too, and has to be missed.
 #![expect(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@
 mod cluster;
 mod fault;
 mod history;
-#[cfg(feature = "trial")]
+#[cfg(feature = "failpoints")]
 mod mutants;
 #[path = "../support/postgres_proxy/proxy.rs"]
 #[expect(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pim_authz::trial::Rule;
+use pim_authz::failpoints::Rule;
 use strum::IntoEnumIterator as _;
 
 use crate::{
@@ -62,8 +62,8 @@ async fn each_rule_is_missed() {
             continue;
         }
         let without = [
-            ("PIM_AUTHZ_TRIAL_WITHOUT", name.as_str()),
-            ("PIM_AUTHZ_TRIAL_STRETCH_MS", STRETCH_MS),
+            ("PIM_AUTHZ_FAILPOINT_WITHOUT", name.as_str()),
+            ("PIM_AUTHZ_FAILPOINT_STRETCH_MS", STRETCH_MS),
         ];
         let mut killed = None;
         let is_rare = RARELY_MISSED.contains(&rule);
@@ -102,8 +102,8 @@ async fn with_all_rules_nothing_is_found() {
             Rule::FullWaitUnlessArmed,
         ] {
             let environment = [
-                ("PIM_AUTHZ_TRIAL_CLOCK_PERCENT", percent),
-                ("PIM_AUTHZ_TRIAL_STRETCH_MS", STRETCH_MS),
+                ("PIM_AUTHZ_FAILPOINT_CLOCK_PERCENT", percent),
+                ("PIM_AUTHZ_FAILPOINT_STRETCH_MS", STRETCH_MS),
             ];
             let outcome = trial::run(&mut postgres, faults(rule), &environment).await;
             assert_eq!(outcome.verdict, Verdict::Explained, "{percent} {rule}");

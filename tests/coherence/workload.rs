@@ -33,7 +33,7 @@ use tokio::{
 use tonic::transport::Channel;
 
 use crate::{
-    cluster::Door,
+    cluster::WriteCoordinator,
     history::{History, REGISTERS, Read, Span, Write},
 };
 
@@ -52,7 +52,7 @@ pub(crate) const REST: Duration = Duration::from_millis(80);
 /// What all callers share.
 pub(crate) struct Shared {
     begun: Instant,
-    doors: Vec<Door>,
+    doors: Vec<WriteCoordinator>,
     is_over: AtomicBool,
     pub(crate) history: Mutex<History>,
     /// When each server last answered, in microseconds, and the longest that it
@@ -70,7 +70,7 @@ struct Gap {
 }
 
 impl Shared {
-    pub(crate) fn new(doors: Vec<Door>) -> Arc<Self> {
+    pub(crate) fn new(doors: Vec<WriteCoordinator>) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
             gaps: doors.iter().map(|_| Gap::default()).collect(),
@@ -107,7 +107,7 @@ impl Shared {
     }
 
     /// Where the servers answer.
-    pub(crate) fn doors(&self) -> &[Door] {
+    pub(crate) fn doors(&self) -> &[WriteCoordinator] {
         &self.doors
     }
 

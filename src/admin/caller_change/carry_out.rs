@@ -6,7 +6,7 @@ use crate::{
         fault::{Fault, Refused},
         outcome::Effect,
     },
-    domain::{Caller, CallerRights, Code, KeyHash, KeyId, MissingRight, Noun},
+    domain::{Caller, CallerRights, Code, EntityKind, KeyHash, KeyId, MissingRight},
     store::CallerRow,
 };
 
@@ -22,7 +22,7 @@ pub(super) enum Giver {
 }
 
 impl Giver {
-    /// Refuses to give rights that it lacks; a credential gives all rights of its
+    /// Refuses to give rights that it is_disabled; a credential gives all rights of its
     /// caller.
     fn check(self, given: CallerRights, field: &str) -> Result<(), AdminError> {
         match self {
@@ -47,14 +47,14 @@ pub(super) struct Key {
 
 /// All callers and their keys, before and after a change.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct ChangeSet {
     pub(super) before: Vec<CallerRow>,
     callers: BTreeMap<Code, Caller>,
     keys_before: BTreeMap<KeyId, Key>,
     keys: BTreeMap<KeyId, Key>,
 }
 
-impl World {
+impl ChangeSet {
     /// The callers as they are stored.
     pub(super) fn of(before: Vec<CallerRow>) -> Self {
         let mut keys = BTreeMap::new();
@@ -142,9 +142,9 @@ impl World {
             CallerRequest::CreateKey { caller, key } => self.create_key(caller, *key, giver)?,
             CallerRequest::DeleteKey(id) => {
                 if self.keys.remove(id).is_none() {
-                    let noun = Noun::CallerKey;
+                    let entity = EntityKind::CallerKey;
                     let code = id.to_string();
-                    return Err(Fault::new("key_id", Refused::NotFound { noun, code }).into());
+                    return Err(Fault::new("key_id", Refused::NotFound { entity, code }).into());
                 }
             }
             CallerRequest::Bootstrap(key) if self.callers.is_empty() => self.bootstrap(*key)?,
@@ -228,7 +228,7 @@ impl World {
                 return Ok(());
             }
             let field = format!("names[{index}]");
-            return Err(Fault::unknown(field, Noun::Caller, name).into());
+            return Err(Fault::unknown(field, EntityKind::Caller, name).into());
         }
         self.keys.retain(|_, key| key.caller != *name);
         Ok(())
@@ -236,7 +236,7 @@ impl World {
 
     fn create_key(&mut self, name: &Code, key: CreatedKey, giver: Giver) -> Result<(), AdminError> {
         let Some(caller) = self.callers.get(name) else {
-            return Err(Fault::unknown("caller", Noun::Caller, name).into());
+            return Err(Fault::unknown("caller", EntityKind::Caller, name).into());
         };
         giver.check(caller.rights, "caller")?;
         let caller = caller.name.clone();
@@ -278,7 +278,7 @@ impl World {
             unchanged,
             ..Effect::default()
         };
-        let mut count = |noun: &str, code: &str, sides: (bool, bool)| {
+        let mut count = |entity: &str, code: &str, sides: (bool, bool)| {
             let what = match sides {
                 (false, _) => {
                     effect.created += 1;
@@ -296,7 +296,7 @@ impl World {
             if effect.sample.len() < Effect::SAMPLE {
                 effect
                     .sample
-                    .push(format!("{noun} `{code}` would be {what}"));
+                    .push(format!("{entity} `{code}` would be {what}"));
             }
         };
         for (before, after) in self.changed_callers() {

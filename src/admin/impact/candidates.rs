@@ -2,7 +2,7 @@ use crate::admin::{error::AdminError, work::Work};
 
 use super::{
     classes::Class,
-    held::{Held, Rule},
+    group_levels::{GroupLevels, Rule},
     members::{GroupNumber, Member, at},
 };
 
@@ -97,7 +97,7 @@ impl Candidates {
     pub(super) fn judge(
         &mut self,
         classes: &mut [Class],
-        held: &Held<'_>,
+        held: &GroupLevels<'_>,
         rules: [Rule; 2],
         wanted: Wanted,
         work: &mut Work,
@@ -150,7 +150,7 @@ impl Candidates {
 fn lists_of<'l>(
     by_difference: &'l mut [Listed],
     by_level: &'l mut [Listed],
-    held: &Held<'_>,
+    held: &GroupLevels<'_>,
     number: GroupNumber,
 ) -> impl Iterator<Item = &'l mut Listed> {
     let different = by_difference.get_mut(at(number));
@@ -175,7 +175,7 @@ struct Run<'r, 'n> {
     classes: &'r mut [Class],
     compared: &'r mut [u64],
     thing: u64,
-    held: &'r Held<'n>,
+    held: &'r GroupLevels<'n>,
     rules: [Rule; 2],
     work: &'r mut Work,
 }

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     classes::Classes,
-    held::{Held, Rule},
+    group_levels::{GroupLevels, Rule},
     members::{Groups, Member, Profile},
     sides::{At, Side},
 };
@@ -42,9 +42,9 @@ pub(super) fn compare(
     work: &mut Work,
 ) -> Result<(), AdminError> {
     for touched in touched(after) {
-        let mut rights: Vec<Held<'_>> = Vec::new();
+        let mut rights: Vec<GroupLevels<'_>> = Vec::new();
         for item in &touched.groups {
-            let mut held = Held::new(groups.numbers());
+            let mut held = GroupLevels::new(groups.numbers());
             held.add(At::Before, before.rights(*item));
             held.add(At::After, after.rights(*item));
             work.step(groups.numbers().count + held.touched().len())?;
@@ -69,7 +69,7 @@ pub(super) fn compare(
 }
 
 fn holds(
-    rights: &[Held<'_>],
+    rights: &[GroupLevels<'_>],
     side: At,
     member: Option<&Member>,
     work: &mut Work,
@@ -85,12 +85,16 @@ fn holds(
 
 /// What the change touches; of all that are alike on both sides, one.
 fn touched(side: &Side<'_>) -> Vec<Touched> {
-    let world = side.world;
-    let attributes = world.attributes.changes().filter_map(|(_, before, after)| {
-        let code = &after.or(before)?.code;
-        let alike = [before, after].map(|row| row.map(|a| (a.group, a.scopable, a.localizable)));
-        Some((alike, code))
-    });
+    let change_set = side.change_set;
+    let attributes = change_set
+        .attributes
+        .changes()
+        .filter_map(|(_, before, after)| {
+            let code = &after.or(before)?.code;
+            let alike =
+                [before, after].map(|row| row.map(|a| (a.group, a.scopable, a.localizable)));
+            Some((alike, code))
+        });
     let attributes: BTreeMap<_, _> = attributes.collect();
     let attributes = attributes.into_iter().map(|(alike, code)| Touched {
         kind: ResourceType::Attribute,
@@ -101,13 +105,16 @@ fn touched(side: &Side<'_>) -> Vec<Touched> {
             .map(|(group, ..)| group)
             .collect(),
     });
-    let views = world.grid_views.changes().filter_map(|(_, before, after)| {
-        let code = &after.or(before)?.code;
-        Some((
-            [before, after].map(|row| row.map(|view| &view.groups)),
-            code,
-        ))
-    });
+    let views = change_set
+        .grid_views
+        .changes()
+        .filter_map(|(_, before, after)| {
+            let code = &after.or(before)?.code;
+            Some((
+                [before, after].map(|row| row.map(|view| &view.groups)),
+                code,
+            ))
+        });
     let views: BTreeMap<_, _> = views.collect();
     let views = views.into_iter().map(|(alike, code)| Touched {
         kind: ResourceType::GridView,

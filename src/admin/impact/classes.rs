@@ -3,11 +3,11 @@ use std::collections::{HashMap, hash_map::Entry};
 use crate::{
     admin::{error::AdminError, work::Work},
     domain::{Action, EveryQuestion, Level, LevelAction, ResourceType, SubjectRef},
-    engine::{self, ProductReach},
+    engine::{self, ProductAccess},
 };
 
 use super::{
-    held::{Held, Rule},
+    group_levels::{GroupLevels, Rule},
     members::{Groups, Member, Profile},
     sides::{At, Side},
 };
@@ -77,8 +77,8 @@ impl Classes {
             side,
             known: HashMap::new(),
         });
-        let world = before.world;
-        for (id, old, new) in world.subjects.both() {
+        let change_set = before.change_set;
+        for (id, old, new) in change_set.subjects.both() {
             let members = groups.members(id, before, after);
             let Some(row) = new.or(old).filter(|_| members != (None, None)) else {
                 continue;
@@ -175,7 +175,7 @@ impl Class {
 
     /// Whether it is answered otherwise about a product, or holds another level
     /// on an item.
-    pub(super) fn differs_on(&self, held: &Held<'_>, [old, new]: [Rule; 2]) -> bool {
+    pub(super) fn differs_on(&self, held: &GroupLevels<'_>, [old, new]: [Rule; 2]) -> bool {
         let was = self.before.as_ref().map(|member| {
             let level = held.level(At::Before, old, member);
             answer(self.may_before, level, old)
@@ -219,13 +219,13 @@ impl ByLevel {
         for (place, action) in PRODUCT_ACTIONS.into_iter().enumerate() {
             let action = Action::Level(action);
             let asked = EveryQuestion::new(subject.clone(), action, kind, <_>::default());
-            let reach = asked.map(|asked| engine::product_reach(&asked, &facts));
-            let reach = reach.unwrap_or(ProductReach::Nothing);
+            let reach = asked.map(|asked| engine::product_access(&asked, &facts));
+            let reach = reach.unwrap_or(ProductAccess::Nothing);
             for (allowed, level) in by_level.0.iter_mut().zip(Self::LEVELS) {
                 let may = match reach {
-                    ProductReach::Nothing => false,
-                    ProductReach::Everything(_) => true,
-                    ProductReach::ByCategory(test) => test.lets_in(level),
+                    ProductAccess::Nothing => false,
+                    ProductAccess::Everything(_) => true,
+                    ProductAccess::ByCategory(test) => test.lets_in(level),
                 };
                 *allowed |= u8::from(may) << place;
             }

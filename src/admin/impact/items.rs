@@ -8,7 +8,7 @@ use crate::{
 use super::{
     candidates::{Candidates, Wanted},
     classes::{Class, Classes},
-    held::{Held, Rule},
+    group_levels::{GroupLevels, Rule},
     members::{Groups, Numbers, at},
     sides::{At, Side},
 };
@@ -28,27 +28,27 @@ pub(super) fn compare(
     let enterprise = [before, after].map(|side| side.edition.is_enterprise());
     let items: Vec<i32> = match enterprise {
         [false, false] => {
-            let mut states = after.world.items.changes();
+            let mut states = after.change_set.items.changes();
             if states.any(|(_, old, new)| old.is_none() || new.is_none()) {
                 classes.unaffected().for_each(|class| class.affected = true);
             }
             return Ok(());
         }
         [true, true] if classes.unaffected().any(|class| class.is_moved()) => {
-            let items = after.world.rights.both();
+            let items = after.change_set.rights.both();
             items.map(|(item, _, _)| item).collect()
         }
         [true, true] => {
-            let items = after.world.rights.changes();
+            let items = after.change_set.rights.changes();
             items.map(|(item, _, _)| item).collect()
         }
         [true, false] | [false, true] => {
-            let items = after.world.items.both();
+            let items = after.change_set.items.both();
             items.map(|(item, _, _)| item).collect()
         }
     };
     let mut seen: HashSet<([Rule; 2], [Levels<'_>; 2])> = HashSet::new();
-    let mut held = Held::new(groups.numbers());
+    let mut held = GroupLevels::new(groups.numbers());
     for item in items {
         let rules = [before, after].map(|side| side.rule_of_item(item));
         let rights = [before, after].map(|side| side.rights(item));
@@ -86,11 +86,11 @@ pub(super) fn categories(
             .filter_map(|(group, _)| numbers.of_group(*group));
         groups.any(|number| of_some.get(at(number)) == Some(&true))
     };
-    let world = side.world;
+    let change_set = side.change_set;
     let mut found = Vec::new();
-    for (item, old, new) in world.rights.both() {
+    for (item, old, new) in change_set.rights.both() {
         work.step(1 + old.len() + new.len())?;
-        let row = world.items.ever(item);
+        let row = change_set.items.ever(item);
         if row.is_some_and(|row| row.kind == ItemKind::Category)
             && (old != new || is_of_some(old) || is_of_some(new))
         {

@@ -79,7 +79,7 @@ fn offset(first: i32, id: i32) -> Option<usize> {
 
 impl Groups {
     pub(super) fn of(before: &Side<'_>, after: &Side<'_>) -> Self {
-        let groups = after.world.groups.both();
+        let groups = after.change_set.groups.both();
         let numbers = Numbers::of(groups.map(|(id, _, _)| id).collect());
         let axes = |side: &Side<'_>| {
             let mut axes = vec![Axes::default(); numbers.count];

@@ -9,7 +9,10 @@ use crate::{
     store::{ProductReached, ReachedBy},
 };
 
-use super::{Compared, Staged, candidates::Wanted, classes::Class, held::Held, items, sides::At};
+use super::{
+    Compared, Staged, candidates::Wanted, classes::Class, group_levels::GroupLevels, items,
+    sides::At,
+};
 
 /// The most products that are looked at one by one.
 pub(super) const MOST: usize = 100_000;
@@ -85,7 +88,7 @@ pub(super) fn count_affected(
         classes,
         candidates,
     } = compared;
-    let mut held = Held::new(groups.numbers());
+    let mut held = GroupLevels::new(groups.numbers());
     let mut affected = 0_u64;
     for ((old, new), count) in alike {
         held.clear();

@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    admin::{rights::pairs, world::World},
-    domain::{Level, Noun},
+    admin::{change_set::ChangeSet, rights::pairs},
+    domain::{EntityKind, Level},
 };
 
 /// What becomes of the rights of each user group, alike ones together.
-pub(super) fn sentences(world: &World) -> Vec<String> {
+pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
     // By group, level before and after: how many items, and one of them.
     let mut alike: BTreeMap<(i32, u8, u8), (usize, i32)> = BTreeMap::new();
-    for (item, before, after) in world.rights.changes() {
+    for (item, before, after) in change_set.rights.changes() {
         for (group, old, new) in pairs(before, after) {
             if old != new {
                 let key = (group, old.bits(), new.bits());
@@ -20,18 +20,21 @@ pub(super) fn sentences(world: &World) -> Vec<String> {
     let mut told: Vec<(bool, String)> = Vec::new();
     for ((group, old, new), (count, item)) in alike {
         let (old, new) = (Level::from_bits(old), Level::from_bits(new));
-        let group = world.groups.ever(group).map_or("", |row| row.code.as_str());
-        let (noun, code) = world
+        let group = change_set
+            .groups
+            .ever(group)
+            .map_or("", |row| row.code.as_str());
+        let (entity, code) = change_set
             .items
             .ever(item)
-            .map(|row| (Noun::from(row.kind).words(), row.code.as_str()))
+            .map(|row| (EntityKind::from(row.kind).words(), row.code.as_str()))
             .unwrap_or_default();
         let more = match count {
             1 => String::new(),
             _ => format!(" and {} more", count - 1),
         };
         let sentence = format!(
-            "user group `{group}` would have `{new}` instead of `{old}` on {noun} `{code}`{more}"
+            "user group `{group}` would have `{new}` instead of `{old}` on {entity} `{code}`{more}"
         );
         told.push((new.allows(old), sentence));
     }

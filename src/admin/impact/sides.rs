@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    admin::world::{Coded, Table, World},
+    admin::change_set::{ChangeSet, Coded, Table},
     domain::{
         AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, ItemFacts,
         ItemId, ItemKind, Level, Revision, SubjectFacts, SubjectRef, Vocabulary,
@@ -9,7 +9,7 @@ use crate::{
     store::{AppRow, ItemRow, SubjectRow},
 };
 
-use super::{held::Rule, members::Profile};
+use super::{group_levels::Rule, members::Profile};
 
 /// One side of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) enum At {
 /// A tenant on one side of a change.
 #[derive(Debug)]
 pub(super) struct Side<'w> {
-    pub(super) world: &'w World,
+    pub(super) change_set: &'w ChangeSet,
     pub(super) edition: Edition,
     pub(super) at: At,
     /// What the engine decides by: no categories, and of attributes and grid
@@ -32,9 +32,9 @@ pub(super) struct Side<'w> {
 }
 
 impl<'w> Side<'w> {
-    pub(super) fn of(world: &'w World, edition: Edition, at: At) -> Self {
+    pub(super) fn of(change_set: &'w ChangeSet, edition: Edition, at: At) -> Self {
         let mut side = Self {
-            world,
+            change_set,
             edition,
             at,
             vocabulary: Arc::new(no_vocabulary(edition)),
@@ -54,23 +54,23 @@ impl<'w> Side<'w> {
     /// The rights on an item on this side.
     pub(super) fn rights(&self, item: i32) -> &'w [(i32, Level)] {
         match self.at {
-            At::Before => self.world.rights.before(item),
-            At::After => self.world.rights.of(item),
+            At::Before => self.change_set.rights.before(item),
+            At::After => self.change_set.rights.of(item),
         }
     }
 
     /// A subject, if it is enabled on this side: else it holds nothing at all
     /// (rules 1.6).
     pub(super) fn enabled(&self, subject: i32) -> Option<&'w SubjectRow> {
-        let row = self.row(&self.world.subjects, subject);
+        let row = self.row(&self.change_set.subjects, subject);
         row.filter(|row| row.enabled)
     }
 
     /// What is stored of an app beside its subject.
     pub(super) fn app(&self, subject: i32) -> Option<&'w AppRow> {
         match self.at {
-            At::Before => self.world.app_before(subject),
-            At::After => self.world.apps.get(&subject),
+            At::Before => self.change_set.app_before(subject),
+            At::After => self.change_set.apps.get(&subject),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'w> Side<'w> {
         if self.edition.is_enterprise() {
             return Rule::Groups;
         }
-        let item = self.row(&self.world.items, item);
+        let item = self.row(&self.change_set.items, item);
         let highest = item.and_then(|item| item.kind.levels().last());
         Rule::Everybody(highest.copied().unwrap_or_default())
     }
@@ -140,8 +140,8 @@ impl<'w> Side<'w> {
     }
 
     fn vocabulary_of_world(&self) -> Vocabulary {
-        let world = self.world;
-        let items = world.items.both();
+        let change_set = self.change_set;
+        let items = change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
             let item = self.pick(before, after)?;
             (item.kind != ItemKind::Category).then_some((id, item))
@@ -171,7 +171,7 @@ impl<'w> Side<'w> {
     }
 
     fn touched_attributes(&self) -> HashMap<Code, AttributeFacts> {
-        let changes = self.world.attributes.changes();
+        let changes = self.change_set.attributes.changes();
         let rows = changes.filter_map(|(_, before, after)| self.pick(before, after));
         let facts = rows.map(|row| {
             let facts = AttributeFacts {
@@ -186,7 +186,7 @@ impl<'w> Side<'w> {
     }
 
     fn touched_grid_views(&self) -> HashMap<Code, GridViewFacts> {
-        let changes = self.world.grid_views.changes();
+        let changes = self.change_set.grid_views.changes();
         let rows = changes.filter_map(|(_, before, after)| self.pick(before, after));
         let facts = rows.map(|row| {
             let facts = GridViewFacts {
@@ -200,7 +200,7 @@ impl<'w> Side<'w> {
 
     /// Channels and locales.
     pub(super) fn axis_items(&self) -> Vec<(i32, ItemKind)> {
-        let items = self.world.items.both();
+        let items = self.change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
             let kind = self.pick(before, after)?.kind;
             matches!(kind, ItemKind::Channel | ItemKind::Locale).then_some((id, kind))

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    admin::{error::AdminError, work::Work, world::World},
+    admin::{change_set::ChangeSet, error::AdminError, work::Work},
     domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectKind},
     store::SubjectRow,
 };
@@ -29,8 +29,8 @@ pub(super) fn compare(
 ) -> Result<Affected, AdminError> {
     let mut affected = Affected::default();
     let mut told: Vec<(bool, String)> = Vec::new();
-    let enriching = enriching(after.world);
-    for (id, stored, left) in after.world.subjects.both() {
+    let enriching = enriching(after.change_set);
+    for (id, stored, left) in after.change_set.subjects.both() {
         let (was, is) = (before.enabled(id), after.enabled(id));
         let (Some(row), true) = (left.or(stored), was.is_some() || is.is_some()) else {
             continue;
@@ -53,8 +53,8 @@ pub(super) fn compare(
 
 /// The permission that alone lets edit the attributes of a category (rules 4.9),
 /// if a category comes or goes.
-fn enriching(world: &World) -> Option<PermissionId> {
-    let mut categories = world.items.changes().filter(|(_, before, after)| {
+fn enriching(change_set: &ChangeSet) -> Option<PermissionId> {
+    let mut categories = change_set.items.changes().filter(|(_, before, after)| {
         let row = after.or(*before);
         row.is_some_and(|item| item.kind == ItemKind::Category)
     });
@@ -68,14 +68,14 @@ fn permissions(side: &Side<'_>, id: i32) -> PermissionSet {
     let Some(row) = side.enabled(id) else {
         return PermissionSet::default();
     };
-    let world = side.world;
+    let change_set = side.change_set;
     let granted = if row.kind == SubjectKind::App {
         let scopes = side.app(id).map(|app| app.scopes).unwrap_or_default();
         CATALOGUE.permissions_of_scopes(CATALOGUE.with_implied_scopes(scopes))
     } else {
         let roles = row.roles.iter().filter_map(|role| match side.at {
-            At::Before => world.roles.before(*role),
-            At::After => world.roles.get(*role),
+            At::Before => change_set.roles.before(*role),
+            At::After => change_set.roles.get(*role),
         });
         roles.fold(PermissionSet::default(), |all, role| {
             all.union(&role.permissions)

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     admin::work::Patience,
     domain::{Code, ItemKind, Level, SubjectKind},
-    store::{GroupRow, ItemRow, ProductReached, ReachedBy, StoredNouns, SubjectRow},
+    store::{GroupRow, ItemRow, ProductReached, ReachedBy, StoredEntities, SubjectRow},
 };
 
 const ALL: i32 = 1;
@@ -28,8 +28,8 @@ fn group_of(turn: i32) -> i32 {
 
 /// A tenant of `size` categories, which groups hold in turn, and `size` users,
 /// each of a set of groups that few others have; one connection is in no group.
-fn nouns(size: i32) -> StoredNouns {
-    let mut nouns = StoredNouns::default();
+fn entities(size: i32) -> StoredEntities {
+    let mut entities = StoredEntities::default();
     for id in ALL..=EMPTY {
         let name = if id == ALL {
             "All".to_owned()
@@ -41,11 +41,11 @@ fn nouns(size: i32) -> StoredNouns {
             label: String::new(),
             private: false,
         };
-        nouns.groups.insert(id, group);
+        entities.groups.insert(id, group);
     }
     for n in 0..size {
         let id = FIRST_CATEGORY + n;
-        nouns
+        entities
             .items
             .insert(id, item(ItemKind::Category, &format!("category_{n}")));
         let levels = [Level::View, Level::Edit, Level::Own].into_iter();
@@ -54,14 +54,14 @@ fn nouns(size: i32) -> StoredNouns {
             .map(|(turn, level)| (group_of(n + 3 * turn), level))
             .collect();
         rights.sort_by_key(|(group, _)| *group);
-        nouns.rights.insert(id, rights);
+        entities.rights.insert(id, rights);
         let bits = (2..=GROUPS).filter(|group| n >> (group - 2) & 1 == 1);
         let user = subject(SubjectKind::User, n, bits.chain([ALL]).collect());
-        nouns.subjects.insert(FIRST_SUBJECT + n, user);
+        entities.subjects.insert(FIRST_SUBJECT + n, user);
     }
     let connection = subject(SubjectKind::Connection, size, BTreeSet::new());
-    nouns.subjects.insert(FIRST_SUBJECT + size, connection);
-    nouns
+    entities.subjects.insert(FIRST_SUBJECT + size, connection);
+    entities
 }
 
 fn item(kind: ItemKind, name: &str) -> ItemRow {
@@ -106,12 +106,12 @@ struct Found {
     steps: u64,
 }
 
-fn found(size: i32, change: &dyn Fn(&mut World)) -> Found {
-    let mut world = World::new(Edition::Enterprise, LOCALE, nouns(size));
-    change(&mut world);
+fn found(size: i32, change: &dyn Fn(&mut ChangeSet)) -> Found {
+    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, entities(size));
+    change(&mut change_set);
     let mut work = Work::default();
     let editions = Editions::same(Edition::Enterprise);
-    let mut compared = Compared::of(&world, editions, &mut work).unwrap();
+    let mut compared = Compared::of(&change_set, editions, &mut work).unwrap();
     products::reached_by(&compared, &mut work).unwrap();
     let affected = products::count_affected(&products(size), &mut compared, &mut work).unwrap();
     let classes = &compared.classes.all;
@@ -123,34 +123,38 @@ fn found(size: i32, change: &dyn Fn(&mut World)) -> Found {
     }
 }
 
-fn put_locale(world: &mut World, group: i32) {
-    world.items.insert(LOCALE, item(ItemKind::Locale, "fr_FR"));
-    world.rights.replace(LOCALE, vec![(group, Level::Edit)]);
+fn put_locale(change_set: &mut ChangeSet, group: i32) {
+    change_set
+        .items
+        .insert(LOCALE, item(ItemKind::Locale, "fr_FR"));
+    change_set
+        .rights
+        .replace(LOCALE, vec![(group, Level::Edit)]);
 }
 
-fn grant(world: &mut World, group: i32, share: i32) {
-    let categories: Vec<i32> = world
+fn grant(change_set: &mut ChangeSet, group: i32, share: i32) {
+    let categories: Vec<i32> = change_set
         .items
         .iter()
         .map(|(id, _)| id)
         .filter(|id| (FIRST_CATEGORY..FIRST_SUBJECT).contains(id) && id % share == 0)
         .collect();
     for category in categories {
-        world.rights.set(category, group, Level::Own);
+        change_set.rights.set(category, group, Level::Own);
     }
 }
 
-fn leave(world: &mut World, group: i32) {
-    let subjects: Vec<i32> = world.subjects.iter().map(|(id, _)| id).collect();
+fn leave(change_set: &mut ChangeSet, group: i32) {
+    let subjects: Vec<i32> = change_set.subjects.iter().map(|(id, _)| id).collect();
     for id in subjects {
-        world.subjects.change(id, |subject| {
+        change_set.subjects.change(id, |subject| {
             subject.groups.remove(&group);
         });
     }
 }
 
-/// A change of a world.
-type Changes = dyn Fn(&mut World);
+/// A change of a change_set.
+type Changes = dyn Fn(&mut ChangeSet);
 
 #[test]
 fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
@@ -159,30 +163,34 @@ fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
         ("nothing", &|_| {}, [false, false]),
         (
             "the first locale",
-            &|world| put_locale(world, ALL),
+            &|change_set| put_locale(change_set, ALL),
             [true, false],
         ),
         (
             "one that nobody holds",
-            &|world| put_locale(world, 0),
+            &|change_set| put_locale(change_set, 0),
             [true, true],
         ),
         (
             "one of a group",
-            &|world| put_locale(world, 3),
+            &|change_set| put_locale(change_set, 3),
             [true, true],
         ),
         (
             "a right of a group",
-            &|world| grant(world, 4, 1),
+            &|change_set| grant(change_set, 4, 1),
             [true, true],
         ),
         (
             "a right of everybody",
-            &|world| grant(world, ALL, 50),
+            &|change_set| grant(change_set, ALL, 50),
             [true, true],
         ),
-        ("leavers of a group", &|world| leave(world, 5), [true, true]),
+        (
+            "leavers of a group",
+            &|change_set| leave(change_set, 5),
+            [true, true],
+        ),
     ];
     for (what, change, affected) in cases {
         // Four times as much of everything takes about 5 times the steps, for
@@ -200,15 +208,15 @@ fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
 
 #[test]
 fn a_locale_beside_another_takes_no_look_at_products() {
-    let mut stored = nouns(1_000);
+    let mut stored = entities(1_000);
     let locale = LOCALE - 1;
     stored.items.insert(locale, item(ItemKind::Locale, "en_US"));
     stored.rights.insert(locale, vec![(ALL, Level::View)]);
-    let mut world = World::new(Edition::Enterprise, LOCALE, stored);
-    put_locale(&mut world, ALL);
+    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, stored);
+    put_locale(&mut change_set, ALL);
     let mut work = Work::default();
     let editions = Editions::same(Edition::Enterprise);
-    let compared = Compared::of(&world, editions, &mut work).unwrap();
+    let compared = Compared::of(&change_set, editions, &mut work).unwrap();
     let by = products::reached_by(&compared, &mut work).unwrap();
     assert_eq!(by, ReachedBy::NOTHING);
 }
@@ -216,7 +224,7 @@ fn a_locale_beside_another_takes_no_look_at_products() {
 #[test]
 fn the_work_about_a_product_is_for_the_members_of_the_groups_that_change() {
     let size = 2_000;
-    let steps = |group| found(size, &|world| grant(world, group, 1)).steps;
+    let steps = |group| found(size, &|change_set| grant(change_set, group, 1)).steps;
     let nothing = found(size, &|_| {}).steps;
     let [nobody, all] = [EMPTY, ALL].map(|group| steps(group) - nothing);
     assert!(nobody * 3 < all, "{nothing}, {nobody} and {all} more");
@@ -224,8 +232,8 @@ fn the_work_about_a_product_is_for_the_members_of_the_groups_that_change() {
 
 #[test]
 fn a_comparison_ends_once_its_caller_has_left() {
-    let mut world = World::new(Edition::Enterprise, LOCALE, nouns(5_000));
-    put_locale(&mut world, ALL);
+    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, entities(5_000));
+    put_locale(&mut change_set, ALL);
     let editions = Editions::same(Edition::Enterprise);
     let gone = Patience::of(None, &Arc::new(()));
     let over = Patience::of(
@@ -233,7 +241,7 @@ fn a_comparison_ends_once_its_caller_has_left() {
         &Arc::new(()),
     );
     for patience in [gone, over] {
-        let ended = Compared::of(&world, editions, &mut Work::new(patience));
+        let ended = Compared::of(&change_set, editions, &mut Work::new(patience));
         assert!(matches!(ended, Err(AdminError::DeadlinePassed)));
     }
 }

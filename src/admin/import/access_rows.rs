@@ -41,7 +41,7 @@ impl RowPlanner<'_> {
     /// Makes the rights of each item that an access row speaks for exactly what
     /// the row says, apps' private groups aside.
     pub(super) fn replace_rights(&mut self, input: &Input) {
-        let groups = GroupNames::of(self.planner.world);
+        let groups = GroupNames::of(self.planner.change_set);
         let mut seen: HashMap<(AccessTarget, &Code), &AccessRow> = HashMap::new();
         for row in &input.access {
             let first = *seen.entry((row.target, &row.code)).or_insert(row);
@@ -88,16 +88,16 @@ impl RowPlanner<'_> {
         let rows = input.access.iter().filter(|row| row.place.file == file);
         let part = rows.clone().next().map_or(Level::Hidden, |row| row.kept);
         let named: HashSet<&Code> = rows.map(|row| &row.code).collect();
-        let world = &mut *self.planner.world;
+        let change_set = &mut *self.planner.change_set;
         let mut held = 0;
         let mut gone: Vec<(i32, GroupLevels)> = Vec::new();
-        for (id, item) in world.items.iter() {
-            if !kinds.contains(&item.kind) || world.items.is_new(id) {
+        for (id, item) in change_set.items.iter() {
+            if !kinds.contains(&item.kind) || change_set.items.is_new(id) {
                 continue;
             }
-            let levels = world.rights.of(id).iter().copied();
+            let levels = change_set.rights.of(id).iter().copied();
             let (mut left, others): (GroupLevels, GroupLevels) =
-                levels.partition(|(group, _)| world.is_private(*group));
+                levels.partition(|(group, _)| change_set.is_private(*group));
             let others_left = kept(&others, part);
             if others == others_left {
                 continue;
@@ -115,9 +115,9 @@ impl RowPlanner<'_> {
             return;
         }
         for (id, levels) in gone {
-            let taken = world.rights.of(id).len().saturating_sub(levels.len());
+            let taken = change_set.rights.of(id).len().saturating_sub(levels.len());
             self.report.known(file).removed += u64::try_from(taken).unwrap_or(u64::MAX);
-            world.rights.replace(id, levels);
+            change_set.rights.replace(id, levels);
         }
     }
 
@@ -129,15 +129,16 @@ impl RowPlanner<'_> {
     ) -> Planned {
         let item = self.target(row)?;
         let mut levels = named_levels(row, input, groups)?;
-        let is_new = self.planner.world.items.is_new(item);
+        let is_new = self.planner.change_set.items.is_new(item);
         if is_new && row.kept != Level::Hidden {
             // A new item has the default of an absent column.
             levels.extend(kept(&self.planner.default_levels(item), row.kept));
         }
-        let world = &mut *self.planner.world;
-        let held = world.rights.of(item);
-        let (of_apps, others): (GroupLevels, GroupLevels) =
-            held.iter().partition(|(group, _)| world.is_private(*group));
+        let change_set = &mut *self.planner.change_set;
+        let held = change_set.rights.of(item);
+        let (of_apps, others): (GroupLevels, GroupLevels) = held
+            .iter()
+            .partition(|(group, _)| change_set.is_private(*group));
         levels.extend(of_apps.into_iter().chain(kept(&others, row.kept)));
         let levels = added_up(levels);
         let is_first = held.is_empty() && !levels.is_empty();
@@ -153,7 +154,7 @@ impl RowPlanner<'_> {
         let different = removed > 0 || same != held.len() || same != levels.len();
         self.report.known(row.place.file).removed += removed;
         self.rights_unchanged += u64::try_from(same).unwrap_or(u64::MAX);
-        world.rights.replace(item, levels);
+        change_set.rights.replace(item, levels);
         if is_new {
             self.planner.speak_for(item);
         }
@@ -167,14 +168,14 @@ impl RowPlanner<'_> {
         let column = self.key_columns.of(row.place.file);
         match row.target {
             AccessTarget::Kind(kind) => {
-                let found = self.planner.world.find_item(kind, &row.code);
+                let found = self.planner.change_set.find_item(kind, &row.code);
                 found.ok_or_else(|| Fault::unknown(column, kind, &row.code))
             }
             AccessTarget::Profile => {
                 let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
                 let mut found = kinds
                     .into_iter()
-                    .filter_map(|kind| self.planner.world.find_item(kind, &row.code));
+                    .filter_map(|kind| self.planner.change_set.find_item(kind, &row.code));
                 found.next().ok_or_else(|| {
                     let code = &row.code;
                     let message = format!(

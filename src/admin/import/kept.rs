@@ -3,11 +3,11 @@ use std::collections::BTreeSet;
 use crate::{
     admin::{
         change::Pass,
+        change_set::{ChangeSet, Coded, Table},
         entry::ImportFile,
         error::AdminError,
         outcome::{ImportOutcome, KeptItem},
         refusals::Report,
-        world::{Coded, Table, World},
     },
     domain::{Code, ItemKind, SubjectKind},
 };
@@ -20,12 +20,12 @@ impl Import {
     pub(super) async fn kept(
         &self,
         pass: &Pass<'_>,
-        world: &World,
+        change_set: &ChangeSet,
         report: &Report,
     ) -> Result<Vec<KeptItem>, AdminError> {
         let named = report.left_out().iter();
         let mut kept: BTreeSet<KeptItem> = named
-            .filter_map(|(file, code)| stored(world, *file, code))
+            .filter_map(|(file, code)| stored(change_set, *file, code))
             .collect();
         if self.has_products {
             let limit = i64::try_from(ImportOutcome::KEPT).unwrap_or(i64::MAX);
@@ -43,34 +43,34 @@ impl Import {
 }
 
 /// The stored thing that a row of this file names by its key.
-fn stored(world: &World, file: ImportFile, code: &Code) -> Option<KeptItem> {
+fn stored(change_set: &ChangeSet, file: ImportFile, code: &Code) -> Option<KeptItem> {
     let item = |kinds: &[ItemKind]| {
         let mut found = kinds.iter().filter_map(|kind| {
-            let id = world.find_item(*kind, code)?;
-            item_of(&world.items, id, (*kind).into())
+            let id = change_set.find_item(*kind, code)?;
+            item_of(&change_set.items, id, (*kind).into())
         });
         found.next()
     };
     let subject = |kind: SubjectKind| {
-        let id = world.find_subject(kind, code)?;
-        item_of(&world.subjects, id, kind.into())
+        let id = change_set.find_subject(kind, code)?;
+        item_of(&change_set.subjects, id, kind.into())
     };
     match file {
         ImportFile::UserGroups => {
-            let id = world.groups.find(0, code)?;
-            item_of(&world.groups, id, "user_group")
+            let id = change_set.groups.find(0, code)?;
+            item_of(&change_set.groups, id, "user_group")
         }
         ImportFile::UserRoles => {
-            let id = world.roles.find(0, code)?;
-            item_of(&world.roles, id, "role")
+            let id = change_set.roles.find(0, code)?;
+            item_of(&change_set.roles, id, "role")
         }
         ImportFile::Attributes => {
-            let id = world.attributes.find(0, code)?;
-            item_of(&world.attributes, id, "attribute")
+            let id = change_set.attributes.find(0, code)?;
+            item_of(&change_set.attributes, id, "attribute")
         }
         ImportFile::GridViews => {
-            let id = world.grid_views.find(0, code)?;
-            item_of(&world.grid_views, id, "grid_view")
+            let id = change_set.grid_views.find(0, code)?;
+            item_of(&change_set.grid_views, id, "grid_view")
         }
         ImportFile::Users => subject(SubjectKind::User),
         ImportFile::Connections => subject(SubjectKind::Connection),

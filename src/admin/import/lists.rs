@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    admin::{fault::Fault, world::World},
+    admin::{change_set::ChangeSet, fault::Fault},
     domain::{Code, ItemKind},
 };
 
@@ -123,9 +123,12 @@ impl JoinedNames {
 }
 
 impl Lists {
-    pub(super) fn of(world: &World) -> Self {
+    pub(super) fn of(change_set: &ChangeSet) -> Self {
         let of_kind = |kind| {
-            let items = world.items.iter().filter(|(_, item)| item.kind == kind);
+            let items = change_set
+                .items
+                .iter()
+                .filter(|(_, item)| item.kind == kind);
             JoinedNames::of(items.map(|(_, item)| &item.code))
         };
         let kinds = [
@@ -134,39 +137,39 @@ impl Lists {
             ItemKind::AttributeGroup,
         ];
         Self {
-            groups: GroupNames::of(world),
-            roles: JoinedNames::of(world.roles.iter().map(|(_, role)| &role.code)),
+            groups: GroupNames::of(change_set),
+            roles: JoinedNames::of(change_set.roles.iter().map(|(_, role)| &role.code)),
             items: kinds.map(|kind| (kind, of_kind(kind))).into(),
         }
     }
 
     /// The roles that a list names.
-    pub(super) fn roles(&self, world: &World, items: &[Code]) -> Result<Vec<Code>, Fault> {
-        let is_known = |code: &Code| world.roles.find(0, code).is_some();
+    pub(super) fn roles(&self, change_set: &ChangeSet, items: &[Code]) -> Result<Vec<Code>, Fault> {
+        let is_known = |code: &Code| change_set.roles.find(0, code).is_some();
         self.roles.read("roles", items, is_known)
     }
 
     /// The items of a kind that a list names; `None` where its column is absent.
     pub(super) fn items_given(
         &self,
-        world: &World,
+        change_set: &ChangeSet,
         kind: ItemKind,
         column: &str,
         items: Option<&[Code]>,
     ) -> Result<Option<Vec<Code>>, Fault> {
-        let read = |items| self.items(world, kind, column, items);
+        let read = |items| self.items(change_set, kind, column, items);
         items.map(read).transpose()
     }
 
     /// The items of a kind that a list names.
     pub(super) fn items(
         &self,
-        world: &World,
+        change_set: &ChangeSet,
         kind: ItemKind,
         column: &str,
         items: &[Code],
     ) -> Result<Vec<Code>, Fault> {
-        let is_known = |code: &Code| world.find_item(kind, code).is_some();
+        let is_known = |code: &Code| change_set.find_item(kind, code).is_some();
         match self.items.get(&kind) {
             Some(joined) => joined.read(column, items, is_known),
             None => Ok(items.to_vec()),

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    admin::{fault::Fault, world::World},
+    admin::{change_set::ChangeSet, fault::Fault},
     domain::Code,
     store::GroupRow,
 };
@@ -18,7 +18,7 @@ pub(super) struct GroupNames {
 }
 
 impl GroupNames {
-    pub(super) fn of(world: &World) -> Self {
+    pub(super) fn of(change_set: &ChangeSet) -> Self {
         let mut names = Self {
             by_code: HashMap::new(),
             by_label: HashMap::new(),
@@ -26,7 +26,7 @@ impl GroupNames {
             joined: JoinedNames::default(),
         };
         let mut all: Vec<Code> = Vec::new();
-        for (id, group) in world.groups.iter() {
+        for (id, group) in change_set.groups.iter() {
             names.by_code.insert(group.code.folded().to_owned(), id);
             all.push(group.code.clone());
             if group.private {

@@ -1,5 +1,5 @@
 use crate::{
-    admin::{error::AdminError, staging::Names, world::World},
+    admin::{change_set::ChangeSet, error::AdminError, staging::Names},
     domain::{Code, ItemKind},
     store::{ResolvedList, StagedList, Transaction},
 };
@@ -18,10 +18,10 @@ const PAGE: i64 = 10_000;
 /// [`AdminError::Store`] when the database does not answer.
 pub(super) async fn resolve(
     transaction: &Transaction<'_>,
-    world: &World,
+    change_set: &ChangeSet,
     names: &mut Names,
 ) -> Result<(), AdminError> {
-    let items = world.items.iter();
+    let items = change_set.items.iter();
     let categories = items.filter(|(_, item)| item.kind == ItemKind::Category);
     let joined = JoinedNames::of(categories.map(|(_, item)| &item.code));
     let begin: Vec<i32> = (0..)
@@ -41,7 +41,7 @@ pub(super) async fn resolve(
         after = (last.model, last.line);
         let mut resolved = Vec::with_capacity(lists.len());
         for list in lists {
-            let meant = meaning(&list, &joined, world, names);
+            let meant = meaning(&list, &joined, change_set, names);
             resolved.push((list, meant));
         }
         transaction.resolve_lists(&resolved).await?;
@@ -51,14 +51,14 @@ pub(super) async fn resolve(
 fn meaning(
     list: &StagedList,
     joined: &JoinedNames,
-    world: &World,
+    change_set: &ChangeSet,
     names: &mut Names,
 ) -> ResolvedList {
     let numbers = list.listed.iter();
     let items: Vec<Code> = numbers
         .filter_map(|number| names.code(u32::try_from(*number).ok()?).cloned())
         .collect();
-    let is_known = |code: &Code| world.find_item(ItemKind::Category, code).is_some();
+    let is_known = |code: &Code| change_set.find_item(ItemKind::Category, code).is_some();
     match joined.read("categories", &items, is_known) {
         Ok(read) => ResolvedList::Categories(names.numbers(read)),
         Err(fault) => ResolvedList::Ambiguous(fault.refused.to_string()),

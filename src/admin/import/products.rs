@@ -1,14 +1,14 @@
 use crate::{
     admin::{
         change::Pass,
+        change_set::ChangeSet,
         entry::{ImportFile, Refusal},
         error::AdminError,
         fault::Refused,
         outcome::{ImportOutcome, Prune},
         refusals::Report,
-        world::World,
     },
-    domain::{Code, ItemKind, Noun},
+    domain::{Code, EntityKind, ItemKind},
     store::{ProductCounts, ProductIssue, StagedRefusal},
 };
 
@@ -25,16 +25,16 @@ impl Import {
     pub(super) async fn compare_products(
         &self,
         pass: &Pass<'_>,
-        world: &World,
+        change_set: &ChangeSet,
         report: &mut Report,
     ) -> Result<[ProductCounts; 2], AdminError> {
         let mut counts = [ProductCounts::default(); 2];
         if self.has_products {
-            self.compare_staged(pass, world, report, &mut counts)
+            self.compare_staged(pass, change_set, report, &mut counts)
                 .await?;
         }
         if self.options.prune != Prune::Nothing {
-            self.prune_products(pass, world, report, &mut counts)
+            self.prune_products(pass, change_set, report, &mut counts)
                 .await?;
         }
         Ok(counts)
@@ -43,16 +43,16 @@ impl Import {
     async fn compare_staged(
         &self,
         pass: &Pass<'_>,
-        world: &World,
+        change_set: &ChangeSet,
         report: &mut Report,
         counts: &mut [ProductCounts; 2],
     ) -> Result<(), AdminError> {
         let transaction = pass.transaction;
         transaction.begin_comparison().await?;
         let mut names = self.categories.clone();
-        product_lists::resolve(transaction, world, &mut names).await?;
+        product_lists::resolve(transaction, change_set, &mut names).await?;
         let category = |code| {
-            let found = world.find_item(ItemKind::Category, code);
+            let found = change_set.find_item(ItemKind::Category, code);
             found.unwrap_or_default()
         };
         let categories: Vec<i32> = names.codes().iter().map(category).collect();
@@ -84,7 +84,7 @@ impl Import {
     async fn prune_products(
         &self,
         pass: &Pass<'_>,
-        world: &World,
+        change_set: &ChangeSet,
         report: &mut Report,
         counts: &mut [ProductCounts; 2],
     ) -> Result<(), AdminError> {
@@ -96,8 +96,8 @@ impl Import {
             }
             let (removed, of) = transaction.nominate_unstaged(tenant, model).await?;
             if self.options.prune == Prune::UpToAFifth && prune::is_too_much(removed, of) {
-                let noun = if model { "product models" } else { "products" };
-                report.refuse_whole(file, prune::too_much(noun, removed, of));
+                let entity = if model { "product models" } else { "products" };
+                report.refuse_whole(file, prune::too_much(entity, removed, of));
                 continue;
             }
             counted.removed = removed;
@@ -110,7 +110,7 @@ impl Import {
             );
             report.refuse_whole(ImportFile::ProductModels, message);
         }
-        let gone = world.items.changes().filter(|(_, before, after)| {
+        let gone = change_set.items.changes().filter(|(_, before, after)| {
             after.is_none() && before.is_some_and(|item| item.kind == ItemKind::Category)
         });
         let gone: Vec<i32> = gone.map(|(id, _, _)| id).collect();
@@ -141,9 +141,11 @@ impl Import {
                     .and_then(|number| u32::try_from(number).ok());
                 let name = number.and_then(|number| self.categories.code(number));
                 let name = name.map_or("", Code::as_str);
-                ("categories", unknown(Noun::Category, name))
+                ("categories", unknown(EntityKind::Category, name))
             }
-            ProductIssue::ParentUnknown => ("parent", unknown(Noun::ProductModel, &staged.parent)),
+            ProductIssue::ParentUnknown => {
+                ("parent", unknown(EntityKind::ProductModel, &staged.parent))
+            }
             ProductIssue::ThirdLevel => (
                 "parent",
                 format!(
@@ -163,7 +165,7 @@ impl Import {
     }
 }
 
-fn unknown(noun: Noun, code: &str) -> String {
+fn unknown(entity: EntityKind, code: &str) -> String {
     let code = code.to_owned();
-    rows::message(&Refused::NotFound { noun, code })
+    rows::message(&Refused::NotFound { entity, code })
 }

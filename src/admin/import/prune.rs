@@ -14,7 +14,7 @@ use super::rows::{Input, RowPlanner};
 /// What a file names of one kind of thing, and how that kind is called.
 struct Kind {
     files: &'static [ImportFile],
-    noun: &'static str,
+    entity: &'static str,
     what: What,
 }
 
@@ -30,8 +30,12 @@ enum What {
     Apps,
 }
 
-const fn kind(files: &'static [ImportFile], noun: &'static str, what: What) -> Kind {
-    Kind { files, noun, what }
+const fn kind(files: &'static [ImportFile], entity: &'static str, what: What) -> Kind {
+    Kind {
+        files,
+        entity,
+        what,
+    }
 }
 
 /// In an order in which what refers goes before what is referred to.
@@ -134,9 +138,9 @@ pub(super) fn is_too_much(gone: u64, of: u64) -> bool {
 }
 
 /// Why a kind is not pruned.
-pub(super) fn too_much(noun: &str, gone: u64, of: u64) -> String {
+pub(super) fn too_much(entity: &str, gone: u64, of: u64) -> String {
     format!(
-        "{gone} of {of} {noun} are not named here and would be removed, more than a fifth; say `prune_all` if that is meant"
+        "{gone} of {of} {entity} are not named here and would be removed, more than a fifth; say `prune_all` if that is meant"
     )
 }
 
@@ -175,7 +179,7 @@ impl RowPlanner<'_> {
         let count = |codes: &[Code]| u64::try_from(codes.len()).unwrap_or(u64::MAX);
         let (removed, of) = (count(&gone), count(&stored));
         if prune == Prune::UpToAFifth && is_too_much(removed, of) {
-            let message = too_much(kind.noun, removed, of);
+            let message = too_much(kind.entity, removed, of);
             self.report.refuse_whole(file, message);
             return;
         }
@@ -186,28 +190,31 @@ impl RowPlanner<'_> {
     /// The codes that are stored of a kind; `All` and apps' own groups go with
     /// nothing but their tenant and app.
     fn stored(&self, what: What) -> Vec<Code> {
-        let world = &*self.planner.world;
-        let all = world.all_group();
+        let change_set = &*self.planner.change_set;
+        let all = change_set.all_group();
         let mut codes: Vec<Code> = match what {
             What::Groups => {
-                let groups = world.groups.iter();
+                let groups = change_set.groups.iter();
                 let groups = groups.filter(|(id, group)| !group.private && Some(*id) != all);
                 groups.map(|(_, group)| group.code.clone()).collect()
             }
-            What::Roles => world.roles.codes().collect(),
-            What::Attributes => world.attributes.codes().collect(),
-            What::GridViews => world.grid_views.codes().collect(),
+            What::Roles => change_set.roles.codes().collect(),
+            What::Attributes => change_set.attributes.codes().collect(),
+            What::GridViews => change_set.grid_views.codes().collect(),
             What::Items(kind) => {
-                let items = world.items.iter().filter(|(_, item)| item.kind == kind);
+                let items = change_set
+                    .items
+                    .iter()
+                    .filter(|(_, item)| item.kind == kind);
                 items.map(|(_, item)| item.code.clone()).collect()
             }
             What::Subjects(kind) => {
-                let subjects = world.subjects.iter();
+                let subjects = change_set.subjects.iter();
                 let subjects = subjects.filter(|(_, subject)| subject.kind == kind);
                 subjects.map(|(_, subject)| subject.code.clone()).collect()
             }
             What::Apps => {
-                let subjects = world.subjects.iter();
+                let subjects = change_set.subjects.iter();
                 let apps = subjects.filter(|(_, subject)| subject.kind == SubjectKind::App);
                 apps.map(|(_, app)| app.code.clone()).collect()
             }
@@ -240,12 +247,12 @@ impl RowPlanner<'_> {
     /// Removes the categories that are gone and no other: one that is named
     /// below one that is gone gets its place from its row.
     fn remove_categories(&mut self, gone: &[Code], named: &HashSet<&Code>) {
-        let world = &mut *self.planner.world;
-        let find = |code| world.find_item(ItemKind::Category, code);
+        let change_set = &mut *self.planner.change_set;
+        let find = |code| change_set.find_item(ItemKind::Category, code);
         let gone: BTreeSet<i32> = gone.iter().filter_map(find).collect();
         let moved: Vec<i32> = named.iter().filter_map(|code| find(code)).collect();
         for id in moved {
-            world.items.change(id, |category| {
+            change_set.items.change(id, |category| {
                 category.parent = category.parent.filter(|parent| !gone.contains(parent));
             });
         }

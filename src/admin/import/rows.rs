@@ -1,6 +1,6 @@
-//! What an import comes to: rows compared with the world, without I/O.
+//! What an import comes to: rows compared with the change_set, without I/O.
 //!
-//! Each row is checked and carried out on a [`World`] in memory, in the order
+//! Each row is checked and carried out on a [`ChangeSet`] in memory, in the order
 //! of the files, so that what refers to a refused row finds nothing and is
 //! refused as well.
 
@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     admin::{
+        change_set::ChangeSet,
         entry::{
             AccessEntry, AccessTarget, AppEntry, Chosen, DirectoryEntry, Entry, ImportFile,
             KeyColumns, LevelColumn, Place, Refusal, Row,
@@ -22,7 +23,6 @@ use crate::{
         },
         refusals::Report,
         staging::Names,
-        world::World,
     },
     domain::{CATALOGUE, Code, ItemKind, Level, SubjectKind},
 };
@@ -119,7 +119,7 @@ pub(super) struct RowPlanner<'a> {
     pub(super) refused: HashSet<Place>,
 }
 
-/// Carries out every row on the world; `pruning`: what to remove, of the kinds
+/// Carries out every row on the change_set; `pruning`: what to remove, of the kinds
 /// of which files. What is refused is in the report; the
 /// answer is how many rights were named and stay.
 ///
@@ -128,15 +128,15 @@ pub(super) struct RowPlanner<'a> {
 /// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`]
 /// (rules 5.2).
 pub(super) fn plan(
-    world: &mut World,
+    change_set: &mut ChangeSet,
     report: &mut Report,
     input: &Input,
     pruning: (Prune, &[ImportFile]),
     actor: &str,
 ) -> Result<u64, AdminError> {
-    let before = Guards::before(world);
+    let before = Guards::before(change_set);
     let mut run = RowPlanner {
-        planner: Planner::new(world),
+        planner: Planner::new(change_set),
         report,
         key_columns: &input.key_columns,
         rights_unchanged: 0,
@@ -157,7 +157,7 @@ pub(super) fn plan(
     run.prune_rights(prune, files, input);
     run.planner.give_defaults(DefaultRights::Given);
     // Apps change nothing that they choose of.
-    let lists = (!apps.is_empty()).then(|| Lists::of(run.planner.world));
+    let lists = (!apps.is_empty()).then(|| Lists::of(run.planner.change_set));
     for row in apps {
         if let (Entry::App(entry), Some(lists)) = (&row.entry, &lists) {
             let outcome = run.connect_app(row.place, entry, lists, actor);
@@ -166,7 +166,7 @@ pub(super) fn plan(
     }
     run.note_carried_out(&rows);
     let unchanged = run.rights_unchanged;
-    before.judge(world)?;
+    before.judge(change_set)?;
     Ok(unchanged)
 }
 
@@ -192,7 +192,7 @@ impl RowPlanner<'_> {
             unknown_scopes,
             selections,
         } = entry;
-        let edition = self.planner.world.edition;
+        let edition = self.planner.change_set.edition;
         let (granted, ungranted) = offered_scopes(*scopes, edition);
         let owner = format!("app `{code}`");
         let unknown = unknown_scopes.warnings(&owner, "scope");
@@ -207,7 +207,7 @@ impl RowPlanner<'_> {
             Chosen::All => Ok(Chosen::All),
             Chosen::Codes(codes) => {
                 let (kind, column) = (selection.kind, selection.column);
-                let codes = lists.items(self.planner.world, kind, column, codes)?;
+                let codes = lists.items(self.planner.change_set, kind, column, codes)?;
                 Ok(Chosen::Codes(codes))
             }
         });
@@ -292,7 +292,7 @@ impl RowPlanner<'_> {
             .copied()
             .filter(|row| row.place.file == ImportFile::Categories)
             .collect();
-        let mut lists = Lists::of(self.planner.world);
+        let mut lists = Lists::of(self.planner.change_set);
         let mut at = ImportFile::UserGroups;
         let mut categories_done = false;
         for row in rows {
@@ -307,7 +307,7 @@ impl RowPlanner<'_> {
             }
             if at != before {
                 // The rows before may have defined what this file names.
-                lists = Lists::of(self.planner.world);
+                lists = Lists::of(self.planner.change_set);
             }
             let outcome = self.carry_out(row, &lists);
             let key = key_of(row).map(|(_, code)| code);
@@ -353,7 +353,7 @@ impl RowPlanner<'_> {
                 locales,
             } => {
                 let (kind, locales) = (ItemKind::Locale, locales.as_deref());
-                let locales = lists.items_given(planner.world, kind, "locales", locales)?;
+                let locales = lists.items_given(planner.change_set, kind, "locales", locales)?;
                 planner.put_channel(code, tree.as_ref(), locales.as_deref())
             }
             Entry::Attribute {
@@ -367,7 +367,8 @@ impl RowPlanner<'_> {
                 attribute_groups,
             } => {
                 let (kind, groups) = (ItemKind::AttributeGroup, attribute_groups.as_deref());
-                let groups = lists.items_given(planner.world, kind, "attribute_groups", groups)?;
+                let groups =
+                    lists.items_given(planner.change_set, kind, "attribute_groups", groups)?;
                 planner.put_grid_view(code, groups.as_deref())
             }
             // These are taken elsewhere: all at once, or by SQL.
@@ -433,15 +434,15 @@ fn put_subject(
     let groups = groups
         .map(|items| lists.groups.list("groups", items))
         .transpose()?;
-    let roles = lists.roles(planner.world, &entry.roles)?;
+    let roles = lists.roles(planner.change_set, &entry.roles)?;
     planner.put_subject(kind, &entry.code, groups, Some(&roles), entry.enabled)
 }
 
 /// What was wrong, for somebody who can put it right in the files.
 pub(super) fn message(refused: &Refused) -> String {
-    if let Refused::NotFound { noun, code } = refused {
-        let noun = noun.words();
-        return format!("{noun} `{code}` is neither stored nor defined by this import");
+    if let Refused::NotFound { entity, code } = refused {
+        let entity = entity.words();
+        return format!("{entity} `{code}` is neither stored nor defined by this import");
     }
     refused.to_string()
 }

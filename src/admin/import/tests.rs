@@ -4,6 +4,7 @@ use strum::IntoEnumIterator as _;
 
 use crate::{
     admin::{
+        change_set::{ChangeSet, Table},
         entry::{
             AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry,
             ImportFile, KeyColumns, LevelColumn, Place, RolePermissions, Row, UnknownWords,
@@ -11,19 +12,18 @@ use crate::{
         outcome::Prune,
         refusals::Report,
         staging::Names,
-        world::{Table, World},
     },
     domain::{
         Audience, CATALOGUE, Code, Edition, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
     },
-    store::{GroupRow, ItemRow, StoredNouns},
+    store::{GroupRow, ItemRow, StoredEntities},
 };
 
 use super::rows::{AccessRow, Input, plan};
 
 /// An import of a tenant, row by row.
 struct Importing {
-    world: World,
+    change_set: ChangeSet,
     input: Input,
     line: u64,
 }
@@ -41,7 +41,7 @@ fn codes(text: &str) -> Vec<Code> {
 
 impl Importing {
     fn into(edition: Edition) -> Self {
-        let mut stored = StoredNouns::default();
+        let mut stored = StoredEntities::default();
         let all = GroupRow {
             code: code("All"),
             label: String::new(),
@@ -51,7 +51,7 @@ impl Importing {
         let mut key_columns = KeyColumns::default();
         ImportFile::iter().for_each(|file| key_columns.insert(file, "code".to_owned()));
         Self {
-            world: World::new(edition, 1, stored),
+            change_set: ChangeSet::new(edition, 1, stored),
             input: Input {
                 rows: Vec::new(),
                 access: Vec::new(),
@@ -171,7 +171,7 @@ impl Importing {
         let mut report = Report::default();
         self.input.rows.sort_by_key(|row| row.place);
         plan(
-            &mut self.world,
+            &mut self.change_set,
             &mut report,
             &self.input,
             (Prune::Nothing, &[]),
@@ -205,13 +205,13 @@ fn a_group_is_named_by_code_or_label_and_the_code_wins() {
         importing.refused(),
         ["7 groups: `Twins` is the label of 2 user groups; name the group by its code"]
     );
-    let world = &importing.world;
-    let julia = world
+    let change_set = &importing.change_set;
+    let julia = change_set
         .find_subject(SubjectKind::User, &code("julia"))
         .unwrap();
-    let groups = world.subjects.get(julia).unwrap().groups.iter();
+    let groups = change_set.subjects.get(julia).unwrap().groups.iter();
     let names: Vec<&str> = groups
-        .map(|id| world.groups.get(*id).unwrap().code.as_str())
+        .map(|id| change_set.groups.get(*id).unwrap().code.as_str())
         .collect();
     assert_eq!(names, ["All", "editors"]);
 }
@@ -248,8 +248,8 @@ fn rule_2_4_and_2_5_a_role_holds_what_its_audience_and_the_edition_allow() {
         .map(|text| text.split(':').next().unwrap())
         .collect();
     assert_eq!(heads, ["3 permissions", "4 permissions", "5 roles"]);
-    let every = importing.world.roles.find(0, &code("every")).unwrap();
-    let held = &importing.world.roles.get(every).unwrap().permissions;
+    let every = importing.change_set.roles.find(0, &code("every")).unwrap();
+    let held = &importing.change_set.roles.get(every).unwrap().permissions;
     assert!(
         held.iter()
             .map(|id| CATALOGUE.permission(id))
@@ -312,7 +312,7 @@ fn categories_that_block_each_other_are_refused_in_a_few_rounds() {
         stored_category(10 + place, &format!("c{place}"), parent)
     });
     let other = stored_category(9, "other", None);
-    importing.world.items = Table::of(stored.chain([other]).collect());
+    importing.change_set.items = Table::of(stored.chain([other]).collect());
     for place in 1..CHAIN {
         importing = importing.category(&format!("c{place}"), &format!("c{}", place - 1));
     }
@@ -320,7 +320,7 @@ fn categories_that_block_each_other_are_refused_in_a_few_rounds() {
     let loops = refused.iter().filter(|text| text.contains("below itself"));
     let others = refused.iter().filter(|text| text.contains("cannot move"));
     assert_eq!((loops.count(), others.count()), (9, 32), "{refused:#?}");
-    assert_eq!(importing.world.items.changes().count(), 0);
+    assert_eq!(importing.change_set.items.changes().count(), 0);
 }
 
 #[test]
@@ -344,13 +344,13 @@ fn an_access_row_is_the_whole_set_of_rights_and_names_its_columns() {
         ["7 code", "8 view_products", "9 code"],
         "{refused:?}"
     );
-    let world = &importing.world;
+    let change_set = &importing.change_set;
     let of = |text| {
-        world
+        change_set
             .rights
-            .of(world.find_item(ItemKind::Locale, &code(text)).unwrap())
+            .of(change_set.find_item(ItemKind::Locale, &code(text)).unwrap())
     };
-    let group = world.groups.find(0, &code("a")).unwrap();
+    let group = change_set.groups.find(0, &code("a")).unwrap();
     assert_eq!(of("en_US"), [(group, Level::View)]);
     assert_eq!(of("fr_FR"), [(1, Level::Edit)]);
 }

@@ -5,7 +5,7 @@ use crate::{
         fault::Fault,
         rights::{GroupLevels, pairs},
     },
-    domain::{Code, ItemKind, ItemRef, Level, Noun},
+    domain::{Code, EntityKind, ItemKind, ItemRef, Level},
     store::ItemRow,
 };
 
@@ -77,14 +77,14 @@ impl ReplacedRights {
 impl Planner<'_> {
     /// The number of an item that rights are given on.
     pub(in crate::admin) fn ruled_item(&self, item: &ItemRef) -> Result<i32, Fault> {
-        let found = self.world.find_item(item.kind, &item.code);
+        let found = self.change_set.find_item(item.kind, &item.code);
         found.ok_or_else(|| Fault::unknown("item.id", item.kind, &item.code))
     }
 
     /// The number of a group, an app's own included (rules 1.4).
     pub(in crate::admin) fn ruling_group(&self, field: &str, code: &Code) -> Result<i32, Fault> {
-        let found = self.world.groups.find(0, code);
-        found.ok_or_else(|| Fault::unknown(field, Noun::UserGroup, code))
+        let found = self.change_set.groups.find(0, code);
+        found.ok_or_else(|| Fault::unknown(field, EntityKind::UserGroup, code))
     }
 
     /// Grants or revokes levels on items; returns how many rights that are
@@ -108,10 +108,10 @@ impl Planner<'_> {
     }
 
     fn change_rights_on(&mut self, verb: AccessVerb, item: i32, levels: &Levels) -> u64 {
-        let Some(kind) = self.world.items.get(item).map(|item| item.kind) else {
+        let Some(kind) = self.change_set.items.get(item).map(|item| item.kind) else {
             return 0;
         };
-        let held = self.world.rights.of(item);
+        let held = self.change_set.rights.of(item);
         let mut wanted: Levels = held.iter().copied().collect();
         let mut different: Vec<i32> = Vec::new();
         for (group, level) in levels {
@@ -123,7 +123,7 @@ impl Planner<'_> {
             }
         }
         let unchanged = levels.len() - different.len();
-        self.world
+        self.change_set
             .rights
             .replace(item, wanted.into_iter().collect());
         for group in different {
@@ -145,16 +145,16 @@ impl Planner<'_> {
 
     fn replace_rights_on(&mut self, item: i32, rights: &ReplacedRights) -> u64 {
         let ReplacedRights { place, named } = rights;
-        let held: GroupLevels = self.world.rights.of(item).to_vec();
+        let held: GroupLevels = self.change_set.rights.of(item).to_vec();
         // What was named before the last set counts for private groups alone.
         let given = named
             .iter()
-            .filter(|(group, (last, _))| last == place || self.world.is_private(**group))
+            .filter(|(group, (last, _))| last == place || self.change_set.is_private(**group))
             .map(|(group, (_, level))| (*group, *level));
         let spared = held
             .iter()
             .copied()
-            .filter(|(group, _)| self.world.is_private(*group) && !named.contains_key(group));
+            .filter(|(group, _)| self.change_set.is_private(*group) && !named.contains_key(group));
         let mut wanted: GroupLevels = given.chain(spared).collect();
         wanted.retain(|(_, level)| *level != Level::Hidden);
         let mut unchanged = named.len();
@@ -164,7 +164,7 @@ impl Planner<'_> {
                 self.end_later_channels(item, group);
             }
         }
-        self.world.rights.replace(item, wanted);
+        self.change_set.rights.replace(item, wanted);
         u64::try_from(unchanged).unwrap_or(u64::MAX)
     }
 
@@ -172,15 +172,21 @@ impl Planner<'_> {
     /// "later ones" (rules 5.7).
     fn end_later_channels(&mut self, item: i32, group: i32) {
         let is_channel = |item: &ItemRow| item.kind == ItemKind::Channel;
-        if !self.world.is_private(group) || !self.world.items.get(item).is_some_and(is_channel) {
+        if !self.change_set.is_private(group)
+            || !self.change_set.items.get(item).is_some_and(is_channel)
+        {
             return;
         }
-        let of_group = self.world.apps.iter().find(|(_, app)| app.group == group);
+        let of_group = self
+            .change_set
+            .apps
+            .iter()
+            .find(|(_, app)| app.group == group);
         if let Some((subject, app)) = of_group
             && app.later_channels
         {
             let subject = *subject;
-            self.world
+            self.change_set
                 .change_app(subject, |app| app.later_channels = false);
         }
     }

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     admin::{entry::Chosen, fault::Fault},
     domain::{
-        CATALOGUE, Code, Edition, ItemKind, Level, Noun, ScopeId, ScopeSet, SubjectKind, inherit,
+        CATALOGUE, Code, Edition, EntityKind, ItemKind, Level, ScopeId, ScopeSet, SubjectKind,
+        inherit,
     },
     store::{AppRow, GroupRow, Selection, SelectionAxis, SubjectRow},
 };
@@ -150,7 +151,7 @@ impl Planner<'_> {
 
     fn choosable(&self, kind: ItemKind, field: &str, code: &Code) -> Result<i32, Fault> {
         let id = self.item(field, kind, code)?;
-        let item = self.world.items.get(id);
+        let item = self.change_set.items.get(id);
         if item.is_some_and(|item| item.parent.is_some()) {
             let message = format!(
                 "category `{code}` is not the root of a tree; rights are given on whole trees"
@@ -171,9 +172,9 @@ impl Planner<'_> {
         actor: &str,
     ) -> Planned {
         self.forget_references();
-        let step = PermissionsStep::of(scopes, self.world.edition);
+        let step = PermissionsStep::of(scopes, self.change_set.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
-        let old = self.world.apps.get(&subject).cloned();
+        let old = self.change_set.apps.get(&subject).cloned();
         let is_passed = step != PermissionsStep::NotAsked && !choice.replaced.is_empty();
         let new = AppRow {
             group,
@@ -192,7 +193,7 @@ impl Planner<'_> {
         if old.is_none() {
             self.give_every_channel(group);
         }
-        self.world.put_app(subject, app);
+        self.change_set.put_app(subject, app);
         Ok(match outcome {
             Outcome::Created => Outcome::Created,
             Outcome::Changed | Outcome::Unchanged => Outcome::of_change(different),
@@ -202,35 +203,35 @@ impl Planner<'_> {
     /// Returns whether a connected app with these scopes has the permissions
     /// step before it, never having passed it (rules 5.8a).
     pub(in crate::admin) fn lacks_permissions(&self, subject: i32, scopes: ScopeSet) -> bool {
-        let step = PermissionsStep::of(scopes, self.world.edition);
-        let app = self.world.apps.get(&subject);
+        let step = PermissionsStep::of(scopes, self.change_set.edition);
+        let app = self.change_set.apps.get(&subject);
         step != PermissionsStep::NotAsked && app.is_some_and(|app| !app.permissions_passed)
     }
 
     /// Sets the scopes of a connected app, its rights untouched.
     pub(in crate::admin) fn set_scopes(&mut self, subject: i32, scopes: ScopeSet) -> Outcome {
-        let Some(app) = self.world.apps.get(&subject) else {
+        let Some(app) = self.change_set.apps.get(&subject) else {
             return Outcome::Unchanged;
         };
         let mut app = app.clone();
         let different = app.scopes != scopes;
         app.scopes = scopes;
         if different {
-            self.world.put_app(subject, app);
+            self.change_set.put_app(subject, app);
         }
         Outcome::of_change(different)
     }
 
     /// A connected app: the number of its subject.
     pub(in crate::admin) fn connected_app(&self, code: &Code) -> Option<i32> {
-        let id = self.world.find_subject(SubjectKind::App, code)?;
-        self.world.apps.contains_key(&id).then_some(id)
+        let id = self.change_set.find_subject(SubjectKind::App, code)?;
+        self.change_set.apps.contains_key(&id).then_some(id)
     }
 
     /// The app's subject and private group; made if they are not there.
     fn app_subject(&mut self, field: &str, app: &Code) -> Result<(i32, i32, Outcome), Fault> {
         if let Some(id) = self.connected_app(app)
-            && let Some(stored) = self.world.apps.get(&id)
+            && let Some(stored) = self.change_set.apps.get(&id)
         {
             return Ok((id, stored.group, Outcome::Unchanged));
         }
@@ -238,9 +239,9 @@ impl Planner<'_> {
         let code = app
             .app_group()
             .map_err(|invalid| Fault::invalid(field, format!("`{app}` {invalid}")))?;
-        let group = self.world.next_id();
+        let group = self.change_set.next_id();
         let label = String::new();
-        self.world.groups.insert(
+        self.change_set.groups.insert(
             group,
             GroupRow {
                 code,
@@ -248,7 +249,7 @@ impl Planner<'_> {
                 private: true,
             },
         );
-        let subject = self.world.next_id();
+        let subject = self.change_set.next_id();
         let row = SubjectRow {
             code: app.clone(),
             kind: SubjectKind::App,
@@ -256,7 +257,7 @@ impl Planner<'_> {
             roles: BTreeSet::new(),
             groups: BTreeSet::from([group]),
         };
-        self.world.subjects.insert(subject, row);
+        self.change_set.subjects.insert(subject, row);
         Ok((subject, group, Outcome::Created))
     }
 
@@ -268,9 +269,13 @@ impl Planner<'_> {
             let key = (selection.axis, selection.item);
             chosen.entry(key).or_default().push(selection.level);
         }
-        let rows = self.world.items.iter().map(|(id, item)| (id, item.kind));
+        let rows = self
+            .change_set
+            .items
+            .iter()
+            .map(|(id, item)| (id, item.kind));
         let items: Vec<(i32, ItemKind)> = rows.collect();
-        let above = |id| self.world.items.get(id)?.parent;
+        let above = |id| self.change_set.items.get(id)?.parent;
         let ids = items.iter().map(|(id, _)| *id);
         // The root of anything but a category is itself.
         let roots = inherit(ids, above, |id, root: Option<i32>| root.unwrap_or(id));
@@ -284,12 +289,12 @@ impl Planner<'_> {
             let levels = places
                 .into_iter()
                 .filter_map(|item| chosen.get(&(axis, item)));
-            let held = self.world.rights.level(id, app.group);
+            let held = self.change_set.rights.level(id, app.group);
             let bits = choice.level(axis, held.bits(), levels.flatten().copied());
             let level = Level::from_bits(bits);
             if held != level {
                 different = true;
-                self.world.rights.set(id, app.group, level);
+                self.change_set.rights.set(id, app.group, level);
             }
         }
         different
@@ -297,11 +302,11 @@ impl Planner<'_> {
 
     /// Grants `edit` on every channel to the group of a new app (rules 5.7).
     fn give_every_channel(&mut self, group: i32) {
-        let rows = self.world.items.iter();
+        let rows = self.change_set.items.iter();
         let channels = rows.filter(|(_, item)| item.kind == ItemKind::Channel);
         let channels: Vec<i32> = channels.map(|(id, _)| id).collect();
         for channel in channels {
-            self.world.rights.set(channel, group, Level::Edit);
+            self.change_set.rights.set(channel, group, Level::Edit);
         }
     }
 }
@@ -326,8 +331,8 @@ fn offered_axis(right: AppRight<'_>, step: PermissionsStep) -> Result<SelectionA
     axis_of(kind)
         .filter(|axis| *axis == SelectionAxis::Tree || level != Level::Own)
         .ok_or_else(|| {
-            let noun = Noun::from(kind).words();
-            let message = format!("`{level}` cannot be given on a {noun}; `view` and `edit` can");
+            let entity = EntityKind::from(kind).words();
+            let message = format!("`{level}` cannot be given on a {entity}; `view` and `edit` can");
             Fault::invalid(field, message)
         })
 }

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use crate::{
     admin::{
+        change_set::item_space,
         fault::{Fault, Refused},
-        world::item_space,
     },
-    domain::{Code, ItemKind, Noun},
+    domain::{Code, EntityKind, ItemKind},
     store::{AttributeRow, GridViewRow, ItemRow},
 };
 
@@ -19,15 +19,15 @@ impl Planner<'_> {
         kind: ItemKind,
         code: &Code,
     ) -> Planned {
-        let items = &self.world.items;
+        let items = &self.change_set.items;
         let found = items.find(item_space(kind), code);
         if let Some(other) = found.and_then(|id| items.get(id)) {
             if other.kind == kind {
                 return Ok(Outcome::Unchanged);
             }
-            let noun = Noun::from(other.kind);
+            let entity = EntityKind::from(other.kind);
             let code = other.code.clone();
-            return Err(Fault::new(column, Refused::Exists { noun, code }));
+            return Err(Fault::new(column, Refused::Exists { entity, code }));
         }
         Fault::check_new_code(column, code)?;
         self.insert_item(ItemRow {
@@ -41,14 +41,14 @@ impl Planner<'_> {
     }
 
     pub(super) fn insert_item(&mut self, item: ItemRow) -> i32 {
-        let id = self.world.next_id();
-        self.world.items.insert(id, item);
+        let id = self.change_set.next_id();
+        self.change_set.items.insert(id, item);
         self.new_items.push(id);
         id
     }
 
     pub(super) fn item(&self, field: &str, kind: ItemKind, code: &Code) -> Result<i32, Fault> {
-        let found = self.world.find_item(kind, code);
+        let found = self.change_set.find_item(kind, code);
         found.ok_or_else(|| Fault::unknown(field, kind, code))
     }
 
@@ -63,7 +63,7 @@ impl Planner<'_> {
         let root = |code: &Code| {
             let id = self.item("tree", ItemKind::Category, code)?;
             if self
-                .world
+                .change_set
                 .items
                 .get(id)
                 .is_some_and(|category| category.parent.is_some())
@@ -80,8 +80,8 @@ impl Planner<'_> {
         let locales: Option<BTreeSet<i32>> = locales
             .map(|codes| codes.iter().map(locale).collect())
             .transpose()?;
-        if let Some(id) = self.world.find_item(ItemKind::Channel, code) {
-            let different = self.world.items.change(id, |channel| {
+        if let Some(id) = self.change_set.find_item(ItemKind::Channel, code) {
+            let different = self.change_set.items.change(id, |channel| {
                 channel.tree = tree.unwrap_or(channel.tree);
                 channel.locales = locales.unwrap_or_else(|| channel.locales.clone());
             });
@@ -109,8 +109,8 @@ impl Planner<'_> {
         self.forget_references();
         let find = |code| self.item("group", ItemKind::AttributeGroup, code);
         let group = group.map(find).transpose()?;
-        if let Some(id) = self.world.attributes.find(0, code) {
-            let different = self.world.attributes.change(id, |attribute| {
+        if let Some(id) = self.change_set.attributes.find(0, code) {
+            let different = self.change_set.attributes.change(id, |attribute| {
                 attribute.group = group.unwrap_or(attribute.group);
                 attribute.scopable = scopable.unwrap_or(attribute.scopable);
                 attribute.localizable = localizable.unwrap_or(attribute.localizable);
@@ -120,14 +120,14 @@ impl Planner<'_> {
         let missing = || Fault::invalid("group", "is missing; a new attribute is in a group");
         let group = group.ok_or_else(missing)?;
         Fault::check_new_code("code", code)?;
-        let id = self.world.next_id();
+        let id = self.change_set.next_id();
         let attribute = AttributeRow {
             code: code.clone(),
             group,
             scopable: scopable.unwrap_or_default(),
             localizable: localizable.unwrap_or_default(),
         };
-        self.world.attributes.insert(id, attribute);
+        self.change_set.attributes.insert(id, attribute);
         Ok(Outcome::Created)
     }
 
@@ -142,19 +142,19 @@ impl Planner<'_> {
         let groups: Option<BTreeSet<i32>> = groups
             .map(|codes| codes.iter().map(group).collect())
             .transpose()?;
-        if let Some(id) = self.world.grid_views.find(0, code) {
-            let different = self.world.grid_views.change(id, |view| {
+        if let Some(id) = self.change_set.grid_views.find(0, code) {
+            let different = self.change_set.grid_views.change(id, |view| {
                 view.groups = groups.unwrap_or_else(|| view.groups.clone());
             });
             return Ok(Outcome::of_change(different));
         }
         Fault::check_new_code("code", code)?;
-        let id = self.world.next_id();
+        let id = self.change_set.next_id();
         let view = GridViewRow {
             code: code.clone(),
             groups: groups.unwrap_or_default(),
         };
-        self.world.grid_views.insert(id, view);
+        self.change_set.grid_views.insert(id, view);
         Ok(Outcome::Created)
     }
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     admin::fault::Fault,
-    domain::{Code, ItemKind, Noun},
+    domain::{Code, EntityKind, ItemKind},
     store::ItemRow,
 };
 
@@ -18,8 +18,8 @@ pub(in crate::admin) struct CategoryPlace<'a> {
 impl Planner<'_> {
     /// Returns the code of the parent of a stored category.
     pub(in crate::admin) fn stored_parent(&self, code: &Code) -> Option<Code> {
-        let items = &self.world.items;
-        let stored = items.get(self.world.find_item(ItemKind::Category, code)?)?;
+        let items = &self.change_set.items;
+        let stored = items.get(self.change_set.find_item(ItemKind::Category, code)?)?;
         Some(items.get(stored.parent?)?.code.clone())
     }
 
@@ -30,7 +30,7 @@ impl Planner<'_> {
         &self,
         places: impl Iterator<Item = CategoryPlace<'p>>,
     ) -> BTreeMap<usize, Fault> {
-        let trees = CategoryTrees::of(self.world, places);
+        let trees = CategoryTrees::of(self.change_set, places);
         let checks = [
             CategoryTrees::blank_ends,
             CategoryTrees::orphans,
@@ -50,7 +50,10 @@ impl Planner<'_> {
         refused: &mut BTreeMap<usize, Fault>,
     ) {
         for (index, CategoryPlace { code, parent }) in places.enumerate() {
-            let is_stored = self.world.find_item(ItemKind::Category, code).is_some();
+            let is_stored = self
+                .change_set
+                .find_item(ItemKind::Category, code)
+                .is_some();
             if is_stored && self.stored_parent(code).as_ref() != parent {
                 let message = format!(
                     "category `{code}` cannot move while so many rows of other categories are refused; correct these and import again"
@@ -67,7 +70,11 @@ impl Planner<'_> {
         places: impl Iterator<Item = CategoryPlace<'p>>,
         refused: &mut BTreeMap<usize, Fault>,
     ) {
-        let is_new = |code| self.world.find_item(ItemKind::Category, code).is_none();
+        let is_new = |code| {
+            self.change_set
+                .find_item(ItemKind::Category, code)
+                .is_none()
+        };
         let mut below: HashMap<&Code, Vec<(usize, &Code)>> = HashMap::new();
         let mut missing: Vec<&Code> = Vec::new();
         for (index, CategoryPlace { code, parent }) in places.enumerate() {
@@ -79,7 +86,7 @@ impl Planner<'_> {
         }
         while let Some(parent) = missing.pop() {
             for (index, code) in below.remove(parent).into_iter().flatten() {
-                let fault = Fault::unknown("parent", Noun::Category, parent);
+                let fault = Fault::unknown("parent", EntityKind::Category, parent);
                 refused.insert(index, fault);
                 missing.extend(Some(code).filter(|code| is_new(code)));
             }
@@ -95,7 +102,7 @@ impl Planner<'_> {
         let mut created = Vec::new();
         for place in places.clone() {
             let is_new = self
-                .world
+                .change_set
                 .find_item(ItemKind::Category, place.code)
                 .is_none();
             created.push(is_new);
@@ -110,9 +117,9 @@ impl Planner<'_> {
             }
         }
         let outcomes = places.zip(created).map(|(place, is_new)| {
-            let find = |code| self.world.find_item(ItemKind::Category, code);
+            let find = |code| self.change_set.find_item(ItemKind::Category, code);
             let (id, parent) = (find(place.code), place.parent.and_then(find));
-            let items = &mut self.world.items;
+            let items = &mut self.change_set.items;
             let moved = id.is_some_and(|id| items.change(id, |category| category.parent = parent));
             if is_new {
                 Outcome::Created

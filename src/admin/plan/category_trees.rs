@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::{
     admin::{
+        change_set::ChangeSet,
         fault::{Fault, Refused},
-        world::World,
     },
-    domain::{Code, ItemKind, MOST_CATEGORY_LEVELS, Noun, inherit},
+    domain::{Code, EntityKind, ItemKind, MOST_CATEGORY_LEVELS, inherit},
 };
 
 use super::CategoryPlace;
@@ -13,7 +13,7 @@ use super::CategoryPlace;
 /// The category trees as they are stored, with some categories in other places.
 #[derive(Debug)]
 pub(super) struct CategoryTrees<'a> {
-    world: &'a World,
+    change_set: &'a ChangeSet,
     /// The index of each category's entry, and the parent that it gives.
     places: HashMap<&'a Code, (usize, Option<&'a Code>)>,
 }
@@ -29,12 +29,12 @@ struct Position {
 
 impl<'a> CategoryTrees<'a> {
     pub(super) fn of<'p: 'a>(
-        world: &'a World,
+        change_set: &'a ChangeSet,
         places: impl Iterator<Item = CategoryPlace<'p>>,
     ) -> Self {
         let places = places.enumerate();
         Self {
-            world,
+            change_set,
             places: places
                 .map(|(index, place)| (place.code, (index, place.parent)))
                 .collect(),
@@ -58,7 +58,10 @@ impl<'a> CategoryTrees<'a> {
         let given = self.places.values();
         let orphans = given.filter_map(|(index, parent)| {
             let parent = parent.filter(|parent| !is_known(parent))?;
-            Some((*index, Fault::unknown("parent", Noun::Category, parent)))
+            Some((
+                *index,
+                Fault::unknown("parent", EntityKind::Category, parent),
+            ))
         });
         orphans.collect()
     }
@@ -120,7 +123,7 @@ impl<'a> CategoryTrees<'a> {
     }
 
     fn positions(&self) -> HashMap<&'a Code, Position> {
-        let items = self.world.items.iter();
+        let items = self.change_set.items.iter();
         let stored = items.filter(|(_, item)| item.kind == ItemKind::Category);
         let stored = stored.map(|(_, item)| &item.code);
         let nodes = stored.chain(self.places.keys().copied());
@@ -137,7 +140,9 @@ impl<'a> CategoryTrees<'a> {
     }
 
     fn is_stored(&self, code: &Code) -> bool {
-        self.world.find_item(ItemKind::Category, code).is_some()
+        self.change_set
+            .find_item(ItemKind::Category, code)
+            .is_some()
     }
 
     /// The category above another, once the entries are carried out.
@@ -145,16 +150,16 @@ impl<'a> CategoryTrees<'a> {
         if let Some((_, parent)) = self.places.get(code) {
             return *parent;
         }
-        let items = &self.world.items;
-        let category = items.get(self.world.find_item(ItemKind::Category, code)?)?;
+        let items = &self.change_set.items;
+        let category = items.get(self.change_set.find_item(ItemKind::Category, code)?)?;
         Some(&items.get(category.parent?)?.code)
     }
 
     /// The entry that creates or moves a category.
     fn placing_entry(&self, code: &Code) -> Option<usize> {
         let (index, parent) = self.places.get(code)?;
-        let items = &self.world.items;
-        let id = self.world.find_item(ItemKind::Category, code);
+        let items = &self.change_set.items;
+        let id = self.change_set.find_item(ItemKind::Category, code);
         let Some(stored) = id.and_then(|id| items.before(id)) else {
             return Some(*index);
         };

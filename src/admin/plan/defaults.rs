@@ -20,7 +20,7 @@ impl Planner<'_> {
         if defaults == DefaultRights::Withheld {
             return;
         }
-        let above = |id| self.world.items.get(id)?.parent;
+        let above = |id| self.change_set.items.get(id)?.parent;
         let new = self.new_items.iter().copied();
         let levels = inherit(new, above, |_, above: Option<usize>| {
             above.unwrap_or_default() + 1
@@ -30,20 +30,20 @@ impl Planner<'_> {
         for id in items {
             let mut levels: GroupLevels = self.default_levels(id);
             if self.spoken_for.contains(&id) {
-                levels.retain(|(group, _)| self.world.is_private(*group));
-                levels.extend(self.world.rights.of(id).iter().copied());
+                levels.retain(|(group, _)| self.change_set.is_private(*group));
+                levels.extend(self.change_set.rights.of(id).iter().copied());
             }
-            self.world.rights.replace(id, levels);
+            self.change_set.rights.replace(id, levels);
         }
     }
 
     /// Returns the default rights on a new item (rules 3.8).
     pub(in crate::admin) fn default_levels(&self, item: i32) -> GroupLevels {
-        let Some(row) = self.world.items.get(item) else {
+        let Some(row) = self.change_set.items.get(item) else {
             return GroupLevels::new();
         };
         if let Some(parent) = row.parent {
-            return self.world.rights.of(parent).to_vec();
+            return self.change_set.rights.of(parent).to_vec();
         }
         let for_all = match row.kind {
             ItemKind::Category => Level::Own,
@@ -55,13 +55,13 @@ impl Planner<'_> {
             | ItemKind::ReferenceEntity => Level::Edit,
         };
         let mut levels = self.app_defaults(row.kind);
-        levels.extend(self.world.all_group().map(|all| (all, for_all)));
+        levels.extend(self.change_set.all_group().map(|all| (all, for_all)));
         levels
     }
 
     /// What apps hold on a new item that lies below none.
     fn app_defaults(&self, kind: ItemKind) -> GroupLevels {
-        let apps = self.world.apps.values();
+        let apps = self.change_set.apps.values();
         if kind == ItemKind::Channel {
             let later = apps.filter(|app| app.later_channels);
             return later.map(|app| (app.group, Level::Edit)).collect();

@@ -5,7 +5,7 @@ use crate::{
         entry::RolePermissions,
         fault::{Fault, Refused},
     },
-    domain::{Audience, CATALOGUE, Code, Noun, PermissionSet, SubjectKind},
+    domain::{Audience, CATALOGUE, Code, EntityKind, PermissionSet, SubjectKind},
     store::{GroupRow, RoleRow, SubjectRow},
 };
 
@@ -23,26 +23,26 @@ impl Planner<'_> {
         if code.folded().starts_with(Code::APP_GROUP_PREFIX) {
             return refuse(Refused::GroupIsPrivate(code.clone()));
         }
-        let Some(id) = self.world.groups.find(0, code) else {
+        let Some(id) = self.change_set.groups.find(0, code) else {
             Fault::check_new_code(column, code)?;
-            let id = self.world.next_id();
+            let id = self.change_set.next_id();
             let group = GroupRow {
                 code: code.clone(),
                 label: label.unwrap_or_default().to_owned(),
                 private: false,
             };
-            self.world.groups.insert(id, group);
+            self.change_set.groups.insert(id, group);
             return Ok(Outcome::Created);
         };
         let is_same = |group: &GroupRow| label.is_none_or(|label| label == group.label);
-        if self.world.groups.get(id).is_some_and(is_same) {
+        if self.change_set.groups.get(id).is_some_and(is_same) {
             return Ok(Outcome::Unchanged);
         }
-        if Some(id) == self.world.all_group() {
+        if Some(id) == self.change_set.all_group() {
             return refuse(Refused::GroupAllIsFixed);
         }
         let label = label.unwrap_or_default();
-        let groups = &mut self.world.groups;
+        let groups = &mut self.change_set.groups;
         let different = groups.change(id, |group| label.clone_into(&mut group.label));
         Ok(Outcome::of_change(different))
     }
@@ -50,9 +50,9 @@ impl Planner<'_> {
     /// The groups of these codes; an app's own is refused (rules 1.4).
     pub(in crate::admin) fn find_groups(&self, codes: &[Code]) -> Result<BTreeSet<i32>, Fault> {
         let find = |code: &Code| {
-            let found = self.world.groups.find(0, code);
-            let id = found.ok_or_else(|| Fault::unknown("groups", Noun::UserGroup, code))?;
-            if self.world.is_private(id) {
+            let found = self.change_set.groups.find(0, code);
+            let id = found.ok_or_else(|| Fault::unknown("groups", EntityKind::UserGroup, code))?;
+            if self.change_set.is_private(id) {
                 return Err(Fault::new("groups", Refused::GroupIsPrivate(code.clone())));
             }
             Ok(id)
@@ -68,8 +68,8 @@ impl Planner<'_> {
         audience: Option<Audience>,
         permissions: Option<RolePermissions>,
     ) -> Planned {
-        let id = self.world.roles.find(0, code);
-        let stored = id.and_then(|id| self.world.roles.get(id)).cloned();
+        let id = self.change_set.roles.find(0, code);
+        let stored = id.and_then(|id| self.change_set.roles.get(id)).cloned();
         let held = stored
             .as_ref()
             .map(|role| role.permissions)
@@ -79,7 +79,7 @@ impl Planner<'_> {
         if let Some(id) = id
             && old_audience != Some(audience)
             && let Some((_, holder)) = self
-                .world
+                .change_set
                 .subjects
                 .iter()
                 .find(|(_, subject)| subject.roles.contains(&id))
@@ -107,18 +107,18 @@ impl Planner<'_> {
         };
         if let Some(id) = id {
             return Ok(Outcome::of_change(
-                self.world.roles.change(id, |stored| *stored = role),
+                self.change_set.roles.change(id, |stored| *stored = role),
             ));
         }
         Fault::check_new_code("code", code)?;
-        let id = self.world.next_id();
-        self.world.roles.insert(id, role);
+        let id = self.change_set.next_id();
+        self.change_set.roles.insert(id, role);
         Ok(Outcome::Created)
     }
 
     /// `*`: what a role may hold in this edition (rules 2.4, 2.5).
     fn every_permission(&self, audience: Audience) -> PermissionSet {
-        let enterprise = self.world.edition.is_enterprise();
+        let enterprise = self.change_set.edition.is_enterprise();
         let allowed = CATALOGUE.permissions().iter().filter(|permission| {
             permission.may_be_held_by(audience) && (enterprise || !permission.enterprise)
         });
@@ -132,7 +132,7 @@ impl Planner<'_> {
         granted: &PermissionSet,
         held: &PermissionSet,
     ) -> Result<(), Fault> {
-        let edition = self.world.edition;
+        let edition = self.change_set.edition;
         for permission in granted.iter().map(|id| CATALOGUE.permission(id)) {
             let code = permission.code;
             if !permission.may_be_held_by(audience) {
@@ -158,9 +158,9 @@ impl Planner<'_> {
             SubjectKind::Connection | SubjectKind::App => Audience::Connection,
         };
         let role = |code: &Code| {
-            let found = self.world.roles.find(0, code);
-            let id = found.ok_or_else(|| Fault::unknown("roles", Noun::Role, code))?;
-            let audience = self.world.roles.get(id).map(|role| role.audience);
+            let found = self.change_set.roles.find(0, code);
+            let id = found.ok_or_else(|| Fault::unknown("roles", EntityKind::Role, code))?;
+            let audience = self.change_set.roles.get(id).map(|role| role.audience);
             if audience != Some(needed) {
                 let message = format!(
                     "role `{code}` is not for {needed}s; a {kind} holds roles with the audience `{needed}`"
@@ -186,13 +186,13 @@ impl Planner<'_> {
         let roles = roles
             .map(|codes| self.find_roles(kind, codes))
             .transpose()?;
-        let all = self.world.all_group();
+        let all = self.change_set.all_group();
         let groups = groups.map(|mut groups| {
             groups.extend(all.filter(|_| kind == SubjectKind::User));
             groups
         });
-        if let Some(id) = self.world.find_subject(kind, code) {
-            let different = self.world.subjects.change(id, |subject| {
+        if let Some(id) = self.change_set.find_subject(kind, code) {
+            let different = self.change_set.subjects.change(id, |subject| {
                 subject.roles = roles.unwrap_or_else(|| subject.roles.clone());
                 subject.groups = groups.unwrap_or_else(|| subject.groups.clone());
                 subject.enabled = enabled.unwrap_or(subject.enabled);
@@ -200,7 +200,7 @@ impl Planner<'_> {
             return Ok(Outcome::of_change(different));
         }
         Fault::check_new_code("code", code)?;
-        let id = self.world.next_id();
+        let id = self.change_set.next_id();
         let subject = SubjectRow {
             code: code.clone(),
             kind,
@@ -208,7 +208,7 @@ impl Planner<'_> {
             roles: roles.unwrap_or_default(),
             groups: groups.unwrap_or_else(|| all.into_iter().collect()),
         };
-        self.world.subjects.insert(id, subject);
+        self.change_set.subjects.insert(id, subject);
         Ok(Outcome::Created)
     }
 }

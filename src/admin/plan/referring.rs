@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    admin::world::World,
+    admin::change_set::ChangeSet,
     domain::ItemKind,
     store::{ItemRow, SubjectRow},
 };
@@ -30,24 +30,24 @@ pub(super) struct Referring {
 }
 
 impl Referring {
-    fn of(world: &World) -> Self {
+    fn of(change_set: &ChangeSet) -> Self {
         let mut all = Self::default();
-        for (id, subject) in world.subjects.iter() {
+        for (id, subject) in change_set.subjects.iter() {
             list(&mut all.members, &subject.groups, id);
             list(&mut all.holders, &subject.roles, id);
         }
-        for (id, attribute) in world.attributes.iter() {
+        for (id, attribute) in change_set.attributes.iter() {
             list(&mut all.attributes, [&attribute.group], id);
         }
-        for (id, view) in world.grid_views.iter() {
+        for (id, view) in change_set.grid_views.iter() {
             list(&mut all.views, &view.groups, id);
         }
-        let items = world.items.iter();
+        let items = change_set.items.iter();
         for (id, channel) in items.filter(|(_, item)| item.kind == ItemKind::Channel) {
             list(&mut all.channels, &channel.locales, id);
             list(&mut all.tree_channels, &channel.tree, id);
         }
-        for (id, app) in &world.apps {
+        for (id, app) in &change_set.apps {
             let chosen = app.selections.iter().filter_map(|chosen| chosen.item);
             let chosen: BTreeSet<i32> = chosen.collect();
             list(&mut all.apps, &chosen, *id);
@@ -77,8 +77,9 @@ impl Planner<'_> {
     }
 
     fn referring(&mut self) -> &Referring {
-        let world = &*self.world;
-        self.referring.get_or_insert_with(|| Referring::of(world))
+        let change_set = &*self.change_set;
+        self.referring
+            .get_or_insert_with(|| Referring::of(change_set))
     }
 
     /// The members of a user group.
@@ -98,14 +99,14 @@ impl Planner<'_> {
         mut found: Vec<i32>,
         is_one: impl Fn(&SubjectRow) -> bool,
     ) -> Vec<i32> {
-        found.retain(|id| self.world.subjects.get(*id).is_some_and(&is_one));
+        found.retain(|id| self.change_set.subjects.get(*id).is_some_and(&is_one));
         found
     }
 
     /// The attributes of an attribute group.
     pub(super) fn attributes_of(&mut self, group: i32) -> Vec<i32> {
         let mut found = listed(&self.referring().attributes, group);
-        let attributes = &self.world.attributes;
+        let attributes = &self.change_set.attributes;
         found.retain(|id| attributes.get(*id).is_some_and(|row| row.group == group));
         found
     }
@@ -113,7 +114,7 @@ impl Planner<'_> {
     /// The grid views that use an attribute group.
     pub(super) fn views_of(&mut self, group: i32) -> Vec<i32> {
         let mut found = listed(&self.referring().views, group);
-        let views = &self.world.grid_views;
+        let views = &self.change_set.grid_views;
         found.retain(|id| {
             let view = views.get(*id);
             view.is_some_and(|view| view.groups.contains(&group))
@@ -134,7 +135,7 @@ impl Planner<'_> {
     }
 
     fn channels_where(&self, mut found: Vec<i32>, is_one: impl Fn(&ItemRow) -> bool) -> Vec<i32> {
-        found.retain(|id| self.world.items.get(*id).is_some_and(&is_one));
+        found.retain(|id| self.change_set.items.get(*id).is_some_and(&is_one));
         found
     }
 

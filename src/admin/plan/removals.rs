@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     admin::fault::{Fault, Refused},
-    domain::{Code, ItemKind, Noun, SubjectKind},
+    domain::{Code, EntityKind, ItemKind, SubjectKind},
 };
 
 use super::Planner;
@@ -33,7 +33,7 @@ impl Uses {
     /// Refuses the deletion if somebody refers to it and `cascade` is not said.
     pub(in crate::admin) fn refuse(
         self,
-        noun: impl Into<Noun>,
+        entity: impl Into<EntityKind>,
         code: &Code,
         cascade: Cascade,
     ) -> Result<(), Fault> {
@@ -46,7 +46,7 @@ impl Uses {
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
         let refused = Refused::InUse {
-            noun: noun.into(),
+            entity: entity.into(),
             code: code.clone(),
             uses: uses.join(", "),
         };
@@ -61,9 +61,9 @@ impl Planner<'_> {
         kind: SubjectKind,
         code: &Code,
     ) -> Result<(), Fault> {
-        let found = self.world.find_subject(kind, code);
+        let found = self.change_set.find_subject(kind, code);
         let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
-        self.world.subjects.remove(id);
+        self.change_set.subjects.remove(id);
         Ok(())
     }
 
@@ -74,26 +74,26 @@ impl Planner<'_> {
         code: &Code,
         cascade: Cascade,
     ) -> Result<(), Fault> {
-        let found = self.world.groups.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", Noun::UserGroup, code))?;
-        if self.world.is_private(id) {
+        let found = self.change_set.groups.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::UserGroup, code))?;
+        if self.change_set.is_private(id) {
             return Err(Fault::new("", Refused::GroupIsPrivate(code.clone())));
         }
-        if Some(id) == self.world.all_group() {
+        if Some(id) == self.change_set.all_group() {
             return Err(Fault::new("", Refused::GroupAllIsFixed));
         }
         let members = self.members_of(id);
         let mut uses = Uses::default();
         uses.add(members.len(), "member", "members");
-        uses.refuse(Noun::UserGroup, code, cascade)?;
+        uses.refuse(EntityKind::UserGroup, code, cascade)?;
         for member in members {
-            let subjects = &mut self.world.subjects;
+            let subjects = &mut self.change_set.subjects;
             subjects.change(member, |subject| {
                 subject.groups.remove(&id);
             });
         }
         self.gone_groups.insert(id);
-        self.world.groups.remove(id);
+        self.change_set.groups.remove(id);
         Ok(())
     }
 
@@ -103,19 +103,19 @@ impl Planner<'_> {
         code: &Code,
         cascade: Cascade,
     ) -> Result<(), Fault> {
-        let found = self.world.roles.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", Noun::Role, code))?;
+        let found = self.change_set.roles.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::Role, code))?;
         let holders = self.holders_of(id);
         let mut uses = Uses::default();
         uses.add(holders.len(), "holder", "holders");
-        uses.refuse(Noun::Role, code, cascade)?;
+        uses.refuse(EntityKind::Role, code, cascade)?;
         for holder in holders {
-            let subjects = &mut self.world.subjects;
+            let subjects = &mut self.change_set.subjects;
             subjects.change(holder, |subject| {
                 subject.roles.remove(&id);
             });
         }
-        self.world.roles.remove(id);
+        self.change_set.roles.remove(id);
         Ok(())
     }
 
@@ -124,23 +124,23 @@ impl Planner<'_> {
     pub(in crate::admin) fn end_deletions(&mut self) {
         let gone = std::mem::take(&mut self.gone_groups);
         if !gone.is_empty() {
-            self.world.rights.remove_groups(&gone);
+            self.change_set.rights.remove_groups(&gone);
         }
     }
 
     /// Deletes an attribute; nothing refers to it.
     pub(in crate::admin) fn delete_attribute(&mut self, code: &Code) -> Result<(), Fault> {
-        let found = self.world.attributes.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", Noun::Attribute, code))?;
-        self.world.attributes.remove(id);
+        let found = self.change_set.attributes.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::Attribute, code))?;
+        self.change_set.attributes.remove(id);
         Ok(())
     }
 
     /// Deletes a grid view; nothing refers to it.
     pub(in crate::admin) fn delete_grid_view(&mut self, code: &Code) -> Result<(), Fault> {
-        let found = self.world.grid_views.find(0, code);
-        let id = found.ok_or_else(|| Fault::unknown("", Noun::GridView, code))?;
-        self.world.grid_views.remove(id);
+        let found = self.change_set.grid_views.find(0, code);
+        let id = found.ok_or_else(|| Fault::unknown("", EntityKind::GridView, code))?;
+        self.change_set.grid_views.remove(id);
         Ok(())
     }
 
@@ -152,11 +152,11 @@ impl Planner<'_> {
         code: &Code,
         cascade: Cascade,
     ) -> Result<(), Fault> {
-        let found = self.world.find_item(kind, code);
+        let found = self.change_set.find_item(kind, code);
         let id = found.ok_or_else(|| Fault::unknown("", kind, code))?;
         let mut attributes = self.attributes_of(id);
         attributes.retain(|id| {
-            let attribute = self.world.attributes.get(*id);
+            let attribute = self.change_set.attributes.get(*id);
             attribute.is_some_and(|attribute| !self.spared.contains(&attribute.code))
         });
         let views = self.views_of(id);
@@ -167,15 +167,15 @@ impl Planner<'_> {
         uses.add(channels.len(), "channel", "channels");
         uses.refuse(kind, code, cascade)?;
         for attribute in attributes {
-            self.world.attributes.remove(attribute);
+            self.change_set.attributes.remove(attribute);
         }
         for view in views {
-            self.world.grid_views.change(view, |view| {
+            self.change_set.grid_views.change(view, |view| {
                 view.groups.remove(&id);
             });
         }
         for channel in channels {
-            self.world.items.change(channel, |channel| {
+            self.change_set.items.change(channel, |channel| {
                 channel.locales.remove(&id);
             });
         }
@@ -191,12 +191,12 @@ impl Planner<'_> {
 
     /// Deletes the attributes that were spared and came to no other group.
     pub(in crate::admin) fn delete_stray_attributes(&mut self) {
-        let items = &self.world.items;
-        let attributes = self.world.attributes.iter();
+        let items = &self.change_set.items;
+        let attributes = self.change_set.attributes.iter();
         let strays = attributes.filter(|(_, attribute)| items.get(attribute.group).is_none());
         let strays: Vec<i32> = strays.map(|(id, _)| id).collect();
         for stray in strays {
-            self.world.attributes.remove(stray);
+            self.change_set.attributes.remove(stray);
         }
     }
 
@@ -210,8 +210,8 @@ impl Planner<'_> {
         products: impl Fn(i32) -> usize,
     ) -> Result<BTreeSet<i32>, (usize, Fault)> {
         let find = |(index, code): (usize, &Code)| {
-            let found = self.world.find_item(ItemKind::Category, code);
-            found.ok_or_else(|| (index, Fault::unknown("", Noun::Category, code)))
+            let found = self.change_set.find_item(ItemKind::Category, code);
+            found.ok_or_else(|| (index, Fault::unknown("", EntityKind::Category, code)))
         };
         let named: Vec<i32> = codes
             .iter()
@@ -228,7 +228,7 @@ impl Planner<'_> {
             uses.add(left, "sub-category", "sub-categories");
             uses.add(products(*id), "product", "products");
             uses.add(channels.len(), "channel", "channels");
-            uses.refuse(Noun::Category, code, cascade)
+            uses.refuse(EntityKind::Category, code, cascade)
                 .map_err(|fault| (index, fault))?;
         }
         Ok(below.with(named).into_iter().collect())
@@ -238,7 +238,7 @@ impl Planner<'_> {
     pub(in crate::admin) fn delete_categories(&mut self, categories: &BTreeSet<i32>) {
         for category in categories {
             for channel in self.channels_of_tree(*category) {
-                let items = &mut self.world.items;
+                let items = &mut self.change_set.items;
                 items.change(channel, |channel| channel.tree = None);
             }
             self.remove_item(*category);
@@ -247,26 +247,26 @@ impl Planner<'_> {
 
     /// Takes an item out, with the rights on it and what apps chose of it.
     fn remove_item(&mut self, id: i32) {
-        self.world.rights.replace(id, Vec::new());
+        self.change_set.rights.replace(id, Vec::new());
         for subject in self.apps_that_chose(id) {
-            self.world.change_app(subject, |app| {
+            self.change_set.change_app(subject, |app| {
                 app.selections.retain(|chosen| chosen.item != Some(id));
             });
         }
-        self.world.items.remove(id);
+        self.change_set.items.remove(id);
     }
 
     /// Disconnects an app: its subject, private group, scopes and choices go
     /// (rules 5.9), its rights with [`Planner::end_deletions`].
     pub(in crate::admin) fn delete_app(&mut self, code: &Code) -> Result<(), Fault> {
-        let found = self.world.find_subject(SubjectKind::App, code);
-        let id = found.ok_or_else(|| Fault::unknown("app", Noun::App, code))?;
-        if let Some(group) = self.world.apps.get(&id).map(|app| app.group) {
+        let found = self.change_set.find_subject(SubjectKind::App, code);
+        let id = found.ok_or_else(|| Fault::unknown("app", EntityKind::App, code))?;
+        if let Some(group) = self.change_set.apps.get(&id).map(|app| app.group) {
             self.gone_groups.insert(group);
-            self.world.groups.remove(group);
+            self.change_set.groups.remove(group);
         }
-        self.world.remove_app(id);
-        self.world.subjects.remove(id);
+        self.change_set.remove_app(id);
+        self.change_set.subjects.remove(id);
         Ok(())
     }
 }

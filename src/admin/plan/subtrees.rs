@@ -63,7 +63,7 @@ impl Planner<'_> {
     /// Who lies below whom, as things are now.
     pub(super) fn descendants(&self) -> Descendants {
         let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-        for (id, item) in self.world.items.iter() {
+        for (id, item) in self.change_set.items.iter() {
             if let Some(parent) = item.parent {
                 children.entry(parent).or_default().push(id);
             }
@@ -90,7 +90,7 @@ impl Planner<'_> {
             let orders = of_item.get(&id).into_iter().flatten();
             orders.into_iter().any(|order| order.reaches_below)
         };
-        let above = |id| self.world.items.get(id)?.parent;
+        let above = |id| self.change_set.items.get(id)?.parent;
         // Whether an order reaches what lies below.
         let reached = inherit(of_item.keys().copied(), above, |id, above| {
             above == Some(true) || reaches_below(id)

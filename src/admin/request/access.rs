@@ -7,38 +7,40 @@ use crate::{
         rights::GroupLevels,
     },
     domain::{Code, ItemKind, ItemRef},
-    store::{Kin, NounsWanted, RightsWanted},
+    store::{Kin, RightsWanted, WantedEntities},
 };
 
 use super::{AccessEntry, Children, ItemRightsEntry, distinct};
 
-fn items_wanted<'e>(items: impl Iterator<Item = (&'e ItemRef, Children)> + Clone) -> NounsWanted {
+fn items_wanted<'e>(
+    items: impl Iterator<Item = (&'e ItemRef, Children)> + Clone,
+) -> WantedEntities {
     let below = items
         .clone()
         .any(|(_, children)| children == Children::Included);
     let items: BTreeSet<&ItemRef> = items.map(|(item, _)| item).collect();
     let items = items.into_iter().map(|item| (item.kind, item.code.clone()));
-    NounsWanted {
+    WantedEntities {
         items: items.collect(),
         kin: if below {
             Kin::Descendants
         } else {
             Kin::Themselves
         },
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
-pub(super) fn change_wants(entries: &[AccessEntry]) -> NounsWanted {
+pub(super) fn change_wants(entries: &[AccessEntry]) -> WantedEntities {
     let groups: BTreeSet<&Code> = entries.iter().map(|entry| &entry.group).collect();
-    NounsWanted {
+    WantedEntities {
         rights: RightsWanted::OnItemsOf(groups.into_iter().cloned().collect()),
         ..items_wanted(entries.iter().map(|entry| (&entry.item, entry.children)))
     }
 }
 
-pub(super) fn replace_wants(entries: &[ItemRightsEntry]) -> NounsWanted {
-    NounsWanted {
+pub(super) fn replace_wants(entries: &[ItemRightsEntry]) -> WantedEntities {
+    WantedEntities {
         rights: RightsWanted::OnItems,
         ..items_wanted(entries.iter().map(|entry| (&entry.item, entry.children)))
     }

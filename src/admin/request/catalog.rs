@@ -6,7 +6,7 @@ use crate::{
         plan::{Cascade, CategoryPlace, DefaultRights, Outcome, Planner},
     },
     domain::{Code, ItemKind},
-    store::{Kin, NounsWanted, RightsWanted},
+    store::{Kin, RightsWanted, WantedEntities},
 };
 
 use super::{
@@ -21,10 +21,10 @@ fn named<'c>(
     codes.into_iter().map(move |code| (kind, code.clone()))
 }
 
-pub(super) fn items_wanted(kind: ItemKind, codes: &[Code]) -> NounsWanted {
-    NounsWanted {
+pub(super) fn items_wanted(kind: ItemKind, codes: &[Code]) -> WantedEntities {
+    WantedEntities {
         items: named(kind, codes).collect(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
@@ -53,11 +53,11 @@ pub(super) fn put_items(
     Ok(unchanged)
 }
 
-pub(super) fn profiles_wanted<'c>(codes: impl Iterator<Item = &'c Code>) -> NounsWanted {
+pub(super) fn profiles_wanted<'c>(codes: impl Iterator<Item = &'c Code>) -> WantedEntities {
     // Both kinds share one code space: either finds both.
-    NounsWanted {
+    WantedEntities {
         items: named(ItemKind::ImportProfile, codes).collect(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
@@ -82,11 +82,11 @@ pub(super) fn put_profiles(
 fn stored_profile(planner: &Planner<'_>, code: &Code) -> Option<ItemKind> {
     let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
     let mut found = kinds.into_iter();
-    found.find(|kind| planner.world.find_item(*kind, code).is_some())
+    found.find(|kind| planner.change_set.find_item(*kind, code).is_some())
 }
 
-pub(super) fn delete_profiles_wants(codes: &[Code]) -> NounsWanted {
-    NounsWanted {
+pub(super) fn delete_profiles_wants(codes: &[Code]) -> WantedEntities {
+    WantedEntities {
         rights: RightsWanted::OnItems,
         ..profiles_wanted(codes.iter())
     }
@@ -100,7 +100,7 @@ pub(super) fn delete_profiles(planner: &mut Planner<'_>, codes: &[Code]) -> Resu
     })
 }
 
-pub(super) fn put_channels_wants(entries: &[ChannelEntry]) -> NounsWanted {
+pub(super) fn put_channels_wants(entries: &[ChannelEntry]) -> WantedEntities {
     let channels = named(ItemKind::Channel, entries.iter().map(|entry| &entry.code));
     let trees = named(
         ItemKind::Category,
@@ -108,9 +108,9 @@ pub(super) fn put_channels_wants(entries: &[ChannelEntry]) -> NounsWanted {
     );
     let locales: BTreeSet<&Code> = entries.iter().flat_map(|entry| &entry.locales).collect();
     let locales = named(ItemKind::Locale, locales);
-    NounsWanted {
+    WantedEntities {
         items: channels.chain(trees).chain(locales).collect(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
@@ -132,7 +132,7 @@ pub(super) fn put_channels(
     Ok(unchanged)
 }
 
-pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> NounsWanted {
+pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> WantedEntities {
     let codes: BTreeSet<&Code> = entries
         .iter()
         .flat_map(|entry| {
@@ -144,12 +144,12 @@ pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> NounsWanted {
         let parent = entry.parent.as_ref()?.as_ref()?;
         Some((entry.code.clone(), parent.clone()))
     });
-    NounsWanted {
+    WantedEntities {
         items: named(ItemKind::Category, codes).collect(),
         kin: Kin::Ancestors,
         moved: moved.collect(),
         rights: RightsWanted::OnItems,
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
@@ -185,15 +185,15 @@ pub(super) fn put_categories(
     Ok(u64::try_from(unchanged.count()).unwrap_or(u64::MAX))
 }
 
-pub(super) fn put_attributes_wants(entries: &[AttributeEntry]) -> NounsWanted {
+pub(super) fn put_attributes_wants(entries: &[AttributeEntry]) -> WantedEntities {
     let groups: BTreeSet<&Code> = entries
         .iter()
         .filter_map(|entry| entry.group.as_ref())
         .collect();
-    NounsWanted {
+    WantedEntities {
         attributes: true,
         items: named(ItemKind::AttributeGroup, groups).collect(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
@@ -213,15 +213,15 @@ pub(super) fn put_attributes(
     })
 }
 
-pub(super) fn put_grid_views_wants(entries: &[GridViewEntry]) -> NounsWanted {
+pub(super) fn put_grid_views_wants(entries: &[GridViewEntry]) -> WantedEntities {
     let groups: BTreeSet<&Code> = entries
         .iter()
         .flat_map(|entry| &entry.attribute_groups)
         .collect();
-    NounsWanted {
+    WantedEntities {
         grid_views: true,
         items: named(ItemKind::AttributeGroup, groups).collect(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
@@ -235,8 +235,8 @@ pub(super) fn put_grid_views(
     })
 }
 
-pub(super) fn delete_items_wants(kind: ItemKind, codes: &[Code]) -> NounsWanted {
-    NounsWanted {
+pub(super) fn delete_items_wants(kind: ItemKind, codes: &[Code]) -> WantedEntities {
+    WantedEntities {
         item_kinds: if kind == ItemKind::Locale {
             vec![ItemKind::Channel]
         } else {

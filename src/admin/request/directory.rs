@@ -1,7 +1,7 @@
 use crate::{
     admin::{entry::RolePermissions, fault::Fault, guards::administration, plan::Planner},
     domain::{Code, ItemKind, SubjectKind},
-    store::{NounsWanted, RightsWanted},
+    store::{RightsWanted, WantedEntities},
 };
 
 use super::{GroupEntry, RoleEntry, SubjectEntry, distinct, put_each};
@@ -16,23 +16,23 @@ fn field_of(kind: SubjectKind) -> &'static str {
 }
 
 /// What the guard against locking oneself out has to see (rules 2.6).
-fn guarded() -> NounsWanted {
-    NounsWanted {
+fn guarded() -> WantedEntities {
+    WantedEntities {
         roles: true,
         users_with: administration(),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
-pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectEntry]) -> NounsWanted {
+pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectEntry]) -> WantedEntities {
     let takes = |entry: &SubjectEntry| entry.roles.is_some() || entry.enabled == Some(false);
     let wanted = if kind == SubjectKind::User && entries.iter().any(takes) {
         guarded()
     } else {
-        NounsWanted::default()
+        WantedEntities::default()
     };
     let codes = entries.iter().map(|entry| (kind, entry.code.clone()));
-    NounsWanted {
+    WantedEntities {
         roles: wanted.roles || entries.iter().any(|entry| entry.roles.is_some()),
         subjects: codes.collect(),
         ..wanted
@@ -54,13 +54,13 @@ pub(super) fn put_subjects(
     })
 }
 
-pub(super) fn delete_subjects_wants(kind: SubjectKind, codes: &[Code]) -> NounsWanted {
+pub(super) fn delete_subjects_wants(kind: SubjectKind, codes: &[Code]) -> WantedEntities {
     let wanted = if kind == SubjectKind::User {
         guarded()
     } else {
-        NounsWanted::default()
+        WantedEntities::default()
     };
-    NounsWanted {
+    WantedEntities {
         subjects: codes.iter().map(|code| (kind, code.clone())).collect(),
         ..wanted
     }
@@ -73,18 +73,18 @@ pub(super) fn put_groups(planner: &mut Planner<'_>, entries: &[GroupEntry]) -> R
     })
 }
 
-pub(super) fn delete_groups_wants(codes: &[Code]) -> NounsWanted {
+pub(super) fn delete_groups_wants(codes: &[Code]) -> WantedEntities {
     use strum::IntoEnumIterator as _;
-    NounsWanted {
+    WantedEntities {
         members_of: codes.to_vec(),
         item_kinds: ItemKind::iter().collect(),
         rights: RightsWanted::OfGroups(codes.to_vec()),
-        ..NounsWanted::default()
+        ..WantedEntities::default()
     }
 }
 
-pub(super) fn put_roles_wants(entries: &[RoleEntry]) -> NounsWanted {
-    NounsWanted {
+pub(super) fn put_roles_wants(entries: &[RoleEntry]) -> WantedEntities {
+    WantedEntities {
         a_holder_of: entries.iter().map(|entry| entry.code.clone()).collect(),
         ..guarded()
     }
@@ -104,8 +104,8 @@ pub(super) fn put_roles(planner: &mut Planner<'_>, entries: &[RoleEntry]) -> Res
     })
 }
 
-pub(super) fn delete_roles_wants(codes: &[Code]) -> NounsWanted {
-    NounsWanted {
+pub(super) fn delete_roles_wants(codes: &[Code]) -> WantedEntities {
+    WantedEntities {
         holders_of: codes.to_vec(),
         ..guarded()
     }

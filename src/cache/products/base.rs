@@ -81,7 +81,7 @@ impl Building {
     /// Prepares for at most `products`, so that the arrays need not grow.
     pub(super) fn expect(&mut self, products: usize) {
         // What they hold least, so that a number that is far too high of a
-        // tenant that has deleted most takes nothing that there is no room for.
+        // tenant that has deleted most takes nothing that there is no space for.
         let products = products.min(self.limit / 24);
         self.base.ids.reserve_exact(products);
         self.base.code_ends.reserve_exact(products);
@@ -273,7 +273,7 @@ impl Base {
             };
             let hash = self.hash_of(&row);
             let place = Place::try_from(at).unwrap_or(NONE);
-            // There is room for all: nothing is hashed again.
+            // There is space for all: nothing is hashed again.
             by_code.insert_unique(hash, place, |place| {
                 self.row(*place).map_or(0, |row| self.hash_of(&row))
             });

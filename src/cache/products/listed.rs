@@ -3,8 +3,8 @@ use std::sync::Arc;
 use crate::{
     cache::core::Core,
     domain::{Code, ItemId, ProductKind, ProductRef},
+    failpoints::{Rule, is_disabled},
     store::StoreError,
-    trial::{Rule, lacks},
 };
 
 use super::{
@@ -25,9 +25,9 @@ pub struct ListedProducts {
 
 /// As of when the products of a list were taken.
 #[derive(Debug)]
-pub(crate) struct ProductsStamp {
+pub(crate) struct ProductsReadPosition {
     products: Arc<TenantProducts>,
-    floor: u64,
+    watermark: u64,
     marked: u64,
     epoch: u64,
 }
@@ -39,9 +39,9 @@ impl ListedProducts {
         core: &Core,
         products: &Arc<TenantProducts>,
         epoch: u64,
-    ) -> Result<Option<(Self, ProductsStamp)>, StoreError> {
+    ) -> Result<Option<(Self, ProductsReadPosition)>, StoreError> {
         // Before what it is to tell of: an announcement in between is noticed.
-        let stamp = ProductsStamp::of(products, epoch);
+        let position = ProductsReadPosition::of(products, epoch);
         let shown = Arc::clone(&products.shown());
         let current = shown.view.as_ref().filter(|view| view.epoch == epoch);
         let Some(current) = current.filter(|_| shown.marks.len() <= MARKED_AT_MOST) else {
@@ -49,7 +49,7 @@ impl ListedProducts {
         };
         let mut view = current.view.clone();
         let is_settled = shown.marks.is_empty();
-        if !shown.marks.is_empty() && !lacks(Rule::MarkedReadLast) {
+        if !shown.marks.is_empty() && !is_disabled(Rule::MarkedReadLast) {
             let marked = shown.marks.keys().cloned();
             let read = core.background.indexed_products(products.tenant(), marked);
             let read = read.await?;
@@ -61,7 +61,7 @@ impl ListedProducts {
                 view.patch(product, read.as_of.seq, found);
             }
         }
-        Ok(Some((Self { view, is_settled }, stamp)))
+        Ok(Some((Self { view, is_settled }, position)))
     }
 
     /// Whether no product had a write under way. Such a write may be committed
@@ -119,13 +119,13 @@ impl ListedProducts {
     }
 }
 
-impl ProductsStamp {
+impl ProductsReadPosition {
     /// The products as they are now.
     pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
         let shown = products.shown();
         Self {
             products: Arc::clone(products),
-            floor: shown.floor,
+            watermark: shown.watermark,
             marked: shown.marked,
             epoch,
         }
@@ -134,6 +134,6 @@ impl ProductsStamp {
     /// Whether no product was announced since they were taken.
     pub(crate) fn counts(&self, epoch: u64) -> bool {
         let shown = self.products.shown();
-        self.epoch == epoch && shown.floor == self.floor && shown.marked == self.marked
+        self.epoch == epoch && shown.watermark == self.watermark && shown.marked == self.marked
     }
 }

@@ -122,7 +122,7 @@ impl Products {
     }
 
     /// How many bytes `tenant` may take beside the others; those that nobody
-    /// asked for lately make room.
+    /// asked for lately make space.
     pub(super) fn room_for(&self, tenant: &TenantProducts) -> usize {
         /// How long others are let alone, in seconds.
         const IDLE: u64 = 60;

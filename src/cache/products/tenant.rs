@@ -9,8 +9,8 @@ use imbl::HashMap;
 use crate::{
     cache::clock::Moment,
     domain::{Code, FactKey, ProductFacts, ProductRef, Section},
+    failpoints::{Rule, is_disabled},
     store::{AsOf, IndexedProduct, TenantId},
-    trial::{Rule, lacks},
 };
 
 use super::{base::Base, view::View};
@@ -31,7 +31,7 @@ pub(crate) struct TenantProducts {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
     /// The last announcement of all products.
-    pub(super) floor: u64,
+    pub(super) watermark: u64,
     /// The last announcement that marked a product.
     pub(super) marked: u64,
     /// The products that may be different from what the view holds, each with
@@ -58,7 +58,7 @@ pub(super) struct Loading {
 
 /// As of when a product was read from the index.
 #[derive(Clone, Debug)]
-pub(crate) struct ProductStamp {
+pub(crate) struct ProductReadPosition {
     products: Arc<TenantProducts>,
     product: ProductRef,
     as_of: u64,
@@ -119,39 +119,39 @@ impl TenantProducts {
         }
     }
 
-    /// What the index holds of a product, with its stamp; outside, `None`: it
+    /// What the index holds of a product, with its position; outside, `None`: it
     /// does not know; inside: the product is not stored.
     pub(crate) fn product(
         self: &Arc<Self>,
         product: &ProductRef,
         epoch: u64,
-    ) -> Option<(Option<ProductFacts>, ProductStamp)> {
+    ) -> Option<(Option<ProductFacts>, ProductReadPosition)> {
         let shown = self.shown();
         let as_of = shown.as_of(product)?;
         let current = shown.view.as_ref().filter(|view| view.epoch == epoch)?;
-        let stamp = ProductStamp {
+        let position = ProductReadPosition {
             products: Arc::clone(self),
             product: product.clone(),
             as_of,
             epoch,
         };
-        Some((current.view.facts(product), stamp))
+        Some((current.view.facts(product), position))
     }
 
     /// Hears that some of its products may be different from `seq` on; `None`:
     /// all of them. To be called before the acknowledgement.
     pub(super) fn announce(&self, product: Option<&ProductRef>, seq: u64) {
-        if lacks(Rule::Floors) {
+        if is_disabled(Rule::Floors) {
             return;
         }
         self.change(|shown, loading| match product {
             None => {
-                shown.floor = shown.floor.max(seq);
+                shown.watermark = shown.watermark.max(seq);
                 if shown.view.as_ref().is_some_and(|view| view.as_of < seq) {
                     shown.view = None;
                 }
             }
-            Some(_) if lacks(Rule::ProductsMarked) => {}
+            Some(_) if is_disabled(Rule::ProductsMarked) => {}
             Some(product) => {
                 // A list may stand on a view that was forgotten meanwhile.
                 shown.marked = shown.marked.max(seq);
@@ -173,7 +173,7 @@ impl TenantProducts {
     pub(super) fn are_being_written(&self, as_of: &AsOf) -> bool {
         let all = FactKey::Section(self.tenant.clone(), Section::Products);
         let is_written = as_of.pending.iter().any(|key| key.covers(&all));
-        is_written && !lacks(Rule::PendingNotCached)
+        is_written && !is_disabled(Rule::PendingNotCached)
     }
 
     /// Takes what was loaded whole. `false`: a write of all products is under
@@ -184,7 +184,7 @@ impl TenantProducts {
         }
         let mut pending = Vec::new();
         for key in &as_of.pending {
-            if lacks(Rule::PendingNotCached) {
+            if is_disabled(Rule::PendingNotCached) {
                 break;
             }
             if let FactKey::Product(_, product) = key {
@@ -198,7 +198,7 @@ impl TenantProducts {
         };
         let mut is_taken = false;
         self.change(|shown, _| {
-            if shown.floor > as_of.seq {
+            if shown.watermark > as_of.seq {
                 return;
             }
             is_taken = true;
@@ -223,12 +223,12 @@ impl TenantProducts {
             let Some(current) = &mut shown.view else {
                 return;
             };
-            if current.epoch != as_of.epoch || shown.floor > as_of.seq {
+            if current.epoch != as_of.epoch || shown.watermark > as_of.seq {
                 return;
             }
             for product in products {
                 let key = FactKey::Product(self.tenant.clone(), product.clone());
-                let is_settled = as_of.may_keep(&key) || lacks(Rule::PendingNotCached);
+                let is_settled = as_of.may_keep(&key) || is_disabled(Rule::PendingNotCached);
                 let mark = shown.marks.get(product).copied();
                 if !is_settled || mark.is_none_or(|mark| mark > as_of.seq) {
                     continue;
@@ -254,7 +254,7 @@ impl TenantProducts {
     }
 }
 
-impl ProductStamp {
+impl ProductReadPosition {
     /// Whether the product is still as it was read.
     pub(crate) fn counts(&self, epoch: u64) -> bool {
         let shown = self.products.shown();

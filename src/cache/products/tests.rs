@@ -231,9 +231,9 @@ fn key() -> FactKey {
 }
 
 fn categories(products: &Arc<TenantProducts>) -> Option<Vec<ItemId>> {
-    let (facts, stamp) = products.product(&hat(), EPOCH)?;
-    assert!(stamp.counts(EPOCH));
-    assert!(!stamp.counts(EPOCH + 1));
+    let (facts, position) = products.product(&hat(), EPOCH)?;
+    assert!(position.counts(EPOCH));
+    assert!(!position.counts(EPOCH + 1));
     facts.map(|facts| facts.categories)
 }
 
@@ -307,11 +307,11 @@ fn what_was_patched_while_it_loaded_again_is_not_told_from_before() {
 #[test]
 fn a_list_of_products_that_were_forgotten_and_then_announced_is_not_given() {
     let products = loaded(Vec::new());
-    let stamp = super::ProductsStamp::of(&products, EPOCH);
+    let position = super::ProductsReadPosition::of(&products, EPOCH);
     products.forget();
-    assert!(stamp.counts(EPOCH));
+    assert!(position.counts(EPOCH));
     products.announce(Some(&hat()), 5);
-    assert!(!stamp.counts(EPOCH));
+    assert!(!position.counts(EPOCH));
 }
 
 #[test]

@@ -18,7 +18,7 @@ type Rows = Vec<(Vec<String>, serde_json::Value)>;
 
 /// Users and connections: the same but for their names.
 macro_rules! subjects {
-    ($run:ident, $noun:literal, $entry:ident, $field:ident,
+    ($run:ident, $entity:literal, $entry:ident, $field:ident,
      $list:ident $list_request:ident, $put:ident $put_request:ident, $delete:ident $delete_request:ident) => {
         pub(super) async fn $run(command: &SubjectCommand) -> Result<Answer, CliError> {
             match command {
@@ -33,7 +33,7 @@ macro_rules! subjects {
                     let rows = entries
                         .into_iter()
                         .map(|row| subject(&row.code, row.groups, row.roles, row.enabled));
-                    Ok(subject_list(server.output, $noun, rows.collect(), revision))
+                    Ok(subject_list(server.output, $entity, rows.collect(), revision))
                 }
                 SubjectCommand::Put {
                     code,
@@ -96,9 +96,9 @@ fn subject(
     (cells, value)
 }
 
-fn subject_list(output: Output, noun: &str, rows: Rows, revision: u64) -> Answer {
+fn subject_list(output: Output, entity: &str, rows: Rows, revision: u64) -> Answer {
     let header = ["code", "enabled", "roles", "groups"];
-    listed(output, noun, &header, rows, revision)
+    listed(output, entity, &header, rows, revision)
 }
 
 pub(super) async fn groups(command: &GroupCommand) -> Result<Answer, CliError> {

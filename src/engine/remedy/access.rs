@@ -4,31 +4,31 @@ use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness
 
 use super::unknown;
 use crate::engine::{
-    asks::{Ask, Source},
-    reach::Reach,
+    effective_access::EffectiveAccess,
+    requirements::{Requirement, Source},
 };
 
-/// A set of failed asks, by their place.
+/// A set of failed requirements, by their place.
 type Turned = BTreeSet<usize>;
 
-/// The right to raise that turns an ask.
+/// The right to raise that turns an requirement.
 type Raise = (ItemRef, Level);
 
-/// The fewest groups to join and rights to raise that turn every failed ask, and
-/// none of the others of `asks`.
+/// The fewest groups to join and rights to raise that turn every failed requirement, and
+/// none of the others of `requirements`.
 ///
-/// `failed` holds the failed asks, each with the right to raise that turns it.
+/// `failed` holds the failed requirements, each with the right to raise that turns it.
 pub(super) fn find(
-    failed: Vec<(&Ask, Raise)>,
-    asks: &[Ask],
-    reach: Reach<'_>,
+    failed: Vec<(&Requirement, Raise)>,
+    requirements: &[Requirement],
+    access: EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
     if failed.is_empty() {
         return Ok(Vec::new());
     }
-    let (failed, raises): (Vec<&Ask>, Vec<Raise>) = failed.into_iter().unzip();
-    let own_group = preferred(reach.groups()).map(|group| &group.code);
-    let joinable = joinable(&failed, asks, reach);
+    let (failed, raises): (Vec<&Requirement>, Vec<Raise>) = failed.into_iter().unzip();
+    let own_group = preferred(access.groups()).map(|group| &group.code);
+    let joinable = joinable(&failed, requirements, access);
     let no_group = || own_group.map(|_| Vec::new());
     let one_group = || joinable.iter().map(|group| vec![group]);
     let two_groups = || {
@@ -98,28 +98,36 @@ impl<'c, 'f> Choice<'c, 'f> {
     }
 }
 
-/// A group that the subject could join, and the failed asks that this turns.
+/// A group that the subject could join, and the failed requirements that this turns.
 struct Joinable<'f> {
     code: &'f Code,
     turns: Turned,
 }
 
 /// Groups to join, any before `All`, then by code; of those that turn the same
-/// asks the first, so that there are few.
-fn joinable<'f>(failed: &[&Ask], asks: &[Ask], reach: Reach<'f>) -> Vec<Joinable<'f>> {
-    if reach.subject_ref.kind == SubjectKind::App {
+/// requirements the first, so that there are few.
+fn joinable<'f>(
+    failed: &[&Requirement],
+    requirements: &[Requirement],
+    access: EffectiveAccess<'f>,
+) -> Vec<Joinable<'f>> {
+    if access.subject_ref.kind == SubjectKind::App {
         return Vec::new(); // in no group but its own (rules 1.4)
     }
-    let joined: BTreeSet<&Code> = reach.groups().map(|group| &group.code).collect();
-    let others = reach.facts.groups.values().map(AsRef::as_ref);
+    let joined: BTreeSet<&Code> = access.groups().map(|group| &group.code).collect();
+    let others = access.facts.groups.values().map(AsRef::as_ref);
     let mut others: Vec<&GroupFacts> = others
         .filter(|group| !group.private && !joined.contains(&group.code))
-        .filter(|group| !asks.iter().any(|ask| overshoots(ask, group)))
+        .filter(|group| {
+            !requirements
+                .iter()
+                .any(|requirement| overshoots(requirement, group))
+        })
         .collect();
     others.sort_by_key(|group| (is_all(&group.code), &group.code));
     let mut by_turned: BTreeMap<Turned, (usize, &Code)> = BTreeMap::new();
     for (place, group) in others.into_iter().enumerate() {
-        let turned = |(_, ask): &(usize, &&Ask)| turns(ask, group);
+        let turned = |(_, requirement): &(usize, &&Requirement)| turns(requirement, group);
         let turned: Turned = failed
             .iter()
             .enumerate()
@@ -136,21 +144,24 @@ fn joinable<'f>(failed: &[&Ask], asks: &[Ask], reach: Reach<'f>) -> Vec<Joinable
         .collect()
 }
 
-/// Whether joining `group` turns the ask.
-fn turns(ask: &Ask, group: &GroupFacts) -> bool {
-    level_by(ask, group).allows(ask.needed.unwrap_or_default())
+/// Whether joining `group` turns the requirement.
+fn turns(requirement: &Requirement, group: &GroupFacts) -> bool {
+    level_by(requirement, group).allows(requirement.needed.unwrap_or_default())
 }
 
 /// Whether joining `group` gives more than an action that needs a level exactly
 /// can bear.
-fn overshoots(ask: &Ask, group: &GroupFacts) -> bool {
-    let exactly = matches!(ask.source, Source::Categories(_, Strictness::Exactly));
-    exactly && turns(ask, group) && Some(level_by(ask, group)) != ask.needed
+fn overshoots(requirement: &Requirement, group: &GroupFacts) -> bool {
+    let exactly = matches!(
+        requirement.source,
+        Source::Categories(_, Strictness::Exactly)
+    );
+    exactly && turns(requirement, group) && Some(level_by(requirement, group)) != requirement.needed
 }
 
-fn level_by(ask: &Ask, group: &GroupFacts) -> Level {
+fn level_by(requirement: &Requirement, group: &GroupFacts) -> Level {
     let right = |id: &ItemId| group.rights.get(id).copied().unwrap_or_default();
-    match &ask.source {
+    match &requirement.source {
         Source::Other | Source::Permission(_) => Level::Hidden,
         Source::Item(id) => right(id),
         Source::Any(axis) => group.highest_on_any(*axis),
@@ -158,26 +169,34 @@ fn level_by(ask: &Ask, group: &GroupFacts) -> Level {
     }
 }
 
-/// The right to raise that turns the ask, or why no right does.
-pub(super) fn raise(ask: &Ask, reach: Reach<'_>) -> Result<Raise, String> {
-    let needed = ask.needed.unwrap_or_default();
-    let too_high = ask.held.is_some_and(|held| held.allows(needed));
-    if too_high && matches!(ask.source, Source::Categories(_, Strictness::Exactly)) {
+/// The right to raise that turns the requirement, or why no right does.
+pub(super) fn raise(
+    requirement: &Requirement,
+    access: EffectiveAccess<'_>,
+) -> Result<Raise, String> {
+    let needed = requirement.needed.unwrap_or_default();
+    let too_high = requirement.held.is_some_and(|held| held.allows(needed));
+    if too_high
+        && matches!(
+            requirement.source,
+            Source::Categories(_, Strictness::Exactly)
+        )
+    {
         return Err(
             "the product is held at own: an owner has no need to send a proposal".to_owned(),
         );
     }
-    if !reach.facts.vocabulary.edition.is_enterprise() {
-        return Err(nothing_to_raise(ask)); // every stored item is held at its highest level
+    if !access.facts.vocabulary.edition.is_enterprise() {
+        return Err(nothing_to_raise(requirement)); // every stored item is held at its highest level
     }
-    let id = match &ask.source {
+    let id = match &requirement.source {
         Source::Other | Source::Permission(_) => None,
         Source::Item(id) => Some(*id),
-        Source::Any(axis) => reach.first_of(*axis),
+        Source::Any(axis) => access.first_of(*axis),
         Source::Categories(ids, _) => ids.first().copied(), // they are sorted by code
     };
-    let item = id.and_then(|id| reach.facts.vocabulary.item_facts.get(&id));
-    let item = item.ok_or_else(|| nothing_to_raise(ask))?;
+    let item = id.and_then(|id| access.facts.vocabulary.item_facts.get(&id));
+    let item = item.ok_or_else(|| nothing_to_raise(requirement))?;
     Ok((
         ItemRef {
             kind: item.kind,
@@ -189,13 +208,13 @@ pub(super) fn raise(ask: &Ask, reach: Reach<'_>) -> Result<Raise, String> {
 
 /// Says why there is no right to raise: what is named is not stored, or nothing
 /// of the kind is.
-fn nothing_to_raise(ask: &Ask) -> String {
-    match &ask.item {
+fn nothing_to_raise(requirement: &Requirement) -> String {
+    match &requirement.item {
         Some(item) if item.code.is_none() => {
-            let noun = item.kind.to_string().replace('_', " ");
-            format!("the tenant has no {noun}")
+            let entity = item.kind.to_string().replace('_', " ");
+            format!("the tenant has no {entity}")
         }
-        Some(_) | None => unknown(ask),
+        Some(_) | None => unknown(requirement),
     }
 }
 

@@ -2,35 +2,38 @@ use crate::domain::{
     Audience, CATALOGUE, PermissionId, PermissionSet, Remedy, ScopeKind, SubjectKind,
 };
 
-use crate::engine::{asks::granted, reach::Reach};
+use crate::engine::{effective_access::EffectiveAccess, requirements::granted};
 
 /// The fewest permissions to add to a role of the subject, or the scope to add
 /// to the app, so that `asked` counts.
-pub(super) fn find(asked: PermissionId, reach: Reach<'_>) -> Result<Vec<Remedy>, String> {
-    match reach.subject_ref.kind {
-        SubjectKind::App => scope(asked, reach).map(|remedy| vec![remedy]),
-        SubjectKind::User => add_to_role(asked, Audience::User, reach),
-        SubjectKind::Connection => add_to_role(asked, Audience::Connection, reach),
+pub(super) fn find(
+    asked: PermissionId,
+    access: EffectiveAccess<'_>,
+) -> Result<Vec<Remedy>, String> {
+    match access.subject_ref.kind {
+        SubjectKind::App => scope(asked, access).map(|remedy| vec![remedy]),
+        SubjectKind::User => add_to_role(asked, Audience::User, access),
+        SubjectKind::Connection => add_to_role(asked, Audience::Connection, access),
     }
 }
 
 fn add_to_role(
     asked: PermissionId,
     audience: Audience,
-    reach: Reach<'_>,
+    access: EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
-    let roles = reach.subject.iter().flat_map(|subject| &subject.roles);
+    let roles = access.subject.iter().flat_map(|subject| &subject.roles);
     let role = roles
-        .filter_map(|id| reach.facts.vocabulary.roles.get(id))
+        .filter_map(|id| access.facts.vocabulary.roles.get(id))
         .map(|role| &role.code)
         .min();
     let Some(role) = role else {
         return Err("the subject holds no role that a permission could be added to".to_owned());
     };
-    let missing = fewest(asked, audience, reach).ok_or_else(|| {
+    let missing = fewest(asked, audience, access).ok_or_else(|| {
         format!(
             "no role for a {} may hold `{}`",
-            reach.subject_ref.kind,
+            access.subject_ref.kind,
             CATALOGUE.permission(asked).code
         )
     })?;
@@ -43,8 +46,12 @@ fn add_to_role(
 
 /// The fewest permissions that make `asked` count; among equals those that come
 /// first: the one asked, then what it requires, then what implies them.
-fn fewest(asked: PermissionId, audience: Audience, reach: Reach<'_>) -> Option<Vec<PermissionId>> {
-    let granted = granted(reach);
+fn fewest(
+    asked: PermissionId,
+    audience: Audience,
+    access: EffectiveAccess<'_>,
+) -> Option<Vec<PermissionId>> {
+    let granted = granted(access);
     let candidates: Vec<PermissionId> = candidates(asked)
         .into_iter()
         .map(|id| CATALOGUE.permission(id))
@@ -57,7 +64,7 @@ fn fewest(asked: PermissionId, audience: Audience, reach: Reach<'_>) -> Option<V
             let added: PermissionSet = chosen.iter().copied().collect();
             let granted = granted.union(&added);
             CATALOGUE
-                .counted(&granted, reach.facts.vocabulary.edition)
+                .counted(&granted, access.facts.vocabulary.edition)
                 .contains(asked)
         })
     })
@@ -96,14 +103,14 @@ fn choices(from: &[PermissionId], size: usize) -> Vec<Vec<PermissionId>> {
 }
 
 /// The scope to add: one that no smaller one could replace, the first by code.
-fn scope(asked: PermissionId, reach: Reach<'_>) -> Result<Remedy, String> {
+fn scope(asked: PermissionId, access: EffectiveAccess<'_>) -> Result<Remedy, String> {
     let gives = |scope: &crate::domain::Scope| {
         let alone = std::iter::once(scope.id).collect();
         CATALOGUE.permissions_of_scopes(alone).contains(asked)
     };
     let offered = |scope: &&crate::domain::Scope| {
         scope.kind == ScopeKind::Authorization
-            && scope.is_offered_in(reach.facts.vocabulary.edition)
+            && scope.is_offered_in(access.facts.vocabulary.edition)
     };
     let smallest = |scope: &&crate::domain::Scope| {
         !scope

@@ -5,7 +5,7 @@ use crate::{
     store::{ListedProduct, Nomination, Snapshot, StoreError},
 };
 
-use super::known::Known;
+use super::database_filter::DatabaseFilter;
 
 /// How many candidates are worth finding, however few products there are.
 const FEWEST_NOMINATED: usize = 1_000;
@@ -44,7 +44,7 @@ impl Candidates {
         after: i32,
         size: usize,
         filter: &ListFilter,
-        known: &Known,
+        known: &DatabaseFilter,
         snapshot: &Snapshot<'_>,
     ) -> Result<Self, StoreError> {
         if !filter.ids.is_empty() {

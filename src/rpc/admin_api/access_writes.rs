@@ -1,5 +1,5 @@
 use crate::{
-    admin::request::{AccessEntry, Children, ItemRightsEntry, NounRequest},
+    admin::request::{AccessEntry, Children, EntityRequest, ItemRightsEntry},
     domain::ItemKind,
     pb,
     rpc::{
@@ -18,11 +18,11 @@ impl Answer<pb::GrantAccessRequest> for AdminApi {
     type Message = pb::GrantAccessResponse;
 
     async fn answer(&self, request: pb::GrantAccessRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::GrantAccessRequest| {
+        let entities = |message: pb::GrantAccessRequest| {
             let grants = entries("grants", message.grants, access)?;
-            Ok(NounRequest::GrantAccess(grants))
+            Ok(EntityRequest::GrantAccess(grants))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -30,11 +30,11 @@ impl Answer<pb::RevokeAccessRequest> for AdminApi {
     type Message = pb::RevokeAccessResponse;
 
     async fn answer(&self, request: pb::RevokeAccessRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::RevokeAccessRequest| {
+        let entities = |message: pb::RevokeAccessRequest| {
             let revocations = entries("revocations", message.revocations, access)?;
-            Ok(NounRequest::RevokeAccess(revocations))
+            Ok(EntityRequest::RevokeAccess(revocations))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -42,11 +42,11 @@ impl Answer<pb::ReplaceAccessRequest> for AdminApi {
     type Message = pb::ReplaceAccessResponse;
 
     async fn answer(&self, request: pb::ReplaceAccessRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::ReplaceAccessRequest| {
+        let entities = |message: pb::ReplaceAccessRequest| {
             let items = entries("items", message.items, item_rights)?;
-            Ok(NounRequest::ReplaceAccess(items))
+            Ok(EntityRequest::ReplaceAccess(items))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 

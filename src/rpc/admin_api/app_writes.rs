@@ -105,7 +105,11 @@ impl AdminApi {
         context: WriteContext,
     ) -> Result<R, Failure> {
         let encode = |told: &AppWritten| R::of(told).encode_to_vec();
-        match self.door.change_app(request, context, encode).await? {
+        match self
+            .coordinator
+            .change_app(request, context, encode)
+            .await?
+        {
             Answered::Now(told) => Ok(R::of(&told)),
             Answered::Before(bytes) => kept_answer(&bytes),
         }

@@ -45,7 +45,7 @@ impl AdminApi {
     ) -> Result<R, Failure> {
         let context = context_of_callers(&mut message, &self.calling)?;
         let request = request(message)?;
-        answered(|encode| self.door.change_callers(request, context, encode)).await
+        answered(|encode| self.coordinator.change_callers(request, context, encode)).await
     }
 }
 
@@ -129,7 +129,10 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
         };
         // Without an idempotency key no answer is kept.
         let encode: EncodeWritten = |_| Vec::new();
-        let written = self.door.change_callers(created, context, encode).await?;
+        let written = self
+            .coordinator
+            .change_callers(created, context, encode)
+            .await?;
         let Written { revision, effect } = match written {
             Answered::Now(written) => written,
             Answered::Before(_) => return Err(crate::admin::AdminError::Conflict.into()),

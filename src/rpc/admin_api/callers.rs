@@ -2,7 +2,7 @@ use crate::{
     domain::{Caller, CallerRight, Code, OidcIdentity, StoredKey},
     listing::Place,
     pb,
-    rpc::{failure::Failure, page_token::Tie},
+    rpc::{failure::Failure, page_token::Binding},
     store::{Bounds, CallerRow, read_tenant},
 };
 
@@ -43,11 +43,11 @@ impl Answer<pb::ListCallersRequest> for AdminApi {
 impl AdminApi {
     async fn list_callers_page(&self, head: ListHead) -> Result<Listed<CallerRow>, Failure> {
         let installation = Code::of_installation();
-        let asked = self.asked_of::<Place>(installation, head, Tie::to("ListCallers"))?;
+        let asked = self.asked_of::<Place>(installation, head, Binding::to("ListCallers"))?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = match asked.after(snapshot.tenant().id)? {
-                Some(Place::Noun(key)) => key.as_str(),
+                Some(Place::Entity(key)) => key.as_str(),
                 Some(Place::Product { .. }) | None => "",
             };
             let callers = snapshot.callers_after(after, asked.size + 1).await?;
@@ -55,7 +55,7 @@ impl AdminApi {
         });
         let (entries, version) = read?;
         self.page(entries, &asked, version, |row: &CallerRow| {
-            Place::Noun(row.caller.name.folded().to_owned())
+            Place::Entity(row.caller.name.folded().to_owned())
         })
     }
 }

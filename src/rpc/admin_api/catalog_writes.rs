@@ -3,7 +3,7 @@ use crate::{
         DefaultRights, ProductRequest,
         entry::ProductEntry,
         request::{
-            AttributeEntry, CategoryEntry, ChannelEntry, GridViewEntry, NounRequest, ProfileEntry,
+            AttributeEntry, CategoryEntry, ChannelEntry, EntityRequest, GridViewEntry, ProfileEntry,
         },
     },
     domain::{Code, ItemKind, ProductKind},
@@ -37,17 +37,17 @@ macro_rules! plain_items {
                 type Message = pb::$response;
 
                 async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
-                    let nouns = |message: pb::$request| {
+                    let entities = |message: pb::$request| {
                         let named = entries(stringify!($field), message.$field, |item| {
                             code("code", &item.code)
                         });
-                        Ok(NounRequest::PutItems {
+                        Ok(EntityRequest::PutItems {
                             kind: ItemKind::$kind,
                             codes: named?,
                             defaults: defaults(message.without_default_rights),
                         })
                     };
-                    self.change_nouns(request, nouns).await
+                    self.change_entities(request, entities).await
                 }
             }
         )+
@@ -65,13 +65,13 @@ impl Answer<pb::PutChannelsRequest> for AdminApi {
     type Message = pb::PutChannelsResponse;
 
     async fn answer(&self, request: pb::PutChannelsRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutChannelsRequest| {
-            Ok(NounRequest::PutChannels {
+        let entities = |message: pb::PutChannelsRequest| {
+            Ok(EntityRequest::PutChannels {
                 entries: entries("channels", message.channels, channel)?,
                 defaults: defaults(message.without_default_rights),
             })
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -92,13 +92,13 @@ impl Answer<pb::PutCategoriesRequest> for AdminApi {
     type Message = pb::PutCategoriesResponse;
 
     async fn answer(&self, request: pb::PutCategoriesRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutCategoriesRequest| {
-            Ok(NounRequest::PutCategories {
+        let entities = |message: pb::PutCategoriesRequest| {
+            Ok(EntityRequest::PutCategories {
                 entries: entries("categories", message.categories, category)?,
                 defaults: defaults(message.without_default_rights),
             })
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -116,7 +116,7 @@ impl Answer<pb::PutAttributesRequest> for AdminApi {
     type Message = pb::PutAttributesResponse;
 
     async fn answer(&self, request: pb::PutAttributesRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutAttributesRequest| {
+        let entities = |message: pb::PutAttributesRequest| {
             let attributes = entries("attributes", message.attributes, |attribute| {
                 let pb::Attribute {
                     code: text,
@@ -131,9 +131,9 @@ impl Answer<pb::PutAttributesRequest> for AdminApi {
                     localizable,
                 })
             });
-            Ok(NounRequest::PutAttributes(attributes?))
+            Ok(EntityRequest::PutAttributes(attributes?))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -141,7 +141,7 @@ impl Answer<pb::PutGridViewsRequest> for AdminApi {
     type Message = pb::PutGridViewsResponse;
 
     async fn answer(&self, request: pb::PutGridViewsRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutGridViewsRequest| {
+        let entities = |message: pb::PutGridViewsRequest| {
             let views = entries("grid_views", message.grid_views, |view| {
                 let pb::GridView {
                     code: text,
@@ -152,9 +152,9 @@ impl Answer<pb::PutGridViewsRequest> for AdminApi {
                     attribute_groups: list("attribute_groups", &attribute_groups)?,
                 })
             });
-            Ok(NounRequest::PutGridViews(views?))
+            Ok(EntityRequest::PutGridViews(views?))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -162,7 +162,7 @@ impl Answer<pb::PutProfilesRequest> for AdminApi {
     type Message = pb::PutProfilesResponse;
 
     async fn answer(&self, request: pb::PutProfilesRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutProfilesRequest| {
+        let entities = |message: pb::PutProfilesRequest| {
             let profiles = entries("profiles", message.profiles, |profile| {
                 let pb::Profile { code: text, kind } = profile;
                 Ok(ProfileEntry {
@@ -170,12 +170,12 @@ impl Answer<pb::PutProfilesRequest> for AdminApi {
                     kind: profile_kind(kind)?,
                 })
             });
-            Ok(NounRequest::PutProfiles {
+            Ok(EntityRequest::PutProfiles {
                 entries: profiles?,
                 defaults: defaults(message.without_default_rights),
             })
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -196,21 +196,21 @@ pub(super) fn profile_kind(number: i32) -> Result<Option<ItemKind>, InvalidField
 
 deletions! {
     DeleteChannelsRequest -> DeleteChannelsResponse:
-        |codes, cascade| NounRequest::DeleteItems { kind: ItemKind::Channel, codes, cascade };
+        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::Channel, codes, cascade };
     DeleteLocalesRequest -> DeleteLocalesResponse:
-        |codes, cascade| NounRequest::DeleteItems { kind: ItemKind::Locale, codes, cascade };
+        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::Locale, codes, cascade };
     DeleteAttributeGroupsRequest -> DeleteAttributeGroupsResponse:
-        |codes, cascade| NounRequest::DeleteItems { kind: ItemKind::AttributeGroup, codes, cascade };
+        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::AttributeGroup, codes, cascade };
     DeleteAssetFamiliesRequest -> DeleteAssetFamiliesResponse:
-        |codes, cascade| NounRequest::DeleteItems { kind: ItemKind::AssetFamily, codes, cascade };
+        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::AssetFamily, codes, cascade };
     DeleteReferenceEntitiesRequest -> DeleteReferenceEntitiesResponse:
-        |codes, cascade| NounRequest::DeleteItems { kind: ItemKind::ReferenceEntity, codes, cascade };
+        |codes, cascade| EntityRequest::DeleteItems { kind: ItemKind::ReferenceEntity, codes, cascade };
     DeleteProfilesRequest -> DeleteProfilesResponse:
-        |codes, _cascade| NounRequest::DeleteProfiles { codes };
+        |codes, _cascade| EntityRequest::DeleteProfiles { codes };
     DeleteAttributesRequest -> DeleteAttributesResponse:
-        |codes, _cascade| NounRequest::DeleteAttributes { codes };
+        |codes, _cascade| EntityRequest::DeleteAttributes { codes };
     DeleteGridViewsRequest -> DeleteGridViewsResponse:
-        |codes, _cascade| NounRequest::DeleteGridViews { codes };
+        |codes, _cascade| EntityRequest::DeleteGridViews { codes };
 }
 
 impl Answer<pb::DeleteCategoriesRequest> for AdminApi {
@@ -223,8 +223,8 @@ impl Answer<pb::DeleteCategoriesRequest> for AdminApi {
         let context = context(&mut request, &self.calling)?;
         let named = codes("codes", &request.codes)?;
         let cascade = cascade(request.cascade);
-        let door = &self.door;
-        answered(|encode| door.delete_categories(named, cascade, context, encode)).await
+        let coordinator = &self.coordinator;
+        answered(|encode| coordinator.delete_categories(named, cascade, context, encode)).await
     }
 }
 
@@ -235,7 +235,7 @@ impl Answer<pb::PutProductsRequest> for AdminApi {
         let context = context(&mut request, &self.calling)?;
         let products = entries("products", request.products, product)?;
         let put = ProductRequest::Put(products);
-        answered(|encode| self.door.change_products(put, context, encode)).await
+        answered(|encode| self.coordinator.change_products(put, context, encode)).await
     }
 }
 
@@ -252,7 +252,7 @@ impl Answer<pb::DeleteProductsRequest> for AdminApi {
             codes: codes("codes", &request.codes)?,
             cascade: cascade(request.cascade),
         };
-        answered(|encode| self.door.change_products(delete, context, encode)).await
+        answered(|encode| self.coordinator.change_products(delete, context, encode)).await
     }
 }
 

@@ -1,9 +1,9 @@
 use crate::{
-    domain::{Code, ItemKind, Noun, ProductKind, Revision},
+    domain::{Code, EntityKind, ItemKind, ProductKind, Revision},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
-        page_token::{InToken, Tie},
+        page_token::{Binding, InToken},
         parse::{self, quoted},
         parse_import,
     },
@@ -57,7 +57,7 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
 }
 
 /// What a page of changes is tied to.
-pub(super) fn tie(listed: &ChangesListed, begin: ChangePlace) -> Tie {
+pub(super) fn binding(listed: &ChangesListed, begin: ChangePlace) -> Binding {
     let ChangesListed {
         actor,
         subject,
@@ -67,7 +67,7 @@ pub(super) fn tie(listed: &ChangesListed, begin: ChangePlace) -> Tie {
         until,
     } = listed;
     let number = |number: &Option<i64>| number.map(|number| number.to_string());
-    Tie::to("ListChanges")
+    Binding::to("ListChanges")
         .with_optional(actor.as_deref())
         .with_optional(subject.as_ref().map(|subject| subject.kind.into()))
         .with_optional(subject.as_ref().map(|subject| subject.code.folded()))
@@ -109,18 +109,18 @@ fn changed_item(
     let Some(pb::Item { r#type, id }) = item else {
         return Ok((None, None));
     };
-    let nouns = [
-        Noun::from(ProductKind::Product),
-        Noun::from(ProductKind::Model),
-        Noun::Attribute,
-        Noun::GridView,
-        Noun::UserGroup,
-        Noun::Role,
-        Noun::Tenant,
-        Noun::Caller,
-        Noun::CallerKey,
+    let entities = [
+        EntityKind::from(ProductKind::Product),
+        EntityKind::from(ProductKind::Model),
+        EntityKind::Attribute,
+        EntityKind::GridView,
+        EntityKind::UserGroup,
+        EntityKind::Role,
+        EntityKind::Tenant,
+        EntityKind::Caller,
+        EntityKind::CallerKey,
     ];
-    let types = ItemKind::iter().map(Noun::from).chain(nouns);
+    let types = ItemKind::iter().map(EntityKind::from).chain(entities);
     let types: Vec<&'static str> = types.map(Into::into).collect();
     let Some(kind) = types.iter().find(|kind| **kind == r#type) else {
         let message = format!(

@@ -1,7 +1,7 @@
 use crate::{
     admin::{
         Cascade,
-        request::{GroupEntry, NounRequest, RoleEntry, SubjectEntry},
+        request::{EntityRequest, GroupEntry, RoleEntry, SubjectEntry},
     },
     domain::{Audience, CATALOGUE, Code, PermissionSet, SubjectKind},
     pb,
@@ -18,15 +18,15 @@ use super::{
 };
 
 impl AdminApi {
-    /// Changes nouns as `request` says of the message.
-    pub(super) async fn change_nouns<M: WriteRequest, R: WriteResponse>(
+    /// Changes entities as `request` says of the message.
+    pub(super) async fn change_entities<M: WriteRequest, R: WriteResponse>(
         &self,
         mut message: M,
-        request: impl FnOnce(M) -> Result<NounRequest, Failure>,
+        request: impl FnOnce(M) -> Result<EntityRequest, Failure>,
     ) -> Result<R, Failure> {
         let context = context(&mut message, &self.calling)?;
         let request = request(message)?;
-        answered(|encode| self.door.change_nouns(request, context, encode)).await
+        answered(|encode| self.coordinator.change_entities(request, context, encode)).await
     }
 }
 
@@ -34,8 +34,8 @@ impl Answer<pb::PutUsersRequest> for AdminApi {
     type Message = pb::PutUsersResponse;
 
     async fn answer(&self, request: pb::PutUsersRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutUsersRequest| {
-            Ok(NounRequest::PutSubjects {
+        let entities = |message: pb::PutUsersRequest| {
+            Ok(EntityRequest::PutSubjects {
                 kind: SubjectKind::User,
                 entries: entries("users", message.users, |user| {
                     let pb::User {
@@ -48,7 +48,7 @@ impl Answer<pb::PutUsersRequest> for AdminApi {
                 })?,
             })
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -56,8 +56,8 @@ impl Answer<pb::PutConnectionsRequest> for AdminApi {
     type Message = pb::PutConnectionsResponse;
 
     async fn answer(&self, request: pb::PutConnectionsRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutConnectionsRequest| {
-            Ok(NounRequest::PutSubjects {
+        let entities = |message: pb::PutConnectionsRequest| {
+            Ok(EntityRequest::PutSubjects {
                 kind: SubjectKind::Connection,
                 entries: entries("connections", message.connections, |connection| {
                     let pb::Connection {
@@ -70,7 +70,7 @@ impl Answer<pb::PutConnectionsRequest> for AdminApi {
                 })?,
             })
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -92,7 +92,7 @@ impl Answer<pb::PutUserGroupsRequest> for AdminApi {
     type Message = pb::PutUserGroupsResponse;
 
     async fn answer(&self, request: pb::PutUserGroupsRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutUserGroupsRequest| {
+        let entities = |message: pb::PutUserGroupsRequest| {
             let groups = entries("user_groups", message.user_groups, |group| {
                 let pb::UserGroup {
                     code: text,
@@ -104,9 +104,9 @@ impl Answer<pb::PutUserGroupsRequest> for AdminApi {
                     label: label("label", name)?,
                 })
             });
-            Ok(NounRequest::PutUserGroups(groups?))
+            Ok(EntityRequest::PutUserGroups(groups?))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -114,13 +114,13 @@ impl Answer<pb::PutRolesRequest> for AdminApi {
     type Message = pb::PutRolesResponse;
 
     async fn answer(&self, request: pb::PutRolesRequest) -> Result<Self::Message, Failure> {
-        let nouns = |message: pb::PutRolesRequest| {
+        let entities = |message: pb::PutRolesRequest| {
             let roles = entries("roles", message.roles, role)?;
             check_permissions(&roles)?;
             let entries = roles.into_iter().map(|role| role.entry);
-            Ok(NounRequest::PutRoles(entries.collect()))
+            Ok(EntityRequest::PutRoles(entries.collect()))
         };
-        self.change_nouns(request, nouns).await
+        self.change_entities(request, entities).await
     }
 }
 
@@ -196,20 +196,20 @@ pub(super) fn cascade(said: bool) -> Cascade {
     }
 }
 
-/// The calls that delete: what each asks of the door.
+/// The calls that delete: what each asks of the coordinator.
 macro_rules! deletions {
-    ($($request:ident -> $response:ident: |$codes:ident, $cascade:ident| $noun:expr;)+) => {
+    ($($request:ident -> $response:ident: |$codes:ident, $cascade:ident| $entity:expr;)+) => {
         $(
             impl Answer<pb::$request> for AdminApi {
                 type Message = pb::$response;
 
                 async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
-                    let nouns = |message: pb::$request| {
+                    let entities = |message: pb::$request| {
                         let $codes: Vec<Code> = codes("codes", &message.codes)?;
                         let $cascade = cascade(message.cascade);
-                        Ok($noun)
+                        Ok($entity)
                     };
-                    self.change_nouns(request, nouns).await
+                    self.change_entities(request, entities).await
                 }
             }
         )+
@@ -219,11 +219,11 @@ pub(super) use deletions;
 
 deletions! {
     DeleteUsersRequest -> DeleteUsersResponse:
-        |codes, _cascade| NounRequest::DeleteSubjects { kind: SubjectKind::User, codes };
+        |codes, _cascade| EntityRequest::DeleteSubjects { kind: SubjectKind::User, codes };
     DeleteConnectionsRequest -> DeleteConnectionsResponse:
-        |codes, _cascade| NounRequest::DeleteSubjects { kind: SubjectKind::Connection, codes };
+        |codes, _cascade| EntityRequest::DeleteSubjects { kind: SubjectKind::Connection, codes };
     DeleteUserGroupsRequest -> DeleteUserGroupsResponse:
-        |codes, cascade| NounRequest::DeleteUserGroups { codes, cascade };
+        |codes, cascade| EntityRequest::DeleteUserGroups { codes, cascade };
     DeleteRolesRequest -> DeleteRolesResponse:
-        |codes, cascade| NounRequest::DeleteRoles { codes, cascade };
+        |codes, cascade| EntityRequest::DeleteRoles { codes, cascade };
 }

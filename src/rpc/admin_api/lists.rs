@@ -4,7 +4,7 @@ use crate::{
     pb,
     rpc::{
         failure::{Failure, InvalidField},
-        page_token::{InToken, Tie, TokenPlace},
+        page_token::{Binding, InToken, TokenPlace},
         parse, parse_listing,
     },
     store::{
@@ -44,7 +44,7 @@ pub(super) struct Asked<P> {
     codes: Vec<Code>,
     pub(super) size: usize,
     after: Option<TokenPlace<P>>,
-    tie: Tie,
+    binding: Binding,
 }
 
 impl<P> Asked<P> {
@@ -58,9 +58,9 @@ impl<P> Asked<P> {
 }
 
 impl AdminApi {
-    fn asked<P: InToken>(&self, head: ListHead, tie: Tie) -> Result<Asked<P>, Failure> {
+    fn asked<P: InToken>(&self, head: ListHead, binding: Binding) -> Result<Asked<P>, Failure> {
         let tenant = self.tenant_or_callers(&head.tenant, head.log)?;
-        self.asked_of(tenant, head, tie)
+        self.asked_of(tenant, head, binding)
     }
 
     /// The same of a tenant that the request may name.
@@ -68,7 +68,7 @@ impl AdminApi {
         &self,
         tenant: Code,
         head: ListHead,
-        tie: Tie,
+        binding: Binding,
     ) -> Result<Asked<P>, Failure> {
         let ListHead {
             tenant: _,
@@ -86,15 +86,17 @@ impl AdminApi {
         }
         let codes = parse_entries::list("codes", &codes)?;
         let size = parse_listing::page_size(page_size)?;
-        let tie = tie.with(tenant.folded()).with(&codes.len().to_string());
-        let tie = codes.iter().fold(tie, |tie, code| tie.with(code.folded()));
-        let after = self.tokens.open("page_token", &page_token, &tie)?;
+        let binding = binding.with(tenant.folded()).with(&codes.len().to_string());
+        let binding = codes
+            .iter()
+            .fold(binding, |binding, code| binding.with(code.folded()));
+        let after = self.tokens.open("page_token", &page_token, &binding)?;
         Ok(Asked {
             tenant,
             codes,
             size,
             after,
-            tie,
+            binding,
         })
     }
 
@@ -111,7 +113,7 @@ impl AdminApi {
         let next_page_token = match entries.last() {
             Some(last) if more => {
                 let place = place(last);
-                self.tokens.seal(tenant, &place, &asked.tie)?
+                self.tokens.seal(tenant, &place, &asked.binding)?
             }
             Some(_) | None => String::new(),
         };
@@ -137,7 +139,7 @@ impl AdminApi {
     /// call, and what else its token is tied to.
     pub(super) async fn list_coded<E: CodedEntry + Send>(
         &self,
-        call: Tie,
+        call: Binding,
         head: ListHead,
         space: E::Space,
     ) -> Result<Listed<E>, Failure>
@@ -148,14 +150,14 @@ impl AdminApi {
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = match asked.after(snapshot.tenant().id)? {
-                Some(Place::Noun(key)) => key.as_str(),
+                Some(Place::Entity(key)) => key.as_str(),
                 Some(Place::Product { .. }) | None => "",
             };
             let entries = snapshot.entries_after::<E>(space, after, &asked.codes, asked.size + 1);
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
-        let place = |entry: &E| Place::Noun(entry.code().folded().to_owned());
+        let place = |entry: &E| Place::Entity(entry.code().folded().to_owned());
         self.page(entries, &asked, version, place)
     }
 
@@ -165,17 +167,17 @@ impl AdminApi {
         head: ListHead,
         kind: ProductKind,
     ) -> Result<Listed<ProductEntryRow>, Failure> {
-        let tie = Tie::to("ListProducts").with(if kind == ProductKind::Model {
+        let binding = Binding::to("ListProducts").with(if kind == ProductKind::Model {
             "models"
         } else {
             "products"
         });
-        let asked = self.asked::<Place>(head, tie)?;
+        let asked = self.asked::<Place>(head, binding)?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = match asked.after(snapshot.tenant().id)? {
                 Some(Place::Product { id, .. }) => *id,
-                Some(Place::Noun(_)) | None => 0,
+                Some(Place::Entity(_)) | None => 0,
             };
             let entries = snapshot.product_entries_after(kind, after, &asked.codes, asked.size + 1);
             self.whole(entries.await?, &snapshot).await
@@ -195,11 +197,11 @@ impl AdminApi {
         listed: &RightsListed,
     ) -> Result<Listed<RightEntryRow>, Failure> {
         let RightsListed { group, kind, item } = listed;
-        let tie = Tie::to("ListAccess")
+        let binding = Binding::to("ListAccess")
             .with_optional(group.as_ref().map(Code::folded))
             .with_optional(kind.map(Into::into))
             .with_optional(item.as_ref().map(Code::folded));
-        let asked = self.asked::<RightPlace>(head, tie)?;
+        let asked = self.asked::<RightPlace>(head, binding)?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = asked.after(snapshot.tenant().id)?;
@@ -218,7 +220,7 @@ impl AdminApi {
         listed: &ChangesListed,
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
-        let asked = self.asked::<ChangePlace>(head, changes::tie(listed, begin))?;
+        let asked = self.asked::<ChangePlace>(head, changes::binding(listed, begin))?;
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = asked.after(snapshot.tenant().id)?;
@@ -237,10 +239,10 @@ impl AdminApi {
         page_token: &str,
     ) -> Result<Listed<TenantRow>, Failure> {
         let size = parse_listing::page_size(page_size)?;
-        let tie = Tie::to("ListTenants");
-        let after = self.tokens.open("page_token", page_token, &tie)?;
+        let binding = Binding::to("ListTenants");
+        let after = self.tokens.open("page_token", page_token, &binding)?;
         let key = match after.as_ref().map(TokenPlace::unchecked) {
-            Some(Place::Noun(key)) => key.as_str(),
+            Some(Place::Entity(key)) => key.as_str(),
             Some(Place::Product { .. }) | None => "",
         };
         let among = self.calling.tenants();
@@ -254,11 +256,11 @@ impl AdminApi {
             codes: Vec::new(),
             size,
             after,
-            tie,
+            binding,
         };
         // A revision belongs to one tenant, and this is a list of no one tenant.
         self.page(entries, &asked, (TenantId(0), Revision(0)), |tenant| {
-            Place::Noun(tenant.code.folded().to_owned())
+            Place::Entity(tenant.code.folded().to_owned())
         })
     }
 }

@@ -180,10 +180,10 @@ impl Chunks {
         let number = self.next;
         let context = self.context(&products)?;
         let products = entries("products", products, product)?;
-        let door = &self.api.door;
+        let coordinator = &self.api.coordinator;
         let put = ProductRequest::Put(products);
         let acknowledged: pb::ImportProductsResponse =
-            answered(|encode| door.change_products(put, context, encode)).await?;
+            answered(|encode| coordinator.change_products(put, context, encode)).await?;
         Ok(pb::ImportProductsResponse {
             chunk: number,
             ..acknowledged

@@ -1,8 +1,8 @@
 use crate::{
     admin::{AdminError, Fault},
-    domain::{Audience, CATALOGUE, Edition, ItemKind, Level, Noun, ProductKind, SubjectKind},
+    domain::{Audience, CATALOGUE, Edition, EntityKind, ItemKind, Level, ProductKind, SubjectKind},
     pb,
-    rpc::{failure::Failure, page_token::Tie, parse, render},
+    rpc::{failure::Failure, page_token::Binding, parse, render},
     store::{
         SelectionAxis, TenantRow,
         entries::{
@@ -38,7 +38,7 @@ macro_rules! coded_lists {
                 type Message = pb::$response;
 
                 async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
-                    let call = Tie::to(stringify!($request));
+                    let call = Binding::to(stringify!($request));
                     let listed = self.list_coded::<$row>(call, head!(request), $space).await?;
                     let Listed { entries, next_page_token, revision } = listed;
                     Ok(pb::$response {
@@ -206,7 +206,7 @@ impl Answer<pb::ListProfilesRequest> for AdminApi {
 
     async fn answer(&self, request: pb::ListProfilesRequest) -> Result<Self::Message, Failure> {
         let space = profile_kind(request.kind)?.map_or(ItemSpace::Profiles, ItemSpace::Of);
-        let call = Tie::to("ListProfiles").with(space.into());
+        let call = Binding::to("ListProfiles").with(space.into());
         let listed = self.list_coded::<ItemEntryRow>(call, head!(request), space);
         let Listed {
             entries,
@@ -311,10 +311,10 @@ impl Answer<pb::GetAppRequest> for AdminApi {
             codes: vec![text],
             ..ListHead::default()
         };
-        let call = Tie::to("GetApp");
+        let call = Binding::to("GetApp");
         let listed = self.list_coded::<AppEntryRow>(call, head, Every).await?;
         let Some(found) = listed.entries.into_iter().next() else {
-            let fault = Fault::unknown("app", Noun::App, &code);
+            let fault = Fault::unknown("app", EntityKind::App, &code);
             return Err(AdminError::from(fault).into());
         };
         Ok(pb::GetAppResponse {

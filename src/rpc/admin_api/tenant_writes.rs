@@ -21,7 +21,7 @@ impl AdminApi {
     ) -> Result<R, Failure> {
         let context = context(&mut message, &self.calling)?;
         let request = request(&message)?;
-        answered(|encode| self.door.change_tenant(request, context, encode)).await
+        answered(|encode| self.coordinator.change_tenant(request, context, encode)).await
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) trait WriteResponse: prost::Message + Default {
     fn of(revision: u64, effect: Option<pb::Effect>) -> Self;
 }
 
-/// What a request says for the door, in good values, and the request without
+/// What a request says for the coordinator, in good values, and the request without
 /// what it begins with. An actor that it does not say is its caller.
 pub(super) fn context<M: WriteRequest>(
     message: &mut M,

@@ -3,7 +3,7 @@ use tonic_types::ErrorDetails;
 
 use crate::{
     admin::{AdminError, Fault, Refused},
-    domain::{MOST_CATEGORY_LEVELS, Noun, Revision},
+    domain::{EntityKind, MOST_CATEGORY_LEVELS, Revision},
     pb::ErrorReason,
     rpc::failure::InvalidField,
 };
@@ -112,12 +112,12 @@ fn exists(reason: ErrorReason, metadata: Metadata, message: String) -> Status {
     .status()
 }
 
-fn not_found(noun: Noun, code: String, field: String, message: String) -> Status {
-    let name = <&str>::from(noun);
+fn not_found(entity: EntityKind, code: String, field: String, message: String) -> Status {
+    let name = <&str>::from(entity);
     let details = ErrorDetails::with_resource_info(name, &code, "", &message);
     Answer {
         code: Code::NotFound,
-        reason: reason_of(noun, "NOT_FOUND"),
+        reason: reason_of(entity, "NOT_FOUND"),
         metadata: vec![("field", field), (name, code)],
         details,
         ..Answer::new(message)
@@ -138,14 +138,14 @@ fn of_fault(fault: Fault, message: String) -> Status {
     let Fault { field, refused } = fault;
     let (reason, subject, about): (_, String, Metadata) = match refused {
         Refused::Invalid(message) => return of_invalid(InvalidField::new(field, message)),
-        Refused::NotFound { noun, code } => return not_found(noun, code, field, message),
-        Refused::Exists { noun, code } => {
-            let metadata = vec![("field", field), (noun.into(), code.to_string())];
-            return exists(reason_of(noun, "EXISTS"), metadata, message);
+        Refused::NotFound { entity, code } => return not_found(entity, code, field, message),
+        Refused::Exists { entity, code } => {
+            let metadata = vec![("field", field), (entity.into(), code.to_string())];
+            return exists(reason_of(entity, "EXISTS"), metadata, message);
         }
-        Refused::InUse { noun, code, uses } => {
-            let about = vec![(noun.into(), code.to_string()), ("uses", uses)];
-            (reason_of(noun, "IN_USE"), code.to_string(), about)
+        Refused::InUse { entity, code, uses } => {
+            let about = vec![(entity.into(), code.to_string()), ("uses", uses)];
+            (reason_of(entity, "IN_USE"), code.to_string(), about)
         }
         Refused::EditionRequired {
             permission,
@@ -193,10 +193,10 @@ fn of_fault(fault: Fault, message: String) -> Status {
     precondition(reason, &subject, metadata, message)
 }
 
-/// `<NOUN>_NOT_FOUND` and its kin; every noun that can be so has one.
-fn reason_of(noun: Noun, what: &str) -> ErrorReason {
-    let noun = <&str>::from(noun).to_uppercase();
-    let name = format!("ERROR_REASON_{noun}_{what}");
+/// `<NOUN>_NOT_FOUND` and its kin; every entity that can be so has one.
+fn reason_of(entity: EntityKind, what: &str) -> ErrorReason {
+    let entity = <&str>::from(entity).to_uppercase();
+    let name = format!("ERROR_REASON_{entity}_{what}");
     ErrorReason::from_str_name(&name).unwrap_or(ErrorReason::Internal)
 }
 
@@ -208,11 +208,11 @@ mod tests {
 
     #[test]
     fn every_noun_that_can_be_missing_has_its_reason() {
-        for noun in Noun::iter() {
+        for entity in EntityKind::iter() {
             assert_ne!(
-                reason_of(noun, "NOT_FOUND"),
+                reason_of(entity, "NOT_FOUND"),
                 ErrorReason::Internal,
-                "{noun:?}"
+                "{entity:?}"
             );
         }
     }

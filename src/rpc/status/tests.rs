@@ -1,7 +1,7 @@
 use strum::IntoEnumIterator as _;
 
 use super::*;
-use crate::{admin::AdminError, domain::Noun};
+use crate::{admin::AdminError, domain::EntityKind};
 
 type Case = (Failure, Code, &'static str);
 
@@ -151,15 +151,15 @@ fn reasons_are_named_as_the_contract_lists_them() {
                          IDEMPOTENCY_KEY_REUSED REVISION_CHANGED CONFLICT OUTCOME_UNKNOWN \
                          CALLER_UNKNOWN CALLER_NOT_PERMITTED STORE_UNAVAILABLE LEASE_LOST \
                          SHUTTING_DOWN DEADLINE INTERNAL";
-    let nouns: Vec<String> = Noun::iter()
-        .map(|noun| <&str>::from(noun).to_uppercase())
+    let entities: Vec<String> = EntityKind::iter()
+        .map(|entity| <&str>::from(entity).to_uppercase())
         .collect();
     let is_listed = |name: &str| {
-        let of_noun = |noun: &String| {
-            let rest = name.strip_prefix(noun.as_str());
+        let of_entity_kind = |entity: &String| {
+            let rest = name.strip_prefix(entity.as_str());
             rest.is_some_and(|rest| ["_NOT_FOUND", "_EXISTS", "_IN_USE"].contains(&rest))
         };
-        PLAIN.split_whitespace().any(|plain| plain == name) || nouns.iter().any(of_noun)
+        PLAIN.split_whitespace().any(|plain| plain == name) || entities.iter().any(of_entity_kind)
     };
     let unlisted: Vec<&str> = (1..)
         .map_while(|number| ErrorReason::try_from(number).ok())

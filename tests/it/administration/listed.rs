@@ -144,13 +144,13 @@ async fn show_catalog(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
         products.extend(models(channel, of).await);
     }
     for entry in products {
-        let noun = match entry.kind() {
+        let entity = match entry.kind() {
             pb::ProductKind::Model => "product_model",
             pb::ProductKind::Product | pb::ProductKind::Unspecified => "product",
         };
         let parent = entry.parent.unwrap_or_default();
         let categories = entry.categories.unwrap().codes;
-        picture.product(noun, &entry.code, &parent, &categories);
+        picture.product(entity, &entry.code, &parent, &categories);
     }
 }
 

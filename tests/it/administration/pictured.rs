@@ -14,8 +14,8 @@ pub(super) struct Picture(BTreeMap<String, String>);
 pub(super) type Selection = (ItemKind, Level, Option<Code>);
 
 impl Picture {
-    fn put(&mut self, noun: &str, code: &str, what: &str) {
-        let key = format!("{noun}/{}", Code::fold(code));
+    fn put(&mut self, entity: &str, code: &str, what: &str) {
+        let key = format!("{entity}/{}", Code::fold(code));
         let value = format!("{code} {what}");
         assert_eq!(self.0.insert(key.clone(), value), None, "{key} twice");
     }
@@ -92,8 +92,8 @@ impl Picture {
         self.0.insert(key, format!(" permissions_passed={passed}"));
     }
 
-    pub(super) fn plain(&mut self, noun: &str, code: &str) {
-        self.put(noun, code, "");
+    pub(super) fn plain(&mut self, entity: &str, code: &str) {
+        self.put(entity, code, "");
     }
 
     pub(super) fn category(&mut self, code: &str, parent: &str) {
@@ -116,9 +116,13 @@ impl Picture {
         self.put("grid_view", code, &format!("groups={}", list(groups)));
     }
 
-    pub(super) fn product(&mut self, noun: &str, code: &str, parent: &str, lies_in: &[String]) {
+    pub(super) fn product(&mut self, entity: &str, code: &str, parent: &str, lies_in: &[String]) {
         let (parent, lies_in) = (Code::fold(parent), list(lies_in));
-        self.put(noun, code, &format!("parent={parent} categories={lies_in}"));
+        self.put(
+            entity,
+            code,
+            &format!("parent={parent} categories={lies_in}"),
+        );
     }
 
     pub(super) fn right(&mut self, group: &str, kind: &str, item: &str, level: &str) {

@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 
 use super::pictured::{Picture, Selection};
 
-/// A stored thing: its noun and its folded code.
+/// A stored thing: its entity and its folded code.
 type Thing = (String, String);
 
 /// Everything as the changes leave it.
@@ -86,8 +86,8 @@ fn state(json: &str) -> Map<String, Value> {
 
 impl Replayed {
     fn apply(&mut self, change: &pb::Change) {
-        let (noun, done) = change.kind.rsplit_once('.').unwrap();
-        if noun == "app_request" || done == "applied" {
+        let (entity, done) = change.kind.rsplit_once('.').unwrap();
+        if entity == "app_request" || done == "applied" {
             return; // under way and not stored yet, or the sum of a write
         }
         let (kind, code) = match (&change.item, &change.subject) {
@@ -97,12 +97,12 @@ impl Replayed {
         };
         let thing = (kind.clone(), Code::fold(code));
         let (before, after) = (state(&change.before), state(&change.after));
-        if noun == "access_right" {
+        if entity == "access_right" {
             assert_eq!(done, "changed", "{change:?}");
             self.apply_rights(thing, &before, after, change);
             return;
         }
-        assert_eq!(noun, kind, "{change:?}");
+        assert_eq!(entity, kind, "{change:?}");
         let old = self.things.get(&thing).cloned();
         Self::assert_was(old.as_ref().map(|(_, state)| state), &before, change);
         match done {

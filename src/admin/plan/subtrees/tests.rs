@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     admin::{
+        change_set::ChangeSet,
         plan::{AccessVerb, Levels, ReplacedRights},
-        world::World,
     },
     domain::{Edition, ItemKind, Level},
-    store::{GroupRow, ItemRow, StoredNouns},
+    store::{GroupRow, ItemRow, StoredEntities},
 };
 
 /// The private group of an app; those before it are not private.
@@ -24,15 +24,15 @@ const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own]
 type Right = (usize, i32, usize);
 
 /// Categories, each with the place of its parent among those before it.
-fn world(parents: &[Option<usize>], rights: &[Right]) -> World {
-    let mut nouns = StoredNouns::default();
+fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
+    let mut entities = StoredEntities::default();
     for id in 1..=PRIVATE {
         let group = GroupRow {
             code: format!("group_{id}").parse().unwrap(),
             label: String::new(),
             private: id == PRIVATE,
         };
-        nouns.groups.insert(id, group);
+        entities.groups.insert(id, group);
     }
     for (place, parent) in parents.iter().enumerate() {
         let category = ItemRow {
@@ -42,34 +42,34 @@ fn world(parents: &[Option<usize>], rights: &[Right]) -> World {
             tree: None,
             locales: BTreeSet::new(),
         };
-        nouns.items.insert(id(place), category);
+        entities.items.insert(id(place), category);
     }
-    let mut world = World::new(Edition::Enterprise, 1_000_000, nouns);
+    let mut change_set = ChangeSet::new(Edition::Enterprise, 1_000_000, entities);
     for (place, group, level) in rights {
-        world.rights.set(id(*place), *group, LEVELS[*level]);
+        change_set.rights.set(id(*place), *group, LEVELS[*level]);
     }
-    world
+    change_set
 }
 
 fn id(place: usize) -> i32 {
     FIRST + i32::try_from(place).unwrap()
 }
 
-fn held(world: &World, places: usize) -> BTreeMap<(i32, i32), Level> {
+fn held(change_set: &ChangeSet, places: usize) -> BTreeMap<(i32, i32), Level> {
     let items = (0..places).map(id);
     let held = items.flat_map(|item| {
         let groups = 1..=PRIVATE;
-        groups.map(move |group| ((item, group), world.rights.level(item, group)))
+        groups.map(move |group| ((item, group), change_set.rights.level(item, group)))
     });
     held.collect()
 }
 
 /// Where an order reaches, by going through all categories.
-fn reached(world: &World, places: usize, item: i32, below: bool) -> Vec<i32> {
+fn reached(change_set: &ChangeSet, places: usize, item: i32, below: bool) -> Vec<i32> {
     let lies_below = |id: &i32| {
         let mut at = Some(*id);
         while let Some(here) = at.filter(|here| *here != item) {
-            at = world.items.get(here).and_then(|row| row.parent);
+            at = change_set.items.get(here).and_then(|row| row.parent);
         }
         at.is_some()
     };
@@ -88,14 +88,14 @@ fn count<O>(_: &O, counted: &Cell<usize>) {
 /// categories, of which each is granted something with all below it.
 fn steps(categories: usize) -> (usize, usize) {
     let parents: Vec<_> = (0..categories).map(|place| place.checked_sub(1)).collect();
-    let mut world = world(&parents, &[]);
+    let mut change_set = change_set(&parents, &[]);
     let orders = (0..categories).map(|place| Order {
         item: id(place),
         reaches_below: true,
         what: Levels::from([(1, Level::View)]),
     });
     let (joins, applied) = (Cell::new(0), Cell::new(0));
-    Planner::new(&mut world).carry_out(
+    Planner::new(&mut change_set).carry_out(
         orders.collect(),
         |all: &mut Levels, more| {
             count(more, &joins);
@@ -117,8 +117,8 @@ fn each_item_is_visited_once_however_many_orders_reach_it() {
 fn categories_below_each_other_are_counted_once() {
     // 0 ← 1 ← 2 and 1 ← 3; 4 alone.
     let parents = [None, Some(0), Some(1), Some(1), None];
-    let mut world = world(&parents, &[]);
-    let descendants = Planner::new(&mut world).descendants();
+    let mut change_set = change_set(&parents, &[]);
+    let descendants = Planner::new(&mut change_set).descendants();
     let counts = descendants.counts(|category| category != id(2));
     let of = |place| counts.get(&id(place)).copied().unwrap_or_default();
     assert_eq!([0, 1, 2, 3, 4].map(of), [2, 1, 0, 0, 0]);
@@ -153,8 +153,8 @@ proptest! {
     ) {
         let verb = if grants { AccessVerb::Grant } else { AccessVerb::Revoke };
         let places = parents.len();
-        let mut expected = world(&parents, &rights);
-        let mut found = world(&parents, &rights);
+        let mut expected = change_set(&parents, &rights);
+        let mut found = change_set(&parents, &rights);
         let before = held(&expected, places);
         let mut named = BTreeSet::new();
         let mut orders = Vec::new();
@@ -188,8 +188,8 @@ proptest! {
         ),
     ) {
         let places = parents.len();
-        let mut expected = world(&parents, &rights);
-        let mut found = world(&parents, &rights);
+        let mut expected = change_set(&parents, &rights);
+        let mut found = change_set(&parents, &rights);
         let before = held(&expected, places);
         let mut named = BTreeSet::new();
         let mut orders = Vec::new();

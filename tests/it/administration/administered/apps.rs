@@ -5,7 +5,7 @@ use pim_authz::pb::{self, AppStep};
 
 use super::{
     Administered, Chosen, Connected, Faults, Request,
-    names::{noun, read},
+    names::{entity, read},
 };
 use crate::administration::calls::Answer;
 use crate::support::World;
@@ -236,7 +236,7 @@ impl Administered {
                     continue;
                 };
                 if !self.has(axis, &code) {
-                    faults.add(format!("{}_NOT_FOUND", noun(axis)));
+                    faults.add(format!("{}_NOT_FOUND", entity(axis)));
                 } else if axis == ItemKind::Category
                     && self.world.category_parents.contains_key(&code)
                 {

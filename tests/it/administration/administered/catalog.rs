@@ -5,7 +5,7 @@ use pim_authz::pb;
 
 use super::{
     Administered, Channel, Faults,
-    names::{noun, read, refuse_twice},
+    names::{entity, read, refuse_twice},
 };
 use crate::support::{World, world::Attribute};
 
@@ -112,7 +112,7 @@ impl Administered {
             match (stored, said) {
                 (None, None) => faults.unfit(),
                 (Some(stored), Some(said)) if stored != said => {
-                    faults.add(format!("{}_EXISTS", noun(stored)));
+                    faults.add(format!("{}_EXISTS", entity(stored)));
                 }
                 (None, Some(kind)) => self.put_item(kind, &code, request.without_default_rights),
                 (Some(_), _) => {}

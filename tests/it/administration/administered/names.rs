@@ -31,7 +31,7 @@ pub(super) fn refuse_twice<E: PartialEq>(
 }
 
 /// What an error calls a kind of item.
-pub(super) fn noun(kind: ItemKind) -> String {
+pub(super) fn entity(kind: ItemKind) -> String {
     kind.to_string().to_uppercase()
 }
 
@@ -52,7 +52,7 @@ impl Administered {
         for text in texts {
             if let Some(code) = read(text, faults) {
                 if !self.has(kind, &code) {
-                    faults.add(format!("{}_NOT_FOUND", noun(kind)));
+                    faults.add(format!("{}_NOT_FOUND", entity(kind)));
                 }
                 codes.insert(code);
             }

@@ -4,7 +4,7 @@ use pim_authz::domain::{Code, ItemKind, ItemRef, ProductKind, ProductRef};
 
 use super::{
     Administered, Faults,
-    names::{noun, read},
+    names::{entity, read},
     products,
 };
 use crate::administration::calls::Call;
@@ -134,8 +134,8 @@ impl Administered {
             kind,
             code: code.clone(),
         };
-        let noun = kind.to_string().to_uppercase();
-        let codes = existing(texts, faults, &noun, |code| {
+        let entity = kind.to_string().to_uppercase();
+        let codes = existing(texts, faults, &entity, |code| {
             self.world.products.contains_key(&key(code))
         });
         let mut gone: Vec<ProductRef> = codes.iter().map(key).collect();
@@ -157,7 +157,7 @@ impl Administered {
 
     /// Takes items away, with the rights on them and what was chosen of them.
     fn delete_items(&mut self, kind: ItemKind, texts: &[String], faults: &mut Faults) -> Vec<Code> {
-        let codes = existing(texts, faults, &noun(kind), |code| self.has(kind, code));
+        let codes = existing(texts, faults, &entity(kind), |code| self.has(kind, code));
         for code in &codes {
             self.delete_item(kind, code);
         }
@@ -221,7 +221,7 @@ impl Administered {
 
     fn delete_categories(&mut self, texts: &[String], cascade: bool, faults: &mut Faults) {
         let kind = ItemKind::Category;
-        let codes = existing(texts, faults, &noun(kind), |code| self.has(kind, code));
+        let codes = existing(texts, faults, &entity(kind), |code| self.has(kind, code));
         for code in codes {
             let mut is_used = false;
             for below in self.tree_below(&code) {
@@ -264,7 +264,7 @@ impl Administered {
 fn existing(
     texts: &[String],
     faults: &mut Faults,
-    noun: &str,
+    entity: &str,
     is_there: impl Fn(&Code) -> bool,
 ) -> BTreeSet<Code> {
     let mut codes = BTreeSet::new();
@@ -275,7 +275,7 @@ fn existing(
         if is_there(&code) {
             codes.insert(code);
         } else {
-            faults.add(format!("{noun}_NOT_FOUND"));
+            faults.add(format!("{entity}_NOT_FOUND"));
         }
     }
     codes

@@ -3,7 +3,7 @@ use pim_authz::pb;
 
 use super::{
     Administered, Faults, level,
-    names::{noun, read, refuse_twice},
+    names::{entity, read, refuse_twice},
 };
 
 impl Administered {
@@ -143,7 +143,7 @@ impl Administered {
             faults.invalid();
         }
         if !self.has(kind, &code) {
-            faults.add(format!("{}_NOT_FOUND", noun(kind)));
+            faults.add(format!("{}_NOT_FOUND", entity(kind)));
             return None;
         }
         let reaches_children = kind == ItemKind::Category && apply_to_children.unwrap_or(true);

@@ -1,0 +1,226 @@
+//! The audit log: an entry for each entity and each item's rights that a change
+//! makes, alters or takes away.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{CATALOGUE, Code, ItemKind, Level, SubjectKind},
+    store::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
+};
+
+use super::{
+    change::{AuditEntry, Pass},
+    change_set::ChangeSet,
+    error::AdminError,
+    rights::pairs,
+};
+
+/// Writes an audit entry for each change but those of products.
+pub(super) async fn write(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
+    write_directory(pass, change_set).await?;
+    write_catalog(pass, change_set).await?;
+    for (id, before, after) in change_set.rights.changes() {
+        let Some(item) = change_set.items.ever(id) else {
+            continue;
+        };
+        let (before, after) = levels(change_set, before, after);
+        pass.audit(AuditEntry {
+            kind: "access_right.changed".to_owned(),
+            item: Some((item.kind.into(), item.code.to_string())),
+            subject: None,
+            before: Some(before.to_string()),
+            after: Some(after.to_string()),
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
+    for (_, before, after) in change_set.groups.changes() {
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("user_group", code, before, after, group);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in change_set.roles.changes() {
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("role", code, before, after, role);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in change_set.subjects.changes() {
+        let Some(SubjectRow { kind, code, .. }) = after.or(before) else {
+            continue;
+        };
+        if *kind != SubjectKind::App {
+            let describe = |row: &SubjectRow| subject(change_set, row);
+            let entry = entry(kind.into(), Some(code), before, after, describe);
+            pass.audit(of_subject(entry)).await?;
+        }
+    }
+    for (id, before, after) in change_set.app_changes() {
+        let describe = |app: &AppRow| self::app(change_set, app);
+        let code = change_set.subject_code(id).parse().ok();
+        let entry = entry("app", code.as_ref(), before, after, describe);
+        pass.audit(of_subject(entry)).await?;
+    }
+    Ok(())
+}
+
+async fn write_catalog(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
+    for (_, before, after) in change_set.items.changes() {
+        let Some(ItemRow { kind, code, .. }) = after.or(before) else {
+            continue;
+        };
+        let describe = |row: &ItemRow| item(change_set, row);
+        let entry = entry(kind.into(), Some(code), before, after, describe);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in change_set.attributes.changes() {
+        let describe = |row: &AttributeRow| attribute(change_set, row);
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("attribute", code, before, after, describe);
+        pass.audit(entry).await?;
+    }
+    for (_, before, after) in change_set.grid_views.changes() {
+        let describe =
+            |row: &GridViewRow| json!({ "attribute_groups": items(change_set, row.groups.iter()) });
+        let code = after.or(before).map(|row| &row.code);
+        let entry = entry("grid_view", code, before, after, describe);
+        pass.audit(entry).await?;
+    }
+    Ok(())
+}
+
+/// What a change did to one thing.
+pub(super) fn entry<T>(
+    entity: &'static str,
+    code: Option<&Code>,
+    before: Option<&T>,
+    after: Option<&T>,
+    describe: impl Fn(&T) -> Value,
+) -> AuditEntry {
+    let what = match (before, after) {
+        (None, _) => "created",
+        (Some(_), Some(_)) => "changed",
+        (Some(_), None) => "removed",
+    };
+    let code = code.map(Code::to_string);
+    AuditEntry {
+        kind: format!("{entity}.{what}"),
+        item: Some((entity, code.unwrap_or_default())),
+        subject: None,
+        before: before.map(|row| describe(row).to_string()),
+        after: after.map(|row| describe(row).to_string()),
+    }
+}
+
+fn of_subject(mut entry: AuditEntry) -> AuditEntry {
+    entry.subject = entry.item.take();
+    entry
+}
+
+fn group(row: &GroupRow) -> Value {
+    json!({ "label": row.label, "private": row.private })
+}
+
+fn role(row: &RoleRow) -> Value {
+    let permissions: Vec<&str> = row
+        .permissions
+        .iter()
+        .map(|id| CATALOGUE.permission(id).code)
+        .collect();
+    json!({ "label": row.label, "audience": <&str>::from(row.audience), "permissions": permissions })
+}
+
+fn subject(change_set: &ChangeSet, row: &SubjectRow) -> Value {
+    let roles: Vec<&str> = row
+        .roles
+        .iter()
+        .map(|id| change_set.role_code(*id))
+        .collect();
+    let groups: Vec<&str> = row
+        .groups
+        .iter()
+        .map(|id| group_code(change_set, *id))
+        .collect();
+    json!({ "enabled": row.enabled, "roles": roles, "groups": groups })
+}
+
+fn app(change_set: &ChangeSet, row: &AppRow) -> Value {
+    let scopes: Vec<&str> = row
+        .scopes
+        .iter()
+        .map(|id| CATALOGUE.scope(id).code)
+        .collect();
+    let chosen = row.selections.iter().map(|chosen| {
+        let axis: &str = chosen.axis.into();
+        let level: &str = Level::from_bits(chosen.level).into();
+        let code = chosen.item.map(|id| change_set.item_code(id));
+        json!({ "axis": axis, "level": level, "all": code.is_none(), "code": code })
+    });
+    let chosen: Vec<Value> = chosen.collect();
+    json!({
+        "group": group_code(change_set, row.group),
+        "scopes": scopes,
+        "selections": chosen,
+        "later_channels": row.later_channels,
+        "permissions_passed": row.permissions_passed,
+    })
+}
+
+fn item(change_set: &ChangeSet, row: &ItemRow) -> Value {
+    let mut described = Map::new();
+    if row.kind == ItemKind::Category {
+        described.insert(
+            "parent".to_owned(),
+            json!(row.parent.map(|id| change_set.item_code(id))),
+        );
+    }
+    if row.kind == ItemKind::Channel {
+        described.insert(
+            "tree".to_owned(),
+            json!(row.tree.map(|id| change_set.item_code(id))),
+        );
+        described.insert(
+            "locales".to_owned(),
+            json!(items(change_set, row.locales.iter())),
+        );
+    }
+    Value::Object(described)
+}
+
+fn attribute(change_set: &ChangeSet, row: &AttributeRow) -> Value {
+    json!({
+        "group": change_set.item_code(row.group),
+        "scopable": row.scopable,
+        "localizable": row.localizable,
+    })
+}
+
+/// The levels of the groups whose level is different, before and after.
+fn levels(
+    change_set: &ChangeSet,
+    before: &[(i32, Level)],
+    after: &[(i32, Level)],
+) -> (Value, Value) {
+    let (mut old, mut new) = (Map::new(), Map::new());
+    for (group, was, is) in pairs(before, after) {
+        if was != is {
+            let code = group_code(change_set, group);
+            old.insert(code.to_owned(), json!(<&str>::from(was)));
+            new.insert(code.to_owned(), json!(<&str>::from(is)));
+        }
+    }
+    (Value::Object(old), Value::Object(new))
+}
+
+fn group_code(change_set: &ChangeSet, id: i32) -> &str {
+    change_set
+        .groups
+        .ever(id)
+        .map_or("", |group| group.code.as_str())
+}
+
+fn items<'w>(change_set: &'w ChangeSet, ids: impl Iterator<Item = &'w i32>) -> Vec<&'w str> {
+    ids.map(|id| change_set.item_code(*id)).collect()
+}

@@ -1,0 +1,379 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    domain::{Code, Edition, ItemKind, SubjectKind},
+    store::{
+        AppRow, AttributeRow, EntityChanges, EntityRemovals, GridViewRow, GroupRow, ItemRow,
+        RoleRow, StoredEntities, SubjectRow,
+    },
+};
+
+use super::{change::Pass, error::AdminError, rights::Rights};
+
+/// A entity that has a code in a code space.
+pub(super) trait Coded {
+    /// Which of the table's code spaces its code is of (rules 1.2, 9).
+    fn space(&self) -> u8;
+    fn code(&self) -> &Code;
+}
+
+macro_rules! coded {
+    ($row:ty, $space:expr) => {
+        impl Coded for $row {
+            fn space(&self) -> u8 {
+                let space: fn(&$row) -> u8 = $space;
+                space(self)
+            }
+
+            fn code(&self) -> &Code {
+                &self.code
+            }
+        }
+    };
+}
+
+coded!(GroupRow, |_| 0);
+coded!(RoleRow, |_| 0);
+coded!(AttributeRow, |_| 0);
+coded!(GridViewRow, |_| 0);
+coded!(SubjectRow, |subject| subject.kind as u8);
+coded!(ItemRow, |item| item_space(item.kind));
+
+/// The code space of a kind of item: the profiles share one (rules 9).
+pub(super) fn item_space(kind: ItemKind) -> u8 {
+    if kind.is_profile() {
+        return ItemKind::ImportProfile as u8;
+    }
+    kind as u8
+}
+
+/// The rows of one entity: as they were, and as a change leaves them.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    rows: HashMap<i32, T>,
+    ids: HashMap<(u8, Code), i32>,
+    before: BTreeMap<i32, Option<T>>,
+}
+
+impl<T: Coded + Clone + PartialEq> Table<T> {
+    pub(super) fn of(rows: HashMap<i32, T>) -> Self {
+        let ids = rows
+            .iter()
+            .map(|(id, row)| ((row.space(), row.code().clone()), *id));
+        Self {
+            ids: ids.collect(),
+            rows,
+            before: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn find(&self, space: u8, code: &Code) -> Option<i32> {
+        self.ids.get(&(space, code.clone())).copied()
+    }
+
+    pub(super) fn get(&self, id: i32) -> Option<&T> {
+        self.rows.get(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i32, &T)> {
+        self.rows.iter().map(|(id, row)| (*id, row))
+    }
+
+    /// The codes of all rows.
+    pub(super) fn codes(&self) -> impl Iterator<Item = Code> {
+        self.rows.values().map(|row| row.code().clone())
+    }
+
+    pub(super) fn insert(&mut self, id: i32, row: T) {
+        self.ids.insert((row.space(), row.code().clone()), id);
+        self.before.insert(id, None);
+        self.rows.insert(id, row);
+    }
+
+    /// Changes a row that is there; whether it is different now.
+    pub(super) fn change(&mut self, id: i32, change: impl FnOnce(&mut T)) -> bool {
+        let Some(row) = self.rows.get_mut(&id) else {
+            return false;
+        };
+        let old = row.clone();
+        change(row);
+        if *row == old {
+            return false;
+        }
+        self.before.entry(id).or_insert(Some(old));
+        true
+    }
+
+    /// Whether it came with this change.
+    pub(super) fn is_new(&self, id: i32) -> bool {
+        matches!(self.before.get(&id), Some(None))
+    }
+
+    /// Takes a row out.
+    pub(super) fn remove(&mut self, id: i32) {
+        let Some(row) = self.rows.remove(&id) else {
+            return;
+        };
+        self.ids.remove(&(row.space(), row.code().clone()));
+        if self.is_new(id) {
+            self.before.remove(&id);
+        } else {
+            self.before.entry(id).or_insert(Some(row));
+        }
+    }
+
+    /// What is new, different or gone: number, before, after.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
+        let states = self
+            .before
+            .iter()
+            .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id)));
+        states.filter(|(_, before, after)| before != after)
+    }
+
+    /// Every row: number, before, after.
+    pub(super) fn both(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
+        let untouched = self
+            .rows
+            .iter()
+            .filter(|(id, _)| !self.before.contains_key(id));
+        let untouched = untouched.map(|(id, row)| (*id, Some(row), Some(row)));
+        untouched.chain(
+            self.before
+                .iter()
+                .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id))),
+        )
+    }
+
+    /// A row as it was before the change.
+    pub(super) fn before(&self, id: i32) -> Option<&T> {
+        match self.before.get(&id) {
+            Some(before) => before.as_ref(),
+            None => self.rows.get(&id),
+        }
+    }
+
+    /// The rows that are new or different, by number.
+    pub(super) fn written(&self) -> Vec<(i32, &T)> {
+        let written = self.changes().filter_map(|(id, _, row)| Some((id, row?)));
+        written.collect()
+    }
+
+    /// The numbers of the rows that are gone.
+    pub(super) fn removed(&self) -> Vec<i32> {
+        let gone = self.changes().filter(|(_, _, after)| after.is_none());
+        gone.map(|(id, _, _)| id).collect()
+    }
+
+    /// A row as it was before the change, or is.
+    pub(super) fn ever(&self, id: i32) -> Option<&T> {
+        self.rows
+            .get(&id)
+            .or_else(|| self.before.get(&id)?.as_ref())
+    }
+}
+
+/// Everything of a tenant but its products, as a change leaves it.
+#[derive(Debug)]
+pub(super) struct ChangeSet {
+    pub(super) edition: Edition,
+    pub(super) last_id: i32,
+    pub(super) groups: Table<GroupRow>,
+    pub(super) roles: Table<RoleRow>,
+    pub(super) subjects: Table<SubjectRow>,
+    pub(super) items: Table<ItemRow>,
+    pub(super) attributes: Table<AttributeRow>,
+    pub(super) grid_views: Table<GridViewRow>,
+    pub(super) apps: BTreeMap<i32, AppRow>,
+    pub(super) apps_before: BTreeMap<i32, Option<AppRow>>,
+    pub(super) rights: Rights,
+    /// The codes of what rows refer to without its being read, by number.
+    names: HashMap<i32, String>,
+    /// How many apps and connections there were before (rules 5.2).
+    third_parties: usize,
+}
+
+impl ChangeSet {
+    pub(super) fn new(edition: Edition, last_id: i32, stored: StoredEntities) -> Self {
+        Self {
+            edition,
+            last_id,
+            groups: Table::of(stored.groups),
+            roles: Table::of(stored.roles),
+            subjects: Table::of(stored.subjects),
+            items: Table::of(stored.items),
+            attributes: Table::of(stored.attributes),
+            grid_views: Table::of(stored.grid_views),
+            apps: stored.apps.into_iter().collect(),
+            apps_before: BTreeMap::new(),
+            rights: Rights::new(stored.rights),
+            names: HashMap::new(),
+            third_parties: stored.third_parties,
+        }
+    }
+
+    pub(super) fn next_id(&mut self) -> i32 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(super) fn find_item(&self, kind: ItemKind, code: &Code) -> Option<i32> {
+        let id = self.items.find(item_space(kind), code)?;
+        (self.items.get(id)?.kind == kind).then_some(id)
+    }
+
+    pub(super) fn find_subject(&self, kind: SubjectKind, code: &Code) -> Option<i32> {
+        self.subjects.find(kind as u8, code)
+    }
+
+    /// The number of the group `All` (rules 1.4).
+    pub(super) fn all_group(&self) -> Option<i32> {
+        self.groups.find(0, &"All".parse().ok()?)
+    }
+
+    pub(super) fn is_private(&self, group: i32) -> bool {
+        self.groups.get(group).is_some_and(|group| group.private)
+    }
+
+    /// How many apps and connections there were, and are (rules 5.2).
+    pub(super) fn third_parties(&self) -> (usize, usize) {
+        let is_one = |subject: &SubjectRow| subject.kind != SubjectKind::User;
+        let mut after = self.third_parties;
+        for (_, old, new) in self.subjects.changes() {
+            after += usize::from(new.is_some_and(is_one));
+            after -= usize::from(old.is_some_and(is_one)).min(after);
+        }
+        (self.third_parties, after)
+    }
+
+    /// Reads the codes of what changed rows refer to and was not read, for the
+    /// audit log.
+    pub(super) async fn read_names(&mut self, pass: &Pass<'_>) -> Result<(), AdminError> {
+        let mut ids: BTreeSet<i32> = BTreeSet::new();
+        for (_, before, after) in self.subjects.changes() {
+            let rows = before.into_iter().chain(after);
+            ids.extend(rows.flat_map(|row| &row.roles));
+        }
+        for (_, before, after) in self.items.changes() {
+            for row in before.into_iter().chain(after) {
+                ids.extend(row.parent.iter().chain(&row.tree).chain(&row.locales));
+            }
+        }
+        for (_, before, after) in self.attributes.changes() {
+            ids.extend(before.into_iter().chain(after).map(|row| row.group));
+        }
+        for (_, before, after) in self.grid_views.changes() {
+            let rows = before.into_iter().chain(after);
+            ids.extend(rows.flat_map(|row| &row.groups));
+        }
+        for (id, before, after) in self.app_changes() {
+            ids.insert(id);
+            let rows = before.into_iter().chain(after);
+            ids.extend(rows.flat_map(|row| row.selections.iter().filter_map(|chosen| chosen.item)));
+        }
+        let is_read = |id: &i32| {
+            self.roles.ever(*id).is_some()
+                || self.items.ever(*id).is_some()
+                || self.subjects.ever(*id).is_some()
+        };
+        let unread: Vec<i32> = ids.into_iter().filter(|id| !is_read(id)).collect();
+        if !unread.is_empty() {
+            let tenant = pass.tenant.number();
+            let named = pass.transaction.read_codes(tenant, &unread).await?;
+            self.names = named.into_iter().collect();
+        }
+        Ok(())
+    }
+
+    /// The code of a role, as it is or was.
+    pub(super) fn role_code(&self, id: i32) -> &str {
+        let role = self.roles.ever(id).map(|role| role.code.as_str());
+        role.unwrap_or_else(|| self.name(id))
+    }
+
+    /// The code of an item, as it is or was.
+    pub(super) fn item_code(&self, id: i32) -> &str {
+        let item = self.items.ever(id).map(|item| item.code.as_str());
+        item.unwrap_or_else(|| self.name(id))
+    }
+
+    /// The code of a subject, as it is or was.
+    pub(super) fn subject_code(&self, id: i32) -> &str {
+        let subject = self.subjects.ever(id).map(|subject| subject.code.as_str());
+        subject.unwrap_or_else(|| self.name(id))
+    }
+
+    fn name(&self, id: i32) -> &str {
+        self.names.get(&id).map_or("", String::as_str)
+    }
+
+    /// Writes what differs, but for products.
+    pub(super) async fn write(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
+        let removed = EntityRemovals {
+            groups: self.groups.removed(),
+            roles: self.roles.removed(),
+            subjects: self.subjects.removed(),
+            items: self.items.removed(),
+            attributes: self.attributes.removed(),
+            grid_views: self.grid_views.removed(),
+        };
+        let apps = self.app_changes();
+        let changes = EntityChanges {
+            groups: self.groups.written(),
+            roles: self.roles.written(),
+            subjects: self.subjects.written(),
+            items: self.items.written(),
+            attributes: self.attributes.written(),
+            grid_views: self.grid_views.written(),
+            apps: apps.filter_map(|(id, _, app)| Some((id, app?))).collect(),
+        };
+        let tenant = pass.tenant.number();
+        pass.transaction.write_entities(tenant, &changes).await?;
+        let rights = self.rights.changed_rows();
+        pass.transaction.write_rights(tenant, &rights).await?;
+        pass.transaction.delete_entities(tenant, &removed).await?;
+        pass.tenant.last_id = self.last_id;
+        Ok(())
+    }
+
+    /// Sets what is stored of an app beside its subject.
+    pub(super) fn put_app(&mut self, subject: i32, app: AppRow) {
+        let old = self.apps.insert(subject, app);
+        self.apps_before.entry(subject).or_insert(old);
+    }
+
+    /// Changes what is stored of an app beside its subject.
+    pub(super) fn change_app(&mut self, subject: i32, change: impl FnOnce(&mut AppRow)) {
+        if let Some(app) = self.apps.get_mut(&subject) {
+            let before = self.apps_before.entry(subject);
+            before.or_insert_with(|| Some(app.clone()));
+            change(app);
+        }
+    }
+
+    /// Takes out what is stored of an app beside its subject.
+    pub(super) fn remove_app(&mut self, subject: i32) {
+        if let Some(old) = self.apps.remove(&subject) {
+            self.apps_before.entry(subject).or_insert(Some(old));
+        }
+    }
+
+    /// An app as it was before the change.
+    pub(super) fn app_before(&self, subject: i32) -> Option<&AppRow> {
+        match self.apps_before.get(&subject) {
+            Some(before) => before.as_ref(),
+            None => self.apps.get(&subject),
+        }
+    }
+
+    /// Apps that are new, different or gone: number, before, after.
+    pub(super) fn app_changes(
+        &self,
+    ) -> impl Iterator<Item = (i32, Option<&AppRow>, Option<&AppRow>)> {
+        let states = self
+            .apps_before
+            .iter()
+            .map(|(id, before)| (*id, before.as_ref(), self.apps.get(id)));
+        states.filter(|(_, before, after)| before != after)
+    }
+}

@@ -1,0 +1,179 @@
+use crate::{
+    domain::{Edition, FactKey, Revision},
+    store::{ProductCounts, WantedEntities},
+};
+
+use super::{
+    audit,
+    change::{Change, Pass, Ran},
+    change_set::ChangeSet,
+    effect_counter,
+    error::AdminError,
+    guards::Guards,
+    impact::{self, Editions, Staged},
+    invalidated_keys,
+    outcome::{Effect, Written},
+    plan::Planner,
+    request::EntityRequest,
+    work::off_the_runtime,
+};
+
+/// Encodes what a write came to, to be kept for a retry.
+pub type EncodeWritten = fn(&Written) -> Vec<u8>;
+
+/// What a change found when it compared what is asked with what is stored.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// The entities as the change leaves them.
+    pub(super) change_set: ChangeSet,
+    /// What it does to models and to products.
+    pub(super) products: [ProductCounts; 2],
+    /// All of it, counted.
+    pub(super) effect: Effect,
+    /// What it touches.
+    keys: Vec<FactKey>,
+}
+
+impl Compared {
+    /// Judges a change_set that a change was carried out on, and counts.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`]
+    /// (rules 5.2).
+    pub(super) async fn of(
+        pass: &Pass<'_>,
+        change_set: ChangeSet,
+        guards: &Guards,
+        (products, staged): ([ProductCounts; 2], Staged),
+        unchanged: u64,
+    ) -> Result<Self, AdminError> {
+        guards.judge(&change_set)?;
+        let mut effect =
+            effect_counter::effect_of(&change_set, &products, pass.tenant.id.is_none());
+        effect.unchanged = unchanged;
+        if pass.context.dry_run {
+            let editions = Editions::same(pass.tenant.edition);
+            impact::complete(&mut effect, pass, &change_set, editions, staged).await?;
+        } else {
+            effect.sample.clear();
+        }
+        Ok(Self {
+            keys: invalidated_keys::keys(pass, &change_set, &products).await?,
+            change_set,
+            products,
+            effect,
+        })
+    }
+
+    /// The same of a change that does nothing to products.
+    ///
+    /// # Errors
+    ///
+    /// As [`Compared::of`].
+    pub(super) async fn of_entities(
+        pass: &Pass<'_>,
+        change_set: ChangeSet,
+        guards: &Guards,
+        unchanged: u64,
+    ) -> Result<Self, AdminError> {
+        let products = ([ProductCounts::default(); 2], Staged::Nothing);
+        Self::of(pass, change_set, guards, products, unchanged).await
+    }
+
+    /// Writes the entities that differ, and an audit row for each.
+    pub(super) async fn write_entities(&mut self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
+        self.change_set.read_names(pass).await?;
+        self.change_set.write(pass).await?;
+        audit::write(pass, &self.change_set).await
+    }
+
+    /// What a run came to that found this.
+    pub(super) fn ran(&self) -> Ran {
+        Ran {
+            effect: self.effect.clone(),
+            keys: self.keys.clone(),
+            ..Ran::default()
+        }
+    }
+}
+
+/// Reads what is wanted of the tenant; everything in a dry run, which tells who
+/// is affected.
+pub(super) async fn change_set(
+    pass: &Pass<'_>,
+    wanted: &WantedEntities,
+) -> Result<ChangeSet, AdminError> {
+    let everything = WantedEntities::everything();
+    let wanted = if pass.context.dry_run {
+        &everything
+    } else {
+        wanted
+    };
+    let tenant = pass.tenant.number();
+    let stored = pass.transaction.load_entities(tenant, wanted).await?;
+    Ok(ChangeSet::new(
+        pass.tenant.edition,
+        pass.tenant.last_id,
+        stored,
+    ))
+}
+
+/// A change of entities alone.
+#[derive(Debug)]
+pub(super) struct EntityChange {
+    request: EntityRequest,
+    encode: EncodeWritten,
+    compared: Option<Compared>,
+}
+
+impl EntityChange {
+    pub(super) fn new(request: EntityRequest, encode: EncodeWritten) -> Self {
+        Self {
+            request,
+            encode,
+            compared: None,
+        }
+    }
+
+    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
+        let mut change_set = change_set(pass, &self.request.wants()).await?;
+        let guards = Guards::before(&change_set);
+        let carry_out = || self.request.carry_out(&mut Planner::new(&mut change_set));
+        let unchanged = off_the_runtime(carry_out)?;
+        Compared::of_entities(pass, change_set, &guards, unchanged).await
+    }
+}
+
+impl Change for EntityChange {
+    type Answer = Written;
+
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        None
+    }
+
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+        let mut compared = match pass.still_true(self.compared.take()) {
+            Some(compared) => compared,
+            None => self.compare(pass).await?,
+        };
+        let ran = compared.ran();
+        if pass.may_write() && !ran.is_nothing() {
+            compared.write_entities(pass).await?;
+        }
+        self.compared = Some(compared);
+        Ok(ran)
+    }
+
+    fn answer(&self, revision: Revision) -> Written {
+        let compared = self.compared.as_ref();
+        Written {
+            revision,
+            effect: compared.map_or_else(Effect::default, |found| found.effect.clone()),
+        }
+    }
+
+    fn encode(&self, answer: &Written) -> Vec<u8> {
+        (self.encode)(answer)
+    }
+}

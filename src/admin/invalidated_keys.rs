@@ -1,0 +1,118 @@
+use std::collections::BTreeSet;
+
+use crate::{
+    domain::{Code, FactKey, GroupId, ProductKind, ProductRef, Section, SubjectRef},
+    store::ProductCounts,
+};
+
+use super::{change::Pass, change_set::ChangeSet, error::AdminError};
+
+/// The most keys of one section that are named one by one.
+const NAMED_AT_MOST: usize = 100;
+
+/// Says which facts a change touches: of the entities of `change_set`, and of the
+/// products that were compared.
+///
+/// New user groups are not named: nobody can have kept anything of them, and
+/// what number one gets is only known when it is made.
+pub(super) async fn keys(
+    pass: &Pass<'_>,
+    change_set: &ChangeSet,
+    products: &[ProductCounts; 2],
+) -> Result<Vec<FactKey>, AdminError> {
+    let tenant = &pass.tenant.code;
+    if pass.tenant.id.is_none() {
+        return Ok(vec![pass.tenant.key()]);
+    }
+    let mut keys = of_entities(tenant, change_set);
+    let is_touched = |counts: &ProductCounts| counts.created + counts.changed + counts.removed > 0;
+    if products.iter().any(is_touched) {
+        let named = pass
+            .transaction
+            .list_touched_products(NAMED_AT_MOST + 1)
+            .await?;
+        let named = named.into_iter().map(|(model, code)| {
+            let kind = if model {
+                ProductKind::Model
+            } else {
+                ProductKind::Product
+            };
+            FactKey::Product(tenant.clone(), ProductRef { kind, code })
+        });
+        keys.extend(bounded(tenant, Section::Products, named.collect()));
+    }
+    if keys.is_empty() {
+        // What nobody keeps, a label or a step of connecting an app, is
+        // announced all the same: a write needs an announcement to commit.
+        keys.push(FactKey::Section(tenant.clone(), Section::Vocabulary));
+    }
+    Ok(keys)
+}
+
+fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
+    let section = |section| FactKey::Section(tenant.clone(), section);
+    let mut keys = Vec::new();
+    let new_or_gone = change_set.groups.changes();
+    let mut new_or_gone =
+        new_or_gone.filter(|(_, before, after)| before.is_none() || after.is_none());
+    let touches_vocabulary = new_or_gone.next().is_some()
+        || change_set.roles.changes().next().is_some()
+        || change_set.items.changes().next().is_some()
+        || change_set.attributes.changes().next().is_some()
+        || change_set.grid_views.changes().next().is_some();
+    if touches_vocabulary {
+        keys.push(section(Section::Vocabulary));
+    }
+    let left_groups = !change_set.groups.removed().is_empty();
+    if left_groups || !change_set.roles.removed().is_empty() {
+        keys.push(section(Section::Subjects));
+    } else {
+        keys.extend(subjects(tenant, change_set));
+    }
+    if left_groups || !change_set.items.removed().is_empty() {
+        keys.push(section(Section::Rights));
+    } else {
+        keys.extend(bounded(tenant, Section::Rights, rights(tenant, change_set)));
+    }
+    keys
+}
+
+/// Subjects that are new, different or gone, and apps whose scopes are; all
+/// subjects if one of them was not read, so that its code is not known.
+fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
+    let changed = change_set.subjects.changes().map(|(id, _, _)| id);
+    let apps = change_set.app_changes().map(|(id, _, _)| id);
+    let ids: BTreeSet<i32> = changed.chain(apps).collect();
+    let keys = ids.into_iter().map(|id| {
+        let row = change_set.subjects.ever(id)?;
+        let subject = SubjectRef {
+            kind: row.kind,
+            code: row.code.clone(),
+        };
+        Some(FactKey::Subject(tenant.clone(), subject))
+    });
+    match keys.collect() {
+        Some(keys) => bounded(tenant, Section::Subjects, keys),
+        None => vec![FactKey::Section(tenant.clone(), Section::Subjects)],
+    }
+}
+
+/// The groups with other rights than before.
+fn rights(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
+    let changed = change_set.rights.changed_rows().into_iter();
+    let groups: BTreeSet<i32> = changed
+        .map(|change| change.group)
+        .filter(|group| !change_set.groups.is_new(*group))
+        .collect();
+    let keys = groups.into_iter();
+    keys.map(|group| FactKey::Rights(tenant.clone(), GroupId(group)))
+        .collect()
+}
+
+/// These keys, or the section's if they are many.
+fn bounded(tenant: &Code, section: Section, keys: Vec<FactKey>) -> Vec<FactKey> {
+    if keys.len() > NAMED_AT_MOST {
+        return vec![FactKey::Section(tenant.clone(), section)];
+    }
+    keys
+}

@@ -1,0 +1,314 @@
+mod calls;
+mod commit;
+mod rehearsal;
+pub(super) mod seat;
+mod unknown_outcome;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::{
+    cache::Cache,
+    domain::{Code, Revision},
+    store::{Announcement, PoolName, Store, StoreError, Turns},
+    telemetry::metrics as meter,
+};
+
+use self::{
+    commit::Committed,
+    rehearsal::{Found, Rehearsed, rehearse},
+    seat::Seat,
+};
+use super::{change::Change, error::AdminError, outcome::Answered, work::Patience};
+
+/// How often a change is begun again because other writes came first.
+const TRIES: u32 = 6;
+
+/// How many writes run at once; more wait for their turn. Each holds a
+/// connection and at times needs a second one: with all connections held by
+/// writes, none could go on.
+const WRITES_AT_ONCE: usize = 6;
+
+/// How many of them may be of one tenant: while one commits, others rehearse.
+const WRITES_OF_ONE_TENANT: usize = 3;
+
+/// How many dry runs and deletions of tenants run at once, beside the writes:
+/// they take long where there is much, and must not hold up others.
+const LONG_WRITES_AT_ONCE: usize = 2;
+
+/// How many of them may be of one tenant.
+const LONG_WRITES_OF_ONE_TENANT: usize = 1;
+
+/// How many imports run at once, from their first bytes on; each has a connection
+/// of its own. More wait for their turn.
+const IMPORTS_AT_ONCE: usize = 4;
+
+/// How many of them may be of one tenant.
+const IMPORTS_OF_ONE_TENANT: usize = 2;
+
+/// How many commits without an answer are found out at once. They have
+/// connections of their own: whatever keeps the others busy, the outcome of a
+/// write can be known.
+const FOUND_OUT_AT_ONCE: usize = 2;
+
+/// How long a statement may take that finds out an outcome.
+const FINDING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The one coordinator for writes (`ARCHITECTURE.md`).
+#[derive(Clone, Debug)]
+pub struct WriteCoordinator {
+    store: Store,
+    /// The same database, for what must not wait for a free connection.
+    finding: Store,
+    cache: Cache,
+    turns: Turns,
+    long_turns: Turns,
+    import_turns: Turns,
+    deadline: Option<Instant>,
+}
+
+/// Who writes, and how.
+#[derive(Clone, Debug)]
+pub struct WriteContext {
+    /// The tenant.
+    pub tenant: Code,
+    /// Who asks, as `user:julia`, for the audit log.
+    pub actor: String,
+    /// The caller whose credentials the call came with; `None`: it came without.
+    pub caller: Option<Code>,
+    /// The request, for the audit log.
+    pub request_id: String,
+    /// Names the write for a retry; empty: no name.
+    pub idempotency_key: String,
+    /// sha256 of the request, to tell a retry from another request.
+    pub request_hash: Vec<u8>,
+    /// Do everything but commit.
+    pub dry_run: bool,
+    /// The revision that the tenant must have; `None`: any.
+    pub expected_revision: Option<Revision>,
+}
+
+impl WriteContext {
+    /// Sets the caller as the actor of a request without one, as `caller:shop`.
+    pub fn fill_actor(&mut self) {
+        if let (true, Some(caller)) = (self.actor.is_empty(), &self.caller) {
+            self.actor = format!("caller:{caller}");
+        }
+    }
+
+    /// The key under which the answer is kept for a retry, if there is one.
+    fn kept_key(&self) -> Option<&str> {
+        let key = self.idempotency_key.as_str();
+        (!self.dry_run && !key.is_empty()).then_some(key)
+    }
+
+    fn check_revision(&self, found: Revision) -> Result<(), AdminError> {
+        match self.expected_revision {
+            Some(expected) if expected != found => {
+                Err(AdminError::RevisionChanged { expected, found })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// What one try of a change came to.
+enum Tried {
+    /// It is done, or there was nothing to do, at this revision.
+    Done(Revision),
+    /// It was done before, under the same idempotency key, and so answered.
+    Before(Vec<u8>),
+    /// It is not what was rehearsed any more: begin again.
+    Again,
+    /// The database did not answer, and nothing has changed or will change.
+    NoAnswer(AdminError),
+    /// Another write holds the row of the tenant.
+    TenantBusy,
+}
+
+impl Tried {
+    /// What a failure before the commit means.
+    fn failed(error: AdminError) -> Result<Self, AdminError> {
+        if matches!(error, AdminError::Store(StoreError::Unavailable(_))) {
+            return Ok(Self::NoAnswer(error));
+        }
+        if matches!(error, AdminError::Store(StoreError::TenantLocked { .. })) {
+            return Ok(Self::TenantBusy);
+        }
+        Err(error)
+    }
+}
+
+impl WriteCoordinator {
+    /// Makes a coordinator to a database; writes are announced to all servers through
+    /// `cache`.
+    ///
+    /// # Errors
+    ///
+    /// Fails only if a pool of connections cannot be built.
+    pub fn new(store: Store, cache: Cache) -> Result<Self, StoreError> {
+        Ok(Self {
+            finding: store
+                .apart(PoolName::Outcomes, FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?
+                .at_home(),
+            store,
+            cache,
+            turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
+            long_turns: Turns::new(LONG_WRITES_AT_ONCE, LONG_WRITES_OF_ONE_TENANT),
+            import_turns: Turns::new(IMPORTS_AT_ONCE, IMPORTS_OF_ONE_TENANT),
+            deadline: None,
+        })
+    }
+
+    /// Returns the same coordinator for a caller who waits until `deadline`; its writes
+    /// wait no longer for other writes. `None`: there is no deadline.
+    #[must_use]
+    pub fn until(&self, deadline: Option<Instant>) -> Self {
+        Self {
+            deadline,
+            ..self.clone()
+        }
+    }
+
+    /// Makes a change in a task of its own; its turn is over when the task is,
+    /// whoever waits for it.
+    async fn write<C: Change>(
+        &self,
+        mut seat: Seat,
+        mut change: C,
+        context: WriteContext,
+    ) -> Result<Answered<C::Answer>, AdminError> {
+        let coordinator = self.clone();
+        // Dropped with this future, when the caller leaves.
+        let caller = Arc::new(());
+        let patience = Patience::of(self.deadline, &caller);
+        let task = tokio::spawn(async move {
+            let mut may_reconnect = true;
+            let mut tries = 0;
+            while tries < TRIES {
+                match coordinator
+                    .attempt(&mut seat, &mut change, (&context, &patience))
+                    .await
+                {
+                    Ok(Tried::Done(revision)) => {
+                        return Ok(Answered::Now(change.answer(revision)));
+                    }
+                    Ok(Tried::Before(answer)) => return Ok(Answered::Before(answer)),
+                    Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
+                    Ok(Tried::TenantBusy) => {
+                        seat = coordinator.next_seat(seat, &context.tenant).await?
+                    }
+                    Ok(Tried::NoAnswer(error)) => {
+                        let retries = std::mem::take(&mut may_reconnect)
+                            && seat.connection.replace_if_lost(&coordinator.store).await?;
+                        if !retries {
+                            return Err(error);
+                        }
+                        tries += 1;
+                    }
+                    Err(error) => return Err(error),
+                }
+                meter::count_retry("write");
+            }
+            Err(AdminError::Conflict)
+        });
+        let done = task.await;
+        drop(caller);
+        done.map_err(AdminError::Interrupted)?
+    }
+
+    async fn attempt<C: Change>(
+        &self,
+        seat: &mut Seat,
+        change: &mut C,
+        (context, patience): (&WriteContext, &Patience),
+    ) -> Result<Tried, AdminError> {
+        let rehearsed = match rehearse(&mut seat.connection, change, context, patience).await {
+            Ok(rehearsed) => rehearsed,
+            Err(error) => return Tried::failed(error),
+        };
+        let Rehearsed {
+            epoch,
+            version,
+            found,
+        } = rehearsed;
+        let ran = match found {
+            Found::Ran(ran) if !context.dry_run && !ran.is_nothing() => ran,
+            // The rehearsal is the answer, or decides it.
+            Found::Ran(ran) => {
+                self.cache.confirm_snapshot(epoch).await?;
+                if context.dry_run || ran.refused {
+                    return Ok(Tried::Done(version.revision));
+                }
+                let kept = self.keep_unchanged(seat, change, context, version).await;
+                let kept = kept.or_else(Tried::failed);
+                if let Ok(Tried::Done(_)) = kept {
+                    // It was found out again, and nothing was committed by it.
+                    self.cache.confirm_snapshot(epoch).await?;
+                }
+                return self.confirmed(epoch, kept).await;
+            }
+            Found::Before(answer) => {
+                self.cache.confirm_snapshot(epoch).await?;
+                return Ok(Tried::Before(answer));
+            }
+            Found::Refused(error) => {
+                self.cache.confirm_snapshot(epoch).await?;
+                return Err(error);
+            }
+        };
+        // While it is held, other servers see that the write is under way.
+        let announced = self.cache.announce(ran.keys.clone()).await?;
+        let announcement = announced.announcement();
+        let committed = self
+            .commit(seat, change, context, announcement, (&ran.keys, version))
+            .await;
+        let tried = self.after_commit(committed, announcement).await;
+        announced.end();
+        self.confirmed(epoch, tried).await
+    }
+
+    /// The same, if what the transaction of a write read may be returned: a kept
+    /// answer or a refusal.
+    async fn confirmed(
+        &self,
+        epoch: u64,
+        tried: Result<Tried, AdminError>,
+    ) -> Result<Tried, AdminError> {
+        match &tried {
+            Ok(Tried::Before(_)) => self.cache.confirm_snapshot(epoch).await?,
+            Err(error) if error.is_refusal() => self.cache.confirm_snapshot(epoch).await?,
+            Ok(Tried::Done(_) | Tried::Again | Tried::NoAnswer(_) | Tried::TenantBusy) | Err(_) => {
+            }
+        }
+        tried
+    }
+
+    /// What a commit came to; an intent that it did not use is withdrawn.
+    async fn after_commit(
+        &self,
+        committed: Result<Committed, AdminError>,
+        announcement: Announcement,
+    ) -> Result<Tried, AdminError> {
+        match committed {
+            Ok(Committed::At(tenant, revision)) => {
+                self.cache.saw_commit(tenant, revision);
+                Ok(Tried::Done(revision))
+            }
+            Ok(Committed::Before(answer)) => {
+                self.withdraw(announcement).await;
+                Ok(Tried::Before(answer))
+            }
+            Ok(Committed::Stale) => {
+                self.withdraw(announcement).await;
+                Ok(Tried::Again)
+            }
+            Err(AdminError::OutcomeUnknown) => self.find_out(announcement).await,
+            Err(error) => {
+                self.withdraw(announcement).await;
+                Tried::failed(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+use crate::{
+    admin::{
+        app_change::{AppChange, AppRequest, AppWritten, EncodeAppWritten},
+        caller_change::{CallerChange, CallerRequest},
+        category_removal::CategoryRemoval,
+        entity_change::{EncodeWritten, EntityChange},
+        entry::ImportFile,
+        error::AdminError,
+        import::Import,
+        outcome::{Answered, ImportOptions, ImportOutcome, ImportPhase, Written},
+        plan::Cascade,
+        product_change::{ProductChange, ProductRequest},
+        request::EntityRequest,
+        staging::Staging,
+        tenant_change::{TenantChange, TenantRequest},
+    },
+    domain::Code,
+};
+
+use super::{WriteContext, WriteCoordinator, seat::TurnLength};
+
+impl WriteCoordinator {
+    /// Applies an import that was taken in, whole or not at all.
+    ///
+    /// It goes on in a task of its own: dropping the future does not tear it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::TenantNotFound`], [`AdminError::EditionMismatch`],
+    /// [`AdminError::LockOutGuard`], [`AdminError::AppLimit`]: nothing changed.
+    /// [`AdminError::Conflict`], [`AdminError::Store`]: nothing changed, and a
+    /// retry may succeed. [`AdminError::OutcomeUnknown`].
+    pub async fn import(
+        &self,
+        staging: Staging,
+        context: &WriteContext,
+        options: &ImportOptions,
+        progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
+    ) -> Result<Answered<ImportOutcome>, AdminError> {
+        let mut context = context.clone();
+        // What was staged was staged for this tenant.
+        context.tenant = staging.tenant.clone();
+        let (seat, import) = Import::new(staging, options.clone(), Box::new(progress));
+        self.write(seat, import, context).await
+    }
+
+    /// Changes entities: users, groups, roles, items, rights and the like.
+    ///
+    /// It goes on in a task of its own: dropping the future does not tear it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`]: but for [`AdminError::OutcomeUnknown`], nothing changed.
+    pub async fn change_entities(
+        &self,
+        request: EntityRequest,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let change = EntityChange::new(request, encode);
+        self.write(seat, change, context).await
+    }
+
+    /// Changes products and models; otherwise as [`WriteCoordinator::change_entities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteCoordinator::change_entities`].
+    pub async fn change_products(
+        &self,
+        request: ProductRequest,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let change = ProductChange::new(request, encode);
+        self.write(seat, change, context).await
+    }
+
+    /// Deletes categories; otherwise as [`WriteCoordinator::change_entities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteCoordinator::change_entities`].
+    pub async fn delete_categories(
+        &self,
+        codes: Vec<Code>,
+        cascade: Cascade,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let change = CategoryRemoval::new(codes, cascade, encode);
+        self.write(seat, change, context).await
+    }
+
+    /// Changes the tenant itself; otherwise as [`WriteCoordinator::change_entities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteCoordinator::change_entities`].
+    pub async fn change_tenant(
+        &self,
+        request: TenantRequest,
+        context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        let length = match request {
+            TenantRequest::Delete => TurnLength::Long,
+            TenantRequest::Create(_) | TenantRequest::SetEdition(_) => TurnLength::of(&context),
+        };
+        let seat = self.seat(length, &context.tenant).await?;
+        let change = TenantChange::new(request, encode);
+        self.write(seat, change, context).await
+    }
+
+    /// Connects an app step by step, takes scopes from it or disconnects it;
+    /// otherwise as [`WriteCoordinator::change_entities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteCoordinator::change_entities`].
+    pub async fn change_app(
+        &self,
+        request: AppRequest,
+        context: WriteContext,
+        encode: EncodeAppWritten,
+    ) -> Result<Answered<AppWritten>, AdminError> {
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let change = AppChange::new(request, encode);
+        self.write(seat, change, context).await
+    }
+
+    /// Changes who may call, which belongs to the installation: whatever tenant the
+    /// context names is not looked at. Otherwise as [`WriteCoordinator::change_entities`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WriteCoordinator::change_entities`].
+    pub async fn change_callers(
+        &self,
+        request: CallerRequest,
+        mut context: WriteContext,
+        encode: EncodeWritten,
+    ) -> Result<Answered<Written>, AdminError> {
+        context.tenant = Code::of_installation();
+        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let change = CallerChange::new(request, encode);
+        self.write(seat, change, context).await
+    }
+}

@@ -1,0 +1,167 @@
+use crate::{
+    domain::{FactKey, Revision},
+    store::{Announcement, Bounds, Finished, Isolation, KeptAnswer, TenantId, Transaction},
+};
+
+use super::{
+    super::{
+        change::{Change, Mode, Pass, Size, TenantState},
+        error::AdminError,
+    },
+    Tried, WriteContext, WriteCoordinator,
+    rehearsal::{TenantVersion, answers_of, find_answer, tenant_state},
+    seat::{Seat, Wait},
+};
+
+/// What a commit came to.
+pub(super) enum Committed {
+    /// The tenant, and the revision that it made.
+    At(TenantId, Revision),
+    /// The answer of the same request, which came first.
+    Before(Vec<u8>),
+    /// It is not what was rehearsed any more.
+    Stale,
+}
+
+impl WriteCoordinator {
+    /// Begins a transaction that locks the row of its tenant: a client that
+    /// stands still holds it for no longer than a lease.
+    async fn begin_locking<'c>(
+        &self,
+        seat: &'c mut Seat,
+        size: Size,
+    ) -> Result<(Transaction<'c>, &'c mut Wait), AdminError> {
+        let bounds = Bounds {
+            statement: size.statement(),
+            idle: self.cache.settings().lease,
+            lock: Some(seat.row_wait()?),
+        };
+        let (connection, wait) = (&mut seat.connection, &mut seat.wait);
+        let transaction = connection.begin(Isolation::EachStatement, bounds).await?;
+        Ok((transaction, wait))
+    }
+
+    /// W4: the change itself. It is stale when it is not what was rehearsed any
+    /// more, in what it touches or in whether there is anything to do.
+    pub(super) async fn commit<C: Change>(
+        &self,
+        seat: &mut Seat,
+        change: &mut C,
+        context: &WriteContext,
+        announcement: Announcement,
+        (announced, rehearsed): (&[FactKey], TenantVersion),
+    ) -> Result<Committed, AdminError> {
+        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
+        if !wait
+            .counting(transaction.open_coordinator(announcement))
+            .await?
+        {
+            return Ok(Committed::Stale);
+        }
+        let locked = wait
+            .counting(transaction.lock_tenant(&context.tenant))
+            .await?;
+        if let Some(answer) =
+            find_answer(&transaction, context, answers_of(change, context)).await?
+        {
+            return Ok(Committed::Before(answer));
+        }
+        let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
+        let tenant = tenant_state(locked, change, context)?;
+        context.check_revision(tenant.revision)?;
+        let tenant = wait.counting(made(&transaction, tenant)).await?;
+        let mut pass = Pass::new(&transaction, tenant, context, Mode::Write, rehearsal);
+        let ran = change.run(&mut pass).await?;
+        if ran.is_nothing() || !are_covered(&ran.keys, announced) {
+            return Ok(Committed::Stale);
+        }
+        pass.end_audit().await?;
+        let (revision, head) = (pass.revision, pass.audit_head());
+        let written = head.tenant;
+        let answer = change.encode(&change.answer(revision));
+        let end = Finished {
+            announcement,
+            last_id: pass.tenant.last_id,
+            last_product_id: pass.tenant.last_product_id,
+            request_hash: &context.request_hash,
+            answer: &answer,
+        };
+        if !transaction.finish_write(&head, &end).await? {
+            // Begun again it finds the answer, or another request's.
+            return Ok(Committed::Stale);
+        }
+        transaction.commit().await?;
+        Ok(Committed::At(written, revision))
+    }
+
+    /// Keeps the answer of a write that has nothing to change, so that a retry
+    /// which comes when there would be something changes nothing either.
+    ///
+    /// The answer takes its place in the order of the tenant's writes: it is
+    /// found out again, and kept, while the tenant's row is locked. So no write
+    /// of the same key is on its way to be committed after it.
+    pub(super) async fn keep_unchanged<C: Change>(
+        &self,
+        seat: &mut Seat,
+        change: &mut C,
+        context: &WriteContext,
+        rehearsed: TenantVersion,
+    ) -> Result<Tried, AdminError> {
+        let Some(key) = context.kept_key() else {
+            return Ok(Tried::Done(rehearsed.revision));
+        };
+        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
+        let locked = wait
+            .counting(transaction.lock_tenant(&context.tenant))
+            .await?;
+        let Some(locked) = locked else {
+            return Ok(Tried::Again);
+        };
+        if let Some(answer) =
+            find_answer(&transaction, context, answers_of(change, context)).await?
+        {
+            return Ok(Tried::Before(answer));
+        }
+        let rehearsal = rehearsed.compared_with(TenantVersion::of(Some(&locked)));
+        let tenant = TenantState::of(&locked);
+        let (id, revision) = (tenant.number(), tenant.revision);
+        context.check_revision(revision)?;
+        let mut pass = Pass::new(&transaction, tenant, context, Mode::Compare, rehearsal);
+        if !change.run(&mut pass).await?.is_nothing() {
+            return Ok(Tried::Again);
+        }
+        let kept = KeptAnswer {
+            request_hash: context.request_hash.clone(),
+            answer: change.encode(&change.answer(revision)),
+        };
+        if !transaction.keep_answer(id, key, &kept, revision).await? {
+            return Ok(Tried::Again);
+        }
+        transaction.end_unchanged().await?;
+        Ok(Tried::Done(revision))
+    }
+}
+
+/// Stores a tenant that is not there yet. If someone else has just done so, the
+/// change begins again.
+async fn made(
+    transaction: &Transaction<'_>,
+    tenant: TenantState,
+) -> Result<TenantState, AdminError> {
+    if tenant.id.is_some() {
+        return Ok(tenant);
+    }
+    transaction
+        .create_tenant(&tenant.code, tenant.edition)
+        .await?;
+    match transaction.lock_tenant(&tenant.code).await? {
+        Some(stored) if stored.tenant.revision == Revision(0) => Ok(TenantState::of(&stored)),
+        Some(_) | None => Err(AdminError::Conflict),
+    }
+}
+
+/// Whether each key, or one above it, was announced.
+fn are_covered(keys: &[FactKey], announced: &[FactKey]) -> bool {
+    let is_covered = |key| announced.iter().any(|above| above.covers(key));
+    keys.iter().all(is_covered)
+}

@@ -1,0 +1,221 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+
+use crate::{
+    domain::{Code, FactKey, GroupId, Section},
+    store::StoreError,
+};
+
+use super::{
+    clock::Moment,
+    core::Core,
+    turns::{Progress, in_turn},
+};
+
+/// How many fills run at once, but for those that stall.
+const FILLS_AT_ONCE: usize = 2;
+
+/// How long a fill that met a write under way, or an error, is not tried again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// BackgroundLoads memory with what is read whole, beside the questions that missed it:
+/// vocabularies and the rights of user groups. Each is read once at a time,
+/// however many miss it.
+#[derive(Debug)]
+pub(super) struct BackgroundLoads {
+    states: Mutex<HashMap<FactKey, State>>,
+    turns: Semaphore,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    UnderWay,
+    NotBefore(Moment),
+}
+
+/// What of a tenant is not in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Misses {
+    pub(super) vocabulary: bool,
+    pub(super) groups: Vec<GroupId>,
+}
+
+impl Misses {
+    /// Whether a statement for the question itself brings all that is missing.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.vocabulary && self.groups.is_empty()
+    }
+}
+
+impl Default for BackgroundLoads {
+    fn default() -> Self {
+        Self {
+            states: Mutex::default(),
+            turns: Semaphore::new(FILLS_AT_ONCE),
+        }
+    }
+}
+
+impl BackgroundLoads {
+    fn states(&self) -> MutexGuard<'_, HashMap<FactKey, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `key` is to be filled now; then it is under way.
+    fn begin(&self, key: FactKey) -> bool {
+        let mut states = self.states();
+        let waits = match states.get(&key) {
+            Some(State::UnderWay) => true,
+            Some(State::NotBefore(moment)) => Moment::now() < *moment,
+            None => false,
+        };
+        if !waits {
+            states.insert(key, State::UnderWay);
+        }
+        !waits
+    }
+
+    /// Notes the end of a fill: if it was not kept, `key` is filled again after a
+    /// pause.
+    fn end(&self, key: &FactKey, kept: bool) {
+        let mut states = self.states();
+        if kept {
+            states.remove(key);
+        } else {
+            let moment = Moment::now().plus(PAUSE);
+            states.insert(key.clone(), State::NotBefore(moment));
+        }
+        if states.len() > 10_000 {
+            let now = Moment::now();
+            states.retain(|_, state| match state {
+                State::UnderWay => true,
+                State::NotBefore(moment) => now < *moment,
+            });
+        }
+    }
+}
+
+/// BackgroundLoads what is missing, unless someone is at it; does not wait.
+pub(super) fn start(core: &Arc<Core>, tenant: &Code, missing: Misses) {
+    let vocabulary = FactKey::Section(tenant.clone(), Section::Vocabulary);
+    let vocabulary = missing.vocabulary && core.background_loads.begin(vocabulary);
+    let mut groups = missing.groups;
+    groups.retain(|group| {
+        core.background_loads
+            .begin(FactKey::Rights(tenant.clone(), *group))
+    });
+    if vocabulary {
+        let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
+        let begun = Begun::of(core, [key]);
+        core.runtimes
+            .questions
+            .spawn(fill_vocabulary(begun, tenant.clone()));
+    }
+    if !groups.is_empty() {
+        let key = |group: &GroupId| FactKey::Rights(tenant.clone(), *group);
+        let begun = Begun::of(core, groups.iter().map(key));
+        core.runtimes
+            .questions
+            .spawn(fill_rights(begun, tenant.clone(), groups));
+    }
+}
+
+/// BackgroundLoads under way. Those that did not end are ended when this is dropped, after
+/// a panic too: else their facts would never be kept again.
+#[derive(Debug)]
+struct Begun {
+    core: Arc<Core>,
+    keys: HashSet<FactKey>,
+}
+
+impl Begun {
+    fn of(core: &Arc<Core>, keys: impl IntoIterator<Item = FactKey>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            keys: keys.into_iter().collect(),
+        }
+    }
+
+    fn end(&mut self, key: &FactKey, kept: bool) {
+        self.keys.remove(key);
+        self.core.background_loads.end(key, kept);
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        for key in &self.keys {
+            self.core.background_loads.end(key, false);
+        }
+    }
+}
+
+async fn fill_vocabulary(mut begun: Begun, tenant: Code) {
+    let core = Arc::clone(&begun.core);
+    core.figures.loads.add(1);
+    let reading = core.background.vocabulary(&tenant);
+    let kept = match in_turn(&core.background_loads.turns, &Progress::default(), reading).await {
+        Ok(taken) => core.keep_vocabulary(&tenant, taken),
+        Err(error) => failed(&error),
+    };
+    begun.end(&FactKey::Section(tenant, Section::Vocabulary), kept);
+}
+
+async fn fill_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
+    let core = Arc::clone(&begun.core);
+    core.figures.loads.add(1);
+    let reading = core.background.group_rights(&tenant, &groups);
+    let mut taken = in_turn(&core.background_loads.turns, &Progress::default(), reading).await;
+    for group in groups {
+        let kept = match &mut taken {
+            Ok(taken) => {
+                let found = taken.found.remove(&group);
+                core.keep_rights(&tenant, group, &taken.as_of, found)
+            }
+            Err(error) => failed(error),
+        };
+        begun.end(&FactKey::Rights(tenant.clone(), group), kept);
+    }
+}
+
+/// The questions themselves tell their callers; here it is only not kept.
+fn failed(error: &StoreError) -> bool {
+    tracing::debug!(%error, "memory was not filled");
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        cache::{CacheSettings, runtimes::Runtimes},
+        store::Store,
+    };
+
+    #[test]
+    fn a_fill_that_is_dropped_midway_is_made_again_later() {
+        // Nothing of this test connects.
+        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
+        let store = Store::new(&url, 1).unwrap();
+        let stores = [store.clone(), store];
+        let core = Core::new(
+            stores,
+            Runtimes::of_test(),
+            CacheSettings::default(),
+            mpsc::channel(1).0,
+        );
+        let core = Arc::new(core);
+        let key = FactKey::Section("acme".parse().unwrap(), Section::Vocabulary);
+        assert!(core.background_loads.begin(key.clone()));
+        drop(Begun::of(&core, [key.clone()]));
+        let state = core.background_loads.states().get(&key).copied();
+        assert!(matches!(state, Some(State::NotBefore(_))), "{state:?}");
+    }
+}

@@ -1,0 +1,103 @@
+use crate::{
+    domain::{Code, Facts, FactsNeeded},
+    store::TenantId,
+};
+
+use super::{
+    background_loads::{self, Misses},
+    core::{Cache, Unconfirmed},
+    error::CacheError,
+    fact_reader, load_coalescer,
+    memory::ReadPositions,
+    products::{self, ListedProducts},
+};
+
+/// What a page of a list is made from without a snapshot of the database.
+#[derive(Debug)]
+pub struct CachedPageFacts {
+    /// The tenant that they are of.
+    pub tenant: TenantId,
+    /// The facts, of the whole vocabulary.
+    pub facts: Facts,
+    /// All products, where they were asked for.
+    pub products: Option<ListedProducts>,
+    positions: ReadPositions,
+}
+
+impl Cache {
+    /// Gives what memory holds for one page of a list: the facts `needed`, the
+    /// whole vocabulary, and all products if `with_products`. `None`: not all of
+    /// it is at hand, or there is no such tenant; it is on its way for the next
+    /// page.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`], [`CacheError::Store`].
+    pub async fn page_facts(
+        &self,
+        tenant: &Code,
+        needed: &FactsNeeded,
+        with_products: bool,
+    ) -> Result<Option<CachedPageFacts>, CacheError> {
+        let core = &self.core;
+        core.require_lease().await?;
+        if !core.keeps() {
+            return Ok(None);
+        }
+        let mut cached = fact_reader::look_up(core, tenant, needed);
+        if cached.as_ref().is_err_and(Misses::is_empty) {
+            // Only the subject is missing: whoever reads it keeps it.
+            load_coalescer::read(core, tenant, needed).await?;
+            cached = fact_reader::look_up(core, tenant, needed);
+        }
+        let (facts, known, mut positions) = match cached {
+            Ok(cached) => cached,
+            Err(missing) => {
+                background_loads::start(core, tenant, missing);
+                return Ok(None);
+            }
+        };
+        let (Some(facts), Some(known)) = (facts, known) else {
+            return Ok(None);
+        };
+        let mut listed = None;
+        if with_products {
+            products::want(core, &known.products);
+            // The lease's epoch, as of which the facts were compared, is asked
+            // for once more when the page is confirmed.
+            let epoch = core.lease.hold().epoch;
+            let taken = ListedProducts::take(core, &known.products, epoch).await?;
+            let Some((products, position)) = taken else {
+                return Ok(None);
+            };
+            listed = Some(products);
+            positions.list = Some(position);
+        }
+        Ok(Some(CachedPageFacts {
+            tenant: known.products.id(),
+            facts,
+            products: listed,
+            positions,
+        }))
+    }
+
+    /// Whether a page that was made from `cached` may be given; to be asked
+    /// when it is ready. If not, it is to be made again.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`] when this server cannot tell at the moment.
+    pub fn confirm_page(&self, cached: &CachedPageFacts) -> Result<bool, CacheError> {
+        match self.core.confirm(&cached.positions) {
+            Ok(()) => {
+                self.core.figures.pages.add(1);
+                Ok(true)
+            }
+            Err(Unconfirmed::Stale) => {
+                self.core.figures.stale_answers_refused.add(1);
+                Ok(false)
+            }
+            Err(Unconfirmed::NoLease) => Err(CacheError::LeaseLost),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use crate::domain::FactKey;
+
+/// How many watermarks there are. Two keys that share one only forget too much.
+const SLOTS: usize = 1 << 16;
+
+/// As of which announcement a fact must have been read to count.
+///
+/// Each key has a watermark: the highest of its own, of those above it, and of the
+/// one for everything. Watermarks only rise.
+#[derive(Debug)]
+pub(super) struct Watermarks {
+    everything: AtomicU64,
+    slots: Box<[AtomicU64]>,
+    hashes: RandomState,
+}
+
+/// Where the watermarks of a key and of those above it are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slots {
+    /// The last ones repeat where a key has fewer above it.
+    places: [u32; 3],
+}
+
+impl Default for Watermarks {
+    fn default() -> Self {
+        Self {
+            everything: AtomicU64::new(0),
+            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            hashes: RandomState::new(),
+        }
+    }
+}
+
+impl Watermarks {
+    /// Where the watermarks of `key` are.
+    pub(super) fn slots(&self, key: &FactKey) -> Slots {
+        let mut places = [self.place(key); 3];
+        let mut at = key.above();
+        for place in places.iter_mut().skip(1) {
+            let Some(above) = at else { break };
+            *place = self.place(&above);
+            at = above.above();
+        }
+        Slots { places }
+    }
+
+    /// Raises the watermark of `key` to `seq`.
+    pub(super) fn raise(&self, key: &FactKey, seq: u64) {
+        if *key == FactKey::Everything {
+            self.raise_everything(seq);
+        } else {
+            let place = usize::try_from(self.place(key)).unwrap_or_default();
+            if let Some(watermark) = self.slots.get(place) {
+                watermark.fetch_max(seq, Ordering::SeqCst);
+            }
+        }
+    }
+
+    /// Raises the watermark of everything to `seq`.
+    pub(super) fn raise_everything(&self, seq: u64) {
+        self.everything.fetch_max(seq, Ordering::SeqCst);
+    }
+
+    /// The watermark at `slots`.
+    pub(super) fn at(&self, slots: Slots) -> u64 {
+        let watermark = |place: u32| {
+            let watermark = self.slots.get(usize::try_from(place).unwrap_or_default());
+            watermark.map_or(u64::MAX, |watermark| watermark.load(Ordering::SeqCst))
+        };
+        let [own, above, top] = slots.places;
+        let everything = self.everything.load(Ordering::SeqCst);
+        everything
+            .max(watermark(own))
+            .max(watermark(above))
+            .max(watermark(top))
+    }
+
+    fn place(&self, key: &FactKey) -> u32 {
+        let places = u64::try_from(SLOTS).unwrap_or(1);
+        u32::try_from(self.hashes.hash_one(key) % places).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{GroupId, Section};
+
+    #[test]
+    fn an_announcement_raises_the_floor_of_its_key_and_of_all_below() {
+        let watermarks = Watermarks::default();
+        let tenant = |code: &str| FactKey::Tenant(code.parse().unwrap());
+        let rights = |code: &str, group| FactKey::Rights(code.parse().unwrap(), GroupId(group));
+        let section = FactKey::Section("a".parse().unwrap(), Section::Rights);
+        let watermark = |key: &FactKey| watermarks.at(watermarks.slots(key));
+        watermarks.raise(&rights("a", 1), 3);
+        assert_eq!(watermark(&rights("a", 1)), 3);
+        assert_eq!(watermark(&rights("a", 2)), 0);
+        watermarks.raise(&section, 5);
+        watermarks.raise(&section, 4);
+        assert_eq!(watermark(&rights("a", 1)), 5);
+        assert_eq!(watermark(&rights("a", 2)), 5);
+        assert_eq!(watermark(&tenant("a")), 0);
+        watermarks.raise(&tenant("a"), 7);
+        assert_eq!(watermark(&rights("a", 2)), 7);
+        assert_eq!(watermark(&rights("b", 2)), 0);
+        watermarks.raise(&FactKey::Everything, 9);
+        assert_eq!(watermark(&rights("b", 2)), 9);
+        assert_eq!(watermark(&tenant("c")), 9);
+    }
+}

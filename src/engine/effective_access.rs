@@ -1,0 +1,223 @@
+use crate::domain::{
+    Code, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind,
+    ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
+};
+
+use super::categories::{CategoryList, CategoryLists};
+
+/// What one subject reaches, by the facts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EffectiveAccess<'f> {
+    pub(super) facts: &'f Facts,
+    pub(super) subject_ref: &'f SubjectRef,
+    pub(super) subject: Option<&'f SubjectFacts>,
+}
+
+/// Channels or locales: the two axes of which a question may leave the item
+/// open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OpenAxis {
+    Channel,
+    Locale,
+}
+
+impl OpenAxis {
+    pub(super) fn kind(self) -> ItemKind {
+        match self {
+            Self::Channel => ItemKind::Channel,
+            Self::Locale => ItemKind::Locale,
+        }
+    }
+}
+
+impl<'f> EffectiveAccess<'f> {
+    pub(super) fn of(subject: &'f SubjectRef, facts: &'f Facts) -> Self {
+        Self {
+            facts,
+            subject_ref: subject,
+            subject: facts.subjects.get(subject).map(AsRef::as_ref),
+        }
+    }
+
+    /// The subject's user groups, by code.
+    pub(super) fn groups(self) -> impl Iterator<Item = &'f GroupFacts> {
+        self.numbered_groups().map(|(_, group)| group)
+    }
+
+    /// The same with their numbers.
+    pub(super) fn numbered_groups(self) -> impl Iterator<Item = (GroupId, &'f GroupFacts)> {
+        let ids = self.subject.map(|subject| subject.groups.iter());
+        ids.into_iter()
+            .flatten()
+            .filter_map(move |id| Some((*id, self.facts.groups.get(id)?.as_ref())))
+    }
+
+    /// Whether rights count (rules 3.4).
+    pub(super) fn is_enterprise(self) -> bool {
+        self.facts.vocabulary.edition.is_enterprise()
+    }
+
+    /// The level on a stored item: of all groups' levels the most permissive
+    /// (rules 3.5); outside the enterprise edition the highest there is
+    /// (rules 3.4).
+    pub(super) fn level_on(self, item: ItemId) -> Level {
+        if !self.facts.vocabulary.edition.is_enterprise() {
+            let kind = self
+                .facts
+                .vocabulary
+                .item_facts
+                .get(&item)
+                .map(|item| item.kind);
+            return kind.map_or(Level::Hidden, highest_level);
+        }
+        let levels = self
+            .groups()
+            .filter_map(|group| group.rights.get(&item).copied());
+        levels.fold(Level::Hidden, Level::or)
+    }
+
+    /// The level on a stored item of a kind on which the subject's groups were
+    /// granted `granted`; nothing for who is unknown or disabled (rules 1.7,
+    /// 3.4).
+    pub(super) fn level_of_granted(self, kind: ItemKind, granted: Level) -> Level {
+        if !self.subject.is_some_and(|subject| subject.enabled) {
+            return Level::Hidden;
+        }
+        if self.facts.vocabulary.edition.is_enterprise() {
+            granted
+        } else {
+            highest_level(kind)
+        }
+    }
+
+    /// The level on an item that a question names; one that is not stored is
+    /// hidden in every edition (rules 1.7).
+    pub(super) fn level_on_named(self, item: &ItemRef) -> Level {
+        self.find(item)
+            .map_or(Level::Hidden, |id| self.level_on(id))
+    }
+
+    /// The highest level on any channel or locale (rules 4.4, 4.5).
+    pub(super) fn highest_on_any(self, axis: OpenAxis) -> Level {
+        if self.first_of(axis).is_none() {
+            return Level::Hidden;
+        }
+        if !self.facts.vocabulary.edition.is_enterprise() {
+            return highest_level(axis.kind());
+        }
+        self.groups()
+            .map(|group| group.highest_on_any(axis))
+            .fold(Level::Hidden, Level::or)
+    }
+
+    /// The first channel or locale by code; `None`: the tenant has none.
+    pub(super) fn first_of(self, axis: OpenAxis) -> Option<ItemId> {
+        match axis {
+            OpenAxis::Channel => self.facts.vocabulary.first_channel,
+            OpenAxis::Locale => self.facts.vocabulary.first_locale,
+        }
+    }
+
+    /// The number of an item that a question names; `None`: it is not stored.
+    pub(super) fn find(self, item: &ItemRef) -> Option<ItemId> {
+        self.facts.vocabulary.items.get(item).copied()
+    }
+
+    /// The code of an item in its first spelling.
+    pub(super) fn code_of(self, item: ItemId) -> Option<&'f Code> {
+        self.facts
+            .vocabulary
+            .item_facts
+            .get(&item)
+            .map(|item| &item.code)
+    }
+
+    /// The lists of categories in force for a product or model: its own and those
+    /// of all its ancestors, with the facts that came with the question in place
+    /// of the stored ones (rules 4.2, 7.1). `None`: it is neither stored nor
+    /// described (rules 1.7).
+    pub(super) fn category_lists<'a>(
+        self,
+        kind: ProductKind,
+        resource: &'a Resource,
+    ) -> Option<CategoryLists<'a>>
+    where
+        'f: 'a,
+    {
+        let itself = resource.id.clone().map(|code| ProductRef { kind, code });
+        let products = &self.facts.products;
+        let stored = itself
+            .as_ref()
+            .and_then(|itself| products.get_key_value(itself));
+        let described = &resource.description;
+        if stored.is_none() && !described.is_given() {
+            return None;
+        }
+        let mut lists = CategoryLists {
+            lists: Vec::with_capacity(3),
+            unknown_parent: None,
+        };
+        match (&described.categories, stored) {
+            (Some(codes), _) => lists.lists.push(CategoryList::Described(codes)),
+            (None, Some((product, facts))) => {
+                let list = CategoryList::Stored(product, &facts.categories);
+                lists.lists.push(list);
+            }
+            (None, None) => {}
+        }
+        let mut above: Option<&Code> = match &described.parent {
+            Some(Parent::Code(code)) => Some(code),
+            Some(Parent::Absent) => None,
+            None => stored.and_then(|(_, facts)| facts.parent.as_ref()),
+        };
+        let mut counted: Vec<&ProductRef> = itself.iter().collect();
+        while let Some(code) = above {
+            let kind = ProductKind::Model;
+            let code = code.clone();
+            let ancestor = ProductRef { kind, code };
+            let Some((ancestor, facts)) = products.get_key_value(&ancestor) else {
+                lists.unknown_parent = Some(UnknownName {
+                    kind: ResourceType::ProductModel,
+                    code: ancestor.code,
+                });
+                break;
+            };
+            if counted.contains(&ancestor) {
+                break;
+            }
+            counted.push(ancestor);
+            let list = CategoryList::Stored(ancestor, &facts.categories);
+            lists.lists.push(list);
+            above = facts.parent.as_ref();
+        }
+        Some(lists)
+    }
+}
+
+/// The level on a product by the levels on its effective categories: the most
+/// permissive (rules 4.1); one without any is everyone's (rules 4.3).
+pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Level {
+    levels.into_iter().reduce(Level::or).unwrap_or(Level::Own)
+}
+
+impl GroupFacts {
+    /// The group's highest level on any channel or locale.
+    pub(super) fn highest_on_any(&self, axis: OpenAxis) -> Level {
+        match axis {
+            OpenAxis::Channel => self.highest_channel,
+            OpenAxis::Locale => self.highest_locale,
+        }
+    }
+}
+
+fn highest_level(kind: ItemKind) -> Level {
+    match kind {
+        ItemKind::Category => Level::Own,
+        ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,
+        ItemKind::Channel
+        | ItemKind::Locale
+        | ItemKind::AttributeGroup
+        | ItemKind::AssetFamily
+        | ItemKind::ReferenceEntity => Level::Edit,
+    }
+}

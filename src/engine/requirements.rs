@@ -1,0 +1,229 @@
+use crate::domain::{
+    Action, CATALOGUE, ItemId, Level, LevelAction, PermissionId, PermissionSet, Question, Reason,
+    ReasonCode, ReasonItem, Strictness, SubjectKind, UnknownName,
+};
+
+use super::{
+    app_scopes::{ScopeRequirement, scope_requirement},
+    categories::CategoryLevels,
+    effective_access::{EffectiveAccess, OpenAxis},
+    resource_rules,
+};
+
+/// One rule that a question meets.
+#[derive(Clone, Debug)]
+pub(super) struct Requirement {
+    pub(super) code: ReasonCode,
+    pub(super) rule: &'static str,
+    pub(super) item: Option<ReasonItem>,
+    pub(super) needed: Option<Level>,
+    pub(super) held: Option<Level>,
+    pub(super) permission: Option<&'static str>,
+    /// The name that is not stored, where that is why it fails (rules 1.7).
+    pub(super) unknown: Option<UnknownName>,
+    pub(super) passed: bool,
+    pub(super) source: Source,
+}
+
+/// What an requirement looked at, for explaining it and for finding what turns it.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// Neither at rights nor at permissions.
+    Other,
+    /// The permissions held; whether this one counts.
+    Permission(PermissionId),
+    /// The right on one stored item.
+    Item(ItemId),
+    /// The rights on all channels or locales.
+    Any(OpenAxis),
+    /// The rights on the categories of a product; any of them will do. Which
+    /// they are is said where a decision is explained, no question needs it.
+    Categories(Vec<ItemId>, Strictness),
+}
+
+/// Every rule that a question meets, in the order of rules 8.1.
+#[derive(Debug)]
+pub(super) struct Requirements {
+    pub(super) requirements: Vec<Requirement>,
+    /// The level held on the resource, where the question is one of levels.
+    pub(super) level: Option<Level>,
+}
+
+impl Requirement {
+    pub(super) fn new(code: ReasonCode, rule: &'static str, passed: bool) -> Self {
+        Self {
+            code,
+            rule,
+            item: None,
+            needed: None,
+            held: None,
+            permission: None,
+            unknown: None,
+            passed,
+            source: Source::Other,
+        }
+    }
+
+    /// Asks for a level on an item.
+    pub(super) fn level(
+        code: ReasonCode,
+        rule: &'static str,
+        item: Option<ReasonItem>,
+        needed: Level,
+        held: Level,
+    ) -> Self {
+        Self {
+            item,
+            needed: Some(needed),
+            held: Some(held),
+            ..Self::new(code, rule, held.allows(needed))
+        }
+    }
+
+    pub(super) fn from(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Names what the question names and the tenant does not store.
+    pub(super) fn naming(self, unknown: Option<UnknownName>) -> Self {
+        Self { unknown, ..self }
+    }
+
+    /// Returns the reason of a denial by this rule.
+    pub(super) fn reason(&self) -> Reason {
+        Reason {
+            code: self.code,
+            item: self.item.clone(),
+            needed: self.needed,
+            held: self.held,
+            permission: self.permission,
+            unknown: self.unknown.clone(),
+        }
+    }
+}
+
+/// Asks every rule that `question` meets; `levels` are those of questions on the
+/// same facts.
+pub(super) fn collect(
+    question: &Question,
+    access: &EffectiveAccess<'_>,
+    levels: &mut CategoryLevels,
+) -> Requirements {
+    let looks_at_resource = question.rule().looks_at_resource;
+    let mut requirements = vec![require_subject(*access)];
+    if requirements.iter().any(|requirement| !requirement.passed) {
+        // An unknown or disabled subject holds `none` on any resource (1.7).
+        return Requirements {
+            requirements,
+            level: looks_at_resource.then_some(Level::Hidden),
+        };
+    }
+    requirements.extend(require_edition(question, *access));
+    requirements.extend(require_permission(question, *access));
+    let mut level = None;
+    if looks_at_resource && let Some(resource) = question.resource() {
+        let (of_resource, held) =
+            resource_rules::require_resource(question, resource, *access, levels);
+        requirements.extend(of_resource);
+        level = Some(held);
+    }
+    Requirements {
+        requirements,
+        level,
+    }
+}
+
+fn require_subject(access: EffectiveAccess<'_>) -> Requirement {
+    match access.subject {
+        None => Requirement::new(ReasonCode::SubjectUnknown, "1.6", false),
+        Some(subject) => Requirement::new(ReasonCode::SubjectDisabled, "1.6", subject.enabled),
+    }
+}
+
+fn require_edition(question: &Question, access: EffectiveAccess<'_>) -> Option<Requirement> {
+    let rule = question.rule();
+    if !rule.enterprise {
+        return None;
+    }
+    let permission = rule.permission.map(|id| CATALOGUE.permission(id).code);
+    let number = if permission.is_some() { "2.4" } else { "9" };
+    let passed = access.facts.vocabulary.edition.is_enterprise();
+    Some(Requirement {
+        permission,
+        ..Requirement::new(ReasonCode::Edition, number, passed)
+    })
+}
+
+/// Asks for the permission; the edition is asked apart (rules 8.1).
+fn require_permission(question: &Question, access: EffectiveAccess<'_>) -> Option<Requirement> {
+    let kind = access.subject_ref.kind;
+    let everyones = question.action() == Action::Level(LevelAction::ReadSystemVersion);
+    if everyones && kind != SubjectKind::User {
+        return None;
+    }
+    match (question.rule().permission, kind) {
+        (Some(asked), SubjectKind::App) => {
+            Some(require_counting(asked, ReasonCode::Scope, "5.5", access))
+        }
+        (Some(asked), SubjectKind::User | SubjectKind::Connection) => Some(require_counting(
+            asked,
+            ReasonCode::Permission,
+            "2.2",
+            access,
+        )),
+        (None, SubjectKind::App) => require_scope(question, access),
+        (None, SubjectKind::User | SubjectKind::Connection) => None,
+    }
+}
+
+/// Asks for the scope that a level action of an app needs (rules 5.12).
+fn require_scope(question: &Question, access: EffectiveAccess<'_>) -> Option<Requirement> {
+    let Action::Level(action) = question.action() else {
+        return None;
+    };
+    Some(match scope_requirement(action, question.resource()?.kind) {
+        ScopeRequirement::Permission(asked) => {
+            require_counting(asked, ReasonCode::Scope, "5.12", access)
+        }
+        ScopeRequirement::NotGivable => Requirement::new(ReasonCode::Scope, "5.12", false),
+    })
+}
+
+/// Asks whether a permission counts: it and all that it requires are held
+/// (rules 2.3), and the edition has it (rules 2.4).
+fn require_counting(
+    asked: PermissionId,
+    code: ReasonCode,
+    rule: &'static str,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    let permission = CATALOGUE.permission(asked);
+    let held = CATALOGUE.with_implied(&granted(access));
+    let edition_has_it = !permission.enterprise || access.facts.vocabulary.edition.is_enterprise();
+    let missing = if held.contains(asked) && edition_has_it {
+        permission.requires.iter().find(|id| !held.contains(*id))
+    } else {
+        Some(asked)
+    };
+    Requirement {
+        permission: Some(CATALOGUE.permission(missing.unwrap_or(asked)).code),
+        ..Requirement::new(code, rule, missing.is_none())
+    }
+    .from(Source::Permission(asked))
+}
+
+/// The permissions granted to the subject: the union of its roles (rules 2.2),
+/// or its scopes' (rules 5.5); nothing implied yet.
+pub(super) fn granted(access: EffectiveAccess<'_>) -> PermissionSet {
+    let Some(subject) = access.subject else {
+        return PermissionSet::default();
+    };
+    let roles = subject
+        .roles
+        .iter()
+        .filter_map(|id| access.facts.vocabulary.roles.get(id));
+    roles.fold(
+        CATALOGUE.permissions_of_scopes(subject.scopes),
+        |granted, role| granted.union(&role.permissions),
+    )
+}

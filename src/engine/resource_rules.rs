@@ -1,0 +1,415 @@
+use crate::domain::{
+    AttributeFacts, Code, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem, Resource,
+    ResourceType, Strictness, UnknownName,
+};
+
+use super::{
+    categories::{CategoryLevels, OnProduct},
+    effective_access::{EffectiveAccess, OpenAxis},
+    needs::ruling_item,
+    requirements::{Requirement, Source},
+};
+
+/// Asks the rules on the resource and its context; gives the level held on it
+/// too.
+pub(super) fn require_resource(
+    question: &Question,
+    resource: &Resource,
+    access: EffectiveAccess<'_>,
+    levels: &mut CategoryLevels,
+) -> (Vec<Requirement>, Level) {
+    if let Some(kind) = resource.kind.product_kind() {
+        let lists = access.category_lists(kind, resource);
+        let on_product = lists.map(|lists| levels.on_product(lists, access));
+        return require_product(question, resource, on_product.as_ref(), access);
+    }
+    if resource.kind == ResourceType::Attribute {
+        return require_attribute(question, resource, access);
+    }
+    if resource.kind == ResourceType::GridView {
+        return require_grid_view(resource, access);
+    }
+    require_item(question, resource, access)
+}
+
+/// A product, model or value of it: channel, locale, category, attribute group
+/// (rules 3.2, 4.1 to 4.8).
+fn require_product(
+    question: &Question,
+    resource: &Resource,
+    on_product: Option<&OnProduct>,
+    access: EffectiveAccess<'_>,
+) -> (Vec<Requirement>, Level) {
+    let needed = question.rule().level.unwrap_or_default();
+    let other_axes = needed.on_other_axes();
+    let context = question.context();
+    let attribute = match &context.attribute {
+        None => Named::Unsaid,
+        Some(code) => access
+            .facts
+            .vocabulary
+            .attributes
+            .get(code)
+            .map_or(Named::Unknown(code), Named::Stored),
+    };
+    let specific = |is: fn(&AttributeFacts) -> bool| match attribute {
+        Named::Unsaid => Specific::Unsaid,
+        Named::Stored(attribute) if is(attribute) => Specific::Yes,
+        Named::Stored(_) | Named::Unknown(_) => Specific::No,
+    };
+    let channel = specific(|attribute| attribute.scopable);
+    let locale = specific(|attribute| attribute.localizable);
+    let mut requirements = vec![
+        require_axis(
+            OpenAxis::Channel,
+            context.channel.as_ref(),
+            channel,
+            other_axes,
+            access,
+        ),
+        require_axis(
+            OpenAxis::Locale,
+            context.locale.as_ref(),
+            locale,
+            other_axes,
+            access,
+        ),
+    ];
+    if let Some(on_product) = on_product {
+        let strictness = question.rule().strictness;
+        requirements.push(require_categories(on_product, needed, strictness, access));
+    }
+    requirements.extend(require_value_group(question, other_axes, attribute, access));
+    requirements.push(require_known(on_product.is_some(), resource));
+    let held = on_product.map(|on_product| on_product.held);
+    (requirements, held.unwrap_or_default())
+}
+
+/// The attribute that a product question names.
+#[derive(Clone, Copy, Debug)]
+enum Named<'q> {
+    Unsaid,
+    Unknown(&'q Code),
+    Stored(&'q AttributeFacts),
+}
+
+/// Whether a value is specific to a channel or locale (rules 4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Specific {
+    /// The question names no attribute.
+    Unsaid,
+    /// The axis counts.
+    Yes,
+    /// The axis does not count; the gate still stands.
+    No,
+}
+
+/// Asks the channel or locale of a product question (rules 4.4, 4.5).
+fn require_axis(
+    axis: OpenAxis,
+    named: Option<&Code>,
+    specific: Specific,
+    needed: Level,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    match (named, specific) {
+        (Some(code), Specific::Unsaid) => require_named(axis.kind(), code, "4.5", needed, access),
+        (Some(code), Specific::Yes) => require_named(axis.kind(), code, "4.4", needed, access),
+        (None, Specific::Yes) => require_any(axis, "4.4", needed, access),
+        (None, Specific::Unsaid) | (_, Specific::No) => require_gate(axis, access),
+    }
+}
+
+/// At least one must be viewable, if the tenant has any (rules 4.5).
+fn require_gate(axis: OpenAxis, access: EffectiveAccess<'_>) -> Requirement {
+    let requirement = require_any(axis, "4.5", Level::View, access);
+    let passed = requirement.passed || access.first_of(axis).is_none();
+    Requirement {
+        passed,
+        ..requirement
+    }
+}
+
+/// At least one must be held at the level needed.
+fn require_any(
+    axis: OpenAxis,
+    rule: &'static str,
+    needed: Level,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    let item = ReasonItem {
+        kind: axis.kind(),
+        code: None,
+    };
+    let held = access.highest_on_any(axis);
+    Requirement::level(axis_code(axis.kind()), rule, Some(item), needed, held)
+        .from(Source::Any(axis))
+}
+
+/// The item that the question names must be held at the level needed.
+fn require_named(
+    kind: ItemKind,
+    code: &Code,
+    rule: &'static str,
+    needed: Level,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    let named = ItemRef {
+        kind,
+        code: code.clone(),
+    };
+    let found = access.find(&named);
+    let held = access.level_on_named(&named);
+    let spelled = found
+        .and_then(|id| access.code_of(id))
+        .unwrap_or(code)
+        .clone();
+    let item = ReasonItem {
+        kind,
+        code: Some(spelled),
+    };
+    let requirement = Requirement::level(axis_code(kind), rule, Some(item), needed, held);
+    match found {
+        Some(id) => requirement.from(Source::Item(id)),
+        None => requirement.naming(Some(UnknownName {
+            kind: kind.into(),
+            code: code.clone(),
+        })),
+    }
+}
+
+/// The resource must be stored, or described by the question (rules 1.7).
+fn require_known(is_known: bool, resource: &Resource) -> Requirement {
+    let requirement = Requirement::new(ReasonCode::ResourceUnknown, "1.7", is_known);
+    if is_known {
+        return requirement;
+    }
+    // An asset or record is not stored; its family or entity is (rules 9).
+    let ruling = ruling_item(resource).filter(|_| resource.kind.lies_in_parent());
+    let unknown = match ruling {
+        Some(ItemRef { kind, code }) => Some((kind.into(), code)),
+        None => resource.id.clone().map(|code| (resource.kind, code)),
+    };
+    requirement.naming(unknown.map(|(kind, code)| UnknownName { kind, code }))
+}
+
+/// The level on the product must suffice (rules 4.1, 4.3).
+fn require_categories(
+    on_product: &OnProduct,
+    needed: Level,
+    strictness: Strictness,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    let OnProduct {
+        held,
+        highest,
+        unknown,
+    } = on_product;
+    let uncategorised = highest.is_none() && unknown.is_none();
+    let rule = if uncategorised { "4.3" } else { "4.1" };
+    let item = highest.map(|id| ReasonItem {
+        kind: ItemKind::Category,
+        code: access.code_of(id).cloned(),
+    });
+    let passed = strictness.suffices(*held, needed);
+    let unknown = unknown.clone().filter(|_| item.is_none() && !passed);
+    let requirement = Requirement::level(ReasonCode::Category, rule, item, needed, *held);
+    let requirement = requirement.from(Source::Categories(Vec::new(), strictness));
+    Requirement {
+        passed,
+        ..requirement
+    }
+    .naming(unknown)
+}
+
+/// The attribute group of a value (rules 4.4, 4.10, 7.1).
+fn require_value_group(
+    question: &Question,
+    needed: Level,
+    attribute: Named<'_>,
+    access: EffectiveAccess<'_>,
+) -> Option<Requirement> {
+    let named = question.context().attribute_group.as_ref();
+    match (attribute, named) {
+        (Named::Unsaid, None) => None,
+        // An unknown attribute is held at `none`, whatever its group (1.7).
+        (Named::Unknown(code), _) => {
+            let unknown = UnknownName {
+                kind: ResourceType::Attribute,
+                code: code.clone(),
+            };
+            let axis = ReasonCode::AttributeGroup;
+            let requirement = Requirement::level(axis, "1.7", None, needed, Level::Hidden);
+            Some(requirement.naming(Some(unknown)))
+        }
+        (Named::Stored(_) | Named::Unsaid, Some(code)) => Some(require_named(
+            ItemKind::AttributeGroup,
+            code,
+            "4.4",
+            needed,
+            access,
+        )),
+        (Named::Stored(attribute), None) => Some(require_stored_group(attribute, needed, access)),
+    }
+}
+
+fn require_stored_group(
+    attribute: &AttributeFacts,
+    needed: Level,
+    access: EffectiveAccess<'_>,
+) -> Requirement {
+    let held = access.level_on(attribute.group);
+    let code = access.code_of(attribute.group).cloned();
+    let item = ReasonItem {
+        kind: ItemKind::AttributeGroup,
+        code,
+    };
+    Requirement::level(ReasonCode::AttributeGroup, "4.4", Some(item), needed, held)
+        .from(Source::Item(attribute.group))
+}
+
+/// An attribute: its group's level, with channel and locale where its values
+/// are specific to them; no gate (rules 4.4, 9).
+fn require_attribute(
+    question: &Question,
+    resource: &Resource,
+    access: EffectiveAccess<'_>,
+) -> (Vec<Requirement>, Level) {
+    let needed = question.rule().level.unwrap_or_default();
+    let attribute = resource
+        .id
+        .as_ref()
+        .and_then(|id| access.facts.vocabulary.attributes.get(id));
+    let Some(attribute) = attribute else {
+        return (vec![require_known(false, resource)], Level::Hidden);
+    };
+    let context = question.context();
+    let axes = [
+        (OpenAxis::Channel, attribute.scopable, &context.channel),
+        (OpenAxis::Locale, attribute.localizable, &context.locale),
+    ];
+    let counted = axes.into_iter().filter(|(_, counts, _)| *counts);
+    let mut requirements: Vec<Requirement> = counted
+        .map(|(axis, _, named)| require_axis(axis, named.as_ref(), Specific::Yes, needed, access))
+        .collect();
+    requirements.push(require_stored_group(attribute, needed, access));
+    (requirements, access.level_on(attribute.group))
+}
+
+/// A grid view is shown only if all its attribute groups are viewable
+/// (rules 4.10).
+fn require_grid_view(
+    resource: &Resource,
+    access: EffectiveAccess<'_>,
+) -> (Vec<Requirement>, Level) {
+    let view = resource
+        .id
+        .as_ref()
+        .and_then(|id| access.facts.vocabulary.grid_views.get(id));
+    let Some(view) = view else {
+        return (vec![require_known(false, resource)], Level::Hidden);
+    };
+    let requirements: Vec<Requirement> = view
+        .attribute_groups
+        .iter()
+        .map(|id| {
+            let code = access.code_of(*id).cloned();
+            let item = ReasonItem {
+                kind: ItemKind::AttributeGroup,
+                code,
+            };
+            let held = access.level_on(*id);
+            Requirement::level(
+                ReasonCode::AttributeGroup,
+                "4.10",
+                Some(item),
+                Level::View,
+                held,
+            )
+            .from(Source::Item(*id))
+        })
+        .collect();
+    let shown = requirements.iter().all(|requirement| requirement.passed);
+    (
+        requirements,
+        if shown { Level::View } else { Level::Hidden },
+    )
+}
+
+/// Everything else is ruled by the right on one item (rules 3.3, 4.9, 4.11,
+/// 4.12).
+fn require_item(
+    question: &Question,
+    resource: &Resource,
+    access: EffectiveAccess<'_>,
+) -> (Vec<Requirement>, Level) {
+    let needed = question.rule().level;
+    let mut requirements = Vec::new();
+    if resource.kind.takes_channel_and_locale() && needed == Some(Level::View) {
+        let context = question.context();
+        let named = [
+            (ItemKind::Channel, &context.channel),
+            (ItemKind::Locale, &context.locale),
+        ];
+        requirements.extend(named.into_iter().filter_map(|(kind, code)| {
+            Some(require_named(
+                kind,
+                code.as_ref()?,
+                "4.9",
+                Level::View,
+                access,
+            ))
+        }));
+    }
+    let found = ruling_item(resource).and_then(|item| access.find(&item));
+    let held = found.map_or(Level::Hidden, |id| access.level_on(id));
+    if let (Some(id), Some(needed), Some(kind)) = (found, needed, resource.kind.ruling_item()) {
+        let item = ReasonItem {
+            kind,
+            code: access.code_of(id).cloned(),
+        };
+        let requirement = Requirement::level(
+            axis_code(kind),
+            item_rule(resource.kind),
+            Some(item),
+            needed,
+            held,
+        );
+        requirements.push(requirement.from(Source::Item(id)));
+    }
+    requirements.push(require_known(found.is_some(), resource));
+    (requirements, held)
+}
+
+/// Which kind of rule a right on an item is (rules 8.1).
+fn axis_code(kind: ItemKind) -> ReasonCode {
+    match kind {
+        ItemKind::Category => ReasonCode::Category,
+        ItemKind::Channel => ReasonCode::Channel,
+        ItemKind::Locale => ReasonCode::Locale,
+        ItemKind::AttributeGroup => ReasonCode::AttributeGroup,
+        ItemKind::AssetFamily
+        | ItemKind::ReferenceEntity
+        | ItemKind::ImportProfile
+        | ItemKind::ExportProfile => ReasonCode::Item,
+    }
+}
+
+fn item_rule(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::ImportProfile | ResourceType::ExportProfile => "4.11",
+        ResourceType::Asset
+        | ResourceType::ReferenceEntityRecord
+        | ResourceType::EnrichedCategory => "4.9",
+        ResourceType::AssetFamily | ResourceType::ReferenceEntity => "3.3",
+        ResourceType::Category
+        | ResourceType::Channel
+        | ResourceType::Locale
+        | ResourceType::AttributeGroup
+        | ResourceType::Attribute
+        | ResourceType::Product
+        | ResourceType::ProductModel
+        | ResourceType::GridView
+        | ResourceType::SystemVersion => "4.12",
+    }
+}

@@ -1,0 +1,119 @@
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    domain::{EveryQuestion, GroupId, ItemId, Level, ListFilter, Revision},
+    engine::{self, CategoryTest, ProductAccess},
+    listing::filter_categories,
+    store::{ListedProduct, Snapshot, StoreError, TenantId},
+};
+
+/// What is known of a subject and of a filter at one revision: enough to tell
+/// of each product whether it belongs to the list.
+#[derive(Debug)]
+pub(super) struct DatabaseFilter {
+    tenant: TenantId,
+    revision: Revision,
+    reach: ProductAccess,
+    groups: Vec<GroupId>,
+    within: Vec<HashSet<ItemId>>,
+    /// The levels on the categories that were met.
+    levels: HashMap<ItemId, Level>,
+}
+
+impl DatabaseFilter {
+    pub(super) async fn read(
+        question: &EveryQuestion,
+        filter: &ListFilter,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Self, StoreError> {
+        let needed = engine::needs([&question.about_no_category()]);
+        let facts = snapshot.facts(&needed).await?;
+        let subject = facts.subjects.get(question.subject());
+        Ok(Self {
+            tenant: snapshot.tenant().id,
+            revision: facts.revision,
+            reach: engine::product_access(question, &facts),
+            groups: subject.map_or_else(Vec::new, |subject| subject.groups.clone()),
+            within: filter_categories(snapshot, filter).await?,
+            levels: HashMap::new(),
+        })
+    }
+
+    /// Whether it is still true in `snapshot`.
+    pub(super) fn holds_in(&self, snapshot: &Snapshot<'_>) -> bool {
+        let tenant = snapshot.tenant();
+        (self.tenant, self.revision) == (tenant.id, tenant.revision)
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether the list is empty, whatever products there are.
+    pub(super) fn reaches_nothing(&self) -> bool {
+        self.reach == ProductAccess::Nothing || self.within.iter().any(HashSet::is_empty)
+    }
+
+    /// The test that the levels on a product's categories must pass; `None`:
+    /// they are not asked.
+    pub(super) fn test(&self) -> Option<CategoryTest> {
+        match self.reach {
+            ProductAccess::ByCategory(test) => Some(test),
+            ProductAccess::Nothing | ProductAccess::Everything(_) => None,
+        }
+    }
+
+    /// The user groups of the subject.
+    pub(super) fn groups(&self) -> &[GroupId] {
+        &self.groups
+    }
+
+    /// Sets of categories: one of each must be effective for a product.
+    pub(super) fn within(&self) -> &[HashSet<ItemId>] {
+        &self.within
+    }
+
+    /// Reads the levels on the categories of `products` that were not met yet.
+    pub(super) async fn learn_levels(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        products: &[ListedProduct],
+    ) -> Result<(), StoreError> {
+        if self.test().is_none() {
+            return Ok(());
+        }
+        let met = products.iter().flat_map(|product| &product.categories);
+        let new: HashSet<ItemId> = met
+            .copied()
+            .filter(|id| !self.levels.contains_key(id))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<ItemId> = new.into_iter().collect();
+        let held = snapshot.levels_on(&self.groups, &new).await?;
+        let hidden = new.into_iter().map(|id| (id, Level::Hidden));
+        self.levels.extend(hidden);
+        self.levels.extend(held);
+        Ok(())
+    }
+
+    /// Whether a product belongs to the list, and the level held on it, if that
+    /// is asked.
+    #[expect(clippy::option_option, reason = "the inner one is the answer's own")]
+    pub(super) fn allows(&self, product: &ListedProduct) -> Option<Option<Level>> {
+        let lies_in = |set: &HashSet<ItemId>| product.categories.iter().any(|id| set.contains(id));
+        if !self.within.iter().all(lies_in) {
+            return None;
+        }
+        match self.reach {
+            ProductAccess::Nothing => None,
+            ProductAccess::Everything(level) => Some(level),
+            ProductAccess::ByCategory(test) => {
+                let levels = product.categories.iter();
+                let levels = levels.map(|id| self.levels.get(id).copied().unwrap_or_default());
+                test.level(levels).map(Some)
+            }
+        }
+    }
+}

@@ -1,0 +1,464 @@
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_postgres::{Row, types::ToSql};
+
+use crate::domain::{
+    Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
+};
+
+use super::{
+    StoreError, TenantId, Transaction, WantedEntities,
+    wanted_entities::{RightsFilter, RightsWanted},
+};
+
+/// A user group as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRow {
+    /// Its code as first written.
+    pub code: Code,
+    /// What people call it; empty: the code.
+    pub label: String,
+    /// Whether it is an app's own (rules 1.4).
+    pub private: bool,
+}
+
+/// A role as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleRow {
+    /// Its code as first written.
+    pub code: Code,
+    /// What people call it.
+    pub label: String,
+    /// Who can hold it.
+    pub audience: Audience,
+    /// What it grants, as granted.
+    pub permissions: PermissionSet,
+}
+
+/// A user, app or connection as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectRow {
+    /// Its code as first written.
+    pub code: Code,
+    /// What it is.
+    pub kind: SubjectKind,
+    /// Whether it may do anything at all.
+    pub enabled: bool,
+    /// Its roles, by number.
+    pub roles: BTreeSet<i32>,
+    /// Its groups, by number.
+    pub groups: BTreeSet<i32>,
+}
+
+/// An item as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRow {
+    /// Its code as first written.
+    pub code: Code,
+    /// What it is.
+    pub kind: ItemKind,
+    /// The category above a category.
+    pub parent: Option<i32>,
+    /// The tree of a channel.
+    pub tree: Option<i32>,
+    /// The locales of a channel.
+    pub locales: BTreeSet<i32>,
+}
+
+/// An attribute as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeRow {
+    /// Its code as first written.
+    pub code: Code,
+    /// Its attribute group, an item.
+    pub group: i32,
+    /// Whether its values are specific to a channel.
+    pub scopable: bool,
+    /// Whether its values are specific to a locale.
+    pub localizable: bool,
+}
+
+/// A grid view as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GridViewRow {
+    /// Its code as first written.
+    pub code: Code,
+    /// The attribute groups that it uses, items.
+    pub groups: BTreeSet<i32>,
+}
+
+/// A connected app as it is stored, beside its subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppRow {
+    /// Its private group.
+    pub group: i32,
+    /// The user who connected it, as `user:julia`.
+    pub connected_by: String,
+    /// Whether it gets `edit` on channels made later (rules 5.7).
+    pub later_channels: bool,
+    /// Whether it passed the step *permissions* (rules 5.8a).
+    pub permissions_passed: bool,
+    /// The scopes granted, as granted.
+    pub scopes: ScopeSet,
+    /// What was chosen in the permissions step.
+    pub selections: BTreeSet<Selection>,
+}
+
+/// One choice of the permissions step (rules 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selection {
+    /// What it chooses among.
+    pub axis: SelectionAxis,
+    /// The level chosen, as bits ([`Level::bits`]).
+    pub level: u8,
+    /// The item chosen; `None`: all, later ones included.
+    pub item: Option<i32>,
+}
+
+/// What an app's rights are chosen among.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum SelectionAxis {
+    /// Category trees.
+    Tree,
+    /// Locales.
+    Locale,
+    /// Attribute groups.
+    AttributeGroup,
+}
+
+/// Everything of a tenant but its products and models, by number.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "each holds the rows of that entity by number")]
+pub struct StoredEntities {
+    pub groups: HashMap<i32, GroupRow>,
+    pub roles: HashMap<i32, RoleRow>,
+    pub subjects: HashMap<i32, SubjectRow>,
+    pub items: HashMap<i32, ItemRow>,
+    pub attributes: HashMap<i32, AttributeRow>,
+    pub grid_views: HashMap<i32, GridViewRow>,
+    /// By the number of the subject.
+    pub apps: HashMap<i32, AppRow>,
+    /// By item: its groups in order, each with its level.
+    pub rights: HashMap<i32, Vec<(i32, Level)>>,
+    /// How many apps and connections there are, whether they were wanted or
+    /// not (rules 5.2).
+    pub third_parties: usize,
+}
+
+impl Transaction<'_> {
+    /// Reads what is wanted of a tenant's entities.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer,
+    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    pub async fn load_entities(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<StoredEntities, StoreError> {
+        let mut entities = StoredEntities::default();
+        self.load_groups(tenant, &mut entities).await?;
+        if wanted.everything || wanted.roles {
+            self.load_roles(tenant, &mut entities).await?;
+        }
+        let subjects = self.subjects_wanted(tenant, wanted).await?;
+        self.load_subjects(tenant, subjects.as_deref(), &mut entities)
+            .await?;
+        self.count_third_parties(tenant, &mut entities).await?;
+        let items = self.items_wanted(tenant, wanted).await?;
+        self.load_items(tenant, items.as_deref(), &mut entities)
+            .await?;
+        let moved = self.moved_items(tenant, wanted).await?;
+        if !moved.is_empty() {
+            self.load_items(tenant, Some(&moved), &mut entities).await?;
+        }
+        if wanted.everything || wanted.attributes {
+            self.load_attributes(tenant, &mut entities).await?;
+        }
+        if wanted.everything || wanted.grid_views {
+            self.load_grid_views(tenant, &mut entities).await?;
+        }
+        self.load_apps(tenant, &mut entities).await?;
+        let all = RightsWanted::OnItems;
+        let rights = if wanted.everything {
+            &all
+        } else {
+            &wanted.rights
+        };
+        if let Some(filter) = rights.filter(items.as_deref()) {
+            self.load_rights(tenant, &filter, &mut entities).await?;
+        }
+        Ok(entities)
+    }
+
+    /// Reads the codes of roles, items and subjects by their numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn read_codes(
+        &self,
+        tenant: TenantId,
+        ids: &[i32],
+    ) -> Result<Vec<(i32, String)>, StoreError> {
+        const SQL: &str = "-- read_codes
+            SELECT id, code FROM item WHERE tenant_id = $1 AND id = ANY ($2)
+             UNION ALL
+            SELECT id, code FROM role WHERE tenant_id = $1 AND id = ANY ($2)
+             UNION ALL
+            SELECT id, code FROM subject WHERE tenant_id = $1 AND id = ANY ($2)";
+        let rows = self.query("read_codes", SQL, &[&tenant.0, &ids]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| (row.get("id"), row.get("code")))
+            .collect())
+    }
+
+    async fn load_groups(
+        &self,
+        tenant: TenantId,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_groups
+            SELECT id, code, label, private FROM user_group WHERE tenant_id = $1";
+        for row in self.query("load_groups", SQL, &[&tenant.0]).await? {
+            let group = GroupRow {
+                code: code(&row)?,
+                label: row.get("label"),
+                private: row.get("private"),
+            };
+            entities.groups.insert(row.get("id"), group);
+        }
+        Ok(())
+    }
+
+    async fn load_roles(
+        &self,
+        tenant: TenantId,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_roles
+            SELECT id, code, label, audience,
+                   ARRAY(SELECT permission FROM role_permission WHERE tenant_id = $1 AND role_id = role.id) AS permissions
+              FROM role WHERE tenant_id = $1";
+        for row in self.query("load_roles", SQL, &[&tenant.0]).await? {
+            let permissions: Vec<&str> = row.get("permissions");
+            let role = RoleRow {
+                code: code(&row)?,
+                label: row.get("label"),
+                audience: word(&row, "audience")?,
+                permissions: permissions
+                    .iter()
+                    .filter_map(|code| CATALOGUE.find_permission(code))
+                    .map(|p| p.id)
+                    .collect(),
+            };
+            entities.roles.insert(row.get("id"), role);
+        }
+        Ok(())
+    }
+
+    async fn load_subjects(
+        &self,
+        tenant: TenantId,
+        only: Option<&[i32]>,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_subjects
+            SELECT id, code, type, enabled,
+                   ARRAY(SELECT role_id FROM subject_role WHERE tenant_id = $1 AND subject_id = subject.id) AS roles,
+                   ARRAY(SELECT group_id FROM membership WHERE tenant_id = $1 AND subject_id = subject.id) AS groups
+              FROM subject WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
+        for row in self
+            .query("load_subjects", SQL, &[&tenant.0, &only])
+            .await?
+        {
+            let subject = SubjectRow {
+                code: code(&row)?,
+                kind: word(&row, "type")?,
+                enabled: row.get("enabled"),
+                roles: numbers(&row, "roles"),
+                groups: numbers(&row, "groups"),
+            };
+            entities.subjects.insert(row.get("id"), subject);
+        }
+        Ok(())
+    }
+
+    async fn count_third_parties(
+        &self,
+        tenant: TenantId,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- count_third_parties
+            SELECT count(*) FROM subject WHERE tenant_id = $1 AND type IN ('app', 'connection')";
+        let rows = self.query("count_third_parties", SQL, &[&tenant.0]).await?;
+        let count: i64 = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        entities.third_parties = usize::try_from(count).unwrap_or_default();
+        Ok(())
+    }
+
+    async fn load_items(
+        &self,
+        tenant: TenantId,
+        only: Option<&[i32]>,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_items
+            SELECT id, code, type, parent_id, tree_id,
+                   ARRAY(SELECT locale_id FROM channel_locale
+                          WHERE tenant_id = $1 AND channel_id = item.id AND item.type = 'channel') AS locales
+              FROM item WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR id = ANY ($2))";
+        for row in self.query("load_items", SQL, &[&tenant.0, &only]).await? {
+            let item = ItemRow {
+                code: code(&row)?,
+                kind: word(&row, "type")?,
+                parent: row.get("parent_id"),
+                tree: row.get("tree_id"),
+                locales: numbers(&row, "locales"),
+            };
+            entities.items.insert(row.get("id"), item);
+        }
+        Ok(())
+    }
+
+    async fn load_attributes(
+        &self,
+        tenant: TenantId,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_attributes
+            SELECT id, code, group_id, scopable, localizable FROM attribute WHERE tenant_id = $1";
+        for row in self.query("load_attributes", SQL, &[&tenant.0]).await? {
+            let attribute = AttributeRow {
+                code: code(&row)?,
+                group: row.get("group_id"),
+                scopable: row.get("scopable"),
+                localizable: row.get("localizable"),
+            };
+            entities.attributes.insert(row.get("id"), attribute);
+        }
+        Ok(())
+    }
+
+    async fn load_grid_views(
+        &self,
+        tenant: TenantId,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- load_grid_views
+            SELECT id, code,
+                   ARRAY(SELECT group_id FROM grid_view_group WHERE tenant_id = $1 AND grid_view_id = grid_view.id) AS groups
+              FROM grid_view WHERE tenant_id = $1";
+        for row in self.query("load_grid_views", SQL, &[&tenant.0]).await? {
+            let view = GridViewRow {
+                code: code(&row)?,
+                groups: numbers(&row, "groups"),
+            };
+            entities.grid_views.insert(row.get("id"), view);
+        }
+        Ok(())
+    }
+
+    async fn load_apps(
+        &self,
+        tenant: TenantId,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const APPS: &str = "-- load_apps
+            SELECT subject_id, group_id, connected_by, later_channels, permissions_passed,
+                   ARRAY(SELECT scope FROM app_scope WHERE tenant_id = $1 AND subject_id = app.subject_id) AS scopes
+              FROM app WHERE tenant_id = $1";
+        const SELECTIONS: &str = "-- load_selections
+            SELECT subject_id, axis, level, item_id FROM app_selection WHERE tenant_id = $1";
+        for row in self.query("load_apps", APPS, &[&tenant.0]).await? {
+            let scopes: Vec<&str> = row.get("scopes");
+            let app = AppRow {
+                group: row.get("group_id"),
+                connected_by: row.get("connected_by"),
+                later_channels: row.get("later_channels"),
+                permissions_passed: row.get("permissions_passed"),
+                scopes: scopes
+                    .iter()
+                    .filter_map(|code| CATALOGUE.find_scope(code))
+                    .map(|s| s.id)
+                    .collect(),
+                selections: BTreeSet::new(),
+            };
+            entities.apps.insert(row.get("subject_id"), app);
+        }
+        for row in self
+            .query("load_selections", SELECTIONS, &[&tenant.0])
+            .await?
+        {
+            let level: i16 = row.get("level");
+            let selection = Selection {
+                axis: word(&row, "axis")?,
+                level: u8::try_from(level).unwrap_or_default(),
+                item: row.get("item_id"),
+            };
+            if let Some(app) = entities.apps.get_mut(&row.get("subject_id")) {
+                app.selections.insert(selection);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_rights(
+        &self,
+        tenant: TenantId,
+        filter: &RightsFilter<'_>,
+        entities: &mut StoredEntities,
+    ) -> Result<(), StoreError> {
+        const NAME: &str = "load_rights";
+        const SQL: &str = "-- load_rights
+            SELECT item_id, group_id, level
+              FROM access_right
+             WHERE tenant_id = $1 AND ($2::integer[] IS NULL OR item_id = ANY ($2))
+               AND ($3::text[] IS NULL OR group_id IN (SELECT id FROM user_group WHERE tenant_id = $1 AND key = ANY ($3)))
+             ORDER BY item_id, group_id";
+        let RightsFilter { items, groups } = filter;
+        let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.0, items, groups];
+        let mut rows = self.stream(NAME, SQL, parameters).await?;
+        while let Some(row) = self.next_row(NAME, &mut rows).await? {
+            let level: i16 = row.get("level");
+            let level = Level::from_bits(u8::try_from(level).unwrap_or_default());
+            entities
+                .rights
+                .entry(row.get("item_id"))
+                .or_default()
+                .push((row.get("group_id"), level));
+        }
+        Ok(())
+    }
+}
+
+fn code(row: &Row) -> Result<Code, StoreError> {
+    word(row, "code")
+}
+
+fn word<T: std::str::FromStr>(row: &Row, column: &'static str) -> Result<T, StoreError> {
+    let text: &str = row.get(column);
+    text.parse().map_err(|_| StoreError::CorruptRow {
+        statement: "load_entities",
+        message: format!("{column} `{text}`"),
+    })
+}
+
+fn numbers(row: &Row, column: &str) -> BTreeSet<i32> {
+    let numbers: Vec<i32> = row.get(column);
+    numbers.into_iter().collect()
+}

@@ -1,0 +1,142 @@
+use crate::domain::{Code, ItemId, ItemKind, SubjectKind, SubjectRef};
+
+use super::{
+    Snapshot, StoreError,
+    product_lists::{code, count},
+};
+
+/// What is stored, apart from products and models, and listed by code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedEntity {
+    /// Items of a kind.
+    Item(ItemKind),
+    /// Attributes.
+    Attribute,
+    /// Grid views.
+    GridView,
+}
+
+/// One of a list: its number and its code.
+pub type Listed = (ItemId, Code);
+
+impl Snapshot<'_> {
+    /// Reads the next items, attributes or grid views after a folded code, in
+    /// the order of the folded codes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer,
+    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    pub async fn entities_after(
+        &self,
+        entity: ListedEntity,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        const ITEMS: &str = "-- items_after
+            SELECT id, code
+              FROM item
+             WHERE tenant_id = $1 AND space = $4 AND key > $2 AND type = $5
+             ORDER BY key
+             LIMIT $3";
+        const ATTRIBUTES: &str = "-- attributes_after
+            SELECT id, code
+              FROM attribute
+             WHERE tenant_id = $1 AND key > $2
+             ORDER BY key
+             LIMIT $3";
+        const GRID_VIEWS: &str = "-- grid_views_after
+            SELECT id, code
+              FROM grid_view
+             WHERE tenant_id = $1 AND key > $2
+             ORDER BY key
+             LIMIT $3";
+        let (tenant, limit) = (self.tenant().id.0, count(limit));
+        let (name, rows) = match entity {
+            ListedEntity::Item(kind) => {
+                let (space, kind) = (space(kind), <&str>::from(kind));
+                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+                    [&tenant, &after, &limit, &space, &kind];
+                let rows = self.query("items_after", ITEMS, &parameters).await?;
+                ("items_after", rows)
+            }
+            ListedEntity::Attribute => {
+                let name = "attributes_after";
+                let parameters = [&tenant as _, &after as _, &limit as _];
+                (name, self.query(name, ATTRIBUTES, &parameters).await?)
+            }
+            ListedEntity::GridView => {
+                let name = "grid_views_after";
+                let parameters = [&tenant as _, &after as _, &limit as _];
+                (name, self.query(name, GRID_VIEWS, &parameters).await?)
+            }
+        };
+        let listed = rows
+            .iter()
+            .map(|row| Ok((ItemId(row.get("id")), code(name, row)?)));
+        listed.collect()
+    }
+
+    /// Reads the next subjects after one, in the order of their types and
+    /// folded codes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::entities_after`].
+    pub async fn subjects_after(
+        &self,
+        kind: Option<SubjectKind>,
+        after: Option<&SubjectRef>,
+        limit: usize,
+    ) -> Result<Vec<SubjectRef>, StoreError> {
+        const SQL: &str = "-- subjects_after
+            SELECT type, code
+              FROM subject
+             WHERE tenant_id = $1 AND (type, key) > ($2, $3) AND ($4::text IS NULL OR type = $4)
+             ORDER BY type, key
+             LIMIT $5";
+        const STATEMENT: &str = "subjects_after";
+        let kind: Option<&str> = kind.map(Into::into);
+        let (after_kind, after_key) = after.map_or(("", ""), |after| {
+            (<&str>::from(after.kind), after.code.folded())
+        });
+        let rows = self
+            .query(
+                STATEMENT,
+                SQL,
+                &[
+                    &self.tenant().id.0,
+                    &after_kind,
+                    &after_key,
+                    &kind,
+                    &count(limit),
+                ],
+            )
+            .await?;
+        let subjects = rows.iter().map(|row| {
+            let kind: &str = row.get("type");
+            let kind = kind.parse().map_err(|_| StoreError::CorruptRow {
+                statement: STATEMENT,
+                message: format!("type `{kind}`"),
+            })?;
+            Ok(SubjectRef {
+                kind,
+                code: code(STATEMENT, row)?,
+            })
+        });
+        subjects.collect()
+    }
+}
+
+/// The code space of a kind of item (rules 9).
+fn space(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::ImportProfile | ItemKind::ExportProfile => "profile",
+        ItemKind::Category
+        | ItemKind::Channel
+        | ItemKind::Locale
+        | ItemKind::AttributeGroup
+        | ItemKind::AssetFamily
+        | ItemKind::ReferenceEntity => kind.into(),
+    }
+}

@@ -1,0 +1,106 @@
+use super::{StoreError, TenantId, Transaction};
+
+/// Rows of every entity but products that are to go, by number.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "each holds the numbers of that entity")]
+pub struct EntityRemovals {
+    pub groups: Vec<i32>,
+    pub roles: Vec<i32>,
+    /// Users, connections and, with all that is stored of them, apps.
+    pub subjects: Vec<i32>,
+    pub items: Vec<i32>,
+    pub attributes: Vec<i32>,
+    pub grid_views: Vec<i32>,
+}
+
+/// The statements that delete one entity and what hangs on it, in order; `$1` is
+/// the tenant, `$2` the numbers.
+type Deletion = (&'static str, &'static [&'static str]);
+
+const SUBJECTS: Deletion = (
+    "delete_subjects",
+    &[
+        "DELETE FROM app_scope WHERE tenant_id = $1 AND subject_id = ANY ($2)",
+        "DELETE FROM app_selection WHERE tenant_id = $1 AND subject_id = ANY ($2)",
+        "DELETE FROM app WHERE tenant_id = $1 AND subject_id = ANY ($2)",
+        "DELETE FROM subject_role WHERE tenant_id = $1 AND subject_id = ANY ($2)",
+        "DELETE FROM membership WHERE tenant_id = $1 AND subject_id = ANY ($2)",
+        "DELETE FROM subject WHERE tenant_id = $1 AND id = ANY ($2)",
+    ],
+);
+const ROLES: Deletion = (
+    "delete_roles",
+    &[
+        "DELETE FROM subject_role WHERE tenant_id = $1 AND role_id = ANY ($2)",
+        "DELETE FROM role_permission WHERE tenant_id = $1 AND role_id = ANY ($2)",
+        "DELETE FROM role WHERE tenant_id = $1 AND id = ANY ($2)",
+    ],
+);
+const GROUPS: Deletion = (
+    "delete_groups",
+    &[
+        "DELETE FROM membership WHERE tenant_id = $1 AND group_id = ANY ($2)",
+        "DELETE FROM access_right WHERE tenant_id = $1 AND group_id = ANY ($2)",
+        "DELETE FROM user_group WHERE tenant_id = $1 AND id = ANY ($2)",
+    ],
+);
+const ATTRIBUTES: Deletion = (
+    "delete_attributes",
+    &["DELETE FROM attribute WHERE tenant_id = $1 AND id = ANY ($2)"],
+);
+const GRID_VIEWS: Deletion = (
+    "delete_grid_views",
+    &[
+        "DELETE FROM grid_view_group WHERE tenant_id = $1 AND grid_view_id = ANY ($2)",
+        "DELETE FROM grid_view WHERE tenant_id = $1 AND id = ANY ($2)",
+    ],
+);
+const ITEMS: Deletion = (
+    "delete_items",
+    &[
+        "DELETE FROM access_right WHERE tenant_id = $1 AND item_id = ANY ($2)",
+        "DELETE FROM app_selection WHERE tenant_id = $1 AND item_id = ANY ($2)",
+        "DELETE FROM channel_locale WHERE tenant_id = $1 AND channel_id = ANY ($2)",
+        "DELETE FROM item WHERE tenant_id = $1 AND id = ANY ($2)",
+    ],
+);
+
+impl Transaction<'_> {
+    /// Deletes rows with the references to them that go without asking.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn delete_entities(
+        &self,
+        tenant: TenantId,
+        removed: &EntityRemovals,
+    ) -> Result<(), StoreError> {
+        let EntityRemovals {
+            groups,
+            roles,
+            subjects,
+            items,
+            attributes,
+            grid_views,
+        } = removed;
+        let deletions = [
+            (SUBJECTS, subjects),
+            (ROLES, roles),
+            (GROUPS, groups),
+            (ATTRIBUTES, attributes),
+            (GRID_VIEWS, grid_views),
+            (ITEMS, items),
+        ];
+        for ((name, statements), ids) in deletions {
+            if ids.is_empty() {
+                continue;
+            }
+            for statement in statements {
+                let sql = format!("-- {name}\n{statement}");
+                self.execute(name, &sql, &[&tenant.0, ids]).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,445 @@
+use std::collections::BTreeSet;
+
+use crate::domain::{CATALOGUE, Level};
+
+use super::{
+    StoreError, TenantId, Transaction,
+    entities::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
+};
+
+/// Rows of every entity but products that are new or different, whole, by number.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "each holds the rows of that entity by number")]
+pub struct EntityChanges<'a> {
+    pub groups: Vec<(i32, &'a GroupRow)>,
+    pub roles: Vec<(i32, &'a RoleRow)>,
+    pub subjects: Vec<(i32, &'a SubjectRow)>,
+    pub items: Vec<(i32, &'a ItemRow)>,
+    pub attributes: Vec<(i32, &'a AttributeRow)>,
+    pub grid_views: Vec<(i32, &'a GridViewRow)>,
+    /// By the number of the subject.
+    pub apps: Vec<(i32, &'a AppRow)>,
+}
+
+/// One right that is to be different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RightsChange {
+    /// The group.
+    pub group: i32,
+    /// The item.
+    pub item: i32,
+    /// The level from now on.
+    pub level: Level,
+}
+
+/// The most rights in one statement.
+const RIGHTS_AT_ONCE: usize = 20_000;
+
+impl Transaction<'_> {
+    /// Writes new and different rows; what a row refers to may be among them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn write_entities(
+        &self,
+        tenant: TenantId,
+        changes: &EntityChanges<'_>,
+    ) -> Result<(), StoreError> {
+        self.write_groups(tenant, &changes.groups).await?;
+        self.write_roles(tenant, &changes.roles).await?;
+        self.write_subjects(tenant, &changes.subjects).await?;
+        self.write_items(tenant, &changes.items).await?;
+        self.write_attributes(tenant, &changes.attributes).await?;
+        self.write_grid_views(tenant, &changes.grid_views).await?;
+        self.write_apps(tenant, &changes.apps).await
+    }
+
+    async fn write_groups(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &GroupRow)],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_groups
+            INSERT INTO user_group (tenant_id, id, code, key, label, private)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::boolean[])
+                ON CONFLICT (tenant_id, id) DO UPDATE SET label = excluded.label";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = ids(rows);
+        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        let labels: Vec<&str> = rows.iter().map(|(_, row)| row.label.as_str()).collect();
+        let privates: Vec<bool> = rows.iter().map(|(_, row)| row.private).collect();
+        self.execute(
+            "write_groups",
+            SQL,
+            &[&tenant.0, &ids, &codes, &keys, &labels, &privates],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_roles(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &RoleRow)],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_roles
+            INSERT INTO role (tenant_id, id, code, key, label, audience)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[])
+                ON CONFLICT (tenant_id, id) DO UPDATE SET label = excluded.label, audience = excluded.audience";
+        // Permissions that this program does not know stay as they are.
+        const LOSE: &str = "-- write_role_permissions_lost
+            DELETE FROM role_permission AS held
+             WHERE tenant_id = $1 AND role_id = ANY ($2) AND permission = ANY ($5::text[])
+               AND NOT EXISTS (SELECT FROM unnest($3::integer[], $4::text[]) AS kept (role_id, permission)
+                                WHERE kept.role_id = held.role_id AND kept.permission = held.permission)";
+        const GAIN: &str = "-- write_role_permissions
+            INSERT INTO role_permission (tenant_id, role_id, permission)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[])
+                ON CONFLICT DO NOTHING";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = ids(rows);
+        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        let labels: Vec<&str> = rows.iter().map(|(_, row)| row.label.as_str()).collect();
+        let audiences: Vec<&str> = rows.iter().map(|(_, row)| row.audience.into()).collect();
+        self.execute(
+            "write_roles",
+            SQL,
+            &[&tenant.0, &ids, &codes, &keys, &labels, &audiences],
+        )
+        .await?;
+        let granted = rows.iter().flat_map(|(id, row)| {
+            row.permissions
+                .iter()
+                .map(|permission| (*id, CATALOGUE.permission(permission).code))
+        });
+        let (roles, permissions): (Vec<i32>, Vec<&str>) = granted.unzip();
+        let known: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
+        self.execute(
+            "write_role_permissions_lost",
+            LOSE,
+            &[&tenant.0, &ids, &roles, &permissions, &known],
+        )
+        .await?;
+        self.execute(
+            "write_role_permissions",
+            GAIN,
+            &[&tenant.0, &roles, &permissions],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_subjects(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &SubjectRow)],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_subjects
+            INSERT INTO subject (tenant_id, id, type, code, key, enabled)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::boolean[])
+                ON CONFLICT (tenant_id, id) DO UPDATE SET enabled = excluded.enabled";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = ids(rows);
+        let kinds: Vec<&str> = rows.iter().map(|(_, row)| row.kind.into()).collect();
+        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        let enabled: Vec<bool> = rows.iter().map(|(_, row)| row.enabled).collect();
+        self.execute(
+            "write_subjects",
+            SQL,
+            &[&tenant.0, &ids, &kinds, &codes, &keys, &enabled],
+        )
+        .await?;
+        let roles = owned_pairs(rows, |row| &row.roles);
+        self.write_pairs(tenant, &SUBJECT_ROLES, &ids, roles)
+            .await?;
+        let groups = owned_pairs(rows, |row| &row.groups);
+        self.write_pairs(tenant, &MEMBERSHIPS, &ids, groups).await
+    }
+
+    async fn write_items(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &ItemRow)],
+    ) -> Result<(), StoreError> {
+        // A statement's rows may refer to each other: foreign keys are asked at
+        // its end.
+        const SQL: &str = "-- write_items
+            INSERT INTO item (tenant_id, id, type, code, key, parent_id, tree_id)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[])
+                ON CONFLICT (tenant_id, id) DO UPDATE SET parent_id = excluded.parent_id, tree_id = excluded.tree_id";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let all_ids = ids(rows);
+        let kinds: Vec<&str> = rows.iter().map(|(_, row)| row.kind.into()).collect();
+        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        let parents: Vec<Option<i32>> = rows.iter().map(|(_, row)| row.parent).collect();
+        let trees: Vec<Option<i32>> = rows.iter().map(|(_, row)| row.tree).collect();
+        self.execute(
+            "write_items",
+            SQL,
+            &[&tenant.0, &all_ids, &kinds, &codes, &keys, &parents, &trees],
+        )
+        .await?;
+        let locales = owned_pairs(rows, |row| &row.locales);
+        self.write_pairs(tenant, &CHANNEL_LOCALES, &all_ids, locales)
+            .await
+    }
+
+    async fn write_attributes(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &AttributeRow)],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_attributes
+            INSERT INTO attribute (tenant_id, id, code, key, group_id, scopable, localizable)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[], $5::integer[], $6::boolean[], $7::boolean[])
+                ON CONFLICT (tenant_id, id) DO UPDATE
+                        SET group_id = excluded.group_id, scopable = excluded.scopable, localizable = excluded.localizable";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = ids(rows);
+        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        let groups: Vec<i32> = rows.iter().map(|(_, row)| row.group).collect();
+        let scopable: Vec<bool> = rows.iter().map(|(_, row)| row.scopable).collect();
+        let localizable: Vec<bool> = rows.iter().map(|(_, row)| row.localizable).collect();
+        self.execute(
+            "write_attributes",
+            SQL,
+            &[
+                &tenant.0,
+                &ids,
+                &codes,
+                &keys,
+                &groups,
+                &scopable,
+                &localizable,
+            ],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    async fn write_grid_views(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &GridViewRow)],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_grid_views
+            INSERT INTO grid_view (tenant_id, id, code, key)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[])
+                ON CONFLICT (tenant_id, id) DO NOTHING";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = ids(rows);
+        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
+        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        self.execute("write_grid_views", SQL, &[&tenant.0, &ids, &codes, &keys])
+            .await?;
+        let groups = owned_pairs(rows, |row| &row.groups);
+        self.write_pairs(tenant, &GRID_VIEW_GROUPS, &ids, groups)
+            .await
+    }
+
+    async fn write_apps(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &AppRow)],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_apps
+            INSERT INTO app (tenant_id, subject_id, group_id, connected_by, later_channels, permissions_passed)
+            SELECT $1, * FROM unnest($2::integer[], $3::integer[], $4::text[], $5::boolean[], $6::boolean[])
+                ON CONFLICT (tenant_id, subject_id)
+                DO UPDATE SET later_channels = excluded.later_channels, permissions_passed = excluded.permissions_passed";
+        const CLEAR: &str = "-- clear_app_choices
+            WITH scopes AS (DELETE FROM app_scope WHERE tenant_id = $1 AND subject_id = ANY ($2))
+            DELETE FROM app_selection WHERE tenant_id = $1 AND subject_id = ANY ($2)";
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = ids(rows);
+        let groups: Vec<i32> = rows.iter().map(|(_, row)| row.group).collect();
+        let connected_by: Vec<&str> = rows
+            .iter()
+            .map(|(_, row)| row.connected_by.as_str())
+            .collect();
+        let later: Vec<bool> = rows.iter().map(|(_, row)| row.later_channels).collect();
+        let passed: Vec<bool> = rows.iter().map(|(_, row)| row.permissions_passed).collect();
+        self.execute(
+            "write_apps",
+            SQL,
+            &[&tenant.0, &ids, &groups, &connected_by, &later, &passed],
+        )
+        .await?;
+        self.execute("clear_app_choices", CLEAR, &[&tenant.0, &ids])
+            .await?;
+        self.write_app_choices(tenant, rows).await
+    }
+
+    async fn write_app_choices(
+        &self,
+        tenant: TenantId,
+        rows: &[(i32, &AppRow)],
+    ) -> Result<(), StoreError> {
+        const SCOPES: &str = "-- write_app_scopes
+            INSERT INTO app_scope (tenant_id, subject_id, scope)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[])";
+        const SELECTIONS: &str = "-- write_app_selections
+            INSERT INTO app_selection (tenant_id, subject_id, axis, level, item_id)
+            SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::smallint[], $5::integer[])";
+        let scopes = rows.iter().flat_map(|(id, row)| {
+            row.scopes
+                .iter()
+                .map(|scope| (*id, CATALOGUE.scope(scope).code))
+        });
+        let (subjects, scopes): (Vec<i32>, Vec<&str>) = scopes.unzip();
+        self.execute("write_app_scopes", SCOPES, &[&tenant.0, &subjects, &scopes])
+            .await?;
+        let chosen: Vec<_> = rows
+            .iter()
+            .flat_map(|(id, row)| row.selections.iter().map(|chosen| (*id, *chosen)))
+            .collect();
+        let subjects: Vec<i32> = chosen.iter().map(|(id, _)| *id).collect();
+        let axes: Vec<&str> = chosen
+            .iter()
+            .map(|(_, chosen)| chosen.axis.into())
+            .collect();
+        let levels: Vec<i16> = chosen
+            .iter()
+            .map(|(_, chosen)| i16::from(chosen.level))
+            .collect();
+        let items: Vec<Option<i32>> = chosen.iter().map(|(_, chosen)| chosen.item).collect();
+        self.execute(
+            "write_app_selections",
+            SELECTIONS,
+            &[&tenant.0, &subjects, &axes, &levels, &items],
+        )
+        .await
+        .map(|_| ())
+    }
+
+    /// Sets rights; [`Level::Hidden`] takes the right away.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the database does not answer.
+    pub async fn write_rights(
+        &self,
+        tenant: TenantId,
+        changes: &[RightsChange],
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "-- write_rights
+            WITH given AS MATERIALIZED (
+                     SELECT * FROM unnest($2::integer[], $3::integer[], $4::smallint[]) AS given (group_id, item_id, level)),
+                 taken AS (
+                     DELETE FROM access_right AS held
+                      USING given
+                      WHERE held.tenant_id = $1 AND held.group_id = given.group_id AND held.item_id = given.item_id
+                        AND given.level = 0)
+            INSERT INTO access_right (tenant_id, group_id, item_id, level)
+            SELECT $1, group_id, item_id, level FROM given WHERE level <> 0
+                ON CONFLICT (tenant_id, group_id, item_id) DO UPDATE SET level = excluded.level";
+        for part in changes.chunks(RIGHTS_AT_ONCE) {
+            let groups: Vec<i32> = part.iter().map(|change| change.group).collect();
+            let items: Vec<i32> = part.iter().map(|change| change.item).collect();
+            let levels: Vec<i16> = part
+                .iter()
+                .map(|change| i16::from(change.level.bits()))
+                .collect();
+            self.execute("write_rights", SQL, &[&tenant.0, &groups, &items, &levels])
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the pairs of `owners` exactly these.
+    async fn write_pairs(
+        &self,
+        tenant: TenantId,
+        table: &PairTable,
+        owners: &[i32],
+        pairs: Vec<(i32, i32)>,
+    ) -> Result<(), StoreError> {
+        let (of, members): (Vec<i32>, Vec<i32>) = pairs.into_iter().unzip();
+        self.execute(table.name, table.lose, &[&tenant.0, &owners, &of, &members])
+            .await?;
+        self.execute(table.name, table.gain, &[&tenant.0, &of, &members])
+            .await
+            .map(|_| ())
+    }
+}
+
+fn owned_pairs<T>(rows: &[(i32, &T)], members: impl Fn(&T) -> &BTreeSet<i32>) -> Vec<(i32, i32)> {
+    let mut pairs = Vec::new();
+    for (id, row) in rows {
+        pairs.extend(members(row).iter().map(|member| (*id, *member)));
+    }
+    pairs
+}
+
+fn ids<T>(rows: &[(i32, &T)]) -> Vec<i32> {
+    rows.iter().map(|(id, _)| *id).collect()
+}
+
+/// A table of pairs of numbers.
+struct PairTable {
+    name: &'static str,
+    lose: &'static str,
+    gain: &'static str,
+}
+
+macro_rules! pair_table {
+    ($name:literal, $table:literal, $owner:literal, $member:literal) => {
+        PairTable {
+            name: $name,
+            lose: concat!(
+                "-- ", $name, "
+                DELETE FROM ", $table, " AS held
+                 WHERE tenant_id = $1 AND ", $owner, " = ANY ($2)
+                   AND NOT EXISTS (SELECT FROM unnest($3::integer[], $4::integer[]) AS kept (a, b)
+                                    WHERE kept.a = held.", $owner, " AND kept.b = held.", $member, ")"
+            ),
+            gain: concat!(
+                "-- ", $name, "
+                INSERT INTO ", $table, " (tenant_id, ", $owner, ", ", $member, ")
+                SELECT $1, * FROM unnest($2::integer[], $3::integer[])
+                    ON CONFLICT DO NOTHING"
+            ),
+        }
+    };
+}
+
+const SUBJECT_ROLES: PairTable = pair_table!(
+    "write_subject_roles",
+    "subject_role",
+    "subject_id",
+    "role_id"
+);
+const MEMBERSHIPS: PairTable =
+    pair_table!("write_memberships", "membership", "subject_id", "group_id");
+const CHANNEL_LOCALES: PairTable = pair_table!(
+    "write_channel_locales",
+    "channel_locale",
+    "channel_id",
+    "locale_id"
+);
+const GRID_VIEW_GROUPS: PairTable = pair_table!(
+    "write_grid_view_groups",
+    "grid_view_group",
+    "grid_view_id",
+    "group_id"
+);

@@ -1,0 +1,254 @@
+use crate::domain::{Code, ItemKind, SubjectKind};
+
+use super::{StoreError, TenantId, Transaction};
+
+/// Which entities of a tenant a change looks at. User groups, and apps with what
+/// was chosen for them, are few and always read.
+#[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of one entity whether all of it is read"
+)]
+pub struct WantedEntities {
+    /// Everything; nothing else is looked at then.
+    pub everything: bool,
+    /// All roles.
+    pub roles: bool,
+    /// These subjects.
+    pub subjects: Vec<(SubjectKind, Code)>,
+    /// All members of these groups.
+    pub members_of: Vec<Code>,
+    /// All holders of these roles.
+    pub holders_of: Vec<Code>,
+    /// One holder of each of these roles.
+    pub a_holder_of: Vec<Code>,
+    /// All enabled users that hold a role with one of these permissions.
+    pub users_with: Vec<&'static str>,
+    /// All items of these kinds.
+    pub item_kinds: Vec<ItemKind>,
+    /// These items.
+    pub items: Vec<(ItemKind, Code)>,
+    /// With the items, which categories.
+    pub kin: Kin,
+    /// Categories, each with the parent that it is to have: of those that this
+    /// moves, all categories below, without the rights on them.
+    pub moved: Vec<(Code, Code)>,
+    /// All attributes.
+    pub attributes: bool,
+    /// All grid views.
+    pub grid_views: bool,
+    /// Which access rights.
+    pub rights: RightsWanted,
+}
+
+/// Which categories are read with those that are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kin {
+    /// No others.
+    #[default]
+    Themselves,
+    /// All that lie above them.
+    Ancestors,
+    /// All that lie below them.
+    Descendants,
+}
+
+/// Which access rights are read.
+#[derive(Clone, Debug, Default)]
+pub enum RightsWanted {
+    /// No rights.
+    #[default]
+    Nothing,
+    /// All rights on the items that are read.
+    OnItems,
+    /// The rights of these groups on the items that are read.
+    OnItemsOf(Vec<Code>),
+    /// All rights of these groups; the items must be read too.
+    OfGroups(Vec<Code>),
+}
+
+impl WantedEntities {
+    /// Everything of a tenant but its products and models.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            everything: true,
+            ..Self::default()
+        }
+    }
+}
+
+fn keys<'c>(codes: impl IntoIterator<Item = &'c Code>) -> Vec<&'c str> {
+    codes.into_iter().map(Code::folded).collect()
+}
+
+impl Transaction<'_> {
+    /// The numbers of the subjects that are wanted; `None`: all.
+    pub(super) async fn subjects_wanted(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<Option<Vec<i32>>, StoreError> {
+        const SQL: &str = "-- subjects_wanted
+            SELECT subject.id
+              FROM unnest($2::text[], $3::text[]) AS named (type, key)
+             CROSS JOIN LATERAL (SELECT id FROM subject AS s
+                                  WHERE s.tenant_id = $1 AND s.type = named.type AND s.key = named.key OFFSET 0) AS subject
+             UNION
+            SELECT member.subject_id
+              FROM user_group AS g
+              JOIN membership AS member ON member.tenant_id = $1 AND member.group_id = g.id
+             WHERE g.tenant_id = $1 AND g.key = ANY ($4::text[])
+             UNION
+            SELECT holder.subject_id
+              FROM role
+              JOIN subject_role AS holder ON holder.tenant_id = $1 AND holder.role_id = role.id
+             WHERE role.tenant_id = $1 AND role.key = ANY ($5::text[])
+             UNION
+            SELECT holder.subject_id
+              FROM role
+             CROSS JOIN LATERAL (SELECT subject_id FROM subject_role AS s
+                                  WHERE s.tenant_id = $1 AND s.role_id = role.id LIMIT 1) AS holder
+             WHERE role.tenant_id = $1 AND role.key = ANY ($6::text[])
+             UNION
+            SELECT subject.id
+              FROM role_permission AS granted
+              JOIN subject_role AS holder ON holder.tenant_id = $1 AND holder.role_id = granted.role_id
+              JOIN subject ON subject.tenant_id = $1 AND subject.id = holder.subject_id
+             WHERE granted.tenant_id = $1 AND granted.permission = ANY ($7::text[])
+               AND subject.type = 'user' AND subject.enabled";
+        if wanted.everything {
+            return Ok(None);
+        }
+        let kinds: Vec<&str> = wanted
+            .subjects
+            .iter()
+            .map(|(kind, _)| kind.into())
+            .collect();
+        let named = keys(wanted.subjects.iter().map(|(_, code)| code));
+        let members_of = keys(&wanted.members_of);
+        let holders_of = keys(&wanted.holders_of);
+        let a_holder_of = keys(&wanted.a_holder_of);
+        let rows = self
+            .query(
+                "subjects_wanted",
+                SQL,
+                &[
+                    &tenant.0,
+                    &kinds,
+                    &named,
+                    &members_of,
+                    &holders_of,
+                    &a_holder_of,
+                    &wanted.users_with,
+                ],
+            )
+            .await?;
+        Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
+    }
+
+    /// The numbers of the items that are wanted; `None`: all.
+    pub(super) async fn items_wanted(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<Option<Vec<i32>>, StoreError> {
+        const SQL: &str = "-- items_wanted
+            WITH RECURSIVE named AS (
+                SELECT item.id, item.parent_id
+                  FROM unnest($2::text[], $3::text[]) AS given (type, key)
+                 CROSS JOIN LATERAL (SELECT id, parent_id FROM item AS i
+                                      WHERE i.tenant_id = $1 AND i.key = given.key
+                                        AND i.space = CASE WHEN given.type IN ('import_profile', 'export_profile')
+                                                           THEN 'profile' ELSE given.type END OFFSET 0) AS item),
+            kin AS (
+                SELECT id, parent_id FROM named
+                 UNION
+                SELECT item.id, item.parent_id
+                  FROM kin
+                 CROSS JOIN LATERAL (SELECT id, parent_id FROM item AS i
+                                      WHERE $4 = 'ancestors' AND i.tenant_id = $1 AND i.id = kin.parent_id
+                                      UNION ALL
+                                     SELECT id, parent_id FROM item AS i
+                                      WHERE $4 = 'descendants' AND i.tenant_id = $1 AND i.parent_id = kin.id) AS item)
+            SELECT id FROM kin
+             UNION
+            SELECT id FROM item WHERE tenant_id = $1 AND type = ANY ($5::text[])";
+        if wanted.everything {
+            return Ok(None);
+        }
+        let kinds: Vec<&str> = wanted.items.iter().map(|(kind, _)| kind.into()).collect();
+        let named = keys(wanted.items.iter().map(|(_, code)| code));
+        let kin = match wanted.kin {
+            Kin::Themselves => "",
+            Kin::Ancestors => "ancestors",
+            Kin::Descendants => "descendants",
+        };
+        let whole: Vec<&str> = wanted.item_kinds.iter().map(Into::into).collect();
+        let rows = self
+            .query(
+                "items_wanted",
+                SQL,
+                &[&tenant.0, &kinds, &named, &kin, &whole],
+            )
+            .await?;
+        Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
+    }
+}
+
+impl Transaction<'_> {
+    /// The numbers of all categories below those that are to move.
+    pub(super) async fn moved_items(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<Vec<i32>, StoreError> {
+        const SQL: &str = "-- moved_items
+            WITH RECURSIVE moved AS (
+                SELECT category.id
+                  FROM unnest($2::text[], $3::text[]) AS given (key, parent_key)
+                 CROSS JOIN LATERAL (SELECT id, parent_id FROM item AS i
+                                      WHERE i.tenant_id = $1 AND i.space = 'category' AND i.key = given.key OFFSET 0) AS category
+                  LEFT JOIN item AS parent ON parent.tenant_id = $1 AND parent.id = category.parent_id
+                 WHERE parent.key IS DISTINCT FROM given.parent_key
+                 UNION
+                SELECT child.id
+                  FROM moved
+                 CROSS JOIN LATERAL (SELECT id FROM item AS i
+                                      WHERE i.tenant_id = $1 AND i.parent_id = moved.id OFFSET 0) AS child)
+            SELECT id FROM moved";
+        if wanted.moved.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (categories, parents): (Vec<&str>, Vec<&str>) = wanted
+            .moved
+            .iter()
+            .map(|(category, parent)| (category.folded(), parent.folded()))
+            .unzip();
+        let rows = self
+            .query("moved_items", SQL, &[&tenant.0, &categories, &parents])
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+/// Which rights a statement reads: on these items and of these groups, `None`
+/// being all.
+pub(super) struct RightsFilter<'w> {
+    pub(super) items: Option<&'w [i32]>,
+    pub(super) groups: Option<Vec<&'w str>>,
+}
+
+impl RightsWanted {
+    /// The filter, given the items that were read; `None`: nothing is to be
+    /// read.
+    pub(super) fn filter<'w>(&'w self, items: Option<&'w [i32]>) -> Option<RightsFilter<'w>> {
+        let (items, groups) = match self {
+            Self::Nothing => return None,
+            Self::OnItems => (items, None),
+            Self::OnItemsOf(groups) => (items, Some(keys(groups))),
+            Self::OfGroups(groups) => (None, Some(keys(groups))),
+        };
+        Some(RightsFilter { items, groups })
+    }
+}

@@ -1,0 +1,159 @@
+use std::ops::Deref;
+
+use pim_authz::{
+    admin::{
+        AdminError, Answered, ImportOptions, ImportOutcome, Staging, WriteContext, WriteCoordinator,
+    },
+    cache::{Cache, CacheSettings, CoherenceThread},
+    domain::{Code, Edition},
+    import::{FileRead, Reader},
+    store::Store,
+    supervision::Supervisor,
+};
+
+use crate::harness::Database;
+
+/// The files of an import: name and content.
+pub(super) type Files<'f> = &'f [(&'f str, &'f str)];
+
+/// A small catalog with everything that the others build on.
+pub(super) const SMALL: Files<'static> = &[
+    (
+        "user_groups.csv",
+        "code;name\nmanagers;Managers\nredactors;Redactors\n",
+    ),
+    ("user_roles.csv", "role;permissions\nADMIN;*\n"),
+    ("users.csv", "username;roles;groups\njulia;ADMIN;Managers\n"),
+    ("locales.csv", "code\nen_US\nfr_FR\n"),
+    ("categories.csv", "code;parent\nshoes;master\nmaster;\n"),
+    ("channels.csv", "code;tree;locales\nweb;master;en_US\n"),
+    (
+        "product_models.csv",
+        "code;parent;categories\nboots;;shoes\nred-boots;boots;\n",
+    ),
+    (
+        "products.csv",
+        "sku;categories;parent\nhat;master,SHOES;\nred-boots-38;;red-boots\n",
+    ),
+    (
+        "product_category_accesses.csv",
+        "category;view_items;edit_items;own_items\nmaster;redactors;;Managers\n",
+    ),
+];
+
+/// A door without a server around it.
+pub(super) struct OwnDoor {
+    door: WriteCoordinator,
+    _coherence: CoherenceThread,
+}
+
+impl Deref for OwnDoor {
+    type Target = WriteCoordinator;
+
+    fn deref(&self) -> &WriteCoordinator {
+        &self.door
+    }
+}
+
+pub(super) async fn door(database: &Database) -> OwnDoor {
+    let store = Store::new(database.url(), 8).unwrap();
+    let (cache, coherence) = Cache::start(
+        store.clone(),
+        CacheSettings::default(),
+        tokio::runtime::Handle::current(),
+        &Supervisor::default(),
+    )
+    .await
+    .unwrap();
+    OwnDoor {
+        door: WriteCoordinator::new(store, cache).unwrap(),
+        _coherence: coherence,
+    }
+}
+
+pub(super) fn context(tenant: &str) -> WriteContext {
+    WriteContext {
+        tenant: tenant.parse().unwrap(),
+        actor: "user:julia".to_owned(),
+        caller: None,
+        request_id: "r-1".to_owned(),
+        idempotency_key: String::new(),
+        request_hash: Vec::new(),
+        dry_run: false,
+        expected_revision: None,
+    }
+}
+
+pub(super) fn enterprise() -> ImportOptions {
+    ImportOptions {
+        edition: Some(Edition::Enterprise),
+        ..ImportOptions::default()
+    }
+}
+
+pub(super) async fn stage(door: &WriteCoordinator, tenant: &str, files: Files<'_>) -> Staging {
+    let tenant: Code = tenant.parse().unwrap();
+    let mut staging = Staging::begin(door, tenant).await.unwrap();
+    let mut reader = Reader::new();
+    for (name, content) in files {
+        let batch = reader.push(name, content.as_bytes());
+        staging.add(batch.rows).await.unwrap();
+        batch
+            .refused
+            .into_iter()
+            .for_each(|refusal| staging.refuse(refusal));
+    }
+    let finished = reader.finish();
+    staging.add(finished.batch.rows).await.unwrap();
+    finished
+        .batch
+        .refused
+        .into_iter()
+        .for_each(|refusal| staging.refuse(refusal));
+    for FileRead {
+        file, key_column, ..
+    } in finished.files
+    {
+        staging.saw_file(file);
+        staging.saw_key_column(file, key_column);
+    }
+    staging
+}
+
+pub(super) async fn try_import(
+    door: &WriteCoordinator,
+    context: &WriteContext,
+    options: &ImportOptions,
+    files: Files<'_>,
+) -> Result<ImportOutcome, AdminError> {
+    let staging = stage(door, context.tenant.as_str(), files).await;
+    match door.import(staging, context, options, |_, _, _| {}).await? {
+        Answered::Now(outcome) => Ok(outcome),
+        Answered::Before(kept) => panic!("answered before: {kept:?}"),
+    }
+}
+
+/// Imports into the tenant `default` of the enterprise edition.
+pub(super) async fn import(door: &WriteCoordinator, files: Files<'_>) -> ImportOutcome {
+    try_import(door, &context("default"), &enterprise(), files)
+        .await
+        .unwrap()
+}
+
+/// The refusals as `file:line column`, one a line.
+pub(super) fn places(outcome: &ImportOutcome) -> Vec<String> {
+    let place =
+        |r: &pim_authz::admin::entry::Refusal| format!("{}:{} {}", r.file, r.line, r.column);
+    outcome.refused.iter().map(place).collect()
+}
+
+/// One text of the database, asked for as its owner.
+pub(super) async fn text(database: &Database, sql: &str) -> String {
+    let (client, _session) = database.connect().await;
+    client
+        .batch_execute("SET search_path = pim_authz")
+        .await
+        .unwrap();
+    let row = client.query_one(sql, &[]).await.unwrap();
+    row.get::<_, Option<String>>(0).unwrap_or_default()
+}
