@@ -53,8 +53,15 @@ fn names_of_the_glossary_exist() {
 #[test]
 fn a_function_belongs_to_the_file_before_it() {
     let text = "1. `src/a.rs`, `check`: `Question` (`src/b.rs`, `read`), then `write`.";
-    let expected = [("src/a.rs", "check"), ("src/b.rs", "read"), ("src/b.rs", "write")];
+    let expected = [
+        ("src/a.rs", "check"),
+        ("src/b.rs", "read"),
+        ("src/b.rs", "write"),
+    ];
     let found = functions(text);
-    let found: Vec<_> = found.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let found: Vec<_> = found
+        .iter()
+        .map(|(a, b)| (a.as_str(), b.as_str()))
+        .collect();
     assert_eq!(found, expected);
 }
