@@ -228,7 +228,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn connection(&self) -> Result<Connection, StoreError> {
         let object = self.pooled().await?;
         Ok(Connection::kept(Object::take(object)))
@@ -238,7 +238,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn lent_connection(&self) -> Result<Connection, StoreError> {
         Ok(Connection::lent(self.loan().await?))
     }

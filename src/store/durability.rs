@@ -19,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer, or is a
+    /// [`StoreError::Unavailable`] if the database is unavailable, or is a
     /// standby.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
         const SQL: &str = "-- durability

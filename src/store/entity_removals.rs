@@ -70,7 +70,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn delete_entities(
         &self,
         tenant: TenantId,

@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer
+    /// [`StoreError::Unavailable`] if the database is unavailable
     /// or is no primary; [`StoreError::CorruptRow`] when what is stored breaks
     /// the domain's rules.
     pub async fn facts(

@@ -78,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn lease_connection(
         &self,
         hints: Hints,
@@ -120,7 +120,7 @@ impl LeaseConnection {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn join(
         &self,
         lease: LeaseId,
@@ -146,7 +146,7 @@ impl LeaseConnection {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn renew(&self, lease: LeaseId) -> Result<bool, StoreError> {
         let rows = self.prepared("renew", RENEW, &[&lease.0]).await?;
         Ok(!rows.is_empty())
@@ -156,7 +156,7 @@ impl LeaseConnection {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn leave(&self, lease: LeaseId) -> Result<(), StoreError> {
         const SQL: &str = "-- leave
             WITH left_one AS (DELETE FROM ack WHERE id = $1)
@@ -169,7 +169,7 @@ impl LeaseConnection {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time, or
+    /// [`StoreError::Unavailable`] if the database is unavailable, times out or
     /// is no primary.
     pub async fn read_log(&self, applied: u64, unsettled: u64) -> Result<LogRead, StoreError> {
         let stored = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -182,7 +182,7 @@ impl LeaseConnection {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn acknowledge(&self, lease: LeaseId, seq: u64) -> Result<(), StoreError> {
         let LeaseId(id) = lease;
         let sql = format!(
@@ -212,7 +212,7 @@ impl LeaseConnection {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn begin_epoch(&self, known: u64) -> Result<(), StoreError> {
         let sql = format!(
             "-- begin_epoch

@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn leases(&self) -> Result<HashMap<LeaseId, LeaseRow>, StoreError> {
         const SQL: &str = "-- read_leases
             SELECT lease.id, lease.renew_no, lease.length_ms, coalesce(ack.acked, 0) AS acked
@@ -58,7 +58,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn end_lease(&self, lease: LeaseId, seen: u64) -> Result<bool, StoreError> {
         const SQL: &str = "-- end_lease
             WITH ended AS (DELETE FROM lease WHERE id = $1 AND renew_no = $2 RETURNING id),
@@ -74,7 +74,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn arm(&self, epoch: u64) -> Result<(), StoreError> {
         const SQL: &str = "-- arm
             UPDATE head SET armed = true WHERE epoch = $1 AND NOT armed";
@@ -87,7 +87,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn beat(&self, live: &[Announcement]) -> Result<(), StoreError> {
         const SQL: &str = "-- beat
             UPDATE intent SET beat = beat + 1
@@ -106,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn intents(&self) -> Result<Vec<IntentRow>, StoreError> {
         const SQL: &str = "-- read_intents
             SELECT intent.seq, intent.member, intent.beat, lease.length_ms
@@ -133,7 +133,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn open_maintenances(&self) -> Result<Vec<Announcement>, StoreError> {
         const SQL: &str = "-- open_maintenances
             SELECT seq, member FROM intent WHERE keys = ARRAY['*']";
@@ -151,7 +151,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn reap(&self, dead: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- reap
             DELETE FROM intent

@@ -28,7 +28,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] when the database does not answer or is a
     /// standby,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn tenants_after(
         &self,
         after: &str,
