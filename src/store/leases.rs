@@ -2,29 +2,29 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{Announcement, LeaseId, Store, StoreError};
 
-/// A server that may answer from memory, as a writer sees it.
+/// Lease of a server that may answer from its cache, as a writer reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// How often it was renewed.
+    /// Number of renewals.
     pub renew_no: u64,
-    /// How long it runs after a renewal.
+    /// Duration of the lease after a renewal.
     pub length: Duration,
-    /// The last announcement that the server has applied.
+    /// Last announcement that the server has applied.
     pub acked: u64,
 }
 
 /// An announced write that is neither committed nor withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntentRow {
-    /// Its announcement; the epoch is not read.
+    /// Announcement of the write; its epoch is not read and is 0.
     pub announcement: Announcement,
-    /// How often its writer has shown that it is under way.
+    /// Number of heartbeats by which the writer has shown that the write is pending.
     pub beat: u64,
-    /// The length of its writer's lease; `None`: the writer has none any more.
+    /// Length of the writer's lease; `None` if the writer no longer has one.
     pub writer_lease: Option<Duration>,
 }
 
-/// A time as PostgreSQL keeps it.
+/// Converts stored milliseconds to a duration.
 pub(super) fn milliseconds(stored: i32) -> Duration {
     Duration::from_millis(stored.unsigned_abs().into())
 }
@@ -53,8 +53,9 @@ impl Store {
         Ok(leases.collect())
     }
 
-    /// Ends the lease of a server that did not renew it for the whole waiting
-    /// time (W3). `false`: it has just renewed it, or left.
+    /// Ends the lease of a server that did not renew it for the whole waiting time
+    /// (W3); `seen` is its last known `renew_no`. Returns `false` if the server has
+    /// just renewed or released it.
     ///
     /// # Errors
     ///
@@ -69,8 +70,8 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Says that a full waiting time has passed in an epoch (W3): from now on a
-    /// writer waits no longer than for those that hold a lease.
+    /// Records that a full waiting time has passed in an epoch (W3): from now on
+    /// writers wait only for servers that hold a lease.
     ///
     /// # Errors
     ///
@@ -82,8 +83,8 @@ impl Store {
         self.query("arm", SQL, &[&epoch]).await.map(|_| ())
     }
 
-    /// Shows that the writes of some announcements are still under way. One
-    /// whose row is locked is being committed, and needs no sign.
+    /// Sends a heartbeat for announced writes that are still pending. A locked row is
+    /// skipped: its write is being committed and needs no heartbeat.
     ///
     /// # Errors
     ///
@@ -129,7 +130,7 @@ impl Store {
         Ok(intents.collect())
     }
 
-    /// Lists the announcements of everything, which are maintenances.
+    /// Lists the pending announcements of the key `*`, which are maintenances.
     ///
     /// # Errors
     ///
@@ -146,8 +147,9 @@ impl Store {
         Ok(open.collect())
     }
 
-    /// Removes an announced write whose writer is gone: it can never commit.
-    /// `false`: it has just committed, or is about to.
+    /// Deletes the intent of a writer that is gone, so that the write can never
+    /// commit. Returns `false` if the intent is locked or gone: the write is about to
+    /// commit, or has ended.
     ///
     /// # Errors
     ///
