@@ -145,8 +145,8 @@ impl Store {
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// Returns the revision created by the announced write; `None` if it did not
-    /// commit.
+    /// Returns the revision created by the announced write; `None` if it created
+    /// none.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ pub struct ChangeRow {
     pub subject: Option<(String, String)>,
     pub before: String,
     pub after: String,
-    /// Set on the last row of a write.
+    /// Hash of the write, on its last row; empty on others.
     pub hash: Vec<u8>,
 }
 

@@ -217,9 +217,9 @@ impl Store {
         self.turns.as_ref()
     }
 
-    /// Runs connections opened from now on on the caller's runtime, whichever task
-    /// opens them. Open connections stay on theirs; a runtime that was set before
-    /// is kept.
+    /// Makes the caller's runtime run all connections opened from now on, whichever
+    /// task opens them. Open connections stay on theirs; a runtime set before is
+    /// kept.
     #[must_use]
     pub fn at_home(self) -> Self {
         if let Ok(runtime) = Handle::try_current() {
@@ -276,8 +276,8 @@ impl Store {
         }
     }
 
-    /// Closes new sessions whose set-up fails because the schema or the role is
-    /// missing; until this is called they are pooled.
+    /// Makes the pool close new sessions whose set-up fails because the schema or the
+    /// role is missing, instead of keeping them.
     pub(super) fn expect_schema(&self) {
         self.schema.store(true, Ordering::Relaxed);
     }

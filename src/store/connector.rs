@@ -80,7 +80,7 @@ impl Connector {
         })
     }
 
-    /// Returns the connection settings without TLS.
+    /// Returns the connection settings, apart from TLS.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }

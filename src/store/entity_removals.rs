@@ -6,7 +6,7 @@ use super::{StoreError, TenantId, Transaction};
 pub struct EntityRemovals {
     pub groups: Vec<i32>,
     pub roles: Vec<i32>,
-    /// Users, connections and apps; an app's other rows are deleted too.
+    /// Users, connections and apps; an app is deleted with all its own rows.
     pub subjects: Vec<i32>,
     pub items: Vec<i32>,
     pub attributes: Vec<i32>,

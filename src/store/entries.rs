@@ -44,7 +44,7 @@ pub trait CodedEntry: Sized {
     fn code(&self) -> &Code;
 }
 
-/// Space of a table whose rows are all listed.
+/// The space of an entry type that has only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Every;
 
@@ -74,7 +74,7 @@ impl Snapshot<'_> {
         let source = if only.is_empty() {
             format!("{rows} AND entry.key > $3 AND $5::text[] IS NOT NULL")
         } else {
-            // Forces one index look-up per code, whatever the planner's statistics.
+            // Forces one index look-up per code, whatever the planner estimates.
             format!(
                 "unnest($5::text[]) AS named (key)
                  CROSS JOIN LATERAL (SELECT * FROM {rows} AND entry.key = named.key AND entry.key > $3 OFFSET 0) AS entry"

@@ -72,8 +72,8 @@ pub enum StoreError {
         role: String,
     },
 
-    /// Connections share sessions, which breaks leases, roles and prepared
-    /// statements.
+    /// A connection pooler shares sessions among connections, which breaks leases,
+    /// roles and prepared statements.
     #[error(
         "`{address}` is a connection pooler in transaction mode (a setting of a session did not \
          stay with its connection); let the database URL name PostgreSQL itself, or set the pooler \

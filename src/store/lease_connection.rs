@@ -182,7 +182,7 @@ impl LeaseConnection {
     }
 
     /// Acknowledges that everything up to `seq` was applied (A3), and notifies the
-    /// waiting writers. Not durable.
+    /// waiting writers as a hint. Not durable.
     ///
     /// # Errors
     ///
