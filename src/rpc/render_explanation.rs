@@ -5,7 +5,7 @@ use crate::{
 
 use super::render;
 
-/// The answer to an Explain that `asker` asked.
+/// Renders the response to an Explain about the subject `asker`.
 pub(super) fn explain_response(
     explanation: Explanation,
     asker: &SubjectRef,
@@ -69,7 +69,8 @@ fn render_remedy(remedy: Remedy, asker: &SubjectRef, facts: &Facts) -> pb::Remed
             group: group.to_string(),
             item: Some(render::stored_item(&item, facts)),
             level: render::level(Some(level)).into(),
-            // A category's grant is for that category alone (rules 8.2).
+            // Access to a category is granted for that category alone (rules
+            // 8.2).
             apply_to_children: (item.kind == ItemKind::Category).then_some(false),
         }),
         Remedy::Permission { role, permission } => Grant::Permission(pb::RolePermission {

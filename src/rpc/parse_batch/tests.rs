@@ -19,7 +19,7 @@ fn parsed(message: pb::BatchCheckRequest) -> Result<Batch, Failure> {
     batch(message, &"default".parse().unwrap())
 }
 
-/// A batch that is fine, of items that take everything from it.
+/// Returns a valid batch whose items inherit every field from it.
 fn inherited(items: usize) -> pb::BatchCheckRequest {
     pb::BatchCheckRequest {
         subject: Some(subject("user", "julia")),

@@ -5,7 +5,7 @@ use crate::{admin::AdminError, domain::EntityKind};
 
 type Case = (Failure, Code, &'static str);
 
-/// The failures of questions, and what callers see of them.
+/// The failures of questions, with the code and reason that callers receive.
 fn question_cases() -> Vec<Case> {
     let corrupt = || StoreError::CorruptRow {
         statement: "find_facts",
