@@ -95,7 +95,7 @@ fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField>
     })
 }
 
-/// Whether sub-categories get the same; said of anything else it is refused.
+/// Parses whether sub-categories get the same right; rejected on any other item.
 fn children(said: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
     match (kind, said) {
         (ItemKind::Category, None | Some(true)) => Ok(Children::Included),

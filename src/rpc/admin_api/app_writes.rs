@@ -20,10 +20,10 @@ use super::{
     writes::{WriteRequest, check_count, context, context_as_said},
 };
 
-/// The most scopes of one request, unknown ones included.
+/// Largest number of scopes in one request, including unknown ones.
 const MOST_SCOPES: usize = 1_000;
 
-/// A response of a write about an app.
+/// A response to a write of an app.
 trait StepResponse: prost::Message + Default {
     fn of(told: &AppWritten) -> Self;
 }
@@ -128,7 +128,7 @@ impl AdminApi {
     }
 }
 
-/// The user who connects an app (rules 5.1).
+/// Parses the user who connects an app (rules 5.1).
 fn actor(text: &str) -> Result<Code, InvalidField> {
     let subject = text.split_once(':').and_then(|(kind, code)| {
         Some(SubjectRef {
@@ -148,7 +148,8 @@ fn actor(text: &str) -> Result<Code, InvalidField> {
     }
 }
 
-/// The code of an app, which is shorter than others (rules 1.5).
+/// Parses the code of an app, whose limit is shorter than that of others (rules
+/// 1.5).
 fn app(text: &str) -> Result<Code, InvalidField> {
     let app = code("app", text)?;
     match app.app_group() {
@@ -262,7 +263,7 @@ fn app_rights(
     Ok(())
 }
 
-/// The steps that only name the request.
+/// Implements the steps that name only the request.
 macro_rules! plain_steps {
     ($($message:ident -> $response:ident: $step:ident;)+) => {
         $(
