@@ -186,7 +186,7 @@ pub async fn serve(
         Ok(Some(_following)) => {
             tracing::info!(server.address = %address, "serving on {address}");
             // The receiver may have been dropped.
-            let _unheard = ready.send(address);
+            let _receiver_dropped = ready.send(address);
             tokio::select! {
                 ended = &mut server => return ended.map_err(ServerError::Transport),
                 () = &mut shutdown => Ok(()),

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_returns_panics_or_is_aborted_is_reported() {
+    async fn return_panic_or_abort_of_a_task_is_reported() {
         let supervisor = Supervisor::default();
         tokio::spawn(supervisor.supervise(Task::Lease, ready(())));
         assert_eq!(supervisor.first_ended().await, Task::Lease);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_may_return_is_reported_only_if_it_panics() {
+    async fn returning_task_is_reported_only_on_panic() {
         let supervisor = Supervisor::default();
         let task = Task::WatchedRevisions;
         supervisor.supervise_until_done(task, ready(())).await;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tasks_of_a_server_that_stops_may_end() {
+    async fn ended_tasks_are_not_reported_during_shutdown() {
         let supervisor = Supervisor::default();
         supervisor.release();
         drop(supervisor.supervise(Task::Lease, pending()));

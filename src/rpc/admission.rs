@@ -110,7 +110,7 @@ where
                 first
             };
             let weight = weigh(&budget, &head.extensions);
-            let parts = match take_in(first, body, &weight).await {
+            let parts = match read_body(first, body, &weight).await {
                 Ok(parts) => parts,
                 Err(failure) => return Ok(Status::from(failure).into_http()),
             };
@@ -118,10 +118,10 @@ where
                 weight.unpack().await;
             }
             head.extensions.insert(weight.clone());
-            let request = http::Request::from_parts(head, taken_in(parts));
+            let request = http::Request::from_parts(head, replayed_body(parts));
             let answer = ready.call(request).await?;
             // The weight is held until the response body is sent.
-            Ok(answer.map(|body| holding(body, weight)))
+            Ok(answer.map(|body| with_weight(body, weight)))
         })
     }
 }
@@ -151,7 +151,7 @@ fn is_compressed(headers: &http::HeaderMap) -> bool {
 type Part = Result<Frame<Bytes>, Status>;
 
 /// Reads the whole body, and accounts for each part as it arrives.
-async fn take_in(
+async fn read_body(
     first: Option<Part>,
     mut body: Body,
     weight: &Weight,
@@ -172,12 +172,12 @@ async fn take_in(
     Ok(parts)
 }
 
-fn taken_in(parts: Vec<Part>) -> Body {
+fn replayed_body(parts: Vec<Part>) -> Body {
     Body::new(StreamBody::new(tokio_stream::iter(parts)))
 }
 
 /// Wraps `body` so that `weight` is released when the body is dropped.
-fn holding(body: Body, weight: Weight) -> Body {
+fn with_weight(body: Body, weight: Weight) -> Body {
     Body::new(body.map_frame(move |frame| {
         let _held = &weight;
         frame

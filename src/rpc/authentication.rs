@@ -75,7 +75,7 @@ impl Authentication {
             return Ok(Found::Caller(Calling::Nobody));
         }
         let cache = self.cache.get().ok_or(Failure::Starting)?;
-        let look = |read_keys| Look {
+        let lookup = |read_keys| Lookup {
             needed,
             cache: cache.clone(),
             tokens: self.tokens.clone(),
@@ -93,10 +93,10 @@ impl Authentication {
             Err(Unverified::Refused(refused)) => {
                 return Err(self.refuse(refused.into(), request.extensions()));
             }
-            Err(Unverified::ReadKeys(_)) => return Ok(Found::Look(look(true))),
+            Err(Unverified::ReadKeys(_)) => return Ok(Found::Lookup(lookup(true))),
         };
         let Some(callers) = cache.cached_callers() else {
-            return Ok(Found::Look(look(false)));
+            return Ok(Found::Lookup(lookup(false)));
         };
         recognized(&callers, presented, (needed, cache))
             .map(Found::Caller)
@@ -138,12 +138,12 @@ impl Authentication {
 enum Found {
     Caller(Calling),
     /// Something must be read first.
-    Look(Look),
+    Lookup(Lookup),
 }
 
 /// A pending lookup: the callers are not cached, or the issuer's keys must be
 /// read again.
-struct Look {
+struct Lookup {
     needed: Needed,
     cache: Cache,
     tokens: Option<Arc<TokenVerifier>>,
@@ -151,7 +151,7 @@ struct Look {
     read_keys: bool,
 }
 
-impl Look {
+impl Lookup {
     /// Identifies the caller by the current callers and keys.
     async fn caller(
         &self,
@@ -229,7 +229,7 @@ where
                 request.extensions_mut().insert(calling);
                 Either::Left(self.inner.call(request))
             }
-            Ok(Found::Look(look)) => {
+            Ok(Found::Lookup(lookup)) => {
                 // The clone replaces `inner`; the instance that was polled ready
                 // is called.
                 let fresh = self.inner.clone();
@@ -239,7 +239,7 @@ where
                     // Split from the body, which is not `Sync` and cannot be
                     // borrowed across an await.
                     let (head, body) = request.into_parts();
-                    let found = look.caller(&head.headers, &head.extensions).await;
+                    let found = lookup.caller(&head.headers, &head.extensions).await;
                     let mut request = http::Request::from_parts(head, body);
                     match found {
                         Ok(calling) => {

@@ -134,7 +134,7 @@ impl Shared {
         if (is_too_much_of_one || all > self.most) && bytes > taken.bytes {
             return Err(Failure::TooHeavy { bytes, most });
         }
-        used.give_back(taken, caller);
+        used.release(taken, caller);
         used.all += bytes;
         used.by_tenant.add(tenant, bytes);
         used.by_caller.add(caller, bytes);
@@ -145,7 +145,7 @@ impl Shared {
 }
 
 impl Used {
-    fn give_back(&mut self, taken: &Taken, caller: Option<&Code>) {
+    fn release(&mut self, taken: &Taken, caller: Option<&Code>) {
         self.all = self.all.saturating_sub(taken.bytes);
         self.by_tenant.take(taken.tenant.as_ref(), taken.bytes);
         self.by_caller.take(caller, taken.bytes);
@@ -262,7 +262,7 @@ pub(super) fn weigh<M: prost::Message>(request: &tonic::Request<M>) -> Result<()
 impl Drop for Held {
     fn drop(&mut self) {
         let taken = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.shared.used().give_back(taken, self.caller.as_ref());
+        self.shared.used().release(taken, self.caller.as_ref());
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_beyond_the_budget_are_refused() {
+    fn calls_beyond_the_budget_are_rejected() {
         let budget = Budget::new(100);
         let first = budget.weigh(None);
         first.add(60).unwrap();
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn one_tenant_has_half_of_it() {
+    fn one_tenant_may_use_half_the_budget() {
         let budget = Budget::new(100);
         let (acme, other) = (code("acme"), code("other"));
         let first = budget.weigh(None);
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_has_half_of_it() {
+    fn one_caller_may_use_half_the_budget() {
         let budget = Budget::new(100);
         let (shop, erp) = (code("shop"), code("erp"));
         let first = budget.weigh(Some(&shop));
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_messages_are_unpacked_at_once() {
+    async fn concurrent_decompression_is_limited() {
         let budget = Budget::new(100);
         let unpacked: Vec<Weight> = (0..UNPACKED_AT_ONCE).map(|_| budget.weigh(None)).collect();
         for weight in &unpacked {

@@ -105,7 +105,7 @@ fn of_directory(call: &str) -> Option<Needed> {
 }
 
 fn of_catalog(call: &str) -> Option<Needed> {
-    const NOUNS: [&str; 10] = [
+    const ENTITIES: [&str; 10] = [
         "Channels",
         "Locales",
         "Categories",
@@ -117,7 +117,7 @@ fn of_catalog(call: &str) -> Option<Needed> {
         "Profiles",
         "GridViews",
     ];
-    of_entities(call, &NOUNS).or_else(|| administer(&["ImportProducts"], call))
+    of_entities(call, &ENTITIES).or_else(|| administer(&["ImportProducts"], call))
 }
 
 /// Put, Delete and List calls of each entity.
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_call_needs_an_entry() {
+    fn unknown_paths_have_no_entry() {
         for path in [
             "/pim.authz.v1.AuthorizationService/Guess",
             "/pim.authz.v1.AuthorizationService/",

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn one_header_of_the_bearer_scheme_is_read() {
+    fn exactly_one_bearer_header_is_accepted() {
         let cases: [(&[&str], _); 8] = [
             (&[], Some(None)),
             (&["Bearer abc"], Some(Some("abc"))),

@@ -10,13 +10,13 @@ use super::failure::Failure;
 /// the facts; if they were invalidated meanwhile, repeats all of it.
 macro_rules! answer {
     ($cache:expr, $tenant:expr, $needed:expr, $minimum:expr, |$facts:ident| $decide:expr) => {{
-        let mut asking = $cache.ask($tenant, $needed, $minimum);
+        let mut reader = $cache.ask($tenant, $needed, $minimum);
         loop {
-            let answer = match asking.facts().await? {
+            let answer = match reader.facts().await? {
                 Some($facts) => Some($decide),
                 None => None,
             };
-            if asking.is_confirmed()? {
+            if reader.is_confirmed()? {
                 break answer.ok_or_else(|| Failure::TenantNotFound($tenant.clone()));
             }
         }

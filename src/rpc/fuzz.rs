@@ -237,18 +237,18 @@ fn fuzz_page_tokens() {
 
 /// The result of reading a file of an import.
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct ReadFile {
     rows: Vec<Row>,
     refused: Vec<Refusal>,
     end: String,
 }
 
-fn read(file: &str, content: &[u8], bytes_at_once: usize) -> Said {
+fn read(file: &str, content: &[u8], bytes_at_once: usize) -> ReadFile {
     let mut reader = Reader::new();
-    let mut said = Said::default();
+    let mut result = ReadFile::default();
     let mut take = |batch: Batch| {
-        said.rows.extend(batch.rows);
-        said.refused.extend(batch.refused);
+        result.rows.extend(batch.rows);
+        result.refused.extend(batch.refused);
     };
     take(reader.push(file, &[]));
     for piece in content.chunks(bytes_at_once) {
@@ -256,8 +256,8 @@ fn read(file: &str, content: &[u8], bytes_at_once: usize) -> Said {
     }
     let mut finished = reader.finish();
     take(std::mem::take(&mut finished.batch));
-    said.end = format!("{finished:?}");
-    said
+    result.end = format!("{finished:?}");
+    result
 }
 
 #[test]

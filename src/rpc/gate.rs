@@ -254,7 +254,7 @@ mod tests {
     use crate::pb;
 
     #[test]
-    fn a_timeout_is_read_as_the_protocol_writes_it() {
+    fn grpc_timeouts_are_parsed() {
         let cases = [
             ("2H", Some(Duration::from_hours(2))),
             ("3M", Some(Duration::from_mins(3))),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_a_call_of_the_contract() {
+    fn whole_tenant_calls_exist_in_the_contract() {
         let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
         let mut paths: Vec<String> = Vec::new();
         for file in &descriptors.file {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_leaves_before_the_deadline() {
+    fn deadline_leaves_time_for_the_response() {
         let given = |text: &str| {
             let mut headers = http::HeaderMap::new();
             headers.insert("grpc-timeout", text.parse().unwrap());

@@ -82,7 +82,7 @@ impl ImportService for ImportApi {
         let header = parse_import::header(messages.message().await.map_err(status::of_message)?)
             .map_err(Failure::from)?;
         calling.check_written_tenant(&header.tenant)?;
-        let (events, told) = mpsc::channel(EVENTS_AHEAD);
+        let (events, receiver) = mpsc::channel(EVENTS_AHEAD);
         let import = Import {
             coordinator: self.coordinator.until(deadline),
             header,
@@ -94,10 +94,10 @@ impl ImportService for ImportApi {
             let ended = within(deadline, Box::pin(import.run(messages))).await;
             if let Err(status) = ended {
                 // Fails if the caller has disconnected.
-                let _unheard = events.send(Err(status)).await;
+                let _disconnected = events.send(Err(status)).await;
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }
 
@@ -123,7 +123,7 @@ struct Import {
 }
 
 /// All files of an import, parsed and staged.
-struct TakenIn {
+struct StagedFiles {
     staging: Staging,
     hash: [u8; 32],
     /// True if a whole file could not be read.
@@ -132,9 +132,9 @@ struct TakenIn {
 
 impl Import {
     async fn run(self, messages: Streaming<pb::ImportCatalogRequest>) -> Result<(), Status> {
-        let taken_in = self.take_in(messages).await?;
+        let staged = self.stage_files(messages).await?;
         self.calling.may_go_on(&self.header.tenant).await?;
-        let answered = self.apply(taken_in).await.map_err(Failure::from)?;
+        let answered = self.apply(staged).await.map_err(Failure::from)?;
         let (summary, refused) = match answered {
             Answered::Now(outcome) => {
                 let refused = (!outcome.applied).then_some(outcome.refused_count);
@@ -145,17 +145,17 @@ impl Import {
         };
         let summary = Event::Summary(summary);
         // Fails if the caller has disconnected.
-        let _unheard = self.events.send(Ok(render_import::event(summary))).await;
+        let _disconnected = self.events.send(Ok(render_import::event(summary))).await;
         match refused {
             None => Ok(()),
             Some(rows) => Err(Failure::ImportRefused { rows }.into()),
         }
     }
 
-    async fn take_in(
+    async fn stage_files(
         &self,
         mut messages: Streaming<pb::ImportCatalogRequest>,
-    ) -> Result<TakenIn, Status> {
+    ) -> Result<StagedFiles, Status> {
         // Staging begins with the first piece, so that a caller that sends only a
         // header does not occupy a turn.
         let mut first = next(&mut messages).await?;
@@ -189,10 +189,10 @@ impl Import {
                 self.weigh(kept + staging.category_names_bytes())?;
                 yield_now().await;
             }
-            tell_progress(&self.events, pb::ImportPhase::Reading, file, *read);
+            send_progress(&self.events, pb::ImportPhase::Reading, file, *read);
         }
         let fatal = finish(reader, &mut staging).await?;
-        Ok(TakenIn {
+        Ok(StagedFiles {
             staging,
             hash: hash.finish(&self.header),
             fatal,
@@ -206,12 +206,12 @@ impl Import {
         weight.map_or(Ok(()), |weight| weight.set(kept, Some(&self.header.tenant)))
     }
 
-    async fn apply(&self, taken_in: TakenIn) -> Result<Answered<ImportOutcome>, AdminError> {
-        let TakenIn {
+    async fn apply(&self, staged: StagedFiles) -> Result<Answered<ImportOutcome>, AdminError> {
+        let StagedFiles {
             staging,
             hash,
             fatal,
-        } = taken_in;
+        } = staged;
         let mut context = WriteContext {
             tenant: self.header.tenant.clone(),
             actor: self.header.actor.clone(),
@@ -233,7 +233,7 @@ impl Import {
         let events = self.events.clone();
         let progress = move |phase, file: Option<ImportFile>, rows| {
             let file = file.map(|file| file.to_string()).unwrap_or_default();
-            tell_progress(&events, render_import::phase(phase), file, rows);
+            send_progress(&events, render_import::phase(phase), file, rows);
         };
         self.coordinator
             .import(staging, &context, &options, progress)
@@ -309,7 +309,7 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
     Ok(fatal)
 }
 
-fn tell_progress(events: &Events, phase: pb::ImportPhase, file: String, rows: u64) {
+fn send_progress(events: &Events, phase: pb::ImportPhase, file: String, rows: u64) {
     let progress = Event::Progress(pb::ImportProgress {
         file,
         rows,

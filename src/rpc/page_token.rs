@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_read_as_it_was_written() {
+    fn encoded_positions_round_trip() {
         let places = [
             Place::Product {
                 id: i32::MAX,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_place_are_none() {
+    fn malformed_positions_are_rejected() {
         let cases: [&[u8]; 6] = [
             &[],
             &[PRODUCT],
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_requests_read_alike() {
+    fn bindings_of_different_requests_differ() {
         let bindings = [
             Binding::to("a").with("b"),
             Binding::to("ab"),

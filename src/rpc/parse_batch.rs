@@ -92,20 +92,20 @@ pub(super) fn batch(
 /// Returns the bytes that a batch takes until it is answered: the decoded
 /// message, its questions, each with a copy of the defaults, and their answers.
 pub(super) fn weight(message: &pb::BatchCheckRequest) -> usize {
-    const AN_ITEM: usize =
+    const ITEM_BYTES: usize =
         size_of::<pb::CheckItem>() + size_of::<BatchItem>() + size_of::<pb::CheckResult>();
     // A code is stored both as written and folded.
     const COPIES: usize = 2;
     let defaults = message.subject.as_ref().map_or(0, Message::encoded_len)
         + message.resource.as_ref().map_or(0, Message::encoded_len)
         + message.context.as_ref().map_or(0, Message::encoded_len);
-    let said = message.encoded_len().saturating_mul(1 + COPIES);
-    let an_item = AN_ITEM + defaults * COPIES;
+    let message_bytes = message.encoded_len().saturating_mul(1 + COPIES);
+    let item_bytes = ITEM_BYTES + defaults * COPIES;
     message
         .items
         .len()
-        .saturating_mul(an_item)
-        .saturating_add(said)
+        .saturating_mul(item_bytes)
+        .saturating_add(message_bytes)
 }
 
 fn mode(number: i32) -> Result<pb::BatchMode, InvalidField> {
@@ -160,13 +160,13 @@ fn item(index: usize, message: pb::CheckItem, defaults: &Defaults) -> BatchItem 
     }
 }
 
-fn check_correlation_id(mark: &str) -> Result<(), InvalidField> {
-    if mark.len() <= MAX_CORRELATION_ID_BYTES {
+fn check_correlation_id(id: &str) -> Result<(), InvalidField> {
+    if id.len() <= MAX_CORRELATION_ID_BYTES {
         return Ok(());
     }
     let message = format!(
         "is {} bytes long; at most {MAX_CORRELATION_ID_BYTES} are allowed",
-        mark.len()
+        id.len()
     );
     Err(InvalidField::new("correlation_id", message))
 }

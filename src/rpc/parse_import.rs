@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_field_of_the_header_is_named() {
+    fn invalid_header_fields_are_reported_by_path() {
         type Change = fn(&mut pb::ImportHeader);
         let cases: [(&str, Change); 9] = [
             ("header.tenant", |h| h.tenant.clear()),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_comes_first_and_once() {
+    fn header_must_come_first_and_once() {
         let piece_message = || {
             part(Part::Piece(pb::FilePiece {
                 file: "users.csv".into(),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_has_a_name_and_a_bound() {
+    fn pieces_need_a_valid_name_and_size() {
         let cases = [
             ("piece.file", String::new(), 0),
             ("piece.file", "x".repeat(256), 0),

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_have_a_burst_and_a_rate_of_their_own() {
+    fn each_caller_has_its_own_burst_and_rate() {
         let (meter, clock) = meter(10, 3);
         let (shop, erp) = (named("shop"), named("erp"));
         for _ in 0..3 {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_that_do_not_call_any_more_are_forgotten() {
+    fn idle_callers_are_evicted() {
         let (meter, clock) = meter(1_000, 1);
         for number in 0..100 {
             meter.check(&named(&format!("caller_{number}"))).unwrap();

@@ -51,12 +51,12 @@ impl RequestHash {
         let edition = edition.map(<&str>::from).unwrap_or_default();
         // No field contains the separator, so different headers never hash the
         // same text.
-        let said = format!(
+        let fields = format!(
             "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n{prune:?}\n{}\n",
             tenant.folded(),
             product_key.as_deref().unwrap_or_default()
         );
-        whole.update(said);
+        whole.update(fields);
         for (file, hash) in self.files {
             whole.update(file);
             whole.update("\n");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_files_are_cut_makes_no_difference_and_what_they_say_does() {
+    fn hash_depends_on_content_but_not_on_chunking() {
         let whole = hash(&[("a.csv", "code\nx\n"), ("b.csv", "code\n")], &header());
         let cut = [
             ("b.csv", "code"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_has_at_most_a_thousand_files() {
+    fn imports_have_at_most_a_thousand_files() {
         let mut hash = RequestHash::default();
         for number in 0..MAX_FILES {
             hash.push(&format!("{number}.csv"), b"").unwrap();

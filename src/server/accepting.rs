@@ -99,7 +99,7 @@ impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
                 // The caller disconnected before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    self.complain(&error);
+                    self.log_failure(&error);
                     sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }
@@ -120,7 +120,7 @@ impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
         }
     }
 
-    fn complain(&mut self, error: &io::Error) {
+    fn log_failure(&mut self, error: &io::Error) {
         if let Some(failures) = self.failing.again() {
             tracing::error!(
                 %error,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_listener_that_fails_is_tried_again_once_a_second() {
+    async fn failed_accepts_are_retried_once_a_second() {
         const TOO_MANY_OPEN_FILES: i32 = 24;
         let tries = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&tries);

@@ -98,7 +98,7 @@ impl CallerSettings {
             Some(Credentials::Optional) if !is_loopback => {
                 return Err(ServerError::OpenToAll { listen });
             }
-            Some(said) => said,
+            Some(configured) => configured,
             None if is_loopback => Credentials::Optional,
             None => Credentials::Required,
         };
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_settings_come_to_depends_on_the_address() {
+    fn access_in_effect_depends_on_the_address() {
         use Credentials::{Optional, Required};
         let (loopback, network) = ("127.0.0.1:1", "192.0.2.1:1");
         let refused = Plaintext::Refused;

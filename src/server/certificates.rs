@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_does_not_fit_together_leaves_the_one_before() {
+    fn mismatched_pair_keeps_the_previous_certificate() {
         let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         write_pair(here.path(), "a");
         write_pair(there.path(), "b");
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_stays_is_logged_once() {
+    fn repeated_failure_is_logged_once() {
         let mut failures = Failures::default();
         let mut due = |failure: &str| failures.is_due(failure.to_owned());
         let found = ["a", "a", "a", "b", "a", "a"].map(&mut due);

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_carry_the_names_of_their_callers_certificate() {
+    async fn requests_carry_the_names_of_the_client_certificate() {
         let [ca, certificate, key] = issue();
         let folder = TempDir::new().unwrap();
         let write = |name: &str, content: &str| -> PathBuf {

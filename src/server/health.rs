@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_and_its_services_have_a_status_of_their_own() {
+    fn process_and_services_have_separate_statuses() {
         use Readiness::{NotReady, Ready, Stopping};
         use ServingStatus::{NotServing, ServiceUnknown, Serving};
         let cases = [
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_stops_is_never_ready_again() {
+    fn stopping_server_never_becomes_ready() {
         let (health, _service) = Health::start();
         health.stop();
         set_ready(&health.readiness, true);

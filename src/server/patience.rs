@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_begins_too_slowly_is_not_waited_for() {
+    async fn slow_beginning_of_http2_times_out() {
         // Nothing at all, all but one byte at once, and one byte after another.
         for (first, pause) in [(0, None), (32, None), (0, Some(Duration::from_secs(1)))] {
             let (mut server, mut caller) = connected();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_has_begun_may_be_silent() {
+    async fn idle_connection_stays_open_after_http2_begins() {
         let (mut server, mut caller) = connected();
         caller.write_all(&[0; 33]).await.unwrap();
         server.read_exact(&mut [0; 33]).await.unwrap();
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_takes_nothing_is_not_waited_for() {
+    async fn stalled_writes_time_out() {
         let (mut server, mut caller) = connected();
         server.write_all(&[0; 64]).await.unwrap();
         let begun = Instant::now();

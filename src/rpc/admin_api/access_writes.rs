@@ -96,8 +96,8 @@ fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField>
 }
 
 /// Parses whether sub-categories get the same right; rejected on any other item.
-fn children(said: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
-    match (kind, said) {
+fn children(requested: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
+    match (kind, requested) {
         (ItemKind::Category, None | Some(true)) => Ok(Children::Included),
         (ItemKind::Category, Some(false)) | (_, None) => Ok(Children::LeftOut),
         (_, Some(_)) => {

@@ -188,8 +188,8 @@ fn audience(number: i32) -> Result<Option<Audience>, InvalidField> {
 }
 
 /// Converts whether entities in use are deleted too.
-pub(super) fn cascade(said: bool) -> Cascade {
-    if said {
+pub(super) fn cascade(requested: bool) -> Cascade {
+    if requested {
         Cascade::Said
     } else {
         Cascade::Refused

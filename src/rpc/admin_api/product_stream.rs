@@ -74,7 +74,7 @@ impl AdminApi {
         &self,
         request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> mpsc::Receiver<Acknowledgement> {
-        let (acknowledgements, told) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
+        let (acknowledgements, receiver) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
         let api = self.of_call(request.extensions());
         let deadline = Deadline::of(request.extensions());
         let gate = request.extensions().get::<Gate>().cloned();
@@ -96,10 +96,10 @@ impl AdminApi {
             };
             if let Err(status) = ended {
                 // Fails if the caller has disconnected.
-                let _unheard = refusals.send(Err(status)).await;
+                let _disconnected = refusals.send(Err(status)).await;
             }
         });
-        told
+        receiver
     }
 }
 
@@ -163,7 +163,7 @@ impl Chunks {
             ("idempotency_key", !idempotency_key.is_empty()),
             ("dry_run", dry_run),
         ];
-        if let Some((field, _)) = again.into_iter().find(|(_, said)| *said) {
+        if let Some((field, _)) = again.into_iter().find(|(_, is_set)| *is_set) {
             let message = "is there again; it stands in the first message only";
             return Err(InvalidField::new(field, message).into());
         }

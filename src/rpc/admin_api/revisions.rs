@@ -72,7 +72,7 @@ impl Revisions {
         while let Some(tenants) = self.tenants() {
             // Nothing is published while the database is unavailable.
             if let Ok(found) = self.store.revisions_of(&tenants).await {
-                self.tell(&tenants, &found);
+                self.publish(&tenants, &found);
             }
             sleep(PERIOD).await;
         }
@@ -91,7 +91,7 @@ impl Revisions {
             .then(|| watched.tenants.keys().cloned().collect())
     }
 
-    fn tell(&self, tenants: &[Code], found: &[TenantRow]) {
+    fn publish(&self, tenants: &[Code], found: &[TenantRow]) {
         let found: HashMap<&Code, Seen> = found
             .iter()
             .map(|row| (&row.code, Seen::At(row.id, row.revision)))

@@ -75,7 +75,7 @@ impl AdminApi {
             most: MOST_WATCHERS,
             of_tenant: MOST_WATCHERS_OF_ONE_TENANT,
         })?;
-        let (events, told) = mpsc::channel(EVENTS_AHEAD);
+        let (events, receiver) = mpsc::channel(EVENTS_AHEAD);
         let (end, ended) = oneshot::channel();
         let watch = Watch {
             revisions: self.revisions.follow(&tenant),
@@ -90,7 +90,7 @@ impl AdminApi {
         tokio::spawn(async move {
             if let Err(failure) = watch.run().await {
                 // Fails if the caller has disconnected.
-                let _unheard = end.send(failure);
+                let _disconnected = end.send(failure);
             }
         });
         // The buffered events come first, then the reason of the end.
@@ -98,7 +98,7 @@ impl AdminApi {
             let failure = end.ok()?;
             Some(Err(Status::from(failure)))
         });
-        Ok(ReceiverStream::new(told).chain(end))
+        Ok(ReceiverStream::new(receiver).chain(end))
     }
 }
 
@@ -171,8 +171,8 @@ impl Watch {
         });
         let (rows, revision) = read?;
         if rows.is_empty() {
-            let told = ChangePlace::after_all_of(revision);
-            self.at = self.at.max(told);
+            let reached = ChangePlace::after_all_of(revision);
+            self.at = self.at.max(reached);
         }
         Ok(rows)
     }

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn kept_answers_are_read_back_as_their_own_responses() {
+    async fn stored_responses_decode_as_their_own_type() {
         kept!(
             PutUsersResponse,
             PutConnectionsResponse,

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_noun_that_can_be_missing_has_its_reason() {
+    fn every_entity_kind_has_a_not_found_reason() {
         for entity in EntityKind::iter() {
             assert_ne!(
                 reason_of(entity, "NOT_FOUND"),
