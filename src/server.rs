@@ -79,7 +79,7 @@ const MAX_FRAME_BYTES: u32 = 16 << 10;
 pub struct ServeConfig {
     /// The address to listen on; port 0: any free one.
     pub listen: SocketAddr,
-    /// The TLS files for callers; `None`: calls are not encrypted.
+    /// The TLS files for callers; `None`: the server does not encrypt.
     pub tls: Option<TlsFiles>,
     /// The database URL of the role that the server runs as.
     pub database_url: SecretString,
@@ -361,7 +361,7 @@ impl Starting {
             .install(services::add_services(routes, wiring));
         self.authentication.begin(cache.clone());
         self.gate.open();
-        // Last: once the server is ready, its calls are answered.
+        // Last, so that calls sent to a ready server are answered.
         Ok(self.health.follow(cache, &self.supervisor))
     }
 
@@ -463,8 +463,8 @@ fn transport(limits: Limits) -> Server {
         .http2_max_pending_accept_reset_streams(Some(64))
         .http2_max_local_error_reset_streams(Some(1024))
         .max_frame_size(MAX_FRAME_BYTES)
-        // The gate rejects smaller metadata with a status, which HTTP/2 cannot
-        // send.
+        // The gate already rejects metadata beyond a lower limit, with a status;
+        // HTTP/2 has none.
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_keepalive_interval(Some(limits.ping_after))
         .http2_keepalive_timeout(Some(limits.ping_answer))

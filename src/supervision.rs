@@ -22,7 +22,7 @@ pub enum Task {
     Lease,
     /// Announces the writes of this server.
     Announcer,
-    /// Sends heartbeats of pending writes, and removes abandoned writes and old rows.
+    /// Sends heartbeats of pending writes; removes abandoned ones and old rows.
     Maintenance,
     /// Reloads changed products into the product indexes.
     ProductIndex,

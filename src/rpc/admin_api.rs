@@ -111,15 +111,15 @@ impl AdminApi {
 }
 
 impl AdminApi {
-    /// Returns a copy for one call, and accounts for its message in the budget.
-    /// The copy ends at the caller's deadline.
+    /// Returns a copy for one call, as [`Self::of_call`] does, and accounts for
+    /// its message in the budget.
     fn for_call<M: prost::Message>(&self, request: &tonic::Request<M>) -> Result<Self, Failure> {
         budget::weigh(request)?;
         Ok(self.of_call(request.extensions()))
     }
 
-    /// Returns a copy for one call, which ends at the caller's deadline and has
-    /// the caller's rights.
+    /// Returns a copy for one call, with the caller's rights; its writes time out
+    /// at the caller's deadline.
     fn of_call(&self, extensions: &tonic::Extensions) -> Self {
         Self {
             coordinator: self.coordinator.until(Deadline::of(extensions)),

@@ -56,7 +56,7 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Reads the conditions from the request extensions that the gate set.
+    /// Reads the conditions from a request's extensions.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         Self {
             deadline: Deadline::of(extensions),

@@ -43,7 +43,7 @@ pub struct Authentication {
     tokens: Option<Arc<TokenVerifier>>,
     /// Set once the server has its database.
     cache: Arc<OnceLock<Cache>>,
-    /// Count of rejected calls with an unknown caller.
+    /// Throttles the log of rejected calls with an unknown caller.
     refused: Arc<Mutex<Complaint>>,
 }
 

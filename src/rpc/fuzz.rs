@@ -365,7 +365,7 @@ fn fuzz_database_urls() {
     ];
     bolero::check!().for_each(|bytes| {
         let url = text(bytes, &seeds);
-        // Copied, it may have become the name of a file or a mode.
+        // A mutation may have copied the password into a file name or a mode.
         let tls = url.find("sslmode").unwrap_or(url.len());
         let has_password = url.matches("hidden").count() == 1 && url.find("hidden") < Some(tls);
         if let Err(error) = Store::new(&SecretString::from(url), 1) {

@@ -27,8 +27,8 @@ use crate::{
     },
 };
 
-/// Metadata key of the request ID: the caller may send one, and the response to a
-/// failed call always carries it.
+/// Metadata key of the request ID: the caller may send one, and a response that
+/// begins with an error status carries it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request ID accepted from a caller, in bytes; longer ones are ignored.

@@ -39,7 +39,7 @@ pub(super) struct SubjectListing {
     pub(super) binding: Binding,
 }
 
-/// The fields that three calls have in common.
+/// The fields that select what to list, common to three calls.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) tenant: String,

@@ -5,7 +5,7 @@ use crate::{
 
 use super::render;
 
-/// Renders the response to an Explain about the subject `subject`.
+/// Renders the response to an Explain about `subject`.
 pub(super) fn explain_response(
     explanation: Explanation,
     subject: &SubjectRef,
@@ -69,8 +69,7 @@ fn render_remedy(remedy: Remedy, subject: &SubjectRef, facts: &Facts) -> pb::Rem
             group: group.to_string(),
             item: Some(render::stored_item(&item, facts)),
             level: render::level(Some(level)).into(),
-            // Access to a category is granted for that category alone (rules
-            // 8.2).
+            // A category's access is granted for that category alone (rules 8.2).
             apply_to_children: (item.kind == ItemKind::Category).then_some(false),
         }),
         Remedy::Permission { role, permission } => Grant::Permission(pb::RolePermission {

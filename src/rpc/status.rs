@@ -1,5 +1,5 @@
-//! Converts failures to a status: its code, the `google.rpc` details (`api.md`,
-//! "Errors"), and one log line for what an operator should know. No other module
+//! Converts failures to a status (`api.md`, "Errors"): its code, the `google.rpc`
+//! details, and one log line for what an operator should know. No other module
 //! does. Causes are not exposed.
 
 use std::{collections::HashMap, time::Duration};
@@ -25,7 +25,7 @@ mod admin;
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "pim.authz";
 
-/// Retry delay after the database was unavailable or this server shut down.
+/// Retry delay of a call that is rejected as unavailable or overloaded.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Retry delay of a write that conflicted with others.
@@ -196,8 +196,9 @@ fn permission_not_found(field: String, permission: String, message: String) -> S
     .status()
 }
 
-/// Converts the error of reading a stream's message. Where tonic itself rejects
-/// an undecodable message, it receives this service's codes and details.
+/// Converts the error of reading a stream's message. The status of tonic itself
+/// for an undecodable message is replaced by one with this service's codes and
+/// details.
 pub(super) fn of_message(status: Status) -> Status {
     let has_details = !status.details().is_empty();
     let known = (!has_details).then(|| of_unreadable(&status)).flatten();

@@ -22,8 +22,8 @@ use super::{ServerError, TlsFiles};
 /// Who may call a server, as configured.
 #[derive(Clone, Debug, Default)]
 pub struct CallerSettings {
-    /// Whether calls need credentials; `None`: only on addresses other than loopback,
-    /// where they are required in any case.
+    /// Whether calls need credentials; `None`: only on addresses other than
+    /// loopback, where they are always required.
     pub credentials: Option<Credentials>,
     /// Whether keys may be sent over an unencrypted network.
     pub plaintext: Plaintext,

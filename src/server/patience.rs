@@ -1,5 +1,5 @@
-//! Closes idle connections that occupy a slot: the client does not begin HTTP/2,
-//! or reads nothing of what is sent to it.
+//! Closes connections that occupy a slot without using it: the client does not
+//! begin HTTP/2, or reads nothing of what is sent to it.
 //!
 //! HTTP/2 itself has a limit for neither. Once HTTP/2 has begun, its pings end
 //! connections that do not respond.

@@ -47,7 +47,7 @@ const SHORT: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
 ];
 
-/// The work threads. When dropped, running tasks are cancelled.
+/// The work threads. When dropped, running tasks are canceled.
 #[derive(Debug)]
 pub(super) struct WorkThreads {
     /// `None` only during drop.
@@ -96,7 +96,7 @@ impl Drop for WorkThreads {
 }
 
 /// Runs all but short calls, including the generation of their response bodies,
-/// on the work threads. A call is cancelled when its caller disconnects.
+/// on the work threads. A call is canceled when its caller disconnects.
 #[derive(Clone, Debug)]
 pub(super) struct OnWorkThreads {
     handle: Handle,

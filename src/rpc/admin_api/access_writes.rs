@@ -95,7 +95,8 @@ fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField>
     })
 }
 
-/// Parses whether sub-categories get the same right; rejected on any other item.
+/// Converts `apply_to_children`: whether sub-categories get the same right. The
+/// field is rejected on other items.
 fn children(requested: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
     match (kind, requested) {
         (ItemKind::Category, None | Some(true)) => Ok(Children::Included),

@@ -156,8 +156,7 @@ fn actor(text: &str) -> Result<Code, InvalidField> {
     }
 }
 
-/// Parses the code of an app, whose limit is shorter than that of others (rules
-/// 1.5).
+/// Parses the code of an app, which must be shorter than other codes (rules 1.5).
 fn app(text: &str) -> Result<Code, InvalidField> {
     let app = code("app", text)?;
     match app.app_group() {

@@ -24,7 +24,7 @@ use super::{
 /// Largest number of tenants of a caller.
 const MOST_TENANTS: usize = 10_000;
 
-/// Largest number of subject alternative names of a caller, and of its
+/// Largest number of subject alternative names of a caller, and of its OIDC
 /// identities.
 const MOST_NAMES: usize = 100;
 

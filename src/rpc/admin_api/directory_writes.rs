@@ -187,7 +187,7 @@ fn audience(number: i32) -> Result<Option<Audience>, InvalidField> {
     }
 }
 
-/// Converts whether entities in use are deleted too.
+/// Converts the field `cascade`: whether entities in use are deleted too.
 pub(super) fn cascade(requested: bool) -> Cascade {
     if requested {
         Cascade::Said

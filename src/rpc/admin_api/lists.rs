@@ -64,7 +64,7 @@ impl AdminApi {
         self.asked_of(tenant, head, binding)
     }
 
-    /// Does the same for a tenant that the caller has been allowed to name.
+    /// Parses the requested page of a tenant that the caller may name.
     pub(super) fn asked_of<P: InToken>(
         &self,
         tenant: Code,
@@ -136,8 +136,8 @@ impl AdminApi {
         Ok((read, (snapshot.tenant().id, snapshot.tenant().revision)))
     }
 
-    /// Returns a page of entries ordered by code; `call` starts the binding of
-    /// its token.
+    /// Returns a page of entries ordered by code. `call` begins the binding of its
+    /// token: the name of the call, and fields of its own.
     pub(super) async fn list_coded<E: CodedEntry + Send>(
         &self,
         call: Binding,

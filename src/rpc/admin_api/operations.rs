@@ -48,7 +48,7 @@ impl Answer<pb::GetStatusRequest> for AdminApi {
 }
 
 impl AdminApi {
-    /// Reads the part of the status that is in the database only.
+    /// Reads the part of the status that requires the database.
     async fn stored_status(&self, tenant: &Code) -> Result<pb::GetStatusResponse, StoreError> {
         let mut stored = self.store.find_tenant(tenant).await?;
         if !self.calling.may_name(tenant) {

@@ -62,8 +62,8 @@ pub(super) fn item(message: Option<pb::Item>) -> Result<ItemRef, InvalidField> {
     })
 }
 
-/// Parses a level that is allowed on items of `kind`, or none; an unspecified one
-/// is rejected.
+/// Parses a level that is allowed on items of `kind`, or [`Level::Hidden`]; an
+/// unspecified one is rejected.
 pub(super) fn level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
     let level = match pb::Level::try_from(number) {
         Ok(pb::Level::None) => Some(Level::Hidden),
@@ -82,7 +82,7 @@ pub(super) fn level(field: &str, number: i32, kind: ItemKind) -> Result<Level, I
     }
 }
 
-/// Parses a level as [`level`] does, but rejects none.
+/// Parses a level as [`level`] does, but rejects [`Level::Hidden`].
 pub(super) fn some_level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
     let level = level(field, number, kind)?;
     if level == Level::Hidden {

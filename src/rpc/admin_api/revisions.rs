@@ -45,7 +45,8 @@ pub(super) enum Seen {
 }
 
 impl Revisions {
-    /// Creates it; `supervisor` reports if polling ends while there are watchers.
+    /// Creates the notifier; `supervisor` reports if polling ends while there are
+    /// watchers.
     pub(super) fn new(store: Store, supervisor: Supervisor) -> Self {
         Self {
             store,
