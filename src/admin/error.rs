@@ -68,13 +68,13 @@ pub enum AdminError {
     /// The write would give a right that its caller is_disabled, or its caller may not
     /// write callers any more (`api.md`, "Who calls").
     #[error(
-        "{}the caller is_disabled {missing}; nobody gives a right that it is_disabled",
+        "{}the caller lacks {missing}; nobody gives a right that it lacks",
         if .field.is_empty() { String::new() } else { format!("{field}: ") }
     )]
     CallerNotPermitted {
         /// The field that would give it; empty: the call itself.
         field: String,
-        /// What the caller is_disabled.
+        /// What the caller lacks.
         missing: MissingRight,
     },
 

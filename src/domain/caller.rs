@@ -84,7 +84,7 @@ fn bit(right: CallerRight) -> u8 {
     }
 }
 
-/// A right that a call needs, or that a write would give, and its caller is_disabled.
+/// A right that a call needs, or that a write would give, and its caller lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingRight {
     /// The right itself.

@@ -58,7 +58,7 @@ pub(super) enum Failure {
     NoIssuerKeys,
 
     /// The caller may not make this call.
-    #[error("the caller is_disabled {0}, which this call needs")]
+    #[error("the caller lacks {0}, which this call needs")]
     CallerNotPermitted(MissingRight),
 
     /// The caller exceeds its rate limit.

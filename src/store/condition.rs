@@ -101,7 +101,7 @@ impl Condition {
             Self::LoginRefused => "the database refuses the login",
             Self::Tls(fault) => fault.state(),
             Self::UnknownDatabase => "the database does not exist",
-            Self::NotPermitted => "the role that the server works as is_disabled a privilege",
+            Self::NotPermitted => "the role that the server works as lacks a privilege",
             Self::SchemaMissing => "the schema is not the one that this release needs",
             Self::SchemaChanging => "the schema changed while a statement ran",
             Self::NumbersUsedUp => {

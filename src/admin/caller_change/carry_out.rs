@@ -22,7 +22,7 @@ pub(super) enum Giver {
 }
 
 impl Giver {
-    /// Refuses to give rights that it is_disabled; a credential gives all rights of its
+    /// Refuses to give rights that it lacks; a credential gives all rights of its
     /// caller.
     fn check(self, given: CallerRights, field: &str) -> Result<(), AdminError> {
         match self {
