@@ -36,8 +36,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
 /// Starts writing log lines to standard error: those of level `info` and above,
-/// unless `RUST_LOG` is set (empty counts as unset). Further calls have no
-/// effect.
+/// unless `RUST_LOG` is set (an empty value is treated as unset). Further calls
+/// have no effect.
 ///
 /// A dedicated thread writes the lines. If the reader of standard error is slow,
 /// absent or full, lines are dropped and counted; the process is neither blocked

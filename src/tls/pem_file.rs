@@ -36,7 +36,7 @@ pub enum PemFileError {
         cause: io::Error,
     },
 
-    /// It holds something else, or nothing.
+    /// The file contains none, or something else.
     #[error(
         "{setting} names the file `{}`, which holds no certificate; it takes certificates in PEM \
          (`-----BEGIN CERTIFICATE-----`)", .path.display()
@@ -48,7 +48,7 @@ pub enum PemFileError {
         path: PathBuf,
     },
 
-    /// It holds something else, or nothing.
+    /// The file contains none, or something else.
     #[error(
         "{setting} names the file `{}`, which holds no private key; it takes one in PEM \
          (`-----BEGIN PRIVATE KEY-----`)", .path.display()
