@@ -183,8 +183,8 @@ impl PemFile {
     ///
     /// # Errors
     ///
-    /// Returns [`PemFileError`] if the file cannot be read, is damaged, or contains no
-    /// key that can be used without a passphrase.
+    /// Returns [`PemFileError`] if the file cannot be read, is damaged, or contains
+    /// no key that can be used without a passphrase.
     pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, PemFileError> {
         self.private_key_in(&self.read()?)
     }
