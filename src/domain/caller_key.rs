@@ -61,13 +61,13 @@ const PREFIX: &str = "pimauthz_";
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Number of base-62 digits that encode 128 bits.
-const DIGITS_OF_HALF: usize = 22;
+const HALF_LENGTH: usize = 22;
 
 /// Number of digits of the checksum.
 const CHECKSUM_LENGTH: usize = 6;
 
 /// Number of characters after the id and `_`: the secret and the checksum.
-const SECRET_LENGTH: usize = 2 * DIGITS_OF_HALF + CHECKSUM_LENGTH;
+const SECRET_LENGTH: usize = 2 * HALF_LENGTH + CHECKSUM_LENGTH;
 
 impl CallerKey {
     /// Number of random bytes that a key is generated from.
@@ -82,10 +82,7 @@ impl CallerKey {
         });
         let mut next = || numbers.next().unwrap_or_default();
         let id = digits::<{ KeyId::LENGTH }>(next());
-        let (first, second) = (
-            digits::<DIGITS_OF_HALF>(next()),
-            digits::<DIGITS_OF_HALF>(next()),
-        );
+        let (first, second) = (digits::<HALF_LENGTH>(next()), digits::<HALF_LENGTH>(next()));
         let mut text = String::with_capacity(PREFIX.len() + KeyId::LENGTH + 1 + SECRET_LENGTH);
         text.push_str(PREFIX);
         text.extend(id.map(char::from));

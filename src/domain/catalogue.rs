@@ -197,8 +197,8 @@ impl Catalogue {
     }
 
     /// Returns the permissions of an app with `scopes`: those of the scopes' rows
-    /// and, with any scope of kind `authorization`, `api.overall_access` (rules
-    /// 5.4, 5.5).
+    /// and, with any scope of kind `authorization`, `api.overall_access`
+    /// (rules 5.4, 5.5).
     #[must_use]
     pub fn permissions_of_scopes(&self, scopes: ScopeSet) -> PermissionSet {
         self.with_implied_scopes(scopes)

@@ -85,13 +85,13 @@ impl Code {
         self.folded.as_deref().unwrap_or(&self.written)
     }
 
-    /// Returns the code of the private group of the app with this code (rules
-    /// 1.4).
+    /// Returns the code of the private group of the app with this code
+    /// (rules 1.4).
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidCode::AppTooLong`] if no app can have this code (rules
-    /// 1.5).
+    /// Returns [`InvalidCode::AppTooLong`] if no app can have this code
+    /// (rules 1.5).
     pub fn app_group(&self) -> Result<Self, InvalidCode> {
         let bytes = self.written.len();
         if bytes > Self::MAX_APP_BYTES {

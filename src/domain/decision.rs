@@ -64,13 +64,13 @@ pub struct UnknownName {
 pub struct ReasonItem {
     /// Kind of the item.
     pub kind: ItemKind,
-    /// Code of the item; `None` if every item of the kind was evaluated (rules
-    /// 4.5), or no code is known.
+    /// Code of the item; `None` if every item of the kind was evaluated
+    /// (rules 4.5), or no code is known.
     pub code: Option<Code>,
 }
 
-/// Kinds of rules that deny, in the order in which they are evaluated (rules
-/// 8.1).
+/// Kinds of rules that deny, in the order in which they are evaluated
+/// (rules 8.1).
 #[derive(
     Clone,
     Copy,
@@ -162,8 +162,8 @@ impl fmt::Display for Reason {
             | ReasonCode::Item => {
                 let held = self.held.unwrap_or_default();
                 let needed = self.needed.unwrap_or_default();
-                // An owner holds more, but has no need to send proposals (rules
-                // 9).
+                // An owner holds more, but has no need to send proposals
+                // (rules 9).
                 let exactly = if held.allows(needed) { "exactly " } else { "" };
                 write!(f, "Needs {exactly}`{needed}` on ")?;
                 match &self.item {

@@ -78,8 +78,8 @@ pub enum FilterScope {
         any: Vec<Code>,
         /// None of these may be effective.
         none: Vec<Code>,
-        /// True if a product without effective categories is allowed too (rules
-        /// 4.3).
+        /// True if a product without effective categories is allowed too
+        /// (rules 4.3).
         include_uncategorised: bool,
     },
 }

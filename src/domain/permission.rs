@@ -20,8 +20,8 @@ pub struct Permission {
     pub enterprise: bool,
     /// Permissions each of which implies this one (rules 2.3).
     pub implied_by: PermissionSet,
-    /// Permissions that must all be held for this one to be in effect (rules
-    /// 2.3).
+    /// Permissions that must all be held for this one to be in effect
+    /// (rules 2.3).
     pub requires: PermissionSet,
     /// Resource types on which it also requires `level` (rules 4.7).
     pub resource_types: Vec<ResourceType>,

@@ -206,8 +206,9 @@ impl TokenVerifier {
             .ok_or(TokenError::NotValid)
     }
 
-    /// Reloads the keys because a token names an unknown one; at most once in 10
-    /// s (1 s while no keys have been read), however many such tokens there are.
+    /// Reloads the keys because a token names an unknown one, however many such
+    /// tokens there are: at most every 10 s, or every 1 s while no keys have been
+    /// read.
     pub async fn read_again(&self) {
         let mut last_read = self.last_read.lock().await;
         let pause = if self.has_keys() {

@@ -36,7 +36,7 @@ pub enum PemFileError {
         cause: io::Error,
     },
 
-    /// The file contains none, or something else.
+    /// The file contains no certificate.
     #[error(
         "{setting} names the file `{}`, which holds no certificate; it takes certificates in PEM \
          (`-----BEGIN CERTIFICATE-----`)", .path.display()
@@ -48,7 +48,7 @@ pub enum PemFileError {
         path: PathBuf,
     },
 
-    /// The file contains none, or something else.
+    /// The file contains no private key.
     #[error(
         "{setting} names the file `{}`, which holds no private key; it takes one in PEM \
          (`-----BEGIN PRIVATE KEY-----`)", .path.display()

@@ -24,7 +24,7 @@ const RARELY_MISSED: [Rule; 6] = [
     Rule::UntilBeforeFloors,
 ];
 
-/// Maximum number of attempts per rule.
+/// Maximum number of attempts per rule, except [`RARELY_MISSED`].
 const TRIES: u32 = 16;
 
 /// Duration of the pauses between steps of the protocol, in milliseconds. They

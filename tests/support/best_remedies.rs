@@ -20,8 +20,8 @@ type Rank = (usize, [usize; 4], Vec<Vec<Code>>);
 
 impl World {
     /// Returns the preferred set, unordered; `None` if no set turns the denial.
-    /// Not valid for grid views: they have many rules, and any minimal set may
-    /// turn them.
+    /// Not for grid views: they have many rules, and any set from which no grant
+    /// can be left out may be suggested.
     pub(crate) fn best_remedies(&self, question: &Question) -> Option<Vec<Remedy>> {
         let grants = self.every_grant(question);
         let is_of_permissions =

@@ -214,8 +214,8 @@ fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
     for app in entropy.some(95, &["translator", "Sync"]) {
         let percent = *entropy.pick(&[10, 50, 90, 0]);
         world = world.app(app, &entropy.some(percent, &scopes));
-        // As stored by the steps of connecting: with all implied scopes (rules
-        // 5.3).
+        // As stored by the steps of connecting: with all implied scopes
+        // (rules 5.3).
         if entropy.chance(40) {
             let granted = world.apps.get_mut(&code(app)).unwrap();
             *granted = CATALOGUE.with_implied_scopes(*granted);
@@ -239,8 +239,8 @@ fn random_rights(world: &mut World, entropy: &mut Entropy) {
     withhold_channels(world, entropy);
 }
 
-/// Reduces the level of some apps on channels, as an administrator may (rules
-/// 5.7).
+/// Reduces the level of some apps on channels, as an administrator may
+/// (rules 5.7).
 fn withhold_channels(world: &mut World, entropy: &mut Entropy) {
     let apps: Vec<Code> = world.apps.keys().map(World::private_group).collect();
     let channels: Vec<ItemRef> = world.items_of(ItemKind::Channel).cloned().collect();

@@ -207,8 +207,8 @@ impl Case<'_> {
         })
     }
 
-    /// Rules 1.7: the resource is stored, or described by the question (rules
-    /// 7.1).
+    /// Rules 1.7: the resource is stored, or described by the question
+    /// (rules 7.1).
     fn resource_is_known(&self) -> bool {
         let resource = self.resource();
         if let Some((item, _)) = self.ruling_item() {
