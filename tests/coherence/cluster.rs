@@ -124,10 +124,10 @@ pub(crate) struct Cluster<'p> {
 
 /// Current channel to a server; clients read it before each call.
 #[derive(Clone)]
-pub(crate) struct WriteCoordinator(Arc<Mutex<Channel>>);
+pub(crate) struct ServerChannel(Arc<Mutex<Channel>>);
 
-impl WriteCoordinator {
-    pub(crate) fn channel(&self) -> Channel {
+impl ServerChannel {
+    pub(crate) fn current(&self) -> Channel {
         self.0.lock().unwrap().clone()
     }
 }
@@ -135,7 +135,7 @@ impl WriteCoordinator {
 /// One server process and the channel to it.
 pub(crate) struct Server {
     child: Option<Child>,
-    pub(crate) door: WriteCoordinator,
+    pub(crate) channel: ServerChannel,
 }
 
 impl<'p> Cluster<'p> {
@@ -161,9 +161,9 @@ impl<'p> Cluster<'p> {
             let upstream = cluster.postgres.address();
             cluster.proxies.push(Proxy::start(upstream).await);
             let (child, address) = cluster.spawn(number).await;
-            let door = WriteCoordinator(Arc::new(Mutex::new(channel(address))));
+            let channel = ServerChannel(Arc::new(Mutex::new(channel(address))));
             let child = Some(child);
-            cluster.servers.push(Server { child, door });
+            cluster.servers.push(Server { child, channel });
         }
         cluster
     }
@@ -225,7 +225,7 @@ impl<'p> Cluster<'p> {
     pub(crate) async fn start_server(&mut self, number: usize) {
         let (child, address) = self.spawn(number).await;
         self.servers[number].child = Some(child);
-        *self.servers[number].door.0.lock().unwrap() = channel(address);
+        *self.servers[number].channel.0.lock().unwrap() = channel(address);
     }
 
     /// Restarts the servers that have exited by themselves, and returns their
@@ -256,7 +256,7 @@ impl<'p> Cluster<'p> {
     /// another.
     pub(crate) async fn others_joined_again(&self, one: usize) {
         for (number, server) in self.servers.iter().enumerate() {
-            let mut client = OperationsServiceClient::new(server.door.channel());
+            let mut client = OperationsServiceClient::new(server.channel.current());
             if number == one {
                 continue;
             }
@@ -279,7 +279,7 @@ impl<'p> Cluster<'p> {
     pub(crate) async fn statuses(&self) -> Vec<pb::GetStatusResponse> {
         let mut statuses = Vec::new();
         for server in &self.servers {
-            let mut client = OperationsServiceClient::new(server.door.channel());
+            let mut client = OperationsServiceClient::new(server.channel.current());
             let request = pb::GetStatusRequest::default();
             // A server that is just restarting is skipped.
             let told = client.get_status(request).await;

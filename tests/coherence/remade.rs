@@ -40,16 +40,16 @@ pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
                     return;
                 }
                 // Not the first server, which the first fault affects.
-                let door = 1 + server % (shared.doors().len() - 1);
-                let channel = shared.doors()[door].channel();
+                let channel = 1 + server % (shared.channels().len() - 1);
+                let channel = shared.channels()[channel].current();
                 if let Ok(Ok(())) = timeout(PATIENCE, set(channel, state, &key)).await {
                     break;
                 }
                 server += 1;
                 sleep(REST).await;
             }
-            for (server, door) in shared.doors().iter().enumerate() {
-                let asked = timeout(PATIENCE, ask(door.channel())).await;
+            for (server, channel) in shared.channels().iter().enumerate() {
+                let asked = timeout(PATIENCE, ask(channel.current())).await;
                 if let Ok(Some(told)) = asked {
                     assert_eq!(told, state, "server {server} after write {number}");
                 }
@@ -66,7 +66,7 @@ pub(crate) fn asker(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         while !shared.is_over() {
-            let channel = shared.doors()[server].channel();
+            let channel = shared.channels()[server].current();
             let _whatever = timeout(PATIENCE, ask(channel)).await;
             sleep(PACE).await;
         }

@@ -61,9 +61,9 @@ pub(crate) async fn run(
     let environment = environment.iter();
     let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut cluster = Cluster::start(postgres, SERVERS, lease, environment.collect()).await;
-    workload::set_up(cluster.servers[0].door.channel()).await;
-    let doors = cluster.servers.iter().map(|server| server.door.clone());
-    let shared = Shared::new(doors.collect());
+    workload::set_up(cluster.servers[0].channel.current()).await;
+    let channels = cluster.servers.iter().map(|server| server.channel.clone());
+    let shared = Shared::new(channels.collect());
     let mut callers = Vec::new();
     for register in 0..REGISTERS {
         callers.push(workload::writer(&shared, register));

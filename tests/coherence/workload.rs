@@ -33,7 +33,7 @@ use tokio::{
 use tonic::transport::Channel;
 
 use crate::{
-    cluster::WriteCoordinator,
+    cluster::ServerChannel,
     history::{History, REGISTERS, Read, Span, Write},
 };
 
@@ -52,7 +52,7 @@ pub(crate) const REST: Duration = Duration::from_millis(80);
 /// State shared by all clients.
 pub(crate) struct Shared {
     begun: Instant,
-    doors: Vec<WriteCoordinator>,
+    channels: Vec<ServerChannel>,
     is_over: AtomicBool,
     pub(crate) history: Mutex<History>,
     /// Time of each server's last response, and its longest time without one, in
@@ -70,11 +70,11 @@ struct Gap {
 }
 
 impl Shared {
-    pub(crate) fn new(doors: Vec<WriteCoordinator>) -> Arc<Self> {
+    pub(crate) fn new(channels: Vec<ServerChannel>) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
-            gaps: doors.iter().map(|_| Gap::default()).collect(),
-            doors,
+            gaps: channels.iter().map(|_| Gap::default()).collect(),
+            channels,
             is_over: AtomicBool::new(false),
             history: Mutex::default(),
             failures: AtomicU64::new(0),
@@ -107,8 +107,8 @@ impl Shared {
     }
 
     /// Returns the channels to the servers.
-    pub(crate) fn doors(&self) -> &[WriteCoordinator] {
-        &self.doors
+    pub(crate) fn channels(&self) -> &[ServerChannel] {
+        &self.channels
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -204,21 +204,21 @@ pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
             // Only the first writer uses the first server, which the first fault
             // affects; the others keep writing while it does not respond.
             let (first, servers) = if register == 0 {
-                (0, shared.doors.len())
+                (0, shared.channels.len())
             } else {
-                (1, shared.doors.len() - 1)
+                (1, shared.channels.len() - 1)
             };
             let mut server = register + usize::try_from(value).unwrap();
             while !shared.is_over() {
-                let door = |at: usize| shared.doors[first + at % servers].channel();
-                let sent = send(door(server), register, value, &key);
+                let channel = |at: usize| shared.channels[first + at % servers].current();
+                let sent = send(channel(server), register, value, &key);
                 // Some writes are sent to two servers concurrently, like a retry
                 // during the first attempt; with the same key, both are the same
                 // write.
                 let is_twice = value.is_multiple_of(4);
                 let also = async {
                     if is_twice {
-                        send(door(server + 1), register, value, &key).await.ok()
+                        send(channel(server + 1), register, value, &key).await.ok()
                     } else {
                         None
                     }
@@ -342,7 +342,7 @@ pub(crate) fn reader(
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shared.is_over() {
             pace.tick().await;
-            let channel = shared.doors[server].channel();
+            let channel = shared.channels[server].current();
             let begun = shared.now();
             let told = timeout(PATIENCE, check(channel, asked)).await;
             note(&shared, server, begun, told.ok().flatten());
@@ -361,7 +361,7 @@ pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
                 return;
             }
             pace.tick().await;
-            let channel = shared.doors[server].channel();
+            let channel = shared.channels[server].current();
             let begun = shared.now();
             let told = timeout(PATIENCE, page(channel, user)).await;
             note(&shared, server, begun, told.ok().flatten());
@@ -377,7 +377,7 @@ pub(crate) fn lister(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shared.is_over() {
             pace.tick().await;
-            let channel = shared.doors[server].channel();
+            let channel = shared.channels[server].current();
             let begun = shared.now();
             let told = timeout(PATIENCE, list(channel)).await;
             note(&shared, server, begun, told.ok().flatten());
