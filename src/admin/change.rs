@@ -79,9 +79,8 @@ impl Size {
 /// What a run may do to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Only compares the request with what is stored, and may fill the temporary
-    /// tables of its session. It must not write entities, since no intent was
-    /// used.
+    /// Only compares the request with what is stored; the temporary tables of its
+    /// session are kept. It must not write entities, since no intent was used.
     Compare,
     /// Writes the entities.
     Write,

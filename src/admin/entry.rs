@@ -82,12 +82,11 @@ pub enum ImportFile {
 pub struct Place {
     /// The file.
     pub file: ImportFile,
-    /// The line of the file on which the row starts, from 1; the header is line
-    /// 1.
+    /// The line on which the row starts, from 1; the header is line 1.
     pub line: u64,
 }
 
-/// The names of the key columns of the uploaded files.
+/// The names of the key columns of the files in the import.
 #[derive(Clone, Debug, Default)]
 pub struct KeyColumns(BTreeMap<ImportFile, String>);
 
@@ -97,8 +96,8 @@ impl KeyColumns {
         self.0.insert(file, column);
     }
 
-    /// Returns the name of a file's key column; empty if the file was not
-    /// uploaded.
+    /// Returns the name of a file's key column; empty if the import has no such
+    /// file.
     #[must_use]
     pub fn of(&self, file: ImportFile) -> &str {
         self.0.get(&file).map_or("", String::as_str)
@@ -108,7 +107,7 @@ impl KeyColumns {
 /// A rejected row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
-    /// The name of the file, as uploaded.
+    /// The name of the file, as in the import.
     pub file: String,
     /// The line, from 1; 0: the whole file.
     pub line: u64,

@@ -125,7 +125,7 @@ pub enum AdminError {
     #[error("the deadline passed before the change was made; nothing changed")]
     DeadlinePassed,
 
-    /// A bug: the task of the write panicked or was cancelled.
+    /// A bug: the task of the write panicked or was canceled.
     #[error("the write ended without an answer")]
     Interrupted(#[source] tokio::task::JoinError),
 }

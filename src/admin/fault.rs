@@ -111,7 +111,7 @@ pub enum Refused {
 }
 
 impl Fault {
-    /// Returns a fault of a field.
+    /// Returns a fault in a field.
     pub(super) fn new(field: impl Into<String>, refused: Refused) -> Self {
         Self {
             field: field.into(),
@@ -119,7 +119,7 @@ impl Fault {
         }
     }
 
-    /// Returns a fault of a value that is not allowed.
+    /// Returns a fault for a value that is not allowed.
     pub(super) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(field, Refused::Invalid(message.into()))
     }
@@ -137,7 +137,7 @@ impl Fault {
         Err(Self::invalid(field, message))
     }
 
-    /// Returns a fault of a reference to a missing entity.
+    /// Returns a fault for a reference to a missing entity.
     pub(crate) fn unknown(
         field: impl Into<String>,
         entity: impl Into<EntityKind>,

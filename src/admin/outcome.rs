@@ -59,7 +59,7 @@ pub enum Answered<A> {
     Before(Vec<u8>),
 }
 
-/// What an import removes of each kind of entity whose file was uploaded.
+/// What an import removes of each kind of entity whose file it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prune {
     /// Nothing.
@@ -88,7 +88,7 @@ pub struct ImportOptions {
     /// Skip rejected rows instead of rejecting the import; must not be set when a
     /// whole file could not be read.
     pub skip_bad_rows: bool,
-    /// What to remove of the kinds of entities whose files were uploaded.
+    /// What to remove of the kinds of entities whose files the import has.
     pub prune: Prune,
     /// Encodes the answer for a retry with the same idempotency key; it is stored
     /// in the transaction of the import.

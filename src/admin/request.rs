@@ -1,5 +1,6 @@
-//! The changes that calls of the administration API request, as domain types: all
-//! except those of tenants, products and apps, which have changes of their own.
+//! The changes that calls of the administration API request, as domain types.
+//! Those of tenants, products, apps and callers, and the deletion of categories,
+//! have types of their own.
 //!
 //! A field that is `None` was not given: the stored value stays.
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{domain::Level, store::RightsChange};
 
-/// The groups with rights on an item, each with its level, in ascending order.
+/// The groups with rights on an item, in ascending order, each with its level.
 pub(super) type GroupLevels = Vec<(i32, Level)>;
 
 /// The same, borrowed.

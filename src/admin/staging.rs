@@ -108,8 +108,8 @@ impl Staging {
         })
     }
 
-    /// Records that a file was uploaded: it appears in the summary, even without
-    /// rows.
+    /// Records that the import has a file: it appears in the summary, even
+    /// without rows.
     pub fn saw_file(&mut self, file: ImportFile) {
         self.report.known(file);
         if !self.files.contains(&file) {
@@ -117,12 +117,13 @@ impl Staging {
         }
     }
 
-    /// Records the name of the key column of an uploaded file.
+    /// Records the name of the key column of a file in the import.
     pub fn saw_key_column(&mut self, file: ImportFile, column: String) {
         self.key_columns.insert(file, column);
     }
 
-    /// Records an uploaded file that is not one of the import files.
+    /// Records a file that is not one of the import files; the summary has a
+    /// warning.
     pub fn ignored_file(&mut self, name: &str) {
         let warning = "ignored: not a file that is imported".to_owned();
         self.report.file(name).warn(warning);

@@ -261,7 +261,7 @@ impl WriteCoordinator {
                 return Err(error);
             }
         };
-        // While this is held, other servers treat the write as in progress.
+        // While this is held, other servers see that the write is pending.
         let announced = self.cache.announce(ran.keys.clone()).await?;
         let announcement = announced.announcement();
         let committed = self

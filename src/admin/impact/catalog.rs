@@ -84,8 +84,8 @@ fn holds(
     Ok(Some((member.profile, levels.collect())))
 }
 
-/// Returns the changed attributes and grid views, one of each set that is equal
-/// on both sides.
+/// Returns the changed attributes and grid views; of those with the same states
+/// before and after, only one.
 fn changed(side: &Side<'_>) -> Vec<ChangedResource> {
     let change_set = side.change_set;
     let attributes = change_set

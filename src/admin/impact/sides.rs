@@ -39,7 +39,7 @@ impl<'w> Side<'w> {
             at,
             vocabulary: Arc::new(no_vocabulary(edition)),
         };
-        side.vocabulary = Arc::new(side.changed_vocabulary());
+        side.vocabulary = Arc::new(side.build_vocabulary());
         side
     }
 
@@ -139,7 +139,7 @@ impl<'w> Side<'w> {
         }
     }
 
-    fn changed_vocabulary(&self) -> Vocabulary {
+    fn build_vocabulary(&self) -> Vocabulary {
         let change_set = self.change_set;
         let items = change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {

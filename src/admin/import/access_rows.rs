@@ -65,8 +65,9 @@ impl RowPlanner<'_> {
         }
     }
 
-    /// Removes the rights on items that the uploaded access files do not list.
-    /// Apps' private groups keep their rights, and new items get their defaults.
+    /// Removes the rights on items that the access files in the import do not
+    /// list. Apps' private groups keep their rights, and new items get their
+    /// defaults.
     pub(super) fn prune_rights(&mut self, prune: Prune, files: &[ImportFile], input: &Input) {
         if prune == Prune::Nothing {
             return;

@@ -147,7 +147,7 @@ pub(super) fn too_much(entity: &str, gone: u64, of: u64) -> String {
 }
 
 impl RowPlanner<'_> {
-    /// Removes what the uploaded files do not list (`docs/import.md`). Runs
+    /// Removes what the files in the import do not list (`docs/import.md`). Runs
     /// before the rows, so that a row that refers to a removed entity is
     /// rejected.
     pub(super) fn prune(&mut self, prune: Prune, files: &[ImportFile], input: &Input) {

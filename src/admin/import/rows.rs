@@ -310,7 +310,7 @@ impl RowPlanner<'_> {
                 categories_done = true;
             }
             if at != before {
-                // The rows before may have created entities that this file refers
+                // Earlier rows may have created entities that this file refers
                 // to.
                 lists = Lists::of(self.planner.change_set);
             }

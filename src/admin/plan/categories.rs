@@ -97,7 +97,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Stores categories in places none of which is rejected; returns the
+    /// Stores categories in places of which none is rejected; returns the
     /// outcomes in the same order.
     pub(in crate::admin) fn store_categories<'p>(
         &mut self,

@@ -200,11 +200,12 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the categories with these codes and, with `cascade`, all their
-    /// descendants.
+    /// Returns the categories with these codes and all their descendants.
     ///
-    /// Rejected if a descendant of a deleted category would remain. `products`
-    /// returns the number of products in each listed category.
+    /// Without `cascade` it fails, with the index of the code, if one of them has
+    /// a sub-category that is not listed, contains products or is the tree of a
+    /// channel. `products` returns the number of products in each listed
+    /// category.
     pub(in crate::admin) fn categories_to_delete(
         &mut self,
         codes: &[Code],

@@ -72,10 +72,10 @@ impl Planner<'_> {
         Descendants { children }
     }
 
-    /// Applies to each item once all orders that reach it: `join` adds an order
-    /// to the joined ones, and `apply` carries out the result.
+    /// Visits each reached item once and applies all orders that reach it: `join`
+    /// merges an order into the joined ones, and `apply` carries out the result.
     ///
-    /// So the work is proportional to what is ordered per item, however many
+    /// So the work is proportional to the orders of each item, however many
     /// orders reach it from above.
     pub(super) fn carry_out<O: Clone + Default>(
         &mut self,
