@@ -332,7 +332,7 @@ pub struct AppSelection {
     pub chosen: Chosen,
 }
 
-/// A selection of all items or of listed ones.
+/// A selection of items: `all` or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chosen {
     /// `*`: all items, later ones included.
