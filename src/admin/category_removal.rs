@@ -17,7 +17,7 @@ use super::{
     work::off_the_runtime,
 };
 
-/// Deletes categories; products that lie in them leave them (rules 3.9).
+/// Deletes categories and removes products from them (rules 3.9).
 #[derive(Debug)]
 pub(super) struct CategoryRemoval {
     codes: Vec<Code>,
@@ -69,7 +69,7 @@ impl CategoryRemoval {
         });
         let gone = gone.map_err(|(index, fault): (usize, Fault)| fault.of_entry("codes", index))?;
         let gone: Vec<i32> = gone.into_iter().collect();
-        // A product in several of them is counted more than once.
+        // A product in several of these categories is counted more than once.
         let leaving = transaction.count_in_categories(tenant, &gone).await?;
         let leaving: u64 = leaving.into_iter().map(|(_, count)| count).sum();
         let leaving = usize::try_from(leaving).unwrap_or(usize::MAX);

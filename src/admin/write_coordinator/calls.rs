@@ -20,9 +20,9 @@ use crate::{
 use super::{WriteContext, WriteCoordinator, seat::TurnLength};
 
 impl WriteCoordinator {
-    /// Applies an import that was taken in, whole or not at all.
+    /// Applies an import whose rows have been read, completely or not at all.
     ///
-    /// It goes on in a task of its own: dropping the future does not tear it.
+    /// It runs in a task of its own: dropping the future does not interrupt it.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl WriteCoordinator {
         progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
     ) -> Result<Answered<ImportOutcome>, AdminError> {
         let mut context = context.clone();
-        // What was staged was staged for this tenant.
+        // The rows were staged for this tenant.
         context.tenant = staging.tenant.clone();
         let (seat, import) = Import::new(staging, options.clone(), Box::new(progress));
         self.write(seat, import, context).await
@@ -46,11 +46,12 @@ impl WriteCoordinator {
 
     /// Changes entities: users, groups, roles, items, rights and the like.
     ///
-    /// It goes on in a task of its own: dropping the future does not tear it.
+    /// It runs in a task of its own: dropping the future does not interrupt it.
     ///
     /// # Errors
     ///
-    /// [`AdminError`]: but for [`AdminError::OutcomeUnknown`], nothing changed.
+    /// [`AdminError`]: except for [`AdminError::OutcomeUnknown`], nothing
+    /// changed.
     pub async fn change_entities(
         &self,
         request: EntityRequest,
@@ -115,7 +116,7 @@ impl WriteCoordinator {
         self.write(seat, change, context).await
     }
 
-    /// Connects an app step by step, takes scopes from it or disconnects it;
+    /// Connects an app step by step, removes scopes from it or disconnects it;
     /// otherwise as [`WriteCoordinator::change_entities`].
     ///
     /// # Errors
@@ -132,8 +133,8 @@ impl WriteCoordinator {
         self.write(seat, change, context).await
     }
 
-    /// Changes who may call, which belongs to the installation: whatever tenant the
-    /// context names is not looked at. Otherwise as [`WriteCoordinator::change_entities`].
+    /// Changes the callers, which belong to the installation: the tenant in the
+    /// context is ignored. Otherwise as [`WriteCoordinator::change_entities`].
     ///
     /// # Errors
     ///

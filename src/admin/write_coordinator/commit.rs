@@ -13,19 +13,19 @@ use super::{
     seat::{Seat, Wait},
 };
 
-/// What a commit came to.
+/// The result of a commit.
 pub(super) enum Committed {
-    /// The tenant, and the revision that it made.
+    /// Committed: the tenant, and its new revision.
     At(TenantId, Revision),
-    /// The answer of the same request, which came first.
+    /// The answer of the same request, which was committed first.
     Before(Vec<u8>),
-    /// It is not what was rehearsed any more.
+    /// The change is not the rehearsed one any more.
     Stale,
 }
 
 impl WriteCoordinator {
-    /// Begins a transaction that locks the row of its tenant: a client that
-    /// stands still holds it for no longer than a lease.
+    /// Begins a transaction that will lock the row of its tenant: a stalled
+    /// client holds the lock no longer than a lease.
     async fn begin_locking<'c>(
         &self,
         seat: &'c mut Seat,
@@ -41,8 +41,8 @@ impl WriteCoordinator {
         Ok((transaction, wait))
     }
 
-    /// W4: the change itself. It is stale when it is not what was rehearsed any
-    /// more, in what it touches or in whether there is anything to do.
+    /// Commits the change (W4). It is stale if it is not the rehearsed change any
+    /// more, in the keys it invalidates or in whether it has an effect.
     pub(super) async fn commit<C: Change>(
         &self,
         seat: &mut Seat,
@@ -69,7 +69,9 @@ impl WriteCoordinator {
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
         let tenant = tenant_state(locked, change, context)?;
         context.check_revision(tenant.revision)?;
-        let tenant = wait.counting(made(&transaction, tenant)).await?;
+        let tenant = wait
+            .counting(create_if_missing(&transaction, tenant))
+            .await?;
         let mut pass = Pass::new(&transaction, tenant, context, Mode::Write, rehearsal);
         let ran = change.run(&mut pass).await?;
         if ran.is_nothing() || !are_covered(&ran.keys, announced) {
@@ -87,19 +89,20 @@ impl WriteCoordinator {
             answer: &answer,
         };
         if !transaction.finish_write(&head, &end).await? {
-            // Begun again it finds the answer, or another request's.
+            // On the next try it finds the answer, possibly one of another
+            // request.
             return Ok(Committed::Stale);
         }
         transaction.commit().await?;
         Ok(Committed::At(written, revision))
     }
 
-    /// Keeps the answer of a write that has nothing to change, so that a retry
-    /// which comes when there would be something changes nothing either.
+    /// Stores the answer of a write without effect, so that a later retry changes
+    /// nothing either, even if it would have an effect by then.
     ///
-    /// The answer takes its place in the order of the tenant's writes: it is
-    /// found out again, and kept, while the tenant's row is locked. So no write
-    /// of the same key is on its way to be committed after it.
+    /// The answer takes its place in the order of the tenant's writes: the change
+    /// is compared again, and its answer stored, while the tenant's row is
+    /// locked. So no write with the same key can be committed after it.
     pub(super) async fn keep_unchanged<C: Change>(
         &self,
         seat: &mut Seat,
@@ -142,9 +145,9 @@ impl WriteCoordinator {
     }
 }
 
-/// Stores a tenant that is not there yet. If someone else has just done so, the
-/// change begins again.
-async fn made(
+/// Stores a tenant that does not exist yet. If another write has just created it,
+/// the change is tried again.
+async fn create_if_missing(
     transaction: &Transaction<'_>,
     tenant: TenantState,
 ) -> Result<TenantState, AdminError> {
@@ -160,7 +163,7 @@ async fn made(
     }
 }
 
-/// Whether each key, or one above it, was announced.
+/// True if each key, or one that covers it, was announced.
 fn are_covered(keys: &[FactKey], announced: &[FactKey]) -> bool {
     let is_covered = |key| announced.iter().any(|above| above.covers(key));
     keys.iter().all(is_covered)

@@ -12,7 +12,7 @@ use super::{
     WriteContext,
 };
 
-/// Which state of which tenant a change was compared with. A tenant that was
+/// The tenant, and its state, that a change was compared with. A tenant that was
 /// deleted and created again is another one, whatever its revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TenantVersion {
@@ -29,7 +29,7 @@ impl TenantVersion {
         }
     }
 
-    /// Whether what was found out at `self` is still true at `now`.
+    /// Returns whether a result found at `self` is still valid at `now`.
     pub(super) fn compared_with(self, now: Self) -> Rehearsal {
         if self == now {
             Rehearsal::Holds
@@ -39,26 +39,26 @@ impl TenantVersion {
     }
 }
 
-/// A rehearsal, which is one snapshot.
+/// The result of a rehearsal, read from one snapshot.
 pub(super) struct Rehearsed {
     /// The epoch of the primary that the snapshot was read from.
     pub(super) epoch: u64,
-    /// What it was compared with.
+    /// The tenant state that the change was compared with.
     pub(super) version: TenantVersion,
     pub(super) found: Found,
 }
 
-/// What a rehearsal found.
+/// The result of a rehearsed change.
 pub(super) enum Found {
-    /// What the change does.
+    /// What the change would do.
     Ran(Ran),
-    /// The answer of the same request that came before.
+    /// The answer of the same request, committed before.
     Before(Vec<u8>),
-    /// The change is refused.
+    /// The change is rejected.
     Refused(AdminError),
 }
 
-/// W0: what the change would do, compared with one snapshot.
+/// Compares the change with one snapshot, without writing (W0).
 pub(super) async fn rehearse<C: Change>(
     connection: &mut Connection,
     change: &mut C,
@@ -78,7 +78,7 @@ pub(super) async fn rehearse<C: Change>(
     let (epoch, version) = (seen.epoch, TenantVersion::of(seen.tenant.as_ref()));
     let found = match compare(&transaction, change, context, (seen.tenant, patience)).await {
         Ok(found) => {
-            // What it keeps in tables of its session lasts.
+            // Temporary tables of the session survive the end of the transaction.
             transaction.end_unchanged().await?;
             found
         }
@@ -111,14 +111,19 @@ async fn compare<C: Change>(
         Rehearsal::Outdated,
     );
     if context.dry_run {
-        // A write goes on: its caller may have left, and find out by a retry.
+        // A write continues: its caller may have left, and get the result by a
+        // retry.
         pass = pass.with_patience(patience.clone());
     }
     Ok(Found::Ran(change.run(&mut pass).await?))
 }
 
-/// The answer that was kept under the key of this write, if it is one of the
-/// same request.
+/// Returns the answer stored under the key of this write, if it is of the same
+/// request.
+///
+/// # Errors
+///
+/// [`AdminError::IdempotencyKeyReused`] if it is of another request.
 pub(super) async fn find_answer(
     transaction: &Transaction<'_>,
     context: &WriteContext,
@@ -138,8 +143,8 @@ pub(super) async fn find_answer(
     })
 }
 
-/// Whose kept answers count for a retry of a change: a tenant that is gone keeps
-/// the answer of its own deletion.
+/// Returns whose stored answers a retry of the change may get: a deleted tenant
+/// keeps the answer of its own deletion.
 pub(super) fn answers_of<'a, C: Change>(change: &C, context: &'a WriteContext) -> AnswersOf<'a> {
     if !change.deletes_tenant() {
         return AnswersOf::Tenant;
@@ -149,7 +154,7 @@ pub(super) fn answers_of<'a, C: Change>(change: &C, context: &'a WriteContext) -
     }
 }
 
-/// The tenant that was found, or the one that the change creates.
+/// Returns the tenant that was found, or the one that the change creates.
 pub(super) fn tenant_state<C: Change>(
     found: Option<LockedTenant>,
     change: &C,

@@ -10,18 +10,18 @@ use crate::{
 
 use super::{WriteContext, WriteCoordinator};
 
-/// How long a write waits at most for other writes: for its turn, and for the
-/// row of its tenant.
+/// Maximum total time that a write waits for other writes: for its turn, and for
+/// the lock on the row of its tenant.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// How long a write that has a turn waits for the row of its tenant before it
-/// returns the turn and its connection, and waits for the next one.
+/// How long a write waits in its turn for the row of its tenant, before it gives
+/// back the turn and its connection and waits for the next turn.
 const LONGEST_WAIT_IN_TURN: Duration = Duration::from_millis(500);
 
 /// How long a write may keep its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TurnLength {
-    /// A few statements of some seconds.
+    /// A few statements of some seconds each.
     Short,
     /// It reads or deletes all of a tenant.
     Long,
@@ -37,7 +37,7 @@ impl TurnLength {
     }
 }
 
-/// How long a write may still wait for other writes.
+/// The budget of a write for waiting for other writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     deadline: Option<Instant>,
@@ -52,7 +52,7 @@ impl Wait {
         }
     }
 
-    /// What is left of it; an error when that is nothing.
+    /// Returns the remaining time; fails if there is none.
     fn left(self) -> Result<Duration, AdminError> {
         let left = LONGEST_WAIT.saturating_sub(self.waited);
         let left = self.deadline.map_or(left, |deadline| {
@@ -64,7 +64,7 @@ impl Wait {
         Ok(left)
     }
 
-    /// That other writes took too long.
+    /// Returns the error for having waited too long for other writes.
     pub(super) fn too_long(self) -> AdminError {
         if self
             .deadline
@@ -76,7 +76,7 @@ impl Wait {
         AdminError::Store(StoreError::TenantLocked { waited })
     }
 
-    /// Awaits something that may wait for another write, and counts the time.
+    /// Awaits a future that may wait for another write, and adds up the time.
     pub(super) async fn counting<T>(&mut self, waiting: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let awaited = waiting.await;
@@ -85,7 +85,7 @@ impl Wait {
     }
 }
 
-/// What a write runs with: a connection and its turn.
+/// The resources that a write runs with: a connection and its turn.
 #[derive(Debug)]
 pub(in crate::admin) struct Seat {
     pub(in crate::admin) connection: Connection,
@@ -93,17 +93,17 @@ pub(in crate::admin) struct Seat {
     pub(super) wait: Wait,
 }
 
-/// The turn of a write, held until it has ended.
+/// The turn of a write, held until the write ends.
 #[derive(Debug)]
 enum HeldTurn {
-    /// While it waits for the row of its tenant, others may have it.
+    /// Given back to other writes while this one waits for the row of its tenant.
     Returnable(TurnLength, Turn),
-    /// An import keeps it: what was staged lies in its connection.
+    /// An import keeps it: its staged rows are tied to its connection.
     OfImport { _turn: Turn },
 }
 
 impl Seat {
-    /// How long the write may wait for the row of its tenant now.
+    /// Returns how long the write may wait for the row of its tenant now.
     pub(super) fn row_wait(&self) -> Result<Duration, AdminError> {
         let left = self.wait.left()?;
         Ok(match self.turn {
@@ -114,7 +114,7 @@ impl Seat {
 }
 
 impl WriteCoordinator {
-    /// Waits for the turn of a write, and lends it a connection.
+    /// Waits for the turn of a write, and borrows a connection for it.
     pub(super) async fn seat(&self, length: TurnLength, tenant: &Code) -> Result<Seat, AdminError> {
         self.take_seat(length, tenant, Wait::new(self.deadline))
             .await
@@ -132,8 +132,8 @@ impl WriteCoordinator {
         })
     }
 
-    /// Returns the turn and the connection of a write whose tenant is busy, and
-    /// waits for the next turn, behind all who wait already.
+    /// Gives back the turn and the connection of a write whose tenant is busy,
+    /// and waits for the next turn, behind all writes that wait already.
     pub(super) async fn next_seat(&self, seat: Seat, tenant: &Code) -> Result<Seat, AdminError> {
         let Seat {
             connection,
