@@ -44,7 +44,7 @@ from pim.authz.v1 import question_pb2 as question  # noqa: E402
 from pim.authz.v1 import tenant_service_pb2 as tenants  # noqa: E402
 from pim.authz.v1 import tenant_service_pb2_grpc as tenants_rpc  # noqa: E402
 
-TENANT, REGISTERS, CHECKERS = "failpoints", 6, 3
+TENANT, REGISTERS, CHECKERS = "trial", 6, 3
 # UNKNOWN: OUTCOME_UNKNOWN, of writes whose COMMIT was not answered; the key makes it safe to try again.
 OUTAGE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED, grpc.StatusCode.UNKNOWN}
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),

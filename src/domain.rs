@@ -1,9 +1,9 @@
-//! What things are: the words of the service.
+//! Domain types: the vocabulary of the service.
 //!
-//! Plain values, named by every module; no I/O, no SQL, no wire format, no
-//! clock. A *question* (who, what, on which resource, in which context) is
-//! answered by a *decision*; the *facts* are what is stored about whatever the
-//! question names, at one *revision* of one tenant.
+//! Plain values that every module uses; no I/O, no SQL, no wire format, no clock.
+//! A *question* (subject, action, resource, context) is answered by a *decision*;
+//! the *facts* are the stored data about everything that the question names, at
+//! one *revision* of one tenant.
 
 mod action;
 mod caller;

@@ -1,7 +1,6 @@
-//! What is seen of the server from outside, over plain HTTP and without
-//! credentials: metrics, and whether the process lives and answers.
+//! Plain HTTP endpoints without credentials: metrics, liveness and readiness.
 //!
-//! Nothing here names a tenant, a subject or an item.
+//! They expose no tenant, subject or item.
 
 mod listener;
 
@@ -21,29 +20,29 @@ use crate::telemetry::Exposition;
 
 pub use self::listener::serve;
 
-/// The format of `/metrics`.
+/// The content type of `/metrics`.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Whether the server answers.
+/// Whether the server answers calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// It does.
     Ready,
-    /// Not yet, or not at the moment: its database is away, or not migrated.
+    /// Not yet, or currently not: its database is unavailable or not migrated.
     NotReady,
-    /// Not any more.
+    /// Not any more: it is shutting down.
     Stopping,
 }
 
-/// What is shown.
+/// What the endpoints expose.
 #[derive(Clone)]
 pub struct Shown {
     /// The metrics of the process.
     pub exposition: Exposition,
-    /// Sets the gauges that are read rather than counted; called before each
-    /// rendering, and may take some microseconds.
+    /// Sets the gauges that are sampled rather than counted. Called before each
+    /// rendering; may take some microseconds.
     pub refresh: Arc<dyn Fn() + Send + Sync>,
-    /// Whether the server answers.
+    /// Whether the server answers calls.
     pub readiness: watch::Receiver<Readiness>,
 }
 
@@ -53,7 +52,7 @@ impl fmt::Debug for Shown {
     }
 }
 
-/// `GET /metrics`, `/livez` and `/readyz`; nothing else.
+/// Routes `GET /metrics`, `/livez` and `/readyz`; nothing else.
 fn routes(shown: Shown) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
@@ -63,7 +62,7 @@ fn routes(shown: Shown) -> Router {
 }
 
 async fn metrics(State(shown): State<Shown>) -> Response {
-    // Thousands of lines: not on the threads of the connections.
+    // Thousands of lines: rendered off the threads that serve connections.
     let rendering = tokio::task::spawn_blocking(move || {
         (shown.refresh)();
         shown.exposition.render()
@@ -77,7 +76,7 @@ async fn metrics(State(shown): State<Shown>) -> Response {
     }
 }
 
-/// The process alone: a restart brings no database back.
+/// Reports the process alone, since a restart does not bring a database back.
 async fn livez() -> &'static str {
     "alive\n"
 }

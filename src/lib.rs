@@ -1,4 +1,5 @@
-//! Decides who may do what in a product-information-management platform.
+//! Authorization service of a product-information-management platform (PIM):
+//! decides who may do what.
 
 pub mod admin;
 pub mod cache;

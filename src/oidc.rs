@@ -1,9 +1,9 @@
-//! Verifies OIDC tokens: whom a token is about, as its issuer has signed it.
+//! Verifies the signatures and claims of OIDC tokens.
 //!
 //! A [`TokenVerifier`] holds the public keys of one issuer. It reads them from a
-//! file or from a URL, reads them again when they change, and keeps tokens that it
-//! has verified, so that their signatures are verified once. What a token says
-//! beyond its issuer and subject gives no rights (`api.md`, "Who calls").
+//! file or a URL, reloads them to follow changes, and caches verified tokens, so
+//! that each signature is verified once. Claims other than issuer and subject
+//! grant no rights (`api.md`, "Who calls").
 
 mod issuer_keys;
 mod key_source;

@@ -1,4 +1,4 @@
-//! The generated code of `proto/`, the gRPC contract.
+//! Generated code of `proto/`, the gRPC contract.
 #![allow(
     clippy::allow_attributes,
     clippy::all,
@@ -11,11 +11,11 @@
 
 tonic::include_proto!("pim.authz.v1");
 
-/// The compiled descriptors of the contract, as server reflection serves them.
+/// Compiled file descriptors of the contract, as returned by server reflection.
 pub const DESCRIPTORS: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/pim_authz_descriptors.bin"));
 
-/// The paths of the calls that bring exactly one message, sorted; every other call
-/// of the contract brings a stream.
+/// Paths of the RPCs whose request is exactly one message, sorted; every other
+/// RPC of the contract has a streaming request.
 pub(crate) const CALLS_OF_ONE_MESSAGE: &[&str] =
     include!(concat!(env!("OUT_DIR"), "/calls_of_one_message.rs"));

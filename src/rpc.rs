@@ -1,15 +1,16 @@
-//! How the world asks: messages become questions, decisions become messages.
+//! The gRPC layer: converts messages to questions, and decisions to messages.
 //!
-//! Each call goes the same way: *parse* the message into domain words, *ask*
-//! for the facts and decide, *render* the answer. [`status`] alone turns what
-//! went wrong into a status; the [`gate`] in front of all services ends calls
-//! at their deadline and refuses new ones while the server stops; the
-//! [`authentication`] behind it says who calls, and refuses what that caller may
-//! not call ([`caller_rights`]); [`rate_limits`] refuse what a caller calls too often;
-//! and the [`admission`] weighs their messages before they are decoded.
+//! Each handler *parses* the message into domain types, *reads* the facts and
+//! decides, then *renders* the response. [`status`] alone converts failures to a
+//! status; the [`gate`] in front of all services ends calls at their deadline and
+//! rejects new ones until the server has started; the [`authentication`] behind
+//! it identifies the caller, and rejects what that caller may not call
+//! ([`caller_rights`]); [`rate_limits`] reject calls beyond the caller's rate;
+//! and the [`admission`] accounts for the size of messages before they are
+//! decoded.
 //!
-//! What is not done here: interceptors that parse. A message is parsed where it
-//! is used, so that a service reads from top to bottom.
+//! Design not taken: interceptors that parse. A message is parsed where it is
+//! used, so that a handler reads from top to bottom.
 
 mod admin_api;
 mod admission;

@@ -1,5 +1,5 @@
-//! Wires everything, once: the database, the services, health, reflection, and
-//! an orderly end.
+//! Assembles and runs the server: database, services, health, reflection, and
+//! graceful shutdown.
 
 mod accepting;
 mod callers;
@@ -67,59 +67,59 @@ pub use crate::{
     telemetry::{DecisionLogSettings, LoggedDecisions},
 };
 
-/// The most metadata that is read at all, in bytes.
+/// Largest metadata that is read at all, in bytes.
 const MAX_HEADER_BYTES: u32 = 1 << 20;
 
-/// The largest frame of HTTP/2 that is read, in bytes: the least that it allows.
+/// Largest HTTP/2 frame that is accepted, in bytes: the lowest limit that HTTP/2
+/// allows.
 const MAX_FRAME_BYTES: u32 = 16 << 10;
 
-/// What a server is configured with.
+/// Configuration of a server.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// Where to listen; port 0: any free one.
+    /// The address to listen on; port 0: any free one.
     pub listen: SocketAddr,
-    /// The files of TLS for callers; `None`: calls come without.
+    /// The TLS files for callers; `None`: the server does not encrypt.
     pub tls: Option<TlsFiles>,
-    /// The database, as the role the server works as may reach it.
+    /// The database URL of the role that the server runs as.
     pub database_url: SecretString,
-    /// The database as its owner reaches it: given, the schema is brought up to
-    /// date first.
+    /// The database URL of the owner; if given, the schema is migrated first.
     pub migrate_url: Option<SecretString>,
-    /// What a database that is not there yet means to the start.
+    /// How the start handles a database that is not available yet.
     pub database_start: DatabaseStart,
-    /// The tenant that calls mean which name none.
+    /// The tenant of calls that name none.
     pub default_tenant: Code,
-    /// How long a watcher of changes may take for one event before it is cut
-    /// off.
+    /// Time within which a watcher of changes must read an event; after that it
+    /// is disconnected.
     pub watch_patience: Duration,
-    /// How facts are kept in memory, and how that stays true.
+    /// Settings of the cache and its coherence.
     pub cache: CacheSettings,
-    /// How long calls under way may take to end once the server stops.
+    /// Timeout for pending calls to end during shutdown.
     pub drain: Duration,
-    /// What it takes on at once.
+    /// Limits on concurrent load.
     pub limits: Limits,
-    /// Who may call it.
+    /// Who may call the server.
     pub callers: CallerSettings,
-    /// What those who watch it see.
+    /// Settings of metrics, probes and logs.
     pub observation: ObservationSettings,
 }
 
-/// What a database that is not there yet means to the start: one that refuses
+/// How the start handles a database that is not available yet: one that refuses
 /// connections, starts or stops, has no connection free, or is not migrated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DatabaseStart {
     /// The start fails.
     #[default]
     Required,
-    /// The server lives, is not ready, and waits.
+    /// The server is alive but not ready, and waits.
     Awaited,
 }
 
-/// Brings the schema of a database up to date, working as its owner.
+/// Migrates the schema of a database, as its owner.
 ///
 /// # Errors
 ///
-/// [`ServerError`] when the database is away or refuses.
+/// [`ServerError`] if the database is unavailable or rejects it.
 pub async fn migrate(
     owner_url: &SecretString,
     role: &RuntimeRole,
@@ -133,16 +133,16 @@ pub async fn migrate(
     migrated.map_err(ServerError::of_migration)
 }
 
-/// Serves until `shutdown` completes and the calls under way have ended.
-/// `ready` receives the address once calls are answered.
+/// Serves until `shutdown` completes and the pending calls have ended. `ready`
+/// receives the address once calls are answered.
 ///
-/// It listens from the start, so that health can be asked; other calls are
-/// UNAVAILABLE until the database is there.
+/// It listens from the start, so that health can be checked; other calls are
+/// UNAVAILABLE until the database is available.
 ///
 /// # Errors
 ///
-/// [`ServerError`] when the server cannot start, its listener fails, or a task
-/// that it cannot do without ends.
+/// [`ServerError`] if the server cannot start, its listener fails, or an
+/// essential task ends.
 pub async fn serve(
     config: ServeConfig,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -172,7 +172,7 @@ pub async fn serve(
         .layer(OnWorkThreads::new(&work))
         .layer(Admission::new(budget))
         .serve_with_incoming_shutdown(starting.services.clone(), connections, async {
-            // A sender that is gone means the same as one that spoke.
+            // A dropped sender means the same as a sent message.
             let _either_way = stopped.await;
         });
     let (mut server, mut shutdown) = (pin!(server), pin!(shutdown));
@@ -185,8 +185,8 @@ pub async fn serve(
     let mut outcome = match outcome {
         Ok(Some(_following)) => {
             tracing::info!(server.address = %address, "serving on {address}");
-            // Nobody may be waiting for the address.
-            let _unheard = ready.send(address);
+            // The receiver may have been dropped.
+            let _receiver_dropped = ready.send(address);
             tokio::select! {
                 ended = &mut server => return ended.map_err(ServerError::Transport),
                 () = &mut shutdown => Ok(()),
@@ -194,7 +194,7 @@ pub async fn serve(
             }
         }
         Ok(None) => Ok(()),
-        // Nothing was answered yet that could be waited for.
+        // No call has been answered yet, so there is none to wait for.
         Err(error) => {
             starting.leave().await;
             return Err(error);
@@ -207,12 +207,12 @@ pub async fn serve(
     starting.stop();
     let _already_ended = stopping.send(());
     outcome = outcome.and(drained(server, drain).await);
-    // Last: the writes under way are announced by its thread.
+    // Last, since the coherence thread announces the pending writes.
     starting.leave().await;
     outcome
 }
 
-/// Waits until the calls under way have ended, for as long as they may take.
+/// Waits until the pending calls have ended, or `limit` has passed.
 async fn drained(
     server: Pin<&mut impl Future<Output = Result<(), tonic::transport::Error>>>,
     limit: Duration,
@@ -227,7 +227,7 @@ async fn drained(
     ended.map_err(ServerError::Transport)
 }
 
-/// What a server is made of before its database is there.
+/// Parts of a server that exist before its database is available.
 struct Prepared {
     starting: Starting,
     listener: TcpListener,
@@ -240,8 +240,8 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Reads the files of the configuration and takes the ports: what fails here
-    /// fails before the database is contacted.
+    /// Reads the configured files and binds the ports. What fails here fails
+    /// before the database is contacted.
     async fn by(config: &ServeConfig) -> Result<Self, ServerError> {
         let limits = config.limits;
         let encryption = Encryption::by(config.tls.as_ref());
@@ -291,28 +291,28 @@ impl Prepared {
     }
 }
 
-/// What there is of a server before its database is.
+/// State of a server that starts, before and after its database is available.
 struct Starting {
     gate: Gate,
     authentication: Authentication,
     access: Access,
     address: SocketAddr,
-    /// The threads for work.
+    /// The work threads.
     work: Handle,
     supervisor: Supervisor,
     health: Health,
     services: Deferred,
-    /// The services so far.
+    /// The services registered so far.
     routes: Routes,
     given: GivenDecisions,
     gauges: Gauges,
-    /// Once there is a lease, or about to be.
+    /// Set once the server has a lease, or is about to acquire one.
     coherence: Mutex<Option<CoherenceThread>>,
 }
 
 impl Starting {
-    /// Answers calls from now on, and follows its health until the result is
-    /// dropped.
+    /// Opens the database and starts answering calls; updates its health until
+    /// the result is dropped.
     async fn start(&self, config: ServeConfig) -> Result<AbortOnDropHandle<()>, ServerError> {
         let store = starting::open_store(&config).await?;
         let ServeConfig {
@@ -361,7 +361,7 @@ impl Starting {
             .install(services::add_services(routes, wiring));
         self.authentication.begin(cache.clone());
         self.gate.open();
-        // Last: who is sent here is answered.
+        // Last, so that calls sent to a ready server are answered.
         Ok(self.health.follow(cache, &self.supervisor))
     }
 
@@ -371,8 +371,8 @@ impl Starting {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the lease back, also where the start has failed behind it: no write
-    /// waits for this server.
+    /// Releases the lease, also if the start failed after acquiring it, so that
+    /// no write waits for this server.
     async fn leave(&self) {
         let coherence = self.coherence().take();
         if let Some(coherence) = coherence {
@@ -380,8 +380,8 @@ impl Starting {
         }
     }
 
-    /// Keeps the files of TLS for callers and the keys of the OIDC issuer up to
-    /// date, until the result is dropped.
+    /// Reloads the TLS files and the keys of the OIDC issuer until the results
+    /// are dropped.
     fn follow(
         &self,
         certificates: Option<Certificates>,
@@ -392,7 +392,7 @@ impl Starting {
         [certificates, keys]
     }
 
-    /// Runs a task, until the result is dropped.
+    /// Spawns a supervised task, which is aborted when the result is dropped.
     fn keep(
         &self,
         task: Task,
@@ -401,7 +401,7 @@ impl Starting {
         AbortOnDropHandle::new(tokio::spawn(self.supervisor.supervise(task, work)))
     }
 
-    /// Is not ready any more, and lets streams and tasks end.
+    /// Makes the server not ready, and lets streams and tasks end.
     fn stop(&self) {
         self.supervisor.release();
         self.health.stop();
@@ -409,7 +409,7 @@ impl Starting {
     }
 }
 
-/// The connections of a listener, secured where there is a certificate.
+/// Returns the connections of a listener, with TLS if there is a certificate.
 fn connections(
     listener: TcpListener,
     open: Connections,
@@ -432,7 +432,7 @@ fn connections(
     }
 }
 
-/// The log of decisions, if there is to be one.
+/// Opens the decision log, if one is configured.
 fn open_decision_log(settings: &ObservationSettings) -> Result<Option<DecisionLog>, ServerError> {
     let opened = settings.decisions.as_ref().map(|settings| {
         DecisionLog::open(settings).map_err(|source| ServerError::DecisionLog {
@@ -450,19 +450,21 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerErr
     Ok((listener, address))
 }
 
-/// tonic with limits for what it leaves open, and for what its defaults may change.
+/// Configures tonic: limits that it leaves unset, and limits whose defaults may
+/// change.
 ///
-/// Header blocks of more frames than `MAX_HEADER_BYTES` need, empty frames of data
-/// without end, and settings and pings that are not read are h2's own limits.
+/// h2 itself limits header blocks of more frames than `MAX_HEADER_BYTES` needs,
+/// endless empty data frames, and settings and pings that are not read.
 fn transport(limits: Limits) -> Server {
     Server::builder()
         .max_concurrent_streams(limits.calls_a_connection)
-        // Calls that were reset before they were begun, and resets that we caused:
-        // beyond them the connection ends.
+        // Limits on calls reset before they were accepted, and on resets caused
+        // by this server; beyond them the connection is closed.
         .http2_max_pending_accept_reset_streams(Some(64))
         .http2_max_local_error_reset_streams(Some(1024))
         .max_frame_size(MAX_FRAME_BYTES)
-        // The gate refuses less than this, with a status; HTTP/2 has none.
+        // The gate already rejects metadata beyond a lower limit, with a status;
+        // HTTP/2 has none.
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .http2_keepalive_interval(Some(limits.ping_after))
         .http2_keepalive_timeout(Some(limits.ping_answer))

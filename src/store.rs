@@ -1,12 +1,11 @@
-//! How facts are kept: PostgreSQL behind one door.
+//! Stores facts in PostgreSQL; the only module that contains SQL.
 //!
-//! Every statement has a name, is measured, and goes through [`Store`] or a
-//! [`Transaction`] that it began; nothing else of the program names SQL. What
-//! is stored twice, a code and its folding, is compared by the folding alone
-//! (rules 1.5).
+//! Every statement is named, measured and run through [`Store`] or through a
+//! [`Transaction`] begun by it. A code is stored twice, as written and folded;
+//! comparisons use only the folded form (rules 1.5).
 //!
-//! The facts of any number of questions are read by one statement, so by one
-//! snapshot and one round trip ([`Store::facts`]).
+//! One statement reads the facts of any number of questions, in one snapshot and
+//! one round trip ([`Store::facts`]).
 
 mod announcements;
 mod answers;

@@ -1,20 +1,20 @@
-//! Notices when a task ends that the server cannot do without.
+//! Detects the end of essential tasks.
 //!
-//! A server whose lease is no longer renewed, or whose health is no longer
-//! followed, would go on half alive: every call fails, and nobody restarts it.
-//! Such a task runs under [`Supervisor::supervise`]; whoever runs the server
-//! awaits [`Supervisor::first_ended`], stops, and exits with an error, so that
-//! the process is started again.
+//! A server that no longer renews its lease, or no longer updates its health,
+//! would keep running although every call fails, and nothing would restart it.
+//! Essential tasks therefore run under [`Supervisor::supervise`]; the server
+//! awaits [`Supervisor::first_ended`], shuts down, and exits with an error, so
+//! that the process is restarted.
 //!
 //! A task ends by returning, by a panic or by being aborted: each drops its
-//! future, and with it the guard that reports the end. Work that belongs to one
-//! call is not supervised: its caller gets the error.
+//! future, and with it the guard that reports the end. Tasks that belong to one
+//! call are not supervised: the caller receives the error.
 
 use std::future::Future;
 
 use tokio::sync::watch;
 
-/// A task that the server cannot do without.
+/// An essential task of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "snake_case")]
 pub enum Task {
@@ -22,23 +22,23 @@ pub enum Task {
     Lease,
     /// Announces the writes of this server.
     Announcer,
-    /// Shows that writes are under way, removes abandoned ones and old rows.
+    /// Sends heartbeats of pending writes; removes abandoned ones and old rows.
     Maintenance,
-    /// Reads changed products into the product indexes again.
+    /// Reloads changed products into the product indexes.
     ProductIndex,
-    /// Follows the lease for the health service.
+    /// Updates the health service from the lease.
     Health,
     /// Serves metrics and probes over HTTP.
     HttpListener,
-    /// Reads the files of TLS for callers again when they change.
+    /// Reloads the TLS files for callers when they change.
     Certificates,
-    /// Reads the keys of the OIDC issuer again.
+    /// Reloads the keys of the OIDC issuer.
     IssuerKeys,
-    /// Reads the revisions of the tenants that are watched, while any is.
+    /// Polls the revisions of watched tenants, while there are any.
     WatchedRevisions,
 }
 
-/// Reports the first supervised task that ends while it must not.
+/// Reports the first supervised task that ends unexpectedly.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     state: watch::Sender<State>,
@@ -48,9 +48,9 @@ pub struct Supervisor {
 enum State {
     /// No task may end.
     Running,
-    /// One did.
+    /// A task ended.
     Ended(Task),
-    /// The server stops: tasks end.
+    /// The server is shutting down: tasks may end.
     Stopping,
 }
 
@@ -63,23 +63,24 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// Wraps the work of a task that lasts as long as the server: its end is
+    /// Wraps the future of a task that lasts as long as the server; any end is
     /// reported.
     pub fn supervise<W: Future<Output = ()>>(
         &self,
         task: Task,
         work: W,
     ) -> impl Future<Output = ()> + use<W> {
-        // Outside the future: one that is dropped before its first poll ends too.
+        // Created outside the future, so that dropping it before its first poll
+        // is reported.
         let guard = self.guard(task);
         async move {
-            // Held until the end, whatever it is.
+            // Held until the end, whatever its cause.
             let _guard = guard;
             work.await;
         }
     }
 
-    /// Wraps the work of a task that may return: only a panic or an abort is
+    /// Wraps the future of a task that may return: only a panic or an abort is
     /// reported.
     pub fn supervise_until_done<W: Future<Output = ()>>(
         &self,
@@ -101,7 +102,7 @@ impl Supervisor {
         }
     }
 
-    /// Allows every task to end from now on: the server stops.
+    /// Allows every task to end from now on, for shutdown.
     pub fn release(&self) {
         self.state.send_replace(State::Stopping);
     }
@@ -115,7 +116,7 @@ impl Supervisor {
             if let State::Ended(task) = state {
                 return task;
             }
-            // `self` holds the sender: it is not closed.
+            // `self` holds the sender, so the channel is never closed.
             let _always_open = states.changed().await;
         }
     }
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_returns_panics_or_is_aborted_is_reported() {
+    async fn return_panic_or_abort_of_a_task_is_reported() {
         let supervisor = Supervisor::default();
         tokio::spawn(supervisor.supervise(Task::Lease, ready(())));
         assert_eq!(supervisor.first_ended().await, Task::Lease);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_may_return_is_reported_only_if_it_panics() {
+    async fn returning_task_is_reported_only_on_panic() {
         let supervisor = Supervisor::default();
         let task = Task::WatchedRevisions;
         supervisor.supervise_until_done(task, ready(())).await;
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tasks_of_a_server_that_stops_may_end() {
+    async fn ended_tasks_are_not_reported_during_shutdown() {
         let supervisor = Supervisor::default();
         supervisor.release();
         drop(supervisor.supervise(Task::Lease, pending()));

@@ -1,4 +1,4 @@
-//! Which metrics, traces and log formats there are, declared once.
+//! Metrics, traces, log formats and the decision log.
 
 mod complaint;
 mod decision_log;

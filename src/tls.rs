@@ -1,8 +1,8 @@
-//! What TLS needs on both sides: certificates and keys from PEM files, the names
-//! in them, and the cryptography, which is that of aws-lc-rs everywhere.
+//! TLS of server and clients: certificates and keys from PEM files, the names in
+//! certificates, and the cryptography provider, which is aws-lc-rs everywhere.
 //!
-//! Every fault names the setting that holds the file, for an operator sets
-//! several of them.
+//! Every error names the setting of the file, because an operator sets several of
+//! them.
 
 mod peer;
 mod pem_file;
@@ -19,18 +19,21 @@ pub use self::{
     pem_file::{PemFile, PemFileError},
 };
 
-/// The cryptography of every TLS connection, named explicitly: the process has
-/// no default that a dependency could change.
+/// Returns the cryptography provider of every TLS connection. It is passed
+/// explicitly: the process has no default provider that a dependency could
+/// change.
 #[must_use]
 pub fn cryptography() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The CAs that the platform trusts: of `SSL_CERT_FILE`, or where it keeps them.
+/// Loads the CAs that the platform trusts, from `SSL_CERT_FILE` or their usual
+/// location.
 ///
 /// # Errors
 ///
-/// Why there are none, in parentheses, or nothing where that is not known.
+/// Returns why there are none, in parentheses after a space, or an empty string
+/// if the cause is unknown.
 pub fn system_roots() -> Result<RootCertStore, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
@@ -42,18 +45,18 @@ pub fn system_roots() -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// No CA: for what makes no connections over TLS.
+/// Returns an empty store, for clients that make no TLS connections.
 #[must_use]
 pub fn no_roots() -> RootCertStore {
     RootCertStore::empty()
 }
 
-/// How a client secures its connections that trusts these CAs and shows no
-/// certificate.
+/// Returns the TLS configuration of a client that trusts these CAs and presents
+/// no certificate.
 ///
 /// # Errors
 ///
-/// What rustls finds wrong with it.
+/// Returns the error of rustls if it rejects the configuration.
 pub fn client_trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(cryptography());
     let builder = builder.with_safe_default_protocol_versions()?;

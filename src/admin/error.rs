@@ -69,7 +69,7 @@ pub enum AdminError {
     /// The write would grant a right that its caller does not hold, or its caller
     /// may no longer write callers (`api.md`, "Who calls").
     #[error(
-        "{}the caller is_disabled {missing}; nobody gives a right that it is_disabled",
+        "{}the caller lacks {missing}; nobody gives a right that it lacks",
         if .field.is_empty() { String::new() } else { format!("{field}: ") }
     )]
     CallerNotPermitted {

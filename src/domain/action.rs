@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{CATALOGUE, Level, PermissionId, PermissionUse, ResourceType};
 
-/// What a subject wants to do (rules 9).
+/// An action that a subject wants to perform (rules 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A permission code of the catalogue.
@@ -11,7 +11,7 @@ pub enum Action {
     Level(LevelAction),
 }
 
-/// The actions that are ruled by a level instead of a permission (rules 9).
+/// Actions that require a level instead of a permission (rules 9).
 #[derive(
     Clone,
     Copy,
@@ -40,32 +40,33 @@ pub enum LevelAction {
     ReadSystemVersion,
 }
 
-/// What an action asks for on a type of resource.
+/// Requirements of an action on a type of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionRule {
-    /// The permission it needs.
+    /// Permission required.
     pub permission: Option<PermissionId>,
-    /// The level it needs on the resource.
+    /// Level required on the resource.
     pub level: Option<Level>,
-    /// Whether a higher level will do as well.
+    /// Whether a higher level also suffices.
     pub strictness: Strictness,
-    /// Whether it exists in the enterprise edition only.
+    /// True if the action exists in the enterprise edition only.
     pub enterprise: bool,
-    /// Whether the resource must be known, and its level is answered.
+    /// True if the resource must be stored or described, and the decision returns
+    /// the level held on it.
     pub looks_at_resource: bool,
 }
 
-/// Whether more than the level needed will do.
+/// Whether a level above the required one suffices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
-    /// The level needed or a higher one.
+    /// The required level or a higher one.
     AtLeast,
-    /// The level needed alone: an owner has no need to send proposals.
+    /// Only the required level: an owner has no need to send proposals.
     Exactly,
 }
 
 impl Strictness {
-    /// Whether `held` will do where `needed` is asked for.
+    /// True if the level `held` satisfies the required level `needed`.
     #[must_use]
     pub fn suffices(self, held: Level, needed: Level) -> bool {
         match self {
@@ -76,7 +77,7 @@ impl Strictness {
 }
 
 impl Action {
-    /// The action of a word: a level action or a permission code.
+    /// Parses a level action or a permission code; `None` if `word` is neither.
     #[must_use]
     pub fn find(word: &str) -> Option<Self> {
         if let Ok(action) = word.parse() {
@@ -87,7 +88,7 @@ impl Action {
             .map(|p| Self::Permission(p.id))
     }
 
-    /// Every action there is: level actions first, then the catalogue.
+    /// Every action: level actions first, then the permissions of the catalogue.
     pub fn all() -> impl Iterator<Item = Self> {
         use strum::IntoEnumIterator as _;
         LevelAction::iter().map(Self::Level).chain(
@@ -98,7 +99,7 @@ impl Action {
         )
     }
 
-    /// The word for it.
+    /// Returns the name of the level action, or the permission code.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -107,8 +108,8 @@ impl Action {
         }
     }
 
-    /// What it asks for on a resource of `kind`, or without a resource; `None`
-    /// when there is no such question (rules 9).
+    /// Returns the requirements on a resource of `kind`, or without a resource;
+    /// `None` if there is no such question (rules 9).
     #[must_use]
     pub fn rule_on(self, kind: Option<ResourceType>) -> Option<ActionRule> {
         match (self, kind) {
@@ -228,8 +229,8 @@ impl ActionRule {
         }
     }
 
-    /// `system_information.view` of users; the engine asks apps and
-    /// connections for nothing (rules 5.4, 9).
+    /// Requires `system_information.view` of users; the engine requires nothing
+    /// of apps and connections (rules 5.4, 9).
     fn system_version() -> Self {
         let permission = CATALOGUE.find_permission("system_information.view");
         Self {

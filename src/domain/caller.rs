@@ -4,8 +4,8 @@ use strum::IntoEnumIterator as _;
 
 use super::{Code, KeyHash, KeyId};
 
-/// One kind of calls that a caller may be given (`api.md`, "Who calls"). None
-/// includes another.
+/// One kind of calls that a caller may be permitted to make (`api.md`, "Who
+/// calls"). No right includes another.
 #[derive(
     Clone,
     Copy,
@@ -22,45 +22,45 @@ use super::{Code, KeyHash, KeyId};
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum CallerRight {
-    /// Check, `BatchCheck`, Explain and `ListActions`.
+    /// `Check`, `BatchCheck`, `Explain` and `ListActions`.
     Check,
     /// The other questions: lists and access filters.
     List,
-    /// Reads and writes of the administration, imports included.
+    /// Reads and writes of the administration, including imports.
     Administer,
     /// The audit log and its verification.
     Audit,
-    /// Status and maintenance; on all tenants also callers, and tenants
-    /// themselves.
+    /// Status and maintenance; for a caller with all tenants, also the
+    /// administration of callers and tenants.
     Operate,
 }
 
-/// A set of rights of a caller.
+/// The set of rights of a caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallerRights {
-    /// Bit n: the right that is declared n-th.
+    /// Bit n stands for the right that is declared n-th, from 0.
     bits: u8,
 }
 
 impl CallerRights {
-    /// Every right.
+    /// Returns the set of all rights.
     #[must_use]
     pub fn all() -> Self {
         CallerRight::iter().collect()
     }
 
-    /// Whether `right` is one of them.
+    /// True if the set contains `right`.
     #[must_use]
     pub fn holds(self, right: CallerRight) -> bool {
         self.bits & bit(right) != 0
     }
 
-    /// The rights, in the order of their declaration.
+    /// Iterates over the rights in the order of their declaration.
     pub fn iter(self) -> impl Iterator<Item = CallerRight> {
         CallerRight::iter().filter(move |right| self.holds(*right))
     }
 
-    /// The first right of `others` that is not one of these.
+    /// Returns the first right of `others` that this set does not contain.
     #[must_use]
     pub fn first_missing_of(self, others: Self) -> Option<CallerRight> {
         others.iter().find(|right| !self.holds(*right))
@@ -84,17 +84,18 @@ fn bit(right: CallerRight) -> u8 {
     }
 }
 
-/// A right that a call needs, or that a write would give, and its caller is_disabled.
+/// A right that a call requires, or that a write would grant, and that the caller
+/// lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingRight {
-    /// The right itself.
+    /// The caller does not have the right.
     Right(CallerRight),
-    /// The right on all tenants: it is there, for some.
+    /// The caller has the right, but not on all tenants.
     OnAllTenants(CallerRight),
 }
 
 impl MissingRight {
-    /// The right, wherever it would count.
+    /// Returns the missing right, in either case.
     #[must_use]
     pub fn right(self) -> CallerRight {
         match self {
@@ -112,50 +113,50 @@ impl fmt::Display for MissingRight {
     }
 }
 
-/// Whom an OIDC token is about: the claims `iss` and `sub`, compared exactly.
+/// Identity in an OIDC token: the claims `iss` and `sub`, compared exactly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OidcIdentity {
-    /// Who issued the token; 1 to 1,000 bytes.
+    /// Issuer of the token (`iss`); 1 to 1,000 bytes.
     pub issuer: String,
-    /// Whom it is about; 1 to 255 bytes.
+    /// Subject of the token (`sub`); 1 to 255 bytes.
     pub subject: String,
 }
 
-/// A key of a caller as it is stored; its secret cannot be read from it.
+/// A caller's key as stored; the secret cannot be recovered from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
-    /// By which it is found.
+    /// Id by which the key is looked up.
     pub id: KeyId,
-    /// Of its secret.
+    /// Hash of its secret.
     pub hash: KeyHash,
-    /// When it was created, in microseconds since 1970 by the database's clock.
+    /// Time of creation, in microseconds since 1970 by the database's clock.
     pub created_at: i64,
-    /// From when on it is refused, in microseconds since 1970; `None`: it does
-    /// not expire.
+    /// Time from which the key is rejected, in microseconds since 1970; `None` if
+    /// it does not expire.
     pub expires_at: Option<i64>,
 }
 
-/// Who may call this service: a backend service or a person, with credentials.
+/// A client of this service with its credentials: a backend service or a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The name, compared as codes are (rules 1.5).
+    /// Name, compared as codes are (rules 1.5).
     pub name: Code,
-    /// The tenants that it may name; they need not exist.
+    /// Tenants that it may name in requests; they need not exist.
     pub tenants: BTreeSet<Code>,
-    /// Whether it may name every tenant, later ones included.
+    /// True if it may name every tenant, including tenants created later.
     pub all_tenants: bool,
-    /// What it may call.
+    /// Kinds of calls that it may make.
     pub rights: CallerRights,
-    /// The subject alternative names of its client certificates, exact.
+    /// Subject alternative names of its client certificates, compared exactly.
     pub subject_alternative_names: BTreeSet<String>,
-    /// The identities that its tokens state, exact.
+    /// OIDC identities that its tokens may state, compared exactly.
     pub oidc_identities: BTreeSet<OidcIdentity>,
-    /// Its keys, oldest first.
+    /// Keys, oldest first.
     pub keys: Vec<StoredKey>,
 }
 
 impl Caller {
-    /// A caller without credentials that may do nothing.
+    /// Returns a caller without credentials, tenants or rights.
     #[must_use]
     pub fn named(name: Code) -> Self {
         Self {
@@ -169,17 +170,18 @@ impl Caller {
         }
     }
 
-    /// Whether it may name `tenant`.
+    /// True if it may name `tenant`.
     #[must_use]
     pub fn may_name(&self, tenant: &Code) -> bool {
         self.all_tenants || self.tenants.contains(tenant)
     }
 
-    /// Requires `right` on all tenants.
+    /// Checks that the caller has `right` on all tenants.
     ///
     /// # Errors
     ///
-    /// What of it is missing.
+    /// Returns [`MissingRight`] if the caller lacks the right, or has it on some
+    /// tenants only.
     pub fn require_on_all_tenants(&self, right: CallerRight) -> Result<(), MissingRight> {
         if !self.rights.holds(right) {
             return Err(MissingRight::Right(right));
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_of_rights_holds_what_was_put_in() {
+    fn rights_set_contains_what_was_inserted() {
         for right in CallerRight::iter() {
             let alone: CallerRights = [right].into_iter().collect();
             assert_eq!(alone.iter().collect::<Vec<_>>(), [right]);
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_on_all_tenants_needs_both() {
+    fn right_on_all_tenants_requires_right_and_all_tenants() {
         let mut caller = Caller::named("shop".parse().unwrap());
         let right = CallerRight::Operate;
         let required = |caller: &Caller| caller.require_on_all_tenants(right);

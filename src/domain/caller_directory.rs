@@ -5,32 +5,32 @@ use std::{
 
 use super::{Caller, KeyHash, KeyId, OidcIdentity, PresentedKey, SecretTag, SecretTagger};
 
-/// All callers of an installation, found by what they authenticate with.
+/// All callers of an installation, indexed by their credentials.
 ///
-/// It is one fact, kept whole: there are few callers, and a key that is unknown is
-/// unknown to it without asking the database and without being kept.
+/// It is cached whole, as one fact: there are few callers, and an unknown key is
+/// rejected without reading the database and without caching the key.
 #[derive(Debug, Default)]
 pub struct CallerDirectory {
     callers: Vec<Arc<Caller>>,
-    keys: HashMap<KeyId, KeyOf>,
+    keys: HashMap<KeyId, KeyEntry>,
     tagger: SecretTagger,
     subject_alternative_names: HashMap<String, Arc<Caller>>,
     oidc_identities: HashMap<OidcIdentity, Arc<Caller>>,
 }
 
 #[derive(Debug)]
-struct KeyOf {
+struct KeyEntry {
     caller: Arc<Caller>,
     hash: KeyHash,
-    /// The tag of the secret, once one has matched the hash: to compare tags costs a
-    /// tenth of a hash.
+    /// Tag of the secret, set once a presented secret has matched the hash.
+    /// Comparing tags costs a tenth of computing the hash.
     tag: OnceLock<SecretTag>,
-    /// In microseconds since 1970; `None`: it does not expire.
+    /// Expiry, in microseconds since 1970; `None` if the key does not expire.
     expires_at: Option<i64>,
 }
 
 impl CallerDirectory {
-    /// Of these callers.
+    /// Builds the directory of these callers.
     #[must_use]
     pub fn of(callers: Vec<Caller>) -> Self {
         let mut directory = Self::default();
@@ -42,13 +42,13 @@ impl CallerDirectory {
 
     fn add(&mut self, caller: Arc<Caller>) {
         for key in &caller.keys {
-            let held = KeyOf {
+            let entry = KeyEntry {
                 caller: Arc::clone(&caller),
                 hash: key.hash,
                 tag: OnceLock::new(),
                 expires_at: key.expires_at,
             };
-            self.keys.insert(key.id, held);
+            self.keys.insert(key.id, entry);
         }
         for name in &caller.subject_alternative_names {
             self.subject_alternative_names
@@ -61,39 +61,40 @@ impl CallerDirectory {
         self.callers.push(caller);
     }
 
-    /// Whether there is no caller at all.
+    /// True if there are no callers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.callers.is_empty()
     }
 
-    /// The caller whose key this is at `now`, in microseconds since 1970; `None`:
-    /// it is unknown, has another secret, or has expired.
+    /// Returns the caller with this key at `now`, in microseconds since 1970;
+    /// `None` if the key is unknown, has another secret or has expired.
     #[must_use]
     pub fn find_by_key(&self, key: &PresentedKey<'_>, now: i64) -> Option<&Arc<Caller>> {
-        let held = self.keys.get(&key.id)?;
+        let entry = self.keys.get(&key.id)?;
         let tag = key.tag(&self.tagger);
-        let matched_before = held.tag.get() == Some(&tag);
+        let matched_before = entry.tag.get() == Some(&tag);
         if !matched_before {
-            if !key.matches(&held.hash) {
+            if !key.matches(&entry.hash) {
                 return None;
             }
-            // Another call may have been first, with the same secret.
-            let _tagged_before = held.tag.set(tag);
+            // A concurrent call may have set the same tag already.
+            let _tagged_before = entry.tag.set(tag);
         }
-        held.is_good(now).then_some(&held.caller)
+        entry.is_good(now).then_some(&entry.caller)
     }
 
-    /// The caller that has a key with this id which is still good at `now`; for a
-    /// call that showed its secret before.
+    /// Returns the caller with this key id if the key has not expired at `now`,
+    /// in microseconds since 1970. Does not check the secret: for calls that have
+    /// presented it before.
     #[must_use]
     pub fn find_by_key_id(&self, id: KeyId, now: i64) -> Option<&Arc<Caller>> {
-        let held = self.keys.get(&id)?;
-        held.is_good(now).then_some(&held.caller)
+        let entry = self.keys.get(&id)?;
+        entry.is_good(now).then_some(&entry.caller)
     }
 
-    /// The caller that has one of these subject alternative names, exactly; `None`:
-    /// no caller has one, or several callers have.
+    /// Returns the caller with one of these subject alternative names, compared
+    /// exactly; `None` if no caller or several callers match.
     #[must_use]
     pub fn find_by_subject_alternative_names<N: AsRef<str>>(
         &self,
@@ -108,14 +109,14 @@ impl CallerDirectory {
             .then_some(first)
     }
 
-    /// The caller that has this identity, exactly.
+    /// Returns the caller with this identity, compared exactly.
     #[must_use]
     pub fn find_by_oidc_identity(&self, identity: &OidcIdentity) -> Option<&Arc<Caller>> {
         self.oidc_identities.get(identity)
     }
 }
 
-impl KeyOf {
+impl KeyEntry {
     fn is_good(&self, now: i64) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
@@ -153,7 +154,7 @@ mod tests {
             let key = PresentedKey::parse(&text).unwrap();
             directory.find_by_key(&key, now).is_some()
         };
-        // The second time its secret is known by its tag.
+        // The second iteration matches the secret by its tag.
         for _ in 0..2 {
             assert!(presented(&key, 999));
             assert!(!presented(&key, 1_000));
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_secret_is_refused_before_and_after_the_right_one() {
+    fn wrong_secret_is_rejected_before_and_after_the_right_one() {
         let key = CallerKey::of([7; CallerKey::RANDOM_BYTES]);
         let mut caller = Caller::named("shop".parse().unwrap());
         caller.keys.push(StoredKey {
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_several_callers_are_those_of_none() {
+    fn names_of_several_callers_match_no_caller() {
         let caller = |name: &str, names: &[&str]| {
             let mut caller = Caller::named(name.parse().unwrap());
             let names = names.iter().map(|&name| name.to_owned());

@@ -11,47 +11,47 @@ use subtle::ConstantTimeEq as _;
 
 /// A key of a caller: `pimauthz_ID_SECRET`.
 ///
-/// `ID` is 16 letters and digits, by which the key is found. `SECRET` is 256
-/// random bits as 44 letters and digits, and six more that are a checksum of all
-/// before them: a scanner of secrets recognizes a key by its prefix and knows by
-/// the checksum that it is one. It is shown once and never logged.
+/// `ID` is 16 letters and digits, by which the key is looked up. `SECRET` is 256
+/// random bits as 44 letters and digits, followed by 6 more that are a checksum
+/// of everything before them: a secret scanner recognizes a key by its prefix and
+/// validates it by the checksum. The key is shown once and never logged.
 #[derive(Clone, Debug)]
 pub struct CallerKey {
     id: KeyId,
     text: SecretString,
 }
 
-/// Names a key; no secret.
+/// Identifies a key; not secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId {
-    /// Letters and digits of ASCII.
+    /// ASCII letters and digits.
     letters: [u8; KeyId::LENGTH],
 }
 
-/// The sha256 of the secret of a key, checksum included. The secret has 256 random
-/// bits, so that a slow hash would add nothing.
+/// SHA-256 hash of the secret of a key, including the checksum. The secret has
+/// 256 random bits, so a slow hash would add nothing.
 #[derive(Clone, Copy, Eq)]
 pub struct KeyHash {
     bytes: [u8; 32],
 }
 
-/// A key as a call presents it.
+/// A key as presented in a request.
 #[derive(Clone, Copy)]
 pub struct PresentedKey<'a> {
-    /// Which key it says it is.
+    /// Id in the presented key; the secret is not verified yet.
     pub id: KeyId,
     secret: &'a [u8],
 }
 
-/// Why a text is no [`CallerKey`]. It never repeats the text.
+/// Error of parsing a [`CallerKey`]. It never contains the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCallerKey {
-    /// It has another form.
+    /// The text does not have the form of a key.
     #[error(
         "is no key of a caller; one is `pimauthz_`, an id of 16 letters and digits, `_`, and 50 letters and digits: make one by `pim-authz caller new-key`"
     )]
     Form,
-    /// The checksum is not that of the rest.
+    /// The checksum does not match the rest of the key.
     #[error("is no whole key of a caller: its last six letters are not the checksum of the rest")]
     Checksum,
 }
@@ -60,20 +60,20 @@ const PREFIX: &str = "pimauthz_";
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// How many digits stand for 128 bits.
-const HALF: usize = 22;
+/// Number of base-62 digits that encode 128 bits.
+const HALF_LENGTH: usize = 22;
 
-/// How many digits the checksum has.
-const CHECKSUM: usize = 6;
+/// Number of digits of the checksum.
+const CHECKSUM_LENGTH: usize = 6;
 
-/// How many letters follow the id: the secret and the checksum.
-const SECRET: usize = 2 * HALF + CHECKSUM;
+/// Number of characters after the id and `_`: the secret and the checksum.
+const SECRET_LENGTH: usize = 2 * HALF_LENGTH + CHECKSUM_LENGTH;
 
 impl CallerKey {
-    /// How many random bytes a key is made from.
+    /// Number of random bytes that a key is generated from.
     pub const RANDOM_BYTES: usize = 48;
 
-    /// Makes a key from random bytes.
+    /// Generates a key from random bytes.
     #[must_use]
     pub fn of(random: [u8; Self::RANDOM_BYTES]) -> Self {
         let mut numbers = random.chunks_exact(16).map(|sixteen| {
@@ -82,8 +82,8 @@ impl CallerKey {
         });
         let mut next = || numbers.next().unwrap_or_default();
         let id = digits::<{ KeyId::LENGTH }>(next());
-        let (first, second) = (digits::<HALF>(next()), digits::<HALF>(next()));
-        let mut text = String::with_capacity(PREFIX.len() + KeyId::LENGTH + 1 + SECRET);
+        let (first, second) = (digits::<HALF_LENGTH>(next()), digits::<HALF_LENGTH>(next()));
+        let mut text = String::with_capacity(PREFIX.len() + KeyId::LENGTH + 1 + SECRET_LENGTH);
         text.push_str(PREFIX);
         text.extend(id.map(char::from));
         text.push('_');
@@ -96,20 +96,24 @@ impl CallerKey {
         }
     }
 
-    /// Which key it is.
+    /// Returns the id of the key.
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// The hash that is stored of it.
+    /// Returns the hash of the secret, which is what is stored.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
         let secret = self.text.expose_secret().as_bytes();
-        KeyHash::of(secret.get(secret.len() - SECRET..).unwrap_or_default())
+        KeyHash::of(
+            secret
+                .get(secret.len() - SECRET_LENGTH..)
+                .unwrap_or_default(),
+        )
     }
 
-    /// The whole key, to be shown once.
+    /// Returns the whole key, to be shown once.
     #[must_use]
     pub fn text(&self) -> &SecretString {
         &self.text
@@ -126,7 +130,7 @@ impl FromStr for CallerKey {
             .map(|key| key.id)
             .ok_or(InvalidCallerKey::Form)?;
         let (rest, check) = bytes
-            .split_at_checked(bytes.len() - CHECKSUM)
+            .split_at_checked(bytes.len() - CHECKSUM_LENGTH)
             .ok_or(InvalidCallerKey::Form)?;
         if checksum(rest) != check {
             return Err(InvalidCallerKey::Checksum);
@@ -141,7 +145,7 @@ impl FromStr for CallerKey {
 impl KeyId {
     const LENGTH: usize = 16;
 
-    /// The letters.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.letters).unwrap_or_default()
@@ -181,7 +185,7 @@ impl KeyHash {
         }
     }
 
-    /// The hash that was stored; `None`: it has another length.
+    /// Wraps a stored hash; `None` if it is not 32 bytes long.
     #[must_use]
     pub fn stored(bytes: &[u8]) -> Option<Self> {
         Some(Self {
@@ -189,13 +193,13 @@ impl KeyHash {
         })
     }
 
-    /// As it is stored.
+    /// Returns the bytes that are stored.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The same as hexadecimal digits, as it stands in the audit log.
+    /// Returns the hash as hexadecimal digits, as in the audit log.
     #[must_use]
     pub fn hex(&self) -> String {
         const DIGITS: [char; 16] = [
@@ -208,7 +212,7 @@ impl KeyHash {
 }
 
 impl PartialEq for KeyHash {
-    /// In a time that does not depend on where they differ.
+    /// Compares in constant time.
     fn eq(&self, other: &Self) -> bool {
         self.bytes.ct_eq(&other.bytes).into()
     }
@@ -221,23 +225,23 @@ impl fmt::Debug for KeyHash {
 }
 
 impl<'a> PresentedKey<'a> {
-    /// Reads what follows `Bearer `; `None`: it has another form. The checksum is
-    /// not looked at: what is wrong there has another hash.
+    /// Parses the text after `Bearer `; `None` if it does not have the form of a
+    /// key. The checksum is not verified: a wrong one makes a different hash.
     #[must_use]
     pub fn parse(text: &'a [u8]) -> Option<Self> {
         let rest = text.strip_prefix(PREFIX.as_bytes())?;
         let (id, rest) = rest.split_at_checked(KeyId::LENGTH)?;
         let secret = rest.strip_prefix(b"_")?;
         let id = KeyId::parse(id)?;
-        (secret.len() == SECRET).then_some(Self { id, secret })
+        (secret.len() == SECRET_LENGTH).then_some(Self { id, secret })
     }
 
-    /// The tag of its secret.
+    /// Returns the tag of its secret.
     pub(super) fn tag(&self, tagger: &SecretTagger) -> SecretTag {
         tagger.tag(self.secret)
     }
 
-    /// Whether its secret is the one that `hash` is of.
+    /// True if `hash` is the hash of its secret.
     #[must_use]
     pub fn matches(&self, hash: &KeyHash) -> bool {
         KeyHash::of(self.secret) == *hash
@@ -250,11 +254,11 @@ impl fmt::Debug for PresentedKey<'_> {
     }
 }
 
-/// A keyed hash of a secret (SipHash-2-4, 128 bits), by which one process knows a
-/// secret again that it has verified. It is of no use outside of it, for nobody else
-/// has the key.
+/// A keyed hash of a secret (SipHash-2-4, 128 bits), by which a process
+/// recognizes a secret that it has already verified. It is useless outside the
+/// process, which alone has the key.
 ///
-/// Tags are compared in a time that does not depend on where they differ.
+/// Tags are compared in constant time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SecretTag(Hash128);
 
@@ -270,11 +274,11 @@ impl fmt::Debug for SecretTag {
     }
 }
 
-/// Makes tags, by a random key of its own.
+/// Computes tags with a random key of its own.
 pub struct SecretTagger(SipHasher24);
 
 impl SecretTagger {
-    /// The tag of a secret.
+    /// Returns the tag of a secret.
     #[must_use]
     pub fn tag(&self, secret: &[u8]) -> SecretTag {
         SecretTag(self.0.hash(secret))
@@ -283,7 +287,8 @@ impl SecretTagger {
 
 impl Default for SecretTagger {
     fn default() -> Self {
-        // The standard library's hashers have random keys of the system.
+        // The standard library seeds its hashers from the system's random
+        // numbers.
         let [first, second] = [RandomState::new(), RandomState::new()];
         Self(SipHasher24::new_with_keys(
             first.hash_one(1_u8),
@@ -298,7 +303,7 @@ impl fmt::Debug for SecretTagger {
     }
 }
 
-/// The last `N` digits of a number to the base 62.
+/// Returns the last `N` digits of a number in base 62.
 fn digits<const N: usize>(mut number: u128) -> [u8; N] {
     let mut digits = [b'0'; N];
     for digit in digits.iter_mut().rev() {
@@ -309,8 +314,8 @@ fn digits<const N: usize>(mut number: u128) -> [u8; N] {
     digits
 }
 
-/// The CRC-32 of a text, as digits.
-fn checksum(text: &[u8]) -> [u8; CHECKSUM] {
+/// Returns the CRC-32 of a text, as base-62 digits.
+fn checksum(text: &[u8]) -> [u8; CHECKSUM_LENGTH] {
     digits(u128::from(crc32fast::hash(text)))
 }
 
@@ -327,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_the_form_that_scanners_look_for() {
+    fn key_has_the_form_that_scanners_recognize() {
         let text = key().text().expose_secret().to_owned();
         assert_eq!(text.len(), 76);
         assert!(text.starts_with("pimauthz_"), "{text}");
@@ -338,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn other_random_bytes_make_another_key() {
+    fn different_random_bytes_make_different_keys() {
         let ones = CallerKey::of([1; CallerKey::RANDOM_BYTES]);
         let twos = CallerKey::of([2; CallerKey::RANDOM_BYTES]);
         assert_ne!(ones.id(), twos.id());
@@ -346,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_presented_key_matches_its_own_hash_alone() {
+    fn presented_key_matches_only_its_own_hash() {
         let text = key().text().expose_secret().to_owned();
         let presented = PresentedKey::parse(text.as_bytes()).unwrap();
         assert!(presented.matches(&key().hash()));
@@ -359,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_repeating_it() {
+    fn invalid_key_is_rejected_without_repeating_it() {
         let text = key().text().expose_secret().to_owned();
         let swapped = format!("{}{}{}", &text[..74], &text[75..], &text[74..75]);
         let cases = [

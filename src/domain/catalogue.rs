@@ -5,8 +5,8 @@ use super::{
     ScopeKind, ScopeSet,
 };
 
-/// The permissions and scopes that are built into the program (rules 2.1,
-/// 5.3): `data/permissions.csv` and `data/scopes.csv`.
+/// Permissions and scopes that are built into the program (rules 2.1, 5.3):
+/// `data/permissions.csv` and `data/scopes.csv`.
 #[expect(
     clippy::expect_used,
     reason = "the files are part of the program, and `serve` reads them before it answers"
@@ -19,7 +19,7 @@ pub static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     .expect("the built-in catalogue is consistent")
 });
 
-/// Which permissions and scopes there are, and how they hang together.
+/// All permissions and scopes, with their implications and requirements.
 #[derive(Debug)]
 pub struct Catalogue {
     permissions: Vec<Permission>,
@@ -30,31 +30,31 @@ pub struct Catalogue {
     overall_access: PermissionSet,
 }
 
-/// Why the catalogue's files contradict themselves.
+/// Error in the files of the catalogue.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCatalogue {
-    /// A row without the cells it must have.
+    /// A row with the wrong number of cells, or with a quoted cell.
     #[error("`{file}` row {row}: not readable")]
     Unreadable {
-        /// Which file.
+        /// Name of the file.
         file: &'static str,
-        /// Which row, from 1.
+        /// Number of the row, from 1; the header is row 0.
         row: usize,
     },
-    /// A cell with a word that is not one of those allowed.
+    /// A cell with a value that is not allowed there.
     #[error("`{code}`: `{found}` is not a {expected}")]
     UnknownWord {
-        /// The row's code.
+        /// Code of the row.
         code: String,
-        /// What was found.
+        /// The value found.
         found: String,
-        /// What was expected.
+        /// The kind of value expected.
         expected: &'static str,
     },
-    /// A code that two rows have.
+    /// Two rows have the same code.
     #[error("`{0}` is there twice")]
     Twice(String),
-    /// More rows than a set can hold.
+    /// The file has more rows than a set can hold.
     #[error("`{0}` has too many rows")]
     TooLarge(&'static str),
 }
@@ -97,39 +97,39 @@ impl Catalogue {
         })
     }
 
-    /// Every permission, in the order of the file.
+    /// Returns every permission, in the order of the file.
     #[must_use]
     pub fn permissions(&self) -> &[Permission] {
         &self.permissions
     }
 
-    /// Every scope, in the order of the file.
+    /// Returns every scope, in the order of the file.
     #[must_use]
     pub fn scopes(&self) -> &[Scope] {
         &self.scopes
     }
 
-    /// The permission of a code as the catalogue spells it.
+    /// Returns the permission with this code, in the spelling of the catalogue.
     #[must_use]
     pub fn find_permission(&self, code: &str) -> Option<&Permission> {
         self.permission_ids.get(code).map(|id| self.permission(*id))
     }
 
-    /// The permission of one of the PIM's own ACL identifiers, with or without
-    /// `action:` before it.
+    /// Returns the permission of one of the PIM's own ACL identifiers, with or
+    /// without the prefix `action:`.
     #[must_use]
     pub fn find_pim_acl(&self, acl: &str) -> Option<&Permission> {
         let acl = acl.strip_prefix("action:").unwrap_or(acl);
         self.pim_acls.get(acl).map(|id| self.permission(*id))
     }
 
-    /// The scope of a code.
+    /// Returns the scope with this code.
     #[must_use]
     pub fn find_scope(&self, code: &str) -> Option<&Scope> {
         self.scope_ids.get(code).map(|id| self.scope(*id))
     }
 
-    /// The permission with this place in the catalogue.
+    /// Returns the permission with this position in the catalogue.
     #[must_use]
     #[expect(
         clippy::indexing_slicing,
@@ -139,7 +139,7 @@ impl Catalogue {
         &self.permissions[usize::from(id.0)]
     }
 
-    /// The scope with this place in the catalogue.
+    /// Returns the scope with this position in the catalogue.
     #[must_use]
     #[expect(
         clippy::indexing_slicing,
@@ -149,7 +149,7 @@ impl Catalogue {
         &self.scopes[usize::from(id.0)]
     }
 
-    /// The permissions that count for a holder of `granted`: implications
+    /// Returns the permissions in effect for a holder of `granted`: implications
     /// first, then requirements (rules 2.3), then the edition (rules 2.4).
     #[must_use]
     pub fn counted(&self, granted: &PermissionSet, edition: Edition) -> PermissionSet {
@@ -162,7 +162,8 @@ impl Catalogue {
             .collect()
     }
 
-    /// `granted` and what it implies (rules 2.3), requirements not yet asked.
+    /// Returns `granted` and the permissions that it implies (rules 2.3), without
+    /// checking requirements.
     #[must_use]
     pub fn with_implied(&self, granted: &PermissionSet) -> PermissionSet {
         let mut held = *granted;
@@ -179,8 +180,8 @@ impl Catalogue {
         }
     }
 
-    /// `scopes` and what they imply: write implies read, delete implies write
-    /// (rules 5.3).
+    /// Returns `scopes` and the scopes that they imply: write implies read,
+    /// delete implies write (rules 5.3).
     #[must_use]
     pub fn with_implied_scopes(&self, scopes: ScopeSet) -> ScopeSet {
         let mut held = scopes;
@@ -195,7 +196,7 @@ impl Catalogue {
         }
     }
 
-    /// The permissions that an app with `scopes` acts with: those of the rows
+    /// Returns the permissions of an app with `scopes`: those of the scopes' rows
     /// and, with any scope of kind `authorization`, `api.overall_access`
     /// (rules 5.4, 5.5).
     #[must_use]
@@ -215,7 +216,8 @@ fn rows(
     text: &'static str,
     cells: usize,
 ) -> Result<Vec<Row>, InvalidCatalogue> {
-    // The files have no quoted cells, and a test says so: cells can be borrowed.
+    // Rows with quotes are rejected, so cells need no unquoting and can be
+    // borrowed.
     text.lines()
         .enumerate()
         .skip(1)
@@ -381,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_2_1_the_catalogue_has_219_permissions_and_29_scopes() {
+    fn rule_2_1_catalogue_has_219_permissions_and_29_scopes() {
         assert_eq!(CATALOGUE.permissions().len(), 219);
         assert_eq!(CATALOGUE.scopes().len(), 29);
         assert!(CATALOGUE.find_permission("product.fly").is_none());
@@ -415,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_5_5_a_scope_grants_its_row_what_it_implies_and_overall_access() {
+    fn rule_5_5_scope_grants_own_implied_and_overall_access() {
         let scopes = |codes: &[&str]| -> Vec<&'static str> {
             let scopes = codes
                 .iter()

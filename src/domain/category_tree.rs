@@ -1,13 +1,14 @@
 use std::{collections::HashMap, hash::Hash};
 
-/// The most levels of a category tree, its root being the first (rules 3.10).
+/// Maximum number of levels of a category tree, including its root (rules 3.10).
 pub const MOST_CATEGORY_LEVELS: usize = 1_000;
 
-/// Gives each node a value that is derived from its parent's, in linear time.
+/// Derives a value for each node from its parent's value, in linear time.
 ///
-/// `above` returns a node's parent, `derive` a node's value from the value of
-/// its parent, `None` at a root. Nodes above `nodes` get a value too. In a
-/// circle, which only rows stored by hand can make, one node counts as a root.
+/// `above` returns a node's parent; `derive` returns a node's value from its
+/// parent's value, which is `None` at a root. Ancestors of `nodes` get a value
+/// too. In a cycle, which only rows stored by hand can form, one node is treated
+/// as a root.
 ///
 /// # Examples
 ///
@@ -27,18 +28,18 @@ where
     N: Copy + Eq + Hash,
     T: Copy,
 {
-    // `None`: on the way up that is being walked.
+    // `None` while the node is on the path that is being walked up.
     let mut derived: HashMap<N, Option<T>> = HashMap::new();
-    let mut way = Vec::new();
+    let mut path = Vec::new();
     for node in nodes {
         let mut at = Some(node);
         while let Some(here) = at.filter(|here| !derived.contains_key(here)) {
             derived.insert(here, None);
-            way.push(here);
+            path.push(here);
             at = above(here);
         }
         let mut value = at.and_then(|known| derived.get(&known).copied().flatten());
-        while let Some(here) = way.pop() {
+        while let Some(here) = path.pop() {
             value = Some(derive(here, value));
             derived.insert(here, value);
         }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_node_is_derived_once_from_its_parent() {
+    fn each_value_is_derived_once_from_the_parents_value() {
         // 4 → 3 → 1, 2 → 1, 5 alone.
         let above = |node: u32| {
             [(4, 3), (3, 1), (2, 1)]
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_ends() {
+    fn cycle_terminates() {
         let above = |node: u32| Some((node + 1) % 3);
         let levels = inherit([0, 1, 2], above, |_, up: Option<usize>| {
             up.unwrap_or_default() + 1

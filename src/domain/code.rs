@@ -7,65 +7,64 @@ use std::{
 
 use icu_casemap::CaseMapper;
 
-/// What the PIM calls one thing: a user name, a SKU, a category's code.
+/// The PIM's identifier of an entity: a user name, a SKU, a category's code.
 ///
 /// Invariant: 1 to 255 bytes as written, without control characters
-/// ([`Code::of_installation`] aside). Codes
-/// compare and sort by their Unicode simple folding, without normalization,
-/// and keep the spelling they were first written with: `en_US` and `en_us`
-/// are one code (rules 1.5).
+/// ([`Code::of_installation`] aside). Codes compare and sort by their Unicode
+/// simple case folding, without normalization, and keep the spelling in which
+/// they were first written: `en_US` and `en_us` are one code (rules 1.5).
 #[derive(Clone)]
 pub struct Code {
     written: Box<str>,
-    /// `None` where it equals `written`.
+    /// `None` if it equals `written`.
     folded: Option<Box<str>>,
 }
 
-/// Why a text is not a [`Code`].
+/// Error of parsing a [`Code`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCode {
-    /// Nothing was written.
+    /// The text is empty.
     #[error("is empty; a code is 1 to {max} bytes long", max = Code::MAX_BYTES)]
     Empty,
-    /// More bytes than a code may have.
+    /// The text has more bytes than a code may have.
     #[error("is {bytes} bytes long; a code is 1 to {max} bytes long", max = Code::MAX_BYTES)]
     TooLong {
-        /// How many bytes were written.
+        /// Number of bytes.
         bytes: usize,
     },
-    /// More bytes than an app's code may have (rules 1.5).
+    /// The code has more bytes than an app's code may have (rules 1.5).
     #[error(
         "is {bytes} bytes long; the code of an app is 1 to {max} bytes long",
         max = Code::MAX_APP_BYTES
     )]
     AppTooLong {
-        /// How many bytes were written.
+        /// Number of bytes.
         bytes: usize,
     },
-    /// A control character.
+    /// The text contains a control character.
     #[error("holds the control character {found:?}; a code has none")]
     Control {
-        /// The first one.
+        /// The first control character.
         found: char,
     },
 }
 
 impl Code {
-    /// The longest code, in bytes as written.
+    /// Maximum length of a code, in bytes as written.
     pub const MAX_BYTES: usize = 255;
 
-    /// What the code of an app's private group begins with (rules 1.4).
+    /// Prefix of the code of an app's private group (rules 1.4).
     pub const APP_GROUP_PREFIX: &str = "app:";
 
-    /// The longest code of an app, in bytes as written: its private group has
-    /// a code too (rules 1.4, 1.5).
+    /// Maximum length of the code of an app, in bytes as written; leaves room for
+    /// the prefix of its private group (rules 1.4, 1.5).
     pub const MAX_APP_BYTES: usize = Self::MAX_BYTES - Self::APP_GROUP_PREFIX.len();
 
-    /// The code of the row of table `tenant` that stands for the installation,
-    /// which callers belong to.
+    /// Returns the code of the row of table `tenant` that represents the
+    /// installation, to which callers belong.
     ///
-    /// It is the only one that is empty, and no text parses as it: no request can
-    /// name it.
+    /// It is the only empty code, and no text parses to it: no request can name
+    /// it.
     #[must_use]
     pub fn of_installation() -> Self {
         Self {
@@ -74,13 +73,13 @@ impl Code {
         }
     }
 
-    /// The code in the spelling it was first written with.
+    /// Returns the code in the spelling in which it was first written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.written
     }
 
-    /// The code as it compares and sorts: its Unicode simple folding.
+    /// Returns the Unicode simple case folding, by which codes compare and sort.
     #[must_use]
     pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.written)
@@ -91,7 +90,8 @@ impl Code {
     ///
     /// # Errors
     ///
-    /// [`InvalidCode::AppTooLong`] when no app can have this code (rules 1.5).
+    /// Returns [`InvalidCode::AppTooLong`] if no app can have this code
+    /// (rules 1.5).
     pub fn app_group(&self) -> Result<Self, InvalidCode> {
         let bytes = self.written.len();
         if bytes > Self::MAX_APP_BYTES {
@@ -100,40 +100,41 @@ impl Code {
         format!("{}{}", Self::APP_GROUP_PREFIX, self.written).parse()
     }
 
-    /// Whether `text` is a spelling of this code (rules 1.5).
+    /// True if `text` is a spelling of this code (rules 1.5).
     #[must_use]
     pub fn is_spelled(&self, text: &str) -> bool {
         let folded = self.folded();
         if text.is_ascii() {
-            // What is folded has no upper case, so nothing else is let through.
+            // `folded` has no upper-case letters, so this accepts only case
+            // variants.
             folded.eq_ignore_ascii_case(text)
         } else {
             text == folded || Self::fold(text) == folded
         }
     }
 
-    /// Returns whether a character is white space that no new code has at its
-    /// ends: Unicode `White_Space`, U+200B or U+FEFF (rules 1.5).
+    /// True for white space that no new code has at its ends: Unicode
+    /// `White_Space`, U+200B or U+FEFF (rules 1.5).
     #[must_use]
     pub fn is_blank(letter: char) -> bool {
         letter.is_whitespace() || matches!(letter, '\u{200b}' | '\u{feff}')
     }
 
-    /// Returns a text without white space at its ends, as cells of files are
-    /// read (rules 1.5).
+    /// Returns `text` without white space at its ends; applied to the cells of
+    /// imported files (rules 1.5).
     #[must_use]
     pub fn trim(text: &str) -> &str {
         text.trim_matches(Self::is_blank)
     }
 
-    /// Whether it has white space at an end, which no new code may have
-    /// (rules 1.5); stored ones may be older than the rule.
+    /// True if the code has white space at an end, which no new code may have
+    /// (rules 1.5); codes stored before the rule may.
     #[must_use]
     pub fn has_blank_end(&self) -> bool {
         Self::trim(&self.written).len() < self.written.len()
     }
 
-    /// Folds any text as codes are folded, for comparing labels.
+    /// Folds any text as codes are folded, to compare labels.
     #[must_use]
     pub fn fold(text: &str) -> String {
         if text.is_ascii() {
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_1_5_two_spellings_are_one_code_and_the_first_is_kept() {
+    fn rule_1_5_codes_compare_folded_and_keep_first_spelling() {
         let cases = [
             // first     again      one code?
             ("en_US", "EN_us", true),
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_1_5_white_space_is_unicodes_and_two_invisible_characters() {
+    fn rule_1_5_trim_removes_unicode_white_space_and_invisible_characters() {
         let ends = [
             ' ', '\t', '\u{85}', '\u{a0}', '\u{1680}', '\u{2003}', '\u{2028}', '\u{202f}',
             '\u{205f}', '\u{3000}', '\u{200b}', '\u{feff}',
@@ -256,7 +257,7 @@ mod tests {
             let text = format!("{end}{end}a{end}b{end}");
             assert_eq!(Code::trim(&text), format!("a{end}b"), "{end:?}");
         }
-        // A joiner is part of a word in some scripts.
+        // A joiner is part of words in some scripts, so it is not trimmed.
         assert_eq!(Code::trim("a\u{200d}"), "a\u{200d}");
     }
 

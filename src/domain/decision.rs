@@ -2,20 +2,20 @@ use std::fmt;
 
 use super::{CATALOGUE, Code, ItemKind, Level, ResourceType};
 
-/// The answer to one question.
+/// Answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// Why not; `None`: the subject may.
+    /// Reason of the denial; `None` if the action is allowed.
     pub denial: Option<Reason>,
-    /// The level held on the resource, also on a denial (rules 4.1); `None`
-    /// where the question is not a matter of levels.
+    /// Level held on the resource, also on a denial (rules 4.1); `None` if the
+    /// question does not depend on levels.
     pub level: Option<Level>,
     /// How an allowed edit of a product takes effect (rules 4.6, 4.8).
     pub edit_mode: Option<EditMode>,
 }
 
 impl Decision {
-    /// Whether the subject may.
+    /// True if the action is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.denial.is_none()
@@ -26,50 +26,50 @@ impl Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display)]
 #[strum(serialize_all = "snake_case")]
 pub enum EditMode {
-    /// At once: the subject owns the product.
+    /// Immediately: the subject owns the product.
     Direct,
     /// As a draft that an owner reviews.
     Proposal,
 }
 
-/// The first rule that denied (rules 8.1).
+/// Reason of a denial: the first rule that denied (rules 8.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Which kind of rule.
+    /// Kind of the rule.
     pub code: ReasonCode,
-    /// The item that decided.
+    /// Item that caused the denial.
     pub item: Option<ReasonItem>,
-    /// The level needed on `item`, or on the product where none is known.
+    /// Level required on `item`, or on the product if no item is known.
     pub needed: Option<Level>,
-    /// The level held on `item`, or on the product where none is known.
+    /// Level held on `item`, or on the product if no item is known.
     pub held: Option<Level>,
-    /// The permission that is missing.
+    /// Permission that the subject lacks.
     pub permission: Option<&'static str>,
-    /// The name in the question that denied because the tenant does not store
-    /// it (rules 1.7); `None` if a level or a permission denied.
+    /// Name in the question that caused the denial because the tenant does not
+    /// store it (rules 1.7); `None` if a level or a permission caused it.
     pub unknown: Option<UnknownName>,
 }
 
 /// A name in a question that the tenant does not store (rules 1.7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownName {
-    /// The type of what is named.
+    /// Type of the named resource.
     pub kind: ResourceType,
-    /// Its code, as the question spells it.
+    /// Code, as spelled in the question.
     pub code: Code,
 }
 
-/// The item that a rule looked at.
+/// Item that a rule evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReasonItem {
-    /// Its kind.
+    /// Kind of the item.
     pub kind: ItemKind,
-    /// Its code; `None`: every item of the kind was looked at (rules 4.5), or
-    /// no code is known.
+    /// Code of the item; `None` if every item of the kind was evaluated
+    /// (rules 4.5), or no code is known.
     pub code: Option<Code>,
 }
 
-/// The kinds of rules that deny, in the order in which they are asked
+/// Kinds of rules that deny, in the order in which they are evaluated
 /// (rules 8.1).
 #[derive(
     Clone,
@@ -92,9 +92,9 @@ pub enum ReasonCode {
     SubjectDisabled,
     /// The action exists in the enterprise edition only (rules 2.4, 9).
     Edition,
-    /// No role of the subject gives the permission (rules 2.2).
+    /// No role of the subject grants the permission (rules 2.2).
     Permission,
-    /// No scope of the app gives the permission (rules 5.5).
+    /// No scope of the app grants the permission (rules 5.5).
     Scope,
     /// The level on the channel does not suffice (rules 4.4, 4.5).
     Channel,
@@ -123,7 +123,7 @@ impl fmt::Display for ReasonItem {
 impl fmt::Display for UnknownName {
     /// Renders the entity and the code: ``attribute `color` ``.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of an enriched category the category is what is stored (rules 9).
+        // For an enriched category, the category is what is stored (rules 9).
         let kind = if self.kind == ResourceType::EnrichedCategory {
             ResourceType::Category
         } else {
@@ -153,7 +153,7 @@ impl fmt::Display for Reason {
                     "No role of the subject gives the permission `{permission}`."
                 )
             }
-            ReasonCode::Scope => f.write_str(&scope_sentence(self.permission)),
+            ReasonCode::Scope => f.write_str(&scope_message(self.permission)),
             ReasonCode::ResourceUnknown => f.write_str("The tenant has no such resource."),
             ReasonCode::Channel
             | ReasonCode::Locale
@@ -162,7 +162,8 @@ impl fmt::Display for Reason {
             | ReasonCode::Item => {
                 let held = self.held.unwrap_or_default();
                 let needed = self.needed.unwrap_or_default();
-                // An owner has no need to send proposals (rules 9).
+                // An owner holds more, but has no need to send proposals
+                // (rules 9).
                 let exactly = if held.allows(needed) { "exactly " } else { "" };
                 write!(f, "Needs {exactly}`{needed}` on ")?;
                 match &self.item {
@@ -175,9 +176,9 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a denial by scope says of the permission that is missing; `None`: no
+/// Returns the message of a denial by scope that lacks `permission`; `None` if no
 /// permission stands for the action (rules 5.12).
-fn scope_sentence(permission: Option<&'static str>) -> String {
+fn scope_message(permission: Option<&'static str>) -> String {
     let Some(permission) = permission else {
         return "No scope gives an app this action.".to_owned();
     };
@@ -186,7 +187,7 @@ fn scope_sentence(permission: Option<&'static str>) -> String {
         found.is_some_and(|permission| permission.enterprise)
     };
     if is_enterprise(permission) {
-        // A scope that was granted before a downgrade does not count (rules 2.4).
+        // A scope granted before a downgrade is not in effect (rules 2.4).
         return format!("No scope of the app gives `{permission}` in the tenant's edition.");
     }
     format!("No scope of the app gives `{permission}`.")

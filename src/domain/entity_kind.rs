@@ -1,7 +1,7 @@
 use super::{ItemKind, ProductKind, SubjectKind};
 
-/// Everything that has a code or a number of its own and can be missing, there
-/// already or in use.
+/// Kinds of entities that have a code or number and can be missing, already exist
+/// or be in use.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter, strum::IntoStaticStr,
 )]
@@ -28,16 +28,16 @@ pub enum EntityKind {
     ImportProfile,
     ExportProfile,
     GridView,
-    /// A connection of an app that is under way (rules 5.1).
+    /// A pending connection of an app (rules 5.1).
     AppRequest,
-    /// Who may call this service (`api.md`, "Who calls").
+    /// A client of this service (`api.md`, "Who calls").
     Caller,
     /// A key of a caller.
     CallerKey,
 }
 
 impl EntityKind {
-    /// What people call it: `user group`.
+    /// Returns the name in words: `user group`.
     #[must_use]
     pub fn words(self) -> String {
         <&str>::from(self).replace('_', " ")

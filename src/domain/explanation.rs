@@ -3,54 +3,54 @@ use super::{Code, Decision, ItemRef, Level, PermissionId, ReasonCode, ReasonItem
 /// A decision with its reasons (rules 8.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// What Check answers.
+    /// The decision that `Check` returns.
     pub decision: Decision,
-    /// Every rule that was asked.
+    /// Every rule that was evaluated.
     pub root: Step,
-    /// The smallest set of grants that would turn a denial; empty on an allowed
-    /// question and where no grant can.
+    /// Smallest set of grants that would turn a denial into an allowed decision;
+    /// empty if the decision is allowed or no grant can.
     pub remedies: Vec<Remedy>,
-    /// Why no grant turns the denial.
+    /// Reason why no grant turns the denial.
     pub no_remedy_reason: Option<String>,
 }
 
-/// One rule that was asked, with the steps it rests on.
+/// One rule that was evaluated, with the steps it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The rule's number in `docs/rules.md`: `4.1`.
+    /// Number of the rule in `docs/rules.md`: `4.1`.
     pub rule: &'static str,
-    /// The kind of rule; `None` on the root.
+    /// Kind of the rule; `None` on the root.
     pub axis: Option<ReasonCode>,
-    /// The item it looked at.
+    /// Item that the rule evaluated.
     pub item: Option<ReasonItem>,
-    /// The level needed.
+    /// Level required.
     pub needed: Option<Level>,
-    /// The level held: the highest over the subject's groups.
+    /// Level held: the highest over the subject's groups.
     pub held: Option<Level>,
-    /// The subject's user groups that give the level held.
+    /// User groups of the subject that grant the level held.
     pub groups: Vec<Code>,
-    /// The subject's roles that give the permission.
+    /// Roles of the subject that grant the permission.
     pub roles: Vec<Code>,
-    /// The permission asked.
+    /// Permission required.
     pub permission: Option<&'static str>,
-    /// Whether it allows.
+    /// True if the rule allows.
     pub passed: bool,
-    /// One short sentence for people.
+    /// One short sentence for human readers.
     pub message: String,
-    /// The steps it rests on.
+    /// Steps that the result depends on.
     pub steps: Vec<Step>,
 }
 
-/// One grant of a set that turns a denial (rules 8.2).
+/// One grant of a set that turns a denial into an allowed decision (rules 8.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// Raise a user group's level on an item.
+    /// Raise the level of a user group on an item.
     Access {
         /// The group.
         group: Code,
         /// The item.
         item: ItemRef,
-        /// The level to reach.
+        /// The new level.
         level: Level,
     },
     /// Add a permission to a role that the subject holds.
@@ -60,9 +60,9 @@ pub enum Remedy {
         /// The permission.
         permission: PermissionId,
     },
-    /// Add a scope to the app that asks.
+    /// Add a scope to the app that is the subject.
     Scope(ScopeId),
-    /// Put the subject that asks into a user group.
+    /// Add the subject to a user group.
     Membership {
         /// The group.
         group: Code,

@@ -2,52 +2,53 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 use super::{Code, GroupId, ProductKind, ProductRef, SubjectKind, SubjectRef};
 
-/// Names facts that are kept in memory, and that a write announces before it
-/// changes them.
+/// Key of cached facts. A write announces the keys of the facts that it changes
+/// before it commits.
 ///
-/// Keys are a tree: one covers itself and all below it. They are stored as
-/// text, one step a `/`: `tenant/acme/subjects/user/julia`. Codes are folded
-/// (rules 1.5), and their own `/` and `%` are written `%2F` and `%25`, so that
-/// no code can be taken for a step. Callers belong to no tenant: `callers`.
+/// Keys form a tree: a key covers itself and its descendants. They are stored as
+/// text with the separator `/`: `tenant/acme/subjects/user/julia`. Codes are
+/// folded (rules 1.5), and `/` and `%` in them are escaped as `%2F` and `%25`, so
+/// that no code can be mistaken for a path segment. Callers belong to no tenant:
+/// `callers`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FactKey {
-    /// Everything of every tenant: `*`.
+    /// All facts of all tenants and the callers: `*`.
     Everything,
-    /// Everything of a tenant, whether there is one included.
+    /// All facts of a tenant, including whether it exists.
     Tenant(Code),
-    /// All of one kind of a tenant's facts.
+    /// All facts of one kind of a tenant.
     Section(Code, Section),
     /// One subject: its state, groups, roles and scopes.
     Subject(Code, SubjectRef),
-    /// The rights of one user group.
+    /// Access rights of one user group.
     Rights(Code, GroupId),
     /// One product or model: its own categories and its parent.
     Product(Code, ProductRef),
-    /// Who may call this service, with what credentials: one fact.
+    /// All callers of this service with their credentials: one fact.
     Callers,
 }
 
-/// The text of [`FactKey::Callers`].
+/// Text of [`FactKey::Callers`].
 const CALLERS: &str = "callers";
 
-/// The kinds of a tenant's facts.
+/// Kinds of facts of a tenant.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::EnumIter,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Section {
-    /// The edition, the roles, and the catalog but for products; one fact.
+    /// The edition, the roles and the catalog except products; one fact.
     Vocabulary,
     /// Users, apps and connections.
     Subjects,
-    /// What user groups may do with items.
+    /// Access rights of user groups on items.
     Rights,
     /// Products and models.
     Products,
 }
 
 impl FactKey {
-    /// The key that covers this one and more; `None` above everything.
+    /// Returns the parent key; `None` for [`FactKey::Everything`].
     #[must_use]
     pub fn above(&self) -> Option<Self> {
         match self {
@@ -60,7 +61,7 @@ impl FactKey {
         }
     }
 
-    /// Whether `other` is this key or lies below it.
+    /// True if `other` is this key or one of its descendants.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         let mut at = Some(other.clone());
@@ -73,7 +74,8 @@ impl FactKey {
         false
     }
 
-    /// The tenant that it is of; `None`: of all, or of the installation.
+    /// Returns the tenant of the key; `None` if it covers all tenants or belongs
+    /// to the installation.
     #[must_use]
     pub fn tenant(&self) -> Option<&Code> {
         match self {
@@ -111,8 +113,9 @@ impl fmt::Display for FactKey {
 impl FromStr for FactKey {
     type Err = Infallible;
 
-    /// Reads what was announced. What this release does not know is read as the
-    /// nearest key above it, so that too much is forgotten and never too little.
+    /// Parses an announced key. A key that this release does not know parses as
+    /// its nearest known ancestor, so that too much is invalidated and never too
+    /// little.
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let mut steps = text.split('/');
         if text == CALLERS {
@@ -154,8 +157,8 @@ fn escaped(code: &Code) -> String {
     code.folded().replace('%', "%25").replace('/', "%2F")
 }
 
-/// The code of a step; `None` for one that folding made longer than a code may
-/// be.
+/// Parses the code in a path segment; `None` if it is not a valid code, such as
+/// one that folding made longer than a code may be.
 fn unescaped(step: &str) -> Option<Code> {
     step.replace("%2F", "/").replace("%25", "%").parse().ok()
 }
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_as_it_was_written() {
+    fn key_round_trips_through_its_text() {
         let keys = [
             FactKey::Everything,
             FactKey::Callers,
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn different_things_have_different_keys() {
+    fn different_keys_have_different_texts() {
         let keys = [
             user("a/subjects/user/b", "c"),
             user("a", "b/subjects/user/c"),
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_read_as_what_is_above_it() {
+    fn unknown_key_parses_as_nearest_known_ancestor() {
         let tenant = code("acme");
         let of = |section| FactKey::Section(tenant.clone(), section);
         let cases = [
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_covers_those_below_it() {
+    fn key_covers_its_descendants() {
         let tenant = FactKey::Tenant(code("acme"));
         let section = FactKey::Section(code("acme"), Section::Subjects);
         let julia = user("ACME", "Julia");

@@ -20,157 +20,157 @@ pub struct GroupId(pub i32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleId(pub i32);
 
-/// What a set of questions needs to know of a tenant.
+/// Facts of a tenant that a set of questions needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FactsNeeded {
-    /// Who asks.
+    /// Subjects of the questions.
     pub subjects: BTreeSet<SubjectRef>,
     /// Items named: resources, families, channels, locales, attribute groups,
     /// categories of described products.
     pub items: BTreeSet<ItemRef>,
-    /// Products and models named, parents of described products included. What
-    /// lies above them comes with them.
+    /// Products and models named, including parents of described products. Their
+    /// ancestors are read with them.
     pub products: BTreeSet<ProductRef>,
-    /// Attributes named; their groups come with them.
+    /// Attributes named; their attribute groups are read with them.
     pub attributes: BTreeSet<Code>,
-    /// Grid views named; their attribute groups come with them.
+    /// Grid views named; their attribute groups are read with them.
     pub grid_views: BTreeSet<Code>,
-    /// Whose rights on all of these.
+    /// User groups whose rights on these items are needed.
     pub groups: GroupsNeeded,
 }
 
-/// Whose rights are needed.
+/// User groups whose rights are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupsNeeded {
-    /// Those of the subjects' user groups.
+    /// The user groups of the subjects.
     #[default]
     OfSubjects,
-    /// Those of every user group, to see what joining one would change.
+    /// All user groups, to find out what joining one would change.
     All,
 }
 
-/// What is stored about whatever some questions name, true at one instant of one
-/// tenant. What is not stored is not in here.
+/// Stored facts about everything that some questions name, consistent at one
+/// instant of one tenant. Names that are not stored are absent.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// A revision that all of it is at least as new as.
+    /// Revision that every fact is at least as new as.
     pub revision: Revision,
-    /// What every question of the tenant shares.
+    /// Facts that all questions of the tenant share.
     pub vocabulary: Arc<Vocabulary>,
-    /// The subjects needed.
+    /// Subjects needed.
     pub subjects: HashMap<SubjectRef, Arc<SubjectFacts>>,
-    /// The user groups needed.
+    /// User groups needed.
     pub groups: HashMap<GroupId, Arc<GroupFacts>>,
-    /// The products and models needed, and all that lie above them.
+    /// Products and models needed, with all their ancestors.
     pub products: HashMap<ProductRef, Arc<ProductFacts>>,
 }
 
-/// The edition, the roles and the catalog but for products: small, and shared
-/// by all questions. It holds all of a tenant, or what some questions name of
-/// it.
+/// The edition, the roles and the catalog except products: small, and shared by
+/// all questions. It covers the whole tenant, or only what some questions name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
-    /// The tenant's edition.
+    /// Edition of the tenant.
     pub edition: Edition,
-    /// The roles that the subjects hold.
+    /// Roles held by the subjects.
     pub roles: HashMap<RoleId, RoleFacts>,
-    /// The items needed that are stored.
+    /// Items needed that are stored.
     pub items: HashMap<ItemRef, ItemId>,
-    /// Every item that any other fact names.
+    /// Every item that another fact refers to.
     pub item_facts: HashMap<ItemId, ItemFacts>,
-    /// The first channel by code; `None`: the tenant has no channel.
+    /// First channel by code; `None` if the tenant has no channel.
     pub first_channel: Option<ItemId>,
-    /// The first locale by code; `None`: the tenant has no locale.
+    /// First locale by code; `None` if the tenant has no locale.
     pub first_locale: Option<ItemId>,
-    /// The attributes needed.
+    /// Attributes needed.
     pub attributes: HashMap<Code, AttributeFacts>,
-    /// The grid views needed.
+    /// Grid views needed.
     pub grid_views: HashMap<Code, GridViewFacts>,
-    /// The user groups, where all are needed.
+    /// All user groups of the tenant, if they are needed.
     pub groups: Vec<GroupId>,
 }
 
 /// A stored subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectFacts {
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// Whether it may do anything at all (rules 1.6).
+    /// False if the subject is disabled and may do nothing (rules 1.6).
     pub enabled: bool,
-    /// The user groups it is in, `All` included (rules 1.4), by code.
+    /// User groups of the subject, including `All` (rules 1.4), by code.
     pub groups: Vec<GroupId>,
-    /// The roles it holds, by code; none for an app.
+    /// Roles of the subject, by code; empty for an app.
     pub roles: Vec<RoleId>,
-    /// The scopes granted to an app, as granted; none for others.
+    /// Scopes of an app, as granted; empty for other subjects.
     pub scopes: ScopeSet,
 }
 
 /// A stored role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleFacts {
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// The permissions granted to it, as granted: what they imply is not in
-    /// here, and what does not count in the edition is.
+    /// Permissions as granted: without those that they imply, and with those that
+    /// are not in effect in the edition.
     pub permissions: PermissionSet,
 }
 
-/// A stored user group and its rights on the items that were needed.
+/// A stored user group, with its rights on the items needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupFacts {
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// Whether it is an app's own, that nobody else can join (rules 1.4).
+    /// True if it is an app's private group, which no other subject can join
+    /// (rules 1.4).
     pub private: bool,
-    /// Its levels; an item that is not in here is hidden from it.
+    /// Levels by item; an item without an entry is hidden from the group.
     pub rights: HashMap<ItemId, Level>,
-    /// Its highest level on any channel.
+    /// Highest level on any channel.
     pub highest_channel: Level,
-    /// Its highest level on any locale.
+    /// Highest level on any locale.
     pub highest_locale: Level,
 }
 
 /// A stored item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemFacts {
-    /// Its kind.
+    /// Kind of the item.
     pub kind: ItemKind,
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// The category above it; `None`: it is a root or no category, or the
-    /// vocabulary does not hold all of the tenant.
+    /// Parent category; `None` if the item is a root or no category, or the
+    /// vocabulary does not cover the whole tenant.
     pub parent: Option<ItemId>,
 }
 
 /// A stored attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeFacts {
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// Its attribute group.
+    /// Attribute group of the attribute.
     pub group: ItemId,
-    /// Whether its values are specific to a channel.
+    /// True if its values are specific to a channel.
     pub scopable: bool,
-    /// Whether its values are specific to a locale.
+    /// True if its values are specific to a locale.
     pub localizable: bool,
 }
 
 /// A stored product or product model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductFacts {
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// The code of the model above it.
+    /// Code of the parent model.
     pub parent: Option<Code>,
-    /// The categories of its own.
+    /// Categories assigned to the product itself, not inherited.
     pub categories: Vec<ItemId>,
 }
 
 /// A stored grid view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridViewFacts {
-    /// Its code as it was first written.
+    /// Code, as it was first written.
     pub code: Code,
-    /// The attribute groups that it uses as columns or filters, by code.
+    /// Attribute groups that it uses as columns or filters, by code.
     pub attribute_groups: Vec<ItemId>,
 }

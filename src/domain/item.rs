@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{Code, Level};
 
-/// The kinds of things that access rights are given on (`api.md`, `Item`).
+/// Kinds of items that access rights are granted on (`api.md`, `Item`).
 ///
 /// Import and export profiles share one code space (rules 9); each other kind
 /// has its own.
@@ -22,7 +22,7 @@ use super::{Code, Level};
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum ItemKind {
-    /// A node of a category tree; rules the products in it.
+    /// A node of a category tree; controls access to the products in it.
     Category,
     /// A channel of the catalog.
     Channel,
@@ -30,24 +30,25 @@ pub enum ItemKind {
     Locale,
     /// A group of attributes.
     AttributeGroup,
-    /// A family of assets; stands alone (rules 3.3).
+    /// A family of assets; independent of other items (rules 3.3).
     AssetFamily,
-    /// A reference entity; stands alone (rules 3.3).
+    /// A reference entity; independent of other items (rules 3.3).
     ReferenceEntity,
-    /// An import profile; stands alone (rules 3.3).
+    /// An import profile; independent of other items (rules 3.3).
     ImportProfile,
-    /// An export profile; stands alone (rules 3.3).
+    /// An export profile; independent of other items (rules 3.3).
     ExportProfile,
 }
 
 impl ItemKind {
-    /// Whether levels on it are the flags `execute` and `edit` (rules 3.3).
+    /// True if its levels are the flags `execute` and `edit` (rules 3.3).
     #[must_use]
     pub fn is_profile(self) -> bool {
         matches!(self, Self::ImportProfile | Self::ExportProfile)
     }
 
-    /// The levels that can be given on it, least first (rules 3.1, 3.3).
+    /// Returns the levels that can be granted on it, lowest first (rules 3.1,
+    /// 3.3).
     #[must_use]
     pub fn levels(self) -> &'static [Level] {
         match self {
@@ -64,12 +65,12 @@ impl ItemKind {
     }
 }
 
-/// An item as a question or a right names it.
+/// Reference to an item, as in a question or an access right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemRef {
-    /// Which kind it is of.
+    /// Kind of the item.
     pub kind: ItemKind,
-    /// Its code.
+    /// Code of the item.
     pub code: Code,
 }
 

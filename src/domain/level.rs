@@ -1,6 +1,6 @@
 use super::ItemKind;
 
-/// How much a user group or a subject may do with one item (rules 3.1, 3.3).
+/// Level of access of a user group or a subject to one item (rules 3.1, 3.3).
 ///
 /// `View`, `Edit` and `Own` include the ones before them. On import and export
 /// profiles `Edit` and `Execute` are independent flags, and
@@ -42,7 +42,7 @@ impl Level {
     const OWN_BIT: u8 = 4;
     const EXECUTE_BIT: u8 = 8;
 
-    /// Whether a holder of this level may do what needs `needed`.
+    /// True if this level satisfies the required level `needed`.
     ///
     /// # Examples
     ///
@@ -58,22 +58,22 @@ impl Level {
         self.bits() & needed.bits() == needed.bits()
     }
 
-    /// The level of someone who holds both: the most permissive wins
-    /// (rules 3.5), and the flags of profiles add up (rules 3.3).
+    /// Returns the union of both levels: the most permissive wins (rules 3.5),
+    /// and the flags of profiles add up (rules 3.3).
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self::from_bits(self.bits() | other.bits())
     }
 
-    /// The level that is left under a limit: what both include.
+    /// Returns the level capped at `limit`: what both levels include.
     #[must_use]
     pub fn at_most(self, limit: Self) -> Self {
         Self::from_bits(self.bits() & limit.bits())
     }
 
-    /// What is left of the level on an item of `kind` when `taken` is revoked:
-    /// the levels above it go with it (rules 3.1); the flags of profiles are
-    /// independent (rules 3.3).
+    /// Returns the level that remains on an item of `kind` after `taken` is
+    /// revoked: higher levels are revoked with it (rules 3.1); the flags of
+    /// profiles are independent (rules 3.3).
     #[must_use]
     pub fn without(self, taken: Self, kind: ItemKind) -> Self {
         if kind.is_profile() {
@@ -88,8 +88,8 @@ impl Level {
         Self::from_bits(self.bits() & left.bits())
     }
 
-    /// What a channel, locale or attribute group is asked for when the
-    /// category is asked for `self`: `own` asks for `edit` (rules 4.4, 4.5).
+    /// Returns the level required on a channel, locale or attribute group where
+    /// the category requires `self`: `edit` for `own` (rules 4.4, 4.5).
     #[must_use]
     pub fn on_other_axes(self) -> Self {
         match self {
@@ -98,8 +98,8 @@ impl Level {
         }
     }
 
-    /// The level as a set of abilities, one bit each: view 1, edit 2, own 4,
-    /// execute 8. The union of two sets is [`Level::or`]; rights are stored so.
+    /// Returns the level as a bit set: view 1, edit 2, own 4, execute 8. The
+    /// union of two sets is [`Level::or`]; rights are stored in this form.
     #[must_use]
     pub fn bits(self) -> u8 {
         match self {
@@ -112,7 +112,8 @@ impl Level {
         }
     }
 
-    /// The level of a set of abilities.
+    /// Returns the level of a bit set made by [`Level::bits`], or of a union of
+    /// such sets.
     #[must_use]
     pub fn from_bits(bits: u8) -> Self {
         if bits & Self::EXECUTE_BIT != 0 {
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_3_1_revoking_a_level_takes_those_above_it() {
+    fn rule_3_1_revoking_a_level_revokes_higher_levels() {
         use crate::domain::ItemKind::{Category, ExportProfile, Locale};
         let cases = [
             (Own, View, Category, Hidden),

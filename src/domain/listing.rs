@@ -5,10 +5,10 @@ use super::{
     Resource, ResourceType, SubjectRef,
 };
 
-/// One question asked about every resource of a type: what a listing answers.
+/// One question about every resource of a type; a listing answers it.
 ///
-/// Invariant: resources of the type are stored, the type has the action, and
-/// the context belongs to it (rules 9).
+/// Invariant: resources of the type are stored, the type has the action, and the
+/// context fits the type (rules 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EveryQuestion {
     subject: SubjectRef,
@@ -18,9 +18,9 @@ pub struct EveryQuestion {
     rule: ActionRule,
 }
 
-/// One question that every subject asks: who may do this?
+/// One question for every subject: which subjects may perform this action?
 ///
-/// Invariant: as [`Question`]'s.
+/// Invariant: the same as of [`Question`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenQuestion {
     action: Action,
@@ -29,65 +29,67 @@ pub struct OpenQuestion {
     rule: ActionRule,
 }
 
-/// Which resources of a type to list: those for which all that is set holds;
-/// what is unknown matches nothing (rules 9).
+/// Filter for the resources of a listing: a resource must match every field that
+/// is set. An unknown code matches nothing (rules 9).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListFilter {
-    /// The root of a tree that they must lie in.
+    /// Root of the category tree that must contain the resource.
     pub tree: Option<Code>,
-    /// A category that they must lie in, itself or below.
+    /// Category that must contain the resource, directly or in a descendant.
     pub category: Option<Code>,
-    /// The resources themselves; empty: all.
+    /// Codes of the resources; empty for all.
     pub ids: Vec<Code>,
 }
 
-/// A resource that a subject may do an action on.
+/// A resource on which a subject may perform an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedResource {
     /// Its code as it was first written.
     pub code: Code,
-    /// The level held on it; `None`: it is not a matter of levels.
+    /// Level held on the resource; `None` if the action does not depend on
+    /// levels.
     pub level: Option<Level>,
 }
 
-/// Which products a subject may do an action on, for a caller's own search, and
-/// what of them may be shown.
+/// Filter for a caller's own search: the products on which a subject may perform
+/// an action, and which of their data may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessFilter {
-    /// Which products.
+    /// Products on which the action is allowed.
     pub scope: FilterScope,
-    /// The channels that the subject can view, by code, with the levels held.
+    /// Channels that the subject can view, by code, with the levels held.
     pub channels: Vec<(Code, Level)>,
-    /// The locales, likewise.
+    /// Locales that the subject can view, by code, with the levels held.
     pub locales: Vec<(Code, Level)>,
-    /// The attribute groups, likewise.
+    /// Attribute groups that the subject can view, by code, with the levels held.
     pub attribute_groups: Vec<(Code, Level)>,
 }
 
-/// How far an access filter goes.
+/// The products that an access filter includes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterScope {
     /// No product.
     Nothing,
-    /// Every product, as long as no category is added.
+    /// Every product, until a category is added.
     Everything,
-    /// Those whose effective categories (rules 4.2) say so.
+    /// The products whose effective categories (rules 4.2) match.
     Categories {
-        /// One of these must be effective.
+        /// At least one of these must be effective.
         any: Vec<Code>,
-        /// None of these may be.
+        /// None of these may be effective.
         none: Vec<Code>,
-        /// Whether a product without any is allowed too (rules 4.3).
+        /// True if a product without effective categories is allowed too
+        /// (rules 4.3).
         include_uncategorised: bool,
     },
 }
 
 impl EveryQuestion {
-    /// Puts the question together.
+    /// Builds the question.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuestion`] when resources of the type are not stored, or
+    /// Returns [`InvalidQuestion`] if resources of the type are not stored, or
     /// rules 9 has no such question.
     pub fn new(
         subject: SubjectRef,
@@ -114,14 +116,14 @@ impl EveryQuestion {
         })
     }
 
-    /// The question about one of the resources.
+    /// Returns the question about one resource.
     #[must_use]
     pub fn about(&self, code: Code) -> Question {
         self.question(Some(code), Description::default())
     }
 
-    /// The question about a product that lies in no category: it asks all that
-    /// is the same for every product.
+    /// Returns the question about a product without categories or parent: it has
+    /// all requirements that are the same for every product.
     #[must_use]
     pub fn about_no_category(&self) -> Question {
         let description = Description {
@@ -147,31 +149,31 @@ impl EveryQuestion {
         Question::of_checked(subject, action, Some(resource), context, rule)
     }
 
-    /// Who asks.
+    /// Returns the subject.
     #[must_use]
     pub fn subject(&self) -> &SubjectRef {
         &self.subject
     }
 
-    /// What it wants to do.
+    /// Returns the action.
     #[must_use]
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// The type of the resources.
+    /// Returns the type of the resources.
     #[must_use]
     pub fn kind(&self) -> ResourceType {
         self.kind
     }
 
-    /// What of each resource is meant.
+    /// Returns the context, the same for each resource.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// What the action asks for on each resource.
+    /// Returns the requirements of the action on each resource.
     #[must_use]
     pub fn rule(&self) -> ActionRule {
         self.rule
@@ -179,11 +181,11 @@ impl EveryQuestion {
 }
 
 impl OpenQuestion {
-    /// Puts the question together.
+    /// Builds the question.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuestion`] when rules 9 has no such question.
+    /// Returns [`InvalidQuestion`] if rules 9 has no such question.
     pub fn new(
         action: Action,
         resource: Option<Resource>,
@@ -198,7 +200,7 @@ impl OpenQuestion {
         })
     }
 
-    /// The question of one subject.
+    /// Returns the question for one subject.
     #[must_use]
     pub fn asked_by(&self, subject: SubjectRef) -> Question {
         let Self {
@@ -210,19 +212,19 @@ impl OpenQuestion {
         Question::of_checked(subject, action, resource, context, rule)
     }
 
-    /// What they want to do.
+    /// Returns the action.
     #[must_use]
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// What it is about; `None`: the permission alone.
+    /// Returns the resource; `None` for the permission alone.
     #[must_use]
     pub fn resource(&self) -> Option<&Resource> {
         self.resource.as_ref()
     }
 
-    /// What of the resource is meant.
+    /// Returns the context.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
@@ -230,12 +232,13 @@ impl OpenQuestion {
 }
 
 impl ListFilter {
-    /// Checks that resources of `kind` can be filtered so: a tree and a
-    /// category belong to what lies in categories, and to categories.
+    /// Checks that the filter applies to resources of `kind`: a tree and a
+    /// category apply to resources in categories, and to categories themselves.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuestion`] naming the field that does not belong.
+    /// Returns [`InvalidQuestion`] with the name of the field that does not
+    /// apply.
     pub fn check(&self, kind: ResourceType) -> Result<(), InvalidQuestion> {
         if kind.lies_in_categories() {
             return Ok(());

@@ -1,36 +1,37 @@
 use super::{Level, ResourceType};
 
-/// The place of a permission in the catalogue, from 0; good for this program
-/// only, so that what is stored is the code.
+/// Position of a permission in the catalogue, from 0. It is valid within this
+/// program only; the code is what is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PermissionId(pub(super) u8);
 
 /// One permission of the catalogue `data/permissions.csv` (rules 2.1).
 #[derive(Clone, Debug)]
 pub struct Permission {
-    /// Its place in the catalogue.
+    /// Position in the catalogue.
     pub id: PermissionId,
-    /// Its code: `product.create`.
+    /// Code: `product.create`.
     pub code: &'static str,
-    /// What the PIM's screen calls it.
+    /// Label on the PIM's screen.
     pub label: &'static str,
-    /// Which roles may hold it (rules 2.5).
+    /// Audience of the roles that may hold it (rules 2.5).
     pub audience: Audience,
-    /// Whether it counts in the enterprise edition only (rules 2.4).
+    /// True if it is in effect in the enterprise edition only (rules 2.4).
     pub enterprise: bool,
-    /// Holding any of these holds this one too (rules 2.3).
+    /// Permissions each of which implies this one (rules 2.3).
     pub implied_by: PermissionSet,
-    /// It counts only while all of these are held as well (rules 2.3).
+    /// Permissions that must all be held for this one to be in effect
+    /// (rules 2.3).
     pub requires: PermissionSet,
-    /// The resource types on which it needs `level` as well (rules 4.7).
+    /// Resource types on which it also requires `level` (rules 4.7).
     pub resource_types: Vec<ResourceType>,
-    /// The level needed on a resource of `resource_types`.
+    /// Level required on a resource of `resource_types`.
     pub level: Option<Level>,
-    /// The identifier that the PIM's own files use.
+    /// Identifier in the PIM's own files.
     pub pim_acl: Option<&'static str>,
 }
 
-/// Who may hold a permission, or a role (rules 2.5).
+/// Kind of subjects that may hold a permission or a role (rules 2.5).
 #[derive(
     Clone,
     Copy,
@@ -51,17 +52,17 @@ pub enum Audience {
     Connection,
 }
 
-/// What asking a permission on a resource type means (rules 9).
+/// Meaning of a question for a permission on a resource type (rules 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PermissionUse {
-    /// The permission alone; the resource's id is not looked at.
+    /// The permission alone is required; the resource's id is ignored.
     Alone,
-    /// The permission and this level on the resource.
+    /// The permission and this level on the resource are required.
     WithLevel(Level),
 }
 
 impl Permission {
-    /// Whether a role of `audience` may hold it (rules 2.5).
+    /// True if a role of `audience` may hold it (rules 2.5).
     #[must_use]
     pub fn may_be_held_by(&self, audience: Audience) -> bool {
         match audience {
@@ -70,8 +71,8 @@ impl Permission {
         }
     }
 
-    /// What asking it on a resource of `kind` means; `None` when `kind` does
-    /// not have it (rules 9).
+    /// Returns the meaning of a question for it on a resource of `kind`; `None`
+    /// if `kind` does not have the permission (rules 9).
     #[must_use]
     pub fn use_on(&self, kind: ResourceType) -> Option<PermissionUse> {
         let with_level = self.level.map(PermissionUse::WithLevel);
@@ -98,7 +99,7 @@ impl Permission {
 pub struct PermissionSet([u64; 4]);
 
 impl PermissionSet {
-    /// Whether `id` is in it.
+    /// True if the set contains `id`.
     #[must_use]
     pub fn contains(&self, id: PermissionId) -> bool {
         let (word, bit) = Self::place(id);
@@ -113,7 +114,7 @@ impl PermissionSet {
         }
     }
 
-    /// Takes `id` out.
+    /// Removes `id`.
     pub fn remove(&mut self, id: PermissionId) {
         let (word, bit) = Self::place(id);
         if let Some(bits) = self.0.get_mut(word) {
@@ -121,7 +122,7 @@ impl PermissionSet {
         }
     }
 
-    /// What is in either set.
+    /// Returns the union of both sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         let mut words = self.0;
@@ -131,25 +132,25 @@ impl PermissionSet {
         Self(words)
     }
 
-    /// Whether a permission is in both sets.
+    /// True if both sets have a permission in common.
     #[must_use]
     pub fn intersects(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).any(|(a, b)| a & b != 0)
     }
 
-    /// Whether all of `other` is in this set.
+    /// True if this set contains all of `other`.
     #[must_use]
     pub fn is_superset(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0).all(|(a, b)| a & b == b)
     }
 
-    /// Whether nothing is in it.
+    /// True if the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
 
-    /// Its members in the order of the catalogue.
+    /// Iterates over the permissions in the order of the catalogue.
     pub fn iter(&self) -> impl Iterator<Item = PermissionId> + '_ {
         (0..=u8::MAX)
             .map(PermissionId)

@@ -1,11 +1,10 @@
 use super::{Action, ActionRule, Code, Parent, Resource, ResourceType, SubjectRef};
 
-/// What a caller asks: may this subject do this action on this resource, in
-/// this context?
+/// A question of a caller: may this subject perform this action on this resource,
+/// in this context?
 ///
-/// Invariant: the resource's type has the action, what is said of the resource
-/// and the context belongs to its type, and what must be said is said
-/// (rules 9).
+/// Invariant: the resource's type has the action, the description of the resource
+/// and the context fit the type, and required fields are set (rules 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     subject: SubjectRef,
@@ -15,26 +14,27 @@ pub struct Question {
     rule: ActionRule,
 }
 
-/// What of a resource is meant; `None` is not named.
+/// Part of a resource that a question is about; a field is `None` if not given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// A channel.
+    /// Channel.
     pub channel: Option<Code>,
-    /// A locale.
+    /// Locale.
     pub locale: Option<Code>,
-    /// The attribute whose value is meant.
+    /// Attribute whose value the question is about.
     pub attribute: Option<Code>,
-    /// The attribute group, in place of the attribute's stored one or alone.
+    /// Attribute group, instead of the attribute's stored one or without an
+    /// attribute.
     pub attribute_group: Option<Code>,
 }
 
-/// Why there is no such question.
+/// Error of building a question.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct InvalidQuestion {
-    /// The path of the field in the question: `resource.id`.
+    /// Path of the field in the question: `resource.id`.
     pub field: &'static str,
-    /// What was wrong, and what is allowed.
+    /// What is wrong, and what is allowed.
     pub message: String,
 }
 
@@ -48,11 +48,11 @@ impl InvalidQuestion {
 }
 
 impl Question {
-    /// Puts a question together.
+    /// Builds a question.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuestion`] when rules 9 has no such question.
+    /// Returns [`InvalidQuestion`] if rules 9 has no such question.
     pub fn new(
         subject: SubjectRef,
         action: Action,
@@ -63,7 +63,8 @@ impl Question {
         Ok(Self::of_checked(subject, action, resource, context, rule))
     }
 
-    /// Checks that there is such a question, whoever asks it.
+    /// Checks that there is such a question, independent of its subject, and
+    /// returns its requirements.
     pub(super) fn check(
         action: Action,
         resource: Option<&Resource>,
@@ -84,7 +85,7 @@ impl Question {
         Ok(rule)
     }
 
-    /// Puts a question together whose parts were checked before.
+    /// Builds a question whose parts have been checked.
     pub(super) fn of_checked(
         subject: SubjectRef,
         action: Action,
@@ -101,7 +102,8 @@ impl Question {
         }
     }
 
-    /// What `action` asks for on a resource of `kind`, or without one.
+    /// Returns the requirements of `action` on a resource of `kind`, or without
+    /// one.
     pub(super) fn rule_of(
         action: Action,
         kind: Option<ResourceType>,
@@ -110,13 +112,13 @@ impl Question {
         rule.ok_or_else(|| no_such_action(action, kind))
     }
 
-    /// Checks what is said of a resource and its context, for calls that ask
-    /// about every action at once.
+    /// Checks the description of a resource and the context, for calls about
+    /// every action at once.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuestion`] when something does not belong to the resource's
-    /// type, or an asset's or record's parent is missing.
+    /// Returns [`InvalidQuestion`] if a field does not apply to the resource's
+    /// type, or the parent of an asset or record is missing.
     pub fn check_surroundings(
         resource: Option<&Resource>,
         context: &Context,
@@ -160,12 +162,13 @@ impl Question {
         Ok(())
     }
 
-    /// Every question about the same resource and context, one an action that
-    /// the resource's type has; without a resource, one a permission code.
+    /// Returns every question about the same resource and context: one for each
+    /// action of the resource's type or, without a resource, for each permission
+    /// code.
     ///
     /// # Errors
     ///
-    /// [`InvalidQuestion`] as [`Question::new`].
+    /// Returns [`InvalidQuestion`] as [`Question::new`] does.
     pub fn every_action(
         subject: &SubjectRef,
         resource: Option<&Resource>,
@@ -180,39 +183,39 @@ impl Question {
             .collect()
     }
 
-    /// Who asks.
+    /// Returns the subject.
     #[must_use]
     pub fn subject(&self) -> &SubjectRef {
         &self.subject
     }
 
-    /// What it wants to do.
+    /// Returns the action.
     #[must_use]
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// What it is about; `None`: the permission alone.
+    /// Returns the resource; `None` for the permission alone.
     #[must_use]
     pub fn resource(&self) -> Option<&Resource> {
         self.resource.as_ref()
     }
 
-    /// What of the resource is meant.
+    /// Returns the context.
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// What the action asks for on the resource.
+    /// Returns the requirements of the action on the resource.
     #[must_use]
     pub fn rule(&self) -> ActionRule {
         self.rule
     }
 }
 
-/// The id is not looked at on assets, records and the system version, and a
-/// described product has none (`api.md`).
+/// True if the id may be empty: it is ignored for assets, records and the system
+/// version, and a described product has none (`api.md`).
 fn id_may_be_empty(resource: &Resource) -> bool {
     let is_product = resource.kind.product_kind().is_some();
     resource.kind.lies_in_parent()

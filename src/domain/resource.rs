@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Code, ItemKind};
 
-/// The types of resources that a question can be about (rules 9).
+/// Types of resources that a question can be about (rules 9).
 #[derive(
     Clone,
     Copy,
@@ -42,7 +42,8 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
-    /// The product kind of a product or product model.
+    /// Returns the product kind of a product or product model; `None` for other
+    /// types.
     #[must_use]
     pub fn product_kind(self) -> Option<ProductKind> {
         if self == Self::Product {
@@ -54,10 +55,10 @@ impl ResourceType {
         }
     }
 
-    /// The kind of the item whose right counts for a resource of this type: the
-    /// item itself, the category of an enriched category, the family or entity
-    /// of an asset or record (rules 4.9). `None` for products, attributes, grid
-    /// views and the system version.
+    /// Returns the kind of the item whose access rights apply to a resource of
+    /// this type: the item itself, the category of an enriched category, the
+    /// family or entity of an asset or record (rules 4.9). `None` for products,
+    /// attributes, grid views and the system version.
     #[must_use]
     pub fn ruling_item(self) -> Option<ItemKind> {
         match self {
@@ -77,28 +78,28 @@ impl ResourceType {
         }
     }
 
-    /// Whether resources of this type lie in a family or entity that the
+    /// True if resources of this type belong to a family or entity that the
     /// question must name as `resource.parent` (assets and records).
     #[must_use]
     pub fn lies_in_parent(self) -> bool {
         matches!(self, Self::Asset | Self::ReferenceEntityRecord)
     }
 
-    /// Whether resources of this type are stored, or are stored ones seen
-    /// differently, so that they can be listed (rules 9).
+    /// True if resources of this type are stored, or are views of stored ones, so
+    /// that they can be listed (rules 9).
     #[must_use]
     pub fn is_listed(self) -> bool {
         !self.lies_in_parent() && self != Self::SystemVersion
     }
 
-    /// Whether resources of this type lie in categories, or are categories
-    /// (rules 9, filters).
+    /// True if resources of this type are assigned to categories, or are
+    /// categories (rules 9, filters).
     #[must_use]
     pub fn lies_in_categories(self) -> bool {
         self.product_kind().is_some() || self.ruling_item() == Some(ItemKind::Category)
     }
 
-    /// Whether `context.channel` and `context.locale` belong to it (rules 9).
+    /// True if `context.channel` and `context.locale` apply to it (rules 9).
     #[must_use]
     pub fn takes_channel_and_locale(self) -> bool {
         matches!(
@@ -131,7 +132,7 @@ impl ResourceType {
 pub enum ProductKind {
     /// A simple product or a variant.
     Product,
-    /// A model, root or sub-model, that variants lie under.
+    /// A model, root or sub-model, that has variants.
     #[strum(serialize = "product_model")]
     Model,
 }
@@ -160,51 +161,50 @@ impl From<ItemKind> for ResourceType {
     }
 }
 
-/// A product or model as a question names it.
+/// Reference to a product or model, as in a question.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProductRef {
-    /// Which code space `code` is of.
+    /// Code space of `code`.
     pub kind: ProductKind,
-    /// Its code: a SKU or identifier, or a model's code.
+    /// Code: a SKU or identifier, or a model's code.
     pub code: Code,
 }
 
-/// What a question is about.
+/// Resource of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// Its type.
+    /// Type of the resource.
     pub kind: ResourceType,
-    /// Its code; absent only where it is not looked at, or where `description`
-    /// takes its place.
+    /// Code; absent only if it is ignored, or if `description` replaces it.
     pub id: Option<Code>,
-    /// Facts that come with the question (rules 7.1).
+    /// Facts given in the question (rules 7.1).
     pub description: Description,
 }
 
-/// Facts about a resource that come with the question and replace the stored
+/// Facts about a resource that are given in the question and replace the stored
 /// ones, for this question only (rules 7.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
-    /// The categories of a product's own; empty: none. Questions of one call
-    /// share them.
+    /// Categories of the product itself; an empty list for none. Questions of one
+    /// call share it.
     pub categories: Option<Arc<[Code]>>,
-    /// The model above a product; the family or entity of an asset or record.
+    /// Parent model of a product; the family or entity of an asset or record.
     pub parent: Option<Parent>,
 }
 
 impl Description {
-    /// Whether it says anything; then a product need not be stored.
+    /// True if any fact is given; then a product need not be stored.
     #[must_use]
     pub fn is_given(&self) -> bool {
         self.categories.is_some() || self.parent.is_some()
     }
 }
 
-/// The parent that a question names (rules 7.1).
+/// Parent given in a question (rules 7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parent {
-    /// Present and empty: there is none.
+    /// The field is present and empty: the resource has no parent.
     Absent,
-    /// The parent's code.
+    /// Code of the parent.
     Code(Code),
 }

@@ -1,57 +1,58 @@
 use super::{Edition, PermissionSet};
 
-/// The place of a scope in the catalogue, from 0; good for this program only.
+/// Position of a scope in the catalogue, from 0; valid within this program only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopeId(pub(super) u8);
 
 /// One scope of the catalogue `data/scopes.csv` (rules 5.3).
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// Its place in the catalogue.
+    /// Position in the catalogue.
     pub id: ScopeId,
-    /// Its code: `read_products`.
+    /// Code: `read_products`.
     pub code: &'static str,
-    /// What it is for.
+    /// Purpose of the scope.
     pub kind: ScopeKind,
-    /// Whether it is offered in the enterprise edition only.
+    /// True if it is offered in the enterprise edition only.
     pub enterprise: bool,
-    /// The scopes that come with it: write implies read, delete implies write.
+    /// Scopes that it implies: write implies read, delete implies write.
     pub implies: ScopeSet,
-    /// The permissions in its own row.
+    /// Permissions in its own row, without those of implied scopes.
     pub permissions: PermissionSet,
 }
 
-/// What a scope is for (rules 5.4).
+/// Purpose of a scope (rules 5.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum ScopeKind {
     /// Grants permissions.
     Authorization,
-    /// Consent to the connecting user's own identity data; grants nothing.
+    /// Consents to the use of the connecting user's identity data; grants
+    /// nothing.
     Authentication,
 }
 
 impl Scope {
-    /// Whether a tenant of `edition` offers it (rules 5.3).
+    /// True if a tenant of `edition` offers it (rules 5.3).
     #[must_use]
     pub fn is_offered_in(&self, edition: Edition) -> bool {
         !self.enterprise || edition.is_enterprise()
     }
 }
 
-/// A step of connecting an app (rules 5.1), in their order.
+/// A step of connecting an app (rules 5.1), in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AppStep {
     /// Grants the scopes; the last step outside the enterprise edition.
     Authorize,
-    /// Chooses what the app may reach; only with a products scope.
+    /// Chooses what the app may access; only with a products scope.
     Permissions,
     /// Connects the app.
     Confirm,
 }
 
 impl AppStep {
-    /// The call that takes the step.
+    /// Returns the name of the call that performs the step.
     #[must_use]
     pub fn call(self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl AppStep {
 pub struct ScopeSet(u64);
 
 impl ScopeSet {
-    /// Whether `id` is in it.
+    /// True if the set contains `id`.
     #[must_use]
     pub fn contains(self, id: ScopeId) -> bool {
         self.0 & (1 << id.0) != 0
@@ -78,19 +79,19 @@ impl ScopeSet {
         self.0 |= 1 << id.0;
     }
 
-    /// What is in either set.
+    /// Returns the union of both sets.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether nothing is in it.
+    /// True if the set is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Its members in the order of the catalogue.
+    /// Iterates over the scopes in the order of the catalogue.
     pub fn iter(self) -> impl Iterator<Item = ScopeId> {
         (0..64).map(ScopeId).filter(move |id| self.contains(*id))
     }

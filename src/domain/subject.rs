@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Code;
 
-/// The kinds of subjects; each has a code space of its own (rules 1.2).
+/// Kinds of subjects; each has a code space of its own (rules 1.2).
 #[derive(
     Clone,
     Copy,
@@ -21,18 +21,18 @@ use super::Code;
 pub enum SubjectKind {
     /// A person.
     User,
-    /// A connected App; its scopes take the place of roles (rules 1.3).
+    /// A connected app; its scopes replace roles (rules 1.3).
     App,
-    /// An API connection made by hand.
+    /// An API connection that was created manually.
     Connection,
 }
 
-/// A subject as a question names it: `user:julia`.
+/// Reference to a subject, as in a question: `user:julia`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectRef {
-    /// Which code space `code` is of.
+    /// Code space of `code`.
     pub kind: SubjectKind,
-    /// The subject's code.
+    /// Code of the subject.
     pub code: Code,
 }
 

@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// Which PIM a tenant runs (rules 1.1).
+/// PIM edition of a tenant (rules 1.1).
 ///
-/// Access rights and some permissions count in the enterprise edition only
-/// (rules 2.4, 3.4).
+/// Access rights and some permissions are in effect in the enterprise edition
+/// only (rules 2.4, 3.4).
 #[derive(
     Clone,
     Copy,
@@ -22,19 +22,19 @@ pub enum Edition {
     Community,
     /// The edition for growing companies.
     Growth,
-    /// The edition in which access rights count.
+    /// The edition in which access rights are in effect.
     Enterprise,
 }
 
 impl Edition {
-    /// Whether access rights and enterprise permissions count.
+    /// True if access rights and enterprise permissions are in effect.
     #[must_use]
     pub fn is_enterprise(self) -> bool {
         self == Self::Enterprise
     }
 }
 
-/// A tenant's count of committed writes: revision `r` names the tenant's state
+/// Number of committed writes of a tenant: revision `r` is the tenant's state
 /// after its `r`-th write (`api.md`, "Revision").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);

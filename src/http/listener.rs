@@ -14,24 +14,24 @@ use tokio::{
 
 use super::{Shown, routes};
 
-/// The most connections at once; more are closed. Probes and a few that scrape
-/// need one each.
+/// Largest number of concurrent connections; further ones are closed. Probes and
+/// a few scrapers need one each.
 const CONNECTIONS: usize = 256;
 
-/// How long the head of a request may take, the wait for it included.
+/// Timeout for reading the head of a request, including the wait for it.
 const HEAD: Duration = Duration::from_secs(30);
 
-/// How long a connection may last.
+/// Longest duration of a connection.
 const LIFE: Duration = Duration::from_mins(5);
 
-/// How long to wait after a failed accept.
+/// Delay after a failed accept.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often histograms are summed up, so that they take no memory where nobody
-/// scrapes.
+/// Interval at which histograms are summed up, so that they take no memory if
+/// nothing scrapes them.
 const SUM_UP: Duration = Duration::from_secs(5);
 
-/// Shows what there is to see, for as long as it is polled.
+/// Serves the endpoints for as long as it is polled.
 pub async fn serve(listener: TcpListener, shown: Shown) {
     let exposition = shown.exposition.clone();
     let summing_up = async move {
@@ -49,7 +49,7 @@ async fn accept_all(listener: TcpListener, routes: Router) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without one it is closed.
+                // Without a permit the connection is closed.
                 if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
                     let serving = serve_connection(stream, routes.clone());
                     tokio::spawn(async move {

@@ -62,7 +62,7 @@ impl Header {
         };
         let missing: Vec<&str> = layout.required().filter(|n| place(n).is_none()).collect();
         if !missing.is_empty() {
-            let message = format!("the header is_disabled {}", listed(&missing, "and"));
+            let message = format!("the header lacks {}", listed(&missing, "and"));
             return Err(broken(record.line, message));
         }
         let known: Vec<&'static str> = known(layout);
@@ -142,7 +142,7 @@ fn no_chosen_key(chosen: &str, names: &[&str]) -> String {
         found.push("…".to_owned());
     }
     format!(
-        "the header is_disabled the key column {} that was asked for; its columns are {}",
+        "the header lacks the key column {} that was asked for; its columns are {}",
         shown(chosen),
         found.join(", ")
     )

@@ -5,10 +5,10 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The most keys of a set that are read.
-const MOST_KEYS: usize = 100;
+/// Maximum number of keys read from a set.
+const MAX_KEYS: usize = 100;
 
-/// The public keys of an issuer that can verify a token.
+/// Public keys of an issuer that can verify tokens.
 #[derive(Debug, Default)]
 pub(super) struct IssuerKeys {
     keys: Vec<IssuerKey>,
@@ -16,21 +16,21 @@ pub(super) struct IssuerKeys {
 
 #[derive(Debug)]
 struct IssuerKey {
-    /// The header `kid` of the tokens that it signs.
+    /// Value of the header `kid` in tokens signed with it.
     id: Option<String>,
-    /// Those that it may sign with.
+    /// Accepted algorithms of the key.
     algorithms: Vec<Algorithm>,
     key: DecodingKey,
 }
 
-/// Why a document gives no keys.
+/// Error of parsing a key set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeySetError {
-    /// It has another form.
+    /// The document is not a JSON Web Key Set.
     #[error("it is no JSON Web Key Set, which is an object with a list `keys`")]
     Form,
 
-    /// No key of it can be used.
+    /// No key of the set can be used.
     #[error(
         "it holds no key that can verify a token: a public key for signatures, of an algorithm of \
          `--oidc-algorithms`"
@@ -38,22 +38,23 @@ pub(super) enum KeySetError {
     Empty,
 }
 
-/// The keys of a set, each read by itself: one of an unknown kind hides no other.
+/// A key set with unparsed keys: each is parsed on its own, so that one of an
+/// unknown kind does not fail the others.
 #[derive(Deserialize)]
 struct KeySet {
     keys: Vec<Value>,
 }
 
 impl IssuerKeys {
-    /// Reads a JSON Web Key Set (RFC 7517). Keys are left out that are symmetric,
-    /// are for something other than signatures, or have no algorithm of `allowed`.
+    /// Parses a JSON Web Key Set (RFC 7517). Skips keys that are symmetric, are
+    /// not for signatures, or have no algorithm of `allowed`.
     ///
     /// # Errors
     ///
-    /// [`KeySetError`] where no key is left.
+    /// Returns [`KeySetError`] if the document is no key set or no key is left.
     pub(super) fn parse(document: &[u8], allowed: &[Algorithm]) -> Result<Self, KeySetError> {
         let set: KeySet = serde_json::from_slice(document).map_err(|_| KeySetError::Form)?;
-        let keys = set.keys.into_iter().take(MOST_KEYS);
+        let keys = set.keys.into_iter().take(MAX_KEYS);
         let keys: Vec<_> = keys
             .filter_map(|key| IssuerKey::read(key, allowed))
             .collect();
@@ -63,9 +64,9 @@ impl IssuerKeys {
         Ok(Self { keys })
     }
 
-    /// The keys that a token may be signed with whose header names this key and
-    /// algorithm; `None`: the key is unknown. A token may leave its key out where
-    /// the issuer has one alone.
+    /// Returns the keys that may have signed a token with this `kid` and
+    /// algorithm; `None` if the key is unknown. A token may omit `kid` if the
+    /// issuer has exactly one key.
     pub(super) fn candidates(
         &self,
         id: Option<&str>,
@@ -88,7 +89,7 @@ impl IssuerKeys {
         Some(fitting.map(|key| &key.key).collect())
     }
 
-    /// How many there are.
+    /// Returns the number of keys.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }
@@ -127,7 +128,8 @@ impl IssuerKey {
     }
 }
 
-/// The algorithms that a public key of this kind verifies; none of a symmetric one.
+/// Returns the algorithms that a public key of this kind can verify; none for a
+/// symmetric key.
 fn algorithms_of(parameters: &AlgorithmParameters) -> &'static [Algorithm] {
     use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
     if matches!(parameters, AlgorithmParameters::RSA(_)) {
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_for_something_else_are_left_out() {
+    fn unusable_keys_are_skipped() {
         for key in [
             curve(&json!({ "use": "enc" })),
             curve(&json!({ "key_ops": ["sign"] })),
@@ -186,14 +188,14 @@ mod tests {
         ] {
             let found = parse(&json!([key]));
             assert_eq!(found.err(), Some(KeySetError::Empty), "{key}");
-            // It hides no other.
+            // It does not fail the others.
             let found = parse(&json!([key, curve(&json!({}))])).unwrap();
             assert_eq!(found.len(), 1, "{key}");
         }
     }
 
     #[test]
-    fn what_is_no_key_set_is_refused() {
+    fn invalid_key_set_is_rejected() {
         for document in ["", "{}", "[]", "{\"keys\": 1}", "<html>", "\u{0}"] {
             let parsed = IssuerKeys::parse(document.as_bytes(), &ALL);
             assert_eq!(parsed.err(), Some(KeySetError::Form), "{document}");
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_by_its_id_and_one_of_its_algorithms() {
+    fn keys_are_found_by_id_and_algorithm() {
         let two = json!([curve(&json!({})), curve(&json!({ "kid": "b" }))]);
         let two = parse(&two).unwrap();
         let found = |id, algorithm| two.candidates(id, algorithm).map(|keys| keys.len());
@@ -211,7 +213,7 @@ mod tests {
         assert_eq!(found(Some("a"), Algorithm::RS256), Some(0));
         assert_eq!(found(Some("c"), Algorithm::ES256), None);
         assert_eq!(found(Some(""), Algorithm::ES256), None);
-        // Which of both is not known.
+        // Without a `kid` the choice between two keys is ambiguous.
         assert_eq!(found(None, Algorithm::ES256), Some(0));
         let one = parse(&json!([curve(&json!({}))])).unwrap();
         let only = one.candidates(None, Algorithm::ES256);

@@ -9,27 +9,27 @@ use super::{
 };
 use crate::tls::{self, PemFile};
 
-/// The most bytes of a document that are read.
+/// Maximum size of a document, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
-/// How long one request may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout of one HTTP request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where an issuer's keys are documented, below its URL (OIDC Discovery 1.0,
+/// Path of an issuer's configuration, appended to its URL (OIDC Discovery 1.0,
 /// section 4).
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
 const ISSUER_SETTING: &str = "--oidc-issuer";
 const KEYS_SETTING: &str = "--oidc-jwks";
 
-/// Where the keys of an issuer are read from.
+/// Source of the keys of an issuer.
 #[derive(Debug)]
 pub(super) enum KeySource {
     /// A file.
     File(PathBuf),
     /// A URL.
     Url { client: Client, url: Url },
-    /// The URL that the issuer's configuration names.
+    /// The URL in the issuer's configuration.
     Discovery {
         client: Client,
         configuration: Url,
@@ -37,7 +37,7 @@ pub(super) enum KeySource {
     },
 }
 
-/// Why the keys of an issuer could not be read.
+/// Error of reading the keys of an issuer.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyReadError {
     /// The file cannot be read.
@@ -45,46 +45,46 @@ pub enum KeyReadError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system returned.
+        /// Error of the operating system.
         cause: io::Error,
     },
 
-    /// The server of the URL does not answer, or not over a connection that can be
+    /// The server of the URL does not respond, or its TLS connection is not
     /// trusted.
     #[error("`{url}` does not answer: {cause}")]
     Request {
-        /// What was requested.
+        /// URL requested.
         url: Url,
-        /// The cause, with those below it.
+        /// The error with its chain of causes.
         cause: String,
     },
 
-    /// It answers something else.
+    /// The response has another status than 200.
     #[error("`{url}` answers {status}, not 200; redirects are not followed")]
     Status {
-        /// What was requested.
+        /// URL requested.
         url: Url,
-        /// What was answered.
+        /// Status of the response.
         status: StatusCode,
     },
 
-    /// A document is too large.
+    /// The document is too large.
     #[error("`{place}` holds more than {MOST_BYTES} bytes")]
     TooLarge {
         /// The file or URL.
         place: String,
     },
 
-    /// The issuer's configuration does not say where its keys are.
+    /// The issuer's configuration does not name the URL of its keys.
     #[error("the configuration at `{url}` {problem}; name the keys by `--oidc-jwks`")]
     Configuration {
-        /// Where it is.
+        /// URL of the configuration.
         url: Url,
         /// What is wrong with it.
         problem: String,
     },
 
-    /// The document holds no keys.
+    /// The document contains no usable keys.
     #[error("the key set at `{place}` cannot be used: {cause}")]
     KeySet {
         /// The file or URL.
@@ -94,7 +94,7 @@ pub enum KeyReadError {
     },
 }
 
-/// What an issuer documents of itself, as far as it is needed.
+/// The required fields of an issuer's configuration.
 #[derive(Deserialize)]
 struct Configuration {
     issuer: String,
@@ -102,7 +102,7 @@ struct Configuration {
 }
 
 impl KeySource {
-    /// Where the settings say.
+    /// Builds the key source that the settings name.
     pub(super) fn of(settings: &OidcSettings) -> Result<Self, InvalidOidcSettings> {
         match &settings.keys {
             KeyLocation::File(path) => Ok(Self::File(path.clone())),
@@ -124,12 +124,12 @@ impl KeySource {
         }
     }
 
-    /// Whether it is a file, whose keys are there from the start.
+    /// True if the source is a file, whose keys are read at startup.
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
 
-    /// Where the keys are, for an operator.
+    /// Returns the file or URL of the keys, for log lines and errors.
     pub(super) fn place(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
@@ -149,13 +149,13 @@ impl KeySource {
                 issuer,
             } => {
                 let found = get(client, configuration).await?;
-                let url = keys_of(configuration, issuer, &found)?;
+                let url = jwks_url(configuration, issuer, &found)?;
                 get(client, &url).await
             }
         }
     }
 
-    /// That what was read holds no keys.
+    /// Returns the error for a document without usable keys.
     pub(super) fn unusable(&self, cause: KeySetError) -> KeyReadError {
         KeyReadError::KeySet {
             place: self.place(),
@@ -178,8 +178,8 @@ async fn read_file(path: &PathBuf) -> Result<Vec<u8>, KeyReadError> {
     tokio::fs::read(path).await.map_err(unreadable)
 }
 
-/// A client for one host: it trusts the CAs of the settings, follows no redirect,
-/// and uses the proxies of the environment except for loopback.
+/// Builds an HTTP client for one host: it trusts the CAs of the settings, follows
+/// no redirect, and uses the proxies of the environment except for loopback.
 fn client(settings: &OidcSettings, url: &Url) -> Result<Client, InvalidOidcSettings> {
     let roots = match &settings.ca {
         Some(path) => PemFile::new("`--oidc-ca`", path).roots()?,
@@ -191,7 +191,7 @@ fn client(settings: &OidcSettings, url: &Url) -> Result<Client, InvalidOidcSetti
     let builder = Client::builder()
         .tls_backend_preconfigured(secured)
         .redirect(Policy::none())
-        .timeout(PATIENCE)
+        .timeout(REQUEST_TIMEOUT)
         .user_agent(concat!("pim-authz/", env!("CARGO_PKG_VERSION")));
     let builder = if is_loopback(url) {
         builder.no_proxy()
@@ -204,7 +204,7 @@ fn client(settings: &OidcSettings, url: &Url) -> Result<Client, InvalidOidcSetti
 async fn get(client: &Client, url: &Url) -> Result<Vec<u8>, KeyReadError> {
     let failed = |error: reqwest::Error| KeyReadError::Request {
         url: url.clone(),
-        cause: chain(&error.without_url()),
+        cause: error_chain(&error.without_url()),
     };
     let mut response = client.get(url.clone()).send().await.map_err(failed)?;
     let status = response.status();
@@ -226,8 +226,8 @@ async fn get(client: &Client, url: &Url) -> Result<Vec<u8>, KeyReadError> {
     Ok(body)
 }
 
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+/// Renders an error with its chain of causes, in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(below) = cause {
@@ -237,8 +237,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// The URL of the keys in an issuer's configuration, which must be its own.
-fn keys_of(configuration: &Url, issuer: &str, document: &[u8]) -> Result<Url, KeyReadError> {
+/// Returns the URL of the keys in an issuer's configuration. Fails if it is the
+/// configuration of another issuer, or names no https URL.
+fn jwks_url(configuration: &Url, issuer: &str, document: &[u8]) -> Result<Url, KeyReadError> {
     let wrong = |problem: String| KeyReadError::Configuration {
         url: configuration.clone(),
         problem,
@@ -262,10 +263,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_is_that_of_the_issuer_and_names_https() {
+    fn configuration_must_match_issuer_and_name_an_https_url() {
         const ISSUER: &str = "https://id.example/realms/pim";
         let configuration = Url::parse(&format!("{ISSUER}{WELL_KNOWN}")).unwrap();
-        let found = |document: &str| keys_of(&configuration, ISSUER, document.as_bytes());
+        let found = |document: &str| jwks_url(&configuration, ISSUER, document.as_bytes());
         let keys = "https://id.example/keys";
         let good = format!(r#"{{"issuer":"{ISSUER}","jwks_uri":"{keys}","x":1}}"#);
         assert_eq!(found(&good).unwrap().as_str(), keys);

@@ -5,36 +5,36 @@ use reqwest::Url;
 
 use crate::tls::PemFileError;
 
-/// The issuer whose tokens are accepted, and on which conditions.
+/// The accepted issuer, and the conditions for accepting its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcSettings {
-    /// The claim `iss`, compared exactly; a URL where the keys are discovered.
+    /// Required claim `iss`, compared exactly; a URL if the keys are discovered.
     pub issuer: String,
-    /// What the claim `aud` must contain: the name of this service at the issuer.
+    /// Value that the claim `aud` must contain: the name of this service at the
+    /// issuer.
     pub audience: String,
-    /// Where the issuer's keys are.
+    /// Location of the issuer's keys.
     pub keys: KeyLocation,
-    /// A file with the CAs that may have signed the certificate of a URL; `None`:
-    /// those of the platform.
+    /// File with the trusted CAs for the certificate of a URL; `None` for those
+    /// of the platform.
     pub ca: Option<PathBuf>,
-    /// The algorithms that may have signed a token, such as `RS256`; never a
-    /// symmetric one.
+    /// Accepted signature algorithms, such as `RS256`; never a symmetric one.
     pub algorithms: Vec<String>,
 }
 
-/// Where the public keys of an issuer are, as a JSON Web Key Set (RFC 7517).
+/// Location of the public keys of an issuer, a JSON Web Key Set (RFC 7517).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyLocation {
-    /// In a file, which is read again when it changes.
+    /// In a file, which is polled for changes.
     File(PathBuf),
     /// At a URL.
     Url(String),
-    /// Where the issuer's `/.well-known/openid-configuration` says.
+    /// At the URL in the issuer's `/.well-known/openid-configuration`.
     Discovered,
 }
 
 impl KeyLocation {
-    /// Reads a setting: a URL begins with its scheme, all else is a file.
+    /// Parses a setting: with `://` it is a URL, otherwise the path of a file.
     #[must_use]
     pub fn of(setting: Option<&str>) -> Self {
         match setting {
@@ -45,22 +45,22 @@ impl KeyLocation {
     }
 }
 
-/// Why settings for OIDC tokens cannot be used.
+/// Error in the settings for OIDC tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidOidcSettings {
-    /// The name of an algorithm is unknown, or is that of a symmetric one.
+    /// The name of an algorithm is unknown or that of a symmetric one.
     #[error(
         "`--oidc-algorithms` names `{0}`; it takes some of RS256, RS384, RS512, PS256, PS384, PS512, \
          ES256, ES384, EdDSA"
     )]
     Algorithm(String),
 
-    /// No algorithm is left.
+    /// The list of algorithms is empty.
     #[error("`--oidc-algorithms` is empty; name one at least, such as RS256")]
     NoAlgorithm,
 
-    /// The keys would come from something that is no URL, is not protected, or holds
-    /// a password. It is not repeated, for it may be a secret.
+    /// The location of the keys is not a URL, is not protected, or contains a
+    /// password. The value is not repeated because it may be a secret.
     #[error(
         "`{0}` is no https URL without a user and password; keys are read over https, and over http \
          from loopback alone"
@@ -82,13 +82,13 @@ pub enum InvalidOidcSettings {
     #[error("TLS to the issuer cannot be used ({0})")]
     Tls(String),
 
-    /// The client for HTTP cannot be made.
+    /// The HTTP client cannot be built.
     #[error("no HTTP client can be made for the issuer's keys")]
     Client(#[source] reqwest::Error),
 }
 
 impl OidcSettings {
-    /// The algorithms, one at least.
+    /// Parses the algorithms; fails if there is none.
     pub(super) fn algorithms(&self) -> Result<Vec<Algorithm>, InvalidOidcSettings> {
         let asymmetric = |name: &String| {
             let parsed = name.parse::<Algorithm>().ok();
@@ -108,7 +108,7 @@ impl OidcSettings {
     }
 }
 
-/// Parses a URL that keys may be read from: https, or http on loopback, without a
+/// Parses a URL that keys may be read from: https, or http on loopback, without
 /// user and password, since URLs are logged.
 pub(super) fn parse_url(setting: &'static str, text: &str) -> Result<Url, InvalidOidcSettings> {
     let url = Url::parse(text).ok();
@@ -121,7 +121,7 @@ pub(super) fn parse_url(setting: &'static str, text: &str) -> Result<Url, Invali
     url.ok_or(InvalidOidcSettings::Url(setting))
 }
 
-/// Whether the host of a URL is this machine, by its address.
+/// True if the host of a URL is `localhost` or a loopback address.
 pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn symmetric_and_unknown_algorithms_are_refused() {
+    fn symmetric_and_unknown_algorithms_are_rejected() {
         for names in [
             &["HS256"][..],
             &["RS256", "HS512"],
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_scheme_is_a_url() {
+    fn setting_with_a_scheme_is_a_url() {
         let url = KeyLocation::Url("https://id.example/keys".to_owned());
         assert_eq!(KeyLocation::of(Some("https://id.example/keys")), url);
         let file = KeyLocation::File("/etc/keys.json".into());

@@ -17,26 +17,26 @@ use super::{
 };
 use crate::domain::{OidcIdentity, SecretTag, SecretTagger};
 
-/// By how much the clocks of issuer and server may differ, in seconds.
+/// Tolerated difference between the clocks of issuer and server, in seconds.
 const LEEWAY_S: u64 = 60;
 
-/// The most verified tokens that are kept.
-const MOST_KEPT: u64 = 10_000;
+/// Maximum number of verified tokens in the cache.
+const MAX_CACHED_TOKENS: u64 = 10_000;
 
-/// How often keys in a file are read again.
+/// Interval of reloading keys from a file.
 const FILE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How often keys at a URL are read again.
+/// Interval of reloading keys from a URL.
 const URL_INTERVAL: Duration = Duration::from_mins(5);
 
-/// When keys at a URL are tried again that could not be read.
+/// Interval of retrying to read keys from a URL after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The shortest time between two reads because of tokens with unknown keys.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
+/// Minimum time between two reads that are caused by tokens with unknown keys.
+const MIN_READ_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The same while no key has been read at all.
-const SHORTEST_PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+/// The same, while no keys have been read yet.
+const MIN_READ_INTERVAL_WITHOUT_KEYS: Duration = Duration::from_secs(1);
 
 /// Verifies the tokens of one issuer.
 #[derive(Debug)]
@@ -46,48 +46,48 @@ pub struct TokenVerifier {
     validation: Validation,
     source: KeySource,
     current: ArcSwap<Current>,
-    /// Tokens that were verified, by their tags.
+    /// Cache of verified tokens, by their tags.
     verified: MokaCache<SecretTag, VerifiedToken>,
     tagger: SecretTagger,
-    /// When the keys were last read; held while they are.
+    /// Time of the last read; locked during a read.
     last_read: Mutex<Option<Instant>>,
 }
 
-/// The keys, as they were last read.
+/// Keys as of the last successful read.
 #[derive(Debug, Default)]
 struct Current {
     keys: IssuerKeys,
-    /// The hash of the document that they are from; `None`: none was read yet.
+    /// Hash of the document with the keys; `None` if none was read yet.
     document: Option<[u8; 32]>,
 }
 
-/// What a token that was verified states.
+/// Identity and expiry of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedToken {
-    /// Whom it is about.
+    /// Issuer and subject of the token.
     pub identity: Arc<OidcIdentity>,
-    /// From when on it is refused, in microseconds since 1970: its claim `exp`, and
-    /// the minute by which clocks may differ.
+    /// Time from which it is rejected, in microseconds since 1970: its claim
+    /// `exp` plus the minute by which clocks may differ.
     pub expires_at: i64,
-    /// The document with the keys that verified it.
+    /// Hash of the document with the keys that verified it.
     document: Option<[u8; 32]>,
 }
 
-/// Why a token is refused.
+/// Reason for rejecting a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// It is no token.
+    /// It is not a JWT.
     Unreadable,
-    /// It is wrong, expired, not valid yet, of another issuer, or for others.
+    /// It has a wrong signature, algorithm, type, issuer or audience, has expired
+    /// or is not valid yet.
     NotValid,
-    /// Its key is unknown; it may be a new one.
+    /// Its key is unknown, and may be a new one.
     UnknownKey,
     /// No key of the issuer has been read yet.
     NoKeys,
 }
 
-/// The claims that are read. A claim that stands twice, or has another type, is an
-/// error.
+/// Claims that are read. A duplicate claim, or one of another type, is an error.
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
@@ -96,15 +96,16 @@ struct Claims {
 }
 
 impl TokenVerifier {
-    /// Verifies tokens as the settings say. Keys in a file are read at once; those
-    /// at a URL by [`TokenVerifier::follow`].
+    /// Builds a verifier with these settings, without keys yet. Keys in a file
+    /// are read by [`TokenVerifier::read_file`], those at a URL by
+    /// [`TokenVerifier::follow`].
     ///
     /// # Errors
     ///
-    /// [`InvalidOidcSettings`].
+    /// Returns [`InvalidOidcSettings`] if the settings cannot be used.
     pub fn new(settings: &OidcSettings) -> Result<Self, InvalidOidcSettings> {
         let algorithms = settings.algorithms()?;
-        // The algorithm of each token is set before it is verified.
+        // Replaced by the algorithm of each token before it is verified.
         let mut validation = Validation::new(Algorithm::RS256);
         validation.algorithms.clear();
         validation.leeway = LEEWAY_S;
@@ -118,17 +119,17 @@ impl TokenVerifier {
             validation,
             source: KeySource::of(settings)?,
             current: ArcSwap::default(),
-            verified: MokaCache::new(MOST_KEPT),
+            verified: MokaCache::new(MAX_CACHED_TOKENS),
             tagger: SecretTagger::default(),
             last_read: Mutex::default(),
         })
     }
 
-    /// Reads the keys for the first time, where they are in a file.
+    /// Reads the keys for the first time if they are in a file.
     ///
     /// # Errors
     ///
-    /// [`KeyReadError`] when the file cannot be read or holds no keys.
+    /// Returns [`KeyReadError`] if the file cannot be read or contains no keys.
     pub async fn read_file(&self) -> Result<(), KeyReadError> {
         if self.source.is_file() {
             self.read().await?;
@@ -136,20 +137,21 @@ impl TokenVerifier {
         Ok(())
     }
 
-    /// Whom a token is about, if it is one of the issuer for this service, at
-    /// `now`, in microseconds since 1970.
+    /// Verifies a token of the issuer for this service at `now`, in microseconds
+    /// since 1970, and returns its identity.
     ///
     /// # Errors
     ///
-    /// [`TokenError`]; after [`TokenError::UnknownKey`] and [`TokenError::NoKeys`]
-    /// the keys may be read again.
+    /// Returns [`TokenError`] if the token is rejected; after
+    /// [`TokenError::UnknownKey`] and [`TokenError::NoKeys`] the caller may
+    /// reload the keys.
     pub fn verify(&self, token: &[u8], now: i64) -> Result<VerifiedToken, TokenError> {
         let current = self.current.load();
         let tag = self.tagger.tag(token);
-        if let Some(kept) = self.verified.get(&tag)
-            && kept.document == current.document
+        if let Some(cached) = self.verified.get(&tag)
+            && cached.document == current.document
         {
-            return kept.at(now);
+            return cached.at(now);
         }
         let verified = self.verify_with(&current, token)?;
         self.verified.insert(tag, verified.clone());
@@ -160,8 +162,8 @@ impl TokenVerifier {
         let header = decode_header(token).map_err(|_| TokenError::Unreadable)?;
         let is_accepted = self.algorithms.contains(&header.alg)
             && is_access_token(header.typ.as_deref())
-            // Extensions that must be understood are not; encrypted or compressed
-            // tokens neither.
+            // Critical extensions are not supported; neither are encrypted or
+            // compressed tokens.
             && header.crit.is_none()
             && header.enc.is_none()
             && header.zip.is_none();
@@ -182,12 +184,12 @@ impl TokenVerifier {
                 issuer: claims.iss,
                 subject: claims.sub,
             }),
-            expires_at: end_of(claims.exp),
+            expires_at: expiry_of(claims.exp),
             document: current.document,
         })
     }
 
-    /// The claims, if one of the keys has signed them.
+    /// Returns the claims if one of the keys verifies the signature.
     fn claims(
         &self,
         token: &[u8],
@@ -204,14 +206,15 @@ impl TokenVerifier {
             .ok_or(TokenError::NotValid)
     }
 
-    /// Reads the keys again because a token names an unknown one; not more often
-    /// than every ten seconds, however many such tokens there are.
+    /// Reloads the keys because a token names an unknown one, however many such
+    /// tokens there are: at most every 10 s, or every 1 s while no keys have been
+    /// read.
     pub async fn read_again(&self) {
         let mut last_read = self.last_read.lock().await;
         let pause = if self.has_keys() {
-            SHORTEST_PAUSE
+            MIN_READ_INTERVAL
         } else {
-            SHORTEST_PAUSE_WITHOUT_KEYS
+            MIN_READ_INTERVAL_WITHOUT_KEYS
         };
         if last_read.is_some_and(|last| last.elapsed() < pause) {
             return;
@@ -224,8 +227,8 @@ impl TokenVerifier {
         }
     }
 
-    /// Reads the keys again and again, for as long as it is polled. What cannot be
-    /// read leaves those from before.
+    /// Reloads the keys periodically, for as long as the future is polled. If a
+    /// read fails, the previous keys stay in use.
     pub async fn follow(self: Arc<Self>) {
         let is_file = self.source.is_file();
         let mut is_failing = false;
@@ -304,9 +307,9 @@ impl VerifiedToken {
     }
 }
 
-/// Whether a token of this type may be presented as a credential (RFC 8725, 3.11):
-/// an access token, or one without a type. Others of the same issuer, such as those
-/// that announce a logout, may not.
+/// True if a token of this type is accepted as a credential (RFC 8725, 3.11): an
+/// access token, or one without a type. Other tokens of the same issuer, such as
+/// logout tokens, are not.
 fn is_access_token(typ: Option<&str>) -> bool {
     typ.is_none_or(|typ| {
         ["JWT", "at+jwt", "application/at+jwt"]
@@ -315,8 +318,8 @@ fn is_access_token(typ: Option<&str>) -> bool {
     })
 }
 
-/// From when on a token is refused, in microseconds since 1970.
-fn end_of(exp: f64) -> i64 {
+/// Returns the time from which a token is rejected, in microseconds since 1970.
+fn expiry_of(exp: f64) -> i64 {
     let end = Duration::try_from_secs_f64(exp).unwrap_or(Duration::MAX);
     let end = end.saturating_add(Duration::from_secs(LEEWAY_S));
     i64::try_from(end.as_micros()).unwrap_or(i64::MAX)

@@ -1,7 +1,7 @@
-//! The administration as services: what is written, and what is read of it.
+//! The administration services: writes, and reads of what was written.
 //!
-//! Each request is a message with one [`Answer`]; the services only hand
-//! messages to it.
+//! Each request is a message type that implements [`Answer`]; the services only
+//! dispatch to it.
 
 mod access_rights_service;
 mod access_writes;
@@ -48,38 +48,39 @@ use super::{
     parse,
 };
 
-/// Answers the calls of the administration: every write goes through the coordinator,
-/// every read is of one snapshot. Tells how the memory in `cache` does.
+/// Implements the administration calls: every write goes through the coordinator,
+/// every read uses one snapshot. Also reports the state of the `cache`.
 #[derive(Clone, Debug)]
 pub struct AdminApi {
     coordinator: WriteCoordinator,
     cache: Cache,
     store: Store,
-    /// The same database, for what reads everything of a tenant.
+    /// The same database, for reads of everything in a tenant.
     whole: Store,
     tokens: PageTokens,
     default_tenant: Code,
     revisions: Revisions,
     watchers: Turns,
     watch_patience: Duration,
-    /// Who makes the call.
+    /// The caller of the current call.
     calling: Calling,
 }
 
-/// The database, with connections for each kind of reading.
+/// The database, with a connection pool for each kind of read.
 #[derive(Clone, Debug)]
 pub struct ReadStores {
-    /// For pages, lists and reads of single things.
+    /// For pages, lists and reads of single entities.
     pub reads: Store,
-    /// For what reads everything of a tenant.
+    /// For reads of everything in a tenant.
     pub whole: Store,
 }
 
 impl AdminApi {
-    /// Writes through `coordinator` and reads from `stores`, in pages that `tokens` seal;
-    /// reads that name no tenant mean `default_tenant`. A watcher that takes no event for
-    /// `watch_patience` is cut off. `supervisor` reports if what all watchers
-    /// need ends.
+    /// Creates the services: writes go through `coordinator`, reads use `stores`,
+    /// and `tokens` seals the page tokens. Reads that name no tenant use
+    /// `default_tenant`. A watcher that receives no event for `watch_patience`
+    /// because it does not read is disconnected. `supervisor` reports the end of
+    /// a task that all watchers depend on.
     #[must_use]
     pub fn new(
         coordinator: WriteCoordinator,
@@ -110,15 +111,15 @@ impl AdminApi {
 }
 
 impl AdminApi {
-    /// Returns the same for one call, which ends at its caller's deadline, and
-    /// weighs it.
+    /// Returns a copy for one call, as [`Self::of_call`] does, and accounts for
+    /// its message in the budget.
     fn for_call<M: prost::Message>(&self, request: &tonic::Request<M>) -> Result<Self, Failure> {
         budget::weigh(request)?;
         Ok(self.of_call(request.extensions()))
     }
 
-    /// Returns the same for one call: it ends at its caller's deadline, and may do
-    /// what that caller may.
+    /// Returns a copy for one call, with the caller's rights; its writes time out
+    /// at the caller's deadline.
     fn of_call(&self, extensions: &tonic::Extensions) -> Self {
         Self {
             coordinator: self.coordinator.until(Deadline::of(extensions)),
@@ -127,13 +128,13 @@ impl AdminApi {
         }
     }
 
-    /// The tenant that a request to read names; empty: the default one.
+    /// Returns the tenant named by a read request, or the default one if empty.
     fn tenant(&self, text: &str) -> Result<Code, Failure> {
         self.calling.tenant(text, &self.default_tenant)
     }
 
-    /// The same where a request may mean callers instead, which belong to the
-    /// installation.
+    /// Returns the tenant of a read request, or the installation if it is about
+    /// callers, which belong to no tenant.
     fn tenant_or_callers(&self, text: &str, log: LogOf) -> Result<Code, Failure> {
         match log {
             LogOf::Tenant => self.tenant(text),
@@ -145,13 +146,13 @@ impl AdminApi {
         }
     }
 
-    /// Whether what was read from a snapshot of `epoch` may be answered
+    /// Fails unless data read from a snapshot of `epoch` may be returned
     /// (`docs/coherence.md`, A4).
     async fn confirm(&self, epoch: u64) -> Result<(), Failure> {
         Ok(self.cache.confirm_snapshot(epoch).await?)
     }
 
-    /// The row of a tenant that exists.
+    /// Returns the row of an existing tenant.
     async fn tenant_row(&self, tenant: &Code) -> Result<TenantRow, Failure> {
         read_tenant!(self.store, tenant, Bounds::READ, |found| {
             let snapshot = self.found(tenant, found).await?;
@@ -160,8 +161,8 @@ impl AdminApi {
         })
     }
 
-    /// The snapshot of a tenant that exists; that there is none is an answer of
-    /// one snapshot too.
+    /// Returns the snapshot of an existing tenant. Its absence is confirmed too,
+    /// since it was also read from one snapshot.
     async fn found<'r>(&self, tenant: &Code, found: Found<'r>) -> Result<Snapshot<'r>, Failure> {
         match found {
             Found::Tenant(snapshot) => Ok(snapshot),
@@ -173,24 +174,24 @@ impl AdminApi {
     }
 }
 
-/// Whose audit log a request means.
+/// Whose audit log a request reads.
 #[derive(Clone, Copy, Debug, Default)]
 enum LogOf {
-    /// That of the tenant which it names.
+    /// The log of the tenant that the request names.
     #[default]
     Tenant,
-    /// That of callers, which belong to the installation.
+    /// The log of callers, which belong to the installation.
     Callers,
 }
 
 impl LogOf {
-    /// By the field `callers` of a request.
+    /// Converts the field `callers` of a request.
     fn said(callers: bool) -> Self {
         if callers { Self::Callers } else { Self::Tenant }
     }
 }
 
-/// Refuses a tenant where callers are meant.
+/// Rejects a non-empty tenant in a request about callers.
 fn check_no_tenant(text: &str) -> Result<(), InvalidField> {
     if text.is_empty() {
         return Ok(());
@@ -202,16 +203,16 @@ fn check_no_tenant(text: &str) -> Result<(), InvalidField> {
     Err(InvalidField::new("tenant", message))
 }
 
-/// What a request of the administration is answered.
+/// Handler of one request message.
 trait Answer<M> {
-    /// The message that answers it.
+    /// The response message.
     type Message;
 
-    /// Parses the request, carries it out and renders the answer.
+    /// Parses the request, executes it and renders the response.
     fn answer(&self, request: M) -> impl Future<Output = Result<Self::Message, Failure>> + Send;
 }
 
-/// Implements a service: one line a call, and whatever streams at the end.
+/// Implements a service: one line per unary call, then its streaming calls.
 macro_rules! service {
     ($service:path { $($call:ident($request:ident) -> $response:ident;)+ } $($streams:tt)*) => {
         #[tonic::async_trait]

@@ -16,31 +16,30 @@ use super::{
 };
 use crate::pb::CALLS_OF_ONE_MESSAGE;
 
-/// The call that is one question: a small one takes so little that it is not
-/// worth weighing.
+/// Path of the single-question call. A small one uses too little memory to be
+/// worth accounting for.
 const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 
-/// What counts as small, in bytes.
+/// Largest body that counts as small, in bytes.
 const SMALL: usize = 16 << 10;
 
-/// How many bytes a decoded message takes for each byte that arrived: strings and
-/// lists have headers of their own.
+/// Bytes of a decoded message per byte received: strings and lists have headers
+/// of their own.
 const DECODED: usize = 4;
 
-/// Takes in the message of a call before it is decoded, and counts what it takes
-/// of the [`Budget`]: a caller who sends slowly holds what he has sent, and
-/// nothing else.
+/// Reads the message of a call before it is decoded, and accounts for its size in
+/// the [`Budget`]: a slow sender holds memory only for what it has sent.
 ///
-/// Only calls that bring exactly one message are taken in whole. The messages of a
-/// stream are answered while it goes on (a client that debugs keeps its stream of
-/// reflection open), and their handlers weigh them.
+/// Only the body of a call with exactly one request message is buffered whole.
+/// The messages of a stream are answered while it is open (a debugging client
+/// keeps its reflection stream open), and their handlers account for them.
 #[derive(Clone, Debug)]
 pub struct Admission {
     budget: Budget,
 }
 
 impl Admission {
-    /// Admits calls within a budget.
+    /// Admits calls within `budget`.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
         Self { budget }
@@ -82,7 +81,8 @@ where
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        // The clone stays behind; the one that was polled ready is called.
+        // The clone replaces `inner`; the instance that was polled ready is
+        // called.
         let fresh = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, fresh);
         let budget = self.budget.clone();
@@ -110,7 +110,7 @@ where
                 first
             };
             let weight = weigh(&budget, &head.extensions);
-            let parts = match take_in(first, body, &weight).await {
+            let parts = match read_body(first, body, &weight).await {
                 Ok(parts) => parts,
                 Err(failure) => return Ok(Status::from(failure).into_http()),
             };
@@ -118,20 +118,20 @@ where
                 weight.unpack().await;
             }
             head.extensions.insert(weight.clone());
-            let request = http::Request::from_parts(head, taken_in(parts));
+            let request = http::Request::from_parts(head, replayed_body(parts));
             let answer = ready.call(request).await?;
-            // Until it is sent.
-            Ok(answer.map(|body| holding(body, weight)))
+            // The weight is held until the response body is sent.
+            Ok(answer.map(|body| with_weight(body, weight)))
         })
     }
 }
 
-/// A call that takes nothing yet, of whoever makes it.
+/// Returns the weight of a call, initially zero, on behalf of its caller.
 fn weigh(budget: &Budget, extensions: &http::Extensions) -> Weight {
     budget.weigh(extensions.get::<Calling>().and_then(Calling::name))
 }
 
-/// A whole message that is small, as a body; else what it was.
+/// Returns a body for a whole small message; otherwise gives the part back.
 fn small(first: Option<Part>) -> Result<Body, Option<Part>> {
     let is_small = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(|data| data.len() <= SMALL);
     match first {
@@ -150,8 +150,8 @@ fn is_compressed(headers: &http::HeaderMap) -> bool {
 
 type Part = Result<Frame<Bytes>, Status>;
 
-/// Awaits the whole body.
-async fn take_in(
+/// Reads the whole body, and accounts for each part as it arrives.
+async fn read_body(
     first: Option<Part>,
     mut body: Body,
     weight: &Weight,
@@ -172,12 +172,12 @@ async fn take_in(
     Ok(parts)
 }
 
-fn taken_in(parts: Vec<Part>) -> Body {
+fn replayed_body(parts: Vec<Part>) -> Body {
     Body::new(StreamBody::new(tokio_stream::iter(parts)))
 }
 
-/// The same body; the call is over when it is dropped.
-fn holding(body: Body, weight: Weight) -> Body {
+/// Wraps `body` so that `weight` is released when the body is dropped.
+fn with_weight(body: Body, weight: Weight) -> Body {
     Body::new(body.map_frame(move |frame| {
         let _held = &weight;
         frame

@@ -19,9 +19,9 @@ use super::{
     render_listing,
 };
 
-/// What a subject may reach, on its way to the caller. A batch is confirmed when
-/// the caller takes it; no more than some hundred resources, or a batch, wait in
-/// memory for one that does not.
+/// Stream of the resources that a subject may access. A batch is confirmed when
+/// the caller polls for it; for a caller that does not read, at most some hundred
+/// resources, or one batch, are buffered.
 #[derive(Debug)]
 pub(super) struct AllowedStream {
     pub(super) cache: Cache,
@@ -33,29 +33,30 @@ pub(super) struct AllowedStream {
     pub(super) size: usize,
     pub(super) ids_only: bool,
     pub(super) ending: Ending,
-    /// The token that it goes on from, until the first batch was read.
+    /// The token that the stream resumes from, until the first batch has been
+    /// read.
     pub(super) resumed: Option<TokenPlace<Place>>,
-    /// The tenant that is listed, once a batch was read.
+    /// The listed tenant, once a batch has been read.
     pub(super) listed: Option<TenantId>,
-    /// Where the next batch begins.
+    /// Position after which the next batch starts.
     pub(super) after: Option<Place>,
-    /// How many resources went before.
+    /// Number of resources sent before.
     pub(super) sent: u64,
 }
 
-/// When a stream has to end before it is whole.
+/// Conditions that end a stream before it is complete.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
     /// The caller's deadline, if there is one.
     pub(super) deadline: Option<Instant>,
-    /// The gate of the server, which stops when it is closed.
+    /// The server's gate; the stream ends once it is closed.
     pub(super) gate: Gate,
-    /// Who calls: a caller that is withdrawn ends it.
+    /// The caller; the stream ends once its rights are revoked.
     pub(super) calling: Calling,
 }
 
 impl Ending {
-    /// What the gate said of a call.
+    /// Reads the conditions from a request's extensions.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         Self {
             deadline: Deadline::of(extensions),
@@ -65,7 +66,7 @@ impl Ending {
     }
 }
 
-/// What a stream does next.
+/// Next step of a stream.
 enum Next {
     Batch(Box<AllowedStream>),
     End(pb::StreamEnd),
@@ -75,7 +76,7 @@ enum Next {
 type Message = Result<pb::StreamAllowedResponse, Status>;
 
 impl AllowedStream {
-    /// The messages, the end last.
+    /// Returns the messages; the last one is the end.
     pub(super) fn messages(self) -> impl Stream<Item = Message> + Send {
         stream::try_unfold(Next::Batch(Box::new(self)), |next| async {
             match next {
@@ -132,13 +133,13 @@ impl AllowedStream {
         let gone = || Failure::TenantNotFound(self.tenant.clone());
         let (found_in, page) = page?.ok_or_else(gone)?;
         check_tenant(self.resumed.take().as_ref(), found_in)?;
-        // Another tenant that takes the code is not the one that is listed.
+        // A tenant created anew with the same code is not the listed one.
         if self.listed.is_some_and(|listed| listed != found_in) {
             return Err(gone());
         }
         self.listed = Some(found_in);
-        // After it was read: what was committed after the caller was withdrawn is
-        // not in it.
+        // Checked after the page was read, so that the page holds nothing
+        // committed after the caller was revoked.
         self.ending.calling.may_go_on(&self.tenant).await?;
         Ok(page)
     }

@@ -20,36 +20,36 @@ use super::{
     failure::{Failure, UnknownCaller},
 };
 
-/// What a call without credentials is answered.
+/// How a call without credentials is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// It is refused.
+    /// It is rejected.
     Required,
-    /// It may do anything. Credentials that are sent count all the same.
+    /// It may do anything. Credentials that are sent are checked all the same.
     Optional,
 }
 
-/// Stands behind the gate and before all else: finds out who calls, and refuses
-/// what the caller may not call, before a byte of the message is taken in.
+/// Identifies the caller and rejects calls that it may not make, before any byte
+/// of the message is read. Stands behind the gate, before all other layers.
 ///
-/// Callers come from memory and are never older than a write that had returned
-/// (`docs/coherence.md`): a key that was withdrawn is refused by every server in
-/// the next call. Which tenants a caller may name is checked where the message is
-/// parsed.
+/// Callers are read from the cache and are never older than a write that had
+/// returned (`docs/coherence.md`): once a key is revoked, every server rejects it
+/// in the next call. Which tenants a caller may name is checked where the message
+/// is parsed.
 #[derive(Clone, Debug)]
 pub struct Authentication {
     credentials: Credentials,
-    /// Verifies OIDC tokens; `None`: none are accepted.
+    /// Verifies OIDC tokens; `None`: tokens are not accepted.
     tokens: Option<Arc<TokenVerifier>>,
     /// Set once the server has its database.
     cache: Arc<OnceLock<Cache>>,
-    /// Calls whose caller is unknown.
+    /// Throttles the log of rejected calls with an unknown caller.
     refused: Arc<Mutex<Complaint>>,
 }
 
 impl Authentication {
-    /// Requires credentials, or does not, and accepts the OIDC tokens that
-    /// `tokens` verifies.
+    /// Requires credentials or not, and accepts the OIDC tokens that `tokens`
+    /// verifies.
     #[must_use]
     pub fn new(credentials: Credentials, tokens: Option<Arc<TokenVerifier>>) -> Self {
         Self {
@@ -60,12 +60,13 @@ impl Authentication {
         }
     }
 
-    /// Looks callers up in `cache` from now on; until then calls are refused.
+    /// Starts looking up callers in `cache`; until then calls are rejected.
     pub fn begin(&self, cache: Cache) {
         let _begun_before = self.cache.set(cache);
     }
 
-    /// Who calls, where nothing must be read for that.
+    /// Identifies the caller if no I/O is needed; otherwise returns the pending
+    /// lookup.
     fn authenticate<B>(&self, request: &http::Request<B>) -> Result<Found, Status> {
         let Some(needed) = caller_rights::needed(request.uri().path()) else {
             return Err(Status::unimplemented("there is no such call"));
@@ -74,7 +75,7 @@ impl Authentication {
             return Ok(Found::Caller(Calling::Nobody));
         }
         let cache = self.cache.get().ok_or(Failure::Starting)?;
-        let look = |read_keys| Look {
+        let lookup = |read_keys| Lookup {
             needed,
             cache: cache.clone(),
             tokens: self.tokens.clone(),
@@ -92,19 +93,19 @@ impl Authentication {
             Err(Unverified::Refused(refused)) => {
                 return Err(self.refuse(refused.into(), request.extensions()));
             }
-            Err(Unverified::ReadKeys(_)) => return Ok(Found::Look(look(true))),
+            Err(Unverified::ReadKeys(_)) => return Ok(Found::Lookup(lookup(true))),
         };
         let Some(callers) = cache.cached_callers() else {
-            return Ok(Found::Look(look(false)));
+            return Ok(Found::Lookup(lookup(false)));
         };
         recognized(&callers, presented, (needed, cache))
             .map(Found::Caller)
             .map_err(|failure| self.refuse(failure, request.extensions()))
     }
 
-    /// The status of a call that is refused. That nobody knows its caller is logged,
-    /// once a minute with how often: somebody may be trying keys, or a service may
-    /// have been given a wrong one.
+    /// Returns the status of a rejected call. An unknown caller is logged at most
+    /// once a minute, with the number of such calls: it may be an attempt to
+    /// guess keys, or a service with a wrong key.
     fn refuse(&self, failure: Failure, extensions: &http::Extensions) -> Status {
         if let Failure::CallerUnknown(unknown) = &failure {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,25 +134,25 @@ impl Authentication {
     }
 }
 
-/// What is known of a call at once.
+/// Result of authentication without I/O.
 enum Found {
     Caller(Calling),
-    /// Something is to be read first.
-    Look(Look),
+    /// Something must be read first.
+    Lookup(Lookup),
 }
 
-/// What is read before a caller is known: the callers, which are not in memory, or
-/// the keys of an issuer.
-struct Look {
+/// A pending lookup: the callers are not cached, or the issuer's keys must be
+/// read again.
+struct Lookup {
     needed: Needed,
     cache: Cache,
     tokens: Option<Arc<TokenVerifier>>,
-    /// Whether a token has a key that is unknown.
+    /// True if the token names an unknown key.
     read_keys: bool,
 }
 
-impl Look {
-    /// Who calls, by the callers and keys as they are now.
+impl Lookup {
+    /// Identifies the caller by the current callers and keys.
     async fn caller(
         &self,
         headers: &http::HeaderMap,
@@ -172,7 +173,7 @@ impl Look {
     }
 }
 
-/// Who presents a credential, if that caller may make the call.
+/// Returns the caller that presented a credential, if it may make the call.
 fn recognized(
     callers: &CallerDirectory,
     presented: Presented<'_>,
@@ -228,15 +229,17 @@ where
                 request.extensions_mut().insert(calling);
                 Either::Left(self.inner.call(request))
             }
-            Ok(Found::Look(look)) => {
-                // The clone stays behind; the one that was polled ready is called.
+            Ok(Found::Lookup(lookup)) => {
+                // The clone replaces `inner`; the instance that was polled ready
+                // is called.
                 let fresh = self.inner.clone();
                 let mut ready = std::mem::replace(&mut self.inner, fresh);
                 let authentication = self.authentication.clone();
                 Either::Right(Box::pin(async move {
-                    // Apart from the body, which others may not look at meanwhile.
+                    // Split from the body, which is not `Sync` and cannot be
+                    // borrowed across an await.
                     let (head, body) = request.into_parts();
-                    let found = look.caller(&head.headers, &head.extensions).await;
+                    let found = lookup.caller(&head.headers, &head.extensions).await;
                     let mut request = http::Request::from_parts(head, body);
                     match found {
                         Ok(calling) => {

@@ -26,8 +26,8 @@ use super::{
     render, render_explanation,
 };
 
-/// Answers questions from memory, or from one statement a call: what an answer
-/// says is true at one instant between the call and the answer.
+/// Answers questions from the cache, or with one database statement per call.
+/// Every response is true at one instant between the request and the response.
 #[derive(Clone, Debug)]
 pub struct AuthorizationApi {
     cache: Cache,
@@ -37,9 +37,9 @@ pub struct AuthorizationApi {
 }
 
 impl AuthorizationApi {
-    /// Answers from `cache`, and lists from `store` in pages that `tokens` seal;
-    /// calls that name no tenant mean `default_tenant`. Decisions that are given are
-    /// noted in `given`.
+    /// Answers from `cache`, and lists from `store` in pages sealed by `tokens`.
+    /// Calls that name no tenant use `default_tenant`. Returned decisions are
+    /// recorded in `given`.
     #[must_use]
     pub fn new(
         cache: Cache,
@@ -102,7 +102,7 @@ impl AuthorizationApi {
             (decide_batch(&items, mode, facts).await, facts.revision)
         });
         let (decisions, revision) = decided?;
-        // Where the batch stopped early there are fewer decisions than items.
+        // A batch that stopped early has fewer decisions than items.
         let results = items.into_iter().zip(decisions).map(|(item, decision)| {
             let decided = item.question.map(|question| (question, decision));
             let outcome = match decided {
@@ -181,8 +181,8 @@ impl AuthorizationApi {
     }
 }
 
-/// Decides the items of a batch, as far as its mode goes; `None`: an item that is
-/// no question.
+/// Decides the items of a batch until its mode stops it; `None`: the item is not
+/// a valid question.
 async fn decide_batch(
     items: &[BatchItem],
     mode: pb::BatchMode,

@@ -9,19 +9,19 @@ use crate::domain::Code;
 
 use super::failure::Failure;
 
-/// How many compressed messages are unpacked at once: each may become as large as
-/// the largest message, which is known only afterwards.
+/// Number of compressed messages unpacked at once: each may become as large as
+/// the largest message, and its size is known only afterwards.
 const UNPACKED_AT_ONCE: usize = 2;
 
-/// The share of the budget that one tenant may use, and likewise one caller: one
-/// half.
+/// Divisor of the budget for one tenant, and likewise one caller: each may use
+/// one half.
 const SHARE_OF_ONE: usize = 2;
 
-/// How many bytes the calls under way may take together.
+/// Limit on the total memory of the pending calls, in bytes.
 ///
-/// A call is weighed three times: as its bytes arrive, when it is decoded, and
-/// once its message says how much it will take to answer. Calls beyond the budget
-/// are refused; nothing waits with what it holds.
+/// A call is accounted for as its bytes arrive, by what they take once decoded,
+/// and again once the decoded message shows what it takes to answer. Calls beyond
+/// the budget are rejected at once; none waits for memory while it holds some.
 #[derive(Clone, Debug)]
 pub struct Budget {
     shared: Arc<Shared>,
@@ -41,12 +41,12 @@ struct Used {
     by_caller: Shares,
 }
 
-/// What each tenant, or each caller, takes; none that takes nothing.
+/// Bytes used by each tenant or caller; those that use none have no entry.
 #[derive(Debug, Default)]
 struct Shares(HashMap<Code, usize>);
 
-/// What one call takes of the budget, until its last copy is dropped; an
-/// extension of its request.
+/// The memory accounted to one call, released when its last clone is dropped.
+/// Stored as an extension of the request.
 #[derive(Clone, Debug)]
 pub struct Weight {
     held: Arc<Held>,
@@ -55,7 +55,7 @@ pub struct Weight {
 #[derive(Debug)]
 struct Held {
     shared: Arc<Shared>,
-    /// Who makes the call; `None`: it came without credentials.
+    /// The caller; `None`: the call came without credentials.
     caller: Option<Code>,
     state: Mutex<Taken>,
 }
@@ -68,7 +68,7 @@ struct Taken {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Creates a budget of `bytes` bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Budget {
         }
     }
 
-    /// A call of `caller` that takes nothing yet; `None`: it came without
+    /// Returns a weight of zero for a call of `caller`; `None`: it came without
     /// credentials.
     #[must_use]
     pub fn weigh(&self, caller: Option<&Code>) -> Weight {
@@ -93,7 +93,7 @@ impl Budget {
         }
     }
 
-    /// How many bytes the calls under way take.
+    /// Returns the number of bytes accounted to pending calls.
     #[must_use]
     pub fn used(&self) -> usize {
         self.shared.used().all
@@ -105,7 +105,8 @@ impl Shared {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces what a call takes; nothing changes if that is too much.
+    /// Replaces the bytes of a call; fails without a change if that exceeds a
+    /// limit.
     fn replace(
         &self,
         taken: &mut Taken,
@@ -129,11 +130,11 @@ impl Shared {
         } else {
             self.most
         };
-        // What takes less than before is never refused.
+        // A call that shrinks is never rejected.
         if (is_too_much_of_one || all > self.most) && bytes > taken.bytes {
             return Err(Failure::TooHeavy { bytes, most });
         }
-        used.give_back(taken, caller);
+        used.release(taken, caller);
         used.all += bytes;
         used.by_tenant.add(tenant, bytes);
         used.by_caller.add(caller, bytes);
@@ -144,7 +145,7 @@ impl Shared {
 }
 
 impl Used {
-    fn give_back(&mut self, taken: &Taken, caller: Option<&Code>) {
+    fn release(&mut self, taken: &Taken, caller: Option<&Code>) {
         self.all = self.all.saturating_sub(taken.bytes);
         self.by_tenant.take(taken.tenant.as_ref(), taken.bytes);
         self.by_caller.take(caller, taken.bytes);
@@ -152,7 +153,7 @@ impl Used {
 }
 
 impl Shares {
-    /// What `of` would take with `bytes` in place of `own`.
+    /// Returns the total of `of` if its share `own` became `bytes`.
     fn with(&self, of: &Code, own: usize, bytes: usize) -> usize {
         let held = self.0.get(of).copied().unwrap_or_default();
         held.saturating_sub(own).saturating_add(bytes)
@@ -182,7 +183,8 @@ impl Shares {
 }
 
 impl Weight {
-    /// What the layer in front of the services noted of a call.
+    /// Returns the weight that [`super::Admission`] stored in a request's
+    /// extensions.
     pub(super) fn of(extensions: &tonic::Extensions) -> Option<&Self> {
         extensions.get::<Self>()
     }
@@ -198,30 +200,31 @@ impl Weight {
     ///
     /// # Errors
     ///
-    /// [`Failure::TooHeavy`] when all calls would take more than the budget, or
-    /// those of the caller more than its share.
+    /// [`Failure::TooHeavy`] if all calls would exceed the budget, or those of
+    /// the caller its share.
     pub(super) fn add(&self, bytes: usize) -> Result<(), Failure> {
         let mut taken = self.state();
         let bytes = taken.bytes.saturating_add(bytes);
         self.replace(&mut taken, bytes, None)
     }
 
-    /// Waits until a compressed message may be unpacked. Until it is weighed
-    /// again, few others are.
+    /// Waits for a permit to decompress a message. It is released when
+    /// [`Self::set`] accounts for the decompressed message, so only a few are
+    /// decompressed at once.
     pub(super) async fn unpack(&self) {
         let unpacking = Arc::clone(&self.held.shared.unpacking);
-        // Nobody closes it.
+        // The semaphore is never closed.
         let turn = unpacking.acquire_owned().await.ok();
         self.state().unpacking = turn;
     }
 
-    /// Sets what the call takes until it is answered, now that it is decoded;
-    /// `tenant`, if it is of one.
+    /// Sets the bytes of the call until it is answered, now that it is decoded;
+    /// `tenant` if it belongs to one.
     ///
     /// # Errors
     ///
-    /// [`Failure::TooHeavy`] when all calls, or those of the tenant or the caller,
-    /// would take more than they may.
+    /// [`Failure::TooHeavy`] if all calls would exceed the budget, or those of
+    /// the tenant or the caller their share.
     pub(super) fn set(&self, bytes: usize, tenant: Option<&Code>) -> Result<(), Failure> {
         let mut taken = self.state();
         taken.unpacking = None;
@@ -239,11 +242,11 @@ impl Weight {
     }
 }
 
-/// How many bytes an entry takes while it is parsed and carried out, for each byte
-/// of its message.
+/// Bytes that an entry takes while it is parsed and executed, per byte of its
+/// encoded message.
 const CARRIED_OUT: usize = 8;
 
-/// Weighs a call by its message, for what parses and carries it out.
+/// Accounts for the memory that parsing and executing the message takes.
 ///
 /// # Errors
 ///
@@ -259,7 +262,7 @@ pub(super) fn weigh<M: prost::Message>(request: &tonic::Request<M>) -> Result<()
 impl Drop for Held {
     fn drop(&mut self) {
         let taken = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        self.shared.used().give_back(taken, self.caller.as_ref());
+        self.shared.used().release(taken, self.caller.as_ref());
     }
 }
 
@@ -277,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_beyond_the_budget_are_refused() {
+    fn calls_beyond_the_budget_are_rejected() {
         let budget = Budget::new(100);
         let first = budget.weigh(None);
         first.add(60).unwrap();
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn one_tenant_has_half_of_it() {
+    fn one_tenant_may_use_half_the_budget() {
         let budget = Budget::new(100);
         let (acme, other) = (code("acme"), code("other"));
         let first = budget.weigh(None);
@@ -324,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_has_half_of_it() {
+    fn one_caller_may_use_half_the_budget() {
         let budget = Budget::new(100);
         let (shop, erp) = (code("shop"), code("erp"));
         let first = budget.weigh(Some(&shop));
@@ -338,7 +341,7 @@ mod tests {
                 most: 50
             }
         ));
-        // Whatever the tenants.
+        // The caller's share applies across tenants.
         let refused = second.set(30, Some(&code("acme"))).unwrap_err();
         assert!(matches!(refused, Failure::TooHeavy { most: 50, .. }));
         second.set(20, Some(&code("acme"))).unwrap();
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_messages_are_unpacked_at_once() {
+    async fn concurrent_decompression_is_limited() {
         let budget = Budget::new(100);
         let unpacked: Vec<Weight> = (0..UNPACKED_AT_ONCE).map(|_| budget.weigh(None)).collect();
         for weight in &unpacked {

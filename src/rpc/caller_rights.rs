@@ -1,6 +1,6 @@
 use crate::domain::CallerRight;
 
-/// What a call needs of its caller (`api.md`, "Who calls").
+/// The right that a call requires of its caller (`api.md`, "Who calls").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needed {
     /// Nothing, not even credentials.
@@ -11,10 +11,10 @@ pub(super) enum Needed {
     OnAllTenants(CallerRight),
 }
 
-/// What the call at `path` needs; `None`: there is no such call, or nobody has said
-/// what it needs, and it is refused.
+/// Returns what the call at `path` requires. `None`: the call does not exist or
+/// has no entry here, and is rejected.
 ///
-/// This is the one place that says so.
+/// This is the only such table.
 pub(super) fn needed(path: &str) -> Option<Needed> {
     const OURS: &str = "/pim.authz.v1.";
     let Some((service, call)) = path
@@ -54,8 +54,8 @@ pub(super) fn needed(path: &str) -> Option<Needed> {
     }
 }
 
-/// Health is asked by whatever runs the server; the descriptors are public, and are
-/// served where the settings say so.
+/// Requirements of the standard gRPC services. Health is checked by whatever runs
+/// the server; the descriptors are public, and are served only if configured.
 fn of_others(path: &str) -> Option<Needed> {
     const OPEN: [&str; 3] = [
         "/grpc.health.v1.Health/",
@@ -105,7 +105,7 @@ fn of_directory(call: &str) -> Option<Needed> {
 }
 
 fn of_catalog(call: &str) -> Option<Needed> {
-    const NOUNS: [&str; 10] = [
+    const ENTITIES: [&str; 10] = [
         "Channels",
         "Locales",
         "Categories",
@@ -117,10 +117,10 @@ fn of_catalog(call: &str) -> Option<Needed> {
         "Profiles",
         "GridViews",
     ];
-    of_entities(call, &NOUNS).or_else(|| administer(&["ImportProducts"], call))
+    of_entities(call, &ENTITIES).or_else(|| administer(&["ImportProducts"], call))
 }
 
-/// Put, Delete and List of each.
+/// Put, Delete and List calls of each entity.
 fn of_entities(call: &str, entities: &[&str]) -> Option<Needed> {
     let verbs = ["Put", "Delete", "List"];
     let entity = verbs.iter().find_map(|verb| call.strip_prefix(verb))?;
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::pb;
 
-    /// `tests/it/callers/table.rs` has which, and asks a server.
+    /// `tests/it/callers/table.rs` lists the rights, and tests them on a server.
     #[test]
     fn every_call_of_the_contract_needs_some_right() {
         let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_call_needs_an_entry() {
+    fn unknown_paths_have_no_entry() {
         for path in [
             "/pim.authz.v1.AuthorizationService/Guess",
             "/pim.authz.v1.AuthorizationService/",

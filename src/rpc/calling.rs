@@ -8,40 +8,41 @@ use crate::{
 
 use super::{caller_rights::Needed, credential::Credential, failure::Failure, parse};
 
-/// Who makes a call, as its credentials say; an extension of the request.
+/// The caller of a request, as its credentials identify it; an extension of the
+/// request.
 ///
-/// Without one nobody calls, who may name no tenant: what forgets to authenticate
-/// refuses.
+/// The default may name no tenant, so that a path which omits authentication
+/// rejects.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Calling {
-    /// Nobody that may name a tenant.
+    /// No caller: no tenant may be named.
     #[default]
     Nobody,
-    /// Anyone: there are no credentials, and none are required.
+    /// Unrestricted: there are no credentials, and none are required.
     Anyone,
-    /// A caller.
+    /// An authenticated caller.
     Known(Known),
 }
 
-/// A caller that was recognized.
+/// An authenticated caller, its credential and the right that the call requires.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) caller: Arc<Caller>,
-    /// By which the caller was recognized.
+    /// The credential by which the caller was identified.
     pub(super) credential: Credential,
-    /// What the call needs.
+    /// The right that the call requires.
     pub(super) needed: Needed,
-    /// Where the caller is looked up again.
+    /// The cache in which the caller is looked up again.
     pub(super) cache: Cache,
 }
 
 impl Calling {
-    /// Who makes a call.
+    /// Reads the caller from a request's extensions.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// The name of the caller; `None`: the call came without credentials.
+    /// Returns the name of the caller; `None`: the call came without credentials.
     pub(super) fn name(&self) -> Option<&Code> {
         match self {
             Self::Nobody | Self::Anyone => None,
@@ -49,7 +50,7 @@ impl Calling {
         }
     }
 
-    /// Whether the caller may name `tenant`.
+    /// True if the caller may name `tenant`.
     pub(super) fn may_name(&self, tenant: &Code) -> bool {
         match self {
             Self::Nobody => false,
@@ -58,7 +59,7 @@ impl Calling {
         }
     }
 
-    /// The tenants that the caller may name; `None`: all.
+    /// Returns the tenants that the caller may name; `None`: all.
     pub(super) fn tenants(&self) -> Option<Vec<&Code>> {
         match self {
             Self::Nobody => Some(Vec::new()),
@@ -68,18 +69,19 @@ impl Calling {
         }
     }
 
-    /// The tenant that a request of this caller names; empty: `default`.
+    /// Parses the tenant of a request and checks that the caller may name it;
+    /// empty: `default`.
     ///
     /// # Errors
     ///
-    /// One that is another's is answered as one that is not there.
+    /// A tenant that the caller may not name is reported as not existing.
     pub(super) fn tenant(&self, text: &str, default: &Code) -> Result<Code, Failure> {
         let tenant = parse::tenant(text, default)?;
         self.check_tenant(&tenant)?;
         Ok(tenant)
     }
 
-    /// Refuses a tenant that the caller may not name as one that is not there.
+    /// Rejects a tenant that the caller may not name, as one that does not exist.
     pub(super) fn check_tenant(&self, tenant: &Code) -> Result<(), Failure> {
         if self.may_name(tenant) {
             return Ok(());
@@ -87,7 +89,7 @@ impl Calling {
         Err(Failure::TenantNotFound(tenant.clone()))
     }
 
-    /// The same for a write, which says it in other words.
+    /// Does the same for a write, which has an error of its own.
     pub(super) fn check_written_tenant(&self, tenant: &Code) -> Result<(), Failure> {
         if self.may_name(tenant) {
             return Ok(());
@@ -106,11 +108,13 @@ impl Calling {
         required.map_err(Failure::CallerNotPermitted)
     }
 
-    /// Whether the call may go on, as it is now: a stream asks before each message.
+    /// Checks that the caller still may make the call; a stream does so before
+    /// each message.
     ///
     /// # Errors
     ///
-    /// Why not; [`Failure::Cache`] when this server cannot tell at the moment.
+    /// The reason; [`Failure::Cache`] if this server cannot currently determine
+    /// it.
     pub(super) async fn may_go_on(&self, tenant: &Code) -> Result<(), Failure> {
         let Self::Known(known) = self else {
             return Ok(());
@@ -126,7 +130,7 @@ impl Calling {
     }
 }
 
-/// Whether a caller may make a call.
+/// Checks that a caller may make a call.
 pub(super) fn check_right(caller: &Caller, needed: Needed) -> Result<(), Failure> {
     let checked = match needed {
         Needed::Nothing => Ok(()),

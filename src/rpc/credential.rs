@@ -13,24 +13,24 @@ use super::{
     failure::{Failure, UnknownCaller},
 };
 
-/// What was verified of the credentials of a call: whom they stand for is looked up
-/// each time, for it may be withdrawn.
+/// A verified credential of a call. The caller it identifies is looked up each
+/// time, since it may be revoked.
 #[derive(Clone, Debug)]
 pub(super) enum Credential {
-    /// A key, whose secret matched.
+    /// A key whose secret matched.
     Key(KeyId),
-    /// An OIDC token, whose signature was verified.
+    /// An OIDC token whose signature was verified.
     Token(VerifiedToken),
-    /// A client certificate, which was verified in the handshake.
+    /// A client certificate, verified in the handshake.
     Certificate(Arc<PeerCertificate>),
 }
 
 impl Credential {
-    /// The caller that it stands for now.
+    /// Returns the caller that the credential currently identifies.
     ///
     /// # Errors
     ///
-    /// Why there is none: it has expired, was withdrawn, or is no caller's.
+    /// The reason: it has expired, was revoked, or belongs to no caller.
     pub(super) fn caller<'a>(
         &self,
         callers: &'a CallerDirectory,
@@ -56,22 +56,22 @@ impl Credential {
     }
 }
 
-/// What a call presents to show who makes it.
+/// A credential as a call presents it.
 #[derive(Clone, Debug)]
 pub(super) enum Presented<'a> {
-    /// A key, whose secret is not compared yet.
+    /// A key whose secret has not been compared yet.
     Key(PresentedKey<'a>),
-    /// What has been verified.
+    /// A verified credential.
     Verified(Credential),
 }
 
-/// Why what a call presents cannot be verified.
+/// Why a presented credential was not verified.
 #[derive(Debug)]
 pub(super) enum Unverified {
-    /// It is refused.
+    /// It is rejected.
     Refused(UnknownCaller),
-    /// The issuer's keys do not verify it, and are to be read again first. The
-    /// failure is the answer where that is no help.
+    /// The issuer's cached keys do not verify it, and must be read again first.
+    /// The failure is returned if it still cannot be verified then.
     ReadKeys(Failure),
 }
 
@@ -82,8 +82,9 @@ impl From<UnknownCaller> for Unverified {
 }
 
 impl Presented<'_> {
-    /// Verifies what a call presents; `None`: nothing. A bearer decides alone; where
-    /// there is none, the client certificate of the connection does.
+    /// Verifies the credential of a call; `None`: there is none. A bearer token
+    /// or key takes precedence; without one, the client certificate of the
+    /// connection is used.
     pub(super) fn by<'a>(
         headers: &'a http::HeaderMap,
         extensions: &http::Extensions,
@@ -109,7 +110,7 @@ impl Presented<'_> {
         Ok(Some(Presented::Verified(Credential::Token(verified))))
     }
 
-    /// The caller that it stands for, with what is left to look up again.
+    /// Returns the caller and the credential by which it can be looked up again.
     pub(super) fn caller(
         self,
         callers: &CallerDirectory,
@@ -125,7 +126,7 @@ impl Presented<'_> {
     }
 }
 
-/// The bearer token or key that a call sends; `None`: none.
+/// Returns the bearer token or key of a call; `None`: there is none.
 pub(super) fn bearer(headers: &http::HeaderMap) -> Result<Option<&[u8]>, UnknownCaller> {
     const SCHEME: usize = "Bearer ".len();
     let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn one_header_of_the_bearer_scheme_is_read() {
+    fn exactly_one_bearer_header_is_accepted() {
         let cases: [(&[&str], _); 8] = [
             (&[], Some(None)),
             (&["Bearer abc"], Some(Some("abc"))),

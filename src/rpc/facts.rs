@@ -5,18 +5,18 @@ use crate::{
 
 use super::failure::Failure;
 
-/// Answers a call's questions from facts that are certainly current: collects
-/// them, lets an expression make the whole answer, which may await its turn, and
-/// confirms it; or all of it once more.
+/// Answers a call from facts that are confirmed to be current: reads them,
+/// evaluates an expression (which may await) to the whole response, and confirms
+/// the facts; if they were invalidated meanwhile, repeats all of it.
 macro_rules! answer {
     ($cache:expr, $tenant:expr, $needed:expr, $minimum:expr, |$facts:ident| $decide:expr) => {{
-        let mut asking = $cache.ask($tenant, $needed, $minimum);
+        let mut reader = $cache.ask($tenant, $needed, $minimum);
         loop {
-            let answer = match asking.facts().await? {
+            let answer = match reader.facts().await? {
                 Some($facts) => Some($decide),
                 None => None,
             };
-            if asking.is_confirmed()? {
+            if reader.is_confirmed()? {
                 break answer.ok_or_else(|| Failure::TenantNotFound($tenant.clone()));
             }
         }
@@ -24,7 +24,7 @@ macro_rules! answer {
 }
 pub(super) use answer;
 
-/// Waits until the tenant has reached `minimum`; what is read afterwards is at
+/// Waits until the tenant has reached revision `minimum`; later reads are at
 /// least as new.
 pub(super) async fn wait_for_revision(
     cache: &Cache,

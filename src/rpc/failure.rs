@@ -9,45 +9,45 @@ use crate::{
 
 use super::rate_limits::CallerRate;
 
-/// Why a call has no answer.
+/// Why a call fails.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// A field is missing, too long or not one of the values allowed.
+    /// A field is missing, too long or not one of the allowed values.
     #[error(transparent)]
     Invalid(#[from] InvalidField),
 
-    /// More entries than one request may hold.
+    /// A request has more entries than allowed.
     #[error("{field}: {found} entries; a request may hold {most}")]
     TooManyEntries {
-        /// The field that holds them.
+        /// The field that holds the entries.
         field: &'static str,
-        /// How many there are.
+        /// Number of entries found.
         found: usize,
-        /// How many there may be.
+        /// Number of entries allowed.
         most: usize,
     },
 
-    /// More metadata than a call may have.
+    /// The metadata of a call exceeds its limit.
     #[error("the metadata of the call takes {found} bytes; at most {most} are allowed: send less")]
     TooMuchMetadata {
-        /// How many bytes there are.
+        /// Size found, in bytes.
         found: usize,
-        /// How many there may be.
+        /// Size allowed, in bytes.
         most: usize,
     },
 
-    /// The calls under way take all the memory that calls may.
+    /// The pending calls use all the memory of the budget.
     #[error(
         "the call takes {bytes} bytes; with those of the calls under way that is more than {most}: retry with backoff, split the request, or ask another server"
     )]
     TooHeavy {
-        /// What it takes, as far as is known.
+        /// Bytes of the call, as far as they are known.
         bytes: usize,
-        /// What all calls may take, or all of the tenant or the caller.
+        /// Bytes allowed for all calls, or for one tenant or caller.
         most: usize,
     },
 
-    /// The credentials do not say who calls.
+    /// The credentials do not identify a caller.
     #[error(transparent)]
     CallerUnknown(#[from] UnknownCaller),
 
@@ -58,10 +58,10 @@ pub(super) enum Failure {
     NoIssuerKeys,
 
     /// The caller may not make this call.
-    #[error("the caller is_disabled {0}, which this call needs")]
+    #[error("the caller lacks {0}, which this call needs")]
     CallerNotPermitted(MissingRight),
 
-    /// The caller makes more calls than one caller may.
+    /// The caller exceeds its rate limit.
     #[error(
         "caller `{caller}` makes more than {} calls per second, or more than {} at once: retry in {} ms, or ask several questions by one BatchCheck",
         .rate.calls_per_second, .rate.burst, .wait.as_millis()
@@ -69,9 +69,9 @@ pub(super) enum Failure {
     RateLimited {
         /// The caller.
         caller: Code,
-        /// What it may.
+        /// Its rate limit.
         rate: CallerRate,
-        /// How long until its next call is taken.
+        /// Time until its next call is accepted.
         wait: Duration,
     },
 
@@ -79,23 +79,23 @@ pub(super) enum Failure {
     #[error("tenant `{0}` does not exist")]
     TenantNotFound(Code),
 
-    /// A watcher did not take what was sent.
+    /// A watcher did not read the events in time.
     #[error("the watcher was too slow; go on after revision {}, part {}", .after.revision, .after.part)]
     WatchTooSlow {
         /// The last change that was sent.
         after: ChangePlace,
     },
 
-    /// More watchers than a server has, or one tenant.
+    /// A server, or one tenant, has its maximum number of watchers.
     #[error("{most} watch already, or {of_tenant} this tenant; try another server, or later")]
     TooManyWatchers {
-        /// How many there may be.
+        /// Number of watchers allowed per server.
         most: usize,
-        /// How many of one tenant.
+        /// Number of watchers allowed per tenant.
         of_tenant: usize,
     },
 
-    /// The operating system gives no random bytes.
+    /// The operating system returns no random bytes.
     #[error("there are no random bytes to make a key from")]
     NoRandomness,
 
@@ -103,11 +103,11 @@ pub(super) enum Failure {
     #[error("the deadline passed")]
     DeadlinePassed,
 
-    /// The server waits for its database.
+    /// The server is starting and waits for its database.
     #[error("the server starts and waits for its database; retry")]
     Starting,
 
-    /// The server takes no more calls.
+    /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
 
@@ -115,85 +115,85 @@ pub(super) enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
 
-    /// There is no answer that is certainly current.
+    /// No response can be confirmed to be current.
     #[error(transparent)]
     Cache(#[from] CacheError),
 
-    /// A permission is not in the catalogue (rules 2.1).
+    /// A permission is not in the permission catalogue (rules 2.1).
     #[error("{field}: permission `{permission}` is not in the catalogue")]
     PermissionNotFound {
         /// The field that names it.
         field: String,
-        /// What it is called there.
+        /// The permission as that field spells it.
         permission: String,
     },
 
-    /// A write was not made.
+    /// A write failed.
     #[error(transparent)]
     Admin(#[from] AdminError),
 
-    /// Rows or files of an import were refused.
+    /// Rows or files of an import were rejected.
     #[error("the import was refused, and nothing changed: {rows} bad rows; the summary lists them")]
     ImportRefused {
-        /// How many.
+        /// Number of rejected rows.
         rows: u64,
     },
 }
 
-/// Why nobody knows who calls. No word of a secret is repeated.
+/// Why a call has no known caller. The messages repeat no part of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownCaller {
-    /// There are none, and the server requires some.
+    /// There are no credentials, and the server requires them.
     #[error(
         "the call has no credentials: send a key or an OIDC token as `authorization: Bearer ...`, or connect with a client certificate"
     )]
     NoCredentials,
 
-    /// They have another form than those that are known.
+    /// The credentials have an unknown format.
     #[error(
         "the credentials cannot be read: send one header `authorization`, as `Bearer KEY`, with a key of a caller, or with an OIDC token where the server has an `--oidc-issuer`"
     )]
     Unreadable,
 
-    /// No caller has this key now.
+    /// No caller currently has this key.
     #[error("the key is wrong, expired or withdrawn: ask an operator for a new one")]
     InvalidKey,
 
-    /// The token is none of the issuer for this service, or not at this time.
+    /// The token is not from the issuer, not for this service, or not valid now.
     #[error(
         "the OIDC token is wrong, expired, not valid yet, of another issuer or for another audience: get a new one from the issuer that the server's `--oidc-issuer` names, for its `--oidc-audience`"
     )]
     InvalidToken,
 
-    /// The token is good, and no caller has its identity.
+    /// The token is valid, but no caller has its identity.
     #[error(
         "no caller has the identity of the OIDC token: issuer `{}`, subject `{}`; an operator gives it to one by `caller put --oidc`", .0.issuer, .0.subject
     )]
     UnknownIdentity(Arc<OidcIdentity>),
 
-    /// The certificate was valid when the connection was made.
+    /// The certificate was valid during the handshake, but has expired since.
     #[error("the client certificate has expired: renew it and connect again")]
     ExpiredCertificate,
 
-    /// No caller has a name of the certificate, or several have one.
+    /// No caller, or more than one, has a name of the certificate.
     #[error(
         "no single caller has the subject alternative names of the client certificate: an operator gives one of them to a caller by `caller put --san`"
     )]
     UnknownCertificate,
 }
 
-/// What is wrong with one field of a message.
+/// An invalid field of a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
 pub(super) struct InvalidField {
-    /// Where it is: `items[3].resource.type`.
+    /// Path of the field, such as `items[3].resource.type`.
     pub(super) path: String,
-    /// What was wrong, and what is allowed.
+    /// What is wrong, and what is allowed.
     pub(super) message: String,
 }
 
 impl InvalidField {
-    /// Says what is wrong at `path`.
+    /// Creates the error for the field at `path`.
     pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -201,7 +201,7 @@ impl InvalidField {
         }
     }
 
-    /// The same, seen from the message that `outer` is a field of.
+    /// Prefixes the path with `outer`, the field that holds the message.
     pub(super) fn within(self, outer: &str) -> Self {
         Self {
             path: format!("{outer}.{}", self.path),
@@ -217,7 +217,7 @@ impl From<InvalidQuestion> for InvalidField {
     }
 }
 
-/// Reads an answer that was kept for a retry.
+/// Decodes a response stored for retries with the same idempotency key.
 pub(super) fn kept_answer<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Failure> {
     M::decode(bytes).map_err(|error| {
         Failure::Store(StoreError::CorruptRow {

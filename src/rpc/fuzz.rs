@@ -1,8 +1,8 @@
-//! Fuzz targets: whatever comes from outside is read or refused, and never panics.
+//! Fuzz targets: input from outside is parsed or rejected, and never panics.
 //!
-//! `cargo test` runs each for a second, `scripts/fuzz` for as long as one wants
-//! (CONTRIBUTING.md, "Fuzzing"). The requests of all calls, sent to a real server,
-//! are `tests/it/fuzzed_requests.rs`.
+//! `cargo test` runs each for a second, `scripts/fuzz` for any given time
+//! (CONTRIBUTING.md, "Fuzzing"). The requests of all calls, sent to a real
+//! server, are in `tests/it/fuzzed_requests.rs`.
 
 use prost::Message as _;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -23,11 +23,11 @@ use super::{
     parse, parse_batch, parse_import, parse_listing,
 };
 
-/// What a fuzzer's bytes stand for: themselves, or a seed that they change a little,
-/// so that a target is not only met with noise.
+/// Returns the input that a fuzzer's bytes encode: the bytes themselves or a
+/// mutated seed, so that a target does not receive noise only.
 ///
-/// The first byte chooses. Of a seed, each three bytes after it say where to change
-/// it, how, and by what.
+/// The first byte selects which. For a seed, each following three bytes are the
+/// position, the kind and the operand of one mutation.
 fn input(bytes: &[u8], seeds: &[&[u8]]) -> Vec<u8> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Vec::new();
@@ -57,7 +57,7 @@ fn input(bytes: &[u8], seeds: &[&[u8]]) -> Vec<u8> {
     text
 }
 
-/// The same as text, whatever is none replaced.
+/// Returns the same as text, with invalid UTF-8 replaced.
 fn text(bytes: &[u8], seeds: &[&str]) -> String {
     let seeds: Vec<&[u8]> = seeds.iter().map(|seed| seed.as_bytes()).collect();
     String::from_utf8_lossy(&input(bytes, &seeds)).into_owned()
@@ -225,7 +225,7 @@ fn fuzz_page_tokens() {
             Ok(Some(opened)) => assert!(token == good && *opened.unchecked() == place),
             Err(failure) => assert!(failure.to_string().starts_with("page_token: ")),
         }
-        // What a key of another's would seal, too.
+        // Bytes that another holder of the key could seal, too.
         if let Some(place) = Place::read(bytes) {
             assert_eq!(Place::read(&place.write()), Some(place));
         }
@@ -235,20 +235,20 @@ fn fuzz_page_tokens() {
     });
 }
 
-/// What a file of an import comes to.
+/// The result of reading a file of an import.
 #[derive(Debug, Default, PartialEq)]
-struct Said {
+struct ReadFile {
     rows: Vec<Row>,
     refused: Vec<Refusal>,
     end: String,
 }
 
-fn read(file: &str, content: &[u8], bytes_at_once: usize) -> Said {
+fn read(file: &str, content: &[u8], bytes_at_once: usize) -> ReadFile {
     let mut reader = Reader::new();
-    let mut said = Said::default();
+    let mut result = ReadFile::default();
     let mut take = |batch: Batch| {
-        said.rows.extend(batch.rows);
-        said.refused.extend(batch.refused);
+        result.rows.extend(batch.rows);
+        result.refused.extend(batch.refused);
     };
     take(reader.push(file, &[]));
     for piece in content.chunks(bytes_at_once) {
@@ -256,8 +256,8 @@ fn read(file: &str, content: &[u8], bytes_at_once: usize) -> Said {
     }
     let mut finished = reader.finish();
     take(std::mem::take(&mut finished.batch));
-    said.end = format!("{finished:?}");
-    said
+    result.end = format!("{finished:?}");
+    result
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn fuzz_csv_files() {
             .map_or(0, |last| usize::from(*last) % FILES.len());
         let name = FILES.get(named).map_or("users.csv", |(name, _)| name);
         let whole = read(name, &content, usize::MAX);
-        // Wherever the pieces end, it says the same.
+        // The result does not depend on where the pieces end.
         assert_eq!(read(name, &content, 1), whole);
         assert_eq!(read(name, &content, 7), whole);
     });
@@ -365,7 +365,7 @@ fn fuzz_database_urls() {
     ];
     bolero::check!().for_each(|bytes| {
         let url = text(bytes, &seeds);
-        // Copied, it may have become the name of a file or a mode.
+        // A mutation may have copied the password into a file name or a mode.
         let tls = url.find("sslmode").unwrap_or(url.len());
         let has_password = url.matches("hidden").count() == 1 && url.find("hidden") < Some(tls);
         if let Err(error) = Store::new(&SecretString::from(url), 1) {

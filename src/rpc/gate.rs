@@ -15,36 +15,37 @@ use tower::{Layer, Service};
 
 use super::{failure::Failure, observing::Observer, status};
 
-/// How long a call may take to begin its answer when its caller sets no
-/// deadline, or a later one.
+/// Time limit until a call begins its response, where the caller sets no deadline
+/// or a later one.
 const LONGEST_CALL: Duration = Duration::from_mins(1);
 
-/// The same, of a call that reads or removes everything of a tenant.
+/// The same limit for a call that reads or removes everything in a tenant.
 const LONGEST_OF_WHOLE_TENANT: Duration = Duration::from_mins(30);
 
-/// The calls that do.
+/// The calls that read or remove everything in a tenant.
 const WHOLE_TENANT: [&str; 2] = [
     "/pim.authz.v1.OperationsService/VerifyAudit",
     "/pim.authz.v1.TenantService/DeleteTenant",
 ];
 
-/// The most that an answer is sent before the caller's deadline, so that it
-/// still arrives: a tenth of the time given, up to this.
+/// Upper bound of the margin by which a response precedes the caller's deadline,
+/// so that it still arrives in time. The margin is a tenth of the given timeout.
 const LONGEST_MARGIN: Duration = Duration::from_millis(50);
 
-/// The most metadata of a call, in bytes as HTTP/2 counts them: each name and
-/// value, and 32 bytes each.
+/// Largest metadata of a call, in bytes as HTTP/2 counts them: names, values, and
+/// 32 bytes for each pair.
 const MAX_METADATA_BYTES: usize = 16 << 10;
 
-/// Where health is asked, also while the server starts or stops.
+/// Path prefix of the health service, which is served also during startup and
+/// shutdown.
 const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
-/// Stands before all services: refuses calls until it is opened, lets streams end
-/// once it is closed, ends calls at their deadline, and lets an [`Observer`] note
-/// them.
+/// First layer before all services: rejects calls until it is opened, makes
+/// streams end once it is closed, ends calls at their deadline, and reports them
+/// to an [`Observer`].
 ///
-/// tonic would end a call at the `grpc-timeout` of its caller with CANCELLED;
-/// this gate comes first, with `DEADLINE_EXCEEDED` and its details.
+/// tonic would end a call at its `grpc-timeout` with CANCELLED; this layer ends
+/// it earlier, with `DEADLINE_EXCEEDED` and error details.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     /// [`STARTING`], [`OPEN`] or [`CLOSED`].
@@ -52,15 +53,15 @@ pub struct Gate {
     observer: Observer,
 }
 
-/// The server cannot answer yet.
+/// The server is not ready yet.
 const STARTING: u8 = 0;
-/// Calls are taken.
+/// Calls are accepted.
 const OPEN: u8 = 1;
-/// The server stops.
+/// The server is shutting down.
 const CLOSED: u8 = 2;
 
 impl Gate {
-    /// A gate that is not open yet, and whose calls are noted.
+    /// Creates a gate that is not open yet, and reports its calls to `observer`.
     #[must_use]
     pub fn new(observer: Observer) -> Self {
         Self {
@@ -69,24 +70,24 @@ impl Gate {
         }
     }
 
-    /// Takes calls from now on; until then it refuses all but those for health.
+    /// Accepts calls from now on; until then all but health checks are rejected.
     pub fn open(&self) {
         self.state.store(OPEN, Ordering::Release);
     }
 
-    /// Lets streams end that can be resumed elsewhere. Calls on their way are still
-    /// answered: their callers learn that the server stops by the end of the
-    /// connection.
+    /// Ends streams that can be resumed on another server. Pending and new calls
+    /// are still answered: callers notice the shutdown when the connection
+    /// closes.
     pub fn close(&self) {
         self.state.store(CLOSED, Ordering::Release);
     }
 
-    /// Whether calls that can be resumed elsewhere should end.
+    /// True if calls that can be resumed on another server should end.
     pub(super) fn is_closed(&self) -> bool {
         self.state.load(Ordering::Acquire) == CLOSED
     }
 
-    /// Why a call is not taken at the moment.
+    /// Returns why a call is currently not accepted.
     fn refusal(&self, path: &str) -> Option<Failure> {
         if path.starts_with(HEALTH_PATH) {
             return None;
@@ -95,15 +96,17 @@ impl Gate {
     }
 }
 
-/// When the answer to a call must be under way; an extension of its request.
+/// The instant by which a call must begin its response; an extension of its
+/// request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
-    /// The moment; `None`: the caller gave none.
+    /// The instant; `None`: the caller set no deadline.
     pub(super) at: Option<Instant>,
 }
 
 impl Deadline {
-    /// What the gate noted of a call; `None`: its caller gave no deadline.
+    /// Reads the deadline from a request's extensions; `None`: the caller set
+    /// none.
     pub(super) fn of(extensions: &tonic::Extensions) -> Option<Instant> {
         extensions.get::<Self>().and_then(|deadline| deadline.at)
     }
@@ -159,12 +162,14 @@ where
         request.extensions_mut().insert(self.gate.clone());
         let end = begun + longest;
         let end = at.map_or(end, |at| at.min(end));
-        // The clone stays behind; the one that was polled ready is called.
+        // The clone replaces `inner`; the instance that was polled ready is
+        // called.
         let fresh = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move {
             let answering = match observed.span() {
-                // The call itself too: layers behind this one begin tasks in it.
+                // `call` itself runs inside the span too: layers behind this one
+                // spawn tasks in it.
                 Some(span) => Either::Left(span.follow(async move { ready.call(request).await })),
                 None => Either::Right(ready.call(request)),
             };
@@ -177,7 +182,7 @@ where
     }
 }
 
-/// How long a call may take to begin its answer.
+/// Returns the time limit until a call begins its response.
 fn longest(path: &str) -> Duration {
     if WHOLE_TENANT.contains(&path) {
         return LONGEST_OF_WHOLE_TENANT;
@@ -185,8 +190,8 @@ fn longest(path: &str) -> Duration {
     LONGEST_CALL
 }
 
-/// Gives the answers of tonic itself, to messages that it could not read, the
-/// codes and details of all others.
+/// Replaces the statuses that tonic itself returns for messages it cannot decode
+/// by statuses with this service's codes and details.
 fn readable(answer: http::Response<Body>) -> http::Response<Body> {
     let headers = answer.headers();
     if !headers.contains_key(Status::GRPC_STATUS)
@@ -214,14 +219,16 @@ fn check_metadata(headers: &http::HeaderMap) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The time that the caller gives, less what the way back may take.
+/// Returns the caller's timeout, less the time reserved for the response to
+/// arrive.
 pub(super) fn given_time(headers: &http::HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let given = parse_timeout(text)?;
     Some(given.saturating_sub((given / 10).min(LONGEST_MARGIN)))
 }
 
-/// At most eight digits and a unit, as the gRPC protocol defines it.
+/// Parses a timeout of at most eight digits and a unit, as the gRPC protocol
+/// defines it.
 pub(super) fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -247,7 +254,7 @@ mod tests {
     use crate::pb;
 
     #[test]
-    fn a_timeout_is_read_as_the_protocol_writes_it() {
+    fn grpc_timeouts_are_parsed() {
         let cases = [
             ("2H", Some(Duration::from_hours(2))),
             ("3M", Some(Duration::from_mins(3))),
@@ -268,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_a_call_of_the_contract() {
+    fn whole_tenant_calls_exist_in_the_contract() {
         let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
         let mut paths: Vec<String> = Vec::new();
         for file in &descriptors.file {
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_leaves_before_the_deadline() {
+    fn deadline_leaves_time_for_the_response() {
         let given = |text: &str| {
             let mut headers = http::HeaderMap::new();
             headers.insert("grpc-timeout", text.parse().unwrap());

@@ -31,26 +31,26 @@ use super::{
     status,
 };
 
-/// How long a caller may take to send the next message.
+/// Longest wait for the caller's next message.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// How much of a piece is read before other calls get a turn, in bytes: some
+/// Bytes of a piece parsed before yielding to other calls; that takes some
 /// milliseconds.
 const BYTES_A_TURN: usize = 256 << 10;
 
-/// How many bytes a row that is kept takes besides its cells, as it came and as
-/// what it changes: of three million users each had taken 1.7 KB in all.
+/// Bytes that a buffered row takes besides its cells, both as read and as the
+/// change it makes. With three million users, a row took 1.7 KB in all.
 const ROW_KEPT: usize = 1 << 10;
 
-/// How many bytes its cells take for each byte of the file: codes are kept as they
-/// are written and as they are compared, before and after.
+/// Bytes that a row's cells take per byte of the file: codes are stored as
+/// written and folded, before and after the change.
 const CELLS_KEPT: usize = 8;
 
-/// How many events wait for a caller that does not read them; further progress
-/// is not told.
+/// Number of events buffered for a caller that does not read them; further
+/// progress events are dropped.
 const EVENTS_AHEAD: usize = 16;
 
-/// Takes the PIM's export files in as one write.
+/// Implements the import of the PIM's export files as one write.
 #[derive(Clone, Debug)]
 pub struct ImportApi {
     coordinator: WriteCoordinator,
@@ -59,7 +59,7 @@ pub struct ImportApi {
 type Events = mpsc::Sender<Result<pb::ImportCatalogResponse, Status>>;
 
 impl ImportApi {
-    /// Writes through `coordinator`.
+    /// Creates the service; it writes through `coordinator`.
     #[must_use]
     pub fn new(coordinator: WriteCoordinator) -> Self {
         Self { coordinator }
@@ -82,7 +82,7 @@ impl ImportService for ImportApi {
         let header = parse_import::header(messages.message().await.map_err(status::of_message)?)
             .map_err(Failure::from)?;
         calling.check_written_tenant(&header.tenant)?;
-        let (events, told) = mpsc::channel(EVENTS_AHEAD);
+        let (events, receiver) = mpsc::channel(EVENTS_AHEAD);
         let import = Import {
             coordinator: self.coordinator.until(deadline),
             header,
@@ -93,11 +93,11 @@ impl ImportService for ImportApi {
         tokio::spawn(async move {
             let ended = within(deadline, Box::pin(import.run(messages))).await;
             if let Err(status) = ended {
-                // A caller that has gone hears no more.
-                let _unheard = events.send(Err(status)).await;
+                // Fails if the caller has disconnected.
+                let _disconnected = events.send(Err(status)).await;
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 }
 
@@ -112,51 +112,52 @@ async fn within(
     ended.unwrap_or_else(|_| Err(Failure::DeadlinePassed.into()))
 }
 
-/// One import under way.
+/// A running import.
 struct Import {
     coordinator: WriteCoordinator,
     header: Header,
     calling: Calling,
     events: Events,
-    /// What it keeps in memory, of all that calls may take.
+    /// Memory accounted to the import, of the budget of all calls.
     weight: Option<Weight>,
 }
 
-/// All files of an import, read and staged.
-struct TakenIn {
+/// All files of an import, parsed and staged.
+struct StagedFiles {
     staging: Staging,
     hash: [u8; 32],
-    /// Whether a whole file could not be read.
+    /// True if a whole file could not be read.
     fatal: bool,
 }
 
 impl Import {
     async fn run(self, messages: Streaming<pb::ImportCatalogRequest>) -> Result<(), Status> {
-        let taken_in = self.take_in(messages).await?;
+        let staged = self.stage_files(messages).await?;
         self.calling.may_go_on(&self.header.tenant).await?;
-        let answered = self.apply(taken_in).await.map_err(Failure::from)?;
+        let answered = self.apply(staged).await.map_err(Failure::from)?;
         let (summary, refused) = match answered {
             Answered::Now(outcome) => {
                 let refused = (!outcome.applied).then_some(outcome.refused_count);
                 (render_import::import_summary(&outcome), refused)
             }
-            // Only what was applied is kept for a retry.
+            // Only the response of an applied import is stored for retries.
             Answered::Before(bytes) => (kept_answer(&bytes)?, None),
         };
         let summary = Event::Summary(summary);
-        // A caller that has gone hears no more.
-        let _unheard = self.events.send(Ok(render_import::event(summary))).await;
+        // Fails if the caller has disconnected.
+        let _disconnected = self.events.send(Ok(render_import::event(summary))).await;
         match refused {
             None => Ok(()),
             Some(rows) => Err(Failure::ImportRefused { rows }.into()),
         }
     }
 
-    async fn take_in(
+    async fn stage_files(
         &self,
         mut messages: Streaming<pb::ImportCatalogRequest>,
-    ) -> Result<TakenIn, Status> {
-        // Whoever sends a header and nothing more takes no turn.
+    ) -> Result<StagedFiles, Status> {
+        // Staging begins with the first piece, so that a caller that sends only a
+        // header does not occupy a turn.
         let mut first = next(&mut messages).await?;
         let begun = Staging::begin(&self.coordinator, self.header.tenant.clone()).await;
         let mut staging = begun.map_err(Failure::from)?;
@@ -176,7 +177,7 @@ impl Import {
             hash.push(&file, &content)?;
             self.calling.may_go_on(&self.header.tenant).await?;
             let read = rows.entry(file.clone()).or_default();
-            // An empty piece says all the same that the file is there.
+            // An empty piece still states that the file is present.
             let nothing = content.is_empty().then_some(&[][..]);
             for slice in content.chunks(BYTES_A_TURN).chain(nothing) {
                 let batch = reader.push(&file, slice);
@@ -188,29 +189,29 @@ impl Import {
                 self.weigh(kept + staging.category_names_bytes())?;
                 yield_now().await;
             }
-            tell_progress(&self.events, pb::ImportPhase::Reading, file, *read);
+            send_progress(&self.events, pb::ImportPhase::Reading, file, *read);
         }
         let fatal = finish(reader, &mut staging).await?;
-        Ok(TakenIn {
+        Ok(StagedFiles {
             staging,
             hash: hash.finish(&self.header),
             fatal,
         })
     }
 
-    /// Counts what it keeps of the budget of the calls under way, and of its
-    /// tenant's share.
+    /// Sets the bytes that the import holds, in the budget of all calls and in
+    /// its tenant's share.
     fn weigh(&self, kept: usize) -> Result<(), Failure> {
         let weight = self.weight.as_ref();
         weight.map_or(Ok(()), |weight| weight.set(kept, Some(&self.header.tenant)))
     }
 
-    async fn apply(&self, taken_in: TakenIn) -> Result<Answered<ImportOutcome>, AdminError> {
-        let TakenIn {
+    async fn apply(&self, staged: StagedFiles) -> Result<Answered<ImportOutcome>, AdminError> {
+        let StagedFiles {
             staging,
             hash,
             fatal,
-        } = taken_in;
+        } = staged;
         let mut context = WriteContext {
             tenant: self.header.tenant.clone(),
             actor: self.header.actor.clone(),
@@ -224,7 +225,7 @@ impl Import {
         context.fill_actor();
         let options = ImportOptions {
             edition: self.header.edition,
-            // A file that cannot be read refuses the import always.
+            // A file that cannot be read always rejects the import.
             skip_bad_rows: self.header.skip_bad_rows && !fatal,
             prune: self.header.prune,
             encode_answer: |outcome| render_import::import_summary(outcome).encode_to_vec(),
@@ -232,7 +233,7 @@ impl Import {
         let events = self.events.clone();
         let progress = move |phase, file: Option<ImportFile>, rows| {
             let file = file.map(|file| file.to_string()).unwrap_or_default();
-            tell_progress(&events, render_import::phase(phase), file, rows);
+            send_progress(&events, render_import::phase(phase), file, rows);
         };
         self.coordinator
             .import(staging, &context, &options, progress)
@@ -240,7 +241,7 @@ impl Import {
     }
 }
 
-/// The next message, within a minute.
+/// Returns the next message; times out after [`LONGEST_PAUSE`].
 async fn next(
     messages: &mut Streaming<pb::ImportCatalogRequest>,
 ) -> Result<Option<pb::ImportCatalogRequest>, Status> {
@@ -249,14 +250,15 @@ async fn next(
         .map_err(status::of_message)
 }
 
-/// Whether the rows of a file stay in memory until they are applied: products and
-/// models are staged in the database, and files that are not imported not at all.
+/// True if the rows of a file are buffered in memory until they are applied.
+/// Products and models are staged in the database, and files that are not
+/// imported are dropped.
 fn is_kept(file: &str) -> bool {
     let file = file.parse::<ImportFile>();
     file.is_ok_and(|file| !matches!(file, ImportFile::Products | ImportFile::ProductModels))
 }
 
-/// How many bytes the rows of a slice of a file take until they are applied.
+/// Returns the bytes that the rows of a slice take until they are applied.
 fn weight_of(batch: &Batch, slice: &[u8]) -> usize {
     let rows = batch.rows.len() + batch.refused.len();
     rows * ROW_KEPT + slice.len() * CELLS_KEPT
@@ -275,7 +277,7 @@ async fn stage(staging: &mut Staging, batch: Batch) -> Result<(), Failure> {
     Ok(staging.add(rows).await?)
 }
 
-/// Ends all files; tells whether one of them could not be read.
+/// Finishes all files; returns true if one of them could not be read.
 async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> {
     let Finished {
         batch,
@@ -307,12 +309,12 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
     Ok(fatal)
 }
 
-fn tell_progress(events: &Events, phase: pb::ImportPhase, file: String, rows: u64) {
+fn send_progress(events: &Events, phase: pb::ImportPhase, file: String, rows: u64) {
     let progress = Event::Progress(pb::ImportProgress {
         file,
         rows,
         phase: phase.into(),
     });
-    // Who does not read fast enough misses some of it.
+    // Dropped if the caller does not read fast enough.
     let _missed = events.try_send(Ok(render_import::event(progress)));
 }

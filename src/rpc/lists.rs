@@ -16,7 +16,7 @@ use super::{
     render_listing,
 };
 
-/// Answers the calls that list.
+/// Implements the calls that list.
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
     cache: Cache,
@@ -217,8 +217,8 @@ fn place<P: Clone>(token: Option<&TokenPlace<P>>) -> Option<P> {
     token.map(|token| token.unchecked().clone())
 }
 
-/// Refuses the token of a tenant that was deleted since: the page that was read
-/// after its place is of another one.
+/// Rejects the token of a tenant deleted since: the page was read from another
+/// tenant with the same code.
 pub(super) fn check_tenant<P>(
     token: Option<&TokenPlace<P>>,
     found_in: TenantId,

@@ -1,5 +1,5 @@
-//! What is noted of every call: metrics, the log of slow calls, and the name by
-//! which caller and operator can speak of it.
+//! Observation of every call: metrics, the log of slow calls, and the request ID
+//! by which caller and operator identify it.
 
 use std::{
     cell::OnceCell,
@@ -27,29 +27,30 @@ use crate::{
     },
 };
 
-/// The metadata by which a call is named: its caller may give it, and the answer to
-/// a call that failed always has it.
+/// Metadata key of the request ID: the caller may send one, and a response that
+/// begins with an error status carries it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest name that a caller may give, in bytes; longer ones do not count.
+/// Longest request ID accepted from a caller, in bytes; longer ones are ignored.
 const LONGEST_REQUEST_ID: usize = 128;
 
-/// The calls of other contracts, and whether their answers are streams.
+/// The calls of other contracts; true if the response is a stream.
 const OTHERS: [(&str, bool); 2] = [
     ("/grpc.health.v1.Health/Check", false),
     ("/grpc.health.v1.Health/Watch", true),
 ];
 
-/// Notes what becomes of every call.
+/// Records metrics, logs and spans of every call.
 #[derive(Clone, Debug)]
 pub struct Observer {
     meters: RequestMeters,
-    /// From how long on a call is logged as slow; `None`: never.
+    /// Minimum duration at which a call is logged as slow; `None`: never.
     slow: Option<Duration>,
 }
 
 impl Observer {
-    /// Notes calls, and logs those that take `slow` or longer; `None`: none.
+    /// Creates an observer that logs calls which take `slow` or longer; `None`:
+    /// none.
     #[must_use]
     pub fn new(slow: Option<Duration>) -> Self {
         Self {
@@ -58,7 +59,7 @@ impl Observer {
         }
     }
 
-    /// Notes a call that begins.
+    /// Starts observing a call.
     pub(super) fn begin(&self, request: &Request<Body>) -> Observed {
         Observed {
             meter: self.meters.begin(request.uri().path()),
@@ -76,9 +77,9 @@ impl Default for Observer {
     }
 }
 
-/// The paths of all calls, and whether their answers are streams.
+/// Returns the paths of all calls; true if the response is a stream.
 fn calls() -> Vec<(String, bool)> {
-    // Those that were compiled in.
+    // These bytes were compiled in, so decoding does not fail.
     let contract = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap_or_default();
     let mut calls: Vec<(String, bool)> = OTHERS
         .map(|(path, is_stream)| (path.to_owned(), is_stream))
@@ -94,19 +95,19 @@ fn calls() -> Vec<(String, bool)> {
     calls
 }
 
-/// By which name a call is spoken of: that which its caller gave, the number of its
-/// trace, or one of ours, made when it is first needed.
+/// The request ID: sent by the caller, else the trace ID, else a UUID generated
+/// on first use.
 #[derive(Clone, Debug, Default)]
 struct RequestId {
     given: Option<HeaderValue>,
-    /// The number of its trace, if it is traced.
+    /// The trace ID, if the call is traced.
     trace: Option<String>,
     made: OnceCell<HeaderValue>,
 }
 
 impl RequestId {
-    /// The name that a caller gave: up to [`LONGEST_REQUEST_ID`] visible characters
-    /// of ASCII.
+    /// Reads the caller's request ID: up to [`LONGEST_REQUEST_ID`] visible ASCII
+    /// characters.
     fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(REQUEST_ID).filter(|given| {
             let is_short = (1..=LONGEST_REQUEST_ID).contains(&given.len());
@@ -135,18 +136,18 @@ impl RequestId {
     }
 }
 
-/// A call under way.
+/// A pending call under observation.
 #[derive(Debug)]
 pub(super) struct Observed {
     meter: RequestMeter,
     slow: Option<Duration>,
     id: RequestId,
-    /// Of a call that is sampled.
+    /// The span, if the call is sampled.
     span: Option<CallSpan>,
 }
 
 impl Observed {
-    /// Begins its span, if it is sampled.
+    /// Starts the call's span, if it is sampled.
     fn traced(mut self, headers: &HeaderMap) -> Self {
         if traces::is_on() {
             let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
@@ -160,12 +161,12 @@ impl Observed {
         self
     }
 
-    /// The span of a call that is sampled.
+    /// Returns the span of a sampled call.
     pub(super) fn span(&self) -> Option<&CallSpan> {
         self.span.as_ref()
     }
 
-    /// Notes the answer, or follows it where it is a stream.
+    /// Records the response, or wraps its body if it is a stream.
     pub(super) fn answered(self, mut answer: Response<Body>) -> Response<Body> {
         let code = code_of(answer.headers());
         match code {
@@ -175,7 +176,7 @@ impl Observed {
                     observed: Some(self),
                 })
             }),
-            // The code of a single message comes behind it, and is OK.
+            // For a unary call the status follows in the trailers, and is OK.
             Some(Code::Ok) | None => {
                 self.end(Code::Ok);
                 answer
@@ -229,17 +230,17 @@ impl Observed {
     }
 }
 
-/// The code that headers or trailers give.
+/// Parses the status code in headers or trailers.
 fn code_of(headers: &HeaderMap) -> Option<Code> {
     let value = headers.get(Status::GRPC_STATUS)?;
     Some(Code::from_bytes(value.as_bytes()))
 }
 
-/// The messages of a stream; noted when they end.
+/// The body of a streamed response, which records the end of the stream.
 #[derive(Debug)]
 struct ObservedBody {
     body: Body,
-    /// `None`: it has ended.
+    /// `None`: the stream has ended.
     observed: Option<Observed>,
 }
 

@@ -13,34 +13,34 @@ use crate::{
 
 use super::failure::{Failure, InvalidField};
 
-/// How many bytes of a token authenticate the others.
+/// Number of bytes of the HMAC at the end of a token.
 const SEAL_BYTES: usize = 32;
 
-/// Which form tokens have: one of another form is of no use.
+/// Version of the token format; tokens of another version are rejected.
 const FORMAT: &[u8] = b"2: tenant, place";
 
-/// The longest token that is looked at, in characters: a code of 255 bytes may
-/// fold to some more.
+/// Longest token that is decoded, in characters: a code of 255 bytes may become
+/// longer when folded.
 const LONGEST: usize = 4_096;
 
-/// Makes and reads page tokens: where a list goes on, sealed together with the
-/// request that it is of.
+/// Seals and opens page tokens: positions in a list, authenticated together with
+/// the request they belong to.
 ///
-/// The key lies in the database, so that a token of one server is good at every
-/// other of the same database, for ever, and nowhere else.
+/// The key is stored in the database. A token of one server is therefore valid on
+/// every other server of the same database, without expiry, and nowhere else.
 #[derive(Clone, Debug)]
 pub struct PageTokens {
     key: Arc<SecretSlice<u8>>,
 }
 
-/// What a token is tied to: the fields of a request that may not change from
-/// page to page.
+/// What a token is bound to: the fields of a request that must not change between
+/// pages.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     bytes: Vec<u8>,
 }
 
-/// A place in a list of a tenant.
+/// A position in a list of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TokenPlace<P> {
     path: &'static str,
@@ -49,8 +49,9 @@ pub(super) struct TokenPlace<P> {
 }
 
 impl<P> TokenPlace<P> {
-    /// The place, if the list is one of `tenant`: a tenant that was deleted and
-    /// created again is another one, its numbers stand for other things.
+    /// Returns the position if the list belongs to `tenant`. A tenant that was
+    /// deleted and created again is another one, whose IDs stand for other
+    /// entities.
     ///
     /// # Errors
     ///
@@ -63,28 +64,28 @@ impl<P> TokenPlace<P> {
         }
     }
 
-    /// The place, in the list of whichever tenant.
+    /// Returns the position without checking the tenant.
     pub(super) fn unchecked(&self) -> &P {
         &self.place
     }
 }
 
-/// What a token says.
+/// A position that can be encoded in a token.
 pub(super) trait InToken: Sized {
-    /// Writes it down.
+    /// Encodes the position.
     fn write(&self) -> Vec<u8>;
-    /// Reads what was written; `None`: it was not.
+    /// Decodes a position; `None`: the bytes are malformed.
     fn read(bytes: &[u8]) -> Option<Self>;
 }
 
 impl Binding {
-    /// Begins with the name of the call.
+    /// Starts a binding with the name of the call.
     pub(super) fn to(call: &str) -> Self {
         Self { bytes: Vec::new() }.with(call)
     }
 
-    /// Adds a field; each has its length before it, so that no two requests
-    /// read alike.
+    /// Appends a field, prefixed with its length, so that different requests
+    /// never encode to the same bytes.
     pub(super) fn with(mut self, field: &str) -> Self {
         let length = u64::try_from(field.len()).unwrap_or(u64::MAX);
         self.bytes.extend(length.to_le_bytes());
@@ -92,7 +93,7 @@ impl Binding {
         self
     }
 
-    /// Adds a field that may be absent.
+    /// Appends an optional field.
     pub(super) fn with_optional(self, field: Option<&str>) -> Self {
         match field {
             None => self.with("-"),
@@ -102,24 +103,25 @@ impl Binding {
 }
 
 impl PageTokens {
-    /// Reads the key in `store`, once for all calls.
+    /// Reads the key from `store`, once for all calls.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database does not respond.
     pub async fn read(store: &Store) -> Result<Self, StoreError> {
         Ok(Self {
             key: Arc::new(store.page_token_key().await?),
         })
     }
 
-    /// Tokens that this key seals.
+    /// Creates tokens sealed by `key`.
     #[cfg(test)]
     pub(super) fn of_key(key: SecretSlice<u8>) -> Self {
         Self { key: Arc::new(key) }
     }
 
-    /// The token of a place in the list of `tenant` that `binding` names.
+    /// Returns the token of a position in the list of `tenant` that `binding`
+    /// names.
     pub(super) fn seal<P: InToken>(
         &self,
         tenant: TenantId,
@@ -133,12 +135,12 @@ impl PageTokens {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// The place that a token names; `None` when there is no token.
+    /// Verifies and decodes a token; `None` if it is empty.
     ///
     /// # Errors
     ///
-    /// [`InvalidField`] at `path` when it is cut, forged, or of another request
-    /// or database.
+    /// [`InvalidField`] at `path` if it is truncated, forged, or of another
+    /// request or database.
     pub(super) fn open<P: InToken>(
         &self,
         path: &'static str,
@@ -186,7 +188,7 @@ fn not_of_this_request(path: &'static str) -> Failure {
     InvalidField::new(path, message).into()
 }
 
-/// The first byte of a token tells what kind of place it is.
+/// The first byte of an encoded position states its kind.
 const PRODUCT: u8 = 1;
 const ENTITY: u8 = 2;
 const SUBJECT: u8 = 3;
@@ -244,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_read_as_it_was_written() {
+    fn encoded_positions_round_trip() {
         let places = [
             Place::Product {
                 id: i32::MAX,
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_place_are_none() {
+    fn malformed_positions_are_rejected() {
         let cases: [&[u8]; 6] = [
             &[],
             &[PRODUCT],
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_requests_read_alike() {
+    fn bindings_of_different_requests_differ() {
         let bindings = [
             Binding::to("a").with("b"),
             Binding::to("ab"),

@@ -10,14 +10,14 @@ use crate::{
 
 use super::failure::InvalidField;
 
-/// The most categories that a request may give a product.
+/// Largest number of categories that a request may give a product.
 pub(super) const MAX_CATEGORIES: usize = 10_000;
 
-/// How much of a caller's own words an error gives back, in characters: all
-/// details of a status travel in one header of a few kilobytes.
+/// Number of characters of a caller's value that an error quotes: all details of
+/// a status travel in one header of a few kilobytes.
 const MAX_QUOTED_CHARS: usize = 80;
 
-/// The tenant's code; empty: the server's default tenant.
+/// Parses the tenant's code; empty: the server's default tenant.
 pub(super) fn tenant(text: &str, default: &Code) -> Result<Code, InvalidField> {
     if text.is_empty() {
         return Ok(default.clone());
@@ -25,7 +25,7 @@ pub(super) fn tenant(text: &str, default: &Code) -> Result<Code, InvalidField> {
     code("tenant", text)
 }
 
-/// A whole question, as Check and Explain take it.
+/// Parses a whole question, as in Check and Explain.
 pub(super) fn question(
     subject: Option<pb::Subject>,
     action: &str,
@@ -39,17 +39,17 @@ pub(super) fn question(
     Ok(Question::new(subject, action, resource, context)?)
 }
 
-/// A subject that must be there.
+/// Parses a required subject.
 pub(super) fn required_subject(message: Option<pb::Subject>) -> Result<SubjectRef, InvalidField> {
     subject(message.ok_or_else(subject_missing)?)
 }
 
-/// What to say of a subject that is not there.
+/// Returns the error for a missing subject.
 pub(super) fn subject_missing() -> InvalidField {
     InvalidField::new("subject", "is missing; say who asks, by `type` and `id`")
 }
 
-/// Who asks.
+/// Parses the subject of a question.
 pub(super) fn subject(message: pb::Subject) -> Result<SubjectRef, InvalidField> {
     let pb::Subject { r#type, id } = message;
     let kind: SubjectKind = word("subject.type", &r#type)?;
@@ -57,7 +57,7 @@ pub(super) fn subject(message: pb::Subject) -> Result<SubjectRef, InvalidField> 
     Ok(SubjectRef { kind, code })
 }
 
-/// An action that must be there.
+/// Parses a required action.
 pub(super) fn required_action(word: &str) -> Result<Action, InvalidField> {
     if word.is_empty() {
         return Err(action_missing());
@@ -65,7 +65,7 @@ pub(super) fn required_action(word: &str) -> Result<Action, InvalidField> {
     action(word)
 }
 
-/// What to say of an action that is not there.
+/// Returns the error for a missing action.
 pub(super) fn action_missing() -> InvalidField {
     InvalidField::new(
         "action",
@@ -73,7 +73,7 @@ pub(super) fn action_missing() -> InvalidField {
     )
 }
 
-/// What the subject wants to do.
+/// Parses the action that the subject is to perform.
 pub(super) fn action(word: &str) -> Result<Action, InvalidField> {
     Action::find(word).ok_or_else(|| {
         let message = format!(
@@ -85,7 +85,7 @@ pub(super) fn action(word: &str) -> Result<Action, InvalidField> {
     })
 }
 
-/// What the question is about.
+/// Parses the resource of a question.
 pub(super) fn resource(message: pb::Resource) -> Result<Resource, InvalidField> {
     let pb::Resource {
         r#type,
@@ -104,7 +104,7 @@ pub(super) fn resource(message: pb::Resource) -> Result<Resource, InvalidField> 
     })
 }
 
-/// What of the resource is meant.
+/// Parses the context: the part of the resource that the question is about.
 pub(super) fn context(message: Option<pb::Context>) -> Result<Context, InvalidField> {
     let pb::Context {
         channel,
@@ -120,13 +120,13 @@ pub(super) fn context(message: Option<pb::Context>) -> Result<Context, InvalidFi
     })
 }
 
-/// A code that must be there.
+/// Parses a required code.
 pub(super) fn code(path: &str, text: &str) -> Result<Code, InvalidField> {
     text.parse()
         .map_err(|invalid: InvalidCode| InvalidField::new(path, invalid.to_string()))
 }
 
-/// A caller's own words, as an error may give them back.
+/// Returns a caller's value as an error may quote it.
 pub(super) fn quoted(text: &str) -> String {
     if text.chars().nth(MAX_QUOTED_CHARS).is_none() {
         return text.to_owned();
@@ -134,7 +134,7 @@ pub(super) fn quoted(text: &str) -> String {
     text.chars().take(MAX_QUOTED_CHARS).chain(['…']).collect()
 }
 
-/// A code that may be absent.
+/// Parses an optional code.
 pub(super) fn optional_code(path: &str, text: &str) -> Result<Option<Code>, InvalidField> {
     if text.is_empty() {
         return Ok(None);
@@ -167,7 +167,7 @@ fn parent(text: &str) -> Result<Parent, InvalidField> {
     code("resource.parent", text).map(Parent::Code)
 }
 
-/// A word of a closed vocabulary.
+/// Parses a value of a closed vocabulary.
 pub(super) fn word<W>(path: &str, text: &str) -> Result<W, InvalidField>
 where
     W: std::str::FromStr + strum::IntoEnumIterator + std::fmt::Display,

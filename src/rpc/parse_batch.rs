@@ -10,39 +10,39 @@ use super::{
     parse,
 };
 
-/// The most items of one batch.
+/// Largest number of items in a batch.
 pub(super) const MAX_ITEMS: usize = 100_000;
 
-/// The most categories that the items of a batch may give their products, those
-/// taken from the batch's own resource counted for each item.
+/// Largest total number of categories of the items' resources; categories
+/// inherited from the batch's own resource count once per item.
 pub(super) const MAX_CATEGORIES_IN_ALL: usize = 1_000_000;
 
-/// The longest mark of an item, in bytes.
+/// Longest correlation ID of an item, in bytes.
 const MAX_CORRELATION_ID_BYTES: usize = 255;
 
 /// A batch of questions to one tenant.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Which tenant.
+    /// The tenant.
     pub(super) tenant: Code,
     /// The questions, in the caller's order.
     pub(super) items: Vec<BatchItem>,
-    /// The revision that the answers must be at, at least.
+    /// The minimum revision of the answers.
     pub(super) minimum_revision: Revision,
     /// When to stop.
     pub(super) mode: pb::BatchMode,
 }
 
-/// One question of a batch, or what is wrong with it.
+/// One question of a batch, or why it is invalid.
 #[derive(Debug)]
 pub(super) struct BatchItem {
-    /// The caller's own mark.
+    /// The caller's correlation ID.
     pub(super) correlation_id: String,
     /// The question.
     pub(super) question: Result<Question, InvalidField>,
 }
 
-/// What an item takes, whole, where it says nothing.
+/// Default fields of the items; an item inherits a field whole or not at all.
 struct Defaults {
     subject: Option<SubjectRef>,
     action: Option<Action>,
@@ -50,8 +50,8 @@ struct Defaults {
     context: Option<Context>,
 }
 
-/// Parses a batch. The tenant, the mode and the form of the defaults can fail
-/// it; a bad item fails alone (`api.md`).
+/// Parses a batch. An invalid tenant, mode or form of a default fails the call;
+/// an invalid item fails alone (`api.md`).
 pub(super) fn batch(
     message: pb::BatchCheckRequest,
     default_tenant: &Code,
@@ -89,24 +89,23 @@ pub(super) fn batch(
     })
 }
 
-/// How many bytes a batch takes until it is answered: what it was decoded to, its
-/// questions, which take what the batch says for all of them each for itself, and
-/// their answers.
+/// Returns the bytes that a batch takes until it is answered: the decoded
+/// message, its questions, each with a copy of the defaults, and their answers.
 pub(super) fn weight(message: &pb::BatchCheckRequest) -> usize {
-    const AN_ITEM: usize =
+    const ITEM_BYTES: usize =
         size_of::<pb::CheckItem>() + size_of::<BatchItem>() + size_of::<pb::CheckResult>();
-    // A code is kept as it was written, and folded.
+    // A code is stored both as written and folded.
     const COPIES: usize = 2;
     let defaults = message.subject.as_ref().map_or(0, Message::encoded_len)
         + message.resource.as_ref().map_or(0, Message::encoded_len)
         + message.context.as_ref().map_or(0, Message::encoded_len);
-    let said = message.encoded_len().saturating_mul(1 + COPIES);
-    let an_item = AN_ITEM + defaults * COPIES;
+    let message_bytes = message.encoded_len().saturating_mul(1 + COPIES);
+    let item_bytes = ITEM_BYTES + defaults * COPIES;
     message
         .items
         .len()
-        .saturating_mul(an_item)
-        .saturating_add(said)
+        .saturating_mul(item_bytes)
+        .saturating_add(message_bytes)
 }
 
 fn mode(number: i32) -> Result<pb::BatchMode, InvalidField> {
@@ -161,13 +160,13 @@ fn item(index: usize, message: pb::CheckItem, defaults: &Defaults) -> BatchItem 
     }
 }
 
-fn check_correlation_id(mark: &str) -> Result<(), InvalidField> {
-    if mark.len() <= MAX_CORRELATION_ID_BYTES {
+fn check_correlation_id(id: &str) -> Result<(), InvalidField> {
+    if id.len() <= MAX_CORRELATION_ID_BYTES {
         return Ok(());
     }
     let message = format!(
         "is {} bytes long; at most {MAX_CORRELATION_ID_BYTES} are allowed",
-        mark.len()
+        id.len()
     );
     Err(InvalidField::new("correlation_id", message))
 }

@@ -15,20 +15,20 @@ const MAX_FILE_NAME_BYTES: usize = 255;
 const MAX_COLUMN_BYTES: usize = 255;
 const MAX_PIECE_BYTES: usize = 4 << 20;
 
-/// What is imported, by whom and how.
+/// The header of an import: its tenant, actor and options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     /// The tenant, which may be new.
     pub(super) tenant: Code,
-    /// Who imports, as `user:julia`; empty: not said.
+    /// The subject that imports, such as `user:julia`; empty: not given.
     pub(super) actor: String,
-    /// The caller's name for this write; empty: none.
+    /// The caller's idempotency key for this write; empty: none.
     pub(super) idempotency_key: String,
-    /// Whether nothing is to be committed.
+    /// True if nothing is to be committed.
     pub(super) dry_run: bool,
-    /// The tenant's edition, if it is said.
+    /// The tenant's edition, if it is given.
     pub(super) edition: Option<Edition>,
-    /// Whether refused rows are left out.
+    /// True if rejected rows are skipped.
     pub(super) skip_bad_rows: bool,
     /// What to remove.
     pub(super) prune: Prune,
@@ -36,7 +36,7 @@ pub(super) struct Header {
     pub(super) product_key: Option<String>,
 }
 
-/// The first message, which must hold the header.
+/// Parses the first message, which must hold the header.
 pub(super) fn header(message: Option<pb::ImportCatalogRequest>) -> Result<Header, InvalidField> {
     let missing = || InvalidField::new("header", "is missing; it is the first message, once");
     let pb::ImportCatalogRequest { part } = message.ok_or_else(missing)?;
@@ -46,7 +46,7 @@ pub(super) fn header(message: Option<pb::ImportCatalogRequest>) -> Result<Header
     parse_header(header).map_err(|invalid| invalid.within("header"))
 }
 
-/// Any message after the first.
+/// Parses any message after the first.
 pub(super) fn piece(message: pb::ImportCatalogRequest) -> Result<pb::FilePiece, InvalidField> {
     let pb::ImportCatalogRequest { part } = message;
     let piece = match part {
@@ -103,8 +103,8 @@ fn parse_header(message: pb::ImportHeader) -> Result<Header, InvalidField> {
     })
 }
 
-/// The name of a column, without the white space that a header is read without,
-/// or none.
+/// Parses the name of a column, trimmed of white space as CSV headers are; empty:
+/// none.
 fn product_key(column: &str) -> Result<Option<String>, InvalidField> {
     check_length("product_key", column.len(), MAX_COLUMN_BYTES)?;
     if column.is_empty() {
@@ -118,7 +118,7 @@ fn product_key(column: &str) -> Result<Option<String>, InvalidField> {
     Ok(Some(name.to_owned()))
 }
 
-/// The caller's name for a write, or none.
+/// Parses the caller's idempotency key; empty: none.
 pub(super) fn idempotency_key(key: String) -> Result<String, InvalidField> {
     check_length("idempotency_key", key.len(), MAX_IDEMPOTENCY_KEY_BYTES)?;
     if key.chars().any(char::is_control) {
@@ -128,7 +128,7 @@ pub(super) fn idempotency_key(key: String) -> Result<String, InvalidField> {
     Ok(key)
 }
 
-/// An actor is a subject, `user:julia`, or not said.
+/// Parses an actor: a subject such as `user:julia`; empty: not given.
 pub(super) fn actor(actor: String) -> Result<String, InvalidField> {
     if actor.is_empty() {
         return Ok(actor);
@@ -147,7 +147,7 @@ pub(super) fn actor(actor: String) -> Result<String, InvalidField> {
     Err(InvalidField::new("actor", message))
 }
 
-/// An edition, or none said.
+/// Parses an edition; `None`: not given.
 pub(super) fn edition(number: i32) -> Result<Option<Edition>, InvalidField> {
     match pb::Edition::try_from(number) {
         Ok(pb::Edition::Unspecified) => Ok(None),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_field_of_the_header_is_named() {
+    fn invalid_header_fields_are_reported_by_path() {
         type Change = fn(&mut pb::ImportHeader);
         let cases: [(&str, Change); 9] = [
             ("header.tenant", |h| h.tenant.clear()),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_comes_first_and_once() {
+    fn header_must_come_first_and_once() {
         let piece_message = || {
             part(Part::Piece(pb::FilePiece {
                 file: "users.csv".into(),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_has_a_name_and_a_bound() {
+    fn pieces_need_a_valid_name_and_size() {
         let cases = [
             ("piece.file", String::new(), 0),
             ("piece.file", "x".repeat(256), 0),

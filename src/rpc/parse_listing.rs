@@ -9,19 +9,19 @@ use super::{
     parse::{self, code, optional_code, word},
 };
 
-/// How many entries a page has when the caller does not say.
+/// Number of entries in a page if the caller gives none.
 const DEFAULT_PAGE: usize = 100;
 
-/// How many resources a batch of a stream has when the caller does not say.
+/// Number of resources in a batch of a stream if the caller gives none.
 const DEFAULT_BATCH: usize = 1_000;
 
-/// The most entries of a page or batch.
+/// Largest number of entries in a page or batch.
 const LARGEST_PAGE: usize = 10_000;
 
-/// The most codes of a filter.
+/// Largest number of codes in a filter.
 const MOST_IDS: usize = 100_000;
 
-/// A request for the resources that a subject may reach.
+/// A request for the resources that a subject may access.
 #[derive(Debug)]
 pub(super) struct ResourceListing {
     pub(super) tenant: Code,
@@ -30,7 +30,7 @@ pub(super) struct ResourceListing {
     pub(super) binding: Binding,
 }
 
-/// A request for the subjects that may reach a resource.
+/// A request for the subjects that may access a resource.
 #[derive(Debug)]
 pub(super) struct SubjectListing {
     pub(super) tenant: Code,
@@ -39,7 +39,7 @@ pub(super) struct SubjectListing {
     pub(super) binding: Binding,
 }
 
-/// The fields that say what to list, the same in three calls.
+/// The fields that select what to list, common to three calls.
 #[derive(Debug)]
 pub(super) struct Listed {
     pub(super) tenant: String,
@@ -49,7 +49,7 @@ pub(super) struct Listed {
     pub(super) context: Option<pb::Context>,
 }
 
-/// What `ListAllowed` and `StreamAllowed` list; `call` is the name of the one.
+/// Parses a request of `ListAllowed` or `StreamAllowed`; `call` is its name.
 pub(super) fn resource_listing(
     call: &'static str,
     listed: Listed,
@@ -75,7 +75,7 @@ pub(super) fn resource_listing(
     })
 }
 
-/// The tenant, and the question about each of its resources.
+/// Parses the tenant, and the question to evaluate for each of its resources.
 pub(super) fn every_question(
     listed: Listed,
     default_tenant: &Code,
@@ -96,7 +96,8 @@ pub(super) fn every_question(
     Ok((tenant, question))
 }
 
-/// What `GetAccessFilter` asks, of products or models alone.
+/// Parses a request of `GetAccessFilter`, which supports only products and
+/// models.
 pub(super) fn product_question(
     listed: Listed,
     default_tenant: &Code,
@@ -110,7 +111,7 @@ pub(super) fn product_question(
     Ok((tenant, question))
 }
 
-/// Whom `ListSubjects` lists.
+/// Parses a request of `ListSubjects`.
 pub(super) fn subject_listing(
     message: pb::ListSubjectsRequest,
     default_tenant: &Code,
@@ -146,12 +147,12 @@ pub(super) fn subject_listing(
     })
 }
 
-/// How many entries a page has.
+/// Parses the number of entries in a page.
 pub(super) fn page_size(size: i32) -> Result<usize, InvalidField> {
     size_at("page_size", size, DEFAULT_PAGE)
 }
 
-/// How many resources a batch has.
+/// Parses the number of resources in a batch.
 pub(super) fn batch_size(size: i32) -> Result<usize, InvalidField> {
     size_at("batch_size", size, DEFAULT_BATCH)
 }

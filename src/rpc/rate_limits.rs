@@ -23,24 +23,24 @@ use crate::domain::Code;
 
 use super::{calling::Calling, failure::Failure};
 
-/// How many calls between two removals of the callers that have not called lately.
+/// Number of calls between two evictions of idle callers.
 const REMOVED_EVERY: u32 = 16 << 10;
 
-/// How many calls one server takes of each caller.
+/// Rate at which one server accepts calls of each caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallerRate {
-    /// Calls per second, in the long run.
+    /// Sustained calls per second.
     pub calls_per_second: NonZeroU32,
-    /// Calls at once, of a caller that has not called for a while.
+    /// Calls accepted at once from a caller that was idle.
     pub burst: NonZeroU32,
 }
 
-/// Refuses calls of callers that make more than their rate allows.
+/// Rejects calls of callers that exceed their rate.
 ///
-/// It stands behind [`super::Authentication`], so that nobody spends the calls of
-/// another, and before the message is taken in: a refused call costs what it costs to
-/// know its caller. A call counts as one, a batch, a stream and an import too. Calls
-/// without credentials and health are not limited.
+/// It stands behind [`super::Authentication`], so that no caller uses up the
+/// quota of another, and before the message is read: a rejected call costs only
+/// its authentication. Every call counts as one, including a batch, a stream and
+/// an import. Calls without credentials and health checks are not limited.
 #[derive(Clone, Debug)]
 pub struct RateLimits {
     meter: Option<Arc<Meter<DefaultClock>>>,
@@ -67,16 +67,16 @@ impl RateLimits {
     }
 }
 
-/// The calls that callers have left.
+/// Token buckets of the callers.
 ///
-/// Entries are those of callers that authenticated, and are removed once their
-/// caller has all its calls left again, so there are at most as many as callers.
+/// Only authenticated callers have an entry. It is evicted once its bucket is
+/// full again, so there are at most as many entries as callers.
 #[derive(Debug)]
 struct Meter<C: Clock> {
     rate: CallerRate,
     limiter: RateLimiter<Code, DefaultKeyedStateStore<Code>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
-    /// Calls since the last removal.
+    /// Number of calls since the last eviction.
     calls: AtomicU32,
 }
 
@@ -92,7 +92,7 @@ impl<C: Clock + Clone> Meter<C> {
         }
     }
 
-    /// Counts a call of `caller`, unless it has none left.
+    /// Counts a call of `caller`; fails if its bucket is empty.
     fn check(&self, caller: &Code) -> Result<(), Failure> {
         if self.calls.fetch_add(1, Ordering::Relaxed) == REMOVED_EVERY {
             self.calls.store(0, Ordering::Relaxed);
@@ -167,7 +167,7 @@ mod tests {
         caller.parse().unwrap()
     }
 
-    /// How long a refused caller has to wait.
+    /// Returns the time that a rejected caller has to wait.
     fn wait(refused: &Result<(), Failure>) -> Duration {
         let Err(Failure::RateLimited { wait, .. }) = refused else {
             panic!("{refused:?}");
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn callers_have_a_burst_and_a_rate_of_their_own() {
+    fn each_caller_has_its_own_burst_and_rate() {
         let (meter, clock) = meter(10, 3);
         let (shop, erp) = (named("shop"), named("erp"));
         for _ in 0..3 {
             meter.check(&shop).unwrap();
         }
         assert_eq!(wait(&meter.check(&shop)), Duration::from_millis(100));
-        // In another spelling it is the same caller.
+        // Codes are compared case-insensitively: this is the same caller.
         assert_eq!(
             wait(&meter.check(&named("SHOP"))),
             Duration::from_millis(100)
@@ -194,14 +194,14 @@ mod tests {
         clock.advance(Duration::from_millis(1));
         meter.check(&shop).unwrap();
         assert_eq!(wait(&meter.check(&shop)), Duration::from_millis(100));
-        // Never more than the burst, however long nobody called.
+        // The bucket never exceeds the burst, however long the caller was idle.
         clock.advance(Duration::from_hours(1));
         let taken = (0..10).filter(|_| meter.check(&shop).is_ok()).count();
         assert_eq!(taken, 3);
     }
 
     #[test]
-    fn callers_that_do_not_call_any_more_are_forgotten() {
+    fn idle_callers_are_evicted() {
         let (meter, clock) = meter(1_000, 1);
         for number in 0..100 {
             meter.check(&named(&format!("caller_{number}"))).unwrap();

@@ -3,7 +3,7 @@ use crate::{
     pb,
 };
 
-/// The answer to a Check.
+/// Renders the response to a Check.
 pub(super) fn check_response(decision: Decision, revision: Revision) -> pb::CheckResponse {
     let pb::Decision {
         allowed,
@@ -20,7 +20,7 @@ pub(super) fn check_response(decision: Decision, revision: Revision) -> pb::Chec
     }
 }
 
-/// The answer to one question.
+/// Renders the decision on one question.
 pub(super) fn decision(decision: Decision) -> pb::Decision {
     let allowed = decision.is_allowed();
     let Decision {
@@ -36,7 +36,7 @@ pub(super) fn decision(decision: Decision) -> pb::Decision {
     }
 }
 
-/// An action that a subject may do.
+/// Renders an action that a subject may perform.
 pub(super) fn allowed_action(action: &str, mode: Option<EditMode>) -> pb::AllowedAction {
     pb::AllowedAction {
         action: action.to_owned(),
@@ -44,7 +44,7 @@ pub(super) fn allowed_action(action: &str, mode: Option<EditMode>) -> pb::Allowe
     }
 }
 
-/// A level; without one, it is not a matter of levels.
+/// Renders a level; `None`: levels do not apply.
 pub(super) fn level(level: Option<Level>) -> pb::Level {
     match level {
         None => pb::Level::Unspecified,
@@ -57,7 +57,7 @@ pub(super) fn level(level: Option<Level>) -> pb::Level {
     }
 }
 
-/// A kind of rule; without one, none of its own.
+/// Renders a kind of rule; `None`: a rule without a code of its own.
 pub(super) fn reason_code(code: Option<ReasonCode>) -> pb::ReasonCode {
     match code {
         None => pb::ReasonCode::Unspecified,
@@ -75,7 +75,7 @@ pub(super) fn reason_code(code: Option<ReasonCode>) -> pb::ReasonCode {
     }
 }
 
-/// An item that a rule looked at.
+/// Renders the item that a rule evaluated.
 pub(super) fn reason_item(item: ReasonItem) -> pb::Item {
     let ReasonItem { kind, code } = item;
     pb::Item {
@@ -84,7 +84,7 @@ pub(super) fn reason_item(item: ReasonItem) -> pb::Item {
     }
 }
 
-/// An item in the spelling it was first written with.
+/// Renders an item in the spelling it was first written with.
 pub(super) fn stored_item(item: &ItemRef, facts: &Facts) -> pb::Item {
     let stored = facts
         .vocabulary

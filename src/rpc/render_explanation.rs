@@ -5,10 +5,10 @@ use crate::{
 
 use super::render;
 
-/// The answer to an Explain that `asker` asked.
+/// Renders the response to an Explain about `subject`.
 pub(super) fn explain_response(
     explanation: Explanation,
-    asker: &SubjectRef,
+    subject: &SubjectRef,
     facts: &Facts,
 ) -> pb::ExplainResponse {
     let Explanation {
@@ -17,17 +17,17 @@ pub(super) fn explain_response(
         remedies,
         no_remedy_reason,
     } = explanation;
-    let stored = facts.subjects.get(asker);
-    let asker = SubjectRef {
-        kind: asker.kind,
-        code: stored.map_or(&asker.code, |stored| &stored.code).clone(),
+    let stored = facts.subjects.get(subject);
+    let subject = SubjectRef {
+        kind: subject.kind,
+        code: stored.map_or(&subject.code, |stored| &stored.code).clone(),
     };
     let remedies = remedies.into_iter();
     pb::ExplainResponse {
         decision: Some(render::decision(decision)),
         root: Some(step(root)),
         remedies: remedies
-            .map(|remedy| render_remedy(remedy, &asker, facts))
+            .map(|remedy| render_remedy(remedy, &subject, facts))
             .collect(),
         no_remedy_reason: no_remedy_reason.unwrap_or_default(),
         revision: facts.revision.0,
@@ -63,13 +63,13 @@ fn step(step: Step) -> pb::ExplainStep {
     }
 }
 
-fn render_remedy(remedy: Remedy, asker: &SubjectRef, facts: &Facts) -> pb::Remedy {
+fn render_remedy(remedy: Remedy, subject: &SubjectRef, facts: &Facts) -> pb::Remedy {
     let grant = match remedy {
         Remedy::Access { group, item, level } => Grant::Access(pb::AccessGrant {
             group: group.to_string(),
             item: Some(render::stored_item(&item, facts)),
             level: render::level(Some(level)).into(),
-            // A category's grant is for that category alone (rules 8.2).
+            // A category's access is granted for that category alone (rules 8.2).
             apply_to_children: (item.kind == ItemKind::Category).then_some(false),
         }),
         Remedy::Permission { role, permission } => Grant::Permission(pb::RolePermission {
@@ -77,13 +77,13 @@ fn render_remedy(remedy: Remedy, asker: &SubjectRef, facts: &Facts) -> pb::Remed
             permission: CATALOGUE.permission(permission).code.to_owned(),
         }),
         Remedy::Scope(scope) => Grant::Scope(pb::AppScope {
-            app: asker.code.to_string(),
+            app: subject.code.to_string(),
             scope: CATALOGUE.scope(scope).code.to_owned(),
         }),
         Remedy::Membership { group } => Grant::Membership(pb::GroupMembership {
             subject: Some(pb::Subject {
-                r#type: asker.kind.to_string(),
-                id: asker.code.to_string(),
+                r#type: subject.kind.to_string(),
+                id: subject.code.to_string(),
             }),
             group: group.to_string(),
         }),

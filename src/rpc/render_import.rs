@@ -3,7 +3,7 @@ use crate::{
     pb::{self, import_catalog_response::Event},
 };
 
-/// The last message of an import.
+/// Renders the last message of an import.
 pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
     let ImportOutcome {
         revision,
@@ -24,7 +24,7 @@ pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
     }
 }
 
-/// What an import does now.
+/// Renders the current phase of an import.
 pub(super) fn phase(phase: ImportPhase) -> pb::ImportPhase {
     match phase {
         ImportPhase::Comparing => pb::ImportPhase::Comparing,
@@ -32,12 +32,12 @@ pub(super) fn phase(phase: ImportPhase) -> pb::ImportPhase {
     }
 }
 
-/// An event of the stream.
+/// Wraps an event of the response stream.
 pub(super) fn event(event: Event) -> pb::ImportCatalogResponse {
     pb::ImportCatalogResponse { event: Some(event) }
 }
 
-/// What a write changed.
+/// Renders what a write changed.
 pub(super) fn render_effect(effect: &Effect) -> pb::Effect {
     let Effect {
         created,

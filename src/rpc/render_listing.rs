@@ -5,7 +5,7 @@ use crate::{
 
 use super::render::level;
 
-/// A resource that a subject may reach.
+/// Renders a resource that a subject may access.
 pub(super) fn allowed_resource(resource: AllowedResource) -> pb::AllowedResource {
     let AllowedResource { code, level: held } = resource;
     pb::AllowedResource {
@@ -14,7 +14,7 @@ pub(super) fn allowed_resource(resource: AllowedResource) -> pb::AllowedResource
     }
 }
 
-/// One batch of a stream, with levels or without.
+/// Renders one batch of a stream, with or without levels.
 pub(super) fn allowed_batch(
     resources: Vec<AllowedResource>,
     ids_only: bool,
@@ -32,7 +32,7 @@ pub(super) fn allowed_batch(
     batch
 }
 
-/// A subject that may reach a resource.
+/// Renders a subject that may access a resource.
 pub(super) fn subject(subject: &SubjectRef) -> pb::Subject {
     pb::Subject {
         r#type: subject.kind.to_string(),
@@ -40,7 +40,7 @@ pub(super) fn subject(subject: &SubjectRef) -> pb::Subject {
     }
 }
 
-/// What a subject reaches, as a filter.
+/// Renders the access of a subject as a filter.
 pub(super) fn access_filter(
     filter: AccessFilter,
     revision: Revision,

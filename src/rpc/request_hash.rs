@@ -4,19 +4,18 @@ use sha2::{Digest as _, Sha256};
 
 use super::{failure::Failure, parse_import::Header};
 
-/// The most files of one import, those that are ignored included.
+/// Largest number of files in one import, including ignored ones.
 const MAX_FILES: usize = 1_000;
 
-/// What an import says, in 32 bytes, so that an idempotency key which comes
-/// again with something else is noticed. How files were cut into pieces and
-/// interleaved makes no difference.
+/// SHA-256 of an import's content, which detects an idempotency key reused with
+/// other content. It does not depend on how files were chunked and interleaved.
 #[derive(Debug, Default)]
 pub(super) struct RequestHash {
     files: BTreeMap<String, Sha256>,
 }
 
 impl RequestHash {
-    /// Takes in the next bytes of a file.
+    /// Hashes the next bytes of a file.
     pub(super) fn push(&mut self, file: &str, content: &[u8]) -> Result<(), Failure> {
         if let Some(hash) = self.files.get_mut(file) {
             hash.update(content);
@@ -35,8 +34,8 @@ impl RequestHash {
         Ok(())
     }
 
-    /// The hash of all files and of what the header says of them; who asks and
-    /// under which key is not part of it.
+    /// Returns the hash of all files and of the options in the header; the actor
+    /// and the idempotency key are not part of it.
     pub(super) fn finish(self, header: &Header) -> [u8; 32] {
         let Header {
             tenant,
@@ -50,13 +49,14 @@ impl RequestHash {
         } = header;
         let mut whole = Sha256::new();
         let edition = edition.map(<&str>::from).unwrap_or_default();
-        // No field holds the separator, so no two headers read alike.
-        let said = format!(
+        // No field contains the separator, so different headers never hash the
+        // same text.
+        let fields = format!(
             "{}\n{edition}\n{dry_run}\n{skip_bad_rows}\n{prune:?}\n{}\n",
             tenant.folded(),
             product_key.as_deref().unwrap_or_default()
         );
-        whole.update(said);
+        whole.update(fields);
         for (file, hash) in self.files {
             whole.update(file);
             whole.update("\n");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn how_the_files_are_cut_makes_no_difference_and_what_they_say_does() {
+    fn hash_depends_on_content_but_not_on_chunking() {
         let whole = hash(&[("a.csv", "code\nx\n"), ("b.csv", "code\n")], &header());
         let cut = [
             ("b.csv", "code"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_has_at_most_a_thousand_files() {
+    fn imports_have_at_most_a_thousand_files() {
         let mut hash = RequestHash::default();
         for number in 0..MAX_FILES {
             hash.push(&format!("{number}.csv"), b"").unwrap();

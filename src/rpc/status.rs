@@ -1,6 +1,6 @@
-//! The one place that turns what went wrong into a status: its code, the
-//! `google.rpc` details (`api.md`, "Errors"), and one log line for what an
-//! operator should know. Causes stay inside.
+//! Converts failures to a status (`api.md`, "Errors"): its code, the `google.rpc`
+//! details, and one log line for what an operator should know. No other module
+//! does. Causes are not exposed.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -25,11 +25,10 @@ mod admin;
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "pim.authz";
 
-/// When a caller may try again that found the database away or this server
-/// stopping.
+/// Retry delay of a call that is rejected as unavailable or overloaded.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// When a caller may try again whose write others came before.
+/// Retry delay of a write that conflicted with others.
 const RETRY_CONFLICT_AFTER: Duration = Duration::from_millis(100);
 
 impl From<Failure> for Status {
@@ -97,7 +96,7 @@ impl From<Failure> for Status {
     }
 }
 
-/// The status of an import that was refused whole because of some rows.
+/// Returns the status of an import that was rejected whole because of some rows.
 fn import_refused(rows: u64, message: String) -> Status {
     Answer {
         code: Code::InvalidArgument,
@@ -109,7 +108,7 @@ fn import_refused(rows: u64, message: String) -> Status {
     .status()
 }
 
-/// The status of a call whose credentials do not say who calls.
+/// Returns the status of a call whose credentials identify no caller.
 fn caller_unknown(message: String) -> Status {
     Answer {
         code: Code::Unauthenticated,
@@ -119,8 +118,8 @@ fn caller_unknown(message: String) -> Status {
     .status()
 }
 
-/// The status of a call that its caller may not make; `field` would give what it
-/// is_disabled.
+/// Returns the status of a call that its caller may not make. `field`: the
+/// request field that would grant the missing right, if there is one.
 fn caller_not_permitted(missing: MissingRight, field: Option<String>, message: String) -> Status {
     let tenants = match missing {
         MissingRight::Right(_) => None,
@@ -151,8 +150,8 @@ fn watch_too_slow(after: ChangePlace, message: String) -> Status {
     .status()
 }
 
-/// The status of a call that is not taken because of others; `metadata` says of
-/// how many.
+/// Returns the status of a call rejected because of too much load; `metadata`
+/// gives the limits.
 fn overloaded(metadata: Vec<(&'static str, String)>, message: String) -> Status {
     Answer {
         code: Code::ResourceExhausted,
@@ -164,7 +163,7 @@ fn overloaded(metadata: Vec<(&'static str, String)>, message: String) -> Status 
     .status()
 }
 
-/// The status of a call that is one too many of its caller.
+/// Returns the status of a call that exceeds its caller's rate.
 fn rate_limited(
     caller: &domain::Code,
     rate: CallerRate,
@@ -197,19 +196,20 @@ fn permission_not_found(field: String, permission: String, message: String) -> S
     .status()
 }
 
-/// The status of a message of a stream, with the codes and details of all
-/// others where tonic itself answers, for it could not read the message.
+/// Converts the error of reading a stream's message. The status of tonic itself
+/// for an undecodable message is replaced by one with this service's codes and
+/// details.
 pub(super) fn of_message(status: Status) -> Status {
     let has_details = !status.details().is_empty();
     let known = (!has_details).then(|| of_unreadable(&status)).flatten();
     known.unwrap_or(status)
 }
 
-/// The status of a message that the server could not even read, which tonic
-/// itself answers: its words, our codes. `None`: it is another.
+/// Converts a status of tonic for a message it could not decode to this service's
+/// codes and details. `None`: it is another status.
 pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
-    // tonic answers a message that does not parse with INTERNAL, but it is the
-    // caller's.
+    // tonic reports a message that does not parse as INTERNAL, but it is the
+    // caller's error.
     if status.code() == Code::Internal {
         let message = "the message does not parse as this call's request";
         return Some(of_invalid(InvalidField::new("", message)));
@@ -219,17 +219,17 @@ pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
         reason: ErrorReason::TooManyEntries,
         ..Answer::new("the message is too large; send less in one request".to_owned())
     };
-    // The second where it is too large only once it is decompressed.
+    // The second code is for a message that is too large only once decompressed.
     [Code::OutOfRange, Code::ResourceExhausted]
         .contains(&status.code())
         .then(|| too_large.status())
 }
 
-/// What is wrong with one item of a batch that goes on without it.
+/// Renders the error of one item of a batch, which continues without it.
 pub(super) fn item_status(invalid: InvalidField) -> tonic_types::Status {
     let status = of_invalid(invalid);
-    // The details already hold the code and the message, as they travel in the
-    // header of a failed call.
+    // The details already contain the code and the message, since they travel in
+    // the header of a failed call.
     <tonic_types::Status as prost::Message>::decode(status.details()).unwrap_or_else(|_| {
         tonic_types::Status {
             code: status.code().into(),
@@ -290,7 +290,7 @@ fn of_store(error: &StoreError) -> Status {
             tracing::warn!(error = %with_causes(error), "a commit was not answered");
             outcome_unknown(&error.to_string())
         }
-        // Rights or tables are missing: for an operator to put right.
+        // Privileges or tables are missing, which an operator must fix.
         StoreError::Refused { .. } if error.condition().is_some() => store_unavailable(error),
         StoreError::InvalidUrl(_)
         | StoreError::InvalidTls(_)
@@ -303,7 +303,7 @@ fn of_store(error: &StoreError) -> Status {
     }
 }
 
-/// The status of what the database does not serve; which state it is in was
+/// Returns the status of an unavailable database. The state of the database was
 /// logged by the store, once for all calls.
 fn store_unavailable(error: &StoreError) -> Status {
     tracing::debug!(error = %with_causes(error), "the database did not serve a call");
@@ -351,20 +351,20 @@ fn outcome_unknown(message: &str) -> Status {
     .status()
 }
 
-/// The status of a bug of ours: told to the operator, not to the caller.
+/// Returns the status of an internal error, whose causes are only logged.
 pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Status {
     tracing::error!(error = %with_causes(error), "a call failed by a bug of the service");
     Answer::new("internal error".to_owned()).status()
 }
 
-/// An error and what caused it, in one line for the log.
+/// Renders an error and its causes in one line for the log.
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let words: Vec<String> = causes.map(ToString::to_string).collect();
     words.join(": ")
 }
 
-/// A status in the making; a bug of ours unless something else is said.
+/// Builder of a status; an internal error by default.
 struct Answer {
     code: Code,
     reason: ErrorReason,
@@ -384,7 +384,7 @@ impl Answer {
         }
     }
 
-    /// What must hold first, of `subject`.
+    /// Creates an answer for a precondition of `subject` that does not hold.
     fn precondition(reason: ErrorReason, subject: &str, message: String) -> Self {
         let kind = reason_name(reason);
         Self {
@@ -418,7 +418,7 @@ impl Answer {
     }
 }
 
-/// The name that travels: that of the contract without its prefix.
+/// Returns the name sent in the response: the contract's name without its prefix.
 fn reason_name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)

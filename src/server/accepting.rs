@@ -1,4 +1,4 @@
-//! Accepts connections without ever using up the process's open files.
+//! Accepts connections without exhausting the process's open files.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -14,28 +14,28 @@ use tonic::transport::server::TcpIncoming;
 use super::connection::Accepted;
 use crate::telemetry::Complaint;
 
-/// Open files that are not for callers: the connections to the database, the
-/// listener, what the runtimes and the private PostgreSQL take.
+/// Open files reserved for other uses: connections to the database, the listener,
+/// the runtimes and the private PostgreSQL.
 const RESERVED_FILES: u64 = 64;
 
-/// The connections that are accepted at least, however low the limit.
+/// Smallest number of connections accepted, however low the limit of open files.
 const FEWEST_CONNECTIONS: usize = 8;
 
-/// How long to wait after a failed accept, at first and at most.
+/// Delay after a failed accept: initial and maximum.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
-/// The connections of callers.
+/// The limit on connections of callers.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
-    /// How many may be open at once.
+    /// Largest number of open connections.
     pub(super) most: usize,
-    /// One for each that may be opened still.
+    /// One permit for each further connection.
     pub(super) turns: Arc<Semaphore>,
 }
 
 impl Connections {
-    /// `configured` of them, or fewer where `RLIMIT_NOFILE`, less what the server
-    /// needs itself, does not allow them.
+    /// Limits connections to `configured`, or to fewer if `RLIMIT_NOFILE`, less
+    /// the files that the server itself needs, is lower.
     pub(super) fn up_to(configured: usize) -> Self {
         let most = most_connections(configured);
         Self {
@@ -44,7 +44,7 @@ impl Connections {
         }
     }
 
-    /// How many are open.
+    /// Returns the number of open connections.
     pub(super) fn open(&self) -> usize {
         self.most.saturating_sub(self.turns.available_permits())
     }
@@ -57,8 +57,9 @@ fn most_connections(configured: usize) -> usize {
     most.clamp(1, Semaphore::MAX_PERMITS)
 }
 
-/// The connections of a listener, as many at once as there are turns. One more is
-/// closed at once: its caller can go to another server.
+/// Returns the accepted connections, at most as many at once as there are
+/// permits. Further ones are closed at once, so that their callers can use
+/// another server.
 pub(super) fn connections(
     listener: TcpListener,
     Connections { most, turns }: Connections,
@@ -86,7 +87,7 @@ struct Accepting<I> {
 }
 
 impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
-    /// The next connection; `None`: the listener is gone.
+    /// Returns the next connection; `None`: the listener is closed.
     async fn next(mut self) -> Option<(Accepted, Self)> {
         let [mut pause, longest] = PAUSES;
         loop {
@@ -95,10 +96,10 @@ impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
                     Ok(turn) => return Some((Accepted { stream, turn }, self)),
                     Err(_) => self.refuse(stream),
                 },
-                // The caller gave up before it was accepted.
+                // The caller disconnected before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    self.complain(&error);
+                    self.log_failure(&error);
                     sleep(pause).await;
                     pause = (pause * 2).min(longest);
                 }
@@ -119,7 +120,7 @@ impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
         }
     }
 
-    fn complain(&mut self, error: &io::Error) {
+    fn log_failure(&mut self, error: &io::Error) {
         if let Some(failures) = self.failing.again() {
             tracing::error!(
                 %error,
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_listener_that_fails_is_tried_again_once_a_second() {
+    async fn failed_accepts_are_retried_once_a_second() {
         const TOO_MANY_OPEN_FILES: i32 = 24;
         let tries = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&tries);

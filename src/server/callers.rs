@@ -1,4 +1,4 @@
-//! Who may call a server: what its settings come to at its address, and the first
+//! Access to a server: the settings in effect on its address, and the first
 //! caller of an installation.
 
 use std::{fs, net::SocketAddr, path::PathBuf, sync::Arc};
@@ -19,30 +19,30 @@ use crate::{
 
 use super::{ServerError, TlsFiles};
 
-/// Who may call a server, as it is configured.
+/// Who may call a server, as configured.
 #[derive(Clone, Debug, Default)]
 pub struct CallerSettings {
-    /// Whether calls need credentials; `None`: where the address is not loopback.
-    /// There they always do.
+    /// Whether calls need credentials; `None`: only on addresses other than
+    /// loopback, where they are always required.
     pub credentials: Option<Credentials>,
-    /// Whether keys may come over a network that nobody has encrypted.
+    /// Whether keys may be sent over an unencrypted network.
     pub plaintext: Plaintext,
-    /// Whether anyone may read the contract by server reflection; `None`: where no
+    /// Whether anyone may read the contract by server reflection; `None`: if no
     /// credentials are required.
     pub reflection: Option<Reflection>,
     /// A file with the key of the first caller.
     pub bootstrap_key_file: Option<PathBuf>,
-    /// Whose OIDC tokens are accepted; `None`: none are.
+    /// The accepted issuer of OIDC tokens; `None`: tokens are not accepted.
     pub oidc: Option<OidcSettings>,
 }
 
-/// Whether keys may come over a network without TLS.
+/// Whether keys may be sent over a network without TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Plaintext {
     /// Only on loopback.
     #[default]
     Refused,
-    /// Something else encrypts, as the operator says.
+    /// Yes: the operator states that something else encrypts.
     Accepted,
 }
 
@@ -51,21 +51,21 @@ pub enum Plaintext {
 pub enum Reflection {
     /// To anyone.
     Served,
-    /// To nobody.
+    /// To no one.
     Hidden,
 }
 
 /// Whether the server itself encrypts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encryption {
-    /// It answers over TLS alone.
+    /// It accepts only TLS connections.
     Tls,
-    /// It does not.
+    /// It does not encrypt.
     Absent,
 }
 
 impl Encryption {
-    /// Of a server with these files, if any.
+    /// Returns whether a server with these files encrypts.
     pub(super) fn by(files: Option<&TlsFiles>) -> Self {
         match files {
             Some(_) => Self::Tls,
@@ -74,7 +74,7 @@ impl Encryption {
     }
 }
 
-/// What the settings come to.
+/// The access settings in effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Access {
     pub(super) credentials: Credentials,
@@ -82,12 +82,12 @@ pub(super) struct Access {
 }
 
 impl CallerSettings {
-    /// What they come to on an address.
+    /// Resolves the settings for an address.
     ///
     /// # Errors
     ///
-    /// [`ServerError::OpenToAll`], [`ServerError::KeysInClear`]: the server must
-    /// not listen there so.
+    /// [`ServerError::OpenToAll`], [`ServerError::KeysInClear`]: the settings are
+    /// not allowed on this address.
     pub(super) fn on(
         &self,
         listen: SocketAddr,
@@ -98,7 +98,7 @@ impl CallerSettings {
             Some(Credentials::Optional) if !is_loopback => {
                 return Err(ServerError::OpenToAll { listen });
             }
-            Some(said) => said,
+            Some(configured) => configured,
             None if is_loopback => Credentials::Optional,
             None => Credentials::Required,
         };
@@ -116,8 +116,8 @@ impl CallerSettings {
         })
     }
 
-    /// What verifies OIDC tokens; `None`: none are accepted. Keys in a file are
-    /// read.
+    /// Creates the verifier of OIDC tokens, and reads keys that are in a file;
+    /// `None`: tokens are not accepted.
     pub(super) async fn tokens(&self) -> Result<Option<Arc<TokenVerifier>>, ServerError> {
         let Some(settings) = &self.oidc else {
             return Ok(None);
@@ -127,7 +127,7 @@ impl CallerSettings {
         Ok(Some(Arc::new(verifier)))
     }
 
-    /// The key in the file that is named, without white space around it.
+    /// Reads the key in the configured file, without surrounding white space.
     fn bootstrap_key(&self) -> Result<Option<CallerKey>, ServerError> {
         let Some(path) = &self.bootstrap_key_file else {
             return Ok(None);
@@ -148,7 +148,7 @@ impl CallerSettings {
     }
 }
 
-/// Logs who may call, and what is wanting for that.
+/// Logs who may call, and warns if there is no caller yet.
 pub(super) async fn announce(access: Access, address: SocketAddr, cache: &Cache) {
     match access.credentials {
         Credentials::Optional => tracing::warn!(
@@ -170,7 +170,7 @@ pub(super) async fn announce(access: Access, address: SocketAddr, cache: &Cache)
     }
 }
 
-/// Stores the first caller, if a file with its key was named and there is none.
+/// Stores the first caller, if a key file is configured and there are no callers.
 pub(super) async fn bootstrap(
     settings: &CallerSettings,
     coordinator: &WriteCoordinator,
@@ -191,15 +191,16 @@ pub(super) async fn bootstrap(
     Ok(())
 }
 
-/// Stores the first caller of an installation, through its owner's database, and
+/// Stores the first caller of an installation, as the owner of the database, and
 /// returns its key; `None`: there are callers already, and nothing changed.
 ///
-/// It takes part in the protocol of the servers as one of them, for a moment: those
-/// that run know the key when this has returned.
+/// It briefly takes part in the coherence protocol as a server: when it returns,
+/// all running servers know the key.
 ///
 /// # Errors
 ///
-/// [`ServerError`] when the database is away, has no schema, or refuses.
+/// [`ServerError`] if the database is unavailable, has no schema, or rejects the
+/// write.
 pub async fn bootstrap_caller(
     owner_url: &SecretString,
 ) -> Result<Option<SecretString>, ServerError> {
@@ -232,7 +233,8 @@ pub async fn bootstrap_caller(
     stored
 }
 
-/// Whether the first caller was stored with this key; else there was one.
+/// Stores the first caller with this key; returns false if there are callers
+/// already.
 async fn store_first(key: &CallerKey, coordinator: &WriteCoordinator) -> Result<bool, ServerError> {
     let first = CallerRequest::Bootstrap(CreatedKey {
         id: key.id(),
@@ -262,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_settings_come_to_depends_on_the_address() {
+    fn access_in_effect_depends_on_the_address() {
         use Credentials::{Optional, Required};
         let (loopback, network) = ("127.0.0.1:1", "192.0.2.1:1");
         let refused = Plaintext::Refused;
@@ -276,7 +278,8 @@ mod tests {
         let open = open.on(network.parse().unwrap(), Encryption::Tls);
         assert!(matches!(open, Err(ServerError::OpenToAll { .. })));
         let cases = [
-            // address, --credentials, --insecure: what comes of it without TLS
+            // address, --credentials, --insecure: credentials in effect without
+            // TLS
             (loopback, None, refused, Some(Optional)),
             (loopback, Some(Required), refused, Some(Required)),
             (loopback, Some(Optional), accepted, Some(Optional)),

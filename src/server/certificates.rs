@@ -12,47 +12,47 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::tls::{self, AlternativeNames, PemFile, PemFileError, Validity};
 
-/// How often it is looked whether the files have changed.
+/// Interval at which the files are checked for changes.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The only protocol that is spoken over TLS.
+/// The only protocol negotiated over TLS.
 const HTTP_2: &[u8] = b"h2";
 
-/// The files of TLS for callers, in PEM.
+/// The TLS files for callers, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The server's certificate, followed by those above it but the last.
+    /// The server's certificate, followed by its intermediates without the root.
     pub certificate: PathBuf,
     /// Its key, without a passphrase.
     pub key: PathBuf,
-    /// The CAs whose signature makes the certificate of a caller count; `None`:
-    /// callers are not asked for one.
+    /// The CAs that sign accepted client certificates; `None`: client
+    /// certificates are not requested.
     pub client_ca: Option<PathBuf>,
 }
 
-/// Why the files of TLS for callers cannot be used.
+/// Why the TLS files for callers cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFilesError {
-    /// A file gives no certificate or key.
+    /// A file contains no certificate or key.
     #[error(transparent)]
     File(#[from] PemFileError),
 
-    /// Certificate and key do not belong together, or are none.
+    /// Certificate and key do not match, or are invalid.
     #[error(
         "`--tls-cert` and `--tls-key` cannot be used together ({0}); let them name a certificate \
          and its own key"
     )]
     InvalidPair(rustls::Error),
 
-    /// The certificates of callers cannot be verified with these CAs.
+    /// Client certificates cannot be verified with these CAs.
     #[error(
         "the certificates of callers cannot be verified with the CAs of `--tls-client-ca` ({0})"
     )]
     ClientVerifier(VerifierBuilderError),
 }
 
-/// The certificate of the listener, and whose certificates of callers count: as
-/// the files had it when they last fitted together.
+/// The server's certificate and the CAs of client certificates, from the last
+/// valid version of the files.
 #[derive(Clone, Debug)]
 pub(super) struct Certificates {
     files: Files,
@@ -66,7 +66,7 @@ struct Files {
     client_ca: Option<PemFile>,
 }
 
-/// What the files hold.
+/// Contents of the files.
 struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
@@ -76,9 +76,10 @@ struct Contents {
 #[derive(Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
-    /// Tells contents apart without keeping them.
+    /// Identifies the contents without storing them.
     digest: [u8; 32],
-    /// When the certificate ends, in seconds since 1970; `None`: it does not parse.
+    /// Expiry of the certificate, in seconds since 1970; `None`: it does not
+    /// parse.
     expiry: Option<i64>,
 }
 
@@ -100,18 +101,18 @@ impl Certificates {
         })
     }
 
-    /// How the next connection is secured.
+    /// Returns the TLS acceptor for the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.current.load().config))
     }
 
-    /// When the certificate ends, in seconds since 1970; `None`: not known.
+    /// Returns the certificate's expiry, in seconds since 1970; `None`: unknown.
     pub(super) fn expiry(&self) -> Option<i64> {
         self.current.load().expiry
     }
 
-    /// Reads the files again whenever they have changed, for as long as it is
-    /// polled. Connections that are open stay as they are.
+    /// Reloads the files whenever they have changed, for as long as it is polled.
+    /// Open connections are not affected.
     pub(super) async fn follow(self) {
         let mut failures = Failures::default();
         loop {
@@ -121,7 +122,7 @@ impl Certificates {
             match looked.await {
                 Ok(Ok(())) => failures = Failures::default(),
                 Ok(Err(error)) => failures.note(error.to_string()),
-                // The runtime ends, or reading has panicked.
+                // The runtime shuts down, or reading panicked.
                 Err(_) => return,
             }
         }
@@ -147,7 +148,7 @@ impl Files {
         })
     }
 
-    /// Makes a configuration of contents that fit together, and logs it.
+    /// Builds a configuration from matching contents, and logs its certificate.
     fn load(&self, contents: &Contents) -> Result<Loaded, TlsFilesError> {
         let certificates = self.certificate.certificates_in(&contents.certificate)?;
         let key = self.key.private_key_in(&contents.key)?;
@@ -195,7 +196,8 @@ impl Contents {
         let parts = [Some(certificate), Some(key), client_ca.as_ref()];
         let mut digest = Sha256::new();
         for part in parts.into_iter().flatten() {
-            // One digest for each: what one part loses the next does not gain.
+            // Each part is hashed separately, so that bytes moved between parts
+            // change the digest.
             digest.update(Sha256::digest(part));
         }
         digest.finalize().into()
@@ -225,8 +227,8 @@ fn log_loaded(certificate: &CertificateDer<'_>, validity: Validity) {
     }
 }
 
-/// Files that do not fit together. A line is written once they are found so twice:
-/// between the two writes of a pair they are so for a moment.
+/// Failures to reload the files. One is logged when it occurs twice in a row,
+/// since between the two writes of a pair the files do not match for a moment.
 #[derive(Debug, Default)]
 struct Failures {
     last: Option<String>,
@@ -245,7 +247,7 @@ impl Failures {
         }
     }
 
-    /// Whether a failure is to be logged now.
+    /// True if a failure is to be logged now.
     fn is_due(&mut self, failure: String) -> bool {
         if self.last.as_ref() != Some(&failure) {
             self.last = Some(failure);
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_does_not_fit_together_leaves_the_one_before() {
+    fn mismatched_pair_keeps_the_previous_certificate() {
         let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         write_pair(here.path(), "a");
         write_pair(there.path(), "b");
@@ -299,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_stays_is_logged_once() {
+    fn repeated_failure_is_logged_once() {
         let mut failures = Failures::default();
         let mut due = |failure: &str| failures.is_due(failure.to_owned());
         let found = ["a", "a", "a", "b", "a", "a"].map(&mut due);

@@ -17,14 +17,14 @@ use tonic::transport::server::Connected;
 use super::patience::{Patience, Patient};
 use crate::tls::{Peer, PeerCertificate};
 
-/// A connection as it was accepted. It counts until it is dropped.
+/// An accepted connection, which counts toward the limit until it is dropped.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) turn: OwnedSemaphorePermit,
 }
 
-/// A connection that calls come over, with TLS or without.
+/// A connection that carries calls, with TLS or without.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: Patient<Either<TcpStream, Box<TlsStream<TcpStream>>>>,
@@ -33,7 +33,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// One without TLS.
+    /// Creates a connection without TLS.
     pub(super) fn plain(accepted: Accepted, patience: Patience) -> Self {
         let Accepted { stream, turn } = accepted;
         let address = stream.peer_addr().ok();
@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    /// One after its handshake.
+    /// Creates a connection after its TLS handshake.
     pub(super) fn secured(
         stream: TlsStream<TcpStream>,
         turn: OwnedSemaphorePermit,

@@ -11,8 +11,8 @@ use tonic::{
 };
 use tower::Service;
 
-/// The services of a server that listens before it can answer: first `early`,
-/// then those it is given. The connections stay.
+/// The services of a server that listens before it is ready: first `early`, then
+/// `all` once they are installed. Connections stay open.
 #[derive(Clone, Debug)]
 pub(super) struct Deferred {
     early: Routes,
@@ -27,7 +27,7 @@ impl Deferred {
         }
     }
 
-    /// Serves `all` from now on. Only the first call counts.
+    /// Serves `all` from now on. Only the first call has an effect.
     pub(super) fn install(&self, all: Routes) {
         let _first_wins = self.all.set(all.prepare());
     }
@@ -39,7 +39,7 @@ impl Service<Request<Body>> for Deferred {
     type Future = <Routes as Service<Request<Body>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Routes are always ready.
+        // `Routes` are always ready.
         Poll::Ready(Ok(()))
     }
 

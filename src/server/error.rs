@@ -12,17 +12,17 @@ use crate::{
 /// Why a server could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address is not to be had.
+    /// The address cannot be bound.
     #[error("cannot listen on {listen}: {}", advice(source))]
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
 
-    /// The address for metrics and probes is not to be had.
+    /// The address for metrics and probes cannot be bound.
     #[error(
         "cannot serve metrics and probes on {listen}: {}",
         advice_on_http(source)
@@ -56,7 +56,7 @@ pub enum ServerError {
         listen: SocketAddr,
     },
 
-    /// The address is not loopback, and nothing encrypts the keys of callers.
+    /// The address is not loopback, and callers' keys would be sent unencrypted.
     #[error(
         "{listen} is not loopback, and without TLS the keys of callers could be read on the way: give `--tls-cert` and `--tls-key`, or say `--insecure` where something else encrypts (a service mesh, a proxy on this machine)"
     )]
@@ -70,44 +70,44 @@ pub enum ServerError {
     BootstrapKeyUnreadable {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
 
-    /// The file of `--bootstrap-key-file` holds no key.
+    /// The file of `--bootstrap-key-file` contains no key.
     #[error("the content of `{file}` (--bootstrap-key-file) {source}")]
     BootstrapKey {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// Why its content is not a key.
         source: InvalidCallerKey,
     },
 
-    /// The first caller was not stored.
+    /// The first caller could not be stored.
     #[error("the first caller could not be stored")]
     Bootstrap(#[source] AdminError),
 
-    /// The operating system gives no random bytes.
+    /// The operating system returns no random bytes.
     #[error("there are no random bytes to make a key from")]
     NoRandomness,
 
-    /// The database does not serve.
+    /// The database is unavailable.
     #[error("{}", away(.0))]
     DatabaseAway(#[source] StoreError),
 
-    /// The database answers, but not as it must.
+    /// The database responds, but is not usable.
     #[error("{source}{}", advice_on(source))]
     Database {
-        /// How it answers.
+        /// The error of the store.
         source: StoreError,
     },
 
-    /// The schema was not brought up to date.
+    /// The schema could not be migrated.
     #[error(transparent)]
     Migrate(MigrateError),
 
-    /// The files of TLS for callers cannot be used.
+    /// The TLS files for callers cannot be used.
     #[error(transparent)]
     TlsFiles(#[from] TlsFilesError),
 
@@ -119,19 +119,19 @@ pub enum ServerError {
     #[error(transparent)]
     IssuerKeys(#[from] KeyReadError),
 
-    /// The operating system gives no thread for the lease.
+    /// The operating system cannot create a thread.
     #[error("the thread that keeps the lease cannot start")]
     Thread(#[source] io::Error),
 
-    /// A task that the server cannot do without has ended: a bug of ours.
+    /// An essential task ended, which is an internal error.
     #[error("the task `{0}` ended, without which the server cannot answer; start the server again")]
     TaskEnded(Task),
 
-    /// The descriptors do not fit together: a bug of ours.
+    /// The descriptors are inconsistent, which is an internal error.
     #[error("the service's descriptors cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
 
-    /// The listener failed while it served.
+    /// The listener failed while serving.
     #[error("the server's listener failed")]
     Transport(#[source] tonic::transport::Error),
 }
@@ -187,7 +187,7 @@ fn advice(source: &io::Error) -> String {
     known.map_or_else(|| source.to_string(), |(_, advice)| (*advice).to_owned())
 }
 
-/// The state of the database, and what to do about it.
+/// Describes the state of the database, and how to fix it.
 fn away(error: &StoreError) -> String {
     let condition = error.condition().unwrap_or(Condition::Unreachable);
     format!("{condition}; {}", condition.advice())

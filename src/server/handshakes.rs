@@ -1,4 +1,4 @@
-//! Secures accepted connections, each beside the others.
+//! Runs the TLS handshakes of accepted connections concurrently.
 
 use std::{
     convert::Infallible,
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::telemetry::Complaint;
 
-/// Secures what was accepted, `most` connections at once: they come in the order
-/// in which their handshakes end. One whose handshake fails, or takes longer than
-/// the beginning of HTTP/2 may, is closed.
+/// Runs the handshakes of accepted connections, at most `most` at once, and
+/// yields connections in the order in which the handshakes complete. A connection
+/// is closed if its handshake fails or takes longer than [`Patience::beginning`].
 pub(super) fn secured(
     accepted: impl Stream<Item = Accepted> + Send,
     certificates: Certificates,
@@ -98,8 +98,8 @@ mod tests {
 
     const URI: &str = "spiffe://example.com/pim";
 
-    /// A CA, and a certificate with its key that it signed for `localhost` and
-    /// [`URI`].
+    /// Creates a CA, and a certificate signed by it for `localhost` and [`URI`],
+    /// with its key.
     fn issue() -> [String; 3] {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -113,7 +113,7 @@ mod tests {
         [authority.pem(), certificate.pem(), key.serialize_pem()]
     }
 
-    /// Serves health, and gives what each request knows of its peer.
+    /// Serves health, and sends the peer of each request to `seen`.
     fn serve(listener: TcpListener, files: &TlsFiles, seen: UnboundedSender<Peer>) {
         let accepted = accepting::connections(listener, Connections::up_to(4));
         let connections = secured(accepted, Certificates::load(files).unwrap(), 4, PATIENCE);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_carry_the_names_of_their_callers_certificate() {
+    async fn requests_carry_the_names_of_the_client_certificate() {
         let [ca, certificate, key] = issue();
         let folder = TempDir::new().unwrap();
         let write = |name: &str, content: &str| -> PathBuf {

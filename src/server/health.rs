@@ -30,7 +30,7 @@ use crate::{
     supervision::{Supervisor, Task},
 };
 
-/// How often the lease is looked at.
+/// Interval at which the lease is checked.
 const PERIOD: Duration = Duration::from_millis(500);
 
 /// The services whose readiness is served.
@@ -50,11 +50,11 @@ const SERVICES: [&str; 10] = [
 /// The subject of a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
-    /// The process, by the empty name: whether to start it again.
+    /// The process, by the empty name: whether to restart it.
     Process,
-    /// One of [`SERVICES`]: whether to send it calls.
+    /// One of [`SERVICES`]: whether to route calls to it.
     Service,
-    /// A name that is none.
+    /// An unknown name.
     Unknown,
 }
 
@@ -78,31 +78,31 @@ impl Subject {
     }
 }
 
-/// Liveness and readiness, as `grpc.health.v1.Health` serves them (`api.md`).
+/// Liveness and readiness, served by `grpc.health.v1.Health` (`api.md`).
 ///
-/// The empty name follows the process: it is SERVING from the start to the stop,
-/// the database there or not. The name of each service follows readiness: while
-/// the lease runs, which the database has to renew. While the server stops, all
-/// are `NOT_SERVING`.
+/// The empty name stands for the process: it is SERVING from start to shutdown,
+/// even if the database is unavailable. The name of each service reports
+/// readiness: SERVING while the server has a lease, which only the database can
+/// renew. During shutdown all are `NOT_SERVING`.
 #[derive(Debug)]
 pub(super) struct Health {
     readiness: watch::Sender<Readiness>,
 }
 
 impl Health {
-    /// Live, and not ready yet; with its service.
+    /// Creates the state, alive and not ready yet, and its service.
     pub(super) fn start() -> (Self, HealthServer<HealthService>) {
         let (readiness, watched) = watch::channel(Readiness::NotReady);
         let service = HealthServer::new(HealthService { readiness: watched });
         (Self { readiness }, service)
     }
 
-    /// Follows whether the server answers.
+    /// Subscribes to the readiness of the server.
     pub(super) fn readiness(&self) -> watch::Receiver<Readiness> {
         self.readiness.subscribe()
     }
 
-    /// Follows the lease from now on, until the result is dropped.
+    /// Updates readiness from the lease until the result is dropped.
     pub(super) fn follow(&self, cache: Cache, supervisor: &Supervisor) -> AbortOnDropHandle<()> {
         set_ready(&self.readiness, cache.has_lease());
         let following = follow(self.readiness.clone(), cache);
@@ -110,8 +110,8 @@ impl Health {
         AbortOnDropHandle::new(tokio::spawn(following))
     }
 
-    /// Nothing serves any more, whatever the lease does: callers go elsewhere,
-    /// and the streams of those who watch end.
+    /// Sets all names to `NOT_SERVING` for good, whatever the lease: callers use
+    /// other servers, and watch streams end.
     pub(super) fn stop(&self) {
         self.readiness.send_replace(Readiness::Stopping);
     }
@@ -151,7 +151,7 @@ async fn follow(readiness: watch::Sender<Readiness>, cache: Cache) {
     }
 }
 
-/// `grpc.health.v1.Health`.
+/// Implements `grpc.health.v1.Health`.
 #[derive(Clone, Debug)]
 pub(super) struct HealthService {
     readiness: watch::Receiver<Readiness>,
@@ -170,7 +170,7 @@ impl HealthApi for HealthService {
         let HealthCheckRequest { service } = request.into_inner();
         let status = Subject::parse(&service).status(*self.readiness.borrow());
         if status == ServingStatus::ServiceUnknown {
-            // The protocol's own answer, which has no details.
+            // The status that the protocol prescribes, which has no details.
             return Err(Status::not_found("no service of this server has the name"));
         }
         Ok(Response::new(HealthCheckResponse {
@@ -193,7 +193,8 @@ impl HealthApi for HealthService {
     }
 }
 
-/// A stream of one caller: the status now, then each change, to the stop.
+/// The stream of one watcher: the current status, then each change until
+/// shutdown.
 #[derive(Debug)]
 struct Watching {
     subject: Subject,
@@ -212,7 +213,7 @@ impl Watching {
                 };
                 return Some((Ok(answer), self));
             }
-            // A stream that stayed open would hold the stop up.
+            // A stream that stayed open would delay the shutdown.
             if readiness == Readiness::Stopping {
                 return None;
             }
@@ -226,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_and_its_services_have_a_status_of_their_own() {
+    fn process_and_services_have_separate_statuses() {
         use Readiness::{NotReady, Ready, Stopping};
         use ServingStatus::{NotServing, ServiceUnknown, Serving};
         let cases = [
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_stops_is_never_ready_again() {
+    fn stopping_server_never_becomes_ready() {
         let (health, _service) = Health::start();
         health.stop();
         set_ready(&health.readiness, true);

@@ -2,24 +2,25 @@ use std::time::Duration;
 
 use crate::rpc::CallerRate;
 
-/// What a server takes on at once; more is refused.
+/// Limits on the concurrent load of a server; what exceeds them is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many bytes the calls under way may take together, half of it those of
-    /// one tenant, and half of it those of one caller.
+    /// Memory of all pending calls together, in bytes; one tenant, and likewise
+    /// one caller, may use half of it.
     pub call_bytes: usize,
-    /// How many connections may be open, at most as many as the limit of open
-    /// files allows.
+    /// Largest number of open connections, further limited by the limit of open
+    /// files.
     pub connections: usize,
-    /// How many calls may be under way on one connection; callers wait with more.
+    /// Largest number of concurrent calls per connection; callers queue further
+    /// ones.
     pub calls_a_connection: u32,
-    /// How many calls are taken of each caller; `None`: as many as it makes.
+    /// Rate limit of each caller; `None`: unlimited.
     pub caller_rate: Option<CallerRate>,
-    /// How long a TLS handshake may take, and then the beginning of HTTP/2.
+    /// Timeout of a TLS handshake, and then of the beginning of HTTP/2.
     pub beginning: Duration,
-    /// How long a connection may be silent until it is sent a ping.
+    /// Time that a connection may be idle before it is sent a ping.
     pub ping_after: Duration,
-    /// How long a ping may be unanswered; then the connection is closed.
+    /// Timeout of a ping; then the connection is closed.
     pub ping_answer: Duration,
 }
 

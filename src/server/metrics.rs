@@ -1,4 +1,4 @@
-//! What is shown to Prometheus, and to probes over HTTP.
+//! What is exposed to Prometheus, and to probes over HTTP.
 
 use std::{
     net::SocketAddr,
@@ -18,18 +18,18 @@ use crate::{
 
 use super::{ServerError, accepting::Connections, certificates::Certificates};
 
-/// What is noted of a server for those who watch it.
+/// Settings of metrics, probes and logs.
 #[derive(Clone, Debug, Default)]
 pub struct ObservationSettings {
-    /// Where metrics and probes are served over HTTP; `None`: nowhere.
+    /// The address that serves metrics and probes over HTTP; `None`: not served.
     pub http: Option<SocketAddr>,
-    /// From how long on a call is logged as slow; `None`: never.
+    /// Minimum duration at which a call is logged as slow; `None`: never.
     pub slow: Option<Duration>,
     /// Which decisions are logged; `None`: none.
     pub decisions: Option<DecisionLogSettings>,
 }
 
-/// The listener for metrics and probes, and what is recorded for it.
+/// The listener for metrics and probes, and the recorder of the metrics.
 #[derive(Debug)]
 pub(super) struct HttpListener {
     listener: TcpListener,
@@ -37,7 +37,7 @@ pub(super) struct HttpListener {
 }
 
 impl HttpListener {
-    /// Listens, and records metrics from now on; `None`: neither.
+    /// Binds the listener, and starts recording metrics; `None`: neither.
     pub(super) async fn bind(at: Option<SocketAddr>) -> Result<Option<Self>, ServerError> {
         let Some(listen) = at else {
             return Ok(None);
@@ -56,7 +56,7 @@ impl HttpListener {
         }))
     }
 
-    /// Serves what there is to see, for as long as it is polled.
+    /// Serves metrics and probes for as long as it is polled.
     pub(super) async fn serve(self, gauges: Gauges) {
         let readiness = gauges.0.readiness.clone();
         let shown = Shown {
@@ -68,7 +68,7 @@ impl HttpListener {
     }
 }
 
-/// What is read when somebody looks, rather than counted as it happens.
+/// Gauges that are sampled when the metrics are rendered, rather than counted.
 #[derive(Clone, Debug)]
 pub(super) struct Gauges(Arc<Read>);
 
@@ -79,7 +79,7 @@ struct Read {
     budget: Budget,
     call_bytes: usize,
     certificates: Option<Certificates>,
-    /// Once there is a database.
+    /// Set once the database is available.
     memory: OnceLock<(Cache, Store)>,
 }
 
@@ -101,7 +101,7 @@ impl Gauges {
         }))
     }
 
-    /// Shows this memory and the connections to its database from now on.
+    /// Exposes this cache and the connection pools of its database from now on.
     pub(super) fn show(&self, cache: Cache, store: Store) {
         let _only_once = self.0.memory.set((cache, store));
     }

@@ -1,8 +1,8 @@
-//! Closes connections whose caller holds them without use: it does not begin to
-//! speak HTTP/2, or takes nothing of what is sent to it.
+//! Closes connections that occupy a slot without using it: the client does not
+//! begin HTTP/2, or reads nothing of what is sent to it.
 //!
-//! HTTP/2 itself has no limit for either. Once it has begun, its pings end what does
-//! not answer.
+//! HTTP/2 itself has a limit for neither. Once HTTP/2 has begun, its pings end
+//! connections that do not respond.
 
 use std::{
     io,
@@ -16,25 +16,25 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// What every client of HTTP/2 sends first: the preface, and the head of its
-/// settings.
+/// Bytes that every HTTP/2 client sends first: the preface, and the header of its
+/// SETTINGS frame.
 const BEGINNING_BYTES: usize = 24 + 9;
 
-/// How long a caller is waited for.
+/// Timeouts of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Patience {
-    /// Until the beginning of HTTP/2 has come, whole.
+    /// Until the whole beginning of HTTP/2 has been received.
     pub(super) beginning: Duration,
-    /// While it takes nothing.
+    /// While the caller reads nothing.
     pub(super) stalled: Duration,
 }
 
-/// A stream that fails with [`io::ErrorKind::TimedOut`] once a caller was waited for
-/// long enough.
+/// A stream that fails with [`io::ErrorKind::TimedOut`] when a caller exceeds a
+/// timeout.
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
-    /// `None`: it has begun.
+    /// `None`: HTTP/2 has begun.
     beginning: Option<Beginning>,
     /// Set while nothing can be written.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -48,7 +48,7 @@ struct Beginning {
 }
 
 impl<S> Patient<S> {
-    /// Waits for the beginning from now on.
+    /// Creates a stream, and starts the timeout of its beginning.
     pub(super) fn new(stream: S, patience: Patience) -> Self {
         Self {
             stream,
@@ -61,7 +61,8 @@ impl<S> Patient<S> {
         }
     }
 
-    /// Counts what was read, `None` while there is nothing to read.
+    /// Counts bytes read, `None` while the read is pending, and checks the
+    /// timeout.
     fn count_read(&mut self, read: Option<usize>, context: &mut Context<'_>) -> io::Result<()> {
         let Some(beginning) = &mut self.beginning else {
             return Ok(());
@@ -77,7 +78,7 @@ impl<S> Patient<S> {
         }
     }
 
-    /// The outcome of writing something, in time.
+    /// Returns the result of a write, or fails if it has stalled too long.
     fn in_time<T>(
         &mut self,
         written: Poll<io::Result<T>>,
@@ -173,8 +174,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_begins_too_slowly_is_not_waited_for() {
-        // Nothing at all, all but one byte at once, and one byte after the other.
+    async fn slow_beginning_of_http2_times_out() {
+        // Nothing at all, all but one byte at once, and one byte after another.
         for (first, pause) in [(0, None), (32, None), (0, Some(Duration::from_secs(1)))] {
             let (mut server, mut caller) = connected();
             let begun = Instant::now();
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_has_begun_may_be_silent() {
+    async fn idle_connection_stays_open_after_http2_begins() {
         let (mut server, mut caller) = connected();
         caller.write_all(&[0; 33]).await.unwrap();
         server.read_exact(&mut [0; 33]).await.unwrap();
@@ -207,11 +208,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_takes_nothing_is_not_waited_for() {
+    async fn stalled_writes_time_out() {
         let (mut server, mut caller) = connected();
         server.write_all(&[0; 64]).await.unwrap();
         let begun = Instant::now();
-        // It takes a little, which begins the wait anew, and then nothing.
+        // The caller reads a little, which restarts the timeout, and then
+        // nothing.
         let slow = async {
             tokio::time::sleep(Duration::from_secs(39)).await;
             caller.read_exact(&mut [0; 32]).await.unwrap();

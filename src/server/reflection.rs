@@ -1,5 +1,6 @@
-//! Server reflection whose errors are answers inside the stream, as its protocol
-//! defines them: an unknown symbol ends no stream. tonic's own ends it.
+//! Server reflection that reports errors as responses within the stream, as its
+//! protocol defines: an unknown symbol does not end the stream. tonic's
+//! implementation ends it.
 
 use std::{future::ready, pin::Pin};
 
@@ -10,7 +11,7 @@ use crate::pb;
 
 use super::ServerError;
 
-/// Adds reflection, of both versions.
+/// Adds both versions of reflection.
 pub(super) fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {
     let descriptors = || {
         tonic_reflection::server::Builder::configure()
@@ -32,7 +33,7 @@ pub(super) fn add_reflection(routes: Routes) -> Result<Routes, ServerError> {
         .add_service(v1alpha::in_stream(v1alpha)))
 }
 
-/// The same for each version, whose messages are types of their own.
+/// Defines the same wrapper for each version, whose messages are distinct types.
 macro_rules! version {
     ($version:ident) => {
         mod $version {
@@ -45,7 +46,7 @@ macro_rules! version {
 
             use super::*;
 
-            /// Asks `inner` each request by itself.
+            /// Forwards each request to `inner` in a stream of its own.
             #[derive(Debug)]
             pub(super) struct InStream<R> {
                 inner: ServerReflectionServer<R>,

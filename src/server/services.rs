@@ -22,25 +22,25 @@ use crate::{
     telemetry::GivenDecisions,
 };
 
-/// The largest message that is read, in bytes: a batch of 100,000 items.
+/// Largest message that is accepted, in bytes: a batch of 100,000 items.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// The largest message of an import, in bytes: a piece of 4 MiB and its name.
+/// Largest message of an import, in bytes: a piece of 4 MiB and its name.
 const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 
-/// What the services answer from, and for whom.
+/// Dependencies of the services.
 #[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) coordinator: WriteCoordinator,
     pub(super) cache: Cache,
-    /// For pages, lists and reads of the administration.
+    /// For pages, lists and reads by the administration.
     pub(super) reads: Store,
-    /// For what reads everything of a tenant.
+    /// For reads of everything in a tenant.
     pub(super) whole: Store,
     pub(super) tokens: PageTokens,
     pub(super) default_tenant: Code,
     pub(super) watch_patience: Duration,
-    /// Where the decisions that are given are noted.
+    /// Records the returned decisions.
     pub(super) given: GivenDecisions,
     pub(super) supervisor: Supervisor,
 }

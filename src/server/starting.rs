@@ -6,26 +6,27 @@ use crate::store::{self, Durability, MigrateError, PoolName, RuntimeRole, Store}
 
 use super::{DatabaseStart, ServeConfig, ServerError};
 
-/// The most connections for writes and whatever has none of its own.
+/// Largest number of connections for writes and all that has no pool of its own.
 const POOL_SIZE: usize = 10;
 
-/// How many pages, lists and reads of the administration are read at once, and
-/// how many of them of one tenant.
+/// Largest number of concurrent pages, lists and reads of the administration: in
+/// total, and per tenant.
 const READS: [usize; 2] = [6, 3];
 
-/// How many calls read everything of a tenant at once, and how many of them of
-/// one tenant.
+/// Largest number of concurrent calls that read everything in a tenant: in total,
+/// and per tenant.
 const WHOLE: [usize; 2] = [2, 1];
 
-/// How long to wait between two looks at a database that is not there yet.
+/// Delay between two attempts to reach a database that is not available yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Opens the database, brought up to date first where the configuration names
-/// its owner; waits for it, if so configured.
+/// Opens the database, and migrates it first if its owner is configured; waits
+/// for it if so configured.
 pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerError> {
     let mut logged = String::new();
     loop {
-        // Anew each time: sessions that met no schema have neither role nor bounds.
+        // Recreated for each attempt: sessions opened before the schema existed
+        // have neither role nor bounds.
         let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
         let store = store.at_home();
         let Err(error) = prepare(config, &store).await else {
@@ -47,14 +48,14 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
     }
 }
 
-/// Connections for pages, lists and reads of the administration.
+/// Creates the pool for pages, lists and reads of the administration.
 pub(super) fn reads(store: &Store) -> Result<Store, ServerError> {
     let [at_once, of_one_tenant] = READS;
     let reads = store.for_reads(PoolName::Reads, at_once, of_one_tenant);
     reads.map_err(ServerError::of_start)
 }
 
-/// Connections for what reads everything of a tenant.
+/// Creates the pool for reads of everything in a tenant.
 pub(super) fn whole(store: &Store) -> Result<Store, ServerError> {
     let [at_once, of_one_tenant] = WHOLE;
     let whole = store.for_reads(PoolName::WholeTenants, at_once, of_one_tenant);
@@ -65,7 +66,7 @@ async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError
     if let Some(owner_url) = &config.migrate_url {
         let report = store::migrate(owner_url, &RuntimeRole::Stored).await?;
         tracing::info!(schema.version = report.version, "{report}");
-        // The first is about logins other than the one that is used here.
+        // The first entry is about logins other than the one in use.
         for to_do in report.to_do.iter().skip(1) {
             tracing::warn!(to_do, "a role of an earlier release is left");
         }
@@ -74,7 +75,7 @@ async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError
     store.check_schema().await.map_err(MigrateError::Store)
 }
 
-/// An error and its causes, in one line.
+/// Renders an error and its causes in one line.
 fn with_causes(error: &MigrateError) -> String {
     let first: Option<&dyn std::error::Error> = Some(error);
     let causes = std::iter::successors(first, |error| error.source());
@@ -84,7 +85,7 @@ fn with_causes(error: &MigrateError) -> String {
     words.join(": ")
 }
 
-/// Logs what an acknowledged write is worth, which coherence stands on.
+/// Logs the durability of acknowledged writes, on which coherence depends.
 pub(super) async fn log_durability(store: &Store) -> Result<(), ServerError> {
     match store.durability().await.map_err(ServerError::of_start)? {
         Durability::None => tracing::warn!(

@@ -1,9 +1,14 @@
-//! Threads for what computes or reads much, apart from those that keep
-//! connections, answer single questions and tell health.
+//! Threads for calls that compute or read much, separate from those that serve
+//! connections, single questions and health checks.
 //!
-//! The first thread to compute for a second would otherwise hold up every
-//! connection that happens to be served by it. Here it holds up other calls of
-//! its kind at most, and the operating system shares the cores between both.
+//! Without them a call that computes for a second would delay every connection
+//! served by the same thread. With them it delays at most other calls of its
+//! kind, and the operating system shares the cores between both groups of
+//! threads.
+//!
+//! Writes and reads of the administration have threads of their own among them: a
+//! write awaits dozens of round trips, and after each would queue behind batches
+//! that compute.
 
 use std::{
     io,
@@ -26,46 +31,78 @@ use tower::{Layer, Service};
 
 use crate::telemetry::traces::CallSpan;
 
-/// How many threads there are for each core. A large message is decoded in one go:
-/// with as many threads as cores, a few of them would hold up every other call,
-/// where the operating system shares the cores fairly.
+/// Number of threads per core. A large message is decoded without yielding: with
+/// one thread per core a few such messages would block all other calls, whereas
+/// the operating system shares the cores fairly between threads.
 const THREADS_A_CORE: usize = 2;
 
-/// The fewest threads, whatever the machine.
+/// Smallest number of threads on any machine.
 const FEWEST_THREADS: usize = 4;
 
-/// How much lower their priority is than that of the threads for connections.
+/// Niceness added to these threads, which lowers their priority below that of the
+/// threads for connections.
 const NICENESS: i32 = 5;
 
-/// What is answered by the threads of the connections: it costs less than the way
-/// to another thread.
+/// Calls that run on the threads for connections: they cost less than handing
+/// them to another thread.
 const SHORT: [&str; 3] = [
     "/pim.authz.v1.AuthorizationService/Check",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
 ];
 
-/// The threads for work, until this is dropped: what runs then is cancelled.
+/// Prefixes of the calls that compute for long: decisions, lists and imports. All
+/// others are of the administration.
+const LONG: [&str; 3] = [
+    "/pim.authz.v1.AuthorizationService/",
+    "/pim.authz.v1.ImportService/",
+    "/pim.authz.v1.CatalogService/ImportProducts",
+];
+
+/// The work threads. When dropped, running tasks are canceled.
 #[derive(Debug)]
 pub(super) struct WorkThreads {
-    /// `None` only while it is dropped.
+    decisions: Threads,
+    administration: Threads,
+}
+
+/// The threads for one kind of calls.
+#[derive(Debug)]
+struct Threads {
+    /// `None` only during drop.
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl WorkThreads {
-    /// Starts twice as many threads as there are cores.
+    /// Starts twice as many threads as there are cores for decisions, lists and
+    /// imports, and as many for the administration, but at least
+    /// [`FEWEST_THREADS`] each.
     ///
     /// # Errors
     ///
-    /// What the operating system says when it gives no thread.
+    /// The error of the operating system if a thread cannot be created.
     pub(super) fn start() -> io::Result<Self> {
+        Ok(Self {
+            decisions: Threads::start("pim-authz-work")?,
+            administration: Threads::start("pim-authz-admin")?,
+        })
+    }
+
+    /// Returns the handle for spawning tasks on the threads for decisions.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.decisions.handle
+    }
+}
+
+impl Threads {
+    fn start(name: &str) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads((cores * THREADS_A_CORE).max(FEWEST_THREADS))
-            .thread_name("pim-authz-work")
+            .thread_name(name)
             .on_thread_start(|| {
-                // Where it is not allowed, the cores are shared evenly.
+                // Where raising it is not permitted, the cores are shared evenly.
                 let _evenly = rustix::process::nice(NICENESS);
             })
             .enable_all()
@@ -76,33 +113,39 @@ impl WorkThreads {
             handle,
         })
     }
-
-    /// To run something there.
-    pub(super) fn handle(&self) -> &Handle {
-        &self.handle
-    }
 }
 
-impl Drop for WorkThreads {
+impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // A runtime cannot be waited for by a task.
+            // A task cannot block until a runtime has shut down.
             runtime.shutdown_background();
         }
     }
 }
 
-/// Runs all but short calls on the threads for work, what their answers are made
-/// of included. A call whose caller has left is cancelled.
+/// Runs all but short calls, including the generation of their response bodies,
+/// on the work threads. A call is canceled when its caller disconnects.
 #[derive(Clone, Debug)]
 pub(super) struct OnWorkThreads {
-    handle: Handle,
+    decisions: Handle,
+    administration: Handle,
 }
 
 impl OnWorkThreads {
     pub(super) fn new(threads: &WorkThreads) -> Self {
         Self {
-            handle: threads.handle.clone(),
+            decisions: threads.decisions.handle.clone(),
+            administration: threads.administration.handle.clone(),
+        }
+    }
+
+    /// Returns the threads that a call runs on.
+    fn of(&self, path: &str) -> &Handle {
+        if LONG.iter().any(|prefix| path.starts_with(prefix)) {
+            &self.decisions
+        } else {
+            &self.administration
         }
     }
 }
@@ -112,16 +155,16 @@ impl<S> Layer<S> for OnWorkThreads {
 
     fn layer(&self, inner: S) -> Worked<S> {
         Worked {
-            handle: self.handle.clone(),
+            threads: self.clone(),
             inner,
         }
     }
 }
 
-/// The services whose calls run on the threads for work.
+/// The services whose calls run on the work threads.
 #[derive(Clone, Debug)]
 pub(super) struct Worked<S> {
-    handle: Handle,
+    threads: OnWorkThreads,
     inner: S,
 }
 
@@ -145,7 +188,7 @@ where
         if SHORT.contains(&request.uri().path()) {
             return Either::Left(self.inner.call(request));
         }
-        let handle = self.handle.clone();
+        let handle = self.threads.of(request.uri().path()).clone();
         let answering = spanned(self.inner.call(request));
         let answered = AbortOnDropHandle::new(handle.spawn(answering));
         Either::Right(Box::pin(async move {
@@ -160,7 +203,7 @@ where
     }
 }
 
-/// The same work, as a part of the call that this task answers.
+/// Returns the future, attached to the span of the call that this task answers.
 fn spanned<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> {
     match CallSpan::current() {
         Some(span) => Either::Left(span.follow(work)),
@@ -168,8 +211,8 @@ fn spanned<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> {
     }
 }
 
-/// The same body, each part of which is made on the threads for work while the
-/// one before is sent.
+/// Returns the same body, each part of which is generated on the work threads
+/// while the previous one is sent.
 fn made_on(handle: &Handle, mut body: Body) -> Body {
     if body.is_end_stream() {
         return body;
@@ -183,7 +226,7 @@ fn made_on(handle: &Handle, mut body: Body) -> Body {
         }
     })));
     let parts = ReceiverStream::new(sent).map(move |part| {
-        // Dropped with the body, which ends the making.
+        // Dropped with the body, which aborts the task.
         let _making = &making;
         part
     });

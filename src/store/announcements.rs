@@ -9,37 +9,37 @@ use crate::{
 
 use super::{LeaseId, Store, StoreError, Transaction, facts, leases::milliseconds};
 
-/// The channel of announcements; a hint, the log is the truth.
+/// NOTIFY channel of announcements. A hint only; the log is authoritative.
 pub(super) const CHANNEL: &str = "pim_authz";
 
-/// The announcement of one write: its place in the log, and which of the writes
-/// that were announced together. Whoever holds it may commit what it announced,
-/// once.
+/// Identifies the announcement of one write: its log position and its index in
+/// the group of writes announced together. Permits committing the announced
+/// write once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Announcement {
-    /// Its place in the log, from 1.
+    /// Position in the log, from 1.
     pub seq: u64,
-    /// Its place in the group, from 0.
+    /// Index in the group, from 0.
     pub member: u32,
-    /// The epoch that it was made in.
+    /// Epoch in which it was announced.
     pub epoch: u64,
 }
 
-/// What the announcement of a group of writes found.
+/// Result of announcing a group of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupAnnounced {
-    /// Its place in the log.
+    /// Position in the log.
     pub seq: u64,
-    /// The epoch that it was made in.
+    /// Epoch in which the group was announced.
     pub epoch: u64,
-    /// Whether a full waiting time has passed in this epoch before.
+    /// True if a full waiting time has already passed in this epoch.
     pub armed: bool,
-    /// The longest lease that there ever was.
+    /// Longest lease length ever used in this database.
     pub longest_lease: Duration,
 }
 
 impl Announcement {
-    /// Its numbers as PostgreSQL keeps them.
+    /// Returns `seq` and `member` as PostgreSQL integers.
     pub(super) fn stored(self) -> (i64, i32) {
         let seq = i64::try_from(self.seq).unwrap_or(i64::MAX);
         (seq, i32::try_from(self.member).unwrap_or(i32::MAX))
@@ -47,13 +47,13 @@ impl Announcement {
 }
 
 impl Store {
-    /// Announces that the keys of each member of a group of writes are going to
-    /// change (`docs/coherence.md`, W1): durable when this returns. `None`: the
-    /// writer has no lease, or the primary is another than it was.
+    /// Announces that the keys of each member of a group of writes are about to
+    /// change (`docs/coherence.md`, W1). The announcement is durable on return.
+    /// Returns `None` if the writer has no lease or the primary has changed.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn announce(
         &self,
         members: &[Vec<FactKey>],
@@ -78,11 +78,11 @@ impl Store {
               FROM taken";
         const NOTIFY: &str = "-- notify
             SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
-        let touched = (0..).zip(members);
-        let touched = touched.flat_map(|(member, keys): (i32, &Vec<FactKey>)| {
+        let member_keys = (0..).zip(members);
+        let member_keys = member_keys.flat_map(|(member, keys): (i32, &Vec<FactKey>)| {
             keys.iter().map(move |key| (member, key.to_string()))
         });
-        let (numbers, keys): (Vec<i32>, Vec<String>) = touched.unzip();
+        let (numbers, keys): (Vec<i32>, Vec<String>) = member_keys.unzip();
         let rows = self
             .query("announce", SQL, &[&numbers, &keys, &writer.0])
             .await?;
@@ -96,17 +96,17 @@ impl Store {
             longest_lease: milliseconds(row.get("longest_lease_ms")),
         };
         let parameters: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &announced.seq.to_string()];
-        // A hint that is lost costs a poll.
-        let _hinted = self.query("notify", NOTIFY, &parameters).await;
+        // A lost hint only delays servers until their next poll.
+        let _notified = self.query("notify", NOTIFY, &parameters).await;
         Ok(Some(announced))
     }
 
-    /// Takes an announcement back. `true`: it had not been used and never can
-    /// be; `false`: it was used, or is gone already.
+    /// Withdraws an announcement. Returns `true` if it was unused, so that it can
+    /// never be used; `false` if it was used or is already gone.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn withdraw(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- withdraw
             DELETE FROM intent
@@ -117,14 +117,14 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Removes the intents of `writer` that are not among `known`: their
-    /// announcement was durable, but its answer never came. Returns how many.
+    /// Deletes the intents of `writer` that are not in `known`: their announcement
+    /// was durable, but the writer never received its result. Returns their number.
     ///
-    /// To be called while `writer` announces nothing.
+    /// Must be called only while `writer` has no announcement in flight.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn withdraw_unanswered(
         &self,
         writer: LeaseId,
@@ -145,12 +145,12 @@ impl Store {
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
-    /// Finds the revision that the write of an announcement made; `None` when
-    /// it made none.
+    /// Returns the revision created by the announced write; `None` if it created
+    /// none.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn find_commit(
         &self,
         announcement: Announcement,
@@ -166,18 +166,17 @@ impl Store {
 }
 
 impl Transaction<'_> {
-    /// Uses an announcement (`docs/coherence.md`, W4): this transaction may
-    /// write facts, unless the announcement was withdrawn or the primary is
-    /// another since (`false`).
+    /// Consumes an announcement, which permits this transaction to write facts
+    /// (`docs/coherence.md`, W4). Returns `false` if the announcement was withdrawn,
+    /// or the primary or its epoch has changed since.
     ///
-    /// The intent is deleted first: while its row is locked, no other epoch can
-    /// begin.
+    /// Deletes the intent first: while its row is locked, no new epoch can begin.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TenantLocked`] when another transaction holds the intent for
-    /// longer than [`Bounds::lock`](super::Bounds::lock);
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::TenantLocked`] if another transaction holds the intent's row
+    /// lock for longer than [`Bounds::lock`](super::Bounds::lock);
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn open_coordinator(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- use_intent
             DELETE FROM intent
@@ -187,11 +186,11 @@ impl Transaction<'_> {
               FROM head
              WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
-        let used = self
+        let deleted = self
             .execute("use_intent", SQL, &[&seq, &member])
             .await
             .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
-        if used != 1 && !is_disabled(Rule::IntentIsCondition) {
+        if deleted != 1 && !is_disabled(Rule::IntentIsCondition) {
             return Ok(false);
         }
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);

@@ -2,35 +2,35 @@ use crate::domain::{Code, Revision};
 
 use super::{StoreError, TenantId, Transaction, writes::stored};
 
-/// The answer of a write that had an idempotency key.
+/// Stored response of a write that carried an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptAnswer {
-    /// sha256 of the request, to tell a retry from another request.
+    /// SHA-256 of the request, which distinguishes a retry from another request.
     pub request_hash: Vec<u8>,
-    /// The answer, as it was encoded.
+    /// Encoded response.
     pub answer: Vec<u8>,
 }
 
-/// Whose kept answers count for a request.
+/// Tenants whose stored responses apply to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswersOf<'a> {
-    /// Those of the tenant that has the code.
+    /// Only the current tenant with the code.
     Tenant,
-    /// Those of the tenants that had the code and were deleted as well, as far
-    /// as they answer the same request: their deletion.
+    /// Also deleted tenants that had the code, but only responses to the same
+    /// request, which is their deletion.
     DeletedTenants {
-        /// sha256 of the request.
+        /// SHA-256 of the request.
         request_hash: &'a [u8],
     },
 }
 
 impl Transaction<'_> {
-    /// Keeps the answer of a write that changes nothing of a locked tenant at
-    /// `revision`; `false` when the key is used already.
+    /// Stores the response of a write that changes nothing in a locked tenant at
+    /// `revision`. Returns `false` if the key is already used.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn keep_answer(
         &self,
         tenant: TenantId,
@@ -42,7 +42,7 @@ impl Transaction<'_> {
             INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
             VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (tenant_id, key) DO NOTHING";
-        // No fact changes, so there is nothing to announce.
+        // No fact changes, so nothing has to be announced.
         self.set_door("answer").await?;
         let KeptAnswer {
             request_hash,
@@ -58,11 +58,11 @@ impl Transaction<'_> {
         Ok(kept == 1)
     }
 
-    /// Finds the answer that was kept under a key of a tenant.
+    /// Returns the response stored under a tenant's idempotency key.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn find_answer(
         &self,
         tenant: &Code,

@@ -4,27 +4,27 @@ use crate::domain::Code;
 
 use super::{StoreError, TenantId, Transaction};
 
-/// How long a connection of an app may be under way (rules 5.1).
+/// Lifetime of a request to connect an app (rules 5.1).
 const LIFETIME: &str = "1 hour";
 
-/// A connection of an app that is under way (rules 5.1).
+/// A pending request to connect an app (rules 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppRequestRow {
-    /// Its number.
+    /// Identifier of the request.
     pub id: Uuid,
-    /// The app that is to be connected.
+    /// Code of the app to connect.
     pub app: Code,
-    /// JSON of the steps done and what was chosen.
+    /// JSON with the completed steps and the choices made.
     pub state: String,
 }
 
 impl Transaction<'_> {
-    /// Finds a request that has not expired.
+    /// Returns a request that has not expired.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when its app's code is none.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if the app's code is invalid.
     pub async fn find_app_request(
         &self,
         tenant: TenantId,
@@ -49,12 +49,11 @@ impl Transaction<'_> {
         Ok(Some(AppRequestRow { id, app, state }))
     }
 
-    /// Stores a request, new or taken a step further; those that have expired
-    /// go.
+    /// Inserts or updates a request, and deletes the tenant's expired requests.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn put_app_request(
         &self,
         tenant: TenantId,
@@ -84,7 +83,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn delete_app_request(&self, tenant: TenantId, id: Uuid) -> Result<(), StoreError> {
         const SQL: &str = "-- delete_app_request
             DELETE FROM app_request

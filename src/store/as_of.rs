@@ -2,32 +2,32 @@ use crate::domain::{FactKey, Revision};
 
 use super::TenantId;
 
-/// When facts were read, in the protocol's own count (`docs/coherence.md`).
+/// Log position and epoch at which facts were read (`docs/coherence.md`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AsOf {
-    /// The last announcement that the reader could see: a write announced later
-    /// is not in what was read.
+    /// Last announcement visible to the reader. Facts read do not include a write
+    /// announced later.
     pub seq: u64,
-    /// The epoch of the primary.
+    /// Epoch of the primary.
     pub epoch: u64,
-    /// What was announced and not yet committed or withdrawn: it may be
-    /// different at any moment, so nothing of it is kept.
+    /// Keys announced and neither committed nor withdrawn. Their facts may change at
+    /// any moment and must not be cached.
     pub pending: Vec<FactKey>,
 }
 
-/// What was read, and when.
+/// A value read from the database and the log position of the read.
 #[derive(Clone, Debug)]
 pub struct Taken<T> {
-    /// When.
+    /// Log position and epoch of the read.
     pub as_of: AsOf,
-    /// The tenant and its revision then; `None`: there is no such tenant.
+    /// Tenant and its revision at the read; `None` if the tenant does not exist.
     pub tenant: Option<(TenantId, Revision)>,
-    /// What.
+    /// The value read.
     pub found: T,
 }
 
 impl AsOf {
-    /// Whether facts of `key` may be kept: no write of them is under way.
+    /// True if facts of `key` may be cached, because no write of them is pending.
     #[must_use]
     pub fn may_keep(&self, key: &FactKey) -> bool {
         !self

@@ -4,34 +4,35 @@ use crate::domain::Revision;
 
 use super::{Snapshot, StoreError, facts, writes::stored};
 
-/// How many writes are verified by one statement.
+/// Number of writes verified per statement.
 const WRITES_AT_ONCE: i64 = 500;
 
-/// What verifying an audit log found.
+/// Result of verifying an audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChainReport {
-    /// How many rows were read.
+    /// Number of rows read.
     pub rows: u64,
-    /// How many of them have had a person's name taken out.
+    /// Number of those rows from which a person's name was erased.
     pub erased: u64,
-    /// The first write that does not hold, and what is wrong with it.
+    /// First write that fails verification, and the reason.
     pub broken: Option<(Revision, String)>,
 }
 
-/// One write as it lies in the log.
+/// One write as recorded in the log.
 struct Write {
     revision: Revision,
     rows: i64,
     last_part: i64,
     ends: i64,
     erased: i64,
-    holds: bool,
+    is_intact: bool,
     chain: Vec<u8>,
     hash: Vec<u8>,
 }
 
 impl Write {
-    /// What is wrong with it; `expected` is the revision that comes next.
+    /// Returns why the write fails verification, if it does; `expected` is the next
+    /// revision.
     fn fault(&self, expected: Revision, previous: &[u8]) -> Option<String> {
         if self.revision != expected {
             return Some("no row of it is there".to_owned());
@@ -39,7 +40,7 @@ impl Write {
         if self.rows != self.last_part || self.ends != 1 {
             return Some("rows of it are missing".to_owned());
         }
-        if !self.holds {
+        if !self.is_intact {
             return Some("a row is not what was written".to_owned());
         }
         let chained = Sha256::new_with_prefix(previous).chain_update(&self.chain);
@@ -49,12 +50,12 @@ impl Write {
 }
 
 impl Snapshot<'_> {
-    /// Computes every hash of the tenant's audit log again, and whether a write
-    /// is missing.
+    /// Recomputes every hash of the tenant's audit log and checks that no write is
+    /// missing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn verify_chain(&self) -> Result<ChainReport, StoreError> {
         let mut report = ChainReport::default();
         let mut previous: Vec<u8> = Vec::new();
@@ -122,7 +123,7 @@ impl Snapshot<'_> {
             last_part: row.get("last_part"),
             ends: row.get("ends"),
             erased: row.get("erased"),
-            holds: row.get("holds"),
+            is_intact: row.get("holds"),
             chain: row.get("chain"),
             hash: row.get("hash"),
         });

@@ -2,27 +2,27 @@ use crate::domain::Code;
 
 use super::{Snapshot, StoreError};
 
-/// What comparing a tenant's facts with its audit log found.
+/// Result of comparing a tenant's facts with its audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FactsReport {
-    /// How many entities, access rights, products and models were compared:
-    /// those that are stored, and those that should be according to the log.
+    /// Number of entities, access rights, products and models compared: all that are
+    /// stored or that should be stored according to the log.
     pub compared: u64,
-    /// How many of them are not what the log says.
+    /// Number of them that differ from the log.
     pub different: u64,
-    /// A sentence for each of the first of them, at most
-    /// [`FactsReport::DESCRIBED`] of each kind.
+    /// Descriptions of the first differences, at most [`FactsReport::DESCRIBED`] of
+    /// each kind.
     pub differences: Vec<String>,
 }
 
 impl FactsReport {
-    /// How many differences of entities, of access rights and of products are
-    /// described.
+    /// Maximum number of differences described for each of entities, access rights
+    /// and products.
     pub const DESCRIBED: usize = 20;
 }
 
-/// The comparisons of what a tenant holds: their names and their statements.
-const OF_A_TENANT: &[(&str, &str)] = &[
+/// Comparisons of a tenant's facts: statement names and SQL.
+const TENANT_COMPARISONS: &[(&str, &str)] = &[
     (
         "compare_entities_with_log",
         include_str!("audit_facts_entities.sql"),
@@ -37,35 +37,35 @@ const OF_A_TENANT: &[(&str, &str)] = &[
     ),
 ];
 
-/// The comparison of callers, which belong to the installation.
-const OF_CALLERS: &[(&str, &str)] = &[(
+/// Comparison of callers, which belong to the installation.
+const CALLER_COMPARISONS: &[(&str, &str)] = &[(
     "compare_callers_with_log",
     include_str!("audit_facts_callers.sql"),
 )];
 
-/// What every comparison ends with: its counts, and the first differences.
-const FOUND: &str = "
+/// End of every comparison's SQL: selects the counts and the first differences.
+const SUMMARY: &str = "
 SELECT counted.compared, counted.different, first.name, first.logged::text AS logged, first.stored::text AS stored
   FROM (SELECT count(*) AS compared, count(*) FILTER (WHERE differs) AS different FROM compared) AS counted
   LEFT JOIN LATERAL (SELECT * FROM compared WHERE differs ORDER BY name LIMIT $2) AS first ON true";
 
 impl Snapshot<'_> {
-    /// Compares each fact of the tenant with the last row of the audit log about
-    /// it. What a row leaves out is as the row before it has it, and `All` is
-    /// there from the beginning.
+    /// Compares each fact of the tenant with the last audit row about it. A value
+    /// that a row omits is taken from the row before; the group `All` exists from the
+    /// beginning.
     ///
-    /// When and by whom an app was connected is not in the log, and not
-    /// compared.
+    /// The time at which and the user by whom an app was connected are not logged and
+    /// not compared.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn compare_facts_with_log(&self) -> Result<FactsReport, StoreError> {
         let mut report = FactsReport::default();
         let comparisons = if self.tenant().code == Code::of_installation() {
-            OF_CALLERS
+            CALLER_COMPARISONS
         } else {
-            OF_A_TENANT
+            TENANT_COMPARISONS
         };
         for (name, comparison) in comparisons {
             self.compare(name, comparison, &mut report).await?;
@@ -79,7 +79,7 @@ impl Snapshot<'_> {
         comparison: &str,
         report: &mut FactsReport,
     ) -> Result<(), StoreError> {
-        let sql = format!("{comparison}{FOUND}");
+        let sql = format!("{comparison}{SUMMARY}");
         let described = i64::try_from(FactsReport::DESCRIBED).unwrap_or(i64::MAX);
         let tenant = self.tenant().id.0;
         let rows = self.query(name, &sql, &[&tenant, &described]).await?;

@@ -7,53 +7,52 @@ use crate::domain::{
 
 use super::{AsOf, Snapshot, Store, StoreError, Taken, TenantId, Transaction};
 
-/// Reads callers whole, each as one row.
+/// Selects callers with all their parts, one row per caller.
 const CALLERS: &str = include_str!("callers.sql");
 
-/// A caller with the number that stands for it in the database.
+/// A caller with its database id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerRow {
-    /// Its number, never reused.
+    /// Database id, never reused.
     pub id: i32,
     /// The caller.
     pub caller: Caller,
 }
 
-/// A key that is to be stored.
+/// A key to insert.
 #[derive(Clone, Copy, Debug)]
 pub struct NewKey {
-    /// The caller's number.
+    /// Database id of the caller.
     pub caller: i32,
-    /// By which the key is found.
+    /// Identifier by which the key is looked up.
     pub id: KeyId,
-    /// Of its secret.
+    /// Hash of the key's secret.
     pub hash: KeyHash,
-    /// How long it is good, in microseconds from now on by the database's clock;
-    /// `None`: it does not expire.
+    /// Validity in microseconds from the transaction's start, by the database's
+    /// clock; `None` if the key does not expire.
     pub valid_for: Option<i64>,
 }
 
-/// What of the callers is to be written, in this order.
+/// Changes to callers, written by [`Transaction::write_callers`], deletions first.
 #[derive(Clone, Debug, Default)]
 pub struct CallerChanges {
-    /// The numbers of callers that go, with their keys.
+    /// Database ids of callers to delete, with their keys.
     pub removed: Vec<i32>,
-    /// Callers that are new or different, but for their keys.
+    /// New or changed callers; their keys are ignored.
     pub put: Vec<CallerRow>,
-    /// Keys that go.
+    /// Keys to delete.
     pub removed_keys: Vec<KeyId>,
-    /// Keys that are new.
+    /// Keys to insert.
     pub new_keys: Vec<NewKey>,
 }
 
 impl Store {
-    /// Reads all callers, in one round trip.
+    /// Reads all callers in one round trip.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer or is a
-    /// standby; [`StoreError::CorruptRow`] when what is stored breaks the domain's
-    /// rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable or a standby;
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn callers(&self) -> Result<Taken<CallerDirectory>, StoreError> {
         const NAME: &str = "load_callers";
         let sql = format!(
@@ -93,8 +92,7 @@ impl Store {
 }
 
 impl Snapshot<'_> {
-    /// Reads the next callers after a folded name, in the order of the folded
-    /// names.
+    /// Reads the next callers after a folded name, ordered by folded name.
     ///
     /// # Errors
     ///
@@ -119,7 +117,7 @@ impl Snapshot<'_> {
 }
 
 impl Transaction<'_> {
-    /// Reads all callers, in the order of their folded names.
+    /// Reads all callers, ordered by folded name.
     ///
     /// # Errors
     ///
@@ -131,11 +129,11 @@ impl Transaction<'_> {
         rows.iter().map(|row| caller(NAME, row)).collect()
     }
 
-    /// Writes what is different of the callers.
+    /// Writes the changes to callers.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn write_callers(
         &self,
         tenant: TenantId,
@@ -148,7 +146,7 @@ impl Transaction<'_> {
             new_keys,
         } = changes;
         let put_ids: Vec<i32> = put.iter().map(|row| row.id).collect();
-        let touched: Vec<i32> = removed.iter().chain(&put_ids).copied().collect();
+        let cleared: Vec<i32> = removed.iter().chain(&put_ids).copied().collect();
         let keys: Vec<&str> = removed_keys.iter().map(KeyId::as_str).collect();
         self.execute(
             "delete_caller_keys",
@@ -156,8 +154,8 @@ impl Transaction<'_> {
             &[&tenant.0, removed, &keys],
         )
         .await?;
-        for sql in DELETE_HELD {
-            self.execute("delete_caller_entries", sql, &[&tenant.0, &touched])
+        for sql in DELETE_ENTRIES {
+            self.execute("delete_caller_entries", sql, &[&tenant.0, &cleared])
                 .await?;
         }
         self.execute("delete_callers", DELETE, &[&tenant.0, removed])
@@ -241,8 +239,8 @@ const DELETE_KEYS: &str = "-- delete_caller_keys
     DELETE FROM caller_key
      WHERE tenant_id = $1 AND (caller_id = ANY ($2) OR id = ANY ($3))";
 
-/// What a caller that goes or is replaced holds.
-const DELETE_HELD: [&str; 3] = [
+/// Deletes the entries of callers that are deleted or replaced.
+const DELETE_ENTRIES: [&str; 3] = [
     "-- delete_caller_entries
     DELETE FROM caller_tenant WHERE tenant_id = $1 AND caller_id = ANY ($2)",
     "-- delete_caller_entries
@@ -281,7 +279,7 @@ const INSERT_KEY: &str = "-- insert_caller_key
     INSERT INTO caller_key (tenant_id, id, caller_id, hash, expires_at)
     VALUES ($1, $2, $3, $4, transaction_timestamp() + interval '1 microsecond' * $5::bigint)";
 
-/// Reads a caller.
+/// Parses a row as a caller.
 fn caller(statement: &'static str, row: &Row) -> Result<CallerRow, StoreError> {
     let corrupt = |message: String| StoreError::CorruptRow { statement, message };
     let code = |text: &str| -> Result<Code, StoreError> {
@@ -317,7 +315,7 @@ fn caller(statement: &'static str, row: &Row) -> Result<CallerRow, StoreError> {
     })
 }
 
-/// Reads the keys of a caller; `None`: one of them is not what a key is.
+/// Parses the keys of a caller; `None` if one of them is invalid.
 fn keys(row: &Row) -> Option<Vec<StoredKey>> {
     let Some(ids) = row.get::<_, Option<Vec<&str>>>("key_ids") else {
         return Some(Vec::new());

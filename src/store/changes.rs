@@ -22,21 +22,21 @@ pub struct ChangeRow {
     pub subject: Option<(String, String)>,
     pub before: String,
     pub after: String,
-    /// On the last row of a write.
+    /// Hash of the write, on its last row; empty on others.
     pub hash: Vec<u8>,
 }
 
-/// Where a row lies in the log.
+/// Position of a row in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChangePlace {
-    /// The revision that its write made.
+    /// Revision created by the row's write.
     pub revision: Revision,
-    /// Its place in the write, from 1.
+    /// Position within the write, from 1.
     pub part: u32,
 }
 
 impl ChangePlace {
-    /// After every row of a write.
+    /// Returns the position after all rows of a write.
     #[must_use]
     pub fn after_all_of(revision: Revision) -> Self {
         Self {
@@ -46,29 +46,29 @@ impl ChangePlace {
     }
 }
 
-/// Which rows are listed; what is not said: all.
+/// Filter of the rows to list; an unset field matches all rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangesListed {
-    /// What this actor did, as it was written.
+    /// Rows of this actor, compared as written.
     pub actor: Option<String>,
-    /// What was done to this subject.
+    /// Rows about this subject.
     pub subject: Option<SubjectRef>,
-    /// What was done to items of this type …
+    /// Rows about items of this type.
     pub item_type: Option<&'static str>,
-    /// … and of this code.
+    /// Rows about items with this code.
     pub item_code: Option<Code>,
-    /// At this time or later, in microseconds since 1970.
+    /// Earliest time, inclusive, in microseconds since 1970.
     pub since: Option<i64>,
-    /// Before this time, in microseconds since 1970.
+    /// Latest time, exclusive, in microseconds since 1970.
     pub until: Option<i64>,
 }
 
 impl Snapshot<'_> {
-    /// Reads the next rows of the audit log after a place.
+    /// Reads the next rows of the audit log after a position.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn changes_after(
         &self,
         listed: &ChangesListed,
@@ -93,21 +93,22 @@ impl Snapshot<'_> {
         let part = i32::try_from(after.part).unwrap_or(i32::MAX);
         let (tenant, revision, limit) = (self.tenant().id.0, stored(after.revision), count(limit));
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&tenant, &revision, &part, &limit];
-        // Only what is asked for is in the statement, so that an index of it is.
+        // The statement contains only the filters that are set, so that each can use
+        // an index.
         let mut filtered: Vec<String> = Vec::new();
         let filters: [(&str, Option<&(dyn ToSql + Sync)>); 7] = [
-            ("actor = ", of(actor.as_ref())),
-            ("subject_type = ", of(subject_type.as_ref())),
-            ("subject_key = ", of(subject_key.as_ref())),
-            ("item_type = ", of(item_type.as_ref())),
-            ("item_key = ", of(item_key.as_ref())),
+            ("actor = ", parameter(actor.as_ref())),
+            ("subject_type = ", parameter(subject_type.as_ref())),
+            ("subject_key = ", parameter(subject_key.as_ref())),
+            ("item_type = ", parameter(item_type.as_ref())),
+            ("item_key = ", parameter(item_key.as_ref())),
             (
                 "time >= timestamptz 'epoch' + interval '1 microsecond' * ",
-                of(since.as_ref()),
+                parameter(since.as_ref()),
             ),
             (
                 "time < timestamptz 'epoch' + interval '1 microsecond' * ",
-                of(until.as_ref()),
+                parameter(until.as_ref()),
             ),
         ];
         for (filter, value) in filters {
@@ -136,8 +137,8 @@ impl Snapshot<'_> {
     }
 }
 
-/// A filter's value, if it is said.
-fn of<T: ToSql + Sync>(value: Option<&T>) -> Option<&(dyn ToSql + Sync)> {
+/// Converts a filter's value to a statement parameter.
+fn parameter<T: ToSql + Sync>(value: Option<&T>) -> Option<&(dyn ToSql + Sync)> {
     value.map(|value| value as &(dyn ToSql + Sync))
 }
 

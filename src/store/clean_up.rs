@@ -4,33 +4,36 @@ use tokio_postgres::types::ToSql;
 
 use super::{Bounds, Connection, Isolation, StoreError, Transaction};
 
-/// How many announcements the log keeps at least; a server that is further
-/// behind forgets everything instead of reading them.
-const LOG_KEPT: i64 = 10_000;
+/// Minimum number of announcements retained in the log. A server that is further
+/// behind clears its cache instead of reading them.
+const LOG_RETAINED: i64 = 10_000;
 
-/// How many announcements' revisions are kept at least.
-const COMMITS_KEPT: i64 = 100_000;
+/// Minimum number of announcements, before the log's oldest, whose revisions are
+/// retained.
+const COMMITS_RETAINED: i64 = 100_000;
 
-/// The most old answers and requests that one round removes.
-const OLD_AT_ONCE: i64 = 10_000;
+/// Maximum number of old responses, and of expired app requests, deleted per run.
+const DELETED_AT_ONCE: i64 = 10_000;
 
-/// A server that stands still in its clean-up frees the row of `head`, which
-/// every writer needs.
+/// Limits of the clean-up's transactions. The short idle limit makes a suspended
+/// server release the row of `head`, which every writer needs.
 const BOUNDS: Bounds = Bounds {
     idle: Duration::from_secs(2),
     ..Bounds::READ
 };
 
 impl Connection {
-    /// Removes what nobody needs any more: old announcements, answers of writes
-    /// kept for more than 24 hours, requests that have expired. Returns how many
-    /// rows were removed; 0 too if another server is at it.
+    /// Deletes obsolete rows: old announcements and their revisions, responses of
+    /// writes older than 25 hours, app requests that expired over an hour ago, and
+    /// acknowledgements of ended leases. Returns the number of rows deleted; 0 too if
+    /// another server is cleaning up.
     ///
-    /// Each kind has a transaction of its own, so that no lock is held for long.
+    /// Each kind is deleted in a transaction of its own, so that no lock is held for
+    /// long.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn clean_up(&mut self) -> Result<u64, StoreError> {
         const COMMITS: &str = "-- clean_commit_log
             DELETE FROM commit_log WHERE n <= (SELECT log_floor FROM head) - $1";
@@ -47,9 +50,9 @@ impl Connection {
             DELETE FROM ack WHERE id NOT IN (SELECT id FROM lease)";
         let mut removed = self.clean_log().await?;
         let kinds: [(&'static str, &str, &[&(dyn ToSql + Sync)]); 4] = [
-            ("clean_commit_log", COMMITS, &[&COMMITS_KEPT]),
-            ("clean_answers", ANSWERS, &[&OLD_AT_ONCE]),
-            ("clean_app_requests", REQUESTS, &[&OLD_AT_ONCE]),
+            ("clean_commit_log", COMMITS, &[&COMMITS_RETAINED]),
+            ("clean_answers", ANSWERS, &[&DELETED_AT_ONCE]),
+            ("clean_app_requests", REQUESTS, &[&DELETED_AT_ONCE]),
             ("clean_acks", ACKS, &[]),
         ];
         for (name, sql, parameters) in kinds {
@@ -62,9 +65,9 @@ impl Connection {
         Ok(removed)
     }
 
-    /// Removes old announcements. What they are is decided first and marked last,
-    /// in one transaction: the row that every writer updates is locked for its
-    /// commit only.
+    /// Deletes old announcements in one transaction. The floor is computed first and
+    /// stored last, so that the row that every writer updates is locked only for the
+    /// commit.
     async fn clean_log(&mut self) -> Result<u64, StoreError> {
         const FIND: &str = "-- find_log_floor
             SELECT seq - $1 AS floor FROM head WHERE seq - $1 > log_floor + $1 / 10";
@@ -76,7 +79,7 @@ impl Connection {
             return Ok(0);
         };
         let found = transaction
-            .query("find_log_floor", FIND, &[&LOG_KEPT])
+            .query("find_log_floor", FIND, &[&LOG_RETAINED])
             .await?;
         let Some(floor) = found.first().map(|row| row.get::<_, i64>("floor")) else {
             return Ok(0);
@@ -89,7 +92,8 @@ impl Connection {
         Ok(removed)
     }
 
-    /// `None`: another server cleans up.
+    /// Begins a transaction that holds the clean-up lock; `None` if another server
+    /// holds it.
     async fn begin_clean_up(&mut self) -> Result<Option<Transaction<'_>>, StoreError> {
         const LOCK: &str = "-- lock_clean_up
             SELECT set_config('pim_authz.door', 'clean-up', true),

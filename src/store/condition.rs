@@ -2,81 +2,82 @@ use std::fmt;
 
 use super::TlsFault;
 
-/// What keeps the database from serving a call: its own state, its settings or
-/// who runs it, never a bug of this program.
+/// Reason why the database cannot serve a call: its state, its configuration or
+/// an operator's action, never a bug of this program.
 ///
 /// Callers get UNAVAILABLE with reason `STORE_UNAVAILABLE` for all of them;
-/// operators get which one it is and what to do about it.
+/// operators get the specific condition and advice.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter, strum::IntoStaticStr,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Condition {
-    /// No connection can be made, or it broke.
+    /// No connection can be made, or the connection broke.
     Unreachable,
-    /// No answer came in time.
+    /// No response arrived in time.
     Overdue,
     /// No connection of the pool became free in time.
     PoolExhausted,
-    /// The server that was reached follows a primary.
+    /// The server is a standby that follows a primary.
     Standby,
-    /// It accepts no writes (25006).
+    /// The database accepts no writes (25006).
     ReadOnly,
     /// A disk is full (53100).
     DiskFull,
-    /// It is out of memory (53200).
+    /// The database is out of memory (53200).
     OutOfMemory,
-    /// Its connections, or those of the role or database, are used up (53300).
+    /// The connection limit of the server, role or database is reached (53300).
     TooManyConnections,
-    /// Another limit of its configuration was reached (53000, 53400).
+    /// Another configured limit of the database was reached (53000, 53400).
     LimitReached,
     /// The connection was ended by an administrator or a shutdown (57P01).
     ConnectionEnded,
-    /// Another of its processes crashed (57P02).
+    /// Another process of the database crashed (57P02).
     Crashed,
-    /// It is starting, stopping or recovering (57P03).
+    /// The database is starting, stopping or recovering (57P03).
     Starting,
     /// The database was dropped (57P04).
     DatabaseDropped,
-    /// The session or transaction stood still for too long (25P03, 25P04, 57P05).
+    /// The session was idle, or the transaction open, for too long (25P03, 25P04,
+    /// 57P05).
     StoodStill,
     /// A lock was not obtained in time (55P03, 55006).
     LockTimeout,
-    /// A statement took longer than it may (57014).
+    /// A statement timed out (57014).
     StatementTimeout,
-    /// Someone cancelled a statement (57014).
+    /// A statement was canceled at the database (57014).
     StatementCancelled,
-    /// User or password are not accepted (28000, 28P01).
+    /// The user or password is rejected (28000, 28P01).
     LoginRefused,
-    /// No connection with the TLS that is set can be made.
+    /// No connection can be made with the configured TLS.
     Tls(TlsFault),
     /// The database does not exist (3D000).
     UnknownDatabase,
-    /// The role is_disabled a privilege (42501).
+    /// The role lacks a privilege (42501).
     NotPermitted,
-    /// Tables, columns or functions are missing (42P01 and its kin).
+    /// Tables, columns or functions are missing (42P01 and related codes).
     SchemaMissing,
-    /// The schema changes while statements run (0A000, 26000), again and again.
+    /// The schema keeps changing while statements run (0A000, 26000).
     SchemaChanging,
-    /// Transaction numbers are used up (54000).
+    /// Transaction ids are exhausted (54000).
     NumbersUsedUp,
-    /// Its files cannot be read or written, or are damaged (58…, XX001, XX002).
+    /// The database cannot use its files, or they are damaged (58…, XX001, XX002).
     StorageDamaged,
     /// An internal error of PostgreSQL (XX000, F0…).
     InternalError,
 }
 
-/// Whether a condition lasts until something changes, or hits single statements.
+/// Persistence of a condition: lasting, or limited to single statements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Persistence {
-    /// It lasts: its end is worth a log line.
+    /// The condition lasts until something changes; its end is logged.
     Lasting,
-    /// It hits single statements.
+    /// The condition affects single statements.
     Momentary,
 }
 
 impl Condition {
-    /// The state of the database, in words for a log line or a failed start.
+    /// Describes the state of the database, for a log line or a failed start.
     #[must_use]
     pub fn state(self) -> &'static str {
         match self {
@@ -100,7 +101,7 @@ impl Condition {
             Self::LoginRefused => "the database refuses the login",
             Self::Tls(fault) => fault.state(),
             Self::UnknownDatabase => "the database does not exist",
-            Self::NotPermitted => "the role that the server works as is_disabled a privilege",
+            Self::NotPermitted => "the role that the server works as lacks a privilege",
             Self::SchemaMissing => "the schema is not the one that this release needs",
             Self::SchemaChanging => "the schema changed while a statement ran",
             Self::NumbersUsedUp => {
@@ -111,7 +112,7 @@ impl Condition {
         }
     }
 
-    /// What an operator does about it.
+    /// Advises an operator how to resolve the condition.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -175,7 +176,7 @@ impl Condition {
         }
     }
 
-    /// Whether it lasts.
+    /// Returns whether the condition lasts or is momentary.
     pub(super) fn persistence(self) -> Persistence {
         match self {
             Self::Overdue

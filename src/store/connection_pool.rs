@@ -29,45 +29,46 @@ use super::{
     turns::Turns,
 };
 
-/// How long a caller waits for a free connection, or for a new one.
+/// Maximum wait for a free connection, or for a new one.
 pub(super) const WAIT: Duration = Duration::from_secs(5);
 
-/// How often a statement outside a transaction, or a snapshot, is begun at most.
+/// Maximum number of attempts for a statement outside a transaction, or for a
+/// snapshot.
 pub(super) const TRIES: u32 = 3;
 
-/// How long one statement outside a transaction may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Default timeout of one statement outside a transaction.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The database, reached through a pool of connections.
+/// Access to the database through a connection pool.
 ///
-/// Each of its statements is named, measured, counted and bounded in time; a
-/// statement outside a transaction is one round trip.
+/// Every statement is named, measured, counted and bounded in time; a statement
+/// outside a transaction is one round trip.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
     connector: Connector,
-    /// How long a statement outside a transaction may take.
+    /// Timeout of a statement outside a transaction.
     patience: Duration,
-    home: Home,
-    /// Whose turn it is to read; `None`: whoever gets a connection.
+    runtime: RuntimeCell,
+    /// Queue of reads by tenant; `None` if reads are limited only by the pool's size.
     turns: Option<Turns>,
-    /// Every pool of the same database.
+    /// All pools of the same database.
     pools: Pools,
     schema: SchemaFound,
 }
 
-/// Whether [`Store::check_schema`] has succeeded; shared by every pool of the same
-/// database.
+/// True once [`Store::check_schema`] has succeeded; shared by all pools of the
+/// same database.
 type SchemaFound = Arc<AtomicBool>;
 
-/// The runtime that the connections of a pool belong to.
-type Home = Arc<OnceLock<Handle>>;
+/// Runtime on which the connections of a pool run, once set.
+type RuntimeCell = Arc<OnceLock<Handle>>;
 
-/// Connects on the runtime that a pool belongs to, whoever asks for the
-/// connection; a pool without one connects on the runtime of who asks first.
+/// Opens connections on the pool's runtime, whichever task requests them. Without
+/// one, each connection runs on the runtime of the task that opens it.
 struct Connecting {
     connector: Connector,
-    home: Home,
+    runtime: RuntimeCell,
 }
 
 impl Connect for Connecting {
@@ -82,12 +83,12 @@ impl Connect for Connecting {
         >,
     > {
         let connector = self.connector.clone();
-        let home = self.home.get().cloned().unwrap_or_else(Handle::current);
+        let runtime = self.runtime.get().cloned().unwrap_or_else(Handle::current);
         Box::pin(async move {
-            let runtime = home.clone();
-            let connecting = home.spawn(async move {
+            let driver_runtime = runtime.clone();
+            let connecting = runtime.spawn(async move {
                 let (client, connection) = connector.connect().await?;
-                let driving = runtime.spawn(async move {
+                let driving = driver_runtime.spawn(async move {
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "a connection of the database ended");
                     }
@@ -96,7 +97,8 @@ impl Connect for Connecting {
             });
             match AbortOnDropHandle::new(connecting).await {
                 Ok(connected) => connected,
-                // Its runtime ends, and with it everything that asks.
+                // The runtime is shutting down, and with it every task that waits
+                // here.
                 Err(_) => std::future::pending().await,
             }
         })
@@ -104,22 +106,23 @@ impl Connect for Connecting {
 }
 
 impl Store {
-    /// Makes a pool of at most `size` connections to the database that the URL
-    /// names; none is opened yet.
+    /// Creates a pool of at most `size` connections to the database of the URL,
+    /// without opening any.
     ///
     /// # Errors
     ///
-    /// [`StoreError::InvalidUrl`] when the URL is not one,
-    /// [`StoreError::InvalidTls`] when its settings of TLS are not.
+    /// [`StoreError::InvalidUrl`] if the URL is invalid,
+    /// [`StoreError::InvalidTls`] if its TLS settings are invalid.
     pub fn new(database_url: &SecretString, size: usize) -> Result<Self, StoreError> {
         let connector = Connector::of_url(database_url)?;
         let shared = (Pools::default(), SchemaFound::default());
-        Self::pool(connector, PoolName::Writes, size, PATIENCE, shared)
+        Self::pool(connector, PoolName::Writes, size, STATEMENT_TIMEOUT, shared)
     }
 
-    /// Opens the same database with at most `size` connections of its own, which
-    /// no other work keeps busy; a statement may take `patience`. They belong to
-    /// the runtime that first uses them.
+    /// Creates a separate pool of at most `size` connections to the same database,
+    /// so that other work cannot exhaust it. A statement times out after `patience`.
+    /// Each connection runs on the runtime of the task that opens it, unless
+    /// [`at_home`](Self::at_home) sets one.
     ///
     /// # Errors
     ///
@@ -141,10 +144,10 @@ impl Store {
         patience: Duration,
         (pools, schema): (Pools, SchemaFound),
     ) -> Result<Self, StoreError> {
-        let home = Home::default();
+        let runtime = RuntimeCell::default();
         let connecting = Connecting {
             connector: connector.clone(),
-            home: Arc::clone(&home),
+            runtime: Arc::clone(&runtime),
         };
         let manager = Manager::from_connect(
             connector.config().clone(),
@@ -175,16 +178,16 @@ impl Store {
             pool,
             connector,
             patience,
-            home,
+            runtime,
             turns: None,
             pools,
             schema,
         })
     }
 
-    /// Opens the same database for reading tenants whole or in part: `size` reads
-    /// at once, `of_one_tenant` of each tenant. More wait for their turn, as long
-    /// as somebody waits for them.
+    /// Creates a separate pool for reading tenants: `size` concurrent reads, at most
+    /// `of_one_tenant` of each tenant. Further reads wait in a queue, until their
+    /// futures are dropped.
     ///
     /// # Errors
     ///
@@ -202,50 +205,51 @@ impl Store {
         })
     }
 
-    /// How every pool of this database is used at the moment, this one's and those
-    /// that were opened [apart](Self::apart).
+    /// Returns the current use of every pool of this database: this one and those
+    /// created [apart](Self::apart).
     #[must_use]
     pub fn pools(&self) -> Vec<PoolUse> {
         self.pools.uses()
     }
 
-    /// Whose turn it is to read.
+    /// Returns the queue of reads by tenant, if this pool has one.
     pub(super) fn turns(&self) -> Option<&Turns> {
         self.turns.as_ref()
     }
 
-    /// Makes the connections belong to the runtime of the caller, whoever uses
-    /// them first. Those that are open stay where they are.
+    /// Makes the caller's runtime run all connections opened from now on, whichever
+    /// task opens them. Open connections stay on theirs; a runtime set before is
+    /// kept.
     #[must_use]
     pub fn at_home(self) -> Self {
         if let Ok(runtime) = Handle::try_current() {
-            let _set_before = self.home.set(runtime);
+            let _set_before = self.runtime.set(runtime);
         }
         self
     }
 
-    /// Takes a connection out of the pool for good: it is closed when dropped.
+    /// Removes a connection from the pool permanently; it is closed when dropped.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn connection(&self) -> Result<Connection, StoreError> {
         let object = self.pooled().await?;
         Ok(Connection::kept(Object::take(object)))
     }
 
-    /// Borrows a connection of the pool.
+    /// Acquires a connection, which returns to the pool when dropped.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn lent_connection(&self) -> Result<Connection, StoreError> {
         Ok(Connection::lent(self.loan().await?))
     }
 
-    /// Runs one statement outside a transaction: one round trip. One that met
-    /// another transaction, or a schema that changed since it was prepared, did
-    /// nothing and is run again.
+    /// Runs one statement outside a transaction, in one round trip. Retries it after
+    /// a conflict with another transaction or a stale prepared statement, since a
+    /// failed attempt had no effect.
     pub(super) async fn query(
         &self,
         name: &'static str,
@@ -256,40 +260,40 @@ impl Store {
         let (client, owed) = loan.parts().ok_or_else(StoreError::no_connection)?;
         let mut tries = 1;
         loop {
-            let asking = async {
+            let attempt = async {
                 let prepared = client.prepare_cached(sql).await;
                 let statement = prepared.map_err(|error| failed(name, error))?;
                 measured(name, client.query(&statement, parameters)).await
             };
-            match owed.within(name, self.patience, asking).await {
+            match owed.within(name, self.patience, attempt).await {
                 Err(error) if tries < TRIES && error.may_run_again() => {
                     client.statement_cache.clear();
                     meter::count_retry(name);
                     tries += 1;
                 }
-                asked => return asked,
+                outcome => return outcome,
             }
         }
     }
 
-    /// From now on a session that cannot be set up, for the schema or the role is
-    /// gone, is closed instead of kept.
+    /// Makes the pool close new sessions whose set-up fails because the schema or the
+    /// role is missing, instead of keeping them.
     pub(super) fn expect_schema(&self) {
         self.schema.store(true, Ordering::Relaxed);
     }
 
-    /// How to connect.
+    /// Returns the connector of this database.
     pub(super) fn connector(&self) -> &Connector {
         &self.connector
     }
 
-    /// Lends a connection of the pool.
+    /// Acquires a connection of the pool.
     pub(super) async fn loan(&self) -> Result<Loan, StoreError> {
         Ok(Loan::new(self.pooled().await?, self.connector.clone()))
     }
 
     async fn pooled(&self) -> Result<Object, StoreError> {
-        // The pool bounds each step but the set-up of a new connection.
+        // The pool's timeouts cover each step except the set-up of a new connection.
         let got = match timeout(WAIT * 2, self.pool.get()).await {
             Ok(got) => got.map_err(|error| not_connected(&self.connector, error)),
             Err(_) => Err(StoreError::overdue("connect", WAIT * 2)),
@@ -298,9 +302,9 @@ impl Store {
     }
 }
 
-/// Settings of every connection: the role, the schema, one plan for all, and
-/// whatever a setting of the database or of the user must not decide;
-/// `transaction_timeout` is there from PostgreSQL 17 on.
+/// Settings of every session: the role, the schema, generic plans, and whatever
+/// settings of the database or of the user must not override.
+/// `transaction_timeout` exists from PostgreSQL 17 on.
 pub(super) const SESSION: &str = "-- prepare_session
     SELECT set_config('role', runtime_role, false) FROM pim_authz.installation WHERE runtime_role <> '';
     SET search_path = pim_authz, pg_temp;
@@ -317,15 +321,15 @@ pub(super) const SESSION: &str = "-- prepare_session
     SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
-/// Sets up a new connection, so that its first question is one round trip like
-/// any other: the role, the schema, one plan for all, the statement prepared.
+/// Sets up a new session, including the prepared facts statement, so that its
+/// first statement takes one round trip like any other.
 async fn prepare_session(
     client: &mut deadpool_postgres::ClientWrapper,
     expects_schema: bool,
 ) -> Result<(), HookError> {
-    // A database without our schema, or a login without the role, is what
-    // `check_schema` reports. Later, while a backup is being restored, a session
-    // that was kept would lack the role and the bounds for as long as it lives.
+    // `check_schema` reports a database without our schema, or a login without
+    // the role. Later, while a backup is being restored, a session that was
+    // pooled would lack the role and the timeouts for as long as it lives.
     let refused_without_schema = |error: tokio_postgres::Error| -> Result<(), HookError> {
         if StoreError::is_refusal(&error) && !expects_schema {
             return Ok(());
@@ -344,7 +348,7 @@ async fn prepare_session(
     }
 }
 
-/// Runs what is one round trip, and measures it under a name.
+/// Runs one round trip and records its duration and outcome under `name`.
 pub(super) async fn measured<T>(
     name: &'static str,
     round_trip: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -368,8 +372,8 @@ pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreE
     error
 }
 
-/// Why there is no connection: whatever the reason, the wrong password
-/// included, the database cannot serve.
+/// Converts a pool error. Every cause, a wrong password included, means that the
+/// database cannot serve.
 fn not_connected(connector: &Connector, error: PoolError) -> StoreError {
     match error {
         PoolError::Backend(cause) | PoolError::PostCreateHook(HookError::Backend(cause)) => {

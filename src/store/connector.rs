@@ -19,9 +19,8 @@ use super::{
     tls_settings::TlsSettings,
 };
 
-/// How every connection to the database is made, the one that cancels a
-/// statement included: where to, as whom, and with which TLS. Its files are read
-/// once.
+/// Opens connections to the database, including those that cancel statements:
+/// holds the hosts, the login and the TLS settings. TLS files are read once.
 #[derive(Clone)]
 pub(super) struct Connector {
     config: Arc<Config>,
@@ -44,7 +43,7 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    /// Reads a database URL and the files that it names.
+    /// Parses a database URL and reads the TLS files that it names.
     pub(super) fn of_url(url: &SecretString) -> Result<Self, StoreError> {
         let (url, parameters) = database_url::split(url.expose_secret());
         let mut config: Config = url
@@ -56,7 +55,7 @@ impl Connector {
             settings = TlsSettings::without_tls();
         }
         if config.get_hosts().is_empty() {
-            // As in libpq, an address stands for the host that it has no name of.
+            // As in libpq, `hostaddr` serves as the host name if no host is given.
             for address in config.get_hostaddrs().to_vec() {
                 config.host(address.to_string());
             }
@@ -81,19 +80,20 @@ impl Connector {
         })
     }
 
-    /// How to connect, TLS aside.
+    /// Returns the connection settings, apart from TLS.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Connects to the first host that answers and is what the URL wants.
+    /// Connects to the first host that accepts a connection and matches the URL's
+    /// requirements.
     pub(super) async fn connect(&self) -> Result<(Client, Connection), tokio_postgres::Error> {
         let mut attempts = self.hosts.attempts();
         let each = WAIT / u32::try_from(attempts.len().max(1)).unwrap_or(1);
         let last = attempts.pop();
         for mut attempt in attempts {
             attempt.begin();
-            // One that does not answer must leave time for the next.
+            // An unresponsive host must leave time for the next.
             if let Ok(outcome) = timeout(each, self.connect_to(&attempt.config)).await {
                 attempt.answered();
                 if outcome.is_ok() {
@@ -110,30 +110,31 @@ impl Connector {
         outcome
     }
 
-    /// Connects. Where TLS is only preferred and fails, it connects without.
+    /// Connects to one host. With `sslmode=prefer`, falls back to no TLS if TLS
+    /// fails.
     async fn connect_to(
         &self,
         config: &Config,
     ) -> Result<(Client, Connection), tokio_postgres::Error> {
-        // Boxed: a handshake is large, and callers wait for many things.
+        // Boxed, because the future of a TLS handshake is large and callers embed it.
         let error = match Box::pin(config.connect(self.tls.clone())).await {
             Err(error) if self.mode == SslMode::Prefer && may_do_without_tls(&error) => error,
             connected => return connected,
         };
         let mut plain = Config::clone(config);
         plain.ssl_mode(config::SslMode::Disable);
-        // What was wrong at first is what there is to say.
+        // If the fallback fails as well, the first error is the useful one.
         let plain = Box::pin(plain.connect(self.tls.clone())).await;
         plain.map_err(|_| error)
     }
 
-    /// Lets PostgreSQL cancel the statement of a connection, on another one that
-    /// uses TLS as that does.
+    /// Requests cancellation of a connection's running statement, over a new
+    /// connection with the same TLS settings.
     pub(super) async fn cancel(&self, token: &CancelToken) -> Result<(), tokio_postgres::Error> {
         token.cancel_query(self.tls.clone()).await
     }
 
-    /// Why no connection could be made.
+    /// Converts an error of connecting, and recognizes TLS faults.
     pub(super) fn failure(&self, error: tokio_postgres::Error) -> StoreError {
         if self.mode == SslMode::Disable && is_refused_by_host(&error) {
             return StoreError::Unavailable(Outage::new(Condition::Tls(TlsFault::Demanded), error));
@@ -145,7 +146,7 @@ impl Connector {
     }
 }
 
-/// Whether every host of the URL is the folder of a unix socket.
+/// True if every host of the URL is the directory of a Unix socket.
 fn has_only_sockets(config: &Config) -> bool {
     let hosts = config.get_hosts();
     let is_socket = |host: &Host| match host {
@@ -156,14 +157,14 @@ fn has_only_sockets(config: &Config) -> bool {
     !hosts.is_empty() && config.get_hostaddrs().is_empty() && hosts.iter().all(is_socket)
 }
 
-/// Whether `sslmode=prefer` goes on without TLS, as libpq does: the handshake
-/// failed, or `pg_hba.conf` admits this host without TLS only.
+/// True if `sslmode=prefer` falls back to no TLS, as in libpq: the handshake
+/// failed, or `pg_hba.conf` accepts this host only without TLS.
 fn may_do_without_tls(error: &tokio_postgres::Error) -> bool {
     is_of_handshake(error) || is_refused_by_host(error)
 }
 
-/// Whether `pg_hba.conf` has no line for this host, user, database and use of
-/// TLS. The function's name does not depend on the language of messages.
+/// True if `pg_hba.conf` has no line for this host, user, database and use of
+/// TLS. Matches the server's routine name, because messages are localized.
 fn is_refused_by_host(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|error| {
         *error.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION

@@ -1,5 +1,5 @@
-//! Takes libpq's settings of TLS off a database URL, whose parser knows only
-//! some of them.
+//! Extracts libpq's TLS parameters from a database URL, because the URL's parser
+//! knows only some of them.
 
 use std::error::Error as _;
 
@@ -8,36 +8,37 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::TlsParameters;
 
-/// How the URLs of a database begin; anything else is `key=value key=value`.
+/// Schemes of a database URL; any other text is parsed as `key=value key=value`.
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 
-/// What is wrong with a database URL, without a word of it: with a misspelt scheme
-/// its parser takes the password for the name of an option.
+/// Reason why a database URL is invalid, without any text of the URL: with a
+/// misspelled scheme its parser reports the password as the name of an option.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidUrl(String);
 
 impl InvalidUrl {
     pub(super) fn of(error: &tokio_postgres::Error) -> Self {
-        /// How complaints begin that hold no words of the URL.
-        const TOLD: [&str; 3] = ["invalid value for option", "unexpected EOF", "unterminated"];
+        /// Prefixes of parser messages that contain no text of the URL.
+        const SAFE_PREFIXES: [&str; 3] =
+            ["invalid value for option", "unexpected EOF", "unterminated"];
         let cause = error.source().map(ToString::to_string).unwrap_or_default();
-        if TOLD.iter().any(|told| cause.starts_with(told)) {
+        if SAFE_PREFIXES.iter().any(|prefix| cause.starts_with(prefix)) {
             return Self(cause);
         }
-        let said = if cause.starts_with("unknown option") {
+        let message = if cause.starts_with("unknown option") {
             "it has an option that PostgreSQL's clients do not know, or another scheme than \
              `postgresql://`"
         } else {
             "it cannot be read"
         };
-        Self(said.to_owned())
+        Self(message.to_owned())
     }
 }
 
 impl TlsParameters {
-    /// The same database URL, with these parameters in the place of its own:
-    /// those that are not set stay as the URL has them.
+    /// Returns the database URL with its TLS parameters replaced by those set in
+    /// `self`; unset ones keep the URL's value.
     #[must_use]
     pub fn outrank(self, url: &SecretString) -> SecretString {
         let (rest, of_url) = split(url.expose_secret());
@@ -50,7 +51,7 @@ impl TlsParameters {
         SecretString::from(chosen.append_to(rest))
     }
 
-    /// The parameter of a name; `None`: it is none of TLS.
+    /// Returns the parameter called `name`; `None` if it is not a TLS parameter.
     fn by_name(&mut self, name: &str) -> Option<&mut Option<String>> {
         match name {
             "sslmode" => Some(&mut self.sslmode),
@@ -61,9 +62,9 @@ impl TlsParameters {
         }
     }
 
-    /// Takes a parameter that is one of TLS; an empty one counts as unset, the
-    /// last one of a name counts.
-    fn take(&mut self, name: &str, value: String) -> bool {
+    /// Sets the parameter called `name` and returns `true` if it is a TLS parameter.
+    /// An empty value counts as unset; the last value of a name wins.
+    fn set(&mut self, name: &str, value: String) -> bool {
         let Some(place) = self.by_name(name) else {
             return false;
         };
@@ -100,8 +101,8 @@ impl TlsParameters {
     }
 }
 
-/// A database URL without its parameters of TLS, and those. What does not parse
-/// is left as it is, for the parser of the URL to refuse.
+/// Splits a database URL into the URL without TLS parameters and those
+/// parameters. Text that does not parse is left for the URL's parser to reject.
 pub(super) fn split(url: &str) -> (String, TlsParameters) {
     if SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
         split_url(url)
@@ -118,7 +119,7 @@ fn split_url(url: &str) -> (String, TlsParameters) {
     };
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let is_left = |pair: &&str| match pair.split_once('=') {
-        Some((name, value)) => !found.take(&decoded(name), decoded(value)),
+        Some((name, value)) => !found.set(&decoded(name), decoded(value)),
         None => true,
     };
     let query = query.strip_prefix('?').unwrap_or(query);
@@ -130,7 +131,7 @@ fn split_url(url: &str) -> (String, TlsParameters) {
     (format!("{address}?{left}"), found)
 }
 
-/// Where the parameters of a URL begin: at the first `?` behind the password.
+/// Returns the byte offset of the URL's query: the first `?` after the password.
 fn query_start(url: &str) -> Option<usize> {
     let authority = url.find("://").map_or(0, |scheme| scheme + 3);
     let path = url.get(authority..)?.find('/');
@@ -150,7 +151,7 @@ fn split_pairs(mut text: &str) -> (String, TlsParameters) {
         rest,
     }) = Pair::first_of(text)
     {
-        if !found.take(name, value) {
+        if !found.set(name, value) {
             left.push(raw);
         }
         text = rest;
@@ -162,7 +163,7 @@ fn split_pairs(mut text: &str) -> (String, TlsParameters) {
     (left.join(" "), found)
 }
 
-/// A parameter of `key=value key='va lue'`.
+/// One parameter of `key=value key='va lue'`.
 struct Pair<'t> {
     raw: &'t str,
     name: &'t str,
@@ -189,7 +190,8 @@ impl<'t> Pair<'t> {
     }
 }
 
-/// The value that a text begins with, quoted or not, and what follows it.
+/// Parses the value, quoted or not, at the start of `text`; returns it and the
+/// rest of the text.
 fn first_value(text: &str) -> Option<(String, &str)> {
     let quoted = text.strip_prefix('\'');
     let text = quoted.unwrap_or(text);
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn complaints_hold_no_word_of_the_url() {
+    fn invalid_url_errors_contain_no_url_text() {
         let cases = [
             "postgresq://u:hidden@h/d",
             "postgresq://u:hidden@h/d?a=b",
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_tls_are_taken_off_both_forms_of_a_url() {
+    fn tls_parameters_are_split_from_both_url_forms() {
         // The URL, what is left of it, sslmode, sslrootcert.
         let cases = [
             ("postgresql://u:p@h/d", "postgresql://u:p@h/d", "", ""),
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn an_option_outranks_the_url() {
+    fn set_parameters_override_those_of_the_url() {
         // The URL, what it becomes.
         let cases = [
             (
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_no_option_outranks_keeps_its_meaning() {
+    fn url_without_overrides_keeps_its_meaning() {
         for url in [
             "postgresql://u:p@h:5/d?sslmode=verify-ca&sslcert=/%25c&sslkey=k&options=o",
             r"host=h sslmode=prefer sslkey='it\'s \\ here' user=u",

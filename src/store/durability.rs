@@ -1,25 +1,25 @@
 use super::{Store, StoreError};
 
-/// What the settings of the database guarantee of an acknowledged commit.
+/// Durability of an acknowledged commit, as guaranteed by the database's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing after a crash: for tests.
+    /// Commits may be lost in a crash; for tests only.
     None,
-    /// It survives a crash of this node.
+    /// Commits survive a crash of this node.
     SingleNode,
-    /// It survives a failover to one of these standbys.
+    /// Commits survive a failover to one of these standbys.
     SynchronousStandby {
-        /// `synchronous_standby_names`.
+        /// Value of `synchronous_standby_names`.
         names: String,
     },
 }
 
 impl Store {
-    /// Reads what a commit of this program's sessions is worth.
+    /// Reads the durability of a commit made by this program's sessions.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer, or is a
+    /// [`StoreError::Unavailable`] if the database is unavailable, or is a
     /// standby.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
         const SQL: &str = "-- durability

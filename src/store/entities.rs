@@ -11,111 +11,111 @@ use super::{
     wanted_entities::{RightsFilter, RightsWanted},
 };
 
-/// A user group as it is stored.
+/// A stored user group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupRow {
     /// Its code as first written.
     pub code: Code,
-    /// What people call it; empty: the code.
+    /// Display name; if empty, the code is shown.
     pub label: String,
-    /// Whether it is an app's own (rules 1.4).
+    /// True if the group belongs to one app (rules 1.4).
     pub private: bool,
 }
 
-/// A role as it is stored.
+/// A stored role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleRow {
     /// Its code as first written.
     pub code: Code,
-    /// What people call it.
+    /// Display name.
     pub label: String,
-    /// Who can hold it.
+    /// Kind of subject that may hold the role (rules 2.5).
     pub audience: Audience,
-    /// What it grants, as granted.
+    /// Permissions as granted, without those they imply.
     pub permissions: PermissionSet,
 }
 
-/// A user, app or connection as it is stored.
+/// A stored user, app or connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectRow {
     /// Its code as first written.
     pub code: Code,
-    /// What it is.
+    /// Kind of subject.
     pub kind: SubjectKind,
-    /// Whether it may do anything at all.
+    /// False if the subject may do nothing at all.
     pub enabled: bool,
-    /// Its roles, by number.
+    /// Ids of its roles.
     pub roles: BTreeSet<i32>,
-    /// Its groups, by number.
+    /// Ids of its groups.
     pub groups: BTreeSet<i32>,
 }
 
-/// An item as it is stored.
+/// A stored item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemRow {
     /// Its code as first written.
     pub code: Code,
-    /// What it is.
+    /// Kind of item.
     pub kind: ItemKind,
-    /// The category above a category.
+    /// Id of the parent, for a category.
     pub parent: Option<i32>,
-    /// The tree of a channel.
+    /// Id of the category tree, for a channel.
     pub tree: Option<i32>,
-    /// The locales of a channel.
+    /// Ids of the locales, for a channel.
     pub locales: BTreeSet<i32>,
 }
 
-/// An attribute as it is stored.
+/// A stored attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeRow {
     /// Its code as first written.
     pub code: Code,
-    /// Its attribute group, an item.
+    /// Id of its attribute group, an item.
     pub group: i32,
-    /// Whether its values are specific to a channel.
+    /// True if its values are specific to a channel.
     pub scopable: bool,
-    /// Whether its values are specific to a locale.
+    /// True if its values are specific to a locale.
     pub localizable: bool,
 }
 
-/// A grid view as it is stored.
+/// A stored grid view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GridViewRow {
     /// Its code as first written.
     pub code: Code,
-    /// The attribute groups that it uses, items.
+    /// Ids of the attribute groups that it uses, which are items.
     pub groups: BTreeSet<i32>,
 }
 
-/// A connected app as it is stored, beside its subject.
+/// The stored data of a connected app, in addition to its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppRow {
-    /// Its private group.
+    /// Id of its private group.
     pub group: i32,
-    /// The user who connected it, as `user:julia`.
+    /// User who connected it, such as `user:julia`.
     pub connected_by: String,
-    /// Whether it gets `edit` on channels made later (rules 5.7).
+    /// True if it gets `edit` on channels created later (rules 5.7).
     pub later_channels: bool,
-    /// Whether it passed the step *permissions* (rules 5.8a).
+    /// True if it passed the step *permissions* (rules 5.8a).
     pub permissions_passed: bool,
-    /// The scopes granted, as granted.
+    /// Scopes as granted, without those they imply.
     pub scopes: ScopeSet,
-    /// What was chosen in the permissions step.
+    /// Choices made in the permissions step.
     pub selections: BTreeSet<Selection>,
 }
 
 /// One choice of the permissions step (rules 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Selection {
-    /// What it chooses among.
+    /// Axis of the choice.
     pub axis: SelectionAxis,
-    /// The level chosen, as bits ([`Level::bits`]).
+    /// Chosen level, as bits ([`Level::bits`]).
     pub level: u8,
-    /// The item chosen; `None`: all, later ones included.
+    /// Id of the chosen item; `None` for all items, later ones included.
     pub item: Option<i32>,
 }
 
-/// What an app's rights are chosen among.
+/// Axes on which an app's rights are chosen.
 #[derive(
     Clone,
     Copy,
@@ -138,7 +138,7 @@ pub enum SelectionAxis {
     AttributeGroup,
 }
 
-/// Everything of a tenant but its products and models, by number.
+/// Entities of a tenant by id, without products and models.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each holds the rows of that entity by number")]
 pub struct StoredEntities {
@@ -148,22 +148,22 @@ pub struct StoredEntities {
     pub items: HashMap<i32, ItemRow>,
     pub attributes: HashMap<i32, AttributeRow>,
     pub grid_views: HashMap<i32, GridViewRow>,
-    /// By the number of the subject.
+    /// Keyed by subject id.
     pub apps: HashMap<i32, AppRow>,
-    /// By item: its groups in order, each with its level.
+    /// Keyed by item id: group ids in ascending order, each with its level.
     pub rights: HashMap<i32, Vec<(i32, Level)>>,
-    /// How many apps and connections there are, whether they were wanted or
-    /// not (rules 5.2).
+    /// Number of apps and connections in the tenant, whether loaded or not (rules
+    /// 5.2).
     pub third_parties: usize,
 }
 
 impl Transaction<'_> {
-    /// Reads what is wanted of a tenant's entities.
+    /// Loads the selected entities of a tenant.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn load_entities(
         &self,
         tenant: TenantId,
@@ -204,11 +204,11 @@ impl Transaction<'_> {
         Ok(entities)
     }
 
-    /// Reads the codes of roles, items and subjects by their numbers.
+    /// Reads the codes of roles, items and subjects by their ids.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn read_codes(
         &self,
         tenant: TenantId,

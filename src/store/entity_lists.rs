@@ -5,7 +5,7 @@ use super::{
     product_lists::{code, count},
 };
 
-/// What is stored, apart from products and models, and listed by code.
+/// Entities, other than products and models, that are listed by code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListedEntity {
     /// Items of a kind.
@@ -16,17 +16,17 @@ pub enum ListedEntity {
     GridView,
 }
 
-/// One of a list: its number and its code.
+/// Id and code of a listed entity.
 pub type Listed = (ItemId, Code);
 
 impl Snapshot<'_> {
-    /// Reads the next items, attributes or grid views after a folded code, in
-    /// the order of the folded codes.
+    /// Reads the next items, attributes or grid views after a folded code, ordered by
+    /// folded code.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn entities_after(
         &self,
         entity: ListedEntity,
@@ -77,8 +77,7 @@ impl Snapshot<'_> {
         listed.collect()
     }
 
-    /// Reads the next subjects after one, in the order of their types and
-    /// folded codes.
+    /// Reads the next subjects after `after`, ordered by type and folded code.
     ///
     /// # Errors
     ///
@@ -128,7 +127,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// The code space of a kind of item (rules 9).
+/// Returns the code space of a kind of item (rules 9).
 fn space(kind: ItemKind) -> &'static str {
     match kind {
         ItemKind::ImportProfile | ItemKind::ExportProfile => "profile",

@@ -1,20 +1,20 @@
 use super::{StoreError, TenantId, Transaction};
 
-/// Rows of every entity but products that are to go, by number.
+/// Ids of rows to delete, for every entity except products.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each holds the numbers of that entity")]
 pub struct EntityRemovals {
     pub groups: Vec<i32>,
     pub roles: Vec<i32>,
-    /// Users, connections and, with all that is stored of them, apps.
+    /// Users, connections and apps; an app is deleted with all its own rows.
     pub subjects: Vec<i32>,
     pub items: Vec<i32>,
     pub attributes: Vec<i32>,
     pub grid_views: Vec<i32>,
 }
 
-/// The statements that delete one entity and what hangs on it, in order; `$1` is
-/// the tenant, `$2` the numbers.
+/// Name and statements, in order, that delete one kind of entity and its dependent
+/// rows; `$1` is the tenant, `$2` the ids.
 type Deletion = (&'static str, &'static [&'static str]);
 
 const SUBJECTS: Deletion = (
@@ -66,11 +66,12 @@ const ITEMS: Deletion = (
 );
 
 impl Transaction<'_> {
-    /// Deletes rows with the references to them that go without asking.
+    /// Deletes rows, and those dependent rows that need no removal of their own, such
+    /// as memberships and access rights.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn delete_entities(
         &self,
         tenant: TenantId,

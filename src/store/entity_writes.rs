@@ -7,7 +7,7 @@ use super::{
     entities::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
 };
 
-/// Rows of every entity but products that are new or different, whole, by number.
+/// New and changed rows, complete, by id, for every entity except products.
 #[derive(Debug, Default)]
 #[expect(missing_docs, reason = "each holds the rows of that entity by number")]
 pub struct EntityChanges<'a> {
@@ -17,30 +17,30 @@ pub struct EntityChanges<'a> {
     pub items: Vec<(i32, &'a ItemRow)>,
     pub attributes: Vec<(i32, &'a AttributeRow)>,
     pub grid_views: Vec<(i32, &'a GridViewRow)>,
-    /// By the number of the subject.
+    /// Keyed by subject id.
     pub apps: Vec<(i32, &'a AppRow)>,
 }
 
-/// One right that is to be different.
+/// A change of one access right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RightsChange {
-    /// The group.
+    /// Id of the user group.
     pub group: i32,
-    /// The item.
+    /// Id of the item.
     pub item: i32,
-    /// The level from now on.
+    /// New level.
     pub level: Level,
 }
 
-/// The most rights in one statement.
+/// Maximum number of rights per statement.
 const RIGHTS_AT_ONCE: usize = 20_000;
 
 impl Transaction<'_> {
-    /// Writes new and different rows; what a row refers to may be among them.
+    /// Writes new and changed rows, which may refer to each other.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn write_entities(
         &self,
         tenant: TenantId,
@@ -90,7 +90,7 @@ impl Transaction<'_> {
             INSERT INTO role (tenant_id, id, code, key, label, audience)
             SELECT $1, * FROM unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[])
                 ON CONFLICT (tenant_id, id) DO UPDATE SET label = excluded.label, audience = excluded.audience";
-        // Permissions that this program does not know stay as they are.
+        // Stored permissions that this program does not know are left unchanged.
         const LOSE: &str = "-- write_role_permissions_lost
             DELETE FROM role_permission AS held
              WHERE tenant_id = $1 AND role_id = ANY ($2) AND permission = ANY ($5::text[])
@@ -171,7 +171,7 @@ impl Transaction<'_> {
         tenant: TenantId,
         rows: &[(i32, &ItemRow)],
     ) -> Result<(), StoreError> {
-        // A statement's rows may refer to each other: foreign keys are asked at
+        // Rows of one statement may refer to each other: foreign keys are checked at
         // its end.
         const SQL: &str = "-- write_items
             INSERT INTO item (tenant_id, id, type, code, key, parent_id, tree_id)
@@ -332,11 +332,11 @@ impl Transaction<'_> {
         .map(|_| ())
     }
 
-    /// Sets rights; [`Level::Hidden`] takes the right away.
+    /// Sets access rights; [`Level::Hidden`] deletes the right.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn write_rights(
         &self,
         tenant: TenantId,
@@ -366,7 +366,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Makes the pairs of `owners` exactly these.
+    /// Replaces the pairs of `owners` with exactly `pairs`.
     async fn write_pairs(
         &self,
         tenant: TenantId,
@@ -395,7 +395,7 @@ fn ids<T>(rows: &[(i32, &T)]) -> Vec<i32> {
     rows.iter().map(|(id, _)| *id).collect()
 }
 
-/// A table of pairs of numbers.
+/// Statements for a table of pairs of ids.
 struct PairTable {
     name: &'static str,
     lose: &'static str,

@@ -1,5 +1,5 @@
-//! What is stored, as the administration lists it: entries with the codes of
-//! what they refer to, page by page in an order that an index serves.
+//! Stored entities as the administration lists them: each entry holds the codes
+//! of the entities it refers to; pages follow an order that an index serves.
 
 mod apps;
 mod catalog;
@@ -19,32 +19,32 @@ pub use self::{
 };
 use super::{Snapshot, StoreError, product_lists::count};
 
-/// A kind of entry that is listed in the order of its folded codes.
+/// A type of entry listed in the order of folded codes.
 pub trait CodedEntry: Sized {
-    /// Which of the table's entries are listed: a subject's or item's type.
+    /// Selects which of the table's rows are listed: a subject's or item's type.
     type Space: Into<&'static str> + Copy;
 
-    /// The name of the statement.
+    /// Name of the statement.
     const NAME: &'static str;
-    /// The table, as `entry`.
+    /// Name of the table, aliased as `entry`.
     const TABLE: &'static str;
-    /// Which rows are of the space `$2`.
+    /// SQL condition for rows of the space `$2`.
     const OF_SPACE: &'static str;
-    /// What is read of `entry`; `$1` is the tenant.
+    /// SQL select list over `entry`; `$1` is the tenant.
     const COLUMNS: &'static str;
 
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
     ///
-    /// [`StoreError::CorruptRow`] when it breaks the domain's rules.
+    /// [`StoreError::CorruptRow`] if the row violates the domain's rules.
     fn of(row: &Row) -> Result<Self, StoreError>;
 
-    /// Its code.
+    /// Returns the entry's code.
     fn code(&self) -> &Code;
 }
 
-/// Entries that all are of one space.
+/// The space of an entry type that has only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Every;
 
@@ -55,13 +55,13 @@ impl From<Every> for &'static str {
 }
 
 impl Snapshot<'_> {
-    /// Reads the next entries after a folded code; only those of some codes,
-    /// unless there are none.
+    /// Reads the next entries after a folded code, restricted to the codes in `only`
+    /// unless it is empty.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn entries_after<E: CodedEntry>(
         &self,
         space: E::Space,
@@ -74,7 +74,7 @@ impl Snapshot<'_> {
         let source = if only.is_empty() {
             format!("{rows} AND entry.key > $3 AND $5::text[] IS NOT NULL")
         } else {
-            // A look-up a code, whatever the planner thinks of the table.
+            // Forces one index look-up per code, whatever the planner estimates.
             format!(
                 "unnest($5::text[]) AS named (key)
                  CROSS JOIN LATERAL (SELECT * FROM {rows} AND entry.key = named.key AND entry.key > $3 OFFSET 0) AS entry"

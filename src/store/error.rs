@@ -7,15 +7,15 @@ use super::{
     sqlstate::{self, Meaning},
 };
 
-/// What the store could not do.
+/// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database URL is not one.
+    /// The database URL is invalid.
     #[error("the database URL is not valid")]
     InvalidUrl(#[source] InvalidUrl),
 
-    /// The settings of TLS to the database, or the files that they name, are not
-    /// usable.
+    /// The TLS settings of the database connection, or the files that they name, are
+    /// invalid.
     #[error(transparent)]
     InvalidTls(#[from] TlsSettingError),
 
@@ -23,59 +23,57 @@ pub enum StoreError {
     #[error("the database is unavailable")]
     Unavailable(#[source] Outage),
 
-    /// Other writes, of the tenant or before this one, have taken longer than it
-    /// may wait.
+    /// Other writes, of the same tenant or earlier in the queue, took longer than
+    /// this write may wait.
     #[error("other writes did not end within {} s", .waited.as_secs_f32())]
     TenantLocked {
-        /// How long it was waited for.
+        /// Time spent waiting.
         waited: Duration,
     },
 
-    /// Another write came first; the same transaction may succeed when it is
-    /// run again.
+    /// The transaction conflicted with another write; it may succeed when retried.
     #[error("another write came first")]
     Conflict(#[source] tokio_postgres::Error),
 
-    /// The connection went away while a commit was under way: it may or may not
-    /// have happened.
+    /// The connection was lost during a commit, which may or may not have happened.
     #[error("the outcome of the commit is not known")]
     OutcomeUnknown(#[source] Outage),
 
-    /// A row holds a value that the domain forbids: a bug, ours or an
-    /// operator's.
+    /// A row holds a value that violates the domain's rules: a bug of this program,
+    /// or an operator's change.
     #[error("a row of `{statement}` does not parse: {message}")]
     CorruptRow {
-        /// The statement that read it.
+        /// Statement that read the row.
         statement: &'static str,
-        /// What was wrong.
+        /// Description of the invalid value.
         message: String,
     },
 
-    /// The database's schema is not the one this program knows.
+    /// The database's schema is of a version that this program does not support.
     #[error("the schema is at version {found}, this program knows {known}; {advice}")]
     UnknownSchema {
-        /// The version of the database; 0: none.
+        /// Version of the database's schema; 0 if there is none.
         found: i32,
-        /// The version of this program.
+        /// Newest version that this program knows.
         known: i32,
-        /// What to do.
+        /// Advice to the operator.
         advice: &'static str,
     },
 
-    /// The login may not work as the role of the installation.
+    /// The login is not a member of the installation's runtime role.
     #[error(
         "`{login}` may not work as the runtime role {role}. Let an administrator of the database \
          run: GRANT {role} TO {login}"
     )]
     NotAMember {
-        /// Whom the server logs in as, as SQL has it.
+        /// Login of the server, quoted as an SQL identifier.
         login: String,
-        /// The runtime role, as SQL has it.
+        /// Runtime role, quoted as an SQL identifier.
         role: String,
     },
 
-    /// Sessions are shared among connections, which leases, roles and prepared
-    /// statements do not stand.
+    /// A connection pooler shares sessions among connections, which breaks leases,
+    /// roles and prepared statements.
     #[error(
         "`{address}` is a connection pooler in transaction mode (a setting of a session did not \
          stay with its connection); let the database URL name PostgreSQL itself, or set the pooler \
@@ -90,60 +88,63 @@ pub enum StoreError {
     #[error("the schema could not be migrated: {0}")]
     Migration(#[source] Box<refinery::Error>),
 
-    /// PostgreSQL refused a statement: our bug, or missing rights or tables
-    /// ([`StoreError::condition`]).
+    /// PostgreSQL rejected a statement: a bug of this program, or missing privileges
+    /// or tables ([`StoreError::condition`]).
     #[error("the database refused `{statement}`")]
     Refused {
-        /// The statement.
+        /// Name of the statement.
         statement: &'static str,
-        /// What it said; for the log only.
+        /// PostgreSQL's error; for the log only.
         #[source]
         source: tokio_postgres::Error,
     },
 }
 
-/// Why the database did not serve a call: what was met, in its own words, and
-/// which condition of the database that is.
+/// Reason why the database did not serve a call: the underlying error and the
+/// condition of the database that it indicates.
 #[derive(Debug)]
 pub struct Outage {
     condition: Condition,
-    met: Box<dyn Error + Send + Sync>,
+    cause: Box<dyn Error + Send + Sync>,
 }
 
 impl fmt::Display for Outage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.met.fmt(f)
+        self.cause.fmt(f)
     }
 }
 
 impl Error for Outage {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.met.source()
+        self.cause.source()
     }
 }
 
 impl Outage {
-    /// An outage of the kind `condition`, seen by what was met.
-    pub(super) fn new(condition: Condition, met: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    /// Creates an outage with its condition and the underlying error.
+    pub(super) fn new(
+        condition: Condition,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
         Self {
             condition,
-            met: met.into(),
+            cause: cause.into(),
         }
     }
 }
 
 impl StoreError {
-    /// Whether the database is one that is about to be there: it refuses
-    /// connections, starts or stops, has no connection free, or is not migrated
-    /// to this program's version yet, with its role granted to the login.
+    /// True if the database may still be starting: it refuses connections, starts or
+    /// stops, has no free connection, or is not yet migrated to this program's
+    /// version with its role granted to the login.
     #[must_use]
     pub fn is_of_a_start(&self) -> bool {
         match self {
             Self::UnknownSchema { found, known, .. } => found < known,
-            Self::Unavailable(outage) => is_of_a_start(&*outage.met),
-            Self::Migration(source) => is_of_a_start(&**source),
-            // In the middle of a migration its role has no rights yet, and its
-            // row is not there.
+            Self::Unavailable(outage) => is_startup_failure(&*outage.cause),
+            Self::Migration(source) => is_startup_failure(&**source),
+            // In the middle of a migration the role has no privileges yet, and the
+            // installation's row does not exist.
             Self::NotAMember { .. } => true,
             Self::CorruptRow { statement, .. } => *statement == "check_installation",
             Self::InvalidUrl(_)
@@ -156,19 +157,19 @@ impl StoreError {
         }
     }
 
-    /// The database that was reached only follows a primary.
+    /// Returns the error for a database that is a standby.
     pub(super) fn standby() -> Self {
         let cause = "pg_is_in_recovery() is true";
         Self::Unavailable(Outage::new(Condition::Standby, cause))
     }
 
-    /// The connection ended without an answer, as far as is known.
+    /// Returns the error for a call that got no response, as far as is known.
     #[must_use]
     pub fn no_answer(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(Outage::new(Condition::Unreachable, cause))
     }
 
-    /// The same failure, of a COMMIT: without an answer it may have happened.
+    /// Converts a failure of a COMMIT: without a response, its outcome is unknown.
     pub(super) fn of_commit(self) -> Self {
         if let Self::Unavailable(outage) = self {
             return Self::OutcomeUnknown(outage);
@@ -176,12 +177,12 @@ impl StoreError {
         self
     }
 
-    /// The row that the coherence protocol begins with is missing.
+    /// Returns the error for a missing row of `head`, the coherence protocol's state.
     pub(super) fn empty_head(statement: &'static str) -> Self {
         Self::empty(statement, "head")
     }
 
-    /// The one row of a table is missing.
+    /// Returns the error for a missing row in a table that has exactly one.
     pub(super) fn empty(statement: &'static str, table: &str) -> Self {
         Self::CorruptRow {
             statement,
@@ -189,20 +190,21 @@ impl StoreError {
         }
     }
 
-    /// Nothing can be sent any more: a bug, for a loan has a connection.
+    /// Returns the error for a missing connection: a bug, because a loan always has
+    /// one.
     pub(super) fn no_connection() -> Self {
         Self::no_answer("there is no connection")
     }
 
-    /// `statement` was not answered within `bound`.
+    /// Returns the error for a `statement` that timed out after `bound`.
     pub(super) fn overdue(statement: &'static str, bound: Duration) -> Self {
         let seconds = bound.as_secs_f64();
         let cause = format!("`{statement}` was not answered within {seconds} s");
         Self::Unavailable(Outage::new(Condition::Overdue, cause))
     }
 
-    /// The same failure, of a statement that waits for another write of a tenant:
-    /// PostgreSQL ends it when it has waited for as long as it may.
+    /// Converts a failure of a statement that waits for another write of a tenant:
+    /// PostgreSQL aborts it when its lock timeout expires.
     pub(super) fn of_lock_wait(self, waited: Duration) -> Self {
         match self.sql_state() {
             Some(&SqlState::LOCK_NOT_AVAILABLE) => Self::TenantLocked { waited },
@@ -210,7 +212,7 @@ impl StoreError {
         }
     }
 
-    /// Sorts what PostgreSQL said of `statement`.
+    /// Classifies PostgreSQL's error in `statement`.
     pub(super) fn of(statement: &'static str, error: tokio_postgres::Error) -> Self {
         match sqlstate::meaning(&error) {
             Meaning::Outage(condition) => Self::Unavailable(Outage::new(condition, error)),
@@ -223,8 +225,8 @@ impl StoreError {
         }
     }
 
-    /// What keeps the database from serving the call; `None`: it is something
-    /// else, such as a bug or another write.
+    /// Returns the condition that keeps the database from serving the call; `None`
+    /// for other failures, such as a bug or a conflicting write.
     #[must_use]
     pub fn condition(&self) -> Option<Condition> {
         match self {
@@ -245,7 +247,7 @@ impl StoreError {
         }
     }
 
-    /// Why no connection could be made.
+    /// Classifies an error of connecting.
     pub(super) fn of_connecting(error: tokio_postgres::Error) -> Self {
         let condition = match sqlstate::meaning(&error) {
             Meaning::Outage(condition) | Meaning::Refusal(condition) => condition,
@@ -254,47 +256,49 @@ impl StoreError {
         Self::Unavailable(Outage::new(condition, error))
     }
 
-    /// Whether an error would be [`StoreError::Refused`].
+    /// True if [`StoreError::of`] would classify the error as
+    /// [`StoreError::Refused`].
     pub(super) fn is_refusal(error: &tokio_postgres::Error) -> bool {
         matches!(sqlstate::meaning(error), Meaning::Refusal(_) | Meaning::Bug)
     }
 
-    /// Whether a prepared statement is gone or returns other columns than it did.
+    /// True if a prepared statement no longer exists or returns other columns.
     pub(super) fn is_stale_plan(&self) -> bool {
         self.condition() == Some(Condition::SchemaChanging)
     }
 
-    /// Whether nothing happened and the same statement, or the whole transaction
-    /// that it aborted, may succeed at once.
+    /// True if the failure had no effect and the same statement, or the whole
+    /// transaction that it aborted, may succeed when retried at once.
     pub(super) fn may_run_again(&self) -> bool {
         matches!(self, Self::Conflict(_)) || self.is_stale_plan()
     }
 
-    /// Whether PostgreSQL has ended the connection, or it broke.
+    /// True if PostgreSQL closed the connection, or the connection broke.
     pub(super) fn ends_connection(&self) -> bool {
         let is_fatal = |error: &DbError| {
             let severity = error.parsed_severity();
             matches!(severity, Some(Severity::Fatal | Severity::Panic))
         };
-        self.met()
+        self.postgres_error()
             .is_some_and(|error| error.is_closed() || error.as_db_error().is_some_and(is_fatal))
     }
 
     fn sql_state(&self) -> Option<&SqlState> {
-        self.met().and_then(tokio_postgres::Error::code)
+        self.postgres_error().and_then(tokio_postgres::Error::code)
     }
 
-    /// The error of PostgreSQL or of the connection to it.
-    fn met(&self) -> Option<&tokio_postgres::Error> {
+    /// Returns PostgreSQL's or the connection's error behind an outage, if any.
+    fn postgres_error(&self) -> Option<&tokio_postgres::Error> {
         let Self::Unavailable(outage) = self else {
             return None;
         };
-        outage.met.downcast_ref()
+        outage.cause.downcast_ref()
     }
 }
 
-/// Looks for the cause: a state of PostgreSQL, or that nobody listens there.
-fn is_of_a_start(error: &(dyn std::error::Error + 'static)) -> bool {
+/// True if a cause in the chain is of a starting or stopping server, or of a
+/// refused or broken connection.
+fn is_startup_failure(error: &(dyn std::error::Error + 'static)) -> bool {
     let states = [
         SqlState::ADMIN_SHUTDOWN,
         SqlState::CRASH_SHUTDOWN,
@@ -310,7 +314,7 @@ fn is_of_a_start(error: &(dyn std::error::Error + 'static)) -> bool {
                     | ErrorKind::ConnectionReset
                     | ErrorKind::ConnectionAborted
                     | ErrorKind::BrokenPipe
-                    // A socket file that is not there yet.
+                    // The Unix socket file does not exist yet.
                     | ErrorKind::NotFound
                     | ErrorKind::UnexpectedEof
             )

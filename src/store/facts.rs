@@ -12,51 +12,50 @@ use crate::domain::{
 use self::fact_rows::{FactRows, corrupt};
 use super::{IndexedProduct, Snapshot, Store, StoreError, Taken};
 
-/// Reads every fact of a set of questions: tagged rows, each one fact.
+/// Selects every fact that a set of questions needs: tagged rows, one per fact.
 pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
 
 const STATEMENT: &str = "find_facts";
 
-/// What all questions of a tenant share.
+/// Selects the facts that all questions of a tenant share.
 const VOCABULARY_SQL: &str = include_str!("vocabulary.sql");
 
-/// All rights of some user groups.
+/// Selects all access rights of some user groups.
 const RIGHTS_SQL: &str = include_str!("group_rights.sql");
 
 impl Store {
-    /// Reads the facts of a tenant that some questions need, at one instant, in
-    /// one round trip; `None` when there is no such tenant.
+    /// Reads the facts of a tenant that some questions need, in one snapshot and one
+    /// round trip; `None` if the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer
-    /// or is no primary; [`StoreError::CorruptRow`] when what is stored breaks
-    /// the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable or a standby;
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn facts(
         &self,
         tenant: &Code,
         needed: &FactsNeeded,
     ) -> Result<Taken<Option<Facts>>, StoreError> {
-        let asked = Parameters::of(tenant, needed);
-        self.take(STATEMENT, FACTS_SQL, &asked.list(), FactRows::facts)
+        let parameters = Parameters::of(tenant, needed);
+        self.load(STATEMENT, FACTS_SQL, &parameters.list(), FactRows::facts)
             .await
     }
 
-    /// Reads products and models with their numbers.
+    /// Reads products and models with their ids.
     pub(super) async fn numbered_products(
         &self,
         tenant: &Code,
         needed: &FactsNeeded,
     ) -> Result<Taken<Vec<IndexedProduct>>, StoreError> {
-        let asked = Parameters::of(tenant, needed);
-        self.take(STATEMENT, FACTS_SQL, &asked.list(), |mut fact_rows| {
+        let parameters = Parameters::of(tenant, needed);
+        self.load(STATEMENT, FACTS_SQL, &parameters.list(), |mut fact_rows| {
             fact_rows.numbered_products()
         })
         .await
     }
 
-    /// Reads all that the questions of a tenant share, in one round trip; `None`
-    /// when there is no such tenant.
+    /// Reads the facts that all questions of a tenant share, in one round trip;
+    /// `None` if the tenant does not exist.
     ///
     /// # Errors
     ///
@@ -64,7 +63,7 @@ impl Store {
     pub async fn vocabulary(&self, tenant: &Code) -> Result<Taken<Option<Vocabulary>>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.folded(), &within];
-        self.take(
+        self.load(
             "load_vocabulary",
             VOCABULARY_SQL,
             &parameters,
@@ -73,8 +72,8 @@ impl Store {
         .await
     }
 
-    /// Reads all rights of some user groups, in one round trip; a group that is
-    /// not there is not in the answer.
+    /// Reads all access rights of some user groups, in one round trip. Groups that do
+    /// not exist are omitted.
     ///
     /// # Errors
     ///
@@ -87,48 +86,48 @@ impl Store {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let groups: Vec<i32> = groups.iter().map(|group| group.0).collect();
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
-        self.take("load_rights", RIGHTS_SQL, &parameters, |mut fact_rows| {
+        self.load("load_rights", RIGHTS_SQL, &parameters, |mut fact_rows| {
             fact_rows.groups()
         })
         .await
     }
 
-    /// Reads tagged rows, and takes of them what is asked for.
-    async fn take<T>(
+    /// Reads tagged rows and extracts a value from them.
+    async fn load<T>(
         &self,
         name: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
-        found: impl FnOnce(FactRows) -> T,
+        extract: impl FnOnce(FactRows) -> T,
     ) -> Result<Taken<T>, StoreError> {
         let rows = self.query(name, sql, parameters).await?;
         let mut fact_rows = FactRows::of(&rows)?;
         Ok(Taken {
             as_of: fact_rows.as_of()?,
             tenant: fact_rows.tenant(),
-            found: found(fact_rows),
+            found: extract(fact_rows),
         })
     }
 }
 
-/// User groups with all their rights.
+/// User groups with all their access rights.
 pub type GroupRights = HashMap<GroupId, GroupFacts>;
 
 impl Snapshot<'_> {
-    /// Reads the facts that some questions need, as [`Store::facts`].
+    /// Reads the facts that some questions need, like [`Store::facts`].
     ///
     /// # Errors
     ///
     /// As [`Store::facts`].
     pub async fn facts(&self, needed: &FactsNeeded) -> Result<Facts, StoreError> {
-        let asked = Parameters::of(&self.tenant().code, needed);
-        let rows = self.query(STATEMENT, FACTS_SQL, &asked.list()).await?;
+        let parameters = Parameters::of(&self.tenant().code, needed);
+        let rows = self.query(STATEMENT, FACTS_SQL, &parameters.list()).await?;
         let facts = FactRows::of(&rows)?.facts();
         facts.ok_or_else(|| corrupt("no tenant, in a snapshot that has it".to_owned()))
     }
 }
 
-/// What the statement takes, in columns.
+/// Parameters of the facts statement, as columns.
 struct Parameters<'n> {
     tenant: &'n str,
     within: String,
@@ -189,12 +188,12 @@ impl<'n> Parameters<'n> {
     }
 }
 
-/// A tenant's revision as PostgreSQL keeps it, never below 0.
+/// Converts a stored revision, which is never negative.
 pub(super) fn revision(stored: i64) -> Revision {
     Revision(stored.unsigned_abs())
 }
 
-/// The level that is stored as these bits.
+/// Converts stored bits to a level.
 pub(super) fn level_of_bits(statement: &'static str, stored: i64) -> Result<Level, StoreError> {
     let level = u8::try_from(stored).map(Level::from_bits);
     level.map_err(|_| StoreError::CorruptRow {

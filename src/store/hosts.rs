@@ -8,27 +8,27 @@ use tokio_postgres::{
     config::{Host, LoadBalanceHosts},
 };
 
-/// How long a host that did not answer is tried after the others.
-const SILENT_FOR: Duration = Duration::from_secs(30);
+/// Time for which an unresponsive host is tried after the others.
+const UNRESPONSIVE_FOR: Duration = Duration::from_secs(30);
 
-/// The hosts of a database URL, in the order in which they are tried.
+/// Hosts of a database URL, in the order in which they are tried.
 ///
-/// The order is that of the URL, as in libpq. A host that lately did not answer at
-/// all (it is down, or stopped) comes last: whoever connects is given a bounded
-/// time, and would never get past it otherwise.
+/// The order is that of the URL, as in libpq, except that hosts that recently did
+/// not respond at all (down, or stopped) come last. Connecting has a time limit,
+/// which an unresponsive first host would use up.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
-    /// The configuration, once for each host.
+    /// Configuration for each host.
     each: Arc<[Config]>,
-    /// When each of them last did not answer.
-    silent: Arc<Mutex<Vec<Option<Instant>>>>,
+    /// Time at which each host last failed to respond.
+    unresponsive_since: Arc<Mutex<Vec<Option<Instant>>>>,
 }
 
-/// A host to connect to. Dropped without an [outcome](Self::answered), it did not
-/// answer.
+/// An attempt to connect to one host. Marks the host unresponsive if it is dropped
+/// after [`begin`](Self::begin) without [`answered`](Self::answered).
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// How to connect to this host and no other.
+    /// Configuration for this host only.
     pub(super) config: Config,
     hosts: Hosts,
     index: usize,
@@ -36,14 +36,14 @@ pub(super) struct Attempt {
 }
 
 impl Hosts {
-    /// The hosts of a configuration.
+    /// Splits a configuration into one per host, if its hosts are tried in order.
     pub(super) fn of(config: &Config) -> Self {
         let count = config.get_hosts().len();
         let one_each = |found: usize| found == count;
         let fits = (config.get_ports().len() < 2 || one_each(config.get_ports().len()))
             && (config.get_hostaddrs().is_empty() || one_each(config.get_hostaddrs().len()));
-        // Another order for each connection is drawn by tokio-postgres, which also
-        // refuses lists that do not fit together.
+        // tokio-postgres itself shuffles hosts for load balancing, and rejects lists
+        // of different lengths.
         let is_in_order = config.get_load_balance_hosts() == LoadBalanceHosts::Disable;
         let each: Vec<Config> = if count > 1 && fits && is_in_order {
             (0..count).map(|index| only(config, index)).collect()
@@ -51,20 +51,23 @@ impl Hosts {
             vec![config.clone()]
         };
         Self {
-            silent: Arc::new(Mutex::new(vec![None; each.len()])),
+            unresponsive_since: Arc::new(Mutex::new(vec![None; each.len()])),
             each: each.into(),
         }
     }
 
-    /// The hosts to try, one after the other.
+    /// Returns the hosts to try, in order.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
-        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent_since = |index: &usize| {
-            let since = silent.get(*index).copied().flatten();
-            since.filter(|since| since.elapsed() < SILENT_FOR)
+        let unresponsive = self
+            .unresponsive_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let unresponsive_since = |index: &usize| {
+            let since = unresponsive.get(*index).copied().flatten();
+            since.filter(|since| since.elapsed() < UNRESPONSIVE_FOR)
         };
         let mut order: Vec<usize> = (0..self.each.len()).collect();
-        order.sort_by_key(silent_since);
+        order.sort_by_key(unresponsive_since);
         let configs = order.into_iter().filter_map(|index| {
             let config = self.each.get(index)?.clone();
             Some((index, config))
@@ -74,7 +77,7 @@ impl Hosts {
                 config,
                 hosts: self.clone(),
                 index,
-                // Those that were never begun say nothing.
+                // An attempt that never began says nothing about its host.
                 is_answered: true,
             })
             .collect()
@@ -82,12 +85,12 @@ impl Hosts {
 }
 
 impl Attempt {
-    /// Begins: from now on it counts as unanswered.
+    /// Begins the attempt: from now on a drop counts as no response.
     pub(super) fn begin(&mut self) {
         self.is_answered = false;
     }
 
-    /// The host answered, whatever it said.
+    /// Notes that the host responded, even with an error.
     pub(super) fn answered(&mut self) {
         self.is_answered = true;
     }
@@ -98,15 +101,15 @@ impl Drop for Attempt {
         if self.is_answered {
             return;
         }
-        let silent = self.hosts.silent.lock();
-        let mut silent = silent.unwrap_or_else(PoisonError::into_inner);
-        if let Some(silent) = silent.get_mut(self.index) {
-            *silent = Some(Instant::now());
+        let unresponsive = self.hosts.unresponsive_since.lock();
+        let mut unresponsive = unresponsive.unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = unresponsive.get_mut(self.index) {
+            *since = Some(Instant::now());
         }
     }
 }
 
-/// The same configuration with one of its hosts.
+/// Copies the configuration with only one of its hosts.
 fn only(config: &Config, index: usize) -> Config {
     let mut one = Config::new();
     if let Some(user) = config.get_user() {
@@ -151,7 +154,7 @@ fn only(config: &Config, index: usize) -> Config {
     if let Some(address) = config.get_hostaddrs().get(index) {
         one.hostaddr(*address);
     }
-    // As in libpq, one port stands for all hosts.
+    // As in libpq, a single port applies to all hosts.
     let ports = config.get_ports();
     let port = ports.get(index).or_else(|| ports.first());
     if let Some(port) = port {

@@ -17,53 +17,52 @@ use super::{
     facts, outage_log,
 };
 
-/// The channel on which servers say that they have acknowledged; a hint, the
-/// table is the truth.
+/// NOTIFY channel of acknowledgements. A hint only; the table is authoritative.
 const ACKS: &str = "pim_authz_acks";
 
-/// One time that a server joined those that answer from memory.
+/// Identifies one lease of a server that answers from its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseId(pub Uuid);
 
-/// Woken by PostgreSQL: hints only.
+/// Notified by PostgreSQL's notifications, which are hints only.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    /// Something was announced.
+    /// A write was announced.
     pub announced: Arc<Notify>,
     /// A server acknowledged.
     pub acknowledged: Arc<Notify>,
 }
 
-/// A connection of its own for the lease of a server and for following the log
-/// of announcements: no pool, no pooler.
+/// A dedicated connection for a server's lease and for following the log of
+/// announcements; neither pooled nor through a pooler.
 ///
-/// Every call is bounded in time. After an error the connection is of no more
-/// use; what was asked may have happened.
+/// Every call has a timeout. After an error the connection is unusable, and the
+/// requested change may have happened.
 #[derive(Debug)]
 pub struct LeaseConnection {
-    /// Dropped, it ends the task that drives it.
+    /// Dropping it ends the task that drives the connection.
     client: ClientWrapper,
-    patience: Duration,
+    call_timeout: Duration,
 }
 
-/// The log of announcements as one snapshot shows it.
+/// Log of announcements as read in one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRead {
-    /// The last announcement.
+    /// Last announcement.
     pub seq: u64,
-    /// The epoch of the primary.
+    /// Epoch recorded in the database.
     pub epoch: u64,
-    /// Whether the epoch is that of the primary which was asked.
+    /// True if the epoch belongs to the primary that was read.
     pub is_current: bool,
-    /// Announcements up to here are gone from the log.
+    /// Announcements up to this position are no longer in the log.
     pub log_floor: u64,
-    /// The announcements after the one that was named, in order.
+    /// Announcements after the requested position, in order.
     pub announcements: Vec<(u64, Vec<FactKey>)>,
-    /// How many announced writes are neither committed nor withdrawn.
+    /// Number of announced writes that are neither committed nor withdrawn.
     pub pending: u64,
-    /// Announcements below it are committed or withdrawn.
+    /// All announcements below this position are committed or withdrawn.
     pub settled: u64,
-    /// Tenants with revisions that were committed.
+    /// Tenants and the latest revision committed of each.
     pub revisions: Vec<(TenantId, Revision)>,
 }
 
@@ -74,15 +73,16 @@ const RENEW: &str = "-- renew
 const READ_LOG: &str = include_str!("read_log.sql");
 
 impl Store {
-    /// Connects, and listens before it returns; each call may take `patience`.
+    /// Connects, and listens for notifications before it returns. Each call times out
+    /// after `call_timeout`.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn lease_connection(
         &self,
         hints: Hints,
-        patience: Duration,
+        call_timeout: Duration,
     ) -> Result<LeaseConnection, StoreError> {
         const NAME: &str = "connect_lease";
         let connecting = async {
@@ -107,20 +107,24 @@ impl Store {
             for sql in [RENEW, READ_LOG] {
                 client.prepare_cached(sql).await?;
             }
-            Ok(LeaseConnection { client, patience })
+            Ok(LeaseConnection {
+                client,
+                call_timeout,
+            })
         };
-        within(NAME, patience, measured(NAME, connecting)).await
+        within(NAME, call_timeout, measured(NAME, connecting)).await
     }
 }
 
 impl LeaseConnection {
-    /// Joins those that answer from memory (A1), durably. The log goes on behind
-    /// `applied` at least, which the caller has read in an earlier epoch: a restored
-    /// database may be behind it, and what is read of it would never be new enough.
+    /// Acquires a lease, which permits answering from the cache (A1); durable on
+    /// return. Advances the log to at least `applied`, which the caller has read in
+    /// an earlier epoch: a restored database may be behind it, and facts read from
+    /// it would never be new enough.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn join(
         &self,
         lease: LeaseId,
@@ -142,21 +146,21 @@ impl LeaseConnection {
             .map(|_| ())
     }
 
-    /// Renews a lease (A2), durably. `false`: it is gone.
+    /// Renews a lease (A2); durable on return. Returns `false` if the lease is gone.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn renew(&self, lease: LeaseId) -> Result<bool, StoreError> {
         let rows = self.prepared("renew", RENEW, &[&lease.0]).await?;
         Ok(!rows.is_empty())
     }
 
-    /// Leaves those that answer from memory (A5).
+    /// Releases a lease (A5).
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn leave(&self, lease: LeaseId) -> Result<(), StoreError> {
         const SQL: &str = "-- leave
             WITH left_one AS (DELETE FROM ack WHERE id = $1)
@@ -164,25 +168,25 @@ impl LeaseConnection {
         self.execute("leave", SQL, &[&lease.0]).await.map(|_| ())
     }
 
-    /// Reads the announcements after `applied`, and the revisions that
-    /// announcements from `unsettled` on have made.
+    /// Reads the announcements after `applied`, and the revisions committed by
+    /// announcements from `unsettled` on.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time, or
-    /// is no primary.
+    /// [`StoreError::Unavailable`] if the database is unavailable, times out or is a
+    /// standby.
     pub async fn read_log(&self, applied: u64, unsettled: u64) -> Result<LogRead, StoreError> {
         let stored = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let parameters: [&(dyn ToSql + Sync); 2] = [&stored(applied), &stored(unsettled)];
         log_of(&self.prepared("read_log", READ_LOG, &parameters).await?)
     }
 
-    /// Says that everything up to `seq` was applied (A3); not durable, and a
-    /// hint to the writers that wait for it.
+    /// Acknowledges that everything up to `seq` was applied (A3), and notifies the
+    /// waiting writers as a hint. Not durable.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn acknowledge(&self, lease: LeaseId, seq: u64) -> Result<(), StoreError> {
         let LeaseId(id) = lease;
         let sql = format!(
@@ -193,26 +197,26 @@ impl LeaseConnection {
              COMMIT;
              BEGIN; SET LOCAL synchronous_commit = off; NOTIFY {ACKS}; COMMIT"
         );
-        let asking = measured("acknowledge", self.client.batch_execute(&sql));
-        within("acknowledge", self.patience, asking).await
+        let call = measured("acknowledge", self.client.batch_execute(&sql));
+        within("acknowledge", self.call_timeout, call).await
     }
 
-    /// Begins a new epoch, if the primary is another than it was: all leases and
-    /// announced writes of the old one are void.
+    /// Begins a new epoch if the primary has changed: all leases and announced writes
+    /// of the old epoch become void.
     ///
-    /// The first epoch of a database is armed. A later one is armed only if the
-    /// same primary was started again, the epoch before was armed, and no lease
-    /// is left: then no server can answer from memory any more, and no writer has
-    /// to wait. A lease that an earlier epoch deleted may belong to a server that
-    /// still answers; so an epoch that was never armed hands that on.
+    /// The first epoch of a database is armed. A later one is armed only if the same
+    /// primary was restarted, the previous epoch was armed, and no lease is left:
+    /// then no server can answer from its cache any more, and no writer has to wait.
+    /// A lease deleted by an earlier epoch may belong to a server that still
+    /// answers, so an epoch that was never armed passes this on to the next.
     ///
-    /// Its number is higher than `known`, the caller's last one: the epochs of a
-    /// restored database may be behind it, and one that is used twice would let
-    /// facts of the one count in the other.
+    /// The new epoch is greater than `known`, the caller's last one: the epochs of a
+    /// restored database may be behind it, and reusing one would make facts cached in
+    /// one valid in the other.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer in time.
+    /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn begin_epoch(&self, known: u64) -> Result<(), StoreError> {
         let sql = format!(
             "-- begin_epoch
@@ -231,12 +235,12 @@ impl LeaseConnection {
             DELETE FROM intent WHERE EXISTS (SELECT FROM head WHERE xmin = pg_current_xact_id()::xid);
             COMMIT"
         );
-        let asking = measured("begin_epoch", self.client.batch_execute(&sql));
-        within("begin_epoch", self.patience, asking).await
+        let call = measured("begin_epoch", self.client.batch_execute(&sql));
+        within("begin_epoch", self.call_timeout, call).await
     }
 
-    /// Runs a statement that is prepared once a connection; one whose tables
-    /// changed since then did nothing, and is prepared anew and run again.
+    /// Runs a statement that is prepared once per connection. Prepares and runs it
+    /// again if its tables have changed since, because that attempt had no effect.
     async fn prepared(
         &self,
         name: &'static str,
@@ -245,17 +249,17 @@ impl LeaseConnection {
     ) -> Result<Vec<Row>, StoreError> {
         let mut tries = 1;
         loop {
-            let asking = async {
+            let call = async {
                 let statement = self.client.prepare_cached(sql).await?;
                 self.client.query(&statement, parameters).await
             };
-            match within(name, self.patience, measured(name, asking)).await {
+            match within(name, self.call_timeout, measured(name, call)).await {
                 Err(error) if tries < TRIES && error.may_run_again() => {
                     self.client.statement_cache.clear();
                     meter::count_retry(name);
                     tries += 1;
                 }
-                asked => return asked,
+                outcome => return outcome,
             }
         }
     }
@@ -266,20 +270,20 @@ impl LeaseConnection {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
-        let asking = measured(name, self.client.execute(sql, parameters));
-        within(name, self.patience, asking).await
+        let call = measured(name, self.client.execute(sql, parameters));
+        within(name, self.call_timeout, call).await
     }
 }
 
-/// Bounds a call: neither keepalive nor a connect time-out sees a server process
-/// that was stopped.
+/// Limits the time of a call, because neither keepalives nor a connect timeout
+/// detect a server process that is stopped.
 async fn within<T>(
     name: &'static str,
-    patience: Duration,
-    asking: impl Future<Output = Result<T, StoreError>>,
+    call_timeout: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    timeout(patience, asking).await.unwrap_or_else(|_| {
-        let error = StoreError::overdue(name, patience);
+    timeout(call_timeout, call).await.unwrap_or_else(|_| {
+        let error = StoreError::overdue(name, call_timeout);
         outage_log::failed(name, &error);
         Err(error)
     })

@@ -2,29 +2,29 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{Announcement, LeaseId, Store, StoreError};
 
-/// A server that may answer from memory, as a writer sees it.
+/// Lease of a server that may answer from its cache, as a writer reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// How often it was renewed.
+    /// Number of renewals.
     pub renew_no: u64,
-    /// How long it runs after a renewal.
+    /// Duration of the lease after a renewal.
     pub length: Duration,
-    /// The last announcement that the server has applied.
+    /// Last announcement that the server has applied.
     pub acked: u64,
 }
 
 /// An announced write that is neither committed nor withdrawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntentRow {
-    /// Its announcement; the epoch is not read.
+    /// Announcement of the write; its epoch is not read and is 0.
     pub announcement: Announcement,
-    /// How often its writer has shown that it is under way.
+    /// Number of heartbeats by which the writer has shown that the write is pending.
     pub beat: u64,
-    /// The length of its writer's lease; `None`: the writer has none any more.
+    /// Length of the writer's lease; `None` if the writer no longer has one.
     pub writer_lease: Option<Duration>,
 }
 
-/// A time as PostgreSQL keeps it.
+/// Converts stored milliseconds to a duration.
 pub(super) fn milliseconds(stored: i32) -> Duration {
     Duration::from_millis(stored.unsigned_abs().into())
 }
@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn leases(&self) -> Result<HashMap<LeaseId, LeaseRow>, StoreError> {
         const SQL: &str = "-- read_leases
             SELECT lease.id, lease.renew_no, lease.length_ms, coalesce(ack.acked, 0) AS acked
@@ -53,12 +53,13 @@ impl Store {
         Ok(leases.collect())
     }
 
-    /// Ends the lease of a server that did not renew it for the whole waiting
-    /// time (W3). `false`: it has just renewed it, or left.
+    /// Ends the lease of a server that did not renew it for the whole waiting time
+    /// (W3); `seen` is its last known `renew_no`. Returns `false` if the server has
+    /// just renewed or released it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn end_lease(&self, lease: LeaseId, seen: u64) -> Result<bool, StoreError> {
         const SQL: &str = "-- end_lease
             WITH ended AS (DELETE FROM lease WHERE id = $1 AND renew_no = $2 RETURNING id),
@@ -69,12 +70,12 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Says that a full waiting time has passed in an epoch (W3): from now on a
-    /// writer waits no longer than for those that hold a lease.
+    /// Records that a full waiting time has passed in an epoch (W3): from now on
+    /// writers wait only for servers that hold a lease.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn arm(&self, epoch: u64) -> Result<(), StoreError> {
         const SQL: &str = "-- arm
             UPDATE head SET armed = true WHERE epoch = $1 AND NOT armed";
@@ -82,12 +83,12 @@ impl Store {
         self.query("arm", SQL, &[&epoch]).await.map(|_| ())
     }
 
-    /// Shows that the writes of some announcements are still under way. One
-    /// whose row is locked is being committed, and needs no sign.
+    /// Sends a heartbeat for announced writes that are still pending. A locked row is
+    /// skipped: its write is being committed and needs no heartbeat.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn beat(&self, live: &[Announcement]) -> Result<(), StoreError> {
         const SQL: &str = "-- beat
             UPDATE intent SET beat = beat + 1
@@ -106,7 +107,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn intents(&self) -> Result<Vec<IntentRow>, StoreError> {
         const SQL: &str = "-- read_intents
             SELECT intent.seq, intent.member, intent.beat, lease.length_ms
@@ -129,11 +130,11 @@ impl Store {
         Ok(intents.collect())
     }
 
-    /// Lists the announcements of everything, which are maintenances.
+    /// Lists the pending announcements of the key `*`, which are maintenances.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn open_maintenances(&self) -> Result<Vec<Announcement>, StoreError> {
         const SQL: &str = "-- open_maintenances
             SELECT seq, member FROM intent WHERE keys = ARRAY['*']";
@@ -146,12 +147,13 @@ impl Store {
         Ok(open.collect())
     }
 
-    /// Removes an announced write whose writer is gone: it can never commit.
-    /// `false`: it has just committed, or is about to.
+    /// Deletes the intent of a writer that is gone, so that the write can never
+    /// commit. Returns `false` if the intent is locked or gone: the write is about to
+    /// commit, or has ended.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn reap(&self, dead: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- reap
             DELETE FROM intent

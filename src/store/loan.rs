@@ -12,81 +12,80 @@ use crate::telemetry::metrics as meter;
 
 use super::{StoreError, connector::Connector, outage_log};
 
-/// How long a connection whose work was given up may take to answer by itself
-/// before PostgreSQL is asked to cancel it, and then before it is closed.
-const SETTLING: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+/// Time limits for a connection whose statement was abandoned: first until the
+/// statement is canceled, then until the connection is closed.
+const SETTLE_TIMEOUTS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
-/// The answers that a connection still owes.
+/// Responses that a connection has not received yet.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    under_way: AtomicU32,
-    overdue: AtomicBool,
-    /// What was read last may be read again at once.
+    in_flight: AtomicU32,
+    unusable: AtomicBool,
+    /// The last transaction may be retried at once.
     may_run_again: AtomicBool,
 }
 
-/// A connection of the pool while it is in use.
+/// A pooled connection while it is in use.
 ///
-/// A connection that did not answer in time is closed: its next user would wait
-/// behind the late answer. One whose work was given up in the middle of a
-/// statement returns to the pool once PostgreSQL has answered, which is asked to
-/// cancel what takes long.
+/// A connection that timed out is closed, because its next user would wait behind
+/// the late response. One that was dropped in the middle of a statement returns
+/// to the pool once PostgreSQL has responded; a statement that takes long is
+/// canceled.
 #[derive(Debug)]
 pub(super) struct Loan {
-    /// `None` only while it is dropped.
+    /// `None` only during the drop.
     client: Option<Object>,
     owed: Owed,
-    /// How a statement is cancelled.
+    /// Opens the connection that cancels a statement.
     connector: Connector,
 }
 
 impl Owed {
-    /// Awaits one answer of PostgreSQL, for at most `bound`.
+    /// Awaits one response of PostgreSQL, for at most `bound`.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when it does not come in time; the
-    /// connection is of no more use then. Else the error of `round_trip`.
+    /// [`StoreError::Unavailable`] if the response times out, which makes the
+    /// connection unusable; otherwise the error of `round_trip`.
     pub(super) async fn within<T>(
         &self,
         name: &'static str,
         bound: Duration,
         round_trip: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
         let Ok(answer) = timeout(bound, round_trip).await else {
-            self.overdue.store(true, Ordering::Relaxed);
+            self.unusable.store(true, Ordering::Relaxed);
             meter::count_failure(name);
             let error = StoreError::overdue(name, bound);
             outage_log::failed(name, &error);
             return Err(error);
         };
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
         if answer.as_ref().is_err_and(StoreError::ends_connection) {
-            // The pool would lend it again before it notices.
+            // Otherwise the pool could hand it out again before it detects this.
             self.abandon();
         }
         answer
     }
 
-    /// Notes that the connection is of no more use: the rest of an answer will
-    /// not be read, or PostgreSQL has ended it.
+    /// Marks the connection unusable: the rest of a response will not be read, or
+    /// PostgreSQL has closed it.
     pub(super) fn abandon(&self) {
-        self.overdue.store(true, Ordering::Relaxed);
+        self.unusable.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that a transaction was aborted which may succeed when it is begun
-    /// again.
+    /// Notes that a transaction was aborted that may succeed when retried.
     pub(super) fn note_may_run_again(&self) {
         self.may_run_again.store(true, Ordering::Relaxed);
     }
 
-    fn is_overdue(&self) -> bool {
-        self.overdue.load(Ordering::Relaxed)
+    fn is_unusable(&self) -> bool {
+        self.unusable.load(Ordering::Relaxed)
     }
 
-    fn is_under_way(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) > 0
+    fn is_in_flight(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -99,25 +98,26 @@ impl Loan {
         }
     }
 
-    /// The connection and its owed answers; `None` only while it is dropped.
+    /// Returns the connection and its outstanding responses; `None` only during the
+    /// drop.
     pub(super) fn parts(&mut self) -> Option<(&mut ClientWrapper, &Owed)> {
         let client = self.client.as_mut()?;
         Some((client, &self.owed))
     }
 
-    /// Whether the last transaction may succeed when it is begun again; only
-    /// once.
+    /// Returns whether the last transaction may succeed when retried, and resets the
+    /// note.
     pub(super) fn take_may_run_again(&mut self) -> bool {
         std::mem::take(self.owed.may_run_again.get_mut())
     }
 
-    /// Whether statements can still be sent.
+    /// True if statements can still be sent.
     pub(super) fn is_usable(&self) -> bool {
         let is_open = self
             .client
             .as_ref()
             .is_some_and(|client| !client.is_closed());
-        is_open && !self.owed.is_overdue()
+        is_open && !self.owed.is_unusable()
     }
 }
 
@@ -126,9 +126,9 @@ impl Drop for Loan {
         let Some(client) = self.client.take() else {
             return;
         };
-        if self.owed.is_overdue() {
+        if self.owed.is_unusable() {
             drop(Object::take(client));
-        } else if self.owed.is_under_way() {
+        } else if self.owed.is_in_flight() {
             match Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn(settle(client, self.connector.clone()))),
                 Err(_) => drop(Object::take(client)),
@@ -137,17 +137,18 @@ impl Drop for Loan {
     }
 }
 
-/// Awaits the answers to what was given up, then returns the connection.
+/// Awaits the responses to abandoned statements, then returns the connection to
+/// the pool, or closes it if they do not arrive in time.
 async fn settle(client: Object, connector: Connector) {
-    let [by_itself, cancelled] = SETTLING;
+    let [by_itself, cancelled] = SETTLE_TIMEOUTS;
     let answered = {
         let mut answer = pin!(client.simple_query(""));
         if let Ok(answer) = timeout(by_itself, &mut answer).await {
             answer.is_ok()
         } else {
             let cancelling = client.cancel_token();
-            // Where it cannot be asked, the answer is awaited all the same.
-            let _asked = timeout(cancelled, connector.cancel(&cancelling)).await;
+            // The response is awaited even if the cancellation cannot be sent.
+            let _sent = timeout(cancelled, connector.cancel(&cancelling)).await;
             matches!(timeout(cancelled, answer).await, Ok(Ok(_)))
         }
     };

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long the same complaint is not logged again.
-const SILENCE: Duration = Duration::from_mins(1);
+/// Minimum time between two log lines of the same complaint.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Something that goes on being wrong: logged once, then once a minute.
+/// Rate limiter for logging a persistent fault: once at first, then once a
+/// minute.
 #[derive(Debug, Default)]
 pub struct Complaint {
     logged: Option<Instant>,
@@ -13,10 +14,14 @@ pub struct Complaint {
 }
 
 impl Complaint {
-    /// How often it was wrong since the last line; `None`: not to be logged now.
+    /// Records an occurrence and returns the number since the last log line, this
+    /// one included; `None` if it should not be logged now.
     pub fn again(&mut self) -> Option<u64> {
         self.unlogged += 1;
-        if self.logged.is_some_and(|logged| logged.elapsed() < SILENCE) {
+        if self
+            .logged
+            .is_some_and(|logged| logged.elapsed() < LOG_INTERVAL)
+        {
             return None;
         }
         self.logged = Some(Instant::now());
@@ -29,13 +34,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_goes_on_being_wrong_is_logged_once_a_minute() {
+    async fn persistent_fault_is_logged_once_a_minute() {
         let mut complaint = Complaint::default();
         assert_eq!(complaint.again(), Some(1));
         for _ in 0..9 {
             assert_eq!(complaint.again(), None);
         }
-        tokio::time::advance(SILENCE).await;
+        tokio::time::advance(LOG_INTERVAL).await;
         assert_eq!(complaint.again(), Some(10));
     }
 }

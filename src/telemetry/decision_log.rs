@@ -17,32 +17,32 @@ use tracing_subscriber::fmt::{
 use super::{log_writer::LogWriter, metrics};
 use crate::domain::{Code, Decision, Question, Resource, Revision};
 
-/// Which decisions are logged, and where.
+/// Which decisions are logged, and to which file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionLogSettings {
-    /// The file, to the end of which each is added as a line of JSON.
+    /// Log file, to which each decision is appended as a line of JSON.
     pub file: PathBuf,
-    /// Which.
+    /// Which decisions are logged.
     pub of: LoggedDecisions,
-    /// Of these the share that is logged, evenly: from 0 to 1.
+    /// Share of these that is logged, from 0 to 1; samples are evenly spaced.
     pub share: f64,
 }
 
 /// Which decisions are logged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoggedDecisions {
-    /// All.
+    /// All decisions.
     #[default]
     All,
-    /// Denials alone.
+    /// Denials only.
     Denials,
 }
 
 /// Writes decisions to a file: tenant, subject, action, resource, and the decision
 /// with its reason.
 ///
-/// Lines are written by a thread of their own; those that the file does not take
-/// in time are dropped and counted. No call waits for the file.
+/// A dedicated thread writes the lines; lines that cannot be queued or written in
+/// time are dropped and counted. No call waits for the file.
 #[derive(Clone, Debug)]
 pub struct DecisionLog(Arc<Log>);
 
@@ -50,19 +50,19 @@ pub struct DecisionLog(Arc<Log>);
 struct Log {
     of: LoggedDecisions,
     share: f64,
-    /// How many could have been logged.
+    /// Number of decisions so far that match `of`.
     seen: AtomicU64,
     writer: LogWriter,
 }
 
 impl DecisionLog {
-    /// Opens the file, which is made if it is not there, readable for its owner
-    /// alone.
+    /// Opens the file for appending. It is created if missing, readable by its
+    /// owner only.
     ///
     /// # Errors
     ///
-    /// What the operating system returns when the file cannot be opened or
-    /// there is no thread.
+    /// Returns the error of the operating system if the file cannot be opened or
+    /// the thread cannot be spawned.
     pub fn open(settings: &DecisionLogSettings) -> io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let file = OpenOptions::new()
@@ -87,7 +87,7 @@ impl DecisionLog {
         })))
     }
 
-    /// Logs a decision that is given, if it is among those to log.
+    /// Logs a decision if it matches the settings and is sampled.
     pub fn note(
         &self,
         tenant: &Code,
@@ -107,7 +107,7 @@ impl DecisionLog {
     }
 }
 
-/// Whether the decision with this number, from 0, is one of the share.
+/// True if the event with this number, from 0, is sampled at the ratio `share`.
 #[expect(
     clippy::cast_precision_loss,
     clippy::float_cmp,
@@ -155,7 +155,8 @@ fn line(tenant: &Code, question: &Question, decision: &Decision, revision: Revis
     Value::Object(known.collect::<Map<_, _>>())
 }
 
-/// `product:hat`, or the type alone.
+/// Returns the type and code, `product:hat`, or only the type if there is no
+/// code.
 fn resource_name(resource: &Resource) -> String {
     match &resource.id {
         Some(id) => format!("{}:{id}", resource.kind),
@@ -163,10 +164,10 @@ fn resource_name(resource: &Resource) -> String {
     }
 }
 
-/// The time of the clock, as RFC 3339 writes it.
+/// Returns the current time in RFC 3339 format.
 fn now() -> String {
     let mut text = String::new();
-    // A string takes everything.
+    // Writing to a string does not fail.
     SystemTime.format_time(&mut Writer::new(&mut text)).ok();
     text
 }
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_drawn_evenly() {
+    fn share_is_sampled_evenly() {
         let drawn = |share| (0..1_000).filter(|number| is_drawn(*number, share)).count();
         assert_eq!(drawn(0.0), 0);
         assert_eq!(drawn(0.01), 10);

@@ -6,8 +6,8 @@ use strum::VariantArray as _;
 use super::{decision_log::DecisionLog, metrics::DECISIONS};
 use crate::domain::{Code, Decision, Question, ReasonCode, Revision};
 
-/// Notes the decisions that are given: counts them, and logs those that are to be
-/// logged.
+/// Records the decisions returned to callers: counts all, and logs those that the
+/// decision log selects.
 #[derive(Clone, Debug)]
 pub struct GivenDecisions {
     meters: Arc<Meters>,
@@ -17,12 +17,12 @@ pub struct GivenDecisions {
 #[derive(Debug)]
 struct Meters {
     allowed: Counter,
-    /// By the reasons, in their order.
+    /// One counter for each reason, in the order of declaration.
     denied: Vec<(ReasonCode, Counter)>,
 }
 
 impl GivenDecisions {
-    /// Notes decisions; `None`: logs none of them.
+    /// Records decisions in the metrics and in `log`; `None` logs nothing.
     #[must_use]
     pub fn new(log: Option<DecisionLog>) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl GivenDecisions {
         }
     }
 
-    /// Notes that a tenant's question was given this decision.
+    /// Records the decision on a question of a tenant.
     pub fn note(
         &self,
         tenant: &Code,

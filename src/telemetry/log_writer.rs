@@ -1,5 +1,5 @@
-//! Writes log lines on a thread of its own, so that a reader of the log that is
-//! slow, gone or full neither holds up the service nor ends it.
+//! Writes log lines on a dedicated thread, so that a slow, absent or full reader
+//! of the log neither blocks nor ends the service.
 
 use std::{
     io::{self, Write},
@@ -16,22 +16,22 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::metrics::Metric;
 
-/// The most lines that wait for the reader of the log; more are dropped.
-const QUEUE: usize = 8_192;
+/// Maximum number of queued lines; further ones are dropped.
+const QUEUE_CAPACITY: usize = 8_192;
 
-/// How long to wait for space in the queue between two tries.
-const FULL: Duration = Duration::from_millis(1);
+/// Pause before retrying to send to a full queue.
+const RETRY_PAUSE: Duration = Duration::from_millis(1);
 
-/// What the thread is sent.
+/// A message to the thread.
 #[derive(Debug)]
 enum Message {
-    /// A line with its end.
+    /// A line, including its newline.
     Line(Vec<u8>),
-    /// Answered once every line before it was written or dropped.
+    /// Acknowledged once all earlier lines are written or dropped.
     Flush(SyncSender<()>),
 }
 
-/// A writer of log lines that neither waits nor fails: a line that cannot be
+/// A writer of log lines that neither blocks nor fails: a line that cannot be
 /// queued or written is dropped and counted.
 #[derive(Clone, Debug)]
 pub(super) struct LogWriter {
@@ -39,11 +39,11 @@ pub(super) struct LogWriter {
     dropped: Dropped,
 }
 
-/// How many lines were dropped since the start.
+/// Number of lines dropped since the start.
 #[derive(Clone, Debug)]
 struct Dropped {
     total: Arc<AtomicU64>,
-    /// The metric that counts them.
+    /// Metric that counts them.
     meter: &'static Metric,
 }
 
@@ -59,21 +59,21 @@ impl Dropped {
 }
 
 impl LogWriter {
-    /// Starts the thread that writes to `out`, with a name of at most 15 bytes.
-    /// Lines that are dropped are counted by `meter`; `report` is called on that
-    /// thread with the number of lines dropped since its last call, once a line
-    /// can be written again.
+    /// Starts the thread that writes to `out`; its `name` has at most 15 bytes.
+    /// Dropped lines are counted by `meter`. `report` is called on that thread
+    /// with the number of lines dropped since its last call, after the next line
+    /// that is written.
     ///
     /// # Errors
     ///
-    /// What the operating system returns when it gives no thread.
+    /// Returns the error of the operating system if the thread cannot be spawned.
     pub(super) fn start(
         name: &str,
         out: impl Write + Send + 'static,
         meter: &'static Metric,
         report: impl Fn(u64) + Send + 'static,
     ) -> io::Result<Self> {
-        let (queue, messages) = mpsc::sync_channel(QUEUE);
+        let (queue, messages) = mpsc::sync_channel(QUEUE_CAPACITY);
         let dropped = Dropped {
             total: Arc::default(),
             meter,
@@ -95,7 +95,8 @@ impl LogWriter {
         }
     }
 
-    /// Waits until the lines so far are written, for at most `patience`.
+    /// Waits until the lines queued so far are written or dropped, for at most
+    /// `patience`.
     pub(super) fn flush(&self, patience: Duration) {
         let until = Instant::now() + patience;
         let (done, written) = mpsc::sync_channel(1);
@@ -104,10 +105,10 @@ impl LogWriter {
             match self.queue.try_send(message) {
                 Ok(()) => break,
                 Err(TrySendError::Full(back)) if Instant::now() < until => message = back,
-                // The process does not wait for the reader of its log.
+                // The process does not wait longer for the reader of its log.
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
             }
-            thread::sleep(FULL);
+            thread::sleep(RETRY_PAUSE);
         }
         let left = until.saturating_duration_since(Instant::now());
         let _late_or_gone = written.recv_timeout(left);
@@ -134,7 +135,7 @@ fn write_all(
                     reported = total;
                 }
             }
-            // The caller may have stopped waiting.
+            // The caller may have timed out.
             Message::Flush(done) => drop(done.try_send(())),
         }
     }
@@ -148,7 +149,7 @@ impl<'a> MakeWriter<'a> for LogWriter {
     }
 }
 
-/// Takes whole lines, as the formatter of `tracing` writes them.
+/// Accepts whole lines, as the formatter of `tracing` writes them.
 #[derive(Debug)]
 pub(super) struct Line<'a>(&'a LogWriter);
 
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
     use crate::telemetry::metrics::LOG_LINES_DROPPED;
 
-    /// Takes lines while it is open, and notes them.
+    /// Records the lines written to it; fails while `fails` is set.
     #[derive(Clone, Default)]
     struct Reader {
         lines: Arc<Mutex<Vec<String>>>,
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_lines_are_reported_with_the_next_line_that_is_written() {
+    fn dropped_lines_are_reported_after_the_next_written_line() {
         let reader = Reader::default();
         let (reports, reported) = mpsc::channel();
         let report = move |lines| reports.send(lines).unwrap();
@@ -220,19 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stands_still_holds_nobody_up() {
+    fn blocked_reader_does_not_block_writers() {
         let reader = Reader::default();
         let (reports, reported) = mpsc::channel();
         let report = move |lines| reports.send(lines).unwrap();
-        let stands_still = reader.fails.lock().unwrap();
+        let blocked = reader.fails.lock().unwrap();
         let writer = start(reader.clone(), report);
-        // One is with the reader at most; as many as the queue takes wait.
-        for _ in 0..QUEUE + 11 {
+        // At most one line is being written; the queue holds `QUEUE_CAPACITY` more.
+        for _ in 0..QUEUE_CAPACITY + 11 {
             writer.line(b"line");
         }
         let dropped = writer.dropped.total();
         assert!((10..=11).contains(&dropped), "{dropped}");
-        drop(stands_still);
+        drop(blocked);
         writer.flush(PATIENCE);
         writer.line(b"last");
         writer.flush(PATIENCE);

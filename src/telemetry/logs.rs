@@ -1,4 +1,4 @@
-//! How log lines look, which are written, and where.
+//! The log: format, filter and destination of its lines.
 
 use std::{
     backtrace::{Backtrace, BacktraceStatus},
@@ -13,39 +13,39 @@ use tracing_subscriber::EnvFilter;
 
 use super::{log_writer::LogWriter, metrics::LOG_LINES_DROPPED};
 
-/// What a log line looks like.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for human readers.
     #[default]
     Text,
-    /// One JSON object a line, for programs.
+    /// One JSON object per line, for programs.
     Json,
 }
 
-/// What is written unless `RUST_LOG` says otherwise. The crates below us tell
-/// every step of a migration at level `info`, and the pool each connection that
-/// broke at level `warn`: the store logs that once.
-const USUAL: &str = "info,refinery_core=warn,tokio_postgres=warn,deadpool.postgres=error";
+/// Filter used unless `RUST_LOG` is set. Some dependencies log every step of a
+/// migration at level `info`, and the pool logs each broken connection at level
+/// `warn`, which the store already logs once.
+const DEFAULT_FILTER: &str = "info,refinery_core=warn,tokio_postgres=warn,deadpool.postgres=error";
 
-/// How long the end of the process waits for the reader of the log.
-const LAST_LINES: Duration = Duration::from_secs(1);
+/// Maximum time that the shutdown waits for the last lines to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The writer of this process, once it logs.
+/// Log writer of this process, once started.
 static WRITER: OnceLock<LogWriter> = OnceLock::new();
 
-/// Starts writing log lines to standard error: those of level `info` and
-/// above, unless `RUST_LOG` says otherwise (empty counts as unset). Only the
-/// first call counts.
+/// Starts writing log lines to standard error: those of level `info` and above,
+/// unless `RUST_LOG` is set (an empty value is treated as unset). Further calls
+/// have no effect.
 ///
-/// Lines are written by a thread of their own. A reader of standard error that
-/// is slow, gone or full loses lines, which are counted; it never holds up or
-/// ends the process. Panics are log lines too.
+/// A dedicated thread writes the lines. If the reader of standard error is slow,
+/// absent or full, lines are dropped and counted; the process is neither blocked
+/// nor ended. Panics are logged too.
 ///
 /// # Errors
 ///
-/// What the operating system returns when it gives no thread.
+/// Returns the error of the operating system if the thread cannot be spawned.
 pub fn start(format: LogFormat) -> io::Result<()> {
     if WRITER.get().is_some() {
         return Ok(());
@@ -62,10 +62,11 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter())
         .with_ansi(io::stderr().is_terminal())
-        // It would write to standard error, and panic if that fails.
+        // Internal errors would be written to standard error directly, with a
+        // panic if that fails.
         .log_internal_errors(false)
         .with_writer(writer);
-    // A subscriber that is in place already stays.
+    // An existing subscriber stays in place.
     let _first_wins = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
@@ -74,24 +75,26 @@ pub fn start(format: LogFormat) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the last words of this process to standard error, after the log
-/// lines so far, and waits a moment until they are written.
+/// Writes `last_words` to standard error, after the queued log lines, and waits
+/// up to 1 s until they are written.
 pub fn finish(last_words: &str) {
     let Some(writer) = WRITER.get() else {
-        // Nobody may be reading.
+        // Standard error may have no reader.
         io::stderr().write_all(last_words.as_bytes()).ok();
         return;
     };
     if !last_words.is_empty() {
         writer.line(last_words.as_bytes());
     }
-    writer.flush(LAST_LINES);
+    writer.flush(FLUSH_TIMEOUT);
 }
 
 fn filter() -> EnvFilter {
-    let asked = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
-    let asked = (!asked.is_empty()).then(|| asked.parse().ok()).flatten();
-    asked.unwrap_or_else(|| EnvFilter::new(USUAL))
+    let configured = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let configured = (!configured.is_empty())
+        .then(|| configured.parse().ok())
+        .flatten();
+    configured.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER))
 }
 
 fn report_dropped(lines: u64) {
@@ -101,8 +104,8 @@ fn report_dropped(lines: u64) {
     );
 }
 
-/// Makes a panic a log line: written to standard error directly, it would wait
-/// for a reader that stands still.
+/// Logs panics through the log writer: a direct write to standard error would
+/// block if its reader is stuck.
 fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let message = panic

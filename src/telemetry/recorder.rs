@@ -5,17 +5,17 @@ use metrics_process::Collector;
 
 use super::metrics::{ALL, BUILD_INFO, Kind};
 
-/// The upper bounds of the buckets of every histogram, in seconds: a Check from
-/// memory takes some 0.1 ms, a large list minutes.
+/// Upper bounds of the buckets of every histogram, in seconds: a Check from the
+/// cache takes about 0.1 ms, a large list minutes.
 const BUCKETS: [f64; 18] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0, 30.0, 60.0,
 ];
 
-/// The metrics of this process, once they are recorded.
+/// Metrics of this process, once recording has started.
 static EXPOSITION: OnceLock<Exposition> = OnceLock::new();
 
-/// What is recorded in this process, as Prometheus reads it.
+/// Metrics recorded in this process, rendered for Prometheus.
 #[derive(Clone, Debug)]
 pub struct Exposition {
     prometheus: PrometheusHandle,
@@ -23,8 +23,8 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Records the metrics of this process from now on. Only the first call
-    /// counts.
+    /// Starts recording the metrics of this process. Further calls return the
+    /// same metrics.
     pub fn start() -> Self {
         EXPOSITION.get_or_init(Self::record).clone()
     }
@@ -35,7 +35,7 @@ impl Exposition {
             let named = Matcher::Full(metric.name.to_owned());
             match builder.set_buckets_for_metric(named, &BUCKETS) {
                 Ok(with_buckets) => builder = with_buckets,
-                // Only of no buckets at all.
+                // Fails only for an empty list of buckets.
                 Err(error) => {
                     tracing::error!(%error, "the metrics of this process cannot be recorded");
                     builder = PrometheusBuilder::new();
@@ -45,7 +45,7 @@ impl Exposition {
         }
         let recorder = builder.build_recorder();
         let prometheus = recorder.handle();
-        // One that is in place already stays.
+        // An existing recorder stays in place.
         let _first_wins = metrics::set_global_recorder(recorder);
         let process = Collector::default();
         process.describe();
@@ -56,21 +56,21 @@ impl Exposition {
         }
     }
 
-    /// Everything recorded so far, in the text format of Prometheus.
+    /// Renders all metrics in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> String {
         self.process.collect();
         self.prometheus.render()
     }
 
-    /// Sums up what histograms recorded since the last call: without it they
-    /// take memory until the next [`Self::render`].
+    /// Aggregates the samples that histograms recorded since the last call:
+    /// without it, they take memory until the next [`Self::render`].
     pub fn sum_up(&self) {
         self.prometheus.run_upkeep();
     }
 }
 
-/// Declares every metric, and shows those that never change.
+/// Describes every metric, and sets those that never change.
 fn describe() {
     for metric in ALL {
         match metric.kind {
@@ -78,7 +78,7 @@ fn describe() {
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.meaning),
             Kind::Histogram => metrics::describe_histogram!(metric.name, metric.meaning),
         }
-        // So that a counter is there before it first counts.
+        // Exposes the counter with 0 before its first event.
         if metric.kind == Kind::Counter && metric.labels.is_empty() {
             metrics::counter!(metric.name).increment(0);
         }

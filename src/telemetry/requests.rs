@@ -8,7 +8,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::metrics::{REQUEST_DURATION, REQUESTS, REQUESTS_IN_FLIGHT};
 
-/// The codes of gRPC, by their numbers.
+/// Names of the gRPC status codes, by number.
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -29,13 +29,13 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// The number of `CANCELLED`.
+/// Number of `CANCELLED`.
 const CANCELLED: usize = 1;
 
-/// What calls of no RPC are counted as.
+/// Label of calls to unknown paths.
 const OTHER: &str = "other";
 
-/// Counts calls by RPC and code, and how long they took.
+/// Counts calls by RPC and status code, and records their durations.
 #[derive(Clone, Debug)]
 pub struct RequestMeters(Arc<Meters>);
 
@@ -46,14 +46,14 @@ struct Meters {
     other: Arc<RpcMeter>,
 }
 
-/// What is counted of one RPC. Handles are kept, since looking one up by its name
-/// costs more than counting.
+/// Metrics of one RPC. Handles are cached because a look-up by name costs more
+/// than the counting.
 #[derive(Debug)]
 struct RpcMeter {
     rpc: String,
     is_stream: bool,
     duration: Histogram,
-    /// By the numbers of [`CODES`]; those that came.
+    /// By the numbers of [`CODES`]; set once the code has occurred.
     codes: [OnceLock<Counter>; CODES.len()],
 }
 
@@ -81,8 +81,8 @@ impl RpcMeter {
 
 impl RequestMeters {
     /// Counts calls of the RPCs with these paths, such as
-    /// `/pim.authz.v1.AuthorizationService/Check`, and whether their answers are
-    /// streams; all others count as `other`.
+    /// `/pim.authz.v1.AuthorizationService/Check`; the flag is true if the
+    /// response is a stream. All other calls count as `other`.
     pub fn new(paths: impl IntoIterator<Item = (String, bool)>) -> Self {
         let meter = |(path, is_stream): (String, bool)| {
             let meter = RpcMeter::new(rpc_of(&path), is_stream);
@@ -95,7 +95,7 @@ impl RequestMeters {
         }))
     }
 
-    /// Counts a call that begins.
+    /// Counts the start of a call.
     #[must_use]
     pub fn begin(&self, path: &str) -> RequestMeter {
         self.0.in_flight.increment(1);
@@ -109,7 +109,7 @@ impl RequestMeters {
     }
 }
 
-/// The RPC that a path names: `AuthorizationService/Check`.
+/// Returns the RPC of a path: `AuthorizationService/Check`.
 fn rpc_of(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
     match path.split_once('/') {
@@ -121,8 +121,8 @@ fn rpc_of(path: &str) -> &str {
     }
 }
 
-/// One call under way. Dropped before it ended, it counts as `CANCELLED`: its
-/// caller has left.
+/// A call in flight. If it is dropped before [`Self::end`], it counts as
+/// `CANCELLED`: the caller has disconnected.
 #[derive(Debug)]
 pub struct RequestMeter {
     in_flight: Gauge,
@@ -132,25 +132,25 @@ pub struct RequestMeter {
 }
 
 impl RequestMeter {
-    /// The RPC: `AuthorizationService/Check`, or `other`.
+    /// Returns the RPC: `AuthorizationService/Check`, or `other`.
     #[must_use]
     pub fn rpc(&self) -> &str {
         &self.rpc.rpc
     }
 
-    /// Whether its answer is a stream.
+    /// True if the response is a stream.
     #[must_use]
     pub fn is_stream(&self) -> bool {
         self.rpc.is_stream
     }
 
-    /// How long the call has taken so far.
+    /// Returns the duration of the call so far.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// Counts the call as ended, with the number of a code of gRPC.
+    /// Counts the call as completed, with the number of a gRPC status code.
     pub fn end(mut self, code: i32) {
         self.code = usize::try_from(code).unwrap_or(usize::MAX);
     }
@@ -163,7 +163,8 @@ impl Drop for RequestMeter {
     }
 }
 
-/// The name of a code of gRPC by its number, as metrics and log lines have it.
+/// Returns the name of a gRPC status code, as in metrics and log lines; `UNKNOWN`
+/// for an unknown number.
 #[must_use]
 pub fn code_name(code: i32) -> &'static str {
     let code = usize::try_from(code).ok();
@@ -187,7 +188,7 @@ mod tests {
             let meters = RequestMeters::new([(CHECK.to_owned(), false)]);
             meters.begin(CHECK).end(0);
             meters.begin("/x.Y/Z").end(12);
-            // Its caller has left.
+            // The caller has disconnected.
             drop(meters.begin(CHECK));
             let _under_way = meters.begin(CHECK);
         });

@@ -1,7 +1,7 @@
-//! Traces of calls, as OpenTelemetry has them: a span for each call that is
-//! sampled, and one for each statement that its own task runs.
+//! OpenTelemetry traces of calls: a span for each sampled call, and one for each
+//! statement that the call's own task runs.
 //!
-//! Of a call that is not sampled nothing is made.
+//! A call that is not sampled creates no span.
 
 use std::{
     sync::{
@@ -27,19 +27,19 @@ use opentelemetry_sdk::{
 
 use super::decision_log::is_drawn;
 
-/// The name of the service in every span.
+/// Name of the service in every span.
 const SERVICE: &str = "pim-authz";
 
-/// Where traces go, and which calls are traced.
+/// Destination of traces, and which calls are traced.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceSettings {
-    /// The URL of a collector that speaks OTLP over gRPC.
+    /// URL of a collector that accepts OTLP over gRPC.
     pub endpoint: String,
-    /// The share of the calls whose caller has not decided, from 0 to 1.
+    /// Share of calls to sample if the caller has not decided, from 0 to 1.
     pub share: f64,
 }
 
-/// The tracer of this process, once there is one.
+/// Tracer of this process, once started.
 static TRACES: OnceLock<Traces> = OnceLock::new();
 
 #[derive(Debug)]
@@ -47,21 +47,21 @@ struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     share: f64,
-    /// How many calls came whose caller had not decided.
+    /// Number of calls so far whose caller had not decided.
     undecided: AtomicU64,
 }
 
-/// Why traces cannot be sent to the URL of a collector.
+/// The URL of the collector is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct InvalidCollector(#[from] ExporterBuildError);
 
-/// Traces calls from now on. Only the first call counts. A collector that is away
-/// loses spans, and holds nobody up.
+/// Starts tracing calls. Further calls have no effect. While the collector is
+/// unreachable, spans are dropped and nothing blocks.
 ///
 /// # Errors
 ///
-/// What is wrong with the URL.
+/// Returns what is wrong with the URL.
 pub fn start(settings: &TraceSettings) -> Result<(), InvalidCollector> {
     let exporter = SpanExporter::builder()
         .with_tonic()
@@ -75,7 +75,7 @@ pub fn start(settings: &TraceSettings) -> Result<(), InvalidCollector> {
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_resource(resource)
-        // Spans are made of sampled calls alone.
+        // Spans are created for sampled calls only.
         .with_sampler(Sampler::AlwaysOn)
         .build();
     let tracer = provider.tracer(SERVICE);
@@ -88,7 +88,7 @@ pub fn start(settings: &TraceSettings) -> Result<(), InvalidCollector> {
     Ok(())
 }
 
-/// Sends the spans that are left; waits 5 s at most.
+/// Sends the remaining spans; waits 5 s at most.
 pub fn finish() {
     if let Some(traces) = TRACES.get()
         && let Err(error) = traces.provider.shutdown()
@@ -97,7 +97,7 @@ pub fn finish() {
     }
 }
 
-/// The W3C trace context that a caller sent.
+/// W3C trace context of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sent<'r> {
     /// `traceparent`.
@@ -120,7 +120,7 @@ impl Extractor for Sent<'_> {
     }
 }
 
-/// Whether calls are traced at all.
+/// True if tracing has started.
 #[must_use]
 pub fn is_on() -> bool {
     TRACES.get().is_some()
@@ -131,8 +131,8 @@ pub fn is_on() -> bool {
 pub struct CallSpan(Context);
 
 impl CallSpan {
-    /// Begins the span of a call; `None`: it is not sampled. Its caller decides by
-    /// its `traceparent`, else the share of the settings.
+    /// Starts the span of a call; `None` if it is not sampled. A valid
+    /// `traceparent` of the caller decides, otherwise the share of the settings.
     #[must_use]
     pub fn begin(rpc: &str, sent: Sent<'_>) -> Option<Self> {
         let traces = TRACES.get()?;
@@ -162,7 +162,8 @@ impl CallSpan {
         Some(Self(parent.with_span(span)))
     }
 
-    /// The span of the call that this task answers; `None`: it is not sampled.
+    /// Returns the span of the call that the current task serves; `None` if it is
+    /// not sampled.
     #[must_use]
     pub fn current() -> Option<Self> {
         TRACES.get()?;
@@ -171,22 +172,23 @@ impl CallSpan {
         is_sampled.then_some(Self(context))
     }
 
-    /// Runs a part of the call, whose statements get spans below this one.
+    /// Wraps a part of the call so that the spans of its statements become
+    /// children of this span.
     pub fn follow<F: Future>(&self, part: F) -> impl Future<Output = F::Output> + use<F> {
         part.with_context(self.0.clone())
     }
 
-    /// The number of the trace, as W3C writes it.
+    /// Returns the trace id in the W3C format.
     #[must_use]
     pub fn trace_id(&self) -> String {
         self.0.span().span_context().trace_id().to_string()
     }
 
-    /// Ends the span, with the name of a code of gRPC.
+    /// Ends the span, with the name of a gRPC status code.
     pub fn end(self, code: &'static str) {
         let span = self.0.span();
         span.set_attribute(KeyValue::new("rpc.grpc.status_code", code));
-        // The server's own failures, as the conventions of OpenTelemetry have it.
+        // Failures of the server, by the conventions of OpenTelemetry.
         let is_failure = [
             "UNKNOWN",
             "DEADLINE_EXCEEDED",
@@ -202,8 +204,8 @@ impl CallSpan {
     }
 }
 
-/// Notes a statement that has just ended, below the span of the call whose task ran
-/// it.
+/// Records a statement that has just ended as a child of the span of the current
+/// task's call.
 pub fn note_statement(name: &'static str, took: Duration) {
     let (Some(traces), Some(CallSpan(call))) = (TRACES.get(), CallSpan::current()) else {
         return;

@@ -5,35 +5,36 @@ use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, time::ASN1Time,
 };
 
-/// Who is at the other end of a connection, as far as its transport shows it. An
-/// extension of every request.
+/// The peer of a connection, as identified by its transport. It is an extension
+/// of every request.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
-    /// Its address; `None`: the connection was gone already.
+    /// Address; `None` if the connection was already closed.
     pub address: Option<SocketAddr>,
-    /// Its certificate, which a CA of `--tls-client-ca` has signed; `None`: it
-    /// showed none.
+    /// Client certificate, signed by a CA of `--tls-client-ca`; `None` if it
+    /// presented none.
     pub certificate: Option<Arc<PeerCertificate>>,
 }
 
-/// What counts of a certificate that was verified in a handshake.
+/// The relevant fields of a certificate that was verified in a handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerCertificate {
-    /// Its names.
+    /// Subject alternative names.
     pub names: AlternativeNames,
-    /// From when on it is refused, in microseconds since 1970; 0 of one that does
-    /// not parse.
+    /// Time from which it is rejected, in microseconds since 1970; 0 if the
+    /// certificate does not parse.
     pub expires_at: i64,
 }
 
 impl PeerCertificate {
-    /// Reads a certificate; one that does not parse has no names and has expired.
+    /// Parses a certificate; one that does not parse has no names and has
+    /// expired.
     #[must_use]
     pub fn of(certificate: &CertificateDer<'_>) -> Self {
         let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
             return Self::default();
         };
-        // The last second is valid to its end.
+        // The last second is valid until its end.
         let end = parsed.validity().not_after.timestamp().saturating_add(1);
         Self {
             names: AlternativeNames::of(certificate),
@@ -42,7 +43,7 @@ impl PeerCertificate {
     }
 }
 
-/// The subject alternative names of a certificate, in its order.
+/// Subject alternative names of a certificate, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlternativeNames {
     /// Host names, such as `pim.example.com`.
@@ -52,7 +53,7 @@ pub struct AlternativeNames {
 }
 
 impl AlternativeNames {
-    /// Reads the names of a certificate; none of one that does not parse.
+    /// Parses the names of a certificate; empty if it does not parse.
     #[must_use]
     pub fn of(certificate: &CertificateDer<'_>) -> Self {
         let mut found = Self::default();
@@ -73,19 +74,19 @@ impl AlternativeNames {
     }
 }
 
-/// How long a certificate is valid.
+/// Validity of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// The last second, in words: `Nov 28 03:20:11 2027 +00:00`.
+    /// Last second of validity, as text: `Nov 28 03:20:11 2027 +00:00`.
     pub until: String,
     /// The same, in seconds since 1970.
     pub until_s: i64,
-    /// Whether it is valid now.
+    /// True if it is valid now.
     pub is_now: bool,
 }
 
 impl Validity {
-    /// Reads it; `None`: the certificate does not parse.
+    /// Parses the validity; `None` if the certificate does not parse.
     #[must_use]
     pub fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_has_no_names() {
+    fn invalid_certificate_has_no_names() {
         let none = CertificateDer::from(vec![1, 2, 3]);
         assert_eq!(AlternativeNames::of(&none), AlternativeNames::default());
         assert_eq!(Validity::of(&none), None);

@@ -11,52 +11,52 @@ use rustls::{
     },
 };
 
-/// A file in PEM that a setting names.
+/// A PEM file that a setting names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PemFile {
-    /// The setting, as an operator finds it: `` `--tls-cert` ``.
+    /// Setting, as shown to an operator: `` `--tls-cert` ``.
     setting: &'static str,
     path: PathBuf,
 }
 
-/// Why a file gives no certificate or key.
+/// Error of reading certificates or keys from a file.
 #[derive(Debug, thiserror::Error)]
 pub enum PemFileError {
-    /// The file is not there, or this user may not read it.
+    /// The file does not exist, or the process may not read it.
     #[error(
         "{setting} names the file `{}`, which cannot be read ({cause}); name a file that the user \
          of this process may read", .path.display()
     )]
     Unreadable {
-        /// The setting.
+        /// Setting that names the file.
         setting: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         cause: io::Error,
     },
 
-    /// It holds something else, or nothing.
+    /// The file contains no certificate.
     #[error(
         "{setting} names the file `{}`, which holds no certificate; it takes certificates in PEM \
          (`-----BEGIN CERTIFICATE-----`)", .path.display()
     )]
     NoCertificate {
-        /// The setting.
+        /// Setting that names the file.
         setting: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
 
-    /// It holds something else, or nothing.
+    /// The file contains no private key.
     #[error(
         "{setting} names the file `{}`, which holds no private key; it takes one in PEM \
          (`-----BEGIN PRIVATE KEY-----`)", .path.display()
     )]
     NoKey {
-        /// The setting.
+        /// Setting that names the file.
         setting: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
 
@@ -66,9 +66,9 @@ pub enum PemFileError {
          one (`openssl pkey -in KEY -out PLAIN_KEY`) and protect the file instead", .path.display()
     )]
     Encrypted {
-        /// The setting.
+        /// Setting that names the file.
         setting: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
 
@@ -78,23 +78,23 @@ pub enum PemFileError {
         .path.display()
     )]
     Damaged {
-        /// The setting.
+        /// Setting that names the file.
         setting: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Where it stops being PEM.
+        /// Error of the PEM parser.
         cause: String,
     },
 
-    /// A certificate of the CAs is none.
+    /// A certificate of a CA is not valid.
     #[error(
         "{setting} names the file `{}`, which holds a certificate that is not valid ({cause})",
         .path.display()
     )]
     InvalidCa {
-        /// The setting.
+        /// Setting that names the file.
         setting: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
         /// What is wrong with it.
         cause: rustls::Error,
@@ -102,7 +102,8 @@ pub enum PemFileError {
 }
 
 impl PemFile {
-    /// The file that a setting names. `setting` is shown as it is.
+    /// Creates the file that a setting names; does not read it. `setting` is
+    /// shown in errors as it is.
     pub fn new(setting: &'static str, path: impl Into<PathBuf>) -> Self {
         Self {
             setting,
@@ -110,26 +111,28 @@ impl PemFile {
         }
     }
 
-    /// Where it lies.
+    /// Returns the path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads its certificates, one at least, in their order.
+    /// Reads the certificates of the file, at least one, in their order.
     ///
     /// # Errors
     ///
-    /// [`PemFileError`] when the file cannot be read, is damaged or holds none.
+    /// Returns [`PemFileError`] if the file cannot be read, is damaged or
+    /// contains no certificate.
     pub fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, PemFileError> {
         self.certificates_in(&self.read()?)
     }
 
-    /// The certificates in what was read of it, as [`PemFile::certificates`].
+    /// Parses the certificates in `content`, as [`PemFile::certificates`] does.
     ///
     /// # Errors
     ///
-    /// [`PemFileError`] when the content is damaged or holds none.
+    /// Returns [`PemFileError`] if the content is damaged or contains no
+    /// certificate.
     pub fn certificates_in(
         &self,
         content: &[u8],
@@ -145,21 +148,21 @@ impl PemFile {
         Ok(found)
     }
 
-    /// Reads its certificates as those of trusted CAs.
+    /// Reads the certificates of the file as trusted CAs.
     ///
     /// # Errors
     ///
-    /// [`PemFileError`] when the file cannot be read, is damaged, or holds none
-    /// that can be trusted.
+    /// Returns [`PemFileError`] if the file cannot be read, is damaged, contains no
+    /// certificate, or one that cannot be trusted.
     pub fn roots(&self) -> Result<RootCertStore, PemFileError> {
         self.roots_of(&self.certificates()?)
     }
 
-    /// Its certificates, as those of trusted CAs.
+    /// Returns a store that trusts these certificates as CAs.
     ///
     /// # Errors
     ///
-    /// [`PemFileError::InvalidCa`] when one of them cannot be trusted.
+    /// Returns [`PemFileError::InvalidCa`] if one of them cannot be trusted.
     pub fn roots_of(
         &self,
         certificates: &[CertificateDer<'static>],
@@ -176,22 +179,23 @@ impl PemFile {
         Ok(roots)
     }
 
-    /// Reads its first private key.
+    /// Reads the first private key of the file.
     ///
     /// # Errors
     ///
-    /// [`PemFileError`] when the file cannot be read, is damaged, or holds none
-    /// that can be used without a passphrase.
+    /// Returns [`PemFileError`] if the file cannot be read, is damaged, or contains
+    /// no key that can be used without a passphrase.
     pub fn private_key(&self) -> Result<PrivateKeyDer<'static>, PemFileError> {
         self.private_key_in(&self.read()?)
     }
 
-    /// The first private key in what was read of it, as [`PemFile::private_key`].
+    /// Parses the first private key in `content`, as [`PemFile::private_key`]
+    /// does.
     ///
     /// # Errors
     ///
-    /// [`PemFileError`] when the content is damaged, or holds none that can be
-    /// used without a passphrase.
+    /// Returns [`PemFileError`] if the content is damaged, or contains no key
+    /// that can be used without a passphrase.
     pub fn private_key_in(&self, content: &[u8]) -> Result<PrivateKeyDer<'static>, PemFileError> {
         let setting = self.setting;
         let path = || self.path.clone();
@@ -211,11 +215,11 @@ impl PemFile {
         }
     }
 
-    /// Reads all of it.
+    /// Reads the whole file.
     ///
     /// # Errors
     ///
-    /// [`PemFileError::Unreadable`].
+    /// Returns [`PemFileError::Unreadable`] if the file cannot be read.
     pub fn read(&self) -> Result<Vec<u8>, PemFileError> {
         fs::read(&self.path).map_err(|cause| PemFileError::Unreadable {
             setting: self.setting,
@@ -233,8 +237,8 @@ impl PemFile {
     }
 }
 
-/// Whether a key is encrypted: PKCS #8 says so in its label, OpenSSL's older form
-/// in a header.
+/// True if the content has an encrypted key: PKCS #8 marks it in its label,
+/// OpenSSL's older form in a header.
 fn is_encrypted(content: &[u8]) -> bool {
     let text = String::from_utf8_lossy(content);
     let signs = ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"];
@@ -255,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_a_file_names_setting_file_and_remedy() {
-        // Content, what a reader of certificates and one of keys say.
+    fn every_file_error_names_setting_and_file() {
+        // Content, the error for certificates, the error for a key.
         let cases = [
             ("", "holds no certificate", "holds no private key"),
             ("hello", "holds no certificate", "holds no private key"),
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_named() {
+    fn missing_file_is_named() {
         let (folder, _) = file("");
         let file = PemFile::new(SETTING, folder.path().join("none.pem"));
         let said = file.certificates().unwrap_err().to_string();

@@ -18,3 +18,4 @@ mod manual;
 mod scan;
 mod shape;
 mod sources;
+mod tour;

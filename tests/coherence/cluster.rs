@@ -1,4 +1,4 @@
-//! A real PostgreSQL, proxies, and servers that are processes of their own.
+//! A real PostgreSQL, one proxy per server, and servers in separate processes.
 
 use std::{
     fs,
@@ -29,10 +29,10 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::postgres_proxy::{Proxy, address_of};
 
-/// The lease of every server, unless a fault needs a longer one.
+/// Lease of every server, unless a fault needs a longer one.
 pub(crate) const LEASE: Duration = Duration::from_secs(1);
 
-/// The PostgreSQL of all scenarios.
+/// PostgreSQL shared by all scenarios.
 pub(crate) struct Postgres {
     running: Option<EmbeddedPostgres>,
     folder: TempDir,
@@ -69,7 +69,8 @@ impl Postgres {
         self.running = Some(EmbeddedPostgres::start(options).await.unwrap());
     }
 
-    /// In order, or at once as in a crash; and up again.
+    /// Restarts PostgreSQL: by a clean shutdown, or by an immediate one as in a
+    /// crash.
     pub(crate) async fn restart(&mut self, immediately: bool) {
         let running = self.running.take().unwrap();
         if immediately {
@@ -110,31 +111,31 @@ fn signal(process: u32, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// The servers of one scenario on a database of their own.
+/// Servers of one scenario, with a database of their own.
 pub(crate) struct Cluster<'p> {
     pub(crate) postgres: &'p mut Postgres,
     database: String,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) servers: Vec<Server>,
     lease: Duration,
-    /// Given to every server that starts.
+    /// Environment variables of every server that is started.
     pub(crate) environment: Vec<(String, String)>,
 }
 
-/// Where a server answers now; callers look here before each call.
+/// Current channel to a server; clients read it before each call.
 #[derive(Clone)]
-pub(crate) struct WriteCoordinator(Arc<Mutex<Channel>>);
+pub(crate) struct ServerChannel(Arc<Mutex<Channel>>);
 
-impl WriteCoordinator {
-    pub(crate) fn channel(&self) -> Channel {
+impl ServerChannel {
+    pub(crate) fn current(&self) -> Channel {
         self.0.lock().unwrap().clone()
     }
 }
 
-/// One server.
+/// One server process and the channel to it.
 pub(crate) struct Server {
     child: Option<Child>,
-    pub(crate) door: WriteCoordinator,
+    pub(crate) channel: ServerChannel,
 }
 
 impl<'p> Cluster<'p> {
@@ -160,9 +161,9 @@ impl<'p> Cluster<'p> {
             let upstream = cluster.postgres.address();
             cluster.proxies.push(Proxy::start(upstream).await);
             let (child, address) = cluster.spawn(number).await;
-            let door = WriteCoordinator(Arc::new(Mutex::new(channel(address))));
+            let channel = ServerChannel(Arc::new(Mutex::new(channel(address))));
             let child = Some(child);
-            cluster.servers.push(Server { child, door });
+            cluster.servers.push(Server { child, channel });
         }
         cluster
     }
@@ -213,7 +214,7 @@ impl<'p> Cluster<'p> {
         signal(self.process(number), Signal::CONT);
     }
 
-    /// Ends a server, at once or in order, and waits until it has ended.
+    /// Ends a server, by SIGKILL or by SIGTERM, and waits until it has exited.
     pub(crate) async fn end(&mut self, number: usize, at_once: bool) {
         let how = if at_once { Signal::KILL } else { Signal::TERM };
         signal(self.process(number), how);
@@ -224,10 +225,11 @@ impl<'p> Cluster<'p> {
     pub(crate) async fn start_server(&mut self, number: usize) {
         let (child, address) = self.spawn(number).await;
         self.servers[number].child = Some(child);
-        *self.servers[number].door.0.lock().unwrap() = channel(address);
+        *self.servers[number].channel.0.lock().unwrap() = channel(address);
     }
 
-    /// Servers that have ended by themselves start again.
+    /// Restarts the servers that have exited by themselves, and returns their
+    /// number.
     pub(crate) async fn revive(&mut self) -> usize {
         let mut revived = 0;
         for number in 0..self.servers.len() {
@@ -250,10 +252,11 @@ impl<'p> Cluster<'p> {
         }
     }
 
-    /// Returns once every server but one has lost its lease and has another.
+    /// Waits until every server except `one` has lost its lease and acquired
+    /// another.
     pub(crate) async fn others_joined_again(&self, one: usize) {
         for (number, server) in self.servers.iter().enumerate() {
-            let mut client = OperationsServiceClient::new(server.door.channel());
+            let mut client = OperationsServiceClient::new(server.channel.current());
             if number == one {
                 continue;
             }
@@ -272,13 +275,13 @@ impl<'p> Cluster<'p> {
         }
     }
 
-    /// What each server counts.
+    /// Returns the status of each server that responds.
     pub(crate) async fn statuses(&self) -> Vec<pb::GetStatusResponse> {
         let mut statuses = Vec::new();
         for server in &self.servers {
-            let mut client = OperationsServiceClient::new(server.door.channel());
+            let mut client = OperationsServiceClient::new(server.channel.current());
             let request = pb::GetStatusRequest::default();
-            // One that just comes back counts nothing.
+            // A server that is just restarting is skipped.
             let told = client.get_status(request).await;
             statuses.extend(told.map(tonic::Response::into_inner));
         }

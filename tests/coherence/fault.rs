@@ -1,4 +1,4 @@
-//! What is done to a cluster while it works.
+//! Faults that are injected into a cluster under load.
 
 use std::time::Duration;
 
@@ -9,37 +9,38 @@ use crate::{
     postgres_proxy::Traffic,
 };
 
-/// One fault, of the server with a number where it is one server's.
+/// One fault; most affect one server, given by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// SIGSTOP for half a lease.
     ShortStandstill,
     /// SIGSTOP for two leases.
     LongStandstill,
-    /// SIGKILL, and a new process later.
+    /// SIGKILL, and a restart later.
     Death,
-    /// It leaves and joins, leaves and joins.
+    /// The server shuts down and restarts three times.
     Storm,
-    /// What it says to PostgreSQL and hears comes late.
+    /// Its traffic with PostgreSQL is delayed in both directions.
     LateNetwork,
-    /// Nothing comes through for two leases.
+    /// Its traffic is held for two leases.
     HeldNetwork,
-    /// SIGSTOP for two leases, and soon after it nothing comes through.
+    /// SIGSTOP for two leases, and half a lease later its traffic is held.
     Relapse,
-    /// All comes late, and then nothing for two leases.
+    /// Its traffic is delayed for one lease, then held for two leases.
     FadingNetwork,
-    /// Its connections are cut, and new ones refused.
+    /// Its connections are closed, and new ones refused.
     RefusedNetwork,
-    /// Its connections are cut each time it has sent a COMMIT.
+    /// Its connections are closed each time after it has sent a COMMIT.
     LostCommitAnswer,
-    /// PostgreSQL's hints do not reach it.
+    /// PostgreSQL's notifications do not reach it.
     LostHints,
-    /// PostgreSQL is restarted in order.
+    /// PostgreSQL is restarted by a clean shutdown.
     Restart,
-    /// PostgreSQL crashes and comes up again.
+    /// PostgreSQL crashes and restarts.
     Crash,
-    /// It is cut off, and within its lease PostgreSQL is restarted twice; the
-    /// others join after the first time, leave in order, and come back.
+    /// Its connections are refused, and PostgreSQL is restarted twice within its
+    /// lease; the other servers join after the first restart, shut down cleanly,
+    /// and join again.
     TwoRestarts,
 }
 
@@ -61,9 +62,9 @@ pub(crate) const FAULTS: [Fault; 14] = [
 ];
 
 impl Fault {
-    /// The lease of the servers that it is tried on.
+    /// Returns the lease of the servers for this fault.
     pub(crate) fn lease(self) -> Duration {
-        // As long as two restarts take, and some more.
+        // Longer than two restarts take.
         if self == Self::TwoRestarts {
             LEASE * 4
         } else {
@@ -71,7 +72,7 @@ impl Fault {
         }
     }
 
-    /// How long it lasts.
+    /// Returns the time between beginning and ending the fault.
     pub(crate) fn length(self) -> Duration {
         match self {
             Self::ShortStandstill | Self::Death => LEASE / 2,

@@ -1,43 +1,42 @@
-//! What callers saw, and whether one order explains it.
+//! History of the calls, and the check that one order explains it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
-/// The registers: values that are written by one call and read by checks.
+/// Number of registers: values that are written by one call and read by checks.
 pub(crate) const REGISTERS: usize = 3;
 
-/// When a call began and when its answer was there, by the one clock of the
-/// test.
+/// Start of a call and arrival of its response, by the one clock of the test.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) begun: Duration,
     pub(crate) ended: Duration,
 }
 
-/// A write of the next value of a register. One writer writes each register, so
-/// its values are 1, 2, 3 …
+/// A write of the next value of a register. Each register has one writer, so its
+/// values are 1, 2, 3 …
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Write {
     pub(crate) register: usize,
     pub(crate) value: u32,
-    /// From its first try.
+    /// Start of its first attempt.
     pub(crate) begun: Duration,
-    /// `None`: it was never acknowledged.
+    /// Time of the acknowledgement; `None` if there was none.
     pub(crate) ended: Option<Duration>,
 }
 
-/// One answer, and the values that it shows.
+/// One response, with the values that it shows.
 #[derive(Clone, Debug)]
 pub(crate) struct Read {
     pub(crate) who: String,
     pub(crate) span: Span,
-    /// `None`: it does not tell of that register.
+    /// Value of each register; `None` if the response does not show it.
     pub(crate) values: [Option<u32>; REGISTERS],
 }
 
-/// Everything that callers saw.
+/// All writes and all responses of reads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     pub(crate) writes: Vec<Write>,
@@ -45,14 +44,14 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Whether all calls can be put in one order that agrees with when they were
-    /// made, in which each read shows the last write before it of every register
+    /// Checks that all calls can be put in one order that agrees with their
+    /// times, in which each read shows the last preceding write of every register
     /// at once. That is G1, G2 and one-instant decisions in one: a stale answer,
-    /// an inversion and a torn decision each make a circle.
+    /// an inversion and a torn decision each create a cycle.
     ///
     /// # Errors
     ///
-    /// The calls of one circle.
+    /// Returns the calls of one cycle.
     pub(crate) fn explained(&self) -> Result<(), String> {
         let graph = Graph::of(self)?;
         match graph.circle() {
@@ -74,8 +73,8 @@ impl History {
     }
 }
 
-/// What must come before what. Its nodes are the writes, the reads, and moments,
-/// which stand between calls that ended and calls that began later.
+/// Precedence graph. Its nodes are the writes, the reads, and moments, which
+/// stand between calls that ended and calls that began later.
 struct Graph {
     after: Vec<Vec<usize>>,
 }
@@ -104,7 +103,7 @@ impl Graph {
                 }
                 match by_value.get(&(register, value)) {
                     Some(write) => graph.edge(*write, node),
-                    // What the set-up left.
+                    // The initial value.
                     None if value == 0 => {}
                     None => return Err(format!("a value that nobody wrote: {read:?}")),
                 }
@@ -118,12 +117,12 @@ impl Graph {
         self.after[before].push(after);
     }
 
-    /// A call that ended comes before every call that began later.
+    /// Adds edges from each call that ended to every call that began later.
     fn add_time(&mut self, history: &History) {
         let writes = history.writes.iter().map(|w| (Some(w.begun), w.ended));
         let reads = history.reads.iter();
         let reads = reads.map(|r| (Some(r.span.begun), Some(r.span.ended)));
-        // At the same moment beginnings come first: then the calls overlap.
+        // At the same moment, starts sort before ends, so that the calls overlap.
         let mut moments: Vec<(Duration, bool, usize)> = Vec::new();
         for (node, (begun, ended)) in writes.chain(reads).enumerate() {
             moments.extend(begun.map(|moment| (moment, false, node)));
@@ -146,7 +145,7 @@ impl Graph {
         }
     }
 
-    /// The nodes of a circle; `None`: there is an order.
+    /// Returns the nodes of a cycle; `None` if the graph has a topological order.
     fn circle(&self) -> Option<Vec<usize>> {
         let mut before = vec![0_usize; self.after.len()];
         for next in self.after.iter().flatten() {
@@ -162,8 +161,8 @@ impl Graph {
                 }
             }
         }
-        // Whatever is left lies on a circle or behind one. The shortest circle
-        // through the first that lies on one:
+        // Every remaining node is on a cycle or reachable from one. Return the
+        // shortest cycle through the first that is on one.
         let left: Vec<usize> = (0..before.len()).filter(|node| before[*node] > 0).collect();
         left.iter().find_map(|start| self.way_back(*start))
     }
@@ -267,11 +266,11 @@ mod tests {
 
     #[test]
     fn a_read_that_mixes_two_instants_is_not() {
-        // Register 0 was 1 before register 1 was.
+        // Register 0 became 1 before register 1 did.
         let writes = [write(0, 1, 10, 20), write(1, 1, 30, 40)];
         assert!(!is_explained(&writes, &[read(5, 50, 0, 1)]));
         assert!(is_explained(&writes, &[read(5, 50, 1, 0)]));
-        // Two reads that see two writes in two orders.
+        // Two reads that show two writes in opposite orders.
         let writes = [write(0, 1, 10, 90), write(1, 1, 10, 90)];
         assert!(!is_explained(
             &writes,

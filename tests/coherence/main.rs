@@ -1,10 +1,10 @@
-//! Whether memory stays true (`docs/coherence.md`): several servers, a real
-//! PostgreSQL, faults, and a checker of everything that callers saw.
+//! Coherence of the caches (`docs/coherence.md`): several servers, a real
+//! PostgreSQL, faults, and a checker of all responses to clients.
 //!
 //! `PIM_AUTHZ_COHERENCE_ROUNDS=n` runs every fault and every pair of faults n
-//! times instead of a choice once; `PIM_AUTHZ_COHERENCE_LOGS=1` shows what the
-//! servers say. With the feature `failpoints` each rule of the protocol is switched
-//! off, too, and has to be missed.
+//! times instead of a selection once; `PIM_AUTHZ_COHERENCE_LOGS=1` prints the
+//! servers' logs. With the feature `failpoints`, each rule of the protocol is
+//! also switched off, and the checker must detect its absence.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,7 +34,7 @@ use std::time::Duration;
 use fault::{FAULTS, Fault};
 use trial::{Outcome, Verdict};
 
-/// The choice of pairs that is run without being told otherwise.
+/// Pairs of faults that are run by default.
 const PAIRS: [[Fault; 2]; 8] = [
     [Fault::LongStandstill, Fault::Death],
     [Fault::HeldNetwork, Fault::LongStandstill],
@@ -54,7 +54,7 @@ fn scenarios() -> Vec<Vec<Fault>> {
         once.extend(PAIRS.map(Vec::from));
         return once;
     };
-    // What stops all servers goes by itself.
+    // A fault that stops all servers is not paired with others.
     let paired = FAULTS
         .into_iter()
         .filter(|fault| *fault != Fault::TwoRestarts);
@@ -88,8 +88,8 @@ fn tell(faults: &[Fault], outcome: &Outcome) {
     );
 }
 
-/// G1, G2 and one-instant decisions hold, whatever happens; and what makes that
-/// hard did happen.
+/// G1, G2 and one-instant decisions hold under every fault, and the counters show
+/// that the critical situations occurred.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_see_one_order_whatever_happens() {
     let mut postgres = cluster::Postgres::start().await;

@@ -1,5 +1,5 @@
-//! The checker can fail: without any one rule of the protocol it finds a
-//! violation, and says how many tries that took.
+//! Mutation tests of the checker: with any one rule of the protocol switched off,
+//! it finds a violation. They print the number of attempts that this took.
 
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use crate::{
     trial::{self, Verdict},
 };
 
-/// Rules that these scenarios do not miss reliably: what they forbid takes two
-/// faults of one server at certain moments. They are tried all the same.
+/// Rules whose absence these scenarios do not detect reliably: a violation takes
+/// two faults of one server at certain moments. They are tried all the same, but
+/// need not be detected.
 const RARELY_MISSED: [Rule; 6] = [
     Rule::RenewalHitsRow,
     Rule::LogAppliedBeforeLease,
@@ -23,13 +24,14 @@ const RARELY_MISSED: [Rule; 6] = [
     Rule::UntilBeforeFloors,
 ];
 
-/// The most tries.
+/// Maximum number of attempts per rule, except [`RARELY_MISSED`].
 const TRIES: u32 = 16;
 
-/// How often steps take longer, and how long: races that take luck elsewhere.
+/// Duration of the pauses between steps of the protocol, in milliseconds. They
+/// provoke races that are otherwise rare.
 const STRETCH_MS: &str = "8";
 
-/// In which faults a rule is missed.
+/// Returns the faults under which the absence of a rule is detected.
 fn faults(rule: Rule) -> &'static [Fault] {
     match rule {
         Rule::JoinRaisesFloors | Rule::IntentIsCondition => &[Fault::LongStandstill],
@@ -88,8 +90,8 @@ async fn each_rule_is_missed() {
     assert_eq!(survivors, Vec::<Rule>::new());
 }
 
-/// With all rules, slow steps and clocks that run too fast or too slow change
-/// nothing.
+/// With all rules on, slow steps and clocks that run too fast or too slow cause
+/// no violation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_all_rules_nothing_is_found() {
     let mut postgres = Postgres::start().await;

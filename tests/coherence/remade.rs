@@ -1,5 +1,5 @@
-//! A tenant that is deleted and made again and again, with the numbers of the
-//! one before, while readers ask for it.
+//! A tenant that is deleted and created again repeatedly, reusing the numbers of
+//! the previous one, while readers query it.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::workload::{PACE, PATIENCE, REST, Shared};
 
 const TENANT: &str = "remade";
 
-/// What a tenant may be: its one user may view its one product, or not, or it is
-/// not there.
+/// State of the tenant: its one user may view its one product, may not, or the
+/// tenant does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Allows,
@@ -26,8 +26,8 @@ enum State {
     Absent,
 }
 
-/// Deletes the tenant and makes it again until it is over. After each write no
-/// server may tell of an earlier one (G1).
+/// Deletes and creates the tenant until the scenario is over. After each write,
+/// no server may return an earlier state (G1).
 pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
@@ -39,40 +39,41 @@ pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
                 if shared.is_over() {
                     return;
                 }
-                // Not by the server that faults begin with.
-                let door = 1 + server % (shared.doors().len() - 1);
-                let channel = shared.doors()[door].channel();
+                // Not the first server, which the first fault affects.
+                let channel = 1 + server % (shared.channels().len() - 1);
+                let channel = shared.channels()[channel].current();
                 if let Ok(Ok(())) = timeout(PATIENCE, set(channel, state, &key)).await {
                     break;
                 }
                 server += 1;
                 sleep(REST).await;
             }
-            for (server, door) in shared.doors().iter().enumerate() {
-                let asked = timeout(PATIENCE, ask(door.channel())).await;
+            for (server, channel) in shared.channels().iter().enumerate() {
+                let asked = timeout(PATIENCE, ask(channel.current())).await;
                 if let Ok(Some(told)) = asked {
                     assert_eq!(told, state, "server {server} after write {number}");
                 }
             }
-            // An import is much work for all.
+            // An import is expensive for all servers.
             sleep(REST * 4).await;
         }
     })
 }
 
-/// Asks one server for it until it is over, so that it is loaded at any time.
+/// Queries one server for the tenant until the scenario is over, so that it may
+/// be loaded at any time.
 pub(crate) fn asker(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         while !shared.is_over() {
-            let channel = shared.doors()[server].channel();
+            let channel = shared.channels()[server].current();
             let _whatever = timeout(PATIENCE, ask(channel)).await;
             sleep(PACE).await;
         }
     })
 }
 
-/// `None`: the server does not tell.
+/// Returns the state of the tenant; `None` if the server does not answer.
 async fn ask(channel: Channel) -> Option<State> {
     let request = pb::CheckRequest {
         tenant: TENANT.into(),

@@ -1,4 +1,4 @@
-//! One scenario: a cluster that works, faults, and what callers saw of it.
+//! One scenario: a cluster under load, faults, and the check of its history.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -16,41 +16,41 @@ use crate::{
     workload::{self, Shared},
 };
 
-/// How many servers a cluster has.
+/// Number of servers of a cluster.
 pub(crate) const SERVERS: usize = 3;
 
-/// How long a cluster works before a fault and, at least, after it.
+/// Time under load before the faults and, at least, after them.
 const CALM: Duration = Duration::from_millis(700);
 
-/// How long it may take until every register is written and every server answers
-/// again.
+/// Maximum time until every register is written and every server answers again.
 const RECOVERY: Duration = Duration::from_mins(1);
 
-/// What came of a scenario.
+/// Result of a scenario.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) reads: usize,
     pub(crate) writes: usize,
     pub(crate) retries: u64,
     pub(crate) failures: u64,
-    /// Of the writes that ended before the fault, and of all.
+    /// Durations of all acknowledged writes, sorted.
     pub(crate) write_latency: Vec<Duration>,
     pub(crate) longest_gaps: Vec<Duration>,
     pub(crate) statuses: Vec<GetStatusResponse>,
     pub(crate) verdict: Verdict,
 }
 
-/// Whether one order explains what was seen.
+/// Result of the check that one order explains the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Explained,
-    /// The calls that it does not.
+    /// No order explains it; the calls of one cycle.
     Unexplained(String),
-    /// It does, but not everybody was served again in time.
+    /// An order explains it, but not every server and register recovered in time.
     NotRecovered,
 }
 
-/// Runs faults at the same time, each of the server with the same number.
+/// Runs a scenario with simultaneous faults: the n-th fault affects the n-th
+/// server.
 pub(crate) async fn run(
     postgres: &mut Postgres,
     faults: &[Fault],
@@ -61,9 +61,9 @@ pub(crate) async fn run(
     let environment = environment.iter();
     let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let mut cluster = Cluster::start(postgres, SERVERS, lease, environment.collect()).await;
-    workload::set_up(cluster.servers[0].door.channel()).await;
-    let doors = cluster.servers.iter().map(|server| server.door.clone());
-    let shared = Shared::new(doors.collect());
+    workload::set_up(cluster.servers[0].channel.current()).await;
+    let channels = cluster.servers.iter().map(|server| server.channel.clone());
+    let shared = Shared::new(channels.collect());
     let mut callers = Vec::new();
     for register in 0..REGISTERS {
         callers.push(workload::writer(&shared, register));
@@ -99,8 +99,8 @@ pub(crate) async fn run(
     outcome(&shared, &history, statuses, recovered)
 }
 
-/// Waits until every register was written and every server has answered, after
-/// now. Whether they did in time.
+/// Waits until every register is written and every server has answered again.
+/// True if that happened within [`RECOVERY`].
 async fn recover(shared: &Arc<Shared>) -> bool {
     let (writes, reads) = {
         let history = shared.history.lock().unwrap();

@@ -1,15 +1,15 @@
-//! Writers and readers of three registers, each kept in other facts:
+//! Writers and readers of three registers, each stored in another kind of facts:
 //!
-//! - 0: the groups of one user. Group `g3` views the category that product `p3`
-//!   lies in, so bit 3 is set if the user may view `p3`.
+//! - 0: the groups of one user. Group `g3` views the category of product `p3`, so
+//!   bit 3 is set if the user may view `p3`.
 //! - 1: the categories of one product. User `b3` views one category, so bit 3 is
 //!   set if that user may view the product.
 //! - 2: the rights of one group. Its member may view `r3` if bit 3 is set.
 //!
-//! One `BatchCheck` shows all three, or some; one `ListUsers` shows the first.
-//! One page of `ListAllowed` shows the first (`u` may view `p3`), another the
-//! second and third: the writes of the second put product `s3`, in the same
-//! call, into a category that `w` views or into one that nobody does.
+//! One `BatchCheck` reads all three registers or some; one `ListUsers` reads the
+//! first. One page of `ListAllowed` reads the first (`u` may view `p3`), another
+//! the second and third: a write of the second also puts product `s3`, in the
+//! same call, into a category that `w` views or into one that no group views.
 
 use std::{
     sync::{
@@ -33,33 +33,33 @@ use tokio::{
 use tonic::transport::Channel;
 
 use crate::{
-    cluster::WriteCoordinator,
+    cluster::ServerChannel,
     history::{History, REGISTERS, Read, Span, Write},
 };
 
-/// How many bits a value has: so many values of each register, less one.
+/// Number of bits of a value, so that a register has 2^`BITS` values.
 const BITS: usize = 12;
 
-/// How long one call may take; longer than a writer may wait for a dead server.
+/// Timeout of one call; longer than a write may wait for a dead server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How often each reader asks; a lister asks less.
+/// Interval between the calls of a reader; a lister calls less often.
 pub(crate) const PACE: Duration = Duration::from_millis(150);
 
-/// How long each writer rests, so that nothing is being written at times.
+/// Pause of each writer between writes, so that at times no write is pending.
 pub(crate) const REST: Duration = Duration::from_millis(80);
 
-/// What all callers share.
+/// State shared by all clients.
 pub(crate) struct Shared {
     begun: Instant,
-    doors: Vec<WriteCoordinator>,
+    channels: Vec<ServerChannel>,
     is_over: AtomicBool,
     pub(crate) history: Mutex<History>,
-    /// When each server last answered, in microseconds, and the longest that it
-    /// did not.
+    /// Time of each server's last response, and its longest time without one, in
+    /// microseconds.
     gaps: Vec<Gap>,
     pub(crate) failures: AtomicU64,
-    /// Tries of writes that had no answer or were refused.
+    /// Number of write attempts that timed out or failed.
     pub(crate) retries: AtomicU64,
 }
 
@@ -70,11 +70,11 @@ struct Gap {
 }
 
 impl Shared {
-    pub(crate) fn new(doors: Vec<WriteCoordinator>) -> Arc<Self> {
+    pub(crate) fn new(channels: Vec<ServerChannel>) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
-            gaps: doors.iter().map(|_| Gap::default()).collect(),
-            doors,
+            gaps: channels.iter().map(|_| Gap::default()).collect(),
+            channels,
             is_over: AtomicBool::new(false),
             history: Mutex::default(),
             failures: AtomicU64::new(0),
@@ -94,7 +94,7 @@ impl Shared {
             .fetch_max(now.saturating_sub(last), Ordering::Relaxed);
     }
 
-    /// The longest that each server gave no answer.
+    /// Returns the longest time without a response, by server.
     pub(crate) fn longest_gaps(&self) -> Vec<Duration> {
         let longest = self.gaps.iter().map(|gap| &gap.longest_us);
         longest
@@ -106,9 +106,9 @@ impl Shared {
         self.is_over.store(true, Ordering::SeqCst);
     }
 
-    /// Where the servers answer.
-    pub(crate) fn doors(&self) -> &[WriteCoordinator] {
-        &self.doors
+    /// Returns the channels to the servers.
+    pub(crate) fn channels(&self) -> &[ServerChannel] {
+        &self.channels
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -125,7 +125,7 @@ fn set(prefix: &str, value: u32) -> Vec<String> {
     bits.map(|bit| format!("{prefix}{bit}")).collect()
 }
 
-/// Makes the tenant, by an import.
+/// Creates the tenant by an import.
 pub(crate) async fn set_up(channel: Channel) {
     let lines = |header: &str, rows: Vec<String>| {
         let rows = std::iter::once(header.to_owned()).chain(rows);
@@ -142,7 +142,7 @@ pub(crate) async fn set_up(channel: Channel) {
     let mut products = each(&|bit| format!("p{bit};c{bit}"));
     products.extend(each(&|bit| format!("r{bit};d{bit}")));
     products.extend(each(&|bit| format!("s{bit};off")));
-    // A product without a category would be everyone's.
+    // A product without a category would be visible to everyone.
     products.push("q;e11,d0".to_owned());
     let mut rights = each(&|bit| format!("c{bit};g{bit};;"));
     rights.extend(each(&|bit| format!("d{bit};;;")));
@@ -179,7 +179,7 @@ pub(crate) async fn set_up(channel: Channel) {
     while events.message().await.unwrap().is_some() {}
 }
 
-/// Writes the values of one register until it is over.
+/// Writes the values of one register until the scenario is over.
 pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
@@ -194,30 +194,31 @@ pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
                 begun,
                 ended: None,
             };
-            // Whatever becomes of it, some read may show it.
+            // Recorded before it is sent: even if it fails, a read may show it.
             let place = {
                 let mut history = shared.history.lock().unwrap();
                 history.writes.push(write);
                 history.writes.len() - 1
             };
             let key = format!("{register}-{value}");
-            // Only the first asks the server that faults begin with: the others
-            // write on while it is silent.
+            // Only the first writer uses the first server, which the first fault
+            // affects; the others keep writing while it does not respond.
             let (first, servers) = if register == 0 {
-                (0, shared.doors.len())
+                (0, shared.channels.len())
             } else {
-                (1, shared.doors.len() - 1)
+                (1, shared.channels.len() - 1)
             };
             let mut server = register + usize::try_from(value).unwrap();
             while !shared.is_over() {
-                let door = |at: usize| shared.doors[first + at % servers].channel();
-                let sent = send(door(server), register, value, &key);
-                // Now and then the caller is impatient: its retry is under way
-                // beside its first try, and both are the same write.
+                let channel = |at: usize| shared.channels[first + at % servers].current();
+                let sent = send(channel(server), register, value, &key);
+                // Some writes are sent to two servers concurrently, like a retry
+                // during the first attempt; with the same key, both are the same
+                // write.
                 let is_twice = value.is_multiple_of(4);
                 let also = async {
                     if is_twice {
-                        send(door(server + 1), register, value, &key).await.ok()
+                        send(channel(server + 1), register, value, &key).await.ok()
                     } else {
                         None
                     }
@@ -231,7 +232,7 @@ pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
                     sleep(REST).await;
                     break;
                 }
-                // A retry with the same key, elsewhere.
+                // Retries with the same key at another server.
                 shared.retries.fetch_add(1, Ordering::Relaxed);
                 server += 1;
                 sleep(REST).await;
@@ -240,8 +241,8 @@ pub(crate) fn writer(shared: &Arc<Shared>, register: usize) -> JoinHandle<()> {
     })
 }
 
-/// Writes a value, and tells at which revision; the same key makes it the same
-/// write.
+/// Writes a value and returns its revision; calls with the same idempotency key
+/// are the same write.
 async fn send(
     channel: Channel,
     register: usize,
@@ -302,7 +303,7 @@ async fn send(
     }
 }
 
-/// The rights on the category of one bit.
+/// Returns the rights on the category of one bit.
 fn rights(bit: usize, value: u32) -> pb::ItemRights {
     let viewer = pb::GroupLevel {
         group: "w".into(),
@@ -319,8 +320,8 @@ fn rights(bit: usize, value: u32) -> pb::ItemRights {
     }
 }
 
-/// Which registers are asked for by one call, of as many readers a server: one
-/// that waits for the database does not hold up those whom memory serves.
+/// Registers that one call reads, for each of the readers of a server: a reader
+/// that waits for the database does not block those served from the cache.
 pub(crate) const ASKED: [[bool; REGISTERS]; 5] = [
     [true, false, false],
     [true, true, false],
@@ -329,7 +330,7 @@ pub(crate) const ASKED: [[bool; REGISTERS]; 5] = [
     [false, false, true],
 ];
 
-/// Reads registers from one server, again and again, until it is over.
+/// Reads registers from one server repeatedly, until the scenario is over.
 pub(crate) fn reader(
     shared: &Arc<Shared>,
     server: usize,
@@ -341,7 +342,7 @@ pub(crate) fn reader(
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shared.is_over() {
             pace.tick().await;
-            let channel = shared.doors[server].channel();
+            let channel = shared.channels[server].current();
             let begun = shared.now();
             let told = timeout(PATIENCE, check(channel, asked)).await;
             note(&shared, server, begun, told.ok().flatten());
@@ -349,7 +350,7 @@ pub(crate) fn reader(
     })
 }
 
-/// Reads registers from pages of lists, now one, now the other.
+/// Reads registers from pages of lists, alternating between the two users.
 pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
@@ -360,7 +361,7 @@ pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
                 return;
             }
             pace.tick().await;
-            let channel = shared.doors[server].channel();
+            let channel = shared.channels[server].current();
             let begun = shared.now();
             let told = timeout(PATIENCE, page(channel, user)).await;
             note(&shared, server, begun, told.ok().flatten());
@@ -368,7 +369,7 @@ pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     })
 }
 
-/// Reads the first register from the administration.
+/// Reads the first register from the administration API.
 pub(crate) fn lister(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
@@ -376,7 +377,7 @@ pub(crate) fn lister(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !shared.is_over() {
             pace.tick().await;
-            let channel = shared.doors[server].channel();
+            let channel = shared.channels[server].current();
             let begun = shared.now();
             let told = timeout(PATIENCE, list(channel)).await;
             note(&shared, server, begun, told.ok().flatten());
@@ -443,7 +444,7 @@ async fn check(channel: Channel, asked: [bool; REGISTERS]) -> Option<[Option<u32
         let bits = bits.iter().enumerate();
         values[register] = Some(bits.map(|(bit, is_set)| u32::from(*is_set) << bit).sum());
     }
-    // The set-up's value of the second register.
+    // Initial value of the second register.
     if values[1] == Some(1 << 11) {
         values[1] = Some(0);
     }

@@ -280,7 +280,7 @@ async fn products_stream_in_chunks_that_stay_and_are_resumed() {
     bad.products.push(lost);
     let chunks = vec![
         chunk(1, &["hat"]),
-        chunk(2, &["cap", "binding"]),
+        chunk(2, &["cap", "tie"]),
         bad,
         chunk(4, &["x"]),
     ];
@@ -288,7 +288,7 @@ async fn products_stream_in_chunks_that_stay_and_are_resumed() {
     assert_eq!(acknowledged, [(1, 2), (2, 3)]);
     assert_eq!(refusal(&ended.unwrap_err()).1, "PRODUCT_MODEL_NOT_FOUND");
     // What was applied under the key is answered as it was.
-    let chunks = vec![chunk(2, &["cap", "binding"]), chunk(3, &["boot"])];
+    let chunks = vec![chunk(2, &["cap", "tie"]), chunk(3, &["boot"])];
     let (acknowledged, ended) = stream(&channel, chunks).await;
     assert_eq!(acknowledged, [(2, 3), (3, 4)]);
     ended.unwrap();

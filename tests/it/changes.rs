@@ -65,7 +65,7 @@ pub(crate) async fn imported() -> TestServer {
         ..header("acme", Edition::Unspecified)
     };
     server.try_import(by_mary, &[locales]).await.ended.unwrap();
-    let products = file("products.csv", &["sku", "hat", "cap", "binding"]);
+    let products = file("products.csv", &["sku", "hat", "cap", "tie"]);
     server
         .import("acme", Edition::Unspecified, &[products])
         .await;

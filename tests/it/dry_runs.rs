@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 use crate::harness::{TestServer, file, product, user};
 
 const USERS: [&str; 5] = ["julia", "mary", "peter", "admin", "asleep"];
-const PRODUCTS: [&str; 7] = ["hat", "cap", "boot", "binding", "free", "deep", "new"];
+const PRODUCTS: [&str; 7] = ["hat", "cap", "boot", "tie", "free", "deep", "new"];
 const ITEMS: [(&str, &str); 5] = [
     ("category", "master"),
     ("category", "shoes"),
@@ -58,7 +58,7 @@ async fn world() -> TestServer {
                 "hat;hats;",
                 "cap;hats,shoes;",
                 "boot;;boots",
-                "binding;master;",
+                "tie;master;",
                 "free;;",
                 "deep;hats;boots",
             ],

@@ -1,4 +1,4 @@
-//! Questions and answers, short enough for a table.
+//! Questions and answers in a short form for tables of test cases.
 
 use pim_authz::{
     domain::{
@@ -10,7 +10,7 @@ use pim_authz::{
 
 use super::world::{World, code};
 
-/// A question that is being put together.
+/// Builder of a question.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     subject: SubjectRef,
@@ -19,7 +19,7 @@ pub(crate) struct Ask {
     context: Context,
 }
 
-/// `user:julia`.
+/// Parses a subject: `user:julia`.
 pub(crate) fn subject(text: &str) -> SubjectRef {
     let (kind, id) = text.split_once(':').unwrap();
     SubjectRef {
@@ -28,8 +28,8 @@ pub(crate) fn subject(text: &str) -> SubjectRef {
     }
 }
 
-/// Asks whether `user:julia` may `edit` a `product:hat`; a resource without an
-/// id is `product:`, no resource at all is empty.
+/// Builds the question whether `user:julia` may `edit` `product:hat`. A resource
+/// without an id is `product:`, no resource at all is the empty string.
 pub(crate) fn ask(subject_text: &str, action: &str, resource: &str) -> Ask {
     let resource = resource.split_once(':').map(|(kind, id)| Resource {
         kind: kind.parse().unwrap(),
@@ -70,19 +70,19 @@ impl Ask {
         self
     }
 
-    /// The categories that come with the question (rules 7.1).
+    /// Sets the categories given in the question (rules 7.1).
     pub(crate) fn in_categories(self, texts: &[&str]) -> Self {
         let codes: std::sync::Arc<[Code]> = texts.iter().map(|text| code(text)).collect();
         self.described(|description| description.categories = Some(codes))
     }
 
-    /// The parent that comes with the question (rules 7.1).
+    /// Sets the parent given in the question (rules 7.1).
     pub(crate) fn under(self, text: &str) -> Self {
         let parent = Parent::Code(code(text));
         self.described(|description| description.parent = Some(parent))
     }
 
-    /// A parent that is present and empty (rules 7.1).
+    /// Sets a parent that is present and empty (rules 7.1).
     pub(crate) fn without_parent(self) -> Self {
         self.described(|description| description.parent = Some(Parent::Absent))
     }
@@ -93,24 +93,26 @@ impl Ask {
 }
 
 impl World {
-    /// What the engine decides, given only the facts that it says it needs.
+    /// Returns the engine's decision, made from only the facts that it declares
+    /// to need.
     pub(crate) fn decide(&self, question: &Question) -> Decision {
         engine::decide(question, &self.facts(&engine::needs([question])))
     }
 
-    /// The facts that an explanation is made of.
+    /// Returns the facts that an explanation needs.
     pub(crate) fn facts_to_explain(&self, question: &Question) -> Facts {
         let mut needed = engine::needs([question]);
         needed.groups = GroupsNeeded::All;
         self.facts(&needed)
     }
 
-    /// How the engine explains its decision.
+    /// Returns the engine's explanation of its decision.
     pub(crate) fn explain(&self, question: &Question) -> Explanation {
         engine::explain(question, &self.facts_to_explain(question))
     }
 
-    /// The engine's answer in words, once the reference agrees.
+    /// Returns the engine's decision in words. Panics if the reference decides
+    /// differently.
     #[track_caller]
     pub(crate) fn answer(&self, ask: Ask) -> String {
         let question = ask.question();
@@ -121,7 +123,7 @@ impl World {
     }
 }
 
-/// Asks each question and compares the whole answer.
+/// Decides each question and compares the whole answer.
 #[track_caller]
 pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
     for (ask, expected) in cases {
@@ -129,8 +131,8 @@ pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str);
     }
 }
 
-/// A decision in a few words: `denied at view: category audio needs edit, has
-/// view`.
+/// Renders a decision in a few words: `denied at view: category audio needs edit,
+/// has view`.
 pub(crate) fn told(decision: &Decision) -> String {
     let verdict = if decision.is_allowed() {
         "allowed"

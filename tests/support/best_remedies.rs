@@ -1,9 +1,9 @@
-//! The set of grants that rules 8.2 prefers, found by trying.
+//! The set of grants that rules 8.2 prefers, found by exhaustive search.
 //!
-//! Roles and scopes decide one rule, user groups the others, so each part is
-//! tried by itself. A right alone turns a rule or has no part in it, for the
-//! highest of them counts (rules 3.5): of the rights that turn the same rules
-//! the preferred one is tried alone.
+//! Roles and scopes affect one rule, user groups the others, so each part is
+//! searched separately. A single right either satisfies a rule or has no effect
+//! on it, because the highest right applies (rules 3.5): of the rights that
+//! satisfy the same rules, only the preferred one is tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +15,13 @@ use super::{
     world::World,
 };
 
-/// What is compared of sets of grants, the least first.
+/// Sort key of a set of grants; the lowest is preferred.
 type Rank = (usize, [usize; 4], Vec<Vec<Code>>);
 
 impl World {
-    /// The preferred set, in no order; `None`: no set turns the denial. Not of
-    /// grid views, whose many rules any set may turn from which nothing can be
-    /// left out.
+    /// Returns the preferred set, unordered; `None` if no set turns the denial.
+    /// Not for grid views: they have many rules, and any set from which no grant
+    /// can be left out may be suggested.
     pub(crate) fn best_remedies(&self, question: &Question) -> Option<Vec<Remedy>> {
         let grants = self.every_grant(question);
         let is_of_permissions =
@@ -43,7 +43,7 @@ impl World {
         Some(best)
     }
 
-    /// The world with all these grants.
+    /// Returns a copy of the world with all these grants.
     fn granting(&self, question: &Question, grants: &[Remedy]) -> Self {
         let mut world = self.clone();
         for grant in grants {
@@ -52,7 +52,8 @@ impl World {
         world
     }
 
-    /// The rules that deny and that roles and scopes decide, or the others.
+    /// Returns the denying rules that roles and scopes affect, or the other
+    /// denying rules.
     fn denied(&self, question: &Question, by_permissions: bool) -> BTreeSet<ReasonCode> {
         let of_permissions = [ReasonCode::Permission, ReasonCode::Scope];
         let denials = reference::denials(self, question).into_iter();
@@ -109,8 +110,8 @@ impl World {
     }
 }
 
-/// Rules 8.2: the fewest; then what [`cost`] compares; then by code, the groups
-/// to join first.
+/// Rank by rules 8.2: fewest grants first; then by [`cost`]; then by code, with
+/// the groups to join first.
 fn rank(question: &Question, set: &[Remedy]) -> Rank {
     let is_raise = |grant: &&Remedy| matches!(grant, Remedy::Access { .. });
     let mut raised: Vec<Vec<Code>> = set.iter().filter(is_raise).map(codes).collect();
@@ -122,13 +123,13 @@ fn rank(question: &Question, set: &[Remedy]) -> Rank {
     (set.len(), cost(set, question.rule().permission), all)
 }
 
-/// Every choice of some of them, of none too.
+/// Returns every subset, including the empty one.
 fn subsets(grants: &[Remedy]) -> Vec<Vec<Remedy>> {
     let sizes = 0..=grants.len();
     sizes.flat_map(|size| sets_of(grants, size)).collect()
 }
 
-/// Every choice of so many of them.
+/// Returns every subset with `size` elements.
 fn sets_of(grants: &[Remedy], size: usize) -> Vec<Vec<Remedy>> {
     if size == 0 {
         return vec![Vec::new()];
@@ -144,7 +145,7 @@ fn sets_of(grants: &[Remedy], size: usize) -> Vec<Vec<Remedy>> {
     sets.collect()
 }
 
-/// The same grants, in an order of their own.
+/// Renders the grants in a canonical order.
 pub(crate) fn sorted(set: &[Remedy]) -> Vec<String> {
     let mut texts: Vec<String> = set
         .iter()

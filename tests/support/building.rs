@@ -1,7 +1,7 @@
-//! Worlds that read like the rules.
+//! Builder of worlds in the words of the rules.
 //!
-//! `with_…` stores something; `group("Redactors").may(View).category("audio")`
-//! gives a right, and stores what it names where it is not there yet.
+//! `with_…` stores an entity; `group("Redactors").may(View).category("audio")`
+//! grants a right, and stores the entities that it names if they do not exist.
 
 use pim_authz::domain::{
     Audience, CATALOGUE, Code, Edition, ItemKind, ItemRef, Level, PermissionSet, ProductKind,
@@ -10,7 +10,8 @@ use pim_authz::domain::{
 
 use super::world::{Attribute, Member, Product, Role, World, code, item};
 
-/// What the values of an attribute are specific to (rules 4.4).
+/// Whether the values of an attribute are specific to a channel, a locale or both
+/// (rules 4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SpecificTo {
     Nothing,
@@ -32,18 +33,18 @@ impl World {
         Self::new(Edition::Community)
     }
 
-    /// The same world in another edition (rules 2.4, 3.4).
+    /// Changes the edition (rules 2.4, 3.4).
     pub(crate) fn in_edition(mut self, edition: Edition) -> Self {
         self.edition = edition;
         self
     }
 
-    /// A role for users, or more permissions for it.
+    /// Adds a role for users, or adds permissions to it.
     pub(crate) fn role(self, role: &str, permissions: &[&str]) -> Self {
         self.role_for(Audience::User, role, permissions)
     }
 
-    /// A role for connections, or more permissions for it.
+    /// Adds a role for connections, or adds permissions to it.
     pub(crate) fn connection_role(self, role: &str, permissions: &[&str]) -> Self {
         self.role_for(Audience::Connection, role, permissions)
     }
@@ -61,14 +62,14 @@ impl World {
         self
     }
 
-    /// A user of these groups (`All` need not be said).
+    /// Adds a user in these groups (`All` is implicit).
     pub(crate) fn user(mut self, user: &str, groups: &[&str]) -> Self {
         let member = self.member_of(groups);
         self.users.insert(code(user), member);
         self
     }
 
-    /// A connection of these groups; `All` is one of them only if said.
+    /// Adds a connection in these groups; `All` must be named explicitly.
     pub(crate) fn connection(mut self, connection: &str, groups: &[&str]) -> Self {
         let member = self.member_of(groups);
         self.connections.insert(code(connection), member);
@@ -84,7 +85,7 @@ impl World {
         }
     }
 
-    /// Gives stored roles to the user or connection of this code.
+    /// Assigns stored roles to the user or connection with this code.
     pub(crate) fn with_roles(mut self, member: &str, roles: &[&str]) -> Self {
         let member = code(member);
         let stored = self.users.get_mut(&member);
@@ -96,7 +97,7 @@ impl World {
         self
     }
 
-    /// Disables the user or connection of this code.
+    /// Disables the user or connection with this code.
     pub(crate) fn disabled(mut self, member: &str) -> Self {
         let member = code(member);
         let stored = self.users.get_mut(&member);
@@ -105,7 +106,7 @@ impl World {
         self
     }
 
-    /// A connected app, that holds `edit` on every channel (rules 5.7).
+    /// Adds a connected app, which has `edit` on every channel (rules 5.7).
     pub(crate) fn app(mut self, app: &str, scopes: &[&str]) -> Self {
         let scopes = scopes
             .iter()
@@ -152,7 +153,7 @@ impl World {
         self.with(ItemKind::AttributeGroup, codes)
     }
 
-    /// Roots of trees.
+    /// Adds roots of category trees.
     pub(crate) fn with_trees(self, codes: &[&str]) -> Self {
         self.with(ItemKind::Category, codes)
     }
@@ -181,22 +182,22 @@ impl World {
         self
     }
 
-    /// A product without a parent.
+    /// Adds a product without a parent.
     pub(crate) fn with_product(self, product: &str, categories: &[&str]) -> Self {
         self.with_catalog_entry(ProductKind::Product, product, None, categories)
     }
 
-    /// A product below a model.
+    /// Adds a product with a parent model.
     pub(crate) fn with_variant(self, product: &str, model: &str, categories: &[&str]) -> Self {
         self.with_catalog_entry(ProductKind::Product, product, Some(model), categories)
     }
 
-    /// A root model.
+    /// Adds a root model.
     pub(crate) fn with_model(self, model: &str, categories: &[&str]) -> Self {
         self.with_catalog_entry(ProductKind::Model, model, None, categories)
     }
 
-    /// A model below a root model.
+    /// Adds a model with a parent model.
     pub(crate) fn with_sub_model(self, model: &str, parent: &str, categories: &[&str]) -> Self {
         self.with_catalog_entry(ProductKind::Model, model, Some(parent), categories)
     }
@@ -222,7 +223,8 @@ impl World {
         self
     }
 
-    /// The user group that `may` speaks of; stored where it is not there yet.
+    /// Selects the user group for the following grants; stores it if it does not
+    /// exist.
     pub(crate) fn group(mut self, group: &str) -> Self {
         self.granting.0 = code(group);
         if !group.starts_with("app:") {
@@ -231,7 +233,7 @@ impl World {
         self
     }
 
-    /// The level that the items which follow are given at.
+    /// Selects the level for the following grants.
     pub(crate) fn may(mut self, level: Level) -> Self {
         self.granting.1 = level;
         self
@@ -256,7 +258,8 @@ impl World {
         self.on(ItemKind::Category, text)
     }
 
-    /// A root and, as the wizard does, every category below it (rules 5.6).
+    /// Grants the level on a root and, as the wizard does, on all its descendants
+    /// (rules 5.6).
     pub(crate) fn tree(mut self, root: &str) -> Self {
         let inside: Vec<Code> = self
             .items_of(ItemKind::Category)

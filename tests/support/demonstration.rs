@@ -1,4 +1,4 @@
-//! `pim-authz demo` as a process of its own, started and stopped.
+//! `pim-authz demo` as a separate process, started and stopped.
 //!
 //! Test binaries include it: `#[path = "support/demonstration.rs"] mod demonstration;`.
 
@@ -13,15 +13,15 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// The program that is tested.
+/// Path of the program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pim-authz");
 
-/// A `pim-authz demo` that serves.
+/// A running `pim-authz demo`.
 pub(crate) struct Demo {
     process: Child,
-    /// What it printed until then.
+    /// Lines printed until it served.
     pub(crate) printed: Vec<String>,
-    /// Where it listens, as `127.0.0.1:40001`.
+    /// Listening address, such as `127.0.0.1:40001`.
     pub(crate) address: String,
 }
 
@@ -54,7 +54,8 @@ impl Demo {
         }
     }
 
-    /// Ends it as Ctrl-C does, and returns what it had printed.
+    /// Sends SIGTERM, waits for the exit, and returns the lines that it printed
+    /// until it served.
     pub(crate) fn stop(mut self) -> Vec<String> {
         let id = i32::try_from(self.process.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
@@ -70,7 +71,8 @@ impl Drop for Demo {
     }
 }
 
-/// The program without the settings of whoever runs the tests.
+/// Returns a command for the program without the `PIM_AUTHZ_*` environment
+/// variables of the test run.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os() {
@@ -78,13 +80,13 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
-    // Servers of other tests have the usual port.
+    // Servers of other tests use the default port.
     command.env("PIM_AUTHZ_HTTP_LISTEN", "off");
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     command
 }
 
-/// A data directory that PostgreSQL's user can enter.
+/// Creates a data directory that PostgreSQL's user can enter.
 pub(crate) fn data_dir() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,22 +1,22 @@
-//! Choices that proptest makes and can make smaller.
+//! Random choices that proptest generates and can shrink.
 
 use proptest::{collection::vec, prelude::*};
 
-/// A tape of bytes that choices are read from. A zero, and the end of the
-/// tape, choose the first and smallest.
+/// A sequence of bytes from which choices are read. A zero byte, and the end of
+/// the sequence, select the first and smallest choice.
 #[derive(Clone)]
 pub(crate) struct Entropy {
     bytes: Vec<u8>,
     next: usize,
 }
 
-/// Any tape of up to `length` bytes.
+/// Strategy for sequences of `length` bytes.
 pub(crate) fn entropy(length: usize) -> impl Strategy<Value = Entropy> {
     vec(any::<u8>(), length).prop_map(Entropy::new)
 }
 
 impl std::fmt::Debug for Entropy {
-    /// Short: a failing test prints the world that was read from it.
+    /// Short, because a failing test prints the world that was generated.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "a tape of {} bytes", self.bytes.len())
     }
@@ -27,7 +27,8 @@ impl Entropy {
         Self { bytes, next: 0 }
     }
 
-    /// A tape of its own for one of many worlds or questions, from a seed.
+    /// Returns a pseudorandom sequence for one of many worlds or questions, from
+    /// a seed.
     pub(crate) fn seeded(seed: u64, length: usize) -> Self {
         let mut state = seed.wrapping_mul(2).wrapping_add(1);
         let bytes = std::iter::repeat_with(|| {
@@ -47,7 +48,7 @@ impl Entropy {
         usize::from(byte)
     }
 
-    /// A number below `count`, which is at least 1 and at most 65536.
+    /// Returns a number below `count`, which is at least 1 and at most 65536.
     pub(crate) fn below(&mut self, count: usize) -> usize {
         if count <= 32 {
             return self.byte() * count / 256;
@@ -56,7 +57,7 @@ impl Entropy {
         wide * count / 65536
     }
 
-    /// True in `percent` of a hundred cases.
+    /// Returns true in about `percent` of 100 cases.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.byte() * 100 >= (100 - percent) * 256
     }
@@ -65,7 +66,7 @@ impl Entropy {
         &choices[self.below(choices.len())]
     }
 
-    /// Each of the choices in `percent` of a hundred cases.
+    /// Returns a subset: each choice is included in about `percent` of 100 cases.
     pub(crate) fn some<T: Clone>(&mut self, percent: usize, choices: &[T]) -> Vec<T> {
         let mut chosen = Vec::new();
         for choice in choices {

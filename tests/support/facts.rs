@@ -1,4 +1,4 @@
-//! What the store would read of a world.
+//! The facts that the store would read from a world.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,14 +15,14 @@ use pim_authz::domain::{
 use super::world::World;
 
 impl World {
-    /// The facts that the engine is given: what is needed and stored, and no
-    /// more.
+    /// Returns the facts for the engine: exactly those that are needed and
+    /// stored.
     pub(crate) fn facts(&self, needed: &FactsNeeded) -> Facts {
         Reader::new(self).read(needed)
     }
 }
 
-/// A world whose things have been numbered.
+/// A world with ids assigned to its entities.
 struct Reader<'a> {
     world: &'a World,
     items: BTreeMap<&'a ItemRef, ItemId>,
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         let groups = world.every_group().into_iter();
         Self {
             world,
-            // Numbers say nothing about the order of codes.
+            // Ids are descending, so that no test relies on the order of codes.
             items: world.items.iter().zip(numbers().map(ItemId)).collect(),
             groups: groups.zip(numbers().map(GroupId)).collect(),
             roles: world.roles.keys().zip(numbers().map(RoleId)).collect(),
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         needed.iter().filter_map(facts).collect()
     }
 
-    /// The products needed and every model above them.
+    /// Returns the products needed and all their ancestor models.
     fn products(&self, needed: &BTreeSet<ProductRef>) -> HashMap<ProductRef, ProductFacts> {
         let mut found = HashMap::new();
         let mut open: Vec<ProductRef> = needed.iter().cloned().collect();

@@ -1,16 +1,15 @@
-//! A world as the directory of files that the PIM would export (`import.md`).
+//! Renders a world as the files that the PIM would export (`import.md`).
 
 use pim_authz::domain::{CATALOGUE, Code, ItemKind, ItemRef, Level, ProductKind};
 
 use super::world::{Member, World};
 
-/// A file: its name, its header, and how it says the levels of a right in the
-/// columns after the key.
+/// A file: its name, its header, and the levels of its columns after the key.
 type RightsFile = (&'static str, &'static str, &'static [Level]);
 
 const VIEW_EDIT: &[Level] = &[Level::View, Level::Edit];
 
-/// The files of rights, each with the kinds of items that it is about.
+/// Files of access rights, each with the kinds of items that it covers.
 const RIGHTS_FILES: [(&[ItemKind], RightsFile); 7] = [
     (
         &[ItemKind::Category],
@@ -71,12 +70,12 @@ const RIGHTS_FILES: [(&[ItemKind], RightsFile); 7] = [
 ];
 
 impl World {
-    /// Every file of `import.md`, by name, with what this world stores. Each
-    /// item has its row of rights, so that no default applies (rules 3.8).
+    /// Returns every file of `import.md`, as name and content, for this world.
+    /// Each item has a row of rights, so that no default applies (rules 3.8).
     ///
     /// # Panics
     ///
-    /// When an app holds what the wizard cannot give (rules 5.6, 5.7).
+    /// Panics if an app has rights that the wizard cannot grant (rules 5.6, 5.7).
     pub(crate) fn files(&self) -> Vec<(String, String)> {
         let mut files = self.catalog_files();
         files.extend(self.directory_files());
@@ -194,8 +193,8 @@ impl World {
         ]
     }
 
-    /// The items that an app holds at exactly this level; of categories the
-    /// roots.
+    /// Returns the items on which an app has exactly this level; only the roots
+    /// for categories.
     fn held_by_app(&self, app: &Code, kind: ItemKind, level: Level) -> String {
         let group = Self::private_group(app);
         let held = self
@@ -239,8 +238,8 @@ impl World {
             .collect()
     }
 
-    /// For each column the groups that hold its level, as the PIM writes them:
-    /// a higher level names the group in the lower columns too.
+    /// Returns a row with the groups that have each column's level, as the PIM
+    /// writes it: a group with a higher level is also named in the lower columns.
     fn rights_row(&self, item: &ItemRef, levels: &[Level]) -> Vec<String> {
         let holders = |level: &Level| {
             let groups = self.groups.iter();

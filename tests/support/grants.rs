@@ -1,4 +1,4 @@
-//! Every single grant that rules 8.2 allows to be suggested.
+//! Enumerates every single grant that rules 8.2 allows to be suggested.
 
 use pim_authz::domain::{
     Action, CATALOGUE, Code, Level, PermissionId, Question, Remedy, Scope, Strictness, SubjectKind,
@@ -12,7 +12,7 @@ use super::{
 };
 
 impl World {
-    /// Whether the grants, all together, make the reference allow.
+    /// True if all grants together make the reference allow the question.
     pub(crate) fn is_turned_by(&self, question: &Question, grants: &[Remedy]) -> bool {
         let mut world = self.clone();
         for grant in grants {
@@ -21,7 +21,8 @@ impl World {
         reference::decide(&world, question).is_allowed()
     }
 
-    /// Every grant that could have a part in turning the question's denial.
+    /// Returns every grant that could contribute to turning the question's
+    /// denial.
     pub(crate) fn every_grant(&self, question: &Question) -> Vec<Remedy> {
         let subject = question.subject();
         let is_stored = match subject.kind {
@@ -40,8 +41,9 @@ impl World {
         grants
     }
 
-    /// Raises of the subject's own groups, on what the decision can look at;
-    /// of any group for a connection in none, which has to join it as well.
+    /// Returns raises for the subject's own groups, on the items that the
+    /// decision depends on; for a connection in no group, for any group, which it
+    /// has to join as well.
     fn every_raise(&self, question: &Question) -> Vec<Remedy> {
         let facts = self.facts_to_explain(question);
         let mut grants = Vec::new();
@@ -70,7 +72,7 @@ impl World {
         grants
     }
 
-    /// The groups that people can join and the subject is not in (rules 1.4).
+    /// Returns the non-private groups that the subject is not in (rules 1.4).
     fn every_membership(&self, subject: &SubjectRef) -> Vec<Remedy> {
         if subject.kind == SubjectKind::App {
             return Vec::new();
@@ -80,8 +82,8 @@ impl World {
         others.map(|group| Remedy::Membership { group }).collect()
     }
 
-    /// What the subject's roles may hold of the permission asked, what it
-    /// requires, and what implies either (rules 2.3, 2.5).
+    /// Returns grants, to the subject's roles, of the required permission, of
+    /// those that it requires, and of those that imply either (rules 2.3, 2.5).
     fn every_permission(&self, subject: &SubjectRef, asked: PermissionId) -> Vec<Remedy> {
         let of = |id| CATALOGUE.permission(id);
         let wanted: Vec<PermissionId> = of(asked).requires.iter().chain([asked]).collect();
@@ -107,8 +109,8 @@ impl World {
         grants
     }
 
-    /// The scopes that the edition offers, the app lacks, and that give what
-    /// the action needs, alone or by what they imply (rules 5.3, 5.12).
+    /// Returns the scopes that the edition offers, the app lacks, and that grant
+    /// the required permission, directly or by implication (rules 5.3, 5.12).
     fn every_scope(&self, question: &Question) -> Vec<Remedy> {
         let subject = question.subject();
         if subject.kind != SubjectKind::App {
@@ -135,7 +137,7 @@ impl World {
             .collect()
     }
 
-    /// Every set of `size` of the grants that turns the denial.
+    /// Returns every set of `size` grants that turns the denial.
     pub(crate) fn turning_sets(
         &self,
         question: &Question,
@@ -146,7 +148,8 @@ impl World {
             let turned = reference::decide(self, question).is_allowed();
             return if turned { vec![Vec::new()] } else { Vec::new() };
         }
-        // More grants never hurt, except where a level must not be too high.
+        // More grants are never harmful, except where a level must not be too
+        // high.
         let more_may_hurt = question.rule().strictness == Strictness::Exactly;
         if !more_may_hurt && !self.is_turned_by(question, grants) {
             return Vec::new();
@@ -164,8 +167,9 @@ impl World {
     }
 }
 
-/// What rules 8.2 prefers among sets of one size, best first: the code asked,
-/// a scope before one that implies it, raises before memberships, any group before `All`, low levels.
+/// Cost by rules 8.2 for sets of equal size, the lowest preferred: the required
+/// permission itself, a scope before one that implies it, raises before
+/// memberships, any group before `All`, low levels.
 pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
     let count = |is: &dyn Fn(&Remedy) -> bool| set.iter().filter(|grant| is(grant)).count();
     let group = |grant: &Remedy| match grant {
@@ -186,7 +190,7 @@ pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
     ]
 }
 
-/// What decides among single grants of the same cost: the codes.
+/// Tie-breaker among single grants of the same cost: their codes.
 pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
     match grant {
         Remedy::Access { group, item, .. } => vec![group.clone(), item.code.clone()],
@@ -198,8 +202,8 @@ pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
     }
 }
 
-/// How much it gives beyond what is wanted: a permission that implies the one
-/// wanted, a scope that implies others.
+/// Returns how much a grant exceeds what is required: a permission that implies
+/// the required one, a scope that implies others.
 fn excess(grant: &Remedy, asked: Option<PermissionId>) -> usize {
     match (grant, asked) {
         (Remedy::Permission { permission, .. }, Some(asked)) => {

@@ -1,4 +1,4 @@
-//! Random questions about a world, and about what it does not have.
+//! Random questions about a world, including names that it does not store.
 
 use pim_authz::domain::{
     Action, CATALOGUE, Code, Context, Description, ItemKind, Parent, ProductKind, Question,
@@ -13,11 +13,11 @@ use super::{
     world::{World, code},
 };
 
-/// Any question, well formed, over every resource type, subject kind, context
-/// field and description.
+/// Returns a random valid question, over every resource type, subject kind,
+/// context field and description.
 pub(crate) fn random_question(world: &World, entropy: &mut Entropy) -> Question {
     let subject = random_subject(entropy);
-    // Products are where the rules are.
+    // Weighted towards products, to which most rules apply.
     let kinds: Vec<Option<ResourceType>> = ResourceType::iter()
         .map(Some)
         .chain([None, Some(ResourceType::Product)])
@@ -32,7 +32,8 @@ pub(crate) fn random_question(world: &World, entropy: &mut Entropy) -> Question 
 }
 
 fn random_subject(entropy: &mut Entropy) -> SubjectRef {
-    // The code spaces are three (rules 1.2), and one in thirty is nobody.
+    // There are three code spaces (rules 1.2), and 3 % of the subjects are
+    // unknown.
     let somebody = [
         (SubjectKind::User, "julia"),
         (SubjectKind::User, "Mary"),
@@ -52,7 +53,7 @@ fn random_subject(entropy: &mut Entropy) -> SubjectRef {
     SubjectRef { kind, code }
 }
 
-/// The same code in another case (rules 1.5).
+/// Returns the code, sometimes in another case (rules 1.5).
 fn respelled(text: &str, entropy: &mut Entropy) -> Code {
     match entropy.below(6) {
         4 => code(&text.to_lowercase()),
@@ -110,7 +111,8 @@ fn random_resource(
     }
 }
 
-/// A stored code in most cases, else one that is not stored.
+/// Returns a stored code in `percent` of the cases, otherwise one that is not
+/// stored.
 fn code_of(stored: &[String], percent: usize, entropy: &mut Entropy) -> Code {
     if stored.is_empty() || !entropy.chance(percent) {
         return code("nowhere");
@@ -150,7 +152,7 @@ fn random_description(world: &World, kind: ResourceType, entropy: &mut Entropy) 
     }
     let mut categories = written(world, ItemKind::Category);
     categories.push("nowhere".to_owned());
-    // In a fifth of the cases there is a category that is not stored.
+    // In a fifth of the cases, one category is not stored.
     if !entropy.chance(20) {
         categories.pop();
     }
@@ -195,7 +197,7 @@ fn random_context(world: &World, kind: Option<ResourceType>, entropy: &mut Entro
     }
 }
 
-/// Every permission of [`PERMISSIONS`] is one of the catalogue.
+/// Every permission of [`PERMISSIONS`] is in the catalogue.
 #[test]
 fn the_permissions_of_random_roles_are_in_the_catalogue() {
     for text in PERMISSIONS {

@@ -1,4 +1,4 @@
-//! Small random worlds, dense enough that every rule is met often.
+//! Small random worlds, dense enough that every rule applies often.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ const ATTRIBUTES: [(&str, SpecificTo); 4] = [
     ("description", SpecificTo::Both),
 ];
 
-/// The permissions that random roles hold; between them they meet every column
-/// of the catalogue.
+/// Permissions that random roles hold; together they use every column of the
+/// catalogue.
 pub(crate) const PERMISSIONS: [&str; 24] = [
     "api.overall_access",
     "api.product.edit",
@@ -52,8 +52,8 @@ pub(crate) const PERMISSIONS: [&str; 24] = [
     "system_information.view",
 ];
 
-/// A random tenant with the users `julia` and `mary`, the connections `erp` and
-/// `shop`, and the apps `translator` and `Sync`, each there or not.
+/// Returns a random tenant with any of the users `julia` and `Mary`, the
+/// connections `erp` and `Shop`, and the apps `translator` and `Sync`.
 pub(crate) fn random_world(entropy: &mut Entropy) -> World {
     let editions = [
         Edition::Enterprise,
@@ -72,15 +72,15 @@ pub(crate) fn random_world(entropy: &mut Entropy) -> World {
     world
 }
 
-/// A random world that its own `files()` can say: what the wizard or a role's
-/// screen would refuse is left out (rules 2.4, 5.3, 5.6).
+/// Returns a random world that its own `files()` can represent, without anything
+/// that the wizard or a role's screen would reject (rules 2.4, 5.3, 5.6).
 pub(crate) fn random_importable_world(entropy: &mut Entropy) -> World {
     random_stored_world(entropy).importable()
 }
 
-/// A random world that the service can store: what a role's screen or the
-/// edition would refuse is left out (rules 2.4, 5.3). Private groups hold rights
-/// that no file can say.
+/// Returns a random world that the service can store, without anything that a
+/// role's screen or the edition would reject (rules 2.4, 5.3). Private groups
+/// have rights that no file can represent.
 pub(crate) fn random_stored_world(entropy: &mut Entropy) -> World {
     let mut world = random_world(entropy);
     if !world.edition.is_enterprise() {
@@ -140,7 +140,7 @@ fn random_vocabularies(mut world: World, entropy: &mut Entropy) -> World {
     world
 }
 
-/// The codes of the stored items of a kind, as they were written.
+/// Returns the codes of the stored items of a kind, as they were written.
 pub(crate) fn written(world: &World, kind: ItemKind) -> Vec<String> {
     let items = world.items_of(kind);
     items.map(|item| item.code.to_string()).collect()
@@ -214,7 +214,8 @@ fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
     for app in entropy.some(95, &["translator", "Sync"]) {
         let percent = *entropy.pick(&[10, 50, 90, 0]);
         world = world.app(app, &entropy.some(percent, &scopes));
-        // As the steps store them: with all that they imply (rules 5.3).
+        // As stored by the steps of connecting: with all implied scopes
+        // (rules 5.3).
         if entropy.chance(40) {
             let granted = world.apps.get_mut(&code(app)).unwrap();
             *granted = CATALOGUE.with_implied_scopes(*granted);
@@ -224,7 +225,7 @@ fn random_subjects(mut world: World, entropy: &mut Entropy) -> World {
 }
 
 fn random_rights(world: &mut World, entropy: &mut Entropy) {
-    // Some worlds are tight, some are generous.
+    // Some worlds have few rights, some have many.
     let percent = *entropy.pick(&[30, 60, 85]);
     let items: BTreeSet<ItemRef> = world.items.clone();
     for group in world.every_group() {
@@ -238,7 +239,8 @@ fn random_rights(world: &mut World, entropy: &mut Entropy) {
     withhold_channels(world, entropy);
 }
 
-/// Takes channels from some apps, as an administrator may (rules 5.7).
+/// Reduces the level of some apps on channels, as an administrator may
+/// (rules 5.7).
 fn withhold_channels(world: &mut World, entropy: &mut Entropy) {
     let apps: Vec<Code> = world.apps.keys().map(World::private_group).collect();
     let channels: Vec<ItemRef> = world.items_of(ItemKind::Channel).cloned().collect();
@@ -252,7 +254,8 @@ fn withhold_channels(world: &mut World, entropy: &mut Entropy) {
     }
 }
 
-/// The levels that a right on an item of this kind can have (rules 3.1, 3.3).
+/// Returns the levels that a right on an item of this kind can have (rules 3.1,
+/// 3.3).
 pub(crate) fn levels_of(kind: ItemKind) -> &'static [Level] {
     match kind {
         ItemKind::Category => &[Level::View, Level::Edit, Level::Own],
@@ -268,7 +271,7 @@ pub(crate) fn levels_of(kind: ItemKind) -> &'static [Level] {
 }
 
 impl World {
-    /// The same world, but that apps hold what the wizard can give.
+    /// Returns a copy in which apps have only rights that the wizard can grant.
     pub(crate) fn importable(&self) -> Self {
         let mut world = self.clone();
         for app in self.apps.keys() {
@@ -277,9 +280,9 @@ impl World {
         world
     }
 
-    /// Reduces an app's rights to some that the wizard can leave (rules 5.6,
-    /// 5.7): one level a tree, `edit` on every channel, nothing that stands
-    /// alone, at most `view` with a scope that only reads products.
+    /// Reduces an app's rights to some that the wizard can produce (rules 5.6,
+    /// 5.7): one level per tree, `edit` on every channel, none on independent
+    /// items, at most `view` with a scope that only reads products.
     fn leave_what_the_wizard_would(&mut self, app: &Code) {
         let group = Self::private_group(app);
         let most = self.most_that_the_wizard_offers(app);

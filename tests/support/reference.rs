@@ -1,5 +1,5 @@
-//! The naive reference: what `rules.md` says, step by step, over every right
-//! there is. Clarity over speed; it shares nothing with the engine.
+//! Naive reference implementation of `rules.md`, step by step over all rights.
+//! Clarity over speed; it shares no code with the engine.
 
 mod asked;
 mod axes;
@@ -17,7 +17,7 @@ use self::asked::Asked;
 pub(crate) use self::{asked::asked, scopes::needed_of_an_app};
 use super::world::World;
 
-/// Decides the question over the whole world.
+/// Decides a question over the whole world.
 pub(crate) fn decide(world: &World, question: &Question) -> Decision {
     let case = Case::new(world, question);
     let denial = case.denials().into_iter().next();
@@ -28,7 +28,7 @@ pub(crate) fn decide(world: &World, question: &Question) -> Decision {
     }
 }
 
-/// Every rule that denies, in the order of rules 8.1.
+/// Returns every rule that denies, in the order of rules 8.1.
 pub(crate) fn denials(world: &World, question: &Question) -> Vec<ReasonCode> {
     let denials = Case::new(world, question).denials().into_iter();
     denials.map(|reason| reason.code).collect()
@@ -41,8 +41,8 @@ struct Case<'a> {
     asked: Asked,
 }
 
-/// Why no grant turns the denial of the question (rules 8.2); `None`: some set
-/// of grants does.
+/// Returns why no grant turns the denial of the question (rules 8.2); `None` if
+/// some set of grants does.
 pub(crate) fn no_remedy_reason(world: &World, question: &Question) -> Option<String> {
     Case::new(world, question).no_remedy_reason()
 }
@@ -60,8 +60,8 @@ impl<'a> Case<'a> {
 }
 
 impl Case<'_> {
-    /// Rules 8.1: every rule that denies, in this order. Nothing else is asked
-    /// of a subject that is denied everything (rules 1.6).
+    /// Rules 8.1: every rule that denies, in this order. A subject that is denied
+    /// everything (rules 1.6) has only that denial.
     fn denials(&self) -> Vec<Reason> {
         if let Some(denial) = self.subject_denial() {
             return vec![denial];
@@ -79,7 +79,8 @@ impl Case<'_> {
         denials.into_iter().flatten().collect()
     }
 
-    /// Rules 1.6: unknown, disabled or disconnected is denied everything.
+    /// Rules 1.6: an unknown, disabled or disconnected subject is denied
+    /// everything.
     fn subject_denial(&self) -> Option<Reason> {
         let world = self.world;
         let subject = self.question.subject();
@@ -98,8 +99,8 @@ impl Case<'_> {
         }
     }
 
-    /// Rules 2.4, 8.1 and 9: what is marked enterprise is denied elsewhere by
-    /// edition, held or not.
+    /// Rules 2.4, 8.1 and 9: enterprise permissions and actions are denied by
+    /// edition in other editions, whether held or not.
     fn edition_denial(&self) -> Option<Reason> {
         let enterprise = self.asked.enterprise && !self.world.edition.is_enterprise();
         enterprise.then(|| Reason {
@@ -111,14 +112,14 @@ impl Case<'_> {
         })
     }
 
-    /// Rules 2.2, 2.3, 5.5, 5.12 and 8.1: the permission asked, or the first of
-    /// what it requires, is missing.
+    /// Rules 2.2, 2.3, 5.5, 5.12 and 8.1: the required permission is missing, or
+    /// else the first of those that it requires.
     fn permission_denial(&self) -> Option<Reason> {
         let subject = self.question.subject();
         let Some(asked) = self.asked.permission else {
             return self.scope_denial();
         };
-        // Rules 5.4 and 9: apps and connections read the version always.
+        // Rules 5.4 and 9: apps and connections may always read the version.
         let reads_version = Action::Level(LevelAction::ReadSystemVersion);
         if self.question.action() == reads_version && subject.kind != SubjectKind::User {
             return None;
@@ -159,7 +160,7 @@ impl Case<'_> {
         if subject.kind == SubjectKind::App {
             return self.permissions_of_scopes();
         }
-        // Rules 2.2: the union of what its roles grant.
+        // Rules 2.2: the union of the permissions of its roles.
         let member = self.world.member(subject).unwrap();
         let roles = member.roles.iter().map(|role| &self.world.roles[role]);
         roles.flat_map(|role| role.permissions.iter()).collect()
@@ -170,7 +171,8 @@ impl Case<'_> {
         let granted = self.world.apps[&self.question.subject().code];
         let mut held = Vec::new();
         for scope in granted.iter().map(|id| CATALOGUE.scope(id)) {
-            // Write implies read, delete implies write; the rows name all.
+            // Write implies read, delete implies write; the rows list all implied
+            // scopes.
             let implied = scope.implies.iter().map(|id| CATALOGUE.scope(id));
             for scope in implied.chain([scope]) {
                 if scope.kind == ScopeKind::Authorization {
@@ -188,7 +190,7 @@ impl Case<'_> {
             return None;
         }
         let resource = self.resource();
-        // Of an asset or record the parent is what is unknown.
+        // For an asset or record, it is the parent that is unknown.
         let unknown = match &resource.description.parent {
             Some(Parent::Code(code)) => {
                 let (family, _) = self.ruling_item().unwrap();
@@ -205,7 +207,8 @@ impl Case<'_> {
         })
     }
 
-    /// Rules 1.7: stored, or described by the question (rules 7.1).
+    /// Rules 1.7: the resource is stored, or described by the question
+    /// (rules 7.1).
     fn resource_is_known(&self) -> bool {
         let resource = self.resource();
         if let Some((item, _)) = self.ruling_item() {
@@ -226,7 +229,7 @@ impl Case<'_> {
         }
     }
 
-    /// The product or model asked about, where it is named.
+    /// Returns the product or model of the question, if it is named.
     fn product(&self) -> Option<ProductRef> {
         let resource = self.resource();
         let kind = match resource.kind {
@@ -242,8 +245,8 @@ impl Case<'_> {
         self.question.resource().unwrap()
     }
 
-    /// The item that alone rules the resource, and the axis that it denies by
-    /// (rules 4.9, 4.12, 8.1).
+    /// Returns the item that alone determines access to the resource, and the
+    /// axis of its denial (rules 4.9, 4.12, 8.1).
     fn ruling_item(&self) -> Option<(ItemRef, ReasonCode)> {
         let resource = self.question.resource()?;
         let (kind, axis) = match resource.kind {
@@ -267,7 +270,7 @@ impl Case<'_> {
             | ResourceType::GridView
             | ResourceType::SystemVersion => return None,
         };
-        // Rules 9: an asset or record lies in the family or entity named.
+        // Rules 9: an asset or record belongs to the family or entity named.
         let code = match &resource.description.parent {
             Some(Parent::Code(parent)) => parent.clone(),
             Some(Parent::Absent) | None => resource.id.clone()?,
@@ -275,7 +278,7 @@ impl Case<'_> {
         Some((ItemRef { kind, code }, axis))
     }
 
-    /// Rules 4.6 and 4.8: how an allowed action that needs `edit` on a product
+    /// Rules 4.6 and 4.8: how an allowed action that requires `edit` on a product
     /// takes effect.
     fn edit_mode(&self, allowed: bool) -> Option<EditMode> {
         self.question.resource()?.kind.product_kind()?;
@@ -289,7 +292,7 @@ impl Case<'_> {
     }
 }
 
-/// A reason with nothing but its code.
+/// Returns a reason with only its code.
 fn reason(code: ReasonCode) -> Reason {
     Reason {
         code,
@@ -301,7 +304,7 @@ fn reason(code: ReasonCode) -> Reason {
     }
 }
 
-/// The name of an item that is not stored.
+/// Returns the name of an item that is not stored.
 fn unknown_item(kind: ItemKind, code: &Code) -> UnknownName {
     UnknownName {
         kind: kind.to_string().parse().unwrap(),

@@ -1,6 +1,6 @@
-//! One tenant in memory, for tests: built in the domain's words, asked, given
-//! to the engine as facts, written as the PIM's files, and decided by a naive
-//! reference that is written from `rules.md` alone.
+//! A tenant in memory, for tests: built in the domain's words, queried, converted
+//! to facts for the engine and to the PIM's files, and decided by a naive
+//! reference written from `rules.md` alone.
 //!
 //! Test binaries include it: `#[path = "../support/support.rs"] mod support;`.
 

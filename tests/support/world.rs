@@ -1,4 +1,4 @@
-//! What one tenant stores.
+//! In-memory model of the data that a tenant stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,35 +7,35 @@ use pim_authz::domain::{
     SubjectKind, SubjectRef,
 };
 
-/// One tenant. Whatever is named in one place is stored in its own place too;
-/// the builder (`building.rs`) sees to it.
+/// One tenant. Every entity that is referenced is also stored; the builder
+/// (`building.rs`) maintains this.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) edition: Edition,
     pub(crate) users: BTreeMap<Code, Member>,
     pub(crate) connections: BTreeMap<Code, Member>,
     pub(crate) apps: BTreeMap<Code, ScopeSet>,
-    /// What people can join, `All` included; the apps' private groups are not
-    /// in here (rules 1.4).
+    /// User groups that subjects can join, including `All`; without the apps'
+    /// private groups (rules 1.4).
     pub(crate) groups: BTreeSet<Code>,
     pub(crate) roles: BTreeMap<Code, Role>,
     pub(crate) items: BTreeSet<ItemRef>,
-    /// The category above a category; roots are not in here.
+    /// Parent of each category; roots have no entry.
     pub(crate) category_parents: BTreeMap<Code, Code>,
     pub(crate) attributes: BTreeMap<Code, Attribute>,
     pub(crate) products: BTreeMap<ProductRef, Product>,
     pub(crate) grid_views: BTreeMap<Code, BTreeSet<Code>>,
-    /// The level of a user group, private ones included, on an item; hidden
-    /// where there is none.
+    /// Level of a user group, including private ones, on an item; hidden if there
+    /// is no entry.
     pub(crate) rights: BTreeMap<(Code, ItemRef), Level>,
-    /// Whom `may(…)` and what follows it speak of, while building.
+    /// User group and level of the following grants, while building.
     pub(super) granting: (Code, Level),
 }
 
 /// A user or a connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Member {
-    /// As written; every user is in `All` as well.
+    /// Groups, as written; every user is also in `All`.
     pub(crate) groups: BTreeSet<Code>,
     pub(crate) roles: BTreeSet<Code>,
     pub(crate) disabled: bool,
@@ -56,12 +56,12 @@ pub(crate) struct Attribute {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Product {
-    /// The code of the model above.
+    /// Code of the parent model.
     pub(crate) parent: Option<Code>,
     pub(crate) categories: BTreeSet<Code>,
 }
 
-/// The code that a test writes.
+/// Parses a code; panics if it is invalid.
 pub(crate) fn code(text: &str) -> Code {
     text.parse().unwrap()
 }
@@ -74,7 +74,7 @@ pub(crate) fn item(kind: ItemKind, text: &str) -> ItemRef {
 }
 
 impl World {
-    /// An empty tenant: nothing but the group `All`.
+    /// Returns an empty tenant: only the group `All`.
     pub(crate) fn new(edition: Edition) -> Self {
         Self {
             edition,
@@ -93,23 +93,23 @@ impl World {
         }
     }
 
-    /// The default group of every user.
+    /// Returns the default group of every user.
     pub(crate) fn all() -> Code {
         code("All")
     }
 
-    /// The group of an app's own (rules 1.4).
+    /// Returns the private group of an app (rules 1.4).
     pub(crate) fn private_group(app: &Code) -> Code {
         code(&format!("app:{app}"))
     }
 
-    /// Every user group, private ones included.
+    /// Returns every user group, including private ones.
     pub(crate) fn every_group(&self) -> BTreeSet<Code> {
         let private = self.apps.keys().map(Self::private_group);
         self.groups.iter().cloned().chain(private).collect()
     }
 
-    /// The user groups that a stored subject is in (rules 1.4).
+    /// Returns the user groups of a stored subject (rules 1.4).
     pub(crate) fn groups_of(&self, subject: &SubjectRef) -> BTreeSet<Code> {
         match subject.kind {
             SubjectKind::User => {
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// The user or connection of this code.
+    /// Returns the user or connection; `None` for an app or if it is not stored.
     pub(crate) fn member(&self, subject: &SubjectRef) -> Option<&Member> {
         match subject.kind {
             SubjectKind::User => self.users.get(&subject.code),
@@ -131,18 +131,18 @@ impl World {
         }
     }
 
-    /// The level of one group on one item.
+    /// Returns the level of a group on an item.
     pub(crate) fn right(&self, group: &Code, item: &ItemRef) -> Level {
         let key = (group.clone(), item.clone());
         self.rights.get(&key).copied().unwrap_or_default()
     }
 
-    /// The stored items of one kind, by code.
+    /// Iterates over the stored items of a kind, by code.
     pub(crate) fn items_of(&self, kind: ItemKind) -> impl Iterator<Item = &ItemRef> {
         self.items.iter().filter(move |item| item.kind == kind)
     }
 
-    /// The root of the tree that a category is in.
+    /// Returns the root of the tree that contains a category.
     pub(crate) fn root_of(&self, category: &Code) -> Code {
         let mut root = category;
         while let Some(parent) = self.category_parents.get(root) {
@@ -157,7 +157,7 @@ impl World {
         *held = held.or(level);
     }
 
-    /// Does what an explanation suggests for `subject` (rules 8.2).
+    /// Applies a suggestion of an explanation for `subject` (rules 8.2).
     pub(crate) fn apply(&mut self, remedy: &Remedy, subject: &SubjectRef) {
         match remedy {
             Remedy::Access { group, item, level } => {

@@ -95,9 +95,10 @@ fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField>
     })
 }
 
-/// Whether sub-categories get the same; said of anything else it is refused.
-fn children(said: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
-    match (kind, said) {
+/// Converts `apply_to_children`: whether sub-categories get the same right. The
+/// field is rejected on other items.
+fn children(requested: Option<bool>, kind: ItemKind) -> Result<Children, InvalidField> {
+    match (kind, requested) {
         (ItemKind::Category, None | Some(true)) => Ok(Children::Included),
         (ItemKind::Category, Some(false)) | (_, None) => Ok(Children::LeftOut),
         (_, Some(_)) => {

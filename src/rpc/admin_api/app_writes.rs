@@ -20,24 +20,24 @@ use super::{
     writes::{WriteRequest, check_count, context, context_as_said},
 };
 
-/// The most scopes of one request, unknown ones included.
+/// Largest number of scopes in one request, including unknown ones.
 const MOST_SCOPES: usize = 1_000;
 
-/// A response of a write about an app.
+/// A response to a write of an app.
 trait StepResponse: prost::Message + Default {
-    fn of(told: &AppWritten) -> Self;
+    fn of(written: &AppWritten) -> Self;
 }
 
 macro_rules! step_responses {
     ($($response:ident),+) => {
         $(
             impl StepResponse for pb::$response {
-                fn of(told: &AppWritten) -> Self {
+                fn of(written: &AppWritten) -> Self {
                     Self {
-                        revision: told.revision.0,
-                        effect: Some(render_import::render_effect(&told.effect)),
-                        request_id: request_id(told),
-                        steps: steps(told),
+                        revision: written.revision.0,
+                        effect: Some(render_import::render_effect(&written.effect)),
+                        request_id: request_id(written),
+                        steps: steps(written),
                     }
                 }
             }
@@ -53,44 +53,52 @@ step_responses!(
 );
 
 impl StepResponse for pb::StartConnectionResponse {
-    fn of(told: &AppWritten) -> Self {
+    fn of(written: &AppWritten) -> Self {
         Self {
-            revision: told.revision.0,
-            effect: Some(render_import::render_effect(&told.effect)),
-            request_id: request_id(told),
-            steps: steps(told),
-            granted_scopes: told.granted.iter().map(|&scope| scope.to_owned()).collect(),
-            ungranted_scopes: told.ungranted.clone(),
+            revision: written.revision.0,
+            effect: Some(render_import::render_effect(&written.effect)),
+            request_id: request_id(written),
+            steps: steps(written),
+            granted_scopes: written
+                .granted
+                .iter()
+                .map(|&scope| scope.to_owned())
+                .collect(),
+            ungranted_scopes: written.ungranted.clone(),
         }
     }
 }
 
 impl StepResponse for pb::UpdateScopesResponse {
-    fn of(told: &AppWritten) -> Self {
+    fn of(written: &AppWritten) -> Self {
         Self {
-            revision: told.revision.0,
-            effect: Some(render_import::render_effect(&told.effect)),
-            granted_scopes: told.granted.iter().map(|&scope| scope.to_owned()).collect(),
-            ungranted_scopes: told.ungranted.clone(),
+            revision: written.revision.0,
+            effect: Some(render_import::render_effect(&written.effect)),
+            granted_scopes: written
+                .granted
+                .iter()
+                .map(|&scope| scope.to_owned())
+                .collect(),
+            ungranted_scopes: written.ungranted.clone(),
         }
     }
 }
 
 impl StepResponse for pb::DisconnectResponse {
-    fn of(told: &AppWritten) -> Self {
+    fn of(written: &AppWritten) -> Self {
         Self {
-            revision: told.revision.0,
-            effect: Some(render_import::render_effect(&told.effect)),
+            revision: written.revision.0,
+            effect: Some(render_import::render_effect(&written.effect)),
         }
     }
 }
 
-fn request_id(told: &AppWritten) -> String {
-    told.request.map(|id| id.to_string()).unwrap_or_default()
+fn request_id(written: &AppWritten) -> String {
+    written.request.map(|id| id.to_string()).unwrap_or_default()
 }
 
-fn steps(told: &AppWritten) -> Vec<i32> {
-    let steps = told.steps.iter().map(|step| match step {
+fn steps(written: &AppWritten) -> Vec<i32> {
+    let steps = written.steps.iter().map(|step| match step {
         AppStep::Authorize => pb::AppStep::Authorize,
         AppStep::Permissions => pb::AppStep::Permissions,
         AppStep::Confirm => pb::AppStep::Confirm,
@@ -104,13 +112,13 @@ impl AdminApi {
         request: AppRequest,
         context: WriteContext,
     ) -> Result<R, Failure> {
-        let encode = |told: &AppWritten| R::of(told).encode_to_vec();
+        let encode = |written: &AppWritten| R::of(written).encode_to_vec();
         match self
             .coordinator
             .change_app(request, context, encode)
             .await?
         {
-            Answered::Now(told) => Ok(R::of(&told)),
+            Answered::Now(written) => Ok(R::of(&written)),
             Answered::Before(bytes) => kept_answer(&bytes),
         }
     }
@@ -128,7 +136,7 @@ impl AdminApi {
     }
 }
 
-/// The user who connects an app (rules 5.1).
+/// Parses the user who connects an app (rules 5.1).
 fn actor(text: &str) -> Result<Code, InvalidField> {
     let subject = text.split_once(':').and_then(|(kind, code)| {
         Some(SubjectRef {
@@ -148,7 +156,7 @@ fn actor(text: &str) -> Result<Code, InvalidField> {
     }
 }
 
-/// The code of an app, which is shorter than others (rules 1.5).
+/// Parses the code of an app, which must be shorter than other codes (rules 1.5).
 fn app(text: &str) -> Result<Code, InvalidField> {
     let app = code("app", text)?;
     match app.app_group() {
@@ -262,7 +270,7 @@ fn app_rights(
     Ok(())
 }
 
-/// The steps that only name the request.
+/// Implements the steps that name only the request.
 macro_rules! plain_steps {
     ($($message:ident -> $response:ident: $step:ident;)+) => {
         $(

@@ -21,20 +21,20 @@ use super::{
     },
 };
 
-/// The most tenants of a caller.
+/// Largest number of tenants of a caller.
 const MOST_TENANTS: usize = 10_000;
 
-/// The most subject alternative names of a caller, and the most identities.
+/// Largest number of subject alternative names of a caller, and of its OIDC
+/// identities.
 const MOST_NAMES: usize = 100;
 
-/// The longest subject alternative name, and the longest subject of a token, in
-/// bytes.
+/// Longest subject alternative name, and longest subject of a token, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// The longest issuer, in bytes.
+/// Longest issuer, in bytes.
 const LONGEST_ISSUER: usize = 1_000;
 
-/// The longest time that a key may be good, in seconds: 10,000 days.
+/// Longest validity of a key, in seconds: 10,000 days.
 const LONGEST_VALIDITY: i64 = 10_000 * 24 * 60 * 60;
 
 impl AdminApi {
@@ -127,7 +127,7 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
                 valid_for,
             },
         };
-        // Without an idempotency key no answer is kept.
+        // Without an idempotency key no response is stored.
         let encode: EncodeWritten = |_| Vec::new();
         let written = self
             .coordinator
@@ -151,14 +151,14 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
     }
 }
 
-/// Draws a key from the operating system.
+/// Generates a key from the random bytes of the operating system.
 fn new_key() -> Result<CallerKey, Failure> {
     let mut random = [0; CallerKey::RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(|_| Failure::NoRandomness)?;
     Ok(CallerKey::of(random))
 }
 
-/// How long a key is good, in microseconds.
+/// Parses the validity of a key, in microseconds.
 fn validity(time: Duration) -> Result<i64, InvalidField> {
     let Duration { seconds, nanos } = time;
     let is_whole = (0..1_000_000_000).contains(&nanos);
@@ -179,7 +179,7 @@ fn caller(message: pb::Caller) -> Result<CallerEntry, InvalidField> {
         rights,
         subject_alternative_names,
         oidc_identities,
-        // In answers only.
+        // Output only.
         keys: _,
     } = message;
     check_most("tenants", tenants.len(), MOST_TENANTS)?;
@@ -244,7 +244,7 @@ fn check_most(field: &str, found: usize, most: usize) -> Result<(), InvalidField
     Err(InvalidField::new(field, message))
 }
 
-/// A text that is compared exactly: neither empty nor long, without control
+/// Parses a text that is compared exactly: 1 to `longest` bytes without control
 /// characters.
 fn text(field: &str, text: String, longest: usize) -> Result<String, InvalidField> {
     let wrong = if text.is_empty() {

@@ -49,8 +49,8 @@ service! {
         &self,
         request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> Result<Response<Self::ImportProductsStream>, Status> {
-        let told = self.import_chunks(request);
-        Ok(Response::new(Box::pin(ReceiverStream::new(told))))
+        let acknowledgements = self.import_chunks(request);
+        Ok(Response::new(Box::pin(ReceiverStream::new(acknowledgements))))
     }
 
 }

@@ -29,7 +29,7 @@ fn defaults(without: bool) -> DefaultRights {
     }
 }
 
-/// The calls that put items which are nothing but their code.
+/// Implements the calls that put items consisting only of their code.
 macro_rules! plain_items {
     ($($request:ident -> $response:ident: $kind:ident, $field:ident;)+) => {
         $(
@@ -179,7 +179,7 @@ impl Answer<pb::PutProfilesRequest> for AdminApi {
     }
 }
 
-/// The kind of a profile, if it is said.
+/// Parses the kind of a profile; `None`: not given.
 pub(super) fn profile_kind(number: i32) -> Result<Option<ItemKind>, InvalidField> {
     match pb::ProfileKind::try_from(number) {
         Ok(pb::ProfileKind::Unspecified) => Ok(None),
@@ -256,7 +256,7 @@ impl Answer<pb::DeleteProductsRequest> for AdminApi {
     }
 }
 
-/// A product or model of a request.
+/// Parses a product or model of a request.
 pub(super) fn product(message: pb::Product) -> Result<ProductEntry, InvalidField> {
     let pb::Product {
         code: text,
@@ -275,7 +275,7 @@ pub(super) fn product(message: pb::Product) -> Result<ProductEntry, InvalidField
     })
 }
 
-/// The kind of a product: product unless said.
+/// Parses the kind of a product; by default a product.
 pub(super) fn product_kind(number: i32) -> Result<ProductKind, InvalidField> {
     match pb::ProductKind::try_from(number) {
         Ok(pb::ProductKind::Unspecified | pb::ProductKind::Product) => Ok(ProductKind::Product),

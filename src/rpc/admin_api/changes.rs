@@ -56,7 +56,7 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
     }
 }
 
-/// What a page of changes is tied to.
+/// Returns the fields that a page token of changes is bound to.
 pub(super) fn binding(listed: &ChangesListed, begin: ChangePlace) -> Binding {
     let ChangesListed {
         actor,
@@ -79,7 +79,7 @@ pub(super) fn binding(listed: &ChangesListed, begin: ChangePlace) -> Binding {
         .with(&begin.part.to_string())
 }
 
-/// The place in the log that a caller names: after all of a write, or after a
+/// Returns the log position that a caller names: after a whole write, or after a
 /// part of it.
 pub(super) fn place(after_revision: u64, after_part: u32) -> ChangePlace {
     let revision = Revision(after_revision);
@@ -92,7 +92,8 @@ pub(super) fn place(after_revision: u64, after_part: u32) -> ChangePlace {
     }
 }
 
-/// Who made the changes that are listed: a subject, or a caller that named none.
+/// Parses the actor of the listed changes: a subject, or a caller whose request
+/// named no actor.
 fn changed_by(actor: String) -> Result<String, InvalidField> {
     let caller = actor.strip_prefix("caller:");
     if caller.is_some_and(|name| name.parse::<Code>().is_ok()) {
@@ -101,7 +102,7 @@ fn changed_by(actor: String) -> Result<String, InvalidField> {
     parse_import::actor(actor)
 }
 
-/// What an item of a change can be, by the words of the log.
+/// Parses the item of a change; its types are those of the audit log.
 fn changed_item(
     item: Option<pb::Item>,
 ) -> Result<(Option<&'static str>, Option<Code>), InvalidField> {
@@ -138,13 +139,13 @@ fn microseconds(field: &str, time: prost_types::Timestamp) -> Result<i64, Invali
     let valid = (0..1_000_000_000).contains(&nanos);
     let seconds = seconds.checked_mul(1_000_000).filter(|_| valid);
     let whole = seconds.and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
-    // PostgreSQL's times end in the year 294276.
+    // PostgreSQL's timestamps end in the year 294276.
     whole
         .filter(|micros| (-62_135_596_800_000_000..9_000_000_000_000_000_000).contains(micros))
         .ok_or_else(|| InvalidField::new(field, "is no time between the years 1 and 9999"))
 }
 
-/// A row of the audit log as a message.
+/// Renders a row of the audit log.
 pub(super) fn change(row: ChangeRow) -> pb::Change {
     let ChangeRow {
         place,
@@ -222,7 +223,7 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
     }
 }
 
-/// The first byte of a token tells what kind of place it is.
+/// The first byte of an encoded position states its kind.
 const CHANGE: u8 = 5;
 
 impl InToken for ChangePlace {

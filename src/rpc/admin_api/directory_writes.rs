@@ -18,7 +18,7 @@ use super::{
 };
 
 impl AdminApi {
-    /// Changes entities as `request` says of the message.
+    /// Changes entities by the request that `request` parses from the message.
     pub(super) async fn change_entities<M: WriteRequest, R: WriteResponse>(
         &self,
         mut message: M,
@@ -124,7 +124,7 @@ impl Answer<pb::PutRolesRequest> for AdminApi {
     }
 }
 
-/// A role, and the permission codes of it that the catalogue does not have.
+/// A role, and the first of its permission codes that is not in the catalogue.
 struct ParsedRole {
     entry: RoleEntry,
     unknown: Option<(usize, String)>,
@@ -159,7 +159,7 @@ fn role(message: pb::Role) -> Result<ParsedRole, InvalidField> {
     Ok(ParsedRole { entry, unknown })
 }
 
-/// Refuses a permission that is not in the catalogue (rules 2.1).
+/// Rejects a permission that is not in the permission catalogue (rules 2.1).
 fn check_permissions(roles: &[ParsedRole]) -> Result<(), Failure> {
     let unknown = roles
         .iter()
@@ -187,16 +187,16 @@ fn audience(number: i32) -> Result<Option<Audience>, InvalidField> {
     }
 }
 
-/// Whether what is in use goes too.
-pub(super) fn cascade(said: bool) -> Cascade {
-    if said {
+/// Converts the field `cascade`: whether entities in use are deleted too.
+pub(super) fn cascade(requested: bool) -> Cascade {
+    if requested {
         Cascade::Said
     } else {
         Cascade::Refused
     }
 }
 
-/// The calls that delete: what each asks of the coordinator.
+/// Implements the calls that delete; each maps its codes to an [`EntityRequest`].
 macro_rules! deletions {
     ($($request:ident -> $response:ident: |$codes:ident, $cascade:ident| $entity:expr;)+) => {
         $(

@@ -16,17 +16,17 @@ use crate::{
 
 use super::{AdminApi, LogOf, changes, parse_entries};
 
-/// The most codes of a filter.
+/// Largest number of codes in a filter.
 const MOST_CODES: usize = 10_000;
 
-/// The fields that every request for a list begins with.
+/// The fields common to all list requests.
 #[derive(Debug, Default)]
 pub(super) struct ListHead {
     pub(super) tenant: String,
     pub(super) page_size: i32,
     pub(super) page_token: String,
     pub(super) codes: Vec<String>,
-    /// Only of a request about the audit log.
+    /// Set only by a request about the audit log.
     pub(super) log: LogOf,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Listed<E> {
     pub(super) revision: u64,
 }
 
-/// Which page is asked for, in good values.
+/// The requested page, parsed and validated.
 pub(super) struct Asked<P> {
     pub(super) tenant: Code,
     codes: Vec<Code>,
@@ -48,7 +48,8 @@ pub(super) struct Asked<P> {
 }
 
 impl<P> Asked<P> {
-    /// Where the page begins, in the tenant that was found.
+    /// Returns the position after which the page starts, checked against the
+    /// tenant that was found.
     pub(super) fn after(&self, tenant: TenantId) -> Result<Option<&P>, Failure> {
         self.after
             .as_ref()
@@ -63,7 +64,7 @@ impl AdminApi {
         self.asked_of(tenant, head, binding)
     }
 
-    /// The same of a tenant that the request may name.
+    /// Parses the requested page of a tenant that the caller may name.
     pub(super) fn asked_of<P: InToken>(
         &self,
         tenant: Code,
@@ -100,7 +101,7 @@ impl AdminApi {
         })
     }
 
-    /// The page of what was read, which is one entry more if there are more.
+    /// Builds a page from entries that include one more if there is a next page.
     pub(super) fn page<E, P: InToken>(
         &self,
         mut entries: Vec<E>,
@@ -124,8 +125,8 @@ impl AdminApi {
         })
     }
 
-    /// What was read from a snapshot, if it may be answered, with the tenant and
-    /// the revision that it is of.
+    /// Confirms data read from a snapshot, and returns it with the tenant and its
+    /// revision.
     pub(super) async fn whole<T>(
         &self,
         read: T,
@@ -135,8 +136,8 @@ impl AdminApi {
         Ok((read, (snapshot.tenant().id, snapshot.tenant().revision)))
     }
 
-    /// A page of entries in the order of their codes; `call` is the name of the
-    /// call, and what else its token is tied to.
+    /// Returns a page of entries ordered by code. `call` begins the binding of its
+    /// token: the name of the call, and fields of its own.
     pub(super) async fn list_coded<E: CodedEntry + Send>(
         &self,
         call: Binding,
@@ -161,7 +162,7 @@ impl AdminApi {
         self.page(entries, &asked, version, place)
     }
 
-    /// A page of products or models.
+    /// Returns a page of products or models.
     pub(super) async fn list_product_entries(
         &self,
         head: ListHead,
@@ -190,7 +191,7 @@ impl AdminApi {
         self.page(entries, &asked, version, place)
     }
 
-    /// A page of rights.
+    /// Returns a page of access rights.
     pub(super) async fn list_rights(
         &self,
         head: ListHead,
@@ -213,7 +214,7 @@ impl AdminApi {
         self.page(entries, &asked, version, |entry| entry.place)
     }
 
-    /// A page of the audit log, which begins after a place.
+    /// Returns a page of the audit log that starts after `begin`.
     pub(super) async fn list_changes_page(
         &self,
         head: ListHead,
@@ -232,7 +233,7 @@ impl AdminApi {
         self.page(entries, &asked, version, |entry| entry.place)
     }
 
-    /// A page of tenants.
+    /// Returns a page of tenants.
     pub(super) async fn list_tenants_page(
         &self,
         page_size: i32,
@@ -258,14 +259,14 @@ impl AdminApi {
             after,
             binding,
         };
-        // A revision belongs to one tenant, and this is a list of no one tenant.
+        // A revision belongs to one tenant, and this list spans tenants.
         self.page(entries, &asked, (TenantId(0), Revision(0)), |tenant| {
             Place::Entity(tenant.code.folded().to_owned())
         })
     }
 }
 
-/// The first byte of a token tells what kind of place it is.
+/// The first byte of an encoded position states its kind.
 const RIGHT: u8 = 4;
 
 impl InToken for RightPlace {
@@ -288,7 +289,7 @@ impl InToken for RightPlace {
     }
 }
 
-/// Which rights a request lists.
+/// Parses which access rights a request lists.
 pub(super) fn rights_listed(
     group: &str,
     item: Option<pb::Item>,

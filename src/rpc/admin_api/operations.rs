@@ -15,7 +15,7 @@ use crate::{
 
 use super::{AdminApi, Answer};
 
-/// How long a status waits for what only the database holds.
+/// Timeout for the part of the status that is read from the database.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Answer<pb::GetStatusRequest> for AdminApi {
@@ -25,7 +25,8 @@ impl Answer<pb::GetStatusRequest> for AdminApi {
         let tenant = parse::tenant(&request.tenant, &self.default_tenant)?;
         let stored = match timeout(PATIENCE, self.stored_status(&tenant)).await {
             Ok(Ok(stored)) => stored,
-            // What memory holds is returned: the lease matters most now.
+            // The cached part is returned, since the state of the lease matters
+            // most then.
             Ok(Err(StoreError::Unavailable(_))) | Err(_) => pb::GetStatusResponse {
                 database_away: true,
                 ..Default::default()
@@ -47,11 +48,11 @@ impl Answer<pb::GetStatusRequest> for AdminApi {
 }
 
 impl AdminApi {
-    /// What only the database knows of a status.
+    /// Reads the part of the status that requires the database.
     async fn stored_status(&self, tenant: &Code) -> Result<pb::GetStatusResponse, StoreError> {
         let mut stored = self.store.find_tenant(tenant).await?;
         if !self.calling.may_name(tenant) {
-            // As of one that is not there.
+            // Reported as a tenant that does not exist.
             stored = None;
         }
         let leases = self.store.leases().await?;
@@ -75,7 +76,7 @@ impl AdminApi {
     }
 }
 
-/// What the memory itself counts.
+/// Renders the counters of the cache.
 fn counted(status: Status) -> pb::GetStatusResponse {
     pb::GetStatusResponse {
         lease_remaining: duration(status.lease_remaining),

@@ -9,16 +9,16 @@ use crate::{
 
 use super::writes::check_count;
 
-/// The longest label, in bytes.
+/// Longest label, in bytes.
 const LONGEST_LABEL: usize = 1_000;
 
-/// The codes to delete, each a good one.
+/// Parses the codes to delete.
 pub(super) fn codes(field: &'static str, texts: &[String]) -> Result<Vec<Code>, Failure> {
     check_count(field, texts.len())?;
     Ok(list(field, texts)?)
 }
 
-/// A list of codes in an entry.
+/// Parses a list of codes in an entry.
 pub(super) fn list(field: &str, texts: &[String]) -> Result<Vec<Code>, InvalidField> {
     let codes = texts.iter().enumerate();
     codes
@@ -26,7 +26,7 @@ pub(super) fn list(field: &str, texts: &[String]) -> Result<Vec<Code>, InvalidFi
         .collect()
 }
 
-/// A list of codes that may be absent.
+/// Parses an optional list of codes.
 pub(super) fn optional_codes(
     field: &str,
     message: Option<pb::CodeList>,
@@ -37,7 +37,7 @@ pub(super) fn optional_codes(
         .transpose()
 }
 
-/// What people call something; may be empty.
+/// Parses a display label, which may be empty.
 pub(super) fn label(field: &str, text: String) -> Result<String, InvalidField> {
     let message = if text.len() > LONGEST_LABEL {
         format!(
@@ -52,7 +52,7 @@ pub(super) fn label(field: &str, text: String) -> Result<String, InvalidField> {
     Err(InvalidField::new(field, message))
 }
 
-/// An item that rights are given on.
+/// Parses an item on which rights are granted.
 pub(super) fn item(message: Option<pb::Item>) -> Result<ItemRef, InvalidField> {
     let missing = || InvalidField::new("item", "is missing; name the item by its type and id");
     let pb::Item { r#type, id } = message.ok_or_else(missing)?;
@@ -62,7 +62,8 @@ pub(super) fn item(message: Option<pb::Item>) -> Result<ItemRef, InvalidField> {
     })
 }
 
-/// A level as the contract numbers it; none said is refused.
+/// Parses a level that is allowed on items of `kind`, or [`Level::Hidden`]; an
+/// unspecified one is rejected.
 pub(super) fn level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
     let level = match pb::Level::try_from(number) {
         Ok(pb::Level::None) => Some(Level::Hidden),
@@ -81,7 +82,7 @@ pub(super) fn level(field: &str, number: i32, kind: ItemKind) -> Result<Level, I
     }
 }
 
-/// A level that is one, not none.
+/// Parses a level as [`level`] does, but rejects [`Level::Hidden`].
 pub(super) fn some_level(field: &str, number: i32, kind: ItemKind) -> Result<Level, InvalidField> {
     let level = level(field, number, kind)?;
     if level == Level::Hidden {

@@ -22,14 +22,14 @@ use super::{
     writes::{WriteHead, WriteRequest, WriteResponse, answered, context, entries},
 };
 
-/// How long a caller may take to send the next chunk.
+/// Longest wait for the caller's next chunk.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Between the caller's key and the number of a chunk; no key holds it, so a
-/// chunk's own key is no other write's.
+/// Separates the caller's idempotency key from the number of a chunk. No key
+/// contains it, so the key of a chunk equals that of no other write.
 const SEPARATOR: char = '\u{1f}';
 
-/// How many acknowledgements wait for a caller that does not read them.
+/// Number of acknowledgements buffered for a caller that does not read them.
 const ACKNOWLEDGEMENTS_AHEAD: usize = 16;
 
 pub(super) type Acknowledgement = Result<pb::ImportProductsResponse, Status>;
@@ -58,7 +58,7 @@ impl WriteResponse for pb::ImportProductsResponse {
     }
 }
 
-/// A stream of chunks under way: what its first message said.
+/// A running stream of chunks, with the fields of its first message.
 struct Chunks {
     api: AdminApi,
     gate: Option<Gate>,
@@ -68,13 +68,13 @@ struct Chunks {
 }
 
 impl AdminApi {
-    /// Puts products chunk by chunk, each a write of its own, in a task that
+    /// Puts products chunk by chunk, each as a write of its own, in a task that
     /// ends with the caller's stream, its deadline or the first failure.
     pub(super) fn import_chunks(
         &self,
         request: Request<Streaming<pb::ImportProductsRequest>>,
     ) -> mpsc::Receiver<Acknowledgement> {
-        let (acknowledgements, told) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
+        let (acknowledgements, receiver) = mpsc::channel(ACKNOWLEDGEMENTS_AHEAD);
         let api = self.of_call(request.extensions());
         let deadline = Deadline::of(request.extensions());
         let gate = request.extensions().get::<Gate>().cloned();
@@ -95,11 +95,11 @@ impl AdminApi {
                     .unwrap_or_else(|_| Err(Failure::DeadlinePassed.into())),
             };
             if let Err(status) = ended {
-                // A caller that has gone hears no more.
-                let _unheard = refusals.send(Err(status)).await;
+                // Fails if the caller has disconnected.
+                let _disconnected = refusals.send(Err(status)).await;
             }
         });
-        told
+        receiver
     }
 }
 
@@ -146,7 +146,8 @@ impl Chunks {
         }
     }
 
-    /// The products of a message after the first, which must be the next one.
+    /// Returns the products of a message after the first, which must be the next
+    /// chunk.
     fn chunk(&self, message: pb::ImportProductsRequest) -> Result<Vec<pb::Product>, Failure> {
         let pb::ImportProductsRequest {
             tenant,
@@ -162,7 +163,7 @@ impl Chunks {
             ("idempotency_key", !idempotency_key.is_empty()),
             ("dry_run", dry_run),
         ];
-        if let Some((field, _)) = again.into_iter().find(|(_, said)| *said) {
+        if let Some((field, _)) = again.into_iter().find(|(_, is_set)| *is_set) {
             let message = "is there again; it stands in the first message only";
             return Err(InvalidField::new(field, message).into());
         }
@@ -190,8 +191,9 @@ impl Chunks {
         })
     }
 
-    /// What the first message says, for the chunk that is next. The same chunk
-    /// reads the same whether it comes first in a stream or later.
+    /// Returns the context of the next chunk's write, from the fields of the
+    /// first message. It is the same whether the chunk comes first in a stream or
+    /// later.
     fn context(&self, products: &[pb::Product]) -> Result<WriteContext, Failure> {
         let mut message = pb::ImportProductsRequest {
             products: products.to_vec(),
@@ -207,7 +209,7 @@ impl Chunks {
     }
 }
 
-/// The next message, within a minute.
+/// Returns the next message; times out after [`LONGEST_PAUSE`].
 async fn next(
     messages: &mut Streaming<pb::ImportProductsRequest>,
 ) -> Result<Option<pb::ImportProductsRequest>, Status> {

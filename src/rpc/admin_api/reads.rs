@@ -30,7 +30,7 @@ macro_rules! head {
     };
 }
 
-/// The calls that list entries in the order of their codes.
+/// Implements the calls that list entries ordered by code.
 macro_rules! coded_lists {
     ($($request:ident -> $response:ident.$field:ident: $row:ty, $space:expr, $render:expr;)+) => {
         $(
@@ -170,7 +170,7 @@ fn app(row: AppEntryRow) -> pb::App {
     }
 }
 
-/// A time in microseconds since 1970 as a message.
+/// Converts microseconds since 1970 to a timestamp message.
 pub(super) fn timestamp(microseconds: i64) -> prost_types::Timestamp {
     let nanos = microseconds.rem_euclid(1_000_000) * 1_000;
     prost_types::Timestamp {

@@ -12,12 +12,13 @@ use crate::{
     supervision::{Supervisor, Task},
 };
 
-/// How often the revisions of the tenants that are watched are looked up, all
-/// of them by one statement.
+/// Interval at which the revisions of all watched tenants are polled by one
+/// statement.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Tells watchers when a tenant has a new revision. However many watch however
-/// many tenants, one statement a period is asked, and none while nobody does.
+/// Notifies watchers of new revisions of tenants. One statement is executed per
+/// period, however many watchers and tenants there are, and none while there are
+/// no watchers.
 #[derive(Clone, Debug)]
 pub(super) struct Revisions {
     store: Store,
@@ -31,20 +32,21 @@ struct Watched {
     is_polling: bool,
 }
 
-/// What the last look at a tenant found.
+/// The result of the last poll of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Nobody has looked yet.
+    /// Not polled yet.
     #[default]
     NotYet,
     /// The tenant that has the code, and its revision.
     At(TenantId, Revision),
-    /// It is not there.
+    /// No tenant has the code.
     Gone,
 }
 
 impl Revisions {
-    /// `supervisor` reports if the looking up ends while somebody watches.
+    /// Creates the notifier; `supervisor` reports if polling ends while there are
+    /// watchers.
     pub(super) fn new(store: Store, supervisor: Supervisor) -> Self {
         Self {
             store,
@@ -53,7 +55,7 @@ impl Revisions {
         }
     }
 
-    /// Follows the revision of a tenant.
+    /// Subscribes to the revision of a tenant.
     pub(super) fn follow(&self, tenant: &Code) -> watch::Receiver<Seen> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = watched.tenants.entry(tenant.clone()).or_default();
@@ -69,15 +71,16 @@ impl Revisions {
 
     async fn poll(self) {
         while let Some(tenants) = self.tenants() {
-            // While the database is away there is nothing to tell.
+            // Nothing is published while the database is unavailable.
             if let Ok(found) = self.store.revisions_of(&tenants).await {
-                self.tell(&tenants, &found);
+                self.publish(&tenants, &found);
             }
             sleep(PERIOD).await;
         }
     }
 
-    /// The tenants that somebody follows; `None`: the polling is over.
+    /// Returns the tenants with subscribers; `None`: there are none, and polling
+    /// ends.
     fn tenants(&self) -> Option<Vec<Code>> {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched
@@ -89,7 +92,7 @@ impl Revisions {
             .then(|| watched.tenants.keys().cloned().collect())
     }
 
-    fn tell(&self, tenants: &[Code], found: &[TenantRow]) {
+    fn publish(&self, tenants: &[Code], found: &[TenantRow]) {
         let found: HashMap<&Code, Seen> = found
             .iter()
             .map(|row| (&row.code, Seen::At(row.id, row.revision)))

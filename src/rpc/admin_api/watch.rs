@@ -21,32 +21,32 @@ use super::{
     revisions::Seen,
 };
 
-/// How many rows are read at once.
+/// Number of rows read at once.
 const ROWS_AT_ONCE: usize = 500;
 
-/// How many events wait for a caller that does not read them.
+/// Number of events buffered for a caller that does not read them.
 const EVENTS_AHEAD: usize = 64;
 
-/// How often a watch that has nothing new says that it is alive.
+/// Interval of heartbeats while there are no new changes.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How often a watch looks whether the server stops.
+/// Interval at which a watch checks whether the server is shutting down.
 const GATE_PERIOD: Duration = Duration::from_millis(500);
 
-/// How many watch at once.
+/// Largest number of concurrent watchers.
 const MOST_WATCHERS: usize = 1_000;
 
-/// How many of them may watch one tenant.
+/// Largest number of concurrent watchers of one tenant.
 const MOST_WATCHERS_OF_ONE_TENANT: usize = 200;
 
 type Message = Result<pb::WatchChangesResponse, Status>;
 
-/// One watch: a task that reads the log and sends what it reads, so that a
-/// caller who does not take it is noticed.
+/// One watch: a task that reads the audit log and sends its rows, so that a
+/// caller that does not read them is detected.
 struct Watch {
     api: AdminApi,
     tenant: Code,
-    /// Another tenant that takes the code is not the one that is watched.
+    /// A tenant created anew with the same code is not the watched one.
     id: TenantId,
     at: ChangePlace,
     ending: Ending,
@@ -56,7 +56,7 @@ struct Watch {
 }
 
 impl AdminApi {
-    /// Begins to watch; the stream ends with an error, whatever ends it.
+    /// Starts a watch; its stream always ends with an error.
     pub(super) async fn watch(
         &self,
         request: pb::WatchChangesRequest,
@@ -75,7 +75,7 @@ impl AdminApi {
             most: MOST_WATCHERS,
             of_tenant: MOST_WATCHERS_OF_ONE_TENANT,
         })?;
-        let (events, told) = mpsc::channel(EVENTS_AHEAD);
+        let (events, receiver) = mpsc::channel(EVENTS_AHEAD);
         let (end, ended) = oneshot::channel();
         let watch = Watch {
             revisions: self.revisions.follow(&tenant),
@@ -89,21 +89,22 @@ impl AdminApi {
         };
         tokio::spawn(async move {
             if let Err(failure) = watch.run().await {
-                // A caller that has gone hears no more.
-                let _unheard = end.send(failure);
+                // Fails if the caller has disconnected.
+                let _disconnected = end.send(failure);
             }
         });
-        // What was sent comes first, then why no more does.
+        // The buffered events come first, then the reason of the end.
         let end = stream::once(ended).filter_map(|end| async {
             let failure = end.ok()?;
             Some(Err(Status::from(failure)))
         });
-        Ok(ReceiverStream::new(told).chain(end))
+        Ok(ReceiverStream::new(receiver).chain(end))
     }
 }
 
 impl Watch {
-    /// Goes on until something ends it; a caller that has gone ends it silently.
+    /// Runs until a condition ends the watch; returns `Ok` if the caller
+    /// disconnects.
     async fn run(mut self) -> Result<(), Failure> {
         let mut beat = Instant::now();
         let mut is_new = true;
@@ -114,8 +115,8 @@ impl Watch {
             } else {
                 Vec::new()
             };
-            // After they were read: what was committed after the caller was
-            // withdrawn is not among them.
+            // Checked after the rows were read, so that they hold nothing
+            // committed after the caller was revoked.
             self.api.calling.may_go_on(&self.tenant).await?;
             if let Some(last) = rows.last().map(|row| row.place) {
                 for row in rows {
@@ -151,10 +152,10 @@ impl Watch {
         }
     }
 
-    /// The next rows, up to the revision of one snapshot; when there are none,
-    /// everything up to it was sent.
+    /// Reads the next rows, up to the revision of one snapshot; if there are
+    /// none, everything up to it has been sent.
     async fn rows(&mut self) -> Result<Vec<ChangeRow>, Failure> {
-        // What is committed from here on is seen as new.
+        // Marked before reading: later commits count as changes.
         self.revisions.mark_unchanged();
         let read = read_tenant!(self.api.store, &self.tenant, Bounds::READ, |found| {
             let snapshot = self.api.found(&self.tenant, found).await?;
@@ -170,13 +171,13 @@ impl Watch {
         });
         let (rows, revision) = read?;
         if rows.is_empty() {
-            let told = ChangePlace::after_all_of(revision);
-            self.at = self.at.max(told);
+            let reached = ChangePlace::after_all_of(revision);
+            self.at = self.at.max(reached);
         }
         Ok(rows)
     }
 
-    /// Sends an event; `false`: the caller has gone.
+    /// Sends an event; `false`: the caller has disconnected.
     async fn send(&mut self, event: Event) -> Result<bool, Failure> {
         let sent = match &event {
             Event::Change(change) => Some((change.revision, change.part)),
@@ -205,21 +206,21 @@ impl Watch {
         }
     }
 
-    /// Waits until there may be something new (`true`), or it is time to look
-    /// around; `None`: the caller has gone.
+    /// Waits until there may be new rows (`true`) or a check is due (`false`);
+    /// `None`: the caller has disconnected.
     async fn something_new(&mut self, beat: Instant) -> Option<bool> {
         let look = (Instant::now() + GATE_PERIOD).min(beat);
         let look = self.ending.deadline.map_or(look, |end| look.min(end));
         tokio::select! {
             () = self.events.closed() => None,
-            // The hub lives as long as the server: it is always a change.
+            // The sender lives as long as the server, so this is always a change.
             _ = self.revisions.changed() => Some(true),
             () = sleep_until(look) => Some(false),
         }
     }
 }
 
-/// How many watchers there may be.
+/// Returns the permits for concurrent watchers.
 pub(super) fn watchers() -> Turns {
     Turns::new(MOST_WATCHERS, MOST_WATCHERS_OF_ONE_TENANT)
 }

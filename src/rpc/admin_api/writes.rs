@@ -1,5 +1,5 @@
-//! What is common to all writes: the fields that every request begins with, the
-//! answer that every response begins with.
+//! The parts common to all writes: the head of every request, and the fields of
+//! every response.
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -17,10 +17,10 @@ use crate::{
 
 use super::check_no_tenant;
 
-/// The most entries of one request.
+/// Largest number of entries in one request.
 pub(super) const MOST_ENTRIES: usize = 100_000;
 
-/// The fields that every write request begins with.
+/// The fields common to all write requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WriteHead {
     pub(super) tenant: String,
@@ -32,21 +32,22 @@ pub(super) struct WriteHead {
 
 /// A write request.
 pub(super) trait WriteRequest: prost::Message + Default + Clone {
-    /// The name of the call, so that a key used for another is noticed.
+    /// The name of the call, hashed to detect an idempotency key reused for
+    /// another call.
     const CALL: &'static str;
 
-    /// The fields that it begins with; who asks and under which key are taken
-    /// out, since the same request may come with others.
+    /// Returns the common fields. The actor and the idempotency key are removed
+    /// from the request, since they are not part of its hash.
     fn take_head(&mut self) -> WriteHead;
 }
 
-/// A response that says no more than every write.
+/// A response with only the fields common to all writes.
 pub(super) trait WriteResponse: prost::Message + Default {
     fn of(revision: u64, effect: Option<pb::Effect>) -> Self;
 }
 
-/// What a request says for the coordinator, in good values, and the request without
-/// what it begins with. An actor that it does not say is its caller.
+/// Parses the context of a write and removes its actor and idempotency key from
+/// the request. If the request names no actor, its caller is the actor.
 pub(super) fn context<M: WriteRequest>(
     message: &mut M,
     calling: &Calling,
@@ -56,7 +57,7 @@ pub(super) fn context<M: WriteRequest>(
     Ok(context)
 }
 
-/// The same with the actor as the request says it.
+/// Does the same, but leaves the actor empty if the request names none.
 pub(super) fn context_as_said<M: WriteRequest>(
     message: &mut M,
     calling: &Calling,
@@ -66,7 +67,7 @@ pub(super) fn context_as_said<M: WriteRequest>(
     Ok(context)
 }
 
-/// The same of a request about callers, which names no tenant.
+/// Does the same for a request about callers, which names no tenant.
 pub(super) fn context_of_callers<M: WriteRequest>(
     message: &mut M,
     calling: &Calling,
@@ -107,8 +108,8 @@ fn parsed<M: WriteRequest>(
     Ok(context)
 }
 
-/// Carries out a write and renders its response `R`. `write` hands on how `R` is
-/// encoded to be kept for a retry, so that a retry reads it back as what it is.
+/// Executes a write and renders its response `R`. `write` receives the encoder of
+/// `R` for the stored response, so that a retry decodes it as the same type.
 pub(super) async fn answered<R, W>(write: impl FnOnce(EncodeWritten) -> W) -> Result<R, Failure>
 where
     R: WriteResponse,
@@ -129,7 +130,7 @@ fn rendered<R: WriteResponse>(written: &Written) -> R {
     R::of(revision.0, Some(render_import::render_effect(effect)))
 }
 
-/// The entries of a request, each parsed; a fault is told with its place.
+/// Parses the entries of a request; an error has the path of its entry.
 pub(super) fn entries<M, E>(
     field: &'static str,
     messages: Vec<M>,
@@ -144,7 +145,7 @@ pub(super) fn entries<M, E>(
     Ok(parsed)
 }
 
-/// Refuses a list that is too long.
+/// Rejects a list that is too long.
 pub(super) fn check_count(field: &'static str, found: usize) -> Result<(), Failure> {
     if found <= MOST_ENTRIES {
         return Ok(());
@@ -156,7 +157,7 @@ pub(super) fn check_count(field: &'static str, found: usize) -> Result<(), Failu
     })
 }
 
-/// Takes the fields that a request begins with out of it.
+/// Builds the [`WriteHead`] of a request.
 macro_rules! head {
     ($message:ident) => {
         WriteHead {
@@ -189,7 +190,7 @@ macro_rules! writes {
     };
 }
 
-/// As `writes`, for requests that may say which revision they expect.
+/// As `writes`, for requests with an optional expected revision.
 macro_rules! expecting_writes {
     ($($call:ident: $request:ident -> $response:ident;)+) => {
         $(
@@ -213,7 +214,7 @@ macro_rules! expecting_writes {
     };
 }
 
-/// As `writes`, for requests whose responses say more.
+/// As `writes`, for requests whose responses have more fields.
 macro_rules! app_writes {
     ($($call:ident: $request:ident;)+) => {
         $(
@@ -287,7 +288,7 @@ mod tests {
 
     use super::*;
 
-    /// What a write answers, and what its retry is given.
+    /// Returns the response to a write, and the response to its retry.
     async fn first_and_retry<R: WriteResponse>() -> [R; 2] {
         let written = Written {
             revision: Revision(7),
@@ -317,7 +318,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn kept_answers_are_read_back_as_their_own_responses() {
+    async fn stored_responses_decode_as_their_own_type() {
         kept!(
             PutUsersResponse,
             PutConnectionsResponse,

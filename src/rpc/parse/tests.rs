@@ -1,6 +1,6 @@
 use super::*;
 
-fn asked(change: impl FnOnce(&mut pb::CheckRequest)) -> Result<Question, InvalidField> {
+fn parse_check(change: impl FnOnce(&mut pb::CheckRequest)) -> Result<Question, InvalidField> {
     let mut request = pb::CheckRequest {
         subject: Some(pb::Subject {
             r#type: "user".into(),
@@ -32,7 +32,7 @@ fn context_of(request: &mut pb::CheckRequest) -> &mut pb::Context {
 }
 
 #[test]
-fn each_bad_field_is_named_by_its_path() {
+fn invalid_fields_are_reported_by_path() {
     type Change = fn(&mut pb::CheckRequest);
     let cases: [(&str, Change); 19] = [
         ("subject", |r| r.subject = None),
@@ -77,7 +77,7 @@ fn each_bad_field_is_named_by_its_path() {
         }),
     ];
     for (path, change) in cases {
-        let invalid = asked(change).unwrap_err();
+        let invalid = parse_check(change).unwrap_err();
         assert_eq!(invalid.path, path, "{invalid}");
         assert!(invalid.message.len() < 600, "{invalid}");
     }
@@ -85,7 +85,7 @@ fn each_bad_field_is_named_by_its_path() {
 
 #[test]
 fn rule_7_1_present_and_empty_is_not_absent() {
-    let described = asked(|request| {
+    let described = parse_check(|request| {
         let resource = resource_of(request);
         resource.id.clear();
         resource.categories = Some(pb::CategoryList::default());
@@ -104,7 +104,7 @@ fn rule_7_1_present_and_empty_is_not_absent() {
 }
 
 #[test]
-fn an_empty_tenant_is_the_default_one() {
+fn empty_tenant_means_the_default_tenant() {
     let default: Code = "default".parse().unwrap();
     assert_eq!(tenant("", &default).unwrap(), default);
     assert_eq!(tenant("acme", &default).unwrap().as_str(), "acme");

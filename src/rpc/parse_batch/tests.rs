@@ -19,7 +19,7 @@ fn parsed(message: pb::BatchCheckRequest) -> Result<Batch, Failure> {
     batch(message, &"default".parse().unwrap())
 }
 
-/// A batch that is fine, of items that take everything from it.
+/// Returns a valid batch whose items inherit every field from it.
 fn inherited(items: usize) -> pb::BatchCheckRequest {
     pb::BatchCheckRequest {
         subject: Some(subject("user", "julia")),
@@ -31,7 +31,7 @@ fn inherited(items: usize) -> pb::BatchCheckRequest {
 }
 
 #[test]
-fn an_item_takes_whole_fields_from_the_batch() {
+fn items_inherit_whole_fields_from_the_batch() {
     let mut message = inherited(2);
     message.context = Some(pb::Context {
         channel: "print".into(),
@@ -53,7 +53,7 @@ fn an_item_takes_whole_fields_from_the_batch() {
 }
 
 #[test]
-fn a_bad_item_fails_alone_and_is_named() {
+fn invalid_item_fails_alone_with_its_path() {
     let mut message = inherited(5);
     message.items[1].resource = Some(resource("hat", "x"));
     message.items[2].subject = Some(subject("user", ""));
@@ -76,7 +76,7 @@ fn a_bad_item_fails_alone_and_is_named() {
 }
 
 #[test]
-fn the_form_of_the_defaults_fails_the_call_even_where_no_item_takes_them() {
+fn malformed_defaults_fail_the_call_even_if_unused() {
     type Change = fn(&mut pb::BatchCheckRequest);
     let cases: [(&str, Change); 6] = [
         ("tenant", |b| b.tenant = "\n".into()),
@@ -106,7 +106,7 @@ fn the_form_of_the_defaults_fails_the_call_even_where_no_item_takes_them() {
 }
 
 #[test]
-fn defaults_that_do_not_fit_together_fail_no_call() {
+fn incompatible_defaults_do_not_fail_the_call() {
     let mut message = inherited(1);
     message.resource = Some(resource("channel", "print"));
     message.action = "own".into();
@@ -116,7 +116,7 @@ fn defaults_that_do_not_fit_together_fail_no_call() {
 }
 
 #[test]
-fn a_batch_holds_a_hundred_thousand_items_and_a_million_categories() {
+fn batch_size_limits_are_enforced() {
     assert_eq!(parsed(inherited(MAX_ITEMS)).unwrap().items.len(), MAX_ITEMS);
     let over = parsed(inherited(MAX_ITEMS + 1)).unwrap_err();
     assert!(matches!(

@@ -28,7 +28,7 @@ fn revision_changed(expected: Revision, found: Revision, message: String) -> Sta
     .status()
 }
 
-/// The status of a write that was not made.
+/// Returns the status of a write that failed.
 pub(super) fn of_admin(error: AdminError) -> Status {
     let message = error.to_string();
     match error {
@@ -133,7 +133,7 @@ fn precondition(reason: ErrorReason, subject: &str, metadata: Metadata, message:
     .status()
 }
 
-/// The status of an entry that was refused; its place is in the metadata.
+/// Returns the status of a rejected entry, whose field is in the metadata.
 fn of_fault(fault: Fault, message: String) -> Status {
     let Fault { field, refused } = fault;
     let (reason, subject, about): (_, String, Metadata) = match refused {
@@ -193,7 +193,8 @@ fn of_fault(fault: Fault, message: String) -> Status {
     precondition(reason, &subject, metadata, message)
 }
 
-/// `<NOUN>_NOT_FOUND` and its kin; every entity that can be so has one.
+/// Returns the error reason `<ENTITY>_<WHAT>`, such as `<ENTITY>_NOT_FOUND`; each
+/// entity kind to which it applies has one.
 fn reason_of(entity: EntityKind, what: &str) -> ErrorReason {
     let entity = <&str>::from(entity).to_uppercase();
     let name = format!("ERROR_REASON_{entity}_{what}");
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_noun_that_can_be_missing_has_its_reason() {
+    fn every_entity_kind_has_a_not_found_reason() {
         for entity in EntityKind::iter() {
             assert_ne!(
                 reason_of(entity, "NOT_FOUND"),

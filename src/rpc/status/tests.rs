@@ -5,7 +5,7 @@ use crate::{admin::AdminError, domain::EntityKind};
 
 type Case = (Failure, Code, &'static str);
 
-/// The failures of questions, and what callers see of them.
+/// The failures of questions, with the code and reason that callers receive.
 fn question_cases() -> Vec<Case> {
     let corrupt = || StoreError::CorruptRow {
         statement: "find_facts",
@@ -104,7 +104,7 @@ fn write_cases() -> Vec<Case> {
 }
 
 #[test]
-fn every_failure_has_its_code_and_its_reason() {
+fn failures_map_to_their_code_and_reason() {
     for (failure, code, reason) in question_cases().into_iter().chain(write_cases()) {
         let words = failure.to_string();
         let status = Status::from(failure);
@@ -130,7 +130,7 @@ fn every_failure_has_its_code_and_its_reason() {
 }
 
 #[test]
-fn internals_never_leave() {
+fn internal_causes_are_not_exposed() {
     let failure = Failure::Store(StoreError::CorruptRow {
         statement: "find_facts",
         message: "secret".into(),
@@ -142,7 +142,7 @@ fn internals_never_leave() {
 }
 
 #[test]
-fn reasons_are_named_as_the_contract_lists_them() {
+fn error_reasons_match_the_contract() {
     // `api.md`, "Errors".
     const PLAIN: &str = "INVALID_REQUEST EDITION_REQUIRED EDITION_MISMATCH AUDIENCE_MISMATCH \
                          LOCK_OUT_GUARD CATEGORY_LOOP CATEGORY_TOO_DEEP PARENT_INVALID \

@@ -54,7 +54,7 @@ pub(super) const QUESTIONS: [(&str, &str); 20] = [
         "pim-authz check user:mary view attribute_group:marketing",
     ),
     (
-        "Who is_disabled the permission to manage apps finds Connect disabled.",
+        "Who lacks the permission to manage apps finds Connect disabled.",
         "pim-authz check user:julia app.manage",
     ),
     (

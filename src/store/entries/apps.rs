@@ -12,9 +12,9 @@ use super::{CodedEntry, Every, code};
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct AppEntryRow {
     pub code: Code,
-    /// As granted, in no order.
+    /// As granted, unordered.
     pub scopes: Vec<String>,
-    /// What was chosen in the permissions step.
+    /// Choices made in the permissions step.
     pub chosen: Vec<ChosenRow>,
     pub group: String,
     pub connected_by: String,
@@ -25,11 +25,11 @@ pub struct AppEntryRow {
 /// One choice of the permissions step (rules 5.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenRow {
-    /// What it chooses among.
+    /// Axis of the choice.
     pub axis: SelectionAxis,
-    /// The level chosen.
+    /// Chosen level.
     pub level: Level,
-    /// The code of the item chosen; `None`: all, later ones included.
+    /// Code of the chosen item; `None` for all items, later ones included.
     pub item: Option<String>,
 }
 

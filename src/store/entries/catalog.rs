@@ -7,24 +7,24 @@ use crate::{
 
 use super::{CodedEntry, Every, code, word};
 
-/// An item that rights are given on.
+/// An item on which access rights are granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct ItemEntryRow {
     pub code: Code,
     pub kind: ItemKind,
-    /// The category above a category.
+    /// Code of the parent, for a category.
     pub parent: Option<String>,
-    /// The tree of a channel.
+    /// Code of the category tree, for a channel.
     pub tree: Option<String>,
-    /// The locales of a channel, in the order of the folded codes.
+    /// Codes of the locales, for a channel, ordered by folded code.
     pub locales: Vec<String>,
 }
 
-/// Which items are listed: of one kind, or profiles of both kinds.
+/// Selects the items listed: one kind, or profiles of both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemSpace {
-    /// Items of a kind.
+    /// Items of one kind.
     Of(ItemKind),
     /// Import and export profiles, which share a code space.
     Profiles,
@@ -111,7 +111,7 @@ impl CodedEntry for AttributeEntryRow {
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct GridViewEntryRow {
     pub code: Code,
-    /// In the order of the folded codes.
+    /// Ordered by folded code.
     pub attribute_groups: Vec<String>,
 }
 
@@ -145,22 +145,22 @@ impl CodedEntry for GridViewEntryRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct ProductEntryRow {
-    /// Its number, by which products are listed.
+    /// Database id, by which products are ordered in lists.
     pub id: i32,
     pub code: Code,
     pub parent: Option<String>,
-    /// Its own, in the order of the folded codes.
+    /// Its own categories, ordered by folded code.
     pub categories: Vec<String>,
 }
 
 impl Snapshot<'_> {
-    /// Reads the next products, or models, after a number, in the order of
-    /// their numbers; only those of some codes, unless there are none.
+    /// Reads the next products, or models, after an id, ordered by id and restricted
+    /// to the codes in `only` unless it is empty.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn product_entries_after(
         &self,
         kind: ProductKind,

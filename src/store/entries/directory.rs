@@ -13,9 +13,9 @@ use super::{CodedEntry, Every, code, word};
 pub struct SubjectEntryRow {
     pub code: Code,
     pub enabled: bool,
-    /// In the order of the folded codes.
+    /// Ordered by folded code.
     pub groups: Vec<String>,
-    /// In the order of the folded codes.
+    /// Ordered by folded code.
     pub roles: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ pub struct RoleEntryRow {
     pub code: Code,
     pub label: String,
     pub audience: Audience,
-    /// As granted, in no order.
+    /// As granted, unordered.
     pub permissions: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ use crate::{
 
 use super::word;
 
-/// A right of a user group on an item.
+/// An access right of a user group on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct RightEntryRow {
@@ -18,7 +18,7 @@ pub struct RightEntryRow {
     pub level: Level,
 }
 
-/// Where a right lies in the list: by the numbers of item and group.
+/// Position of a right in the list: the ids of its item and group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the numbers inside the tenant")]
 pub struct RightPlace {
@@ -26,24 +26,24 @@ pub struct RightPlace {
     pub group: i32,
 }
 
-/// Which rights are listed; what is not said: all.
+/// Filter of the rights to list; an unset field matches all rights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RightsListed {
-    /// Those of this group.
+    /// Rights of this group.
     pub group: Option<Code>,
-    /// Those on items of this kind.
+    /// Rights on items of this kind.
     pub kind: Option<ItemKind>,
-    /// Those on the item of this code, of that kind.
+    /// Rights on the item of this code, which must be of `kind`.
     pub item: Option<Code>,
 }
 
 impl Snapshot<'_> {
-    /// Reads the next rights after a place, in the order of places.
+    /// Reads the next rights after a position, in the order of positions.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn rights_after(
         &self,
         listed: &RightsListed,
@@ -52,8 +52,8 @@ impl Snapshot<'_> {
     ) -> Result<Vec<RightEntryRow>, StoreError> {
         const NAME: &str = "list_rights";
         let RightsListed { group, kind, item } = listed;
-        // What is named is one number, found first; then an index of rights
-        // begins with it.
+        // A filter resolves to one id before the scan, so that an index on rights can
+        // start with it.
         let group_filter = if group.is_some() {
             "AND held.group_id = (SELECT id FROM user_group WHERE tenant_id = $1 AND key = $5)"
         } else {

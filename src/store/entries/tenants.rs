@@ -4,7 +4,7 @@ use crate::{
 };
 
 impl Store {
-    /// Reads the revisions of tenants; one that is not there is left out.
+    /// Reads the revisions of tenants; a tenant that does not exist is omitted.
     ///
     /// # Errors
     ///
@@ -21,14 +21,14 @@ impl Store {
             .collect()
     }
 
-    /// Reads the next tenants after a folded code, only some of them if `among` says
-    /// so, in the order of the folded codes, and the epoch of the primary (`docs/coherence.md`).
+    /// Reads the next tenants after a folded code, ordered by folded code and
+    /// restricted to `among` if given, and the primary's epoch
+    /// (`docs/coherence.md`).
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer or is a
-    /// standby,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable or a standby,
+    /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
     pub async fn tenants_after(
         &self,
         after: &str,

@@ -11,7 +11,7 @@ use crate::domain::{
 use super::{STATEMENT, level_of_bits, revision};
 use crate::store::{AsOf, IndexedProduct, StoreError, TenantId};
 
-/// The rows as they come, by number; put together once all are there.
+/// Collects fact rows by id, in any order; joined once all are read.
 #[derive(Debug, Default)]
 pub(super) struct FactRows {
     tenant: Option<(TenantId, Revision, Edition)>,
@@ -67,8 +67,8 @@ impl FactRows {
                     .insert(RoleId(a), RoleFacts { code, permissions });
             }
             "role_permission" => {
-                // A code that a newer release stored is not known here, so it
-                // cannot be asked here either: it grants nothing.
+                // A permission of a newer release is unknown here and cannot be
+                // requested here either, so it grants nothing.
                 if let Some(permission) = CATALOGUE.find_permission(text(row, "s")?) {
                     self.role_permissions.push((RoleId(a), permission.id));
                 }
@@ -176,11 +176,12 @@ impl FactRows {
         Ok(())
     }
 
-    /// When it was read, and what was being written then.
+    /// Returns the log position of the read and the keys pending then.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when it was not read from a primary.
+    /// [`StoreError::Unavailable`] if the rows were read from a standby,
+    /// [`StoreError::CorruptRow`] if `head` is empty.
     pub(super) fn as_of(&mut self) -> Result<AsOf, StoreError> {
         let (seq, epoch, standby) = self
             .as_of
@@ -195,7 +196,7 @@ impl FactRows {
         })
     }
 
-    /// The facts; `None`: there is no such tenant.
+    /// Returns the facts; `None` if the tenant does not exist.
     pub(super) fn facts(mut self) -> Option<Facts> {
         let (_, revision, _) = self.tenant?;
         self.join_subjects();
@@ -212,12 +213,13 @@ impl FactRows {
         })
     }
 
-    /// The tenant and its revision; `None`: there is no such tenant.
+    /// Returns the tenant and its revision; `None` if the tenant does not exist.
     pub(super) fn tenant(&self) -> Option<(TenantId, Revision)> {
         self.tenant.map(|(id, revision, _)| (id, revision))
     }
 
-    /// What all questions share; `None`: there is no such tenant.
+    /// Returns the facts that all questions share; `None` if the tenant does not
+    /// exist.
     pub(super) fn vocabulary(mut self) -> Option<Vocabulary> {
         let (_, _, edition) = self.tenant?;
         for (role, permission) in &self.role_permissions {
@@ -255,7 +257,7 @@ impl FactRows {
         })
     }
 
-    /// The user groups with their rights.
+    /// Returns the user groups with their access rights.
     pub(super) fn groups(&mut self) -> HashMap<GroupId, GroupFacts> {
         for (group, item, level) in &self.rights {
             if let Some(group) = self.groups.get_mut(group) {
@@ -302,7 +304,7 @@ impl FactRows {
         }
     }
 
-    /// The products and models with their numbers.
+    /// Returns the products and models with their ids.
     pub(super) fn numbered_products(&mut self) -> Vec<IndexedProduct> {
         self.join_categories();
         let products = std::mem::take(&mut self.products).into_iter();

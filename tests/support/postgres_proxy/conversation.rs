@@ -1,66 +1,68 @@
-//! What the requests of one connection are: statements by name, and the
-//! transaction that they belong to.
+//! Interprets the requests of one connection: statements by name, and the
+//! transactions that they belong to.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::wire::Message;
 
-/// What a request asks for.
+/// Kind of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// To run a statement.
+    /// Executes a statement.
     Statement {
-        /// `None`: its text does not begin with a name.
+        /// Name of the statement; `None` if its text does not begin with one.
         name: Option<String>,
         is_first_in_transaction: bool,
     },
-    /// To begin a transaction.
+    /// Begins a transaction.
     Begin,
-    /// To commit the transaction of these statements.
+    /// Commits the transaction of these statements.
     Commit(Vec<String>),
-    /// To roll back the transaction of these statements.
+    /// Rolls back the transaction of these statements.
     Rollback(Vec<String>),
-    /// Something else: to connect, to prepare, to close.
+    /// Any other request: connects, prepares or closes.
     Other,
 }
 
-/// What is forwarded as one.
+/// Messages that are forwarded together.
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
-    /// `None`: it is a part of the request before, such as the rows of a COPY.
+    /// Kind of the request; `None` if it is a part of the previous request, such
+    /// as the rows of a COPY.
     pub(super) asks: Option<Asked>,
 }
 
-/// What the messages up to the next Sync execute.
+/// Statement executed by the messages up to the next Sync.
 #[derive(Default)]
 enum Executed {
     #[default]
     Nothing,
-    /// The first statement; `None`: it has no name.
+    /// The first statement; `None` if it has no name.
     Statement(Option<String>),
 }
 
-/// One connection's.
+/// State of one connection.
 #[derive(Default)]
 pub(super) struct Conversation {
-    /// Names of prepared statements, and of portals, to ours.
+    /// Our statement names by the protocol's names of prepared statements and of
+    /// portals.
     prepared: HashMap<String, Option<String>>,
     portals: HashMap<String, Option<String>>,
-    /// Of the request that is not whole yet.
+    /// Bytes of the incomplete request.
     bytes: Vec<u8>,
     executes: Executed,
-    /// The rows of a COPY have ended: the Sync that follows is theirs.
+    /// The rows of a COPY have ended: the next Sync belongs to them.
     ends_copy: bool,
-    /// The named statements of the open transaction.
+    /// Named statements of the open transaction.
     transaction: Option<Vec<String>>,
-    /// Requests without a whole reply.
+    /// Requests whose reply is not complete.
     waiting: VecDeque<Asked>,
-    /// The first of them has had the first part of its reply.
+    /// The reply to the first of them has begun.
     is_answered: bool,
 }
 
 impl Conversation {
-    /// Of a connection whose startup message was passed on.
+    /// State of a connection whose startup message was forwarded.
     pub(super) fn new() -> Self {
         Self {
             waiting: VecDeque::from([Asked::Other]),
@@ -68,7 +70,7 @@ impl Conversation {
         }
     }
 
-    /// Takes a message of the client; gives a request when it is whole.
+    /// Processes a message of the client; returns a request when it is complete.
     pub(super) fn request(&mut self, message: &Message) -> Option<Request> {
         self.bytes.extend_from_slice(&message.0);
         let asks = match message.kind() {
@@ -104,7 +106,7 @@ impl Conversation {
                 self.ends_copy = true;
                 None
             }
-            // Rows of a COPY, Flush, a password, the end.
+            // Rows of a COPY, Flush, a password, Terminate.
             _ => None,
         };
         let bytes = std::mem::take(&mut self.bytes);
@@ -120,10 +122,10 @@ impl Conversation {
                 Asked::Begin
             }
             ["COMMIT", _] => Asked::Commit(self.transaction.take().unwrap_or_default()),
-            // To a savepoint is no end.
+            // A rollback to a savepoint does not end the transaction.
             ["ROLLBACK", "TO"] => self.statement(None),
             ["ROLLBACK", _] => Asked::Rollback(self.transaction.take().unwrap_or_default()),
-            // A transaction that is only set up has not begun its work.
+            // Settings alone are not the first statement of a transaction.
             _ if only_sets(sql) => Asked::Statement {
                 name: name_of(sql),
                 is_first_in_transaction: false,
@@ -144,12 +146,13 @@ impl Conversation {
         }
     }
 
-    /// Notes that a request was forwarded.
+    /// Records that a request was forwarded.
     pub(super) fn forwarded(&mut self, asks: Asked) {
         self.waiting.push_back(asks);
     }
 
-    /// Takes a message of PostgreSQL; what it begins to reply to, if it does.
+    /// Processes a message of PostgreSQL; returns the request whose reply it
+    /// begins, if any.
     pub(super) fn begins_reply(&mut self, message: &Message) -> Option<Asked> {
         let is_of_no_request = matches!(message.kind(), b'A' | b'N' | b'S');
         if is_of_no_request || std::mem::replace(&mut self.is_answered, true) {
@@ -158,7 +161,7 @@ impl Conversation {
         self.waiting.front().cloned()
     }
 
-    /// Whether a message of PostgreSQL ends what it replied: it is ready for the
+    /// True if a message of PostgreSQL ends a reply: PostgreSQL is ready for the
     /// next request, or for the rows of a COPY.
     pub(super) fn ends_reply(&mut self, message: &Message) -> bool {
         if message.kind() == b'Z' {
@@ -169,14 +172,14 @@ impl Conversation {
     }
 }
 
-/// The name in the first line of a statement's text.
+/// Returns the name in the first line of a statement's text.
 fn name_of(sql: &str) -> Option<String> {
     let comment = sql.trim_start().strip_prefix("-- ")?;
     let name = comment.split_whitespace().next()?;
     Some(name.to_owned())
 }
 
-/// Whether all statements of a text are settings.
+/// True if all statements of a text are settings.
 fn only_sets(sql: &str) -> bool {
     let lines = sql.lines().filter(|line| !line.trim().starts_with("--"));
     let lines: Vec<&str> = lines.collect();

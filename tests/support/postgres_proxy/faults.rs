@@ -1,4 +1,4 @@
-//! Where a test stops statements, and what happens to them there.
+//! Points at which a test intercepts statements, and the actions there.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,32 +22,32 @@ impl From<&'static str> for Place {
     }
 }
 
-/// Any BEGIN.
+/// Returns the place of any BEGIN.
 pub(crate) fn begin() -> Place {
     Place::Begin
 }
 
-/// The BEGIN of the transaction whose first named statement is `name`.
+/// Returns the place of the BEGIN of the transaction whose first named statement
+/// is `name`.
 ///
-/// That statement tells whose BEGIN it was, and the server sends it after the
-/// BEGIN was answered: what is stopped is that statement, in its request.
+/// Only that statement identifies the BEGIN, and the server sends it after the
+/// BEGIN was answered: what is intercepted is the request of that statement.
 pub(crate) fn begin_of(name: &'static str) -> Place {
     Place::BeginOf(name)
 }
 
-/// The COMMIT of a transaction in which `name` ran, as its last statement or
-/// before.
+/// Returns the place of the COMMIT of a transaction in which `name` ran, as its
+/// last statement or before.
 pub(crate) fn commit_of(name: &'static str) -> Place {
     Place::CommitOf(name)
 }
 
-/// The ROLLBACK of a transaction in which `name` ran.
+/// Returns the place of the ROLLBACK of a transaction in which `name` ran.
 pub(crate) fn rollback_of(name: &'static str) -> Place {
     Place::RollbackOf(name)
 }
 
-/// On the way of a place to PostgreSQL, or of its reply back; the next time
-/// unless said otherwise.
+/// The request or the reply of a place; its next occurrence unless set otherwise.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Point {
     place: Place,
@@ -63,13 +63,13 @@ pub(super) enum Side {
 
 #[derive(Clone, Copy, Debug)]
 enum Times {
-    /// After so many more.
+    /// Once, after this number of further occurrences.
     Once(usize),
     Every,
 }
 
-/// Before a statement is forwarded. A prepared one: as it runs, not as it is
-/// prepared.
+/// Returns the point before a statement is forwarded. A prepared statement is
+/// intercepted when it is executed, not when it is prepared.
 pub(crate) fn request(place: impl Into<Place>) -> Point {
     Point {
         place: place.into(),
@@ -78,8 +78,8 @@ pub(crate) fn request(place: impl Into<Place>) -> Point {
     }
 }
 
-/// When the whole reply is there, before any of it is forwarded: PostgreSQL has
-/// done what was asked.
+/// Returns the point after the whole reply has arrived, before any of it is
+/// forwarded: PostgreSQL has executed the request.
 pub(crate) fn reply(place: impl Into<Place>) -> Point {
     let place = place.into();
     let is_known_too_late = matches!(place, Place::BeginOf(_));
@@ -92,13 +92,13 @@ pub(crate) fn reply(place: impl Into<Place>) -> Point {
 }
 
 impl Point {
-    /// The time with a number from now on: 1 is the next.
+    /// Selects the n-th occurrence from now on: 1 is the next.
     pub(crate) fn nth(self, number: usize) -> Self {
         let times = Times::Once(number.checked_sub(1).unwrap());
         Self { times, ..self }
     }
 
-    /// Each time, until [`Fault::release`].
+    /// Selects every occurrence, until [`Fault::release`].
     pub(crate) fn every(self) -> Self {
         let times = Times::Every;
         Self { times, ..self }
@@ -134,7 +134,7 @@ pub(super) enum Action {
     Observe,
 }
 
-/// What a test did to a point, and whether anything came there.
+/// A fault at a point, with the number of requests or replies that reached it.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     faults: Arc<Mutex<Vec<Armed>>>,
@@ -154,7 +154,7 @@ struct Armed {
     state: Arc<State>,
 }
 
-/// Something that came to a point with an action.
+/// A request or reply that reached a point, and the action there.
 pub(super) struct Stopped {
     pub(super) action: Action,
     state: Arc<State>,
@@ -177,7 +177,8 @@ impl Faults {
         Fault { faults, state }
     }
 
-    /// What is to be done here: all that only observe, then one other at most.
+    /// Returns the actions at a point: all that only observe, then at most one
+    /// other.
     pub(super) fn at(&self, asked: &Asked, side: Side) -> Vec<Stopped> {
         let (mut watched, mut stopped) = (Vec::new(), None);
         self.0.lock().unwrap().retain_mut(|armed| {
@@ -204,12 +205,12 @@ impl Faults {
 }
 
 impl Stopped {
-    /// Tells the test that it is here.
+    /// Notifies the test that the point was reached.
     pub(super) fn arrive(&self) {
         self.state.arrived.send_modify(|count| *count += 1);
     }
 
-    /// Returns when the test lets go of it.
+    /// Waits until the test releases the fault.
     pub(super) async fn released(&self) {
         let mut released = self.state.is_released.subscribe();
         let _never_closed = released.wait_for(|is_released| *is_released).await;
@@ -217,12 +218,12 @@ impl Stopped {
 }
 
 impl Fault {
-    /// Returns as soon as something has come to the point.
+    /// Waits until the point has been reached.
     pub(crate) async fn arrived(&self) {
         self.arrived_times(1).await;
     }
 
-    /// Returns as soon as something has come to the point so many times.
+    /// Waits until the point has been reached this number of times.
     pub(crate) async fn arrived_times(&self, times: usize) {
         let mut arrived = self.state.arrived.subscribe();
         let wait = arrived.wait_for(|count| *count >= times);
@@ -231,13 +232,13 @@ impl Fault {
             .expect("nothing came to the point in time");
     }
 
-    /// How often something has come to the point.
+    /// Returns how often the point has been reached.
     pub(crate) fn count(&self) -> usize {
         *self.state.arrived.borrow()
     }
 
-    /// Ends the fault: what is held goes on, what was swallowed is closed, and
-    /// nothing more is stopped here.
+    /// Ends the fault: held messages are forwarded, connections of swallowed ones
+    /// are closed, and nothing more is intercepted here.
     pub(crate) fn release(&self) {
         let mut faults = self.faults.lock().unwrap();
         faults.retain(|armed| !Arc::ptr_eq(&armed.state, &self.state));
@@ -245,5 +246,5 @@ impl Fault {
     }
 }
 
-/// How long a test waits for something to come to a point.
+/// Maximum time that a test waits for a point to be reached.
 const LONGEST: std::time::Duration = std::time::Duration::from_mins(1);

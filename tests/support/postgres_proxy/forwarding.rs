@@ -1,4 +1,4 @@
-//! One connection: both directions, message by message.
+//! Forwards one connection in both directions, message by message.
 
 use std::{
     future::pending,
@@ -22,15 +22,15 @@ use super::{
     wire::{self, Message, Messages, Opening},
 };
 
-/// What both directions of a connection know.
+/// State shared by both directions of a connection.
 struct Shared {
     conversation: Mutex<Conversation>,
     faults: Arc<Faults>,
-    /// Nothing passes any more; set when something was swallowed.
+    /// Nothing is forwarded any more; set when a message was swallowed.
     is_dead: watch::Sender<bool>,
 }
 
-/// The connection is to be closed on both sides.
+/// The connection must be closed on both sides.
 struct Closed;
 
 pub(super) async fn join(
@@ -87,7 +87,8 @@ async fn talk(
     }
 }
 
-/// The next piece, after what the network does to it; `None`: no more comes.
+/// Reads the next bytes and delays or holds them as the traffic setting says;
+/// `None` at the end of the stream.
 async fn next_piece<'b>(
     from: &mut OwnedReadHalf,
     buffer: &'b mut [u8],
@@ -114,13 +115,13 @@ async fn next_piece<'b>(
     Ok((count > 0).then(|| &buffer[..count]))
 }
 
-/// Returns when nothing passes any more.
+/// Waits until nothing is forwarded any more.
 async fn died(is_dead: &mut watch::Receiver<bool>) {
-    // It lives as long as the connection.
+    // The sender lives as long as the connection.
     let _never_closed = is_dead.wait_for(|is_dead| *is_dead).await;
 }
 
-/// Returns when what came to points may go on.
+/// Applies the actions; returns when the message may be forwarded.
 async fn stop(
     stopped: Vec<Stopped>,
     to: &mut OwnedWriteHalf,
@@ -134,7 +135,7 @@ async fn stop(
                 stopped.released().await;
             }
             Action::Cut => {
-                // Before the test hears of it; the other side follows.
+                // Closed before the test is notified; the other side follows.
                 let _either_way = to.shutdown().await;
                 stopped.arrive();
                 return Err(Closed);
@@ -170,7 +171,7 @@ impl Requests<'_> {
                 }
             }
         }
-        // The client sends no more: so PostgreSQL closes.
+        // The client has closed its side; this makes PostgreSQL close too.
         self.to.shutdown().await.map_err(|_| Closed)?;
         pending().await
     }
@@ -186,7 +187,7 @@ impl Requests<'_> {
             self.conversation(|conversation| conversation.forwarded(asked));
         }
         self.to.write_all(bytes).await.map_err(|_| Closed)?;
-        // Alone, or at the end of several statements.
+        // COMMIT alone, or at the end of several statements.
         let commits = bytes.ends_with(b"COMMIT\0");
         if commits && *self.traffic.borrow() == Traffic::IsCutAfterCommit {
             return Err(Closed);
@@ -199,7 +200,7 @@ struct Replies<'s> {
     to: OwnedWriteHalf,
     shared: &'s Shared,
     traffic: watch::Receiver<Traffic>,
-    /// What is to be done to the reply that comes, and what has come of it.
+    /// Actions on the current reply, and the bytes of it received so far.
     stopped: Option<(Vec<Stopped>, Vec<u8>)>,
 }
 
@@ -216,7 +217,7 @@ impl Replies<'_> {
             }
             self.write(&passing).await?;
         }
-        // PostgreSQL has closed before the reply was whole.
+        // PostgreSQL closed before the reply was complete.
         if let Some((_, bytes)) = self.stopped.take() {
             self.write(&bytes).await?;
         }

@@ -1,7 +1,7 @@
 //! A proxy between one server and PostgreSQL that parses the wire protocol, so
-//! that a test can stop a named statement on its way.
+//! that a test can intercept a named statement.
 //!
-//! A statement has the name in the first line of its SQL text, `-- use_intent`.
+//! The name of a statement is in the first line of its SQL text, `-- use_intent`.
 //! A point is a statement's [`request`] or its [`reply`]; there a test holds,
 //! cuts, swallows or only observes:
 //!
@@ -12,7 +12,7 @@
 //! held.release();
 //! ```
 //!
-//! The whole traffic can be late, held or refused, too: [`Traffic`].
+//! The whole traffic can also be delayed, held or refused: [`Traffic`].
 //!
 //! Test binaries include it:
 //! `#[path = "../support/postgres_proxy/proxy.rs"] mod postgres_proxy;`.
@@ -39,25 +39,25 @@ pub(crate) use self::faults::{
     Fault, Place, Point, begin, begin_of, commit_of, reply, request, rollback_of,
 };
 
-/// What the proxy does to everything that passes.
+/// Treatment of all traffic of the proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Traffic {
-    /// Nothing.
+    /// Traffic passes unchanged.
     #[default]
     Passes,
-    /// Each piece comes so much later.
+    /// Traffic is delayed by this duration.
     IsLate(Duration),
-    /// It goes nowhere, and comes when the fault is over.
+    /// Traffic is held back until the setting changes.
     IsHeld,
-    /// Connections are cut, and new ones refused.
+    /// Connections are closed, and new ones refused.
     IsRefused,
-    /// Connections are cut once a COMMIT was passed on, before its reply.
+    /// Connections are closed after a COMMIT was forwarded, before its reply.
     IsCutAfterCommit,
-    /// Notifications are left out.
+    /// Notifications are dropped.
     LacksNotifications,
 }
 
-/// A proxy on a loopback port of its own; dropped, it closes its connections.
+/// A proxy on a loopback port of its own; closes its connections when dropped.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
@@ -81,64 +81,66 @@ impl Proxy {
         proxy
     }
 
-    /// A proxy before the PostgreSQL of a URL, and the URL that leads through it.
+    /// Starts a proxy for the PostgreSQL of a URL, and returns it with the URL
+    /// through it.
     pub(crate) async fn before(url: &SecretString) -> (Self, SecretString) {
         let proxy = Self::start(address_of(url)).await;
         let through = proxy.url(url);
         (proxy, through)
     }
 
-    /// A URL with this proxy for its host and port.
+    /// Returns the URL with the proxy's host and port.
     pub(crate) fn url(&self, url: &SecretString) -> SecretString {
         let (before, database) = url.expose_secret().rsplit_once('/').unwrap();
         let (login, _) = before.rsplit_once('@').unwrap();
         format!("{login}@{}/{database}", self.address).into()
     }
 
-    /// Treats the whole traffic so from now on.
+    /// Sets the treatment of all traffic from now on.
     pub(crate) fn set(&self, traffic: Traffic) {
         self.traffic.send_replace(traffic);
     }
 
-    /// Leads connections from now on to another address.
+    /// Redirects new connections to another address.
     pub(crate) fn set_upstream(&self, upstream: SocketAddr) {
         *self.upstream.lock().unwrap() = upstream;
     }
 
-    /// Holds what comes to a point until [`Fault::release`]. Later messages of
-    /// the same connection wait behind it, its closing included; other
-    /// connections go on.
+    /// Holds the request or reply at a point until [`Fault::release`]. Later
+    /// messages in the same direction of the connection wait behind it, including
+    /// its closing; other connections are not affected.
     pub(crate) fn hold(&self, at: impl Into<Point>) -> Fault {
         self.faults.add(at.into(), Action::Hold)
     }
 
     /// Closes the connection at a point, on both sides: at a request before the
-    /// statement is forwarded, at a reply after PostgreSQL has done it.
+    /// statement is forwarded, at a reply after PostgreSQL has executed it.
     pub(crate) fn cut(&self, at: impl Into<Point>) -> Fault {
         self.faults.add(at.into(), Action::Cut)
     }
 
-    /// Drops what comes to a point and all that comes later on that connection,
-    /// in both directions; both sides stay connected until [`Fault::release`],
-    /// which closes them, or until one of them is ended by its own side's proxy.
+    /// Drops the request or reply at a point and everything later on that
+    /// connection, in both directions. Both sides stay connected until
+    /// [`Fault::release`], which closes them, or until one of them is closed by
+    /// its own side's proxy.
     pub(crate) fn swallow(&self, at: impl Into<Point>) -> Fault {
         self.faults.add(at.into(), Action::Swallow)
     }
 
-    /// Does nothing but tell that a point was passed.
+    /// Only records that a point was reached.
     pub(crate) fn observe(&self, at: impl Into<Point>) -> Fault {
         self.faults.add(at.into(), Action::Observe)
     }
 }
 
-/// Where the PostgreSQL of a URL listens.
+/// Returns the address of the PostgreSQL of a URL.
 pub(crate) fn address_of(url: &SecretString) -> SocketAddr {
     let (_, rest) = url.expose_secret().rsplit_once('@').unwrap();
     let (address, _) = rest.split_once('/').unwrap();
     address.replace("localhost", "127.0.0.1").parse().unwrap()
 }
 
-/// Joins each client with a connection of its own to PostgreSQL.
+/// Connects each client to PostgreSQL by a connection of its own.
 async fn accept(
     listener: TcpListener,
     traffic: watch::Receiver<Traffic>,
@@ -157,7 +159,7 @@ async fn accept(
             if *traffic.borrow() == Traffic::IsRefused {
                 return;
             }
-            // Refused upstream is refused here: the client is dropped.
+            // If the upstream refuses, the client's connection is dropped.
             let Ok(server) = TcpStream::connect(to).await else {
                 return;
             };
@@ -170,7 +172,7 @@ async fn accept(
     }
 }
 
-/// Returns when the proxy was dropped.
+/// Waits until the proxy is dropped.
 async fn dropped(traffic: &mut watch::Receiver<Traffic>) {
     while traffic.changed().await.is_ok() {}
 }

@@ -3,20 +3,20 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// One whole message as it came; its first byte is its kind.
+/// A complete message as received; its first byte is its kind.
 pub(super) struct Message(pub(super) Vec<u8>);
 
-/// Requests of a client before it is connected, by the number in them.
+/// Codes of the requests that a client sends before its startup message.
 const CANCEL: u32 = 80_877_102;
 const TLS: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 
-/// What a client opened a connection for.
+/// Purpose of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// To work.
+    /// A normal session.
     Startup,
-    /// To cancel a statement of another connection.
+    /// Cancels a statement of another connection.
     Cancel,
 }
 
@@ -25,26 +25,26 @@ impl Message {
         self.0[0]
     }
 
-    /// The text with a number: the body's parts that end in a zero byte.
+    /// Returns the n-th zero-terminated string of the body, from 0.
     pub(super) fn text(&self, number: usize) -> String {
         self.text_after(0, number)
     }
 
-    /// As [`Message::text`], of the body after so many bytes.
+    /// Like [`Message::text`], after skipping this number of bytes of the body.
     pub(super) fn text_after(&self, bytes: usize, number: usize) -> String {
         let mut texts = self.0[5 + bytes..].split(|byte| *byte == 0);
         String::from_utf8_lossy(texts.nth(number).unwrap()).into_owned()
     }
 }
 
-/// Finds the messages in a stream of bytes.
+/// Splits a byte stream into messages.
 #[derive(Default)]
 pub(super) struct Messages {
     waiting: Vec<u8>,
 }
 
 impl Messages {
-    /// Takes the next piece, and gives the messages that are whole now.
+    /// Appends the next bytes, and returns the messages that are now complete.
     pub(super) fn take(&mut self, piece: &[u8]) -> Vec<Message> {
         self.waiting.extend_from_slice(piece);
         let mut whole = Vec::new();
@@ -62,8 +62,8 @@ impl Messages {
     }
 }
 
-/// Passes on what a client sends before it is connected; encryption is declined.
-/// `None`: it went away.
+/// Forwards the messages that a client sends before it is connected, and declines
+/// encryption. Returns `None` if a side has disconnected.
 pub(super) async fn open(client: &mut TcpStream, server: &mut TcpStream) -> Option<Opening> {
     loop {
         let length = client.read_u32().await.ok()?;

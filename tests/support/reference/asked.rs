@@ -1,5 +1,5 @@
-//! Rules 9, as the table says it: which action a resource type has, and what
-//! it asks for.
+//! The table of rules 9: the actions of each resource type, and their
+//! requirements.
 
 use pim_authz::domain::{
     Action, CATALOGUE, Level, LevelAction, PermissionId, ResourceType,
@@ -10,20 +10,21 @@ use pim_authz::domain::{
     },
 };
 
-/// What an action asks for.
+/// Requirements of an action.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) permission: Option<PermissionId>,
     pub(crate) level: Option<Level>,
-    /// Whether a higher level will not do.
+    /// True if a higher level does not suffice.
     pub(crate) exactly: bool,
     pub(crate) enterprise: bool,
-    /// Whether the resource must be known, and its level is answered.
+    /// True if the resource must be stored or described, and the decision returns
+    /// the level held on it.
     pub(crate) looks_at_resource: bool,
 }
 
-/// What `action` asks for on `kind`, or without a resource; `None`: there is no
-/// such question.
+/// Returns the requirements of `action` on `kind`, or without a resource; `None`
+/// if there is no such question.
 pub(crate) fn asked(action: Action, kind: Option<ResourceType>) -> Option<Asked> {
     match action {
         Action::Permission(id) => permission_asked(id, kind),
@@ -112,7 +113,7 @@ fn asked_of_product(action: LevelAction) -> Option<Asked> {
     }
 }
 
-/// The rows of the types that have `view`, `edit` and `own` at most.
+/// The rows of the types that have at most `view`, `edit` and `own`.
 fn asked_of_item(action: LevelAction, kind: ResourceType) -> Option<Level> {
     let has: &[LevelAction] = match kind {
         Category => &[LevelAction::View, LevelAction::Edit, LevelAction::Own],

@@ -1,4 +1,4 @@
-//! Axes: what each asks for, and whether it denies.
+//! Axes: the requirement of each, and whether it denies.
 
 use pim_authz::domain::{
     Code, ItemKind, ItemRef, Level, Parent, ProductKind, ProductRef, Reason, ReasonCode,
@@ -7,19 +7,20 @@ use pim_authz::domain::{
 
 use super::{Case, named, reason, unknown_item};
 
-/// What a channel or locale is asked for.
+/// Requirement on a channel or locale.
 enum Limit {
-    /// The one named, at this level.
+    /// The named one must be held at this level.
     Named(Code, Level),
-    /// At least one, at this level; a tenant that has none has no such value.
+    /// At least one must be held at this level; in a tenant that has none, there
+    /// is no such value.
     AtLeastOne(Level),
-    /// At least one viewable, if the tenant has any.
+    /// At least one must be viewable, if the tenant has any.
     Gate,
 }
 
 impl Case<'_> {
-    /// Rules 4.4, 4.5 and 4.9: what the question asks of its channel or
-    /// locale; `None`: nothing.
+    /// Rules 4.4, 4.5 and 4.9: the requirement on the channel or locale of the
+    /// question; `None` if there is none.
     fn limit(&self, axis: ItemKind) -> Option<Limit> {
         let context = self.question.context();
         let resource = self.question.resource()?;
@@ -51,7 +52,8 @@ impl Case<'_> {
                     },
                 })
             }
-            // Rules 4.4: an attribute asked about as a resource has no gate.
+            // Rules 4.4: an attribute that is the resource of the question has no
+            // gate.
             ResourceType::Attribute => match varies(resource.id.as_ref()) {
                 Some(true) => Some(of_value(named)),
                 Some(false) | None => None,
@@ -151,15 +153,16 @@ impl Case<'_> {
             None => said?,
             Some(attribute) => match self.world.attributes.get(attribute) {
                 Some(stored) => said.unwrap_or_else(|| stored.group.clone()),
-                // Rules 1.7: it is held at none, its group said or not.
+                // Rules 1.7: an unknown attribute is held at none, whether its
+                // group is given or not.
                 None => return Some(unknown_attribute(attribute, needed)),
             },
         };
         self.named_too_low(&ItemRef { kind, code }, needed)
     }
 
-    /// The item that a question names is held at less than is needed, or is
-    /// unknown (rules 1.7).
+    /// Denies if an item that a question names is held at less than `needed`, or
+    /// is unknown (rules 1.7).
     fn named_too_low(&self, item: &ItemRef, needed: Level) -> Option<Reason> {
         let code = match item.kind {
             ItemKind::Channel => ReasonCode::Channel,
@@ -174,8 +177,8 @@ impl Case<'_> {
         })
     }
 
-    /// `api.md`: no category is named where none is known; the question names
-    /// categories or a parent that are not stored.
+    /// `api.md`: a denial names no category if none is known; returns the first
+    /// category or else the parent of the question that is not stored.
     fn first_unknown_in_force(&self) -> Option<UnknownName> {
         let described = &self.resource().description;
         let codes = described.categories.iter().flat_map(|codes| codes.iter());
@@ -195,8 +198,8 @@ impl Case<'_> {
         })
     }
 
-    /// Rules 4.9, 4.11, 4.12: the item that alone rules the resource, denied by
-    /// `axis` if that is its axis.
+    /// Rules 4.9, 4.11, 4.12: denial by the item that alone determines access to
+    /// the resource, if `axis` is its axis.
     pub(super) fn ruling_item_denial(&self, axis: ReasonCode) -> Option<Reason> {
         let (item, own_axis) = self.ruling_item()?;
         let needed = self.asked.level?;
@@ -207,7 +210,7 @@ impl Case<'_> {
     }
 }
 
-/// Rules 8.1 and 1.7: by attribute group, without an item.
+/// Rules 8.1 and 1.7: denial by attribute group, without an item.
 fn unknown_attribute(attribute: &Code, needed: Level) -> Reason {
     Reason {
         needed: Some(needed),

@@ -1,4 +1,4 @@
-//! Levels: which ones are held, item by item and over a product's categories.
+//! Levels held, on each item and over a product's categories.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,15 @@ use pim_authz::domain::{
 use super::Case;
 
 impl Case<'_> {
-    /// The level that the subject holds on the item.
+    /// Returns the level that the subject holds on the item.
     pub(super) fn held(&self, item: &ItemRef) -> Level {
         let world = self.world;
-        // Rules 1.7: what is not stored is held at none, in every edition.
+        // Rules 1.7: an item that is not stored is held at none, in every
+        // edition.
         if !world.items.contains(item) {
             return Level::Hidden;
         }
-        // Rules 3.4: elsewhere everyone holds the highest level.
+        // Rules 3.4: in other editions everyone holds the highest level.
         if !world.edition.is_enterprise() {
             return match item.kind {
                 ItemKind::Category => Level::Own,
@@ -46,7 +47,7 @@ impl Case<'_> {
             .fold(Level::Hidden, Level::or)
     }
 
-    /// The level that the answer names (rules 4.1, `api.md`).
+    /// Returns the level in the decision (rules 4.1, `api.md`).
     pub(super) fn answered_level(&self) -> Option<Level> {
         if !self.asked.looks_at_resource {
             return None;
@@ -58,7 +59,7 @@ impl Case<'_> {
         }
     }
 
-    /// The level held on the resource.
+    /// Returns the level held on the resource.
     pub(super) fn level_held(&self) -> Level {
         if !self.resource_is_known() {
             return Level::Hidden;
@@ -77,7 +78,7 @@ impl Case<'_> {
 
     /// Rules 4.1 and 4.3.
     pub(super) fn product_level(&self) -> Level {
-        // Rules 3.4: every product, stored or described.
+        // Rules 3.4: of every product, stored or described.
         if !self.world.edition.is_enterprise() {
             return Level::Own;
         }
@@ -91,8 +92,8 @@ impl Case<'_> {
             .fold(Level::Hidden, Level::or)
     }
 
-    /// Rules 4.2 and 7.1: the categories of the product and of everything
-    /// above it; `None` for each category or parent that is named and unknown.
+    /// Rules 4.2 and 7.1: the categories of the product and of its ancestors;
+    /// `None` for each category or parent that is named and unknown.
     pub(super) fn effective_categories(&self) -> BTreeSet<Option<ItemRef>> {
         let described = &self.resource().description;
         let me = self.product();
@@ -135,7 +136,7 @@ impl Case<'_> {
         self.world.items.get(&category).cloned()
     }
 
-    /// `api.md`: of the categories in force the one held highest, the first by
+    /// `api.md`: the effective category held at the highest level, the first by
     /// code.
     pub(super) fn category_held_highest(&self) -> Option<ItemRef> {
         let level = self.product_level();
@@ -152,8 +153,7 @@ impl Case<'_> {
         }
     }
 
-    /// Rules 4.10: the first attribute group of a grid view that is not
-    /// viewable.
+    /// Rules 4.10: the first attribute group of a grid view that is not viewable.
     pub(super) fn first_hidden_group(&self) -> Option<ItemRef> {
         let view = self.resource().id.as_ref().unwrap();
         let kind = ItemKind::AttributeGroup;

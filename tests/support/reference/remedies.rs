@@ -1,4 +1,4 @@
-//! Rules 8.2: where no grant can turn a denial, and why.
+//! Rules 8.2: denials that no grant can turn, and the reason.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use pim_authz::domain::{
 use super::Case;
 
 impl Case<'_> {
-    /// The first rule that denies and that no grant turns; in the end whether
-    /// there is a user group that can be given what is missing.
+    /// Returns the reason for the first denying rule that no grant turns;
+    /// otherwise, the reason why no user group can be granted what is missing.
     pub(super) fn no_remedy_reason(&self) -> Option<String> {
         let denials = self.denials();
         let reason = denials.iter().find_map(|denial| self.cannot_turn(denial));
         reason.or_else(|| self.no_group_can_be_joined(&denials))
     }
 
-    /// Why no grant turns this rule.
+    /// Returns the reason why no grant turns this rule.
     fn cannot_turn(&self, denial: &Reason) -> Option<String> {
         if let Some(unknown) = &denial.unknown {
             return Some(format!("the tenant has no {unknown}"));
@@ -74,7 +74,7 @@ impl Case<'_> {
             return Some("no scope gives the action".to_owned());
         };
         let missing = CATALOGUE.find_permission(missing).unwrap().id;
-        // Every scope of kind authorization gives this one (rules 5.5).
+        // Every scope of kind authorization grants this permission (rules 5.5).
         let overall = CATALOGUE.find_permission("api.overall_access").unwrap().id;
         let gives = |id: PermissionId| {
             let mut scopes = CATALOGUE.scopes().iter();
@@ -93,9 +93,9 @@ impl Case<'_> {
         })
     }
 
-    /// A connection in no group can be given no right before it joins one, and
-    /// it must not join one that makes it an owner of what it is to send
-    /// proposals about.
+    /// A connection in no group can be granted no right before it joins one, and
+    /// it must not join one that makes it an owner of the product that it is to
+    /// send proposals about.
     fn no_group_can_be_joined(&self, denials: &[Reason]) -> Option<String> {
         let subject = self.question.subject();
         let lacks_a_right = denials.iter().any(|denial| denial.needed.is_some());

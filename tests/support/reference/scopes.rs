@@ -1,4 +1,4 @@
-//! Rules 5.12: the scope that a level action of an app needs.
+//! Rules 5.12: the scope that a level action of an app requires.
 
 use pim_authz::domain::{
     Action, CATALOGUE, LevelAction, PermissionId, Reason, ReasonCode, ResourceType, SubjectKind,
@@ -6,8 +6,8 @@ use pim_authz::domain::{
 
 use super::{Case, permission, reason};
 
-/// The permission codes that `view` and `export`, and every other level action,
-/// need on a type; `None`: "none gives it".
+/// Returns the permission codes that `view` and `export`, and every other level
+/// action, require on a type; `None` for "none gives it".
 fn codes(kind: ResourceType) -> Option<[&'static str; 2]> {
     use ResourceType as T;
     let codes = match kind {
@@ -39,7 +39,8 @@ fn codes(kind: ResourceType) -> Option<[&'static str; 2]> {
     Some(codes)
 }
 
-/// The permission that a level action of an app needs; `None`: none gives it.
+/// Returns the permission that a level action of an app requires; `None` if no
+/// permission grants it.
 pub(crate) fn needed_of_an_app(action: LevelAction, kind: ResourceType) -> Option<PermissionId> {
     let [reads, writes] = codes(kind)?;
     let needed = match action {
@@ -50,7 +51,7 @@ pub(crate) fn needed_of_an_app(action: LevelAction, kind: ResourceType) -> Optio
 }
 
 impl Case<'_> {
-    /// A level action of an app without the scope that it needs.
+    /// Denies a level action of an app without the scope that it requires.
     pub(super) fn scope_denial(&self) -> Option<Reason> {
         let Action::Level(action) = self.question.action() else {
             return None;
@@ -64,8 +65,8 @@ impl Case<'_> {
         let permission = CATALOGUE.permission(needed);
         // "Counting follows 2.4."
         let counts = !permission.enterprise || self.world.edition.is_enterprise();
-        // Whoever holds a scope of this kind holds `api.overall_access` (5.5),
-        // which is all that these require.
+        // A holder of a scope of this kind also holds `api.overall_access` (5.5),
+        // which is all that these permissions require.
         let is_held = self.permissions_held().contains(needed);
         (!counts || !is_held).then(|| Reason {
             permission: Some(permission.code),

@@ -65,7 +65,7 @@ const RESOURCES: [(&str, &[&str], &[&str]); 15] = [
     ("grid_view", &["all", "plain", "new"], &["view"]),
     (
         "product",
-        &["hat", "cap", "boot", "binding", "free", "deep", "new"],
+        &["hat", "cap", "boot", "tie", "free", "deep", "new"],
         &PRODUCT_ACTIONS,
     ),
     ("product_model", &["boots", "new"], &MODEL_ACTIONS),

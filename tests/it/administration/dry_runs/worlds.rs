@@ -131,7 +131,7 @@ fn products() -> Vec<File> {
                 "hat;hats;",
                 "cap;hats,shoes;",
                 "boot;;boots",
-                "binding;master;",
+                "tie;master;",
                 "free;;",
                 "deep;hats;boots",
             ],
