@@ -61,15 +61,12 @@ pub enum StoreError {
     },
 
     /// The login is not a member of the installation's runtime role.
-    #[error(
-        "`{login}` may not work as the runtime role {role}. Let an administrator of the database \
-         run: GRANT {role} TO {login}"
-    )]
+    #[error("{}", not_a_member(login, role.as_deref()))]
     NotAMember {
         /// Login of the server, quoted as an SQL identifier.
         login: String,
-        /// Runtime role, quoted as an SQL identifier.
-        role: String,
+        /// Runtime role, quoted as an SQL identifier; `None` if it is not known.
+        role: Option<String>,
     },
 
     /// A connection pooler shares sessions among connections, which breaks leases,
@@ -130,6 +127,20 @@ impl Outage {
             condition,
             cause: cause.into(),
         }
+    }
+}
+
+fn not_a_member(login: &str, role: Option<&str>) -> String {
+    match role {
+        Some(role) => format!(
+            "`{login}` may not work as the runtime role {role}. Let an administrator of the \
+             database run: GRANT {role} TO {login}"
+        ),
+        None => format!(
+            "`{login}` may not work as the runtime role of this installation. Let an administrator \
+             of the database run `pim-authz migrate`, which prints the role, and grant it to \
+             {login}"
+        ),
     }
 }
 

@@ -51,7 +51,7 @@ impl Store {
         };
         let not_a_member = |role: Option<String>| StoreError::NotAMember {
             login: found.get("login"),
-            role: role.unwrap_or_else(|| "the role that `pim-authz migrate` shows".to_owned()),
+            role,
         };
         if !found.get::<_, bool>("usable") {
             return Err(not_a_member(found.get("roles")));
