@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_5_12_every_type_with_level_actions_but_grid_views_has_a_permission() {
+    fn rule_5_12_types_with_level_actions_have_a_permission() {
         for kind in ResourceType::iter() {
             let has_level_actions = LevelAction::iter().any(|action| {
                 crate::domain::Action::Level(action)
