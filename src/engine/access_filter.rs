@@ -6,7 +6,7 @@ use super::{
     product_access::{CategoryTest, ProductAccess, product_access},
 };
 
-/// Says which products a subject may do an action on, as a filter over their
+/// Returns which products a subject may do an action on, as a filter over their
 /// effective categories.
 ///
 /// `granted` holds every category, channel, locale and attribute group of the
@@ -22,7 +22,7 @@ pub fn access_filter(
         .into_iter()
         .map(|(kind, code, level)| (kind, code, access.level_of_granted(kind, level)))
         .collect();
-    // An app uses no more of a level than its scopes let it (rules 5.12).
+    // The scopes of an app limit the level that it can use (rules 5.12).
     let most = highest_usable_level(access).unwrap_or(Level::Own);
     let viewable = |axis: ItemKind| -> Vec<(Code, Level)> {
         let of_axis = held.iter().filter(|(kind, ..)| *kind == axis);
@@ -41,6 +41,10 @@ pub fn access_filter(
     }
 }
 
+/// Converts access to products into categories to include and to exclude.
+///
+/// Returns `Everything` if every category is included and uncategorized products
+/// are too.
 fn scope(access: ProductAccess, categories: &[(&Code, Level)]) -> FilterScope {
     let test = match access {
         ProductAccess::Nothing => return FilterScope::Nothing,
