@@ -41,6 +41,7 @@ mod maintenance;
 mod memory;
 mod page_facts;
 mod products;
+mod revisions;
 mod runtimes;
 mod settings;
 mod thread;

@@ -1,9 +1,6 @@
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -26,6 +23,7 @@ use super::{
     load_coalescer::LoadCoalescer,
     memory::{Entry, Fact, Known, Memory, ReadPosition, ReadPositions},
     products::Products,
+    revisions::Revisions,
     runtimes::Runtimes,
     settings::{CacheMode, CacheSettings},
     watermarks::Watermarks,
@@ -62,7 +60,7 @@ pub(super) struct Core {
     /// Queue of writes to be announced.
     pub(super) announcements: mpsc::Sender<Wanted>,
     /// The highest revision known of each tenant.
-    revisions: RwLock<HashMap<TenantId, Arc<AtomicU64>>>,
+    pub(super) revisions: Revisions,
     /// Announced writes of this server that are under way.
     live: Mutex<BTreeSet<Announcement>>,
     /// Locked while this server announces, so that an intent of it that is not in
@@ -118,7 +116,7 @@ impl Core {
             caller_loads: CallerLoads::default(),
             figures: Figures::default(),
             hints: Hints::default(),
-            revisions: RwLock::default(),
+            revisions: Revisions::default(),
             live: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
             leftovers: Mutex::default(),
@@ -243,7 +241,7 @@ impl Core {
             }
             return;
         };
-        self.saw_revision(id, revision);
+        self.revisions.record(id, revision);
         let Some(facts) = taken.found.as_ref().filter(|_| self.keeps()) else {
             return;
         };
@@ -272,7 +270,7 @@ impl Core {
     ) -> bool {
         let known = taken.tenant.zip(taken.found);
         let known = known.map(|((id, revision), vocabulary)| Known {
-            revision: self.saw_revision(id, revision),
+            revision: self.revisions.record(id, revision),
             products: self.products.of_tenant(tenant, id),
             vocabulary: Arc::new(vocabulary),
         });
@@ -298,32 +296,6 @@ impl Core {
         };
         let key = FactKey::Rights(tenant.clone(), group);
         self.keep(key, as_of, Fact::Rights(Arc::new(found)))
-    }
-
-    /// Records that a tenant has reached a revision. The returned counter is
-    /// shared by all callers and never decreases.
-    pub(super) fn saw_revision(&self, tenant: TenantId, revision: Revision) -> Arc<AtomicU64> {
-        let known = {
-            let revisions = self.revisions.read();
-            let revisions = revisions.unwrap_or_else(PoisonError::into_inner);
-            revisions.get(&tenant).cloned()
-        };
-        let known = known.unwrap_or_else(|| {
-            let revisions = self.revisions.write();
-            let mut revisions = revisions.unwrap_or_else(PoisonError::into_inner);
-            revisions.entry(tenant).or_default().clone()
-        });
-        known.fetch_max(revision.0, Ordering::SeqCst);
-        known
-    }
-
-    /// Drops the known revisions of all tenants.
-    pub(super) fn forget_revisions(&self) {
-        let mut revisions = self
-            .revisions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        revisions.clear();
     }
 
     /// Returns the maintenances that this server began.
@@ -398,7 +370,7 @@ impl Cache {
     /// Returns the highest revision of a tenant that this server knows.
     #[must_use]
     pub fn known_revision(&self, tenant: TenantId) -> Revision {
-        let known = self.core.saw_revision(tenant, Revision(0));
+        let known = self.core.revisions.record(tenant, Revision(0));
         Revision(known.load(Ordering::SeqCst))
     }
 
@@ -411,7 +383,7 @@ impl Cache {
     /// Records the revision that a write of this server committed, before it is
     /// read from the log.
     pub fn saw_commit(&self, tenant: TenantId, revision: Revision) {
-        self.core.saw_revision(tenant, revision);
+        self.core.revisions.record(tenant, revision);
     }
 }
 

@@ -146,7 +146,7 @@ impl Follower {
         }
         if head.epoch != self.epoch {
             // A restored database may be behind the revisions that were seen.
-            self.core.forget_revisions();
+            self.core.revisions.clear();
         }
         self.epoch = head.epoch;
         self.applied = head.seq;
@@ -252,7 +252,7 @@ impl Follower {
         core.figures.applied.set(self.applied);
         core.figures.pending.set(read.pending);
         for (tenant, revision) in &read.revisions {
-            core.saw_revision(*tenant, *revision);
+            core.revisions.record(*tenant, *revision);
         }
         self.unsettled = read.settled;
         core.products.settle(read.settled);
