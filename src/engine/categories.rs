@@ -1,3 +1,10 @@
+//! The level on a product, from the levels on its effective categories (rules 4.1
+//! to 4.3).
+//!
+//! A short list of categories is resolved for each question. A list of [`LONG`]
+//! or more is resolved once per call, and the highest level of each user group on
+//! it is computed once; [`CategoryLevels`] holds both.
+
 use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{

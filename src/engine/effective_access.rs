@@ -1,3 +1,11 @@
+//! The levels that one subject holds, over all its user groups.
+//!
+//! The highest level of all groups wins, on each axis by itself (rules 3.5): one
+//! group can give the category and another the locale. Levels are not merged in
+//! advance; each is computed when a requirement needs it. Outside the enterprise
+//! edition rights do not apply, and every subject holds the highest level on
+//! every stored item (rules 3.4).
+
 use crate::domain::{
     Code, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind,
     ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,

@@ -1,3 +1,10 @@
+//! Access to all products of a tenant at once, for lists and access filters.
+//!
+//! Mary may view the products of some categories. Whether she is enabled and can
+//! view any channel and any locale is the same for every product and is decided
+//! once; what remains for each product is a test of the levels on its effective
+//! categories.
+
 use crate::domain::{EveryQuestion, Facts, Level, Strictness};
 
 use super::{

@@ -1,3 +1,10 @@
+//! The requirements of a question, in the order of rules 8.1.
+//!
+//! Those on the subject, the edition and the permission or scope are evaluated
+//! here; those on the resource and its context in `resource_rules`. All are
+//! evaluated, also after one has failed, since an explanation shows each of them.
+//! Only an unknown or disabled subject ends the list (rules 1.6).
+
 use crate::domain::{
     Action, CATALOGUE, ItemId, Level, LevelAction, PermissionId, PermissionSet, Question, Reason,
     ReasonCode, ReasonItem, Strictness, SubjectKind, UnknownName,

@@ -1,3 +1,10 @@
+//! The groups to join and the rights to raise that turn a denial (rules 8.2).
+//!
+//! Mary's group holds `view` on the category `caps` and on the locale `de_DE`,
+//! and she asks to edit. Two rights of her group can be raised; if the group
+//! `Editors` holds `edit` on both, joining it is one grant, and therefore the
+//! remedy.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness, SubjectKind};

@@ -1,3 +1,9 @@
+//! The permissions or the scope to add, so that a permission counts (rules 8.2).
+//!
+//! A user asks for `category.view_history` and holds neither it nor
+//! `category.edit`, which it requires (rules 2.3): the remedy adds both to the
+//! first of the user's roles, since one alone does not suffice.
+
 use crate::domain::{
     Audience, CATALOGUE, PermissionId, PermissionSet, Remedy, ScopeKind, SubjectKind,
 };
