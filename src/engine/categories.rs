@@ -55,7 +55,10 @@ pub(super) struct OnProduct {
 }
 
 /// Levels on long lists of categories that several questions share, each computed
-/// once: the categories of a list, and the highest of them for each user group.
+/// once.
+///
+/// It holds the resolved categories of each list, and the highest level of each
+/// user group on it.
 ///
 /// A subject's level is the highest of its groups' levels (rules 3.5). Subjects
 /// therefore share the results of the groups they have in common, and a question

@@ -72,8 +72,8 @@ impl<'f> EffectiveAccess<'f> {
     }
 
     /// Returns the level on a stored item: the highest of all groups' levels
-    /// (rules 3.5); outside the enterprise edition the highest level of its kind
-    /// (rules 3.4).
+    /// (rules 3.5). Outside the enterprise edition it is the highest level of its
+    /// kind (rules 3.4).
     pub(super) fn level_on(self, item: ItemId) -> Level {
         if !self.facts.vocabulary.edition.is_enterprise() {
             let kind = self
@@ -209,8 +209,8 @@ impl<'f> EffectiveAccess<'f> {
     }
 }
 
-/// Returns the level on a product: the highest of the levels on its effective
-/// categories (rules 4.1), or `Own` if it has none (rules 4.3).
+/// Returns the level on a product: the highest on its effective categories (rules
+/// 4.1). Without any it is `Own` (rules 4.3).
 pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Level {
     levels.into_iter().reduce(Level::or).unwrap_or(Level::Own)
 }

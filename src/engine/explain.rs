@@ -19,9 +19,11 @@ use super::{
     requirements::{self, Requirement, Source},
 };
 
-/// Decides one question and explains the decision (rules 8.2): every rule that
-/// applies, the groups and roles that give what is held, and the smallest set of
-/// grants that would turn a denial into an allow.
+/// Decides one question and explains the decision (rules 8.2).
+///
+/// The explanation holds every rule that applies, the groups and roles that give
+/// what is held, and the smallest set of grants that would turn a denial into an
+/// allow.
 ///
 /// `facts` holds what [`super::needs`] returns for the question, with the rights
 /// of every user group ([`crate::domain::GroupsNeeded::All`]).

@@ -13,9 +13,10 @@ use super::{
     requirements::{self, Source},
 };
 
-/// Which products or models a subject may do an action on: everything that is the
-/// same for all products, so that a listing does not decide one question per
-/// product.
+/// Which products or models a subject may do an action on.
+///
+/// It holds everything that is the same for all products, so that a listing does
+/// not decide one question per product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProductAccess {
     /// None: a requirement that does not depend on the product fails.

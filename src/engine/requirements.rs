@@ -237,8 +237,8 @@ fn require_counting(
     .from(Source::Permission(asked))
 }
 
-/// Returns the permissions granted to the subject, without implied ones: the
-/// union of its roles (rules 2.2), or those of its scopes (rules 5.5).
+/// Returns the permissions granted to the subject, without implied ones. They are
+/// the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
 pub(super) fn granted(access: EffectiveAccess<'_>) -> PermissionSet {
     let Some(subject) = access.subject else {
         return PermissionSet::default();

@@ -1,6 +1,6 @@
 //! The requirements on a resource and its context (rules 3 and 4).
 //!
-//! Robert asks to `view` the value of the attribute `name` of the product `hat`
+//! Robert wants to `view` the value of the attribute `name` of the product `hat`
 //! in the locale `de_DE`. The attribute is localizable and not scopable, so that
 //! four requirements apply to him:
 //!
@@ -295,8 +295,9 @@ fn require_stored_group(
         .from(Source::Item(attribute.group))
 }
 
-/// Evaluates the rules of an attribute: the level on its group, with channel and
-/// locale where its values are specific to them; no gate (rules 4.4, 9).
+/// Evaluates the rules of an attribute (rules 4.4, 9): the level on its group,
+/// and channel and locale where its values are specific to them. There is no
+/// gate.
 fn require_attribute(
     question: &Question,
     resource: &Resource,

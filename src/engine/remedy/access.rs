@@ -1,7 +1,7 @@
 //! The groups to join and the rights to raise that turn a denial (rules 8.2).
 //!
 //! Mary's group holds `view` on the category `caps` and on the locale `de_DE`,
-//! and she asks to edit. Two rights of her group can be raised; if the group
+//! and she wants to edit. Two rights of her group can be raised; if the group
 //! `Editors` holds `edit` on both, joining it is one grant, and therefore the
 //! remedy.
 
@@ -94,9 +94,10 @@ impl<'c, 'f> Choice<'c, 'f> {
         }
     }
 
-    /// Returns the sort key of a choice, lowest first (rules 8.2): number of
-    /// grants, number of groups joined, whether `All` is one of them, sum of the
-    /// levels raised.
+    /// Returns the sort key of a choice, lowest first (rules 8.2).
+    ///
+    /// It compares the number of grants, the number of groups joined, whether
+    /// `All` is one of them, and the sum of the levels raised.
     fn cost(&self) -> (usize, usize, bool, u32) {
         let levels = self.left.iter().map(|(_, level)| u32::from(level.bits()));
         (
