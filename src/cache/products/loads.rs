@@ -17,7 +17,7 @@ use super::{
 /// Minimum pause after a load before the next one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Pause after a load that did not fit, or whose tenant is gone.
+/// Pause after a load that did not fit, whose tenant is gone, or that panicked.
 const LONG_PAUSE: Duration = Duration::from_mins(10);
 
 /// The next load is delayed by this multiple of the last one's duration.
