@@ -1,5 +1,6 @@
 //! Failpoints: rules of the coherence protocol that a test build can switch off,
-//! one at a time, to show that the checker of `tests/coherence` detects it.
+//! one at a time. This shows that the checker of `tests/coherence` detects a
+//! missing rule.
 //!
 //! Active only with the feature `failpoints`, which no release has. Without it
 //! every rule applies and the checks below cost nothing.

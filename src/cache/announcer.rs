@@ -69,9 +69,10 @@ impl Drop for Announced {
 }
 
 impl Cache {
-    /// Announces that `keys` are going to change, and waits until every server
-    /// that holds a lease has acknowledged or can no longer answer
-    /// (`docs/coherence.md`, W1 to W3). Concurrent writes are announced together.
+    /// Announces that `keys` are going to change, and waits for the
+    /// acknowledgements (`docs/coherence.md`, W1 to W3). Every server that holds
+    /// a lease must have acknowledged or be unable to answer. Concurrent writes
+    /// are announced together.
     ///
     /// # Errors
     ///

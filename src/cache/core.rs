@@ -63,8 +63,8 @@ pub(super) struct Core {
     pub(super) revisions: Revisions,
     /// Announced writes of this server that are under way.
     live: Mutex<BTreeSet<Announcement>>,
-    /// Locked while this server announces, so that an intent of it that is not in
-    /// `live` is used by nobody.
+    /// Locked while this server announces, and while unused intents are removed:
+    /// an intent of this server that is not in `live` is then unused.
     pub(super) announcing: tokio::sync::Mutex<()>,
     /// Time until which unused intents of this server may appear in the database.
     leftovers: Mutex<Option<Moment>>,

@@ -71,7 +71,7 @@ pub struct Status {
     pub loads_with_pending: u64,
     /// Questions answered from memory while a write was pending on some server.
     pub answers_with_pending: u64,
-    /// Number of announced keys applied that may be in memory.
+    /// Number of announced keys whose watermark was raised.
     pub floors_raised: u64,
     /// Decisions that were made and then rejected, because a fact that they used
     /// had been announced meanwhile or the lease had expired.

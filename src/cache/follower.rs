@@ -163,8 +163,9 @@ impl Follower {
         Ok(lease)
     }
 
-    /// Renews the lease (A2): renews, then reads the log, and only then extends
-    /// the lease by its full length from before the renewal was sent.
+    /// Renews the lease, then reads and applies the log, and only then extends
+    /// the lease (A2). It is extended by its full length from before the renewal
+    /// was sent.
     async fn renew(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
         let lease = match self.lease {
             Some(lease) => lease,

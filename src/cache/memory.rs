@@ -60,7 +60,7 @@ pub(super) struct Memory {
     absences: Moka<FactKey, Entry>,
 }
 
-/// The part for absences is this fraction of the memory: one sixteenth.
+/// Divisor of the memory size that gives the part for absent facts.
 const ABSENCES: u64 = 16;
 
 impl Memory {

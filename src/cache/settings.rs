@@ -59,8 +59,8 @@ impl CacheSettings {
     }
 }
 
-/// Returns the time after which a lease that was last renewed before a moment has
-/// certainly expired by any clock, so that its server can no longer answer.
+/// Returns the time after which a lease without a further renewal has certainly
+/// expired by any clock. From then on its server can no longer answer.
 #[must_use]
 pub(super) fn until_over(lease: Duration) -> Duration {
     lease.mul_f64(CLOCK_RATE) + SCHEDULING_GUARD

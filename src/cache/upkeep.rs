@@ -76,9 +76,9 @@ struct Reaper {
 }
 
 impl Reaper {
-    /// Removes the intents whose server has no lease any more, or which had no
-    /// new beat for twice the wait for their own server. Such writes can never
-    /// commit, whatever state their writer is in.
+    /// Removes the intents of dead writers: their server has no lease any more,
+    /// or they had no new beat for twice the wait for their own server. Such
+    /// writes can never commit, whatever state their writer is in.
     async fn remove_dead(&mut self, core: &Core, store: &Store) -> Result<(), StoreError> {
         let now = Moment::now();
         let mut beats = HashMap::new();

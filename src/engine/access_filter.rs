@@ -1,3 +1,10 @@
+//! Access filters: access to products as categories to include and to exclude.
+//!
+//! Mary views `caps` and edits `hats`: for `view` both categories are included;
+//! for `edit` only `hats`. For `send_proposal`, which needs exactly `edit`, a
+//! category that she owns is excluded: a product in it is hers, whatever its
+//! other categories.
+
 use crate::domain::{AccessFilter, Code, EveryQuestion, Facts, FilterScope, ItemKind, Level};
 
 use super::{

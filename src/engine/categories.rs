@@ -1,3 +1,10 @@
+//! The level on a product, from the levels on its effective categories (rules 4.1
+//! to 4.3).
+//!
+//! A short list of categories is resolved for each question. A list of [`LONG`]
+//! or more is resolved once per call, and the highest level of each user group on
+//! it is computed once; [`CategoryLevels`] holds both.
+
 use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{
@@ -48,7 +55,10 @@ pub(super) struct OnProduct {
 }
 
 /// Levels on long lists of categories that several questions share, each computed
-/// once: the categories of a list, and the highest of them for each user group.
+/// once.
+///
+/// It holds the resolved categories of each list, and the highest level of each
+/// user group on it.
 ///
 /// A subject's level is the highest of its groups' levels (rules 3.5). Subjects
 /// therefore share the results of the groups they have in common, and a question

@@ -14,9 +14,9 @@ const A_DECISION: u64 = 64;
 /// channels, locales, an attribute group or item, a list of categories.
 const LOOKS_A_GROUP: u64 = 4;
 
-/// Decides the questions of one call and shares the work that they have in
-/// common, such as the level of a user group on 10,000 categories that come with
-/// each question.
+/// Decides the questions of one call and computes only once what they share, such
+/// as the level of a user group on 10,000 categories that come with each
+/// question.
 ///
 /// For example, 200 users are checked on a product that is described with 10,000
 /// categories. The categories are resolved once; the highest level on them is
@@ -48,7 +48,7 @@ impl Decider {
     }
 
     /// Does a part of the work of [`Decider::decide`] in advance, up to about
-    /// `most` reads of rights, so that the caller can yield in between.
+    /// `most` reads of rights. The caller can yield before it continues.
     ///
     /// True if more is left; false at once if no list of categories is long.
     #[must_use]

@@ -1,3 +1,11 @@
+//! The levels that one subject holds, over all its user groups.
+//!
+//! The highest level of all groups wins, on each axis by itself (rules 3.5): one
+//! group can give the category and another the locale. Levels are not merged in
+//! advance; each is computed when a requirement needs it. Outside the enterprise
+//! edition rights do not apply, and every subject holds the highest level on
+//! every stored item (rules 3.4).
+
 use crate::domain::{
     Code, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind,
     ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
@@ -64,8 +72,8 @@ impl<'f> EffectiveAccess<'f> {
     }
 
     /// Returns the level on a stored item: the highest of all groups' levels
-    /// (rules 3.5); outside the enterprise edition the highest level of its kind
-    /// (rules 3.4).
+    /// (rules 3.5). Outside the enterprise edition it is the highest level of its
+    /// kind (rules 3.4).
     pub(super) fn level_on(self, item: ItemId) -> Level {
         if !self.facts.vocabulary.edition.is_enterprise() {
             let kind = self
@@ -201,8 +209,8 @@ impl<'f> EffectiveAccess<'f> {
     }
 }
 
-/// Returns the level on a product: the highest of the levels on its effective
-/// categories (rules 4.1), or `Own` if it has none (rules 4.3).
+/// Returns the level on a product: the highest on its effective categories (rules
+/// 4.1). Without any it is `Own` (rules 4.3).
 pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Level {
     levels.into_iter().reduce(Level::or).unwrap_or(Level::Own)
 }

@@ -1,3 +1,11 @@
+//! The decision as a tree of steps (rules 8.2).
+//!
+//! The root states the decision (rules 8.1). Below it is one step per
+//! requirement, passed or failed, and below the category of a product one step
+//! per effective category. The steps come from the requirements that
+//! [`super::decide`] evaluates, so that an explanation cannot disagree with a
+//! decision.
+
 use crate::domain::{
     CATALOGUE, Code, Explanation, Facts, GroupFacts, ItemId, ItemKind, Level, Question, Reason,
     ReasonCode, ReasonItem, Step,
@@ -11,9 +19,11 @@ use super::{
     requirements::{self, Requirement, Source},
 };
 
-/// Decides one question and explains the decision (rules 8.2): every rule that
-/// applies, the groups and roles that give what is held, and the smallest set of
-/// grants that would turn a denial into an allow.
+/// Decides one question and explains the decision (rules 8.2).
+///
+/// The explanation holds every rule that applies, the groups and roles that give
+/// what is held, and the smallest set of grants that would turn a denial into an
+/// allow.
 ///
 /// `facts` holds what [`super::needs`] returns for the question, with the rights
 /// of every user group ([`crate::domain::GroupsNeeded::All`]).

@@ -1,3 +1,9 @@
+//! The facts that questions need, by name, before anything is read.
+//!
+//! Only what a question names is listed. The rest is read along with it: access
+//! rights with the user groups of the subjects, ancestors with a product,
+//! attribute groups with an attribute or grid view.
+
 use std::collections::HashSet;
 
 use crate::domain::{

@@ -1,3 +1,10 @@
+//! Access to all products of a tenant at once, for lists and access filters.
+//!
+//! Mary may view the products of some categories. Whether she is enabled and can
+//! view any channel and any locale is the same for every product and is decided
+//! once; what remains for each product is a test of the levels on its effective
+//! categories.
+
 use crate::domain::{EveryQuestion, Facts, Level, Strictness};
 
 use super::{
@@ -6,9 +13,10 @@ use super::{
     requirements::{self, Source},
 };
 
-/// Which products or models a subject may do an action on: everything that is the
-/// same for all products, so that a listing does not decide one question per
-/// product.
+/// Which products or models a subject may do an action on.
+///
+/// It holds everything that is the same for all products, so that a listing does
+/// not decide one question per product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProductAccess {
     /// None: a requirement that does not depend on the product fails.

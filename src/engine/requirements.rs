@@ -1,3 +1,10 @@
+//! The requirements of a question, in the order of rules 8.1.
+//!
+//! Those on the subject, the edition and the permission or scope are evaluated
+//! here; those on the resource and its context in `resource_rules`. All are
+//! evaluated, also after one has failed, since an explanation shows each of them.
+//! Only an unknown or disabled subject ends the list (rules 1.6).
+
 use crate::domain::{
     Action, CATALOGUE, ItemId, Level, LevelAction, PermissionId, PermissionSet, Question, Reason,
     ReasonCode, ReasonItem, Strictness, SubjectKind, UnknownName,
@@ -230,8 +237,8 @@ fn require_counting(
     .from(Source::Permission(asked))
 }
 
-/// Returns the permissions granted to the subject, without implied ones: the
-/// union of its roles (rules 2.2), or those of its scopes (rules 5.5).
+/// Returns the permissions granted to the subject, without implied ones. They are
+/// the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
 pub(super) fn granted(access: EffectiveAccess<'_>) -> PermissionSet {
     let Some(subject) = access.subject else {
         return PermissionSet::default();

@@ -1,3 +1,19 @@
+//! The requirements on a resource and its context (rules 3 and 4).
+//!
+//! Robert wants to `view` the value of the attribute `name` of the product `hat`
+//! in the locale `de_DE`. The attribute is localizable and not scopable, so that
+//! four requirements apply to him:
+//!
+//! - channel: it does not count, but he must be able to view at least one (rules
+//!   4.5);
+//! - locale: he must hold `de_DE` at `view` (rules 4.4);
+//! - category: he must hold a category of `hat` at `view` (rules 4.1);
+//! - attribute group: he must hold the group of `name` at `view` (rules 4.4).
+//!
+//! An attribute asked about as a resource has no gate and no category. A grid
+//! view is decided by its attribute groups, any other type by the right on one
+//! item.
+
 use crate::domain::{
     AttributeFacts, Code, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem, Resource,
     ResourceType, Strictness, UnknownName,
@@ -107,7 +123,13 @@ enum Specific {
     No,
 }
 
-/// Requires the channel or locale of a product question (rules 4.4, 4.5).
+/// Requires the channel or locale of a question on a product or attribute.
+///
+/// - Named, and the value is specific to it or no attribute is named: that one
+///   at the level needed (rules 4.4, 4.5).
+/// - Not named, and the value is specific to it: at least one at the level
+///   needed (rules 4.4).
+/// - Otherwise: the gate, at least one viewable (rules 4.5).
 fn require_axis(
     axis: OpenAxis,
     named: Option<&Code>,
@@ -273,8 +295,9 @@ fn require_stored_group(
         .from(Source::Item(attribute.group))
 }
 
-/// Evaluates the rules of an attribute: the level on its group, with channel and
-/// locale where its values are specific to them; no gate (rules 4.4, 9).
+/// Evaluates the rules of an attribute (rules 4.4, 9): the level on its group,
+/// and channel and locale where its values are specific to them. There is no
+/// gate.
 fn require_attribute(
     question: &Question,
     resource: &Resource,

@@ -107,8 +107,9 @@ impl ProductList {
     }
 }
 
-/// Returns how many products to read next, so that about as many are allowed as
-/// the page still needs, plus one to know whether there are more.
+/// Returns how many products to read next. It estimates how many contain the
+/// allowed products that the page still needs, and one more to know whether the
+/// list continues.
 fn next_window(looked_at: usize, found: usize, size: usize) -> usize {
     let lacking = (size + 1).saturating_sub(found);
     let wanted = lacking.saturating_mul(looked_at) / found.max(1);

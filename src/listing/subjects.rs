@@ -150,7 +150,8 @@ impl KnownFacts {
             known.groups.extend(snapshot.facts(&needed).await?.groups);
         }
         known.subjects = found.subjects;
-        // The page reads the vocabulary only once, so the roles are added to it.
+        // Only this page uses the vocabulary that it has read, so it is extended in
+        // place.
         let roles = found.vocabulary.roles.iter();
         let roles = roles.map(|(id, role)| (*id, role.clone()));
         Arc::make_mut(&mut known.vocabulary).roles.extend(roles);

@@ -15,8 +15,8 @@ const MAX_WAITING: usize = 4_096;
 /// Maximum number of questions in one lane: of one tenant.
 const MAX_WAITING_PER_LANE: usize = 1_024;
 
-/// Maximum number of subjects, items and products that one shared statement
-/// reads.
+/// Maximum number of names that one shared statement reads: subjects, items,
+/// products, attributes and grid views.
 const NAMES_AT_ONCE: usize = 2_000;
 
 /// The lane of a question: its tenant, or `None` for all tenants that are not

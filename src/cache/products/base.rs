@@ -16,8 +16,8 @@ const NONE: u32 = (1 << 31) - 1;
 /// Marks a model in [`Base::above`].
 const MODEL: u32 = 1 << 31;
 
-/// All products and models of a tenant at one moment, in a few large arrays:
-/// about 60 bytes each, at three categories and codes of twelve bytes.
+/// All products and models of a tenant at one moment, in a few large arrays. They
+/// take about 60 bytes each, at three categories and codes of twelve bytes.
 ///
 /// Only a product's own categories are stored; those of its ancestors are found
 /// in one or two steps (rules 4.2), so that moving a model changes one row.

@@ -93,8 +93,9 @@ impl ListedProducts {
         self.view.seen_at(kind, id)
     }
 
-    /// Visits those of a kind with numbers after `after`, in ascending order,
-    /// until `each` returns false or `limit` products of any kind were visited.
+    /// Visits the products of a kind with numbers after `after`, in ascending
+    /// order. It ends when `each` returns false or `limit` products of any kind
+    /// were visited.
     ///
     /// Returns the last number visited. `None`: there are no more.
     pub fn visit<'v>(
@@ -107,9 +108,10 @@ impl ListedProducts {
         self.view.visit(kind, after, limit, each)
     }
 
-    /// Returns candidates: the numbers after `after`, in ascending order, of all
-    /// products that may be in one of the categories (or in none, if
-    /// `uncategorised`), and of others. `None`: there are more than `limit`.
+    /// Returns the numbers after `after`, in ascending order, of all products
+    /// that may be in one of the categories. With `uncategorised` it includes
+    /// those that may be in none. Other products may be among them. `None`: there
+    /// are more than `limit`.
     #[must_use]
     pub fn nominate(
         &self,

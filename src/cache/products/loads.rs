@@ -17,12 +17,12 @@ use super::{
 /// Minimum pause after a load before the next one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Pause after a load that did not fit, or whose tenant is gone.
+/// Pause after a load that did not fit, whose tenant is gone, or that panicked.
 const LONG_PAUSE: Duration = Duration::from_mins(10);
 
-/// The next load is delayed by this multiple of the last one's duration: a tenant
-/// whose products are announced as a whole again and again must not load all the
-/// time.
+/// The next load is delayed by this multiple of the last one's duration.
+/// Otherwise a tenant whose products are announced as a whole repeatedly would
+/// load all the time.
 const PUT_OFF: u32 = 4;
 
 /// Number of patched products (or an eighth of all, if that is more) from which

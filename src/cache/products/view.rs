@@ -160,8 +160,8 @@ impl View {
     }
 
     /// Visits the products of a kind with numbers after `after`, in ascending
-    /// order, until `each` returns false or `limit` products of any kind were
-    /// visited.
+    /// order. It ends when `each` returns false or `limit` products of any kind
+    /// were visited.
     ///
     /// Returns the last number visited. `None`: there are no more.
     pub(super) fn visit<'v>(
@@ -201,9 +201,10 @@ impl View {
         Some(self.seen(&node))
     }
 
-    /// Returns candidates: the numbers after `after`, in ascending order, of all
-    /// products that may be in one of the categories, and of others. `None`:
-    /// there are more than `limit`.
+    /// Returns the numbers after `after`, in ascending order, of all products
+    /// that may be in one of the categories. With `uncategorised` it includes
+    /// those that may be in none. Other products may be among them. `None`: there
+    /// are more than `limit`.
     pub(super) fn nominate(
         &self,
         categories: impl IntoIterator<Item = ItemId>,

@@ -1,3 +1,10 @@
+//! The groups to join and the rights to raise that turn a denial (rules 8.2).
+//!
+//! Mary's group holds `view` on the category `caps` and on the locale `de_DE`,
+//! and she wants to edit. Two rights of her group can be raised; if the group
+//! `Editors` holds `edit` on both, joining it is one grant, and therefore the
+//! remedy.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness, SubjectKind};
@@ -87,9 +94,10 @@ impl<'c, 'f> Choice<'c, 'f> {
         }
     }
 
-    /// Returns the sort key of a choice, lowest first (rules 8.2): number of
-    /// grants, number of groups joined, whether `All` is one of them, sum of the
-    /// levels raised.
+    /// Returns the sort key of a choice, lowest first (rules 8.2).
+    ///
+    /// It compares the number of grants, the number of groups joined, whether
+    /// `All` is one of them, and the sum of the levels raised.
     fn cost(&self) -> (usize, usize, bool, u32) {
         let levels = self.left.iter().map(|(_, level)| u32::from(level.bits()));
         (

@@ -1,11 +1,17 @@
+//! The permissions or the scope to add, so that a permission counts (rules 8.2).
+//!
+//! A user needs `category.view_history` and holds neither it nor
+//! `category.edit`, which it requires (rules 2.3): the remedy adds both to the
+//! first of the user's roles, since one alone does not suffice.
+
 use crate::domain::{
     Audience, CATALOGUE, PermissionId, PermissionSet, Remedy, ScopeKind, SubjectKind,
 };
 
 use crate::engine::{effective_access::EffectiveAccess, requirements::granted};
 
-/// Returns the fewest permissions to add to a role of the subject, or the scope
-/// to add to the app, so that the permission `asked` counts (rules 8.2).
+/// Returns the fewest permissions to add to a role of the subject so that `asked`
+/// counts (rules 8.2). For an app it is the scope to add.
 pub(super) fn find(
     asked: PermissionId,
     access: EffectiveAccess<'_>,
