@@ -75,7 +75,7 @@ fn right(level: Level) -> pb::AccessGrant {
 }
 
 #[tokio::test]
-async fn rule_3_7_a_tree_of_15_000_categories_gets_the_same_in_one_write() {
+async fn rule_3_7_one_write_changes_rights_on_15_000_categories() {
     const CATEGORIES: usize = 15_000;
     let (server, channel) = world().await;
     let mut catalog = CatalogServiceClient::new(channel.clone());
@@ -125,7 +125,7 @@ async fn requests_left(server: &TestServer) -> i64 {
 }
 
 #[tokio::test]
-async fn rule_5_1_the_steps_in_order_and_nothing_before_the_last() {
+async fn rule_5_1_app_connects_only_after_all_steps_in_order() {
     use pb::AppStep::{Authorize, Confirm, Permissions};
     let (server, channel) = world().await;
     let (mut app_steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
@@ -211,7 +211,7 @@ async fn rule_5_8_scopes_shrink_at_once_and_grow_by_the_steps() {
 }
 
 #[tokio::test]
-async fn rule_5_9_disconnecting_leaves_nothing_but_the_log() {
+async fn rule_5_9_disconnecting_removes_the_app_its_group_and_rights() {
     let (server, channel) = world().await;
     let mut catalog = CatalogServiceClient::new(channel.clone());
     catalog.put_categories(tree(3)).await.unwrap();
@@ -269,7 +269,7 @@ async fn stream(
 }
 
 #[tokio::test]
-async fn products_stream_in_chunks_that_stay_and_are_resumed() {
+async fn product_stream_keeps_applied_chunks_and_can_be_resumed() {
     let (_server, channel) = world().await;
     let lost = pb::Product {
         code: "lost".into(),

@@ -131,7 +131,7 @@ async fn a_check_answers_with_level_mode_reason_and_revision() {
 }
 
 #[tokio::test]
-async fn a_batch_answers_in_order_stops_where_it_is_told_and_lets_bad_items_fail_alone() {
+async fn batch_keeps_order_stops_by_mode_and_isolates_bad_items() {
     let server = company_server().await;
     let mut client = server.client().await;
     let about = |code: &str| pb::CheckItem {
@@ -193,7 +193,7 @@ async fn a_batch_answers_in_order_stops_where_it_is_told_and_lets_bad_items_fail
 }
 
 #[tokio::test]
-async fn an_empty_batch_answers_the_revision() {
+async fn empty_batch_returns_the_revision() {
     let server = company_server().await;
     let answer = server
         .client()
@@ -279,7 +279,7 @@ async fn list_actions_lists_what_a_check_would_allow() {
 }
 
 #[tokio::test]
-async fn an_explanation_names_what_would_turn_the_denial() {
+async fn explanation_names_the_right_that_would_allow_access() {
     let server = company_server().await;
     let mut client = server.client().await;
     let request = pb::ExplainRequest {
@@ -315,7 +315,7 @@ async fn an_explanation_names_what_would_turn_the_denial() {
 }
 
 #[tokio::test]
-async fn a_cold_check_is_one_statement_and_a_warm_one_none() {
+async fn cold_check_runs_one_statement_and_warm_check_none() {
     let metrics = Metrics::record();
     let server = company_server().await;
     let mut client = server.client().await;
@@ -332,7 +332,7 @@ async fn a_cold_check_is_one_statement_and_a_warm_one_none() {
 }
 
 #[tokio::test]
-async fn minimum_revision_waits_until_the_tenant_is_there() {
+async fn check_waits_for_the_minimum_revision() {
     let server = company_server().await;
     let mut client = server.client().await;
     let waiting = tokio::spawn({
@@ -357,7 +357,7 @@ async fn minimum_revision_waits_until_the_tenant_is_there() {
 }
 
 #[tokio::test]
-async fn a_revision_that_does_not_come_ends_at_the_callers_deadline_or_after_five_seconds() {
+async fn unreached_minimum_revision_ends_with_deadline_exceeded() {
     let server = company_server().await;
     let mut client = server.client().await;
     let future = || pb::CheckRequest {
@@ -388,7 +388,7 @@ async fn a_revision_that_does_not_come_ends_at_the_callers_deadline_or_after_fiv
 }
 
 #[tokio::test]
-async fn nothing_crosses_tenants() {
+async fn entities_of_one_tenant_do_not_affect_another() {
     let server = company_server().await;
     let other = [
         file("users.csv", &["username;roles;groups", "julia;;"]),

@@ -137,7 +137,7 @@ fn shop_world(scopes: &[&str]) -> World {
 }
 
 #[tokio::test]
-async fn rule_5_12_every_call_that_lists_follows_the_scopes_of_an_app() {
+async fn rule_5_12_list_calls_follow_the_scopes_of_an_app() {
     let server = TestServer::start().await;
     let without = TestServer::start_without_memory(server.database.clone()).await;
     for (tenant, scopes, expected) in cases() {

@@ -177,7 +177,7 @@ const CASES: [(&str, &[&str]); 31] = [
 ];
 
 #[tokio::test]
-async fn facts_that_were_changed_past_the_log_are_found() {
+async fn facts_changed_without_an_audit_entry_are_detected() {
     let server = company().await;
     let before = verified(&server).await;
     assert!(before.intact, "{before:?}");

@@ -121,7 +121,7 @@ async fn small_messages_that_need_much_memory_are_refused() {
 
 /// Row 3, uncompressed and slow: what has arrived is counted, and nothing else.
 #[tokio::test]
-async fn messages_that_arrive_are_counted_as_they_come() {
+async fn uncompressed_messages_are_counted_as_they_arrive() {
     let limits = Limits {
         call_bytes: 16 << 20,
         ..Limits::default()
@@ -145,7 +145,7 @@ async fn messages_that_arrive_are_counted_as_they_come() {
 
 /// Row 9.
 #[tokio::test]
-async fn questions_about_strangers_hold_up_no_tenant() {
+async fn questions_about_unknown_tenants_block_no_other_tenant() {
     let server = served_as_usual().await;
     let others = Others::asked_all_the_time(&server).await;
     let mut flood = JoinSet::new();
@@ -176,7 +176,7 @@ async fn questions_about_strangers_hold_up_no_tenant() {
 /// The same of a server that keeps nothing in memory: a tenant waits behind its own
 /// questions alone.
 #[tokio::test]
-async fn questions_of_one_tenant_hold_up_no_other_where_nothing_is_kept() {
+async fn questions_of_one_tenant_block_no_other_without_cache() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.mode = CacheMode::Off;
@@ -214,7 +214,7 @@ async fn questions_of_one_tenant_hold_up_no_other_where_nothing_is_kept() {
 
 /// Row 16: what signs page tokens is read before the first call.
 #[tokio::test]
-async fn first_pages_of_a_fresh_server_wait_for_no_key() {
+async fn concurrent_first_pages_of_a_new_server_are_answered() {
     let database = Database::create().await;
     let first = TestServer::start_with(TestServer::config(&database), database.clone()).await;
     let categories = listed(
@@ -286,7 +286,7 @@ async fn waiting_for_a_revision_reads_no_facts() {
 
 /// Row 12.
 #[tokio::test]
-async fn watchers_of_one_tenant_leave_places_for_others() {
+async fn watch_limit_of_one_tenant_leaves_room_for_others() {
     let server = served_as_usual().await;
     let watch = |tenant: &str| pb::WatchChangesRequest {
         tenant: tenant.into(),
@@ -313,7 +313,7 @@ async fn watchers_of_one_tenant_leave_places_for_others() {
 /// Row 8: verifications have connections of their own, one of a tenant, and those
 /// that were given up are cancelled.
 #[tokio::test]
-async fn verifications_hold_up_nothing_else() {
+async fn verifications_block_no_other_calls() {
     let server = served_as_usual().await;
     let products = listed("products.csv", "sku", (0..20_000).map(|n| format!("p{n}")));
     server
@@ -352,7 +352,7 @@ async fn verifications_hold_up_nothing_else() {
 /// Row 14: what is not there has a small part of the memory, and its keys are
 /// weighed.
 #[tokio::test]
-async fn names_that_nobody_has_push_nothing_out_of_memory() {
+async fn unknown_names_evict_no_cached_facts() {
     const MEMORY: u64 = 2 << 20;
     let server = served(Limits::default(), MEMORY).await;
     let mut client = server.client().await;
@@ -388,7 +388,7 @@ async fn names_that_nobody_has_push_nothing_out_of_memory() {
 
 /// Row 4: a batch that computes for long keeps nobody from an answer.
 #[tokio::test]
-async fn batch_that_computes_long_holds_up_no_check() {
+async fn long_running_batch_blocks_no_checks() {
     let server = served_as_usual().await;
     let codes: Vec<String> = (0..1_000).map(|n| format!("c{n}")).collect();
     let categories = listed("categories.csv", "code", codes.iter().map(String::as_str));

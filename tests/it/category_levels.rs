@@ -150,7 +150,7 @@ fn refused_rows(summary: &pb::ImportSummary) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn rule_3_10_rows_that_lie_too_deep_are_refused() {
+async fn rule_3_10_rows_deeper_than_1000_levels_are_refused() {
     let (server, _) = tenant().await;
     let mut header = header("acme", Edition::Unspecified);
     let files = [rows(&chain("c", MOST + 2))];
@@ -192,7 +192,7 @@ async fn rule_3_10_rows_that_lie_too_deep_are_refused() {
 /// Refused in one go: what is left out takes the ground from under the others,
 /// row by row of a long chain.
 #[tokio::test]
-async fn rule_3_10_long_chains_of_bad_rows_are_refused_at_once() {
+async fn rule_3_10_every_bad_row_of_a_long_chain_is_refused() {
     let (server, _) = tenant().await;
     let mut header = header("acme", Edition::Unspecified);
     header.skip_bad_rows = true;
@@ -212,7 +212,7 @@ async fn rule_3_10_long_chains_of_bad_rows_are_refused_at_once() {
 
 /// What is pruned makes room, and a row is judged where it comes to lie.
 #[tokio::test]
-async fn rule_3_10_pruned_trees_are_judged_as_they_come_to_lie() {
+async fn rule_3_10_depth_is_validated_after_pruning() {
     let (server, channel) = tenant().await;
     put(&channel, chain("c", MOST), false).await.unwrap();
     let mut header = header("acme", Edition::Unspecified);
@@ -417,7 +417,7 @@ async fn rule_3_10_lists_filters_and_cascades_agree_at_1000_levels() {
 /// What an older release stored deeper is asked about and deleted as before,
 /// and can be put where it is; only moving it, or below it, is refused.
 #[tokio::test]
-async fn rule_3_10_what_is_stored_deeper_stays_readable_and_deletable() {
+async fn rule_3_10_trees_stored_deeper_stay_readable_and_deletable() {
     const DEEPER: &str = "BEGIN; SET LOCAL pim_authz.door = 'test';
         UPDATE pim_authz.item SET parent_id = (SELECT id FROM pim_authz.item WHERE code = 'c1000') WHERE code = 'c1001';
         COMMIT";

@@ -205,7 +205,7 @@ async fn asked_at_once(channel: &Channel) -> Vec<Vec<String>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn columns_that_change_their_type_are_seen_by_no_caller() {
+async fn column_type_changes_are_invisible_to_callers() {
     let server = start().await;
     let channel = server.channel().await;
     let mut revision = put(&channel, "mary").await;
@@ -227,7 +227,7 @@ async fn columns_that_change_their_type_are_seen_by_no_caller() {
 /// PostgreSQL forgets the statements that the session of the lease prepared, and
 /// those of the connections that announce.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn statements_that_the_database_forgot_are_prepared_anew() {
+async fn deallocated_statements_are_prepared_again() {
     let server = start().await;
     let channel = server.channel().await;
     server

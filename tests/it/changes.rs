@@ -73,7 +73,7 @@ pub(crate) async fn imported() -> TestServer {
 }
 
 #[tokio::test]
-async fn pages_of_any_size_joined_are_the_whole_log_in_order() {
+async fn joined_pages_of_any_size_equal_the_ordered_log() {
     let server = imported().await;
     let whole = every_page(&server, &all(10_000)).await;
     let found = places(&whole);
@@ -159,7 +159,7 @@ fn filters(whole: &[pb::Change]) -> Vec<(pb::ListChangesRequest, Filter)> {
 }
 
 #[tokio::test]
-async fn filters_give_what_they_name() {
+async fn filters_return_exactly_the_matching_changes() {
     let server = imported().await;
     let whole = every_page(&server, &all(0)).await;
     for (request, is_meant) in filters(&whole) {
@@ -203,7 +203,7 @@ fn bad_requests(token: &str) -> Vec<(&'static str, pb::ListChangesRequest)> {
 }
 
 #[tokio::test]
-async fn list_changes_refuses_what_it_cannot_mean() {
+async fn list_changes_rejects_invalid_fields_and_unknown_tenants() {
     let server = imported().await;
     let mut client = audit(&server).await;
     let page = client.list_changes(all(1)).await.unwrap().into_inner();

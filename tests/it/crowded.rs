@@ -80,7 +80,7 @@ async fn connections_are_capped_below_the_limit_of_open_files() {
 }
 
 #[tokio::test]
-async fn a_server_whose_open_files_are_used_up_says_so_once_and_recovers() {
+async fn server_out_of_file_descriptors_logs_once_and_recovers() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let address = program.address().await;

@@ -142,7 +142,7 @@ async fn assert_actions_as_checked(client: &mut AuthorizationServiceClient<Chann
 }
 
 #[tokio::test]
-async fn rule_7_1_many_questions_on_many_categories_are_answered_as_each_alone() {
+async fn rule_7_1_batches_and_lists_answer_as_single_checks() {
     let server = TestServer::start().await;
     server.import(TENANT, Edition::Enterprise, &files()).await;
     let without = TestServer::start_without_memory(server.database.clone()).await;

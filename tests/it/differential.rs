@@ -16,7 +16,7 @@ const WORLDS: usize = 16;
 const QUESTIONS_A_WORLD: usize = 30;
 
 #[tokio::test]
-async fn every_call_answers_as_the_reference_on_random_worlds() {
+async fn every_call_matches_the_reference_on_random_worlds() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let mut allowed = 0;

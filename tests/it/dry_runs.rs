@@ -284,7 +284,7 @@ async fn write(channel: Channel, number: usize, dry_run: bool) -> pb::Effect {
 }
 
 #[tokio::test]
-async fn a_dry_run_counts_who_and_what_is_then_affected_and_changes_nothing() {
+async fn dry_run_counts_affected_subjects_and_products_and_changes_nothing() {
     for number in 0..8 {
         let server = world().await;
         let before = held(&server).await;
@@ -315,7 +315,7 @@ async fn a_dry_run_counts_who_and_what_is_then_affected_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn rule_3_9_a_dry_run_says_which_products_become_everyones() {
+async fn rule_3_9_dry_run_names_products_that_become_everyones() {
     let server = world().await;
     let told = write(server.channel().await, 3, true).await;
     assert_eq!(

@@ -27,7 +27,7 @@ const CLOSED_ROOT: &str = "t0_0001";
 const LISTS_A_TENANT: usize = 5;
 
 #[tokio::test]
-async fn rule_3_10_random_writes_to_deep_trees_do_what_the_model_says() {
+async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
     let server = TestServer::start().await;
     let without = TestServer::start_without_memory(server.database.clone()).await;
     let mut clients = [server.client().await, without.client().await];

@@ -164,37 +164,37 @@ async fn assert_counted(rehearsed: Vec<Rehearsed>) {
 }
 
 #[tokio::test]
-async fn dry_runs_of_tenants_count_who_and_what_is_affected() {
+async fn tenant_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_tenants()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_the_directory_count_who_and_what_is_affected() {
+async fn directory_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_the_directory()).await;
 }
 
 #[tokio::test]
-async fn rule_4_5_dry_runs_count_who_the_gate_lets_in_and_shuts_out() {
+async fn rule_4_5_dry_runs_count_subjects_affected_by_the_gate() {
     assert_counted(writes::of_channels_and_locales()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_categories_and_products_count_who_and_what_is_affected() {
+async fn category_and_product_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_categories_and_products()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_the_rest_of_the_catalog_count_who_is_affected() {
+async fn other_catalog_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_the_small_rest()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_access_rights_count_who_and_what_is_affected() {
+async fn access_right_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_access_rights()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_apps_count_who_and_what_is_affected() {
+async fn app_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_apps()).await;
 }
 
@@ -211,7 +211,7 @@ fn all() -> Option<pb::AppSelection> {
 
 /// Only the last step connects; the others affect nobody.
 #[tokio::test]
-async fn dry_runs_of_the_app_steps_count_who_and_what_is_affected() {
+async fn app_step_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
     for (number, begun) in [Start::Whole, Start::Gateless, Start::Growth]
@@ -270,7 +270,7 @@ async fn dry_runs_of_the_app_steps_count_who_and_what_is_affected() {
 }
 
 #[tokio::test]
-async fn dry_runs_of_imports_count_who_and_what_is_affected() {
+async fn import_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
     for (number, begun) in [Start::Whole, Start::Gateless, Start::Growth]
@@ -319,7 +319,7 @@ async fn dry_runs_of_imports_count_who_and_what_is_affected() {
 }
 
 #[tokio::test]
-async fn dry_runs_of_product_streams_count_who_and_what_is_affected() {
+async fn product_stream_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
     let mut tenant = Tenant::start(&server, "acme", Start::Whole, None).await;
     let product = |code: &str, categories: &[&str]| pb::Product {
@@ -355,7 +355,7 @@ async fn dry_runs_of_product_streams_count_who_and_what_is_affected() {
 
 /// A new tenant has nobody and nothing in it.
 #[tokio::test]
-async fn a_dry_run_of_a_new_tenant_affects_nobody() {
+async fn dry_run_of_new_tenant_affects_no_subject_or_product() {
     let server = TestServer::start().await;
     let mut tenant = Tenant::of(&server, "acme", None).await;
     tenant

@@ -32,12 +32,12 @@ enum Written {
 }
 
 #[tokio::test]
-async fn rules_5_random_writes_about_apps_do_what_the_model_says() {
+async fn rules_5_random_writes_about_apps_match_the_model() {
     write_and_compare(Written::Apps).await;
 }
 
 #[tokio::test]
-async fn random_partial_files_do_what_the_model_says() {
+async fn imports_of_random_partial_files_match_the_model() {
     write_and_compare(Written::Files).await;
 }
 

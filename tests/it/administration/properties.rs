@@ -37,17 +37,17 @@ enum Told {
 }
 
 #[tokio::test]
-async fn random_writes_do_what_the_rules_say() {
+async fn decisions_after_random_writes_match_the_model() {
     write_and_compare(Told::Decisions).await;
 }
 
 #[tokio::test]
-async fn lists_tell_what_random_writes_left() {
+async fn lists_after_random_writes_match_the_model() {
     write_and_compare(Told::Lists).await;
 }
 
 #[tokio::test]
-async fn the_audit_log_tells_each_change_of_random_writes() {
+async fn audit_log_replays_to_the_state_after_random_writes() {
     write_and_compare(Told::AuditLog).await;
 }
 
@@ -281,7 +281,7 @@ const REFUSALS: [&str; 25] = [
 
 /// The model alone: random writes are worth comparing.
 #[test]
-fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
+fn random_writes_meet_every_refusal_and_mostly_succeed() {
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let (mut done, mut all) = (0, 0);
     for seed in 0..90 {
@@ -331,7 +331,7 @@ fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
 /// The model alone: random imports of each partial file are carried out often
 /// enough to be worth comparing, and refused as well.
 #[test]
-fn random_imports_of_each_partial_file_are_carried_out_and_refused() {
+fn each_partial_file_is_both_imported_and_refused() {
     let mut done: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     let mut done_alone = done.clone();
     for seed in 0..60 {

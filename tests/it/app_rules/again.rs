@@ -81,7 +81,7 @@ async fn authorized_again(channel: &Channel, scopes: &[&str]) -> pb::Effect {
 }
 
 #[tokio::test]
-async fn rule_5_8_authorizing_again_replaces_trees_locales_and_groups_alone() {
+async fn rule_5_8_reauthorization_replaces_only_trees_locales_and_attribute_groups() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.finish(&left).await;
@@ -105,7 +105,7 @@ async fn rule_5_8_authorizing_again_replaces_trees_locales_and_groups_alone() {
 }
 
 #[tokio::test]
-async fn rule_5_8_authorizing_again_gives_no_channel_that_was_withheld() {
+async fn rule_5_8_reauthorization_grants_no_withheld_channel() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.finish(&left).await;
@@ -137,7 +137,7 @@ async fn rule_5_8_authorizing_again_gives_no_channel_that_was_withheld() {
 }
 
 #[tokio::test]
-async fn rule_5_8_importing_apps_again_keeps_what_the_file_does_not_speak_of() {
+async fn rule_5_8_reimporting_apps_keeps_rights_absent_from_the_file() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let columns = "code;scopes;trees_own;trees_edit;trees_view;locales_edit;locales_view;attribute_groups_edit;attribute_groups_view";
     let apps = |row| -> [File; 1] { [file("apps.csv", &[columns, row])] };
@@ -167,7 +167,7 @@ async fn rule_5_8_importing_apps_again_keeps_what_the_file_does_not_speak_of() {
 }
 
 #[tokio::test]
-async fn rule_5_2_an_app_that_is_authorized_again_is_not_counted_again() {
+async fn rule_5_2_reauthorized_app_is_not_counted_again() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.finish(&left).await;
@@ -191,7 +191,7 @@ async fn rule_5_2_an_app_that_is_authorized_again_is_not_counted_again() {
 }
 
 #[tokio::test]
-async fn rule_5_8a_an_app_of_another_edition_is_asked_the_permissions_step() {
+async fn rule_5_8a_upgrade_makes_connected_apps_take_the_permissions_step() {
     let (server, channel) = acme(Edition::Growth).await;
     for (app, scopes) in [("shop", "write_products"), ("sync", "read_categories")] {
         let (mut steps, left) = Steps::start(&channel, app, &[scopes]).await;
@@ -223,7 +223,7 @@ async fn rule_5_8a_an_app_of_another_edition_is_asked_the_permissions_step() {
 }
 
 #[tokio::test]
-async fn rule_5_8a_scopes_that_shrink_apply_at_once_and_the_step_is_asked() {
+async fn rule_5_8a_shrunk_scopes_apply_before_the_required_permissions_step() {
     let (server, channel) = acme(Edition::Growth).await;
     let (mut steps, _) = Steps::start(&channel, "shop", &["write_products"]).await;
     steps.authorize().await.unwrap();
@@ -256,7 +256,7 @@ async fn rule_5_8a_scopes_that_shrink_apply_at_once_and_the_step_is_asked() {
 }
 
 #[tokio::test]
-async fn rule_5_8a_columns_of_rights_in_a_file_pass_the_step() {
+async fn rule_5_8a_right_columns_in_a_file_complete_the_permissions_step() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let cases: [(&str, &[&str], &[AppStep]); 4] = [
         ("none", &["code;scopes", "none;read_products"], &STEPS),
@@ -288,7 +288,7 @@ async fn rule_5_8a_columns_of_rights_in_a_file_pass_the_step() {
 const V6: &str = include_str!("../../../src/store/migrations/V6__apps_permissions_step.sql");
 
 #[tokio::test]
-async fn rule_5_8a_an_upgrade_takes_what_was_chosen_for_the_step_that_was_passed() {
+async fn rule_5_8a_database_upgrade_derives_passed_step_from_chosen_rights() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let apps = file(
         "apps.csv",

@@ -32,7 +32,7 @@ fn invalid(field: &str) -> (Code, String, String) {
 }
 
 #[tokio::test]
-async fn rule_5_1_the_actor_is_a_user() {
+async fn rule_5_1_actor_must_be_a_user() {
     let (_server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, _) = Steps::start(&channel, "shop", &["read_products"]).await;
     for actor in ["", "app:shop", "connection:erp", "admin", "user:"] {
@@ -118,7 +118,7 @@ async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &
 }
 
 #[tokio::test]
-async fn rule_5_1_the_next_step_is_that_of_the_edition_as_it_is_now() {
+async fn rule_5_1_next_step_follows_the_current_edition() {
     use AppStep::{Authorize, Confirm};
     let (_server, channel) = acme(Edition::Enterprise).await;
     let asked: [&[&str]; 2] = [&["write_products"], &["read_categories"]];
@@ -161,7 +161,7 @@ async fn rule_5_1_the_next_step_is_that_of_the_edition_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn rule_5_1_rights_chosen_before_a_downgrade_are_asked_for_again() {
+async fn rule_5_1_rights_chosen_before_a_downgrade_are_required_again() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, _) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.authorize().await.unwrap();
@@ -222,7 +222,7 @@ async fn rule_1_5_the_code_of_an_app_has_at_most_251_bytes() {
 }
 
 #[tokio::test]
-async fn rule_1_4_no_group_is_put_beside_those_of_apps() {
+async fn rule_1_4_group_codes_of_apps_are_reserved() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let mut directory = DirectoryServiceClient::new(channel);
     let codes = [

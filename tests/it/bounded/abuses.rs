@@ -308,7 +308,7 @@ fn assert_named(abuse: &Abuse, status: &Status) {
 }
 
 #[tokio::test]
-async fn random_abuse_of_every_rpc_stalls_nobody_and_leaves_nothing_behind() {
+async fn random_abuse_of_every_rpc_blocks_nobody_and_leaks_nothing() {
     let limits = Limits {
         call_bytes: 64 << 20,
         ..Limits::default()

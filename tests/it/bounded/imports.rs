@@ -11,7 +11,7 @@ use crate::harness::{File, TestServer, file, header};
 
 /// Row 11.
 #[tokio::test]
-async fn imports_that_send_a_header_alone_take_no_turn() {
+async fn idle_imports_with_only_a_header_block_no_import() {
     let server = served_as_usual().await;
     let mut idle = Vec::new();
     for _ in 0..8 {
@@ -40,7 +40,7 @@ async fn is_too_much(server: &TestServer, file: File) {
 
 /// Row 7: what an import keeps in memory is counted as it is read, and given back.
 #[tokio::test]
-async fn rows_that_an_import_keeps_are_counted() {
+async fn memory_of_rows_kept_by_an_import_is_counted() {
     let limits = Limits {
         call_bytes: 32 << 20,
         ..Limits::default()

@@ -50,7 +50,7 @@ async fn a_caller_without_tls_or_http_2_gets_no_answer() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_a_caller_is_asked_for_and_not_required() {
+async fn client_certificate_is_optional_and_verified_if_presented() {
     let keys = Keys::new();
     let callers = Authority::new("a CA of callers");
     let client_ca = write(keys.folder(), "client-ca.crt", &callers.pem());
@@ -80,7 +80,7 @@ async fn a_certificate_of_a_caller_is_asked_for_and_not_required() {
 
 /// The limit of connections counts before the handshake.
 #[tokio::test]
-async fn a_half_open_handshake_holds_nobody_up_and_is_closed() {
+async fn half_open_handshake_blocks_nobody_and_is_closed() {
     const HANDSHAKE: Duration = Duration::from_secs(10);
     let keys = Keys::new();
     let database = Database::create().await;

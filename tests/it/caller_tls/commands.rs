@@ -41,7 +41,7 @@ fn keys_of_callers() -> Keys {
 }
 
 #[tokio::test]
-async fn the_command_line_verifies_the_server_and_shows_its_certificate() {
+async fn command_line_verifies_the_server_and_presents_its_certificate() {
     const CA: &str = "--tls-ca ca.crt";
     let keys = keys_of_callers();
     let server = keys
@@ -85,7 +85,7 @@ async fn the_command_line_verifies_the_server_and_shows_its_certificate() {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_end_the_start_with_the_setting() {
+async fn unusable_tls_files_stop_the_start_and_are_named() {
     let keys = keys_of_callers();
     // Options, what is said.
     let cases = [

@@ -56,7 +56,7 @@ async fn next_change(events: &mut Streaming<pb::WatchChangesResponse>) -> u64 {
 }
 
 #[tokio::test]
-async fn files_that_change_count_for_new_connections_and_open_ones_go_on() {
+async fn rotated_certificate_applies_to_new_connections_and_keeps_open_ones() {
     let mut keys = Keys::new();
     let issue = |keys: &Keys| keys.authority.issue(&named(&["localhost"], "localhost"));
     let (first, second) = (issue(&keys), issue(&keys));
@@ -91,7 +91,7 @@ async fn files_that_change_count_for_new_connections_and_open_ones_go_on() {
 }
 
 #[tokio::test]
-async fn a_broken_pair_keeps_the_one_before_and_is_logged_once() {
+async fn broken_key_pair_is_logged_once_and_previous_one_kept() {
     let keys = Keys::new();
     let issue = || keys.authority.issue(&named(&["localhost"], "localhost"));
     let (second, third) = (issue(), issue());

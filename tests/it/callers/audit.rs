@@ -29,7 +29,7 @@ fn of_callers() -> pb::VerifyAuditRequest {
 }
 
 #[tokio::test]
-async fn changes_of_callers_are_in_a_log_of_their_own() {
+async fn changes_of_callers_have_their_own_audit_log() {
     let world = World::start().await;
     let shop = pb::Caller {
         subject_alternative_names: vec!["shop.example".into()],
@@ -93,7 +93,7 @@ async fn changes_of_callers_are_in_a_log_of_their_own() {
 const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER; SET pim_authz.door = 'test';";
 
 #[tokio::test]
-async fn callers_that_are_changed_past_the_log_are_found_out() {
+async fn tampering_with_callers_or_their_log_is_detected() {
     let cases = [
         "UPDATE caller SET rights = '{check,operate}'",
         "UPDATE caller SET all_tenants = false",
@@ -234,7 +234,7 @@ async fn the_hash_of_a_row_covers_its_caller() {
 }
 
 #[tokio::test]
-async fn nobody_writes_in_the_name_of_another_caller() {
+async fn actor_of_another_caller_is_rejected() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let mut directory = DirectoryServiceClient::new(key.line(&world.guarded).await);

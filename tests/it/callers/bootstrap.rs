@@ -43,7 +43,7 @@ async fn printed(arguments: &[&str], database: Option<&Database>) -> (String, St
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_key_in_a_file_makes_the_first_caller_and_no_second_one() {
+async fn key_file_creates_the_first_caller_only_once() {
     let home = tempfile::tempdir().unwrap();
     let (file, other) = (home.path().join("key"), home.path().join("other"));
     for file in [&file, &other] {
@@ -68,7 +68,7 @@ async fn the_key_in_a_file_makes_the_first_caller_and_no_second_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_command_makes_the_first_caller_and_running_servers_know_it() {
+async fn bootstrap_command_creates_first_caller_that_running_servers_accept() {
     let database = Database::create().await;
     let server = guarded(&database).await;
     // It knows that there is none.
@@ -112,7 +112,7 @@ async fn the_url_of_the_database_is_read_from_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_one_of_many_becomes_the_first_caller() {
+async fn one_of_concurrent_bootstraps_creates_the_first_caller() {
     let database = Database::create().await;
     let server = guarded(&database).await;
     let tries = (0..3).map(|_| bootstrap_caller(database.url()));
@@ -127,7 +127,7 @@ async fn only_one_of_many_becomes_the_first_caller() {
 }
 
 #[tokio::test]
-async fn nobody_is_bootstrapped_where_there_are_callers() {
+async fn bootstrap_creates_no_caller_where_callers_exist() {
     let world = World::start().await;
     world.put(everywhere("shop", &[])).await;
     let made = bootstrap_caller(world.open.database.url()).await.unwrap();
@@ -135,7 +135,7 @@ async fn nobody_is_bootstrapped_where_there_are_callers() {
 }
 
 #[tokio::test]
-async fn a_file_without_a_key_stops_the_start_and_is_not_repeated() {
+async fn invalid_key_file_stops_the_start_and_is_not_printed() {
     let home = tempfile::tempdir().unwrap();
     let database = Database::create().await;
     for content in ["", "pimauthz_secret", "pimauthz_0123456789abcdef_secret\n"] {
@@ -160,7 +160,7 @@ async fn a_file_without_a_key_stops_the_start_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn an_open_address_needs_credentials_and_a_word_about_encryption() {
+async fn public_address_requires_credentials_and_accepted_plaintext() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.listen = "0.0.0.0:0".parse().unwrap();

@@ -119,7 +119,7 @@ fn uri(name: &str) -> CertificateParams {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_gives_the_rights_of_the_caller_with_its_name() {
+async fn certificate_gives_the_rights_of_the_caller_with_its_name() {
     let known = Known::start(Credentials::Required).await;
     known
         .put(
@@ -175,7 +175,7 @@ async fn a_certificate_gives_the_rights_of_the_caller_with_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_refuses_certificates_of_nobody_and_of_too_few_rights() {
+async fn every_call_refuses_unknown_and_underprivileged_certificates() {
     let known = Known::start(Credentials::Required).await;
     known.put("pim", &["pim.example.com"], &[]).await;
     let nobody = known
@@ -194,7 +194,7 @@ async fn every_call_refuses_certificates_of_nobody_and_of_too_few_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_is_withdrawn_is_refused_in_the_next_call() {
+async fn withdrawn_certificate_name_is_refused_in_next_call() {
     let known = Known::start(Credentials::Required).await;
     let channel = known.connect(Some(&named(&["pim.example.com"], "x"))).await;
     for _ in 0..10 {
@@ -206,7 +206,7 @@ async fn a_name_that_is_withdrawn_is_refused_in_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bearer_decides_alone_beside_a_certificate() {
+async fn bearer_token_overrides_the_client_certificate() {
     let known = Known::start(Credentials::Required).await;
     known.put("pim", &["pim.example.com"], &EVERY_RIGHT).await;
     known.put("shop", &[], &[CallerRight::Check]).await;
@@ -223,7 +223,7 @@ async fn a_bearer_decides_alone_beside_a_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_decides_also_where_no_credentials_are_required() {
+async fn certificate_is_enforced_where_credentials_are_optional() {
     let known = Known::start(Credentials::Optional).await;
     known
         .put("shop", &["shop.example.com"], &[CallerRight::Check])
@@ -264,7 +264,7 @@ async fn a_certificate_that_expires_is_refused_on_its_open_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_made_by_a_certificate_name_its_caller() {
+async fn audit_log_names_the_caller_of_a_certificate() {
     let known = Known::start(Credentials::Required).await;
     known.put("pim", &["pim.example.com"], &EVERY_RIGHT).await;
     let channel = known.connect(Some(&named(&["pim.example.com"], "x"))).await;

@@ -39,7 +39,7 @@ fn lacking(status: &Status) -> (Code, String) {
 }
 
 #[tokio::test]
-async fn nobody_gives_a_right_that_it_lacks() {
+async fn no_caller_grants_a_right_that_it_lacks() {
     let world = World::start().await;
     let strong = world.caller(everywhere("strong", &EVERY_RIGHT)).await;
     let operator = everywhere("operator", &[CallerRight::Operate, CallerRight::Check]);
@@ -87,7 +87,7 @@ async fn nobody_gives_a_right_that_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_reader_keeps_no_callers() {
+async fn caller_without_operate_everywhere_cannot_manage_callers() {
     let world = World::start().await;
     let reader = everywhere("reader", &[CallerRight::Check, CallerRight::List]);
     let reader = world.caller(reader).await;
@@ -171,7 +171,7 @@ fn impossible() -> [(pb::Caller, &'static str); 13] {
 }
 
 #[tokio::test]
-async fn what_a_caller_cannot_be_is_refused_by_field() {
+async fn invalid_caller_is_rejected_with_the_field_named() {
     let world = World::start().await;
     let mut client = world.keeper().await;
     world
@@ -209,7 +209,7 @@ async fn what_a_caller_cannot_be_is_refused_by_field() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn unknown_callers_and_keys_are_not_found() {
     let world = World::start().await;
     let mut client = world.keeper().await;
     let request = pb::DeleteCallersRequest {

@@ -13,7 +13,7 @@ fn unknown() -> (Code, String, Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_without_good_credentials_is_refused() {
+async fn every_call_without_valid_credentials_is_refused() {
     let world = World::start().await;
     let good = world.caller(everywhere("good", &EVERY_RIGHT)).await;
     let withdrawn = world.key("good").await;
@@ -98,7 +98,7 @@ async fn every_call_needs_its_own_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_about_the_installation_need_the_right_everywhere() {
+async fn installation_wide_calls_require_the_right_on_all_tenants() {
     let world = World::start().await;
     let channel = world.guarded.channel().await;
     let one = of_tenants("one", &["acme"], &EVERY_RIGHT);
@@ -113,7 +113,7 @@ async fn calls_about_the_installation_need_the_right_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_tenant_of_another_is_answered_as_one_that_is_not_there() {
+async fn forbidden_tenant_is_reported_as_unknown() {
     let world = World::start().await;
     let channel = world.guarded.channel().await;
     let one = of_tenants("one", &["acme"], &EVERY_RIGHT);
@@ -169,7 +169,7 @@ async fn health_needs_no_credentials_and_reflection_is_hidden() {
 }
 
 #[tokio::test]
-async fn a_bearer_decides_also_where_none_is_required() {
+async fn bearer_token_is_enforced_where_none_is_required() {
     let world = World::start().await;
     let reader = everywhere("reader", &[CallerRight::Check]);
     let reader = world.caller(reader).await;

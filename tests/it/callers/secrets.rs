@@ -16,7 +16,7 @@ fn told_everything(world: &World) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_logged_or_answered() {
+async fn no_secret_is_logged_or_returned() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let withdrawn = world.key("shop").await;
@@ -121,7 +121,7 @@ impl Shell {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_send_the_key_in_a_file_and_never_show_it() {
+async fn commands_send_key_from_file_and_never_print_it() {
     let shell = Shell::open().await;
     for line in [
         "check user:julia view product:hat",
@@ -154,7 +154,7 @@ async fn commands_send_the_key_in_a_file_and_never_show_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_key_is_all_that_its_command_prints() {
+async fn key_create_prints_only_the_key_to_stdout() {
     let shell = Shell::open().await;
     shell.world.put(everywhere("shop", &EVERY_RIGHT)).await;
     let create = "caller key create shop --valid-days 30";

@@ -57,7 +57,7 @@ fn is_rate_limited(status: &Status) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_beyond_its_rate_is_refused_and_others_are_answered() {
+async fn caller_beyond_its_rate_is_refused_and_others_are_answered() {
     let world = World::start().await;
     let shop = world
         .caller(everywhere("shop", &[CallerRight::Check]))
@@ -112,7 +112,7 @@ async fn a_caller_beyond_its_rate_is_refused_and_others_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_counts_for_the_rate_of_its_caller() {
+async fn every_call_is_rate_limited_per_caller() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let server = guarded(&world, limited(1, 1)).await;
@@ -175,7 +175,7 @@ async fn hold(server: &TestServer, key: &Key) -> JoinHandle<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_that_fills_its_share_of_memory_leaves_the_rest_to_others() {
+async fn caller_that_fills_its_memory_share_does_not_block_others() {
     let world = World::start().await;
     let shop = world
         .caller(everywhere("shop", &[CallerRight::Check]))

@@ -212,7 +212,7 @@ impl Call {
 }
 
 #[test]
-fn every_call_of_the_contract_is_in_the_table_of_rights() {
+fn rights_table_lists_every_call_of_the_contract() {
     let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
     let mut found = BTreeSet::new();
     for file in &descriptors.file {

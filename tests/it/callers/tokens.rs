@@ -93,7 +93,7 @@ fn unknown() -> (Code, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_gives_the_rights_of_the_caller_with_its_identity() {
+async fn token_gives_the_rights_of_the_caller_with_its_identity() {
     let (curve, rsa) = (SigningKey::curve("a"), SigningKey::rsa("b"));
     let keys = KeyFile::of(&[&curve, &rsa]);
     let issued = Issued::start(keys.settings()).await;
@@ -122,7 +122,7 @@ async fn a_token_gives_the_rights_of_the_caller_with_its_identity() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identity_that_no_caller_has_is_refused_by_name() {
+async fn unknown_identity_is_refused_and_named_in_the_error() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     issued.put(&EVERY_RIGHT, SUBJECT).await;
@@ -262,7 +262,7 @@ fn damaged(good: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn confused_misplaced_and_damaged_tokens_are_refused() {
+async fn forged_inapplicable_and_damaged_tokens_are_refused() {
     let (key, rsa) = (SigningKey::curve("a"), SigningKey::rsa("b"));
     let issued = Issued::start(KeyFile::of(&[&key, &rsa]).settings()).await;
     issued.put(&EVERY_RIGHT, SUBJECT).await;
@@ -290,7 +290,7 @@ async fn confused_misplaced_and_damaged_tokens_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_refuses_tokens_that_are_wrong_or_have_too_few_rights() {
+async fn every_call_refuses_invalid_and_underprivileged_tokens() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     issued.put(&[], SUBJECT).await;
@@ -311,7 +311,7 @@ async fn every_call_refuses_tokens_that_are_wrong_or_have_too_few_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identity_that_is_withdrawn_is_refused_in_the_next_call() {
+async fn withdrawn_identity_is_refused_in_next_call() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     let token = key.token(SUBJECT);
@@ -326,7 +326,7 @@ async fn an_identity_that_is_withdrawn_is_refused_in_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_in_a_file_are_replaced_while_calls_go_on() {
+async fn keys_of_a_file_rotate_without_restart() {
     let [first, second] = ["a", "b"].map(SigningKey::curve);
     let keys = KeyFile::of(&[&first]);
     let issued = Issued::start(keys.settings()).await;
@@ -352,7 +352,7 @@ async fn keys_in_a_file_are_replaced_while_calls_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_are_found_by_the_configuration_of_the_issuer() {
+async fn keys_are_discovered_from_the_issuer_configuration() {
     let key = SigningKey::curve("a");
     let http = HttpIssuer::start().await;
     let own = format!("{}/realms/pim", http.url);
@@ -444,7 +444,7 @@ async fn a_server_without_an_issuer_refuses_tokens() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_end_the_start_with_their_name() {
+async fn invalid_oidc_settings_stop_the_start_and_are_named() {
     let database = Database::create().await;
     let keys = KeyFile::of(&[&SigningKey::curve("a")]);
     std::fs::write(keys.folder().join("text"), "hello").unwrap();

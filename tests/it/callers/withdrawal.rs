@@ -32,7 +32,7 @@ fn reason(answered: Result<(), Status>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_withdrawn_is_refused_by_the_other_server_in_the_next_call() {
+async fn withdrawals_take_effect_on_another_server_at_next_call() {
     let world = World::start().await;
     for _ in 0..20 {
         let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
@@ -63,7 +63,7 @@ async fn what_is_withdrawn_is_refused_by_the_other_server_in_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_withdrawn_is_refused_where_nothing_is_kept_in_memory() {
+async fn withdrawn_key_is_refused_without_cache() {
     let open = TestServer::start().await;
     let mut config = TestServer::config(&open.database);
     config.cache.mode = pim_authz::cache::CacheMode::Off;
@@ -78,7 +78,7 @@ async fn what_is_withdrawn_is_refused_where_nothing_is_kept_in_memory() {
 }
 
 #[tokio::test]
-async fn several_keys_are_good_at_once() {
+async fn several_keys_of_a_caller_are_valid_together() {
     let world = World::start().await;
     let first = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let second = world.key("shop").await;
@@ -98,7 +98,7 @@ async fn several_keys_are_good_at_once() {
 }
 
 #[tokio::test]
-async fn unknown_keys_are_refused_without_asking_the_database() {
+async fn unknown_keys_are_refused_without_database_reads() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     check(&world.guarded, &key).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_watch_of_a_withdrawn_caller_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_of_a_tenant_that_was_taken_away_ends() {
+async fn watch_ends_when_its_caller_loses_the_tenant() {
     let world = World::start().await;
     let key = of_tenants("shop", &["acme"], &EVERY_RIGHT);
     let key = world.caller(key).await;

@@ -21,7 +21,7 @@ async fn sessions(admin: &Client, condition: &str) -> Vec<i32> {
 }
 
 #[tokio::test]
-async fn a_statement_that_nobody_waits_for_is_cancelled_over_tls() {
+async fn abandoned_statement_is_cancelled_over_tls() {
     // Uncancelled, it ends by its time-out of 10 seconds.
     const AT_ONCE: Duration = Duration::from_secs(6);
     let postgres = TlsPostgres::shared().await;

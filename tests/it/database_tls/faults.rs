@@ -29,7 +29,7 @@ fn full(root: &Path) -> String {
 }
 
 #[tokio::test]
-async fn every_fault_of_the_handshake_names_the_setting() {
+async fn every_handshake_error_names_the_setting() {
     let postgres = TlsPostgres::shared().await;
     let folder = TempDir::new().unwrap();
     let stranger = write(folder.path(), "stranger.crt", &Authority::new("x").pem());
@@ -82,7 +82,7 @@ async fn every_fault_of_the_handshake_names_the_setting() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_called_so() {
+async fn expired_certificate_is_reported_as_expired() {
     let authority = Authority::new("the CA of a test");
     let server = authority.issue(&expired(named(&["localhost"], "localhost")));
     let postgres = TlsPostgres::start(server, authority).await;
@@ -93,7 +93,7 @@ async fn an_expired_certificate_is_called_so() {
 }
 
 #[tokio::test]
-async fn settings_and_files_that_are_wrong_are_named_before_anything_is_sent() {
+async fn invalid_settings_and_files_are_reported_before_connecting() {
     let folder = TempDir::new().unwrap();
     let authority = Authority::new("a CA");
     let ca = write(folder.path(), "ca.crt", &authority.pem());
@@ -157,7 +157,7 @@ async fn settings_and_files_that_are_wrong_are_named_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn the_root_of_libpq_is_used_where_none_is_named() {
+async fn default_root_file_of_libpq_is_used_without_sslrootcert() {
     let postgres = TlsPostgres::shared().await;
     let name = postgres.create_database().await;
     let url = postgres.url("localhost", &name, "sslmode=require");
