@@ -168,7 +168,7 @@ async fn batch_keeps_order_stops_by_mode_and_isolates_bad_items() {
     for (mode, expected) in cases {
         let answer = client.batch_check(batch(mode)).await.unwrap().into_inner();
         assert_eq!(answer.revision, 1);
-        let told: Vec<String> = answer
+        let outcomes: Vec<String> = answer
             .results
             .into_iter()
             .map(|result| {
@@ -188,7 +188,7 @@ async fn batch_keeps_order_stops_by_mode_and_isolates_bad_items() {
                 }
             })
             .collect();
-        assert_eq!(told.join(", "), expected);
+        assert_eq!(outcomes.join(", "), expected);
     }
 }
 
@@ -262,7 +262,7 @@ async fn list_actions_lists_what_a_check_would_allow() {
             .await
             .unwrap()
             .into_inner();
-        let mut told: Vec<String> = answer
+        let mut listed: Vec<String> = answer
             .actions
             .iter()
             .map(|action| match action.edit_mode() {
@@ -271,10 +271,10 @@ async fn list_actions_lists_what_a_check_would_allow() {
                 pb::EditMode::Proposal => format!("{}:proposal", action.action),
             })
             .collect();
-        told.sort();
+        listed.sort();
         let mut expected: Vec<&str> = expected.split_whitespace().collect();
         expected.sort_unstable();
-        assert_eq!(told, expected, "{request:?}");
+        assert_eq!(listed, expected, "{request:?}");
     }
 }
 

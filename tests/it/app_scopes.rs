@@ -139,10 +139,10 @@ fn shop_world(scopes: &[&str]) -> World {
 #[tokio::test]
 async fn rule_5_12_list_calls_follow_the_scopes_of_an_app() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
     for (tenant, scopes, expected) in cases() {
         store_world(&server, tenant, &shop_world(scopes)).await;
-        for server in [&server, &without] {
+        for server in [&server, &uncached] {
             compare(server, tenant, &expected).await;
         }
     }

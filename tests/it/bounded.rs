@@ -279,9 +279,12 @@ async fn waiting_for_a_revision_reads_no_facts() {
     }
     // Each look is shared, and asks for the tenant's revision alone: some 25
     // looks in 5 s, and what the others asked.
-    let looks = server.loads().await - before;
-    let asked = others.were_all_answered().await;
-    assert!(looks < asked + 16 * 30, "{looks} looks, {asked} questions");
+    let reads = server.loads().await - before;
+    let answered = others.were_all_answered().await;
+    assert!(
+        reads < answered + 16 * 30,
+        "{reads} looks, {answered} questions"
+    );
 }
 
 /// Row 12.
@@ -420,6 +423,9 @@ async fn long_running_batch_blocks_no_checks() {
     let mut client = server.client().await;
     let answer = timeout(PATIENCE, client.batch_check(batch)).await.unwrap();
     assert_eq!(answer.unwrap().into_inner().results.len(), 300);
-    let asked = others.were_all_answered().await;
-    assert!(asked > 10, "{asked} questions were answered meanwhile");
+    let answered = others.were_all_answered().await;
+    assert!(
+        answered > 10,
+        "{answered} questions were answered meanwhile"
+    );
 }

@@ -67,10 +67,10 @@ async fn assert_too_deep(
             "{refused:?}"
         );
         let about = refused.get_details_error_info().unwrap().metadata;
-        let said = ["field", "deepest", "level", "limit"].map(|name| about[name].clone());
+        let details = ["field", "deepest", "level", "limit"].map(|name| about[name].clone());
         let field = format!("categories[{place}].parent");
         let expected = [field, deepest.into(), level.to_string(), MOST.to_string()];
-        assert_eq!(said, expected, "{refused:?}");
+        assert_eq!(details, expected, "{refused:?}");
         assert!(refused.get_details_precondition_failure().is_some());
     }
 }
@@ -137,7 +137,7 @@ fn rows(categories: &[pb::Category]) -> File {
 
 fn refused_rows(summary: &pb::ImportSummary) -> Vec<String> {
     let refused = summary.refused.iter();
-    let told = refused.map(|row| {
+    let lines = refused.map(|row| {
         let pb::RefusedRow {
             file,
             line,
@@ -146,7 +146,7 @@ fn refused_rows(summary: &pb::ImportSummary) -> Vec<String> {
         } = row;
         format!("{file} {line} {column}: {message}")
     });
-    told.collect()
+    lines.collect()
 }
 
 #[tokio::test]
@@ -160,33 +160,33 @@ async fn rule_3_10_rows_deeper_than_1000_levels_are_refused() {
     ];
     for dry_run in [true, false] {
         header.dry_run = dry_run;
-        let told = server.try_import(header.clone(), &files).await;
-        let ended = told.ended.unwrap_err();
+        let outcome = server.try_import(header.clone(), &files).await;
+        let ended = outcome.ended.unwrap_err();
         assert_eq!(refusal(&ended).1, "IMPORT_REFUSED");
-        assert_eq!(refused_rows(&told.summary.unwrap()), too_deep);
+        assert_eq!(refused_rows(&outcome.summary.unwrap()), too_deep);
     }
     header.skip_bad_rows = true;
-    let told = server.try_import(header.clone(), &files).await;
-    assert!(told.ended.is_ok(), "{:?}", told.ended);
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(header.clone(), &files).await;
+    assert!(outcome.ended.is_ok(), "{:?}", outcome.ended);
+    let summary = outcome.summary.unwrap();
     assert_eq!(refused_rows(&summary), too_deep);
     assert_eq!(summary.files[0].created, 1_000);
     // The same rows again: what is stored stays, what is not is refused again.
-    let told = server.try_import(header.clone(), &files).await;
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(header.clone(), &files).await;
+    let summary = outcome.summary.unwrap();
     assert_eq!(
         (summary.files[0].unchanged, summary.refused_count),
         (1_000, 2)
     );
     // A row that moves is refused for what lies below it, and moves nothing.
-    let told = server
+    let outcome = server
         .try_import(header.clone(), &[rows(&chain("d", 2))])
         .await;
-    assert!(told.ended.is_ok());
+    assert!(outcome.ended.is_ok());
     let files = [rows(&moved("d1", "c999"))];
-    let told = server.try_import(header.clone(), &files).await;
+    let outcome = server.try_import(header.clone(), &files).await;
     let expected = "categories.csv 2 parent: category `d2` would lie at level 1001; a category tree has at most 1000 levels";
-    assert_eq!(refused_rows(&told.summary.unwrap()), [expected]);
+    assert_eq!(refused_rows(&outcome.summary.unwrap()), [expected]);
 }
 
 /// Refused in one go: what is left out takes the ground from under the others,
@@ -198,12 +198,12 @@ async fn rule_3_10_every_bad_row_of_a_long_chain_is_refused() {
     header.skip_bad_rows = true;
     let mut lost = chain("c", 50_000);
     lost.last_mut().unwrap().parent = Some("nowhere".into());
-    let told = server.try_import(header.clone(), &[rows(&lost)]).await;
-    assert_eq!(told.summary.unwrap().refused_count, 50_000);
-    let told = server
+    let outcome = server.try_import(header.clone(), &[rows(&lost)]).await;
+    assert_eq!(outcome.summary.unwrap().refused_count, 50_000);
+    let outcome = server
         .try_import(header, &[rows(&chain("c", 50_000))])
         .await;
-    let summary = told.summary.unwrap();
+    let summary = outcome.summary.unwrap();
     assert_eq!(
         (summary.refused_count, summary.files[0].created),
         (49_000, 1_000)
@@ -225,14 +225,14 @@ async fn rule_3_10_depth_is_validated_after_pruning() {
     let mut more = chain("d", 10);
     more.last_mut().unwrap().parent = Some("c1000".into());
     let files = [rows(&[more, kept.clone()].concat())];
-    let told = server.try_import(header.clone(), &files).await;
+    let outcome = server.try_import(header.clone(), &files).await;
     let expected = "categories.csv 2 parent: category `d10` would lie at level 1001; a category tree has at most 1000 levels";
-    assert_eq!(refused_rows(&told.summary.unwrap()), [expected]);
+    assert_eq!(refused_rows(&outcome.summary.unwrap()), [expected]);
     let mut more = chain("d", 9);
     more.last_mut().unwrap().parent = Some("c1000".into());
     let files = [rows(&[more, kept].concat())];
-    let told = server.try_import(header, &files).await;
-    assert!(told.ended.is_ok(), "{told:?}");
+    let outcome = server.try_import(header, &files).await;
+    assert!(outcome.ended.is_ok(), "{outcome:?}");
 }
 
 /// One product at the top of the tree, one in its middle and one at its end.
@@ -325,7 +325,7 @@ fn request(kind: &str, tree: &str, category: &str) -> pb::ListAllowedRequest {
 /// Asks until a server answers products and categories from memory.
 async fn warm(server: &TestServer) {
     let mut client = server.client().await;
-    let asked = async {
+    let warmed = async {
         for kind in ["product", "category"] {
             let before = status(server).await.pages_from_memory;
             while status(server).await.pages_from_memory == before {
@@ -333,17 +333,17 @@ async fn warm(server: &TestServer) {
             }
         }
     };
-    let asked = tokio::time::timeout(Duration::from_mins(1), asked);
-    asked.await.unwrap();
+    let warmed = tokio::time::timeout(Duration::from_mins(1), warmed);
+    warmed.await.unwrap();
 }
 
 /// How many products and how many categories julia may view in the tree, in
 /// each of some categories, and through her access filter: the same from memory
 /// as from the database.
-async fn compare(server: &TestServer, without: &TestServer, levels: usize, hidden: usize) {
+async fn compare(server: &TestServer, uncached: &TestServer, levels: usize, hidden: usize) {
     warm(server).await;
     let before = status(server).await.pages_from_memory;
-    let mut clients = [server.client().await, without.client().await];
+    let mut clients = [server.client().await, uncached.client().await];
     let mut pages = 0;
     for (tree, level) in [
         (true, 1),
@@ -377,17 +377,23 @@ async fn compare(server: &TestServer, without: &TestServer, levels: usize, hidde
     }
     let after = status(server).await.pages_from_memory;
     assert!(after >= before + pages, "{before} {after}");
-    assert_eq!(status(without).await.pages_from_memory, 0);
+    assert_eq!(status(uncached).await.pages_from_memory, 0);
     let mut filters = Vec::new();
     for client in &mut clients {
-        let asked = pb::GetAccessFilterRequest {
+        let filter_request = pb::GetAccessFilterRequest {
             tenant: "acme".into(),
             subject: user("julia"),
             action: "view".into(),
             resource_type: "product".into(),
             ..Default::default()
         };
-        filters.push(client.get_access_filter(asked).await.unwrap().into_inner());
+        filters.push(
+            client
+                .get_access_filter(filter_request)
+                .await
+                .unwrap()
+                .into_inner(),
+        );
     }
     assert_eq!(filters[0], filters[1]);
     let expected = if hidden == 0 { 0 } else { levels - hidden };
@@ -397,18 +403,18 @@ async fn compare(server: &TestServer, without: &TestServer, levels: usize, hidde
 #[tokio::test]
 async fn rule_3_10_lists_filters_and_cascades_agree_at_1000_levels() {
     let (server, channel) = tenant().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
     put(&channel, chain("c", MOST), false).await.unwrap();
     put_products(&channel, MOST).await;
-    compare(&server, &without, MOST, 0).await;
+    compare(&server, &uncached, MOST, 0).await;
     let taken = revoke(&channel, right("All", pb::Level::View, None)).await;
     assert_eq!(taken.removed, 1_000);
-    compare(&server, &without, MOST, MOST).await;
+    compare(&server, &uncached, MOST, MOST).await;
     let given = grant(&channel, right("editors", pb::Level::View, None)).await;
     assert_eq!(given.created, 1_000);
-    compare(&server, &without, MOST, 0).await;
+    compare(&server, &uncached, MOST, 0).await;
     revoke(&channel, right("editors", pb::Level::View, Some(false))).await;
-    compare(&server, &without, MOST, 1).await;
+    compare(&server, &uncached, MOST, 1).await;
     // The categories, and a right on each but the root; the products stay.
     let gone = delete_tree(&channel).await;
     assert_eq!((gone.removed, gone.changed), (1_999, 3));
@@ -428,10 +434,10 @@ async fn rule_3_10_trees_stored_deeper_stay_readable_and_deletable() {
     put(&channel, deeper, false).await.unwrap();
     first.database.execute(DEEPER).await;
     let server = TestServer::start_beside(&first).await;
-    let without = TestServer::start_without_memory(first.database.clone()).await;
+    let uncached = TestServer::start_without_memory(first.database.clone()).await;
     let channel = server.channel().await;
     put_products(&channel, MOST + 500).await;
-    compare(&server, &without, MOST + 500, 0).await;
+    compare(&server, &uncached, MOST + 500, 0).await;
     let same = put(&channel, chain("c", MOST + 500), false).await.unwrap();
     assert_eq!((same.unchanged, same.created), (1_500, 0));
     assert_too_deep(&channel, moved("x", "c1200"), (0, "x", 1_201)).await;

@@ -53,7 +53,7 @@ async fn change_columns(database: &Database, from: &str, to: &str) {
 }
 
 /// What a call answers, in words.
-async fn told<M: std::fmt::Debug>(
+async fn rendered<M: std::fmt::Debug>(
     call: impl Future<Output = Result<Response<M>, Status>>,
 ) -> String {
     match call.await {
@@ -67,7 +67,7 @@ macro_rules! lists {
     ($answers:ident, $channel:ident, $($client:ident { $($call:ident($request:ident)),+ })+) => {
         $({
             let mut client = $client::new($channel.clone());
-            $($answers.push(told(client.$call(pb::$request::default())).await);)+
+            $($answers.push(rendered(client.$call(pb::$request::default())).await);)+
         })+
     };
 }
@@ -129,11 +129,11 @@ async fn questions(channel: &Channel) -> Vec<String> {
         ..Default::default()
     };
     let mut answers = vec![
-        told(client.check(check)).await,
-        told(client.explain(explain)).await,
-        told(client.list_actions(actions)).await,
-        told(client.list_subjects(subjects)).await,
-        told(client.get_access_filter(filter)).await,
+        rendered(client.check(check)).await,
+        rendered(client.explain(explain)).await,
+        rendered(client.list_actions(actions)).await,
+        rendered(client.list_subjects(subjects)).await,
+        rendered(client.get_access_filter(filter)).await,
     ];
     for kind in ["product", "category", "channel", "locale"] {
         let list = pb::ListAllowedRequest {
@@ -193,15 +193,15 @@ async fn start() -> TestServer {
 }
 
 /// Asks on several connections of the pool at once.
-async fn asked_at_once(channel: &Channel) -> Vec<Vec<String>> {
-    let asking: Vec<_> = (0..4)
+async fn answers_at_once(channel: &Channel) -> Vec<Vec<String>> {
+    let tasks: Vec<_> = (0..4)
         .map(|_| tokio::spawn(answers(channel.clone())))
         .collect();
-    let mut told = Vec::new();
-    for asked in asking {
-        told.push(asked.await.unwrap());
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(task.await.unwrap());
     }
-    told
+    all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,9 +214,9 @@ async fn column_type_changes_are_invisible_to_callers() {
         ("varchar", "text"),
         ("text", "varchar"),
     ] {
-        let before = asked_at_once(&channel).await;
+        let before = answers_at_once(&channel).await;
         change_columns(&server.database, from, to).await;
-        assert_eq!(asked_at_once(&channel).await, before, "{from} to {to}");
+        assert_eq!(answers_at_once(&channel).await, before, "{from} to {to}");
         revision += 1;
         assert_eq!(put(&channel, &format!("user_{revision}")).await, revision);
         renewed_twice(&server.database).await;

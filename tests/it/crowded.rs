@@ -99,8 +99,8 @@ async fn server_out_of_file_descriptors_logs_once_and_recovers() {
     };
     limit(3);
     let waiting = TcpStream::connect(address).await.unwrap();
-    let said = program.logged("connections cannot be accepted");
-    timeout(PATIENCE, said).await.unwrap();
+    let logged = program.logged("connections cannot be accepted");
+    timeout(PATIENCE, logged).await.unwrap();
     assert!(serves(&channel).await, "open connections are answered");
     limit(usual.current.unwrap_or(1_024));
     assert!(serves(&connect_at_last(address).await).await);

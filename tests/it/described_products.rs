@@ -145,8 +145,8 @@ async fn assert_actions_as_checked(client: &mut AuthorizationServiceClient<Chann
 async fn rule_7_1_batches_and_lists_answer_as_single_checks() {
     let server = TestServer::start().await;
     server.import(TENANT, Edition::Enterprise, &files()).await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    for server in [&server, &without] {
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    for server in [&server, &uncached] {
         let mut client = server.client().await;
         assert_all_as_checked(&mut client).await;
         assert_actions_as_checked(&mut client).await;

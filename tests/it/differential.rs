@@ -21,13 +21,13 @@ async fn every_call_matches_the_reference_on_random_worlds() {
     let mut client = server.client().await;
     let mut allowed = 0;
     for seed in (first_seed()..).take(seeds(WORLDS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed, 4_000);
-        let world = random_stored_world(&mut tape);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed, 4_000);
+        let world = random_stored_world(&mut entropy);
         let tenant = format!("world_{seed}");
         let revision = store_world(&server, &tenant, &world).await;
         let questions: Vec<Question> = (0..QUESTIONS_A_WORLD)
-            .map(|_| random_question(&world, &mut tape))
+            .map(|_| random_question(&world, &mut entropy))
             .collect();
         let answers = compare_checks(&mut client, &tenant, &world, &questions).await;
         allowed += answers.iter().filter(|decision| decision.allowed).count();

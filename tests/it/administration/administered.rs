@@ -180,8 +180,8 @@ impl Administered {
             code: user.clone(),
         };
         let action = Action::find(permission).unwrap();
-        let asked = Question::new(subject, action, None, Context::default()).unwrap();
-        reference::decide(&self.world, &asked).is_allowed()
+        let question = Question::new(subject, action, None, Context::default()).unwrap();
+        reference::decide(&self.world, &question).is_allowed()
     }
 
     fn carry_out(&mut self, call: &Call, faults: &mut Faults) {

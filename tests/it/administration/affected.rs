@@ -11,7 +11,7 @@ use pim_authz::domain::{
 use crate::support::{World, reference, world::Role};
 
 /// What is asked about: a resource, and whether it is a stored product.
-struct Asked {
+struct Probe {
     resource: Resource,
     action: Action,
     is_product: bool,
@@ -22,20 +22,20 @@ struct Asked {
 pub(super) fn count(before: &World, after: &World) -> [u64; 2] {
     let mut subjects: BTreeSet<SubjectRef> = BTreeSet::new();
     let mut products: BTreeSet<(ResourceType, Code)> = BTreeSet::new();
-    let asked = everything(before, after);
+    let probes = everything(before, after);
     for subject in of_both(before, after, every_subject) {
         // Where nothing is granted otherwise, nothing is held otherwise.
         let granted = granted(before, &subject) != granted(after, &subject);
         if granted && held(before, &subject) != held(after, &subject) {
             subjects.insert(subject.clone());
         }
-        for asked in &asked {
-            if answer(before, &subject, asked) == answer(after, &subject, asked) {
+        for probe in &probes {
+            if answer(before, &subject, probe) == answer(after, &subject, probe) {
                 continue;
             }
             subjects.insert(subject.clone());
-            if let Some(code) = asked.resource.id.clone().filter(|_| asked.is_product) {
-                products.insert((asked.resource.kind, code));
+            if let Some(code) = probe.resource.id.clone().filter(|_| probe.is_product) {
+                products.insert((probe.resource.kind, code));
             }
         }
     }
@@ -123,24 +123,24 @@ fn held(world: &World, subject: &SubjectRef) -> Vec<&'static str> {
     let permissions = CATALOGUE.permissions().iter();
     let held = permissions.filter(|permission| {
         let action = Action::Permission(permission.id);
-        let asked = Question::new(subject.clone(), action, None, Context::default());
-        reference::decide(world, &asked.unwrap()).is_allowed()
+        let question = Question::new(subject.clone(), action, None, Context::default());
+        reference::decide(world, &question.unwrap()).is_allowed()
     });
     held.map(|permission| permission.code).collect()
 }
 
 /// Every stored resource and what a level decides of it, and a product that is
 /// described as lying in no category: it shows whether the gate is open.
-fn everything(before: &World, after: &World) -> Vec<Asked> {
+fn everything(before: &World, after: &World) -> Vec<Probe> {
     let stored = of_both(before, after, every_resource);
-    let mut asked: Vec<Asked> = Vec::new();
+    let mut probes: Vec<Probe> = Vec::new();
     for (kind, code) in stored {
         let resource = Resource {
             kind,
             id: Some(code),
             description: Description::default(),
         };
-        asked.extend(actions_on(&resource));
+        probes.extend(actions_on(&resource));
     }
     let described = Resource {
         kind: ResourceType::Product,
@@ -150,8 +150,8 @@ fn everything(before: &World, after: &World) -> Vec<Asked> {
             parent: Some(Parent::Absent),
         },
     };
-    asked.extend(actions_on(&described));
-    asked
+    probes.extend(actions_on(&described));
+    probes
 }
 
 fn every_resource(world: &World) -> Vec<(ResourceType, Code)> {
@@ -176,7 +176,7 @@ fn every_resource(world: &World) -> Vec<(ResourceType, Code)> {
 }
 
 /// The level actions of a resource; of profiles, what their level is needed for.
-fn actions_on(resource: &Resource) -> Vec<Asked> {
+fn actions_on(resource: &Resource) -> Vec<Probe> {
     let launch = match resource.kind {
         ResourceType::ImportProfile => Action::find("import_profile.launch"),
         ResourceType::ExportProfile => Action::find("export_profile.launch"),
@@ -186,17 +186,17 @@ fn actions_on(resource: &Resource) -> Vec<Asked> {
     let actions = by_level.chain(launch);
     let actions = actions.filter(|action| action.rule_on(Some(resource.kind)).is_some());
     let is_product = resource.kind.product_kind().is_some() && resource.id.is_some();
-    let asked = actions.map(|action| Asked {
+    let probes = actions.map(|action| Probe {
         resource: resource.clone(),
         action,
         is_product,
     });
-    asked.collect()
+    probes.collect()
 }
 
-fn answer(world: &World, subject: &SubjectRef, asked: &Asked) -> (bool, Level) {
-    let resource = Some(asked.resource.clone());
-    let question = Question::new(subject.clone(), asked.action, resource, Context::default());
+fn answer(world: &World, subject: &SubjectRef, probe: &Probe) -> (bool, Level) {
+    let resource = Some(probe.resource.clone());
+    let question = Question::new(subject.clone(), probe.action, resource, Context::default());
     let decision = reference::decide(world, &question.unwrap());
     (decision.is_allowed(), decision.level.unwrap_or_default())
 }

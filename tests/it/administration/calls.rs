@@ -23,14 +23,14 @@ pub(super) struct Envelope<'c> {
 }
 
 /// A message that answers a write.
-trait Told {
-    fn told(self) -> Answer;
+trait IntoAnswer {
+    fn into_answer(self) -> Answer;
 }
 
 /// Says of each call its request and where it is sent; and of each message
 /// what it tells.
 macro_rules! calls {
-    ($($client:ident::$service:ident { $($call:ident($request:ident, $method:ident) -> $response:ident $told:tt;)+ })+) => {
+    ($($client:ident::$service:ident { $($call:ident($request:ident, $method:ident) -> $response:ident $fields:tt;)+ })+) => {
         /// One write.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
@@ -65,25 +65,25 @@ macro_rules! calls {
                 match self.clone() {
                     $($(Self::$call(request) => {
                         let mut client = pb::$client::$service::new(channel.clone());
-                        Ok(client.$method(request).await?.into_inner().told())
+                        Ok(client.$method(request).await?.into_inner().into_answer())
                     })+)+
                 }
             }
         }
 
-        $($(calls!(@told $response $told);)+)+
+        $($(calls!(@convert $response $fields);)+)+
     };
-    (@told $response:ident {}) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident {}) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 let Self { revision, effect } = self;
                 Answer { revision, effect: effect.unwrap(), ..Answer::default() }
             }
         }
     };
-    (@told $response:ident { steps }) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident { steps }) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 Answer {
                     steps: self.steps().collect(),
                     revision: self.revision,
@@ -94,9 +94,9 @@ macro_rules! calls {
             }
         }
     };
-    (@told $response:ident { start }) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident { start }) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 Answer {
                     steps: self.steps().collect(),
                     revision: self.revision,
@@ -108,9 +108,9 @@ macro_rules! calls {
             }
         }
     };
-    (@told $response:ident { scopes }) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident { scopes }) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 let Self { revision, effect, granted_scopes, ungranted_scopes } = self;
                 Answer {
                     revision,

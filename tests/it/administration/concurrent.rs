@@ -60,14 +60,14 @@ impl Served {
 
     fn follow(&mut self, answer: &Answer, call: &Call) {
         let effect = &answer.effect;
-        let told = [effect.created, effect.changed, effect.removed];
-        if told == [0, 0, 0] && !call.is_step() {
+        let counts = [effect.created, effect.changed, effect.removed];
+        if counts == [0, 0, 0] && !call.is_step() {
             return; // whenever it was, it changed nothing
         }
         let model = &self.tenant.model;
         let next = model.after(call).unwrap();
         let expected = Picture::effect(&model.picture(), &next.picture());
-        assert_eq!(told, expected, "{call:#?}");
+        assert_eq!(counts, expected, "{call:#?}");
         assert_eq!(answer.revision, self.tenant.revision + 1, "{call:#?}");
         self.tenant.model = next;
         self.tenant.revision = answer.revision;

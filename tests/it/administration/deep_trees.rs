@@ -29,12 +29,12 @@ const LISTS_A_TENANT: usize = 5;
 #[tokio::test]
 async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    let mut clients = [server.client().await, without.client().await];
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    let mut clients = [server.client().await, uncached.client().await];
     let (mut done, mut refused, mut listed) = (0, 0, 0);
     for seed in (first_seed()..).take(seeds(TENANTS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed + 31_000, 4_000);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed + 31_000, 4_000);
         let code = format!("deep_{seed}");
         let mut tenant = Tenant::create(&server, &code, Edition::Enterprise).await;
         for call in people() {
@@ -42,8 +42,8 @@ async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
         }
         tenant.counts_affected = Some(affected::count_in_big_trees);
         for number in 0..WRITES_A_TENANT {
-            let call = random_write(&tenant, number, &mut tape);
-            if number == 3 || number > 3 && tape.chance(60) {
+            let call = random_write(&tenant, number, &mut entropy);
+            if number == 3 || number > 3 && entropy.chance(60) {
                 tenant.perform(call.clone().rehearsed()).await;
             }
             match tenant.perform(call).await {
@@ -55,7 +55,7 @@ async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
         let deepest = put(tree("deepest", MOST_CATEGORY_LEVELS));
         tenant.perform(deepest).await.unwrap();
         for number in 0..EDGES_A_TENANT {
-            let call = at_the_edge(number, &mut tape);
+            let call = at_the_edge(number, &mut entropy);
             match tenant.perform(call).await {
                 Some(_) => done += 1,
                 None => refused += 1,
@@ -63,7 +63,7 @@ async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
         }
         tenant.compare_lists(1_000).await;
         for _ in 0..LISTS_A_TENANT {
-            listed += compare_allowed(&mut clients, &tenant, &mut tape).await;
+            listed += compare_allowed(&mut clients, &tenant, &mut entropy).await;
         }
     }
     assert!(done > 10 && refused > 2, "{done} done, {refused} refused");
@@ -103,23 +103,23 @@ fn people() -> [Call; 2] {
     ]
 }
 
-fn random_write(tenant: &Tenant, number: usize, tape: &mut Entropy) -> Call {
-    let categories = match tape.below(9) {
-        _ if number == 0 => return closed_tree(tape),
-        _ if number == 1 => chain(number, tape),
+fn random_write(tenant: &Tenant, number: usize, entropy: &mut Entropy) -> Call {
+    let categories = match entropy.below(9) {
+        _ if number == 0 => return closed_tree(entropy),
+        _ if number == 1 => chain(number, entropy),
         // Trees of which somebody holds a part, and products in them.
-        _ if number == 2 => return products(tenant, tape),
-        _ if number == 3 => return opened(CLOSED_ROOT, tape),
-        _ if number == 4 => return rights(tenant, tape),
-        0 => chain(number, tape),
-        1 | 2 => return rights(tenant, tape),
-        3 => return products(tenant, tape),
-        4 => return deletion(tenant, tape),
-        _ => moves(tenant, tape),
+        _ if number == 2 => return products(tenant, entropy),
+        _ if number == 3 => return opened(CLOSED_ROOT, entropy),
+        _ if number == 4 => return rights(tenant, entropy),
+        0 => chain(number, entropy),
+        1 | 2 => return rights(tenant, entropy),
+        3 => return products(tenant, entropy),
+        4 => return deletion(tenant, entropy),
+        _ => moves(tenant, entropy),
     };
     Call::PutCategories(pb::PutCategoriesRequest {
         categories,
-        without_default_rights: tape.chance(50),
+        without_default_rights: entropy.chance(50),
         ..Default::default()
     })
 }
@@ -132,17 +132,17 @@ fn put(categories: Vec<pb::Category>) -> Call {
 }
 
 /// A deep tree that nobody holds anything on.
-fn closed_tree(tape: &mut Entropy) -> Call {
+fn closed_tree(entropy: &mut Entropy) -> Call {
     let most = MOST_CATEGORY_LEVELS;
     Call::PutCategories(pb::PutCategoriesRequest {
-        categories: tree("t0", most / 2 + tape.below(most / 2 + 1)),
+        categories: tree("t0", most / 2 + entropy.below(most / 2 + 1)),
         without_default_rights: true,
         ..Default::default()
     })
 }
 
 /// A right on a category and all below it.
-fn opened(category: &str, tape: &mut Entropy) -> Call {
+fn opened(category: &str, entropy: &mut Entropy) -> Call {
     let levels = [pb::Level::View, pb::Level::Edit, pb::Level::Own];
     let grant = pb::AccessGrant {
         group: "Redactors".into(),
@@ -150,7 +150,7 @@ fn opened(category: &str, tape: &mut Entropy) -> Call {
             r#type: "category".into(),
             id: category.into(),
         }),
-        level: (*tape.pick(&levels)).into(),
+        level: (*entropy.pick(&levels)).into(),
         apply_to_children: None,
     };
     Call::GrantAccess(pb::GrantAccessRequest {
@@ -160,9 +160,9 @@ fn opened(category: &str, tape: &mut Entropy) -> Call {
 }
 
 /// A new tree of one category a level, about as deep as can be, or half of it.
-fn chain(number: usize, tape: &mut Entropy) -> Vec<pb::Category> {
+fn chain(number: usize, entropy: &mut Entropy) -> Vec<pb::Category> {
     let most = MOST_CATEGORY_LEVELS;
-    let levels = *tape.pick(&[
+    let levels = *entropy.pick(&[
         3,
         most / 2 - 1,
         most / 2,
@@ -172,7 +172,7 @@ fn chain(number: usize, tape: &mut Entropy) -> Vec<pb::Category> {
         most + 1,
     ]);
     let mut chain = tree(&format!("t{number}"), levels);
-    if tape.chance(50) {
+    if entropy.chance(50) {
         chain.reverse();
     }
     chain
@@ -189,11 +189,11 @@ fn tree(name: &str, levels: usize) -> Vec<pb::Category> {
 
 /// A few new categories below one of the last three levels of the deepest tree:
 /// the first time one too many.
-fn at_the_edge(number: usize, tape: &mut Entropy) -> Call {
+fn at_the_edge(number: usize, entropy: &mut Entropy) -> Call {
     let most = MOST_CATEGORY_LEVELS;
     let (level, more) = match number {
         0 => (most, 1),
-        _ => (most - tape.below(3), 1 + tape.below(3)),
+        _ => (most - entropy.below(3), 1 + entropy.below(3)),
     };
     let mut below = tree(&format!("edge{number}"), more);
     below[0].parent = Some(format!("deepest_{level:04}"));
@@ -215,27 +215,27 @@ fn ends(all: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn one(tenant: &Tenant, tape: &mut Entropy) -> String {
+fn one(tenant: &Tenant, entropy: &mut Entropy) -> String {
     let all = categories(&tenant.model.world);
-    let some = if tape.chance(60) { ends(&all) } else { all };
-    some.get(tape.below(some.len().max(1)))
+    let some = if entropy.chance(60) { ends(&all) } else { all };
+    some.get(entropy.below(some.len().max(1)))
         .cloned()
         .unwrap_or_else(|| "nowhere".to_owned())
 }
 
 /// Moves some categories, new ones too, below others; roots and leaves most
 /// often.
-fn moves(tenant: &Tenant, tape: &mut Entropy) -> Vec<pb::Category> {
+fn moves(tenant: &Tenant, entropy: &mut Entropy) -> Vec<pb::Category> {
     let mut moves: Vec<pb::Category> = Vec::new();
-    for number in 0..=tape.below(3) {
-        let code = match tape.below(4) {
+    for number in 0..=entropy.below(3) {
+        let code = match entropy.below(4) {
             0 => format!("new{number}"),
-            _ => one(tenant, tape),
+            _ => one(tenant, entropy),
         };
-        let parent = match tape.below(6) {
+        let parent = match entropy.below(6) {
             0 => String::new(),
             1 => "new0".to_owned(),
-            _ => one(tenant, tape),
+            _ => one(tenant, entropy),
         };
         if moves.iter().all(|other| other.code != code) {
             moves.push(pb::Category {
@@ -248,19 +248,19 @@ fn moves(tenant: &Tenant, tape: &mut Entropy) -> Vec<pb::Category> {
 }
 
 /// Rights on a category, with all below it or alone (rules 3.7).
-fn rights(tenant: &Tenant, tape: &mut Entropy) -> Call {
+fn rights(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     let groups = ["All", "Redactors", "manager"];
     let levels = [pb::Level::View, pb::Level::Edit, pb::Level::Own];
     let entry = pb::AccessGrant {
-        group: (*tape.pick(&groups)).to_owned(),
+        group: (*entropy.pick(&groups)).to_owned(),
         item: Some(pb::Item {
             r#type: "category".into(),
-            id: one(tenant, tape),
+            id: one(tenant, entropy),
         }),
-        level: (*tape.pick(&levels)).into(),
-        apply_to_children: *tape.pick(&[None, Some(true), Some(false)]),
+        level: (*entropy.pick(&levels)).into(),
+        apply_to_children: *entropy.pick(&[None, Some(true), Some(false)]),
     };
-    if tape.chance(50) {
+    if entropy.chance(50) {
         return Call::RevokeAccess(pb::RevokeAccessRequest {
             revocations: vec![entry],
             ..Default::default()
@@ -273,11 +273,11 @@ fn rights(tenant: &Tenant, tape: &mut Entropy) -> Call {
 }
 
 /// Products in some categories, or in none.
-fn products(tenant: &Tenant, tape: &mut Entropy) -> Call {
+fn products(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     let codes = ["hat", "cap", "4711"];
     let products = codes.map(|code| {
-        let size = tape.below(3);
-        let mut codes: Vec<String> = (0..size).map(|_| one(tenant, tape)).collect();
+        let size = entropy.below(3);
+        let mut codes: Vec<String> = (0..size).map(|_| one(tenant, entropy)).collect();
         let world = &tenant.model.world;
         if code == "hat" && world.products.is_empty() {
             codes.push("t0_0100".to_owned());
@@ -294,10 +294,10 @@ fn products(tenant: &Tenant, tape: &mut Entropy) -> Call {
     })
 }
 
-fn deletion(tenant: &Tenant, tape: &mut Entropy) -> Call {
+fn deletion(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     Call::DeleteCategories(pb::DeleteCategoriesRequest {
-        codes: vec![one(tenant, tape)],
-        cascade: tape.chance(50),
+        codes: vec![one(tenant, entropy)],
+        cascade: entropy.chance(50),
         ..Default::default()
     })
 }
@@ -307,22 +307,22 @@ fn deletion(tenant: &Tenant, tape: &mut Entropy) -> Call {
 async fn compare_allowed(
     clients: &mut [AuthorizationServiceClient<Channel>],
     tenant: &Tenant,
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> usize {
     let world = &tenant.model.world;
     let users: Vec<&Code> = world.users.keys().collect();
     let subject = SubjectRef {
         kind: SubjectKind::User,
-        code: (*tape.pick(&users)).clone(),
+        code: (*entropy.pick(&users)).clone(),
     };
-    let kind = *tape.pick(&[
+    let kind = *entropy.pick(&[
         ResourceType::Category,
         ResourceType::Category,
         ResourceType::Product,
     ]);
-    let below = match tape.below(3) {
+    let below = match entropy.below(3) {
         0 => "deepest_0001".to_owned(),
-        _ => one(tenant, tape),
+        _ => one(tenant, entropy),
     };
     let request = pb::ListAllowedRequest {
         tenant: tenant.code.clone(),
@@ -382,24 +382,24 @@ fn allowed_below(
             kind: ProductKind::Product,
             code: code.clone(),
         };
-        let looked_at = match world.products.get(&product) {
+        let relevant = match world.products.get(&product) {
             Some(product) if kind == ResourceType::Product => product.categories.clone(),
             Some(_) | None => BTreeSet::from([code.clone()]),
         };
-        let looked_at = looked_at
+        let relevant = relevant
             .iter()
             .filter_map(|code| rights.get(code))
             .flatten();
-        let looked_at = looked_at.map(|(group, item, at)| ((group.clone(), item.clone()), *at));
-        few.rights = looked_at.collect();
+        let relevant = relevant.map(|(group, item, at)| ((group.clone(), item.clone()), *at));
+        few.rights = relevant.collect();
         let resource = Resource {
             kind,
             id: Some(code.clone()),
             description: Description::default(),
         };
         let view = Action::find("view").unwrap();
-        let asked = Question::new(subject.clone(), view, Some(resource), Context::default());
-        reference::decide(&few, &asked.unwrap()).is_allowed()
+        let question = Question::new(subject.clone(), view, Some(resource), Context::default());
+        reference::decide(&few, &question.unwrap()).is_allowed()
     });
     allowed.map(|code| code.to_string()).collect()
 }

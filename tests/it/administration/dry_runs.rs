@@ -58,15 +58,15 @@ impl<'s> Tenant<'s> {
     /// answers differ.
     async fn check(&mut self, call: Call) -> Answer {
         let call = call.of(&self.code);
-        let told = call.clone().rehearsed().send(&self.channel).await;
-        let told = told.unwrap_or_else(|status| panic!("{status:?} {call:?}"));
+        let predicted = call.clone().rehearsed().send(&self.channel).await;
+        let predicted = predicted.unwrap_or_else(|status| panic!("{status:?} {call:?}"));
         let done = call.send(&self.channel).await.unwrap();
-        self.compare(&format!("{call:?}"), &told.effect, &done.effect)
+        self.compare(&format!("{call:?}"), &predicted.effect, &done.effect)
             .await;
         done
     }
 
-    async fn compare(&mut self, what: &str, told: &pb::Effect, done: &pb::Effect) {
+    async fn compare(&mut self, what: &str, predicted: &pb::Effect, done: &pb::Effect) {
         let counts = |effect: &pb::Effect| {
             [
                 effect.created,
@@ -75,16 +75,16 @@ impl<'s> Tenant<'s> {
                 effect.unchanged,
             ]
         };
-        assert_eq!(counts(told), counts(done), "{what}");
+        assert_eq!(counts(predicted), counts(done), "{what}");
         assert_eq!(done.subjects_affected + done.products_affected, 0);
-        assert!(told.sample.len() <= 20, "{told:?}");
+        assert!(predicted.sample.len() <= 20, "{predicted:?}");
         let after = answers::ask(&self.channel, &self.code).await;
         let (expected, differ) = self.before.difference(&after);
-        let counted = (told.subjects_affected, told.products_affected);
+        let counted = (predicted.subjects_affected, predicted.products_affected);
         if counted != expected {
             self.wrong.push(format!(
                 "{counted:?} counted, {expected:?} affected: {what}\n  told {:?}\n  {}",
-                told.sample,
+                predicted.sample,
                 differ.join("\n  ")
             ));
         }
@@ -119,7 +119,7 @@ impl<'s> Tenant<'s> {
 
     /// Rehearses and makes an import.
     async fn import(&mut self, header: pb::ImportHeader, files: &[File]) {
-        let mut told = Vec::new();
+        let mut effects = Vec::new();
         for dry_run in [true, false] {
             let header = pb::ImportHeader {
                 dry_run,
@@ -127,9 +127,9 @@ impl<'s> Tenant<'s> {
             };
             let answer = self.server.try_import(header, files).await;
             assert!(answer.ended.is_ok(), "{answer:?}");
-            told.push(answer.summary.unwrap().effect.unwrap());
+            effects.push(answer.summary.unwrap().effect.unwrap());
         }
-        self.compare(&format!("{header:?} {files:?}"), &told[0], &told[1])
+        self.compare(&format!("{header:?} {files:?}"), &effects[0], &effects[1])
             .await;
     }
 }
@@ -152,7 +152,7 @@ async fn assert_counted(rehearsed: Vec<Rehearsed>) {
             tenant
                 .wrong
                 .into_iter()
-                .map(|told| format!("{start:?}: {told}")),
+                .map(|message| format!("{start:?}: {message}")),
         );
     }
     assert!(
@@ -258,7 +258,7 @@ async fn app_step_dry_runs_count_affected_subjects_and_products() {
             tenant
                 .wrong
                 .into_iter()
-                .map(|told| format!("{begun:?}: {told}")),
+                .map(|message| format!("{begun:?}: {message}")),
         );
     }
     assert!(
@@ -307,7 +307,7 @@ async fn import_dry_runs_count_affected_subjects_and_products() {
             tenant
                 .wrong
                 .into_iter()
-                .map(|told| format!("{begun:?}: {told}")),
+                .map(|message| format!("{begun:?}: {message}")),
         );
     }
     assert!(
@@ -329,7 +329,7 @@ async fn product_stream_dry_runs_count_affected_subjects_and_products() {
         }),
         ..Default::default()
     };
-    let mut told = Vec::new();
+    let mut effects = Vec::new();
     for dry_run in [true, false] {
         let request = pb::ImportProductsRequest {
             tenant: "acme".into(),
@@ -347,9 +347,11 @@ async fn product_stream_dry_runs_count_affected_subjects_and_products() {
             .await
             .unwrap()
             .unwrap();
-        told.push(answer.effect.unwrap());
+        effects.push(answer.effect.unwrap());
     }
-    tenant.compare("ImportProducts", &told[0], &told[1]).await;
+    tenant
+        .compare("ImportProducts", &effects[0], &effects[1])
+        .await;
     assert!(tenant.wrong.is_empty(), "{:#?}", tenant.wrong);
 }
 

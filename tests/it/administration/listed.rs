@@ -52,9 +52,9 @@ pub(super) async fn picture(channel: &Channel, of: &Of<'_>) -> Picture {
     let request = pb::GetTenantRequest {
         tenant: of.tenant.to_owned(),
     };
-    let told = tenants.get_tenant(request).await.unwrap().into_inner();
-    assert_eq!(told.revision, of.revision);
-    let edition = told.tenant.unwrap().edition().as_str_name().to_lowercase();
+    let found = tenants.get_tenant(request).await.unwrap().into_inner();
+    assert_eq!(found.revision, of.revision);
+    let edition = found.tenant.unwrap().edition().as_str_name().to_lowercase();
     picture.tenant(edition.trim_start_matches("edition_"));
     show_directory(channel, of, &mut picture).await;
     show_items(channel, of, &mut picture).await;

@@ -134,8 +134,8 @@ impl Picture {
 
     /// What the lists tell.
     pub(super) fn listed(mut self) -> Self {
-        let is_told = |key: &String| !key.ends_with("#later") && !key.ends_with("#passed");
-        self.0.retain(|key, _| is_told(key));
+        let is_listed = |key: &String| !key.ends_with("#later") && !key.ends_with("#passed");
+        self.0.retain(|key, _| is_listed(key));
         self
     }
 
@@ -170,8 +170,8 @@ impl Picture {
     fn whole(&self) -> BTreeMap<&str, String> {
         let mut whole: BTreeMap<&str, String> = BTreeMap::new();
         for (key, value) in &self.0 {
-            let thing = key.split('#').next().unwrap();
-            whole.entry(thing).or_default().push_str(value);
+            let entity = key.split('#').next().unwrap();
+            whole.entry(entity).or_default().push_str(value);
         }
         whole
     }

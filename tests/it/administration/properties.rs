@@ -30,7 +30,7 @@ const QUESTIONS: usize = 8;
 
 /// Where what a tenant holds is looked for.
 #[derive(Clone, Copy, PartialEq)]
-enum Told {
+enum Source {
     Decisions,
     Lists,
     AuditLog,
@@ -38,68 +38,73 @@ enum Told {
 
 #[tokio::test]
 async fn decisions_after_random_writes_match_the_model() {
-    write_and_compare(Told::Decisions).await;
+    write_and_compare(Source::Decisions).await;
 }
 
 #[tokio::test]
 async fn lists_after_random_writes_match_the_model() {
-    write_and_compare(Told::Lists).await;
+    write_and_compare(Source::Lists).await;
 }
 
 #[tokio::test]
 async fn audit_log_replays_to_the_state_after_random_writes() {
-    write_and_compare(Told::AuditLog).await;
+    write_and_compare(Source::AuditLog).await;
 }
 
 /// Writes to one tenant after the other; every write's effect or refusal is
 /// compared, and what is `told` of the state.
-async fn write_and_compare(told: Told) {
+async fn write_and_compare(source: Source) {
     let server = TestServer::start().await;
     let beside = TestServer::start_beside(&server).await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
     for seed in (first_seed()..).take(seeds(TENANTS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed + 7_000, 60_000);
         let editions = [
             Edition::Enterprise,
             Edition::Enterprise,
             Edition::Growth,
             Edition::Community,
         ];
-        let edition = *tape.pick(&editions);
+        let edition = *entropy.pick(&editions);
         let mut tenant = Tenant::create(&server, &format!("model_{seed}"), edition).await;
-        if told == Told::Decisions {
+        if source == Source::Decisions {
             tenant.counts_affected = Some(affected::count);
         }
-        for call in random_call::filling(&tenant.model, &mut tape) {
+        for call in random_call::filling(&tenant.model, &mut entropy) {
             tenant.perform(call).await;
         }
-        let mut asked = Asked {
+        let mut history = CheckHistory {
             clients: vec![
                 server.client().await,
                 beside.client().await,
-                without.client().await,
+                uncached.client().await,
             ],
             questions: Vec::new(),
         };
         for number in 1..=WRITES_A_TENANT {
-            write(&mut tenant, &mut tape).await;
+            write(&mut tenant, &mut entropy).await;
             if number % 8 == 0 {
-                compare(&mut asked, &tenant, told, &mut tape).await;
+                compare(&mut history, &tenant, source, &mut entropy).await;
             }
         }
-        if told == Told::Decisions {
+        if source == Source::Decisions {
             compare_allowed(&server, &tenant).await;
             compare_deleted(&server, &tenant).await;
         }
     }
 }
 
-async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entropy) {
-    match told {
-        Told::Decisions => compare_checks(asked, tenant, tape).await,
-        Told::Lists => tenant.compare_lists(*tape.pick(&[2, 3, 1_000])).await,
-        Told::AuditLog => {
+async fn compare(
+    history: &mut CheckHistory,
+    tenant: &Tenant,
+    source: Source,
+    entropy: &mut Entropy,
+) {
+    match source {
+        Source::Decisions => compare_checks(history, tenant, entropy).await,
+        Source::Lists => tenant.compare_lists(*entropy.pick(&[2, 3, 1_000])).await,
+        Source::AuditLog => {
             let (channel, revision) = (&tenant.channel, tenant.revision);
             let replayed = replay::picture(channel, &tenant.code, revision).await;
             assert_same(
@@ -114,30 +119,30 @@ async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entr
     }
 }
 
-async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
-    if tape.chance(15) {
-        tenant.connect_an_app(tape).await;
+async fn write(tenant: &mut Tenant, entropy: &mut Entropy) {
+    if entropy.chance(15) {
+        tenant.connect_an_app(entropy).await;
         return;
     }
-    if tape.chance(12) {
-        let files = random_call::random_files(&tenant.model, tape);
-        tenant.import(&files, tape.chance(20)).await;
+    if entropy.chance(12) {
+        let files = random_call::random_files(&tenant.model, entropy);
+        tenant.import(&files, entropy.chance(20)).await;
         return;
     }
-    if tape.chance(6) {
-        let call = random_call::of_a_vocabulary(&tenant.model, tape);
+    if entropy.chance(6) {
+        let call = random_call::of_a_vocabulary(&tenant.model, entropy);
         tenant.perform(call.rehearsed()).await;
         return;
     }
-    let call = random_call(&tenant.model, tape);
-    match tape.below(10) {
+    let call = random_call(&tenant.model, entropy);
+    match entropy.below(10) {
         0 | 1 => {
             tenant.perform(call.clone().rehearsed()).await;
             tenant.perform(call).await;
         }
         2 | 3 => tenant.perform_with_key(call).await,
         4 => {
-            let stale = u64::from(tape.chance(50));
+            let stale = u64::from(entropy.chance(50));
             let expected = tenant.revision - stale;
             tenant.perform(call.expecting(expected)).await;
         }
@@ -149,19 +154,19 @@ async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
 
 /// Asks new questions and, for what memory holds, some that were asked before
 /// other writes; each of every server, of which one keeps nothing in memory.
-async fn compare_checks(asked: &mut Asked, tenant: &Tenant, tape: &mut Entropy) {
+async fn compare_checks(history: &mut CheckHistory, tenant: &Tenant, entropy: &mut Entropy) {
     let world = &tenant.model.world;
-    let new = (0..QUESTIONS).map(|_| random_question(world, tape));
+    let new = (0..QUESTIONS).map(|_| random_question(world, entropy));
     let new: Vec<Question> = new.collect();
     let again = (0..QUESTIONS).filter_map(|_| {
-        let before = asked.questions.len();
-        (before > 0).then(|| asked.questions[tape.below(before)].clone())
+        let before = history.questions.len();
+        (before > 0).then(|| history.questions[entropy.below(before)].clone())
     });
     let questions: Vec<Question> = new.iter().cloned().chain(again).collect();
-    asked.questions.extend(new);
+    history.questions.extend(new);
     for question in &questions {
         let expected = support::told(&reference::decide(world, question));
-        for (server, client) in asked.clients.iter_mut().enumerate() {
+        for (server, client) in history.clients.iter_mut().enumerate() {
             let request = words::request(&tenant.code, question);
             let answer = client.check(request).await.unwrap().into_inner();
             assert!(answer.revision <= tenant.revision);
@@ -176,7 +181,7 @@ async fn compare_checks(asked: &mut Asked, tenant: &Tenant, tape: &mut Entropy) 
 }
 
 /// What was asked of which servers.
-struct Asked {
+struct CheckHistory {
     clients: Vec<AuthorizationServiceClient<tonic::transport::Channel>>,
     questions: Vec<Question>,
 }
@@ -194,8 +199,8 @@ async fn compare_deleted(server: &TestServer, tenant: &Tenant) {
         action: "app.manage".into(),
         ..Default::default()
     };
-    let asked = server.client().await.check(check).await.unwrap_err();
-    assert_eq!(refusal(&asked).1, "TENANT_NOT_FOUND", "{asked:?}");
+    let refused = server.client().await.check(check).await.unwrap_err();
+    assert_eq!(refusal(&refused).1, "TENANT_NOT_FOUND", "{refused:?}");
 }
 
 /// What each subject may view of products and models.
@@ -242,8 +247,8 @@ async fn compare_allowed_to(
             };
             let view = Action::find("view").unwrap();
             let context = Context::default();
-            let asked = Question::new(subject.clone(), view, Some(resource), context);
-            reference::decide(world, &asked.unwrap()).is_allowed()
+            let question = Question::new(subject.clone(), view, Some(resource), context);
+            reference::decide(world, &question.unwrap()).is_allowed()
         });
         let allowed: Vec<String> = allowed.map(|key| key.code.to_string()).collect();
         assert_eq!(listed, allowed, "{request:#?}");
@@ -285,21 +290,21 @@ fn random_writes_meet_every_refusal_and_mostly_succeed() {
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let (mut done, mut all) = (0, 0);
     for seed in 0..90 {
-        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
-        let edition = *tape.pick(&[Edition::Enterprise, Edition::Growth]);
+        let mut entropy = Entropy::seeded(seed + 7_000, 60_000);
+        let edition = *entropy.pick(&[Edition::Enterprise, Edition::Growth]);
         let mut model = Administered::new(edition);
-        let mut calls = random_call::filling(&model, &mut tape);
+        let mut calls = random_call::filling(&model, &mut entropy);
         calls.reverse();
         let mut open = String::new();
         for number in 0..120 {
             let call = if !open.is_empty() {
-                random_call::step(&model, "open", &open, &mut tape)
+                random_call::step(&model, "open", &open, &mut entropy)
             } else if let Some(call) = calls.pop() {
                 call
-            } else if tape.chance(12) {
-                Call::StartConnection(random_call::start(&model, &mut tape))
+            } else if entropy.chance(12) {
+                Call::StartConnection(random_call::start(&model, &mut entropy))
             } else {
-                random_call(&model, &mut tape)
+                random_call(&model, &mut entropy)
             };
             all += 1;
             match model.after(&call) {
@@ -335,18 +340,18 @@ fn each_partial_file_is_both_imported_and_refused() {
     let mut done: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     let mut done_alone = done.clone();
     for seed in 0..60 {
-        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let mut entropy = Entropy::seeded(seed + 7_000, 60_000);
         let mut model = Administered::new(Edition::Enterprise);
-        for call in random_call::filling(&model, &mut tape) {
+        for call in random_call::filling(&model, &mut entropy) {
             model = model.after(&call).unwrap_or(model);
         }
         for _ in 0..40 {
-            let is_alone = tape.chance(50);
+            let is_alone = entropy.chance(50);
             let (files, done) = if is_alone {
-                let file = random_call::one_random_file(&model, &mut tape);
+                let file = random_call::one_random_file(&model, &mut entropy);
                 (vec![file], &mut done_alone)
             } else {
-                (random_call::random_files(&model, &mut tape), &mut done)
+                (random_call::random_files(&model, &mut entropy), &mut done)
             };
             let next = model.after_import(&files);
             for file in &files {

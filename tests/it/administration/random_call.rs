@@ -45,20 +45,20 @@ mod words {
 }
 
 /// A write that can follow what `model` holds; connecting apps aside.
-pub(super) fn random_call(model: &Administered, tape: &mut Entropy) -> Call {
-    match tape.below(20) {
-        0..5 => directory::put(tape),
-        5..11 => catalog::put(model, tape),
-        11 => directory::delete(tape),
-        12..15 => catalog::delete(model, tape),
-        15..19 => rights::write(model, tape),
-        _ => wizard::outside_the_steps(tape),
+pub(super) fn random_call(model: &Administered, entropy: &mut Entropy) -> Call {
+    match entropy.below(20) {
+        0..5 => directory::put(entropy),
+        5..11 => catalog::put(model, entropy),
+        11 => directory::delete(entropy),
+        12..15 => catalog::delete(model, entropy),
+        15..19 => rights::write(model, entropy),
+        _ => wizard::outside_the_steps(entropy),
     }
 }
 
 /// Writes that fill a new tenant.
-pub(super) fn filling(model: &Administered, tape: &mut Entropy) -> Vec<Call> {
-    let mut calls = directory::filling(tape);
-    calls.extend(catalog::filling(model, tape));
+pub(super) fn filling(model: &Administered, entropy: &mut Entropy) -> Vec<Call> {
+    let mut calls = directory::filling(entropy);
+    calls.extend(catalog::filling(model, entropy));
     calls
 }

@@ -15,15 +15,15 @@ use tonic::transport::Channel;
 use super::pictured::{Picture, Selection};
 
 /// A stored thing: its entity and its folded code.
-type Thing = (String, String);
+type EntityKey = (String, String);
 
 /// Everything as the changes leave it.
 #[derive(Default)]
 struct Replayed {
     /// Each thing: its code as written, and its state.
-    things: BTreeMap<Thing, (String, Map<String, Value>)>,
+    entities: BTreeMap<EntityKey, (String, Map<String, Value>)>,
     /// The level word of each folded group on each item.
-    rights: BTreeMap<Thing, BTreeMap<String, String>>,
+    rights: BTreeMap<EntityKey, BTreeMap<String, String>>,
 }
 
 /// All changes of a tenant, in the order in which they were made.
@@ -95,29 +95,29 @@ impl Replayed {
             (None, Some(subject)) => (&subject.r#type, &subject.id),
             _ => panic!("either an item or a subject: {change:?}"),
         };
-        let thing = (kind.clone(), Code::fold(code));
+        let entity_key = (kind.clone(), Code::fold(code));
         let (before, after) = (state(&change.before), state(&change.after));
         if entity == "access_right" {
             assert_eq!(done, "changed", "{change:?}");
-            self.apply_rights(thing, &before, after, change);
+            self.apply_rights(entity_key, &before, after, change);
             return;
         }
         assert_eq!(entity, kind, "{change:?}");
-        let old = self.things.get(&thing).cloned();
+        let old = self.entities.get(&entity_key).cloned();
         Self::assert_was(old.as_ref().map(|(_, state)| state), &before, change);
         match done {
             "created" => {
                 assert_eq!((old, &*change.before), (None, ""), "{change:?}");
-                self.things.insert(thing, (code.clone(), after));
+                self.entities.insert(entity_key, (code.clone(), after));
             }
             "changed" => {
                 let (written, mut state) = old.unwrap_or_else(|| panic!("{change:?}"));
                 state.extend(after);
-                self.things.insert(thing, (written, state));
+                self.entities.insert(entity_key, (written, state));
             }
             "removed" => {
                 assert!(old.is_some() && change.after.is_empty(), "{change:?}");
-                self.things.remove(&thing);
+                self.entities.remove(&entity_key);
             }
             _ => panic!("{change:?}"),
         }
@@ -140,7 +140,7 @@ impl Replayed {
 
     fn apply_rights(
         &mut self,
-        item: Thing,
+        item: EntityKey,
         before: &Map<String, Value>,
         after: Map<String, Value>,
         change: &pb::Change,
@@ -160,7 +160,7 @@ impl Replayed {
 
     fn picture(&self) -> Picture {
         let mut picture = Picture::default();
-        for ((kind, _), (code, state)) in &self.things {
+        for ((kind, _), (code, state)) in &self.entities {
             show(&mut picture, kind, code, state);
         }
         for ((kind, item), rights) in &self.rights {

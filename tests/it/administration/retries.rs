@@ -122,13 +122,13 @@ async fn a_storm_of_retries_makes_each_change_once() {
     let calls: Vec<Call> = calls.collect();
     let channels = [one.channel().await, other.channel().await];
     let addresses = [&one, &other].map(|server| format!("http://{}", server.address));
-    let mut tape = Entropy::seeded(5, 10_000);
+    let mut entropy = Entropy::seeded(5, 10_000);
     let mut storm = Vec::new();
     for caller in 0..CALLERS_A_WRITE {
         for (number, call) in calls.iter().enumerate() {
-            let server = tape.below(2);
+            let server = entropy.below(2);
             let (channel, address) = (channels[server].clone(), addresses[server].clone());
-            let (polls, kind, call) = (1 + tape.below(6), tape.below(10), call.clone());
+            let (polls, kind, call) = (1 + entropy.below(6), entropy.below(10), call.clone());
             storm.push(tokio::spawn(async move {
                 let answered = match kind {
                     _ if caller == 0 => Some(call.send(&channel).await),

@@ -56,7 +56,10 @@ impl Tenant {
     pub(super) async fn perform(&mut self, call: Call) -> Option<Answer> {
         let mut call = call.of(&self.code);
         let mut expected = self.model.after(&call);
-        if call.expected().is_some_and(|said| said != self.revision) {
+        if call
+            .expected()
+            .is_some_and(|expected_revision| expected_revision != self.revision)
+        {
             let mut faults = expected.err().unwrap_or_default();
             faults.add("REVISION_CHANGED");
             expected = Err(faults);
@@ -117,9 +120,9 @@ impl Tenant {
         let again = import(self.channel.clone(), parts(header, &content)).await;
         let again = again.summary.unwrap();
         let effect = again.effect.unwrap();
-        let told = [effect.created, effect.changed, effect.removed];
+        let counts = [effect.created, effect.changed, effect.removed];
         assert_eq!(
-            (told, again.revision),
+            (counts, again.revision),
             ([0, 0, 0], self.revision),
             "{files:#?}"
         );
@@ -131,26 +134,26 @@ impl Tenant {
         let mut header = header(&self.code, pb::Edition::Unspecified);
         header.dry_run = dry_run;
         let content: Vec<File> = files.iter().map(FileRows::file).collect();
-        let told = import(self.channel.clone(), parts(header, &content)).await;
-        let next = match (told.ended, expected) {
+        let outcome = import(self.channel.clone(), parts(header, &content)).await;
+        let next = match (outcome.ended, expected) {
             (Ok(()), Ok(next)) => next,
             (Err(status), Err(faults)) => {
                 let (code, reason, _) = refusal(&status);
-                let summary = told.summary;
+                let summary = outcome.summary;
                 assert!(faults.accept(&reason), "{status:?} {files:#?} {summary:#?}");
                 assert_eq!(code, code_of(&reason), "{status:?}");
                 return;
             }
             (Ok(()), Err(faults)) => panic!("{faults:?} expected: {files:#?}"),
-            (Err(status), Ok(_)) => panic!("{status:?} {:#?}: {files:#?}", told.summary),
+            (Err(status), Ok(_)) => panic!("{status:?} {:#?}: {files:#?}", outcome.summary),
         };
-        let summary = told.summary.unwrap();
+        let summary = outcome.summary.unwrap();
         let effect = summary.effect.unwrap();
         let (before, after) = (self.model.picture(), next.picture());
         let expected = Picture::effect(&before, &after);
-        let told = [effect.created, effect.changed, effect.removed];
+        let counts = [effect.created, effect.changed, effect.removed];
         let (gone, new) = (before.beyond(&after), after.beyond(&before));
-        assert_eq!(told, expected, "{gone:#?} {new:#?} {files:#?}");
+        assert_eq!(counts, expected, "{gone:#?} {new:#?} {files:#?}");
         let is_new = !dry_run && expected != [0, 0, 0];
         assert_eq!(summary.revision, self.revision + u64::from(is_new));
         if dry_run {
@@ -164,9 +167,9 @@ impl Tenant {
         let (before, after) = (self.model.picture(), next.picture());
         let expected = Picture::effect(&before, &after);
         let effect = &answer.effect;
-        let told = [effect.created, effect.changed, effect.removed];
+        let counts = [effect.created, effect.changed, effect.removed];
         assert_eq!(
-            told,
+            counts,
             expected,
             "created, changed, removed\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
             before.beyond(&after),
@@ -196,15 +199,15 @@ impl Tenant {
     fn compare_steps(&mut self, before: &Administered, call: &Call, answer: &Answer) {
         match call {
             Call::StartConnection(request) => {
-                let mut told = answer.clone();
-                told.granted.sort();
-                told.ungranted.sort();
+                let mut sorted = answer.clone();
+                sorted.granted.sort();
+                sorted.ungranted.sort();
                 let expected = Answer {
                     revision: answer.revision,
                     effect: answer.effect.clone(),
                     ..before.start_answer(request, &answer.request_id)
                 };
-                assert_eq!(told, expected, "{call:#?}");
+                assert_eq!(sorted, expected, "{call:#?}");
                 self.model.started(before, request, answer);
             }
             Call::AuthorizeScopes(pb::AuthorizeScopesRequest { request_id, .. })
@@ -252,17 +255,17 @@ impl Tenant {
     }
 
     /// Connects an app as the tape says, with mistakes; nothing is left open.
-    pub(super) async fn connect_an_app(&mut self, tape: &mut Entropy) {
-        if tape.chance(30) {
-            for call in random_call::withheld_channel(tape) {
+    pub(super) async fn connect_an_app(&mut self, entropy: &mut Entropy) {
+        if entropy.chance(30) {
+            for call in random_call::withheld_channel(entropy) {
                 self.perform(call).await;
             }
         }
-        if tape.chance(30) {
-            let call = random_call::of_an_app(&self.model, tape);
+        if entropy.chance(30) {
+            let call = random_call::of_an_app(&self.model, entropy);
             self.perform(call).await;
         }
-        let start = random_call::start(&self.model, tape);
+        let start = random_call::start(&self.model, entropy);
         let actor = start.actor.clone();
         let Some(answer) = self.perform(Call::StartConnection(start)).await else {
             return;
@@ -272,10 +275,10 @@ impl Tenant {
             if self.model.steps_of(&id).is_empty() {
                 break;
             }
-            if tape.chance(25) {
-                self.perform(random_call::edition(tape)).await;
+            if entropy.chance(25) {
+                self.perform(random_call::edition(entropy)).await;
             }
-            let call = random_call::step(&self.model, &id, &actor, tape);
+            let call = random_call::step(&self.model, &id, &actor, entropy);
             self.perform(call).await;
         }
         if !id.is_empty() {
@@ -297,8 +300,8 @@ impl Tenant {
 
 /// Two pictures; what differs is told line by line.
 #[track_caller]
-pub(super) fn assert_same(what: &str, told: &Picture, expected: &Picture) {
-    let (more, less) = (told.beyond(expected), expected.beyond(told));
+pub(super) fn assert_same(what: &str, actual: &Picture, expected: &Picture) {
+    let (more, less) = (actual.beyond(expected), expected.beyond(actual));
     assert!(
         more.is_empty() && less.is_empty(),
         "{what} tell {more:#?}\nbut it should be {less:#?}"

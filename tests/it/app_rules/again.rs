@@ -230,14 +230,14 @@ async fn rule_5_8a_shrunk_scopes_apply_before_the_required_permissions_step() {
     become_edition(&channel, Edition::Enterprise).await;
     let mut rehearsed = steps.clone();
     rehearsed.dry_run = true;
-    let told = rehearsed.begin("shop", &["read_products"]).await.unwrap();
-    assert_eq!((told.request_id.as_str(), told.steps.len()), ("", 3));
-    assert_eq!(told.effect.unwrap().changed, 1);
+    let answer = rehearsed.begin("shop", &["read_products"]).await.unwrap();
+    assert_eq!((answer.request_id.as_str(), answer.steps.len()), ("", 3));
+    assert_eq!(answer.effect.unwrap().changed, 1);
     assert_eq!(scopes(&channel, "shop").await, ["write_products"]);
-    let told = steps.begin("shop", &["read_products"]).await.unwrap();
-    let left: Vec<AppStep> = told.steps().collect();
+    let answer = steps.begin("shop", &["read_products"]).await.unwrap();
+    let left: Vec<AppStep> = answer.steps().collect();
     assert_eq!(
-        (left.as_slice(), told.effect.unwrap().changed),
+        (left.as_slice(), answer.effect.unwrap().changed),
         (&STEPS[..], 1)
     );
     assert_eq!(scopes(&channel, "shop").await, ["read_products"]);

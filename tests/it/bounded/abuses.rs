@@ -101,24 +101,28 @@ impl fmt::Debug for Abuse {
 }
 
 impl Abuse {
-    fn random(methods: &[MethodDescriptor], tape: &mut Entropy) -> Self {
-        let method = tape.pick(methods).clone();
+    fn random(methods: &[MethodDescriptor], entropy: &mut Entropy) -> Self {
+        let method = entropy.pick(methods).clone();
         let messages = if method.is_client_streaming() {
-            tape.below(5)
+            entropy.below(5)
         } else {
             1
         };
-        let random = |_| Random::new(tape).message(&method.input()).encode_to_vec();
+        let random = |_| {
+            Random::new(entropy)
+                .message(&method.input())
+                .encode_to_vec()
+        };
         let messages = (0..messages).map(random).collect();
         Self {
             messages,
-            is_compressed: tape.chance(40),
-            deadline: tape
+            is_compressed: entropy.chance(40),
+            deadline: entropy
                 .chance(50)
-                .then(|| Duration::from_millis(*tape.pick(&[1, 20, 200, 2_000]))),
-            leaves_after: tape
+                .then(|| Duration::from_millis(*entropy.pick(&[1, 20, 200, 2_000]))),
+            leaves_after: entropy
                 .chance(30)
-                .then(|| Duration::from_millis(*tape.pick(&[0, 5, 50, 500]))),
+                .then(|| Duration::from_millis(*entropy.pick(&[0, 5, 50, 500]))),
             method,
         }
     }
@@ -154,15 +158,15 @@ impl Abuse {
 
 /// A message of which one part may be at a limit.
 struct Random<'a> {
-    tape: &'a mut Entropy,
+    entropy: &'a mut Entropy,
     /// Whether it has one.
     is_large: bool,
 }
 
 impl<'a> Random<'a> {
-    fn new(tape: &'a mut Entropy) -> Self {
-        let is_large = !tape.chance(60);
-        Self { tape, is_large }
+    fn new(entropy: &'a mut Entropy) -> Self {
+        let is_large = !entropy.chance(60);
+        Self { entropy, is_large }
     }
 
     fn message(&mut self, of: &MessageDescriptor) -> DynamicMessage {
@@ -172,7 +176,7 @@ impl<'a> Random<'a> {
     fn nested(&mut self, of: &MessageDescriptor, depth: usize) -> DynamicMessage {
         let mut message = DynamicMessage::new(of.clone());
         for field in of.fields() {
-            if depth > 4 || !self.tape.chance(75) || field.is_map() {
+            if depth > 4 || !self.entropy.chance(75) || field.is_map() {
                 continue;
             }
             let value = if field.cardinality() == Cardinality::Repeated {
@@ -195,12 +199,12 @@ impl<'a> Random<'a> {
 
     /// How long a list is.
     fn count(&mut self) -> usize {
-        if !self.is_large || !self.tape.chance(40) {
-            return self.tape.below(4);
+        if !self.is_large || !self.entropy.chance(40) {
+            return self.entropy.below(4);
         }
         self.is_large = false;
         *self
-            .tape
+            .entropy
             .pick(&[1_000, 1_001, 5_000, 10_000, 10_001, 100_000, 100_001])
     }
 
@@ -209,28 +213,30 @@ impl<'a> Random<'a> {
             Kind::String => Value::String(self.text(field.name())),
             Kind::Bytes => {
                 let content: [&[u8]; 4] = [b"", b"code\ncat_1\n", b"sku;categories\n\"", b"\0\xff"];
-                Value::Bytes(self.tape.pick(&content).to_vec().into())
+                Value::Bytes(self.entropy.pick(&content).to_vec().into())
             }
-            Kind::Bool => Value::Bool(self.tape.chance(50)),
+            Kind::Bool => Value::Bool(self.entropy.chance(50)),
             Kind::Enum(of) => {
                 let numbers: Vec<i32> = of.values().map(|value| value.number()).collect();
-                let unknown = self.tape.chance(5);
+                let unknown = self.entropy.chance(5);
                 Value::EnumNumber(if unknown {
                     99
                 } else {
-                    *self.tape.pick(&numbers)
+                    *self.entropy.pick(&numbers)
                 })
             }
             Kind::Message(of) => Value::Message(self.nested(&of, depth + 1)),
-            Kind::Uint32 | Kind::Fixed32 => Value::U32(*self.tape.pick(&[0, 1, 1_000, u32::MAX])),
+            Kind::Uint32 | Kind::Fixed32 => {
+                Value::U32(*self.entropy.pick(&[0, 1, 1_000, u32::MAX]))
+            }
             Kind::Uint64 | Kind::Fixed64 => {
-                Value::U64(*self.tape.pick(&[0, 1, 1_000, 1 << 60, u64::MAX]))
+                Value::U64(*self.entropy.pick(&[0, 1, 1_000, 1 << 60, u64::MAX]))
             }
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
-                Value::I32(*self.tape.pick(&[0, 1, 1_000, 10_001, i32::MAX, -1]))
+                Value::I32(*self.entropy.pick(&[0, 1, 1_000, 10_001, i32::MAX, -1]))
             }
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-                Value::I64(*self.tape.pick(&[0, 1, 1_000, i64::MAX, -1]))
+                Value::I64(*self.entropy.pick(&[0, 1, 1_000, i64::MAX, -1]))
             }
             Kind::Float => Value::F32(f32::NAN),
             Kind::Double => Value::F64(f64::NAN),
@@ -238,9 +244,9 @@ impl<'a> Random<'a> {
     }
 
     fn text(&mut self, field: &str) -> String {
-        if self.is_large && self.tape.chance(5) {
+        if self.is_large && self.entropy.chance(5) {
             self.is_large = false;
-            let length = *self.tape.pick(&[255, 256, 70_000, 1 << 20]);
+            let length = *self.entropy.pick(&[255, 256, 70_000, 1 << 20]);
             return "x".repeat(length);
         }
         let likely: &[&str] = match field {
@@ -262,7 +268,7 @@ impl<'a> Random<'a> {
                 "acme", "julia", "cat_1", "p1", "All", "en_US", "", "\0", "é",
             ],
         };
-        (*self.tape.pick(likely)).to_owned()
+        (*self.entropy.pick(likely)).to_owned()
     }
 }
 
@@ -325,10 +331,10 @@ async fn random_abuse_of_every_rpc_blocks_nobody_and_leaks_nothing() {
         ];
         server.import("acme", pb::Edition::Enterprise, &files).await;
         let free = most_thousands(&server).await;
-        let mut tape = Entropy::seeded(seed + 90_000, 1_000_000);
+        let mut entropy = Entropy::seeded(seed + 90_000, 1_000_000);
         let others = Others::asked_all_the_time(&server).await;
         let abuses: Vec<Abuse> = (0..CALLS)
-            .map(|_| Abuse::random(&methods, &mut tape))
+            .map(|_| Abuse::random(&methods, &mut entropy))
             .collect();
         let server = &server;
         let calls = abuses.iter().map(|abuse| async move {

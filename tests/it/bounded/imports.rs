@@ -30,12 +30,12 @@ async fn idle_imports_with_only_a_header_block_no_import() {
 }
 
 /// Imports one file, which is too much for the memory of the calls under way.
-async fn is_too_much(server: &TestServer, file: File) {
-    let told = server
+async fn assert_import_overloaded(server: &TestServer, file: File) {
+    let outcome = server
         .try_import(header("acme", Edition::Enterprise), &[file])
         .await;
-    assert!(told.summary.is_none(), "{:?}", told.summary);
-    assert_overloaded(&told.ended.unwrap_err());
+    assert!(outcome.summary.is_none(), "{:?}", outcome.summary);
+    assert_overloaded(&outcome.ended.unwrap_err());
 }
 
 /// Row 7: what an import keeps in memory is counted as it is read, and given back.
@@ -52,13 +52,13 @@ async fn memory_of_rows_kept_by_an_import_is_counted() {
         listed("users.csv", "username;roles", rows)
     };
     for _ in 0..3 {
-        is_too_much(&server, users(20_000)).await;
+        assert_import_overloaded(&server, users(20_000)).await;
     }
     // Rows that are refused are kept as well, and the names of categories.
     let refused = (0..20_000).map(|n| format!("user_{n};;surplus"));
-    is_too_much(&server, listed("users.csv", "username;roles", refused)).await;
+    assert_import_overloaded(&server, listed("users.csv", "username;roles", refused)).await;
     let names = (0..20_000).map(|n| format!("p{n};{n}_{}", "x".repeat(240)));
-    is_too_much(&server, listed("products.csv", "sku;categories", names)).await;
+    assert_import_overloaded(&server, listed("products.csv", "sku;categories", names)).await;
     // Products are not, and what is left out is given back.
     let products = listed("products.csv", "sku", (0..40_000).map(|n| format!("p{n}")));
     let files = [products, users(5_000)];

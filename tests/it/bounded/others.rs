@@ -52,16 +52,16 @@ pub(crate) async fn ask(
 /// not, and whether the server is well; and writes.
 pub(crate) struct Others {
     over: Arc<AtomicBool>,
-    asking: Vec<JoinHandle<u64>>,
+    tasks: Vec<JoinHandle<u64>>,
 }
 
 impl Others {
     /// Begins to ask.
     pub(crate) async fn asked_all_the_time(server: &TestServer) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let mut asking = Vec::new();
+        let mut tasks = Vec::new();
         let known = server.client().await;
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(go_on(
             over.clone(),
             known,
             async |client, number| {
@@ -69,7 +69,7 @@ impl Others {
             },
         )));
         let unknown = server.client().await;
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(go_on(
             over.clone(),
             unknown,
             async |client, number| {
@@ -84,7 +84,7 @@ impl Others {
             },
         )));
         let health = HealthClient::new(server.channel().await);
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(go_on(
             over.clone(),
             health,
             async |client, _| {
@@ -97,7 +97,7 @@ impl Others {
         )));
         let writing =
             pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(go_on(
             over.clone(),
             writing,
             async |client, number| {
@@ -113,7 +113,7 @@ impl Others {
                 client.put_users(request).await.unwrap();
             },
         )));
-        Self { over, asking }
+        Self { over, tasks }
     }
 
     /// Ends the asking, in which nothing failed; how many questions about the
@@ -121,8 +121,8 @@ impl Others {
     pub(crate) async fn were_all_answered(self) -> u64 {
         self.over.store(true, Ordering::SeqCst);
         let mut answered = Vec::new();
-        for asking in self.asking {
-            answered.push(asking.await.unwrap());
+        for task in self.tasks {
+            answered.push(task.await.unwrap());
         }
         assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
         answered[..2].iter().sum()
@@ -131,12 +131,12 @@ impl Others {
 
 /// Asks once at least, until it is over.
 async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
-    let mut asked = 0;
+    let mut count = 0;
     loop {
-        ask(&mut client, asked).await;
-        asked += 1;
+        ask(&mut client, count).await;
+        count += 1;
         if over.load(Ordering::SeqCst) {
-            return u64::try_from(asked).unwrap();
+            return u64::try_from(count).unwrap();
         }
     }
 }

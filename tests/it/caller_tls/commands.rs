@@ -71,15 +71,15 @@ async fn command_line_verifies_the_server_and_presents_its_certificate() {
     ];
     for (server, options, fault) in cases {
         let output = list_tenants(keys.folder(), server, options).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
             output.status.success(),
             fault.is_none(),
-            "{options}: {said}"
+            "{options}: {stderr}"
         );
         assert!(
-            said.contains(fault.unwrap_or_default()),
-            "{options}: {said}"
+            stderr.contains(fault.unwrap_or_default()),
+            "{options}: {stderr}"
         );
     }
 }
@@ -115,8 +115,8 @@ async fn unusable_tls_files_stop_the_start_and_are_named() {
             .args(options.split_whitespace())
             .current_dir(keys.folder());
         let output = command.output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(expected), "{options}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{options}: {stderr}");
     }
 }

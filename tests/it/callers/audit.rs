@@ -57,8 +57,8 @@ async fn changes_of_callers_have_their_own_audit_log() {
         callers: true,
         ..Default::default()
     };
-    let told = changes(&world, &key, request).await;
-    let kinds: Vec<&str> = told.iter().map(|change| change.kind.as_str()).collect();
+    let listed = changes(&world, &key, request).await;
+    let kinds: Vec<&str> = listed.iter().map(|change| change.kind.as_str()).collect();
     assert_eq!(
         kinds,
         [
@@ -178,8 +178,8 @@ async fn the_log_of_a_tenant_names_the_caller() {
         after_revision: 1,
         ..Default::default()
     };
-    let told = changes(&world, &key, request.clone()).await;
-    let by: Vec<(&str, &str, &str)> = told
+    let listed = changes(&world, &key, request.clone()).await;
+    let by: Vec<(&str, &str, &str)> = listed
         .iter()
         .map(|change| (&*change.kind, &*change.actor, &*change.caller))
         .collect();

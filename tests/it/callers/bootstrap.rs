@@ -103,11 +103,11 @@ async fn the_url_of_the_database_is_read_from_a_file() {
     let server = guarded(&database).await;
     assert_eq!(names(&server, &key).await.unwrap(), ["bootstrap"]);
     let missing = of_file(&home.path().join("none")).output().await.unwrap();
-    let said = String::from_utf8(missing.stderr).unwrap();
-    assert_eq!(missing.status.code(), Some(2), "{said}");
+    let stderr = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(2), "{stderr}");
     assert!(
-        said.contains("--database-url-file cannot be read"),
-        "{said}"
+        stderr.contains("--database-url-file cannot be read"),
+        "{stderr}"
     );
 }
 
@@ -145,11 +145,11 @@ async fn invalid_key_file_stops_the_start_and_is_not_printed() {
         config.callers = bootstrapping(file);
         let (ready, _) = tokio::sync::oneshot::channel();
         let refused = server::serve(config, std::future::pending(), ready).await;
-        let told = format!("{:#}", anyhow::Error::from(refused.unwrap_err()));
-        assert!(told.contains("--bootstrap-key-file"), "{told}");
+        let message = format!("{:#}", anyhow::Error::from(refused.unwrap_err()));
+        assert!(message.contains("--bootstrap-key-file"), "{message}");
         assert!(
-            told.contains("new-key") && !told.contains("secret"),
-            "{told}"
+            message.contains("new-key") && !message.contains("secret"),
+            "{message}"
         );
     }
     let mut config = TestServer::config(&database);
@@ -166,13 +166,13 @@ async fn public_address_requires_credentials_and_accepted_plaintext() {
     config.listen = "0.0.0.0:0".parse().unwrap();
     let (ready, _) = tokio::sync::oneshot::channel();
     let refused = server::serve(config.clone(), std::future::pending(), ready).await;
-    let told = refused.unwrap_err().to_string();
-    assert!(told.contains("--insecure"), "{told}");
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("--insecure"), "{message}");
     config.callers.credentials = Some(server::Credentials::Optional);
     let (ready, _) = tokio::sync::oneshot::channel();
     let refused = server::serve(config.clone(), std::future::pending(), ready).await;
-    let told = refused.unwrap_err().to_string();
-    assert!(told.contains("--credentials optional"), "{told}");
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("--credentials optional"), "{message}");
     config.callers = required();
     config.callers.plaintext = server::Plaintext::Accepted;
     let server = TestServer::start_with(config, database).await;

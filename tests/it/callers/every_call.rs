@@ -57,8 +57,8 @@ async fn every_call_without_valid_credentials_is_refused() {
             let answered = call(&channel, &of.path(), of.request("acme"), authorization).await;
             let status = answered.expect_err(&format!("{} {case}", of.name));
             assert_eq!(refusal(&status), unknown(), "{} {case}", of.name);
-            let told = format!("{status:?}");
-            assert!(!told.contains(secret), "{} {case}: {told}", of.name);
+            let printed = format!("{status:?}");
+            assert!(!printed.contains(secret), "{} {case}: {printed}", of.name);
         }
     }
 }
@@ -120,26 +120,26 @@ async fn forbidden_tenant_is_reported_as_unknown() {
     let one = world.caller(one).await;
     let everywhere = world.caller(everywhere("all", &EVERY_RIGHT)).await;
     for of in every_call().into_iter().filter(Call::names_a_tenant) {
-        let asked = async |tenant: &str, key: &Key| {
+        let send = async |tenant: &str, key: &Key| {
             let request = of.request(tenant);
             let answered = call(&channel, &of.path(), request, &key.header()).await;
             answered.map_err(|status| {
                 let details = status.get_error_details();
-                let said = format!("{status} {details:?}");
-                said.replace("nobody", "TENANT").replace("other", "TENANT")
+                let text = format!("{status} {details:?}");
+                text.replace("nobody", "TENANT").replace("other", "TENANT")
             })
         };
-        let of_another = asked("other", &one).await.expect_err(of.name);
+        let of_another = send("other", &one).await.expect_err(of.name);
         assert!(of_another.contains("TENANT_NOT_FOUND"), "{of_another}");
-        assert_eq!(asked("nobody", &one).await.unwrap_err(), of_another);
+        assert_eq!(send("nobody", &one).await.unwrap_err(), of_another);
         // As if the server had no such tenant for anyone, unless something else
         // is said first.
-        let missing = asked("nobody", &everywhere).await.expect_err(of.name);
+        let missing = send("nobody", &everywhere).await.expect_err(of.name);
         if missing.contains("TENANT_NOT_FOUND") {
             assert_eq!(missing, of_another, "{}", of.name);
         }
         // Its own is found.
-        if let Err(own) = asked("acme", &one).await {
+        if let Err(own) = send("acme", &one).await {
             assert!(!own.contains("TENANT_NOT_FOUND"), "{} {own}", of.name);
         }
     }

@@ -7,7 +7,7 @@ use super::world::{EVERY_RIGHT, Key, World, call, everywhere};
 use crate::harness::{Program, channel_to, terminate};
 
 /// A program whose log tells all it can.
-fn told_everything(world: &World) -> Command {
+fn with_full_log(world: &World) -> Command {
     let mut command = Program::command(&world.open.database);
     command
         .env("RUST_LOG", "trace")
@@ -21,7 +21,7 @@ async fn no_secret_is_logged_or_returned() {
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let withdrawn = world.key("shop").await;
     world.withdraw(&withdrawn).await;
-    let mut program = Program::spawn(&mut told_everything(&world));
+    let mut program = Program::spawn(&mut with_full_log(&world));
     let address = program.address().await;
     let (mut child, log) = program.with_log();
     let channel = channel_to(address).await;
@@ -144,13 +144,13 @@ async fn commands_send_key_from_file_and_never_print_it() {
     assert_eq!(shop["rights"], serde_json::json!(["check", "list"]));
     assert_eq!(shop["tenants"], serde_json::json!(["acme", "later"]));
     shell.run("caller delete shop", 0).await;
-    let (_, told) = shell.run("caller put x --rights rule", 2).await;
+    let (_, stderr) = shell.run("caller put x --rights rule", 2).await;
     let allowed = "check, list, administer, audit, operate";
-    assert!(told.contains(allowed), "{told}");
+    assert!(stderr.contains(allowed), "{stderr}");
     // Without a key in the file.
     shell.keep("");
-    let (_, told) = shell.run("status", 2).await;
-    assert!(told.contains("--token-file"), "{told}");
+    let (_, stderr) = shell.run("status", 2).await;
+    assert!(stderr.contains("--token-file"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,10 +158,10 @@ async fn key_create_prints_only_the_key_to_stdout() {
     let shell = Shell::open().await;
     shell.world.put(everywhere("shop", &EVERY_RIGHT)).await;
     let create = "caller key create shop --valid-days 30";
-    let (printed, told) = shell.run(create, 0).await;
+    let (printed, stderr) = shell.run(create, 0).await;
     let (id, secret) = (&printed[9..25], &printed[26..76]);
     assert_eq!(printed, format!("pimauthz_{id}_{secret}\n"));
-    assert!(told.contains(id) && !told.contains(secret), "{told}");
+    assert!(stderr.contains(id) && !stderr.contains(secret), "{stderr}");
     let key = Key {
         id: id.to_owned(),
         key: printed.trim().to_owned(),

@@ -142,7 +142,7 @@ fn encoded(part: &Value) -> String {
 }
 
 /// Tokens that somebody made who wants to be taken for another.
-fn confused(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
+fn forged(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
     let attacker = SigningKey::curve(&key.id);
     let good = claims(SUBJECT);
     let mut tokens: Vec<(String, String)> = Vec::new();
@@ -204,7 +204,7 @@ fn confused(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
 }
 
 /// Tokens that an issuer has signed, and that are not for this service now.
-fn misplaced(key: &SigningKey) -> Vec<(String, String)> {
+fn inapplicable(key: &SigningKey) -> Vec<(String, String)> {
     const LEEWAY: u64 = 60;
     let expired = now() - LEEWAY - 2;
     let early = now() + LEEWAY + 60;
@@ -269,13 +269,16 @@ async fn forged_inapplicable_and_damaged_tokens_are_refused() {
     let good = key.token(SUBJECT);
     issued.check(&good).await.unwrap();
     let channel = issued.server.channel().await;
-    let tokens = [confused(&key, &rsa), misplaced(&key), damaged(&good)].concat();
+    let tokens = [forged(&key, &rsa), inapplicable(&key), damaged(&good)].concat();
     for (name, token) in tokens {
         let status = check(&channel, &token).await.expect_err(&name);
         let (code, reason, _) = refusal(&status);
         assert_eq!((code, reason), unknown(), "{name}: {token}");
-        let told = format!("{status:?}");
-        assert!(token.len() < 3 || !told.contains(&token), "{name}: {told}");
+        let printed = format!("{status:?}");
+        assert!(
+            token.len() < 3 || !printed.contains(&token),
+            "{name}: {printed}"
+        );
     }
     // Two claims of one name: which of them is meant?
     let twice = claims(SUBJECT)
@@ -486,8 +489,8 @@ async fn invalid_oidc_settings_stop_the_start_and_are_named() {
             .args(options.split_whitespace())
             .current_dir(keys.folder());
         let output = command.output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{options}: {said}");
-        assert!(said.contains(expected), "{options}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{options}: {stderr}");
+        assert!(stderr.contains(expected), "{options}: {stderr}");
     }
 }

@@ -219,12 +219,12 @@ async fn the_chunks_of_a_withdrawn_caller_are_refused() {
         ..Default::default()
     };
     chunks.send(chunk(1)).await.unwrap();
-    let told = client.import_products(ReceiverStream::new(sent)).await;
-    let mut told = told.unwrap().into_inner();
-    assert_eq!(told.message().await.unwrap().unwrap().chunk, 1);
+    let events = client.import_products(ReceiverStream::new(sent)).await;
+    let mut events = events.unwrap().into_inner();
+    assert_eq!(events.message().await.unwrap().unwrap().chunk, 1);
     world.withdraw(&key).await;
     chunks.send(chunk(2)).await.unwrap();
-    let status = end(told).await;
+    let status = end(events).await;
     assert_eq!(refusal(&status).1, "CALLER_UNKNOWN");
 }
 
@@ -242,14 +242,14 @@ async fn an_import_of_a_withdrawn_caller_changes_nothing() {
     .into_iter()
     .map(|part| pb::ImportCatalogRequest { part: Some(part) });
     parts.send(of_import.next().unwrap()).await.unwrap();
-    let told = client.import_catalog(ReceiverStream::new(sent)).await;
-    let told = told.unwrap().into_inner();
+    let events = client.import_catalog(ReceiverStream::new(sent)).await;
+    let events = events.unwrap().into_inner();
     world.withdraw(&key).await;
     for part in of_import {
         parts.send(part).await.unwrap();
     }
     drop(parts);
-    let status = end(told).await;
+    let status = end(events).await;
     assert_eq!(refusal(&status).1, "CALLER_UNKNOWN");
     let stored = world.open.database.clone();
     assert_eq!(locales(&stored).await, 0);

@@ -10,13 +10,13 @@ use crate::harness::{
 };
 
 /// What a migration says that cannot connect.
-async fn said(url: &SecretString) -> String {
+async fn migration_error(url: &SecretString) -> String {
     let refused = server::migrate(url, &RuntimeRole::Stored).await;
     let error = refused.unwrap_err();
     // As `main` prints it.
-    let said = format!("{:#}", anyhow::Error::from(error));
-    assert!(!said.contains(&password(url)), "{said}");
-    said
+    let message = format!("{:#}", anyhow::Error::from(error));
+    assert!(!message.contains(&password(url)), "{message}");
+    message
 }
 
 fn password(url: &SecretString) -> String {
@@ -74,9 +74,9 @@ async fn every_handshake_error_names_the_setting() {
         ),
     ];
     for (host, parameters, expected) in cases {
-        let said = said(&postgres.url(host, "postgres", &parameters)).await;
+        let message = migration_error(&postgres.url(host, "postgres", &parameters)).await;
         for words in expected {
-            assert!(said.contains(words), "{parameters}: {said}");
+            assert!(message.contains(words), "{parameters}: {message}");
         }
     }
 }
@@ -87,9 +87,12 @@ async fn expired_certificate_is_reported_as_expired() {
     let server = authority.issue(&expired(named(&["localhost"], "localhost")));
     let postgres = TlsPostgres::start(server, authority).await;
     let parameters = full(&postgres.ca_file());
-    let said = said(&postgres.url("localhost", "postgres", &parameters)).await;
-    assert!(said.contains("has expired or is not valid yet"), "{said}");
-    assert!(said.contains("`sslmode`"), "{said}");
+    let message = migration_error(&postgres.url("localhost", "postgres", &parameters)).await;
+    assert!(
+        message.contains("has expired or is not valid yet"),
+        "{message}"
+    );
+    assert!(message.contains("`sslmode`"), "{message}");
 }
 
 #[tokio::test]
@@ -149,9 +152,9 @@ async fn invalid_settings_and_files_are_reported_before_connecting() {
     ];
     for (parameters, expected) in cases {
         let url = format!("postgresql://u:secret-of-a-test@127.0.0.1:1/d?{parameters}");
-        let said = said(&url.into()).await;
+        let message = migration_error(&url.into()).await;
         for words in expected {
-            assert!(said.contains(words), "{parameters}: {said}");
+            assert!(message.contains(words), "{parameters}: {message}");
         }
     }
 }
@@ -170,8 +173,12 @@ async fn default_root_file_of_libpq_is_used_without_sslrootcert() {
         write(&folder, "root.crt", &root.pem());
         let mut command = Program::command_on("migrate", &url);
         let output = command.env("HOME", home.path()).output().await.unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.success(), succeeds, "{said}");
-        assert_eq!(said.contains("no CA of `sslrootcert`"), !succeeds, "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), succeeds, "{stderr}");
+        assert_eq!(
+            stderr.contains("no CA of `sslrootcert`"),
+            !succeeds,
+            "{stderr}"
+        );
     }
 }

@@ -22,8 +22,8 @@ pub(super) async fn migrate(postgres: &TlsPostgres) -> String {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
-    assert!(migrated.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&migrated.stderr).into_owned();
+    assert!(migrated.status.success(), "{stderr}");
     name
 }
 

@@ -46,7 +46,7 @@ pub(super) fn read_app(text: &str, faults: &mut Faults) -> Option<Code> {
 
 impl Administered {
     /// Rules 5.1: the actor is a user, who holds `app.manage`.
-    fn look_at_actor(&self, actor: &str, faults: &mut Faults) {
+    fn check_actor(&self, actor: &str, faults: &mut Faults) {
         let Some(user) = actor.strip_prefix("user:") else {
             faults.invalid();
             return;
@@ -59,7 +59,7 @@ impl Administered {
     }
 
     pub(super) fn start(&mut self, request: &pb::StartConnectionRequest, faults: &mut Faults) {
-        self.look_at_actor(&request.actor, faults);
+        self.check_actor(&request.actor, faults);
         let Some(app) = read_app(&request.app, faults) else {
             return;
         };
@@ -89,8 +89,9 @@ impl Administered {
         let only_shrinks = held.is_some_and(|held| !grows(held, scopes));
         // One that never passed the step permissions is asked it (rules 5.8a).
         let connected = self.apps.get(&request.app);
-        let is_asked = self.asks_permissions(&request) && connected.is_some_and(|app| !app.passed);
-        let is_done = only_shrinks && !is_asked;
+        let is_required =
+            self.requires_permissions(&request) && connected.is_some_and(|app| !app.passed);
+        let is_done = only_shrinks && !is_required;
         let code = |id: ScopeId| CATALOGUE.scope(id).code.to_owned();
         let mut granted: Vec<String> = scopes.iter().map(code).collect();
         granted.sort();
@@ -131,10 +132,13 @@ impl Administered {
         if !self.world.edition.is_enterprise() {
             return vec![AppStep::Authorize]; // which connects
         }
-        let asks = self.asks_permissions(request);
+        let is_required = self.requires_permissions(request);
         let steps = [
             (!request.authorized, AppStep::Authorize),
-            (asks && request.chosen.is_none(), AppStep::Permissions),
+            (
+                is_required && request.chosen.is_none(),
+                AppStep::Permissions,
+            ),
             (true, AppStep::Confirm),
         ];
         let left = steps.into_iter().filter(|(is_left, _)| *is_left);
@@ -142,7 +146,7 @@ impl Administered {
     }
 
     /// Only if a products scope was granted (rules 5.1).
-    fn asks_permissions(&self, request: &Request) -> bool {
+    fn requires_permissions(&self, request: &Request) -> bool {
         self.world.edition.is_enterprise() && has(request.scopes, "read_products")
     }
 
@@ -163,7 +167,7 @@ impl Administered {
     }
 
     pub(super) fn authorize(&mut self, call: &pb::AuthorizeScopesRequest, faults: &mut Faults) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         let Some(mut request) = self.request(&call.request_id, faults) else {
             return;
         };
@@ -181,7 +185,7 @@ impl Administered {
         call: &pb::SetPermissionsRequest,
         faults: &mut Faults,
     ) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         let request = self.request(&call.request_id, faults);
         let axes = [
             (ItemKind::Category, &call.trees),
@@ -193,7 +197,7 @@ impl Administered {
             chosen.extend(self.chosen_of(axis, rights.as_ref(), faults));
         }
         let Some(mut request) = request else { return };
-        if !self.asks_permissions(&request) {
+        if !self.requires_permissions(&request) {
             faults.either(&["INVALID_REQUEST", "STEP_OUT_OF_ORDER"]);
         } else if !request.authorized {
             faults.add("STEP_OUT_OF_ORDER");
@@ -249,7 +253,7 @@ impl Administered {
     }
 
     pub(super) fn confirm(&mut self, call: &pb::ConfirmConnectionRequest, faults: &mut Faults) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         let Some(request) = self.request(&call.request_id, faults) else {
             return;
         };
@@ -261,7 +265,7 @@ impl Administered {
     }
 
     pub(super) fn cancel(&mut self, call: &pb::CancelConnectionRequest, faults: &mut Faults) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         if self.request(&call.request_id, faults).is_some() {
             self.requests.remove(&call.request_id);
         }
@@ -270,7 +274,7 @@ impl Administered {
     /// The app as its last step leaves it.
     fn connect(&mut self, request: Request, actor: &str) {
         // Both as the edition is now (rules 5.1, 5.3).
-        let is_asked = self.asks_permissions(&request);
+        let is_required = self.requires_permissions(&request);
         let Request {
             app,
             scopes,
@@ -280,7 +284,7 @@ impl Administered {
         let is_offered = |id: &ScopeId| CATALOGUE.scope(*id).is_offered_in(self.world.edition);
         let scopes = scopes.iter().filter(is_offered).collect();
         self.store_app(&app, scopes, actor);
-        if let Some(chosen) = chosen.filter(|_| is_asked) {
+        if let Some(chosen) = chosen.filter(|_| is_required) {
             let connected = self.apps.get_mut(&app).unwrap();
             connected.chosen.clone_from(&chosen);
             connected.passed = true;

@@ -168,8 +168,8 @@ impl Administered {
         let stored = code.parse().ok();
         let stored = stored.and_then(|code| self.world.attributes.get(&code));
         let is = |column, stored: Option<bool>| {
-            let said = row.flag(column, false);
-            said.or(stored).unwrap_or_default()
+            let given = row.flag(column, false);
+            given.or(stored).unwrap_or_default()
         };
         pb::Attribute {
             code: code.to_owned(),
@@ -192,12 +192,12 @@ impl Administered {
         };
         let item = ItemRef { kind, code };
         let may_execute = self.named_groups(row.list("execute_job_profile"), faults);
-        let said = row.list("edit_job_profile");
-        let is_said = said.is_some();
-        let may_edit = self.named_groups(said, faults);
+        let given = row.list("edit_job_profile");
+        let is_given = given.is_some();
+        let may_edit = self.named_groups(given, faults);
         for group in self.world.groups.clone() {
             let held = self.world.right(&group, &item);
-            let edits = if is_said {
+            let edits = if is_given {
                 may_edit.contains(&group)
             } else {
                 held.allows(Level::Edit)
@@ -222,13 +222,13 @@ impl Administered {
             return;
         };
         let (scopes, _) = offered(&self.world, &row.list("scopes").unwrap());
-        let is_asked = self.world.edition.is_enterprise() && has(scopes, "read_products");
+        let needs_permissions = self.world.edition.is_enterprise() && has(scopes, "read_products");
         let highest = if has(scopes, "write_products") {
             Level::Own
         } else {
             Level::View
         };
-        let mut said: BTreeSet<Chosen> = BTreeSet::new();
+        let mut given: BTreeSet<Chosen> = BTreeSet::new();
         let is_there = |axis: ItemKind, level: Level| {
             let mut columns = COLUMNS.iter().filter(|column| row.find(column.0).is_some());
             columns.any(|(_, of, at)| *of == axis && *at == level)
@@ -237,23 +237,23 @@ impl Administered {
             let Some(words) = row.list(column) else {
                 continue;
             };
-            if !(words.is_empty() || is_asked && highest.allows(level)) {
+            if !(words.is_empty() || needs_permissions && highest.allows(level)) {
                 faults.unfit();
             }
-            said.extend(self.chosen_in(axis, level, &words, faults));
+            given.extend(self.chosen_in(axis, level, &words, faults));
         }
         self.store_app(&app, scopes, "user:admin");
         let any = COLUMNS.iter().any(|column| row.find(column.0).is_some());
         let connected = self.apps.get_mut(&app).unwrap();
-        connected.passed |= is_asked && any;
+        connected.passed |= needs_permissions && any;
         let stored = connected.chosen.iter().cloned();
         let kept: BTreeSet<Chosen> = stored
             .filter(|(axis, bits, _)| !is_there(*axis, Level::from_bits(*bits)))
             .collect();
-        connected.chosen = kept.union(&said).cloned().collect();
+        connected.chosen = kept.union(&given).cloned().collect();
         for (_, axis, _) in COLUMNS {
             for item in self.items_of(axis) {
-                self.take_right_of_app(&app, item, &said, &kept, is_there);
+                self.take_right_of_app(&app, item, &given, &kept, is_there);
             }
         }
     }
@@ -288,7 +288,7 @@ impl Administered {
         &mut self,
         app: &Code,
         item: ItemRef,
-        said: &BTreeSet<Chosen>,
+        given: &BTreeSet<Chosen>,
         kept: &BTreeSet<Chosen>,
         is_there: impl Fn(ItemKind, Level) -> bool,
     ) {
@@ -304,7 +304,7 @@ impl Administered {
             });
             chosen.map(|(_, bits, _)| Level::from_bits(*bits)).collect()
         };
-        let mut level = levels(said).into_iter().fold(Level::Hidden, Level::or);
+        let mut level = levels(given).into_iter().fold(Level::Hidden, Level::or);
         if held == Level::Hidden || !is_there(item.kind, held) {
             level = level.or(held);
         } else {
