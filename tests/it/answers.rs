@@ -1,5 +1,5 @@
-//! What the four calls answer on a small company, imported as the PIM exports
-//! it.
+//! Answers of `Check`, `BatchCheck`, `ListActions` and `Explain` for a small
+//! company, imported in the format that the PIM exports.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::{File, TestServer, context, file, product, refusal, resource, user, words};
 
-/// Julia manages, Mary may only propose, and audio is for managers alone.
+/// Julia is a manager, Mary may only send proposals, and only managers may
+/// access audio.
 fn company() -> Vec<File> {
     vec![
         file("channels.csv", &["code", "ecommerce"]),
@@ -325,7 +326,8 @@ async fn cold_check_runs_one_statement_and_warm_check_none() {
         client.check(edit("mary", product("hat"))).await.unwrap();
         statements.push(metrics.round_trips_of("find_facts") - before);
     }
-    // The first is cold. Memory is filled beside it, so the next may be too.
+    // The first check is cold. Memory is filled in the background, so the next
+    // ones may be cold too.
     let (warm, cold) = statements.split_last().unwrap();
     assert_eq!(*warm, 0, "memory was not filled");
     assert!(!cold.is_empty() && cold.iter().all(|one| *one == 1));
@@ -356,6 +358,8 @@ async fn check_waits_for_the_minimum_revision() {
     assert_eq!((then.allowed, then.revision), (true, 2));
 }
 
+/// The wait ends at the caller's deadline of one second, and without a deadline
+/// at the server's limit of five seconds.
 #[tokio::test]
 async fn unreached_minimum_revision_ends_with_deadline_exceeded() {
     let server = company_server().await;
@@ -421,8 +425,8 @@ async fn entities_of_one_tenant_do_not_affect_another() {
     );
 }
 
-/// What the store counts while one test runs, on the test's own thread: the
-/// server, the client and the database's connections all run there.
+/// Counts the round trips of the store during one test, on the test's own
+/// thread, where the server, the client and the database's connections all run.
 struct Metrics {
     snapshotter: Snapshotter,
     counted: std::cell::RefCell<std::collections::HashMap<String, u64>>,
@@ -450,7 +454,8 @@ impl Metrics {
             .unwrap_or_default()
     }
 
-    /// A snapshot gives what was counted since the one before.
+    /// Adds up the counters: a snapshot contains only what was counted since
+    /// the previous one.
     fn count(&self) {
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let key = key.key();

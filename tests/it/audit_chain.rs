@@ -1,4 +1,5 @@
-//! The chain of the audit log: verified, tampered with, and a name erased.
+//! The hash chain of the audit log: verification, tampering, and the erasure of
+//! a name.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +20,8 @@ async fn verified(server: &TestServer) -> pb::VerifyAuditResponse {
     client.verify_audit(request).await.unwrap().into_inner()
 }
 
-/// As somebody who has the database to himself.
+/// Disables the triggers, as an attacker with full access to the database
+/// could.
 const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER; ALTER TABLE tenant DISABLE TRIGGER USER;";
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! How deep category trees are (rules 3.10): refused by every way of writing,
-//! and asked about alike from memory and from the database.
+//! The limit of category levels (rules 3.10): enforced by every kind of write,
+//! and questions answered identically from memory and from the database.
 
 use std::time::Duration;
 
@@ -13,14 +13,15 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::{File, TestServer, file, header, lists, refusal, user};
 
-/// The most levels of a tree (rules 3.10).
+/// The maximum number of levels of a tree (rules 3.10).
 const MOST: usize = 1_000;
 
 fn category(code: String, parent: Option<String>) -> pb::Category {
     pb::Category { code, parent }
 }
 
-/// A tree of one category a level, `c1` being its root; the deepest first.
+/// A tree of one category per level with the root `c1` for the prefix `c`,
+/// deepest first.
 fn chain(prefix: &str, levels: usize) -> Vec<pb::Category> {
     let of = |level: usize| {
         let above = (level > 1).then(|| format!("{prefix}{}", level - 1));
@@ -51,8 +52,8 @@ async fn put(
     Ok(answer.into_inner().effect.unwrap())
 }
 
-/// Refused, dry or not, at the entry of this place, which names the category
-/// that would lie deepest and its level.
+/// Checks that the write is refused, dry or not, at the entry with this index,
+/// and that the error names the deepest category and its level.
 async fn assert_too_deep(
     channel: &Channel,
     categories: Vec<pb::Category>,
@@ -90,7 +91,7 @@ async fn tenant() -> (TestServer, Channel) {
 async fn rule_3_10_a_tree_deeper_than_1000_levels_is_refused() {
     let (_server, channel) = tenant().await;
     assert_too_deep(&channel, chain("c", MOST + 1), (0, "c1001", 1_001)).await;
-    // The first of the entries that lie too deep, whatever their number.
+    // The error names the first entry that is too deep, whatever their number.
     assert_too_deep(&channel, chain("c", 50_000), (0, "c50000", 50_000)).await;
     let mut forth = chain("c", 50_000);
     forth.reverse();
@@ -112,15 +113,16 @@ async fn rule_3_10_a_move_that_pushes_categories_too_deep_is_refused() {
     let (_server, channel) = tenant().await;
     put(&channel, chain("c", 600), false).await.unwrap();
     put(&channel, chain("d", 401), false).await.unwrap();
-    // The root of the one tree below the leaf of the other: 1,001 levels.
+    // Moving the root of one tree below the leaf of the other makes 1,001
+    // levels.
     assert_too_deep(&channel, moved("d1", "c600"), (0, "d401", 1_001)).await;
     let and_a_leaf = [moved("d401", "d399"), moved("d1", "c600")].concat();
     put(&channel, and_a_leaf, false).await.unwrap();
     assert_too_deep(&channel, moved("d401", "d400"), (0, "d401", 1_001)).await;
-    // The nearest entry is named: the leaf of the two.
+    // The error names the nearest entry: the leaf of the two.
     let two = [moved("d1", "c599"), moved("x", "d400"), moved("y", "x")].concat();
     assert_too_deep(&channel, two, (2, "y", 1_001)).await;
-    // What is put where it is stays.
+    // A category that is put where it already is does not change.
     let effect = put(&channel, moved("d400", "d399"), false).await.unwrap();
     assert_eq!(effect.unchanged, 1);
 }
@@ -171,14 +173,15 @@ async fn rule_3_10_rows_deeper_than_1000_levels_are_refused() {
     let summary = outcome.summary.unwrap();
     assert_eq!(refused_rows(&summary), too_deep);
     assert_eq!(summary.files[0].created, 1_000);
-    // The same rows again: what is stored stays, what is not is refused again.
+    // The same rows again: stored rows are unchanged, the others are refused
+    // again.
     let outcome = server.try_import(header.clone(), &files).await;
     let summary = outcome.summary.unwrap();
     assert_eq!(
         (summary.files[0].unchanged, summary.refused_count),
         (1_000, 2)
     );
-    // A row that moves is refused for what lies below it, and moves nothing.
+    // A moving row is refused because of its descendants, and moves nothing.
     let outcome = server
         .try_import(header.clone(), &[rows(&chain("d", 2))])
         .await;
@@ -189,8 +192,8 @@ async fn rule_3_10_rows_deeper_than_1000_levels_are_refused() {
     assert_eq!(refused_rows(&outcome.summary.unwrap()), [expected]);
 }
 
-/// Refused in one go: what is left out takes the ground from under the others,
-/// row by row of a long chain.
+/// Rows that depend on a refused row are refused in the same import, along the
+/// whole chain.
 #[tokio::test]
 async fn rule_3_10_every_bad_row_of_a_long_chain_is_refused() {
     let (server, _) = tenant().await;
@@ -210,7 +213,7 @@ async fn rule_3_10_every_bad_row_of_a_long_chain_is_refused() {
     );
 }
 
-/// What is pruned makes room, and a row is judged where it comes to lie.
+/// Pruning makes room, so each row is checked at its depth after pruning.
 #[tokio::test]
 async fn rule_3_10_depth_is_validated_after_pruning() {
     let (server, channel) = tenant().await;
@@ -218,7 +221,7 @@ async fn rule_3_10_depth_is_validated_after_pruning() {
     let mut header = header("acme", Edition::Unspecified);
     header.prune = true;
     header.prune_all = true;
-    // `c1` to `c9` go, and 10 levels come to lie below the last.
+    // `c1` to `c9` are pruned, and 10 levels are added below the last.
     let mut kept: Vec<pb::Category> = chain("c", MOST);
     kept.truncate(991);
     kept.last_mut().unwrap().parent = None;
@@ -305,7 +308,7 @@ async fn status(server: &TestServer) -> pb::GetStatusResponse {
     status.await.unwrap().into_inner()
 }
 
-/// A list of what julia may view.
+/// Lists what julia may view.
 fn request(kind: &str, tree: &str, category: &str) -> pb::ListAllowedRequest {
     pb::ListAllowedRequest {
         tenant: "acme".into(),
@@ -322,7 +325,7 @@ fn request(kind: &str, tree: &str, category: &str) -> pb::ListAllowedRequest {
     }
 }
 
-/// Asks until a server answers products and categories from memory.
+/// Sends lists until the server answers products and categories from memory.
 async fn warm(server: &TestServer) {
     let mut client = server.client().await;
     let warmed = async {
@@ -337,9 +340,9 @@ async fn warm(server: &TestServer) {
     warmed.await.unwrap();
 }
 
-/// How many products and how many categories julia may view in the tree, in
-/// each of some categories, and through her access filter: the same from memory
-/// as from the database.
+/// Compares how many products and categories julia may view in the tree, in
+/// some of its categories, and through her access filter, from memory and from
+/// the database.
 async fn compare(server: &TestServer, uncached: &TestServer, levels: usize, hidden: usize) {
     warm(server).await;
     let before = status(server).await.pages_from_memory;
@@ -415,13 +418,15 @@ async fn rule_3_10_lists_filters_and_cascades_agree_at_1000_levels() {
     compare(&server, &uncached, MOST, 0).await;
     revoke(&channel, right("editors", pb::Level::View, Some(false))).await;
     compare(&server, &uncached, MOST, 1).await;
-    // The categories, and a right on each but the root; the products stay.
+    // The categories, and a right on each but the root; the products are kept,
+    // without their category.
     let gone = delete_tree(&channel).await;
     assert_eq!((gone.removed, gone.changed), (1_999, 3));
 }
 
-/// What an older release stored deeper is asked about and deleted as before,
-/// and can be put where it is; only moving it, or below it, is refused.
+/// Trees that an older release stored deeper can still be read, deleted and put
+/// where they are; only moving their categories too deep, or others below them,
+/// is refused.
 #[tokio::test]
 async fn rule_3_10_trees_stored_deeper_stay_readable_and_deletable() {
     const DEEPER: &str = "BEGIN; SET LOCAL pim_authz.door = 'test';
@@ -429,7 +434,7 @@ async fn rule_3_10_trees_stored_deeper_stay_readable_and_deletable() {
         COMMIT";
     let (first, channel) = tenant().await;
     let mut deeper = chain("c", MOST + 500);
-    // `c1001` is a root at first.
+    // `c1001` is a root before the statement moves it.
     deeper[499].parent = None;
     put(&channel, deeper, false).await.unwrap();
     first.database.execute(DEEPER).await;
@@ -442,7 +447,7 @@ async fn rule_3_10_trees_stored_deeper_stay_readable_and_deletable() {
     assert_eq!((same.unchanged, same.created), (1_500, 0));
     assert_too_deep(&channel, moved("x", "c1200"), (0, "x", 1_201)).await;
     assert_too_deep(&channel, moved("c1101", "c1000"), (0, "c1500", 1_400)).await;
-    // What fits after the move may be moved.
+    // A move is allowed if the subtree fits afterwards.
     put(&channel, moved("c1001", "c500"), false).await.unwrap();
     put(&channel, moved("x", "c1500"), true).await.unwrap_err();
     let gone = delete_tree(&channel).await;

@@ -1,5 +1,5 @@
-//! Columns that change their type while servers run, as migrations may do:
-//! callers see nothing of it.
+//! Columns that change their type while servers run, as migrations may do;
+//! callers do not notice.
 
 use std::{future::Future, time::Duration};
 
@@ -28,7 +28,7 @@ fn company() -> Vec<File> {
     ]
 }
 
-/// Gives every text column of the schema another type, a table at a time.
+/// Changes the type of every text column of the schema, one table at a time.
 async fn change_columns(database: &Database, from: &str, to: &str) {
     let (owner, _connection) = database.connect().await;
     let sql = format!(
@@ -52,7 +52,7 @@ async fn change_columns(database: &Database, from: &str, to: &str) {
     }
 }
 
-/// What a call answers, in words.
+/// The debug form of a call's answer.
 async fn rendered<M: std::fmt::Debug>(
     call: impl Future<Output = Result<Response<M>, Status>>,
 ) -> String {
@@ -72,7 +72,7 @@ macro_rules! lists {
     };
 }
 
-/// The answer of each question, list and administrative read.
+/// The answers to all questions, lists and administrative reads.
 async fn answers(channel: Channel) -> Vec<String> {
     let mut answers = questions(&channel).await;
     lists!(answers, channel,
@@ -150,7 +150,7 @@ async fn questions(channel: &Channel) -> Vec<String> {
     answers
 }
 
-/// Puts a user, a new one unless said before; the revision that this made.
+/// Puts a user and returns the new revision.
 async fn put(channel: &Channel, code: &str) -> u64 {
     let write = pb::PutUsersRequest {
         tenant: "default".into(),
@@ -192,7 +192,7 @@ async fn start() -> TestServer {
     server
 }
 
-/// Asks on several connections of the pool at once.
+/// Reads all answers four times at once, over several connections of the pool.
 async fn answers_at_once(channel: &Channel) -> Vec<Vec<String>> {
     let tasks: Vec<_> = (0..4)
         .map(|_| tokio::spawn(answers(channel.clone())))
@@ -224,8 +224,8 @@ async fn column_type_changes_are_invisible_to_callers() {
     assert_eq!(leases_lost(&channel).await, 0);
 }
 
-/// PostgreSQL forgets the statements that the session of the lease prepared, and
-/// those of the connections that announce.
+/// Deallocates the prepared statements of the lease session, and of the
+/// connections that announce writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deallocated_statements_are_prepared_again() {
     let server = start().await;

@@ -1,4 +1,4 @@
-//! The audit log as callers list it.
+//! The audit log as listed to callers.
 
 use pim_authz::pb::{self, Edition, audit_service_client::AuditServiceClient};
 use tonic::{Code, transport::Channel};
@@ -120,7 +120,7 @@ fn item(kind: &str, id: &str) -> Option<pb::Item> {
 
 type Filter = Box<dyn Fn(&pb::Change) -> bool>;
 
-/// Requests, and what each means.
+/// Requests with a filter, and the changes that each must return.
 fn filters(whole: &[pb::Change]) -> Vec<(pb::ListChangesRequest, Filter)> {
     let time_of = |revision: u64| {
         let written = whole.iter().find(|change| change.revision == revision);
@@ -172,7 +172,7 @@ async fn filters_return_exactly_the_matching_changes() {
     }
 }
 
-/// Requests, each bad in one field.
+/// Requests with one invalid field each.
 fn bad_requests(token: &str) -> Vec<(&'static str, pb::ListChangesRequest)> {
     let far = prost_types::Timestamp {
         seconds: i64::MAX,

@@ -22,7 +22,7 @@ async fn serves(channel: &Channel) -> bool {
     answer.unwrap().into_inner().status() == ServingStatus::Serving
 }
 
-/// Connects as soon as that is possible.
+/// Retries until a connection is accepted and answered.
 async fn connect_at_last(address: SocketAddr) -> Channel {
     let connected = async {
         loop {
@@ -65,7 +65,7 @@ async fn connections_are_capped_below_the_limit_of_open_files() {
     for _ in 0..120 {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    // The last ones are closed at once.
+    // The last ones are closed immediately.
     let last = idle.last_mut().unwrap();
     let closed = timeout(PATIENCE, last.read(&mut [0; 64])).await.unwrap();
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");

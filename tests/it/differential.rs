@@ -37,7 +37,7 @@ async fn every_call_matches_the_reference_on_random_worlds() {
             compare_explain(&mut client, &tenant, &world, question, answer).await;
         }
     }
-    // Both answers were met often enough to mean something.
+    // Both answers occurred often enough to be meaningful.
     assert!((40..400).contains(&allowed), "{allowed}");
 }
 
@@ -64,7 +64,7 @@ async fn compare_checks(
             "{tenant} {question:#?}"
         );
         let expected = support::told(&expected);
-        // The reference names an item as the question does, the service as it
+        // The reference spells an item as the question does, the service as it
         // was first written (rules 1.5).
         assert_eq!(
             domain::Code::fold(&words::told(&decision)),
@@ -131,7 +131,7 @@ async fn compare_list_actions(
     };
     let listed = match client.list_actions(request).await {
         Ok(listed) => listed.into_inner().actions,
-        // The action does not look at the id, but others of the type do.
+        // The action ignores the id, but other actions of the type require it.
         Err(status) => {
             assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
             assert!(question.resource().unwrap().id.is_none(), "{question:#?}");

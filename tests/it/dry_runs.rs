@@ -1,4 +1,4 @@
-//! What a dry run tells, compared with what then happens.
+//! The effect that a dry run predicts, compared with the effect of the write.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,8 @@ async fn world() -> TestServer {
     server
 }
 
-/// What everybody holds: permissions and levels, of products too.
+/// The permissions and levels that every user holds, including levels on
+/// products.
 type Held = BTreeMap<(&'static str, String), String>;
 
 async fn held(server: &TestServer) -> Held {
@@ -114,8 +115,8 @@ async fn held(server: &TestServer) -> Held {
     held
 }
 
-/// How many subjects hold something else, and how many products are held
-/// otherwise by anyone; models are not asked about.
+/// Number of subjects whose permissions or levels differ, and of products on
+/// which a level differs; models are not included.
 fn difference(before: &Held, after: &Held) -> (u64, u64) {
     let changed = before.iter().filter(|(key, held)| after[*key] != **held);
     let changed: Vec<&(&str, String)> = changed.map(|(key, _)| key).collect();
@@ -259,7 +260,7 @@ async fn change_catalog(channel: Channel, number: usize, dry_run: bool) -> Optio
         .effect
 }
 
-/// A write of a test, by its number; dry or not.
+/// The write of a test with this number, dry or not.
 async fn write(channel: Channel, number: usize, dry_run: bool) -> pb::Effect {
     let user = |code: &str| pb::User {
         code: code.into(),
@@ -292,7 +293,8 @@ async fn dry_run_counts_affected_subjects_and_products_and_changes_nothing() {
         assert_eq!(held(&server).await, before, "{number}: {predicted:?}");
         let done = write(server.channel().await, number, false).await;
         let (subjects, products) = difference(&before, &held(&server).await);
-        // The one model is not asked about: it changes with its variants.
+        // Levels on the one model are not read: it changes together with its
+        // variants.
         let models = u64::from([0, 1, 2, 4, 6, 7].contains(&number));
         assert_eq!(
             predicted.subjects_affected, subjects,

@@ -1,5 +1,5 @@
-//! Who and what a write affects, counted from two states of the model: every
-//! subject is asked everything before and after.
+//! Counts the subjects and products that a write affects, from two states of
+//! the model: every question is decided for every subject before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,21 +10,22 @@ use pim_authz::domain::{
 
 use crate::support::{World, reference, world::Role};
 
-/// What is asked about: a resource, and whether it is a stored product.
+/// A resource and an action to check, and whether the resource is a stored
+/// product.
 struct Probe {
     resource: Resource,
     action: Action,
     is_product: bool,
 }
 
-/// How many subjects, and how many products, are answered otherwise
-/// (`api.md`, `Effect`).
+/// Number of subjects, and of products, whose decisions differ between the two
+/// states (`api.md`, `Effect`).
 pub(super) fn count(before: &World, after: &World) -> [u64; 2] {
     let mut subjects: BTreeSet<SubjectRef> = BTreeSet::new();
     let mut products: BTreeSet<(ResourceType, Code)> = BTreeSet::new();
     let probes = everything(before, after);
     for subject in of_both(before, after, every_subject) {
-        // Where nothing is granted otherwise, nothing is held otherwise.
+        // Permissions can differ only if what grants them differs.
         let granted = granted(before, &subject) != granted(after, &subject);
         if granted && held(before, &subject) != held(after, &subject) {
             subjects.insert(subject.clone());
@@ -42,10 +43,10 @@ pub(super) fn count(before: &World, after: &World) -> [u64; 2] {
     [subjects.len() as u64, products.len() as u64]
 }
 
-/// As [`count`], of trees with thousands of categories: rights on an item are
-/// stored on that item, and nothing is inherited when a decision is made
-/// (rules 3.6), so of the categories without products that are there, and held,
-/// alike on each side, one is asked about.
+/// As [`count`], for trees with thousands of categories. Rights are stored on
+/// each item, and nothing is inherited when a decision is made (rules 3.6). So
+/// of the categories without products that exist and are held identically in
+/// both states, only one is checked.
 pub(super) fn count_in_big_trees(before: &World, after: &World) -> [u64; 2] {
     let named = |world: &World| -> Vec<Code> {
         let products = world.products.values();
@@ -74,7 +75,7 @@ pub(super) fn count_in_big_trees(before: &World, after: &World) -> [u64; 2] {
 /// The groups that hold an item, and the bits of their levels.
 type Held = Vec<(Code, u8)>;
 
-/// Of each category who holds it.
+/// The rights on each category.
 fn rights_on_categories(world: &World) -> BTreeMap<Code, Held> {
     let categories = world.items_of(ItemKind::Category);
     let mut rights: BTreeMap<Code, Held> = categories
@@ -106,7 +107,7 @@ fn every_subject(world: &World) -> Vec<SubjectRef> {
     .collect()
 }
 
-/// All that the permissions of a subject come from.
+/// Everything that determines the permissions of a subject.
 fn granted(world: &World, subject: &SubjectRef) -> String {
     let member = world.member(subject);
     let roles = member.into_iter().flat_map(|member| &member.roles);
@@ -118,7 +119,7 @@ fn granted(world: &World, subject: &SubjectRef) -> String {
     format!("{edition} {disabled:?} {roles:?} {scopes:?}")
 }
 
-/// The permission codes that a subject may do something with.
+/// Codes of the permissions that the subject effectively holds.
 fn held(world: &World, subject: &SubjectRef) -> Vec<&'static str> {
     let permissions = CATALOGUE.permissions().iter();
     let held = permissions.filter(|permission| {
@@ -129,8 +130,8 @@ fn held(world: &World, subject: &SubjectRef) -> Vec<&'static str> {
     held.map(|permission| permission.code).collect()
 }
 
-/// Every stored resource and what a level decides of it, and a product that is
-/// described as lying in no category: it shows whether the gate is open.
+/// Every stored resource with each action that a level decides, and a product
+/// described with no category, which shows whether the gate is open.
 fn everything(before: &World, after: &World) -> Vec<Probe> {
     let stored = of_both(before, after, every_resource);
     let mut probes: Vec<Probe> = Vec::new();
@@ -175,7 +176,8 @@ fn every_resource(world: &World) -> Vec<(ResourceType, Code)> {
     all.collect()
 }
 
-/// The level actions of a resource; of profiles, what their level is needed for.
+/// The level actions of a resource; for profiles, the actions that require
+/// their level.
 fn actions_on(resource: &Resource) -> Vec<Probe> {
     let launch = match resource.kind {
         ResourceType::ImportProfile => Action::find("import_profile.launch"),

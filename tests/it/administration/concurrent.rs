@@ -1,5 +1,5 @@
-//! Two writers at once, over two servers: no change is lost, and what cannot
-//! be is refused with its reason.
+//! Two concurrent writers on two servers: no change is lost, and a write that
+//! cannot be applied is refused with its reason.
 
 use pim_authz::{domain::Edition, pb};
 use tonic::{Status, transport::Channel};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::harness::{TestServer, refusal};
 
-/// A tenant that two servers serve.
+/// A tenant that is served by two servers.
 struct Served {
     tenant: Tenant,
     channels: [Channel; 2],
@@ -34,9 +34,9 @@ impl Served {
         }
     }
 
-    /// Sends all calls at once, every second one to the other server. Those
-    /// that were carried out must have done, in the order of their revisions,
-    /// what the model does; the refusals are returned.
+    /// Sends all calls at once, alternating between the two servers. Applies
+    /// the successful calls to the model in the order of their revisions and
+    /// compares the effects; returns the refusals.
     async fn race(&mut self, calls: Vec<Call>) -> Vec<Status> {
         let racing = calls.into_iter().zip(self.channels.iter().cycle());
         let racing = racing.map(|(call, channel)| {
@@ -119,7 +119,7 @@ fn connections(count: usize) -> Call {
     })
 }
 
-/// A role that nobody may lose, and its users.
+/// A role that must keep at least one holder, and its users.
 fn administrators(users: &[&str]) -> Vec<Call> {
     let permissions = [
         "role.edit",

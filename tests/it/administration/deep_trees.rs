@@ -1,6 +1,6 @@
-//! Random trees near the most levels that there may be (rules 3.10): refused,
-//! moved, opened and emptied as the model says, counted by dry runs, and listed
-//! alike from memory and from the database.
+//! Random trees near the limit of category levels (rules 3.10): refused, moved,
+//! opened and emptied as in the model, counted by dry runs, and listed
+//! identically from memory and from the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,7 @@ async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
                 None => refused += 1,
             }
         }
-        // One tree of as many levels as there may be, to be listed.
+        // One tree with the maximum number of levels, for the lists.
         let deepest = put(tree("deepest", MOST_CATEGORY_LEVELS));
         tenant.perform(deepest).await.unwrap();
         for number in 0..EDGES_A_TENANT {
@@ -70,7 +70,7 @@ async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
     assert!(listed > 1_000, "{listed}");
 }
 
-/// Somebody in each of two groups, somebody in both, and somebody in `All`.
+/// One user in each of two groups, one in both, and one only in `All`.
 fn people() -> [Call; 2] {
     let groups = ["Redactors", "manager"];
     let user_groups = groups.map(|code| pb::UserGroup {
@@ -107,7 +107,7 @@ fn random_write(tenant: &Tenant, number: usize, entropy: &mut Entropy) -> Call {
     let categories = match entropy.below(9) {
         _ if number == 0 => return closed_tree(entropy),
         _ if number == 1 => chain(number, entropy),
-        // Trees of which somebody holds a part, and products in them.
+        // Trees that a group holds in part, and products in them.
         _ if number == 2 => return products(tenant, entropy),
         _ if number == 3 => return opened(CLOSED_ROOT, entropy),
         _ if number == 4 => return rights(tenant, entropy),
@@ -131,7 +131,7 @@ fn put(categories: Vec<pb::Category>) -> Call {
     })
 }
 
-/// A deep tree that nobody holds anything on.
+/// A deep tree without any rights.
 fn closed_tree(entropy: &mut Entropy) -> Call {
     let most = MOST_CATEGORY_LEVELS;
     Call::PutCategories(pb::PutCategoriesRequest {
@@ -141,7 +141,7 @@ fn closed_tree(entropy: &mut Entropy) -> Call {
     })
 }
 
-/// A right on a category and all below it.
+/// Grants a right on a category and all its descendants.
 fn opened(category: &str, entropy: &mut Entropy) -> Call {
     let levels = [pb::Level::View, pb::Level::Edit, pb::Level::Own];
     let grant = pb::AccessGrant {
@@ -159,7 +159,8 @@ fn opened(category: &str, entropy: &mut Entropy) -> Call {
     })
 }
 
-/// A new tree of one category a level, about as deep as can be, or half of it.
+/// A new tree of one category per level, about the maximum depth, or half of
+/// it, or 3 levels.
 fn chain(number: usize, entropy: &mut Entropy) -> Vec<pb::Category> {
     let most = MOST_CATEGORY_LEVELS;
     let levels = *entropy.pick(&[
@@ -178,7 +179,7 @@ fn chain(number: usize, entropy: &mut Entropy) -> Vec<pb::Category> {
     chain
 }
 
-/// A tree of one category a level.
+/// A tree of one category per level.
 fn tree(name: &str, levels: usize) -> Vec<pb::Category> {
     let of = |level: usize| pb::Category {
         code: format!("{name}_{level:04}"),
@@ -187,8 +188,8 @@ fn tree(name: &str, levels: usize) -> Vec<pb::Category> {
     (1..=levels).map(of).collect()
 }
 
-/// A few new categories below one of the last three levels of the deepest tree:
-/// the first time one too many.
+/// A few new categories below one of the last three levels of the deepest tree;
+/// the first call exceeds the limit by one.
 fn at_the_edge(number: usize, entropy: &mut Entropy) -> Call {
     let most = MOST_CATEGORY_LEVELS;
     let (level, more) = match number {
@@ -223,8 +224,8 @@ fn one(tenant: &Tenant, entropy: &mut Entropy) -> String {
         .unwrap_or_else(|| "nowhere".to_owned())
 }
 
-/// Moves some categories, new ones too, below others; roots and leaves most
-/// often.
+/// Moves some categories, including new ones, below others; roots and leaves
+/// most often.
 fn moves(tenant: &Tenant, entropy: &mut Entropy) -> Vec<pb::Category> {
     let mut moves: Vec<pb::Category> = Vec::new();
     for number in 0..=entropy.below(3) {
@@ -247,7 +248,7 @@ fn moves(tenant: &Tenant, entropy: &mut Entropy) -> Vec<pb::Category> {
     moves
 }
 
-/// Rights on a category, with all below it or alone (rules 3.7).
+/// Rights on a category, with or without its descendants (rules 3.7).
 fn rights(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     let groups = ["All", "Redactors", "manager"];
     let levels = [pb::Level::View, pb::Level::Edit, pb::Level::Own];
@@ -302,8 +303,8 @@ fn deletion(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     })
 }
 
-/// Lists what somebody may view below a category, from memory and from the
-/// database; returns how many that are.
+/// Lists what a random user may view below a category, from memory and from the
+/// database; returns the number of entries.
 async fn compare_allowed(
     clients: &mut [AuthorizationServiceClient<Channel>],
     tenant: &Tenant,
@@ -370,7 +371,8 @@ fn allowed_below(
         let categories = categories.filter(|item| lies_below(&item.code));
         categories.map(|item| item.code.clone()).collect()
     };
-    // The rights on what is asked about are few of all that there are.
+    // Keeps only the relevant rights for each decision, since they are few of a
+    // large number.
     let mut rights: BTreeMap<Code, Vec<(Code, ItemRef, Level)>> = BTreeMap::new();
     for ((group, item), level) in &world.rights {
         let of_item = rights.entry(item.code.clone()).or_default();

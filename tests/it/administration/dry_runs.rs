@@ -1,5 +1,5 @@
-//! What a dry run counts: whoever, and whatever, is then answered otherwise,
-//! for each write of the administration (`api.md`, `Effect`).
+//! The counts of dry runs: the subjects and products whose answers change, for
+//! each write of the administration (`api.md`, `Effect`).
 
 mod answers;
 mod worlds;
@@ -18,7 +18,7 @@ use self::{
 use super::calls::{Answer, Call};
 use crate::harness::{File, TestServer, file, header};
 
-/// A tenant whose answers are known.
+/// A tenant whose current answers are known.
 struct Tenant<'s> {
     server: &'s TestServer,
     channel: Channel,
@@ -38,7 +38,7 @@ impl<'s> Tenant<'s> {
         Self::of(server, code, known).await
     }
 
-    /// A tenant as it is; asked everything, unless the answers are known.
+    /// An existing tenant; all its answers are read unless they are known.
     async fn of(server: &'s TestServer, code: &str, known: Option<Answers>) -> Self {
         let channel = server.channel().await;
         let before = match known {
@@ -54,8 +54,8 @@ impl<'s> Tenant<'s> {
         }
     }
 
-    /// Rehearses a write, makes it, and compares what was counted with how the
-    /// answers differ.
+    /// Rehearses a write, performs it, and compares the predicted counts with
+    /// the difference of the answers.
     async fn check(&mut self, call: Call) -> Answer {
         let call = call.of(&self.code);
         let predicted = call.clone().rehearsed().send(&self.channel).await;
@@ -91,8 +91,9 @@ impl<'s> Tenant<'s> {
         self.before = after;
     }
 
-    /// Imports that remove what they do not name: all channels and locales, some
-    /// attributes, most subjects, and so on.
+    /// Imports files with pruning, which removes entities that the files do not
+    /// name: all channels and locales, some attributes, most subjects, and so
+    /// on.
     async fn prune(&mut self, header: pb::ImportHeader) {
         let header = pb::ImportHeader {
             prune: true,
@@ -117,7 +118,7 @@ impl<'s> Tenant<'s> {
         self.import(header, &[products]).await;
     }
 
-    /// Rehearses and makes an import.
+    /// Rehearses an import, then performs it.
     async fn import(&mut self, header: pb::ImportHeader, files: &[File]) {
         let mut effects = Vec::new();
         for dry_run in [true, false] {
@@ -134,14 +135,14 @@ impl<'s> Tenant<'s> {
     }
 }
 
-/// Rehearses each write on a tenant of its own.
+/// Rehearses and performs each write on a tenant of its own.
 async fn assert_counted(rehearsed: Vec<Rehearsed>) {
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
     let mut answers: BTreeMap<Start, Answers> = BTreeMap::new();
     for (number, (start, call)) in rehearsed.into_iter().enumerate() {
         let code = format!("t{number}");
-        // Tenants that start alike are answered alike.
+        // Tenants with the same start have the same answers.
         let known = answers.get(&start).cloned();
         let mut tenant = Tenant::start(&server, &code, start, known).await;
         answers
@@ -209,7 +210,7 @@ fn all() -> Option<pb::AppSelection> {
     })
 }
 
-/// Only the last step connects; the others affect nobody.
+/// Only the last step connects the app; the other steps affect nobody.
 #[tokio::test]
 async fn app_step_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
@@ -279,7 +280,7 @@ async fn import_dry_runs_count_affected_subjects_and_products() {
     {
         let code = format!("t{number}");
         let mut tenant = Tenant::of(&server, &code, None).await;
-        // A new tenant, then the same again.
+        // A new tenant, then the same files again.
         let new = header(&code, begun.edition());
         tenant.import(new.clone(), &begun.files()).await;
         tenant.import(new.clone(), &begun.files()).await;
@@ -355,7 +356,7 @@ async fn product_stream_dry_runs_count_affected_subjects_and_products() {
     assert!(tenant.wrong.is_empty(), "{:#?}", tenant.wrong);
 }
 
-/// A new tenant has nobody and nothing in it.
+/// A new tenant has no subjects and no products.
 #[tokio::test]
 async fn dry_run_of_new_tenant_affects_no_subject_or_product() {
     let server = TestServer::start().await;
@@ -366,7 +367,8 @@ async fn dry_run_of_new_tenant_affects_no_subject_or_product() {
     assert!(tenant.wrong.is_empty(), "{:#?}", tenant.wrong);
 }
 
-/// Every write of [`Call`] is rehearsed here, by its name.
+/// Checks by name that the tests of this module rehearse every write of
+/// [`Call`].
 #[test]
 fn every_write_is_rehearsed() {
     let steps = [

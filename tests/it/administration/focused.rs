@@ -1,6 +1,6 @@
 //! Random writes about apps, and random partial files: as `properties`, but
-//! with nothing else in between, so that what seldom happens to an app, or to
-//! one column of a file, happens in each run.
+//! with few other writes in between, so that events that are rare for an app,
+//! or for one column of a file, occur in each run.
 
 use pim_authz::{
     domain::{Code, Edition},
@@ -21,10 +21,10 @@ use crate::{
 
 const TENANTS: usize = 4;
 const WRITES_A_TENANT: usize = 22;
-/// How often a file is drawn again that would be refused.
+/// Maximum number of draws until a file is not refused.
 const DRAWS: usize = 5;
 
-/// What is written to a tenant that is filled.
+/// What is written to a tenant that was filled before.
 #[derive(Clone, Copy, PartialEq)]
 enum Written {
     Apps,
@@ -81,8 +81,8 @@ async fn write_about_apps(tenant: &mut Tenant, entropy: &mut Entropy) {
     tenant.perform(call).await;
 }
 
-/// Connects an app while the tenant is upgraded and downgraded (rules 5.1,
-/// 5.8a); in the end it is an enterprise tenant.
+/// Connects an app while the tenant is upgraded and downgraded
+/// (rules 5.1, 5.8a); leaves an enterprise tenant.
 async fn connect_across_editions(tenant: &mut Tenant, entropy: &mut Entropy) {
     change_edition(tenant, entropy).await;
     for _ in 0..2 {
@@ -115,8 +115,8 @@ async fn connect_across_editions(tenant: &mut Tenant, entropy: &mut Entropy) {
     }
 }
 
-/// Begins to connect an app in an enterprise tenant, goes on in another edition,
-/// and asks again after an upgrade (rules 5.1, 5.8a).
+/// Starts to connect an app in an enterprise tenant, continues in another
+/// edition, and starts again after an upgrade (rules 5.1, 5.8a).
 async fn connect_through_a_downgrade(tenant: &mut Tenant, entropy: &mut Entropy) {
     let app = random_call::app(entropy);
     if entropy.chance(70) {
@@ -167,7 +167,7 @@ async fn connect_through_a_downgrade(tenant: &mut Tenant, entropy: &mut Entropy)
     }
 }
 
-/// Takes the step that is next, if one is.
+/// Takes the next step, if any is left.
 async fn go_on(tenant: &mut Tenant, id: &str, entropy: &mut Entropy) {
     if let Some(next) = tenant.model.steps_of(id).first().copied() {
         let call = random_call::this_step(&tenant.model, next, (id, "user:admin"), entropy);
@@ -175,8 +175,8 @@ async fn go_on(tenant: &mut Tenant, id: &str, entropy: &mut Entropy) {
     }
 }
 
-/// Takes the scopes of a connected app, changes what its group holds of what the
-/// steps leave alone, and connects it again, step by step (rules 5.8).
+/// Removes the scopes of a connected app, changes the rights of its group that
+/// the steps do not set, and connects it again, step by step (rules 5.8).
 async fn authorize_again(tenant: &mut Tenant, entropy: &mut Entropy) {
     let apps: Vec<String> = tenant
         .model
@@ -229,8 +229,8 @@ fn edition(edition: pb::Edition) -> Call {
     })
 }
 
-/// A file with all of its columns, then without some of them; now and then
-/// something else is written first.
+/// Imports a file with all of its columns, then without some of them; sometimes
+/// after another write.
 async fn write_a_file(tenant: &mut Tenant, turn: usize, entropy: &mut Entropy) {
     if entropy.chance(25) {
         let call = random_call(&tenant.model, entropy);
@@ -243,7 +243,7 @@ async fn write_a_file(tenant: &mut Tenant, turn: usize, entropy: &mut Entropy) {
     tenant.import(&[partial], false).await;
 }
 
-/// Files of which the first is carried out, mostly.
+/// Draws files until the first is not refused, at most [`DRAWS`] times.
 fn drawn<const N: usize>(
     tenant: &Tenant,
     entropy: &mut Entropy,

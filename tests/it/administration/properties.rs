@@ -1,5 +1,5 @@
-//! Random writes: the service does what the model says, and tells it in its
-//! answers, its lists, its decisions and its audit log.
+//! Random writes: the service behaves as the model does, in its answers, its
+//! lists, its decisions and its audit log.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ const TENANTS: usize = 12;
 const WRITES_A_TENANT: usize = 70;
 const QUESTIONS: usize = 8;
 
-/// Where what a tenant holds is looked for.
+/// Where the state of a tenant is read from.
 #[derive(Clone, Copy, PartialEq)]
 enum Source {
     Decisions,
@@ -51,8 +51,8 @@ async fn audit_log_replays_to_the_state_after_random_writes() {
     write_and_compare(Source::AuditLog).await;
 }
 
-/// Writes to one tenant after the other; every write's effect or refusal is
-/// compared, and what is `told` of the state.
+/// Writes to one tenant after the other; compares the effect or refusal of
+/// every write, and at intervals the state that `source` reports.
 async fn write_and_compare(source: Source) {
     let server = TestServer::start().await;
     let beside = TestServer::start_beside(&server).await;
@@ -152,8 +152,8 @@ async fn write(tenant: &mut Tenant, entropy: &mut Entropy) {
     }
 }
 
-/// Asks new questions and, for what memory holds, some that were asked before
-/// other writes; each of every server, of which one keeps nothing in memory.
+/// Checks new questions and, to test cached facts, some that were checked
+/// before other writes; each on every server, one of which has no cache.
 async fn compare_checks(history: &mut CheckHistory, tenant: &Tenant, entropy: &mut Entropy) {
     let world = &tenant.model.world;
     let new = (0..QUESTIONS).map(|_| random_question(world, entropy));
@@ -180,13 +180,13 @@ async fn compare_checks(history: &mut CheckHistory, tenant: &Tenant, entropy: &m
     }
 }
 
-/// What was asked of which servers.
+/// The clients of the servers, and the questions that were checked so far.
 struct CheckHistory {
     clients: Vec<AuthorizationServiceClient<tonic::transport::Channel>>,
     questions: Vec<Question>,
 }
 
-/// A deleted tenant is not there any more, nor a second time.
+/// A deleted tenant no longer exists, and cannot be deleted again.
 async fn compare_deleted(server: &TestServer, tenant: &Tenant) {
     let deletion = Call::DeleteTenant(pb::DeleteTenantRequest::default());
     let deletion = deletion.of(&tenant.code);
@@ -203,7 +203,7 @@ async fn compare_deleted(server: &TestServer, tenant: &Tenant) {
     assert_eq!(refusal(&refused).1, "TENANT_NOT_FOUND", "{refused:?}");
 }
 
-/// What each subject may view of products and models.
+/// Compares the products and models that each subject may view.
 async fn compare_allowed(server: &TestServer, tenant: &Tenant) {
     let mut client = server.client().await;
     let world = &tenant.model.world;
@@ -255,7 +255,7 @@ async fn compare_allowed_to(
     }
 }
 
-/// Every refusal that random writes are to meet, and how often at least.
+/// Every refusal that random writes must meet, each at least three times.
 const REFUSALS: [&str; 25] = [
     "ACTOR_NOT_PERMITTED",
     "APP_NOT_FOUND",
@@ -284,7 +284,7 @@ const REFUSALS: [&str; 25] = [
     "USER_GROUP_IN_USE",
 ];
 
-/// The model alone: random writes are worth comparing.
+/// Tests the model alone: shows that the random writes are worth comparing.
 #[test]
 fn random_writes_meet_every_refusal_and_mostly_succeed() {
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
@@ -333,8 +333,8 @@ fn random_writes_meet_every_refusal_and_mostly_succeed() {
     assert!(refused.values().all(|count| *count >= 3), "{refused:#?}");
 }
 
-/// The model alone: random imports of each partial file are carried out often
-/// enough to be worth comparing, and refused as well.
+/// Tests the model alone: random imports of each partial file succeed often
+/// enough to be worth comparing, and are refused as well.
 #[test]
 fn each_partial_file_is_both_imported_and_refused() {
     let mut done: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
@@ -363,7 +363,7 @@ fn each_partial_file_is_both_imported_and_refused() {
     assert_eq!(done.len(), 11, "{done:#?}");
     let is_tried = |[refused, done]: &[usize; 2]| *refused > 25 && *done > 25;
     assert!(done.values().all(is_tried), "{done:#?}");
-    // Most of them are carried out, so that what they do is compared.
+    // Most of the single files are imported, so that their effect is compared.
     assert_eq!(done_alone.len(), 11, "{done_alone:#?}");
     let is_mostly_done = |[refused, done]: &[usize; 2]| done > refused;
     assert!(done_alone.values().all(is_mostly_done), "{done_alone:#?}");

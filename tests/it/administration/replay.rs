@@ -1,4 +1,4 @@
-//! What a tenant holds, from the changes of its audit log alone.
+//! The state of a tenant, rebuilt from the changes of its audit log alone.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,15 @@ use tonic::transport::Channel;
 
 use super::pictured::{Picture, Selection};
 
-/// A stored thing: its entity and its folded code.
+/// A stored entity: its kind and its folded code.
 type EntityKey = (String, String);
 
-/// Everything as the changes leave it.
+/// The state after all changes that were applied.
 #[derive(Default)]
 struct Replayed {
-    /// Each thing: its code as written, and its state.
+    /// Each entity: its code as written, and its state.
     entities: BTreeMap<EntityKey, (String, Map<String, Value>)>,
-    /// The level word of each folded group on each item.
+    /// The level of each folded group on each item, as a word.
     rights: BTreeMap<EntityKey, BTreeMap<String, String>>,
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn changes(channel: &Channel, tenant: &str) -> Vec<pb::Change> 
     }
 }
 
-/// What the service says of the log, and of its facts.
+/// The service's report on the log and its facts.
 pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAuditResponse {
     let mut client = OperationsServiceClient::new(channel.clone());
     let request = pb::VerifyAuditRequest {
@@ -57,7 +57,7 @@ pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAudit
     client.verify_audit(request).await.unwrap().into_inner()
 }
 
-/// Rebuilds the state up to `revision`.
+/// Rebuilds the state up to `revision` as a snapshot.
 pub(super) async fn picture(channel: &Channel, tenant: &str, revision: u64) -> Picture {
     let mut replayed = Replayed::default();
     let mut place = (0, 0);
@@ -123,7 +123,7 @@ impl Replayed {
         }
     }
 
-    /// What is told of the state before was so.
+    /// Checks that the `before` of a change equals the rebuilt state.
     fn assert_was(
         stored: Option<&Map<String, Value>>,
         before: &Map<String, Value>,
@@ -131,7 +131,7 @@ impl Replayed {
     ) {
         for (key, value) in before {
             let was = stored.and_then(|state| state.get(key));
-            // What a creation does not say is none.
+            // A field that is absent from a creation is empty.
             let is_none = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
             let is_same = was == Some(value) || was.is_none() && is_none;
             assert!(is_same, "{key} was {was:?}: {change:?}");
@@ -191,7 +191,7 @@ fn texts(state: &Map<String, Value>, key: &str) -> Vec<String> {
 
 fn show(picture: &mut Picture, kind: &str, code: &str, state: &Map<String, Value>) {
     match kind {
-        // A tenant is created with its group `All`.
+        // A tenant is created with the group `All`.
         "tenant" => {
             picture.tenant(text(state, "edition"));
             picture.group("All", "", false);

@@ -1,4 +1,4 @@
-//! One tenant, changed in the service and in the model alike, and compared.
+//! One tenant, changed both in the service and in the model, and compared.
 
 use pim_authz::{
     domain::Edition,
@@ -20,19 +20,20 @@ use crate::{
     support::{Entropy, World},
 };
 
-/// A tenant of the service, and the model of it.
+/// A tenant of the service, and its model.
 pub(super) struct Tenant {
     pub(super) channel: Channel,
     pub(super) code: String,
     pub(super) model: Administered,
     pub(super) revision: u64,
-    /// How it is counted who and what a dry run affects, where that is compared.
+    /// Counts the subjects and products that a dry run affects; `None` if that
+    /// is not compared.
     pub(super) counts_affected: Option<fn(&World, &World) -> [u64; 2]>,
     keys: u32,
 }
 
 impl Tenant {
-    /// Creates it.
+    /// Creates the tenant in the service and in the model.
     pub(super) async fn create(server: &TestServer, code: &str, edition: Edition) -> Self {
         let channel = server.channel().await;
         let call = Call::CreateTenant(pb::CreateTenantRequest {
@@ -51,8 +52,8 @@ impl Tenant {
         }
     }
 
-    /// Sends a write and compares what came of it; the answer, where it was
-    /// carried out.
+    /// Sends a write and compares its result with the model; returns the answer
+    /// if the write succeeded.
     pub(super) async fn perform(&mut self, call: Call) -> Option<Answer> {
         let mut call = call.of(&self.code);
         let mut expected = self.model.after(&call);
@@ -92,7 +93,8 @@ impl Tenant {
         }
     }
 
-    /// A step out of order names the one that is next (rules 5.1).
+    /// Checks that the refusal of a step out of order names the next step
+    /// (rules 5.1).
     fn assert_next_step(&self, status: &Status, call: &Call) {
         let Some(request) = call.request_id() else {
             return;
@@ -108,7 +110,8 @@ impl Tenant {
         }
     }
 
-    /// Imports files, compares what came of it, and imports them once more.
+    /// Imports files, compares the result, and imports them once more, which
+    /// must change nothing.
     pub(super) async fn import(&mut self, files: &[FileRows], dry_run: bool) {
         let before = self.revision;
         self.import_once(files, dry_run).await;
@@ -128,7 +131,7 @@ impl Tenant {
         );
     }
 
-    /// Imports files, and compares what came of it.
+    /// Imports files and compares the result.
     pub(super) async fn import_once(&mut self, files: &[FileRows], dry_run: bool) {
         let expected = self.model.after_import(files);
         let mut header = header(&self.code, pb::Edition::Unspecified);
@@ -189,7 +192,8 @@ impl Tenant {
             before.beyond(&after),
             after.beyond(&before)
         );
-        // A request that goes on is a write, of no stored thing.
+        // A step that continues a request is a write, but changes no stored
+        // entity.
         let is_step = call.is_step() && answer.revision > self.revision;
         let is_new = !is_dry && (expected != [0, 0, 0] || is_step);
         let revision = self.revision + u64::from(is_new);
@@ -220,14 +224,14 @@ impl Tenant {
         }
     }
 
-    /// A key that no write had.
+    /// A key that no other write used.
     fn next_key(&mut self) -> String {
         self.keys += 1;
         format!("key {}", self.keys)
     }
 
-    /// As [`Tenant::perform`], with a key; then once more the same, a
-    /// rehearsal, and another request with that key.
+    /// As [`Tenant::perform`], with a key; then repeats the same call, and
+    /// sends another request with that key, also as a rehearsal.
     pub(super) async fn perform_with_key(&mut self, call: Call) {
         let key = self.next_key();
         let call = call.of(&self.code).keyed(&key);
@@ -254,7 +258,8 @@ impl Tenant {
         self.perform(other.rehearsed()).await;
     }
 
-    /// Connects an app as the tape says, with mistakes; nothing is left open.
+    /// Connects an app with random steps, some of them wrong; leaves no request
+    /// open.
     pub(super) async fn connect_an_app(&mut self, entropy: &mut Entropy) {
         if entropy.chance(30) {
             for call in random_call::withheld_channel(entropy) {
@@ -286,7 +291,7 @@ impl Tenant {
         }
     }
 
-    /// Compares what the lists tell with the model.
+    /// Compares the lists with the model.
     pub(super) async fn compare_lists(&self, page_size: i32) {
         let of = Of {
             tenant: &self.code,
@@ -298,7 +303,8 @@ impl Tenant {
     }
 }
 
-/// Two pictures; what differs is told line by line.
+/// Checks that two snapshots are equal; on failure, prints the differences line
+/// by line.
 #[track_caller]
 pub(super) fn assert_same(what: &str, actual: &Picture, expected: &Picture) {
     let (more, less) = (actual.beyond(expected), expected.beyond(actual));

@@ -19,8 +19,8 @@ fn right(kind: &str, code: &str, level: pb::Level) -> pb::AccessGrant {
     }
 }
 
-/// Gives the app's group what the wizard does not speak of, and takes one of
-/// its channels.
+/// Gives the app's group rights on items outside the wizard, raises some that
+/// the wizard sets, and revokes one of its channels.
 async fn changed_by_an_administrator(channel: &Channel, withheld: Option<&str>) {
     let mut access = AccessRightsServiceClient::new(channel.clone());
     let grant = pb::GrantAccessRequest {
@@ -46,7 +46,8 @@ async fn changed_by_an_administrator(channel: &Channel, withheld: Option<&str>) 
     }
 }
 
-/// A channel on which nobody has rights; the creator said so (rules 3.8).
+/// Creates a channel; without default rights, no group has rights on it
+/// (rules 3.8).
 async fn put_channel(channel: &Channel, code: &str, without_default_rights: bool) {
     let request = pb::PutChannelsRequest {
         tenant: "acme".into(),
@@ -61,7 +62,8 @@ async fn put_channel(channel: &Channel, code: &str, without_default_rights: bool
     catalog.put_channels(request).await.unwrap();
 }
 
-/// What the group holds on all but trees, locales and attribute groups.
+/// The rights of the group on items other than trees, locales, attribute groups
+/// and channels.
 const KEPT: [&str; 3] = [
     "asset_family packshots 3",
     "export_profile nightly 8",
@@ -99,7 +101,7 @@ async fn rule_5_8_reauthorization_replaces_only_trees_locales_and_attribute_grou
     expected.extend(KEPT);
     expected.sort_unstable();
     assert_eq!(held(&server, "shop").await, expected);
-    // The administrator ended the later ones (rules 5.7).
+    // The administrator's change ended the right on later channels (rules 5.7).
     put_channel(&channel, "late", false).await;
     assert_eq!(held(&server, "shop").await, expected);
 }
@@ -127,7 +129,7 @@ async fn rule_5_8_reauthorization_grants_no_withheld_channel() {
     let mut channels = held(&server, "shop").await;
     channels.retain(is_channel);
     assert_eq!(channels, [print, web]);
-    // Nobody ended the later ones.
+    // No administrator's change ended the right on later channels.
     put_channel(&channel, "late", false).await;
     assert!(
         held(&server, "shop")
@@ -145,7 +147,8 @@ async fn rule_5_8_reimporting_apps_keeps_rights_absent_from_the_file() {
     server.import("acme", Edition::Unspecified, &first).await;
     changed_by_an_administrator(&channel, Some("web")).await;
     let again = server.import("acme", Edition::Unspecified, &first).await;
-    // Where the administrator raised levels: a tree, a locale, a group.
+    // Only the levels that the administrator raised change: a tree, a locale, a
+    // group.
     assert_eq!(again.effect.unwrap().changed, 3);
     let mut expected = vec![
         "attribute_group erp 1",
@@ -241,7 +244,7 @@ async fn rule_5_8a_shrunk_scopes_apply_before_the_required_permissions_step() {
         (&STEPS[..], 1)
     );
     assert_eq!(scopes(&channel, "shop").await, ["read_products"]);
-    // Cancelled, the step is asked the next time.
+    // After a cancellation, the step is required again the next time.
     steps.cancel().await.unwrap();
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     assert_eq!(left, STEPS);
@@ -284,7 +287,7 @@ async fn rule_5_8a_right_columns_in_a_file_complete_the_permissions_step() {
     }
 }
 
-/// The statements that make the column of an upgraded database.
+/// The migration that creates the column in an upgraded database.
 const V6: &str = include_str!("../../../src/store/migrations/V6__apps_permissions_step.sql");
 
 #[tokio::test]

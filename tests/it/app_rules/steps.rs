@@ -75,7 +75,7 @@ async fn rule_5_1_each_step_checks_its_own_actor() {
     steps.finish(&STEPS).await;
 }
 
-/// What is asked of a request, without being done.
+/// Rehearses a step of a request.
 async fn tried(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status> {
     let mut steps = steps.clone();
     steps.dry_run = true;
@@ -88,7 +88,7 @@ async fn tried(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status>
     }
 }
 
-/// Asks for each step; those that are out of order name the one that is next.
+/// Tries each step; a step out of order is refused and names the next one.
 async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &str) {
     let name = |step: &AppStep| match step {
         AppStep::Unspecified => "",
@@ -99,7 +99,7 @@ async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &
     for step in STEPS {
         for rights in [false, true] {
             let result = tried(steps, step, rights).await;
-            // A step may be repeated until the last.
+            // A step may be repeated until the last step is taken.
             if left[0] == step || done.contains(&step) {
                 result.unwrap_or_else(|status| panic!("{about} {step:?}: {status:?}"));
                 continue;
@@ -108,7 +108,8 @@ async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &
                 panic!("{about} {step:?}: {result:?}");
             };
             if step == AppStep::Permissions && rights && left == [AppStep::Confirm] {
-                // Rights where the step is not asked (rules 5.6).
+                // Rights are invalid where the step is not required
+                // (rules 5.6).
                 assert_eq!(named(&status), invalid("trees.view"), "{about}");
                 continue;
             }
@@ -309,7 +310,7 @@ fn rights(text: &str) -> pb::SetPermissionsRequest {
 async fn rule_5_6_rights_that_the_step_does_not_offer_are_refused() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let cases = [
-        // scopes, rights, the field that is refused
+        // Scopes, rights, the field that is refused.
         ("read_products", "trees view master", ""),
         ("read_products", "trees edit master", "trees.edit"),
         ("read_products", "trees own *", "trees.own"),
@@ -342,7 +343,8 @@ async fn rule_5_6_rights_that_the_step_does_not_offer_are_refused() {
             assert_eq!(named(&status), invalid(field), "{scope} {text}");
         }
     }
-    // `all` wins over a list, and the highest level over others.
+    // `all` takes precedence over a list, and the highest level over lower
+    // ones.
     let (mut steps, _) = Steps::start(&channel, "shop", &["write_products"]).await;
     steps.authorize().await.unwrap();
     let mut request = rights("locales view *,en_US");

@@ -1,5 +1,5 @@
-//! Random calls of every RPC of the contract, at its limits and beyond them, many
-//! of them given up.
+//! Random calls of every RPC of the contract, at its limits and beyond them;
+//! many are abandoned by their callers.
 
 use std::{
     fmt,
@@ -29,19 +29,20 @@ use crate::{
     support::Entropy,
 };
 
-/// How many calls one seed makes.
+/// Number of calls per seed.
 const CALLS: usize = 100;
 
-/// How many of them are under way at once.
+/// Number of concurrent calls.
 const AT_ONCE: usize = 8;
 
-/// How many answers of a stream are read before it is given up.
+/// Number of messages of a stream that are read before it is abandoned.
 const MOST_ANSWERS: usize = 50;
 
-/// Calls that change what all tenants share, which the others would notice rightly.
+/// Calls that change what all tenants share; they would rightly disturb the
+/// other tenant.
 const OF_THE_INSTALLATION: [&str; 2] = ["BeginMaintenance", "EndMaintenance"];
 
-/// Messages that are encoded already.
+/// A codec for messages that are already encoded.
 #[derive(Clone, Debug, Default)]
 struct Raw;
 
@@ -81,13 +82,13 @@ impl Decoder for Raw {
     }
 }
 
-/// One call that somebody makes.
+/// One random call.
 struct Abuse {
     method: MethodDescriptor,
     messages: Vec<Vec<u8>>,
     is_compressed: bool,
     deadline: Option<Duration>,
-    /// When the caller leaves.
+    /// When the caller disconnects; `None` if it waits for the answer.
     leaves_after: Option<Duration>,
 }
 
@@ -127,7 +128,7 @@ impl Abuse {
         }
     }
 
-    /// Makes the call; `None`: the caller left.
+    /// Makes the call; returns `None` if the caller disconnected.
     async fn make(&self, channel: Channel) -> Option<Result<usize, Status>> {
         let mut client = Grpc::new(channel).max_decoding_message_size(usize::MAX);
         if self.is_compressed {
@@ -149,17 +150,17 @@ impl Abuse {
         };
         match self.leaves_after {
             Some(leaves) => timeout(leaves, call).await.ok(),
-            // A watch without a change is silent.
+            // A watch sends nothing until something changes.
             None if method == "WatchChanges" => timeout(Duration::from_secs(1), call).await.ok(),
             None => Some(timeout(PATIENCE, call).await.unwrap()),
         }
     }
 }
 
-/// A message of which one part may be at a limit.
+/// Generates random messages, of which one part may be at a limit.
 struct Random<'a> {
     entropy: &'a mut Entropy,
-    /// Whether it has one.
+    /// Whether a part at a limit may still be generated.
     is_large: bool,
 }
 
@@ -197,7 +198,7 @@ impl<'a> Random<'a> {
         message
     }
 
-    /// How long a list is.
+    /// The length of a list.
     fn count(&mut self) -> usize {
         if !self.is_large || !self.entropy.chance(40) {
             return self.entropy.below(4);
@@ -250,7 +251,7 @@ impl<'a> Random<'a> {
             return "x".repeat(length);
         }
         let likely: &[&str] = match field {
-            // Never the tenant of the others.
+            // Never the tenant `other`.
             "tenant" => &["acme", "acme", "acme", "acme", "", "stranger"],
             "actor" => &["user:admin", "user:admin", "user:admin", "", "admin"],
             "type" => &[
@@ -272,7 +273,7 @@ impl<'a> Random<'a> {
     }
 }
 
-/// Every RPC of the contract.
+/// Every RPC of the contract but [`OF_THE_INSTALLATION`].
 fn methods() -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     let ours = pool
@@ -284,8 +285,7 @@ fn methods() -> Vec<MethodDescriptor> {
         .collect()
 }
 
-/// The most items of a batch, in thousands, that are not refused for what they
-/// weigh.
+/// The largest batch, in thousands of items, that is not refused for its size.
 async fn most_thousands(server: &TestServer) -> usize {
     for thousands in 1.. {
         let mut client = compressed(server.channel().await);
@@ -301,7 +301,7 @@ async fn most_thousands(server: &TestServer) -> usize {
     unreachable!("every number was tried")
 }
 
-/// A refusal is one that the contract names, with its reason.
+/// Checks that a refusal is one that the contract defines, with its reason.
 fn assert_named(abuse: &Abuse, status: &Status) {
     let is_late = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
     let is_of_a_bug = matches!(
@@ -348,7 +348,7 @@ async fn random_abuse_of_every_rpc_blocks_nobody_and_leaks_nothing() {
             .collect::<Vec<()>>()
             .await;
         others.were_all_answered().await;
-        // Those whose callers have left end soon, and give back what they took.
+        // Calls that were abandoned end soon and release their memory.
         let begun = Instant::now();
         while most_thousands(server).await < free {
             assert!(begun.elapsed() < PATIENCE, "something is held for good");

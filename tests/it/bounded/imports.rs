@@ -9,7 +9,7 @@ use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use super::{PATIENCE, assert_overloaded, listed, others::Others, served, served_as_usual};
 use crate::harness::{File, TestServer, file, header};
 
-/// Row 11.
+/// Imports that send only a header do not block another import (row 11).
 #[tokio::test]
 async fn idle_imports_with_only_a_header_block_no_import() {
     let server = served_as_usual().await;
@@ -29,7 +29,7 @@ async fn idle_imports_with_only_a_header_block_no_import() {
     timeout(PATIENCE, import).await.unwrap();
 }
 
-/// Imports one file, which is too much for the memory of the calls under way.
+/// Checks that an import of one file exceeds the memory of the calls under way.
 async fn assert_import_overloaded(server: &TestServer, file: File) {
     let outcome = server
         .try_import(header("acme", Edition::Enterprise), &[file])
@@ -38,7 +38,8 @@ async fn assert_import_overloaded(server: &TestServer, file: File) {
     assert_overloaded(&outcome.ended.unwrap_err());
 }
 
-/// Row 7: what an import keeps in memory is counted as it is read, and given back.
+/// The memory of an import is counted as its rows are read, and released at its
+/// end (row 7).
 #[tokio::test]
 async fn memory_of_rows_kept_by_an_import_is_counted() {
     let limits = Limits {
@@ -54,12 +55,13 @@ async fn memory_of_rows_kept_by_an_import_is_counted() {
     for _ in 0..3 {
         assert_import_overloaded(&server, users(20_000)).await;
     }
-    // Rows that are refused are kept as well, and the names of categories.
+    // Refused rows are kept in memory as well, and so are the names of
+    // categories.
     let refused = (0..20_000).map(|n| format!("user_{n};;surplus"));
     assert_import_overloaded(&server, listed("users.csv", "username;roles", refused)).await;
     let names = (0..20_000).map(|n| format!("p{n};{n}_{}", "x".repeat(240)));
     assert_import_overloaded(&server, listed("products.csv", "sku;categories", names)).await;
-    // Products are not, and what is left out is given back.
+    // Products are not kept, and the memory of refused imports was released.
     let products = listed("products.csv", "sku", (0..40_000).map(|n| format!("p{n}")));
     let files = [products, users(5_000)];
     server.import("acme", Edition::Enterprise, &files).await;

@@ -32,7 +32,7 @@ pub(crate) async fn create(server: &TestServer) {
     server.import("other", Edition::Growth, &files).await;
 }
 
-/// Asks about a user, who may.
+/// Checks a user who may list products.
 pub(crate) async fn ask(
     client: &mut AuthorizationServiceClient<Channel>,
     number: usize,
@@ -48,15 +48,15 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-/// Somebody of another tenant who goes on asking: what memory knows, what it does
-/// not, and whether the server is well; and writes.
+/// Callers of another tenant who keep calling the server: checks of cached and
+/// of unknown subjects, health checks, and writes.
 pub(crate) struct Others {
     over: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<u64>>,
 }
 
 impl Others {
-    /// Begins to ask.
+    /// Starts the calls.
     pub(crate) async fn asked_all_the_time(server: &TestServer) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
@@ -116,8 +116,8 @@ impl Others {
         Self { over, tasks }
     }
 
-    /// Ends the asking, in which nothing failed; how many questions about the
-    /// directory were answered.
+    /// Stops the calls, none of which may have failed; returns the number of
+    /// checks that were answered.
     pub(crate) async fn were_all_answered(self) -> u64 {
         self.over.store(true, Ordering::SeqCst);
         let mut answered = Vec::new();
@@ -129,7 +129,7 @@ impl Others {
     }
 }
 
-/// Asks once at least, until it is over.
+/// Calls `ask` at least once, until `over` is set.
 async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
     let mut count = 0;
     loop {
@@ -142,7 +142,7 @@ async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C
 }
 
 impl TestServer {
-    /// How its memory does.
+    /// The status of the server and its cache.
     pub(crate) async fn status(&self) -> pb::GetStatusResponse {
         let mut client = OperationsServiceClient::new(self.channel().await);
         let request = pb::GetStatusRequest {
@@ -151,7 +151,7 @@ impl TestServer {
         client.get_status(request).await.unwrap().into_inner()
     }
 
-    /// How many statements read facts for questions.
+    /// Number of statements that read facts for questions.
     pub(crate) async fn loads(&self) -> u64 {
         self.status().await.loads
     }

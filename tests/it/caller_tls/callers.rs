@@ -64,7 +64,7 @@ async fn client_certificate_is_optional_and_verified_if_presented() {
     put_caller(open, "pim.example.com").await;
     let params = named(&["pim.example.com"], "pim");
     let stranger = Authority::new("another CA");
-    // What is shown, whether there is an answer.
+    // The client certificate, and whether the call is answered.
     let cases = [
         (None, true),
         (Some(callers.issue(&params)), true),
@@ -78,7 +78,7 @@ async fn client_certificate_is_optional_and_verified_if_presented() {
     }
 }
 
-/// The limit of connections counts before the handshake.
+/// The connection limit applies before the handshake.
 #[tokio::test]
 async fn half_open_handshake_blocks_nobody_and_is_closed() {
     const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -96,13 +96,13 @@ async fn half_open_handshake_blocks_nobody_and_is_closed() {
     let caller = secure(server.address, keys.caller(None)).await.unwrap();
     let channel = channel_over(caller).await.unwrap();
     answers(channel.clone()).await.unwrap();
-    // A third one is closed at once.
+    // A third connection is closed immediately.
     assert!(secure(server.address, keys.caller(None)).await.is_err());
     let mut nothing = [0; 1];
     let closed = timeout(PATIENCE, silent.read(&mut nothing)).await.unwrap();
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
     assert!(begun.elapsed() >= HANDSHAKE / 2, "{:?}", begun.elapsed());
-    // Its place is free again.
+    // The slot of the closed connection is free again.
     let freed = async { while !is_answered(server.address, keys.caller(None)).await {} };
     timeout(PATIENCE, freed).await.unwrap();
     answers(channel).await.unwrap();

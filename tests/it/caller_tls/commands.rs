@@ -9,7 +9,7 @@ use crate::harness::{
     certificates::{Authority, named, write},
 };
 
-/// Runs `pim-authz tenant list` with options that name files of a folder.
+/// Runs `pim-authz tenant list` with options that name files in a folder.
 async fn list_tenants(folder: &Path, server: &str, options: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
     for (name, _) in std::env::vars_os() {
@@ -26,8 +26,8 @@ async fn list_tenants(folder: &Path, server: &str, options: &str) -> Output {
         .unwrap()
 }
 
-/// Keys with pairs for callers: `known`, which is of `client-ca.crt`, and
-/// `strange`; `text` is no file of TLS.
+/// Keys with pairs for callers: `known`, signed by `client-ca.crt`, and
+/// `strange`, signed by another CA; `text` is not a TLS file.
 fn keys_of_callers() -> Keys {
     let keys = Keys::new();
     let callers = Authority::new("a CA of callers");
@@ -57,7 +57,7 @@ async fn command_line_verifies_the_server_and_presents_its_certificate() {
     let known = format!("{CA} --tls-cert known.crt --tls-key known.key");
     let strange = format!("{CA} --tls-cert strange.crt --tls-key strange.key");
     let mixed = format!("{CA} --tls-cert known.crt --tls-key strange.key");
-    // Server, options, what is said where it fails.
+    // Server, options, the expected error message.
     let cases = [
         (&secured, CA, None),
         (&address, CA, None),
@@ -87,7 +87,7 @@ async fn command_line_verifies_the_server_and_presents_its_certificate() {
 #[tokio::test]
 async fn unusable_tls_files_stop_the_start_and_are_named() {
     let keys = keys_of_callers();
-    // Options, what is said.
+    // Options, the expected error message.
     let cases = [
         (
             "--tls-cert none --tls-key tls.key",

@@ -73,7 +73,7 @@ async fn changes_of_callers_have_their_own_audit_log() {
     let verified = verified(&world, of_callers()).await;
     assert!(verified.intact, "{verified:?}");
     assert_eq!((verified.revision, verified.compared_facts), (6, 4));
-    // Not for one who may audit some tenants.
+    // A caller with rights on some tenants only may not read this log.
     let one = world
         .caller(of_tenants("one", &["acme"], &EVERY_RIGHT))
         .await;
@@ -89,7 +89,8 @@ async fn changes_of_callers_have_their_own_audit_log() {
     );
 }
 
-/// As somebody who has the database to himself.
+/// Disables the triggers, as an attacker with full access to the database
+/// could.
 const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER; SET pim_authz.door = 'test';";
 
 #[tokio::test]
@@ -128,8 +129,8 @@ async fn tampering_with_callers_or_their_log_is_detected() {
     }
 }
 
-/// Writes of each kind to tenant `acme`, at revisions 2 to 6: four by a caller,
-/// one of them with an actor, and one without credentials.
+/// Makes writes of each kind to tenant `acme`, at revisions 2 to 6: four by a
+/// caller, one of them with an actor, and one without credentials.
 async fn written(world: &World) -> Key {
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let mut directory = DirectoryServiceClient::new(key.line(&world.guarded).await);

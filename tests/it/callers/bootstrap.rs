@@ -26,7 +26,8 @@ async fn names(server: &TestServer, key: &Key) -> Result<Vec<String>, tonic::Sta
     Ok(callers.map(|caller| caller.name).collect())
 }
 
-/// What the program prints for some arguments.
+/// Runs the program with these arguments; returns its standard output and
+/// standard error.
 async fn printed(arguments: &[&str], database: Option<&Database>) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
     command
@@ -57,7 +58,7 @@ async fn key_file_creates_the_first_caller_only_once() {
     config.callers = bootstrapping(file);
     let first = TestServer::start_with(config.clone(), database.clone()).await;
     assert_eq!(names(&first, &key).await.unwrap(), ["bootstrap"]);
-    // The same file again, and another one.
+    // Starts again with the same file, then with another one.
     let again = TestServer::start_with(config.clone(), database.clone()).await;
     assert_eq!(names(&again, &key).await.unwrap(), ["bootstrap"]);
     config.callers = bootstrapping(other);
@@ -71,7 +72,7 @@ async fn key_file_creates_the_first_caller_only_once() {
 async fn bootstrap_command_creates_first_caller_that_running_servers_accept() {
     let database = Database::create().await;
     let server = guarded(&database).await;
-    // It knows that there is none.
+    // Makes the server cache that there is no caller.
     let unknown = key_of(&printed(&["caller", "new-key"], None).await.0);
     assert!(names(&server, &unknown).await.is_err());
     let (printed_key, log) = printed(&["caller", "bootstrap"], Some(&database)).await;

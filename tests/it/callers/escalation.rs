@@ -52,11 +52,12 @@ async fn no_caller_grants_a_right_that_it_lacks() {
     assert_eq!(lacking(&status), denied);
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.metadata["field"], "callers[0].rights");
-    // Itself.
+    // Nor can a caller grant the right to itself.
     let more = everywhere("operator", &[CallerRight::Operate, CallerRight::Administer]);
     let status = put(&mut client, more).await.unwrap_err();
     assert_eq!(lacking(&status), denied);
-    // A credential gives what its caller may: no key, and no certificate.
+    // A credential conveys the rights of its caller, so a caller with fewer rights
+    // can add neither a key nor a certificate name.
     let status = create_key(&mut client, "strong").await.unwrap_err();
     assert_eq!(lacking(&status).0, Code::PermissionDenied);
     let stolen = pb::Caller {
@@ -66,7 +67,7 @@ async fn no_caller_grants_a_right_that_it_lacks() {
     let status = put(&mut client, stolen).await.unwrap_err();
     assert_eq!(lacking(&status).0, Code::PermissionDenied);
 
-    // What it has it gives, and it takes away whatever there is.
+    // A caller can grant the rights that it has, and can withdraw any right.
     let equal = everywhere("equal", &[CallerRight::Operate, CallerRight::Check]);
     put(&mut client, equal).await.unwrap();
     create_key(&mut client, "equal").await.unwrap();
@@ -127,7 +128,7 @@ fn with_identity(issuer: &str, subject: &str) -> pb::Caller {
     }
 }
 
-/// Callers that cannot be, and the field that says so.
+/// Invalid callers, and the field that the refusal names.
 fn impossible() -> [(pb::Caller, &'static str); 13] {
     [
         (named(""), "callers[0].name"),

@@ -28,7 +28,7 @@ async fn every_call_without_valid_credentials_is_refused() {
             expired.id
         ))
         .await;
-    // It reads the callers anew.
+    // A new server, which reads the callers again.
     let guarded = guarded(&world.open.database).await;
     let (_, secret) = good.key.rsplit_once('_').unwrap();
     let (of_another, _) = withdrawn.key.rsplit_once('_').unwrap();
@@ -63,7 +63,7 @@ async fn every_call_without_valid_credentials_is_refused() {
     }
 }
 
-/// Another last letter.
+/// A character that differs from the last one.
 fn last_other(key: &str) -> char {
     if key.ends_with('x') { 'y' } else { 'x' }
 }
@@ -88,7 +88,8 @@ async fn every_call_needs_its_own_right() {
             let name = name.strip_prefix("caller_right_").unwrap();
             assert_eq!(info.metadata["right"], name, "{}", of.name);
             assert!(status.message().contains(name), "{status}");
-            // With it alone the call is taken, whatever it comes to.
+            // With this right alone the call is authorized, whatever its
+            // result.
             if let Err(status) = call(&channel, &path, request, &with.header()).await {
                 let refused = [Code::Unauthenticated, Code::PermissionDenied];
                 assert!(!refused.contains(&status.code()), "{}: {status}", of.name);
@@ -132,13 +133,13 @@ async fn forbidden_tenant_is_reported_as_unknown() {
         let of_another = send("other", &one).await.expect_err(of.name);
         assert!(of_another.contains("TENANT_NOT_FOUND"), "{of_another}");
         assert_eq!(send("nobody", &one).await.unwrap_err(), of_another);
-        // As if the server had no such tenant for anyone, unless something else
-        // is said first.
+        // The same answer as for a tenant that does not exist on the server,
+        // unless another error comes first.
         let missing = send("nobody", &everywhere).await.expect_err(of.name);
         if missing.contains("TENANT_NOT_FOUND") {
             assert_eq!(missing, of_another, "{}", of.name);
         }
-        // Its own is found.
+        // The caller's own tenant is found.
         if let Err(own) = send("acme", &one).await {
             assert!(!own.contains("TENANT_NOT_FOUND"), "{} {own}", of.name);
         }
@@ -158,7 +159,7 @@ async fn health_needs_no_credentials_and_reflection_is_hidden() {
         let status = call(&guarded, &path, Vec::new(), &[]).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
     }
-    // What nobody has given a right for is not called, whoever asks.
+    // A path without a configured right is not served, whoever calls it.
     for path in [
         "/pim.authz.v1.AuthorizationService/Guess",
         "/other.Service/Call",

@@ -6,7 +6,7 @@ use tokio::process::Command;
 use super::world::{EVERY_RIGHT, Key, World, call, everywhere};
 use crate::harness::{Program, channel_to, terminate};
 
-/// A program whose log tells all it can.
+/// A program that logs everything, at level `trace`.
 fn with_full_log(world: &World) -> Command {
     let mut command = Program::command(&world.open.database);
     command
@@ -61,7 +61,8 @@ async fn no_secret_is_logged_or_returned() {
         let secret = &secret[26..];
         assert!(!log.contains(secret) && !answers.contains(secret));
     }
-    // Of the key that was made, no line has the form.
+    // No line contains text in the form of a key, which the key that was
+    // created would have.
     for line in log.lines() {
         let has_one = line
             .split("pimauthz_")
@@ -71,7 +72,7 @@ async fn no_secret_is_logged_or_returned() {
     }
 }
 
-/// A shell of somebody who operates a guarded server, with a key in a file.
+/// The shell of an operator of a guarded server, with a key in a file.
 struct Shell {
     world: World,
     operator: Key,
@@ -95,7 +96,7 @@ impl Shell {
         std::fs::write(self.home.path().join("token"), token).unwrap();
     }
 
-    /// Runs a command that must end with a status, and returns what it printed.
+    /// Runs a command that must exit with this status, and returns its output.
     async fn run(&self, line: &str, status: i32) -> (String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
         let output = command

@@ -29,7 +29,7 @@ async fn callers_list_only_the_tenants_they_may_access() {
         let listed = client.list_tenants(pb::ListTenantsRequest::default()).await;
         assert_eq!(codes(listed.unwrap().into_inner()), expected, "{name}");
     }
-    // The installation is no tenant.
+    // The installation is not listed as a tenant.
     let mut client = TenantServiceClient::new(world.open.channel().await);
     let listed = client.list_tenants(pb::ListTenantsRequest::default()).await;
     assert_eq!(codes(listed.unwrap().into_inner()), ["acme", "other"]);

@@ -1,4 +1,4 @@
-//! Callers by the OIDC tokens of an issuer (`api.md`, "Who calls").
+//! Callers identified by the OIDC tokens of an issuer (`api.md`, "Who calls").
 
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ use super::{
 };
 use crate::harness::{Database, Program, TestServer, product, refusal, user};
 
-/// How long something may take that happens by itself.
+/// Longest wait for a change in the background.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const SUBJECT: &str = "service-account-shop";
 
-/// A world, and a server on it that accepts the tokens of an issuer.
+/// A world, and another server on its database that accepts the tokens of an
+/// issuer.
 struct Issued {
     world: World,
     server: TestServer,
@@ -46,7 +47,7 @@ impl Issued {
         check(&self.server.channel().await, token).await
     }
 
-    /// The reason for which a token is refused.
+    /// The code and reason with which a token is refused.
     async fn refused(&self, token: &str) -> (Code, String) {
         let status = self.check(token).await.unwrap_err();
         let (code, reason, _) = refusal(&status);
@@ -100,7 +101,7 @@ async fn token_gives_the_rights_of_the_caller_with_its_identity() {
     issued.put(&[CallerRight::Check], SUBJECT).await;
     for key in [&curve, &rsa] {
         let token = key.token(SUBJECT);
-        // The second time it is found among those that were verified.
+        // The second time, the token is found in the cache of verified tokens.
         for _ in 0..2 {
             issued.check(&token).await.unwrap();
         }
@@ -109,7 +110,7 @@ async fn token_gives_the_rights_of_the_caller_with_its_identity() {
         let status = call(&channel, list, Vec::new(), &bearer(&token)).await;
         assert_eq!(status.unwrap_err().code(), Code::PermissionDenied);
     }
-    // Claims give nothing.
+    // Claims in a token grant no rights.
     let claims = claims_but(
         SUBJECT,
         &json!({ "scope": "operate administer", "tenants": ["acme"], "roles": ["operate"] }),
@@ -141,7 +142,7 @@ fn encoded(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
-/// Tokens that somebody made who wants to be taken for another.
+/// Tokens forged by an attacker who impersonates another caller.
 fn forged(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
     let attacker = SigningKey::curve(&key.id);
     let good = claims(SUBJECT);
@@ -151,7 +152,7 @@ fn forged(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
         let header = encoded(&json!({ "alg": none, "typ": "JWT", "kid": "a" }));
         add("no algorithm", format!("{header}.{}.", encoded(&good)));
     }
-    // A public key is no secret.
+    // Signing with a public key as secret must fail, since it is not secret.
     for public in [key.public(), rsa.public()] {
         for secret in [
             public.to_string(),
@@ -203,7 +204,7 @@ fn forged(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
     tokens
 }
 
-/// Tokens that an issuer has signed, and that are not for this service now.
+/// Tokens signed by the issuer that are not for this service, or not valid now.
 fn inapplicable(key: &SigningKey) -> Vec<(String, String)> {
     const LEEWAY: u64 = 60;
     let expired = now() - LEEWAY - 2;
@@ -235,7 +236,7 @@ fn inapplicable(key: &SigningKey) -> Vec<(String, String)> {
     .collect()
 }
 
-/// What a good token becomes on a bad way.
+/// Damaged variants of a valid token.
 fn damaged(good: &str) -> Vec<(String, String)> {
     let parts: Vec<&str> = good.split('.').collect();
     let [header, claims, signature] = parts[..] else {
@@ -280,7 +281,7 @@ async fn forged_inapplicable_and_damaged_tokens_are_refused() {
             "{name}: {printed}"
         );
     }
-    // Two claims of one name: which of them is meant?
+    // A duplicate claim is ambiguous.
     let twice = claims(SUBJECT)
         .to_string()
         .replacen('{', "{\"sub\":\"another\",", 1);
@@ -337,17 +338,17 @@ async fn keys_of_a_file_rotate_without_restart() {
     let [old, new] = [&first, &second].map(|key| key.token(SUBJECT));
     issued.check(&old).await.unwrap();
     keys.replace(&[&first, &second]);
-    // A key that is unknown is looked for at once.
+    // An unknown key is looked up immediately.
     for token in [&new, &old] {
         issued.check(token).await.unwrap();
     }
-    // What the old key verified before counts no more once it is gone.
+    // Tokens that the old key verified become invalid once the key is gone.
     keys.replace(&[&second]);
     let gone = async { while issued.check(&old).await.is_ok() {} };
     timeout(PATIENCE, gone).await.unwrap();
     assert_eq!(issued.refused(&old).await, unknown());
     issued.check(&new).await.unwrap();
-    // A file that is no key set leaves those from before.
+    // A file that is not a key set leaves the previous keys in use.
     std::fs::write(keys.path(), "<html>").unwrap();
     let other = SigningKey::curve("c").token(SUBJECT);
     assert_eq!(issued.refused(&other).await, unknown());
@@ -372,7 +373,8 @@ async fn keys_are_discovered_from_the_issuer_configuration() {
     issued.world.put(caller).await;
     let claims = claims_but(SUBJECT, &json!({ "iss": own }));
     let token = key.sign(&key.header(), &claims);
-    // There is no configuration yet: whose token it is cannot be known.
+    // There is no configuration yet, so the caller of a token cannot be
+    // identified.
     let unavailable = (Code::Unavailable, "CALLER_UNKNOWN".to_owned());
     assert_eq!(issued.refused(&token).await, unavailable);
     http.put(configuration, document.to_string());
@@ -400,7 +402,7 @@ async fn tokens_of_unknown_keys_do_not_flood_the_issuer() {
             .unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
     }
-    // Once in ten seconds.
+    // At most one request in ten seconds.
     let most = 1 + begun.elapsed().as_secs() / 10;
     assert!(u64::from(http.requests() - before) <= most);
 }
@@ -410,7 +412,8 @@ async fn a_watch_ends_when_its_token_expires() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     issued.put(&EVERY_RIGHT, SUBJECT).await;
-    // With the minute by which clocks may differ: in two or three seconds.
+    // With the leeway of a minute for differing clocks, it expires in two or
+    // three seconds.
     let claims = claims_but(SUBJECT, &json!({ "exp": now() - 57 }));
     let token = key.sign(&key.header(), &claims);
     let mut client = AuditServiceClient::new(issued.server.channel().await);
@@ -453,7 +456,7 @@ async fn invalid_oidc_settings_stop_the_start_and_are_named() {
     std::fs::write(keys.folder().join("text"), "hello").unwrap();
     let issuer = "--oidc-issuer https://id.example --oidc-audience pim";
     let given = |more: &str| format!("{issuer} {more}");
-    // Options, what is said.
+    // Options, the expected error message.
     let cases = [
         (
             "--oidc-issuer https://id.example".to_owned(),

@@ -192,7 +192,8 @@ async fn a_list_of_a_withdrawn_caller_ends() {
         ..Default::default()
     };
     let mut batches = client.stream_allowed(request).await.unwrap().into_inner();
-    // The rest, of more than the connection's window holds, waits for its reader.
+    // The remaining messages exceed the connection's window, so they wait for
+    // the reader.
     batches.message().await.unwrap().unwrap();
     world.withdraw(&key).await;
     let status = end(batches).await;

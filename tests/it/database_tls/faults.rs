@@ -9,7 +9,7 @@ use crate::harness::{
     certificates::{Authority, expired, named, write},
 };
 
-/// What a migration says that cannot connect.
+/// The error message of a migration that cannot connect.
 async fn migration_error(url: &SecretString) -> String {
     let refused = server::migrate(url, &RuntimeRole::Stored).await;
     let error = refused.unwrap_err();
@@ -34,7 +34,8 @@ async fn every_handshake_error_names_the_setting() {
     let folder = TempDir::new().unwrap();
     let stranger = write(folder.path(), "stranger.crt", &Authority::new("x").pem());
     let ca = postgres.ca_file();
-    // Host, parameters, what is said: the state, the setting, the cause.
+    // Host, parameters, the expected message: the state, the setting, the
+    // cause.
     let cases = [
         (
             "localhost",
@@ -164,7 +165,7 @@ async fn default_root_file_of_libpq_is_used_without_sslrootcert() {
     let postgres = TlsPostgres::shared().await;
     let name = postgres.create_database().await;
     let url = postgres.url("localhost", &name, "sslmode=require");
-    // Who signed, whether the migration succeeds.
+    // The CA in the root file, and whether the migration succeeds.
     let stranger = Authority::new("another CA");
     for (root, succeeds) in [(&stranger, false), (&postgres.authority, true)] {
         let home = TempDir::new().unwrap();

@@ -14,7 +14,8 @@ const ENCRYPTED: &str = "SELECT coalesce(bool_and(ssl), false)
      FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
     WHERE datname = current_database() AND application_name = 'pim-authz'";
 
-/// Connects by a URL; whether the connection is encrypted, or what is said.
+/// Connects with a URL; returns whether the connection is encrypted, or the
+/// error.
 async fn connect(url: &SecretString, admin: &tokio_postgres::Client) -> Result<bool, String> {
     let open = async |url| -> Result<_, StoreError> {
         let store = Store::new(url, 1)?;
@@ -49,7 +50,7 @@ async fn every_sslmode_but_disable_connects_where_tls_is_required() {
         ("verify-full", Ok(true)),
     ];
     assert_eq!(found, expected);
-    // Without a word about TLS, and without a CA.
+    // Without any TLS parameter, and without a CA.
     for parameters in ["", "sslmode=require"] {
         let url = postgres.url("localhost", &name, parameters);
         assert_eq!(connect(&url, &admin).await, Ok(true), "{parameters}");
@@ -105,7 +106,7 @@ async fn certificate_login_requires_a_certificate_the_database_accepts() {
     };
     let stranger = Authority::new("another CA");
     let refused = || Err("the database does not accept the client certificate".to_owned());
-    // Who signed for whom; what comes of it.
+    // The client certificate (CA, name), and the expected result.
     let cases = [
         (of(&postgres.authority, "certified", "known"), Ok(true)),
         (of(&stranger, "certified", "stranger"), refused()),
@@ -146,7 +147,7 @@ async fn keyword_urls_with_host_or_address_verify_the_certificate() {
         .unwrap();
     let password = String::from_utf8(config.get_password().unwrap().to_vec()).unwrap();
     let port = config.get_ports()[0];
-    // Where to; what comes of it.
+    // Host parameters, and the expected result.
     let wrong = "the certificate of the database is for another host";
     let cases = [
         ("host=localhost", Ok(true)),
@@ -163,8 +164,8 @@ async fn keyword_urls_with_host_or_address_verify_the_certificate() {
     }
 }
 
-/// PostgreSQL's manual makes such a one first: signed by itself, a CA of its own,
-/// without alternative names.
+/// The certificate that PostgreSQL's manual creates first: self-signed, a CA of
+/// its own, without alternative names.
 #[tokio::test]
 async fn self_signed_certificate_is_trusted_as_its_own_root() {
     let mut params = named(&[], "localhost");

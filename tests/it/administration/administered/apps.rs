@@ -10,8 +10,8 @@ use super::{
 use crate::administration::calls::Answer;
 use crate::support::World;
 
-/// The scopes that a request names and the tenant's edition offers; and the
-/// others (rules 5.3).
+/// Splits the scopes of a request into those that the tenant's edition offers
+/// and the others (rules 5.3).
 pub(super) fn offered(world: &World, texts: &[String]) -> (ScopeSet, BTreeSet<String>) {
     let mut granted = ScopeSet::default();
     let mut others = BTreeSet::new();
@@ -35,7 +35,8 @@ pub(super) fn has(scopes: ScopeSet, text: &str) -> bool {
     scopes.contains(CATALOGUE.find_scope(text).unwrap().id)
 }
 
-/// Rules 1.5: the code of an app, of which its private group's is longer.
+/// Parses the code of an app, which is limited to 251 bytes because the code of
+/// its private group is longer (rules 1.5).
 pub(super) fn read_app(text: &str, faults: &mut Faults) -> Option<Code> {
     if text.len() > 251 {
         faults.invalid();
@@ -45,7 +46,7 @@ pub(super) fn read_app(text: &str, faults: &mut Faults) -> Option<Code> {
 }
 
 impl Administered {
-    /// Rules 5.1: the actor is a user, who holds `app.manage`.
+    /// Checks that the actor is a user who holds `app.manage` (rules 5.1).
     fn check_actor(&self, actor: &str, faults: &mut Faults) {
         let Some(user) = actor.strip_prefix("user:") else {
             faults.invalid();
@@ -67,12 +68,13 @@ impl Administered {
         if let Some(held) = self.world.apps.get(&app).copied()
             && !grows(held, granted)
         {
-            // Scopes that shrink apply at once (rules 5.8).
+            // Scopes that shrink apply immediately (rules 5.8).
             self.world.apps.insert(app, granted);
         }
     }
 
-    /// What the start of a connection answers, beside its revision and effect.
+    /// Expected answer to the start of a connection, apart from its revision
+    /// and effect.
     pub(in super::super) fn start_answer(
         &self,
         call: &pb::StartConnectionRequest,
@@ -87,7 +89,8 @@ impl Administered {
         };
         let held = self.world.apps.get(&request.app).copied();
         let only_shrinks = held.is_some_and(|held| !grows(held, scopes));
-        // One that never passed the step permissions is asked it (rules 5.8a).
+        // An app that never passed the permissions step must take it
+        // (rules 5.8a).
         let connected = self.apps.get(&request.app);
         let is_required =
             self.requires_permissions(&request) && connected.is_some_and(|app| !app.passed);
@@ -108,7 +111,7 @@ impl Administered {
         }
     }
 
-    /// Opens the request that the service answered, if it did.
+    /// Opens the request that the service returned, if it returned one.
     pub(in super::super) fn started(
         &mut self,
         before: &Self,
@@ -127,7 +130,7 @@ impl Administered {
         self.requests.insert(answer.request_id.clone(), request);
     }
 
-    /// Rules 5.1: the steps that are left, in order.
+    /// The remaining steps, in order (rules 5.1).
     fn steps_left(&self, request: &Request) -> Vec<AppStep> {
         if !self.world.edition.is_enterprise() {
             return vec![AppStep::Authorize]; // which connects
@@ -145,12 +148,14 @@ impl Administered {
         left.map(|(_, step)| step).collect()
     }
 
-    /// Only if a products scope was granted (rules 5.1).
+    /// Whether the permissions step is required: only if a products scope was
+    /// granted (rules 5.1).
     fn requires_permissions(&self, request: &Request) -> bool {
         self.world.edition.is_enterprise() && has(request.scopes, "read_products")
     }
 
-    /// The steps that a request answers: empty once it has ended.
+    /// The remaining steps that the service returns for a request: empty once
+    /// the request has ended.
     pub(in super::super) fn steps_of(&self, id: &str) -> Vec<AppStep> {
         let request = self.requests.get(id);
         request
@@ -211,7 +216,8 @@ impl Administered {
         self.requests.insert(call.request_id.clone(), request);
     }
 
-    /// Rules 5.6: of trees the roots; `all` wins over a list.
+    /// The selections of one axis (rules 5.6): only root categories are valid,
+    /// and `all` takes precedence over a list.
     fn chosen_of(
         &self,
         axis: ItemKind,
@@ -271,9 +277,9 @@ impl Administered {
         }
     }
 
-    /// The app as its last step leaves it.
+    /// Stores the app as its last step leaves it.
     fn connect(&mut self, request: Request, actor: &str) {
-        // Both as the edition is now (rules 5.1, 5.3).
+        // Both depend on the current edition (rules 5.1, 5.3).
         let is_required = self.requires_permissions(&request);
         let Request {
             app,
@@ -292,7 +298,7 @@ impl Administered {
         }
     }
 
-    /// A connected app with these scopes; a new one holds every channel
+    /// Stores a connected app with these scopes; a new app holds every channel
     /// (rules 5.7).
     pub(super) fn store_app(&mut self, app: &Code, scopes: ScopeSet, actor: &str) {
         self.world.apps.insert(app.clone(), scopes);
@@ -316,8 +322,8 @@ impl Administered {
         self.world.items_of(kind).cloned().collect()
     }
 
-    /// Rules 5.6 and 5.8: what is set replaces the app's rights on categories,
-    /// locales and attribute groups alone.
+    /// Replaces the app's rights on categories, locales and attribute groups
+    /// only (rules 5.6 and 5.8).
     fn give_what_was_chosen(&mut self, group: &Code, chosen: &BTreeSet<Chosen>) {
         let replaced = [
             ItemKind::Category,
@@ -340,7 +346,8 @@ impl Administered {
         }
     }
 
-    /// Rules 5.8: outside the steps scopes can only shrink.
+    /// Replaces the scopes outside the steps, where they can only shrink
+    /// (rules 5.8).
     pub(super) fn update_scopes(&mut self, call: &pb::UpdateScopesRequest, faults: &mut Faults) {
         let Some(app) = read(&call.app, faults) else {
             return;
@@ -356,7 +363,7 @@ impl Administered {
         self.world.apps.insert(app, granted);
     }
 
-    /// Rules 5.9: the group, the rights, the scopes and the consent go.
+    /// Removes the app's group, rights, scopes and consent (rules 5.9).
     pub(super) fn disconnect(&mut self, app: &str, faults: &mut Faults) {
         let Some(app) = read(app, faults) else {
             return;

@@ -10,8 +10,8 @@ use super::{
 use crate::support::{World, world::Attribute};
 
 impl Administered {
-    /// Stores an item, with its default rights unless it is there or nobody
-    /// wants them (rules 3.8).
+    /// Stores an item; gives it its default rights if it is new and the request
+    /// does not suppress them (rules 3.8).
     fn put_item(&mut self, kind: ItemKind, code: &Code, without_default_rights: bool) {
         let item = ItemRef {
             kind,
@@ -183,8 +183,8 @@ impl Administered {
         }
     }
 
-    /// Stores the categories and their places first, since references may
-    /// point forward; then gives the new ones their rights.
+    /// Stores the categories and their parents first, since references may
+    /// point forward; then gives rights to the new ones.
     pub(super) fn put_categories(
         &mut self,
         request: &pb::PutCategoriesRequest,
@@ -243,8 +243,9 @@ impl Administered {
         self.give_categories_their_rights(new);
     }
 
-    /// Rules 3.10: whether one of these categories, or one below it, lies below
-    /// the last level; whoever lies deepest has nothing below.
+    /// Whether one of these categories, or a descendant of one, is deeper than
+    /// the last level (rules 3.10). Checking the leaves suffices, since the
+    /// deepest category has no children.
     fn is_too_deep(&self, placed: &BTreeSet<Code>) -> bool {
         let parents = &self.world.category_parents;
         let above: BTreeSet<&Code> = parents.values().collect();
@@ -269,12 +270,12 @@ impl Administered {
         true
     }
 
-    /// Rules 3.8: a root's defaults, and a child its parent's rights, as they
-    /// are once the same request is applied.
+    /// Gives a root its default rights, and a child the rights of its parent as
+    /// they are once the same request is applied (rules 3.8).
     fn give_categories_their_rights(&mut self, mut new: BTreeSet<Code>) {
         let kind = ItemKind::Category;
         while let Some(code) = new.first().cloned() {
-            // The highest of the new ones above it comes first.
+            // The topmost new ancestor comes first.
             let mut next = code;
             while let Some(parent) = self.world.category_parents.get(&next) {
                 if !new.contains(parent) {

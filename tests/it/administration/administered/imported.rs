@@ -1,5 +1,5 @@
-//! What files do (`docs/import.md`), as the calls that do the same: what a
-//! column does not say is asked of what is stored.
+//! The effect of import files (`docs/import.md`), expressed as the equivalent
+//! calls: the value of an absent column comes from the stored state.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     support::World,
 };
 
-/// The columns of rights of `apps.csv`.
+/// The columns of rights in `apps.csv`.
 const COLUMNS: [(&str, ItemKind, Level); 7] = [
     ("trees_own", ItemKind::Category, Level::Own),
     ("trees_edit", ItemKind::Category, Level::Edit),
@@ -44,8 +44,8 @@ fn text(code: Option<&Code>) -> String {
 }
 
 impl Administered {
-    /// The state after an import of these files, which come in the order in
-    /// which they are applied; or what is wrong with it.
+    /// The state after an import of these files, given in the order in which
+    /// they are applied; or the faults of the import.
     pub(in super::super) fn after_import(&self, files: &[FileRows]) -> Result<Self, Faults> {
         let mut next = self.clone();
         let mut bad_rows = Faults::default();
@@ -142,7 +142,8 @@ impl Administered {
                 None => stored.cloned().unwrap_or_default(),
             },
             audience: audience.into(),
-            // What the catalogue does not know is a warning (`docs/import.md`).
+            // A permission outside the catalogue is only a warning
+            // (`docs/import.md`).
             permissions: row.list("permissions").map(|mut words| {
                 words.retain(|word| CATALOGUE.find_permission(word).is_some());
                 list(words)
@@ -179,8 +180,8 @@ impl Administered {
         }
     }
 
-    /// The whole set of rights on a profile, apps' private groups aside; edit
-    /// flags stay where their column is absent.
+    /// Replaces all rights on a profile, except those of apps' private groups;
+    /// edit flags are kept where their column is absent.
     fn take_profile_rights(&mut self, row: FileRow<'_>, faults: &mut Faults) {
         let Some(code) = read(row.cell("job_profile"), faults) else {
             return;
@@ -216,7 +217,7 @@ impl Administered {
         self.joined(&list(words.unwrap_or_default()), faults)
     }
 
-    /// A connected app: each column of rights is looked at by itself.
+    /// Stores a connected app; each column of rights is applied on its own.
     fn take_app(&mut self, row: FileRow<'_>, faults: &mut Faults) {
         let Some(app) = read_app(row.cell("code"), faults) else {
             return;
@@ -282,8 +283,8 @@ impl Administered {
         chosen.collect()
     }
 
-    /// What the app is given at the levels of the columns that are there, and
-    /// what it keeps of the others.
+    /// Sets the app's right on one item: new selections for the levels whose
+    /// columns are present, stored selections for the others.
     fn take_right_of_app(
         &mut self,
         app: &Code,

@@ -1,12 +1,12 @@
-//! What every subject of a tenant is answered: the naive count of who and what
-//! a write affects.
+//! The answers for every subject of a tenant: a naive count of the subjects and
+//! products that a write affects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pim_authz::pb::{self, authorization_service_client::AuthorizationServiceClient};
 use tonic::{Code, transport::Channel};
 
-/// Everybody who is in one of the worlds, or comes by a write.
+/// Every subject of the worlds, and those that a write may create.
 const SUBJECTS: [(&str, &str); 13] = [
     ("user", "admin"),
     ("user", "julia"),
@@ -23,8 +23,8 @@ const SUBJECTS: [(&str, &str); 13] = [
     ("app", "new"),
 ];
 
-/// Everything that is in one of the worlds, or comes by a write, and what is
-/// asked about it: the actions that a level decides.
+/// Every resource of the worlds, and those that a write may create, with the
+/// actions that are checked on it: those that a level decides.
 const RESOURCES: [(&str, &[&str], &[&str]); 15] = [
     (
         "category",
@@ -85,7 +85,7 @@ const PRODUCT_ACTIONS: [&str; 9] = [
 
 const MODEL_ACTIONS: [&str; 4] = ["view", "edit", "review_proposals", "send_proposal"];
 
-/// What the roles and scopes of the worlds grant, and some more.
+/// The permissions that roles and scopes of the worlds grant, and some others.
 const PERMISSIONS: [&str; 17] = [
     "system_version.read",
     "system_information.view",
@@ -106,15 +106,16 @@ const PERMISSIONS: [&str; 17] = [
     "api.category.list",
 ];
 
-/// A subject, and what it is asked: a product or model by its place, an action.
+/// A question: type and code of the subject, the product or model that it is
+/// about, if any, and the action and resource.
 type QuestionKey = (&'static str, &'static str, Option<String>, String);
 
-/// Whether each question is allowed, and the level held.
+/// For each question, whether it is allowed, and the level held.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Answers(BTreeMap<QuestionKey, (bool, i32)>);
 
-/// Every question that is asked of a subject: the key of what is asked about,
-/// and whether it is a stored product.
+/// Every question that is checked for a subject, and whether it is about a
+/// stored product.
 fn questions() -> Vec<(pb::CheckItem, bool)> {
     let mut questions = Vec::new();
     for (kind, codes, actions) in RESOURCES {
@@ -170,7 +171,8 @@ fn item(action: &str, resource: Option<pb::Resource>) -> pb::CheckItem {
     }
 }
 
-/// Asks everything of everybody; a tenant that is not there holds nothing.
+/// Checks every question for every subject; a tenant that does not exist has no
+/// answers.
 pub(super) async fn ask(channel: &Channel, tenant: &str) -> Answers {
     let mut client = AuthorizationServiceClient::new(channel.clone());
     let questions = questions();
@@ -214,8 +216,8 @@ pub(super) async fn ask(channel: &Channel, tenant: &str) -> Answers {
 }
 
 impl Answers {
-    /// How many subjects and how many products are answered otherwise, and some
-    /// of the questions that are.
+    /// Number of subjects and of products with a different answer, and some of
+    /// the questions concerned.
     pub(super) fn difference(&self, after: &Self) -> ((u64, u64), Vec<String>) {
         let nothing = |level: &i32| [0, pb::Level::None as i32].contains(level);
         let answer = |of: &Self, key| {

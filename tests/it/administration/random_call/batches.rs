@@ -2,7 +2,7 @@ use pim_authz::{domain::Code, pb};
 
 use crate::support::Entropy;
 
-/// The same code in another case, now and then (rules 1.5).
+/// The same code, sometimes in another case (rules 1.5).
 pub(super) fn spelled(text: &str, entropy: &mut Entropy) -> String {
     match entropy.below(12) {
         10 => text.to_lowercase(),
@@ -11,7 +11,7 @@ pub(super) fn spelled(text: &str, entropy: &mut Entropy) -> String {
     }
 }
 
-/// One of the words; seldom what is not there or is no code at all.
+/// One of the words; rarely an empty text, which is not a code.
 pub(super) fn key(words: &[&str], entropy: &mut Entropy) -> String {
     if entropy.chance(1) {
         return String::new();
@@ -20,7 +20,7 @@ pub(super) fn key(words: &[&str], entropy: &mut Entropy) -> String {
     spelled(word, entropy)
 }
 
-/// A reference to one of the words; seldom to what never is there.
+/// A reference to one of the words; rarely to one that never exists.
 pub(super) fn reference(words: &[&str], entropy: &mut Entropy) -> String {
     if entropy.chance(2) {
         return "nowhere".to_owned();
@@ -29,7 +29,7 @@ pub(super) fn reference(words: &[&str], entropy: &mut Entropy) -> String {
     spelled(word, entropy)
 }
 
-/// References to some of the words, in no order.
+/// References to some of the words, in either order.
 pub(super) fn references(percent: usize, words: &[&str], entropy: &mut Entropy) -> Vec<String> {
     let mut some: Vec<String> = Vec::new();
     for word in entropy.some(percent, words) {
@@ -48,7 +48,7 @@ pub(super) fn list(codes: Vec<String>) -> pb::CodeList {
     pb::CodeList { codes }
 }
 
-/// A list in most cases, or nothing said.
+/// A list with this probability, or `None`.
 pub(super) fn maybe(
     percent: usize,
     codes: Vec<String>,
@@ -57,8 +57,8 @@ pub(super) fn maybe(
     entropy.chance(percent).then(|| list(codes))
 }
 
-/// One to four entries of different keys; now and then one of them twice, the
-/// same or, if `contradict` can, with other content.
+/// One to five entries with distinct keys. Sometimes one entry is repeated,
+/// either identical or changed by `contradict`.
 pub(super) fn entries<E: Clone + PartialEq>(
     entropy: &mut Entropy,
     code: impl Fn(&E) -> String,
@@ -84,7 +84,7 @@ pub(super) fn entries<E: Clone + PartialEq>(
     entries
 }
 
-/// Codes to delete, each once. Where things can refer to each other several
+/// Codes to delete, each once. Where entities can refer to each other, several
 /// are deleted only with `cascade`.
 pub(super) fn doomed(
     words: &[&str],

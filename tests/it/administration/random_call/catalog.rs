@@ -126,7 +126,7 @@ pub(super) fn models(model: &Administered) -> Vec<String> {
     models.map(|key| key.code.to_string()).collect()
 }
 
-/// What is stored, if anything; now and then all that could be.
+/// The stored codes, if any; sometimes all possible codes.
 pub(super) fn mostly<'w>(
     stored: &'w [String],
     all: &[&'w str],
@@ -138,7 +138,7 @@ pub(super) fn mostly<'w>(
     stored.iter().map(String::as_str).collect()
 }
 
-/// Trees are named by roots.
+/// Channels whose trees are named by root categories.
 fn put_channels(model: &Administered, entropy: &mut Entropy) -> Call {
     let roots = roots(model);
     let roots: Vec<&str> = roots.iter().map(String::as_str).collect();
@@ -166,8 +166,9 @@ fn put_channels(model: &Administered, entropy: &mut Entropy) -> Call {
     })
 }
 
-/// A channel that is made anew, without default rights (rules 3.8): what an
-/// app holds on it is for an administrator to say (rules 5.7, 5.8).
+/// Deletes a channel and creates it again without default rights (rules 3.8),
+/// so that only an administrator can give an app a right on it
+/// (rules 5.7, 5.8).
 pub(in super::super) fn withheld_channel(entropy: &mut Entropy) -> [Call; 2] {
     let code = key(&CHANNELS, entropy);
     let channel = pb::Channel {
@@ -345,7 +346,7 @@ fn put_attribute_groups(entropy: &mut Entropy) -> Call {
     })
 }
 
-/// One deletion, with the codes and the cascade that were drawn.
+/// Builds one deletion with random codes and a random cascade flag.
 macro_rules! deletion {
     ($call:ident($request:ident), $words:expr, $refer:expr, $entropy:expr) => {{
         let (codes, cascade) = doomed($words, $refer, $entropy);
@@ -357,8 +358,8 @@ macro_rules! deletion {
     }};
 }
 
-/// Deletes the last of what rules product data from above, which opens the gate
-/// (rules 4.5).
+/// Deletes all channels or all locales, the axes above product data, which
+/// opens the gate (rules 4.5).
 fn delete_all(kind: ItemKind, model: &Administered) -> Call {
     let (codes, cascade) = (items(model, kind), true);
     if kind == ItemKind::Channel {
@@ -375,8 +376,9 @@ fn delete_all(kind: ItemKind, model: &Administered) -> Call {
     })
 }
 
-/// What opens and shuts the gate, and a new item that nobody holds: answers
-/// change of whoever holds no right on what comes or goes (rules 4.5, 4.9).
+/// Opens or closes the gate, or adds an item without rights: this changes
+/// answers for subjects that hold no right on the item that is added or removed
+/// (rules 4.5, 4.9).
 pub(in super::super) fn of_a_vocabulary(model: &Administered, entropy: &mut Entropy) -> Call {
     let code = || "fresh".to_owned();
     match entropy.below(5) {
@@ -451,7 +453,7 @@ fn delete_products(entropy: &mut Entropy) -> Call {
     })
 }
 
-/// What nothing refers to.
+/// Deletes entities that nothing refers to.
 fn delete_plain(entropy: &mut Entropy) -> Call {
     match entropy.below(6) {
         0 => deletion!(

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{administration::calls::Call, support::Entropy};
 
-/// What roles are given; what locks out, what apps need, and one of each
-/// audience and edition.
+/// Permissions that roles are given: those of the lock-out guard, the one that
+/// app steps require, and one of each audience and edition.
 const GRANTED: [&str; 14] = [
     "role.edit",
     "role.list",
@@ -45,7 +45,8 @@ fn all_groups() -> Vec<&'static str> {
     GROUPS.into_iter().chain(["All"]).collect()
 }
 
-/// Groups that can be joined; seldom an app's own (rules 1.4).
+/// Groups that a member can join; rarely the private group of an app
+/// (rules 1.4).
 pub(super) fn groups(entropy: &mut Entropy) -> Vec<String> {
     let mut groups = references(35, &all_groups(), entropy);
     if entropy.chance(2) {
@@ -125,8 +126,8 @@ fn put_groups(entropy: &mut Entropy) -> Call {
     })
 }
 
-/// Administrators, people's roles, or the API's, as the code says; now and
-/// then anything.
+/// Permissions that suit the role's code: those of administrators, users or the
+/// API; sometimes any.
 pub(super) fn granted(code: &str, entropy: &mut Entropy) -> Vec<String> {
     let texts = match code.to_lowercase().as_str() {
         "administrator" if entropy.chance(80) => ADMINISTRATOR.to_vec(),
@@ -208,7 +209,7 @@ pub(super) fn delete(entropy: &mut Entropy) -> Call {
     }
 }
 
-/// Groups, roles, and the people in them.
+/// Groups, roles, and their members.
 pub(super) fn filling(entropy: &mut Entropy) -> Vec<Call> {
     let everything = CATALOGUE.permissions().iter().filter(|p| !p.enterprise);
     let everything: Vec<String> = everything.map(|p| p.code.to_owned()).collect();

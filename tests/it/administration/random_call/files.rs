@@ -15,8 +15,8 @@ use crate::{
     support::Entropy,
 };
 
-/// A file: its name, its key column, the columns that it must have, and the
-/// others.
+/// The layout of a file: its name, its key column, its other required columns,
+/// and its optional columns.
 type Layout = (
     &'static str,
     &'static str,
@@ -74,11 +74,12 @@ const APPS_FILE: Layout = (
     ],
 );
 
-/// One to three files, each without some of its columns; in most cases the
-/// apps among them.
+/// One to three files, each without some of its columns; in most cases with the
+/// file of apps.
 pub(in super::super) fn random_files(model: &Administered, entropy: &mut Entropy) -> Vec<FileRows> {
     let mut layouts: Vec<&Layout> = entropy.some(12, &LAYOUTS.each_ref());
-    // A root that goes below another is no tree of a channel any more.
+    // A root that is moved below another category can no longer be the tree of
+    // a channel.
     let moves_roots = layouts.iter().any(|layout| layout.0 == "categories.csv");
     layouts.retain(|layout| !(moves_roots && layout.0 == "channels.csv"));
     if entropy.chance(25) {
@@ -105,8 +106,8 @@ pub(in super::super) fn one_random_file(model: &Administered, entropy: &mut Entr
     random_file(model, layout, entropy)
 }
 
-/// One file with all of its columns, each in its turn; and the same rows
-/// without some of the columns, so that what is stored is left alone.
+/// One file with all of its columns, chosen in turn, and the same rows without
+/// some of the columns, so that the import keeps the stored values.
 pub(in super::super) fn whole_and_partial_file(
     model: &Administered,
     turn: usize,
@@ -186,7 +187,7 @@ fn random_rows(
     rows
 }
 
-/// What the permissions step offers to an app, which its row mostly keeps to
+/// What the permissions step offers to an app; most rows stay within it
 /// (rules 5.6).
 #[derive(Clone, Copy, PartialEq)]
 enum Offered {
@@ -211,7 +212,7 @@ impl Offered {
         }
     }
 
-    /// Whether a cell of the column may hold anything.
+    /// Whether a cell of the column may have content.
     fn gives(self, column: &str) -> bool {
         let kinds = ["trees_", "locales_", "attribute_groups_"];
         let is_of_rights = kinds.iter().any(|kind| column.starts_with(kind));
@@ -239,7 +240,7 @@ fn key_of(model: &Administered, file: &str, entropy: &mut Entropy) -> String {
     }
 }
 
-/// One cell; a quarter of them are empty.
+/// The content of one cell; a quarter of the cells are empty.
 fn cell(
     model: &Administered,
     (file, column): (&str, &str),
@@ -290,7 +291,7 @@ fn cell(
     if is_empty { String::new() } else { text }
 }
 
-/// Groups that can be joined and are stored; seldom others.
+/// Stored groups that a member can join; rarely others.
 fn stored_groups(model: &Administered, entropy: &mut Entropy) -> Vec<String> {
     if entropy.chance(10) {
         return groups(entropy);
@@ -299,7 +300,7 @@ fn stored_groups(model: &Administered, entropy: &mut Entropy) -> Vec<String> {
     references(35, &stored, entropy)
 }
 
-/// Roles that are stored for such a subject; seldom others.
+/// Stored roles for this audience; rarely others.
 fn stored_roles(model: &Administered, audience: Audience, entropy: &mut Entropy) -> Vec<String> {
     if entropy.chance(10) {
         return roles_for(audience == Audience::Connection, entropy);
@@ -310,7 +311,7 @@ fn stored_roles(model: &Administered, audience: Audience, entropy: &mut Entropy)
     references(50, &stored, entropy)
 }
 
-/// A profile that is stored, mostly.
+/// The code of a profile, usually a stored one.
 fn key_of_a_profile(model: &Administered, entropy: &mut Entropy) -> String {
     let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
     let stored: Vec<String> = kinds.iter().flat_map(|kind| items(model, *kind)).collect();
@@ -338,7 +339,7 @@ fn one_of(words: &[String], entropy: &mut Entropy) -> String {
     reference(&words, entropy)
 }
 
-/// Everything, one, or nothing.
+/// Everything, one entry, or nothing.
 fn chosen(words: &[String], entropy: &mut Entropy) -> String {
     if entropy.chance(25) {
         return "*".to_owned();

@@ -28,8 +28,8 @@ pub(super) fn write(model: &Administered, entropy: &mut Entropy) -> Call {
     }
 }
 
-/// What an app's own group holds is changed: on channels, and on what no step
-/// of the wizard looks at (rules 5.7, 5.8).
+/// Changes the rights of an app's private group on all items of one kind: often
+/// channels, otherwise any kind that is stored (rules 5.7, 5.8).
 pub(in super::super) fn of_an_app(model: &Administered, entropy: &mut Entropy) -> Call {
     let connected: Vec<String> = model.world.apps.keys().map(Code::to_string).collect();
     let apps = mostly(&connected, &APPS, entropy);
@@ -66,8 +66,8 @@ pub(in super::super) fn of_an_app(model: &Administered, entropy: &mut Entropy) -
     })
 }
 
-/// What an app's own group holds of what no step of the wizard looks at is
-/// given, and some of its channels are withheld (rules 5.7, 5.8).
+/// Grants an app's private group rights on kinds of items that the wizard's
+/// steps do not set, and withholds some channels (rules 5.7, 5.8).
 pub(in super::super) fn beside_the_steps(
     model: &Administered,
     app: &str,
@@ -110,7 +110,7 @@ pub(in super::super) fn beside_the_steps(
     ]
 }
 
-/// An item that is stored, mostly; categories and channels most often.
+/// An item, usually a stored one; most often a category.
 fn item(model: &Administered, entropy: &mut Entropy) -> pb::Item {
     let axes = [
         ItemKind::Category,
@@ -147,7 +147,7 @@ fn group(entropy: &mut Entropy) -> String {
     reference(&words, entropy)
 }
 
-/// A level that such an item can have, mostly.
+/// A level, usually one that this kind of item can have.
 fn level(kind: &str, entropy: &mut Entropy) -> pb::Level {
     let any = [
         pb::Level::Unspecified,
@@ -168,7 +168,7 @@ fn level(kind: &str, entropy: &mut Entropy) -> pb::Level {
     }
 }
 
-/// Said on categories now and then, elsewhere seldom.
+/// Sometimes set on categories, rarely on other items.
 fn apply_to_children(kind: &str, entropy: &mut Entropy) -> Option<bool> {
     let percent = if kind == "category" { 40 } else { 1 };
     entropy.chance(percent).then(|| entropy.chance(40))

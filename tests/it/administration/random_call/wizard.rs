@@ -13,7 +13,7 @@ use crate::{
     support::Entropy,
 };
 
-/// Scopes that apps ask for, each with what it implies.
+/// Scopes that apps request, each with the scopes that it implies.
 const REQUESTED_SCOPES: [&[&str]; 8] = [
     &["read_products"],
     &["read_products", "write_products"],
@@ -34,7 +34,7 @@ pub(super) fn scopes(entropy: &mut Entropy) -> Vec<String> {
     scopes
 }
 
-/// Another edition of the tenant, or the same.
+/// Sets an edition of the tenant, possibly the same one.
 pub(in super::super) fn edition(entropy: &mut Entropy) -> Call {
     let editions = [
         pb::Edition::Enterprise,
@@ -49,7 +49,7 @@ pub(in super::super) fn edition(entropy: &mut Entropy) -> Call {
     })
 }
 
-/// What is written about apps outside the steps, and about the tenant.
+/// Writes about apps outside the steps, and about the tenant.
 pub(in super::super) fn outside_the_steps(entropy: &mut Entropy) -> Call {
     match entropy.below(8) {
         0 => Call::CreateTenant(pb::CreateTenantRequest {
@@ -69,7 +69,7 @@ pub(in super::super) fn outside_the_steps(entropy: &mut Entropy) -> Call {
     }
 }
 
-/// Who connects apps: an administrator, mostly.
+/// The actor who connects an app: usually an administrator.
 fn actor(entropy: &mut Entropy) -> String {
     let actors = [
         "user:nobody",
@@ -89,8 +89,8 @@ pub(in super::super) fn app(entropy: &mut Entropy) -> String {
     (*entropy.pick(&APPS)).to_owned()
 }
 
-/// The code of an app; now and then one that is too long for an app, and for
-/// nothing else (rules 1.5).
+/// The code of an app; rarely one of 252 bytes, which is too long for an app
+/// only (rules 1.5).
 pub(super) fn key_of_an_app(entropy: &mut Entropy) -> String {
     if entropy.chance(2) {
         return "a".repeat(252);
@@ -98,8 +98,8 @@ pub(super) fn key_of_an_app(entropy: &mut Entropy) -> String {
     key(&APPS, entropy)
 }
 
-/// The start of a connection; now and then with the scopes that the app has
-/// (rules 5.8a).
+/// The start of a connection; sometimes with the scopes that the app already
+/// has (rules 5.8a).
 pub(in super::super) fn start(
     model: &Administered,
     entropy: &mut Entropy,
@@ -123,7 +123,7 @@ pub(in super::super) fn start(
     }
 }
 
-/// The next step of a request: mostly the one that it waits for.
+/// The next step of a request; sometimes another step, or a cancellation.
 pub(in super::super) fn step(
     model: &Administered,
     request_id: &str,
@@ -141,7 +141,7 @@ pub(in super::super) fn step(
     this_step(model, step, (request_id, actor), entropy)
 }
 
-/// A step of a request, whether it is its turn or not.
+/// A given step of a request, whether or not it is the next one.
 pub(in super::super) fn this_step(
     model: &Administered,
     step: AppStep,
@@ -180,7 +180,7 @@ fn set_permissions(
     actor: String,
     entropy: &mut Entropy,
 ) -> Call {
-    // What only reads products is offered `view` alone (rules 5.6).
+    // An app that only reads products is offered only `view` (rules 5.6).
     let only_view = entropy.chance(50);
     let trees = if entropy.chance(90) {
         roots(model)
