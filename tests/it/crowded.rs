@@ -23,7 +23,7 @@ async fn serves(channel: &Channel) -> bool {
 }
 
 /// Retries until a connection is accepted and answered.
-async fn connect_at_last(address: SocketAddr) -> Channel {
+async fn connect_with_retries(address: SocketAddr) -> Channel {
     let connected = async {
         loop {
             let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
@@ -72,7 +72,7 @@ async fn connections_are_capped_below_the_limit_of_open_files() {
     assert!(serves(&channel).await, "open connections are answered");
     program.logged("16 connections are open").await;
     drop(idle);
-    assert!(serves(&connect_at_last(address).await).await);
+    assert!(serves(&connect_with_retries(address).await).await);
     let (mut child, log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));
     let log = log.await.unwrap().join("\n");
@@ -103,7 +103,7 @@ async fn server_out_of_file_descriptors_logs_once_and_recovers() {
     timeout(PATIENCE, logged).await.unwrap();
     assert!(serves(&channel).await, "open connections are answered");
     limit(usual.current.unwrap_or(1_024));
-    assert!(serves(&connect_at_last(address).await).await);
+    assert!(serves(&connect_with_retries(address).await).await);
     drop(waiting);
     let (mut child, log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));

@@ -62,7 +62,7 @@ impl Served {
         let effect = &answer.effect;
         let counts = [effect.created, effect.changed, effect.removed];
         if counts == [0, 0, 0] && !call.is_step() {
-            return; // whenever it was, it changed nothing
+            return; // it changed nothing, so its position does not matter
         }
         let model = &self.tenant.model;
         let next = model.after(call).unwrap();

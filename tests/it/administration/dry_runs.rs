@@ -210,7 +210,7 @@ fn all() -> Option<pb::AppSelection> {
     })
 }
 
-/// Only the last step connects the app; the other steps affect nobody.
+/// Only the last step connects the app; the other steps affect no subject.
 #[tokio::test]
 async fn app_step_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;

@@ -148,7 +148,7 @@ async fn connect_through_a_downgrade(tenant: &mut Tenant, entropy: &mut Entropy)
             steps
         };
         for _ in 0..before {
-            go_on(tenant, &id, entropy).await;
+            take_next_step(tenant, &id, entropy).await;
         }
         if downgrades {
             tenant.perform(edition(pb::Edition::Growth)).await;
@@ -162,13 +162,13 @@ async fn connect_through_a_downgrade(tenant: &mut Tenant, entropy: &mut Entropy)
             let of = (id.as_str(), "user:admin");
             let confirm = random_call::this_step(&tenant.model, confirm, of, entropy);
             tenant.perform(confirm).await;
-            go_on(tenant, &id, entropy).await;
+            take_next_step(tenant, &id, entropy).await;
         }
     }
 }
 
 /// Takes the next step, if any is left.
-async fn go_on(tenant: &mut Tenant, id: &str, entropy: &mut Entropy) {
+async fn take_next_step(tenant: &mut Tenant, id: &str, entropy: &mut Entropy) {
     if let Some(next) = tenant.model.steps_of(id).first().copied() {
         let call = random_call::this_step(&tenant.model, next, (id, "user:admin"), entropy);
         tenant.perform(call).await;
@@ -207,7 +207,7 @@ async fn authorize_again(tenant: &mut Tenant, entropy: &mut Entropy) {
         return;
     };
     for _ in 0..3 {
-        go_on(tenant, &answer.request_id, entropy).await;
+        take_next_step(tenant, &answer.request_id, entropy).await;
     }
 }
 

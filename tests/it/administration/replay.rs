@@ -88,7 +88,7 @@ impl Replayed {
     fn apply(&mut self, change: &pb::Change) {
         let (entity, done) = change.kind.rsplit_once('.').unwrap();
         if entity == "app_request" || done == "applied" {
-            return; // under way and not stored yet, or the sum of a write
+            return; // a request that is not connected yet, or the summary of a write
         }
         let (kind, code) = match (&change.item, &change.subject) {
             (Some(item), None) => (&item.r#type, &item.id),

@@ -240,7 +240,7 @@ impl Tenant {
             return;
         };
         if answer.revision == before {
-            return; // a write that changes nothing keeps no answer
+            return; // the answer of a write that changes nothing is not stored
         }
         let again = call.send(&self.channel).await.unwrap();
         assert_eq!(again, answer, "{call:#?}");

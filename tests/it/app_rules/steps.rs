@@ -76,7 +76,7 @@ async fn rule_5_1_each_step_checks_its_own_actor() {
 }
 
 /// Rehearses a step of a request.
-async fn tried(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status> {
+async fn rehearse_step(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status> {
     let mut steps = steps.clone();
     steps.dry_run = true;
     match step {
@@ -98,7 +98,7 @@ async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &
     };
     for step in STEPS {
         for rights in [false, true] {
-            let result = tried(steps, step, rights).await;
+            let result = rehearse_step(steps, step, rights).await;
             // A step may be repeated until the last step is taken.
             if left[0] == step || done.contains(&step) {
                 result.unwrap_or_else(|status| panic!("{about} {step:?}: {status:?}"));

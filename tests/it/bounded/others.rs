@@ -61,7 +61,7 @@ impl Others {
         let over = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         let known = server.client().await;
-        tasks.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             known,
             async |client, number| {
@@ -69,7 +69,7 @@ impl Others {
             },
         )));
         let unknown = server.client().await;
-        tasks.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             unknown,
             async |client, number| {
@@ -84,7 +84,7 @@ impl Others {
             },
         )));
         let health = HealthClient::new(server.channel().await);
-        tasks.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             health,
             async |client, _| {
@@ -97,7 +97,7 @@ impl Others {
         )));
         let writing =
             pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
-        tasks.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             writing,
             async |client, number| {
@@ -130,7 +130,7 @@ impl Others {
 }
 
 /// Calls `ask` at least once, until `over` is set.
-async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
+async fn repeat<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
     let mut count = 0;
     loop {
         ask(&mut client, count).await;

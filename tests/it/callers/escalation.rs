@@ -129,7 +129,7 @@ fn with_identity(issuer: &str, subject: &str) -> pb::Caller {
 }
 
 /// Invalid callers, and the field that the refusal names.
-fn impossible() -> [(pb::Caller, &'static str); 13] {
+fn invalid_callers() -> [(pb::Caller, &'static str); 13] {
     [
         (named(""), "callers[0].name"),
         (named(&"x".repeat(256)), "callers[0].name"),
@@ -182,7 +182,7 @@ async fn invalid_caller_is_rejected_with_the_field_named() {
             ..named("first")
         })
         .await;
-    for (caller, field) in impossible() {
+    for (caller, field) in invalid_callers() {
         let request = pb::PutCallersRequest {
             callers: vec![caller],
             ..Default::default()

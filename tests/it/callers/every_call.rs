@@ -36,7 +36,11 @@ async fn every_call_without_valid_credentials_is_refused() {
         id: String::new(),
         key: format!("{of_another}_{secret}"),
     };
-    let wrong_secret = format!("Bearer {}{}", &good.key[..75], last_other(&good.key));
+    let wrong_secret = format!(
+        "Bearer {}{}",
+        &good.key[..75],
+        other_last_character(&good.key)
+    );
     let cases: [(&str, Vec<String>); 12] = [
         ("none", Vec::new()),
         ("withdrawn", withdrawn.header()),
@@ -64,7 +68,7 @@ async fn every_call_without_valid_credentials_is_refused() {
 }
 
 /// A character that differs from the last one.
-fn last_other(key: &str) -> char {
+fn other_last_character(key: &str) -> char {
     if key.ends_with('x') { 'y' } else { 'x' }
 }
 

@@ -133,7 +133,7 @@ impl Administered {
     /// The remaining steps, in order (rules 5.1).
     fn steps_left(&self, request: &Request) -> Vec<AppStep> {
         if !self.world.edition.is_enterprise() {
-            return vec![AppStep::Authorize]; // which connects
+            return vec![AppStep::Authorize]; // this step connects the app
         }
         let is_required = self.requires_permissions(request);
         let steps = [
@@ -294,7 +294,7 @@ impl Administered {
             let connected = self.apps.get_mut(&app).unwrap();
             connected.chosen.clone_from(&chosen);
             connected.passed = true;
-            self.give_what_was_chosen(&World::private_group(&app), &chosen);
+            self.grant_selections(&World::private_group(&app), &chosen);
         }
     }
 
@@ -324,7 +324,7 @@ impl Administered {
 
     /// Replaces the app's rights on categories, locales and attribute groups
     /// only (rules 5.6 and 5.8).
-    fn give_what_was_chosen(&mut self, group: &Code, chosen: &BTreeSet<Chosen>) {
+    fn grant_selections(&mut self, group: &Code, chosen: &BTreeSet<Chosen>) {
         let replaced = [
             ItemKind::Category,
             ItemKind::Locale,

@@ -52,7 +52,7 @@ impl Administered {
         for file in files {
             next.take_file(file, &mut bad_rows);
             if !bad_rows.are_none() {
-                break; // what is left may be a loop
+                break; // the state may now contain a loop
             }
         }
         let mut faults = Faults::default();

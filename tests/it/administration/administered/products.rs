@@ -46,7 +46,7 @@ impl Administered {
         }
         // References may point forward, so parents are checked at the end.
         for key in &put {
-            self.look_at_parent(key, faults);
+            self.check_parent(key, faults);
         }
         let models = self.world.products.iter();
         let models = models.filter(|(key, _)| key.kind == ProductKind::Model);
@@ -57,7 +57,7 @@ impl Administered {
     }
 
     /// Checks that a parent is an existing model.
-    fn look_at_parent(&self, key: &ProductRef, faults: &mut Faults) {
+    fn check_parent(&self, key: &ProductRef, faults: &mut Faults) {
         let Some(code) = self.world.products[key].parent.clone() else {
             return;
         };
