@@ -40,7 +40,7 @@ mod write_coordinator;
 
 pub use self::{
     app_change::{
-        AppRequest, AppRightEntry, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten,
+        AppRequest, AppRightEntry, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes,
     },
     caller_change::{CallerEntry, CallerRequest, CreatedKey},
     change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},

@@ -36,7 +36,7 @@ mod products;
 mod subjects;
 mod turns;
 
-use crate::domain::{AllowedResource, Code, EveryQuestion, FactsNeeded, ListFilter, Revision};
+use crate::domain::{AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, Revision};
 use crate::{
     cache::{Cache, CacheError},
     store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
@@ -127,7 +127,7 @@ impl ResourceList {
     /// Prepares to list the resources that `question` and `filter` select; reads
     /// nothing yet.
     #[must_use]
-    pub fn new(tenant: Code, question: EveryQuestion, filter: ListFilter) -> Self {
+    pub fn new(tenant: Code, question: ListingQuestion, filter: ListFilter) -> Self {
         let list = match question.kind().product_kind() {
             Some(kind) => Either::Products(ProductList::new(kind, question, filter)),
             None => Either::Entities(EntityList::new(question, filter)),

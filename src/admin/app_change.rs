@@ -19,7 +19,7 @@ use crate::{
 use self::progress::Progress;
 pub use self::{
     progress::AppRightEntry,
-    request::{AppRequest, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten},
+    request::{AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes},
 };
 use super::{
     change::{AuditEntry, Change, Pass, Ran},
@@ -146,7 +146,7 @@ impl AppChange {
         &mut self,
         pass: &Pass<'_>,
         app: Code,
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     ) -> Result<Found, AdminError> {
         let granted = self.record_scopes(scopes, pass.tenant.edition);
         let wanted = WantedEntities {
@@ -201,7 +201,7 @@ impl AppChange {
         let edition = pass.tenant.edition;
         let step = PermissionsStep::of(progress.scopes, edition);
         let next = progress.next_step(edition);
-        let is_idle = step == PermissionsStep::NotAsked && rights.is_empty();
+        let is_idle = step == PermissionsStep::NotOffered && rights.is_empty();
         if is_idle || next == AppStep::Authorize {
             return Err(out_of_order(&row, next));
         }
@@ -235,7 +235,7 @@ impl AppChange {
                 .select(rights.iter().map(AppRightEntry::right), step)?
                 .replacing_all(),
             // An app without a permissions step keeps its rights (rules 5.8).
-            (PermissionsStep::UpTo(_) | PermissionsStep::NotAsked, _) => AppChoice::default(),
+            (PermissionsStep::UpTo(_) | PermissionsStep::NotOffered, _) => AppChoice::default(),
         };
         let actor = &pass.context.actor;
         let outcome = planner.connect_app("app", &row.app, granted, &choice, actor)?;
@@ -253,7 +253,7 @@ impl AppChange {
         &mut self,
         pass: &Pass<'_>,
         app: &Code,
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     ) -> Result<Found, AdminError> {
         let granted = self.record_scopes(scopes, pass.tenant.edition);
         let wanted = WantedEntities {
@@ -277,7 +277,7 @@ impl AppChange {
 
     /// Returns the scopes to grant and records granted and ungranted ones for the
     /// answer (rules 5.3).
-    fn record_scopes(&mut self, requested: AskedScopes, edition: Edition) -> ScopeSet {
+    fn record_scopes(&mut self, requested: RequestedScopes, edition: Edition) -> ScopeSet {
         let (granted, not_offered) = offered_scopes(requested.known, edition);
         let code = |id| CATALOGUE.scope(id).code;
         self.written.granted = granted.iter().map(code).collect();

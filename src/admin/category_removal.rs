@@ -14,7 +14,7 @@ use super::{
     impact::Staged,
     outcome::{Effect, Written},
     plan::{Cascade, Planner},
-    work::off_the_runtime,
+    work::run_blocking,
 };
 
 /// Deletes categories and removes products from them (rules 3.9).
@@ -61,7 +61,7 @@ impl CategoryRemoval {
             let count = counted.get(&id).copied().unwrap_or_default();
             usize::try_from(count).unwrap_or(usize::MAX)
         };
-        let gone = off_the_runtime(|| {
+        let gone = run_blocking(|| {
             let mut planner = Planner::new(&mut change_set);
             let gone = planner.categories_to_delete(&self.codes, self.cascade, products)?;
             planner.delete_categories(&gone);
@@ -97,7 +97,7 @@ impl Change for CategoryRemoval {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let mut compared = match pass.still_true(self.compared.take()) {
+        let mut compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

@@ -295,7 +295,7 @@ impl<'t> Pass<'t> {
     }
 
     /// Returns the result of the previous run if it is still valid.
-    pub(super) fn still_true<T>(&self, found: Option<T>) -> Option<T> {
+    pub(super) fn reuse<T>(&self, found: Option<T>) -> Option<T> {
         found.filter(|_| self.rehearsal == Rehearsal::Holds)
     }
 

@@ -15,7 +15,7 @@ use super::{
     outcome::{Effect, Written},
     plan::Planner,
     request::EntityRequest,
-    work::off_the_runtime,
+    work::run_blocking,
 };
 
 /// Encodes the result of a write, to be stored for retries.
@@ -140,7 +140,7 @@ impl EntityChange {
         let mut change_set = change_set(pass, &self.request.wants()).await?;
         let guards = Guards::before(&change_set);
         let carry_out = || self.request.carry_out(&mut Planner::new(&mut change_set));
-        let unchanged = off_the_runtime(carry_out)?;
+        let unchanged = run_blocking(carry_out)?;
         Compared::of_entities(pass, change_set, &guards, unchanged).await
     }
 }
@@ -153,7 +153,7 @@ impl Change for EntityChange {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let mut compared = match pass.still_true(self.compared.take()) {
+        let mut compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

@@ -1,4 +1,4 @@
-use crate::domain::{Code, Edition, EntityKind, MOST_CATEGORY_LEVELS};
+use crate::domain::{Code, Edition, EntityKind, MAX_CATEGORY_LEVELS};
 
 /// Why an entry of a request, or a row of an import, is rejected: its position
 /// and the reason.
@@ -76,7 +76,7 @@ pub enum Refused {
     /// A category, or one of its descendants, would be deeper than the last level
     /// of its tree (rules 3.10).
     #[error(
-        "category `{deepest}` would lie at level {level}; a category tree has at most {MOST_CATEGORY_LEVELS} levels"
+        "category `{deepest}` would lie at level {level}; a category tree has at most {MAX_CATEGORY_LEVELS} levels"
     )]
     CategoryTooDeep {
         /// The category that the entry creates or moves.

@@ -48,7 +48,7 @@ use super::{
     change_set::ChangeSet,
     error::AdminError,
     outcome::Effect,
-    work::{Work, off_the_runtime},
+    work::{Work, run_blocking},
 };
 
 use self::{
@@ -134,10 +134,10 @@ pub(super) async fn complete(
     staged: Staged,
 ) -> Result<(), AdminError> {
     let mut work = pass.work();
-    let mut compared = off_the_runtime(|| Compared::of(change_set, editions, &mut work))?;
+    let mut compared = run_blocking(|| Compared::of(change_set, editions, &mut work))?;
     let products = products::compare(pass, &mut compared, staged, &mut work).await?;
     let sides = (&compared.before, &compared.after);
-    let subjects = off_the_runtime(|| subjects::compare(&compared.classes, sides, &mut work))?;
+    let subjects = run_blocking(|| subjects::compare(&compared.classes, sides, &mut work))?;
     effect.subjects_affected = subjects.affected;
     effect.products_affected = products.affected;
     let mut sample = compared.classes.gate_sentences();

@@ -33,8 +33,8 @@ use super::{
     outcome::{Effect, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune},
     refusals::Report,
     staging::{Names, Staging},
-    work::off_the_runtime,
-    write_coordinator::seat::Seat,
+    work::run_blocking,
+    write_coordinator::slot::WriteSlot,
 };
 use rows::{AccessRow, Input, plan};
 
@@ -78,9 +78,9 @@ impl Import {
         staging: Staging,
         options: ImportOptions,
         progress: Progress,
-    ) -> (Seat, Self) {
+    ) -> (WriteSlot, Self) {
         let Staging {
-            seat,
+            slot,
             tenant: _,
             mut rows,
             mut access,
@@ -109,7 +109,7 @@ impl Import {
             progress,
             compared: None,
         };
-        (seat, import)
+        (slot, import)
     }
 
     /// Compares the whole import with what is stored, and computes its effect.
@@ -123,7 +123,7 @@ impl Import {
             }
             None => entities_of_new_tenant(),
         };
-        let (change_set, mut report, planned) = off_the_runtime(|| self.plan(pass, stored));
+        let (change_set, mut report, planned) = run_blocking(|| self.plan(pass, stored));
         self.report_progress(&mut report, |file| !is_of_products(file));
         let products = self
             .compare_products(pass, &change_set, &mut report)
@@ -225,7 +225,7 @@ impl Change for Import {
             Fault::check_new_code("header.tenant", &pass.tenant.code)?;
         }
         pass.transaction.join_in_bulk().await?;
-        let compared = match pass.still_true(self.compared.take()) {
+        let compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

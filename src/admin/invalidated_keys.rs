@@ -29,7 +29,7 @@ pub(super) async fn keys(
     if products.iter().any(is_changed) {
         let named = pass
             .transaction
-            .list_touched_products(NAMED_AT_MOST + 1)
+            .list_changed_products(NAMED_AT_MOST + 1)
             .await?;
         let named = named.into_iter().map(|(model, code)| {
             let kind = if model {

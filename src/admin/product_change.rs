@@ -25,7 +25,7 @@ use super::{
 pub enum ProductRequest {
     /// Creates or changes them.
     Put(Vec<ProductEntry>),
-    /// Deletes them; with [`Cascade::Said`], also the descendants of models.
+    /// Deletes them; with [`Cascade::Delete`], also the descendants of models.
     Delete {
         /// Which of the two code spaces.
         kind: ProductKind,
@@ -268,7 +268,7 @@ async fn compare_delete(
             .of_entry("codes", index)
             .into());
     }
-    if cascade == Cascade::Said {
+    if cascade == Cascade::Delete {
         pass.transaction.nominate_variants(tenant).await?;
     } else if let Some(used) = pass.transaction.find_model_in_use(tenant).await? {
         let places: HashMap<&str, (usize, &Code)> = codes
@@ -330,7 +330,7 @@ impl Change for ProductChange {
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
         pass.join_products(self.entries()).await?;
-        let compared = match pass.still_true(self.compared.take()) {
+        let compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

@@ -11,7 +11,7 @@ use super::{
     import::rows::AccessRow,
     product_change::staged_product,
     refusals::Report,
-    write_coordinator::{WriteCoordinator, seat::Seat},
+    write_coordinator::{WriteCoordinator, slot::WriteSlot},
 };
 
 /// Codes interned as small numbers, so that rows which repeat the same few codes
@@ -68,7 +68,7 @@ impl Names {
 /// everything.
 #[derive(Debug)]
 pub struct Staging {
-    pub(super) seat: Seat,
+    pub(super) slot: WriteSlot,
     pub(super) tenant: Code,
     pub(super) rows: Vec<Row>,
     pub(super) access: Vec<AccessRow>,
@@ -91,10 +91,10 @@ impl Staging {
     ///
     /// [`AdminError::Store`] when the database does not answer.
     pub async fn begin(coordinator: &WriteCoordinator, tenant: Code) -> Result<Self, AdminError> {
-        let mut seat = coordinator.import_seat(&tenant).await?;
-        seat.connection.prepare_staging().await?;
+        let mut slot = coordinator.import_slot(&tenant).await?;
+        slot.connection.prepare_staging().await?;
         Ok(Self {
-            seat,
+            slot,
             tenant,
             rows: Vec::new(),
             access: Vec::new(),
@@ -110,7 +110,7 @@ impl Staging {
 
     /// Records that the import has a file: it appears in the summary, even
     /// without rows.
-    pub fn saw_file(&mut self, file: ImportFile) {
+    pub fn record_file(&mut self, file: ImportFile) {
         self.report.known(file);
         if !self.files.contains(&file) {
             self.files.push(file);
@@ -118,7 +118,7 @@ impl Staging {
     }
 
     /// Records the name of the key column of a file in the import.
-    pub fn saw_key_column(&mut self, file: ImportFile, column: String) {
+    pub fn record_key_column(&mut self, file: ImportFile, column: String) {
         self.key_columns.insert(file, column);
     }
 
@@ -150,7 +150,7 @@ impl Staging {
     pub async fn add(&mut self, rows: Vec<Row>) -> Result<(), AdminError> {
         let mut products = std::mem::take(&mut self.unread);
         for Row { place, entry } in rows {
-            self.saw_file(place.file);
+            self.record_file(place.file);
             self.report.known(place.file).rows += 1;
             match entry {
                 Entry::Product(entry) => products.push(self.staged_product(place, entry)),
@@ -205,7 +205,7 @@ impl Staging {
             return Ok(());
         }
         self.products += u64::try_from(products.len()).unwrap_or(u64::MAX);
-        self.seat.connection.stage_products(&products).await
+        self.slot.connection.stage_products(&products).await
     }
 
     fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {

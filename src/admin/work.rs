@@ -80,7 +80,7 @@ impl Work {
 
 /// Runs CPU-bound work without blocking other tasks of the runtime; on a
 /// single-threaded runtime it blocks them.
-pub(super) fn off_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
     let flavor = runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
     match flavor {
         Ok(runtime::RuntimeFlavor::MultiThread) => task::block_in_place(work),

@@ -1,7 +1,7 @@
 mod calls;
 mod commit;
 mod rehearsal;
-pub(super) mod seat;
+pub(super) mod slot;
 mod unknown_outcome;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +18,7 @@ use crate::{
 use self::{
     commit::Committed,
     rehearsal::{Found, Rehearsed, rehearse},
-    seat::Seat,
+    slot::WriteSlot,
 };
 use super::{change::Change, error::AdminError, outcome::Answered, work::Patience};
 
@@ -153,8 +153,8 @@ impl WriteCoordinator {
     pub fn new(store: Store, cache: Cache) -> Result<Self, StoreError> {
         Ok(Self {
             finding: store
-                .apart(PoolName::Outcomes, OUTCOME_CONNECTIONS, OUTCOME_TIMEOUT)?
-                .at_home(),
+                .separate_pool(PoolName::Outcomes, OUTCOME_CONNECTIONS, OUTCOME_TIMEOUT)?
+                .on_current_runtime(),
             store,
             cache,
             turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
@@ -178,7 +178,7 @@ impl WriteCoordinator {
     /// even if the caller has left.
     async fn write<C: Change>(
         &self,
-        mut seat: Seat,
+        mut slot: WriteSlot,
         mut change: C,
         context: WriteContext,
     ) -> Result<Answered<C::Answer>, AdminError> {
@@ -191,20 +191,20 @@ impl WriteCoordinator {
             let mut tries = 0;
             while tries < TRIES {
                 match coordinator
-                    .attempt(&mut seat, &mut change, (&context, &patience))
+                    .attempt(&mut slot, &mut change, (&context, &patience))
                     .await
                 {
                     Ok(Tried::Done(revision)) => {
-                        return Ok(Answered::Now(change.answer(revision)));
+                        return Ok(Answered::Fresh(change.answer(revision)));
                     }
-                    Ok(Tried::Before(answer)) => return Ok(Answered::Before(answer)),
+                    Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
                     Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
                     Ok(Tried::TenantBusy) => {
-                        seat = coordinator.next_seat(seat, &context.tenant).await?
+                        slot = coordinator.next_slot(slot, &context.tenant).await?
                     }
                     Ok(Tried::NoAnswer(error)) => {
                         let retries = std::mem::take(&mut may_reconnect)
-                            && seat.connection.replace_if_lost(&coordinator.store).await?;
+                            && slot.connection.replace_if_lost(&coordinator.store).await?;
                         if !retries {
                             return Err(error);
                         }
@@ -223,11 +223,11 @@ impl WriteCoordinator {
 
     async fn attempt<C: Change>(
         &self,
-        seat: &mut Seat,
+        slot: &mut WriteSlot,
         change: &mut C,
         (context, patience): (&WriteContext, &Patience),
     ) -> Result<Tried, AdminError> {
-        let rehearsed = match rehearse(&mut seat.connection, change, context, patience).await {
+        let rehearsed = match rehearse(&mut slot.connection, change, context, patience).await {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };
@@ -244,7 +244,7 @@ impl WriteCoordinator {
                 if context.dry_run || ran.refused {
                     return Ok(Tried::Done(version.revision));
                 }
-                let kept = self.keep_unchanged(seat, change, context, version).await;
+                let kept = self.keep_unchanged(slot, change, context, version).await;
                 let kept = kept.or_else(Tried::failed);
                 if let Ok(Tried::Done(_)) = kept {
                     // The change was compared again, and nothing was committed.
@@ -265,7 +265,7 @@ impl WriteCoordinator {
         let announced = self.cache.announce(ran.keys.clone()).await?;
         let announcement = announced.announcement();
         let committed = self
-            .commit(seat, change, context, announcement, (&ran.keys, version))
+            .commit(slot, change, context, announcement, (&ran.keys, version))
             .await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();
@@ -297,7 +297,7 @@ impl WriteCoordinator {
     ) -> Result<Tried, AdminError> {
         match committed {
             Ok(Committed::At(tenant, revision)) => {
-                self.cache.saw_commit(tenant, revision);
+                self.cache.record_commit(tenant, revision);
                 Ok(Tried::Done(revision))
             }
             Ok(Committed::Before(answer)) => {

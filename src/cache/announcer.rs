@@ -8,7 +8,7 @@ use tokio::{
 use crate::{
     domain::FactKey,
     failpoints::{Rule, is_disabled},
-    store::{Announcement, GroupAnnounced, LeaseId, LeaseRow, Store},
+    store::{AnnouncedGroup, Announcement, LeaseId, LeaseRow, Store},
     telemetry::metrics as meter,
 };
 
@@ -123,7 +123,7 @@ async fn announce(
     core: &Core,
     store: &Store,
     members: &[Wanted],
-) -> Result<GroupAnnounced, CacheError> {
+) -> Result<AnnouncedGroup, CacheError> {
     let mut keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
     if is_disabled(Rule::GroupAnnouncesAll) {
         // The keys of the first write replace those of all others.
@@ -159,10 +159,10 @@ async fn announce(
                 epoch: announced.epoch,
             }));
             core.figures.announcements.add(1);
-            core.hints.announced.notify_one();
+            core.notifications.announced.notify_one();
             return Ok(announced);
         }
-        core.hints.announced.notify_one();
+        core.notifications.announced.notify_one();
     }
     Err(failure)
 }
@@ -172,7 +172,7 @@ async fn announce(
 async fn wait_for_all(
     core: Arc<Core>,
     store: Store,
-    announced: GroupAnnounced,
+    announced: AnnouncedGroup,
     members: Vec<Wanted>,
 ) {
     let begun = Moment::now();
@@ -212,7 +212,7 @@ async fn wait_for_all(
 async fn acknowledged(
     core: &Core,
     store: &Store,
-    announced: GroupAnnounced,
+    announced: AnnouncedGroup,
 ) -> Result<(), CacheError> {
     let mut hint = armed_hint(core);
     let mut waited_for = store.leases().await?;
@@ -267,7 +267,7 @@ async fn acknowledged(
 
 /// Registers before awaiting, so that no notification is missed.
 fn armed_hint(core: &Core) -> Pin<Box<Notified<'_>>> {
-    let mut hint = Box::pin(core.hints.acknowledged.notified());
+    let mut hint = Box::pin(core.notifications.acknowledged.notified());
     hint.as_mut().enable();
     hint
 }

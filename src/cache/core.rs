@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
     failpoints::{Rule, is_disabled, pause, pause_long},
-    store::{Announcement, AsOf, Hints, Store, Taken, TenantId},
+    store::{Announcement, AsOf, Notifications, Store, Taken, TenantId},
 };
 
 use super::{
@@ -56,7 +56,7 @@ pub(super) struct Core {
     pub(super) callers: KeptCallers,
     pub(super) caller_loads: CallerLoads,
     pub(super) figures: Figures,
-    pub(super) hints: Hints,
+    pub(super) notifications: Notifications,
     /// Queue of writes to be announced.
     pub(super) announcements: mpsc::Sender<Wanted>,
     /// The highest revision known of each tenant.
@@ -115,7 +115,7 @@ impl Core {
             callers: KeptCallers::default(),
             caller_loads: CallerLoads::default(),
             figures: Figures::default(),
-            hints: Hints::default(),
+            notifications: Notifications::default(),
             revisions: Revisions::default(),
             live: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
@@ -382,7 +382,7 @@ impl Cache {
 
     /// Records the revision that a write of this server committed, before it is
     /// read from the log.
-    pub fn saw_commit(&self, tenant: TenantId, revision: Revision) {
+    pub fn record_commit(&self, tenant: TenantId, revision: Revision) {
         self.core.revisions.record(tenant, revision);
     }
 }

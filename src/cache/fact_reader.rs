@@ -72,7 +72,7 @@ impl Cache {
     /// Creates the reader for questions of a tenant that need `needed`, at
     /// revision `minimum` or later.
     #[must_use]
-    pub fn ask<'a>(
+    pub fn fact_reader<'a>(
         &'a self,
         tenant: &'a Code,
         needed: &'a FactsNeeded,

@@ -66,9 +66,10 @@ impl Follower {
         let mut first = Some(first);
         let mut is_away = false;
         while !stop.is_cancelled() {
-            let connecting = self
-                .store
-                .lease_connection(self.core.hints.clone(), self.core.settings.patience());
+            let connecting = self.store.lease_connection(
+                self.core.notifications.clone(),
+                self.core.settings.patience(),
+            );
             let ended = tokio::select! {
                 () = stop.cancelled() => break,
                 connected = connecting => match connected {
@@ -108,13 +109,13 @@ impl Follower {
         let mut polls = interval(settings.poll);
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let hints = self.core.hints.clone();
+        let notifications = self.core.notifications.clone();
         loop {
             let done = tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.leave(connection).await,
                 _ = renewals.tick() => self.renew(connection).await,
-                () = hints.announced.notified() => self.catch_up(connection).await,
+                () = notifications.announced.notified() => self.catch_up(connection).await,
                 _ = polls.tick() => self.catch_up(connection).await,
             };
             if let Err(error) = done {

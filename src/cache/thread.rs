@@ -106,10 +106,10 @@ impl Cache {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
         let patience = settings.patience().max(SHORTEST_PATIENCE);
         let apart = store
-            .apart(PoolName::Coherence, CONNECTIONS, patience)
+            .separate_pool(PoolName::Coherence, CONNECTIONS, patience)
             .map_err(io::Error::other)?;
         let pool = |name, size| {
-            let pool = store.apart(name, size, BACKGROUND_PATIENCE);
+            let pool = store.separate_pool(name, size, BACKGROUND_PATIENCE);
             pool.map(Store::at_home).map_err(io::Error::other)
         };
         let background = pool(PoolName::Background, BACKGROUND_CONNECTIONS)?;

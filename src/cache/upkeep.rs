@@ -122,7 +122,7 @@ impl Reaper {
 }
 
 async fn clean_up(store: Store) {
-    let removed = async { store.lent_connection().await?.clean_up().await };
+    let removed = async { store.pooled_connection().await?.clean_up().await };
     match removed.await {
         Ok(rows) => tracing::debug!(rows, "removed old rows"),
         Err(error) => tracing::debug!(%error, "no clean-up this time"),

@@ -5,7 +5,7 @@
 //! category that she owns is excluded: a product in it is hers, whatever its
 //! other categories.
 
-use crate::domain::{AccessFilter, Code, EveryQuestion, Facts, FilterScope, ItemKind, Level};
+use crate::domain::{AccessFilter, Code, Facts, FilterScope, ItemKind, Level, ListingQuestion};
 
 use super::{
     app_scopes::highest_usable_level,
@@ -20,7 +20,7 @@ use super::{
 /// tenant with the highest level that a group of the subject was granted on it.
 #[must_use]
 pub fn access_filter(
-    question: &EveryQuestion,
+    question: &ListingQuestion,
     facts: &Facts,
     granted: Vec<(ItemKind, Code, Level)>,
 ) -> AccessFilter {

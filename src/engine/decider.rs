@@ -61,7 +61,7 @@ impl Decider {
             return false;
         }
         let access = EffectiveAccess::of(question.subject(), facts);
-        let looks = question.rule().looks_at_resource && access.is_enterprise();
+        let looks = question.rule().requires_resource && access.is_enterprise();
         let resource = question.resource().filter(|_| looks);
         let lists = resource.and_then(|resource| {
             let kind = resource.kind.product_kind()?;

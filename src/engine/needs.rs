@@ -20,7 +20,7 @@ pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeed
     let mut added = HashSet::new();
     for question in questions {
         needed.subjects.insert(question.subject().clone());
-        if !question.rule().looks_at_resource {
+        if !question.rule().requires_resource {
             continue;
         }
         if let Some(resource) = question.resource() {
@@ -96,7 +96,7 @@ fn add_context(needed: &mut FactsNeeded, question: &Question) {
 /// itself, or the family or entity of an asset or record.
 pub(super) fn ruling_item(resource: &Resource) -> Option<ItemRef> {
     let kind = resource.kind.ruling_item()?;
-    let code = if resource.kind.lies_in_parent() {
+    let code = if resource.kind.has_parent() {
         match resource.description.parent.as_ref()? {
             Parent::Code(code) => code.clone(),
             Parent::Absent => return None,

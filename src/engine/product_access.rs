@@ -5,7 +5,7 @@
 //! once; what remains for each product is a test of the levels on its effective
 //! categories.
 
-use crate::domain::{EveryQuestion, Facts, Level, Strictness};
+use crate::domain::{Facts, Level, ListingQuestion, Strictness};
 
 use super::{
     categories::CategoryLevels,
@@ -40,12 +40,12 @@ pub struct CategoryTest {
 /// Decides the part of a question about every product that no product changes.
 ///
 /// `facts` holds what [`super::needs`] returns for
-/// [`EveryQuestion::about_no_category`].
+/// [`ListingQuestion::without_categories`].
 #[must_use]
-pub fn product_access(question: &EveryQuestion, facts: &Facts) -> ProductAccess {
+pub fn product_access(question: &ListingQuestion, facts: &Facts) -> ProductAccess {
     let access = EffectiveAccess::of(question.subject(), facts);
     let levels = &mut CategoryLevels::default();
-    let asked = requirements::collect(&question.about_no_category(), &access, levels);
+    let asked = requirements::collect(&question.without_categories(), &access, levels);
     let mut others = asked
         .requirements
         .iter()

@@ -130,20 +130,20 @@ pub(super) fn collect(
     access: &EffectiveAccess<'_>,
     levels: &mut CategoryLevels,
 ) -> Requirements {
-    let looks_at_resource = question.rule().looks_at_resource;
+    let requires_resource = question.rule().requires_resource;
     let mut requirements = vec![require_subject(*access)];
     if requirements.iter().any(|requirement| !requirement.passed) {
         // An unknown or disabled subject holds `none` on any resource (rules
         // 1.7).
         return Requirements {
             requirements,
-            level: looks_at_resource.then_some(Level::Hidden),
+            level: requires_resource.then_some(Level::Hidden),
         };
     }
     requirements.extend(require_edition(question, *access));
     requirements.extend(require_permission(question, *access));
     let mut level = None;
-    if looks_at_resource && let Some(resource) = question.resource() {
+    if requires_resource && let Some(resource) = question.resource() {
         let (of_resource, held) =
             resource_rules::require_resource(question, resource, *access, levels);
         requirements.extend(of_resource);

@@ -211,7 +211,7 @@ fn require_known(is_known: bool, resource: &Resource) -> Requirement {
         return requirement;
     }
     // An asset or record is not stored; its family or entity is (rules 9).
-    let ruling = ruling_item(resource).filter(|_| resource.kind.lies_in_parent());
+    let ruling = ruling_item(resource).filter(|_| resource.kind.has_parent());
     let unknown = match ruling {
         Some(ItemRef { kind, code }) => Some((kind.into(), code)),
         None => resource.id.clone().map(|code| (resource.kind, code)),

@@ -1,6 +1,6 @@
 use crate::{
     cache::{Cache, CacheError},
-    domain::{AccessFilter, Code, EveryQuestion, Facts, ItemKind, Level, Revision, SubjectRef},
+    domain::{AccessFilter, Code, Facts, ItemKind, Level, ListingQuestion, Revision, SubjectRef},
     engine,
     store::{Bounds, Store, read_tenant},
 };
@@ -27,9 +27,9 @@ pub async fn access_filter(
     cache: &Cache,
     store: &Store,
     tenant: &Code,
-    question: &EveryQuestion,
+    question: &ListingQuestion,
 ) -> Result<Option<(AccessFilter, Revision)>, CacheError> {
-    let needed = engine::needs([&question.about_no_category()]);
+    let needed = engine::needs([&question.without_categories()]);
     for _ in 0..TRIES {
         let Some(cached) = cache.page_facts(tenant, &needed, false).await? else {
             break;

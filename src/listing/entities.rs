@@ -4,7 +4,7 @@ use tokio::task::yield_now;
 
 use crate::{
     domain::{
-        AllowedResource, Code, EveryQuestion, Facts, FactsNeeded, ItemId, ItemKind, ListFilter,
+        AllowedResource, Code, Facts, FactsNeeded, ItemId, ItemKind, ListFilter, ListingQuestion,
         Question, ResourceType,
     },
     engine,
@@ -21,13 +21,13 @@ const MOST_AT_ONCE: usize = 1_024;
 /// is decided on its own, in the order of the folded codes.
 #[derive(Debug)]
 pub(super) struct EntityList {
-    question: EveryQuestion,
+    question: ListingQuestion,
     filter: ListFilter,
     ids: HashSet<Code>,
 }
 
 impl EntityList {
-    pub(super) fn new(question: EveryQuestion, mut filter: ListFilter) -> Self {
+    pub(super) fn new(question: ListingQuestion, mut filter: ListFilter) -> Self {
         let ids = std::mem::take(&mut filter.ids).into_iter().collect();
         Self {
             question,
@@ -39,7 +39,7 @@ impl EntityList {
     /// Returns the facts that a page from memory needs beside the whole
     /// vocabulary.
     pub(super) fn needed(&self) -> FactsNeeded {
-        engine::needs([&self.question.about_no_category()])
+        engine::needs([&self.question.without_categories()])
     }
 
     /// Builds the next `size` after a place; `facts` holds the whole vocabulary.

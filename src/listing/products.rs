@@ -6,7 +6,7 @@ use tokio::task::yield_now;
 
 use crate::{
     cache::CachedPageFacts,
-    domain::{AllowedResource, EveryQuestion, FactsNeeded, ListFilter, ProductKind},
+    domain::{AllowedResource, FactsNeeded, ListFilter, ListingQuestion, ProductKind},
     engine,
     store::{ListedProduct, Snapshot, StoreError},
 };
@@ -22,13 +22,13 @@ const MOST_AT_ONCE: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct ProductList {
     kind: ProductKind,
-    question: EveryQuestion,
+    question: ListingQuestion,
     filter: ListFilter,
     known: Option<DatabaseFilter>,
 }
 
 impl ProductList {
-    pub(super) fn new(kind: ProductKind, question: EveryQuestion, filter: ListFilter) -> Self {
+    pub(super) fn new(kind: ProductKind, question: ListingQuestion, filter: ListFilter) -> Self {
         Self {
             kind,
             question,
@@ -39,7 +39,7 @@ impl ProductList {
 
     /// Returns the facts that a page needs beside the products.
     pub(super) fn needed(&self) -> FactsNeeded {
-        engine::needs([&self.question.about_no_category()])
+        engine::needs([&self.question.without_categories()])
     }
 
     /// Builds the next `size` products after a place from memory. `None`: the
@@ -120,7 +120,7 @@ fn next_window(looked_at: usize, found: usize, size: usize) -> usize {
 /// reused if tenant and revision are the same, since then nothing has changed.
 async fn current_filter<'k>(
     known: &'k mut Option<DatabaseFilter>,
-    question: &EveryQuestion,
+    question: &ListingQuestion,
     filter: &ListFilter,
     snapshot: &Snapshot<'_>,
 ) -> Result<&'k mut DatabaseFilter, StoreError> {

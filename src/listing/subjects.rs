@@ -96,7 +96,7 @@ impl SubjectList {
         known: &mut KnownFacts,
         snapshot: &Snapshot<'_>,
     ) -> Result<Vec<SubjectRef>, StoreError> {
-        let question_of = |subject: SubjectRef| self.question.asked_by(subject);
+        let question_of = |subject: SubjectRef| self.question.for_subject(subject);
         let questions: Vec<Question> = subjects.into_iter().map(question_of).collect();
         let facts = known.facts(&questions, snapshot).await?;
         let mut allowed = Vec::new();

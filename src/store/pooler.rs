@@ -48,7 +48,7 @@ impl Store {
             Ok(())
         };
         let checked = timeout(WAIT * 2, checking).await;
-        checked.unwrap_or_else(|_| Err(StoreError::overdue("check_sessions", WAIT * 2)))
+        checked.unwrap_or_else(|_| Err(StoreError::timed_out("check_sessions", WAIT * 2)))
     }
 }
 

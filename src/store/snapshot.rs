@@ -229,7 +229,7 @@ async fn query(
         measured(name, transaction.query(&statement, parameters)).await
     };
     let outcome = attempt.await;
-    if outcome.as_ref().is_err_and(StoreError::may_run_again) {
+    if outcome.as_ref().is_err_and(StoreError::is_retryable) {
         // A prepared statement may be stale: the retry prepares all of them again.
         transaction.statement_cache.clear();
         owed.note_may_run_again();

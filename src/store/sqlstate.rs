@@ -12,10 +12,10 @@
 use tokio_postgres::{error::DbError, types::WrongType};
 
 use super::Condition::{
-    self, ConnectionEnded, Crashed, DatabaseDropped, DiskFull, InternalError, LimitReached,
-    LockTimeout, LoginRefused, NotPermitted, NumbersUsedUp, OutOfMemory, ReadOnly, SchemaMissing,
-    Starting, StatementCancelled, StatementTimeout, StoodStill, StorageDamaged, TooManyConnections,
-    UnknownDatabase, Unreachable,
+    self, ConnectionEnded, Crashed, DatabaseDropped, DiskFull, IdleTimeout, InternalError,
+    LimitReached, LockTimeout, LoginRefused, NotPermitted, OutOfMemory, ReadOnly, SchemaMissing,
+    Starting, StatementCancelled, StatementTimeout, StorageDamaged, TooManyConnections,
+    TransactionIdsExhausted, UnknownDatabase, Unreachable,
 };
 use super::tls_faults;
 
@@ -44,8 +44,8 @@ const CODES: [(&str, Meaning); 37] = [
     // invalid_role_specification.
     ("0P000", Refusal(NotPermitted)),
     ("25006", Outage(ReadOnly)),
-    ("25P03", Outage(StoodStill)),
-    ("25P04", Outage(StoodStill)),
+    ("25P03", Outage(IdleTimeout)),
+    ("25P04", Outage(IdleTimeout)),
     // invalid_sql_statement_name: the prepared statement does not exist.
     ("26000", StalePlan),
     // serialization_failure, deadlock_detected.
@@ -73,7 +73,7 @@ const CODES: [(&str, Meaning); 37] = [
     ("57P02", Outage(Crashed)),
     ("57P03", Outage(Starting)),
     ("57P04", Outage(DatabaseDropped)),
-    ("57P05", Outage(StoodStill)),
+    ("57P05", Outage(IdleTimeout)),
     // snapshot_too_old, of PostgreSQL 16 and before.
     ("72000", Conflict),
     ("XX000", Outage(InternalError)),
@@ -177,7 +177,9 @@ impl<'e> Origin<'e> {
 
 fn of_code(code: &str, origin: &Origin<'_>) -> Meaning {
     match (code, origin.routine) {
-        ("54000", "GetNewTransactionId" | "GetNewMultiXactId") => return Outage(NumbersUsedUp),
+        ("54000", "GetNewTransactionId" | "GetNewMultiXactId") => {
+            return Outage(TransactionIdsExhausted);
+        }
         ("0A000", "" | "RevalidateCachedQuery") => return StalePlan,
         // 42501 here is raised by one of our triggers, against a statement of ours.
         ("0A000", _) | ("42501", "exec_stmt_raise") => return Bug,
@@ -261,7 +263,12 @@ mod tests {
             ("42501", "exec_stmt_raise", "", Bug),
             ("42804", "plpgsql_param_eval_recfield", "", StalePlan),
             ("42804", "checkInsertTargets", "", Bug),
-            ("54000", "GetNewTransactionId", "", Outage(NumbersUsedUp)),
+            (
+                "54000",
+                "GetNewTransactionId",
+                "",
+                Outage(TransactionIdsExhausted),
+            ),
             ("54000", "index_form_tuple", "", Bug),
             (
                 "57014",

@@ -315,16 +315,16 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn list_touched_products(
+    pub async fn list_changed_products(
         &self,
         limit: usize,
     ) -> Result<Vec<(bool, Code)>, StoreError> {
-        const SQL: &str = "-- list_touched_products
+        const SQL: &str = "-- list_changed_products
             SELECT model, code FROM changed_product
              UNION
             SELECT model, code FROM removed_product
              LIMIT $1";
-        const STATEMENT: &str = "list_touched_products";
+        const STATEMENT: &str = "list_changed_products";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.query(STATEMENT, SQL, &[&limit]).await?;
         rows.iter()

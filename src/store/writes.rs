@@ -172,7 +172,7 @@ impl Transaction<'_> {
         const LOG: &str = "-- log_commit
             INSERT INTO commit_log (n, member, tenant_id, revision)
             VALUES ($1, $2, $3, $4)";
-        const ANSWER: &str = "-- keep_answer
+        const ANSWER: &str = "-- store_response
             INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
             VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (tenant_id, key) DO NOTHING";
@@ -196,7 +196,7 @@ impl Transaction<'_> {
             &end.answer,
             &revision,
         ];
-        Ok(self.execute("keep_answer", ANSWER, &kept).await? == 1)
+        Ok(self.execute("store_response", ANSWER, &kept).await? == 1)
     }
 }
 

@@ -94,7 +94,7 @@ impl Progress {
             return steps;
         }
         let step = PermissionsStep::of(self.scopes, edition);
-        let has_permissions_step = step != PermissionsStep::NotAsked;
+        let has_permissions_step = step != PermissionsStep::NotOffered;
         if !self.authorized {
             steps.push(AppStep::Authorize);
         }

@@ -9,7 +9,7 @@ use super::AppRightEntry;
 
 /// The scopes that a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AskedScopes {
+pub struct RequestedScopes {
     /// Those in the permission catalogue.
     pub known: ScopeSet,
     /// Words that are not a scope of the catalogue.
@@ -31,7 +31,7 @@ pub enum AppRequest {
         /// The app.
         app: Code,
         /// The scopes.
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     },
     /// Disconnects it (rules 5.9).
     Disconnect {
@@ -46,7 +46,7 @@ pub enum AppRequest {
 pub enum ConnectionStep {
     Start {
         app: Code,
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     },
     Authorize {
         request: Uuid,

@@ -2,7 +2,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use crate::{
     admin::{error::AdminError, work::Work},
-    domain::{Action, EveryQuestion, Level, LevelAction, ResourceType, SubjectRef},
+    domain::{Action, Level, LevelAction, ListingQuestion, ResourceType, SubjectRef},
     engine::{self, ProductAccess},
 };
 
@@ -219,7 +219,7 @@ impl ByLevel {
         let kind = ResourceType::Product;
         for (place, action) in PRODUCT_ACTIONS.into_iter().enumerate() {
             let action = Action::Level(action);
-            let question = EveryQuestion::new(subject.clone(), action, kind, <_>::default());
+            let question = ListingQuestion::new(subject.clone(), action, kind, <_>::default());
             let reach = question.map(|question| engine::product_access(&question, &facts));
             let reach = reach.unwrap_or(ProductAccess::Nothing);
             for (allowed, level) in by_level.0.iter_mut().zip(Self::LEVELS) {

@@ -4,7 +4,7 @@ use crate::{
     admin::{
         change::Pass,
         error::AdminError,
-        work::{Work, off_the_runtime},
+        work::{Work, run_blocking},
     },
     store::{ProductReached, ReachedBy},
 };
@@ -36,7 +36,7 @@ pub(super) async fn compare(
     staged: Staged,
     work: &mut Work,
 ) -> Result<Affected, AdminError> {
-    let by = off_the_runtime(|| reached_by(compared, work))?;
+    let by = run_blocking(|| reached_by(compared, work))?;
     if by == ReachedBy::NOTHING && staged == Staged::Nothing {
         return Ok(Affected::default());
     }
@@ -46,7 +46,7 @@ pub(super) async fn compare(
     let tenant = pass.tenant.number();
     let total = pass.transaction.nominate_reached(tenant, &by).await?;
     let looked_at = pass.transaction.read_reached(tenant, MOST).await?;
-    let affected = off_the_runtime(|| count_affected(&looked_at, compared, work))?;
+    let affected = run_blocking(|| count_affected(&looked_at, compared, work))?;
     let seen = u64::try_from(looked_at.len()).unwrap_or(u64::MAX);
     let scaled = |count: u64| {
         if total > seen && seen > 0 {

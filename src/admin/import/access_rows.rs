@@ -157,7 +157,7 @@ impl RowPlanner<'_> {
         self.rights_unchanged += u64::try_from(same).unwrap_or(u64::MAX);
         change_set.rights.replace(item, levels);
         if is_new {
-            self.planner.speak_for(item);
+            self.planner.mark_explicit(item);
         }
         if is_new || is_first {
             return Ok(Outcome::Created);

@@ -156,7 +156,8 @@ impl RowPlanner<'_> {
         }
         let attributes = input.rows.iter();
         let attributes = attributes.filter_map(|row| What::Attributes.named_by(&row.entry));
-        self.planner.spare_attributes(attributes.cloned().collect());
+        self.planner
+            .exempt_attributes(attributes.cloned().collect());
         for kind in &KINDS {
             let present = kind.files.iter().find(|file| files.contains(*file));
             if let Some(file) = present
@@ -234,11 +235,11 @@ impl RowPlanner<'_> {
         for code in gone {
             let planner = &mut self.planner;
             let removed = match what {
-                What::Groups => planner.delete_group(code, Cascade::Said),
-                What::Roles => planner.delete_role(code, Cascade::Said),
+                What::Groups => planner.delete_group(code, Cascade::Delete),
+                What::Roles => planner.delete_role(code, Cascade::Delete),
                 What::Attributes => planner.delete_attribute(code),
                 What::GridViews => planner.delete_grid_view(code),
-                What::Items(kind) => planner.delete_item(kind, code, Cascade::Said),
+                What::Items(kind) => planner.delete_item(kind, code, Cascade::Delete),
                 What::Subjects(kind) => planner.delete_subject(kind, code),
                 What::Apps => planner.delete_app(code),
             };

@@ -15,7 +15,7 @@ use super::{Outcome, Planned, Planner, defaults::axis_of};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admin) enum PermissionsStep {
     /// There is no such step.
-    NotAsked,
+    NotOffered,
     /// The highest level offered.
     UpTo(Level),
 }
@@ -31,7 +31,7 @@ impl PermissionsStep {
                 .is_some_and(|scope| held.contains(scope.id))
         };
         if !edition.is_enterprise() || !holds("read_products") {
-            return Self::NotAsked;
+            return Self::NotOffered;
         }
         Self::UpTo(if holds("write_products") {
             Level::Own
@@ -180,7 +180,7 @@ impl Planner<'_> {
         let step = PermissionsStep::of(scopes, self.change_set.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.change_set.apps.get(&subject).cloned();
-        let is_passed = step != PermissionsStep::NotAsked && !choice.replaced.is_empty();
+        let is_passed = step != PermissionsStep::NotOffered && !choice.replaced.is_empty();
         let new = AppRow {
             group,
             connected_by: actor.to_owned(),
@@ -210,7 +210,7 @@ impl Planner<'_> {
     pub(in crate::admin) fn lacks_permissions(&self, subject: i32, scopes: ScopeSet) -> bool {
         let step = PermissionsStep::of(scopes, self.change_set.edition);
         let app = self.change_set.apps.get(&subject);
-        step != PermissionsStep::NotAsked && app.is_some_and(|app| !app.permissions_passed)
+        step != PermissionsStep::NotOffered && app.is_some_and(|app| !app.permissions_passed)
     }
 
     /// Sets the scopes of a connected app; its rights stay.
@@ -323,7 +323,7 @@ fn offered_axis(right: AppRight<'_>, step: PermissionsStep) -> Result<SelectionA
         kind, level, field, ..
     } = right;
     match step {
-        PermissionsStep::NotAsked => {
+        PermissionsStep::NotOffered => {
             let message = "the permissions step is asked in the enterprise edition for an app with a products scope only; leave it empty";
             return Err(Fault::invalid(field, message));
         }

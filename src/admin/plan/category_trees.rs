@@ -5,7 +5,7 @@ use crate::{
         change_set::ChangeSet,
         fault::{Fault, Refused},
     },
-    domain::{Code, EntityKind, ItemKind, MOST_CATEGORY_LEVELS, inherit},
+    domain::{Code, EntityKind, ItemKind, MAX_CATEGORY_LEVELS, inherit},
 };
 
 use super::CategoryPlace;
@@ -104,7 +104,7 @@ impl<'a> CategoryTrees<'a> {
         let positions = self.positions();
         let mut deepest: BTreeMap<usize, (usize, &Code)> = BTreeMap::new();
         for (code, Position { level, entry }) in positions {
-            let Some(entry) = entry.filter(|_| level > MOST_CATEGORY_LEVELS) else {
+            let Some(entry) = entry.filter(|_| level > MAX_CATEGORY_LEVELS) else {
                 continue;
             };
             let found = deepest.entry(entry).or_insert((level, code));

@@ -9,7 +9,7 @@ use super::{DefaultRights, Planner};
 impl Planner<'_> {
     /// Marks an item whose rights are set explicitly: it gets no defaults except
     /// those of apps.
-    pub(in crate::admin) fn speak_for(&mut self, item: i32) {
+    pub(in crate::admin) fn mark_explicit(&mut self, item: i32) {
         self.spoken_for.insert(item);
     }
 

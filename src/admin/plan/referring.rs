@@ -142,7 +142,7 @@ impl Planner<'_> {
     }
 
     /// Returns the subjects of the apps that an item was selected for.
-    pub(super) fn apps_that_chose(&mut self, item: i32) -> Vec<i32> {
+    pub(super) fn apps_selecting(&mut self, item: i32) -> Vec<i32> {
         listed(&self.referring().apps, item)
     }
 }

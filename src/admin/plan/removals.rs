@@ -38,7 +38,7 @@ impl Uses {
         code: &Code,
         cascade: Cascade,
     ) -> Result<(), Fault> {
-        if self.0.is_empty() || cascade == Cascade::Said {
+        if self.0.is_empty() || cascade == Cascade::Delete {
             return Ok(());
         }
         let uses: Vec<String> = self
@@ -185,7 +185,7 @@ impl Planner<'_> {
 
     /// Exempts attributes from being deleted with their groups: a later entry of
     /// this change gives them a group.
-    pub(in crate::admin) fn spare_attributes(&mut self, codes: BTreeSet<Code>) {
+    pub(in crate::admin) fn exempt_attributes(&mut self, codes: BTreeSet<Code>) {
         self.spared = codes;
     }
 
@@ -251,7 +251,7 @@ impl Planner<'_> {
     /// Removes an item, with the rights on it and the apps' selections of it.
     fn remove_item(&mut self, id: i32) {
         self.change_set.rights.replace(id, Vec::new());
-        for subject in self.apps_that_chose(id) {
+        for subject in self.apps_selecting(id) {
             self.change_set.change_app(subject, |app| {
                 app.selections.retain(|chosen| chosen.item != Some(id));
             });

@@ -96,7 +96,7 @@ pub(super) fn delete_profiles(planner: &mut Planner<'_>, codes: &[Code]) -> Resu
     each_code(codes, |code| {
         // A missing profile is reported as an import profile.
         let kind = stored_profile(planner, code).unwrap_or(ItemKind::ImportProfile);
-        planner.delete_item(kind, code, Cascade::Refused)
+        planner.delete_item(kind, code, Cascade::Reject)
     })
 }
 

@@ -17,7 +17,7 @@ use crate::{
     domain::Code,
 };
 
-use super::{WriteContext, WriteCoordinator, seat::TurnLength};
+use super::{WriteContext, WriteCoordinator, slot::TurnLength};
 
 impl WriteCoordinator {
     /// Applies an import whose rows have been read, completely or not at all.
@@ -40,8 +40,8 @@ impl WriteCoordinator {
         let mut context = context.clone();
         // The rows were staged for this tenant.
         context.tenant = staging.tenant.clone();
-        let (seat, import) = Import::new(staging, options.clone(), Box::new(progress));
-        self.write(seat, import, context).await
+        let (slot, import) = Import::new(staging, options.clone(), Box::new(progress));
+        self.write(slot, import, context).await
     }
 
     /// Changes entities: users, groups, roles, items, rights and the like.
@@ -58,9 +58,9 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = EntityChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Changes products and models; otherwise as [`WriteCoordinator::change_entities`].
@@ -74,9 +74,9 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = ProductChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Deletes categories; otherwise as [`WriteCoordinator::change_entities`].
@@ -91,9 +91,9 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = CategoryRemoval::new(codes, cascade, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Changes the tenant itself; otherwise as [`WriteCoordinator::change_entities`].
@@ -111,9 +111,9 @@ impl WriteCoordinator {
             TenantRequest::Delete => TurnLength::Long,
             TenantRequest::Create(_) | TenantRequest::SetEdition(_) => TurnLength::of(&context),
         };
-        let seat = self.seat(length, &context.tenant).await?;
+        let slot = self.slot(length, &context.tenant).await?;
         let change = TenantChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Connects an app step by step, removes scopes from it or disconnects it;
@@ -128,9 +128,9 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeAppWritten,
     ) -> Result<Answered<AppWritten>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = AppChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Changes the callers, which belong to the installation: the tenant in the
@@ -146,8 +146,8 @@ impl WriteCoordinator {
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
         context.tenant = Code::of_installation();
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = CallerChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     domain::{FactKey, Revision},
-    store::{Announcement, Bounds, Finished, Isolation, KeptAnswer, TenantId, Transaction},
+    store::{Announcement, Bounds, Finished, Isolation, StoredResponse, TenantId, Transaction},
 };
 
 use super::{
@@ -9,8 +9,8 @@ use super::{
         error::AdminError,
     },
     Tried, WriteContext, WriteCoordinator,
-    rehearsal::{TenantVersion, answers_of, find_answer, tenant_state},
-    seat::{Seat, Wait},
+    rehearsal::{TenantVersion, answers_of, find_response, tenant_state},
+    slot::{Wait, WriteSlot},
 };
 
 /// The result of a commit.
@@ -28,15 +28,15 @@ impl WriteCoordinator {
     /// client holds the lock no longer than a lease.
     async fn begin_locking<'c>(
         &self,
-        seat: &'c mut Seat,
+        slot: &'c mut WriteSlot,
         size: Size,
     ) -> Result<(Transaction<'c>, &'c mut Wait), AdminError> {
         let bounds = Bounds {
             statement: size.statement(),
             idle: self.cache.settings().lease,
-            lock: Some(seat.row_wait()?),
+            lock: Some(slot.row_wait()?),
         };
-        let (connection, wait) = (&mut seat.connection, &mut seat.wait);
+        let (connection, wait) = (&mut slot.connection, &mut slot.wait);
         let transaction = connection.begin(Isolation::EachStatement, bounds).await?;
         Ok((transaction, wait))
     }
@@ -45,24 +45,21 @@ impl WriteCoordinator {
     /// more, in the keys it invalidates or in whether it has an effect.
     pub(super) async fn commit<C: Change>(
         &self,
-        seat: &mut Seat,
+        slot: &mut WriteSlot,
         change: &mut C,
         context: &WriteContext,
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
-        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
-        if !wait
-            .counting(transaction.open_coordinator(announcement))
-            .await?
-        {
+        let (transaction, wait) = self.begin_locking(slot, change.size()).await?;
+        if !wait.counting(transaction.use_intent(announcement)).await? {
             return Ok(Committed::Stale);
         }
         let locked = wait
             .counting(transaction.lock_tenant(&context.tenant))
             .await?;
         if let Some(answer) =
-            find_answer(&transaction, context, answers_of(change, context)).await?
+            find_response(&transaction, context, answers_of(change, context)).await?
         {
             return Ok(Committed::Before(answer));
         }
@@ -105,7 +102,7 @@ impl WriteCoordinator {
     /// locked. So no write with the same key can be committed after it.
     pub(super) async fn keep_unchanged<C: Change>(
         &self,
-        seat: &mut Seat,
+        slot: &mut WriteSlot,
         change: &mut C,
         context: &WriteContext,
         rehearsed: TenantVersion,
@@ -113,7 +110,7 @@ impl WriteCoordinator {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
+        let (transaction, wait) = self.begin_locking(slot, change.size()).await?;
         let locked = wait
             .counting(transaction.lock_tenant(&context.tenant))
             .await?;
@@ -121,7 +118,7 @@ impl WriteCoordinator {
             return Ok(Tried::Again);
         };
         if let Some(answer) =
-            find_answer(&transaction, context, answers_of(change, context)).await?
+            find_response(&transaction, context, answers_of(change, context)).await?
         {
             return Ok(Tried::Before(answer));
         }
@@ -133,11 +130,11 @@ impl WriteCoordinator {
         if !change.run(&mut pass).await?.is_nothing() {
             return Ok(Tried::Again);
         }
-        let kept = KeptAnswer {
+        let kept = StoredResponse {
             request_hash: context.request_hash.clone(),
             answer: change.encode(&change.answer(revision)),
         };
-        if !transaction.keep_answer(id, key, &kept, revision).await? {
+        if !transaction.store_response(id, key, &kept, revision).await? {
             return Ok(Tried::Again);
         }
         transaction.end_unchanged().await?;

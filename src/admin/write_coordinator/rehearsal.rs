@@ -1,6 +1,6 @@
 use crate::{
     domain::Revision,
-    store::{AnswersOf, Bounds, Connection, Isolation, LockedTenant, TenantId, Transaction},
+    store::{Bounds, Connection, Isolation, LockedTenant, ResponseScope, TenantId, Transaction},
 };
 
 use super::{
@@ -98,7 +98,7 @@ async fn compare<C: Change>(
     context: &WriteContext,
     (seen, patience): (Option<LockedTenant>, &Patience),
 ) -> Result<Found, AdminError> {
-    if let Some(answer) = find_answer(transaction, context, answers_of(change, context)).await? {
+    if let Some(answer) = find_response(transaction, context, answers_of(change, context)).await? {
         return Ok(Found::Before(answer));
     }
     let tenant = tenant_state(seen, change, context)?;
@@ -124,15 +124,15 @@ async fn compare<C: Change>(
 /// # Errors
 ///
 /// [`AdminError::IdempotencyKeyReused`] if it is of another request.
-pub(super) async fn find_answer(
+pub(super) async fn find_response(
     transaction: &Transaction<'_>,
     context: &WriteContext,
-    of: AnswersOf<'_>,
+    of: ResponseScope<'_>,
 ) -> Result<Option<Vec<u8>>, AdminError> {
     let Some(key) = context.kept_key() else {
         return Ok(None);
     };
-    let Some(kept) = transaction.find_answer(&context.tenant, key, of).await? else {
+    let Some(kept) = transaction.find_response(&context.tenant, key, of).await? else {
         return Ok(None);
     };
     if kept.request_hash == context.request_hash {
@@ -145,11 +145,14 @@ pub(super) async fn find_answer(
 
 /// Returns whose stored answers a retry of the change may get: a deleted tenant
 /// keeps the answer of its own deletion.
-pub(super) fn answers_of<'a, C: Change>(change: &C, context: &'a WriteContext) -> AnswersOf<'a> {
+pub(super) fn answers_of<'a, C: Change>(
+    change: &C,
+    context: &'a WriteContext,
+) -> ResponseScope<'a> {
     if !change.deletes_tenant() {
-        return AnswersOf::Tenant;
+        return ResponseScope::Tenant;
     }
-    AnswersOf::DeletedTenants {
+    ResponseScope::DeletedTenants {
         request_hash: &context.request_hash,
     }
 }

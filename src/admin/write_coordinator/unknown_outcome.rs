@@ -25,7 +25,7 @@ impl WriteCoordinator {
                 Ok(Some(revision)) => return Ok(Tried::Done(revision)),
                 Ok(None) => {
                     let cause = "the connection was lost before the commit";
-                    let error = StoreError::no_answer(cause);
+                    let error = StoreError::unreachable(cause);
                     return Ok(Tried::NoAnswer(AdminError::Store(error)));
                 }
                 Err(error) if begun.elapsed() > LOOK_UP_TIMEOUT => {

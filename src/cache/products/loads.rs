@@ -155,7 +155,7 @@ async fn read_found(
     }
     progress.compute();
     let finished = tokio::task::spawn_blocking(|| building.finish()).await;
-    let base = finished.map_err(StoreError::no_answer)?;
+    let base = finished.map_err(StoreError::unreachable)?;
     Ok(Loaded::Whole(Box::new(base), as_of))
 }
 

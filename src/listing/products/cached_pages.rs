@@ -3,7 +3,7 @@ use tokio::task::yield_now;
 use crate::{
     cache::{ListedProducts, SeenProduct},
     domain::{
-        AllowedResource, Code, EveryQuestion, Facts, Level, ListFilter, ProductKind, Revision,
+        AllowedResource, Code, Facts, Level, ListFilter, ListingQuestion, ProductKind, Revision,
     },
     engine::{self, ProductAccess},
     listing::{
@@ -28,7 +28,7 @@ pub(super) struct CachedFilter {
 }
 
 impl CachedFilter {
-    pub(super) async fn of(question: &EveryQuestion, filter: &ListFilter, facts: &Facts) -> Self {
+    pub(super) async fn of(question: &ListingQuestion, filter: &ListFilter, facts: &Facts) -> Self {
         Self {
             revision: facts.revision,
             access: engine::product_access(question, facts),

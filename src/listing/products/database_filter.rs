@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    domain::{EveryQuestion, GroupId, ItemId, Level, ListFilter, Revision},
+    domain::{GroupId, ItemId, Level, ListFilter, ListingQuestion, Revision},
     engine::{self, CategoryTest, ProductAccess},
     listing::filter_categories,
     store::{ListedProduct, Snapshot, StoreError, TenantId},
@@ -22,11 +22,11 @@ pub(super) struct DatabaseFilter {
 
 impl DatabaseFilter {
     pub(super) async fn read(
-        question: &EveryQuestion,
+        question: &ListingQuestion,
         filter: &ListFilter,
         snapshot: &Snapshot<'_>,
     ) -> Result<Self, StoreError> {
-        let needed = engine::needs([&question.about_no_category()]);
+        let needed = engine::needs([&question.without_categories()]);
         let facts = snapshot.facts(&needed).await?;
         let subject = facts.subjects.get(question.subject());
         Ok(Self {

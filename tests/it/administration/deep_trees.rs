@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pim_authz::{
     domain::{
-        Action, Code, Context, Description, Edition, ItemKind, ItemRef, Level,
-        MOST_CATEGORY_LEVELS, ProductKind, ProductRef, Question, Resource, ResourceType,
-        SubjectKind, SubjectRef,
+        Action, Code, Context, Description, Edition, ItemKind, ItemRef, Level, MAX_CATEGORY_LEVELS,
+        ProductKind, ProductRef, Question, Resource, ResourceType, SubjectKind, SubjectRef,
     },
     pb::{self, authorization_service_client::AuthorizationServiceClient},
 };
@@ -52,7 +51,7 @@ async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
             }
         }
         // One tree with the maximum number of levels, for the lists.
-        let deepest = put(tree("deepest", MOST_CATEGORY_LEVELS));
+        let deepest = put(tree("deepest", MAX_CATEGORY_LEVELS));
         tenant.perform(deepest).await.unwrap();
         for number in 0..EDGES_A_TENANT {
             let call = at_the_edge(number, &mut entropy);
@@ -133,7 +132,7 @@ fn put(categories: Vec<pb::Category>) -> Call {
 
 /// A deep tree without any rights.
 fn closed_tree(entropy: &mut Entropy) -> Call {
-    let most = MOST_CATEGORY_LEVELS;
+    let most = MAX_CATEGORY_LEVELS;
     Call::PutCategories(pb::PutCategoriesRequest {
         categories: tree("t0", most / 2 + entropy.below(most / 2 + 1)),
         without_default_rights: true,
@@ -162,7 +161,7 @@ fn opened(category: &str, entropy: &mut Entropy) -> Call {
 /// A new tree of one category per level, about the maximum depth, or half of
 /// it, or 3 levels.
 fn chain(number: usize, entropy: &mut Entropy) -> Vec<pb::Category> {
-    let most = MOST_CATEGORY_LEVELS;
+    let most = MAX_CATEGORY_LEVELS;
     let levels = *entropy.pick(&[
         3,
         most / 2 - 1,
@@ -191,7 +190,7 @@ fn tree(name: &str, levels: usize) -> Vec<pb::Category> {
 /// A few new categories below one of the last three levels of the deepest tree;
 /// the first call exceeds the limit by one.
 fn at_the_edge(number: usize, entropy: &mut Entropy) -> Call {
-    let most = MOST_CATEGORY_LEVELS;
+    let most = MAX_CATEGORY_LEVELS;
     let (level, more) = match number {
         0 => (most, 1),
         _ => (most - entropy.below(3), 1 + entropy.below(3)),

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use pim_authz::domain::{Code, ItemKind, ItemRef, Level, MOST_CATEGORY_LEVELS};
+use pim_authz::domain::{Code, ItemKind, ItemRef, Level, MAX_CATEGORY_LEVELS};
 use pim_authz::pb;
 
 use super::{
@@ -254,7 +254,7 @@ impl Administered {
         lowest.any(|item| {
             let path = std::iter::successors(Some(&item.code), |code| parents.get(code));
             let path: Vec<&Code> = path.collect();
-            path.len() > MOST_CATEGORY_LEVELS && path.iter().any(|code| placed.contains(code))
+            path.len() > MAX_CATEGORY_LEVELS && path.iter().any(|code| placed.contains(code))
         })
     }
 

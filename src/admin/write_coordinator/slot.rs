@@ -87,7 +87,7 @@ impl Wait {
 
 /// The resources that a write runs with: a connection and its turn.
 #[derive(Debug)]
-pub(in crate::admin) struct Seat {
+pub(in crate::admin) struct WriteSlot {
     pub(in crate::admin) connection: Connection,
     turn: HeldTurn,
     pub(super) wait: Wait,
@@ -102,7 +102,7 @@ enum HeldTurn {
     OfImport { _turn: Turn },
 }
 
-impl Seat {
+impl WriteSlot {
     /// Returns how long the write may wait for the row of its tenant now.
     pub(super) fn row_wait(&self) -> Result<Duration, AdminError> {
         let left = self.wait.left()?;
@@ -115,17 +115,24 @@ impl Seat {
 
 impl WriteCoordinator {
     /// Waits for the turn of a write, and borrows a connection for it.
-    pub(super) async fn seat(&self, length: TurnLength, tenant: &Code) -> Result<Seat, AdminError> {
-        self.take_seat(length, tenant, Wait::new(self.deadline))
+    pub(super) async fn slot(
+        &self,
+        length: TurnLength,
+        tenant: &Code,
+    ) -> Result<WriteSlot, AdminError> {
+        self.take_slot(length, tenant, Wait::new(self.deadline))
             .await
     }
 
     /// Waits for the turn of an import, and takes a connection out of the pool
     /// for it.
-    pub(in crate::admin) async fn import_seat(&self, tenant: &Code) -> Result<Seat, AdminError> {
+    pub(in crate::admin) async fn import_slot(
+        &self,
+        tenant: &Code,
+    ) -> Result<WriteSlot, AdminError> {
         let turn = self.import_turns.next(tenant).await;
         let turn = turn.ok_or(AdminError::Conflict)?;
-        Ok(Seat {
+        Ok(WriteSlot {
             connection: self.store.connection().await?,
             turn: HeldTurn::OfImport { _turn: turn },
             wait: Wait::new(self.deadline),
@@ -134,26 +141,30 @@ impl WriteCoordinator {
 
     /// Gives back the turn and the connection of a write whose tenant is busy,
     /// and waits for the next turn, behind all writes that wait already.
-    pub(super) async fn next_seat(&self, seat: Seat, tenant: &Code) -> Result<Seat, AdminError> {
-        let Seat {
+    pub(super) async fn next_slot(
+        &self,
+        slot: WriteSlot,
+        tenant: &Code,
+    ) -> Result<WriteSlot, AdminError> {
+        let WriteSlot {
             connection,
             turn,
             wait,
-        } = seat;
+        } = slot;
         drop(connection);
         let HeldTurn::Returnable(length, turn) = turn else {
             return Err(wait.too_long());
         };
         drop(turn);
-        self.take_seat(length, tenant, wait).await
+        self.take_slot(length, tenant, wait).await
     }
 
-    async fn take_seat(
+    async fn take_slot(
         &self,
         length: TurnLength,
         tenant: &Code,
         mut wait: Wait,
-    ) -> Result<Seat, AdminError> {
+    ) -> Result<WriteSlot, AdminError> {
         let turns = match length {
             TurnLength::Short => &self.turns,
             TurnLength::Long => &self.long_turns,
@@ -162,8 +173,8 @@ impl WriteCoordinator {
         let turn = wait.counting(timeout(left, turns.next(tenant))).await;
         let turn = turn.map_err(|_| wait.too_long())?;
         let turn = turn.ok_or(AdminError::Conflict)?;
-        Ok(Seat {
-            connection: self.store.lent_connection().await?,
+        Ok(WriteSlot {
+            connection: self.store.pooled_connection().await?,
             turn: HeldTurn::Returnable(length, turn),
             wait,
         })
