@@ -89,8 +89,8 @@ impl Header {
         })
     }
 
-    /// True if the column at `place`, from 0, is the key or a column that is read.
-    /// False for another column that could have been the key.
+    /// True if the column at `place`, from 0, is the key or contributes to the row's
+    /// entry. False for an unused candidate of the key.
     pub(super) fn reads(&self, place: usize) -> bool {
         self.reads.binary_search(&place).is_ok()
     }

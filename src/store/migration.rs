@@ -50,7 +50,8 @@ impl fmt::Display for SchemaReport {
     }
 }
 
-/// Reason why a schema was not migrated.
+/// Reason why a schema was not migrated. Nothing has changed, except possibly after
+/// [`MigrateError::Store`].
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// The database is unavailable, or it rejected a statement.

@@ -73,8 +73,9 @@ impl Store {
 
 /// Runs `$read` on a snapshot of a tenant, bound to `$found`.
 ///
-/// Retries `$read` on a new snapshot if PostgreSQL aborted the transaction because
-/// a prepared statement was stale or another transaction conflicted.
+/// Retries `$read` on a new snapshot if PostgreSQL aborted the transaction, because
+/// the schema changed since its statements were prepared or because of a conflict
+/// with another transaction.
 ///
 /// A macro, because the compiler cannot prove that the future of an asynchronous
 /// closure is `Send` for every lifetime of a snapshot.

@@ -22,7 +22,7 @@ use super::tls_faults;
 /// Classification of a PostgreSQL error by its consequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The database cannot serve now, but may later without a change here.
+    /// The database cannot serve now; the caller may retry later.
     Outage(Condition),
     /// The statement is rejected until an operator changes privileges or schema.
     Refusal(Condition),

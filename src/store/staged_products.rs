@@ -200,8 +200,8 @@ impl Transaction<'_> {
         finished.map(|_| ())
     }
 
-    /// Disables nested-loop joins for the rest of this transaction, which plans each
-    /// statement anew.
+    /// Disables nested-loop joins, in favor of hash and merge joins, for the rest of
+    /// this transaction, which plans each statement anew.
     ///
     /// The statistics may stem from a nearly empty database and show no products for
     /// a new tenant. A nested loop would then compare each of its products with each
@@ -386,8 +386,8 @@ impl Transaction<'_> {
         Ok(rows.first().and_then(|row| row.get("line")))
     }
 
-    /// Lists the first `limit` stored products and models whose staged rows were all
-    /// rejected, each with its model flag and code.
+    /// Lists the first `limit` stored products and models that a rejected row names
+    /// and no accepted row does, each with its model flag and code.
     ///
     /// # Errors
     ///

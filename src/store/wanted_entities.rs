@@ -56,14 +56,14 @@ pub enum Kin {
 /// Access rights to read.
 #[derive(Clone, Debug, Default)]
 pub enum RightsWanted {
-    /// No rights.
+    /// No access rights.
     #[default]
     Nothing,
-    /// All rights on the items that are read.
+    /// All access rights on the items that are read.
     OnItems,
-    /// The rights of these groups on the items that are read.
+    /// Access rights of these groups on the items that are read.
     OnItemsOf(Vec<Code>),
-    /// All rights of these groups; the items must be read too.
+    /// All access rights of these groups; the items must be read too.
     OfGroups(Vec<Code>),
 }
 
