@@ -54,9 +54,9 @@ pub struct Written {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered<A> {
     /// Its own answer.
-    Now(A),
+    Fresh(A),
     /// The stored answer, as it was encoded.
-    Before(Vec<u8>),
+    Replayed(Vec<u8>),
 }
 
 /// What an import removes of each kind of entity whose file it has.

@@ -110,7 +110,8 @@ impl Cache {
             .map_err(io::Error::other)?;
         let pool = |name, size| {
             let pool = store.separate_pool(name, size, BACKGROUND_PATIENCE);
-            pool.map(Store::at_home).map_err(io::Error::other)
+            pool.map(Store::on_current_runtime)
+                .map_err(io::Error::other)
         };
         let background = pool(PoolName::Background, BACKGROUND_CONNECTIONS)?;
         let questions = pool(PoolName::Questions, QUESTION_CONNECTIONS)?;

@@ -15,7 +15,7 @@ pub enum Condition {
     /// No connection can be made, or the connection broke.
     Unreachable,
     /// No response arrived in time.
-    Overdue,
+    ResponseTimeout,
     /// No connection of the pool became free in time.
     PoolExhausted,
     /// The server is a standby that follows a primary.

@@ -11,9 +11,9 @@ use super::Planner;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cascade {
     /// The deletion is rejected.
-    Refused,
+    Reject,
     /// The entity and the references to it are deleted.
-    Said,
+    Delete,
 }
 
 /// The numbers of references to an entity to be deleted, by kind.

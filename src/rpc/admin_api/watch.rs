@@ -109,7 +109,7 @@ impl Watch {
         let mut beat = Instant::now();
         let mut is_new = true;
         loop {
-            self.may_go_on()?;
+            self.check_not_stopping()?;
             let rows = if is_new {
                 self.rows().await?
             } else {
@@ -142,7 +142,7 @@ impl Watch {
         }
     }
 
-    fn recheck(&self) -> Result<(), Failure> {
+    fn check_not_stopping(&self) -> Result<(), Failure> {
         if self.ending.gate.is_closed() {
             return Err(Failure::ShuttingDown);
         }
@@ -200,7 +200,7 @@ impl Watch {
             }
             Ok(Err(_)) => Ok(false),
             Err(_) => {
-                self.may_go_on()?;
+                self.check_not_stopping()?;
                 Err(Failure::WatchTooSlow { after: self.at })
             }
         }
