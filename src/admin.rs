@@ -1,15 +1,16 @@
-//! How a change is made: one coordinator, and a function for each kind of change.
+//! The write path: one coordinator, and one implementation per kind of change.
 //!
 //! Every write, an import included, is a [`Change`]: ordinary code that checks
-//! the rules, changes the facts and reports what it invalidated_keys. The [`WriteCoordinator`] runs
-//! it once as a rehearsal, which is also the dry run; announces what it is
-//! going to touch; and runs it again in the transaction that commits it, with
-//! its audit rows, the tenant's next revision and the answer for a retry
-//! (`ARCHITECTURE.md`, W0 to W5). A change that the rehearsal finds to change
-//! nothing ends there and takes no revision.
+//! the rules, changes the entities and reports the keys it invalidates. The
+//! [`WriteCoordinator`] runs it once as a rehearsal, which is also the dry run;
+//! announces the keys; and runs it again in the transaction that commits it, with
+//! its audit rows, the tenant's next revision and the answer stored for retries
+//! (`ARCHITECTURE.md`, W0 to W5). A change whose rehearsal has no effect ends
+//! there and takes no revision.
 //!
-//! Not taken: writing first and telling the others after. Between the two an
-//! answer from memory would be older than a write that has returned.
+//! Rejected alternative: commit first, invalidate the caches of other servers
+//! afterwards. In between, a cached answer would be older than a write that has
+//! already returned.
 
 mod app_change;
 mod audit;
@@ -39,7 +40,7 @@ mod write_coordinator;
 
 pub use self::{
     app_change::{
-        AppRequest, AppRightEntry, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten,
+        AppRequest, AppRightEntry, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes,
     },
     caller_change::{CallerEntry, CallerRequest, CreatedKey},
     change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},

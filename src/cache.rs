@@ -1,30 +1,30 @@
-//! Which facts are at hand, and that they are current.
+//! The cache of facts, and the protocol that keeps it current.
 //!
-//! Decisions come from memory and are never older than a write that had
-//! returned, on any server (rules 6.1). `docs/coherence.md` says what is
-//! promised and assumed; in short:
+//! Decisions come from memory and are never older than a write that had returned,
+//! on any server (rules 6.1). `docs/coherence.md` states what is promised and
+//! assumed; in short:
 //!
-//! - A server may answer from memory while its *lease* runs. It renews it and
-//!   reads the log of announced writes, in this order, every few moments.
+//! - A server may answer from memory while its *lease* runs. Every few moments it
+//!   renews the lease and reads the log of announced writes, in this order.
 //! - Before a write is committed it is *announced*, and waits until each server
 //!   that holds a lease has *acknowledged*: from then on none of them answers
-//!   from what it kept of the announced keys. So at the moment of the commit
-//!   nobody holds the old state.
-//! - Whatever is kept carries the place in the log as of which it was read. An
-//!   announcement raises the *watermark* of its keys to its own place; what is older
-//!   than its watermark does not count, whenever it was put into memory. A load that
-//!   began before an announcement and ends after it is therefore harmless.
-//! - What a pending write may change is read from the database by every question
-//!   and not kept.
+//!   from cached facts of the announced keys. So at the moment of the commit no
+//!   server holds the old state.
+//! - Each cached fact carries the log position at which it was read. An
+//!   announcement raises the *watermark* of its keys to its own position; a fact
+//!   older than its watermark is stale, whenever it was put into memory. A load
+//!   that began before an announcement and ends after it is therefore harmless.
+//! - Facts that a pending write may change are read from the database by every
+//!   question and not cached.
 //!
-//! The products of a tenant are kept as one index (`products`).
+//! The products of a tenant are cached as one index (`products`).
 //!
-//! An answer is one of two: all its facts come from memory, and each is compared
-//! with its watermark after the decision was made; or all come from one statement,
-//! which is one snapshot. Mixtures were set aside: they need the facts with
-//! pending writes to be read last and together, for a saving of some tenths of a
-//! millisecond on a question that goes to the database anyway. Only lists mix:
-//! of a million products a few are always being written.
+//! The facts of an answer come from one of two sources: all from memory, each
+//! compared with its watermark after the decision was made; or all from one
+//! statement, which is one snapshot. Mixtures were rejected: they need the facts
+//! with pending writes to be read last and together, to save some tenths of a
+//! millisecond on a question that reads from the database anyway. Only lists mix:
+//! of a million products a few are always pending.
 
 mod announcer;
 mod background_loads;
@@ -41,6 +41,7 @@ mod maintenance;
 mod memory;
 mod page_facts;
 mod products;
+mod revisions;
 mod runtimes;
 mod settings;
 mod thread;

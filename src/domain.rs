@@ -35,7 +35,7 @@ pub use self::{
         CallerKey, InvalidCallerKey, KeyHash, KeyId, PresentedKey, SecretTag, SecretTagger,
     },
     catalogue::{CATALOGUE, Catalogue, InvalidCatalogue},
-    category_tree::{MOST_CATEGORY_LEVELS, inherit},
+    category_tree::{MAX_CATEGORY_LEVELS, inherit},
     code::{Code, InvalidCode},
     decision::{Decision, EditMode, Reason, ReasonCode, ReasonItem, UnknownName},
     entity_kind::EntityKind,
@@ -48,7 +48,7 @@ pub use self::{
     item::{ItemKind, ItemRef},
     level::Level,
     listing::{
-        AccessFilter, AllowedResource, EveryQuestion, FilterScope, ListFilter, OpenQuestion,
+        AccessFilter, AllowedResource, FilterScope, ListFilter, ListingQuestion, OpenQuestion,
     },
     permission::{Audience, Permission, PermissionId, PermissionSet, PermissionUse},
     question::{Context, InvalidQuestion, Question},

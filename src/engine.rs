@@ -1,25 +1,26 @@
-//! How a question is answered: pure functions of facts.
+//! Decides questions: pure functions of facts, without I/O.
 //!
-//! A decision is a list of *requirements*, one for each rule that the question meets,
-//! in the order of rules 8.1: subject, edition, permission or scope, channel,
-//! locale, category, attribute group, item, resource unknown. The first that
-//! fails is the reason; none, and the subject may. [`explain`] is the same list
-//! with its sources, so that it cannot disagree with [`decide`].
+//! A decision is a list of *requirements*, one for each rule that applies to the
+//! question, in the order of rules 8.1: subject, edition, permission or scope,
+//! channel, locale, category, attribute group, item, resource unknown. The first
+//! that fails is the reason of the denial; if none fails, the subject is allowed.
+//! [`explain`] uses the same list with its sources, so that it cannot disagree
+//! with [`decide`].
 //!
-//! Three users requirement to edit the German name of the product `hat`, which lies in
-//! the category `caps`:
+//! Three users want to edit the German name of the product `hat`, which is in the
+//! category `caps`:
 //!
-//! - Julia's groups hold `own` on `caps`, `edit` on `de_DE` and on the
-//!   attribute group `marketing`: allowed, directly.
-//! - Mary's hold `edit` on `caps` and the same otherwise: allowed, as a
-//!   proposal (rules 4.6).
-//! - Robert's hold `own` on `caps`, but `view` on `de_DE`: denied by the
-//!   locale, since it comes before the category.
+//! - Julia's groups hold `own` on `caps`, `edit` on `de_DE` and on the attribute
+//!   group `marketing`: allowed, directly.
+//! - Mary's hold `edit` on `caps` and the same otherwise: allowed, as a proposal
+//!   (rules 4.6).
+//! - Robert's hold `own` on `caps`, but `view` on `de_DE`: denied by the locale,
+//!   since it comes before the category.
 //!
-//! "The most permissive group wins" (rules 3.5) is decided in `access`.
-//! Merging all groups of a subject into one set of rights beforehand was set
-//! aside: it has to be redone at each change of each group, and a check looks
-//! at a handful of items.
+//! "The most permissive group wins" (rules 3.5) is decided in `effective_access`.
+//! Merging all groups of a subject into one set of rights beforehand was
+//! rejected: it would have to be redone at each change of each group, and a check
+//! reads only a few items.
 
 mod access_filter;
 mod app_scopes;
@@ -50,7 +51,7 @@ use self::{
 
 /// Decides one question.
 ///
-/// `facts` holds at least what [`needs`] says of the question.
+/// `facts` holds at least the facts that [`needs`] returns for the question.
 #[must_use]
 pub fn decide(question: &Question, facts: &Facts) -> Decision {
     let access = EffectiveAccess::of(question.subject(), facts);
@@ -58,6 +59,8 @@ pub fn decide(question: &Question, facts: &Facts) -> Decision {
     decision(question, &asked)
 }
 
+/// Builds the decision from the requirements: the first failed one is the denial
+/// (rules 8.1).
 fn decision(question: &Question, asked: &Requirements) -> Decision {
     let denial = asked
         .requirements
@@ -75,8 +78,8 @@ fn decision(question: &Question, asked: &Requirements) -> Decision {
     }
 }
 
-/// How an allowed edit takes effect (rules 4.6, 4.8): `None` for whatever is
-/// not an edit of a product.
+/// Returns how an allowed edit takes effect (rules 4.6, 4.8). `None`: the action
+/// is not an edit of a product or model.
 fn edit_mode(question: &Question, level: Option<Level>) -> Option<EditMode> {
     question.resource()?.kind.product_kind()?;
     if question.rule().level? != Level::Edit {

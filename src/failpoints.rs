@@ -1,49 +1,50 @@
-//! Rules of the coherence protocol that a test build can switch off, one at a
-//! time, to show that the checker of `tests/coherence` notices.
+//! Failpoints: rules of the coherence protocol that a test build can switch off,
+//! one at a time. This shows that the checker of `tests/coherence` detects a
+//! missing rule.
 //!
-//! Only with the feature `failpoints`, which no release has; without it every rule
-//! holds and the questions below cost nothing.
+//! Active only with the feature `failpoints`, which no release has. Without it
+//! every rule applies and the checks below cost nothing.
 
 /// One rule of `docs/coherence.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::EnumIter, strum::Display)]
 pub enum Rule {
-    /// A1: joining raises the floor of everything.
+    /// A1: joining raises the watermark of everything.
     JoinRaisesFloors,
-    /// A2: a renewal that hits no row loses the lease.
+    /// A2: a renewal that matches no row loses the lease.
     RenewalHitsRow,
     /// A2: the log is applied before the lease is extended.
     LogAppliedBeforeLease,
     /// A2: the lease runs from before the renewal was sent.
     LeaseFromSend,
-    /// A3: floors are raised before the acknowledgement.
+    /// A3: watermarks are raised before the acknowledgement.
     ApplyBeforeAck,
-    /// A4: floors are compared once more, last.
+    /// A4: watermarks are compared once more, last.
     FinalFloorCheck,
-    /// A4: an answer needs a lease that runs.
+    /// A4: an answer requires a running lease.
     LeaseChecked,
-    /// Memory: a fact counts only if it is not older than its floor.
+    /// Memory: a fact is valid only if it is not older than its watermark.
     Floors,
-    /// A4: until when the lease runs is loaded before the floors are compared.
+    /// A4: the end of the lease is loaded before the watermarks are compared.
     UntilBeforeFloors,
-    /// Memory: an announced product is not told from the index.
+    /// Memory: an announced product is not read from the index.
     ProductsMarked,
-    /// A4: a list reads products with writes under way last.
+    /// A4: a list reads pending products last.
     MarkedReadLast,
-    /// Memory: what met a write under way is not kept.
+    /// Memory: facts with a pending write are not cached.
     PendingNotCached,
-    /// Memory: as of when is told by the snapshot of the fact itself.
+    /// Memory: `as_of` is read in the snapshot of the fact itself.
     AsOfInDataSnapshot,
-    /// Memory: a shared statement began after all who share it asked.
+    /// Memory: a shared statement begins after all callers that share it arrived.
     ShareYoungLoadsOnly,
     /// W3: a write waits for acknowledgements.
     WaitForAcks,
-    /// W3: it waits as long as a lease may run.
+    /// W3: a write waits as long as a lease may run.
     WaitFullLease,
-    /// W3: the first write of an epoch waits in any case.
+    /// W3: the first write of an epoch always waits.
     FullWaitUnlessArmed,
-    /// W4: a write needs its announcement.
+    /// W4: a write requires its announcement.
     IntentIsCondition,
-    /// Groups: all keys of all writes of a group are announced.
+    /// Groups: the keys of all writes of a group are announced.
     GroupAnnouncesAll,
 }
 
@@ -51,22 +52,22 @@ pub enum Rule {
 mod holds {
     use super::Rule;
 
-    /// Whether a rule is switched off.
+    /// Returns false: no rule can be switched off in this build.
     #[must_use]
     #[inline]
     pub const fn is_disabled(_: Rule) -> bool {
         false
     }
 
-    /// Stands still between two steps, if so told.
+    /// Does nothing in this build.
     #[inline]
     pub const fn pause() {}
 
-    /// The same for longer than a write takes.
+    /// Does nothing in this build.
     #[inline]
     pub const fn pause_long() {}
 
-    /// The clock as it is to run.
+    /// Returns the clock unchanged in this build.
     #[must_use]
     #[inline]
     pub const fn clock(nanoseconds: u64) -> u64 {
@@ -87,47 +88,55 @@ mod holds {
 
     use super::Rule;
 
-    static LACKING: LazyLock<Option<Rule>> = LazyLock::new(|| {
+    /// The rule that is switched off, if any.
+    static DISABLED_RULE: LazyLock<Option<Rule>> = LazyLock::new(|| {
         let rule = var("PIM_AUTHZ_FAILPOINT_WITHOUT").ok()?;
-        // A rule that is not known would pass for one that nobody misses.
+        // An unknown rule would look like one that no test detects, so the
+        // process exits.
         Some(rule.parse().unwrap_or_else(|_| std::process::exit(86)))
     });
 
-    static STRETCH_MS: LazyLock<u64> = LazyLock::new(|| {
+    /// Length of a pause, in milliseconds; 0: no pauses.
+    static PAUSE_MS: LazyLock<u64> = LazyLock::new(|| {
         var("PIM_AUTHZ_FAILPOINT_STRETCH_MS").map_or(0, |ms| ms.parse().unwrap_or(0))
     });
 
+    /// Rate of the clock, in percent of the real one.
     static CLOCK_PERCENT: LazyLock<u64> = LazyLock::new(|| {
         var("PIM_AUTHZ_FAILPOINT_CLOCK_PERCENT")
             .map_or(100, |percent| percent.parse().unwrap_or(100))
     });
 
-    static STRETCHES: AtomicU64 = AtomicU64::new(0);
+    /// Number of points passed at which a pause is possible.
+    static PAUSE_POINTS: AtomicU64 = AtomicU64::new(0);
 
-    /// Whether a rule is switched off.
+    /// True if a rule is switched off.
     #[must_use]
     pub fn is_disabled(rule: Rule) -> bool {
-        *LACKING == Some(rule)
+        *DISABLED_RULE == Some(rule)
     }
 
-    /// The same for longer than a write takes.
+    /// Pauses like [`pause`] but twelve times as long: longer than a write takes.
     pub fn pause_long() {
-        stand_still(*STRETCH_MS * 12);
+        sleep_at_every_seventh_call(*PAUSE_MS * 12);
     }
 
-    /// Stands still between two steps, every seventh time, if so told.
+    /// Blocks the thread between two steps, at every seventh call, if a pause is
+    /// set.
     pub fn pause() {
-        stand_still(*STRETCH_MS);
+        sleep_at_every_seventh_call(*PAUSE_MS);
     }
 
-    fn stand_still(ms: u64) {
-        let is_told = STRETCHES.fetch_add(1, Ordering::Relaxed).is_multiple_of(7);
-        if ms > 0 && is_told {
+    fn sleep_at_every_seventh_call(ms: u64) {
+        let is_seventh = PAUSE_POINTS
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(7);
+        if ms > 0 && is_seventh {
             std::thread::sleep(Duration::from_millis(ms));
         }
     }
 
-    /// The clock as it is to run.
+    /// Returns the clock scaled by the configured rate.
     #[must_use]
     pub fn clock(nanoseconds: u64) -> u64 {
         nanoseconds / 100 * *CLOCK_PERCENT

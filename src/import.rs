@@ -1,23 +1,22 @@
-//! What the PIM's export files say: CSV rows become entries
+//! Streaming parser of the PIM's CSV export files: rows become entries
 //! (`docs/import.md`).
 //!
-//! The bytes of the files arrive in pieces, as the stream brings them, and the
-//! pieces of several files may interleave. A row is given away as soon as its
-//! last byte is there; nothing but the unfinished record of each file is kept,
-//! and that is at most [`MAX_RECORD_BYTES`] long: a million products stream in
-//! bounded memory.
+//! The files arrive in chunks, and chunks of several files may interleave. A row
+//! is returned as soon as its last byte arrives. Only the unfinished record of
+//! each file is buffered, at most [`MAX_RECORD_BYTES`] long, so a million products
+//! stream in bounded memory.
 //!
-//! Three things can be wrong. A bad *row* (a cell that is no code, a cell too
-//! many) is refused and the next row is read. A bad *file* (no key column,
-//! quotes that do not match, bytes that are not UTF-8) is refused and not read
-//! any further; it refuses the import always. Whether what a row names *exists*
-//! is not asked here: that is for the module `admin`, which stages the entries.
+//! Errors have three scopes. A bad *row* (an invalid code, a cell too many) is
+//! rejected, and parsing continues with the next row. A bad *file* (no key column,
+//! unbalanced quotes, bytes that are not UTF-8) is rejected and not read further;
+//! it always fails the import. Whether the entities that a row names *exist* is
+//! not checked here, but by the module `admin`, which stages the entries.
 //!
-//! `records` finds the records and holds the file to RFC 4180, `csv-core`
-//! takes the quotes off, `layout` is the table of the files and their columns,
-//! `header` finds the columns, `cells` reads words and `entries` puts an entry
-//! together. Not taken: the reader of the crate `csv`, which pulls from a
-//! blocking source and never finds fault with a file.
+//! `records` splits a file into records and validates it against RFC 4180,
+//! `csv-core` unquotes cells, `layout` is the table of files and their columns,
+//! `header` locates the columns, `cells` parses cells and `entries` builds entries.
+//! Not used: the reader of the crate `csv`, which pulls from a blocking source and
+//! accepts malformed files.
 
 mod cells;
 mod entries;
@@ -35,13 +34,13 @@ use crate::admin::entry::{ImportFile, Refusal, Row};
 pub use self::records::MAX_RECORD_BYTES;
 use self::{cells::brief, file::FileReader};
 
-/// The warning for a file of 0 bytes.
+/// Warning for a file of 0 bytes.
 pub const EMPTY_FILE: &str = "holds nothing (0 bytes); it is as if the file were not there";
 
-/// How many names of other files are kept for the summary.
+/// Maximum number of names of unknown files kept for the summary.
 const MAX_IGNORED: usize = 100;
 
-/// Reads all files of one import, piece by piece.
+/// Parses all files of one import, chunk by chunk.
 ///
 /// # Examples
 ///
@@ -60,55 +59,55 @@ pub struct Reader {
     ignored: BTreeSet<String>,
 }
 
-/// What is known by now and was not given before.
+/// Rows and rejections completed by one chunk.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The rows that parse, in the order of the file.
+    /// Valid rows, in the order of the file.
     pub rows: Vec<Row>,
-    /// The rows that do not, and what is wrong with whole files.
+    /// Rejected rows, and errors of whole files.
     pub refused: Vec<Refusal>,
 }
 
-/// What is known only when all bytes are there.
+/// Result of an import's files after their last byte.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// The last rows: those that no line feed ends.
+    /// Last rows of files that do not end with a line feed, and remaining errors.
     pub batch: Batch,
-    /// The files that were there, in the order of [`ImportFile`].
+    /// Files with content, in the order of [`ImportFile`].
     pub files: Vec<FileRead>,
-    /// The files of 0 bytes: as if they were not there.
+    /// Files of 0 bytes, which are treated as absent.
     pub empty: Vec<ImportFile>,
-    /// The names of other files, which were not read; the first 100 of them.
+    /// Names of unknown files, which were not read; the first 100 of them, sorted.
     pub ignored: Vec<String>,
-    /// Whether a whole file was refused, now or in an earlier batch: that
-    /// refuses the import even where bad rows are skipped.
+    /// True if a whole file was rejected, now or in an earlier batch. This fails the
+    /// import even if bad rows are skipped.
     pub fatal: bool,
 }
 
-/// One file that was there.
+/// Summary of one file with content.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FileRead {
-    /// Which file it is.
+    /// Kind of the file.
     pub file: ImportFile,
-    /// The rows in it, refused ones included, the header not counted; of a
-    /// file that was refused as a whole, those before the fault.
+    /// Number of rows, including rejected ones, without the header; of a file that
+    /// was rejected as a whole, those before the error.
     pub rows: u64,
-    /// The name of its key column: `sku`, `code` …; empty if it has no header.
+    /// Name of its key column: `sku`, `code` …; empty if it has no header.
     pub key_column: String,
-    /// What a person should know about it: columns that were meant, perhaps,
-    /// and not read.
+    /// Warnings for the user about columns that are ignored, although their name
+    /// differs from a known one only in case.
     pub warnings: Vec<String>,
 }
 
 impl Reader {
-    /// A reader that no file has reached yet.
+    /// Creates a reader without any files.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the column of this name as the key of `products.csv`, which must
-    /// have it; it is not looked for in other files.
+    /// Sets the key column of `products.csv`, which must have a column of this name.
+    /// Other files are unaffected.
     #[must_use]
     pub fn with_product_key(self, column: String) -> Self {
         Self {
@@ -117,9 +116,9 @@ impl Reader {
         }
     }
 
-    /// Takes the next bytes of the file of that name and gives the rows that
-    /// they complete. A name that is not exactly one of [`ImportFile`] is
-    /// remembered and its bytes are dropped.
+    /// Parses the next chunk of the named file and returns the rows that it
+    /// completes. For a name that is not exactly one of [`ImportFile`], records the
+    /// name and ignores the content.
     pub fn push(&mut self, file: &str, content: &[u8]) -> Batch {
         let mut batch = Batch::default();
         if let Ok(known) = file.parse::<ImportFile>() {
@@ -139,7 +138,7 @@ impl Reader {
         batch
     }
 
-    /// Ends every file.
+    /// Ends all files and returns the remaining rows and the summary.
     #[must_use]
     pub fn finish(self) -> Finished {
         let mut batch = Batch::default();
@@ -156,7 +155,7 @@ impl Reader {
             fatal |= refused;
         }
         if files.is_empty() {
-            batch.refused.push(nothing_known());
+            batch.refused.push(no_known_file());
             fatal = true;
         }
         Finished {
@@ -169,9 +168,9 @@ impl Reader {
     }
 }
 
-/// Refuses an import of which no file is known: it would create a tenant that
-/// holds nothing.
-fn nothing_known() -> Refusal {
+/// Returns the error for an import without any known file, which would create an
+/// empty tenant.
+fn no_known_file() -> Refusal {
     Refusal {
         file: String::new(),
         line: 0,

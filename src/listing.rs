@@ -1,32 +1,32 @@
-//! Which resources a subject may reach, and which subjects may reach one:
-//! whole, page by page.
+//! Lists the resources that a subject has access to, and the subjects that have
+//! access to a resource: completely, page by page.
 //!
-//! A listing gives every resource that a Check allows and none that it denies.
-//! Each page is true at one instant, and goes on after the last resource of the
-//! page before in an order that no write changes: products by number,
-//! others by folded code. So a resource that is there and allowed throughout is
-//! on one page, whatever is written between them.
+//! A listing returns every resource that a Check allows and none that it denies.
+//! Each page is true at one instant and continues after the last resource of the
+//! page before, in an order that no write changes: products by number, others by
+//! folded code. So a resource that is stored and allowed throughout is on exactly
+//! one page, whatever is written between two pages.
 //!
 //! Julia may view the products of 15 of 15,000 categories:
 //!
-//! - Whatever is the same for every product (is she enabled, can she see a
-//!   channel at all) is asked once, of a product that lies nowhere.
-//! - Those 15 categories name some hundred candidates: cheaper than to look at a
-//!   million products. Had she all 15,000, the next products by number would be
-//!   looked at instead, until the page is full.
-//! - The rules decide of each candidate by her levels on its effective
+//! - Requirements that are the same for every product (is she enabled, can she
+//!   view any channel) are decided once, for a product without categories.
+//! - Those 15 categories contain about a hundred candidates: cheaper than
+//!   scanning a million products. If she had all 15,000, the next products by
+//!   number would be scanned instead, until the page is full.
+//! - The rules decide on each candidate by her levels on its effective
 //!   categories, as they do in a Check.
 //!
-//! Where the products of the tenant are at hand all of this comes from memory,
-//! and is confirmed at the end as a Check is; products that are being written
-//! at that moment are read from the database beside it. Else a page is read from
-//! one snapshot of the database, in the same two ways. Items, attributes and
-//! grid views are few: each is asked about, in memory where the vocabulary is.
-//! Subjects are read from the database always.
+//! If the product index of the tenant is loaded, all of this comes from memory
+//! and is confirmed at the end as a Check is; pending products are read from the
+//! database in addition. Otherwise a page is read from one snapshot of the
+//! database, with the same two strategies. Items, attributes and grid views are
+//! few: each is decided on its own, in memory if the vocabulary is cached.
+//! Subjects are always read from the database.
 //!
-//! One SQL statement that joins products with rights was set aside: it sorts the
-//! whole set for each page, and it would say a second time what a level on a
-//! product is. FactReader a Check for each product was set aside too.
+//! One SQL statement that joins products with rights was rejected: it sorts the
+//! whole set for each page, and it would define the level on a product a second
+//! time. A Check for each product was rejected too.
 
 mod access_filter;
 mod ahead;
@@ -36,7 +36,7 @@ mod products;
 mod subjects;
 mod turns;
 
-use crate::domain::{AllowedResource, Code, EveryQuestion, FactsNeeded, ListFilter, Revision};
+use crate::domain::{AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, Revision};
 use crate::{
     cache::{Cache, CacheError},
     store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
@@ -49,29 +49,30 @@ use self::{
     products::ProductList,
 };
 
-/// Where a list of resources goes on: after the last one that was given.
+/// Where a list of resources continues: after the last resource returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// After a product or model.
     Product {
-        /// Its number.
+        /// Number of the product.
         id: i32,
-        /// Whether there are so many that all products are looked at in turn.
+        /// True if all products are scanned, because there are too many
+        /// candidates.
         everywhere: bool,
     },
-    /// After the folded code of anything else.
+    /// After the folded code of any other resource.
     Entity(String),
 }
 
-/// Some of a list, true at one revision.
+/// One page of a list, true at one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T, P> {
-    /// The next ones, in order.
+    /// The entries of the page, in order.
     pub found: Vec<T>,
-    /// Where the last of them lies, for the next page to begin after; `None`:
-    /// none was found.
+    /// Where the next page begins: after the last entry. `None`: the page is
+    /// empty.
     pub last: Option<P>,
-    /// Whether there are more.
+    /// True if there are more entries after the page.
     pub more: bool,
     /// The revision of the tenant.
     pub revision: Revision,
@@ -80,11 +81,12 @@ pub struct Page<T, P> {
 /// A page of resources.
 type ResourcePage = Page<AllowedResource, Place>;
 
-/// The same with the place of each, so that it can be given in parts.
+/// A page of resources with the place of each, so that it can be returned in
+/// parts.
 type PlacedPage = Page<(AllowedResource, Place), Place>;
 
 impl<T, P> Page<T, P> {
-    /// The page of an empty list.
+    /// Creates the page of an empty list.
     fn empty(revision: Revision) -> Self {
         Self {
             found: Vec::new(),
@@ -111,23 +113,24 @@ impl PlacedPage {
 pub struct ResourceList {
     tenant: Code,
     list: Either,
-    /// What a stream has read and not given yet.
+    /// Resources that a stream has read ahead and not returned yet.
     ahead: Option<Ahead>,
 }
 
 #[derive(Debug)]
 enum Either {
     Products(ProductList),
-    Nouns(EntityList),
+    Entities(EntityList),
 }
 
 impl ResourceList {
-    /// Prepares to list what `question` and `filter` say; nothing is read yet.
+    /// Prepares to list the resources that `question` and `filter` select; reads
+    /// nothing yet.
     #[must_use]
-    pub fn new(tenant: Code, question: EveryQuestion, filter: ListFilter) -> Self {
+    pub fn new(tenant: Code, question: ListingQuestion, filter: ListFilter) -> Self {
         let list = match question.kind().product_kind() {
             Some(kind) => Either::Products(ProductList::new(kind, question, filter)),
-            None => Either::Nouns(EntityList::new(question, filter)),
+            None => Either::Entities(EntityList::new(question, filter)),
         };
         Self {
             tenant,
@@ -137,13 +140,13 @@ impl ResourceList {
     }
 
     /// Reads the next `size` resources; `after` is where the page before ended.
-    /// Returns which tenant they are of as well: one that was deleted and created
-    /// again has other places. `None`: there is no such tenant.
+    /// Returns the id of the tenant too: if it was deleted and created again, its
+    /// places differ. `None`: the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// [`CacheError::Store`] when the database does not answer,
-    /// [`CacheError::LeaseLost`] when what it answers may not be current.
+    /// [`CacheError::Store`] if the database does not answer,
+    /// [`CacheError::LeaseLost`] if its answer may not be current.
     pub async fn page(
         &mut self,
         cache: &Cache,
@@ -155,7 +158,8 @@ impl ResourceList {
         Ok(page.map(|(tenant, page, _)| (tenant, page.without_places())))
     }
 
-    /// The same, and what the page stands on.
+    /// Reads a page, with the place of each resource and the proof that it is
+    /// current.
     async fn placed_page(
         &mut self,
         cache: &Cache,
@@ -173,7 +177,7 @@ impl ResourceList {
             let after = after.cloned();
             let page = match &mut self.list {
                 Either::Products(list) => list.page(&snapshot, after, size).await?,
-                Either::Nouns(list) => list.page(&snapshot, after, size).await?,
+                Either::Entities(list) => list.page(&snapshot, after, size).await?,
             };
             let epoch = snapshot.epoch();
             cache.confirm_snapshot(epoch).await?;
@@ -185,8 +189,8 @@ impl ResourceList {
         })
     }
 
-    /// The same from memory; `None`: not all that it takes is at hand, or writes
-    /// come faster than the page is made.
+    /// Builds the page from memory. `None`: some of the facts are not cached, or
+    /// writes invalidate them faster than the page is built.
     async fn page_from_memory(
         &self,
         cache: &Cache,
@@ -203,7 +207,7 @@ impl ResourceList {
             };
             let page = match &self.list {
                 Either::Products(list) => list.page_from_memory(&cached, after, size).await,
-                Either::Nouns(list) => {
+                Either::Entities(list) => {
                     Some(list.page_from_memory(&cached.facts, after, size).await)
                 }
             };
@@ -217,17 +221,18 @@ impl ResourceList {
         Ok(None)
     }
 
-    /// The facts that a page takes, and whether it takes all products.
+    /// Returns the facts that a page needs, and whether it needs the product
+    /// index.
     fn needed(&self) -> (FactsNeeded, bool) {
         match &self.list {
             Either::Products(list) => (list.needed(), true),
-            Either::Nouns(list) => (list.needed(), false),
+            Either::Entities(list) => (list.needed(), false),
         }
     }
 }
 
-/// The snapshot of a tenant that exists; that there is none is an answer of one
-/// snapshot too.
+/// Returns the snapshot of a tenant that exists. That it does not exist is
+/// confirmed like any other result of a snapshot.
 async fn existing<'r>(cache: &Cache, found: Found<'r>) -> Result<Option<Snapshot<'r>>, CacheError> {
     match found {
         Found::Tenant(snapshot) => Ok(Some(snapshot)),
@@ -238,12 +243,12 @@ async fn existing<'r>(cache: &Cache, found: Found<'r>) -> Result<Option<Snapshot
     }
 }
 
-/// How often a page is made from memory, if something that it stands on is
-/// written meanwhile, before the database is asked for a snapshot.
+/// Number of attempts to build a page from memory while its facts are being
+/// written, before a snapshot of the database is read.
 const TRIES: usize = 3;
 
-/// The category sets of a filter: those that a resource must lie in, one of
-/// each.
+/// Reads the category sets of a filter: a resource must be in at least one
+/// category of each set.
 async fn filter_categories(
     snapshot: &Snapshot<'_>,
     filter: &ListFilter,

@@ -64,7 +64,7 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
         }) => {
             start_logging(log)?;
             let database_url = owner_url(database)?;
-            let database_url = tls_parameters(database_tls).outrank(&database_url);
+            let database_url = tls_parameters(database_tls).override_in(&database_url);
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
             say(format!("{report}\n").as_bytes())?;
             for line in &report.to_do {
@@ -98,7 +98,7 @@ async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
         }) => {
             start_logging(log)?;
             let database_url = owner_url(database)?;
-            let database_url = tls_parameters(database_tls).outrank(&database_url);
+            let database_url = tls_parameters(database_tls).override_in(&database_url);
             match server::bootstrap_caller(&database_url).await? {
                 Some(key) => say_key(&key)?,
                 None => say(b"nothing changed: there are callers already\n")?,
@@ -156,7 +156,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         let served = serve_embedded(listen, data_dir, how, ending, ready);
         return served.await.map(|()| Exit::Done);
     };
-    let database_url = tls_parameters(database_tls).outrank(&database_url);
+    let database_url = tls_parameters(database_tls).override_in(&database_url);
     let database_start = if wait_for_database {
         DatabaseStart::Awaited
     } else {

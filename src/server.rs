@@ -9,9 +9,9 @@ mod deferred;
 mod error;
 mod handshakes;
 mod health;
+mod io_timeouts;
 mod limits;
 mod metrics;
-mod patience;
 mod reflection;
 mod services;
 mod starting;
@@ -39,7 +39,7 @@ use crate::{
     rpc::{Admission, Authentication, Budget, Gate, Observer, PageTokens, RateLimits},
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
-    telemetry::{DecisionLog, GivenDecisions},
+    telemetry::{DecisionLog, DecisionRecorder},
 };
 
 use self::{
@@ -49,8 +49,8 @@ use self::{
     connection::Connection,
     deferred::Deferred,
     health::Health,
+    io_timeouts::IoTimeouts,
     metrics::{Gauges, HttpListener},
-    patience::Patience,
     services::Wiring,
     work::{OnWorkThreads, WorkThreads},
 };
@@ -274,7 +274,7 @@ impl Prepared {
             health,
             services,
             routes,
-            given: GivenDecisions::new(decisions),
+            given: DecisionRecorder::new(decisions),
             gauges,
             coherence: Mutex::default(),
         };
@@ -304,7 +304,7 @@ struct Starting {
     services: Deferred,
     /// The services registered so far.
     routes: Routes,
-    given: GivenDecisions,
+    given: DecisionRecorder,
     gauges: Gauges,
     /// Set once the server has a lease, or is about to acquire one.
     coherence: Mutex<Option<CoherenceThread>>,
@@ -418,16 +418,16 @@ fn connections(
 ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
     let most = open.most;
     let accepted = accepting::connections(listener, open);
-    let patience = Patience {
+    let timeouts = IoTimeouts {
         beginning: limits.beginning,
         stalled: limits.ping_after + limits.ping_answer,
     };
     match certificates {
         Some(certificates) => {
-            Either::Left(handshakes::secured(accepted, certificates, most, patience))
+            Either::Left(handshakes::secured(accepted, certificates, most, timeouts))
         }
         None => {
-            Either::Right(accepted.map(move |accepted| Ok(Connection::plain(accepted, patience))))
+            Either::Right(accepted.map(move |accepted| Ok(Connection::plain(accepted, timeouts))))
         }
     }
 }

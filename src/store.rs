@@ -8,7 +8,6 @@
 //! one round trip ([`Store::facts`]).
 
 mod announcements;
-mod answers;
 mod app_requests;
 mod as_of;
 mod audit_chain;
@@ -48,6 +47,7 @@ mod snapshot;
 mod sqlstate;
 mod staged_lists;
 mod staged_products;
+mod stored_responses;
 mod tenant_removal;
 mod tenants;
 mod tls_faults;
@@ -59,14 +59,13 @@ mod writes;
 
 pub(crate) use self::snapshot::read_tenant;
 pub use self::{
-    announcements::{Announcement, GroupAnnounced},
-    answers::{AnswersOf, KeptAnswer},
+    announcements::{AnnouncedGroup, Announcement},
     app_requests::AppRequestRow,
     as_of::{AsOf, Taken},
     audit_chain::ChainReport,
     audit_facts::FactsReport,
     callers::{CallerChanges, CallerRow, NewKey},
-    changes::{ChangePlace, ChangeRow, ChangesListed},
+    changes::{ChangeFilter, ChangePlace, ChangeRow},
     condition::Condition,
     connection_pool::Store,
     database_url::InvalidUrl,
@@ -80,7 +79,7 @@ pub use self::{
     entity_writes::{EntityChanges, RightsChange},
     error::{Outage, StoreError},
     facts::GroupRights,
-    lease_connection::{Hints, LeaseConnection, LeaseId, LogRead},
+    lease_connection::{LeaseConnection, LeaseId, LogRead, Notifications},
     leases::{IntentRow, LeaseRow},
     migration::{MigrateError, SchemaReport, migrate},
     pools::{PoolName, PoolUse},
@@ -92,6 +91,7 @@ pub use self::{
     snapshot::{Found, Reader, Snapshot},
     staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
+    stored_responses::{ResponseScope, StoredResponse},
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
     tls_faults::TlsFault,
     tls_settings::{SslMode, TlsParameters, TlsSettingError},

@@ -13,7 +13,7 @@ pub mod traces;
 pub use self::{
     complaint::Complaint,
     decision_log::{DecisionLog, DecisionLogSettings, LoggedDecisions},
-    decisions::GivenDecisions,
+    decisions::DecisionRecorder,
     recorder::Exposition,
     requests::{RequestMeter, RequestMeters, code_name},
 };

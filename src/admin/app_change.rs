@@ -1,4 +1,4 @@
-//! Connecting apps step by step, taking scopes from them, disconnecting them
+//! Connects apps step by step, removes scopes from them and disconnects them
 //! (rules 5).
 
 mod progress;
@@ -19,7 +19,7 @@ use crate::{
 use self::progress::Progress;
 pub use self::{
     progress::AppRightEntry,
-    request::{AppRequest, AppWritten, AskedScopes, ConnectionStep, EncodeAppWritten},
+    request::{AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes},
 };
 use super::{
     change::{AuditEntry, Change, Pass, Ran},
@@ -31,34 +31,34 @@ use super::{
     plan::{AppChoice, Outcome, PermissionsStep, Planner, offered_scopes},
 };
 
-/// A change of an app.
+/// A change of an app: a connection step, a new set of scopes or a disconnection.
 #[derive(Debug)]
 pub(super) struct AppChange {
     request: AppRequest,
     encode: EncodeAppWritten,
     new_id: Uuid,
-    told: AppWritten,
+    written: AppWritten,
     found: Option<Found>,
 }
 
-/// What a run is to write.
+/// The result of one run, yet to be written.
 #[derive(Debug)]
 struct Found {
     compared: Compared,
-    /// What becomes of the request that is under way.
+    /// What happens to the pending connection request.
     request: RequestEnd,
 }
 
-/// What becomes of a request.
+/// How the run leaves the connection request.
 #[derive(Debug)]
 enum RequestEnd {
-    /// There is none.
-    Untouched,
-    /// It is stored, and the audit log says so.
+    /// No request is involved.
+    NotInvolved,
+    /// The request is stored, with an audit entry of this kind.
     Stored(AppRequestRow, &'static str),
-    /// It ends by connecting the app.
+    /// The request is deleted because it connects the app.
     Connected(Uuid),
-    /// It ends, and nothing stays of it but a line in the audit log.
+    /// The request is deleted; only an audit entry of it remains.
     Cancelled(AppRequestRow),
 }
 
@@ -68,13 +68,13 @@ impl AppChange {
             request,
             encode,
             new_id: Uuid::now_v7(),
-            told: AppWritten::default(),
+            written: AppWritten::default(),
             found: None,
         }
     }
 
     async fn find(&mut self, pass: &Pass<'_>) -> Result<Found, AdminError> {
-        self.told = AppWritten::default();
+        self.written = AppWritten::default();
         match self.request.clone() {
             AppRequest::Step { actor, step } => {
                 permitted(pass, &actor).await?;
@@ -101,7 +101,7 @@ impl AppChange {
                     return self.connect(pass, &row, &progress).await;
                 }
                 progress.authorized = true;
-                self.go_on(pass, row, &progress, "app_request.authorized")
+                self.store_progress(pass, row, &progress, "app_request.authorized")
                     .await
             }
             ConnectionStep::SetPermissions { request, rights } => {
@@ -119,12 +119,12 @@ impl AppChange {
             }
             ConnectionStep::Cancel { request } => {
                 let (row, _) = self.under_way(pass, request).await?;
-                nothing_but(pass, RequestEnd::Cancelled(row)).await
+                change_request_only(pass, RequestEnd::Cancelled(row)).await
             }
         }
     }
 
-    /// The request that is under way, and how far it is.
+    /// Returns the pending request and its progress, or fails with `NotFound`.
     async fn under_way(
         &mut self,
         pass: &Pass<'_>,
@@ -138,7 +138,7 @@ impl AppChange {
             let code = request.to_string();
             return Err(Fault::new("request_id", Refused::NotFound { entity, code }).into());
         };
-        self.told.request = Some(request);
+        self.written.request = Some(request);
         Ok((row, progress))
     }
 
@@ -146,9 +146,9 @@ impl AppChange {
         &mut self,
         pass: &Pass<'_>,
         app: Code,
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     ) -> Result<Found, AdminError> {
-        let granted = self.tell_scopes(scopes, pass.tenant.edition);
+        let granted = self.record_scopes(scopes, pass.tenant.edition);
         let wanted = WantedEntities {
             subjects: vec![(SubjectKind::App, app.clone())],
             ..WantedEntities::default()
@@ -164,12 +164,12 @@ impl AppChange {
         if let Some(id) = connected.filter(|id| !grows(planner.change_set, *id, granted)) {
             outcome = planner.set_scopes(id, granted);
             if !planner.lacks_permissions(id, granted) {
-                return settled(pass, change_set, &guards, outcome, RequestEnd::Untouched).await;
+                return settled(pass, change_set, &guards, outcome, RequestEnd::NotInvolved).await;
             }
         }
         let progress = Progress::of(granted);
-        self.told.steps = progress.steps(pass.tenant.edition);
-        self.told.request = Some(self.new_id).filter(|_| !pass.context.dry_run);
+        self.written.steps = progress.steps(pass.tenant.edition);
+        self.written.request = Some(self.new_id).filter(|_| !pass.context.dry_run);
         let row = AppRequestRow {
             id: self.new_id,
             app,
@@ -179,16 +179,16 @@ impl AppChange {
         settled(pass, change_set, &guards, outcome, request).await
     }
 
-    async fn go_on(
+    async fn store_progress(
         &mut self,
         pass: &Pass<'_>,
         mut row: AppRequestRow,
         progress: &Progress,
         kind: &'static str,
     ) -> Result<Found, AdminError> {
-        self.told.steps = progress.steps(pass.tenant.edition);
+        self.written.steps = progress.steps(pass.tenant.edition);
         row.state = progress.write();
-        nothing_but(pass, RequestEnd::Stored(row, kind)).await
+        change_request_only(pass, RequestEnd::Stored(row, kind)).await
     }
 
     async fn set_permissions(
@@ -201,7 +201,7 @@ impl AppChange {
         let edition = pass.tenant.edition;
         let step = PermissionsStep::of(progress.scopes, edition);
         let next = progress.next_step(edition);
-        let is_idle = step == PermissionsStep::NotAsked && rights.is_empty();
+        let is_idle = step == PermissionsStep::NotOffered && rights.is_empty();
         if is_idle || next == AppStep::Authorize {
             return Err(out_of_order(&row, next));
         }
@@ -213,11 +213,11 @@ impl AppChange {
         let mut change_set = change_set(pass, &wanted).await?;
         Planner::new(&mut change_set).select(rights.iter().map(AppRightEntry::right), step)?;
         progress.permissions = Some(rights);
-        self.go_on(pass, row, &progress, "app_request.permissions_set")
+        self.store_progress(pass, row, &progress, "app_request.permissions_set")
             .await
     }
 
-    /// The last step: the app is connected, or authorized again.
+    /// Connects or re-authorizes the app: the last step.
     async fn connect(
         &mut self,
         pass: &Pass<'_>,
@@ -227,15 +227,15 @@ impl AppChange {
         let mut change_set = change_set(pass, &WantedEntities::everything()).await?;
         let guards = Guards::before(&change_set);
         let mut planner = Planner::new(&mut change_set);
-        // The edition may have changed on the way.
+        // The edition may have changed since the request was started.
         let (granted, _) = offered_scopes(progress.scopes, pass.tenant.edition);
         let step = PermissionsStep::of(granted, pass.tenant.edition);
         let choice = match (step, &progress.permissions) {
             (PermissionsStep::UpTo(_), Some(rights)) => planner
                 .select(rights.iter().map(AppRightEntry::right), step)?
                 .replacing_all(),
-            // An app that is not asked keeps its rights (rules 5.8).
-            (PermissionsStep::UpTo(_) | PermissionsStep::NotAsked, _) => AppChoice::default(),
+            // An app without a permissions step keeps its rights (rules 5.8).
+            (PermissionsStep::UpTo(_) | PermissionsStep::NotOffered, _) => AppChoice::default(),
         };
         let actor = &pass.context.actor;
         let outcome = planner.connect_app("app", &row.app, granted, &choice, actor)?;
@@ -253,9 +253,9 @@ impl AppChange {
         &mut self,
         pass: &Pass<'_>,
         app: &Code,
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     ) -> Result<Found, AdminError> {
-        let granted = self.tell_scopes(scopes, pass.tenant.edition);
+        let granted = self.record_scopes(scopes, pass.tenant.edition);
         let wanted = WantedEntities {
             subjects: vec![(SubjectKind::App, app.clone())],
             ..WantedEntities::default()
@@ -272,18 +272,18 @@ impl AppChange {
             });
         }
         let outcome = planner.set_scopes(id, granted);
-        settled(pass, change_set, &guards, outcome, RequestEnd::Untouched).await
+        settled(pass, change_set, &guards, outcome, RequestEnd::NotInvolved).await
     }
 
-    /// The scopes that are granted; all that were asked for are told
-    /// (rules 5.3).
-    fn tell_scopes(&mut self, asked: AskedScopes, edition: Edition) -> ScopeSet {
-        let (granted, not_offered) = offered_scopes(asked.known, edition);
+    /// Returns the scopes to grant and records granted and ungranted ones for the
+    /// answer (rules 5.3).
+    fn record_scopes(&mut self, requested: RequestedScopes, edition: Edition) -> ScopeSet {
+        let (granted, not_offered) = offered_scopes(requested.known, edition);
         let code = |id| CATALOGUE.scope(id).code;
-        self.told.granted = granted.iter().map(code).collect();
-        self.told.ungranted = asked.unknown;
+        self.written.granted = granted.iter().map(code).collect();
+        self.written.ungranted = requested.unknown;
         let not_offered = not_offered.iter().map(|id| code(id).to_owned());
-        self.told.ungranted.extend(not_offered);
+        self.written.ungranted.extend(not_offered);
         granted
     }
 
@@ -291,7 +291,7 @@ impl AppChange {
         let tenant = pass.tenant.number();
         let actor = pass.context.actor.clone();
         match &found.request {
-            RequestEnd::Untouched => {}
+            RequestEnd::NotInvolved => {}
             RequestEnd::Stored(row, kind) => {
                 pass.transaction
                     .put_app_request(tenant, &actor, row)
@@ -311,7 +311,8 @@ impl AppChange {
         if let RequestEnd::Connected(id) = &found.request
             && found.compared.effect.is_empty()
         {
-            // The same again: only the request goes.
+            // The app was connected exactly like this already: only the request
+            // is deleted.
             let state = json!({ "request": id.to_string() }).to_string();
             pass.audit(AuditEntry {
                 kind: "app_request.ended".to_owned(),
@@ -324,15 +325,16 @@ impl AppChange {
     }
 }
 
-/// Whether scopes are more than a connected app has (rules 5.8).
+/// True if `scopes` includes one that the connected app does not have
+/// (rules 5.8).
 fn grows(change_set: &ChangeSet, app: i32, scopes: ScopeSet) -> bool {
     let held = change_set.apps.get(&app).map(|app| app.scopes);
     let held = CATALOGUE.with_implied_scopes(held.unwrap_or_default());
-    let asked = CATALOGUE.with_implied_scopes(scopes);
-    asked.iter().any(|scope| !held.contains(scope))
+    let requested = CATALOGUE.with_implied_scopes(scopes);
+    requested.iter().any(|scope| !held.contains(scope))
 }
 
-/// Refuses an actor who is no enabled user with `app.manage` (rules 5.1).
+/// Rejects an actor who is not an enabled user with `app.manage` (rules 5.1).
 async fn permitted(pass: &Pass<'_>, actor: &Code) -> Result<(), AdminError> {
     let wanted = WantedEntities {
         roles: true,
@@ -376,13 +378,13 @@ async fn disconnected(pass: &Pass<'_>, app: &Code) -> Result<Found, AdminError> 
         change_set,
         &guards,
         Outcome::Changed,
-        RequestEnd::Untouched,
+        RequestEnd::NotInvolved,
     )
     .await
 }
 
-/// A change of a request alone.
-async fn nothing_but(pass: &Pass<'_>, request: RequestEnd) -> Result<Found, AdminError> {
+/// Returns a change of the connection request that changes no entity.
+async fn change_request_only(pass: &Pass<'_>, request: RequestEnd) -> Result<Found, AdminError> {
     let change_set = change_set(pass, &WantedEntities::default()).await?;
     let guards = Guards::before(&change_set);
     settled(pass, change_set, &guards, Outcome::Changed, request).await
@@ -407,7 +409,7 @@ fn out_of_order(row: &AppRequestRow, next: AppStep) -> AdminError {
     }
 }
 
-/// A line of the audit log about a request.
+/// Returns an audit entry about a connection request.
 fn of_request(row: &AppRequestRow, kind: &str, after: Option<&str>) -> AuditEntry {
     let state = |state: &str| {
         let state: Value = serde_json::from_str(state).unwrap_or_default();
@@ -430,16 +432,16 @@ impl Change for AppChange {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        // A request expires by the clock, so it is looked at again.
+        // A request expires by the clock, so it is read again on every run.
         let mut found = self.find(pass).await?;
         let ran = Ran {
-            uncounted: !matches!(found.request, RequestEnd::Untouched),
+            uncounted: !matches!(found.request, RequestEnd::NotInvolved),
             ..found.compared.ran()
         };
         if pass.may_write() && !ran.is_nothing() {
             self.apply(pass, &mut found).await?;
         }
-        self.told.effect = found.compared.effect.clone();
+        self.written.effect = found.compared.effect.clone();
         self.found = Some(found);
         Ok(ran)
     }
@@ -447,7 +449,7 @@ impl Change for AppChange {
     fn answer(&self, revision: Revision) -> AppWritten {
         AppWritten {
             revision,
-            ..self.told.clone()
+            ..self.written.clone()
         }
     }
 

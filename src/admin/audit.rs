@@ -1,5 +1,5 @@
-//! The audit log: an entry for each entity and each item's rights that a change
-//! makes, alters or takes away.
+//! The audit log: an entry for each entity, and for each item's rights, that a
+//! change creates, changes or removes.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use super::{
     rights::pairs,
 };
 
-/// Writes an audit entry for each change but those of products.
+/// Writes an audit entry for each change except those of products.
 pub(super) async fn write(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
     write_directory(pass, change_set).await?;
     write_catalog(pass, change_set).await?;
@@ -91,7 +91,7 @@ async fn write_catalog(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<()
     Ok(())
 }
 
-/// What a change did to one thing.
+/// Returns the audit entry for one entity created, changed or removed.
 pub(super) fn entry<T>(
     entity: &'static str,
     code: Option<&Code>,
@@ -197,7 +197,7 @@ fn attribute(change_set: &ChangeSet, row: &AttributeRow) -> Value {
     })
 }
 
-/// The levels of the groups whose level is different, before and after.
+/// Returns the levels, before and after, of the groups whose level differs.
 fn levels(
     change_set: &ChangeSet,
     before: &[(i32, Level)],

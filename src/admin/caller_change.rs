@@ -21,24 +21,24 @@ use super::{
     outcome::{Effect, Written},
 };
 
-/// What is done to callers.
+/// A requested change of callers.
 #[derive(Clone, Debug)]
 pub enum CallerRequest {
-    /// Callers are created or replaced; their keys stay.
+    /// Creates or replaces callers; their keys stay.
     Put(Vec<CallerEntry>),
-    /// Callers go, with their keys.
+    /// Deletes callers and their keys.
     Delete(Vec<Code>),
-    /// A caller gets one more key.
+    /// Adds a key to a caller.
     CreateKey {
         /// The caller.
         caller: Code,
         /// The key.
         key: CreatedKey,
     },
-    /// A key goes.
+    /// Deletes a key.
     DeleteKey(KeyId),
-    /// The first caller of an installation, `bootstrap`, is created with every
-    /// right on all tenants; nothing happens if there is a caller already.
+    /// Creates the first caller of an installation, `bootstrap`, with every right
+    /// on all tenants. No effect if any caller exists.
     Bootstrap(CreatedKey),
 }
 
@@ -59,14 +59,14 @@ pub struct CallerEntry {
     pub oidc_identities: BTreeSet<OidcIdentity>,
 }
 
-/// A key that was just made.
+/// A newly generated key.
 #[derive(Clone, Copy, Debug)]
 pub struct CreatedKey {
-    /// By which it is found.
+    /// The id by which the key is looked up.
     pub id: KeyId,
-    /// Of its secret.
+    /// The hash of its secret.
     pub hash: KeyHash,
-    /// How long it is good, in microseconds; `None`: it does not expire.
+    /// Lifetime in microseconds; `None`: it does not expire.
     pub valid_for: Option<i64>,
 }
 
@@ -105,7 +105,8 @@ impl CallerChange {
     }
 }
 
-/// What is to be written of a change_set; new callers get numbers after `last_id`.
+/// Returns the rows to write for `change_set`; new callers get numbers after
+/// `last_id`.
 fn changes(change_set: &ChangeSet, last_id: &mut i32) -> CallerChanges {
     let mut changes = CallerChanges::default();
     let mut numbers: BTreeMap<&Code, i32> = BTreeMap::new();
@@ -168,8 +169,10 @@ fn described(caller: &Caller) -> Value {
     })
 }
 
-/// The hash of a key does not reveal its secret; with it in the log, a key that was
-/// replaced without a write is found.
+/// Describes a key for the audit log, with its hash.
+///
+/// The hash does not reveal the secret, and logging it makes a key that was
+/// replaced without a write detectable.
 fn key_described(key: &carry_out::Key) -> Value {
     json!({ "caller": key.caller.as_str(), "sha256": key.hash.hex(), "valid_for_us": key.valid_for })
 }

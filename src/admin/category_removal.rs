@@ -14,10 +14,10 @@ use super::{
     impact::Staged,
     outcome::{Effect, Written},
     plan::{Cascade, Planner},
-    work::off_the_runtime,
+    work::run_blocking,
 };
 
-/// Deletes categories; products that lie in them leave them (rules 3.9).
+/// Deletes categories and removes products from them (rules 3.9).
 #[derive(Debug)]
 pub(super) struct CategoryRemoval {
     codes: Vec<Code>,
@@ -61,7 +61,7 @@ impl CategoryRemoval {
             let count = counted.get(&id).copied().unwrap_or_default();
             usize::try_from(count).unwrap_or(usize::MAX)
         };
-        let gone = off_the_runtime(|| {
+        let gone = run_blocking(|| {
             let mut planner = Planner::new(&mut change_set);
             let gone = planner.categories_to_delete(&self.codes, self.cascade, products)?;
             planner.delete_categories(&gone);
@@ -69,7 +69,7 @@ impl CategoryRemoval {
         });
         let gone = gone.map_err(|(index, fault): (usize, Fault)| fault.of_entry("codes", index))?;
         let gone: Vec<i32> = gone.into_iter().collect();
-        // A product in several of them is counted more than once.
+        // A product in several of these categories is counted more than once.
         let leaving = transaction.count_in_categories(tenant, &gone).await?;
         let leaving: u64 = leaving.into_iter().map(|(_, count)| count).sum();
         let leaving = usize::try_from(leaving).unwrap_or(usize::MAX);
@@ -97,7 +97,7 @@ impl Change for CategoryRemoval {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let mut compared = match pass.still_true(self.compared.take()) {
+        let mut compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

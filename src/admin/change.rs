@@ -12,47 +12,48 @@ use super::{
     write_coordinator::WriteContext,
 };
 
-/// One kind of change, run by the [`WriteCoordinator`](super::WriteCoordinator) as a rehearsal and, if
-/// that found something to change, once more to be committed.
+/// One kind of change, run by the [`WriteCoordinator`](super::WriteCoordinator)
+/// as a rehearsal and, if that has an effect, once more to be committed.
 pub trait Change: Send + 'static {
-    /// What the caller is told.
+    /// The answer returned to the caller.
     type Answer: Send + 'static;
 
-    /// How much it may touch, which decides how long its statements may take.
+    /// Returns how much it may change, which bounds the duration of its
+    /// statements.
     fn size(&self) -> Size {
         Size::Small
     }
 
-    /// Whether it deletes its tenant: the answer is then kept by a tenant that
-    /// is gone.
+    /// True if it deletes its tenant: the answer is then stored for the deleted
+    /// tenant.
     fn deletes_tenant(&self) -> bool {
         false
     }
 
-    /// The edition to create the tenant with; `None`: a tenant that is not
-    /// there is [`AdminError::TenantNotFound`].
+    /// Returns the edition to create a missing tenant with; `None`: a missing
+    /// tenant is [`AdminError::TenantNotFound`].
     fn new_tenant_edition(&self) -> Option<Edition>;
 
-    /// Checks the rules and, unless [`Pass::may_write`] says no, changes the
-    /// facts and adds an audit entry for each change.
+    /// Checks the rules and, if [`Pass::may_write`] is true, writes the entities
+    /// and adds an audit entry for each change.
     fn run(&mut self, pass: &mut Pass<'_>) -> impl Future<Output = Result<Ran, AdminError>> + Send;
 
-    /// The answer after the last run, at the revision that it made or found.
+    /// Returns the answer after the last run, at the revision that it created or
+    /// read.
     fn answer(&self, revision: Revision) -> Self::Answer;
 
-    /// The answer as it is stored for a retry.
+    /// Encodes the answer to be stored for retries.
     fn encode(&self, answer: &Self::Answer) -> Vec<u8>;
 }
 
-/// The fewest entries for which a pass over all products of a tenant is worth
-/// while.
+/// Minimum number of entries for which a scan of all products of a tenant pays
+/// off.
 const BULK_ENTRIES: usize = 100;
 
-/// How many look-ups cost about as much as a pass over as many products: one
-/// look-up for so many.
+/// Number of stored products whose scan costs about as much as one look-up.
 const BULK_SHARE: usize = 20;
 
-/// How much a change may touch.
+/// How much a change may affect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// Entities other than products.
@@ -64,7 +65,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// How long one statement of such a change may take.
+    /// Returns how long one statement of such a change may take.
     #[must_use]
     pub fn statement(self) -> Duration {
         match self {
@@ -78,45 +79,45 @@ impl Size {
 /// What a run may do to the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// It only compares the request with what is stored; the working tables of
-    /// its session are kept. Facts cannot be written: no intent was used.
+    /// Only compares the request with what is stored; the temporary tables of its
+    /// session are kept. It must not write entities, since no intent was used.
     Compare,
-    /// It writes the facts.
+    /// Writes the entities.
     Write,
 }
 
-/// Whether what an earlier run found is still true.
+/// Whether the result of an earlier run is still valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rehearsal {
     /// The tenant is the same one, at the same revision.
     Holds,
-    /// Another write came between, or there was no earlier run.
+    /// Another write was committed since, or there was no earlier run.
     Outdated,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Ran {
     /// What it changed, or would change.
     pub effect: Effect,
-    /// What it touches.
+    /// The keys whose cached facts it invalidates.
     pub keys: Vec<FactKey>,
-    /// Whether it was refused: nothing is to be committed, and the answer says
-    /// why.
+    /// True if it was rejected: nothing is committed, and the answer gives the
+    /// reasons.
     pub refused: bool,
-    /// Whether there is something to commit that the effect does not count:
-    /// the steps of connecting an app.
+    /// True if there is something to commit that the effect does not count: the
+    /// steps of connecting an app.
     pub uncounted: bool,
 }
 
 impl Ran {
-    /// Whether there is nothing to commit.
+    /// True if there is nothing to commit.
     pub(super) fn is_nothing(&self) -> bool {
         self.refused || (self.effect.is_empty() && !self.uncounted)
     }
 }
 
-/// The tenant that a change is about.
+/// The tenant that a change applies to.
 #[derive(Clone, Debug)]
 pub struct TenantState {
     /// Its number; `None` while it is not stored.
@@ -127,10 +128,10 @@ pub struct TenantState {
     pub edition: Edition,
     /// Its revision.
     pub revision: Revision,
-    /// The last number given to anything but products and models. A run that
-    /// gives numbers counts it up.
+    /// The last number assigned to anything but products and models. A run that
+    /// assigns numbers increments it.
     pub last_id: i32,
-    /// The last number given to a product or model; likewise.
+    /// The last number assigned to a product or model; likewise.
     pub last_product_id: i32,
 }
 
@@ -146,7 +147,7 @@ impl TenantState {
         }
     }
 
-    /// A tenant to be, with its group `All`.
+    /// Returns a tenant yet to be created, with its group `All` as number 1.
     pub(super) fn new(code: Code, edition: Edition) -> Self {
         Self {
             id: None,
@@ -158,23 +159,24 @@ impl TenantState {
         }
     }
 
-    /// Its number in statements: one that no tenant has while it is not stored.
+    /// Returns its number for statements: 0, which no tenant has, while it is not
+    /// stored.
     #[must_use]
     pub fn number(&self) -> TenantId {
         self.id.unwrap_or(TenantId(0))
     }
 
-    /// The key of everything of it, whether it is there included.
+    /// Returns the key that covers all its facts, including whether it exists.
     #[must_use]
     pub fn key(&self) -> FactKey {
         FactKey::Tenant(self.code.clone())
     }
 }
 
-/// The most audit entries that are held before they are written.
+/// Maximum number of audit entries buffered before they are written.
 const AUDIT_BATCH: usize = 2_000;
 
-/// One audit entry: what was changed, before and after.
+/// One audit entry: the entity, before and after the change.
 pub type AuditEntry = AuditRow;
 
 /// One run of a change in a transaction.
@@ -182,9 +184,9 @@ pub type AuditEntry = AuditRow;
 pub struct Pass<'t> {
     /// The transaction.
     pub transaction: &'t Transaction<'t>,
-    /// The tenant, locked in the pass that commits.
+    /// The tenant; its row is locked in the pass that commits.
     pub tenant: TenantState,
-    /// The revision that this write makes.
+    /// The revision that this write creates.
     pub revision: Revision,
     mode: Mode,
     rehearsal: Rehearsal,
@@ -215,25 +217,25 @@ impl<'t> Pass<'t> {
         }
     }
 
-    /// The same pass of a caller who waits only so long.
+    /// Sets how long the caller of this pass waits.
     pub(super) fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
     }
 
-    /// A meter of what the pass computes, which ends it once nobody waits for
-    /// the answer any more.
+    /// Returns a work counter that fails once the caller no longer waits for the
+    /// answer.
     pub(super) fn work(&self) -> Work {
         Work::new(self.patience.clone())
     }
 
-    /// Whether facts may be written.
+    /// True if entities may be written.
     #[must_use]
     pub fn may_write(&self) -> bool {
         self.mode == Mode::Write
     }
 
-    /// What stands on every audit row of this write.
+    /// Returns the columns that all audit rows of this write share.
     #[must_use]
     pub fn audit_head(&self) -> AuditHead<'t> {
         AuditHead {
@@ -246,7 +248,7 @@ impl<'t> Pass<'t> {
         }
     }
 
-    /// Adds an audit entry; they are numbered in the order of the calls.
+    /// Adds an audit entry; entries are numbered in the order of the calls.
     ///
     /// # Errors
     ///
@@ -256,25 +258,25 @@ impl<'t> Pass<'t> {
         if self.waiting.len() <= AUDIT_BATCH {
             return Ok(());
         }
-        // The last entry waits: the end of the write needs one.
+        // The last entry stays buffered: the final batch needs at least one.
         let last = self.waiting.pop();
         self.write_audit(AuditBatch::Middle).await?;
         self.waiting.extend(last);
         Ok(())
     }
 
-    /// Lets the statements of this pass read all products of the tenant once, where
-    /// it touches so many that a look-up for each costs more.
-    pub(super) async fn join_products(&self, touched: usize) -> Result<(), AdminError> {
+    /// Makes the statements of this pass scan all products of the tenant once, if
+    /// `affected` is so large that a look-up for each costs more.
+    pub(super) async fn join_products(&self, affected: usize) -> Result<(), AdminError> {
         let stored = usize::try_from(self.tenant.last_product_id).unwrap_or_default();
-        if touched >= BULK_ENTRIES && touched.saturating_mul(BULK_SHARE) >= stored {
+        if affected >= BULK_ENTRIES && affected.saturating_mul(BULK_SHARE) >= stored {
             self.transaction.join_in_bulk().await?;
         }
         Ok(())
     }
 
-    /// Applies the difference of products that was staged, with its audit rows;
-    /// only before the first [`Pass::audit`].
+    /// Applies the staged difference of products, and writes its audit rows. To
+    /// be called only before the first [`Pass::audit`].
     pub(super) async fn apply_products(&mut self) -> Result<(), AdminError> {
         let tenant = self.tenant.number();
         self.transaction.apply_products(tenant).await?;
@@ -283,8 +285,8 @@ impl<'t> Pass<'t> {
         Ok(())
     }
 
-    /// Deletes the products that were nominated, with their audit rows; only
-    /// before the first [`Pass::audit`].
+    /// Deletes the nominated products, and writes their audit rows. To be called
+    /// only before the first [`Pass::audit`].
     pub(super) async fn delete_products(&mut self) -> Result<(), AdminError> {
         let tenant = self.tenant.number();
         let head = self.audit_head();
@@ -292,12 +294,12 @@ impl<'t> Pass<'t> {
         Ok(self.transaction.delete_products(tenant).await?)
     }
 
-    /// What a run found before, if it is true still.
-    pub(super) fn still_true<T>(&self, found: Option<T>) -> Option<T> {
+    /// Returns the result of the previous run if it is still valid.
+    pub(super) fn reuse<T>(&self, found: Option<T>) -> Option<T> {
         found.filter(|_| self.rehearsal == Rehearsal::Holds)
     }
 
-    /// Writes the entries that wait; the last one ends the write.
+    /// Writes the buffered entries; the last one ends the write.
     pub(super) async fn end_audit(&mut self) -> Result<(), AdminError> {
         self.write_audit(AuditBatch::Last).await
     }

@@ -10,9 +10,10 @@ use crate::{
 
 use super::{change::Pass, error::AdminError, rights::Rights};
 
-/// A entity that has a code in a code space.
+/// An entity that has a code in a code space.
 pub(super) trait Coded {
-    /// Which of the table's code spaces its code is of (rules 1.2, 9).
+    /// Returns the code space of its table that its code belongs to (rules 1.2,
+    /// 9).
     fn space(&self) -> u8;
     fn code(&self) -> &Code;
 }
@@ -39,7 +40,8 @@ coded!(GridViewRow, |_| 0);
 coded!(SubjectRow, |subject| subject.kind as u8);
 coded!(ItemRow, |item| item_space(item.kind));
 
-/// The code space of a kind of item: the profiles share one (rules 9).
+/// Returns the code space of a kind of item: both kinds of profiles share one
+/// (rules 9).
 pub(super) fn item_space(kind: ItemKind) -> u8 {
     if kind.is_profile() {
         return ItemKind::ImportProfile as u8;
@@ -47,7 +49,8 @@ pub(super) fn item_space(kind: ItemKind) -> u8 {
     kind as u8
 }
 
-/// The rows of one entity: as they were, and as a change leaves them.
+/// The rows of one kind of entity: before a change, and as the change leaves
+/// them.
 #[derive(Debug)]
 pub(super) struct Table<T> {
     rows: HashMap<i32, T>,
@@ -79,7 +82,7 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         self.rows.iter().map(|(id, row)| (*id, row))
     }
 
-    /// The codes of all rows.
+    /// Returns the codes of all rows.
     pub(super) fn codes(&self) -> impl Iterator<Item = Code> {
         self.rows.values().map(|row| row.code().clone())
     }
@@ -90,7 +93,7 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         self.rows.insert(id, row);
     }
 
-    /// Changes a row that is there; whether it is different now.
+    /// Changes an existing row; returns whether it differs now.
     pub(super) fn change(&mut self, id: i32, change: impl FnOnce(&mut T)) -> bool {
         let Some(row) = self.rows.get_mut(&id) else {
             return false;
@@ -104,12 +107,12 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         true
     }
 
-    /// Whether it came with this change.
+    /// True if this change created the row.
     pub(super) fn is_new(&self, id: i32) -> bool {
         matches!(self.before.get(&id), Some(None))
     }
 
-    /// Takes a row out.
+    /// Removes a row.
     pub(super) fn remove(&mut self, id: i32) {
         let Some(row) = self.rows.remove(&id) else {
             return;
@@ -122,7 +125,7 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         }
     }
 
-    /// What is new, different or gone: number, before, after.
+    /// Returns the rows created, changed or removed: number, before, after.
     pub(super) fn changes(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
         let states = self
             .before
@@ -131,21 +134,21 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         states.filter(|(_, before, after)| before != after)
     }
 
-    /// Every row: number, before, after.
+    /// Returns every row: number, before, after.
     pub(super) fn both(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
-        let untouched = self
+        let unchanged = self
             .rows
             .iter()
             .filter(|(id, _)| !self.before.contains_key(id));
-        let untouched = untouched.map(|(id, row)| (*id, Some(row), Some(row)));
-        untouched.chain(
+        let unchanged = unchanged.map(|(id, row)| (*id, Some(row), Some(row)));
+        unchanged.chain(
             self.before
                 .iter()
                 .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id))),
         )
     }
 
-    /// A row as it was before the change.
+    /// Returns a row as it was before the change.
     pub(super) fn before(&self, id: i32) -> Option<&T> {
         match self.before.get(&id) {
             Some(before) => before.as_ref(),
@@ -153,19 +156,19 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         }
     }
 
-    /// The rows that are new or different, by number.
+    /// Returns the rows created or changed, by number.
     pub(super) fn written(&self) -> Vec<(i32, &T)> {
         let written = self.changes().filter_map(|(id, _, row)| Some((id, row?)));
         written.collect()
     }
 
-    /// The numbers of the rows that are gone.
+    /// Returns the numbers of the removed rows.
     pub(super) fn removed(&self) -> Vec<i32> {
         let gone = self.changes().filter(|(_, _, after)| after.is_none());
         gone.map(|(id, _, _)| id).collect()
     }
 
-    /// A row as it was before the change, or is.
+    /// Returns a row as it is now, or as it was before the change removed it.
     pub(super) fn ever(&self, id: i32) -> Option<&T> {
         self.rows
             .get(&id)
@@ -173,7 +176,8 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
     }
 }
 
-/// Everything of a tenant but its products, as a change leaves it.
+/// The entities of a tenant that were read, products excluded, as a change leaves
+/// them.
 #[derive(Debug)]
 pub(super) struct ChangeSet {
     pub(super) edition: Edition,
@@ -187,9 +191,9 @@ pub(super) struct ChangeSet {
     pub(super) apps: BTreeMap<i32, AppRow>,
     pub(super) apps_before: BTreeMap<i32, Option<AppRow>>,
     pub(super) rights: Rights,
-    /// The codes of what rows refer to without its being read, by number.
+    /// The codes of referenced rows that were not read, by number.
     names: HashMap<i32, String>,
-    /// How many apps and connections there were before (rules 5.2).
+    /// Number of apps and connections before the change (rules 5.2).
     third_parties: usize,
 }
 
@@ -226,7 +230,7 @@ impl ChangeSet {
         self.subjects.find(kind as u8, code)
     }
 
-    /// The number of the group `All` (rules 1.4).
+    /// Returns the number of the group `All` (rules 1.4).
     pub(super) fn all_group(&self) -> Option<i32> {
         self.groups.find(0, &"All".parse().ok()?)
     }
@@ -235,7 +239,8 @@ impl ChangeSet {
         self.groups.get(group).is_some_and(|group| group.private)
     }
 
-    /// How many apps and connections there were, and are (rules 5.2).
+    /// Returns the number of apps and connections before and after the change
+    /// (rules 5.2).
     pub(super) fn third_parties(&self) -> (usize, usize) {
         let is_one = |subject: &SubjectRow| subject.kind != SubjectKind::User;
         let mut after = self.third_parties;
@@ -246,8 +251,8 @@ impl ChangeSet {
         (self.third_parties, after)
     }
 
-    /// Reads the codes of what changed rows refer to and was not read, for the
-    /// audit log.
+    /// Reads the codes, needed for the audit log, of unread rows that changed
+    /// rows refer to.
     pub(super) async fn read_names(&mut self, pass: &Pass<'_>) -> Result<(), AdminError> {
         let mut ids: BTreeSet<i32> = BTreeSet::new();
         for (_, before, after) in self.subjects.changes() {
@@ -285,19 +290,21 @@ impl ChangeSet {
         Ok(())
     }
 
-    /// The code of a role, as it is or was.
+    /// Returns the code of a role, removed ones included; empty if it is unknown.
     pub(super) fn role_code(&self, id: i32) -> &str {
         let role = self.roles.ever(id).map(|role| role.code.as_str());
         role.unwrap_or_else(|| self.name(id))
     }
 
-    /// The code of an item, as it is or was.
+    /// Returns the code of an item, removed ones included; empty if it is
+    /// unknown.
     pub(super) fn item_code(&self, id: i32) -> &str {
         let item = self.items.ever(id).map(|item| item.code.as_str());
         item.unwrap_or_else(|| self.name(id))
     }
 
-    /// The code of a subject, as it is or was.
+    /// Returns the code of a subject, removed ones included; empty if it is
+    /// unknown.
     pub(super) fn subject_code(&self, id: i32) -> &str {
         let subject = self.subjects.ever(id).map(|subject| subject.code.as_str());
         subject.unwrap_or_else(|| self.name(id))
@@ -307,7 +314,7 @@ impl ChangeSet {
         self.names.get(&id).map_or("", String::as_str)
     }
 
-    /// Writes what differs, but for products.
+    /// Writes the differences, products excluded.
     pub(super) async fn write(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
         let removed = EntityRemovals {
             groups: self.groups.removed(),
@@ -336,13 +343,13 @@ impl ChangeSet {
         Ok(())
     }
 
-    /// Sets what is stored of an app beside its subject.
+    /// Sets the row that an app has beside its subject.
     pub(super) fn put_app(&mut self, subject: i32, app: AppRow) {
         let old = self.apps.insert(subject, app);
         self.apps_before.entry(subject).or_insert(old);
     }
 
-    /// Changes what is stored of an app beside its subject.
+    /// Changes the row that an app has beside its subject.
     pub(super) fn change_app(&mut self, subject: i32, change: impl FnOnce(&mut AppRow)) {
         if let Some(app) = self.apps.get_mut(&subject) {
             let before = self.apps_before.entry(subject);
@@ -351,14 +358,14 @@ impl ChangeSet {
         }
     }
 
-    /// Takes out what is stored of an app beside its subject.
+    /// Removes the row that an app has beside its subject.
     pub(super) fn remove_app(&mut self, subject: i32) {
         if let Some(old) = self.apps.remove(&subject) {
             self.apps_before.entry(subject).or_insert(Some(old));
         }
     }
 
-    /// An app as it was before the change.
+    /// Returns an app as it was before the change.
     pub(super) fn app_before(&self, subject: i32) -> Option<&AppRow> {
         match self.apps_before.get(&subject) {
             Some(before) => before.as_ref(),
@@ -366,7 +373,7 @@ impl ChangeSet {
         }
     }
 
-    /// Apps that are new, different or gone: number, before, after.
+    /// Returns the apps created, changed or removed: number, before, after.
     pub(super) fn app_changes(
         &self,
     ) -> impl Iterator<Item = (i32, Option<&AppRow>, Option<&AppRow>)> {

@@ -11,7 +11,7 @@ use super::{
     rights::pairs,
 };
 
-/// What is new, different and gone, by what it is called.
+/// Numbers of entities created, changed and removed, by kind of entity.
 #[derive(Debug, Default)]
 struct EffectCounter(BTreeMap<&'static str, [u64; 3]>);
 
@@ -57,17 +57,17 @@ impl EffectCounter {
             effect.removed += removed;
             let entity = entity.replace('_', " ");
             let sentences = [(created, "new"), (changed, "different"), (removed, "gone")];
-            let told = sentences.into_iter().filter(|(count, _)| *count > 0);
+            let nonzero = sentences.into_iter().filter(|(count, _)| *count > 0);
             effect
                 .sample
-                .extend(told.map(|(count, what)| format!("{entity}: {count} would be {what}")));
+                .extend(nonzero.map(|(count, what)| format!("{entity}: {count} would be {what}")));
         }
         effect.sample.truncate(Effect::SAMPLE);
         effect
     }
 }
 
-/// One thing, as new, different or gone.
+/// Returns the counts for one entity created, changed or removed.
 fn counts<T>(before: Option<&T>, after: Option<&T>) -> [u64; 3] {
     match (before, after) {
         (None, _) => [1, 0, 0],
@@ -76,7 +76,7 @@ fn counts<T>(before: Option<&T>, after: Option<&T>) -> [u64; 3] {
     }
 }
 
-/// What differs in the end, counted.
+/// Returns the effect of a change: its final differences, counted.
 pub(super) fn effect_of(
     change_set: &ChangeSet,
     products: &[ProductCounts; 2],

@@ -15,27 +15,27 @@ use super::{
     outcome::{Effect, Written},
     plan::Planner,
     request::EntityRequest,
-    work::off_the_runtime,
+    work::run_blocking,
 };
 
-/// Encodes what a write came to, to be kept for a retry.
+/// Encodes the result of a write, to be stored for retries.
 pub type EncodeWritten = fn(&Written) -> Vec<u8>;
 
-/// What a change found when it compared what is asked with what is stored.
+/// The result of comparing a request with what is stored.
 #[derive(Debug)]
 pub(super) struct Compared {
     /// The entities as the change leaves them.
     pub(super) change_set: ChangeSet,
-    /// What it does to models and to products.
+    /// The counts of models and of products.
     pub(super) products: [ProductCounts; 2],
-    /// All of it, counted.
+    /// The effect of the whole change.
     pub(super) effect: Effect,
-    /// What it touches.
+    /// The keys whose cached facts it invalidates.
     keys: Vec<FactKey>,
 }
 
 impl Compared {
-    /// Judges a change_set that a change was carried out on, and counts.
+    /// Checks the guards on the changed entities and computes the effect.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Compared {
         })
     }
 
-    /// The same of a change that does nothing to products.
+    /// Does the same for a change that does not affect products.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Compared {
         audit::write(pass, &self.change_set).await
     }
 
-    /// What a run came to that found this.
+    /// Returns the result of the run that made this comparison.
     pub(super) fn ran(&self) -> Ran {
         Ran {
             effect: self.effect.clone(),
@@ -98,8 +98,8 @@ impl Compared {
     }
 }
 
-/// Reads what is wanted of the tenant; everything in a dry run, which tells who
-/// is affected.
+/// Reads the `wanted` entities of the tenant; in a dry run all of them, to
+/// determine who is affected.
 pub(super) async fn change_set(
     pass: &Pass<'_>,
     wanted: &WantedEntities,
@@ -119,7 +119,7 @@ pub(super) async fn change_set(
     ))
 }
 
-/// A change of entities alone.
+/// A change that an [`EntityRequest`] asks for.
 #[derive(Debug)]
 pub(super) struct EntityChange {
     request: EntityRequest,
@@ -140,7 +140,7 @@ impl EntityChange {
         let mut change_set = change_set(pass, &self.request.wants()).await?;
         let guards = Guards::before(&change_set);
         let carry_out = || self.request.carry_out(&mut Planner::new(&mut change_set));
-        let unchanged = off_the_runtime(carry_out)?;
+        let unchanged = run_blocking(carry_out)?;
         Compared::of_entities(pass, change_set, &guards, unchanged).await
     }
 }
@@ -153,7 +153,7 @@ impl Change for EntityChange {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
-        let mut compared = match pass.still_true(self.compared.take()) {
+        let mut compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };

@@ -1,14 +1,14 @@
-//! What the PIM's export files say, row by row, in the domain's words.
+//! The rows of the PIM's export files as domain types.
 //!
-//! The module `import` reads the rows; this module compares them with what is
-//! stored and applies the difference.
+//! The crate's module `import` parses the rows; `admin` compares them with what
+//! is stored and applies the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Audience, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet};
 
 /// The files of an import (`docs/import.md`), in the order in which they are
-/// applied: what is referred to comes before what refers to it.
+/// applied: referenced entities before those that refer to them.
 #[derive(
     Clone,
     Copy,
@@ -77,61 +77,64 @@ pub enum ImportFile {
     Apps,
 }
 
-/// Where a row stands.
+/// The position of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The file.
     pub file: ImportFile,
-    /// The line of the file that the row begins on, from 1; the header is 1.
+    /// The line on which the row starts, from 1; the header is line 1.
     pub line: u64,
 }
 
-/// The names of the key columns of the files that are there.
+/// The names of the key columns of the files in the import.
 #[derive(Clone, Debug, Default)]
 pub struct KeyColumns(BTreeMap<ImportFile, String>);
 
 impl KeyColumns {
-    /// Notes the name of a file's key column: `sku`, `code`, `category` …
+    /// Records the name of a file's key column: `sku`, `code`, `category` …
     pub fn insert(&mut self, file: ImportFile, column: String) {
         self.0.insert(file, column);
     }
 
-    /// The name of a file's key column; empty if the file is not there.
+    /// Returns the name of a file's key column; empty if the import has no such
+    /// file.
     #[must_use]
     pub fn of(&self, file: ImportFile) -> &str {
         self.0.get(&file).map_or("", String::as_str)
     }
 }
 
-/// A row that was refused.
+/// A rejected row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
-    /// The file, as it is named.
+    /// The name of the file, as in the import.
     pub file: String,
     /// The line, from 1; 0: the whole file.
     pub line: u64,
     /// The column; empty: the whole row.
     pub column: String,
-    /// What was wrong and what is allowed.
+    /// What is wrong and what is allowed.
     pub message: String,
-    /// The key of the row, where it can be read and no row before has it.
+    /// The key of the row, if it can be parsed and no earlier row has it.
     pub key: Option<Code>,
 }
 
-/// One row that parses: every cell is a good value of its own; whether what it
-/// names is there is not known yet.
+/// One row that parses: every cell is valid by itself; references are not yet
+/// resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Where it stands.
+    /// The position of the row.
     pub place: Place,
-    /// What it says.
+    /// The parsed cells.
     pub entry: Entry,
 }
 
-/// What a row says. `None` where an optional column is absent: what is stored
-/// stays; an empty cell is `Some` of nothing. Lists are in the order in which
-/// they are written: items that stand side by side may be one name that holds a
-/// comma, which is known only when all rows are there.
+/// The content of a row.
+///
+/// `None` where an optional column is absent: the stored value stays. An empty
+/// cell is `Some` with an empty value. Lists keep the order of the file: adjacent
+/// items may together be one name that contains a comma, which is known only once
+/// all rows are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -152,9 +155,9 @@ pub enum Entry {
     User(DirectoryEntry),
     /// A connection.
     Connection(DirectoryEntry),
-    /// A locale, attribute group, family, entity or profile.
+    /// A locale, attribute group, asset family, reference entity or profile.
     Item { kind: ItemKind, code: Code },
-    /// A category; without a parent it is a tree's root.
+    /// A category; without a parent it is the root of a tree.
     Category {
         code: Code,
         parent: Option<Option<Code>>,
@@ -179,7 +182,7 @@ pub enum Entry {
     },
     /// A product or product model.
     Product(ProductEntry),
-    /// The whole set of rights on an item.
+    /// The complete set of rights on an item.
     Access(AccessEntry),
     /// A connected app.
     App(AppEntry),
@@ -194,7 +197,7 @@ pub enum Entry {
 pub struct DirectoryEntry {
     pub code: Code,
     pub roles: Vec<Code>,
-    /// By code or label.
+    /// Codes or labels.
     pub groups: Option<Vec<Code>>,
     pub enabled: Option<bool>,
 }
@@ -210,26 +213,27 @@ pub struct ProductEntry {
     pub code: Code,
     pub parent: Option<Option<Code>>,
     pub categories: Option<Vec<Code>>,
-    /// A hash of the cells that are not read, so that two rows with one key and
-    /// other content are told apart; 0: there are none.
+    /// A hash of the cells that are not read, to distinguish rows with the same
+    /// key and different content; 0: there are none.
     pub rest: i64,
 }
 
-/// Words of a list that the catalogue does not know, such as the permissions of
-/// an extension of the PIM: they are not granted, and the summary warns.
+/// Words of a list that are not in the permission catalogue, such as the
+/// permissions of an extension of the PIM. They are not granted; the summary has
+/// a warning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnknownWords {
     /// At most [`UnknownWords::MOST`] of them, in order.
     words: BTreeSet<String>,
-    /// Whether there are more.
+    /// True if there were more.
     has_more: bool,
 }
 
 impl UnknownWords {
-    /// The most words of one list that are kept.
+    /// Maximum number of words kept per list.
     pub const MOST: usize = 20;
 
-    /// Notes a word.
+    /// Adds a word.
     pub fn insert(&mut self, word: String) {
         if self.words.contains(&word) {
             return;
@@ -241,8 +245,8 @@ impl UnknownWords {
         }
     }
 
-    /// A sentence for each word: `of` is who is not granted it, `what` is what
-    /// the words should be.
+    /// Returns a warning per word: `of` is the role or app that is not granted
+    /// it, `what` is the expected kind of word.
     pub(super) fn warnings(&self, of: &str, what: &str) -> Vec<String> {
         let words = self.words.iter();
         let sentences = words
@@ -255,83 +259,84 @@ impl UnknownWords {
     }
 }
 
-/// What the cell `permissions` of a role says.
+/// The content of the cell `permissions` of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolePermissions {
     /// `*`: every permission that the role may hold in the tenant's edition
     /// (rules 2.4, 2.5).
     EveryAllowed,
-    /// These.
+    /// These permissions.
     Only(PermissionSet),
 }
 
-/// The whole set of rights on an item.
+/// The complete set of rights on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessEntry {
-    /// What the item is.
+    /// The kind of the item.
     pub target: AccessTarget,
     /// Its code.
     pub code: Code,
-    /// The columns that are there.
+    /// The columns that are present.
     pub columns: Vec<LevelColumn>,
-    /// The level of an optional column that is absent: groups that hold it
-    /// keep it; [`Level::Hidden`] if no column is absent.
+    /// The level of the absent optional column, which groups that hold it keep;
+    /// [`Level::Hidden`] if no column is absent.
     pub kept: Level,
 }
 
-/// What a row of an `*_accesses.csv` file is about.
+/// The kind of item that a row of an `*_accesses.csv` file refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AccessTarget {
     /// An item of this kind.
     Kind(ItemKind),
-    /// An import or export profile: they share a code space.
+    /// An import or export profile: both share a code space.
     Profile,
 }
 
 /// The user groups to which a row gives one level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LevelColumn {
-    /// The column that names the groups, for a refusal.
+    /// The column that lists the groups, for error messages.
     pub column: &'static str,
     /// The level.
     pub level: Level,
-    /// The items of the list, in the order in which they are written. Items
-    /// that stand side by side may be one group, by code or label.
+    /// The items of the list, in the order of the file. Adjacent items may
+    /// together be one group, by code or label.
     pub groups: Vec<Code>,
 }
 
-/// A connected app, as the wizard would leave it (rules 5).
+/// A connected app, in the state in which the wizard would leave it (rules 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppEntry {
     /// Its code.
     pub code: Code,
-    /// The scopes of the catalogue that the row names.
+    /// The scopes of the catalogue that the row lists.
     pub scopes: ScopeSet,
-    /// Words that are no scope of the catalogue: not granted, a warning.
+    /// Words that are not a scope of the catalogue: not granted, reported as a
+    /// warning.
     pub unknown_scopes: UnknownWords,
-    /// What is chosen for category trees, locales and attribute groups: one for
-    /// each column that is there.
+    /// The selections of category trees, locales and attribute groups: one per
+    /// column that is present.
     pub selections: Vec<AppSelection>,
 }
 
-/// What one cell chooses in the permissions step (rules 5.6).
+/// The selection of one cell for the permissions step (rules 5.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppSelection {
     /// `Category` for trees, `Locale` or `AttributeGroup`.
     pub kind: ItemKind,
     /// The level of the column.
     pub level: Level,
-    /// The column, for a refusal.
+    /// The column, for error messages.
     pub column: &'static str,
-    /// What is chosen.
+    /// The selected items.
     pub chosen: Chosen,
 }
 
-/// `all` or a list.
+/// A selection of items: `all` or a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chosen {
-    /// `*`: everything, later ones included.
+    /// `*`: all items, later ones included.
     All,
-    /// These; none where the cell is empty.
+    /// These items; none if the cell is empty.
     Codes(Vec<Code>),
 }

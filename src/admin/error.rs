@@ -13,29 +13,30 @@ pub enum AdminError {
     #[error(transparent)]
     Store(StoreError),
 
-    /// The tenant is new, and no edition was said for it.
+    /// The tenant does not exist, and the request has no edition to create it
+    /// with.
     #[error("tenant `{tenant}` does not exist; say its edition to create it")]
     TenantNotFound {
-        /// The tenant asked for.
+        /// The requested tenant.
         tenant: Code,
     },
 
-    /// The tenant has another edition than the one said.
+    /// The tenant has another edition than the request.
     #[error("tenant `{tenant}` is `{stored}`, not `{asked}`")]
     EditionMismatch {
         /// The tenant.
         tenant: Code,
         /// Its edition.
         stored: Edition,
-        /// The one said.
+        /// The edition in the request.
         asked: Edition,
     },
 
-    /// An entry of the change is refused.
+    /// An entry of the request is rejected.
     #[error(transparent)]
     Fault(Fault),
 
-    /// The tenant is there already.
+    /// The tenant to create already exists.
     #[error("tenant `{tenant}` exists already")]
     TenantExists {
         /// The tenant.
@@ -54,35 +55,35 @@ pub enum AdminError {
     RevisionChanged {
         /// `expected_revision`.
         expected: Revision,
-        /// The tenant's.
+        /// The tenant's revision.
         found: Revision,
     },
 
     /// The actor may not connect apps (rules 5.1).
     #[error("`{actor}` does not hold `app.manage`")]
     ActorNotPermitted {
-        /// The actor, as the request names it.
+        /// The actor, as in the request.
         actor: String,
     },
 
-    /// The write would give a right that its caller is_disabled, or its caller may not
-    /// write callers any more (`api.md`, "Who calls").
+    /// The write would grant a right that its caller does not hold, or its caller
+    /// may no longer write callers (`api.md`, "Who calls").
     #[error(
         "{}the caller lacks {missing}; nobody gives a right that it lacks",
         if .field.is_empty() { String::new() } else { format!("{field}: ") }
     )]
     CallerNotPermitted {
-        /// The field that would give it; empty: the call itself.
+        /// The field that would grant it; empty: the call itself.
         field: String,
-        /// What the caller lacks.
+        /// The right that the caller does not hold.
         missing: MissingRight,
     },
 
-    /// The caller was deleted while its call was under way.
+    /// The caller was deleted during its call.
     #[error("the caller was deleted while its call was under way; nothing changed")]
     CallerGone,
 
-    /// Another step of connecting an app comes first (rules 5.1).
+    /// Another step of connecting the app comes first (rules 5.1).
     #[error("the next step of connecting app `{app}` is {}", .next.call())]
     StepOutOfOrder {
         /// The app.
@@ -91,18 +92,18 @@ pub enum AdminError {
         next: AppStep,
     },
 
-    /// Nobody could administer roles any more (rules 2.6).
+    /// No user could administer roles any more (rules 2.6).
     #[error(
         "no enabled user would hold `role.edit`, `role.list` and `system_configuration.access` any more"
     )]
     LockOutGuard,
 
-    /// More apps and connections than a tenant can have (rules 5.2).
+    /// More apps and connections than a tenant may have (rules 5.2).
     #[error("{found} apps and connections; a tenant has at most {limit}")]
     AppLimit {
-        /// The most there can be.
+        /// The maximum.
         limit: usize,
-        /// How many there would be.
+        /// The number after the change.
         found: usize,
     },
 
@@ -110,28 +111,28 @@ pub enum AdminError {
     #[error(transparent)]
     NotAnnounced(#[from] CacheError),
 
-    /// Other writes came first, each time it was tried.
+    /// Other writes were committed first, on each try.
     #[error("other writes came first; try again")]
     Conflict,
 
-    /// The database went away while the change was committed: it may or may not
-    /// have happened, and a retry with the same idempotency key is safe.
+    /// The database was lost during the commit. The change may or may not have
+    /// been made; a retry with the same idempotency key is safe.
     #[error("the outcome of the change is not known")]
     OutcomeUnknown,
 
-    /// The caller's deadline passed while another write of the tenant was under
-    /// way, or while a dry run was computed: nothing changed.
+    /// The caller's deadline passed while another write of the tenant was in
+    /// progress, or during a dry run: nothing changed.
     #[error("the deadline passed before the change was made; nothing changed")]
     DeadlinePassed,
 
-    /// Our bug; the task that writes ended without an answer.
+    /// A bug: the task of the write panicked or was canceled.
     #[error("the write ended without an answer")]
     Interrupted(#[source] tokio::task::JoinError),
 }
 
 impl AdminError {
-    /// Whether the rules refuse the change, or the state that it met: an answer
-    /// that is true of one snapshot. Else the change was not judged.
+    /// True if the rules or the stored state reject the change, which holds for
+    /// one snapshot. Otherwise the change was not decided.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::TenantNotFound { .. }

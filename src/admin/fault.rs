@@ -1,50 +1,50 @@
-use crate::domain::{Code, Edition, EntityKind, MOST_CATEGORY_LEVELS};
+use crate::domain::{Code, Edition, EntityKind, MAX_CATEGORY_LEVELS};
 
-/// Why an entry of a change, or a row of an import, is refused: where it is and
-/// what was wrong.
+/// Why an entry of a request, or a row of an import, is rejected: its position
+/// and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {refused}")]
 pub struct Fault {
-    /// The field or column: `groups`; of a request's entry with its place,
+    /// The field or column: `groups`; for an entry of a request with its index,
     /// `users[3].groups`.
     pub field: String,
-    /// What was wrong, and what is allowed.
+    /// What is wrong, and what is allowed.
     pub refused: Refused,
 }
 
-/// What was wrong, and what is allowed.
+/// What is wrong, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The value itself is not one that is allowed.
+    /// The value itself is not allowed.
     #[error("{0}")]
     Invalid(String),
 
-    /// It names something that is not there.
+    /// A referenced entity does not exist.
     #[error("{} `{code}` does not exist", .entity.words())]
     NotFound {
-        /// What it would be.
+        /// The kind of the missing entity.
         entity: EntityKind,
-        /// Its code, as it is named.
+        /// Its code, as in the request.
         code: String,
     },
 
-    /// It would make something whose code is taken.
+    /// The code of an entity to create is taken.
     #[error("{} `{code}` exists already", .entity.words())]
     Exists {
-        /// What is there.
+        /// The kind of the existing entity.
         entity: EntityKind,
         /// Its code.
         code: Code,
     },
 
-    /// It would delete something that is referred to (rules 3.9).
+    /// An entity to delete is still referenced (rules 3.9).
     #[error("{} `{code}` is in use: {uses}; say `cascade` to delete it all the same", .entity.words())]
     InUse {
-        /// What is referred to.
+        /// The kind of the referenced entity.
         entity: EntityKind,
         /// Its code.
         code: Code,
-        /// Who refers to it, counted.
+        /// The numbers of references, by kind.
         uses: String,
     },
 
@@ -59,50 +59,51 @@ pub enum Refused {
         edition: Edition,
     },
 
-    /// A role that is not for those who would hold it, or not for what it would
-    /// grant (rules 2.5).
+    /// A role whose audience does not fit its holder or its permissions
+    /// (rules 2.5).
     #[error("{message}")]
     AudienceMismatch {
         /// The role.
         role: Code,
-        /// What is the matter with it.
+        /// Why the audience does not fit.
         message: String,
     },
 
-    /// A category would be below itself.
+    /// A category would be its own descendant.
     #[error("category `{0}` would be below itself")]
     CategoryLoop(Code),
 
-    /// A category, or one below it, would lie below the last level of its tree
-    /// (rules 3.10).
+    /// A category, or one of its descendants, would be deeper than the last level
+    /// of its tree (rules 3.10).
     #[error(
-        "category `{deepest}` would lie at level {level}; a category tree has at most {MOST_CATEGORY_LEVELS} levels"
+        "category `{deepest}` would lie at level {level}; a category tree has at most {MAX_CATEGORY_LEVELS} levels"
     )]
     CategoryTooDeep {
         /// The category that the entry creates or moves.
         code: Code,
-        /// The category that would lie deepest: the same one, or one below it.
+        /// The deepest category: the same one, or one of its descendants.
         deepest: Code,
         /// Its level, counted from 1 at the root.
         level: usize,
     },
 
-    /// A product cannot be below this parent (rules 4.2).
+    /// A product cannot have this parent (rules 4.2).
     #[error("{message}")]
     ParentInvalid {
         /// The product or model.
         code: String,
-        /// What is the matter with its parent.
+        /// Why the parent is invalid.
         message: String,
     },
 
-    /// `All` stays as it is (rules 1.4).
+    /// `All` cannot be changed (rules 1.4).
     #[error(
         "the user group `All` is fixed: every user is in it, and it can be neither renamed nor deleted"
     )]
     GroupAllIsFixed,
 
-    /// A group that is, or by its code would be, an app's own (rules 1.4).
+    /// A group that is private to an app, or has the code of such a group
+    /// (rules 1.4).
     #[error(
         "user group `{0}` is an app's own: nobody else is in it, and it comes and goes with the app"
     )]
@@ -110,7 +111,7 @@ pub enum Refused {
 }
 
 impl Fault {
-    /// Says what was wrong with a field.
+    /// Returns a fault in a field.
     pub(super) fn new(field: impl Into<String>, refused: Refused) -> Self {
         Self {
             field: field.into(),
@@ -118,12 +119,12 @@ impl Fault {
         }
     }
 
-    /// A value that is not allowed.
+    /// Returns a fault for a value that is not allowed.
     pub(super) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(field, Refused::Invalid(message.into()))
     }
 
-    /// Refuses a code that is to be new and has white space at an end
+    /// Rejects the code of a new entity if it has white space at either end
     /// (rules 1.5).
     pub(super) fn check_new_code(field: &str, code: &Code) -> Result<(), Self> {
         if !code.has_blank_end() {
@@ -136,7 +137,7 @@ impl Fault {
         Err(Self::invalid(field, message))
     }
 
-    /// Something that is not there.
+    /// Returns a fault for a reference to a missing entity.
     pub(crate) fn unknown(
         field: impl Into<String>,
         entity: impl Into<EntityKind>,
@@ -151,7 +152,8 @@ impl Fault {
         )
     }
 
-    /// The same, of the entry `index` of the list `entries`.
+    /// Returns the fault with its field prefixed by the entry `index` of the list
+    /// `entries`.
     pub(super) fn of_entry(self, entries: &str, index: usize) -> Self {
         let Self { field, refused } = self;
         let path = if field.is_empty() {

@@ -4,13 +4,13 @@ use crate::domain::{CATALOGUE, PermissionSet, SubjectKind};
 
 use super::{change_set::ChangeSet, error::AdminError};
 
-/// The most apps and connections of a tenant (rules 5.2).
+/// Maximum number of apps and connections of a tenant (rules 5.2).
 const APP_LIMIT: usize = 100;
 
-/// What the guard against locking oneself out is about (rules 2.6).
+/// The permissions that the lock-out guard protects (rules 2.6).
 const ADMINISTRATION: [&str; 3] = ["role.edit", "role.list", "system_configuration.access"];
 
-/// How things stood before a change.
+/// The guarded state before a change.
 #[derive(Debug)]
 pub(super) struct Guards {
     administrated: bool,
@@ -23,7 +23,7 @@ impl Guards {
         }
     }
 
-    /// Judges the state at the end of the change.
+    /// Checks the state after the change.
     pub(super) fn judge(&self, change_set: &ChangeSet) -> Result<(), AdminError> {
         let (before, found) = change_set.third_parties();
         if found > APP_LIMIT.max(before) {
@@ -39,8 +39,8 @@ impl Guards {
     }
 }
 
-/// The permissions that make a difference to the guard: those that it is about,
-/// and all that give one of them or are required for it (rules 2.3).
+/// Returns the permissions that affect the lock-out guard: those that it
+/// protects, and all that imply them or are required by them (rules 2.3).
 pub(super) fn administration() -> Vec<&'static str> {
     let mut found: PermissionSet = ADMINISTRATION
         .iter()
@@ -63,7 +63,7 @@ pub(super) fn administration() -> Vec<&'static str> {
     }
 }
 
-/// Whether an enabled user holds all that administration takes.
+/// True if an enabled user holds all permissions that administration needs.
 fn is_administrated(change_set: &ChangeSet) -> bool {
     let needed: PermissionSet = ADMINISTRATION
         .iter()

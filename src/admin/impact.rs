@@ -1,30 +1,32 @@
-//! What a dry run counts beside stored things: who and what is affected.
+//! The part of a dry run that determines which subjects and products are
+//! affected.
 //!
 //! A subject is affected if one of its answers changes: a permission, its level
 //! on an item, or what it may do with an attribute, grid view or product
-//! (questions without a context). A product is affected if what anyone may do
-//! with it changes, or anyone's level on it. So whoever sees no product data,
-//! for want of a channel or locale to view (rules 4.5), is affected when the
-//! last channel is deleted, and with it all products that are then shown.
+//! (questions without a context). A product is affected if any subject's level on
+//! it, or what any subject may do with it, changes. So a subject that sees no
+//! product data, since the gate requires a visible channel and locale
+//! (rules 4.5), is affected when the last channel is deleted and there is no gate
+//! any more, and so are all products that it then sees.
 //!
-//! In a dry run everything of the tenant but its products is read, so that the
-//! [`ChangeSet`] has both [`sides`] of the change. Subjects with the same groups and
-//! scopes form one of the [`classes`], which is compared once: by the engine
-//! where a rule decides, by the levels of its groups where a right does. What is
-//! compared is what changes: each item with other rights, and each product that
-//! the change can reach, with the [`candidates`], who are the classes of those
-//! groups that hold something else on it. So a right of one group is looked at
-//! for the members of that group, and a new locale for nobody, as long as it
-//! turns no answer about products. [`products`] reads the products in one pass,
-//! at most [`products::MOST`]; beyond that the rest is estimated, and the sample
-//! says so. Products in the same categories are compared once, as are items with
-//! the same rights.
+//! A dry run reads everything of the tenant except its products, so that the
+//! [`ChangeSet`] has both [`sides`] of the change. Subjects with the same groups
+//! and scopes form one of the [`classes`], which is compared once: by the engine
+//! where a rule decides, by the levels of its groups where a right does. Only
+//! differences are compared: each item whose rights change, and each product that
+//! the change can reach, with the [`candidates`], the classes of the groups whose
+//! level on it changes. So a right of one group is checked for the members of
+//! that group only, and a new locale for no class, unless it changes an answer
+//! about products. [`products`] reads the products in one pass, at most
+//! [`products::MOST`]; beyond that the rest is estimated, and the sample says so.
+//! Products in the same categories are compared once, as are items with the same
+//! rights.
 //!
-//! The comparison is work for the CPU: it is counted, and ends soon after its
+//! The comparison is CPU-bound: its steps are counted, and it ends soon after its
 //! caller has left ([`super::work`]).
 //!
-//! FactReader the engine about each subject and product was set aside: that is
-//! millions of questions for one right.
+//! Rejected alternative: asking the engine about each subject and product, which
+//! takes millions of questions for one right.
 
 mod candidates;
 mod catalog;
@@ -46,7 +48,7 @@ use super::{
     change_set::ChangeSet,
     error::AdminError,
     outcome::Effect,
-    work::{Work, off_the_runtime},
+    work::{Work, run_blocking},
 };
 
 use self::{
@@ -59,9 +61,9 @@ use self::{
 /// Whether the change has staged products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Staged {
-    /// It has not.
+    /// The temporary tables hold nothing of this change.
     Nothing,
-    /// It has: the temporary tables hold what is to change.
+    /// The temporary tables hold the products to change.
     Products,
 }
 
@@ -73,7 +75,7 @@ pub(super) struct Editions {
 }
 
 impl Editions {
-    /// Of a change that leaves it as it is.
+    /// Returns the editions of a change that keeps the edition.
     pub(super) fn same(edition: Edition) -> Self {
         Self {
             before: edition,
@@ -82,8 +84,7 @@ impl Editions {
     }
 }
 
-/// Both sides of a change, and who is answered otherwise as far as that is
-/// known.
+/// Both sides of a change, and the classes found to be affected so far.
 #[derive(Debug)]
 struct Compared<'w> {
     before: Side<'w>,
@@ -94,7 +95,7 @@ struct Compared<'w> {
 }
 
 impl<'w> Compared<'w> {
-    /// Compares everything but products.
+    /// Compares everything except products.
     fn of(
         change_set: &'w ChangeSet,
         editions: Editions,
@@ -118,12 +119,13 @@ impl<'w> Compared<'w> {
     }
 }
 
-/// Completes the effect of a dry run.
+/// Adds the affected subjects and products, and the sample, to the effect of a
+/// dry run.
 ///
 /// # Errors
 ///
 /// [`AdminError::Store`] when the database does not answer,
-/// [`AdminError::DeadlinePassed`] when the caller waits no longer.
+/// [`AdminError::DeadlinePassed`] when the caller no longer waits.
 pub(super) async fn complete(
     effect: &mut Effect,
     pass: &Pass<'_>,
@@ -132,10 +134,10 @@ pub(super) async fn complete(
     staged: Staged,
 ) -> Result<(), AdminError> {
     let mut work = pass.work();
-    let mut compared = off_the_runtime(|| Compared::of(change_set, editions, &mut work))?;
+    let mut compared = run_blocking(|| Compared::of(change_set, editions, &mut work))?;
     let products = products::compare(pass, &mut compared, staged, &mut work).await?;
     let sides = (&compared.before, &compared.after);
-    let subjects = off_the_runtime(|| subjects::compare(&compared.classes, sides, &mut work))?;
+    let subjects = run_blocking(|| subjects::compare(&compared.classes, sides, &mut work))?;
     effect.subjects_affected = subjects.affected;
     effect.products_affected = products.affected;
     let mut sample = compared.classes.gate_sentences();
@@ -147,8 +149,8 @@ pub(super) async fn complete(
     Ok(())
 }
 
-/// At most [`Effect::SAMPLE`] sentences; the last one says how many more there
-/// are.
+/// Truncates to [`Effect::SAMPLE`] sentences; the last one then gives the number
+/// of omitted ones.
 fn cut(mut sample: Vec<String>) -> Vec<String> {
     if sample.len() > Effect::SAMPLE {
         let more = sample.len() - (Effect::SAMPLE - 1);

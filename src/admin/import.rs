@@ -33,28 +33,28 @@ use super::{
     outcome::{Effect, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune},
     refusals::Report,
     staging::{Names, Staging},
-    work::off_the_runtime,
-    write_coordinator::seat::Seat,
+    work::run_blocking,
+    write_coordinator::slot::WriteSlot,
 };
 use rows::{AccessRow, Input, plan};
 
-/// Told how far the import is: what it does, the file that is done, and its
-/// rows.
+/// A callback for the progress of the import: its phase, the completed file if
+/// any, and the rows of that file.
 type Progress = Box<dyn Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync>;
 
-/// One import as a change.
+/// An import as a change.
 pub(super) struct Import {
     input: Input,
     categories: Names,
     has_products: bool,
     files: Vec<ImportFile>,
-    taken_in: Report,
+    staged_report: Report,
     options: ImportOptions,
     progress: Progress,
     compared: Option<Compared>,
 }
 
-/// What the comparison found.
+/// The result of the comparison.
 struct Compared {
     change_set: ChangeSet,
     report: Report,
@@ -78,9 +78,9 @@ impl Import {
         staging: Staging,
         options: ImportOptions,
         progress: Progress,
-    ) -> (Seat, Self) {
+    ) -> (WriteSlot, Self) {
         let Staging {
-            seat,
+            slot,
             tenant: _,
             mut rows,
             mut access,
@@ -104,15 +104,15 @@ impl Import {
             categories,
             has_products: products > 0,
             files,
-            taken_in: report,
+            staged_report: report,
             options,
             progress,
             compared: None,
         };
-        (seat, import)
+        (slot, import)
     }
 
-    /// Compares everything with what is stored, and counts.
+    /// Compares the whole import with what is stored, and computes its effect.
     async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
         (self.progress)(ImportPhase::Comparing, None, 0);
         let stored = match pass.tenant.id {
@@ -123,16 +123,16 @@ impl Import {
             }
             None => entities_of_new_tenant(),
         };
-        let (change_set, mut report, planned) = off_the_runtime(|| self.plan(pass, stored));
-        self.tell_progress(&mut report, |file| !is_of_products(file));
+        let (change_set, mut report, planned) = run_blocking(|| self.plan(pass, stored));
+        self.report_progress(&mut report, |file| !is_of_products(file));
         let products = self
             .compare_products(pass, &change_set, &mut report)
             .await?;
-        self.tell_progress(&mut report, is_of_products);
+        self.report_progress(&mut report, is_of_products);
         let refused = !report.is_acceptable(self.options.skip_bad_rows);
         let rights_unchanged = match planned {
             Ok(rights_unchanged) => rights_unchanged,
-            // What is wrong with the rows is the better answer.
+            // The rejected rows are the more useful answer.
             Err(_) if refused => 0,
             Err(error) => return Err(error),
         };
@@ -162,9 +162,10 @@ impl Import {
         })
     }
 
-    /// Carries the rows out on what is stored. A kind whose file has a refused
-    /// row is not pruned: where that is found only now, all is done again
-    /// without.
+    /// Applies the rows to the stored entities in memory.
+    ///
+    /// A kind whose file has a rejected row is not pruned: where a row is
+    /// rejected only now, everything is repeated without pruning its kind.
     fn plan(
         &self,
         pass: &Pass<'_>,
@@ -172,11 +173,11 @@ impl Import {
     ) -> (ChangeSet, Report, Result<u64, AdminError>) {
         let pruning = (self.options.prune, self.files.as_slice());
         let may_repeat = self.options.prune != Prune::Nothing && self.options.skip_bad_rows;
-        let mut spared = self.taken_in.refused_files();
+        let mut spared = self.staged_report.refused_files();
         loop {
             let again = may_repeat.then(|| stored.clone());
             let mut change_set = ChangeSet::new(pass.tenant.edition, pass.tenant.last_id, stored);
-            let mut report = self.taken_in.clone();
+            let mut report = self.staged_report.clone();
             report.spare(spared.clone());
             let actor = &pass.context.actor;
             let planned = plan(&mut change_set, &mut report, &self.input, pruning, actor);
@@ -191,7 +192,7 @@ impl Import {
         }
     }
 
-    fn tell_progress(&self, report: &mut Report, which: impl Fn(ImportFile) -> bool) {
+    fn report_progress(&self, report: &mut Report, which: impl Fn(ImportFile) -> bool) {
         for file in self.files.iter().copied().filter(|file| which(*file)) {
             let rows = report.known(file).rows;
             (self.progress)(ImportPhase::Comparing, Some(file), rows);
@@ -224,7 +225,7 @@ impl Change for Import {
             Fault::check_new_code("header.tenant", &pass.tenant.code)?;
         }
         pass.transaction.join_in_bulk().await?;
-        let compared = match pass.still_true(self.compared.take()) {
+        let compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
@@ -244,13 +245,13 @@ impl Change for Import {
 
     fn answer(&self, revision: Revision) -> ImportOutcome {
         let Some(compared) = &self.compared else {
-            let (files, refused) = self.taken_in.clone().finish();
+            let (files, refused) = self.staged_report.clone().finish();
             return ImportOutcome {
                 revision,
                 effect: Effect::default(),
                 files,
                 refused,
-                refused_count: self.taken_in.refused_rows(),
+                refused_count: self.staged_report.refused_rows(),
                 kept: Vec::new(),
                 applied: false,
             };
@@ -272,7 +273,7 @@ impl Change for Import {
     }
 }
 
-/// Writes the difference, and an audit row for each change.
+/// Writes the differences, and an audit row for each change.
 async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminError> {
     let change_set = &compared.change_set;
     change_set.write(pass).await?;
@@ -288,7 +289,7 @@ async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminErro
     audit(pass, change_set, &compared.report).await
 }
 
-/// Writes an audit entry for each change but those of products, and one that
+/// Writes an audit entry for each change except those of products, and one that
 /// ends the import.
 async fn audit(
     pass: &mut Pass<'_>,
@@ -313,7 +314,8 @@ async fn audit(
     .await
 }
 
-/// What each file came to; the refused rows are not in the audit log.
+/// Returns the counts of each file; the audit log does not contain the rejected
+/// rows.
 fn summary(report: &Report) -> Value {
     let files = report.clone().finish().0.into_iter().map(|file| {
         let counts = json!({
@@ -332,7 +334,7 @@ fn is_of_products(file: ImportFile) -> bool {
     matches!(file, ImportFile::ProductModels | ImportFile::Products)
 }
 
-/// A new tenant has the group `All`, number 1 (rules 1.4).
+/// Returns the entities of a new tenant: the group `All`, number 1 (rules 1.4).
 fn entities_of_new_tenant() -> StoredEntities {
     let mut entities = StoredEntities::default();
     if let Ok(code) = "All".parse() {

@@ -7,14 +7,14 @@ use crate::{
 
 use super::{change::Pass, change_set::ChangeSet, error::AdminError};
 
-/// The most keys of one section that are named one by one.
+/// Maximum number of keys listed per section.
 const NAMED_AT_MOST: usize = 100;
 
-/// Says which facts a change touches: of the entities of `change_set`, and of the
-/// products that were compared.
+/// Returns the keys whose cached facts a change invalidates: of the entities of
+/// `change_set`, and of the compared products.
 ///
-/// New user groups are not named: nobody can have kept anything of them, and
-/// what number one gets is only known when it is made.
+/// New user groups have no key: no server can have cached anything of them, and
+/// their numbers are only known once they are created.
 pub(super) async fn keys(
     pass: &Pass<'_>,
     change_set: &ChangeSet,
@@ -25,11 +25,11 @@ pub(super) async fn keys(
         return Ok(vec![pass.tenant.key()]);
     }
     let mut keys = of_entities(tenant, change_set);
-    let is_touched = |counts: &ProductCounts| counts.created + counts.changed + counts.removed > 0;
-    if products.iter().any(is_touched) {
+    let is_changed = |counts: &ProductCounts| counts.created + counts.changed + counts.removed > 0;
+    if products.iter().any(is_changed) {
         let named = pass
             .transaction
-            .list_touched_products(NAMED_AT_MOST + 1)
+            .list_changed_products(NAMED_AT_MOST + 1)
             .await?;
         let named = named.into_iter().map(|(model, code)| {
             let kind = if model {
@@ -42,8 +42,9 @@ pub(super) async fn keys(
         keys.extend(bounded(tenant, Section::Products, named.collect()));
     }
     if keys.is_empty() {
-        // What nobody keeps, a label or a step of connecting an app, is
-        // announced all the same: a write needs an announcement to commit.
+        // A change of nothing that is cached, such as a label or a step of
+        // connecting an app, is announced as well: a write needs an announcement
+        // to commit.
         keys.push(FactKey::Section(tenant.clone(), Section::Vocabulary));
     }
     Ok(keys)
@@ -55,12 +56,12 @@ fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     let new_or_gone = change_set.groups.changes();
     let mut new_or_gone =
         new_or_gone.filter(|(_, before, after)| before.is_none() || after.is_none());
-    let touches_vocabulary = new_or_gone.next().is_some()
+    let changes_vocabulary = new_or_gone.next().is_some()
         || change_set.roles.changes().next().is_some()
         || change_set.items.changes().next().is_some()
         || change_set.attributes.changes().next().is_some()
         || change_set.grid_views.changes().next().is_some();
-    if touches_vocabulary {
+    if changes_vocabulary {
         keys.push(section(Section::Vocabulary));
     }
     let left_groups = !change_set.groups.removed().is_empty();
@@ -77,8 +78,9 @@ fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     keys
 }
 
-/// Subjects that are new, different or gone, and apps whose scopes are; all
-/// subjects if one of them was not read, so that its code is not known.
+/// Returns the keys of changed subjects, and of apps whose scopes changed; the
+/// key of all subjects if one of them was not read, so that its code is not
+/// known.
 fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     let changed = change_set.subjects.changes().map(|(id, _, _)| id);
     let apps = change_set.app_changes().map(|(id, _, _)| id);
@@ -97,7 +99,7 @@ fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     }
 }
 
-/// The groups with other rights than before.
+/// Returns the keys of the groups whose rights change.
 fn rights(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     let changed = change_set.rights.changed_rows().into_iter();
     let groups: BTreeSet<i32> = changed
@@ -109,7 +111,7 @@ fn rights(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
         .collect()
 }
 
-/// These keys, or the section's if they are many.
+/// Returns these keys, or the key of the section if there are too many.
 fn bounded(tenant: &Code, section: Section, keys: Vec<FactKey>) -> Vec<FactKey> {
     if keys.len() > NAMED_AT_MOST {
         return vec![FactKey::Section(tenant.clone(), section)];

@@ -2,43 +2,48 @@ use crate::domain::{Code, Edition, Revision};
 
 use super::entry::Refusal;
 
-/// What a write changed, or would change. Counts stored things: one per entity,
-/// one per (group, item) right; the group `All` of a new tenant and the private
-/// group of a new app are entities as well.
+/// What a write changed, or would change.
+///
+/// Counts stored entities and rights: one per entity, one per (group, item)
+/// right. The group `All` of a new tenant and the private group of a new app are
+/// entities as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effect {
-    /// Things that are new.
+    /// Number of entities and rights created.
     pub created: u64,
-    /// Things that are different.
+    /// Number of entities and rights changed.
     pub changed: u64,
-    /// Things that are gone.
+    /// Number of entities and rights removed.
     pub removed: u64,
-    /// Things that were named and stay as they were.
+    /// Number of entities and rights that the request names and that stay
+    /// unchanged.
     pub unchanged: u64,
-    /// Dry runs only: enabled subjects whose permissions or levels change.
+    /// Dry runs only: number of enabled subjects of which an answer changes: a
+    /// permission, a level, or what they may do.
     pub subjects_affected: u64,
-    /// Dry runs only: products and models whose level changes for anyone.
+    /// Dry runs only: number of products and models on which the level of any
+    /// subject, or what it may do, changes.
     pub products_affected: u64,
-    /// Dry runs only: at most [`Effect::SAMPLE`] sentences that say what would
+    /// Dry runs only: at most [`Effect::SAMPLE`] sentences that describe the
     /// change.
     pub sample: Vec<String>,
 }
 
 impl Effect {
-    /// The most sentences in a sample.
+    /// Maximum number of sentences in a sample.
     pub const SAMPLE: usize = 20;
 
-    /// Whether nothing is new, different or gone.
+    /// True if nothing is created, changed or removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.created == 0 && self.changed == 0 && self.removed == 0
     }
 }
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The tenant's revision after it; the current one where nothing changed.
+    /// The tenant's revision after it; the current one if nothing changed.
     pub revision: Revision,
     /// What changed, or would change.
     pub effect: Effect,
@@ -48,45 +53,45 @@ pub struct Written {
 /// idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered<A> {
-    /// Its own.
+    /// Its own answer.
     Now(A),
-    /// The answer that was stored, as it was encoded.
+    /// The stored answer, as it was encoded.
     Before(Vec<u8>),
 }
 
-/// What an import removes: of each kind of thing whose file is there, what the
-/// file does not name.
+/// What an import removes of each kind of entity whose file it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prune {
     /// Nothing.
     Nothing,
-    /// That, if it is a fifth of the kind or less; else the import is refused.
+    /// What the file does not list, if it is at most a fifth of the kind;
+    /// otherwise the import is rejected.
     UpToAFifth,
-    /// That, however much it is.
+    /// What the file does not list, however much it is.
     Everything,
 }
 
-/// What an import that was taken in does now.
+/// The phase of an import whose rows have all been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportPhase {
-    /// It is compared with what is stored.
+    /// The rows are compared with what is stored.
     Comparing,
-    /// The difference is written.
+    /// The differences are written.
     Applying,
 }
 
-/// How an import is to be taken.
+/// How an import is to be processed.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
     /// The tenant's edition: required when it is new.
     pub edition: Option<Edition>,
-    /// Leave refused rows out instead of refusing the import; not to be said
-    /// when a whole file could not be read.
+    /// Skip rejected rows instead of rejecting the import; must not be set when a
+    /// whole file could not be read.
     pub skip_bad_rows: bool,
-    /// What to remove of the kinds of things whose files are there.
+    /// What to remove of the kinds of entities whose files the import has.
     pub prune: Prune,
-    /// Encodes the answer for a retry with the same idempotency key; it is
-    /// stored in the transaction of the import.
+    /// Encodes the answer for a retry with the same idempotency key; it is stored
+    /// in the transaction of the import.
     pub encode_answer: fn(&ImportOutcome) -> Vec<u8>,
 }
 
@@ -101,71 +106,73 @@ impl Default for ImportOptions {
     }
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportOutcome {
-    /// The tenant's revision after it; the current one where nothing changed.
+    /// The tenant's revision after it; the current one if nothing changed.
     pub revision: Revision,
     /// What changed, or would change.
     pub effect: Effect,
-    /// One entry a file, in the order of the files' names.
+    /// One entry per file, in the order of the files' names.
     pub files: Vec<FileReport>,
-    /// The first [`ImportOutcome::REFUSALS`] refusals in the order of file and
+    /// The first [`ImportOutcome::REFUSALS`] rejections in the order of file and
     /// line.
     pub refused: Vec<Refusal>,
-    /// How many rows were refused.
+    /// Number of rejected rows.
     pub refused_count: u64,
-    /// The first [`ImportOutcome::KEPT`] stored things, by type and code, that
-    /// rows which were left out name: they keep everything they had.
+    /// The first [`ImportOutcome::KEPT`] stored entities, by type and code, that
+    /// skipped rows name: they stay unchanged.
     pub kept: Vec<KeptItem>,
-    /// Whether it was applied, or would be in a dry run; otherwise nothing
+    /// True if it was applied, or would be in a dry run; otherwise nothing
     /// changed.
     pub applied: bool,
 }
 
-/// A stored thing that a row which was left out names.
+/// A stored entity that a skipped row names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeptItem {
-    /// What it is, as in the audit log: `user`, `category`, `product` …
+    /// Its type, as in the audit log: `user`, `category`, `product` …
     pub item_type: &'static str,
     /// Its code.
     pub code: Code,
 }
 
 impl ImportOutcome {
-    /// The most refusals that are listed.
+    /// Maximum number of rejections listed.
     pub const REFUSALS: usize = 1_000;
 
-    /// The most things that are listed as kept.
+    /// Maximum number of kept entities listed.
     pub const KEPT: usize = 1_000;
 }
 
-/// What came of one file.
+/// The result of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileReport {
     /// The file's name.
     pub file: String,
-    /// Rows in it, the header not counted.
+    /// Number of rows, without the header.
     pub rows: u64,
-    /// Rows that define something new.
+    /// Number of rows that create an entity.
     pub created: u64,
-    /// Rows that change something stored.
+    /// Number of rows that change a stored entity.
     pub changed: u64,
-    /// Rows that say what is stored already.
+    /// Number of rows that match what is stored.
     pub unchanged: u64,
-    /// Stored things that the import removed: rights that a row does not name.
+    /// Number of stored entities that the import removed; in access files, of
+    /// rights that no row lists.
     pub removed: u64,
-    /// Rows that were refused.
+    /// Number of rejected rows.
     pub refused: u64,
-    /// What a person should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
 impl FileReport {
-    /// The most warnings of one file.
+    /// Maximum number of warnings per file, without the one that says there are
+    /// more.
     pub const WARNINGS: usize = 100;
 
-    /// Adds what a person should know, or that there is more of it.
+    /// Adds a warning, or, once, the note that there are more.
     pub fn warn(&mut self, warning: String) {
         if self.warnings.len() < Self::WARNINGS {
             self.warnings.push(warning);

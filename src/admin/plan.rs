@@ -1,8 +1,8 @@
-//! What a change does to the entities of a tenant, without I/O.
+//! The effects of changes on the entities of a tenant, without I/O.
 //!
-//! Each verb checks the rules and carries one entry out on a [`ChangeSet`] in
-//! memory, or says why not; imports and calls use the same ones. What differs
-//! in the end is what is written.
+//! Each function checks the rules and applies one entry to a [`ChangeSet`] in
+//! memory, or returns why not; imports and calls share them. The final
+//! differences are what is written.
 
 mod access;
 mod apps;
@@ -30,14 +30,14 @@ use crate::domain::Code;
 use self::referring::Referring;
 use super::{change_set::ChangeSet, fault::Fault};
 
-/// What carrying out an entry came to.
+/// The outcome of applying an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It defines something new.
+    /// It creates an entity.
     Created,
-    /// It changes something stored.
+    /// It changes a stored entity.
     Changed,
-    /// It says what is stored already.
+    /// It matches what is stored.
     Unchanged,
 }
 
@@ -56,25 +56,25 @@ pub(super) type Planned = Result<Outcome, Fault>;
 /// Whether new items get default rights (rules 3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DefaultRights {
-    /// They do.
+    /// They get them.
     Given,
-    /// The creator said no.
+    /// The request withholds them.
     Withheld,
 }
 
-/// A run of verbs over a change_set.
+/// Applies entries to a change set.
 #[derive(Debug)]
 pub(super) struct Planner<'a> {
     pub(super) change_set: &'a mut ChangeSet,
-    /// Items that came with this change, in the order they came.
+    /// Items created by this change, in order of creation.
     new_items: Vec<i32>,
-    /// New items whose rights are said.
+    /// New items whose rights the change sets explicitly.
     spoken_for: BTreeSet<i32>,
-    /// Attributes that do not go with their groups.
+    /// Attributes that are not deleted with their groups.
     spared: BTreeSet<Code>,
-    /// Who refers to what; `None`: not known.
+    /// A lazily built index of references; `None`: not built, or stale.
     referring: Option<Referring>,
-    /// User groups that were deleted and whose rights are still there.
+    /// Deleted user groups whose rights are not yet removed.
     gone_groups: BTreeSet<i32>,
 }
 

@@ -20,18 +20,18 @@ use super::{
     staging::Names,
 };
 
-/// What is done to products and models.
+/// A requested change of products and models.
 #[derive(Clone, Debug)]
 pub enum ProductRequest {
-    /// They are made or altered.
+    /// Creates or changes them.
     Put(Vec<ProductEntry>),
-    /// They go; with [`Cascade::Said`], with what lies below models.
+    /// Deletes them; with [`Cascade::Delete`], also the descendants of models.
     Delete {
         /// Which of the two code spaces.
         kind: ProductKind,
         /// The codes.
         codes: Vec<Code>,
-        /// Whether variants go too.
+        /// Whether variants are deleted too.
         cascade: Cascade,
     },
 }
@@ -53,7 +53,7 @@ impl ProductChange {
         }
     }
 
-    /// How many entries come.
+    /// Returns the number of entries.
     fn entries(&self) -> usize {
         match &self.request {
             ProductRequest::Put(entries) => entries.len(),
@@ -124,7 +124,7 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
     .await
 }
 
-/// Refuses the first new product whose code has white space at an end
+/// Rejects the first new product whose code has white space at an end
 /// (rules 1.5).
 async fn check_new_codes(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<(), AdminError> {
     let blank = (1..)
@@ -143,7 +143,7 @@ async fn check_new_codes(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<()
     Ok(())
 }
 
-/// The first entry whose key came before with other content.
+/// Returns the fault of the first entry that repeats a key with other content.
 fn repeated(staged: &[StagedProduct]) -> Option<Fault> {
     let mut seen: HashMap<(bool, &Code), (usize, &StagedProduct)> = HashMap::new();
     for (index, entry) in staged.iter().enumerate() {
@@ -160,7 +160,8 @@ fn repeated(staged: &[StagedProduct]) -> Option<Fault> {
     None
 }
 
-/// A product as it is staged, its categories by the numbers that `names` gives.
+/// Returns the product to stage, its categories replaced by their numbers in
+/// `names`.
 pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) -> StagedProduct {
     let ProductEntry {
         kind,
@@ -193,7 +194,7 @@ fn earlier(one: Option<StagedRefusal>, other: Option<StagedRefusal>) -> Option<S
         .min_by_key(|refused| refused.line)
 }
 
-/// Why a staged entry is refused, with its place in the request.
+/// Returns why a staged entry is rejected, with its index in the request.
 async fn fault(
     pass: &Pass<'_>,
     refused: &StagedRefusal,
@@ -207,9 +208,9 @@ async fn fault(
         Fault::new("parent", Refused::ParentInvalid { code, message })
     };
     let fault = match refused.issue {
-        // Told before, with its place.
+        // Already rejected by `repeated`, with its index.
         ProductIssue::Repeated => Fault::invalid("", "is there before with other content"),
-        // Lists of a request are not read as those of files are.
+        // Lists in a request are not split and joined like those of files.
         ProductIssue::Ambiguous => Fault::invalid("categories", refused.detail.clone()),
         ProductIssue::CategoryUnknown => {
             let number = refused
@@ -267,7 +268,7 @@ async fn compare_delete(
             .of_entry("codes", index)
             .into());
     }
-    if cascade == Cascade::Said {
+    if cascade == Cascade::Delete {
         pass.transaction.nominate_variants(tenant).await?;
     } else if let Some(used) = pass.transaction.find_model_in_use(tenant).await? {
         let places: HashMap<&str, (usize, &Code)> = codes
@@ -299,7 +300,7 @@ async fn compare_delete(
     Compared::of(pass, change_set, &guards, (products, Staged::Products), 0).await
 }
 
-/// The audit row that ends a write of products.
+/// Returns the audit row that ends a write of products.
 fn ended(tenant: &Code, effect: &Effect) -> AuditEntry {
     let Effect {
         created,
@@ -329,7 +330,7 @@ impl Change for ProductChange {
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
         pass.join_products(self.entries()).await?;
-        let compared = match pass.still_true(self.compared.take()) {
+        let compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
@@ -340,7 +341,8 @@ impl Change for ProductChange {
                 ProductRequest::Delete { .. } => pass.delete_products().await?,
             }
             let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
-            // Statements wrote the rows of the products; one ends the write.
+            // SQL statements wrote the audit rows of the products; this one ends
+            // the write.
             pass.audit(ended(&pass.tenant.code, &compared.effect))
                 .await?;
             pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);

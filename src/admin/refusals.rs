@@ -7,24 +7,24 @@ use super::{
     outcome::{FileReport, ImportOutcome},
 };
 
-/// What is said of each file while an import runs, in bounded memory: the first
-/// refusals in the order of file and line, and counts.
+/// The report of a running import, in bounded memory: counts per file, and the
+/// first rejections in the order of file and line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Report {
     files: BTreeMap<String, FileReport>,
     first: BTreeSet<Refusal>,
     refused_rows: u64,
     last_refused: (String, u64),
-    /// Whether something was refused that cannot be left out.
+    /// True if something that cannot be skipped was rejected.
     refused_whole: bool,
-    /// The files and keys of refused rows, products and models aside.
+    /// The files and keys of rejected rows, products and models excluded.
     left_out: BTreeSet<(ImportFile, Code)>,
-    /// Files of which an earlier run over the rows refused some.
+    /// Files with rows rejected by an earlier pass: their kinds are not pruned.
     spared: BTreeSet<ImportFile>,
 }
 
 impl Report {
-    /// The entry of a file, which is in the summary from now on.
+    /// Returns the entry of a file; adds it to the summary if needed.
     pub(super) fn file(&mut self, name: &str) -> &mut FileReport {
         self.files
             .entry(name.to_owned())
@@ -34,13 +34,15 @@ impl Report {
             })
     }
 
-    /// The entry of a file that is known.
+    /// Returns the entry of an import file.
     pub(super) fn known(&mut self, file: ImportFile) -> &mut FileReport {
         self.file(file.into())
     }
 
-    /// Whether what the files do not name may go: a row that was refused may
-    /// name anything, and then all of the kind stays.
+    /// Returns true if entities that these files do not list may be removed.
+    ///
+    /// A rejected row may name any entity, so its file prevents the pruning, with
+    /// a warning.
     pub(super) fn may_prune(&mut self, files: &[ImportFile]) -> bool {
         for file in files {
             let is_spared = self.spared.contains(file);
@@ -57,37 +59,38 @@ impl Report {
         true
     }
 
-    /// The known files that have refused rows.
+    /// Returns the import files that have rejected rows.
     pub(super) fn refused_files(&self) -> BTreeSet<ImportFile> {
         let refused = self.files.values().filter(|file| file.refused > 0);
         refused.filter_map(|file| file.file.parse().ok()).collect()
     }
 
-    /// Prunes nothing of what these files hold, whatever is refused of them.
+    /// Prevents the pruning of the kinds in these files, whether or not rows of
+    /// them are rejected.
     pub(super) fn spare(&mut self, files: BTreeSet<ImportFile>) {
         self.spared = files;
     }
 
-    /// Whether something was refused that cannot be left out.
+    /// True if something that cannot be skipped was rejected.
     pub(super) fn is_refused_whole(&self) -> bool {
         self.refused_whole
     }
 
-    /// The files and keys of refused rows, products and models aside, but for
-    /// those that another row of the file was carried out for.
+    /// Returns the files and keys of rejected rows, products and models excluded,
+    /// without those for which another row of the file was applied.
     pub(super) fn left_out(&self) -> &BTreeSet<(ImportFile, Code)> {
         &self.left_out
     }
 
-    /// Notes that a row of this key was carried out.
+    /// Records that a row with this key was applied.
     pub(super) fn carried_out(&mut self, file: ImportFile, key: &Code) {
         if !self.left_out.is_empty() {
             self.left_out.remove(&(file, key.clone()));
         }
     }
 
-    /// Refuses the import for what a file as a whole would do; leaving bad rows
-    /// out does not help.
+    /// Rejects the import for the effect of a file as a whole; skipping bad rows
+    /// does not help.
     pub(super) fn refuse_whole(&mut self, file: ImportFile, message: String) {
         self.refused_whole = true;
         self.refuse(Refusal {
@@ -99,13 +102,13 @@ impl Report {
         });
     }
 
-    /// Notes a refusal; of one row's refusals, which come together, each is
-    /// listed and the row is counted once.
+    /// Adds a rejection. Rejections of one row, which come one after the other,
+    /// are each listed, and the row is counted once.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         let place = (refusal.file.clone(), refusal.line);
         if refusal.line == 0 || place != self.last_refused {
             self.refused_rows += 1;
-            // What is refused of the import as a whole is of no file.
+            // A rejection of the import as a whole belongs to no file.
             if !refusal.file.is_empty() {
                 self.file(&refusal.file).refused += 1;
             }
@@ -120,7 +123,7 @@ impl Report {
         }
     }
 
-    /// Counts refused rows that are too many to be listed.
+    /// Counts rejected rows beyond the limit of listed ones.
     pub(super) fn refuse_unlisted(&mut self, file: ImportFile, rows: u64) {
         if rows > 0 {
             self.refused_rows += rows;
@@ -128,8 +131,8 @@ impl Report {
         }
     }
 
-    /// How many rows of entities say what is stored; rights are counted one by
-    /// one elsewhere.
+    /// Returns how many entity rows match what is stored; rights are counted one
+    /// by one elsewhere.
     pub(super) fn unchanged_entities(&self) -> u64 {
         let entities = self
             .files
@@ -138,7 +141,7 @@ impl Report {
         entities.map(|file| file.unchanged).sum()
     }
 
-    /// Whether the import may be applied.
+    /// True if the import may be applied.
     pub(super) fn is_acceptable(&self, skip_bad_rows: bool) -> bool {
         (skip_bad_rows && !self.refused_whole) || self.refused_rows == 0
     }
@@ -147,7 +150,7 @@ impl Report {
         self.refused_rows
     }
 
-    /// The files by name, and the first refusals.
+    /// Returns the files by name, and the first rejections.
     pub(super) fn finish(self) -> (Vec<FileReport>, Vec<Refusal>) {
         (
             self.files.into_values().collect(),

@@ -1,8 +1,8 @@
-//! What the calls of the administration ask to be changed, in the domain's
-//! words: everything but tenants, products and apps, which have changes of
-//! their own.
+//! The changes that calls of the administration API request, as domain types.
+//! Those of tenants, products, apps and callers, and the deletion of categories,
+//! have types of their own.
 //!
-//! A field that is `None` was not said: what is stored stays.
+//! A field that is `None` was not given: the stored value stays.
 
 mod access;
 mod catalog;
@@ -21,7 +21,7 @@ use super::{
     plan::{Cascade, DefaultRights, Outcome, Planner},
 };
 
-/// A user or connection to put.
+/// A user or connection to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct SubjectEntry {
@@ -31,7 +31,7 @@ pub struct SubjectEntry {
     pub enabled: Option<bool>,
 }
 
-/// A user group to put.
+/// A user group to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct GroupEntry {
@@ -39,7 +39,7 @@ pub struct GroupEntry {
     pub label: String,
 }
 
-/// A role to put.
+/// A role to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct RoleEntry {
@@ -49,7 +49,7 @@ pub struct RoleEntry {
     pub permissions: Option<PermissionSet>,
 }
 
-/// A channel to put.
+/// A channel to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct ChannelEntry {
@@ -58,16 +58,16 @@ pub struct ChannelEntry {
     pub locales: Vec<Code>,
 }
 
-/// A category to put.
+/// A category to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct CategoryEntry {
     pub code: Code,
-    /// `Some(None)`: it is a tree's root.
+    /// `Some(None)`: it is the root of a tree.
     pub parent: Option<Option<Code>>,
 }
 
-/// An attribute to put.
+/// An attribute to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct AttributeEntry {
@@ -77,7 +77,7 @@ pub struct AttributeEntry {
     pub localizable: bool,
 }
 
-/// A grid view to put.
+/// A grid view to create or change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct GridViewEntry {
@@ -85,12 +85,12 @@ pub struct GridViewEntry {
     pub attribute_groups: Vec<Code>,
 }
 
-/// An import or export profile to put.
+/// An import or export profile to create, unless it exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileEntry {
     /// Its code.
     pub code: Code,
-    /// Which of the two it is; needed when it is new.
+    /// Which of the two it is; required if it is new.
     pub kind: Option<ItemKind>,
 }
 
@@ -103,31 +103,31 @@ pub struct AccessEntry {
     pub item: ItemRef,
     /// The level, one that the item can have.
     pub level: Level,
-    /// Which categories beside the item itself (rules 3.7).
+    /// Whether the sub-categories of the item are included (rules 3.7).
     pub children: Children,
 }
 
-/// The whole set of rights on an item.
+/// The complete set of rights on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemRightsEntry {
     /// The item.
     pub item: ItemRef,
     /// Each group once; [`Level::Hidden`] is no right.
     pub rights: Vec<(Code, Level)>,
-    /// Which categories beside the item itself (rules 3.7).
+    /// Whether the sub-categories of the item are included (rules 3.7).
     pub children: Children,
 }
 
-/// Whether the sub-categories of a category get the same (rules 3.7).
+/// Whether the sub-categories of a category get the same rights (rules 3.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Children {
-    /// They do.
+    /// They get them.
     Included,
-    /// They do not.
+    /// They keep theirs.
     LeftOut,
 }
 
-/// What is to be changed, all of it or nothing.
+/// A requested change, applied completely or not at all.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each is the call of that name")]
 pub enum EntityRequest {
@@ -169,7 +169,7 @@ pub enum EntityRequest {
     },
     PutAttributes(Vec<AttributeEntry>),
     PutGridViews(Vec<GridViewEntry>),
-    /// Every kind of item but categories and profiles.
+    /// Every kind of item except categories and profiles.
     DeleteItems {
         kind: ItemKind,
         codes: Vec<Code>,
@@ -190,7 +190,7 @@ pub enum EntityRequest {
 }
 
 impl EntityRequest {
-    /// What it looks at.
+    /// Returns the entities that the change needs to read.
     pub(super) fn wants(&self) -> WantedEntities {
         match self {
             Self::PutSubjects { kind, entries } => directory::put_subjects_wants(*kind, entries),
@@ -224,7 +224,8 @@ impl EntityRequest {
         }
     }
 
-    /// Carries it out; tells how many things were named and stay as they are.
+    /// Applies the request; returns how many listed entities or rights stay
+    /// unchanged.
     pub(super) fn carry_out(&self, planner: &mut Planner<'_>) -> Result<u64, Fault> {
         let unchanged = self.plan(planner)?;
         planner.end_deletions();
@@ -286,8 +287,8 @@ impl From<Fault> for AdminError {
     }
 }
 
-/// The entries without those that repeat one word for word, each with its
-/// place; a key that comes again with other content is refused.
+/// Returns the entries, each with its index, without identical repetitions.
+/// Rejects a repeated key with other content.
 fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
     field: &str,
     entries: &'e [E],
@@ -309,7 +310,7 @@ fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
     Ok(kept)
 }
 
-/// Puts each entry; tells how many say what is stored already.
+/// Applies `put` to each entry; returns how many match what is stored.
 fn put_each<'e, E>(
     field: &str,
     entries: Vec<(usize, &'e E)>,

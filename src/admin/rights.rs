@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{domain::Level, store::RightsChange};
 
-/// The groups of an item in order, each with its level.
+/// The groups with rights on an item, in ascending order, each with its level.
 pub(super) type GroupLevels = Vec<(i32, Level)>;
 
 /// The same, borrowed.
 type Levels<'r> = &'r [(i32, Level)];
 
-/// The access rights: as they were, and as a change leaves them.
+/// The access rights: before a change, and as the change leaves them.
 #[derive(Debug)]
 pub(super) struct Rights {
     of_item: HashMap<i32, GroupLevels>,
@@ -27,13 +27,13 @@ impl Rights {
         self.of_item.get(&item).map_or(&[], Vec::as_slice)
     }
 
-    /// The rights on an item before the change.
+    /// Returns the rights on an item before the change.
     pub(super) fn before(&self, item: i32) -> &[(i32, Level)] {
         let before = self.before.get(&item).map(Vec::as_slice);
         before.unwrap_or_else(|| self.of(item))
     }
 
-    /// Makes the rights on an item exactly these.
+    /// Sets the rights on an item to exactly these.
     pub(super) fn replace(&mut self, item: i32, mut levels: GroupLevels) {
         levels.retain(|(_, level)| *level != Level::Hidden);
         levels.sort_unstable_by_key(|(group, _)| *group);
@@ -59,7 +59,7 @@ impl Rights {
         self.replace(item, levels);
     }
 
-    /// Takes every right of some groups away.
+    /// Removes all rights of some groups.
     pub(super) fn remove_groups(&mut self, groups: &BTreeSet<i32>) {
         let is_gone = |(group, _): &(i32, Level)| groups.contains(group);
         let items = self.of_item.iter();
@@ -72,24 +72,24 @@ impl Rights {
         }
     }
 
-    /// The level of a group on an item.
+    /// Returns the level of a group on an item.
     pub(super) fn level(&self, item: i32, group: i32) -> Level {
         let held = self.of(item).iter().find(|(other, _)| *other == group);
         held.map_or(Level::Hidden, |(_, level)| *level)
     }
 
-    /// The rights on every item: before and after.
+    /// Returns the rights on every item: before and after.
     pub(super) fn both(&self) -> impl Iterator<Item = (i32, Levels<'_>, Levels<'_>)> {
-        let untouched = self.of_item.iter();
-        let untouched = untouched.filter(|(item, _)| !self.before.contains_key(item));
-        let untouched =
-            untouched.map(|(item, levels)| (*item, levels.as_slice(), levels.as_slice()));
-        let touched = self.before.iter();
-        let touched = touched.map(|(item, before)| (*item, before.as_slice(), self.of(*item)));
-        untouched.chain(touched)
+        let unchanged = self.of_item.iter();
+        let unchanged = unchanged.filter(|(item, _)| !self.before.contains_key(item));
+        let unchanged =
+            unchanged.map(|(item, levels)| (*item, levels.as_slice(), levels.as_slice()));
+        let changed = self.before.iter();
+        let changed = changed.map(|(item, before)| (*item, before.as_slice(), self.of(*item)));
+        unchanged.chain(changed)
     }
 
-    /// The items whose rights are different: before and after.
+    /// Returns the items whose rights differ: before and after.
     pub(super) fn changes(&self) -> impl Iterator<Item = (i32, &GroupLevels, &[(i32, Level)])> {
         let different =
             |(item, before): &(&i32, &GroupLevels)| self.of(**item) != before.as_slice();
@@ -99,7 +99,8 @@ impl Rights {
             .map(|(item, before)| (*item, before, self.of(*item)))
     }
 
-    /// The single rights that are different, a right that is gone as hidden.
+    /// Returns the single rights that differ; a removed right has the level
+    /// hidden.
     pub(super) fn changed_rows(&self) -> Vec<RightsChange> {
         let mut changes = Vec::new();
         for (item, before, after) in self.changes() {
@@ -117,7 +118,7 @@ impl Rights {
     }
 }
 
-/// Each group of either list with its level in both.
+/// Returns each group of either list with its level in both.
 pub(super) fn pairs(before: &[(i32, Level)], after: &[(i32, Level)]) -> Vec<(i32, Level, Level)> {
     let mut groups: BTreeMap<i32, (Level, Level)> = BTreeMap::new();
     for (group, level) in before {

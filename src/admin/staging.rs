@@ -11,20 +11,20 @@ use super::{
     import::rows::AccessRow,
     product_change::staged_product,
     refusals::Report,
-    write_coordinator::{WriteCoordinator, seat::Seat},
+    write_coordinator::{WriteCoordinator, slot::WriteSlot},
 };
 
-/// Codes by small numbers, so that rows which name the same few things over and
-/// over stay small.
+/// Codes interned as small numbers, so that rows which repeat the same few codes
+/// stay small.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     numbers: HashMap<Code, u32>,
     codes: Vec<Code>,
-    /// The bytes of all codes as they are written.
+    /// The size of all codes, in bytes.
     written: usize,
 }
 
-/// About how many bytes a name takes besides its code.
+/// Approximate size of an entry, in bytes, besides its code.
 const NAME_BYTES: usize = 128;
 
 impl Names {
@@ -39,7 +39,7 @@ impl Names {
         number
     }
 
-    /// The numbers of a list of codes, in its order.
+    /// Returns the numbers of a list of codes, in its order.
     pub(super) fn numbers(&mut self, codes: impl IntoIterator<Item = Code>) -> Vec<i32> {
         let numbers = codes.into_iter().map(|code| self.number(code));
         numbers.filter_map(|n| i32::try_from(n).ok()).collect()
@@ -53,21 +53,22 @@ impl Names {
         &self.codes
     }
 
-    /// About how many bytes they take: each code is kept twice, as it is written and
-    /// as it is compared.
+    /// Returns the approximate memory use in bytes. Each code is stored twice, in
+    /// its original and its case-folded spelling.
     fn bytes(&self) -> usize {
         self.codes.len() * NAME_BYTES + self.written * 4
     }
 }
 
-/// One import that is being taken in.
+/// An import whose rows are being read.
 ///
-/// Products and models lie in temporary tables of a connection of its own, so
-/// that any number of them takes no memory here; everything else is kept, and
-/// whoever adds rows bounds what they take. Dropped, it leaves nothing behind.
+/// Products and models are staged in temporary tables of a dedicated connection,
+/// so that any number of them takes no memory here. Everything else is kept in
+/// memory, and the caller that adds rows bounds its size. Dropping this discards
+/// everything.
 #[derive(Debug)]
 pub struct Staging {
-    pub(super) seat: Seat,
+    pub(super) slot: WriteSlot,
     pub(super) tenant: Code,
     pub(super) rows: Vec<Row>,
     pub(super) access: Vec<AccessRow>,
@@ -83,17 +84,17 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Begins to take in an import of a tenant, which need not exist yet, when
-    /// its turn has come.
+    /// Starts an import of a tenant, which need not exist yet; waits for a turn
+    /// first.
     ///
     /// # Errors
     ///
     /// [`AdminError::Store`] when the database does not answer.
     pub async fn begin(coordinator: &WriteCoordinator, tenant: Code) -> Result<Self, AdminError> {
-        let mut seat = coordinator.import_seat(&tenant).await?;
-        seat.connection.prepare_staging().await?;
+        let mut slot = coordinator.import_slot(&tenant).await?;
+        slot.connection.prepare_staging().await?;
         Ok(Self {
-            seat,
+            slot,
             tenant,
             rows: Vec::new(),
             access: Vec::new(),
@@ -107,40 +108,41 @@ impl Staging {
         })
     }
 
-    /// Notes that a file is there: it appears in the summary, even without
-    /// rows.
-    pub fn saw_file(&mut self, file: ImportFile) {
+    /// Records that the import has a file: it appears in the summary, even
+    /// without rows.
+    pub fn record_file(&mut self, file: ImportFile) {
         self.report.known(file);
         if !self.files.contains(&file) {
             self.files.push(file);
         }
     }
 
-    /// Notes the name of the key column of a file that is there.
-    pub fn saw_key_column(&mut self, file: ImportFile, column: String) {
+    /// Records the name of the key column of a file in the import.
+    pub fn record_key_column(&mut self, file: ImportFile, column: String) {
         self.key_columns.insert(file, column);
     }
 
-    /// Notes that a file is there and is not one that is imported.
+    /// Records a file that is not one of the import files; the summary has a
+    /// warning.
     pub fn ignored_file(&mut self, name: &str) {
         let warning = "ignored: not a file that is imported".to_owned();
         self.report.file(name).warn(warning);
     }
 
-    /// About how many bytes the names of the categories of products take: products
-    /// themselves are not kept here.
+    /// Returns the approximate memory use, in bytes, of the names of products'
+    /// categories; products themselves are not kept in memory.
     #[must_use]
     pub fn category_names_bytes(&self) -> usize {
         self.categories.bytes()
     }
 
-    /// Adds what a person should know about a file to its summary.
+    /// Adds a warning about a file to its summary.
     pub fn warn(&mut self, file: &str, warning: String) {
         self.report.file(file).warn(warning);
     }
 
-    /// Takes rows in, which are counted here, and stages what was refused
-    /// before. Batches of a few thousand are a good size.
+    /// Adds and counts rows; stages products, including those rejected before.
+    /// Batches of a few thousand are a good size.
     ///
     /// # Errors
     ///
@@ -148,7 +150,7 @@ impl Staging {
     pub async fn add(&mut self, rows: Vec<Row>) -> Result<(), AdminError> {
         let mut products = std::mem::take(&mut self.unread);
         for Row { place, entry } in rows {
-            self.saw_file(place.file);
+            self.record_file(place.file);
             self.report.known(place.file).rows += 1;
             match entry {
                 Entry::Product(entry) => products.push(self.staged_product(place, entry)),
@@ -171,8 +173,8 @@ impl Staging {
         Ok(self.stage(products).await?)
     }
 
-    /// Counts a row that does not parse and notes why. Of several refusals of
-    /// one row, which come one after the other, the row is counted once.
+    /// Counts a row that does not parse and records why. Several rejections of
+    /// one row must come one after the other; the row is counted once.
     pub fn refuse(&mut self, mut refusal: Refusal) {
         self.keep_unread(&mut refusal);
         let counted = self.report.refused_rows();
@@ -184,8 +186,8 @@ impl Staging {
         }
     }
 
-    /// Takes the key of a row of products: there may be too many to be kept in
-    /// memory.
+    /// Moves the key of a rejected row of products into `unread`: there may be
+    /// too many to keep in memory.
     fn keep_unread(&mut self, refusal: &mut Refusal) {
         let model = match refusal.file.parse() {
             Ok(ImportFile::ProductModels) => true,
@@ -203,7 +205,7 @@ impl Staging {
             return Ok(());
         }
         self.products += u64::try_from(products.len()).unwrap_or(u64::MAX);
-        self.seat.connection.stage_products(&products).await
+        self.slot.connection.stage_products(&products).await
     }
 
     fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {

@@ -15,14 +15,14 @@ use super::{
     outcome::{Effect, Written},
 };
 
-/// What is done to a tenant.
+/// A requested change of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TenantRequest {
-    /// It is made, with its group `All`.
+    /// Creates it, with its group `All`.
     Create(Edition),
-    /// It gets another edition.
+    /// Changes its edition.
     SetEdition(Edition),
-    /// It goes, with everything in it (rules 2.6: not judged).
+    /// Deletes it, with everything in it (rules 2.6: not checked).
     Delete,
 }
 
@@ -76,11 +76,11 @@ impl TenantChange {
         Ok(effect)
     }
 
-    /// Counts who and what is affected when rights begin or cease to count
-    /// (rules 3.4), or everybody goes.
+    /// Counts the affected subjects and products when access rights start or
+    /// cease to apply (rules 3.4), or all subjects are deleted.
     async fn count_affected(&self, pass: &Pass<'_>, effect: &mut Effect) -> Result<(), AdminError> {
         if let TenantRequest::Create(_) = self.request {
-            // There is nobody in it.
+            // A new tenant has no subjects.
             return Ok(());
         }
         let mut change_set = change_set(pass, &WantedEntities::everything()).await?;
@@ -103,7 +103,7 @@ impl TenantChange {
         let tenant = pass.tenant.number();
         let old = pass.tenant.edition;
         let (before, after) = match self.request {
-            // The coordinator has made it.
+            // The coordinator has created it.
             TenantRequest::Create(edition) => (None, Some(edition)),
             TenantRequest::SetEdition(edition) => {
                 pass.transaction.set_edition(tenant, edition).await?;

@@ -4,19 +4,20 @@ use tokio::{runtime, task, time::Instant};
 
 use super::error::AdminError;
 
-/// How many steps pass between two looks at the caller: about a millisecond.
-const STEPS_BETWEEN_LOOKS: u64 = 50_000;
+/// Number of steps between two checks of the caller: about a millisecond.
+const STEPS_BETWEEN_CHECKS: u64 = 50_000;
 
 /// How long the caller of a dry run waits for it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Patience {
     deadline: Option<Instant>,
-    /// Gone once the caller is; `None`: nobody is watched.
+    /// Dead once the caller has left; `None`: no caller is watched.
     caller: Option<Weak<()>>,
 }
 
 impl Patience {
-    /// Of a caller who waits until `deadline` and as long as `caller` is held.
+    /// Returns the patience of a caller who waits until `deadline`, and no longer
+    /// than `caller` is alive.
     pub(super) fn of(deadline: Option<Instant>, caller: &Arc<()>) -> Self {
         Self {
             deadline,
@@ -24,7 +25,7 @@ impl Patience {
         }
     }
 
-    /// Returns whether nobody waits any more.
+    /// Returns true if the caller no longer waits.
     fn is_over(&self) -> bool {
         let is_late = self.deadline.is_some_and(|until| until <= Instant::now());
         let is_gone = |caller: &Weak<()>| caller.strong_count() == 0;
@@ -32,17 +33,17 @@ impl Patience {
     }
 }
 
-/// A meter of work that takes the CPU, counted in steps of about 20 ns: a level
-/// looked up, a right read.
+/// A counter of CPU-bound work, in steps of about 20 ns: a level looked up, a
+/// right read.
 #[derive(Debug, Default)]
 pub(super) struct Work {
     patience: Patience,
     done: u64,
-    look_at: u64,
+    next_check: u64,
 }
 
 impl Work {
-    /// A meter that has counted nothing.
+    /// Returns a counter at zero.
     pub(super) fn new(patience: Patience) -> Self {
         Self {
             patience,
@@ -50,36 +51,36 @@ impl Work {
         }
     }
 
-    /// Counts `steps`, and looks every millisecond or so whether the caller
+    /// Counts `steps`, and checks about every millisecond whether the caller
     /// still waits.
     ///
     /// # Errors
     ///
-    /// [`AdminError::DeadlinePassed`] when nobody waits any more.
+    /// [`AdminError::DeadlinePassed`] when the caller no longer waits.
     pub(super) fn step(&mut self, steps: usize) -> Result<(), AdminError> {
         self.done = self
             .done
             .saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
-        if self.done < self.look_at {
+        if self.done < self.next_check {
             return Ok(());
         }
-        self.look_at = self.done.saturating_add(STEPS_BETWEEN_LOOKS);
+        self.next_check = self.done.saturating_add(STEPS_BETWEEN_CHECKS);
         if self.patience.is_over() {
             return Err(AdminError::DeadlinePassed);
         }
         Ok(())
     }
 
-    /// The steps counted so far.
+    /// Returns the number of steps counted so far.
     #[cfg(test)]
     pub(super) fn done(&self) -> u64 {
         self.done
     }
 }
 
-/// Runs what takes the CPU for long, while other tasks of the runtime go on; on
-/// a runtime of a single thread they wait.
-pub(super) fn off_the_runtime<T>(work: impl FnOnce() -> T) -> T {
+/// Runs CPU-bound work without blocking other tasks of the runtime; on a
+/// single-threaded runtime it blocks them.
+pub(super) fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
     let flavor = runtime::Handle::try_current().map(|runtime| runtime.runtime_flavor());
     match flavor {
         Ok(runtime::RuntimeFlavor::MultiThread) => task::block_in_place(work),
@@ -93,33 +94,33 @@ mod tests {
 
     use super::*;
 
-    const LOOK: usize = 60_000;
+    const CHECK: usize = 60_000;
 
     #[tokio::test(start_paused = true)]
-    async fn work_ends_once_the_deadline_has_passed() {
+    async fn work_stops_after_the_deadline() {
         let caller = Arc::new(());
         let deadline = Instant::now() + Duration::from_secs(1);
         let mut work = Work::new(Patience::of(Some(deadline), &caller));
-        assert!(work.step(LOOK).is_ok());
+        assert!(work.step(CHECK).is_ok());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(matches!(work.step(LOOK), Err(AdminError::DeadlinePassed)));
+        assert!(matches!(work.step(CHECK), Err(AdminError::DeadlinePassed)));
     }
 
     #[test]
-    fn work_ends_once_the_caller_has_left() {
+    fn work_stops_after_the_caller_left() {
         let caller = Arc::new(());
         let mut work = Work::new(Patience::of(None, &caller));
-        assert!(work.step(LOOK).is_ok());
+        assert!(work.step(CHECK).is_ok());
         drop(caller);
         assert!(work.step(1).is_ok(), "a look is not taken at every step");
-        assert!(matches!(work.step(LOOK), Err(AdminError::DeadlinePassed)));
+        assert!(matches!(work.step(CHECK), Err(AdminError::DeadlinePassed)));
     }
 
     #[test]
-    fn work_without_a_caller_is_never_ended() {
+    fn work_without_a_caller_never_stops() {
         let mut work = Work::default();
         for _ in 0..10 {
-            work.step(LOOK).unwrap();
+            work.step(CHECK).unwrap();
         }
         assert_eq!(work.done(), 600_000);
     }

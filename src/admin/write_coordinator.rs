@@ -1,7 +1,7 @@
 mod calls;
 mod commit;
 mod rehearsal;
-pub(super) mod seat;
+pub(super) mod slot;
 mod unknown_outcome;
 
 use std::{sync::Arc, time::Duration};
@@ -18,48 +18,50 @@ use crate::{
 use self::{
     commit::Committed,
     rehearsal::{Found, Rehearsed, rehearse},
-    seat::Seat,
+    slot::WriteSlot,
 };
 use super::{change::Change, error::AdminError, outcome::Answered, work::Patience};
 
-/// How often a change is begun again because other writes came first.
+/// Maximum number of tries of a change, when other writes are committed first.
 const TRIES: u32 = 6;
 
-/// How many writes run at once; more wait for their turn. Each holds a
+/// Maximum number of concurrent writes; more wait for their turn. Each holds a
 /// connection and at times needs a second one: with all connections held by
-/// writes, none could go on.
+/// writes, none could proceed.
 const WRITES_AT_ONCE: usize = 6;
 
-/// How many of them may be of one tenant: while one commits, others rehearse.
+/// Maximum number of concurrent writes of one tenant: while one commits, others
+/// rehearse.
 const WRITES_OF_ONE_TENANT: usize = 3;
 
-/// How many dry runs and deletions of tenants run at once, beside the writes:
-/// they take long where there is much, and must not hold up others.
+/// Maximum number of concurrent dry runs and deletions of tenants, in addition to
+/// the writes: they are slow on large tenants, and must not block others.
 const LONG_WRITES_AT_ONCE: usize = 2;
 
-/// How many of them may be of one tenant.
+/// Maximum number of these of one tenant.
 const LONG_WRITES_OF_ONE_TENANT: usize = 1;
 
-/// How many imports run at once, from their first bytes on; each has a connection
-/// of its own. More wait for their turn.
+/// Maximum number of concurrent imports, from their first bytes on; each has a
+/// dedicated connection. More wait for their turn.
 const IMPORTS_AT_ONCE: usize = 4;
 
-/// How many of them may be of one tenant.
+/// Maximum number of concurrent imports of one tenant.
 const IMPORTS_OF_ONE_TENANT: usize = 2;
 
-/// How many commits without an answer are found out at once. They have
-/// connections of their own: whatever keeps the others busy, the outcome of a
-/// write can be known.
-const FOUND_OUT_AT_ONCE: usize = 2;
+/// Size of the connection pool that determines unknown commit outcomes. It is
+/// separate, so that the outcome of a write can be determined however busy the
+/// other connections are.
+const OUTCOME_CONNECTIONS: usize = 2;
 
-/// How long a statement may take that finds out an outcome.
-const FINDING_PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout of a statement that determines an outcome.
+const OUTCOME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The one coordinator for writes (`ARCHITECTURE.md`).
+/// The coordinator of all writes (`ARCHITECTURE.md`).
 #[derive(Clone, Debug)]
 pub struct WriteCoordinator {
     store: Store,
-    /// The same database, for what must not wait for a free connection.
+    /// The same database, with connections that are never exhausted by other
+    /// work.
     finding: Store,
     cache: Cache,
     turns: Turns,
@@ -73,17 +75,17 @@ pub struct WriteCoordinator {
 pub struct WriteContext {
     /// The tenant.
     pub tenant: Code,
-    /// Who asks, as `user:julia`, for the audit log.
+    /// The actor, as `user:julia`, for the audit log.
     pub actor: String,
-    /// The caller whose credentials the call came with; `None`: it came without.
+    /// The caller whose credentials came with the call; `None`: there were none.
     pub caller: Option<Code>,
-    /// The request, for the audit log.
+    /// The id of the request, for the audit log.
     pub request_id: String,
-    /// Names the write for a retry; empty: no name.
+    /// Identifies the write for retries; empty: no key.
     pub idempotency_key: String,
-    /// sha256 of the request, to tell a retry from another request.
+    /// SHA-256 of the request, to distinguish a retry from another request.
     pub request_hash: Vec<u8>,
-    /// Do everything but commit.
+    /// Do everything except commit.
     pub dry_run: bool,
     /// The revision that the tenant must have; `None`: any.
     pub expected_revision: Option<Revision>,
@@ -97,7 +99,8 @@ impl WriteContext {
         }
     }
 
-    /// The key under which the answer is kept for a retry, if there is one.
+    /// Returns the key under which the answer is stored for a retry, if there is
+    /// one.
     fn kept_key(&self) -> Option<&str> {
         let key = self.idempotency_key.as_str();
         (!self.dry_run && !key.is_empty()).then_some(key)
@@ -113,22 +116,22 @@ impl WriteContext {
     }
 }
 
-/// What one try of a change came to.
+/// The result of one try of a change.
 enum Tried {
-    /// It is done, or there was nothing to do, at this revision.
+    /// It is committed, or there was nothing to change, at this revision.
     Done(Revision),
-    /// It was done before, under the same idempotency key, and so answered.
+    /// It was committed before under the same idempotency key, with this answer.
     Before(Vec<u8>),
-    /// It is not what was rehearsed any more: begin again.
+    /// It is not the rehearsed change any more: try again.
     Again,
-    /// The database did not answer, and nothing has changed or will change.
+    /// The database did not answer; nothing has changed or will change.
     NoAnswer(AdminError),
-    /// Another write holds the row of the tenant.
+    /// Another write holds the lock on the tenant's row.
     TenantBusy,
 }
 
 impl Tried {
-    /// What a failure before the commit means.
+    /// Classifies a failure before the commit.
     fn failed(error: AdminError) -> Result<Self, AdminError> {
         if matches!(error, AdminError::Store(StoreError::Unavailable(_))) {
             return Ok(Self::NoAnswer(error));
@@ -141,17 +144,17 @@ impl Tried {
 }
 
 impl WriteCoordinator {
-    /// Makes a coordinator to a database; writes are announced to all servers through
-    /// `cache`.
+    /// Creates a coordinator for a database; writes are announced to all servers
+    /// through `cache`.
     ///
     /// # Errors
     ///
-    /// Fails only if a pool of connections cannot be built.
+    /// Fails only if a connection pool cannot be built.
     pub fn new(store: Store, cache: Cache) -> Result<Self, StoreError> {
         Ok(Self {
             finding: store
-                .apart(PoolName::Outcomes, FOUND_OUT_AT_ONCE, FINDING_PATIENCE)?
-                .at_home(),
+                .separate_pool(PoolName::Outcomes, OUTCOME_CONNECTIONS, OUTCOME_TIMEOUT)?
+                .on_current_runtime(),
             store,
             cache,
             turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
@@ -161,8 +164,8 @@ impl WriteCoordinator {
         })
     }
 
-    /// Returns the same coordinator for a caller who waits until `deadline`; its writes
-    /// wait no longer for other writes. `None`: there is no deadline.
+    /// Returns the same coordinator for a caller who waits until `deadline`; its
+    /// writes wait no longer than that for other writes. `None`: no deadline.
     #[must_use]
     pub fn until(&self, deadline: Option<Instant>) -> Self {
         Self {
@@ -171,16 +174,16 @@ impl WriteCoordinator {
         }
     }
 
-    /// Makes a change in a task of its own; its turn is over when the task is,
-    /// whoever waits for it.
+    /// Makes a change in a task of its own, which holds its turn until it ends,
+    /// even if the caller has left.
     async fn write<C: Change>(
         &self,
-        mut seat: Seat,
+        mut slot: WriteSlot,
         mut change: C,
         context: WriteContext,
     ) -> Result<Answered<C::Answer>, AdminError> {
         let coordinator = self.clone();
-        // Dropped with this future, when the caller leaves.
+        // Dropped with this future when the caller leaves.
         let caller = Arc::new(());
         let patience = Patience::of(self.deadline, &caller);
         let task = tokio::spawn(async move {
@@ -188,20 +191,20 @@ impl WriteCoordinator {
             let mut tries = 0;
             while tries < TRIES {
                 match coordinator
-                    .attempt(&mut seat, &mut change, (&context, &patience))
+                    .attempt(&mut slot, &mut change, (&context, &patience))
                     .await
                 {
                     Ok(Tried::Done(revision)) => {
-                        return Ok(Answered::Now(change.answer(revision)));
+                        return Ok(Answered::Fresh(change.answer(revision)));
                     }
-                    Ok(Tried::Before(answer)) => return Ok(Answered::Before(answer)),
+                    Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
                     Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
                     Ok(Tried::TenantBusy) => {
-                        seat = coordinator.next_seat(seat, &context.tenant).await?
+                        slot = coordinator.next_slot(slot, &context.tenant).await?
                     }
                     Ok(Tried::NoAnswer(error)) => {
                         let retries = std::mem::take(&mut may_reconnect)
-                            && seat.connection.replace_if_lost(&coordinator.store).await?;
+                            && slot.connection.replace_if_lost(&coordinator.store).await?;
                         if !retries {
                             return Err(error);
                         }
@@ -220,11 +223,11 @@ impl WriteCoordinator {
 
     async fn attempt<C: Change>(
         &self,
-        seat: &mut Seat,
+        slot: &mut WriteSlot,
         change: &mut C,
         (context, patience): (&WriteContext, &Patience),
     ) -> Result<Tried, AdminError> {
-        let rehearsed = match rehearse(&mut seat.connection, change, context, patience).await {
+        let rehearsed = match rehearse(&mut slot.connection, change, context, patience).await {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };
@@ -235,16 +238,16 @@ impl WriteCoordinator {
         } = rehearsed;
         let ran = match found {
             Found::Ran(ran) if !context.dry_run && !ran.is_nothing() => ran,
-            // The rehearsal is the answer, or decides it.
+            // The rehearsal is the answer, or determines it.
             Found::Ran(ran) => {
                 self.cache.confirm_snapshot(epoch).await?;
                 if context.dry_run || ran.refused {
                     return Ok(Tried::Done(version.revision));
                 }
-                let kept = self.keep_unchanged(seat, change, context, version).await;
+                let kept = self.keep_unchanged(slot, change, context, version).await;
                 let kept = kept.or_else(Tried::failed);
                 if let Ok(Tried::Done(_)) = kept {
-                    // It was found out again, and nothing was committed by it.
+                    // The change was compared again, and nothing was committed.
                     self.cache.confirm_snapshot(epoch).await?;
                 }
                 return self.confirmed(epoch, kept).await;
@@ -258,19 +261,19 @@ impl WriteCoordinator {
                 return Err(error);
             }
         };
-        // While it is held, other servers see that the write is under way.
+        // While this is held, other servers see that the write is pending.
         let announced = self.cache.announce(ran.keys.clone()).await?;
         let announcement = announced.announcement();
         let committed = self
-            .commit(seat, change, context, announcement, (&ran.keys, version))
+            .commit(slot, change, context, announcement, (&ran.keys, version))
             .await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();
         self.confirmed(epoch, tried).await
     }
 
-    /// The same, if what the transaction of a write read may be returned: a kept
-    /// answer or a refusal.
+    /// Returns `tried` once the snapshot of a stored answer or a rejection is
+    /// confirmed; other results need no confirmation.
     async fn confirmed(
         &self,
         epoch: u64,
@@ -285,7 +288,8 @@ impl WriteCoordinator {
         tried
     }
 
-    /// What a commit came to; an intent that it did not use is withdrawn.
+    /// Turns the result of a commit into that of the try; withdraws the intent if
+    /// the commit did not use it.
     async fn after_commit(
         &self,
         committed: Result<Committed, AdminError>,
@@ -293,7 +297,7 @@ impl WriteCoordinator {
     ) -> Result<Tried, AdminError> {
         match committed {
             Ok(Committed::At(tenant, revision)) => {
-                self.cache.saw_commit(tenant, revision);
+                self.cache.record_commit(tenant, revision);
                 Ok(Tried::Done(revision))
             }
             Ok(Committed::Before(answer)) => {

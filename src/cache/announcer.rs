@@ -8,7 +8,7 @@ use tokio::{
 use crate::{
     domain::FactKey,
     failpoints::{Rule, is_disabled},
-    store::{Announcement, GroupAnnounced, LeaseId, LeaseRow, Store},
+    store::{AnnouncedGroup, Announcement, LeaseId, LeaseRow, Store},
     telemetry::metrics as meter,
 };
 
@@ -19,25 +19,25 @@ use super::{
     settings::until_over,
 };
 
-/// The most writes that are announced together.
-const TOGETHER: usize = 64;
+/// Maximum number of writes that are announced together.
+const MAX_GROUP: usize = 64;
 
-/// How many groups wait for their turn before writers do.
+/// Capacity of the queue of writes to be announced, after which writers wait.
 pub(super) const QUEUE: usize = 256;
 
-/// How often the acknowledgements are read although nothing hints at one.
-const LOOK: Duration = Duration::from_millis(25);
+/// Interval at which the acknowledgements are read without a notification.
+const ACK_READ_INTERVAL: Duration = Duration::from_millis(25);
 
-/// A write that wants to be announced.
+/// A write that waits to be announced.
 #[derive(Debug)]
 pub(super) struct Wanted {
     keys: Vec<FactKey>,
     answer: oneshot::Sender<Result<Announced, CacheError>>,
 }
 
-/// A write that was announced, and that every server which may answer from
-/// memory knows of: it may be committed. While this lives it is shown to be
-/// under way.
+/// A write that was announced and that every server which may answer from memory
+/// has acknowledged: it may be committed. While this value exists the write
+/// counts as under way.
 #[derive(Debug)]
 pub struct Announced {
     core: Arc<Core>,
@@ -46,13 +46,13 @@ pub struct Announced {
 }
 
 impl Announced {
-    /// What it is to be committed by.
+    /// Returns the announcement whose intent the commit deletes.
     #[must_use]
     pub fn announcement(&self) -> Announcement {
         self.announcement
     }
 
-    /// Ends it: its intent was used or withdrawn.
+    /// Ends the write: its intent was used or withdrawn.
     pub fn end(mut self) {
         self.is_over = true;
     }
@@ -61,7 +61,7 @@ impl Announced {
 impl Drop for Announced {
     fn drop(&mut self) {
         self.core.live().remove(&self.announcement);
-        // Nobody took it, or whoever did has failed: its intent is left.
+        // The receiver is gone or its write has failed: the intent is left over.
         if !self.is_over {
             self.core.expect_leftovers();
         }
@@ -69,16 +69,16 @@ impl Drop for Announced {
 }
 
 impl Cache {
-    /// Announces that `keys` are going to change, and waits until every server
-    /// that holds a lease has acknowledged or can answer nothing any more
-    /// (`docs/coherence.md`, W1 to W3). Writes that come at the same time are
-    /// announced together.
+    /// Announces that `keys` are going to change, and waits for the
+    /// acknowledgements (`docs/coherence.md`, W1 to W3). Every server that holds
+    /// a lease must have acknowledged or be unable to answer. Concurrent writes
+    /// are announced together.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`] when this server has no lease, and
-    /// [`CacheError::Store`] when the database does not answer: what was
-    /// announced, if anything, can never commit.
+    /// [`CacheError::LeaseLost`] if this server has no lease, and
+    /// [`CacheError::Store`] if the database does not answer: what was announced,
+    /// if anything, can never commit.
     pub async fn announce(&self, keys: Vec<FactKey>) -> Result<Announced, CacheError> {
         let (answer, answered) = oneshot::channel();
         let wanted = Wanted { keys, answer };
@@ -88,15 +88,15 @@ impl Cache {
     }
 }
 
-/// Announces writes, group after group, as long as the server runs. A group
-/// waits for its acknowledgements beside the next one.
+/// Announces writes, group after group, as long as the server runs. A group waits
+/// for its acknowledgements while the next one is announced.
 pub(super) async fn announce_all(
     core: Arc<Core>,
     store: Store,
     mut wanted: mpsc::Receiver<Wanted>,
 ) {
-    let mut group = Vec::with_capacity(TOGETHER);
-    while wanted.recv_many(&mut group, TOGETHER).await > 0 {
+    let mut group = Vec::with_capacity(MAX_GROUP);
+    while wanted.recv_many(&mut group, MAX_GROUP).await > 0 {
         let members = std::mem::take(&mut group);
         match announce(&core, &store, &members).await {
             Ok(announced) => {
@@ -118,20 +118,20 @@ fn fail(members: Vec<Wanted>, error: &CacheError) {
     }
 }
 
-/// W1, under the lease of this server.
+/// Announces a group of writes (W1) under the lease of this server.
 async fn announce(
     core: &Core,
     store: &Store,
     members: &[Wanted],
-) -> Result<GroupAnnounced, CacheError> {
+) -> Result<AnnouncedGroup, CacheError> {
     let mut keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
     if is_disabled(Rule::GroupAnnouncesAll) {
-        // The first one's keys stand for all.
+        // The keys of the first write replace those of all others.
         let first = keys.first().cloned().unwrap_or_default();
         keys.fill(first);
     }
     let mut failure = CacheError::LeaseLost;
-    // The first try may find that the lease has just been lost, or get no answer.
+    // The first attempt may find that the lease was just lost, or get no reply.
     for _ in 0..2 {
         if !core.lease.wait(core.settings.longest_wait()).await {
             break;
@@ -143,7 +143,7 @@ async fn announce(
         let announced = match store.announce(&keys, writer).await {
             Ok(announced) => announced,
             Err(error) => {
-                // It may have been announced all the same.
+                // It may have been announced nevertheless.
                 core.expect_leftovers();
                 let live: Vec<Announcement> = core.live().iter().copied().collect();
                 store.withdraw_unanswered(writer, &live).await?;
@@ -159,19 +159,20 @@ async fn announce(
                 epoch: announced.epoch,
             }));
             core.figures.announcements.add(1);
-            core.hints.announced.notify_one();
+            core.notifications.announced.notify_one();
             return Ok(announced);
         }
-        core.hints.announced.notify_one();
+        core.notifications.announced.notify_one();
     }
     Err(failure)
 }
 
-/// W2 and W3, and then each member may go on.
+/// Waits for the acknowledgements (W2, W3), then releases each write of the
+/// group.
 async fn wait_for_all(
     core: Arc<Core>,
     store: Store,
-    announced: GroupAnnounced,
+    announced: AnnouncedGroup,
     members: Vec<Wanted>,
 ) {
     let begun = Moment::now();
@@ -194,7 +195,8 @@ async fn wait_for_all(
         let answer = match &waited {
             Ok(()) => Ok(announced),
             Err(error) => {
-                // It can never commit: nobody has it. Whoever finds it reaps it.
+                // The write can never commit, since no caller has it. If the
+                // withdrawal fails, the upkeep removes the intent.
                 if store.withdraw(announced.announcement).await.is_err() {
                     core.expect_leftovers();
                 }
@@ -206,16 +208,16 @@ async fn wait_for_all(
 }
 
 /// Waits until each server that held a lease after the announcement has
-/// acknowledged it, has left, or can answer nothing from memory any more.
+/// acknowledged it, has left, or can no longer answer from memory.
 async fn acknowledged(
     core: &Core,
     store: &Store,
-    announced: GroupAnnounced,
+    announced: AnnouncedGroup,
 ) -> Result<(), CacheError> {
     let mut hint = armed_hint(core);
     let mut waited_for = store.leases().await?;
-    // The clock is read after the answer has come: from here a lease that is not
-    // renewed runs out in time.
+    // The clock is read after the reply has arrived: from here on, a lease that
+    // is not renewed expires in time.
     let begun = Moment::now();
     let over = |lease: &LeaseRow| {
         let whole = until_over(lease.length);
@@ -252,7 +254,7 @@ async fn acknowledged(
         }
         let ends = waited_for.values().map(over).chain([armed_from]);
         let next = ends.filter(|end| *end > now).min().unwrap_or(now);
-        let _or_later = timeout(next.since(now).min(LOOK), hint).await;
+        let _or_later = timeout(next.since(now).min(ACK_READ_INTERVAL), hint).await;
         hint = armed_hint(core);
         found = store.leases().await?;
     }
@@ -263,15 +265,15 @@ async fn acknowledged(
     Ok(())
 }
 
-/// Hears of acknowledgements from now on, although it is waited for later.
+/// Registers before awaiting, so that no notification is missed.
 fn armed_hint(core: &Core) -> Pin<Box<Notified<'_>>> {
-    let mut hint = Box::pin(core.hints.acknowledged.notified());
+    let mut hint = Box::pin(core.notifications.acknowledged.notified());
     hint.as_mut().enable();
     hint
 }
 
-/// Ends the leases that were not renewed for the whole waiting time, so that the
-/// next write does not wait for them.
+/// Ends the leases that were not renewed for the whole wait, so that the next
+/// write does not wait for them.
 async fn end_leases(
     core: &Core,
     store: &Store,

@@ -17,15 +17,16 @@ use super::{
     turns::{Progress, in_turn},
 };
 
-/// How many fills run at once, but for those that stall.
-const FILLS_AT_ONCE: usize = 2;
+/// Number of background loads that run at once, not counting stalled ones.
+const LOADS_AT_ONCE: usize = 2;
 
-/// How long a fill that met a write under way, or an error, is not tried again.
+/// Pause before the retry of a load that failed, or during which a write was
+/// pending.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// BackgroundLoads memory with what is read whole, beside the questions that missed it:
-/// vocabularies and the rights of user groups. Each is read once at a time,
-/// however many miss it.
+/// Loads facts in the background that are read as a whole: vocabularies and the
+/// rights of user groups. Each is loaded once at a time, however many questions
+/// miss it.
 #[derive(Debug)]
 pub(super) struct BackgroundLoads {
     states: Mutex<HashMap<FactKey, State>>,
@@ -38,7 +39,7 @@ enum State {
     NotBefore(Moment),
 }
 
-/// What of a tenant is not in memory.
+/// Facts of a tenant that are not cached and need a background load.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Misses {
     pub(super) vocabulary: bool,
@@ -46,7 +47,7 @@ pub(super) struct Misses {
 }
 
 impl Misses {
-    /// Whether a statement for the question itself brings all that is missing.
+    /// True if a statement for the question itself loads all that is missing.
     pub(super) fn is_empty(&self) -> bool {
         !self.vocabulary && self.groups.is_empty()
     }
@@ -56,7 +57,7 @@ impl Default for BackgroundLoads {
     fn default() -> Self {
         Self {
             states: Mutex::default(),
-            turns: Semaphore::new(FILLS_AT_ONCE),
+            turns: Semaphore::new(LOADS_AT_ONCE),
         }
     }
 }
@@ -66,7 +67,8 @@ impl BackgroundLoads {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether `key` is to be filled now; then it is under way.
+    /// Marks a load of `key` as under way. False: one is under way, or was just
+    /// tried.
     fn begin(&self, key: FactKey) -> bool {
         let mut states = self.states();
         let waits = match states.get(&key) {
@@ -80,8 +82,8 @@ impl BackgroundLoads {
         !waits
     }
 
-    /// Notes the end of a fill: if it was not kept, `key` is filled again after a
-    /// pause.
+    /// Records the end of a load. If its fact was not cached, `key` is loaded
+    /// again after a pause.
     fn end(&self, key: &FactKey, kept: bool) {
         let mut states = self.states();
         if kept {
@@ -100,7 +102,7 @@ impl BackgroundLoads {
     }
 }
 
-/// BackgroundLoads what is missing, unless someone is at it; does not wait.
+/// Starts loads of what is missing, unless they are under way; does not wait.
 pub(super) fn start(core: &Arc<Core>, tenant: &Code, missing: Misses) {
     let vocabulary = FactKey::Section(tenant.clone(), Section::Vocabulary);
     let vocabulary = missing.vocabulary && core.background_loads.begin(vocabulary);
@@ -114,19 +116,19 @@ pub(super) fn start(core: &Arc<Core>, tenant: &Code, missing: Misses) {
         let begun = Begun::of(core, [key]);
         core.runtimes
             .questions
-            .spawn(fill_vocabulary(begun, tenant.clone()));
+            .spawn(load_vocabulary(begun, tenant.clone()));
     }
     if !groups.is_empty() {
         let key = |group: &GroupId| FactKey::Rights(tenant.clone(), *group);
         let begun = Begun::of(core, groups.iter().map(key));
         core.runtimes
             .questions
-            .spawn(fill_rights(begun, tenant.clone(), groups));
+            .spawn(load_rights(begun, tenant.clone(), groups));
     }
 }
 
-/// BackgroundLoads under way. Those that did not end are ended when this is dropped, after
-/// a panic too: else their facts would never be kept again.
+/// Loads under way. Dropping this ends those that are left, after a panic too:
+/// otherwise their facts would never be cached again.
 #[derive(Debug)]
 struct Begun {
     core: Arc<Core>,
@@ -155,7 +157,7 @@ impl Drop for Begun {
     }
 }
 
-async fn fill_vocabulary(mut begun: Begun, tenant: Code) {
+async fn load_vocabulary(mut begun: Begun, tenant: Code) {
     let core = Arc::clone(&begun.core);
     core.figures.loads.add(1);
     let reading = core.background.vocabulary(&tenant);
@@ -166,7 +168,7 @@ async fn fill_vocabulary(mut begun: Begun, tenant: Code) {
     begun.end(&FactKey::Section(tenant, Section::Vocabulary), kept);
 }
 
-async fn fill_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
+async fn load_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
     let core = Arc::clone(&begun.core);
     core.figures.loads.add(1);
     let reading = core.background.group_rights(&tenant, &groups);
@@ -183,7 +185,8 @@ async fn fill_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
     }
 }
 
-/// The questions themselves tell their callers; here it is only not kept.
+/// Logs a failed load. The questions report the error to their callers
+/// themselves; here the fact is only not cached.
 fn failed(error: &StoreError) -> bool {
     tracing::debug!(%error, "memory was not filled");
     false
@@ -200,8 +203,8 @@ mod tests {
     };
 
     #[test]
-    fn a_fill_that_is_dropped_midway_is_made_again_later() {
-        // Nothing of this test connects.
+    fn dropped_load_is_retried_after_a_pause() {
+        // This test does not connect.
         let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
         let store = Store::new(&url, 1).unwrap();
         let stores = [store.clone(), store];

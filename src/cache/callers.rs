@@ -14,32 +14,33 @@ use super::{
     memory::ReadPosition,
 };
 
-/// How often callers are read again because the primary changed meanwhile.
+/// Number of attempts to read the callers if the primary changes meanwhile.
 const TRIES: u32 = 2;
 
-/// The callers as they were last read. They are one fact that every call needs, so
-/// they have a place of their own. Whether they count is told by their position.
+/// The callers as last read. Every call needs this one fact, so it has a cache of
+/// its own; its position decides whether it is stale.
 #[derive(Debug, Default)]
-pub(super) struct KeptCallers(ArcSwapOption<Kept>);
+pub(super) struct KeptCallers(ArcSwapOption<CachedCallers>);
 
 #[derive(Debug)]
-struct Kept {
+struct CachedCallers {
     position: ReadPosition,
     callers: Arc<CallerDirectory>,
 }
 
-/// One read of the callers at a time, shared by all who came before it began.
+/// Coalesces reads of the callers: one at a time, shared by all calls that
+/// arrived before it began.
 #[derive(Debug, Default)]
 pub(super) struct CallerLoads {
-    /// How many reads have begun.
+    /// Number of reads that have begun.
     begun: std::sync::atomic::AtomicU64,
     last: Mutex<Option<CallerLoad>>,
 }
 
-/// What a read found.
+/// The result of one read.
 #[derive(Clone, Debug)]
 struct CallerLoad {
-    /// Which read it was, counted from 1.
+    /// Number of the read, counted from 1.
     number: u64,
     epoch: u64,
     callers: Arc<CallerDirectory>,
@@ -56,21 +57,21 @@ impl CallerLoads {
 }
 
 impl Cache {
-    /// Returns all callers, if memory holds them and they are current at this
-    /// moment; what is decided by them at once is never older than a write that
-    /// had returned (rules 6.1).
+    /// Returns all callers if they are cached and current at this moment. A
+    /// decision made with them at once is never older than a write that had
+    /// returned (rules 6.1).
     #[must_use]
     pub fn cached_callers(&self) -> Option<Arc<CallerDirectory>> {
         self.core.cached_callers()
     }
 
-    /// Returns all callers as they are at a moment after this call, from memory or
-    /// by one statement, which all calls that wait for it share.
+    /// Returns all callers as they are at a moment after this call, from memory
+    /// or by one statement, which all waiting calls share.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: not to be told from here;
-    /// another server may.
+    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: this server cannot read
+    /// them; another server may.
     pub async fn callers(&self) -> Result<Arc<CallerDirectory>, CacheError> {
         let core = &self.core;
         for _ in 0..TRIES {
@@ -97,9 +98,9 @@ impl Core {
 
     /// Reads the callers by a statement that begins after this call.
     async fn load_callers(&self) -> Result<CallerLoad, CacheError> {
-        let came = self.caller_loads.begun();
+        let begun_before = self.caller_loads.begun();
         let mut last = self.caller_loads.last.lock().await;
-        if let Some(load) = last.as_ref().filter(|load| load.number > came) {
+        if let Some(load) = last.as_ref().filter(|load| load.number > begun_before) {
             return Ok(load.clone());
         }
         let number = self.caller_loads.begin();
@@ -111,17 +112,17 @@ impl Core {
             callers: Arc::new(taken.found),
         };
         if self.keeps() {
-            self.keep_callers(&taken.as_of, Arc::clone(&load.callers));
+            self.cache_callers(&taken.as_of, Arc::clone(&load.callers));
         }
         *last = Some(load.clone());
         Ok(load)
     }
 
-    fn keep_callers(&self, as_of: &AsOf, callers: Arc<CallerDirectory>) {
+    fn cache_callers(&self, as_of: &AsOf, callers: Arc<CallerDirectory>) {
         if let Some(position) = self.position(&FactKey::Callers, as_of) {
             self.callers
                 .0
-                .store(Some(Arc::new(Kept { position, callers })));
+                .store(Some(Arc::new(CachedCallers { position, callers })));
         }
     }
 }

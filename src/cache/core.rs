@@ -1,9 +1,6 @@
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -12,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
     failpoints::{Rule, is_disabled, pause, pause_long},
-    store::{Announcement, AsOf, Hints, Store, Taken, TenantId},
+    store::{Announcement, AsOf, Notifications, Store, Taken, TenantId},
 };
 
 use super::{
@@ -26,27 +23,28 @@ use super::{
     load_coalescer::LoadCoalescer,
     memory::{Entry, Fact, Known, Memory, ReadPosition, ReadPositions},
     products::Products,
+    revisions::Revisions,
     runtimes::Runtimes,
     settings::{CacheMode, CacheSettings},
     watermarks::Watermarks,
 };
 
-/// How long a call waits for a lease that is just being renewed.
+/// Maximum time that a call waits for a lease that is being renewed.
 pub(super) const LEASE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// The memory of a server: what the calls ask.
+/// The fact cache of a server.
 #[derive(Clone, Debug)]
 pub struct Cache {
     pub(super) core: Arc<Core>,
 }
 
-/// What the calls and the thread of the lease share.
+/// State that the calls and the coherence thread share.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) settings: CacheSettings,
-    /// For questions.
+    /// Connections for questions that memory cannot answer.
     pub(super) store: Store,
-    /// For what is read beside the questions.
+    /// Connections for background loads.
     pub(super) background: Store,
     pub(super) runtimes: Runtimes,
     pub(super) watermarks: Watermarks,
@@ -58,30 +56,34 @@ pub(super) struct Core {
     pub(super) callers: KeptCallers,
     pub(super) caller_loads: CallerLoads,
     pub(super) figures: Figures,
-    pub(super) hints: Hints,
+    pub(super) notifications: Notifications,
+    /// Queue of writes to be announced.
     pub(super) announcements: mpsc::Sender<Wanted>,
-    revisions: RwLock<HashMap<TenantId, Arc<AtomicU64>>>,
+    /// The highest revision known of each tenant.
+    pub(super) revisions: Revisions,
+    /// Announced writes of this server that are under way.
     live: Mutex<BTreeSet<Announcement>>,
-    /// Held while this server announces: an intent of it that is not `live` is
-    /// nobody's otherwise.
+    /// Locked while this server announces, and while unused intents are removed:
+    /// an intent of this server that is not in `live` is then unused.
     pub(super) announcing: tokio::sync::Mutex<()>,
-    /// Until when intents of this server that nobody uses may turn up.
+    /// Time until which unused intents of this server may appear in the database.
     leftovers: Mutex<Option<Moment>>,
+    /// Maintenances that this server began.
     maintenances: Mutex<Vec<Announced>>,
 }
 
-/// Why an answer cannot be given.
+/// Why an answer must not be returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unconfirmed {
-    /// Something that it used was announced, or read in another epoch.
+    /// A fact that it used was announced, or read in another epoch.
     Stale,
     /// The lease does not run.
     NoLease,
 }
 
 impl Hold {
-    /// Whether it lets an answer go now.
-    fn answers(self) -> Result<(), Unconfirmed> {
+    /// Fails if the lease does not run at this moment.
+    fn require_running(self) -> Result<(), Unconfirmed> {
         if Moment::now() < self.until || is_disabled(Rule::LeaseChecked) {
             Ok(())
         } else {
@@ -98,7 +100,7 @@ impl Core {
         announcements: mpsc::Sender<Wanted>,
     ) -> Self {
         Self {
-            // Half for products, half for everything else.
+            // Half for products, half for all other facts.
             memory: Memory::of(settings.bytes / 2),
             products: Products::of(usize::try_from(settings.bytes / 2).unwrap_or(usize::MAX)),
             settings,
@@ -113,8 +115,8 @@ impl Core {
             callers: KeptCallers::default(),
             caller_loads: CallerLoads::default(),
             figures: Figures::default(),
-            hints: Hints::default(),
-            revisions: RwLock::default(),
+            notifications: Notifications::default(),
+            revisions: Revisions::default(),
             live: Mutex::default(),
             announcing: tokio::sync::Mutex::default(),
             leftovers: Mutex::default(),
@@ -122,41 +124,45 @@ impl Core {
         }
     }
 
-    /// Whether facts are kept at all.
+    /// True if facts are cached at all.
     pub(super) fn keeps(&self) -> bool {
         self.settings.mode == CacheMode::On
     }
 
-    /// What is kept under `key`, if it counts: a hit.
+    /// Returns the entry cached under `key` if it is not stale: a hit.
     pub(super) fn hit(&self, key: &FactKey) -> Option<Entry> {
         let entry = self.memory.get(key)?;
-        self.counts(&entry.position, self.lease.hold().epoch)
+        self.is_current(&entry.position, self.lease.hold().epoch)
             .then_some(entry)
     }
 
-    /// Whether what was read at `position` may be answered from now, by itself (A4).
+    /// True if a fact read at `position` may be answered from now, on its own
+    /// (A4).
     pub(super) fn is_confirmed(&self, position: &ReadPosition) -> bool {
         let hold = self.lease.hold();
-        self.counts(position, hold.epoch) && hold.answers().is_ok()
+        self.is_current(position, hold.epoch) && hold.require_running().is_ok()
     }
 
-    fn counts(&self, position: &ReadPosition, epoch: u64) -> bool {
-        let counts = position.as_of >= self.watermarks.at(position.slots);
-        position.epoch == epoch && (counts || is_disabled(Rule::Floors))
+    /// True if a fact is of `epoch` and not older than its watermark.
+    fn is_current(&self, position: &ReadPosition, epoch: u64) -> bool {
+        let is_valid = position.as_of >= self.watermarks.at(position.slots);
+        position.epoch == epoch && (is_valid || is_disabled(Rule::Floors))
     }
 
-    /// Whether a decision that used these facts may be given (A4). To be asked
-    /// last: it loads until when the lease runs, compares the facts with their
-    /// watermarks, and then looks at the clock, in this order. A renewal that slips
-    /// in between raises the watermarks before it extends the lease, so it cannot
-    /// lend a later end to facts that were compared with earlier watermarks.
+    /// Confirms that a decision that used these facts may be returned (A4). Must
+    /// be called last.
+    ///
+    /// It loads the end of the lease, compares the facts with their watermarks,
+    /// and then reads the clock, in this order. A renewal in between raises the
+    /// watermarks before it extends the lease, so a later end cannot apply to
+    /// facts that were compared with earlier watermarks.
     pub(super) fn confirm(&self, positions: &ReadPositions) -> Result<(), Unconfirmed> {
         let mut hold = self.lease.hold();
         pause();
-        let counts = positions
+        let are_current = positions
             .facts
             .iter()
-            .all(|position| self.counts(position, hold.epoch))
+            .all(|position| self.is_current(position, hold.epoch))
             && positions
                 .products
                 .iter()
@@ -165,27 +171,27 @@ impl Core {
                 .list
                 .iter()
                 .all(|position| position.counts(hold.epoch));
-        if !counts && !is_disabled(Rule::FinalFloorCheck) {
+        if !are_current && !is_disabled(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }
         if is_disabled(Rule::UntilBeforeFloors) {
             pause_long();
             hold = self.lease.hold();
         }
-        hold.answers()
+        hold.require_running()
     }
 
-    /// The same of facts that all come from one snapshot of this epoch: no
-    /// watermarks.
+    /// Confirms a decision whose facts all come from one snapshot of this epoch,
+    /// without watermarks.
     pub(super) fn confirm_snapshot(&self, epoch: u64) -> Result<(), Unconfirmed> {
         let hold = self.lease.hold();
         if hold.epoch != epoch {
             return Err(Unconfirmed::Stale);
         }
-        hold.answers()
+        hold.require_running()
     }
 
-    /// Waits a moment for the lease, if it does not run.
+    /// Waits up to [`LEASE_PATIENCE`] for the lease if it does not run.
     pub(super) async fn require_lease(&self) -> Result<(), CacheError> {
         if self.lease.is_running() || self.lease.wait(LEASE_PATIENCE).await {
             return Ok(());
@@ -193,7 +199,7 @@ impl Core {
         Err(CacheError::LeaseLost)
     }
 
-    /// Keeps a fact, unless a write of it is under way. Whether it was kept.
+    /// Caches a fact unless a write of it is pending. True if it was cached.
     pub(super) fn keep(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
         let Some(position) = self.position(&key, as_of) else {
             return false;
@@ -202,8 +208,8 @@ impl Core {
         true
     }
 
-    /// As of when a fact counts that was read now; `None`: it must not be kept, for
-    /// a write of it is under way.
+    /// Returns the log position of a fact that was just read. `None`: it must not
+    /// be cached, because a write of it is pending.
     pub(super) fn position(&self, key: &FactKey, as_of: &AsOf) -> Option<ReadPosition> {
         if !as_of.may_keep(key) && !is_disabled(Rule::PendingNotCached) {
             return None;
@@ -221,8 +227,8 @@ impl Core {
         })
     }
 
-    /// Keeps what the facts of some questions tell whole: the subjects and
-    /// products that were asked for, stored or not.
+    /// Caches the facts of questions that were read completely: the requested
+    /// subjects and products, stored or not.
     pub(super) fn learn(&self, tenant: &Code, needed: &FactsNeeded, taken: &Taken<Option<Facts>>) {
         self.figures.loads.add(1);
         if !taken.as_of.pending.is_empty() {
@@ -235,7 +241,7 @@ impl Core {
             }
             return;
         };
-        self.saw_revision(id, revision);
+        self.revisions.record(id, revision);
         let Some(facts) = taken.found.as_ref().filter(|_| self.keeps()) else {
             return;
         };
@@ -256,7 +262,7 @@ impl Core {
         }
     }
 
-    /// Keeps a tenant's vocabulary. Whether it was kept.
+    /// Caches a tenant's vocabulary. True if it was cached.
     pub(super) fn keep_vocabulary(
         &self,
         tenant: &Code,
@@ -264,7 +270,7 @@ impl Core {
     ) -> bool {
         let known = taken.tenant.zip(taken.found);
         let known = known.map(|((id, revision), vocabulary)| Known {
-            revision: self.saw_revision(id, revision),
+            revision: self.revisions.record(id, revision),
             products: self.products.of_tenant(tenant, id),
             vocabulary: Arc::new(vocabulary),
         });
@@ -272,12 +278,12 @@ impl Core {
         self.keep(key, &taken.as_of, Fact::Vocabulary(known))
     }
 
-    /// Keeps the rights of a user group. Whether they were kept.
+    /// Caches the rights of a user group. True if they were cached.
     ///
-    /// That a group is not there is not kept. Nobody announces the rights of a
-    /// new group, whose number is known only once it is created, and a tenant
-    /// that is deleted and created again counts from 1: the late answer "group 2
-    /// is not there" would hide the rights of the new group 2.
+    /// The absence of a group is not cached. The rights of a new group are not
+    /// announced, since its number is known only once it is created, and a tenant
+    /// that is deleted and created again counts from 1: the late result "group 2
+    /// does not exist" would hide the rights of the new group 2.
     pub(super) fn keep_rights(
         &self,
         tenant: &Code,
@@ -292,49 +298,22 @@ impl Core {
         self.keep(key, as_of, Fact::Rights(Arc::new(found)))
     }
 
-    /// Remembers that a tenant has reached a revision; the number is shared by
-    /// all who ask for it, and never goes down.
-    pub(super) fn saw_revision(&self, tenant: TenantId, revision: Revision) -> Arc<AtomicU64> {
-        let known = {
-            let revisions = self.revisions.read();
-            let revisions = revisions.unwrap_or_else(PoisonError::into_inner);
-            revisions.get(&tenant).cloned()
-        };
-        let known = known.unwrap_or_else(|| {
-            let revisions = self.revisions.write();
-            let mut revisions = revisions.unwrap_or_else(PoisonError::into_inner);
-            revisions.entry(tenant).or_default().clone()
-        });
-        known.fetch_max(revision.0, Ordering::SeqCst);
-        known
-    }
-
-    /// Starts counting the revisions of each tenant anew.
-    pub(super) fn forget_revisions(&self) {
-        let mut revisions = self
-            .revisions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        revisions.clear();
-    }
-
-    /// The maintenances that this server began.
+    /// Returns the maintenances that this server began.
     pub(super) fn maintenances(&self) -> MutexGuard<'_, Vec<Announced>> {
         self.maintenances
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets the maintenances of earlier epochs: their intents ended with
-    /// those.
+    /// Drops the maintenances of earlier epochs, whose intents ended with those.
     pub(super) fn forget_ended_maintenances(&self) {
         let epoch = self.lease.hold().epoch;
         self.maintenances()
             .retain(|announced| announced.announcement().epoch == epoch);
     }
 
-    /// Notes that an intent of this server may be in the database, now or soon,
-    /// that nobody uses: the upkeep removes it.
+    /// Records that an unused intent of this server may be in the database, now
+    /// or soon, so that the upkeep removes it.
     pub(super) fn expect_leftovers(&self) {
         let until = Moment::now().plus(self.settings.longest_wait() * 2);
         *self
@@ -343,7 +322,7 @@ impl Core {
             .unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
-    /// Whether such intents are to be looked for.
+    /// True if unused intents may have to be removed.
     pub(super) fn expects_leftovers(&self) -> bool {
         let until = *self
             .leftovers
@@ -352,14 +331,14 @@ impl Core {
         until.is_some_and(|until| Moment::now() < until)
     }
 
-    /// The announced writes of this server that are under way.
+    /// Returns the announced writes of this server that are under way.
     pub(super) fn live(&self) -> MutexGuard<'_, BTreeSet<Announcement>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cache {
-    /// How the memory is doing.
+    /// Returns the state and the counters of the cache.
     #[must_use]
     pub fn status(&self) -> Status {
         let core = &self.core;
@@ -367,43 +346,44 @@ impl Cache {
         core.figures.status(core.lease.remaining(), sizes)
     }
 
-    /// Whether this server may answer at the moment.
+    /// True if this server may answer at the moment.
     #[must_use]
     pub fn has_lease(&self) -> bool {
         self.core.lease.is_running()
     }
 
-    /// Waits a moment for the lease, if it does not run.
+    /// Waits up to 500 ms for the lease if it does not run.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`] when it does not come back.
+    /// [`CacheError::LeaseLost`] if the lease is not renewed in time.
     pub async fn require_lease(&self) -> Result<(), CacheError> {
         self.core.require_lease().await
     }
 
-    /// How the memory is kept.
+    /// Returns the settings of the cache.
     #[must_use]
     pub fn settings(&self) -> CacheSettings {
         self.core.settings
     }
 
-    /// The revision of a tenant that this server knows of.
+    /// Returns the highest revision of a tenant that this server knows.
     #[must_use]
     pub fn known_revision(&self, tenant: TenantId) -> Revision {
-        let known = self.core.saw_revision(tenant, Revision(0));
+        let known = self.core.revisions.record(tenant, Revision(0));
         Revision(known.load(Ordering::SeqCst))
     }
 
-    /// Leaves an announcement that could not be withdrawn to the upkeep.
+    /// Leaves the removal of an announcement that could not be withdrawn to the
+    /// upkeep.
     pub fn withdraw_later(&self) {
         self.core.expect_leftovers();
     }
 
-    /// Remembers the revision that a write of this server has made, before the
-    /// log tells it.
-    pub fn saw_commit(&self, tenant: TenantId, revision: Revision) {
-        self.core.saw_revision(tenant, revision);
+    /// Records the revision that a write of this server committed, before it is
+    /// read from the log.
+    pub fn record_commit(&self, tenant: TenantId, revision: Revision) {
+        self.core.revisions.record(tenant, revision);
     }
 }
 
@@ -415,7 +395,7 @@ mod tests {
     const EPOCH: u64 = 1;
 
     fn core() -> Core {
-        // Nothing of these tests connects.
+        // No test here connects.
         let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
         let store = Store::new(&url, 1).unwrap();
         let core = Core::new(
@@ -439,7 +419,7 @@ mod tests {
         FactKey::Subject("acme".parse().unwrap(), julia)
     }
 
-    fn stamps_of(core: &Core) -> ReadPositions {
+    fn positions_of(core: &Core) -> ReadPositions {
         ReadPositions {
             facts: vec![core.hit(&key()).unwrap().position],
             ..ReadPositions::default()
@@ -455,28 +435,28 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_began_before_an_announcement_and_is_put_after_it_does_not_count() {
+    fn fact_read_before_an_announcement_misses_when_cached_after_it() {
         let core = core();
         // Missed and read …
         let read = as_of(3, Vec::new());
-        // … announced and dropped …
+        // … announced and evicted …
         core.watermarks.raise(&key(), 4);
         core.memory.free(&key());
-        // … and only now put into memory.
+        // … and only now cached.
         assert!(core.keep(key(), &read, Fact::Subject(None)));
         assert!(core.hit(&key()).is_none());
         assert!(core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None)));
         assert!(core.hit(&key()).is_some());
-        // Nor may it come back over what was read later.
+        // Nor may it replace a fact that was read later and be used.
         core.keep(key(), &read, Fact::Subject(None));
         assert!(core.hit(&key()).is_none());
     }
 
     #[test]
-    fn an_answer_whose_fact_is_announced_after_it_was_collected_is_not_given() {
+    fn facts_invalidated_after_they_were_read_are_rejected() {
         let core = core();
         core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
-        let positions = stamps_of(&core);
+        let positions = positions_of(&core);
         assert_eq!(core.confirm(&positions), Ok(()));
         core.watermarks
             .raise(&FactKey::Tenant("acme".parse().unwrap()), 5);
@@ -484,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_write_under_way_may_change_is_not_kept() {
+    fn facts_with_a_pending_write_are_not_cached() {
         let core = core();
         let above = FactKey::Section("acme".parse().unwrap(), Section::Subjects);
         for pending in [key(), above, FactKey::Everything] {
@@ -495,10 +475,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_answered_without_a_lease_or_from_another_epoch() {
+    fn facts_are_rejected_without_a_lease_or_from_another_epoch() {
         let core = core();
         core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
-        let positions = stamps_of(&core);
+        let positions = positions_of(&core);
         core.lease.end();
         assert!(core.confirm(&positions).is_err());
         assert!(core.confirm_snapshot(EPOCH).is_err());

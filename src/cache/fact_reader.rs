@@ -23,22 +23,23 @@ use super::{
     products,
 };
 
-/// How long a call waits for `minimum_revision`, unless its own deadline comes
-/// first.
+/// Maximum time that a call waits for `minimum_revision`, unless its own deadline
+/// is earlier.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// The first pause between two looks at a revision; each next one is twice as
-/// long, up to [`LONGEST_PAUSE`].
+/// First pause between two reads of a revision; each next one is twice as long,
+/// up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// One call's questions, from their facts to an answer that may be given:
+/// Reads the facts of one call's questions and confirms that an answer may be
+/// returned:
 ///
 /// 1. [`FactReader::facts`] collects the facts;
 /// 2. the caller decides, and renders the answer;
-/// 3. [`FactReader::is_confirmed`] says whether the answer may be given; if not,
-///    once more from the first step.
+/// 3. [`FactReader::is_confirmed`] checks whether the answer may be returned; if
+///    not, the call starts again at the first step.
 #[derive(Debug)]
 pub struct FactReader<'a> {
     core: &'a Arc<Core>,
@@ -46,15 +47,15 @@ pub struct FactReader<'a> {
     needed: &'a FactsNeeded,
     minimum: Revision,
     tries: u32,
-    held: Option<Collected>,
+    collected: Option<Collected>,
 }
 
-/// Facts, and what they stand on.
+/// Collected facts with their source.
 #[derive(Debug)]
 enum Collected {
-    /// Each was kept, as of its own place in the log.
+    /// Cached facts, each with its own position in the log.
     Memory(Option<Facts>, Box<ReadPositions>),
-    /// One snapshot.
+    /// Facts of one snapshot.
     Statement(Read),
 }
 
@@ -68,10 +69,10 @@ impl Collected {
 }
 
 impl Cache {
-    /// Begins to answer questions of a tenant that need `needed`, at `minimum`
-    /// or later.
+    /// Creates the reader for questions of a tenant that need `needed`, at
+    /// revision `minimum` or later.
     #[must_use]
-    pub fn ask<'a>(
+    pub fn fact_reader<'a>(
         &'a self,
         tenant: &'a Code,
         needed: &'a FactsNeeded,
@@ -83,22 +84,22 @@ impl Cache {
             needed,
             minimum,
             tries: 0,
-            held: None,
+            collected: None,
         }
     }
 
-    /// Whether an answer that comes from one snapshot of the database, taken in
-    /// this epoch, may be given; to be asked when it is ready.
+    /// Confirms an answer that comes from one snapshot of the database, taken in
+    /// this epoch; must be called when the answer is ready.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`] when it may not.
+    /// [`CacheError::LeaseLost`] if the answer must not be returned.
     pub async fn confirm_snapshot(&self, epoch: u64) -> Result<(), CacheError> {
         if self.core.confirm_snapshot(epoch).is_ok() {
             return Ok(());
         }
-        // A lease that comes back proves the snapshot as well, if it is of the
-        // same epoch: the snapshot was taken after the call came.
+        // A lease that is renewed confirms the snapshot as well, if it is of the
+        // same epoch: the snapshot was taken after the call arrived.
         self.core.lease.wait(LEASE_PATIENCE).await;
         let confirmed = self.core.confirm_snapshot(epoch);
         confirmed.map_err(|_| CacheError::LeaseLost)
@@ -106,44 +107,50 @@ impl Cache {
 }
 
 impl FactReader<'_> {
-    /// The facts; `None`: there is no such tenant.
+    /// Collects the facts. `None`: the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: not to be told from
-    /// here; another server may. [`CacheError::RevisionNotReached`].
+    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: this server cannot read
+    /// them; another server may. [`CacheError::RevisionNotReached`].
     pub async fn facts(&mut self) -> Result<Option<&Facts>, CacheError> {
         self.await_minimum().await?;
         let from_memory = self.tries == 0;
-        let mut held = collect(self.core, self.tenant, self.needed, from_memory).await?;
-        if is_before(&held, self.minimum) && from_memory {
-            held = collect(self.core, self.tenant, self.needed, false).await?;
+        let mut collected = collect(self.core, self.tenant, self.needed, from_memory).await?;
+        if is_before(&collected, self.minimum) && from_memory {
+            collected = collect(self.core, self.tenant, self.needed, false).await?;
         }
-        if let Some(facts) = held.facts().filter(|_| is_before(&held, self.minimum)) {
-            // The tenant was made again meanwhile.
+        if let Some(facts) = collected
+            .facts()
+            .filter(|_| is_before(&collected, self.minimum))
+        {
+            // The tenant was deleted and created again meanwhile.
             return Err(CacheError::RevisionNotReached {
                 wanted: self.minimum,
                 found: facts.revision,
             });
         }
-        let held = self.held.insert(held);
-        Ok(held.facts())
+        let collected = self.collected.insert(collected);
+        Ok(collected.facts())
     }
 
-    /// Waits until the tenant is at the revision asked for, without collecting
-    /// facts meanwhile.
+    /// Waits until the tenant has reached the requested revision, without
+    /// collecting facts.
     async fn await_minimum(&self) -> Result<(), CacheError> {
         if self.minimum == Revision(0) || self.tries > 0 {
             return Ok(());
         }
-        // Nothing but the tenant's revision.
+        // Only the tenant's revision is needed.
         let nothing = FactsNeeded::default();
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         let mut from_memory = true;
         loop {
-            let held = collect(self.core, self.tenant, &nothing, from_memory).await?;
-            let Some(facts) = held.facts().filter(|_| is_before(&held, self.minimum)) else {
+            let collected = collect(self.core, self.tenant, &nothing, from_memory).await?;
+            let Some(facts) = collected
+                .facts()
+                .filter(|_| is_before(&collected, self.minimum))
+            else {
                 return Ok(());
             };
             if begun.elapsed() + pause > LONGEST_WAIT {
@@ -160,15 +167,15 @@ impl FactReader<'_> {
         }
     }
 
-    /// Whether what was decided by the facts may be answered; else they are to
-    /// be collected again. To be asked last.
+    /// Confirms that a decision on the facts may be returned; must be called
+    /// last. False: the facts must be collected again.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`] when this server cannot tell at the moment.
+    /// [`CacheError::LeaseLost`] if this server cannot confirm it at the moment.
     pub fn is_confirmed(&mut self) -> Result<bool, CacheError> {
         let core = self.core;
-        let confirmed = match &self.held {
+        let confirmed = match &self.collected {
             None => return Ok(false),
             Some(Collected::Memory(_, positions)) => core.confirm(positions),
             Some(Collected::Statement(read)) => core.confirm_snapshot(read.as_of.epoch),
@@ -177,14 +184,14 @@ impl FactReader<'_> {
         let figures = &core.figures;
         if confirmed.is_err() {
             figures.stale_answers_refused.add(1);
-            // Once more, and not again.
+            // One retry, and no more.
             return if self.tries < 2 {
                 Ok(false)
             } else {
                 Err(CacheError::LeaseLost)
             };
         }
-        if matches!(self.held, Some(Collected::Memory(..))) {
+        if matches!(self.collected, Some(Collected::Memory(..))) {
             figures.hits.add(1);
             if figures.pending.get() > 0 {
                 figures.answers_with_pending.add(1);
@@ -196,20 +203,21 @@ impl FactReader<'_> {
     }
 }
 
-/// Whether facts are of an earlier revision; those of a tenant that is not there
-/// are not.
-fn is_before(held: &Collected, minimum: Revision) -> bool {
-    held.facts().is_some_and(|facts| facts.revision < minimum)
+/// True if facts are of an earlier revision; false if the tenant does not exist.
+fn is_before(collected: &Collected, minimum: Revision) -> bool {
+    collected
+        .facts()
+        .is_some_and(|facts| facts.revision < minimum)
 }
 
-/// Collects facts from memory if all are there, else all by one statement.
+/// Collects all facts from memory if they are cached, else all by one statement.
 async fn collect(
     core: &Arc<Core>,
     tenant: &Code,
     needed: &FactsNeeded,
     from_memory: bool,
 ) -> Result<Collected, CacheError> {
-    // Without a lease the answer could not be given, so nothing is asked.
+    // Without a lease the answer could not be returned, so nothing is read.
     if !is_disabled(Rule::LeaseChecked) {
         core.require_lease().await?;
     }
@@ -225,8 +233,8 @@ async fn collect(
     Ok(Collected::Statement(read))
 }
 
-/// What memory holds of a set of questions: all of it, or what is missing that
-/// the statement will not bring.
+/// Looks up the facts of some questions in the cache. Returns all of them, or the
+/// misses that the statement for the questions will not load.
 pub(super) fn look_up(
     core: &Arc<Core>,
     tenant: &Code,
@@ -237,7 +245,7 @@ pub(super) fn look_up(
         tenant,
         positions: ReadPositions::default(),
         missing: Misses::default(),
-        is_whole: true,
+        is_complete: true,
     };
     let known = match lookup.vocabulary() {
         Some(Some(known)) => known,
@@ -258,11 +266,11 @@ pub(super) fn look_up(
     let groups = lookup.groups(&groups);
     pause_long();
     let products = lookup.products(&needed.products, &known);
-    if !lookup.is_whole {
+    if !lookup.is_complete {
         return Err(lookup.missing);
     }
-    // Read after the facts: they are at least as new as it, and it is never
-    // older than what an answer before has told.
+    // Loaded after the facts: they are at least as new as the revision, and it is
+    // never older than one returned before.
     let revision = Revision(known.revision.load(Ordering::SeqCst));
     let facts = Facts {
         revision,
@@ -279,21 +287,22 @@ struct Lookup<'a> {
     tenant: &'a Code,
     positions: ReadPositions,
     missing: Misses,
-    is_whole: bool,
+    is_complete: bool,
 }
 
 impl Lookup<'_> {
     fn hit(&mut self, key: &FactKey) -> Option<Fact> {
         let entry = self.core.hit(key);
         let Some(entry) = entry else {
-            self.is_whole = false;
+            self.is_complete = false;
             return None;
         };
         self.positions.facts.push(entry.position);
         Some(entry.fact)
     }
 
-    /// The vocabulary; inside, `None`: there is no such tenant.
+    /// Returns the vocabulary; the inner value is `None` if the tenant does not
+    /// exist.
     #[expect(clippy::option_option, reason = "not there, and known not to be")]
     fn vocabulary(&mut self) -> Option<Option<Known>> {
         let key = FactKey::Section(self.tenant.clone(), Section::Vocabulary);
@@ -332,7 +341,7 @@ impl Lookup<'_> {
         found
     }
 
-    /// The products, and the models above them.
+    /// Returns the products and their ancestors.
     fn products(
         &mut self,
         needed: &BTreeSet<ProductRef>,
@@ -360,7 +369,8 @@ impl Lookup<'_> {
         found
     }
 
-    /// A product by the tenant's index, or else as it was kept by itself.
+    /// Returns a product from the tenant's index, or else from the cache of
+    /// single products.
     fn product(&mut self, product: &ProductRef, known: &Known) -> Option<Arc<ProductFacts>> {
         let epoch = self.core.lease.hold().epoch;
         if let Some((facts, position)) = known.products.product(product, epoch) {

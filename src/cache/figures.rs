@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-/// Counts since the start of the server.
+/// Counters and gauges of the cache since the start of the server.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     pub(super) hits: Count,
@@ -27,7 +27,7 @@ pub(super) struct Figures {
     pub(super) pages: Count,
 }
 
-/// One of them.
+/// One counter or gauge.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
 
@@ -49,63 +49,66 @@ impl Count {
     }
 }
 
-/// How the memory of this server is doing. Counts are since its start.
+/// State and counters of the cache of this server. Counters start at zero with
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// What is left of the lease; zero: none.
+    /// Remaining time of the lease; zero if there is none.
     pub lease_remaining: Duration,
-    /// The last announcement that this server has applied.
+    /// Number of the last announcement that this server has applied.
     pub applied: u64,
-    /// How many announcements it had not applied when it last looked.
+    /// Number of announcements that it had not applied at its last read of the
+    /// log.
     pub lag: u64,
-    /// Questions answered from memory.
+    /// Questions answered from memory: hits.
     pub hits: u64,
-    /// Questions that asked the database.
+    /// Questions that read from the database: misses.
     pub misses: u64,
-    /// Reads that filled the memory.
+    /// Reads that load facts into memory.
     pub loads: u64,
-    /// Of these, reads that met a write under way, so that it was not kept.
+    /// Of these, reads during which a write was pending, whose facts were not
+    /// cached.
     pub loads_with_pending: u64,
-    /// Questions answered from memory while some write was under way.
+    /// Questions answered from memory while a write was pending on some server.
     pub answers_with_pending: u64,
-    /// How often something was announced that may be in memory.
+    /// Number of announced keys whose watermark was raised.
     pub floors_raised: u64,
-    /// Decisions that were made and then not given, since something they used
-    /// had been announced meanwhile or the lease had run out.
+    /// Decisions that were made and then rejected, because a fact that they used
+    /// had been announced meanwhile or the lease had expired.
     pub stale_answers_refused: u64,
     /// How often this server lost its lease.
     pub leases_lost: u64,
     /// Leases of other servers that this one ended because they did not
     /// acknowledge in time.
     pub leases_reaped: u64,
-    /// Announced writes whose writer was gone, that this server removed.
+    /// Announced writes of dead writers that this server removed.
     pub intents_reaped: u64,
-    /// Writes under way on all servers.
+    /// Pending writes on all servers.
     pub pending: u64,
-    /// How many groups of writes this server announced.
+    /// Number of groups of writes that this server announced.
     pub announcements: u64,
-    /// How long the last group waited until all servers had acknowledged.
+    /// Time that the last group waited until all servers had acknowledged.
     pub last_wait: Duration,
-    /// The longest of these.
+    /// The longest wait of a group.
     pub longest_wait: Duration,
-    /// How many facts are in memory.
+    /// Number of cached facts.
     pub entries: u64,
-    /// Their bytes, as far as they can be counted.
+    /// Their estimated bytes.
     pub bytes: u64,
-    /// How many products and models are at hand in indexes of whole tenants.
+    /// Approximate number of products and models in the product indexes.
     pub indexed_products: u64,
-    /// The bytes of these indexes, about.
+    /// Approximate bytes of these indexes.
     pub index_bytes: u64,
-    /// How often an index was loaded.
+    /// Number of loads of a product index.
     pub index_loads: u64,
-    /// How many products of an index were read again after a write.
+    /// Number of products of an index that were read again after a write.
     pub products_patched: u64,
-    /// Pages of lists that were made from memory.
+    /// Pages of lists that were built from memory.
     pub pages_from_memory: u64,
 }
 
 impl Figures {
-    /// All of them.
+    /// Returns the values of all of them.
     pub(super) fn status(
         &self,
         lease_remaining: Duration,

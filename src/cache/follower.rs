@@ -14,34 +14,35 @@ use crate::{
 
 use super::{clock::Moment, core::Core, lease::Hold};
 
-/// How long to wait before connecting again.
+/// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Keeps the lease, and follows the log of announcements (A1 to A3, A5).
+/// Renews the lease, and reads the log of announcements (A1 to A3, A5).
 #[derive(Debug)]
 pub(super) struct Follower {
     core: Arc<Core>,
     store: Store,
     lease: Option<LeaseId>,
     epoch: u64,
-    /// The last announcement whose watermarks were raised.
+    /// The last announcement for which watermarks were raised.
     applied: u64,
-    /// The last that was acknowledged.
+    /// The last announcement that was acknowledged.
     acked: u64,
-    /// Announcements below it are committed or withdrawn.
+    /// All announcements below this number are committed or withdrawn.
     unsettled: u64,
 }
 
 /// How the work on a connection ended.
 enum Ended {
-    /// The server stops, and the lease was given back.
+    /// The server shuts down, and the lease was released.
     Left,
-    /// The connection is of no more use.
+    /// The connection is broken.
     Broken(StoreError),
 }
 
 impl Drop for Follower {
-    /// Without it the lease is not renewed, and nothing is answered any more.
+    /// Ends the lease: without the follower it is not renewed, so nothing may be
+    /// answered any more.
     fn drop(&mut self) {
         self.core.lease.end();
     }
@@ -60,14 +61,15 @@ impl Follower {
         }
     }
 
-    /// Follows until `stop`; `first` hears of the first lease.
+    /// Runs until `stop` is canceled; `first` is notified of the first lease.
     pub(super) async fn run(mut self, stop: CancellationToken, first: oneshot::Sender<()>) {
         let mut first = Some(first);
         let mut is_away = false;
         while !stop.is_cancelled() {
-            let connecting = self
-                .store
-                .lease_connection(self.core.hints.clone(), self.core.settings.patience());
+            let connecting = self.store.lease_connection(
+                self.core.notifications.clone(),
+                self.core.settings.patience(),
+            );
             let ended = tokio::select! {
                 () = stop.cancelled() => break,
                 connected = connecting => match connected {
@@ -94,6 +96,8 @@ impl Follower {
         }
     }
 
+    /// Renews and reads the log on one connection until it breaks or the server
+    /// stops.
     async fn follow(
         &mut self,
         connection: &LeaseConnection,
@@ -105,13 +109,13 @@ impl Follower {
         let mut polls = interval(settings.poll);
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let hints = self.core.hints.clone();
+        let notifications = self.core.notifications.clone();
         loop {
             let done = tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.leave(connection).await,
                 _ = renewals.tick() => self.renew(connection).await,
-                () = hints.announced.notified() => self.catch_up(connection).await,
+                () = notifications.announced.notified() => self.catch_up(connection).await,
                 _ = polls.tick() => self.catch_up(connection).await,
             };
             if let Err(error) = done {
@@ -125,8 +129,7 @@ impl Follower {
         }
     }
 
-    /// A1: joins with nothing in memory. Only a renewal gives the right to
-    /// answer.
+    /// Joins with an empty cache (A1). Only a renewal gives the right to answer.
     async fn join(&mut self, connection: &LeaseConnection) -> Result<LeaseId, StoreError> {
         let lease = LeaseId(Uuid::now_v7());
         let mut before = connection.read_log(u64::MAX, u64::MAX).await?;
@@ -143,8 +146,8 @@ impl Follower {
             self.core.memory.free_everything();
         }
         if head.epoch != self.epoch {
-            // A restored database may be behind what was seen.
-            self.core.forget_revisions();
+            // A restored database may be behind the revisions that were seen.
+            self.core.revisions.clear();
         }
         self.epoch = head.epoch;
         self.applied = head.seq;
@@ -161,8 +164,9 @@ impl Follower {
         Ok(lease)
     }
 
-    /// A2: renews the lease, then reads the log, and only then answers may go on
-    /// for a full lease from before the renewal was sent.
+    /// Renews the lease, then reads and applies the log, and only then extends
+    /// the lease (A2). It is extended by its full length from before the renewal
+    /// was sent.
     async fn renew(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
         let lease = match self.lease {
             Some(lease) => lease,
@@ -196,7 +200,7 @@ impl Follower {
         self.acknowledge(connection, lease).await
     }
 
-    /// A3: reads the log, raises the watermarks, and acknowledges.
+    /// Reads the log, raises the watermarks, and acknowledges (A3).
     async fn catch_up(&mut self, connection: &LeaseConnection) -> Result<(), StoreError> {
         let Some(lease) = self.lease else {
             return self.renew(connection).await;
@@ -216,8 +220,8 @@ impl Follower {
         connection.read_log(self.applied, self.unsettled).await
     }
 
-    /// Raises the watermarks of what was announced. `false`: the primary is another,
-    /// and the lease is gone.
+    /// Raises the watermarks of the announced keys. False: the primary changed or
+    /// was restarted, and the lease is lost.
     async fn apply(
         &mut self,
         connection: &LeaseConnection,
@@ -250,7 +254,7 @@ impl Follower {
         core.figures.applied.set(self.applied);
         core.figures.pending.set(read.pending);
         for (tenant, revision) in &read.revisions {
-            core.saw_revision(*tenant, *revision);
+            core.revisions.record(*tenant, *revision);
         }
         self.unsettled = read.settled;
         core.products.settle(read.settled);
@@ -269,8 +273,8 @@ impl Follower {
         Ok(())
     }
 
-    /// The lease is gone: nothing is answered until this server has joined
-    /// again, which forgets everything.
+    /// Gives the lease up: nothing is answered until this server has joined
+    /// again, which evicts everything.
     fn lose(&mut self, why: &'static str) {
         self.core.lease.end();
         self.lease = None;
@@ -281,7 +285,7 @@ impl Follower {
         }
     }
 
-    /// A5: answers nothing any more, and says so.
+    /// Ends the lease and releases it in the database (A5).
     async fn leave(&mut self, connection: &LeaseConnection) -> Ended {
         self.core.lease.end();
         if let Some(lease) = self.lease.take()

@@ -10,15 +10,15 @@ use crate::store::LeaseId;
 
 use super::clock::Moment;
 
-/// Until when this server may answer, and in which epoch: one value, so that
-/// both are of the same renewal.
+/// The end of the lease and its epoch in one value, so that both come from the
+/// same renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hold {
     pub(super) until: Moment,
     pub(super) epoch: u64,
 }
 
-/// The lease of this server.
+/// The lease of this server, shared by the calls and the thread that renews it.
 #[derive(Debug)]
 pub(super) struct Lease {
     hold: ArcSwap<Hold>,
@@ -42,51 +42,52 @@ impl Default for Lease {
 }
 
 impl Lease {
-    /// What is held.
+    /// Returns the end and the epoch of the lease.
     pub(super) fn hold(&self) -> Hold {
         **self.hold.load()
     }
 
-    /// Whether it runs now.
+    /// True if the lease runs now.
     pub(super) fn is_running(&self) -> bool {
         Moment::now() < self.hold().until
     }
 
-    /// Whether it ran and was not renewed in time; not: it was ended, or never ran.
+    /// True if the lease ran and was not renewed in time; false if it was ended
+    /// or never ran.
     pub(super) fn has_run_out(&self) -> bool {
         let until = self.hold().until;
         until != Moment::NEVER && until <= Moment::now()
     }
 
-    /// What is left of it.
+    /// Returns the remaining time of the lease; zero if it does not run.
     pub(super) fn remaining(&self) -> Duration {
         self.hold().until.since(Moment::now())
     }
 
-    /// Its number; `None`: this server has not joined.
+    /// Returns the id of the lease. `None`: this server has not joined.
     pub(super) fn id(&self) -> Option<LeaseId> {
         *self.id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joined, without the right to answer yet.
+    /// Records that this server joined; it may not answer yet.
     pub(super) fn set_joined(&self, id: LeaseId) {
         *self.id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
     }
 
-    /// Nothing is answered from now on.
+    /// Ends the lease: nothing is answered from now on.
     pub(super) fn end(&self) {
         self.hold.store(Arc::new(NONE));
         *self.id.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Answers may be given until then. To be called last, after the log was
-    /// applied.
+    /// Extends the lease to the end in `hold`. Must be called last, after the log
+    /// was applied.
     pub(super) fn extend(&self, hold: Hold) {
         self.hold.store(Arc::new(hold));
         self.renewed.send_modify(|count| *count += 1);
     }
 
-    /// Waits until it runs, for so long at most; whether it does.
+    /// Waits at most `patience` until the lease runs. True if it does.
     pub(super) async fn wait(&self, patience: Duration) -> bool {
         let mut renewed = self.renewed.subscribe();
         let running = async {

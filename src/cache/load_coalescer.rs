@@ -23,31 +23,32 @@ use super::{
 
 use self::queue::{Lane, Lanes, Together, Waiting};
 
-/// How many statements read facts at once, but for those that pause_long; more questions share the next one.
+/// Number of statements that read facts at once, not counting stalled ones; more
+/// questions share the next one.
 const STATEMENTS_AT_ONCE: usize = 4;
 
-/// How many statements run at most, those that stall included.
+/// Maximum number of statements, including stalled ones.
 pub(super) const MOST_STATEMENTS: usize = STATEMENTS_AT_ONCE + STALLED_AT_ONCE;
 
-/// How many statements that stall may run beside them, so that some connections
-/// are left for everything else.
+/// Maximum number of stalled statements beside them, so that some connections are
+/// left for everything else.
 const STALLED_AT_ONCE: usize = 6;
 
-/// How often someone who waits for a statement looks whether the lease still
-/// runs.
-const LOOK: Duration = Duration::from_millis(250);
+/// Interval at which a caller that waits for a statement checks that the lease
+/// still runs.
+const LEASE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What was read for some questions.
+/// The facts read for some questions.
 pub(super) type Read = Arc<Taken<Option<Facts>>>;
 
-/// Reads facts for questions that memory cannot answer.
+/// Reads facts for questions that memory cannot answer, and coalesces the reads.
 ///
-/// Whoever asks while all statements are under way shares the next one with all
-/// others of the tenant. So a statement always begins after the questions that
-/// it answers: it may be shared even where a write is under way.
+/// Questions that arrive while all statements are running share the next one with
+/// all others of the tenant. So a statement always begins after the questions
+/// that it answers: it may be shared even if a write is pending.
 ///
-/// Those who wait are bounded in number, take turns by tenant, and are passed
-/// over once they have gone away.
+/// The number of waiting questions is bounded, tenants take turns, and questions
+/// of callers that are gone are skipped.
 #[derive(Debug, Default)]
 pub(super) struct LoadCoalescer {
     queue: Mutex<Queue>,
@@ -66,7 +67,8 @@ impl LoadCoalescer {
     }
 }
 
-/// Reads what some questions need, by a statement that begins after this call.
+/// Reads the facts that some questions need, by a statement that begins after
+/// this call.
 pub(super) async fn read(
     core: &Arc<Core>,
     tenant: &Code,
@@ -95,7 +97,7 @@ pub(super) async fn read(
         core.runtimes.questions.spawn(serve(Slot::of(core)));
     }
     loop {
-        match timeout(LOOK, &mut answered).await {
+        match timeout(LEASE_CHECK_INTERVAL, &mut answered).await {
             Ok(read) => return read.map_err(|_| CacheError::LeaseLost)?,
             Err(_) if core.lease.is_running() => {}
             Err(_) => return Err(CacheError::LeaseLost),
@@ -103,9 +105,9 @@ pub(super) async fn read(
     }
 }
 
-/// Where the questions of a tenant wait: those of tenants that this server has
-/// never seen share one lane, however many codes they name. A server that keeps
-/// nothing has seen none: there each tenant has a lane of its own.
+/// Returns the lane in which the questions of a tenant wait. Tenants that this
+/// server has never seen share one lane, however many codes are named. A server
+/// without a cache knows no tenant: there each tenant has a lane of its own.
 fn lane(core: &Core, tenant: &Code) -> Lane {
     let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
     let is_known = !core.keeps()
@@ -119,8 +121,8 @@ fn lane(core: &Core, tenant: &Code) -> Lane {
     is_known.then(|| tenant.clone())
 }
 
-/// One of the statements that may run at once. It is freed when this is dropped,
-/// after a panic too: else four of them would hold up every question.
+/// One of the statements that may run at once. Dropping it releases the slot,
+/// after a panic too: otherwise four panics would block every question.
 #[derive(Debug)]
 struct Slot {
     core: Arc<Core>,
@@ -129,11 +131,11 @@ struct Slot {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SlotState {
-    /// It counts among the statements.
+    /// It counts as a running statement.
     Held,
-    /// It was freed for those who wait, and counts among the stalled ones.
+    /// It was released for waiting questions and counts as a stalled one.
     Stalled,
-    /// It counts no more.
+    /// It is no longer counted.
     Free,
 }
 
@@ -145,7 +147,8 @@ impl Slot {
         }
     }
 
-    /// Frees it for those who wait, unless too many stall already.
+    /// Releases the slot for waiting questions, unless too many are stalled
+    /// already.
     fn stall(&mut self) {
         let mut queue = self.core.coalescer.queue();
         if queue.stalled < STALLED_AT_ONCE {
@@ -167,7 +170,7 @@ impl Drop for Slot {
     }
 }
 
-/// Gives a slot to those who wait, or frees it.
+/// Hands the slot to waiting questions, or releases it if there are none.
 fn pass_on(core: &Arc<Core>, queue: &mut Queue) {
     if queue.waiting.is_empty() {
         queue.statements -= 1;
@@ -176,7 +179,7 @@ fn pass_on(core: &Arc<Core>, queue: &mut Queue) {
     }
 }
 
-/// Asks statement after statement until nobody waits.
+/// Runs statement after statement until no question waits.
 async fn serve(mut slot: Slot) {
     let core = Arc::clone(&slot.core);
     while let Some((tenant, needed, waiting)) = next(&core) {
@@ -184,7 +187,7 @@ async fn serve(mut slot: Slot) {
         let (read, keeps_slot) = if let Ok(read) = timeout(STALL, &mut reading).await {
             (read, true)
         } else {
-            // What hangs for one question blocks no other.
+            // A statement that hangs for one question blocks no other.
             slot.stall();
             (reading.await, slot.state == SlotState::Held)
         };
@@ -199,24 +202,24 @@ async fn serve(mut slot: Slot) {
             Vec::new()
         };
         for one in waiting.into_iter().chain(late) {
-            // Whoever has gone away needs no answer.
+            // Callers that are gone need no answer.
             let _gone = one.answer.send(read.clone());
         }
         if !keeps_slot {
             return;
         }
     }
-    // The last look at the queue has freed it.
+    // `next` has released the slot with its last read of the queue.
     slot.state = SlotState::Free;
 }
 
-/// Who came after the statement had begun, and would be content with what it
-/// read: what the rule forbids.
+/// Returns questions that arrived after the statement had begun and need the same
+/// facts: the sharing that the rule forbids.
 fn latecomers(core: &Core, tenant: &Code, needed: &FactsNeeded) -> Vec<Waiting> {
     core.coalescer.queue().waiting.take(tenant, needed)
 }
 
-/// The next statement, and who waits for it.
+/// Returns the next statement and the questions that wait for it.
 fn next(core: &Core) -> Option<Together> {
     let mut queue = core.coalescer.queue();
     let next = queue.waiting.next();
@@ -238,7 +241,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_statement_whose_task_panics_frees_its_slot() {
-        // Nothing of this test connects.
+        // This test does not connect.
         let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
         let store = Store::new(&url, 1).unwrap();
         let stores = [store.clone(), store];

@@ -2,13 +2,14 @@ use crate::{domain::FactKey, store::Announcement};
 
 use super::{core::Cache, error::CacheError};
 
-/// How a pass begins; the trigger that asks for it reads it too.
+/// Prefix of a pass; the trigger that requires the pass reads it too.
 const PASS: &str = "maintenance/";
 
 impl Cache {
-    /// Announces that everything is going to change, until it is ended: no
-    /// server keeps anything in memory, and whoever shows the pass may change
-    /// facts by SQL. It ends too when this server does.
+    /// Announces that everything is going to change, until the maintenance is
+    /// ended. Until then no server caches anything, and a session that sets the
+    /// returned pass may change facts by SQL. The maintenance ends with this
+    /// server too.
     ///
     /// # Errors
     ///
@@ -20,13 +21,13 @@ impl Cache {
         Ok(format!("{PASS}{seq}"))
     }
 
-    /// Ends a maintenance, of whichever server. `false`: it is over already, or
-    /// never was.
+    /// Ends a maintenance of any server. False: it has ended already, or never
+    /// existed.
     ///
     /// # Errors
     ///
-    /// [`CacheError::InUse`] while a transaction that shows the pass is open;
-    /// [`CacheError::Store`] when the database does not answer.
+    /// [`CacheError::InUse`] while a transaction that uses the pass is open;
+    /// [`CacheError::Store`] if the database does not answer.
     pub async fn end_maintenance(&self, pass: &str) -> Result<bool, CacheError> {
         let seq = pass.strip_prefix(PASS).and_then(|seq| seq.parse().ok());
         let Some(seq) = seq else {

@@ -9,7 +9,7 @@ use super::{
     watermarks::Slots,
 };
 
-/// As of when a fact was read, and where its watermarks are.
+/// Log position at which a fact was read, and the slots of its watermarks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReadPosition {
     pub(super) as_of: u64,
@@ -17,7 +17,7 @@ pub(super) struct ReadPosition {
     pub(super) slots: Slots,
 }
 
-/// A tenant's vocabulary, with the tenant's revision as far as it is known.
+/// A tenant's vocabulary, with the highest revision of the tenant known so far.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) vocabulary: Arc<Vocabulary>,
@@ -25,7 +25,7 @@ pub(super) struct Known {
     pub(super) products: Arc<TenantProducts>,
 }
 
-/// What an answer from memory stands on.
+/// The positions of all facts that an answer from memory used.
 #[derive(Debug, Default)]
 pub(super) struct ReadPositions {
     pub(super) facts: Vec<ReadPosition>,
@@ -33,8 +33,8 @@ pub(super) struct ReadPositions {
     pub(super) list: Option<ProductsReadPosition>,
 }
 
-/// What is kept under a key; `None`: it is not stored. The rights of a group
-/// that is not stored are not kept.
+/// A cached fact; `None`: it is known not to be stored. The absence of a group's
+/// rights is not cached.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
     Vocabulary(Option<Known>),
@@ -43,24 +43,24 @@ pub(super) enum Fact {
     Product(Option<Arc<ProductFacts>>),
 }
 
-/// A fact that was kept.
+/// A cached fact with its position.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) position: ReadPosition,
     pub(super) fact: Fact,
 }
 
-/// The bounded memory. Whether an entry counts is not asked here.
+/// The bounded cache. It does not check whether an entry is stale.
 ///
-/// What is known not to be there has a small part of its own: questions about
-/// names that nobody has take no place from what is there.
+/// Absent facts have a small part of their own, so that questions about unknown
+/// names do not evict stored facts.
 #[derive(Debug)]
 pub(super) struct Memory {
     entries: Moka<FactKey, Entry>,
     absences: Moka<FactKey, Entry>,
 }
 
-/// Of how many parts of the memory one is for absences.
+/// Divisor of the memory size that gives the part for absent facts.
 const ABSENCES: u64 = 16;
 
 impl Memory {
@@ -82,9 +82,9 @@ impl Memory {
         self.entries.get(key).or_else(|| self.absences.get(key))
     }
 
-    /// Keeps an entry. One that was read earlier and comes later does no harm:
-    /// its watermark tells. Two that come at once, of a thing that was there and is
-    /// not, do no harm either: each has its own position.
+    /// Inserts an entry. An older entry that arrives later is harmless, since its
+    /// watermark makes it stale. So are two concurrent inserts of a stored and an
+    /// absent fact: each has its own position.
     pub(super) fn put(&self, key: FactKey, entry: Entry) {
         let (into, other) = if entry.fact.is_absence() {
             (&self.absences, &self.entries)
@@ -95,20 +95,19 @@ impl Memory {
         into.insert(key, entry);
     }
 
-    /// Frees what lies at `key`; only that, for what lies below it is told by
-    /// its watermark.
+    /// Evicts `key`. Descendants are invalidated by their watermark.
     pub(super) fn free(&self, key: &FactKey) {
         self.entries.invalidate(key);
         self.absences.invalidate(key);
     }
 
-    /// Frees everything.
+    /// Evicts everything.
     pub(super) fn free_everything(&self) {
         self.entries.invalidate_all();
         self.absences.invalidate_all();
     }
 
-    /// How many entries there are, and their bytes; both lag behind.
+    /// Returns the number of entries and their bytes; both lag behind.
     pub(super) fn size(&self) -> (u64, u64) {
         (
             self.entries.entry_count() + self.absences.entry_count(),
@@ -118,7 +117,7 @@ impl Memory {
 }
 
 impl Fact {
-    /// Whether it says that nothing is stored.
+    /// True if the fact is known not to be stored.
     fn is_absence(&self) -> bool {
         match self {
             Self::Vocabulary(found) => found.is_none(),
@@ -129,12 +128,12 @@ impl Fact {
     }
 }
 
-/// What an entry costs beside its contents and the codes of its key: the rest of
-/// the key, its position, and moka's own.
+/// Bytes of an entry beside its contents and the codes of its key: the rest of
+/// the key, its position, and the overhead of moka.
 const OVERHEAD: usize = 300;
 
-/// The bytes of the codes of a key: each has an allocation of its own, and a
-/// second one where it is not folded as it is written.
+/// Returns the bytes of a key's codes. Each code has an allocation of its own,
+/// and a second one if its folded form differs.
 fn key_bytes(key: &FactKey) -> usize {
     let tenant = key.tenant().map_or(0, code_bytes);
     let rest = match key {
@@ -150,7 +149,7 @@ fn key_bytes(key: &FactKey) -> usize {
 }
 
 fn code_bytes(code: &Code) -> usize {
-    /// What the allocator adds to an allocation, rounding included.
+    /// Overhead of an allocation, rounding included.
     const ALLOCATION: usize = 24;
     let written = code.as_str().len() + ALLOCATION;
     if code.as_str() == code.folded() {
@@ -160,7 +159,7 @@ fn code_bytes(code: &Code) -> usize {
     }
 }
 
-/// The bytes of an entry, as far as they can be counted.
+/// Returns the estimated bytes of an entry.
 fn weight(key: &FactKey, entry: &Entry) -> u32 {
     let contents = match &entry.fact {
         Fact::Vocabulary(known) => known

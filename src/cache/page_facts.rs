@@ -12,23 +12,24 @@ use super::{
     products::{self, ListedProducts},
 };
 
-/// What a page of a list is made from without a snapshot of the database.
+/// The facts from which a page of a list is built without a database snapshot.
 #[derive(Debug)]
 pub struct CachedPageFacts {
-    /// The tenant that they are of.
+    /// The tenant that the facts belong to.
     pub tenant: TenantId,
-    /// The facts, of the whole vocabulary.
+    /// The facts, with the whole vocabulary.
     pub facts: Facts,
-    /// All products, where they were asked for.
+    /// All products, if they were requested.
     pub products: Option<ListedProducts>,
     positions: ReadPositions,
 }
 
 impl Cache {
-    /// Gives what memory holds for one page of a list: the facts `needed`, the
-    /// whole vocabulary, and all products if `with_products`. `None`: not all of
-    /// it is at hand, or there is no such tenant; it is on its way for the next
-    /// page.
+    /// Returns the cached facts for one page of a list: the facts `needed`, the
+    /// whole vocabulary, and all products if `with_products`.
+    ///
+    /// `None`: some of them are not cached, or the tenant does not exist. A load
+    /// of what is missing is started for the next page.
     ///
     /// # Errors
     ///
@@ -46,7 +47,7 @@ impl Cache {
         }
         let mut cached = fact_reader::look_up(core, tenant, needed);
         if cached.as_ref().is_err_and(Misses::is_empty) {
-            // Only the subject is missing: whoever reads it keeps it.
+            // Only the subject is missing: the read caches it.
             load_coalescer::read(core, tenant, needed).await?;
             cached = fact_reader::look_up(core, tenant, needed);
         }
@@ -63,8 +64,8 @@ impl Cache {
         let mut listed = None;
         if with_products {
             products::want(core, &known.products);
-            // The lease's epoch, as of which the facts were compared, is asked
-            // for once more when the page is confirmed.
+            // The epoch of the lease, in which the facts were compared, is
+            // checked again when the page is confirmed.
             let epoch = core.lease.hold().epoch;
             let taken = ListedProducts::take(core, &known.products, epoch).await?;
             let Some((products, position)) = taken else {
@@ -81,12 +82,12 @@ impl Cache {
         }))
     }
 
-    /// Whether a page that was made from `cached` may be given; to be asked
-    /// when it is ready. If not, it is to be made again.
+    /// Confirms a page that was built from `cached`; must be called when the page
+    /// is ready. False: the page must be built again.
     ///
     /// # Errors
     ///
-    /// [`CacheError::LeaseLost`] when this server cannot tell at the moment.
+    /// [`CacheError::LeaseLost`] if this server has no lease at the moment.
     pub fn confirm_page(&self, cached: &CachedPageFacts) -> Result<bool, CacheError> {
         match self.core.confirm(&cached.positions) {
             Ok(()) => {

@@ -1,17 +1,17 @@
-//! The products of a tenant, all at hand: code → number → effective categories,
+//! The product index of a tenant in memory: code → number → effective categories,
 //! and category → products.
 //!
-//! Loaded by COPY from one snapshot, and kept current from the log:
+//! It is loaded by COPY from one snapshot, and kept current from the log:
 //!
 //! - An announced product is *marked* before the announcement is acknowledged:
-//!   from then on nothing is answered from what the index holds of it. Questions
-//!   ask the database, and lists ask it for the marked ones alone.
+//!   from then on the index is not used for it. Questions read it from the
+//!   database, and lists read only the marked products from there.
 //! - Once its write is settled, a marked product is read again and *patched*.
-//!   Patches lie beside the arrays, which never change.
-//! - An announcement of all products voids the index; it is loaded again.
+//!   Patches are stored beside the arrays, which never change.
+//! - An announcement of all products invalidates the index; it is loaded again.
 //!
-//! Where the products of a tenant do not fit half of the memory, or are still
-//! loading, they are kept one by one like other facts.
+//! While the index of a tenant is loading, or if it does not fit half of the
+//! memory, products are cached one by one like other facts.
 
 mod base;
 mod listed;
@@ -33,5 +33,5 @@ pub(super) use self::{
     tenant::{ProductReadPosition, TenantProducts},
 };
 
-/// The most models above a product (rules 1.5).
+/// Maximum number of ancestors of a product (rules 4.2).
 const MODELS_ABOVE: usize = 2;

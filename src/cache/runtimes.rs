@@ -1,16 +1,17 @@
 use tokio::runtime::Handle;
 
-/// Where tasks of the memory run, whoever began them.
+/// The runtimes on which the tasks of the cache run, whoever spawned them.
 #[derive(Clone, Debug)]
 pub(super) struct Runtimes {
-    /// What questions wait for.
+    /// For tasks that questions wait for.
     pub(super) questions: Handle,
-    /// What computes much, and what nobody waits for.
+    /// For tasks that compute much, and for those that no question waits for.
     pub(super) work: Handle,
 }
 
 impl Runtimes {
-    /// Everything on the runtime of a test; in one that has none nothing runs.
+    /// Uses the runtime of a test for everything; in a test without one nothing
+    /// runs.
     #[cfg(test)]
     pub(super) fn of_test() -> Self {
         let none = || {

@@ -3,32 +3,32 @@ use std::time::Duration;
 /// The bound on the difference of clock rates between hosts: 1 %.
 const CLOCK_RATE: f64 = 1.01;
 
-/// The longest that a server may stand still between its last look at the clock
-/// and its answer.
+/// Maximum time that a server may be suspended between reading the clock and
+/// sending its answer.
 const SCHEDULING_GUARD: Duration = Duration::from_millis(50);
 
-/// Whether facts are kept in memory.
+/// Whether facts are cached in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CacheMode {
-    /// They are.
+    /// Facts are cached.
     #[default]
     On,
     /// Each question reads them from the database.
     Off,
 }
 
-/// How the memory is kept, and how it stays true.
+/// Size of the cache and timing of its lease.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CacheSettings {
-    /// Whether facts are kept at all.
+    /// Whether facts are cached at all.
     pub mode: CacheMode,
-    /// The most that is kept, in bytes, as far as they can be counted.
+    /// Maximum size of the cache, in estimated bytes.
     pub bytes: u64,
-    /// How long a server may answer from memory after it asked to renew its
-    /// lease. Shorter: a dead server holds a write up for less. Longer: an
-    /// outage of the database is noticed by callers later.
+    /// How long a server may answer from memory after it sent the renewal of its
+    /// lease. Shorter: a dead server blocks a write for less time. Longer: callers
+    /// notice an outage of the database later.
     pub lease: Duration,
-    /// How often the log of announcements is read even if nothing hints at one.
+    /// Interval at which the log of announcements is read without a notification.
     pub poll: Duration,
 }
 
@@ -39,34 +39,35 @@ impl CacheSettings {
     /// The longest lease.
     pub const LONGEST_LEASE: Duration = Duration::from_mins(1);
 
-    /// How long a writer waits at most for a server with a lease like its own.
+    /// Returns the longest time that a writer waits for a server with the same
+    /// lease.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
         until_over(self.lease)
     }
 
-    /// How often the lease is renewed.
+    /// Returns the interval at which the lease is renewed.
     #[must_use]
     pub fn renewal(&self) -> Duration {
         self.lease / 5
     }
 
-    /// How long one call of the lease's connection may take.
+    /// Returns the time-out of a statement on the lease's connection.
     #[must_use]
     pub fn patience(&self) -> Duration {
         self.lease / 2
     }
 }
 
-/// How long after a moment a lease that was last renewed before it has certainly
-/// run out, by any clock: when its server can answer nothing any more.
+/// Returns the time after which a lease without a further renewal has certainly
+/// expired by any clock. From then on its server can no longer answer.
 #[must_use]
 pub(super) fn until_over(lease: Duration) -> Duration {
     lease.mul_f64(CLOCK_RATE) + SCHEDULING_GUARD
 }
 
 impl Default for CacheSettings {
-    /// 256 MiB, a lease of 5 s, a look at the log every 150 ms.
+    /// 256 MiB, a lease of 5 s, the log read every 150 ms.
     fn default() -> Self {
         Self {
             mode: CacheMode::On,

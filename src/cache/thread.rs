@@ -22,43 +22,43 @@ use super::{
     upkeep,
 };
 
-/// The connections of the thread beside that of the lease: announcements,
+/// Connections of the thread beside that of the lease: announcements,
 /// acknowledgements, upkeep.
 const CONNECTIONS: usize = 6;
 
-/// The connections for what is read beside the questions. They are apart: loads
-/// that hang take no connection from a question or a write.
+/// Connections for background loads. They have a pool of their own: loads that
+/// hang take no connection from a question or a write.
 const BACKGROUND_CONNECTIONS: usize = 4;
 
-/// The connections for questions that memory cannot answer: those of the
-/// statements that run at once, and of as many that stall as may run beside them.
-/// They are apart: no list, page or write keeps one from a question.
+/// Connections for questions that memory cannot answer: one for each running
+/// statement and each stalled one beside them. They have a pool of their own: no
+/// list, page or write takes one from a question.
 const QUESTION_CONNECTIONS: usize = load_coalescer::MOST_STATEMENTS;
 
-/// How long a statement of these and of questions may take outside a transaction.
+/// Time-out of a statement on these two pools outside a transaction.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a statement of the thread may take at least, however short the
-/// lease: half a lease is enough on an idle machine.
+/// Minimum time-out of a statement of the thread, however short the lease: half a
+/// lease is enough on an idle machine.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a server waits at its start for its first lease before it goes on
-/// without.
+/// Maximum time that a server waits at its start for its first lease before it
+/// continues without one.
 const FIRST_LEASE: Duration = Duration::from_secs(10);
 
-/// How long a server that stops waits until its lease is given back; without an
-/// answer of the database the lease runs out by itself.
-const LEAVING: Duration = Duration::from_secs(3);
+/// Maximum time that a server waits at shutdown until its lease is released; if
+/// the database does not answer, the lease expires by itself.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
-/// The thread that keeps the lease, follows the log, announces writes and does
-/// the upkeep, on a runtime and connections of its own: no flood of calls holds
-/// it up.
+/// The thread that renews the lease, reads the log, announces writes and does the
+/// upkeep. It has its own runtime and connections, so that no flood of calls
+/// delays it.
 ///
-/// Dropped, it gives the lease back without being waited for.
+/// Dropping it releases the lease without waiting for the release.
 #[derive(Debug)]
 pub struct CoherenceThread {
     stop: CancellationToken,
-    /// Closed when the thread ends, however it does.
+    /// Closed when the thread ends, for whatever reason.
     ended: oneshot::Receiver<()>,
     _patching: AbortOnDropHandle<()>,
 }
@@ -70,16 +70,17 @@ impl Drop for CoherenceThread {
 }
 
 impl CoherenceThread {
-    /// Gives the lease back, so that no write waits for this server, and ends.
+    /// Releases the lease, so that no write waits for this server, and shuts the
+    /// thread down.
     ///
-    /// It is waited for 3 s at most: where the database does not answer, the
-    /// lease runs out by itself.
+    /// Waits 3 s at most: if the database does not answer, the lease expires by
+    /// itself.
     pub async fn leave(mut self) {
         self.stop.cancel();
-        // Nothing is sent: the thread drops its half when it ends.
-        if timeout(LEAVING, &mut self.ended).await.is_err() {
+        // Nothing is sent: the thread drops the sender when it ends.
+        if timeout(SHUTDOWN_LIMIT, &mut self.ended).await.is_err() {
             tracing::warn!(
-                limit_s = LEAVING.as_secs(),
+                limit_s = SHUTDOWN_LIMIT.as_secs(),
                 "the database did not answer in time: the next write waits until the lease of \
                  this server has run out"
             );
@@ -88,14 +89,14 @@ impl CoherenceThread {
 }
 
 impl Cache {
-    /// Starts the memory of a server on a database, and waits for its first
-    /// lease; where that takes too long, answers begin later. What computes much
-    /// beside the questions runs on `work`; what questions wait for, here.
-    /// `supervisor` reports if one of its tasks ends.
+    /// Starts the cache of a server on a database, and waits for its first lease;
+    /// if that takes too long, answers begin later. Background work with much
+    /// computation runs on `work`; work that questions wait for runs on the
+    /// current runtime. `supervisor` reports if one of its tasks ends.
     ///
     /// # Errors
     ///
-    /// What the operating system says when it gives no thread.
+    /// The error of the operating system if the thread cannot be started.
     pub async fn start(
         store: Store,
         settings: CacheSettings,
@@ -105,10 +106,10 @@ impl Cache {
         let (announcements, wanted) = mpsc::channel(announcer::QUEUE);
         let patience = settings.patience().max(SHORTEST_PATIENCE);
         let apart = store
-            .apart(PoolName::Coherence, CONNECTIONS, patience)
+            .separate_pool(PoolName::Coherence, CONNECTIONS, patience)
             .map_err(io::Error::other)?;
         let pool = |name, size| {
-            let pool = store.apart(name, size, BACKGROUND_PATIENCE);
+            let pool = store.separate_pool(name, size, BACKGROUND_PATIENCE);
             pool.map(Store::at_home).map_err(io::Error::other)
         };
         let background = pool(PoolName::Background, BACKGROUND_CONNECTIONS)?;
@@ -147,7 +148,7 @@ impl Cache {
         thread::Builder::new()
             .name("pim-authz-lease".to_owned())
             .spawn(move || runtime.block_on(work))?;
-        // Before the wait: where that is given up, the thread ends.
+        // Created before the wait: if the wait is canceled, the thread ends.
         let coherence = CoherenceThread {
             stop,
             ended,

@@ -7,10 +7,10 @@ use std::{
 
 use tokio::{sync::Semaphore, time::timeout};
 
-/// After how long without progress work gives its turn up.
+/// Time without progress after which work releases its turn.
 pub(super) const STALL: Duration = Duration::from_millis(500);
 
-/// How far some work has come.
+/// Progress of some work, counted in replies of the database.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     steps: AtomicU64,
@@ -35,16 +35,16 @@ impl Progress {
     }
 }
 
-/// Runs `work` when it has one of `turns`.
+/// Runs `work` once it has acquired one of `turns`.
 ///
-/// Work that makes no progress for [`STALL`] returns its turn and goes on
+/// Work that makes no progress for [`STALL`] releases its turn and continues
 /// without one: a database that hangs for one tenant blocks no other.
 pub(super) async fn in_turn<T>(
     turns: &Semaphore,
     progress: &Progress,
     work: impl Future<Output = T>,
 ) -> T {
-    // Nobody closes it.
+    // The semaphore is never closed.
     let mut turn = turns.acquire().await.ok();
     let mut work = pin!(work);
     let mut seen = 0;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_and_computing_are_progress() {
+    fn replies_and_computation_are_progress() {
         let progress = Progress::default();
         let mut seen = 0;
         assert!(!progress.has_moved(&mut seen));

@@ -7,11 +7,11 @@ use crate::store::{Announcement, IntentRow, Store, StoreError};
 
 use super::{clock::Moment, core::Core, settings::until_over};
 
-/// How often what nobody needs any more is removed.
+/// Interval at which rows that are no longer needed are deleted.
 const CLEAN_UP: Duration = Duration::from_mins(1);
 
-/// Shows that the writes of this server are under way, removes those of servers
-/// that are gone, and old rows. Ends only if the removal of old rows panics.
+/// Renews the beats of this server's writes, removes the intents of dead servers,
+/// and deletes old rows. Ends only if the deletion of old rows panics.
 pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
     let mut ticks = interval(core.settings.renewal());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -29,24 +29,26 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
             done = withdraw_leftovers(&core, &store).await;
         }
         if done.is_ok() {
-            done = reaper.look(&core, &store).await;
+            done = reaper.remove_dead(&core, &store).await;
         }
         if done.is_ok() && cleaned.elapsed() > CLEAN_UP && cleaning.is_finished() {
             if (&mut cleaning).await.is_err() {
-                // It panicked, and would again: this task is supervised.
+                // It panicked and would do so again; ending lets the supervisor
+                // report it.
                 return;
             }
             cleaned = Instant::now();
-            // By itself: the beats go on meanwhile.
+            // In a task of its own, so that the beats continue meanwhile.
             cleaning = AbortOnDropHandle::new(tokio::spawn(clean_up(store.clone())));
         }
-        // The lease tells of the database being away.
+        // The lease reports that the database is unreachable.
         if let Err(error) = done {
             tracing::debug!(%error, "no upkeep this time");
         }
     }
 }
 
+/// Shows in the database that the announced writes of this server are under way.
 async fn beat(core: &Core, store: &Store) -> Result<(), StoreError> {
     let live: Vec<Announcement> = core.live().iter().copied().collect();
     if live.is_empty() {
@@ -55,8 +57,8 @@ async fn beat(core: &Core, store: &Store) -> Result<(), StoreError> {
     store.beat(&live).await
 }
 
-/// Removes intents of this server that nobody uses: the answer to their
-/// announcement or to their withdrawal never came.
+/// Removes intents of this server that are not in use, because the reply to their
+/// announcement or withdrawal was lost.
 async fn withdraw_leftovers(core: &Core, store: &Store) -> Result<(), StoreError> {
     let Some(writer) = core.lease.id().filter(|_| core.expects_leftovers()) else {
         return Ok(());
@@ -66,20 +68,20 @@ async fn withdraw_leftovers(core: &Core, store: &Store) -> Result<(), StoreError
     store.withdraw_unanswered(writer, &live).await.map(|_| ())
 }
 
-/// Watches the announced writes of all servers.
+/// Watches the announced writes of all servers for missing beats.
 #[derive(Debug, Default)]
 struct Reaper {
-    /// The last sign of each, and when it was new.
-    signs: HashMap<(u64, u32), (u64, Moment)>,
+    /// The last beat of each, and when it was first seen.
+    beats: HashMap<(u64, u32), (u64, Moment)>,
 }
 
 impl Reaper {
-    /// Removes the announced writes whose server has no lease any more, or which
-    /// gave no sign for twice the wait for their own server. They can never commit, whatever
-    /// became of their writer.
-    async fn look(&mut self, core: &Core, store: &Store) -> Result<(), StoreError> {
+    /// Removes the intents of dead writers: their server has no lease any more,
+    /// or they had no new beat for twice the wait for their own server. Such
+    /// writes can never commit, whatever state their writer is in.
+    async fn remove_dead(&mut self, core: &Core, store: &Store) -> Result<(), StoreError> {
         let now = Moment::now();
-        let mut signs = HashMap::new();
+        let mut beats = HashMap::new();
         let mut dead = Vec::new();
         for intent in store.intents().await? {
             let IntentRow {
@@ -92,16 +94,19 @@ impl Reaper {
                 dead.push(announcement);
                 continue;
             };
-            // A writer beats as often as its own lease demands.
+            // The beat interval of a writer follows from its own lease.
             let patience = until_over(writer_lease) * 2;
-            let before = self.signs.get(&place).filter(|(sign, _)| *sign == beat);
+            let before = self
+                .beats
+                .get(&place)
+                .filter(|(last_beat, _)| *last_beat == beat);
             let (_, since) = before.copied().unwrap_or((beat, now));
             if now.since(since) > patience {
                 dead.push(announcement);
             }
-            signs.insert(place, (beat, since));
+            beats.insert(place, (beat, since));
         }
-        self.signs = signs;
+        self.beats = beats;
         for announcement in dead {
             if store.reap(announcement).await? {
                 core.figures.intents_reaped.add(1);
@@ -117,7 +122,7 @@ impl Reaper {
 }
 
 async fn clean_up(store: Store) {
-    let removed = async { store.lent_connection().await?.clean_up().await };
+    let removed = async { store.pooled_connection().await?.clean_up().await };
     match removed.await {
         Ok(rows) => tracing::debug!(rows, "removed old rows"),
         Err(error) => tracing::debug!(%error, "no clean-up this time"),

@@ -5,13 +5,13 @@ use std::{
 
 use crate::domain::FactKey;
 
-/// How many watermarks there are. Two keys that share one only forget too much.
+/// Number of watermarks. Two keys that share one only invalidate too much.
 const SLOTS: usize = 1 << 16;
 
-/// As of which announcement a fact must have been read to count.
+/// Oldest log positions at which cached facts are still valid.
 ///
-/// Each key has a watermark: the highest of its own, of those above it, and of the
-/// one for everything. Watermarks only rise.
+/// The watermark of a key is the highest of its own, those of its ancestors, and
+/// the one for everything. Watermarks never decrease.
 #[derive(Debug)]
 pub(super) struct Watermarks {
     everything: AtomicU64,
@@ -19,10 +19,10 @@ pub(super) struct Watermarks {
     hashes: RandomState,
 }
 
-/// Where the watermarks of a key and of those above it are.
+/// The slots of the watermarks of a key and its ancestors.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots {
-    /// The last ones repeat where a key has fewer above it.
+    /// The last ones repeat if a key has fewer ancestors.
     places: [u32; 3],
 }
 
@@ -37,7 +37,7 @@ impl Default for Watermarks {
 }
 
 impl Watermarks {
-    /// Where the watermarks of `key` are.
+    /// Returns the slots of `key` and its ancestors.
     pub(super) fn slots(&self, key: &FactKey) -> Slots {
         let mut places = [self.place(key); 3];
         let mut at = key.above();
@@ -61,12 +61,12 @@ impl Watermarks {
         }
     }
 
-    /// Raises the watermark of everything to `seq`.
+    /// Raises the watermark of every key to `seq`.
     pub(super) fn raise_everything(&self, seq: u64) {
         self.everything.fetch_max(seq, Ordering::SeqCst);
     }
 
-    /// The watermark at `slots`.
+    /// Returns the highest watermark at `slots`.
     pub(super) fn at(&self, slots: Slots) -> u64 {
         let watermark = |place: u32| {
             let watermark = self.slots.get(usize::try_from(place).unwrap_or_default());
@@ -92,7 +92,7 @@ mod tests {
     use crate::domain::{GroupId, Section};
 
     #[test]
-    fn an_announcement_raises_the_floor_of_its_key_and_of_all_below() {
+    fn announcement_raises_the_watermark_of_its_key_and_descendants() {
         let watermarks = Watermarks::default();
         let tenant = |code: &str| FactKey::Tenant(code.parse().unwrap());
         let rights = |code: &str, group| FactKey::Rights(code.parse().unwrap(), GroupId(group));

@@ -53,7 +53,7 @@ pub struct ActionRule {
     pub enterprise: bool,
     /// True if the resource must be stored or described, and the decision returns
     /// the level held on it.
-    pub looks_at_resource: bool,
+    pub requires_resource: bool,
 }
 
 /// Whether a level above the required one suffices.
@@ -158,7 +158,7 @@ impl LevelAction {
             T::EnrichedCategory if self == Self::Edit => {
                 let permission = CATALOGUE.find_permission("category.edit_attributes")?;
                 Some(ActionRule {
-                    looks_at_resource: true,
+                    requires_resource: true,
                     ..ActionRule::permission_alone(permission.id)
                 })
             }
@@ -215,7 +215,7 @@ impl ActionRule {
             level: Some(level),
             strictness: Strictness::AtLeast,
             enterprise: false,
-            looks_at_resource: true,
+            requires_resource: true,
         }
     }
 
@@ -225,7 +225,7 @@ impl ActionRule {
             level: None,
             strictness: Strictness::AtLeast,
             enterprise: CATALOGUE.permission(id).enterprise,
-            looks_at_resource: false,
+            requires_resource: false,
         }
     }
 
@@ -238,7 +238,7 @@ impl ActionRule {
             level: None,
             strictness: Strictness::AtLeast,
             enterprise: false,
-            looks_at_resource: false,
+            requires_resource: false,
         }
     }
 }

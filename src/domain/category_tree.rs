@@ -1,7 +1,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 /// Maximum number of levels of a category tree, including its root (rules 3.10).
-pub const MOST_CATEGORY_LEVELS: usize = 1_000;
+pub const MAX_CATEGORY_LEVELS: usize = 1_000;
 
 /// Derives a value for each node from its parent's value, in linear time.
 ///

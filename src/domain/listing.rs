@@ -10,7 +10,7 @@ use super::{
 /// Invariant: resources of the type are stored, the type has the action, and the
 /// context fits the type (rules 9).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EveryQuestion {
+pub struct ListingQuestion {
     subject: SubjectRef,
     action: Action,
     kind: ResourceType,
@@ -84,7 +84,7 @@ pub enum FilterScope {
     },
 }
 
-impl EveryQuestion {
+impl ListingQuestion {
     /// Builds the question.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl EveryQuestion {
             id: None,
             description: Description::default(),
         };
-        Question::check_surroundings(Some(&any), &context)?;
+        Question::validate_context(Some(&any), &context)?;
         Ok(Self {
             subject,
             action,
@@ -125,7 +125,7 @@ impl EveryQuestion {
     /// Returns the question about a product without categories or parent: it has
     /// all requirements that are the same for every product.
     #[must_use]
-    pub fn about_no_category(&self) -> Question {
+    pub fn without_categories(&self) -> Question {
         let description = Description {
             categories: Some(Arc::default()),
             parent: Some(Parent::Absent),
@@ -202,7 +202,7 @@ impl OpenQuestion {
 
     /// Returns the question for one subject.
     #[must_use]
-    pub fn asked_by(&self, subject: SubjectRef) -> Question {
+    pub fn for_subject(&self, subject: SubjectRef) -> Question {
         let Self {
             action,
             resource,
@@ -240,7 +240,7 @@ impl ListFilter {
     /// Returns [`InvalidQuestion`] with the name of the field that does not
     /// apply.
     pub fn check(&self, kind: ResourceType) -> Result<(), InvalidQuestion> {
-        if kind.lies_in_categories() {
+        if kind.has_categories() {
             return Ok(());
         }
         let misplaced = [

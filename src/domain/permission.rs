@@ -82,7 +82,7 @@ impl Permission {
         let kind_name: &'static str = kind.into();
         let own_name = self.code.strip_prefix("api.").unwrap_or(self.code);
         let (entity, _) = own_name.split_once('.')?;
-        if kind.lies_in_parent() {
+        if kind.has_parent() {
             return if entity == kind_name {
                 with_level
             } else {

@@ -71,10 +71,10 @@ impl Question {
         context: &Context,
     ) -> Result<ActionRule, InvalidQuestion> {
         let rule = Self::rule_of(action, resource.map(|resource| resource.kind))?;
-        Self::check_surroundings(resource, context)?;
+        Self::validate_context(resource, context)?;
         if let Some(resource) = resource
             && resource.id.is_none()
-            && rule.looks_at_resource
+            && rule.requires_resource
             && !id_may_be_empty(resource)
         {
             return Err(InvalidQuestion::new(
@@ -119,14 +119,14 @@ impl Question {
     ///
     /// Returns [`InvalidQuestion`] if a field does not apply to the resource's
     /// type, or the parent of an asset or record is missing.
-    pub fn check_surroundings(
+    pub fn validate_context(
         resource: Option<&Resource>,
         context: &Context,
     ) -> Result<(), InvalidQuestion> {
         let kind = resource.map(|resource| resource.kind);
         let is_product = kind.is_some_and(|kind| kind.product_kind().is_some());
         let takes_channel = kind.is_some_and(ResourceType::takes_channel_and_locale);
-        let lies_in_parent = kind.is_some_and(ResourceType::lies_in_parent);
+        let has_parent = kind.is_some_and(ResourceType::has_parent);
         let described = resource.map(|resource| &resource.description);
         let categories = described.is_some_and(|described| described.categories.is_some());
         let parent = described.and_then(|described| described.parent.as_ref());
@@ -147,13 +147,13 @@ impl Question {
             ("resource.categories", categories && !is_product),
             (
                 "resource.parent",
-                parent.is_some() && !is_product && !lies_in_parent,
+                parent.is_some() && !is_product && !has_parent,
             ),
         ];
         if let Some((field, _)) = misplaced.into_iter().find(|(_, wrong)| *wrong) {
             return Err(InvalidQuestion::new(field, misplacement(field, kind)));
         }
-        if lies_in_parent && !matches!(parent, Some(Parent::Code(_))) {
+        if has_parent && !matches!(parent, Some(Parent::Code(_))) {
             return Err(InvalidQuestion::new(
                 "resource.parent",
                 "is missing; name the asset family or reference entity",
@@ -174,7 +174,7 @@ impl Question {
         resource: Option<&Resource>,
         context: &Context,
     ) -> Result<Vec<Self>, InvalidQuestion> {
-        Self::check_surroundings(resource, context)?;
+        Self::validate_context(resource, context)?;
         let kind = resource.map(|resource| resource.kind);
         Action::all()
             .filter(|action| kind.is_some() || matches!(action, Action::Permission(_)))
@@ -218,7 +218,7 @@ impl Question {
 /// version, and a described product has none (`api.md`).
 fn id_may_be_empty(resource: &Resource) -> bool {
     let is_product = resource.kind.product_kind().is_some();
-    resource.kind.lies_in_parent()
+    resource.kind.has_parent()
         || resource.kind == ResourceType::SystemVersion
         || is_product && resource.description.is_given()
 }

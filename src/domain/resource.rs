@@ -81,7 +81,7 @@ impl ResourceType {
     /// True if resources of this type belong to a family or entity that the
     /// question must name as `resource.parent` (assets and records).
     #[must_use]
-    pub fn lies_in_parent(self) -> bool {
+    pub fn has_parent(self) -> bool {
         matches!(self, Self::Asset | Self::ReferenceEntityRecord)
     }
 
@@ -89,13 +89,13 @@ impl ResourceType {
     /// that they can be listed (rules 9).
     #[must_use]
     pub fn is_listed(self) -> bool {
-        !self.lies_in_parent() && self != Self::SystemVersion
+        !self.has_parent() && self != Self::SystemVersion
     }
 
     /// True if resources of this type are assigned to categories, or are
     /// categories (rules 9, filters).
     #[must_use]
-    pub fn lies_in_categories(self) -> bool {
+    pub fn has_categories(self) -> bool {
         self.product_kind().is_some() || self.ruling_item() == Some(ItemKind::Category)
     }
 

@@ -1,4 +1,11 @@
-use crate::domain::{AccessFilter, Code, EveryQuestion, Facts, FilterScope, ItemKind, Level};
+//! Access filters: access to products as categories to include and to exclude.
+//!
+//! Mary views `caps` and edits `hats`: for `view` both categories are included;
+//! for `edit` only `hats`. For `send_proposal`, which needs exactly `edit`, a
+//! category that she owns is excluded: a product in it is hers, whatever its
+//! other categories.
+
+use crate::domain::{AccessFilter, Code, Facts, FilterScope, ItemKind, Level, ListingQuestion};
 
 use super::{
     app_scopes::highest_usable_level,
@@ -6,14 +13,14 @@ use super::{
     product_access::{CategoryTest, ProductAccess, product_access},
 };
 
-/// Says which products a subject may do an action on, as a filter over their
+/// Returns which products a subject may do an action on, as a filter over their
 /// effective categories.
 ///
 /// `granted` holds every category, channel, locale and attribute group of the
 /// tenant with the highest level that a group of the subject was granted on it.
 #[must_use]
 pub fn access_filter(
-    question: &EveryQuestion,
+    question: &ListingQuestion,
     facts: &Facts,
     granted: Vec<(ItemKind, Code, Level)>,
 ) -> AccessFilter {
@@ -22,7 +29,7 @@ pub fn access_filter(
         .into_iter()
         .map(|(kind, code, level)| (kind, code, access.level_of_granted(kind, level)))
         .collect();
-    // An app uses no more of a level than its scopes let it (rules 5.12).
+    // The scopes of an app limit the level that it can use (rules 5.12).
     let most = highest_usable_level(access).unwrap_or(Level::Own);
     let viewable = |axis: ItemKind| -> Vec<(Code, Level)> {
         let of_axis = held.iter().filter(|(kind, ..)| *kind == axis);
@@ -41,6 +48,10 @@ pub fn access_filter(
     }
 }
 
+/// Converts access to products into categories to include and to exclude.
+///
+/// Returns `Everything` if every category is included and uncategorized products
+/// are too.
 fn scope(access: ProductAccess, categories: &[(&Code, Level)]) -> FilterScope {
     let test = match access {
         ProductAccess::Nothing => return FilterScope::Nothing,

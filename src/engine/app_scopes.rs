@@ -1,8 +1,8 @@
 //! What the level actions of apps require of their scopes (rules 5.12).
 //!
-//! Scopes take the place of roles (rules 1.3), so an app without a scope may
-//! not even see what its user group reaches. The app `shop` holds `own` on the
-//! category `caps`:
+//! Scopes take the place of roles (rules 1.3), so an app without a scope cannot
+//! even view what its user group gives access to. The app `shop` holds `own` on
+//! the category `caps`:
 //!
 //! - With `read_products` it may `view` and `export` the products in it.
 //! - With `write_products` it may do every level action on them.
@@ -23,7 +23,7 @@ pub(super) enum ScopeRequirement {
 
 /// Returns what `action` on a resource of `kind` requires of an app's scopes.
 ///
-/// Actions that need a permission of their own are not asked here:
+/// Actions that need a permission of their own are not handled here:
 /// `system_version.read` and `edit` on an enriched category (rules 9).
 pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> ScopeRequirement {
     let (reading, writing) = match kind {
@@ -56,7 +56,7 @@ pub(super) fn scope_requirement(action: LevelAction, kind: ResourceType) -> Scop
 }
 
 /// Returns the highest level on channels, locales and attribute groups that the
-/// scopes of an app let it use; `None`: the subject is no app.
+/// scopes of an app let it use (rules 5.12). `None`: the subject is no app.
 pub(super) fn highest_usable_level(access: EffectiveAccess<'_>) -> Option<Level> {
     if access.subject_ref.kind != SubjectKind::App {
         return None;
@@ -78,6 +78,7 @@ pub(super) fn highest_usable_level(access: EffectiveAccess<'_>) -> Option<Level>
     })
 }
 
+/// True if a level action only reads: `view` and `export` (rules 5.12).
 fn reads(action: LevelAction) -> bool {
     match action {
         LevelAction::View | LevelAction::Export => true,
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rule_5_12_every_type_with_level_actions_but_grid_views_has_a_permission() {
+    fn rule_5_12_types_with_level_actions_have_a_permission() {
         for kind in ResourceType::iter() {
             let has_level_actions = LevelAction::iter().any(|action| {
                 crate::domain::Action::Level(action)

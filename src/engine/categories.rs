@@ -1,3 +1,10 @@
+//! The level on a product, from the levels on its effective categories (rules 4.1
+//! to 4.3).
+//!
+//! A short list of categories is resolved for each question. A list of [`LONG`]
+//! or more is resolved once per call, and the highest level of each user group on
+//! it is computed once; [`CategoryLevels`] holds both.
+
 use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{
@@ -7,72 +14,80 @@ use crate::domain::{
 
 use super::effective_access::EffectiveAccess;
 
-/// From how many categories a list is resolved once a call, not once a question:
-/// a shorter one costs less than to find it again.
+/// Number of categories from which a list is resolved once per call, not per
+/// question. Resolving a shorter list costs less than looking up the cached
+/// result.
 pub(super) const LONG: usize = 32;
 
-/// How much resolving a category costs, in looks at a group's right.
+/// Cost of resolving one category, in reads of a group's right.
 const RESOLVING: u64 = 8;
 
-/// The lists of categories in force for a product: its own, and those of all its
+/// The lists of effective categories of a product: its own, and those of all its
 /// ancestors (rules 4.2, 7.1).
 #[derive(Debug)]
 pub(super) struct CategoryLists<'a> {
+    /// One list for the product or model itself and one for each ancestor.
     pub(super) lists: Vec<CategoryList<'a>>,
-    /// A parent that is named and not stored.
+    /// The parent that is named and not stored, if there is one.
     pub(super) unknown_parent: Option<UnknownName>,
 }
 
-/// One of these lists.
+/// One list of effective categories.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CategoryList<'a> {
-    /// It came with the question.
+    /// The categories that the request gives (rules 7.1).
     Described(&'a Arc<[Code]>),
-    /// The categories of a stored product's or model's own.
+    /// The own categories of a stored product or model.
     Stored(&'a ProductRef, &'a [ItemId]),
 }
 
 /// The level held on a product, and what gives it.
 #[derive(Debug)]
 pub(super) struct OnProduct {
-    /// The level (rules 3.4, 4.1, 4.3).
+    /// The level held (rules 3.4, 4.1, 4.3).
     pub(super) held: Level,
-    /// Of the categories in force the one held highest, the first by code;
+    /// The effective category held highest, the first by code among equals.
     /// `None`: none is stored.
     pub(super) highest: Option<ItemId>,
     /// The first category that the question names and that is not stored, else
-    /// such a parent.
+    /// such a parent (rules 1.7).
     pub(super) unknown: Option<UnknownName>,
 }
 
-/// The levels on long lists of categories that some questions share, each found
-/// once: the categories of a list, and the highest of them for each user group.
+/// Levels on long lists of categories that several questions share, each computed
+/// once.
 ///
-/// A subject's level is the highest of its groups' levels (rules 3.5), so that
-/// subjects share what they have groups in common, and a question costs a look
-/// at each group, not at each category for each group.
+/// It holds the resolved categories of each list, and the highest level of each
+/// user group on it.
+///
+/// A subject's level is the highest of its groups' levels (rules 3.5). Subjects
+/// therefore share the results of the groups they have in common, and a question
+/// costs one read per group instead of one per category and group.
 #[derive(Debug, Default)]
 pub(super) struct CategoryLevels {
-    /// By address; each list is kept, so that no other takes its address.
+    /// Keyed by address; holds the list, so that its address is not reused.
     described: HashMap<usize, (Arc<[Code]>, usize)>,
+    /// Index in `resolved` of the long list of each stored product or model.
     stored: HashMap<ProductRef, usize>,
+    /// The long lists that were resolved so far.
     resolved: Vec<Resolved>,
-    /// By the place of a list in `resolved`.
+    /// Keyed by the index of the list in `resolved` and by group.
     highest: HashMap<(usize, GroupId), Highest>,
+    /// Work done so far, in reads of a group's right on an item.
     work: u64,
 }
 
 /// The categories of a list.
 #[derive(Debug, Default)]
 struct Resolved {
-    /// Those that are stored, by code, each once.
+    /// The stored categories, ordered by code, without duplicates.
     ids: Vec<ItemId>,
-    /// The first that is not.
+    /// The first category that is not stored (rules 1.7).
     unknown: Option<UnknownName>,
 }
 
-/// The highest level on a list of categories, and the place of the first that is
-/// held at it.
+/// The highest level on a list of categories, and the index in `ids` of the first
+/// category held at it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Highest {
     level: Level,
@@ -80,18 +95,18 @@ struct Highest {
 }
 
 impl CategoryLevels {
-    /// How many rights were looked at so far, about.
+    /// Returns the approximate number of rights read so far.
     pub(super) fn work(&self) -> u64 {
         self.work
     }
 
-    /// Counts work that was done elsewhere.
+    /// Adds work that was done elsewhere.
     pub(super) fn add_work(&mut self, work: u64) {
         self.work += work;
     }
 
-    /// Finds what `lists` take that is worth keeping, as far as `most` looks go,
-    /// and a list more. Whether that was not all.
+    /// Computes in advance the levels on the long ones of `lists`, and stops
+    /// after about `most` reads of rights plus one list. True if some are left.
     pub(super) fn prepare(
         &mut self,
         lists: &CategoryLists<'_>,
@@ -111,7 +126,7 @@ impl CategoryLevels {
         false
     }
 
-    /// The level on a product with these categories.
+    /// Returns the level on a product with these categories (rules 4.1, 4.3).
     pub(super) fn on_product(
         &mut self,
         lists: CategoryLists<'_>,
@@ -141,7 +156,8 @@ impl CategoryLevels {
         let held = match highest {
             _ if !access.is_enterprise() => Level::Own,
             Some((level, _)) => level,
-            // One that lies nowhere is everyone's (rules 4.3).
+            // A product without effective categories is owned by everyone (rules
+            // 4.3).
             None if unknown.is_none() => Level::Own,
             None => Level::Hidden,
         };
@@ -152,7 +168,7 @@ impl CategoryLevels {
         }
     }
 
-    /// The place of a long list in `resolved`.
+    /// Returns the index of a long list in `resolved`, resolving it if it is new.
     fn place(&mut self, list: CategoryList<'_>, access: EffectiveAccess<'_>) -> usize {
         let known = match list {
             CategoryList::Described(codes) => {
@@ -179,7 +195,8 @@ impl CategoryLevels {
         place
     }
 
-    /// The highest of a long list for the subject.
+    /// Returns the highest level of the subject on a long list, with its
+    /// category.
     fn highest_in(&mut self, place: usize, access: EffectiveAccess<'_>) -> Option<(Level, ItemId)> {
         let mut highest = Highest::default();
         if access.is_enterprise() {
@@ -190,7 +207,7 @@ impl CategoryLevels {
         self.resolved.get(place)?.named(highest)
     }
 
-    /// The highest of a long list for a group.
+    /// Returns the highest level of one group on a long list, computed once.
     fn highest_of(&mut self, place: usize, id: GroupId, group: &GroupFacts) -> Highest {
         if let Some(known) = self.highest.get(&(place, id)) {
             return *known;
@@ -202,7 +219,8 @@ impl CategoryLevels {
         highest
     }
 
-    /// The highest of a list that is not kept.
+    /// Returns the highest level of the subject on a short list, without caching
+    /// it.
     fn highest_now(&mut self, resolved: &Resolved, access: EffectiveAccess<'_>) -> Highest {
         let mut highest = Highest::default();
         if access.is_enterprise() && !resolved.ids.is_empty() {
@@ -217,6 +235,7 @@ impl CategoryLevels {
 }
 
 impl CategoryList<'_> {
+    /// Number of categories in the list.
     fn length(self) -> u64 {
         let length = match self {
             Self::Described(codes) => codes.len(),
@@ -225,6 +244,7 @@ impl CategoryList<'_> {
         u64::try_from(length).unwrap_or(u64::MAX)
     }
 
+    /// True if the list has at least [`LONG`] categories.
     fn is_long(&self) -> bool {
         match self {
             Self::Described(codes) => codes.len() >= LONG,
@@ -234,7 +254,8 @@ impl CategoryList<'_> {
 }
 
 impl CategoryLists<'_> {
-    /// All categories in force that are stored, by code, each once.
+    /// Returns all effective categories that are stored, by code, without
+    /// duplicates.
     pub(super) fn ids(&self, access: EffectiveAccess<'_>) -> Vec<ItemId> {
         let lists = self.lists.iter();
         let ids = lists.flat_map(|list| Resolved::of(*list, access).ids);
@@ -243,6 +264,8 @@ impl CategoryLists<'_> {
 }
 
 impl Resolved {
+    /// Looks up the items of a list and records the first code that is not
+    /// stored.
     fn of(list: CategoryList<'_>, access: EffectiveAccess<'_>) -> Self {
         let mut unknown = None;
         let ids: Vec<ItemId> = match list {
@@ -271,7 +294,7 @@ impl Resolved {
         }
     }
 
-    /// The highest for a group, and how many rights were looked at.
+    /// Returns the highest level of a group and the number of rights read.
     fn highest(&self, group: &GroupFacts) -> (Highest, u64) {
         let mut highest = Highest::default();
         let mut looked_at = 0;
@@ -286,6 +309,7 @@ impl Resolved {
         (highest, looked_at)
     }
 
+    /// Replaces the index of a category by its item; `None` for an empty list.
     fn named(&self, highest: Highest) -> Option<(Level, ItemId)> {
         let id = self.ids.get(highest.place)?;
         Some((highest.level, *id))
@@ -293,6 +317,7 @@ impl Resolved {
 }
 
 impl Highest {
+    /// Returns the higher of two levels, the first by code among equals.
     fn or(self, other: Self) -> Self {
         let is_before = self.level == other.level && self.place <= other.place;
         let is_higher = self.level != other.level && self.level.allows(other.level);
@@ -300,7 +325,7 @@ impl Highest {
     }
 }
 
-/// The one held higher, else the first by code.
+/// Returns the category held higher, the first by code among equals.
 fn higher(
     one: (Level, ItemId),
     other: (Level, ItemId),
@@ -311,6 +336,7 @@ fn higher(
     if is_before || is_higher { one } else { other }
 }
 
+/// Sorts items by code and removes duplicates.
 fn in_order(mut ids: Vec<ItemId>, access: EffectiveAccess<'_>) -> Vec<ItemId> {
     if ids.len() < LONG {
         ids.sort_by_key(|id| access.code_of(*id));
@@ -321,6 +347,7 @@ fn in_order(mut ids: Vec<ItemId>, access: EffectiveAccess<'_>) -> Vec<ItemId> {
     ids
 }
 
+/// Returns the address that identifies a shared list of codes.
 fn address(codes: &Arc<[Code]>) -> usize {
     Arc::as_ptr(codes).cast::<Code>().addr()
 }

@@ -7,32 +7,35 @@ use super::{
     requirements,
 };
 
-/// How much a decision costs beside what is counted, in looks at a right.
+/// Fixed cost of a decision beside the counted work, in reads of a right.
 const A_DECISION: u64 = 64;
 
-/// How many looks at each of the subject's groups a decision takes, about:
+/// Approximate number of reads per group of the subject in one decision:
 /// channels, locales, an attribute group or item, a list of categories.
 const LOOKS_A_GROUP: u64 = 4;
 
-/// Decides the questions of one call: what they share is found once, such as
-/// the level of a user group on 10,000 categories that come with each of them.
+/// Decides the questions of one call and computes only once what they share, such
+/// as the level of a user group on 10,000 categories that come with each
+/// question.
 ///
-/// Two hundred users are asked about a product that is described with 10,000
-/// categories. These are resolved once; of each group the highest level on them
-/// is found once; and of each user the levels of its groups are compared.
+/// For example, 200 users are checked on a product that is described with 10,000
+/// categories. The categories are resolved once; the highest level on them is
+/// computed once per group; for each user only the levels of its groups are
+/// compared.
 ///
-/// Invariant: all facts that it is given are true at one instant, of one
-/// tenant.
+/// Invariant: all facts passed to one decider belong to one tenant and are true
+/// at one instant.
 #[derive(Debug, Default)]
 pub struct Decider {
+    /// Levels on long lists of categories, shared by the questions of the call.
     levels: CategoryLevels,
-    /// Whether a stored product has a long list of categories, once that was
-    /// looked at.
+    /// True if a stored product has a long list of categories; `None` until
+    /// computed.
     has_long_lists: Option<bool>,
 }
 
 impl Decider {
-    /// Decides one question, as [`super::decide`] does.
+    /// Decides one question, as [`super::decide`] does, and counts its work.
     #[must_use]
     pub fn decide(&mut self, question: &Question, facts: &Facts) -> Decision {
         let access = EffectiveAccess::of(question.subject(), facts);
@@ -44,9 +47,10 @@ impl Decider {
         decision(question, &asked)
     }
 
-    /// Finds a part of what [`Decider::decide`] will take, as long as `most`
-    /// looks at rights, so that the caller can rest in between. Whether more is
-    /// left; nothing is, where a question takes little.
+    /// Does a part of the work of [`Decider::decide`] in advance, up to about
+    /// `most` reads of rights. The caller can yield before it continues.
+    ///
+    /// True if more is left; false at once if no list of categories is long.
     #[must_use]
     pub fn prepare(&mut self, question: &Question, facts: &Facts, most: u64) -> bool {
         let described = question
@@ -57,7 +61,7 @@ impl Decider {
             return false;
         }
         let access = EffectiveAccess::of(question.subject(), facts);
-        let looks = question.rule().looks_at_resource && access.is_enterprise();
+        let looks = question.rule().requires_resource && access.is_enterprise();
         let resource = question.resource().filter(|_| looks);
         let lists = resource.and_then(|resource| {
             let kind = resource.kind.product_kind()?;
@@ -66,6 +70,8 @@ impl Decider {
         lists.is_some_and(|lists| self.levels.prepare(&lists, access, most))
     }
 
+    /// True if a stored product of `facts` has a long list of categories,
+    /// computed once.
     fn has_long_lists(&mut self, facts: &Facts) -> bool {
         *self.has_long_lists.get_or_insert_with(|| {
             let mut products = facts.products.values();
@@ -73,8 +79,8 @@ impl Decider {
         })
     }
 
-    /// How much was done so far, in looks at a group's right on an item: some
-    /// 16,000 take about half a millisecond.
+    /// Returns the work done so far, in reads of a group's right on an item.
+    /// About 16,000 reads take half a millisecond.
     #[must_use]
     pub fn work(&self) -> u64 {
         self.levels.work()

@@ -1,3 +1,11 @@
+//! The levels that one subject holds, over all its user groups.
+//!
+//! The highest level of all groups wins, on each axis by itself (rules 3.5): one
+//! group can give the category and another the locale. Levels are not merged in
+//! advance; each is computed when a requirement needs it. Outside the enterprise
+//! edition rights do not apply, and every subject holds the highest level on
+//! every stored item (rules 3.4).
+
 use crate::domain::{
     Code, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind,
     ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
@@ -5,16 +13,20 @@ use crate::domain::{
 
 use super::categories::{CategoryList, CategoryLists};
 
-/// What one subject reaches, by the facts.
+/// What one subject has access to over all its user groups, according to the
+/// facts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EffectiveAccess<'f> {
+    /// The facts of one tenant that the question needs.
     pub(super) facts: &'f Facts,
+    /// The subject as the question names it.
     pub(super) subject_ref: &'f SubjectRef,
+    /// The stored subject; `None`: the tenant has no such subject (rules 1.6).
     pub(super) subject: Option<&'f SubjectFacts>,
 }
 
-/// Channels or locales: the two axes of which a question may leave the item
-/// open.
+/// Channel or locale: the axes that a question may leave unnamed (rules 4.4,
+/// 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenAxis {
     Channel,
@@ -22,6 +34,7 @@ pub(super) enum OpenAxis {
 }
 
 impl OpenAxis {
+    /// Returns the kind of the items on this axis.
     pub(super) fn kind(self) -> ItemKind {
         match self {
             Self::Channel => ItemKind::Channel,
@@ -31,6 +44,7 @@ impl OpenAxis {
 }
 
 impl<'f> EffectiveAccess<'f> {
+    /// Looks up `subject` in `facts`; an unknown one has no groups and no rights.
     pub(super) fn of(subject: &'f SubjectRef, facts: &'f Facts) -> Self {
         Self {
             facts,
@@ -39,12 +53,12 @@ impl<'f> EffectiveAccess<'f> {
         }
     }
 
-    /// The subject's user groups, by code.
+    /// Returns the subject's user groups, ordered by code.
     pub(super) fn groups(self) -> impl Iterator<Item = &'f GroupFacts> {
         self.numbered_groups().map(|(_, group)| group)
     }
 
-    /// The same with their numbers.
+    /// Returns the subject's user groups with their ids, ordered by code.
     pub(super) fn numbered_groups(self) -> impl Iterator<Item = (GroupId, &'f GroupFacts)> {
         let ids = self.subject.map(|subject| subject.groups.iter());
         ids.into_iter()
@@ -52,14 +66,14 @@ impl<'f> EffectiveAccess<'f> {
             .filter_map(move |id| Some((*id, self.facts.groups.get(id)?.as_ref())))
     }
 
-    /// Whether rights count (rules 3.4).
+    /// True if the edition applies access rights (rules 3.4).
     pub(super) fn is_enterprise(self) -> bool {
         self.facts.vocabulary.edition.is_enterprise()
     }
 
-    /// The level on a stored item: of all groups' levels the most permissive
-    /// (rules 3.5); outside the enterprise edition the highest there is
-    /// (rules 3.4).
+    /// Returns the level on a stored item: the highest of all groups' levels
+    /// (rules 3.5). Outside the enterprise edition it is the highest level of its
+    /// kind (rules 3.4).
     pub(super) fn level_on(self, item: ItemId) -> Level {
         if !self.facts.vocabulary.edition.is_enterprise() {
             let kind = self
@@ -76,9 +90,9 @@ impl<'f> EffectiveAccess<'f> {
         levels.fold(Level::Hidden, Level::or)
     }
 
-    /// The level on a stored item of a kind on which the subject's groups were
-    /// granted `granted`; nothing for who is unknown or disabled (rules 1.7,
-    /// 3.4).
+    /// Returns the level on a stored item of `kind`, given the highest level
+    /// `granted` to the subject's groups. `Hidden` for an unknown or disabled
+    /// subject (rules 1.7, 3.4).
     pub(super) fn level_of_granted(self, kind: ItemKind, granted: Level) -> Level {
         if !self.subject.is_some_and(|subject| subject.enabled) {
             return Level::Hidden;
@@ -90,14 +104,14 @@ impl<'f> EffectiveAccess<'f> {
         }
     }
 
-    /// The level on an item that a question names; one that is not stored is
-    /// hidden in every edition (rules 1.7).
+    /// Returns the level on an item that a question names. An item that is not
+    /// stored is hidden in every edition (rules 1.7).
     pub(super) fn level_on_named(self, item: &ItemRef) -> Level {
         self.find(item)
             .map_or(Level::Hidden, |id| self.level_on(id))
     }
 
-    /// The highest level on any channel or locale (rules 4.4, 4.5).
+    /// Returns the highest level on any channel or locale (rules 4.4, 4.5).
     pub(super) fn highest_on_any(self, axis: OpenAxis) -> Level {
         if self.first_of(axis).is_none() {
             return Level::Hidden;
@@ -110,7 +124,7 @@ impl<'f> EffectiveAccess<'f> {
             .fold(Level::Hidden, Level::or)
     }
 
-    /// The first channel or locale by code; `None`: the tenant has none.
+    /// Returns the first channel or locale by code. `None`: the tenant has none.
     pub(super) fn first_of(self, axis: OpenAxis) -> Option<ItemId> {
         match axis {
             OpenAxis::Channel => self.facts.vocabulary.first_channel,
@@ -118,12 +132,12 @@ impl<'f> EffectiveAccess<'f> {
         }
     }
 
-    /// The number of an item that a question names; `None`: it is not stored.
+    /// Returns the id of an item that a question names. `None`: it is not stored.
     pub(super) fn find(self, item: &ItemRef) -> Option<ItemId> {
         self.facts.vocabulary.items.get(item).copied()
     }
 
-    /// The code of an item in its first spelling.
+    /// Returns the code of an item in its stored spelling (rules 1.5).
     pub(super) fn code_of(self, item: ItemId) -> Option<&'f Code> {
         self.facts
             .vocabulary
@@ -132,10 +146,11 @@ impl<'f> EffectiveAccess<'f> {
             .map(|item| &item.code)
     }
 
-    /// The lists of categories in force for a product or model: its own and those
-    /// of all its ancestors, with the facts that came with the question in place
-    /// of the stored ones (rules 4.2, 7.1). `None`: it is neither stored nor
-    /// described (rules 1.7).
+    /// Returns the lists of effective categories of a product or model: its own
+    /// and those of all its ancestors. Facts of the request replace the stored
+    /// ones (rules 4.2, 7.1).
+    ///
+    /// `None`: the resource is neither stored nor described (rules 1.7).
     pub(super) fn category_lists<'a>(
         self,
         kind: ProductKind,
@@ -194,14 +209,14 @@ impl<'f> EffectiveAccess<'f> {
     }
 }
 
-/// The level on a product by the levels on its effective categories: the most
-/// permissive (rules 4.1); one without any is everyone's (rules 4.3).
+/// Returns the level on a product: the highest on its effective categories (rules
+/// 4.1). Without any it is `Own` (rules 4.3).
 pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Level {
     levels.into_iter().reduce(Level::or).unwrap_or(Level::Own)
 }
 
 impl GroupFacts {
-    /// The group's highest level on any channel or locale.
+    /// Returns the group's highest level on any channel or locale.
     pub(super) fn highest_on_any(&self, axis: OpenAxis) -> Level {
         match axis {
             OpenAxis::Channel => self.highest_channel,
@@ -210,6 +225,8 @@ impl GroupFacts {
     }
 }
 
+/// Returns the level that everyone holds on a stored item outside the enterprise
+/// edition (rules 3.4): the highest of its kind (rules 3.1, 3.3).
 fn highest_level(kind: ItemKind) -> Level {
     match kind {
         ItemKind::Category => Level::Own,

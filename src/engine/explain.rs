@@ -1,3 +1,11 @@
+//! The decision as a tree of steps (rules 8.2).
+//!
+//! The root states the decision (rules 8.1). Below it is one step per
+//! requirement, passed or failed, and below the category of a product one step
+//! per effective category. The steps come from the requirements that
+//! [`super::decide`] evaluates, so that an explanation cannot disagree with a
+//! decision.
+
 use crate::domain::{
     CATALOGUE, Code, Explanation, Facts, GroupFacts, ItemId, ItemKind, Level, Question, Reason,
     ReasonCode, ReasonItem, Step,
@@ -11,12 +19,14 @@ use super::{
     requirements::{self, Requirement, Source},
 };
 
-/// Decides one question and says why: every rule that was asked, who gives what
-/// is held, and the smallest set of grants that would turn a denial
-/// (rules 8.2).
+/// Decides one question and explains the decision (rules 8.2).
 ///
-/// `facts` holds what [`super::needs`] says of the question, with the rights of
-/// every user group ([`crate::domain::GroupsNeeded::All`]).
+/// The explanation holds every rule that applies, the groups and roles that give
+/// what is held, and the smallest set of grants that would turn a denial into an
+/// allow.
+///
+/// `facts` holds what [`super::needs`] returns for the question, with the rights
+/// of every user group ([`crate::domain::GroupsNeeded::All`]).
 #[must_use]
 pub fn explain(question: &Question, facts: &Facts) -> Explanation {
     let access = EffectiveAccess::of(question.subject(), facts);
@@ -51,7 +61,7 @@ pub fn explain(question: &Question, facts: &Facts) -> Explanation {
     }
 }
 
-/// Says which categories were asked about.
+/// Fills in the effective categories of a product, which a plain decision omits.
 fn name_categories(
     requirements: &mut [Requirement],
     question: &Question,
@@ -71,6 +81,7 @@ fn name_categories(
     }
 }
 
+/// Returns the sentence that states the decision and the reason of a denial.
 fn root_message(question: &Question, denial: Option<&Reason>) -> String {
     let subject = question.subject();
     let action = question.action();
@@ -87,6 +98,7 @@ fn root_message(question: &Question, denial: Option<&Reason>) -> String {
     }
 }
 
+/// Returns a failed step of a rule with every other field empty.
 fn blank(rule: &'static str) -> Step {
     Step {
         rule,
@@ -103,6 +115,7 @@ fn blank(rule: &'static str) -> Step {
     }
 }
 
+/// Converts a requirement into a step of the explanation (rules 8.2).
 fn step(requirement: &Requirement, access: EffectiveAccess<'_>) -> Step {
     Step {
         axis: Some(requirement.code),
@@ -119,7 +132,7 @@ fn step(requirement: &Requirement, access: EffectiveAccess<'_>) -> Step {
     }
 }
 
-/// The subject's groups that give the level held.
+/// Returns the subject's groups that give the level held.
 fn giving_groups(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Code> {
     let Some(held) = requirement.held else {
         return Vec::new();
@@ -139,8 +152,8 @@ fn giving_groups(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<
     giving(held, level, access)
 }
 
-/// Those whose own level is the one held or, where flags of several add up
-/// (rules 3.3), those that hold any.
+/// Returns the groups whose own level equals the level held, or, where flags of
+/// several groups combine (rules 3.3), every group with any level.
 fn giving(
     held: Level,
     level: impl Fn(&GroupFacts) -> Level,
@@ -164,7 +177,8 @@ fn giving(
     }
 }
 
-/// The subject's roles that give the permission.
+/// Returns the subject's roles that give the permission, directly or by
+/// implication (rules 2.3).
 fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Code> {
     let (ReasonCode::Permission, Some(code)) = (requirement.code, requirement.permission) else {
         return Vec::new();
@@ -182,7 +196,8 @@ fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<C
         .collect()
 }
 
-/// One step a category in force: what is held on it, and who gives it.
+/// Returns one step per effective category: the level held and the groups that
+/// give it. Empty outside the enterprise edition (rules 3.4).
 fn category_steps(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Step> {
     let Source::Categories(ids, _) = &requirement.source else {
         return Vec::new();
@@ -213,6 +228,7 @@ fn category_steps(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec
         .collect()
 }
 
+/// Returns the level of a group on an item; `Hidden` if it has no right there.
 fn right(group: &GroupFacts, id: ItemId) -> Level {
     group.rights.get(&id).copied().unwrap_or_default()
 }
@@ -224,6 +240,8 @@ fn capitalised(text: &str) -> String {
     })
 }
 
+/// Returns the message of a step: the reason if it failed, else what is
+/// satisfied.
 fn message(requirement: &Requirement) -> String {
     if !requirement.passed {
         return requirement.reason().to_string();
@@ -247,6 +265,7 @@ fn message(requirement: &Requirement) -> String {
     }
 }
 
+/// Returns the message of a level requirement that is satisfied.
 fn level_message(requirement: &Requirement) -> String {
     let held = requirement.held.unwrap_or_default();
     if requirement.rule == "4.3" {

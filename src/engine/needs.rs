@@ -1,3 +1,9 @@
+//! The facts that questions need, by name, before anything is read.
+//!
+//! Only what a question names is listed. The rest is read along with it: access
+//! rights with the user groups of the subjects, ancestors with a product,
+//! attribute groups with an attribute or grid view.
+
 use std::collections::HashSet;
 
 use crate::domain::{
@@ -5,16 +11,16 @@ use crate::domain::{
     ResourceType,
 };
 
-/// Says which facts `questions` need; those of several are read together, so
-/// that all are answered at one revision.
+/// Returns the facts that `questions` need. Facts of several questions are read
+/// together, so that all are decided at one revision.
 #[must_use]
 pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeeded {
     let mut needed = FactsNeeded::default();
-    // Lists of categories that questions share are added once.
+    // A list of categories that several questions share is added once.
     let mut added = HashSet::new();
     for question in questions {
         needed.subjects.insert(question.subject().clone());
-        if !question.rule().looks_at_resource {
+        if !question.rule().requires_resource {
             continue;
         }
         if let Some(resource) = question.resource() {
@@ -29,6 +35,8 @@ pub fn needs<'q>(questions: impl IntoIterator<Item = &'q Question>) -> FactsNeed
     needed
 }
 
+/// Adds the facts of the resource: its product and parent, its item, attribute or
+/// grid view.
 fn add_resource(needed: &mut FactsNeeded, resource: &Resource) {
     let described = &resource.description;
     if let Some(kind) = resource.kind.product_kind() {
@@ -58,6 +66,7 @@ fn add_resource(needed: &mut FactsNeeded, resource: &Resource) {
     }
 }
 
+/// Adds the categories that describe a product in the request (rules 7.1).
 fn add_categories(needed: &mut FactsNeeded, codes: &[Code]) {
     let categories = codes.iter().map(|code| ItemRef {
         kind: ItemKind::Category,
@@ -66,6 +75,8 @@ fn add_categories(needed: &mut FactsNeeded, codes: &[Code]) {
     needed.items.extend(categories);
 }
 
+/// Adds the channel, locale, attribute and attribute group that the context
+/// names.
 fn add_context(needed: &mut FactsNeeded, question: &Question) {
     let context = question.context();
     let named = [
@@ -81,11 +92,11 @@ fn add_context(needed: &mut FactsNeeded, question: &Question) {
     needed.attributes.extend(context.attribute.clone());
 }
 
-/// The item whose right counts for a resource that is not a product: itself,
-/// or the family or entity of an asset or record.
+/// Returns the item whose right decides for a resource that is not a product:
+/// itself, or the family or entity of an asset or record.
 pub(super) fn ruling_item(resource: &Resource) -> Option<ItemRef> {
     let kind = resource.kind.ruling_item()?;
-    let code = if resource.kind.lies_in_parent() {
+    let code = if resource.kind.has_parent() {
         match resource.description.parent.as_ref()? {
             Parent::Code(code) => code.clone(),
             Parent::Absent => return None,

@@ -1,4 +1,11 @@
-use crate::domain::{EveryQuestion, Facts, Level, Strictness};
+//! Access to all products of a tenant at once, for lists and access filters.
+//!
+//! Mary may view the products of some categories. Whether she is enabled and can
+//! view any channel and any locale is the same for every product and is decided
+//! once; what remains for each product is a test of the levels on its effective
+//! categories.
+
+use crate::domain::{Facts, Level, ListingQuestion, Strictness};
 
 use super::{
     categories::CategoryLevels,
@@ -6,34 +13,39 @@ use super::{
     requirements::{self, Source},
 };
 
-/// Which products or models a subject may do an action on: all that a product
-/// itself decides, so that a listing never requirements one question a product.
+/// Which products or models a subject may do an action on.
+///
+/// It holds everything that is the same for all products, so that a listing does
+/// not decide one question per product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProductAccess {
-    /// None: something that is no product's denies.
+    /// None: a requirement that does not depend on the product fails.
     Nothing,
-    /// All of them, each held at this level; `None`: levels are not asked.
+    /// All of them, each held at this level. `None`: the action needs no level.
     Everything(Option<Level>),
-    /// Those whose effective categories say so.
+    /// Those whose effective categories pass the test.
     ByCategory(CategoryTest),
 }
 
-/// What the effective categories of a product must come to (rules 4.1, 4.3).
+/// Test of the levels on a product's effective categories (rules 4.1, 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CategoryTest {
+    /// The level that the action needs on the product.
     needed: Level,
+    /// Whether a higher level suffices too; it does not for `send_proposal`
+    /// (rules 9).
     strictness: Strictness,
 }
 
-/// Decides all that no product changes of a question about every product.
+/// Decides the part of a question about every product that no product changes.
 ///
-/// `facts` holds what [`super::needs`] says of
-/// [`EveryQuestion::about_no_category`].
+/// `facts` holds what [`super::needs`] returns for
+/// [`ListingQuestion::without_categories`].
 #[must_use]
-pub fn product_access(question: &EveryQuestion, facts: &Facts) -> ProductAccess {
+pub fn product_access(question: &ListingQuestion, facts: &Facts) -> ProductAccess {
     let access = EffectiveAccess::of(question.subject(), facts);
     let levels = &mut CategoryLevels::default();
-    let asked = requirements::collect(&question.about_no_category(), &access, levels);
+    let asked = requirements::collect(&question.without_categories(), &access, levels);
     let mut others = asked
         .requirements
         .iter()
@@ -49,42 +61,43 @@ pub fn product_access(question: &EveryQuestion, facts: &Facts) -> ProductAccess 
                 strictness: rule.strictness,
             })
         }
-        // Outside the enterprise edition everyone owns every product (3.4).
+        // Outside the enterprise edition every subject owns every product (rules
+        // 3.4).
         Some(_) => ProductAccess::Everything(Some(Level::Own)),
         None => ProductAccess::Everything(None),
     }
 }
 
 impl CategoryTest {
-    /// The level on a product, by the levels on each of its effective
-    /// categories, if it suffices.
+    /// Returns the level on a product, given the levels on its effective
+    /// categories. `None`: the level does not suffice.
     #[must_use]
     pub fn level(self, on_categories: impl IntoIterator<Item = Level>) -> Option<Level> {
         let held = effective_access::level_of_categories(on_categories);
         self.strictness.suffices(held, self.needed).then_some(held)
     }
 
-    /// The level that one of the categories must be held at.
+    /// Returns the level at which at least one of the categories must be held.
     #[must_use]
     pub fn needed(self) -> Level {
         self.needed
     }
 
-    /// Whether a product is allowed that has no effective category.
+    /// True if a product without effective categories passes (rules 4.3).
     #[must_use]
     pub fn allows_uncategorised(self) -> bool {
         self.level([]).is_some()
     }
 
-    /// Whether a category that is held at `level` lets its products in, as long
-    /// as no other is in the way.
+    /// True if a category held at `level` lets its products pass, unless another
+    /// of their categories excludes them.
     #[must_use]
     pub fn lets_in(self, level: Level) -> bool {
         self.level([level]).is_some()
     }
 
-    /// Whether a category that is held at `level` keeps its products out,
-    /// whatever others they lie in.
+    /// True if a category held at `level` excludes its products, whatever their
+    /// other categories are.
     #[must_use]
     pub fn keeps_out(self, level: Level) -> bool {
         self.strictness == Strictness::Exactly && level.allows(self.needed) && !self.lets_in(level)

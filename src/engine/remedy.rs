@@ -1,10 +1,10 @@
-//! The smallest set of grants that would turn a denial (rules 8.2).
+//! The smallest set of grants that would turn a denial into an allow (rules 8.2).
 //!
-//! What is missing of permissions and what is missing of rights are turned by
-//! different grants, so each part is made smallest by itself. A right is raised
-//! one by one; joining a group can turn several at once. With the axes that a
-//! product question has, at most two groups can be better than raising, so sets
-//! of none, one and two groups are compared.
+//! Missing permissions and missing rights need different grants, so each part is
+//! minimized by itself. Raising a right satisfies one requirement; joining a
+//! group can satisfy several at once. With the axes of a product question,
+//! joining more than two groups is never better than raising rights, so sets of
+//! zero, one and two groups are compared.
 
 mod access;
 mod permission;
@@ -16,8 +16,8 @@ use super::{
     requirements::{Requirement, Source},
 };
 
-/// Finds the set; where no grant can turn the denial, says why: the first rule,
-/// in the order of rules 8.1, that no grant turns.
+/// Returns the smallest set of grants. Fails with the explanation of the first
+/// rule, in the order of rules 8.1, that no grant satisfies.
 pub(super) fn find(
     requirements: &[Requirement],
     access: EffectiveAccess<'_>,
@@ -49,6 +49,8 @@ pub(super) fn find(
     Ok(remedies)
 }
 
+/// Returns the grants for a missing permission or scope; fails if no scope gives
+/// the action (rules 5.12).
 fn turn_permission(
     requirement: &Requirement,
     access: EffectiveAccess<'_>,
@@ -61,7 +63,7 @@ fn turn_permission(
     }
 }
 
-/// Says what the tenant does not store.
+/// Returns the text that names what the tenant does not store (rules 1.7).
 fn unknown(requirement: &Requirement) -> String {
     let name = requirement.unknown.as_ref();
     name.map_or_else(

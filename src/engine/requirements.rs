@@ -1,3 +1,10 @@
+//! The requirements of a question, in the order of rules 8.1.
+//!
+//! Those on the subject, the edition and the permission or scope are evaluated
+//! here; those on the resource and its context in `resource_rules`. All are
+//! evaluated, also after one has failed, since an explanation shows each of them.
+//! Only an unknown or disabled subject ends the list (rules 1.6).
+
 use crate::domain::{
     Action, CATALOGUE, ItemId, Level, LevelAction, PermissionId, PermissionSet, Question, Reason,
     ReasonCode, ReasonItem, Strictness, SubjectKind, UnknownName,
@@ -10,46 +17,59 @@ use super::{
     resource_rules,
 };
 
-/// One rule that a question meets.
+/// One rule that applies to a question, and whether it passed.
 #[derive(Clone, Debug)]
 pub(super) struct Requirement {
+    /// The kind of rule, which is the reason of a denial if it fails (rules 8.1).
     pub(super) code: ReasonCode,
+    /// The number of the rule in `docs/rules.md`, such as `4.5`.
     pub(super) rule: &'static str,
+    /// The item that the rule is about; without a code it is any item of the
+    /// kind.
     pub(super) item: Option<ReasonItem>,
+    /// The level needed; `None` if the rule is not about a level.
     pub(super) needed: Option<Level>,
+    /// The level held; `None` if the rule is not about a level.
     pub(super) held: Option<Level>,
+    /// The permission that the rule is about; if it fails, the missing one (rules
+    /// 2.3).
     pub(super) permission: Option<&'static str>,
-    /// The name that is not stored, where that is why it fails (rules 1.7).
+    /// The name that is not stored, where that is why the rule fails (rules 1.7).
     pub(super) unknown: Option<UnknownName>,
+    /// True if the subject satisfies the rule.
     pub(super) passed: bool,
+    /// The facts that the rule was decided on.
     pub(super) source: Source,
 }
 
-/// What an requirement looked at, for explaining it and for finding what turns it.
+/// The facts that a requirement was decided on, for its explanation and remedy.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    /// Neither at rights nor at permissions.
+    /// Neither rights nor permissions.
     Other,
-    /// The permissions held; whether this one counts.
+    /// The permissions held, and whether this one counts.
     Permission(PermissionId),
     /// The right on one stored item.
     Item(ItemId),
-    /// The rights on all channels or locales.
+    /// The rights on all channels or all locales.
     Any(OpenAxis),
-    /// The rights on the categories of a product; any of them will do. Which
-    /// they are is said where a decision is explained, no question needs it.
+    /// The rights on the categories of a product, of which one suffices. The list
+    /// is empty until a decision is explained, since no decision needs it.
     Categories(Vec<ItemId>, Strictness),
 }
 
-/// Every rule that a question meets, in the order of rules 8.1.
+/// The requirements of a question, in the order of rules 8.1.
 #[derive(Debug)]
 pub(super) struct Requirements {
+    /// Each rule that applies, passed or failed.
     pub(super) requirements: Vec<Requirement>,
-    /// The level held on the resource, where the question is one of levels.
+    /// The level held on the resource; `None` if the question does not look at
+    /// one.
     pub(super) level: Option<Level>,
 }
 
 impl Requirement {
+    /// Creates a requirement that is not about a level.
     pub(super) fn new(code: ReasonCode, rule: &'static str, passed: bool) -> Self {
         Self {
             code,
@@ -64,7 +84,7 @@ impl Requirement {
         }
     }
 
-    /// Asks for a level on an item.
+    /// Creates a requirement for a level on an item.
     pub(super) fn level(
         code: ReasonCode,
         rule: &'static str,
@@ -80,16 +100,17 @@ impl Requirement {
         }
     }
 
+    /// Sets the facts that the requirement was decided on.
     pub(super) fn from(self, source: Source) -> Self {
         Self { source, ..self }
     }
 
-    /// Names what the question names and the tenant does not store.
+    /// Sets the name that the question uses and the tenant does not store.
     pub(super) fn naming(self, unknown: Option<UnknownName>) -> Self {
         Self { unknown, ..self }
     }
 
-    /// Returns the reason of a denial by this rule.
+    /// Returns the reason of a denial by this rule (rules 8.1).
     pub(super) fn reason(&self) -> Reason {
         Reason {
             code: self.code,
@@ -102,26 +123,27 @@ impl Requirement {
     }
 }
 
-/// Asks every rule that `question` meets; `levels` are those of questions on the
-/// same facts.
+/// Evaluates every rule that applies to `question`, in the order of rules 8.1.
+/// `levels` is shared by questions on the same facts.
 pub(super) fn collect(
     question: &Question,
     access: &EffectiveAccess<'_>,
     levels: &mut CategoryLevels,
 ) -> Requirements {
-    let looks_at_resource = question.rule().looks_at_resource;
+    let requires_resource = question.rule().requires_resource;
     let mut requirements = vec![require_subject(*access)];
     if requirements.iter().any(|requirement| !requirement.passed) {
-        // An unknown or disabled subject holds `none` on any resource (1.7).
+        // An unknown or disabled subject holds `none` on any resource (rules
+        // 1.7).
         return Requirements {
             requirements,
-            level: looks_at_resource.then_some(Level::Hidden),
+            level: requires_resource.then_some(Level::Hidden),
         };
     }
     requirements.extend(require_edition(question, *access));
     requirements.extend(require_permission(question, *access));
     let mut level = None;
-    if looks_at_resource && let Some(resource) = question.resource() {
+    if requires_resource && let Some(resource) = question.resource() {
         let (of_resource, held) =
             resource_rules::require_resource(question, resource, *access, levels);
         requirements.extend(of_resource);
@@ -133,6 +155,7 @@ pub(super) fn collect(
     }
 }
 
+/// Requires a known and enabled subject (rules 1.6).
 fn require_subject(access: EffectiveAccess<'_>) -> Requirement {
     match access.subject {
         None => Requirement::new(ReasonCode::SubjectUnknown, "1.6", false),
@@ -140,6 +163,7 @@ fn require_subject(access: EffectiveAccess<'_>) -> Requirement {
     }
 }
 
+/// Requires the enterprise edition if the action does (rules 2.4, 9).
 fn require_edition(question: &Question, access: EffectiveAccess<'_>) -> Option<Requirement> {
     let rule = question.rule();
     if !rule.enterprise {
@@ -154,7 +178,8 @@ fn require_edition(question: &Question, access: EffectiveAccess<'_>) -> Option<R
     })
 }
 
-/// Asks for the permission; the edition is asked apart (rules 8.1).
+/// Requires the permission of the action; the edition is a rule of its own (rules
+/// 8.1).
 fn require_permission(question: &Question, access: EffectiveAccess<'_>) -> Option<Requirement> {
     let kind = access.subject_ref.kind;
     let everyones = question.action() == Action::Level(LevelAction::ReadSystemVersion);
@@ -176,7 +201,7 @@ fn require_permission(question: &Question, access: EffectiveAccess<'_>) -> Optio
     }
 }
 
-/// Asks for the scope that a level action of an app needs (rules 5.12).
+/// Requires the scope that a level action of an app needs (rules 5.12).
 fn require_scope(question: &Question, access: EffectiveAccess<'_>) -> Option<Requirement> {
     let Action::Level(action) = question.action() else {
         return None;
@@ -189,8 +214,8 @@ fn require_scope(question: &Question, access: EffectiveAccess<'_>) -> Option<Req
     })
 }
 
-/// Asks whether a permission counts: it and all that it requires are held
-/// (rules 2.3), and the edition has it (rules 2.4).
+/// Requires that a permission counts: it and all that it requires are held (rules
+/// 2.3), and the edition has it (rules 2.4).
 fn require_counting(
     asked: PermissionId,
     code: ReasonCode,
@@ -212,8 +237,8 @@ fn require_counting(
     .from(Source::Permission(asked))
 }
 
-/// The permissions granted to the subject: the union of its roles (rules 2.2),
-/// or its scopes' (rules 5.5); nothing implied yet.
+/// Returns the permissions granted to the subject, without implied ones. They are
+/// the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
 pub(super) fn granted(access: EffectiveAccess<'_>) -> PermissionSet {
     let Some(subject) = access.subject else {
         return PermissionSet::default();

@@ -1,3 +1,19 @@
+//! The requirements on a resource and its context (rules 3 and 4).
+//!
+//! Robert wants to `view` the value of the attribute `name` of the product `hat`
+//! in the locale `de_DE`. The attribute is localizable and not scopable, so that
+//! four requirements apply to him:
+//!
+//! - channel: it does not count, but he must be able to view at least one (rules
+//!   4.5);
+//! - locale: he must hold `de_DE` at `view` (rules 4.4);
+//! - category: he must hold a category of `hat` at `view` (rules 4.1);
+//! - attribute group: he must hold the group of `name` at `view` (rules 4.4).
+//!
+//! An attribute asked about as a resource has no gate and no category. A grid
+//! view is decided by its attribute groups, any other type by the right on one
+//! item.
+
 use crate::domain::{
     AttributeFacts, Code, ItemKind, ItemRef, Level, Question, ReasonCode, ReasonItem, Resource,
     ResourceType, Strictness, UnknownName,
@@ -10,8 +26,8 @@ use super::{
     requirements::{Requirement, Source},
 };
 
-/// Asks the rules on the resource and its context; gives the level held on it
-/// too.
+/// Evaluates the rules on the resource and its context. Returns the requirements
+/// and the level held on the resource.
 pub(super) fn require_resource(
     question: &Question,
     resource: &Resource,
@@ -32,8 +48,8 @@ pub(super) fn require_resource(
     require_item(question, resource, access)
 }
 
-/// A product, model or value of it: channel, locale, category, attribute group
-/// (rules 3.2, 4.1 to 4.8).
+/// Evaluates the axes of a product, model or value of it: channel, locale,
+/// category, attribute group (rules 3.2, 4.1 to 4.8).
 fn require_product(
     question: &Question,
     resource: &Resource,
@@ -88,8 +104,11 @@ fn require_product(
 /// The attribute that a product question names.
 #[derive(Clone, Copy, Debug)]
 enum Named<'q> {
+    /// The question names no attribute.
     Unsaid,
+    /// The attribute is not stored (rules 1.7).
     Unknown(&'q Code),
+    /// The stored attribute decides which axes count (rules 4.4).
     Stored(&'q AttributeFacts),
 }
 
@@ -98,13 +117,19 @@ enum Named<'q> {
 enum Specific {
     /// The question names no attribute.
     Unsaid,
-    /// The axis counts.
+    /// The axis counts at the level needed.
     Yes,
-    /// The axis does not count; the gate still stands.
+    /// The axis does not count; only the gate applies (rules 4.5).
     No,
 }
 
-/// Asks the channel or locale of a product question (rules 4.4, 4.5).
+/// Requires the channel or locale of a question on a product or attribute.
+///
+/// - Named, and the value is specific to it or no attribute is named: that one
+///   at the level needed (rules 4.4, 4.5).
+/// - Not named, and the value is specific to it: at least one at the level
+///   needed (rules 4.4).
+/// - Otherwise: the gate, at least one viewable (rules 4.5).
 fn require_axis(
     axis: OpenAxis,
     named: Option<&Code>,
@@ -120,7 +145,8 @@ fn require_axis(
     }
 }
 
-/// At least one must be viewable, if the tenant has any (rules 4.5).
+/// Requires at least one viewable channel or locale, if the tenant has any (rules
+/// 4.5).
 fn require_gate(axis: OpenAxis, access: EffectiveAccess<'_>) -> Requirement {
     let requirement = require_any(axis, "4.5", Level::View, access);
     let passed = requirement.passed || access.first_of(axis).is_none();
@@ -130,7 +156,7 @@ fn require_gate(axis: OpenAxis, access: EffectiveAccess<'_>) -> Requirement {
     }
 }
 
-/// At least one must be held at the level needed.
+/// Requires at least one channel or locale held at `needed`.
 fn require_any(
     axis: OpenAxis,
     rule: &'static str,
@@ -146,7 +172,7 @@ fn require_any(
         .from(Source::Any(axis))
 }
 
-/// The item that the question names must be held at the level needed.
+/// Requires that the named item is held at `needed`.
 fn require_named(
     kind: ItemKind,
     code: &Code,
@@ -178,14 +204,14 @@ fn require_named(
     }
 }
 
-/// The resource must be stored, or described by the question (rules 1.7).
+/// Requires that the resource is stored, or described by the request (rules 1.7).
 fn require_known(is_known: bool, resource: &Resource) -> Requirement {
     let requirement = Requirement::new(ReasonCode::ResourceUnknown, "1.7", is_known);
     if is_known {
         return requirement;
     }
     // An asset or record is not stored; its family or entity is (rules 9).
-    let ruling = ruling_item(resource).filter(|_| resource.kind.lies_in_parent());
+    let ruling = ruling_item(resource).filter(|_| resource.kind.has_parent());
     let unknown = match ruling {
         Some(ItemRef { kind, code }) => Some((kind.into(), code)),
         None => resource.id.clone().map(|code| (resource.kind, code)),
@@ -193,7 +219,7 @@ fn require_known(is_known: bool, resource: &Resource) -> Requirement {
     requirement.naming(unknown.map(|(kind, code)| UnknownName { kind, code }))
 }
 
-/// The level on the product must suffice (rules 4.1, 4.3).
+/// Requires that the level on the product suffices (rules 4.1, 4.3).
 fn require_categories(
     on_product: &OnProduct,
     needed: Level,
@@ -222,7 +248,7 @@ fn require_categories(
     .naming(unknown)
 }
 
-/// The attribute group of a value (rules 4.4, 4.10, 7.1).
+/// Requires the attribute group of a value (rules 4.4, 4.10, 7.1).
 fn require_value_group(
     question: &Question,
     needed: Level,
@@ -232,7 +258,7 @@ fn require_value_group(
     let named = question.context().attribute_group.as_ref();
     match (attribute, named) {
         (Named::Unsaid, None) => None,
-        // An unknown attribute is held at `none`, whatever its group (1.7).
+        // An unknown attribute is held at `none`, whatever its group (rules 1.7).
         (Named::Unknown(code), _) => {
             let unknown = UnknownName {
                 kind: ResourceType::Attribute,
@@ -253,6 +279,7 @@ fn require_value_group(
     }
 }
 
+/// Requires `needed` on the group that a stored attribute belongs to (rules 4.4).
 fn require_stored_group(
     attribute: &AttributeFacts,
     needed: Level,
@@ -268,8 +295,9 @@ fn require_stored_group(
         .from(Source::Item(attribute.group))
 }
 
-/// An attribute: its group's level, with channel and locale where its values
-/// are specific to them; no gate (rules 4.4, 9).
+/// Evaluates the rules of an attribute (rules 4.4, 9): the level on its group,
+/// and channel and locale where its values are specific to them. There is no
+/// gate.
 fn require_attribute(
     question: &Question,
     resource: &Resource,
@@ -296,8 +324,7 @@ fn require_attribute(
     (requirements, access.level_on(attribute.group))
 }
 
-/// A grid view is shown only if all its attribute groups are viewable
-/// (rules 4.10).
+/// Requires that all attribute groups of a grid view are viewable (rules 4.10).
 fn require_grid_view(
     resource: &Resource,
     access: EffectiveAccess<'_>,
@@ -336,8 +363,8 @@ fn require_grid_view(
     )
 }
 
-/// Everything else is ruled by the right on one item (rules 3.3, 4.9, 4.11,
-/// 4.12).
+/// Evaluates the rules of every other type, which the right on one item decides
+/// (rules 3.3, 4.9, 4.11, 4.12).
 fn require_item(
     question: &Question,
     resource: &Resource,
@@ -381,7 +408,7 @@ fn require_item(
     (requirements, held)
 }
 
-/// Which kind of rule a right on an item is (rules 8.1).
+/// Returns the kind of rule that a right on an item belongs to (rules 8.1).
 fn axis_code(kind: ItemKind) -> ReasonCode {
     match kind {
         ItemKind::Category => ReasonCode::Category,
@@ -395,6 +422,7 @@ fn axis_code(kind: ItemKind) -> ReasonCode {
     }
 }
 
+/// Returns the number of the rule that governs the level on a type of resource.
 fn item_rule(kind: ResourceType) -> &'static str {
     match kind {
         ResourceType::ImportProfile | ResourceType::ExportProfile => "4.11",

@@ -38,7 +38,7 @@ pub async fn serve(listener: TcpListener, shown: Shown) {
         let mut ticks = interval(SUM_UP);
         loop {
             ticks.tick().await;
-            exposition.sum_up();
+            exposition.run_upkeep();
         }
     };
     tokio::join!(summing_up, accept_all(listener, routes(shown)));

@@ -11,17 +11,17 @@ use crate::{
 
 use super::{header::Header, records::Record};
 
-/// How much of a bad word a message repeats, in characters.
+/// Maximum length in characters of a bad word repeated in a message.
 const MAX_SHOWN: usize = 80;
 
-/// One row's cells by their columns' names.
+/// Cells of one row, by column name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cells<'a> {
     header: &'a Header,
     record: Record<'a>,
 }
 
-/// A cell that holds no good value, and what is allowed there.
+/// Column of an invalid cell, and a message that states what is allowed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadCell {
     pub(super) column: Cow<'static, str>,
@@ -33,36 +33,36 @@ impl<'a> Cells<'a> {
         Self { header, record }
     }
 
-    /// The cell, without white space around it; `None` where the column is
-    /// absent. A cell that is missing at the end of a row is empty.
+    /// Returns the trimmed cell; `None` if the file lacks the column. A missing cell
+    /// at the end of a row is empty.
     pub(super) fn find(&self, column: &str) -> Option<&'a str> {
         let place = self.header.place(column)?;
         Some(self.record.cell(place).unwrap_or_default())
     }
 
-    /// The cell; empty where the column is absent.
+    /// Returns the trimmed cell; empty if the file lacks the column.
     pub(super) fn text(&self, column: &str) -> &'a str {
         self.find(column).unwrap_or_default()
     }
 
-    /// The row's key.
+    /// Parses the row's key.
     pub(super) fn key(&self) -> Result<Code, BadCell> {
         let column = &self.header.key;
         code(column.clone(), self.text(column))
     }
 
-    /// The row's key, or what stands in the column `spare` where the key cell is
-    /// empty and the file has that column.
-    pub(super) fn key_or(&self, spare: &'static str) -> Result<Code, BadCell> {
-        let spared = self.text(spare);
-        if self.text(&self.header.key).is_empty() && !spared.is_empty() {
-            return code(spare, spared);
+    /// Parses the row's key, or the cell of the column `fallback` if the key cell is
+    /// empty and that one is not.
+    pub(super) fn key_or(&self, fallback: &'static str) -> Result<Code, BadCell> {
+        let fallback_key = self.text(fallback);
+        if self.text(&self.header.key).is_empty() && !fallback_key.is_empty() {
+            return code(fallback, fallback_key);
         }
         self.key()
     }
 
-    /// A hash of the cells in columns that are not read; 0 if all are empty.
-    /// Only hashes of one import are compared.
+    /// Returns a hash of the cells in columns that are not read; 0 if all are empty.
+    /// Comparable only within one import.
     pub(super) fn rest(&self) -> i64 {
         let mut hasher = DefaultHasher::new();
         let mut any = false;
@@ -79,18 +79,19 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// A code that must be there.
+    /// Parses a code; an empty cell is invalid.
     pub(super) fn code(&self, column: &'static str) -> Result<Code, BadCell> {
         code(column, self.text(column))
     }
 
-    /// A code or nothing.
+    /// Parses a code; `None` if the cell is empty.
     pub(super) fn code_or_empty(&self, column: &'static str) -> Result<Option<Code>, BadCell> {
         let word = self.text(column);
         (!word.is_empty()).then(|| code(column, word)).transpose()
     }
 
-    /// A code or nothing; `None` where the column is absent.
+    /// Parses a code, or an empty cell as `Some(None)`; `None` if the file lacks the
+    /// column.
     #[expect(
         clippy::option_option,
         reason = "an absent column keeps what is stored, an empty cell empties it"
@@ -101,24 +102,24 @@ impl<'a> Cells<'a> {
             .transpose()
     }
 
-    /// The words of a list, without empty ones.
+    /// Splits a comma-separated list into trimmed words, without empty ones.
     pub(super) fn words(&self, column: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         let items = self.text(column).split(',').map(Code::trim);
         items.filter(|item| !item.is_empty())
     }
 
-    /// A list of codes, in the order in which they are written.
+    /// Parses a list of codes, in the order of the file.
     pub(super) fn codes(&self, column: &'static str) -> Result<Vec<Code>, BadCell> {
         codes(column, self.words(column))
     }
 
-    /// A list of codes; `None` where the column is absent.
+    /// Parses a list of codes; `None` if the file lacks the column.
     pub(super) fn find_codes(&self, column: &'static str) -> Result<Option<Vec<Code>>, BadCell> {
         self.find(column).map(|_| self.codes(column)).transpose()
     }
 
-    /// A list of codes, or `*`, which wins over a list; `None` where the column
-    /// is absent.
+    /// Parses a list of codes, or `*` for all, which overrides the codes beside it;
+    /// `None` if the file lacks the column.
     pub(super) fn chosen(&self, column: &'static str) -> Result<Option<Chosen>, BadCell> {
         if self.find(column).is_none() {
             return Ok(None);
@@ -131,8 +132,8 @@ impl<'a> Cells<'a> {
         }))
     }
 
-    /// Yes or no, an empty cell being `default`; `None` where the column is
-    /// absent.
+    /// Parses a boolean, with `default` for an empty cell; `None` if the file lacks
+    /// the column.
     pub(super) fn find_flag(
         &self,
         column: &'static str,
@@ -156,14 +157,15 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// What people call something: as long as a code may be, or empty.
+    /// Reads a label: empty, or valid as a code (1 to 255 bytes without control
+    /// characters).
     pub(super) fn label(&self, column: &'static str) -> Result<&'a str, BadCell> {
         self.code_or_empty(column)?;
         Ok(self.text(column))
     }
 }
 
-/// The code that a word is.
+/// Parses a word as a code.
 pub(super) fn code(column: impl Into<Cow<'static, str>>, word: &str) -> Result<Code, BadCell> {
     word.parse().map_err(|invalid: InvalidCode| {
         let what = if word.is_empty() {
@@ -189,7 +191,7 @@ pub(super) fn bad(column: impl Into<Cow<'static, str>>, message: impl Into<Strin
     }
 }
 
-/// A word in backticks as a message repeats it: short, and on one line.
+/// Formats a word for a message: in backticks, truncated and on one line.
 pub(super) fn shown(word: &str) -> String {
     let mut text = String::from("`");
     text.push_str(&brief(word));
@@ -197,7 +199,7 @@ pub(super) fn shown(word: &str) -> String {
     text
 }
 
-/// The beginning of a word, control characters escaped.
+/// Truncates a word to [`MAX_SHOWN`] characters and escapes control characters.
 pub(super) fn brief(word: &str) -> String {
     let mut text = String::new();
     for (place, letter) in word.chars().enumerate() {

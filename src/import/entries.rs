@@ -11,7 +11,7 @@ use super::{
     layout::{LevelColumns, SELECTIONS, Shape},
 };
 
-/// Reads a row as what its file holds; the first bad cell refuses it.
+/// Parses a row into the entry of its file's shape; fails on the first bad cell.
 pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     match shape {
         Shape::UserGroup => Ok(Entry::UserGroup {
@@ -54,7 +54,7 @@ pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     }
 }
 
-/// The key of a row, whether the row is good or not.
+/// Parses the key of a row, whether or not its other cells are valid.
 pub(super) fn key(shape: Shape, cells: &Cells<'_>) -> Result<Code, BadCell> {
     if let Shape::Product(ProductKind::Product) = shape {
         return cells.key_or("uuid");
@@ -77,8 +77,8 @@ fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     })
 }
 
-/// Reads the audience; an empty cell is the default, as there is no role
-/// without one.
+/// Parses the audience; an empty cell is the default, since every role has an
+/// audience. `None` if the file lacks the column.
 fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
     let Some(word) = cells.find("audience") else {
         return Ok(None);
@@ -95,8 +95,8 @@ fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
     })
 }
 
-/// Reads the permissions; words that the catalogue does not know are noted in
-/// `unknown`.
+/// Parses the permissions; collects words that the permission catalogue lacks in
+/// `unknown`. `None` if the file lacks the column.
 fn permissions(cells: &Cells<'_>, unknown: &mut UnknownWords) -> Option<RolePermissions> {
     cells.find("permissions")?;
     let mut set = PermissionSet::default();

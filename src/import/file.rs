@@ -12,31 +12,31 @@ use super::{
     records::{Broken, Found, MAX_RECORD_BYTES, Record, Records, broken},
 };
 
-/// Reads one file from its first byte to its last.
+/// Parser of one file.
 #[derive(Debug)]
 pub(super) struct FileReader {
     records: Records,
     rows: Rows,
-    /// Whether it has a byte at all.
+    /// True if the file has at least one byte.
     has_content: bool,
-    /// Refused as a whole: what follows is not read.
+    /// True if the file was rejected as a whole; further content is ignored.
     fatal: bool,
 }
 
-/// Turns the records of one file into rows.
+/// Converter of one file's records to rows.
 #[derive(Debug)]
 struct Rows {
     file: ImportFile,
     layout: Layout,
-    /// The key column that the caller named.
+    /// Key column requested by the caller, if any.
     chosen_key: Option<String>,
     header: Option<Header>,
     count: u64,
 }
 
 impl FileReader {
-    /// Reads `file`; `chosen_key` is the key column that the caller named for
-    /// it.
+    /// Creates a parser of `file`; `chosen_key` is the key column requested by the
+    /// caller, if any.
     pub(super) fn new(file: ImportFile, chosen_key: Option<String>) -> Self {
         Self {
             records: Records::new(),
@@ -52,7 +52,7 @@ impl FileReader {
         }
     }
 
-    /// Takes the next bytes of the file.
+    /// Parses the next chunk of the file and adds rows and rejections to `batch`.
     pub(super) fn push(&mut self, content: &[u8], batch: &mut Batch) {
         if self.fatal {
             return;
@@ -71,12 +71,12 @@ impl FileReader {
         }
     }
 
-    /// Whether it has no byte at all: then it is as if it were not there.
+    /// True if the file has 0 bytes; it is then treated as absent.
     pub(super) fn is_empty(&self) -> bool {
         !self.has_content
     }
 
-    /// Ends the file; also returns whether it was refused as a whole.
+    /// Ends the file; also returns true if it was rejected as a whole.
     pub(super) fn finish(mut self, batch: &mut Batch) -> (FileRead, bool) {
         if !self.fatal
             && let Err(broken) = self.end(batch)
@@ -124,7 +124,7 @@ impl FileReader {
 }
 
 impl Rows {
-    /// Takes the next record: the header first, then the rows.
+    /// Converts the next record: the header first, then the rows.
     fn take(&mut self, found: Found<'_>, batch: &mut Batch) -> Result<(), Broken> {
         let record = match found {
             Found::Record(record) => record,

@@ -6,43 +6,43 @@ use super::{
     records::{Broken, Record, broken},
 };
 
-/// How many column names a warning each is given for.
+/// Maximum number of warnings about column names.
 const MAX_WARNINGS: usize = 10;
 
-/// How many columns of a header a message names.
+/// Maximum number of columns named in a message.
 const MAX_NAMED: usize = 30;
 
-/// Where the columns of one file stand.
+/// Column positions of one file.
 #[derive(Debug)]
 pub(super) struct Header {
-    /// The name of the key column.
+    /// Name of the key column.
     pub(super) key: Cow<'static, str>,
-    /// How many cells the line has; no row has more.
+    /// Number of cells in the header; no row has more.
     pub(super) width: usize,
-    /// What a person should know.
+    /// Warnings for the user.
     pub(super) warnings: Vec<String>,
     columns: Vec<(Cow<'static, str>, usize)>,
-    /// The places of the cells that are read, in order.
+    /// Positions of the columns that are read, from 0, in ascending order.
     reads: Vec<usize>,
 }
 
 impl Header {
-    /// Finds the columns of `layout` in the header line; unknown ones are
-    /// ignored. `chosen` is the key column that the caller named, if any.
+    /// Locates the columns of `layout` in the header line; unknown columns are
+    /// ignored. `chosen` is the key column requested by the caller, if any.
     ///
     /// # Errors
     ///
-    /// A name that is there twice, or a column that must be there and is not.
+    /// Fails on a duplicate column name or a missing required column.
     pub(super) fn parse(
         layout: &Layout,
         chosen: Option<&str>,
         record: Record<'_>,
     ) -> Result<Self, Broken> {
         let names: Vec<&str> = record.cells().collect();
-        if let Some(twice) = find_twice(&names) {
+        if let Some(duplicate) = find_duplicate(&names) {
             let message = format!(
                 "the column {} is there twice; a name may stand once",
-                shown(twice)
+                shown(duplicate)
             );
             return Err(broken(record.line, message));
         }
@@ -89,20 +89,20 @@ impl Header {
         })
     }
 
-    /// Whether the cells at `place`, from 0, are the key or part of what a row
-    /// says. A column that would only be the key of other files is neither.
+    /// True if the column at `place`, from 0, is the key or contributes to the row's
+    /// entry. False for an unused candidate of the key.
     pub(super) fn reads(&self, place: usize) -> bool {
         self.reads.binary_search(&place).is_ok()
     }
 
-    /// Where the column stands, from 0; `None`: it is not there.
+    /// Returns the position of a column, from 0; `None` if the file lacks it.
     pub(super) fn place(&self, column: &str) -> Option<usize> {
         let (_, place) = self.columns.iter().find(|(name, _)| *name == column)?;
         Some(*place)
     }
 }
 
-/// The columns that a header must have.
+/// Names the required columns, for a message.
 pub(super) fn needed(layout: &Layout) -> String {
     let keys = listed(layout.keys, "or");
     let others: Vec<&str> = layout
@@ -124,14 +124,15 @@ fn known(layout: &Layout) -> Vec<&'static str> {
     names
 }
 
-/// Columns without a name may be there often: spreadsheets leave them behind.
-fn find_twice<'a>(names: &[&'a str]) -> Option<&'a str> {
+/// Returns the first duplicate name. Unnamed columns may repeat, because
+/// spreadsheets leave them behind.
+fn find_duplicate<'a>(names: &[&'a str]) -> Option<&'a str> {
     let mut seen = HashSet::new();
-    let mut spelled = names.iter().filter(|name| !name.is_empty());
-    spelled.find(|name| !seen.insert(**name)).copied()
+    let mut named = names.iter().filter(|name| !name.is_empty());
+    named.find(|name| !seen.insert(**name)).copied()
 }
 
-/// Why the key column that the caller named is not one.
+/// Builds the message for a requested key column that the header lacks.
 fn no_chosen_key(chosen: &str, names: &[&str]) -> String {
     let mut found: Vec<String> = names
         .iter()
@@ -154,18 +155,19 @@ fn warnings(
     known: &[&'static str],
 ) -> Vec<String> {
     let is_read = |name: &str| read.iter().any(|(column, _)| column == name);
-    let near = names.iter().filter(|name| !is_read(name));
-    near.filter_map(|name| {
-        let meant = known
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(name))?;
-        Some(format!(
-            "the column {} is ignored; the column that is read is `{meant}`",
-            shown(name)
-        ))
-    })
-    .take(MAX_WARNINGS)
-    .collect()
+    let unread = names.iter().filter(|name| !is_read(name));
+    unread
+        .filter_map(|name| {
+            let meant = known
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(name))?;
+            Some(format!(
+                "the column {} is ignored; the column that is read is `{meant}`",
+                shown(name)
+            ))
+        })
+        .take(MAX_WARNINGS)
+        .collect()
 }
 
 fn listed(names: &[&str], joined: &str) -> String {

@@ -3,18 +3,18 @@ use crate::{
     domain::{ItemKind, Level, ProductKind},
 };
 
-/// The columns of one file and what a row of it is (`docs/import.md`).
+/// Columns of one file and the shape of its rows (`docs/import.md`).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// The key column: the first of these that is there.
+    /// Candidate key columns; the first one present is the key.
     pub(super) keys: &'static [&'static str],
     required: &'static [&'static str],
     optional: &'static [&'static str],
-    /// What a row is.
+    /// Kind of entry that a row becomes.
     pub(super) shape: Shape,
 }
 
-/// What a row of a file becomes.
+/// Kind of entry that the rows of a file become.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape {
     UserGroup,
@@ -32,10 +32,10 @@ pub(super) enum Shape {
     App,
 }
 
-/// Columns of group lists and the level that each gives.
+/// Columns that list groups, each with the level that it grants.
 pub(super) type LevelColumns = &'static [(&'static str, Level)];
 
-/// A column of `apps.csv` and what it chooses (rules 5.6).
+/// Column of `apps.csv` that selects items, with their kind and level (rules 5.6).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SelectionColumn {
     pub(super) name: &'static str,
@@ -43,7 +43,7 @@ pub(super) struct SelectionColumn {
     pub(super) level: Level,
 }
 
-/// The columns of `apps.csv` that choose items.
+/// Columns of `apps.csv` that select items.
 pub(super) const SELECTIONS: [SelectionColumn; 7] = [
     selection("trees_own", ItemKind::Category, Level::Own),
     selection("trees_edit", ItemKind::Category, Level::Edit),
@@ -88,7 +88,7 @@ const PROFILE_LEVELS: LevelColumns = &[
 ];
 
 impl Layout {
-    /// The layout of a file.
+    /// Returns the layout of a file.
     pub(super) fn of(file: ImportFile) -> Self {
         match file {
             ImportFile::UserGroups => layout(&["code", "name"], &["name"], &[], Shape::UserGroup),
@@ -138,7 +138,7 @@ impl Layout {
         }
     }
 
-    /// The columns besides the key that must be there.
+    /// Returns the required columns besides the key column.
     pub(super) fn required(&self) -> impl Iterator<Item = &'static str> {
         let levels = if let Shape::Access(_, levels) = self.shape {
             levels
@@ -150,7 +150,7 @@ impl Layout {
         self.required.iter().copied().chain(levels)
     }
 
-    /// The columns that may be there.
+    /// Returns the optional columns.
     pub(super) fn optional(&self) -> impl Iterator<Item = &'static str> {
         let selections: &[SelectionColumn] = if matches!(self.shape, Shape::App) {
             &SELECTIONS

@@ -7,80 +7,81 @@ use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 
 use crate::domain::Code;
 
-/// The longest record that is read, in bytes as written, quotes included; a
-/// longer one is refused like any other row.
+/// Maximum length of a record in bytes as written, including quotes. A longer
+/// record is rejected like any bad row.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
-/// How much of a longer record is kept while its end is looked for.
+/// Buffer size in bytes while skipping to the end of an overlong record.
 const SKIPPED_BYTES: usize = 64 * 1024;
 
-/// What the buffers keep between two records, in bytes and in cells.
+/// Maximum capacity of the buffers between two records, in bytes or cells.
 const KEPT_CAPACITY: usize = 64 * 1024;
 
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// Finds the records of a file whose bytes come one by one, and what breaks
-/// RFC 4180 in them: `csv-core` would find a meaning for anything.
+/// Splits a file into records, byte by byte, and detects violations of RFC 4180,
+/// because `csv-core` accepts any input.
 #[derive(Debug)]
 pub(super) struct Records {
     state: State,
-    /// The line that the next byte is on, from 1.
+    /// Line of the next byte, from 1.
     line: u64,
     first_line: u64,
     quote_line: u64,
-    /// The cells of the record so far, the unfinished one included.
+    /// Number of cells of the record so far, including the unfinished one.
     cells: usize,
     raw: Vec<u8>,
-    /// Of a record that is too long: the line feeds in what was dropped of it.
+    /// Number of line feeds in the dropped part of an overlong record; `None` for
+    /// other records.
     skipped_lines: Option<u64>,
     decoder: csv_core::Reader,
     decoded: Vec<u8>,
     ends: Vec<usize>,
 }
 
-/// What a file holds next.
+/// Next record of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Found<'a> {
-    /// A record.
+    /// Complete record.
     Record(Record<'a>),
-    /// A record of more than [`MAX_RECORD_BYTES`], which was not kept.
+    /// Record of more than [`MAX_RECORD_BYTES`], whose content was dropped.
     TooLong {
-        /// The line it begins on.
+        /// Line on which it begins, from 1.
         line: u64,
     },
 }
 
-/// One record without its quotes.
+/// Unquoted record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
-    /// The line it begins on.
+    /// Line on which it begins, from 1.
     pub(super) line: u64,
     text: &'a str,
     ends: &'a [usize],
 }
 
-/// Why the rest of a file cannot be read.
+/// Error after which the rest of a file cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Broken {
-    /// The line of the fault; 0: the whole file.
+    /// Line of the error; 0 for the whole file.
     pub(super) line: u64,
-    /// What is wrong and what is allowed.
+    /// Description of the error and of what is allowed.
     pub(super) message: String,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// So many bytes of a byte order mark were there.
-    Mark(usize),
+    /// At the start of the file, after this many bytes of a byte order mark.
+    ByteOrderMark(usize),
     CellStart,
     Bare,
     Quoted,
-    /// After a quote in a quoted cell: the first of two, or the last.
+    /// After a quote in a quoted cell: it escapes a second quote or ends the cell.
     QuoteSeen,
     ReturnSeen,
 }
 
-/// Whether the bytes of a record are all there.
+/// Completeness of a record's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Whole {
     Ended,
@@ -96,7 +97,7 @@ enum Step {
 impl Records {
     pub(super) fn new() -> Self {
         Self {
-            state: State::Mark(0),
+            state: State::ByteOrderMark(0),
             line: 1,
             first_line: 1,
             quote_line: 1,
@@ -112,8 +113,8 @@ impl Records {
         }
     }
 
-    /// Takes the next byte and gives the record that it ends. Blank lines are
-    /// no records. After an error nothing more may be pushed.
+    /// Reads the next byte and returns the record that it ends, if any. Skips blank
+    /// lines. Must not be called again after an error.
     pub(super) fn push(&mut self, byte: u8) -> Result<Option<Found<'_>>, Broken> {
         match self.step(byte)? {
             Step::Keep(next) => {
@@ -133,7 +134,7 @@ impl Records {
         Ok(None)
     }
 
-    /// Gives back the memory that a large record took.
+    /// Frees the memory of a large record, down to [`KEPT_CAPACITY`].
     pub(super) fn shrink(&mut self) {
         self.raw.shrink_to(KEPT_CAPACITY);
         if self.decoded.capacity() > KEPT_CAPACITY {
@@ -144,8 +145,8 @@ impl Records {
         }
     }
 
-    /// Drops what was read of a record that is too long, but for a character
-    /// that is not whole yet.
+    /// Drops the buffered part of an overlong record, except an incomplete character
+    /// at its end.
     fn skip(&mut self) -> Result<(), Broken> {
         let whole = self.check_utf8(Whole::Unfinished)?;
         let lines = count_lines(self.raw.get(..whole).unwrap_or_default());
@@ -154,7 +155,8 @@ impl Records {
         Ok(())
     }
 
-    /// Returns how many bytes of the record so far are whole characters.
+    /// Validates the buffered bytes as UTF-8 and returns the length of their complete
+    /// characters, in bytes.
     fn check_utf8(&self, whole: Whole) -> Result<usize, Broken> {
         let Err(error) = str::from_utf8(&self.raw) else {
             return Ok(self.raw.len());
@@ -170,7 +172,7 @@ impl Records {
         ))
     }
 
-    /// Ends the file and gives the record that no line feed ends.
+    /// Ends the file and returns its last record if no line feed ends it.
     pub(super) fn finish(&mut self) -> Result<Option<Found<'_>>, Broken> {
         match self.state {
             State::Quoted => Err(broken(
@@ -178,13 +180,15 @@ impl Records {
                 "the file ends inside a quoted cell that begins here; a quote must be closed",
             )),
             State::ReturnSeen => Err(self.lone_return()),
-            State::Mark(_) | State::CellStart | State::Bare | State::QuoteSeen => self.end_record(),
+            State::ByteOrderMark(_) | State::CellStart | State::Bare | State::QuoteSeen => {
+                self.end_record()
+            }
         }
     }
 
     fn step(&mut self, byte: u8) -> Result<Step, Broken> {
         match self.state {
-            State::Mark(seen) => return self.mark(seen, byte),
+            State::ByteOrderMark(seen) => return self.byte_order_mark(seen, byte),
             State::Quoted => {
                 if byte == b'\n' {
                     self.line += 1;
@@ -224,10 +228,10 @@ impl Records {
         }
     }
 
-    fn mark(&mut self, seen: usize, byte: u8) -> Result<Step, Broken> {
+    fn byte_order_mark(&mut self, seen: usize, byte: u8) -> Result<Step, Broken> {
         if BOM.get(seen) == Some(&byte) {
             if seen + 1 < BOM.len() {
-                return Ok(Step::Keep(State::Mark(seen + 1)));
+                return Ok(Step::Keep(State::ByteOrderMark(seen + 1)));
             }
             self.raw.clear();
             return Ok(Step::Drop(State::CellStart));
@@ -267,7 +271,7 @@ impl Records {
         self.decode(line, cells)
     }
 
-    /// Takes the quotes off. The buffers are as large as the record needs.
+    /// Unquotes the buffered record. The buffers grow to the size of the record.
     fn decode(&mut self, line: u64, cells: usize) -> Result<Option<Found<'_>>, Broken> {
         self.raw.push(b'\n');
         self.decoded.resize(self.raw.len(), 0);
@@ -290,12 +294,12 @@ impl Records {
 }
 
 impl<'a> Record<'a> {
-    /// How many cells it has, at least one.
+    /// Returns the number of cells, at least one.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// The cell at `place`, from 0, without the white space around it.
+    /// Returns the trimmed cell at `place`, from 0; `None` beyond the last cell.
     pub(super) fn cell(&self, place: usize) -> Option<&'a str> {
         let end = *self.ends.get(place)?;
         let start = match place.checked_sub(1) {
@@ -305,7 +309,7 @@ impl<'a> Record<'a> {
         Some(Code::trim(self.text.get(start..end)?))
     }
 
-    /// All cells in order.
+    /// Iterates over all trimmed cells, in order.
     pub(super) fn cells(self) -> impl Iterator<Item = &'a str> {
         (0..self.len()).filter_map(move |place| self.cell(place))
     }

@@ -1,4 +1,4 @@
-//! Each kind of file, each refusal, and that the pieces do not matter.
+//! Each kind of file, each rejection, and independence of the split into chunks.
 
 mod entries;
 mod faults;
@@ -18,7 +18,7 @@ fn codes<const N: usize>(texts: [&str; N]) -> Vec<Code> {
     texts.map(code).into()
 }
 
-/// Reads one file in one piece.
+/// Reads one file in one chunk.
 fn read(file: &str, content: &str) -> Finished {
     read_pieces(&[(file, content.as_bytes())])
 }
@@ -38,7 +38,7 @@ fn read_pieces(pieces: &[(&str, &[u8])]) -> Finished {
     finished
 }
 
-/// What the rows of a good file say.
+/// Returns the entries of a valid file.
 fn entries(file: &str, content: &str) -> Vec<Entry> {
     let finished = read(file, content);
     assert_eq!(finished.batch.refused, [], "{file}: {content}");
@@ -47,7 +47,7 @@ fn entries(file: &str, content: &str) -> Vec<Entry> {
     rows.map(|row| row.entry).collect()
 }
 
-/// The one row of a good file.
+/// Returns the only entry of a valid file.
 fn entry(file: &str, content: &str) -> Entry {
     let mut found = entries(file, content);
     assert_eq!(found.len(), 1, "{content}");
@@ -55,7 +55,7 @@ fn entry(file: &str, content: &str) -> Entry {
 }
 
 #[test]
-fn files_may_interleave_and_rows_come_when_they_are_complete() {
+fn interleaved_files_return_rows_once_complete() {
     let mut reader = Reader::new();
     assert_eq!(reader.push("locales.csv", b"co"), Batch::default());
     assert_eq!(
@@ -78,7 +78,7 @@ fn files_may_interleave_and_rows_come_when_they_are_complete() {
 }
 
 #[test]
-fn other_files_are_named_and_not_read() {
+fn unknown_files_are_listed_and_not_read() {
     let names = ["README.md", "dir/products.csv", "Products.csv", "", "a\nb"];
     let pieces: Vec<(&str, &[u8])> = names
         .iter()
@@ -93,7 +93,7 @@ fn other_files_are_named_and_not_read() {
 }
 
 #[test]
-fn the_names_of_other_files_are_kept_in_bounded_memory() {
+fn names_of_unknown_files_are_bounded() {
     let mut reader = Reader::new();
     for number in 0..200 {
         reader.push(&format!("{number}{}", "x".repeat(10_000)), b"");
@@ -103,7 +103,7 @@ fn the_names_of_other_files_are_kept_in_bounded_memory() {
     assert!(ignored.iter().all(|name| name.len() < 100));
 }
 
-/// Bytes that are often a row of some file, and often nearly one.
+/// Generates content that is often a valid file, and often nearly one.
 fn any_content() -> impl Strategy<Value = Vec<u8>> {
     let words = [
         "\u{feff}",
@@ -140,7 +140,8 @@ fn any_content() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// A file that parses, mostly: quotes, line breaks, accents and blank lines.
+/// Generates a well-formed file with quotes, line breaks, accents and blank lines,
+/// of which single rows may be invalid.
 fn good_content() -> impl Strategy<Value = Vec<u8>> {
     let cell = prop_oneof![
         Just(""),
@@ -181,7 +182,7 @@ fn pieces_agree(file: &str, content: &[u8], sizes: &[usize]) -> Result<(), TestC
 
 proptest! {
     #[test]
-    fn any_split_of_a_good_file_gives_the_same_rows(
+    fn any_split_of_a_valid_file_yields_the_same_rows(
         content in good_content(),
         sizes in vec(0_usize..12, 0..40),
     ) {
@@ -190,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn any_split_of_any_file_gives_the_same_rows(
+    fn any_split_of_any_file_yields_the_same_rows(
         file in some_file(),
         content in any_content(),
         sizes in vec(0_usize..12, 0..40),
@@ -199,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_are_answered(file in some_file(), content in vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(file in some_file(), content in vec(any::<u8>(), 0..200)) {
         read_pieces(&[(file.into(), &content)]);
     }
 }

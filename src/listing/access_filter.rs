@@ -1,13 +1,13 @@
 use crate::{
     cache::{Cache, CacheError},
-    domain::{AccessFilter, Code, EveryQuestion, Facts, ItemKind, Level, Revision, SubjectRef},
+    domain::{AccessFilter, Code, Facts, ItemKind, Level, ListingQuestion, Revision, SubjectRef},
     engine,
     store::{Bounds, Store, read_tenant},
 };
 
 use super::{TRIES, existing, levels::Levels};
 
-/// The axes whose levels come with an access filter.
+/// The axes whose levels an access filter contains.
 const AXES: [ItemKind; 4] = [
     ItemKind::Category,
     ItemKind::Channel,
@@ -15,21 +15,21 @@ const AXES: [ItemKind; 4] = [
     ItemKind::AttributeGroup,
 ];
 
-/// Says which products a subject may do an action on, by their effective
-/// categories, and at which revision that is true; `None`: there is no such
-/// tenant.
+/// Returns which products a subject may do an action on, by their effective
+/// categories, and the revision at which that is true. `None`: the tenant does
+/// not exist.
 ///
 /// # Errors
 ///
-/// [`CacheError::Store`] when the database does not answer,
-/// [`CacheError::LeaseLost`] when what it answers may not be current.
+/// [`CacheError::Store`] if the database does not answer,
+/// [`CacheError::LeaseLost`] if its answer may not be current.
 pub async fn access_filter(
     cache: &Cache,
     store: &Store,
     tenant: &Code,
-    question: &EveryQuestion,
+    question: &ListingQuestion,
 ) -> Result<Option<(AccessFilter, Revision)>, CacheError> {
-    let needed = engine::needs([&question.about_no_category()]);
+    let needed = engine::needs([&question.without_categories()]);
     for _ in 0..TRIES {
         let Some(cached) = cache.page_facts(tenant, &needed, false).await? else {
             break;
@@ -55,8 +55,8 @@ pub async fn access_filter(
     })
 }
 
-/// Every item of the axes with the highest level of the subject's groups, in the
-/// order of axes and codes; `facts` hold the whole vocabulary.
+/// Returns every item of the axes with the highest level of the subject's groups,
+/// ordered by axis and code. `facts` holds the whole vocabulary.
 async fn granted(subject: &SubjectRef, facts: &Facts) -> Vec<(ItemKind, Code, Level)> {
     let levels = Levels::of(subject, facts).await;
     let items = facts.vocabulary.item_facts.iter();

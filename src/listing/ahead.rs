@@ -1,11 +1,12 @@
-//! What a stream has read ahead of its messages.
+//! Read-ahead of a stream: resources that were read before their message is due.
 //!
-//! A page costs all that is known of its subject, whether it holds one resource
-//! or a thousand. So a stream of small messages reads some hundred resources at
-//! once. Each message is confirmed when it is given, as if it had just been read
-//! (`docs/coherence.md`): facts from memory once more against their watermarks,
-//! what a snapshot of the database told by the tenant's revision, which a
-//! second snapshot reads. What is not confirmed is dropped, and read again.
+//! A page needs all facts of its subject, whether it holds one resource or a
+//! thousand. So a stream of small messages reads several hundred resources at
+//! once. Each message is confirmed when it is sent, as if it had just been read
+//! (`docs/coherence.md`): facts from memory are compared with their watermarks
+//! once more; a database snapshot is compared with the tenant's revision, which a
+//! second snapshot reads. Resources that are not confirmed are dropped and read
+//! again.
 
 use std::collections::VecDeque;
 
@@ -19,36 +20,37 @@ use crate::{
 
 use super::{Page, Place, PlacedPage, ResourceList, ResourcePage, existing};
 
-/// The fewest resources that a stream reads at once.
+/// Minimum number of resources that a stream reads at once.
 const FEWEST_AT_ONCE: usize = 512;
 
-/// What was read and not given yet.
+/// Resources that were read and not returned yet.
 #[derive(Debug)]
 pub(super) struct Ahead {
     tenant: TenantId,
     revision: Revision,
     rest: VecDeque<(AllowedResource, Place)>,
-    /// Whether there are more after them.
+    /// True if there are more resources after `rest`.
     more: bool,
     proof: Proof,
 }
 
-/// What a page stands on.
+/// The facts that a page was built from, for confirming it once more.
 #[derive(Debug)]
 pub(super) enum Proof {
-    /// Facts from memory; rights and products are not kept with them.
+    /// Facts from memory, without the rights and the product index.
     Memory(Box<CachedPageFacts>),
-    /// A snapshot of the database in this epoch: true as long as the tenant's
+    /// A snapshot of the database in this epoch: current as long as the tenant's
     /// revision is the same.
     Snapshot { epoch: u64 },
-    /// Facts of which some cannot be confirmed again.
+    /// Facts of which some cannot be confirmed a second time.
     Once,
 }
 
 impl Proof {
-    /// What a page that was made from `cached` stands on.
+    /// Returns the proof of a page that was built from `cached`.
     pub(super) fn of(mut cached: CachedPageFacts) -> Self {
-        // What it was made from may be large, and replaced meanwhile.
+        // The rights and the index may be large and replaced meanwhile, so they
+        // are dropped.
         let products = cached.products.take();
         cached.facts.groups.clear();
         if products.is_none_or(|products| products.is_settled()) {
@@ -60,7 +62,7 @@ impl Proof {
 }
 
 impl Ahead {
-    /// Takes the next `size`.
+    /// Removes the next `size` resources and returns them as a page.
     fn take(&mut self, size: usize) -> ResourcePage {
         let found = self.rest.drain(..size.min(self.rest.len()));
         let found: Vec<(AllowedResource, Place)> = found.collect();
@@ -75,9 +77,9 @@ impl Ahead {
 }
 
 impl ResourceList {
-    /// Gives the next `size` resources of a stream; `after` is where the batch
-    /// before ended. Returns what [`ResourceList::page`] does, and reads more at
-    /// once, for the batches to come.
+    /// Returns the next `size` resources of a stream; `after` is where the batch
+    /// before ended. The result is that of [`ResourceList::page`]; more is read
+    /// at once, for the batches to come.
     ///
     /// # Errors
     ///
@@ -90,7 +92,7 @@ impl ResourceList {
         size: usize,
     ) -> Result<Option<(TenantId, ResourcePage)>, CacheError> {
         if let Some(mut ahead) = self.ahead.take() {
-            // A message costs little: others get a turn between two.
+            // A message costs little, so other calls run between two of them.
             yield_now().await;
             let is_last = !ahead.more && ahead.rest.len() <= size;
             if self.is_confirmed(&mut ahead, is_last, cache, store).await? {
@@ -123,9 +125,10 @@ impl ResourceList {
         self.ahead = Some(ahead).filter(|ahead| can_be_confirmed && !ahead.rest.is_empty());
     }
 
-    /// Whether what was read ahead is still true. The last of a list is given
-    /// with a revision, which then is no older than one that a call before has
-    /// answered.
+    /// True if the resources read ahead are still current.
+    ///
+    /// The last batch of a list is returned with the current revision, which is
+    /// no older than one that an earlier call has returned.
     async fn is_confirmed(
         &self,
         ahead: &mut Ahead,

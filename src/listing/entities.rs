@@ -4,7 +4,7 @@ use tokio::task::yield_now;
 
 use crate::{
     domain::{
-        AllowedResource, Code, EveryQuestion, Facts, FactsNeeded, ItemId, ItemKind, ListFilter,
+        AllowedResource, Code, Facts, FactsNeeded, ItemId, ItemKind, ListFilter, ListingQuestion,
         Question, ResourceType,
     },
     engine,
@@ -13,21 +13,21 @@ use crate::{
 
 use super::{Page, Place, PlacedPage, filter_categories, levels, turns::Turns};
 
-/// The fewest and the most that one statement looks at.
+/// Minimum and maximum number of entities that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;
 const MOST_AT_ONCE: usize = 1_024;
 
-/// The items, attributes or grid views that a subject may do an action on:
-/// each is asked about, in the order of the folded codes.
+/// The items, attributes or grid views that a subject may do an action on: each
+/// is decided on its own, in the order of the folded codes.
 #[derive(Debug)]
 pub(super) struct EntityList {
-    question: EveryQuestion,
+    question: ListingQuestion,
     filter: ListFilter,
     ids: HashSet<Code>,
 }
 
 impl EntityList {
-    pub(super) fn new(question: EveryQuestion, mut filter: ListFilter) -> Self {
+    pub(super) fn new(question: ListingQuestion, mut filter: ListFilter) -> Self {
         let ids = std::mem::take(&mut filter.ids).into_iter().collect();
         Self {
             question,
@@ -36,12 +36,13 @@ impl EntityList {
         }
     }
 
-    /// The facts that a page from memory takes beside the whole vocabulary.
+    /// Returns the facts that a page from memory needs beside the whole
+    /// vocabulary.
     pub(super) fn needed(&self) -> FactsNeeded {
-        engine::needs([&self.question.about_no_category()])
+        engine::needs([&self.question.without_categories()])
     }
 
-    /// The next `size` after a place; `facts` hold the whole vocabulary.
+    /// Builds the next `size` after a place; `facts` holds the whole vocabulary.
     pub(super) async fn page_from_memory(
         &self,
         facts: &Facts,
@@ -126,7 +127,7 @@ impl EntityList {
         }
     }
 
-    /// Those of `codes` that a Check allows.
+    /// Returns those of `codes` that a Check allows.
     async fn allowed(
         &self,
         codes: Vec<Code>,
@@ -148,7 +149,7 @@ impl EntityList {
     }
 }
 
-/// All resources of a type, with their numbers if they are items.
+/// Returns all resources of a type, with their ids if they are items.
 fn all_of(kind: ResourceType, facts: &Facts) -> Vec<(Option<ItemId>, &Code)> {
     let vocabulary = &facts.vocabulary;
     match listed_entity(kind) {
@@ -170,7 +171,8 @@ fn all_of(kind: ResourceType, facts: &Facts) -> Vec<(Option<ItemId>, &Code)> {
     }
 }
 
-/// Where resources of a type are stored; `None`: they are not, or are products.
+/// Returns where resources of a type are stored. `None`: they are not stored, or
+/// are products.
 fn listed_entity(kind: ResourceType) -> Option<ListedEntity> {
     let item: Option<ItemKind> = kind.ruling_item().filter(|_| kind.is_listed());
     if kind == ResourceType::Attribute {

@@ -4,48 +4,49 @@ use crate::domain::{
     Code, Facts, ItemId, ItemKind, ItemRef, Level, ListFilter, SubjectRef, Vocabulary, inherit,
 };
 
-/// After how many rights other work gets a turn.
-const RIGHTS_IN_A_ROW: usize = 65_536;
+/// Number of rights processed before other calls run.
+const RIGHTS_PER_TURN: usize = 65_536;
 
-/// The highest level that a group of a subject holds on each item, of all of
-/// them (rules 3.5).
+/// The highest level that the groups of a subject hold on each item (rules 3.5),
+/// indexed by item id.
 #[derive(Debug)]
 pub(super) struct Levels(Vec<Level>);
 
-/// Some of a tenant's items.
+/// A set of a tenant's items.
 #[derive(Debug)]
 pub(super) struct ItemSet(Vec<bool>);
 
 impl Levels {
-    /// `facts` hold the whole vocabulary and all rights of the subject's groups.
+    /// Computes the levels; `facts` holds the whole vocabulary and all rights of
+    /// the subject's groups.
     pub(super) async fn of(subject: &SubjectRef, facts: &Facts) -> Self {
         let mut levels = vec![Level::Hidden; numbers(&facts.vocabulary)];
         let subject = facts.subjects.get(subject);
         let groups = subject.map_or(&[][..], |subject| &subject.groups);
         let groups = groups.iter().filter_map(|group| facts.groups.get(group));
-        let mut in_a_row = 0;
+        let mut since_yield = 0;
         for group in groups {
             for (item, level) in &group.rights {
                 if let Some(held) = place(*item).and_then(|at| levels.get_mut(at)) {
                     *held = held.or(*level);
                 }
             }
-            in_a_row += group.rights.len();
-            if in_a_row >= RIGHTS_IN_A_ROW {
-                in_a_row = 0;
+            since_yield += group.rights.len();
+            if since_yield >= RIGHTS_PER_TURN {
+                since_yield = 0;
                 yield_now().await;
             }
         }
         Self(levels)
     }
 
-    /// The level on an item.
+    /// Returns the level on an item.
     pub(super) fn on(&self, item: ItemId) -> Level {
         let level = place(item).and_then(|at| self.0.get(at));
         level.copied().unwrap_or_default()
     }
 
-    /// The items that are held at this level or more.
+    /// Returns the items held at this level or a higher one.
     pub(super) fn at_least(&self, needed: Level) -> impl Iterator<Item = ItemId> {
         let held = (0..).map(ItemId).zip(&self.0);
         held.filter(move |(_, level)| level.allows(needed))
@@ -54,8 +55,8 @@ impl Levels {
 }
 
 impl ItemSet {
-    /// A category and all below it; nothing, when there is no such category, or
-    /// it lies below another and a tree's root is asked for.
+    /// Returns a category and its descendants. Empty if the category does not
+    /// exist, or if `only_root` is set and it has a parent.
     fn within(vocabulary: &Vocabulary, category: &Code, only_root: bool) -> Self {
         let mut set = vec![false; numbers(vocabulary)];
         let asked = ItemRef {
@@ -79,26 +80,26 @@ impl ItemSet {
         Self(set)
     }
 
-    /// Whether nothing is in it.
+    /// True if the set contains no item.
     pub(super) fn is_empty(&self) -> bool {
         !self.0.contains(&true)
     }
 
-    /// Whether an item is in it.
+    /// True if the set contains `item`.
     pub(super) fn holds(&self, item: ItemId) -> bool {
         let is_in = place(item).and_then(|at| self.0.get(at));
         is_in.copied().unwrap_or_default()
     }
 
-    /// What is in it.
+    /// Returns the items of the set.
     pub(super) fn ids(&self) -> impl Iterator<Item = ItemId> {
         let all = (0..).map(ItemId).zip(&self.0);
         all.filter(|(_, is_in)| **is_in).map(|(id, _)| id)
     }
 }
 
-/// The category sets of a filter: those that a resource must lie in, one of
-/// each. `facts` hold the whole vocabulary.
+/// Returns the category sets of a filter: a resource must be in at least one
+/// category of each set. `facts` holds the whole vocabulary.
 pub(super) fn filter_categories(filter: &ListFilter, facts: &Facts) -> Vec<ItemSet> {
     let sets = [(&filter.tree, true), (&filter.category, false)].into_iter();
     let sets = sets.filter_map(|(code, only_root)| {
@@ -108,7 +109,7 @@ pub(super) fn filter_categories(filter: &ListFilter, facts: &Facts) -> Vec<ItemS
     sets.collect()
 }
 
-/// How many numbers the items have, from 0 to the highest.
+/// Returns the number of item ids from 0 to the highest.
 fn numbers(vocabulary: &Vocabulary) -> usize {
     let numbers = vocabulary.item_facts.keys();
     let highest = numbers.filter_map(|id| place(*id)).max();

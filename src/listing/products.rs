@@ -6,7 +6,7 @@ use tokio::task::yield_now;
 
 use crate::{
     cache::CachedPageFacts,
-    domain::{AllowedResource, EveryQuestion, FactsNeeded, ListFilter, ProductKind},
+    domain::{AllowedResource, FactsNeeded, ListFilter, ListingQuestion, ProductKind},
     engine,
     store::{ListedProduct, Snapshot, StoreError},
 };
@@ -14,21 +14,21 @@ use crate::{
 use self::{candidates::Candidates, database_filter::DatabaseFilter};
 use super::{Page, Place, PlacedPage};
 
-/// The fewest and the most products that one statement looks at.
+/// Minimum and maximum number of products that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;
 const MOST_AT_ONCE: usize = 2_048;
 
-/// The products or models that a subject may do an action on.
+/// The products or models that a subject may do an action on (rules 4.1, 4.3).
 #[derive(Debug)]
 pub(super) struct ProductList {
     kind: ProductKind,
-    question: EveryQuestion,
+    question: ListingQuestion,
     filter: ListFilter,
     known: Option<DatabaseFilter>,
 }
 
 impl ProductList {
-    pub(super) fn new(kind: ProductKind, question: EveryQuestion, filter: ListFilter) -> Self {
+    pub(super) fn new(kind: ProductKind, question: ListingQuestion, filter: ListFilter) -> Self {
         Self {
             kind,
             question,
@@ -37,13 +37,13 @@ impl ProductList {
         }
     }
 
-    /// The facts that a page takes beside the products.
+    /// Returns the facts that a page needs beside the products.
     pub(super) fn needed(&self) -> FactsNeeded {
-        engine::needs([&self.question.about_no_category()])
+        engine::needs([&self.question.without_categories()])
     }
 
-    /// The next `size` products after a place, from memory; `None`: it does not
-    /// hold them.
+    /// Builds the next `size` products after a place from memory. `None`: the
+    /// product index is not loaded.
     pub(super) async fn page_from_memory(
         &self,
         cached: &CachedPageFacts,
@@ -71,7 +71,7 @@ impl ProductList {
             Some(Place::Product { id, everywhere }) => (id, everywhere),
             Some(Place::Entity(_)) | None => (0, false),
         };
-        let known = learn(&mut self.known, &self.question, &self.filter, snapshot).await?;
+        let known = current_filter(&mut self.known, &self.question, &self.filter, snapshot).await?;
         if known.reaches_nothing() {
             return Ok(Page::empty(known.revision()));
         }
@@ -107,20 +107,20 @@ impl ProductList {
     }
 }
 
-/// How many products to look at next, so that about as many are found as the
-/// page and the look beyond it lack.
+/// Returns how many products to read next. It estimates how many contain the
+/// allowed products that the page still needs, and one more to know whether the
+/// list continues.
 fn next_window(looked_at: usize, found: usize, size: usize) -> usize {
     let lacking = (size + 1).saturating_sub(found);
     let wanted = lacking.saturating_mul(looked_at) / found.max(1);
     wanted.clamp(FEWEST_AT_ONCE, MOST_AT_ONCE)
 }
 
-/// What is known of the subject at the snapshot's revision. What was read for
-/// the page before serves again if tenant and revision are the same, since then
-/// nothing has changed.
-async fn learn<'k>(
+/// Returns the filter at the snapshot's revision. The one of the page before is
+/// reused if tenant and revision are the same, since then nothing has changed.
+async fn current_filter<'k>(
     known: &'k mut Option<DatabaseFilter>,
-    question: &EveryQuestion,
+    question: &ListingQuestion,
     filter: &ListFilter,
     snapshot: &Snapshot<'_>,
 ) -> Result<&'k mut DatabaseFilter, StoreError> {

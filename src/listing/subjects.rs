@@ -11,12 +11,12 @@ use crate::{
 
 use super::{Page, existing, turns::Turns};
 
-/// The fewest and the most that one statement looks at.
+/// Minimum and maximum number of subjects that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;
 const MOST_AT_ONCE: usize = 1_024;
 
-/// The subjects that may do what a question asks: each is asked about, in the
-/// order of types and folded codes.
+/// The subjects that may do what a question requires: each is decided on its own,
+/// in the order of types and folded codes.
 #[derive(Debug)]
 pub struct SubjectList {
     tenant: Code,
@@ -25,8 +25,8 @@ pub struct SubjectList {
 }
 
 impl SubjectList {
-    /// Prepares to list who may do what `question` asks; of one type, if that is
-    /// said.
+    /// Prepares to list who is allowed to do what `question` describes,
+    /// optionally only subjects of one type.
     #[must_use]
     pub fn new(tenant: Code, question: OpenQuestion, kind: Option<SubjectKind>) -> Self {
         Self {
@@ -37,12 +37,12 @@ impl SubjectList {
     }
 
     /// Reads the next `size` subjects; `after` is the last of the page before.
-    /// Returns which tenant they are of as well; `None`: there is none.
+    /// Returns the id of the tenant too. `None`: the tenant does not exist.
     ///
     /// # Errors
     ///
-    /// [`CacheError::Store`] when the database does not answer,
-    /// [`CacheError::LeaseLost`] when what it answers may not be current.
+    /// [`CacheError::Store`] if the database does not answer,
+    /// [`CacheError::LeaseLost`] if its answer may not be current.
     pub async fn page(
         &self,
         cache: &Cache,
@@ -89,15 +89,15 @@ impl SubjectList {
         Ok(page)
     }
 
-    /// Those of `subjects` whom a Check allows.
+    /// Returns those of `subjects` that a Check allows.
     async fn allowed(
         &self,
         subjects: Vec<SubjectRef>,
         known: &mut KnownFacts,
         snapshot: &Snapshot<'_>,
     ) -> Result<Vec<SubjectRef>, StoreError> {
-        let ask = |subject: SubjectRef| self.question.asked_by(subject);
-        let questions: Vec<Question> = subjects.into_iter().map(ask).collect();
+        let question_of = |subject: SubjectRef| self.question.for_subject(subject);
+        let questions: Vec<Question> = subjects.into_iter().map(question_of).collect();
         let facts = known.facts(&questions, snapshot).await?;
         let mut allowed = Vec::new();
         for question in &questions {
@@ -110,18 +110,18 @@ impl SubjectList {
     }
 }
 
-/// What the subjects of one page share, all of it of one snapshot.
+/// Facts that the subjects of one page share, all of one snapshot.
 #[derive(Debug, Default)]
 struct KnownFacts {
     turns: Turns,
-    /// What the first question of all needs; subjects aside, it is what every
-    /// one needs.
+    /// The facts that the first question needs; except for subjects, all others
+    /// need the same.
     resource: Option<Facts>,
 }
 
 impl KnownFacts {
-    /// Reads the facts that `questions` need, and that are not known yet: the
-    /// subjects, and the rights of the groups that no subject before was in.
+    /// Returns the facts that `questions` need, and reads those that are new: the
+    /// subjects, and the rights of groups that no earlier subject was in.
     async fn facts(
         &mut self,
         questions: &[Question],
@@ -150,7 +150,8 @@ impl KnownFacts {
             known.groups.extend(snapshot.facts(&needed).await?.groups);
         }
         known.subjects = found.subjects;
-        // No other question reads the vocabulary that this page has read.
+        // Only this page uses the vocabulary that it has read, so it is extended in
+        // place.
         let roles = found.vocabulary.roles.iter();
         let roles = roles.map(|(id, role)| (*id, role.clone()));
         Arc::make_mut(&mut known.vocabulary).roles.extend(roles);

@@ -41,7 +41,7 @@ use crate::{
 use self::revisions::Revisions;
 use super::{
     budget,
-    calling::Calling,
+    caller_identity::CallerIdentity,
     failure::{Failure, InvalidField},
     gate::Deadline,
     page_token::PageTokens,
@@ -63,7 +63,7 @@ pub struct AdminApi {
     watchers: Turns,
     watch_patience: Duration,
     /// The caller of the current call.
-    calling: Calling,
+    calling: CallerIdentity,
 }
 
 /// The database, with a connection pool for each kind of read.
@@ -105,7 +105,7 @@ impl AdminApi {
             store,
             whole,
             default_tenant,
-            calling: Calling::default(),
+            calling: CallerIdentity::default(),
         }
     }
 }
@@ -123,7 +123,7 @@ impl AdminApi {
     fn of_call(&self, extensions: &tonic::Extensions) -> Self {
         Self {
             coordinator: self.coordinator.until(Deadline::of(extensions)),
-            calling: Calling::of(extensions),
+            calling: CallerIdentity::of(extensions),
             ..self.clone()
         }
     }

@@ -11,7 +11,7 @@ use tower::{Layer, Service};
 
 use super::{
     budget::{Budget, Weight},
-    calling::Calling,
+    caller_identity::CallerIdentity,
     failure::Failure,
 };
 use crate::pb::CALLS_OF_ONE_MESSAGE;
@@ -128,7 +128,11 @@ where
 
 /// Returns the weight of a call, initially zero, on behalf of its caller.
 fn weigh(budget: &Budget, extensions: &http::Extensions) -> Weight {
-    budget.weigh(extensions.get::<Calling>().and_then(Calling::name))
+    budget.weigh(
+        extensions
+            .get::<CallerIdentity>()
+            .and_then(CallerIdentity::name),
+    )
 }
 
 /// Returns a body for a whole small message; otherwise gives the part back.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    calling::Calling,
+    caller_identity::CallerIdentity,
     failure::Failure,
     gate::{Deadline, Gate},
     lists::check_tenant,
@@ -52,7 +52,7 @@ pub(super) struct Ending {
     /// The server's gate; the stream ends once it is closed.
     pub(super) gate: Gate,
     /// The caller; the stream ends once its rights are revoked.
-    pub(super) calling: Calling,
+    pub(super) calling: CallerIdentity,
 }
 
 impl Ending {
@@ -61,7 +61,7 @@ impl Ending {
         Self {
             deadline: Deadline::of(extensions),
             gate: extensions.get::<Gate>().cloned().unwrap_or_default(),
-            calling: Calling::of(extensions),
+            calling: CallerIdentity::of(extensions),
         }
     }
 }
@@ -140,7 +140,7 @@ impl AllowedStream {
         self.listed = Some(found_in);
         // Checked after the page was read, so that the page holds nothing
         // committed after the caller was revoked.
-        self.ending.calling.may_go_on(&self.tenant).await?;
+        self.ending.calling.recheck(&self.tenant).await?;
         Ok(page)
     }
 }

@@ -14,8 +14,8 @@ use crate::{
 };
 
 use super::{
+    caller_identity::{CallerIdentity, Known, check_right},
     caller_rights::{self, Needed},
-    calling::{Calling, Known, check_right},
     credential::{Presented, Unverified},
     failure::{Failure, UnknownCaller},
 };
@@ -72,7 +72,7 @@ impl Authentication {
             return Err(Status::unimplemented("there is no such call"));
         };
         if needed == Needed::Nothing {
-            return Ok(Found::Caller(Calling::Nobody));
+            return Ok(Found::Caller(CallerIdentity::Nobody));
         }
         let cache = self.cache.get().ok_or(Failure::Starting)?;
         let lookup = |read_keys| Lookup {
@@ -84,7 +84,7 @@ impl Authentication {
         let presented = match self.presented(request) {
             Ok(Some(presented)) => presented,
             Ok(None) if self.credentials == Credentials::Optional => {
-                return Ok(Found::Caller(Calling::Anyone));
+                return Ok(Found::Caller(CallerIdentity::Anyone));
             }
             Ok(None) => {
                 let refused = Failure::from(UnknownCaller::NoCredentials);
@@ -136,7 +136,7 @@ impl Authentication {
 
 /// Result of authentication without I/O.
 enum Found {
-    Caller(Calling),
+    Caller(CallerIdentity),
     /// Something must be read first.
     Lookup(Lookup),
 }
@@ -157,7 +157,7 @@ impl Lookup {
         &self,
         headers: &http::HeaderMap,
         extensions: &http::Extensions,
-    ) -> Result<Calling, Failure> {
+    ) -> Result<CallerIdentity, Failure> {
         let tokens = self.tokens.as_deref();
         if let Some(tokens) = tokens.filter(|_| self.read_keys) {
             tokens.read_again().await;
@@ -178,10 +178,10 @@ fn recognized(
     callers: &CallerDirectory,
     presented: Presented<'_>,
     (needed, cache): (Needed, &Cache),
-) -> Result<Calling, Failure> {
+) -> Result<CallerIdentity, Failure> {
     let (caller, credential) = presented.caller(callers)?;
     check_right(caller, needed)?;
-    Ok(Calling::Known(Known {
+    Ok(CallerIdentity::Known(Known {
         caller: Arc::clone(caller),
         credential,
         needed,

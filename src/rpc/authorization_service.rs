@@ -10,14 +10,14 @@ use crate::{
     listing::Turns,
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
     store::Store,
-    telemetry::GivenDecisions,
+    telemetry::DecisionRecorder,
 };
 
 use super::{
     allowed_stream::Ending,
     budget::{self, Weight},
-    calling::Calling,
-    facts::answer,
+    caller_identity::CallerIdentity,
+    facts::with_current_facts,
     failure::{Failure, InvalidField},
     lists::Lists,
     page_token::PageTokens,
@@ -33,7 +33,7 @@ pub struct AuthorizationApi {
     cache: Cache,
     default_tenant: Code,
     lists: Lists,
-    given: GivenDecisions,
+    given: DecisionRecorder,
 }
 
 impl AuthorizationApi {
@@ -46,7 +46,7 @@ impl AuthorizationApi {
         store: Store,
         tokens: PageTokens,
         default_tenant: Code,
-        given: GivenDecisions,
+        given: DecisionRecorder,
     ) -> Self {
         Self {
             lists: Lists::new(cache.clone(), store, tokens, default_tenant.clone()),
@@ -58,7 +58,7 @@ impl AuthorizationApi {
 
     async fn answer_check(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::CheckRequest,
     ) -> Result<pb::CheckResponse, Failure> {
         let pb::CheckRequest {
@@ -74,7 +74,7 @@ impl AuthorizationApi {
         calling.check_tenant(&tenant)?;
         let needed = engine::needs([&question]);
         let minimum = Revision(minimum_revision);
-        let decided = answer!(self.cache, &tenant, &needed, minimum, |facts| {
+        let decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             let decision = Turns::default().decide(&question, facts).await;
             (decision, facts.revision)
         });
@@ -85,7 +85,7 @@ impl AuthorizationApi {
 
     async fn answer_batch(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::BatchCheckRequest,
     ) -> Result<pb::BatchCheckResponse, Failure> {
         let Batch {
@@ -98,7 +98,7 @@ impl AuthorizationApi {
         let questions = items.iter().filter_map(|item| item.question.as_ref().ok());
         let needed = engine::needs(questions);
         let minimum = minimum_revision;
-        let decided = answer!(self.cache, &tenant, &needed, minimum, |facts| {
+        let decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             (decide_batch(&items, mode, facts).await, facts.revision)
         });
         let (decisions, revision) = decided?;
@@ -126,7 +126,7 @@ impl AuthorizationApi {
 
     async fn answer_list_actions(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::ListActionsRequest,
     ) -> Result<pb::ListActionsResponse, Failure> {
         let pb::ListActionsRequest {
@@ -145,7 +145,7 @@ impl AuthorizationApi {
         calling.check_tenant(&tenant)?;
         let needed = engine::needs(&questions);
         let minimum = Revision(minimum_revision);
-        answer!(self.cache, &tenant, &needed, minimum, |facts| {
+        with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             pb::ListActionsResponse {
                 actions: allowed_actions(&questions, facts).await,
                 revision: facts.revision.0,
@@ -155,7 +155,7 @@ impl AuthorizationApi {
 
     async fn answer_explain(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::ExplainRequest,
     ) -> Result<pb::ExplainResponse, Failure> {
         let pb::ExplainRequest {
@@ -174,7 +174,7 @@ impl AuthorizationApi {
             ..engine::needs([&question])
         };
         let minimum = Revision(minimum_revision);
-        answer!(self.cache, &tenant, &needed, minimum, |facts| {
+        with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             let explanation = engine::explain(&question, facts);
             render_explanation::explain_response(explanation, question.subject(), facts)
         })
@@ -234,7 +234,10 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::CheckRequest>,
     ) -> Result<Response<pb::CheckResponse>, Status> {
         let answer = self
-            .answer_check(&Calling::of(request.extensions()), request.into_inner())
+            .answer_check(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }
@@ -247,11 +250,14 @@ impl AuthorizationService for AuthorizationApi {
             let message = request.get_ref();
             let tenant =
                 parse::tenant(&message.tenant, &self.default_tenant).map_err(Failure::from)?;
-            Calling::of(request.extensions()).check_tenant(&tenant)?;
+            CallerIdentity::of(request.extensions()).check_tenant(&tenant)?;
             weight.set(parse_batch::weight(message), Some(&tenant))?;
         }
         let answer = self
-            .answer_batch(&Calling::of(request.extensions()), request.into_inner())
+            .answer_batch(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }
@@ -263,7 +269,10 @@ impl AuthorizationService for AuthorizationApi {
         budget::weigh(&request)?;
         let answer = self
             .lists
-            .allowed(&Calling::of(request.extensions()), request.into_inner())
+            .allowed(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }
@@ -288,7 +297,10 @@ impl AuthorizationService for AuthorizationApi {
         budget::weigh(&request)?;
         let answer = self
             .lists
-            .subjects(&Calling::of(request.extensions()), request.into_inner())
+            .subjects(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }
@@ -300,7 +312,10 @@ impl AuthorizationService for AuthorizationApi {
         budget::weigh(&request)?;
         let answer = self
             .lists
-            .access_filter(&Calling::of(request.extensions()), request.into_inner())
+            .access_filter(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }
@@ -311,7 +326,10 @@ impl AuthorizationService for AuthorizationApi {
     ) -> Result<Response<pb::ListActionsResponse>, Status> {
         budget::weigh(&request)?;
         let answer = self
-            .answer_list_actions(&Calling::of(request.extensions()), request.into_inner())
+            .answer_list_actions(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }
@@ -322,7 +340,10 @@ impl AuthorizationService for AuthorizationApi {
     ) -> Result<Response<pb::ExplainResponse>, Status> {
         budget::weigh(&request)?;
         let answer = self
-            .answer_explain(&Calling::of(request.extensions()), request.into_inner())
+            .answer_explain(
+                &CallerIdentity::of(request.extensions()),
+                request.into_inner(),
+            )
             .await?;
         Ok(Response::new(answer))
     }

@@ -8,9 +8,9 @@ use super::failure::Failure;
 /// Answers a call from facts that are confirmed to be current: reads them,
 /// evaluates an expression (which may await) to the whole response, and confirms
 /// the facts; if they were invalidated meanwhile, repeats all of it.
-macro_rules! answer {
+macro_rules! with_current_facts {
     ($cache:expr, $tenant:expr, $needed:expr, $minimum:expr, |$facts:ident| $decide:expr) => {{
-        let mut reader = $cache.ask($tenant, $needed, $minimum);
+        let mut reader = $cache.fact_reader($tenant, $needed, $minimum);
         loop {
             let answer = match reader.facts().await? {
                 Some($facts) => Some($decide),
@@ -22,7 +22,7 @@ macro_rules! answer {
         }
     }};
 }
-pub(super) use answer;
+pub(super) use with_current_facts;
 
 /// Waits until the tenant has reached revision `minimum`; later reads are at
 /// least as new.
@@ -35,5 +35,5 @@ pub(super) async fn wait_for_revision(
         return Ok(());
     }
     let nothing = FactsNeeded::default();
-    answer!(cache, tenant, &nothing, minimum, |_facts| ())
+    with_current_facts!(cache, tenant, &nothing, minimum, |_facts| ())
 }

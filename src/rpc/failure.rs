@@ -218,10 +218,12 @@ impl From<InvalidQuestion> for InvalidField {
 }
 
 /// Decodes a response stored for retries with the same idempotency key.
-pub(super) fn kept_answer<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Failure> {
+pub(super) fn decode_stored_response<M: prost::Message + Default>(
+    bytes: &[u8],
+) -> Result<M, Failure> {
     M::decode(bytes).map_err(|error| {
         Failure::Store(StoreError::CorruptRow {
-            statement: "find_answer",
+            statement: "find_response",
             message: format!("an answer that was kept for a retry: {error}"),
         })
     })

@@ -22,8 +22,8 @@ use crate::{
 
 use super::{
     budget::Weight,
-    calling::Calling,
-    failure::{Failure, kept_answer},
+    caller_identity::CallerIdentity,
+    failure::{Failure, decode_stored_response},
     gate::Deadline,
     parse_import::{self, Header},
     render_import,
@@ -77,7 +77,7 @@ impl ImportService for ImportApi {
     ) -> Result<Response<Self::ImportCatalogStream>, Status> {
         let deadline = Deadline::of(request.extensions());
         let weight = Weight::of(request.extensions()).cloned();
-        let calling = Calling::of(request.extensions());
+        let calling = CallerIdentity::of(request.extensions());
         let mut messages = request.into_inner();
         let header = parse_import::header(messages.message().await.map_err(status::of_message)?)
             .map_err(Failure::from)?;
@@ -116,7 +116,7 @@ async fn within(
 struct Import {
     coordinator: WriteCoordinator,
     header: Header,
-    calling: Calling,
+    calling: CallerIdentity,
     events: Events,
     /// Memory accounted to the import, of the budget of all calls.
     weight: Option<Weight>,
@@ -133,15 +133,15 @@ struct StagedFiles {
 impl Import {
     async fn run(self, messages: Streaming<pb::ImportCatalogRequest>) -> Result<(), Status> {
         let staged = self.stage_files(messages).await?;
-        self.calling.may_go_on(&self.header.tenant).await?;
+        self.calling.recheck(&self.header.tenant).await?;
         let answered = self.apply(staged).await.map_err(Failure::from)?;
         let (summary, refused) = match answered {
-            Answered::Now(outcome) => {
+            Answered::Fresh(outcome) => {
                 let refused = (!outcome.applied).then_some(outcome.refused_count);
                 (render_import::import_summary(&outcome), refused)
             }
             // Only the response of an applied import is stored for retries.
-            Answered::Before(bytes) => (kept_answer(&bytes)?, None),
+            Answered::Replayed(bytes) => (decode_stored_response(&bytes)?, None),
         };
         let summary = Event::Summary(summary);
         // Fails if the caller has disconnected.
@@ -175,7 +175,7 @@ impl Import {
             let pb::FilePiece { file, content } =
                 parse_import::piece(message).map_err(Failure::from)?;
             hash.push(&file, &content)?;
-            self.calling.may_go_on(&self.header.tenant).await?;
+            self.calling.recheck(&self.header.tenant).await?;
             let read = rows.entry(file.clone()).or_default();
             // An empty piece still states that the file is present.
             let nothing = content.is_empty().then_some(&[][..]);
@@ -294,8 +294,8 @@ async fn finish(reader: Reader, staging: &mut Staging) -> Result<bool, Failure> 
         warnings,
     } in files
     {
-        staging.saw_file(file);
-        staging.saw_key_column(file, key_column);
+        staging.record_file(file);
+        staging.record_key_column(file, key_column);
         for warning in warnings {
             staging.warn(file.into(), warning);
         }

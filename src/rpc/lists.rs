@@ -8,7 +8,7 @@ use crate::{
 
 use super::{
     allowed_stream::{AllowedStream, Ending},
-    calling::Calling,
+    caller_identity::CallerIdentity,
     facts::wait_for_revision,
     failure::Failure,
     page_token::{Binding, InToken, PageTokens, TokenPlace},
@@ -42,7 +42,7 @@ impl Lists {
 
     pub(super) async fn allowed(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::ListAllowedRequest,
     ) -> Result<pb::ListAllowedResponse, Failure> {
         let pb::ListAllowedRequest {
@@ -103,7 +103,7 @@ impl Lists {
 
     pub(super) async fn subjects(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::ListSubjectsRequest,
     ) -> Result<pb::ListSubjectsResponse, Failure> {
         let size = parse_listing::page_size(message.page_size)?;
@@ -132,7 +132,7 @@ impl Lists {
 
     pub(super) async fn access_filter(
         &self,
-        calling: &Calling,
+        calling: &CallerIdentity,
         message: pb::GetAccessFilterRequest,
     ) -> Result<pb::GetAccessFilterResponse, Failure> {
         let pb::GetAccessFilterRequest {

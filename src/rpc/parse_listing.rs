@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Code, Context, EveryQuestion, ListFilter, OpenQuestion, SubjectKind},
+    domain::{Code, Context, ListFilter, ListingQuestion, OpenQuestion, SubjectKind},
     pb,
 };
 
@@ -25,7 +25,7 @@ const MOST_IDS: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct ResourceListing {
     pub(super) tenant: Code,
-    pub(super) question: EveryQuestion,
+    pub(super) question: ListingQuestion,
     pub(super) filter: ListFilter,
     pub(super) binding: Binding,
 }
@@ -79,7 +79,7 @@ pub(super) fn resource_listing(
 pub(super) fn every_question(
     listed: Listed,
     default_tenant: &Code,
-) -> Result<(Code, EveryQuestion), InvalidField> {
+) -> Result<(Code, ListingQuestion), InvalidField> {
     let Listed {
         tenant,
         subject,
@@ -92,7 +92,7 @@ pub(super) fn every_question(
     let action = parse::required_action(&action)?;
     let kind = word("resource_type", &resource_type)?;
     let context = parse::context(context)?;
-    let question = EveryQuestion::new(subject, action, kind, context)?;
+    let question = ListingQuestion::new(subject, action, kind, context)?;
     Ok((tenant, question))
 }
 
@@ -101,7 +101,7 @@ pub(super) fn every_question(
 pub(super) fn product_question(
     listed: Listed,
     default_tenant: &Code,
-) -> Result<(Code, EveryQuestion), InvalidField> {
+) -> Result<(Code, ListingQuestion), InvalidField> {
     let (tenant, question) = every_question(listed, default_tenant)?;
     let kind = question.kind();
     if kind.product_kind().is_none() {
@@ -190,7 +190,7 @@ fn filter(message: pb::ListFilter) -> Result<ListFilter, Failure> {
     })
 }
 
-fn binding_of_question(call: &'static str, tenant: &Code, question: &EveryQuestion) -> Binding {
+fn binding_of_question(call: &'static str, tenant: &Code, question: &ListingQuestion) -> Binding {
     let subject = question.subject();
     let binding = Binding::to(call)
         .with(tenant.folded())

@@ -21,7 +21,7 @@ use tower::{Layer, Service};
 
 use crate::domain::Code;
 
-use super::{calling::Calling, failure::Failure};
+use super::{caller_identity::CallerIdentity, failure::Failure};
 
 /// Number of calls between two evictions of idle callers.
 const REMOVED_EVERY: u32 = 16 << 10;
@@ -60,7 +60,10 @@ impl RateLimits {
         let Some(meter) = &self.meter else {
             return Ok(());
         };
-        let Some(caller) = extensions.get::<Calling>().and_then(Calling::name) else {
+        let Some(caller) = extensions
+            .get::<CallerIdentity>()
+            .and_then(CallerIdentity::name)
+        else {
             return Ok(());
         };
         meter.check(caller)

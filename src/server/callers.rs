@@ -208,7 +208,7 @@ pub async fn bootstrap_caller(
     const CONNECTIONS: usize = 4;
     let store = Store::new(owner_url, CONNECTIONS)
         .map_err(ServerError::of_start)?
-        .at_home();
+        .on_current_runtime();
     store
         .check_sessions()
         .await
@@ -254,8 +254,8 @@ async fn store_first(key: &CallerKey, coordinator: &WriteCoordinator) -> Result<
     let encode: EncodeWritten = |_| Vec::new();
     let written = coordinator.change_callers(first, context, encode).await;
     match written.map_err(ServerError::Bootstrap)? {
-        Answered::Now(written) => Ok(written.effect.created > 0),
-        Answered::Before(_) => Ok(false),
+        Answered::Fresh(written) => Ok(written.effect.created > 0),
+        Answered::Replayed(_) => Ok(false),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
-use super::patience::{Patience, Patient};
+use super::io_timeouts::{IoTimeouts, TimeoutStream};
 use crate::tls::{Peer, PeerCertificate};
 
 /// An accepted connection, which counts toward the limit until it is dropped.
@@ -27,18 +27,18 @@ pub(super) struct Accepted {
 /// A connection that carries calls, with TLS or without.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: Patient<Either<TcpStream, Box<TlsStream<TcpStream>>>>,
+    stream: TimeoutStream<Either<TcpStream, Box<TlsStream<TcpStream>>>>,
     peer: Peer,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Connection {
     /// Creates a connection without TLS.
-    pub(super) fn plain(accepted: Accepted, patience: Patience) -> Self {
+    pub(super) fn plain(accepted: Accepted, timeouts: IoTimeouts) -> Self {
         let Accepted { stream, turn } = accepted;
         let address = stream.peer_addr().ok();
         Self {
-            stream: Patient::new(Either::Left(stream), patience),
+            stream: TimeoutStream::new(Either::Left(stream), timeouts),
             peer: Peer {
                 address,
                 certificate: None,
@@ -51,14 +51,14 @@ impl Connection {
     pub(super) fn secured(
         stream: TlsStream<TcpStream>,
         turn: OwnedSemaphorePermit,
-        patience: Patience,
+        timeouts: IoTimeouts,
     ) -> Self {
         let (tcp, session) = stream.get_ref();
         let address = tcp.peer_addr().ok();
         let shown = session.peer_certificates().and_then(<[_]>::first);
         let certificate = shown.map(|shown| Arc::new(PeerCertificate::of(shown)));
         Self {
-            stream: Patient::new(Either::Right(Box::new(stream)), patience),
+            stream: TimeoutStream::new(Either::Right(Box::new(stream)), timeouts),
             peer: Peer {
                 address,
                 certificate,

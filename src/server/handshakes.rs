@@ -13,18 +13,18 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     certificates::Certificates,
     connection::{Accepted, Connection},
-    patience::Patience,
+    io_timeouts::IoTimeouts,
 };
 use crate::telemetry::Complaint;
 
 /// Runs the handshakes of accepted connections, at most `most` at once, and
 /// yields connections in the order in which the handshakes complete. A connection
-/// is closed if its handshake fails or takes longer than [`Patience::beginning`].
+/// is closed if its handshake fails or takes longer than [`IoTimeouts::beginning`].
 pub(super) fn secured(
     accepted: impl Stream<Item = Accepted> + Send,
     certificates: Certificates,
     most: usize,
-    patience: Patience,
+    timeouts: IoTimeouts,
 ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
     let failed = Arc::new(Mutex::new(Complaint::default()));
     accepted
@@ -32,7 +32,7 @@ pub(super) fn secured(
             let handshake = handshake(
                 accepted,
                 certificates.clone(),
-                patience,
+                timeouts,
                 Arc::clone(&failed),
             );
             AbortOnDropHandle::new(tokio::spawn(handshake))
@@ -44,14 +44,14 @@ pub(super) fn secured(
 async fn handshake(
     accepted: Accepted,
     certificates: Certificates,
-    patience: Patience,
+    timeouts: IoTimeouts,
     failed: Arc<Mutex<Complaint>>,
 ) -> Option<Connection> {
     let Accepted { stream, turn } = accepted;
     let peer = stream.peer_addr().ok();
     let accepting = certificates.acceptor().accept(stream);
-    let error = match timeout(patience.beginning, accepting).await {
-        Ok(Ok(stream)) => return Some(Connection::secured(stream, turn, patience)),
+    let error = match timeout(timeouts.beginning, accepting).await {
+        Ok(Ok(stream)) => return Some(Connection::secured(stream, turn, timeouts)),
         Ok(Err(error)) => error,
         Err(_) => io::ErrorKind::TimedOut.into(),
     };
@@ -91,7 +91,7 @@ mod tests {
         tls::{AlternativeNames, Peer},
     };
 
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: IoTimeouts = IoTimeouts {
         beginning: Duration::from_secs(10),
         stalled: Duration::from_secs(10),
     };

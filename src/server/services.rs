@@ -19,7 +19,7 @@ use crate::{
     rpc::{AdminApi, AuthorizationApi, ImportApi, PageTokens, ReadStores},
     store::Store,
     supervision::Supervisor,
-    telemetry::GivenDecisions,
+    telemetry::DecisionRecorder,
 };
 
 /// Largest message that is accepted, in bytes: a batch of 100,000 items.
@@ -41,7 +41,7 @@ pub(super) struct Wiring {
     pub(super) default_tenant: Code,
     pub(super) watch_patience: Duration,
     /// Records the returned decisions.
-    pub(super) given: GivenDecisions,
+    pub(super) given: DecisionRecorder,
     pub(super) supervisor: Supervisor,
 }
 

@@ -28,11 +28,11 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
         // Recreated for each attempt: sessions opened before the schema existed
         // have neither role nor bounds.
         let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
-        let store = store.at_home();
+        let store = store.on_current_runtime();
         let Err(error) = prepare(config, &store).await else {
             return Ok(store);
         };
-        let passes = matches!(&error, MigrateError::Store(error) if error.is_of_a_start());
+        let passes = matches!(&error, MigrateError::Store(error) if error.is_starting_up());
         match config.database_start {
             DatabaseStart::Awaited if passes => {}
             DatabaseStart::Awaited | DatabaseStart::Required => {

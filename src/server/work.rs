@@ -5,6 +5,10 @@
 //! served by the same thread. With them it delays at most other calls of its
 //! kind, and the operating system shares the cores between both groups of
 //! threads.
+//!
+//! Writes and reads of the administration have threads of their own among them: a
+//! write awaits dozens of round trips, and after each would queue behind batches
+//! that compute.
 
 use std::{
     io,
@@ -47,26 +51,56 @@ const SHORT: [&str; 3] = [
     "/grpc.health.v1.Health/Watch",
 ];
 
+/// Prefixes of the calls that compute for long: decisions, lists and imports. All
+/// others are of the administration.
+const LONG: [&str; 3] = [
+    "/pim.authz.v1.AuthorizationService/",
+    "/pim.authz.v1.ImportService/",
+    "/pim.authz.v1.CatalogService/ImportProducts",
+];
+
 /// The work threads. When dropped, running tasks are canceled.
 #[derive(Debug)]
 pub(super) struct WorkThreads {
+    decisions: Threads,
+    administration: Threads,
+}
+
+/// The threads for one kind of calls.
+#[derive(Debug)]
+struct Threads {
     /// `None` only during drop.
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl WorkThreads {
-    /// Starts twice as many threads as there are cores, but at least
-    /// [`FEWEST_THREADS`].
+    /// Starts twice as many threads as there are cores for decisions, lists and
+    /// imports, and as many for the administration, but at least
+    /// [`FEWEST_THREADS`] each.
     ///
     /// # Errors
     ///
     /// The error of the operating system if a thread cannot be created.
     pub(super) fn start() -> io::Result<Self> {
+        Ok(Self {
+            decisions: Threads::start("pim-authz-work")?,
+            administration: Threads::start("pim-authz-admin")?,
+        })
+    }
+
+    /// Returns the handle for spawning tasks on the threads for decisions.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.decisions.handle
+    }
+}
+
+impl Threads {
+    fn start(name: &str) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads((cores * THREADS_A_CORE).max(FEWEST_THREADS))
-            .thread_name("pim-authz-work")
+            .thread_name(name)
             .on_thread_start(|| {
                 // Where raising it is not permitted, the cores are shared evenly.
                 let _evenly = rustix::process::nice(NICENESS);
@@ -79,14 +113,9 @@ impl WorkThreads {
             handle,
         })
     }
-
-    /// Returns the handle for spawning tasks on these threads.
-    pub(super) fn handle(&self) -> &Handle {
-        &self.handle
-    }
 }
 
-impl Drop for WorkThreads {
+impl Drop for Threads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // A task cannot block until a runtime has shut down.
@@ -99,13 +128,24 @@ impl Drop for WorkThreads {
 /// on the work threads. A call is canceled when its caller disconnects.
 #[derive(Clone, Debug)]
 pub(super) struct OnWorkThreads {
-    handle: Handle,
+    decisions: Handle,
+    administration: Handle,
 }
 
 impl OnWorkThreads {
     pub(super) fn new(threads: &WorkThreads) -> Self {
         Self {
-            handle: threads.handle.clone(),
+            decisions: threads.decisions.handle.clone(),
+            administration: threads.administration.handle.clone(),
+        }
+    }
+
+    /// Returns the threads that a call runs on.
+    fn of(&self, path: &str) -> &Handle {
+        if LONG.iter().any(|prefix| path.starts_with(prefix)) {
+            &self.decisions
+        } else {
+            &self.administration
         }
     }
 }
@@ -115,7 +155,7 @@ impl<S> Layer<S> for OnWorkThreads {
 
     fn layer(&self, inner: S) -> Worked<S> {
         Worked {
-            handle: self.handle.clone(),
+            threads: self.clone(),
             inner,
         }
     }
@@ -124,7 +164,7 @@ impl<S> Layer<S> for OnWorkThreads {
 /// The services whose calls run on the work threads.
 #[derive(Clone, Debug)]
 pub(super) struct Worked<S> {
-    handle: Handle,
+    threads: OnWorkThreads,
     inner: S,
 }
 
@@ -148,7 +188,7 @@ where
         if SHORT.contains(&request.uri().path()) {
             return Either::Left(self.inner.call(request));
         }
-        let handle = self.handle.clone();
+        let handle = self.threads.of(request.uri().path()).clone();
         let answering = spanned(self.inner.call(request));
         let answered = AbortOnDropHandle::new(handle.spawn(answering));
         Either::Right(Box::pin(async move {

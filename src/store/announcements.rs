@@ -27,7 +27,7 @@ pub struct Announcement {
 
 /// Result of announcing a group of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GroupAnnounced {
+pub struct AnnouncedGroup {
     /// Position in the log.
     pub seq: u64,
     /// Epoch in which the group was announced.
@@ -58,7 +58,7 @@ impl Store {
         &self,
         members: &[Vec<FactKey>],
         writer: LeaseId,
-    ) -> Result<Option<GroupAnnounced>, StoreError> {
+    ) -> Result<Option<AnnouncedGroup>, StoreError> {
         const SQL: &str = "-- announce
             WITH taken AS (
                 UPDATE head SET seq = seq + 1
@@ -89,7 +89,7 @@ impl Store {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let announced = GroupAnnounced {
+        let announced = AnnouncedGroup {
             seq: row.get::<_, i64>("seq").unsigned_abs(),
             epoch: row.get::<_, i64>("epoch").unsigned_abs(),
             armed: row.get("armed"),
@@ -177,7 +177,7 @@ impl Transaction<'_> {
     /// [`StoreError::TenantLocked`] if another transaction holds the intent's row
     /// lock for longer than [`Bounds::lock`](super::Bounds::lock);
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn open_coordinator(&self, announcement: Announcement) -> Result<bool, StoreError> {
+    pub async fn use_intent(&self, announcement: Announcement) -> Result<bool, StoreError> {
         const SQL: &str = "-- use_intent
             DELETE FROM intent
              WHERE seq = $1 AND member = $2";
@@ -199,9 +199,9 @@ impl Transaction<'_> {
         Ok(!current.is_empty())
     }
 
-    pub(super) async fn set_door(&self, pass: &str) -> Result<(), StoreError> {
-        const SQL: &str = "-- set_door
+    pub(super) async fn permit_writes(&self, pass: &str) -> Result<(), StoreError> {
+        const SQL: &str = "-- permit_writes
             SELECT set_config('pim_authz.door', $1, true)";
-        self.query("set_door", SQL, &[&pass]).await.map(|_| ())
+        self.query("permit_writes", SQL, &[&pass]).await.map(|_| ())
     }
 }

@@ -48,7 +48,7 @@ impl ChangePlace {
 
 /// Filter of the rows to list; an unset field matches all rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChangesListed {
+pub struct ChangeFilter {
     /// Rows of this actor, compared as written.
     pub actor: Option<String>,
     /// Rows about this subject.
@@ -71,7 +71,7 @@ impl Snapshot<'_> {
     /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn changes_after(
         &self,
-        listed: &ChangesListed,
+        listed: &ChangeFilter,
         after: ChangePlace,
         limit: usize,
     ) -> Result<Vec<ChangeRow>, StoreError> {
@@ -79,7 +79,7 @@ impl Snapshot<'_> {
         const COLUMNS: &str = "revision, part, last, (extract(epoch FROM time) * 1000000)::bigint AS time, actor, caller, request_id,
                    kind, item_type, item_code, subject_type, subject_code, coalesce(before, '') AS before,
                    coalesce(after, '') AS after, coalesce(hash, ''::bytea) AS hash";
-        let ChangesListed {
+        let ChangeFilter {
             actor,
             subject,
             item_type,

@@ -40,7 +40,7 @@ pub enum Condition {
     DatabaseDropped,
     /// The session was idle, or the transaction open, for too long (25P03, 25P04,
     /// 57P05).
-    StoodStill,
+    IdleTimeout,
     /// A lock was not obtained in time (55P03, 55006).
     LockTimeout,
     /// A statement timed out (57014).
@@ -60,7 +60,7 @@ pub enum Condition {
     /// The schema keeps changing while statements run (0A000, 26000).
     SchemaChanging,
     /// Transaction ids are exhausted (54000).
-    NumbersUsedUp,
+    TransactionIdsExhausted,
     /// The database cannot use its files, or they are damaged (58…, XX001, XX002).
     StorageDamaged,
     /// An internal error of PostgreSQL (XX000, F0…).
@@ -82,7 +82,7 @@ impl Condition {
     pub fn state(self) -> &'static str {
         match self {
             Self::Unreachable => "the database does not answer",
-            Self::Overdue => "the database does not answer in time",
+            Self::ResponseTimeout => "the database does not answer in time",
             Self::PoolExhausted => "all connections of this server to the database are in use",
             Self::Standby => "the database is a standby, not a primary",
             Self::ReadOnly => "the database is read-only",
@@ -94,7 +94,7 @@ impl Condition {
             Self::Crashed => "the database ended its connections after a crash",
             Self::Starting => "the database is starting or stopping",
             Self::DatabaseDropped => "the database was dropped",
-            Self::StoodStill => "the database ended a session that stood still",
+            Self::IdleTimeout => "the database ended a session that stood still",
             Self::LockTimeout => "a lock was not obtained in time",
             Self::StatementTimeout => "a statement took longer than its time-out",
             Self::StatementCancelled => "a statement was cancelled at the database",
@@ -104,7 +104,7 @@ impl Condition {
             Self::NotPermitted => "the role that the server works as lacks a privilege",
             Self::SchemaMissing => "the schema is not the one that this release needs",
             Self::SchemaChanging => "the schema changed while a statement ran",
-            Self::NumbersUsedUp => {
+            Self::TransactionIdsExhausted => {
                 "the database stopped writes before its transaction numbers wrap"
             }
             Self::StorageDamaged => "the database cannot use its files",
@@ -120,7 +120,9 @@ impl Condition {
                 "check that PostgreSQL runs and that the database URL names its host, port, user \
                  and password"
             }
-            Self::Overdue => "check the load of PostgreSQL and the network on the way to it",
+            Self::ResponseTimeout => {
+                "check the load of PostgreSQL and the network on the way to it"
+            }
             Self::PoolExhausted => "look for slow statements, or run more servers",
             Self::Standby => "let the database URL name the primary",
             Self::ReadOnly => {
@@ -146,7 +148,7 @@ impl Condition {
                 "create or restore the database and run `pim-authz migrate`, or correct the \
                  database URL"
             }
-            Self::StoodStill => {
+            Self::IdleTimeout => {
                 "this server stood still between two statements: check that it has CPU time and \
                  was not stopped"
             }
@@ -170,7 +172,9 @@ impl Condition {
                 "nothing to do: statements are prepared anew; if it goes on, wait until the \
                  migration has ended"
             }
-            Self::NumbersUsedUp => "VACUUM the databases that PostgreSQL's log names, at once",
+            Self::TransactionIdsExhausted => {
+                "VACUUM the databases that PostgreSQL's log names, at once"
+            }
             Self::StorageDamaged => "see PostgreSQL's log; check its disk, restore what is damaged",
             Self::InternalError => "see PostgreSQL's log; if it repeats, report it with that log",
         }
@@ -179,11 +183,11 @@ impl Condition {
     /// Returns whether the condition lasts or is momentary.
     pub(super) fn persistence(self) -> Persistence {
         match self {
-            Self::Overdue
+            Self::ResponseTimeout
             | Self::PoolExhausted
             | Self::ConnectionEnded
             | Self::Crashed
-            | Self::StoodStill
+            | Self::IdleTimeout
             | Self::LockTimeout
             | Self::StatementTimeout
             | Self::StatementCancelled
@@ -203,7 +207,7 @@ impl Condition {
             | Self::UnknownDatabase
             | Self::NotPermitted
             | Self::SchemaMissing
-            | Self::NumbersUsedUp
+            | Self::TransactionIdsExhausted
             | Self::StorageDamaged => Persistence::Lasting,
         }
     }

@@ -122,12 +122,12 @@ impl Store {
     /// Creates a separate pool of at most `size` connections to the same database,
     /// so that other work cannot exhaust it. A statement times out after `patience`.
     /// Each connection runs on the runtime of the task that opens it, unless
-    /// [`at_home`](Self::at_home) sets one.
+    /// [`on_current_runtime`](Self::on_current_runtime) sets one.
     ///
     /// # Errors
     ///
     /// Fails only if the pool cannot be built.
-    pub fn apart(
+    pub fn separate_pool(
         &self,
         name: PoolName,
         size: usize,
@@ -172,7 +172,7 @@ impl Store {
                 }
             }))
             .build()
-            .map_err(StoreError::no_answer)?;
+            .map_err(StoreError::unreachable)?;
         pools.add(name, &pool);
         Ok(Self {
             pool,
@@ -198,7 +198,9 @@ impl Store {
         size: usize,
         of_one_tenant: usize,
     ) -> Result<Self, StoreError> {
-        let store = self.apart(name, size, self.patience)?.at_home();
+        let store = self
+            .separate_pool(name, size, self.patience)?
+            .on_current_runtime();
         Ok(Self {
             turns: Some(Turns::new(size, of_one_tenant)),
             ..store
@@ -206,7 +208,7 @@ impl Store {
     }
 
     /// Returns the current use of every pool of this database: this one and those
-    /// created [apart](Self::apart).
+    /// created [apart](Self::separate_pool).
     #[must_use]
     pub fn pools(&self) -> Vec<PoolUse> {
         self.pools.uses()
@@ -221,7 +223,7 @@ impl Store {
     /// task opens them. Open connections stay on theirs; a runtime set before is
     /// kept.
     #[must_use]
-    pub fn at_home(self) -> Self {
+    pub fn on_current_runtime(self) -> Self {
         if let Ok(runtime) = Handle::try_current() {
             let _set_before = self.runtime.set(runtime);
         }
@@ -243,7 +245,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn lent_connection(&self) -> Result<Connection, StoreError> {
+    pub async fn pooled_connection(&self) -> Result<Connection, StoreError> {
         Ok(Connection::lent(self.loan().await?))
     }
 
@@ -266,7 +268,7 @@ impl Store {
                 measured(name, client.query(&statement, parameters)).await
             };
             match owed.within(name, self.patience, attempt).await {
-                Err(error) if tries < TRIES && error.may_run_again() => {
+                Err(error) if tries < TRIES && error.is_retryable() => {
                     client.statement_cache.clear();
                     meter::count_retry(name);
                     tries += 1;
@@ -296,7 +298,7 @@ impl Store {
         // The pool's timeouts cover each step except the set-up of a new connection.
         let got = match timeout(WAIT * 2, self.pool.get()).await {
             Ok(got) => got.map_err(|error| not_connected(&self.connector, error)),
-            Err(_) => Err(StoreError::overdue("connect", WAIT * 2)),
+            Err(_) => Err(StoreError::timed_out("connect", WAIT * 2)),
         };
         got.inspect_err(|error| outage_log::failed("connect", error))
     }
@@ -383,10 +385,10 @@ fn not_connected(connector: &Connector, error: PoolError) -> StoreError {
             StoreError::Unavailable(Outage::new(Condition::PoolExhausted, error))
         }
         PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
-            StoreError::Unavailable(Outage::new(Condition::Overdue, error))
+            StoreError::Unavailable(Outage::new(Condition::ResponseTimeout, error))
         }
         PoolError::Closed
         | PoolError::NoRuntimeSpecified
-        | PoolError::PostCreateHook(HookError::Message(_)) => StoreError::no_answer(error),
+        | PoolError::PostCreateHook(HookError::Message(_)) => StoreError::unreachable(error),
     }
 }

@@ -40,7 +40,7 @@ impl TlsParameters {
     /// Returns the database URL with its TLS parameters replaced by those set in
     /// `self`; unset ones keep the URL's value.
     #[must_use]
-    pub fn outrank(self, url: &SecretString) -> SecretString {
+    pub fn override_in(self, url: &SecretString) -> SecretString {
         let (rest, of_url) = split(url.expose_secret());
         let chosen = Self {
             sslmode: self.sslmode.or(of_url.sslmode),
@@ -319,7 +319,7 @@ mod tests {
             ("host=h sslmode=disable", "host=h sslmode='verify-full'"),
         ];
         for (url, expected) in cases {
-            let chosen = parameters("verify-full", "").outrank(&url.into());
+            let chosen = parameters("verify-full", "").override_in(&url.into());
             assert_eq!(chosen.expose_secret(), expected, "{url}");
         }
     }
@@ -330,7 +330,7 @@ mod tests {
             "postgresql://u:p@h:5/d?sslmode=verify-ca&sslcert=/%25c&sslkey=k&options=o",
             r"host=h sslmode=prefer sslkey='it\'s \\ here' user=u",
         ] {
-            let same = TlsParameters::default().outrank(&url.into());
+            let same = TlsParameters::default().override_in(&url.into());
             assert_eq!(split(same.expose_secret()), split(url), "{url}");
         }
     }

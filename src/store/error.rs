@@ -61,15 +61,12 @@ pub enum StoreError {
     },
 
     /// The login is not a member of the installation's runtime role.
-    #[error(
-        "`{login}` may not work as the runtime role {role}. Let an administrator of the database \
-         run: GRANT {role} TO {login}"
-    )]
+    #[error("{}", not_a_member(login, role.as_deref()))]
     NotAMember {
         /// Login of the server, quoted as an SQL identifier.
         login: String,
-        /// Runtime role, quoted as an SQL identifier.
-        role: String,
+        /// Runtime role, quoted as an SQL identifier; `None` if it is not known.
+        role: Option<String>,
     },
 
     /// A connection pooler shares sessions among connections, which breaks leases,
@@ -133,12 +130,26 @@ impl Outage {
     }
 }
 
+fn not_a_member(login: &str, role: Option<&str>) -> String {
+    match role {
+        Some(role) => format!(
+            "`{login}` may not work as the runtime role {role}. Let an administrator of the \
+             database run: GRANT {role} TO {login}"
+        ),
+        None => format!(
+            "`{login}` may not work as the runtime role of this installation. Let an administrator \
+             of the database run `pim-authz migrate`, which prints the role, and grant it to \
+             {login}"
+        ),
+    }
+}
+
 impl StoreError {
     /// True if the database may still be starting: it refuses connections, starts or
     /// stops, has no free connection, or is not yet migrated to this program's
     /// version with its role granted to the login.
     #[must_use]
-    pub fn is_of_a_start(&self) -> bool {
+    pub fn is_starting_up(&self) -> bool {
         match self {
             Self::UnknownSchema { found, known, .. } => found < known,
             Self::Unavailable(outage) => is_startup_failure(&*outage.cause),
@@ -165,7 +176,7 @@ impl StoreError {
 
     /// Returns the error for a call that got no response, as far as is known.
     #[must_use]
-    pub fn no_answer(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn unreachable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(Outage::new(Condition::Unreachable, cause))
     }
 
@@ -193,14 +204,14 @@ impl StoreError {
     /// Returns the error for a missing connection: a bug, because a loan always has
     /// one.
     pub(super) fn no_connection() -> Self {
-        Self::no_answer("there is no connection")
+        Self::unreachable("there is no connection")
     }
 
     /// Returns the error for a `statement` that timed out after `bound`.
-    pub(super) fn overdue(statement: &'static str, bound: Duration) -> Self {
+    pub(super) fn timed_out(statement: &'static str, bound: Duration) -> Self {
         let seconds = bound.as_secs_f64();
         let cause = format!("`{statement}` was not answered within {seconds} s");
-        Self::Unavailable(Outage::new(Condition::Overdue, cause))
+        Self::Unavailable(Outage::new(Condition::ResponseTimeout, cause))
     }
 
     /// Converts a failure of a statement that waits for another write of a tenant:
@@ -269,7 +280,7 @@ impl StoreError {
 
     /// True if the failure had no effect and the same statement, or the whole
     /// transaction that it aborted, may succeed when retried at once.
-    pub(super) fn may_run_again(&self) -> bool {
+    pub(super) fn is_retryable(&self) -> bool {
         matches!(self, Self::Conflict(_)) || self.is_stale_plan()
     }
 

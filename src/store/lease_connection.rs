@@ -24,9 +24,9 @@ const ACKS: &str = "pim_authz_acks";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseId(pub Uuid);
 
-/// Notified by PostgreSQL's notifications, which are hints only.
+/// Notified by PostgreSQL's notifications, which are notifications only.
 #[derive(Clone, Debug, Default)]
-pub struct Hints {
+pub struct Notifications {
     /// A write was announced.
     pub announced: Arc<Notify>,
     /// A server acknowledged.
@@ -81,7 +81,7 @@ impl Store {
     /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn lease_connection(
         &self,
-        hints: Hints,
+        notifications: Notifications,
         call_timeout: Duration,
     ) -> Result<LeaseConnection, StoreError> {
         const NAME: &str = "connect_lease";
@@ -92,9 +92,9 @@ impl Store {
                 {
                     match message {
                         Ok(AsyncMessage::Notification(hint)) if hint.channel() == ACKS => {
-                            hints.acknowledged.notify_waiters();
+                            notifications.acknowledged.notify_waiters();
                         }
-                        Ok(AsyncMessage::Notification(_)) => hints.announced.notify_one(),
+                        Ok(AsyncMessage::Notification(_)) => notifications.announced.notify_one(),
                         Ok(_) => {}
                         Err(_) => return,
                     }
@@ -254,7 +254,7 @@ impl LeaseConnection {
                 self.client.query(&statement, parameters).await
             };
             match within(name, self.call_timeout, measured(name, call)).await {
-                Err(error) if tries < TRIES && error.may_run_again() => {
+                Err(error) if tries < TRIES && error.is_retryable() => {
                     self.client.statement_cache.clear();
                     meter::count_retry(name);
                     tries += 1;
@@ -283,7 +283,7 @@ async fn within<T>(
     call: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
     timeout(call_timeout, call).await.unwrap_or_else(|_| {
-        let error = StoreError::overdue(name, call_timeout);
+        let error = StoreError::timed_out(name, call_timeout);
         outage_log::failed(name, &error);
         Err(error)
     })

@@ -22,7 +22,7 @@ pub(super) struct Owed {
     in_flight: AtomicU32,
     unusable: AtomicBool,
     /// The last transaction may be retried at once.
-    may_run_again: AtomicBool,
+    is_retryable: AtomicBool,
 }
 
 /// A pooled connection while it is in use.
@@ -57,7 +57,7 @@ impl Owed {
         let Ok(answer) = timeout(bound, round_trip).await else {
             self.unusable.store(true, Ordering::Relaxed);
             meter::count_failure(name);
-            let error = StoreError::overdue(name, bound);
+            let error = StoreError::timed_out(name, bound);
             outage_log::failed(name, &error);
             return Err(error);
         };
@@ -77,7 +77,7 @@ impl Owed {
 
     /// Notes that a transaction was aborted that may succeed when retried.
     pub(super) fn note_may_run_again(&self) {
-        self.may_run_again.store(true, Ordering::Relaxed);
+        self.is_retryable.store(true, Ordering::Relaxed);
     }
 
     fn is_unusable(&self) -> bool {
@@ -108,7 +108,7 @@ impl Loan {
     /// Returns whether the last transaction may succeed when retried, and resets the
     /// note.
     pub(super) fn take_may_run_again(&mut self) -> bool {
-        std::mem::take(self.owed.may_run_again.get_mut())
+        std::mem::take(self.owed.is_retryable.get_mut())
     }
 
     /// True if statements can still be sent.

@@ -11,22 +11,23 @@ use super::{
     schema::{check_version, known_version, versions},
 };
 
-/// The lock that lets one migration run at a time: any number will do.
+/// Key of the advisory lock that serializes migrations; an arbitrary number.
 const MIGRATION_LOCK: i64 = 0x7069_6d5f_6175_7468;
 
-/// How often a migration looks whether a lease was renewed.
-const LOOK: Duration = Duration::from_millis(100);
+/// Interval at which a migration polls the leases for renewals.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a migration did.
+/// Outcome of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaReport {
-    /// The versions applied now, oldest first.
+    /// Versions applied by this migration, oldest first.
     pub applied: Vec<String>,
-    /// The version that the schema is at.
+    /// Version of the schema afterwards.
     pub version: i32,
-    /// The role that servers work as; `None`: as whoever they log in as.
+    /// Role that servers switch to; `None` if they keep their login role, or if the
+    /// schema is newer than this program.
     pub runtime_role: Option<String>,
-    /// What only someone else can do, as SQL and comments on it.
+    /// Steps left to the administrator of logins, as SQL statements with comments.
     pub to_do: Vec<String>,
 }
 
@@ -49,37 +50,38 @@ impl fmt::Display for SchemaReport {
     }
 }
 
-/// Why a schema was not migrated: nothing of it has changed.
+/// Reason why a schema was not migrated. Nothing has changed, except possibly after
+/// [`MigrateError::Store`].
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The database does not answer, or refuses.
+    /// The database is unavailable, or it rejected a statement.
     #[error(transparent)]
     Store(#[from] StoreError),
 
-    /// No role can have that name.
+    /// The name is not valid for a runtime role.
     #[error(
         "`{name}` cannot be a runtime role: a name has 1 to 63 bytes, does not begin with `pg_` \
          and is not `public`"
     )]
     InvalidRoleName {
-        /// The name.
+        /// The invalid name.
         name: String,
     },
 
-    /// The owner may not do all that is needed.
+    /// The owner lacks privileges that the migration needs.
     #[error(
         "`{owner}` may not do all that a migration needs. Let an administrator of the database \
          run this, then migrate again:\n{}",
         .statements.join("\n")
     )]
     NeedsAdministrator {
-        /// Who migrates.
+        /// Role that migrates.
         owner: String,
-        /// What to run first.
+        /// Statements for an administrator to run first.
         statements: Vec<String>,
     },
 
-    /// Servers work on the database as another role.
+    /// A server is running on the database, and the migration would change its role.
     #[error(
         "a server works on this database as another role; stop all servers, then migrate again. \
          Nothing has changed"
@@ -87,13 +89,15 @@ pub enum MigrateError {
     ServersRun,
 }
 
-/// Brings the schema `pim_authz` of a database up to date and makes the role
-/// that servers work as, working as the owner that the URL names. Of several at
-/// once, one does the work and the others wait.
+/// Migrates the schema `pim_authz` to the newest version and creates the runtime
+/// role, logged in as the owner that the URL names.
+///
+/// Concurrent migrations are serialized: the first one migrates, the others wait.
 ///
 /// # Errors
 ///
-/// [`MigrateError`]; nothing is half done.
+/// [`MigrateError`]. The pending versions are applied in one transaction, all or
+/// none; a migration that failed later, at the grants, can be run again.
 pub async fn migrate(
     database_url: &SecretString,
     wanted: &RuntimeRole,
@@ -104,7 +108,7 @@ pub async fn migrate(
     let driver = tokio::spawn(connection);
     let report = migrate_locked(&mut client, wanted).await;
     drop(client);
-    // The connection ends with its client; how is of no interest any more.
+    // The connection ends with its client; its result is irrelevant by then.
     let _ended = driver.await;
     report
 }
@@ -133,8 +137,8 @@ async fn migrate_locked(
         let owner = place.owner.clone();
         return Err(MigrateError::NeedsAdministrator { owner, statements });
     }
-    let moves = place.moves_to(role.as_deref());
-    if moves && place.has_leases && is_renewed(client).await? {
+    let changes_role = place.moves_to(role.as_deref());
+    if changes_role && place.has_leases && is_renewed(client).await? {
         return Err(MigrateError::ServersRun);
     }
     run(client, &place.preparation(role.as_deref())).await?;
@@ -153,12 +157,12 @@ async fn migrate_locked(
     })
 }
 
-/// The version of a schema that is newer than this program, which may use it as it
-/// is; `None`: there is none newer.
+/// Returns the version of the schema if it is newer than this program and this
+/// program may use it; `None` if it is not newer, or not installed.
 ///
 /// # Errors
 ///
-/// [`StoreError::UnknownSchema`] when only newer programs may use it.
+/// [`StoreError::UnknownSchema`] if only newer programs may use the schema.
 async fn newer_version(client: &Client) -> Result<Option<i32>, StoreError> {
     const FIND: &str = "-- find_installation
         SELECT to_regclass('pim_authz.installation') IS NOT NULL AS is_installed";
@@ -182,13 +186,14 @@ async fn newer_version(client: &Client) -> Result<Option<i32>, StoreError> {
     Ok(Some(version))
 }
 
-/// Whether a server renews its lease: looked at for as long as the leases run.
+/// True if a server acquires or renews a lease within the length of the longest
+/// stored lease. Polls until then, or until there are no leases.
 async fn is_renewed(client: &Client) -> Result<bool, StoreError> {
     let before = leases(client).await?;
     let longest = before.iter().map(|lease| lease.length).max();
     let until = Instant::now() + longest.unwrap_or_default();
     while Instant::now() < until {
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
         let now = leases(client).await?;
         if now.iter().any(|lease| !before.contains(lease)) {
             return Ok(true);
@@ -208,7 +213,7 @@ struct Lease {
 }
 
 async fn leases(client: &Client) -> Result<Vec<Lease>, StoreError> {
-    // The length came with version 5.
+    // Column `length_ms` exists from version 5 of the schema on.
     const SQL: &str = "-- find_leases
         SELECT id, renew_no, coalesce((to_jsonb(lease) ->> 'length_ms')::integer, 0) AS length_ms
           FROM pim_authz.lease";

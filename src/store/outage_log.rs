@@ -1,9 +1,10 @@
-//! One log line for each state of the database, whoever met it: at once, then
-//! with growing pauses and a count of what was left out; and one when it is over.
+//! Rate-limited log of database conditions, shared by all statements.
 //!
-//! A state is over when one of the statements that met it succeeds. A database
-//! that is read-only answers questions all the while: that one of them succeeds
-//! does not mean that it can be written again.
+//! The first failure is logged at once, later ones with growing pauses and the
+//! number of suppressed lines, and the end of a lasting condition once.
+//!
+//! A condition ends when a statement that failed with it succeeds. Success of
+//! another statement does not end it: a read-only database still serves reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,19 +17,19 @@ use std::{
 
 use super::{Condition, StoreError, condition::Persistence};
 
-/// How long a line is not repeated at first; twice as long each time.
+/// Minimum time between the first and the second line; doubles with each line.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long a line is not repeated at most. A state that was not met for so long
-/// is new when it is met again.
+/// Upper bound of the pause between lines. A condition without a failure for this
+/// long is treated as new when it recurs.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 static LOG: Mutex<OutageLog> = Mutex::new(OutageLog::new());
 
-/// Whether any state is under way: what succeeds costs one look.
+/// True if any condition is open. Lets a successful statement skip the mutex.
 static IS_ANY_OPEN: AtomicBool = AtomicBool::new(false);
 
-/// Notes that `statement` failed.
+/// Records a failure of `statement` and logs it unless a line was logged recently.
 pub(super) fn failed(statement: &'static str, error: &StoreError) {
     let Some(condition) = error.condition() else {
         return;
@@ -42,7 +43,7 @@ pub(super) fn failed(statement: &'static str, error: &StoreError) {
     }
 }
 
-/// Notes that `statement` succeeded.
+/// Records a success of `statement` and logs the conditions that it ends.
 pub(super) fn succeeded(statement: &'static str) {
     if !IS_ANY_OPEN.load(Ordering::Relaxed) {
         return;
@@ -89,32 +90,32 @@ fn write_failure(
     }
 }
 
-/// A line about a state that was met.
+/// Log line about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FailureLine {
-    /// How many failures since the line before have none.
+    /// Number of failures since the previous line that were not logged.
     suppressed: u64,
 }
 
-/// A line about a state that is over.
+/// Log line about the end of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct OverLine {
+struct EndLine {
     failures: u64,
     lasted: Duration,
 }
 
-/// What was met of one state, and what was logged of it.
+/// Failures of one condition, and what was logged about them.
 #[derive(Debug)]
 struct Episode {
-    /// The statements that met it; none: it is over.
+    /// Statements that failed with the condition; empty once it has ended.
     statements: BTreeSet<&'static str>,
     begun: Instant,
-    met: Instant,
+    last_failure: Instant,
     failures: u64,
     logged: Instant,
     pause: Duration,
     suppressed: u64,
-    /// Whether its beginning was logged, so that its end is.
+    /// True if a failure was logged since the last end; only then is the end logged.
     is_announced: bool,
 }
 
@@ -137,7 +138,7 @@ impl OutageLog {
         now: Instant,
     ) -> Option<FailureLine> {
         let known = self.episodes.get_mut(&condition);
-        let Some(episode) = known.filter(|known| now - known.met < LONGEST_PAUSE) else {
+        let Some(episode) = known.filter(|known| now - known.last_failure < LONGEST_PAUSE) else {
             self.episodes
                 .insert(condition, Episode::new(statement, now));
             return Some(FailureLine { suppressed: 0 });
@@ -147,7 +148,7 @@ impl OutageLog {
             episode.failures = 0;
         }
         episode.statements.insert(statement);
-        episode.met = now;
+        episode.last_failure = now;
         episode.failures += 1;
         if now - episode.logged < episode.pause {
             episode.suppressed += 1;
@@ -161,19 +162,15 @@ impl OutageLog {
         })
     }
 
-    /// The states that are over now and whose end is worth a line.
-    fn note_success(
-        &mut self,
-        statement: &'static str,
-        now: Instant,
-    ) -> Vec<(Condition, OverLine)> {
+    /// Ends the conditions that `statement` failed with; returns those to be logged.
+    fn note_success(&mut self, statement: &'static str, now: Instant) -> Vec<(Condition, EndLine)> {
         let ended = self.episodes.iter_mut().filter_map(|(condition, episode)| {
             if !episode.statements.contains(statement) {
                 return None;
             }
             episode.statements.clear();
             let is_announced = std::mem::take(&mut episode.is_announced);
-            let line = OverLine {
+            let line = EndLine {
                 failures: episode.failures,
                 lasted: now - episode.begun,
             };
@@ -190,12 +187,12 @@ impl OutageLog {
 }
 
 impl Episode {
-    /// One that is met and logged for the first time.
+    /// Creates an episode whose first failure is logged at once.
     fn new(statement: &'static str, now: Instant) -> Self {
         Self {
             statements: BTreeSet::from([statement]),
             begun: now,
-            met: now,
+            last_failure: now,
             failures: 1,
             logged: now,
             pause: FIRST_PAUSE,
@@ -216,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_logged_once_then_with_growing_pauses_and_a_count() {
+    fn repeated_failures_are_logged_with_growing_pauses_and_a_count() {
         let mut log = OutageLog::new();
         let start = Instant::now();
         // Eighteen failures a second for two minutes.
@@ -231,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_statement_that_met_a_state_ends_it() {
+    fn only_a_statement_that_failed_ends_the_condition() {
         let mut log = OutageLog::new();
         let start = Instant::now();
         log.note_failure("announce", READ_ONLY, start);
         log.note_failure("beat", READ_ONLY, start + seconds(1));
         assert_eq!(log.note_success("find_facts", start + seconds(2)), []);
         assert!(log.is_any_open());
-        let over = OverLine {
+        let over = EndLine {
             failures: 2,
             lasted: seconds(3),
         };
@@ -249,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_comes_and_goes_is_not_logged_each_time() {
+    fn an_intermittent_condition_is_not_logged_each_time() {
         let mut log = OutageLog::new();
         let start = Instant::now();
         let mut lines = 0;
@@ -262,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_was_gone_for_long_is_new() {
+    fn a_condition_is_new_after_the_longest_pause() {
         let mut log = OutageLog::new();
         let start = Instant::now();
         log.note_failure("announce", READ_ONLY, start);
@@ -273,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_momentary_state_is_no_news() {
+    fn the_end_of_a_momentary_condition_is_not_logged() {
         let mut log = OutageLog::new();
         let now = Instant::now();
         log.note_failure("announce", Condition::LockTimeout, now);

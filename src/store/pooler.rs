@@ -9,24 +9,24 @@ use super::{
     connector::Connector,
 };
 
-/// A connection as the database URL gives it, without a role or schema.
+/// Plain connection of the database URL, whose session has no role or schema set.
 struct Probe {
     client: Client,
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Store {
-    /// Checks that a setting of a session stays with its connection: a pooler in
-    /// transaction mode gives the sessions of some connections to others.
+    /// Checks that session settings persist on their connection: a pooler in
+    /// transaction mode shares sessions between connections.
     ///
-    /// Two connections each leave a mark in their session and look for it. With
+    /// Two connections each set a mark in their session and read it back. Behind
     /// such a pooler the second one overwrites the mark of the first, or the mark
-    /// is looked for in another session.
+    /// is read from another session.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TransactionPooler`] when it does not stay;
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::TransactionPooler`] if a setting does not persist;
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn check_sessions(&self) -> Result<(), StoreError> {
         let checking = async {
             let probes = [
@@ -48,7 +48,7 @@ impl Store {
             Ok(())
         };
         let checked = timeout(WAIT * 2, checking).await;
-        checked.unwrap_or_else(|_| Err(StoreError::overdue("check_sessions", WAIT * 2)))
+        checked.unwrap_or_else(|_| Err(StoreError::timed_out("check_sessions", WAIT * 2)))
     }
 }
 
@@ -57,7 +57,7 @@ impl Probe {
         let connected = connector.connect().await;
         let (client, connection) = connected.map_err(|error| connector.failure(error))?;
         let driver = tokio::spawn(async move {
-            // What ends it fails the client's statements as well.
+            // An error here also fails the client's statements.
             let _either_way = connection.await;
         });
         Ok(Self {
@@ -80,7 +80,7 @@ impl Probe {
     }
 }
 
-/// The host and port of a database URL.
+/// Returns the first host and port of the database URL, for an error message.
 fn address(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(5432);
     match config.get_hosts().first() {

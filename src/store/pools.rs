@@ -2,42 +2,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use deadpool_postgres::Pool;
 
-/// What the connections of a pool are for.
+/// Purpose of the connections of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum PoolName {
-    /// Writes, and whatever has none of its own.
+    /// Writes, and all work without a pool of its own.
     Writes,
-    /// Announcements, acknowledgements and upkeep.
+    /// Announcements, acknowledgements and maintenance.
     Coherence,
-    /// Questions that memory cannot answer.
+    /// Questions that miss the cache.
     Questions,
-    /// What is read beside the questions.
+    /// Background loads beside the questions.
     Background,
-    /// Pages, lists and reads of the administration.
+    /// Pages, lists and administrative reads.
     Reads,
-    /// What reads everything of a tenant.
+    /// Reads of all of a tenant's data.
     WholeTenants,
-    /// Finding out whether a write was committed.
+    /// Look-ups of whether a write was committed.
     Outcomes,
 }
 
-/// How a pool is used at a moment.
+/// Use of a pool at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolUse {
-    /// Which pool.
+    /// Name of the pool.
     pub name: PoolName,
-    /// Connections that are open and not in use.
+    /// Number of open connections that are not in use.
     pub idle: usize,
-    /// Connections in use.
+    /// Number of connections in use.
     pub busy: usize,
-    /// The most that may be open.
+    /// Maximum number of open connections.
     pub limit: usize,
-    /// Tasks that wait for one.
+    /// Number of tasks waiting for a connection.
     pub waiting: usize,
 }
 
-/// The pools of a database, as they were opened.
+/// All pools of one database, in the order of their creation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pools(Arc<Mutex<Vec<(PoolName, Pool)>>>);
 

@@ -9,42 +9,42 @@ use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductKind, ProductRef}
 
 use super::{AsOf, Snapshot, Store, StoreError, Taken, connection_pool::failed};
 
-/// After how many rows other work gets a turn.
-const ROWS_IN_A_ROW: usize = 1_024;
+/// Number of rows after which a copy yields to other tasks.
+const ROWS_BETWEEN_YIELDS: usize = 1_024;
 
-/// A product or model as an index takes it, without its categories.
+/// Row of a product or model for the product index, without its categories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexedRow<'r> {
-    /// Its number; never given to another one.
+    /// Unique number within the tenant; never reused.
     pub id: i32,
-    /// Whether it is a model.
+    /// Product or model.
     pub kind: ProductKind,
-    /// The number of the model above it.
+    /// Number of its parent model, if any.
     pub parent: Option<i32>,
-    /// Its code as it was first written.
+    /// Code in its original spelling.
     pub code: &'r str,
 }
 
-/// A product or model by name, with the categories of its own.
+/// Product or model with its own categories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexedProduct {
-    /// Its name.
+    /// Kind and code.
     pub product: ProductRef,
-    /// Its number; never given to another one.
+    /// Unique number within the tenant; never reused.
     pub id: i32,
-    /// The number of the model above it.
+    /// Number of its parent model, if any.
     pub parent: Option<i32>,
-    /// Its own categories.
+    /// Own categories, without those of its parents.
     pub categories: Vec<ItemId>,
 }
 
 impl Snapshot<'_> {
-    /// As of when this snapshot was taken, and what was being written then of
-    /// the tenant.
+    /// Reads the log position and epoch of this snapshot, and the keys of the
+    /// tenant that were pending then.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn as_of(&self) -> Result<AsOf, StoreError> {
         const SQL: &str = "-- snapshot_as_of
             SELECT head.seq, ARRAY(SELECT key
@@ -68,13 +68,15 @@ impl Snapshot<'_> {
         })
     }
 
-    /// Reads all products and models in the order of their numbers; `each` says
-    /// whether to go on. `false`: it did not want all.
+    /// Reads all products and models ordered by number, and passes each to `each`.
+    ///
+    /// Stops when `each` returns `false`, and returns `false` then; the connection
+    /// is closed instead of returned to the pool.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when a row is not what was asked for.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::Refused`] if a column does not have the expected type.
     pub async fn copy_products(
         &self,
         mut each: impl FnMut(IndexedRow<'_>) -> bool + Send,
@@ -103,9 +105,8 @@ impl Snapshot<'_> {
         .await
     }
 
-    /// Reads which products and models lie in which categories themselves, in
-    /// the order of their numbers; `each` says whether to go on. `false`: it did
-    /// not want all.
+    /// Reads all pairs of a product or model and one of its own categories, ordered
+    /// by number, and passes each to `each`. Stops as [`Snapshot::copy_products`].
     ///
     /// # Errors
     ///
@@ -143,13 +144,13 @@ impl Snapshot<'_> {
             let Some(row) = self.within(name, next).await? else {
                 break;
             };
-            let goes_on = each(&row);
-            if !matches!(goes_on, Ok(true)) {
+            let wants_more = each(&row);
+            if !matches!(wants_more, Ok(true)) {
                 self.abandon();
-                return goes_on.map_err(|error| failed(name, error));
+                return wants_more.map_err(|error| failed(name, error));
             }
             taken += 1;
-            if taken.is_multiple_of(ROWS_IN_A_ROW) {
+            if taken.is_multiple_of(ROWS_BETWEEN_YIELDS) {
                 yield_now().await;
             }
         }
@@ -158,8 +159,8 @@ impl Snapshot<'_> {
 }
 
 impl Store {
-    /// Reads some products and models, and those above them, in one round trip;
-    /// what is not stored is not in the answer.
+    /// Reads products and models with their parents, in one round trip. Omits
+    /// those that are not stored.
     ///
     /// # Errors
     ///

@@ -6,41 +6,41 @@ use crate::domain::{Code, GroupId, ItemId, ItemKind, Level, ProductKind};
 
 use super::{Snapshot, StoreError, facts::level_of_bits};
 
-/// A product or model as a listing reads it.
+/// Product or model of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedProduct {
-    /// Its number; never given to another one.
+    /// Unique number within the tenant; never reused.
     pub id: i32,
-    /// Its code.
+    /// Code in its original spelling.
     pub code: Code,
-    /// Its effective categories (rules 4.2); one may be there twice.
+    /// Effective categories (rules 4.2); may contain duplicates.
     pub categories: Vec<ItemId>,
 }
 
-/// Where products may be found without looking at all of them.
+/// Restriction that finds candidate products without reading all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nomination<'n> {
-    /// Those of these categories.
+    /// Products in any of these categories.
     Categories(&'n [ItemId]),
-    /// Those of the categories that some groups hold.
+    /// Products in categories on which a group has an access right.
     Rights {
-        /// The groups; one of them will do.
+        /// Groups, of which one suffices.
         groups: &'n [GroupId],
-        /// The level that they hold at least.
+        /// Minimum level of the access right.
         level: Level,
-        /// Whether those without any category are meant too.
+        /// True to include products without categories.
         uncategorised: bool,
     },
 }
 
 impl Snapshot<'_> {
-    /// Reads the next products or models after the number `after`, in the order
-    /// of their numbers.
+    /// Reads up to `limit` products or models with numbers above `after`, ordered by
+    /// number.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer,
-    /// [`StoreError::CorruptRow`] when what is stored breaks the domain's rules.
+    /// [`StoreError::Unavailable`] if the database is unavailable,
+    /// [`StoreError::CorruptRow`] if a stored value is invalid in the domain.
     pub async fn products_after(
         &self,
         kind: ProductKind,
@@ -60,8 +60,8 @@ impl Snapshot<'_> {
         rows.iter().map(|row| product(STATEMENT, row)).collect()
     }
 
-    /// Reads the products or models of some numbers, in the order of their
-    /// numbers; the numbers are in order.
+    /// Reads the products or models with the given numbers, in the order of `ids`.
+    /// Numbers that are not stored are omitted.
     ///
     /// # Errors
     ///
@@ -81,11 +81,12 @@ impl Snapshot<'_> {
         rows.iter().map(|row| product(STATEMENT, row)).collect()
     }
 
-    /// Finds the numbers of the products or models of some codes.
+    /// Returns the numbers of the products or models with the given codes. Unknown
+    /// codes are omitted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn find_products(
         &self,
         kind: ProductKind,
@@ -103,13 +104,15 @@ impl Snapshot<'_> {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Finds the numbers of all products and models that a nomination names,
-    /// and of others, in any order; `None` when there are about `limit` or more,
-    /// since then to look at all is cheaper.
+    /// Returns the numbers of all products and models that match a nomination, and
+    /// of some others, in any order.
+    ///
+    /// `None` if there are about `limit` or more: reading all products is cheaper
+    /// then.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn nominate_products(
         &self,
         kind: ProductKind,
@@ -147,8 +150,8 @@ impl Snapshot<'_> {
         Ok(rows.first().map(|row| row.get("ids")))
     }
 
-    /// Reads the highest level that one of some groups holds on each of some
-    /// items; an item that is not in the answer is hidden from all.
+    /// Reads the highest level that any of the groups has on each of the items. An
+    /// item that is absent from the result is hidden from all of them.
     ///
     /// # Errors
     ///
@@ -181,13 +184,12 @@ impl Snapshot<'_> {
         levels.collect()
     }
 
-    /// Reads the numbers of a category and of all below it; of none when there
-    /// is no such category, or it lies below another and a tree's root is asked
-    /// for.
+    /// Reads the numbers of a category and all its descendants. The result is empty
+    /// if the category does not exist, or if `only_root` and it has a parent.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn categories_within(
         &self,
         category: &Code,
@@ -213,8 +215,8 @@ impl Snapshot<'_> {
         Ok(rows.iter().map(|row| ItemId(row.get(0))).collect())
     }
 
-    /// Reads every item of some kinds by code, with the highest level that one
-    /// of some groups holds on it.
+    /// Reads all items of the given kinds, each with the highest level that any of
+    /// the groups has on it, ordered by code.
     ///
     /// # Errors
     ///
@@ -260,7 +262,7 @@ fn product(statement: &'static str, row: &Row) -> Result<ListedProduct, StoreErr
     })
 }
 
-/// The code of a row.
+/// Parses the column `code` of a row.
 pub(super) fn code(statement: &'static str, row: &Row) -> Result<Code, StoreError> {
     let text: &str = row.get("code");
     text.parse()
@@ -271,7 +273,7 @@ fn corrupt(statement: &'static str, message: String) -> StoreError {
     StoreError::CorruptRow { statement, message }
 }
 
-/// A number of rows as PostgreSQL takes it.
+/// Converts a number of rows to a `bigint` parameter.
 pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -2,22 +2,23 @@ use crate::domain::ProductKind;
 
 use super::{AuditHead, StoreError, TenantId, Transaction, writes::stored};
 
-/// A model that products or models lie below.
+/// Model that still has children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInUse {
-    /// Its code.
+    /// Code of the model.
     pub code: String,
-    /// How many lie below it that are not to go.
+    /// Number of its children that are not nominated for deletion.
     pub children: u64,
 }
 
 impl Transaction<'_> {
-    /// Nominates products or models for deletion, by their folded codes; gives
-    /// the first of the keys that is not there. Staging must be prepared.
+    /// Nominates products or models for deletion, by their folded codes. Returns the
+    /// position, from 0, of the first key that is not stored. Staging must be
+    /// prepared.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn nominate_removals(
         &self,
         tenant: TenantId,
@@ -48,22 +49,22 @@ impl Transaction<'_> {
         Ok(place.and_then(|place| usize::try_from(place - 1).ok()))
     }
 
-    /// Forgets which products were nominated for deletion.
+    /// Clears the nominations for deletion.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn clear_removals(&self) -> Result<(), StoreError> {
         self.batch("clear_removals", "TRUNCATE removed_product")
             .await
     }
 
-    /// Nominates the products, or models, that were not staged for deletion;
-    /// tells how many they are, and of how many that are stored.
+    /// Nominates for deletion the products, or models, that were not staged. Returns
+    /// their number and the number of all that are stored.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn nominate_unstaged(
         &self,
         tenant: TenantId,
@@ -84,12 +85,12 @@ impl Transaction<'_> {
         Ok((removed, of.unsigned_abs()))
     }
 
-    /// Finds the first nominated model that something else lies below once the
+    /// Finds the first nominated model that would still have children once the
     /// staged difference is applied.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn find_model_left(
         &self,
         tenant: TenantId,
@@ -102,11 +103,11 @@ impl Transaction<'_> {
         }))
     }
 
-    /// Whether there is a product of this folded code.
+    /// Returns true if a product, not a model, has this folded code.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn has_product(&self, tenant: TenantId, key: &str) -> Result<bool, StoreError> {
         const SQL: &str = "-- has_product
             SELECT FROM product WHERE tenant_id = $1 AND NOT model AND key = $2";
@@ -114,11 +115,11 @@ impl Transaction<'_> {
         Ok(!rows.is_empty())
     }
 
-    /// Finds the first nominated model that something else lies below.
+    /// Finds the first nominated model with a child that is not nominated.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn find_model_in_use(
         &self,
         tenant: TenantId,
@@ -138,11 +139,11 @@ impl Transaction<'_> {
         }))
     }
 
-    /// Nominates what lies below nominated models as well, two levels at most.
+    /// Nominates the descendants of nominated models as well, at most two levels.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn nominate_variants(&self, tenant: TenantId) -> Result<(), StoreError> {
         const SQL: &str = "-- nominate_variants
             INSERT INTO removed_product (id, model, code, key, parent)
@@ -156,12 +157,12 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Counts the nominated products, or models, and keeps what the audit log
-    /// says of them.
+    /// Returns the numbers of nominated models and of nominated products, and stages
+    /// their categories for the audit log.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn count_removals(&self, tenant: TenantId) -> Result<[u64; 2], StoreError> {
         const DESCRIBE: &str = include_str!("product_removals_describe.sql");
         const COUNT: &str = "-- count_removals
@@ -181,9 +182,9 @@ impl Transaction<'_> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn delete_products(&self, tenant: TenantId) -> Result<(), StoreError> {
-        // Products first: a trigger looks at those that leave categories.
+        // Products first: a trigger reads those that leave categories.
         const PRODUCTS: &str = include_str!("product_removals_delete.sql");
         const CATEGORIES: &str = include_str!("product_removals_delete_categories.sql");
         self.execute("delete_products", PRODUCTS, &[&tenant.0])
@@ -194,11 +195,11 @@ impl Transaction<'_> {
     }
 
     /// Writes an audit row for each product and model that is to be deleted,
-    /// numbered after `parts`, and tells how many.
+    /// numbered after `parts`, and returns their number.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn audit_removals(
         &self,
         head: &AuditHead<'_>,
@@ -223,11 +224,12 @@ impl Transaction<'_> {
         Ok(i32::try_from(rows).unwrap_or(i32::MAX))
     }
 
-    /// Counts the products and models that lie in each of some categories.
+    /// Returns the number of products and models in each of the categories, without
+    /// those of descendants. Empty categories are omitted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn count_in_categories(
         &self,
         tenant: TenantId,
@@ -248,12 +250,12 @@ impl Transaction<'_> {
         Ok(counted.collect())
     }
 
-    /// Nominates every product and model in one of some categories to leave
-    /// them, as a difference to be applied. Staging must be prepared.
+    /// Stages a difference that removes all products and models from the given
+    /// categories. Staging must be prepared.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn nominate_leavers(
         &self,
         tenant: TenantId,

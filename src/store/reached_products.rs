@@ -2,30 +2,30 @@ use tokio_postgres::types::ToSql;
 
 use super::{StoreError, TenantId, Transaction, product_lists::count};
 
-/// A product or model that a change reaches.
+/// Product or model affected by a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductReached {
-    /// Its code.
+    /// Code of the product or model.
     pub code: String,
-    /// Its effective categories (rules 4.2), as they are; `None`: it is new.
+    /// Effective categories (rules 4.2) before the change; `None` if it is new.
     pub before: Option<Vec<i32>>,
-    /// The same as they would be; `None`: it would be gone.
+    /// Effective categories after the change; `None` if it is deleted.
     pub after: Option<Vec<i32>>,
 }
 
-/// Which stored products a change reaches, beside those that it changes.
+/// Stored products that a change affects, besides those that it changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReachedBy {
-    /// All of them.
+    /// True for all products.
     pub everything: bool,
-    /// Those that lie in no category.
+    /// True for products without a category.
     pub uncategorised: bool,
-    /// Those in these categories, with what lies below them.
+    /// Categories whose products, and their descendants, are affected.
     pub categories: Vec<i32>,
 }
 
 impl ReachedBy {
-    /// None but those that it changes.
+    /// No products besides those that the change itself changes.
     pub const NOTHING: Self = Self {
         everything: false,
         uncategorised: false,
@@ -34,13 +34,13 @@ impl ReachedBy {
 }
 
 impl Transaction<'_> {
-    /// Nominates the products and models that a change reaches: those that `by`
-    /// says, those that are staged to be new, to change or to go, and what lies
-    /// below them. Returns how many. Staging must be prepared.
+    /// Nominates the products and models that a change affects: those given by `by`,
+    /// those staged for creation, change or deletion, and the descendants of all of
+    /// them. Returns their number. Staging must be prepared.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn nominate_reached(
         &self,
         tenant: TenantId,
@@ -66,11 +66,11 @@ impl Transaction<'_> {
         Ok(reached)
     }
 
-    /// Reads the nominated products, at most `limit` of them.
+    /// Reads at most `limit` of the nominated products, in no particular order.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn read_reached(
         &self,
         tenant: TenantId,

@@ -1,72 +1,73 @@
-//! The role that the servers of one installation work as.
+//! The runtime role: the PostgreSQL role that the servers of an installation use.
 //!
-//! Roles belong to a whole PostgreSQL, so each installation has one of its own:
-//! whoever may work on one database through it may not on another.
+//! Roles belong to a whole PostgreSQL cluster, so each installation has its own:
+//! membership in it grants access to one database only.
 
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::{MigrateError, StoreError};
 
-/// The role that all installations of a PostgreSQL shared, up to version 6 of
-/// the schema.
+/// Runtime role shared by all installations of a PostgreSQL cluster, up to
+/// version 6 of the schema.
 const SHARED_ROLE: &str = "pim_authz_runtime";
 
-/// Which role the servers of an installation are to work as.
+/// Choice of the role that the servers of an installation use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RuntimeRole {
-    /// The one that is stored; a new one with a unique name, if none is.
+    /// The stored role; a new role with a unique name if none is stored.
     #[default]
     Stored,
-    /// This one; it is made if it is not there.
+    /// The role with this name; created if it does not exist.
     Named(String),
-    /// None: servers work as whoever they log in as.
+    /// No role: servers keep their login role.
     Login,
 }
 
 impl RuntimeRole {
-    /// The choice that an option holds: nothing, `none` or a name.
+    /// Parses the value of a command-line option: absent, `none` or a name.
     #[must_use]
-    pub fn of(said: Option<String>) -> Self {
-        match said {
+    pub fn of(option: Option<String>) -> Self {
+        match option {
             None => Self::Stored,
-            Some(said) if said == "none" => Self::Login,
+            Some(value) if value == "none" => Self::Login,
             Some(name) => Self::Named(name),
         }
     }
 }
 
-/// The database that is migrated, and what its owner may do there.
+/// Database to be migrated, with its roles and the privileges of the owner.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Who migrates.
+    /// Role that migrates.
     pub(super) owner: String,
-    /// Whether there may be servers.
+    /// True if the table of leases exists, so that servers may be running.
     pub(super) has_leases: bool,
     database: String,
+    /// Owner of the schema, if `owner` lacks the privileges of that role.
     schema_owner: Option<String>,
-    /// `None`: not chosen yet.
+    /// Stored runtime role, empty for the login role; `None` if not chosen yet.
     stored: Option<String>,
-    may: Powers,
+    may: Privileges,
     is_temporary_for_all: bool,
-    /// Names of all roles, and whether the owner is a member.
+    /// Names of all roles, each with true if the owner is a member.
     roles: Vec<(String, bool)>,
-    /// Logins that are members of the shared role.
+    /// Roles other than the owner that are members of the shared role.
     shared_members: Vec<String>,
-    /// Whether the shared role has any right on the schema.
+    /// True if the shared role has any privilege on the schema.
     is_shared: bool,
 }
 
-/// What who migrates may do.
+/// Privileges of the role that migrates.
 #[derive(Debug)]
-struct Powers {
+struct Privileges {
     create_roles: bool,
     create_schema: bool,
     grant_temporary: bool,
 }
 
 impl Place {
-    /// Looks at the database and at the rights of who migrates.
+    /// Reads the state of the database and the privileges of the session's role.
     pub(super) async fn find(client: &Client) -> Result<Self, StoreError> {
         const SQL: &str = include_str!("find_place.sql");
         const STORED: &str = "-- find_runtime_role
@@ -96,7 +97,7 @@ impl Place {
             database: row.get("database"),
             schema_owner: other_owner,
             stored,
-            may: Powers {
+            may: Privileges {
                 create_roles: row.get("may_create_roles"),
                 create_schema: has_schema || row.get("may_create_schema"),
                 grant_temporary: row.get("may_grant_temporary"),
@@ -108,7 +109,11 @@ impl Place {
         })
     }
 
-    /// The role that servers are to work as; `None`: whoever they log in as.
+    /// Returns the role that servers are to use; `None` for their login role.
+    ///
+    /// # Errors
+    ///
+    /// [`MigrateError::InvalidRoleName`] if it is not a valid name of a role.
     pub(super) fn choose(&self, wanted: &RuntimeRole) -> Result<Option<String>, MigrateError> {
         let name = match (wanted, &self.stored) {
             (RuntimeRole::Named(name), _) => name.clone(),
@@ -127,12 +132,13 @@ impl Place {
         Ok(Some(name))
     }
 
-    /// Whether servers that run now would lose their rights.
+    /// Returns true if `role` differs from the stored role, so that running servers
+    /// would lose their privileges.
     pub(super) fn moves_to(&self, role: Option<&str>) -> bool {
         self.stored.as_deref() != Some(role.unwrap_or_default())
     }
 
-    /// What only an administrator may do, to be done first.
+    /// Returns the statements that an administrator must run before the migration.
     pub(super) fn needed_of_administrator(&self, role: Option<&str>) -> Vec<String> {
         let mut statements = Vec::new();
         if let Some(owner) = &self.schema_owner {
@@ -164,7 +170,8 @@ impl Place {
         statements
     }
 
-    /// Whether the owner is a member of a role; `None`: there is no such role.
+    /// Returns true if the owner is a member of a role; `None` if the role does not
+    /// exist.
     fn membership(&self, role: &str) -> Option<bool> {
         let found = self.roles.iter().find(|(name, _)| name == role);
         found.map(|(_, is_member)| *is_member)
@@ -178,7 +185,7 @@ impl Place {
         )
     }
 
-    /// Makes the schema and the role, so that migrations find them.
+    /// Returns the SQL that creates the schema and the role before the migrations.
     pub(super) fn preparation(&self, role: Option<&str>) -> String {
         let mut sql = vec![
             "-- prepare_migration".to_owned(),
@@ -190,7 +197,7 @@ impl Place {
             if membership.is_none() {
                 sql.push(format!("CREATE ROLE {role} NOLOGIN;"));
             }
-            // So that the owner may serve as well.
+            // Servers may then log in as the owner, too.
             if membership != Some(true) && self.may.create_roles {
                 sql.push(format!("GRANT {role} TO {owner};"));
             }
@@ -198,9 +205,9 @@ impl Place {
         sql.join("\n")
     }
 
-    /// Gives the role its rights, takes them from the one before and from
-    /// everyone else, and stores it; run at each migration, so that new tables
-    /// are covered.
+    /// Returns the SQL that grants the role its privileges, revokes them from the
+    /// former roles and from PUBLIC, and stores the role. Run at each migration, so
+    /// that new tables are covered.
     pub(super) fn grants(&self, role: Option<&str>) -> String {
         let mut sql = vec![
             "-- grant".to_owned(),
@@ -229,7 +236,7 @@ impl Place {
         sql.join("\n")
     }
 
-    /// The roles that the servers worked as before.
+    /// Returns the existing roles that servers used before, without `role`.
     fn former(&self, role: Option<&str>) -> Vec<&str> {
         let stored = self.stored.as_deref().filter(|stored| !stored.is_empty());
         let shared = self.is_shared.then_some(SHARED_ROLE);
@@ -239,7 +246,7 @@ impl Place {
         former
     }
 
-    /// What is left to do for whoever manages logins.
+    /// Returns the steps left to the administrator of logins, if the role changes.
     pub(super) fn left_to_do(&self, role: Option<&str>) -> Vec<String> {
         let Some(role) = role.filter(|role| self.moves_to(Some(role))) else {
             return Vec::new();
@@ -269,19 +276,19 @@ impl Place {
     }
 }
 
-/// Nothing is for everyone.
+/// Revokes all privileges on the schema and its functions from PUBLIC.
 const CLOSED: &str = "
     REVOKE ALL ON SCHEMA pim_authz FROM PUBLIC;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pim_authz FROM PUBLIC;";
 
-/// Takes all rights on the schema from a role.
+/// Revokes all privileges on the schema from a role.
 const NO_RIGHTS: &str = "
     REVOKE ALL ON SCHEMA pim_authz FROM {role};
     REVOKE ALL ON ALL TABLES IN SCHEMA pim_authz FROM {role};
     REVOKE ALL ON ALL SEQUENCES IN SCHEMA pim_authz FROM {role};
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pim_authz FROM {role};";
 
-/// May write every fact, and only add to the audit log.
+/// Grants a role the right to write all facts, but only to append to the audit log.
 const RIGHTS: &str = "
     GRANT USAGE ON SCHEMA pim_authz TO {role};
     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pim_authz TO {role};
@@ -295,11 +302,11 @@ const RIGHTS: &str = "
 
 fn unique_name() -> String {
     let unique = Uuid::now_v7().simple().to_string();
-    // The first half is the time.
+    // The leading digits encode the time; the last 12 of 32 are mostly random.
     format!("pim_authz_{}", unique.get(20..).unwrap_or(&unique))
 }
 
-/// A name as SQL has it.
+/// Quotes a name as an SQL identifier.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

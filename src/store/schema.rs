@@ -1,11 +1,11 @@
 use super::{Store, StoreError};
 
-/// The versions of the schema, one file each.
+/// Migrations of the schema, one file per version.
 pub(super) mod versions {
     refinery::embed_migrations!("src/store/migrations");
 }
 
-/// The newest version of the schema that this program knows.
+/// Returns the newest version of the schema that this program includes.
 pub(super) fn known_version() -> i32 {
     let runner = versions::migrations::runner();
     let versions = runner
@@ -16,15 +16,16 @@ pub(super) fn known_version() -> i32 {
 }
 
 impl Store {
-    /// Checks that the schema is one this program may use, and that its session
-    /// works as the role of the installation.
+    /// Checks that this program may use the schema, and that its session uses the
+    /// runtime role of the installation.
     ///
     /// # Errors
     ///
-    /// [`StoreError::UnknownSchema`], [`StoreError::NotAMember`],
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::UnknownSchema`] if the schema is missing, too old or too new,
+    /// [`StoreError::NotAMember`] if the login may not use the runtime role,
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        // Everyone may read the catalogs, whatever role the session has.
+        // Every role may read the system catalogs.
         const FIND: &str = "-- find_schema
             SELECT has_schema_privilege(pg_namespace.oid, 'USAGE') AS usable,
                    quote_ident(session_user) AS login,
@@ -51,14 +52,14 @@ impl Store {
         };
         let not_a_member = |role: Option<String>| StoreError::NotAMember {
             login: found.get("login"),
-            role: role.unwrap_or_else(|| "the role that `pim-authz migrate` shows".to_owned()),
+            role,
         };
         if !found.get::<_, bool>("usable") {
             return Err(not_a_member(found.get("roles")));
         }
         if !found.get::<_, bool>("is_installed") {
             let rows = self.query("check_schema", BEFORE, &[]).await?;
-            // No version is recorded before the first migration has ended.
+            // No version is recorded before the first migration has committed.
             let version: Option<i32> = rows.first().and_then(|row| row.get("version"));
             return Err(too_old(version.unwrap_or_default()));
         }
@@ -75,8 +76,12 @@ impl Store {
     }
 }
 
-/// Whether this program may use a schema of that version, which programs may use
-/// that know at least the version `oldest_program`.
+/// Checks that this program may use a schema of version `found`, which requires a
+/// program that includes at least version `oldest_program`.
+///
+/// # Errors
+///
+/// [`StoreError::UnknownSchema`] if the schema or the program is too old.
 pub(super) fn check_version(found: i32, oldest_program: i32) -> Result<(), StoreError> {
     let known = known_version();
     if found < known {

@@ -12,33 +12,33 @@ use rustls::{
 };
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _, time::ASN1Time};
 
-/// Verifies the certificate of the database as libpq's `sslmode` has it.
+/// Verifies the certificate of the database according to libpq's `sslmode`.
 ///
-/// Whatever is trusted, the database proves that it has the key of its
-/// certificate: the channel binding of SCRAM stands on that.
+/// In every mode the database must prove possession of its certificate's private
+/// key, because the channel binding of SCRAM depends on it.
 #[derive(Debug)]
 pub(super) struct ServerVerifier {
     trust: Trust,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Which certificates are accepted.
+/// Certificates that are accepted.
 #[derive(Debug)]
 pub(super) enum Trust {
-    /// Every one.
+    /// Any certificate.
     Anyone,
-    /// One that a CA has signed.
+    /// Certificates signed by a trusted CA.
     Ca(Roots),
-    /// One that a CA has signed for the host of the database URL.
+    /// Certificates signed by a trusted CA for the host of the database URL.
     CaAndName(Roots),
 }
 
-/// Whose signatures are trusted.
+/// Trusted CAs and certificates.
 #[derive(Debug)]
 pub(super) struct Roots {
     store: RootCertStore,
-    /// The certificates of the file: one that the database shows itself is
-    /// trusted without a signature, as a self-signed one is.
+    /// Certificates of the file. If the database presents one of them, it is trusted
+    /// without a CA signature, as a self-signed one.
     certificates: Vec<CertificateDer<'static>>,
 }
 
@@ -119,7 +119,8 @@ fn parse<'c>(certificate: &'c CertificateDer<'_>) -> Option<X509Certificate<'c>>
     Some(parsed)
 }
 
-/// Verifies that a certificate which nobody need have signed is valid at `now`.
+/// Verifies that a certificate is within its validity period at `now`; for one that
+/// is trusted without a CA signature.
 fn verify_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     let parsed = parse(certificate).ok_or(CertificateError::BadEncoding)?;
     let seconds = i64::try_from(now.as_secs()).map_err(|_| CertificateError::BadEncoding)?;
@@ -134,8 +135,9 @@ fn verify_time(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<(), Er
     Ok(())
 }
 
-/// Looks for the host in the common name, as libpq does for a certificate without
-/// alternative names: PostgreSQL's manual makes such ones. `None`: it is another.
+/// Matches the host against the common name, as libpq does for a certificate
+/// without subject alternative names: the examples in PostgreSQL's manual create
+/// such certificates. `None` if it does not match.
 fn verify_common_name(certificate: &CertificateDer<'_>, host: &ServerName<'_>) -> Option<()> {
     let parsed = parse(certificate)?;
     if parsed.subject_alternative_name().ok()?.is_some() {
@@ -153,7 +155,7 @@ fn verify_common_name(certificate: &CertificateDer<'_>, host: &ServerName<'_>) -
         .then_some(())
 }
 
-/// Whether a name is that of the host; `*.` stands for one label at its start.
+/// True if `name` matches the host; a leading `*.` matches exactly one label.
 fn is_name_of(name: &str, host: &str) -> bool {
     if name.eq_ignore_ascii_case(host) {
         return true;
@@ -172,9 +174,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_common_name_stands_for_its_host_or_one_label_more() {
+    fn a_wildcard_in_a_common_name_matches_one_label() {
         let cases = [
-            // name, host, is it
+            // name, host, expected match
             ("db.example.com", "DB.example.com", true),
             ("*.example.com", "db.example.com", true),
             ("*.example.com", "a.db.example.com", false),

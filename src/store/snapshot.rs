@@ -13,17 +13,17 @@ use super::{
     turns::Turn,
 };
 
-/// A connection of the pool, lent for reading several things at one instant.
+/// Pooled connection for reading a tenant in snapshots.
 #[derive(Debug)]
 pub struct Reader {
-    /// Before the turn: the connection is returned first.
+    /// Declared before the turn, so that the connection is returned first.
     loan: Loan,
     _turn: Option<Turn>,
     snapshots: u32,
 }
 
-/// A tenant as it was at one instant, whatever is written meanwhile; for
-/// statements that are asked one after the other.
+/// Consistent view of a tenant in one read-only REPEATABLE READ transaction.
+/// Statements run one after the other.
 pub struct Snapshot<'r> {
     inner: deadpool_postgres::Transaction<'r>,
     owed: &'r Owed,
@@ -33,14 +33,14 @@ pub struct Snapshot<'r> {
     epoch: u64,
 }
 
-/// What a [`Reader`] found under a tenant's code.
+/// Result of looking up a tenant by its code.
 #[derive(Debug)]
 pub enum Found<'r> {
-    /// The tenant.
+    /// Snapshot of the tenant.
     Tenant(Snapshot<'r>),
     /// No tenant has the code.
     NoTenant {
-        /// The epoch of the primary (`docs/coherence.md`), as of which that is so.
+        /// Epoch of the primary (`docs/coherence.md`) at the look-up.
         epoch: u64,
     },
 }
@@ -52,12 +52,12 @@ impl fmt::Debug for Snapshot<'_> {
 }
 
 impl Store {
-    /// Lends a connection for reading a tenant, when its turn has come: one
-    /// tenant has only some of the connections.
+    /// Acquires a connection for reading a tenant. If this pool has turns, waits for
+    /// one first, since each tenant may use only some of the connections.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn reader(&self, tenant: &Code) -> Result<Reader, StoreError> {
         let turn = match self.turns() {
             Some(turns) => turns.next(tenant).await,
@@ -71,13 +71,14 @@ impl Store {
     }
 }
 
-/// Reads a tenant at one instant: `$read` has what was found of it, and is run
-/// again on another snapshot if the schema changed since its statements were
-/// prepared, or if it met another transaction; PostgreSQL aborts the transaction
-/// of a snapshot then.
+/// Runs `$read` on a snapshot of a tenant, bound to `$found`.
 ///
-/// A function would take an asynchronous closure, whose future the compiler does
-/// not know to be `Send` for every lifetime of a snapshot.
+/// Retries `$read` on a new snapshot if PostgreSQL aborted the transaction, because
+/// the schema changed since its statements were prepared or because of a conflict
+/// with another transaction.
+///
+/// A macro, because the compiler cannot prove that the future of an asynchronous
+/// closure is `Send` for every lifetime of a snapshot.
 macro_rules! read_tenant {
     ($store:expr, $tenant:expr, $bounds:expr, |$found:ident| $read:block) => {{
         let mut reader = $store.reader($tenant).await?;
@@ -96,23 +97,23 @@ macro_rules! read_tenant {
 pub(crate) use read_tenant;
 
 impl Reader {
-    /// Whether what failed was the snapshot, which another one may not: one was
-    /// aborted, and not too many were.
+    /// Returns true if the snapshot was aborted and may be retried, at most [`TRIES`]
+    /// times in all. Call once for each failed snapshot.
     pub(crate) fn begins_again(&mut self) -> bool {
         self.snapshots += 1;
-        let begins_again = self.loan.take_may_run_again() && self.snapshots < TRIES;
-        if begins_again {
+        let may_retry = self.loan.take_may_run_again() && self.snapshots < TRIES;
+        if may_retry {
             meter::count_retry("begin_snapshot");
         }
-        begins_again
+        may_retry
     }
 
-    /// Begins to read a tenant.
+    /// Begins a snapshot of a tenant.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer within
-    /// `bounds`, or is a standby.
+    /// [`StoreError::Unavailable`] if the database does not respond within `bounds`,
+    /// or is a standby.
     #[expect(clippy::disallowed_methods, reason = "snapshots are begun here")]
     pub async fn snapshot(
         &mut self,
@@ -137,8 +138,8 @@ impl Reader {
         let [statement, idle] = bounds.settings();
         let code = tenant.folded();
         let parameters: [&(dyn ToSql + Sync); 3] = [&code, &statement, &idle];
-        let asking = query((&inner, owed), NAME, SQL, &parameters);
-        let rows = owed.within(NAME, bounds.statement, asking).await?;
+        let querying = query((&inner, owed), NAME, SQL, &parameters);
+        let rows = owed.within(NAME, bounds.statement, querying).await?;
         let row = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
         if row.get("standby") {
             return Err(StoreError::standby());
@@ -159,27 +160,27 @@ impl Reader {
 }
 
 impl Snapshot<'_> {
-    /// The tenant.
+    /// Returns the tenant.
     #[must_use]
     pub fn tenant(&self) -> &TenantRow {
         &self.tenant
     }
 
-    /// The epoch of the primary (`docs/coherence.md`).
+    /// Returns the epoch of the primary (`docs/coherence.md`).
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// How many products and models the tenant ever had: at least as many as it
-    /// has.
+    /// Returns the number of products and models ever created in the tenant: an
+    /// upper bound of the current number.
     #[must_use]
     pub fn products_ever(&self) -> usize {
         usize::try_from(self.last_product_id).unwrap_or_default()
     }
 
-    /// Begins a COPY of what a query returns; its rows are awaited
-    /// [`Snapshot::within`] bounds.
+    /// Begins a COPY of a query's rows to the client. Await each row
+    /// [`within`](Snapshot::within) the bounds.
     pub(super) async fn copy_out(
         &self,
         name: &'static str,
@@ -189,13 +190,13 @@ impl Snapshot<'_> {
             .await
     }
 
-    /// Notes that the rest of a COPY will not be read: the connection does not
-    /// return to the pool.
+    /// Abandons an unfinished COPY: the connection is closed instead of returned to
+    /// the pool.
     pub(super) fn abandon(&self) {
         self.owed.abandon();
     }
 
-    /// Awaits one answer, for at most as long as a statement may take.
+    /// Awaits one response, for at most the statement timeout plus [`MARGIN`].
     pub(super) async fn within<T>(
         &self,
         name: &'static str,
@@ -205,15 +206,15 @@ impl Snapshot<'_> {
         self.owed.within(name, bound, round_trip).await
     }
 
-    /// Runs a statement, prepared once a connection: one round trip.
+    /// Runs a statement in one round trip; it is prepared once per connection.
     pub(super) async fn query(
         &self,
         name: &'static str,
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        let asking = query((&self.inner, self.owed), name, sql, parameters);
-        self.within(name, asking).await
+        let querying = query((&self.inner, self.owed), name, sql, parameters);
+        self.within(name, querying).await
     }
 }
 
@@ -223,16 +224,16 @@ async fn query(
     sql: &str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
-    let asked = async {
+    let attempt = async {
         let prepared = transaction.prepare_cached(sql).await;
         let statement = prepared.map_err(|error| failed(name, error))?;
         measured(name, transaction.query(&statement, parameters)).await
     };
-    let asked = asked.await;
-    if asked.as_ref().is_err_and(StoreError::may_run_again) {
-        // The next try prepares all its statements anew.
+    let outcome = attempt.await;
+    if outcome.as_ref().is_err_and(StoreError::is_retryable) {
+        // A prepared statement may be stale: the retry prepares all of them again.
         transaction.statement_cache.clear();
         owed.note_may_run_again();
     }
-    asked
+    outcome
 }

@@ -1,51 +1,51 @@
-//! What each SQLSTATE of PostgreSQL means: one table, every class decided
+//! Classification of PostgreSQL's SQLSTATE codes. Every class has an entry
 //! (PostgreSQL's manual, appendix "Error Codes").
 //!
-//! | meaning | the store's error | callers get |
+//! | meaning | store error | response to the caller |
 //! |---|---|---|
 //! | [`Meaning::Outage`] | `Unavailable` | UNAVAILABLE / STORE_UNAVAILABLE with `RetryInfo` |
-//! | [`Meaning::Refusal`] | `Refused` with a condition | the same; nothing is tried again here |
-//! | [`Meaning::Conflict`] | `Conflict` | tried again, then ABORTED / CONFLICT with `RetryInfo` |
-//! | [`Meaning::StalePlan`] | `Unavailable` | prepared anew and tried again, then as an outage |
+//! | [`Meaning::Refusal`] | `Refused` with a condition | the same; not retried here |
+//! | [`Meaning::Conflict`] | `Conflict` | retried, then ABORTED / CONFLICT with `RetryInfo` |
+//! | [`Meaning::StalePlan`] | `Unavailable` | prepared again and retried, then as an outage |
 //! | [`Meaning::Bug`] | `Refused` | INTERNAL |
 
 use tokio_postgres::{error::DbError, types::WrongType};
 
 use super::Condition::{
-    self, ConnectionEnded, Crashed, DatabaseDropped, DiskFull, InternalError, LimitReached,
-    LockTimeout, LoginRefused, NotPermitted, NumbersUsedUp, OutOfMemory, ReadOnly, SchemaMissing,
-    Starting, StatementCancelled, StatementTimeout, StoodStill, StorageDamaged, TooManyConnections,
-    UnknownDatabase, Unreachable,
+    self, ConnectionEnded, Crashed, DatabaseDropped, DiskFull, IdleTimeout, InternalError,
+    LimitReached, LockTimeout, LoginRefused, NotPermitted, OutOfMemory, ReadOnly, SchemaMissing,
+    Starting, StatementCancelled, StatementTimeout, StorageDamaged, TooManyConnections,
+    TransactionIdsExhausted, UnknownDatabase, Unreachable,
 };
 use super::tls_faults;
 
-/// What follows from an error of PostgreSQL.
+/// Classification of a PostgreSQL error by its consequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// The database cannot serve now; later it may, without anyone's help.
+    /// The database cannot serve now; the caller may retry later.
     Outage(Condition),
-    /// The statement itself is refused until someone changes rights or schema.
+    /// The statement is rejected until an operator changes privileges or schema.
     Refusal(Condition),
-    /// Another transaction came first: the same one may succeed when run again.
+    /// Conflict with another transaction; a retry may succeed.
     Conflict,
-    /// A prepared statement is gone, or returns other columns than it did: it is
-    /// prepared anew.
+    /// A prepared statement no longer exists, or its result columns changed; it must
+    /// be prepared again.
     StalePlan,
-    /// The statement is wrong: our bug.
+    /// The statement is invalid: a bug of this program.
     Bug,
 }
 
 use Meaning::{Bug, Conflict, Outage, Refusal, StalePlan};
 
-/// Single codes, before their classes.
+/// Meanings of single codes; these take precedence over their class.
 const CODES: [(&str, Meaning); 37] = [
     // feature_not_supported: "cached plan must not change result type".
     ("0A000", StalePlan),
     // invalid_role_specification.
     ("0P000", Refusal(NotPermitted)),
     ("25006", Outage(ReadOnly)),
-    ("25P03", Outage(StoodStill)),
-    ("25P04", Outage(StoodStill)),
+    ("25P03", Outage(IdleTimeout)),
+    ("25P04", Outage(IdleTimeout)),
     // invalid_sql_statement_name: the prepared statement does not exist.
     ("26000", StalePlan),
     // serialization_failure, deadlock_detected.
@@ -73,7 +73,7 @@ const CODES: [(&str, Meaning); 37] = [
     ("57P02", Outage(Crashed)),
     ("57P03", Outage(Starting)),
     ("57P04", Outage(DatabaseDropped)),
-    ("57P05", Outage(StoodStill)),
+    ("57P05", Outage(IdleTimeout)),
     // snapshot_too_old, of PostgreSQL 16 and before.
     ("72000", Conflict),
     ("XX000", Outage(InternalError)),
@@ -83,13 +83,13 @@ const CODES: [(&str, Meaning); 37] = [
     ("3F000", Refusal(SchemaMissing)),
     ("28000", Outage(LoginRefused)),
     ("28P01", Outage(LoginRefused)),
-    // protocol_violation: the network or a pooler, as the rest of its class.
+    // protocol_violation: caused by the network or a pooler, like its class.
     ("08P01", Outage(Unreachable)),
 ];
 
-/// Classes, for the codes that are not listed themselves.
+/// Meanings of classes, for codes without an entry of their own.
 const CLASSES: [(&str, Meaning); 43] = [
-    // Success, warning, no data: never errors.
+    // Success, warning, no data: never returned as errors.
     ("00", Bug),
     ("01", Bug),
     ("02", Bug),
@@ -107,7 +107,8 @@ const CLASSES: [(&str, Meaning); 43] = [
     ("0Z", Bug),
     ("10", Bug),
     ("20", Bug),
-    // Cardinality, data exceptions, integrity constraints: our rules come first.
+    // Cardinality, data exceptions, integrity constraints: our validation should
+    // have rejected the request before.
     ("21", Bug),
     ("22", Bug),
     ("23", Bug),
@@ -134,7 +135,7 @@ const CLASSES: [(&str, Meaning); 43] = [
     ("42", Bug),
     ("44", Bug),
     ("53", Outage(LimitReached)),
-    // Program limit exceeded: a statement of ours is too large.
+    // Program limit exceeded: one of our statements is too large.
     ("54", Bug),
     ("55", Bug),
     ("57", Outage(StatementCancelled)),
@@ -142,25 +143,25 @@ const CLASSES: [(&str, Meaning); 43] = [
     // A configuration file that PostgreSQL cannot read, a foreign data wrapper.
     ("F0", Outage(InternalError)),
     ("HV", Bug),
-    // PL/pgSQL: raised by a trigger of ours.
+    // PL/pgSQL: raised by one of our triggers.
     ("P0", Bug),
     ("XX", Outage(InternalError)),
 ];
 
-/// What a statement that failed came to.
+/// Returns the meaning of a failed statement's error.
 pub(super) fn meaning(error: &tokio_postgres::Error) -> Meaning {
     match error.as_db_error() {
         Some(error) => of_code(error.code().code(), &Origin::of(error)),
-        None if is_of_values(error) => Bug,
+        None if is_type_mismatch(error) => Bug,
         None => Outage(tls_faults::of(error).map_or(Unreachable, Condition::Tls)),
     }
 }
 
-/// What tells apart errors that share a code; neither depends on the language
-/// of messages, save for `message`.
+/// Origin of an error, which distinguishes errors that share a code. Only `message`
+/// depends on the server's language.
 #[derive(Clone, Copy, Debug, Default)]
 struct Origin<'e> {
-    /// The function of PostgreSQL that raised it.
+    /// PostgreSQL source function that raised the error.
     routine: &'e str,
     message: &'e str,
 }
@@ -176,12 +177,13 @@ impl<'e> Origin<'e> {
 
 fn of_code(code: &str, origin: &Origin<'_>) -> Meaning {
     match (code, origin.routine) {
-        ("54000", "GetNewTransactionId" | "GetNewMultiXactId") => return Outage(NumbersUsedUp),
+        ("54000", "GetNewTransactionId" | "GetNewMultiXactId") => {
+            return Outage(TransactionIdsExhausted);
+        }
         ("0A000", "" | "RevalidateCachedQuery") => return StalePlan,
-        // Privileges: refused by our own triggers, since we passed them by.
+        // 42501 here is raised by one of our triggers, against a statement of ours.
         ("0A000", _) | ("42501", "exec_stmt_raise") => return Bug,
-        // A trigger that the session keeps compiled has the type that a column
-        // had before.
+        // A trigger compiled earlier in the session uses a column's former type.
         ("42804", routine) if routine.starts_with("plpgsql_param_eval") => return StalePlan,
         ("57014", _) if origin.message.contains("statement timeout") => {
             return Outage(StatementTimeout);
@@ -198,9 +200,9 @@ fn of_code(code: &str, origin: &Origin<'_>) -> Meaning {
         .unwrap_or(Bug)
 }
 
-/// Whether the client itself refused a parameter or a column: its Rust type is
-/// not that of the statement.
-fn is_of_values(error: &tokio_postgres::Error) -> bool {
+/// True if the client rejected a parameter or column because its Rust type does not
+/// match the type in the statement.
+fn is_type_mismatch(error: &tokio_postgres::Error) -> bool {
     let source = std::error::Error::source(error);
     source.is_some_and(<dyn std::error::Error>::is::<WrongType>)
 }
@@ -211,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// The classes of PostgreSQL's manual, appendix "Error Codes".
+    /// All classes of PostgreSQL's manual, appendix "Error Codes".
     const ALL_CLASSES: &str = "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 \
                                2B 2D 2F 34 38 39 3B 3D 3F 40 42 44 53 54 55 57 58 F0 HV P0 XX";
 
@@ -220,18 +222,18 @@ mod tests {
     }
 
     #[test]
-    fn every_class_is_decided_once() {
-        let decided: Vec<&str> = CLASSES.iter().map(|(class, _)| *class).collect();
+    fn every_class_has_exactly_one_meaning() {
+        let listed: Vec<&str> = CLASSES.iter().map(|(class, _)| *class).collect();
         let all: Vec<&str> = ALL_CLASSES.split(' ').collect();
-        assert_eq!(decided, all);
+        assert_eq!(listed, all);
         let codes: HashSet<&str> = CODES.iter().map(|(code, _)| *code).collect();
         assert_eq!(codes.len(), CODES.len());
         assert!(codes.iter().all(|code| code.len() == 5));
     }
 
     #[test]
-    fn codes_come_before_their_class() {
-        // Code, what it means.
+    fn codes_take_precedence_over_their_class() {
+        // Code, expected meaning.
         let cases = [
             ("25006", Outage(ReadOnly)),
             ("25001", Bug),
@@ -252,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_share_a_code_are_told_apart() {
-        // Code, function of PostgreSQL, message, what it means.
+    fn errors_that_share_a_code_are_distinguished() {
+        // Code, PostgreSQL source function, message, expected meaning.
         let cases = [
             ("0A000", "RevalidateCachedQuery", "", StalePlan),
             ("0A000", "transformExprRecurse", "", Bug),
@@ -261,7 +263,12 @@ mod tests {
             ("42501", "exec_stmt_raise", "", Bug),
             ("42804", "plpgsql_param_eval_recfield", "", StalePlan),
             ("42804", "checkInsertTargets", "", Bug),
-            ("54000", "GetNewTransactionId", "", Outage(NumbersUsedUp)),
+            (
+                "54000",
+                "GetNewTransactionId",
+                "",
+                Outage(TransactionIdsExhausted),
+            ),
             ("54000", "index_form_tuple", "", Bug),
             (
                 "57014",

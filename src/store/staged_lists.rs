@@ -1,32 +1,32 @@
 use super::{StoreError, Transaction};
 
-/// The categories of a staged row as they are listed.
+/// Category list of a staged row, as written in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedList {
-    /// Whether the row is of a model.
+    /// True if the row is of a model.
     pub model: bool,
-    /// The line of its file.
+    /// Line number in the file.
     pub line: u64,
-    /// The numbers of the categories, in the order of the list.
+    /// Numbers of the listed codes, in the order of the list.
     pub listed: Vec<i32>,
 }
 
-/// What the list of a staged row means.
+/// Interpretation of a staged row's category list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolvedList {
-    /// These categories, by number.
+    /// Numbers of the categories.
     Categories(Vec<i32>),
-    /// It can be read in two ways; the message names both.
+    /// The list has two interpretations; the message names both.
     Ambiguous(String),
 }
 
 impl Transaction<'_> {
-    /// Lists the next staged rows after `after` (whether it is of a model, its
-    /// line) whose list of categories holds one of the numbers of `any`.
+    /// Lists up to `limit` staged rows after the position `after` (model flag, line)
+    /// whose category list contains any of the numbers in `any`.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn list_staged_lists(
         &self,
         any: &[i32],
@@ -51,12 +51,12 @@ impl Transaction<'_> {
         Ok(lists.collect())
     }
 
-    /// Notes what the lists of staged rows mean; a row whose list can be read
-    /// in two ways is refused.
+    /// Stores the interpretations of staged rows' lists. Rejects rows whose list is
+    /// ambiguous.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn resolve_lists(
         &self,
         resolved: &[(StagedList, ResolvedList)],
@@ -99,8 +99,8 @@ impl Transaction<'_> {
     }
 }
 
-/// The numbers as an array literal, sorted and each once, as categories are
-/// staged.
+/// Formats the numbers as an array literal, sorted and without duplicates, as
+/// categories are staged.
 fn array(numbers: &[i32]) -> String {
     let mut numbers = numbers.to_vec();
     numbers.sort_unstable();

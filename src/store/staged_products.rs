@@ -9,40 +9,40 @@ use super::{
     AuditHead, Bounds, Connection, Isolation, StoreError, TenantId, Transaction, writes::stored,
 };
 
-/// A product or model of an import, as it is staged.
+/// Staged row of a product or model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedProduct {
-    /// The line of its file.
+    /// Line number in the file.
     pub line: u64,
-    /// Whether it is a model.
+    /// True for a model.
     pub model: bool,
-    /// Its code.
+    /// Code, the key of the row.
     pub code: Code,
-    /// Its parent, if the file says: `Some(None)` is no parent.
+    /// Parent; `None` if the file has no such column, `Some(None)` for no parent.
     pub parent: Option<Option<Code>>,
-    /// Its categories, if the file says: numbers that the caller gives them,
-    /// from 0, in order.
+    /// Categories in ascending order; `None` if the file has no such column. The
+    /// caller numbers categories from 0.
     pub categories: Option<Vec<i32>>,
-    /// The same as they are listed, if those are several.
+    /// Categories in the order of the list, if there are several.
     pub listed: Option<Vec<i32>>,
-    /// Whether the row was read; of one that was not, the key alone is known.
+    /// Whether the whole row was parsed or only its key.
     pub read: RowRead,
-    /// A hash of the other cells of its row; rows with one key and different
-    /// hashes are not the same.
+    /// Hash of the row's other cells. Rows with the same key and different hashes
+    /// contradict each other.
     pub rest: i64,
 }
 
-/// Whether a row could be read.
+/// Extent to which a row was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowRead {
-    /// It says what the other fields hold.
+    /// The whole row was parsed.
     Whole,
-    /// It was refused; its key is kept to find what it names.
+    /// The row was rejected; only its key is stored, to find the entity it names.
     KeyOnly,
 }
 
 impl StagedProduct {
-    /// A row that was refused before it could be staged.
+    /// Creates a row that was rejected before staging; only its key is stored.
     #[must_use]
     pub fn unread(line: u64, model: bool, code: Code) -> Self {
         Self {
@@ -58,73 +58,73 @@ impl StagedProduct {
     }
 }
 
-/// Why a staged row is refused.
+/// Reason why a staged row is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum ProductIssue {
-    /// A row before has its key and other content.
+    /// An earlier row has the same key and different content.
     Repeated,
-    /// The list of categories can be read in two ways.
+    /// The list of categories has two interpretations.
     Ambiguous,
-    /// A category is unknown.
+    /// A category does not exist.
     CategoryUnknown,
-    /// The parent is no model, stored or staged.
+    /// The parent is neither a stored nor a staged model.
     ParentUnknown,
-    /// There would be a third level of models, or a loop.
+    /// The row would create a third level of models, or a cycle.
     ThirdLevel,
 }
 
-/// A staged row that is refused.
+/// Rejected staged row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StagedRefusal {
-    /// Whether it is a model.
+    /// True for a model.
     pub model: bool,
-    /// The line of its file.
+    /// Line number in the file.
     pub line: u64,
-    /// Why.
+    /// Reason of the rejection.
     pub issue: ProductIssue,
-    /// Its code.
+    /// Code of the product or model.
     pub code: String,
-    /// The parent it names; empty: none.
+    /// Code of the parent that the row names; empty if none.
     pub parent: String,
-    /// The number of the first category that is unknown.
+    /// Lowest number of a category that does not exist, if any.
     pub category: Option<i32>,
-    /// What the two readings of the list are; empty: it has one.
+    /// The two interpretations of the list; empty if it is unambiguous.
     pub detail: String,
 }
 
-/// What the staged rows of one kind come to.
+/// Numbers of staged rows of one kind, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProductCounts {
-    /// New ones.
+    /// Rows that create a product or model.
     pub created: u64,
-    /// Different ones.
+    /// Rows that change a stored product or model.
     pub changed: u64,
-    /// Those that are gone.
+    /// Products or models that are deleted.
     pub removed: u64,
-    /// Rows that say what is stored, or repeat a row word for word.
+    /// Rows equal to what is stored, or to an earlier row.
     pub unchanged: u64,
-    /// Refused rows.
+    /// Rejected rows.
     pub refused: u64,
 }
 
 impl Connection {
-    /// Makes the temporary tables that products are staged in.
+    /// Creates the temporary staging tables for products, or empties them.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn prepare_staging(&mut self) -> Result<(), StoreError> {
         let transaction = self.begin(Isolation::EachStatement, Bounds::BULK).await?;
         transaction.prepare_staging().await?;
         transaction.end_unchanged().await
     }
 
-    /// Stages products and models.
+    /// Copies products and models into the staging table.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn stage_products(&mut self, products: &[StagedProduct]) -> Result<(), StoreError> {
         let transaction = self.begin(Isolation::EachStatement, Bounds::BULK).await?;
         transaction.stage_products(products).await?;
@@ -133,21 +133,21 @@ impl Connection {
 }
 
 impl Transaction<'_> {
-    /// Makes the temporary tables that products are staged in, empty.
+    /// Creates the temporary staging tables for products, or empties them.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn prepare_staging(&self) -> Result<(), StoreError> {
         const SQL: &str = include_str!("staged_products_tables.sql");
         self.batch("prepare_staging", SQL).await
     }
 
-    /// Stages products and models.
+    /// Copies products and models into the staging table.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn stage_products(&self, products: &[StagedProduct]) -> Result<(), StoreError> {
         let copying = self.copy_staged_products(products);
         self.within("stage_products", copying).await
@@ -200,40 +200,41 @@ impl Transaction<'_> {
         finished.map(|_| ())
     }
 
-    /// Has the statements from now on join many staged rows with what is stored
-    /// by hashing or merging, never row by row: the statistics of tables may be
-    /// those of a nearly empty database, by which a tenant that is not in them
-    /// has no products, and then each of a tenant's products would be compared
-    /// with each staged row. Holds for this transaction, which plans each
-    /// statement anew.
+    /// Disables nested-loop joins, in favor of hash and merge joins, for the rest of
+    /// this transaction, which plans each statement anew.
+    ///
+    /// The statistics may stem from a nearly empty database and show no products for
+    /// a new tenant. A nested loop would then compare each of its products with each
+    /// staged row.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn join_in_bulk(&self) -> Result<(), StoreError> {
         const SQL: &str = include_str!("join_in_bulk.sql");
         self.batch("join_in_bulk", SQL).await
     }
 
-    /// Begins a comparison: forgets what an earlier one found.
+    /// Begins a comparison and clears the results of an earlier one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn begin_comparison(&self) -> Result<(), StoreError> {
         const SQL: &str = include_str!("staged_products_begin.sql");
         self.batch("begin_comparison", SQL).await
     }
 
-    /// Compares the staged products with what is stored: sorts out the rows
-    /// that are refused and keeps the difference in a temporary table.
-    /// `categories` are the categories' numbers by the numbers that the caller
-    /// gave them; 0 is an unknown one. [`Transaction::begin_comparison`] goes
-    /// before.
+    /// Compares the staged products with the stored ones: marks rejected rows and
+    /// writes the difference to a temporary table.
+    ///
+    /// `categories` maps the caller's category numbers to the stored ones; 0 stands
+    /// for a category that does not exist. Call [`Transaction::begin_comparison`]
+    /// first.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn compare_products(
         &self,
         tenant: TenantId,
@@ -256,7 +257,7 @@ impl Transaction<'_> {
             self.execute("refuse_unknown_categories", UNKNOWN_CATEGORIES, &[&unknown])
                 .await?;
         }
-        // Refusing a row can take the ground from under others.
+        // Rejecting a row may invalidate rows that name it as their parent.
         loop {
             let orphans = self
                 .execute("refuse_unknown_parents", UNKNOWN_PARENTS, &[&tenant.0])
@@ -281,12 +282,12 @@ impl Transaction<'_> {
             .map(|_| ())
     }
 
-    /// Counts what [`Transaction::compare_products`] found, of products or of
+    /// Counts the results of [`Transaction::compare_products`], for products or for
     /// models.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn count_compared(&self, model: bool) -> Result<ProductCounts, StoreError> {
         const SQL: &str = "-- count_compared
             SELECT (SELECT count(*) FROM staged_product WHERE model = $1 AND state <> 3) AS rows,
@@ -308,22 +309,22 @@ impl Transaction<'_> {
         })
     }
 
-    /// Lists the first products and models that the difference touches: whether
-    /// each is a model, and its code.
+    /// Lists up to `limit` products and models that the difference creates, changes
+    /// or deletes, each with its model flag and code, in no particular order.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
-    pub async fn list_touched_products(
+    /// [`StoreError::Unavailable`] if the database is unavailable.
+    pub async fn list_changed_products(
         &self,
         limit: usize,
     ) -> Result<Vec<(bool, Code)>, StoreError> {
-        const SQL: &str = "-- list_touched_products
+        const SQL: &str = "-- list_changed_products
             SELECT model, code FROM changed_product
              UNION
             SELECT model, code FROM removed_product
              LIMIT $1";
-        const STATEMENT: &str = "list_touched_products";
+        const STATEMENT: &str = "list_changed_products";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.query(STATEMENT, SQL, &[&limit]).await?;
         rows.iter()
@@ -336,11 +337,11 @@ impl Transaction<'_> {
             .collect()
     }
 
-    /// Lists the first refused rows, of products or of models.
+    /// Lists the first `limit` rejected rows, of products or of models.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn list_refused(
         &self,
         model: bool,
@@ -372,12 +373,12 @@ impl Transaction<'_> {
         rows.iter().map(refusal).collect()
     }
 
-    /// Finds the first of some staged lines that
-    /// [`Transaction::compare_products`] found to be of something new.
+    /// Returns the first of the given lines that creates a product or model,
+    /// according to [`Transaction::compare_products`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn first_new_line(&self, lines: &[i64]) -> Result<Option<i64>, StoreError> {
         const SQL: &str = "-- first_new_line
             SELECT min(line) AS line FROM changed_product WHERE is_new AND line = ANY ($1)";
@@ -385,12 +386,12 @@ impl Transaction<'_> {
         Ok(rows.first().and_then(|row| row.get("line")))
     }
 
-    /// Lists the first stored products and models that refused rows name and no
-    /// row that is taken: whether each is a model, and its code.
+    /// Lists the first `limit` stored products and models that a rejected row names
+    /// and no accepted row does, each with its model flag and code.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn list_left_out(
         &self,
         tenant: TenantId,
@@ -399,18 +400,18 @@ impl Transaction<'_> {
         const SQL: &str = include_str!("staged_products_left_out.sql");
         const STATEMENT: &str = "list_left_out";
         let rows = self.query(STATEMENT, SQL, &[&tenant.0, &limit]).await?;
-        let kept = rows.iter().map(|row| {
+        let left_out = rows.iter().map(|row| {
             let code = super::product_lists::code(STATEMENT, row)?;
             Ok((row.get("model"), code))
         });
-        kept.collect()
+        left_out.collect()
     }
 
-    /// Applies the difference that [`Transaction::compare_products`] found.
+    /// Applies the difference of [`Transaction::compare_products`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn apply_products(&self, tenant: TenantId) -> Result<(), StoreError> {
         const CREATE: &str = "-- create_products
             INSERT INTO product (tenant_id, id, parent_id, model, code, key, uncategorised)
@@ -437,12 +438,12 @@ impl Transaction<'_> {
             .map(|_| ())
     }
 
-    /// Writes an audit row for each product and model that was applied, numbered
-    /// after `parts`, and tells how many.
+    /// Writes an audit row for each applied product and model, numbered after
+    /// `parts`, and returns their number.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn audit_products(
         &self,
         head: &AuditHead<'_>,

@@ -2,8 +2,8 @@ use crate::domain::Edition;
 
 use super::{StoreError, TenantId, Transaction};
 
-/// The tables of a tenant's facts in an order in which they can be emptied, and
-/// whether their rows are things that an effect counts.
+/// Tables of a tenant's facts in a valid order of deletion, each with true if its
+/// rows are entities that an effect counts.
 const TABLES: [(&str, bool); 18] = [
     ("app_request", false),
     ("app_scope", false),
@@ -21,19 +21,19 @@ const TABLES: [(&str, bool); 18] = [
     ("role_permission", false),
     ("role", true),
     ("user_group", true),
-    // Before the categories: a trigger looks at products that leave them.
+    // Before the categories: a trigger reads products that leave them.
     ("product", true),
     ("product_category", false),
 ];
 
 impl Transaction<'_> {
-    /// Counts everything of a tenant, itself included.
+    /// Returns the number of entities of a tenant, including the tenant itself.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn count_tenant(&self, tenant: TenantId) -> Result<u64, StoreError> {
-        let counted = TABLES.iter().filter(|(_, counts)| *counts);
+        let counted = TABLES.iter().filter(|(_, is_counted)| *is_counted);
         let counts: Vec<String> = counted
             .map(|(table, _)| format!("(SELECT count(*) FROM {table} WHERE tenant_id = $1)"))
             .collect();
@@ -44,14 +44,14 @@ impl Transaction<'_> {
             .map_or(0, |row| row.get::<_, i64>(0).unsigned_abs()))
     }
 
-    /// Deletes everything of a tenant but its audit log and the answers kept
-    /// for retries; its row stays for them, without the code.
+    /// Deletes all data of a tenant except its audit log and the responses stored
+    /// for retries. The tenant's row remains for these, and its code becomes free.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn delete_tenant(&self, tenant: TenantId) -> Result<(), StoreError> {
-        // No code holds a control character.
+        // Unique and unreachable: no code contains a control character.
         const FREE_CODE: &str = "-- free_tenant_code
             UPDATE tenant
                SET deleted_key = key,
@@ -66,11 +66,11 @@ impl Transaction<'_> {
             .map(|_| ())
     }
 
-    /// Sets the edition of a tenant.
+    /// Stores the edition of a tenant.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn set_edition(&self, tenant: TenantId, edition: Edition) -> Result<(), StoreError> {
         const SQL: &str = "-- set_edition
             UPDATE tenant

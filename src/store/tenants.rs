@@ -2,43 +2,44 @@ use crate::domain::{Code, Edition, Revision};
 
 use super::{Store, StoreError, Transaction};
 
-/// The number of a tenant.
+/// Unique number of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TenantId(pub i32);
 
-/// A stored tenant.
+/// Stored tenant.
 #[derive(Clone, Debug)]
 pub struct TenantRow {
-    /// Its number.
+    /// Number of the tenant.
     pub id: TenantId,
-    /// Its code as it was first written.
+    /// Code in its original spelling.
     pub code: Code,
-    /// Its edition.
+    /// Edition of the tenant's PIM.
     pub edition: Edition,
-    /// Its count of committed writes.
+    /// Number of committed writes.
     pub revision: Revision,
 }
 
-/// A tenant whose row this transaction has locked: no other write of it can
-/// commit before.
+/// Tenant with the counters that a write needs. Locked by
+/// [`Transaction::lock_tenant`], so that no other write of it can commit before; not
+/// locked in a [`SeenTenant`].
 #[derive(Clone, Debug)]
 pub struct LockedTenant {
-    /// The row.
+    /// Row of the tenant.
     pub tenant: TenantRow,
-    /// The last number given to anything but products and models.
+    /// Last number assigned to an entity other than products and models.
     pub last_id: i32,
-    /// The last number given to a product or model.
+    /// Last number assigned to a product or model.
     pub last_product_id: i32,
-    /// The hash of its last write; empty before the first.
+    /// Audit hash of the last write; empty before the first.
     pub audit_hash: Vec<u8>,
 }
 
 impl Store {
-    /// Looks up a tenant by its code; `None` when there is none.
+    /// Looks up a tenant by its code; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn find_tenant(&self, code: &Code) -> Result<Option<TenantRow>, StoreError> {
         const SQL: &str = "-- find_tenant
             SELECT id, code, edition, revision
@@ -51,24 +52,24 @@ impl Store {
     }
 }
 
-/// What a snapshot shows under a tenant's code.
+/// Tenant read without locking it, with the epoch.
 #[derive(Clone, Debug)]
 pub struct SeenTenant {
-    /// The tenant, not locked; `None`: there is none.
+    /// Tenant, not locked; `None` if it does not exist.
     pub tenant: Option<LockedTenant>,
-    /// The epoch of the primary (`docs/coherence.md`).
+    /// Epoch of the primary (`docs/coherence.md`).
     pub epoch: u64,
 }
 
 impl Transaction<'_> {
-    /// Looks up a tenant by its code and locks its row until the transaction
-    /// ends; `None` when there is none. Waits for as long as [`Bounds::lock`] says,
-    /// which bounds no statement after it.
+    /// Looks up a tenant by its code and locks its row until the transaction ends;
+    /// `None` if it does not exist. Waits for the lock for at most
+    /// [`Bounds::lock`](super::Bounds::lock); later statements have no lock timeout.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TenantLocked`] when another write holds the row for longer;
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::TenantLocked`] if another write holds the lock for longer;
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn lock_tenant(&self, code: &Code) -> Result<Option<LockedTenant>, StoreError> {
         const SQL: &str = "-- lock_tenant
             SELECT id, code, edition, revision, last_id, last_product_id, audit_hash,
@@ -88,7 +89,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer, or is a
+    /// [`StoreError::Unavailable`] if the database is unavailable, or is a
     /// standby.
     pub async fn read_tenant(&self, code: &Code) -> Result<SeenTenant, StoreError> {
         const NAME: &str = "read_tenant";
@@ -101,9 +102,9 @@ impl Transaction<'_> {
         if row.get("standby") {
             return Err(StoreError::standby());
         }
-        let is_there = row.get::<_, Option<i32>>("id").is_some();
+        let exists = row.get::<_, Option<i32>>("id").is_some();
         Ok(SeenTenant {
-            tenant: is_there.then(|| locked(NAME, row)).transpose()?,
+            tenant: exists.then(|| locked(NAME, row)).transpose()?,
             epoch: row.get::<_, i64>("epoch").unsigned_abs(),
         })
     }

@@ -1,32 +1,34 @@
-//! What each failure of TLS to the database means.
+//! Classification of TLS failures of connections to the database.
 
 use std::{error::Error, io};
 
 use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::error::SqlState;
 
-/// Why there is no connection with the TLS that is set.
+/// Reason why no connection with the configured TLS settings can be made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter)]
 pub enum TlsFault {
-    /// The database refuses connections without TLS, and TLS is off.
+    /// The database rejects connections without TLS, and TLS is disabled here.
     Demanded,
-    /// It offers no TLS, and TLS is demanded here.
+    /// The database offers no TLS, and TLS is required here.
     NotOffered,
-    /// No CA that is trusted has signed its certificate.
+    /// The certificate of the database is not signed by a trusted CA.
     Untrusted,
-    /// Its certificate is for another host.
+    /// The certificate of the database is for another host.
     WrongName,
-    /// Its certificate, or one above it, has expired or is not valid yet.
+    /// The certificate of the database, or of a CA above it, has expired or is not
+    /// valid yet.
     Expired,
-    /// It does not accept the certificate of this server, or wants one.
+    /// The database rejects the client certificate, or requires one.
     ClientRefused,
-    /// Another reason.
+    /// Any other failure of TLS.
     #[default]
     Failed,
 }
 
 impl TlsFault {
-    /// The state of the database, as [`Condition::state`](super::Condition::state).
+    /// Returns the state of the database, as
+    /// [`Condition::state`](super::Condition::state).
     #[must_use]
     pub fn state(self) -> &'static str {
         match self {
@@ -42,7 +44,7 @@ impl TlsFault {
         }
     }
 
-    /// What an operator does about it; names the setting.
+    /// Returns advice for the operator, which names the setting to change.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -78,13 +80,13 @@ impl TlsFault {
     }
 }
 
-/// How `tokio_postgres` says that a database offers no TLS.
+/// Message of `tokio_postgres` if the database offers no TLS.
 const NOT_OFFERED: &str = "server does not support TLS";
 
-/// How `tokio_postgres` says that the handshake failed.
+/// Message of `tokio_postgres` if the TLS handshake failed.
 const HANDSHAKE: &str = "error performing TLS handshake";
 
-/// Alerts by which a database refuses the certificate of its client.
+/// TLS alerts with which a database rejects the client certificate.
 const REFUSALS: [AlertDescription; 10] = [
     AlertDescription::NoCertificate,
     AlertDescription::BadCertificate,
@@ -98,13 +100,13 @@ const REFUSALS: [AlertDescription; 10] = [
     AlertDescription::CertificateRequired,
 ];
 
-/// Whether a connection failed in its TLS handshake.
+/// True if the connection failed in its TLS handshake.
 pub(super) fn is_of_handshake(error: &tokio_postgres::Error) -> bool {
     error.to_string() == HANDSHAKE
 }
 
-/// What a failure of TLS means, in the handshake or after it; `None`: it is
-/// something else.
+/// Classifies a failure of TLS, during the handshake or after it; `None` for any
+/// other error.
 pub(super) fn of(error: &tokio_postgres::Error) -> Option<TlsFault> {
     let cause = error.source()?;
     if cause.to_string() == NOT_OFFERED {
@@ -120,17 +122,19 @@ pub(super) fn of(error: &tokio_postgres::Error) -> Option<TlsFault> {
             Some(TlsFault::ClientRefused)
         }
         Some(_) => Some(TlsFault::Failed),
-        // The database went away in the middle of it.
+        // The database closed the connection in the middle of the handshake.
         None if cause.is::<io::Error>() => None,
         None => is_of_handshake(error).then_some(TlsFault::Failed),
     }
 }
 
-/// What PostgreSQL itself says of the client's certificate at a login.
+/// Classifies a login that PostgreSQL itself rejects because of the client
+/// certificate.
 pub(super) fn of_login(error: &tokio_postgres::Error) -> Option<TlsFault> {
     let error = error.as_db_error()?;
     let is_login = *error.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION;
-    // In another language it is a refused login, whose advice names both.
+    // A message in another language counts as a rejected login, whose advice names
+    // both.
     (is_login && error.message().contains("certificate")).then_some(TlsFault::ClientRefused)
 }
 

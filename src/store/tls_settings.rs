@@ -17,27 +17,28 @@ const ROOT_SETTING: &str = "`sslrootcert` (in the database URL, or `--database-s
 const CERTIFICATE_SETTING: &str = "`sslcert` (in the database URL, or `--database-sslcert`)";
 const KEY_SETTING: &str = "`sslkey` (in the database URL, or `--database-sslkey`)";
 
-/// The value of `sslrootcert` that stands for the CAs of the platform.
+/// Value of `sslrootcert` for the CAs of the platform.
 const SYSTEM: &str = "system";
 
-/// Where libpq looks for CAs where `sslrootcert` is not set, below the home folder.
+/// Path of libpq's default CA file in the home directory, used if `sslrootcert` is
+/// not set.
 const ROOT_OF_LIBPQ: &str = ".postgresql/root.crt";
 
-/// libpq's settings of TLS as they are written; `None`: not set.
+/// TLS parameters of libpq, unparsed; `None` if not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsParameters {
-    /// The name of an [`SslMode`].
+    /// Name of an [`SslMode`].
     pub sslmode: Option<String>,
-    /// The CAs that may sign the certificate of the database, a file in PEM, or
+    /// PEM file of the CAs trusted to sign the certificate of the database, or
     /// `system`.
     pub sslrootcert: Option<String>,
-    /// The certificate that this program shows, a file in PEM.
+    /// PEM file of the client certificate.
     pub sslcert: Option<String>,
-    /// Its key, a file in PEM without a passphrase.
+    /// PEM file of the client certificate's key, without a passphrase.
     pub sslkey: Option<String>,
 }
 
-/// How a connection to the database uses TLS, as libpq has it: weakest first.
+/// TLS mode of connections to the database, as in libpq; weakest first.
 #[derive(
     Clone,
     Copy,
@@ -53,51 +54,53 @@ pub struct TlsParameters {
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum SslMode {
-    /// Never.
+    /// Without TLS.
     Disable,
-    /// Where the database offers it; nothing is verified.
+    /// With TLS if the database offers it; nothing is verified.
     #[default]
     Prefer,
-    /// Always; the CA is verified where one is known.
+    /// With TLS; the CA is verified if a CA file is configured or found.
     Require,
-    /// Always, with a certificate that a known CA has signed.
+    /// With TLS and a certificate signed by a trusted CA.
     VerifyCa,
-    /// As [`SslMode::VerifyCa`], for the host of the database URL.
+    /// As [`SslMode::VerifyCa`], and the certificate is for the host of the database
+    /// URL.
     VerifyFull,
 }
 
-/// What is wrong with the settings of TLS to the database.
+/// Invalid TLS settings of the database connection.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsSettingError {
-    /// No such mode.
+    /// The mode does not exist.
     #[error(
         "`sslmode` (in the database URL, or `--database-sslmode`) is `{0}`; it is one of \
          `disable`, `prefer`, `require`, `verify-ca` and `verify-full`"
     )]
     UnknownMode(String),
 
-    /// A certificate cannot be used without its key.
+    /// The certificate is set without its key.
     #[error(
         "`sslcert` is set and `sslkey` is not; set both (in the database URL, or \
          `--database-sslcert` and `--database-sslkey`), or none"
     )]
     KeyMissing,
 
-    /// A key cannot be used without its certificate.
+    /// The key is set without its certificate.
     #[error(
         "`sslkey` is set and `sslcert` is not; set both (in the database URL, or \
          `--database-sslcert` and `--database-sslkey`), or none"
     )]
     CertificateMissing,
 
-    /// Nothing says whom to trust.
+    /// The mode verifies the certificate, and no CA is configured or found.
     #[error(
         "`sslmode` is `{0}` and `sslrootcert` is not set; let it name the CA of the database's \
          certificate (a file in PEM), or `system` for those of the platform"
     )]
     NoRoot(SslMode),
 
-    /// Anyone can get a certificate of a public CA, for another name.
+    /// The CAs of the platform are trusted without verifying the host, although
+    /// anyone can obtain a certificate from a public CA for another name.
     #[error("`sslrootcert` is `system` and `sslmode` is `{0}`; set `sslmode` to `verify-full`")]
     SystemNeedsFull(SslMode),
 
@@ -108,11 +111,11 @@ pub enum TlsSettingError {
     )]
     NoSystemRoots(String),
 
-    /// A file gives no certificate or key.
+    /// A file cannot be read, or contains no certificate or key.
     #[error(transparent)]
     File(#[from] PemFileError),
 
-    /// Certificate and key do not belong together, or are none.
+    /// Certificate and key do not match, or are invalid.
     #[error(
         "`sslcert` and `sslkey` of the database cannot be used together ({0}); let them name a \
          certificate and its own key"
@@ -120,7 +123,7 @@ pub enum TlsSettingError {
     InvalidPair(rustls::Error),
 }
 
-/// Settings of TLS that fit together.
+/// Consistent TLS settings of the database connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TlsSettings {
     pub(super) mode: SslMode,
@@ -128,18 +131,22 @@ pub(super) struct TlsSettings {
     client: Option<(PemFile, PemFile)>,
 }
 
-/// Which CAs may have signed the certificate of the database.
+/// CAs trusted to sign the certificate of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Root {
-    /// Anyone: nothing is verified.
+    /// The certificate is not verified.
     Unverified,
     System,
     File(PemFile),
 }
 
 impl TlsSettings {
-    /// Settings as they are written, with the CA of libpq's folder where none is
-    /// named and one is needed.
+    /// Parses and validates the parameters. Uses libpq's default CA file if
+    /// `sslrootcert` is not set, the file exists and the mode verifies the CA.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsSettingError`] if the parameters are inconsistent; no file is read.
     pub(super) fn resolve(parameters: TlsParameters) -> Result<Self, TlsSettingError> {
         let home = env::var_os("HOME").filter(|home| !home.is_empty());
         let file = home.map(|home| Path::new(&home).join(ROOT_OF_LIBPQ));
@@ -188,7 +195,7 @@ impl TlsSettings {
         Ok(Self { mode, root, client })
     }
 
-    /// None, and no files.
+    /// Returns settings with TLS disabled and without files.
     pub(super) fn without_tls() -> Self {
         Self {
             mode: SslMode::Disable,
@@ -197,7 +204,7 @@ impl TlsSettings {
         }
     }
 
-    /// Reads the files: how the client's side of TLS is spoken.
+    /// Reads the files and builds the client configuration of TLS.
     pub(super) fn read(&self) -> Result<ClientConfig, TlsSettingError> {
         let cryptography = tls::cryptography();
         let trust = match (self.roots()?, self.mode) {
@@ -246,7 +253,7 @@ impl TlsSettings {
     }
 }
 
-/// A certificate with those of the CAs above it, and its key.
+/// Client certificate with its chain of CAs, and its key.
 type ClientPair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 #[cfg(test)]
@@ -274,9 +281,9 @@ mod tests {
     }
 
     #[test]
-    fn modes_and_roots_combine_as_libpq_has_them() {
+    fn modes_and_roots_combine_as_in_libpq() {
         use SslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
-        // sslmode, sslrootcert, libpq's own file; what comes of it.
+        // sslmode, sslrootcert, libpq's default file; expected mode and root.
         let cases = [
             ("", "", None, (Prefer, Root::Unverified)),
             ("", "", Some("/home/ca"), (Prefer, Root::Unverified)),
@@ -307,8 +314,8 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_do_not_fit_together_are_refused() {
-        // sslmode, sslrootcert, what is said.
+    fn inconsistent_tls_settings_are_rejected() {
+        // sslmode, sslrootcert, expected part of the message.
         let cases = [
             ("allow", "", "is `allow`; it is one of `disable`"),
             ("VERIFY-FULL", "", "is `VERIFY-FULL`; it is one of"),
@@ -326,13 +333,13 @@ mod tests {
             ("disable", "system", "set `sslmode` to `verify-full`"),
         ];
         for (sslmode, sslrootcert, expected) in cases {
-            let said = settings(sslmode, sslrootcert, None).unwrap_err();
-            assert!(said.contains(expected), "{said}");
+            let error = settings(sslmode, sslrootcert, None).unwrap_err();
+            assert!(error.contains(expected), "{error}");
         }
     }
 
     #[test]
-    fn a_certificate_and_its_key_are_set_together() {
+    fn certificate_and_key_must_be_set_together() {
         let resolve = |sslcert: Option<&str>, sslkey: Option<&str>| {
             let parameters = TlsParameters {
                 sslcert: sslcert.map(str::to_owned),
@@ -341,15 +348,15 @@ mod tests {
             };
             TlsSettings::resolve_with(parameters, None).map_err(|error| error.to_string())
         };
-        let said = resolve(Some("/c"), None).unwrap_err();
+        let error = resolve(Some("/c"), None).unwrap_err();
         assert!(
-            said.starts_with("`sslcert` is set and `sslkey` is not"),
-            "{said}"
+            error.starts_with("`sslcert` is set and `sslkey` is not"),
+            "{error}"
         );
-        let said = resolve(None, Some("/k")).unwrap_err();
+        let error = resolve(None, Some("/k")).unwrap_err();
         assert!(
-            said.starts_with("`sslkey` is set and `sslcert` is not"),
-            "{said}"
+            error.starts_with("`sslkey` is set and `sslcert` is not"),
+            "{error}"
         );
         assert!(resolve(Some("/c"), Some("/k")).unwrap().client.is_some());
     }

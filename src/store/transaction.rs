@@ -13,39 +13,37 @@ use super::{
     loan::{Loan, Owed},
 };
 
-/// How much longer than PostgreSQL itself the client waits for a statement to
-/// be ended: only a server process that was stopped, or a network that swallows,
-/// takes longer.
+/// Time that the client waits beyond PostgreSQL's own timeout of a statement. Only a
+/// suspended server process, or a network that drops packets, takes longer.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
 
-/// How long COMMIT and ROLLBACK may take. PostgreSQL does not bound COMMIT: it
-/// may wait for a synchronous standby.
+/// Timeout of COMMIT. PostgreSQL itself does not bound COMMIT, which may wait for a
+/// synchronous standby.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// How long a transaction may take, step by step. PostgreSQL itself enforces
-/// both, so that the locks of a client that stands still become free.
+/// Time limits for the steps of a transaction. PostgreSQL enforces them, so that
+/// the locks of a stalled client are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The longest that one statement may take.
+    /// Maximum duration of one statement.
     pub statement: Duration,
-    /// The longest that the client may stand still between two statements, or
-    /// while it is sent an answer; its session is ended then.
+    /// Maximum time that the client may be idle between two statements, or may leave
+    /// sent data unacknowledged; the session is terminated then.
     pub idle: Duration,
-    /// The longest that a statement may wait for what another transaction has
-    /// locked, until the row of the tenant is locked; `None`: as long as the
-    /// statement may take.
+    /// Maximum wait for a lock of another transaction, until the tenant's row is
+    /// locked; `None` for no limit besides `statement`.
     pub lock: Option<Duration>,
 }
 
 impl Bounds {
-    /// For reading, and for rehearsals: 30 s a statement.
+    /// For reads and rehearsals: 30 s per statement.
     pub const READ: Self = Self {
         statement: Duration::from_secs(30),
         idle: Duration::from_mins(1),
         lock: None,
     };
 
-    /// For reading all of a tenant's products, or of its audit log: 2 min a
+    /// For reads of all products, or of the whole audit log, of a tenant: 2 min per
     /// statement.
     pub const READ_WHOLE: Self = Self {
         statement: Duration::from_mins(2),
@@ -53,52 +51,52 @@ impl Bounds {
         lock: None,
     };
 
-    /// For an import and what else touches millions of rows: 30 min a
-    /// statement.
+    /// For imports and other statements over millions of rows: 30 min per statement.
     pub const BULK: Self = Self {
         statement: Duration::from_mins(30),
         idle: Duration::from_mins(1),
         lock: None,
     };
 
-    /// These bounds as settings of one transaction.
+    /// Returns the statement and idle timeouts as values of PostgreSQL settings.
     pub(super) fn settings(self) -> [String; 2] {
         [milliseconds(self.statement), milliseconds(self.idle)]
     }
 }
 
-/// A bound as a setting: never 0, which would mean none.
+/// Formats a bound in milliseconds, at least 1, since 0 would disable the timeout,
+/// and at most one day.
 fn milliseconds(bound: Duration) -> String {
     bound.as_millis().clamp(1, 86_400_000).to_string()
 }
 
-/// What the statements of a transaction see of other transactions.
+/// Visibility of other transactions' commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Each statement sees what was committed before it (READ COMMITTED).
+    /// Each statement sees all commits before it (READ COMMITTED).
     EachStatement,
     /// All statements see the same snapshot (REPEATABLE READ).
     OneSnapshot,
 }
 
-/// One connection for a transaction after another.
+/// Database connection for consecutive transactions.
 #[derive(Debug)]
 pub struct Connection {
-    held: Held,
+    ownership: Ownership,
 }
 
-/// How a connection is held.
+/// Ownership of a connection.
 #[derive(Debug)]
-enum Held {
-    /// Taken out of the pool, for work that keeps state in its session; closed
-    /// when dropped.
-    Kept(Box<(ClientWrapper, Owed)>),
-    /// It returns to the pool.
-    Lent(Box<Loan>),
+enum Ownership {
+    /// Removed from the pool, for work that keeps state in its session; closed when
+    /// dropped.
+    Detached(Box<(ClientWrapper, Owed)>),
+    /// Returned to the pool when dropped.
+    Pooled(Box<Loan>),
 }
 
-/// A transaction whose statements are named, measured and bounded in time.
-/// Dropped without [`Transaction::commit`] it is rolled back.
+/// Transaction whose statements are named, measured and limited in time. Rolled
+/// back when dropped without [`Transaction::commit`].
 pub struct Transaction<'c> {
     inner: tokio_postgres::Transaction<'c>,
     owed: &'c Owed,
@@ -114,32 +112,32 @@ impl fmt::Debug for Transaction<'_> {
 
 impl Connection {
     pub(super) fn kept(client: ClientWrapper) -> Self {
-        let held = Held::Kept(Box::new((client, Owed::default())));
-        Self { held }
+        let ownership = Ownership::Detached(Box::new((client, Owed::default())));
+        Self { ownership }
     }
 
     pub(super) fn lent(loan: Loan) -> Self {
-        let held = Held::Lent(Box::new(loan));
-        Self { held }
+        let ownership = Ownership::Pooled(Box::new(loan));
+        Self { ownership }
     }
 
     /// Begins a transaction.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     #[expect(clippy::disallowed_methods, reason = "transactions are begun here")]
     pub async fn begin(
         &mut self,
         isolation: Isolation,
         bounds: Bounds,
     ) -> Result<Transaction<'_>, StoreError> {
-        let (client, owed) = match &mut self.held {
-            Held::Kept(kept) => {
-                let (client, owed) = &mut **kept;
+        let (client, owed) = match &mut self.ownership {
+            Ownership::Detached(detached) => {
+                let (client, owed) = &mut **detached;
                 (client, &*owed)
             }
-            Held::Lent(loan) => loan.parts().ok_or_else(StoreError::no_connection)?,
+            Ownership::Pooled(loan) => loan.parts().ok_or_else(StoreError::no_connection)?,
         };
         let level = match isolation {
             Isolation::EachStatement => IsolationLevel::ReadCommitted,
@@ -171,31 +169,31 @@ impl Connection {
         Ok(transaction)
     }
 
-    /// Replaces a connection of the pool that was lost by another one. `false`:
-    /// it is still usable, or it keeps state that another one does not have.
+    /// Replaces a lost pooled connection with another one. Returns false if it is
+    /// still usable, or is detached and keeps state that another one lacks.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn replace_if_lost(&mut self, store: &Store) -> Result<bool, StoreError> {
-        let is_lost = match &self.held {
-            Held::Kept(_) => false,
-            Held::Lent(loan) => !loan.is_usable(),
+        let is_lost = match &self.ownership {
+            Ownership::Detached(_) => false,
+            Ownership::Pooled(loan) => !loan.is_usable(),
         };
         if is_lost {
-            self.held = Held::Lent(Box::new(store.loan().await?));
+            self.ownership = Ownership::Pooled(Box::new(store.loan().await?));
         }
         Ok(is_lost)
     }
 }
 
 impl Transaction<'_> {
-    /// Makes the changes durable.
+    /// Commits the transaction.
     ///
     /// # Errors
     ///
-    /// [`StoreError::OutcomeUnknown`] when no answer came: it may have
-    /// happened. [`StoreError::Conflict`] when another write came first.
+    /// [`StoreError::OutcomeUnknown`] if no response arrived: the transaction may
+    /// have committed. [`StoreError::Conflict`] if it conflicted with another write.
     pub async fn commit(self) -> Result<(), StoreError> {
         let Self { inner, owed, .. } = self;
         let committing = measured("commit", inner.commit());
@@ -203,24 +201,24 @@ impl Transaction<'_> {
         committed.map_err(StoreError::of_commit)
     }
 
-    /// Ends a transaction that changed nothing which outlives it.
+    /// Commits a transaction that changed no permanent data, so that an unknown
+    /// outcome does not matter.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn end_unchanged(self) -> Result<(), StoreError> {
         let Self { inner, owed, .. } = self;
         owed.within("commit", ENDING, measured("commit", inner.commit()))
             .await
     }
 
-    /// The longest that a statement may wait for what another transaction has
-    /// locked, before the row of the tenant is locked.
+    /// Returns the maximum wait for a lock until the tenant's row is locked.
     pub(super) fn lock_wait(&self) -> Duration {
         self.lock.unwrap_or(self.bound)
     }
 
-    /// Awaits one answer, for at most as long as a statement may take.
+    /// Awaits one response, for at most the statement timeout plus [`MARGIN`].
     pub(super) async fn within<T>(
         &self,
         name: &'static str,
@@ -229,7 +227,7 @@ impl Transaction<'_> {
         let bound = self.bound + MARGIN;
         let answer = self.owed.within(name, bound, round_trip).await;
         if answer.as_ref().is_err_and(StoreError::is_stale_plan) {
-            // Another connection has nothing prepared or compiled.
+            // A new connection has no stale prepared statements or compiled triggers.
             self.owed.abandon();
         }
         answer
@@ -246,7 +244,7 @@ impl Transaction<'_> {
             .await
     }
 
-    /// Runs a statement and returns how many rows it changed.
+    /// Runs a statement and returns the number of rows it affected.
     pub(super) async fn execute(
         &self,
         name: &'static str,
@@ -257,14 +255,14 @@ impl Transaction<'_> {
             .await
     }
 
-    /// Runs statements that take no parameters.
+    /// Runs statements without parameters.
     pub(super) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), StoreError> {
         self.within(name, measured(name, self.inner.batch_execute(sql)))
             .await
     }
 
-    /// Runs a statement and returns its rows one by one, in bounded memory; each
-    /// is awaited by [`Transaction::next_row`].
+    /// Runs a statement and streams its rows in bounded memory. Read them with
+    /// [`Transaction::next_row`].
     pub(super) async fn stream<P, I>(
         &self,
         name: &'static str,
@@ -280,7 +278,7 @@ impl Transaction<'_> {
         Ok(Box::pin(self.within(name, rows).await?))
     }
 
-    /// Awaits the next row of a stream; `None`: there are no more.
+    /// Awaits the next row of a stream; `None` at its end.
     pub(super) async fn next_row(
         &self,
         name: &'static str,
@@ -290,8 +288,8 @@ impl Transaction<'_> {
         self.within(name, next).await
     }
 
-    /// Begins a COPY into a table; to be run [`Transaction::within`] bounds, its
-    /// end included.
+    /// Begins a COPY into a table. Run it, including its end,
+    /// [`within`](Transaction::within) the bounds.
     pub(super) async fn copy_in(
         &self,
         name: &'static str,

@@ -7,11 +7,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Code;
 
-/// How many pieces of work of one kind run at once; more wait for their turn, in
-/// the order in which they came, and no longer than somebody waits for them.
+/// Limit of concurrent work of one kind, for the server and for each tenant. Further
+/// work waits in FIFO order until its future is dropped.
 ///
-/// One tenant has only some of the turns, and no more places in the queue for the
-/// rest: whatever one tenant asks for holds up no other.
+/// A tenant can neither take all turns nor fill the queue for them: a busy tenant
+/// does not block others.
 #[derive(Clone, Debug)]
 pub struct Turns {
     server: Arc<Semaphore>,
@@ -19,7 +19,7 @@ pub struct Turns {
     of_one_tenant: usize,
 }
 
-/// The turn of one piece of work, until it is dropped.
+/// Permit of one piece of work; released when dropped.
 #[derive(Debug)]
 pub struct Turn {
     _of_server: OwnedSemaphorePermit,
@@ -27,8 +27,8 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Turns for `at_once` pieces of work, of which one tenant has
-    /// `of_one_tenant`.
+    /// Creates turns for `at_once` concurrent pieces of work, at most
+    /// `of_one_tenant` of each tenant.
     #[must_use]
     pub fn new(at_once: usize, of_one_tenant: usize) -> Self {
         Self {
@@ -38,10 +38,10 @@ impl Turns {
         }
     }
 
-    /// Waits for the next turn of a tenant. `None` never happens: nobody closes
-    /// the turns.
+    /// Waits for the next turn of a tenant. `None` cannot occur, because the
+    /// semaphores are never closed.
     pub async fn next(&self, tenant: &Code) -> Option<Turn> {
-        // The tenant's first: whoever waits for it holds no turn of the server.
+        // The tenant's permit first: a task that waits for it holds no server permit.
         let of_tenant = self.of_tenant(tenant).acquire_owned().await.ok()?;
         let of_server = Arc::clone(&self.server).acquire_owned().await.ok()?;
         Some(Turn {
@@ -50,7 +50,7 @@ impl Turns {
         })
     }
 
-    /// A turn that is free now.
+    /// Returns a turn if one is free now; does not wait.
     #[must_use]
     pub fn try_next(&self, tenant: &Code) -> Option<Turn> {
         let of_tenant = self.of_tenant(tenant).try_acquire_owned().ok()?;
@@ -67,7 +67,7 @@ impl Turns {
         if let Some(turns) = tenants.get(tenant).and_then(Weak::upgrade) {
             return turns;
         }
-        // What is left has work that runs or waits.
+        // Keep only tenants with running or waiting work.
         tenants.retain(|_, turns| turns.strong_count() > 0);
         let turns = Arc::new(Semaphore::new(self.of_one_tenant));
         tenants.insert(tenant.clone(), Arc::downgrade(&turns));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_tenant_has_only_some_of_the_turns() {
+    async fn one_tenant_cannot_take_all_turns() {
         let turns = Turns::new(3, 2);
         let busy = [
             turns.next(&code("acme")).await,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tenants_without_work_are_forgotten() {
+    async fn idle_tenants_are_removed() {
         let turns = Turns::new(2, 1);
         for tenant in ["one", "two", "three"] {
             drop(turns.next(&code(tenant)).await);

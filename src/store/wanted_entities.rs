@@ -2,73 +2,73 @@ use crate::domain::{Code, ItemKind, SubjectKind};
 
 use super::{StoreError, TenantId, Transaction};
 
-/// Which entities of a tenant a change looks at. User groups, and apps with what
-/// was chosen for them, are few and always read.
+/// Entities of a tenant that a change reads. User groups, and apps with their
+/// selections, are few and always read.
 #[derive(Clone, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says of one entity whether all of it is read"
 )]
 pub struct WantedEntities {
-    /// Everything; nothing else is looked at then.
+    /// True to read all entities; overrides the other fields.
     pub everything: bool,
-    /// All roles.
+    /// True to read all roles.
     pub roles: bool,
-    /// These subjects.
+    /// Subjects by kind and code.
     pub subjects: Vec<(SubjectKind, Code)>,
-    /// All members of these groups.
+    /// Groups whose members are all read.
     pub members_of: Vec<Code>,
-    /// All holders of these roles.
+    /// Roles whose holders are all read.
     pub holders_of: Vec<Code>,
-    /// One holder of each of these roles.
+    /// Roles of which one holder each is read.
     pub a_holder_of: Vec<Code>,
-    /// All enabled users that hold a role with one of these permissions.
+    /// Permissions: all enabled users with a role that has one of them are read.
     pub users_with: Vec<&'static str>,
-    /// All items of these kinds.
+    /// Kinds whose items are all read.
     pub item_kinds: Vec<ItemKind>,
-    /// These items.
+    /// Items by kind and code.
     pub items: Vec<(ItemKind, Code)>,
-    /// With the items, which categories.
+    /// Relatives of `items` that are read as well.
     pub kin: Kin,
-    /// Categories, each with the parent that it is to have: of those that this
-    /// moves, all categories below, without the rights on them.
+    /// Categories, each with its new parent. For those whose parent changes, all
+    /// descendants are read, without the access rights on them.
     pub moved: Vec<(Code, Code)>,
-    /// All attributes.
+    /// True to read all attributes.
     pub attributes: bool,
-    /// All grid views.
+    /// True to read all grid views.
     pub grid_views: bool,
-    /// Which access rights.
+    /// Access rights to read.
     pub rights: RightsWanted,
 }
 
-/// Which categories are read with those that are named.
+/// Relatives of categories that are read with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kin {
-    /// No others.
+    /// No relatives.
     #[default]
     Themselves,
-    /// All that lie above them.
+    /// All ancestors.
     Ancestors,
-    /// All that lie below them.
+    /// All descendants.
     Descendants,
 }
 
-/// Which access rights are read.
+/// Access rights to read.
 #[derive(Clone, Debug, Default)]
 pub enum RightsWanted {
-    /// No rights.
+    /// No access rights.
     #[default]
     Nothing,
-    /// All rights on the items that are read.
+    /// All access rights on the items that are read.
     OnItems,
-    /// The rights of these groups on the items that are read.
+    /// Access rights of these groups on the items that are read.
     OnItemsOf(Vec<Code>),
-    /// All rights of these groups; the items must be read too.
+    /// All access rights of these groups; the items must be read too.
     OfGroups(Vec<Code>),
 }
 
 impl WantedEntities {
-    /// Everything of a tenant but its products and models.
+    /// Selects all entities of a tenant except products and models.
     #[must_use]
     pub fn everything() -> Self {
         Self {
@@ -83,7 +83,7 @@ fn keys<'c>(codes: impl IntoIterator<Item = &'c Code>) -> Vec<&'c str> {
 }
 
 impl Transaction<'_> {
-    /// The numbers of the subjects that are wanted; `None`: all.
+    /// Returns the numbers of the wanted subjects; `None` for all.
     pub(super) async fn subjects_wanted(
         &self,
         tenant: TenantId,
@@ -147,7 +147,7 @@ impl Transaction<'_> {
         Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
     }
 
-    /// The numbers of the items that are wanted; `None`: all.
+    /// Returns the numbers of the wanted items; `None` for all.
     pub(super) async fn items_wanted(
         &self,
         tenant: TenantId,
@@ -197,7 +197,8 @@ impl Transaction<'_> {
 }
 
 impl Transaction<'_> {
-    /// The numbers of all categories below those that are to move.
+    /// Returns the numbers of the categories whose parent changes, and of all their
+    /// descendants.
     pub(super) async fn moved_items(
         &self,
         tenant: TenantId,
@@ -232,16 +233,15 @@ impl Transaction<'_> {
     }
 }
 
-/// Which rights a statement reads: on these items and of these groups, `None`
-/// being all.
+/// Filter of access rights by items and by groups; `None` for all.
 pub(super) struct RightsFilter<'w> {
     pub(super) items: Option<&'w [i32]>,
     pub(super) groups: Option<Vec<&'w str>>,
 }
 
 impl RightsWanted {
-    /// The filter, given the items that were read; `None`: nothing is to be
-    /// read.
+    /// Returns the filter, given the numbers of the items that were read; `None` if
+    /// no access rights are wanted.
     pub(super) fn filter<'w>(&'w self, items: Option<&'w [i32]>) -> Option<RightsFilter<'w>> {
         let (items, groups) = match self {
             Self::Nothing => return None,

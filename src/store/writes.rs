@@ -2,31 +2,31 @@ use crate::domain::{Code, Edition, Revision};
 
 use super::{Announcement, StoreError, TenantId, Transaction};
 
-/// What stands on every audit row of a write.
+/// Columns shared by all audit rows of a write.
 #[derive(Clone, Copy, Debug)]
 pub struct AuditHead<'a> {
-    /// The tenant.
+    /// Tenant of the write.
     pub tenant: TenantId,
-    /// The revision that the write makes.
+    /// Revision that the write creates.
     pub revision: Revision,
-    /// Who asked, as `user:julia`.
+    /// Actor that requested the write, such as `user:julia`.
     pub actor: &'a str,
-    /// The request that asked.
+    /// ID of the request.
     pub request_id: &'a str,
-    /// Its idempotency key; empty: none.
+    /// Idempotency key of the request; empty if none.
     pub idempotency_key: &'a str,
-    /// The name of the caller whose credentials it came with; empty: none.
+    /// Name of the caller by its credentials; empty if none.
     pub caller: &'a str,
 }
 
-/// One audit row to be.
+/// Audit row to be written.
 #[derive(Clone, Debug, Default)]
 pub struct AuditRow {
-    /// What was done: `product.created`.
+    /// Kind of change, such as `product.created`.
     pub kind: String,
-    /// Type and code of what it was done to, unless a subject.
+    /// Type and code of the entity concerned, unless it is a subject.
     pub item: Option<(&'static str, String)>,
-    /// Type and code of the subject it was done to.
+    /// Type and code of the subject concerned.
     pub subject: Option<(&'static str, String)>,
     /// JSON of the state before.
     pub before: Option<String>,
@@ -34,39 +34,39 @@ pub struct AuditRow {
     pub after: Option<String>,
 }
 
-/// Whether more rows of the write follow.
+/// Position of a batch of audit rows in its write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditBatch {
-    /// More follow.
+    /// More rows of the write follow.
     Middle,
-    /// Its last row ends the write and carries its hash.
+    /// The last batch: its last row ends the write and carries its hash.
     Last,
 }
 
-/// The end of a write.
+/// Data stored at the end of a write.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
-    /// The announcement that it used.
+    /// Announcement of the write.
     pub announcement: Announcement,
-    /// The last number given to anything but products and models.
+    /// Last number assigned to an entity other than products and models.
     pub last_id: i32,
-    /// The last number given to a product or model.
+    /// Last number assigned to a product or model.
     pub last_product_id: i32,
-    /// The hash of the request, and the answer to keep for a retry of it.
+    /// Hash of the request, compared when a retry reuses its idempotency key.
     pub request_hash: &'a [u8],
-    /// The encoded answer.
+    /// Encoded response, stored for a retry.
     pub answer: &'a [u8],
 }
 
 impl Transaction<'_> {
-    /// Creates a tenant with its group `All`, number 1; nothing happens when it
-    /// is there already. Waits for another write that creates it.
+    /// Creates a tenant with its group `All`, number 1, unless the tenant exists.
+    /// Waits for a concurrent write that creates it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TenantLocked`] when that takes longer than
-    /// [`Bounds::lock`](super::Bounds::lock); [`StoreError::Unavailable`] when the
-    /// database does not answer.
+    /// [`StoreError::TenantLocked`] if the wait exceeds
+    /// [`Bounds::lock`](super::Bounds::lock); [`StoreError::Unavailable`] if the
+    /// database is unavailable.
     pub async fn create_tenant(&self, code: &Code, edition: Edition) -> Result<(), StoreError> {
         const SQL: &str = "-- create_tenant
             WITH made AS (
@@ -89,11 +89,11 @@ impl Transaction<'_> {
     }
 
     /// Writes audit rows, numbered from `first_part`. The last batch ends the
-    /// write: its last row carries the hash that chains it to the write before.
+    /// write: its last row carries the hash that chains it to the previous write.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn write_audit(
         &self,
         head: &AuditHead<'_>,
@@ -145,14 +145,16 @@ impl Transaction<'_> {
         .map(|_| ())
     }
 
-    /// Ends a write whose audit rows are there: the tenant's next revision, the
-    /// log of commits, and the answer for a retry if the write had a key.
-    /// `false`: the key is used already, so the write was made before and must
-    /// not be committed.
+    /// Ends a write whose audit rows are written: stores the tenant's new revision
+    /// and a row of the commit log, and the response for a retry if the request has
+    /// an idempotency key.
+    ///
+    /// Returns false if the key is already used: the request was committed before,
+    /// and this transaction must be rolled back.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the database does not answer.
+    /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn finish_write(
         &self,
         head: &AuditHead<'_>,
@@ -170,7 +172,7 @@ impl Transaction<'_> {
         const LOG: &str = "-- log_commit
             INSERT INTO commit_log (n, member, tenant_id, revision)
             VALUES ($1, $2, $3, $4)";
-        const ANSWER: &str = "-- keep_answer
+        const ANSWER: &str = "-- store_response
             INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
             VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (tenant_id, key) DO NOTHING";
@@ -194,17 +196,17 @@ impl Transaction<'_> {
             &end.answer,
             &revision,
         ];
-        Ok(self.execute("keep_answer", ANSWER, &kept).await? == 1)
+        Ok(self.execute("store_response", ANSWER, &kept).await? == 1)
     }
 }
 
-/// The codes folded, to be found by.
+/// Returns the case-folded codes, used as keys for look-ups.
 fn keys(codes: &[Option<String>]) -> Vec<Option<String>> {
     let folded = codes.iter().map(|code| code.as_deref().map(Code::fold));
     folded.collect()
 }
 
-/// A revision as PostgreSQL keeps it.
+/// Converts a revision to a `bigint` parameter.
 pub(super) fn stored(revision: Revision) -> i64 {
     i64::try_from(revision.0).unwrap_or(i64::MAX)
 }

@@ -98,7 +98,7 @@ impl DecisionLog {
         if self.0.of == LoggedDecisions::Denials && decision.is_allowed() {
             return;
         }
-        if !is_drawn(self.0.seen.fetch_add(1, Ordering::Relaxed), self.0.share) {
+        if !is_in_sample(self.0.seen.fetch_add(1, Ordering::Relaxed), self.0.share) {
             return;
         }
         let mut line = line(tenant, question, decision, revision).to_string();
@@ -113,7 +113,7 @@ impl DecisionLog {
     clippy::float_cmp,
     reason = "whole numbers below 2^52, for longer than any server runs"
 )]
-pub(super) fn is_drawn(number: u64, share: f64) -> bool {
+pub(super) fn is_in_sample(number: u64, share: f64) -> bool {
     let due = |number: u64| (number as f64 * share).floor();
     due(number + 1) != due(number)
 }
@@ -178,7 +178,11 @@ mod tests {
 
     #[test]
     fn share_is_sampled_evenly() {
-        let drawn = |share| (0..1_000).filter(|number| is_drawn(*number, share)).count();
+        let drawn = |share| {
+            (0..1_000)
+                .filter(|number| is_in_sample(*number, share))
+                .count()
+        };
         assert_eq!(drawn(0.0), 0);
         assert_eq!(drawn(0.01), 10);
         assert_eq!(drawn(0.25), 250);

@@ -9,7 +9,7 @@ use crate::domain::{Code, Decision, Question, ReasonCode, Revision};
 /// Records the decisions returned to callers: counts all, and logs those that the
 /// decision log selects.
 #[derive(Clone, Debug)]
-pub struct GivenDecisions {
+pub struct DecisionRecorder {
     meters: Arc<Meters>,
     log: Option<DecisionLog>,
 }
@@ -21,7 +21,7 @@ struct Meters {
     denied: Vec<(ReasonCode, Counter)>,
 }
 
-impl GivenDecisions {
+impl DecisionRecorder {
     /// Records decisions in the metrics and in `log`; `None` logs nothing.
     #[must_use]
     pub fn new(log: Option<DecisionLog>) -> Self {

@@ -65,7 +65,7 @@ impl Exposition {
 
     /// Aggregates the samples that histograms recorded since the last call:
     /// without it, they take memory until the next [`Self::render`].
-    pub fn sum_up(&self) {
+    pub fn run_upkeep(&self) {
         self.prometheus.run_upkeep();
     }
 }

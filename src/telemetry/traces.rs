@@ -25,7 +25,7 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
 
-use super::decision_log::is_drawn;
+use super::decision_log::is_in_sample;
 
 /// Name of the service in every span.
 const SERVICE: &str = "pim-authz";
@@ -141,7 +141,7 @@ impl CallSpan {
         let is_sampled = if remote.is_valid() {
             remote.is_sampled()
         } else {
-            is_drawn(
+            is_in_sample(
                 traces.undecided.fetch_add(1, Ordering::Relaxed),
                 traces.share,
             )

@@ -114,7 +114,7 @@ impl Fault {
             }
             Self::RefusedNetwork => traffic(Traffic::IsRefused),
             Self::LostCommitAnswer => traffic(Traffic::IsCutAfterCommit),
-            Self::LostHints => traffic(Traffic::LacksNotifications),
+            Self::LostHints => traffic(Traffic::DropsNotifications),
             Self::Restart => cluster.restart_postgres(false).await,
             Self::Crash => cluster.restart_postgres(true).await,
             Self::TwoRestarts => {

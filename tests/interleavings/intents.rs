@@ -80,7 +80,7 @@ async fn clean_up_lets_writes_pass_while_it_deletes() {
     let store = Store::new(&url, 1).unwrap();
     let held = proxy.hold(request("clean_log"));
     let cleaning = tokio::spawn(async move {
-        let mut connection = store.lent_connection().await.unwrap();
+        let mut connection = store.pooled_connection().await.unwrap();
         connection.clean_up().await.unwrap()
     });
     held.arrived().await;

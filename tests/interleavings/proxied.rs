@@ -351,7 +351,7 @@ async fn notifications_are_left_out() {
         String::new()
     });
     client.batch_execute("LISTEN seen").await.unwrap();
-    table.proxy.set(Traffic::LacksNotifications);
+    table.proxy.set(Traffic::DropsNotifications);
     client.batch_execute("NOTIFY seen, 'lost'").await.unwrap();
     table.proxy.set(Traffic::Passes);
     // Its connection is closed as soon as the notification is there.

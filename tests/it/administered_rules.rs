@@ -1,4 +1,4 @@
-//! What the rules say of writing, call by call.
+//! The rules about writes, tested call by call.
 
 use pim_authz::pb::{
     self, Edition, Level, access_rights_service_client::AccessRightsServiceClient,
@@ -75,7 +75,7 @@ fn right(level: Level) -> pb::AccessGrant {
 }
 
 #[tokio::test]
-async fn rule_3_7_a_tree_of_15_000_categories_gets_the_same_in_one_write() {
+async fn rule_3_7_one_write_changes_rights_on_15_000_categories() {
     const CATEGORIES: usize = 15_000;
     let (server, channel) = world().await;
     let mut catalog = CatalogServiceClient::new(channel.clone());
@@ -92,7 +92,8 @@ async fn rule_3_7_a_tree_of_15_000_categories_gets_the_same_in_one_write() {
     assert_eq!(granted.revision, made.revision + 1);
     assert_eq!(granted.effect.unwrap().created, CATEGORIES as u64);
     assert_eq!(level(&server, julia(), "c14999").await, Level::Edit);
-    // Replacing makes every set the same; revoking never raises one.
+    // Replacing sets the same rights on every category; revoking never raises a
+    // level.
     let rights = vec![pb::GroupLevel {
         group: "editors".into(),
         level: Level::View.into(),
@@ -125,7 +126,7 @@ async fn requests_left(server: &TestServer) -> i64 {
 }
 
 #[tokio::test]
-async fn rule_5_1_the_steps_in_order_and_nothing_before_the_last() {
+async fn rule_5_1_app_connects_only_after_all_steps_in_order() {
     use pb::AppStep::{Authorize, Confirm, Permissions};
     let (server, channel) = world().await;
     let (mut app_steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
@@ -134,13 +135,13 @@ async fn rule_5_1_the_steps_in_order_and_nothing_before_the_last() {
     assert_eq!(refusal(&early).1, "STEP_OUT_OF_ORDER");
     let left = app_steps.authorize().await.unwrap();
     assert_eq!(left.steps().collect::<Vec<_>>(), [Permissions, Confirm]);
-    // A step may be repeated until the last.
+    // A step may be repeated until the last step is taken.
     app_steps.authorize().await.unwrap();
     app_steps.permit(viewing_all()).await.unwrap();
     assert_eq!(level(&server, app("shop"), "c0").await, Level::None);
     app_steps.confirm().await.unwrap();
     assert_eq!(requests_left(&server).await, 0);
-    // `all` covers what comes later (rules 5.6).
+    // `all` covers categories that are created later (rules 5.6).
     let mut catalog = CatalogServiceClient::new(channel.clone());
     let request = pb::PutCategoriesRequest {
         without_default_rights: false,
@@ -166,7 +167,7 @@ async fn rule_5_1_an_unfinished_request_expires() {
         (code, reason.as_str()),
         (Code::NotFound, "APP_REQUEST_NOT_FOUND")
     );
-    // The next one to begin clears it away.
+    // The next connection that starts deletes the expired request.
     Steps::start(&channel, "other", &[]).await;
     assert_eq!(requests_left(&server).await, 1);
 }
@@ -192,7 +193,7 @@ async fn rule_5_8_scopes_shrink_at_once_and_grow_by_the_steps() {
     };
     let stored = apps.get_app(get.clone()).await.unwrap().into_inner();
     assert_eq!(stored.app.unwrap().scopes, ["read_products"]);
-    // Rights that the app holds stay.
+    // The app keeps the rights that it holds.
     assert_eq!(level(&server, app("shop"), "c0").await, Level::View);
     let update = |scopes: &[&str]| pb::UpdateScopesRequest {
         tenant: "acme".into(),
@@ -211,7 +212,7 @@ async fn rule_5_8_scopes_shrink_at_once_and_grow_by_the_steps() {
 }
 
 #[tokio::test]
-async fn rule_5_9_disconnecting_leaves_nothing_but_the_log() {
+async fn rule_5_9_disconnecting_removes_the_app_its_group_and_rights() {
     let (server, channel) = world().await;
     let mut catalog = CatalogServiceClient::new(channel.clone());
     catalog.put_categories(tree(3)).await.unwrap();
@@ -245,8 +246,8 @@ fn chunk(number: u64, codes: &[&str]) -> pb::ImportProductsRequest {
     }
 }
 
-/// Sends chunks, the first with the key `night`; what was acknowledged, as
-/// number and revision, and how it ended.
+/// Sends chunks, the first with the key `night`; returns the number and
+/// revision of each acknowledged chunk, and how the stream ended.
 async fn stream(
     channel: &Channel,
     mut chunks: Vec<pb::ImportProductsRequest>,
@@ -269,7 +270,7 @@ async fn stream(
 }
 
 #[tokio::test]
-async fn products_stream_in_chunks_that_stay_and_are_resumed() {
+async fn product_stream_keeps_applied_chunks_and_can_be_resumed() {
     let (_server, channel) = world().await;
     let lost = pb::Product {
         code: "lost".into(),
@@ -287,7 +288,7 @@ async fn products_stream_in_chunks_that_stay_and_are_resumed() {
     let (acknowledged, ended) = stream(&channel, chunks).await;
     assert_eq!(acknowledged, [(1, 2), (2, 3)]);
     assert_eq!(refusal(&ended.unwrap_err()).1, "PRODUCT_MODEL_NOT_FOUND");
-    // What was applied under the key is answered as it was.
+    // A chunk that was applied under the key returns its first answer.
     let chunks = vec![chunk(2, &["cap", "tie"]), chunk(3, &["boot"])];
     let (acknowledged, ended) = stream(&channel, chunks).await;
     assert_eq!(acknowledged, [(2, 3), (3, 4)]);

@@ -1,5 +1,5 @@
-//! The administration: random writes against a naive model, the audit log
-//! replayed, retries, and writers at once.
+//! Administration: random writes against a naive model, replay of the audit
+//! log, retries, and concurrent writers.
 
 mod administered;
 mod affected;

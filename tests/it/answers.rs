@@ -1,5 +1,5 @@
-//! What the four calls answer on a small company, imported as the PIM exports
-//! it.
+//! Answers of `Check`, `BatchCheck`, `ListActions` and `Explain` for a small
+//! company, imported in the format that the PIM exports.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::{File, TestServer, context, file, product, refusal, resource, user, words};
 
-/// Julia manages, Mary may only propose, and audio is for managers alone.
+/// Julia is a manager, Mary may only send proposals, and only managers may
+/// access audio.
 fn company() -> Vec<File> {
     vec![
         file("channels.csv", &["code", "ecommerce"]),
@@ -131,7 +132,7 @@ async fn a_check_answers_with_level_mode_reason_and_revision() {
 }
 
 #[tokio::test]
-async fn a_batch_answers_in_order_stops_where_it_is_told_and_lets_bad_items_fail_alone() {
+async fn batch_keeps_order_stops_by_mode_and_isolates_bad_items() {
     let server = company_server().await;
     let mut client = server.client().await;
     let about = |code: &str| pb::CheckItem {
@@ -168,7 +169,7 @@ async fn a_batch_answers_in_order_stops_where_it_is_told_and_lets_bad_items_fail
     for (mode, expected) in cases {
         let answer = client.batch_check(batch(mode)).await.unwrap().into_inner();
         assert_eq!(answer.revision, 1);
-        let told: Vec<String> = answer
+        let outcomes: Vec<String> = answer
             .results
             .into_iter()
             .map(|result| {
@@ -188,12 +189,12 @@ async fn a_batch_answers_in_order_stops_where_it_is_told_and_lets_bad_items_fail
                 }
             })
             .collect();
-        assert_eq!(told.join(", "), expected);
+        assert_eq!(outcomes.join(", "), expected);
     }
 }
 
 #[tokio::test]
-async fn an_empty_batch_answers_the_revision() {
+async fn empty_batch_returns_the_revision() {
     let server = company_server().await;
     let answer = server
         .client()
@@ -262,7 +263,7 @@ async fn list_actions_lists_what_a_check_would_allow() {
             .await
             .unwrap()
             .into_inner();
-        let mut told: Vec<String> = answer
+        let mut listed: Vec<String> = answer
             .actions
             .iter()
             .map(|action| match action.edit_mode() {
@@ -271,15 +272,15 @@ async fn list_actions_lists_what_a_check_would_allow() {
                 pb::EditMode::Proposal => format!("{}:proposal", action.action),
             })
             .collect();
-        told.sort();
+        listed.sort();
         let mut expected: Vec<&str> = expected.split_whitespace().collect();
         expected.sort_unstable();
-        assert_eq!(told, expected, "{request:?}");
+        assert_eq!(listed, expected, "{request:?}");
     }
 }
 
 #[tokio::test]
-async fn an_explanation_names_what_would_turn_the_denial() {
+async fn explanation_names_the_right_that_would_allow_access() {
     let server = company_server().await;
     let mut client = server.client().await;
     let request = pb::ExplainRequest {
@@ -315,7 +316,7 @@ async fn an_explanation_names_what_would_turn_the_denial() {
 }
 
 #[tokio::test]
-async fn a_cold_check_is_one_statement_and_a_warm_one_none() {
+async fn cold_check_runs_one_statement_and_warm_check_none() {
     let metrics = Metrics::record();
     let server = company_server().await;
     let mut client = server.client().await;
@@ -325,14 +326,15 @@ async fn a_cold_check_is_one_statement_and_a_warm_one_none() {
         client.check(edit("mary", product("hat"))).await.unwrap();
         statements.push(metrics.round_trips_of("find_facts") - before);
     }
-    // The first is cold. Memory is filled beside it, so the next may be too.
+    // The first check is cold. Memory is filled in the background, so the next
+    // ones may be cold too.
     let (warm, cold) = statements.split_last().unwrap();
     assert_eq!(*warm, 0, "memory was not filled");
     assert!(!cold.is_empty() && cold.iter().all(|one| *one == 1));
 }
 
 #[tokio::test]
-async fn minimum_revision_waits_until_the_tenant_is_there() {
+async fn check_waits_for_the_minimum_revision() {
     let server = company_server().await;
     let mut client = server.client().await;
     let waiting = tokio::spawn({
@@ -356,8 +358,10 @@ async fn minimum_revision_waits_until_the_tenant_is_there() {
     assert_eq!((then.allowed, then.revision), (true, 2));
 }
 
+/// The wait ends at the caller's deadline of one second, and without a deadline
+/// at the server's limit of five seconds.
 #[tokio::test]
-async fn a_revision_that_does_not_come_ends_at_the_callers_deadline_or_after_five_seconds() {
+async fn unreached_minimum_revision_ends_with_deadline_exceeded() {
     let server = company_server().await;
     let mut client = server.client().await;
     let future = || pb::CheckRequest {
@@ -388,7 +392,7 @@ async fn a_revision_that_does_not_come_ends_at_the_callers_deadline_or_after_fiv
 }
 
 #[tokio::test]
-async fn nothing_crosses_tenants() {
+async fn entities_of_one_tenant_do_not_affect_another() {
     let server = company_server().await;
     let other = [
         file("users.csv", &["username;roles;groups", "julia;;"]),
@@ -421,8 +425,8 @@ async fn nothing_crosses_tenants() {
     );
 }
 
-/// What the store counts while one test runs, on the test's own thread: the
-/// server, the client and the database's connections all run there.
+/// Counts the round trips of the store during one test, on the test's own
+/// thread, where the server, the client and the database's connections all run.
 struct Metrics {
     snapshotter: Snapshotter,
     counted: std::cell::RefCell<std::collections::HashMap<String, u64>>,
@@ -450,7 +454,8 @@ impl Metrics {
             .unwrap_or_default()
     }
 
-    /// A snapshot gives what was counted since the one before.
+    /// Adds up the counters: a snapshot contains only what was counted since
+    /// the previous one.
     fn count(&self) {
         for (key, _, _, value) in self.snapshotter.snapshot().into_vec() {
             let key = key.key();

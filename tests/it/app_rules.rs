@@ -1,4 +1,5 @@
-//! What the rules say of connecting apps, again and in other editions.
+//! The rules about connecting apps, including reauthorization and changes of
+//! edition.
 
 mod again;
 mod steps;
@@ -13,7 +14,7 @@ use crate::harness::{TestServer, file};
 
 const STEPS: [AppStep; 3] = [AppStep::Authorize, AppStep::Permissions, AppStep::Confirm];
 
-/// The tenant `acme` with something of each kind that rights are given on.
+/// The tenant `acme` with some items of each kind that rights are given on.
 async fn acme(edition: Edition) -> (TestServer, Channel) {
     let server = TestServer::start().await;
     let files = [
@@ -48,7 +49,7 @@ async fn become_edition(channel: &Channel, edition: Edition) {
     tenants.update_tenant(request).await.unwrap();
 }
 
-/// What the app's group holds, as `kind code level` in order.
+/// The rights of the app's group, as `kind code level` in order.
 async fn held(server: &TestServer, app: &str) -> Vec<String> {
     let sql = "SELECT coalesce(array_agg(i.type || ' ' || i.code || ' ' || r.level ORDER BY i.type, i.key), '{}')
                  FROM pim_authz.access_right AS r

@@ -1,5 +1,5 @@
-//! Rules 5.12 over the wire: what an app may do by its scopes, call by call,
-//! from memory and from the database.
+//! Rules 5.12 over gRPC: what an app may do with its scopes, call by call, from
+//! memory and from the database.
 
 use pim_authz::{
     domain::Edition,
@@ -11,14 +11,15 @@ use crate::{
     support::World,
 };
 
-/// What the calls answer to the app `shop`, whose group owns the only category.
+/// The answers of the calls for the app `shop`, whose group owns the only
+/// category.
 #[derive(Debug, PartialEq, Eq)]
 struct Answers {
     viewable: Vec<&'static str>,
     editable: Vec<&'static str>,
     actions: Vec<&'static str>,
     viewers: Vec<&'static str>,
-    /// What the filter for `view` says, and its level on the channel.
+    /// The scope of the filter for `view`, and its level on the channel.
     filter: (FilterScope, Option<Level>),
 }
 
@@ -29,7 +30,7 @@ fn shop() -> pb::Subject {
     }
 }
 
-/// Asks every call that lists, and compares with `expected`.
+/// Calls everything that lists, and compares the answers with `expected`.
 async fn compare(server: &TestServer, tenant: &str, expected: &Answers) {
     let mut client = server.client().await;
     for (action, codes) in [("view", &expected.viewable), ("edit", &expected.editable)] {
@@ -81,7 +82,7 @@ async fn compare(server: &TestServer, tenant: &str, expected: &Answers) {
     assert_eq!((filter.scope(), level), expected.filter, "{tenant}");
 }
 
-/// A tenant each: its scopes, and what the calls answer.
+/// Each tenant with its scopes and the expected answers.
 fn cases() -> [(&'static str, &'static [&'static str], Answers); 4] {
     let nothing = || Answers {
         viewable: vec![],
@@ -100,7 +101,7 @@ fn cases() -> [(&'static str, &'static [&'static str], Answers); 4] {
     let writes = Answers {
         viewable: vec!["hat", "orphan"],
         editable: vec!["hat", "orphan"],
-        // An owner has no need to send proposals.
+        // An owner does not need to send proposals.
         actions: "view edit own export import change_categories review_proposals publish \
                   api.product.list api.product.edit"
             .split_whitespace()
@@ -116,7 +117,7 @@ fn cases() -> [(&'static str, &'static [&'static str], Answers); 4] {
     ]
 }
 
-/// A tenant in which everyone and the app `shop` own the only category.
+/// A tenant in which `All` and the app `shop` own the only category.
 fn shop_world(scopes: &[&str]) -> World {
     use pim_authz::domain::Level::{Edit, Own};
     let mut world = World::new(Edition::Enterprise)
@@ -137,12 +138,12 @@ fn shop_world(scopes: &[&str]) -> World {
 }
 
 #[tokio::test]
-async fn rule_5_12_every_call_that_lists_follows_the_scopes_of_an_app() {
+async fn rule_5_12_list_calls_follow_the_scopes_of_an_app() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
     for (tenant, scopes, expected) in cases() {
         store_world(&server, tenant, &shop_world(scopes)).await;
-        for server in [&server, &without] {
+        for server in [&server, &uncached] {
             compare(server, tenant, &expected).await;
         }
     }

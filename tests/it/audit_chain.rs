@@ -1,4 +1,5 @@
-//! The chain of the audit log: verified, tampered with, and a name erased.
+//! The hash chain of the audit log: verification, tampering, and the erasure of
+//! a name.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +20,12 @@ async fn verified(server: &TestServer) -> pb::VerifyAuditResponse {
     client.verify_audit(request).await.unwrap().into_inner()
 }
 
-/// As somebody who has the database to himself.
+/// Disables the triggers, as an attacker with full access to the database
+/// could.
 const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER; ALTER TABLE tenant DISABLE TRIGGER USER;";
 
 #[tokio::test]
-async fn a_log_that_was_tampered_with_is_found_out() {
+async fn tampering_with_the_audit_log_is_detected() {
     let cases = [
         (
             "UPDATE audit SET after = 'x' WHERE revision = 2 AND part = 1",
@@ -64,7 +66,7 @@ async fn a_log_that_was_tampered_with_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_name_is_erased_and_the_chain_holds() {
+async fn erasing_a_name_keeps_the_chain_intact() {
     let server = imported().await;
     let before: BTreeSet<(u64, u32)> = places(&every_page(&server, &all(0)).await)
         .into_iter()
@@ -82,7 +84,7 @@ async fn a_name_is_erased_and_the_chain_holds() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_owner_erases_or_alters_the_log() {
+async fn runtime_role_cannot_erase_or_alter_the_log() {
     let server = imported().await;
     let (client, _session) = server.database.connect().await;
     let runtime =
@@ -105,7 +107,7 @@ async fn nobody_but_the_owner_erases_or_alters_the_log() {
 }
 
 #[tokio::test]
-async fn verifying_refuses_a_tenant_that_is_not_there() {
+async fn verifying_an_unknown_tenant_is_refused() {
     let server = TestServer::start().await;
     let mut client = OperationsServiceClient::new(server.channel().await);
     let request = pb::VerifyAuditRequest {

@@ -1,4 +1,4 @@
-//! Facts that are not what the audit log says, one table after the other.
+//! Stored facts that differ from the audit log, one table after the other.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ async fn verified(server: &TestServer) -> VerifyAuditResponse {
     client.verify_audit(request).await.unwrap().into_inner()
 }
 
-/// A server with a tenant that has something of everything.
+/// A server with a tenant that has entities of every kind.
 async fn company() -> TestServer {
     let server = TestServer::start().await;
     let files = [
@@ -60,16 +60,16 @@ async fn company() -> TestServer {
         ),
     ];
     server.import("acme", Edition::Enterprise, &files).await;
-    // Rows that leave the categories out.
+    // Rows without the column of categories.
     let moved = file("products.csv", &["sku;parent", "red;slipper"]);
     server.import("acme", Edition::Unspecified, &[moved]).await;
     server
 }
 
-/// As the owner of the schema, past the door and the log.
+/// Writes as the owner of the schema, bypassing the triggers and the audit log.
 const TAMPER: &str = "SET search_path = pim_authz; SET session_replication_role = replica;";
 
-/// A statement, and what it makes differ from the log.
+/// A statement, and the entities that then differ from the log.
 const CASES: [(&str, &[&str]); 31] = [
     ("UPDATE tenant SET edition = 'growth'", &["tenant:acme"]),
     (
@@ -177,7 +177,7 @@ const CASES: [(&str, &[&str]); 31] = [
 ];
 
 #[tokio::test]
-async fn facts_that_were_changed_past_the_log_are_found() {
+async fn facts_changed_without_an_audit_entry_are_detected() {
     let server = company().await;
     let before = verified(&server).await;
     assert!(before.intact, "{before:?}");

@@ -1,5 +1,5 @@
-//! One call stalls no other, and none grows without end: each test overloads a
-//! server in one way while another tenant goes on.
+//! No call blocks another, and none takes unlimited resources: each test
+//! overloads a server in one way while another tenant keeps calling it.
 
 mod abuses;
 mod imports;
@@ -25,10 +25,11 @@ use crate::harness::{Database, File, TestServer, file, refusal, resource, user};
 
 use self::others::Others;
 
-/// Longer than anything here takes.
+/// Longer than anything in these tests takes.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A server whose calls share `mib` of memory, with a small tenant `other`.
+/// A server with these limits and this size of cache, with a small tenant
+/// `other`.
 async fn served(limits: Limits, cache_bytes: u64) -> TestServer {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
@@ -46,7 +47,7 @@ async fn served_as_usual() -> TestServer {
     served(Limits::default(), CacheSettings::default().bytes).await
 }
 
-/// A file of so many rows below its header.
+/// A file with these rows below its header.
 fn listed<R: AsRef<str>>(name: &str, header: &str, rows: impl Iterator<Item = R>) -> File {
     let mut content = format!("{header}\n");
     for row in rows {
@@ -56,7 +57,8 @@ fn listed<R: AsRef<str>>(name: &str, header: &str, rows: impl Iterator<Item = R>
     (name.to_owned(), content)
 }
 
-/// A refusal for want of memory or turns, which says when to come again.
+/// Checks that a call was refused for lack of memory or of a free slot, with
+/// the time after which to retry.
 fn assert_overloaded(status: &Status) {
     let (code, reason, _) = refusal(status);
     assert_eq!(
@@ -67,12 +69,12 @@ fn assert_overloaded(status: &Status) {
     assert!(wait.is_some_and(|wait| !wait.is_zero()), "{status:?}");
 }
 
-/// Whether a deadline passed, by the server's clock or by the client's own.
+/// Whether the deadline passed, by the server's clock or by the client's.
 fn is_late(status: &Status) -> bool {
     matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
 }
 
-/// Many empty items, each of which takes what the batch says for all.
+/// A batch of many empty items, each of which inherits the fields of the batch.
 fn wide_batch(items: usize) -> pb::BatchCheckRequest {
     pb::BatchCheckRequest {
         tenant: "acme".into(),
@@ -90,7 +92,8 @@ fn compressed(channel: Channel) -> AuthorizationServiceClient<Channel> {
         .max_decoding_message_size(usize::MAX)
 }
 
-/// Row 3.
+/// Refuses small compressed messages whose decoded size exceeds the memory of
+/// calls (row 3).
 #[tokio::test]
 async fn small_messages_that_need_much_memory_are_refused() {
     let limits = Limits {
@@ -112,16 +115,17 @@ async fn small_messages_that_need_much_memory_are_refused() {
         assert_eq!(number("most"), 32 << 20, "half of it, for one tenant");
         assert!(number("bytes") > 64 << 20, "{details:?}");
     }
-    // What was refused is given back, and less is answered.
+    // The memory of refused calls is released, and a smaller batch is answered.
     let mut client = compressed(server.channel().await);
     let status = client.batch_check(wide_batch(1_000)).await.unwrap_err();
     assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
     others.were_all_answered().await;
 }
 
-/// Row 3, uncompressed and slow: what has arrived is counted, and nothing else.
+/// Counts the bytes of an uncompressed message as they arrive, and nothing else
+/// (row 3).
 #[tokio::test]
-async fn messages_that_arrive_are_counted_as_they_come() {
+async fn uncompressed_messages_are_counted_as_they_arrive() {
     let limits = Limits {
         call_bytes: 16 << 20,
         ..Limits::default()
@@ -143,9 +147,9 @@ async fn messages_that_arrive_are_counted_as_they_come() {
     assert_eq!(refusal(&status).1, "INVALID_REQUEST");
 }
 
-/// Row 9.
+/// Floods the server with checks of 6,000 unknown tenants (row 9).
 #[tokio::test]
-async fn questions_about_strangers_hold_up_no_tenant() {
+async fn questions_about_unknown_tenants_block_no_other_tenant() {
     let server = served_as_usual().await;
     let others = Others::asked_all_the_time(&server).await;
     let mut flood = JoinSet::new();
@@ -173,10 +177,10 @@ async fn questions_about_strangers_hold_up_no_tenant() {
     others.were_all_answered().await;
 }
 
-/// The same of a server that keeps nothing in memory: a tenant waits behind its own
-/// questions alone.
+/// Floods a server without a cache with checks of one tenant: a tenant waits
+/// only for its own questions (row 9).
 #[tokio::test]
-async fn questions_of_one_tenant_hold_up_no_other_where_nothing_is_kept() {
+async fn questions_of_one_tenant_block_no_other_without_cache() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.mode = CacheMode::Off;
@@ -212,9 +216,9 @@ async fn questions_of_one_tenant_hold_up_no_other_where_nothing_is_kept() {
     others.were_all_answered().await;
 }
 
-/// Row 16: what signs page tokens is read before the first call.
+/// The key that signs page tokens is read before the first call (row 16).
 #[tokio::test]
-async fn first_pages_of_a_fresh_server_wait_for_no_key() {
+async fn concurrent_first_pages_of_a_new_server_are_answered() {
     let database = Database::create().await;
     let first = TestServer::start_with(TestServer::config(&database), database.clone()).await;
     let categories = listed(
@@ -243,7 +247,7 @@ async fn first_pages_of_a_fresh_server_wait_for_no_key() {
     }
 }
 
-/// Row 10.
+/// Batches that wait for a revision read only the revision (row 10).
 #[tokio::test]
 async fn waiting_for_a_revision_reads_no_facts() {
     let server = served_as_usual().await;
@@ -277,16 +281,21 @@ async fn waiting_for_a_revision_reads_no_facts() {
         let status = answer.unwrap().unwrap_err();
         assert_eq!(refusal(&status).1, "DEADLINE");
     }
-    // Each look is shared, and asks for the tenant's revision alone: some 25
-    // looks in 5 s, and what the others asked.
-    let looks = server.loads().await - before;
-    let asked = others.were_all_answered().await;
-    assert!(looks < asked + 16 * 30, "{looks} looks, {asked} questions");
+    // Each read is shared between the waiting batches and reads only the
+    // tenant's revision: about 25 reads in 5 s, and those for the questions of
+    // the other tenant.
+    let reads = server.loads().await - before;
+    let answered = others.were_all_answered().await;
+    assert!(
+        reads < answered + 16 * 30,
+        "{reads} looks, {answered} questions"
+    );
 }
 
-/// Row 12.
+/// A tenant with 200 watches is refused more, while another tenant can still
+/// watch (row 12).
 #[tokio::test]
-async fn watchers_of_one_tenant_leave_places_for_others() {
+async fn watch_limit_of_one_tenant_leaves_room_for_others() {
     let server = served_as_usual().await;
     let watch = |tenant: &str| pb::WatchChangesRequest {
         tenant: tenant.into(),
@@ -310,10 +319,10 @@ async fn watchers_of_one_tenant_leave_places_for_others() {
     assert!(first.unwrap().is_ok());
 }
 
-/// Row 8: verifications have connections of their own, one of a tenant, and those
-/// that were given up are cancelled.
+/// Verifications have connections of their own, one per tenant, and those that
+/// were given up are cancelled (row 8).
 #[tokio::test]
-async fn verifications_hold_up_nothing_else() {
+async fn verifications_block_no_other_calls() {
     let server = served_as_usual().await;
     let products = listed("products.csv", "sku", (0..20_000).map(|n| format!("p{n}")));
     server
@@ -349,10 +358,10 @@ async fn verifications_hold_up_nothing_else() {
     others.were_all_answered().await;
 }
 
-/// Row 14: what is not there has a small part of the memory, and its keys are
-/// weighed.
+/// Unknown entities get only a small part of the cache, and the size of their
+/// keys is counted (row 14).
 #[tokio::test]
-async fn names_that_nobody_has_push_nothing_out_of_memory() {
+async fn unknown_names_evict_no_cached_facts() {
     const MEMORY: u64 = 2 << 20;
     let server = served(Limits::default(), MEMORY).await;
     let mut client = server.client().await;
@@ -386,9 +395,9 @@ async fn names_that_nobody_has_push_nothing_out_of_memory() {
     assert_eq!(after.misses - before.misses, 0, "{before:?} {after:?}");
 }
 
-/// Row 4: a batch that computes for long keeps nobody from an answer.
+/// A batch that takes long to compute does not delay other calls (row 4).
 #[tokio::test]
-async fn batch_that_computes_long_holds_up_no_check() {
+async fn long_running_batch_blocks_no_checks() {
     let server = served_as_usual().await;
     let codes: Vec<String> = (0..1_000).map(|n| format!("c{n}")).collect();
     let categories = listed("categories.csv", "code", codes.iter().map(String::as_str));
@@ -420,6 +429,9 @@ async fn batch_that_computes_long_holds_up_no_check() {
     let mut client = server.client().await;
     let answer = timeout(PATIENCE, client.batch_check(batch)).await.unwrap();
     assert_eq!(answer.unwrap().into_inner().results.len(), 300);
-    let asked = others.were_all_answered().await;
-    assert!(asked > 10, "{asked} questions were answered meanwhile");
+    let answered = others.were_all_answered().await;
+    assert!(
+        answered > 10,
+        "{answered} questions were answered meanwhile"
+    );
 }

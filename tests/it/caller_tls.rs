@@ -1,4 +1,4 @@
-//! TLS for callers, on a server of its own for each test.
+//! TLS for callers; each test starts a server of its own.
 
 mod callers;
 mod commands;
@@ -36,7 +36,7 @@ use crate::{
     },
 };
 
-/// A CA, and a folder with what it signed for a server.
+/// A CA, and a folder with the certificate and key that it issued for a server.
 pub(crate) struct Keys {
     pub(crate) authority: Authority,
     folder: TempDir,
@@ -56,7 +56,7 @@ impl Keys {
         self.folder.path()
     }
 
-    /// Lets the server have another certificate.
+    /// Issues another certificate for the server.
     pub(crate) fn renew(&self) {
         let server = self.authority.issue(&named(&["localhost"], "localhost"));
         server.write(self.folder(), "tls");
@@ -66,7 +66,7 @@ impl Keys {
         files_in(self.folder())
     }
 
-    /// A connection to a server that shows none of its own.
+    /// A connection to a server without a client certificate.
     pub(crate) async fn channel_to(&self, address: SocketAddr) -> Channel {
         let stream = secure(address, self.caller(None)).await.unwrap();
         channel_over(stream).await.unwrap()
@@ -79,7 +79,8 @@ impl Keys {
         TestServer::start_with(config, database).await
     }
 
-    /// A caller that trusts the CA, and may show a certificate.
+    /// Client settings that trust the CA, and present a certificate if one is
+    /// given.
     pub(crate) fn caller(&self, shown: Option<&Issued>) -> ClientConfig {
         self.caller_of(rustls::DEFAULT_VERSIONS, shown)
     }
@@ -112,7 +113,7 @@ impl Keys {
     }
 }
 
-/// The files of a server in a folder of [`Keys`].
+/// The TLS files of a server in a folder of [`Keys`].
 pub(crate) fn files_in(folder: &Path) -> TlsFiles {
     TlsFiles {
         certificate: folder.join("tls.crt"),
@@ -121,7 +122,7 @@ pub(crate) fn files_in(folder: &Path) -> TlsFiles {
     }
 }
 
-/// Connects to a server as `localhost`.
+/// Connects to a server under the name `localhost`.
 pub(crate) async fn secure(
     address: SocketAddr,
     config: ClientConfig,
@@ -133,13 +134,13 @@ pub(crate) async fn secure(
         .await
 }
 
-/// The certificate that a server shows.
+/// The certificate that the server presented.
 fn shown_by(stream: &TlsStream<TcpStream>) -> Vec<u8> {
     let (_, session) = stream.get_ref();
     session.peer_certificates().unwrap()[0].to_vec()
 }
 
-/// Speaks gRPC over a connection.
+/// Opens a gRPC channel over a connection.
 pub(crate) async fn channel_over(
     stream: TlsStream<TcpStream>,
 ) -> Result<Channel, tonic::transport::Error> {
@@ -157,7 +158,8 @@ pub(crate) async fn channel_over(
         .await
 }
 
-/// Whether a server answers: it knows no tenant.
+/// Checks that a server answers; it has no tenant, so the answer is
+/// `TENANT_NOT_FOUND`.
 async fn answers(channel: Channel) -> Result<(), Status> {
     let question = pb::CheckRequest {
         subject: user("julia"),
@@ -173,7 +175,7 @@ async fn answers(channel: Channel) -> Result<(), Status> {
     Ok(())
 }
 
-/// Stores a caller that may do everything and has a name in its certificate.
+/// Stores a caller with every right and a name for its certificate.
 async fn put_caller(channel: Channel, name: &str) {
     let caller = pb::Caller {
         subject_alternative_names: vec![name.to_owned()],
@@ -187,7 +189,7 @@ async fn put_caller(channel: Channel, name: &str) {
     client.put_callers(request).await.unwrap();
 }
 
-/// Connects and asks; whether there was an answer.
+/// Whether a check over a new connection is answered.
 async fn is_answered(address: SocketAddr, config: ClientConfig) -> bool {
     let Ok(stream) = secure(address, config).await else {
         return false;

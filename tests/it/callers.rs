@@ -1,4 +1,5 @@
-//! Who may call: credentials, rights by call, withdrawal, and who may give what.
+//! Authentication and authorization of callers: credentials, rights by call,
+//! withdrawal, and who may grant what.
 
 mod audit;
 mod bootstrap;

@@ -1,5 +1,5 @@
-//! How deep category trees are (rules 3.10): refused by every way of writing,
-//! and asked about alike from memory and from the database.
+//! The limit of category levels (rules 3.10): enforced by every kind of write,
+//! and questions answered identically from memory and from the database.
 
 use std::time::Duration;
 
@@ -13,14 +13,15 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::{File, TestServer, file, header, lists, refusal, user};
 
-/// The most levels of a tree (rules 3.10).
+/// The maximum number of levels of a tree (rules 3.10).
 const MOST: usize = 1_000;
 
 fn category(code: String, parent: Option<String>) -> pb::Category {
     pb::Category { code, parent }
 }
 
-/// A tree of one category a level, `c1` being its root; the deepest first.
+/// A tree of one category per level with the root `c1` for the prefix `c`,
+/// deepest first.
 fn chain(prefix: &str, levels: usize) -> Vec<pb::Category> {
     let of = |level: usize| {
         let above = (level > 1).then(|| format!("{prefix}{}", level - 1));
@@ -51,8 +52,8 @@ async fn put(
     Ok(answer.into_inner().effect.unwrap())
 }
 
-/// Refused, dry or not, at the entry of this place, which names the category
-/// that would lie deepest and its level.
+/// Checks that the write is refused, dry or not, at the entry with this index,
+/// and that the error names the deepest category and its level.
 async fn assert_too_deep(
     channel: &Channel,
     categories: Vec<pb::Category>,
@@ -67,10 +68,10 @@ async fn assert_too_deep(
             "{refused:?}"
         );
         let about = refused.get_details_error_info().unwrap().metadata;
-        let said = ["field", "deepest", "level", "limit"].map(|name| about[name].clone());
+        let details = ["field", "deepest", "level", "limit"].map(|name| about[name].clone());
         let field = format!("categories[{place}].parent");
         let expected = [field, deepest.into(), level.to_string(), MOST.to_string()];
-        assert_eq!(said, expected, "{refused:?}");
+        assert_eq!(details, expected, "{refused:?}");
         assert!(refused.get_details_precondition_failure().is_some());
     }
 }
@@ -90,7 +91,7 @@ async fn tenant() -> (TestServer, Channel) {
 async fn rule_3_10_a_tree_deeper_than_1000_levels_is_refused() {
     let (_server, channel) = tenant().await;
     assert_too_deep(&channel, chain("c", MOST + 1), (0, "c1001", 1_001)).await;
-    // The first of the entries that lie too deep, whatever their number.
+    // The error names the first entry that is too deep, whatever their number.
     assert_too_deep(&channel, chain("c", 50_000), (0, "c50000", 50_000)).await;
     let mut forth = chain("c", 50_000);
     forth.reverse();
@@ -112,15 +113,16 @@ async fn rule_3_10_a_move_that_pushes_categories_too_deep_is_refused() {
     let (_server, channel) = tenant().await;
     put(&channel, chain("c", 600), false).await.unwrap();
     put(&channel, chain("d", 401), false).await.unwrap();
-    // The root of the one tree below the leaf of the other: 1,001 levels.
+    // Moving the root of one tree below the leaf of the other makes 1,001
+    // levels.
     assert_too_deep(&channel, moved("d1", "c600"), (0, "d401", 1_001)).await;
     let and_a_leaf = [moved("d401", "d399"), moved("d1", "c600")].concat();
     put(&channel, and_a_leaf, false).await.unwrap();
     assert_too_deep(&channel, moved("d401", "d400"), (0, "d401", 1_001)).await;
-    // The nearest entry is named: the leaf of the two.
+    // The error names the nearest entry: the leaf of the two.
     let two = [moved("d1", "c599"), moved("x", "d400"), moved("y", "x")].concat();
     assert_too_deep(&channel, two, (2, "y", 1_001)).await;
-    // What is put where it is stays.
+    // A category that is put where it already is does not change.
     let effect = put(&channel, moved("d400", "d399"), false).await.unwrap();
     assert_eq!(effect.unchanged, 1);
 }
@@ -137,7 +139,7 @@ fn rows(categories: &[pb::Category]) -> File {
 
 fn refused_rows(summary: &pb::ImportSummary) -> Vec<String> {
     let refused = summary.refused.iter();
-    let told = refused.map(|row| {
+    let lines = refused.map(|row| {
         let pb::RefusedRow {
             file,
             line,
@@ -146,11 +148,11 @@ fn refused_rows(summary: &pb::ImportSummary) -> Vec<String> {
         } = row;
         format!("{file} {line} {column}: {message}")
     });
-    told.collect()
+    lines.collect()
 }
 
 #[tokio::test]
-async fn rule_3_10_rows_that_lie_too_deep_are_refused() {
+async fn rule_3_10_rows_deeper_than_1000_levels_are_refused() {
     let (server, _) = tenant().await;
     let mut header = header("acme", Edition::Unspecified);
     let files = [rows(&chain("c", MOST + 2))];
@@ -160,79 +162,80 @@ async fn rule_3_10_rows_that_lie_too_deep_are_refused() {
     ];
     for dry_run in [true, false] {
         header.dry_run = dry_run;
-        let told = server.try_import(header.clone(), &files).await;
-        let ended = told.ended.unwrap_err();
+        let outcome = server.try_import(header.clone(), &files).await;
+        let ended = outcome.ended.unwrap_err();
         assert_eq!(refusal(&ended).1, "IMPORT_REFUSED");
-        assert_eq!(refused_rows(&told.summary.unwrap()), too_deep);
+        assert_eq!(refused_rows(&outcome.summary.unwrap()), too_deep);
     }
     header.skip_bad_rows = true;
-    let told = server.try_import(header.clone(), &files).await;
-    assert!(told.ended.is_ok(), "{:?}", told.ended);
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(header.clone(), &files).await;
+    assert!(outcome.ended.is_ok(), "{:?}", outcome.ended);
+    let summary = outcome.summary.unwrap();
     assert_eq!(refused_rows(&summary), too_deep);
     assert_eq!(summary.files[0].created, 1_000);
-    // The same rows again: what is stored stays, what is not is refused again.
-    let told = server.try_import(header.clone(), &files).await;
-    let summary = told.summary.unwrap();
+    // The same rows again: stored rows are unchanged, the others are refused
+    // again.
+    let outcome = server.try_import(header.clone(), &files).await;
+    let summary = outcome.summary.unwrap();
     assert_eq!(
         (summary.files[0].unchanged, summary.refused_count),
         (1_000, 2)
     );
-    // A row that moves is refused for what lies below it, and moves nothing.
-    let told = server
+    // A moving row is refused because of its descendants, and moves nothing.
+    let outcome = server
         .try_import(header.clone(), &[rows(&chain("d", 2))])
         .await;
-    assert!(told.ended.is_ok());
+    assert!(outcome.ended.is_ok());
     let files = [rows(&moved("d1", "c999"))];
-    let told = server.try_import(header.clone(), &files).await;
+    let outcome = server.try_import(header.clone(), &files).await;
     let expected = "categories.csv 2 parent: category `d2` would lie at level 1001; a category tree has at most 1000 levels";
-    assert_eq!(refused_rows(&told.summary.unwrap()), [expected]);
+    assert_eq!(refused_rows(&outcome.summary.unwrap()), [expected]);
 }
 
-/// Refused in one go: what is left out takes the ground from under the others,
-/// row by row of a long chain.
+/// Rows that depend on a refused row are refused in the same import, along the
+/// whole chain.
 #[tokio::test]
-async fn rule_3_10_long_chains_of_bad_rows_are_refused_at_once() {
+async fn rule_3_10_every_bad_row_of_a_long_chain_is_refused() {
     let (server, _) = tenant().await;
     let mut header = header("acme", Edition::Unspecified);
     header.skip_bad_rows = true;
     let mut lost = chain("c", 50_000);
     lost.last_mut().unwrap().parent = Some("nowhere".into());
-    let told = server.try_import(header.clone(), &[rows(&lost)]).await;
-    assert_eq!(told.summary.unwrap().refused_count, 50_000);
-    let told = server
+    let outcome = server.try_import(header.clone(), &[rows(&lost)]).await;
+    assert_eq!(outcome.summary.unwrap().refused_count, 50_000);
+    let outcome = server
         .try_import(header, &[rows(&chain("c", 50_000))])
         .await;
-    let summary = told.summary.unwrap();
+    let summary = outcome.summary.unwrap();
     assert_eq!(
         (summary.refused_count, summary.files[0].created),
         (49_000, 1_000)
     );
 }
 
-/// What is pruned makes room, and a row is judged where it comes to lie.
+/// Pruning makes room, so each row is checked at its depth after pruning.
 #[tokio::test]
-async fn rule_3_10_pruned_trees_are_judged_as_they_come_to_lie() {
+async fn rule_3_10_depth_is_validated_after_pruning() {
     let (server, channel) = tenant().await;
     put(&channel, chain("c", MOST), false).await.unwrap();
     let mut header = header("acme", Edition::Unspecified);
     header.prune = true;
     header.prune_all = true;
-    // `c1` to `c9` go, and 10 levels come to lie below the last.
+    // `c1` to `c9` are pruned, and 10 levels are added below the last.
     let mut kept: Vec<pb::Category> = chain("c", MOST);
     kept.truncate(991);
     kept.last_mut().unwrap().parent = None;
     let mut more = chain("d", 10);
     more.last_mut().unwrap().parent = Some("c1000".into());
     let files = [rows(&[more, kept.clone()].concat())];
-    let told = server.try_import(header.clone(), &files).await;
+    let outcome = server.try_import(header.clone(), &files).await;
     let expected = "categories.csv 2 parent: category `d10` would lie at level 1001; a category tree has at most 1000 levels";
-    assert_eq!(refused_rows(&told.summary.unwrap()), [expected]);
+    assert_eq!(refused_rows(&outcome.summary.unwrap()), [expected]);
     let mut more = chain("d", 9);
     more.last_mut().unwrap().parent = Some("c1000".into());
     let files = [rows(&[more, kept].concat())];
-    let told = server.try_import(header, &files).await;
-    assert!(told.ended.is_ok(), "{told:?}");
+    let outcome = server.try_import(header, &files).await;
+    assert!(outcome.ended.is_ok(), "{outcome:?}");
 }
 
 /// One product at the top of the tree, one in its middle and one at its end.
@@ -305,7 +308,7 @@ async fn status(server: &TestServer) -> pb::GetStatusResponse {
     status.await.unwrap().into_inner()
 }
 
-/// A list of what julia may view.
+/// Lists what julia may view.
 fn request(kind: &str, tree: &str, category: &str) -> pb::ListAllowedRequest {
     pb::ListAllowedRequest {
         tenant: "acme".into(),
@@ -322,10 +325,10 @@ fn request(kind: &str, tree: &str, category: &str) -> pb::ListAllowedRequest {
     }
 }
 
-/// Asks until a server answers products and categories from memory.
+/// Sends lists until the server answers products and categories from memory.
 async fn warm(server: &TestServer) {
     let mut client = server.client().await;
-    let asked = async {
+    let warmed = async {
         for kind in ["product", "category"] {
             let before = status(server).await.pages_from_memory;
             while status(server).await.pages_from_memory == before {
@@ -333,17 +336,17 @@ async fn warm(server: &TestServer) {
             }
         }
     };
-    let asked = tokio::time::timeout(Duration::from_mins(1), asked);
-    asked.await.unwrap();
+    let warmed = tokio::time::timeout(Duration::from_mins(1), warmed);
+    warmed.await.unwrap();
 }
 
-/// How many products and how many categories julia may view in the tree, in
-/// each of some categories, and through her access filter: the same from memory
-/// as from the database.
-async fn compare(server: &TestServer, without: &TestServer, levels: usize, hidden: usize) {
+/// Compares how many products and categories julia may view in the tree, in
+/// some of its categories, and through her access filter, from memory and from
+/// the database.
+async fn compare(server: &TestServer, uncached: &TestServer, levels: usize, hidden: usize) {
     warm(server).await;
     let before = status(server).await.pages_from_memory;
-    let mut clients = [server.client().await, without.client().await];
+    let mut clients = [server.client().await, uncached.client().await];
     let mut pages = 0;
     for (tree, level) in [
         (true, 1),
@@ -377,17 +380,23 @@ async fn compare(server: &TestServer, without: &TestServer, levels: usize, hidde
     }
     let after = status(server).await.pages_from_memory;
     assert!(after >= before + pages, "{before} {after}");
-    assert_eq!(status(without).await.pages_from_memory, 0);
+    assert_eq!(status(uncached).await.pages_from_memory, 0);
     let mut filters = Vec::new();
     for client in &mut clients {
-        let asked = pb::GetAccessFilterRequest {
+        let filter_request = pb::GetAccessFilterRequest {
             tenant: "acme".into(),
             subject: user("julia"),
             action: "view".into(),
             resource_type: "product".into(),
             ..Default::default()
         };
-        filters.push(client.get_access_filter(asked).await.unwrap().into_inner());
+        filters.push(
+            client
+                .get_access_filter(filter_request)
+                .await
+                .unwrap()
+                .into_inner(),
+        );
     }
     assert_eq!(filters[0], filters[1]);
     let expected = if hidden == 0 { 0 } else { levels - hidden };
@@ -397,46 +406,48 @@ async fn compare(server: &TestServer, without: &TestServer, levels: usize, hidde
 #[tokio::test]
 async fn rule_3_10_lists_filters_and_cascades_agree_at_1000_levels() {
     let (server, channel) = tenant().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
     put(&channel, chain("c", MOST), false).await.unwrap();
     put_products(&channel, MOST).await;
-    compare(&server, &without, MOST, 0).await;
+    compare(&server, &uncached, MOST, 0).await;
     let taken = revoke(&channel, right("All", pb::Level::View, None)).await;
     assert_eq!(taken.removed, 1_000);
-    compare(&server, &without, MOST, MOST).await;
+    compare(&server, &uncached, MOST, MOST).await;
     let given = grant(&channel, right("editors", pb::Level::View, None)).await;
     assert_eq!(given.created, 1_000);
-    compare(&server, &without, MOST, 0).await;
+    compare(&server, &uncached, MOST, 0).await;
     revoke(&channel, right("editors", pb::Level::View, Some(false))).await;
-    compare(&server, &without, MOST, 1).await;
-    // The categories, and a right on each but the root; the products stay.
+    compare(&server, &uncached, MOST, 1).await;
+    // The categories, and a right on each but the root; the products are kept,
+    // without their category.
     let gone = delete_tree(&channel).await;
     assert_eq!((gone.removed, gone.changed), (1_999, 3));
 }
 
-/// What an older release stored deeper is asked about and deleted as before,
-/// and can be put where it is; only moving it, or below it, is refused.
+/// Trees that an older release stored deeper can still be read, deleted and put
+/// where they are; only moving their categories too deep, or others below them,
+/// is refused.
 #[tokio::test]
-async fn rule_3_10_what_is_stored_deeper_stays_readable_and_deletable() {
+async fn rule_3_10_trees_stored_deeper_stay_readable_and_deletable() {
     const DEEPER: &str = "BEGIN; SET LOCAL pim_authz.door = 'test';
         UPDATE pim_authz.item SET parent_id = (SELECT id FROM pim_authz.item WHERE code = 'c1000') WHERE code = 'c1001';
         COMMIT";
     let (first, channel) = tenant().await;
     let mut deeper = chain("c", MOST + 500);
-    // `c1001` is a root at first.
+    // `c1001` is a root before the statement moves it.
     deeper[499].parent = None;
     put(&channel, deeper, false).await.unwrap();
     first.database.execute(DEEPER).await;
     let server = TestServer::start_beside(&first).await;
-    let without = TestServer::start_without_memory(first.database.clone()).await;
+    let uncached = TestServer::start_without_memory(first.database.clone()).await;
     let channel = server.channel().await;
     put_products(&channel, MOST + 500).await;
-    compare(&server, &without, MOST + 500, 0).await;
+    compare(&server, &uncached, MOST + 500, 0).await;
     let same = put(&channel, chain("c", MOST + 500), false).await.unwrap();
     assert_eq!((same.unchanged, same.created), (1_500, 0));
     assert_too_deep(&channel, moved("x", "c1200"), (0, "x", 1_201)).await;
     assert_too_deep(&channel, moved("c1101", "c1000"), (0, "c1500", 1_400)).await;
-    // What fits after the move may be moved.
+    // A move is allowed if the subtree fits afterwards.
     put(&channel, moved("c1001", "c500"), false).await.unwrap();
     put(&channel, moved("x", "c1500"), true).await.unwrap_err();
     let gone = delete_tree(&channel).await;

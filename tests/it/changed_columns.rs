@@ -1,5 +1,5 @@
-//! Columns that change their type while servers run, as migrations may do:
-//! callers see nothing of it.
+//! Columns that change their type while servers run, as migrations may do;
+//! callers do not notice.
 
 use std::{future::Future, time::Duration};
 
@@ -28,7 +28,7 @@ fn company() -> Vec<File> {
     ]
 }
 
-/// Gives every text column of the schema another type, a table at a time.
+/// Changes the type of every text column of the schema, one table at a time.
 async fn change_columns(database: &Database, from: &str, to: &str) {
     let (owner, _connection) = database.connect().await;
     let sql = format!(
@@ -52,8 +52,8 @@ async fn change_columns(database: &Database, from: &str, to: &str) {
     }
 }
 
-/// What a call answers, in words.
-async fn told<M: std::fmt::Debug>(
+/// The debug form of a call's answer.
+async fn rendered<M: std::fmt::Debug>(
     call: impl Future<Output = Result<Response<M>, Status>>,
 ) -> String {
     match call.await {
@@ -67,12 +67,12 @@ macro_rules! lists {
     ($answers:ident, $channel:ident, $($client:ident { $($call:ident($request:ident)),+ })+) => {
         $({
             let mut client = $client::new($channel.clone());
-            $($answers.push(told(client.$call(pb::$request::default())).await);)+
+            $($answers.push(rendered(client.$call(pb::$request::default())).await);)+
         })+
     };
 }
 
-/// The answer of each question, list and administrative read.
+/// The answers to all questions, lists and administrative reads.
 async fn answers(channel: Channel) -> Vec<String> {
     let mut answers = questions(&channel).await;
     lists!(answers, channel,
@@ -129,11 +129,11 @@ async fn questions(channel: &Channel) -> Vec<String> {
         ..Default::default()
     };
     let mut answers = vec![
-        told(client.check(check)).await,
-        told(client.explain(explain)).await,
-        told(client.list_actions(actions)).await,
-        told(client.list_subjects(subjects)).await,
-        told(client.get_access_filter(filter)).await,
+        rendered(client.check(check)).await,
+        rendered(client.explain(explain)).await,
+        rendered(client.list_actions(actions)).await,
+        rendered(client.list_subjects(subjects)).await,
+        rendered(client.get_access_filter(filter)).await,
     ];
     for kind in ["product", "category", "channel", "locale"] {
         let list = pb::ListAllowedRequest {
@@ -150,7 +150,7 @@ async fn questions(channel: &Channel) -> Vec<String> {
     answers
 }
 
-/// Puts a user, a new one unless said before; the revision that this made.
+/// Puts a user and returns the new revision.
 async fn put(channel: &Channel, code: &str) -> u64 {
     let write = pb::PutUsersRequest {
         tenant: "default".into(),
@@ -192,20 +192,20 @@ async fn start() -> TestServer {
     server
 }
 
-/// Asks on several connections of the pool at once.
-async fn asked_at_once(channel: &Channel) -> Vec<Vec<String>> {
-    let asking: Vec<_> = (0..4)
+/// Reads all answers four times at once, over several connections of the pool.
+async fn answers_at_once(channel: &Channel) -> Vec<Vec<String>> {
+    let tasks: Vec<_> = (0..4)
         .map(|_| tokio::spawn(answers(channel.clone())))
         .collect();
-    let mut told = Vec::new();
-    for asked in asking {
-        told.push(asked.await.unwrap());
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(task.await.unwrap());
     }
-    told
+    all
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn columns_that_change_their_type_are_seen_by_no_caller() {
+async fn column_type_changes_are_invisible_to_callers() {
     let server = start().await;
     let channel = server.channel().await;
     let mut revision = put(&channel, "mary").await;
@@ -214,9 +214,9 @@ async fn columns_that_change_their_type_are_seen_by_no_caller() {
         ("varchar", "text"),
         ("text", "varchar"),
     ] {
-        let before = asked_at_once(&channel).await;
+        let before = answers_at_once(&channel).await;
         change_columns(&server.database, from, to).await;
-        assert_eq!(asked_at_once(&channel).await, before, "{from} to {to}");
+        assert_eq!(answers_at_once(&channel).await, before, "{from} to {to}");
         revision += 1;
         assert_eq!(put(&channel, &format!("user_{revision}")).await, revision);
         renewed_twice(&server.database).await;
@@ -224,10 +224,10 @@ async fn columns_that_change_their_type_are_seen_by_no_caller() {
     assert_eq!(leases_lost(&channel).await, 0);
 }
 
-/// PostgreSQL forgets the statements that the session of the lease prepared, and
-/// those of the connections that announce.
+/// Deallocates the prepared statements of the lease session, and of the
+/// connections that announce writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn statements_that_the_database_forgot_are_prepared_anew() {
+async fn deallocated_statements_are_prepared_again() {
     let server = start().await;
     let channel = server.channel().await;
     server

@@ -1,4 +1,4 @@
-//! The audit log as callers list it.
+//! The audit log as listed to callers.
 
 use pim_authz::pb::{self, Edition, audit_service_client::AuditServiceClient};
 use tonic::{Code, transport::Channel};
@@ -73,7 +73,7 @@ pub(crate) async fn imported() -> TestServer {
 }
 
 #[tokio::test]
-async fn pages_of_any_size_joined_are_the_whole_log_in_order() {
+async fn joined_pages_of_any_size_equal_the_ordered_log() {
     let server = imported().await;
     let whole = every_page(&server, &all(10_000)).await;
     let found = places(&whole);
@@ -120,7 +120,7 @@ fn item(kind: &str, id: &str) -> Option<pb::Item> {
 
 type Filter = Box<dyn Fn(&pb::Change) -> bool>;
 
-/// Requests, and what each means.
+/// Requests with a filter, and the changes that each must return.
 fn filters(whole: &[pb::Change]) -> Vec<(pb::ListChangesRequest, Filter)> {
     let time_of = |revision: u64| {
         let written = whole.iter().find(|change| change.revision == revision);
@@ -159,7 +159,7 @@ fn filters(whole: &[pb::Change]) -> Vec<(pb::ListChangesRequest, Filter)> {
 }
 
 #[tokio::test]
-async fn filters_give_what_they_name() {
+async fn filters_return_exactly_the_matching_changes() {
     let server = imported().await;
     let whole = every_page(&server, &all(0)).await;
     for (request, is_meant) in filters(&whole) {
@@ -172,7 +172,7 @@ async fn filters_give_what_they_name() {
     }
 }
 
-/// Requests, each bad in one field.
+/// Requests with one invalid field each.
 fn bad_requests(token: &str) -> Vec<(&'static str, pb::ListChangesRequest)> {
     let far = prost_types::Timestamp {
         seconds: i64::MAX,
@@ -203,7 +203,7 @@ fn bad_requests(token: &str) -> Vec<(&'static str, pb::ListChangesRequest)> {
 }
 
 #[tokio::test]
-async fn list_changes_refuses_what_it_cannot_mean() {
+async fn list_changes_rejects_invalid_fields_and_unknown_tenants() {
     let server = imported().await;
     let mut client = audit(&server).await;
     let page = client.list_changes(all(1)).await.unwrap().into_inner();

@@ -22,8 +22,8 @@ async fn serves(channel: &Channel) -> bool {
     answer.unwrap().into_inner().status() == ServingStatus::Serving
 }
 
-/// Connects as soon as that is possible.
-async fn connect_at_last(address: SocketAddr) -> Channel {
+/// Retries until a connection is accepted and answered.
+async fn connect_with_retries(address: SocketAddr) -> Channel {
     let connected = async {
         loop {
             let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
@@ -65,14 +65,14 @@ async fn connections_are_capped_below_the_limit_of_open_files() {
     for _ in 0..120 {
         idle.push(TcpStream::connect(address).await.unwrap());
     }
-    // The last ones are closed at once.
+    // The last ones are closed immediately.
     let last = idle.last_mut().unwrap();
     let closed = timeout(PATIENCE, last.read(&mut [0; 64])).await.unwrap();
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
     assert!(serves(&channel).await, "open connections are answered");
     program.logged("16 connections are open").await;
     drop(idle);
-    assert!(serves(&connect_at_last(address).await).await);
+    assert!(serves(&connect_with_retries(address).await).await);
     let (mut child, log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));
     let log = log.await.unwrap().join("\n");
@@ -80,7 +80,7 @@ async fn connections_are_capped_below_the_limit_of_open_files() {
 }
 
 #[tokio::test]
-async fn a_server_whose_open_files_are_used_up_says_so_once_and_recovers() {
+async fn server_out_of_file_descriptors_logs_once_and_recovers() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let address = program.address().await;
@@ -99,11 +99,11 @@ async fn a_server_whose_open_files_are_used_up_says_so_once_and_recovers() {
     };
     limit(3);
     let waiting = TcpStream::connect(address).await.unwrap();
-    let said = program.logged("connections cannot be accepted");
-    timeout(PATIENCE, said).await.unwrap();
+    let logged = program.logged("connections cannot be accepted");
+    timeout(PATIENCE, logged).await.unwrap();
     assert!(serves(&channel).await, "open connections are answered");
     limit(usual.current.unwrap_or(1_024));
-    assert!(serves(&connect_at_last(address).await).await);
+    assert!(serves(&connect_with_retries(address).await).await);
     drop(waiting);
     let (mut child, log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));

@@ -1,5 +1,5 @@
-//! TLS to PostgreSQL, by each `sslmode` of libpq, on real ones that demand it or
-//! have none.
+//! TLS to PostgreSQL with each `sslmode` of libpq, on real servers that require
+//! TLS or have none.
 
 mod cancelled;
 mod faults;

@@ -1,5 +1,5 @@
-//! Products described with many categories: whatever asks about several at once
-//! answers as a Check of each.
+//! Products described with many categories: calls that decide for several
+//! subjects at once give the same answers as a single `Check` of each.
 
 use std::collections::BTreeSet;
 
@@ -16,9 +16,9 @@ const GROUPS: usize = 8;
 const USERS: usize = 150;
 const ACTIONS: [&str; 5] = ["view", "edit", "own", "send_proposal", "publish"];
 
-/// Twenty users a group one after the other, so that later ones bring groups
-/// that none before was in. A group may view, edit or own some categories; the
-/// last none.
+/// Files in which twenty users per group follow one another, so that later
+/// users have groups that no earlier user had. A group may view, edit or own
+/// some categories; the last groups none.
 fn files() -> Vec<File> {
     let mut groups = vec!["name".to_owned()];
     groups.extend((0..GROUPS).map(|group| format!("g{group}")));
@@ -57,7 +57,7 @@ fn described() -> Option<pb::Resource> {
     })
 }
 
-/// What a Check answers.
+/// The answer of a single `Check`.
 async fn check(
     client: &mut AuthorizationServiceClient<Channel>,
     subject: &str,
@@ -142,11 +142,11 @@ async fn assert_actions_as_checked(client: &mut AuthorizationServiceClient<Chann
 }
 
 #[tokio::test]
-async fn rule_7_1_many_questions_on_many_categories_are_answered_as_each_alone() {
+async fn rule_7_1_batches_and_lists_answer_as_single_checks() {
     let server = TestServer::start().await;
     server.import(TENANT, Edition::Enterprise, &files()).await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    for server in [&server, &without] {
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    for server in [&server, &uncached] {
         let mut client = server.client().await;
         assert_all_as_checked(&mut client).await;
         assert_actions_as_checked(&mut client).await;

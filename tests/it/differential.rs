@@ -16,18 +16,18 @@ const WORLDS: usize = 16;
 const QUESTIONS_A_WORLD: usize = 30;
 
 #[tokio::test]
-async fn every_call_answers_as_the_reference_on_random_worlds() {
+async fn every_call_matches_the_reference_on_random_worlds() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let mut allowed = 0;
     for seed in (first_seed()..).take(seeds(WORLDS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed, 4_000);
-        let world = random_stored_world(&mut tape);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed, 4_000);
+        let world = random_stored_world(&mut entropy);
         let tenant = format!("world_{seed}");
         let revision = store_world(&server, &tenant, &world).await;
         let questions: Vec<Question> = (0..QUESTIONS_A_WORLD)
-            .map(|_| random_question(&world, &mut tape))
+            .map(|_| random_question(&world, &mut entropy))
             .collect();
         let answers = compare_checks(&mut client, &tenant, &world, &questions).await;
         allowed += answers.iter().filter(|decision| decision.allowed).count();
@@ -37,7 +37,7 @@ async fn every_call_answers_as_the_reference_on_random_worlds() {
             compare_explain(&mut client, &tenant, &world, question, answer).await;
         }
     }
-    // Both answers were met often enough to mean something.
+    // Both answers occurred often enough to be meaningful.
     assert!((40..400).contains(&allowed), "{allowed}");
 }
 
@@ -64,7 +64,7 @@ async fn compare_checks(
             "{tenant} {question:#?}"
         );
         let expected = support::told(&expected);
-        // The reference names an item as the question does, the service as it
+        // The reference spells an item as the question does, the service as it
         // was first written (rules 1.5).
         assert_eq!(
             domain::Code::fold(&words::told(&decision)),
@@ -131,7 +131,7 @@ async fn compare_list_actions(
     };
     let listed = match client.list_actions(request).await {
         Ok(listed) => listed.into_inner().actions,
-        // The action does not look at the id, but others of the type do.
+        // The action ignores the id, but other actions of the type require it.
         Err(status) => {
             assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
             assert!(question.resource().unwrap().id.is_none(), "{question:#?}");

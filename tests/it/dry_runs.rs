@@ -1,4 +1,4 @@
-//! What a dry run tells, compared with what then happens.
+//! The effect that a dry run predicts, compared with the effect of the write.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,8 @@ async fn world() -> TestServer {
     server
 }
 
-/// What everybody holds: permissions and levels, of products too.
+/// The permissions and levels that every user holds, including levels on
+/// products.
 type Held = BTreeMap<(&'static str, String), String>;
 
 async fn held(server: &TestServer) -> Held {
@@ -114,8 +115,8 @@ async fn held(server: &TestServer) -> Held {
     held
 }
 
-/// How many subjects hold something else, and how many products are held
-/// otherwise by anyone; models are not asked about.
+/// Number of subjects whose permissions or levels differ, and of products on
+/// which a level differs; models are not included.
 fn difference(before: &Held, after: &Held) -> (u64, u64) {
     let changed = before.iter().filter(|(key, held)| after[*key] != **held);
     let changed: Vec<&(&str, String)> = changed.map(|(key, _)| key).collect();
@@ -259,7 +260,7 @@ async fn change_catalog(channel: Channel, number: usize, dry_run: bool) -> Optio
         .effect
 }
 
-/// A write of a test, by its number; dry or not.
+/// The write of a test with this number, dry or not.
 async fn write(channel: Channel, number: usize, dry_run: bool) -> pb::Effect {
     let user = |code: &str| pb::User {
         code: code.into(),
@@ -284,23 +285,27 @@ async fn write(channel: Channel, number: usize, dry_run: bool) -> pb::Effect {
 }
 
 #[tokio::test]
-async fn a_dry_run_counts_who_and_what_is_then_affected_and_changes_nothing() {
+async fn dry_run_counts_affected_subjects_and_products_and_changes_nothing() {
     for number in 0..8 {
         let server = world().await;
         let before = held(&server).await;
-        let told = write(server.channel().await, number, true).await;
-        assert_eq!(held(&server).await, before, "{number}: {told:?}");
+        let predicted = write(server.channel().await, number, true).await;
+        assert_eq!(held(&server).await, before, "{number}: {predicted:?}");
         let done = write(server.channel().await, number, false).await;
         let (subjects, products) = difference(&before, &held(&server).await);
-        // The one model is not asked about: it changes with its variants.
+        // Levels on the one model are not read: it changes together with its
+        // variants.
         let models = u64::from([0, 1, 2, 4, 6, 7].contains(&number));
-        assert_eq!(told.subjects_affected, subjects, "{number}: {told:#?}");
         assert_eq!(
-            told.products_affected,
-            products + models,
-            "{number}: {told:#?}"
+            predicted.subjects_affected, subjects,
+            "{number}: {predicted:#?}"
         );
-        assert!(!told.sample.is_empty() && told.sample.len() <= 20);
+        assert_eq!(
+            predicted.products_affected,
+            products + models,
+            "{number}: {predicted:#?}"
+        );
+        assert!(!predicted.sample.is_empty() && predicted.sample.len() <= 20);
         let counts = |effect: &pb::Effect| {
             (
                 effect.created,
@@ -309,30 +314,30 @@ async fn a_dry_run_counts_who_and_what_is_then_affected_and_changes_nothing() {
                 effect.unchanged,
             )
         };
-        assert_eq!(counts(&told), counts(&done), "{number}");
+        assert_eq!(counts(&predicted), counts(&done), "{number}");
         assert_eq!(done.subjects_affected + done.products_affected, 0);
     }
 }
 
 #[tokio::test]
-async fn rule_3_9_a_dry_run_says_which_products_become_everyones() {
+async fn rule_3_9_dry_run_names_products_that_become_everyones() {
     let server = world().await;
-    let told = write(server.channel().await, 3, true).await;
+    let predicted = write(server.channel().await, 3, true).await;
     assert_eq!(
-        told.sample[0],
+        predicted.sample[0],
         "1 products would lie in no category and become everyone's: `hat`"
     );
-    let told = write(server.channel().await, 5, true).await;
+    let predicted = write(server.channel().await, 5, true).await;
     assert_eq!(
-        told.sample[..2],
+        predicted.sample[..2],
         [
             "user `julia` would lose `category.edit`, `category.edit_attributes`, `category.manage_template`",
             "user `peter` would lose `category.edit`, `category.edit_attributes`, `category.manage_template`",
         ]
     );
-    let told = write(server.channel().await, 1, true).await;
+    let predicted = write(server.channel().await, 1, true).await;
     assert_eq!(
-        told.sample[0],
+        predicted.sample[0],
         "user group `editors` would have `view` instead of `own` on category `shoes`"
     );
 }

@@ -320,10 +320,10 @@ async fn compare_filtered(
         filter: Some(filter.clone()),
         ..request
     };
-    let lies_in_categories = kind.product_kind().is_some()
+    let has_categories = kind.product_kind().is_some()
         || [ResourceType::Category, ResourceType::EnrichedCategory].contains(&kind);
     let names_category = !filter.tree.is_empty() || !filter.category.is_empty();
-    if !lies_in_categories && names_category {
+    if !has_categories && names_category {
         let refused = client.list_allowed(request).await.unwrap_err();
         let (_, reason, field) = crate::harness::refusal(&refused);
         let field = field.unwrap();

@@ -176,7 +176,7 @@ async fn what_nobody_needs_any_more_is_removed_and_servers_that_are_behind_forge
         )
         .await;
     let store = pim_authz::store::Store::new(server.database.url(), 1).unwrap();
-    let mut connection = store.lent_connection().await.unwrap();
+    let mut connection = store.pooled_connection().await.unwrap();
     assert!(connection.clean_up().await.unwrap() > 9_000);
     let (sql, session) = server.database.connect().await;
     let _session = session;

@@ -81,7 +81,10 @@ async fn calls_on_their_way_to_a_stopping_server_are_answered() {
         let (answers, status) = asking.await.unwrap();
         // The server rejected none: the client could not connect once more.
         let message = format!("{status:?}");
-        assert!(message.contains("ConnectError"), "{answers} answers: {message}");
+        assert!(
+            message.contains("ConnectError"),
+            "{answers} answers: {message}"
+        );
     }
     server.ended().await.unwrap();
 }

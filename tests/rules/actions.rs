@@ -21,7 +21,7 @@ fn resource(kind: ResourceType, id: Option<Code>) -> Resource {
         id,
         description: Description {
             categories: None,
-            parent: family.filter(|_| kind.lies_in_parent()),
+            parent: family.filter(|_| kind.has_parent()),
         },
     }
 }

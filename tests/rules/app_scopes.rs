@@ -2,9 +2,9 @@
 
 use pim_authz::{
     domain::{
-        Action, CATALOGUE, Code, Context, Edition, EveryQuestion, FilterScope, ItemKind,
+        Action, CATALOGUE, Code, Context, Edition, FilterScope, ItemKind,
         Level::{self, Edit, Own, View},
-        LevelAction, ReasonCode, Remedy, ResourceType,
+        LevelAction, ListingQuestion, ReasonCode, Remedy, ResourceType,
     },
     engine,
 };
@@ -453,14 +453,14 @@ fn rule_5_12_an_access_filter_says_no_more_than_the_scopes_allow() {
     for edition in [Edition::Enterprise, Edition::Growth] {
         for (scopes, action, scope, level) in cases.clone() {
             let world = everything_held(edition, scopes);
-            let question = EveryQuestion::new(
+            let question = ListingQuestion::new(
                 subject("app:sync"),
                 Action::find(action).unwrap(),
                 ResourceType::Product,
                 Context::default(),
             );
             let question = question.unwrap();
-            let facts = world.facts(&engine::needs([&question.about_no_category()]));
+            let facts = world.facts(&engine::needs([&question.without_categories()]));
             let filter = engine::access_filter(&question, &facts, vec![category(), channel()]);
             let levels: Vec<(Code, Level)> =
                 level.map(|it| (channel().1, it)).into_iter().collect();

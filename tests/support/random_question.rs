@@ -97,10 +97,10 @@ fn random_resource(
 ) -> Resource {
     let description = random_description(world, kind, entropy);
     let is_product = kind.product_kind().is_some();
-    let looks_at_resource = asked(action, Some(kind)).unwrap().looks_at_resource;
+    let requires_resource = asked(action, Some(kind)).unwrap().requires_resource;
     let may_be_empty = is_product && description.is_given()
-        || kind.lies_in_parent()
-        || !looks_at_resource
+        || kind.has_parent()
+        || !requires_resource
         || kind == ResourceType::SystemVersion;
     let id = (!may_be_empty || entropy.chance(70))
         .then(|| code_of(&stored_codes(world, kind), 93, entropy));

@@ -186,7 +186,7 @@ impl Case<'_> {
 
     /// Rules 1.7.
     fn unknown_resource_denial(&self) -> Option<Reason> {
-        if !self.asked.looks_at_resource || self.resource_is_known() {
+        if !self.asked.requires_resource || self.resource_is_known() {
             return None;
         }
         let resource = self.resource();

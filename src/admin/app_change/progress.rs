@@ -8,19 +8,19 @@ use crate::{
     domain::{AppStep, CATALOGUE, Code, Edition, ItemKind, Level, ScopeSet},
 };
 
-/// What is chosen of one kind of item at one level (rules 5.6).
+/// The items of one kind selected at one level (rules 5.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppRightEntry {
     /// `Category` for trees, `Locale` or `AttributeGroup`.
     pub kind: ItemKind,
     /// The level.
     pub level: Level,
-    /// What is chosen.
+    /// The selected items.
     pub chosen: Chosen,
 }
 
 impl AppRightEntry {
-    /// The field of the request that says it: `trees.own`.
+    /// Returns the request field that holds this selection: `trees.own`.
     fn field(&self) -> &'static str {
         let [own, edit, view] = match self.kind {
             ItemKind::Locale => ["locales.own", "locales.edit", "locales.view"],
@@ -52,7 +52,7 @@ impl AppRightEntry {
         }
     }
 
-    /// The items that it names.
+    /// Returns the items that the selection names.
     pub(super) fn items(&self) -> Vec<(ItemKind, Code)> {
         match &self.chosen {
             Chosen::All => Vec::new(),
@@ -64,14 +64,14 @@ impl AppRightEntry {
     }
 }
 
-/// How far a request is, as it is stored.
+/// The progress of a connection request, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
     /// The scopes to be granted.
     pub(super) scopes: ScopeSet,
-    /// Whether the first step is done.
+    /// True if the authorize step is done.
     pub(super) authorized: bool,
-    /// What was chosen in the step permissions.
+    /// The selections of the permissions step; `None`: not done yet.
     pub(super) permissions: Option<Vec<AppRightEntry>>,
 }
 
@@ -84,20 +84,21 @@ impl Progress {
         }
     }
 
-    /// What is left to do in a tenant of this edition (rules 5.1).
+    /// Returns the remaining steps in a tenant of this edition (rules 5.1).
     pub(super) fn steps(&self, edition: Edition) -> Vec<AppStep> {
         let mut steps = Vec::new();
         if !edition.is_enterprise() {
-            // The last step, which connects; one done in enterprise did not.
+            // The last step here, which connects the app; one done in the
+            // enterprise edition did not.
             steps.push(AppStep::Authorize);
             return steps;
         }
         let step = PermissionsStep::of(self.scopes, edition);
-        let asked = step != PermissionsStep::NotAsked;
+        let has_permissions_step = step != PermissionsStep::NotOffered;
         if !self.authorized {
             steps.push(AppStep::Authorize);
         }
-        if asked && self.permissions.is_none() {
+        if has_permissions_step && self.permissions.is_none() {
             steps.push(AppStep::Permissions);
         }
         steps.push(AppStep::Confirm);
@@ -126,7 +127,7 @@ impl Progress {
         .to_string()
     }
 
-    /// Reads what was written; `None`: it was not.
+    /// Parses the output of [`Progress::write`]; `None` if it is malformed.
     pub(super) fn read(text: &str) -> Option<Self> {
         let state: Value = serde_json::from_str(text).ok()?;
         let scopes = state.get("scopes")?.as_array()?.iter();
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_read_as_it_was_written() {
+    fn stored_progress_round_trips() {
         let scope = CATALOGUE.find_scope("write_products").unwrap().id;
         let mut progress = Progress::of([scope].into_iter().collect());
         assert_eq!(Progress::read(&progress.write()), Some(progress.clone()));
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_5_1_the_steps_left_by_edition() {
+    fn rule_5_1_remaining_steps_by_edition() {
         use AppStep::{Authorize, Confirm, Permissions};
         let scope = |code| CATALOGUE.find_scope(code).unwrap().id;
         let products = Progress::of([scope("read_products")].into_iter().collect());

@@ -9,32 +9,31 @@ use super::AppRightEntry;
 
 /// The scopes that a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AskedScopes {
-    /// Those of the catalogue.
+pub struct RequestedScopes {
+    /// Those in the permission catalogue.
     pub known: ScopeSet,
-    /// Words that are no scope of the catalogue.
+    /// Words that are not a scope of the catalogue.
     pub unknown: Vec<String>,
 }
 
-/// What is asked of an app.
+/// A requested change of an app.
 #[derive(Clone, Debug)]
 pub enum AppRequest {
-    /// A step of connecting it, by a user who must hold `app.manage`
-    /// (rules 5.1).
+    /// A step of connecting it, by a user who must hold `app.manage` (rules 5.1).
     Step {
         /// The user.
         actor: Code,
         /// The step.
         step: ConnectionStep,
     },
-    /// Its scopes are to be these; they can only shrink (rules 5.8).
+    /// Replaces its scopes by these; they can only shrink (rules 5.8).
     SetScopes {
         /// The app.
         app: Code,
         /// The scopes.
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     },
-    /// It goes (rules 5.9).
+    /// Disconnects it (rules 5.9).
     Disconnect {
         /// The app.
         app: Code,
@@ -47,7 +46,7 @@ pub enum AppRequest {
 pub enum ConnectionStep {
     Start {
         app: Code,
-        scopes: AskedScopes,
+        scopes: RequestedScopes,
     },
     Authorize {
         request: Uuid,
@@ -64,22 +63,22 @@ pub enum ConnectionStep {
     },
 }
 
-/// What is told of a change of an app.
+/// The result of a change of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppWritten {
-    /// The tenant's revision after it.
+    /// The tenant's revision after the change.
     pub revision: Revision,
     /// What changed, or would change.
     pub effect: Effect,
-    /// The request that is under way, if one is.
+    /// The pending connection request, if there is one.
     pub request: Option<Uuid>,
-    /// What is left to do, in order.
+    /// The remaining steps, in order.
     pub steps: Vec<AppStep>,
-    /// The scopes granted, in the order of the catalogue.
+    /// The granted scopes, in the order of the catalogue.
     pub granted: Vec<&'static str>,
-    /// The scopes asked for that are unknown or not offered.
+    /// The requested scopes that are unknown or not offered.
     pub ungranted: Vec<String>,
 }
 
-/// Encodes what is told, to be kept for a retry.
+/// Encodes the result, to be stored for retries.
 pub type EncodeAppWritten = fn(&AppWritten) -> Vec<u8>;

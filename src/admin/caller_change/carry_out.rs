@@ -12,18 +12,18 @@ use crate::{
 
 use super::{CallerEntry, CallerRequest, CreatedKey};
 
-/// Whose rights bound what may be given.
+/// Whose rights limit what may be granted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Giver {
-    /// A call without credentials, where none are required: it may do anything.
+    /// A call without credentials, where none are required: no limit.
     Anyone,
     /// A caller that holds these rights on all tenants.
     Holding(CallerRights),
 }
 
 impl Giver {
-    /// Refuses to give rights that it lacks; a credential gives all rights of its
-    /// caller.
+    /// Rejects rights that the giver does not hold; a credential grants all
+    /// rights of its caller.
     fn check(self, given: CallerRights, field: &str) -> Result<(), AdminError> {
         match self {
             Self::Anyone => Ok(()),
@@ -37,7 +37,7 @@ impl Giver {
     }
 }
 
-/// A key without its caller's other keys.
+/// A key, without the other keys of its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) caller: Code,
@@ -55,7 +55,7 @@ pub(super) struct ChangeSet {
 }
 
 impl ChangeSet {
-    /// The callers as they are stored.
+    /// Returns a change set of the stored callers, without changes yet.
     pub(super) fn of(before: Vec<CallerRow>) -> Self {
         let mut keys = BTreeMap::new();
         let mut callers = BTreeMap::new();
@@ -78,12 +78,13 @@ impl ChangeSet {
         }
     }
 
-    /// The caller of this name.
+    /// Returns the caller of this name, as the change leaves it.
     pub(super) fn find(&self, name: &Code) -> Option<&Caller> {
         self.callers.get(name)
     }
 
-    /// The callers that are new, different or gone, by name, but for their keys.
+    /// Returns the callers created, changed or removed, ignoring their keys:
+    /// before, after. Removed ones come first; both parts are ordered by name.
     pub(super) fn changed_callers(
         &self,
     ) -> impl Iterator<Item = (Option<&Caller>, Option<&Caller>)> {
@@ -104,7 +105,8 @@ impl ChangeSet {
         gone.into_iter().chain(new)
     }
 
-    /// The keys that are new or gone, by id.
+    /// Returns the keys added or removed: id, before, after. Removed ones come
+    /// first; both parts are ordered by id.
     pub(super) fn changed_keys(&self) -> impl Iterator<Item = (KeyId, Option<&Key>, Option<&Key>)> {
         let gone = self
             .keys_before
@@ -119,7 +121,7 @@ impl ChangeSet {
         gone.chain(new)
     }
 
-    /// Carries out a request and counts what it does.
+    /// Applies a request and returns its effect.
     pub(super) fn carry_out(
         &mut self,
         request: &CallerRequest,
@@ -153,7 +155,8 @@ impl ChangeSet {
         Ok(self.effect(unchanged))
     }
 
-    /// Creates or replaces a caller; `false`: it is so already.
+    /// Creates or replaces a caller; returns `false` if it is stored like this
+    /// already.
     fn put(&mut self, index: usize, entry: &CallerEntry, giver: Giver) -> Result<bool, AdminError> {
         let CallerEntry {
             name,
@@ -169,7 +172,7 @@ impl ChangeSet {
             checked.map_err(|fault| fault.of_entry("callers", index))?;
         }
         let caller = Caller {
-            // As first written.
+            // The stored spelling is kept.
             name: stored.map_or(name, |stored| &stored.name).clone(),
             tenants: tenants.clone(),
             all_tenants: *all_tenants,
@@ -181,13 +184,14 @@ impl ChangeSet {
         if stored == Some(&caller) {
             return Ok(false);
         }
-        // Its credentials could be another one's from now on.
+        // The request may give the caller's credentials to someone else, so the
+        // giver must hold every right of the caller.
         giver.check(caller.rights, &format!("callers[{index}].rights"))?;
         self.callers.insert(caller.name.clone(), caller);
         Ok(true)
     }
 
-    /// Refuses credentials that two callers would have.
+    /// Rejects credentials that two callers would share.
     fn check_unique(&self, entries: &[CallerEntry]) -> Result<(), AdminError> {
         let mut names: BTreeMap<&str, &Code> = BTreeMap::new();
         let mut identities = BTreeMap::new();
@@ -195,12 +199,12 @@ impl ChangeSet {
             let index = entries.iter().position(|entry| entry.name == *name);
             Fault::invalid(field, message).of_entry("callers", index.unwrap_or_default())
         };
-        // Those of the request last: it is their field that is wrong.
+        // Callers of the request come last, so that the error names their field.
         let of_request: BTreeSet<&Code> = entries.iter().map(|entry| &entry.name).collect();
-        let is_asked = |caller: &&Caller| of_request.contains(&caller.name);
-        let others = self.callers.values().filter(|caller| !is_asked(caller));
-        let asked = self.callers.values().filter(is_asked);
-        for caller in others.chain(asked) {
+        let is_requested = |caller: &&Caller| of_request.contains(&caller.name);
+        let others = self.callers.values().filter(|caller| !is_requested(caller));
+        let requested = self.callers.values().filter(is_requested);
+        for caller in others.chain(requested) {
             for name in &caller.subject_alternative_names {
                 if let Some(other) = names.insert(name, &caller.name) {
                     let message = format!("`{name}` is caller `{other}`'s; one caller has it");
@@ -223,7 +227,7 @@ impl ChangeSet {
 
     fn delete(&mut self, index: usize, name: &Code) -> Result<(), AdminError> {
         if self.callers.remove(name).is_none() {
-            // A name twice in one call is deleted once.
+            // A name repeated in one call is deleted once.
             if self.before.iter().any(|row| row.caller.name == *name) {
                 return Ok(());
             }
@@ -268,7 +272,8 @@ impl ChangeSet {
         };
         match self.keys.insert(id, key) {
             None => Ok(()),
-            // Drawn twice: as good as never, but for a key file that is used again.
+            // A random id practically never repeats, but a key file may be
+            // reused.
             Some(_) => Err(AdminError::Conflict),
         }
     }
@@ -313,7 +318,7 @@ impl ChangeSet {
     }
 }
 
-/// Refuses two entries for one name that differ.
+/// Rejects two different entries for one name.
 fn check_repeated(entries: &[CallerEntry]) -> Result<(), Fault> {
     let mut seen: BTreeMap<&Code, &CallerEntry> = BTreeMap::new();
     for (index, entry) in entries.iter().enumerate() {

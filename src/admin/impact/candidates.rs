@@ -6,46 +6,45 @@ use super::{
     members::{GroupNumber, Member, at},
 };
 
-/// The classes that may be answered otherwise about a thing, found by the user
-/// groups that hold something on it.
+/// The classes whose answers about an item or product may change, indexed by the
+/// user groups that hold a level on it.
 ///
-/// A class of the same groups on both sides is answered otherwise only if one of
-/// them holds something else than before; who enters or leaves a group, only if
-/// that group holds something. So a thing is compared with the classes of the
-/// groups that it concerns, and not with all.
+/// A class with the same groups on both sides is affected only if the level of
+/// one of them changes; a class that enters or leaves a group, only if that group
+/// holds a level. So an item or product is compared only with the classes of the
+/// groups that hold a level on it.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    /// By the number of a group: whom it concerns if it holds something else
-    /// than before.
+    /// By group number: the classes to compare if the level of the group changes.
     by_difference: Vec<Listed>,
-    /// By the number of a group: whom it concerns if it holds something.
+    /// By group number: the classes to compare if the group holds any level.
     by_level: Vec<Listed>,
-    /// All of them.
+    /// All classes.
     everyone: Listed,
-    /// Those who are answered otherwise at the same level.
+    /// The classes whose answers change even at the same level.
     turned: Listed,
-    /// By class: the last thing that it was compared about.
+    /// By class: the number of the item or product that it was last compared on.
     compared: Vec<u64>,
     things: u64,
-    /// Whether somebody may do something with what is hidden.
+    /// True if a class may do something with hidden products.
     has_blind: bool,
 }
 
-/// Classes by their places, in no order.
+/// Indexes of classes, unordered.
 #[derive(Clone, Debug, Default)]
 struct Listed {
-    /// Those of which no answer was found to change.
+    /// Classes not yet found to be affected.
     open: Vec<usize>,
-    /// The others.
+    /// Affected classes.
     settled: Vec<usize>,
 }
 
-/// What is to be found out about a thing.
+/// What a comparison has to determine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Which classes are answered otherwise.
+    /// Which classes are affected.
     Classes,
-    /// The same, and whether any is.
+    /// The same, and whether the item or product is affected at all.
     ClassesAndThing,
 }
 
@@ -92,8 +91,10 @@ impl Candidates {
         Ok(candidates)
     }
 
-    /// Marks the classes that are answered otherwise about a thing, and returns
-    /// whether there is one; with [`Wanted::Classes`], whether one was marked.
+    /// Marks the classes whose answers about an item or product change.
+    ///
+    /// Returns true if there is such a class; with [`Wanted::Classes`], true if
+    /// one was newly marked.
     pub(super) fn judge(
         &mut self,
         classes: &mut [Class],
@@ -114,7 +115,7 @@ impl Candidates {
         let is_everybodys = |rule| matches!(rule, Rule::Everybody(_));
         match rules {
             [Rule::NotStored, Rule::NotStored] => Ok(false),
-            // The others hold the same.
+            // The other classes have the same level on both sides.
             [old, new] if old == new && is_everybodys(old) => {
                 run.judge_all([&mut self.turned].into_iter(), wanted)
             }
@@ -146,7 +147,7 @@ impl Candidates {
     }
 }
 
-/// The lists of those whom a group that holds something concerns.
+/// Returns the lists of classes to compare for a group that holds a level.
 fn lists_of<'l>(
     by_difference: &'l mut [Listed],
     by_level: &'l mut [Listed],
@@ -170,7 +171,7 @@ fn list<'g>(lists: &mut [Listed], groups: impl Iterator<Item = &'g GroupNumber>,
     }
 }
 
-/// The comparison of classes about one thing.
+/// The comparison of classes on one item or product.
 struct Run<'r, 'n> {
     classes: &'r mut [Class],
     compared: &'r mut [u64],
@@ -195,8 +196,7 @@ impl Run<'_, '_> {
         Ok(false)
     }
 
-    /// Marks those of a list that are answered otherwise; returns whether there
-    /// are any.
+    /// Marks the affected classes of a list; returns true if there are any.
     fn mark(&mut self, list: &mut Listed) -> Result<bool, AdminError> {
         let mut found = false;
         let mut next = 0;
@@ -218,8 +218,9 @@ impl Run<'_, '_> {
         Ok(found)
     }
 
-    /// Returns whether one of those who are settled is answered otherwise, and
-    /// puts it first: it is likely to be so about the next thing.
+    /// Returns true if one of the settled classes is affected, and moves it to
+    /// the front: it is likely to be affected by the next item or product as
+    /// well.
     fn finds(&mut self, list: &mut Listed) -> Result<bool, AdminError> {
         for index in 0..list.settled.len() {
             if let Some(place) = list.settled.get(index).copied()
@@ -232,8 +233,10 @@ impl Run<'_, '_> {
         Ok(false)
     }
 
-    /// Returns whether a class is answered otherwise; one that was compared
-    /// about this thing and is not settled by it is not.
+    /// Returns true if the answers of a class change.
+    ///
+    /// A class already compared on this item or product returns false: had it
+    /// been affected, it would be settled.
     fn differs(&mut self, place: usize) -> Result<bool, AdminError> {
         let (Some(class), Some(compared)) = (self.classes.get(place), self.compared.get_mut(place))
         else {

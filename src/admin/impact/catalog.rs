@@ -16,24 +16,25 @@ use super::{
     sides::{At, Side},
 };
 
-/// An attribute or grid view that the change touches.
-struct Touched {
+/// An attribute or grid view that the change affects.
+struct ChangedResource {
     kind: ResourceType,
     code: Code,
     /// The attribute groups that decide on it, on either side.
     groups: BTreeSet<i32>,
 }
 
-/// What an answer follows from on one side: the profile of an enabled subject,
-/// and its level on each of the attribute groups.
+/// The input of a decision on one side: the profile of an enabled subject, and
+/// its level on each of the attribute groups.
 type Holds = Option<(Profile, Vec<Level>)>;
 
-/// How many steps a decision of the engine counts for.
+/// Number of steps that a decision of the engine counts as.
 const DECISION: usize = 100;
 
-/// Finds the classes that are answered otherwise about an attribute or grid
-/// view. Of those that the change does not touch the answers follow the levels
-/// on items. Classes that hold the same on the attribute groups are asked about
+/// Marks the classes whose answers about an attribute or grid view change.
+///
+/// For those that the change does not affect, the answers follow from the levels
+/// on items. Classes with the same levels on the attribute groups are compared
 /// once.
 pub(super) fn compare(
     classes: &mut Classes,
@@ -41,9 +42,9 @@ pub(super) fn compare(
     (before, after): (&Side<'_>, &Side<'_>),
     work: &mut Work,
 ) -> Result<(), AdminError> {
-    for touched in touched(after) {
+    for changed in changed(after) {
         let mut rights: Vec<GroupLevels<'_>> = Vec::new();
-        for item in &touched.groups {
+        for item in &changed.groups {
             let mut held = GroupLevels::new(groups.numbers());
             held.add(At::Before, before.rights(*item));
             held.add(At::After, after.rights(*item));
@@ -61,7 +62,7 @@ pub(super) fn compare(
                 continue;
             }
             work.step(DECISION)?;
-            class.affected |= touched.differs_for(&class.subject, &holds, [before, after]);
+            class.affected |= changed.differs_for(&class.subject, &holds, [before, after]);
             known.insert(holds, class.affected);
         }
     }
@@ -83,8 +84,9 @@ fn holds(
     Ok(Some((member.profile, levels.collect())))
 }
 
-/// What the change touches; of all that are alike on both sides, one.
-fn touched(side: &Side<'_>) -> Vec<Touched> {
+/// Returns the changed attributes and grid views; of those with the same states
+/// before and after, only one.
+fn changed(side: &Side<'_>) -> Vec<ChangedResource> {
     let change_set = side.change_set;
     let attributes = change_set
         .attributes
@@ -96,7 +98,7 @@ fn touched(side: &Side<'_>) -> Vec<Touched> {
             Some((alike, code))
         });
     let attributes: BTreeMap<_, _> = attributes.collect();
-    let attributes = attributes.into_iter().map(|(alike, code)| Touched {
+    let attributes = attributes.into_iter().map(|(alike, code)| ChangedResource {
         kind: ResourceType::Attribute,
         code: code.clone(),
         groups: alike
@@ -116,7 +118,7 @@ fn touched(side: &Side<'_>) -> Vec<Touched> {
             ))
         });
     let views: BTreeMap<_, _> = views.collect();
-    let views = views.into_iter().map(|(alike, code)| Touched {
+    let views = views.into_iter().map(|(alike, code)| ChangedResource {
         kind: ResourceType::GridView,
         code: code.clone(),
         groups: alike.into_iter().flatten().flatten().copied().collect(),
@@ -124,14 +126,14 @@ fn touched(side: &Side<'_>) -> Vec<Touched> {
     attributes.chain(views).collect()
 }
 
-impl Touched {
+impl ChangedResource {
     fn differs_for(&self, subject: &SubjectRef, holds: &[Holds; 2], sides: [&Side<'_>; 2]) -> bool {
         let ([old, new], [before, after]) = (holds, sides);
         let was = self.answers(subject, old.as_ref(), before);
         was != self.answers(subject, new.as_ref(), after)
     }
 
-    /// Of each action, whether it is allowed, and the level held.
+    /// Returns for each action whether it is allowed, and the level held.
     fn answers(
         &self,
         subject: &SubjectRef,
@@ -146,18 +148,18 @@ impl Touched {
             }
             None => side.facts_of_nobody(),
         };
-        let asked = [LevelAction::View, LevelAction::Edit].into_iter();
-        let asked = asked.filter_map(|action| {
+        let questions = [LevelAction::View, LevelAction::Edit].into_iter();
+        let questions = questions.filter_map(|action| {
             let resource = Resource {
                 kind: self.kind,
                 id: Some(self.code.clone()),
                 description: Description::default(),
             };
             let action = Action::Level(action);
-            // A grid view has no `edit`.
+            // A grid view has no action `edit`.
             Question::new(subject.clone(), action, Some(resource), Context::default()).ok()
         });
-        asked
+        questions
             .map(|question| {
                 let decision = engine::decide(&question, &facts);
                 (decision.is_allowed(), decision.level.unwrap_or_default())

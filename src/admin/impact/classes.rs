@@ -2,7 +2,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use crate::{
     admin::{error::AdminError, work::Work},
-    domain::{Action, EveryQuestion, Level, LevelAction, ResourceType, SubjectRef},
+    domain::{Action, Level, LevelAction, ListingQuestion, ResourceType, SubjectRef},
     engine::{self, ProductAccess},
 };
 
@@ -12,8 +12,8 @@ use super::{
     sides::{At, Side},
 };
 
-/// Level actions on products that differ by their rules; the others have the
-/// rule of one of these (rules 9).
+/// The level actions on products that differ by their rules; each other one has
+/// the rule of one of these (rules 9).
 const PRODUCT_ACTIONS: [LevelAction; 5] = [
     LevelAction::View,
     LevelAction::Edit,
@@ -22,40 +22,40 @@ const PRODUCT_ACTIONS: [LevelAction; 5] = [
     LevelAction::Publish,
 ];
 
-/// Which of [`PRODUCT_ACTIONS`] a class may do, a bit each.
+/// A bit set of the [`PRODUCT_ACTIONS`] that a class may do.
 type Allowed = u8;
 
 /// What a class may do with a product, by its level on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ByLevel([Allowed; 4]);
 
-/// What a class is answered about a product: its level, and what it may do.
+/// The answers of a class about a product: its level, and what it may do.
 pub(super) type ProductAnswer = (Level, Allowed);
 
-/// Subjects of the same profile and groups before the change, and after it.
+/// Subjects that share profile and groups, both before and after the change.
 #[derive(Debug)]
 pub(super) struct Class {
-    /// One of them.
+    /// One of its subjects.
     pub(super) subject: SubjectRef,
-    /// How many they are.
+    /// Number of its subjects.
     size: u64,
-    /// `None`: disabled or not there.
+    /// `None`: disabled or missing.
     pub(super) before: Option<Member>,
     pub(super) after: Option<Member>,
     pub(super) may_before: ByLevel,
     pub(super) may_after: ByLevel,
-    /// Whether an answer was found to change.
+    /// True if an answer is known to change.
     pub(super) affected: bool,
 }
 
-/// The classes of all subjects that are enabled on one side at least.
+/// The classes of all subjects that are enabled on at least one side.
 #[derive(Debug)]
 pub(super) struct Classes {
     pub(super) all: Vec<Class>,
     of_subject: HashMap<i32, usize>,
 }
 
-/// What is known of profiles on one side.
+/// A cache of what profiles may do with products on one side.
 struct KnownProfiles<'s, 'w> {
     side: &'s Side<'w>,
     known: HashMap<Profile, ByLevel>,
@@ -104,20 +104,20 @@ impl Classes {
         Ok(classes)
     }
 
-    /// Whether an answer changes of the class that a subject is of.
+    /// True if the class of a subject is affected.
     pub(super) fn is_affected(&self, subject: i32) -> bool {
         let class = self.of_subject.get(&subject);
         let class = class.and_then(|place| self.all.get(*place));
         class.is_some_and(|class| class.affected)
     }
 
-    /// The classes of which no answer was found to change.
+    /// Returns the classes not yet found to be affected.
     pub(super) fn unaffected(&mut self) -> impl Iterator<Item = &mut Class> {
         self.all.iter_mut().filter(|class| !class.affected)
     }
 
-    /// Who would see product data that the gate hides (rules 4.5), and who would
-    /// not see any more what it shows.
+    /// Describes who would see product data that the gate hides now (rules 4.5),
+    /// and who would no longer see what it shows now.
     pub(super) fn gate_sentences(&self) -> Vec<String> {
         let cases = [
             (false, "see no product data at all any more"),
@@ -150,8 +150,9 @@ impl Class {
         let may_before = before.may(&subject, old.as_ref());
         let may_after = after.may(&subject, new.as_ref());
         Self {
-            // Who comes or goes holds even what is everyone's on one side only,
-            // and a product in no category shows whether the gate is open.
+            // A class that appears or disappears gains or loses even what
+            // everybody holds, and any other change of what a class may do shows
+            // on a product in no category, which everybody owns.
             affected: old.is_some() != new.is_some() || may_before != may_after,
             subject,
             size: 0,
@@ -162,19 +163,18 @@ impl Class {
         }
     }
 
-    /// Whether what it may do with a product of the same level changes.
+    /// True if what it may do with a product changes at the same level.
     pub(super) fn is_turned(&self) -> bool {
         self.before.is_some() != self.after.is_some() || self.may_before != self.may_after
     }
 
-    /// Whether it may do something with what is hidden from it.
+    /// True if it may do something with products hidden from it.
     pub(super) fn is_blind(&self) -> bool {
         let may = [self.may_before, self.may_after];
         may.iter().any(|may| may.at(Level::Hidden) != 0)
     }
 
-    /// Whether it is answered otherwise about a product, or holds another level
-    /// on an item.
+    /// True if its answers about a product, or its level on an item, change.
     pub(super) fn differs_on(&self, held: &GroupLevels<'_>, [old, new]: [Rule; 2]) -> bool {
         let was = self.before.as_ref().map(|member| {
             let level = held.level(At::Before, old, member);
@@ -188,7 +188,7 @@ impl Class {
     }
 }
 
-/// What who holds a level is answered.
+/// Returns the answers about a product at a level.
 fn answer(may: ByLevel, level: Level, rule: Rule) -> ProductAnswer {
     if rule == Rule::NotStored {
         return ProductAnswer::default();
@@ -197,7 +197,7 @@ fn answer(may: ByLevel, level: Level, rule: Rule) -> ProductAnswer {
 }
 
 impl KnownProfiles<'_, '_> {
-    /// What a member may do with products.
+    /// Returns what a member may do with products.
     fn may(&mut self, subject: &SubjectRef, member: Option<&Member>) -> ByLevel {
         let Some(profile) = member.map(|member| member.profile) else {
             return ByLevel::default();
@@ -209,7 +209,8 @@ impl KnownProfiles<'_, '_> {
 }
 
 impl ByLevel {
-    /// The levels of products, as [`ByLevel::at`] finds them.
+    /// The levels of products, in the order in which [`ByLevel::at`] indexes
+    /// them.
     const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own];
 
     fn of(subject: &SubjectRef, profile: Profile, side: &Side<'_>) -> Self {
@@ -218,8 +219,8 @@ impl ByLevel {
         let kind = ResourceType::Product;
         for (place, action) in PRODUCT_ACTIONS.into_iter().enumerate() {
             let action = Action::Level(action);
-            let asked = EveryQuestion::new(subject.clone(), action, kind, <_>::default());
-            let reach = asked.map(|asked| engine::product_access(&asked, &facts));
+            let question = ListingQuestion::new(subject.clone(), action, kind, <_>::default());
+            let reach = question.map(|question| engine::product_access(&question, &facts));
             let reach = reach.unwrap_or(ProductAccess::Nothing);
             for (allowed, level) in by_level.0.iter_mut().zip(Self::LEVELS) {
                 let may = match reach {

@@ -5,24 +5,25 @@ use super::{
     sides::At,
 };
 
-/// What every user group holds on one thing, on each side of a change: the
-/// highest of its levels on the items that the thing lies in (rules 3.5).
+/// The level of every user group on one item or product, on each side of a
+/// change: the highest of its levels on the items that a product belongs to
+/// (rules 3.5).
 #[derive(Debug)]
 pub(super) struct GroupLevels<'n> {
     numbers: &'n Numbers,
-    /// By the number of the group.
+    /// By group number: before and after.
     levels: Vec<[Level; 2]>,
     touched: Vec<GroupNumber>,
 }
 
-/// Whose level on a thing follows from what, on one side.
+/// How the level on an item or product is determined, on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Rule {
-    /// The thing is not stored: nobody's.
+    /// It is not stored: nobody has a level.
     NotStored,
-    /// That of the subject's groups.
+    /// By the levels of the subject's groups.
     Groups,
-    /// Everybody holds this one (rules 3.4, 4.3).
+    /// Everybody holds this level (rules 3.4, 4.3).
     Everybody(Level),
 }
 
@@ -35,7 +36,7 @@ impl<'n> GroupLevels<'n> {
         }
     }
 
-    /// Begins with another thing.
+    /// Resets all levels, for the next item or product.
     pub(super) fn clear(&mut self) {
         for number in self.touched.drain(..) {
             if let Some(levels) = self.levels.get_mut(at(number)) {
@@ -44,7 +45,7 @@ impl<'n> GroupLevels<'n> {
         }
     }
 
-    /// Adds the rights on an item that the thing lies in.
+    /// Adds the rights on an item, or on one category of a product.
     pub(super) fn add(&mut self, side: At, rights: &[(i32, Level)]) {
         for (group, level) in rights {
             let Some(number) = self.numbers.of_group(*group) else {
@@ -65,18 +66,18 @@ impl<'n> GroupLevels<'n> {
         }
     }
 
-    /// The groups that hold something on either side.
+    /// Returns the groups that hold a level on either side.
     pub(super) fn touched(&self) -> &[GroupNumber] {
         &self.touched
     }
 
-    /// Returns whether a group holds something else than before.
+    /// Returns true if the level of a group changes.
     pub(super) fn differs(&self, group: GroupNumber) -> bool {
         let levels = self.levels.get(at(group));
         levels.is_some_and(|[before, after]| before != after)
     }
 
-    /// The level of a member, by a rule.
+    /// Returns the level of a member, by a rule.
     pub(super) fn level(&self, side: At, rule: Rule, member: &Member) -> Level {
         match rule {
             Rule::NotStored => Level::Hidden,

@@ -16,8 +16,8 @@ use super::{
 /// The rights on an item: user groups, each with its level.
 type Levels<'r> = &'r [(i32, Level)];
 
-/// Finds the classes whose level changes on an item. Items that everybody holds
-/// alike, as those of a tree often are, are compared once.
+/// Marks the classes whose level on an item changes. Items with equal rights,
+/// common within a tree, are compared once.
 pub(super) fn compare(
     classes: &mut Classes,
     candidates: &mut Candidates,
@@ -64,8 +64,11 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// The categories on which the level of some class may be different, and those
-/// that it holds if what it may do with products is.
+/// Returns the categories whose products the change can reach by level.
+///
+/// These are the categories whose rights change, and those with rights of a group
+/// that a class enters or leaves, or of any group of a class that may do
+/// something else with products.
 pub(super) fn categories(
     classes: &Classes,
     numbers: &Numbers,
@@ -101,16 +104,16 @@ pub(super) fn categories(
 }
 
 impl Class {
-    /// Whether it is of other groups than before.
+    /// True if its groups change.
     fn is_moved(&self) -> bool {
         let groups = [&self.before, &self.after].map(|member| member.as_ref().map(|of| &of.groups));
         let [old, new] = groups;
         old != new
     }
 
-    /// Its groups whose rights on categories decide which products the change
-    /// can reach for it: all, if it is answered otherwise at the same level,
-    /// else those that it enters or leaves.
+    /// Returns its groups whose rights on categories decide which products the
+    /// change can reach for it: all, if its answers change at the same level,
+    /// otherwise those that it enters or leaves.
     fn groups_that_matter(&self) -> BTreeSet<u32> {
         if !self.is_turned() && !self.is_moved() {
             return BTreeSet::new();

@@ -4,11 +4,11 @@ use crate::domain::{ItemKind, Level, ScopeSet, SubjectKind};
 
 use super::sides::Side;
 
-/// The number of a user group among those of both sides, counted from 0.
+/// The index of a user group among those of both sides, from 0.
 pub(super) type GroupNumber = u32;
 
-/// The user groups of a tenant, on both sides of a change, and what each holds
-/// on any channel and on any locale.
+/// The user groups of a tenant on both sides of a change, each with its highest
+/// level on any channel and on any locale.
 #[derive(Debug)]
 pub(super) struct Groups {
     numbers: Numbers,
@@ -23,7 +23,7 @@ pub(super) struct Axes {
     pub(super) locale: Level,
 }
 
-/// What the answers to an enabled subject depend on.
+/// The input of all answers about an enabled subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Member {
     pub(super) profile: Profile,
@@ -31,8 +31,7 @@ pub(super) struct Member {
     pub(super) groups: Arc<[GroupNumber]>,
 }
 
-/// What the answers depend on beside the levels on categories and attribute
-/// groups.
+/// The input of answers besides the levels on categories and attribute groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Profile {
     pub(super) kind: SubjectKind,
@@ -41,11 +40,11 @@ pub(super) struct Profile {
     pub(super) axes: Axes,
 }
 
-/// The numbers of user groups by what they are stored under.
+/// A dense numbering of user groups.
 #[derive(Debug)]
 pub(super) struct Numbers {
     first: i32,
-    /// By what is stored, from `first` on; [`GroupNumber::MAX`]: no group.
+    /// By database id, starting at `first`; [`GroupNumber::MAX`]: no group.
     by_id: Vec<GroupNumber>,
     pub(super) count: usize,
 }
@@ -66,7 +65,7 @@ impl Numbers {
         }
     }
 
-    /// The number of a group; `None`: it is not there on either side.
+    /// Returns the number of a group; `None` if it exists on neither side.
     pub(super) fn of_group(&self, id: i32) -> Option<GroupNumber> {
         let number = self.by_id.get(offset(self.first, id)?).copied();
         number.filter(|number| *number != GroupNumber::MAX)
@@ -104,8 +103,8 @@ impl Groups {
         &self.numbers
     }
 
-    /// What a subject is answered by on both sides; `None` where it is not
-    /// enabled. Lists of groups that are alike are stored once.
+    /// Returns the member of a subject on both sides; `None` where it is not
+    /// enabled. Equal lists of groups are shared.
     pub(super) fn members(
         &self,
         subject: i32,
@@ -161,7 +160,7 @@ impl Axes {
     }
 }
 
-/// The place of a group in what is listed by number.
+/// Returns the index of a group in vectors indexed by group number.
 pub(super) fn at(number: GroupNumber) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_numbered_in_order_whatever_lies_between() {
+    fn group_numbers_are_dense_and_in_id_order() {
         let numbers = Numbers::of(vec![90, 7, 8]);
         let found = [7, 8, 90, 6, 9, 91].map(|id| numbers.of_group(id));
         assert_eq!(found, [Some(0), Some(1), Some(2), None, None, None]);
@@ -179,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_without_groups_numbers_none() {
+    fn no_groups_yield_no_numbers() {
         assert_eq!(Numbers::of(Vec::new()).of_group(1), None);
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     admin::{
         change::Pass,
         error::AdminError,
-        work::{Work, off_the_runtime},
+        work::{Work, run_blocking},
     },
     store::{ProductReached, ReachedBy},
 };
@@ -14,13 +14,13 @@ use super::{
     sides::At,
 };
 
-/// The most products that are looked at one by one.
+/// Maximum number of products compared one by one.
 pub(super) const MOST: usize = 100_000;
 
-/// Which products are affected.
+/// The affected products.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Products and models about which somebody is answered otherwise.
+    /// Number of products and models about which an answer of any class changes.
     pub(super) affected: u64,
     pub(super) sentences: Vec<String>,
 }
@@ -29,15 +29,14 @@ pub(super) struct Affected {
 /// stored.
 type Places<'p> = (Option<&'p [i32]>, Option<&'p [i32]>);
 
-/// Counts the products about which a class is answered otherwise, and marks the
-/// classes.
+/// Counts the affected products, and marks the affected classes.
 pub(super) async fn compare(
     pass: &Pass<'_>,
     compared: &mut Compared<'_>,
     staged: Staged,
     work: &mut Work,
 ) -> Result<Affected, AdminError> {
-    let by = off_the_runtime(|| reached_by(compared, work))?;
+    let by = run_blocking(|| reached_by(compared, work))?;
     if by == ReachedBy::NOTHING && staged == Staged::Nothing {
         return Ok(Affected::default());
     }
@@ -47,7 +46,7 @@ pub(super) async fn compare(
     let tenant = pass.tenant.number();
     let total = pass.transaction.nominate_reached(tenant, &by).await?;
     let looked_at = pass.transaction.read_reached(tenant, MOST).await?;
-    let affected = off_the_runtime(|| count_affected(&looked_at, compared, work))?;
+    let affected = run_blocking(|| count_affected(&looked_at, compared, work))?;
     let seen = u64::try_from(looked_at.len()).unwrap_or(u64::MAX);
     let scaled = |count: u64| {
         if total > seen && seen > 0 {
@@ -68,9 +67,10 @@ pub(super) async fn compare(
     })
 }
 
-/// Counts those about which a class is answered otherwise. Products in the same
-/// categories are compared once, and only with the classes whose answers can
-/// change by the rights on these.
+/// Counts the products about which an answer of any class changes.
+///
+/// Products in the same categories are compared once, and only with the classes
+/// whose answers can change by the rights on these.
 pub(super) fn count_affected(
     products: &[ProductReached],
     compared: &mut Compared<'_>,
@@ -108,9 +108,11 @@ pub(super) fn count_affected(
     Ok(affected)
 }
 
-/// Which stored products the change can reach: those in categories on which
-/// somebody's level may be different, and where somebody may do something else
-/// with products, all that it may do something with.
+/// Returns which stored products the change can reach.
+///
+/// These are the products in categories on which the level of a class may change
+/// and, if what a class may do with products changes, all products that it may do
+/// something with.
 pub(super) fn reached_by(
     compared: &Compared<'_>,
     work: &mut Work,
@@ -132,7 +134,7 @@ pub(super) fn reached_by(
     })
 }
 
-/// The products that would lie in no category any more (rules 4.3).
+/// Describes the products that would lose their last category (rules 4.3).
 fn everyones(products: &[ProductReached], scaled: impl Fn(u64) -> u64) -> Option<String> {
     let lies_in_some = |of: &Option<Vec<i32>>| of.as_ref().is_some_and(|of| !of.is_empty());
     let lies_in_none = |of: &Option<Vec<i32>>| of.as_ref().is_some_and(Vec::is_empty);

@@ -5,9 +5,9 @@ use crate::{
     domain::{EntityKind, Level},
 };
 
-/// What becomes of the rights of each user group, alike ones together.
+/// Describes the changed rights of each user group, equal changes merged.
 pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
-    // By group, level before and after: how many items, and one of them.
+    // By group, level before and after: number of items, and one of them.
     let mut alike: BTreeMap<(i32, u8, u8), (usize, i32)> = BTreeMap::new();
     for (item, before, after) in change_set.rights.changes() {
         for (group, old, new) in pairs(before, after) {
@@ -17,7 +17,7 @@ pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
             }
         }
     }
-    let mut told: Vec<(bool, String)> = Vec::new();
+    let mut described: Vec<(bool, String)> = Vec::new();
     for ((group, old, new), (count, item)) in alike {
         let (old, new) = (Level::from_bits(old), Level::from_bits(new));
         let group = change_set
@@ -36,9 +36,12 @@ pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
         let sentence = format!(
             "user group `{group}` would have `{new}` instead of `{old}` on {entity} `{code}`{more}"
         );
-        told.push((new.allows(old), sentence));
+        described.push((new.allows(old), sentence));
     }
     // Losses first.
-    told.sort_by_key(|(gains, _)| *gains);
-    told.into_iter().map(|(_, sentence)| sentence).collect()
+    described.sort_by_key(|(gains, _)| *gains);
+    described
+        .into_iter()
+        .map(|(_, sentence)| sentence)
+        .collect()
 }

@@ -14,9 +14,9 @@ use super::{group_levels::Rule, members::Profile};
 /// One side of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
-    /// What is stored.
+    /// The stored state.
     Before,
-    /// What the change leaves.
+    /// The state after the change.
     After,
 }
 
@@ -26,8 +26,8 @@ pub(super) struct Side<'w> {
     pub(super) change_set: &'w ChangeSet,
     pub(super) edition: Edition,
     pub(super) at: At,
-    /// What the engine decides by: no categories, and of attributes and grid
-    /// views those alone that the change touches.
+    /// The facts that the engine decides by: no categories, and only the
+    /// attributes and grid views that the change affects.
     vocabulary: Arc<Vocabulary>,
 }
 
@@ -39,11 +39,11 @@ impl<'w> Side<'w> {
             at,
             vocabulary: Arc::new(no_vocabulary(edition)),
         };
-        side.vocabulary = Arc::new(side.vocabulary_of_world());
+        side.vocabulary = Arc::new(side.build_vocabulary());
         side
     }
 
-    /// A row on this side.
+    /// Returns a row on this side.
     fn row<'t, T: Coded + Clone + PartialEq>(&self, table: &'t Table<T>, id: i32) -> Option<&'t T> {
         match self.at {
             At::Before => table.before(id),
@@ -51,7 +51,7 @@ impl<'w> Side<'w> {
         }
     }
 
-    /// The rights on an item on this side.
+    /// Returns the rights on an item on this side.
     pub(super) fn rights(&self, item: i32) -> &'w [(i32, Level)] {
         match self.at {
             At::Before => self.change_set.rights.before(item),
@@ -59,14 +59,14 @@ impl<'w> Side<'w> {
         }
     }
 
-    /// A subject, if it is enabled on this side: else it holds nothing at all
-    /// (rules 1.6).
+    /// Returns a subject if it is enabled on this side; otherwise it has no
+    /// rights at all (rules 1.6).
     pub(super) fn enabled(&self, subject: i32) -> Option<&'w SubjectRow> {
         let row = self.row(&self.change_set.subjects, subject);
         row.filter(|row| row.enabled)
     }
 
-    /// What is stored of an app beside its subject.
+    /// Returns the row that an app has beside its subject.
     pub(super) fn app(&self, subject: i32) -> Option<&'w AppRow> {
         match self.at {
             At::Before => self.change_set.app_before(subject),
@@ -74,15 +74,15 @@ impl<'w> Side<'w> {
         }
     }
 
-    /// What the engine decides by for an enabled subject of this profile, which
-    /// holds these levels on attribute groups.
+    /// Returns the facts for an enabled subject of this profile, which holds
+    /// these levels on attribute groups.
     pub(super) fn facts(
         &self,
         subject: &SubjectRef,
         profile: Profile,
         rights: HashMap<ItemId, Level>,
     ) -> Facts {
-        // One group that holds what all of the subject's together do.
+        // One group that holds the levels of all groups of the subject.
         let group = GroupId(0);
         let holds = GroupFacts {
             code: subject.code.clone(),
@@ -105,7 +105,7 @@ impl<'w> Side<'w> {
         }
     }
 
-    /// The same for a subject that is disabled or not there.
+    /// Returns the facts for a subject that is disabled or missing.
     pub(super) fn facts_of_nobody(&self) -> Facts {
         Facts {
             revision: Revision(0),
@@ -116,8 +116,8 @@ impl<'w> Side<'w> {
         }
     }
 
-    /// Whose level on an item follows from what: outside the enterprise edition
-    /// everybody holds the highest on what is stored (rules 3.4).
+    /// Returns how the level on an item is determined: outside the enterprise
+    /// edition everybody holds the highest level on each stored item (rules 3.4).
     pub(super) fn rule_of_item(&self, item: i32) -> Rule {
         if self.edition.is_enterprise() {
             return Rule::Groups;
@@ -127,8 +127,8 @@ impl<'w> Side<'w> {
         Rule::Everybody(highest.copied().unwrap_or_default())
     }
 
-    /// Whose level on a product in these categories follows from what (rules
-    /// 3.4, 4.1, 4.3); `None`: it is not stored.
+    /// Returns how the level on a product in these categories is determined
+    /// (rules 3.4, 4.1, 4.3); `None`: it is not stored.
     pub(super) fn rule_of_product(&self, categories: Option<&[i32]>) -> Rule {
         match categories {
             None => Rule::NotStored,
@@ -139,7 +139,7 @@ impl<'w> Side<'w> {
         }
     }
 
-    fn vocabulary_of_world(&self) -> Vocabulary {
+    fn build_vocabulary(&self) -> Vocabulary {
         let change_set = self.change_set;
         let items = change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
@@ -164,13 +164,13 @@ impl<'w> Side<'w> {
                 .collect(),
             first_channel: first(ItemKind::Channel),
             first_locale: first(ItemKind::Locale),
-            attributes: self.touched_attributes(),
-            grid_views: self.touched_grid_views(),
+            attributes: self.changed_attributes(),
+            grid_views: self.changed_grid_views(),
             ..no_vocabulary(self.edition)
         }
     }
 
-    fn touched_attributes(&self) -> HashMap<Code, AttributeFacts> {
+    fn changed_attributes(&self) -> HashMap<Code, AttributeFacts> {
         let changes = self.change_set.attributes.changes();
         let rows = changes.filter_map(|(_, before, after)| self.pick(before, after));
         let facts = rows.map(|row| {
@@ -185,7 +185,7 @@ impl<'w> Side<'w> {
         facts.collect()
     }
 
-    fn touched_grid_views(&self) -> HashMap<Code, GridViewFacts> {
+    fn changed_grid_views(&self) -> HashMap<Code, GridViewFacts> {
         let changes = self.change_set.grid_views.changes();
         let rows = changes.filter_map(|(_, before, after)| self.pick(before, after));
         let facts = rows.map(|row| {
@@ -198,7 +198,7 @@ impl<'w> Side<'w> {
         facts.collect()
     }
 
-    /// Channels and locales.
+    /// Returns the channels and locales.
     pub(super) fn axis_items(&self) -> Vec<(i32, ItemKind)> {
         let items = self.change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
@@ -208,7 +208,7 @@ impl<'w> Side<'w> {
         items.collect()
     }
 
-    /// Of two states the one of this side.
+    /// Returns the one of two states that is of this side.
     pub(super) fn pick<'t, T>(&self, before: Option<&'t T>, after: Option<&'t T>) -> Option<&'t T> {
         match self.at {
             At::Before => before,

@@ -11,10 +11,10 @@ use super::{
     sides::{At, Side},
 };
 
-/// Who gains and who loses.
+/// The affected subjects.
 #[derive(Debug, Default)]
 pub(super) struct Affected {
-    /// Enabled subjects, before or after, of which an answer changes.
+    /// Number of subjects, enabled on either side, of which an answer changes.
     pub(super) affected: u64,
     /// A sentence for each whose permissions change, losses first.
     pub(super) sentences: Vec<String>,
@@ -28,7 +28,7 @@ pub(super) fn compare(
     work: &mut Work,
 ) -> Result<Affected, AdminError> {
     let mut affected = Affected::default();
-    let mut told: Vec<(bool, String)> = Vec::new();
+    let mut described: Vec<(bool, String)> = Vec::new();
     let enriching = enriching(after.change_set);
     for (id, stored, left) in after.change_set.subjects.both() {
         let (was, is) = (before.enabled(id), after.enabled(id));
@@ -43,16 +43,19 @@ pub(super) fn compare(
         affected.affected += u64::from(is_affected);
         let subject = format!("{} `{}`", row.kind, row.code);
         if let Some(sentence) = sentence(&subject, (was, stored), (is, left), &old, &new) {
-            told.push((new.is_superset(&old) && is.is_some(), sentence));
+            described.push((new.is_superset(&old) && is.is_some(), sentence));
         }
     }
-    told.sort();
-    affected.sentences = told.into_iter().map(|(_, sentence)| sentence).collect();
+    described.sort();
+    affected.sentences = described
+        .into_iter()
+        .map(|(_, sentence)| sentence)
+        .collect();
     Ok(affected)
 }
 
-/// The permission that alone lets edit the attributes of a category (rules 4.9),
-/// if a category comes or goes.
+/// Returns the permission that alone allows editing the attributes of a category
+/// (rules 4.9), if a category is created or deleted.
 fn enriching(change_set: &ChangeSet) -> Option<PermissionId> {
     let mut categories = change_set.items.changes().filter(|(_, before, after)| {
         let row = after.or(*before);
@@ -63,7 +66,7 @@ fn enriching(change_set: &ChangeSet) -> Option<PermissionId> {
     permission.filter(|_| comes_or_goes).map(|found| found.id)
 }
 
-/// The permissions that count of a subject, if it is enabled.
+/// Returns the effective permissions of a subject; none if it is not enabled.
 fn permissions(side: &Side<'_>, id: i32) -> PermissionSet {
     let Some(row) = side.enabled(id) else {
         return PermissionSet::default();
@@ -86,7 +89,7 @@ fn permissions(side: &Side<'_>, id: i32) -> PermissionSet {
 
 type State<'s> = (Option<&'s SubjectRow>, Option<&'s SubjectRow>);
 
-/// What becomes of a subject, unless it is a matter of levels alone.
+/// Describes the change of a subject; `None` if only levels change.
 fn sentence(
     subject: &str,
     (was, before): State<'_>,
@@ -112,13 +115,13 @@ fn sentence(
     }
 }
 
-/// The codes in one set and not in the other.
+/// Returns the codes in `of` that are not in `but`.
 fn codes(of: &PermissionSet, but: &PermissionSet) -> BTreeSet<&'static str> {
     let ids = of.iter().filter(|id| !but.contains(*id));
     ids.map(|id| CATALOGUE.permission(id).code).collect()
 }
 
-/// The first few by name.
+/// Formats the first three codes, and the number of the others.
 fn named(codes: &BTreeSet<&'static str>) -> String {
     const NAMED: usize = 3;
     let first: Vec<String> = codes

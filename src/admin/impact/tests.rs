@@ -21,13 +21,14 @@ fn code(text: &str) -> Code {
     text.parse().unwrap()
 }
 
-/// The group that holds the rights number `turn` on a category.
+/// Returns the group that holds right number `turn` on a category.
 fn group_of(turn: i32) -> i32 {
     2 + turn % (GROUPS - 1)
 }
 
-/// A tenant of `size` categories, which groups hold in turn, and `size` users,
-/// each of a set of groups that few others have; one connection is in no group.
+/// A tenant of `size` categories with rights of rotating groups, and `size`
+/// users, each in a set of groups that few others share; one connection is in no
+/// group.
 fn entities(size: i32) -> StoredEntities {
     let mut entities = StoredEntities::default();
     for id in ALL..=EMPTY {
@@ -84,7 +85,7 @@ fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<i32>) -> SubjectRow {
     }
 }
 
-/// A product in two categories of its own for each category.
+/// As many products as categories, each in two categories.
 fn products(size: i32) -> Vec<ProductReached> {
     let products = (0..size).map(|n| {
         let categories = vec![FIRST_CATEGORY + n, FIRST_CATEGORY + (7 * n + 1) % size];
@@ -97,7 +98,7 @@ fn products(size: i32) -> Vec<ProductReached> {
     products.collect()
 }
 
-/// What a change came to, and the steps that it took.
+/// The result of a comparison, and the steps that it took.
 #[derive(Debug)]
 struct Found {
     classes: usize,
@@ -153,12 +154,12 @@ fn leave(change_set: &mut ChangeSet, group: i32) {
     }
 }
 
-/// A change of a change_set.
+/// A modification of a change set.
 type Changes = dyn Fn(&mut ChangeSet);
 
 #[test]
-fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
-    // what changes, and whether somebody and some product is affected
+fn dry_run_work_grows_linearly_with_tenant_size() {
+    // The modification, and whether any class and any product is affected.
     let cases: [(&str, &Changes, [bool; 2]); 7] = [
         ("nothing", &|_| {}, [false, false]),
         (
@@ -193,8 +194,8 @@ fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
         ),
     ];
     for (what, change, affected) in cases {
-        // Four times as much of everything takes about 5 times the steps, for
-        // users are in more groups; the square would be 16 times.
+        // Four times as much of everything takes about 5 times the steps, since
+        // users are in more groups; quadratic growth would take 16 times.
         let [one, four] = [1_000, 4_000].map(|size| found(size, change));
         assert!(four.classes > one.classes * 3, "{what}: {one:?} {four:?}");
         let is_affected = [four.classes_affected > 0, four.products_affected > 0];
@@ -207,7 +208,7 @@ fn the_work_of_a_dry_run_grows_with_what_there_is_and_no_faster() {
 }
 
 #[test]
-fn a_locale_beside_another_takes_no_look_at_products() {
+fn additional_locale_reads_no_products() {
     let mut stored = entities(1_000);
     let locale = LOCALE - 1;
     stored.items.insert(locale, item(ItemKind::Locale, "en_US"));
@@ -222,7 +223,7 @@ fn a_locale_beside_another_takes_no_look_at_products() {
 }
 
 #[test]
-fn the_work_about_a_product_is_for_the_members_of_the_groups_that_change() {
+fn only_members_of_changed_groups_are_compared_on_products() {
     let size = 2_000;
     let steps = |group| found(size, &|change_set| grant(change_set, group, 1)).steps;
     let nothing = found(size, &|_| {}).steps;
@@ -231,7 +232,7 @@ fn the_work_about_a_product_is_for_the_members_of_the_groups_that_change() {
 }
 
 #[test]
-fn a_comparison_ends_once_its_caller_has_left() {
+fn comparison_stops_after_caller_left_or_deadline() {
     let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, entities(5_000));
     put_locale(&mut change_set, ALL);
     let editions = Editions::same(Edition::Enterprise);

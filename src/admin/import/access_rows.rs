@@ -17,7 +17,7 @@ use super::{
     rows::{AccessRow, Input, NumberedColumn, RowPlanner, repeated},
 };
 
-/// The files of rights, and what each is about.
+/// The access files, and the kinds of items whose rights each one holds.
 const RIGHTS_FILES: [(ImportFile, &[ItemKind]); 7] = [
     (ImportFile::CategoryAccesses, &[ItemKind::Category]),
     (ImportFile::ChannelAccesses, &[ItemKind::Channel]),
@@ -38,8 +38,8 @@ const RIGHTS_FILES: [(ImportFile, &[ItemKind]); 7] = [
 ];
 
 impl RowPlanner<'_> {
-    /// Makes the rights of each item that an access row speaks for exactly what
-    /// the row says, apps' private groups aside.
+    /// Sets the rights on each item that has an access row to exactly the rights
+    /// in the row, except those of apps' private groups.
     pub(super) fn replace_rights(&mut self, input: &Input) {
         let groups = GroupNames::of(self.planner.change_set);
         let mut seen: HashMap<(AccessTarget, &Code), &AccessRow> = HashMap::new();
@@ -65,8 +65,9 @@ impl RowPlanner<'_> {
         }
     }
 
-    /// Takes the rights on items away that the files of rights which are there
-    /// do not name; apps' private groups keep theirs, new items get defaults.
+    /// Removes the rights on items that the access files in the import do not
+    /// list. Apps' private groups keep their rights, and new items get their
+    /// defaults.
     pub(super) fn prune_rights(&mut self, prune: Prune, files: &[ImportFile], input: &Input) {
         if prune == Prune::Nothing {
             return;
@@ -105,7 +106,7 @@ impl RowPlanner<'_> {
             held += 1;
             if !named.contains(&item.code) {
                 left.extend(others_left);
-                gone.push((id, added_up(left)));
+                gone.push((id, merge_levels(left)));
             }
         }
         let removed = u64::try_from(gone.len()).unwrap_or(u64::MAX);
@@ -131,7 +132,7 @@ impl RowPlanner<'_> {
         let mut levels = named_levels(row, input, groups)?;
         let is_new = self.planner.change_set.items.is_new(item);
         if is_new && row.kept != Level::Hidden {
-            // A new item has the default of an absent column.
+            // A new item gets the default of an absent column.
             levels.extend(kept(&self.planner.default_levels(item), row.kept));
         }
         let change_set = &mut *self.planner.change_set;
@@ -140,7 +141,7 @@ impl RowPlanner<'_> {
             .iter()
             .partition(|(group, _)| change_set.is_private(*group));
         levels.extend(of_apps.into_iter().chain(kept(&others, row.kept)));
-        let levels = added_up(levels);
+        let levels = merge_levels(levels);
         let is_first = held.is_empty() && !levels.is_empty();
         let mut removed = 0;
         let mut same = 0;
@@ -156,7 +157,7 @@ impl RowPlanner<'_> {
         self.rights_unchanged += u64::try_from(same).unwrap_or(u64::MAX);
         change_set.rights.replace(item, levels);
         if is_new {
-            self.planner.speak_for(item);
+            self.planner.mark_explicit(item);
         }
         if is_new || is_first {
             return Ok(Outcome::Created);
@@ -188,8 +189,8 @@ impl RowPlanner<'_> {
     }
 }
 
-/// The row's groups by number; a group named twice has the higher level
-/// (rules 3.1), the flags of profiles add up (rules 3.3).
+/// Returns the row's groups by number. A group listed twice gets the higher level
+/// (rules 3.1); the flags of profiles are combined (rules 3.3).
 fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<GroupLevels, Fault> {
     let mut levels = GroupLevels::new();
     for NumberedColumn {
@@ -205,18 +206,18 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
         let listed: Vec<i32> = groups.list(column, &codes)?;
         levels.extend(listed.into_iter().map(|group| (group, *level)));
     }
-    Ok(added_up(levels))
+    Ok(merge_levels(levels))
 }
 
 /// Returns the part of the levels that a row without the column of `part`
-/// leaves.
+/// preserves.
 fn kept(levels: &[(i32, Level)], part: Level) -> GroupLevels {
     let levels = levels.iter().filter(|(_, level)| level.allows(part));
     levels.map(|(group, _)| (*group, part)).collect()
 }
 
 /// Merges the levels of each group, sorted by group.
-fn added_up(mut levels: GroupLevels) -> GroupLevels {
+fn merge_levels(mut levels: GroupLevels) -> GroupLevels {
     levels.sort_unstable_by_key(|(group, _)| *group);
     levels.dedup_by(|again, first| {
         let same = again.0 == first.0;

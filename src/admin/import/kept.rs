@@ -15,8 +15,8 @@ use crate::{
 use super::Import;
 
 impl Import {
-    /// What rows that were left out name of what was stored before and still
-    /// is: the first by type and code.
+    /// Returns the first [`ImportOutcome::KEPT`] stored entities, by type and
+    /// code, that skipped rows name and that still exist.
     pub(super) async fn kept(
         &self,
         pass: &Pass<'_>,
@@ -42,7 +42,7 @@ impl Import {
     }
 }
 
-/// The stored thing that a row of this file names by its key.
+/// Returns the stored entity that a row of this file names by its key.
 fn stored(change_set: &ChangeSet, file: ImportFile, code: &Code) -> Option<KeptItem> {
     let item = |kinds: &[ItemKind]| {
         let mut found = kinds.iter().filter_map(|kind| {
@@ -98,7 +98,7 @@ fn stored(change_set: &ChangeSet, file: ImportFile, code: &Code) -> Option<KeptI
     }
 }
 
-/// A row of a table, unless it came with this import.
+/// Returns a row of a table, unless this import created it.
 fn item_of<T: Coded + Clone + PartialEq>(
     table: &Table<T>,
     id: i32,

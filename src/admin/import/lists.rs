@@ -7,22 +7,22 @@ use crate::{
 
 use super::names::GroupNames;
 
-/// How many names of a reading a refusal repeats.
+/// Maximum number of names of a reading that an error message lists.
 const MAX_NAMED: usize = 10;
 
-/// The names that hold commas. Items of a list which stand side by side may be
-/// read as one of them (`docs/import.md`).
+/// Names that contain commas. Adjacent items of a list may together be one of
+/// them (`docs/import.md`).
 #[derive(Debug, Default)]
 pub(super) struct JoinedNames {
-    /// The names by their parts, folded and joined by a comma.
+    /// The names by their parts, case-folded and joined by commas.
     by_parts: HashMap<String, Vec<Code>>,
-    /// The first parts, folded.
+    /// The first parts, case-folded.
     starts: HashSet<String>,
-    /// The most parts of one name.
+    /// Maximum number of parts of a name.
     longest: usize,
 }
 
-/// The names by which lists refer to what is stored or came with the import.
+/// The names by which lists refer to entities, stored or created by the import.
 #[derive(Debug)]
 pub(super) struct Lists {
     pub(super) groups: GroupNames,
@@ -30,7 +30,7 @@ pub(super) struct Lists {
     items: HashMap<ItemKind, JoinedNames>,
 }
 
-/// One way to go on at a place of a list: so many items, read as this name.
+/// A possible step in reading a list: this many items, read as this name.
 struct Step {
     items: usize,
     name: Code,
@@ -54,18 +54,21 @@ impl JoinedNames {
         joined
     }
 
-    /// Whether a joined name may begin with this item.
+    /// True if a joined name may begin with this item.
     pub(super) fn may_begin_with(&self, item: &Code) -> bool {
         self.starts.contains(item.folded())
     }
 
-    /// The names that the items of a cell stand for: the items themselves, but
-    /// for those that, joined, are a known name. Of a list that cannot be read
-    /// as a whole, the first item that is not known comes as it is.
+    /// Resolves the items of a cell to names: each item itself, except for
+    /// adjacent items that together are a known name.
+    ///
+    /// If the list has no complete reading, the longest readable part is
+    /// returned, followed by the remaining items unchanged, so that the first
+    /// unknown one comes next.
     ///
     /// # Errors
     ///
-    /// A list of which there are two complete readings.
+    /// Fails if the list has two complete readings.
     pub(super) fn read(
         &self,
         column: &str,
@@ -78,7 +81,8 @@ impl JoinedNames {
         let steps: Vec<Vec<Step>> = (0..items.len())
             .map(|at| self.steps(items.get(at..).unwrap_or_default(), &is_known))
             .collect();
-        // How many complete readings of what follows there are: 2 are many.
+        // Number of complete readings of the rest from each position; 2 means
+        // several.
         let mut ways = vec![1_usize; items.len() + 1];
         for (at, here) in steps.iter().enumerate().rev() {
             let onward = here.iter().map(|step| ways.get(at + step.items));
@@ -143,13 +147,14 @@ impl Lists {
         }
     }
 
-    /// The roles that a list names.
+    /// Returns the roles that a list names.
     pub(super) fn roles(&self, change_set: &ChangeSet, items: &[Code]) -> Result<Vec<Code>, Fault> {
         let is_known = |code: &Code| change_set.roles.find(0, code).is_some();
         self.roles.read("roles", items, is_known)
     }
 
-    /// The items of a kind that a list names; `None` where its column is absent.
+    /// Returns the items of a kind that a list names; `None` where its column is
+    /// absent.
     pub(super) fn items_given(
         &self,
         change_set: &ChangeSet,
@@ -161,7 +166,7 @@ impl Lists {
         items.map(read).transpose()
     }
 
-    /// The items of a kind that a list names.
+    /// Returns the items of a kind that a list names.
     pub(super) fn items(
         &self,
         change_set: &ChangeSet,
@@ -177,8 +182,8 @@ impl Lists {
     }
 }
 
-/// The parts of a name that holds commas, as the items of a list would be: a
-/// space may follow a comma, and no part is empty.
+/// Splits a name that contains commas like the items of a list: a space may
+/// follow a comma, and no part is empty.
 fn parts(name: &str) -> Option<Vec<&str>> {
     let (first, rest) = name.split_once(',')?;
     let rest = rest
@@ -189,8 +194,9 @@ fn parts(name: &str) -> Option<Vec<&str>> {
     parts.iter().all(is_item).then_some(parts)
 }
 
-/// The rest of a reading from `at`: everywhere the first step that leads on,
-/// but at the start the one after `passed` such steps.
+/// Returns the rest of a reading from `at`: at each position the first step that
+/// leads to a complete reading, but at `at` itself the one after `passed` such
+/// steps.
 fn walk(at: usize, steps: &[Vec<Step>], ways: &[usize], passed: usize) -> Vec<Code> {
     let mut names = Vec::new();
     let (mut at, mut passed) = (at, passed);
@@ -206,25 +212,25 @@ fn walk(at: usize, steps: &[Vec<Step>], ways: &[usize], passed: usize) -> Vec<Co
     names
 }
 
-/// The reading of the longest part of a list that can be read, and the items
-/// that follow it.
+/// Returns the reading of the longest readable part of a list, and the items that
+/// follow it.
 fn furthest(items: &[Code], steps: &[Vec<Step>]) -> Vec<Code> {
-    let mut came_by: Vec<Option<(usize, &Code)>> = vec![None; items.len() + 1];
+    let mut reached_by: Vec<Option<(usize, &Code)>> = vec![None; items.len() + 1];
     let mut end = 0;
     for (at, here) in steps.iter().enumerate() {
-        if at > 0 && came_by.get(at).is_none_or(Option::is_none) {
+        if at > 0 && reached_by.get(at).is_none_or(Option::is_none) {
             continue;
         }
         end = at;
         for step in here {
-            if let Some(place) = came_by.get_mut(at + step.items) {
+            if let Some(place) = reached_by.get_mut(at + step.items) {
                 place.get_or_insert((at, &step.name));
             }
         }
     }
     let mut names = Vec::new();
     let mut at = end;
-    while let Some(Some((from, name))) = came_by.get(at) {
+    while let Some(Some((from, name))) = reached_by.get(at) {
         names.push((*name).clone());
         at = *from;
     }
@@ -233,7 +239,8 @@ fn furthest(items: &[Code], steps: &[Vec<Step>]) -> Vec<Code> {
     names
 }
 
-/// Refuses a list and names two readings of it, from where they part.
+/// Returns the error for a list with several readings: two of them, from where
+/// they diverge.
 fn two_readings(column: &str, steps: &[Vec<Step>], ways: &[usize]) -> Fault {
     let mut at = 0;
     while let Some(here) = steps.get(at) {
@@ -276,7 +283,7 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    /// Reads a cell where these are known.
+    /// Resolves a cell, given the known names.
     fn read(known: &[&str], cell: &str) -> Result<Vec<String>, String> {
         let known = codes(known);
         let items: Vec<&str> = cell.split(',').map(Code::trim).collect();
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn items_side_by_side_are_read_as_a_known_name() {
+    fn adjacent_items_are_joined_into_a_known_name() {
         let cases: [(&[&str], &str, &[&str]); 9] = [
             // known                          cell                  read as
             (
@@ -304,7 +311,7 @@ mod tests {
             ),
             (&["a,b", "c"], "a,b,c,a,b", &["a,b", "c", "a,b"]),
             (&["a, b,c", "a"], "a,b,c,a", &["a, b,c", "a"]),
-            // What cannot be read comes as it is, from the first bad item on.
+            // An unreadable rest stays as it is, from the first bad item on.
             (&["a,b"], "a,b,x,a,b", &["a,b", "x", "a", "b"]),
             (&["a,b"], "a,c", &["a", "c"]),
             (&["a", "a,b"], "a,c", &["a", "c"]),
@@ -318,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_with_two_readings_is_refused_naming_both() {
+    fn list_with_two_readings_is_rejected_naming_both() {
         let known = ["All", "Sales", "EMEA", "Sales, EMEA"];
         assert_eq!(
             read(&known, "All, Sales, EMEA"),
@@ -332,13 +339,13 @@ mod tests {
         assert!(spelled.contains("`a,b`, and as `a, b`"), "{spelled}");
         let overlapping = read(&["a,b", "b,c", "a", "c"], "a,b,c").unwrap_err();
         assert!(overlapping.contains("`a` and `b,c`"), "{overlapping}");
-        // One that leads nowhere is none.
+        // An incomplete reading does not count.
         let one = read(&["a,b", "b,c", "a"], "a,b,c");
         assert_eq!(one, Ok(vec!["a".to_owned(), "b,c".to_owned()]));
     }
 
     #[test]
-    fn long_lists_are_read_in_time() {
+    fn long_lists_are_parsed_in_linear_time() {
         let cell = "a,b,".repeat(50_000) + "a,b";
         assert_eq!(read(&["a,b"], &cell).unwrap().len(), 50_001);
         assert!(read(&["a,b", "a", "b"], &cell).unwrap_err().contains('…'));

@@ -44,11 +44,12 @@ impl GroupNames {
         names
     }
 
-    /// The groups that a list names by code or label.
+    /// Returns the groups that a list names by code or label.
     ///
     /// # Errors
     ///
-    /// A list with two readings, and what [`GroupNames::find`] refuses.
+    /// Fails if the list has two readings, or if [`GroupNames::find`] rejects a
+    /// name.
     pub(super) fn list<C: FromIterator<i32>>(
         &self,
         column: &str,
@@ -60,8 +61,8 @@ impl GroupNames {
         names.iter().map(|name| self.find(column, name)).collect()
     }
 
-    /// The groups of this name: the one whose code it is, else those whose
-    /// label it is.
+    /// Returns the groups of this name: the one with this code, otherwise those
+    /// with this label.
     fn named(&self, name: &Code) -> &[i32] {
         let by_code = self.by_code.get(name.folded());
         match by_code {
@@ -70,8 +71,8 @@ impl GroupNames {
         }
     }
 
-    /// The group that a code or label names: the code wins; a label that two
-    /// groups share, and an app's private group, are refused.
+    /// Returns the group that a code or label names; the code takes precedence. A
+    /// label shared by several groups, and an app's private group, are rejected.
     fn find(&self, column: &str, name: &Code) -> Result<i32, Fault> {
         let found = self.named(name);
         let app = name.folded().strip_prefix(Code::APP_GROUP_PREFIX);
@@ -96,7 +97,7 @@ impl GroupNames {
     }
 }
 
-/// The label, if a list may name the group by it other than by its code: a code
+/// Returns the label if it is a different name in lists than the code: a code
 /// `Sales,EMEA` and a label `Sales, EMEA` are one reading.
 fn another_name(group: &GroupRow) -> Option<Code> {
     let squeezed = |text: &str| Code::fold(text).replace(", ", ",");

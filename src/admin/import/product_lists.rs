@@ -6,12 +6,14 @@ use crate::{
 
 use super::lists::JoinedNames;
 
-/// How many lists are read and resolved at once.
+/// Number of lists read and resolved per page.
 const PAGE: i64 = 10_000;
 
 /// Resolves the lists of staged products that may name a category whose code
-/// holds a comma (`docs/import.md`); the codes that they mean get numbers in
-/// `names`. Without such a category nothing is read.
+/// contains a comma (`docs/import.md`).
+///
+/// The codes that they mean get numbers in `names`. Without such a category
+/// nothing is read.
 ///
 /// # Errors
 ///

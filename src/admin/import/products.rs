@@ -14,14 +14,14 @@ use crate::{
 
 use super::{Import, product_lists, prune, rows};
 
-/// The files of models and of products.
+/// The files of models and of products; true for models.
 const FILES: [(ImportFile, bool); 2] = [
     (ImportFile::ProductModels, true),
     (ImportFile::Products, false),
 ];
 
 impl Import {
-    /// Compares products and models, of which the first are models.
+    /// Compares products and models; returns the counts of models first.
     pub(super) async fn compare_products(
         &self,
         pass: &Pass<'_>,
@@ -79,8 +79,8 @@ impl Import {
         Ok(())
     }
 
-    /// Nominates the products and models that their files do not name to go,
-    /// and those in categories that go to leave them.
+    /// Nominates the products and models that their files do not list for
+    /// deletion, and those in deleted categories to be removed from these.
     async fn prune_products(
         &self,
         pass: &Pass<'_>,
@@ -159,7 +159,7 @@ impl Import {
             line: staged.line,
             column: column.to_owned(),
             message,
-            // What refused rows of products name is found by SQL.
+            // The entities that rejected rows of products name are found by SQL.
             key: None,
         }
     }

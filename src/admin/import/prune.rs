@@ -11,14 +11,14 @@ use crate::{
 
 use super::rows::{Input, RowPlanner};
 
-/// What a file names of one kind of thing, and how that kind is called.
+/// A kind of entity that may be pruned, with the files that list it.
 struct Kind {
     files: &'static [ImportFile],
     entity: &'static str,
     what: What,
 }
 
-/// The kinds of things that files name, products aside.
+/// The kinds of entities that files list, products excluded.
 #[derive(Clone, Copy)]
 enum What {
     Groups,
@@ -38,7 +38,8 @@ const fn kind(files: &'static [ImportFile], entity: &'static str, what: What) ->
     }
 }
 
-/// In an order in which what refers goes before what is referred to.
+/// The kinds in the order of pruning: referring ones before those that they refer
+/// to.
 const KINDS: [Kind; 15] = [
     kind(&[ImportFile::Apps], "apps", What::Apps),
     kind(
@@ -98,7 +99,8 @@ const KINDS: [Kind; 15] = [
 ];
 
 impl What {
-    /// The files of what would go as well: a refused row of theirs keeps it.
+    /// Returns the files of entities that would be deleted as well: a rejected
+    /// row in one of them prevents the pruning.
     fn referring(self) -> &'static [ImportFile] {
         match self {
             Self::Items(ItemKind::AttributeGroup) => &[ImportFile::Attributes],
@@ -112,7 +114,7 @@ impl What {
         }
     }
 
-    /// The code that a row names of this kind.
+    /// Returns the code that a row names of this kind.
     fn named_by(self, entry: &Entry) -> Option<&Code> {
         match (self, entry) {
             (Self::Groups, Entry::UserGroup { code, .. })
@@ -132,12 +134,12 @@ impl What {
     }
 }
 
-/// Whether so many of a kind are too many to go unasked: more than a fifth.
+/// True if the share to remove needs confirmation: more than a fifth.
 pub(super) fn is_too_much(gone: u64, of: u64) -> bool {
     gone.saturating_mul(5) > of
 }
 
-/// Why a kind is not pruned.
+/// Returns the message for a kind that is not pruned.
 pub(super) fn too_much(entity: &str, gone: u64, of: u64) -> String {
     format!(
         "{gone} of {of} {entity} are not named here and would be removed, more than a fifth; say `prune_all` if that is meant"
@@ -145,15 +147,17 @@ pub(super) fn too_much(entity: &str, gone: u64, of: u64) -> String {
 }
 
 impl RowPlanner<'_> {
-    /// Removes what the files that are there do not name (`docs/import.md`).
-    /// Goes before the rows, so that a row which names what is gone is refused.
+    /// Removes what the files in the import do not list (`docs/import.md`). Runs
+    /// before the rows, so that a row that refers to a removed entity is
+    /// rejected.
     pub(super) fn prune(&mut self, prune: Prune, files: &[ImportFile], input: &Input) {
         if prune == Prune::Nothing {
             return;
         }
         let attributes = input.rows.iter();
         let attributes = attributes.filter_map(|row| What::Attributes.named_by(&row.entry));
-        self.planner.spare_attributes(attributes.cloned().collect());
+        self.planner
+            .exempt_attributes(attributes.cloned().collect());
         for kind in &KINDS {
             let present = kind.files.iter().find(|file| files.contains(*file));
             if let Some(file) = present
@@ -187,8 +191,8 @@ impl RowPlanner<'_> {
         self.remove(kind.what, &gone, &named);
     }
 
-    /// The codes that are stored of a kind; `All` and apps' own groups go with
-    /// nothing but their tenant and app.
+    /// Returns the stored codes of a kind, except `All` and the private groups of
+    /// apps, which are deleted only with their tenant or app.
     fn stored(&self, what: What) -> Vec<Code> {
         let change_set = &*self.planner.change_set;
         let all = change_set.all_group();
@@ -231,11 +235,11 @@ impl RowPlanner<'_> {
         for code in gone {
             let planner = &mut self.planner;
             let removed = match what {
-                What::Groups => planner.delete_group(code, Cascade::Said),
-                What::Roles => planner.delete_role(code, Cascade::Said),
+                What::Groups => planner.delete_group(code, Cascade::Delete),
+                What::Roles => planner.delete_role(code, Cascade::Delete),
                 What::Attributes => planner.delete_attribute(code),
                 What::GridViews => planner.delete_grid_view(code),
-                What::Items(kind) => planner.delete_item(kind, code, Cascade::Said),
+                What::Items(kind) => planner.delete_item(kind, code, Cascade::Delete),
                 What::Subjects(kind) => planner.delete_subject(kind, code),
                 What::Apps => planner.delete_app(code),
             };
@@ -244,8 +248,8 @@ impl RowPlanner<'_> {
         self.planner.end_deletions();
     }
 
-    /// Removes the categories that are gone and no other: one that is named
-    /// below one that is gone gets its place from its row.
+    /// Removes exactly the categories in `gone`: a listed category below a
+    /// removed one gets its new place from its row.
     fn remove_categories(&mut self, gone: &[Code], named: &HashSet<&Code>) {
         let change_set = &mut *self.planner.change_set;
         let find = |code| change_set.find_item(ItemKind::Category, code);

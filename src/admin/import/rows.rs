@@ -1,8 +1,8 @@
-//! What an import comes to: rows compared with the change_set, without I/O.
+//! The comparison of an import's rows with the change set, without I/O.
 //!
-//! Each row is checked and carried out on a [`ChangeSet`] in memory, in the order
-//! of the files, so that what refers to a refused row finds nothing and is
-//! refused as well.
+//! Each row is checked and applied to a [`ChangeSet`] in memory, in the order of
+//! the files, so that a row that refers to a rejected row does not find its
+//! entity and is rejected as well.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,14 +29,15 @@ use crate::{
 
 use super::lists::Lists;
 
-/// A row of an `*_accesses.csv` file, kept small: groups by number.
+/// A compact row of an `*_accesses.csv` file: groups by number.
 #[derive(Debug)]
 pub(in crate::admin) struct AccessRow {
     pub(super) place: Place,
     pub(super) target: AccessTarget,
     pub(super) code: Code,
     pub(super) columns: Box<[NumberedColumn]>,
-    /// The level of an absent column, which stays; [`Level::Hidden`]: none is.
+    /// The level of the absent column, which is preserved; [`Level::Hidden`] if
+    /// no column is absent.
     pub(super) kept: Level,
 }
 
@@ -89,7 +90,7 @@ impl AccessRow {
     }
 }
 
-/// What an import says, products aside.
+/// The parsed content of an import, products excluded.
 #[derive(Debug)]
 pub(super) struct Input {
     /// In the order of file and line.
@@ -102,26 +103,29 @@ pub(super) struct Input {
     pub(super) key_columns: KeyColumns,
 }
 
-/// How often the categories that are left are looked at again after some were
-/// refused: a stored category whose row is refused stays where it is, and may
-/// be in the way of another one. With this round no stored category moves, and
-/// nothing is in the way any more.
+/// The round in which moves of stored categories are rejected as well.
+///
+/// After rejections the remaining category rows are checked again: a stored
+/// category whose row is rejected stays where it is, and may block another one.
+/// Once no stored category moves, nothing can be blocked any more.
 const MOST_CATEGORY_ROUNDS: u32 = 8;
 
-/// A run over the rows.
+/// One pass over the rows.
 pub(super) struct RowPlanner<'a> {
     pub(super) planner: Planner<'a>,
     pub(super) report: &'a mut Report,
     pub(super) key_columns: &'a KeyColumns,
-    /// Rights that access rows named and that stay: (group, item) pairs.
+    /// Number of (group, item) rights that access rows list and that stay.
     pub(super) rights_unchanged: u64,
-    /// The rows that are refused.
+    /// The positions of rejected rows.
     pub(super) refused: HashSet<Place>,
 }
 
-/// Carries out every row on the change_set; `pruning`: what to remove, of the kinds
-/// of which files. What is refused is in the report; the
-/// answer is how many rights were named and stay.
+/// Applies every row to the change set; `pruning` is what to remove, of the kinds
+/// of which files.
+///
+/// Rejections are added to the report. Returns the number of rights that are
+/// listed and stay.
 ///
 /// # Errors
 ///
@@ -156,7 +160,7 @@ pub(super) fn plan(
     }
     run.prune_rights(prune, files, input);
     run.planner.give_defaults(DefaultRights::Given);
-    // Apps change nothing that they choose of.
+    // Apps change nothing that their selections refer to.
     let lists = (!apps.is_empty()).then(|| Lists::of(run.planner.change_set));
     for row in apps {
         if let (Entry::App(entry), Some(lists)) = (&row.entry, &lists) {
@@ -178,7 +182,7 @@ impl RowPlanner<'_> {
         }
     }
 
-    /// Connects an app, or authorizes it again, as the wizard would (rules 5).
+    /// Connects or re-authorizes an app, as the wizard would (rules 5).
     fn connect_app(
         &mut self,
         place: Place,
@@ -228,8 +232,8 @@ impl RowPlanner<'_> {
             .connect_app(column, code, granted, &choice, actor)
     }
 
-    /// Notes what a row came to. `key` is what it names, unless a row before
-    /// names the same.
+    /// Records the outcome of a row. `key` is the key that it names, unless an
+    /// earlier row names the same.
     pub(super) fn note(&mut self, place: Place, key: Option<&Code>, outcome: Planned) {
         let report = self.report.known(place.file);
         match outcome {
@@ -249,8 +253,8 @@ impl RowPlanner<'_> {
         }
     }
 
-    /// Takes what these rows name from what was left out, unless they were
-    /// refused.
+    /// Removes the keys of these rows from those left out, except for rejected
+    /// rows.
     fn note_carried_out(&mut self, rows: &[&Row]) {
         for row in rows {
             if let Some((_, code)) = key_of(row)
@@ -261,8 +265,8 @@ impl RowPlanner<'_> {
         }
     }
 
-    /// The rows but those that repeat a key: word for word is fine, with other
-    /// content is refused.
+    /// Returns the rows without those that repeat a key: identical repetitions
+    /// are ignored, different ones are rejected.
     fn without_repetitions<'r>(&mut self, rows: &'r [Row]) -> Vec<&'r Row> {
         let mut seen: HashMap<(ImportFile, &Code), &Row> = HashMap::new();
         let mut kept = Vec::with_capacity(rows.len());
@@ -306,7 +310,8 @@ impl RowPlanner<'_> {
                 categories_done = true;
             }
             if at != before {
-                // The rows before may have defined what this file names.
+                // Earlier rows may have created entities that this file refers
+                // to.
                 lists = Lists::of(self.planner.change_set);
             }
             let outcome = self.carry_out(row, &lists);
@@ -371,16 +376,16 @@ impl RowPlanner<'_> {
                     lists.items_given(planner.change_set, kind, "attribute_groups", groups)?;
                 planner.put_grid_view(code, groups.as_deref())
             }
-            // These are taken elsewhere: all at once, or by SQL.
+            // These are handled elsewhere: all at once, or by SQL.
             Entry::Category { .. } | Entry::Product(_) | Entry::Access(_) | Entry::App(_) => {
                 Ok(Outcome::Unchanged)
             }
         }
     }
 
-    /// Takes all category rows at once: parents may come after children.
+    /// Applies all category rows at once: parents may come after children.
     fn put_categories(&mut self, rows: &[&Row]) {
-        let said = rows.iter().filter_map(|row| {
+        let requested = rows.iter().filter_map(|row| {
             let Entry::Category { code, parent } = &row.entry else {
                 return None;
             };
@@ -390,8 +395,8 @@ impl RowPlanner<'_> {
             };
             Some((row.place, code, parent))
         });
-        let said: Vec<(Place, &Code, Option<Code>)> = said.collect();
-        let places = said.iter().map(|(place, code, parent)| {
+        let requested: Vec<(Place, &Code, Option<Code>)> = requested.collect();
+        let places = requested.iter().map(|(place, code, parent)| {
             let parent = parent.as_ref();
             (*place, CategoryPlace { code, parent })
         });
@@ -438,7 +443,7 @@ fn put_subject(
     planner.put_subject(kind, &entry.code, groups, Some(&roles), entry.enabled)
 }
 
-/// What was wrong, for somebody who can put it right in the files.
+/// Returns the message of a rejection, for a person who can correct the files.
 pub(super) fn message(refused: &Refused) -> String {
     if let Refused::NotFound { entity, code } = refused {
         let entity = entity.words();
@@ -457,7 +462,7 @@ pub(super) fn repeated(column: &str, code: &Code, first: Place) -> Fault {
     )
 }
 
-/// The key of a row and the code space it is of.
+/// Returns the key of a row and its code space.
 fn key_of(row: &Row) -> Option<(ImportFile, &Code)> {
     let file = row.place.file;
     match &row.entry {

@@ -21,7 +21,7 @@ use crate::{
 
 use super::rows::{AccessRow, Input, plan};
 
-/// An import of a tenant, row by row.
+/// An import of a tenant, built row by row.
 struct Importing {
     change_set: ChangeSet,
     input: Input,
@@ -166,7 +166,7 @@ impl Importing {
         self
     }
 
-    /// Plans; the refusals as `line column: message`.
+    /// Plans the import and returns the rejections as `line column: message`.
     fn refused(&mut self) -> Vec<String> {
         let mut report = Report::default();
         self.input.rows.sort_by_key(|row| row.place);
@@ -193,7 +193,7 @@ fn permissions(codes: &[&str]) -> RolePermissions {
 }
 
 #[test]
-fn a_group_is_named_by_code_or_label_and_the_code_wins() {
+fn group_code_takes_precedence_over_label() {
     let mut importing = Importing::into(Edition::Enterprise)
         .group("a", "Editors")
         .group("editors", "Others")
@@ -217,7 +217,7 @@ fn a_group_is_named_by_code_or_label_and_the_code_wins() {
 }
 
 #[test]
-fn rule_1_4_the_groups_of_apps_are_their_own() {
+fn rule_1_4_private_app_groups_are_rejected() {
     let mut importing = Importing::into(Edition::Enterprise)
         .group("APP:mine", "")
         .group("all", "Everyone")
@@ -236,7 +236,7 @@ fn rule_1_4_the_groups_of_apps_are_their_own() {
 }
 
 #[test]
-fn rule_2_4_and_2_5_a_role_holds_what_its_audience_and_the_edition_allow() {
+fn rule_2_4_and_2_5_audience_and_edition_limit_role_permissions() {
     let mut importing = Importing::into(Edition::Growth)
         .role("every", Audience::Connection, RolePermissions::EveryAllowed)
         .role("ui", Audience::Connection, permissions(&["product.list"]))
@@ -258,7 +258,7 @@ fn rule_2_4_and_2_5_a_role_holds_what_its_audience_and_the_edition_allow() {
 }
 
 #[test]
-fn rule_5_6_rights_that_the_wizard_would_not_offer_are_refused() {
+fn rule_5_6_rights_not_offered_by_the_wizard_are_rejected() {
     let cases = [
         // edition scopes kind level chosen, offered?
         ("enterprise read_products category view *", true),
@@ -287,7 +287,7 @@ fn rule_5_6_rights_that_the_wizard_would_not_offer_are_refused() {
     }
 }
 
-/// A category as it is stored, by its number.
+/// A stored category, by its number.
 fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (i32, ItemRow) {
     let row = ItemRow {
         code: code(text),
@@ -300,9 +300,9 @@ fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (i32, ItemRow) {
 }
 
 #[test]
-fn categories_that_block_each_other_are_refused_in_a_few_rounds() {
+fn mutually_blocking_categories_are_rejected_in_few_rounds() {
     // `c0` is stored below `c1`, that below `c2` and so on. Whichever row is
-    // refused leaves a category where it closes the next loop.
+    // rejected leaves a category where it closes the next loop.
     const CHAIN: i32 = 40;
     let mut importing = Importing::into(Edition::Enterprise)
         .category("other", "c0")
@@ -324,7 +324,7 @@ fn categories_that_block_each_other_are_refused_in_a_few_rounds() {
 }
 
 #[test]
-fn an_access_row_is_the_whole_set_of_rights_and_names_its_columns() {
+fn access_row_replaces_rights_and_errors_name_its_columns() {
     let mut importing = Importing::into(Edition::Enterprise)
         .group("a", "")
         .locale("en_US")

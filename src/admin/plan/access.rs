@@ -11,24 +11,25 @@ use crate::{
 
 use super::{Planner, subtrees::Order};
 
-/// What is done to single rights.
+/// A change of single rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admin) enum AccessVerb {
-    /// The level becomes at least the one given (rules 3.1).
+    /// Raises the level to at least the given one (rules 3.1).
     Grant,
-    /// The level becomes at most the one below the one given (rules 3.1).
+    /// Lowers the level to at most the one below the given one (rules 3.1).
     Revoke,
 }
 
-/// By group, the level that is granted to it or revoked from it.
+/// By group: the level to grant or revoke.
 pub(in crate::admin) type Levels = BTreeMap<i32, Level>;
 
-/// The whole set of rights on an item, by the last of several that reach it.
+/// The complete set of rights on an item, given by the last of several entries
+/// that reach it.
 #[derive(Clone, Debug, Default)]
 pub(in crate::admin) struct ReplacedRights {
-    /// The place of the last one.
+    /// The index of the last entry.
     place: usize,
-    /// By group, the level that it was given last, and by which.
+    /// By group: the level last given to it, with the index of the entry.
     named: BTreeMap<i32, (usize, Level)>,
 }
 
@@ -40,19 +41,19 @@ impl AccessVerb {
         }
     }
 
-    /// The level that does at once what two do after each other.
+    /// Returns the level that has the effect of two applied one after the other.
     fn join(self, one: Level, other: Level) -> Level {
         match (self, one, other) {
             (Self::Grant, ..) => one.or(other),
             (Self::Revoke, Level::Hidden, level) | (Self::Revoke, level, Level::Hidden) => level,
-            // Revoking less leaves less.
+            // Revoking a lower level leaves less.
             (Self::Revoke, ..) => one.at_most(other),
         }
     }
 }
 
 impl ReplacedRights {
-    /// The set number `place` of a request.
+    /// Returns the set of rights of the entry `place` of a request.
     pub(in crate::admin) fn new(place: usize, levels: &[(i32, Level)]) -> Self {
         let named = levels.iter();
         Self {
@@ -75,20 +76,21 @@ impl ReplacedRights {
 }
 
 impl Planner<'_> {
-    /// The number of an item that rights are given on.
+    /// Returns the number of an item to set rights on.
     pub(in crate::admin) fn ruled_item(&self, item: &ItemRef) -> Result<i32, Fault> {
         let found = self.change_set.find_item(item.kind, &item.code);
         found.ok_or_else(|| Fault::unknown("item.id", item.kind, &item.code))
     }
 
-    /// The number of a group, an app's own included (rules 1.4).
+    /// Returns the number of a group, private groups of apps included
+    /// (rules 1.4).
     pub(in crate::admin) fn ruling_group(&self, field: &str, code: &Code) -> Result<i32, Fault> {
         let found = self.change_set.groups.find(0, code);
         found.ok_or_else(|| Fault::unknown(field, EntityKind::UserGroup, code))
     }
 
-    /// Grants or revokes levels on items; returns how many rights that are
-    /// named stay as they are.
+    /// Grants or revokes levels on items; returns how many of the listed rights
+    /// stay unchanged.
     pub(in crate::admin) fn change_rights(
         &mut self,
         verb: AccessVerb,
@@ -132,9 +134,9 @@ impl Planner<'_> {
         u64::try_from(unchanged).unwrap_or(u64::MAX)
     }
 
-    /// Makes the rights on items exactly these, but for the private groups of
-    /// apps that are not named; returns how many rights that are named stay as
-    /// they are.
+    /// Sets the rights on items to exactly the listed ones, except for apps'
+    /// private groups that are not listed. Returns how many of the listed rights
+    /// stay unchanged.
     pub(in crate::admin) fn replace_rights(&mut self, orders: Vec<Order<ReplacedRights>>) -> u64 {
         let mut unchanged = 0;
         self.carry_out(orders, ReplacedRights::join, |planner, item, rights| {
@@ -146,7 +148,7 @@ impl Planner<'_> {
     fn replace_rights_on(&mut self, item: i32, rights: &ReplacedRights) -> u64 {
         let ReplacedRights { place, named } = rights;
         let held: GroupLevels = self.change_set.rights.of(item).to_vec();
-        // What was named before the last set counts for private groups alone.
+        // Groups listed before the last entry matter only if they are private.
         let given = named
             .iter()
             .filter(|(group, (last, _))| last == place || self.change_set.is_private(**group))
@@ -168,8 +170,8 @@ impl Planner<'_> {
         u64::try_from(unchanged).unwrap_or(u64::MAX)
     }
 
-    /// An administrator who changes what an app holds on a channel ends the
-    /// "later ones" (rules 5.7).
+    /// Ends the automatic rights on later channels of an app whose right on a
+    /// channel an administrator changes (rules 5.7).
     fn end_later_channels(&mut self, item: i32, group: i32) {
         let is_channel = |item: &ItemRow| item.kind == ItemKind::Channel;
         if !self.change_set.is_private(group)

@@ -14,14 +14,15 @@ use super::{Outcome, Planned, Planner, defaults::axis_of};
 /// What the permissions step offers (rules 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admin) enum PermissionsStep {
-    /// It is not asked.
-    NotAsked,
-    /// The highest level that it offers.
+    /// There is no such step.
+    NotOffered,
+    /// The highest level offered.
     UpTo(Level),
 }
 
 impl PermissionsStep {
-    /// The step of an app with these scopes, in a tenant of this edition.
+    /// Returns the step for an app with these scopes, in a tenant of this
+    /// edition.
     pub(in crate::admin) fn of(scopes: ScopeSet, edition: Edition) -> Self {
         let held = CATALOGUE.with_implied_scopes(scopes);
         let holds = |code: &str| {
@@ -30,7 +31,7 @@ impl PermissionsStep {
                 .is_some_and(|scope| held.contains(scope.id))
         };
         if !edition.is_enterprise() || !holds("read_products") {
-            return Self::NotAsked;
+            return Self::NotOffered;
         }
         Self::UpTo(if holds("write_products") {
             Level::Own
@@ -40,13 +41,13 @@ impl PermissionsStep {
     }
 }
 
-/// What is chosen of one kind of item at one level.
+/// The items of one kind selected at one level.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::admin) struct AppRight<'a> {
     /// `Category` for trees, `Locale` or `AttributeGroup`.
     pub(in crate::admin) kind: ItemKind,
     pub(in crate::admin) level: Level,
-    /// The field or column that says it.
+    /// The field or column that holds the selection.
     pub(in crate::admin) field: &'a str,
     pub(in crate::admin) chosen: &'a Chosen,
 }
@@ -78,7 +79,7 @@ impl AppChoice {
         self
     }
 
-    /// Returns the selections after the change of those that are stored.
+    /// Returns the selections after the change of the stored ones.
     fn applied_to(&self, stored: BTreeSet<Selection>) -> BTreeSet<Selection> {
         let kept = stored
             .into_iter()
@@ -86,17 +87,17 @@ impl AppChoice {
         kept.chain(self.selections.iter().copied()).collect()
     }
 
-    /// Returns whether selections of this axis are replaced, at any level.
+    /// Returns true if selections of this axis are replaced, at any level.
     fn replaces(&self, axis: SelectionAxis) -> bool {
         self.replaced.iter().any(|(replaced, _)| *replaced == axis)
     }
 
-    /// Returns the level on an item, as bits, from the level held before and
-    /// the levels selected for it after the change. Idempotent.
+    /// Returns the level on an item, as bits, from the level held before and the
+    /// levels selected for it after the change. Idempotent.
     fn level(&self, axis: SelectionAxis, held: u8, chosen: impl Iterator<Item = u8>) -> u8 {
         let is_replaced = |level: u8| self.replaced.contains(&(axis, level));
-        // A level that is not replaced stays, also one that an administrator
-        // set since.
+        // A level that is not replaced stays, even if an administrator has set it
+        // since.
         let stays = held == 0 || !is_replaced(held);
         let left = if stays { held } else { 0 };
         chosen
@@ -105,11 +106,14 @@ impl AppChoice {
     }
 }
 
-/// The scopes asked for that are granted in an edition; the others as a second
-/// set (rules 5.3).
-pub(in crate::admin) fn offered_scopes(asked: ScopeSet, edition: Edition) -> (ScopeSet, ScopeSet) {
+/// Returns the requested scopes that an edition grants, and the other ones as a
+/// second set (rules 5.3).
+pub(in crate::admin) fn offered_scopes(
+    requested: ScopeSet,
+    edition: Edition,
+) -> (ScopeSet, ScopeSet) {
     let is_offered = |id: &ScopeId| CATALOGUE.scope(*id).is_offered_in(edition);
-    let (granted, ungranted): (Vec<_>, Vec<_>) = asked.iter().partition(is_offered);
+    let (granted, ungranted): (Vec<_>, Vec<_>) = requested.iter().partition(is_offered);
     (
         granted.into_iter().collect(),
         ungranted.into_iter().collect(),
@@ -117,7 +121,8 @@ pub(in crate::admin) fn offered_scopes(asked: ScopeSet, edition: Edition) -> (Sc
 }
 
 impl Planner<'_> {
-    /// What the permissions step comes to, if it may be so (rules 5.6).
+    /// Returns the selections of the permissions step if it offers them
+    /// (rules 5.6).
     pub(in crate::admin) fn select<'r>(
         &self,
         rights: impl Iterator<Item = AppRight<'r>>,
@@ -161,8 +166,8 @@ impl Planner<'_> {
         Ok(id)
     }
 
-    /// Connects an app or re-authorizes it; rights that `choice` does not
-    /// replace stay, those on channels among them (rules 5.8).
+    /// Connects or re-authorizes an app; rights that `choice` does not replace
+    /// stay, including those on channels (rules 5.8).
     pub(in crate::admin) fn connect_app(
         &mut self,
         field: &str,
@@ -175,7 +180,7 @@ impl Planner<'_> {
         let step = PermissionsStep::of(scopes, self.change_set.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.change_set.apps.get(&subject).cloned();
-        let is_passed = step != PermissionsStep::NotAsked && !choice.replaced.is_empty();
+        let is_passed = step != PermissionsStep::NotOffered && !choice.replaced.is_empty();
         let new = AppRow {
             group,
             connected_by: actor.to_owned(),
@@ -200,15 +205,15 @@ impl Planner<'_> {
         })
     }
 
-    /// Returns whether a connected app with these scopes has the permissions
-    /// step before it, never having passed it (rules 5.8a).
+    /// Returns true if a connected app with these scopes needs the permissions
+    /// step and has never passed it (rules 5.8a).
     pub(in crate::admin) fn lacks_permissions(&self, subject: i32, scopes: ScopeSet) -> bool {
         let step = PermissionsStep::of(scopes, self.change_set.edition);
         let app = self.change_set.apps.get(&subject);
-        step != PermissionsStep::NotAsked && app.is_some_and(|app| !app.permissions_passed)
+        step != PermissionsStep::NotOffered && app.is_some_and(|app| !app.permissions_passed)
     }
 
-    /// Sets the scopes of a connected app, its rights untouched.
+    /// Sets the scopes of a connected app; its rights stay.
     pub(in crate::admin) fn set_scopes(&mut self, subject: i32, scopes: ScopeSet) -> Outcome {
         let Some(app) = self.change_set.apps.get(&subject) else {
             return Outcome::Unchanged;
@@ -222,13 +227,14 @@ impl Planner<'_> {
         Outcome::of_change(different)
     }
 
-    /// A connected app: the number of its subject.
+    /// Returns the number of a connected app's subject.
     pub(in crate::admin) fn connected_app(&self, code: &Code) -> Option<i32> {
         let id = self.change_set.find_subject(SubjectKind::App, code)?;
         self.change_set.apps.contains_key(&id).then_some(id)
     }
 
-    /// The app's subject and private group; made if they are not there.
+    /// Returns the app's subject and private group; creates them if they do not
+    /// exist.
     fn app_subject(&mut self, field: &str, app: &Code) -> Result<(i32, i32, Outcome), Fault> {
         if let Some(id) = self.connected_app(app)
             && let Some(stored) = self.change_set.apps.get(&id)
@@ -262,7 +268,7 @@ impl Planner<'_> {
     }
 
     /// Sets the rights of the app's group to its selections on the axes that
-    /// `choice` replaces; returns whether any right changed.
+    /// `choice` replaces; returns true if any right changed.
     fn give_app_rights(&mut self, app: &AppRow, choice: &AppChoice) -> bool {
         let mut chosen: BTreeMap<(SelectionAxis, Option<i32>), Vec<u8>> = BTreeMap::new();
         for selection in &app.selections {
@@ -277,7 +283,7 @@ impl Planner<'_> {
         let items: Vec<(i32, ItemKind)> = rows.collect();
         let above = |id| self.change_set.items.get(id)?.parent;
         let ids = items.iter().map(|(id, _)| *id);
-        // The root of anything but a category is itself.
+        // Anything but a category is its own root.
         let roots = inherit(ids, above, |id, root: Option<i32>| root.unwrap_or(id));
         let items = items
             .into_iter()
@@ -311,13 +317,13 @@ impl Planner<'_> {
     }
 }
 
-/// The axis that a right is chosen on, if it is one that is offered.
+/// Returns the axis of a selection, if the step offers the axis and level.
 fn offered_axis(right: AppRight<'_>, step: PermissionsStep) -> Result<SelectionAxis, Fault> {
     let AppRight {
         kind, level, field, ..
     } = right;
     match step {
-        PermissionsStep::NotAsked => {
+        PermissionsStep::NotOffered => {
             let message = "the permissions step is asked in the enterprise edition for an app with a products scope only; leave it empty";
             return Err(Fault::invalid(field, message));
         }

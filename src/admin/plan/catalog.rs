@@ -12,7 +12,8 @@ use crate::{
 use super::{Outcome, Planned, Planner};
 
 impl Planner<'_> {
-    /// Puts an item that is nothing but its code.
+    /// Creates an item that has no properties besides its code; no effect if it
+    /// exists.
     pub(in crate::admin) fn put_item(
         &mut self,
         column: &str,
@@ -52,7 +53,8 @@ impl Planner<'_> {
         found.ok_or_else(|| Fault::unknown(field, kind, code))
     }
 
-    /// Puts a channel; what is not said stays. Its tree is a root.
+    /// Creates or changes a channel; fields that are `None` stay. Its tree is a
+    /// root.
     pub(in crate::admin) fn put_channel(
         &mut self,
         code: &Code,
@@ -98,7 +100,7 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    /// Puts an attribute; what is not said stays.
+    /// Creates or changes an attribute; fields that are `None` stay.
     pub(in crate::admin) fn put_attribute(
         &mut self,
         code: &Code,
@@ -131,7 +133,7 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    /// Puts a grid view; what is not said stays.
+    /// Creates or changes a grid view; fields that are `None` stay.
     pub(in crate::admin) fn put_grid_view(
         &mut self,
         code: &Code,

@@ -8,7 +8,7 @@ use crate::{
 
 use super::{Outcome, Planner, category_trees::CategoryTrees};
 
-/// Where a category is to be; without a parent it is a tree's root.
+/// The requested place of a category; without a parent it is the root of a tree.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::admin) struct CategoryPlace<'a> {
     pub(in crate::admin) code: &'a Code,
@@ -23,9 +23,12 @@ impl Planner<'_> {
         Some(items.get(stored.parent?)?.code.clone())
     }
 
-    /// Those of the places, by their index, that are refused: their code is new
-    /// and has white space at an end, their parent is not there, they would be in a loop, or too deep. To be asked again
-    /// without them: what is refused can take the ground from under others.
+    /// Returns the places, by their index, that are rejected: their code is new
+    /// and has white space at an end, their parent does not exist, they would
+    /// form a loop, or would be too deep.
+    ///
+    /// To be called again without them, since a rejected place may have been the
+    /// parent of others.
     pub(in crate::admin) fn refused_categories<'p>(
         &self,
         places: impl Iterator<Item = CategoryPlace<'p>>,
@@ -43,7 +46,7 @@ impl Planner<'_> {
             .unwrap_or_default()
     }
 
-    /// Adds the places of stored categories that would move.
+    /// Adds the places that would move stored categories to those rejected.
     pub(in crate::admin) fn refuse_moves<'p>(
         &self,
         places: impl Iterator<Item = CategoryPlace<'p>>,
@@ -64,7 +67,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds the places of new categories below new ones that are refused.
+    /// Adds the places below new categories that are rejected, and, if they are
+    /// new categories themselves, those below them.
     pub(in crate::admin) fn refuse_categories_below<'p>(
         &self,
         places: impl Iterator<Item = CategoryPlace<'p>>,
@@ -93,8 +97,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Puts categories in places of which none is refused; the outcomes come
-    /// in the same order.
+    /// Stores categories in places of which none is rejected; returns the
+    /// outcomes in the same order.
     pub(in crate::admin) fn store_categories<'p>(
         &mut self,
         places: impl Iterator<Item = CategoryPlace<'p>> + Clone,

@@ -5,25 +5,26 @@ use crate::{
         change_set::ChangeSet,
         fault::{Fault, Refused},
     },
-    domain::{Code, EntityKind, ItemKind, MOST_CATEGORY_LEVELS, inherit},
+    domain::{Code, EntityKind, ItemKind, MAX_CATEGORY_LEVELS, inherit},
 };
 
 use super::CategoryPlace;
 
-/// The category trees as they are stored, with some categories in other places.
+/// The stored category trees, with some categories in other places.
 #[derive(Debug)]
 pub(super) struct CategoryTrees<'a> {
     change_set: &'a ChangeSet,
-    /// The index of each category's entry, and the parent that it gives.
+    /// By category: the index of its entry, and the parent in the entry.
     places: HashMap<&'a Code, (usize, Option<&'a Code>)>,
 }
 
-/// Where a category lies.
+/// The position of a category.
 #[derive(Clone, Copy, Debug)]
 struct Position {
-    /// 1 at the root.
+    /// The level, 1 at the root.
     level: usize,
-    /// The nearest entry, its own or above it, that creates or moves a category.
+    /// The nearest entry, its own or an ancestor's, that creates or moves a
+    /// category.
     entry: Option<usize>,
 }
 
@@ -41,8 +42,8 @@ impl<'a> CategoryTrees<'a> {
         }
     }
 
-    /// The entries of new categories whose codes have white space at an end
-    /// (rules 1.5).
+    /// Returns the entries of new categories whose codes have white space at an
+    /// end (rules 1.5).
     pub(super) fn blank_ends(&self) -> BTreeMap<usize, Fault> {
         let new = self.places.iter().filter(|(code, _)| !self.is_stored(code));
         let refused = new.filter_map(|(code, (index, _))| {
@@ -52,7 +53,8 @@ impl<'a> CategoryTrees<'a> {
         refused.collect()
     }
 
-    /// The entries whose parent is neither stored nor another entry's category.
+    /// Returns the entries whose parent is neither stored nor the category of
+    /// another entry.
     pub(super) fn orphans(&self) -> BTreeMap<usize, Fault> {
         let is_known = |code: &Code| self.places.contains_key(code) || self.is_stored(code);
         let given = self.places.values();
@@ -66,7 +68,7 @@ impl<'a> CategoryTrees<'a> {
         orphans.collect()
     }
 
-    /// The entries whose category would lie below itself.
+    /// Returns the entries whose category would be its own descendant.
     pub(super) fn loops(&self) -> BTreeMap<usize, Fault> {
         let mut settled: HashSet<&Code> = HashSet::new();
         let mut looped: BTreeMap<usize, Fault> = BTreeMap::new();
@@ -93,14 +95,16 @@ impl<'a> CategoryTrees<'a> {
         looped
     }
 
-    /// The entries that create or move a category so that it, or one below it,
-    /// would lie too deep (rules 3.10). What is stored too deep already and is
-    /// not moved, itself or from above, is no entry's fault.
+    /// Returns the entries that create or move a category so that it or a
+    /// descendant would be too deep (rules 3.10).
+    ///
+    /// What is stored too deep already, and is moved neither by itself nor with
+    /// an ancestor, is not attributed to any entry.
     pub(super) fn too_deep(&self) -> BTreeMap<usize, Fault> {
         let positions = self.positions();
         let mut deepest: BTreeMap<usize, (usize, &Code)> = BTreeMap::new();
         for (code, Position { level, entry }) in positions {
-            let Some(entry) = entry.filter(|_| level > MOST_CATEGORY_LEVELS) else {
+            let Some(entry) = entry.filter(|_| level > MAX_CATEGORY_LEVELS) else {
                 continue;
             };
             let found = deepest.entry(entry).or_insert((level, code));
@@ -145,7 +149,7 @@ impl<'a> CategoryTrees<'a> {
             .is_some()
     }
 
-    /// The category above another, once the entries are carried out.
+    /// Returns the parent of a category after the entries are applied.
     fn above(&self, code: &Code) -> Option<&'a Code> {
         if let Some((_, parent)) = self.places.get(code) {
             return *parent;
@@ -155,7 +159,7 @@ impl<'a> CategoryTrees<'a> {
         Some(&items.get(category.parent?)?.code)
     }
 
-    /// The entry that creates or moves a category.
+    /// Returns the entry that creates or moves a category.
     fn placing_entry(&self, code: &Code) -> Option<usize> {
         let (index, parent) = self.places.get(code)?;
         let items = &self.change_set.items;

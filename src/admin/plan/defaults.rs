@@ -7,14 +7,14 @@ use crate::{
 use super::{DefaultRights, Planner};
 
 impl Planner<'_> {
-    /// Notes that the rights of an item are said: it gets no defaults but those
-    /// of apps.
-    pub(in crate::admin) fn speak_for(&mut self, item: i32) {
+    /// Marks an item whose rights are set explicitly: it gets no defaults except
+    /// those of apps.
+    pub(in crate::admin) fn mark_explicit(&mut self, item: i32) {
         self.spoken_for.insert(item);
     }
 
-    /// Gives each new item its default rights (rules 3.8), and apps theirs
-    /// (rules 5.6 `all`, 5.7), unless its creator says no. Parents come before
+    /// Gives each new item its default rights (rules 3.8), and those of apps
+    /// (rules 5.6 `all`, 5.7), unless they are withheld. Parents come before
     /// their children.
     pub(in crate::admin) fn give_defaults(&mut self, defaults: DefaultRights) {
         if defaults == DefaultRights::Withheld {
@@ -59,7 +59,7 @@ impl Planner<'_> {
         levels
     }
 
-    /// What apps hold on a new item that lies below none.
+    /// Returns the rights of apps on a new item without a parent.
     fn app_defaults(&self, kind: ItemKind) -> GroupLevels {
         let apps = self.change_set.apps.values();
         if kind == ItemKind::Channel {
@@ -81,7 +81,7 @@ impl Planner<'_> {
     }
 }
 
-/// The axis of the permissions step that chooses among a kind of item.
+/// Returns the axis of the permissions step that selects items of this kind.
 pub(super) fn axis_of(kind: ItemKind) -> Option<SelectionAxis> {
     match kind {
         ItemKind::Category => Some(SelectionAxis::Tree),

@@ -12,7 +12,7 @@ use crate::{
 use super::{Outcome, Planned, Planner};
 
 impl Planner<'_> {
-    /// Puts a user group; without a label it keeps the one it has.
+    /// Creates or changes a user group; without a label it keeps the stored one.
     pub(in crate::admin) fn put_group(
         &mut self,
         column: &str,
@@ -47,7 +47,8 @@ impl Planner<'_> {
         Ok(Outcome::of_change(different))
     }
 
-    /// The groups of these codes; an app's own is refused (rules 1.4).
+    /// Returns the groups with these codes; rejects private groups of apps
+    /// (rules 1.4).
     pub(in crate::admin) fn find_groups(&self, codes: &[Code]) -> Result<BTreeSet<i32>, Fault> {
         let find = |code: &Code| {
             let found = self.change_set.groups.find(0, code);
@@ -60,7 +61,7 @@ impl Planner<'_> {
         codes.iter().map(find).collect()
     }
 
-    /// Puts a role; what is not said stays.
+    /// Creates or changes a role; fields that are `None` stay.
     pub(in crate::admin) fn put_role(
         &mut self,
         code: &Code,
@@ -116,7 +117,8 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    /// `*`: what a role may hold in this edition (rules 2.4, 2.5).
+    /// Returns the permissions of `*`: all that a role may hold in this edition
+    /// (rules 2.4, 2.5).
     fn every_permission(&self, audience: Audience) -> PermissionSet {
         let enterprise = self.change_set.edition.is_enterprise();
         let allowed = CATALOGUE.permissions().iter().filter(|permission| {
@@ -172,8 +174,9 @@ impl Planner<'_> {
         codes.iter().map(role).collect()
     }
 
-    /// Puts a user or connection; what is not said stays. Every user is in
-    /// `All`, and a new connection that says no groups (rules 1.4).
+    /// Creates or changes a user or connection; fields that are `None` stay.
+    /// Every user is in `All`, and so is a new connection without a list of
+    /// groups (rules 1.4).
     pub(in crate::admin) fn put_subject(
         &mut self,
         kind: SubjectKind,

@@ -8,9 +8,10 @@ use crate::{
 
 use super::Planner;
 
-/// Who refers to what, found in one pass for all that is deleted together.
+/// An index of references, built in one pass for all entities deleted together.
 ///
-/// Rows that were deleted since, or refer to it no more, are still listed.
+/// Referring rows that have since been deleted, or have dropped the reference,
+/// are still listed.
 #[derive(Debug, Default)]
 pub(super) struct Referring {
     /// Subjects, by user group.
@@ -25,7 +26,7 @@ pub(super) struct Referring {
     channels: HashMap<i32, Vec<i32>>,
     /// Channels, by the root of their tree.
     tree_channels: HashMap<i32, Vec<i32>>,
-    /// Subjects of apps, by an item that was chosen for them.
+    /// Subjects of apps, by an item selected for them.
     apps: HashMap<i32, Vec<i32>>,
 }
 
@@ -71,7 +72,8 @@ fn listed(lists: &HashMap<i32, Vec<i32>>, id: i32) -> Vec<i32> {
 }
 
 impl Planner<'_> {
-    /// Forgets who refers to what: something is put that may refer to others.
+    /// Drops the index of references: an entity that may refer to others is about
+    /// to change.
     pub(super) fn forget_references(&mut self) {
         self.referring = None;
     }
@@ -82,13 +84,13 @@ impl Planner<'_> {
             .get_or_insert_with(|| Referring::of(change_set))
     }
 
-    /// The members of a user group.
+    /// Returns the members of a user group.
     pub(super) fn members_of(&mut self, group: i32) -> Vec<i32> {
         let found = listed(&self.referring().members, group);
         self.subjects_where(found, |subject| subject.groups.contains(&group))
     }
 
-    /// The holders of a role.
+    /// Returns the holders of a role.
     pub(super) fn holders_of(&mut self, role: i32) -> Vec<i32> {
         let found = listed(&self.referring().holders, role);
         self.subjects_where(found, |subject| subject.roles.contains(&role))
@@ -103,7 +105,7 @@ impl Planner<'_> {
         found
     }
 
-    /// The attributes of an attribute group.
+    /// Returns the attributes of an attribute group.
     pub(super) fn attributes_of(&mut self, group: i32) -> Vec<i32> {
         let mut found = listed(&self.referring().attributes, group);
         let attributes = &self.change_set.attributes;
@@ -111,7 +113,7 @@ impl Planner<'_> {
         found
     }
 
-    /// The grid views that use an attribute group.
+    /// Returns the grid views that use an attribute group.
     pub(super) fn views_of(&mut self, group: i32) -> Vec<i32> {
         let mut found = listed(&self.referring().views, group);
         let views = &self.change_set.grid_views;
@@ -122,13 +124,13 @@ impl Planner<'_> {
         found
     }
 
-    /// The channels that use a locale.
+    /// Returns the channels that use a locale.
     pub(super) fn channels_of_locale(&mut self, locale: i32) -> Vec<i32> {
         let found = listed(&self.referring().channels, locale);
         self.channels_where(found, |channel| channel.locales.contains(&locale))
     }
 
-    /// The channels that show a tree, by its root.
+    /// Returns the channels that show a tree, by its root.
     pub(super) fn channels_of_tree(&mut self, root: i32) -> Vec<i32> {
         let found = listed(&self.referring().tree_channels, root);
         self.channels_where(found, |channel| channel.tree == Some(root))
@@ -139,8 +141,8 @@ impl Planner<'_> {
         found
     }
 
-    /// The subjects of the apps that an item was chosen for.
-    pub(super) fn apps_that_chose(&mut self, item: i32) -> Vec<i32> {
+    /// Returns the subjects of the apps that an item was selected for.
+    pub(super) fn apps_selecting(&mut self, item: i32) -> Vec<i32> {
         listed(&self.referring().apps, item)
     }
 }

@@ -7,21 +7,22 @@ use crate::{
 
 use super::Planner;
 
-/// Whether what is in use is deleted with the references to it (rules 3.9).
+/// Whether an entity in use is deleted with the references to it (rules 3.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cascade {
-    /// It is refused.
+    /// The deletion is rejected.
     Refused,
-    /// It is deleted.
+    /// The entity and the references to it are deleted.
     Said,
 }
 
-/// Who refers to something that is to be deleted, counted.
+/// The numbers of references to an entity to be deleted, by kind.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct Uses(Vec<(usize, &'static str)>);
 
 impl Uses {
-    /// Adds `count` of `what`, said for one and for more.
+    /// Adds `count` references; `one` and `more` are the singular and plural of
+    /// their kind.
     pub(in crate::admin) fn add(&mut self, count: usize, one: &'static str, more: &'static str) {
         match count {
             0 => {}
@@ -30,14 +31,14 @@ impl Uses {
         }
     }
 
-    /// Refuses the deletion if somebody refers to it and `cascade` is not said.
+    /// Rejects the deletion if there are references and `cascade` is not set.
     pub(in crate::admin) fn refuse(
         self,
         entity: impl Into<EntityKind>,
         code: &Code,
         cascade: Cascade,
     ) -> Result<(), Fault> {
-        if self.0.is_empty() || cascade == Cascade::Said {
+        if self.0.is_empty() || cascade == Cascade::Delete {
             return Ok(());
         }
         let uses: Vec<String> = self
@@ -67,8 +68,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Deletes a user group; members are in the way. Its rights go with
-    /// [`Planner::end_deletions`].
+    /// Deletes a user group; without `cascade` it must have no members.
+    /// [`Planner::end_deletions`] removes its rights.
     pub(in crate::admin) fn delete_group(
         &mut self,
         code: &Code,
@@ -97,7 +98,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Deletes a role; holders are in the way.
+    /// Deletes a role; without `cascade` it must have no holders.
     pub(in crate::admin) fn delete_role(
         &mut self,
         code: &Code,
@@ -119,8 +120,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Takes the rights of the user groups that were deleted away, of all at
-    /// once.
+    /// Removes the rights of all deleted user groups at once.
     pub(in crate::admin) fn end_deletions(&mut self) {
         let gone = std::mem::take(&mut self.gone_groups);
         if !gone.is_empty() {
@@ -144,8 +144,8 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Deletes an item that is no category, with the rights on it; who refers
-    /// to it is in the way.
+    /// Deletes an item other than a category, with the rights on it; without
+    /// `cascade` nothing may refer to it.
     pub(in crate::admin) fn delete_item(
         &mut self,
         kind: ItemKind,
@@ -183,13 +183,13 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Spares attributes from going with their groups: something that comes
-    /// later in this change says where they belong.
-    pub(in crate::admin) fn spare_attributes(&mut self, codes: BTreeSet<Code>) {
+    /// Exempts attributes from being deleted with their groups: a later entry of
+    /// this change gives them a group.
+    pub(in crate::admin) fn exempt_attributes(&mut self, codes: BTreeSet<Code>) {
         self.spared = codes;
     }
 
-    /// Deletes the attributes that were spared and came to no other group.
+    /// Deletes the exempted attributes that got no other group.
     pub(in crate::admin) fn delete_stray_attributes(&mut self) {
         let items = &self.change_set.items;
         let attributes = self.change_set.attributes.iter();
@@ -200,9 +200,12 @@ impl Planner<'_> {
         }
     }
 
-    /// The categories of these codes and, with `cascade`, all below them;
-    /// refused if some would be left below one that is gone. `products`: how
-    /// many lie in each of those named.
+    /// Returns the categories with these codes and all their descendants.
+    ///
+    /// Without `cascade` it fails, with the index of the code, if one of them has
+    /// a sub-category that is not listed, contains products or is the tree of a
+    /// channel. `products` returns the number of products in each listed
+    /// category.
     pub(in crate::admin) fn categories_to_delete(
         &mut self,
         codes: &[Code],
@@ -245,10 +248,10 @@ impl Planner<'_> {
         }
     }
 
-    /// Takes an item out, with the rights on it and what apps chose of it.
+    /// Removes an item, with the rights on it and the apps' selections of it.
     fn remove_item(&mut self, id: i32) {
         self.change_set.rights.replace(id, Vec::new());
-        for subject in self.apps_that_chose(id) {
+        for subject in self.apps_selecting(id) {
             self.change_set.change_app(subject, |app| {
                 app.selections.retain(|chosen| chosen.item != Some(id));
             });
@@ -256,8 +259,8 @@ impl Planner<'_> {
         self.change_set.items.remove(id);
     }
 
-    /// Disconnects an app: its subject, private group, scopes and choices go
-    /// (rules 5.9), its rights with [`Planner::end_deletions`].
+    /// Disconnects an app: deletes its subject, private group, scopes and
+    /// selections (rules 5.9). [`Planner::end_deletions`] removes its rights.
     pub(in crate::admin) fn delete_app(&mut self, code: &Code) -> Result<(), Fault> {
         let found = self.change_set.find_subject(SubjectKind::App, code);
         let id = found.ok_or_else(|| Fault::unknown("app", EntityKind::App, code))?;

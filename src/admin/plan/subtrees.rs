@@ -7,13 +7,13 @@ use crate::domain::inherit;
 
 use super::Planner;
 
-/// The categories below each category.
+/// The child categories of each category.
 #[derive(Debug)]
 pub(in crate::admin) struct Descendants {
     children: HashMap<i32, Vec<i32>>,
 }
 
-/// What is to happen to an item, and whether to all below it as well.
+/// An operation on an item, and whether it applies to all descendants as well.
 #[derive(Clone, Debug)]
 pub(in crate::admin) struct Order<O> {
     pub(in crate::admin) item: i32,
@@ -22,7 +22,8 @@ pub(in crate::admin) struct Order<O> {
 }
 
 impl Descendants {
-    /// The categories and everything below them, each once, parents first.
+    /// Returns the categories and all their descendants, each once, parents
+    /// first.
     pub(super) fn with(&self, categories: impl IntoIterator<Item = i32>) -> Vec<i32> {
         let mut seen: HashSet<i32> = HashSet::new();
         let mut found: Vec<i32> = categories.into_iter().collect();
@@ -36,7 +37,7 @@ impl Descendants {
         found
     }
 
-    /// How many of those below each category are to be counted.
+    /// Returns for each category how many of its descendants satisfy `counted`.
     pub(super) fn counts(&self, counted: impl Fn(i32) -> bool) -> HashMap<i32, usize> {
         let below = self.children.values().flatten().copied();
         let below: HashSet<i32> = below.collect();
@@ -60,7 +61,7 @@ impl Descendants {
 }
 
 impl Planner<'_> {
-    /// Who lies below whom, as things are now.
+    /// Returns the current parent-child relation of categories.
     pub(super) fn descendants(&self) -> Descendants {
         let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
         for (id, item) in self.change_set.items.iter() {
@@ -71,10 +72,11 @@ impl Planner<'_> {
         Descendants { children }
     }
 
-    /// Carries out on each item once all that reaches it: `join` adds an order
-    /// to what was joined, and `apply` carries the whole out. So the work is in
-    /// proportion to what is said of each item, however many orders reach it
-    /// from above.
+    /// Visits each reached item once and applies all orders that reach it: `join`
+    /// merges an order into the joined ones, and `apply` carries out the result.
+    ///
+    /// So the work is proportional to the orders of each item, however many
+    /// orders reach it from above.
     pub(super) fn carry_out<O: Clone + Default>(
         &mut self,
         orders: Vec<Order<O>>,
@@ -91,14 +93,14 @@ impl Planner<'_> {
             orders.into_iter().any(|order| order.reaches_below)
         };
         let above = |id| self.change_set.items.get(id)?.parent;
-        // Whether an order reaches what lies below.
+        // True if an order reaches the children of the item.
         let reached = inherit(of_item.keys().copied(), above, |id, above| {
             above == Some(true) || reaches_below(id)
         });
         let is_reached =
             |id: &i32| above(*id).is_some_and(|above| reached.get(&above) == Some(&true));
         let tops = of_item.keys().copied().filter(|id| !is_reached(id));
-        // With each, what reaches it from above.
+        // Each item with the joined orders that reach it from above.
         let mut waiting: Vec<(i32, Option<Rc<O>>)> = tops.map(|id| (id, None)).collect();
         let mut seen: HashSet<i32> = HashSet::new();
         while let Some((id, inherited)) = waiting.pop() {
@@ -118,7 +120,7 @@ impl Planner<'_> {
     }
 }
 
-/// What was joined further up with these orders; `None`: there is nothing.
+/// Joins these orders to the inherited ones; `None` if there are neither.
 fn joined<'o, O: Clone + Default + 'o>(
     inherited: Option<&Rc<O>>,
     orders: impl Iterator<Item = &'o Order<O>>,

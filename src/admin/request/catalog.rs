@@ -94,9 +94,9 @@ pub(super) fn delete_profiles_wants(codes: &[Code]) -> WantedEntities {
 
 pub(super) fn delete_profiles(planner: &mut Planner<'_>, codes: &[Code]) -> Result<u64, Fault> {
     each_code(codes, |code| {
-        // What is not there is named as an import profile.
+        // A missing profile is reported as an import profile.
         let kind = stored_profile(planner, code).unwrap_or(ItemKind::ImportProfile);
-        planner.delete_item(kind, code, Cascade::Refused)
+        planner.delete_item(kind, code, Cascade::Reject)
     })
 }
 

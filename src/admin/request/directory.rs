@@ -6,7 +6,7 @@ use crate::{
 
 use super::{GroupEntry, RoleEntry, SubjectEntry, distinct, put_each};
 
-/// The field of the request that holds a kind of subjects.
+/// Returns the request field that lists subjects of this kind.
 fn field_of(kind: SubjectKind) -> &'static str {
     match kind {
         SubjectKind::User => "users",
@@ -15,7 +15,7 @@ fn field_of(kind: SubjectKind) -> &'static str {
     }
 }
 
-/// What the guard against locking oneself out has to see (rules 2.6).
+/// Returns the entities that the lock-out guard checks (rules 2.6).
 fn guarded() -> WantedEntities {
     WantedEntities {
         roles: true,

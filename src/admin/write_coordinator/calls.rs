@@ -17,12 +17,12 @@ use crate::{
     domain::Code,
 };
 
-use super::{WriteContext, WriteCoordinator, seat::TurnLength};
+use super::{WriteContext, WriteCoordinator, slot::TurnLength};
 
 impl WriteCoordinator {
-    /// Applies an import that was taken in, whole or not at all.
+    /// Applies an import whose rows have been read, completely or not at all.
     ///
-    /// It goes on in a task of its own: dropping the future does not tear it.
+    /// It runs in a task of its own: dropping the future does not interrupt it.
     ///
     /// # Errors
     ///
@@ -38,28 +38,29 @@ impl WriteCoordinator {
         progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
     ) -> Result<Answered<ImportOutcome>, AdminError> {
         let mut context = context.clone();
-        // What was staged was staged for this tenant.
+        // The rows were staged for this tenant.
         context.tenant = staging.tenant.clone();
-        let (seat, import) = Import::new(staging, options.clone(), Box::new(progress));
-        self.write(seat, import, context).await
+        let (slot, import) = Import::new(staging, options.clone(), Box::new(progress));
+        self.write(slot, import, context).await
     }
 
     /// Changes entities: users, groups, roles, items, rights and the like.
     ///
-    /// It goes on in a task of its own: dropping the future does not tear it.
+    /// It runs in a task of its own: dropping the future does not interrupt it.
     ///
     /// # Errors
     ///
-    /// [`AdminError`]: but for [`AdminError::OutcomeUnknown`], nothing changed.
+    /// [`AdminError`]: except for [`AdminError::OutcomeUnknown`], nothing
+    /// changed.
     pub async fn change_entities(
         &self,
         request: EntityRequest,
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = EntityChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Changes products and models; otherwise as [`WriteCoordinator::change_entities`].
@@ -73,9 +74,9 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = ProductChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Deletes categories; otherwise as [`WriteCoordinator::change_entities`].
@@ -90,9 +91,9 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = CategoryRemoval::new(codes, cascade, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
     /// Changes the tenant itself; otherwise as [`WriteCoordinator::change_entities`].
@@ -110,12 +111,12 @@ impl WriteCoordinator {
             TenantRequest::Delete => TurnLength::Long,
             TenantRequest::Create(_) | TenantRequest::SetEdition(_) => TurnLength::of(&context),
         };
-        let seat = self.seat(length, &context.tenant).await?;
+        let slot = self.slot(length, &context.tenant).await?;
         let change = TenantChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
-    /// Connects an app step by step, takes scopes from it or disconnects it;
+    /// Connects an app step by step, removes scopes from it or disconnects it;
     /// otherwise as [`WriteCoordinator::change_entities`].
     ///
     /// # Errors
@@ -127,13 +128,13 @@ impl WriteCoordinator {
         context: WriteContext,
         encode: EncodeAppWritten,
     ) -> Result<Answered<AppWritten>, AdminError> {
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = AppChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 
-    /// Changes who may call, which belongs to the installation: whatever tenant the
-    /// context names is not looked at. Otherwise as [`WriteCoordinator::change_entities`].
+    /// Changes the callers, which belong to the installation: the tenant in the
+    /// context is ignored. Otherwise as [`WriteCoordinator::change_entities`].
     ///
     /// # Errors
     ///
@@ -145,8 +146,8 @@ impl WriteCoordinator {
         encode: EncodeWritten,
     ) -> Result<Answered<Written>, AdminError> {
         context.tenant = Code::of_installation();
-        let seat = self.seat(TurnLength::of(&context), &context.tenant).await?;
+        let slot = self.slot(TurnLength::of(&context), &context.tenant).await?;
         let change = CallerChange::new(request, encode);
-        self.write(seat, change, context).await
+        self.write(slot, change, context).await
     }
 }

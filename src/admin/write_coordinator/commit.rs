@@ -1,6 +1,6 @@
 use crate::{
     domain::{FactKey, Revision},
-    store::{Announcement, Bounds, Finished, Isolation, KeptAnswer, TenantId, Transaction},
+    store::{Announcement, Bounds, Finished, Isolation, StoredResponse, TenantId, Transaction},
 };
 
 use super::{
@@ -9,67 +9,66 @@ use super::{
         error::AdminError,
     },
     Tried, WriteContext, WriteCoordinator,
-    rehearsal::{TenantVersion, answers_of, find_answer, tenant_state},
-    seat::{Seat, Wait},
+    rehearsal::{TenantVersion, answers_of, find_response, tenant_state},
+    slot::{Wait, WriteSlot},
 };
 
-/// What a commit came to.
+/// The result of a commit.
 pub(super) enum Committed {
-    /// The tenant, and the revision that it made.
+    /// Committed: the tenant, and its new revision.
     At(TenantId, Revision),
-    /// The answer of the same request, which came first.
+    /// The answer of the same request, which was committed first.
     Before(Vec<u8>),
-    /// It is not what was rehearsed any more.
+    /// The change is not the rehearsed one any more.
     Stale,
 }
 
 impl WriteCoordinator {
-    /// Begins a transaction that locks the row of its tenant: a client that
-    /// stands still holds it for no longer than a lease.
+    /// Begins a transaction that will lock the row of its tenant: a stalled
+    /// client holds the lock no longer than a lease.
     async fn begin_locking<'c>(
         &self,
-        seat: &'c mut Seat,
+        slot: &'c mut WriteSlot,
         size: Size,
     ) -> Result<(Transaction<'c>, &'c mut Wait), AdminError> {
         let bounds = Bounds {
             statement: size.statement(),
             idle: self.cache.settings().lease,
-            lock: Some(seat.row_wait()?),
+            lock: Some(slot.row_wait()?),
         };
-        let (connection, wait) = (&mut seat.connection, &mut seat.wait);
+        let (connection, wait) = (&mut slot.connection, &mut slot.wait);
         let transaction = connection.begin(Isolation::EachStatement, bounds).await?;
         Ok((transaction, wait))
     }
 
-    /// W4: the change itself. It is stale when it is not what was rehearsed any
-    /// more, in what it touches or in whether there is anything to do.
+    /// Commits the change (W4). It is stale if it is not the rehearsed change any
+    /// more, in the keys it invalidates or in whether it has an effect.
     pub(super) async fn commit<C: Change>(
         &self,
-        seat: &mut Seat,
+        slot: &mut WriteSlot,
         change: &mut C,
         context: &WriteContext,
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
-        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
-        if !wait
-            .counting(transaction.open_coordinator(announcement))
-            .await?
-        {
+        let (transaction, wait) = self.begin_locking(slot, change.size()).await?;
+        if !wait.counting(transaction.use_intent(announcement)).await? {
             return Ok(Committed::Stale);
         }
         let locked = wait
             .counting(transaction.lock_tenant(&context.tenant))
             .await?;
         if let Some(answer) =
-            find_answer(&transaction, context, answers_of(change, context)).await?
+            find_response(&transaction, context, answers_of(change, context)).await?
         {
             return Ok(Committed::Before(answer));
         }
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
         let tenant = tenant_state(locked, change, context)?;
         context.check_revision(tenant.revision)?;
-        let tenant = wait.counting(made(&transaction, tenant)).await?;
+        let tenant = wait
+            .counting(create_if_missing(&transaction, tenant))
+            .await?;
         let mut pass = Pass::new(&transaction, tenant, context, Mode::Write, rehearsal);
         let ran = change.run(&mut pass).await?;
         if ran.is_nothing() || !are_covered(&ran.keys, announced) {
@@ -87,22 +86,23 @@ impl WriteCoordinator {
             answer: &answer,
         };
         if !transaction.finish_write(&head, &end).await? {
-            // Begun again it finds the answer, or another request's.
+            // On the next try it finds the answer, possibly one of another
+            // request.
             return Ok(Committed::Stale);
         }
         transaction.commit().await?;
         Ok(Committed::At(written, revision))
     }
 
-    /// Keeps the answer of a write that has nothing to change, so that a retry
-    /// which comes when there would be something changes nothing either.
+    /// Stores the answer of a write without effect, so that a later retry changes
+    /// nothing either, even if it would have an effect by then.
     ///
-    /// The answer takes its place in the order of the tenant's writes: it is
-    /// found out again, and kept, while the tenant's row is locked. So no write
-    /// of the same key is on its way to be committed after it.
+    /// The answer takes its place in the order of the tenant's writes: the change
+    /// is compared again, and its answer stored, while the tenant's row is
+    /// locked. So no write with the same key can be committed after it.
     pub(super) async fn keep_unchanged<C: Change>(
         &self,
-        seat: &mut Seat,
+        slot: &mut WriteSlot,
         change: &mut C,
         context: &WriteContext,
         rehearsed: TenantVersion,
@@ -110,7 +110,7 @@ impl WriteCoordinator {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let (transaction, wait) = self.begin_locking(seat, change.size()).await?;
+        let (transaction, wait) = self.begin_locking(slot, change.size()).await?;
         let locked = wait
             .counting(transaction.lock_tenant(&context.tenant))
             .await?;
@@ -118,7 +118,7 @@ impl WriteCoordinator {
             return Ok(Tried::Again);
         };
         if let Some(answer) =
-            find_answer(&transaction, context, answers_of(change, context)).await?
+            find_response(&transaction, context, answers_of(change, context)).await?
         {
             return Ok(Tried::Before(answer));
         }
@@ -130,11 +130,11 @@ impl WriteCoordinator {
         if !change.run(&mut pass).await?.is_nothing() {
             return Ok(Tried::Again);
         }
-        let kept = KeptAnswer {
+        let kept = StoredResponse {
             request_hash: context.request_hash.clone(),
             answer: change.encode(&change.answer(revision)),
         };
-        if !transaction.keep_answer(id, key, &kept, revision).await? {
+        if !transaction.store_response(id, key, &kept, revision).await? {
             return Ok(Tried::Again);
         }
         transaction.end_unchanged().await?;
@@ -142,9 +142,9 @@ impl WriteCoordinator {
     }
 }
 
-/// Stores a tenant that is not there yet. If someone else has just done so, the
-/// change begins again.
-async fn made(
+/// Stores a tenant that does not exist yet. If another write has just created it,
+/// the change is tried again.
+async fn create_if_missing(
     transaction: &Transaction<'_>,
     tenant: TenantState,
 ) -> Result<TenantState, AdminError> {
@@ -160,7 +160,7 @@ async fn made(
     }
 }
 
-/// Whether each key, or one above it, was announced.
+/// True if each key, or one that covers it, was announced.
 fn are_covered(keys: &[FactKey], announced: &[FactKey]) -> bool {
     let is_covered = |key| announced.iter().any(|above| above.covers(key));
     keys.iter().all(is_covered)

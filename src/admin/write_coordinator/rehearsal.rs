@@ -1,6 +1,6 @@
 use crate::{
     domain::Revision,
-    store::{AnswersOf, Bounds, Connection, Isolation, LockedTenant, TenantId, Transaction},
+    store::{Bounds, Connection, Isolation, LockedTenant, ResponseScope, TenantId, Transaction},
 };
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
     WriteContext,
 };
 
-/// Which state of which tenant a change was compared with. A tenant that was
+/// The tenant, and its state, that a change was compared with. A tenant that was
 /// deleted and created again is another one, whatever its revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TenantVersion {
@@ -29,7 +29,7 @@ impl TenantVersion {
         }
     }
 
-    /// Whether what was found out at `self` is still true at `now`.
+    /// Returns whether a result found at `self` is still valid at `now`.
     pub(super) fn compared_with(self, now: Self) -> Rehearsal {
         if self == now {
             Rehearsal::Holds
@@ -39,26 +39,26 @@ impl TenantVersion {
     }
 }
 
-/// A rehearsal, which is one snapshot.
+/// The result of a rehearsal, read from one snapshot.
 pub(super) struct Rehearsed {
     /// The epoch of the primary that the snapshot was read from.
     pub(super) epoch: u64,
-    /// What it was compared with.
+    /// The tenant state that the change was compared with.
     pub(super) version: TenantVersion,
     pub(super) found: Found,
 }
 
-/// What a rehearsal found.
+/// The result of a rehearsed change.
 pub(super) enum Found {
-    /// What the change does.
+    /// What the change would do.
     Ran(Ran),
-    /// The answer of the same request that came before.
+    /// The answer of the same request, committed before.
     Before(Vec<u8>),
-    /// The change is refused.
+    /// The change is rejected.
     Refused(AdminError),
 }
 
-/// W0: what the change would do, compared with one snapshot.
+/// Compares the change with one snapshot, without writing (W0).
 pub(super) async fn rehearse<C: Change>(
     connection: &mut Connection,
     change: &mut C,
@@ -78,7 +78,7 @@ pub(super) async fn rehearse<C: Change>(
     let (epoch, version) = (seen.epoch, TenantVersion::of(seen.tenant.as_ref()));
     let found = match compare(&transaction, change, context, (seen.tenant, patience)).await {
         Ok(found) => {
-            // What it keeps in tables of its session lasts.
+            // Temporary tables of the session survive the end of the transaction.
             transaction.end_unchanged().await?;
             found
         }
@@ -98,7 +98,7 @@ async fn compare<C: Change>(
     context: &WriteContext,
     (seen, patience): (Option<LockedTenant>, &Patience),
 ) -> Result<Found, AdminError> {
-    if let Some(answer) = find_answer(transaction, context, answers_of(change, context)).await? {
+    if let Some(answer) = find_response(transaction, context, answers_of(change, context)).await? {
         return Ok(Found::Before(answer));
     }
     let tenant = tenant_state(seen, change, context)?;
@@ -111,23 +111,28 @@ async fn compare<C: Change>(
         Rehearsal::Outdated,
     );
     if context.dry_run {
-        // A write goes on: its caller may have left, and find out by a retry.
+        // A write continues: its caller may have left, and get the result by a
+        // retry.
         pass = pass.with_patience(patience.clone());
     }
     Ok(Found::Ran(change.run(&mut pass).await?))
 }
 
-/// The answer that was kept under the key of this write, if it is one of the
-/// same request.
-pub(super) async fn find_answer(
+/// Returns the answer stored under the key of this write, if it is of the same
+/// request.
+///
+/// # Errors
+///
+/// [`AdminError::IdempotencyKeyReused`] if it is of another request.
+pub(super) async fn find_response(
     transaction: &Transaction<'_>,
     context: &WriteContext,
-    of: AnswersOf<'_>,
+    of: ResponseScope<'_>,
 ) -> Result<Option<Vec<u8>>, AdminError> {
     let Some(key) = context.kept_key() else {
         return Ok(None);
     };
-    let Some(kept) = transaction.find_answer(&context.tenant, key, of).await? else {
+    let Some(kept) = transaction.find_response(&context.tenant, key, of).await? else {
         return Ok(None);
     };
     if kept.request_hash == context.request_hash {
@@ -138,18 +143,21 @@ pub(super) async fn find_answer(
     })
 }
 
-/// Whose kept answers count for a retry of a change: a tenant that is gone keeps
-/// the answer of its own deletion.
-pub(super) fn answers_of<'a, C: Change>(change: &C, context: &'a WriteContext) -> AnswersOf<'a> {
+/// Returns whose stored answers a retry of the change may get: a deleted tenant
+/// keeps the answer of its own deletion.
+pub(super) fn answers_of<'a, C: Change>(
+    change: &C,
+    context: &'a WriteContext,
+) -> ResponseScope<'a> {
     if !change.deletes_tenant() {
-        return AnswersOf::Tenant;
+        return ResponseScope::Tenant;
     }
-    AnswersOf::DeletedTenants {
+    ResponseScope::DeletedTenants {
         request_hash: &context.request_hash,
     }
 }
 
-/// The tenant that was found, or the one that the change creates.
+/// Returns the tenant that was found, or the one that the change creates.
 pub(super) fn tenant_state<C: Change>(
     found: Option<LockedTenant>,
     change: &C,

@@ -9,14 +9,15 @@ use crate::{
 
 use super::{super::error::AdminError, Tried, WriteCoordinator};
 
-/// How often an announcement is taken back while the database is away.
+/// Maximum number of tries to withdraw an announcement while the database is
+/// unavailable.
 const WITHDRAWALS: u32 = 5;
 
-/// How long the outcome of a commit without an answer is looked for.
-const FINDING_OUT: Duration = Duration::from_secs(5);
+/// How long to retry the look-up of an unknown commit outcome.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl WriteCoordinator {
-    /// Finds out what became of a commit that got no answer.
+    /// Determines the outcome of a commit that got no answer.
     pub(super) async fn find_out(&self, announcement: Announcement) -> Result<Tried, AdminError> {
         let begun = Instant::now();
         loop {
@@ -24,10 +25,10 @@ impl WriteCoordinator {
                 Ok(Some(revision)) => return Ok(Tried::Done(revision)),
                 Ok(None) => {
                     let cause = "the connection was lost before the commit";
-                    let error = StoreError::no_answer(cause);
+                    let error = StoreError::unreachable(cause);
                     return Ok(Tried::NoAnswer(AdminError::Store(error)));
                 }
-                Err(error) if begun.elapsed() > FINDING_OUT => {
+                Err(error) if begun.elapsed() > LOOK_UP_TIMEOUT => {
                     tracing::warn!(%error, "the outcome of a commit could not be looked up");
                     self.cache.withdraw_later();
                     return Err(AdminError::OutcomeUnknown);
@@ -37,8 +38,8 @@ impl WriteCoordinator {
         }
     }
 
-    /// The revision that a commit made; `None`: it never happened, and never
-    /// will, since its intent is gone.
+    /// Returns the revision that a commit created; `None`: it did not happen and
+    /// never will, since its intent is withdrawn.
     async fn look_up(&self, announcement: Announcement) -> Result<Option<Revision>, StoreError> {
         if self.finding.withdraw(announcement).await? {
             return Ok(None);
@@ -46,8 +47,9 @@ impl WriteCoordinator {
         self.finding.find_commit(announcement).await
     }
 
-    /// Takes an announcement back after a failure. If the database stays away,
-    /// it is left to the upkeep; it cannot commit any more.
+    /// Withdraws an announcement after a failure. If the database stays
+    /// unavailable, this is left to the upkeep; the write cannot be committed any
+    /// more.
     pub(super) async fn withdraw(&self, announcement: Announcement) {
         for waits in 1..=WITHDRAWALS {
             match self.finding.withdraw(announcement).await {

@@ -9,21 +9,22 @@ use crate::{
 
 use super::Read;
 
-/// How many questions of a server may wait for a statement.
-const MOST: usize = 4_096;
+/// Maximum number of questions of a server that wait for a statement.
+const MAX_WAITING: usize = 4_096;
 
-/// How many of them in one lane: of one tenant.
-const MOST_OF_A_LANE: usize = 1_024;
+/// Maximum number of questions in one lane: of one tenant.
+const MAX_WAITING_PER_LANE: usize = 1_024;
 
-/// The most subjects, items and products that one shared statement asks for.
+/// Maximum number of names that one shared statement reads: subjects, items,
+/// products, attributes and grid views.
 const NAMES_AT_ONCE: usize = 2_000;
 
-/// Where a question waits: by tenant, or with all whose tenant is not known to
-/// be there.
+/// The lane of a question: its tenant, or `None` for all tenants that are not
+/// known to exist.
 pub(super) type Lane = Option<Code>;
 
-/// A question that waits for a statement. Whoever has gone away drops the other
-/// end of `answer`.
+/// A question that waits for a statement. A caller that goes away drops the
+/// receiver of `answer`.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) tenant: Code,
@@ -31,17 +32,17 @@ pub(super) struct Waiting {
     pub(super) answer: oneshot::Sender<Result<Read, CacheError>>,
 }
 
-/// The questions that wait, in bounded number. The lanes take turns, so that no
-/// tenant waits behind all questions of another one; those who have gone away are
-/// passed over.
+/// The waiting questions, in bounded number. The lanes take turns, so that no
+/// tenant waits behind all questions of another one; questions whose caller is
+/// gone are skipped.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
     waiting: HashMap<Lane, VecDeque<Waiting>>,
-    /// The lanes with somebody in them, the next one first.
+    /// The lanes that are not empty, the next one first.
     turns: VecDeque<Lane>,
 }
 
-/// What one statement reads, for whom.
+/// The facts that one statement reads, and the questions that wait for them.
 pub(super) type Together = (Code, FactsNeeded, Vec<Waiting>);
 
 impl Lanes {
@@ -49,15 +50,15 @@ impl Lanes {
         self.turns.is_empty()
     }
 
-    /// Lets a question wait.
+    /// Enqueues a question.
     ///
     /// # Errors
     ///
-    /// [`CacheError::Overloaded`] when too many wait, of the server or of the
-    /// lane.
+    /// [`CacheError::Overloaded`] if too many questions wait, of the server or of
+    /// the lane.
     pub(super) fn push(&mut self, lane: Lane, waiting: Waiting) -> Result<(), CacheError> {
         if self.is_full(&lane) {
-            self.drop_departed();
+            self.drop_closed();
             if self.is_full(&lane) {
                 return Err(CacheError::Overloaded);
             }
@@ -73,10 +74,11 @@ impl Lanes {
     fn is_full(&self, lane: &Lane) -> bool {
         let in_lane = self.waiting.get(lane).map_or(0, VecDeque::len);
         let all: usize = self.waiting.values().map(VecDeque::len).sum();
-        in_lane >= MOST_OF_A_LANE || all >= MOST
+        in_lane >= MAX_WAITING_PER_LANE || all >= MAX_WAITING
     }
 
-    fn drop_departed(&mut self) {
+    /// Removes questions whose caller is gone.
+    fn drop_closed(&mut self) {
         self.waiting.retain(|_, questions| {
             questions.retain(|one| !one.answer.is_closed());
             !questions.is_empty()
@@ -85,8 +87,8 @@ impl Lanes {
         self.turns.retain(|lane| kept.contains(lane));
     }
 
-    /// The next statement, and who waits for it: the first question of the next
-    /// lane, with others of its tenant.
+    /// Returns the next statement: the first question of the next lane, with
+    /// others of its tenant.
     pub(super) fn next(&mut self) -> Option<Together> {
         while let Some(lane) = self.turns.pop_front() {
             let mut questions = self.waiting.remove(&lane).unwrap_or_default();
@@ -104,7 +106,7 @@ impl Lanes {
         None
     }
 
-    /// Takes out who waits for just this.
+    /// Removes and returns the questions that need exactly these facts.
     pub(super) fn take(&mut self, tenant: &Code, needed: &FactsNeeded) -> Vec<Waiting> {
         let mut taken = Vec::new();
         for questions in self.waiting.values_mut() {
@@ -114,12 +116,12 @@ impl Lanes {
             taken.extend(same);
             questions.extend(others);
         }
-        self.drop_departed();
+        self.drop_closed();
         taken
     }
 }
 
-/// Joins a question with those of the same tenant that one statement can read.
+/// Combines a question with those of the same tenant that one statement can read.
 fn with_others(first: Waiting, questions: &mut VecDeque<Waiting>) -> Together {
     let (tenant, mut needed) = (first.tenant.clone(), first.needed.clone());
     let mut together = vec![first];
@@ -160,14 +162,14 @@ mod tests {
     use super::*;
     use crate::domain::{ProductKind, ProductRef};
 
-    type Asker = oneshot::Receiver<Result<Read, CacheError>>;
+    type Caller = oneshot::Receiver<Result<Read, CacheError>>;
 
     fn code(code: &str) -> Code {
         code.parse().unwrap()
     }
 
-    fn waiting(tenant: &str, product: &str) -> (Waiting, Asker) {
-        let (answer, asker) = oneshot::channel();
+    fn waiting(tenant: &str, product: &str) -> (Waiting, Caller) {
+        let (answer, caller) = oneshot::channel();
         let product = ProductRef {
             kind: ProductKind::Product,
             code: code(product),
@@ -182,28 +184,28 @@ mod tests {
             needed,
             answer,
         };
-        (waiting, asker)
+        (waiting, caller)
     }
 
-    /// Lets a question of a known tenant wait.
-    fn push(lanes: &mut Lanes, tenant: &str, product: &str) -> Result<Asker, CacheError> {
-        let (waiting, asker) = waiting(tenant, product);
+    /// Enqueues a question of a known tenant.
+    fn push(lanes: &mut Lanes, tenant: &str, product: &str) -> Result<Caller, CacheError> {
+        let (waiting, caller) = waiting(tenant, product);
         lanes.push(Some(code(tenant)), waiting)?;
-        Ok(asker)
+        Ok(caller)
     }
 
     #[test]
     fn tenants_take_turns() {
         let mut lanes = Lanes::default();
-        let mut askers = Vec::new();
+        let mut callers = Vec::new();
         for number in 0..5_000 {
-            let Ok(asker) = push(&mut lanes, "busy", &number.to_string()) else {
-                assert_eq!(number, MOST_OF_A_LANE);
+            let Ok(caller) = push(&mut lanes, "busy", &number.to_string()) else {
+                assert_eq!(number, MAX_WAITING_PER_LANE);
                 break;
             };
-            askers.push(asker);
+            callers.push(caller);
         }
-        askers.push(push(&mut lanes, "calm", "hat").unwrap());
+        callers.push(push(&mut lanes, "calm", "hat").unwrap());
         let order: Vec<String> = std::iter::from_fn(|| lanes.next())
             .map(|(tenant, _, together)| format!("{tenant} {}", together.len()))
             .collect();
@@ -211,10 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_gone_away_is_passed_over() {
+    fn questions_of_departed_callers_are_skipped() {
         let mut lanes = Lanes::default();
         let stays = push(&mut lanes, "acme", "hat").unwrap();
-        for number in 0..3 * MOST_OF_A_LANE {
+        for number in 0..3 * MAX_WAITING_PER_LANE {
             drop(push(&mut lanes, "acme", &number.to_string()).unwrap());
         }
         let (_, needed, together) = lanes.next().unwrap();
@@ -224,18 +226,18 @@ mod tests {
     }
 
     #[test]
-    fn strangers_share_one_lane() {
+    fn unknown_tenants_share_one_lane() {
         let mut lanes = Lanes::default();
-        let mut askers = Vec::new();
+        let mut callers = Vec::new();
         loop {
-            let (waiting, asker) = waiting(&format!("stranger_{}", askers.len()), "hat");
+            let (waiting, caller) = waiting(&format!("stranger_{}", callers.len()), "hat");
             if lanes.push(None, waiting).is_err() {
                 break;
             }
-            askers.push(asker);
+            callers.push(caller);
         }
-        assert_eq!(askers.len(), MOST_OF_A_LANE);
-        askers.push(push(&mut lanes, "acme", "hat").unwrap());
+        assert_eq!(callers.len(), MAX_WAITING_PER_LANE);
+        callers.push(push(&mut lanes, "acme", "hat").unwrap());
         let tenants = std::iter::from_fn(|| lanes.next()).map(|(tenant, _, _)| tenant);
         let place = tenants
             .into_iter()
@@ -244,19 +246,19 @@ mod tests {
     }
 
     #[test]
-    fn a_server_lets_only_so_many_wait() {
+    fn questions_beyond_the_limit_of_a_server_are_rejected() {
         let mut lanes = Lanes::default();
-        let mut askers = Vec::new();
+        let mut callers = Vec::new();
         let refused = loop {
-            let tenant = format!("tenant_{}", askers.len() / 100);
+            let tenant = format!("tenant_{}", callers.len() / 100);
             match push(&mut lanes, &tenant, "hat") {
-                Ok(asker) => askers.push(asker),
+                Ok(caller) => callers.push(caller),
                 Err(error) => break error,
             }
         };
         assert!(matches!(refused, CacheError::Overloaded));
-        assert_eq!(askers.len(), MOST);
-        askers.truncate(MOST - 1);
+        assert_eq!(callers.len(), MAX_WAITING);
+        callers.truncate(MAX_WAITING - 1);
         push(&mut lanes, "tenant_0", "hat").unwrap();
     }
 }

@@ -7,65 +7,65 @@ use crate::{
     store::IndexedRow,
 };
 
-/// Where a product lies in the arrays; they are in the order of the numbers.
+/// Index of a product in the arrays, which are ordered by number.
 pub(super) type Place = u32;
 
-/// No model above.
+/// No parent.
 const NONE: u32 = (1 << 31) - 1;
 
 /// Marks a model in [`Base::above`].
 const MODEL: u32 = 1 << 31;
 
-/// All products and models of a tenant as of one moment, in a few large arrays:
-/// about 60 bytes each, at three categories and codes of twelve bytes.
+/// All products and models of a tenant at one moment, in a few large arrays. They
+/// take about 60 bytes each, at three categories and codes of twelve bytes.
 ///
-/// A product has its own categories; those of the models above it are found by
-/// one or two steps up (rules 4.2), so that a model which moves changes one row.
+/// Only a product's own categories are stored; those of its ancestors are found
+/// in one or two steps (rules 4.2), so that moving a model changes one row.
 #[derive(Debug, Default)]
 pub(super) struct Base {
     ids: Vec<i32>,
-    /// The codes as written, one after the other, and where each ends.
+    /// The codes as written, one after the other, and the end of each.
     codes: Vec<u8>,
     code_ends: Vec<u32>,
-    /// The place of the model above, and [`MODEL`].
+    /// The place of the parent, combined with [`MODEL`].
     above: Vec<u32>,
-    /// Own categories, one product's after the other's, and where each ends.
+    /// Own categories, one product's after the other's, and the end of each.
     categories: Vec<ItemId>,
     category_ends: Vec<u32>,
-    /// Places by kind and folded code.
+    /// Places, hashed by kind and folded code.
     by_code: HashTable<Place>,
     hashes: DefaultHashBuilder,
-    /// Which part of `listed` holds the places of a category's own.
+    /// The range of `listed` that holds the products with this own category.
     lists: HashMap<ItemId, Range<usize>>,
     listed: Vec<Place>,
-    /// Those without any effective category: they are everyone's (rules 4.3).
+    /// Products without any effective category, which everyone owns (rules 4.3).
     uncategorised: Vec<Place>,
-    /// Those below a model, in the order of the models' places.
+    /// Products and models that have a parent, ordered by the parent's place.
     below: Vec<Place>,
 }
 
-/// Why an index was not made.
+/// The index does not fit its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLarge;
 
-/// A [`Base`] while its rows come.
+/// A [`Base`] while its rows arrive.
 #[derive(Debug)]
 pub(super) struct Building {
     base: Base,
     parents: Vec<i32>,
-    /// The most bytes that it may have when it is made.
+    /// Maximum size of the finished base, in bytes.
     limit: usize,
 }
 
-/// What the arrays hold of one product.
+/// The row of one product.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'b> {
     pub(super) id: i32,
     pub(super) kind: ProductKind,
-    /// Where the model above it lies.
+    /// The place of its parent.
     pub(super) above: Option<Place>,
     pub(super) code: &'b str,
-    /// Its own.
+    /// Its own categories.
     pub(super) categories: &'b [ItemId],
 }
 
@@ -78,10 +78,11 @@ impl Building {
         }
     }
 
-    /// Prepares for at most `products`, so that the arrays need not grow.
+    /// Reserves space for at most `products`, so that the arrays need not grow.
     pub(super) fn expect(&mut self, products: usize) {
-        // What they hold least, so that a number that is far too high of a
-        // tenant that has deleted most takes nothing that there is no space for.
+        // Bounded by the minimum size of a row, so that a number that is far too
+        // high (of a tenant that has deleted most products) reserves no more than
+        // the limit allows.
         let products = products.min(self.limit / 24);
         self.base.ids.reserve_exact(products);
         self.base.code_ends.reserve_exact(products);
@@ -89,7 +90,8 @@ impl Building {
         self.parents.reserve_exact(products);
     }
 
-    /// Takes the next product; they come in the order of their numbers.
+    /// Appends the next product; products must arrive in the order of their
+    /// numbers.
     pub(super) fn product(&mut self, row: IndexedRow<'_>) -> Result<(), TooLarge> {
         let base = &mut self.base;
         if base.ids.len() >= NONE as usize {
@@ -109,8 +111,8 @@ impl Building {
         self.fits()
     }
 
-    /// Takes the next category of a product's own; they come in the order of the
-    /// products' numbers, after all products.
+    /// Appends the next own category of a product; they must arrive in the order
+    /// of the products' numbers, after all products.
     pub(super) fn category(&mut self, product: i32, category: ItemId) -> Result<(), TooLarge> {
         let base = &mut self.base;
         let end = u32::try_from(base.categories.len()).map_err(|_| TooLarge)?;
@@ -125,9 +127,9 @@ impl Building {
         self.fits()
     }
 
-    /// Whether it will fit: a row of a product takes at most 9 bytes in the
-    /// table of codes and 8 below a model or among those of no category; a
-    /// category is there twice.
+    /// Fails if the base would exceed its limit. A product takes at most 9 bytes
+    /// in the table of codes and 8 as a child or as uncategorized; a category is
+    /// stored twice.
     fn fits(&self) -> Result<(), TooLarge> {
         let base = &self.base;
         let rows = base.ids.len() * (16 + 9 + 8);
@@ -138,7 +140,7 @@ impl Building {
         Ok(())
     }
 
-    /// Puts it together.
+    /// Builds the look-up tables and returns the base.
     pub(super) fn finish(self) -> Base {
         let Self {
             mut base, parents, ..
@@ -157,12 +159,12 @@ impl Building {
 }
 
 impl Base {
-    /// How many products and models there are.
+    /// Returns the number of products and models.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// The bytes that it takes.
+    /// Returns the size in bytes.
     pub(super) fn bytes(&self) -> usize {
         let numbers = self.ids.capacity()
             + self.code_ends.capacity()
@@ -176,7 +178,7 @@ impl Base {
         numbers * 4 + self.codes.capacity() + table + self.lists.capacity() * 32
     }
 
-    /// What is at a place.
+    /// Returns the row at a place.
     pub(super) fn row(&self, place: Place) -> Option<Row<'_>> {
         let at = place as usize;
         let above = *self.above.get(at)?;
@@ -196,23 +198,23 @@ impl Base {
 
     fn code(&self, at: usize) -> &str {
         let bytes = slice(&self.codes, &self.code_ends, at);
-        // The database holds UTF-8.
+        // The database stores UTF-8 only.
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// Where the product of a number lies.
+    /// Returns the place of the product with a number.
     pub(super) fn place_of(&self, id: i32) -> Option<Place> {
         let at = self.ids.binary_search(&id).ok()?;
         Place::try_from(at).ok()
     }
 
-    /// The first place with a number after `id`.
+    /// Returns the first place with a number after `id`.
     pub(super) fn place_after(&self, id: i32) -> Place {
         let at = self.ids.partition_point(|at| *at <= id);
         Place::try_from(at).unwrap_or(Place::MAX)
     }
 
-    /// Where the product of a code lies.
+    /// Returns the place of the product with a code.
     pub(super) fn find(&self, kind: ProductKind, code: &Code) -> Option<Place> {
         let hash = self.hashes.hash_one((kind, code.folded()));
         let found = self.by_code.find(hash, |place| {
@@ -222,7 +224,7 @@ impl Base {
         found.copied()
     }
 
-    /// Those that lie in a category themselves, in order.
+    /// Returns the products with this own category, in ascending order.
     pub(super) fn own_of(&self, category: ItemId) -> &[Place] {
         let range = self.lists.get(&category).cloned();
         range
@@ -230,12 +232,12 @@ impl Base {
             .unwrap_or_default()
     }
 
-    /// Those without any effective category, in order.
+    /// Returns the products without any effective category, in ascending order.
     pub(super) fn uncategorised(&self) -> &[Place] {
         &self.uncategorised
     }
 
-    /// Those directly below a model.
+    /// Returns the children of a model.
     pub(super) fn below(&self, model: Place) -> &[Place] {
         let above = |place: &Place| self.above_of(*place);
         let from = self.below.partition_point(|place| above(place) < model);
@@ -273,7 +275,7 @@ impl Base {
             };
             let hash = self.hash_of(&row);
             let place = Place::try_from(at).unwrap_or(NONE);
-            // There is space for all: nothing is hashed again.
+            // The capacity suffices for all, so nothing is rehashed.
             by_code.insert_unique(hash, place, |place| {
                 self.row(*place).map_or(0, |row| self.hash_of(&row))
             });
@@ -320,7 +322,7 @@ impl Base {
         self.uncategorised = uncategorised;
     }
 
-    /// Whether neither it nor a model above it lies in a category.
+    /// True if neither the product nor an ancestor has a category.
     fn lies_nowhere(&self, place: Place) -> bool {
         let mut at = self.row(place);
         for _ in 0..=super::MODELS_ABOVE {
@@ -334,8 +336,8 @@ impl Base {
     }
 }
 
-/// The part of `all` that belongs to `at`, where each one's part ends at its
-/// `ends`.
+/// Returns the part of `all` that belongs to the row `at`; `ends` holds the end
+/// of each row's part.
 fn slice<'b, T>(all: &'b [T], ends: &[u32], at: usize) -> &'b [T] {
     let begin = at.checked_sub(1).and_then(|before| ends.get(before));
     let begin = begin.copied().unwrap_or_default() as usize;

@@ -12,18 +12,18 @@ use super::{
     view::{SeenProduct, View},
 };
 
-/// The most products with writes under way that a list reads beside its own.
+/// Maximum number of pending products that a list reads from the database.
 const MARKED_AT_MOST: usize = 500;
 
-/// All products of a tenant for one page of a list: those with writes under way
-/// as one statement has just read them, the others from memory.
+/// All products of a tenant for one page of a list: pending products as one
+/// statement has just read them, the others from memory.
 #[derive(Debug)]
 pub struct ListedProducts {
     view: View,
     is_settled: bool,
 }
 
-/// As of when the products of a list were taken.
+/// State of the index at which the products of a list were read.
 #[derive(Debug)]
 pub(crate) struct ProductsReadPosition {
     products: Arc<TenantProducts>,
@@ -33,14 +33,16 @@ pub(crate) struct ProductsReadPosition {
 }
 
 impl ListedProducts {
-    /// Takes the products of a tenant, after all other facts were collected;
-    /// `None`: they are not at hand.
+    /// Reads the products of a tenant; must be called after all other facts were
+    /// collected. `None`: the index is not loaded, or too many products are
+    /// pending.
     pub(in crate::cache) async fn take(
         core: &Core,
         products: &Arc<TenantProducts>,
         epoch: u64,
     ) -> Result<Option<(Self, ProductsReadPosition)>, StoreError> {
-        // Before what it is to tell of: an announcement in between is noticed.
+        // Taken before the view is loaded, so that an announcement in between is
+        // noticed.
         let position = ProductsReadPosition::of(products, epoch);
         let shown = Arc::clone(&products.shown());
         let current = shown.view.as_ref().filter(|view| view.epoch == epoch);
@@ -64,36 +66,38 @@ impl ListedProducts {
         Ok(Some((Self { view, is_settled }, position)))
     }
 
-    /// Whether no product had a write under way. Such a write may be committed
-    /// at any time without another announcement, so what was read beside it is
-    /// true when it is read, and cannot be confirmed again later.
+    /// True if no product was pending. A pending write may commit at any time
+    /// without another announcement, so facts that were read during it are
+    /// current when they are read, but cannot be confirmed again later.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.is_settled
     }
 
-    /// How many products and models there are, about.
+    /// Returns the approximate number of products and models.
     #[must_use]
     pub fn count(&self) -> usize {
         self.view.len()
     }
 
-    /// The number of a product or model.
+    /// Returns the number of a product or model; `None` if it is not stored.
     #[must_use]
     pub fn number_of(&self, kind: ProductKind, code: &Code) -> Option<i32> {
         let code = code.clone();
         self.view.number_of(&ProductRef { kind, code })
     }
 
-    /// The product or model of a number, if it is of this kind.
+    /// Returns the product or model with a number, if it is of this kind.
     #[must_use]
     pub fn at(&self, kind: ProductKind, id: i32) -> Option<SeenProduct<'_>> {
         self.view.seen_at(kind, id)
     }
 
-    /// Shows those of a kind with numbers after `after`, in order, until `each`
-    /// says that it has seen enough, or `limit` of any kind were looked at. The
-    /// last number that was looked at; `None`: there are no more.
+    /// Visits the products of a kind with numbers after `after`, in ascending
+    /// order. It ends when `each` returns false or `limit` products of any kind
+    /// were visited.
+    ///
+    /// Returns the last number visited. `None`: there are no more.
     pub fn visit<'v>(
         &'v self,
         kind: ProductKind,
@@ -104,8 +108,9 @@ impl ListedProducts {
         self.view.visit(kind, after, limit, each)
     }
 
-    /// The numbers after `after`, in order, of all that may lie in one of some
-    /// categories (or in none, if `uncategorised`), and of others; `None`: they
+    /// Returns the numbers after `after`, in ascending order, of all products
+    /// that may be in one of the categories. With `uncategorised` it includes
+    /// those that may be in none. Other products may be among them. `None`: there
     /// are more than `limit`.
     #[must_use]
     pub fn nominate(
@@ -120,7 +125,7 @@ impl ListedProducts {
 }
 
 impl ProductsReadPosition {
-    /// The products as they are now.
+    /// Returns the current state of the products.
     pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
         let shown = products.shown();
         Self {
@@ -131,7 +136,7 @@ impl ProductsReadPosition {
         }
     }
 
-    /// Whether no product was announced since they were taken.
+    /// True if no product was announced since they were read.
     pub(crate) fn counts(&self, epoch: u64) -> bool {
         let shown = self.products.shown();
         self.epoch == epoch && shown.watermark == self.watermark && shown.marked == self.marked

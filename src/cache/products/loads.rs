@@ -14,32 +14,33 @@ use super::{
     tenant::TenantProducts,
 };
 
-/// How long after a try the next may begin at least.
+/// Minimum pause after a load before the next one.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The same after one that did not fit.
+/// Pause after a load that did not fit, whose tenant is gone, or that panicked.
 const LONG_PAUSE: Duration = Duration::from_mins(10);
 
-/// How many times as long as a load took the next is put off: a tenant whose
-/// products are announced as a whole again and again must not load all the time.
+/// The next load is delayed by this multiple of the last one's duration.
+/// Otherwise a tenant whose products are announced as a whole repeatedly would
+/// load all the time.
 const PUT_OFF: u32 = 4;
 
-/// Once so many products were read one by one, or an eighth of all, they are
-/// loaded again as a whole.
+/// Number of patched products (or an eighth of all, if that is more) from which
+/// the whole index is loaded again.
 const PATCHED_AT_MOST: usize = 4_096;
 
-/// What became of a load.
+/// The result of a load.
 enum Loaded {
     Whole(Box<Base>, AsOf),
-    /// All of them are being written: it would be void.
+    /// A write of all products is pending: the index would be invalid.
     BeingWritten,
-    /// There is no such tenant any more.
+    /// The tenant does not exist any more.
     Gone,
     TooLarge,
 }
 
-/// Loads the products of a tenant beside the questions, unless that is under way
-/// or they are at hand.
+/// Starts loading the products of a tenant in the background, unless a load is
+/// under way or they are loaded.
 pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
     products.was_asked();
     let is_current = {
@@ -70,12 +71,12 @@ pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
     core.runtimes.work.spawn(load(Arc::clone(core), under_way));
 }
 
-/// A load under way. It ends when this is dropped, after a panic too: else the
+/// A load under way. Dropping this ends it, after a panic too: otherwise the
 /// products of the tenant would never be loaded again.
 #[derive(Debug)]
 struct UnderWay {
     products: Arc<TenantProducts>,
-    /// How long the next load is put off.
+    /// Pause before the next load.
     pause: Duration,
 }
 
@@ -154,7 +155,7 @@ async fn read_found(
     }
     progress.compute();
     let finished = tokio::task::spawn_blocking(|| building.finish()).await;
-    let base = finished.map_err(StoreError::no_answer)?;
+    let base = finished.map_err(StoreError::unreachable)?;
     Ok(Loaded::Whole(Box::new(base), as_of))
 }
 

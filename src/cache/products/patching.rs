@@ -4,7 +4,7 @@ use crate::{cache::core::Core, domain::ProductRef};
 
 use super::tenant::TenantProducts;
 
-/// The most products that one statement reads again.
+/// Maximum number of products that one statement reads again.
 const AT_ONCE: usize = 500;
 
 /// Reads marked products again once their writes are settled, as long as the
@@ -22,7 +22,8 @@ pub(crate) async fn patch_all(core: Arc<Core>) {
     }
 }
 
-/// Some products that are marked by settled announcements.
+/// Returns some of the products whose marks are settled; `None` if there are
+/// none.
 fn settled(core: &Core, products: &TenantProducts) -> Option<Vec<ProductRef>> {
     let settled = core.products.settled();
     let shown = products.shown();
@@ -35,7 +36,8 @@ fn settled(core: &Core, products: &TenantProducts) -> Option<Vec<ProductRef>> {
     (!marked.is_empty()).then_some(marked)
 }
 
-/// Whether all of them were read; else they are tried again later.
+/// Reads `marked` again and patches the index. False: some are still marked, and
+/// are retried later.
 async fn patch(core: &Core, products: &TenantProducts, marked: Vec<ProductRef>) -> bool {
     let read = core
         .store
@@ -48,7 +50,8 @@ async fn patch(core: &Core, products: &TenantProducts, marked: Vec<ProductRef>) 
         }
     };
     if taken.tenant.is_none_or(|(id, _)| id != products.id()) {
-        // Another tenant has taken the code: its numbers stand for other things.
+        // The code belongs to another tenant now, whose numbers refer to other
+        // products.
         products.forget();
         return false;
     }

@@ -15,17 +15,17 @@ use crate::{
 
 use super::tenant::TenantProducts;
 
-/// The products of every tenant that was asked for.
+/// The product indexes of all tenants that were requested.
 #[derive(Debug)]
 pub(crate) struct Products {
     tenants: RwLock<HashMap<Code, Arc<TenantProducts>>>,
-    /// The most bytes that all of them may take.
+    /// Maximum size of all indexes together, in bytes.
     pub(super) limit: usize,
-    /// Announcements below it are committed or withdrawn.
+    /// All announcements below this number are committed or withdrawn.
     settled: AtomicU64,
-    /// Woken when marked products may be settled.
+    /// Notified when marked products may be settled.
     pub(super) settling: Notify,
-    /// One index is loaded at a time, but for those whose load stalls.
+    /// Permits for loading: one index at a time, not counting stalled loads.
     pub(super) turns: Semaphore,
 }
 
@@ -40,7 +40,7 @@ impl Products {
         }
     }
 
-    /// The products of a tenant.
+    /// Returns the products of a tenant, and creates their entry if it is new.
     pub(crate) fn of_tenant(&self, tenant: &Code, id: TenantId) -> Arc<TenantProducts> {
         let known = self.find(tenant).filter(|known| known.id() == id);
         known.unwrap_or_else(|| {
@@ -60,14 +60,14 @@ impl Products {
         tenants.get(tenant).cloned()
     }
 
-    /// All of them.
+    /// Returns the products of all tenants.
     pub(super) fn all(&self) -> Vec<Arc<TenantProducts>> {
         let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
         tenants.values().cloned().collect()
     }
 
-    /// Hears that something was announced. To be called before the
-    /// acknowledgement.
+    /// Applies an announcement of `key`. Must be called before it is
+    /// acknowledged.
     pub(crate) fn announce(&self, key: &FactKey, seq: u64) {
         match key {
             FactKey::Everything => self.void(seq),
@@ -88,14 +88,14 @@ impl Products {
         }
     }
 
-    /// Hears that anything may be different from `seq` on.
+    /// Invalidates all indexes as of `seq`.
     pub(crate) fn void(&self, seq: u64) {
         for products in self.all() {
             products.announce(None, seq);
         }
     }
 
-    /// Hears that all announcements below `settled` are committed or withdrawn.
+    /// Records that all announcements below `settled` are committed or withdrawn.
     pub(crate) fn settle(&self, settled: u64) {
         self.settled.store(settled, Ordering::Relaxed);
         let is_marked = |products: &Arc<TenantProducts>| !products.shown().marks.is_empty();
@@ -104,12 +104,13 @@ impl Products {
         }
     }
 
-    /// Below it announcements are committed or withdrawn.
+    /// Returns the number below which all announcements are committed or
+    /// withdrawn.
     pub(super) fn settled(&self) -> u64 {
         self.settled.load(Ordering::Relaxed)
     }
 
-    /// How many products are at hand, and their bytes.
+    /// Returns the number of products in all indexes, and their bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
         let mut size = (0, 0);
         for products in self.all() {
@@ -121,10 +122,10 @@ impl Products {
         size
     }
 
-    /// How many bytes `tenant` may take beside the others; those that nobody
-    /// asked for lately make space.
+    /// Returns the number of bytes that the index of `tenant` may take beside the
+    /// others. Evicts indexes that were not requested for a minute.
     pub(super) fn room_for(&self, tenant: &TenantProducts) -> usize {
-        /// How long others are let alone, in seconds.
+        /// Time without a request after which an index is evicted, in seconds.
         const IDLE: u64 = 60;
         let mut taken = 0;
         for other in self.all() {

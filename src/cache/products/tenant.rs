@@ -15,33 +15,33 @@ use crate::{
 
 use super::{base::Base, view::View};
 
-/// The products of one tenant as this server knows them.
+/// The product index of one tenant on this server.
 #[derive(Debug)]
 pub(crate) struct TenantProducts {
     tenant: Code,
     id: TenantId,
     shown: ArcSwap<Shown>,
-    /// Held while `shown` is replaced.
+    /// Locked while `shown` is replaced.
     loading: Mutex<Loading>,
-    /// When it was last asked for, in seconds.
+    /// Time of the last request, in seconds.
     asked: AtomicU64,
 }
 
-/// What readers see; replaced as a whole.
+/// State that readers load; replaced as a whole.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
-    /// The last announcement of all products.
+    /// Number of the last announcement of all products.
     pub(super) watermark: u64,
-    /// The last announcement that marked a product.
+    /// Number of the last announcement that marked a product.
     pub(super) marked: u64,
-    /// The products that may be different from what the view holds, each with
-    /// its last announcement.
+    /// The products that the view may hold in an old state, each with its last
+    /// announcement.
     pub(super) marks: HashMap<ProductRef, u64>,
-    /// All products, if they are loaded and not void.
+    /// All products, if they are loaded and valid.
     pub(super) view: Option<Current>,
 }
 
-/// A view that counts.
+/// A loaded view with its log position.
 #[derive(Clone, Debug)]
 pub(super) struct Current {
     pub(super) epoch: u64,
@@ -49,14 +49,14 @@ pub(super) struct Current {
     pub(super) view: View,
 }
 
-/// Whether and when it is loaded.
+/// Whether a load is under way, and when the next one may begin.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Loading {
     pub(super) is_under_way: bool,
     pub(super) not_before: Option<Moment>,
 }
 
-/// As of when a product was read from the index.
+/// Log position at which a product was read from the index.
 #[derive(Clone, Debug)]
 pub(crate) struct ProductReadPosition {
     products: Arc<TenantProducts>,
@@ -66,7 +66,8 @@ pub(crate) struct ProductReadPosition {
 }
 
 impl Shown {
-    /// As of when the view's product is; `None`: it does not count.
+    /// Returns the log position at which the view's product was read. `None`: it
+    /// is stale or not loaded.
     fn as_of(&self, product: &ProductRef) -> Option<u64> {
         let current = self.view.as_ref()?;
         if self.marks.contains_key(product) {
@@ -88,12 +89,12 @@ impl TenantProducts {
         }
     }
 
-    /// The tenant's code.
+    /// Returns the tenant's code.
     pub(super) fn tenant(&self) -> &Code {
         &self.tenant
     }
 
-    /// The tenant's number.
+    /// Returns the tenant's id.
     pub(crate) fn id(&self) -> TenantId {
         self.id
     }
@@ -106,7 +107,7 @@ impl TenantProducts {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Since when nobody asked, in seconds.
+    /// Returns the time since the last request, in seconds.
     pub(super) fn idle(&self) -> u64 {
         let asked = self.asked.load(Ordering::Relaxed);
         Moment::now().seconds().saturating_sub(asked)
@@ -119,8 +120,8 @@ impl TenantProducts {
         }
     }
 
-    /// What the index holds of a product, with its position; outside, `None`: it
-    /// does not know; inside: the product is not stored.
+    /// Returns a product from the index, with its position. The outer `None` is a
+    /// miss; the inner one means that the product is not stored.
     pub(crate) fn product(
         self: &Arc<Self>,
         product: &ProductRef,
@@ -138,8 +139,8 @@ impl TenantProducts {
         Some((current.view.facts(product), position))
     }
 
-    /// Hears that some of its products may be different from `seq` on; `None`:
-    /// all of them. To be called before the acknowledgement.
+    /// Applies an announcement: `product` may change from `seq` on. `None`: all
+    /// products. Must be called before the acknowledgement.
     pub(super) fn announce(&self, product: Option<&ProductRef>, seq: u64) {
         if is_disabled(Rule::Floors) {
             return;
@@ -153,10 +154,11 @@ impl TenantProducts {
             }
             Some(_) if is_disabled(Rule::ProductsMarked) => {}
             Some(product) => {
-                // A list may stand on a view that was forgotten meanwhile.
+                // A list may still use a view that was evicted meanwhile.
                 shown.marked = shown.marked.max(seq);
-                // Without a view nothing else is answered, and what begins to
-                // load later sees it.
+                // Without a view no product is read from here, and a load that
+                // begins later includes the write or marks the product as
+                // pending.
                 if shown.view.is_none() && !loading.is_under_way {
                     shown.marks.clear();
                     return;
@@ -169,15 +171,15 @@ impl TenantProducts {
         });
     }
 
-    /// Whether a write of all products was under way.
+    /// True if a write of all products was pending.
     pub(super) fn are_being_written(&self, as_of: &AsOf) -> bool {
         let all = FactKey::Section(self.tenant.clone(), Section::Products);
         let is_written = as_of.pending.iter().any(|key| key.covers(&all));
         is_written && !is_disabled(Rule::PendingNotCached)
     }
 
-    /// Takes what was loaded whole. `false`: a write of all products is under
-    /// way, or came meanwhile.
+    /// Publishes a loaded index. False: a write of all products is pending, or
+    /// was announced meanwhile.
     pub(super) fn install(&self, base: Base, as_of: &AsOf) -> bool {
         if self.are_being_written(as_of) {
             return false;
@@ -203,7 +205,7 @@ impl TenantProducts {
             }
             is_taken = true;
             shown.marks.retain(|_, seq| *seq > as_of.seq);
-            // What was read again while this was loading may be newer than it.
+            // Products patched during the load may be newer than it.
             if let Some(before) = &shown.view {
                 let later = before.view.patched_after(as_of.seq);
                 shown.marks.extend(later);
@@ -216,8 +218,8 @@ impl TenantProducts {
         is_taken
     }
 
-    /// Takes what was read of single products; those that a write under way or
-    /// a later one may change stay marked.
+    /// Applies products that were read one by one. Those that a pending write or
+    /// a later announcement may change stay marked.
     pub(super) fn patch(&self, products: &[ProductRef], found: &[IndexedProduct], as_of: &AsOf) {
         self.change(|shown, _| {
             let Some(current) = &mut shown.view else {
@@ -240,13 +242,13 @@ impl TenantProducts {
         });
     }
 
-    /// Forgets what is loaded.
+    /// Evicts the index.
     pub(super) fn forget(&self) {
         self.change(|shown, _| shown.view = None);
     }
 
     fn change(&self, change: impl FnOnce(&mut Shown, Loading)) {
-        // One at a time; readers see one or the other.
+        // One change at a time; readers load the old state or the new one.
         let turn = self.loading();
         let mut shown = Shown::clone(&self.shown());
         change(&mut shown, *turn);
@@ -255,7 +257,7 @@ impl TenantProducts {
 }
 
 impl ProductReadPosition {
-    /// Whether the product is still as it was read.
+    /// True if the product has not changed since it was read.
     pub(crate) fn counts(&self, epoch: u64) -> bool {
         let shown = self.products.shown();
         self.epoch == epoch && shown.as_of(&self.product) == Some(self.as_of)

@@ -1,4 +1,4 @@
-//! The index against a plain map of products, whatever is patched.
+//! Compares the index with a plain map of products, before and after patches.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,12 +17,12 @@ use crate::{
     store::{AsOf, IndexedProduct, IndexedRow, TenantId},
 };
 
-/// All products by number, as the database would hold them.
+/// All products by number, as the database would store them.
 type World = BTreeMap<i32, IndexedProduct>;
 
 const KINDS: [ProductKind; 2] = [ProductKind::Product, ProductKind::Model];
 
-/// One step: what is stored under one of a few names from now on.
+/// One step: sets or deletes the product of one of a few names.
 #[derive(Clone, Debug)]
 struct Step {
     name: u8,
@@ -53,7 +53,7 @@ fn name(name: u8) -> ProductRef {
     } else {
         ProductKind::Product
     };
-    // A model and a product share each code: their spaces are apart.
+    // A model and a product share each code: their code spaces are separate.
     let code: Code = format!("Näme{}", name % 12).parse().unwrap();
     ProductRef { kind, code }
 }
@@ -63,7 +63,7 @@ fn number_of(world: &World, product: &ProductRef) -> Option<i32> {
     found.next().map(|found| found.id)
 }
 
-/// Takes a step; whether anything changed.
+/// Applies a step. True if anything changed.
 fn take(world: &mut World, step: &Step, next: &mut i32) -> bool {
     let product = name(step.name);
     let before = number_of(world, &product);
@@ -124,7 +124,7 @@ fn effective(world: &World, id: i32) -> BTreeSet<ItemId> {
     all
 }
 
-/// Everything that a view tells is what the world holds.
+/// Checks that a view returns exactly what the world contains.
 fn assert_same(view: &View, world: &World, limit: usize) {
     for number in 0..24 {
         let product = name(number);
@@ -150,7 +150,7 @@ fn assert_same(view: &View, world: &World, limit: usize) {
             let categories: BTreeSet<ItemId> = product.categories().collect();
             assert_eq!(categories, effective(world, product.id), "{}", product.code);
             seen.push(product.id);
-            // Full after each third.
+            // Ends the visit after every third product.
             seen.len() % 3 != 0
         }) {
             assert!(last > after);
@@ -174,7 +174,7 @@ fn assert_same(view: &View, world: &World, limit: usize) {
 
 proptest! {
     #[test]
-    fn rule_4_2_the_index_tells_what_is_stored_whatever_was_patched(
+    fn rule_4_2_index_equals_stored_products_before_and_after_patches(
         stored in vec(step(), 0..40),
         later in vec(step(), 0..40),
         limit in 1..9_usize,
@@ -218,7 +218,7 @@ fn stored_hat(category: i32) -> IndexedProduct {
     }
 }
 
-/// Products of `acme` with the hat in category 1, as of announcement 4.
+/// Loads products of `acme` with the hat in category 1, at announcement 4.
 fn loaded(pending: Vec<FactKey>) -> Arc<TenantProducts> {
     let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
     let world = World::from([(1, stored_hat(1))]);
@@ -238,26 +238,26 @@ fn categories(products: &Arc<TenantProducts>) -> Option<Vec<ItemId>> {
 }
 
 #[test]
-fn an_announced_product_is_not_told_until_it_was_read_after_its_write() {
+fn announced_product_misses_until_read_after_its_write() {
     let products = loaded(Vec::new());
     let (_, before) = products.product(&hat(), EPOCH).unwrap();
     products.announce(Some(&hat()), 5);
     assert!(!before.counts(EPOCH));
     assert_eq!(categories(&products), None);
-    // Read before the announcement, or while the write is under way: no use.
+    // Read before the announcement, or while the write is pending: ignored.
     products.patch(&[hat()], &[stored_hat(2)], &as_of(4, Vec::new()));
     products.patch(&[hat()], &[stored_hat(2)], &as_of(5, vec![key()]));
     assert_eq!(categories(&products), None);
     products.patch(&[hat()], &[stored_hat(2)], &as_of(5, Vec::new()));
     assert_eq!(categories(&products), Some(vec![ItemId(2)]));
     assert!(!before.counts(EPOCH));
-    // What the patch has seen already marks nothing when the log tells it.
+    // An announcement that the patch already includes marks nothing.
     products.announce(Some(&hat()), 5);
     assert_eq!(categories(&products), Some(vec![ItemId(2)]));
 }
 
 #[test]
-fn a_product_that_is_written_while_all_are_loaded_is_not_told() {
+fn product_pending_during_the_load_misses() {
     let products = loaded(vec![key()]);
     assert_eq!(categories(&products), None);
     products.patch(&[hat()], &[], &as_of(4, Vec::new()));
@@ -266,7 +266,7 @@ fn a_product_that_is_written_while_all_are_loaded_is_not_told() {
 }
 
 #[test]
-fn an_announcement_of_all_products_voids_the_index_and_what_loads_before_it() {
+fn announcing_all_products_invalidates_the_index_and_older_loads() {
     let products = loaded(Vec::new());
     products.announce(None, 6);
     assert!(products.product(&hat(), EPOCH).is_none());
@@ -280,7 +280,7 @@ fn an_announcement_of_all_products_voids_the_index_and_what_loads_before_it() {
 }
 
 #[test]
-fn what_was_announced_while_it_loaded_is_not_told() {
+fn product_announced_during_the_load_misses() {
     let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
     products.loading().is_under_way = true;
     products.announce(Some(&hat()), 5);
@@ -290,9 +290,10 @@ fn what_was_announced_while_it_loaded_is_not_told() {
 }
 
 #[test]
-fn what_was_patched_while_it_loaded_again_is_not_told_from_before() {
+fn product_patched_during_a_reload_misses_until_read_again() {
     let products = loaded(Vec::new());
-    // A load has taken its snapshot as of 4; meanwhile a write comes and goes.
+    // A load has taken its snapshot at 4; meanwhile a write is announced and
+    // settled.
     products.loading().is_under_way = true;
     products.announce(Some(&hat()), 5);
     products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
@@ -305,7 +306,7 @@ fn what_was_patched_while_it_loaded_again_is_not_told_from_before() {
 }
 
 #[test]
-fn a_list_of_products_that_were_forgotten_and_then_announced_is_not_given() {
+fn list_is_stale_if_evicted_products_are_announced() {
     let products = loaded(Vec::new());
     let position = super::ProductsReadPosition::of(&products, EPOCH);
     products.forget();
@@ -315,7 +316,7 @@ fn a_list_of_products_that_were_forgotten_and_then_announced_is_not_given() {
 }
 
 #[test]
-fn an_index_that_does_not_fit_is_not_made() {
+fn index_beyond_its_limit_is_not_built() {
     let mut building = Building::new(100);
     let row = |id, code| IndexedRow {
         id,

@@ -12,22 +12,22 @@ use super::{
     base::{Base, Place, Row},
 };
 
-/// All products of a tenant, each as of the last time it was read; it never
-/// changes, and copies share what they hold.
+/// All products of a tenant, each as last read. A view never changes after it is
+/// published; copies share their contents.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     base: Arc<Base>,
-    /// What was read of single products later than the base: `None`, the number
-    /// is gone.
+    /// Products that were read one by one after the base. `None`: no product has
+    /// the number any more.
     patches: OrdMap<i32, Option<Arc<Patch>>>,
-    /// As of when each of these names was read, and its number, if it has one.
+    /// Log position at which each name was patched, and its number if stored.
     names: HashMap<ProductRef, (u64, Option<i32>)>,
-    /// Whether a model is among the patches, so that what lies below any may be
-    /// different.
+    /// True if a model is among the patches, so that the facts of its descendants
+    /// may have changed.
     has_models: bool,
 }
 
-/// A product as it was read later than the base.
+/// A product that was read later than the base.
 #[derive(Debug)]
 struct Patch {
     kind: ProductKind,
@@ -36,7 +36,7 @@ struct Patch {
     categories: Vec<ItemId>,
 }
 
-/// Where the model above a product is to be looked for.
+/// How to find the parent of a product.
 #[derive(Clone, Copy, Debug)]
 enum Above {
     Nothing,
@@ -44,7 +44,7 @@ enum Above {
     Number(i32),
 }
 
-/// What a view holds of one product.
+/// A product of a view, from the base or a patch.
 #[derive(Clone, Copy, Debug)]
 struct Node<'v> {
     id: i32,
@@ -54,19 +54,19 @@ struct Node<'v> {
     categories: &'v [ItemId],
 }
 
-/// A product or model as a list sees it.
+/// A product or model of the index, as a list reads it.
 #[derive(Clone, Copy, Debug)]
 pub struct SeenProduct<'v> {
-    /// Its number.
+    /// Number of the product.
     pub id: i32,
-    /// Its code as it was first written.
+    /// The code in its stored spelling (rules 1.5).
     pub code: &'v str,
-    /// Its own categories, and those of each model above it.
+    /// Its own categories, and those of each ancestor.
     categories: [&'v [ItemId]; MODELS_ABOVE + 1],
 }
 
 impl SeenProduct<'_> {
-    /// Its effective categories (rules 4.2); one may be there twice.
+    /// Returns the effective categories (rules 4.2), possibly with duplicates.
     pub fn categories(&self) -> impl Iterator<Item = ItemId> {
         self.categories.iter().copied().flatten().copied()
     }
@@ -82,22 +82,22 @@ impl View {
         }
     }
 
-    /// How many products and models it holds, about.
+    /// Returns the approximate number of products and models.
     pub(super) fn len(&self) -> usize {
         self.base.len()
     }
 
-    /// How many of them were read later.
+    /// Returns the number of products that were patched.
     pub(super) fn patched(&self) -> usize {
         self.names.len()
     }
 
-    /// Its bytes, about.
+    /// Returns the approximate size in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.base.bytes() + self.patched() * 400
     }
 
-    /// Takes what was read of `product` later; `None`: it is not stored.
+    /// Replaces a product by what was read of it later. `None`: it is not stored.
     pub(super) fn patch(
         &mut self,
         product: &ProductRef,
@@ -122,19 +122,20 @@ impl View {
         self.names.insert(product.clone(), (as_of, now));
     }
 
-    /// As of when `product` was read, if it was later than the base.
+    /// Returns the log position at which `product` was read, if it was patched.
     pub(super) fn patched_as_of(&self, product: &ProductRef) -> Option<u64> {
         self.names.get(product).map(|(as_of, _)| *as_of)
     }
 
-    /// The products that were read later than `seq`, and as of when.
+    /// Returns the products that were patched after `seq`, with their log
+    /// positions.
     pub(super) fn patched_after(&self, seq: u64) -> impl Iterator<Item = (ProductRef, u64)> {
         let names = self.names.iter();
         let later = names.filter(move |(_, (as_of, _))| *as_of > seq);
         later.map(|(product, (as_of, _))| (product.clone(), *as_of))
     }
 
-    /// The number of a product.
+    /// Returns the number of a product; `None` if it is not stored.
     pub(super) fn number_of(&self, product: &ProductRef) -> Option<i32> {
         if let Some((_, number)) = self.names.get(product) {
             return *number;
@@ -143,7 +144,7 @@ impl View {
         self.base.row(place).map(|row| row.id)
     }
 
-    /// What is stored of a product.
+    /// Returns the stored facts of a product; `None` if it is not stored.
     pub(super) fn facts(&self, product: &ProductRef) -> Option<ProductFacts> {
         let node = if let Some((_, number)) = self.names.get(product) {
             self.numbered((*number)?)?
@@ -158,9 +159,11 @@ impl View {
         })
     }
 
-    /// Shows the products of a kind with numbers after `after`, in order, until
-    /// `each` has seen enough or `limit` of any kind were looked at. The last
-    /// number that was looked at; `None`: there are no more.
+    /// Visits the products of a kind with numbers after `after`, in ascending
+    /// order. It ends when `each` returns false or `limit` products of any kind
+    /// were visited.
+    ///
+    /// Returns the last number visited. `None`: there are no more.
     pub(super) fn visit<'v>(
         &'v self,
         kind: ProductKind,
@@ -192,14 +195,16 @@ impl View {
         last
     }
 
-    /// The product of a number, if it is of this kind.
+    /// Returns the product with a number, if it is of this kind.
     pub(super) fn seen_at(&self, kind: ProductKind, id: i32) -> Option<SeenProduct<'_>> {
         let node = self.numbered(id).filter(|node| node.kind == kind)?;
         Some(self.seen(&node))
     }
 
-    /// The numbers of all that may lie in one of some categories, after `after`
-    /// and in order; `None`: they are more than `limit`.
+    /// Returns the numbers after `after`, in ascending order, of all products
+    /// that may be in one of the categories. With `uncategorised` it includes
+    /// those that may be in none. Other products may be among them. `None`: there
+    /// are more than `limit`.
     pub(super) fn nominate(
         &self,
         categories: impl IntoIterator<Item = ItemId>,
@@ -214,7 +219,7 @@ impl View {
                 return None;
             }
         }
-        // A patched model takes what lies below it along.
+        // The descendants of a patched model may have changed with it.
         let patched = self.patches.keys();
         places.extend(patched.filter_map(|id| self.base.place_of(*id)));
         for _ in 0..MODELS_ABOVE {

@@ -1,3 +1,10 @@
+//! The groups to join and the rights to raise that turn a denial (rules 8.2).
+//!
+//! Mary's group holds `view` on the category `caps` and on the locale `de_DE`,
+//! and she wants to edit. Two rights of her group can be raised; if the group
+//! `Editors` holds `edit` on both, joining it is one grant, and therefore the
+//! remedy.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness, SubjectKind};
@@ -8,16 +15,17 @@ use crate::engine::{
     requirements::{Requirement, Source},
 };
 
-/// A set of failed requirements, by their place.
+/// A set of failed requirements that a group satisfies, by their index.
 type Turned = BTreeSet<usize>;
 
-/// The right to raise that turns an requirement.
+/// The right to raise that satisfies a requirement.
 type Raise = (ItemRef, Level);
 
-/// The fewest groups to join and rights to raise that turn every failed requirement, and
-/// none of the others of `requirements`.
+/// Returns the fewest groups to join and rights to raise that satisfy every
+/// failed requirement without failing any other of `requirements` (rules 8.2).
 ///
-/// `failed` holds the failed requirements, each with the right to raise that turns it.
+/// `failed` holds the failed requirements, each with the right to raise that
+/// satisfies it.
 pub(super) fn find(
     failed: Vec<(&Requirement, Raise)>,
     requirements: &[Requirement],
@@ -44,7 +52,7 @@ pub(super) fn find(
         .into_iter()
         .chain(one_group())
         .chain(two_groups());
-    // Sets come in the order of codes, and the first of equals is taken.
+    // Sets are ordered by code, and `min_by_key` returns the first of equals.
     let best = sets
         .map(|joined| Choice::new(joined, &raises))
         .min_by_key(Choice::cost);
@@ -68,13 +76,14 @@ pub(super) fn find(
     Ok(memberships.chain(rights).collect())
 }
 
-/// A set of groups to join, and the rights to raise that these leave.
+/// A set of groups to join, and the rights that remain to be raised.
 struct Choice<'c, 'f> {
     joined: Vec<&'c Joinable<'f>>,
     left: Vec<&'c Raise>,
 }
 
 impl<'c, 'f> Choice<'c, 'f> {
+    /// Computes the rights that joining these groups leaves to be raised.
     fn new(joined: Vec<&'c Joinable<'f>>, raises: &'c [Raise]) -> Self {
         let is_turned = |place: &usize| joined.iter().any(|group| group.turns.contains(place));
         let left = raises.iter().enumerate();
@@ -85,8 +94,10 @@ impl<'c, 'f> Choice<'c, 'f> {
         }
     }
 
-    /// Returns what is compared, the least first (rules 8.2): how many grants,
-    /// how many groups joined, whether `All` is one, and the levels raised.
+    /// Returns the sort key of a choice, lowest first (rules 8.2).
+    ///
+    /// It compares the number of grants, the number of groups joined, whether
+    /// `All` is one of them, and the sum of the levels raised.
     fn cost(&self) -> (usize, usize, bool, u32) {
         let levels = self.left.iter().map(|(_, level)| u32::from(level.bits()));
         (
@@ -98,21 +109,22 @@ impl<'c, 'f> Choice<'c, 'f> {
     }
 }
 
-/// A group that the subject could join, and the failed requirements that this turns.
+/// A group that the subject could join, and the failed requirements that it
+/// satisfies.
 struct Joinable<'f> {
     code: &'f Code,
     turns: Turned,
 }
 
-/// Groups to join, any before `All`, then by code; of those that turn the same
-/// requirements the first, so that there are few.
+/// Returns the groups to join, any before `All`, then by code. Of groups that
+/// satisfy the same requirements only the first is returned, to keep them few.
 fn joinable<'f>(
     failed: &[&Requirement],
     requirements: &[Requirement],
     access: EffectiveAccess<'f>,
 ) -> Vec<Joinable<'f>> {
     if access.subject_ref.kind == SubjectKind::App {
-        return Vec::new(); // in no group but its own (rules 1.4)
+        return Vec::new(); // an app is in no group but its own (rules 1.4)
     }
     let joined: BTreeSet<&Code> = access.groups().map(|group| &group.code).collect();
     let others = access.facts.groups.values().map(AsRef::as_ref);
@@ -144,13 +156,13 @@ fn joinable<'f>(
         .collect()
 }
 
-/// Whether joining `group` turns the requirement.
+/// True if joining `group` satisfies the requirement.
 fn turns(requirement: &Requirement, group: &GroupFacts) -> bool {
     level_by(requirement, group).allows(requirement.needed.unwrap_or_default())
 }
 
-/// Whether joining `group` gives more than an action that needs a level exactly
-/// can bear.
+/// True if joining `group` gives more than an action allows that needs an exact
+/// level (`send_proposal`, rules 9).
 fn overshoots(requirement: &Requirement, group: &GroupFacts) -> bool {
     let exactly = matches!(
         requirement.source,
@@ -159,6 +171,7 @@ fn overshoots(requirement: &Requirement, group: &GroupFacts) -> bool {
     exactly && turns(requirement, group) && Some(level_by(requirement, group)) != requirement.needed
 }
 
+/// Returns the level that the group alone gives for the requirement.
 fn level_by(requirement: &Requirement, group: &GroupFacts) -> Level {
     let right = |id: &ItemId| group.rights.get(id).copied().unwrap_or_default();
     match &requirement.source {
@@ -169,7 +182,8 @@ fn level_by(requirement: &Requirement, group: &GroupFacts) -> Level {
     }
 }
 
-/// The right to raise that turns the requirement, or why no right does.
+/// Returns the right to raise that satisfies the requirement. Fails with the
+/// explanation if no right does.
 pub(super) fn raise(
     requirement: &Requirement,
     access: EffectiveAccess<'_>,
@@ -206,8 +220,8 @@ pub(super) fn raise(
     ))
 }
 
-/// Says why there is no right to raise: what is named is not stored, or nothing
-/// of the kind is.
+/// Returns why there is no right to raise: the named item is not stored, or the
+/// tenant has no item of the kind.
 fn nothing_to_raise(requirement: &Requirement) -> String {
     match &requirement.item {
         Some(item) if item.code.is_none() => {
@@ -218,11 +232,13 @@ fn nothing_to_raise(requirement: &Requirement) -> String {
     }
 }
 
-/// The subject's own group to raise: any before `All`, then by code.
+/// Returns the group of the subject to raise: any before `All`, then by code
+/// (rules 8.2).
 fn preferred<'f>(groups: impl Iterator<Item = &'f GroupFacts>) -> Option<&'f GroupFacts> {
     groups.min_by_key(|group| (is_all(&group.code), &group.code))
 }
 
+/// True for the default group `All` (rules 1.4).
 fn is_all(group: &Code) -> bool {
     group.folded() == "all"
 }

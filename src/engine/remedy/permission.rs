@@ -1,11 +1,17 @@
+//! The permissions or the scope to add, so that a permission counts (rules 8.2).
+//!
+//! A user needs `category.view_history` and holds neither it nor
+//! `category.edit`, which it requires (rules 2.3): the remedy adds both to the
+//! first of the user's roles, since one alone does not suffice.
+
 use crate::domain::{
     Audience, CATALOGUE, PermissionId, PermissionSet, Remedy, ScopeKind, SubjectKind,
 };
 
 use crate::engine::{effective_access::EffectiveAccess, requirements::granted};
 
-/// The fewest permissions to add to a role of the subject, or the scope to add
-/// to the app, so that `asked` counts.
+/// Returns the fewest permissions to add to a role of the subject so that `asked`
+/// counts (rules 8.2). For an app it is the scope to add.
 pub(super) fn find(
     asked: PermissionId,
     access: EffectiveAccess<'_>,
@@ -17,6 +23,9 @@ pub(super) fn find(
     }
 }
 
+/// Returns the permissions to add to the subject's first role by code. Fails if
+/// it has no role, or if no role for the audience can hold the permission (rules
+/// 2.5).
 fn add_to_role(
     asked: PermissionId,
     audience: Audience,
@@ -44,8 +53,9 @@ fn add_to_role(
     Ok(remedies.collect())
 }
 
-/// The fewest permissions that make `asked` count; among equals those that come
-/// first: the one asked, then what it requires, then what implies them.
+/// Returns the fewest permissions that make `asked` count. Among equals the order
+/// is: the one asked, then those it requires, then those that imply them (rules
+/// 8.2).
 fn fewest(
     asked: PermissionId,
     audience: Audience,
@@ -70,6 +80,8 @@ fn fewest(
     })
 }
 
+/// Returns the permissions that can help to make `asked` count, in the order in
+/// which they are preferred.
 fn candidates(asked: PermissionId) -> Vec<PermissionId> {
     let permission = CATALOGUE.permission(asked);
     let mut candidates = vec![asked];
@@ -87,7 +99,7 @@ fn candidates(asked: PermissionId) -> Vec<PermissionId> {
     candidates
 }
 
-/// Every choice of `size` of `from`, in their order.
+/// Returns every combination of `size` elements of `from`, in their order.
 fn choices(from: &[PermissionId], size: usize) -> Vec<Vec<PermissionId>> {
     if size == 0 {
         return vec![Vec::new()];
@@ -102,7 +114,8 @@ fn choices(from: &[PermissionId], size: usize) -> Vec<Vec<PermissionId>> {
     with_first.chain(choices(rest, size)).collect()
 }
 
-/// The scope to add: one that no smaller one could replace, the first by code.
+/// Returns the scope to add: one that no smaller scope could replace, the first
+/// by code.
 fn scope(asked: PermissionId, access: EffectiveAccess<'_>) -> Result<Remedy, String> {
     let gives = |scope: &crate::domain::Scope| {
         let alone = std::iter::once(scope.id).collect();

@@ -1,9 +1,9 @@
 use super::*;
 
-/// A file and the records it has: line and cells.
+/// Content of a file, and its records: line and cells.
 type Case = (&'static [u8], &'static [(u64, &'static [&'static str])]);
 
-/// Line and cells.
+/// Line and cells of a record.
 type Seen = (u64, Vec<String>);
 
 fn read(content: &[u8]) -> (Vec<Seen>, Option<u64>) {
@@ -29,7 +29,7 @@ fn read(content: &[u8]) -> (Vec<Seen>, Option<u64>) {
 }
 
 #[test]
-fn a_record_knows_the_line_it_begins_on() {
+fn records_have_the_line_they_begin_on() {
     let cases: [Case; 10] = [
         (b"a;b\nc;d", &[(1, &["a", "b"]), (2, &["c", "d"])]),
         (b"a\r\n\r\n  \nb\r\n", &[(1, &["a"]), (4, &["b"])]),
@@ -57,7 +57,7 @@ fn a_record_knows_the_line_it_begins_on() {
 }
 
 #[test]
-fn what_breaks_rfc_4180_is_found_with_its_line() {
+fn violations_of_rfc_4180_are_reported_with_their_line() {
     let cases: [(&[u8], u64); 11] = [
         (b"a\n\"a\"b;c\n", 2),
         (b"a\nb\nc;\"d\ne\nf", 3),
@@ -88,7 +88,7 @@ fn a_record_of_more_than_four_mebibytes_is_skipped() {
 }
 
 #[test]
-fn a_skipped_record_is_held_to_utf_8_and_to_quotes() {
+fn a_skipped_record_is_checked_for_utf_8_and_quotes() {
     let longest = vec![b'a'; MAX_RECORD_BYTES];
     let filler = vec![b'a'; SKIPPED_BYTES];
     let cases: [(&[u8], u64); 4] = [
@@ -105,7 +105,7 @@ fn a_skipped_record_is_held_to_utf_8_and_to_quotes() {
 }
 
 #[test]
-fn a_file_of_nothing_has_no_records() {
+fn an_empty_file_has_no_records() {
     for content in [b"".as_slice(), b"\xef\xbb\xbf", b"\n\n", b"  "] {
         assert_eq!(read(content), (Vec::new(), None));
     }

@@ -5,7 +5,7 @@ use crate::{
 };
 
 #[test]
-fn columns_are_found_by_name_in_any_order_and_unknown_ones_are_ignored() {
+fn columns_are_found_by_name_and_unknown_ones_ignored() {
     let content = "\u{feff} parent ;\"label\";code\r\nmaster;Audio;\" audio \"\r\n";
     let expected = Entry::Category {
         code: code("audio"),
@@ -15,7 +15,7 @@ fn columns_are_found_by_name_in_any_order_and_unknown_ones_are_ignored() {
 }
 
 #[test]
-fn files_of_items_name_items() {
+fn item_files_yield_items_of_their_kind() {
     let cases = [
         ("locales.csv", ItemKind::Locale),
         ("attribute_groups.csv", ItemKind::AttributeGroup),
@@ -31,7 +31,7 @@ fn files_of_items_name_items() {
 }
 
 #[test]
-fn a_type_with_the_word_import_or_export_tells_the_kind_of_a_profile() {
+fn the_type_column_determines_the_kind_of_profile() {
     let content = "code;type\na;csv_product_IMPORT\nb;quick_export";
     let expected = [
         ("a", ItemKind::ImportProfile),
@@ -45,7 +45,7 @@ fn a_type_with_the_word_import_or_export_tells_the_kind_of_a_profile() {
 }
 
 #[test]
-fn a_group_without_a_code_is_named_by_its_name() {
+fn a_group_without_a_code_column_is_keyed_by_name() {
     let group = |text, label: &str| Entry::UserGroup {
         code: code(text),
         label: label.to_owned(),
@@ -61,7 +61,7 @@ fn a_group_without_a_code_is_named_by_its_name() {
 }
 
 #[test]
-fn an_absent_column_says_nothing_and_an_empty_cell_says_nothing_is_there() {
+fn absent_columns_differ_from_empty_cells() {
     let product = |parent, categories| {
         Entry::Product(ProductEntry {
             kind: ProductKind::Product,
@@ -88,7 +88,7 @@ fn an_absent_column_says_nothing_and_an_empty_cell_says_nothing_is_there() {
 }
 
 #[test]
-fn a_list_is_read_in_the_order_in_which_it_is_written() {
+fn lists_keep_their_order_and_spelling() {
     let Entry::Channel { locales, .. } =
         entry("channels.csv", "code;locales\nshop;\"en_US, ,de_DE,EN_us\"")
     else {
@@ -99,7 +99,7 @@ fn a_list_is_read_in_the_order_in_which_it_is_written() {
 }
 
 #[test]
-fn cells_that_are_missing_at_the_end_of_a_row_are_empty() {
+fn missing_trailing_cells_are_empty() {
     let short = entry("products.csv", "sku;categories;parent\nhat");
     assert_eq!(short, entry("products.csv", "sku;categories;parent\nhat;;"));
     let finished = read("attributes.csv", "code;group\na");
@@ -107,7 +107,7 @@ fn cells_that_are_missing_at_the_end_of_a_row_are_empty() {
 }
 
 #[test]
-fn white_space_of_any_kind_around_cells_and_items_is_dropped() {
+fn white_space_around_cells_and_items_is_trimmed() {
     let content = "\u{feff}\u{feff}sku\u{a0};\u{200b}categories \n\
                    \that\u{3000};\"\u{feff}a\u{200b},\u{2003}b c ,\u{a0}\"\n\u{a0}\n";
     let Entry::Product(product) = entry("products.csv", content) else {
@@ -118,7 +118,7 @@ fn white_space_of_any_kind_around_cells_and_items_is_dropped() {
 }
 
 #[test]
-fn the_key_of_a_product_is_the_first_of_four_columns_that_is_there() {
+fn a_product_key_is_the_first_present_of_four_columns() {
     let cases = [
         ("uuid;code;identifier;sku", "sku", "d"),
         ("uuid;code;identifier;SKU", "identifier", "c"),
@@ -181,7 +181,7 @@ fn the_caller_may_choose_the_key_column_of_products() {
 }
 
 #[test]
-fn products_differ_by_what_is_not_read_as_well() {
+fn unread_columns_distinguish_products() {
     let rest = |content: &str| {
         let Entry::Product(product) = entry("products.csv", content) else {
             panic!("no product: {content}");
@@ -198,7 +198,7 @@ fn products_differ_by_what_is_not_read_as_well() {
 }
 
 #[test]
-fn the_other_files_of_the_catalog_read_as_the_table_says() {
+fn other_catalog_files_read_as_documented() {
     let cases = [
         (
             "product_models.csv",
@@ -255,7 +255,7 @@ fn the_other_files_of_the_catalog_read_as_the_table_says() {
 }
 
 #[test]
-fn parent_of_a_category_is_optional() {
+fn an_empty_parent_cell_means_no_parent() {
     let cases = [(
         "categories.csv",
         "code;parent\nmaster;",
@@ -290,7 +290,7 @@ fn users_and_connections_have_roles_and_groups() {
 }
 
 #[test]
-fn a_category_without_the_column_of_parents_keeps_its_place() {
+fn a_category_without_a_parent_column_keeps_its_parent() {
     let expected = Entry::Category {
         code: code("master"),
         parent: None,

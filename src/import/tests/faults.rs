@@ -118,18 +118,8 @@ const BAD_FILES: [(&str, &[u8], u64, &str); 16] = [
         "it needs `username`; and `roles`",
     ),
     ("user_groups.csv", b"label", 1, "it needs `code` or `name`"),
-    (
-        "user_groups.csv",
-        b"code",
-        1,
-        "the header lacks `name`",
-    ),
-    (
-        "attributes.csv",
-        b"code\na",
-        1,
-        "the header lacks `group`",
-    ),
+    ("user_groups.csv", b"code", 1, "the header lacks `name`"),
+    ("attributes.csv", b"code\na", 1, "the header lacks `group`"),
     (
         "users.csv",
         b"username;groups",
@@ -193,10 +183,10 @@ fn refused(file: &str, content: &[u8]) -> (Vec<Refused>, bool) {
 }
 
 #[test]
-fn a_bad_row_is_refused_with_line_and_column_and_what_is_allowed() {
+fn a_bad_row_is_rejected_with_line_column_and_reason() {
     for (file, content, line, column, message) in BAD_ROWS {
         let (found, fatal) = refused(file, content.as_bytes());
-        let [(at, of, said)] = found.as_slice() else {
+        let [(at, of, actual)] = found.as_slice() else {
             panic!("{content}: {found:?}");
         };
         assert_eq!(
@@ -204,25 +194,25 @@ fn a_bad_row_is_refused_with_line_and_column_and_what_is_allowed() {
             (line, column, false),
             "{content}"
         );
-        assert!(said.contains(message), "{content}: {said}");
+        assert!(actual.contains(message), "{content}: {actual}");
     }
 }
 
 #[test]
-fn a_bad_file_is_refused_as_a_whole() {
+fn a_bad_file_is_rejected_as_a_whole() {
     for (file, content, line, message) in BAD_FILES {
         let (found, fatal) = refused(file, content);
         let shown = content.escape_ascii();
-        let [(at, of, said)] = found.as_slice() else {
+        let [(at, of, actual)] = found.as_slice() else {
             panic!("{shown}: {found:?}");
         };
         assert_eq!((*at, of.as_str(), fatal), (line, "", true), "{shown}");
-        assert!(said.contains(message), "{shown}: {said}");
+        assert!(actual.contains(message), "{shown}: {actual}");
     }
 }
 
 #[test]
-fn the_other_rows_and_files_are_read_all_the_same() {
+fn a_bad_row_does_not_stop_other_rows_and_files() {
     let finished = read_pieces(&[
         ("users.csv", b"username\na"),
         ("locales.csv", b"code\na\n\x01\nb\n"),
@@ -235,7 +225,7 @@ fn the_other_rows_and_files_are_read_all_the_same() {
 }
 
 #[test]
-fn a_refused_file_is_read_no_further() {
+fn a_rejected_file_is_not_read_further() {
     let mut reader = Reader::new();
     assert_eq!(reader.push("locales.csv", b"code\n\"a\"b").refused.len(), 1);
     assert_eq!(
@@ -248,7 +238,7 @@ fn a_refused_file_is_read_no_further() {
 }
 
 #[test]
-fn a_message_repeats_only_the_beginning_of_a_long_word() {
+fn messages_truncate_long_words() {
     let content = format!("code\n{}", "é".repeat(10_000));
     let (found, _) = refused("locales.csv", content.as_bytes());
     let expected = format!(
@@ -269,7 +259,7 @@ fn a_column_in_the_wrong_case_is_a_warning() {
 }
 
 #[test]
-fn a_file_of_0_bytes_is_as_if_it_were_not_there() {
+fn a_file_of_0_bytes_is_treated_as_absent() {
     let finished = read_pieces(&[("products.csv", b""), ("locales.csv", b"code\n")]);
     let files: Vec<ImportFile> = finished.files.iter().map(|read| read.file).collect();
     assert_eq!(files, [ImportFile::Locales]);
@@ -278,7 +268,7 @@ fn a_file_of_0_bytes_is_as_if_it_were_not_there() {
 }
 
 #[test]
-fn an_import_of_no_known_file_is_refused() {
+fn an_import_without_known_files_is_rejected() {
     let cases: [&[(&str, &[u8])]; 3] =
         [&[], &[("hello.csv", b"code\na\n")], &[("locales.csv", b"")]];
     for pieces in cases {
@@ -293,7 +283,7 @@ fn an_import_of_no_known_file_is_refused() {
 }
 
 #[test]
-fn a_row_that_is_too_long_is_refused_like_any_other() {
+fn an_overlong_row_is_rejected_like_any_bad_row() {
     let long = "x".repeat(MAX_RECORD_BYTES);
     let content = format!("code;label\na;\n\"b\n\";{long}\nc;\n");
     let finished = read("locales.csv", &content);

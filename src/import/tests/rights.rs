@@ -37,7 +37,7 @@ fn permissions_are_codes_or_acl_identifiers_or_everything() {
 }
 
 #[test]
-fn a_role_says_only_what_its_columns_say() {
+fn a_role_has_only_the_fields_of_present_columns() {
     let role = |label: Option<&str>, audience| Entry::Role {
         code: code("R"),
         label: label.map(str::to_owned),
@@ -61,7 +61,7 @@ fn a_role_says_only_what_its_columns_say() {
     }
 }
 
-/// Reads one row about `x`: what it is about and the levels it gives.
+/// Reads one row for `x`; returns its target and the levels that it grants.
 fn access(file: &str, content: &str) -> (AccessTarget, Vec<LevelColumn>) {
     let Entry::Access(AccessEntry {
         target,
@@ -77,7 +77,7 @@ fn access(file: &str, content: &str) -> (AccessTarget, Vec<LevelColumn>) {
 }
 
 #[test]
-fn a_row_without_the_column_of_edit_flags_keeps_them() {
+fn a_row_without_the_edit_column_keeps_edit_flags() {
     let content = "job_profile;execute_job_profile\nx;a";
     let expected = Entry::Access(AccessEntry {
         target: AccessTarget::Profile,
@@ -98,7 +98,7 @@ fn given<const N: usize>(columns: [(&'static str, Level, &[&str]); N]) -> Vec<Le
 }
 
 #[test]
-fn each_column_names_the_groups_that_it_gives_its_level() {
+fn each_column_grants_its_level_to_the_listed_groups() {
     let content = "category;own_items;view_items;edit_items\nx;c;a,B,c;b";
     let (target, columns) = access("product_category_accesses.csv", content);
     assert_eq!(target, AccessTarget::Kind(ItemKind::Category));
@@ -111,7 +111,7 @@ fn each_column_names_the_groups_that_it_gives_its_level() {
 }
 
 #[test]
-fn the_columns_of_profiles_give_a_flag_each() {
+fn each_profile_column_grants_one_flag() {
     let content = "job_profile;execute_job_profile;edit_job_profile\nx;a,b;b,c";
     let (target, columns) = access("job_profile_accesses.csv", content);
     assert_eq!(target, AccessTarget::Profile);
@@ -123,7 +123,7 @@ fn the_columns_of_profiles_give_a_flag_each() {
 }
 
 #[test]
-fn the_other_files_of_rights_have_two_columns_of_groups() {
+fn other_access_files_have_two_group_columns() {
     let cases = [
         // key, columns, kind
         (
@@ -171,7 +171,7 @@ fn unknown<const N: usize>(texts: [&str; N]) -> UnknownWords {
 }
 
 #[test]
-fn a_permission_that_the_catalogue_does_not_know_is_noted() {
+fn unknown_permissions_are_recorded() {
     let content = "role;permissions\nR;\"acme.fly,locale.list,action:acme_fly,acme.fly\"";
     let Entry::Role {
         permissions,
@@ -191,7 +191,7 @@ fn a_permission_that_the_catalogue_does_not_know_is_noted() {
 }
 
 #[test]
-fn of_many_unknown_words_some_are_kept() {
+fn the_number_of_unknown_words_kept_is_bounded() {
     let words: Vec<String> = (0..1_000).map(|number| format!("acme.{number}")).collect();
     let content = format!("role;permissions\nR;{}", words.join(","));
     let Entry::Role {

@@ -3,7 +3,7 @@ use tokio::task::yield_now;
 use crate::{
     cache::{ListedProducts, SeenProduct},
     domain::{
-        AllowedResource, Code, EveryQuestion, Facts, Level, ListFilter, ProductKind, Revision,
+        AllowedResource, Code, Facts, Level, ListFilter, ListingQuestion, ProductKind, Revision,
     },
     engine::{self, ProductAccess},
     listing::{
@@ -12,45 +12,46 @@ use crate::{
     },
 };
 
-/// How many candidates are worth finding, however few products there are.
+/// Lower bound of the limit on candidates, however few products there are.
 const FEWEST_NOMINATED: usize = 1_000;
 
-/// After how many products other work gets a turn.
-const IN_A_ROW: usize = 8_192;
+/// Number of products processed before other calls run.
+const PRODUCTS_PER_TURN: usize = 8_192;
 
-/// What decides of each product whether it belongs to the list, all at hand.
+/// Decides from memory whether each product belongs to the list.
 #[derive(Debug)]
 pub(super) struct CachedFilter {
     revision: Revision,
-    reach: ProductAccess,
+    access: ProductAccess,
     levels: Levels,
     within: Vec<ItemSet>,
 }
 
 impl CachedFilter {
-    pub(super) async fn of(question: &EveryQuestion, filter: &ListFilter, facts: &Facts) -> Self {
+    pub(super) async fn of(question: &ListingQuestion, filter: &ListFilter, facts: &Facts) -> Self {
         Self {
             revision: facts.revision,
-            reach: engine::product_access(question, facts),
+            access: engine::product_access(question, facts),
             levels: Levels::of(question.subject(), facts).await,
             within: levels::filter_categories(filter, facts),
         }
     }
 
-    /// Whether the list is empty, whatever products there are.
+    /// True if the list is empty, whatever products there are.
     fn reaches_nothing(&self) -> bool {
-        self.reach == ProductAccess::Nothing || self.within.iter().any(ItemSet::is_empty)
+        self.access == ProductAccess::Nothing || self.within.iter().any(ItemSet::is_empty)
     }
 
-    /// Whether a product belongs to the list, and the level held on it, if that
-    /// is asked.
+    /// Returns the level held on a product that belongs to the list; the inner
+    /// value is `None` if the action needs no level. `None`: it does not belong
+    /// to the list.
     #[expect(clippy::option_option, reason = "the inner one is the answer's own")]
     fn allows(&self, product: &SeenProduct<'_>) -> Option<Option<Level>> {
         let is_in = |set: &ItemSet| product.categories().any(|id| set.holds(id));
         if !self.within.iter().all(is_in) {
             return None;
         }
-        match self.reach {
+        match self.access {
             ProductAccess::Nothing => None,
             ProductAccess::Everything(level) => Some(level),
             ProductAccess::ByCategory(test) => {
@@ -60,13 +61,14 @@ impl CachedFilter {
         }
     }
 
-    /// The numbers of products that may belong to the list, if they are few.
+    /// Returns the numbers of products that may belong to the list, if there are
+    /// at most `few`.
     fn nominate(&self, products: &ListedProducts, after: i32, few: usize) -> Option<Vec<i32>> {
         let by_filter = self
             .within
             .iter()
             .find_map(|set| products.nominate(set.ids(), false, after, few));
-        let ProductAccess::ByCategory(test) = self.reach else {
+        let ProductAccess::ByCategory(test) = self.access else {
             return by_filter;
         };
         by_filter.or_else(|| {
@@ -76,12 +78,12 @@ impl CachedFilter {
     }
 }
 
-/// Makes the next page of products after a number.
+/// Builds the next page of products after a number.
 ///
-/// Where few products can belong to it, by the filter or by the subject's
-/// rights, these are looked at; else all in turn. With n products and pages of
-/// p, s of them allowed, that costs about s, or p · n / s: no more than
-/// √(p · n) the better way.
+/// If few products can belong to it, by the filter or by the subject's rights,
+/// only these candidates are read; else all are scanned in order. With n products
+/// and pages of p, s of them allowed, that costs about s, or p · n / s: at most
+/// √(p · n) for the better way.
 pub(super) async fn page(
     products: &ListedProducts,
     known: &CachedFilter,
@@ -103,7 +105,7 @@ pub(super) async fn page(
     };
     let mut take = |product: SeenProduct<'_>| take(&mut page, known, size, product);
     if let Some(ids) = nominated {
-        for some in ids.chunks(IN_A_ROW) {
+        for some in ids.chunks(PRODUCTS_PER_TURN) {
             let mut seen = some.iter().filter_map(|id| products.at(kind, *id));
             if !seen.all(&mut take) {
                 break;
@@ -115,7 +117,7 @@ pub(super) async fn page(
     let mut at = after;
     let mut has_more = true;
     while has_more {
-        let visited = products.visit(kind, at, IN_A_ROW, |product| {
+        let visited = products.visit(kind, at, PRODUCTS_PER_TURN, |product| {
             has_more = take(product);
             has_more
         });
@@ -126,7 +128,7 @@ pub(super) async fn page(
     page
 }
 
-/// Puts a product on the page, if it belongs there. `false`: the page is full.
+/// Adds a product to the page if it belongs to the list. False: the page is full.
 fn take(
     page: &mut PlacedPage,
     known: &CachedFilter,
@@ -140,7 +142,7 @@ fn take(
         page.more = true;
         return false;
     }
-    // The database holds codes only.
+    // Codes in the database always parse, so no product is skipped here.
     if let Ok(code) = product.code.parse() {
         let place = Place::Product {
             id: product.id,

@@ -7,11 +7,11 @@ use crate::{
 
 use super::database_filter::DatabaseFilter;
 
-/// How many candidates are worth finding, however few products there are.
+/// Lower bound of the limit on candidates, however few products there are.
 const FEWEST_NOMINATED: usize = 1_000;
 
-/// Which products are looked at, in the order of their numbers; whether they
-/// belong to the list is asked of each.
+/// The products to read, in the order of their numbers; each is then tested for
+/// whether it belongs to the list.
 #[derive(Debug)]
 pub(super) struct Candidates {
     kind: ProductKind,
@@ -20,25 +20,26 @@ pub(super) struct Candidates {
 
 #[derive(Debug)]
 enum Source {
-    /// All after a number.
+    /// All products after a number.
     Everywhere { after: i32 },
-    /// Those of these numbers, which are in order.
+    /// The products with these numbers, in ascending order, and how many were
+    /// read.
     Nominated(Vec<i32>, usize),
 }
 
 impl Candidates {
-    /// All products after a number.
+    /// Returns all products after a number as candidates.
     pub(super) fn everywhere(kind: ProductKind, after: i32) -> Self {
         let source = Source::Everywhere { after };
         Self { kind, source }
     }
 
-    /// Finds candidates by the filter's codes, by the filter's categories or by
-    /// the subject's rights, whichever names few; else all are looked at.
+    /// Finds candidates by the codes of the filter, its categories or the
+    /// subject's rights, whichever gives few; else all products are scanned.
     ///
     /// With n products and pages of p, s of them allowed, a page costs s rows
-    /// this way, and p · n / s by looking at all in turn: no more than √(p · n)
-    /// the better way.
+    /// with candidates, and p · n / s with a scan: at most √(p · n) for the
+    /// better way.
     pub(super) async fn find(
         kind: ProductKind,
         after: i32,
@@ -78,12 +79,13 @@ impl Candidates {
         Self { kind, source }
     }
 
-    /// Whether all products are looked at.
+    /// True if all products are scanned.
     pub(super) fn are_everywhere(&self) -> bool {
         matches!(self.source, Source::Everywhere { .. })
     }
 
-    /// Reads the next ones, about `window` of them; `None`: there are no more.
+    /// Reads the next products, about `window` of them. `None`: there are no
+    /// more.
     pub(super) async fn next(
         &mut self,
         snapshot: &Snapshot<'_>,

@@ -1,45 +1,45 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    domain::{EveryQuestion, GroupId, ItemId, Level, ListFilter, Revision},
+    domain::{GroupId, ItemId, Level, ListFilter, ListingQuestion, Revision},
     engine::{self, CategoryTest, ProductAccess},
     listing::filter_categories,
     store::{ListedProduct, Snapshot, StoreError, TenantId},
 };
 
-/// What is known of a subject and of a filter at one revision: enough to tell
-/// of each product whether it belongs to the list.
+/// Facts of a subject and of a filter at one revision that decide whether a
+/// product belongs to the list.
 #[derive(Debug)]
 pub(super) struct DatabaseFilter {
     tenant: TenantId,
     revision: Revision,
-    reach: ProductAccess,
+    access: ProductAccess,
     groups: Vec<GroupId>,
     within: Vec<HashSet<ItemId>>,
-    /// The levels on the categories that were met.
+    /// The levels on the categories read so far.
     levels: HashMap<ItemId, Level>,
 }
 
 impl DatabaseFilter {
     pub(super) async fn read(
-        question: &EveryQuestion,
+        question: &ListingQuestion,
         filter: &ListFilter,
         snapshot: &Snapshot<'_>,
     ) -> Result<Self, StoreError> {
-        let needed = engine::needs([&question.about_no_category()]);
+        let needed = engine::needs([&question.without_categories()]);
         let facts = snapshot.facts(&needed).await?;
         let subject = facts.subjects.get(question.subject());
         Ok(Self {
             tenant: snapshot.tenant().id,
             revision: facts.revision,
-            reach: engine::product_access(question, &facts),
+            access: engine::product_access(question, &facts),
             groups: subject.map_or_else(Vec::new, |subject| subject.groups.clone()),
             within: filter_categories(snapshot, filter).await?,
             levels: HashMap::new(),
         })
     }
 
-    /// Whether it is still true in `snapshot`.
+    /// True if the facts are still current in `snapshot`.
     pub(super) fn holds_in(&self, snapshot: &Snapshot<'_>) -> bool {
         let tenant = snapshot.tenant();
         (self.tenant, self.revision) == (tenant.id, tenant.revision)
@@ -49,31 +49,32 @@ impl DatabaseFilter {
         self.revision
     }
 
-    /// Whether the list is empty, whatever products there are.
+    /// True if the list is empty, whatever products there are.
     pub(super) fn reaches_nothing(&self) -> bool {
-        self.reach == ProductAccess::Nothing || self.within.iter().any(HashSet::is_empty)
+        self.access == ProductAccess::Nothing || self.within.iter().any(HashSet::is_empty)
     }
 
-    /// The test that the levels on a product's categories must pass; `None`:
-    /// they are not asked.
+    /// Returns the test of the levels on a product's categories. `None`: no level
+    /// decides.
     pub(super) fn test(&self) -> Option<CategoryTest> {
-        match self.reach {
+        match self.access {
             ProductAccess::ByCategory(test) => Some(test),
             ProductAccess::Nothing | ProductAccess::Everything(_) => None,
         }
     }
 
-    /// The user groups of the subject.
+    /// Returns the user groups of the subject.
     pub(super) fn groups(&self) -> &[GroupId] {
         &self.groups
     }
 
-    /// Sets of categories: one of each must be effective for a product.
+    /// Returns the category sets of the filter: a product must have at least one
+    /// effective category in each.
     pub(super) fn within(&self) -> &[HashSet<ItemId>] {
         &self.within
     }
 
-    /// Reads the levels on the categories of `products` that were not met yet.
+    /// Reads the levels on those categories of `products` that are not read yet.
     pub(super) async fn learn_levels(
         &mut self,
         snapshot: &Snapshot<'_>,
@@ -98,15 +99,16 @@ impl DatabaseFilter {
         Ok(())
     }
 
-    /// Whether a product belongs to the list, and the level held on it, if that
-    /// is asked.
+    /// Returns the level held on a product that belongs to the list; the inner
+    /// value is `None` if the action needs no level. `None`: it does not belong
+    /// to the list.
     #[expect(clippy::option_option, reason = "the inner one is the answer's own")]
     pub(super) fn allows(&self, product: &ListedProduct) -> Option<Option<Level>> {
         let lies_in = |set: &HashSet<ItemId>| product.categories.iter().any(|id| set.contains(id));
         if !self.within.iter().all(lies_in) {
             return None;
         }
-        match self.reach {
+        match self.access {
             ProductAccess::Nothing => None,
             ProductAccess::Everything(level) => Some(level),
             ProductAccess::ByCategory(test) => {

@@ -2,13 +2,13 @@ use uuid::Uuid;
 
 use crate::{
     admin::{
-        Answered, AppRequest, AppRightEntry, AppWritten, AskedScopes, ConnectionStep, WriteContext,
-        entry::Chosen,
+        Answered, AppRequest, AppRightEntry, AppWritten, ConnectionStep, RequestedScopes,
+        WriteContext, entry::Chosen,
     },
     domain::{AppStep, CATALOGUE, Code, ItemKind, Level, ScopeSet, SubjectKind, SubjectRef},
     pb,
     rpc::{
-        failure::{Failure, InvalidField, kept_answer},
+        failure::{Failure, InvalidField, decode_stored_response},
         parse::{code, quoted},
         render_import,
     },
@@ -118,8 +118,8 @@ impl AdminApi {
             .change_app(request, context, encode)
             .await?
         {
-            Answered::Now(written) => Ok(R::of(&written)),
-            Answered::Before(bytes) => kept_answer(&bytes),
+            Answered::Fresh(written) => Ok(R::of(&written)),
+            Answered::Replayed(bytes) => decode_stored_response(&bytes),
         }
     }
 
@@ -165,7 +165,7 @@ fn app(text: &str) -> Result<Code, InvalidField> {
     }
 }
 
-fn asked_scopes(words: &[String]) -> Result<AskedScopes, Failure> {
+fn asked_scopes(words: &[String]) -> Result<RequestedScopes, Failure> {
     if words.len() > MOST_SCOPES {
         return Err(Failure::TooManyEntries {
             field: "scopes",
@@ -183,7 +183,7 @@ fn asked_scopes(words: &[String]) -> Result<AskedScopes, Failure> {
     }
     unknown.sort();
     unknown.dedup();
-    Ok(AskedScopes { known, unknown })
+    Ok(RequestedScopes { known, unknown })
 }
 
 fn request(text: &str) -> Result<Uuid, InvalidField> {

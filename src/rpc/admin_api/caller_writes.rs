@@ -134,8 +134,8 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
             .change_callers(created, context, encode)
             .await?;
         let Written { revision, effect } = match written {
-            Answered::Now(written) => written,
-            Answered::Before(_) => return Err(crate::admin::AdminError::Conflict.into()),
+            Answered::Fresh(written) => written,
+            Answered::Replayed(_) => return Err(crate::admin::AdminError::Conflict.into()),
         };
         let (key_id, key) = if dry_run {
             Default::default()

@@ -7,7 +7,7 @@ use crate::{
         parse::{self, quoted},
         parse_import,
     },
-    store::{Bounds, ChainReport, ChangePlace, ChangeRow, ChangesListed, FactsReport, read_tenant},
+    store::{Bounds, ChainReport, ChangeFilter, ChangePlace, ChangeRow, FactsReport, read_tenant},
 };
 
 use super::{AdminApi, Answer, LogOf, lists::ListHead, reads::timestamp};
@@ -31,7 +31,7 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
         } = request;
         let actor = changed_by(actor)?;
         let (item_type, item_code) = changed_item(item)?;
-        let listed = ChangesListed {
+        let listed = ChangeFilter {
             actor: Some(actor).filter(|actor| !actor.is_empty()),
             subject: subject.map(parse::subject).transpose()?,
             item_type,
@@ -57,8 +57,8 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
 }
 
 /// Returns the fields that a page token of changes is bound to.
-pub(super) fn binding(listed: &ChangesListed, begin: ChangePlace) -> Binding {
-    let ChangesListed {
+pub(super) fn binding(listed: &ChangeFilter, begin: ChangePlace) -> Binding {
+    let ChangeFilter {
         actor,
         subject,
         item_type,

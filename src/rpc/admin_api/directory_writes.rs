@@ -190,9 +190,9 @@ fn audience(number: i32) -> Result<Option<Audience>, InvalidField> {
 /// Converts the field `cascade`: whether entities in use are deleted too.
 pub(super) fn cascade(requested: bool) -> Cascade {
     if requested {
-        Cascade::Said
+        Cascade::Delete
     } else {
-        Cascade::Refused
+        Cascade::Reject
     }
 }
 

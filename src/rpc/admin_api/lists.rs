@@ -8,7 +8,7 @@ use crate::{
         parse, parse_listing,
     },
     store::{
-        Bounds, ChangePlace, ChangeRow, ChangesListed, Snapshot, TenantId, TenantRow,
+        Bounds, ChangeFilter, ChangePlace, ChangeRow, Snapshot, TenantId, TenantRow,
         entries::{CodedEntry, ProductEntryRow, RightEntryRow, RightPlace, RightsListed},
         read_tenant,
     },
@@ -218,7 +218,7 @@ impl AdminApi {
     pub(super) async fn list_changes_page(
         &self,
         head: ListHead,
-        listed: &ChangesListed,
+        listed: &ChangeFilter,
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
         let asked = self.asked::<ChangePlace>(head, changes::binding(listed, begin))?;

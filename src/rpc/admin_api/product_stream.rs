@@ -137,7 +137,7 @@ impl Chunks {
                 return Ok(());
             };
             let tenant = parse::code("tenant", &self.first.tenant).map_err(Failure::from)?;
-            self.api.calling.may_go_on(&tenant).await?;
+            self.api.calling.recheck(&tenant).await?;
             self.next += 1;
             products = self.chunk(message)?;
             if self.gate.as_ref().is_some_and(Gate::is_closed) {

@@ -12,7 +12,7 @@ use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
     rpc::{allowed_stream::Ending, failure::Failure},
-    store::{Bounds, ChangePlace, ChangeRow, ChangesListed, TenantId, Turn, Turns, read_tenant},
+    store::{Bounds, ChangeFilter, ChangePlace, ChangeRow, TenantId, Turn, Turns, read_tenant},
 };
 
 use super::{
@@ -117,7 +117,7 @@ impl Watch {
             };
             // Checked after the rows were read, so that they hold nothing
             // committed after the caller was revoked.
-            self.api.calling.may_go_on(&self.tenant).await?;
+            self.api.calling.recheck(&self.tenant).await?;
             if let Some(last) = rows.last().map(|row| row.place) {
                 for row in rows {
                     if !self.send(Event::Change(change(row))).await? {
@@ -142,7 +142,7 @@ impl Watch {
         }
     }
 
-    fn may_go_on(&self) -> Result<(), Failure> {
+    fn recheck(&self) -> Result<(), Failure> {
         if self.ending.gate.is_closed() {
             return Err(Failure::ShuttingDown);
         }
@@ -163,7 +163,7 @@ impl Watch {
                 self.api.confirm(snapshot.epoch()).await?;
                 return Err(Failure::TenantNotFound(self.tenant.clone()));
             }
-            let every = ChangesListed::default();
+            let every = ChangeFilter::default();
             let rows = snapshot.changes_after(&every, self.at, ROWS_AT_ONCE);
             let rows = rows.await?;
             self.api.confirm(snapshot.epoch()).await?;

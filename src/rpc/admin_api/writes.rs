@@ -9,8 +9,8 @@ use crate::{
     domain::{Code, Revision},
     pb,
     rpc::{
-        calling::Calling,
-        failure::{Failure, InvalidField, kept_answer},
+        caller_identity::CallerIdentity,
+        failure::{Failure, InvalidField, decode_stored_response},
         parse, parse_import, render_import,
     },
 };
@@ -50,7 +50,7 @@ pub(super) trait WriteResponse: prost::Message + Default {
 /// the request. If the request names no actor, its caller is the actor.
 pub(super) fn context<M: WriteRequest>(
     message: &mut M,
-    calling: &Calling,
+    calling: &CallerIdentity,
 ) -> Result<WriteContext, Failure> {
     let mut context = context_as_said(message, calling)?;
     context.fill_actor();
@@ -60,7 +60,7 @@ pub(super) fn context<M: WriteRequest>(
 /// Does the same, but leaves the actor empty if the request names none.
 pub(super) fn context_as_said<M: WriteRequest>(
     message: &mut M,
-    calling: &Calling,
+    calling: &CallerIdentity,
 ) -> Result<WriteContext, Failure> {
     let context = parsed(message, calling, |tenant| parse::code("tenant", tenant))?;
     calling.check_written_tenant(&context.tenant)?;
@@ -70,7 +70,7 @@ pub(super) fn context_as_said<M: WriteRequest>(
 /// Does the same for a request about callers, which names no tenant.
 pub(super) fn context_of_callers<M: WriteRequest>(
     message: &mut M,
-    calling: &Calling,
+    calling: &CallerIdentity,
 ) -> Result<WriteContext, Failure> {
     let mut context = parsed(message, calling, |tenant| {
         check_no_tenant(tenant)?;
@@ -82,7 +82,7 @@ pub(super) fn context_of_callers<M: WriteRequest>(
 
 fn parsed<M: WriteRequest>(
     message: &mut M,
-    calling: &Calling,
+    calling: &CallerIdentity,
     tenant_of: impl Fn(&str) -> Result<Code, InvalidField>,
 ) -> Result<WriteContext, InvalidField> {
     let WriteHead {
@@ -116,8 +116,8 @@ where
     W: Future<Output = Result<Answered<Written>, AdminError>>,
 {
     match write(encode::<R>).await? {
-        Answered::Now(written) => Ok(rendered(&written)),
-        Answered::Before(bytes) => kept_answer(&bytes),
+        Answered::Fresh(written) => Ok(rendered(&written)),
+        Answered::Replayed(bytes) => decode_stored_response(&bytes),
     }
 }
 
@@ -300,10 +300,10 @@ mod tests {
         let mut kept = Vec::new();
         let first = answered(async |encode| {
             kept = encode(&written);
-            Ok(Answered::Now(written.clone()))
+            Ok(Answered::Fresh(written.clone()))
         });
         let first = first.await.unwrap();
-        let retry = answered(async |_| Ok(Answered::Before(kept))).await;
+        let retry = answered(async |_| Ok(Answered::Replayed(kept))).await;
         [first, retry.unwrap()]
     }
 

@@ -3,7 +3,7 @@ use tonic_types::ErrorDetails;
 
 use crate::{
     admin::{AdminError, Fault, Refused},
-    domain::{EntityKind, MOST_CATEGORY_LEVELS, Revision},
+    domain::{EntityKind, MAX_CATEGORY_LEVELS, Revision},
     pb::ErrorReason,
     rpc::failure::InvalidField,
 };
@@ -175,7 +175,7 @@ fn of_fault(fault: Fault, message: String) -> Status {
                 ("category", code.to_string()),
                 ("deepest", deepest.to_string()),
                 ("level", level.to_string()),
-                ("limit", MOST_CATEGORY_LEVELS.to_string()),
+                ("limit", MAX_CATEGORY_LEVELS.to_string()),
             ];
             (ErrorReason::CategoryTooDeep, code.to_string(), about)
         }

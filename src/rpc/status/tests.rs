@@ -46,7 +46,7 @@ fn question_cases() -> Vec<Case> {
         (Failure::DeadlinePassed, Code::DeadlineExceeded, "DEADLINE"),
         (Failure::ShuttingDown, Code::Unavailable, "SHUTTING_DOWN"),
         (
-            Failure::Store(StoreError::no_answer("gone")),
+            Failure::Store(StoreError::unreachable("gone")),
             Code::Unavailable,
             "STORE_UNAVAILABLE",
         ),

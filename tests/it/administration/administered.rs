@@ -1,10 +1,10 @@
 //! A naive model of one tenant's administration, written from `rules.md` and
 //! `api.md` alone: maps by code, and loops over everything.
 //!
-//! A call is carried out on a copy, and everything that is wrong with it is
-//! gathered. Where nothing is, the copy is the new state; else any of the
-//! faults is a right answer, but what cannot be read comes before what is not
-//! there (`api.md`: `INVALID_ARGUMENT` comes before `NOT_FOUND`).
+//! A call is applied to a copy, and all of its faults are collected. If there
+//! are none, the copy is the new state. Otherwise the service may report any of
+//! the faults, except that invalid input comes before entities that do not
+//! exist (`api.md`: `INVALID_ARGUMENT` comes before `NOT_FOUND`).
 
 mod apps;
 mod catalog;
@@ -26,10 +26,10 @@ use pim_authz::pb;
 use super::{calls::Call, pictured::Selection};
 use crate::support::{World, reference};
 
-/// One tenant, with what only its administration knows of.
+/// One tenant, with the state that only its administration needs.
 #[derive(Clone, Debug)]
 pub(super) struct Administered {
-    /// What decisions are made of.
+    /// The facts that decisions are made from.
     pub(super) world: World,
     group_labels: BTreeMap<Code, String>,
     role_labels: BTreeMap<Code, String>,
@@ -44,7 +44,7 @@ struct Channel {
     locales: BTreeSet<Code>,
 }
 
-/// What is known of a connected app beside its scopes.
+/// State of a connected app besides its scopes.
 #[derive(Clone, Debug)]
 struct Connected {
     chosen: BTreeSet<Chosen>,
@@ -57,7 +57,7 @@ struct Connected {
 /// [`Selection`] with an order: the bits of the level.
 type Chosen = (pim_authz::domain::ItemKind, u8, Option<Code>);
 
-/// A connection of an app that is under way (rules 5.1).
+/// A request to connect an app, not finished yet (rules 5.1).
 #[derive(Clone, Debug)]
 struct Request {
     app: Code,
@@ -66,7 +66,7 @@ struct Request {
     chosen: Option<BTreeSet<Chosen>>,
 }
 
-/// What is wrong with a call: for each fault the reasons that name it.
+/// The faults of a call: for each fault, the reasons that may report it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Faults(Vec<Vec<String>>);
 
@@ -79,20 +79,20 @@ impl Faults {
         self.add("INVALID_REQUEST");
     }
 
-    /// As [`Faults::invalid`], where only what is stored tells that it is: that
-    /// need not come first.
+    /// As [`Faults::invalid`], for input that is invalid only because of the
+    /// stored state; the service need not report it first.
     fn unfit(&mut self) {
         self.either(&["INVALID_REQUEST", "INVALID_REQUEST"]);
     }
 
-    /// A fault that the rules name in more than one way.
+    /// Adds a fault for which the rules allow more than one reason.
     fn either(&mut self, reasons: &[&str]) {
         let reasons = reasons.iter().map(|reason| (*reason).to_owned());
         self.0.push(reasons.collect());
     }
 
-    /// What refers to an entry that is refused may be told first, as referring
-    /// to nothing.
+    /// Adds `reason` if there is a fault already, since an entry that refers to
+    /// a refused entry may be reported first, as a dangling reference.
     fn dangle(&mut self, reason: &str) {
         if !self.are_none() {
             self.add(reason);
@@ -103,7 +103,7 @@ impl Faults {
         self.0.is_empty()
     }
 
-    /// Whether a refusal with this reason is right.
+    /// Whether the service may refuse the call with this reason.
     pub(super) fn accept(&self, reason: &str) -> bool {
         let unreadable = self.0.iter().any(|fault| fault == &["INVALID_REQUEST"]);
         let is_named = self.0.iter().flatten().any(|named| named == reason);
@@ -126,7 +126,7 @@ pub(super) fn code_of(reason: &str) -> tonic::Code {
 }
 
 impl Administered {
-    /// A tenant that was just created.
+    /// A newly created tenant.
     pub(super) fn new(edition: Edition) -> Self {
         Self {
             world: World::new(edition),
@@ -138,7 +138,7 @@ impl Administered {
         }
     }
 
-    /// The state after the call, or what is wrong with it.
+    /// The state after the call, or the faults of the call.
     pub(super) fn after(&self, call: &Call) -> Result<Self, Faults> {
         let mut next = self.clone();
         let mut faults = Faults::default();
@@ -153,7 +153,7 @@ impl Administered {
         }
     }
 
-    /// Rules 2.6 and 5.2: judged on the state at the end, whatever the write.
+    /// Checks rules 2.6 and 5.2 on the final state, whatever the write was.
     fn look_at_the_end(&self, before: &Self, faults: &mut Faults) {
         if self.administrators() == 0 && before.administrators() > 0 {
             faults.add("LOCK_OUT_GUARD");
@@ -164,7 +164,7 @@ impl Administered {
         }
     }
 
-    /// Rules 2.6: the enabled users who hold all three.
+    /// Number of enabled users who hold all three permissions (rules 2.6).
     fn administrators(&self) -> usize {
         let needed = ["role.edit", "role.list", "system_configuration.access"];
         let users = self.world.users.keys();
@@ -173,15 +173,16 @@ impl Administered {
             .count()
     }
 
-    /// Whether the user may do what needs this permission alone.
+    /// Whether the user may perform the action that requires only this
+    /// permission.
     fn may(&self, user: &Code, permission: &str) -> bool {
         let subject = SubjectRef {
             kind: SubjectKind::User,
             code: user.clone(),
         };
         let action = Action::find(permission).unwrap();
-        let asked = Question::new(subject, action, None, Context::default()).unwrap();
-        reference::decide(&self.world, &asked).is_allowed()
+        let question = Question::new(subject, action, None, Context::default()).unwrap();
+        reference::decide(&self.world, &question).is_allowed()
     }
 
     fn carry_out(&mut self, call: &Call, faults: &mut Faults) {
@@ -250,7 +251,7 @@ pub(super) fn level(level: pb::Level) -> Option<Level> {
     }
 }
 
-/// What was chosen, as pictures show it.
+/// The selections of an app, as snapshots show them.
 fn selections(chosen: &BTreeSet<Chosen>) -> Vec<Selection> {
     let chosen = chosen.iter().cloned();
     chosen

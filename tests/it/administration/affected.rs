@@ -1,5 +1,5 @@
-//! Who and what a write affects, counted from two states of the model: every
-//! subject is asked everything before and after.
+//! Counts the subjects and products that a write affects, from two states of
+//! the model: every question is decided for every subject before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,42 +10,43 @@ use pim_authz::domain::{
 
 use crate::support::{World, reference, world::Role};
 
-/// What is asked about: a resource, and whether it is a stored product.
-struct Asked {
+/// A resource and an action to check, and whether the resource is a stored
+/// product.
+struct Probe {
     resource: Resource,
     action: Action,
     is_product: bool,
 }
 
-/// How many subjects, and how many products, are answered otherwise
-/// (`api.md`, `Effect`).
+/// Number of subjects, and of products, whose decisions differ between the two
+/// states (`api.md`, `Effect`).
 pub(super) fn count(before: &World, after: &World) -> [u64; 2] {
     let mut subjects: BTreeSet<SubjectRef> = BTreeSet::new();
     let mut products: BTreeSet<(ResourceType, Code)> = BTreeSet::new();
-    let asked = everything(before, after);
+    let probes = everything(before, after);
     for subject in of_both(before, after, every_subject) {
-        // Where nothing is granted otherwise, nothing is held otherwise.
+        // Permissions can differ only if what grants them differs.
         let granted = granted(before, &subject) != granted(after, &subject);
         if granted && held(before, &subject) != held(after, &subject) {
             subjects.insert(subject.clone());
         }
-        for asked in &asked {
-            if answer(before, &subject, asked) == answer(after, &subject, asked) {
+        for probe in &probes {
+            if answer(before, &subject, probe) == answer(after, &subject, probe) {
                 continue;
             }
             subjects.insert(subject.clone());
-            if let Some(code) = asked.resource.id.clone().filter(|_| asked.is_product) {
-                products.insert((asked.resource.kind, code));
+            if let Some(code) = probe.resource.id.clone().filter(|_| probe.is_product) {
+                products.insert((probe.resource.kind, code));
             }
         }
     }
     [subjects.len() as u64, products.len() as u64]
 }
 
-/// As [`count`], of trees with thousands of categories: rights on an item are
-/// stored on that item, and nothing is inherited when a decision is made
-/// (rules 3.6), so of the categories without products that are there, and held,
-/// alike on each side, one is asked about.
+/// As [`count`], for trees with thousands of categories. Rights are stored on
+/// each item, and nothing is inherited when a decision is made (rules 3.6). So
+/// of the categories without products that exist and are held identically in
+/// both states, only one is checked.
 pub(super) fn count_in_big_trees(before: &World, after: &World) -> [u64; 2] {
     let named = |world: &World| -> Vec<Code> {
         let products = world.products.values();
@@ -74,7 +75,7 @@ pub(super) fn count_in_big_trees(before: &World, after: &World) -> [u64; 2] {
 /// The groups that hold an item, and the bits of their levels.
 type Held = Vec<(Code, u8)>;
 
-/// Of each category who holds it.
+/// The rights on each category.
 fn rights_on_categories(world: &World) -> BTreeMap<Code, Held> {
     let categories = world.items_of(ItemKind::Category);
     let mut rights: BTreeMap<Code, Held> = categories
@@ -106,7 +107,7 @@ fn every_subject(world: &World) -> Vec<SubjectRef> {
     .collect()
 }
 
-/// All that the permissions of a subject come from.
+/// Everything that determines the permissions of a subject.
 fn granted(world: &World, subject: &SubjectRef) -> String {
     let member = world.member(subject);
     let roles = member.into_iter().flat_map(|member| &member.roles);
@@ -118,29 +119,29 @@ fn granted(world: &World, subject: &SubjectRef) -> String {
     format!("{edition} {disabled:?} {roles:?} {scopes:?}")
 }
 
-/// The permission codes that a subject may do something with.
+/// Codes of the permissions that the subject effectively holds.
 fn held(world: &World, subject: &SubjectRef) -> Vec<&'static str> {
     let permissions = CATALOGUE.permissions().iter();
     let held = permissions.filter(|permission| {
         let action = Action::Permission(permission.id);
-        let asked = Question::new(subject.clone(), action, None, Context::default());
-        reference::decide(world, &asked.unwrap()).is_allowed()
+        let question = Question::new(subject.clone(), action, None, Context::default());
+        reference::decide(world, &question.unwrap()).is_allowed()
     });
     held.map(|permission| permission.code).collect()
 }
 
-/// Every stored resource and what a level decides of it, and a product that is
-/// described as lying in no category: it shows whether the gate is open.
-fn everything(before: &World, after: &World) -> Vec<Asked> {
+/// Every stored resource with each action that a level decides, and a product
+/// described with no category, which shows whether the gate is open.
+fn everything(before: &World, after: &World) -> Vec<Probe> {
     let stored = of_both(before, after, every_resource);
-    let mut asked: Vec<Asked> = Vec::new();
+    let mut probes: Vec<Probe> = Vec::new();
     for (kind, code) in stored {
         let resource = Resource {
             kind,
             id: Some(code),
             description: Description::default(),
         };
-        asked.extend(actions_on(&resource));
+        probes.extend(actions_on(&resource));
     }
     let described = Resource {
         kind: ResourceType::Product,
@@ -150,8 +151,8 @@ fn everything(before: &World, after: &World) -> Vec<Asked> {
             parent: Some(Parent::Absent),
         },
     };
-    asked.extend(actions_on(&described));
-    asked
+    probes.extend(actions_on(&described));
+    probes
 }
 
 fn every_resource(world: &World) -> Vec<(ResourceType, Code)> {
@@ -175,8 +176,9 @@ fn every_resource(world: &World) -> Vec<(ResourceType, Code)> {
     all.collect()
 }
 
-/// The level actions of a resource; of profiles, what their level is needed for.
-fn actions_on(resource: &Resource) -> Vec<Asked> {
+/// The level actions of a resource; for profiles, the actions that require
+/// their level.
+fn actions_on(resource: &Resource) -> Vec<Probe> {
     let launch = match resource.kind {
         ResourceType::ImportProfile => Action::find("import_profile.launch"),
         ResourceType::ExportProfile => Action::find("export_profile.launch"),
@@ -186,17 +188,17 @@ fn actions_on(resource: &Resource) -> Vec<Asked> {
     let actions = by_level.chain(launch);
     let actions = actions.filter(|action| action.rule_on(Some(resource.kind)).is_some());
     let is_product = resource.kind.product_kind().is_some() && resource.id.is_some();
-    let asked = actions.map(|action| Asked {
+    let probes = actions.map(|action| Probe {
         resource: resource.clone(),
         action,
         is_product,
     });
-    asked.collect()
+    probes.collect()
 }
 
-fn answer(world: &World, subject: &SubjectRef, asked: &Asked) -> (bool, Level) {
-    let resource = Some(asked.resource.clone());
-    let question = Question::new(subject.clone(), asked.action, resource, Context::default());
+fn answer(world: &World, subject: &SubjectRef, probe: &Probe) -> (bool, Level) {
+    let resource = Some(probe.resource.clone());
+    let question = Question::new(subject.clone(), probe.action, resource, Context::default());
     let decision = reference::decide(world, &question.unwrap());
     (decision.is_allowed(), decision.level.unwrap_or_default())
 }

@@ -1,9 +1,9 @@
-//! Every write of the administration as one type, and what it is answered.
+//! Every write of the administration as one type, and its answer.
 
 use pim_authz::pb;
 use tonic::{Status, transport::Channel};
 
-/// What a write is answered; what its message does not have is empty.
+/// The answer to a write; fields that its message lacks are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Answer {
     pub(super) revision: u64,
@@ -14,7 +14,7 @@ pub(super) struct Answer {
     pub(super) ungranted: Vec<String>,
 }
 
-/// The fields that every write begins with.
+/// The fields that every write has in common.
 pub(super) struct Envelope<'c> {
     pub(super) tenant: &'c mut String,
     pub(super) actor: &'c mut String,
@@ -22,15 +22,15 @@ pub(super) struct Envelope<'c> {
     pub(super) dry_run: &'c mut bool,
 }
 
-/// A message that answers a write.
-trait Told {
-    fn told(self) -> Answer;
+/// Converts the response message of a write.
+trait IntoAnswer {
+    fn into_answer(self) -> Answer;
 }
 
-/// Says of each call its request and where it is sent; and of each message
-/// what it tells.
+/// Defines each call by its request and its client method, and each response by
+/// the fields that it has besides revision and effect.
 macro_rules! calls {
-    ($($client:ident::$service:ident { $($call:ident($request:ident, $method:ident) -> $response:ident $told:tt;)+ })+) => {
+    ($($client:ident::$service:ident { $($call:ident($request:ident, $method:ident) -> $response:ident $fields:tt;)+ })+) => {
         /// One write.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
@@ -60,30 +60,30 @@ macro_rules! calls {
                 }
             }
 
-            /// Sends it, and tells the answer.
+            /// Sends the write and returns its answer.
             pub(super) async fn send(&self, channel: &Channel) -> Result<Answer, Status> {
                 match self.clone() {
                     $($(Self::$call(request) => {
                         let mut client = pb::$client::$service::new(channel.clone());
-                        Ok(client.$method(request).await?.into_inner().told())
+                        Ok(client.$method(request).await?.into_inner().into_answer())
                     })+)+
                 }
             }
         }
 
-        $($(calls!(@told $response $told);)+)+
+        $($(calls!(@convert $response $fields);)+)+
     };
-    (@told $response:ident {}) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident {}) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 let Self { revision, effect } = self;
                 Answer { revision, effect: effect.unwrap(), ..Answer::default() }
             }
         }
     };
-    (@told $response:ident { steps }) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident { steps }) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 Answer {
                     steps: self.steps().collect(),
                     revision: self.revision,
@@ -94,9 +94,9 @@ macro_rules! calls {
             }
         }
     };
-    (@told $response:ident { start }) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident { start }) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 Answer {
                     steps: self.steps().collect(),
                     revision: self.revision,
@@ -108,9 +108,9 @@ macro_rules! calls {
             }
         }
     };
-    (@told $response:ident { scopes }) => {
-        impl Told for pb::$response {
-            fn told(self) -> Answer {
+    (@convert $response:ident { scopes }) => {
+        impl IntoAnswer for pb::$response {
+            fn into_answer(self) -> Answer {
                 let Self { revision, effect, granted_scopes, ungranted_scopes } = self;
                 Answer {
                     revision,
@@ -179,8 +179,8 @@ calls! {
 }
 
 impl Call {
-    /// Names the tenant and the actor; the app steps have an actor of their
-    /// own already.
+    /// Sets the tenant and the actor; the app steps already have an actor of
+    /// their own.
     pub(super) fn of(mut self, tenant: &str) -> Self {
         let envelope = self.envelope();
         tenant.clone_into(envelope.tenant);
@@ -200,7 +200,7 @@ impl Call {
         self
     }
 
-    /// Whether it is one of the steps that connect an app (rules 5.1).
+    /// Whether this is one of the steps that connect an app (rules 5.1).
     pub(super) fn is_step(&self) -> bool {
         matches!(
             self,
@@ -212,7 +212,7 @@ impl Call {
         )
     }
 
-    /// The connection of an app that it goes on with.
+    /// The id of the connection request that this step continues.
     pub(super) fn request_id(&self) -> Option<&str> {
         match self {
             Self::AuthorizeScopes(request) => Some(&request.request_id),
@@ -223,7 +223,7 @@ impl Call {
         }
     }
 
-    /// Says the revision that the tenant must have, where the call can.
+    /// Sets the expected revision of the tenant, on calls that have the field.
     pub(super) fn expecting(mut self, revision: u64) -> Self {
         let expected = match &mut self {
             Self::PutUsers(request) => &mut request.expected_revision,
@@ -238,7 +238,7 @@ impl Call {
         self
     }
 
-    /// The revision that the call says, if it does.
+    /// The expected revision of the call, if set.
     pub(super) fn expected(&self) -> Option<u64> {
         match self {
             Self::PutUsers(request) => request.expected_revision,

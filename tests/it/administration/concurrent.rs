@@ -1,5 +1,5 @@
-//! Two writers at once, over two servers: no change is lost, and what cannot
-//! be is refused with its reason.
+//! Two concurrent writers on two servers: no change is lost, and a write that
+//! cannot be applied is refused with its reason.
 
 use pim_authz::{domain::Edition, pb};
 use tonic::{Status, transport::Channel};
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::harness::{TestServer, refusal};
 
-/// A tenant that two servers serve.
+/// A tenant that is served by two servers.
 struct Served {
     tenant: Tenant,
     channels: [Channel; 2],
@@ -34,9 +34,9 @@ impl Served {
         }
     }
 
-    /// Sends all calls at once, every second one to the other server. Those
-    /// that were carried out must have done, in the order of their revisions,
-    /// what the model does; the refusals are returned.
+    /// Sends all calls at once, alternating between the two servers. Applies
+    /// the successful calls to the model in the order of their revisions and
+    /// compares the effects; returns the refusals.
     async fn race(&mut self, calls: Vec<Call>) -> Vec<Status> {
         let racing = calls.into_iter().zip(self.channels.iter().cycle());
         let racing = racing.map(|(call, channel)| {
@@ -60,14 +60,14 @@ impl Served {
 
     fn follow(&mut self, answer: &Answer, call: &Call) {
         let effect = &answer.effect;
-        let told = [effect.created, effect.changed, effect.removed];
-        if told == [0, 0, 0] && !call.is_step() {
-            return; // whenever it was, it changed nothing
+        let counts = [effect.created, effect.changed, effect.removed];
+        if counts == [0, 0, 0] && !call.is_step() {
+            return; // it changed nothing, so its position does not matter
         }
         let model = &self.tenant.model;
         let next = model.after(call).unwrap();
         let expected = Picture::effect(&model.picture(), &next.picture());
-        assert_eq!(told, expected, "{call:#?}");
+        assert_eq!(counts, expected, "{call:#?}");
         assert_eq!(answer.revision, self.tenant.revision + 1, "{call:#?}");
         self.tenant.model = next;
         self.tenant.revision = answer.revision;
@@ -119,7 +119,7 @@ fn connections(count: usize) -> Call {
     })
 }
 
-/// A role that nobody may lose, and its users.
+/// A role that must keep at least one holder, and its users.
 fn administrators(users: &[&str]) -> Vec<Call> {
     let permissions = [
         "role.edit",
@@ -166,7 +166,7 @@ fn disabling(user: &str) -> Call {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn writers_of_the_same_right_at_once_all_have_their_say() {
+async fn concurrent_writes_of_one_right_all_take_effect() {
     let categories = vec![category("shoes", None), category("boots", Some("shoes"))];
     let mut served = Served::start(Edition::Enterprise, vec![put_categories(categories)]).await;
     for _ in 0..4 {
@@ -197,7 +197,7 @@ async fn writers_of_the_same_right_at_once_all_have_their_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_categories_cannot_be_put_below_each_other_at_once() {
+async fn concurrent_moves_cannot_put_two_categories_below_each_other() {
     let categories = ["one", "other", "third"].map(|code| category(code, None));
     let first = put_categories(categories.to_vec());
     let mut served = Served::start(Edition::Growth, vec![first]).await;
@@ -216,7 +216,7 @@ async fn two_categories_cannot_be_put_below_each_other_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_who_move_a_category_the_last_one_wins() {
+async fn last_of_concurrent_category_moves_wins() {
     let categories = ["shoes", "one", "other", "third"].map(|code| category(code, None));
     let first = put_categories(categories.to_vec());
     let mut served = Served::start(Edition::Growth, vec![first]).await;
@@ -230,7 +230,7 @@ async fn of_many_who_move_a_category_the_last_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_2_6_the_last_two_administrators_cannot_disable_each_other_at_once() {
+async fn rule_2_6_last_two_administrators_cannot_concurrently_disable_each_other() {
     let users = administrators(&["julia", "mary"]);
     let mut served = Served::start(Edition::Growth, users).await;
     let refused = served
@@ -244,7 +244,7 @@ async fn rule_2_6_the_last_two_administrators_cannot_disable_each_other_at_once(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_5_2_of_two_connections_at_once_one_is_the_hundredth() {
+async fn rule_5_2_one_of_two_concurrent_connections_is_the_hundredth() {
     let mut served = Served::start(Edition::Growth, vec![connections(99)]).await;
     let calls = ["shop", "feed"].map(|code| {
         let code = code.to_owned();
@@ -263,7 +263,7 @@ async fn rule_5_2_of_two_connections_at_once_one_is_the_hundredth() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_5_2_of_two_apps_confirmed_at_once_one_is_the_hundredth() {
+async fn rule_5_2_one_of_two_concurrently_confirmed_apps_is_the_hundredth() {
     let mut calls = administrators(&["julia"]);
     calls.push(connections(99));
     let mut served = Served::start(Edition::Enterprise, calls).await;

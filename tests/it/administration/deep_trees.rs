@@ -1,14 +1,13 @@
-//! Random trees near the most levels that there may be (rules 3.10): refused,
-//! moved, opened and emptied as the model says, counted by dry runs, and listed
-//! alike from memory and from the database.
+//! Random trees near the limit of category levels (rules 3.10): refused, moved,
+//! opened and emptied as in the model, counted by dry runs, and listed
+//! identically from memory and from the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pim_authz::{
     domain::{
-        Action, Code, Context, Description, Edition, ItemKind, ItemRef, Level,
-        MOST_CATEGORY_LEVELS, ProductKind, ProductRef, Question, Resource, ResourceType,
-        SubjectKind, SubjectRef,
+        Action, Code, Context, Description, Edition, ItemKind, ItemRef, Level, MAX_CATEGORY_LEVELS,
+        ProductKind, ProductRef, Question, Resource, ResourceType, SubjectKind, SubjectRef,
     },
     pb::{self, authorization_service_client::AuthorizationServiceClient},
 };
@@ -27,14 +26,14 @@ const CLOSED_ROOT: &str = "t0_0001";
 const LISTS_A_TENANT: usize = 5;
 
 #[tokio::test]
-async fn rule_3_10_random_writes_to_deep_trees_do_what_the_model_says() {
+async fn rule_3_10_random_writes_to_deep_trees_match_the_model() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    let mut clients = [server.client().await, without.client().await];
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    let mut clients = [server.client().await, uncached.client().await];
     let (mut done, mut refused, mut listed) = (0, 0, 0);
     for seed in (first_seed()..).take(seeds(TENANTS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed + 31_000, 4_000);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed + 31_000, 4_000);
         let code = format!("deep_{seed}");
         let mut tenant = Tenant::create(&server, &code, Edition::Enterprise).await;
         for call in people() {
@@ -42,8 +41,8 @@ async fn rule_3_10_random_writes_to_deep_trees_do_what_the_model_says() {
         }
         tenant.counts_affected = Some(affected::count_in_big_trees);
         for number in 0..WRITES_A_TENANT {
-            let call = random_write(&tenant, number, &mut tape);
-            if number == 3 || number > 3 && tape.chance(60) {
+            let call = random_write(&tenant, number, &mut entropy);
+            if number == 3 || number > 3 && entropy.chance(60) {
                 tenant.perform(call.clone().rehearsed()).await;
             }
             match tenant.perform(call).await {
@@ -51,11 +50,11 @@ async fn rule_3_10_random_writes_to_deep_trees_do_what_the_model_says() {
                 None => refused += 1,
             }
         }
-        // One tree of as many levels as there may be, to be listed.
-        let deepest = put(tree("deepest", MOST_CATEGORY_LEVELS));
+        // One tree with the maximum number of levels, for the lists.
+        let deepest = put(tree("deepest", MAX_CATEGORY_LEVELS));
         tenant.perform(deepest).await.unwrap();
         for number in 0..EDGES_A_TENANT {
-            let call = at_the_edge(number, &mut tape);
+            let call = at_the_edge(number, &mut entropy);
             match tenant.perform(call).await {
                 Some(_) => done += 1,
                 None => refused += 1,
@@ -63,14 +62,14 @@ async fn rule_3_10_random_writes_to_deep_trees_do_what_the_model_says() {
         }
         tenant.compare_lists(1_000).await;
         for _ in 0..LISTS_A_TENANT {
-            listed += compare_allowed(&mut clients, &tenant, &mut tape).await;
+            listed += compare_allowed(&mut clients, &tenant, &mut entropy).await;
         }
     }
     assert!(done > 10 && refused > 2, "{done} done, {refused} refused");
     assert!(listed > 1_000, "{listed}");
 }
 
-/// Somebody in each of two groups, somebody in both, and somebody in `All`.
+/// One user in each of two groups, one in both, and one only in `All`.
 fn people() -> [Call; 2] {
     let groups = ["Redactors", "manager"];
     let user_groups = groups.map(|code| pb::UserGroup {
@@ -103,23 +102,23 @@ fn people() -> [Call; 2] {
     ]
 }
 
-fn random_write(tenant: &Tenant, number: usize, tape: &mut Entropy) -> Call {
-    let categories = match tape.below(9) {
-        _ if number == 0 => return closed_tree(tape),
-        _ if number == 1 => chain(number, tape),
-        // Trees of which somebody holds a part, and products in them.
-        _ if number == 2 => return products(tenant, tape),
-        _ if number == 3 => return opened(CLOSED_ROOT, tape),
-        _ if number == 4 => return rights(tenant, tape),
-        0 => chain(number, tape),
-        1 | 2 => return rights(tenant, tape),
-        3 => return products(tenant, tape),
-        4 => return deletion(tenant, tape),
-        _ => moves(tenant, tape),
+fn random_write(tenant: &Tenant, number: usize, entropy: &mut Entropy) -> Call {
+    let categories = match entropy.below(9) {
+        _ if number == 0 => return closed_tree(entropy),
+        _ if number == 1 => chain(number, entropy),
+        // Trees that a group holds in part, and products in them.
+        _ if number == 2 => return products(tenant, entropy),
+        _ if number == 3 => return opened(CLOSED_ROOT, entropy),
+        _ if number == 4 => return rights(tenant, entropy),
+        0 => chain(number, entropy),
+        1 | 2 => return rights(tenant, entropy),
+        3 => return products(tenant, entropy),
+        4 => return deletion(tenant, entropy),
+        _ => moves(tenant, entropy),
     };
     Call::PutCategories(pb::PutCategoriesRequest {
         categories,
-        without_default_rights: tape.chance(50),
+        without_default_rights: entropy.chance(50),
         ..Default::default()
     })
 }
@@ -131,18 +130,18 @@ fn put(categories: Vec<pb::Category>) -> Call {
     })
 }
 
-/// A deep tree that nobody holds anything on.
-fn closed_tree(tape: &mut Entropy) -> Call {
-    let most = MOST_CATEGORY_LEVELS;
+/// A deep tree without any rights.
+fn closed_tree(entropy: &mut Entropy) -> Call {
+    let most = MAX_CATEGORY_LEVELS;
     Call::PutCategories(pb::PutCategoriesRequest {
-        categories: tree("t0", most / 2 + tape.below(most / 2 + 1)),
+        categories: tree("t0", most / 2 + entropy.below(most / 2 + 1)),
         without_default_rights: true,
         ..Default::default()
     })
 }
 
-/// A right on a category and all below it.
-fn opened(category: &str, tape: &mut Entropy) -> Call {
+/// Grants a right on a category and all its descendants.
+fn opened(category: &str, entropy: &mut Entropy) -> Call {
     let levels = [pb::Level::View, pb::Level::Edit, pb::Level::Own];
     let grant = pb::AccessGrant {
         group: "Redactors".into(),
@@ -150,7 +149,7 @@ fn opened(category: &str, tape: &mut Entropy) -> Call {
             r#type: "category".into(),
             id: category.into(),
         }),
-        level: (*tape.pick(&levels)).into(),
+        level: (*entropy.pick(&levels)).into(),
         apply_to_children: None,
     };
     Call::GrantAccess(pb::GrantAccessRequest {
@@ -159,10 +158,11 @@ fn opened(category: &str, tape: &mut Entropy) -> Call {
     })
 }
 
-/// A new tree of one category a level, about as deep as can be, or half of it.
-fn chain(number: usize, tape: &mut Entropy) -> Vec<pb::Category> {
-    let most = MOST_CATEGORY_LEVELS;
-    let levels = *tape.pick(&[
+/// A new tree of one category per level, about the maximum depth, or half of
+/// it, or 3 levels.
+fn chain(number: usize, entropy: &mut Entropy) -> Vec<pb::Category> {
+    let most = MAX_CATEGORY_LEVELS;
+    let levels = *entropy.pick(&[
         3,
         most / 2 - 1,
         most / 2,
@@ -172,13 +172,13 @@ fn chain(number: usize, tape: &mut Entropy) -> Vec<pb::Category> {
         most + 1,
     ]);
     let mut chain = tree(&format!("t{number}"), levels);
-    if tape.chance(50) {
+    if entropy.chance(50) {
         chain.reverse();
     }
     chain
 }
 
-/// A tree of one category a level.
+/// A tree of one category per level.
 fn tree(name: &str, levels: usize) -> Vec<pb::Category> {
     let of = |level: usize| pb::Category {
         code: format!("{name}_{level:04}"),
@@ -187,13 +187,13 @@ fn tree(name: &str, levels: usize) -> Vec<pb::Category> {
     (1..=levels).map(of).collect()
 }
 
-/// A few new categories below one of the last three levels of the deepest tree:
-/// the first time one too many.
-fn at_the_edge(number: usize, tape: &mut Entropy) -> Call {
-    let most = MOST_CATEGORY_LEVELS;
+/// A few new categories below one of the last three levels of the deepest tree;
+/// the first call exceeds the limit by one.
+fn at_the_edge(number: usize, entropy: &mut Entropy) -> Call {
+    let most = MAX_CATEGORY_LEVELS;
     let (level, more) = match number {
         0 => (most, 1),
-        _ => (most - tape.below(3), 1 + tape.below(3)),
+        _ => (most - entropy.below(3), 1 + entropy.below(3)),
     };
     let mut below = tree(&format!("edge{number}"), more);
     below[0].parent = Some(format!("deepest_{level:04}"));
@@ -215,27 +215,27 @@ fn ends(all: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn one(tenant: &Tenant, tape: &mut Entropy) -> String {
+fn one(tenant: &Tenant, entropy: &mut Entropy) -> String {
     let all = categories(&tenant.model.world);
-    let some = if tape.chance(60) { ends(&all) } else { all };
-    some.get(tape.below(some.len().max(1)))
+    let some = if entropy.chance(60) { ends(&all) } else { all };
+    some.get(entropy.below(some.len().max(1)))
         .cloned()
         .unwrap_or_else(|| "nowhere".to_owned())
 }
 
-/// Moves some categories, new ones too, below others; roots and leaves most
-/// often.
-fn moves(tenant: &Tenant, tape: &mut Entropy) -> Vec<pb::Category> {
+/// Moves some categories, including new ones, below others; roots and leaves
+/// most often.
+fn moves(tenant: &Tenant, entropy: &mut Entropy) -> Vec<pb::Category> {
     let mut moves: Vec<pb::Category> = Vec::new();
-    for number in 0..=tape.below(3) {
-        let code = match tape.below(4) {
+    for number in 0..=entropy.below(3) {
+        let code = match entropy.below(4) {
             0 => format!("new{number}"),
-            _ => one(tenant, tape),
+            _ => one(tenant, entropy),
         };
-        let parent = match tape.below(6) {
+        let parent = match entropy.below(6) {
             0 => String::new(),
             1 => "new0".to_owned(),
-            _ => one(tenant, tape),
+            _ => one(tenant, entropy),
         };
         if moves.iter().all(|other| other.code != code) {
             moves.push(pb::Category {
@@ -247,20 +247,20 @@ fn moves(tenant: &Tenant, tape: &mut Entropy) -> Vec<pb::Category> {
     moves
 }
 
-/// Rights on a category, with all below it or alone (rules 3.7).
-fn rights(tenant: &Tenant, tape: &mut Entropy) -> Call {
+/// Rights on a category, with or without its descendants (rules 3.7).
+fn rights(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     let groups = ["All", "Redactors", "manager"];
     let levels = [pb::Level::View, pb::Level::Edit, pb::Level::Own];
     let entry = pb::AccessGrant {
-        group: (*tape.pick(&groups)).to_owned(),
+        group: (*entropy.pick(&groups)).to_owned(),
         item: Some(pb::Item {
             r#type: "category".into(),
-            id: one(tenant, tape),
+            id: one(tenant, entropy),
         }),
-        level: (*tape.pick(&levels)).into(),
-        apply_to_children: *tape.pick(&[None, Some(true), Some(false)]),
+        level: (*entropy.pick(&levels)).into(),
+        apply_to_children: *entropy.pick(&[None, Some(true), Some(false)]),
     };
-    if tape.chance(50) {
+    if entropy.chance(50) {
         return Call::RevokeAccess(pb::RevokeAccessRequest {
             revocations: vec![entry],
             ..Default::default()
@@ -273,11 +273,11 @@ fn rights(tenant: &Tenant, tape: &mut Entropy) -> Call {
 }
 
 /// Products in some categories, or in none.
-fn products(tenant: &Tenant, tape: &mut Entropy) -> Call {
+fn products(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     let codes = ["hat", "cap", "4711"];
     let products = codes.map(|code| {
-        let size = tape.below(3);
-        let mut codes: Vec<String> = (0..size).map(|_| one(tenant, tape)).collect();
+        let size = entropy.below(3);
+        let mut codes: Vec<String> = (0..size).map(|_| one(tenant, entropy)).collect();
         let world = &tenant.model.world;
         if code == "hat" && world.products.is_empty() {
             codes.push("t0_0100".to_owned());
@@ -294,35 +294,35 @@ fn products(tenant: &Tenant, tape: &mut Entropy) -> Call {
     })
 }
 
-fn deletion(tenant: &Tenant, tape: &mut Entropy) -> Call {
+fn deletion(tenant: &Tenant, entropy: &mut Entropy) -> Call {
     Call::DeleteCategories(pb::DeleteCategoriesRequest {
-        codes: vec![one(tenant, tape)],
-        cascade: tape.chance(50),
+        codes: vec![one(tenant, entropy)],
+        cascade: entropy.chance(50),
         ..Default::default()
     })
 }
 
-/// Lists what somebody may view below a category, from memory and from the
-/// database; returns how many that are.
+/// Lists what a random user may view below a category, from memory and from the
+/// database; returns the number of entries.
 async fn compare_allowed(
     clients: &mut [AuthorizationServiceClient<Channel>],
     tenant: &Tenant,
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> usize {
     let world = &tenant.model.world;
     let users: Vec<&Code> = world.users.keys().collect();
     let subject = SubjectRef {
         kind: SubjectKind::User,
-        code: (*tape.pick(&users)).clone(),
+        code: (*entropy.pick(&users)).clone(),
     };
-    let kind = *tape.pick(&[
+    let kind = *entropy.pick(&[
         ResourceType::Category,
         ResourceType::Category,
         ResourceType::Product,
     ]);
-    let below = match tape.below(3) {
+    let below = match entropy.below(3) {
         0 => "deepest_0001".to_owned(),
-        _ => one(tenant, tape),
+        _ => one(tenant, entropy),
     };
     let request = pb::ListAllowedRequest {
         tenant: tenant.code.clone(),
@@ -370,7 +370,8 @@ fn allowed_below(
         let categories = categories.filter(|item| lies_below(&item.code));
         categories.map(|item| item.code.clone()).collect()
     };
-    // The rights on what is asked about are few of all that there are.
+    // Keeps only the relevant rights for each decision, since they are few of a
+    // large number.
     let mut rights: BTreeMap<Code, Vec<(Code, ItemRef, Level)>> = BTreeMap::new();
     for ((group, item), level) in &world.rights {
         let of_item = rights.entry(item.code.clone()).or_default();
@@ -382,24 +383,24 @@ fn allowed_below(
             kind: ProductKind::Product,
             code: code.clone(),
         };
-        let looked_at = match world.products.get(&product) {
+        let relevant = match world.products.get(&product) {
             Some(product) if kind == ResourceType::Product => product.categories.clone(),
             Some(_) | None => BTreeSet::from([code.clone()]),
         };
-        let looked_at = looked_at
+        let relevant = relevant
             .iter()
             .filter_map(|code| rights.get(code))
             .flatten();
-        let looked_at = looked_at.map(|(group, item, at)| ((group.clone(), item.clone()), *at));
-        few.rights = looked_at.collect();
+        let relevant = relevant.map(|(group, item, at)| ((group.clone(), item.clone()), *at));
+        few.rights = relevant.collect();
         let resource = Resource {
             kind,
             id: Some(code.clone()),
             description: Description::default(),
         };
         let view = Action::find("view").unwrap();
-        let asked = Question::new(subject.clone(), view, Some(resource), Context::default());
-        reference::decide(&few, &asked.unwrap()).is_allowed()
+        let question = Question::new(subject.clone(), view, Some(resource), Context::default());
+        reference::decide(&few, &question.unwrap()).is_allowed()
     });
     allowed.map(|code| code.to_string()).collect()
 }

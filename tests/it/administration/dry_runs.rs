@@ -1,5 +1,5 @@
-//! What a dry run counts: whoever, and whatever, is then answered otherwise,
-//! for each write of the administration (`api.md`, `Effect`).
+//! The counts of dry runs: the subjects and products whose answers change, for
+//! each write of the administration (`api.md`, `Effect`).
 
 mod answers;
 mod worlds;
@@ -18,7 +18,7 @@ use self::{
 use super::calls::{Answer, Call};
 use crate::harness::{File, TestServer, file, header};
 
-/// A tenant whose answers are known.
+/// A tenant whose current answers are known.
 struct Tenant<'s> {
     server: &'s TestServer,
     channel: Channel,
@@ -38,7 +38,7 @@ impl<'s> Tenant<'s> {
         Self::of(server, code, known).await
     }
 
-    /// A tenant as it is; asked everything, unless the answers are known.
+    /// An existing tenant; all its answers are read unless they are known.
     async fn of(server: &'s TestServer, code: &str, known: Option<Answers>) -> Self {
         let channel = server.channel().await;
         let before = match known {
@@ -54,19 +54,19 @@ impl<'s> Tenant<'s> {
         }
     }
 
-    /// Rehearses a write, makes it, and compares what was counted with how the
-    /// answers differ.
+    /// Rehearses a write, performs it, and compares the predicted counts with
+    /// the difference of the answers.
     async fn check(&mut self, call: Call) -> Answer {
         let call = call.of(&self.code);
-        let told = call.clone().rehearsed().send(&self.channel).await;
-        let told = told.unwrap_or_else(|status| panic!("{status:?} {call:?}"));
+        let predicted = call.clone().rehearsed().send(&self.channel).await;
+        let predicted = predicted.unwrap_or_else(|status| panic!("{status:?} {call:?}"));
         let done = call.send(&self.channel).await.unwrap();
-        self.compare(&format!("{call:?}"), &told.effect, &done.effect)
+        self.compare(&format!("{call:?}"), &predicted.effect, &done.effect)
             .await;
         done
     }
 
-    async fn compare(&mut self, what: &str, told: &pb::Effect, done: &pb::Effect) {
+    async fn compare(&mut self, what: &str, predicted: &pb::Effect, done: &pb::Effect) {
         let counts = |effect: &pb::Effect| {
             [
                 effect.created,
@@ -75,24 +75,25 @@ impl<'s> Tenant<'s> {
                 effect.unchanged,
             ]
         };
-        assert_eq!(counts(told), counts(done), "{what}");
+        assert_eq!(counts(predicted), counts(done), "{what}");
         assert_eq!(done.subjects_affected + done.products_affected, 0);
-        assert!(told.sample.len() <= 20, "{told:?}");
+        assert!(predicted.sample.len() <= 20, "{predicted:?}");
         let after = answers::ask(&self.channel, &self.code).await;
         let (expected, differ) = self.before.difference(&after);
-        let counted = (told.subjects_affected, told.products_affected);
+        let counted = (predicted.subjects_affected, predicted.products_affected);
         if counted != expected {
             self.wrong.push(format!(
                 "{counted:?} counted, {expected:?} affected: {what}\n  told {:?}\n  {}",
-                told.sample,
+                predicted.sample,
                 differ.join("\n  ")
             ));
         }
         self.before = after;
     }
 
-    /// Imports that remove what they do not name: all channels and locales, some
-    /// attributes, most subjects, and so on.
+    /// Imports files with pruning, which removes entities that the files do not
+    /// name: all channels and locales, some attributes, most subjects, and so
+    /// on.
     async fn prune(&mut self, header: pb::ImportHeader) {
         let header = pb::ImportHeader {
             prune: true,
@@ -117,9 +118,9 @@ impl<'s> Tenant<'s> {
         self.import(header, &[products]).await;
     }
 
-    /// Rehearses and makes an import.
+    /// Rehearses an import, then performs it.
     async fn import(&mut self, header: pb::ImportHeader, files: &[File]) {
-        let mut told = Vec::new();
+        let mut effects = Vec::new();
         for dry_run in [true, false] {
             let header = pb::ImportHeader {
                 dry_run,
@@ -127,21 +128,21 @@ impl<'s> Tenant<'s> {
             };
             let answer = self.server.try_import(header, files).await;
             assert!(answer.ended.is_ok(), "{answer:?}");
-            told.push(answer.summary.unwrap().effect.unwrap());
+            effects.push(answer.summary.unwrap().effect.unwrap());
         }
-        self.compare(&format!("{header:?} {files:?}"), &told[0], &told[1])
+        self.compare(&format!("{header:?} {files:?}"), &effects[0], &effects[1])
             .await;
     }
 }
 
-/// Rehearses each write on a tenant of its own.
+/// Rehearses and performs each write on a tenant of its own.
 async fn assert_counted(rehearsed: Vec<Rehearsed>) {
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
     let mut answers: BTreeMap<Start, Answers> = BTreeMap::new();
     for (number, (start, call)) in rehearsed.into_iter().enumerate() {
         let code = format!("t{number}");
-        // Tenants that start alike are answered alike.
+        // Tenants with the same start have the same answers.
         let known = answers.get(&start).cloned();
         let mut tenant = Tenant::start(&server, &code, start, known).await;
         answers
@@ -152,7 +153,7 @@ async fn assert_counted(rehearsed: Vec<Rehearsed>) {
             tenant
                 .wrong
                 .into_iter()
-                .map(|told| format!("{start:?}: {told}")),
+                .map(|message| format!("{start:?}: {message}")),
         );
     }
     assert!(
@@ -164,37 +165,37 @@ async fn assert_counted(rehearsed: Vec<Rehearsed>) {
 }
 
 #[tokio::test]
-async fn dry_runs_of_tenants_count_who_and_what_is_affected() {
+async fn tenant_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_tenants()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_the_directory_count_who_and_what_is_affected() {
+async fn directory_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_the_directory()).await;
 }
 
 #[tokio::test]
-async fn rule_4_5_dry_runs_count_who_the_gate_lets_in_and_shuts_out() {
+async fn rule_4_5_dry_runs_count_subjects_affected_by_the_gate() {
     assert_counted(writes::of_channels_and_locales()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_categories_and_products_count_who_and_what_is_affected() {
+async fn category_and_product_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_categories_and_products()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_the_rest_of_the_catalog_count_who_is_affected() {
+async fn other_catalog_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_the_small_rest()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_access_rights_count_who_and_what_is_affected() {
+async fn access_right_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_access_rights()).await;
 }
 
 #[tokio::test]
-async fn dry_runs_of_apps_count_who_and_what_is_affected() {
+async fn app_dry_runs_count_affected_subjects_and_products() {
     assert_counted(writes::of_apps()).await;
 }
 
@@ -209,9 +210,9 @@ fn all() -> Option<pb::AppSelection> {
     })
 }
 
-/// Only the last step connects; the others affect nobody.
+/// Only the last step connects the app; the other steps affect no subject.
 #[tokio::test]
-async fn dry_runs_of_the_app_steps_count_who_and_what_is_affected() {
+async fn app_step_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
     for (number, begun) in [Start::Whole, Start::Gateless, Start::Growth]
@@ -258,7 +259,7 @@ async fn dry_runs_of_the_app_steps_count_who_and_what_is_affected() {
             tenant
                 .wrong
                 .into_iter()
-                .map(|told| format!("{begun:?}: {told}")),
+                .map(|message| format!("{begun:?}: {message}")),
         );
     }
     assert!(
@@ -270,7 +271,7 @@ async fn dry_runs_of_the_app_steps_count_who_and_what_is_affected() {
 }
 
 #[tokio::test]
-async fn dry_runs_of_imports_count_who_and_what_is_affected() {
+async fn import_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
     let mut wrong = Vec::new();
     for (number, begun) in [Start::Whole, Start::Gateless, Start::Growth]
@@ -279,7 +280,7 @@ async fn dry_runs_of_imports_count_who_and_what_is_affected() {
     {
         let code = format!("t{number}");
         let mut tenant = Tenant::of(&server, &code, None).await;
-        // A new tenant, then the same again.
+        // A new tenant, then the same files again.
         let new = header(&code, begun.edition());
         tenant.import(new.clone(), &begun.files()).await;
         tenant.import(new.clone(), &begun.files()).await;
@@ -307,7 +308,7 @@ async fn dry_runs_of_imports_count_who_and_what_is_affected() {
             tenant
                 .wrong
                 .into_iter()
-                .map(|told| format!("{begun:?}: {told}")),
+                .map(|message| format!("{begun:?}: {message}")),
         );
     }
     assert!(
@@ -319,7 +320,7 @@ async fn dry_runs_of_imports_count_who_and_what_is_affected() {
 }
 
 #[tokio::test]
-async fn dry_runs_of_product_streams_count_who_and_what_is_affected() {
+async fn product_stream_dry_runs_count_affected_subjects_and_products() {
     let server = TestServer::start().await;
     let mut tenant = Tenant::start(&server, "acme", Start::Whole, None).await;
     let product = |code: &str, categories: &[&str]| pb::Product {
@@ -329,7 +330,7 @@ async fn dry_runs_of_product_streams_count_who_and_what_is_affected() {
         }),
         ..Default::default()
     };
-    let mut told = Vec::new();
+    let mut effects = Vec::new();
     for dry_run in [true, false] {
         let request = pb::ImportProductsRequest {
             tenant: "acme".into(),
@@ -347,15 +348,17 @@ async fn dry_runs_of_product_streams_count_who_and_what_is_affected() {
             .await
             .unwrap()
             .unwrap();
-        told.push(answer.effect.unwrap());
+        effects.push(answer.effect.unwrap());
     }
-    tenant.compare("ImportProducts", &told[0], &told[1]).await;
+    tenant
+        .compare("ImportProducts", &effects[0], &effects[1])
+        .await;
     assert!(tenant.wrong.is_empty(), "{:#?}", tenant.wrong);
 }
 
-/// A new tenant has nobody and nothing in it.
+/// A new tenant has no subjects and no products.
 #[tokio::test]
-async fn a_dry_run_of_a_new_tenant_affects_nobody() {
+async fn dry_run_of_new_tenant_affects_no_subject_or_product() {
     let server = TestServer::start().await;
     let mut tenant = Tenant::of(&server, "acme", None).await;
     tenant
@@ -364,7 +367,8 @@ async fn a_dry_run_of_a_new_tenant_affects_nobody() {
     assert!(tenant.wrong.is_empty(), "{:#?}", tenant.wrong);
 }
 
-/// Every write of [`Call`] is rehearsed here, by its name.
+/// Checks by name that the tests of this module rehearse every write of
+/// [`Call`].
 #[test]
 fn every_write_is_rehearsed() {
     let steps = [

@@ -1,8 +1,8 @@
-//! A file of an import, some of whose columns may be absent.
+//! An import file, some of whose columns may be absent.
 
 use crate::harness::File;
 
-/// Its name, its columns, and the cells of each row.
+/// Name, columns, and the cells of each row.
 #[derive(Clone, Debug)]
 pub(super) struct FileRows {
     pub(super) name: &'static str,
@@ -25,7 +25,7 @@ impl FileRows {
         })
     }
 
-    /// The file as it is imported.
+    /// The file in the form in which it is imported.
     pub(super) fn file(&self) -> File {
         let mut content = self.columns.join(";");
         for row in &self.rows {
@@ -38,26 +38,25 @@ impl FileRows {
 }
 
 impl<'f> FileRow<'f> {
-    /// The cell of a column; nothing where the column is absent.
+    /// The cell of a column; `None` if the column is absent.
     pub(super) fn find(self, column: &str) -> Option<&'f str> {
         let at = self.columns.iter().position(|name| *name == column)?;
         Some(&self.cells[at])
     }
 
-    /// The cell of a column that is always there.
+    /// The cell of a column that is always present.
     pub(super) fn cell(self, column: &str) -> &'f str {
         self.find(column).unwrap()
     }
 
-    /// The words of a list; nothing where the column is absent.
+    /// The words of a list; `None` if the column is absent.
     pub(super) fn list(self, column: &str) -> Option<Vec<String>> {
         let words = self.find(column)?.split(',');
         let words = words.filter(|word| !word.is_empty());
         Some(words.map(str::to_owned).collect())
     }
 
-    /// Yes or no, an empty cell being `default`; nothing where the column is
-    /// absent.
+    /// A Boolean cell, empty meaning `default`; `None` if the column is absent.
     pub(super) fn flag(self, column: &str, default: bool) -> Option<bool> {
         match self.find(column)? {
             "" => Some(default),

@@ -1,4 +1,4 @@
-//! What a tenant holds, as its lists tell it.
+//! A snapshot of a tenant, built from its lists.
 
 use pim_authz::{
     domain::{Code, ItemKind, Level},
@@ -13,8 +13,8 @@ use tonic::transport::Channel;
 
 use super::pictured::{Picture, Selection};
 
-/// All entries of a list, joined from its pages; pages are of one revision,
-/// since nobody writes meanwhile.
+/// Reads all entries of a list page by page; all pages have the same revision,
+/// since nothing is written in the meantime.
 macro_rules! all {
     ($client:expr, $list:ident($request:ident) -> $entries:ident, $of:expr) => {{
         let mut entries = Vec::new();
@@ -38,23 +38,23 @@ macro_rules! all {
     }};
 }
 
-/// Whose lists, and how they are read.
+/// Which tenant is listed, at which revision, and with which page size.
 pub(super) struct Of<'a> {
     pub(super) tenant: &'a str,
     pub(super) revision: u64,
     pub(super) page_size: i32,
 }
 
-/// What all lists tell together.
+/// Builds the snapshot from all lists.
 pub(super) async fn picture(channel: &Channel, of: &Of<'_>) -> Picture {
     let mut picture = Picture::default();
     let mut tenants = TenantServiceClient::new(channel.clone());
     let request = pb::GetTenantRequest {
         tenant: of.tenant.to_owned(),
     };
-    let told = tenants.get_tenant(request).await.unwrap().into_inner();
-    assert_eq!(told.revision, of.revision);
-    let edition = told.tenant.unwrap().edition().as_str_name().to_lowercase();
+    let found = tenants.get_tenant(request).await.unwrap().into_inner();
+    assert_eq!(found.revision, of.revision);
+    let edition = found.tenant.unwrap().edition().as_str_name().to_lowercase();
     picture.tenant(edition.trim_start_matches("edition_"));
     show_directory(channel, of, &mut picture).await;
     show_items(channel, of, &mut picture).await;
@@ -135,7 +135,8 @@ async fn show_catalog(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
     for entry in all!(client, list_grid_views(ListGridViewsRequest) -> grid_views, of) {
         picture.grid_view(&entry.code, &entry.attribute_groups);
     }
-    // Unspecified is product, unless it lists both.
+    // An unspecified kind lists only products, unless the service lists both
+    // kinds.
     let mut products = all!(client, list_products(ListProductsRequest) -> products, of);
     if products
         .iter()

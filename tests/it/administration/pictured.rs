@@ -1,16 +1,16 @@
-//! What a tenant holds, as text: one entry for each stored thing, so that the
-//! model, the lists and the audit log can be compared line by line.
+//! A snapshot of a tenant as text, with one entry for each stored entity, so
+//! that the model, the lists and the audit log can be compared line by line.
 
 use std::collections::BTreeMap;
 
 use pim_authz::domain::{CATALOGUE, Code, ItemKind, Level, ScopeSet};
 
-/// Each stored thing by its folded code. A `#` in a key leads to a part of the
-/// thing that not every source tells.
+/// Each stored entity by its folded code. A `#` in a key introduces a part of
+/// the entity that not every source reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Picture(BTreeMap<String, String>);
 
-/// One line of what was chosen for an app: axis, level, and a code or all.
+/// One selection of an app: axis, level, and a code, or `None` for all.
 pub(super) type Selection = (ItemKind, Level, Option<Code>);
 
 impl Picture {
@@ -38,7 +38,7 @@ impl Picture {
     }
 
     pub(super) fn group(&mut self, code: &str, label: &str, private: bool) {
-        // What `All` and the apps' groups are called is nobody's choice.
+        // The labels of `All` and of apps' groups cannot be set.
         let is_chosen = !private && Code::fold(code) != "all";
         let label = if is_chosen { label } else { "" };
         let what = format!("label={label} private={private}");
@@ -132,20 +132,20 @@ impl Picture {
         assert_eq!(twice, None, "{key} twice");
     }
 
-    /// What the lists tell.
+    /// Only what the lists report.
     pub(super) fn listed(mut self) -> Self {
-        let is_told = |key: &String| !key.ends_with("#later") && !key.ends_with("#passed");
-        self.0.retain(|key, _| is_told(key));
+        let is_listed = |key: &String| !key.ends_with("#later") && !key.ends_with("#passed");
+        self.0.retain(|key, _| is_listed(key));
         self
     }
 
-    /// What the audit log tells.
+    /// Only what the audit log reports.
     pub(super) fn audited(mut self) -> Self {
         self.0.retain(|key, _| !key.ends_with("#by"));
         self
     }
 
-    /// What is here and not there, or otherwise there, one a line.
+    /// Entries that are missing or different in `other`, one per line.
     pub(super) fn beyond(&self, other: &Self) -> Vec<String> {
         let entries = self.0.iter();
         let differ = entries.filter(|(key, value)| other.0.get(*key) != Some(value));
@@ -154,7 +154,7 @@ impl Picture {
             .collect()
     }
 
-    /// Created, changed and removed things, of two pictures.
+    /// Number of created, changed and removed entities between two snapshots.
     pub(super) fn effect(before: &Self, after: &Self) -> [u64; 3] {
         let (before, after) = (before.whole(), after.whole());
         let created = after.keys().filter(|key| !before.contains_key(*key));
@@ -166,18 +166,18 @@ impl Picture {
         [created.count(), changed.count(), removed.count()].map(|count| count as u64)
     }
 
-    /// Each thing with all its parts.
+    /// Each entity with all its parts.
     fn whole(&self) -> BTreeMap<&str, String> {
         let mut whole: BTreeMap<&str, String> = BTreeMap::new();
         for (key, value) in &self.0 {
-            let thing = key.split('#').next().unwrap();
-            whole.entry(thing).or_default().push_str(value);
+            let entity = key.split('#').next().unwrap();
+            whole.entry(entity).or_default().push_str(value);
         }
         whole
     }
 }
 
-/// Codes as a set: folded, in order, each once.
+/// Codes as a set: folded, sorted, without duplicates.
 fn list(codes: &[String]) -> String {
     let mut codes: Vec<String> = codes.iter().map(|code| Code::fold(code)).collect();
     codes.sort();

@@ -1,5 +1,5 @@
-//! Random writes: the service does what the model says, and tells it in its
-//! answers, its lists, its decisions and its audit log.
+//! Random writes: the service behaves as the model does, in its answers, its
+//! lists, its decisions and its audit log.
 
 use std::collections::BTreeMap;
 
@@ -28,78 +28,83 @@ const TENANTS: usize = 12;
 const WRITES_A_TENANT: usize = 70;
 const QUESTIONS: usize = 8;
 
-/// Where what a tenant holds is looked for.
+/// Where the state of a tenant is read from.
 #[derive(Clone, Copy, PartialEq)]
-enum Told {
+enum Source {
     Decisions,
     Lists,
     AuditLog,
 }
 
 #[tokio::test]
-async fn random_writes_do_what_the_rules_say() {
-    write_and_compare(Told::Decisions).await;
+async fn decisions_after_random_writes_match_the_model() {
+    write_and_compare(Source::Decisions).await;
 }
 
 #[tokio::test]
-async fn lists_tell_what_random_writes_left() {
-    write_and_compare(Told::Lists).await;
+async fn lists_after_random_writes_match_the_model() {
+    write_and_compare(Source::Lists).await;
 }
 
 #[tokio::test]
-async fn the_audit_log_tells_each_change_of_random_writes() {
-    write_and_compare(Told::AuditLog).await;
+async fn audit_log_replays_to_the_state_after_random_writes() {
+    write_and_compare(Source::AuditLog).await;
 }
 
-/// Writes to one tenant after the other; every write's effect or refusal is
-/// compared, and what is `told` of the state.
-async fn write_and_compare(told: Told) {
+/// Writes to one tenant after the other; compares the effect or refusal of
+/// every write, and at intervals the state that `source` reports.
+async fn write_and_compare(source: Source) {
     let server = TestServer::start().await;
     let beside = TestServer::start_beside(&server).await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
     for seed in (first_seed()..).take(seeds(TENANTS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed + 7_000, 60_000);
         let editions = [
             Edition::Enterprise,
             Edition::Enterprise,
             Edition::Growth,
             Edition::Community,
         ];
-        let edition = *tape.pick(&editions);
+        let edition = *entropy.pick(&editions);
         let mut tenant = Tenant::create(&server, &format!("model_{seed}"), edition).await;
-        if told == Told::Decisions {
+        if source == Source::Decisions {
             tenant.counts_affected = Some(affected::count);
         }
-        for call in random_call::filling(&tenant.model, &mut tape) {
+        for call in random_call::filling(&tenant.model, &mut entropy) {
             tenant.perform(call).await;
         }
-        let mut asked = Asked {
+        let mut history = CheckHistory {
             clients: vec![
                 server.client().await,
                 beside.client().await,
-                without.client().await,
+                uncached.client().await,
             ],
             questions: Vec::new(),
         };
         for number in 1..=WRITES_A_TENANT {
-            write(&mut tenant, &mut tape).await;
+            write(&mut tenant, &mut entropy).await;
             if number % 8 == 0 {
-                compare(&mut asked, &tenant, told, &mut tape).await;
+                compare(&mut history, &tenant, source, &mut entropy).await;
             }
         }
-        if told == Told::Decisions {
+        if source == Source::Decisions {
             compare_allowed(&server, &tenant).await;
             compare_deleted(&server, &tenant).await;
         }
     }
 }
 
-async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entropy) {
-    match told {
-        Told::Decisions => compare_checks(asked, tenant, tape).await,
-        Told::Lists => tenant.compare_lists(*tape.pick(&[2, 3, 1_000])).await,
-        Told::AuditLog => {
+async fn compare(
+    history: &mut CheckHistory,
+    tenant: &Tenant,
+    source: Source,
+    entropy: &mut Entropy,
+) {
+    match source {
+        Source::Decisions => compare_checks(history, tenant, entropy).await,
+        Source::Lists => tenant.compare_lists(*entropy.pick(&[2, 3, 1_000])).await,
+        Source::AuditLog => {
             let (channel, revision) = (&tenant.channel, tenant.revision);
             let replayed = replay::picture(channel, &tenant.code, revision).await;
             assert_same(
@@ -114,30 +119,30 @@ async fn compare(asked: &mut Asked, tenant: &Tenant, told: Told, tape: &mut Entr
     }
 }
 
-async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
-    if tape.chance(15) {
-        tenant.connect_an_app(tape).await;
+async fn write(tenant: &mut Tenant, entropy: &mut Entropy) {
+    if entropy.chance(15) {
+        tenant.connect_an_app(entropy).await;
         return;
     }
-    if tape.chance(12) {
-        let files = random_call::random_files(&tenant.model, tape);
-        tenant.import(&files, tape.chance(20)).await;
+    if entropy.chance(12) {
+        let files = random_call::random_files(&tenant.model, entropy);
+        tenant.import(&files, entropy.chance(20)).await;
         return;
     }
-    if tape.chance(6) {
-        let call = random_call::of_a_vocabulary(&tenant.model, tape);
+    if entropy.chance(6) {
+        let call = random_call::of_a_vocabulary(&tenant.model, entropy);
         tenant.perform(call.rehearsed()).await;
         return;
     }
-    let call = random_call(&tenant.model, tape);
-    match tape.below(10) {
+    let call = random_call(&tenant.model, entropy);
+    match entropy.below(10) {
         0 | 1 => {
             tenant.perform(call.clone().rehearsed()).await;
             tenant.perform(call).await;
         }
         2 | 3 => tenant.perform_with_key(call).await,
         4 => {
-            let stale = u64::from(tape.chance(50));
+            let stale = u64::from(entropy.chance(50));
             let expected = tenant.revision - stale;
             tenant.perform(call.expecting(expected)).await;
         }
@@ -147,21 +152,21 @@ async fn write(tenant: &mut Tenant, tape: &mut Entropy) {
     }
 }
 
-/// Asks new questions and, for what memory holds, some that were asked before
-/// other writes; each of every server, of which one keeps nothing in memory.
-async fn compare_checks(asked: &mut Asked, tenant: &Tenant, tape: &mut Entropy) {
+/// Checks new questions and, to test cached facts, some that were checked
+/// before other writes; each on every server, one of which has no cache.
+async fn compare_checks(history: &mut CheckHistory, tenant: &Tenant, entropy: &mut Entropy) {
     let world = &tenant.model.world;
-    let new = (0..QUESTIONS).map(|_| random_question(world, tape));
+    let new = (0..QUESTIONS).map(|_| random_question(world, entropy));
     let new: Vec<Question> = new.collect();
     let again = (0..QUESTIONS).filter_map(|_| {
-        let before = asked.questions.len();
-        (before > 0).then(|| asked.questions[tape.below(before)].clone())
+        let before = history.questions.len();
+        (before > 0).then(|| history.questions[entropy.below(before)].clone())
     });
     let questions: Vec<Question> = new.iter().cloned().chain(again).collect();
-    asked.questions.extend(new);
+    history.questions.extend(new);
     for question in &questions {
         let expected = support::told(&reference::decide(world, question));
-        for (server, client) in asked.clients.iter_mut().enumerate() {
+        for (server, client) in history.clients.iter_mut().enumerate() {
             let request = words::request(&tenant.code, question);
             let answer = client.check(request).await.unwrap().into_inner();
             assert!(answer.revision <= tenant.revision);
@@ -175,13 +180,13 @@ async fn compare_checks(asked: &mut Asked, tenant: &Tenant, tape: &mut Entropy) 
     }
 }
 
-/// What was asked of which servers.
-struct Asked {
+/// The clients of the servers, and the questions that were checked so far.
+struct CheckHistory {
     clients: Vec<AuthorizationServiceClient<tonic::transport::Channel>>,
     questions: Vec<Question>,
 }
 
-/// A deleted tenant is not there any more, nor a second time.
+/// A deleted tenant no longer exists, and cannot be deleted again.
 async fn compare_deleted(server: &TestServer, tenant: &Tenant) {
     let deletion = Call::DeleteTenant(pb::DeleteTenantRequest::default());
     let deletion = deletion.of(&tenant.code);
@@ -194,11 +199,11 @@ async fn compare_deleted(server: &TestServer, tenant: &Tenant) {
         action: "app.manage".into(),
         ..Default::default()
     };
-    let asked = server.client().await.check(check).await.unwrap_err();
-    assert_eq!(refusal(&asked).1, "TENANT_NOT_FOUND", "{asked:?}");
+    let refused = server.client().await.check(check).await.unwrap_err();
+    assert_eq!(refusal(&refused).1, "TENANT_NOT_FOUND", "{refused:?}");
 }
 
-/// What each subject may view of products and models.
+/// Compares the products and models that each subject may view.
 async fn compare_allowed(server: &TestServer, tenant: &Tenant) {
     let mut client = server.client().await;
     let world = &tenant.model.world;
@@ -242,15 +247,15 @@ async fn compare_allowed_to(
             };
             let view = Action::find("view").unwrap();
             let context = Context::default();
-            let asked = Question::new(subject.clone(), view, Some(resource), context);
-            reference::decide(world, &asked.unwrap()).is_allowed()
+            let question = Question::new(subject.clone(), view, Some(resource), context);
+            reference::decide(world, &question.unwrap()).is_allowed()
         });
         let allowed: Vec<String> = allowed.map(|key| key.code.to_string()).collect();
         assert_eq!(listed, allowed, "{request:#?}");
     }
 }
 
-/// Every refusal that random writes are to meet, and how often at least.
+/// Every refusal that random writes must meet, each at least three times.
 const REFUSALS: [&str; 25] = [
     "ACTOR_NOT_PERMITTED",
     "APP_NOT_FOUND",
@@ -279,27 +284,27 @@ const REFUSALS: [&str; 25] = [
     "USER_GROUP_IN_USE",
 ];
 
-/// The model alone: random writes are worth comparing.
+/// Tests the model alone: shows that the random writes are worth comparing.
 #[test]
-fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
+fn random_writes_meet_every_refusal_and_mostly_succeed() {
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let (mut done, mut all) = (0, 0);
     for seed in 0..90 {
-        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
-        let edition = *tape.pick(&[Edition::Enterprise, Edition::Growth]);
+        let mut entropy = Entropy::seeded(seed + 7_000, 60_000);
+        let edition = *entropy.pick(&[Edition::Enterprise, Edition::Growth]);
         let mut model = Administered::new(edition);
-        let mut calls = random_call::filling(&model, &mut tape);
+        let mut calls = random_call::filling(&model, &mut entropy);
         calls.reverse();
         let mut open = String::new();
         for number in 0..120 {
             let call = if !open.is_empty() {
-                random_call::step(&model, "open", &open, &mut tape)
+                random_call::step(&model, "open", &open, &mut entropy)
             } else if let Some(call) = calls.pop() {
                 call
-            } else if tape.chance(12) {
-                Call::StartConnection(random_call::start(&model, &mut tape))
+            } else if entropy.chance(12) {
+                Call::StartConnection(random_call::start(&model, &mut entropy))
             } else {
-                random_call(&model, &mut tape)
+                random_call(&model, &mut entropy)
             };
             all += 1;
             match model.after(&call) {
@@ -328,25 +333,25 @@ fn random_writes_meet_every_refusal_and_are_mostly_carried_out() {
     assert!(refused.values().all(|count| *count >= 3), "{refused:#?}");
 }
 
-/// The model alone: random imports of each partial file are carried out often
-/// enough to be worth comparing, and refused as well.
+/// Tests the model alone: random imports of each partial file succeed often
+/// enough to be worth comparing, and are refused as well.
 #[test]
-fn random_imports_of_each_partial_file_are_carried_out_and_refused() {
+fn each_partial_file_is_both_imported_and_refused() {
     let mut done: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     let mut done_alone = done.clone();
     for seed in 0..60 {
-        let mut tape = Entropy::seeded(seed + 7_000, 60_000);
+        let mut entropy = Entropy::seeded(seed + 7_000, 60_000);
         let mut model = Administered::new(Edition::Enterprise);
-        for call in random_call::filling(&model, &mut tape) {
+        for call in random_call::filling(&model, &mut entropy) {
             model = model.after(&call).unwrap_or(model);
         }
         for _ in 0..40 {
-            let is_alone = tape.chance(50);
+            let is_alone = entropy.chance(50);
             let (files, done) = if is_alone {
-                let file = random_call::one_random_file(&model, &mut tape);
+                let file = random_call::one_random_file(&model, &mut entropy);
                 (vec![file], &mut done_alone)
             } else {
-                (random_call::random_files(&model, &mut tape), &mut done)
+                (random_call::random_files(&model, &mut entropy), &mut done)
             };
             let next = model.after_import(&files);
             for file in &files {
@@ -358,7 +363,7 @@ fn random_imports_of_each_partial_file_are_carried_out_and_refused() {
     assert_eq!(done.len(), 11, "{done:#?}");
     let is_tried = |[refused, done]: &[usize; 2]| *refused > 25 && *done > 25;
     assert!(done.values().all(is_tried), "{done:#?}");
-    // Most of them are carried out, so that what they do is compared.
+    // Most of the single files are imported, so that their effect is compared.
     assert_eq!(done_alone.len(), 11, "{done_alone:#?}");
     let is_mostly_done = |[refused, done]: &[usize; 2]| done > refused;
     assert!(done_alone.values().all(is_mostly_done), "{done_alone:#?}");

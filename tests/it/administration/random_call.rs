@@ -1,5 +1,5 @@
-//! Random writes over a small vocabulary, so that they often meet what is
-//! there: updates, refusals and cascades.
+//! Random writes over a small vocabulary, so that they often meet existing
+//! entities: updates, refusals and cascades.
 
 mod batches;
 mod catalog;
@@ -16,7 +16,7 @@ pub(super) use files::{apps_file, one_random_file, random_files, whole_and_parti
 pub(super) use rights::{beside_the_steps, of_an_app};
 pub(super) use wizard::{app, cancel, edition, outside_the_steps, start, step, this_step};
 
-/// Most vocabularies are what random questions ask about.
+/// Most of these vocabularies match those of the random questions.
 mod words {
     pub(super) const USERS: [&str; 4] = ["julia", "Mary", "admin", "peter"];
     pub(super) const CONNECTIONS: [&str; 3] = ["erp", "Shop", "feed"];
@@ -44,21 +44,22 @@ mod words {
     pub(super) const VIEWS: [&str; 2] = ["my view", "Empty"];
 }
 
-/// A write that can follow what `model` holds; connecting apps aside.
-pub(super) fn random_call(model: &Administered, tape: &mut Entropy) -> Call {
-    match tape.below(20) {
-        0..5 => directory::put(tape),
-        5..11 => catalog::put(model, tape),
-        11 => directory::delete(tape),
-        12..15 => catalog::delete(model, tape),
-        15..19 => rights::write(model, tape),
-        _ => wizard::outside_the_steps(tape),
+/// A random write that fits the state of `model`; never one of the steps that
+/// connect an app.
+pub(super) fn random_call(model: &Administered, entropy: &mut Entropy) -> Call {
+    match entropy.below(20) {
+        0..5 => directory::put(entropy),
+        5..11 => catalog::put(model, entropy),
+        11 => directory::delete(entropy),
+        12..15 => catalog::delete(model, entropy),
+        15..19 => rights::write(model, entropy),
+        _ => wizard::outside_the_steps(entropy),
     }
 }
 
 /// Writes that fill a new tenant.
-pub(super) fn filling(model: &Administered, tape: &mut Entropy) -> Vec<Call> {
-    let mut calls = directory::filling(tape);
-    calls.extend(catalog::filling(model, tape));
+pub(super) fn filling(model: &Administered, entropy: &mut Entropy) -> Vec<Call> {
+    let mut calls = directory::filling(entropy);
+    calls.extend(catalog::filling(model, entropy));
     calls
 }

@@ -1,4 +1,4 @@
-//! What a tenant holds, from the changes of its audit log alone.
+//! The state of a tenant, rebuilt from the changes of its audit log alone.
 
 use std::collections::BTreeMap;
 
@@ -14,16 +14,16 @@ use tonic::transport::Channel;
 
 use super::pictured::{Picture, Selection};
 
-/// A stored thing: its entity and its folded code.
-type Thing = (String, String);
+/// A stored entity: its kind and its folded code.
+type EntityKey = (String, String);
 
-/// Everything as the changes leave it.
+/// The state after all changes that were applied.
 #[derive(Default)]
 struct Replayed {
-    /// Each thing: its code as written, and its state.
-    things: BTreeMap<Thing, (String, Map<String, Value>)>,
-    /// The level word of each folded group on each item.
-    rights: BTreeMap<Thing, BTreeMap<String, String>>,
+    /// Each entity: its code as written, and its state.
+    entities: BTreeMap<EntityKey, (String, Map<String, Value>)>,
+    /// The level of each folded group on each item, as a word.
+    rights: BTreeMap<EntityKey, BTreeMap<String, String>>,
 }
 
 /// All changes of a tenant, in the order in which they were made.
@@ -46,7 +46,7 @@ pub(super) async fn changes(channel: &Channel, tenant: &str) -> Vec<pb::Change> 
     }
 }
 
-/// What the service says of the log, and of its facts.
+/// The service's report on the log and its facts.
 pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAuditResponse {
     let mut client = OperationsServiceClient::new(channel.clone());
     let request = pb::VerifyAuditRequest {
@@ -57,7 +57,7 @@ pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAudit
     client.verify_audit(request).await.unwrap().into_inner()
 }
 
-/// Rebuilds the state up to `revision`.
+/// Rebuilds the state up to `revision` as a snapshot.
 pub(super) async fn picture(channel: &Channel, tenant: &str, revision: u64) -> Picture {
     let mut replayed = Replayed::default();
     let mut place = (0, 0);
@@ -88,42 +88,42 @@ impl Replayed {
     fn apply(&mut self, change: &pb::Change) {
         let (entity, done) = change.kind.rsplit_once('.').unwrap();
         if entity == "app_request" || done == "applied" {
-            return; // under way and not stored yet, or the sum of a write
+            return; // a request that is not connected yet, or the summary of a write
         }
         let (kind, code) = match (&change.item, &change.subject) {
             (Some(item), None) => (&item.r#type, &item.id),
             (None, Some(subject)) => (&subject.r#type, &subject.id),
             _ => panic!("either an item or a subject: {change:?}"),
         };
-        let thing = (kind.clone(), Code::fold(code));
+        let entity_key = (kind.clone(), Code::fold(code));
         let (before, after) = (state(&change.before), state(&change.after));
         if entity == "access_right" {
             assert_eq!(done, "changed", "{change:?}");
-            self.apply_rights(thing, &before, after, change);
+            self.apply_rights(entity_key, &before, after, change);
             return;
         }
         assert_eq!(entity, kind, "{change:?}");
-        let old = self.things.get(&thing).cloned();
+        let old = self.entities.get(&entity_key).cloned();
         Self::assert_was(old.as_ref().map(|(_, state)| state), &before, change);
         match done {
             "created" => {
                 assert_eq!((old, &*change.before), (None, ""), "{change:?}");
-                self.things.insert(thing, (code.clone(), after));
+                self.entities.insert(entity_key, (code.clone(), after));
             }
             "changed" => {
                 let (written, mut state) = old.unwrap_or_else(|| panic!("{change:?}"));
                 state.extend(after);
-                self.things.insert(thing, (written, state));
+                self.entities.insert(entity_key, (written, state));
             }
             "removed" => {
                 assert!(old.is_some() && change.after.is_empty(), "{change:?}");
-                self.things.remove(&thing);
+                self.entities.remove(&entity_key);
             }
             _ => panic!("{change:?}"),
         }
     }
 
-    /// What is told of the state before was so.
+    /// Checks that the `before` of a change equals the rebuilt state.
     fn assert_was(
         stored: Option<&Map<String, Value>>,
         before: &Map<String, Value>,
@@ -131,7 +131,7 @@ impl Replayed {
     ) {
         for (key, value) in before {
             let was = stored.and_then(|state| state.get(key));
-            // What a creation does not say is none.
+            // A field that is absent from a creation is empty.
             let is_none = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
             let is_same = was == Some(value) || was.is_none() && is_none;
             assert!(is_same, "{key} was {was:?}: {change:?}");
@@ -140,7 +140,7 @@ impl Replayed {
 
     fn apply_rights(
         &mut self,
-        item: Thing,
+        item: EntityKey,
         before: &Map<String, Value>,
         after: Map<String, Value>,
         change: &pb::Change,
@@ -160,7 +160,7 @@ impl Replayed {
 
     fn picture(&self) -> Picture {
         let mut picture = Picture::default();
-        for ((kind, _), (code, state)) in &self.things {
+        for ((kind, _), (code, state)) in &self.entities {
             show(&mut picture, kind, code, state);
         }
         for ((kind, item), rights) in &self.rights {
@@ -191,7 +191,7 @@ fn texts(state: &Map<String, Value>, key: &str) -> Vec<String> {
 
 fn show(picture: &mut Picture, kind: &str, code: &str, state: &Map<String, Value>) {
     match kind {
-        // A tenant is created with its group `All`.
+        // A tenant is created with the group `All`.
         "tenant" => {
             picture.tenant(text(state, "edition"));
             picture.group("All", "", false);

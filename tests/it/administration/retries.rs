@@ -1,5 +1,5 @@
-//! A storm of retries: callers repeat the same writes with the same keys over
-//! two servers, and many of them are gone before the answer comes.
+//! A storm of retries: callers repeat the same writes with the same keys on two
+//! servers, and many of them disconnect before the answer arrives.
 
 use std::{
     future::Future,
@@ -21,8 +21,8 @@ use crate::{
 
 const CALLERS_A_WRITE: usize = 6;
 
-/// The future's output, unless it is dropped before: at the poll after so
-/// many.
+/// The future's output, or `None` if it is not ready after `polls` polls and is
+/// dropped.
 async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -36,8 +36,8 @@ async fn dropped_after<T>(polls: usize, future: impl Future<Output = T>) -> Opti
     .await
 }
 
-/// Sends the call on a connection of its own, which is cut with its runtime
-/// after so many polls.
+/// Sends the call on a connection of its own, which is cut together with its
+/// runtime after `polls` polls.
 async fn cut_after(polls: usize, address: String, call: Call) {
     let cut = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -55,7 +55,7 @@ async fn cut_after(polls: usize, address: String, call: Call) {
     cut.await.unwrap();
 }
 
-/// Writes that change something each, whatever their order.
+/// Writes that each change something, in whatever order they run.
 fn writes() -> Vec<Call> {
     let users = |number: usize| {
         Call::PutUsers(pb::PutUsersRequest {
@@ -122,13 +122,13 @@ async fn a_storm_of_retries_makes_each_change_once() {
     let calls: Vec<Call> = calls.collect();
     let channels = [one.channel().await, other.channel().await];
     let addresses = [&one, &other].map(|server| format!("http://{}", server.address));
-    let mut tape = Entropy::seeded(5, 10_000);
+    let mut entropy = Entropy::seeded(5, 10_000);
     let mut storm = Vec::new();
     for caller in 0..CALLERS_A_WRITE {
         for (number, call) in calls.iter().enumerate() {
-            let server = tape.below(2);
+            let server = entropy.below(2);
             let (channel, address) = (channels[server].clone(), addresses[server].clone());
-            let (polls, kind, call) = (1 + tape.below(6), tape.below(10), call.clone());
+            let (polls, kind, call) = (1 + entropy.below(6), entropy.below(10), call.clone());
             storm.push(tokio::spawn(async move {
                 let answered = match kind {
                     _ if caller == 0 => Some(call.send(&channel).await),
@@ -164,8 +164,8 @@ async fn a_storm_of_retries_makes_each_change_once() {
     assert_one_write_a_key(&one, calls.len()).await;
 }
 
-/// A caller that came too late, or behind too many others, may retry; nobody
-/// else is refused.
+/// The answer; `None` if the call came too late, or behind too many others, and
+/// may be retried. No other refusal is accepted.
 fn answer_of(answered: Result<Answer, Status>) -> Option<Answer> {
     match answered {
         Ok(answer) => Some(answer),
@@ -181,7 +181,7 @@ fn answer_of(answered: Result<Answer, Status>) -> Option<Answer> {
     }
 }
 
-/// The key belongs to its request.
+/// Checks that a key is refused for another request.
 async fn refuse_another(channels: &[Channel; 2], number: usize) {
     let other = Call::PutLocales(pb::PutLocalesRequest {
         locales: vec![pb::Locale {
@@ -198,7 +198,8 @@ async fn refuse_another(channels: &[Channel; 2], number: usize) {
     }
 }
 
-/// In the audit log each key stands on one write, and each write has a key.
+/// Checks in the audit log that each key belongs to one write, and each write
+/// has a key.
 async fn assert_one_write_a_key(server: &TestServer, writes: usize) {
     const SQL: &str = "SELECT count(DISTINCT revision), count(DISTINCT idempotency_key),
                               count(DISTINCT (revision, idempotency_key))

@@ -1,4 +1,4 @@
-//! One tenant, changed in the service and in the model alike, and compared.
+//! One tenant, changed both in the service and in the model, and compared.
 
 use pim_authz::{
     domain::Edition,
@@ -20,19 +20,20 @@ use crate::{
     support::{Entropy, World},
 };
 
-/// A tenant of the service, and the model of it.
+/// A tenant of the service, and its model.
 pub(super) struct Tenant {
     pub(super) channel: Channel,
     pub(super) code: String,
     pub(super) model: Administered,
     pub(super) revision: u64,
-    /// How it is counted who and what a dry run affects, where that is compared.
+    /// Counts the subjects and products that a dry run affects; `None` if that
+    /// is not compared.
     pub(super) counts_affected: Option<fn(&World, &World) -> [u64; 2]>,
     keys: u32,
 }
 
 impl Tenant {
-    /// Creates it.
+    /// Creates the tenant in the service and in the model.
     pub(super) async fn create(server: &TestServer, code: &str, edition: Edition) -> Self {
         let channel = server.channel().await;
         let call = Call::CreateTenant(pb::CreateTenantRequest {
@@ -51,12 +52,15 @@ impl Tenant {
         }
     }
 
-    /// Sends a write and compares what came of it; the answer, where it was
-    /// carried out.
+    /// Sends a write and compares its result with the model; returns the answer
+    /// if the write succeeded.
     pub(super) async fn perform(&mut self, call: Call) -> Option<Answer> {
         let mut call = call.of(&self.code);
         let mut expected = self.model.after(&call);
-        if call.expected().is_some_and(|said| said != self.revision) {
+        if call
+            .expected()
+            .is_some_and(|expected_revision| expected_revision != self.revision)
+        {
             let mut faults = expected.err().unwrap_or_default();
             faults.add("REVISION_CHANGED");
             expected = Err(faults);
@@ -89,7 +93,8 @@ impl Tenant {
         }
     }
 
-    /// A step out of order names the one that is next (rules 5.1).
+    /// Checks that the refusal of a step out of order names the next step
+    /// (rules 5.1).
     fn assert_next_step(&self, status: &Status, call: &Call) {
         let Some(request) = call.request_id() else {
             return;
@@ -105,7 +110,8 @@ impl Tenant {
         }
     }
 
-    /// Imports files, compares what came of it, and imports them once more.
+    /// Imports files, compares the result, and imports them once more, which
+    /// must change nothing.
     pub(super) async fn import(&mut self, files: &[FileRows], dry_run: bool) {
         let before = self.revision;
         self.import_once(files, dry_run).await;
@@ -117,40 +123,40 @@ impl Tenant {
         let again = import(self.channel.clone(), parts(header, &content)).await;
         let again = again.summary.unwrap();
         let effect = again.effect.unwrap();
-        let told = [effect.created, effect.changed, effect.removed];
+        let counts = [effect.created, effect.changed, effect.removed];
         assert_eq!(
-            (told, again.revision),
+            (counts, again.revision),
             ([0, 0, 0], self.revision),
             "{files:#?}"
         );
     }
 
-    /// Imports files, and compares what came of it.
+    /// Imports files and compares the result.
     pub(super) async fn import_once(&mut self, files: &[FileRows], dry_run: bool) {
         let expected = self.model.after_import(files);
         let mut header = header(&self.code, pb::Edition::Unspecified);
         header.dry_run = dry_run;
         let content: Vec<File> = files.iter().map(FileRows::file).collect();
-        let told = import(self.channel.clone(), parts(header, &content)).await;
-        let next = match (told.ended, expected) {
+        let outcome = import(self.channel.clone(), parts(header, &content)).await;
+        let next = match (outcome.ended, expected) {
             (Ok(()), Ok(next)) => next,
             (Err(status), Err(faults)) => {
                 let (code, reason, _) = refusal(&status);
-                let summary = told.summary;
+                let summary = outcome.summary;
                 assert!(faults.accept(&reason), "{status:?} {files:#?} {summary:#?}");
                 assert_eq!(code, code_of(&reason), "{status:?}");
                 return;
             }
             (Ok(()), Err(faults)) => panic!("{faults:?} expected: {files:#?}"),
-            (Err(status), Ok(_)) => panic!("{status:?} {:#?}: {files:#?}", told.summary),
+            (Err(status), Ok(_)) => panic!("{status:?} {:#?}: {files:#?}", outcome.summary),
         };
-        let summary = told.summary.unwrap();
+        let summary = outcome.summary.unwrap();
         let effect = summary.effect.unwrap();
         let (before, after) = (self.model.picture(), next.picture());
         let expected = Picture::effect(&before, &after);
-        let told = [effect.created, effect.changed, effect.removed];
+        let counts = [effect.created, effect.changed, effect.removed];
         let (gone, new) = (before.beyond(&after), after.beyond(&before));
-        assert_eq!(told, expected, "{gone:#?} {new:#?} {files:#?}");
+        assert_eq!(counts, expected, "{gone:#?} {new:#?} {files:#?}");
         let is_new = !dry_run && expected != [0, 0, 0];
         assert_eq!(summary.revision, self.revision + u64::from(is_new));
         if dry_run {
@@ -164,9 +170,9 @@ impl Tenant {
         let (before, after) = (self.model.picture(), next.picture());
         let expected = Picture::effect(&before, &after);
         let effect = &answer.effect;
-        let told = [effect.created, effect.changed, effect.removed];
+        let counts = [effect.created, effect.changed, effect.removed];
         assert_eq!(
-            told,
+            counts,
             expected,
             "created, changed, removed\nbefore: {:#?}\nafter: {:#?}\n{call:#?}",
             before.beyond(&after),
@@ -186,7 +192,8 @@ impl Tenant {
             before.beyond(&after),
             after.beyond(&before)
         );
-        // A request that goes on is a write, of no stored thing.
+        // A step that continues a request is a write, but changes no stored
+        // entity.
         let is_step = call.is_step() && answer.revision > self.revision;
         let is_new = !is_dry && (expected != [0, 0, 0] || is_step);
         let revision = self.revision + u64::from(is_new);
@@ -196,15 +203,15 @@ impl Tenant {
     fn compare_steps(&mut self, before: &Administered, call: &Call, answer: &Answer) {
         match call {
             Call::StartConnection(request) => {
-                let mut told = answer.clone();
-                told.granted.sort();
-                told.ungranted.sort();
+                let mut sorted = answer.clone();
+                sorted.granted.sort();
+                sorted.ungranted.sort();
                 let expected = Answer {
                     revision: answer.revision,
                     effect: answer.effect.clone(),
                     ..before.start_answer(request, &answer.request_id)
                 };
-                assert_eq!(told, expected, "{call:#?}");
+                assert_eq!(sorted, expected, "{call:#?}");
                 self.model.started(before, request, answer);
             }
             Call::AuthorizeScopes(pb::AuthorizeScopesRequest { request_id, .. })
@@ -217,14 +224,14 @@ impl Tenant {
         }
     }
 
-    /// A key that no write had.
+    /// A key that no other write used.
     fn next_key(&mut self) -> String {
         self.keys += 1;
         format!("key {}", self.keys)
     }
 
-    /// As [`Tenant::perform`], with a key; then once more the same, a
-    /// rehearsal, and another request with that key.
+    /// As [`Tenant::perform`], with a key; then repeats the same call, and
+    /// sends another request with that key, also as a rehearsal.
     pub(super) async fn perform_with_key(&mut self, call: Call) {
         let key = self.next_key();
         let call = call.of(&self.code).keyed(&key);
@@ -233,7 +240,7 @@ impl Tenant {
             return;
         };
         if answer.revision == before {
-            return; // a write that changes nothing keeps no answer
+            return; // the answer of a write that changes nothing is not stored
         }
         let again = call.send(&self.channel).await.unwrap();
         assert_eq!(again, answer, "{call:#?}");
@@ -251,18 +258,19 @@ impl Tenant {
         self.perform(other.rehearsed()).await;
     }
 
-    /// Connects an app as the tape says, with mistakes; nothing is left open.
-    pub(super) async fn connect_an_app(&mut self, tape: &mut Entropy) {
-        if tape.chance(30) {
-            for call in random_call::withheld_channel(tape) {
+    /// Connects an app with random steps, some of them wrong; leaves no request
+    /// open.
+    pub(super) async fn connect_an_app(&mut self, entropy: &mut Entropy) {
+        if entropy.chance(30) {
+            for call in random_call::withheld_channel(entropy) {
                 self.perform(call).await;
             }
         }
-        if tape.chance(30) {
-            let call = random_call::of_an_app(&self.model, tape);
+        if entropy.chance(30) {
+            let call = random_call::of_an_app(&self.model, entropy);
             self.perform(call).await;
         }
-        let start = random_call::start(&self.model, tape);
+        let start = random_call::start(&self.model, entropy);
         let actor = start.actor.clone();
         let Some(answer) = self.perform(Call::StartConnection(start)).await else {
             return;
@@ -272,10 +280,10 @@ impl Tenant {
             if self.model.steps_of(&id).is_empty() {
                 break;
             }
-            if tape.chance(25) {
-                self.perform(random_call::edition(tape)).await;
+            if entropy.chance(25) {
+                self.perform(random_call::edition(entropy)).await;
             }
-            let call = random_call::step(&self.model, &id, &actor, tape);
+            let call = random_call::step(&self.model, &id, &actor, entropy);
             self.perform(call).await;
         }
         if !id.is_empty() {
@@ -283,7 +291,7 @@ impl Tenant {
         }
     }
 
-    /// Compares what the lists tell with the model.
+    /// Compares the lists with the model.
     pub(super) async fn compare_lists(&self, page_size: i32) {
         let of = Of {
             tenant: &self.code,
@@ -295,10 +303,11 @@ impl Tenant {
     }
 }
 
-/// Two pictures; what differs is told line by line.
+/// Checks that two snapshots are equal; on failure, prints the differences line
+/// by line.
 #[track_caller]
-pub(super) fn assert_same(what: &str, told: &Picture, expected: &Picture) {
-    let (more, less) = (told.beyond(expected), expected.beyond(told));
+pub(super) fn assert_same(what: &str, actual: &Picture, expected: &Picture) {
+    let (more, less) = (actual.beyond(expected), expected.beyond(actual));
     assert!(
         more.is_empty() && less.is_empty(),
         "{what} tell {more:#?}\nbut it should be {less:#?}"

@@ -19,8 +19,8 @@ fn right(kind: &str, code: &str, level: pb::Level) -> pb::AccessGrant {
     }
 }
 
-/// Gives the app's group what the wizard does not speak of, and takes one of
-/// its channels.
+/// Gives the app's group rights on items outside the wizard, raises some that
+/// the wizard sets, and revokes one of its channels.
 async fn changed_by_an_administrator(channel: &Channel, withheld: Option<&str>) {
     let mut access = AccessRightsServiceClient::new(channel.clone());
     let grant = pb::GrantAccessRequest {
@@ -46,7 +46,8 @@ async fn changed_by_an_administrator(channel: &Channel, withheld: Option<&str>) 
     }
 }
 
-/// A channel on which nobody has rights; the creator said so (rules 3.8).
+/// Creates a channel; without default rights, no group has rights on it
+/// (rules 3.8).
 async fn put_channel(channel: &Channel, code: &str, without_default_rights: bool) {
     let request = pb::PutChannelsRequest {
         tenant: "acme".into(),
@@ -61,7 +62,8 @@ async fn put_channel(channel: &Channel, code: &str, without_default_rights: bool
     catalog.put_channels(request).await.unwrap();
 }
 
-/// What the group holds on all but trees, locales and attribute groups.
+/// The rights of the group on items other than trees, locales, attribute groups
+/// and channels.
 const KEPT: [&str; 3] = [
     "asset_family packshots 3",
     "export_profile nightly 8",
@@ -81,7 +83,7 @@ async fn authorized_again(channel: &Channel, scopes: &[&str]) -> pb::Effect {
 }
 
 #[tokio::test]
-async fn rule_5_8_authorizing_again_replaces_trees_locales_and_groups_alone() {
+async fn rule_5_8_reauthorization_replaces_only_trees_locales_and_attribute_groups() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.finish(&left).await;
@@ -99,13 +101,13 @@ async fn rule_5_8_authorizing_again_replaces_trees_locales_and_groups_alone() {
     expected.extend(KEPT);
     expected.sort_unstable();
     assert_eq!(held(&server, "shop").await, expected);
-    // The administrator ended the later ones (rules 5.7).
+    // The administrator's change ended the right on later channels (rules 5.7).
     put_channel(&channel, "late", false).await;
     assert_eq!(held(&server, "shop").await, expected);
 }
 
 #[tokio::test]
-async fn rule_5_8_authorizing_again_gives_no_channel_that_was_withheld() {
+async fn rule_5_8_reauthorization_grants_no_withheld_channel() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.finish(&left).await;
@@ -127,7 +129,7 @@ async fn rule_5_8_authorizing_again_gives_no_channel_that_was_withheld() {
     let mut channels = held(&server, "shop").await;
     channels.retain(is_channel);
     assert_eq!(channels, [print, web]);
-    // Nobody ended the later ones.
+    // No administrator's change ended the right on later channels.
     put_channel(&channel, "late", false).await;
     assert!(
         held(&server, "shop")
@@ -137,7 +139,7 @@ async fn rule_5_8_authorizing_again_gives_no_channel_that_was_withheld() {
 }
 
 #[tokio::test]
-async fn rule_5_8_importing_apps_again_keeps_what_the_file_does_not_speak_of() {
+async fn rule_5_8_reimporting_apps_keeps_rights_absent_from_the_file() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let columns = "code;scopes;trees_own;trees_edit;trees_view;locales_edit;locales_view;attribute_groups_edit;attribute_groups_view";
     let apps = |row| -> [File; 1] { [file("apps.csv", &[columns, row])] };
@@ -145,7 +147,8 @@ async fn rule_5_8_importing_apps_again_keeps_what_the_file_does_not_speak_of() {
     server.import("acme", Edition::Unspecified, &first).await;
     changed_by_an_administrator(&channel, Some("web")).await;
     let again = server.import("acme", Edition::Unspecified, &first).await;
-    // Where the administrator raised levels: a tree, a locale, a group.
+    // Only the levels that the administrator raised change: a tree, a locale, a
+    // group.
     assert_eq!(again.effect.unwrap().changed, 3);
     let mut expected = vec![
         "attribute_group erp 1",
@@ -167,7 +170,7 @@ async fn rule_5_8_importing_apps_again_keeps_what_the_file_does_not_speak_of() {
 }
 
 #[tokio::test]
-async fn rule_5_2_an_app_that_is_authorized_again_is_not_counted_again() {
+async fn rule_5_2_reauthorized_app_is_not_counted_again() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.finish(&left).await;
@@ -191,7 +194,7 @@ async fn rule_5_2_an_app_that_is_authorized_again_is_not_counted_again() {
 }
 
 #[tokio::test]
-async fn rule_5_8a_an_app_of_another_edition_is_asked_the_permissions_step() {
+async fn rule_5_8a_upgrade_makes_connected_apps_take_the_permissions_step() {
     let (server, channel) = acme(Edition::Growth).await;
     for (app, scopes) in [("shop", "write_products"), ("sync", "read_categories")] {
         let (mut steps, left) = Steps::start(&channel, app, &[scopes]).await;
@@ -223,25 +226,25 @@ async fn rule_5_8a_an_app_of_another_edition_is_asked_the_permissions_step() {
 }
 
 #[tokio::test]
-async fn rule_5_8a_scopes_that_shrink_apply_at_once_and_the_step_is_asked() {
+async fn rule_5_8a_shrunk_scopes_apply_before_the_required_permissions_step() {
     let (server, channel) = acme(Edition::Growth).await;
     let (mut steps, _) = Steps::start(&channel, "shop", &["write_products"]).await;
     steps.authorize().await.unwrap();
     become_edition(&channel, Edition::Enterprise).await;
     let mut rehearsed = steps.clone();
     rehearsed.dry_run = true;
-    let told = rehearsed.begin("shop", &["read_products"]).await.unwrap();
-    assert_eq!((told.request_id.as_str(), told.steps.len()), ("", 3));
-    assert_eq!(told.effect.unwrap().changed, 1);
+    let answer = rehearsed.begin("shop", &["read_products"]).await.unwrap();
+    assert_eq!((answer.request_id.as_str(), answer.steps.len()), ("", 3));
+    assert_eq!(answer.effect.unwrap().changed, 1);
     assert_eq!(scopes(&channel, "shop").await, ["write_products"]);
-    let told = steps.begin("shop", &["read_products"]).await.unwrap();
-    let left: Vec<AppStep> = told.steps().collect();
+    let answer = steps.begin("shop", &["read_products"]).await.unwrap();
+    let left: Vec<AppStep> = answer.steps().collect();
     assert_eq!(
-        (left.as_slice(), told.effect.unwrap().changed),
+        (left.as_slice(), answer.effect.unwrap().changed),
         (&STEPS[..], 1)
     );
     assert_eq!(scopes(&channel, "shop").await, ["read_products"]);
-    // Cancelled, the step is asked the next time.
+    // After a cancellation, the step is required again the next time.
     steps.cancel().await.unwrap();
     let (mut steps, left) = Steps::start(&channel, "shop", &["read_products"]).await;
     assert_eq!(left, STEPS);
@@ -256,7 +259,7 @@ async fn rule_5_8a_scopes_that_shrink_apply_at_once_and_the_step_is_asked() {
 }
 
 #[tokio::test]
-async fn rule_5_8a_columns_of_rights_in_a_file_pass_the_step() {
+async fn rule_5_8a_right_columns_in_a_file_complete_the_permissions_step() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let cases: [(&str, &[&str], &[AppStep]); 4] = [
         ("none", &["code;scopes", "none;read_products"], &STEPS),
@@ -284,11 +287,11 @@ async fn rule_5_8a_columns_of_rights_in_a_file_pass_the_step() {
     }
 }
 
-/// The statements that make the column of an upgraded database.
+/// The migration that creates the column in an upgraded database.
 const V6: &str = include_str!("../../../src/store/migrations/V6__apps_permissions_step.sql");
 
 #[tokio::test]
-async fn rule_5_8a_an_upgrade_takes_what_was_chosen_for_the_step_that_was_passed() {
+async fn rule_5_8a_database_upgrade_derives_passed_step_from_chosen_rights() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let apps = file(
         "apps.csv",

@@ -32,7 +32,7 @@ fn invalid(field: &str) -> (Code, String, String) {
 }
 
 #[tokio::test]
-async fn rule_5_1_the_actor_is_a_user() {
+async fn rule_5_1_actor_must_be_a_user() {
     let (_server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, _) = Steps::start(&channel, "shop", &["read_products"]).await;
     for actor in ["", "app:shop", "connection:erp", "admin", "user:"] {
@@ -67,16 +67,16 @@ async fn rule_5_1_each_step_checks_its_own_actor() {
         ];
         for status in refused {
             let (code, reason, _) = refusal(&status);
-            let told = (code, reason.as_str());
-            assert_eq!(told, (Code::PermissionDenied, "ACTOR_NOT_PERMITTED"));
+            let found = (code, reason.as_str());
+            assert_eq!(found, (Code::PermissionDenied, "ACTOR_NOT_PERMITTED"));
         }
     }
     "user:admin".clone_into(&mut steps.actor);
     steps.finish(&STEPS).await;
 }
 
-/// What is asked of a request, without being done.
-async fn tried(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status> {
+/// Rehearses a step of a request.
+async fn rehearse_step(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status> {
     let mut steps = steps.clone();
     steps.dry_run = true;
     match step {
@@ -88,7 +88,7 @@ async fn tried(steps: &Steps, step: AppStep, rights: bool) -> Result<(), Status>
     }
 }
 
-/// Asks for each step; those that are out of order name the one that is next.
+/// Tries each step; a step out of order is refused and names the next one.
 async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &str) {
     let name = |step: &AppStep| match step {
         AppStep::Unspecified => "",
@@ -98,17 +98,18 @@ async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &
     };
     for step in STEPS {
         for rights in [false, true] {
-            let told = tried(steps, step, rights).await;
-            // A step may be repeated until the last.
+            let result = rehearse_step(steps, step, rights).await;
+            // A step may be repeated until the last step is taken.
             if left[0] == step || done.contains(&step) {
-                told.unwrap_or_else(|status| panic!("{about} {step:?}: {status:?}"));
+                result.unwrap_or_else(|status| panic!("{about} {step:?}: {status:?}"));
                 continue;
             }
-            let Err(status) = told else {
-                panic!("{about} {step:?}: {told:?}");
+            let Err(status) = result else {
+                panic!("{about} {step:?}: {result:?}");
             };
             if step == AppStep::Permissions && rights && left == [AppStep::Confirm] {
-                // Rights where the step is not asked (rules 5.6).
+                // Rights are invalid where the step is not required
+                // (rules 5.6).
                 assert_eq!(named(&status), invalid("trees.view"), "{about}");
                 continue;
             }
@@ -118,11 +119,11 @@ async fn assert_next(steps: &Steps, left: &[AppStep], done: &[AppStep], about: &
 }
 
 #[tokio::test]
-async fn rule_5_1_the_next_step_is_that_of_the_edition_as_it_is_now() {
+async fn rule_5_1_next_step_follows_the_current_edition() {
     use AppStep::{Authorize, Confirm};
     let (_server, channel) = acme(Edition::Enterprise).await;
-    let asked: [&[&str]; 2] = [&["write_products"], &["read_categories"]];
-    for scopes in asked {
+    let requested: [&[&str]; 2] = [&["write_products"], &["read_categories"]];
+    for scopes in requested {
         let all: Vec<AppStep> = if scopes == ["write_products"] {
             STEPS.to_vec()
         } else {
@@ -161,7 +162,7 @@ async fn rule_5_1_the_next_step_is_that_of_the_edition_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn rule_5_1_rights_chosen_before_a_downgrade_are_asked_for_again() {
+async fn rule_5_1_rights_chosen_before_a_downgrade_are_required_again() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let (mut steps, _) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.authorize().await.unwrap();
@@ -213,16 +214,16 @@ async fn rule_1_5_the_code_of_an_app_has_at_most_251_bytes() {
     let row = |code: &str| file("apps.csv", &["code;scopes", &format!("{code};")]);
     let mut header = header("acme", Edition::Unspecified);
     header.dry_run = true;
-    let told = server.try_import(header.clone(), &[row(&long)]).await;
-    let refused = &told.summary.unwrap().refused[0];
+    let outcome = server.try_import(header.clone(), &[row(&long)]).await;
+    let refused = &outcome.summary.unwrap().refused[0];
     assert_eq!((refused.line, refused.column.as_str()), (2, "code"));
     assert!(refused.message.contains("251"), "{refused:?}");
-    let told = server.try_import(header, &[row(&"b".repeat(251))]).await;
-    told.ended.unwrap();
+    let outcome = server.try_import(header, &[row(&"b".repeat(251))]).await;
+    outcome.ended.unwrap();
 }
 
 #[tokio::test]
-async fn rule_1_4_no_group_is_put_beside_those_of_apps() {
+async fn rule_1_4_group_codes_of_apps_are_reserved() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let mut directory = DirectoryServiceClient::new(channel);
     let codes = [
@@ -242,36 +243,36 @@ async fn rule_1_4_no_group_is_put_beside_those_of_apps() {
         };
         let status = directory.put_user_groups(request).await.unwrap_err();
         let (code, reason, _) = refusal(&status);
-        let told = (code, reason.as_str());
-        assert_eq!(told, (Code::FailedPrecondition, "GROUP_IS_PRIVATE"));
+        let found = (code, reason.as_str());
+        assert_eq!(found, (Code::FailedPrecondition, "GROUP_IS_PRIVATE"));
         let header = header("acme", Edition::Unspecified);
-        let told = server.try_import(header, &files).await;
-        assert_eq!(refusal(&told.ended.unwrap_err()).1, "IMPORT_REFUSED");
+        let outcome = server.try_import(header, &files).await;
+        assert_eq!(refusal(&outcome.ended.unwrap_err()).1, "IMPORT_REFUSED");
     }
 }
 
 #[tokio::test]
 async fn rule_5_3_scopes_that_are_not_granted_are_listed_by_every_call() {
     let (_server, channel) = acme(Edition::Growth).await;
-    let asked = ["read_products", "fly", "read_assets", "fly"];
+    let requested = ["read_products", "fly", "read_assets", "fly"];
     let (mut steps, _) = Steps::start(&channel, "shop", &["read_products"]).await;
     steps.authorize().await.unwrap();
-    let same = steps.begin("shop", &asked).await.unwrap();
-    let new = steps.begin("other", &asked).await.unwrap();
+    let same = steps.begin("shop", &requested).await.unwrap();
+    let new = steps.begin("other", &requested).await.unwrap();
     let update = pb::UpdateScopesRequest {
         tenant: "acme".into(),
         app: "shop".into(),
-        scopes: asked.map(str::to_owned).to_vec(),
+        scopes: requested.map(str::to_owned).to_vec(),
         ..Default::default()
     };
     let mut apps = AppServiceClient::new(channel.clone());
     let updated = apps.update_scopes(update).await.unwrap().into_inner();
-    let told = [
+    let answers = [
         (same.granted_scopes, same.ungranted_scopes),
         (new.granted_scopes, new.ungranted_scopes),
         (updated.granted_scopes, updated.ungranted_scopes),
     ];
-    for (granted, ungranted) in told {
+    for (granted, ungranted) in answers {
         assert_eq!(granted, ["read_products"]);
         assert_eq!(ungranted, ["fly", "read_assets"]);
     }
@@ -309,7 +310,7 @@ fn rights(text: &str) -> pb::SetPermissionsRequest {
 async fn rule_5_6_rights_that_the_step_does_not_offer_are_refused() {
     let (server, channel) = acme(Edition::Enterprise).await;
     let cases = [
-        // scopes, rights, the field that is refused
+        // Scopes, rights, the field that is refused.
         ("read_products", "trees view master", ""),
         ("read_products", "trees edit master", "trees.edit"),
         ("read_products", "trees own *", "trees.own"),
@@ -334,15 +335,16 @@ async fn rule_5_6_rights_that_the_step_does_not_offer_are_refused() {
     for (scope, text, field) in cases {
         let (mut steps, _) = Steps::start(&channel, "shop", &[scope]).await;
         steps.authorize().await.unwrap();
-        let told = steps.set_permissions(rights(text)).await;
+        let result = steps.set_permissions(rights(text)).await;
         if field.is_empty() {
-            told.unwrap();
+            result.unwrap();
         } else {
-            let status = told.unwrap_err();
+            let status = result.unwrap_err();
             assert_eq!(named(&status), invalid(field), "{scope} {text}");
         }
     }
-    // `all` wins over a list, and the highest level over others.
+    // `all` takes precedence over a list, and the highest level over lower
+    // ones.
     let (mut steps, _) = Steps::start(&channel, "shop", &["write_products"]).await;
     steps.authorize().await.unwrap();
     let mut request = rights("locales view *,en_US");

@@ -1,5 +1,5 @@
-//! Random calls of every RPC of the contract, at its limits and beyond them, many
-//! of them given up.
+//! Random calls of every RPC of the contract, at its limits and beyond them;
+//! many are abandoned by their callers.
 
 use std::{
     fmt,
@@ -29,19 +29,20 @@ use crate::{
     support::Entropy,
 };
 
-/// How many calls one seed makes.
+/// Number of calls per seed.
 const CALLS: usize = 100;
 
-/// How many of them are under way at once.
+/// Number of concurrent calls.
 const AT_ONCE: usize = 8;
 
-/// How many answers of a stream are read before it is given up.
+/// Number of messages of a stream that are read before it is abandoned.
 const MOST_ANSWERS: usize = 50;
 
-/// Calls that change what all tenants share, which the others would notice rightly.
+/// Calls that change what all tenants share; they would rightly disturb the
+/// other tenant.
 const OF_THE_INSTALLATION: [&str; 2] = ["BeginMaintenance", "EndMaintenance"];
 
-/// Messages that are encoded already.
+/// A codec for messages that are already encoded.
 #[derive(Clone, Debug, Default)]
 struct Raw;
 
@@ -81,13 +82,13 @@ impl Decoder for Raw {
     }
 }
 
-/// One call that somebody makes.
+/// One random call.
 struct Abuse {
     method: MethodDescriptor,
     messages: Vec<Vec<u8>>,
     is_compressed: bool,
     deadline: Option<Duration>,
-    /// When the caller leaves.
+    /// When the caller disconnects; `None` if it waits for the answer.
     leaves_after: Option<Duration>,
 }
 
@@ -101,29 +102,33 @@ impl fmt::Debug for Abuse {
 }
 
 impl Abuse {
-    fn random(methods: &[MethodDescriptor], tape: &mut Entropy) -> Self {
-        let method = tape.pick(methods).clone();
+    fn random(methods: &[MethodDescriptor], entropy: &mut Entropy) -> Self {
+        let method = entropy.pick(methods).clone();
         let messages = if method.is_client_streaming() {
-            tape.below(5)
+            entropy.below(5)
         } else {
             1
         };
-        let random = |_| Random::new(tape).message(&method.input()).encode_to_vec();
+        let random = |_| {
+            Random::new(entropy)
+                .message(&method.input())
+                .encode_to_vec()
+        };
         let messages = (0..messages).map(random).collect();
         Self {
             messages,
-            is_compressed: tape.chance(40),
-            deadline: tape
+            is_compressed: entropy.chance(40),
+            deadline: entropy
                 .chance(50)
-                .then(|| Duration::from_millis(*tape.pick(&[1, 20, 200, 2_000]))),
-            leaves_after: tape
+                .then(|| Duration::from_millis(*entropy.pick(&[1, 20, 200, 2_000]))),
+            leaves_after: entropy
                 .chance(30)
-                .then(|| Duration::from_millis(*tape.pick(&[0, 5, 50, 500]))),
+                .then(|| Duration::from_millis(*entropy.pick(&[0, 5, 50, 500]))),
             method,
         }
     }
 
-    /// Makes the call; `None`: the caller left.
+    /// Makes the call; returns `None` if the caller disconnected.
     async fn make(&self, channel: Channel) -> Option<Result<usize, Status>> {
         let mut client = Grpc::new(channel).max_decoding_message_size(usize::MAX);
         if self.is_compressed {
@@ -145,24 +150,24 @@ impl Abuse {
         };
         match self.leaves_after {
             Some(leaves) => timeout(leaves, call).await.ok(),
-            // A watch without a change is silent.
+            // A watch sends nothing until something changes.
             None if method == "WatchChanges" => timeout(Duration::from_secs(1), call).await.ok(),
             None => Some(timeout(PATIENCE, call).await.unwrap()),
         }
     }
 }
 
-/// A message of which one part may be at a limit.
+/// Generates random messages, of which one part may be at a limit.
 struct Random<'a> {
-    tape: &'a mut Entropy,
-    /// Whether it has one.
+    entropy: &'a mut Entropy,
+    /// Whether a part at a limit may still be generated.
     is_large: bool,
 }
 
 impl<'a> Random<'a> {
-    fn new(tape: &'a mut Entropy) -> Self {
-        let is_large = !tape.chance(60);
-        Self { tape, is_large }
+    fn new(entropy: &'a mut Entropy) -> Self {
+        let is_large = !entropy.chance(60);
+        Self { entropy, is_large }
     }
 
     fn message(&mut self, of: &MessageDescriptor) -> DynamicMessage {
@@ -172,7 +177,7 @@ impl<'a> Random<'a> {
     fn nested(&mut self, of: &MessageDescriptor, depth: usize) -> DynamicMessage {
         let mut message = DynamicMessage::new(of.clone());
         for field in of.fields() {
-            if depth > 4 || !self.tape.chance(75) || field.is_map() {
+            if depth > 4 || !self.entropy.chance(75) || field.is_map() {
                 continue;
             }
             let value = if field.cardinality() == Cardinality::Repeated {
@@ -193,14 +198,14 @@ impl<'a> Random<'a> {
         message
     }
 
-    /// How long a list is.
+    /// The length of a list.
     fn count(&mut self) -> usize {
-        if !self.is_large || !self.tape.chance(40) {
-            return self.tape.below(4);
+        if !self.is_large || !self.entropy.chance(40) {
+            return self.entropy.below(4);
         }
         self.is_large = false;
         *self
-            .tape
+            .entropy
             .pick(&[1_000, 1_001, 5_000, 10_000, 10_001, 100_000, 100_001])
     }
 
@@ -209,28 +214,30 @@ impl<'a> Random<'a> {
             Kind::String => Value::String(self.text(field.name())),
             Kind::Bytes => {
                 let content: [&[u8]; 4] = [b"", b"code\ncat_1\n", b"sku;categories\n\"", b"\0\xff"];
-                Value::Bytes(self.tape.pick(&content).to_vec().into())
+                Value::Bytes(self.entropy.pick(&content).to_vec().into())
             }
-            Kind::Bool => Value::Bool(self.tape.chance(50)),
+            Kind::Bool => Value::Bool(self.entropy.chance(50)),
             Kind::Enum(of) => {
                 let numbers: Vec<i32> = of.values().map(|value| value.number()).collect();
-                let unknown = self.tape.chance(5);
+                let unknown = self.entropy.chance(5);
                 Value::EnumNumber(if unknown {
                     99
                 } else {
-                    *self.tape.pick(&numbers)
+                    *self.entropy.pick(&numbers)
                 })
             }
             Kind::Message(of) => Value::Message(self.nested(&of, depth + 1)),
-            Kind::Uint32 | Kind::Fixed32 => Value::U32(*self.tape.pick(&[0, 1, 1_000, u32::MAX])),
+            Kind::Uint32 | Kind::Fixed32 => {
+                Value::U32(*self.entropy.pick(&[0, 1, 1_000, u32::MAX]))
+            }
             Kind::Uint64 | Kind::Fixed64 => {
-                Value::U64(*self.tape.pick(&[0, 1, 1_000, 1 << 60, u64::MAX]))
+                Value::U64(*self.entropy.pick(&[0, 1, 1_000, 1 << 60, u64::MAX]))
             }
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
-                Value::I32(*self.tape.pick(&[0, 1, 1_000, 10_001, i32::MAX, -1]))
+                Value::I32(*self.entropy.pick(&[0, 1, 1_000, 10_001, i32::MAX, -1]))
             }
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-                Value::I64(*self.tape.pick(&[0, 1, 1_000, i64::MAX, -1]))
+                Value::I64(*self.entropy.pick(&[0, 1, 1_000, i64::MAX, -1]))
             }
             Kind::Float => Value::F32(f32::NAN),
             Kind::Double => Value::F64(f64::NAN),
@@ -238,13 +245,13 @@ impl<'a> Random<'a> {
     }
 
     fn text(&mut self, field: &str) -> String {
-        if self.is_large && self.tape.chance(5) {
+        if self.is_large && self.entropy.chance(5) {
             self.is_large = false;
-            let length = *self.tape.pick(&[255, 256, 70_000, 1 << 20]);
+            let length = *self.entropy.pick(&[255, 256, 70_000, 1 << 20]);
             return "x".repeat(length);
         }
         let likely: &[&str] = match field {
-            // Never the tenant of the others.
+            // Never the tenant `other`.
             "tenant" => &["acme", "acme", "acme", "acme", "", "stranger"],
             "actor" => &["user:admin", "user:admin", "user:admin", "", "admin"],
             "type" => &[
@@ -262,11 +269,11 @@ impl<'a> Random<'a> {
                 "acme", "julia", "cat_1", "p1", "All", "en_US", "", "\0", "é",
             ],
         };
-        (*self.tape.pick(likely)).to_owned()
+        (*self.entropy.pick(likely)).to_owned()
     }
 }
 
-/// Every RPC of the contract.
+/// Every RPC of the contract but [`OF_THE_INSTALLATION`].
 fn methods() -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     let ours = pool
@@ -278,8 +285,7 @@ fn methods() -> Vec<MethodDescriptor> {
         .collect()
 }
 
-/// The most items of a batch, in thousands, that are not refused for what they
-/// weigh.
+/// The largest batch, in thousands of items, that is not refused for its size.
 async fn most_thousands(server: &TestServer) -> usize {
     for thousands in 1.. {
         let mut client = compressed(server.channel().await);
@@ -295,7 +301,7 @@ async fn most_thousands(server: &TestServer) -> usize {
     unreachable!("every number was tried")
 }
 
-/// A refusal is one that the contract names, with its reason.
+/// Checks that a refusal is one that the contract defines, with its reason.
 fn assert_named(abuse: &Abuse, status: &Status) {
     let is_late = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
     let is_of_a_bug = matches!(
@@ -308,7 +314,7 @@ fn assert_named(abuse: &Abuse, status: &Status) {
 }
 
 #[tokio::test]
-async fn random_abuse_of_every_rpc_stalls_nobody_and_leaves_nothing_behind() {
+async fn random_abuse_of_every_rpc_blocks_nobody_and_leaks_nothing() {
     let limits = Limits {
         call_bytes: 64 << 20,
         ..Limits::default()
@@ -325,10 +331,10 @@ async fn random_abuse_of_every_rpc_stalls_nobody_and_leaves_nothing_behind() {
         ];
         server.import("acme", pb::Edition::Enterprise, &files).await;
         let free = most_thousands(&server).await;
-        let mut tape = Entropy::seeded(seed + 90_000, 1_000_000);
+        let mut entropy = Entropy::seeded(seed + 90_000, 1_000_000);
         let others = Others::asked_all_the_time(&server).await;
         let abuses: Vec<Abuse> = (0..CALLS)
-            .map(|_| Abuse::random(&methods, &mut tape))
+            .map(|_| Abuse::random(&methods, &mut entropy))
             .collect();
         let server = &server;
         let calls = abuses.iter().map(|abuse| async move {
@@ -342,7 +348,7 @@ async fn random_abuse_of_every_rpc_stalls_nobody_and_leaves_nothing_behind() {
             .collect::<Vec<()>>()
             .await;
         others.were_all_answered().await;
-        // Those whose callers have left end soon, and give back what they took.
+        // Calls that were abandoned end soon and release their memory.
         let begun = Instant::now();
         while most_thousands(server).await < free {
             assert!(begun.elapsed() < PATIENCE, "something is held for good");

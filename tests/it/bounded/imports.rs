@@ -9,9 +9,9 @@ use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use super::{PATIENCE, assert_overloaded, listed, others::Others, served, served_as_usual};
 use crate::harness::{File, TestServer, file, header};
 
-/// Row 11.
+/// Imports that send only a header do not block another import (row 11).
 #[tokio::test]
-async fn imports_that_send_a_header_alone_take_no_turn() {
+async fn idle_imports_with_only_a_header_block_no_import() {
     let server = served_as_usual().await;
     let mut idle = Vec::new();
     for _ in 0..8 {
@@ -29,18 +29,19 @@ async fn imports_that_send_a_header_alone_take_no_turn() {
     timeout(PATIENCE, import).await.unwrap();
 }
 
-/// Imports one file, which is too much for the memory of the calls under way.
-async fn is_too_much(server: &TestServer, file: File) {
-    let told = server
+/// Checks that an import of one file exceeds the memory of the calls under way.
+async fn assert_import_overloaded(server: &TestServer, file: File) {
+    let outcome = server
         .try_import(header("acme", Edition::Enterprise), &[file])
         .await;
-    assert!(told.summary.is_none(), "{:?}", told.summary);
-    assert_overloaded(&told.ended.unwrap_err());
+    assert!(outcome.summary.is_none(), "{:?}", outcome.summary);
+    assert_overloaded(&outcome.ended.unwrap_err());
 }
 
-/// Row 7: what an import keeps in memory is counted as it is read, and given back.
+/// The memory of an import is counted as its rows are read, and released at its
+/// end (row 7).
 #[tokio::test]
-async fn rows_that_an_import_keeps_are_counted() {
+async fn memory_of_rows_kept_by_an_import_is_counted() {
     let limits = Limits {
         call_bytes: 32 << 20,
         ..Limits::default()
@@ -52,14 +53,15 @@ async fn rows_that_an_import_keeps_are_counted() {
         listed("users.csv", "username;roles", rows)
     };
     for _ in 0..3 {
-        is_too_much(&server, users(20_000)).await;
+        assert_import_overloaded(&server, users(20_000)).await;
     }
-    // Rows that are refused are kept as well, and the names of categories.
+    // Refused rows are kept in memory as well, and so are the names of
+    // categories.
     let refused = (0..20_000).map(|n| format!("user_{n};;surplus"));
-    is_too_much(&server, listed("users.csv", "username;roles", refused)).await;
+    assert_import_overloaded(&server, listed("users.csv", "username;roles", refused)).await;
     let names = (0..20_000).map(|n| format!("p{n};{n}_{}", "x".repeat(240)));
-    is_too_much(&server, listed("products.csv", "sku;categories", names)).await;
-    // Products are not, and what is left out is given back.
+    assert_import_overloaded(&server, listed("products.csv", "sku;categories", names)).await;
+    // Products are not kept, and the memory of refused imports was released.
     let products = listed("products.csv", "sku", (0..40_000).map(|n| format!("p{n}")));
     let files = [products, users(5_000)];
     server.import("acme", Edition::Enterprise, &files).await;

@@ -32,7 +32,7 @@ pub(crate) async fn create(server: &TestServer) {
     server.import("other", Edition::Growth, &files).await;
 }
 
-/// Asks about a user, who may.
+/// Checks a user who may list products.
 pub(crate) async fn ask(
     client: &mut AuthorizationServiceClient<Channel>,
     number: usize,
@@ -48,20 +48,20 @@ pub(crate) async fn ask(
     Ok(())
 }
 
-/// Somebody of another tenant who goes on asking: what memory knows, what it does
-/// not, and whether the server is well; and writes.
+/// Callers of another tenant who keep calling the server: checks of cached and
+/// of unknown subjects, health checks, and writes.
 pub(crate) struct Others {
     over: Arc<AtomicBool>,
-    asking: Vec<JoinHandle<u64>>,
+    tasks: Vec<JoinHandle<u64>>,
 }
 
 impl Others {
-    /// Begins to ask.
+    /// Starts the calls.
     pub(crate) async fn asked_all_the_time(server: &TestServer) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let mut asking = Vec::new();
+        let mut tasks = Vec::new();
         let known = server.client().await;
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             known,
             async |client, number| {
@@ -69,7 +69,7 @@ impl Others {
             },
         )));
         let unknown = server.client().await;
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             unknown,
             async |client, number| {
@@ -84,7 +84,7 @@ impl Others {
             },
         )));
         let health = HealthClient::new(server.channel().await);
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             health,
             async |client, _| {
@@ -97,7 +97,7 @@ impl Others {
         )));
         let writing =
             pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
-        asking.push(tokio::spawn(go_on(
+        tasks.push(tokio::spawn(repeat(
             over.clone(),
             writing,
             async |client, number| {
@@ -113,36 +113,36 @@ impl Others {
                 client.put_users(request).await.unwrap();
             },
         )));
-        Self { over, asking }
+        Self { over, tasks }
     }
 
-    /// Ends the asking, in which nothing failed; how many questions about the
-    /// directory were answered.
+    /// Stops the calls, none of which may have failed; returns the number of
+    /// checks that were answered.
     pub(crate) async fn were_all_answered(self) -> u64 {
         self.over.store(true, Ordering::SeqCst);
         let mut answered = Vec::new();
-        for asking in self.asking {
-            answered.push(asking.await.unwrap());
+        for task in self.tasks {
+            answered.push(task.await.unwrap());
         }
         assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
         answered[..2].iter().sum()
     }
 }
 
-/// Asks once at least, until it is over.
-async fn go_on<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
-    let mut asked = 0;
+/// Calls `ask` at least once, until `over` is set.
+async fn repeat<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
+    let mut count = 0;
     loop {
-        ask(&mut client, asked).await;
-        asked += 1;
+        ask(&mut client, count).await;
+        count += 1;
         if over.load(Ordering::SeqCst) {
-            return u64::try_from(asked).unwrap();
+            return u64::try_from(count).unwrap();
         }
     }
 }
 
 impl TestServer {
-    /// How its memory does.
+    /// The status of the server and its cache.
     pub(crate) async fn status(&self) -> pb::GetStatusResponse {
         let mut client = OperationsServiceClient::new(self.channel().await);
         let request = pb::GetStatusRequest {
@@ -151,7 +151,7 @@ impl TestServer {
         client.get_status(request).await.unwrap().into_inner()
     }
 
-    /// How many statements read facts for questions.
+    /// Number of statements that read facts for questions.
     pub(crate) async fn loads(&self) -> u64 {
         self.status().await.loads
     }

@@ -50,7 +50,7 @@ async fn a_caller_without_tls_or_http_2_gets_no_answer() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_a_caller_is_asked_for_and_not_required() {
+async fn client_certificate_is_optional_and_verified_if_presented() {
     let keys = Keys::new();
     let callers = Authority::new("a CA of callers");
     let client_ca = write(keys.folder(), "client-ca.crt", &callers.pem());
@@ -64,7 +64,7 @@ async fn a_certificate_of_a_caller_is_asked_for_and_not_required() {
     put_caller(open, "pim.example.com").await;
     let params = named(&["pim.example.com"], "pim");
     let stranger = Authority::new("another CA");
-    // What is shown, whether there is an answer.
+    // The client certificate, and whether the call is answered.
     let cases = [
         (None, true),
         (Some(callers.issue(&params)), true),
@@ -78,9 +78,9 @@ async fn a_certificate_of_a_caller_is_asked_for_and_not_required() {
     }
 }
 
-/// The limit of connections counts before the handshake.
+/// The connection limit applies before the handshake.
 #[tokio::test]
-async fn a_half_open_handshake_holds_nobody_up_and_is_closed() {
+async fn half_open_handshake_blocks_nobody_and_is_closed() {
     const HANDSHAKE: Duration = Duration::from_secs(10);
     let keys = Keys::new();
     let database = Database::create().await;
@@ -96,13 +96,13 @@ async fn a_half_open_handshake_holds_nobody_up_and_is_closed() {
     let caller = secure(server.address, keys.caller(None)).await.unwrap();
     let channel = channel_over(caller).await.unwrap();
     answers(channel.clone()).await.unwrap();
-    // A third one is closed at once.
+    // A third connection is closed immediately.
     assert!(secure(server.address, keys.caller(None)).await.is_err());
     let mut nothing = [0; 1];
     let closed = timeout(PATIENCE, silent.read(&mut nothing)).await.unwrap();
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
     assert!(begun.elapsed() >= HANDSHAKE / 2, "{:?}", begun.elapsed());
-    // Its place is free again.
+    // The slot of the closed connection is free again.
     let freed = async { while !is_answered(server.address, keys.caller(None)).await {} };
     timeout(PATIENCE, freed).await.unwrap();
     answers(channel).await.unwrap();

@@ -9,7 +9,7 @@ use crate::harness::{
     certificates::{Authority, named, write},
 };
 
-/// Runs `pim-authz tenant list` with options that name files of a folder.
+/// Runs `pim-authz tenant list` with options that name files in a folder.
 async fn list_tenants(folder: &Path, server: &str, options: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
     for (name, _) in std::env::vars_os() {
@@ -26,8 +26,8 @@ async fn list_tenants(folder: &Path, server: &str, options: &str) -> Output {
         .unwrap()
 }
 
-/// Keys with pairs for callers: `known`, which is of `client-ca.crt`, and
-/// `strange`; `text` is no file of TLS.
+/// Keys with pairs for callers: `known`, signed by `client-ca.crt`, and
+/// `strange`, signed by another CA; `text` is not a TLS file.
 fn keys_of_callers() -> Keys {
     let keys = Keys::new();
     let callers = Authority::new("a CA of callers");
@@ -41,7 +41,7 @@ fn keys_of_callers() -> Keys {
 }
 
 #[tokio::test]
-async fn the_command_line_verifies_the_server_and_shows_its_certificate() {
+async fn command_line_verifies_the_server_and_presents_its_certificate() {
     const CA: &str = "--tls-ca ca.crt";
     let keys = keys_of_callers();
     let server = keys
@@ -57,7 +57,7 @@ async fn the_command_line_verifies_the_server_and_shows_its_certificate() {
     let known = format!("{CA} --tls-cert known.crt --tls-key known.key");
     let strange = format!("{CA} --tls-cert strange.crt --tls-key strange.key");
     let mixed = format!("{CA} --tls-cert known.crt --tls-key strange.key");
-    // Server, options, what is said where it fails.
+    // Server, options, the expected error message.
     let cases = [
         (&secured, CA, None),
         (&address, CA, None),
@@ -71,23 +71,23 @@ async fn the_command_line_verifies_the_server_and_shows_its_certificate() {
     ];
     for (server, options, fault) in cases {
         let output = list_tenants(keys.folder(), server, options).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(
             output.status.success(),
             fault.is_none(),
-            "{options}: {said}"
+            "{options}: {stderr}"
         );
         assert!(
-            said.contains(fault.unwrap_or_default()),
-            "{options}: {said}"
+            stderr.contains(fault.unwrap_or_default()),
+            "{options}: {stderr}"
         );
     }
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_end_the_start_with_the_setting() {
+async fn unusable_tls_files_stop_the_start_and_are_named() {
     let keys = keys_of_callers();
-    // Options, what is said.
+    // Options, the expected error message.
     let cases = [
         (
             "--tls-cert none --tls-key tls.key",
@@ -115,8 +115,8 @@ async fn files_that_cannot_be_used_end_the_start_with_the_setting() {
             .args(options.split_whitespace())
             .current_dir(keys.folder());
         let output = command.output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(expected), "{options}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(expected), "{options}: {stderr}");
     }
 }

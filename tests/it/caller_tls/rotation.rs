@@ -22,7 +22,7 @@ fn der(issued: &Issued) -> Vec<u8> {
     certificate.unwrap().to_vec()
 }
 
-/// Puts a pair where the links of a Kubernetes volume lead, in one step.
+/// Replaces the pair atomically, as Kubernetes does by the links of a volume.
 fn swap(folder: &Path, version: &str, issued: &Issued) {
     let target = folder.join(version);
     fs::create_dir(&target).unwrap();
@@ -56,7 +56,7 @@ async fn next_change(events: &mut Streaming<pb::WatchChangesResponse>) -> u64 {
 }
 
 #[tokio::test]
-async fn files_that_change_count_for_new_connections_and_open_ones_go_on() {
+async fn rotated_certificate_applies_to_new_connections_and_keeps_open_ones() {
     let mut keys = Keys::new();
     let issue = |keys: &Keys| keys.authority.issue(&named(&["localhost"], "localhost"));
     let (first, second) = (issue(&keys), issue(&keys));
@@ -85,13 +85,13 @@ async fn files_that_change_count_for_new_connections_and_open_ones_go_on() {
     swap(keys.folder(), "..2", &second);
     let rotated = async { while shown_by(&connect().await) != der(&second) {} };
     timeout(PATIENCE, rotated).await.unwrap();
-    // Over the connection from before.
+    // Over the connection that was opened before.
     put_user(&channel, "peter").await;
     assert_eq!(next_change(&mut events).await, after + 1);
 }
 
 #[tokio::test]
-async fn a_broken_pair_keeps_the_one_before_and_is_logged_once() {
+async fn broken_key_pair_is_logged_once_and_previous_one_kept() {
     let keys = Keys::new();
     let issue = || keys.authority.issue(&named(&["localhost"], "localhost"));
     let (second, third) = (issue(), issue());
@@ -106,7 +106,7 @@ async fn a_broken_pair_keeps_the_one_before_and_is_logged_once() {
     let address = program.address().await;
     let shown = async || shown_by(&secure(address, keys.caller(None)).await.unwrap());
     let first = shown().await;
-    // The key of the third does not come.
+    // The key does not belong to the second certificate.
     fs::write(&files.certificate, &second.certificate).unwrap();
     fs::write(&files.key, &third.key).unwrap();
     let line = timeout(

@@ -29,7 +29,7 @@ fn of_callers() -> pb::VerifyAuditRequest {
 }
 
 #[tokio::test]
-async fn changes_of_callers_are_in_a_log_of_their_own() {
+async fn changes_of_callers_have_their_own_audit_log() {
     let world = World::start().await;
     let shop = pb::Caller {
         subject_alternative_names: vec!["shop.example".into()],
@@ -57,8 +57,8 @@ async fn changes_of_callers_are_in_a_log_of_their_own() {
         callers: true,
         ..Default::default()
     };
-    let told = changes(&world, &key, request).await;
-    let kinds: Vec<&str> = told.iter().map(|change| change.kind.as_str()).collect();
+    let listed = changes(&world, &key, request).await;
+    let kinds: Vec<&str> = listed.iter().map(|change| change.kind.as_str()).collect();
     assert_eq!(
         kinds,
         [
@@ -73,7 +73,7 @@ async fn changes_of_callers_are_in_a_log_of_their_own() {
     let verified = verified(&world, of_callers()).await;
     assert!(verified.intact, "{verified:?}");
     assert_eq!((verified.revision, verified.compared_facts), (6, 4));
-    // Not for one who may audit some tenants.
+    // A caller with rights on some tenants only may not read this log.
     let one = world
         .caller(of_tenants("one", &["acme"], &EVERY_RIGHT))
         .await;
@@ -89,11 +89,12 @@ async fn changes_of_callers_are_in_a_log_of_their_own() {
     );
 }
 
-/// As somebody who has the database to himself.
+/// Disables the triggers, as an attacker with full access to the database
+/// could.
 const TAMPER: &str = "SET search_path = pim_authz; ALTER TABLE audit DISABLE TRIGGER USER; SET pim_authz.door = 'test';";
 
 #[tokio::test]
-async fn callers_that_are_changed_past_the_log_are_found_out() {
+async fn tampering_with_callers_or_their_log_is_detected() {
     let cases = [
         "UPDATE caller SET rights = '{check,operate}'",
         "UPDATE caller SET all_tenants = false",
@@ -128,8 +129,8 @@ async fn callers_that_are_changed_past_the_log_are_found_out() {
     }
 }
 
-/// Writes of each kind to tenant `acme`, at revisions 2 to 6: four by a caller,
-/// one of them with an actor, and one without credentials.
+/// Makes writes of each kind to tenant `acme`, at revisions 2 to 6: four by a
+/// caller, one of them with an actor, and one without credentials.
 async fn written(world: &World) -> Key {
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let mut directory = DirectoryServiceClient::new(key.line(&world.guarded).await);
@@ -178,8 +179,8 @@ async fn the_log_of_a_tenant_names_the_caller() {
         after_revision: 1,
         ..Default::default()
     };
-    let told = changes(&world, &key, request.clone()).await;
-    let by: Vec<(&str, &str, &str)> = told
+    let listed = changes(&world, &key, request.clone()).await;
+    let by: Vec<(&str, &str, &str)> = listed
         .iter()
         .map(|change| (&*change.kind, &*change.actor, &*change.caller))
         .collect();
@@ -234,7 +235,7 @@ async fn the_hash_of_a_row_covers_its_caller() {
 }
 
 #[tokio::test]
-async fn nobody_writes_in_the_name_of_another_caller() {
+async fn actor_of_another_caller_is_rejected() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let mut directory = DirectoryServiceClient::new(key.line(&world.guarded).await);

@@ -26,7 +26,8 @@ async fn names(server: &TestServer, key: &Key) -> Result<Vec<String>, tonic::Sta
     Ok(callers.map(|caller| caller.name).collect())
 }
 
-/// What the program prints for some arguments.
+/// Runs the program with these arguments; returns its standard output and
+/// standard error.
 async fn printed(arguments: &[&str], database: Option<&Database>) -> (String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
     command
@@ -43,7 +44,7 @@ async fn printed(arguments: &[&str], database: Option<&Database>) -> (String, St
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_key_in_a_file_makes_the_first_caller_and_no_second_one() {
+async fn key_file_creates_the_first_caller_only_once() {
     let home = tempfile::tempdir().unwrap();
     let (file, other) = (home.path().join("key"), home.path().join("other"));
     for file in [&file, &other] {
@@ -57,7 +58,7 @@ async fn the_key_in_a_file_makes_the_first_caller_and_no_second_one() {
     config.callers = bootstrapping(file);
     let first = TestServer::start_with(config.clone(), database.clone()).await;
     assert_eq!(names(&first, &key).await.unwrap(), ["bootstrap"]);
-    // The same file again, and another one.
+    // Starts again with the same file, then with another one.
     let again = TestServer::start_with(config.clone(), database.clone()).await;
     assert_eq!(names(&again, &key).await.unwrap(), ["bootstrap"]);
     config.callers = bootstrapping(other);
@@ -68,10 +69,10 @@ async fn the_key_in_a_file_makes_the_first_caller_and_no_second_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_command_makes_the_first_caller_and_running_servers_know_it() {
+async fn bootstrap_command_creates_first_caller_that_running_servers_accept() {
     let database = Database::create().await;
     let server = guarded(&database).await;
-    // It knows that there is none.
+    // Makes the server cache that there is no caller.
     let unknown = key_of(&printed(&["caller", "new-key"], None).await.0);
     assert!(names(&server, &unknown).await.is_err());
     let (printed_key, log) = printed(&["caller", "bootstrap"], Some(&database)).await;
@@ -103,16 +104,16 @@ async fn the_url_of_the_database_is_read_from_a_file() {
     let server = guarded(&database).await;
     assert_eq!(names(&server, &key).await.unwrap(), ["bootstrap"]);
     let missing = of_file(&home.path().join("none")).output().await.unwrap();
-    let said = String::from_utf8(missing.stderr).unwrap();
-    assert_eq!(missing.status.code(), Some(2), "{said}");
+    let stderr = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(2), "{stderr}");
     assert!(
-        said.contains("--database-url-file cannot be read"),
-        "{said}"
+        stderr.contains("--database-url-file cannot be read"),
+        "{stderr}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_one_of_many_becomes_the_first_caller() {
+async fn one_of_concurrent_bootstraps_creates_the_first_caller() {
     let database = Database::create().await;
     let server = guarded(&database).await;
     let tries = (0..3).map(|_| bootstrap_caller(database.url()));
@@ -127,7 +128,7 @@ async fn only_one_of_many_becomes_the_first_caller() {
 }
 
 #[tokio::test]
-async fn nobody_is_bootstrapped_where_there_are_callers() {
+async fn bootstrap_creates_no_caller_where_callers_exist() {
     let world = World::start().await;
     world.put(everywhere("shop", &[])).await;
     let made = bootstrap_caller(world.open.database.url()).await.unwrap();
@@ -135,7 +136,7 @@ async fn nobody_is_bootstrapped_where_there_are_callers() {
 }
 
 #[tokio::test]
-async fn a_file_without_a_key_stops_the_start_and_is_not_repeated() {
+async fn invalid_key_file_stops_the_start_and_is_not_printed() {
     let home = tempfile::tempdir().unwrap();
     let database = Database::create().await;
     for content in ["", "pimauthz_secret", "pimauthz_0123456789abcdef_secret\n"] {
@@ -145,11 +146,11 @@ async fn a_file_without_a_key_stops_the_start_and_is_not_repeated() {
         config.callers = bootstrapping(file);
         let (ready, _) = tokio::sync::oneshot::channel();
         let refused = server::serve(config, std::future::pending(), ready).await;
-        let told = format!("{:#}", anyhow::Error::from(refused.unwrap_err()));
-        assert!(told.contains("--bootstrap-key-file"), "{told}");
+        let message = format!("{:#}", anyhow::Error::from(refused.unwrap_err()));
+        assert!(message.contains("--bootstrap-key-file"), "{message}");
         assert!(
-            told.contains("new-key") && !told.contains("secret"),
-            "{told}"
+            message.contains("new-key") && !message.contains("secret"),
+            "{message}"
         );
     }
     let mut config = TestServer::config(&database);
@@ -160,19 +161,19 @@ async fn a_file_without_a_key_stops_the_start_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn an_open_address_needs_credentials_and_a_word_about_encryption() {
+async fn public_address_requires_credentials_and_accepted_plaintext() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.listen = "0.0.0.0:0".parse().unwrap();
     let (ready, _) = tokio::sync::oneshot::channel();
     let refused = server::serve(config.clone(), std::future::pending(), ready).await;
-    let told = refused.unwrap_err().to_string();
-    assert!(told.contains("--insecure"), "{told}");
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("--insecure"), "{message}");
     config.callers.credentials = Some(server::Credentials::Optional);
     let (ready, _) = tokio::sync::oneshot::channel();
     let refused = server::serve(config.clone(), std::future::pending(), ready).await;
-    let told = refused.unwrap_err().to_string();
-    assert!(told.contains("--credentials optional"), "{told}");
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("--credentials optional"), "{message}");
     config.callers = required();
     config.callers.plaintext = server::Plaintext::Accepted;
     let server = TestServer::start_with(config, database).await;

@@ -1,4 +1,5 @@
-//! Callers by the names of their client certificates (`api.md`, "Who calls").
+//! Callers identified by the names of their client certificates (`api.md`, "Who
+//! calls").
 
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 const LIST: &str = "/pim.authz.v1.CallerService/ListCallers";
 
-/// A server that requires credentials and knows callers by certificates, and
-/// another on its database that changes them.
+/// A server that requires credentials and identifies callers by certificates,
+/// and another on the same database through which callers are changed.
 struct Known {
     keys: Keys,
     callers: Authority,
@@ -91,7 +92,7 @@ impl Known {
         created.unwrap().into_inner().key
     }
 
-    /// A connection that shows a certificate, if any.
+    /// A connection that presents a certificate, if one is given.
     async fn connect(&self, shown: Option<&CertificateParams>) -> Channel {
         let issued = shown.map(|params| self.callers.issue(params));
         let config = self.keys.caller(issued.as_ref());
@@ -110,7 +111,7 @@ fn assert_unknown(answered: Result<(), Status>) {
     assert_eq!(reason, "CALLER_UNKNOWN");
 }
 
-/// A certificate with a URI instead of a host.
+/// A certificate with a URI instead of a host name.
 fn uri(name: &str) -> CertificateParams {
     let mut params = named(&[], "pim");
     let name = SanType::URI(name.try_into().unwrap());
@@ -119,7 +120,7 @@ fn uri(name: &str) -> CertificateParams {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_gives_the_rights_of_the_caller_with_its_name() {
+async fn certificate_gives_the_rights_of_the_caller_with_its_name() {
     let known = Known::start(Credentials::Required).await;
     known
         .put(
@@ -142,7 +143,8 @@ async fn a_certificate_gives_the_rights_of_the_caller_with_its_name() {
             Some(named(&["shop.example.com"], "pim")),
             Some(Code::PermissionDenied),
         ),
-        // The common name counts for nothing, as do patterns and parts.
+        // The common name is ignored; patterns and parts of a name do not
+        // match.
         (
             Some(named(&["other.example.com"], "pim.example.com")),
             Some(Code::Unauthenticated),
@@ -160,7 +162,7 @@ async fn a_certificate_gives_the_rights_of_the_caller_with_its_name() {
             Some(uri("spiffe://example/PIM")),
             Some(Code::Unauthenticated),
         ),
-        // Whose is it?
+        // Ambiguous: the names belong to two callers.
         (
             Some(named(&["pim.example.com", "shop.example.com"], "x")),
             Some(Code::Unauthenticated),
@@ -175,7 +177,7 @@ async fn a_certificate_gives_the_rights_of_the_caller_with_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_refuses_certificates_of_nobody_and_of_too_few_rights() {
+async fn every_call_refuses_unknown_and_underprivileged_certificates() {
     let known = Known::start(Credentials::Required).await;
     known.put("pim", &["pim.example.com"], &[]).await;
     let nobody = known
@@ -194,7 +196,7 @@ async fn every_call_refuses_certificates_of_nobody_and_of_too_few_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_name_that_is_withdrawn_is_refused_in_the_next_call() {
+async fn withdrawn_certificate_name_is_refused_in_next_call() {
     let known = Known::start(Credentials::Required).await;
     let channel = known.connect(Some(&named(&["pim.example.com"], "x"))).await;
     for _ in 0..10 {
@@ -206,7 +208,7 @@ async fn a_name_that_is_withdrawn_is_refused_in_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bearer_decides_alone_beside_a_certificate() {
+async fn bearer_token_overrides_the_client_certificate() {
     let known = Known::start(Credentials::Required).await;
     known.put("pim", &["pim.example.com"], &EVERY_RIGHT).await;
     known.put("shop", &[], &[CallerRight::Check]).await;
@@ -223,7 +225,7 @@ async fn a_bearer_decides_alone_beside_a_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_certificate_decides_also_where_no_credentials_are_required() {
+async fn certificate_is_enforced_where_credentials_are_optional() {
     let known = Known::start(Credentials::Optional).await;
     known
         .put("shop", &["shop.example.com"], &[CallerRight::Check])
@@ -238,7 +240,7 @@ async fn a_certificate_decides_also_where_no_credentials_are_required() {
         .connect(Some(&named(&["other.example.com"], "x")))
         .await;
     assert_unknown(list(&nobody, &[]).await);
-    // Health is for whoever runs the server.
+    // Health checks are open to whoever operates the server.
     let health = "/grpc.health.v1.Health/Check";
     call(&nobody, health, Vec::new(), &[]).await.unwrap();
 }
@@ -264,7 +266,7 @@ async fn a_certificate_that_expires_is_refused_on_its_open_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_made_by_a_certificate_name_its_caller() {
+async fn audit_log_names_the_caller_of_a_certificate() {
     let known = Known::start(Credentials::Required).await;
     known.put("pim", &["pim.example.com"], &EVERY_RIGHT).await;
     let channel = known.connect(Some(&named(&["pim.example.com"], "x"))).await;

@@ -39,7 +39,7 @@ fn lacking(status: &Status) -> (Code, String) {
 }
 
 #[tokio::test]
-async fn nobody_gives_a_right_that_it_lacks() {
+async fn no_caller_grants_a_right_that_it_lacks() {
     let world = World::start().await;
     let strong = world.caller(everywhere("strong", &EVERY_RIGHT)).await;
     let operator = everywhere("operator", &[CallerRight::Operate, CallerRight::Check]);
@@ -52,11 +52,12 @@ async fn nobody_gives_a_right_that_it_lacks() {
     assert_eq!(lacking(&status), denied);
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.metadata["field"], "callers[0].rights");
-    // Itself.
+    // Nor can a caller grant the right to itself.
     let more = everywhere("operator", &[CallerRight::Operate, CallerRight::Administer]);
     let status = put(&mut client, more).await.unwrap_err();
     assert_eq!(lacking(&status), denied);
-    // A credential gives what its caller may: no key, and no certificate.
+    // A credential conveys the rights of its caller, so a caller with fewer rights
+    // can add neither a key nor a certificate name.
     let status = create_key(&mut client, "strong").await.unwrap_err();
     assert_eq!(lacking(&status).0, Code::PermissionDenied);
     let stolen = pb::Caller {
@@ -66,7 +67,7 @@ async fn nobody_gives_a_right_that_it_lacks() {
     let status = put(&mut client, stolen).await.unwrap_err();
     assert_eq!(lacking(&status).0, Code::PermissionDenied);
 
-    // What it has it gives, and it takes away whatever there is.
+    // A caller can grant the rights that it has, and can withdraw any right.
     let equal = everywhere("equal", &[CallerRight::Operate, CallerRight::Check]);
     put(&mut client, equal).await.unwrap();
     create_key(&mut client, "equal").await.unwrap();
@@ -87,7 +88,7 @@ async fn nobody_gives_a_right_that_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_reader_keeps_no_callers() {
+async fn caller_without_operate_everywhere_cannot_manage_callers() {
     let world = World::start().await;
     let reader = everywhere("reader", &[CallerRight::Check, CallerRight::List]);
     let reader = world.caller(reader).await;
@@ -127,8 +128,8 @@ fn with_identity(issuer: &str, subject: &str) -> pb::Caller {
     }
 }
 
-/// Callers that cannot be, and the field that says so.
-fn impossible() -> [(pb::Caller, &'static str); 13] {
+/// Invalid callers, and the field that the refusal names.
+fn invalid_callers() -> [(pb::Caller, &'static str); 13] {
     [
         (named(""), "callers[0].name"),
         (named(&"x".repeat(256)), "callers[0].name"),
@@ -171,7 +172,7 @@ fn impossible() -> [(pb::Caller, &'static str); 13] {
 }
 
 #[tokio::test]
-async fn what_a_caller_cannot_be_is_refused_by_field() {
+async fn invalid_caller_is_rejected_with_the_field_named() {
     let world = World::start().await;
     let mut client = world.keeper().await;
     world
@@ -181,7 +182,7 @@ async fn what_a_caller_cannot_be_is_refused_by_field() {
             ..named("first")
         })
         .await;
-    for (caller, field) in impossible() {
+    for (caller, field) in invalid_callers() {
         let request = pb::PutCallersRequest {
             callers: vec![caller],
             ..Default::default()
@@ -209,7 +210,7 @@ async fn what_a_caller_cannot_be_is_refused_by_field() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn unknown_callers_and_keys_are_not_found() {
     let world = World::start().await;
     let mut client = world.keeper().await;
     let request = pb::DeleteCallersRequest {

@@ -13,7 +13,7 @@ fn unknown() -> (Code, String, Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_without_good_credentials_is_refused() {
+async fn every_call_without_valid_credentials_is_refused() {
     let world = World::start().await;
     let good = world.caller(everywhere("good", &EVERY_RIGHT)).await;
     let withdrawn = world.key("good").await;
@@ -28,7 +28,7 @@ async fn every_call_without_good_credentials_is_refused() {
             expired.id
         ))
         .await;
-    // It reads the callers anew.
+    // A new server, which reads the callers again.
     let guarded = guarded(&world.open.database).await;
     let (_, secret) = good.key.rsplit_once('_').unwrap();
     let (of_another, _) = withdrawn.key.rsplit_once('_').unwrap();
@@ -36,7 +36,11 @@ async fn every_call_without_good_credentials_is_refused() {
         id: String::new(),
         key: format!("{of_another}_{secret}"),
     };
-    let wrong_secret = format!("Bearer {}{}", &good.key[..75], last_other(&good.key));
+    let wrong_secret = format!(
+        "Bearer {}{}",
+        &good.key[..75],
+        other_last_character(&good.key)
+    );
     let cases: [(&str, Vec<String>); 12] = [
         ("none", Vec::new()),
         ("withdrawn", withdrawn.header()),
@@ -57,14 +61,14 @@ async fn every_call_without_good_credentials_is_refused() {
             let answered = call(&channel, &of.path(), of.request("acme"), authorization).await;
             let status = answered.expect_err(&format!("{} {case}", of.name));
             assert_eq!(refusal(&status), unknown(), "{} {case}", of.name);
-            let told = format!("{status:?}");
-            assert!(!told.contains(secret), "{} {case}: {told}", of.name);
+            let printed = format!("{status:?}");
+            assert!(!printed.contains(secret), "{} {case}: {printed}", of.name);
         }
     }
 }
 
-/// Another last letter.
-fn last_other(key: &str) -> char {
+/// A character that differs from the last one.
+fn other_last_character(key: &str) -> char {
     if key.ends_with('x') { 'y' } else { 'x' }
 }
 
@@ -88,7 +92,8 @@ async fn every_call_needs_its_own_right() {
             let name = name.strip_prefix("caller_right_").unwrap();
             assert_eq!(info.metadata["right"], name, "{}", of.name);
             assert!(status.message().contains(name), "{status}");
-            // With it alone the call is taken, whatever it comes to.
+            // With this right alone the call is authorized, whatever its
+            // result.
             if let Err(status) = call(&channel, &path, request, &with.header()).await {
                 let refused = [Code::Unauthenticated, Code::PermissionDenied];
                 assert!(!refused.contains(&status.code()), "{}: {status}", of.name);
@@ -98,7 +103,7 @@ async fn every_call_needs_its_own_right() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_about_the_installation_need_the_right_everywhere() {
+async fn installation_wide_calls_require_the_right_on_all_tenants() {
     let world = World::start().await;
     let channel = world.guarded.channel().await;
     let one = of_tenants("one", &["acme"], &EVERY_RIGHT);
@@ -113,33 +118,33 @@ async fn calls_about_the_installation_need_the_right_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_tenant_of_another_is_answered_as_one_that_is_not_there() {
+async fn forbidden_tenant_is_reported_as_unknown() {
     let world = World::start().await;
     let channel = world.guarded.channel().await;
     let one = of_tenants("one", &["acme"], &EVERY_RIGHT);
     let one = world.caller(one).await;
     let everywhere = world.caller(everywhere("all", &EVERY_RIGHT)).await;
     for of in every_call().into_iter().filter(Call::names_a_tenant) {
-        let asked = async |tenant: &str, key: &Key| {
+        let send = async |tenant: &str, key: &Key| {
             let request = of.request(tenant);
             let answered = call(&channel, &of.path(), request, &key.header()).await;
             answered.map_err(|status| {
                 let details = status.get_error_details();
-                let said = format!("{status} {details:?}");
-                said.replace("nobody", "TENANT").replace("other", "TENANT")
+                let text = format!("{status} {details:?}");
+                text.replace("nobody", "TENANT").replace("other", "TENANT")
             })
         };
-        let of_another = asked("other", &one).await.expect_err(of.name);
+        let of_another = send("other", &one).await.expect_err(of.name);
         assert!(of_another.contains("TENANT_NOT_FOUND"), "{of_another}");
-        assert_eq!(asked("nobody", &one).await.unwrap_err(), of_another);
-        // As if the server had no such tenant for anyone, unless something else
-        // is said first.
-        let missing = asked("nobody", &everywhere).await.expect_err(of.name);
+        assert_eq!(send("nobody", &one).await.unwrap_err(), of_another);
+        // The same answer as for a tenant that does not exist on the server,
+        // unless another error comes first.
+        let missing = send("nobody", &everywhere).await.expect_err(of.name);
         if missing.contains("TENANT_NOT_FOUND") {
             assert_eq!(missing, of_another, "{}", of.name);
         }
-        // Its own is found.
-        if let Err(own) = asked("acme", &one).await {
+        // The caller's own tenant is found.
+        if let Err(own) = send("acme", &one).await {
             assert!(!own.contains("TENANT_NOT_FOUND"), "{} {own}", of.name);
         }
     }
@@ -158,7 +163,7 @@ async fn health_needs_no_credentials_and_reflection_is_hidden() {
         let status = call(&guarded, &path, Vec::new(), &[]).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);
     }
-    // What nobody has given a right for is not called, whoever asks.
+    // A path without a configured right is not served, whoever calls it.
     for path in [
         "/pim.authz.v1.AuthorizationService/Guess",
         "/other.Service/Call",
@@ -169,7 +174,7 @@ async fn health_needs_no_credentials_and_reflection_is_hidden() {
 }
 
 #[tokio::test]
-async fn a_bearer_decides_also_where_none_is_required() {
+async fn bearer_token_is_enforced_where_none_is_required() {
     let world = World::start().await;
     let reader = everywhere("reader", &[CallerRight::Check]);
     let reader = world.caller(reader).await;

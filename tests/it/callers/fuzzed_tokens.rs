@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::issuer::{KeyFile, SigningKey, key_set, now};
 use crate::fuzzed_requests::changed;
 
-/// The key that signs, and a token of it.
+/// A signing key, and a token signed with it.
 fn signed() -> (SigningKey, String) {
     let key = SigningKey::curve("1");
     let token = key.token("service-account-shop");
@@ -45,7 +45,7 @@ fn fuzz_key_sets() {
         for content in [bytes, &changed(bytes, good.clone().into_bytes())] {
             fs::write(file.path(), content).unwrap();
             let verifier = TokenVerifier::new(&file.settings()).unwrap();
-            // Read or refused.
+            // The file is either read or refused.
             let _either = runtime.block_on(verifier.read_file());
         }
     });

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 pub(super) const ISSUER: &str = "https://id.example/realms/pim";
 pub(super) const AUDIENCE: &str = "pim-authz";
 
-/// A key of an issuer, with which it signs.
+/// A signing key of an issuer.
 pub(crate) struct SigningKey {
     pub(super) id: String,
     pub(super) algorithm: Algorithm,
@@ -28,7 +28,7 @@ pub(crate) struct SigningKey {
 }
 
 impl SigningKey {
-    /// On the curve P-256.
+    /// An ECDSA key on the curve P-256.
     pub(crate) fn curve(id: &str) -> Self {
         let pair = KeyPair::generate().unwrap();
         Self {
@@ -38,9 +38,9 @@ impl SigningKey {
         }
     }
 
-    /// Of RSA, 2048 bits.
+    /// An RSA key of 2048 bits.
     pub(super) fn rsa(id: &str) -> Self {
-        /// What stands before the key in PKCS #8.
+        /// Length of the PKCS #8 header before the key.
         const PREFIX: usize = 26;
         let pair = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
         Self {
@@ -50,7 +50,7 @@ impl SigningKey {
         }
     }
 
-    /// Its public key, as an issuer publishes it.
+    /// The public key, as an issuer publishes it.
     pub(super) fn public(&self) -> Value {
         let mut key = Jwk::from_encoding_key(&self.key, self.algorithm).unwrap();
         key.common.key_id = Some(self.id.clone());
@@ -63,7 +63,7 @@ impl SigningKey {
         header
     }
 
-    /// A token about a subject that is good for an hour.
+    /// A token for a subject, valid for an hour.
     pub(super) fn token(&self, subject: &str) -> String {
         self.sign(&self.header(), &claims(subject))
     }
@@ -73,12 +73,12 @@ impl SigningKey {
     }
 }
 
-/// The time, in seconds since 1970.
+/// The current time, in seconds since 1970.
 pub(super) fn now() -> u64 {
     jsonwebtoken::get_current_timestamp()
 }
 
-/// What a good token claims.
+/// The claims of a valid token.
 pub(super) fn claims(subject: &str) -> Value {
     json!({
         "iss": ISSUER,
@@ -90,7 +90,7 @@ pub(super) fn claims(subject: &str) -> Value {
     })
 }
 
-/// Good claims but for these; one that is null is left out.
+/// Valid claims with `others` replaced; a claim that is null is removed.
 pub(super) fn claims_but(subject: &str, others: &Value) -> Value {
     let mut claims = claims(subject);
     let fields = claims.as_object_mut().unwrap();
@@ -132,7 +132,7 @@ impl KeyFile {
         settings(KeyLocation::File(self.path()))
     }
 
-    /// Replaces the file in one step.
+    /// Replaces the file atomically.
     pub(crate) fn replace(&self, keys: &[&SigningKey]) {
         let written = self.0.path().join("next");
         std::fs::write(&written, key_set(keys)).unwrap();
@@ -149,10 +149,10 @@ pub(super) fn key_set(keys: &[&SigningKey]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-/// An issuer's server for HTTP, on loopback.
+/// An HTTP server of an issuer, on loopback.
 pub(super) struct HttpIssuer {
     pub(super) url: String,
-    /// The answers by path; any other path is not found.
+    /// The documents by path; any other path is not found.
     documents: Arc<Mutex<Vec<(String, String)>>>,
     requests: Arc<AtomicU32>,
     _serving: AbortOnDropHandle<()>,
@@ -186,7 +186,7 @@ impl HttpIssuer {
         documents.push((path.to_owned(), document));
     }
 
-    /// How often it was asked.
+    /// Number of requests received.
     pub(super) fn requests(&self) -> u32 {
         self.requests.load(Ordering::Relaxed)
     }
@@ -215,6 +215,6 @@ async fn answer(mut stream: TcpStream, documents: &Mutex<Vec<(String, String)>>)
     let length = body.len();
     let head =
         format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    // The one that asked may be gone.
+    // The client may have disconnected.
     let _sent = stream.write_all((head + &body).as_bytes()).await;
 }

@@ -6,8 +6,8 @@ use tokio::process::Command;
 use super::world::{EVERY_RIGHT, Key, World, call, everywhere};
 use crate::harness::{Program, channel_to, terminate};
 
-/// A program whose log tells all it can.
-fn told_everything(world: &World) -> Command {
+/// A program that logs everything, at level `trace`.
+fn with_full_log(world: &World) -> Command {
     let mut command = Program::command(&world.open.database);
     command
         .env("RUST_LOG", "trace")
@@ -16,12 +16,12 @@ fn told_everything(world: &World) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_logged_or_answered() {
+async fn no_secret_is_logged_or_returned() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let withdrawn = world.key("shop").await;
     world.withdraw(&withdrawn).await;
-    let mut program = Program::spawn(&mut told_everything(&world));
+    let mut program = Program::spawn(&mut with_full_log(&world));
     let address = program.address().await;
     let (mut child, log) = program.with_log();
     let channel = channel_to(address).await;
@@ -61,7 +61,8 @@ async fn no_secret_is_logged_or_answered() {
         let secret = &secret[26..];
         assert!(!log.contains(secret) && !answers.contains(secret));
     }
-    // Of the key that was made, no line has the form.
+    // No line contains text in the form of a key, which the key that was
+    // created would have.
     for line in log.lines() {
         let has_one = line
             .split("pimauthz_")
@@ -71,7 +72,7 @@ async fn no_secret_is_logged_or_answered() {
     }
 }
 
-/// A shell of somebody who operates a guarded server, with a key in a file.
+/// The shell of an operator of a guarded server, with a key in a file.
 struct Shell {
     world: World,
     operator: Key,
@@ -95,7 +96,7 @@ impl Shell {
         std::fs::write(self.home.path().join("token"), token).unwrap();
     }
 
-    /// Runs a command that must end with a status, and returns what it printed.
+    /// Runs a command that must exit with this status, and returns its output.
     async fn run(&self, line: &str, status: i32) -> (String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
         let output = command
@@ -121,7 +122,7 @@ impl Shell {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn commands_send_the_key_in_a_file_and_never_show_it() {
+async fn commands_send_key_from_file_and_never_print_it() {
     let shell = Shell::open().await;
     for line in [
         "check user:julia view product:hat",
@@ -144,24 +145,24 @@ async fn commands_send_the_key_in_a_file_and_never_show_it() {
     assert_eq!(shop["rights"], serde_json::json!(["check", "list"]));
     assert_eq!(shop["tenants"], serde_json::json!(["acme", "later"]));
     shell.run("caller delete shop", 0).await;
-    let (_, told) = shell.run("caller put x --rights rule", 2).await;
+    let (_, stderr) = shell.run("caller put x --rights rule", 2).await;
     let allowed = "check, list, administer, audit, operate";
-    assert!(told.contains(allowed), "{told}");
+    assert!(stderr.contains(allowed), "{stderr}");
     // Without a key in the file.
     shell.keep("");
-    let (_, told) = shell.run("status", 2).await;
-    assert!(told.contains("--token-file"), "{told}");
+    let (_, stderr) = shell.run("status", 2).await;
+    assert!(stderr.contains("--token-file"), "{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_key_is_all_that_its_command_prints() {
+async fn key_create_prints_only_the_key_to_stdout() {
     let shell = Shell::open().await;
     shell.world.put(everywhere("shop", &EVERY_RIGHT)).await;
     let create = "caller key create shop --valid-days 30";
-    let (printed, told) = shell.run(create, 0).await;
+    let (printed, stderr) = shell.run(create, 0).await;
     let (id, secret) = (&printed[9..25], &printed[26..76]);
     assert_eq!(printed, format!("pimauthz_{id}_{secret}\n"));
-    assert!(told.contains(id) && !told.contains(secret), "{told}");
+    assert!(stderr.contains(id) && !stderr.contains(secret), "{stderr}");
     let key = Key {
         id: id.to_owned(),
         key: printed.trim().to_owned(),

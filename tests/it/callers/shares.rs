@@ -1,4 +1,5 @@
-//! What one caller may take of a server: calls per second, and memory.
+//! The share of a server that one caller may take: calls per second, and
+//! memory.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::harness::{TestServer, refusal, user};
 
-/// Longer than anything here takes.
+/// Longer than anything in these tests takes.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
@@ -33,7 +34,7 @@ fn limited(calls_per_second: u32, burst: u32) -> Limits {
     }
 }
 
-/// One more server of a world, which requires credentials.
+/// Starts another server on the world's database, which requires credentials.
 async fn guarded(world: &World, limits: Limits) -> TestServer {
     let mut config = TestServer::config(&world.open.database);
     config.callers = required();
@@ -57,7 +58,7 @@ fn is_rate_limited(status: &Status) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_beyond_its_rate_is_refused_and_others_are_answered() {
+async fn caller_beyond_its_rate_is_refused_and_others_are_answered() {
     let world = World::start().await;
     let shop = world
         .caller(everywhere("shop", &[CallerRight::Check]))
@@ -90,7 +91,8 @@ async fn a_caller_beyond_its_rate_is_refused_and_others_are_answered() {
         !wait.is_zero() && wait <= Duration::from_secs(1),
         "{wait:?}"
     );
-    // Others are not limited by it, nor is health, nor the same caller elsewhere.
+    // The limit does not apply to other callers, to health checks, or to the
+    // same caller on another server.
     ask(&erp).await.unwrap();
     for _ in 0..20 {
         let health = "/grpc.health.v1.Health/Check";
@@ -102,7 +104,7 @@ async fn a_caller_beyond_its_rate_is_refused_and_others_are_answered() {
     call(&elsewhere, CHECK, check(), &shop.header())
         .await
         .unwrap();
-    // Once it has waited, it is taken again.
+    // After the wait, the caller's calls are accepted again.
     let again = async {
         while let Err(status) = ask(&shop).await {
             assert!(is_rate_limited(&status), "{status:?}");
@@ -112,7 +114,7 @@ async fn a_caller_beyond_its_rate_is_refused_and_others_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_counts_for_the_rate_of_its_caller() {
+async fn every_call_is_rate_limited_per_caller() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let server = guarded(&world, limited(1, 1)).await;
@@ -148,7 +150,7 @@ async fn calls_without_credentials_are_not_limited() {
     timeout(PATIENCE, refused).await.unwrap();
 }
 
-/// A question that takes so many bytes, and is refused once it is read.
+/// A check with an action of this length, which is refused once it is read.
 fn large(bytes: usize) -> Vec<u8> {
     pb::CheckRequest {
         tenant: "acme".into(),
@@ -159,7 +161,8 @@ fn large(bytes: usize) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// A call of a caller that goes on arriving.
+/// Starts a call whose request stream does not end, so that it keeps holding
+/// memory.
 async fn hold(server: &TestServer, key: &Key) -> JoinHandle<()> {
     let channel = server.channel().await;
     let header = key.header().remove(0).parse().unwrap();
@@ -175,14 +178,15 @@ async fn hold(server: &TestServer, key: &Key) -> JoinHandle<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_that_fills_its_share_of_memory_leaves_the_rest_to_others() {
+async fn caller_that_fills_its_memory_share_does_not_block_others() {
     let world = World::start().await;
     let shop = world
         .caller(everywhere("shop", &[CallerRight::Check]))
         .await;
     let erp = world.caller(everywhere("erp", &[CallerRight::Check])).await;
     let limits = Limits {
-        // Of what arrives four times as much is counted, and one has half.
+        // Four times the received bytes are counted, and one caller may have
+        // half.
         call_bytes: 32 << 20,
         ..Limits::default()
     };
@@ -195,7 +199,8 @@ async fn a_caller_that_fills_its_share_of_memory_leaves_the_rest_to_others() {
             let status = ask(&shop).await.unwrap_err();
             match refusal(&status).1.as_str() {
                 "OVERLOADED" => return status,
-                // It is still arriving, or came too late and was refused itself.
+                // The held call is still arriving, or was refused itself
+                // because it came too late.
                 reason => assert_eq!(reason, "INVALID_REQUEST"),
             }
             if held.is_finished() {
@@ -207,12 +212,12 @@ async fn a_caller_that_fills_its_share_of_memory_leaves_the_rest_to_others() {
     let metadata = status.get_details_error_info().unwrap().metadata;
     assert_eq!(metadata["most"], (16 << 20).to_string());
     assert!(status.get_details_retry_info().is_some());
-    // Another caller is served, about the same tenant.
+    // Another caller is served, for the same tenant.
     for _ in 0..3 {
         let status = ask(&erp).await.unwrap_err();
         assert_eq!(refusal(&status).1, "INVALID_REQUEST");
     }
-    // What it held is given back when it leaves.
+    // The memory of the held call is released when it is aborted.
     held.abort();
     let given_back = async { while refusal(&ask(&shop).await.unwrap_err()).1 == "OVERLOADED" {} };
     timeout(PATIENCE, given_back).await.unwrap();

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use pim_authz::pb;
 use prost::Message as _;
 
-/// Each call of the contract and the right that it needs (`api.md`, "Who calls");
-/// `everywhere`: on all tenants.
+/// Each call of the contract and the right that it requires (`api.md`, "Who
+/// calls"); `everywhere` means on all tenants.
 const RIGHTS: &[(&str, &str)] = &[
     ("AccessRightsService/GrantAccess", "administer"),
     ("AccessRightsService/ListAccess", "administer"),
@@ -117,12 +117,12 @@ impl Call {
         format!("/pim.authz.v1.{}", self.name)
     }
 
-    /// Whether the call names a tenant that its caller must have, and answers one
-    /// that is not there by an error.
+    /// Whether the call names a tenant that its caller must have, and reports a
+    /// tenant that does not exist as an error.
     pub(super) fn names_a_tenant(&self) -> bool {
         const WITHOUT: [&str; 4] = [
             "TenantService/ListTenants",
-            // It tells of the server, too.
+            // It also reports on the server.
             "OperationsService/GetStatus",
             "OperationsService/BeginMaintenance",
             "OperationsService/EndMaintenance",
@@ -130,8 +130,8 @@ impl Call {
         !self.is_everywhere && !WITHOUT.contains(&self.name)
     }
 
-    /// A request that names a tenant, as far as the call has a place for one, and
-    /// holds what is looked at before it.
+    /// An encoded request that names the tenant, if the call has a field for
+    /// it, and is valid up to the check of the tenant.
     pub(super) fn request(&self, tenant: &str) -> Vec<u8> {
         if let Some(question) = self.question(tenant) {
             return question;
@@ -160,12 +160,12 @@ impl Call {
             "OperationsService/BeginMaintenance"
             | "OperationsService/EndMaintenance"
             | "TenantService/ListTenants" => Vec::new(),
-            // All others begin with the tenant.
+            // All other requests begin with the tenant.
             _ => pb::GetTenantRequest { tenant }.encode_to_vec(),
         }
     }
 
-    /// The request, if it is a question.
+    /// The encoded request, if the call is a question.
     fn question(&self, tenant: &str) -> Option<Vec<u8>> {
         let tenant = tenant.to_owned();
         let subject = Some(pb::Subject {
@@ -185,7 +185,7 @@ impl Call {
             };
         }
         Some(match self.name {
-            // The fields of Explain are those of Check.
+            // `Explain` has the same fields as `Check`.
             "AuthorizationService/Check" | "AuthorizationService/Explain" => {
                 message!(CheckRequest: tenant, subject, action, resource = product)
             }
@@ -212,7 +212,7 @@ impl Call {
 }
 
 #[test]
-fn every_call_of_the_contract_is_in_the_table_of_rights() {
+fn rights_table_lists_every_call_of_the_contract() {
     let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
     let mut found = BTreeSet::new();
     for file in &descriptors.file {

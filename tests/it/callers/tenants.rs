@@ -12,7 +12,7 @@ fn codes(listed: pb::ListTenantsResponse) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn tenants_are_listed_to_those_who_may_name_them() {
+async fn callers_list_only_the_tenants_they_may_access() {
     let world = World::start().await;
     let cases = [
         (
@@ -29,14 +29,14 @@ async fn tenants_are_listed_to_those_who_may_name_them() {
         let listed = client.list_tenants(pb::ListTenantsRequest::default()).await;
         assert_eq!(codes(listed.unwrap().into_inner()), expected, "{name}");
     }
-    // The installation is no tenant.
+    // The installation is not listed as a tenant.
     let mut client = TenantServiceClient::new(world.open.channel().await);
     let listed = client.list_tenants(pb::ListTenantsRequest::default()).await;
     assert_eq!(codes(listed.unwrap().into_inner()), ["acme", "other"]);
 }
 
 #[tokio::test]
-async fn a_tenant_may_be_given_before_it_is_there() {
+async fn caller_may_have_a_tenant_before_it_exists() {
     let world = World::start().await;
     let later = of_tenants("later", &["later"], &EVERY_RIGHT);
     let key = world.caller(later).await;
@@ -57,7 +57,7 @@ async fn a_tenant_may_be_given_before_it_is_there() {
 }
 
 #[tokio::test]
-async fn the_status_of_a_server_tells_nothing_of_the_tenant_of_another() {
+async fn server_status_hides_tenants_of_other_callers() {
     let world = World::start().await;
     let one = of_tenants("one", &["acme"], &[CallerRight::Operate]);
     let key = world.caller(one).await;

@@ -1,4 +1,4 @@
-//! Callers by the OIDC tokens of an issuer (`api.md`, "Who calls").
+//! Callers identified by the OIDC tokens of an issuer (`api.md`, "Who calls").
 
 use std::time::Duration;
 
@@ -20,12 +20,13 @@ use super::{
 };
 use crate::harness::{Database, Program, TestServer, product, refusal, user};
 
-/// How long something may take that happens by itself.
+/// Longest wait for a change in the background.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const SUBJECT: &str = "service-account-shop";
 
-/// A world, and a server on it that accepts the tokens of an issuer.
+/// A world, and another server on its database that accepts the tokens of an
+/// issuer.
 struct Issued {
     world: World,
     server: TestServer,
@@ -46,7 +47,7 @@ impl Issued {
         check(&self.server.channel().await, token).await
     }
 
-    /// The reason for which a token is refused.
+    /// The code and reason with which a token is refused.
     async fn refused(&self, token: &str) -> (Code, String) {
         let status = self.check(token).await.unwrap_err();
         let (code, reason, _) = refusal(&status);
@@ -93,14 +94,14 @@ fn unknown() -> (Code, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_gives_the_rights_of_the_caller_with_its_identity() {
+async fn token_gives_the_rights_of_the_caller_with_its_identity() {
     let (curve, rsa) = (SigningKey::curve("a"), SigningKey::rsa("b"));
     let keys = KeyFile::of(&[&curve, &rsa]);
     let issued = Issued::start(keys.settings()).await;
     issued.put(&[CallerRight::Check], SUBJECT).await;
     for key in [&curve, &rsa] {
         let token = key.token(SUBJECT);
-        // The second time it is found among those that were verified.
+        // The second time, the token is found in the cache of verified tokens.
         for _ in 0..2 {
             issued.check(&token).await.unwrap();
         }
@@ -109,7 +110,7 @@ async fn a_token_gives_the_rights_of_the_caller_with_its_identity() {
         let status = call(&channel, list, Vec::new(), &bearer(&token)).await;
         assert_eq!(status.unwrap_err().code(), Code::PermissionDenied);
     }
-    // Claims give nothing.
+    // Claims in a token grant no rights.
     let claims = claims_but(
         SUBJECT,
         &json!({ "scope": "operate administer", "tenants": ["acme"], "roles": ["operate"] }),
@@ -122,7 +123,7 @@ async fn a_token_gives_the_rights_of_the_caller_with_its_identity() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identity_that_no_caller_has_is_refused_by_name() {
+async fn unknown_identity_is_refused_and_named_in_the_error() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     issued.put(&EVERY_RIGHT, SUBJECT).await;
@@ -141,8 +142,8 @@ fn encoded(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
-/// Tokens that somebody made who wants to be taken for another.
-fn confused(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
+/// Tokens forged by an attacker who impersonates another caller.
+fn forged(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
     let attacker = SigningKey::curve(&key.id);
     let good = claims(SUBJECT);
     let mut tokens: Vec<(String, String)> = Vec::new();
@@ -151,7 +152,7 @@ fn confused(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
         let header = encoded(&json!({ "alg": none, "typ": "JWT", "kid": "a" }));
         add("no algorithm", format!("{header}.{}.", encoded(&good)));
     }
-    // A public key is no secret.
+    // Signing with a public key as secret must fail, since it is not secret.
     for public in [key.public(), rsa.public()] {
         for secret in [
             public.to_string(),
@@ -203,8 +204,8 @@ fn confused(key: &SigningKey, rsa: &SigningKey) -> Vec<(String, String)> {
     tokens
 }
 
-/// Tokens that an issuer has signed, and that are not for this service now.
-fn misplaced(key: &SigningKey) -> Vec<(String, String)> {
+/// Tokens signed by the issuer that are not for this service, or not valid now.
+fn inapplicable(key: &SigningKey) -> Vec<(String, String)> {
     const LEEWAY: u64 = 60;
     let expired = now() - LEEWAY - 2;
     let early = now() + LEEWAY + 60;
@@ -235,7 +236,7 @@ fn misplaced(key: &SigningKey) -> Vec<(String, String)> {
     .collect()
 }
 
-/// What a good token becomes on a bad way.
+/// Damaged variants of a valid token.
 fn damaged(good: &str) -> Vec<(String, String)> {
     let parts: Vec<&str> = good.split('.').collect();
     let [header, claims, signature] = parts[..] else {
@@ -262,22 +263,25 @@ fn damaged(good: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn confused_misplaced_and_damaged_tokens_are_refused() {
+async fn forged_inapplicable_and_damaged_tokens_are_refused() {
     let (key, rsa) = (SigningKey::curve("a"), SigningKey::rsa("b"));
     let issued = Issued::start(KeyFile::of(&[&key, &rsa]).settings()).await;
     issued.put(&EVERY_RIGHT, SUBJECT).await;
     let good = key.token(SUBJECT);
     issued.check(&good).await.unwrap();
     let channel = issued.server.channel().await;
-    let tokens = [confused(&key, &rsa), misplaced(&key), damaged(&good)].concat();
+    let tokens = [forged(&key, &rsa), inapplicable(&key), damaged(&good)].concat();
     for (name, token) in tokens {
         let status = check(&channel, &token).await.expect_err(&name);
         let (code, reason, _) = refusal(&status);
         assert_eq!((code, reason), unknown(), "{name}: {token}");
-        let told = format!("{status:?}");
-        assert!(token.len() < 3 || !told.contains(&token), "{name}: {told}");
+        let printed = format!("{status:?}");
+        assert!(
+            token.len() < 3 || !printed.contains(&token),
+            "{name}: {printed}"
+        );
     }
-    // Two claims of one name: which of them is meant?
+    // A duplicate claim is ambiguous.
     let twice = claims(SUBJECT)
         .to_string()
         .replacen('{', "{\"sub\":\"another\",", 1);
@@ -290,7 +294,7 @@ async fn confused_misplaced_and_damaged_tokens_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_call_refuses_tokens_that_are_wrong_or_have_too_few_rights() {
+async fn every_call_refuses_invalid_and_underprivileged_tokens() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     issued.put(&[], SUBJECT).await;
@@ -311,7 +315,7 @@ async fn every_call_refuses_tokens_that_are_wrong_or_have_too_few_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_identity_that_is_withdrawn_is_refused_in_the_next_call() {
+async fn withdrawn_identity_is_refused_in_next_call() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     let token = key.token(SUBJECT);
@@ -326,7 +330,7 @@ async fn an_identity_that_is_withdrawn_is_refused_in_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_in_a_file_are_replaced_while_calls_go_on() {
+async fn keys_of_a_file_rotate_without_restart() {
     let [first, second] = ["a", "b"].map(SigningKey::curve);
     let keys = KeyFile::of(&[&first]);
     let issued = Issued::start(keys.settings()).await;
@@ -334,17 +338,17 @@ async fn keys_in_a_file_are_replaced_while_calls_go_on() {
     let [old, new] = [&first, &second].map(|key| key.token(SUBJECT));
     issued.check(&old).await.unwrap();
     keys.replace(&[&first, &second]);
-    // A key that is unknown is looked for at once.
+    // An unknown key is looked up immediately.
     for token in [&new, &old] {
         issued.check(token).await.unwrap();
     }
-    // What the old key verified before counts no more once it is gone.
+    // Tokens that the old key verified become invalid once the key is gone.
     keys.replace(&[&second]);
     let gone = async { while issued.check(&old).await.is_ok() {} };
     timeout(PATIENCE, gone).await.unwrap();
     assert_eq!(issued.refused(&old).await, unknown());
     issued.check(&new).await.unwrap();
-    // A file that is no key set leaves those from before.
+    // A file that is not a key set leaves the previous keys in use.
     std::fs::write(keys.path(), "<html>").unwrap();
     let other = SigningKey::curve("c").token(SUBJECT);
     assert_eq!(issued.refused(&other).await, unknown());
@@ -352,7 +356,7 @@ async fn keys_in_a_file_are_replaced_while_calls_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_are_found_by_the_configuration_of_the_issuer() {
+async fn keys_are_discovered_from_the_issuer_configuration() {
     let key = SigningKey::curve("a");
     let http = HttpIssuer::start().await;
     let own = format!("{}/realms/pim", http.url);
@@ -369,7 +373,8 @@ async fn keys_are_found_by_the_configuration_of_the_issuer() {
     issued.world.put(caller).await;
     let claims = claims_but(SUBJECT, &json!({ "iss": own }));
     let token = key.sign(&key.header(), &claims);
-    // There is no configuration yet: whose token it is cannot be known.
+    // There is no configuration yet, so the caller of a token cannot be
+    // identified.
     let unavailable = (Code::Unavailable, "CALLER_UNKNOWN".to_owned());
     assert_eq!(issued.refused(&token).await, unavailable);
     http.put(configuration, document.to_string());
@@ -397,7 +402,7 @@ async fn tokens_of_unknown_keys_do_not_flood_the_issuer() {
             .unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated);
     }
-    // Once in ten seconds.
+    // At most one request in ten seconds.
     let most = 1 + begun.elapsed().as_secs() / 10;
     assert!(u64::from(http.requests() - before) <= most);
 }
@@ -407,7 +412,8 @@ async fn a_watch_ends_when_its_token_expires() {
     let key = SigningKey::curve("a");
     let issued = Issued::start(KeyFile::of(&[&key]).settings()).await;
     issued.put(&EVERY_RIGHT, SUBJECT).await;
-    // With the minute by which clocks may differ: in two or three seconds.
+    // With the leeway of a minute for differing clocks, it expires in two or
+    // three seconds.
     let claims = claims_but(SUBJECT, &json!({ "exp": now() - 57 }));
     let token = key.sign(&key.header(), &claims);
     let mut client = AuditServiceClient::new(issued.server.channel().await);
@@ -444,13 +450,13 @@ async fn a_server_without_an_issuer_refuses_tokens() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_used_end_the_start_with_their_name() {
+async fn invalid_oidc_settings_stop_the_start_and_are_named() {
     let database = Database::create().await;
     let keys = KeyFile::of(&[&SigningKey::curve("a")]);
     std::fs::write(keys.folder().join("text"), "hello").unwrap();
     let issuer = "--oidc-issuer https://id.example --oidc-audience pim";
     let given = |more: &str| format!("{issuer} {more}");
-    // Options, what is said.
+    // Options, the expected error message.
     let cases = [
         (
             "--oidc-issuer https://id.example".to_owned(),
@@ -486,8 +492,8 @@ async fn settings_that_cannot_be_used_end_the_start_with_their_name() {
             .args(options.split_whitespace())
             .current_dir(keys.folder());
         let output = command.output().await.unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{options}: {said}");
-        assert!(said.contains(expected), "{options}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{options}: {stderr}");
+        assert!(stderr.contains(expected), "{options}: {stderr}");
     }
 }

@@ -32,7 +32,7 @@ fn reason(answered: Result<(), Status>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_withdrawn_is_refused_by_the_other_server_in_the_next_call() {
+async fn withdrawals_take_effect_on_another_server_at_next_call() {
     let world = World::start().await;
     for _ in 0..20 {
         let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
@@ -63,7 +63,7 @@ async fn what_is_withdrawn_is_refused_by_the_other_server_in_the_next_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_withdrawn_is_refused_where_nothing_is_kept_in_memory() {
+async fn withdrawn_key_is_refused_without_cache() {
     let open = TestServer::start().await;
     let mut config = TestServer::config(&open.database);
     config.cache.mode = pim_authz::cache::CacheMode::Off;
@@ -78,7 +78,7 @@ async fn what_is_withdrawn_is_refused_where_nothing_is_kept_in_memory() {
 }
 
 #[tokio::test]
-async fn several_keys_are_good_at_once() {
+async fn several_keys_of_a_caller_are_valid_together() {
     let world = World::start().await;
     let first = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     let second = world.key("shop").await;
@@ -98,7 +98,7 @@ async fn several_keys_are_good_at_once() {
 }
 
 #[tokio::test]
-async fn unknown_keys_are_refused_without_asking_the_database() {
+async fn unknown_keys_are_refused_without_database_reads() {
     let world = World::start().await;
     let key = world.caller(everywhere("shop", &EVERY_RIGHT)).await;
     check(&world.guarded, &key).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_watch_of_a_withdrawn_caller_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_of_a_tenant_that_was_taken_away_ends() {
+async fn watch_ends_when_its_caller_loses_the_tenant() {
     let world = World::start().await;
     let key = of_tenants("shop", &["acme"], &EVERY_RIGHT);
     let key = world.caller(key).await;
@@ -192,7 +192,8 @@ async fn a_list_of_a_withdrawn_caller_ends() {
         ..Default::default()
     };
     let mut batches = client.stream_allowed(request).await.unwrap().into_inner();
-    // The rest, of more than the connection's window holds, waits for its reader.
+    // The remaining messages exceed the connection's window, so they wait for
+    // the reader.
     batches.message().await.unwrap().unwrap();
     world.withdraw(&key).await;
     let status = end(batches).await;
@@ -219,12 +220,12 @@ async fn the_chunks_of_a_withdrawn_caller_are_refused() {
         ..Default::default()
     };
     chunks.send(chunk(1)).await.unwrap();
-    let told = client.import_products(ReceiverStream::new(sent)).await;
-    let mut told = told.unwrap().into_inner();
-    assert_eq!(told.message().await.unwrap().unwrap().chunk, 1);
+    let events = client.import_products(ReceiverStream::new(sent)).await;
+    let mut events = events.unwrap().into_inner();
+    assert_eq!(events.message().await.unwrap().unwrap().chunk, 1);
     world.withdraw(&key).await;
     chunks.send(chunk(2)).await.unwrap();
-    let status = end(told).await;
+    let status = end(events).await;
     assert_eq!(refusal(&status).1, "CALLER_UNKNOWN");
 }
 
@@ -242,14 +243,14 @@ async fn an_import_of_a_withdrawn_caller_changes_nothing() {
     .into_iter()
     .map(|part| pb::ImportCatalogRequest { part: Some(part) });
     parts.send(of_import.next().unwrap()).await.unwrap();
-    let told = client.import_catalog(ReceiverStream::new(sent)).await;
-    let told = told.unwrap().into_inner();
+    let events = client.import_catalog(ReceiverStream::new(sent)).await;
+    let events = events.unwrap().into_inner();
     world.withdraw(&key).await;
     for part in of_import {
         parts.send(part).await.unwrap();
     }
     drop(parts);
-    let status = end(told).await;
+    let status = end(events).await;
     assert_eq!(refusal(&status).1, "CALLER_UNKNOWN");
     let stored = world.open.database.clone();
     assert_eq!(locales(&stored).await, 0);

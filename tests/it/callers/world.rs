@@ -17,8 +17,9 @@ use tonic::{
 
 use crate::harness::{Database, TestServer, file};
 
-/// Two servers on one database with the tenants `acme` and `other`: one that asks
-/// for no credentials, to set things up and to withdraw them, and one that does.
+/// Two servers on one database with the tenants `acme` and `other`: `open`
+/// requires no credentials and is used to set up and withdraw them; `guarded`
+/// requires them.
 pub(super) struct World {
     pub(super) open: TestServer,
     pub(super) guarded: TestServer,
@@ -43,7 +44,7 @@ impl World {
         CallerServiceClient::new(self.open.channel().await)
     }
 
-    /// Stores a caller, and returns a key of it.
+    /// Stores a caller and returns a new key of it.
     pub(super) async fn caller(&self, caller: pb::Caller) -> Key {
         let name = caller.name.clone();
         self.put(caller).await;
@@ -58,7 +59,7 @@ impl World {
         self.keeper().await.put_callers(request).await.unwrap();
     }
 
-    /// Creates one more key of a caller.
+    /// Creates another key of a caller.
     pub(super) async fn key(&self, caller: &str) -> Key {
         let request = pb::CreateCallerKeyRequest {
             caller: caller.to_owned(),
@@ -96,7 +97,7 @@ pub(super) fn required() -> CallerSettings {
     }
 }
 
-/// Settings with a first caller, whose key lies in a file.
+/// Settings that create the first caller with a key from a file.
 pub(super) fn bootstrapping(file: PathBuf) -> CallerSettings {
     CallerSettings {
         bootstrap_key_file: Some(file),
@@ -104,7 +105,7 @@ pub(super) fn bootstrapping(file: PathBuf) -> CallerSettings {
     }
 }
 
-/// A caller that may name all tenants.
+/// A caller with these rights on all tenants.
 pub(crate) fn everywhere(name: &str, rights: &[CallerRight]) -> pb::Caller {
     pb::Caller {
         all_tenants: true,
@@ -112,7 +113,7 @@ pub(crate) fn everywhere(name: &str, rights: &[CallerRight]) -> pb::Caller {
     }
 }
 
-/// A caller that may name some tenants.
+/// A caller with these rights on some tenants.
 pub(crate) fn of_tenants(name: &str, tenants: &[&str], rights: &[CallerRight]) -> pb::Caller {
     pb::Caller {
         name: name.to_owned(),
@@ -137,7 +138,7 @@ pub(super) struct Key {
     pub(super) key: String,
 }
 
-/// A connection whose calls carry a key.
+/// A channel whose calls carry a key.
 pub(super) type Line = InterceptedService<Channel, Bearer>;
 
 #[derive(Clone, Debug)]
@@ -162,8 +163,8 @@ impl Key {
     }
 }
 
-/// Makes any call with the headers `authorization` given, with one message, and
-/// returns what it answers first.
+/// Makes any call with the given `authorization` headers and one message, and
+/// returns its first result.
 pub(super) async fn call(
     channel: &Channel,
     path: &str,
@@ -182,7 +183,7 @@ pub(super) async fn call(
     answered.into_inner().message().await.map(|_| ())
 }
 
-/// Messages as they travel.
+/// A codec for encoded messages.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Raw;
 

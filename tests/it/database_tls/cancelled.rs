@@ -10,7 +10,7 @@ use crate::harness::{Program, TlsPostgres, channel_to, file, header, import, par
 
 const WAITS: &str = "wait_event_type = 'Lock'";
 
-/// The sessions of a server that fulfil a condition.
+/// The sessions of this program that meet a condition.
 async fn sessions(admin: &Client, condition: &str) -> Vec<i32> {
     let sql = format!(
         "SELECT pid FROM pg_stat_activity
@@ -21,8 +21,8 @@ async fn sessions(admin: &Client, condition: &str) -> Vec<i32> {
 }
 
 #[tokio::test]
-async fn a_statement_that_nobody_waits_for_is_cancelled_over_tls() {
-    // Uncancelled, it ends by its time-out of 10 seconds.
+async fn abandoned_statement_is_cancelled_over_tls() {
+    // Without cancellation, the statement ends at its time-out of 10 seconds.
     const AT_ONCE: Duration = Duration::from_secs(6);
     let postgres = TlsPostgres::shared().await;
     let name = migrate(&postgres).await;

@@ -9,14 +9,14 @@ use crate::harness::{
     certificates::{Authority, expired, named, write},
 };
 
-/// What a migration says that cannot connect.
-async fn said(url: &SecretString) -> String {
+/// The error message of a migration that cannot connect.
+async fn migration_error(url: &SecretString) -> String {
     let refused = server::migrate(url, &RuntimeRole::Stored).await;
     let error = refused.unwrap_err();
     // As `main` prints it.
-    let said = format!("{:#}", anyhow::Error::from(error));
-    assert!(!said.contains(&password(url)), "{said}");
-    said
+    let message = format!("{:#}", anyhow::Error::from(error));
+    assert!(!message.contains(&password(url)), "{message}");
+    message
 }
 
 fn password(url: &SecretString) -> String {
@@ -29,12 +29,13 @@ fn full(root: &Path) -> String {
 }
 
 #[tokio::test]
-async fn every_fault_of_the_handshake_names_the_setting() {
+async fn every_handshake_error_names_the_setting() {
     let postgres = TlsPostgres::shared().await;
     let folder = TempDir::new().unwrap();
     let stranger = write(folder.path(), "stranger.crt", &Authority::new("x").pem());
     let ca = postgres.ca_file();
-    // Host, parameters, what is said: the state, the setting, the cause.
+    // Host, parameters, the expected message: the state, the setting, the
+    // cause.
     let cases = [
         (
             "localhost",
@@ -74,26 +75,29 @@ async fn every_fault_of_the_handshake_names_the_setting() {
         ),
     ];
     for (host, parameters, expected) in cases {
-        let said = said(&postgres.url(host, "postgres", &parameters)).await;
+        let message = migration_error(&postgres.url(host, "postgres", &parameters)).await;
         for words in expected {
-            assert!(said.contains(words), "{parameters}: {said}");
+            assert!(message.contains(words), "{parameters}: {message}");
         }
     }
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_called_so() {
+async fn expired_certificate_is_reported_as_expired() {
     let authority = Authority::new("the CA of a test");
     let server = authority.issue(&expired(named(&["localhost"], "localhost")));
     let postgres = TlsPostgres::start(server, authority).await;
     let parameters = full(&postgres.ca_file());
-    let said = said(&postgres.url("localhost", "postgres", &parameters)).await;
-    assert!(said.contains("has expired or is not valid yet"), "{said}");
-    assert!(said.contains("`sslmode`"), "{said}");
+    let message = migration_error(&postgres.url("localhost", "postgres", &parameters)).await;
+    assert!(
+        message.contains("has expired or is not valid yet"),
+        "{message}"
+    );
+    assert!(message.contains("`sslmode`"), "{message}");
 }
 
 #[tokio::test]
-async fn settings_and_files_that_are_wrong_are_named_before_anything_is_sent() {
+async fn invalid_settings_and_files_are_reported_before_connecting() {
     let folder = TempDir::new().unwrap();
     let authority = Authority::new("a CA");
     let ca = write(folder.path(), "ca.crt", &authority.pem());
@@ -149,19 +153,19 @@ async fn settings_and_files_that_are_wrong_are_named_before_anything_is_sent() {
     ];
     for (parameters, expected) in cases {
         let url = format!("postgresql://u:secret-of-a-test@127.0.0.1:1/d?{parameters}");
-        let said = said(&url.into()).await;
+        let message = migration_error(&url.into()).await;
         for words in expected {
-            assert!(said.contains(words), "{parameters}: {said}");
+            assert!(message.contains(words), "{parameters}: {message}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_root_of_libpq_is_used_where_none_is_named() {
+async fn default_root_file_of_libpq_is_used_without_sslrootcert() {
     let postgres = TlsPostgres::shared().await;
     let name = postgres.create_database().await;
     let url = postgres.url("localhost", &name, "sslmode=require");
-    // Who signed, whether the migration succeeds.
+    // The CA in the root file, and whether the migration succeeds.
     let stranger = Authority::new("another CA");
     for (root, succeeds) in [(&stranger, false), (&postgres.authority, true)] {
         let home = TempDir::new().unwrap();
@@ -170,8 +174,12 @@ async fn the_root_of_libpq_is_used_where_none_is_named() {
         write(&folder, "root.crt", &root.pem());
         let mut command = Program::command_on("migrate", &url);
         let output = command.env("HOME", home.path()).output().await.unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.success(), succeeds, "{said}");
-        assert_eq!(said.contains("no CA of `sslrootcert`"), !succeeds, "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), succeeds, "{stderr}");
+        assert_eq!(
+            stderr.contains("no CA of `sslrootcert`"),
+            !succeeds,
+            "{stderr}"
+        );
     }
 }

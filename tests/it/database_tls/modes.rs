@@ -14,7 +14,8 @@ const ENCRYPTED: &str = "SELECT coalesce(bool_and(ssl), false)
      FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
     WHERE datname = current_database() AND application_name = 'pim-authz'";
 
-/// Connects by a URL; whether the connection is encrypted, or what is said.
+/// Connects with a URL; returns whether the connection is encrypted, or the
+/// error.
 async fn connect(url: &SecretString, admin: &tokio_postgres::Client) -> Result<bool, String> {
     let open = async |url| -> Result<_, StoreError> {
         let store = Store::new(url, 1)?;
@@ -29,7 +30,7 @@ async fn connect(url: &SecretString, admin: &tokio_postgres::Client) -> Result<b
 }
 
 #[tokio::test]
-async fn each_mode_meets_a_database_that_demands_tls() {
+async fn every_sslmode_but_disable_connects_where_tls_is_required() {
     let postgres = TlsPostgres::shared().await;
     let name = postgres.create_database().await;
     let admin = postgres.admin(&name).await;
@@ -49,7 +50,7 @@ async fn each_mode_meets_a_database_that_demands_tls() {
         ("verify-full", Ok(true)),
     ];
     assert_eq!(found, expected);
-    // Without a word about TLS, and without a CA.
+    // Without any TLS parameter, and without a CA.
     for parameters in ["", "sslmode=require"] {
         let url = postgres.url("localhost", &name, parameters);
         assert_eq!(connect(&url, &admin).await, Ok(true), "{parameters}");
@@ -57,7 +58,7 @@ async fn each_mode_meets_a_database_that_demands_tls() {
 }
 
 #[tokio::test]
-async fn each_mode_meets_a_database_without_tls() {
+async fn only_disable_and_prefer_connect_to_a_database_without_tls() {
     let database = Database::create().await;
     let (admin, _connection) = database.connect().await;
     let folder = TempDir::new().unwrap();
@@ -80,7 +81,7 @@ async fn each_mode_meets_a_database_without_tls() {
 }
 
 #[tokio::test]
-async fn prefer_goes_on_without_tls_where_only_that_is_admitted() {
+async fn prefer_falls_back_to_plaintext_where_only_that_is_accepted() {
     let postgres = TlsPostgres::shared().await;
     postgres.create_login("plain").await;
     let admin = postgres.admin("postgres").await;
@@ -91,7 +92,7 @@ async fn prefer_goes_on_without_tls_where_only_that_is_admitted() {
 }
 
 #[tokio::test]
-async fn a_login_by_certificate_needs_one_that_the_database_knows() {
+async fn certificate_login_requires_a_certificate_the_database_accepts() {
     let postgres = TlsPostgres::shared().await;
     postgres.create_login("certified").await;
     let admin = postgres.admin("postgres").await;
@@ -105,7 +106,7 @@ async fn a_login_by_certificate_needs_one_that_the_database_knows() {
     };
     let stranger = Authority::new("another CA");
     let refused = || Err("the database does not accept the client certificate".to_owned());
-    // Who signed for whom; what comes of it.
+    // The client certificate (CA, name), and the expected result.
     let cases = [
         (of(&postgres.authority, "certified", "known"), Ok(true)),
         (of(&stranger, "certified", "stranger"), refused()),
@@ -120,7 +121,7 @@ async fn a_login_by_certificate_needs_one_that_the_database_knows() {
 }
 
 #[tokio::test]
-async fn channel_binding_holds_over_tls() {
+async fn channel_binding_works_over_tls() {
     let postgres = TlsPostgres::shared().await;
     let name = postgres.create_database().await;
     let admin = postgres.admin(&name).await;
@@ -134,7 +135,7 @@ async fn channel_binding_holds_over_tls() {
 }
 
 #[tokio::test]
-async fn both_forms_of_a_url_and_an_address_without_a_host_use_tls() {
+async fn keyword_urls_with_host_or_address_verify_the_certificate() {
     let postgres = TlsPostgres::shared().await;
     let name = postgres.create_database().await;
     let admin = postgres.admin(&name).await;
@@ -146,7 +147,7 @@ async fn both_forms_of_a_url_and_an_address_without_a_host_use_tls() {
         .unwrap();
     let password = String::from_utf8(config.get_password().unwrap().to_vec()).unwrap();
     let port = config.get_ports()[0];
-    // Where to; what comes of it.
+    // Host parameters, and the expected result.
     let wrong = "the certificate of the database is for another host";
     let cases = [
         ("host=localhost", Ok(true)),
@@ -163,10 +164,10 @@ async fn both_forms_of_a_url_and_an_address_without_a_host_use_tls() {
     }
 }
 
-/// PostgreSQL's manual makes such a one first: signed by itself, a CA of its own,
-/// without alternative names.
+/// The certificate that PostgreSQL's manual creates first: self-signed, a CA of
+/// its own, without alternative names.
 #[tokio::test]
-async fn a_certificate_that_signs_itself_is_trusted_where_it_is_the_root() {
+async fn self_signed_certificate_is_trusted_as_its_own_root() {
     let mut params = named(&[], "localhost");
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let server = Issued::by_itself(&params);

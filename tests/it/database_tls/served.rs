@@ -5,9 +5,9 @@ use crate::harness::{
     Program, TlsPostgres, channel_to, file, header, import, parts, product, terminate, user,
 };
 
-/// A command whose settings of TLS are options beside the URL.
+/// A command with TLS options that override those in the URL.
 pub(super) fn verifying(name: &str, postgres: &TlsPostgres, database: &str) -> Command {
-    // The URL's own is outranked.
+    // The options override the `sslmode` of the URL.
     let url = postgres.url("localhost", database, "sslmode=disable");
     let mut command = Program::command_on(name, &url);
     command
@@ -22,8 +22,8 @@ pub(super) async fn migrate(postgres: &TlsPostgres) -> String {
         .output()
         .await
         .unwrap();
-    let said = String::from_utf8_lossy(&migrated.stderr).into_owned();
-    assert!(migrated.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&migrated.stderr).into_owned();
+    assert!(migrated.status.success(), "{stderr}");
     name
 }
 
@@ -36,7 +36,8 @@ fn question() -> pb::CheckRequest {
     }
 }
 
-/// Whether each session of a server is encrypted, and how many are of its lease.
+/// Whether each session of a server is encrypted, and how many belong to its
+/// lease.
 const SESSIONS: &str = "SELECT bool_and(ssl),
            count(*) FILTER (WHERE query LIKE '-- read_log%' OR query LIKE '%acknowledge%'
                                OR query LIKE '-- renew%')
@@ -58,7 +59,7 @@ async fn migrate_serve_import_and_check_work_over_verified_tls_alone() {
     let mut client = AuthorizationServiceClient::new(channel);
     let answer = client.check(question()).await.unwrap().into_inner();
     assert!(answer.allowed, "{answer:?}");
-    // Every session, that of the lease among them.
+    // All sessions are encrypted, including that of the lease.
     let admin = postgres.admin(&name).await;
     let row = admin.query_one(SESSIONS, &[]).await.unwrap();
     assert!(row.get::<_, bool>(0), "each is encrypted");

@@ -114,8 +114,8 @@ pub(super) async fn stage(door: &WriteCoordinator, tenant: &str, files: Files<'_
         file, key_column, ..
     } in finished.files
     {
-        staging.saw_file(file);
-        staging.saw_key_column(file, key_column);
+        staging.record_file(file);
+        staging.record_key_column(file, key_column);
     }
     staging
 }
@@ -128,8 +128,8 @@ pub(super) async fn try_import(
 ) -> Result<ImportOutcome, AdminError> {
     let staging = stage(door, context.tenant.as_str(), files).await;
     match door.import(staging, context, options, |_, _, _| {}).await? {
-        Answered::Now(outcome) => Ok(outcome),
-        Answered::Before(kept) => panic!("answered before: {kept:?}"),
+        Answered::Fresh(outcome) => Ok(outcome),
+        Answered::Replayed(kept) => panic!("answered before: {kept:?}"),
     }
 }
 

@@ -110,7 +110,7 @@ async fn next_piece<'b>(
         Traffic::Passes
         | Traffic::IsRefused
         | Traffic::IsCutAfterCommit
-        | Traffic::LacksNotifications => {}
+        | Traffic::DropsNotifications => {}
     }
     Ok((count > 0).then(|| &buffer[..count]))
 }
@@ -229,7 +229,7 @@ impl Replies<'_> {
     }
 
     async fn pass(&mut self, message: &Message, passing: &mut Vec<u8>) -> Result<(), Closed> {
-        let lacks_notifications = *self.traffic.borrow() == Traffic::LacksNotifications;
+        let lacks_notifications = *self.traffic.borrow() == Traffic::DropsNotifications;
         if message.kind() == b'A' && lacks_notifications {
             return Ok(());
         }

@@ -54,7 +54,7 @@ pub(crate) enum Traffic {
     /// Connections are closed after a COMMIT was forwarded, before its reply.
     IsCutAfterCommit,
     /// Notifications are dropped.
-    LacksNotifications,
+    DropsNotifications,
 }
 
 /// A proxy on a loopback port of its own; closes its connections when dropped.

@@ -20,7 +20,7 @@ pub(crate) struct Asked {
     pub(crate) enterprise: bool,
     /// True if the resource must be stored or described, and the decision returns
     /// the level held on it.
-    pub(crate) looks_at_resource: bool,
+    pub(crate) requires_resource: bool,
 }
 
 /// Returns the requirements of `action` on `kind`, or without a resource; `None`
@@ -45,7 +45,7 @@ fn permission_asked(id: PermissionId, kind: Option<ResourceType>) -> Option<Aske
     };
     let with_level = Asked {
         level: permission.level,
-        looks_at_resource: true,
+        requires_resource: true,
         ..alone
     };
     // "with a resource of a type in its `resource_type` column"
@@ -71,7 +71,7 @@ fn level_asked(action: LevelAction, kind: Option<ResourceType>) -> Option<Asked>
         // "`edit` = `category.edit_attributes`"
         (LevelAction::Edit, Some(EnrichedCategory)) => Some(Asked {
             permission: permission_of("category.edit_attributes"),
-            looks_at_resource: true,
+            requires_resource: true,
             ..Asked::default()
         }),
         // "and for products `publish`"
@@ -88,7 +88,7 @@ fn permission_of(code: &str) -> Option<PermissionId> {
 fn level(level: Level) -> Asked {
     Asked {
         level: Some(level),
-        looks_at_resource: true,
+        requires_resource: true,
         ..Asked::default()
     }
 }

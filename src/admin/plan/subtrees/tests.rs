@@ -15,15 +15,15 @@ use crate::{
     store::{GroupRow, ItemRow, StoredEntities},
 };
 
-/// The private group of an app; those before it are not private.
+/// The private group of an app; the groups before it are not private.
 const PRIVATE: i32 = 4;
 const FIRST: i32 = 100;
 const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own];
 
-/// The place of a category, a group, and the place of its level.
+/// The index of a category, a group, and the index of its level.
 type Right = (usize, i32, usize);
 
-/// Categories, each with the place of its parent among those before it.
+/// Builds categories, each with the index of its parent among those before it.
 fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
     let mut entities = StoredEntities::default();
     for id in 1..=PRIVATE {
@@ -64,7 +64,7 @@ fn held(change_set: &ChangeSet, places: usize) -> BTreeMap<(i32, i32), Level> {
     held.collect()
 }
 
-/// Where an order reaches, by going through all categories.
+/// Returns the items that an order reaches, by checking all categories.
 fn reached(change_set: &ChangeSet, places: usize, item: i32, below: bool) -> Vec<i32> {
     let lies_below = |id: &i32| {
         let mut at = Some(*id);
@@ -84,8 +84,8 @@ fn count<O>(_: &O, counted: &Cell<usize>) {
     counted.set(counted.get() + 1);
 }
 
-/// How often orders were joined and carried out on a chain of so many
-/// categories, of which each is granted something with all below it.
+/// Returns how often orders are joined and applied on a chain of so many
+/// categories, each of which has a grant for itself and all descendants.
 fn steps(categories: usize) -> (usize, usize) {
     let parents: Vec<_> = (0..categories).map(|place| place.checked_sub(1)).collect();
     let mut change_set = change_set(&parents, &[]);
@@ -107,14 +107,14 @@ fn steps(categories: usize) -> (usize, usize) {
 }
 
 #[test]
-fn each_item_is_visited_once_however_many_orders_reach_it() {
+fn each_item_is_visited_once_for_many_orders() {
     for categories in [100, 1_000] {
         assert_eq!(steps(categories), (2 * categories, categories));
     }
 }
 
 #[test]
-fn categories_below_each_other_are_counted_once() {
+fn nested_categories_are_counted_once() {
     // 0 ← 1 ← 2 and 1 ← 3; 4 alone.
     let parents = [None, Some(0), Some(1), Some(1), None];
     let mut change_set = change_set(&parents, &[]);
@@ -127,8 +127,8 @@ fn categories_below_each_other_are_counted_once() {
     assert_eq!(found, [0, 1, 2, 3].map(id));
 }
 
-/// Up to eight categories, and rights on them.
-fn worlds() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<Right>)> {
+/// Generates up to seven categories, and rights on them.
+fn trees_with_rights() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<Right>)> {
     let parents = prop::collection::vec(
         prop::option::weighted(0.8, any::<prop::sample::Index>()),
         1..8,
@@ -146,8 +146,8 @@ fn worlds() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<Right>)> {
 
 proptest! {
     #[test]
-    fn rule_3_7_joined_grants_and_revocations_are_those_done_one_by_one(
-        (parents, rights) in worlds(),
+    fn rule_3_7_joined_changes_equal_sequential_ones(
+        (parents, rights) in trees_with_rights(),
         entries in prop::collection::vec((any::<prop::sample::Index>(), 1..=PRIVATE, 1..4_usize, any::<bool>()), 0..10),
         grants in any::<bool>(),
     ) {
@@ -179,8 +179,8 @@ proptest! {
     }
 
     #[test]
-    fn rule_3_7_joined_sets_of_rights_are_those_set_one_by_one(
-        (parents, rights) in worlds(),
+    fn rule_3_7_joined_replacements_equal_sequential_ones(
+        (parents, rights) in trees_with_rights(),
         entries in prop::collection::btree_map(
             0..8_usize,
             (prop::collection::btree_map(1..=PRIVATE, 0..4_usize, 0..4), any::<bool>()),

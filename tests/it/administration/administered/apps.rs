@@ -10,8 +10,8 @@ use super::{
 use crate::administration::calls::Answer;
 use crate::support::World;
 
-/// The scopes that a request names and the tenant's edition offers; and the
-/// others (rules 5.3).
+/// Splits the scopes of a request into those that the tenant's edition offers
+/// and the others (rules 5.3).
 pub(super) fn offered(world: &World, texts: &[String]) -> (ScopeSet, BTreeSet<String>) {
     let mut granted = ScopeSet::default();
     let mut others = BTreeSet::new();
@@ -35,7 +35,8 @@ pub(super) fn has(scopes: ScopeSet, text: &str) -> bool {
     scopes.contains(CATALOGUE.find_scope(text).unwrap().id)
 }
 
-/// Rules 1.5: the code of an app, of which its private group's is longer.
+/// Parses the code of an app, which is limited to 251 bytes because the code of
+/// its private group is longer (rules 1.5).
 pub(super) fn read_app(text: &str, faults: &mut Faults) -> Option<Code> {
     if text.len() > 251 {
         faults.invalid();
@@ -45,8 +46,8 @@ pub(super) fn read_app(text: &str, faults: &mut Faults) -> Option<Code> {
 }
 
 impl Administered {
-    /// Rules 5.1: the actor is a user, who holds `app.manage`.
-    fn look_at_actor(&self, actor: &str, faults: &mut Faults) {
+    /// Checks that the actor is a user who holds `app.manage` (rules 5.1).
+    fn check_actor(&self, actor: &str, faults: &mut Faults) {
         let Some(user) = actor.strip_prefix("user:") else {
             faults.invalid();
             return;
@@ -59,7 +60,7 @@ impl Administered {
     }
 
     pub(super) fn start(&mut self, request: &pb::StartConnectionRequest, faults: &mut Faults) {
-        self.look_at_actor(&request.actor, faults);
+        self.check_actor(&request.actor, faults);
         let Some(app) = read_app(&request.app, faults) else {
             return;
         };
@@ -67,12 +68,13 @@ impl Administered {
         if let Some(held) = self.world.apps.get(&app).copied()
             && !grows(held, granted)
         {
-            // Scopes that shrink apply at once (rules 5.8).
+            // Scopes that shrink apply immediately (rules 5.8).
             self.world.apps.insert(app, granted);
         }
     }
 
-    /// What the start of a connection answers, beside its revision and effect.
+    /// Expected answer to the start of a connection, apart from its revision
+    /// and effect.
     pub(in super::super) fn start_answer(
         &self,
         call: &pb::StartConnectionRequest,
@@ -87,10 +89,12 @@ impl Administered {
         };
         let held = self.world.apps.get(&request.app).copied();
         let only_shrinks = held.is_some_and(|held| !grows(held, scopes));
-        // One that never passed the step permissions is asked it (rules 5.8a).
+        // An app that never passed the permissions step must take it
+        // (rules 5.8a).
         let connected = self.apps.get(&request.app);
-        let is_asked = self.asks_permissions(&request) && connected.is_some_and(|app| !app.passed);
-        let is_done = only_shrinks && !is_asked;
+        let is_required =
+            self.requires_permissions(&request) && connected.is_some_and(|app| !app.passed);
+        let is_done = only_shrinks && !is_required;
         let code = |id: ScopeId| CATALOGUE.scope(id).code.to_owned();
         let mut granted: Vec<String> = scopes.iter().map(code).collect();
         granted.sort();
@@ -107,7 +111,7 @@ impl Administered {
         }
     }
 
-    /// Opens the request that the service answered, if it did.
+    /// Opens the request that the service returned, if it returned one.
     pub(in super::super) fn started(
         &mut self,
         before: &Self,
@@ -126,27 +130,32 @@ impl Administered {
         self.requests.insert(answer.request_id.clone(), request);
     }
 
-    /// Rules 5.1: the steps that are left, in order.
+    /// The remaining steps, in order (rules 5.1).
     fn steps_left(&self, request: &Request) -> Vec<AppStep> {
         if !self.world.edition.is_enterprise() {
-            return vec![AppStep::Authorize]; // which connects
+            return vec![AppStep::Authorize]; // this step connects the app
         }
-        let asks = self.asks_permissions(request);
+        let is_required = self.requires_permissions(request);
         let steps = [
             (!request.authorized, AppStep::Authorize),
-            (asks && request.chosen.is_none(), AppStep::Permissions),
+            (
+                is_required && request.chosen.is_none(),
+                AppStep::Permissions,
+            ),
             (true, AppStep::Confirm),
         ];
         let left = steps.into_iter().filter(|(is_left, _)| *is_left);
         left.map(|(_, step)| step).collect()
     }
 
-    /// Only if a products scope was granted (rules 5.1).
-    fn asks_permissions(&self, request: &Request) -> bool {
+    /// Whether the permissions step is required: only if a products scope was
+    /// granted (rules 5.1).
+    fn requires_permissions(&self, request: &Request) -> bool {
         self.world.edition.is_enterprise() && has(request.scopes, "read_products")
     }
 
-    /// The steps that a request answers: empty once it has ended.
+    /// The remaining steps that the service returns for a request: empty once
+    /// the request has ended.
     pub(in super::super) fn steps_of(&self, id: &str) -> Vec<AppStep> {
         let request = self.requests.get(id);
         request
@@ -163,7 +172,7 @@ impl Administered {
     }
 
     pub(super) fn authorize(&mut self, call: &pb::AuthorizeScopesRequest, faults: &mut Faults) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         let Some(mut request) = self.request(&call.request_id, faults) else {
             return;
         };
@@ -181,7 +190,7 @@ impl Administered {
         call: &pb::SetPermissionsRequest,
         faults: &mut Faults,
     ) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         let request = self.request(&call.request_id, faults);
         let axes = [
             (ItemKind::Category, &call.trees),
@@ -193,7 +202,7 @@ impl Administered {
             chosen.extend(self.chosen_of(axis, rights.as_ref(), faults));
         }
         let Some(mut request) = request else { return };
-        if !self.asks_permissions(&request) {
+        if !self.requires_permissions(&request) {
             faults.either(&["INVALID_REQUEST", "STEP_OUT_OF_ORDER"]);
         } else if !request.authorized {
             faults.add("STEP_OUT_OF_ORDER");
@@ -207,7 +216,8 @@ impl Administered {
         self.requests.insert(call.request_id.clone(), request);
     }
 
-    /// Rules 5.6: of trees the roots; `all` wins over a list.
+    /// The selections of one axis (rules 5.6): only root categories are valid,
+    /// and `all` takes precedence over a list.
     fn chosen_of(
         &self,
         axis: ItemKind,
@@ -249,7 +259,7 @@ impl Administered {
     }
 
     pub(super) fn confirm(&mut self, call: &pb::ConfirmConnectionRequest, faults: &mut Faults) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         let Some(request) = self.request(&call.request_id, faults) else {
             return;
         };
@@ -261,16 +271,16 @@ impl Administered {
     }
 
     pub(super) fn cancel(&mut self, call: &pb::CancelConnectionRequest, faults: &mut Faults) {
-        self.look_at_actor(&call.actor, faults);
+        self.check_actor(&call.actor, faults);
         if self.request(&call.request_id, faults).is_some() {
             self.requests.remove(&call.request_id);
         }
     }
 
-    /// The app as its last step leaves it.
+    /// Stores the app as its last step leaves it.
     fn connect(&mut self, request: Request, actor: &str) {
-        // Both as the edition is now (rules 5.1, 5.3).
-        let is_asked = self.asks_permissions(&request);
+        // Both depend on the current edition (rules 5.1, 5.3).
+        let is_required = self.requires_permissions(&request);
         let Request {
             app,
             scopes,
@@ -280,15 +290,15 @@ impl Administered {
         let is_offered = |id: &ScopeId| CATALOGUE.scope(*id).is_offered_in(self.world.edition);
         let scopes = scopes.iter().filter(is_offered).collect();
         self.store_app(&app, scopes, actor);
-        if let Some(chosen) = chosen.filter(|_| is_asked) {
+        if let Some(chosen) = chosen.filter(|_| is_required) {
             let connected = self.apps.get_mut(&app).unwrap();
             connected.chosen.clone_from(&chosen);
             connected.passed = true;
-            self.give_what_was_chosen(&World::private_group(&app), &chosen);
+            self.grant_selections(&World::private_group(&app), &chosen);
         }
     }
 
-    /// A connected app with these scopes; a new one holds every channel
+    /// Stores a connected app with these scopes; a new app holds every channel
     /// (rules 5.7).
     pub(super) fn store_app(&mut self, app: &Code, scopes: ScopeSet, actor: &str) {
         self.world.apps.insert(app.clone(), scopes);
@@ -312,9 +322,9 @@ impl Administered {
         self.world.items_of(kind).cloned().collect()
     }
 
-    /// Rules 5.6 and 5.8: what is set replaces the app's rights on categories,
-    /// locales and attribute groups alone.
-    fn give_what_was_chosen(&mut self, group: &Code, chosen: &BTreeSet<Chosen>) {
+    /// Replaces the app's rights on categories, locales and attribute groups
+    /// only (rules 5.6 and 5.8).
+    fn grant_selections(&mut self, group: &Code, chosen: &BTreeSet<Chosen>) {
         let replaced = [
             ItemKind::Category,
             ItemKind::Locale,
@@ -336,7 +346,8 @@ impl Administered {
         }
     }
 
-    /// Rules 5.8: outside the steps scopes can only shrink.
+    /// Replaces the scopes outside the steps, where they can only shrink
+    /// (rules 5.8).
     pub(super) fn update_scopes(&mut self, call: &pb::UpdateScopesRequest, faults: &mut Faults) {
         let Some(app) = read(&call.app, faults) else {
             return;
@@ -352,7 +363,7 @@ impl Administered {
         self.world.apps.insert(app, granted);
     }
 
-    /// Rules 5.9: the group, the rights, the scopes and the consent go.
+    /// Removes the app's group, rights, scopes and consent (rules 5.9).
     pub(super) fn disconnect(&mut self, app: &str, faults: &mut Faults) {
         let Some(app) = read(app, faults) else {
             return;

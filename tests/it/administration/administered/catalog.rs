@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use pim_authz::domain::{Code, ItemKind, ItemRef, Level, MOST_CATEGORY_LEVELS};
+use pim_authz::domain::{Code, ItemKind, ItemRef, Level, MAX_CATEGORY_LEVELS};
 use pim_authz::pb;
 
 use super::{
@@ -10,8 +10,8 @@ use super::{
 use crate::support::{World, world::Attribute};
 
 impl Administered {
-    /// Stores an item, with its default rights unless it is there or nobody
-    /// wants them (rules 3.8).
+    /// Stores an item; gives it its default rights if it is new and the request
+    /// does not suppress them (rules 3.8).
     fn put_item(&mut self, kind: ItemKind, code: &Code, without_default_rights: bool) {
         let item = ItemRef {
             kind,
@@ -104,14 +104,14 @@ impl Administered {
             };
             let kinds = [ItemKind::ImportProfile, ItemKind::ExportProfile];
             let stored = kinds.into_iter().find(|kind| self.has(*kind, &code));
-            let said = match entry.kind() {
+            let requested = match entry.kind() {
                 pb::ProfileKind::Unspecified => None,
                 pb::ProfileKind::Import => Some(ItemKind::ImportProfile),
                 pb::ProfileKind::Export => Some(ItemKind::ExportProfile),
             };
-            match (stored, said) {
+            match (stored, requested) {
                 (None, None) => faults.unfit(),
-                (Some(stored), Some(said)) if stored != said => {
+                (Some(stored), Some(requested)) if stored != requested => {
                     faults.add(format!("{}_EXISTS", entity(stored)));
                 }
                 (None, Some(kind)) => self.put_item(kind, &code, request.without_default_rights),
@@ -156,9 +156,9 @@ impl Administered {
                     continue;
                 }
                 _ => {
-                    let said = std::slice::from_ref(&entry.group);
-                    let said = self.named(ItemKind::AttributeGroup, said, faults);
-                    let Some(group) = said.into_iter().next() else {
+                    let requested = std::slice::from_ref(&entry.group);
+                    let requested = self.named(ItemKind::AttributeGroup, requested, faults);
+                    let Some(group) = requested.into_iter().next() else {
                         continue;
                     };
                     group
@@ -183,8 +183,8 @@ impl Administered {
         }
     }
 
-    /// Stores the categories and their places first, since references may
-    /// point forward; then gives the new ones their rights.
+    /// Stores the categories and their parents first, since references may
+    /// point forward; then gives rights to the new ones.
     pub(super) fn put_categories(
         &mut self,
         request: &pb::PutCategoriesRequest,
@@ -194,7 +194,7 @@ impl Administered {
         refuse_twice(categories, |entry| Code::fold(&entry.code), faults);
         let before = self.world.items.clone();
         let parents_before = self.world.category_parents.clone();
-        let mut said: BTreeMap<Code, Option<String>> = BTreeMap::new();
+        let mut requested: BTreeMap<Code, Option<String>> = BTreeMap::new();
         for entry in categories {
             if let Some(code) = read(&entry.code, faults) {
                 let kind = ItemKind::Category;
@@ -203,10 +203,10 @@ impl Administered {
                     code: code.clone(),
                 };
                 self.world.items.insert(item);
-                said.insert(code, entry.parent.clone());
+                requested.insert(code, entry.parent.clone());
             }
         }
-        for (code, parent) in &said {
+        for (code, parent) in &requested {
             match parent.as_deref() {
                 None => {}
                 Some("") => {
@@ -219,7 +219,7 @@ impl Administered {
                 }
             }
         }
-        if said.keys().any(|code| self.is_below_itself(code)) {
+        if requested.keys().any(|code| self.is_below_itself(code)) {
             faults.add("CATEGORY_LOOP");
         }
         let is_placed = |code: &&Code| {
@@ -227,8 +227,8 @@ impl Administered {
             let moved = parents_before.get(&code) != self.world.category_parents.get(&code);
             moved || !before.contains(&ItemRef { kind, code })
         };
-        let placed: BTreeSet<Code> = said.keys().filter(is_placed).cloned().collect();
-        if faults.are_none() && self.lies_too_deep(&placed) {
+        let placed: BTreeSet<Code> = requested.keys().filter(is_placed).cloned().collect();
+        if faults.are_none() && self.is_too_deep(&placed) {
             faults.add("CATEGORY_TOO_DEEP");
         }
         faults.dangle("CATEGORY_NOT_FOUND");
@@ -239,21 +239,22 @@ impl Administered {
             let (kind, code) = (ItemKind::Category, (*code).clone());
             !before.contains(&ItemRef { kind, code })
         };
-        let new: BTreeSet<Code> = said.keys().filter(is_new).cloned().collect();
+        let new: BTreeSet<Code> = requested.keys().filter(is_new).cloned().collect();
         self.give_categories_their_rights(new);
     }
 
-    /// Rules 3.10: whether one of these categories, or one below it, lies below
-    /// the last level; whoever lies deepest has nothing below.
-    fn lies_too_deep(&self, placed: &BTreeSet<Code>) -> bool {
+    /// Whether one of these categories, or a descendant of one, is deeper than
+    /// the last level (rules 3.10). Checking the leaves suffices, since the
+    /// deepest category has no children.
+    fn is_too_deep(&self, placed: &BTreeSet<Code>) -> bool {
         let parents = &self.world.category_parents;
         let above: BTreeSet<&Code> = parents.values().collect();
         let categories = self.world.items_of(ItemKind::Category);
         let mut lowest = categories.filter(|item| !above.contains(&item.code));
         lowest.any(|item| {
-            let way = std::iter::successors(Some(&item.code), |code| parents.get(code));
-            let way: Vec<&Code> = way.collect();
-            way.len() > MOST_CATEGORY_LEVELS && way.iter().any(|code| placed.contains(code))
+            let path = std::iter::successors(Some(&item.code), |code| parents.get(code));
+            let path: Vec<&Code> = path.collect();
+            path.len() > MAX_CATEGORY_LEVELS && path.iter().any(|code| placed.contains(code))
         })
     }
 
@@ -269,12 +270,12 @@ impl Administered {
         true
     }
 
-    /// Rules 3.8: a root's defaults, and a child its parent's rights, as they
-    /// are once the same request is applied.
+    /// Gives a root its default rights, and a child the rights of its parent as
+    /// they are once the same request is applied (rules 3.8).
     fn give_categories_their_rights(&mut self, mut new: BTreeSet<Code>) {
         let kind = ItemKind::Category;
         while let Some(code) = new.first().cloned() {
-            // The highest of the new ones above it comes first.
+            // The topmost new ancestor comes first.
             let mut next = code;
             while let Some(parent) = self.world.category_parents.get(&next) {
                 if !new.contains(parent) {

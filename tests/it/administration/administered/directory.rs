@@ -23,7 +23,8 @@ impl Administered {
             if let Some(groups) = &user.groups {
                 member.groups = self.joined(groups, faults);
             }
-            // Every user is in it (rules 1.4), said or not.
+            // Every user is a member of `All` (rules 1.4), whether listed or
+            // not.
             member.groups.remove(&World::all());
             if let Some(roles) = &user.roles {
                 member.roles = self.held(roles, Audience::User, faults);
@@ -55,7 +56,7 @@ impl Administered {
         }
     }
 
-    /// The roles that a member is to hold, for its kind (rules 2.5).
+    /// Parses the roles of a member and checks their audience (rules 2.5).
     fn held(&self, list: &pb::CodeList, audience: Audience, faults: &mut Faults) -> BTreeSet<Code> {
         let mut roles = BTreeSet::new();
         for text in &list.codes {
@@ -132,8 +133,9 @@ impl Administered {
         self.world.roles.insert(code.clone(), role);
     }
 
-    /// Rules 2.1 and 2.4: the codes of the catalogue; what is marked
-    /// enterprise can be kept elsewhere, but not granted.
+    /// Parses permission codes of the catalogue; outside enterprise, a
+    /// permission marked enterprise can be kept, but not granted
+    /// (rules 2.1 and 2.4).
     fn granted(
         &self,
         list: &pb::CodeList,

@@ -1,5 +1,5 @@
-//! What files do (`docs/import.md`), as the calls that do the same: what a
-//! column does not say is asked of what is stored.
+//! The effect of import files (`docs/import.md`), expressed as the equivalent
+//! calls: the value of an absent column comes from the stored state.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     support::World,
 };
 
-/// The columns of rights of `apps.csv`.
+/// The columns of rights in `apps.csv`.
 const COLUMNS: [(&str, ItemKind, Level); 7] = [
     ("trees_own", ItemKind::Category, Level::Own),
     ("trees_edit", ItemKind::Category, Level::Edit),
@@ -44,15 +44,15 @@ fn text(code: Option<&Code>) -> String {
 }
 
 impl Administered {
-    /// The state after an import of these files, which come in the order in
-    /// which they are applied; or what is wrong with it.
+    /// The state after an import of these files, given in the order in which
+    /// they are applied; or the faults of the import.
     pub(in super::super) fn after_import(&self, files: &[FileRows]) -> Result<Self, Faults> {
         let mut next = self.clone();
         let mut bad_rows = Faults::default();
         for file in files {
             next.take_file(file, &mut bad_rows);
             if !bad_rows.are_none() {
-                break; // what is left may be a loop
+                break; // the state may now contain a loop
             }
         }
         let mut faults = Faults::default();
@@ -142,7 +142,8 @@ impl Administered {
                 None => stored.cloned().unwrap_or_default(),
             },
             audience: audience.into(),
-            // What the catalogue does not know is a warning (`docs/import.md`).
+            // A permission outside the catalogue is only a warning
+            // (`docs/import.md`).
             permissions: row.list("permissions").map(|mut words| {
                 words.retain(|word| CATALOGUE.find_permission(word).is_some());
                 list(words)
@@ -168,8 +169,8 @@ impl Administered {
         let stored = code.parse().ok();
         let stored = stored.and_then(|code| self.world.attributes.get(&code));
         let is = |column, stored: Option<bool>| {
-            let said = row.flag(column, false);
-            said.or(stored).unwrap_or_default()
+            let given = row.flag(column, false);
+            given.or(stored).unwrap_or_default()
         };
         pb::Attribute {
             code: code.to_owned(),
@@ -179,8 +180,8 @@ impl Administered {
         }
     }
 
-    /// The whole set of rights on a profile, apps' private groups aside; edit
-    /// flags stay where their column is absent.
+    /// Replaces all rights on a profile, except those of apps' private groups;
+    /// edit flags are kept where their column is absent.
     fn take_profile_rights(&mut self, row: FileRow<'_>, faults: &mut Faults) {
         let Some(code) = read(row.cell("job_profile"), faults) else {
             return;
@@ -192,12 +193,12 @@ impl Administered {
         };
         let item = ItemRef { kind, code };
         let may_execute = self.named_groups(row.list("execute_job_profile"), faults);
-        let said = row.list("edit_job_profile");
-        let is_said = said.is_some();
-        let may_edit = self.named_groups(said, faults);
+        let given = row.list("edit_job_profile");
+        let is_given = given.is_some();
+        let may_edit = self.named_groups(given, faults);
         for group in self.world.groups.clone() {
             let held = self.world.right(&group, &item);
-            let edits = if is_said {
+            let edits = if is_given {
                 may_edit.contains(&group)
             } else {
                 held.allows(Level::Edit)
@@ -216,19 +217,19 @@ impl Administered {
         self.joined(&list(words.unwrap_or_default()), faults)
     }
 
-    /// A connected app: each column of rights is looked at by itself.
+    /// Stores a connected app; each column of rights is applied on its own.
     fn take_app(&mut self, row: FileRow<'_>, faults: &mut Faults) {
         let Some(app) = read_app(row.cell("code"), faults) else {
             return;
         };
         let (scopes, _) = offered(&self.world, &row.list("scopes").unwrap());
-        let is_asked = self.world.edition.is_enterprise() && has(scopes, "read_products");
+        let needs_permissions = self.world.edition.is_enterprise() && has(scopes, "read_products");
         let highest = if has(scopes, "write_products") {
             Level::Own
         } else {
             Level::View
         };
-        let mut said: BTreeSet<Chosen> = BTreeSet::new();
+        let mut given: BTreeSet<Chosen> = BTreeSet::new();
         let is_there = |axis: ItemKind, level: Level| {
             let mut columns = COLUMNS.iter().filter(|column| row.find(column.0).is_some());
             columns.any(|(_, of, at)| *of == axis && *at == level)
@@ -237,23 +238,23 @@ impl Administered {
             let Some(words) = row.list(column) else {
                 continue;
             };
-            if !(words.is_empty() || is_asked && highest.allows(level)) {
+            if !(words.is_empty() || needs_permissions && highest.allows(level)) {
                 faults.unfit();
             }
-            said.extend(self.chosen_in(axis, level, &words, faults));
+            given.extend(self.chosen_in(axis, level, &words, faults));
         }
         self.store_app(&app, scopes, "user:admin");
         let any = COLUMNS.iter().any(|column| row.find(column.0).is_some());
         let connected = self.apps.get_mut(&app).unwrap();
-        connected.passed |= is_asked && any;
+        connected.passed |= needs_permissions && any;
         let stored = connected.chosen.iter().cloned();
         let kept: BTreeSet<Chosen> = stored
             .filter(|(axis, bits, _)| !is_there(*axis, Level::from_bits(*bits)))
             .collect();
-        connected.chosen = kept.union(&said).cloned().collect();
+        connected.chosen = kept.union(&given).cloned().collect();
         for (_, axis, _) in COLUMNS {
             for item in self.items_of(axis) {
-                self.take_right_of_app(&app, item, &said, &kept, is_there);
+                self.take_right_of_app(&app, item, &given, &kept, is_there);
             }
         }
     }
@@ -282,13 +283,13 @@ impl Administered {
         chosen.collect()
     }
 
-    /// What the app is given at the levels of the columns that are there, and
-    /// what it keeps of the others.
+    /// Sets the app's right on one item: new selections for the levels whose
+    /// columns are present, stored selections for the others.
     fn take_right_of_app(
         &mut self,
         app: &Code,
         item: ItemRef,
-        said: &BTreeSet<Chosen>,
+        given: &BTreeSet<Chosen>,
         kept: &BTreeSet<Chosen>,
         is_there: impl Fn(ItemKind, Level) -> bool,
     ) {
@@ -304,7 +305,7 @@ impl Administered {
             });
             chosen.map(|(_, bits, _)| Level::from_bits(*bits)).collect()
         };
-        let mut level = levels(said).into_iter().fold(Level::Hidden, Level::or);
+        let mut level = levels(given).into_iter().fold(Level::Hidden, Level::or);
         if held == Level::Hidden || !is_there(item.kind, held) {
             level = level.or(held);
         } else {

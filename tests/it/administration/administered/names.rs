@@ -6,7 +6,7 @@ use pim_authz::pb;
 use super::{Administered, Faults};
 use crate::support::World;
 
-/// A code that can be one (rules 1.5).
+/// Parses a code (rules 1.5).
 pub(super) fn read(text: &str, faults: &mut Faults) -> Option<Code> {
     let code = text.parse().ok();
     if code.is_none() {
@@ -15,7 +15,8 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> Option<Code> {
     code
 }
 
-/// A key twice in one call is refused unless the entries are identical.
+/// Refuses a key that occurs twice in one call, unless the entries are
+/// identical.
 pub(super) fn refuse_twice<E: PartialEq>(
     entries: &[E],
     key: impl Fn(&E) -> String,
@@ -30,7 +31,7 @@ pub(super) fn refuse_twice<E: PartialEq>(
     }
 }
 
-/// What an error calls a kind of item.
+/// The name of an item kind in error reasons.
 pub(super) fn entity(kind: ItemKind) -> String {
     kind.to_string().to_uppercase()
 }
@@ -41,7 +42,7 @@ impl Administered {
         self.world.items.contains(&ItemRef { kind, code })
     }
 
-    /// The items that an entry names; each must be there.
+    /// Parses the items that an entry refers to; each must exist.
     pub(super) fn named(
         &self,
         kind: ItemKind,
@@ -60,8 +61,8 @@ impl Administered {
         codes
     }
 
-    /// Whether the group is an app's own (rules 1.4); `None`: there is no such
-    /// group.
+    /// Whether the group is the private group of an app (rules 1.4); `None` if
+    /// there is no such group.
     pub(super) fn is_private(&self, group: &Code) -> Option<bool> {
         if self.world.groups.contains(group) {
             return Some(false);
@@ -69,14 +70,14 @@ impl Administered {
         self.app_of(group).map(|_| true)
     }
 
-    /// The app whose own group this is.
+    /// The app whose private group this is.
     pub(super) fn app_of(&self, group: &Code) -> Option<Code> {
         let mut apps = self.world.apps.keys();
         apps.find(|app| World::private_group(app) == *group)
             .cloned()
     }
 
-    /// The groups that a member is to be in (rules 1.4).
+    /// Parses the groups that a member joins (rules 1.4).
     pub(super) fn joined(&self, list: &pb::CodeList, faults: &mut Faults) -> BTreeSet<Code> {
         let mut groups = BTreeSet::new();
         for text in &list.codes {

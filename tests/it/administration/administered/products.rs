@@ -6,7 +6,7 @@ use super::{
     names::{read, refuse_twice},
 };
 
-/// The code space that an entry means; product unless said.
+/// The code space of an entry; product unless specified.
 pub(super) fn kind(kind: pb::ProductKind) -> ProductKind {
     match kind {
         pb::ProductKind::Unspecified | pb::ProductKind::Product => ProductKind::Product,
@@ -20,7 +20,7 @@ impl Administered {
         let mut twice = Faults::default();
         refuse_twice(entries, |entry| Code::fold(&key(entry)), &mut twice);
         if !twice.are_none() {
-            // Products are compared in the order of the entries.
+            // The service compares products in the order of the entries.
             faults.unfit();
         }
         let mut put = Vec::new();
@@ -44,9 +44,9 @@ impl Administered {
             self.world.products.insert(key.clone(), product);
             put.push(key);
         }
-        // References may point forward, so places are judged at the end.
+        // References may point forward, so parents are checked at the end.
         for key in &put {
-            self.look_at_parent(key, faults);
+            self.check_parent(key, faults);
         }
         let models = self.world.products.iter();
         let models = models.filter(|(key, _)| key.kind == ProductKind::Model);
@@ -56,8 +56,8 @@ impl Administered {
         faults.dangle("PRODUCT_MODEL_NOT_FOUND");
     }
 
-    /// A parent is a model that is there.
-    fn look_at_parent(&self, key: &ProductRef, faults: &mut Faults) {
+    /// Checks that a parent is an existing model.
+    fn check_parent(&self, key: &ProductRef, faults: &mut Faults) {
         let Some(code) = self.world.products[key].parent.clone() else {
             return;
         };
@@ -75,8 +75,8 @@ impl Administered {
         }
     }
 
-    /// How many models there are from this one up to its root, itself
-    /// included; many in a loop.
+    /// Number of models from this one up to its root, itself included; more
+    /// than 10 in a loop.
     fn height(&self, model: &ProductRef) -> usize {
         let mut height = 0;
         let mut next = Some(model.clone());

@@ -122,7 +122,7 @@ impl Administered {
         }
     }
 
-    /// Rules 3.9: variants are what a model is in use by.
+    /// Deletes products; a model is in use by its variants (rules 3.9).
     fn delete_products(
         &mut self,
         kind: ProductKind,
@@ -155,7 +155,7 @@ impl Administered {
         }
     }
 
-    /// Takes items away, with the rights on them and what was chosen of them.
+    /// Deletes items, with the rights on them and the selections of them.
     fn delete_items(&mut self, kind: ItemKind, texts: &[String], faults: &mut Faults) -> Vec<Code> {
         let codes = existing(texts, faults, &entity(kind), |code| self.has(kind, code));
         for code in &codes {
@@ -244,7 +244,7 @@ impl Administered {
         }
     }
 
-    /// The category and everything below it.
+    /// The category and all its descendants.
     pub(super) fn tree_below(&self, root: &Code) -> BTreeSet<Code> {
         let mut below = BTreeSet::from([root.clone()]);
         loop {
@@ -260,7 +260,7 @@ impl Administered {
     }
 }
 
-/// The codes to delete; each must be there.
+/// Parses the codes to delete; each must exist.
 fn existing(
     texts: &[String],
     faults: &mut Faults,

@@ -7,7 +7,7 @@ use super::{
 };
 
 impl Administered {
-    /// Rules 3.1 and 3.7: each level becomes at least the one given.
+    /// Raises each level to at least the one given (rules 3.1 and 3.7).
     pub(super) fn grant(&mut self, grants: &[pb::AccessGrant], faults: &mut Faults) {
         for grant in grants {
             let Some((group, items, level)) = self.written_right(grant, faults) else {
@@ -20,7 +20,8 @@ impl Administered {
         }
     }
 
-    /// Rules 3.1 and 3.7: each level becomes at most the one below.
+    /// Lowers each level to at most the one below the given level
+    /// (rules 3.1 and 3.7).
     pub(super) fn revoke(&mut self, revocations: &[pb::AccessGrant], faults: &mut Faults) {
         for revocation in revocations {
             let Some((group, items, level)) = self.written_right(revocation, faults) else {
@@ -38,8 +39,8 @@ impl Administered {
         }
     }
 
-    /// Rules 3.7: the whole set of an item's rights; apps' private groups that
-    /// are not named keep theirs.
+    /// Replaces all rights on an item; apps' private groups that are not named
+    /// keep theirs (rules 3.7).
     pub(super) fn replace(&mut self, entries: &[pb::ItemRights], faults: &mut Faults) {
         let key = |entry: &pb::ItemRights| {
             let item = entry.item.clone().unwrap_or_default();
@@ -60,7 +61,7 @@ impl Administered {
         }
     }
 
-    /// The levels of an item's set, each group once.
+    /// Parses the levels of an item's rights; each group may occur once.
     fn written_levels(&self, entry: &pb::ItemRights, faults: &mut Faults) -> Vec<(Code, Level)> {
         let kind = entry.item.as_ref().and_then(|item| kind_of(item, faults));
         let mut rights: Vec<(Code, Level)> = Vec::new();
@@ -87,8 +88,8 @@ impl Administered {
         rights
     }
 
-    /// Rules 5.7: an administrator who changes one of an app's channel rights
-    /// ends the later ones.
+    /// Sets a right. A change of one of an app's channel rights by an
+    /// administrator ends its right on later channels (rules 5.7).
     fn set_right(&mut self, group: &Code, item: ItemRef, level: Level) {
         if item.kind == ItemKind::Channel
             && self.world.right(group, &item) != level
@@ -126,7 +127,8 @@ impl Administered {
         Some(group)
     }
 
-    /// The item, with its sub-categories unless said otherwise (rules 3.7).
+    /// The item, with its descendant categories unless the request excludes
+    /// them (rules 3.7).
     fn written_items(
         &self,
         item: Option<&pb::Item>,
@@ -169,7 +171,7 @@ fn kind_of(item: &pb::Item, faults: &mut Faults) -> Option<ItemKind> {
     kind
 }
 
-/// Whether a right on such an item can have this level (rules 3.1, 3.3).
+/// Whether a right on this kind of item can have this level (rules 3.1, 3.3).
 fn fits(kind: ItemKind, level: Level) -> bool {
     match level {
         Level::Hidden => false,
@@ -180,8 +182,8 @@ fn fits(kind: ItemKind, level: Level) -> bool {
     }
 }
 
-/// What is left of `held` when `taken` is taken (rules 3.1): at most the level
-/// below.
+/// What remains of `held` when `taken` is revoked: at most the level below
+/// (rules 3.1).
 fn without(held: Level, taken: Level) -> Level {
     let below = match taken {
         Level::Own => Level::Edit,

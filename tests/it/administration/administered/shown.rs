@@ -6,7 +6,7 @@ use crate::administration::pictured::{Picture, written};
 use crate::support::World;
 
 impl Administered {
-    /// What the tenant holds.
+    /// A snapshot of the tenant.
     pub(in super::super) fn picture(&self) -> Picture {
         let mut picture = Picture::default();
         picture.tenant(&self.world.edition.to_string());

@@ -1,12 +1,12 @@
-//! What every subject of a tenant is answered: the naive count of who and what
-//! a write affects.
+//! The answers for every subject of a tenant: a naive count of the subjects and
+//! products that a write affects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pim_authz::pb::{self, authorization_service_client::AuthorizationServiceClient};
 use tonic::{Code, transport::Channel};
 
-/// Everybody who is in one of the worlds, or comes by a write.
+/// Every subject of the worlds, and those that a write may create.
 const SUBJECTS: [(&str, &str); 13] = [
     ("user", "admin"),
     ("user", "julia"),
@@ -23,8 +23,8 @@ const SUBJECTS: [(&str, &str); 13] = [
     ("app", "new"),
 ];
 
-/// Everything that is in one of the worlds, or comes by a write, and what is
-/// asked about it: the actions that a level decides.
+/// Every resource of the worlds, and those that a write may create, with the
+/// actions that are checked on it: those that a level decides.
 const RESOURCES: [(&str, &[&str], &[&str]); 15] = [
     (
         "category",
@@ -85,7 +85,7 @@ const PRODUCT_ACTIONS: [&str; 9] = [
 
 const MODEL_ACTIONS: [&str; 4] = ["view", "edit", "review_proposals", "send_proposal"];
 
-/// What the roles and scopes of the worlds grant, and some more.
+/// The permissions that roles and scopes of the worlds grant, and some others.
 const PERMISSIONS: [&str; 17] = [
     "system_version.read",
     "system_information.view",
@@ -106,15 +106,16 @@ const PERMISSIONS: [&str; 17] = [
     "api.category.list",
 ];
 
-/// A subject, and what it is asked: a product or model by its place, an action.
-type Asked = (&'static str, &'static str, Option<String>, String);
+/// A question: type and code of the subject, the product or model that it is
+/// about, if any, and the action and resource.
+type QuestionKey = (&'static str, &'static str, Option<String>, String);
 
-/// Whether each question is allowed, and the level held.
+/// For each question, whether it is allowed, and the level held.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Answers(BTreeMap<Asked, (bool, i32)>);
+pub(super) struct Answers(BTreeMap<QuestionKey, (bool, i32)>);
 
-/// Every question that is asked of a subject: the key of what is asked about,
-/// and whether it is a stored product.
+/// Every question that is checked for a subject, and whether it is about a
+/// stored product.
 fn questions() -> Vec<(pb::CheckItem, bool)> {
     let mut questions = Vec::new();
     for (kind, codes, actions) in RESOURCES {
@@ -152,7 +153,7 @@ fn questions() -> Vec<(pb::CheckItem, bool)> {
 }
 
 fn item(action: &str, resource: Option<pb::Resource>) -> pb::CheckItem {
-    let asked = resource.as_ref().map(|resource| {
+    let resource_key = resource.as_ref().map(|resource| {
         let pb::Resource {
             r#type,
             id,
@@ -163,18 +164,19 @@ fn item(action: &str, resource: Option<pb::Resource>) -> pb::CheckItem {
         format!("{type} {id}{}", codes.unwrap_or_default())
     });
     pb::CheckItem {
-        correlation_id: asked.unwrap_or_default(),
+        correlation_id: resource_key.unwrap_or_default(),
         action: action.into(),
         resource,
         ..Default::default()
     }
 }
 
-/// Asks everything of everybody; a tenant that is not there holds nothing.
+/// Checks every question for every subject; a tenant that does not exist has no
+/// answers.
 pub(super) async fn ask(channel: &Channel, tenant: &str) -> Answers {
     let mut client = AuthorizationServiceClient::new(channel.clone());
     let questions = questions();
-    let asked: Vec<(Asked, pb::CheckItem)> = SUBJECTS
+    let keyed_items: Vec<(QuestionKey, pb::CheckItem)> = SUBJECTS
         .iter()
         .flat_map(|subject| questions.iter().map(move |question| (subject, question)))
         .map(|((kind, code), (item, is_product))| {
@@ -193,7 +195,7 @@ pub(super) async fn ask(channel: &Channel, tenant: &str) -> Answers {
         .collect();
     let request = pb::BatchCheckRequest {
         tenant: tenant.into(),
-        items: asked.iter().map(|(_, item)| item.clone()).collect(),
+        items: keyed_items.iter().map(|(_, item)| item.clone()).collect(),
         ..Default::default()
     };
     let results = match client.batch_check(request).await {
@@ -201,33 +203,33 @@ pub(super) async fn ask(channel: &Channel, tenant: &str) -> Answers {
         Err(status) if status.code() == Code::NotFound => Vec::new(),
         Err(status) => panic!("{status:?}"),
     };
-    let answers = asked
+    let answers = keyed_items
         .into_iter()
         .zip(results)
-        .map(|((asked, item), result)| {
+        .map(|((key, item), result)| {
             let Some(pb::check_result::Outcome::Decision(decision)) = result.outcome else {
                 panic!("{item:?}: {result:?}");
             };
-            (asked, (decision.allowed, decision.level))
+            (key, (decision.allowed, decision.level))
         });
     Answers(answers.collect())
 }
 
 impl Answers {
-    /// How many subjects and how many products are answered otherwise, and some
-    /// of the questions that are.
+    /// Number of subjects and of products with a different answer, and some of
+    /// the questions concerned.
     pub(super) fn difference(&self, after: &Self) -> ((u64, u64), Vec<String>) {
         let nothing = |level: &i32| [0, pb::Level::None as i32].contains(level);
-        let answer = |of: &Self, asked| {
-            let held: Option<&(bool, i32)> = of.0.get(asked);
+        let answer = |of: &Self, key| {
+            let held: Option<&(bool, i32)> = of.0.get(key);
             held.copied()
                 .filter(|(allowed, level)| *allowed || !nothing(level))
         };
-        let asked: BTreeSet<&Asked> = self.0.keys().chain(after.0.keys()).collect();
-        let differ = asked
+        let keys: BTreeSet<&QuestionKey> = self.0.keys().chain(after.0.keys()).collect();
+        let differ = keys
             .into_iter()
-            .filter(|asked| answer(self, *asked) != answer(after, *asked));
-        let differ: Vec<&Asked> = differ.collect();
+            .filter(|key| answer(self, *key) != answer(after, *key));
+        let differ: Vec<&QuestionKey> = differ.collect();
         let subjects: BTreeSet<(&str, &str)> = differ
             .iter()
             .map(|(kind, code, ..)| (*kind, *code))
@@ -236,8 +238,8 @@ impl Answers {
             .iter()
             .filter_map(|(_, _, product, _)| product.as_ref())
             .collect();
-        let told = differ.iter().take(12).map(|asked| format!("{asked:?}"));
+        let examples = differ.iter().take(12).map(|key| format!("{key:?}"));
         let counts = (subjects.len() as u64, products.len() as u64);
-        (counts, told.collect())
+        (counts, examples.collect())
     }
 }

@@ -1,13 +1,13 @@
-//! The tenants that writes are rehearsed on.
+//! The tenants on which writes are rehearsed.
 
 use pim_authz::pb::Edition;
 
 use crate::harness::{File, file};
 
-/// What a tenant holds at first.
+/// The initial content of a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Start {
-    /// Everything; who may view no locale sees no product data.
+    /// Everything; a subject that may view no locale sees no product data.
     Whole,
     /// Everything but channels and locales: the gate is open (rules 4.5).
     Gateless,

@@ -5,10 +5,10 @@ use pim_authz::pb::{self, Edition, Level};
 use super::worlds::Start::{self, Gateless, Growth, Whole};
 use crate::administration::calls::Call;
 
-/// A write and the tenant that it is rehearsed on.
+/// A write and the tenant on which it is rehearsed.
 pub(super) type Rehearsed = (Start, Call);
 
-/// Makes calls: `put!(PutLocales(PutLocalesRequest) { locales: … })`.
+/// Builds a call: `call!(PutLocales(PutLocalesRequest) { locales: … })`.
 macro_rules! call {
     ($call:ident($request:ident) { $($field:ident: $value:expr),* $(,)? }) => {
         Call::$call(pb::$request { $($field: $value,)* ..Default::default() })
@@ -48,7 +48,7 @@ fn right(
     }]
 }
 
-/// Each write on a tenant of each kind.
+/// Pairs each write with each kind of tenant.
 fn on(starts: &[Start], writes: Vec<Call>) -> Vec<Rehearsed> {
     let rehearsed = writes.into_iter().flat_map(|call| {
         let starts = starts.iter().copied();
@@ -130,8 +130,8 @@ pub(super) fn of_the_directory() -> Vec<Rehearsed> {
     on(&[Whole, Growth], writes)
 }
 
-/// Of what rules product data from above: with and without default rights, the
-/// first, the last and one of several.
+/// Writes to channels and locales, the axes above product data: with and
+/// without default rights; the first, the last and one of several.
 pub(super) fn of_channels_and_locales() -> Vec<Rehearsed> {
     let channels = |code: &str, without: bool| {
         let channel = pb::Channel {
@@ -157,7 +157,7 @@ pub(super) fn of_channels_and_locales() -> Vec<Rehearsed> {
     for start in [Whole, Growth] {
         rehearsed.push((start, delete_locales(&["en_US"])));
         rehearsed.push((start, delete_channels(&["web"])));
-        // Its tree and locales decide nothing.
+        // The tree and locales of a channel do not affect decisions.
         rehearsed.push((start, channels("web", false)));
     }
     rehearsed

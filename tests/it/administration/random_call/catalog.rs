@@ -15,38 +15,38 @@ use crate::{
     support::Entropy,
 };
 
-pub(super) fn put(model: &Administered, tape: &mut Entropy) -> Call {
-    match tape.below(16) {
-        0..4 => put_categories(model, tape),
-        4..8 => put_products(model, tape),
-        8 => put_channels(model, tape),
-        9 => put_attributes(tape),
-        10 => put_grid_views(tape),
-        11 => put_profiles(tape),
-        _ => put_plain(tape),
+pub(super) fn put(model: &Administered, entropy: &mut Entropy) -> Call {
+    match entropy.below(16) {
+        0..4 => put_categories(model, entropy),
+        4..8 => put_products(model, entropy),
+        8 => put_channels(model, entropy),
+        9 => put_attributes(entropy),
+        10 => put_grid_views(entropy),
+        11 => put_profiles(entropy),
+        _ => put_plain(entropy),
     }
 }
 
-pub(super) fn filling(model: &Administered, tape: &mut Entropy) -> Vec<Call> {
+pub(super) fn filling(model: &Administered, entropy: &mut Entropy) -> Vec<Call> {
     vec![
-        put_locales(tape),
-        put_attribute_groups(tape),
-        put_channels(model, tape),
-        put_categories(model, tape),
-        put_categories(model, tape),
-        put_categories(model, tape),
-        put_categories(model, tape),
-        put_attributes(tape),
-        put_products(model, tape),
-        put_products(model, tape),
-        put_profiles(tape),
-        put_families(tape),
-        put_entities(tape),
-        put_plain(tape),
+        put_locales(entropy),
+        put_attribute_groups(entropy),
+        put_channels(model, entropy),
+        put_categories(model, entropy),
+        put_categories(model, entropy),
+        put_categories(model, entropy),
+        put_categories(model, entropy),
+        put_attributes(entropy),
+        put_products(model, entropy),
+        put_products(model, entropy),
+        put_profiles(entropy),
+        put_families(entropy),
+        put_entities(entropy),
+        put_plain(entropy),
     ]
 }
 
-fn put_categories(model: &Administered, tape: &mut Entropy) -> Call {
+fn put_categories(model: &Administered, entropy: &mut Entropy) -> Call {
     let code = |category: &pb::Category| category.code.clone();
     let contradict = |category: &mut pb::Category| {
         category.parent = match category.parent {
@@ -54,27 +54,27 @@ fn put_categories(model: &Administered, tape: &mut Entropy) -> Call {
             None => Some("Master".to_owned()),
         };
     };
-    let categories = entries(tape, code, contradict, |tape| {
+    let categories = entries(entropy, code, contradict, |entropy| {
         let stored = items(model, ItemKind::Category);
-        let above = reference(&mostly(&stored, &CATEGORIES, tape), tape);
-        let parent = match tape.below(8) {
+        let above = reference(&mostly(&stored, &CATEGORIES, entropy), entropy);
+        let parent = match entropy.below(8) {
             0..3 => None,
             3 => Some(String::new()),
             _ => Some(above),
         };
         pb::Category {
-            code: key(&CATEGORIES, tape),
+            code: key(&CATEGORIES, entropy),
             parent,
         }
     });
     Call::PutCategories(pb::PutCategoriesRequest {
         categories,
-        without_default_rights: tape.chance(10),
+        without_default_rights: entropy.chance(10),
         ..Default::default()
     })
 }
 
-fn put_products(model: &Administered, tape: &mut Entropy) -> Call {
+fn put_products(model: &Administered, entropy: &mut Entropy) -> Call {
     // Products and models have separate code spaces (rules 1.5).
     let code = |product: &pb::Product| {
         let is_model = product.kind() == pb::ProductKind::Model;
@@ -86,27 +86,27 @@ fn put_products(model: &Administered, tape: &mut Entropy) -> Call {
             None => Some("Shirt".to_owned()),
         };
     };
-    let products = entries(tape, code, contradict, |tape| {
-        let is_model = tape.chance(40);
-        let kind = match tape.below(3) {
+    let products = entries(entropy, code, contradict, |entropy| {
+        let is_model = entropy.chance(40);
+        let kind = match entropy.below(3) {
             _ if is_model => pb::ProductKind::Model,
             0 => pb::ProductKind::Unspecified,
             _ => pb::ProductKind::Product,
         };
         let stored = models(model);
-        let above = reference(&mostly(&stored, &MODELS, tape), tape);
-        let parent = match tape.below(8) {
+        let above = reference(&mostly(&stored, &MODELS, entropy), entropy);
+        let parent = match entropy.below(8) {
             0..4 => None,
             4 => Some(String::new()),
             _ => Some(above),
         };
         let stored = items(model, ItemKind::Category);
-        let categories = references(25, &mostly(&stored, &CATEGORIES, tape), tape);
+        let categories = references(25, &mostly(&stored, &CATEGORIES, entropy), entropy);
         pb::Product {
-            code: key(if is_model { &MODELS } else { &PRODUCTS }, tape),
+            code: key(if is_model { &MODELS } else { &PRODUCTS }, entropy),
             kind: kind.into(),
             parent,
-            categories: maybe(60, categories, tape),
+            categories: maybe(60, categories, entropy),
         }
     });
     Call::PutProducts(pb::PutProductsRequest {
@@ -126,20 +126,20 @@ pub(super) fn models(model: &Administered) -> Vec<String> {
     models.map(|key| key.code.to_string()).collect()
 }
 
-/// What is stored, if anything; now and then all that could be.
+/// The stored codes, if any; sometimes all possible codes.
 pub(super) fn mostly<'w>(
     stored: &'w [String],
     all: &[&'w str],
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> Vec<&'w str> {
-    if stored.is_empty() || tape.chance(15) {
+    if stored.is_empty() || entropy.chance(15) {
         return all.to_vec();
     }
     stored.iter().map(String::as_str).collect()
 }
 
-/// Trees are named by roots.
-fn put_channels(model: &Administered, tape: &mut Entropy) -> Call {
+/// Channels whose trees are named by root categories.
+fn put_channels(model: &Administered, entropy: &mut Entropy) -> Call {
     let roots = roots(model);
     let roots: Vec<&str> = roots.iter().map(String::as_str).collect();
     let code = |channel: &pb::Channel| channel.code.clone();
@@ -147,29 +147,30 @@ fn put_channels(model: &Administered, tape: &mut Entropy) -> Call {
         None => channel.locales.push("en_US".to_owned()),
         Some(_) => channel.locales.clear(),
     };
-    let channels = entries(tape, code, contradict, |tape| {
-        let tree = if roots.is_empty() || tape.chance(40) {
+    let channels = entries(entropy, code, contradict, |entropy| {
+        let tree = if roots.is_empty() || entropy.chance(40) {
             String::new()
         } else {
-            reference(&roots, tape)
+            reference(&roots, entropy)
         };
         pb::Channel {
-            code: key(&CHANNELS, tape),
+            code: key(&CHANNELS, entropy),
             tree,
-            locales: references(30, &LOCALES, tape),
+            locales: references(30, &LOCALES, entropy),
         }
     });
     Call::PutChannels(pb::PutChannelsRequest {
         channels,
-        without_default_rights: tape.chance(30),
+        without_default_rights: entropy.chance(30),
         ..Default::default()
     })
 }
 
-/// A channel that is made anew, without default rights (rules 3.8): what an
-/// app holds on it is for an administrator to say (rules 5.7, 5.8).
-pub(in super::super) fn withheld_channel(tape: &mut Entropy) -> [Call; 2] {
-    let code = key(&CHANNELS, tape);
+/// Deletes a channel and creates it again without default rights (rules 3.8),
+/// so that only an administrator can give an app a right on it
+/// (rules 5.7, 5.8).
+pub(in super::super) fn withheld_channel(entropy: &mut Entropy) -> [Call; 2] {
+    let code = key(&CHANNELS, entropy);
     let channel = pb::Channel {
         code: code.clone(),
         ..Default::default()
@@ -195,20 +196,20 @@ pub(super) fn roots(model: &Administered) -> Vec<String> {
     roots.map(|item| item.code.to_string()).collect()
 }
 
-fn put_attributes(tape: &mut Entropy) -> Call {
+fn put_attributes(entropy: &mut Entropy) -> Call {
     let code = |attribute: &pb::Attribute| attribute.code.clone();
     let contradict = |attribute: &mut pb::Attribute| attribute.scopable = !attribute.scopable;
-    let attributes = entries(tape, code, contradict, |tape| {
-        let group = reference(&ATTRIBUTE_GROUPS, tape);
+    let attributes = entries(entropy, code, contradict, |entropy| {
+        let group = reference(&ATTRIBUTE_GROUPS, entropy);
         pb::Attribute {
-            code: key(&ATTRIBUTES, tape),
-            group: if tape.chance(80) {
+            code: key(&ATTRIBUTES, entropy),
+            group: if entropy.chance(80) {
                 group
             } else {
                 String::new()
             },
-            scopable: tape.chance(50),
-            localizable: tape.chance(50),
+            scopable: entropy.chance(50),
+            localizable: entropy.chance(50),
         }
     });
     Call::PutAttributes(pb::PutAttributesRequest {
@@ -217,15 +218,15 @@ fn put_attributes(tape: &mut Entropy) -> Call {
     })
 }
 
-fn put_grid_views(tape: &mut Entropy) -> Call {
+fn put_grid_views(entropy: &mut Entropy) -> Call {
     let code = |view: &pb::GridView| view.code.clone();
     let contradict = |view: &mut pb::GridView| match view.attribute_groups.pop() {
         None => view.attribute_groups.push("General".to_owned()),
         Some(_) => view.attribute_groups.clear(),
     };
-    let grid_views = entries(tape, code, contradict, |tape| pb::GridView {
-        code: key(&VIEWS, tape),
-        attribute_groups: references(40, &ATTRIBUTE_GROUPS, tape),
+    let grid_views = entries(entropy, code, contradict, |entropy| pb::GridView {
+        code: key(&VIEWS, entropy),
+        attribute_groups: references(40, &ATTRIBUTE_GROUPS, entropy),
     });
     Call::PutGridViews(pb::PutGridViewsRequest {
         grid_views,
@@ -233,7 +234,7 @@ fn put_grid_views(tape: &mut Entropy) -> Call {
     })
 }
 
-fn put_profiles(tape: &mut Entropy) -> Call {
+fn put_profiles(entropy: &mut Entropy) -> Call {
     let code = |profile: &pb::Profile| profile.code.clone();
     let contradict = |profile: &mut pb::Profile| {
         profile.kind = match profile.kind() {
@@ -243,18 +244,18 @@ fn put_profiles(tape: &mut Entropy) -> Call {
             }
         };
     };
-    let profiles = entries(tape, code, contradict, |tape| {
-        let code = key(&PROFILES, tape);
+    let profiles = entries(entropy, code, contradict, |entropy| {
+        let code = key(&PROFILES, entropy);
         let usual = if code.eq_ignore_ascii_case("csv_import") {
             pb::ProfileKind::Import
         } else {
             pb::ProfileKind::Export
         };
         let kinds = [pb::ProfileKind::Unspecified, pb::ProfileKind::Import];
-        let kind = if tape.chance(85) {
+        let kind = if entropy.chance(85) {
             usual
         } else {
-            *tape.pick(&kinds)
+            *entropy.pick(&kinds)
         };
         pb::Profile {
             code,
@@ -263,92 +264,92 @@ fn put_profiles(tape: &mut Entropy) -> Call {
     });
     Call::PutProfiles(pb::PutProfilesRequest {
         profiles,
-        without_default_rights: tape.chance(10),
+        without_default_rights: entropy.chance(10),
         ..Default::default()
     })
 }
 
-fn put_plain(tape: &mut Entropy) -> Call {
-    match tape.below(4) {
-        0 => put_locales(tape),
-        1 => put_attribute_groups(tape),
-        2 => put_families(tape),
-        _ => put_entities(tape),
+fn put_plain(entropy: &mut Entropy) -> Call {
+    match entropy.below(4) {
+        0 => put_locales(entropy),
+        1 => put_attribute_groups(entropy),
+        2 => put_families(entropy),
+        _ => put_entities(entropy),
     }
 }
 
-fn put_families(tape: &mut Entropy) -> Call {
+fn put_families(entropy: &mut Entropy) -> Call {
     let code = |family: &pb::AssetFamily| family.code.clone();
     let asset_families = entries(
-        tape,
+        entropy,
         code,
         |_| {},
-        |tape| pb::AssetFamily {
-            code: key(&FAMILIES, tape),
+        |entropy| pb::AssetFamily {
+            code: key(&FAMILIES, entropy),
         },
     );
     Call::PutAssetFamilies(pb::PutAssetFamiliesRequest {
         asset_families,
-        without_default_rights: tape.chance(10),
+        without_default_rights: entropy.chance(10),
         ..Default::default()
     })
 }
 
-fn put_entities(tape: &mut Entropy) -> Call {
+fn put_entities(entropy: &mut Entropy) -> Call {
     let code = |entity: &pb::ReferenceEntity| entity.code.clone();
     let reference_entities = entries(
-        tape,
+        entropy,
         code,
         |_| {},
-        |tape| pb::ReferenceEntity {
-            code: key(&ENTITIES, tape),
+        |entropy| pb::ReferenceEntity {
+            code: key(&ENTITIES, entropy),
         },
     );
     Call::PutReferenceEntities(pb::PutReferenceEntitiesRequest {
         reference_entities,
-        without_default_rights: tape.chance(10),
+        without_default_rights: entropy.chance(10),
         ..Default::default()
     })
 }
 
-fn put_locales(tape: &mut Entropy) -> Call {
+fn put_locales(entropy: &mut Entropy) -> Call {
     let code = |locale: &pb::Locale| locale.code.clone();
     let locales = entries(
-        tape,
+        entropy,
         code,
         |_| {},
-        |tape| pb::Locale {
-            code: key(&LOCALES, tape),
+        |entropy| pb::Locale {
+            code: key(&LOCALES, entropy),
         },
     );
     Call::PutLocales(pb::PutLocalesRequest {
         locales,
-        without_default_rights: tape.chance(10),
+        without_default_rights: entropy.chance(10),
         ..Default::default()
     })
 }
 
-fn put_attribute_groups(tape: &mut Entropy) -> Call {
+fn put_attribute_groups(entropy: &mut Entropy) -> Call {
     let code = |group: &pb::AttributeGroup| group.code.clone();
     let attribute_groups = entries(
-        tape,
+        entropy,
         code,
         |_| {},
-        |tape| pb::AttributeGroup {
-            code: key(&ATTRIBUTE_GROUPS, tape),
+        |entropy| pb::AttributeGroup {
+            code: key(&ATTRIBUTE_GROUPS, entropy),
         },
     );
     Call::PutAttributeGroups(pb::PutAttributeGroupsRequest {
         attribute_groups,
-        without_default_rights: tape.chance(10),
+        without_default_rights: entropy.chance(10),
         ..Default::default()
     })
 }
 
-/// One deletion, with the codes and the cascade that were drawn.
+/// Builds one deletion with random codes and a random cascade flag.
 macro_rules! deletion {
-    ($call:ident($request:ident), $words:expr, $refer:expr, $tape:expr) => {{
-        let (codes, cascade) = doomed($words, $refer, $tape);
+    ($call:ident($request:ident), $words:expr, $refer:expr, $entropy:expr) => {{
+        let (codes, cascade) = doomed($words, $refer, $entropy);
         Call::$call(pb::$request {
             codes,
             cascade,
@@ -357,8 +358,8 @@ macro_rules! deletion {
     }};
 }
 
-/// Deletes the last of what rules product data from above, which opens the gate
-/// (rules 4.5).
+/// Deletes all channels or all locales, the axes above product data, which
+/// opens the gate (rules 4.5).
 fn delete_all(kind: ItemKind, model: &Administered) -> Call {
     let (codes, cascade) = (items(model, kind), true);
     if kind == ItemKind::Channel {
@@ -375,11 +376,12 @@ fn delete_all(kind: ItemKind, model: &Administered) -> Call {
     })
 }
 
-/// What opens and shuts the gate, and a new item that nobody holds: answers
-/// change of whoever holds no right on what comes or goes (rules 4.5, 4.9).
-pub(in super::super) fn of_a_vocabulary(model: &Administered, tape: &mut Entropy) -> Call {
+/// Opens or closes the gate, or adds an item without rights: this changes
+/// answers for subjects that hold no right on the item that is added or removed
+/// (rules 4.5, 4.9).
+pub(in super::super) fn of_a_vocabulary(model: &Administered, entropy: &mut Entropy) -> Call {
     let code = || "fresh".to_owned();
-    match tape.below(5) {
+    match entropy.below(5) {
         0 => delete_all(ItemKind::Channel, model),
         1 => delete_all(ItemKind::Locale, model),
         2 => Call::PutCategories(pb::PutCategoriesRequest {
@@ -406,38 +408,43 @@ pub(in super::super) fn of_a_vocabulary(model: &Administered, tape: &mut Entropy
     }
 }
 
-pub(super) fn delete(model: &Administered, tape: &mut Entropy) -> Call {
-    match tape.below(17) {
+pub(super) fn delete(model: &Administered, entropy: &mut Entropy) -> Call {
+    match entropy.below(17) {
         15 => delete_all(ItemKind::Channel, model),
         16 => delete_all(ItemKind::Locale, model),
         0..3 => deletion!(
             DeleteCategories(DeleteCategoriesRequest),
             &CATEGORIES,
             true,
-            tape
+            entropy
         ),
-        3..5 => deletion!(DeleteLocales(DeleteLocalesRequest), &LOCALES, false, tape),
+        3..5 => deletion!(
+            DeleteLocales(DeleteLocalesRequest),
+            &LOCALES,
+            false,
+            entropy
+        ),
         5..7 => deletion!(
             DeleteAttributeGroups(DeleteAttributeGroupsRequest),
             &ATTRIBUTE_GROUPS,
             false,
-            tape
+            entropy
         ),
-        7..10 => delete_products(tape),
-        _ => delete_plain(tape),
+        7..10 => delete_products(entropy),
+        _ => delete_plain(entropy),
     }
 }
 
-fn delete_products(tape: &mut Entropy) -> Call {
-    if tape.chance(30) {
+fn delete_products(entropy: &mut Entropy) -> Call {
+    if entropy.chance(30) {
         return deletion!(
             DeleteProducts(DeleteProductsRequest),
             &PRODUCTS,
             false,
-            tape
+            entropy
         );
     }
-    let (codes, cascade) = doomed(&MODELS, true, tape);
+    let (codes, cascade) = doomed(&MODELS, true, entropy);
     Call::DeleteProducts(pb::DeleteProductsRequest {
         codes,
         cascade,
@@ -446,39 +453,44 @@ fn delete_products(tape: &mut Entropy) -> Call {
     })
 }
 
-/// What nothing refers to.
-fn delete_plain(tape: &mut Entropy) -> Call {
-    match tape.below(6) {
+/// Deletes entities that nothing refers to.
+fn delete_plain(entropy: &mut Entropy) -> Call {
+    match entropy.below(6) {
         0 => deletion!(
             DeleteChannels(DeleteChannelsRequest),
             &CHANNELS,
             false,
-            tape
+            entropy
         ),
         1 => deletion!(
             DeleteAttributes(DeleteAttributesRequest),
             &ATTRIBUTES,
             false,
-            tape
+            entropy
         ),
         2 => deletion!(
             DeleteAssetFamilies(DeleteAssetFamiliesRequest),
             &FAMILIES,
             false,
-            tape
+            entropy
         ),
         3 => deletion!(
             DeleteReferenceEntities(DeleteReferenceEntitiesRequest),
             &ENTITIES,
             false,
-            tape
+            entropy
         ),
         4 => deletion!(
             DeleteProfiles(DeleteProfilesRequest),
             &PROFILES,
             false,
-            tape
+            entropy
         ),
-        _ => deletion!(DeleteGridViews(DeleteGridViewsRequest), &VIEWS, false, tape),
+        _ => deletion!(
+            DeleteGridViews(DeleteGridViewsRequest),
+            &VIEWS,
+            false,
+            entropy
+        ),
     }
 }

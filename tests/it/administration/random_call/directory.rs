@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{administration::calls::Call, support::Entropy};
 
-/// What roles are given; what locks out, what apps need, and one of each
-/// audience and edition.
+/// Permissions that roles are given: those of the lock-out guard, the one that
+/// app steps require, and one of each audience and edition.
 const GRANTED: [&str; 14] = [
     "role.edit",
     "role.list",
@@ -32,12 +32,12 @@ const ADMINISTRATOR: [&str; 4] = [
     "app.manage",
 ];
 
-pub(super) fn put(tape: &mut Entropy) -> Call {
-    match tape.below(8) {
-        0..3 => put_users(tape),
-        3 | 4 => put_connections(tape),
-        5 => put_groups(tape),
-        _ => put_roles(tape),
+pub(super) fn put(entropy: &mut Entropy) -> Call {
+    match entropy.below(8) {
+        0..3 => put_users(entropy),
+        3 | 4 => put_connections(entropy),
+        5 => put_groups(entropy),
+        _ => put_roles(entropy),
     }
 }
 
@@ -45,39 +45,40 @@ fn all_groups() -> Vec<&'static str> {
     GROUPS.into_iter().chain(["All"]).collect()
 }
 
-/// Groups that can be joined; seldom an app's own (rules 1.4).
-pub(super) fn groups(tape: &mut Entropy) -> Vec<String> {
-    let mut groups = references(35, &all_groups(), tape);
-    if tape.chance(2) {
+/// Groups that a member can join; rarely the private group of an app
+/// (rules 1.4).
+pub(super) fn groups(entropy: &mut Entropy) -> Vec<String> {
+    let mut groups = references(35, &all_groups(), entropy);
+    if entropy.chance(2) {
         groups.push("app:translator".to_owned());
     }
     groups
 }
 
-pub(super) fn roles_for(connection: bool, tape: &mut Entropy) -> Vec<String> {
+pub(super) fn roles_for(connection: bool, entropy: &mut Entropy) -> Vec<String> {
     let matching = if connection { &ROLES[3..] } else { &ROLES[..3] };
-    let matching = if tape.chance(4) {
+    let matching = if entropy.chance(4) {
         &ROLES[2..]
     } else {
         matching
     };
-    references(50, matching, tape)
+    references(50, matching, entropy)
 }
 
-fn enabled(tape: &mut Entropy) -> Option<bool> {
-    *tape.pick(&[None, None, Some(true), Some(true), Some(false)])
+fn enabled(entropy: &mut Entropy) -> Option<bool> {
+    *entropy.pick(&[None, None, Some(true), Some(true), Some(false)])
 }
 
-fn put_users(tape: &mut Entropy) -> Call {
+fn put_users(entropy: &mut Entropy) -> Call {
     let code = |user: &pb::User| user.code.clone();
     let contradict = |user: &mut pb::User| user.enabled = Some(!user.enabled.unwrap_or_default());
-    let users = entries(tape, code, contradict, |tape| {
-        let (groups, roles) = (groups(tape), roles_for(false, tape));
+    let users = entries(entropy, code, contradict, |entropy| {
+        let (groups, roles) = (groups(entropy), roles_for(false, entropy));
         pb::User {
-            code: key(&USERS, tape),
-            groups: maybe(60, groups, tape),
-            roles: maybe(60, roles, tape),
-            enabled: enabled(tape),
+            code: key(&USERS, entropy),
+            groups: maybe(60, groups, entropy),
+            roles: maybe(60, roles, entropy),
+            enabled: enabled(entropy),
         }
     });
     Call::PutUsers(pb::PutUsersRequest {
@@ -86,18 +87,18 @@ fn put_users(tape: &mut Entropy) -> Call {
     })
 }
 
-fn put_connections(tape: &mut Entropy) -> Call {
+fn put_connections(entropy: &mut Entropy) -> Call {
     let code = |entry: &pb::Connection| entry.code.clone();
     let contradict = |entry: &mut pb::Connection| {
         entry.enabled = Some(!entry.enabled.unwrap_or_default());
     };
-    let connections = entries(tape, code, contradict, |tape| {
-        let (groups, roles) = (groups(tape), roles_for(true, tape));
+    let connections = entries(entropy, code, contradict, |entropy| {
+        let (groups, roles) = (groups(entropy), roles_for(true, entropy));
         pb::Connection {
-            code: key(&CONNECTIONS, tape),
-            groups: maybe(60, groups, tape),
-            roles: maybe(60, roles, tape),
-            enabled: enabled(tape),
+            code: key(&CONNECTIONS, entropy),
+            groups: maybe(60, groups, entropy),
+            roles: maybe(60, roles, entropy),
+            enabled: enabled(entropy),
         }
     });
     Call::PutConnections(pb::PutConnectionsRequest {
@@ -106,17 +107,17 @@ fn put_connections(tape: &mut Entropy) -> Call {
     })
 }
 
-fn put_groups(tape: &mut Entropy) -> Call {
-    let words: Vec<&str> = match tape.below(16) {
+fn put_groups(entropy: &mut Entropy) -> Call {
+    let words: Vec<&str> = match entropy.below(16) {
         14 => vec!["All"],
         15 => vec!["app:translator"],
         _ => GROUPS.to_vec(),
     };
     let code = |group: &pb::UserGroup| group.code.clone();
     let contradict = |group: &mut pb::UserGroup| group.label.push('!');
-    let user_groups = entries(tape, code, contradict, |tape| pb::UserGroup {
-        code: key(&words, tape),
-        label: (*tape.pick(&["Writers", "Bosses", "Team 1"])).to_owned(),
+    let user_groups = entries(entropy, code, contradict, |entropy| pb::UserGroup {
+        code: key(&words, entropy),
+        label: (*entropy.pick(&["Writers", "Bosses", "Team 1"])).to_owned(),
         private: false,
     });
     Call::PutUserGroups(pb::PutUserGroupsRequest {
@@ -125,42 +126,42 @@ fn put_groups(tape: &mut Entropy) -> Call {
     })
 }
 
-/// Administrators, people's roles, or the API's, as the code says; now and
-/// then anything.
-pub(super) fn granted(code: &str, tape: &mut Entropy) -> Vec<String> {
+/// Permissions that suit the role's code: those of administrators, users or the
+/// API; sometimes any.
+pub(super) fn granted(code: &str, entropy: &mut Entropy) -> Vec<String> {
     let texts = match code.to_lowercase().as_str() {
-        "administrator" if tape.chance(80) => ADMINISTRATOR.to_vec(),
-        "api" | "feeds" if tape.chance(90) => tape.some(60, &GRANTED[10..13]),
-        _ => tape.some(40, &GRANTED),
+        "administrator" if entropy.chance(80) => ADMINISTRATOR.to_vec(),
+        "api" | "feeds" if entropy.chance(90) => entropy.some(60, &GRANTED[10..13]),
+        _ => entropy.some(40, &GRANTED),
     };
     let mut texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
-    if tape.chance(4) {
+    if entropy.chance(4) {
         texts.push("product.fly".to_owned());
     }
     texts
 }
 
-fn put_roles(tape: &mut Entropy) -> Call {
+fn put_roles(entropy: &mut Entropy) -> Call {
     let code = |role: &pb::Role| role.code.clone();
     let contradict = |role: &mut pb::Role| role.label.push('!');
-    let roles = entries(tape, code, contradict, |tape| {
-        let code = key(&ROLES, tape);
-        let permissions = granted(&code, tape);
+    let roles = entries(entropy, code, contradict, |entropy| {
+        let code = key(&ROLES, entropy);
+        let permissions = granted(&code, entropy);
         let usual = match code.to_lowercase().as_str() {
             "api" | "feeds" => pb::Audience::Connection,
             _ => pb::Audience::Unspecified,
         };
         let others = [pb::Audience::User, pb::Audience::Connection];
-        let audience = if tape.chance(90) {
+        let audience = if entropy.chance(90) {
             usual
         } else {
-            *tape.pick(&others)
+            *entropy.pick(&others)
         };
         pb::Role {
             code,
-            label: (*tape.pick(&["Writer", "Boss"])).to_owned(),
+            label: (*entropy.pick(&["Writer", "Boss"])).to_owned(),
             audience: audience.into(),
-            permissions: maybe(80, permissions, tape),
+            permissions: maybe(80, permissions, entropy),
         }
     });
     Call::PutRoles(pb::PutRolesRequest {
@@ -169,10 +170,10 @@ fn put_roles(tape: &mut Entropy) -> Call {
     })
 }
 
-pub(super) fn delete(tape: &mut Entropy) -> Call {
-    match tape.below(4) {
+pub(super) fn delete(entropy: &mut Entropy) -> Call {
+    match entropy.below(4) {
         0 => {
-            let (codes, cascade) = doomed(&USERS, false, tape);
+            let (codes, cascade) = doomed(&USERS, false, entropy);
             Call::DeleteUsers(pb::DeleteUsersRequest {
                 codes,
                 cascade,
@@ -180,7 +181,7 @@ pub(super) fn delete(tape: &mut Entropy) -> Call {
             })
         }
         1 => {
-            let (codes, cascade) = doomed(&CONNECTIONS, false, tape);
+            let (codes, cascade) = doomed(&CONNECTIONS, false, entropy);
             Call::DeleteConnections(pb::DeleteConnectionsRequest {
                 codes,
                 cascade,
@@ -190,7 +191,7 @@ pub(super) fn delete(tape: &mut Entropy) -> Call {
         2 => {
             let mut words = all_groups();
             words.push("app:translator");
-            let (codes, cascade) = doomed(&words, false, tape);
+            let (codes, cascade) = doomed(&words, false, entropy);
             Call::DeleteUserGroups(pb::DeleteUserGroupsRequest {
                 codes,
                 cascade,
@@ -198,7 +199,7 @@ pub(super) fn delete(tape: &mut Entropy) -> Call {
             })
         }
         _ => {
-            let (codes, cascade) = doomed(&ROLES, false, tape);
+            let (codes, cascade) = doomed(&ROLES, false, entropy);
             Call::DeleteRoles(pb::DeleteRolesRequest {
                 codes,
                 cascade,
@@ -208,8 +209,8 @@ pub(super) fn delete(tape: &mut Entropy) -> Call {
     }
 }
 
-/// Groups, roles, and the people in them.
-pub(super) fn filling(tape: &mut Entropy) -> Vec<Call> {
+/// Groups, roles, and their members.
+pub(super) fn filling(entropy: &mut Entropy) -> Vec<Call> {
     let everything = CATALOGUE.permissions().iter().filter(|p| !p.enterprise);
     let everything: Vec<String> = everything.map(|p| p.code.to_owned()).collect();
     let administrator = pb::Role {
@@ -234,11 +235,11 @@ pub(super) fn filling(tape: &mut Entropy) -> Vec<Call> {
     vec![
         roles,
         users,
-        put_groups(tape),
-        put_groups(tape),
-        put_roles(tape),
-        put_roles(tape),
-        put_users(tape),
-        put_connections(tape),
+        put_groups(entropy),
+        put_groups(entropy),
+        put_roles(entropy),
+        put_roles(entropy),
+        put_users(entropy),
+        put_connections(entropy),
     ]
 }

@@ -13,8 +13,8 @@ use crate::{
     support::Entropy,
 };
 
-/// Scopes that apps ask for, each with what it implies.
-const ASKED: [&[&str]; 8] = [
+/// Scopes that apps request, each with the scopes that it implies.
+const REQUESTED_SCOPES: [&[&str]; 8] = [
     &["read_products"],
     &["read_products", "write_products"],
     &["read_products", "write_products", "delete_products"],
@@ -25,17 +25,17 @@ const ASKED: [&[&str]; 8] = [
     &[],
 ];
 
-pub(super) fn scopes(tape: &mut Entropy) -> Vec<String> {
-    let scopes = tape.pick(&ASKED).iter();
+pub(super) fn scopes(entropy: &mut Entropy) -> Vec<String> {
+    let scopes = entropy.pick(&REQUESTED_SCOPES).iter();
     let mut scopes: Vec<String> = scopes.map(|scope| (*scope).to_owned()).collect();
-    if tape.chance(15) {
+    if entropy.chance(15) {
         scopes.push("fly".to_owned());
     }
     scopes
 }
 
-/// Another edition of the tenant, or the same.
-pub(in super::super) fn edition(tape: &mut Entropy) -> Call {
+/// Sets an edition of the tenant, possibly the same one.
+pub(in super::super) fn edition(entropy: &mut Entropy) -> Call {
     let editions = [
         pb::Edition::Enterprise,
         pb::Edition::Enterprise,
@@ -44,33 +44,33 @@ pub(in super::super) fn edition(tape: &mut Entropy) -> Call {
         pb::Edition::Unspecified,
     ];
     Call::UpdateTenant(pb::UpdateTenantRequest {
-        edition: (*tape.pick(&editions)).into(),
+        edition: (*entropy.pick(&editions)).into(),
         ..Default::default()
     })
 }
 
-/// What is written about apps outside the steps, and about the tenant.
-pub(in super::super) fn outside_the_steps(tape: &mut Entropy) -> Call {
-    match tape.below(8) {
+/// Writes about apps outside the steps, and about the tenant.
+pub(in super::super) fn outside_the_steps(entropy: &mut Entropy) -> Call {
+    match entropy.below(8) {
         0 => Call::CreateTenant(pb::CreateTenantRequest {
             edition: pb::Edition::Growth.into(),
             ..Default::default()
         }),
-        1..4 => edition(tape),
+        1..4 => edition(entropy),
         4 => Call::Disconnect(pb::DisconnectRequest {
-            app: key(&APPS, tape),
+            app: key(&APPS, entropy),
             ..Default::default()
         }),
         _ => Call::UpdateScopes(pb::UpdateScopesRequest {
-            app: key(&APPS, tape),
-            scopes: scopes(tape),
+            app: key(&APPS, entropy),
+            scopes: scopes(entropy),
             ..Default::default()
         }),
     }
 }
 
-/// Who connects apps: an administrator, mostly.
-fn actor(tape: &mut Entropy) -> String {
+/// The actor who connects an app: usually an administrator.
+fn actor(entropy: &mut Entropy) -> String {
     let actors = [
         "user:nobody",
         "user:julia",
@@ -78,75 +78,75 @@ fn actor(tape: &mut Entropy) -> String {
         "admin",
         "user:Mary",
     ];
-    if tape.chance(85) {
+    if entropy.chance(85) {
         return "user:admin".to_owned();
     }
-    (*tape.pick(&actors)).to_owned()
+    (*entropy.pick(&actors)).to_owned()
 }
 
 /// The code of an app.
-pub(in super::super) fn app(tape: &mut Entropy) -> String {
-    (*tape.pick(&APPS)).to_owned()
+pub(in super::super) fn app(entropy: &mut Entropy) -> String {
+    (*entropy.pick(&APPS)).to_owned()
 }
 
-/// The code of an app; now and then one that is too long for an app, and for
-/// nothing else (rules 1.5).
-pub(super) fn key_of_an_app(tape: &mut Entropy) -> String {
-    if tape.chance(2) {
+/// The code of an app; rarely one of 252 bytes, which is too long for an app
+/// only (rules 1.5).
+pub(super) fn key_of_an_app(entropy: &mut Entropy) -> String {
+    if entropy.chance(2) {
         return "a".repeat(252);
     }
-    key(&APPS, tape)
+    key(&APPS, entropy)
 }
 
-/// The start of a connection; now and then with the scopes that the app has
-/// (rules 5.8a).
+/// The start of a connection; sometimes with the scopes that the app already
+/// has (rules 5.8a).
 pub(in super::super) fn start(
     model: &Administered,
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> pb::StartConnectionRequest {
-    let app = key_of_an_app(tape);
-    let other = scopes(tape);
+    let app = key_of_an_app(entropy);
+    let other = scopes(entropy);
     let held = app.parse().ok();
     let held = held.and_then(|app: Code| model.world.apps.get(&app));
     let scopes = match held {
-        Some(held) if tape.chance(40) => {
+        Some(held) if entropy.chance(40) => {
             let held = held.iter().map(|id| CATALOGUE.scope(id).code.to_owned());
             held.collect()
         }
         _ => other,
     };
     pb::StartConnectionRequest {
-        actor: actor(tape),
+        actor: actor(entropy),
         app,
         scopes,
         ..Default::default()
     }
 }
 
-/// The next step of a request: mostly the one that it waits for.
+/// The next step of a request; sometimes another step, or a cancellation.
 pub(in super::super) fn step(
     model: &Administered,
     request_id: &str,
     actor: &str,
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> Call {
     let others = [AppStep::Authorize, AppStep::Permissions, AppStep::Confirm];
     let step = match model.steps_of(request_id).first() {
-        Some(next) if tape.chance(70) => *next,
-        _ => *tape.pick(&others),
+        Some(next) if entropy.chance(70) => *next,
+        _ => *entropy.pick(&others),
     };
-    if tape.chance(4) {
+    if entropy.chance(4) {
         return cancel(request_id, actor);
     }
-    this_step(model, step, (request_id, actor), tape)
+    this_step(model, step, (request_id, actor), entropy)
 }
 
-/// A step of a request, whether it is its turn or not.
+/// A given step of a request, whether or not it is the next one.
 pub(in super::super) fn this_step(
     model: &Administered,
     step: AppStep,
     (request_id, actor): (&str, &str),
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> Call {
     let (request_id, actor) = (request_id.to_owned(), actor.to_owned());
     match step {
@@ -157,7 +157,7 @@ pub(in super::super) fn this_step(
                 ..Default::default()
             })
         }
-        AppStep::Permissions => set_permissions(model, request_id, actor, tape),
+        AppStep::Permissions => set_permissions(model, request_id, actor, entropy),
         AppStep::Confirm => Call::ConfirmConnection(pb::ConfirmConnectionRequest {
             actor,
             request_id,
@@ -178,46 +178,46 @@ fn set_permissions(
     model: &Administered,
     request_id: String,
     actor: String,
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) -> Call {
-    // What only reads products is offered `view` alone (rules 5.6).
-    let only_view = tape.chance(50);
-    let trees = if tape.chance(90) {
+    // An app that only reads products is offered only `view` (rules 5.6).
+    let only_view = entropy.chance(50);
+    let trees = if entropy.chance(90) {
         roots(model)
     } else {
         CATEGORIES.map(str::to_owned).to_vec()
     };
     let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
-    let own = tape.chance(3);
+    let own = entropy.chance(3);
     Call::SetPermissions(pb::SetPermissionsRequest {
         actor,
         request_id,
-        trees: Some(chosen(&trees, only_view, true, tape)),
-        locales: Some(chosen(&LOCALES, only_view, own, tape)),
-        attribute_groups: Some(chosen(&ATTRIBUTE_GROUPS, only_view, false, tape)),
+        trees: Some(chosen(&trees, only_view, true, entropy)),
+        locales: Some(chosen(&LOCALES, only_view, own, entropy)),
+        attribute_groups: Some(chosen(&ATTRIBUTE_GROUPS, only_view, false, entropy)),
         ..Default::default()
     })
 }
 
-fn chosen(words: &[&str], only_view: bool, own: bool, tape: &mut Entropy) -> pb::AppRights {
+fn chosen(words: &[&str], only_view: bool, own: bool, entropy: &mut Entropy) -> pb::AppRights {
     let mut rights = pb::AppRights {
-        view: selection(words, tape),
+        view: selection(words, entropy),
         ..Default::default()
     };
     if !only_view {
-        rights.edit = selection(words, tape);
-        rights.own = own.then(|| selection(words, tape)).flatten();
+        rights.edit = selection(words, entropy);
+        rights.own = own.then(|| selection(words, entropy)).flatten();
     }
     rights
 }
 
-fn selection(words: &[&str], tape: &mut Entropy) -> Option<pb::AppSelection> {
-    let all = tape.chance(30);
-    let is_said = tape.chance(70);
+fn selection(words: &[&str], entropy: &mut Entropy) -> Option<pb::AppSelection> {
+    let all = entropy.chance(30);
+    let is_present = entropy.chance(70);
     let codes = if all || words.is_empty() {
         Vec::new()
     } else {
-        vec![reference(words, tape)]
+        vec![reference(words, entropy)]
     };
-    is_said.then_some(pb::AppSelection { all, codes })
+    is_present.then_some(pb::AppSelection { all, codes })
 }

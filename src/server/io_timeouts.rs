@@ -22,7 +22,7 @@ const BEGINNING_BYTES: usize = 24 + 9;
 
 /// Timeouts of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Patience {
+pub(super) struct IoTimeouts {
     /// Until the whole beginning of HTTP/2 has been received.
     pub(super) beginning: Duration,
     /// While the caller reads nothing.
@@ -32,13 +32,13 @@ pub(super) struct Patience {
 /// A stream that fails with [`io::ErrorKind::TimedOut`] when a caller exceeds a
 /// timeout.
 #[derive(Debug)]
-pub(super) struct Patient<S> {
+pub(super) struct TimeoutStream<S> {
     stream: S,
     /// `None`: HTTP/2 has begun.
     beginning: Option<Beginning>,
     /// Set while nothing can be written.
     stalled: Option<Pin<Box<Sleep>>>,
-    patience: Patience,
+    timeouts: IoTimeouts,
 }
 
 #[derive(Debug)]
@@ -47,17 +47,17 @@ struct Beginning {
     end: Pin<Box<Sleep>>,
 }
 
-impl<S> Patient<S> {
+impl<S> TimeoutStream<S> {
     /// Creates a stream, and starts the timeout of its beginning.
-    pub(super) fn new(stream: S, patience: Patience) -> Self {
+    pub(super) fn new(stream: S, timeouts: IoTimeouts) -> Self {
         Self {
             stream,
             beginning: Some(Beginning {
                 missing_bytes: BEGINNING_BYTES,
-                end: Box::pin(sleep(patience.beginning)),
+                end: Box::pin(sleep(timeouts.beginning)),
             }),
             stalled: None,
-            patience,
+            timeouts,
         }
     }
 
@@ -88,10 +88,10 @@ impl<S> Patient<S> {
             self.stalled = None;
             return written;
         }
-        let patience = self.patience.stalled;
+        let timeouts = self.timeouts.stalled;
         let stalled = self
             .stalled
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
+            .get_or_insert_with(|| Box::pin(sleep(timeouts)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(timed_out("it took nothing of what was sent"))),
             Poll::Pending => Poll::Pending,
@@ -104,7 +104,7 @@ fn timed_out(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -120,7 +120,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -163,14 +163,14 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: IoTimeouts = IoTimeouts {
         beginning: Duration::from_secs(10),
         stalled: Duration::from_secs(40),
     };
 
-    fn connected() -> (Patient<DuplexStream>, DuplexStream) {
+    fn connected() -> (TimeoutStream<DuplexStream>, DuplexStream) {
         let (server, caller) = duplex(64);
-        (Patient::new(server, PATIENCE), caller)
+        (TimeoutStream::new(server, PATIENCE), caller)
     }
 
     #[tokio::test(start_paused = true)]

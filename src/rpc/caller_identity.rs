@@ -14,7 +14,7 @@ use super::{caller_rights::Needed, credential::Credential, failure::Failure, par
 /// The default may name no tenant, so that a path which omits authentication
 /// rejects.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Calling {
+pub(super) enum CallerIdentity {
     /// No caller: no tenant may be named.
     #[default]
     Nobody,
@@ -36,7 +36,7 @@ pub(super) struct Known {
     pub(super) cache: Cache,
 }
 
-impl Calling {
+impl CallerIdentity {
     /// Reads the caller from a request's extensions.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
@@ -115,7 +115,7 @@ impl Calling {
     ///
     /// The reason; [`Failure::Cache`] if this server cannot currently determine
     /// it.
-    pub(super) async fn may_go_on(&self, tenant: &Code) -> Result<(), Failure> {
+    pub(super) async fn recheck(&self, tenant: &Code) -> Result<(), Failure> {
         let Self::Known(known) = self else {
             return Ok(());
         };

@@ -10,18 +10,18 @@ use crate::{
 
 use super::{WriteContext, WriteCoordinator};
 
-/// How long a write waits at most for other writes: for its turn, and for the
-/// row of its tenant.
+/// Maximum total time that a write waits for other writes: for its turn, and for
+/// the lock on the row of its tenant.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// How long a write that has a turn waits for the row of its tenant before it
-/// returns the turn and its connection, and waits for the next one.
+/// How long a write waits in its turn for the row of its tenant, before it gives
+/// back the turn and its connection and waits for the next turn.
 const LONGEST_WAIT_IN_TURN: Duration = Duration::from_millis(500);
 
 /// How long a write may keep its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum TurnLength {
-    /// A few statements of some seconds.
+    /// A few statements of some seconds each.
     Short,
     /// It reads or deletes all of a tenant.
     Long,
@@ -37,7 +37,7 @@ impl TurnLength {
     }
 }
 
-/// How long a write may still wait for other writes.
+/// The budget of a write for waiting for other writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wait {
     deadline: Option<Instant>,
@@ -52,7 +52,7 @@ impl Wait {
         }
     }
 
-    /// What is left of it; an error when that is nothing.
+    /// Returns the remaining time; fails if there is none.
     fn left(self) -> Result<Duration, AdminError> {
         let left = LONGEST_WAIT.saturating_sub(self.waited);
         let left = self.deadline.map_or(left, |deadline| {
@@ -64,7 +64,7 @@ impl Wait {
         Ok(left)
     }
 
-    /// That other writes took too long.
+    /// Returns the error for having waited too long for other writes.
     pub(super) fn too_long(self) -> AdminError {
         if self
             .deadline
@@ -76,7 +76,7 @@ impl Wait {
         AdminError::Store(StoreError::TenantLocked { waited })
     }
 
-    /// Awaits something that may wait for another write, and counts the time.
+    /// Awaits a future that may wait for another write, and adds up the time.
     pub(super) async fn counting<T>(&mut self, waiting: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let awaited = waiting.await;
@@ -85,25 +85,25 @@ impl Wait {
     }
 }
 
-/// What a write runs with: a connection and its turn.
+/// The resources that a write runs with: a connection and its turn.
 #[derive(Debug)]
-pub(in crate::admin) struct Seat {
+pub(in crate::admin) struct WriteSlot {
     pub(in crate::admin) connection: Connection,
     turn: HeldTurn,
     pub(super) wait: Wait,
 }
 
-/// The turn of a write, held until it has ended.
+/// The turn of a write, held until the write ends.
 #[derive(Debug)]
 enum HeldTurn {
-    /// While it waits for the row of its tenant, others may have it.
+    /// Given back to other writes while this one waits for the row of its tenant.
     Returnable(TurnLength, Turn),
-    /// An import keeps it: what was staged lies in its connection.
+    /// An import keeps it: its staged rows are tied to its connection.
     OfImport { _turn: Turn },
 }
 
-impl Seat {
-    /// How long the write may wait for the row of its tenant now.
+impl WriteSlot {
+    /// Returns how long the write may wait for the row of its tenant now.
     pub(super) fn row_wait(&self) -> Result<Duration, AdminError> {
         let left = self.wait.left()?;
         Ok(match self.turn {
@@ -114,46 +114,57 @@ impl Seat {
 }
 
 impl WriteCoordinator {
-    /// Waits for the turn of a write, and lends it a connection.
-    pub(super) async fn seat(&self, length: TurnLength, tenant: &Code) -> Result<Seat, AdminError> {
-        self.take_seat(length, tenant, Wait::new(self.deadline))
+    /// Waits for the turn of a write, and borrows a connection for it.
+    pub(super) async fn slot(
+        &self,
+        length: TurnLength,
+        tenant: &Code,
+    ) -> Result<WriteSlot, AdminError> {
+        self.take_slot(length, tenant, Wait::new(self.deadline))
             .await
     }
 
     /// Waits for the turn of an import, and takes a connection out of the pool
     /// for it.
-    pub(in crate::admin) async fn import_seat(&self, tenant: &Code) -> Result<Seat, AdminError> {
+    pub(in crate::admin) async fn import_slot(
+        &self,
+        tenant: &Code,
+    ) -> Result<WriteSlot, AdminError> {
         let turn = self.import_turns.next(tenant).await;
         let turn = turn.ok_or(AdminError::Conflict)?;
-        Ok(Seat {
+        Ok(WriteSlot {
             connection: self.store.connection().await?,
             turn: HeldTurn::OfImport { _turn: turn },
             wait: Wait::new(self.deadline),
         })
     }
 
-    /// Returns the turn and the connection of a write whose tenant is busy, and
-    /// waits for the next turn, behind all who wait already.
-    pub(super) async fn next_seat(&self, seat: Seat, tenant: &Code) -> Result<Seat, AdminError> {
-        let Seat {
+    /// Gives back the turn and the connection of a write whose tenant is busy,
+    /// and waits for the next turn, behind all writes that wait already.
+    pub(super) async fn next_slot(
+        &self,
+        slot: WriteSlot,
+        tenant: &Code,
+    ) -> Result<WriteSlot, AdminError> {
+        let WriteSlot {
             connection,
             turn,
             wait,
-        } = seat;
+        } = slot;
         drop(connection);
         let HeldTurn::Returnable(length, turn) = turn else {
             return Err(wait.too_long());
         };
         drop(turn);
-        self.take_seat(length, tenant, wait).await
+        self.take_slot(length, tenant, wait).await
     }
 
-    async fn take_seat(
+    async fn take_slot(
         &self,
         length: TurnLength,
         tenant: &Code,
         mut wait: Wait,
-    ) -> Result<Seat, AdminError> {
+    ) -> Result<WriteSlot, AdminError> {
         let turns = match length {
             TurnLength::Short => &self.turns,
             TurnLength::Long => &self.long_turns,
@@ -162,8 +173,8 @@ impl WriteCoordinator {
         let turn = wait.counting(timeout(left, turns.next(tenant))).await;
         let turn = turn.map_err(|_| wait.too_long())?;
         let turn = turn.ok_or(AdminError::Conflict)?;
-        Ok(Seat {
-            connection: self.store.lent_connection().await?,
+        Ok(WriteSlot {
+            connection: self.store.pooled_connection().await?,
             turn: HeldTurn::Returnable(length, turn),
             wait,
         })

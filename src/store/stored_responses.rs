@@ -4,7 +4,7 @@ use super::{StoreError, TenantId, Transaction, writes::stored};
 
 /// Stored response of a write that carried an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
+pub struct StoredResponse {
     /// SHA-256 of the request, which distinguishes a retry from another request.
     pub request_hash: Vec<u8>,
     /// Encoded response.
@@ -13,7 +13,7 @@ pub struct KeptAnswer {
 
 /// Tenants whose stored responses apply to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswersOf<'a> {
+pub enum ResponseScope<'a> {
     /// Only the current tenant with the code.
     Tenant,
     /// Also deleted tenants that had the code, but only responses to the same
@@ -31,11 +31,11 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn keep_answer(
+    pub async fn store_response(
         &self,
         tenant: TenantId,
         key: &str,
-        kept: &KeptAnswer,
+        kept: &StoredResponse,
         revision: Revision,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "-- keep_unchanged_answer
@@ -43,8 +43,8 @@ impl Transaction<'_> {
             VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (tenant_id, key) DO NOTHING";
         // No fact changes, so nothing has to be announced.
-        self.set_door("answer").await?;
-        let KeptAnswer {
+        self.permit_writes("answer").await?;
+        let StoredResponse {
             request_hash,
             answer,
         } = kept;
@@ -63,13 +63,13 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn find_answer(
+    pub async fn find_response(
         &self,
         tenant: &Code,
         key: &str,
-        of: AnswersOf<'_>,
-    ) -> Result<Option<KeptAnswer>, StoreError> {
-        const SQL: &str = "-- find_answer
+        of: ResponseScope<'_>,
+    ) -> Result<Option<StoredResponse>, StoreError> {
+        const SQL: &str = "-- find_response
             SELECT kept.request_hash, kept.answer
               FROM (SELECT id FROM tenant WHERE key = $1
                      UNION ALL
@@ -80,13 +80,13 @@ impl Transaction<'_> {
              ORDER BY named.id DESC
              LIMIT 1";
         let deletion = match of {
-            AnswersOf::Tenant => None,
-            AnswersOf::DeletedTenants { request_hash } => Some(request_hash),
+            ResponseScope::Tenant => None,
+            ResponseScope::DeletedTenants { request_hash } => Some(request_hash),
         };
         let rows = self
-            .query("find_answer", SQL, &[&tenant.folded(), &key, &deletion])
+            .query("find_response", SQL, &[&tenant.folded(), &key, &deletion])
             .await?;
-        Ok(rows.first().map(|row| KeptAnswer {
+        Ok(rows.first().map(|row| StoredResponse {
             request_hash: row.get("request_hash"),
             answer: row.get("answer"),
         }))
