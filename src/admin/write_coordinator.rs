@@ -200,7 +200,7 @@ impl WriteCoordinator {
                     Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
                     Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
                     Ok(Tried::TenantBusy) => {
-                        slot = coordinator.next_slot(slot, &context.tenant).await?
+                        slot = coordinator.next_slot(slot, &context.tenant).await?;
                     }
                     Ok(Tried::NoAnswer(error)) => {
                         let retries = std::mem::take(&mut may_reconnect)

@@ -128,8 +128,11 @@ fn known(layout: &Layout) -> Vec<&'static str> {
 /// spreadsheets leave them behind.
 fn find_duplicate<'a>(names: &[&'a str]) -> Option<&'a str> {
     let mut seen = HashSet::new();
-    let mut named = names.iter().filter(|name| !name.is_empty());
-    named.find(|name| !seen.insert(**name)).copied()
+    names
+        .iter()
+        .filter(|name| !name.is_empty())
+        .find(|name| !seen.insert(**name))
+        .copied()
 }
 
 /// Builds the message for a requested key column that the header lacks.

@@ -15,7 +15,7 @@ pub enum Condition {
     /// No connection can be made, or the connection broke.
     Unreachable,
     /// No response arrived in time.
-    ResponseTimeout,
+    TimedOut,
     /// No connection of the pool became free in time.
     PoolExhausted,
     /// The server is a standby that follows a primary.
@@ -60,7 +60,7 @@ pub enum Condition {
     /// The schema keeps changing while statements run (0A000, 26000).
     SchemaChanging,
     /// Transaction ids are exhausted (54000).
-    TransactionIdsExhausted,
+    NoTransactionIds,
     /// The database cannot use its files, or they are damaged (58…, XX001, XX002).
     StorageDamaged,
     /// An internal error of PostgreSQL (XX000, F0…).
@@ -82,7 +82,7 @@ impl Condition {
     pub fn state(self) -> &'static str {
         match self {
             Self::Unreachable => "the database does not answer",
-            Self::ResponseTimeout => "the database does not answer in time",
+            Self::TimedOut => "the database does not answer in time",
             Self::PoolExhausted => "all connections of this server to the database are in use",
             Self::Standby => "the database is a standby, not a primary",
             Self::ReadOnly => "the database is read-only",
@@ -104,7 +104,7 @@ impl Condition {
             Self::NotPermitted => "the role that the server works as lacks a privilege",
             Self::SchemaMissing => "the schema is not the one that this release needs",
             Self::SchemaChanging => "the schema changed while a statement ran",
-            Self::TransactionIdsExhausted => {
+            Self::NoTransactionIds => {
                 "the database stopped writes before its transaction numbers wrap"
             }
             Self::StorageDamaged => "the database cannot use its files",
@@ -120,9 +120,7 @@ impl Condition {
                 "check that PostgreSQL runs and that the database URL names its host, port, user \
                  and password"
             }
-            Self::ResponseTimeout => {
-                "check the load of PostgreSQL and the network on the way to it"
-            }
+            Self::TimedOut => "check the load of PostgreSQL and the network on the way to it",
             Self::PoolExhausted => "look for slow statements, or run more servers",
             Self::Standby => "let the database URL name the primary",
             Self::ReadOnly => {
@@ -172,9 +170,7 @@ impl Condition {
                 "nothing to do: statements are prepared anew; if it goes on, wait until the \
                  migration has ended"
             }
-            Self::TransactionIdsExhausted => {
-                "VACUUM the databases that PostgreSQL's log names, at once"
-            }
+            Self::NoTransactionIds => "VACUUM the databases that PostgreSQL's log names, at once",
             Self::StorageDamaged => "see PostgreSQL's log; check its disk, restore what is damaged",
             Self::InternalError => "see PostgreSQL's log; if it repeats, report it with that log",
         }
@@ -183,7 +179,7 @@ impl Condition {
     /// Returns whether the condition lasts or is momentary.
     pub(super) fn persistence(self) -> Persistence {
         match self {
-            Self::ResponseTimeout
+            Self::TimedOut
             | Self::PoolExhausted
             | Self::ConnectionEnded
             | Self::Crashed
@@ -207,7 +203,7 @@ impl Condition {
             | Self::UnknownDatabase
             | Self::NotPermitted
             | Self::SchemaMissing
-            | Self::TransactionIdsExhausted
+            | Self::NoTransactionIds
             | Self::StorageDamaged => Persistence::Lasting,
         }
     }

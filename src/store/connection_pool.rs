@@ -385,7 +385,7 @@ fn not_connected(connector: &Connector, error: PoolError) -> StoreError {
             StoreError::Unavailable(Outage::new(Condition::PoolExhausted, error))
         }
         PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
-            StoreError::Unavailable(Outage::new(Condition::ResponseTimeout, error))
+            StoreError::Unavailable(Outage::new(Condition::TimedOut, error))
         }
         PoolError::Closed
         | PoolError::NoRuntimeSpecified

@@ -211,7 +211,7 @@ impl StoreError {
     pub(super) fn timed_out(statement: &'static str, bound: Duration) -> Self {
         let seconds = bound.as_secs_f64();
         let cause = format!("`{statement}` was not answered within {seconds} s");
-        Self::Unavailable(Outage::new(Condition::ResponseTimeout, cause))
+        Self::Unavailable(Outage::new(Condition::TimedOut, cause))
     }
 
     /// Converts a failure of a statement that waits for another write of a tenant:

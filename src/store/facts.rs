@@ -67,7 +67,7 @@ impl Store {
             "load_vocabulary",
             VOCABULARY_SQL,
             &parameters,
-            |fact_rows| fact_rows.vocabulary(),
+            FactRows::vocabulary,
         )
         .await
     }

@@ -13,9 +13,9 @@ use tokio_postgres::{error::DbError, types::WrongType};
 
 use super::Condition::{
     self, ConnectionEnded, Crashed, DatabaseDropped, DiskFull, IdleTimeout, InternalError,
-    LimitReached, LockTimeout, LoginRefused, NotPermitted, OutOfMemory, ReadOnly, SchemaMissing,
-    Starting, StatementCancelled, StatementTimeout, StorageDamaged, TooManyConnections,
-    TransactionIdsExhausted, UnknownDatabase, Unreachable,
+    LimitReached, LockTimeout, LoginRefused, NoTransactionIds, NotPermitted, OutOfMemory, ReadOnly,
+    SchemaMissing, Starting, StatementCancelled, StatementTimeout, StorageDamaged,
+    TooManyConnections, UnknownDatabase, Unreachable,
 };
 use super::tls_faults;
 
@@ -178,7 +178,7 @@ impl<'e> Origin<'e> {
 fn of_code(code: &str, origin: &Origin<'_>) -> Meaning {
     match (code, origin.routine) {
         ("54000", "GetNewTransactionId" | "GetNewMultiXactId") => {
-            return Outage(TransactionIdsExhausted);
+            return Outage(NoTransactionIds);
         }
         ("0A000", "" | "RevalidateCachedQuery") => return StalePlan,
         // 42501 here is raised by one of our triggers, against a statement of ours.
@@ -263,12 +263,7 @@ mod tests {
             ("42501", "exec_stmt_raise", "", Bug),
             ("42804", "plpgsql_param_eval_recfield", "", StalePlan),
             ("42804", "checkInsertTargets", "", Bug),
-            (
-                "54000",
-                "GetNewTransactionId",
-                "",
-                Outage(TransactionIdsExhausted),
-            ),
+            ("54000", "GetNewTransactionId", "", Outage(NoTransactionIds)),
             ("54000", "index_form_tuple", "", Bug),
             (
                 "57014",
