@@ -45,7 +45,7 @@ pub(crate) async fn callers(command: &CallerClientCommand) -> Result<Answer, Cli
                 subject_alternative_names: sans.clone(),
                 oidc_identities: oidc
                     .iter()
-                    .map(|said| identity(said))
+                    .map(|text| identity(text))
                     .collect::<Result<_, _>>()?,
                 keys: Vec::new(),
             };
@@ -110,7 +110,7 @@ async fn key(command: &KeyCommand) -> Result<Answer, CliError> {
     }
 }
 
-/// The new key alone on standard output, for a file; the rest beside it.
+/// Prints a new key alone on standard output; details go to standard error.
 fn created(write: &WriteArguments, answer: pb::CreateCallerKeyResponse) -> Answer {
     let pb::CreateCallerKeyResponse {
         revision,
@@ -143,11 +143,11 @@ fn right(word: &str) -> Result<i32, CliError> {
     })
 }
 
-fn identity(said: &str) -> Result<pb::OidcIdentity, CliError> {
-    let parts = said.split_once(' ');
+fn identity(text: &str) -> Result<pb::OidcIdentity, CliError> {
+    let parts = text.split_once(' ');
     let (issuer, subject) = parts.ok_or_else(|| CliError::Word {
         what: "OIDC identity",
-        word: said.to_owned(),
+        word: text.to_owned(),
         allowed: "an issuer and a subject with a space between, as `https://id.example shop`",
     })?;
     Ok(pb::OidcIdentity {
