@@ -1,9 +1,9 @@
 //! The command line: arguments, client commands, tables, progress.
 //!
-//! Every command except `serve`, `demo`, `migrate`, `completions`, `caller
-//! bootstrap` and `caller new-key` is a gRPC client: it calls a running server
-//! and prints the response, as tables for people or, with `--output json`, as
-//! one JSON document for programs. `pim-authz check user:julia edit product:hat`
+//! Every command is a gRPC client except `serve`, `demo`, `migrate`,
+//! `completions`, `caller bootstrap` and `caller new-key`: it calls a running
+//! server and prints the response, as tables for people or, with `--output json`,
+//! as one JSON document for programs. `pim-authz check user:julia edit product:hat`
 //! prints
 //!
 //! ```text

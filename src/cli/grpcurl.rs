@@ -9,7 +9,8 @@ use super::{Cli, CliError, ClientCommand, Command};
 use crate::pb;
 
 /// Returns the request that a line such as `pim-authz check user:julia view`
-/// sends. Environment variables are ignored; `default_tenant` is sent as empty.
+/// sends. Environment variables are ignored; the tenant is left empty if it is
+/// `default_tenant`.
 ///
 /// # Errors
 ///

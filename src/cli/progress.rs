@@ -11,8 +11,8 @@ pub(super) fn bytes(bytes: u64) -> ProgressBar {
     shown(ProgressBar::new(bytes), style)
 }
 
-/// Creates a row counter on standard error; hidden if standard output is a
-/// terminal, where the rows themselves show the progress.
+/// Creates a row counter on standard error; hidden if that is not a terminal, or
+/// if standard output is one, where the rows themselves show the progress.
 pub(super) fn rows() -> ProgressBar {
     if std::io::stdout().is_terminal() {
         return ProgressBar::hidden();

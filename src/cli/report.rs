@@ -20,7 +20,7 @@ pub enum Output {
 pub enum Exit {
     /// Allowed, or done: status 0.
     Done,
-    /// Denied, a broken audit log, or a server without a lease: status 1.
+    /// Denied, a failed audit verification, or a server without a lease: status 1.
     Denied,
     /// An error: status 2.
     Failed,

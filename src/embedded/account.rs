@@ -20,8 +20,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Chooses the current user; for root the owner of `home` if that exists and is
-    /// not root's, else `postgres`, else `nobody`.
+    /// Chooses the current user; for root the owner of `home` if it exists and root
+    /// does not own it, else `postgres`, else `nobody`.
     pub(super) fn choose(home: &Path) -> Result<Self, EmbeddedError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self {

@@ -18,7 +18,8 @@ use super::{
 /// Timeout until PostgreSQL is ready; after a crash it replays its write-ahead
 /// log first.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
-/// How long a start is retried: processes of a killed PostgreSQL may still exit.
+/// How long a start is retried: processes of a killed PostgreSQL may still hold
+/// its shared memory.
 const RETRY_PERIOD: Duration = Duration::from_secs(30);
 /// Timeout of a fast shutdown.
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
@@ -182,7 +183,8 @@ fn is_transient(error: &EmbeddedError) -> bool {
         .any(|sign| tail.contains(sign))
 }
 
-/// Starts the watcher: it stops PostgreSQL when the pipe from this process closes.
+/// Starts the watcher, which stops PostgreSQL when its pipe closes: only this
+/// process holds the write end.
 fn watch(place: &Place, process_id: u32) -> Result<(Child, ChildStdin), EmbeddedError> {
     const STOP_AT_END: &str = r#"read -r _; kill -INT "$1""#;
 

@@ -19,7 +19,8 @@ impl Socket {
     /// 104 bytes that every system allows.
     const LONGEST_FOLDER: usize = 103 - 15;
 
-    /// Creates it beside the cluster or, if that path is unsuitable, below `/tmp`.
+    /// Creates the directory beside the cluster or, if that path is unsuitable,
+    /// below `/tmp`.
     pub(super) fn make(place: &Place) -> Result<Self, EmbeddedError> {
         let beside = place.home().join("socket");
         let is_temporary = !Self::is_fit(&beside);

@@ -19,8 +19,8 @@ const RESTART_WINDOW: Duration = Duration::from_mins(1);
 /// it.
 ///
 /// If PostgreSQL exits by itself it is restarted while the server keeps running;
-/// if a restart fails, or [`MAX_RESTARTS`] is exceeded, the server shuts down and the
-/// error is returned.
+/// if a restart fails, or [`MAX_RESTARTS`] is exceeded, the server shuts down and
+/// the error is returned.
 pub(super) async fn serve_embedded(
     listen: SocketAddr,
     data_dir: Option<PathBuf>,

@@ -110,7 +110,8 @@ async fn key(command: &KeyCommand) -> Result<Answer, CliError> {
     }
 }
 
-/// Prints a new key alone on standard output; details go to standard error.
+/// Renders a new key: alone on standard output, so that it can be redirected to a
+/// file, with the rest on standard error; as JSON in one document.
 fn created(write: &WriteArguments, answer: pb::CreateCallerKeyResponse) -> Answer {
     let pb::CreateCallerKeyResponse {
         revision,

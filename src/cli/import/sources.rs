@@ -82,7 +82,7 @@ impl Sources {
     }
 }
 
-/// Adds the files that were not sent to the server's summary, with a warning.
+/// Adds the ignored files to the server's summary, each with a warning.
 pub(super) fn add_ignored(summary: &mut pb::ImportSummary, ignored: Vec<String>) {
     let ignored = ignored.into_iter().map(|file| pb::FileSummary {
         file,
