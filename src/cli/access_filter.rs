@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_keeps_the_names_and_the_order_of_the_contract() {
+    fn filter_keeps_names_and_order_of_the_contract() {
         insta::assert_snapshot!(show(&by_categories(), Output::Json), @r#"
         {
           "scope": "categories",

@@ -145,7 +145,8 @@ async fn ask(line: &str, address: SocketAddr) -> Result<String, RunError> {
     }))
 }
 
-/// Returns the address by which a client on this machine reaches the server.
+/// Returns the address by which a client on this machine reaches a server that
+/// listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = if address.ip().is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)

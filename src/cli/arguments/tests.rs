@@ -50,7 +50,7 @@ fn a_database_url_is_never_shown() {
 }
 
 #[test]
-fn a_database_url_and_a_file_with_one_exclude_each_other() {
+fn database_url_and_url_file_exclude_each_other() {
     for line in [
         "pim-authz serve --database-url-file f --data-dir d",
         "pim-authz serve --database-url-file f --database-url postgresql://x/y",
