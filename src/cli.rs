@@ -1,9 +1,10 @@
-//! The command line: arguments, tables, progress.
+//! The command line: arguments, client commands, tables, progress.
 //!
-//! Every command but `serve`, `demo`, `migrate` and `completions` is a gRPC
-//! client, like any caller: it asks a running server and shows the answer, as
-//! tables for people or, with `--output json`, as one JSON document for
-//! programs. `pim-authz check user:julia edit product:hat` prints
+//! Every command is a gRPC client except `serve`, `demo`, `migrate`,
+//! `completions`, `caller bootstrap` and `caller new-key`: it calls a running
+//! server and prints the response, as tables for people or, with `--output json`,
+//! as one JSON document for programs. `pim-authz check user:julia edit product:hat`
+//! prints
 //!
 //! ```text
 //! allowed
@@ -12,12 +13,13 @@
 //!   revision  4
 //! ```
 //!
-//! and ends with status 0. Exit statuses: 0 allowed or done, 1 denied, 2 error.
+//! and exits with status 0. Exit statuses: 0 allowed or done, 1 denied, 2 error,
+//! 3 an import that skipped rows.
 //!
-//! A list asked for with `--all` is printed row by row as it comes, whatever
-//! its length, as JSON one object a line. Its end is told on standard error; a
-//! list that breaks off is tried again where it stopped, and if that fails says
-//! that it is not whole and ends with status 2.
+//! A list read with `--all` is printed row by row as it arrives, whatever its
+//! length; as JSON, one object per line. Its end is reported on standard error. A
+//! stream that breaks off is resumed where it stopped; if that fails, the list is
+//! reported as incomplete and the exit status is 2.
 
 mod access_filter;
 mod administration;
@@ -66,13 +68,13 @@ pub use self::{
     report::{Answer, Exit, Output, answer_sentence},
 };
 
-/// Runs a command about callers that asks a server, as [`run`].
+/// Runs a client command about callers, like [`run`].
 pub async fn run_callers(command: &CallerClientCommand) -> Answer {
     let answered = administration::callers(command).await;
     answered.unwrap_or_else(|error| Answer::failed(&error, command.output()))
 }
 
-/// Runs a command that asks a server, and gives what it has to say.
+/// Runs a client command against a server and returns its output and exit status.
 pub async fn run(command: &ClientCommand) -> Answer {
     let output = command.output();
     let answered = match command {

@@ -1,27 +1,26 @@
-//! The private PostgreSQL that the server runs on when it is given no
-//! database: found on this machine, set up once, started and stopped with the
-//! server.
+//! A private PostgreSQL, used when the server is given no database: found on this
+//! machine, initialized once, started and stopped with the server.
 //!
-//! The first start makes a database cluster in `DATA/postgres/cluster`; later
-//! starts find it again, after a crash too. PostgreSQL refuses to run as root,
-//! so a server started by root runs it as `postgres` or `nobody`, or as
-//! whoever owns the cluster already. It listens on a unix socket in a
-//! directory of its own and on a free loopback port, and both ask for the
-//! password in `DATA/postgres/password`, which only that user can read.
+//! The first start creates a database cluster in `DATA/postgres/cluster`; later
+//! starts reuse it, also after a crash. PostgreSQL refuses to run as root, so a
+//! server started by root runs it as the owner of an existing cluster, else as
+//! `postgres` or `nobody`. It listens on a unix socket in a directory of its own
+//! and on a free loopback port; both require the password in
+//! `DATA/postgres/password`, which only that user can read.
 //!
-//! If it ends by itself, [`EmbeddedPostgres::died`] completes, and
-//! [`EmbeddedPostgres::start_again`] starts it where it was.
+//! If it exits by itself, [`EmbeddedPostgres::died`] completes, and
+//! [`EmbeddedPostgres::start_again`] restarts it at the same address.
 //!
-//! Three ways to end:
+//! It ends in one of three ways:
 //!
 //! - [`EmbeddedPostgres::stop`], or dropping it: fast shutdown.
 //! - The server is killed: a small watcher process notices that the pipe from
-//!   the server has closed, and asks PostgreSQL for a fast shutdown.
-//! - The watcher is killed as well: PostgreSQL runs on. The next start on the
-//!   same data directory stops it first.
+//!   the server has closed, and requests a fast shutdown of PostgreSQL.
+//! - The watcher is killed as well: PostgreSQL keeps running. The next start on
+//!   the same data directory stops it first.
 //!
 //! A parent-death signal would need `unsafe` and fires when the *thread* that
-//! started the child ends, hence the watcher.
+//! started the child exits, hence the watcher.
 
 mod account;
 mod binaries;
@@ -44,43 +43,42 @@ use self::{account::Account, binaries::Binaries, place::Place, process::Running}
 
 pub use self::error::EmbeddedError;
 
-/// How often it is looked whether PostgreSQL still runs.
-const LOOK: Duration = Duration::from_millis(200);
+/// Interval at which the process of PostgreSQL is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A PostgreSQL that runs for this process alone, until it is stopped or
-/// dropped.
+/// A PostgreSQL that runs for this process only, until it is stopped or dropped.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
-    // Dropped in this order: PostgreSQL ends before the lock is let go.
+    // Dropped in this order: PostgreSQL stops before the lock is released.
     running: Running,
     place: Place,
     binaries: Binaries,
     options: EmbeddedOptions,
 }
 
-/// How a private PostgreSQL is to run.
+/// Options of a private PostgreSQL.
 #[derive(Clone, Debug, Default)]
 pub struct EmbeddedOptions {
-    /// Where its files lie; `None`: [`default_data_dir`].
+    /// The data directory; `None`: [`default_data_dir`].
     pub data_dir: Option<PathBuf>,
-    /// What it promises about a crash of the machine.
+    /// Durability of commits across a crash of the machine.
     pub durability: Durability,
-    /// Further settings of PostgreSQL, such as `("max_connections", "200")`.
+    /// Additional settings of PostgreSQL, such as `("max_connections", "200")`.
     pub settings: Vec<(String, String)>,
 }
 
-/// What survives a crash of the machine.
+/// Which commits survive a crash of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Every commit that was acknowledged.
+    /// Every acknowledged commit.
     #[default]
     Durable,
-    /// Nothing for sure: `fsync` is off. For tests, which are faster so.
+    /// None for certain: `fsync` is off. Makes tests faster.
     Forgetful,
 }
 
-/// The data directory unless another one is said: `.pim-authz` in the current
-/// directory, for root `/var/lib/pim-authz`.
+/// Returns the default data directory: `.pim-authz` in the current directory, for
+/// root `/var/lib/pim-authz`.
 #[must_use]
 pub fn default_data_dir() -> PathBuf {
     if rustix::process::geteuid().is_root() {
@@ -91,18 +89,18 @@ pub fn default_data_dir() -> PathBuf {
 }
 
 impl EmbeddedPostgres {
-    /// Starts PostgreSQL in a data directory, which is set up if it is new.
+    /// Starts PostgreSQL in a data directory, which is initialized if it is new.
     ///
     /// # Errors
     ///
-    /// [`EmbeddedError`], each with what a person can do about it.
+    /// [`EmbeddedError`], whose message says how to resolve it.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         tokio::task::spawn_blocking(move || Self::start_blocking(&options))
             .await
             .map_err(|_| EmbeddedError::Interrupted)?
     }
 
-    /// As [`EmbeddedPostgres::start`], for callers without an async runtime.
+    /// Like [`EmbeddedPostgres::start`], for callers without an async runtime.
     ///
     /// # Errors
     ///
@@ -110,7 +108,7 @@ impl EmbeddedPostgres {
     pub fn start_blocking(options: &EmbeddedOptions) -> Result<Self, EmbeddedError> {
         let data_dir = options.data_dir.clone().unwrap_or_else(default_data_dir);
         if !place::has_cluster(&data_dir) {
-            // Before anything is made for a PostgreSQL that is not installed.
+            // Before any file is created for a PostgreSQL that is not installed.
             Binaries::find(None)?;
         }
         let account = Account::choose(&place::home_of(&data_dir))?;
@@ -127,32 +125,32 @@ impl EmbeddedPostgres {
         })
     }
 
-    /// Where and how to connect, as the cluster's superuser, by unix socket:
+    /// Returns the connection URL of the cluster's superuser, by unix socket:
     /// `postgresql://postgres:…@%2F…:PORT/postgres`.
     #[must_use]
     pub fn url(&self) -> SecretString {
         self.running.socket_url()
     }
 
-    /// As [`EmbeddedPostgres::url`], by the loopback port.
+    /// Like [`EmbeddedPostgres::url`], by the loopback port.
     #[must_use]
     pub fn loopback_url(&self) -> SecretString {
         self.running.loopback_url()
     }
 
-    /// The directory that holds the cluster, its password and its log.
+    /// Returns the directory of the cluster, its password and its log.
     #[must_use]
     pub fn home(&self) -> &Path {
         self.place.home()
     }
 
-    /// The process id of PostgreSQL's first process.
+    /// Returns the process id of PostgreSQL's main process (the postmaster).
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.running.process_id()
     }
 
-    /// Completes when PostgreSQL has ended although nobody stopped it: with
+    /// Waits until PostgreSQL exits without having been stopped; returns
     /// [`EmbeddedError::Died`].
     pub async fn died(&mut self) -> EmbeddedError {
         loop {
@@ -164,16 +162,16 @@ impl EmbeddedPostgres {
                     log,
                 };
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Starts a PostgreSQL that died again, at the same address; it recovers what
-    /// was committed.
+    /// Restarts a PostgreSQL that died, at the same address; it recovers committed
+    /// data.
     ///
     /// # Errors
     ///
-    /// [`EmbeddedError`] when it does not start; nothing runs then.
+    /// [`EmbeddedError`] if it does not start; no PostgreSQL runs then.
     pub async fn start_again(mut self) -> Result<Self, EmbeddedError> {
         tokio::task::spawn_blocking(move || {
             self.running
@@ -184,11 +182,11 @@ impl EmbeddedPostgres {
         .map_err(|_| EmbeddedError::Interrupted)?
     }
 
-    /// Ends every session and stops PostgreSQL, in order (fast shutdown).
+    /// Ends every session and stops PostgreSQL (fast shutdown).
     ///
     /// # Errors
     ///
-    /// [`EmbeddedError`] when it had to be stopped at once instead; the next
+    /// [`EmbeddedError`] if an immediate shutdown was necessary instead; the next
     /// start recovers from that.
     pub async fn stop(mut self) -> Result<(), EmbeddedError> {
         tokio::task::spawn_blocking(move || self.running.stop())

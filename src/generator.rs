@@ -1,22 +1,22 @@
-//! Makes worlds to measure with: an import directory (`docs/import.md`) of any
-//! size, the same bytes on every machine for the same seed and sizes.
+//! Generates worlds, which are data sets for measurements: an import directory
+//! (`docs/import.md`) of any size, the same bytes on every machine for the same
+//! seed and sizes.
 //!
-//! What is made has names that a measuring client can guess: products `sku_1`,
-//! `sku_2` …, models `model_1` …, categories `cat_1` …, users `user_1` …, and so
-//! on for everything that has a number. Three users measure, each in a group of
-//! its own that nobody else is in:
+//! Generated entities have names that a benchmark client can predict: products
+//! `sku_1`, `sku_2` …, models `model_1` …, categories `cat_1` …, users `user_1` …,
+//! and so on for everything that has a number. Three users are for measurements,
+//! each the only member of a group of its own:
 //!
-//! | user | reaches of the products that have categories |
+//! | user | share accessible of the products that have categories |
 //! |---|---|
 //! | `reader_0_1` | about 0.1 % |
 //! | `reader_10` | about 10 % |
 //! | `reader_100` | all |
 //!
-//! Whoever reads `product_category_accesses.csv` finds a row for each category,
-//! so that the group `All` has no right on any. Each file draws from a random
-//! stream of its own: to ask for more users does not change the products.
-//! Products are written as they are drawn; what is kept in memory grows with
-//! the categories and the rights alone.
+//! `product_category_accesses.csv` has a row for each category, so that the group
+//! `All` has no right on any. Each file draws from a random stream of its own:
+//! more users do not change the products. Products are written as they are drawn;
+//! memory use grows with the categories and the rights only.
 
 mod catalog;
 mod directory;
@@ -36,12 +36,12 @@ pub use self::{error::GeneratorError, folder::Written, size::WorldSize};
 
 use self::{catalog::Catalog, folder::Folder, readers::Readers};
 
-/// Writes a made world into `directory`, which is new or empty.
+/// Writes a generated world into `directory`, which must be new or empty.
 ///
 /// # Errors
 ///
-/// [`GeneratorError`] when the sizes do not go together, or the directory
-/// cannot take the files; what was written so far stays.
+/// [`GeneratorError`] if the sizes are inconsistent, or the files cannot be
+/// written; files written so far are kept.
 pub fn generate(directory: &Path, size: &WorldSize) -> Result<Written, GeneratorError> {
     size.check()?;
     let mut folder = Folder::create(directory)?;

@@ -9,17 +9,17 @@ use pim_authz::{
     telemetry::logs,
 };
 
-/// Gives memory back to the system once it is free, which the allocator of glibc
-/// does only at the end of its heaps.
+/// Returns freed memory to the system early; the allocator of glibc does so only
+/// at the end of its heaps.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let (ended, last_words) = match start(Cli::of_process()) {
+    let (ended, error_text) = match start(Cli::of_process()) {
         Ok(exit) => (exit, String::new()),
         Err(error) => (Exit::Failed, format!("error: {error:#}\n")),
     };
-    logs::finish(&last_words);
+    logs::finish(&error_text);
     ExitCode::from(ended.status())
 }
 

@@ -1,5 +1,5 @@
-//! Carries out the commands: wires the command line, the server and the
-//! private PostgreSQL together.
+//! Runs the commands: connects the command line, the server and the private
+//! PostgreSQL.
 
 mod demo;
 mod ending;
@@ -42,16 +42,16 @@ use crate::{
     },
 };
 
-/// Carries out a command, and says how it ended.
+/// Runs a command and returns its result.
 ///
 /// # Errors
 ///
-/// [`RunError`] when the server or its database does not start, or fails.
+/// [`RunError`] if the server or its database does not start, or fails.
 pub async fn run(command: Command) -> Result<Exit, RunError> {
     match command {
         Command::Serve(arguments) => {
             let served = Box::pin(serve(arguments)).await;
-            // It waits for the collector, which the runtime talks to.
+            // It blocks until the spans are sent, which requires the runtime.
             tokio::task::spawn_blocking(traces::finish).await.ok();
             served
         }
@@ -81,10 +81,10 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
     }
 }
 
-/// Shows what a client has to say.
+/// Prints the answer of a client command.
 fn show(answer: &Answer) -> Result<Exit, RunError> {
     say(answer.out.as_bytes())?;
-    // Nobody may be reading the errors either.
+    // Best effort: standard error may be closed.
     io::stderr().write_all(answer.err.as_bytes()).ok();
     Ok(answer.exit)
 }
@@ -115,7 +115,7 @@ async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
     }
 }
 
-/// Prints a key, which is shown nowhere else.
+/// Prints a key, which is printed nowhere else.
 fn say_key(key: &SecretString) -> Result<(), RunError> {
     say(format!("{}\n", key.expose_secret()).as_bytes())
 }
@@ -180,7 +180,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     Ok(Exit::Done)
 }
 
-/// The URL of the database, as it is or from its file; `None`: neither is given.
+/// Returns the URL of the database, from its option or its file; `None` without.
 fn database_url(arguments: DatabaseArguments) -> Result<Option<SecretString>, RunError> {
     let DatabaseArguments {
         database_url,
@@ -194,12 +194,12 @@ fn database_url(arguments: DatabaseArguments) -> Result<Option<SecretString>, Ru
     Ok(Some(read.expose_secret().trim().into()))
 }
 
-/// The same for a command that needs one.
+/// Like [`database_url`], for a command that requires a database.
 fn owner_url(arguments: DatabaseArguments) -> Result<SecretString, RunError> {
     database_url(arguments)?.ok_or(RunError::NoDatabase)
 }
 
-/// What a server is told, wherever its database is.
+/// Settings of a server that do not depend on where its database is.
 struct How {
     tls: Option<TlsFiles>,
     default_tenant: Code,
@@ -220,7 +220,7 @@ fn caller_settings(arguments: CallerArguments) -> CallerSettings {
         oidc,
     } = arguments;
     CallerSettings {
-        credentials: credentials.map(|said| match said {
+        credentials: credentials.map(|argument| match argument {
             CredentialsArgument::Required => Credentials::Required,
             CredentialsArgument::Optional => Credentials::Optional,
         }),
@@ -229,7 +229,7 @@ fn caller_settings(arguments: CallerArguments) -> CallerSettings {
         } else {
             Plaintext::Refused
         },
-        reflection: reflection.map(|said| match said {
+        reflection: reflection.map(|argument| match argument {
             OnOff::On => Reflection::Served,
             OnOff::Off => Reflection::Hidden,
         }),
@@ -238,8 +238,8 @@ fn caller_settings(arguments: CallerArguments) -> CallerSettings {
     }
 }
 
-/// Whose OIDC tokens are accepted; the command line takes issuer and audience
-/// together only.
+/// Converts the OIDC options; `None` without an issuer. The command line accepts
+/// issuer and audience only together.
 fn oidc_settings(arguments: OidcArguments) -> Option<OidcSettings> {
     let OidcArguments {
         issuer,
@@ -289,7 +289,7 @@ async fn observation_settings(
     })
 }
 
-/// Where metrics and probes are served; `None`: nowhere.
+/// Resolves the address for metrics and probes; `None` if they are off.
 async fn http_address(arguments: HttpArguments) -> Result<Option<SocketAddr>, RunError> {
     match arguments.http_listen {
         HttpListen::Off => Ok(None),
@@ -314,8 +314,8 @@ fn limits(arguments: LimitArguments) -> Limits {
     }
 }
 
-/// The files of TLS for callers; the command line takes certificate and key
-/// together only.
+/// Converts the TLS options for callers; `None` without a certificate. The command
+/// line accepts certificate and key only together.
 fn tls_files(arguments: ServeTlsArguments) -> Option<TlsFiles> {
     let ServeTlsArguments {
         cert,
@@ -364,8 +364,9 @@ fn cache_settings(arguments: CacheArguments) -> CacheSettings {
     }
 }
 
-/// The address that `--listen` or `--http-listen` stands for: of a name the first IPv4 address, or
-/// the first of another kind. `localhost` is 127.0.0.1 on every machine.
+/// Resolves the address of `--listen` or `--http-listen`: of a name the first
+/// IPv4 address, or the first of another kind. `localhost` is 127.0.0.1 on every
+/// machine.
 async fn resolve(listen: &ListenAddress) -> Result<SocketAddr, RunError> {
     if listen.host().eq_ignore_ascii_case("localhost") {
         return Ok((Ipv4Addr::LOCALHOST, listen.port()).into());
@@ -389,7 +390,7 @@ fn start_logging(arguments: LogArguments) -> Result<(), RunError> {
     logs::start(format).map_err(RunError::Log)
 }
 
-/// Writes to standard output; that nobody reads it any more is no failure.
+/// Writes to standard output; a closed pipe is not an error.
 fn say(text: &[u8]) -> Result<(), RunError> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {

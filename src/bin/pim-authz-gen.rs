@@ -31,12 +31,12 @@ fn main() -> ExitCode {
     let Arguments { directory, size } = Arguments::parse();
     match generator::generate(&directory, &size) {
         Ok(written) => {
-            // The files are there whether or not anyone reads this.
+            // Best effort: the files are written even if standard output is closed.
             writeln!(io::stdout(), "{written}").ok();
             ExitCode::SUCCESS
         }
         Err(error) => {
-            // Nobody may be reading the errors either.
+            // Best effort: standard error may be closed as well.
             writeln!(io::stderr(), "error: {:#}", anyhow::Error::from(error)).ok();
             ExitCode::from(2)
         }

@@ -1,5 +1,5 @@
-//! `pim-authz access-filter`: which products a subject may reach, as a filter
-//! for a search of one's own.
+//! `pim-authz access-filter`: the products that a subject may access, as a filter
+//! for a search engine of the caller's own.
 
 use super::{
     AccessFilterArguments, Answer, CliError, Exit, Output, ReachArguments,
@@ -63,7 +63,7 @@ fn filter(response: &pb::GetAccessFilterResponse) -> String {
     format!("{headline}\n{}", facts(rows))
 }
 
-/// What of a product may be shown or edited; nothing where that is nothing.
+/// Table of the levels per channel, locale and attribute group; empty without any.
 fn levels(response: &pb::GetAccessFilterResponse) -> String {
     let kinds = [
         ("channel", &response.channels),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_told_with_the_levels_of_what_may_be_shown() {
+    fn table_shows_the_filter_and_the_item_levels() {
         insta::assert_snapshot!(show(&by_categories(), Output::Table), @"
         by category
           any category of audio, tv
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_keeps_the_names_and_the_order_of_the_contract() {
+    fn filter_keeps_names_and_order_of_the_contract() {
         insta::assert_snapshot!(show(&by_categories(), Output::Json), @r#"
         {
           "scope": "categories",

@@ -1,4 +1,4 @@
-//! The commands of the administration: what is written, and what is read of it.
+//! The administration commands: writes, and reads of the stored state.
 
 mod access;
 mod apps;
@@ -20,7 +20,7 @@ use super::{
     report::{counted, document, lines},
 };
 
-/// Runs a command of the administration.
+/// Runs an administration command.
 pub(super) async fn run(command: &AdministrationCommand) -> Result<Answer, CliError> {
     match command {
         AdministrationCommand::Tenant { command } => tenants::run(command).await,
@@ -40,7 +40,7 @@ pub(super) async fn run(command: &AdministrationCommand) -> Result<Answer, CliEr
     }
 }
 
-/// A list, whole: its rows as tables or as one document.
+/// Renders a complete list, as a table or as one JSON document.
 fn listed(
     output: Output,
     entity: &str,
@@ -63,7 +63,7 @@ fn listed(
     Answer::new(table + &lines([counted]), Exit::Done)
 }
 
-/// Reads page after page of a list.
+/// Reads all pages of a list; gives its entries and the revision of the last page.
 macro_rules! every_page {
     ($client:expr, $call:ident, $request:expr, $field:ident) => {{
         let mut request = $request;

@@ -428,7 +428,7 @@ pub enum EditionArgument {
 }
 
 impl ClientCommand {
-    /// How its answer is shown.
+    /// Output format of the command.
     #[must_use]
     pub fn output(&self) -> Output {
         match self {
@@ -444,7 +444,7 @@ impl ClientCommand {
     }
 }
 
-/// The completion script of a shell.
+/// Generates the completion script of a shell.
 #[must_use]
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();

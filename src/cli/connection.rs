@@ -13,23 +13,24 @@ use crate::{
     tls::{PemFile, PemFileError},
 };
 
-/// How long an answer, or the next message of a stream, may take.
+/// Timeout of a response, or of the next message of a stream.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest answer: 10,000 resources and every category take a tenth of it.
-const LONGEST_ANSWER: usize = 64 << 20;
+/// Maximum size of a response: ten times that of 10,000 resources and every
+/// category.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
-/// How long a server may take to take a call.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-/// How often a silent server is asked whether it is still there.
-const ARE_YOU_THERE: Duration = Duration::from_secs(20);
+/// Timeout of connecting to a server, and of the TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval of HTTP/2 keep-alive pings, sent also while no call is under way.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Connects to a server by its URL. Without a scheme it is `http://`, or
-/// `https://` where anything is said about TLS.
+/// `https://` if any TLS option is set.
 ///
 /// # Errors
 ///
-/// [`CliError`] when the URL is none, a file of TLS cannot be used, or nobody
-/// answers there.
+/// [`CliError`] if the URL is invalid or does not fit the TLS options, a TLS file
+/// cannot be used, or the server is unreachable or not trusted.
 pub async fn connect(server: &str, tls: &ClientTlsArguments) -> Result<Channel, CliError> {
     let url = if server.contains("://") {
         server.to_owned()
@@ -54,8 +55,8 @@ pub async fn connect(server: &str, tls: &ClientTlsArguments) -> Result<Channel, 
             .map_err(|error| CliError::Tls(innermost(&error)))?;
     }
     endpoint
-        .connect_timeout(CONNECT_PATIENCE)
-        .http2_keep_alive_interval(ARE_YOU_THERE)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_while_idle(true)
         .connect()
         .await
@@ -69,7 +70,7 @@ pub async fn connect(server: &str, tls: &ClientTlsArguments) -> Result<Channel, 
         })
 }
 
-/// Whether the certificate of the server was refused.
+/// True if the certificate of the server was rejected.
 fn is_untrusted(error: &tonic::transport::Error) -> bool {
     let first: Option<&dyn std::error::Error> = Some(error);
     let mut causes = std::iter::successors(first, |cause| (*cause).source());
@@ -82,10 +83,10 @@ fn is_untrusted(error: &tonic::transport::Error) -> bool {
     })
 }
 
-/// Reads the files of TLS.
+/// Reads the TLS files.
 fn settings(tls: &ClientTlsArguments) -> Result<ClientTlsConfig, PemFileError> {
     let ClientTlsArguments { ca, cert, key } = tls;
-    let mut settings = ClientTlsConfig::new().timeout(CONNECT_PATIENCE);
+    let mut settings = ClientTlsConfig::new().timeout(CONNECT_TIMEOUT);
     settings = match ca {
         Some(path) => {
             let file = PemFile::new("`--tls-ca`", path);
@@ -108,18 +109,18 @@ fn settings(tls: &ClientTlsArguments) -> Result<ClientTlsConfig, PemFileError> {
     Ok(settings)
 }
 
-/// A connection whose calls carry the credentials that were said.
+/// A channel whose calls carry the given credentials.
 pub(super) type Line = InterceptedService<Channel, Token>;
 
-/// What each call of a connection carries.
+/// Interceptor that adds the credentials to each call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Token {
-    /// `Bearer …`, which is shown nowhere; `None`: no credentials.
+    /// `Bearer …`, never printed; `None`: no credentials.
     bearer: Option<MetadataValue<Ascii>>,
 }
 
 impl Token {
-    /// Reads the token in a file, without white space around it.
+    /// Reads the token from a file; white space around it is trimmed.
     fn read(file: &Path) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(file).map_err(|cause| CliError::File {
             what: "read",
@@ -150,7 +151,7 @@ impl Interceptor for Token {
     }
 }
 
-/// Connects to the server that was said, with the credentials that were said.
+/// Connects to the server of the arguments, with their credentials.
 pub(super) async fn connect_to(server: &ServerArguments) -> Result<Line, CliError> {
     let token = match &server.token_file {
         Some(file) => Token::read(file)?,
@@ -162,22 +163,22 @@ pub(super) async fn connect_to(server: &ServerArguments) -> Result<Line, CliErro
     ))
 }
 
-/// Connects to the server that was said, to ask it questions.
+/// Connects a client of the authorization service to the server of the arguments.
 pub(super) async fn client(
     server: &ServerArguments,
 ) -> Result<AuthorizationServiceClient<Line>, CliError> {
     let client = AuthorizationServiceClient::new(connect_to(server).await?);
-    Ok(client.max_decoding_message_size(LONGEST_ANSWER))
+    Ok(client.max_decoding_message_size(MAX_RESPONSE_BYTES))
 }
 
-/// A request that waits no longer than [`PATIENCE`].
+/// Wraps a message in a request that times out after [`PATIENCE`].
 pub(super) fn patient<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(PATIENCE);
     request
 }
 
-/// The last cause of an error: `Connection refused (os error 111)`.
+/// Returns the innermost cause of an error: `Connection refused (os error 111)`.
 fn innermost(error: &tonic::transport::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(next) = cause.source() {
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_named_with_the_cause() {
+    async fn unreachable_server_error_names_url_and_cause() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_without_the_white_space_around_it() {
+    fn token_is_trimmed_validated_and_never_shown() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("token");
         let read = |text: &str| {
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_is_none_is_an_error() {
+    async fn invalid_addresses_are_rejected() {
         for server in ["ftp://x", "http://", "no host"] {
             let error = connect(server, &plain()).await.unwrap_err();
             let expected = matches!(error, CliError::Scheme(_) | CliError::Address(_));
@@ -236,12 +237,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn settings_of_tls_are_never_left_unused() {
+    async fn tls_options_are_used_or_rejected() {
         let tls = ClientTlsArguments {
             ca: Some("/nowhere/ca.crt".into()),
             ..plain()
         };
-        // Without a scheme it is https, so the file is read.
+        // Without a scheme the URL is `https://`, so the file is read.
         let error = connect("127.0.0.1:1", &tls).await.unwrap_err().to_string();
         assert!(error.starts_with("`--tls-ca` names the file"), "{error}");
         let error = connect("http://127.0.0.1:1", &tls).await.unwrap_err();

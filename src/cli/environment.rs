@@ -3,9 +3,9 @@ use clap::{Arg, Command, CommandFactory as _, FromArgMatches as _};
 use super::Cli;
 
 impl Cli {
-    /// Reads the command line of this process, and its environment variables, of
-    /// which an empty one counts as unset. Ends the process where it asks for
-    /// help or cannot be read.
+    /// Parses the command line and the environment variables of this process. An
+    /// empty variable counts as unset. Exits the process on `--help`, `--version`
+    /// or a parse error.
     #[must_use]
     pub fn of_process() -> Self {
         let mut command = without_empty_variables(Self::command(), &is_empty);
@@ -18,9 +18,9 @@ fn is_empty(variable: &std::ffi::OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }
 
-/// Takes the variables that are empty from the arguments of a command and of
-/// those below it. clap reads a variable when it is named: it cannot be told of
-/// empty ones.
+/// Removes empty environment variables from the arguments of a command and of
+/// its subcommands. clap reads a variable when it is declared: it has no option
+/// to ignore empty ones.
 fn without_empty_variables(
     command: Command,
     is_empty: &dyn Fn(&std::ffi::OsStr) -> bool,
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_taken_from_every_command() {
+    fn empty_variables_are_removed_from_every_command() {
         let all = variables(&Cli::command());
         for variable in &all {
             let command =

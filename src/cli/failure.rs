@@ -6,25 +6,25 @@ use tonic_types::StatusExt as _;
 use super::report::counted;
 use crate::tls::PemFileError;
 
-/// Why a command ends with status 2.
+/// The reason why a command exits with status 2.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// `--server` is no URL.
+    /// `--server` is not a URL.
     #[error("`{0}` is no address of a server; write http://HOST:PORT")]
     Address(String),
-    /// `--server` is a URL of another kind.
+    /// `--server` is a URL with another scheme.
     #[error("`{0}` is neither an http:// nor an https:// address")]
     Scheme(String),
-    /// Settings of TLS without TLS.
+    /// TLS options are set, but the URL is an `http://` one.
     #[error(
         "`{0}` is an http:// address, and an option of TLS (`--tls-ca`, `--tls-cert`, `--tls-key`) \
          is set; write https:// for `--server`, or leave the options out"
     )]
     PlainAddress(String),
-    /// A file of TLS gives no certificate or key.
+    /// A TLS file cannot be read, or contains no valid certificate or key.
     #[error(transparent)]
     TlsFile(#[from] PemFileError),
-    /// The files of TLS do not fit together.
+    /// The TLS files do not match each other.
     #[error(
         "`--tls-ca`, `--tls-cert` and `--tls-key` cannot be used ({0}); let the first name CAs, the \
          others a certificate and its own key"
@@ -36,112 +36,112 @@ pub enum CliError {
          certificate, and `--server` a host that the certificate names"
     )]
     Untrusted {
-        /// Where it was looked for.
+        /// URL of the server.
         url: String,
-        /// What is wrong with its certificate.
+        /// Why its certificate was rejected.
         cause: String,
     },
-    /// Nobody answers.
+    /// The server is unreachable.
     #[error("cannot reach the server at {url}: {cause}; is `pim-authz serve` running there?")]
     Unreachable {
-        /// Where it was looked for.
+        /// URL of the server.
         url: String,
-        /// Why it cannot be reached.
+        /// Cause of the failure.
         cause: String,
     },
-    /// The file of `--token-file` holds none.
+    /// The file of `--token-file` contains no token.
     #[error("`{0}` (--token-file) holds no token; it is one word, such as a key `pimauthz_…`")]
     NoToken(PathBuf),
-    /// A word that is none of those allowed.
+    /// A word is not one of the allowed values.
     #[error("`{word}` is no {what}; allowed are: {allowed}")]
     Word {
-        /// What it would be.
+        /// What the word should name.
         what: &'static str,
-        /// The word.
+        /// The rejected word.
         word: String,
-        /// What is allowed.
+        /// The allowed values.
         allowed: &'static str,
     },
-    /// A tenant is deleted only when its code is said twice.
+    /// `--confirm` does not repeat the code of the tenant to delete.
     #[error("`--confirm {confirmed}` is not the tenant `{tenant}`; nothing was deleted")]
     NotConfirmed {
-        /// The tenant.
+        /// Code of the tenant.
         tenant: String,
-        /// What was said.
+        /// Value of `--confirm`.
         confirmed: String,
     },
-    /// An option was given that only makes sense with a resource.
+    /// An option that requires a resource was given without one.
     #[error("{0} needs a RESOURCE")]
     NeedsResource(&'static str),
-    /// A line of the demonstration is no `check`.
+    /// A line of the demonstration is not a `check` command.
     #[error("`{0}` is no question")]
     Line(String),
-    /// There is nothing to import.
+    /// The directory to import contains no CSV files.
     #[error("no CSV files in `{0}`")]
     NoFiles(PathBuf),
     /// A file could not be read or written.
     #[error("cannot {what} `{path}`: {cause}")]
     File {
-        /// What was tried: `read` or `write`.
+        /// The operation that failed: `read` or `write`.
         what: &'static str,
-        /// On which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause of the failure.
         cause: io::Error,
     },
-    /// The server refused, or failed.
+    /// The server rejected the call, or failed.
     #[error("{0}")]
     Refused(Refusal),
-    /// The server ended an import without a word about it.
+    /// The server ended an import without a summary.
     #[error("the server ended the import without a summary; whether it was applied is not known")]
     NoSummary,
     /// A list broke off after rows of it were printed.
     #[error("the list is not whole, it broke off after {}: {cause}", counted(*.rows, "row"))]
     NotWhole {
-        /// How many rows were printed.
+        /// Number of rows printed.
         rows: usize,
-        /// Why it broke off.
+        /// Cause of the interruption.
         cause: Box<CliError>,
     },
-    /// A stream ended without its last word.
+    /// A stream ended without its end message.
     #[error("the server ended the list without saying that it is whole")]
     NoEnd,
-    /// A stream lost something on its way.
+    /// The number of resources received differs from the number sent.
     #[error("the server sent {sent} resources, of which {arrived} arrived")]
     Lost {
-        /// How many the server counted.
+        /// Number of resources sent, according to the server.
         sent: u64,
-        /// How many there are here.
+        /// Number of resources received.
         arrived: u64,
     },
-    /// The server is there and says nothing.
+    /// The server sent nothing within the timeout.
     #[error("the server has said nothing for {} seconds", .0.as_secs())]
     Silent(Duration),
-    /// Standard output takes nothing.
+    /// Writing to standard output failed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
 
-/// What a server says when it refuses a call or fails.
+/// The status of a call that a server rejected or that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// The canonical code: `INVALID_ARGUMENT`.
     pub code: &'static str,
-    /// The reason of `api.md`, "Errors": `TENANT_NOT_FOUND`; empty where the
-    /// server gave none.
+    /// The reason of `api.md`, "Errors": `TENANT_NOT_FOUND`; empty if the server
+    /// sent none.
     pub reason: String,
     /// One sentence for people.
     pub message: String,
-    /// Which fields of the request were wrong.
+    /// The invalid fields of the request.
     pub fields: Vec<FieldProblem>,
 }
 
-/// What was wrong with one field of a request.
+/// A violation in one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldProblem {
-    /// The field's path: `resource.type`.
+    /// Path of the field: `resource.type`.
     pub field: String,
-    /// What was wrong, and what is allowed.
+    /// The violation, and the allowed values.
     pub message: String,
 }
 
@@ -152,7 +152,7 @@ impl From<tonic::Status> for CliError {
 }
 
 impl Refusal {
-    /// Reads a status and its details.
+    /// Parses a status and its details.
     #[must_use]
     pub fn parse(status: &tonic::Status) -> Self {
         let details = status.get_error_details();
@@ -188,8 +188,8 @@ impl fmt::Display for Refusal {
         } else {
             write!(f, " ({}, {})", self.code, self.reason)?;
         }
-        let told = |problem: &&FieldProblem| !self.message.contains(&problem.message);
-        for problem in self.fields.iter().filter(told) {
+        let is_new = |problem: &&FieldProblem| !self.message.contains(&problem.message);
+        for problem in self.fields.iter().filter(is_new) {
             write!(f, "\n  {}: {}", problem.field, problem.message)?;
         }
         Ok(())
@@ -225,7 +225,7 @@ mod tests {
     use tonic_types::ErrorDetails;
 
     #[test]
-    fn a_refusal_is_told_with_code_reason_and_fields() {
+    fn refusal_shows_code_reason_and_fields() {
         let mut details = ErrorDetails::with_error_info(
             "INVALID_REQUEST",
             "pim.authz",
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_the_sentence_tells_of_is_not_told_twice() {
+    fn field_problem_in_the_message_is_not_repeated() {
         let refusal = Refusal {
             code: "INVALID_ARGUMENT",
             reason: "INVALID_REQUEST".to_owned(),
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_without_details_is_told_by_its_code() {
+    fn status_without_details_shows_its_code() {
         let status = tonic::Status::unavailable("no");
         assert_eq!(Refusal::parse(&status).to_string(), "no (UNAVAILABLE)");
     }

@@ -1,4 +1,4 @@
-//! Questions as command lines: of this program, and of grpcurl.
+//! Converts `check` command lines to requests, and requests to grpcurl commands.
 
 use std::net::SocketAddr;
 
@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::{Cli, CliError, ClientCommand, Command};
 use crate::pb;
 
-/// The request that a line such as `pim-authz check user:julia view` sends,
-/// whatever the environment says; without a tenant in the default one.
+/// Returns the request that a line such as `pim-authz check user:julia view`
+/// sends. Environment variables are ignored; the tenant is left empty if it is
+/// `default_tenant`.
 ///
 /// # Errors
 ///
-/// [`CliError`] when the line is no `check`.
+/// [`CliError`] if the line is not a `check` command.
 pub fn question_of(line: &str, default_tenant: &str) -> Result<pb::CheckRequest, CliError> {
     let not_a_check = || CliError::Line(line.to_owned());
     let words = Cli::command().mut_subcommand("check", |check| {
@@ -33,16 +34,16 @@ pub fn question_of(line: &str, default_tenant: &str) -> Result<pb::CheckRequest,
     Ok(request)
 }
 
-/// The grpcurl command line that asks the same.
+/// Returns the grpcurl command line that sends the same request.
 #[must_use]
 pub fn grpcurl_line(question: &pb::CheckRequest, server: SocketAddr) -> String {
     let body = serde_json::to_string(&Body::render(question)).unwrap_or_default();
-    // Within single quotes a shell leaves everything else alone.
+    // Within single quotes a shell interprets nothing but the closing quote.
     let body = body.replace('\'', r"'\''");
     format!("grpcurl -plaintext -d '{body}' {server} pim.authz.v1.AuthorizationService/Check")
 }
 
-/// A question as JSON, without what is not said.
+/// A check request as JSON, without unset fields.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_grpcurl_says_what_the_command_says() {
+    fn grpcurl_line_sends_the_request_of_the_command() {
         let cases = [
             (
                 "pim-authz check user:julia app.manage",
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_check_is_an_error() {
+    fn line_without_a_check_command_is_rejected() {
         for line in ["pim-authz serve", "pim-authz check", "ls"] {
             assert!(question_of(line, "default").is_err(), "{line}");
         }

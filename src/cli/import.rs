@@ -1,5 +1,5 @@
-//! `pim-authz import`: streams a directory of CSV files to a server, and tells
-//! what came of it.
+//! `pim-authz import`: streams a directory of CSV files to a server and prints
+//! the result.
 
 mod feed;
 mod sources;
@@ -23,17 +23,17 @@ use super::{
 };
 use crate::pb::{self, import_catalog_response::Event, import_service_client::ImportServiceClient};
 
-/// The longest message of a server: a summary of a thousand refused rows.
-const LONGEST_ANSWER: usize = 64 << 20;
-/// How many pieces may wait to be sent.
-const PIECES_AT_HAND: usize = 4;
+/// Maximum size of a response, in bytes: fits a summary of 1,000 refused rows.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
+/// Maximum number of pieces that are queued for sending.
+const MAX_QUEUED_PIECES: usize = 4;
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportEnd {
-    /// What the server says about every file.
+    /// The summary that the server sent.
     pub summary: pb::ImportSummary,
-    /// Why nothing was changed; `None`: it was applied, or would be.
+    /// Why nothing was changed; `None`: it was applied, or would be in a dry run.
     pub refusal: Option<Refusal>,
 }
 
@@ -41,7 +41,7 @@ pub struct ImportEnd {
 ///
 /// # Errors
 ///
-/// [`CliError`] when a file cannot be read, or the call ends without a summary.
+/// [`CliError`] if a file cannot be read, or the call ends without a summary.
 pub async fn import_files(
     channel: Channel,
     header: pb::ImportHeader,
@@ -95,17 +95,17 @@ async fn send(
     files: Vec<SourceFile>,
     bar: &ProgressBar,
 ) -> Result<ImportEnd, CliError> {
-    let (sender, receiver) = mpsc::channel(PIECES_AT_HAND);
+    let (sender, receiver) = mpsc::channel(MAX_QUEUED_PIECES);
     let mut feeding = pin!(feed::feed(sender, header, files, bar));
     let mut calling = pin!(call(line, ReceiverStream::new(receiver), bar));
     tokio::select! {
         fed = &mut feeding => {
             let end = calling.await;
-            // Only now may a failed feed let go of the stream (`feed::Failed`).
+            // A failed feed may drop the stream only now (`feed::Failed`).
             fed.map_err(|failed| failed.error)?;
             end
         }
-        // The server may end before it has everything.
+        // The server may respond before it has received everything.
         end = &mut calling => end,
     }
 }
@@ -115,13 +115,13 @@ async fn call(
     parts: ReceiverStream<pb::ImportCatalogRequest>,
     bar: &ProgressBar,
 ) -> Result<ImportEnd, CliError> {
-    let mut client = ImportServiceClient::new(line).max_decoding_message_size(LONGEST_ANSWER);
+    let mut client = ImportServiceClient::new(line).max_decoding_message_size(MAX_RESPONSE_BYTES);
     let mut events = client.import_catalog(parts).await?.into_inner();
-    let mut told = None;
+    let mut received = None;
     let status: Option<Status> = loop {
         match events.message().await {
             Ok(Some(response)) => match response.event {
-                Some(Event::Summary(summary)) => told = Some(summary),
+                Some(Event::Summary(summary)) => received = Some(summary),
                 Some(Event::Progress(done)) => progress::tell(bar, &done),
                 None => {}
             },
@@ -129,7 +129,7 @@ async fn call(
             Err(status) => break Some(status),
         }
     };
-    match (told, status) {
+    match (received, status) {
         (Some(summary), status) => Ok(ImportEnd {
             summary,
             refusal: status.as_ref().map(Refusal::parse),
@@ -139,7 +139,7 @@ async fn call(
     }
 }
 
-/// Writes each refused row as a line of JSON; the file is empty if none was.
+/// Writes each refused row as one line of JSON; the file is empty without any.
 fn write_report(path: &Path, summary: &pb::ImportSummary) -> Result<(), CliError> {
     let lines: Result<Vec<String>, serde_json::Error> = summary::refused_rows(summary)
         .map(|row| serde_json::to_string(&row))

@@ -1,5 +1,5 @@
-//! The answers as programs read them: the contract's fields under the
-//! contract's names and in its order, enums as words, what is not said `null`.
+//! JSON output: the fields of the contract, under its names and in its order;
+//! enums as words, unset fields as `null`.
 
 mod listing;
 
@@ -55,7 +55,7 @@ struct Reason<'a> {
     permission: &'a str,
 }
 
-/// An item or a subject; as a line `user:julia`.
+/// An item or a subject; displayed as `user:julia`.
 #[derive(Serialize)]
 pub(super) struct Named<'a> {
     r#type: &'a str,
@@ -162,11 +162,11 @@ impl Failed {
     }
 }
 
-/// An error of our own has no code.
+/// Converts an error to a refusal; errors of the client itself have no code.
 fn refusal(error: &CliError) -> Refusal {
     match error {
         CliError::Refused(refusal) => refusal.clone(),
-        // The code of what broke the list off is worth more than none.
+        // The code of the cause is more useful than an empty code.
         CliError::NotWhole { cause, .. } => Refusal {
             message: error.to_string(),
             ..refusal(cause)
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_explanation_keeps_the_names_and_the_order_of_the_contract() {
+    fn explanation_keeps_names_and_order_of_the_contract() {
         let response = pb::ExplainResponse {
             decision: Some(pb::Decision {
                 level: pb::Level::None.into(),

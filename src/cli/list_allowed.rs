@@ -1,5 +1,5 @@
-//! `pim-authz list-allowed`: a page of what a subject may reach, or all of it
-//! as it comes.
+//! `pim-authz list-allowed`: prints one page of the resources that a subject may
+//! access, or streams all of them.
 
 mod stream;
 
@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &ListAllowedArguments) -> Result<Answer, CliE
     Ok(show(response.get_ref(), arguments.server.output))
 }
 
-/// Prints everything, and gives what is left to say.
+/// Prints all rows; returns the closing message and the exit status.
 async fn print_all(arguments: &ListAllowedArguments, tries: Tries, out: &mut dyn Write) -> Answer {
     let mut rows = Rows::new(out, arguments.server.output, progress::rows());
     let ended = match client(&arguments.server).await {

@@ -1,5 +1,5 @@
-//! `pim-authz list-subjects`: a page of those who may do an action, or all of
-//! them as they come.
+//! `pim-authz list-subjects`: prints one page of the subjects that may do an
+//! action, or all pages.
 
 use std::io::{self, BufWriter, Write};
 
@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: &ListSubjectsArguments) -> Result<Answer, Cli
     Ok(show(response.get_ref(), arguments.server.output))
 }
 
-/// Prints everybody, and gives what is left to say.
+/// Prints all subjects; returns the closing message and the exit status.
 async fn print_all(arguments: &ListSubjectsArguments, tries: Tries, out: &mut dyn Write) -> Answer {
     let mut rows = Rows::new(out, arguments.server.output, progress::rows());
     let ended = follow(arguments, tries, &mut rows).await;
@@ -57,7 +57,7 @@ fn request(arguments: &ListSubjectsArguments) -> Result<pb::ListSubjectsRequest,
     })
 }
 
-/// Prints page after page, and gives the revision of the last one.
+/// Prints all pages; returns the revision of the last one.
 async fn follow(
     arguments: &ListSubjectsArguments,
     mut tries: Tries,

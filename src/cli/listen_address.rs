@@ -1,8 +1,8 @@
 use std::{fmt, str::FromStr};
 
-/// Where to listen: `HOST:PORT`, the host a name or an address.
+/// A listen address: `HOST:PORT`, the host a name or an IP address.
 ///
-/// Invariant: a host of 1 to 253 characters, without brackets where it is an
+/// Invariant: a host of 1 to 253 characters, stored without brackets if it is an
 /// IPv6 address, and a port; port 0 stands for any free one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAddress {
@@ -10,7 +10,7 @@ pub struct ListenAddress {
     port: u16,
 }
 
-/// An address that is none.
+/// The error for a text that is not `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is not HOST:PORT; write an address or a name and a port from 0 to 65535, such as \
@@ -19,13 +19,13 @@ pub struct ListenAddress {
 pub struct ListenAddressInvalid;
 
 impl ListenAddress {
-    /// The host: a name, or an address without brackets.
+    /// Returns the host: a name, or an IP address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port; 0 stands for any free one.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

@@ -2,26 +2,26 @@ use std::{convert::Infallible, str::FromStr};
 
 use crate::pb;
 
-/// A subject as it is written on the command line: `user:julia`.
+/// A subject as written on the command line: `user:julia`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectName {
     kind: String,
     id: String,
 }
 
-/// A resource as it is written on the command line: `product:hat`, or `TYPE`
-/// or `TYPE:` where it has no code.
+/// A resource as written on the command line: `product:hat`, or `TYPE` or
+/// `TYPE:` if it has no code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceName {
     kind: String,
     id: String,
 }
 
-/// Category codes as they are written on the command line: `a,b`; empty: none.
+/// Category codes as written on the command line: `a,b`; empty: none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Categories(pub(super) Vec<String>);
 
-/// Why a text names no subject or resource.
+/// The error for a text that names no subject or resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// A subject without a type.
@@ -79,7 +79,7 @@ impl FromStr for Categories {
 }
 
 impl SubjectName {
-    /// The subject as a request names it.
+    /// Converts the subject to its request message.
     #[must_use]
     pub fn render(&self) -> pb::Subject {
         pb::Subject {
@@ -90,7 +90,7 @@ impl SubjectName {
 }
 
 impl ResourceName {
-    /// The resource as a request names it, with nothing said about it.
+    /// Converts the resource to its request message, without categories and parent.
     #[must_use]
     pub fn render(&self) -> pb::Resource {
         pb::Resource {
@@ -111,7 +111,7 @@ mod tests {
         let cases = [
             ("user:julia", Some(("user", "julia"))),
             ("app:a:b", Some(("app", "a:b"))),
-            ("user:", Some(("user", ""))), // the server says what is missing
+            ("user:", Some(("user", ""))), // rejected by the server
             ("julia", None),
             (":julia", None),
             ("", None),
@@ -139,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn a_subject_without_a_type_is_told_how_to_write_it() {
+    fn error_for_a_subject_without_type_shows_the_syntax() {
         let error = "julia".parse::<SubjectName>().unwrap_err();
         assert!(error.to_string().contains("`user:julia`"), "{error}");
     }
 
     #[test]
-    fn categories_are_parted_by_commas() {
+    fn categories_are_separated_by_commas() {
         let cases: [(&str, &[&str]); 4] = [
             ("", &[]),
             (" , ", &[]),

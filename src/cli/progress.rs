@@ -4,15 +4,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::pb;
 
-/// A bar on standard error for bytes that are sent; nothing at all where that
-/// is no terminal.
+/// Creates a progress bar on standard error for bytes sent; hidden if standard
+/// error is not a terminal.
 pub(super) fn bytes(bytes: u64) -> ProgressBar {
     let style = "{spinner} {wide_bar} {bytes}/{total_bytes} {msg}";
     shown(ProgressBar::new(bytes), style)
 }
 
-/// A line on standard error for rows that arrive; nothing where the rows
-/// themselves go to a terminal, and say as much.
+/// Creates a row counter on standard error; hidden if that is not a terminal, or
+/// if standard output is one, where the rows themselves show the progress.
 pub(super) fn rows() -> ProgressBar {
     if std::io::stdout().is_terminal() {
         return ProgressBar::hidden();
@@ -31,12 +31,12 @@ fn shown(bar: ProgressBar, style: &str) -> ProgressBar {
     bar
 }
 
-/// Shows how far the server is with an import.
+/// Shows the phase of an import that the server reports.
 pub(super) fn tell(bar: &ProgressBar, progress: &pb::ImportProgress) {
     bar.set_message(phase(progress));
 }
 
-/// What an import does now, for people.
+/// Describes the current phase of an import.
 fn phase(progress: &pb::ImportProgress) -> String {
     let pb::ImportProgress { file, rows, .. } = progress;
     let what = match progress.phase() {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_shows_the_phase_that_runs() {
+    fn progress_bar_shows_the_current_phase() {
         let cases = [
             (pb::ImportPhase::Reading, "a.csv", "reading: a.csv, 3 rows"),
             (

@@ -18,7 +18,7 @@ pub(super) async fn check(
     Ok(show_check(&response, server.output))
 }
 
-/// A question as a request asks it.
+/// Converts a question to a check request.
 pub(super) fn request(
     question: &QuestionArguments,
     server: &ServerArguments,
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_denial_ends_with_status_1_and_an_allow_with_0() {
+    fn exit_status_is_0_if_allowed_and_1_if_denied() {
         for (allowed, status) in [(true, 0), (false, 1)] {
             let response = pb::CheckResponse {
                 allowed,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_actions_are_a_table_for_people_and_a_list_for_programs() {
+    fn actions_are_printed_as_table_or_as_json() {
         let response = pb::ListActionsResponse {
             actions: vec![
                 pb::AllowedAction {

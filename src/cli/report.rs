@@ -15,32 +15,32 @@ pub enum Output {
     Json,
 }
 
-/// How a command ends.
+/// The result of a command, which determines its exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Allowed, or done: status 0.
     Done,
-    /// Denied: status 1.
+    /// Denied, a failed audit verification, or a server without a lease: status 1.
     Denied,
     /// An error: status 2.
     Failed,
-    /// Done, but for rows of an import that were left out: status 3.
+    /// An import was done, except for the rows that it left out: status 3.
     LeftOut,
 }
 
-/// What a command has to say, and how it ends.
+/// The output of a command, and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What goes to standard output.
+    /// Text for standard output.
     pub out: String,
-    /// What goes to standard error.
+    /// Text for standard error.
     pub err: String,
-    /// How it ends.
+    /// Determines the exit status.
     pub exit: Exit,
 }
 
 impl Exit {
-    /// The status that the process ends with.
+    /// Returns the exit status of the process.
     #[must_use]
     pub fn status(self) -> u8 {
         match self {
@@ -57,7 +57,7 @@ impl Exit {
 }
 
 impl Answer {
-    /// An answer for standard output alone.
+    /// Creates an answer with standard output only.
     pub(super) fn new(out: String, exit: Exit) -> Self {
         Self {
             out,
@@ -66,7 +66,7 @@ impl Answer {
         }
     }
 
-    /// An error: a sentence, or `{"error": …}` for programs.
+    /// Creates the answer for an error: a sentence, or `{"error": …}` as JSON.
     #[must_use]
     pub fn failed(error: &CliError, output: Output) -> Self {
         let (out, err) = match output {
@@ -81,26 +81,26 @@ impl Answer {
     }
 }
 
-/// One JSON object on a line of its own.
+/// Renders a JSON object on one line, with its line end.
 pub(super) fn line(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value);
-    // As in `document`.
+    // Never fails, see `document`.
     text.map(|text| text + "\n").unwrap_or_default()
 }
 
-/// One JSON document, with its line end.
+/// Renders an indented JSON document, with its line end.
 pub(super) fn document(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
-    // The values are plain structs of texts and numbers, which always work.
+    // Never fails: the values are plain structs of texts and numbers.
     text.map(|text| text + "\n").unwrap_or_default()
 }
 
-/// Lines of text, each with its line end.
+/// Joins lines of text, each with its line end.
 pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// A number of things: `no actions`, `1 action`, `2 actions`.
+/// Renders a count and its noun: `no actions`, `1 action`, `2 actions`.
 pub(super) fn counted(count: usize, entity: &str) -> String {
     match count {
         0 => format!("no {entity}s"),
@@ -109,7 +109,7 @@ pub(super) fn counted(count: usize, entity: &str) -> String {
     }
 }
 
-/// How to see more of a list; nothing after its last page.
+/// Describes how to read the next page of a list; empty after the last page.
 pub(super) fn more_line(next_page_token: &str) -> String {
     if next_page_token.is_empty() {
         return String::new();
@@ -119,7 +119,7 @@ pub(super) fn more_line(next_page_token: &str) -> String {
     )
 }
 
-/// Rows of two cells, without lines: a name and what is there.
+/// Renders aligned rows of a name and a value; rows without a value are left out.
 pub(super) fn facts(rows: Vec<(&str, Option<String>)>) -> String {
     let rows: Vec<(&str, String)> = rows
         .into_iter()
@@ -132,7 +132,7 @@ pub(super) fn facts(rows: Vec<(&str, Option<String>)>) -> String {
     )
 }
 
-/// A table with a header and no lines; columns of numbers stand to the right.
+/// Renders a table with a header, without borders; number columns align right.
 pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -149,7 +149,7 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     lines(text.lines().map(|line| line.trim_end().to_owned()))
 }
 
-/// A decision in one line: `allowed, level own, edit mode direct`, or
+/// Renders a decision in one line: `allowed, level own, edit mode direct`, or
 /// `denied by locale: Needs …`.
 #[must_use]
 pub fn answer_sentence(decision: &pb::Decision) -> String {
@@ -166,7 +166,7 @@ pub fn answer_sentence(decision: &pb::Decision) -> String {
     format!("denied by {code}: {}", reason.message)
 }
 
-/// A decision as `check` and `explain` show it.
+/// Renders a decision as `check` and `explain` print it.
 pub(super) fn decision(decision: &pb::Decision, revision: u64) -> String {
     let reason = decision.reason.clone().unwrap_or_default();
     let headline = match (decision.allowed, reason.message.is_empty()) {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_is_told_with_its_reason() {
+    fn denial_shows_its_reason() {
         assert_eq!(
             decision(&denied(), 7),
             "denied: Needs `edit` on locale `fr_FR`; held is `view`.\n  \
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_edit_is_told_with_its_mode() {
+    fn allowed_edit_shows_its_mode() {
         let allowed = pb::Decision {
             allowed: true,
             level: pb::Level::Own.into(),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_statuses_are_0_to_3() {
+    fn exit_statuses_are_0_to_3() {
         let exits = [Exit::Done, Exit::Denied, Exit::Failed, Exit::LeftOut];
         assert_eq!(exits.map(Exit::status), [0, 1, 2, 3]);
         assert_eq!(
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_a_sentence_for_people_and_a_document_for_programs() {
+    fn error_is_printed_as_sentence_or_as_json() {
         let error = CliError::NeedsResource("--locale");
         let people = Answer::failed(&error, Output::Table);
         assert_eq!(people.err, "error: --locale needs a RESOURCE\n");

@@ -1,5 +1,5 @@
-//! Goes on where a list broke off: a few tries, each later than the one
-//! before, and afresh after each that brought something.
+//! Retries of an interrupted list: a limited number, with exponential backoff;
+//! both start over after each retry that made progress.
 
 use std::{error::Error as _, time::Duration};
 
@@ -9,27 +9,27 @@ use tonic_types::StatusExt as _;
 
 use super::CliError;
 
-/// How long the first try waits.
+/// Wait before the first retry.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// The longest that a try waits, whatever the server asks for.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How many tries in a row may bring nothing.
-const TRIES: usize = 6;
+/// Maximum wait before a retry, even if the server asks for more.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+/// Maximum number of consecutive retries without progress.
+const MAX_RETRIES: usize = 6;
 
-/// Why a call broke off.
+/// The reason why a call broke off.
 #[derive(Debug)]
 pub(super) enum Interruption {
-    /// It may go well when it is tried again.
+    /// Transient: a retry may succeed.
     Passing {
         error: CliError,
-        /// How long the server asks to wait.
+        /// Minimum wait that the server asks for.
         wait: Duration,
     },
-    /// It would break off again.
+    /// Permanent: a retry would fail again.
     Final(CliError),
 }
 
-/// The tries that are left.
+/// The remaining retries, and the waits before them.
 #[derive(Debug)]
 pub(super) struct Tries {
     first_wait: Duration,
@@ -53,7 +53,7 @@ impl Interruption {
 
 impl From<Status> for Interruption {
     fn from(status: Status) -> Self {
-        // Only what was made on this side has a cause: the connection is lost.
+        // Only a status created by this client has a source: the connection broke.
         let is_passing = status.code() == tonic::Code::Unavailable || status.source().is_some();
         if !is_passing {
             return Self::Final(status.into());
@@ -75,25 +75,25 @@ impl Tries {
         }
     }
 
-    /// Gives back every try, since the last one brought something.
+    /// Resets the retries and the backoff, after a retry that made progress.
     pub(super) fn refill(&mut self) {
         self.waits = waits(self.first_wait);
     }
 
-    /// Waits until the next try may begin.
+    /// Waits until the next retry may start.
     ///
     /// # Errors
     ///
-    /// What broke the call off, when there is no use in another try.
+    /// The cause of the interruption, if it is permanent or no retry remains.
     pub(super) async fn wait(&mut self, interruption: Interruption) -> Result<(), CliError> {
-        let (error, asked) = match interruption {
+        let (error, requested) = match interruption {
             Interruption::Final(error) => return Err(error),
             Interruption::Passing { error, wait } => (error, wait),
         };
         let Some(wait) = self.waits.next() else {
             return Err(error);
         };
-        tokio::time::sleep(wait.max(asked).min(LONGEST_WAIT)).await;
+        tokio::time::sleep(wait.max(requested).min(MAX_WAIT)).await;
         Ok(())
     }
 }
@@ -101,8 +101,8 @@ impl Tries {
 fn waits(first: Duration) -> ExponentialBackoff {
     ExponentialBuilder::new()
         .with_min_delay(first)
-        .with_max_delay(LONGEST_WAIT)
-        .with_max_times(TRIES)
+        .with_max_delay(MAX_WAIT)
+        .with_max_times(MAX_RETRIES)
         .build()
 }
 
@@ -111,10 +111,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn tries_run_out_and_come_back() {
+    async fn retries_are_limited_until_refilled() {
         let mut tries = Tries::starting_at(Duration::ZERO);
         let away = || Interruption::from(Status::unavailable("away"));
-        for _ in 0..TRIES {
+        for _ in 0..MAX_RETRIES {
             tries.wait(away()).await.unwrap();
         }
         assert!(tries.wait(away()).await.is_err());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_server_refuses_is_not_tried_again() {
+    async fn rejected_requests_are_not_retried() {
         let mut tries = Tries::starting_at(Duration::ZERO);
         let refused = Status::invalid_argument("resume_token: is forged");
         assert!(tries.wait(refused.into()).await.is_err());

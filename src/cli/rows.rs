@@ -1,5 +1,5 @@
-//! Prints a list row by row as it comes, so that its length does not matter:
-//! lines for people, one JSON object a line for programs.
+//! Prints a list row by row as it arrives, in memory that does not grow with its
+//! length: lines of text, or one JSON object per line.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use super::{
     report::{counted, line},
 };
 
-/// Where rows go.
+/// Prints the rows of a list and counts them.
 pub(super) struct Rows<'a> {
     out: &'a mut dyn Write,
     output: Output,
@@ -32,16 +32,16 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// How many were printed.
+    /// Returns the number of rows printed.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// Prints some.
+    /// Prints some rows and flushes them.
     ///
     /// # Errors
     ///
-    /// [`CliError::Output`] when nobody takes them.
+    /// [`CliError::Output`] if writing fails.
     pub(super) fn print<R: fmt::Display + Serialize>(
         &mut self,
         rows: impl Iterator<Item = R>,
@@ -55,7 +55,7 @@ impl<'a> Rows<'a> {
             }
             count += 1;
         }
-        // At once: standard output writes each line by itself.
+        // One write for all rows: standard output would write each line separately.
         let written = self.out.write_all(text.as_bytes());
         written
             .and_then(|()| self.out.flush())
@@ -65,7 +65,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// What is left to say once the list has ended at a revision, or broke off.
+    /// Returns the answer for a list that has ended at a revision, or broke off.
     pub(super) fn end(self, ended: Result<u64, CliError>, entity: &str) -> Answer {
         self.bar.finish_and_clear();
         let error = match ended {
@@ -77,7 +77,7 @@ impl<'a> Rows<'a> {
                     exit: Exit::Done,
                 };
             }
-            // Who closes a list early, as `head` does, has what they want.
+            // A closed pipe is no error: the reader, such as `head`, has enough.
             Err(CliError::Output(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => {
                 return Answer::new(String::new(), Exit::Done);
             }

@@ -1,4 +1,4 @@
-//! A server that answers what a test wrote for it, and keeps what it is asked.
+//! A test server that sends scripted responses and records the requests.
 
 use std::{
     collections::VecDeque,
@@ -20,20 +20,20 @@ use crate::pb::{
 type Answered<T> = Result<Response<T>, Status>;
 type Events = Pin<Box<dyn Stream<Item = Result<pb::StreamAllowedResponse, Status>> + Send>>;
 
-/// What a stream does when it has sent some of its batches.
+/// What a stream does after it has sent its scripted number of batches.
 #[derive(Clone, Debug)]
 pub(super) enum Break {
-    /// Fails.
+    /// Fails with a status.
     Fail(Status),
-    /// Ends without `end`.
+    /// Closes without an `end` message.
     Stop,
-    /// Ends, and has counted so many resources.
+    /// Ends with an `end` message that reports this number of resources.
     Count(u64),
-    /// Says so, and nothing ever after.
+    /// Notifies, then sends nothing more and stays open.
     Hang(Arc<Notify>),
 }
 
-/// Resources and subjects, one a batch or page; tokens are numbers.
+/// Serves resources and subjects, one per batch or page; tokens are numbers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ScriptedServer {
     pub(super) codes: Vec<&'static str>,
@@ -41,10 +41,10 @@ pub(super) struct ScriptedServer {
     pub(super) state: Arc<Mutex<Script>>,
 }
 
-/// What is still to happen, and what has been asked.
+/// The remaining scripted breaks, and the recorded requests.
 #[derive(Debug, Default)]
 pub(super) struct Script {
-    /// How the next calls break, each after so many batches; then they do not.
+    /// How the next calls break, and after how many batches; later ones do not.
     pub(super) breaks: VecDeque<(usize, Break)>,
     pub(super) streams: Vec<pb::StreamAllowedRequest>,
     pub(super) pages: Vec<pb::ListAllowedRequest>,
@@ -64,7 +64,7 @@ impl ScriptedServer {
         self
     }
 
-    /// Serves, and gives the address.
+    /// Starts the server and returns its address.
     pub(super) async fn listen(&self) -> String {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
@@ -74,10 +74,13 @@ impl ScriptedServer {
         address.to_string()
     }
 
-    /// The tokens that streams were asked to go on after.
+    /// Returns the resume tokens of the recorded stream requests.
     pub(super) fn resumed_after(&self) -> Vec<String> {
         let state = self.state.lock().unwrap();
-        let tokens = state.streams.iter().map(|asked| asked.resume_token.clone());
+        let tokens = state
+            .streams
+            .iter()
+            .map(|request| request.resume_token.clone());
         tokens.collect()
     }
 
@@ -125,17 +128,17 @@ impl AuthorizationService for ScriptedServer {
     type StreamAllowedStream = Events;
 
     async fn stream_allowed(&self, request: Request<pb::StreamAllowedRequest>) -> Answered<Events> {
-        let asked = request.into_inner();
-        let start = position(&asked.resume_token);
+        let request = request.into_inner();
+        let start = position(&request.resume_token);
         let planned = {
             let mut state = self.state.lock().unwrap();
-            state.streams.push(asked.clone());
+            state.streams.push(request.clone());
             state.breaks.pop_front()
         };
         let left = self.codes.len() - start;
         let (batches, how) = planned.unwrap_or((left, Break::Count(left as u64)));
         let sent: Vec<_> = (start..start + batches)
-            .map(|at| Ok(self.batch(at, asked.ids_only)))
+            .map(|at| Ok(self.batch(at, request.ids_only)))
             .collect();
         let sent = stream::iter(sent);
         Ok(Response::new(match how {
@@ -172,11 +175,11 @@ impl AuthorizationService for ScriptedServer {
         &self,
         request: Request<pb::ListSubjectsRequest>,
     ) -> Answered<pb::ListSubjectsResponse> {
-        let asked = request.into_inner();
-        let at = position(&asked.page_token);
+        let request = request.into_inner();
+        let at = position(&request.page_token);
         let planned = {
             let mut state = self.state.lock().unwrap();
-            state.subjects.push(asked);
+            state.subjects.push(request);
             state.breaks.pop_front()
         };
         if let Some((_, Break::Fail(status))) = planned {

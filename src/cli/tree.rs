@@ -1,10 +1,10 @@
-//! Draws an explanation: the rules that were asked, as a tree, and what would
-//! turn a denial.
+//! Renders an explanation: the evaluated rules as a tree, and the remedies of a
+//! denial.
 
 use super::{report::lines, words};
 use crate::pb::{self, remedy::Grant};
 
-/// The tree of an explanation and its remedies.
+/// Renders the tree of an explanation and its remedies.
 pub(super) fn draw(response: &pb::ExplainResponse) -> String {
     let mut drawn = Vec::new();
     if let Some(root) = &response.root {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_is_drawn_as_a_tree_with_what_would_turn_it() {
+    fn denial_is_drawn_as_a_tree_with_its_remedies() {
         let mut permission = step("2.2", true, "A role gives `product.list`.");
         permission.roles = vec!["reader".to_owned()];
         let mut levels = step("4.1", false, "Needs `edit`; held is `view`.");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_denial_that_nothing_turns_says_why() {
+    fn denial_without_a_remedy_gives_the_reason() {
         let response = pb::ExplainResponse {
             decision: Some(pb::Decision::default()),
             root: Some(step("1.6", false, "The tenant has no such subject.")),

@@ -1,6 +1,6 @@
-//! The words for the contract's enums: the value's name without its enum's
-//! prefix, in lower case: `LEVEL_EXECUTE_AND_EDIT` is `execute_and_edit`. A
-//! value that is not said has none.
+//! Converts enum values of the contract to words: the value's name without its
+//! enum's prefix, in lower case: `LEVEL_EXECUTE_AND_EDIT` is `execute_and_edit`.
+//! An unspecified value has none.
 
 use crate::pb;
 
@@ -25,7 +25,7 @@ fn word(name: &str, prefix: &str) -> Option<String> {
     (word != "unspecified").then_some(word)
 }
 
-/// An item as people read it: locale `de_DE`.
+/// Renders an item for people: locale `de_DE`.
 pub(super) fn item(item: &pb::Item) -> String {
     let pb::Item { r#type, id } = item;
     let entity = r#type.replace('_', " ");

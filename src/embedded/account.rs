@@ -11,17 +11,17 @@ use std::{
 
 use super::EmbeddedError;
 
-/// The user that PostgreSQL runs as.
+/// The operating-system user that PostgreSQL runs as.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
     name: String,
-    /// User and group to change to; `None`: whoever we are.
+    /// User and group id to switch to; `None`: the current user.
     ids: Option<(u32, u32)>,
 }
 
 impl Account {
-    /// Ourselves; for root the owner of `home` where it is there already, else
-    /// `postgres`, else `nobody`.
+    /// Chooses the current user; for root the owner of `home` if it exists and root
+    /// does not own it, else `postgres`, else `nobody`.
     pub(super) fn choose(home: &Path) -> Result<Self, EmbeddedError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self {
@@ -57,21 +57,21 @@ impl Account {
         })
     }
 
-    /// What people call the user.
+    /// Returns the name of the user, for messages.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it is another user than we are.
+    /// True if it is not the current user.
     pub(super) fn is_other(&self) -> bool {
         self.ids.is_some()
     }
 
-    /// A command that runs as the user, in `home`, in a process group of its
-    /// own (Ctrl-C is for the server, which then stops PostgreSQL in order),
-    /// and without the settings that libpq and PostgreSQL take from `PG…`.
+    /// Creates a command that runs as the user, in `home`, in a process group of
+    /// its own (Ctrl-C is for the server, which then stops PostgreSQL in order),
+    /// and without the settings that libpq and PostgreSQL read from `PG…`.
     ///
-    /// The standard library drops root's supplementary groups with the uid.
+    /// The standard library drops root's supplementary groups when it sets the uid.
     pub(super) fn command(&self, program: &Path, home: &Path) -> Command {
         let mut command = Command::new(program);
         if let Some((uid, gid)) = self.ids {
@@ -100,7 +100,7 @@ impl Account {
         chown(path, Some(uid), Some(gid)).map_err(EmbeddedError::folder("give away", path))
     }
 
-    /// Writes a file that only the user can read, whole or not at all.
+    /// Writes a file atomically that only the user can read.
     pub(super) fn write_private(&self, path: &Path, content: &str) -> Result<(), EmbeddedError> {
         let unfinished = path.with_extension("new");
         let written = (|| {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_without_a_name_is_called_by_its_number() {
+    fn owner_without_a_name_is_named_by_its_uid() {
         assert_eq!(name_of(USERS, 7), "postgresql");
         assert_eq!(name_of(USERS, 4711), "4711");
     }

@@ -6,11 +6,11 @@ use std::{
 
 use super::EmbeddedError;
 
-/// The oldest major version that will do.
+/// The oldest major version that is supported.
 pub(super) const OLDEST: u32 = 14;
 
-/// Where distributions put PostgreSQL; `*` stands for any text within a name.
-const USUAL: [&str; 10] = [
+/// Folders where distributions install PostgreSQL; `*` matches any text in a name.
+const USUAL_FOLDERS: [&str; 10] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/usr/libexec/postgresql*",
@@ -23,7 +23,7 @@ const USUAL: [&str; 10] = [
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
 
-/// One installed PostgreSQL.
+/// An installed PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Binaries {
     folder: PathBuf,
@@ -31,9 +31,9 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// Finds a PostgreSQL of the major version that made the cluster or, for a
-    /// new cluster, the first that is new enough: on PATH, by `pg_config`, and
-    /// then the newest of the usual folders.
+    /// Finds a PostgreSQL of the major version that created the cluster or, for a
+    /// new cluster, the first supported one: on PATH, by `pg_config`, then in the
+    /// usual folders, the newest first.
     pub(super) fn find(made_by: Option<(u32, PathBuf)>) -> Result<Self, EmbeddedError> {
         let found = all();
         let Some((made_by, cluster)) = made_by else {
@@ -56,12 +56,12 @@ impl Binaries {
             })
     }
 
-    /// The server itself.
+    /// Returns the path of the server program.
     pub(super) fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
     }
 
-    /// The program that makes a cluster.
+    /// Returns the path of the program that creates a cluster.
     pub(super) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
@@ -70,7 +70,7 @@ impl Binaries {
         if !folder.join("initdb").is_file() {
             return None;
         }
-        let answer = answer_of(Command::new(folder.join("postgres")).arg("--version"))?;
+        let answer = output_of(Command::new(folder.join("postgres")).arg("--version"))?;
         Some(Self {
             version: parse_version(&answer)?,
             folder,
@@ -78,13 +78,13 @@ impl Binaries {
     }
 }
 
-/// Every PostgreSQL of this machine, in the order of preference.
+/// Returns every PostgreSQL of this machine, in order of preference.
 fn all() -> Vec<Binaries> {
     let path = env::var_os("PATH").unwrap_or_default();
     let named = env::split_paths(&path)
-        .chain(answer_of(Command::new("pg_config").arg("--bindir")).map(PathBuf::from));
+        .chain(output_of(Command::new("pg_config").arg("--bindir")).map(PathBuf::from));
     let mut found: Vec<Binaries> = named.filter_map(Binaries::in_folder).collect();
-    let mut usual: Vec<Binaries> = USUAL
+    let mut usual: Vec<Binaries> = USUAL_FOLDERS
         .iter()
         .flat_map(|pattern| expand(pattern))
         .filter_map(Binaries::in_folder)
@@ -94,7 +94,7 @@ fn all() -> Vec<Binaries> {
     found
 }
 
-/// The folders that a pattern of [`USUAL`] stands for.
+/// Returns the folders that match a pattern of [`USUAL_FOLDERS`].
 fn expand(pattern: &str) -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("/")];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
@@ -124,13 +124,13 @@ fn entries_like(folder: &Path, start: &str, end: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn answer_of(command: &mut Command) -> Option<String> {
+fn output_of(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// The major version in `postgres (PostgreSQL) 15.8 (Debian 15.8-0)`.
+/// Parses the major version of `postgres (PostgreSQL) 15.8 (Debian 15.8-0)`.
 fn parse_version(answer: &str) -> Option<u32> {
     let (_, version) = answer.split_once("(PostgreSQL) ")?;
     let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -147,7 +147,7 @@ fn not_installed() -> EmbeddedError {
     EmbeddedError::NotInstalled { advice }
 }
 
-/// The command that installs PostgreSQL, from the text of `/etc/os-release`.
+/// Returns the install command for PostgreSQL, from the text of `/etc/os-release`.
 fn install_command(release: &str) -> &'static str {
     let names: Vec<&str> = release
         .lines()
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_major_version_is_read_from_what_postgres_says() {
+    fn major_version_is_parsed_from_the_postgres_output() {
         let cases = [
             (
                 "postgres (PostgreSQL) 15.8 (Debian 15.8-0+deb12u1)",
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_install_command_is_the_platforms_own() {
+    fn install_command_depends_on_the_platform() {
         let cases = [
             ("ID=debian\n", "sudo apt-get install postgresql"),
             (
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_stands_for_the_folders_that_are_there() {
+    fn pattern_expands_to_existing_folders() {
         let home = tempfile::tempdir().unwrap();
         for name in ["pgsql-14/bin", "pgsql-16/bin", "other/bin"] {
             fs::create_dir_all(home.path().join(name)).unwrap();

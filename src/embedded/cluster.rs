@@ -8,13 +8,13 @@ use secrecy::SecretString;
 
 use super::{Binaries, EmbeddedError, place::Place};
 
-/// How the folder of a cluster begins that is being made.
+/// Name prefix of the folder of a cluster that is being created.
 const UNFINISHED: &str = "cluster.unfinished-";
 
-/// Makes the cluster unless it is there, and gives its superuser's password.
+/// Creates the cluster unless it exists, and returns its superuser's password.
 ///
-/// It is made under another name first: a set-up that was killed half-way is
-/// swept away and begun again.
+/// It is created under a temporary name first: a set-up that was killed half-way
+/// is removed and repeated.
 pub(super) fn prepare(place: &Place, binaries: &Binaries) -> Result<SecretString, EmbeddedError> {
     let password_file = place.password_file();
     let cluster = place.cluster();
@@ -67,8 +67,8 @@ fn make(place: &Place, binaries: &Binaries) -> Result<(), EmbeddedError> {
     sync_folder(place.home())
 }
 
-/// Removes what set-ups that were killed left behind. Where that fails, an
-/// orphaned `initdb` is still at work; its folder goes the next time.
+/// Removes the folders of killed set-ups. A removal fails while an orphaned
+/// `initdb` still writes; the next set-up removes that folder.
 fn sweep(home: &Path) {
     let entries = fs::read_dir(home).into_iter().flatten().flatten();
     for entry in entries {
@@ -88,7 +88,7 @@ fn sync_folder(folder: &Path) -> Result<(), EmbeddedError> {
         .map_err(EmbeddedError::folder("write", folder))
 }
 
-/// 128 random bits, as hexadecimal digits.
+/// Generates a password: 128 random bits, as hexadecimal digits.
 fn new_password() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-/// Why the private PostgreSQL does not run.
+/// The reason why the private PostgreSQL does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// PostgreSQL is not installed, or too old.
@@ -9,32 +9,32 @@ pub enum EmbeddedError {
         oldest = super::binaries::OLDEST
     )]
     NotInstalled {
-        /// The command that installs it here.
+        /// Advice with the command that installs it on this platform.
         advice: String,
     },
 
-    /// The cluster was made by another major version than those installed.
+    /// The cluster was created by a major version that is not installed.
     #[error(
         "the database in `{cluster}` was made by PostgreSQL {made_by}, which is not installed (found: {found}); install it, or name another --data-dir"
     )]
     OtherVersion {
         /// The directory of the cluster.
         cluster: PathBuf,
-        /// The major version that made it.
+        /// The major version that created it.
         made_by: u32,
-        /// The major versions that are installed.
+        /// The installed major versions.
         found: String,
     },
 
-    /// PostgreSQL runs as another user than we do, and that user cannot enter
-    /// the data directory.
+    /// PostgreSQL runs as another user than this process, and that user cannot
+    /// enter the data directory.
     #[error(
         "PostgreSQL runs as user `{user}`, who cannot enter `{folder}` on the way to `{data_dir}`; let others enter it (chmod o+x) or name another --data-dir"
     )]
     Unreachable {
-        /// The user.
+        /// Name of the user.
         user: String,
-        /// The folder that stops the user.
+        /// The folder that the user cannot enter.
         folder: PathBuf,
         /// The data directory.
         data_dir: PathBuf,
@@ -55,84 +55,84 @@ pub enum EmbeddedError {
     /// A file or folder of the data directory could not be used.
     #[error("cannot {what} `{path}`: {cause}")]
     Folder {
-        /// What was tried, such as `create`.
+        /// The operation that failed, such as `create`.
         what: &'static str,
-        /// On which file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause of the failure.
         cause: io::Error,
     },
 
     /// A program of PostgreSQL could not be run.
     #[error("cannot run `{program}` as user `{user}`: {cause}")]
     Program {
-        /// The program.
+        /// Path of the program.
         program: PathBuf,
-        /// Whom it was to run as.
+        /// Name of the user to run it as.
         user: String,
-        /// Why it failed.
+        /// Cause of the failure.
         cause: io::Error,
     },
 
-    /// The cluster is there, its password is not.
+    /// The cluster exists, but its password file does not.
     #[error("`{0}` is missing; without it the database beside it cannot be entered")]
     PasswordLost(PathBuf),
 
-    /// The cluster could not be made.
+    /// The cluster could not be created.
     #[error("PostgreSQL could not set up a database in `{cluster}`: {output}")]
     SetUp {
-        /// Where.
+        /// The directory of the cluster.
         cluster: PathBuf,
-        /// What `initdb` said.
+        /// Error output of `initdb`.
         output: String,
     },
 
-    /// PostgreSQL ended while it started.
+    /// PostgreSQL exited during its start.
     #[error("PostgreSQL did not start; the end of `{log}`: {tail}")]
     NotStarted {
-        /// Its log.
+        /// Path of its log.
         log: PathBuf,
         /// The last lines of the log.
         tail: String,
     },
 
-    /// PostgreSQL ended by itself while the server ran.
+    /// PostgreSQL exited by itself while the server ran.
     #[error("PostgreSQL ended by itself ({status}); the end of `{log}`: {tail}")]
     Died {
-        /// How: its exit status or signal.
+        /// Its exit status or signal.
         status: String,
-        /// Its log.
+        /// Path of its log.
         log: PathBuf,
         /// The last lines of the log.
         tail: String,
     },
 
-    /// PostgreSQL did not become ready.
+    /// PostgreSQL did not become ready in time.
     #[error("PostgreSQL was not ready after {seconds} seconds; see `{log}`")]
     NotReady {
-        /// How long it was waited for.
+        /// The timeout, in seconds.
         seconds: u64,
-        /// Its log.
+        /// Path of its log.
         log: PathBuf,
     },
 
-    /// The PostgreSQL of a killed server does not end.
+    /// The PostgreSQL of a killed server does not stop.
     #[error(
         "an earlier PostgreSQL, process {0}, still runs on this data directory and does not stop"
     )]
     LeftoverSurvives(i32),
 
-    /// PostgreSQL did not stop in order, and was stopped at once.
+    /// The fast shutdown of PostgreSQL timed out, and an immediate one followed.
     #[error("PostgreSQL did not stop in time and was stopped at once; the next start recovers")]
     StoppedAtOnce,
 
-    /// This process ends.
+    /// This process shuts down.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl EmbeddedError {
-    /// What [`Result::map_err`] takes for a file operation.
+    /// Returns the argument of [`Result::map_err`] for a file operation.
     pub(super) fn folder(
         what: &'static str,
         path: impl Into<PathBuf>,

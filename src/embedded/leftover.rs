@@ -9,13 +9,13 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::{EmbeddedError, place::Place};
 
-/// How long an earlier PostgreSQL may take to end in order, and then at once.
-const PATIENCE: [(Signal, Duration); 2] = [
+/// Timeout of a fast shutdown of an earlier PostgreSQL, then of an immediate one.
+const STOP_TIMEOUTS: [(Signal, Duration); 2] = [
     (Signal::INT, Duration::from_secs(30)),
     (Signal::QUIT, Duration::from_secs(20)),
 ];
 
-/// What PostgreSQL writes about itself into `postmaster.pid`.
+/// The state that PostgreSQL writes to `postmaster.pid`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PidFile {
     pub(super) process_id: i32,
@@ -23,8 +23,8 @@ pub(super) struct PidFile {
 }
 
 impl PidFile {
-    /// Reads the file of a cluster; `None` where there is none or it is still
-    /// being written.
+    /// Reads the file of a cluster; `None` if it is missing, or incomplete because
+    /// it is still being written.
     pub(super) fn read(cluster: &Path) -> Option<Self> {
         Self::parse(&fs::read_to_string(cluster.join("postmaster.pid")).ok()?)
     }
@@ -46,12 +46,12 @@ pub(super) fn stop(place: &Place) -> Result<(), EmbeddedError> {
     let Some(pid) = Pid::from_raw(found.process_id) else {
         return Ok(());
     };
-    for (signal, patience) in PATIENCE {
-        let deadline = Instant::now() + patience;
+    for (signal, timeout) in STOP_TIMEOUTS {
+        let deadline = Instant::now() + timeout;
         if !serves(pid, &place.cluster()) {
             return Ok(());
         }
-        // It may end in between: then the next look says so.
+        // The process may exit in between: the next check notices that.
         kill_process(pid, signal).ok();
         while Instant::now() < deadline {
             if !serves(pid, &place.cluster()) {
@@ -63,14 +63,14 @@ pub(super) fn stop(place: &Place) -> Result<(), EmbeddedError> {
     Err(EmbeddedError::LeftoverSurvives(found.process_id))
 }
 
-/// Whether a process is the PostgreSQL of a cluster. Process ids are used
-/// again, above all in containers: a stranger must not be stopped.
+/// True if a process is the PostgreSQL of a cluster. Process ids are reused, above
+/// all in containers: an unrelated process must not be stopped.
 fn serves(pid: Pid, cluster: &Path) -> bool {
     if test_kill_process(pid).is_err() {
         return false;
     }
     if Path::new("/proc/self/cwd").exists() {
-        // PostgreSQL works in its data directory; a zombie in none.
+        // PostgreSQL runs in its data directory; a zombie has no directory.
         return fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero()))
             .is_ok_and(|folder| folder == cluster);
     }
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_eighth_line_says_whether_postgresql_is_ready() {
+    fn readiness_is_parsed_from_the_eighth_line() {
         let cases = [
             ("", None),
             ("12", Some((12, false))),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_with_the_same_process_id_is_not_ours() {
+    fn reused_process_id_is_not_taken_for_postgresql() {
         let this = rustix::process::getpid();
         assert!(!serves(this, Path::new("/nowhere/cluster")));
     }

@@ -12,9 +12,9 @@ use super::{Account, EmbeddedError};
 
 /// The files of one private PostgreSQL, locked for this process.
 ///
-/// The data directory itself may hold other things and keep its owner; all of
-/// ours lies in its folder `postgres`, which only the account can enter. The
-/// lock dies with the process, however that ends.
+/// The data directory itself may contain other files and keeps its owner; all
+/// files of PostgreSQL are in its folder `postgres`, which only the account can
+/// enter. The lock is released when the process exits, in whatever way.
 #[derive(Debug)]
 pub(super) struct Place {
     home: PathBuf,
@@ -22,22 +22,22 @@ pub(super) struct Place {
     _lock: File,
 }
 
-/// Where the files of a data directory lie.
+/// Returns the folder of PostgreSQL's files in a data directory.
 pub(super) fn home_of(data_dir: &Path) -> PathBuf {
     data_dir.join("postgres")
 }
 
-/// Whether a data directory has a cluster already, as far as this user can see.
+/// True if a data directory has a cluster, as far as the current user can see.
 pub(super) fn has_cluster(data_dir: &Path) -> bool {
     home_of(data_dir).join("cluster").exists()
 }
 
 impl Place {
-    /// Makes the folders of a data directory and takes the lock.
+    /// Creates the folders of a data directory and acquires the lock.
     pub(super) fn open(data_dir: &Path, account: Account) -> Result<Self, EmbeddedError> {
         let data_dir =
             std::path::absolute(data_dir).map_err(EmbeddedError::folder("find", data_dir))?;
-        check_way(&data_dir, &account)?;
+        check_enterable(&data_dir, &account)?;
         make_enterable(&data_dir)?;
         let data_dir =
             fs::canonicalize(&data_dir).map_err(EmbeddedError::folder("enter", &data_dir))?;
@@ -63,23 +63,23 @@ impl Place {
         &self.account
     }
 
-    /// PostgreSQL's own data directory.
+    /// Returns PostgreSQL's own data directory.
     pub(super) fn cluster(&self) -> PathBuf {
         self.home.join("cluster")
     }
 
-    /// What PostgreSQL says since its last start.
+    /// Returns the path of PostgreSQL's log since its last start.
     pub(super) fn log(&self) -> PathBuf {
         self.home.join("postgres.log")
     }
 
-    /// The file that holds the superuser's password.
+    /// Returns the path of the file with the superuser's password.
     pub(super) fn password_file(&self) -> PathBuf {
         self.home.join("password")
     }
 
-    /// The major version that made the cluster, and where that is; `None`
-    /// while there is no cluster.
+    /// Returns the major version that created the cluster, and the cluster's path;
+    /// `None` without a cluster.
     pub(super) fn cluster_version(&self) -> Result<Option<(u32, PathBuf)>, EmbeddedError> {
         let cluster = self.cluster();
         if !cluster.exists() {
@@ -93,8 +93,8 @@ impl Place {
     }
 }
 
-/// Creates what is missing of a folder so that every user can walk through it,
-/// whatever our umask; folders that are there stay as they are.
+/// Creates the missing folders of a path so that every user can traverse them,
+/// whatever the umask; existing folders are not changed.
 fn make_enterable(folder: &Path) -> Result<(), EmbeddedError> {
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -109,9 +109,9 @@ fn make_enterable(folder: &Path) -> Result<(), EmbeddedError> {
         .map_err(EmbeddedError::folder("create", folder))
 }
 
-/// Lets the account itself try every folder on the way that is there: modes,
-/// access lists and links all count.
-fn check_way(data_dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
+/// Checks as the account itself that every existing folder of the path can be
+/// entered: modes, access lists and symbolic links all matter.
+fn check_enterable(data_dir: &Path, account: &Account) -> Result<(), EmbeddedError> {
     const TRY_EACH: &str = r#"for d do [ -x "$d" ] || { printf %s "$d"; exit 1; }; done"#;
 
     if !account.is_other() {

@@ -15,16 +15,17 @@ use super::{
     socket::Socket,
 };
 
-/// How long PostgreSQL may take to become ready; after a crash it replays its
+/// Timeout until PostgreSQL is ready; after a crash it replays its write-ahead
 /// log first.
-const START_PATIENCE: Duration = Duration::from_mins(5);
-/// How long processes of a killed PostgreSQL may hold on to its memory.
-const RETRY_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a stop in order may take.
-const STOP_PATIENCE: Duration = Duration::from_mins(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const START_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long a start is retried: processes of a killed PostgreSQL may still hold
+/// its shared memory.
+const RETRY_PERIOD: Duration = Duration::from_secs(30);
+/// Timeout of a fast shutdown.
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A PostgreSQL that is ready, and the watcher that ends it with us.
+/// A ready PostgreSQL, and the watcher that stops it if this process dies.
 #[derive(Debug)]
 pub(super) struct Running {
     postgres: Child,
@@ -56,8 +57,8 @@ pub(super) fn start(
     Ok(running)
 }
 
-/// Starts PostgreSQL on `port`, or on a free one, as often as what stops it goes
-/// away by itself.
+/// Starts PostgreSQL on `port`, or on a free one; retries while the start fails
+/// for a transient reason.
 fn launch_until_ready(
     place: &Place,
     binaries: &Binaries,
@@ -65,14 +66,14 @@ fn launch_until_ready(
     socket: &Socket,
     port: Option<u16>,
 ) -> Result<(Child, u16), EmbeddedError> {
-    let deadline = Instant::now() + RETRY_PATIENCE;
+    let deadline = Instant::now() + RETRY_PERIOD;
     loop {
         let port = port.map_or_else(free_port, Ok)?;
         let mut postgres = launch(place, binaries, options, socket, port)?;
         match wait_until_ready(place, &mut postgres) {
             Ok(()) => return Ok((postgres, port)),
-            Err(error) if Instant::now() < deadline && is_passing(&error) => {
-                thread::sleep(LOOK_AGAIN * 10);
+            Err(error) if Instant::now() < deadline && is_transient(&error) => {
+                thread::sleep(POLL_INTERVAL * 10);
             }
             Err(error) => return Err(error),
         }
@@ -88,7 +89,7 @@ fn launch(
 ) -> Result<Child, EmbeddedError> {
     let log = place.log();
     if log.exists() {
-        // One run back is kept: it tells how the last one ended.
+        // The previous log is kept: it shows how the last run ended.
         fs::rename(&log, log.with_extension("log.1"))
             .map_err(EmbeddedError::folder("rename", &log))?;
     }
@@ -106,10 +107,10 @@ fn launch(
     }
     if let Some(stale) = PidFile::read(&place.cluster()) {
         // The process that the file names is not PostgreSQL (`leftover::stop`
-        // saw to that), but may be a stranger that got its number. PostgreSQL
-        // takes the file for stale where it names its own grandparent, and
-        // still looks for processes that use the old shared memory, which
-        // deleting the file would prevent.
+        // ensured that), but its id may have been reused by an unrelated process.
+        // PostgreSQL treats the file as stale if it names its own grandparent, and
+        // still looks for processes that use the old shared memory, which deleting
+        // the file would prevent.
         command.env("PG_GRANDPARENT_PID", stale.process_id.to_string());
     }
     command
@@ -146,7 +147,7 @@ fn settings(options: &EmbeddedOptions, socket: &Socket, port: u16) -> Vec<(Strin
 }
 
 fn wait_until_ready(place: &Place, postgres: &mut Child) -> Result<(), EmbeddedError> {
-    let deadline = Instant::now() + START_PATIENCE;
+    let deadline = Instant::now() + START_TIMEOUT;
     let process_id = i32::try_from(postgres.id()).ok();
     loop {
         let file = PidFile::read(&place.cluster());
@@ -163,17 +164,17 @@ fn wait_until_ready(place: &Place, postgres: &mut Child) -> Result<(), EmbeddedE
             signal(postgres, Signal::QUIT);
             postgres.wait().ok();
             return Err(EmbeddedError::NotReady {
-                seconds: START_PATIENCE.as_secs(),
+                seconds: START_TIMEOUT.as_secs(),
                 log: place.log(),
             });
         }
-        thread::sleep(LOOK_AGAIN);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Whether a start failed for what goes away by itself: somebody else took the
-/// port, or processes of a killed PostgreSQL still end.
-fn is_passing(error: &EmbeddedError) -> bool {
+/// True if a start failed for a transient reason: another process took the port,
+/// or processes of a killed PostgreSQL are still exiting.
+fn is_transient(error: &EmbeddedError) -> bool {
     let EmbeddedError::NotStarted { tail, .. } = error else {
         return false;
     };
@@ -182,7 +183,8 @@ fn is_passing(error: &EmbeddedError) -> bool {
         .any(|sign| tail.contains(sign))
 }
 
-/// The watcher holds the reading end of a pipe whose writing end only we have.
+/// Starts the watcher, which stops PostgreSQL when its pipe closes: only this
+/// process holds the write end.
 fn watch(place: &Place, process_id: u32) -> Result<(Child, ChildStdin), EmbeddedError> {
     const STOP_AT_END: &str = r#"read -r _; kill -INT "$1""#;
 
@@ -214,7 +216,7 @@ fn free_port() -> Result<u16, EmbeddedError> {
         .map_err(EmbeddedError::folder("listen on", "127.0.0.1"))
 }
 
-/// The last lines of PostgreSQL's log.
+/// Returns the last lines of PostgreSQL's log.
 pub(super) fn tail_of(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -226,7 +228,7 @@ pub(super) fn tail_of(log: &Path) -> String {
 fn signal(child: &Child, signal: Signal) {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // A child that was not waited for keeps its number, ended or not.
+        // A child that was not waited for keeps its process id, exited or not.
         kill_process(pid, signal).ok();
     }
 }
@@ -250,7 +252,7 @@ impl Running {
         format!("postgresql://postgres:{password}@{host}:{port}/postgres").into()
     }
 
-    /// How PostgreSQL has ended, if it did by itself: its exit status.
+    /// Returns the exit status of PostgreSQL if it has exited; does not block.
     pub(super) fn look(&mut self) -> Option<String> {
         match self.postgres.try_wait() {
             Ok(None) => None,
@@ -259,7 +261,7 @@ impl Running {
         }
     }
 
-    /// Starts a PostgreSQL that has ended by itself again, where it was.
+    /// Restarts a PostgreSQL that has exited by itself, at the same address.
     pub(super) fn start_again(
         &mut self,
         place: &Place,
@@ -276,15 +278,15 @@ impl Running {
         Ok(())
     }
 
-    /// Stops PostgreSQL, in order if that is possible; again: does nothing.
+    /// Stops PostgreSQL, by a fast shutdown if possible; repeated calls do nothing.
     pub(super) fn stop(&mut self) -> Result<(), EmbeddedError> {
         let stopped = self.stop_postgres();
         self.end_watcher();
         stopped
     }
 
-    /// The watcher must not outlive PostgreSQL's process number. It ends when its
-    /// pipe does, if it is not gone already.
+    /// Ends the watcher, which must not outlive PostgreSQL's process id. If it
+    /// cannot be killed, it exits when its pipe closes.
     fn end_watcher(&mut self) {
         if let Some((mut watcher, pipe)) = self.watcher.take() {
             watcher.kill().ok();
@@ -297,13 +299,13 @@ impl Running {
         if std::mem::replace(&mut self.has_ended, true) {
             return Ok(());
         }
-        let deadline = Instant::now() + STOP_PATIENCE;
+        let deadline = Instant::now() + STOP_TIMEOUT;
         signal(&self.postgres, Signal::INT);
         while Instant::now() < deadline {
             if !matches!(self.postgres.try_wait(), Ok(None)) {
                 return Ok(());
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(POLL_INTERVAL);
         }
         signal(&self.postgres, Signal::QUIT);
         self.postgres.wait().ok();
@@ -313,7 +315,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A person who wants to know calls `stop`.
+        // Callers that need the result call `stop`.
         self.stop().ok();
     }
 }

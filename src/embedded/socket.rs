@@ -10,15 +10,17 @@ use super::{EmbeddedError, place::Place};
 #[derive(Debug)]
 pub(super) struct Socket {
     folder: PathBuf,
-    /// Whether it was made for this run alone.
+    /// True if the directory was created for this run only.
     is_temporary: bool,
 }
 
 impl Socket {
-    /// Room for `/.s.PGSQL.65535` within the 104 bytes that every system has.
+    /// Maximum length of the path: leaves room for `/.s.PGSQL.65535` within the
+    /// 104 bytes that every system allows.
     const LONGEST_FOLDER: usize = 103 - 15;
 
-    /// Makes it beside the cluster or, where that path will not do, below `/tmp`.
+    /// Creates the directory beside the cluster or, if that path is unsuitable,
+    /// below `/tmp`.
     pub(super) fn make(place: &Place) -> Result<Self, EmbeddedError> {
         let beside = place.home().join("socket");
         let is_temporary = !Self::is_fit(&beside);
@@ -43,8 +45,8 @@ impl Socket {
         &self.folder
     }
 
-    /// Short enough, and nothing in it that a list of directories or a URL
-    /// would have to quote.
+    /// True if the path is short enough and contains nothing that a list of
+    /// directories or a URL would have to quote.
     fn is_fit(folder: &Path) -> bool {
         folder.to_str().is_some_and(|text| {
             text.len() <= Self::LONGEST_FOLDER

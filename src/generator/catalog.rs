@@ -8,13 +8,13 @@ use super::{
     popularity::Popularity,
 };
 
-/// About so many categories lie right below another one.
+/// Number of direct subcategories of a category, as far as there are enough.
 const CHILDREN: u32 = 10;
 
-/// Every fifth model lies below one of the four before it.
+/// Every fifth model is a sub-model of one of the four before it.
 const MODELS_OF_A_FAMILY: u64 = 5;
 
-/// Categories, models and products.
+/// Generates categories, models and products.
 #[derive(Debug)]
 pub(super) struct Catalog<'a> {
     size: &'a WorldSize,
@@ -62,8 +62,8 @@ impl<'a> Catalog<'a> {
     }
 
     /// Calls `each` with the number and the effective categories (rules 4.2) of
-    /// each of the first products, the same that [`Catalog::write`] draws; a
-    /// category may be there twice.
+    /// each of the `first` products, the same that [`Catalog::write`] draws; a
+    /// category may occur twice.
     pub(super) fn each_effective(&self, first: u32, mut each: impl FnMut(u32, &[u32])) {
         let mut chance = draws(self.size.seed, Stream::Products);
         let (mut effective, mut own) = (Vec::new(), Vec::new());
@@ -82,10 +82,11 @@ impl<'a> Catalog<'a> {
         Some(1 + below_the_roots / CHILDREN)
     }
 
-    /// Draws the categories of a model and its parent. A root has at least one
-    /// category, so that none of its variants is everyone's (rules 4.3).
+    /// Draws the categories of a model, and its parent. A root model has at least
+    /// one category, so that none of its variants is uncategorized and thereby
+    /// open to everyone (rules 4.3).
     fn draw_model(&self, number: u64, own: &mut Vec<u32>) -> Option<u64> {
-        // A stream of its own, so that its variants can draw it again.
+        // A stream per model, so that its variants can draw it again.
         let mut chance = draws(self.size.seed, Stream::Models);
         chance.set_stream(number);
         let is_root = !number.is_multiple_of(MODELS_OF_A_FAMILY);
@@ -98,7 +99,7 @@ impl<'a> Catalog<'a> {
         Some(number - chance.random_range(1..MODELS_OF_A_FAMILY))
     }
 
-    /// Draws the categories of a product and its model.
+    /// Draws the categories of a product, and its parent model.
     fn draw_product(&self, chance: &mut Draws, own: &mut Vec<u32>) -> Option<u64> {
         own.clear();
         if chance.random_ratio(self.size.uncategorised_per_mille, 1_000) {

@@ -14,7 +14,7 @@ const ADMINISTRATOR: &str = "ROLE_ADMINISTRATOR";
 const REDACTOR: &str = "ROLE_REDACTOR";
 const CONNECTION: &str = "ROLE_CONNECTION";
 
-/// Each role: its code, label, audience and permissions.
+/// Code, label, audience and permissions of each role.
 const ROLES: [[&str; 4]; 3] = [
     [ADMINISTRATOR, "Administrator", "user", "*"],
     [
@@ -34,13 +34,13 @@ const ROLES: [[&str; 4]; 3] = [
     ],
 ];
 
-/// The groups of users, the readers' own included.
+/// Returns the groups of users, including those of the readers.
 fn groups(size: &WorldSize) -> impl Iterator<Item = Group> {
     let numbered = (1..=size.groups).map(Group::Numbered);
     numbered.chain(Reader::ALL.map(Group::Reader))
 }
 
-/// Writes who may ask, and as what.
+/// Writes user groups, roles, users, connections and apps.
 pub(super) fn write(folder: &mut Folder, size: &WorldSize) -> Result<(), GeneratorError> {
     folder.write("user_groups.csv", "code;name", |table| {
         groups(size).try_for_each(|group| match group {
@@ -86,7 +86,7 @@ pub(super) fn write(folder: &mut Folder, size: &WorldSize) -> Result<(), Generat
     })
 }
 
-/// Every second app may write too; each has one tree.
+/// Writes an app, with rights on one tree; apps with odd numbers may write too.
 fn app(table: &mut Table, number: u32, tree: u32) -> io::Result<()> {
     let code = Named("app", number.into());
     let tree = category(tree);

@@ -1,9 +1,9 @@
 use rand::{SeedableRng as _, rngs::ChaCha8Rng, seq::index};
 
-/// Where chance comes from: `ChaCha`, whose numbers are the same everywhere.
+/// Random number generator: `ChaCha`, whose numbers are the same everywhere.
 pub(super) type Draws = ChaCha8Rng;
 
-/// What is drawn, each from a stream of its own.
+/// The purpose of a random stream; each has a stream of its own.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub(super) enum Stream {
@@ -17,7 +17,7 @@ pub(super) enum Stream {
     OtherRights,
 }
 
-/// Begins a stream, which `set_stream` divides further.
+/// Creates a random stream, which `set_stream` divides further.
 pub(super) fn draws(seed: u64, stream: Stream) -> Draws {
     let words = [seed.to_le_bytes(), (stream as u64).to_le_bytes()];
     let mut key = [0; 32];

@@ -1,31 +1,31 @@
 use std::{io, path::PathBuf};
 
-/// Why a world was not made.
+/// The reason why a world was not generated.
 #[derive(Debug, thiserror::Error)]
 pub enum GeneratorError {
-    /// An option that does not fit the others, or what an import takes.
+    /// An option does not fit the others, or an import would reject its value.
     #[error("`--{option}` is {given}; allowed is {least} to {most}")]
     OutOfRange {
-        /// The option, without its dashes.
+        /// Name of the option, without its dashes.
         option: &'static str,
-        /// What was asked for.
+        /// The given value.
         given: String,
-        /// The least that is allowed, given the other options.
+        /// The minimum, given the other options.
         least: String,
-        /// The most that is allowed, given the other options.
+        /// The maximum, given the other options.
         most: String,
     },
 
-    /// The directory holds something already, which an import would read.
+    /// The directory is not empty: an import would read its other files as well.
     #[error("`{0}` is not empty; name a new or empty directory")]
     NotEmpty(PathBuf),
 
     /// A file or the directory could not be written.
     #[error("cannot write `{path}`")]
     Unwritable {
-        /// What could not be written.
+        /// Path that could not be written.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },

@@ -7,37 +7,37 @@ use std::{
 
 use super::GeneratorError;
 
-/// The directory that is filled.
+/// The directory that is being written.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     files: Vec<WrittenFile>,
 }
 
-/// One file while it is written.
+/// A CSV file that is being written.
 #[derive(Debug)]
 pub(super) struct Table {
     out: BufWriter<File>,
     rows: u64,
 }
 
-/// What was written. Displays as the line that tells it.
+/// The summary of the written files; displayed as one line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The seed it was drawn with.
+    /// Seed of the random streams.
     pub seed: u64,
     /// The files, in the order in which they were written.
     pub files: Vec<WrittenFile>,
 }
 
-/// One file that was written.
+/// A written file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WrittenFile {
-    /// Its name in the directory.
+    /// File name in the directory.
     pub name: &'static str,
-    /// How many rows it holds, its header aside.
+    /// Number of rows, without the header.
     pub rows: u64,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
@@ -57,7 +57,7 @@ impl Folder {
         })
     }
 
-    /// Writes one file: its header, then what `fill` writes.
+    /// Writes one file: its header, then the rows that `fill` writes.
     pub(super) fn write(
         &mut self,
         name: &'static str,
@@ -96,7 +96,7 @@ fn write_table(
 }
 
 impl Table {
-    /// Writes a row. No made name needs quotes.
+    /// Writes a row. Cells are not quoted: no generated name needs quotes.
     pub(super) fn row(&mut self, cells: &[&dyn Display]) -> io::Result<()> {
         for (place, cell) in cells.iter().enumerate() {
             if place > 0 {
@@ -110,7 +110,7 @@ impl Table {
 }
 
 impl Written {
-    /// How many rows a file holds, or 0.
+    /// Returns the number of rows of a file; 0 if it was not written.
     #[must_use]
     pub fn rows(&self, name: &str) -> u64 {
         let found = self.files.iter().find(|file| file.name == name);

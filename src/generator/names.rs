@@ -2,20 +2,20 @@ use std::fmt::{self, Display};
 
 use super::readers::Reader;
 
-/// The code of something that has a number: `cat_17`.
+/// The code of a numbered entity: `cat_17`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named(pub(super) &'static str, pub(super) u64);
 
-/// A user group. Its code is the word that other files use.
+/// A user group; displayed as its code, by which other files refer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
     All,
-    /// One of the groups that users share, from 1.
+    /// One of the groups that users share, numbered from 1.
     Numbered(u32),
     Reader(Reader),
 }
 
-/// A cell that is a list.
+/// A cell with a list of items, separated by commas.
 #[derive(Clone, Debug)]
 pub(super) struct List<I>(pub(super) I);
 
@@ -23,7 +23,7 @@ pub(super) struct List<I>(pub(super) I);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Maybe(pub(super) Option<Named>);
 
-/// The code of the category with this number, from 1.
+/// Returns the code of the category with this number, from 1.
 pub(super) fn category(number: u32) -> Named {
     Named("cat", number.into())
 }

@@ -2,28 +2,28 @@ use rand::{RngExt as _, seq::SliceRandom as _};
 
 use super::draws::Draws;
 
-/// How likely a product is in each category: the one of rank `r`, from 1, has
-/// the weight `r` to the power of minus the exponent.
+/// The weights of categories in draws: the one of rank `r`, from 1, has the
+/// weight `r` to the power of minus the exponent (a Zipf distribution).
 ///
-/// Weights are whole numbers, and the power is computed by `libm` instead of
-/// the machine's own: both so that a seed makes the same world everywhere.
+/// Weights are integers, and the power is computed by `libm` instead of the
+/// platform's library: both so that a seed generates the same world everywhere.
 #[derive(Debug)]
 pub(super) struct Popularity {
     /// Categories by rank, the most popular first.
     ranks: Vec<u32>,
-    /// The sum of the weights up to and with each rank.
+    /// Cumulative weights: the sum up to and including each rank.
     sums: Vec<u64>,
 }
 
 /// The weight of rank 1.
 const HEAVIEST: f64 = 4_294_967_296.0;
 
-/// After so many draws of a category that a product is in already, it gets the
-/// next one by rank.
+/// Maximum number of draws that hit a category drawn before; then the next free
+/// one by rank is taken.
 const TRIES: usize = 8;
 
 impl Popularity {
-    /// Gives each of the categories 1 to `count` a rank by chance.
+    /// Assigns ranks to the categories 1 to `count` at random.
     pub(super) fn new(count: u32, exponent: f64, chance: &mut Draws) -> Self {
         let mut ranks: Vec<u32> = (1..=count).collect();
         ranks.shuffle(chance);
@@ -38,13 +38,13 @@ impl Popularity {
         }
     }
 
-    /// The categories by rank, the most popular first.
+    /// Returns the categories by rank, the most popular first.
     pub(super) fn ranks(&self) -> &[u32] {
         &self.ranks
     }
 
-    /// How many of the first ranks have at least `share` of `whole` of all the
-    /// weight each.
+    /// Returns how many of the first ranks each have at least `share / whole` of
+    /// the total weight.
     pub(super) fn heavier_than(&self, share: usize, whole: usize) -> usize {
         let mut before = 0;
         let weights = self.sums.iter().map(|sum| {
@@ -59,7 +59,7 @@ impl Popularity {
             .count()
     }
 
-    /// Draws `count` different categories, or all if there are fewer.
+    /// Draws `count` different categories into `into`, or all if there are fewer.
     pub(super) fn draw(&self, count: usize, chance: &mut Draws, into: &mut Vec<u32>) {
         into.clear();
         while into.len() < count.min(self.ranks.len()) {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exponent_says_how_much_the_first_rank_is_ahead() {
+    fn exponent_determines_the_weight_of_the_first_rank() {
         let (even, steep) = (popularity(10, 0.0), popularity(10, 1.0));
         assert_eq!(even.sums.last(), Some(&(10 << 32)));
         assert_eq!(steep.sums[1], (1 << 32) + (1 << 31));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_is_never_in_a_category_twice() {
+    fn drawn_categories_are_distinct() {
         let steep = popularity(4, 5.0);
         let mut chance = draws(1, Stream::Products);
         let mut drawn = Vec::new();

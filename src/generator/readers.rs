@@ -7,7 +7,7 @@ use super::{
     draws::{Draws, Stream, draws},
 };
 
-/// A user who measures, and the group of that name.
+/// A user for measurements, and the user group of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reader {
     Few,
@@ -15,21 +15,22 @@ pub(super) enum Reader {
     Every,
 }
 
-/// The categories that each reader views at least.
+/// The categories on which each reader has at least the level `view`.
 #[derive(Debug)]
 pub(super) struct Readers(Vec<(Reader, Vec<u32>)>);
 
-/// The first products: they tell how far a set of categories reaches, which a
-/// formula could only if it knew how variants and models are drawn.
+/// The first products, a sample from which the share that a set of categories
+/// covers is computed; a formula would have to model how variants and models are
+/// drawn.
 #[derive(Debug)]
 struct Sample {
-    /// How many of them have categories.
+    /// Number of products in the sample that have categories.
     categorised: usize,
-    /// Each category with each product that it reaches, in order.
+    /// Pairs of an effective category and one of its products, sorted.
     reached: Vec<(u32, u32)>,
 }
 
-/// How many products the sample holds at most.
+/// Maximum number of products in the sample.
 const SAMPLE: u32 = 200_000;
 
 impl Sample {
@@ -59,7 +60,7 @@ impl Sample {
 impl Reader {
     pub(super) const ALL: [Self; 3] = [Self::Few, Self::Some, Self::Every];
 
-    /// The code of the user and of the group.
+    /// Returns the code of the user and of the group.
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::Few => "reader_0_1",
@@ -68,7 +69,7 @@ impl Reader {
         }
     }
 
-    /// The label of the group.
+    /// Returns the label of the group.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Few => "Reader 0.1 %",
@@ -77,7 +78,7 @@ impl Reader {
         }
     }
 
-    /// How many of 1,000 products it is to reach.
+    /// Returns how many of 1,000 products the reader is to access.
     fn per_mille(self) -> usize {
         match self {
             Self::Few => 1,
@@ -102,16 +103,16 @@ impl Readers {
         Self(chosen.into())
     }
 
-    /// Each reader with its categories.
+    /// Iterates over the readers and their categories.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Reader, &[u32])> {
         let readers = self.0.iter();
         readers.map(|(reader, categories)| (*reader, categories.as_slice()))
     }
 }
 
-/// All categories in the order in which a reader is offered them: by chance,
-/// but those that alone would fill more than about a tenth of its share last
-/// (a product is in about three), the most popular at the end.
+/// Returns all categories in the order in which they are tried for a reader:
+/// shuffled, except that those that alone would fill more than about a tenth of
+/// its share come last (a product is in about three), the most popular at the end.
 fn candidates(catalog: &Catalog<'_>, reader: Reader, order: &mut Draws) -> Vec<u32> {
     let popularity = catalog.popularity();
     let heavy = popularity.heavier_than(reader.per_mille(), 30_000);
@@ -122,8 +123,8 @@ fn candidates(catalog: &Catalog<'_>, reader: Reader, order: &mut Draws) -> Vec<u
     candidates
 }
 
-/// Takes of the candidates, in their order, those with which a reader stays
-/// within its share, until it nearly has it; at least one.
+/// Selects candidates, in their order, that keep a reader within its share, until
+/// 98 % of the share is reached; selects at least one.
 fn within_share(sample: &Sample, candidates: &[u32], reader: Reader) -> Vec<u32> {
     let target = (sample.categorised * reader.per_mille()).div_ceil(1_000);
     let mut reached: HashSet<u32> = HashSet::new();

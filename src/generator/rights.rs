@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::Level;
 
-/// The level of a group on a category.
+/// The access level of a user group on a category.
 #[derive(Clone, Copy, Debug)]
 struct CategoryRight {
     category: u32,
@@ -19,17 +19,17 @@ struct CategoryRight {
     level: Level,
 }
 
-/// One kind of item whose rights have two columns.
+/// An item type whose rights have two columns: view and edit.
 struct Axis {
     file: &'static str,
     header: &'static str,
     kind: &'static str,
     count: u32,
-    /// Each item whose number is a multiple of it is hidden from `All`; 0: none.
+    /// Items whose number is a multiple of this are hidden from `All`; 0: none.
     hidden: u32,
 }
 
-/// Writes what each group may do with what.
+/// Writes the access rights of all groups.
 pub(super) fn write(
     folder: &mut Folder,
     size: &WorldSize,
@@ -108,7 +108,7 @@ fn write_categories(
     })
 }
 
-/// The rights on categories, by category and group.
+/// Draws the rights on categories, sorted by category and group.
 fn category_rights(size: &WorldSize, readers: &Readers) -> Vec<CategoryRight> {
     let mut chance = draws(size.seed, Stream::CategoryRights);
     let mut rights = Vec::new();
@@ -138,8 +138,9 @@ fn draw_level(chance: &mut Draws) -> Level {
     }
 }
 
-/// Everyone sees what is not hidden, so that nobody is kept from all product
-/// data (rules 4.5); half of the groups and the readers edit.
+/// Writes the rights on one item type. `All` views what is not hidden, so that no
+/// user is kept from all product data (rules 4.5); half of the groups and the
+/// readers edit.
 fn write_axis(
     folder: &mut Folder,
     size: &WorldSize,

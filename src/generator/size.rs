@@ -116,13 +116,13 @@ const DEFAULT: WorldSize = WorldSize {
     grid_views: 20,
 };
 
-/// As many third parties as a tenant may have (rules 5.2).
+/// Maximum number of third parties (connections and apps) of a tenant (rules 5.2).
 const MOST_THIRD_PARTIES: u32 = 100;
 
-/// Keeps a row that names every group within what an import reads.
+/// Maximum number of groups: a row that names all of them can still be imported.
 const MOST_GROUPS: u32 = 10_000;
 
-/// Keeps the sum of the categories' weights in 64 bits.
+/// Maximum number of categories: the sum of their weights fits into 64 bits.
 const MOST_CATEGORIES: u32 = 1_000_000;
 
 const STEEPEST: f64 = 5.0;
@@ -134,13 +134,13 @@ impl Default for WorldSize {
 }
 
 impl WorldSize {
-    /// How many product models there are.
+    /// Returns the number of product models.
     #[must_use]
     pub fn models(&self) -> u64 {
         self.models.unwrap_or(self.products / 20)
     }
 
-    /// Refuses what would make a world that an import refuses.
+    /// Rejects sizes that would generate a world that an import rejects.
     pub(super) fn check(&self) -> Result<(), GeneratorError> {
         let left_for_apps = MOST_THIRD_PARTIES.saturating_sub(self.connections);
         let limits = [
@@ -185,9 +185,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_that_do_not_go_together_are_refused_by_their_option() {
+    fn inconsistent_sizes_are_rejected_naming_the_option() {
         let cases = [
-            // size, the option that is named
+            // size, expected message
             (
                 WorldSize {
                     categories: 0,

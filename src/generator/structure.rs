@@ -7,7 +7,7 @@ use super::{
     names::{List, Named, category},
 };
 
-/// Writes what a catalog is made of, besides categories and products.
+/// Writes the parts of a catalog other than categories, models and products.
 pub(super) fn write(folder: &mut Folder, size: &WorldSize) -> Result<(), GeneratorError> {
     for (file, kind, count) in [
         ("locales.csv", "locale", size.locales),

@@ -1,5 +1,5 @@
-//! `pim-authz demo`: a server on a private PostgreSQL, with the worked
-//! examples of the product's help pages loaded, and some questions to ask it.
+//! `pim-authz demo`: runs a server on a private PostgreSQL, loads the worked
+//! examples of the product's help pages, and prints sample questions with answers.
 
 mod questions;
 mod shell;
@@ -28,16 +28,16 @@ use crate::{
     server::{CallerSettings, Limits, ObservationSettings},
 };
 
-/// How long a watcher may take for one event: as `serve` has it.
+/// Time that a watcher may take for one event: the default of `serve`.
 const WATCH_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long calls under way may take to end: as `serve` has it.
+/// Time that calls under way may take to end at shutdown: the default of `serve`.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// From how long on a call is logged as slow: as `serve` has it.
+/// Duration from which a call is logged as slow: the default of `serve`.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The tenant of questions that name none.
+/// Tenant of the questions that name none.
 const DEFAULT_TENANT: &str = "default";
 
 pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
@@ -79,10 +79,10 @@ fn default_tenant() -> Code {
     DEFAULT_TENANT.parse().expect("the tenant's code is one")
 }
 
-/// Loads the worlds and asks the questions, once the server answers.
+/// Loads the worlds and prints the questions with answers, once the server runs.
 async fn show(address: oneshot::Receiver<SocketAddr>) -> Result<(), RunError> {
     let Ok(address) = address.await else {
-        // The server failed, and `run` hears why.
+        // The server failed: `run` returns its error.
         return std::future::pending().await;
     };
     let address = reachable(address);
@@ -145,7 +145,8 @@ async fn ask(line: &str, address: SocketAddr) -> Result<String, RunError> {
     }))
 }
 
-/// Where a client on this machine finds a server that listens everywhere.
+/// Returns the address by which a client on this machine reaches a server that
+/// listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = if address.ip().is_unspecified() {
         IpAddr::V4(Ipv4Addr::LOCALHOST)
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_question_can_be_asked_both_ways() {
+    fn every_question_converts_to_a_request_and_to_grpcurl() {
         let address: SocketAddr = "127.0.0.1:50051".parse().unwrap();
         assert_eq!(default_tenant().as_str(), DEFAULT_TENANT);
         for (_, line) in QUESTIONS {

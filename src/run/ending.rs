@@ -4,8 +4,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::RunError;
 
-/// The wish of a person or a supervisor that the process ends: Ctrl-C or
-/// SIGTERM. Who says it twice does not want to wait.
+/// The shutdown signals: Ctrl-C (SIGINT) and SIGTERM. A second one exits the
+/// process at once.
 #[derive(Debug)]
 pub(super) struct Ending {
     interrupt: Signal,
@@ -13,8 +13,8 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Begins to listen; from here on the signals no longer end the process by
-    /// themselves.
+    /// Registers the signal handlers; from then on the signals no longer end the
+    /// process by themselves.
     pub(super) fn listen() -> Result<Self, RunError> {
         let listen = || -> io::Result<Self> {
             Ok(Self {
@@ -25,7 +25,7 @@ impl Ending {
         listen().map_err(RunError::Signals)
     }
 
-    /// Waits for the wish.
+    /// Waits for a shutdown signal.
     pub(super) async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -33,7 +33,7 @@ impl Ending {
         }
     }
 
-    /// Completes when the wish comes; the next one ends the process at once.
+    /// Completes on a shutdown signal; the next one exits the process at once.
     pub(super) async fn came(mut self) {
         self.wait().await;
         tokio::spawn(async move {

@@ -7,7 +7,7 @@ use crate::{
     telemetry::traces::InvalidCollector,
 };
 
-/// Why a command could not be carried out.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The private PostgreSQL does not run.
@@ -16,18 +16,18 @@ pub enum RunError {
     /// The server does not run.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The demonstration could not ask its own server.
+    /// A call of the demonstration to its own server failed.
     #[error(transparent)]
     Client(#[from] CliError),
-    /// The demonstration's world was refused.
+    /// The import of a world of the demonstration was rejected.
     #[error("the world of tenant `{tenant}` was refused: {refusal}")]
     WorldRefused {
-        /// The tenant.
+        /// Code of the tenant.
         tenant: &'static str,
-        /// What the server said.
+        /// The status that the server returned.
         refusal: Refusal,
     },
-    /// A command needs a database and has none.
+    /// A command requires a database, and none is given.
     #[error(
         "which database? Set PIM_AUTHZ_DATABASE_URL, or give `--database-url` or `--database-url-file`"
     )]
@@ -37,23 +37,23 @@ pub enum RunError {
         "the file `{}` of --database-url-file cannot be read ({cause}); name a file that the user of this process may read", .file.display()
     )]
     DatabaseUrlFile {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// Standard output takes nothing.
+    /// Writing to standard output failed.
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
-    /// The host to listen on has no address.
+    /// The host to listen on does not resolve to an address.
     #[error("cannot listen on {listen}: the name `{}` has no address on this machine ({cause}); choose another with `--listen`", .listen.host())]
     UnknownHost {
-        /// Where to listen.
+        /// The address to listen on.
         listen: ListenAddress,
-        /// The error of the system.
+        /// The error of the operating system.
         cause: io::Error,
     },
-    /// The operating system gives no thread for the log.
+    /// The thread that writes the log cannot be spawned.
     #[error("the thread that writes the log cannot start: {0}")]
     Log(io::Error),
     /// Traces cannot be sent to the URL of `--otlp-endpoint`.
@@ -61,7 +61,7 @@ pub enum RunError {
         "traces cannot be sent as `--otlp-endpoint` says: {0}; give the URL of a collector, such as `http://localhost:4317`"
     )]
     Traces(InvalidCollector),
-    /// The signals that end the process cannot be listened to.
+    /// The handlers of shutdown signals cannot be registered.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
 }

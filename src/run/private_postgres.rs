@@ -1,4 +1,4 @@
-//! Serves on a private PostgreSQL, and keeps it running.
+//! Runs a server on a private PostgreSQL, and restarts PostgreSQL if it dies.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -11,14 +11,16 @@ use crate::{
 
 use super::{Ending, How, RunError};
 
-/// How often PostgreSQL may die within [`WITHIN`] before it is given up.
-const DEATHS: usize = 3;
-const WITHIN: Duration = Duration::from_mins(1);
+/// Maximum number of restarts of PostgreSQL within [`RESTART_WINDOW`].
+const MAX_RESTARTS: usize = 3;
+const RESTART_WINDOW: Duration = Duration::from_mins(1);
 
-/// Serves on a private PostgreSQL, which starts first and ends last.
+/// Serves on a private PostgreSQL, which starts before the server and stops after
+/// it.
 ///
-/// If PostgreSQL ends by itself it is started again, and calls go on; if that
-/// fails, or is in vain again and again, the server stops with what happened.
+/// If PostgreSQL exits by itself it is restarted while the server keeps running;
+/// if a restart fails, or [`MAX_RESTARTS`] is exceeded, the server shuts down and
+/// the error is returned.
 pub(super) async fn serve_embedded(
     listen: SocketAddr,
     data_dir: Option<PathBuf>,
@@ -32,7 +34,7 @@ pub(super) async fn serve_embedded(
     };
     let postgres = tokio::select! {
         started = EmbeddedPostgres::start(options) => started?,
-        // What was begun ends in the background before the process does.
+        // A start under way ends in the background before the process exits.
         () = ending.wait() => return Ok(()),
     };
     tracing::info!(
@@ -46,7 +48,7 @@ pub(super) async fn serve_embedded(
         tls: how.tls,
         database_url: postgres.url(),
         migrate_url: Some(postgres.url()),
-        // It may die while the server starts.
+        // PostgreSQL may die while the server starts.
         database_start: DatabaseStart::Awaited,
         default_tenant: how.default_tenant,
         watch_patience: how.watch_patience,
@@ -69,7 +71,7 @@ pub(super) async fn serve_embedded(
         served = &mut served => {
             let stopped = match postgres {
                 Some(postgres) => postgres.stop().await,
-                // It was about to start again: that ends in the background.
+                // A restart is under way: it ends in the background.
                 None => Ok(()),
             };
             served?;
@@ -86,8 +88,8 @@ pub(super) async fn serve_embedded(
     }
 }
 
-/// Starts PostgreSQL again whenever it dies; completes with why that is given
-/// up. `None` while it starts.
+/// Restarts PostgreSQL whenever it dies; returns the error when it gives up.
+/// `postgres` is `None` during a restart.
 async fn keep_running(postgres: &mut Option<EmbeddedPostgres>) -> EmbeddedError {
     let mut deaths: Vec<Instant> = Vec::new();
     loop {
@@ -95,9 +97,9 @@ async fn keep_running(postgres: &mut Option<EmbeddedPostgres>) -> EmbeddedError 
             return EmbeddedError::Interrupted;
         };
         let died = running.died().await;
-        deaths.retain(|death| death.elapsed() < WITHIN);
+        deaths.retain(|death| death.elapsed() < RESTART_WINDOW);
         deaths.push(Instant::now());
-        let Some(running) = postgres.take().filter(|_| deaths.len() <= DEATHS) else {
+        let Some(running) = postgres.take().filter(|_| deaths.len() <= MAX_RESTARTS) else {
             return died;
         };
         tracing::error!(error = %died, "the private PostgreSQL ended; it is started again");

@@ -80,7 +80,7 @@ pub(super) async fn show(arguments: &AccessArguments) -> Result<Answer, CliError
     ))
 }
 
-/// All rights of a group, or on an item.
+/// Reads all access rights of a user group, or on an item, with their revision.
 pub(super) async fn rights(
     server: &ServerArguments,
     group: &str,

@@ -42,8 +42,8 @@ pub(super) async fn run(command: &AppCommand) -> Result<Answer, CliError> {
                 scopes: scopes.0.clone(),
             });
             let answer = client.update_scopes(patient(request)).await?.into_inner();
-            let told = written(write, answer.revision, answer.effect);
-            Ok(with_ungranted(told, &answer.ungranted_scopes))
+            let result = written(write, answer.revision, answer.effect);
+            Ok(with_ungranted(result, &answer.ungranted_scopes))
         }
         AppCommand::Disconnect { app, write } => {
             let mut client = service!(AppServiceClient, write.server);
@@ -70,7 +70,7 @@ fn row(app: &pb::App) -> (Vec<String>, serde_json::Value) {
     (cells, value)
 }
 
-/// Scopes that were not granted are told beside the answer (rules 5.3).
+/// Appends the scopes that were not granted to standard error (rules 5.3).
 fn with_ungranted(mut answer: Answer, ungranted: &[String]) -> Answer {
     if !ungranted.is_empty() {
         let scopes = ungranted.join(", ");
@@ -79,8 +79,8 @@ fn with_ungranted(mut answer: Answer, ungranted: &[String]) -> Answer {
     answer
 }
 
-/// Takes every step that the server names; a request that fails on the way is
-/// cancelled.
+/// Runs every step that the server names; cancels the connection request if one
+/// fails.
 async fn connect_app(
     app: &str,
     scopes: &Categories,
@@ -104,7 +104,7 @@ async fn connect_app(
                     let request = request!(CancelConnectionRequest, write, {
                         request_id: begun.request_id.clone(),
                     });
-                    // It expires by itself as well.
+                    // Best effort: the request also expires by itself.
                     client.cancel_connection(patient(request)).await.ok();
                     return Err(error);
                 }
@@ -161,7 +161,7 @@ async fn take_step(
     }
 }
 
-/// What an app may reach.
+/// The access rights requested for an app, per kind of item.
 #[derive(Clone, Debug, Default)]
 struct Rights {
     trees: pb::AppRights,
@@ -170,7 +170,7 @@ struct Rights {
 }
 
 impl Rights {
-    /// Reads `trees.own=a,b` and the like.
+    /// Parses words such as `trees.own=a,b`.
     fn parse(words: &[String]) -> Result<Self, CliError> {
         let mut rights = Self::default();
         for word in words {

@@ -45,7 +45,7 @@ pub(crate) async fn callers(command: &CallerClientCommand) -> Result<Answer, Cli
                 subject_alternative_names: sans.clone(),
                 oidc_identities: oidc
                     .iter()
-                    .map(|said| identity(said))
+                    .map(|text| identity(text))
                     .collect::<Result<_, _>>()?,
                 keys: Vec::new(),
             };
@@ -110,7 +110,8 @@ async fn key(command: &KeyCommand) -> Result<Answer, CliError> {
     }
 }
 
-/// The new key alone on standard output, for a file; the rest beside it.
+/// Renders a new key: alone on standard output, so that it can be redirected to a
+/// file, with the rest on standard error; as JSON in one document.
 fn created(write: &WriteArguments, answer: pb::CreateCallerKeyResponse) -> Answer {
     let pb::CreateCallerKeyResponse {
         revision,
@@ -143,11 +144,11 @@ fn right(word: &str) -> Result<i32, CliError> {
     })
 }
 
-fn identity(said: &str) -> Result<pb::OidcIdentity, CliError> {
-    let parts = said.split_once(' ');
+fn identity(text: &str) -> Result<pb::OidcIdentity, CliError> {
+    let parts = text.split_once(' ');
     let (issuer, subject) = parts.ok_or_else(|| CliError::Word {
         what: "OIDC identity",
-        word: said.to_owned(),
+        word: text.to_owned(),
         allowed: "an issuer and a subject with a space between, as `https://id.example shop`",
     })?;
     Ok(pb::OidcIdentity {

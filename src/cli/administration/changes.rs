@@ -24,7 +24,7 @@ use crate::{
 
 use super::writes::service;
 
-/// A row of the audit log as it is printed: a line, or a JSON object.
+/// A row of the audit log as printed: one line of text, or one JSON object.
 #[derive(Debug, Serialize)]
 struct Row {
     revision: u64,
@@ -96,7 +96,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// The tenant whose log is meant; callers belong to none.
+/// Tenant of the requested audit log; empty for the log of callers.
 fn tenant(server: &ServerArguments, of_callers: bool) -> String {
     if of_callers {
         return String::new();
@@ -104,7 +104,7 @@ fn tenant(server: &ServerArguments, of_callers: bool) -> String {
     server.tenant.clone()
 }
 
-/// Prints every change that the filters name, as they come.
+/// Prints every change that matches the filters, page by page.
 pub(super) async fn list(arguments: &ChangesArguments) -> Result<Answer, CliError> {
     let mut out = BufWriter::new(io::stdout());
     let mut rows = Rows::new(&mut out, arguments.server.output, progress::rows());
@@ -147,8 +147,8 @@ async fn print_all(arguments: &ChangesArguments, rows: &mut Rows<'_>) -> Result<
     }
 }
 
-/// Prints changes as they are committed, until it is ended; goes on after the
-/// last one when the connection is lost.
+/// Prints changes as they are committed, until the process is stopped; resumes
+/// after the last one when the connection is lost.
 pub(super) async fn watch(arguments: &WatchArguments) -> Result<Answer, CliError> {
     let mut out = BufWriter::new(io::stdout());
     let mut rows = Rows::new(&mut out, arguments.server.output, progress::rows());
@@ -165,7 +165,7 @@ pub(super) async fn watch(arguments: &WatchArguments) -> Result<Answer, CliError
     }
 }
 
-/// Follows one stream; gives the status that it broke off with.
+/// Prints the changes of one stream; returns the status with which it broke off.
 async fn follow(
     arguments: &WatchArguments,
     at: &mut (u64, u32),
@@ -215,7 +215,7 @@ pub(super) async fn verify(command: &AuditCommand) -> Result<Answer, CliError> {
         facts: *facts,
         callers: *callers,
     };
-    // Every row is read and hashed: a big log takes its time.
+    // No timeout: every row is read and hashed, which is slow for a large log.
     let report = client.verify_audit(request).await?.into_inner();
     let exit = if report.intact {
         Exit::Done

@@ -16,7 +16,7 @@ use super::{
 
 type Rows = Vec<(Vec<String>, serde_json::Value)>;
 
-/// Users and connections: the same but for their names.
+/// Defines the commands of users and of connections, which differ only in names.
 macro_rules! subjects {
     ($run:ident, $entity:literal, $entry:ident, $field:ident,
      $list:ident $list_request:ident, $put:ident $put_request:ident, $delete:ident $delete_request:ident) => {

@@ -1,4 +1,4 @@
-//! Everything that a subject effectively holds, and through what.
+//! The permissions and levels that a subject effectively holds, and their sources.
 
 use std::collections::BTreeMap;
 
@@ -22,15 +22,15 @@ use crate::{
 
 use super::{access::rights, writes::service};
 
-/// What is stored of a subject.
+/// A subject as stored.
 struct Stored {
     groups: Vec<String>,
-    /// Its roles, or an app's scopes.
+    /// Roles of the subject; scopes of an app.
     sources: Vec<String>,
     enabled: bool,
 }
 
-/// The level on one item, and who gives it.
+/// The highest level on one item, and the user groups that grant it.
 #[derive(Default)]
 struct Held {
     level: Level,
@@ -49,7 +49,7 @@ pub(super) async fn show(
             "{}:{} is unknown: it is denied everything",
             named.r#type, named.id
         );
-        return Ok(told(server, &text, &json!({ "known": false })));
+        return Ok(notice(server, &text, &json!({ "known": false })));
     };
     let edition = edition(server).await?;
     let permissions = permissions(&named, server).await?;
@@ -89,7 +89,7 @@ pub(super) async fn show(
     ))
 }
 
-fn told(server: &ServerArguments, text: &str, value: &Value) -> Answer {
+fn notice(server: &ServerArguments, text: &str, value: &Value) -> Answer {
     let out = match server.output {
         Output::Table => lines([text.to_owned()]),
         Output::Json => document(value),
@@ -156,7 +156,7 @@ async fn edition(server: &ServerArguments) -> Result<pb::Edition, CliError> {
     Ok(found.tenant.unwrap_or_default().edition())
 }
 
-/// The permissions that count.
+/// Reads the permissions that a subject effectively has.
 async fn permissions(
     subject: &pb::Subject,
     server: &ServerArguments,
@@ -171,7 +171,8 @@ async fn permissions(
     Ok(actions.map(|action| action.action).collect())
 }
 
-/// Which roles grant a permission; an app's come from all of its scopes.
+/// Maps each permission to the roles that grant it. Empty for an app, whose
+/// permissions come from all of its scopes.
 async fn permission_sources(
     subject: &pb::Subject,
     stored: &Stored,
@@ -202,8 +203,8 @@ async fn permission_sources(
     Ok(sources)
 }
 
-/// The most permissive group wins (rules 3.5); those that give less than the
-/// level held are not named.
+/// Merges the rights of a group: the most permissive group wins (rules 3.5);
+/// groups that grant less than the level held are not listed.
 fn merge(items: &mut Items, group: &str, grants: Vec<pb::AccessGrant>) {
     for grant in grants {
         let level: Level = words::level(grant.level())
@@ -213,7 +214,7 @@ fn merge(items: &mut Items, group: &str, grants: Vec<pb::AccessGrant>) {
         let held = items.entry((item.r#type, item.id)).or_default();
         let highest = held.level.or(level);
         if highest != held.level {
-            // Flags of profiles add up: both groups give something.
+            // Levels of profiles are flags that combine: both groups contribute.
             if !highest.allows(held.level) || level.allows(held.level) {
                 held.groups.clear();
             }

@@ -9,18 +9,19 @@ use crate::{
     pb,
 };
 
-/// Who asks: as said, or the user of this machine.
-pub(super) fn actor(said: Option<&str>) -> String {
+/// Returns the actor as given, or else `user:$USER`; empty without either.
+pub(super) fn actor(given: Option<&str>) -> String {
     let of_machine = || {
         let user = std::env::var("USER").ok()?;
         Some(format!("user:{user}")).filter(|_| !user.is_empty())
     };
-    said.map(str::to_owned)
+    given
+        .map(str::to_owned)
         .or_else(of_machine)
         .unwrap_or_default()
 }
 
-/// Connects a client of a service to the server that was said.
+/// Connects a client of a service to the given server.
 macro_rules! service {
     ($client:ident, $server:expr) => {
         $client::new(connect_to(&$server).await?).max_decoding_message_size(64 << 20)
@@ -28,7 +29,7 @@ macro_rules! service {
 }
 pub(super) use service;
 
-/// A write request with the fields that all begin with.
+/// Builds a write request with the fields that all write requests share.
 macro_rules! request {
     ($request:ident, $write:expr, { $($field:ident: $value:expr),* $(,)? }) => {
         pb::$request {
@@ -42,7 +43,7 @@ macro_rules! request {
 }
 pub(super) use request;
 
-/// What a write came to.
+/// Renders the result of a write.
 pub(super) fn written(write: &WriteArguments, revision: u64, effect: Option<pb::Effect>) -> Answer {
     let effect = effect.unwrap_or_default();
     if write.server.output == Output::Json {
@@ -97,18 +98,18 @@ fn sentences(write: &WriteArguments, revision: u64, effect: &pb::Effect) -> Stri
     format!("done at revision {revision}: {counts}\n")
 }
 
-/// Codes as a list of an entry.
+/// Converts codes to the code list of an entry.
 pub(super) fn code_list(codes: Option<&crate::cli::names::Categories>) -> Option<pb::CodeList> {
     codes.map(|codes| pb::CodeList {
         codes: codes.0.clone(),
     })
 }
 
-/// A level by its word.
+/// Parses a level by its name.
 ///
 /// # Errors
 ///
-/// [`CliError::Word`] when it is none.
+/// [`CliError::Word`] if `word` names no level.
 pub(super) fn level(word: &str) -> Result<pb::Level, CliError> {
     let name = format!("LEVEL_{}", word.to_uppercase());
     pb::Level::from_str_name(&name)

@@ -102,7 +102,7 @@ pub enum MaintenanceCommand {
 }
 
 impl AdministrationCommand {
-    /// How its answer is shown.
+    /// Output format of the command.
     #[must_use]
     pub fn output(&self) -> Output {
         match self {
@@ -437,7 +437,7 @@ macro_rules! outputs {
     ($($command:ident { $($list:pat => $listed:expr),+ })+) => {
         $(
             impl $command {
-                /// How its answer is shown.
+                /// Output format of the command.
                 #[must_use]
                 pub fn output(&self) -> Output {
                     match self {

@@ -161,7 +161,7 @@ pub enum KeyCommand {
 }
 
 impl CallerClientCommand {
-    /// How its answer is shown.
+    /// Output format of the command.
     #[must_use]
     pub fn output(&self) -> Output {
         match self {

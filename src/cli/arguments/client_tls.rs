@@ -29,7 +29,7 @@ pub struct ClientTlsArguments {
 }
 
 impl ClientTlsArguments {
-    /// Whether any of them is set.
+    /// True if any option is set.
     #[must_use]
     pub fn is_set(&self) -> bool {
         *self != Self::default()

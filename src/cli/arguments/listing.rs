@@ -112,7 +112,7 @@ pub struct PageArguments {
 }
 
 impl FilterArguments {
-    /// The filter as a request carries it; `None` where nothing is said.
+    /// Converts the filter to its request message; `None` if no option is set.
     pub(in crate::cli) fn render(&self) -> Option<pb::ListFilter> {
         let filter = pb::ListFilter {
             tree: self.tree.clone().unwrap_or_default(),

@@ -100,16 +100,16 @@ pub enum DecisionLogArgument {
     Denials,
 }
 
-/// An address of the HTTP listener, or none.
+/// The address of the HTTP listener, or `off`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpListen {
-    /// It is off.
+    /// No HTTP listener is started.
     Off,
-    /// It listens here.
+    /// The HTTP listener binds to this address.
     On(ListenAddress),
 }
 
-/// An address of the HTTP listener that is none.
+/// The error for a text that is neither an address nor `off`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}, or `off`")]
 pub struct HttpListenInvalid(ListenAddressInvalid);
@@ -130,14 +130,14 @@ impl FromStr for HttpListen {
 pub struct Share(f64);
 
 impl Share {
-    /// The share.
+    /// Returns the share, from 0 to 1.
     #[must_use]
     pub fn get(self) -> f64 {
         self.0
     }
 }
 
-/// A share that is none.
+/// The error for a text that is not a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not a share; write a number from 0 to 1, such as `0.01`")]
 pub struct ShareInvalid;

@@ -64,7 +64,8 @@ pub struct DescriptionArguments {
 }
 
 impl AboutArguments {
-    /// The resource and the context as a request carries them.
+    /// Converts resource and context to request messages; fails if an option that
+    /// belongs to a resource is given without one.
     pub(in crate::cli) fn render(
         &self,
     ) -> Result<(Option<pb::Resource>, Option<pb::Context>), CliError> {
@@ -85,7 +86,7 @@ impl AboutArguments {
         Ok((Some(resource), self.context.render()))
     }
 
-    /// What was said that only a resource can have.
+    /// Returns the first given option that requires a resource.
     fn needs_resource(&self) -> Option<&'static str> {
         let ContextArguments {
             channel,
@@ -94,7 +95,7 @@ impl AboutArguments {
             attribute_group,
         } = &self.context;
         let DescriptionArguments { categories, parent } = &self.description;
-        let said = [
+        let given = [
             ("--channel", channel.is_some()),
             ("--locale", locale.is_some()),
             ("--attribute", attribute.is_some()),
@@ -102,12 +103,12 @@ impl AboutArguments {
             ("--categories", categories.is_some()),
             ("--parent", parent.is_some()),
         ];
-        said.into_iter().find_map(|(name, is)| is.then_some(name))
+        given.into_iter().find_map(|(name, is)| is.then_some(name))
     }
 }
 
 impl ContextArguments {
-    /// The context as a request carries it; `None` where nothing is said.
+    /// Converts the context to its request message; `None` if no option is set.
     pub(in crate::cli) fn render(&self) -> Option<pb::Context> {
         let context = pb::Context {
             channel: self.channel.clone().unwrap_or_default(),
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn context_without_a_resource_is_refused_before_anyone_is_asked() {
+    fn context_without_a_resource_is_rejected_by_the_client() {
         let about = AboutArguments {
             context: ContextArguments {
                 locale: Some("en_US".to_owned()),
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_of_which_nothing_is_said_is_absent() {
+    fn context_without_options_is_absent() {
         let about = AboutArguments {
             resource: Some("product:hat".parse().unwrap()),
             description: DescriptionArguments {

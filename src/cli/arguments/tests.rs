@@ -27,7 +27,7 @@ fn every_option_is_an_environment_variable_of_its_name() {
 }
 
 #[test]
-fn serve_needs_nothing_said() {
+fn serve_needs_no_options() {
     let Ok(Command::Serve(serve)) = parse("pim-authz serve") else {
         panic!("does not parse");
     };
@@ -50,7 +50,7 @@ fn a_database_url_is_never_shown() {
 }
 
 #[test]
-fn a_database_url_and_a_file_with_one_exclude_each_other() {
+fn database_url_and_url_file_exclude_each_other() {
     for line in [
         "pim-authz serve --database-url-file f --data-dir d",
         "pim-authz serve --database-url-file f --database-url postgresql://x/y",
@@ -63,7 +63,7 @@ fn a_database_url_and_a_file_with_one_exclude_each_other() {
 }
 
 #[test]
-fn present_and_empty_is_not_absent() {
+fn empty_options_differ_from_absent_options() {
     // Options, the categories joined, the parent.
     let cases = [
         ("", None, None),
@@ -119,7 +119,7 @@ fn a_list_of_resources_can_be_narrowed() {
 }
 
 #[test]
-fn a_list_of_which_nothing_is_said_has_no_filter() {
+fn list_without_filter_options_has_no_filter() {
     let line = "pim-authz list-allowed user:julia view category --all --ids-only";
     let ClientCommand::ListAllowed(arguments) = client(line) else {
         panic!("{line}");
@@ -152,7 +152,7 @@ fn subjects_are_listed_with_or_without_a_resource() {
 }
 
 #[test]
-fn a_mistake_ends_with_status_2() {
+fn invalid_arguments_exit_with_status_2() {
     let cases = [
         "pim-authz",
         "pim-authz check user:julia",
@@ -176,7 +176,7 @@ fn a_mistake_ends_with_status_2() {
 }
 
 #[test]
-fn every_shell_gets_a_script_that_knows_the_commands() {
+fn completion_script_of_every_shell_names_the_commands() {
     for shell in Shell::value_variants() {
         let script = String::from_utf8(completions(*shell)).unwrap();
         for command in [

@@ -9,25 +9,25 @@ use super::{
 };
 use crate::pb::{FilePiece, ImportCatalogRequest, ImportHeader, import_catalog_request::Part};
 
-/// How much of a file one message carries.
+/// Maximum number of bytes of a file in one message.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// A file that could not be read, and the stream's end that must stay open
-/// until the call has ended: a stream that closes is a whole import to the
-/// server, and it would apply what it has got.
+/// A read error of a file, and the sender of the request stream, which must stay
+/// open until the call has ended: the server takes a closed stream for a complete
+/// import and would apply what it has received.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) error: CliError,
     _open: Sender<ImportCatalogRequest>,
 }
 
-/// The server does not listen any more; why, the call says.
-struct NobodyListens;
+/// The server no longer reads the stream; the status of the call gives the reason.
+struct StreamClosed;
 
 /// Sends the header and every file, piece by piece.
 ///
-/// A file that cannot be read ends the import: a part that is none is sent,
-/// which the server refuses.
+/// A file that cannot be read aborts the import: a request without a part is
+/// sent, which the server rejects.
 pub(super) async fn feed(
     sender: Sender<ImportCatalogRequest>,
     header: ImportHeader,
@@ -40,7 +40,7 @@ pub(super) async fn feed(
     for file in files {
         match feed_file(&sender, file, bar).await {
             Ok(Ok(())) => {}
-            Ok(Err(NobodyListens)) => return Ok(()),
+            Ok(Err(StreamClosed)) => return Ok(()),
             Err(error) => {
                 sender.send(ImportCatalogRequest { part: None }).await.ok();
                 return Err(Failed {
@@ -57,7 +57,7 @@ async fn feed_file(
     sender: &Sender<ImportCatalogRequest>,
     file: SourceFile,
     bar: &ProgressBar,
-) -> Result<Result<(), NobodyListens>, CliError> {
+) -> Result<Result<(), StreamClosed>, CliError> {
     let SourceFile { name, content } = file;
     bar.set_message(name.clone());
     let path = match content {
@@ -80,7 +80,7 @@ async fn feed_file(
                 break;
             }
         }
-        // An empty file is named too.
+        // An empty file is sent as well, as one empty piece.
         if content.is_empty() && !is_first {
             return Ok(Ok(()));
         }
@@ -91,14 +91,14 @@ async fn feed_file(
             content,
         };
         if send(sender, Part::Piece(piece)).await.is_err() {
-            return Ok(Err(NobodyListens));
+            return Ok(Err(StreamClosed));
         }
     }
 }
 
-async fn send(sender: &Sender<ImportCatalogRequest>, part: Part) -> Result<(), NobodyListens> {
+async fn send(sender: &Sender<ImportCatalogRequest>, part: Part) -> Result<(), StreamClosed> {
     let request = ImportCatalogRequest { part: Some(part) };
-    sender.send(request).await.map_err(|_| NobodyListens)
+    sender.send(request).await.map_err(|_| StreamClosed)
 }
 
 fn failed_to_read(path: &Path, cause: std::io::Error) -> CliError {

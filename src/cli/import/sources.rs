@@ -3,34 +3,34 @@ use std::path::{Path, PathBuf};
 use super::CliError;
 use crate::pb;
 
-/// One file of an import.
+/// A file to import.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
-    /// Its name, without a directory: `products.csv`.
+    /// File name without the directory: `products.csv`.
     pub(super) name: String,
     pub(super) content: Content,
 }
 
-/// Where the bytes of a file come from.
+/// Source of the bytes of a file.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
     OnDisk(PathBuf),
     InMemory(&'static str),
 }
 
-/// What lies in a directory.
+/// The entries of a directory to import.
 #[derive(Debug)]
 pub(super) struct Sources {
-    /// The CSV files, by name.
+    /// The CSV files, sorted by name.
     pub(super) files: Vec<SourceFile>,
-    /// Their bytes together.
+    /// Total size of the CSV files, in bytes.
     pub(super) bytes: u64,
-    /// The names of everything else.
+    /// Names of all other entries.
     pub(super) ignored: Vec<String>,
 }
 
 impl SourceFile {
-    /// A file that is part of this program.
+    /// Creates a file from text that is compiled into this program.
     #[must_use]
     pub fn in_memory(name: &str, content: &'static str) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl SourceFile {
 }
 
 impl Sources {
-    /// Looks into a directory.
+    /// Lists the entries of a directory; fails without any CSV file.
     pub(super) fn find(dir: &Path) -> Result<Self, CliError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -82,7 +82,7 @@ impl Sources {
     }
 }
 
-/// Names the files that were not sent in the server's summary.
+/// Adds the ignored files to the server's summary, each with a warning.
 pub(super) fn add_ignored(summary: &mut pb::ImportSummary, ignored: Vec<String>) {
     let ignored = ignored.into_iter().map(|file| pb::FileSummary {
         file,

@@ -9,13 +9,13 @@ use crate::{
     pb,
 };
 
-/// How many refused rows are shown to people; `--report` has more.
+/// Number of refused rows shown in table output; `--report` lists more.
 const ROWS_SHOWN: usize = 20;
 
-/// How many things that keep what they had are shown to people.
+/// Number of entities kept unchanged that are shown in table output.
 const KEPT_SHOWN: usize = 20;
 
-/// How many of them a server lists.
+/// Maximum number of entities kept unchanged that a server lists.
 const MOST_KEPT: usize = 1_000;
 
 #[derive(Serialize)]
@@ -60,7 +60,7 @@ struct Kept<'a> {
     id: &'a str,
 }
 
-/// One refused row, as the summary and the report write it.
+/// A refused row, as written to the summary and to the report.
 #[derive(Serialize)]
 pub(super) struct RefusedRow<'a> {
     file: &'a str,
@@ -69,7 +69,7 @@ pub(super) struct RefusedRow<'a> {
     message: &'a str,
 }
 
-/// The refused rows that the server lists.
+/// Returns the refused rows that the server lists.
 pub(super) fn refused_rows(summary: &pb::ImportSummary) -> impl Iterator<Item = RefusedRow<'_>> {
     summary.refused.iter().map(|row| RefusedRow {
         file: &row.file,
@@ -79,7 +79,7 @@ pub(super) fn refused_rows(summary: &pb::ImportSummary) -> impl Iterator<Item = 
     })
 }
 
-/// What people or programs are told about an import.
+/// Renders the result of an import, as tables or as JSON.
 pub(super) fn show(end: &ImportEnd, arguments: &ImportArguments) -> Answer {
     let exit = match (&end.refusal, end.summary.refused_count) {
         (Some(_), _) => Exit::Failed,
@@ -147,7 +147,7 @@ fn files(summary: &pb::ImportSummary) -> String {
     table(&header, rows.collect()) + &lines(warnings)
 }
 
-/// How many rows were left out, and which stored things keep what they had.
+/// Describes how many rows were left out and which entities stay unchanged.
 fn left_out(summary: &pb::ImportSummary, arguments: &ImportArguments) -> String {
     let rows = match summary.refused_count {
         1 => "1 row".to_owned(),

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// A server that keeps what it is sent, and answers what it was told to.
+/// A test server that records requests and sends the configured response.
 #[derive(Debug, Default)]
 struct Listener {
     refusal: Option<&'static str>,
@@ -134,7 +134,7 @@ fn some_files() -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn files_are_sent_whole_in_small_pieces_and_by_name() {
+async fn files_are_sent_in_small_pieces_sorted_by_name() {
     let dir = some_files();
     let large = "0123456789\n".repeat(90_000);
     fs::write(dir.path().join("attributes.csv"), &large).unwrap();
@@ -170,7 +170,7 @@ async fn files_are_sent_whole_in_small_pieces_and_by_name() {
 }
 
 #[tokio::test]
-async fn what_came_of_it_is_a_table_and_a_report() {
+async fn result_is_printed_as_table_and_written_as_report() {
     let dir = some_files();
     let report = tempfile::NamedTempFile::new().unwrap();
     let server = listen(Listener::default()).await;
@@ -196,7 +196,7 @@ async fn what_came_of_it_is_a_table_and_a_report() {
 }
 
 #[tokio::test]
-async fn a_refused_import_ends_with_status_2_and_its_summary() {
+async fn refused_import_exits_with_status_2_and_a_summary() {
     let dir = some_files();
     for output in ["table", "json"] {
         let server = listen(Listener {
@@ -222,7 +222,7 @@ async fn a_refused_import_ends_with_status_2_and_its_summary() {
 }
 
 #[tokio::test]
-async fn a_server_may_answer_before_it_has_everything() {
+async fn server_may_respond_before_the_upload_ends() {
     let dir = some_files();
     fs::write(dir.path().join("attributes.csv"), vec![b'x'; 20 << 20]).unwrap();
     let server = listen(Listener {

@@ -1,5 +1,5 @@
-//! The answers of the listing calls. What can also be one line among many is
-//! displayed as the line that people read.
+//! JSON output of the listing calls. Types that are also printed row by row
+//! implement `Display` for the table output.
 
 use std::fmt;
 
@@ -15,14 +15,14 @@ pub(in crate::cli) struct AllowedPage<'a> {
     revision: u64,
 }
 
-/// One resource; as a line its code, a tab and the level.
+/// One resource; displayed as its id, a tab and the level.
 #[derive(Serialize)]
 pub(in crate::cli) struct Allowed<'a> {
     id: &'a str,
     level: Option<String>,
 }
 
-/// One resource of which the level is not asked.
+/// One resource without its level.
 #[derive(Serialize)]
 pub(in crate::cli) struct AllowedId<'a> {
     id: &'a str,

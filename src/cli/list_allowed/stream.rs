@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-/// Prints a list to its end, over as many streams as it takes, and gives the
-/// revision that it ended at.
+/// Prints a whole list, over as many streams as necessary; returns the revision
+/// at which it ended.
 ///
 /// # Errors
 ///
-/// [`CliError`] when the list is not whole.
+/// [`CliError`] if the list is incomplete.
 pub(super) async fn follow(
     mut client: AuthorizationServiceClient<Line>,
     mut request: pb::StreamAllowedRequest,
@@ -35,7 +35,7 @@ pub(super) async fn follow(
         if rows.count() > count {
             tries.refill();
         }
-        // Without a token the list would begin again, and show rows twice.
+        // Without a token the list would restart and print rows twice.
         if rows.count() > 0 && request.resume_token.is_empty() {
             return Err(interruption.error());
         }
@@ -43,7 +43,7 @@ pub(super) async fn follow(
     }
 }
 
-/// Prints what one stream brings, and lets the request go on after it.
+/// Prints the rows of one stream; stores each batch's resume token in the request.
 async fn stream(
     client: &mut AuthorizationServiceClient<Line>,
     request: &mut pb::StreamAllowedRequest,
@@ -59,7 +59,7 @@ async fn stream(
                 let token = print(batch, rows).map_err(Interruption::Final)?;
                 request.resume_token = token;
             }
-            Some(Event::End(told)) => end = Some(told),
+            Some(Event::End(stream_end)) => end = Some(stream_end),
             None => {}
         }
     }
@@ -74,7 +74,7 @@ async fn stream(
     Ok(revision)
 }
 
-/// Prints a batch, and gives the token to go on after it.
+/// Prints a batch; returns the token to resume after it.
 fn print(batch: pb::AllowedBatch, rows: &mut Rows<'_>) -> Result<String, CliError> {
     let pb::AllowedBatch {
         resources,

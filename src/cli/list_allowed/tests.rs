@@ -26,7 +26,7 @@ fn arguments(server: &str, more: &[&str]) -> ListAllowedArguments {
     arguments
 }
 
-/// What `--all` prints, and what it says at its end.
+/// Returns the rows that `--all` prints, and its closing answer.
 async fn all(server: &str, more: &[&str]) -> (String, Answer) {
     let arguments = arguments(server, &[&["--all"], more].concat());
     let mut out = Vec::new();
@@ -42,7 +42,7 @@ fn away() -> Break {
 const WHOLE: &str = "cap\tedit\nhat\tedit\nhood\tedit\nwig\tedit\n";
 
 #[tokio::test]
-async fn a_list_that_breaks_off_goes_on_after_what_arrived() {
+async fn interrupted_list_resumes_after_the_last_batch() {
     // How the first stream breaks, after two batches.
     for how in [away(), Break::Stop] {
         let server = ScriptedServer::of(&HATS).breaking([(2, how.clone())]);
@@ -55,7 +55,7 @@ async fn a_list_that_breaks_off_goes_on_after_what_arrived() {
 }
 
 #[tokio::test]
-async fn a_list_goes_on_when_its_connection_is_lost() {
+async fn list_resumes_after_a_lost_connection() {
     let hangs = Arc::new(Notify::new());
     let server = ScriptedServer::of(&HATS).breaking([(2, Break::Hang(hangs.clone()))]);
     let address = cut_once(server.listen().await, hangs).await;
@@ -68,7 +68,7 @@ async fn a_list_goes_on_when_its_connection_is_lost() {
     assert_eq!(server.resumed_after().len(), 2);
 }
 
-/// A way to a server that is cut once.
+/// Starts a TCP proxy to a server that drops its connection when notified.
 async fn cut_once(server: String, cut: Arc<Notify>) -> String {
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
@@ -86,7 +86,7 @@ async fn cut_once(server: String, cut: Arc<Notify>) -> String {
 }
 
 #[tokio::test]
-async fn a_list_that_stays_interrupted_does_not_look_whole() {
+async fn exhausted_retries_report_the_list_as_incomplete() {
     let breaks = || std::iter::once((2, away())).chain(std::iter::repeat_n((0, away()), 20));
     let server = ScriptedServer::of(&HATS).breaking(breaks());
     let (out, answer) = all(&server.listen().await, &[]).await;
@@ -109,8 +109,8 @@ async fn a_list_that_stays_interrupted_does_not_look_whole() {
 }
 
 #[tokio::test]
-async fn a_list_of_which_something_is_missing_is_not_whole() {
-    // How the first stream breaks, after two batches; what is said.
+async fn missing_rows_report_the_list_as_incomplete() {
+    // How the first stream breaks, after two batches; the reported cause.
     let forged = Status::invalid_argument("resume_token: is forged");
     let cases = [
         (
@@ -125,14 +125,15 @@ async fn a_list_of_which_something_is_missing_is_not_whole() {
     for (how, cause) in cases {
         let server = ScriptedServer::of(&HATS).breaking([(2, how)]);
         let (_, answer) = all(&server.listen().await, &[]).await;
-        let said = format!("error: the list is not whole, it broke off after 2 rows: {cause}\n");
-        assert_eq!((answer.err, answer.exit), (said, Exit::Failed));
+        let expected =
+            format!("error: the list is not whole, it broke off after 2 rows: {cause}\n");
+        assert_eq!((answer.err, answer.exit), (expected, Exit::Failed));
         assert_eq!(server.resumed_after(), [""]);
     }
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_go_on_does_not_begin_again() {
+async fn list_without_resume_token_is_not_restarted() {
     let mut server = ScriptedServer::of(&HATS).breaking([(2, away())]);
     server.has_no_tokens = true;
     let (out, answer) = all(&server.listen().await, &[]).await;
@@ -141,7 +142,7 @@ async fn a_list_that_cannot_go_on_does_not_begin_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_as_it_is() {
+async fn rejection_is_reported_unchanged() {
     let refused = Status::invalid_argument("action: is empty");
     let server = ScriptedServer::of(&HATS).breaking([(0, Break::Fail(refused))]);
     let (out, answer) = all(&server.listen().await, &[]).await;
@@ -151,7 +152,7 @@ async fn a_refusal_is_told_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_done() {
+async fn empty_list_succeeds() {
     let server = ScriptedServer::of(&[]);
     let (out, answer) = all(&server.listen().await, &[]).await;
     assert_eq!((out.as_str(), answer.exit), ("", Exit::Done));
@@ -159,7 +160,7 @@ async fn an_empty_list_is_done() {
 }
 
 #[tokio::test]
-async fn everything_is_one_object_a_line_for_programs() {
+async fn all_prints_one_line_per_resource() {
     // More options, the first line.
     let cases: [(&[&str], &str); 3] = [
         (&["--output", "json"], r#"{"id":"cap","level":"edit"}"#),
@@ -174,7 +175,7 @@ async fn everything_is_one_object_a_line_for_programs() {
     }
 }
 
-/// Somewhere that takes nothing.
+/// A writer that rejects every write.
 struct Closed(io::ErrorKind);
 
 impl Write for Closed {
@@ -188,7 +189,7 @@ impl Write for Closed {
 }
 
 #[tokio::test]
-async fn a_reader_who_leaves_ends_the_list_quietly() {
+async fn broken_pipe_ends_the_list_without_an_error() {
     let server = ScriptedServer::of(&HATS).listen().await;
     let arguments = arguments(&server, &["--all"]);
     let tries = || Tries::starting_at(Duration::ZERO);
@@ -206,7 +207,7 @@ async fn a_reader_who_leaves_ends_the_list_quietly() {
 }
 
 #[tokio::test]
-async fn a_page_is_asked_for_as_it_was_said() {
+async fn page_request_carries_all_options() {
     let server = ScriptedServer::of(&HATS);
     let more = [
         "--tenant",
@@ -225,7 +226,7 @@ async fn a_page_is_asked_for_as_it_was_said() {
     run(&arguments(&server.listen().await, &more))
         .await
         .unwrap();
-    let asked = server.state.lock().unwrap().pages.pop().unwrap();
+    let request = server.state.lock().unwrap().pages.pop().unwrap();
     let wanted = pb::ListAllowedRequest {
         tenant: "shop".to_owned(),
         subject: Some(pb::Subject {
@@ -247,7 +248,7 @@ async fn a_page_is_asked_for_as_it_was_said() {
         page_token: "t".to_owned(),
         minimum_revision: 0,
     };
-    assert_eq!(asked, wanted);
+    assert_eq!(request, wanted);
 }
 
 fn page(next_page_token: &str) -> pb::ListAllowedResponse {
@@ -266,7 +267,7 @@ fn page(next_page_token: &str) -> pb::ListAllowedResponse {
 }
 
 #[test]
-fn a_page_is_a_table_that_says_how_to_see_more() {
+fn page_table_names_the_next_page_token() {
     let answer = show(&page("dG9r"), Output::Table);
     insta::assert_snapshot!(answer.out, @"
     id   level
@@ -287,7 +288,7 @@ fn a_page_is_a_table_that_says_how_to_see_more() {
 }
 
 #[test]
-fn a_page_is_one_document_for_programs() {
+fn page_is_one_json_document() {
     let answer = show(&page("dG9r"), Output::Json);
     insta::assert_snapshot!(answer.out, @r#"
     {

@@ -28,26 +28,29 @@ fn away() -> (usize, Break) {
 }
 
 #[tokio::test]
-async fn everybody_is_every_page_in_turn() {
+async fn all_prints_every_page_and_retries_failed_ones() {
     let server = ScriptedServer::of(&["ann", "bob", "cy"]).breaking([(0, Break::Stop), away()]);
     let (out, answer) = all(&server, &[]).await;
     assert_eq!(out, "user:ann\nuser:bob\nuser:cy\n");
     assert_eq!(answer.err, "3 subjects at revision 7\n");
     assert_eq!(answer.exit, Exit::Done);
     let state = server.state.lock().unwrap();
-    let tokens = state.subjects.iter().map(|asked| asked.page_token.as_str());
+    let tokens = state
+        .subjects
+        .iter()
+        .map(|request| request.page_token.as_str());
     assert_eq!(tokens.collect::<Vec<_>>(), ["", "1", "1", "2"]);
 }
 
 #[tokio::test]
-async fn everybody_is_one_object_a_line_for_programs() {
+async fn json_output_of_all_is_one_object_per_line() {
     let server = ScriptedServer::of(&["ann"]);
     let (out, _) = all(&server, &["--output", "json"]).await;
     assert_eq!(out, "{\"type\":\"user\",\"id\":\"ann\"}\n");
 }
 
 #[tokio::test]
-async fn pages_that_stay_away_leave_a_list_that_is_not_whole() {
+async fn exhausted_retries_report_the_list_as_incomplete() {
     let breaks = std::iter::once((0, Break::Stop)).chain(std::iter::repeat_n(away(), 20));
     let server = ScriptedServer::of(&["ann", "bob"]).breaking(breaks);
     let (out, answer) = all(&server, &[]).await;
@@ -59,7 +62,7 @@ async fn pages_that_stay_away_leave_a_list_that_is_not_whole() {
 }
 
 #[test]
-fn a_page_is_a_name_a_line_for_people_and_a_document_for_programs() {
+fn page_is_printed_as_lines_or_as_json() {
     let subject = |kind: &str, id: &str| pb::Subject {
         r#type: kind.to_owned(),
         id: id.to_owned(),

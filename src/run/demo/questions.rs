@@ -1,5 +1,4 @@
-/// What the demonstration asks: why it is interesting, and the command line
-/// that asks it.
+/// The sample questions: a sentence that explains each, and its command line.
 pub(super) const QUESTIONS: [(&str, &str); 20] = [
     (
         "Julia's group owns the category Audio and Video, so she edits its products directly.",

@@ -1,5 +1,5 @@
-//! What another terminal needs before a line that begins with `pim-authz` can
-//! be typed in it as it is printed.
+//! Shell settings that another terminal needs before a printed line that begins
+//! with `pim-authz` can be run in it.
 
 use std::{
     env, fs,
@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The server that clients call by default.
-const USUAL_ADDRESS: &str = "127.0.0.1:50051";
+/// The server address that clients use by default.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 
-/// Lines for a shell: where this program is, unless the shell finds it, and
-/// which server is meant, unless it is the usual one.
+/// Returns lines for a shell: the PATH with this program, unless the shell finds
+/// it, and the server's address, unless it is the default one.
 pub(super) fn settings(address: SocketAddr) -> Vec<String> {
     let program = env::current_exe().and_then(fs::canonicalize);
     let found = env::var_os("PATH").unwrap_or_default();
@@ -19,12 +19,12 @@ pub(super) fn settings(address: SocketAddr) -> Vec<String> {
         let is_found = first_on(&found) == Some(program.clone());
         (!is_found).then(|| path_line(&program)).flatten()
     });
-    let server = (address.to_string() != USUAL_ADDRESS)
+    let server = (address.to_string() != DEFAULT_ADDRESS)
         .then(|| format!("export PIM_AUTHZ_SERVER=http://{address}"));
     path.into_iter().chain(server).collect()
 }
 
-/// The program that a shell runs for `pim-authz`.
+/// Returns the program that a shell runs for `pim-authz`.
 fn first_on(path: &std::ffi::OsStr) -> Option<PathBuf> {
     env::split_paths(path)
         .map(|folder| folder.join("pim-authz"))
@@ -32,7 +32,7 @@ fn first_on(path: &std::ffi::OsStr) -> Option<PathBuf> {
         .and_then(|program| fs::canonicalize(program).ok())
 }
 
-/// Puts the folder of `program` first on the PATH.
+/// Returns the line that puts the folder of `program` first on the PATH.
 fn path_line(program: &Path) -> Option<String> {
     let folder = program.parent()?.to_str()?;
     let special = |c: char| matches!(c, '"' | '\\' | '$' | '`');
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unusual_server_is_named() {
+    fn only_a_non_default_server_is_named() {
         let names_server = |address: &str| {
             settings(address.parse().unwrap())
                 .iter()

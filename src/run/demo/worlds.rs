@@ -5,11 +5,11 @@ use crate::pb::Edition;
 pub(super) struct World {
     pub(super) tenant: &'static str,
     pub(super) edition: Edition,
-    /// Names and contents of its files.
+    /// Name and content of each file.
     pub(super) files: &'static [(&'static str, &'static str)],
 }
 
-/// The files of a folder below `demo/`, read when the program is built.
+/// Embeds the files of a folder below `demo/`, read at build time.
 macro_rules! files {
     ($folder:literal: $($name:literal),+ $(,)?) => {
         &[$((
@@ -19,9 +19,9 @@ macro_rules! files {
     };
 }
 
-/// The worked examples of the product's help pages. Those that take three
-/// steps or access rights are in an enterprise tenant, those of one step in a
-/// community tenant.
+/// The worked examples of the product's help pages. Those with access rights or
+/// with apps that connect in three steps are in an enterprise tenant, those with
+/// apps that connect in one step in a community tenant.
 pub(super) const WORLDS: [World; 2] = [
     World {
         tenant: "default",
@@ -75,13 +75,13 @@ mod tests {
     fn every_file_of_the_folders_is_loaded() {
         for world in WORLDS {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/").to_owned() + world.tenant;
-            let mut there: Vec<String> = std::fs::read_dir(folder)
+            let mut on_disk: Vec<String> = std::fs::read_dir(folder)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .collect();
-            there.sort();
+            on_disk.sort();
             let loaded: Vec<&str> = world.files.iter().map(|(name, _)| *name).collect();
-            assert_eq!(loaded, there, "{}", world.tenant);
+            assert_eq!(loaded, on_disk, "{}", world.tenant);
         }
     }
 }
