@@ -34,7 +34,7 @@ fn answers(printed: &[String]) -> String {
 }
 
 #[test]
-fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
+fn demonstration_answers_worked_examples_and_restarts() {
     let folder = data_dir();
     let demo = Demo::start(folder.path());
     insta::assert_snapshot!("demonstration", answers(&demo.printed));
@@ -59,9 +59,9 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
         let output = ask(&demo, line);
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
-    a_remedy_on_a_category_is_for_it_alone(&demo);
-    the_lists_agree(&demo);
-    everything_can_be_administered(&demo);
+    assert_category_remedy_excludes_sub_categories(&demo);
+    assert_lists_agree(&demo);
+    assert_administration_commands_work(&demo);
     let first = demo.stop();
 
     let again = Demo::start(folder.path());
@@ -76,7 +76,7 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
 }
 
 /// What `explain` prints of a remedy can be granted as it stands (rules 8.2).
-fn a_remedy_on_a_category_is_for_it_alone(demo: &Demo) {
+fn assert_category_remedy_excludes_sub_categories(demo: &Demo) {
     let line = "explain user:elise view product:SS-SP32FWB";
     let said = |line: &str| String::from_utf8(ask(demo, line).stdout).unwrap();
     let drawn = said(line);
@@ -92,7 +92,7 @@ fn a_remedy_on_a_category_is_for_it_alone(demo: &Demo) {
 
 /// The commands that list: a page, all pages and a stream say the same, and
 /// agree with what a check says.
-fn the_lists_agree(demo: &Demo) {
+fn assert_lists_agree(demo: &Demo) {
     let said = |line: &str| {
         let output = ask(demo, line);
         assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
@@ -242,7 +242,7 @@ const ADMINISTRATION: &[(&str, i32, &str)] = &[
 ];
 
 /// The commands of the administration, in a tenant of their own.
-fn everything_can_be_administered(demo: &Demo) {
+fn assert_administration_commands_work(demo: &Demo) {
     let ask = |line: &str| {
         let output = ask(demo, &format!("{line} --tenant shop"));
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -262,7 +262,7 @@ fn everything_can_be_administered(demo: &Demo) {
 }
 
 #[test]
-fn a_server_that_is_not_there_ends_a_client_with_status_2() {
+fn unreachable_server_ends_client_with_status_2() {
     let output = program()
         .args(["check", "user:julia", "view", "product:hat"])
         .args(["--server", "127.0.0.1:1"])
@@ -286,7 +286,7 @@ fn completions_are_printed() {
 }
 
 #[test]
-fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
+fn unwritable_output_never_causes_a_panic() {
     let away = "check user:julia view product:hat --server 127.0.0.1:1";
     let cases = [
         // command line            takes nothing            status
@@ -395,7 +395,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn a_private_postgresql_that_dies_is_started_again() {
+fn killed_private_postgresql_is_restarted() {
     let folder = data_dir();
     let mut served = Served::start(folder.path());
     let postgres: i32 = served.logged("postgres.process_id=").parse().unwrap();
@@ -421,7 +421,7 @@ fn a_private_postgresql_that_dies_is_started_again() {
 }
 
 #[test]
-fn a_private_postgresql_that_dies_for_good_ends_the_server_with_what_happened() {
+fn server_exits_when_private_postgresql_cannot_restart() {
     let folder = data_dir();
     let mut served = Served::start(folder.path());
     let postgres: i32 = served.logged("postgres.process_id=").parse().unwrap();
@@ -435,7 +435,7 @@ fn a_private_postgresql_that_dies_for_good_ends_the_server_with_what_happened() 
 }
 
 #[test]
-fn empty_environment_variables_count_as_unset() {
+fn empty_environment_variables_are_treated_as_unset() {
     let ask = |variables: &[(&str, &str)]| {
         let mut command = program();
         command.args(["check", "user:julia", "view", "product:hat"]);
@@ -472,7 +472,7 @@ fn empty_environment_variables_count_as_unset() {
 }
 
 #[test]
-fn a_host_name_can_be_listened_on() {
+fn server_listens_on_a_host_name() {
     let folder = data_dir();
     let mut served = Served::spawn(
         program().args(["serve", "--listen", "localhost:0"]),

@@ -171,13 +171,13 @@ fn purity_complaints(source: &Source) -> Vec<String> {
 }
 
 #[test]
-fn every_room_names_only_the_rooms_below_it() {
+fn every_module_names_only_modules_below_it() {
     let complaints: Vec<String> = rust("src").iter().flat_map(arrow_complaints).collect();
     assert_eq!(complaints, Vec::<String>::new());
 }
 
 #[test]
-fn every_crate_stays_in_its_rooms() {
+fn owned_crates_are_named_only_in_their_modules() {
     let complaints: Vec<String> = rust("src").iter().flat_map(crate_complaints).collect();
     assert_eq!(complaints, Vec::<String>::new());
 }
@@ -189,7 +189,7 @@ fn domain_and_engine_are_pure() {
 }
 
 #[test]
-fn an_arrow_that_points_up_is_found() {
+fn upward_dependency_is_reported() {
     let cases = [
         // file                 text                                   found
         ("src/domain/code.rs", "use crate::store::Pool;", 1),
@@ -215,7 +215,7 @@ fn an_arrow_that_points_up_is_found() {
 }
 
 #[test]
-fn a_crate_out_of_its_room_is_found() {
+fn crate_outside_its_modules_is_reported() {
     let cases = [
         ("src/embedded.rs", "use tokio_postgres::NoTls;", 1),
         ("src/store/pool.rs", "use tokio_postgres::NoTls;", 0),
@@ -230,7 +230,7 @@ fn a_crate_out_of_its_room_is_found() {
 }
 
 #[test]
-fn a_clock_or_a_task_in_a_pure_room_is_found() {
+fn clock_or_async_in_pure_module_is_reported() {
     let cases = [
         ("src/engine.rs", "pub async fn decide() {}", 1),
         ("src/domain.rs", "use std::time::Instant;", 1),

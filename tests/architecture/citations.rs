@@ -158,7 +158,7 @@ fn citing() -> Vec<Source> {
 }
 
 #[test]
-fn every_rule_that_is_cited_exists() {
+fn every_cited_rule_exists() {
     let rules = rules_of_the_product();
     let complaints: Vec<String> = citing()
         .iter()
@@ -168,7 +168,7 @@ fn every_rule_that_is_cited_exists() {
 }
 
 #[test]
-fn every_rule_that_is_served_has_a_test_with_its_number() {
+fn every_served_rule_has_a_test_with_its_number() {
     let tested: BTreeSet<String> = citing()
         .iter()
         .flat_map(|source| tested(&source.text))
@@ -180,7 +180,7 @@ fn every_rule_that_is_served_has_a_test_with_its_number() {
 }
 
 #[test]
-fn the_rules_keep_their_numbers() {
+fn rules_keep_their_numbers() {
     let rules = rules_of_the_product();
     let per_section = [
         ("1", 7),
@@ -204,7 +204,7 @@ fn the_rules_keep_their_numbers() {
 }
 
 #[test]
-fn a_citation_of_nothing_and_a_rule_without_a_test_are_found() {
+fn unknown_citation_and_untested_rule_are_reported() {
     let rules = Rules::parse(
         "## 4. Products\n\n- **4.1** One.\n- **4.2** *Not served yet.* Two.\n\
          - **4.3** Three.\n- **4.3a** And.\n\n## 9. Actions\n",

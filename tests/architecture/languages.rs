@@ -51,7 +51,7 @@ fn language_complaints(source: &Source) -> Vec<String> {
 }
 
 #[test]
-fn every_file_of_the_contract_names_its_package_in_other_languages() {
+fn every_contract_file_sets_its_packages_for_other_languages() {
     let files = below("proto", "proto");
     assert!(
         files
@@ -63,7 +63,7 @@ fn every_file_of_the_contract_names_its_package_in_other_languages() {
 }
 
 #[test]
-fn a_file_without_options_is_found() {
+fn file_without_options_is_reported() {
     let cases = [
         ("proto/pim/authz/v1/access_grant.proto", "", 7),
         (

@@ -137,7 +137,7 @@ fn is_known(name: &str) -> bool {
 }
 
 #[test]
-fn alerts_and_dashboard_name_metrics_that_there_are() {
+fn alerts_and_dashboard_name_existing_metrics() {
     for file in ["alerts.yaml", "alerts_test.yaml", "dashboard.json"] {
         let text = fs::read_to_string(path("helm/pim-authz/monitoring").join(file)).unwrap();
         let named = named_metrics(&text);
@@ -149,7 +149,7 @@ fn alerts_and_dashboard_name_metrics_that_there_are() {
 }
 
 #[test]
-fn a_metric_that_is_none_is_found() {
+fn unknown_metric_is_reported() {
     let text = "rate(authz_requests_total[5m]) > authz_requests_totals";
     let named = named_metrics(text);
     let known: Vec<bool> = named.iter().map(|name| is_known(name)).collect();
@@ -157,7 +157,7 @@ fn a_metric_that_is_none_is_found() {
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_manual() {
+fn every_alert_has_a_section_in_the_manual() {
     let alerts = fs::read_to_string(path("helm/pim-authz/monitoring/alerts.yaml")).unwrap();
     let manual = fs::read_to_string(path(MANUAL)).unwrap();
     let names: Vec<&str> = alerts

@@ -76,7 +76,7 @@ fn is_word(c: char) -> bool {
 }
 
 #[test]
-fn names_are_found_in_lists_and_in_paths_but_not_in_comments() {
+fn names_are_found_in_lists_and_paths_not_comments() {
     let text = "use crate::{\n    domain::{Code, Level},\n    store,\n};\n\
                 /// See [`crate::engine`].\nfn f() { crate::rpc::g() } // and crate::cli::h\n\
                 use tonic::Status;\nuse mycrate::x;\n";

@@ -29,7 +29,7 @@ fn shape_complaints(source: &Source) -> Vec<String> {
 }
 
 #[test]
-fn files_are_short_and_named_for_what_they_hold() {
+fn files_are_short_and_named_for_their_content() {
     let complaints: Vec<String> = ["src", "tests"]
         .into_iter()
         .flat_map(rust)
@@ -39,7 +39,7 @@ fn files_are_short_and_named_for_what_they_hold() {
 }
 
 #[test]
-fn a_long_file_and_an_empty_name_are_found() {
+fn long_file_and_meaningless_name_are_reported() {
     let long = "\n".repeat(MOST_LINES + 1);
     let cases = [
         ("src/store/mod.rs", "", 1),

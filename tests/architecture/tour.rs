@@ -51,7 +51,7 @@ fn names_of_the_glossary_exist() {
 }
 
 #[test]
-fn a_function_belongs_to_the_file_before_it() {
+fn function_belongs_to_the_preceding_file() {
     let text = "1. `src/a.rs`, `check`: `Question` (`src/b.rs`, `read`), then `write`.";
     let expected = [
         ("src/a.rs", "check"),

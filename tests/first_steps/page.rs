@@ -89,7 +89,7 @@ fn is_whole(command: &str) -> bool {
 }
 
 #[test]
-fn commands_and_what_is_shown_of_them_are_found() {
+fn commands_and_shown_output_are_parsed() {
     let page = "text\n```sh\none -d '{\n}' x    # it's one\ntwo\n```\n\n```json\n{}\n```\nor\n```json\n[]\n```\n\
                 ```console\n$ three\nout\n\nput\n\n$ four\n```\n```sql\nSELECT\n```\n";
     let step = |command: &str, shown: &str| Step {

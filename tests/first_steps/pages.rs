@@ -180,7 +180,7 @@ fn follow_in_the_demonstration(page: &str) {
 }
 
 #[test]
-fn each_command_of_the_readme_works_as_written_and_in_order() {
+fn readme_commands_work_as_written_and_in_order() {
     let (folder, elsewhere) = (data_dir(), data_dir());
     let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
         data_dir: Some(elsewhere.path().to_owned()),
@@ -198,7 +198,7 @@ fn each_command_of_the_readme_works_as_written_and_in_order() {
 }
 
 #[test]
-fn each_command_of_the_page_about_callers_works_as_written() {
+fn callers_page_commands_work_as_written() {
     let (folder, elsewhere) = (data_dir(), data_dir());
     let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
         data_dir: Some(elsewhere.path().to_owned()),
@@ -216,23 +216,23 @@ fn each_command_of_the_page_about_callers_works_as_written() {
 }
 
 #[test]
-fn each_command_about_tls_for_callers_works_as_written() {
+fn tls_commands_for_callers_work_as_written() {
     let folder = data_dir();
     let mut reader = Reader::alone(folder.path(), "localhost:50051");
     reader.follow_from("docs/security.md", "## TLS for callers");
 }
 
 #[test]
-fn each_command_of_the_api_page_answers_what_is_shown() {
+fn api_page_commands_print_the_shown_output() {
     follow_in_the_demonstration("docs/api.md");
 }
 
 #[test]
-fn each_command_of_the_import_page_works_as_written() {
+fn import_page_commands_work_as_written() {
     follow_in_the_demonstration("docs/import.md");
 }
 
 #[test]
-fn the_examples_in_other_languages_print_what_is_shown() {
+fn examples_in_other_languages_print_the_shown_output() {
     follow_in_the_demonstration("examples/README.md");
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 
 #[test]
-fn each_line_that_the_demonstration_prints_can_be_typed_as_it_is() {
+fn commands_printed_by_the_demonstration_work_as_printed() {
     let folder = data_dir();
     let demo = Demo::start(folder.path());
     let mut terminal = Terminal::open();

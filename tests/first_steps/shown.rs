@@ -49,7 +49,7 @@ fn fits(pattern: &Value, value: &Value) -> bool {
 }
 
 #[test]
-fn a_page_that_shows_something_else_is_found() {
+fn output_is_compared_with_the_page() {
     let cases = [
         ("allowed\n  level edit", "allowed  \n  level edit\n\n", true),
         ("allowed", "denied", false),

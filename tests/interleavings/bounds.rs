@@ -79,7 +79,7 @@ fn put_by(
 
 /// Twice as many as there are turns for writes wait for a row that is held.
 #[tokio::test]
-async fn writes_that_wait_for_their_tenant_hold_up_no_other() {
+async fn writes_waiting_for_a_tenant_block_no_other_tenant() {
     let (database, server) = served().await;
     server.create_tenant("other").await;
     let (holding, _connection) = database.connect().await;
@@ -104,7 +104,7 @@ async fn writes_that_wait_for_their_tenant_hold_up_no_other() {
 
 /// Half a second is for the row of the tenant, not for a slow disk before it.
 #[tokio::test]
-async fn slow_statement_before_the_row_is_waited_for() {
+async fn slow_statement_before_the_tenant_lock_does_not_time_out() {
     let (database, server) = served().await;
     database
         .execute(
@@ -157,7 +157,7 @@ async fn swallowed_reads_do_not_stop_later_checks() {
 
 /// Its session is idle in a transaction that holds the row.
 #[tokio::test]
-async fn server_stopped_in_its_commit_frees_the_tenant_within_its_lease() {
+async fn server_stopped_during_commit_frees_the_tenant_within_its_lease() {
     let (database, stopped) = served().await;
     let other = Server::start(&database).await;
     let swallowed = stopped.proxy.swallow(request(commit_of("log_commit")));
@@ -181,14 +181,14 @@ async fn wait_for_a_tenant_ends_at_the_callers_deadline() {
     held.arrived().await;
     let put = put_by(&waiting, TENANT, "julia", DEADLINE);
     within(DEADLINE + SLACK, put).await.unwrap_err();
-    within(DEADLINE + SLACK, nobody_waits_for_a_lock(&database)).await;
+    within(DEADLINE + SLACK, no_session_waits_for_a_lock(&database)).await;
     held.release();
     holding.await.unwrap().unwrap();
     assert_eq!(waiting.members("admins").await.unwrap(), ["julia"]);
 }
 
 /// Returns once no session of a database waits for a lock.
-async fn nobody_waits_for_a_lock(database: &Database) {
+async fn no_session_waits_for_a_lock(database: &Database) {
     const SQL: &str = "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let (client, _connection) = database.connect().await;
@@ -196,7 +196,7 @@ async fn nobody_waits_for_a_lock(database: &Database) {
 }
 
 #[tokio::test]
-async fn index_load_that_hangs_blocks_no_other_tenant() {
+async fn hanging_index_load_blocks_no_other_tenant() {
     let (_database, server) = served().await;
     let mut held = Vec::new();
     for tenant in ["one", "two", "three"] {

@@ -69,7 +69,7 @@ async fn late_announcement_leaves_no_intent() {
 
 /// Writes are announced by raising the number in the row of `head`.
 #[tokio::test]
-async fn clean_up_lets_writes_pass_while_it_deletes() {
+async fn clean_up_does_not_block_writes_while_deleting() {
     let database = Database::create().await;
     let sql = "UPDATE pim_authz.head SET seq = 20000;
                INSERT INTO pim_authz.invalidation SELECT n, '{}' FROM generate_series(1, 20000) AS n";

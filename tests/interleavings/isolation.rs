@@ -16,7 +16,7 @@ async fn database(level: &str) -> Database {
 
 /// Another server announces at the same time.
 #[tokio::test]
-async fn announcement_after_another_is_made() {
+async fn concurrent_announcement_succeeds_under_strict_isolation() {
     for level in LEVELS {
         let database = database(level).await;
         let server = Server::start(&database).await;
@@ -37,7 +37,7 @@ async fn announcement_after_another_is_made() {
 
 /// A retry is carried out after the first try's transaction has begun.
 #[tokio::test]
-async fn first_try_sees_the_answer_of_its_retry() {
+async fn first_attempt_returns_the_response_of_its_retry() {
     for level in LEVELS {
         let database = database(level).await;
         let first = Server::start(&database).await;
@@ -58,7 +58,7 @@ async fn first_try_sees_the_answer_of_its_retry() {
 /// Writes of one tenant over two servers follow each other, and reads follow
 /// them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_at_once_are_all_made() {
+async fn concurrent_writes_on_two_servers_all_succeed() {
     const WRITES: usize = 6;
     for level in LEVELS {
         let database = database(level).await;

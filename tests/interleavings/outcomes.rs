@@ -45,7 +45,7 @@ fn users(key: &str, dry_run: bool) -> pb::PutUsersRequest {
 
 /// All connections that one tenant may read with are held, and more reads wait.
 #[tokio::test]
-async fn outcome_is_found_out_without_a_free_connection() {
+async fn outcome_is_determined_without_a_free_connection() {
     const READS: usize = 16;
     const AT_ONCE: usize = 3;
     let server = served().await;
@@ -76,14 +76,14 @@ async fn outcome_is_found_out_without_a_free_connection() {
 }
 
 #[tokio::test]
-async fn dry_run_is_never_unknown() {
+async fn dry_run_outcome_is_never_unknown() {
     let server = served().await;
     let dry_run = async || server.put(users("", true)).await;
     cut(&server, commit_of("read_tenant"), dry_run).await;
 }
 
 #[tokio::test]
-async fn dry_run_of_products_is_never_unknown() {
+async fn product_dry_run_outcome_is_never_unknown() {
     let server = served().await;
     let dry_run = async || {
         let request = pb::PutProductsRequest {
@@ -110,7 +110,7 @@ async fn dry_run_of_products_is_never_unknown() {
 }
 
 #[tokio::test]
-async fn rehearsal_is_never_unknown() {
+async fn rehearsal_outcome_is_never_unknown() {
     let server = served().await;
     let put = async || server.put_user("julia", &[], "").await;
     let commit = commit_of("read_tenant");
@@ -118,7 +118,7 @@ async fn rehearsal_is_never_unknown() {
 }
 
 #[tokio::test]
-async fn write_without_effect_is_never_unknown() {
+async fn outcome_of_write_without_effect_is_never_unknown() {
     let server = served().await;
     for key in ["first", "second"] {
         let cut = server.proxy.cut(match key {
@@ -136,7 +136,7 @@ async fn write_without_effect_is_never_unknown() {
 
 /// A write with an effect is found out.
 #[tokio::test]
-async fn cut_commit_is_found_out() {
+async fn outcome_of_cut_commit_is_determined() {
     let server = served().await;
     server.proxy.cut(reply(commit_of("log_commit")));
     server.put_user("julia", &[], "").await.unwrap();

@@ -91,7 +91,7 @@ impl Table {
 }
 
 #[tokio::test]
-async fn held_request_is_done_when_released() {
+async fn held_request_is_executed_on_release() {
     let table = Table::create().await;
     let held = table.proxy.hold(request("insert_row"));
     let storing = table.storing(1).await;
@@ -105,7 +105,7 @@ async fn held_request_is_done_when_released() {
 }
 
 #[tokio::test]
-async fn held_reply_is_done_before() {
+async fn statement_with_held_reply_is_already_executed() {
     let table = Table::create().await;
     let held = table.proxy.hold(reply("insert_row"));
     let mut storing = table.storing(1).await;
@@ -117,7 +117,7 @@ async fn held_reply_is_done_before() {
 }
 
 #[tokio::test]
-async fn cut_request_is_not_done() {
+async fn cut_request_is_not_executed() {
     let table = Table::create().await;
     let cut = table.proxy.cut(request("insert_row"));
     let storing = table.storing(1).await;
@@ -127,7 +127,7 @@ async fn cut_request_is_not_done() {
 }
 
 #[tokio::test]
-async fn cut_reply_is_done() {
+async fn statement_with_cut_reply_is_executed() {
     let table = Table::create().await;
     table.proxy.cut(reply("insert_row"));
     let storing = table.storing(1).await;
@@ -136,7 +136,7 @@ async fn cut_reply_is_done() {
 }
 
 #[tokio::test]
-async fn swallowed_request_is_silent_until_it_is_released() {
+async fn swallowed_request_hangs_until_released() {
     let table = Table::create().await;
     let swallowed = table.proxy.swallow(request("insert_row"));
     let mut storing = table.storing(1).await;
@@ -148,7 +148,7 @@ async fn swallowed_request_is_silent_until_it_is_released() {
 }
 
 #[tokio::test]
-async fn swallowed_reply_is_done_and_silent() {
+async fn statement_with_swallowed_reply_is_executed_and_hangs() {
     let table = Table::create().await;
     let swallowed = table.proxy.swallow(reply("insert_row"));
     let mut storing = table.storing(1).await;
@@ -240,7 +240,7 @@ async fn cut_commit_request_rolls_back() {
 
 /// A COMMIT that was sent is done, although its client has gone meanwhile.
 #[tokio::test]
-async fn held_commit_is_done_after_its_client_has_gone() {
+async fn held_commit_is_executed_after_its_client_disconnects() {
     let table = Table::create().await;
     let held = table.proxy.hold(request(commit_of("insert_row")));
     let (mut client, connection) = table.connect().await;
@@ -258,7 +258,7 @@ async fn held_commit_is_done_after_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn begin_is_known_by_its_first_statement() {
+async fn begin_is_identified_by_its_first_statement() {
     let table = Table::create().await;
     let any = table.proxy.observe(request(begin()).every());
     let cut = table.proxy.cut(request(begin_of("insert_row")));
@@ -306,7 +306,7 @@ async fn copy_is_one_statement() {
 }
 
 #[tokio::test]
-async fn whole_traffic_is_disturbed_until_told_otherwise() {
+async fn whole_traffic_is_disturbed_until_reset() {
     let table = Table::create().await;
     let mut client = table.client().await;
     table.proxy.set(Traffic::IsHeld);
@@ -338,7 +338,7 @@ async fn whole_traffic_is_disturbed_until_told_otherwise() {
 }
 
 #[tokio::test]
-async fn notifications_are_left_out() {
+async fn notifications_are_dropped_while_disabled() {
     let table = Table::create().await;
     let (client, mut connection) = tokio_postgres::connect(&table.url, NoTls).await.unwrap();
     let mut messages = poll_fn(move |context| connection.poll_message(context));

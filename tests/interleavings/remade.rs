@@ -17,7 +17,7 @@ use std::time::Duration;
 /// A load of the rights of a group that is not there yet comes late; the group
 /// is made with rights that nobody could have kept.
 #[tokio::test]
-async fn absent_group_is_not_cached_for_one_of_the_same_number() {
+async fn absence_of_a_group_is_not_cached_across_recreation() {
     let database = Database::create().await;
     let reader = Server::start(&database).await;
     let writer = Server::start(&database).await;
@@ -38,7 +38,7 @@ async fn absent_group_is_not_cached_for_one_of_the_same_number() {
 
 /// As many writes as the old one had do not make it the same.
 #[tokio::test]
-async fn commit_compares_which_tenant_was_rehearsed() {
+async fn commit_after_recreation_changes_only_the_named_user() {
     let database = Database::create().await;
     let writer = Server::start(&database).await;
     let other = Server::start(&database).await;
@@ -157,7 +157,7 @@ async fn next_batch(server: &Server, resume_token: String) -> Result<String, Sta
 }
 
 #[tokio::test]
-async fn tokens_of_the_tenant_before_are_invalid() {
+async fn tokens_of_a_deleted_tenant_are_invalid() {
     let database = Database::create().await;
     let server = Server::start(&database).await;
     let company = company(&["julia;;admins", "mary;;admins"], "admins");
@@ -181,7 +181,7 @@ async fn tokens_of_the_tenant_before_are_invalid() {
 }
 
 #[tokio::test]
-async fn watch_of_the_tenant_before_ends() {
+async fn watch_of_a_deleted_tenant_ends() {
     let database = Database::create().await;
     let server = Server::start(&database).await;
     let company = company(&["julia;;admins"], "admins");
@@ -213,7 +213,7 @@ async fn watch_of_the_tenant_before_ends() {
 
 /// But for the deletion itself, whose tenant is gone by then.
 #[tokio::test]
-async fn answers_kept_by_the_tenant_before_do_not_count() {
+async fn stored_responses_of_a_deleted_tenant_are_not_reused() {
     let database = Database::create().await;
     let server = Server::start(&database).await;
     let company = company(&["julia;;"], "admins");

@@ -16,7 +16,7 @@ async fn two_servers() -> (Database, Server, Server) {
 /// The retry finds nothing to change, but keeps its answer only after the first
 /// try has looked for one.
 #[tokio::test]
-async fn late_first_try_gives_the_answer_of_its_retry() {
+async fn late_first_attempt_and_its_retry_return_one_response() {
     let (database, first, other) = two_servers().await;
     let (owner, _connection) = database.connect().await;
     let announced = first.proxy.hold(request(begin_of("use_intent")));
@@ -52,7 +52,7 @@ async fn late_first_try_gives_the_answer_of_its_retry() {
 /// The first try has not begun its commit when its retry was answered and
 /// another caller's write has returned.
 #[tokio::test]
-async fn first_try_before_its_commit_undoes_nothing() {
+async fn late_commit_of_first_attempt_undoes_no_later_write() {
     let (_database, first, other) = two_servers().await;
     let held = first.proxy.hold(request(begin_of("use_intent")));
     let first_try = first.putting_user("julia", &["admins"], "key");
@@ -66,7 +66,7 @@ async fn first_try_before_its_commit_undoes_nothing() {
 
 /// The same where there is nothing to change when the retry comes.
 #[tokio::test]
-async fn first_try_before_its_commit_undoes_nothing_after_a_retry_without_effect() {
+async fn late_commit_undoes_no_write_after_retry_without_effect() {
     let (_database, first, other) = two_servers().await;
     let held = first.proxy.hold(request(begin_of("use_intent")));
     let first_try = first.putting_user("julia", &["admins"], "key");
@@ -81,7 +81,7 @@ async fn first_try_before_its_commit_undoes_nothing_after_a_retry_without_effect
 
 /// While the first try's COMMIT is under way its retry waits for it.
 #[tokio::test]
-async fn retry_during_the_commit_gives_its_answer() {
+async fn retry_during_commit_returns_the_response_of_that_commit() {
     let (database, first, other) = two_servers().await;
     let (owner, _connection) = database.connect().await;
     let held = first.proxy.hold(request(commit_of("use_intent")));
@@ -97,7 +97,7 @@ async fn retry_during_the_commit_gives_its_answer() {
 
 /// A first try that found nothing to change is late in keeping that answer.
 #[tokio::test]
-async fn late_answer_without_effect_gives_way_to_the_retry() {
+async fn late_response_without_effect_yields_to_the_retrys_response() {
     let (_database, first, other) = two_servers().await;
     other.put_user("julia", &["admins"], "").await.unwrap();
     let held = first.proxy.hold(request(begin()).nth(2));

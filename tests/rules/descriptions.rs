@@ -28,7 +28,7 @@ fn view(resource: &str) -> Ask {
 }
 
 #[test]
-fn rule_7_1_categories_in_the_question_replace_those_of_the_products_own() {
+fn rule_7_1_categories_in_question_replace_the_stored_own_categories() {
     assert_answers(
         &shirts(),
         [
@@ -56,7 +56,7 @@ fn rule_7_1_categories_in_the_question_replace_those_of_the_products_own() {
 }
 
 #[test]
-fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
+fn rule_7_1_parent_in_question_replaces_the_stored_parent() {
     assert_answers(
         &shirts(),
         [
@@ -90,7 +90,7 @@ fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
 }
 
 #[test]
-fn rule_7_1_the_ancestors_of_the_parent_in_force_still_count() {
+fn rule_7_1_ancestors_of_the_parent_in_question_contribute_categories() {
     assert_answers(
         &shirts(),
         [
@@ -107,7 +107,7 @@ fn rule_7_1_the_ancestors_of_the_parent_in_force_still_count() {
 }
 
 #[test]
-fn rule_7_1_each_ancestor_counts_once_even_in_a_circle() {
+fn rule_7_1_ancestor_cycles_are_traversed_once() {
     assert_answers(
         &shirts(),
         [
@@ -132,7 +132,7 @@ fn rule_7_1_each_ancestor_counts_once_even_in_a_circle() {
 }
 
 #[test]
-fn rule_7_1_a_described_product_need_not_be_stored() {
+fn rule_7_1_described_product_need_not_be_stored() {
     assert_answers(
         &shirts(),
         [
@@ -150,7 +150,7 @@ fn rule_7_1_a_described_product_need_not_be_stored() {
 }
 
 #[test]
-fn rule_7_1_an_attribute_group_in_the_question_replaces_the_stored_one() {
+fn rule_7_1_attribute_group_in_question_replaces_the_stored_one() {
     let world = shirts()
         .with_attribute("name", "Secret", SpecificTo::Nothing)
         .with_attribute("code", "Public", SpecificTo::Locale)
@@ -183,7 +183,7 @@ fn rule_7_1_an_attribute_group_in_the_question_replaces_the_stored_one() {
 }
 
 #[test]
-fn rule_7_1_what_a_question_describes_is_for_that_question_only() {
+fn rule_7_1_description_applies_to_its_question_only() {
     use pim_authz::engine;
     let world = shirts();
     let described = view("product:xl").in_categories(&["Owned"]).question();

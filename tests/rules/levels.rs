@@ -75,7 +75,7 @@ fn four_axes(channel: Level, locale: Level, category: Level, group: Level) -> Wo
 }
 
 #[test]
-fn rule_3_2_the_axes_are_asked_from_parent_to_child() {
+fn rule_3_2_axes_are_checked_from_parent_to_child() {
     let cases = [
         ([Hidden, Hidden, Hidden, Hidden], "channel ecommerce"),
         ([Edit, Hidden, Hidden, Hidden], "locale en_US"),
@@ -98,7 +98,7 @@ fn rule_3_2_the_axes_are_asked_from_parent_to_child() {
 }
 
 #[test]
-fn rule_3_3_families_and_entities_stand_alone() {
+fn rule_3_3_families_and_entities_are_independent_of_other_axes() {
     // no channel, locale, category or attribute group is held
     let world = four_axes(Hidden, Hidden, Hidden, Hidden)
         .group("G")
@@ -219,7 +219,7 @@ fn rule_3_4_outside_enterprise_everyone_holds_the_highest_level() {
 }
 
 #[test]
-fn rule_3_4_rights_are_kept_outside_enterprise_and_count_when_it_becomes_so() {
+fn rule_3_4_stored_rights_apply_after_an_upgrade_to_enterprise() {
     let world = World::community()
         .user("julia", &["Redactors"])
         .with_product("hat", &["Hats"])
@@ -238,7 +238,7 @@ fn rule_3_4_rights_are_kept_outside_enterprise_and_count_when_it_becomes_so() {
 }
 
 #[test]
-fn rule_3_5_the_highest_level_of_several_groups_wins_on_each_axis() {
+fn rule_3_5_highest_level_of_several_groups_applies_on_each_axis() {
     let world = World::enterprise()
         .user("julia", &["A", "B", "C"])
         .user("mary", &["A"])
@@ -280,7 +280,7 @@ fn rule_3_5_the_highest_level_of_several_groups_wins_on_each_axis() {
 }
 
 #[test]
-fn rule_3_5_the_flags_of_a_profile_add_up_over_groups() {
+fn rule_3_5_profile_flags_of_several_groups_are_combined() {
     let world = runner(Execute)
         .group("Editors")
         .may(Edit)
@@ -301,7 +301,7 @@ fn rule_3_5_the_flags_of_a_profile_add_up_over_groups() {
 }
 
 #[test]
-fn rule_3_6_nothing_is_inherited_when_a_decision_is_made() {
+fn rule_3_6_decisions_inherit_no_rights_between_categories() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_category_under("Master", "Hats")
@@ -328,7 +328,7 @@ fn rule_3_6_nothing_is_inherited_when_a_decision_is_made() {
 }
 
 #[test]
-fn the_world_gives_the_right_that_its_words_say() {
+fn world_builder_sets_the_described_rights() {
     let world = World::enterprise()
         .with_category_under("Master", "Hats")
         .with_category_under("Hats", "Caps")

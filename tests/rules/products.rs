@@ -5,7 +5,7 @@ use pim_authz::domain::Level::{Edit, Own, View};
 use crate::support::{World, ask, assert_answers};
 
 #[test]
-fn rule_4_1_a_product_is_held_at_the_highest_level_on_any_of_its_categories() {
+fn rule_4_1_product_has_the_highest_level_of_its_categories() {
     let world = World::enterprise()
         .user("julia", &["A", "B"])
         .with_category_under("Master", "Hats")
@@ -64,7 +64,7 @@ fn shirts() -> World {
 }
 
 #[test]
-fn rule_4_2_categories_come_down_from_the_ancestors_and_never_go_up() {
+fn rule_4_2_categories_are_inherited_from_ancestors_only() {
     let cases = [
         // resource                   root's user   middle's    leaf's
         ("product:shirt-red-xl", ["view", "edit", "own"]),
@@ -84,7 +84,7 @@ fn rule_4_2_categories_come_down_from_the_ancestors_and_never_go_up() {
 }
 
 #[test]
-fn rule_4_3_an_uncategorised_product_is_everyones() {
+fn rule_4_3_uncategorized_product_is_owned_by_every_enabled_subject() {
     let world = World::enterprise()
         .user("julia", &[])
         .connection("erp", &[])
@@ -111,7 +111,7 @@ fn rule_4_3_an_uncategorised_product_is_everyones() {
 }
 
 #[test]
-fn rule_4_3_being_uncategorised_settles_the_category_axis_only() {
+fn rule_4_3_uncategorized_product_passes_the_category_axis_only() {
     let world = World::enterprise()
         .user("julia", &[])
         .with_locales(&["en_US"])
@@ -147,7 +147,7 @@ fn rule_4_3_being_uncategorised_settles_the_category_axis_only() {
 }
 
 #[test]
-fn rule_4_3_a_category_without_a_right_or_unknown_leaves_a_product_categorised() {
+fn rule_4_3_unknown_or_inaccessible_category_leaves_a_product_categorized() {
     let world = World::enterprise()
         .user("julia", &[])
         .with_product("hat", &["Hats"]);
@@ -178,7 +178,7 @@ fn rule_4_3_a_category_without_a_right_or_unknown_leaves_a_product_categorised()
 }
 
 #[test]
-fn rule_4_6_every_edit_is_direct_for_an_owner_and_a_proposal_for_an_editor() {
+fn rule_4_6_edits_are_direct_for_owners_and_proposals_for_editors() {
     let editing = [
         ("edit", "product"),
         ("import", "product"),
@@ -220,7 +220,7 @@ fn rule_4_6_every_edit_is_direct_for_an_owner_and_a_proposal_for_an_editor() {
 }
 
 #[test]
-fn rule_4_7_an_action_with_a_level_needs_the_permission_and_the_level() {
+fn rule_4_7_action_with_a_level_needs_permission_and_level() {
     let world = World::enterprise()
         .role("Remover", &["product.remove"])
         .user("julia", &["Owners"])
@@ -257,7 +257,7 @@ fn rule_4_7_an_action_with_a_level_needs_the_permission_and_the_level() {
 }
 
 #[test]
-fn rule_4_8_creating_asks_edit_on_the_categories_that_the_product_is_to_have() {
+fn rule_4_8_creating_needs_edit_on_a_category_of_the_product() {
     let world = World::enterprise()
         .role("Creator", &["product.create", "product_model.create"])
         .user("julia", &["G"])

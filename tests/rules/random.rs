@@ -45,7 +45,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn the_engine_decides_what_the_reference_decides(mut tape in entropy(900)) {
+    fn engine_decisions_match_the_reference(mut tape in entropy(900)) {
         let world = random_world(&mut tape);
         for _ in 0..12 {
             let question = random_question(&world, &mut tape);
@@ -55,7 +55,7 @@ proptest! {
     }
 
     #[test]
-    fn many_questions_are_decided_on_common_facts_as_each_on_its_own(mut tape in entropy(900)) {
+    fn decisions_on_shared_facts_match_the_reference(mut tape in entropy(900)) {
         let world = random_world(&mut tape);
         let questions: Vec<Question> = (0..12).map(|_| random_question(&world, &mut tape)).collect();
         let facts = world.facts(&engine::needs(&questions));
@@ -68,7 +68,7 @@ proptest! {
     }
 
     #[test]
-    fn every_action_on_a_resource_is_decided_as_the_reference_decides(mut tape in entropy(900)) {
+    fn every_action_on_a_resource_matches_the_reference(mut tape in entropy(900)) {
         let world = random_stored_world(&mut tape);
         let asked = random_question(&world, &mut tape);
         let (subject, context) = (asked.subject(), asked.context());
@@ -82,7 +82,7 @@ proptest! {
 }
 
 #[test]
-fn random_questions_meet_every_reason_and_every_type() {
+fn random_questions_cover_every_reason_and_type() {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut answered: BTreeSet<(String, bool)> = BTreeSet::new();
     for seed in 0..600 {
@@ -111,7 +111,7 @@ fn random_questions_meet_every_reason_and_every_type() {
 }
 
 #[test]
-fn random_questions_meet_apps_without_scopes_and_unknown_attributes() {
+fn random_questions_cover_apps_without_scopes_and_unknown_attributes() {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..400 {
         let mut tape = Entropy::seeded(seed, 1200);

@@ -31,7 +31,7 @@ fn everything(user: &str) -> Ask {
 }
 
 #[test]
-fn rule_8_1_a_denial_names_the_first_rule_that_decided() {
+fn rule_8_1_denial_names_the_first_failing_rule() {
     let bare = nothing_held();
     assert_answers(
         &bare,
@@ -85,7 +85,7 @@ fn rule_8_1_a_denial_names_the_first_rule_that_decided() {
 }
 
 #[test]
-fn rule_8_1_the_category_named_is_the_one_held_highest_and_first_by_code() {
+fn rule_8_1_denial_names_the_highest_category_then_first_by_code() {
     let world = World::enterprise()
         .user("julia", &["G"])
         .with_trees(&["a"])
@@ -112,7 +112,7 @@ fn rule_8_1_the_category_named_is_the_one_held_highest_and_first_by_code() {
 }
 
 #[test]
-fn rule_8_1_an_enterprise_permission_elsewhere_is_denied_by_edition() {
+fn rule_8_1_enterprise_permissions_are_denied_by_edition_in_growth() {
     let world = World::growth()
         .user("julia", &[])
         .app("sync", &[])
@@ -142,7 +142,7 @@ fn rule_8_1_an_enterprise_permission_elsewhere_is_denied_by_edition() {
 }
 
 #[test]
-fn rule_8_1_a_denial_by_edition_names_the_permission_or_the_action() {
+fn rule_8_1_edition_denial_message_mentions_permission_or_action() {
     let world = World::growth().user("julia", &[]).with_product("hat", &[]);
     for (action, expected) in [
         (
@@ -166,7 +166,7 @@ fn steps(step: &Step) -> Vec<&Step> {
 }
 
 #[test]
-fn rule_8_2_an_explanation_shows_each_axis_with_the_groups_that_give_its_level() {
+fn rule_8_2_explanation_lists_the_groups_that_give_each_level() {
     let world = World::enterprise()
         .role("Lister", &["product.list"])
         .user("julia", &["A", "B", "C"])
@@ -227,7 +227,7 @@ fn rule_8_2_an_explanation_shows_each_axis_with_the_groups_that_give_its_level()
 }
 
 #[test]
-fn rule_9_a_denial_of_an_owner_says_that_the_level_is_needed_exactly() {
+fn rule_9_owner_denial_states_that_exactly_edit_is_needed() {
     let world = World::enterprise()
         .user("julia", &["G"])
         .with_product("orphan", &[])

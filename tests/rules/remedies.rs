@@ -17,7 +17,7 @@ proptest! {
     #![proptest_config(cases(120))]
 
     #[test]
-    fn rule_8_2_an_explanation_decides_as_the_check_and_turns_every_denial(mut tape in entropy(900)) {
+    fn rule_8_2_explanation_matches_check_and_its_remedies_reverse_denials(mut tape in entropy(900)) {
         let world = random_world(&mut tape);
         for _ in 0..12 {
             let question = random_question(&world, &mut tape);
@@ -137,7 +137,7 @@ fn not_the_smallest(
 
 /// Sets of three grants and more are met often enough to mean something.
 #[test]
-fn random_denials_are_turned_by_many_grants_often_enough() {
+fn random_denials_often_need_several_grants() {
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
     for seed in 0..300 {
         let mut tape = Entropy::seeded(seed, 1_200);

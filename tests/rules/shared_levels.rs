@@ -39,7 +39,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn rule_4_1_long_lists_are_decided_together_as_each_alone(mut tape in entropy(900)) {
+    fn rule_4_1_shared_and_single_decisions_match_on_long_lists(mut tape in entropy(900)) {
         let world = random_world(&mut tape);
         let questions: Vec<Question> = (0..12)
             .map(|_| lengthened(&random_question(&world, &mut tape)))
@@ -104,7 +104,7 @@ fn described(categories: Vec<Code>) -> Resource {
 }
 
 #[test]
-fn every_action_on_a_described_product_looks_at_its_categories_once() {
+fn all_actions_on_a_described_product_share_category_look_ups() {
     let (world, categories) = crowd(1, 20, 400);
     let resource = described(categories);
     let julia = subject("user:u0");
@@ -118,7 +118,7 @@ fn every_action_on_a_described_product_looks_at_its_categories_once() {
 }
 
 #[test]
-fn the_work_for_many_subjects_grows_with_each_not_with_its_categories() {
+fn many_subjects_in_the_same_groups_share_category_work() {
     let (world, categories) = crowd(40, 10, 400);
     let resource = described(categories);
     let asked = |user: usize| {
@@ -139,7 +139,7 @@ fn the_work_for_many_subjects_grows_with_each_not_with_its_categories() {
 }
 
 #[test]
-fn the_work_for_a_list_grows_with_its_length() {
+fn work_grows_linearly_with_the_category_list() {
     let (world, categories) = crowd(1, 10, 800);
     let of = |length: usize| {
         let resource = described(categories[..length].to_vec());
@@ -153,7 +153,7 @@ fn the_work_for_a_list_grows_with_its_length() {
 }
 
 #[test]
-fn what_a_question_takes_is_prepared_in_parts() {
+fn question_is_prepared_in_bounded_parts() {
     let (world, categories) = crowd(1, 20, 400);
     let resource = described(categories);
     let all = Question::every_action(&subject("user:u0"), Some(&resource), &Context::default());

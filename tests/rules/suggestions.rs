@@ -38,7 +38,7 @@ fn assert_suggests<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
 }
 
 #[test]
-fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
+fn rule_8_2_smallest_set_of_grants_is_suggested() {
     let world = World::enterprise()
         .role("Editor", &[])
         .role("Assistant", &[])
@@ -100,7 +100,7 @@ fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
 }
 
 #[test]
-fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
+fn rule_8_2_joining_two_groups_is_preferred_to_four_raised_levels() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_product("hat", &["Hats"])
@@ -122,7 +122,7 @@ fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
 }
 
 #[test]
-fn rule_8_2_two_groups_without_all_come_before_two_with_it() {
+fn rule_8_2_joining_groups_without_all_is_preferred() {
     let world = World::enterprise()
         .connection("erp", &["Redactors"])
         .with_product("hat", &["Hats"])
@@ -152,7 +152,7 @@ fn rule_8_2_two_groups_without_all_come_before_two_with_it() {
 }
 
 #[test]
-fn rule_8_2_of_equal_sets_the_one_that_raises_the_lowest_level_is_suggested() {
+fn rule_8_2_of_equal_sets_the_lowest_raised_level_is_preferred() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_locales(&["en_US"])
@@ -175,7 +175,7 @@ fn rule_8_2_of_equal_sets_the_one_that_raises_the_lowest_level_is_suggested() {
 }
 
 #[test]
-fn rule_8_2_a_connection_in_no_group_joins_one_first() {
+fn rule_8_2_connection_without_group_is_suggested_a_membership_first() {
     let world = World::enterprise()
         .connection("erp", &[])
         .with_trees(&["Hats"])
@@ -198,7 +198,7 @@ fn rule_8_2_a_connection_in_no_group_joins_one_first() {
 }
 
 #[test]
-fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
+fn rule_8_2_scope_is_preferred_to_one_that_implies_it() {
     let world = World::enterprise().app("sync", &["openid"]);
     assert_suggests(
         &world,
@@ -242,7 +242,7 @@ fn without_remedies() -> World {
 }
 
 #[test]
-fn rule_8_2_where_no_grant_can_the_answer_says_why() {
+fn rule_8_2_denial_without_remedy_has_a_reason() {
     assert_suggests(
         &without_remedies(),
         [
@@ -283,7 +283,7 @@ fn rule_8_2_where_no_grant_can_the_answer_says_why() {
 }
 
 #[test]
-fn rule_8_2_where_a_name_is_unknown_the_answer_names_it() {
+fn rule_8_2_no_remedy_reason_names_what_the_tenant_lacks() {
     let hat = |action| ask("user:julia", action, "product:hat");
     assert_suggests(
         &without_remedies(),
@@ -309,7 +309,7 @@ fn rule_8_2_where_a_name_is_unknown_the_answer_names_it() {
 }
 
 #[test]
-fn rule_8_2_no_group_is_suggested_that_makes_a_proposer_an_owner() {
+fn rule_8_2_membership_that_would_make_a_proposer_owner_is_avoided() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_product("hat", &["Hats"])

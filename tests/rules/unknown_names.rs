@@ -33,7 +33,7 @@ fn hat(action: &str) -> Ask {
 }
 
 #[test]
-fn rule_1_7_an_unknown_attribute_is_denied_by_attribute_group_without_an_item() {
+fn rule_1_7_unknown_attribute_is_denied_by_attribute_group_without_item() {
     for edition in EDITIONS {
         let world = shop(edition);
         for (action, needed) in [("view", View), ("edit", Edit), ("own", Edit)] {
@@ -143,7 +143,7 @@ fn unknown_resources() -> [Unknown; 10] {
 }
 
 #[test]
-fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
+fn rule_1_7_denial_names_the_unknown_code_and_has_no_remedy() {
     for edition in EDITIONS {
         let world = shop(edition);
         let cases = unknown_in_the_context().into_iter();
@@ -164,7 +164,7 @@ fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
 }
 
 #[test]
-fn rule_1_7_unknown_categories_and_parents_of_a_described_product_are_named() {
+fn rule_1_7_denial_names_unknown_categories_or_parents_of_described_products() {
     let world = shop(Edition::Enterprise).with_model("shirt", &[]);
     let described = || ask("user:julia", "view", "product:");
     let cases = [
@@ -200,7 +200,7 @@ fn rule_1_7_unknown_categories_and_parents_of_a_described_product_are_named() {
 }
 
 #[test]
-fn rule_4_4_a_tenant_without_channels_or_locales_has_no_remedy_to_name() {
+fn rule_4_4_without_channels_or_locales_there_is_no_remedy() {
     let world = World::enterprise()
         .user("julia", &["G"])
         .with_attribute("price", "General", SpecificTo::Channel)

@@ -29,7 +29,7 @@ fn hat(action: &str) -> Ask {
 }
 
 #[test]
-fn rule_4_4_a_value_needs_the_level_on_its_attribute_group() {
+fn rule_4_4_value_needs_the_level_on_its_attribute_group() {
     assert_answers(
         &shop(),
         [
@@ -50,7 +50,7 @@ fn rule_4_4_a_value_needs_the_level_on_its_attribute_group() {
 }
 
 #[test]
-fn rule_4_4_channel_and_locale_count_for_what_is_specific_to_them() {
+fn rule_4_4_channel_and_locale_apply_to_attributes_specific_to_them() {
     let world = shop()
         .group("G")
         .may(View)
@@ -100,7 +100,7 @@ fn rule_4_4_channel_and_locale_count_for_what_is_specific_to_them() {
 }
 
 #[test]
-fn rule_4_4_a_channel_or_locale_that_counts_and_is_not_named_must_be_held_somewhere() {
+fn rule_4_4_unnamed_channel_or_locale_must_be_held_somewhere() {
     let cases = [
         // on channel, on locale     price                text
         (
@@ -142,7 +142,7 @@ fn rule_4_4_a_channel_or_locale_that_counts_and_is_not_named_must_be_held_somewh
 }
 
 #[test]
-fn rule_4_4_a_tenant_without_channels_has_no_value_that_is_specific_to_one() {
+fn rule_4_4_specific_values_are_denied_without_channels_or_locales() {
     let none = "denied at own: channel (any) needs view, has none";
     for world in [
         shop(),
@@ -163,7 +163,7 @@ fn rule_4_4_a_tenant_without_channels_has_no_value_that_is_specific_to_one() {
 }
 
 #[test]
-fn rule_4_4_an_attribute_group_alone_counts_as_that_of_an_attribute() {
+fn rule_4_4_attribute_group_is_checked_without_an_attribute() {
     let world = shop().group("G").may(View).channel("seen");
     assert_answers(
         &world,
@@ -186,7 +186,7 @@ fn rule_4_4_an_attribute_group_alone_counts_as_that_of_an_attribute() {
 }
 
 #[test]
-fn rule_4_4_an_attribute_asked_about_as_a_resource_has_no_gate() {
+fn rule_4_4_attribute_as_resource_has_no_gate() {
     let world = shop()
         .with_channels(&["ecommerce"])
         .with_locales(&["en_US"]);
@@ -223,7 +223,7 @@ fn rule_4_4_an_attribute_asked_about_as_a_resource_has_no_gate() {
 }
 
 #[test]
-fn rule_4_5_a_channel_or_locale_that_is_named_must_be_held_at_the_level_asked() {
+fn rule_4_5_named_channel_or_locale_needs_the_level_of_the_action() {
     let cases = [
         // held    view                edit                  own
         (
@@ -266,7 +266,7 @@ fn rule_4_5_a_channel_or_locale_that_is_named_must_be_held_at_the_level_asked() 
 }
 
 #[test]
-fn rule_4_5_without_a_viewable_channel_or_locale_no_product_data_is_seen() {
+fn rule_4_5_product_data_needs_a_viewable_channel_and_locale() {
     let world = |channel: Level, locale: Level| {
         shop()
             .with_model("shirt", &[])
@@ -299,7 +299,7 @@ fn rule_4_5_without_a_viewable_channel_or_locale_no_product_data_is_seen() {
 }
 
 #[test]
-fn rule_4_5_the_gate_asks_for_view_whatever_is_asked() {
+fn rule_4_5_gate_requires_only_view_for_every_action() {
     let world = shop()
         .group("G")
         .may(View)
@@ -315,12 +315,12 @@ fn rule_4_5_the_gate_asks_for_view_whatever_is_asked() {
 }
 
 #[test]
-fn rule_4_5_a_tenant_without_channels_and_locales_has_no_gate() {
+fn rule_4_5_tenant_without_channels_and_locales_has_no_gate() {
     assert_answers(&shop(), [(hat("own"), "allowed at own")]);
 }
 
 #[test]
-fn rule_4_5_naming_one_of_the_two_leaves_the_gate_of_the_other() {
+fn rule_4_5_naming_a_locale_keeps_the_gate_of_channels() {
     let world = shop()
         .with_channels(&["ecommerce"])
         .group("G")
@@ -336,7 +336,7 @@ fn rule_4_5_naming_one_of_the_two_leaves_the_gate_of_the_other() {
 }
 
 #[test]
-fn rule_4_10_viewing_a_group_shows_and_exports_editing_it_edits_and_imports() {
+fn rule_4_10_view_allows_export_and_edit_allows_import() {
     let cases = [
         // held    view   export edit   import
         (Edit, [true, true, true, true]),
@@ -354,7 +354,7 @@ fn rule_4_10_viewing_a_group_shows_and_exports_editing_it_edits_and_imports() {
 }
 
 #[test]
-fn rule_4_10_a_grid_view_is_shown_if_all_of_its_attribute_groups_are_viewable() {
+fn rule_4_10_grid_view_needs_view_on_all_its_attribute_groups() {
     let world = shop()
         .with_grid_view("both", &["General", "Legal"])
         .with_grid_view("one too many", &["General", "Zoo", "Media"])
