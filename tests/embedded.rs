@@ -1,7 +1,7 @@
-//! The private PostgreSQL, really set up, started, killed and started again.
+//! Sets up, starts, kills and restarts a real private PostgreSQL.
 //!
-//! Run by root these tests also cover the change to another user; run by
-//! anybody else they cover the plain case.
+//! Run as root these tests also cover the change to another user; run as any other
+//! user they cover the case without it.
 #![expect(clippy::unwrap_used, reason = "the harness of these tests")]
 
 use std::{
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-/// A data directory that PostgreSQL's user can enter.
+/// Returns a data directory that PostgreSQL's user can enter.
 fn data_dir() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -130,8 +130,8 @@ async fn second_start_on_a_data_directory_in_use_is_rejected() {
         .unwrap();
 }
 
-/// The part of the killed server is played by this test's own executable,
-/// run again with the data directory in its environment.
+/// The killed server is this test's own executable, run again with the data
+/// directory in its environment.
 #[tokio::test]
 async fn postgresql_ends_with_killed_server_and_next_start_succeeds() {
     let folder = data_dir();
@@ -159,7 +159,7 @@ async fn postgresql_ends_with_killed_server_and_next_start_succeeds() {
 
 const PLAYED_IN: &str = "PIM_AUTHZ_TEST_SERVER_TO_KILL";
 
-/// Not a case of its own: see [`start_elsewhere`].
+/// Not a test by itself: see [`start_elsewhere`].
 #[test]
 fn the_server_to_kill_starts_and_waits() {
     let Some(folder) = std::env::var_os(PLAYED_IN) else {
@@ -191,7 +191,7 @@ fn start_elsewhere(folder: &Path) -> (std::process::Child, u32) {
     (server, process_id)
 }
 
-/// The watcher is the shell that was told PostgreSQL's process id.
+/// Returns the watcher, the shell that was given PostgreSQL's process id.
 fn watcher_of(process_id: u32) -> u32 {
     let ending = format!("pim-authz-watcher\0{process_id}\0");
     let processes = fs::read_dir("/proc").unwrap();
@@ -202,7 +202,8 @@ fn watcher_of(process_id: u32) -> u32 {
     watcher.file_name().to_str().unwrap().parse().unwrap()
 }
 
-/// An orphan may stay a zombie where nobody reaps orphans, as in containers.
+/// Returns whether a process has ended. An orphan may stay a zombie where no process
+/// reaps orphans, as in containers.
 fn is_gone_or_unreaped(process_id: u32) -> bool {
     is_gone(process_id)
         || fs::read_to_string(format!("/proc/{process_id}/stat"))

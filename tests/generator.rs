@@ -1,4 +1,5 @@
-//! Made worlds: the same for the same seed, and reached as far as they say.
+//! Generated worlds: identical for the same seed, and accessible to the extent that
+//! they are configured for.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -39,7 +40,7 @@ fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     named.collect()
 }
 
-/// The rows of a file by its first column; the cells are split at commas.
+/// Returns the rows of a file by its first column; the cells are split at commas.
 fn rows(folder: &Path, file: &str) -> HashMap<String, Vec<Vec<String>>> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(b';')
@@ -56,7 +57,7 @@ fn rows(folder: &Path, file: &str) -> HashMap<String, Vec<Vec<String>>> {
     rows.collect()
 }
 
-/// The effective categories of each product that has any (rules 4.2).
+/// Returns the effective categories of each product that has any (rules 4.2).
 fn effective_categories(folder: &Path) -> Vec<BTreeSet<String>> {
     let models = rows(folder, "product_models.csv");
     let products = rows(folder, "products.csv");
@@ -93,8 +94,8 @@ fn same_seed_gives_same_bytes_and_another_seed_different_bytes() {
     }
 }
 
-/// A release of a crate that draws other numbers for a seed, or a machine that
-/// does, would make measurements that cannot be compared.
+/// Measurements could not be compared if another release of a crate, or another
+/// machine, drew other numbers for a seed.
 #[test]
 fn seed_gives_the_recorded_digest() {
     let mut digest = Sha256::new();

@@ -1,5 +1,5 @@
-//! The modules of `src/`, the one-way arrows between them, and the crates that
-//! belong to some of them (ARCHITECTURE.md, "Modules").
+//! Checks the modules of `src/`: the one-way dependencies ("arrows") between them,
+//! and the crates that only some of them may name (ARCHITECTURE.md, "Modules").
 
 use crate::{
     scan::{names_below, names_crate, without_comments},
@@ -60,10 +60,10 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("http", &["domain", "rpc", "pb", "telemetry"]),
 ];
 
-/// What wires the modules and may name each of them.
+/// The modules that wire the others and may name each of them.
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
-/// Crates that belong to some modules and appear in no other.
+/// Crates that belong to some modules and may appear in no other.
 const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
@@ -87,7 +87,8 @@ const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("indicatif", &["cli"]),
 ];
 
-/// What the pure modules never name: they decide, and do nothing else.
+/// Crates and modules that `domain` and `engine` must not name: they are pure, that
+/// is, they decide and do nothing else.
 const IMPURE: [&str; 9] = [
     "tokio",
     "tracing",
@@ -126,7 +127,7 @@ fn arrow_complaints(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// The modules that `super::` reaches when it leads out of the file's own module.
+/// Returns the modules named by a `super::` path that leaves the file's own module.
 fn names_of_the_root(source: &Source, code: &str) -> Vec<String> {
     let depth = source.path.matches('/').count();
     let up = vec!["super"; depth].join("::");

@@ -1,10 +1,10 @@
-//! Stubs of the contract start in other languages: each file names its
-//! package there, and the vendored files of `google.rpc` name upstream's, so
-//! that a program holds them once.
+//! Checks that stubs of the contract work in other languages: each file names its
+//! package there, and the vendored files of `google.rpc` name upstream's packages,
+//! so that a program contains them only once.
 
 use crate::sources::{Source, below};
 
-/// The options of each of our files; `{}` is the file's name in camel case.
+/// The options that each of our files must have; `{}` is the file's name in camel case.
 const OURS: [(&str, &str); 7] = [
     ("csharp_namespace", r#""Pim.Authz.V1""#),
     ("go_package", r#""pim/authz/v1;authzv1""#),
@@ -15,8 +15,8 @@ const OURS: [(&str, &str); 7] = [
     ("php_namespace", r#""Pim\\Authz\\V1""#),
 ];
 
-/// The options of each vendored file, likewise: Go's package is what makes a
-/// Go program link upstream's descriptors instead of registering a second copy.
+/// The options that each vendored file must have. Go's package makes a Go program
+/// link upstream's descriptors instead of registering a second copy.
 const UPSTREAM: [(&str, &str); 4] = [
     (
         "go_package",

@@ -1,14 +1,14 @@
-//! The documentation leads somewhere: each relative link names a file, and
-//! none names a place that only its authors have.
+//! Checks the links of the documentation: each relative link names an existing
+//! file, and no page names a path that only its authors have.
 
 use std::path::{Path, PathBuf};
 
 use crate::sources::{Source, below, file, rust};
 
-/// Places outside the repository.
+/// Paths outside the repository.
 const ELSEWHERE: [&str; 3] = ["../shared", "../reference", "file://"];
 
-/// The targets of a page's links that are paths, without their anchors.
+/// Returns the targets of a page's links that are paths, without their anchors.
 fn targets(text: &str) -> Vec<&str> {
     text.split("](")
         .skip(1)
@@ -30,7 +30,7 @@ fn link_complaints(page: &Source, exists: impl Fn(&Path) -> bool) -> Vec<String>
     broken.chain(elsewhere).collect()
 }
 
-/// Pages that comments name, such as `docs/rules.md`.
+/// Reports missing pages that comments name, such as `docs/rules.md`.
 fn page_complaints(source: &Source, exists: impl Fn(&Path) -> bool) -> Vec<String> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
     source

@@ -1,11 +1,11 @@
-//! The shape of files: short, named for what they hold, in their place.
+//! Checks the shape of files: short, named for their content, in the right place.
 
 use crate::sources::{Source, rust};
 
-/// The most lines a file may have.
+/// The maximum number of lines of a file.
 const MOST_LINES: usize = 500;
 
-/// Names that say nothing about what a file holds.
+/// Names that do not describe the content of a file.
 const EMPTY_NAMES: [&str; 7] = [
     "utils", "util", "common", "helpers", "helper", "misc", "shared",
 ];

@@ -1,9 +1,9 @@
-//! `docs/tour.md` and `docs/glossary.md` name code that exists.
+//! Checks that `docs/tour.md` and `docs/glossary.md` name existing code.
 
 use crate::sources::file;
 
-/// Each function that a tour names, with the file that it names before it: a file is
-/// `src/….rs` in backticks, a function what stands in backticks behind it.
+/// Returns each function that a tour names, with the file that it names before it: a
+/// file is `src/….rs` in backticks, a function a later name in backticks.
 fn functions(text: &str) -> Vec<(String, String)> {
     let mut source = None;
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! A tenant that was deleted and made again is another one.
+//! A tenant that was deleted and created again is a different tenant.
 
 use pim_authz::pb::{
     self, audit_service_client::AuditServiceClient,
@@ -14,8 +14,8 @@ use crate::{
 
 use std::time::Duration;
 
-/// A load of the rights of a group that is not there yet comes late; the group
-/// is made with rights that nobody could have kept.
+/// A delayed load of a group's rights runs before the new tenant has that group; the
+/// group is then created with rights that no server has cached.
 #[tokio::test]
 async fn absence_of_a_group_is_not_cached_across_recreation() {
     let database = Database::create().await;
@@ -36,7 +36,7 @@ async fn absence_of_a_group_is_not_cached_across_recreation() {
     reader.answers_from_memory("julia", true).await;
 }
 
-/// As many writes as the old one had do not make it the same.
+/// The new tenant differs although it has had as many writes as the old one.
 #[tokio::test]
 async fn commit_after_recreation_changes_only_the_named_user() {
     let database = Database::create().await;
@@ -63,7 +63,7 @@ async fn commit_after_recreation_changes_only_the_named_user() {
     assert_eq!(members, expected, "{put:?}");
 }
 
-/// One page or batch after a token, and the token of the next.
+/// Reads the page or batch after a token, and returns the token of the next one.
 async fn next(server: &Server, list: &str, token: &str) -> Result<String, Status> {
     match list {
         "users" => next_users(server, token.to_owned()).await,
@@ -211,7 +211,7 @@ async fn watch_of_a_deleted_tenant_ends() {
     );
 }
 
-/// But for the deletion itself, whose tenant is gone by then.
+/// The deletion itself is an exception: its tenant no longer exists by then.
 #[tokio::test]
 async fn stored_responses_of_a_deleted_tenant_are_not_reused() {
     let database = Database::create().await;

@@ -315,13 +315,13 @@ fn rule_9_context_fields_foreign_to_the_type_are_rejected() {
         let action = Action::all().find(|action| action.rule_on(kind).is_some());
         for (field, context) in &contexts {
             let resource = kind.map(|kind| resource(kind, named()));
-            let asked = Question::new(
+            let question = Question::new(
                 subject("user:x"),
                 action.unwrap(),
                 resource,
                 context.clone(),
             );
-            let refused = asked.err().map(|refused| refused.field);
+            let refused = question.err().map(|refused| refused.field);
             let expected = (!takes(kind, field)).then_some(*field);
             assert_eq!(refused, expected, "{kind:?}");
         }

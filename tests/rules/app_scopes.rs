@@ -12,9 +12,10 @@ use strum::IntoEnumIterator as _;
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers, code, reference, subject, told};
 
-/// One of each type of resource, all of it held at the highest level.
+/// One resource of each type with access levels, each accessible at the highest
+/// level.
 const RESOURCES: [(&str, &str, &str); 13] = [
-    // resource                       permission that reads, and that writes
+    // resource, permission needed to read, permission needed to write
     ("product:hat", "api.product.list", "api.product.edit"),
     (
         "product_model:shirt",
@@ -54,7 +55,7 @@ const RESOURCES: [(&str, &str, &str); 13] = [
     ("grid_view:mine", "", ""),
 ];
 
-/// A tenant in which the app `sync` holds the highest level on everything.
+/// Returns a tenant in which the app `sync` has the highest level on everything.
 fn everything_held(edition: Edition, scopes: &[&str]) -> World {
     World::new(edition)
         .app("sync", scopes)
@@ -73,7 +74,7 @@ fn everything_held(edition: Edition, scopes: &[&str]) -> World {
         .reference_entity("brands")
 }
 
-/// The question of the app about one of [`RESOURCES`].
+/// Returns the app's question about one of [`RESOURCES`].
 fn of_app(action: LevelAction, resource: &str) -> Ask {
     let question = ask("app:sync", action.into(), resource);
     match resource {
@@ -83,7 +84,7 @@ fn of_app(action: LevelAction, resource: &str) -> Ask {
     }
 }
 
-/// The level actions that a resource of [`RESOURCES`] has.
+/// Returns the level actions of a resource of [`RESOURCES`].
 fn level_actions(resource: &str) -> Vec<LevelAction> {
     let kind: ResourceType = resource.split_once(':').unwrap().0.parse().unwrap();
     LevelAction::iter()
@@ -428,7 +429,7 @@ fn rule_5_12_access_filter_is_limited_by_scopes() {
     let channel = || (ItemKind::Channel, code("ecommerce"), Edit);
     let category = || (ItemKind::Category, code("Hats"), Own);
     let cases: [(&[&str], &str, FilterScope, Option<Level>); 5] = [
-        // scopes, action, what it reaches, the level said of the channel
+        // scopes, action, scope of the filter, level of the channel in the filter
         (
             &["write_products"],
             "edit",

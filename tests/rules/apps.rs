@@ -1,4 +1,4 @@
-//! Rules §5, as far as a decision is concerned: scopes and what they grant.
+//! Rules §5, the part that concerns decisions: scopes and what they grant.
 
 use pim_authz::domain::{
     CATALOGUE, Edition,

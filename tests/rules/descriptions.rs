@@ -1,11 +1,12 @@
-//! Rules §7: facts that come with the question.
+//! Rules §7: facts that a question itself describes.
 
 use pim_authz::domain::Level::{Edit, Own, View};
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
-/// `shirt` above `shirt-red` above `xl`; each category is held at the level
-/// that it is named after.
+/// Returns a world where `shirt` is the parent of `shirt-red`, and that of `xl`.
+///
+/// julia has on each category the level that it is named after.
 fn shirts() -> World {
     World::enterprise()
         .user("julia", &["G"])
@@ -33,7 +34,7 @@ fn rule_7_1_categories_in_question_replace_the_stored_own_categories() {
         &shirts(),
         [
             (view("product:xl"), "allowed at edit"),
-            // the ancestors' stay in force
+            // the categories of the ancestors still apply
             (
                 view("product:xl").in_categories(&["Owned"]),
                 "allowed at own",
@@ -65,7 +66,7 @@ fn rule_7_1_parent_in_question_replaces_the_stored_parent() {
                 view("product:xl").under("plain"),
                 "denied at none: category Hidden needs view, has none",
             ),
-            // present and empty means none
+            // a parent that is present and empty means no parent
             (
                 view("product:xl").without_parent(),
                 "denied at none: category Hidden needs view, has none",
@@ -74,7 +75,7 @@ fn rule_7_1_parent_in_question_replaces_the_stored_parent() {
                 view("product:xl").without_parent().in_categories(&[]),
                 "allowed at own",
             ),
-            // its own categories are in force beside an unknown parent
+            // own categories apply even if the parent is unknown
             (
                 view("product:xl")
                     .under("nowhere")
@@ -120,7 +121,7 @@ fn rule_7_1_ancestor_cycles_are_traversed_once() {
                 "allowed at view",
             ),
             (view("product_model:plain").under("plain"), "allowed at own"),
-            // what the question replaces is replaced wherever it is met
+            // replaced categories also apply where the model is its own ancestor
             (
                 view("product_model:shirt")
                     .under("shirt-red")
@@ -173,7 +174,7 @@ fn rule_7_1_attribute_group_in_question_replaces_the_stored_one() {
                 plain().attribute("name").attribute_group("nowhere"),
                 "denied at own: attribute_group nowhere needs view, has none",
             ),
-            // the attribute's other facts stay
+            // the attribute's other stored facts still apply
             (
                 plain().attribute("code").attribute_group("Public"),
                 "denied at own: locale (any) needs view, has none",

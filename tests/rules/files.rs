@@ -1,4 +1,4 @@
-//! A world is written as the files that `pim-authz import` reads.
+//! Worlds are written as the files that `pim-authz import` reads.
 
 use pim_authz::domain::Level::{Edit, Execute, ExecuteAndEdit, Own, View};
 

@@ -1,4 +1,4 @@
-//! Rules 4.9, 4.11 and 4.12: what is not a product.
+//! Rules 4.9, 4.11 and 4.12: resources other than products.
 
 use pim_authz::domain::Level::{Edit, Execute, ExecuteAndEdit, Own, View};
 
@@ -119,7 +119,7 @@ fn rule_4_9_editing_is_not_limited_by_channel_and_locale() {
                 anywhere(ask("user:julia", "asset.edit", "asset:photo").under("packshots")),
                 "allowed at edit",
             ),
-            // a code whose level is view asks like `view`
+            // a permission whose level is view has the requirements of `view`
             (
                 anywhere(ask("user:julia", "asset.list_products", "asset:film").under("videos")),
                 "denied at view: channel hidden needs view, has none",
@@ -180,7 +180,7 @@ fn rule_4_11_profile_needs_role_permission_and_flag() {
                 edit("user:julia"),
                 "denied at execute: item export_profile nightly needs edit, has execute",
             ),
-            // without the permission the right does not count
+            // without the permission the right has no effect
             (
                 launch("user:mary"),
                 "denied at execute: permission export_profile.launch",

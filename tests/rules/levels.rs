@@ -7,7 +7,9 @@ use pim_authz::domain::{
 
 use crate::support::{SpecificTo, World, ask, assert_answers, item, subject};
 
-/// What the two flags of a profile allow, with the role permissions held.
+/// Returns a world where julia has a level on an import profile.
+///
+/// Her role has the permissions to launch and to edit import profiles.
 fn runner(level: Level) -> World {
     World::enterprise()
         .role("Runner", &["import_profile.launch", "import_profile.edit"])
@@ -21,7 +23,7 @@ fn runner(level: Level) -> World {
 #[test]
 fn rule_3_1_each_level_includes_the_ones_below_it() {
     let cases = [
-        // held, and whether it views, edits and owns
+        // level held, and whether it allows view, edit and own
         (Hidden, [false, false, false]),
         (View, [true, false, false]),
         (Edit, [true, true, false]),
@@ -56,8 +58,9 @@ fn rule_3_1_granting_a_level_never_lowers_the_one_held() {
     );
 }
 
-/// A user who holds each of the four axes at a level, and a product, a channel,
-/// a locale, an attribute of both.
+/// Returns a world where julia has a given level on each of the four axes.
+///
+/// It has a product, a channel, a locale, and an attribute specific to both.
 fn four_axes(channel: Level, locale: Level, category: Level, group: Level) -> World {
     World::enterprise()
         .user("julia", &["G"])
@@ -99,7 +102,7 @@ fn rule_3_2_axes_are_checked_from_parent_to_child() {
 
 #[test]
 fn rule_3_3_families_and_entities_are_independent_of_other_axes() {
-    // no channel, locale, category or attribute group is held
+    // julia has no right on any channel, locale, category or attribute group
     let world = four_axes(Hidden, Hidden, Hidden, Hidden)
         .group("G")
         .may(Edit)
@@ -204,7 +207,7 @@ fn rule_3_4_outside_enterprise_everyone_holds_the_highest_level() {
                     mine("export_profile.edit", "export_profile:nightly"),
                     "denied at execute_and_edit: permission export_profile.edit",
                 ),
-                // a described product is owned whatever its categories
+                // a described product is held at own, whatever its categories
                 (
                     mine("edit", "product:").in_categories(&["nowhere"]),
                     "allowed at own, direct",

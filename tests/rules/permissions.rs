@@ -49,7 +49,7 @@ fn rule_2_2_subject_has_the_permissions_of_all_its_roles() {
     );
 }
 
-/// Asks a user whose one role holds some permissions for another.
+/// Checks a permission for a user whose only role has other permissions.
 #[track_caller]
 fn assert_held(cases: &[(&[&str], &str, &str)]) {
     for (held, asked, expected) in cases {
@@ -70,7 +70,7 @@ fn assert_held(cases: &[(&[&str], &str, &str)]) {
 fn rule_2_3_permission_may_imply_another() {
     let edits: &[&str] = &["category.edit"];
     assert_held(&[
-        // held             asked                       missing
+        // granted          checked                     missing
         (edits, "category.edit_attributes", "held"),
         (edits, "category.manage_template", "held"),
         (&["category.create"], "category.manage_template", "held"),
@@ -84,7 +84,7 @@ fn rule_2_3_permission_may_imply_another() {
 fn rule_2_3_permission_has_no_effect_without_its_required_permission() {
     let history = "association_type.view_history";
     assert_held(&[
-        // held                 asked                       missing
+        // granted              checked                     missing
         (&[history], history, "association_type.edit"),
         (&[history, "association_type.edit"], history, "held"),
         (
@@ -124,7 +124,7 @@ fn rule_2_3_permission_has_no_effect_without_its_required_permission() {
 fn rule_2_3_implications_apply_before_requirements() {
     let reorder = "category.reorder";
     assert_held(&[
-        // held                 asked                       missing
+        // granted              checked                     missing
         (&["category.edit"], reorder, "category.list"),
         (&["category.edit", "category.list"], reorder, "held"),
         (&["category.list"], reorder, reorder),
@@ -162,7 +162,7 @@ fn rule_2_4_enterprise_permissions_have_effect_in_enterprise_tenants_only() {
     let mut held = enterprise.clone();
     held.extend(["api.overall_access", "category.edit"]);
     for edition in [Edition::Community, Edition::Growth, Edition::Enterprise] {
-        // granted before a downgrade: kept, and does not count
+        // granted before a downgrade: still stored, but without effect
         let world = World::new(edition)
             .role("Administrator", &held)
             .user("julia", &[])
@@ -175,7 +175,7 @@ fn rule_2_4_enterprise_permissions_have_effect_in_enterprise_tenants_only() {
                 format!("denied: edition {code}")
             };
             assert_eq!(world.answer(ask("user:julia", code, "")), expected);
-            // held or not (rules 8.1)
+            // whether granted or not (rules 8.1)
             if !edition.is_enterprise() {
                 assert_eq!(world.answer(ask("user:mary", code, "")), expected);
             }

@@ -24,7 +24,7 @@ fn rule_4_1_product_has_the_highest_level_of_its_categories() {
                 ask("user:julia", "edit", "product:hat"),
                 "allowed at edit, proposal",
             ),
-            // the level in the answer is this level also on a denial
+            // a denial returns this level as well
             (
                 ask("user:julia", "own", "product:hat"),
                 "denied at edit: category Print needs own, has edit",
@@ -41,8 +41,8 @@ fn rule_4_1_product_has_the_highest_level_of_its_categories() {
     );
 }
 
-/// A root model, a sub-model below it and a variant below that one, each in a
-/// category of its own; beside them a variant of the root.
+/// Returns a world with a root model, its sub-model and a variant of that, each in
+/// a category of its own, and with a variant of the root without categories.
 fn shirts() -> World {
     World::enterprise()
         .user("root", &["Root"])
@@ -213,7 +213,7 @@ fn rule_4_6_edits_are_direct_for_owners_and_proposals_for_editors() {
             let answer = world.answer(ask("user:julia", action, &format!("{kind}:hat")));
             assert_eq!(answer, format!("allowed at {level}, {mode}"), "{action}");
         }
-        // what does not need `edit` has no mode
+        // an action that does not need `edit` has no edit mode
         let answer = world.answer(ask("user:julia", "view", "product:hat"));
         assert_eq!(answer, format!("allowed at {level}"));
     }
@@ -250,7 +250,7 @@ fn rule_4_7_action_with_a_level_needs_permission_and_level() {
                 ask("user:peter", "product.remove", "product:hat"),
                 "denied at own: permission product.remove",
             ),
-            // without a product only the role permission is asked
+            // without a product only the role permission is checked
             (ask("user:mary", "product.remove", ""), "allowed"),
         ],
     );
@@ -292,12 +292,12 @@ fn rule_4_8_creating_needs_edit_on_a_category_of_the_product() {
                 create("product:").in_categories(&["Hidden"]),
                 "denied at none: category Hidden needs edit, has none",
             ),
-            // present and empty: uncategorised (rules 4.3)
+            // present and empty: uncategorized (rules 4.3)
             (
                 create("product:new").in_categories(&[]),
                 "allowed at own, direct",
             ),
-            // absent: inherited, or stored, or nothing known (rules 1.7)
+            // absent: inherited, stored, or unknown (rules 1.7)
             (
                 create("product:new").under("shirt"),
                 "allowed at own, direct",

@@ -8,7 +8,7 @@ use pim_authz::domain::{
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers, told};
 
-/// A tenant in which nothing is held yet.
+/// Returns a tenant in which no subject has any right.
 fn nothing_held() -> World {
     World::growth()
         .user("julia", &["G"])
@@ -18,10 +18,10 @@ fn nothing_held() -> World {
         .with_trees(&["Hats"])
 }
 
-/// What turns one denial.
-type Mending = fn(World) -> World;
+/// A change to the world that removes one cause of denial.
+type Fix = fn(World) -> World;
 
-/// A question that every rule has a say in.
+/// Returns a question that every rule of denial applies to.
 fn everything(user: &str) -> Ask {
     ask(user, "product.restore", "product:hat")
         .in_categories(&["Hats"])
@@ -43,8 +43,8 @@ fn rule_8_1_denial_names_the_first_failing_rule() {
             ),
         ],
     );
-    // each mending shows what comes next
-    let mendings: [(Mending, &str); 6] = [
+    // each fix exposes the next reason
+    let fixes: [(Fix, &str); 6] = [
         (
             |world| world.in_edition(Edition::Enterprise),
             "denied at none: permission product.restore",
@@ -74,8 +74,8 @@ fn rule_8_1_denial_names_the_first_failing_rule() {
         ),
     ];
     let mut world = bare;
-    for (mend, expected) in mendings {
-        world = mend(world);
+    for (fix, expected) in fixes {
+        world = fix(world);
         assert_answers(&world, [(everything("user:julia"), expected)]);
     }
     assert_answers(
@@ -102,7 +102,7 @@ fn rule_8_1_denial_names_the_highest_category_then_first_by_code() {
                 ask("user:julia", "edit", "product:hat"),
                 "denied at view: category b needs edit, has view",
             ),
-            // unknown ones are not in force
+            // unknown categories are ignored
             (
                 ask("user:julia", "edit", "product:").in_categories(&["0", "Z"]),
                 "denied at view: category z needs edit, has view",
@@ -159,7 +159,7 @@ fn rule_8_1_edition_denial_message_mentions_permission_or_action() {
     }
 }
 
-/// A step and every step below it.
+/// Returns a step and every step below it.
 fn steps(step: &Step) -> Vec<&Step> {
     let below = step.steps.iter().flat_map(steps);
     std::iter::once(step).chain(below).collect()

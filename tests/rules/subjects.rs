@@ -1,4 +1,4 @@
-//! Rules §1: who asks, for what.
+//! Rules §1: tenants, subjects and codes.
 
 use pim_authz::domain::{
     Edition::{Community, Enterprise, Growth},
@@ -273,7 +273,7 @@ fn rule_1_5_products_and_models_have_separate_code_spaces() {
 #[test]
 fn rule_1_6_unknown_disabled_or_disconnected_subject_is_denied_everything() {
     let questions = [
-        // action              resource            level answered
+        // action              resource            level returned
         ("view", "product:hat", " at none"),
         ("view", "product:nowhere", " at none"),
         ("product.list", "product:hat", " at none"),
@@ -347,7 +347,7 @@ fn rule_1_7_resource_neither_stored_nor_described_is_unknown() {
         for (action, resource) in everything {
             let answer = world.answer(ask("user:julia", action, resource));
             let expected = match action {
-                // does not look at the id
+                // ignores the id
                 "category.edit_attributes" => "allowed",
                 _ => "denied at none: resource_unknown",
             };

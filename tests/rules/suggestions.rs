@@ -1,4 +1,4 @@
-//! Rules 8.2: the smallest set of grants that turns a denial, by example.
+//! Rules 8.2: the smallest set of grants that reverses a denial, by example.
 
 use pim_authz::domain::{
     Edition, Explanation,
@@ -8,7 +8,7 @@ use pim_authz::domain::{
 
 use crate::support::{Ask, SpecificTo, World, ask};
 
-/// The grants of a set, one a word, and the reason where there is none.
+/// Renders the remedies of an explanation, or the reason why it has none.
 fn suggested(explanation: &Explanation) -> String {
     use pim_authz::domain::CATALOGUE;
     let word = |remedy: &Remedy| match remedy {
@@ -61,18 +61,18 @@ fn rule_8_2_smallest_set_of_grants_is_suggested() {
     assert_suggests(
         &world,
         [
-            // one group gives what three raises would
+            // one membership gives as much as three raised levels
             (ask("user:julia", "own", "product:hat"), "join Owners"),
             (
                 ask("user:julia", "own", "product:hat").channel("print"),
                 "join Owners + Alpha edit channel:print",
             ),
-            // a single raise comes before joining
+            // a single raised level is preferred to a membership
             (
                 ask("user:julia", "view", "channel:ecommerce"),
                 "Alpha view channel:ecommerce",
             ),
-            // any group before `All`, which is all that peter has
+            // `All` is raised only because peter is in no other group
             (
                 ask("user:peter", "edit", "category:Caps"),
                 "All edit category:Caps",
@@ -90,7 +90,7 @@ fn rule_8_2_smallest_set_of_grants_is_suggested() {
                 ask("user:julia", "category.edit_attributes", ""),
                 "Assistant may category.edit",
             ),
-            // no role, no permission
+            // a user without a role cannot be given a permission
             (
                 ask("user:mary", "product.list", ""),
                 "nothing: the subject holds no role that a permission could be added to",
@@ -219,7 +219,7 @@ fn rule_8_2_scope_is_preferred_to_one_that_implies_it() {
     );
 }
 
-/// A tenant in which much cannot be granted.
+/// Returns a tenant in which many denials have no remedy.
 fn without_remedies() -> World {
     World::enterprise()
         .role("Editor", &["product.edit_attributes"])

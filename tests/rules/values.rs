@@ -4,8 +4,9 @@ use pim_authz::domain::Level::{self, Edit, Hidden, Own, View};
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
-/// A product that julia owns; `General` holds attributes of each kind and is
-/// hers to edit, `Legal` is hers to view.
+/// Returns a tenant with a product that julia owns.
+///
+/// She may edit `General`, which has attributes of each kind, and view `Legal`.
 fn shop() -> World {
     World::enterprise()
         .user("julia", &["G"])
@@ -39,7 +40,7 @@ fn rule_4_4_value_needs_the_level_on_its_attribute_group() {
                 hat("edit").attribute("terms"),
                 "denied at own: attribute_group Legal needs edit, has view",
             ),
-            // `own` asks for `edit`
+            // `own` requires `edit` on the attribute group
             (hat("own").attribute("color"), "allowed at own"),
             (
                 hat("change_categories").attribute("terms"),
@@ -83,7 +84,7 @@ fn rule_4_4_channel_and_locale_apply_to_attributes_specific_to_them() {
                     .locale("fr_FR"),
                 "allowed at own, direct",
             ),
-            // an unknown channel that does not count does not matter
+            // an unknown channel is ignored if the attribute is not specific to one
             (
                 hat("edit")
                     .attribute("name")
@@ -176,7 +177,7 @@ fn rule_4_4_attribute_group_is_checked_without_an_attribute() {
                 hat("edit").attribute_group("Legal"),
                 "denied at own: attribute_group Legal needs edit, has view",
             ),
-            // and channel and locale follow rules 4.5
+            // channel and locale follow rules 4.5
             (
                 hat("edit").attribute_group("General").channel("seen"),
                 "denied at own: channel seen needs edit, has view",
@@ -290,7 +291,7 @@ fn rule_4_5_product_data_needs_a_viewable_channel_and_locale() {
             [
                 (hat("view"), expected),
                 (ask("user:julia", "own", "product_model:shirt"), expected),
-                // what does not count for the value is gated as well
+                // the gate also applies to values specific to neither
                 (hat("view").attribute("color"), expected),
                 (hat("view").attribute_group("General"), expected),
             ],

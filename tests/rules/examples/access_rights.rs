@@ -4,8 +4,9 @@ use pim_authz::domain::Level::{Edit, Own, View};
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
-/// The user of the three examples of the hierarchy, as examples 1 to 3
-/// have it; the tenant has the locales `de_DE`, `en_US` and `fr_FR`.
+/// Returns the world and the user of examples 1 to 3 of the hierarchy.
+///
+/// The tenant has the locales `de_DE`, `en_US` and `fr_FR`.
 fn shop() -> World {
     World::enterprise()
         .user("peter", &["Shop"])
@@ -50,7 +51,7 @@ fn hierarchy_example_1_hidden_locale_hides_everything_below_it() {
 #[test]
 fn hierarchy_example_1_values_of_viewable_channel_cannot_be_edited() {
     // "He can only view, but not edit, values specific to the ecommerce
-    // channel": true once he may view a locale, as the next example has it.
+    // channel": this holds once he may view a locale, as in the next example.
     let world = shop()
         .group("Shop")
         .may(View)
@@ -219,16 +220,16 @@ fn product_is_owned_edited_viewed_or_hidden_by_user_group() {
                 sony("julia", "send_proposal"),
                 "denied at own: category Audio and Video needs edit, has own",
             ),
-            // whoever edits makes a draft and sends it
+            // an editor makes a draft and sends it as a proposal
             (sony("mary", "view"), "allowed at edit"),
             (sony("mary", "edit"), "allowed at edit, proposal"),
             (sony("mary", "send_proposal"), "allowed at edit, proposal"),
             (sony("mary", "review_proposals"), edit_only),
             (sony("mary", "change_categories"), edit_only),
-            // the attributes are greyed out
+            // the attributes are grayed out
             (sony("marco", "view"), "allowed at view"),
             (sony("marco", "edit"), view_only),
-            // neither the form nor the category in the tree
+            // neither the form nor the category in the tree is visible
             (sony("elise", "view"), hidden),
             (
                 ask("user:elise", "view", "category:Audio and Video"),

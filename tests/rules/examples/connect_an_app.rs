@@ -75,7 +75,8 @@ fn authorizations_suffice_in_community_and_growth() {
     }
 }
 
-/// The hat is in the tree that the app holds, the braided hat in another.
+/// Returns a world where the app has a level on the tree of `Hat`; `Braided hat` is
+/// in another tree.
 fn hats(level: Level) -> World {
     World::enterprise()
         .with_channels(&["ecommerce"])
