@@ -1,8 +1,7 @@
-# Brings the tools that render and check the chart, once, into target/chart: helm as
-# a Go module (or HELM=PROGRAM uses another), Python packages
-# (helm/tests/requirements.txt), and promtool from Debian's package where it is not
-# installed. Each download ends after ten minutes. Sourced by the scripts beside it,
-# after set-up.sh.
+# Installs the tools that render and check the chart, once, into target/chart: helm as a
+# Go module (HELM=PROGRAM uses another), Python packages (helm/tests/requirements.txt),
+# and promtool from Debian's package if it is not installed. Each download is limited to
+# ten minutes. Sourced by the other scripts, after set-up.sh.
 
 helm_version=v4.3.1
 patience=(timeout 600)

@@ -1,5 +1,5 @@
-# A PostgreSQL on loopback, for scripts that stop it or give it to somebody else's
-# server. Sourced by them, after set-up.sh.
+# Creates and starts a PostgreSQL on loopback, for scripts that stop it or use it with a
+# server that they start. Sourced by them, after set-up.sh.
 
 # make_database FOLDER: a cluster in FOLDER/files of user `owner`, password `trial`.
 # PostgreSQL does not run as root: root's runs as `nobody`, who must get to FOLDER.

@@ -1,5 +1,5 @@
-# Reads the last stage of the Dockerfile. Sourced by the scripts that assemble the
-# image and try it.
+# Reads the last stage of the Dockerfile. Sourced by the scripts that assemble and test
+# the image.
 
 # The instructions of the last stage, one a line, without comments.
 image_instructions() {

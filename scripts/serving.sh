@@ -1,5 +1,5 @@
-# Waits for a server that a script has started, and finds ports for one. Sourced by
-# the scripts that measure or try one.
+# Waits for a server that a script has started, and finds free ports for one. Sourced by
+# the scripts that measure or test one.
 
 # Several servers may run on this machine, and nobody looks at their metrics.
 export PIM_AUTHZ_HTTP_LISTEN=${PIM_AUTHZ_HTTP_LISTEN:-off}

@@ -1,6 +1,6 @@
-# Sets up what a build and its tests need, where it is missing: a C compiler, the
-# certificates that cargo checks downloads by, and PostgreSQL, all from the
-# distribution. Sourced by the scripts beside it.
+# Installs what a build and its tests need if it is missing: a C compiler, the
+# certificates with which cargo verifies downloads, and PostgreSQL, all from the
+# distribution. Sourced by the other scripts.
 
 die() {
     echo "error: $*" >&2

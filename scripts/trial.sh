@@ -1,6 +1,6 @@
-# What the scripts `try-…` share: PostgreSQL clusters of their own on loopback, servers
-# of pim-authz on them, and the load that judges their answers. Sourced by them, after
-# `set -euo pipefail`, in the project's directory.
+# Shared by the scripts `try-…`: temporary PostgreSQL clusters on loopback, servers of
+# pim-authz on them, and the load generator that verifies their answers. Sourced by
+# them, after `set -euo pipefail`, in the project's directory.
 
 source scripts/set-up.sh
 source scripts/serving.sh

@@ -1,27 +1,27 @@
-"""Checks and writes without a pause, and judges each answer. For the scripts `try-…` beside it:
+"""Generates Checks and writes without a pause, and verifies each answer. For the scripts `try-…`:
 
     trial_load.py STUBS [--balanced] [--tries N] NAME=ADDRESS...
 
-Each writer switches one user on and off; each Check asks about one of these users and must be
-answered as the last write that had been acknowledged when the Check began, or as a later one, and
-never as an earlier one than another Check had already shown. Its revision must not be below that of
-this write.
+Each writer enables and disables one user; each Check is about one of these users. Its answer must
+reflect the last write that had been acknowledged when the Check began, or a later one, and never a
+write earlier than one that another Check had already reflected. Its revision must not be below that
+of this write.
 
-Without --balanced every server has Checks of its own, and a write goes to the other server after
+Without --balanced every server gets its own Checks, and a write is sent to the other server after
 an error, with the same idempotency key. With it, one client balances over all addresses, as
-clients in a cluster do: round robin over the servers whose health is SERVING, and as many as N
-tries of a call that is answered UNAVAILABLE (1: none is repeated).
+clients in a cluster do: round robin over the servers whose health is SERVING, and up to N tries of
+a call that is answered UNAVAILABLE (1: no retries).
 
-Commands come line by line on standard input, and each is answered by `done` or by what it prints:
+Commands are read line by line from standard input; the response to each is `done` or its output:
 
-    phase NAME    ends the phase before with a row of the table, and begins another
-    pause         lets the calls under way end, and makes none
-    restored      reads the audit log, makes it the truth, and goes on: with Checks alone for two
-                  seconds, since a write under way makes two answers right
-    end           ends the last phase, and looks for every acknowledged write in the audit log
+    phase NAME    ends the previous phase with a row of the table, and begins another
+    pause         waits for the calls in progress to end, and makes none
+    restored      reads the audit log, takes it as the expected state, and continues: with Checks
+                  alone for two seconds, since a write in progress allows two correct answers
+    end           ends the last phase, and searches the audit log for every acknowledged write
 
-The exit status is 1 when an answer was stale, an acknowledged write is lost or was made twice, or
-a call failed otherwise than by an outage (with --balanced: when any call failed)."""
+The exit status is 1 when an answer was stale, an acknowledged write is lost or was applied twice,
+or a call failed for a reason other than an outage (with --balanced: when any call failed)."""
 import json
 import random
 import sys
