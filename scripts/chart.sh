@@ -8,7 +8,7 @@ patience=(timeout 600)
 prepared=$(realpath -m "${CARGO_TARGET_DIR:-target}/chart")
 mkdir -p "$prepared"
 
-# Ends the script with status 3: without this nothing can be checked.
+# Ends the script with status 3, because nothing can be checked without this tool.
 stop_without() {
     echo "not run: $0: $*"
     exit 3
@@ -37,8 +37,8 @@ prepare_python() {
     cp helm/tests/requirements.txt "$prepared/requirements.txt"
 }
 
-# Exports PROMTOOL, unless it cannot be had. Of Debian's package only this program,
-# since installing it starts a Prometheus.
+# Exports PROMTOOL, unless it is not available. Only this program is taken from Debian's
+# package, since installing the package starts a Prometheus.
 prepare_promtool() {
     local downloaded=$prepared/prometheus/usr/bin/promtool
     if has promtool; then

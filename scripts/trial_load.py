@@ -45,7 +45,7 @@ from pim.authz.v1 import tenant_service_pb2 as tenants  # noqa: E402
 from pim.authz.v1 import tenant_service_pb2_grpc as tenants_rpc  # noqa: E402
 
 TENANT, REGISTERS, CHECKERS = "trial", 6, 3
-# UNKNOWN: OUTCOME_UNKNOWN, of writes whose COMMIT was not answered; the key makes it safe to try again.
+# UNKNOWN: OUTCOME_UNKNOWN, of writes whose COMMIT got no reply; the key makes a retry safe.
 OUTAGE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED, grpc.StatusCode.UNKNOWN}
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),
              ("grpc.max_reconnect_backoff_ms", 500)]
@@ -61,7 +61,7 @@ def channel(address, tries):
         config["methodConfig"] = [{"name": [{}], "retryPolicy": {
             "maxAttempts": tries, "initialBackoff": "0.05s", "maxBackoff": "1s",
             "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]
-    # A list of addresses is no host that could be named in a request, as a name of DNS would be.
+    # A list of addresses cannot be the host of a request, unlike a DNS name.
     options = [*RECONNECT, ("grpc.service_config", json.dumps(config)), ("grpc.default_authority", "pim-authz")]
     return grpc.insecure_channel("ipv4:" + address, options=options)
 
@@ -210,7 +210,7 @@ class Load:
                 self.error(f"write to {server.name}", error)
                 at += 1
                 if self.strict:
-                    # A call that failed is a failure; the register must stay judged all the same.
+                    # A failed call is a failure; the register must still be verified.
                     time.sleep(0.2)
                 continue
             with self.lock:
@@ -258,7 +258,7 @@ class Load:
                 numbers = [int(actor.rsplit("-", 1)[1]) for actor in found if actor.startswith(f"user:{register.code}-")]
                 register.started = register.acknowledged = register.observed = max(numbers)
                 register.revision = max(found[f"user:{register.code}-{max(numbers)}"])
-                # Numbers go on, and with them whether the user is enabled; keys of lost writes are free again.
+                # Numbers continue, and with them whether the user is enabled; keys of lost writes are free again.
             lost = sum(made > revision for made in self.history.values())
             self.history = {actor: made for actor, made in self.history.items() if made <= revision}
         say(f"restored at revision {revision}: {lost} acknowledged writes after it are gone, as they must be")
