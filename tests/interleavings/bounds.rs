@@ -56,7 +56,7 @@ async fn swallowed_statements_do_not_stop_later_writes() {
     }
 }
 
-/// Puts a user without groups; the caller waits until `deadline`.
+/// Puts a user without groups; the caller waits for at most `deadline`.
 fn put_by(
     server: &Server,
     tenant: &str,
