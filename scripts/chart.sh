@@ -1,15 +1,14 @@
-# Brings the tools that render and check the chart, once, into target/chart: helm as
-# a Go module (or HELM=PROGRAM uses another), Python packages
-# (helm/tests/requirements.txt), and promtool from Debian's package where it is not
-# installed. Each download ends after ten minutes. Sourced by the scripts beside it,
-# after set-up.sh.
+# Installs the tools that render and check the chart, once, into target/chart: helm as a
+# Go module (HELM=PROGRAM uses another), Python packages (helm/tests/requirements.txt),
+# and promtool from Debian's package if it is not installed. Each download is limited to
+# ten minutes. Sourced by the other scripts, after set-up.sh.
 
 helm_version=v4.3.1
 patience=(timeout 600)
 prepared=$(realpath -m "${CARGO_TARGET_DIR:-target}/chart")
 mkdir -p "$prepared"
 
-# Ends the script with status 3: without this nothing can be checked.
+# Ends the script with status 3, because nothing can be checked without this tool.
 stop_without() {
     echo "not run: $0: $*"
     exit 3
@@ -38,8 +37,8 @@ prepare_python() {
     cp helm/tests/requirements.txt "$prepared/requirements.txt"
 }
 
-# Exports PROMTOOL, unless it cannot be had. Of Debian's package only this program,
-# since installing it starts a Prometheus.
+# Exports PROMTOOL, unless it is not available. Only this program is taken from Debian's
+# package, since installing the package starts a Prometheus.
 prepare_promtool() {
     local downloaded=$prepared/prometheus/usr/bin/promtool
     if has promtool; then

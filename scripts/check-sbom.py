@@ -1,5 +1,5 @@
-"""Checks a bill of materials that scripts/make-sbom wrote: it follows CycloneDX's
-schema, and has every crate that Cargo.toml names for the program, in the version of
+"""Checks a bill of materials that scripts/make-sbom wrote: it conforms to CycloneDX's
+schema, and contains every crate that Cargo.toml names for the program, in the version of
 Cargo.lock. Run by scripts/check-supply-chain:
 
     python scripts/check-sbom.py FILE

@@ -1,8 +1,9 @@
-# A PostgreSQL on loopback, for scripts that stop it or give it to somebody else's
-# server. Sourced by them, after set-up.sh.
+# Creates and starts a PostgreSQL on loopback, for scripts that stop it or use it for a
+# separately started server. Sourced by them, after set-up.sh.
 
 # make_database FOLDER: a cluster in FOLDER/files of user `owner`, password `trial`.
-# PostgreSQL does not run as root: root's runs as `nobody`, who must get to FOLDER.
+# PostgreSQL does not run as root: for root it runs as `nobody`, who must have access to
+# FOLDER.
 make_database() {
     local folder=$1
     as_postgres=()
@@ -15,8 +16,8 @@ make_database() {
         { cat "$folder.log" >&2; return 1; }
 }
 
-# start_database FOLDER PORT SETTING...: `database` is its process, a child; returns once
-# it takes connections.
+# start_database FOLDER PORT SETTING...: sets `database` to its process, a child; returns
+# once it accepts connections.
 start_database() {
     local folder=$1 port=$2 settings=() one lines
     shift 2

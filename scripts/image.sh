@@ -1,7 +1,7 @@
-# Reads the last stage of the Dockerfile. Sourced by the scripts that assemble the
-# image and try it.
+# Reads the last stage of the Dockerfile. Sourced by the scripts that assemble and test
+# the image.
 
-# The instructions of the last stage, one a line, without comments.
+# Prints the instructions of the last stage, one per line, without comments.
 image_instructions() {
     awk '
         /^[[:space:]]*(#|$)/ { next }
@@ -11,7 +11,7 @@ image_instructions() {
         END { printf "%s", stage }' Dockerfile
 }
 
-# image_instruction NAME: what follows the name, a line for each time it is there.
+# image_instruction NAME: prints the arguments of the instruction, a line for each use.
 image_instruction() {
     image_instructions | sed -n "s/^$1 //p"
 }

@@ -1,12 +1,12 @@
-# Waits for a server that a script has started, and finds ports for one. Sourced by
-# the scripts that measure or try one.
+# Waits for a server that a script has started, and finds free ports for one. Sourced by
+# the scripts that measure or test one.
 
-# Several servers may run on this machine, and nobody looks at their metrics.
+# Several servers may run on this machine, and their metrics are not read.
 export PIM_AUTHZ_HTTP_LISTEN=${PIM_AUTHZ_HTTP_LISTEN:-off}
 
-# wait_until_served BINARY ADDRESS PROCESS LOG: ends the script, with the log, when
-# the process is gone or does not serve within two minutes. The port alone is taken
-# before the database is there. ADDRESS may be a URL.
+# wait_until_served BINARY ADDRESS PROCESS LOG: ends the script, with the log, when the
+# process has ended or does not serve within two minutes. An open port is not enough: it
+# is opened before the database is available. ADDRESS may be a URL.
 wait_until_served() {
     local binary=$1 url=$2 process=$3 log=$4
     [[ $url == *://* ]] || url=http://$url
@@ -19,7 +19,7 @@ wait_until_served() {
     exit 1
 }
 
-# Prints a port of loopback that is free now, below those that systems give out.
+# Prints a loopback port that is free now, below the range of ephemeral ports.
 free_port() {
     local port
     while port=$((20000 + RANDOM % 10000)); do

@@ -1,6 +1,6 @@
-# Sets up what a build and its tests need, where it is missing: a C compiler, the
-# certificates that cargo checks downloads by, and PostgreSQL, all from the
-# distribution. Sourced by the scripts beside it.
+# Installs what a build and its tests need if it is missing: a C compiler, the
+# certificates with which cargo verifies downloads, and PostgreSQL, all from the
+# distribution. Sourced by the other scripts.
 
 die() {
     echo "error: $*" >&2
@@ -11,7 +11,7 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# Prints the folder of PostgreSQL's programs, as the program looks for it
+# Prints the folder of PostgreSQL's programs, found as in the program
 # (src/embedded/binaries.rs).
 find_postgres() {
     local initdb folder
@@ -42,19 +42,19 @@ has_postgres() {
     find_postgres >/dev/null
 }
 
-# Other distributions keep them elsewhere, and install them always.
+# Other distributions have them elsewhere, and always install them.
 has_certificates() {
     ! has apt-get || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -n "${CARGO_HTTP_CAINFO:-}${SSL_CERT_FILE:-}" ]
 }
 
-# Installs packages by apt, as root or with sudo.
+# Installs packages with apt, as root or with sudo.
 install_packages() {
     local as_root=()
     has apt-get || die "$* missing, and there is no apt-get to install it with; install it, then come again"
     if [ "$(id -u)" != 0 ]; then
         has sudo || die "$* missing; install it as root: apt-get install $*"
         as_root=(sudo)
-        # Without a terminal nobody could type a password.
+        # Without a terminal no password can be entered.
         [ -t 0 ] || as_root=(sudo -n)
     fi
     echo "installing $*"

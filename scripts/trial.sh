@@ -1,12 +1,12 @@
-# What the scripts `try-…` share: PostgreSQL clusters of their own on loopback, servers
-# of pim-authz on them, and the load that judges their answers. Sourced by them, after
-# `set -euo pipefail`, in the project's directory.
+# Shared by the scripts `try-…`: temporary PostgreSQL clusters on loopback, servers of
+# pim-authz on them, and the load generator that verifies their answers. Sourced by
+# them, after `set -euo pipefail`, in the project's directory.
 
 source scripts/set-up.sh
 source scripts/serving.sh
 
 has_postgres || die "PostgreSQL is missing; run scripts/test once, which installs it, or apt-get install postgresql"
-# Where a link leads, for beside it are the others.
+# The target of a link, because the other programs are in its folder.
 pg_bin=$(dirname "$(readlink -f "$(find_postgres)/initdb")")
 
 work=$(mktemp -d)
@@ -37,7 +37,7 @@ trial_ends() {
 trap trial_ends EXIT
 trap 'exit 130' INT TERM
 
-# make_cluster NAME PORT: an empty cluster, fsync on, which trusts loopback.
+# make_cluster NAME PORT: creates an empty cluster, with fsync, which trusts loopback.
 make_cluster() {
     clusters[$1]=$work/$1
     "${as_postgres[@]}" "$pg_bin/initdb" -D "$work/$1" --username postgres --auth trust --no-sync > /dev/null
@@ -50,7 +50,7 @@ wal_level = replica
 SETTINGS
 }
 
-# start_cluster NAME [SETTING...]: starts it, with settings for this start alone.
+# start_cluster NAME [SETTING...]: starts it, with settings for this start only.
 start_cluster() {
     local name=$1 options= setting
     shift
@@ -59,7 +59,7 @@ start_cluster() {
         { tail -n 20 "$work/$name.log" >&2; die "PostgreSQL ($name) does not start"; }
 }
 
-# kill_cluster NAME: as when its machine dies: every process at once, with SIGKILL.
+# kill_cluster NAME: kills every process at once with SIGKILL, as if its machine failed.
 kill_cluster() {
     local postmaster
     postmaster=$(head -n 1 "${clusters[$1]}/postmaster.pid")
@@ -67,7 +67,7 @@ kill_cluster() {
     # shellcheck disable=SC2046 # one word each
     kill -KILL "$postmaster" $(ps -o pid= --ppid "$postmaster")
     while kill -0 "$postmaster" 2>/dev/null; do sleep 0.02; done
-    # Else PostgreSQL looks whether it still runs. What was killed has no other trace.
+    # Otherwise PostgreSQL checks whether it still runs. The killed cluster left no other trace.
     rm -f "${clusters[$1]}/postmaster.pid"
 }
 
@@ -76,7 +76,7 @@ sql() {
     psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$1" -U postgres -d "${3:-authz}" -c "$2"
 }
 
-# make_database BINARY PORT: the database `authz` of `owner`, migrated, for `server`.
+# make_database BINARY PORT: creates the database `authz` of `owner`, migrated, for `server`.
 make_database() {
     sql "$2" "CREATE ROLE owner LOGIN CREATEROLE" postgres
     sql "$2" "CREATE ROLE server LOGIN" postgres
@@ -87,25 +87,25 @@ make_database() {
 }
 
 # serve NAME BINARY ADDRESS URL [OPTION...]: starts a server and waits until it answers.
-# With a pid of before it is started again.
+# Calling it again with the same NAME restarts the server.
 serve() {
     local name=$1 binary=$2 address=$3 url=$4 http=()
     shift 4
-    # Releases that serve metrics do so on one port unless told otherwise.
+    # Releases that serve metrics all use one port unless it is set.
     if "$binary" serve --help 2>/dev/null | grep -q -- --http-listen; then http=(--http-listen off); fi
     "$binary" serve --listen "$address" --database-url "$url" "${http[@]}" "$@" 2>> "$work/$name.log" &
     pids[$name]=$!
     wait_until_served "$binary" "$address" "${pids[$name]}" "$work/$name.log"
 }
 
-# stop_server NAME: in order, as SIGTERM does.
+# stop_server NAME: stops it gracefully with SIGTERM.
 stop_server() {
     kill "${pids[$1]}"
     wait "${pids[$1]}" || die "the server $1 ended with status $?: $(tail -n 5 "$work/$1.log")"
     unset "pids[$1]"
 }
 
-# begin_load ARGUMENT...: begins the load; `load COMMAND` steers it, end_load ends it.
+# begin_load ARGUMENT...: starts the load; `load COMMAND` controls it, end_load ends it.
 begin_load() {
     local python=${CARGO_TARGET_DIR:-target}/examples/python/bin/python
     "$python" -c 'import grpc_tools, google.rpc.status_pb2' 2>/dev/null || scripts/prepare-examples
@@ -120,7 +120,7 @@ begin_load() {
     commands=0
 }
 
-# load COMMAND: waits until it is carried out, for two minutes at most.
+# load COMMAND: waits until it has been executed, for at most two minutes.
 load() {
     kill -0 "$load_pid" 2>/dev/null || die "the load ended by itself: $(tail -n 5 "$work/load.log")"
     echo "$*" >&9
@@ -134,7 +134,7 @@ load() {
     die "the load did not carry out: $*"
 }
 
-# end_load: its status is that of the load.
+# end_load: returns the exit status of the load.
 end_load() {
     local status=0
     kill -0 "$load_pid" 2>/dev/null || die "the load ended by itself: $(tail -n 5 "$work/load.log")"

@@ -1,27 +1,27 @@
-"""Checks and writes without a pause, and judges each answer. For the scripts `try-…` beside it:
+"""Generates Checks and writes without a pause, and verifies each answer. For the scripts `try-…`:
 
     trial_load.py STUBS [--balanced] [--tries N] NAME=ADDRESS...
 
-Each writer switches one user on and off; each Check asks about one of these users and must be
-answered as the last write that had been acknowledged when the Check began, or as a later one, and
-never as an earlier one than another Check had already shown. Its revision must not be below that of
-this write.
+Each writer enables and disables one user; each Check is about one of these users. Its answer must
+reflect the last write that had been acknowledged when the Check began, or a later one, and never a
+write earlier than one that another Check had already reflected. Its revision must not be below that
+of this write.
 
-Without --balanced every server has Checks of its own, and a write goes to the other server after
+Without --balanced every server gets its own Checks, and a write is sent to the other server after
 an error, with the same idempotency key. With it, one client balances over all addresses, as
-clients in a cluster do: round robin over the servers whose health is SERVING, and as many as N
-tries of a call that is answered UNAVAILABLE (1: none is repeated).
+clients in a cluster do: round robin over the servers whose health is SERVING, and up to N tries of
+a call that is answered UNAVAILABLE (1: no retries).
 
-Commands come line by line on standard input, and each is answered by `done` or by what it prints:
+Commands are read line by line from standard input; the response to each is `done` or its output:
 
-    phase NAME    ends the phase before with a row of the table, and begins another
-    pause         lets the calls under way end, and makes none
-    restored      reads the audit log, makes it the truth, and goes on: with Checks alone for two
-                  seconds, since a write under way makes two answers right
-    end           ends the last phase, and looks for every acknowledged write in the audit log
+    phase NAME    ends the previous phase with a row of the table, and begins another
+    pause         waits for the calls in progress to end, and makes none
+    restored      reads the audit log, takes it as the expected state, and continues: with Checks
+                  alone for two seconds, since a write in progress allows two correct answers
+    end           ends the last phase, and searches the audit log for every acknowledged write
 
-The exit status is 1 when an answer was stale, an acknowledged write is lost or was made twice, or
-a call failed otherwise than by an outage (with --balanced: when any call failed)."""
+The exit status is 1 when an answer was stale, an acknowledged write is lost or was applied twice,
+or a call failed for a reason other than an outage (with --balanced: when any call failed)."""
 import json
 import random
 import sys
@@ -45,7 +45,7 @@ from pim.authz.v1 import tenant_service_pb2 as tenants  # noqa: E402
 from pim.authz.v1 import tenant_service_pb2_grpc as tenants_rpc  # noqa: E402
 
 TENANT, REGISTERS, CHECKERS = "trial", 6, 3
-# UNKNOWN: OUTCOME_UNKNOWN, of writes whose COMMIT was not answered; the key makes it safe to try again.
+# UNKNOWN: OUTCOME_UNKNOWN, of writes whose COMMIT got no reply; the key makes a retry safe.
 OUTAGE = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED, grpc.StatusCode.UNKNOWN}
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.min_reconnect_backoff_ms", 100),
              ("grpc.max_reconnect_backoff_ms", 500)]
@@ -61,7 +61,7 @@ def channel(address, tries):
         config["methodConfig"] = [{"name": [{}], "retryPolicy": {
             "maxAttempts": tries, "initialBackoff": "0.05s", "maxBackoff": "1s",
             "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}}]
-    # A list of addresses is no host that could be named in a request, as a name of DNS would be.
+    # A list of addresses cannot be the host of a request, unlike a DNS name.
     options = [*RECONNECT, ("grpc.service_config", json.dumps(config)), ("grpc.default_authority", "pim-authz")]
     return grpc.insecure_channel("ipv4:" + address, options=options)
 
@@ -210,7 +210,7 @@ class Load:
                 self.error(f"write to {server.name}", error)
                 at += 1
                 if self.strict:
-                    # A call that failed is a failure; the register must stay judged all the same.
+                    # A failed call is a failure; the register must still be verified.
                     time.sleep(0.2)
                 continue
             with self.lock:
@@ -258,7 +258,7 @@ class Load:
                 numbers = [int(actor.rsplit("-", 1)[1]) for actor in found if actor.startswith(f"user:{register.code}-")]
                 register.started = register.acknowledged = register.observed = max(numbers)
                 register.revision = max(found[f"user:{register.code}-{max(numbers)}"])
-                # Numbers go on, and with them whether the user is enabled; keys of lost writes are free again.
+                # Numbers continue, and with them whether the user is enabled; keys of lost writes are free again.
             lost = sum(made > revision for made in self.history.values())
             self.history = {actor: made for actor, made in self.history.items() if made <= revision}
         say(f"restored at revision {revision}: {lost} acknowledged writes after it are gone, as they must be")

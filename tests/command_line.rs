@@ -1,5 +1,5 @@
-//! The program itself, as a person runs it: the demonstration from start to
-//! end, and what its clients print and end with.
+//! The program as a user runs it: the demonstration from start to end, and the
+//! output and exit status of the client commands.
 #![expect(clippy::unwrap_used, reason = "the harness of these tests")]
 
 #[path = "support/demonstration.rs"]
@@ -26,7 +26,7 @@ fn ask(demo: &Demo, line: &str) -> Output {
         .unwrap()
 }
 
-/// The questions and answers, without the lines of grpcurl, which name a port.
+/// Returns the questions and answers, without grpcurl's lines, which name a port.
 fn answers(printed: &[String]) -> String {
     let lines = printed.iter().map(|line| line.trim());
     let lines = lines.filter(|line| line.starts_with("pim-authz check") || line.starts_with("->"));
@@ -34,7 +34,7 @@ fn answers(printed: &[String]) -> String {
 }
 
 #[test]
-fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
+fn demonstration_answers_worked_examples_and_restarts() {
     let folder = data_dir();
     let demo = Demo::start(folder.path());
     insta::assert_snapshot!("demonstration", answers(&demo.printed));
@@ -59,9 +59,9 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
         let output = ask(&demo, line);
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
-    a_remedy_on_a_category_is_for_it_alone(&demo);
-    the_lists_agree(&demo);
-    everything_can_be_administered(&demo);
+    assert_category_remedy_excludes_sub_categories(&demo);
+    assert_lists_agree(&demo);
+    assert_administration_commands_work(&demo);
     let first = demo.stop();
 
     let again = Demo::start(folder.path());
@@ -75,40 +75,40 @@ fn the_demonstration_answers_the_worked_examples_and_comes_up_again() {
     assert_eq!(answers(&again.stop()), answers(&first));
 }
 
-/// What `explain` prints of a remedy can be granted as it stands (rules 8.2).
-fn a_remedy_on_a_category_is_for_it_alone(demo: &Demo) {
+/// A remedy can be granted as `explain` prints it (rules 8.2).
+fn assert_category_remedy_excludes_sub_categories(demo: &Demo) {
     let line = "explain user:elise view product:SS-SP32FWB";
-    let said = |line: &str| String::from_utf8(ask(demo, line).stdout).unwrap();
-    let drawn = said(line);
+    let output_of = |line: &str| String::from_utf8(ask(demo, line).stdout).unwrap();
+    let drawn = output_of(line);
     assert!(
         drawn.contains("on category `audio_video`, its sub-categories aside"),
         "{drawn}"
     );
     let json: serde_json::Value =
-        serde_json::from_str(&said(&format!("{line} --output json"))).unwrap();
+        serde_json::from_str(&output_of(&format!("{line} --output json"))).unwrap();
     let alone = json.pointer("/remedies/0/access/apply_to_children");
     assert_eq!(alone, Some(&serde_json::Value::Bool(false)), "{json}");
 }
 
-/// The commands that list: a page, all pages and a stream say the same, and
-/// agree with what a check says.
-fn the_lists_agree(demo: &Demo) {
-    let said = |line: &str| {
+/// The list commands: a page, all pages and a stream return the same, and agree with
+/// the decisions of checks.
+fn assert_lists_agree(demo: &Demo) {
+    let output_of = |line: &str| {
         let output = ask(demo, line);
         assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
         let lines = |bytes| String::from_utf8(bytes).unwrap();
         (lines(output.stdout), lines(output.stderr))
     };
     let list = "list-allowed user:julia edit product";
-    let (table, _) = said(list);
+    let (table, _) = output_of(list);
     assert!(table.contains("SS-SP32FWB"), "{table}");
-    let (all, closing) = said(&format!("{list} --all --ids-only"));
+    let (all, closing) = output_of(&format!("{list} --all --ids-only"));
     let all: Vec<&str> = all.lines().collect();
     assert!(closing.contains(&all.len().to_string()), "{closing}");
     let mut pages = Vec::new();
     let mut token = String::new();
     loop {
-        let (page, _) = said(&format!("{list} --page-size 7 --output json{token}"));
+        let (page, _) = output_of(&format!("{list} --page-size 7 --output json{token}"));
         let page: serde_json::Value = serde_json::from_str(&page).unwrap();
         let resources = page.get("resources").unwrap().as_array().unwrap().iter();
         let ids = resources.map(|resource| resource.get("id").unwrap().as_str().unwrap());
@@ -119,11 +119,11 @@ fn the_lists_agree(demo: &Demo) {
         }
     }
     assert_eq!(pages, all);
-    let (elises, _) = said("list-allowed user:elise view product --all --ids-only");
+    let (elises, _) = output_of("list-allowed user:elise view product --all --ids-only");
     assert!(elises.lines().all(|code| code != "SS-SP32FWB"), "{elises}");
-    let (nothing, _) = said("list-allowed user:julia view product --id nowhere");
+    let (nothing, _) = output_of("list-allowed user:julia view product --id nowhere");
     assert!(nothing.contains("no resources"), "{nothing}");
-    let (subjects, _) = said("list-subjects edit product:SS-SP32FWB --all");
+    let (subjects, _) = output_of("list-subjects edit product:SS-SP32FWB --all");
     assert!(
         subjects.lines().any(|line| line == "user:julia"),
         "{subjects}"
@@ -132,7 +132,7 @@ fn the_lists_agree(demo: &Demo) {
         subjects.lines().all(|line| line != "user:elise"),
         "{subjects}"
     );
-    let (filter, _) = said("access-filter user:julia edit product --output json");
+    let (filter, _) = output_of("access-filter user:julia edit product --output json");
     let filter: serde_json::Value = serde_json::from_str(&filter).unwrap();
     assert!(filter.get("scope").unwrap().is_string(), "{filter}");
     for line in [
@@ -147,7 +147,7 @@ fn the_lists_agree(demo: &Demo) {
     }
 }
 
-/// Commands of the administration: the line, how it ends, and what it says.
+/// Administration commands: the line, the exit status, and a part of the output.
 const ADMINISTRATION: &[(&str, i32, &str)] = &[
     (
         "tenant create --edition enterprise --actor user:admin",
@@ -241,8 +241,8 @@ const ADMINISTRATION: &[(&str, i32, &str)] = &[
     ("tenant get", 2, "TENANT_NOT_FOUND"),
 ];
 
-/// The commands of the administration, in a tenant of their own.
-fn everything_can_be_administered(demo: &Demo) {
+/// Runs the administration commands in a tenant of their own.
+fn assert_administration_commands_work(demo: &Demo) {
     let ask = |line: &str| {
         let output = ask(demo, &format!("{line} --tenant shop"));
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -262,7 +262,7 @@ fn everything_can_be_administered(demo: &Demo) {
 }
 
 #[test]
-fn a_server_that_is_not_there_ends_a_client_with_status_2() {
+fn unreachable_server_ends_client_with_status_2() {
     let output = program()
         .args(["check", "user:julia", "view", "product:hat"])
         .args(["--server", "127.0.0.1:1"])
@@ -286,12 +286,12 @@ fn completions_are_printed() {
 }
 
 #[test]
-fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
-    let away = "check user:julia view product:hat --server 127.0.0.1:1";
+fn unwritable_output_never_causes_a_panic() {
+    let unreachable = "check user:julia view product:hat --server 127.0.0.1:1";
     let cases = [
-        // command line            takes nothing            status
+        // command line            unwritable stream        status
         ("completions bash", Stream::Output, 2),
-        (away, Stream::Errors, 2),
+        (unreachable, Stream::Errors, 2),
         ("check", Stream::Errors, 2),
         ("serve --listen nowhere", Stream::Errors, 2),
         (
@@ -323,7 +323,7 @@ fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let (status, closed) = match stream {
-            // Who closes the output early has what they want.
+            // A reader may close the output early; this is not an error.
             Stream::Output => (0, command.stdout(writer)),
             Stream::Errors => (status, command.stderr(writer)),
         };
@@ -331,14 +331,14 @@ fn output_that_nobody_takes_is_an_error_and_never_a_panic() {
     }
 }
 
-/// A stream of the program that takes nothing.
+/// The stream of the program that cannot be written.
 #[derive(Clone, Copy)]
 enum Stream {
     Output,
     Errors,
 }
 
-/// A `pim-authz serve` on a private PostgreSQL.
+/// A running `pim-authz serve` on a private PostgreSQL.
 struct Served {
     process: Child,
     log: std::io::Lines<BufReader<std::process::ChildStderr>>,
@@ -395,7 +395,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn a_private_postgresql_that_dies_is_started_again() {
+fn killed_private_postgresql_is_restarted() {
     let folder = data_dir();
     let mut served = Served::start(folder.path());
     let postgres: i32 = served.logged("postgres.process_id=").parse().unwrap();
@@ -421,7 +421,7 @@ fn a_private_postgresql_that_dies_is_started_again() {
 }
 
 #[test]
-fn a_private_postgresql_that_dies_for_good_ends_the_server_with_what_happened() {
+fn server_exits_when_private_postgresql_cannot_restart() {
     let folder = data_dir();
     let mut served = Served::start(folder.path());
     let postgres: i32 = served.logged("postgres.process_id=").parse().unwrap();
@@ -435,7 +435,7 @@ fn a_private_postgresql_that_dies_for_good_ends_the_server_with_what_happened() 
 }
 
 #[test]
-fn empty_environment_variables_count_as_unset() {
+fn empty_environment_variables_are_treated_as_unset() {
     let ask = |variables: &[(&str, &str)]| {
         let mut command = program();
         command.args(["check", "user:julia", "view", "product:hat"]);
@@ -445,10 +445,14 @@ fn empty_environment_variables_count_as_unset() {
             String::from_utf8(output.stdout).unwrap(),
         )
     };
-    let away = ("PIM_AUTHZ_SERVER", "127.0.0.1:1");
-    let json = ask(&[away, ("PIM_AUTHZ_OUTPUT", "json")]);
+    let unreachable = ("PIM_AUTHZ_SERVER", "127.0.0.1:1");
+    let json = ask(&[unreachable, ("PIM_AUTHZ_OUTPUT", "json")]);
     assert!(json.1.starts_with('{'), "{json:?}");
-    let empty = ask(&[away, ("PIM_AUTHZ_OUTPUT", ""), ("PIM_AUTHZ_TENANT", "")]);
+    let empty = ask(&[
+        unreachable,
+        ("PIM_AUTHZ_OUTPUT", ""),
+        ("PIM_AUTHZ_TENANT", ""),
+    ]);
     assert_eq!(empty, (Some(2), String::new()), "a table, of an error");
 
     let folder = data_dir();
@@ -472,7 +476,7 @@ fn empty_environment_variables_count_as_unset() {
 }
 
 #[test]
-fn a_host_name_can_be_listened_on() {
+fn server_listens_on_a_host_name() {
     let folder = data_dir();
     let mut served = Served::spawn(
         program().args(["serve", "--listen", "localhost:0"]),

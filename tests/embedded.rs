@@ -1,7 +1,7 @@
-//! The private PostgreSQL, really set up, started, killed and started again.
+//! Sets up, starts, kills and restarts a real private PostgreSQL.
 //!
-//! Run by root these tests also cover the change to another user; run by
-//! anybody else they cover the plain case.
+//! Run as root these tests also cover the change to another user; run as any other
+//! user they cover the case without it.
 #![expect(clippy::unwrap_used, reason = "the harness of these tests")]
 
 use std::{
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-/// A data directory that PostgreSQL's user can enter.
+/// Returns a data directory that PostgreSQL's user can enter.
 fn data_dir() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -52,7 +52,7 @@ fn is_gone(process_id: u32) -> bool {
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_after_a_stop_and_after_a_crash() {
+async fn data_survives_a_stop_and_a_crash() {
     let folder = data_dir();
     let first = EmbeddedPostgres::start(options(folder.path()))
         .await
@@ -93,7 +93,7 @@ async fn execute(url: &str, sql: &str) {
 }
 
 #[tokio::test]
-async fn both_doors_ask_for_the_password_that_only_the_owner_can_read() {
+async fn both_urls_need_a_password_only_the_owner_can_read() {
     let folder = data_dir();
     let postgres = EmbeddedPostgres::start(options(folder.path()))
         .await
@@ -117,7 +117,7 @@ async fn both_doors_ask_for_the_password_that_only_the_owner_can_read() {
 }
 
 #[tokio::test]
-async fn a_second_start_on_the_same_data_directory_is_told_so() {
+async fn second_start_on_a_data_directory_in_use_is_rejected() {
     let folder = data_dir();
     let first = EmbeddedPostgres::start(options(folder.path()))
         .await
@@ -130,10 +130,10 @@ async fn a_second_start_on_the_same_data_directory_is_told_so() {
         .unwrap();
 }
 
-/// The part of the killed server is played by this test's own executable,
-/// run again with the data directory in its environment.
+/// The killed server is this test's own executable, run again with the data
+/// directory in its environment.
 #[tokio::test]
-async fn when_the_server_is_killed_postgresql_ends_and_the_next_start_comes_up() {
+async fn postgresql_ends_with_killed_server_and_next_start_succeeds() {
     let folder = data_dir();
     for kill_watcher in [false, true] {
         let (mut server, process_id) = start_elsewhere(folder.path());
@@ -159,7 +159,7 @@ async fn when_the_server_is_killed_postgresql_ends_and_the_next_start_comes_up()
 
 const PLAYED_IN: &str = "PIM_AUTHZ_TEST_SERVER_TO_KILL";
 
-/// Not a case of its own: see [`start_elsewhere`].
+/// Not a test by itself: see [`start_elsewhere`].
 #[test]
 fn the_server_to_kill_starts_and_waits() {
     let Some(folder) = std::env::var_os(PLAYED_IN) else {
@@ -191,7 +191,7 @@ fn start_elsewhere(folder: &Path) -> (std::process::Child, u32) {
     (server, process_id)
 }
 
-/// The watcher is the shell that was told PostgreSQL's process id.
+/// Returns the watcher, the shell that was given PostgreSQL's process id.
 fn watcher_of(process_id: u32) -> u32 {
     let ending = format!("pim-authz-watcher\0{process_id}\0");
     let processes = fs::read_dir("/proc").unwrap();
@@ -202,7 +202,8 @@ fn watcher_of(process_id: u32) -> u32 {
     watcher.file_name().to_str().unwrap().parse().unwrap()
 }
 
-/// An orphan may stay a zombie where nobody reaps orphans, as in containers.
+/// Returns whether a process has ended. An orphan may stay a zombie where no process
+/// reaps orphans, as in containers.
 fn is_gone_or_unreaped(process_id: u32) -> bool {
     is_gone(process_id)
         || fs::read_to_string(format!("/proc/{process_id}/stat"))
@@ -210,7 +211,7 @@ fn is_gone_or_unreaped(process_id: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_set_up_that_was_killed_half_way_is_begun_again() {
+async fn interrupted_set_up_is_removed_and_repeated() {
     let folder = data_dir();
     let half = folder.path().join("postgres/cluster.unfinished-before");
     EmbeddedPostgres::start(options(folder.path()))
@@ -229,7 +230,7 @@ async fn a_set_up_that_was_killed_half_way_is_begun_again() {
 }
 
 #[tokio::test]
-async fn a_stale_process_file_that_names_a_stranger_does_not_stop_the_start() {
+async fn stale_pid_file_of_another_process_does_not_prevent_start() {
     let folder = data_dir();
     let first = EmbeddedPostgres::start(options(folder.path()))
         .await
@@ -246,7 +247,7 @@ async fn a_stale_process_file_that_names_a_stranger_does_not_stop_the_start() {
 }
 
 #[tokio::test]
-async fn a_folder_that_postgresqls_user_cannot_enter_is_named() {
+async fn error_names_the_folder_postgresqls_user_cannot_enter() {
     if !rustix::process::geteuid().is_root() {
         return; // only root changes to another user
     }
@@ -264,7 +265,7 @@ async fn a_folder_that_postgresqls_user_cannot_enter_is_named() {
 }
 
 #[tokio::test]
-async fn a_long_or_odd_path_gets_its_socket_elsewhere() {
+async fn long_or_unusual_path_puts_the_socket_in_tmp() {
     let folder = data_dir();
     let odd = folder
         .path()

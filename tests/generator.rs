@@ -1,4 +1,5 @@
-//! Made worlds: the same for the same seed, and reached as far as they say.
+//! Generated worlds: identical for the same seed, and accessible to the extent that
+//! they are configured for.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -39,7 +40,7 @@ fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     named.collect()
 }
 
-/// The rows of a file by its first column; the cells are split at commas.
+/// Returns the rows of a file by its first column; the cells are split at commas.
 fn rows(folder: &Path, file: &str) -> HashMap<String, Vec<Vec<String>>> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(b';')
@@ -56,7 +57,7 @@ fn rows(folder: &Path, file: &str) -> HashMap<String, Vec<Vec<String>>> {
     rows.collect()
 }
 
-/// The effective categories of each product that has any (rules 4.2).
+/// Returns the effective categories of each product that has any (rules 4.2).
 fn effective_categories(folder: &Path) -> Vec<BTreeSet<String>> {
     let models = rows(folder, "product_models.csv");
     let products = rows(folder, "products.csv");
@@ -77,7 +78,7 @@ fn effective_categories(folder: &Path) -> Vec<BTreeSet<String>> {
 }
 
 #[test]
-fn one_seed_makes_the_same_bytes_and_another_one_other_bytes() {
+fn same_seed_gives_same_bytes_and_another_seed_different_bytes() {
     let first = bytes(made(&small(7)).path());
     assert_eq!(first.len(), 24);
     assert!(first == bytes(made(&small(7)).path()));
@@ -93,10 +94,10 @@ fn one_seed_makes_the_same_bytes_and_another_one_other_bytes() {
     }
 }
 
-/// A release of a crate that draws other numbers for a seed, or a machine that
-/// does, would make measurements that cannot be compared.
+/// Measurements could not be compared if another release of a crate, or another
+/// machine, drew other numbers for a seed.
 #[test]
-fn a_seed_makes_the_bytes_it_always_made() {
+fn seed_gives_the_recorded_digest() {
     let mut digest = Sha256::new();
     for (name, content) in bytes(made(&small(1)).path()) {
         digest.update(name);
@@ -110,7 +111,7 @@ fn a_seed_makes_the_bytes_it_always_made() {
 }
 
 #[test]
-fn more_users_leave_the_products_as_they_are() {
+fn more_users_leave_products_unchanged() {
     let many = WorldSize {
         users: 900,
         ..small(7)
@@ -121,7 +122,7 @@ fn more_users_leave_the_products_as_they_are() {
 }
 
 #[test]
-fn the_readers_reach_about_the_share_that_they_are_named_for() {
+fn readers_access_about_the_share_in_their_names() {
     let sizes = [
         // categories, exponent
         (500, 1.1),
@@ -163,7 +164,7 @@ fn share(part: usize, whole: usize) -> f64 {
 }
 
 #[test]
-fn categories_and_products_are_spread_as_asked() {
+fn categories_and_products_are_distributed_as_configured() {
     let size = WorldSize {
         uncategorised_per_mille: 10,
         ..small(1)
@@ -188,7 +189,7 @@ fn categories_and_products_are_spread_as_asked() {
 }
 
 #[test]
-fn a_directory_that_holds_something_is_refused_and_left_alone() {
+fn non_empty_directory_is_rejected_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     let refused = generate(folder.path(), &small(1)).unwrap_err();
@@ -208,7 +209,7 @@ fn a_directory_that_holds_something_is_refused_and_left_alone() {
 }
 
 #[test]
-fn the_command_tells_what_it_wrote() {
+fn command_reports_what_it_wrote() {
     let folder = tempfile::tempdir().unwrap();
     let ended = Command::new(env!("CARGO_BIN_EXE_pim-authz-gen"))
         .arg(folder.path().join("new"))

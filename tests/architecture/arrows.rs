@@ -1,5 +1,5 @@
-//! The modules of `src/`, the one-way arrows between them, and the crates that
-//! belong to some of them (ARCHITECTURE.md, "Modules").
+//! Checks the modules of `src/`: the one-way dependencies ("arrows") between them,
+//! and the crates that only some of them may name (ARCHITECTURE.md, "Modules").
 
 use crate::{
     scan::{names_below, names_crate, without_comments},
@@ -60,10 +60,10 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("http", &["domain", "rpc", "pb", "telemetry"]),
 ];
 
-/// What wires the modules and may name each of them.
+/// The modules that wire the others and may name each of them.
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
-/// Crates that belong to some modules and appear in no other.
+/// Crates that belong to some modules and may appear in no other.
 const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
@@ -87,7 +87,8 @@ const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("indicatif", &["cli"]),
 ];
 
-/// What the pure modules never name: they decide, and do nothing else.
+/// Crates and modules that `domain` and `engine` must not name: they are pure, that
+/// is, they decide and do nothing else.
 const IMPURE: [&str; 9] = [
     "tokio",
     "tracing",
@@ -126,7 +127,7 @@ fn arrow_complaints(source: &Source) -> Vec<String> {
         .collect()
 }
 
-/// The modules that `super::` reaches when it leads out of the file's own module.
+/// Returns the modules named by a `super::` path that leaves the file's own module.
 fn names_of_the_root(source: &Source, code: &str) -> Vec<String> {
     let depth = source.path.matches('/').count();
     let up = vec!["super"; depth].join("::");
@@ -171,13 +172,13 @@ fn purity_complaints(source: &Source) -> Vec<String> {
 }
 
 #[test]
-fn every_room_names_only_the_rooms_below_it() {
+fn every_module_names_only_modules_below_it() {
     let complaints: Vec<String> = rust("src").iter().flat_map(arrow_complaints).collect();
     assert_eq!(complaints, Vec::<String>::new());
 }
 
 #[test]
-fn every_crate_stays_in_its_rooms() {
+fn owned_crates_are_named_only_in_their_modules() {
     let complaints: Vec<String> = rust("src").iter().flat_map(crate_complaints).collect();
     assert_eq!(complaints, Vec::<String>::new());
 }
@@ -189,7 +190,7 @@ fn domain_and_engine_are_pure() {
 }
 
 #[test]
-fn an_arrow_that_points_up_is_found() {
+fn upward_dependency_is_reported() {
     let cases = [
         // file                 text                                   found
         ("src/domain/code.rs", "use crate::store::Pool;", 1),
@@ -215,7 +216,7 @@ fn an_arrow_that_points_up_is_found() {
 }
 
 #[test]
-fn a_crate_out_of_its_room_is_found() {
+fn crate_outside_its_modules_is_reported() {
     let cases = [
         ("src/embedded.rs", "use tokio_postgres::NoTls;", 1),
         ("src/store/pool.rs", "use tokio_postgres::NoTls;", 0),
@@ -230,7 +231,7 @@ fn a_crate_out_of_its_room_is_found() {
 }
 
 #[test]
-fn a_clock_or_a_task_in_a_pure_room_is_found() {
+fn clock_or_async_in_pure_module_is_reported() {
     let cases = [
         ("src/engine.rs", "pub async fn decide() {}", 1),
         ("src/domain.rs", "use std::time::Instant;", 1),

@@ -1,17 +1,17 @@
-//! Rules, tests and citations go together: what is cited exists in
-//! `docs/rules.md`, and what is served is tested.
+//! Checks that rules, tests and citations agree: each cited rule exists in
+//! `docs/rules.md`, and each rule that is served has a test.
 
 use std::collections::BTreeSet;
 
 use crate::sources::{Source, below, file, rust};
 
-/// Rules that no test can carry, and why.
+/// Rules that no test can cover, and why.
 const WITHOUT_A_TEST: [(&str, &str); 2] = [
     ("5.11", "says what the service leaves to its callers"),
     ("6.1", "shown with several replicas, outside this package"),
 ];
 
-/// What `docs/rules.md` defines.
+/// The rules and sections that `docs/rules.md` defines.
 #[derive(Debug, PartialEq, Eq)]
 struct Rules {
     /// The numbers of rules: `4.1`.
@@ -52,7 +52,7 @@ impl Rules {
     }
 }
 
-/// The number that a text begins with: `4.1`, `5.8a`, or `9`.
+/// Returns the number that a text begins with: `4.1`, `5.8a`, or `9`.
 fn leading_number(text: &str) -> Option<String> {
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).count();
     let whole = digits(text);
@@ -63,7 +63,7 @@ fn leading_number(text: &str) -> Option<String> {
         None | Some(0) => whole,
         Some(part) => whole + 1 + part,
     };
-    // A letter is part of it, the beginning of a word is not.
+    // A single letter belongs to the number, the first letter of a word does not.
     let mut rest = text.get(end..)?.chars();
     let is_lettered = end > whole
         && rest
@@ -74,8 +74,8 @@ fn leading_number(text: &str) -> Option<String> {
     text.get(..end).map(str::to_owned)
 }
 
-/// The numbers behind each `rules `, lists such as `rules 4.4, 4.5 and 9`
-/// included, over the ends of comment lines.
+/// Returns the numbers after each `rules `, including lists such as `rules 4.4,
+/// 4.5 and 9`, also where they continue on the next comment line.
 fn citations(text: &str) -> Vec<String> {
     let flat: Vec<&str> = text
         .lines()
@@ -99,8 +99,8 @@ fn citations(text: &str) -> Vec<String> {
     cited
 }
 
-/// The numbers written as texts of their own, as steps of an explanation
-/// carry them: `"4.1"`.
+/// Returns the numbers that are whole string literals, as in the steps of an
+/// explanation: `"4.1"`.
 fn quoted_numbers(text: &str) -> Vec<String> {
     text.split('"')
         .filter(|part| part.contains('.') && leading_number(part).as_deref() == Some(part))
@@ -108,13 +108,13 @@ fn quoted_numbers(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The rules that the names of functions carry: `4.1` for `rule_4_1_…`.
+/// Returns the rules that names of functions begin with: `4.1` for `rule_4_1_…`.
 fn tested(text: &str) -> Vec<String> {
     text.match_indices("fn rule_")
         .filter_map(|(at, start)| {
             let mut parts = text.get(at + start.len()..)?.split('_');
             let number = format!("{}.{}", parts.next()?, parts.next()?);
-            // `fn rule_on` is no test.
+            // `fn rule_on` is not a test.
             leading_number(&number).filter(|found| *found == number)
         })
         .collect()
@@ -148,7 +148,8 @@ fn rules_of_the_product() -> Rules {
     Rules::parse(&file("docs/rules.md").text)
 }
 
-/// Everything that cites rules, but this folder, whose examples do not.
+/// Returns all sources that cite rules, without this folder, whose examples are no
+/// citations.
 fn citing() -> Vec<Source> {
     let mut sources = rust("src");
     sources.extend(rust("tests"));
@@ -158,7 +159,7 @@ fn citing() -> Vec<Source> {
 }
 
 #[test]
-fn every_rule_that_is_cited_exists() {
+fn every_cited_rule_exists() {
     let rules = rules_of_the_product();
     let complaints: Vec<String> = citing()
         .iter()
@@ -168,7 +169,7 @@ fn every_rule_that_is_cited_exists() {
 }
 
 #[test]
-fn every_rule_that_is_served_has_a_test_with_its_number() {
+fn every_served_rule_has_a_test_with_its_number() {
     let tested: BTreeSet<String> = citing()
         .iter()
         .flat_map(|source| tested(&source.text))
@@ -180,7 +181,7 @@ fn every_rule_that_is_served_has_a_test_with_its_number() {
 }
 
 #[test]
-fn the_rules_keep_their_numbers() {
+fn rules_keep_their_numbers() {
     let rules = rules_of_the_product();
     let per_section = [
         ("1", 7),
@@ -204,7 +205,7 @@ fn the_rules_keep_their_numbers() {
 }
 
 #[test]
-fn a_citation_of_nothing_and_a_rule_without_a_test_are_found() {
+fn unknown_citation_and_untested_rule_are_reported() {
     let rules = Rules::parse(
         "## 4. Products\n\n- **4.1** One.\n- **4.2** *Not served yet.* Two.\n\
          - **4.3** Three.\n- **4.3a** And.\n\n## 9. Actions\n",

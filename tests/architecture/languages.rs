@@ -1,10 +1,10 @@
-//! Stubs of the contract start in other languages: each file names its
-//! package there, and the vendored files of `google.rpc` name upstream's, so
-//! that a program holds them once.
+//! Checks that stubs of the contract work in other languages: each file names its
+//! package there, and the vendored files of `google.rpc` name upstream's packages,
+//! so that a program contains them only once.
 
 use crate::sources::{Source, below};
 
-/// The options of each of our files; `{}` is the file's name in camel case.
+/// The options that each of our files must have; `{}` is the file's name in camel case.
 const OURS: [(&str, &str); 7] = [
     ("csharp_namespace", r#""Pim.Authz.V1""#),
     ("go_package", r#""pim/authz/v1;authzv1""#),
@@ -15,8 +15,8 @@ const OURS: [(&str, &str); 7] = [
     ("php_namespace", r#""Pim\\Authz\\V1""#),
 ];
 
-/// The options of each vendored file, likewise: Go's package is what makes a
-/// Go program link upstream's descriptors instead of registering a second copy.
+/// The options that each vendored file must have. Go's package makes a Go program
+/// link upstream's descriptors instead of registering a second copy.
 const UPSTREAM: [(&str, &str); 4] = [
     (
         "go_package",
@@ -51,7 +51,7 @@ fn language_complaints(source: &Source) -> Vec<String> {
 }
 
 #[test]
-fn every_file_of_the_contract_names_its_package_in_other_languages() {
+fn every_contract_file_sets_its_packages_for_other_languages() {
     let files = below("proto", "proto");
     assert!(
         files
@@ -63,7 +63,7 @@ fn every_file_of_the_contract_names_its_package_in_other_languages() {
 }
 
 #[test]
-fn a_file_without_options_is_found() {
+fn file_without_options_is_reported() {
     let cases = [
         ("proto/pim/authz/v1/access_grant.proto", "", 7),
         (

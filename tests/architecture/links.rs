@@ -1,14 +1,14 @@
-//! The documentation leads somewhere: each relative link names a file, and
-//! none names a place that only its authors have.
+//! Checks the links of the documentation: each relative link names an existing
+//! file, and no page names a path that only its authors have.
 
 use std::path::{Path, PathBuf};
 
 use crate::sources::{Source, below, file, rust};
 
-/// Places outside the repository.
+/// Paths outside the repository.
 const ELSEWHERE: [&str; 3] = ["../shared", "../reference", "file://"];
 
-/// The targets of a page's links that are paths, without their anchors.
+/// Returns the targets of a page's links that are paths, without their anchors.
 fn targets(text: &str) -> Vec<&str> {
     text.split("](")
         .skip(1)
@@ -30,7 +30,7 @@ fn link_complaints(page: &Source, exists: impl Fn(&Path) -> bool) -> Vec<String>
     broken.chain(elsewhere).collect()
 }
 
-/// Pages that comments name, such as `docs/rules.md`.
+/// Reports missing pages that comments name, such as `docs/rules.md`.
 fn page_complaints(source: &Source, exists: impl Fn(&Path) -> bool) -> Vec<String> {
     let is_path = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
     source
@@ -47,7 +47,7 @@ fn page_complaints(source: &Source, exists: impl Fn(&Path) -> bool) -> Vec<Strin
 }
 
 #[test]
-fn every_page_that_a_comment_names_is_there() {
+fn every_page_named_in_a_comment_exists() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut sources = rust("src");
     sources.extend(rust("tests"));
@@ -61,7 +61,7 @@ fn every_page_that_a_comment_names_is_there() {
 }
 
 #[test]
-fn every_link_of_the_documentation_leads_to_a_file() {
+fn every_documentation_link_names_an_existing_file() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut pages = below("docs", "md");
     let top = [
@@ -81,7 +81,7 @@ fn every_link_of_the_documentation_leads_to_a_file() {
 }
 
 #[test]
-fn a_link_to_nothing_is_found() {
+fn broken_link_is_reported() {
     let exists = |path: &Path| path == Path::new("docs/rules.md");
     let cases = [
         ("[rules](rules.md#1-who)", 0),

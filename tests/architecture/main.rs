@@ -1,9 +1,9 @@
-//! Holds what ARCHITECTURE.md and CONTRIBUTING.md promise of the sources: the
-//! modules and their arrows, the shape of files, and that rules, tests and
-//! citations go together.
+//! Checks the sources against ARCHITECTURE.md and CONTRIBUTING.md: the modules and
+//! their dependencies, the shape of files, and that rules, tests and citations
+//! agree.
 //!
-//! Each guard is a function of text that returns complaints, so that a guard
-//! can be shown to fail.
+//! Each check is a function of text that returns complaints, so that a test can
+//! show that the check fails when it should.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,7 +1,7 @@
-//! The manual's tables are those of the program, and what watches it names metrics
-//! that there are.
+//! Checks that the manual's tables match the program, and that the alerts and the
+//! dashboard name only metrics that exist.
 //!
-//! `UPDATE=1 cargo test --test architecture` writes the tables anew.
+//! `UPDATE=1 cargo test --test architecture` rewrites the tables.
 
 use std::{env, fs, path::Path};
 
@@ -20,7 +20,7 @@ fn path(of: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(of)
 }
 
-/// Every option of a command, with its variable, its default and its help.
+/// Returns the table of all options of the commands, with variable, default and help.
 fn settings() -> String {
     let mut table = "| option | variable | default | meaning |\n|---|---|---|---|\n".to_owned();
     let mut written: Vec<String> = Vec::new();
@@ -71,7 +71,7 @@ fn row(command: &str, long: &str, option: &Arg) -> String {
     format!("| `--{long}`{only} | `{variable}` | {default} | {help}{values} |\n")
 }
 
-/// Every metric, with its labels and its meaning.
+/// Returns the table of all metrics, with their labels and meanings.
 fn metrics() -> String {
     let head = "| metric | kind | labels | meaning |\n|---|---|---|---|\n".to_owned();
     let rows = ALL.iter().map(|metric| {
@@ -83,7 +83,7 @@ fn metrics() -> String {
     head + &rows.collect::<String>()
 }
 
-/// The text between the two marks of a table.
+/// Returns the text between the two markers of a table.
 fn between<'t>(manual: &'t str, of: &str) -> &'t str {
     let (_, rest) = manual
         .split_once(&format!("<!-- {of}: begin -->\n"))
@@ -118,7 +118,7 @@ fn every_metric_is_in_the_manual() {
     assert_is_in_the_manual("metrics", &metrics());
 }
 
-/// The words of a text that look like metrics of ours.
+/// Returns the words of a text that look like this program's metrics.
 fn named_metrics(text: &str) -> Vec<&str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("authz_")).collect()
@@ -137,7 +137,7 @@ fn is_known(name: &str) -> bool {
 }
 
 #[test]
-fn alerts_and_dashboard_name_metrics_that_there_are() {
+fn alerts_and_dashboard_name_existing_metrics() {
     for file in ["alerts.yaml", "alerts_test.yaml", "dashboard.json"] {
         let text = fs::read_to_string(path("helm/pim-authz/monitoring").join(file)).unwrap();
         let named = named_metrics(&text);
@@ -149,7 +149,7 @@ fn alerts_and_dashboard_name_metrics_that_there_are() {
 }
 
 #[test]
-fn a_metric_that_is_none_is_found() {
+fn unknown_metric_is_reported() {
     let text = "rate(authz_requests_total[5m]) > authz_requests_totals";
     let named = named_metrics(text);
     let known: Vec<bool> = named.iter().map(|name| is_known(name)).collect();
@@ -157,7 +157,7 @@ fn a_metric_that_is_none_is_found() {
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_manual() {
+fn every_alert_has_a_section_in_the_manual() {
     let alerts = fs::read_to_string(path("helm/pim-authz/monitoring/alerts.yaml")).unwrap();
     let manual = fs::read_to_string(path(MANUAL)).unwrap();
     let names: Vec<&str> = alerts

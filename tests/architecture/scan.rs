@@ -1,6 +1,6 @@
-//! Reads just enough of Rust to see what a file names.
+//! A minimal scanner of Rust that finds the modules and crates that a file names.
 
-/// The code without its comments, so that a doc link is not an arrow.
+/// Returns the code without comments, so that a doc link is not a dependency.
 pub(crate) fn without_comments(text: &str) -> String {
     let mut code = String::new();
     for line in text.lines() {
@@ -15,7 +15,7 @@ pub(crate) fn without_comments(text: &str) -> String {
     code
 }
 
-/// The first names behind `root::` in the code: `a` and `b` for
+/// Returns the first names after `root::` in the code: `a` and `b` for
 /// `root::{a::X, b}`, and `c` for `root::c::Y`.
 pub(crate) fn names_below(root: &str, code: &str) -> Vec<String> {
     let prefix = format!("{root}::");
@@ -34,7 +34,7 @@ pub(crate) fn names_below(root: &str, code: &str) -> Vec<String> {
     names
 }
 
-/// Whether the code names the crate `name`, in a path or a `use`.
+/// Returns whether the code names the crate `name`, in a path or a `use`.
 pub(crate) fn names_crate(name: &str, code: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let before = code.get(..at).and_then(|text| text.chars().next_back());
@@ -45,7 +45,7 @@ pub(crate) fn names_crate(name: &str, code: &str) -> bool {
     })
 }
 
-/// The names at the first level of a list such as `a::{b, c}, d}`.
+/// Returns the names at the first level of a list such as `a::{b, c}, d}`.
 fn first_names(list: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut depth = 0_usize;
@@ -76,7 +76,7 @@ fn is_word(c: char) -> bool {
 }
 
 #[test]
-fn names_are_found_in_lists_and_in_paths_but_not_in_comments() {
+fn names_are_found_in_lists_and_paths_not_comments() {
     let text = "use crate::{\n    domain::{Code, Level},\n    store,\n};\n\
                 /// See [`crate::engine`].\nfn f() { crate::rpc::g() } // and crate::cli::h\n\
                 use tonic::Status;\nuse mycrate::x;\n";

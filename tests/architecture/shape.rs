@@ -1,11 +1,11 @@
-//! The shape of files: short, named for what they hold, in their place.
+//! Checks the shape of files: short, named for their content, in the right place.
 
 use crate::sources::{Source, rust};
 
-/// The most lines a file may have.
+/// The maximum number of lines of a file.
 const MOST_LINES: usize = 500;
 
-/// Names that say nothing about what a file holds.
+/// Names that do not describe the content of a file.
 const EMPTY_NAMES: [&str; 7] = [
     "utils", "util", "common", "helpers", "helper", "misc", "shared",
 ];
@@ -29,7 +29,7 @@ fn shape_complaints(source: &Source) -> Vec<String> {
 }
 
 #[test]
-fn files_are_short_and_named_for_what_they_hold() {
+fn files_are_short_and_named_for_their_content() {
     let complaints: Vec<String> = ["src", "tests"]
         .into_iter()
         .flat_map(rust)
@@ -39,7 +39,7 @@ fn files_are_short_and_named_for_what_they_hold() {
 }
 
 #[test]
-fn a_long_file_and_an_empty_name_are_found() {
+fn long_file_and_meaningless_name_are_reported() {
     let long = "\n".repeat(MOST_LINES + 1);
     let cases = [
         ("src/store/mod.rs", "", 1),

@@ -1,4 +1,4 @@
-//! The files that the guards read.
+//! The files that the checks read.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 pub(crate) struct Source {
     /// Its path from the root of the repository, with `/`.
     pub(crate) path: String,
-    /// What it holds.
+    /// Its content.
     pub(crate) text: String,
 }
 
@@ -19,7 +19,7 @@ impl Source {
         }
     }
 
-    /// The module that a file under `src/` belongs to: `store` for
+    /// Returns the module that a file under `src/` belongs to: `store` for
     /// `src/store.rs` and `src/store/products.rs`.
     pub(crate) fn module(&self) -> Option<&str> {
         let inside = self.path.strip_prefix("src/")?;
@@ -28,12 +28,12 @@ impl Source {
     }
 }
 
-/// The Rust files below `folder`, in the order of their paths.
+/// Returns the Rust files below `folder`, in the order of their paths.
 pub(crate) fn rust(folder: &str) -> Vec<Source> {
     below(folder, "rs")
 }
 
-/// The files with `extension` below `folder`, in the order of their paths.
+/// Returns the files with `extension` below `folder`, in the order of their paths.
 pub(crate) fn below(folder: &str, extension: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
@@ -55,7 +55,7 @@ pub(crate) fn below(folder: &str, extension: &str) -> Vec<Source> {
     found
 }
 
-/// One file of the repository.
+/// Returns one file of the repository.
 pub(crate) fn file(path: &str) -> Source {
     let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let text = fs::read_to_string(&full).unwrap_or_else(|e| panic!("{path}: {e}"));

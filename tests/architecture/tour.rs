@@ -1,9 +1,9 @@
-//! `docs/tour.md` and `docs/glossary.md` name code that exists.
+//! Checks that `docs/tour.md` and `docs/glossary.md` name existing code.
 
 use crate::sources::file;
 
-/// Each function that a tour names, with the file that it names before it: a file is
-/// `src/….rs` in backticks, a function what stands in backticks behind it.
+/// Returns each function that a tour names, with the file that it names before it: a
+/// file is `src/….rs` in backticks, a function a later name in backticks.
 fn functions(text: &str) -> Vec<(String, String)> {
     let mut source = None;
     let mut found = Vec::new();
@@ -51,7 +51,7 @@ fn names_of_the_glossary_exist() {
 }
 
 #[test]
-fn a_function_belongs_to_the_file_before_it() {
+fn function_belongs_to_the_preceding_file() {
     let text = "1. `src/a.rs`, `check`: `Question` (`src/b.rs`, `read`), then `write`.";
     let expected = [
         ("src/a.rs", "check"),

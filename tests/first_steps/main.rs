@@ -1,9 +1,9 @@
-//! The first steps of a newcomer, as the documentation has them: each command
-//! of README.md and of the pages beside it is read from the page, run in
-//! order in a demonstration, and compared with the output that is shown.
+//! Tests the commands in the documentation: each command of README.md and of other
+//! pages is read from the page and run in order in a demonstration, and its output
+//! is compared with the output that the page shows.
 //!
-//! Programs that a machine may lack (grpcurl, ghz, buf, go, python) are run
-//! where they are, and named where they are not.
+//! Optional programs (grpcurl, ghz, buf, go, python) are run if they are installed;
+//! otherwise the tests print the commands that were not run.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,19 +1,18 @@
-//! The commands of a page of the documentation, and what it shows of their
-//! output: the fenced blocks `sh` and `console`, and a `json` block that
-//! follows one.
+//! Parses the commands of a documentation page and the output that it shows: the
+//! fenced blocks `sh` and `console`, and a `json` block that follows an `sh` block.
 
 use std::process::{Command, Stdio};
 
-/// One command as the page has it.
+/// One command of a page.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Step {
     /// The command, with its comment; it may have several lines.
     pub(crate) command: String,
-    /// What the page shows that it prints; empty where it shows nothing.
+    /// The output that the page shows; empty if it shows none.
     pub(crate) shown: String,
 }
 
-/// The fenced blocks that hold commands, in the order of the page.
+/// Returns the fenced blocks that hold commands, in the order of the page.
 pub(crate) fn blocks(page: &str) -> Vec<Vec<Step>> {
     let mut blocks: Vec<Vec<Step>> = Vec::new();
     let mut before = "";
@@ -33,13 +32,14 @@ pub(crate) fn blocks(page: &str) -> Vec<Vec<Step>> {
     blocks
 }
 
-/// Language and text of each fenced block.
+/// Returns the language and text of each fenced block.
 fn fences(page: &str) -> Vec<(&str, &str)> {
     let parts = page.split("```").skip(1).step_by(2);
     parts.filter_map(|part| part.split_once('\n')).collect()
 }
 
-/// The commands of a block `sh`: a command goes on until the shell has all of it.
+/// Returns the commands of an `sh` block; a command extends over lines until the
+/// shell accepts it as complete.
 fn script(body: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut command = String::new();
@@ -61,7 +61,7 @@ fn script(body: &str) -> Vec<Step> {
     steps
 }
 
-/// The commands of a block `console`, each behind a `$`, with their output.
+/// Returns the commands of a `console` block, each after a `$`, with their output.
 fn session(body: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for line in body.lines() {
@@ -89,7 +89,7 @@ fn is_whole(command: &str) -> bool {
 }
 
 #[test]
-fn commands_and_what_is_shown_of_them_are_found() {
+fn commands_and_shown_output_are_parsed() {
     let page = "text\n```sh\none -d '{\n}' x    # it's one\ntwo\n```\n\n```json\n{}\n```\nor\n```json\n[]\n```\n\
                 ```console\n$ three\nout\n\nput\n\n$ four\n```\n```sql\nSELECT\n```\n";
     let step = |command: &str, shown: &str| Step {

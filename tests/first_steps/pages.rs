@@ -1,4 +1,4 @@
-//! The pages, followed from top to bottom.
+//! Runs the commands of the pages from top to bottom.
 
 use std::{fs, path::Path};
 
@@ -12,14 +12,14 @@ use crate::{
     terminal::{Running, Terminal, not_run, prepared},
 };
 
-/// Where the pages have the demonstration listen.
+/// The address of the demonstration in the pages.
 const ADDRESS: &str = "127.0.0.1:50051";
 
-/// What the tests themselves stand for: the demonstration is started before a
-/// page is followed, and all checks contain this one.
+/// Commands that are skipped: the demonstration is started before the commands of a
+/// page are run, and `scripts/test` would run this test again.
 const AROUND: [&str; 3] = ["scripts/demo", "scripts/test", "scripts/prepare-examples"];
 
-/// What a machine may lack; all else that a page names has to be there.
+/// Programs that a machine may lack; all others that a page names are required.
 const OPTIONAL: [&str; 6] = [
     "openssl",
     "grpcurl",
@@ -29,13 +29,13 @@ const OPTIONAL: [&str; 6] = [
     "target/examples/python/bin/python",
 ];
 
-/// A page that is being followed.
+/// Runs the commands of a page.
 struct Reader {
     terminal: Terminal,
     /// Servers that the page started.
     servers: Vec<Running>,
-    /// Where the page has its server listen, if it has one at a time; `None`: it
-    /// starts others beside the demonstration.
+    /// The address of the server in the page, if it runs one at a time; `None` if it
+    /// starts servers beside the demonstration.
     only_server: Option<&'static str>,
 }
 
@@ -52,8 +52,8 @@ impl Reader {
         }
     }
 
-    /// A reader who starts a server as the page has it, which listens at `address`
-    /// there, on a private PostgreSQL in a folder.
+    /// Creates a reader without a demonstration: the page starts a server itself, which
+    /// listens at `address` in the page and uses a private PostgreSQL in `folder`.
     fn alone(folder: &Path, address: &'static str) -> Self {
         let mut terminal = Terminal::open();
         let data = folder.join("data").display().to_string();
@@ -69,13 +69,13 @@ impl Reader {
         }
     }
 
-    /// Runs the commands of a page. The rest of a block is left out when a
-    /// program that it needs is not there.
+    /// Runs the commands of a page. Skips the rest of a block when a program that it
+    /// needs is not installed.
     fn follow(&mut self, page: &str) {
         self.follow_from(page, "");
     }
 
-    /// The same from a heading on.
+    /// Runs the commands of a page from a heading on.
     fn follow_from(&mut self, page: &str, heading: &str) {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
         let text = &text[text.find(heading).unwrap()..];
@@ -119,8 +119,8 @@ impl Reader {
         let command = &step.command;
         if command.starts_with("pim-authz serve") {
             let serving = |line: &str| {
-                let (_, said) = line.split_once("serving on ")?;
-                Some(said.split_whitespace().next()?.to_owned())
+                let (_, address) = line.split_once("serving on ")?;
+                Some(address.split_whitespace().next()?.to_owned())
             };
             if self.only_server.is_some() {
                 self.servers.clear();
@@ -162,7 +162,7 @@ impl Reader {
     }
 }
 
-/// Follows a page in a demonstration that has just started.
+/// Runs the commands of a page in a demonstration that has just started.
 fn follow_in_the_demonstration(page: &str) {
     let folder = data_dir();
     let demo = Demo::start(folder.path());
@@ -180,7 +180,7 @@ fn follow_in_the_demonstration(page: &str) {
 }
 
 #[test]
-fn each_command_of_the_readme_works_as_written_and_in_order() {
+fn readme_commands_work_as_written_and_in_order() {
     let (folder, elsewhere) = (data_dir(), data_dir());
     let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
         data_dir: Some(elsewhere.path().to_owned()),
@@ -198,7 +198,7 @@ fn each_command_of_the_readme_works_as_written_and_in_order() {
 }
 
 #[test]
-fn each_command_of_the_page_about_callers_works_as_written() {
+fn callers_page_commands_work_as_written() {
     let (folder, elsewhere) = (data_dir(), data_dir());
     let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
         data_dir: Some(elsewhere.path().to_owned()),
@@ -216,23 +216,23 @@ fn each_command_of_the_page_about_callers_works_as_written() {
 }
 
 #[test]
-fn each_command_about_tls_for_callers_works_as_written() {
+fn tls_commands_for_callers_work_as_written() {
     let folder = data_dir();
     let mut reader = Reader::alone(folder.path(), "localhost:50051");
     reader.follow_from("docs/security.md", "## TLS for callers");
 }
 
 #[test]
-fn each_command_of_the_api_page_answers_what_is_shown() {
+fn api_page_commands_print_the_shown_output() {
     follow_in_the_demonstration("docs/api.md");
 }
 
 #[test]
-fn each_command_of_the_import_page_works_as_written() {
+fn import_page_commands_work_as_written() {
     follow_in_the_demonstration("docs/import.md");
 }
 
 #[test]
-fn the_examples_in_other_languages_print_what_is_shown() {
+fn examples_in_other_languages_print_the_shown_output() {
     follow_in_the_demonstration("examples/README.md");
 }

@@ -1,4 +1,4 @@
-//! What the demonstration prints can be typed as it stands.
+//! Checks that the commands that the demonstration prints work as printed.
 
 use crate::{
     demonstration::{Demo, data_dir},
@@ -6,11 +6,11 @@ use crate::{
 };
 
 #[test]
-fn each_line_that_the_demonstration_prints_can_be_typed_as_it_is() {
+fn commands_printed_by_the_demonstration_work_as_printed() {
     let folder = data_dir();
     let demo = Demo::start(folder.path());
     let mut terminal = Terminal::open();
-    let (mut asked, mut without_grpcurl) = (0, 0);
+    let (mut checked, mut without_grpcurl) = (0, 0);
     for (number, line) in demo.printed.iter().enumerate() {
         let line = line.trim();
         let is_command = ["export ", "pim-authz check", "grpcurl "]
@@ -36,12 +36,12 @@ fn each_line_that_the_demonstration_prints_can_be_typed_as_it_is() {
             );
             let verdict = if is_denied { "denied" } else { "allowed" };
             assert!(printed.starts_with(verdict), "{line}: {printed}");
-            asked += 1;
+            checked += 1;
         } else {
             assert!(output.status.success(), "{line}: {output:?}");
         }
     }
-    assert_eq!(asked, 20);
+    assert_eq!(checked, 20);
     if without_grpcurl > 0 {
         let why = "the demonstration prints it: there is no `grpcurl` here";
         not_run(&format!("grpcurl …, {without_grpcurl} times"), why);

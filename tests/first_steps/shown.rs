@@ -1,9 +1,10 @@
-//! Whether a command printed what the page shows. What the page leaves out is
-//! written `...`: the end of a string, further members, the entries of a list.
+//! Compares the output of a command with the output that the page shows. The page
+//! writes `...` for what it omits: the end of a string, further members, the entries
+//! of a list.
 
 use serde_json::Value;
 
-/// What differs, or nothing.
+/// Returns both texts if they differ.
 pub(crate) fn difference(shown: &str, printed: &str) -> Option<String> {
     let agrees = match pattern(shown) {
         Some(pattern) => serde_json::from_str(printed).is_ok_and(|value| fits(&pattern, &value)),
@@ -12,7 +13,7 @@ pub(crate) fn difference(shown: &str, printed: &str) -> Option<String> {
     (!agrees).then(|| format!("shown:\n{shown}\nprinted:\n{printed}"))
 }
 
-/// What is shown as JSON; a lone member stands for an object with others.
+/// Parses shown JSON as a pattern; a single member matches an object with others.
 fn pattern(shown: &str) -> Option<Value> {
     let whole = if shown.starts_with('"') {
         format!("{{{shown}, \"...\": \"...\"}}")
@@ -23,7 +24,7 @@ fn pattern(shown: &str) -> Option<Value> {
     (value.is_object()).then_some(value)
 }
 
-/// The lines without the white space at their ends.
+/// Returns the lines without trailing white space.
 fn text(output: &str) -> Vec<&str> {
     output.trim_end().lines().map(str::trim_end).collect()
 }
@@ -49,7 +50,7 @@ fn fits(pattern: &Value, value: &Value) -> bool {
 }
 
 #[test]
-fn a_page_that_shows_something_else_is_found() {
+fn output_is_compared_with_the_page() {
     let cases = [
         ("allowed\n  level edit", "allowed  \n  level edit\n\n", true),
         ("allowed", "denied", false),

@@ -1,5 +1,5 @@
-//! A person's other terminal: a shell in a copy of the repository, in which
-//! the commands of a page are typed one after the other.
+//! A shell in a copy of the repository, which runs the commands of a page one after
+//! the other, as a reader would type them in a second terminal.
 
 use std::{
     env, fs,
@@ -13,24 +13,25 @@ use tempfile::TempDir;
 
 use crate::demonstration::{PROGRAM, data_dir};
 
-/// How long one command may take, in seconds: a Go program is compiled in it.
+/// The time limit of one command, in seconds; it includes compiling a Go program.
 const PATIENCE_S: &str = "300";
 
-/// What the pages need of the repository.
+/// The files of the repository that the pages need.
 const COPIED: [&str; 5] = ["buf.gen.yaml", "buf.yaml", "demo", "examples", "proto"];
 
-/// A shell that keeps what was exported in it.
+/// A shell that keeps exported variables from one command to the next.
 pub(crate) struct Terminal {
     folder: TempDir,
     /// Settings made by earlier commands, as a script.
     settings: String,
-    /// What stands on the page, and what is there instead of it.
+    /// Texts on the page, and what replaces each of them.
     instead: Vec<(&'static str, String)>,
     environment: Vec<(&'static str, String)>,
 }
 
 impl Terminal {
-    /// In a copy of the repository in which `scripts/demo` has built the program.
+    /// Opens a shell in a copy of the repository that contains the built program where
+    /// `scripts/demo` puts it.
     pub(crate) fn open() -> Self {
         let folder = data_dir();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -52,7 +53,7 @@ impl Terminal {
         }
     }
 
-    /// From now on there is `there` where the page has `page`.
+    /// Replaces `page` with `there` in all later commands.
     pub(crate) fn replace(&mut self, page: &'static str, there: String) {
         self.instead.retain(|(known, _)| *known != page);
         self.instead.push((page, there));
@@ -63,7 +64,7 @@ impl Terminal {
         self.environment.push((name, value));
     }
 
-    /// The program that a command names and this machine lacks.
+    /// Returns the program that a command names if this machine lacks it.
     pub(crate) fn lacks(&self, command: &str) -> Option<String> {
         let mut words = command.split_whitespace().peekable();
         while let Some(value) = words.peek().and_then(|word| setting(word)) {
@@ -82,8 +83,8 @@ impl Terminal {
         (!there.success()).then(|| program.to_owned())
     }
 
-    /// Types a command and waits for its end. A command that only sets
-    /// variables holds for those after it.
+    /// Runs a command and waits for its end. Variables set by a command that only sets
+    /// variables apply to later commands.
     pub(crate) fn run(&mut self, command: &str) -> Output {
         let output = self.shell(command).output().unwrap();
         let first = command.split_whitespace().next().unwrap_or_default();
@@ -95,8 +96,8 @@ impl Terminal {
         output
     }
 
-    /// Types a command that goes on until it is stopped, and reads what it
-    /// prints until `sign` returns something of a line.
+    /// Starts a command that runs until it is stopped, and reads its output until
+    /// `sign` returns a value for a line.
     pub(crate) fn watch<T>(&self, command: &str, sign: impl Fn(&str) -> Option<T>) -> (Running, T) {
         use std::os::unix::process::CommandExt as _;
 
@@ -132,14 +133,14 @@ impl Terminal {
                 shell.env_remove(name);
             }
         }
-        // Other tests have servers at the same time.
+        // Other tests run servers at the same time.
         shell.env("PIM_AUTHZ_HTTP_LISTEN", "127.0.0.1:0");
         shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
         shell
     }
 }
 
-/// A command that goes on; it is stopped when this is dropped.
+/// A command that runs until this value is dropped.
 pub(crate) struct Running(Child);
 
 impl Drop for Running {
@@ -150,20 +151,20 @@ impl Drop for Running {
     }
 }
 
-/// What `NAME=VALUE` sets its variable to.
+/// Returns the value of an assignment `NAME=VALUE`.
 fn setting(word: &str) -> Option<&str> {
     let (name, value) = word.split_once('=')?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.chars().all(is_name).then_some(value)
 }
 
-/// Where scripts/prepare-examples puts what the examples need.
+/// Returns the folder in which scripts/prepare-examples puts what the examples need.
 pub(crate) fn prepared() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     target.join("examples")
 }
 
-/// Prints what was not run and why, also while the test succeeds.
+/// Prints the command that was not run and why, even if the test succeeds.
 pub(crate) fn not_run(command: &str, why: &str) {
     let first = command.lines().next().unwrap_or_default();
     writeln!(std::io::stderr(), "not run: `{first}`: {why}").ok();

@@ -1,4 +1,4 @@
-//! No wait for the database is without an end.
+//! Every wait for the database is bounded in time.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{
     postgres_proxy::{Place, commit_of, reply, request},
 };
 
-/// How long one statement may take.
+/// The time limit of one statement.
 const STATEMENT: Duration = Duration::from_secs(5);
 
-/// For what is not bounded itself, on a busy machine.
+/// Allowance for steps without a limit of their own, on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);
 
 async fn served() -> (Database, Server) {
@@ -23,7 +23,7 @@ async fn served() -> (Database, Server) {
     (database, server)
 }
 
-/// As many as there are turns for writes: three of one tenant, three of another.
+/// Blocks as many writes as may run at once: three of one tenant, three of another.
 #[tokio::test]
 async fn swallowed_statements_do_not_stop_later_writes() {
     const DEADLINE: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ async fn swallowed_statements_do_not_stop_later_writes() {
         Place::from("check_epoch"),
         Place::from("lock_tenant"),
         Place::from("lock_tenant"),
-        // It holds the tenant's row.
+        // This one holds the lock of the tenant's row.
         commit_of("log_commit"),
     ]
     .into_iter()
@@ -51,12 +51,12 @@ async fn swallowed_statements_do_not_stop_later_writes() {
     let put = server.put_user("mary", &[], "");
     within(STATEMENT * 2 + LEASE + SLACK, put).await.unwrap();
     for stuck in stuck {
-        // It failed, or was tried again.
+        // The call may fail, or succeed by a retry.
         let _either_way = within(SLACK, stuck).await.unwrap();
     }
 }
 
-/// Puts a user into no group; the caller waits for so long.
+/// Puts a user without groups; the caller waits for at most `deadline`.
 fn put_by(
     server: &Server,
     tenant: &str,
@@ -77,9 +77,9 @@ fn put_by(
     async move { client.put_users(request).await.map(|_| ()) }
 }
 
-/// Twice as many as there are turns for writes wait for a row that is held.
+/// Twice as many writes as may run at once wait for a row that is locked.
 #[tokio::test]
-async fn writes_that_wait_for_their_tenant_hold_up_no_other() {
+async fn writes_waiting_for_a_tenant_block_no_other_tenant() {
     let (database, server) = served().await;
     server.create_tenant("other").await;
     let (holding, _connection) = database.connect().await;
@@ -102,9 +102,10 @@ async fn writes_that_wait_for_their_tenant_hold_up_no_other() {
     assert_eq!(server.members("editors").await.unwrap().len(), 12);
 }
 
-/// Half a second is for the row of the tenant, not for a slow disk before it.
+/// The limit of half a second applies to the lock of the tenant's row, not to a slow
+/// disk before it.
 #[tokio::test]
-async fn slow_statement_before_the_row_is_waited_for() {
+async fn slow_statement_before_the_tenant_lock_does_not_time_out() {
     let (database, server) = served().await;
     database
         .execute(
@@ -122,7 +123,7 @@ async fn slow_statement_before_the_row_is_waited_for() {
     assert_eq!(server.members("editors").await.unwrap(), ["mary"]);
 }
 
-/// Announcements are made one after another, for all writes of a server.
+/// All writes of a server are announced one after another.
 #[tokio::test]
 async fn swallowed_announcement_does_not_stop_later_writes() {
     let (_database, server) = served().await;
@@ -131,11 +132,11 @@ async fn swallowed_announcement_does_not_stop_later_writes() {
     swallowed.arrived().await;
     let put = server.put_user("julia", &[], "");
     within(LEASE + SLACK, put).await.unwrap();
-    // It failed, or was tried again.
+    // The call may fail, or succeed by a retry.
     let _either_way = within(SLACK, stuck).await.unwrap();
 }
 
-/// As many as there are statements that read facts at once.
+/// Blocks as many statements as may read facts at once.
 #[tokio::test]
 async fn swallowed_reads_do_not_stop_later_checks() {
     let (_database, server) = served().await;
@@ -150,14 +151,14 @@ async fn swallowed_reads_do_not_stop_later_checks() {
     let check = server.may_view(TENANT, "julia");
     assert!(within(SLACK, check).await.unwrap());
     for stuck in stuck {
-        // It failed, or was tried again.
+        // The call may fail, or succeed by a retry.
         let _either_way = within(STATEMENT * 2 + SLACK, stuck).await.unwrap();
     }
 }
 
-/// Its session is idle in a transaction that holds the row.
+/// The server's session is idle in a transaction that locks the tenant's row.
 #[tokio::test]
-async fn server_stopped_in_its_commit_frees_the_tenant_within_its_lease() {
+async fn server_stopped_during_commit_frees_the_tenant_within_its_lease() {
     let (database, stopped) = served().await;
     let other = Server::start(&database).await;
     let swallowed = stopped.proxy.swallow(request(commit_of("log_commit")));
@@ -181,14 +182,14 @@ async fn wait_for_a_tenant_ends_at_the_callers_deadline() {
     held.arrived().await;
     let put = put_by(&waiting, TENANT, "julia", DEADLINE);
     within(DEADLINE + SLACK, put).await.unwrap_err();
-    within(DEADLINE + SLACK, nobody_waits_for_a_lock(&database)).await;
+    within(DEADLINE + SLACK, no_session_waits_for_a_lock(&database)).await;
     held.release();
     holding.await.unwrap().unwrap();
     assert_eq!(waiting.members("admins").await.unwrap(), ["julia"]);
 }
 
 /// Returns once no session of a database waits for a lock.
-async fn nobody_waits_for_a_lock(database: &Database) {
+async fn no_session_waits_for_a_lock(database: &Database) {
     const SQL: &str = "SELECT count(*) FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let (client, _connection) = database.connect().await;
@@ -196,7 +197,7 @@ async fn nobody_waits_for_a_lock(database: &Database) {
 }
 
 #[tokio::test]
-async fn index_load_that_hangs_blocks_no_other_tenant() {
+async fn hanging_index_load_blocks_no_other_tenant() {
     let (_database, server) = served().await;
     let mut held = Vec::new();
     for tenant in ["one", "two", "three"] {

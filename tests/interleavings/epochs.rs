@@ -1,4 +1,4 @@
-//! What an epoch inherits from the one before.
+//! State that an epoch inherits from the one before.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use crate::{
     postgres_proxy::{Traffic, reply},
 };
 
-/// So long that PostgreSQL can be restarted twice meanwhile.
+/// A lease during which PostgreSQL can be restarted twice.
 const LONG_LEASE: Duration = Duration::from_secs(6);
 
-/// The first restart voids the lease of a server that is cut off, and that is
-/// not known any more after the second.
+/// The first restart voids the lease of a server that is cut off; after the second,
+/// nothing records that server any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_restarts_in_one_lease_leave_nobody_stale() {
+async fn no_stale_answer_after_two_restarts_within_one_lease() {
     let mut postgres = OwnPostgres::start().await;
     let held = Database::create().await;
     let cut_off = Server::start_at(&postgres.url(), held.clone(), LONG_LEASE).await;

@@ -1,4 +1,4 @@
-//! Announced writes that are live, and such as nobody has.
+//! Intents of live writers, and intents without a writer.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     postgres_proxy::{Proxy, begin_of, reply, request},
 };
 
-/// Whose server has a shorter lease than the writer's.
+/// The server that reads the intent has a shorter lease than its writer.
 #[tokio::test]
 async fn live_intent_is_judged_by_its_writers_lease() {
     let database = Database::create().await;
@@ -18,8 +18,8 @@ async fn live_intent_is_judged_by_its_writers_lease() {
     let held = writer.proxy.hold(request(begin_of("use_intent")));
     let writing = writer.putting_user("julia", &[], "");
     held.arrived().await;
-    // The writer beats every 2 s. The other looks every 100 ms, and by its own
-    // lease would be patient for 1.1 s.
+    // The writer sends a heartbeat every 2 s. The other reads intents every 100 ms,
+    // and by its own lease would wait for 1.1 s.
     let hasty = Server::start_with_lease(&database, Duration::from_millis(500)).await;
     let reaped = hasty.proxy.observe(request("reap").every());
     let looks = hasty.proxy.observe(reply("read_intents").every());
@@ -29,7 +29,7 @@ async fn live_intent_is_judged_by_its_writers_lease() {
     writing.await.unwrap().unwrap();
 }
 
-/// Its writer cannot know the number of what it announced.
+/// The writer cannot know the number of its announcement.
 #[tokio::test]
 async fn announcement_without_a_reply_leaves_no_intent() {
     const SQL: &str = "SELECT count(*) FROM pim_authz.intent";
@@ -37,7 +37,7 @@ async fn announcement_without_a_reply_leaves_no_intent() {
     let server = Server::start_with_lease(&database, Duration::from_secs(20)).await;
     server.import(&company(&["julia;;admins"], "admins")).await;
     let cut = server.proxy.cut(reply("announce"));
-    // It is told, or tried again.
+    // The call may fail, or succeed by a retry.
     let _either_way = server.put_user("julia", &[], "").await;
     assert_eq!(cut.count(), 1);
     let (owner, _connection) = database.connect().await;
@@ -47,7 +47,7 @@ async fn announcement_without_a_reply_leaves_no_intent() {
     .await;
 }
 
-/// It comes after its writer has given it up and announced again.
+/// The announcement arrives after its writer has abandoned it and announced again.
 #[tokio::test]
 async fn late_announcement_leaves_no_intent() {
     const SQL: &str = "SELECT count(*) FROM pim_authz.intent";
@@ -55,7 +55,7 @@ async fn late_announcement_leaves_no_intent() {
     let server = Server::start(&database).await;
     server.import(&company(&["julia;;admins"], "admins")).await;
     let held = server.proxy.hold(request("announce"));
-    // It is told, or tried again.
+    // The call may fail, or succeed by a retry.
     let _either_way = server.put_user("julia", &[], "").await;
     let late = server.proxy.observe(reply("announce"));
     held.release();
@@ -67,9 +67,9 @@ async fn late_announcement_leaves_no_intent() {
     .await;
 }
 
-/// Writes are announced by raising the number in the row of `head`.
+/// Announcing a write increments the number in the row of `head`.
 #[tokio::test]
-async fn clean_up_lets_writes_pass_while_it_deletes() {
+async fn clean_up_does_not_block_writes_while_deleting() {
     let database = Database::create().await;
     let sql = "UPDATE pim_authz.head SET seq = 20000;
                INSERT INTO pim_authz.invalidation SELECT n, '{}' FROM generate_series(1, 20000) AS n";

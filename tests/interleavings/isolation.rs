@@ -1,4 +1,4 @@
-//! The isolation level that a database sets by default does not matter.
+//! The default isolation level of a database does not affect the service.
 
 use crate::{
     harness::{Database, Server, TENANT, company},
@@ -14,9 +14,9 @@ async fn database(level: &str) -> Database {
     database
 }
 
-/// Another server announces at the same time.
+/// Another session announces at the same time.
 #[tokio::test]
-async fn announcement_after_another_is_made() {
+async fn concurrent_announcement_succeeds_under_strict_isolation() {
     for level in LEVELS {
         let database = database(level).await;
         let server = Server::start(&database).await;
@@ -35,9 +35,9 @@ async fn announcement_after_another_is_made() {
     }
 }
 
-/// A retry is carried out after the first try's transaction has begun.
+/// The retry is executed after the transaction of the first attempt has begun.
 #[tokio::test]
-async fn first_try_sees_the_answer_of_its_retry() {
+async fn first_attempt_returns_the_response_of_its_retry() {
     for level in LEVELS {
         let database = database(level).await;
         let first = Server::start(&database).await;
@@ -49,16 +49,16 @@ async fn first_try_sees_the_answer_of_its_retry() {
         let retry = other.put_user("julia", &["admins"], "key").await.unwrap();
         other.put_user("julia", &[], "").await.unwrap();
         held.release();
-        let told = first_try.await.unwrap();
-        assert_eq!(told.unwrap(), retry, "{level}");
+        let answer = first_try.await.unwrap();
+        assert_eq!(answer.unwrap(), retry, "{level}");
         assert_eq!(other.members("admins").await.unwrap(), [""; 0], "{level}");
     }
 }
 
-/// Writes of one tenant over two servers follow each other, and reads follow
-/// them.
+/// Concurrent writes of one tenant on two servers are applied one after another, and
+/// later reads see them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_at_once_are_all_made() {
+async fn concurrent_writes_on_two_servers_all_succeed() {
     const WRITES: usize = 6;
     for level in LEVELS {
         let database = database(level).await;

@@ -1,6 +1,6 @@
-//! Single statements of one server stopped on their way to PostgreSQL while
-//! others act (`docs/coherence.md`): each interleaving is a test of a second or
-//! two, not a matter of luck.
+//! Deterministic interleavings: single statements of one server are stopped on their
+//! way to PostgreSQL while other servers act (`docs/coherence.md`). Each interleaving
+//! is a test of a second or two, and does not depend on chance.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

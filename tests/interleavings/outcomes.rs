@@ -1,4 +1,4 @@
-//! What is said of a write whose commit got no answer.
+//! The outcome that is reported for a write whose COMMIT got no reply.
 
 use pim_authz::pb::{
     self, catalog_service_client::CatalogServiceClient,
@@ -18,13 +18,14 @@ async fn served() -> Server {
     server
 }
 
-/// A call whose transaction is cut at a place, before and after.
+/// Makes a call twice: its connection is cut at the request of `place`, then at the
+/// reply.
 async fn cut<T>(server: &Server, place: Place, call: impl AsyncFn() -> Result<T, Status>) {
     for point in [request(place), reply(place)] {
         let cut = server.proxy.cut(point);
-        let told = call().await;
+        let result = call().await;
         assert_eq!(cut.count(), 1, "{point:?}");
-        if let Err(status) = told {
+        if let Err(status) = result {
             assert_unavailable(&status);
         }
     }
@@ -43,9 +44,9 @@ fn users(key: &str, dry_run: bool) -> pb::PutUsersRequest {
     }
 }
 
-/// All connections that one tenant may read with are held, and more reads wait.
+/// All connections that one tenant may use for reads are busy, and more reads wait.
 #[tokio::test]
-async fn outcome_is_found_out_without_a_free_connection() {
+async fn outcome_is_determined_without_a_free_connection() {
     const READS: usize = 16;
     const AT_ONCE: usize = 3;
     let server = served().await;
@@ -76,14 +77,14 @@ async fn outcome_is_found_out_without_a_free_connection() {
 }
 
 #[tokio::test]
-async fn dry_run_is_never_unknown() {
+async fn dry_run_outcome_is_never_unknown() {
     let server = served().await;
     let dry_run = async || server.put(users("", true)).await;
     cut(&server, commit_of("read_tenant"), dry_run).await;
 }
 
 #[tokio::test]
-async fn dry_run_of_products_is_never_unknown() {
+async fn product_dry_run_outcome_is_never_unknown() {
     let server = served().await;
     let dry_run = async || {
         let request = pb::PutProductsRequest {
@@ -98,7 +99,7 @@ async fn dry_run_of_products_is_never_unknown() {
         let mut client = CatalogServiceClient::new(server.channel.clone());
         client.put_products(request).await
     };
-    // Whichever of the two ends its rehearsal.
+    // The rehearsal ends with one of the two.
     let ends = server.proxy.observe(reply(commit_of("read_tenant")));
     dry_run().await.unwrap();
     let place = match ends.count() {
@@ -110,7 +111,7 @@ async fn dry_run_of_products_is_never_unknown() {
 }
 
 #[tokio::test]
-async fn rehearsal_is_never_unknown() {
+async fn rehearsal_outcome_is_never_unknown() {
     let server = served().await;
     let put = async || server.put_user("julia", &[], "").await;
     let commit = commit_of("read_tenant");
@@ -118,33 +119,33 @@ async fn rehearsal_is_never_unknown() {
 }
 
 #[tokio::test]
-async fn write_without_effect_is_never_unknown() {
+async fn outcome_of_write_without_effect_is_never_unknown() {
     let server = served().await;
     for key in ["first", "second"] {
         let cut = server.proxy.cut(match key {
             "first" => request(commit_of("keep_unchanged_answer")),
             _ => reply(commit_of("keep_unchanged_answer")),
         });
-        let told = server.put(users(key, false)).await;
+        let result = server.put(users(key, false)).await;
         assert_eq!(cut.count(), 1, "{key}");
-        match told {
+        match result {
             Ok(answer) => assert_eq!(answer.effect.unwrap().changed, 0),
             Err(status) => assert_unavailable(&status),
         }
     }
 }
 
-/// A write with an effect is found out.
+/// The outcome of a write with an effect is determined after the cut.
 #[tokio::test]
-async fn cut_commit_is_found_out() {
+async fn outcome_of_cut_commit_is_determined() {
     let server = served().await;
     server.proxy.cut(reply(commit_of("log_commit")));
     server.put_user("julia", &[], "").await.unwrap();
     assert_eq!(server.members("admins").await.unwrap(), [""; 0]);
     server.proxy.cut(request(commit_of("log_commit")));
-    let told = server.put_user("julia", &["admins"], "").await;
+    let result = server.put_user("julia", &["admins"], "").await;
     let members = server.members("admins").await.unwrap();
-    match told {
+    match result {
         Ok(_) => assert_eq!(members, ["julia"]),
         Err(status) => {
             assert_unavailable(&status);

@@ -1,5 +1,5 @@
-//! The tests' own proxy: what it does to a named statement, the server notices
-//! as it would of a network, and PostgreSQL, too.
+//! Tests of the tests' own proxy: the server and PostgreSQL see what it does to a
+//! named statement as they would see a failing network.
 
 use std::{
     future::poll_fn,
@@ -20,7 +20,7 @@ use crate::{
 };
 use secrecy::ExposeSecret as _;
 
-/// So short that a test does not take long, so long that an answer is there.
+/// Short enough for a quick test, long enough for a reply to arrive.
 const SILENCE: Duration = Duration::from_millis(50);
 
 /// Begins a transaction as the store does.
@@ -51,37 +51,38 @@ impl Table {
         }
     }
 
-    /// A client by way of the proxy.
+    /// Connects a client through the proxy.
     async fn client(&self) -> Client {
         self.connect().await.0
     }
 
-    /// A client by way of the proxy, and its connection, to close it.
+    /// Connects a client through the proxy, and returns a handle that closes the
+    /// connection.
     async fn connect(&self) -> (Client, AbortHandle) {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
         (client, tokio::spawn(connection).abort_handle())
     }
 
-    /// A task that stores a number by way of the proxy.
+    /// Spawns a task that stores a number through the proxy.
     async fn storing(&self, number: i32) -> JoinHandle<Result<u64, tokio_postgres::Error>> {
         let client = self.client().await;
         tokio::spawn(async move { client.execute(INSERT, &[&number]).await })
     }
 
-    /// The numbers stored, seen by another way.
+    /// Returns the stored numbers, read without the proxy.
     async fn stored(&self) -> Vec<i32> {
         let (client, _connection) = self.database.connect().await;
         let rows = client.query("SELECT n FROM seen ORDER BY n", &[]).await;
         rows.unwrap().iter().map(|row| row.get(0)).collect()
     }
 
-    /// Returns once so many numbers are stored.
+    /// Returns once `count` numbers are stored.
     async fn holds(&self, count: usize) {
         while self.stored().await.len() != count {}
     }
 
-    /// Returns once PostgreSQL has no open transaction of ours but the one that
-    /// looks.
+    /// Returns once PostgreSQL has no open transaction on this database but the one
+    /// that checks for them.
     async fn no_transaction_is_open(&self) {
         const SQL: &str = "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
@@ -91,12 +92,12 @@ impl Table {
 }
 
 #[tokio::test]
-async fn held_request_is_done_when_released() {
+async fn held_request_is_executed_on_release() {
     let table = Table::create().await;
     let held = table.proxy.hold(request("insert_row"));
     let storing = table.storing(1).await;
     held.arrived().await;
-    // Others go on.
+    // Other connections are not affected.
     table.storing(2).await.await.unwrap().unwrap();
     assert_eq!(table.stored().await, [2]);
     held.release();
@@ -105,7 +106,7 @@ async fn held_request_is_done_when_released() {
 }
 
 #[tokio::test]
-async fn held_reply_is_done_before() {
+async fn statement_with_held_reply_is_already_executed() {
     let table = Table::create().await;
     let held = table.proxy.hold(reply("insert_row"));
     let mut storing = table.storing(1).await;
@@ -117,7 +118,7 @@ async fn held_reply_is_done_before() {
 }
 
 #[tokio::test]
-async fn cut_request_is_not_done() {
+async fn cut_request_is_not_executed() {
     let table = Table::create().await;
     let cut = table.proxy.cut(request("insert_row"));
     let storing = table.storing(1).await;
@@ -127,7 +128,7 @@ async fn cut_request_is_not_done() {
 }
 
 #[tokio::test]
-async fn cut_reply_is_done() {
+async fn statement_with_cut_reply_is_executed() {
     let table = Table::create().await;
     table.proxy.cut(reply("insert_row"));
     let storing = table.storing(1).await;
@@ -136,7 +137,7 @@ async fn cut_reply_is_done() {
 }
 
 #[tokio::test]
-async fn swallowed_request_is_silent_until_it_is_released() {
+async fn swallowed_request_hangs_until_released() {
     let table = Table::create().await;
     let swallowed = table.proxy.swallow(request("insert_row"));
     let mut storing = table.storing(1).await;
@@ -148,7 +149,7 @@ async fn swallowed_request_is_silent_until_it_is_released() {
 }
 
 #[tokio::test]
-async fn swallowed_reply_is_done_and_silent() {
+async fn statement_with_swallowed_reply_is_executed_and_hangs() {
     let table = Table::create().await;
     let swallowed = table.proxy.swallow(reply("insert_row"));
     let mut storing = table.storing(1).await;
@@ -159,8 +160,8 @@ async fn swallowed_reply_is_done_and_silent() {
     assert!(storing.await.unwrap().unwrap_err().is_closed());
 }
 
-/// A client that goes away does not end the session of what was swallowed: so
-/// it is with a host that is cut off.
+/// A client that disconnects does not end the session of a swallowed statement, as
+/// with a host that is cut off from the network.
 #[tokio::test]
 async fn swallowed_statement_leaves_its_transaction_open() {
     let table = Table::create().await;
@@ -238,9 +239,9 @@ async fn cut_commit_request_rolls_back() {
     assert_eq!(table.stored().await, [0; 0]);
 }
 
-/// A COMMIT that was sent is done, although its client has gone meanwhile.
+/// A COMMIT that was sent is executed although its client has disconnected meanwhile.
 #[tokio::test]
-async fn held_commit_is_done_after_its_client_has_gone() {
+async fn held_commit_is_executed_after_its_client_disconnects() {
     let table = Table::create().await;
     let held = table.proxy.hold(request(commit_of("insert_row")));
     let (mut client, connection) = table.connect().await;
@@ -258,7 +259,7 @@ async fn held_commit_is_done_after_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn begin_is_known_by_its_first_statement() {
+async fn begin_is_identified_by_its_first_statement() {
     let table = Table::create().await;
     let any = table.proxy.observe(request(begin()).every());
     let cut = table.proxy.cut(request(begin_of("insert_row")));
@@ -291,7 +292,7 @@ async fn copy_is_one_statement() {
     let mut sink = Box::pin(sink);
     sink.send("1\n2\n".into()).await.unwrap();
     sink.as_mut().finish().await.unwrap();
-    // What follows is told apart.
+    // The next statement is a separate one.
     client.execute(INSERT, &[&3]).await.unwrap();
     assert_eq!((started.count(), rest.count()), (1, 1));
     let held = table.proxy.hold(reply("copy_rows_out"));
@@ -306,7 +307,7 @@ async fn copy_is_one_statement() {
 }
 
 #[tokio::test]
-async fn whole_traffic_is_disturbed_until_told_otherwise() {
+async fn whole_traffic_is_disturbed_until_reset() {
     let table = Table::create().await;
     let mut client = table.client().await;
     table.proxy.set(Traffic::IsHeld);
@@ -338,7 +339,7 @@ async fn whole_traffic_is_disturbed_until_told_otherwise() {
 }
 
 #[tokio::test]
-async fn notifications_are_left_out() {
+async fn notifications_are_dropped_while_disabled() {
     let table = Table::create().await;
     let (client, mut connection) = tokio_postgres::connect(&table.url, NoTls).await.unwrap();
     let mut messages = poll_fn(move |context| connection.poll_message(context));
@@ -354,7 +355,7 @@ async fn notifications_are_left_out() {
     table.proxy.set(Traffic::DropsNotifications);
     client.batch_execute("NOTIFY seen, 'lost'").await.unwrap();
     table.proxy.set(Traffic::Passes);
-    // Its connection is closed as soon as the notification is there.
+    // The connection is closed as soon as the notification arrives.
     let _either_way = client.batch_execute("NOTIFY seen, 'kept'").await;
     assert_eq!(notified.await.unwrap(), "kept");
 }

@@ -1,4 +1,4 @@
-//! A tenant that was deleted and made again is another one.
+//! A tenant that was deleted and created again is a different tenant.
 
 use pim_authz::pb::{
     self, audit_service_client::AuditServiceClient,
@@ -14,10 +14,10 @@ use crate::{
 
 use std::time::Duration;
 
-/// A load of the rights of a group that is not there yet comes late; the group
-/// is made with rights that nobody could have kept.
+/// A delayed load of a group's rights runs before the new tenant has that group; the
+/// group is then created with rights that no server has cached.
 #[tokio::test]
-async fn absent_group_is_not_cached_for_one_of_the_same_number() {
+async fn absence_of_a_group_is_not_cached_across_recreation() {
     let database = Database::create().await;
     let reader = Server::start(&database).await;
     let writer = Server::start(&database).await;
@@ -36,9 +36,9 @@ async fn absent_group_is_not_cached_for_one_of_the_same_number() {
     reader.answers_from_memory("julia", true).await;
 }
 
-/// As many writes as the old one had do not make it the same.
+/// The new tenant differs although it has had as many writes as the old one.
 #[tokio::test]
-async fn commit_compares_which_tenant_was_rehearsed() {
+async fn commit_after_recreation_changes_only_the_named_user() {
     let database = Database::create().await;
     let writer = Server::start(&database).await;
     let other = Server::start(&database).await;
@@ -63,7 +63,7 @@ async fn commit_compares_which_tenant_was_rehearsed() {
     assert_eq!(members, expected, "{put:?}");
 }
 
-/// One page or batch after a token, and the token of the next.
+/// Reads the page or batch after a token, and returns the token of the next one.
 async fn next(server: &Server, list: &str, token: &str) -> Result<String, Status> {
     match list {
         "users" => next_users(server, token.to_owned()).await,
@@ -157,7 +157,7 @@ async fn next_batch(server: &Server, resume_token: String) -> Result<String, Sta
 }
 
 #[tokio::test]
-async fn tokens_of_the_tenant_before_are_invalid() {
+async fn tokens_of_a_deleted_tenant_are_invalid() {
     let database = Database::create().await;
     let server = Server::start(&database).await;
     let company = company(&["julia;;admins", "mary;;admins"], "admins");
@@ -181,7 +181,7 @@ async fn tokens_of_the_tenant_before_are_invalid() {
 }
 
 #[tokio::test]
-async fn watch_of_the_tenant_before_ends() {
+async fn watch_of_a_deleted_tenant_ends() {
     let database = Database::create().await;
     let server = Server::start(&database).await;
     let company = company(&["julia;;admins"], "admins");
@@ -211,9 +211,9 @@ async fn watch_of_the_tenant_before_ends() {
     );
 }
 
-/// But for the deletion itself, whose tenant is gone by then.
+/// The deletion itself is an exception: its tenant no longer exists by then.
 #[tokio::test]
-async fn answers_kept_by_the_tenant_before_do_not_count() {
+async fn stored_responses_of_a_deleted_tenant_are_not_reused() {
     let database = Database::create().await;
     let server = Server::start(&database).await;
     let company = company(&["julia;;"], "admins");

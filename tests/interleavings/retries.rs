@@ -1,4 +1,4 @@
-//! A write and its retry on another server have one effect and one answer.
+//! A write and its retry on another server have one effect and one response.
 
 use crate::{
     harness::{Database, Server, company},
@@ -13,21 +13,21 @@ async fn two_servers() -> (Database, Server, Server) {
     (database, one, other)
 }
 
-/// The retry finds nothing to change, but keeps its answer only after the first
-/// try has looked for one.
+/// The retry finds nothing to change, but stores its response only after the first
+/// attempt has looked for one.
 #[tokio::test]
-async fn late_first_try_gives_the_answer_of_its_retry() {
+async fn late_first_attempt_and_its_retry_return_one_response() {
     let (database, first, other) = two_servers().await;
     let (owner, _connection) = database.connect().await;
     let announced = first.proxy.hold(request(begin_of("use_intent")));
     let first_try = first.putting_user("julia", &["admins"], "key");
     announced.arrived().await;
     other.put_user("julia", &["admins"], "").await.unwrap();
-    // Its rehearsal, and then what keeps the answer.
+    // The first BEGIN is of the rehearsal, the second of storing the response.
     let keeping = other.proxy.hold(request(begin()).nth(2));
     let mut retry = other.putting_user("julia", &["admins"], "key");
     keeping.arrived().await;
-    // Another caller's, which has returned before anybody heard of the key.
+    // Another caller's write, which returns before a response to the key exists.
     other.put_user("julia", &[], "").await.unwrap();
     let late = first.proxy.hold(request("finish_tenant"));
     announced.release();
@@ -49,10 +49,10 @@ async fn late_first_try_gives_the_answer_of_its_retry() {
     assert_eq!(members.len(), usize::try_from(retry.changed).unwrap());
 }
 
-/// The first try has not begun its commit when its retry was answered and
-/// another caller's write has returned.
+/// The first attempt begins its commit only after its retry and another caller's
+/// write have returned.
 #[tokio::test]
-async fn first_try_before_its_commit_undoes_nothing() {
+async fn late_commit_of_first_attempt_undoes_no_later_write() {
     let (_database, first, other) = two_servers().await;
     let held = first.proxy.hold(request(begin_of("use_intent")));
     let first_try = first.putting_user("julia", &["admins"], "key");
@@ -64,9 +64,9 @@ async fn first_try_before_its_commit_undoes_nothing() {
     assert_eq!(other.members("admins").await.unwrap(), [""; 0]);
 }
 
-/// The same where there is nothing to change when the retry comes.
+/// The same, but there is nothing to change when the retry arrives.
 #[tokio::test]
-async fn first_try_before_its_commit_undoes_nothing_after_a_retry_without_effect() {
+async fn late_commit_undoes_no_write_after_retry_without_effect() {
     let (_database, first, other) = two_servers().await;
     let held = first.proxy.hold(request(begin_of("use_intent")));
     let first_try = first.putting_user("julia", &["admins"], "key");
@@ -79,9 +79,9 @@ async fn first_try_before_its_commit_undoes_nothing_after_a_retry_without_effect
     assert_eq!(other.members("admins").await.unwrap(), [""; 0]);
 }
 
-/// While the first try's COMMIT is under way its retry waits for it.
+/// While the first attempt's COMMIT is in progress its retry waits for it.
 #[tokio::test]
-async fn retry_during_the_commit_gives_its_answer() {
+async fn retry_during_commit_returns_the_response_of_that_commit() {
     let (database, first, other) = two_servers().await;
     let (owner, _connection) = database.connect().await;
     let held = first.proxy.hold(request(commit_of("use_intent")));
@@ -95,9 +95,9 @@ async fn retry_during_the_commit_gives_its_answer() {
     assert_eq!(retry.await.unwrap().unwrap(), answer);
 }
 
-/// A first try that found nothing to change is late in keeping that answer.
+/// A first attempt that found nothing to change stores that response late.
 #[tokio::test]
-async fn late_answer_without_effect_gives_way_to_the_retry() {
+async fn late_response_without_effect_yields_to_the_retrys_response() {
     let (_database, first, other) = two_servers().await;
     other.put_user("julia", &["admins"], "").await.unwrap();
     let held = first.proxy.hold(request(begin()).nth(2));

@@ -1,4 +1,4 @@
-//! A standby answers nothing.
+//! A server does not answer from a standby.
 
 use std::time::Duration;
 
@@ -7,8 +7,7 @@ use crate::{
     postgres_proxy::request,
 };
 
-/// The lease's connection stays with the primary; what is asked by new ones
-/// reaches a standby.
+/// The lease's connection stays with the primary; new connections reach a standby.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_and_writes_without_effect_on_a_standby_are_unavailable() {
     let primary = OwnPostgres::start().await;
@@ -17,7 +16,7 @@ async fn reads_and_writes_without_effect_on_a_standby_are_unavailable() {
     server.import(&company(&["julia;;admins"], "admins")).await;
     let standby = primary.standby().await;
     server.proxy.set_upstream(standby.address());
-    // All but the lease's.
+    // All connections but the lease's.
     primary
         .execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity

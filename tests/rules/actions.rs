@@ -27,7 +27,7 @@ fn resource(kind: ResourceType, id: Option<Code>) -> Resource {
 }
 
 #[test]
-fn rule_9_a_type_has_the_actions_of_the_table_and_the_permissions_that_name_it() {
+fn rule_9_types_accept_only_their_actions_and_permissions() {
     for kind in kinds() {
         for action in Action::all() {
             let resource = kind.map(|kind| resource(kind, Some(code("x"))));
@@ -45,7 +45,7 @@ fn rule_9_a_type_has_the_actions_of_the_table_and_the_permissions_that_name_it()
 }
 
 #[test]
-fn rule_9_the_level_actions_of_each_type_are_those_of_the_table() {
+fn rule_9_level_actions_of_each_type_match_the_table() {
     let products = "view edit own export import change_categories review_proposals send_proposal";
     let cases = [
         (None, "system_version.read"),
@@ -78,7 +78,7 @@ fn rule_9_the_level_actions_of_each_type_are_those_of_the_table() {
 }
 
 #[test]
-fn rule_9_every_question_of_every_type_is_answered_in_every_edition() {
+fn rule_9_all_actions_match_the_reference_in_every_edition() {
     use pim_authz::domain::Edition::{Community, Enterprise, Growth};
     for edition in [Community, Growth, Enterprise] {
         let world = World::new(edition)
@@ -100,7 +100,7 @@ fn rule_9_every_question_of_every_type_is_answered_in_every_edition() {
 }
 
 #[test]
-fn rule_9_a_permission_code_without_a_level_does_not_look_at_the_id() {
+fn rule_9_permissions_without_level_ignore_the_resource_id() {
     let world = World::enterprise()
         .role(
             "Creator",
@@ -133,7 +133,7 @@ fn rule_9_a_permission_code_without_a_level_does_not_look_at_the_id() {
 }
 
 #[test]
-fn rule_9_an_unstored_type_is_ruled_by_the_parent_that_is_named() {
+fn rule_9_level_on_named_parent_decides_for_unstored_types() {
     let world = World::enterprise()
         .role(
             "Librarian",
@@ -183,7 +183,7 @@ fn rule_9_an_unstored_type_is_ruled_by_the_parent_that_is_named() {
 }
 
 #[test]
-fn rule_9_the_system_version_is_read_by_apps_and_connections_always() {
+fn rule_9_apps_and_connections_always_read_the_system_version() {
     let world = World::growth()
         .role("Support", &["system_information.view"])
         .user("julia", &[])
@@ -210,7 +210,7 @@ fn rule_9_the_system_version_is_read_by_apps_and_connections_always() {
 }
 
 #[test]
-fn rule_9_a_proposal_is_sent_with_exactly_the_edit_level() {
+fn rule_9_sending_a_proposal_needs_exactly_edit() {
     let cases = [
         (
             pim_authz::domain::Level::View,
@@ -242,7 +242,7 @@ fn rule_9_a_proposal_is_sent_with_exactly_the_edit_level() {
 }
 
 #[test]
-fn rule_9_what_is_marked_enterprise_only_is_denied_elsewhere_by_edition() {
+fn rule_9_enterprise_actions_are_denied_by_edition_in_community() {
     for (action, kinds) in [
         ("review_proposals", &["product", "product_model"][..]),
         ("send_proposal", &["product", "product_model"]),
@@ -260,7 +260,7 @@ fn rule_9_what_is_marked_enterprise_only_is_denied_elsewhere_by_edition() {
 }
 
 #[test]
-fn rule_9_a_question_without_a_resource_is_about_the_permission_alone() {
+fn rule_9_questions_without_resource_accept_permissions_and_system_version() {
     let without = Action::all().filter(|action| action.rule_on(None).is_some());
     assert_eq!(without.count(), CATALOGUE.permissions().len() + 1);
     let level_action = Action::find("view").unwrap();
@@ -269,7 +269,7 @@ fn rule_9_a_question_without_a_resource_is_about_the_permission_alone() {
 }
 
 #[test]
-fn rule_9_what_does_not_belong_to_the_type_is_refused_by_its_field() {
+fn rule_9_context_fields_foreign_to_the_type_are_rejected() {
     let named = || Some(code("x"));
     let contexts = [
         (
@@ -315,13 +315,13 @@ fn rule_9_what_does_not_belong_to_the_type_is_refused_by_its_field() {
         let action = Action::all().find(|action| action.rule_on(kind).is_some());
         for (field, context) in &contexts {
             let resource = kind.map(|kind| resource(kind, named()));
-            let asked = Question::new(
+            let question = Question::new(
                 subject("user:x"),
                 action.unwrap(),
                 resource,
                 context.clone(),
             );
-            let refused = asked.err().map(|refused| refused.field);
+            let refused = question.err().map(|refused| refused.field);
             let expected = (!takes(kind, field)).then_some(*field);
             assert_eq!(refused, expected, "{kind:?}");
         }

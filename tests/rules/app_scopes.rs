@@ -12,9 +12,10 @@ use strum::IntoEnumIterator as _;
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers, code, reference, subject, told};
 
-/// One of each type of resource, all of it held at the highest level.
+/// One resource of each type with access levels, each accessible at the highest
+/// level.
 const RESOURCES: [(&str, &str, &str); 13] = [
-    // resource                       permission that reads, and that writes
+    // resource, permission needed to read, permission needed to write
     ("product:hat", "api.product.list", "api.product.edit"),
     (
         "product_model:shirt",
@@ -54,7 +55,7 @@ const RESOURCES: [(&str, &str, &str); 13] = [
     ("grid_view:mine", "", ""),
 ];
 
-/// A tenant in which the app `sync` holds the highest level on everything.
+/// Returns a tenant in which the app `sync` has the highest level on everything.
 fn everything_held(edition: Edition, scopes: &[&str]) -> World {
     World::new(edition)
         .app("sync", scopes)
@@ -73,7 +74,7 @@ fn everything_held(edition: Edition, scopes: &[&str]) -> World {
         .reference_entity("brands")
 }
 
-/// The question of the app about one of [`RESOURCES`].
+/// Returns the app's question about one of [`RESOURCES`].
 fn of_app(action: LevelAction, resource: &str) -> Ask {
     let question = ask("app:sync", action.into(), resource);
     match resource {
@@ -83,7 +84,7 @@ fn of_app(action: LevelAction, resource: &str) -> Ask {
     }
 }
 
-/// The level actions that a resource of [`RESOURCES`] has.
+/// Returns the level actions of a resource of [`RESOURCES`].
 fn level_actions(resource: &str) -> Vec<LevelAction> {
     let kind: ResourceType = resource.split_once(':').unwrap().0.parse().unwrap();
     LevelAction::iter()
@@ -92,7 +93,7 @@ fn level_actions(resource: &str) -> Vec<LevelAction> {
 }
 
 #[test]
-fn rule_5_12_an_app_without_a_scope_is_denied_every_level_action() {
+fn rule_5_12_app_without_scope_is_denied_every_level_action() {
     for scopes in [&[][..], &["openid", "profile", "email"]] {
         let world = everything_held(Edition::Enterprise, scopes);
         for (resource, reads, writes) in RESOURCES {
@@ -118,7 +119,7 @@ fn rule_5_12_an_app_without_a_scope_is_denied_every_level_action() {
 }
 
 #[test]
-fn rule_5_12_reading_scopes_view_and_export_and_writing_scopes_do_the_rest() {
+fn rule_5_12_read_scopes_allow_view_and_export_write_scopes_the_rest() {
     let scopes: Vec<&str> = CATALOGUE.scopes().iter().map(|scope| scope.code).collect();
     for scope in scopes {
         let world = everything_held(Edition::Enterprise, &[scope]);
@@ -147,7 +148,7 @@ fn rule_5_12_reading_scopes_view_and_export_and_writing_scopes_do_the_rest() {
 }
 
 #[test]
-fn rule_5_12_rights_that_outlive_a_scope_cannot_be_used() {
+fn rule_5_12_rights_without_matching_scope_have_no_effect() {
     let hat = |action| ask("app:sync", action, "product:hat");
     let cases: [(&[&str], [&str; 3]); 3] = [
         // scopes               view, edit, own
@@ -184,7 +185,7 @@ fn rule_5_12_rights_that_outlive_a_scope_cannot_be_used() {
 }
 
 #[test]
-fn rule_5_12_an_uncategorized_product_gives_an_app_no_more_than_its_scopes() {
+fn rule_5_12_uncategorized_product_still_needs_a_scope() {
     let world = everything_held(Edition::Enterprise, &[]).with_product("orphan", &[]);
     assert_answers(
         &world,
@@ -202,7 +203,7 @@ fn rule_5_12_an_uncategorized_product_gives_an_app_no_more_than_its_scopes() {
 }
 
 #[test]
-fn rule_5_12_a_scope_denial_comes_after_the_edition_and_before_the_axes() {
+fn rule_5_12_scope_is_checked_after_edition_and_before_axes() {
     let denied = |scopes: &[&str]| {
         World::growth()
             .app("sync", scopes)
@@ -273,7 +274,7 @@ fn rule_5_12_outside_enterprise_asset_and_entity_types_are_denied_by_scope() {
 }
 
 #[test]
-fn rule_5_12_the_remedy_is_the_scope_whose_own_row_gives_the_permission() {
+fn rule_5_12_remedy_is_the_scope_that_directly_grants_the_permission() {
     let world = everything_held(Edition::Enterprise, &[]);
     let mut found = Vec::new();
     for (resource, ..) in RESOURCES {
@@ -322,7 +323,7 @@ fn rule_5_12_the_remedy_is_the_scope_whose_own_row_gives_the_permission() {
 }
 
 #[test]
-fn rule_5_12_a_scope_and_a_right_are_missing_together() {
+fn rule_5_12_remedies_combine_missing_scope_and_missing_rights() {
     let world = World::enterprise()
         .app("sync", &[])
         .with_channels(&["ecommerce"])
@@ -348,7 +349,7 @@ fn rule_5_12_a_scope_and_a_right_are_missing_together() {
 }
 
 #[test]
-fn rule_5_12_an_explanation_asks_for_the_scope_after_subject_and_edition() {
+fn rule_5_12_explanation_checks_scope_after_subject_and_edition() {
     let axes = |scopes: &[&str], action| {
         let world = everything_held(Edition::Enterprise, scopes);
         let question = ask("app:sync", action, "product:hat").question();
@@ -386,7 +387,7 @@ fn rule_5_12_an_explanation_asks_for_the_scope_after_subject_and_edition() {
 }
 
 #[test]
-fn rule_5_12_grid_views_of_apps_are_denied_without_a_permission_or_a_remedy() {
+fn rule_5_12_grid_view_denial_of_apps_has_no_permission_or_remedy() {
     let scopes: Vec<&str> = CATALOGUE.scopes().iter().map(|scope| scope.code).collect();
     let world = everything_held(Edition::Enterprise, &scopes);
     let explanation = world.explain(&of_app(LevelAction::View, "grid_view:mine").question());
@@ -424,11 +425,11 @@ fn rule_5_12_users_and_connections_need_no_permission_for_a_level_action() {
 }
 
 #[test]
-fn rule_5_12_an_access_filter_says_no_more_than_the_scopes_allow() {
+fn rule_5_12_access_filter_is_limited_by_scopes() {
     let channel = || (ItemKind::Channel, code("ecommerce"), Edit);
     let category = || (ItemKind::Category, code("Hats"), Own);
     let cases: [(&[&str], &str, FilterScope, Option<Level>); 5] = [
-        // scopes, action, what it reaches, the level said of the channel
+        // scopes, action, scope of the filter, level of the channel in the filter
         (
             &["write_products"],
             "edit",

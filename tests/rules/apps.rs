@@ -1,4 +1,4 @@
-//! Rules §5, as far as a decision is concerned: scopes and what they grant.
+//! Rules §5, the part that concerns decisions: scopes and what they grant.
 
 use pim_authz::domain::{
     CATALOGUE, Edition,
@@ -29,7 +29,7 @@ fn rule_5_3_write_implies_read_and_delete_implies_write() {
 }
 
 #[test]
-fn rule_5_4_without_an_authorization_scope_an_app_reads_the_version_only() {
+fn rule_5_4_app_without_authorization_scope_reads_only_the_version() {
     for scopes in [&[][..], &["openid", "profile", "email"]] {
         for edition in [Edition::Community, Edition::Growth, Edition::Enterprise] {
             let world = World::new(edition).app("sync", scopes);
@@ -43,7 +43,7 @@ fn rule_5_4_without_an_authorization_scope_an_app_reads_the_version_only() {
 }
 
 #[test]
-fn rule_5_5_an_authorization_scope_grants_its_row_and_overall_access() {
+fn rule_5_5_authorization_scope_grants_its_permissions_and_overall_access() {
     for scope in CATALOGUE.scopes() {
         let world = World::enterprise().app("sync", &[scope.code]);
         let expected = if scope.kind == ScopeKind::Authorization {
@@ -60,7 +60,7 @@ fn rule_5_5_an_authorization_scope_grants_its_row_and_overall_access() {
 }
 
 #[test]
-fn rule_5_5_an_app_acts_with_its_codes_exactly_as_a_connection_with_its_role() {
+fn rule_5_5_app_is_decided_like_a_connection_with_the_same_permissions() {
     let world = World::enterprise()
         .connection_role("API", &["api.overall_access", "api.product.edit"])
         .connection("erp", &["Redactors"])
@@ -97,7 +97,7 @@ fn rule_5_5_an_app_acts_with_its_codes_exactly_as_a_connection_with_its_role() {
 }
 
 #[test]
-fn rule_5_5_a_scope_that_the_edition_does_not_offer_does_not_count() {
+fn rule_5_5_scope_not_offered_by_the_edition_has_no_effect() {
     // granted before a downgrade
     let world = World::growth().app("sync", &["write_assets", "read_products"]);
     assert_answers(
@@ -110,7 +110,7 @@ fn rule_5_5_a_scope_that_the_edition_does_not_offer_does_not_count() {
 }
 
 #[test]
-fn rule_5_7_an_app_holds_edit_on_every_channel_later_ones_included() {
+fn rule_5_7_app_has_edit_on_every_channel_including_later_ones() {
     let world = World::enterprise()
         .with_channels(&["ecommerce"])
         .app("sync", &["write_products"])
@@ -131,7 +131,7 @@ fn rule_5_7_an_app_holds_edit_on_every_channel_later_ones_included() {
 }
 
 #[test]
-fn rule_5_10_who_manages_apps_opens_them() {
+fn rule_5_10_permission_to_manage_apps_implies_opening_them() {
     let cases: [(&[&str], [bool; 3]); 4] = [
         // held                     open   manage  manage custom ones
         (&["app.open"], [true, false, false]),

@@ -1,11 +1,12 @@
-//! Rules §7: facts that come with the question.
+//! Rules §7: facts that a question itself describes.
 
 use pim_authz::domain::Level::{Edit, Own, View};
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
-/// `shirt` above `shirt-red` above `xl`; each category is held at the level
-/// that it is named after.
+/// Returns a world where `shirt` is the parent of `shirt-red`, and that of `xl`.
+///
+/// julia has on each category the level that it is named after.
 fn shirts() -> World {
     World::enterprise()
         .user("julia", &["G"])
@@ -28,12 +29,12 @@ fn view(resource: &str) -> Ask {
 }
 
 #[test]
-fn rule_7_1_categories_in_the_question_replace_those_of_the_products_own() {
+fn rule_7_1_categories_in_question_replace_the_stored_own_categories() {
     assert_answers(
         &shirts(),
         [
             (view("product:xl"), "allowed at edit"),
-            // the ancestors' stay in force
+            // the categories of the ancestors still apply
             (
                 view("product:xl").in_categories(&["Owned"]),
                 "allowed at own",
@@ -56,7 +57,7 @@ fn rule_7_1_categories_in_the_question_replace_those_of_the_products_own() {
 }
 
 #[test]
-fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
+fn rule_7_1_parent_in_question_replaces_the_stored_parent() {
     assert_answers(
         &shirts(),
         [
@@ -65,7 +66,7 @@ fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
                 view("product:xl").under("plain"),
                 "denied at none: category Hidden needs view, has none",
             ),
-            // present and empty means none
+            // a parent that is present and empty means no parent
             (
                 view("product:xl").without_parent(),
                 "denied at none: category Hidden needs view, has none",
@@ -74,7 +75,7 @@ fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
                 view("product:xl").without_parent().in_categories(&[]),
                 "allowed at own",
             ),
-            // its own categories are in force beside an unknown parent
+            // own categories apply even if the parent is unknown
             (
                 view("product:xl")
                     .under("nowhere")
@@ -90,7 +91,7 @@ fn rule_7_1_a_parent_in_the_question_replaces_the_stored_one() {
 }
 
 #[test]
-fn rule_7_1_the_ancestors_of_the_parent_in_force_still_count() {
+fn rule_7_1_ancestors_of_the_parent_in_question_contribute_categories() {
     assert_answers(
         &shirts(),
         [
@@ -107,7 +108,7 @@ fn rule_7_1_the_ancestors_of_the_parent_in_force_still_count() {
 }
 
 #[test]
-fn rule_7_1_each_ancestor_counts_once_even_in_a_circle() {
+fn rule_7_1_ancestor_cycles_are_traversed_once() {
     assert_answers(
         &shirts(),
         [
@@ -120,7 +121,7 @@ fn rule_7_1_each_ancestor_counts_once_even_in_a_circle() {
                 "allowed at view",
             ),
             (view("product_model:plain").under("plain"), "allowed at own"),
-            // what the question replaces is replaced wherever it is met
+            // replaced categories also apply where the model is its own ancestor
             (
                 view("product_model:shirt")
                     .under("shirt-red")
@@ -132,7 +133,7 @@ fn rule_7_1_each_ancestor_counts_once_even_in_a_circle() {
 }
 
 #[test]
-fn rule_7_1_a_described_product_need_not_be_stored() {
+fn rule_7_1_described_product_need_not_be_stored() {
     assert_answers(
         &shirts(),
         [
@@ -150,7 +151,7 @@ fn rule_7_1_a_described_product_need_not_be_stored() {
 }
 
 #[test]
-fn rule_7_1_an_attribute_group_in_the_question_replaces_the_stored_one() {
+fn rule_7_1_attribute_group_in_question_replaces_the_stored_one() {
     let world = shirts()
         .with_attribute("name", "Secret", SpecificTo::Nothing)
         .with_attribute("code", "Public", SpecificTo::Locale)
@@ -173,7 +174,7 @@ fn rule_7_1_an_attribute_group_in_the_question_replaces_the_stored_one() {
                 plain().attribute("name").attribute_group("nowhere"),
                 "denied at own: attribute_group nowhere needs view, has none",
             ),
-            // the attribute's other facts stay
+            // the attribute's other stored facts still apply
             (
                 plain().attribute("code").attribute_group("Public"),
                 "denied at own: locale (any) needs view, has none",
@@ -183,7 +184,7 @@ fn rule_7_1_an_attribute_group_in_the_question_replaces_the_stored_one() {
 }
 
 #[test]
-fn rule_7_1_what_a_question_describes_is_for_that_question_only() {
+fn rule_7_1_description_applies_to_its_question_only() {
     use pim_authz::engine;
     let world = shirts();
     let described = view("product:xl").in_categories(&["Owned"]).question();

@@ -1,4 +1,4 @@
-//! A world is written as the files that `pim-authz import` reads.
+//! Worlds are written as the files that `pim-authz import` reads.
 
 use pim_authz::domain::Level::{Edit, Execute, ExecuteAndEdit, Own, View};
 
@@ -54,7 +54,7 @@ fn a_world_is_written_as_the_pims_files() {
 }
 
 #[test]
-fn every_item_of_a_random_world_has_its_row_of_rights() {
+fn access_rows_equal_items_in_random_worlds() {
     for seed in 0..100 {
         let world = random_importable_world(&mut Entropy::seeded(seed, 900));
         let files = world.files();

@@ -1,4 +1,4 @@
-//! Rules 4.9, 4.11 and 4.12: what is not a product.
+//! Rules 4.9, 4.11 and 4.12: resources other than products.
 
 use pim_authz::domain::Level::{Edit, Execute, ExecuteAndEdit, Own, View};
 
@@ -24,7 +24,7 @@ fn library() -> World {
 }
 
 #[test]
-fn rule_4_9_viewing_asks_for_the_channel_and_locale_named_and_for_the_item() {
+fn rule_4_9_viewing_needs_the_named_channel_and_locale() {
     let seen = [
         (
             ask("user:julia", "view", "asset:photo").under("videos"),
@@ -56,7 +56,7 @@ fn rule_4_9_viewing_asks_for_the_channel_and_locale_named_and_for_the_item() {
 }
 
 #[test]
-fn rule_4_9_what_is_not_viewable_itself_is_hidden() {
+fn rule_4_9_resource_without_view_right_on_its_item_is_hidden() {
     assert_answers(
         &library(),
         [
@@ -73,7 +73,7 @@ fn rule_4_9_what_is_not_viewable_itself_is_hidden() {
 }
 
 #[test]
-fn rule_4_9_no_channel_or_locale_is_asked_for_where_none_is_named() {
+fn rule_4_9_unnamed_channel_and_locale_are_not_required() {
     // unlike products, these have no gate
     let world = World::enterprise()
         .user("julia", &[])
@@ -119,7 +119,7 @@ fn rule_4_9_editing_is_not_limited_by_channel_and_locale() {
                 anywhere(ask("user:julia", "asset.edit", "asset:photo").under("packshots")),
                 "allowed at edit",
             ),
-            // a code whose level is view asks like `view`
+            // a permission whose level is view has the requirements of `view`
             (
                 anywhere(ask("user:julia", "asset.list_products", "asset:film").under("videos")),
                 "denied at view: channel hidden needs view, has none",
@@ -159,7 +159,7 @@ fn rule_4_9_editing_an_enriched_category_needs_the_role_permission() {
 }
 
 #[test]
-fn rule_4_11_a_profile_needs_the_role_permission_and_the_flag() {
+fn rule_4_11_profile_needs_role_permission_and_flag() {
     let world = |level| {
         World::enterprise()
             .role("Runner", &["export_profile.launch", "export_profile.edit"])
@@ -180,7 +180,7 @@ fn rule_4_11_a_profile_needs_the_role_permission_and_the_flag() {
                 edit("user:julia"),
                 "denied at execute: item export_profile nightly needs edit, has execute",
             ),
-            // without the permission the right does not count
+            // without the permission the right has no effect
             (
                 launch("user:mary"),
                 "denied at execute: permission export_profile.launch",
@@ -197,7 +197,7 @@ fn rule_4_11_a_profile_needs_the_role_permission_and_the_flag() {
 }
 
 #[test]
-fn rule_4_12_a_category_channel_locale_or_group_is_answered_by_its_own_level() {
+fn rule_4_12_categories_channels_locales_and_groups_use_their_own_level() {
     let items = [
         ("category", "category"),
         ("channel", "channel"),
@@ -240,7 +240,7 @@ fn rule_4_12_a_category_channel_locale_or_group_is_answered_by_its_own_level() {
 }
 
 #[test]
-fn rule_4_12_the_settings_screens_follow_the_role_permissions_alone() {
+fn rule_4_12_settings_screens_need_role_permissions_only() {
     let world = World::enterprise()
         .role("Settings", &["category.list", "locale.list"])
         .user("julia", &[])

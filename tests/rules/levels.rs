@@ -7,7 +7,9 @@ use pim_authz::domain::{
 
 use crate::support::{SpecificTo, World, ask, assert_answers, item, subject};
 
-/// What the two flags of a profile allow, with the role permissions held.
+/// Returns a world where julia has a level on an import profile.
+///
+/// Her role has the permissions to launch and to edit import profiles.
 fn runner(level: Level) -> World {
     World::enterprise()
         .role("Runner", &["import_profile.launch", "import_profile.edit"])
@@ -21,7 +23,7 @@ fn runner(level: Level) -> World {
 #[test]
 fn rule_3_1_each_level_includes_the_ones_below_it() {
     let cases = [
-        // held, and whether it views, edits and owns
+        // level held, and whether it allows view, edit and own
         (Hidden, [false, false, false]),
         (View, [true, false, false]),
         (Edit, [true, true, false]),
@@ -56,8 +58,9 @@ fn rule_3_1_granting_a_level_never_lowers_the_one_held() {
     );
 }
 
-/// A user who holds each of the four axes at a level, and a product, a channel,
-/// a locale, an attribute of both.
+/// Returns a world where julia has a given level on each of the four axes.
+///
+/// It has a product, a channel, a locale, and an attribute specific to both.
 fn four_axes(channel: Level, locale: Level, category: Level, group: Level) -> World {
     World::enterprise()
         .user("julia", &["G"])
@@ -75,7 +78,7 @@ fn four_axes(channel: Level, locale: Level, category: Level, group: Level) -> Wo
 }
 
 #[test]
-fn rule_3_2_the_axes_are_asked_from_parent_to_child() {
+fn rule_3_2_axes_are_checked_from_parent_to_child() {
     let cases = [
         ([Hidden, Hidden, Hidden, Hidden], "channel ecommerce"),
         ([Edit, Hidden, Hidden, Hidden], "locale en_US"),
@@ -98,8 +101,8 @@ fn rule_3_2_the_axes_are_asked_from_parent_to_child() {
 }
 
 #[test]
-fn rule_3_3_families_and_entities_stand_alone() {
-    // no channel, locale, category or attribute group is held
+fn rule_3_3_families_and_entities_are_independent_of_other_axes() {
+    // julia has no right on any channel, locale, category or attribute group
     let world = four_axes(Hidden, Hidden, Hidden, Hidden)
         .group("G")
         .may(Edit)
@@ -204,7 +207,7 @@ fn rule_3_4_outside_enterprise_everyone_holds_the_highest_level() {
                     mine("export_profile.edit", "export_profile:nightly"),
                     "denied at execute_and_edit: permission export_profile.edit",
                 ),
-                // a described product is owned whatever its categories
+                // a described product is held at own, whatever its categories
                 (
                     mine("edit", "product:").in_categories(&["nowhere"]),
                     "allowed at own, direct",
@@ -219,7 +222,7 @@ fn rule_3_4_outside_enterprise_everyone_holds_the_highest_level() {
 }
 
 #[test]
-fn rule_3_4_rights_are_kept_outside_enterprise_and_count_when_it_becomes_so() {
+fn rule_3_4_stored_rights_apply_after_an_upgrade_to_enterprise() {
     let world = World::community()
         .user("julia", &["Redactors"])
         .with_product("hat", &["Hats"])
@@ -238,7 +241,7 @@ fn rule_3_4_rights_are_kept_outside_enterprise_and_count_when_it_becomes_so() {
 }
 
 #[test]
-fn rule_3_5_the_highest_level_of_several_groups_wins_on_each_axis() {
+fn rule_3_5_highest_level_of_several_groups_applies_on_each_axis() {
     let world = World::enterprise()
         .user("julia", &["A", "B", "C"])
         .user("mary", &["A"])
@@ -280,7 +283,7 @@ fn rule_3_5_the_highest_level_of_several_groups_wins_on_each_axis() {
 }
 
 #[test]
-fn rule_3_5_the_flags_of_a_profile_add_up_over_groups() {
+fn rule_3_5_profile_flags_of_several_groups_are_combined() {
     let world = runner(Execute)
         .group("Editors")
         .may(Edit)
@@ -301,7 +304,7 @@ fn rule_3_5_the_flags_of_a_profile_add_up_over_groups() {
 }
 
 #[test]
-fn rule_3_6_nothing_is_inherited_when_a_decision_is_made() {
+fn rule_3_6_decisions_inherit_no_rights_between_categories() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_category_under("Master", "Hats")
@@ -328,7 +331,7 @@ fn rule_3_6_nothing_is_inherited_when_a_decision_is_made() {
 }
 
 #[test]
-fn the_world_gives_the_right_that_its_words_say() {
+fn world_builder_sets_the_described_rights() {
     let world = World::enterprise()
         .with_category_under("Master", "Hats")
         .with_category_under("Hats", "Caps")

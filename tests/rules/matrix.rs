@@ -1,5 +1,5 @@
-//! The golden matrix: who may do what on which resource, as a text whose
-//! changes are reviewed line by line.
+//! The golden matrix: the decision for each subject, action and resource, as a
+//! text whose changes are reviewed line by line.
 
 use std::fmt::Write as _;
 
@@ -22,11 +22,12 @@ const SUBJECTS: [&str; 8] = [
     "app:gone",
 ];
 
-/// Where rights do not count, one of each kind will do.
+/// One subject of each kind, for an edition that ignores rights.
 const ONE_OF_EACH: [&str; 3] = ["user:outsider", "connection:erp", "app:sync"];
 
-/// The resources, each with the questions about it: its level actions, and a
-/// few permissions of each kind.
+/// The resources, each with a few permissions of each kind.
+///
+/// The questions are the level actions of the resource and these permissions.
 const RESOURCES: [(&str, &str); 21] = [
     (
         "product:hat",
@@ -66,7 +67,7 @@ const RESOURCES: [(&str, &str); 21] = [
     ("system_version:", ""),
 ];
 
-/// What everyone's role holds; the user groups differ.
+/// The permissions of the role that all users have; their user groups differ.
 const ROLE: [&str; 15] = [
     "product.list",
     "product.create",
@@ -94,7 +95,8 @@ const PEOPLE: [(&str, &str); 5] = [
     ("disabled", "Owners"),
 ];
 
-/// A user of each level, one of none, a disabled one, a connection and an app.
+/// Returns a tenant with a user of each level, a user without rights, a disabled
+/// user, a connection and an app.
 fn tenant(edition: Edition) -> World {
     let mut world = World::new(edition)
         .role("Role", &ROLE)
@@ -168,7 +170,7 @@ fn questions(subject: &str, resource: &str, permissions: &'static str) -> Vec<(S
         .collect()
 }
 
-/// `allowed at own, direct` as `yes own direct`, `denied at view: category Hats
+/// Abbreviates a decision: `allowed at own, direct` as `yes own direct`, `denied at view: category Hats
 /// needs edit, has view` as `-   view (category)`.
 fn cell(decision: &Decision) -> String {
     let words = [

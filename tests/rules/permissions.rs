@@ -5,7 +5,7 @@ use pim_authz::domain::{CATALOGUE, Edition};
 use crate::support::{World, ask, assert_answers};
 
 #[test]
-fn rule_2_1_every_permission_of_the_catalogue_can_be_asked_and_held() {
+fn rule_2_1_every_catalogue_permission_can_be_granted_and_checked() {
     for permission in CATALOGUE.permissions() {
         let requires = permission.requires.iter();
         let mut codes: Vec<&str> = requires.map(|id| CATALOGUE.permission(id).code).collect();
@@ -23,7 +23,7 @@ fn rule_2_1_every_permission_of_the_catalogue_can_be_asked_and_held() {
 }
 
 #[test]
-fn rule_2_2_a_subject_holds_the_union_of_what_its_roles_grant() {
+fn rule_2_2_subject_has_the_permissions_of_all_its_roles() {
     let world = World::community()
         .role("Lister", &["product.list"])
         .role("Commenter", &["product.comment"])
@@ -49,7 +49,7 @@ fn rule_2_2_a_subject_holds_the_union_of_what_its_roles_grant() {
     );
 }
 
-/// Asks a user whose one role holds some permissions for another.
+/// Checks a permission for a user whose only role has other permissions.
 #[track_caller]
 fn assert_held(cases: &[(&[&str], &str, &str)]) {
     for (held, asked, expected) in cases {
@@ -67,10 +67,10 @@ fn assert_held(cases: &[(&[&str], &str, &str)]) {
 }
 
 #[test]
-fn rule_2_3_holding_one_permission_may_hold_another() {
+fn rule_2_3_permission_may_imply_another() {
     let edits: &[&str] = &["category.edit"];
     assert_held(&[
-        // held             asked                       missing
+        // granted          checked                     missing
         (edits, "category.edit_attributes", "held"),
         (edits, "category.manage_template", "held"),
         (&["category.create"], "category.manage_template", "held"),
@@ -81,10 +81,10 @@ fn rule_2_3_holding_one_permission_may_hold_another() {
 }
 
 #[test]
-fn rule_2_3_a_permission_counts_while_what_it_requires_is_held() {
+fn rule_2_3_permission_has_no_effect_without_its_required_permission() {
     let history = "association_type.view_history";
     assert_held(&[
-        // held                 asked                       missing
+        // granted              checked                     missing
         (&[history], history, "association_type.edit"),
         (&[history, "association_type.edit"], history, "held"),
         (
@@ -121,10 +121,10 @@ fn rule_2_3_a_permission_counts_while_what_it_requires_is_held() {
 }
 
 #[test]
-fn rule_2_3_implications_come_first_and_requirements_after() {
+fn rule_2_3_implications_apply_before_requirements() {
     let reorder = "category.reorder";
     assert_held(&[
-        // held                 asked                       missing
+        // granted              checked                     missing
         (&["category.edit"], reorder, "category.list"),
         (&["category.edit", "category.list"], reorder, "held"),
         (&["category.list"], reorder, reorder),
@@ -138,7 +138,7 @@ fn rule_2_3_implications_come_first_and_requirements_after() {
 }
 
 #[test]
-fn rule_2_3_what_one_permission_requires_another_role_may_give() {
+fn rule_2_3_required_permission_may_come_from_another_role() {
     let world = World::community()
         .connection_role("Entry", &["api.overall_access"])
         .connection_role("Lister", &["api.product.list"])
@@ -151,7 +151,7 @@ fn rule_2_3_what_one_permission_requires_another_role_may_give() {
 }
 
 #[test]
-fn rule_2_4_enterprise_permissions_count_in_an_enterprise_tenant_only() {
+fn rule_2_4_enterprise_permissions_have_effect_in_enterprise_tenants_only() {
     let enterprise: Vec<&str> = CATALOGUE
         .permissions()
         .iter()
@@ -162,7 +162,7 @@ fn rule_2_4_enterprise_permissions_count_in_an_enterprise_tenant_only() {
     let mut held = enterprise.clone();
     held.extend(["api.overall_access", "category.edit"]);
     for edition in [Edition::Community, Edition::Growth, Edition::Enterprise] {
-        // granted before a downgrade: kept, and does not count
+        // granted before a downgrade: still stored, but without effect
         let world = World::new(edition)
             .role("Administrator", &held)
             .user("julia", &[])
@@ -175,7 +175,7 @@ fn rule_2_4_enterprise_permissions_count_in_an_enterprise_tenant_only() {
                 format!("denied: edition {code}")
             };
             assert_eq!(world.answer(ask("user:julia", code, "")), expected);
-            // held or not (rules 8.1)
+            // whether granted or not (rules 8.1)
             if !edition.is_enterprise() {
                 assert_eq!(world.answer(ask("user:mary", code, "")), expected);
             }
@@ -184,7 +184,7 @@ fn rule_2_4_enterprise_permissions_count_in_an_enterprise_tenant_only() {
 }
 
 #[test]
-fn rule_2_5_a_connection_acts_with_the_api_permissions_of_its_roles() {
+fn rule_2_5_connection_uses_the_api_permissions_of_its_roles() {
     let world = World::enterprise()
         .connection_role("API", &["api.overall_access", "api.product.edit"])
         .connection("erp", &["ERP"])

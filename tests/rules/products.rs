@@ -5,7 +5,7 @@ use pim_authz::domain::Level::{Edit, Own, View};
 use crate::support::{World, ask, assert_answers};
 
 #[test]
-fn rule_4_1_a_product_is_held_at_the_highest_level_on_any_of_its_categories() {
+fn rule_4_1_product_has_the_highest_level_of_its_categories() {
     let world = World::enterprise()
         .user("julia", &["A", "B"])
         .with_category_under("Master", "Hats")
@@ -24,7 +24,7 @@ fn rule_4_1_a_product_is_held_at_the_highest_level_on_any_of_its_categories() {
                 ask("user:julia", "edit", "product:hat"),
                 "allowed at edit, proposal",
             ),
-            // the level in the answer is this level also on a denial
+            // a denial returns this level as well
             (
                 ask("user:julia", "own", "product:hat"),
                 "denied at edit: category Print needs own, has edit",
@@ -41,8 +41,8 @@ fn rule_4_1_a_product_is_held_at_the_highest_level_on_any_of_its_categories() {
     );
 }
 
-/// A root model, a sub-model below it and a variant below that one, each in a
-/// category of its own; beside them a variant of the root.
+/// Returns a world with a root model, its sub-model and a variant of that, each in
+/// a category of its own, and with a variant of the root without categories.
 fn shirts() -> World {
     World::enterprise()
         .user("root", &["Root"])
@@ -64,7 +64,7 @@ fn shirts() -> World {
 }
 
 #[test]
-fn rule_4_2_categories_come_down_from_the_ancestors_and_never_go_up() {
+fn rule_4_2_categories_are_inherited_from_ancestors_only() {
     let cases = [
         // resource                   root's user   middle's    leaf's
         ("product:shirt-red-xl", ["view", "edit", "own"]),
@@ -84,7 +84,7 @@ fn rule_4_2_categories_come_down_from_the_ancestors_and_never_go_up() {
 }
 
 #[test]
-fn rule_4_3_an_uncategorised_product_is_everyones() {
+fn rule_4_3_uncategorized_product_is_owned_by_every_enabled_subject() {
     let world = World::enterprise()
         .user("julia", &[])
         .connection("erp", &[])
@@ -111,7 +111,7 @@ fn rule_4_3_an_uncategorised_product_is_everyones() {
 }
 
 #[test]
-fn rule_4_3_being_uncategorised_settles_the_category_axis_only() {
+fn rule_4_3_uncategorized_product_passes_the_category_axis_only() {
     let world = World::enterprise()
         .user("julia", &[])
         .with_locales(&["en_US"])
@@ -147,7 +147,7 @@ fn rule_4_3_being_uncategorised_settles_the_category_axis_only() {
 }
 
 #[test]
-fn rule_4_3_a_category_without_a_right_or_unknown_leaves_a_product_categorised() {
+fn rule_4_3_unknown_or_inaccessible_category_leaves_a_product_categorized() {
     let world = World::enterprise()
         .user("julia", &[])
         .with_product("hat", &["Hats"]);
@@ -178,7 +178,7 @@ fn rule_4_3_a_category_without_a_right_or_unknown_leaves_a_product_categorised()
 }
 
 #[test]
-fn rule_4_6_every_edit_is_direct_for_an_owner_and_a_proposal_for_an_editor() {
+fn rule_4_6_edits_are_direct_for_owners_and_proposals_for_editors() {
     let editing = [
         ("edit", "product"),
         ("import", "product"),
@@ -213,14 +213,14 @@ fn rule_4_6_every_edit_is_direct_for_an_owner_and_a_proposal_for_an_editor() {
             let answer = world.answer(ask("user:julia", action, &format!("{kind}:hat")));
             assert_eq!(answer, format!("allowed at {level}, {mode}"), "{action}");
         }
-        // what does not need `edit` has no mode
+        // an action that does not need `edit` has no edit mode
         let answer = world.answer(ask("user:julia", "view", "product:hat"));
         assert_eq!(answer, format!("allowed at {level}"));
     }
 }
 
 #[test]
-fn rule_4_7_an_action_with_a_level_needs_the_permission_and_the_level() {
+fn rule_4_7_action_with_a_level_needs_permission_and_level() {
     let world = World::enterprise()
         .role("Remover", &["product.remove"])
         .user("julia", &["Owners"])
@@ -250,14 +250,14 @@ fn rule_4_7_an_action_with_a_level_needs_the_permission_and_the_level() {
                 ask("user:peter", "product.remove", "product:hat"),
                 "denied at own: permission product.remove",
             ),
-            // without a product only the role permission is asked
+            // without a product only the role permission is checked
             (ask("user:mary", "product.remove", ""), "allowed"),
         ],
     );
 }
 
 #[test]
-fn rule_4_8_creating_asks_edit_on_the_categories_that_the_product_is_to_have() {
+fn rule_4_8_creating_needs_edit_on_a_category_of_the_product() {
     let world = World::enterprise()
         .role("Creator", &["product.create", "product_model.create"])
         .user("julia", &["G"])
@@ -292,12 +292,12 @@ fn rule_4_8_creating_asks_edit_on_the_categories_that_the_product_is_to_have() {
                 create("product:").in_categories(&["Hidden"]),
                 "denied at none: category Hidden needs edit, has none",
             ),
-            // present and empty: uncategorised (rules 4.3)
+            // present and empty: uncategorized (rules 4.3)
             (
                 create("product:new").in_categories(&[]),
                 "allowed at own, direct",
             ),
-            // absent: inherited, or stored, or nothing known (rules 1.7)
+            // absent: inherited, stored, or unknown (rules 1.7)
             (
                 create("product:new").under("shirt"),
                 "allowed at own, direct",

@@ -1,4 +1,4 @@
-//! Random worlds and questions: the engine against the naive reference.
+//! Random worlds and questions: compares the engine with the naive reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,18 +16,19 @@ use crate::support::{
     Entropy, World, entropy, random_question, random_stored_world, random_world, reference,
 };
 
-/// So many cases, unless `PROPTEST_CASES` says another number.
+/// Returns a configuration for `cases` cases, unless `PROPTEST_CASES` sets another
+/// number.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
-    let is_said = std::env::var_os("PROPTEST_CASES").is_some();
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
     ProptestConfig {
-        cases: if is_said { default.cases } else { cases },
+        cases: if is_set { default.cases } else { cases },
         failure_persistence: None,
         ..default
     }
 }
 
-/// The whole decision has to be equal.
+/// Fails unless the whole decision equals the expected one.
 fn same(
     world: &World,
     question: &Question,
@@ -45,19 +46,19 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn the_engine_decides_what_the_reference_decides(mut tape in entropy(900)) {
-        let world = random_world(&mut tape);
+    fn engine_decisions_match_the_reference(mut source in entropy(900)) {
+        let world = random_world(&mut source);
         for _ in 0..12 {
-            let question = random_question(&world, &mut tape);
+            let question = random_question(&world, &mut source);
             let expected = reference::decide(&world, &question);
             same(&world, &question, &world.decide(&question), &expected)?;
         }
     }
 
     #[test]
-    fn many_questions_are_decided_on_common_facts_as_each_on_its_own(mut tape in entropy(900)) {
-        let world = random_world(&mut tape);
-        let questions: Vec<Question> = (0..12).map(|_| random_question(&world, &mut tape)).collect();
+    fn decisions_on_shared_facts_match_the_reference(mut source in entropy(900)) {
+        let world = random_world(&mut source);
+        let questions: Vec<Question> = (0..12).map(|_| random_question(&world, &mut source)).collect();
         let facts = world.facts(&engine::needs(&questions));
         for question in &questions {
             let expected = reference::decide(&world, question);
@@ -68,12 +69,12 @@ proptest! {
     }
 
     #[test]
-    fn every_action_on_a_resource_is_decided_as_the_reference_decides(mut tape in entropy(900)) {
-        let world = random_stored_world(&mut tape);
-        let asked = random_question(&world, &mut tape);
-        let (subject, context) = (asked.subject(), asked.context());
-        // Where the id may be left out for this action, it may not for all.
-        let all = Question::every_action(subject, asked.resource(), context);
+    fn every_action_on_a_resource_matches_the_reference(mut source in entropy(900)) {
+        let world = random_stored_world(&mut source);
+        let template = random_question(&world, &mut source);
+        let (subject, context) = (template.subject(), template.context());
+        // An id that one action may omit can be required by another.
+        let all = Question::every_action(subject, template.resource(), context);
         for question in all.unwrap_or_default() {
             let expected = reference::decide(&world, &question);
             same(&world, &question, &world.decide(&question), &expected)?;
@@ -82,14 +83,14 @@ proptest! {
 }
 
 #[test]
-fn random_questions_meet_every_reason_and_every_type() {
+fn random_questions_cover_every_reason_and_type() {
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut answered: BTreeSet<(String, bool)> = BTreeSet::new();
     for seed in 0..600 {
-        let mut tape = Entropy::seeded(seed, 1200);
-        let world = random_world(&mut tape);
+        let mut source = Entropy::seeded(seed, 1200);
+        let world = random_world(&mut source);
         for _ in 0..15 {
-            let question = random_question(&world, &mut tape);
+            let question = random_question(&world, &mut source);
             let decision = reference::decide(&world, &question);
             let kind = question.resource().map(|resource| resource.kind);
             let kind = kind.map(|kind| kind.to_string()).unwrap_or_default();
@@ -99,7 +100,7 @@ fn random_questions_meet_every_reason_and_every_type() {
             *reasons.entry(reason).or_default() += 1;
         }
     }
-    // eleven reasons, and allowed with either mode or none
+    // eleven reasons, and allowed with either edit mode or with none
     assert_eq!(reasons.len(), 14, "{reasons:?}");
     assert!(reasons.values().all(|count| *count >= 20), "{reasons:?}");
     for kind in ResourceType::iter() {
@@ -111,13 +112,13 @@ fn random_questions_meet_every_reason_and_every_type() {
 }
 
 #[test]
-fn random_questions_meet_apps_without_scopes_and_unknown_attributes() {
+fn random_questions_cover_apps_without_scopes_and_unknown_attributes() {
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..400 {
-        let mut tape = Entropy::seeded(seed, 1200);
-        let world = random_world(&mut tape);
+        let mut source = Entropy::seeded(seed, 1200);
+        let world = random_world(&mut source);
         for _ in 0..15 {
-            let question = random_question(&world, &mut tape);
+            let question = random_question(&world, &mut source);
             for case in cases_met(&world, &question) {
                 *met.entry(case).or_default() += 1;
             }
@@ -127,7 +128,7 @@ fn random_questions_meet_apps_without_scopes_and_unknown_attributes() {
     assert!(met.values().all(|count| *count >= 10), "{met:?}");
 }
 
-/// The cases of rules 1.7 and 5.12 that a question is.
+/// Returns the cases of rules 1.7 and 5.12 that a question covers.
 fn cases_met(world: &World, question: &Question) -> Vec<&'static str> {
     let context = question.context();
     let decision = reference::decide(world, question);

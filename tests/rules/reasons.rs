@@ -8,7 +8,7 @@ use pim_authz::domain::{
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers, told};
 
-/// A tenant in which nothing is held yet.
+/// Returns a tenant in which no subject has any right.
 fn nothing_held() -> World {
     World::growth()
         .user("julia", &["G"])
@@ -18,10 +18,10 @@ fn nothing_held() -> World {
         .with_trees(&["Hats"])
 }
 
-/// What turns one denial.
-type Mending = fn(World) -> World;
+/// A change to the world that removes one cause of denial.
+type Fix = fn(World) -> World;
 
-/// A question that every rule has a say in.
+/// Returns a question that every rule of denial applies to.
 fn everything(user: &str) -> Ask {
     ask(user, "product.restore", "product:hat")
         .in_categories(&["Hats"])
@@ -31,7 +31,7 @@ fn everything(user: &str) -> Ask {
 }
 
 #[test]
-fn rule_8_1_a_denial_names_the_first_rule_that_decided() {
+fn rule_8_1_denial_names_the_first_failing_rule() {
     let bare = nothing_held();
     assert_answers(
         &bare,
@@ -43,8 +43,8 @@ fn rule_8_1_a_denial_names_the_first_rule_that_decided() {
             ),
         ],
     );
-    // each mending shows what comes next
-    let mendings: [(Mending, &str); 6] = [
+    // each fix exposes the next reason
+    let fixes: [(Fix, &str); 6] = [
         (
             |world| world.in_edition(Edition::Enterprise),
             "denied at none: permission product.restore",
@@ -74,8 +74,8 @@ fn rule_8_1_a_denial_names_the_first_rule_that_decided() {
         ),
     ];
     let mut world = bare;
-    for (mend, expected) in mendings {
-        world = mend(world);
+    for (fix, expected) in fixes {
+        world = fix(world);
         assert_answers(&world, [(everything("user:julia"), expected)]);
     }
     assert_answers(
@@ -85,7 +85,7 @@ fn rule_8_1_a_denial_names_the_first_rule_that_decided() {
 }
 
 #[test]
-fn rule_8_1_the_category_named_is_the_one_held_highest_and_first_by_code() {
+fn rule_8_1_denial_names_the_highest_category_then_first_by_code() {
     let world = World::enterprise()
         .user("julia", &["G"])
         .with_trees(&["a"])
@@ -102,7 +102,7 @@ fn rule_8_1_the_category_named_is_the_one_held_highest_and_first_by_code() {
                 ask("user:julia", "edit", "product:hat"),
                 "denied at view: category b needs edit, has view",
             ),
-            // unknown ones are not in force
+            // unknown categories are ignored
             (
                 ask("user:julia", "edit", "product:").in_categories(&["0", "Z"]),
                 "denied at view: category z needs edit, has view",
@@ -112,7 +112,7 @@ fn rule_8_1_the_category_named_is_the_one_held_highest_and_first_by_code() {
 }
 
 #[test]
-fn rule_8_1_an_enterprise_permission_elsewhere_is_denied_by_edition() {
+fn rule_8_1_enterprise_permissions_are_denied_by_edition_in_growth() {
     let world = World::growth()
         .user("julia", &[])
         .app("sync", &[])
@@ -142,7 +142,7 @@ fn rule_8_1_an_enterprise_permission_elsewhere_is_denied_by_edition() {
 }
 
 #[test]
-fn rule_8_1_a_denial_by_edition_names_the_permission_or_the_action() {
+fn rule_8_1_edition_denial_message_mentions_permission_or_action() {
     let world = World::growth().user("julia", &[]).with_product("hat", &[]);
     for (action, expected) in [
         (
@@ -159,14 +159,14 @@ fn rule_8_1_a_denial_by_edition_names_the_permission_or_the_action() {
     }
 }
 
-/// A step and every step below it.
+/// Returns a step and every step below it.
 fn steps(step: &Step) -> Vec<&Step> {
     let below = step.steps.iter().flat_map(steps);
     std::iter::once(step).chain(below).collect()
 }
 
 #[test]
-fn rule_8_2_an_explanation_shows_each_axis_with_the_groups_that_give_its_level() {
+fn rule_8_2_explanation_lists_the_groups_that_give_each_level() {
     let world = World::enterprise()
         .role("Lister", &["product.list"])
         .user("julia", &["A", "B", "C"])
@@ -227,7 +227,7 @@ fn rule_8_2_an_explanation_shows_each_axis_with_the_groups_that_give_its_level()
 }
 
 #[test]
-fn rule_9_a_denial_of_an_owner_says_that_the_level_is_needed_exactly() {
+fn rule_9_owner_denial_states_that_exactly_edit_is_needed() {
     let world = World::enterprise()
         .user("julia", &["G"])
         .with_product("orphan", &[])

@@ -1,5 +1,5 @@
-//! What an explanation suggests turns the denial, and nothing smaller does
-//! (rules 8.2).
+//! The remedies of an explanation reverse its denial, and no smaller set of grants
+//! does (rules 8.2).
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ proptest! {
     #![proptest_config(cases(120))]
 
     #[test]
-    fn rule_8_2_an_explanation_decides_as_the_check_and_turns_every_denial(mut tape in entropy(900)) {
-        let world = random_world(&mut tape);
+    fn rule_8_2_explanation_matches_check_and_its_remedies_reverse_denials(mut source in entropy(900)) {
+        let world = random_world(&mut source);
         for _ in 0..12 {
-            let question = random_question(&world, &mut tape);
+            let question = random_question(&world, &mut source);
             let explanation = world.explain(&question);
             prop_assert_eq!(&explanation.decision, &world.decide(&question));
             prop_assert_eq!(explanation.root.passed, explanation.decision.is_allowed());
@@ -37,7 +37,7 @@ proptest! {
     }
 }
 
-/// What is wrong with the remedies.
+/// Returns what is wrong with the remedies, or `None`.
 fn complaint(
     world: &World,
     question: &Question,
@@ -76,7 +76,8 @@ fn complaint(
         .or_else(|| not_the_preferred(world, question, remedies))
 }
 
-/// Of all sets as small, the one that rules 8.2 prefers, grant by grant.
+/// Returns a complaint if rules 8.2 prefer another set of the same size, compared
+/// grant by grant.
 fn not_the_preferred(
     world: &World,
     question: &Question,
@@ -91,7 +92,8 @@ fn not_the_preferred(
     (!is_best).then_some("another set is to be preferred")
 }
 
-/// No one or two grants turn what is said to have no remedy.
+/// Returns a complaint if one or two grants reverse a denial that has no remedy
+/// according to the explanation.
 fn missed(world: &World, question: &Question) -> Option<&'static str> {
     let grants = world.every_grant(question);
     let found = (1..=2).any(|size| {
@@ -101,7 +103,8 @@ fn missed(world: &World, question: &Question) -> Option<&'static str> {
     found.then_some("there is a remedy")
 }
 
-/// Nothing smaller turns the denial, and of as many grants no better ones.
+/// Returns a complaint if fewer grants reverse the denial, or better ones of the
+/// same number.
 fn not_the_smallest(
     world: &World,
     question: &Question,
@@ -121,29 +124,30 @@ fn not_the_smallest(
     if remedies.len() > 2 {
         return None;
     }
-    let asked = question.rule().permission;
+    let permission = question.rule().permission;
     let sets = world.turning_sets(question, &grants, remedies.len());
-    let best = sets.iter().map(|set| cost(set, asked)).min()?;
-    if cost(remedies, asked) != best {
+    let best = sets.iter().map(|set| cost(set, permission)).min()?;
+    if cost(remedies, permission) != best {
         return Some("other grants are to be preferred");
     }
     let [remedy] = remedies.as_slice() else {
         return None;
     };
-    let equals = sets.iter().filter(|set| cost(set, asked) == best);
+    let equals = sets.iter().filter(|set| cost(set, permission) == best);
     let first = equals.map(|set| codes(&set[0])).min()?;
     (codes(remedy) != first).then_some("another grant is the first by code")
 }
 
-/// Sets of three grants and more are met often enough to mean something.
+/// Guards the property test: sets of three and more grants must be frequent enough
+/// for its result to be meaningful.
 #[test]
-fn random_denials_are_turned_by_many_grants_often_enough() {
+fn random_denials_often_need_several_grants() {
     let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
     for seed in 0..300 {
-        let mut tape = Entropy::seeded(seed, 1_200);
-        let world = random_world(&mut tape);
+        let mut source = Entropy::seeded(seed, 1_200);
+        let world = random_world(&mut source);
         for _ in 0..12 {
-            let question = random_question(&world, &mut tape);
+            let question = random_question(&world, &mut source);
             let kind = question.resource().map(|resource| resource.kind);
             if kind != Some(ResourceType::GridView) {
                 let remedies = world.explain(&question).remedies;

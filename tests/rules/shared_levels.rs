@@ -1,5 +1,5 @@
-//! What the questions of a call share is found once: the same decisions, and no
-//! more work than the questions and the categories take.
+//! Levels that the questions of a call share are computed once: the decisions stay
+//! the same, and the work is bounded by the questions and the categories.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::{
     support::{World, ask, code, entropy, random_question, random_world, reference, subject},
 };
 
-/// A list that names each of `codes` again and again, so that it is long.
+/// Returns a long list that repeats `codes`.
 fn long<T: Clone>(codes: &[T]) -> Vec<T> {
     let length = codes.len() * 40;
     codes.iter().cycle().take(length).cloned().collect()
 }
 
-/// The same question with a long list of categories, where it has one.
+/// Returns the same question; its list of categories, if any, is made long.
 fn lengthened(question: &Question) -> Question {
     let resource = question.resource().cloned().map(|resource| {
         let Description { categories, parent } = resource.description;
@@ -39,10 +39,10 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn rule_4_1_long_lists_are_decided_together_as_each_alone(mut tape in entropy(900)) {
-        let world = random_world(&mut tape);
+    fn rule_4_1_shared_and_single_decisions_match_on_long_lists(mut source in entropy(900)) {
+        let world = random_world(&mut source);
         let questions: Vec<Question> = (0..12)
-            .map(|_| lengthened(&random_question(&world, &mut tape)))
+            .map(|_| lengthened(&random_question(&world, &mut source)))
             .collect();
         let mut facts = world.facts(&engine::needs(&questions));
         for product in facts.products.values_mut() {
@@ -61,8 +61,9 @@ proptest! {
     }
 }
 
-/// Users `u0`, `u1` and so on, all in the same groups, none of which may do
-/// more than view one of the categories.
+/// Returns a world with users `u0`, `u1` and so on, and the codes of its categories.
+///
+/// All users are in the same groups, which have no more than view on one category.
 fn crowd(users: usize, groups: usize, categories: usize) -> (World, Vec<Code>) {
     let names = |letter: &str, count: usize| -> Vec<String> {
         (0..count)
@@ -81,7 +82,7 @@ fn crowd(users: usize, groups: usize, categories: usize) -> (World, Vec<Code>) {
     (world, categories.iter().map(|text| code(text)).collect())
 }
 
-/// The work of deciding all questions, in looks at a right.
+/// Decides all questions and returns the work, in look-ups of a right.
 fn work(questions: &[Question], facts: &Facts) -> u64 {
     let mut decider = Decider::default();
     for question in questions {
@@ -91,7 +92,7 @@ fn work(questions: &[Question], facts: &Facts) -> u64 {
     decider.work()
 }
 
-/// A product described with some categories.
+/// Returns a product that is described with some categories.
 fn described(categories: Vec<Code>) -> Resource {
     Resource {
         kind: "product".parse().unwrap(),
@@ -104,7 +105,7 @@ fn described(categories: Vec<Code>) -> Resource {
 }
 
 #[test]
-fn every_action_on_a_described_product_looks_at_its_categories_once() {
+fn all_actions_on_a_described_product_share_category_look_ups() {
     let (world, categories) = crowd(1, 20, 400);
     let resource = described(categories);
     let julia = subject("user:u0");
@@ -118,17 +119,17 @@ fn every_action_on_a_described_product_looks_at_its_categories_once() {
 }
 
 #[test]
-fn the_work_for_many_subjects_grows_with_each_not_with_its_categories() {
+fn many_subjects_in_the_same_groups_share_category_work() {
     let (world, categories) = crowd(40, 10, 400);
     let resource = described(categories);
-    let asked = |user: usize| {
+    let question_of = |user: usize| {
         let by = ask(&format!("user:u{user}"), "view", "product:").in_categories(&[]);
         let question = by.question();
         let subject = question.subject().clone();
         let resource = Some(resource.clone());
         Question::new(subject, question.action(), resource, Context::default()).unwrap()
     };
-    let questions: Vec<Question> = (0..40).map(asked).collect();
+    let questions: Vec<Question> = (0..40).map(question_of).collect();
     let facts = world.facts(&engine::needs(&questions));
     let [one, twenty, forty] = [1, 20, 40].map(|users| work(&questions[..users], &facts));
     assert!(
@@ -139,7 +140,7 @@ fn the_work_for_many_subjects_grows_with_each_not_with_its_categories() {
 }
 
 #[test]
-fn the_work_for_a_list_grows_with_its_length() {
+fn work_grows_linearly_with_the_category_list() {
     let (world, categories) = crowd(1, 10, 800);
     let of = |length: usize| {
         let resource = described(categories[..length].to_vec());
@@ -153,7 +154,7 @@ fn the_work_for_a_list_grows_with_its_length() {
 }
 
 #[test]
-fn what_a_question_takes_is_prepared_in_parts() {
+fn question_is_prepared_in_bounded_parts() {
     let (world, categories) = crowd(1, 20, 400);
     let resource = described(categories);
     let all = Question::every_action(&subject("user:u0"), Some(&resource), &Context::default());

@@ -1,4 +1,4 @@
-//! Rules §1: who asks, for what.
+//! Rules §1: tenants, subjects and codes.
 
 use pim_authz::domain::{
     Edition::{Community, Enterprise, Growth},
@@ -8,7 +8,7 @@ use pim_authz::domain::{
 use crate::support::{World, ask, assert_answers};
 
 #[test]
-fn rule_1_1_a_tenant_has_the_rights_of_its_edition() {
+fn rule_1_1_tenant_has_the_rights_of_its_edition() {
     let world = || {
         World::enterprise()
             .user("julia", &[])
@@ -70,7 +70,7 @@ fn rule_1_2_users_apps_and_connections_have_separate_code_spaces() {
 }
 
 #[test]
-fn rule_1_3_roles_say_what_and_user_groups_say_on_which_data() {
+fn rule_1_3_roles_give_permissions_and_user_groups_give_data_access() {
     let world = World::enterprise()
         .role("Lister", &["product.list"])
         .role("Remover", &["product.remove"])
@@ -111,7 +111,7 @@ fn rule_1_3_roles_say_what_and_user_groups_say_on_which_data() {
 }
 
 #[test]
-fn rule_1_3_an_apps_scopes_take_the_place_of_roles() {
+fn rule_1_3_scopes_replace_roles_for_apps() {
     let world = World::community()
         .app("shop", &["read_products"])
         .with_product("hat", &[]);
@@ -131,7 +131,7 @@ fn rule_1_3_an_apps_scopes_take_the_place_of_roles() {
 }
 
 #[test]
-fn rule_1_4_every_user_is_in_all_a_connection_may_be_and_an_app_never_is() {
+fn rule_1_4_all_contains_every_user_some_connections_and_no_app() {
     let world = World::enterprise()
         .user("julia", &[])
         .connection("erp", &["All"])
@@ -159,7 +159,7 @@ fn rule_1_4_every_user_is_in_all_a_connection_may_be_and_an_app_never_is() {
 }
 
 #[test]
-fn rule_1_4_an_app_acts_with_the_rights_of_its_private_group_alone() {
+fn rule_1_4_app_has_only_the_rights_of_its_private_group() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .app("sync", &["read_products"])
@@ -183,7 +183,7 @@ fn rule_1_4_an_app_acts_with_the_rights_of_its_private_group_alone() {
 }
 
 #[test]
-fn rule_1_5_codes_compare_without_regard_to_case() {
+fn rule_1_5_codes_compare_case_insensitively() {
     let world = World::enterprise()
         .user("Julia", &["REDACTORS"])
         .group("Redactors")
@@ -227,7 +227,7 @@ fn rule_1_5_codes_compare_without_regard_to_case() {
 }
 
 #[test]
-fn rule_1_5_what_is_stored_is_answered_as_it_was_first_written() {
+fn rule_1_5_denials_use_the_stored_spelling_of_codes() {
     let world = World::enterprise()
         .user("julia", &[])
         .with_attribute("NAME", "Marketing", crate::support::SpecificTo::Nothing)
@@ -271,9 +271,9 @@ fn rule_1_5_products_and_models_have_separate_code_spaces() {
 }
 
 #[test]
-fn rule_1_6_an_unknown_disabled_or_disconnected_subject_is_denied_everything() {
+fn rule_1_6_unknown_disabled_or_disconnected_subject_is_denied_everything() {
     let questions = [
-        // action              resource            level answered
+        // action              resource            level returned
         ("view", "product:hat", " at none"),
         ("view", "product:nowhere", " at none"),
         ("product.list", "product:hat", " at none"),
@@ -314,7 +314,7 @@ fn rule_1_6_an_unknown_disabled_or_disconnected_subject_is_denied_everything() {
 }
 
 #[test]
-fn rule_1_7_what_is_neither_stored_nor_described_is_unknown() {
+fn rule_1_7_resource_neither_stored_nor_described_is_unknown() {
     let everything = [
         ("view", "product:nowhere"),
         ("own", "product_model:nowhere"),
@@ -347,7 +347,7 @@ fn rule_1_7_what_is_neither_stored_nor_described_is_unknown() {
         for (action, resource) in everything {
             let answer = world.answer(ask("user:julia", action, resource));
             let expected = match action {
-                // does not look at the id
+                // ignores the id
                 "category.edit_attributes" => "allowed",
                 _ => "denied at none: resource_unknown",
             };
@@ -367,7 +367,7 @@ fn rule_1_7_what_is_neither_stored_nor_described_is_unknown() {
 }
 
 #[test]
-fn rule_1_7_profiles_share_one_code_space_but_not_their_types() {
+fn rule_1_7_import_profile_is_unknown_as_an_export_profile() {
     let world = World::community()
         .role("Runner", &["export_profile.launch"])
         .user("julia", &[])
@@ -387,7 +387,7 @@ fn rule_1_7_profiles_share_one_code_space_but_not_their_types() {
 }
 
 #[test]
-fn rule_1_7_what_the_context_names_and_nobody_knows_is_held_at_none() {
+fn rule_1_7_unknown_names_in_the_context_have_level_none() {
     for world in [World::enterprise(), World::growth(), World::community()] {
         let world = world
             .user("julia", &[])
@@ -433,7 +433,7 @@ fn rule_1_7_what_the_context_names_and_nobody_knows_is_held_at_none() {
 }
 
 #[test]
-fn rule_1_7_the_other_axes_of_an_unknown_product_come_first() {
+fn rule_1_7_other_axes_are_checked_before_an_unknown_product() {
     let world = World::enterprise()
         .user("julia", &[])
         .with_attribute_groups(&["General"])

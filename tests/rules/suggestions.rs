@@ -1,4 +1,4 @@
-//! Rules 8.2: the smallest set of grants that turns a denial, by example.
+//! Rules 8.2: the smallest set of grants that reverses a denial, by example.
 
 use pim_authz::domain::{
     Edition, Explanation,
@@ -8,7 +8,7 @@ use pim_authz::domain::{
 
 use crate::support::{Ask, SpecificTo, World, ask};
 
-/// The grants of a set, one a word, and the reason where there is none.
+/// Renders the remedies of an explanation, or the reason why it has none.
 fn suggested(explanation: &Explanation) -> String {
     use pim_authz::domain::CATALOGUE;
     let word = |remedy: &Remedy| match remedy {
@@ -38,7 +38,7 @@ fn assert_suggests<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
 }
 
 #[test]
-fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
+fn rule_8_2_smallest_set_of_grants_is_suggested() {
     let world = World::enterprise()
         .role("Editor", &[])
         .role("Assistant", &[])
@@ -61,18 +61,18 @@ fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
     assert_suggests(
         &world,
         [
-            // one group gives what three raises would
+            // one membership gives as much as three raised levels
             (ask("user:julia", "own", "product:hat"), "join Owners"),
             (
                 ask("user:julia", "own", "product:hat").channel("print"),
                 "join Owners + Alpha edit channel:print",
             ),
-            // a single raise comes before joining
+            // a single raised level is preferred to a membership
             (
                 ask("user:julia", "view", "channel:ecommerce"),
                 "Alpha view channel:ecommerce",
             ),
-            // any group before `All`, which is all that peter has
+            // `All` is raised only because peter is in no other group
             (
                 ask("user:peter", "edit", "category:Caps"),
                 "All edit category:Caps",
@@ -90,7 +90,7 @@ fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
                 ask("user:julia", "category.edit_attributes", ""),
                 "Assistant may category.edit",
             ),
-            // no role, no permission
+            // a user without a role cannot be given a permission
             (
                 ask("user:mary", "product.list", ""),
                 "nothing: the subject holds no role that a permission could be added to",
@@ -100,7 +100,7 @@ fn rule_8_2_the_smallest_set_of_grants_is_suggested() {
 }
 
 #[test]
-fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
+fn rule_8_2_joining_two_groups_is_preferred_to_four_raised_levels() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_product("hat", &["Hats"])
@@ -122,7 +122,7 @@ fn rule_8_2_two_groups_are_joined_where_they_give_what_four_raises_would() {
 }
 
 #[test]
-fn rule_8_2_two_groups_without_all_come_before_two_with_it() {
+fn rule_8_2_joining_groups_without_all_is_preferred() {
     let world = World::enterprise()
         .connection("erp", &["Redactors"])
         .with_product("hat", &["Hats"])
@@ -152,7 +152,7 @@ fn rule_8_2_two_groups_without_all_come_before_two_with_it() {
 }
 
 #[test]
-fn rule_8_2_of_equal_sets_the_one_that_raises_the_lowest_level_is_suggested() {
+fn rule_8_2_of_equal_sets_the_lowest_raised_level_is_preferred() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_locales(&["en_US"])
@@ -175,7 +175,7 @@ fn rule_8_2_of_equal_sets_the_one_that_raises_the_lowest_level_is_suggested() {
 }
 
 #[test]
-fn rule_8_2_a_connection_in_no_group_joins_one_first() {
+fn rule_8_2_connection_without_group_is_suggested_a_membership_first() {
     let world = World::enterprise()
         .connection("erp", &[])
         .with_trees(&["Hats"])
@@ -198,7 +198,7 @@ fn rule_8_2_a_connection_in_no_group_joins_one_first() {
 }
 
 #[test]
-fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
+fn rule_8_2_scope_is_preferred_to_one_that_implies_it() {
     let world = World::enterprise().app("sync", &["openid"]);
     assert_suggests(
         &world,
@@ -219,7 +219,7 @@ fn rule_8_2_a_scope_is_suggested_before_one_that_implies_it() {
     );
 }
 
-/// A tenant in which much cannot be granted.
+/// Returns a tenant in which many denials have no remedy.
 fn without_remedies() -> World {
     World::enterprise()
         .role("Editor", &["product.edit_attributes"])
@@ -242,7 +242,7 @@ fn without_remedies() -> World {
 }
 
 #[test]
-fn rule_8_2_where_no_grant_can_the_answer_says_why() {
+fn rule_8_2_denial_without_remedy_has_a_reason() {
     assert_suggests(
         &without_remedies(),
         [
@@ -283,7 +283,7 @@ fn rule_8_2_where_no_grant_can_the_answer_says_why() {
 }
 
 #[test]
-fn rule_8_2_where_a_name_is_unknown_the_answer_names_it() {
+fn rule_8_2_no_remedy_reason_names_what_the_tenant_lacks() {
     let hat = |action| ask("user:julia", action, "product:hat");
     assert_suggests(
         &without_remedies(),
@@ -309,7 +309,7 @@ fn rule_8_2_where_a_name_is_unknown_the_answer_names_it() {
 }
 
 #[test]
-fn rule_8_2_no_group_is_suggested_that_makes_a_proposer_an_owner() {
+fn rule_8_2_membership_that_would_make_a_proposer_owner_is_avoided() {
     let world = World::enterprise()
         .user("julia", &["Redactors"])
         .with_product("hat", &["Hats"])

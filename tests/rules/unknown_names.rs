@@ -1,5 +1,5 @@
-//! Rules 1.7: names in a question that the tenant does not store, and what a
-//! denial says of them.
+//! Rules 1.7: names in a question that the tenant does not store, and the denials
+//! that report them.
 
 use pim_authz::domain::{
     Edition,
@@ -11,7 +11,7 @@ use crate::support::{Ask, SpecificTo, World, ask};
 
 const EDITIONS: [Edition; 3] = [Edition::Community, Edition::Growth, Edition::Enterprise];
 
-/// A tenant in which julia holds everything there is.
+/// Returns a tenant in which julia has the highest level on everything.
 fn shop(edition: Edition) -> World {
     World::new(edition)
         .role("Launcher", &["export_profile.launch"])
@@ -33,7 +33,7 @@ fn hat(action: &str) -> Ask {
 }
 
 #[test]
-fn rule_1_7_an_unknown_attribute_is_denied_by_attribute_group_without_an_item() {
+fn rule_1_7_unknown_attribute_is_denied_by_attribute_group_without_item() {
     for edition in EDITIONS {
         let world = shop(edition);
         for (action, needed) in [("view", View), ("edit", Edit), ("own", Edit)] {
@@ -66,13 +66,13 @@ fn rule_1_7_an_unknown_attribute_is_denied_by_attribute_group_without_an_item() 
     }
 }
 
-/// A question, the reason and item that it is denied by, and what is unknown.
+/// A question, the expected reason and item of its denial, and the unknown name.
 type Unknown = (Ask, &'static str, &'static str);
 
-/// Unknown names beside a product.
+/// Returns questions about a known product with an unknown name in the context.
 fn unknown_in_the_context() -> [Unknown; 5] {
     [
-        // question, reason and item, what is unknown
+        // question, reason and item, unknown name
         (hat("view").channel("x"), "channel x", "channel `x`"),
         (hat("view").locale("x"), "locale x", "locale `x`"),
         (
@@ -93,7 +93,8 @@ fn unknown_in_the_context() -> [Unknown; 5] {
     ]
 }
 
-/// Unknown resources, and families and entities that are unknown.
+/// Returns questions about unknown resources, or about resources of an unknown
+/// asset family or reference entity.
 fn unknown_resources() -> [Unknown; 10] {
     let of = |action, resource| ask("user:julia", action, resource);
     [
@@ -143,7 +144,7 @@ fn unknown_resources() -> [Unknown; 10] {
 }
 
 #[test]
-fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
+fn rule_1_7_denial_names_the_unknown_code_and_has_no_remedy() {
     for edition in EDITIONS {
         let world = shop(edition);
         let cases = unknown_in_the_context().into_iter();
@@ -164,7 +165,7 @@ fn rule_1_7_a_denial_by_an_unknown_name_names_it_and_has_no_remedy() {
 }
 
 #[test]
-fn rule_1_7_unknown_categories_and_parents_of_a_described_product_are_named() {
+fn rule_1_7_denial_names_unknown_categories_or_parents_of_described_products() {
     let world = shop(Edition::Enterprise).with_model("shirt", &[]);
     let described = || ask("user:julia", "view", "product:");
     let cases = [
@@ -189,7 +190,7 @@ fn rule_1_7_unknown_categories_and_parents_of_a_described_product_are_named() {
         let why = explanation.no_remedy_reason.unwrap();
         assert_eq!(why, format!("the tenant has no {unknown}"));
     }
-    // Where one is known, that one can be raised.
+    // If one category is known, its level can be raised.
     let world = shop(Edition::Enterprise).with_trees(&["Caps"]);
     let explanation = world.explain(&described().in_categories(&["Caps", "x"]).question());
     assert_eq!(
@@ -200,7 +201,7 @@ fn rule_1_7_unknown_categories_and_parents_of_a_described_product_are_named() {
 }
 
 #[test]
-fn rule_4_4_a_tenant_without_channels_or_locales_has_no_remedy_to_name() {
+fn rule_4_4_without_channels_or_locales_there_is_no_remedy() {
     let world = World::enterprise()
         .user("julia", &["G"])
         .with_attribute("price", "General", SpecificTo::Channel)

@@ -4,8 +4,9 @@ use pim_authz::domain::Level::{self, Edit, Hidden, Own, View};
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
-/// A product that julia owns; `General` holds attributes of each kind and is
-/// hers to edit, `Legal` is hers to view.
+/// Returns a tenant with a product that julia owns.
+///
+/// She may edit `General`, which has attributes of each kind, and view `Legal`.
 fn shop() -> World {
     World::enterprise()
         .user("julia", &["G"])
@@ -29,7 +30,7 @@ fn hat(action: &str) -> Ask {
 }
 
 #[test]
-fn rule_4_4_a_value_needs_the_level_on_its_attribute_group() {
+fn rule_4_4_value_needs_the_level_on_its_attribute_group() {
     assert_answers(
         &shop(),
         [
@@ -39,7 +40,7 @@ fn rule_4_4_a_value_needs_the_level_on_its_attribute_group() {
                 hat("edit").attribute("terms"),
                 "denied at own: attribute_group Legal needs edit, has view",
             ),
-            // `own` asks for `edit`
+            // `own` requires `edit` on the attribute group
             (hat("own").attribute("color"), "allowed at own"),
             (
                 hat("change_categories").attribute("terms"),
@@ -50,7 +51,7 @@ fn rule_4_4_a_value_needs_the_level_on_its_attribute_group() {
 }
 
 #[test]
-fn rule_4_4_channel_and_locale_count_for_what_is_specific_to_them() {
+fn rule_4_4_channel_and_locale_apply_to_attributes_specific_to_them() {
     let world = shop()
         .group("G")
         .may(View)
@@ -83,7 +84,7 @@ fn rule_4_4_channel_and_locale_count_for_what_is_specific_to_them() {
                     .locale("fr_FR"),
                 "allowed at own, direct",
             ),
-            // an unknown channel that does not count does not matter
+            // an unknown channel is ignored if the attribute is not specific to one
             (
                 hat("edit")
                     .attribute("name")
@@ -100,7 +101,7 @@ fn rule_4_4_channel_and_locale_count_for_what_is_specific_to_them() {
 }
 
 #[test]
-fn rule_4_4_a_channel_or_locale_that_counts_and_is_not_named_must_be_held_somewhere() {
+fn rule_4_4_unnamed_channel_or_locale_must_be_held_somewhere() {
     let cases = [
         // on channel, on locale     price                text
         (
@@ -142,7 +143,7 @@ fn rule_4_4_a_channel_or_locale_that_counts_and_is_not_named_must_be_held_somewh
 }
 
 #[test]
-fn rule_4_4_a_tenant_without_channels_has_no_value_that_is_specific_to_one() {
+fn rule_4_4_specific_values_are_denied_without_channels_or_locales() {
     let none = "denied at own: channel (any) needs view, has none";
     for world in [
         shop(),
@@ -163,7 +164,7 @@ fn rule_4_4_a_tenant_without_channels_has_no_value_that_is_specific_to_one() {
 }
 
 #[test]
-fn rule_4_4_an_attribute_group_alone_counts_as_that_of_an_attribute() {
+fn rule_4_4_attribute_group_is_checked_without_an_attribute() {
     let world = shop().group("G").may(View).channel("seen");
     assert_answers(
         &world,
@@ -176,7 +177,7 @@ fn rule_4_4_an_attribute_group_alone_counts_as_that_of_an_attribute() {
                 hat("edit").attribute_group("Legal"),
                 "denied at own: attribute_group Legal needs edit, has view",
             ),
-            // and channel and locale follow rules 4.5
+            // channel and locale follow rules 4.5
             (
                 hat("edit").attribute_group("General").channel("seen"),
                 "denied at own: channel seen needs edit, has view",
@@ -186,7 +187,7 @@ fn rule_4_4_an_attribute_group_alone_counts_as_that_of_an_attribute() {
 }
 
 #[test]
-fn rule_4_4_an_attribute_asked_about_as_a_resource_has_no_gate() {
+fn rule_4_4_attribute_as_resource_has_no_gate() {
     let world = shop()
         .with_channels(&["ecommerce"])
         .with_locales(&["en_US"]);
@@ -223,7 +224,7 @@ fn rule_4_4_an_attribute_asked_about_as_a_resource_has_no_gate() {
 }
 
 #[test]
-fn rule_4_5_a_channel_or_locale_that_is_named_must_be_held_at_the_level_asked() {
+fn rule_4_5_named_channel_or_locale_needs_the_level_of_the_action() {
     let cases = [
         // held    view                edit                  own
         (
@@ -266,7 +267,7 @@ fn rule_4_5_a_channel_or_locale_that_is_named_must_be_held_at_the_level_asked() 
 }
 
 #[test]
-fn rule_4_5_without_a_viewable_channel_or_locale_no_product_data_is_seen() {
+fn rule_4_5_product_data_needs_a_viewable_channel_and_locale() {
     let world = |channel: Level, locale: Level| {
         shop()
             .with_model("shirt", &[])
@@ -290,7 +291,7 @@ fn rule_4_5_without_a_viewable_channel_or_locale_no_product_data_is_seen() {
             [
                 (hat("view"), expected),
                 (ask("user:julia", "own", "product_model:shirt"), expected),
-                // what does not count for the value is gated as well
+                // the gate also applies to values specific to neither
                 (hat("view").attribute("color"), expected),
                 (hat("view").attribute_group("General"), expected),
             ],
@@ -299,7 +300,7 @@ fn rule_4_5_without_a_viewable_channel_or_locale_no_product_data_is_seen() {
 }
 
 #[test]
-fn rule_4_5_the_gate_asks_for_view_whatever_is_asked() {
+fn rule_4_5_gate_requires_only_view_for_every_action() {
     let world = shop()
         .group("G")
         .may(View)
@@ -315,12 +316,12 @@ fn rule_4_5_the_gate_asks_for_view_whatever_is_asked() {
 }
 
 #[test]
-fn rule_4_5_a_tenant_without_channels_and_locales_has_no_gate() {
+fn rule_4_5_tenant_without_channels_and_locales_has_no_gate() {
     assert_answers(&shop(), [(hat("own"), "allowed at own")]);
 }
 
 #[test]
-fn rule_4_5_naming_one_of_the_two_leaves_the_gate_of_the_other() {
+fn rule_4_5_naming_a_locale_keeps_the_gate_of_channels() {
     let world = shop()
         .with_channels(&["ecommerce"])
         .group("G")
@@ -336,7 +337,7 @@ fn rule_4_5_naming_one_of_the_two_leaves_the_gate_of_the_other() {
 }
 
 #[test]
-fn rule_4_10_viewing_a_group_shows_and_exports_editing_it_edits_and_imports() {
+fn rule_4_10_view_allows_export_and_edit_allows_import() {
     let cases = [
         // held    view   export edit   import
         (Edit, [true, true, true, true]),
@@ -354,7 +355,7 @@ fn rule_4_10_viewing_a_group_shows_and_exports_editing_it_edits_and_imports() {
 }
 
 #[test]
-fn rule_4_10_a_grid_view_is_shown_if_all_of_its_attribute_groups_are_viewable() {
+fn rule_4_10_grid_view_needs_view_on_all_its_attribute_groups() {
     let world = shop()
         .with_grid_view("both", &["General", "Legal"])
         .with_grid_view("one too many", &["General", "Zoo", "Media"])

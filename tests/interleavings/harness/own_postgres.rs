@@ -14,8 +14,8 @@ use tokio_postgres::NoTls;
 
 use crate::postgres_proxy::address_of;
 
-/// A PostgreSQL of one test, which may restart it; with one database that has
-/// the schema in it.
+/// A PostgreSQL instance of one test, which may restart it. Its one database has the
+/// schema.
 pub(crate) struct OwnPostgres {
     running: Option<EmbeddedPostgres>,
     folder: TempDir,
@@ -43,13 +43,13 @@ impl OwnPostgres {
         self.running = Some(EmbeddedPostgres::start(options).await.unwrap());
     }
 
-    /// Stops it in order and starts it again, on another port.
+    /// Shuts it down cleanly and starts it again, on another port.
     pub(crate) async fn restart(&mut self) {
         self.running.take().unwrap().stop().await.unwrap();
         self.start_again().await;
     }
 
-    /// Another one that follows this one, and can be read.
+    /// Starts a standby of this instance that can be read.
     pub(crate) async fn standby(&self) -> Self {
         let home = self.running.as_ref().unwrap().home();
         let owner = fs::metadata(home).unwrap();
@@ -83,7 +83,7 @@ impl OwnPostgres {
         standby
     }
 
-    /// A program that lies where this PostgreSQL's does.
+    /// Returns the path of a program in the same folder as this PostgreSQL's.
     fn program(&self, name: &str) -> std::path::PathBuf {
         let process = self.running.as_ref().unwrap().process_id();
         let postgres = fs::read_link(format!("/proc/{process}/exe")).unwrap();

@@ -15,10 +15,11 @@ use crate::postgres_proxy::Proxy;
 /// The tenant of all tests.
 pub(crate) const TENANT: &str = "acme";
 
-/// A lease that is long beside what a test does, and short beside patience.
+/// A lease that is long compared with the steps of a test, and short enough to wait
+/// for its end.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-/// A server of this process, its proxy, and a caller of it.
+/// An in-process server, its proxy, and a channel to it.
 pub(crate) struct Server {
     pub(crate) proxy: Proxy,
     pub(crate) channel: Channel,
@@ -34,7 +35,8 @@ impl Server {
         Self::start_at(database.url(), database.clone(), lease).await
     }
 
-    /// A server on the database of a URL; it holds on to another one.
+    /// Starts a server on the database of a URL; it also keeps `held` from being
+    /// dropped.
     pub(crate) async fn start_at(url: &SecretString, held: Database, lease: Duration) -> Self {
         let (proxy, through) = Proxy::before(url).await;
         let mut config = TestServer::config(&held);
@@ -48,7 +50,7 @@ impl Server {
         }
     }
 
-    /// Stops it in order.
+    /// Stops it gracefully.
     pub(crate) async fn stop(mut self) {
         self.served.begin_stop();
         drop(self.channel);
@@ -75,7 +77,7 @@ impl Server {
         client.create_tenant(request).await.unwrap();
     }
 
-    /// Deletes the tenant; `key` names the write for a retry.
+    /// Deletes the tenant; `key` is the idempotency key.
     pub(crate) async fn delete_tenant(&self, key: &str) -> Result<u64, Status> {
         let request = pb::DeleteTenantRequest {
             tenant: TENANT.into(),
@@ -95,8 +97,8 @@ impl Server {
         Ok(client.put_users(request).await?.into_inner())
     }
 
-    /// Puts a user into groups, and out of all others; `key` names the write
-    /// for a retry.
+    /// Puts a user into groups and removes it from all others; `key` is the idempotency
+    /// key.
     pub(crate) async fn put_user(
         &self,
         user: &str,
@@ -118,7 +120,7 @@ impl Server {
         tokio::spawn(async move { Ok(client.put_users(request).await?.into_inner()) })
     }
 
-    /// Who is in a group.
+    /// Returns the members of a group.
     pub(crate) async fn members(&self, group: &str) -> Result<Vec<String>, Status> {
         let request = pb::ListUsersRequest {
             tenant: TENANT.into(),
@@ -134,7 +136,7 @@ impl Server {
         Ok(members.map(|user| user.code).collect())
     }
 
-    /// Whether a user may view `hat`.
+    /// Returns whether a user may view `hat`.
     pub(crate) async fn may_view(&self, tenant: &str, user: &str) -> Result<bool, Status> {
         may_view(self.channel.clone(), tenant.to_owned(), user.to_owned()).await
     }
@@ -145,7 +147,7 @@ impl Server {
         client.get_status(request).await.unwrap().into_inner()
     }
 
-    /// Asks until memory answers; each time it must be `expected`.
+    /// Repeats a check until the cache answers it; each answer must be `expected`.
     pub(crate) async fn answers_from_memory(&self, code: &str, expected: bool) {
         let before = self.status().await.hits;
         while self.status().await.hits == before {
@@ -155,7 +157,7 @@ impl Server {
     }
 }
 
-/// Asks for [`Server::may_view`].
+/// Sends the check of [`Server::may_view`].
 pub(crate) async fn may_view(
     channel: Channel,
     tenant: String,
@@ -172,7 +174,7 @@ pub(crate) async fn may_view(
     Ok(client.check(request).await?.into_inner().allowed)
 }
 
-/// The request of [`Server::put_user`].
+/// Returns the request of [`Server::put_user`].
 fn put_user(user: &str, groups: &[&str], key: &str) -> pb::PutUsersRequest {
     let codes = groups.iter().map(|group| (*group).to_owned()).collect();
     pb::PutUsersRequest {
@@ -187,7 +189,8 @@ fn put_user(user: &str, groups: &[&str], key: &str) -> pb::PutUsersRequest {
     }
 }
 
-/// A company with two groups, and one category that a group may view.
+/// Returns the import files of a company with two groups, and one category that the
+/// group `viewers` may view.
 pub(crate) fn company(users: &[&str], viewers: &str) -> Vec<File> {
     let users = std::iter::once("username;roles;groups").chain(users.iter().copied());
     let rights = format!("master;{viewers};;");
@@ -206,13 +209,13 @@ pub(crate) fn company(users: &[&str], viewers: &str) -> Vec<File> {
     ]
 }
 
-/// What comes in time.
+/// Returns the result of a future; panics if it takes longer than `limit`.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
     let in_time = timeout(limit, future).await;
     in_time.unwrap_or_else(|_| panic!("it took longer than {limit:?}"))
 }
 
-/// The call was not carried out, and says that it may be tried again.
+/// Asserts the status of a call that was not executed and may be retried.
 pub(crate) fn assert_unavailable(status: &Status) {
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     let reason = refusal(status).1;

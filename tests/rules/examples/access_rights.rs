@@ -4,8 +4,9 @@ use pim_authz::domain::Level::{Edit, Own, View};
 
 use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
 
-/// The user of the three examples of the hierarchy, as examples 1 to 3
-/// have it; the tenant has the locales `de_DE`, `en_US` and `fr_FR`.
+/// Returns the world and the user of examples 1 to 3 of the hierarchy.
+///
+/// The tenant has the locales `de_DE`, `en_US` and `fr_FR`.
 fn shop() -> World {
     World::enterprise()
         .user("peter", &["Shop"])
@@ -25,7 +26,7 @@ fn sneaker(action: &str) -> Ask {
 }
 
 #[test]
-fn example_1_of_the_hierarchy_a_hidden_locale_hides_what_lies_below_it() {
+fn hierarchy_example_1_hidden_locale_hides_everything_below_it() {
     let world = shop().group("Shop").may(View).channel("ecommerce");
     assert_answers(
         &world,
@@ -48,9 +49,9 @@ fn example_1_of_the_hierarchy_a_hidden_locale_hides_what_lies_below_it() {
 }
 
 #[test]
-fn example_1_of_the_hierarchy_values_of_a_channel_that_is_viewed_are_not_edited() {
+fn hierarchy_example_1_values_of_viewable_channel_cannot_be_edited() {
     // "He can only view, but not edit, values specific to the ecommerce
-    // channel": true once he may view a locale, as the next example has it.
+    // channel": this holds once he may view a locale, as in the next example.
     let world = shop()
         .group("Shop")
         .may(View)
@@ -72,7 +73,7 @@ fn example_1_of_the_hierarchy_values_of_a_channel_that_is_viewed_are_not_edited(
 }
 
 #[test]
-fn example_2_of_the_hierarchy_a_locale_that_is_viewed_is_not_edited() {
+fn hierarchy_example_2_viewable_locale_cannot_be_edited() {
     let world = World::enterprise()
         .user("peter", &["Shop"])
         .with_locales(&["de_DE"])
@@ -106,7 +107,7 @@ fn example_2_of_the_hierarchy_a_locale_that_is_viewed_is_not_edited() {
 }
 
 #[test]
-fn example_3_of_the_hierarchy_each_locale_has_its_own_level() {
+fn hierarchy_example_3_each_locale_has_its_own_level() {
     let world = shop()
         .group("Shop")
         .may(View)
@@ -139,7 +140,7 @@ fn example_3_of_the_hierarchy_each_locale_has_its_own_level() {
 }
 
 #[test]
-fn julia_edits_en_us_robert_views_it_and_mary_does_not_see_it() {
+fn locale_is_editable_viewable_or_hidden_by_user_group() {
     let world = World::enterprise()
         .user("julia", &["HQ Marketing"])
         .user("robert", &["Manager"])
@@ -202,7 +203,7 @@ fn audio_and_video() -> World {
 }
 
 #[test]
-fn the_sony_is_owned_edited_viewed_and_hidden() {
+fn product_is_owned_edited_viewed_or_hidden_by_user_group() {
     let sony =
         |user: &str, action: &str| ask(&format!("user:{user}"), action, "product:Sony SS-SP32FWB");
     let view_only = "denied at view: category Audio and Video needs edit, has view";
@@ -219,16 +220,16 @@ fn the_sony_is_owned_edited_viewed_and_hidden() {
                 sony("julia", "send_proposal"),
                 "denied at own: category Audio and Video needs edit, has own",
             ),
-            // whoever edits makes a draft and sends it
+            // an editor makes a draft and sends it as a proposal
             (sony("mary", "view"), "allowed at edit"),
             (sony("mary", "edit"), "allowed at edit, proposal"),
             (sony("mary", "send_proposal"), "allowed at edit, proposal"),
             (sony("mary", "review_proposals"), edit_only),
             (sony("mary", "change_categories"), edit_only),
-            // the attributes are greyed out
+            // the attributes are grayed out
             (sony("marco", "view"), "allowed at view"),
             (sony("marco", "edit"), view_only),
-            // neither the form nor the category in the tree
+            // neither the form nor the category in the tree is visible
             (sony("elise", "view"), hidden),
             (
                 ask("user:elise", "view", "category:Audio and Video"),
@@ -239,7 +240,7 @@ fn the_sony_is_owned_edited_viewed_and_hidden() {
 }
 
 #[test]
-fn the_tabs_of_the_sony_need_a_role_permission_as_well() {
+fn product_tabs_need_a_role_permission_as_well() {
     let world = audio_and_video()
         .role(
             "Viewer",
@@ -267,7 +268,7 @@ fn the_tabs_of_the_sony_need_a_role_permission_as_well() {
 }
 
 #[test]
-fn product_a_in_three_categories_is_held_at_the_most_permissive_right() {
+fn product_in_three_categories_has_the_most_permissive_right() {
     let world = World::enterprise()
         .user("mary", &["Divided supplier"])
         .with_product("A", &["Divided brand", "Tshirt", "Yellow"])
@@ -291,7 +292,7 @@ fn product_a_in_three_categories_is_held_at_the_most_permissive_right() {
 }
 
 #[test]
-fn a_product_without_a_category_is_everyones() {
+fn product_without_category_is_owned_by_every_user() {
     let world = World::enterprise()
         .user("mary", &[])
         .user("marco", &["Supplier"])
@@ -310,7 +311,7 @@ fn a_product_without_a_category_is_everyones() {
 }
 
 #[test]
-fn the_most_permissive_of_several_user_groups_wins() {
+fn most_permissive_of_several_user_groups_applies() {
     let world = World::enterprise()
         .user("mary", &["Divided supplier", "Manager"])
         .user("peter", &["Manager"])
@@ -334,7 +335,7 @@ fn the_most_permissive_of_several_user_groups_wins() {
 }
 
 #[test]
-fn a_group_without_permissions_benefits_from_what_all_owns() {
+fn member_of_group_without_rights_has_the_rights_of_all() {
     let world = World::enterprise()
         .user("mary", &["Divided supplier"])
         .with_product("A", &["Tshirt"])
@@ -351,7 +352,7 @@ fn a_group_without_permissions_benefits_from_what_all_owns() {
 }
 
 #[test]
-fn julia_edits_marketing_robert_views_it_and_mary_does_not_see_it() {
+fn attribute_group_is_editable_viewable_or_hidden_by_user_group() {
     let world = World::enterprise()
         .user("julia", &["Marketing"])
         .user("robert", &["Intern"])

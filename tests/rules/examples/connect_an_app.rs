@@ -5,7 +5,7 @@ use pim_authz::domain::Level::{self, Edit, Own, View};
 use crate::support::{SpecificTo, World, ask, assert_answers};
 
 #[test]
-fn a_user_without_manage_apps_cannot_connect_one() {
+fn user_without_manage_permission_cannot_connect_apps() {
     let world = World::enterprise()
         .role("Administrator", &["app.manage"])
         .role("User", &["app.open"])
@@ -27,7 +27,7 @@ fn a_user_without_manage_apps_cannot_connect_one() {
 }
 
 #[test]
-fn an_app_without_authorizations_reads_the_version_and_no_more() {
+fn app_without_authorizations_reads_only_the_version() {
     let world = World::enterprise()
         .app("greeter", &["openid", "email"])
         .with_product("Hat", &[]);
@@ -48,7 +48,7 @@ fn an_app_without_authorizations_reads_the_version_and_no_more() {
 }
 
 #[test]
-fn in_the_community_and_growth_editions_authorizations_suffice() {
+fn authorizations_suffice_in_community_and_growth() {
     for world in [World::community(), World::growth()] {
         let world = world
             .app("shop", &["read_products"])
@@ -75,7 +75,8 @@ fn in_the_community_and_growth_editions_authorizations_suffice() {
     }
 }
 
-/// The hat is in the tree that the app holds, the braided hat in another.
+/// Returns a world where the app has a level on the tree of `Hat`; `Braided hat` is
+/// in another tree.
 fn hats(level: Level) -> World {
     World::enterprise()
         .with_channels(&["ecommerce"])
@@ -91,7 +92,7 @@ fn hats(level: Level) -> World {
 }
 
 #[test]
-fn the_hat_is_updated_and_deleted_and_the_braided_hat_not_retrieved() {
+fn app_edits_products_in_its_tree_and_reads_no_others() {
     let hidden = |needed: &str| format!("denied at none: category Winter needs {needed}, has none");
     assert_answers(
         &hats(Own),
@@ -134,7 +135,7 @@ fn the_hat_is_updated_and_deleted_and_the_braided_hat_not_retrieved() {
 }
 
 #[test]
-fn with_the_edit_level_the_app_sends_proposals_and_with_view_it_only_sees() {
+fn app_makes_proposals_with_edit_and_only_reads_with_view() {
     let create = || ask("app:erp", "api.product.edit", "product:").in_categories(&["Hats"]);
     let update = || ask("app:erp", "api.product.edit", "product:Hat");
     let remove = || ask("app:erp", "api.product.remove", "product:Hat");
@@ -169,7 +170,7 @@ fn with_the_edit_level_the_app_sends_proposals_and_with_view_it_only_sees() {
 }
 
 #[test]
-fn a_translation_app_updates_german_and_english_and_only_reads_french() {
+fn translation_app_updates_german_and_english_and_only_reads_french() {
     let world = World::enterprise()
         .with_channels(&["ecommerce"])
         .with_product("Hat", &["Master catalog"])
@@ -209,7 +210,7 @@ fn a_translation_app_updates_german_and_english_and_only_reads_french() {
 }
 
 #[test]
-fn an_e_commerce_app_reads_three_attribute_groups_and_never_updates() {
+fn ecommerce_app_reads_three_attribute_groups_and_never_updates() {
     let groups = ["ERP", "technical", "ecommerce", "marketing", "media"];
     let world = World::enterprise()
         .with_channels(&["ecommerce"])
