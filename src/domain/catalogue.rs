@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_2_3_implications_come_first_and_requirements_after() {
+    fn rule_2_3_implications_apply_before_requirements() {
         use Edition::Community;
         assert_eq!(
             held(&["category.edit"], Community),
