@@ -17,6 +17,7 @@ mod entity_kind;
 mod explanation;
 mod fact_key;
 mod facts;
+mod ids;
 mod item;
 mod level;
 mod listing;
@@ -42,9 +43,10 @@ pub use self::{
     explanation::{Explanation, Remedy, Step},
     fact_key::{FactKey, Section},
     facts::{
-        AttributeFacts, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
-        ItemFacts, ItemId, ProductFacts, RoleFacts, RoleId, SubjectFacts, Vocabulary,
+        AttributeFacts, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupsNeeded, ItemFacts,
+        ProductFacts, RoleFacts, SubjectFacts, Vocabulary,
     },
+    ids::{AttributeId, CallerId, GridViewId, GroupId, ItemId, ProductId, RoleId, SubjectId},
     item::{ItemKind, ItemRef},
     level::Level,
     listing::{

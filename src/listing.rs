@@ -36,7 +36,9 @@ mod products;
 mod subjects;
 mod turns;
 
-use crate::domain::{AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, Revision};
+use crate::domain::{
+    AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, ProductId, Revision,
+};
 use crate::{
     cache::{Cache, CacheError},
     store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
@@ -55,7 +57,7 @@ pub enum Place {
     /// After a product or model.
     Product {
         /// Number of the product.
-        id: i32,
+        id: ProductId,
         /// True if all products are scanned, because there are too many
         /// candidates.
         everywhere: bool,

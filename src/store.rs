@@ -28,6 +28,7 @@ pub mod entries;
 mod error;
 mod facts;
 mod hosts;
+mod id_columns;
 mod lease_connection;
 mod leases;
 mod loan;

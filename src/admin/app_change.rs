@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     domain::{
         AppStep, CATALOGUE, Code, Edition, EntityKind, ItemKind, PermissionSet, Revision, ScopeSet,
-        SubjectKind,
+        SubjectId, SubjectKind,
     },
     store::{AppRequestRow, RightsWanted, WantedEntities},
 };
@@ -327,7 +327,7 @@ impl AppChange {
 
 /// True if `scopes` includes one that the connected app does not have
 /// (rules 5.8).
-fn grows(change_set: &ChangeSet, app: i32, scopes: ScopeSet) -> bool {
+fn grows(change_set: &ChangeSet, app: SubjectId, scopes: ScopeSet) -> bool {
     let held = change_set.apps.get(&app).map(|app| app.scopes);
     let held = CATALOGUE.with_implied_scopes(held.unwrap_or_default());
     let requested = CATALOGUE.with_implied_scopes(scopes);

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    domain::{CATALOGUE, Code, ItemKind, Level, SubjectKind},
+    domain::{CATALOGUE, Code, GroupId, ItemId, ItemKind, Level, SubjectKind},
     store::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
 };
 
@@ -200,8 +200,8 @@ fn attribute(change_set: &ChangeSet, row: &AttributeRow) -> Value {
 /// Returns the levels, before and after, of the groups whose level differs.
 fn levels(
     change_set: &ChangeSet,
-    before: &[(i32, Level)],
-    after: &[(i32, Level)],
+    before: &[(GroupId, Level)],
+    after: &[(GroupId, Level)],
 ) -> (Value, Value) {
     let (mut old, mut new) = (Map::new(), Map::new());
     for (group, was, is) in pairs(before, after) {
@@ -214,13 +214,13 @@ fn levels(
     (Value::Object(old), Value::Object(new))
 }
 
-fn group_code(change_set: &ChangeSet, id: i32) -> &str {
+fn group_code(change_set: &ChangeSet, id: GroupId) -> &str {
     change_set
         .groups
         .ever(id)
         .map_or("", |group| group.code.as_str())
 }
 
-fn items<'w>(change_set: &'w ChangeSet, ids: impl Iterator<Item = &'w i32>) -> Vec<&'w str> {
+fn items<'w>(change_set: &'w ChangeSet, ids: impl Iterator<Item = &'w ItemId>) -> Vec<&'w str> {
     ids.map(|id| change_set.item_code(*id)).collect()
 }

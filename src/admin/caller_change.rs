@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{
-        Caller, CallerRight, CallerRights, Code, Edition, FactKey, KeyHash, KeyId, OidcIdentity,
-        Revision,
+        Caller, CallerId, CallerRight, CallerRights, Code, Edition, FactKey, KeyHash, KeyId,
+        OidcIdentity, Revision,
     },
     store::{CallerChanges, CallerRow, NewKey},
 };
@@ -109,7 +109,7 @@ impl CallerChange {
 /// `last_id`.
 fn changes(change_set: &ChangeSet, last_id: &mut i32) -> CallerChanges {
     let mut changes = CallerChanges::default();
-    let mut numbers: BTreeMap<&Code, i32> = BTreeMap::new();
+    let mut numbers: BTreeMap<&Code, CallerId> = BTreeMap::new();
     for row in &change_set.before {
         numbers.insert(&row.caller.name, row.id);
     }
@@ -119,7 +119,7 @@ fn changes(change_set: &ChangeSet, last_id: &mut i32) -> CallerChanges {
             (_, Some(caller)) => {
                 let id = *numbers.entry(&caller.name).or_insert_with(|| {
                     *last_id += 1;
-                    *last_id
+                    CallerId(*last_id)
                 });
                 let caller = caller.clone();
                 changes.put.push(CallerRow { id, caller });

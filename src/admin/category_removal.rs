@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    domain::{Code, Edition, ItemKind, Revision},
+    domain::{Code, Edition, ItemId, ItemKind, Revision},
     store::{Kin, ProductCounts, RightsWanted, WantedEntities},
 };
 
@@ -54,9 +54,9 @@ impl CategoryRemoval {
         let (transaction, tenant) = (pass.transaction, pass.tenant.number());
         let named = self.codes.iter();
         let named = named.filter_map(|code| change_set.find_item(ItemKind::Category, code));
-        let named: Vec<i32> = named.collect();
+        let named: Vec<ItemId> = named.collect();
         let counted = transaction.count_in_categories(tenant, &named).await?;
-        let counted: HashMap<i32, u64> = counted.into_iter().collect();
+        let counted: HashMap<ItemId, u64> = counted.into_iter().collect();
         let products = |id| {
             let count = counted.get(&id).copied().unwrap_or_default();
             usize::try_from(count).unwrap_or(usize::MAX)
@@ -68,7 +68,7 @@ impl CategoryRemoval {
             Ok(gone)
         });
         let gone = gone.map_err(|(index, fault): (usize, Fault)| fault.of_entry("codes", index))?;
-        let gone: Vec<i32> = gone.into_iter().collect();
+        let gone: Vec<ItemId> = gone.into_iter().collect();
         // A product in several of these categories is counted more than once.
         let leaving = transaction.count_in_categories(tenant, &gone).await?;
         let leaving: u64 = leaving.into_iter().map(|(_, count)| count).sum();

@@ -1,7 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Debug,
+    hash::Hash,
+};
 
 use crate::{
-    domain::{Code, Edition, ItemKind, SubjectKind},
+    domain::{
+        AttributeId, Code, Edition, GridViewId, GroupId, ItemId, ItemKind, RoleId, SubjectId,
+        SubjectKind,
+    },
     store::{
         AppRow, AttributeRow, EntityChanges, EntityRemovals, GridViewRow, GroupRow, ItemRow,
         RoleRow, StoredEntities, SubjectRow,
@@ -12,6 +19,9 @@ use super::{change::Pass, error::AdminError, rights::Rights};
 
 /// An entity that has a code in a code space.
 pub(super) trait Coded {
+    /// Identifies it; ids of another kind of entity have another type.
+    type Id: Copy + Debug + Ord + Hash;
+
     /// Returns the code space of its table that its code belongs to (rules 1.2,
     /// 9).
     fn space(&self) -> u8;
@@ -19,8 +29,10 @@ pub(super) trait Coded {
 }
 
 macro_rules! coded {
-    ($row:ty, $space:expr) => {
+    ($row:ty, $id:ty, $space:expr) => {
         impl Coded for $row {
+            type Id = $id;
+
             fn space(&self) -> u8 {
                 let space: fn(&$row) -> u8 = $space;
                 space(self)
@@ -33,12 +45,12 @@ macro_rules! coded {
     };
 }
 
-coded!(GroupRow, |_| 0);
-coded!(RoleRow, |_| 0);
-coded!(AttributeRow, |_| 0);
-coded!(GridViewRow, |_| 0);
-coded!(SubjectRow, |subject| subject.kind as u8);
-coded!(ItemRow, |item| item_space(item.kind));
+coded!(GroupRow, GroupId, |_| 0);
+coded!(RoleRow, RoleId, |_| 0);
+coded!(AttributeRow, AttributeId, |_| 0);
+coded!(GridViewRow, GridViewId, |_| 0);
+coded!(SubjectRow, SubjectId, |subject| subject.kind as u8);
+coded!(ItemRow, ItemId, |item| item_space(item.kind));
 
 /// Returns the code space of a kind of item: both kinds of profiles share one
 /// (rules 9).
@@ -52,14 +64,14 @@ pub(super) fn item_space(kind: ItemKind) -> u8 {
 /// The rows of one kind of entity: before a change, and as the change leaves
 /// them.
 #[derive(Debug)]
-pub(super) struct Table<T> {
-    rows: HashMap<i32, T>,
-    ids: HashMap<(u8, Code), i32>,
-    before: BTreeMap<i32, Option<T>>,
+pub(super) struct Table<T: Coded> {
+    rows: HashMap<T::Id, T>,
+    ids: HashMap<(u8, Code), T::Id>,
+    before: BTreeMap<T::Id, Option<T>>,
 }
 
 impl<T: Coded + Clone + PartialEq> Table<T> {
-    pub(super) fn of(rows: HashMap<i32, T>) -> Self {
+    pub(super) fn of(rows: HashMap<T::Id, T>) -> Self {
         let ids = rows
             .iter()
             .map(|(id, row)| ((row.space(), row.code().clone()), *id));
@@ -70,15 +82,15 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         }
     }
 
-    pub(super) fn find(&self, space: u8, code: &Code) -> Option<i32> {
+    pub(super) fn find(&self, space: u8, code: &Code) -> Option<T::Id> {
         self.ids.get(&(space, code.clone())).copied()
     }
 
-    pub(super) fn get(&self, id: i32) -> Option<&T> {
+    pub(super) fn get(&self, id: T::Id) -> Option<&T> {
         self.rows.get(&id)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i32, &T)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (T::Id, &T)> {
         self.rows.iter().map(|(id, row)| (*id, row))
     }
 
@@ -87,14 +99,14 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         self.rows.values().map(|row| row.code().clone())
     }
 
-    pub(super) fn insert(&mut self, id: i32, row: T) {
+    pub(super) fn insert(&mut self, id: T::Id, row: T) {
         self.ids.insert((row.space(), row.code().clone()), id);
         self.before.insert(id, None);
         self.rows.insert(id, row);
     }
 
     /// Changes an existing row; returns whether it differs now.
-    pub(super) fn change(&mut self, id: i32, change: impl FnOnce(&mut T)) -> bool {
+    pub(super) fn change(&mut self, id: T::Id, change: impl FnOnce(&mut T)) -> bool {
         let Some(row) = self.rows.get_mut(&id) else {
             return false;
         };
@@ -108,12 +120,12 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
     }
 
     /// True if this change created the row.
-    pub(super) fn is_new(&self, id: i32) -> bool {
+    pub(super) fn is_new(&self, id: T::Id) -> bool {
         matches!(self.before.get(&id), Some(None))
     }
 
     /// Removes a row.
-    pub(super) fn remove(&mut self, id: i32) {
+    pub(super) fn remove(&mut self, id: T::Id) {
         let Some(row) = self.rows.remove(&id) else {
             return;
         };
@@ -125,8 +137,8 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         }
     }
 
-    /// Returns the rows created, changed or removed: number, before, after.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
+    /// Returns the rows created, changed or removed: id, before, after.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (T::Id, Option<&T>, Option<&T>)> {
         let states = self
             .before
             .iter()
@@ -134,8 +146,8 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
         states.filter(|(_, before, after)| before != after)
     }
 
-    /// Returns every row: number, before, after.
-    pub(super) fn both(&self) -> impl Iterator<Item = (i32, Option<&T>, Option<&T>)> {
+    /// Returns every row: id, before, after.
+    pub(super) fn both(&self) -> impl Iterator<Item = (T::Id, Option<&T>, Option<&T>)> {
         let unchanged = self
             .rows
             .iter()
@@ -149,27 +161,27 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
     }
 
     /// Returns a row as it was before the change.
-    pub(super) fn before(&self, id: i32) -> Option<&T> {
+    pub(super) fn before(&self, id: T::Id) -> Option<&T> {
         match self.before.get(&id) {
             Some(before) => before.as_ref(),
             None => self.rows.get(&id),
         }
     }
 
-    /// Returns the rows created or changed, by number.
-    pub(super) fn written(&self) -> Vec<(i32, &T)> {
+    /// Returns the rows created or changed, by id.
+    pub(super) fn written(&self) -> Vec<(T::Id, &T)> {
         let written = self.changes().filter_map(|(id, _, row)| Some((id, row?)));
         written.collect()
     }
 
-    /// Returns the numbers of the removed rows.
-    pub(super) fn removed(&self) -> Vec<i32> {
+    /// Returns the ids of the removed rows.
+    pub(super) fn removed(&self) -> Vec<T::Id> {
         let gone = self.changes().filter(|(_, _, after)| after.is_none());
         gone.map(|(id, _, _)| id).collect()
     }
 
     /// Returns a row as it is now, or as it was before the change removed it.
-    pub(super) fn ever(&self, id: i32) -> Option<&T> {
+    pub(super) fn ever(&self, id: T::Id) -> Option<&T> {
         self.rows
             .get(&id)
             .or_else(|| self.before.get(&id)?.as_ref())
@@ -188,10 +200,11 @@ pub(super) struct ChangeSet {
     pub(super) items: Table<ItemRow>,
     pub(super) attributes: Table<AttributeRow>,
     pub(super) grid_views: Table<GridViewRow>,
-    pub(super) apps: BTreeMap<i32, AppRow>,
-    pub(super) apps_before: BTreeMap<i32, Option<AppRow>>,
+    pub(super) apps: BTreeMap<SubjectId, AppRow>,
+    pub(super) apps_before: BTreeMap<SubjectId, Option<AppRow>>,
     pub(super) rights: Rights,
-    /// The codes of referenced rows that were not read, by number.
+    /// The codes of referenced roles, items and subjects that were not read, by
+    /// number: one counter of the tenant numbers all of them.
     names: HashMap<i32, String>,
     /// Number of apps and connections before the change (rules 5.2).
     third_parties: usize,
@@ -216,26 +229,27 @@ impl ChangeSet {
         }
     }
 
+    /// Returns the number of a new entity of any kind except products.
     pub(super) fn next_id(&mut self) -> i32 {
         self.last_id += 1;
         self.last_id
     }
 
-    pub(super) fn find_item(&self, kind: ItemKind, code: &Code) -> Option<i32> {
+    pub(super) fn find_item(&self, kind: ItemKind, code: &Code) -> Option<ItemId> {
         let id = self.items.find(item_space(kind), code)?;
         (self.items.get(id)?.kind == kind).then_some(id)
     }
 
-    pub(super) fn find_subject(&self, kind: SubjectKind, code: &Code) -> Option<i32> {
+    pub(super) fn find_subject(&self, kind: SubjectKind, code: &Code) -> Option<SubjectId> {
         self.subjects.find(kind as u8, code)
     }
 
-    /// Returns the number of the group `All` (rules 1.4).
-    pub(super) fn all_group(&self) -> Option<i32> {
+    /// Returns the id of the group `All` (rules 1.4).
+    pub(super) fn all_group(&self) -> Option<GroupId> {
         self.groups.find(0, &"All".parse().ok()?)
     }
 
-    pub(super) fn is_private(&self, group: i32) -> bool {
+    pub(super) fn is_private(&self, group: GroupId) -> bool {
         self.groups.get(group).is_some_and(|group| group.private)
     }
 
@@ -254,34 +268,7 @@ impl ChangeSet {
     /// Reads the codes, needed for the audit log, of unread rows that changed
     /// rows refer to.
     pub(super) async fn read_names(&mut self, pass: &Pass<'_>) -> Result<(), AdminError> {
-        let mut ids: BTreeSet<i32> = BTreeSet::new();
-        for (_, before, after) in self.subjects.changes() {
-            let rows = before.into_iter().chain(after);
-            ids.extend(rows.flat_map(|row| &row.roles));
-        }
-        for (_, before, after) in self.items.changes() {
-            for row in before.into_iter().chain(after) {
-                ids.extend(row.parent.iter().chain(&row.tree).chain(&row.locales));
-            }
-        }
-        for (_, before, after) in self.attributes.changes() {
-            ids.extend(before.into_iter().chain(after).map(|row| row.group));
-        }
-        for (_, before, after) in self.grid_views.changes() {
-            let rows = before.into_iter().chain(after);
-            ids.extend(rows.flat_map(|row| &row.groups));
-        }
-        for (id, before, after) in self.app_changes() {
-            ids.insert(id);
-            let rows = before.into_iter().chain(after);
-            ids.extend(rows.flat_map(|row| row.selections.iter().filter_map(|chosen| chosen.item)));
-        }
-        let is_read = |id: &i32| {
-            self.roles.ever(*id).is_some()
-                || self.items.ever(*id).is_some()
-                || self.subjects.ever(*id).is_some()
-        };
-        let unread: Vec<i32> = ids.into_iter().filter(|id| !is_read(id)).collect();
+        let unread: Vec<i32> = self.unread_numbers().into_iter().collect();
         if !unread.is_empty() {
             let tenant = pass.tenant.number();
             let named = pass.transaction.read_codes(tenant, &unread).await?;
@@ -290,28 +277,62 @@ impl ChangeSet {
         Ok(())
     }
 
+    /// Returns the numbers of the unread roles, items and subjects that changed
+    /// rows refer to.
+    fn unread_numbers(&self) -> BTreeSet<i32> {
+        let role = |id: &RoleId| self.roles.ever(*id).is_none().then_some(id.0);
+        let item = |id: &ItemId| self.items.ever(*id).is_none().then_some(id.0);
+        let subject = |id: &SubjectId| self.subjects.ever(*id).is_none().then_some(id.0);
+        let mut unread = BTreeSet::new();
+        for (_, before, after) in self.subjects.changes() {
+            let rows = before.into_iter().chain(after);
+            unread.extend(rows.flat_map(|row| &row.roles).filter_map(role));
+        }
+        for (_, before, after) in self.items.changes() {
+            for row in before.into_iter().chain(after) {
+                let named = row.parent.iter().chain(&row.tree).chain(&row.locales);
+                unread.extend(named.filter_map(item));
+            }
+        }
+        for (_, before, after) in self.attributes.changes() {
+            let rows = before.into_iter().chain(after);
+            unread.extend(rows.filter_map(|row| item(&row.group)));
+        }
+        for (_, before, after) in self.grid_views.changes() {
+            let rows = before.into_iter().chain(after);
+            unread.extend(rows.flat_map(|row| &row.groups).filter_map(item));
+        }
+        for (id, before, after) in self.app_changes() {
+            unread.extend(subject(&id));
+            let rows = before.into_iter().chain(after);
+            let chosen = rows.flat_map(|row| &row.selections);
+            unread.extend(chosen.filter_map(|chosen| item(&chosen.item?)));
+        }
+        unread
+    }
+
     /// Returns the code of a role, removed ones included; empty if it is unknown.
-    pub(super) fn role_code(&self, id: i32) -> &str {
+    pub(super) fn role_code(&self, id: RoleId) -> &str {
         let role = self.roles.ever(id).map(|role| role.code.as_str());
-        role.unwrap_or_else(|| self.name(id))
+        role.unwrap_or_else(|| self.name(id.0))
     }
 
     /// Returns the code of an item, removed ones included; empty if it is
     /// unknown.
-    pub(super) fn item_code(&self, id: i32) -> &str {
+    pub(super) fn item_code(&self, id: ItemId) -> &str {
         let item = self.items.ever(id).map(|item| item.code.as_str());
-        item.unwrap_or_else(|| self.name(id))
+        item.unwrap_or_else(|| self.name(id.0))
     }
 
     /// Returns the code of a subject, removed ones included; empty if it is
     /// unknown.
-    pub(super) fn subject_code(&self, id: i32) -> &str {
+    pub(super) fn subject_code(&self, id: SubjectId) -> &str {
         let subject = self.subjects.ever(id).map(|subject| subject.code.as_str());
-        subject.unwrap_or_else(|| self.name(id))
+        subject.unwrap_or_else(|| self.name(id.0))
     }
 
-    fn name(&self, id: i32) -> &str {
-        self.names.get(&id).map_or("", String::as_str)
+    fn name(&self, number: i32) -> &str {
+        self.names.get(&number).map_or("", String::as_str)
     }
 
     /// Writes the differences, products excluded.
@@ -344,13 +365,13 @@ impl ChangeSet {
     }
 
     /// Sets the row that an app has beside its subject.
-    pub(super) fn put_app(&mut self, subject: i32, app: AppRow) {
+    pub(super) fn put_app(&mut self, subject: SubjectId, app: AppRow) {
         let old = self.apps.insert(subject, app);
         self.apps_before.entry(subject).or_insert(old);
     }
 
     /// Changes the row that an app has beside its subject.
-    pub(super) fn change_app(&mut self, subject: i32, change: impl FnOnce(&mut AppRow)) {
+    pub(super) fn change_app(&mut self, subject: SubjectId, change: impl FnOnce(&mut AppRow)) {
         if let Some(app) = self.apps.get_mut(&subject) {
             let before = self.apps_before.entry(subject);
             before.or_insert_with(|| Some(app.clone()));
@@ -359,24 +380,24 @@ impl ChangeSet {
     }
 
     /// Removes the row that an app has beside its subject.
-    pub(super) fn remove_app(&mut self, subject: i32) {
+    pub(super) fn remove_app(&mut self, subject: SubjectId) {
         if let Some(old) = self.apps.remove(&subject) {
             self.apps_before.entry(subject).or_insert(Some(old));
         }
     }
 
     /// Returns an app as it was before the change.
-    pub(super) fn app_before(&self, subject: i32) -> Option<&AppRow> {
+    pub(super) fn app_before(&self, subject: SubjectId) -> Option<&AppRow> {
         match self.apps_before.get(&subject) {
             Some(before) => before.as_ref(),
             None => self.apps.get(&subject),
         }
     }
 
-    /// Returns the apps created, changed or removed: number, before, after.
+    /// Returns the apps created, changed or removed: id, before, after.
     pub(super) fn app_changes(
         &self,
-    ) -> impl Iterator<Item = (i32, Option<&AppRow>, Option<&AppRow>)> {
+    ) -> impl Iterator<Item = (SubjectId, Option<&AppRow>, Option<&AppRow>)> {
         let states = self
             .apps_before
             .iter()

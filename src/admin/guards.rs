@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::{CATALOGUE, PermissionSet, SubjectKind};
+use crate::domain::{CATALOGUE, PermissionSet, RoleId, SubjectKind};
 
 use super::{change_set::ChangeSet, error::AdminError};
 
@@ -70,7 +70,7 @@ fn is_administrated(change_set: &ChangeSet) -> bool {
         .filter_map(|code| CATALOGUE.find_permission(code))
         .map(|permission| permission.id)
         .collect();
-    let mut known: HashMap<&BTreeSet<i32>, bool> = HashMap::new();
+    let mut known: HashMap<&BTreeSet<RoleId>, bool> = HashMap::new();
     change_set.subjects.iter().any(|(_, subject)| {
         let is_user = subject.kind == SubjectKind::User && subject.enabled;
         is_user

@@ -16,7 +16,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Edition, FactKey, Revision},
+    domain::{Edition, FactKey, GroupId, Revision},
     store::{GroupRow, ProductCounts, StoredEntities, WantedEntities},
 };
 
@@ -334,13 +334,13 @@ fn is_of_products(file: ImportFile) -> bool {
     matches!(file, ImportFile::ProductModels | ImportFile::Products)
 }
 
-/// Returns the entities of a new tenant: the group `All`, number 1 (rules 1.4).
+/// Returns the entities of a new tenant: the group `All` (rules 1.4).
 fn entities_of_new_tenant() -> StoredEntities {
     let mut entities = StoredEntities::default();
     if let Ok(code) = "All".parse() {
         let label = String::new();
         entities.groups.insert(
-            1,
+            GroupId::ALL,
             GroupRow {
                 code,
                 label,

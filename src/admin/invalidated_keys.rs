@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::{Code, FactKey, GroupId, ProductKind, ProductRef, Section, SubjectRef},
+    domain::{Code, FactKey, GroupId, ProductKind, ProductRef, Section, SubjectId, SubjectRef},
     store::ProductCounts,
 };
 
@@ -84,7 +84,7 @@ fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
 fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     let changed = change_set.subjects.changes().map(|(id, _, _)| id);
     let apps = change_set.app_changes().map(|(id, _, _)| id);
-    let ids: BTreeSet<i32> = changed.chain(apps).collect();
+    let ids: BTreeSet<SubjectId> = changed.chain(apps).collect();
     let keys = ids.into_iter().map(|id| {
         let row = change_set.subjects.ever(id)?;
         let subject = SubjectRef {
@@ -102,12 +102,12 @@ fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
 /// Returns the keys of the groups whose rights change.
 fn rights(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     let changed = change_set.rights.changed_rows().into_iter();
-    let groups: BTreeSet<i32> = changed
+    let groups: BTreeSet<GroupId> = changed
         .map(|change| change.group)
         .filter(|group| !change_set.groups.is_new(*group))
         .collect();
     let keys = groups.into_iter();
-    keys.map(|group| FactKey::Rights(tenant.clone(), GroupId(group)))
+    keys.map(|group| FactKey::Rights(tenant.clone(), group))
         .collect()
 }
 

@@ -25,7 +25,7 @@ pub(super) use self::{
 
 use std::collections::BTreeSet;
 
-use crate::domain::Code;
+use crate::domain::{Code, GroupId, ItemId};
 
 use self::referring::Referring;
 use super::{change_set::ChangeSet, fault::Fault};
@@ -67,15 +67,15 @@ pub enum DefaultRights {
 pub(super) struct Planner<'a> {
     pub(super) change_set: &'a mut ChangeSet,
     /// Items created by this change, in order of creation.
-    new_items: Vec<i32>,
+    new_items: Vec<ItemId>,
     /// New items whose rights the change sets explicitly.
-    spoken_for: BTreeSet<i32>,
+    spoken_for: BTreeSet<ItemId>,
     /// Attributes that are not deleted with their groups.
     spared: BTreeSet<Code>,
     /// A lazily built index of references; `None`: not built, or stale.
     referring: Option<Referring>,
     /// Deleted user groups whose rights are not yet removed.
-    gone_groups: BTreeSet<i32>,
+    gone_groups: BTreeSet<GroupId>,
 }
 
 impl<'a> Planner<'a> {

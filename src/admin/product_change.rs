@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::{
-    domain::{Code, Edition, EntityKind, ItemKind, ProductKind, Revision},
+    domain::{Code, Edition, EntityKind, ItemId, ItemKind, ProductKind, Revision},
     store::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal, WantedEntities},
 };
 
@@ -90,11 +90,7 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
     };
     let change_set = change_set(pass, &wanted).await?;
     let find = |code| change_set.find_item(ItemKind::Category, code);
-    let categories: Vec<i32> = names
-        .codes()
-        .iter()
-        .map(|code| find(code).unwrap_or_default())
-        .collect();
+    let categories: Vec<Option<ItemId>> = names.codes().iter().map(find).collect();
     let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
     pass.transaction.stage_products(&staged).await?;
     pass.transaction.begin_comparison().await?;

@@ -1,40 +1,43 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::{domain::Level, store::RightsChange};
+use crate::{
+    domain::{GroupId, ItemId, Level},
+    store::RightsChange,
+};
 
 /// The groups with rights on an item, in ascending order, each with its level.
-pub(super) type GroupLevels = Vec<(i32, Level)>;
+pub(super) type GroupLevels = Vec<(GroupId, Level)>;
 
 /// The same, borrowed.
-type Levels<'r> = &'r [(i32, Level)];
+type Levels<'r> = &'r [(GroupId, Level)];
 
 /// The access rights: before a change, and as the change leaves them.
 #[derive(Debug)]
 pub(super) struct Rights {
-    of_item: HashMap<i32, GroupLevels>,
-    before: BTreeMap<i32, GroupLevels>,
+    of_item: HashMap<ItemId, GroupLevels>,
+    before: BTreeMap<ItemId, GroupLevels>,
 }
 
 impl Rights {
-    pub(super) fn new(of_item: HashMap<i32, GroupLevels>) -> Self {
+    pub(super) fn new(of_item: HashMap<ItemId, GroupLevels>) -> Self {
         Self {
             of_item,
             before: BTreeMap::new(),
         }
     }
 
-    pub(super) fn of(&self, item: i32) -> &[(i32, Level)] {
+    pub(super) fn of(&self, item: ItemId) -> &[(GroupId, Level)] {
         self.of_item.get(&item).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the rights on an item before the change.
-    pub(super) fn before(&self, item: i32) -> &[(i32, Level)] {
+    pub(super) fn before(&self, item: ItemId) -> &[(GroupId, Level)] {
         let before = self.before.get(&item).map(Vec::as_slice);
         before.unwrap_or_else(|| self.of(item))
     }
 
     /// Sets the rights on an item to exactly these.
-    pub(super) fn replace(&mut self, item: i32, mut levels: GroupLevels) {
+    pub(super) fn replace(&mut self, item: ItemId, mut levels: GroupLevels) {
         levels.retain(|(_, level)| *level != Level::Hidden);
         levels.sort_unstable_by_key(|(group, _)| *group);
         if self.of(item) == levels {
@@ -45,7 +48,7 @@ impl Rights {
     }
 
     /// Sets the level of one group on an item.
-    pub(super) fn set(&mut self, item: i32, group: i32, level: Level) {
+    pub(super) fn set(&mut self, item: ItemId, group: GroupId, level: Level) {
         let held = self.of(item);
         if held.contains(&(group, level)) {
             return;
@@ -60,11 +63,11 @@ impl Rights {
     }
 
     /// Removes all rights of some groups.
-    pub(super) fn remove_groups(&mut self, groups: &BTreeSet<i32>) {
-        let is_gone = |(group, _): &(i32, Level)| groups.contains(group);
+    pub(super) fn remove_groups(&mut self, groups: &BTreeSet<GroupId>) {
+        let is_gone = |(group, _): &(GroupId, Level)| groups.contains(group);
         let items = self.of_item.iter();
         let held = items.filter(|(_, levels)| levels.iter().any(is_gone));
-        let items: Vec<i32> = held.map(|(item, _)| *item).collect();
+        let items: Vec<ItemId> = held.map(|(item, _)| *item).collect();
         for item in items {
             let levels = self.of(item).iter().copied();
             let left = levels.filter(|level| !is_gone(level)).collect();
@@ -73,13 +76,13 @@ impl Rights {
     }
 
     /// Returns the level of a group on an item.
-    pub(super) fn level(&self, item: i32, group: i32) -> Level {
+    pub(super) fn level(&self, item: ItemId, group: GroupId) -> Level {
         let held = self.of(item).iter().find(|(other, _)| *other == group);
         held.map_or(Level::Hidden, |(_, level)| *level)
     }
 
     /// Returns the rights on every item: before and after.
-    pub(super) fn both(&self) -> impl Iterator<Item = (i32, Levels<'_>, Levels<'_>)> {
+    pub(super) fn both(&self) -> impl Iterator<Item = (ItemId, Levels<'_>, Levels<'_>)> {
         let unchanged = self.of_item.iter();
         let unchanged = unchanged.filter(|(item, _)| !self.before.contains_key(item));
         let unchanged =
@@ -90,9 +93,9 @@ impl Rights {
     }
 
     /// Returns the items whose rights differ: before and after.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (i32, &GroupLevels, &[(i32, Level)])> {
+    pub(super) fn changes(&self) -> impl Iterator<Item = (ItemId, &GroupLevels, Levels<'_>)> {
         let different =
-            |(item, before): &(&i32, &GroupLevels)| self.of(**item) != before.as_slice();
+            |(item, before): &(&ItemId, &GroupLevels)| self.of(**item) != before.as_slice();
         self.before
             .iter()
             .filter(different)
@@ -119,8 +122,8 @@ impl Rights {
 }
 
 /// Returns each group of either list with its level in both.
-pub(super) fn pairs(before: &[(i32, Level)], after: &[(i32, Level)]) -> Vec<(i32, Level, Level)> {
-    let mut groups: BTreeMap<i32, (Level, Level)> = BTreeMap::new();
+pub(super) fn pairs(before: Levels<'_>, after: Levels<'_>) -> Vec<(GroupId, Level, Level)> {
+    let mut groups: BTreeMap<GroupId, (Level, Level)> = BTreeMap::new();
     for (group, level) in before {
         groups.entry(*group).or_default().0 = *level;
     }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use crate::{
-    domain::{Edition, Revision},
+    domain::{Edition, Revision, SubjectId},
     store::WantedEntities,
 };
 
@@ -88,7 +88,7 @@ impl TenantChange {
         let after = match self.request {
             TenantRequest::Create(edition) | TenantRequest::SetEdition(edition) => edition,
             TenantRequest::Delete => {
-                let all: Vec<i32> = change_set.subjects.iter().map(|(id, _)| id).collect();
+                let all: Vec<SubjectId> = change_set.subjects.iter().map(|(id, _)| id).collect();
                 for id in all {
                     change_set.subjects.remove(id);
                 }

@@ -4,21 +4,9 @@ use std::{
 };
 
 use super::{
-    Code, Edition, ItemKind, ItemRef, Level, PermissionSet, ProductRef, Revision, ScopeSet,
-    SubjectRef,
+    Code, Edition, GroupId, ItemId, ItemKind, ItemRef, Level, PermissionSet, ProductRef, Revision,
+    RoleId, ScopeSet, SubjectRef,
 };
-
-/// The number of an item inside its tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ItemId(pub i32);
-
-/// The number of a user group inside its tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupId(pub i32);
-
-/// The number of a role inside its tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoleId(pub i32);
 
 /// Facts of a tenant that a set of questions needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

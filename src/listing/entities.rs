@@ -103,7 +103,9 @@ impl EntityList {
         let within = filter_categories(snapshot, &self.filter).await?;
         let is_meant = |(id, code): &Listed| {
             (self.ids.is_empty() || self.ids.contains(code))
-                && within.iter().all(|set| set.contains(id))
+                && within
+                    .iter()
+                    .all(|set| id.is_some_and(|id| set.contains(&id)))
         };
         let mut window = (size + 1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE);
         loop {

@@ -6,7 +6,7 @@ use tokio::task::yield_now;
 
 use crate::{
     cache::CachedPageFacts,
-    domain::{AllowedResource, FactsNeeded, ListFilter, ListingQuestion, ProductKind},
+    domain::{AllowedResource, FactsNeeded, ListFilter, ListingQuestion, ProductId, ProductKind},
     engine,
     store::{ListedProduct, Snapshot, StoreError},
 };
@@ -55,7 +55,7 @@ impl ProductList {
             cached_pages::CachedFilter::of(&self.question, &self.filter, &cached.facts).await;
         let after = match after {
             Some(Place::Product { id, .. }) => *id,
-            Some(Place::Entity(_)) | None => 0,
+            Some(Place::Entity(_)) | None => ProductId::BEFORE_FIRST,
         };
         Some(cached_pages::page(products, &known, self.kind, &self.filter, after, size).await)
     }
@@ -69,7 +69,7 @@ impl ProductList {
     ) -> Result<PlacedPage, StoreError> {
         let (after, everywhere) = match after {
             Some(Place::Product { id, everywhere }) => (id, everywhere),
-            Some(Place::Entity(_)) | None => (0, false),
+            Some(Place::Entity(_)) | None => (ProductId::BEFORE_FIRST, false),
         };
         let known = current_filter(&mut self.known, &self.question, &self.filter, snapshot).await?;
         if known.reaches_nothing() {

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use sha2::Sha256;
 
 use crate::{
-    domain::SubjectRef,
+    domain::{ProductId, SubjectRef},
     listing::Place,
     store::{Store, StoreError, TenantId},
 };
@@ -198,7 +198,7 @@ impl InToken for Place {
         match self {
             Self::Product { id, everywhere } => {
                 let mut bytes = vec![PRODUCT, u8::from(*everywhere)];
-                bytes.extend(id.to_le_bytes());
+                bytes.extend(id.0.to_le_bytes());
                 bytes
             }
             Self::Entity(key) => [&[ENTITY], key.as_bytes()].concat(),
@@ -208,7 +208,7 @@ impl InToken for Place {
     fn read(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [PRODUCT, everywhere, id @ ..] => Some(Self::Product {
-                id: i32::from_le_bytes(id.try_into().ok()?),
+                id: ProductId(i32::from_le_bytes(id.try_into().ok()?)),
                 everywhere: *everywhere == 1,
             }),
             [ENTITY, key @ ..] => Some(Self::Entity(str::from_utf8(key).ok()?.to_owned())),
@@ -249,11 +249,11 @@ mod tests {
     fn encoded_positions_round_trip() {
         let places = [
             Place::Product {
-                id: i32::MAX,
+                id: ProductId(i32::MAX),
                 everywhere: true,
             },
             Place::Product {
-                id: 7,
+                id: ProductId(7),
                 everywhere: false,
             },
             Place::Entity("straße:\u{1F600}".to_owned()),

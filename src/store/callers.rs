@@ -1,7 +1,7 @@
 use tokio_postgres::Row;
 
 use crate::domain::{
-    Caller, CallerDirectory, CallerRight, CallerRights, Code, FactKey, KeyHash, KeyId,
+    Caller, CallerDirectory, CallerId, CallerRight, CallerRights, Code, FactKey, KeyHash, KeyId,
     OidcIdentity, StoredKey,
 };
 
@@ -14,7 +14,7 @@ const CALLERS: &str = include_str!("callers.sql");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallerRow {
     /// Database id, never reused.
-    pub id: i32,
+    pub id: CallerId,
     /// The caller.
     pub caller: Caller,
 }
@@ -23,7 +23,7 @@ pub struct CallerRow {
 #[derive(Clone, Copy, Debug)]
 pub struct NewKey {
     /// Database id of the caller.
-    pub caller: i32,
+    pub caller: CallerId,
     /// Identifier by which the key is looked up.
     pub id: KeyId,
     /// Hash of the key's secret.
@@ -37,7 +37,7 @@ pub struct NewKey {
 #[derive(Clone, Debug, Default)]
 pub struct CallerChanges {
     /// Database ids of callers to delete, with their keys.
-    pub removed: Vec<i32>,
+    pub removed: Vec<CallerId>,
     /// New or changed callers; their keys are ignored.
     pub put: Vec<CallerRow>,
     /// Keys to delete.
@@ -81,7 +81,7 @@ impl Store {
         };
         let stored = rows
             .iter()
-            .filter(|row| row.get::<_, Option<i32>>("id").is_some());
+            .filter(|row| row.get::<_, Option<CallerId>>("id").is_some());
         let callers = stored.map(|row| Ok(caller(NAME, row)?.caller));
         Ok(Taken {
             as_of,
@@ -145,8 +145,8 @@ impl Transaction<'_> {
             removed_keys,
             new_keys,
         } = changes;
-        let put_ids: Vec<i32> = put.iter().map(|row| row.id).collect();
-        let cleared: Vec<i32> = removed.iter().chain(&put_ids).copied().collect();
+        let put_ids: Vec<CallerId> = put.iter().map(|row| row.id).collect();
+        let cleared: Vec<CallerId> = removed.iter().chain(&put_ids).copied().collect();
         let keys: Vec<&str> = removed_keys.iter().map(KeyId::as_str).collect();
         self.execute(
             "delete_caller_keys",

@@ -1,9 +1,13 @@
 use std::collections::{BTreeSet, HashMap};
 
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, ToSql},
+};
 
 use crate::domain::{
-    Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
+    AttributeId, Audience, CATALOGUE, Code, GridViewId, GroupId, ItemId, ItemKind, Level,
+    PermissionSet, RoleId, ScopeSet, SubjectId, SubjectKind,
 };
 
 use super::{
@@ -45,9 +49,9 @@ pub struct SubjectRow {
     /// False if the subject may do nothing at all.
     pub enabled: bool,
     /// Ids of its roles.
-    pub roles: BTreeSet<i32>,
+    pub roles: BTreeSet<RoleId>,
     /// Ids of its groups.
-    pub groups: BTreeSet<i32>,
+    pub groups: BTreeSet<GroupId>,
 }
 
 /// A stored item.
@@ -58,11 +62,11 @@ pub struct ItemRow {
     /// Kind of item.
     pub kind: ItemKind,
     /// Id of the parent, for a category.
-    pub parent: Option<i32>,
+    pub parent: Option<ItemId>,
     /// Id of the category tree, for a channel.
-    pub tree: Option<i32>,
+    pub tree: Option<ItemId>,
     /// Ids of the locales, for a channel.
-    pub locales: BTreeSet<i32>,
+    pub locales: BTreeSet<ItemId>,
 }
 
 /// A stored attribute.
@@ -71,7 +75,7 @@ pub struct AttributeRow {
     /// Its code as first written.
     pub code: Code,
     /// Id of its attribute group, an item.
-    pub group: i32,
+    pub group: ItemId,
     /// True if its values are specific to a channel.
     pub scopable: bool,
     /// True if its values are specific to a locale.
@@ -84,14 +88,14 @@ pub struct GridViewRow {
     /// Its code as first written.
     pub code: Code,
     /// Ids of the attribute groups that it uses, which are items.
-    pub groups: BTreeSet<i32>,
+    pub groups: BTreeSet<ItemId>,
 }
 
 /// The stored data of a connected app, in addition to its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppRow {
     /// Id of its private group.
-    pub group: i32,
+    pub group: GroupId,
     /// User who connected it, such as `user:julia`.
     pub connected_by: String,
     /// True if it gets `edit` on channels created later (rules 5.7).
@@ -112,7 +116,7 @@ pub struct Selection {
     /// Chosen level, as bits ([`Level::bits`]).
     pub level: u8,
     /// Id of the chosen item; `None` for all items, later ones included.
-    pub item: Option<i32>,
+    pub item: Option<ItemId>,
 }
 
 /// Axes on which an app's rights are chosen.
@@ -142,16 +146,16 @@ pub enum SelectionAxis {
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each holds the rows of that entity by number")]
 pub struct StoredEntities {
-    pub groups: HashMap<i32, GroupRow>,
-    pub roles: HashMap<i32, RoleRow>,
-    pub subjects: HashMap<i32, SubjectRow>,
-    pub items: HashMap<i32, ItemRow>,
-    pub attributes: HashMap<i32, AttributeRow>,
-    pub grid_views: HashMap<i32, GridViewRow>,
+    pub groups: HashMap<GroupId, GroupRow>,
+    pub roles: HashMap<RoleId, RoleRow>,
+    pub subjects: HashMap<SubjectId, SubjectRow>,
+    pub items: HashMap<ItemId, ItemRow>,
+    pub attributes: HashMap<AttributeId, AttributeRow>,
+    pub grid_views: HashMap<GridViewId, GridViewRow>,
     /// Keyed by subject id.
-    pub apps: HashMap<i32, AppRow>,
+    pub apps: HashMap<SubjectId, AppRow>,
     /// Keyed by item id: group ids in ascending order, each with its level.
-    pub rights: HashMap<i32, Vec<(i32, Level)>>,
+    pub rights: HashMap<ItemId, Vec<(GroupId, Level)>>,
     /// Number of apps and connections in the tenant, whether loaded or not (rules
     /// 5.2).
     pub third_parties: usize,
@@ -204,7 +208,8 @@ impl Transaction<'_> {
         Ok(entities)
     }
 
-    /// Reads the codes of roles, items and subjects by their ids.
+    /// Reads the codes of roles, items and subjects by their ids, which are unique
+    /// among all of them.
     ///
     /// # Errors
     ///
@@ -274,7 +279,7 @@ impl Transaction<'_> {
     async fn load_subjects(
         &self,
         tenant: TenantId,
-        only: Option<&[i32]>,
+        only: Option<&[SubjectId]>,
         entities: &mut StoredEntities,
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- load_subjects
@@ -290,8 +295,8 @@ impl Transaction<'_> {
                 code: code(&row)?,
                 kind: word(&row, "type")?,
                 enabled: row.get("enabled"),
-                roles: numbers(&row, "roles"),
-                groups: numbers(&row, "groups"),
+                roles: ids(&row, "roles"),
+                groups: ids(&row, "groups"),
             };
             entities.subjects.insert(row.get("id"), subject);
         }
@@ -314,7 +319,7 @@ impl Transaction<'_> {
     async fn load_items(
         &self,
         tenant: TenantId,
-        only: Option<&[i32]>,
+        only: Option<&[ItemId]>,
         entities: &mut StoredEntities,
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- load_items
@@ -328,7 +333,7 @@ impl Transaction<'_> {
                 kind: word(&row, "type")?,
                 parent: row.get("parent_id"),
                 tree: row.get("tree_id"),
-                locales: numbers(&row, "locales"),
+                locales: ids(&row, "locales"),
             };
             entities.items.insert(row.get("id"), item);
         }
@@ -366,7 +371,7 @@ impl Transaction<'_> {
         for row in self.query("load_grid_views", SQL, &[&tenant.0]).await? {
             let view = GridViewRow {
                 code: code(&row)?,
-                groups: numbers(&row, "groups"),
+                groups: ids(&row, "groups"),
             };
             entities.grid_views.insert(row.get("id"), view);
         }
@@ -458,7 +463,7 @@ fn word<T: std::str::FromStr>(row: &Row, column: &'static str) -> Result<T, Stor
     })
 }
 
-fn numbers(row: &Row, column: &str) -> BTreeSet<i32> {
-    let numbers: Vec<i32> = row.get(column);
-    numbers.into_iter().collect()
+fn ids<Id: Ord + for<'r> FromSql<'r>>(row: &Row, column: &str) -> BTreeSet<Id> {
+    let ids: Vec<Id> = row.get(column);
+    ids.into_iter().collect()
 }

@@ -16,8 +16,8 @@ pub enum ListedEntity {
     GridView,
 }
 
-/// Id and code of a listed entity.
-pub type Listed = (ItemId, Code);
+/// A listed entity: its id if it is an item, and its code.
+pub type Listed = (Option<ItemId>, Code);
 
 impl Snapshot<'_> {
     /// Reads the next items, attributes or grid views after a folded code, ordered by
@@ -71,9 +71,10 @@ impl Snapshot<'_> {
                 (name, self.query(name, GRID_VIEWS, &parameters).await?)
             }
         };
+        let is_item = matches!(entity, ListedEntity::Item(_));
         let listed = rows
             .iter()
-            .map(|row| Ok((ItemId(row.get("id")), code(name, row)?)));
+            .map(|row| Ok((is_item.then(|| row.get("id")), code(name, row)?)));
         listed.collect()
     }
 

@@ -1,16 +1,20 @@
+use tokio_postgres::types::ToSql;
+
+use crate::domain::{AttributeId, GridViewId, GroupId, ItemId, RoleId, SubjectId};
+
 use super::{StoreError, TenantId, Transaction};
 
 /// Ids of rows to delete, for every entity except products.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each holds the numbers of that entity")]
 pub struct EntityRemovals {
-    pub groups: Vec<i32>,
-    pub roles: Vec<i32>,
+    pub groups: Vec<GroupId>,
+    pub roles: Vec<RoleId>,
     /// Users, connections and apps; an app is deleted with all its own rows.
-    pub subjects: Vec<i32>,
-    pub items: Vec<i32>,
-    pub attributes: Vec<i32>,
-    pub grid_views: Vec<i32>,
+    pub subjects: Vec<SubjectId>,
+    pub items: Vec<ItemId>,
+    pub attributes: Vec<AttributeId>,
+    pub grid_views: Vec<GridViewId>,
 }
 
 /// Name and statements, in order, that delete one kind of entity and its dependent
@@ -85,22 +89,26 @@ impl Transaction<'_> {
             attributes,
             grid_views,
         } = removed;
-        let deletions = [
-            (SUBJECTS, subjects),
-            (ROLES, roles),
-            (GROUPS, groups),
-            (ATTRIBUTES, attributes),
-            (GRID_VIEWS, grid_views),
-            (ITEMS, items),
-        ];
-        for ((name, statements), ids) in deletions {
-            if ids.is_empty() {
-                continue;
-            }
-            for statement in statements {
-                let sql = format!("-- {name}\n{statement}");
-                self.execute(name, &sql, &[&tenant.0, ids]).await?;
-            }
+        self.delete(tenant, SUBJECTS, subjects).await?;
+        self.delete(tenant, ROLES, roles).await?;
+        self.delete(tenant, GROUPS, groups).await?;
+        self.delete(tenant, ATTRIBUTES, attributes).await?;
+        self.delete(tenant, GRID_VIEWS, grid_views).await?;
+        self.delete(tenant, ITEMS, items).await
+    }
+
+    async fn delete<Id: ToSql + Sync>(
+        &self,
+        tenant: TenantId,
+        (name, statements): Deletion,
+        ids: &[Id],
+    ) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for statement in statements {
+            let sql = format!("-- {name}\n{statement}");
+            self.execute(name, &sql, &[&tenant.0, &ids]).await?;
         }
         Ok(())
     }

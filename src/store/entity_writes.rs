@@ -1,6 +1,10 @@
 use std::collections::BTreeSet;
 
-use crate::domain::{CATALOGUE, Level};
+use tokio_postgres::types::ToSql;
+
+use crate::domain::{
+    AttributeId, CATALOGUE, GridViewId, GroupId, ItemId, Level, RoleId, SubjectId,
+};
 
 use super::{
     StoreError, TenantId, Transaction,
@@ -11,23 +15,23 @@ use super::{
 #[derive(Debug, Default)]
 #[expect(missing_docs, reason = "each holds the rows of that entity by number")]
 pub struct EntityChanges<'a> {
-    pub groups: Vec<(i32, &'a GroupRow)>,
-    pub roles: Vec<(i32, &'a RoleRow)>,
-    pub subjects: Vec<(i32, &'a SubjectRow)>,
-    pub items: Vec<(i32, &'a ItemRow)>,
-    pub attributes: Vec<(i32, &'a AttributeRow)>,
-    pub grid_views: Vec<(i32, &'a GridViewRow)>,
+    pub groups: Vec<(GroupId, &'a GroupRow)>,
+    pub roles: Vec<(RoleId, &'a RoleRow)>,
+    pub subjects: Vec<(SubjectId, &'a SubjectRow)>,
+    pub items: Vec<(ItemId, &'a ItemRow)>,
+    pub attributes: Vec<(AttributeId, &'a AttributeRow)>,
+    pub grid_views: Vec<(GridViewId, &'a GridViewRow)>,
     /// Keyed by subject id.
-    pub apps: Vec<(i32, &'a AppRow)>,
+    pub apps: Vec<(SubjectId, &'a AppRow)>,
 }
 
 /// A change of one access right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RightsChange {
     /// Id of the user group.
-    pub group: i32,
+    pub group: GroupId,
     /// Id of the item.
-    pub item: i32,
+    pub item: ItemId,
     /// New level.
     pub level: Level,
 }
@@ -58,7 +62,7 @@ impl Transaction<'_> {
     async fn write_groups(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &GroupRow)],
+        rows: &[(GroupId, &GroupRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_groups
             INSERT INTO user_group (tenant_id, id, code, key, label, private)
@@ -84,7 +88,7 @@ impl Transaction<'_> {
     async fn write_roles(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &RoleRow)],
+        rows: &[(RoleId, &RoleRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_roles
             INSERT INTO role (tenant_id, id, code, key, label, audience)
@@ -119,7 +123,7 @@ impl Transaction<'_> {
                 .iter()
                 .map(|permission| (*id, CATALOGUE.permission(permission).code))
         });
-        let (roles, permissions): (Vec<i32>, Vec<&str>) = granted.unzip();
+        let (roles, permissions): (Vec<RoleId>, Vec<&str>) = granted.unzip();
         let known: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
         self.execute(
             "write_role_permissions_lost",
@@ -139,7 +143,7 @@ impl Transaction<'_> {
     async fn write_subjects(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &SubjectRow)],
+        rows: &[(SubjectId, &SubjectRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_subjects
             INSERT INTO subject (tenant_id, id, type, code, key, enabled)
@@ -169,7 +173,7 @@ impl Transaction<'_> {
     async fn write_items(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &ItemRow)],
+        rows: &[(ItemId, &ItemRow)],
     ) -> Result<(), StoreError> {
         // Rows of one statement may refer to each other: foreign keys are checked at
         // its end.
@@ -184,8 +188,8 @@ impl Transaction<'_> {
         let kinds: Vec<&str> = rows.iter().map(|(_, row)| row.kind.into()).collect();
         let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
         let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let parents: Vec<Option<i32>> = rows.iter().map(|(_, row)| row.parent).collect();
-        let trees: Vec<Option<i32>> = rows.iter().map(|(_, row)| row.tree).collect();
+        let parents: Vec<Option<ItemId>> = rows.iter().map(|(_, row)| row.parent).collect();
+        let trees: Vec<Option<ItemId>> = rows.iter().map(|(_, row)| row.tree).collect();
         self.execute(
             "write_items",
             SQL,
@@ -200,7 +204,7 @@ impl Transaction<'_> {
     async fn write_attributes(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &AttributeRow)],
+        rows: &[(AttributeId, &AttributeRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_attributes
             INSERT INTO attribute (tenant_id, id, code, key, group_id, scopable, localizable)
@@ -213,7 +217,7 @@ impl Transaction<'_> {
         let ids = ids(rows);
         let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
         let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let groups: Vec<i32> = rows.iter().map(|(_, row)| row.group).collect();
+        let groups: Vec<ItemId> = rows.iter().map(|(_, row)| row.group).collect();
         let scopable: Vec<bool> = rows.iter().map(|(_, row)| row.scopable).collect();
         let localizable: Vec<bool> = rows.iter().map(|(_, row)| row.localizable).collect();
         self.execute(
@@ -236,7 +240,7 @@ impl Transaction<'_> {
     async fn write_grid_views(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &GridViewRow)],
+        rows: &[(GridViewId, &GridViewRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_grid_views
             INSERT INTO grid_view (tenant_id, id, code, key)
@@ -258,7 +262,7 @@ impl Transaction<'_> {
     async fn write_apps(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &AppRow)],
+        rows: &[(SubjectId, &AppRow)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_apps
             INSERT INTO app (tenant_id, subject_id, group_id, connected_by, later_channels, permissions_passed)
@@ -272,7 +276,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let groups: Vec<i32> = rows.iter().map(|(_, row)| row.group).collect();
+        let groups: Vec<GroupId> = rows.iter().map(|(_, row)| row.group).collect();
         let connected_by: Vec<&str> = rows
             .iter()
             .map(|(_, row)| row.connected_by.as_str())
@@ -293,7 +297,7 @@ impl Transaction<'_> {
     async fn write_app_choices(
         &self,
         tenant: TenantId,
-        rows: &[(i32, &AppRow)],
+        rows: &[(SubjectId, &AppRow)],
     ) -> Result<(), StoreError> {
         const SCOPES: &str = "-- write_app_scopes
             INSERT INTO app_scope (tenant_id, subject_id, scope)
@@ -306,14 +310,14 @@ impl Transaction<'_> {
                 .iter()
                 .map(|scope| (*id, CATALOGUE.scope(scope).code))
         });
-        let (subjects, scopes): (Vec<i32>, Vec<&str>) = scopes.unzip();
+        let (subjects, scopes): (Vec<SubjectId>, Vec<&str>) = scopes.unzip();
         self.execute("write_app_scopes", SCOPES, &[&tenant.0, &subjects, &scopes])
             .await?;
         let chosen: Vec<_> = rows
             .iter()
             .flat_map(|(id, row)| row.selections.iter().map(|chosen| (*id, *chosen)))
             .collect();
-        let subjects: Vec<i32> = chosen.iter().map(|(id, _)| *id).collect();
+        let subjects: Vec<SubjectId> = chosen.iter().map(|(id, _)| *id).collect();
         let axes: Vec<&str> = chosen
             .iter()
             .map(|(_, chosen)| chosen.axis.into())
@@ -322,7 +326,7 @@ impl Transaction<'_> {
             .iter()
             .map(|(_, chosen)| i16::from(chosen.level))
             .collect();
-        let items: Vec<Option<i32>> = chosen.iter().map(|(_, chosen)| chosen.item).collect();
+        let items: Vec<Option<ItemId>> = chosen.iter().map(|(_, chosen)| chosen.item).collect();
         self.execute(
             "write_app_selections",
             SELECTIONS,
@@ -354,8 +358,8 @@ impl Transaction<'_> {
             SELECT $1, group_id, item_id, level FROM given WHERE level <> 0
                 ON CONFLICT (tenant_id, group_id, item_id) DO UPDATE SET level = excluded.level";
         for part in changes.chunks(RIGHTS_AT_ONCE) {
-            let groups: Vec<i32> = part.iter().map(|change| change.group).collect();
-            let items: Vec<i32> = part.iter().map(|change| change.item).collect();
+            let groups: Vec<GroupId> = part.iter().map(|change| change.group).collect();
+            let items: Vec<ItemId> = part.iter().map(|change| change.item).collect();
             let levels: Vec<i16> = part
                 .iter()
                 .map(|change| i16::from(change.level.bits()))
@@ -367,14 +371,14 @@ impl Transaction<'_> {
     }
 
     /// Replaces the pairs of `owners` with exactly `pairs`.
-    async fn write_pairs(
+    async fn write_pairs<Owner: ToSql + Sync, Member: ToSql + Sync>(
         &self,
         tenant: TenantId,
         table: &PairTable,
-        owners: &[i32],
-        pairs: Vec<(i32, i32)>,
+        owners: &[Owner],
+        pairs: Vec<(Owner, Member)>,
     ) -> Result<(), StoreError> {
-        let (of, members): (Vec<i32>, Vec<i32>) = pairs.into_iter().unzip();
+        let (of, members): (Vec<Owner>, Vec<Member>) = pairs.into_iter().unzip();
         self.execute(table.name, table.lose, &[&tenant.0, &owners, &of, &members])
             .await?;
         self.execute(table.name, table.gain, &[&tenant.0, &of, &members])
@@ -383,7 +387,10 @@ impl Transaction<'_> {
     }
 }
 
-fn owned_pairs<T>(rows: &[(i32, &T)], members: impl Fn(&T) -> &BTreeSet<i32>) -> Vec<(i32, i32)> {
+fn owned_pairs<Owner: Copy, Member: Copy, T>(
+    rows: &[(Owner, &T)],
+    members: impl Fn(&T) -> &BTreeSet<Member>,
+) -> Vec<(Owner, Member)> {
     let mut pairs = Vec::new();
     for (id, row) in rows {
         pairs.extend(members(row).iter().map(|member| (*id, *member)));
@@ -391,7 +398,7 @@ fn owned_pairs<T>(rows: &[(i32, &T)], members: impl Fn(&T) -> &BTreeSet<i32>) ->
     pairs
 }
 
-fn ids<T>(rows: &[(i32, &T)]) -> Vec<i32> {
+fn ids<Id: Copy, T>(rows: &[(Id, &T)]) -> Vec<Id> {
     rows.iter().map(|(id, _)| *id).collect()
 }
 

@@ -84,7 +84,6 @@ impl Store {
         groups: &[GroupId],
     ) -> Result<Taken<GroupRights>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
-        let groups: Vec<i32> = groups.iter().map(|group| group.0).collect();
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
         self.load("load_rights", RIGHTS_SQL, &parameters, |mut fact_rows| {
             fact_rows.groups()

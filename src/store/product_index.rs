@@ -5,7 +5,7 @@ use tokio_postgres::{
     types::Type,
 };
 
-use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductKind, ProductRef};
+use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductId, ProductKind, ProductRef};
 
 use super::{AsOf, Snapshot, Store, StoreError, Taken, connection_pool::failed};
 
@@ -16,11 +16,11 @@ const ROWS_BETWEEN_YIELDS: usize = 1_024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexedRow<'r> {
     /// Unique number within the tenant; never reused.
-    pub id: i32,
+    pub id: ProductId,
     /// Product or model.
     pub kind: ProductKind,
     /// Number of its parent model, if any.
-    pub parent: Option<i32>,
+    pub parent: Option<ProductId>,
     /// Code in its original spelling.
     pub code: &'r str,
 }
@@ -31,9 +31,9 @@ pub struct IndexedProduct {
     /// Kind and code.
     pub product: ProductRef,
     /// Unique number within the tenant; never reused.
-    pub id: i32,
+    pub id: ProductId,
     /// Number of its parent model, if any.
-    pub parent: Option<i32>,
+    pub parent: Option<ProductId>,
     /// Own categories, without those of its parents.
     pub categories: Vec<ItemId>,
 }
@@ -113,7 +113,7 @@ impl Snapshot<'_> {
     /// As [`Snapshot::copy_products`].
     pub async fn copy_product_categories(
         &self,
-        mut each: impl FnMut(i32, ItemId) -> bool + Send,
+        mut each: impl FnMut(ProductId, ItemId) -> bool + Send,
     ) -> Result<bool, StoreError> {
         const NAME: &str = "copy_product_categories";
         let sql = format!(
@@ -124,7 +124,7 @@ impl Snapshot<'_> {
             self.tenant().id.0
         );
         self.copy(NAME, &sql, &[Type::INT4, Type::INT4], |row| {
-            Ok(each(row.try_get(0)?, ItemId(row.try_get(1)?)))
+            Ok(each(row.try_get(0)?, row.try_get(1)?))
         })
         .await
     }

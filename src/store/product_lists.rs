@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row;
 
-use crate::domain::{Code, GroupId, ItemId, ItemKind, Level, ProductKind};
+use crate::domain::{Code, GroupId, ItemId, ItemKind, Level, ProductId, ProductKind};
 
 use super::{Snapshot, StoreError, facts::level_of_bits};
 
@@ -10,7 +10,7 @@ use super::{Snapshot, StoreError, facts::level_of_bits};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedProduct {
     /// Unique number within the tenant; never reused.
-    pub id: i32,
+    pub id: ProductId,
     /// Code in its original spelling.
     pub code: Code,
     /// Effective categories (rules 4.2); may contain duplicates.
@@ -44,7 +44,7 @@ impl Snapshot<'_> {
     pub async fn products_after(
         &self,
         kind: ProductKind,
-        after: i32,
+        after: ProductId,
         limit: usize,
     ) -> Result<Vec<ListedProduct>, StoreError> {
         const SQL: &str = include_str!("products_after.sql");
@@ -69,7 +69,7 @@ impl Snapshot<'_> {
     pub async fn products_among(
         &self,
         kind: ProductKind,
-        ids: &[i32],
+        ids: &[ProductId],
     ) -> Result<Vec<ListedProduct>, StoreError> {
         const SQL: &str = include_str!("products_among.sql");
         const STATEMENT: &str = "products_among";
@@ -91,7 +91,7 @@ impl Snapshot<'_> {
         &self,
         kind: ProductKind,
         codes: &[Code],
-    ) -> Result<Vec<i32>, StoreError> {
+    ) -> Result<Vec<ProductId>, StoreError> {
         const SQL: &str = "-- find_products
             SELECT product.id
               FROM unnest($3::text[]) AS asked (key)
@@ -118,18 +118,16 @@ impl Snapshot<'_> {
         kind: ProductKind,
         nomination: Nomination<'_>,
         limit: usize,
-    ) -> Result<Option<Vec<i32>>, StoreError> {
+    ) -> Result<Option<Vec<ProductId>>, StoreError> {
         const SQL: &str = include_str!("nominate_products.sql");
         let model = kind == ProductKind::Model;
         let (categories, groups, level, uncategorised) = match nomination {
-            Nomination::Categories(categories) => {
-                (item_numbers(categories), Vec::new(), Level::Hidden, false)
-            }
+            Nomination::Categories(categories) => (categories, &[][..], Level::Hidden, false),
             Nomination::Rights {
                 groups,
                 level,
                 uncategorised,
-            } => (Vec::new(), group_numbers(groups), level, uncategorised),
+            } => (&[][..], groups, level, uncategorised),
         };
         let bits = i32::from(level.bits());
         let rows = self
@@ -169,17 +167,12 @@ impl Snapshot<'_> {
                                   WHERE tenant_id = $1 AND item_id = asked.id AND group_id = ANY ($3)
                                  OFFSET 0) AS held
              GROUP BY asked.id";
-        let parameters = (item_numbers(items), group_numbers(groups));
         let rows = self
-            .query(
-                "levels_on",
-                SQL,
-                &[&self.tenant().id.0, &parameters.0, &parameters.1],
-            )
+            .query("levels_on", SQL, &[&self.tenant().id.0, &items, &groups])
             .await?;
         let levels = rows.iter().map(|row| {
             let level = level_of_bits("levels_on", row.get::<_, i16>("level").into())?;
-            Ok((ItemId(row.get("id")), level))
+            Ok((row.get("id"), level))
         });
         levels.collect()
     }
@@ -212,7 +205,7 @@ impl Snapshot<'_> {
                 &[&self.tenant().id.0, &category.folded(), &only_root],
             )
             .await?;
-        Ok(rows.iter().map(|row| ItemId(row.get(0))).collect())
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// Reads all items of the given kinds, each with the highest level that any of
@@ -237,7 +230,6 @@ impl Snapshot<'_> {
              ORDER BY item.space, item.key";
         const STATEMENT: &str = "levels_of_kinds";
         let types: Vec<&str> = kinds.iter().map(<&str>::from).collect();
-        let groups = group_numbers(groups);
         let rows = self
             .query(STATEMENT, SQL, &[&self.tenant().id.0, &types, &groups])
             .await?;
@@ -254,11 +246,10 @@ impl Snapshot<'_> {
 }
 
 fn product(statement: &'static str, row: &Row) -> Result<ListedProduct, StoreError> {
-    let categories: Vec<i32> = row.get("categories");
     Ok(ListedProduct {
         id: row.get("id"),
         code: code(statement, row)?,
-        categories: categories.into_iter().map(ItemId).collect(),
+        categories: row.get("categories"),
     })
 }
 
@@ -276,12 +267,4 @@ fn corrupt(statement: &'static str, message: String) -> StoreError {
 /// Converts a number of rows to a `bigint` parameter.
 pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
-}
-
-fn item_numbers(items: &[ItemId]) -> Vec<i32> {
-    items.iter().map(|id| id.0).collect()
-}
-
-fn group_numbers(groups: &[GroupId]) -> Vec<i32> {
-    groups.iter().map(|id| id.0).collect()
 }

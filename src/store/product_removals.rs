@@ -1,4 +1,4 @@
-use crate::domain::ProductKind;
+use crate::domain::{ItemId, ProductKind};
 
 use super::{AuditHead, StoreError, TenantId, Transaction, writes::stored};
 
@@ -233,8 +233,8 @@ impl Transaction<'_> {
     pub async fn count_in_categories(
         &self,
         tenant: TenantId,
-        categories: &[i32],
-    ) -> Result<Vec<(i32, u64)>, StoreError> {
+        categories: &[ItemId],
+    ) -> Result<Vec<(ItemId, u64)>, StoreError> {
         const SQL: &str = "-- count_in_categories
             SELECT category_id, count(*) AS products
               FROM product_category
@@ -259,7 +259,7 @@ impl Transaction<'_> {
     pub async fn nominate_leavers(
         &self,
         tenant: TenantId,
-        categories: &[i32],
+        categories: &[ItemId],
     ) -> Result<(), StoreError> {
         const SQL: &str = include_str!("product_removals_leavers.sql");
         const STAY: &str = include_str!("product_removals_stay.sql");

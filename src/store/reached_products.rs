@@ -1,5 +1,7 @@
 use tokio_postgres::types::ToSql;
 
+use crate::domain::ItemId;
+
 use super::{StoreError, TenantId, Transaction, product_lists::count};
 
 /// Product or model affected by a change.
@@ -8,9 +10,9 @@ pub struct ProductReached {
     /// Code of the product or model.
     pub code: String,
     /// Effective categories (rules 4.2) before the change; `None` if it is new.
-    pub before: Option<Vec<i32>>,
+    pub before: Option<Vec<ItemId>>,
     /// Effective categories after the change; `None` if it is deleted.
-    pub after: Option<Vec<i32>>,
+    pub after: Option<Vec<ItemId>>,
 }
 
 /// Stored products that a change affects, besides those that it changes itself.
@@ -21,7 +23,7 @@ pub struct ReachedBy {
     /// True for products without a category.
     pub uncategorised: bool,
     /// Categories whose products, and their descendants, are affected.
-    pub categories: Vec<i32>,
+    pub categories: Vec<ItemId>,
 }
 
 impl ReachedBy {

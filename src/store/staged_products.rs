@@ -3,7 +3,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use crate::domain::Code;
+use crate::domain::{Code, ItemId};
 
 use super::{
     AuditHead, Bounds, Connection, Isolation, StoreError, TenantId, Transaction, writes::stored,
@@ -228,9 +228,9 @@ impl Transaction<'_> {
     /// Compares the staged products with the stored ones: marks rejected rows and
     /// writes the difference to a temporary table.
     ///
-    /// `categories` maps the caller's category numbers to the stored ones; 0 stands
-    /// for a category that does not exist. Call [`Transaction::begin_comparison`]
-    /// first.
+    /// `categories` maps the caller's category numbers to the stored ids; `None`
+    /// stands for a category that does not exist. Call
+    /// [`Transaction::begin_comparison`] first.
     ///
     /// # Errors
     ///
@@ -239,7 +239,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         last_product_id: i32,
-        categories: &[i32],
+        categories: &[Option<ItemId>],
     ) -> Result<(), StoreError> {
         const REPEATED: &str = include_str!("staged_products_repeated.sql");
         const UNKNOWN_CATEGORIES: &str = include_str!("staged_products_unknown_categories.sql");
@@ -250,7 +250,7 @@ impl Transaction<'_> {
         self.execute("refuse_repeated", REPEATED, &[]).await?;
         let unknown: Vec<i32> = (0..)
             .zip(categories)
-            .filter(|(_, id)| **id == 0)
+            .filter(|(_, id)| id.is_none())
             .map(|(number, _)| number)
             .collect();
         if !unknown.is_empty() {
@@ -269,6 +269,9 @@ impl Transaction<'_> {
                 break;
             }
         }
+        // No category has the id 0.
+        let categories = categories.iter().map(|id| id.unwrap_or(ItemId(0)));
+        let categories: Vec<ItemId> = categories.collect();
         self.execute(
             "compare_products",
             DIFFERENCE,

@@ -1,4 +1,4 @@
-use crate::domain::{Code, ItemKind, SubjectKind};
+use crate::domain::{Code, ItemId, ItemKind, SubjectId, SubjectKind};
 
 use super::{StoreError, TenantId, Transaction};
 
@@ -88,7 +88,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         wanted: &WantedEntities,
-    ) -> Result<Option<Vec<i32>>, StoreError> {
+    ) -> Result<Option<Vec<SubjectId>>, StoreError> {
         const SQL: &str = "-- subjects_wanted
             SELECT subject.id
               FROM unnest($2::text[], $3::text[]) AS named (type, key)
@@ -152,7 +152,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         wanted: &WantedEntities,
-    ) -> Result<Option<Vec<i32>>, StoreError> {
+    ) -> Result<Option<Vec<ItemId>>, StoreError> {
         const SQL: &str = "-- items_wanted
             WITH RECURSIVE named AS (
                 SELECT item.id, item.parent_id
@@ -203,7 +203,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         wanted: &WantedEntities,
-    ) -> Result<Vec<i32>, StoreError> {
+    ) -> Result<Vec<ItemId>, StoreError> {
         const SQL: &str = "-- moved_items
             WITH RECURSIVE moved AS (
                 SELECT category.id
@@ -235,14 +235,14 @@ impl Transaction<'_> {
 
 /// Filter of access rights by items and by groups; `None` for all.
 pub(super) struct RightsFilter<'w> {
-    pub(super) items: Option<&'w [i32]>,
+    pub(super) items: Option<&'w [ItemId]>,
     pub(super) groups: Option<Vec<&'w str>>,
 }
 
 impl RightsWanted {
     /// Returns the filter, given the numbers of the items that were read; `None` if
     /// no access rights are wanted.
-    pub(super) fn filter<'w>(&'w self, items: Option<&'w [i32]>) -> Option<RightsFilter<'w>> {
+    pub(super) fn filter<'w>(&'w self, items: Option<&'w [ItemId]>) -> Option<RightsFilter<'w>> {
         let (items, groups) = match self {
             Self::Nothing => return None,
             Self::OnItems => (items, None),

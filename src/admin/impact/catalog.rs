@@ -21,7 +21,7 @@ struct ChangedResource {
     kind: ResourceType,
     code: Code,
     /// The attribute groups that decide on it, on either side.
-    groups: BTreeSet<i32>,
+    groups: BTreeSet<ItemId>,
 }
 
 /// The input of a decision on one side: the profile of an enabled subject, and
@@ -143,7 +143,7 @@ impl ChangedResource {
         let facts = match holds {
             Some((profile, levels)) => {
                 let rights = self.groups.iter().zip(levels);
-                let rights = rights.map(|(item, level)| (ItemId(*item), *level));
+                let rights = rights.map(|(item, level)| (*item, *level));
                 side.facts(subject, *profile, rights.collect())
             }
             None => side.facts_of_nobody(),

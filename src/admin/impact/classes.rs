@@ -2,7 +2,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use crate::{
     admin::{error::AdminError, work::Work},
-    domain::{Action, Level, LevelAction, ListingQuestion, ResourceType, SubjectRef},
+    domain::{Action, Level, LevelAction, ListingQuestion, ResourceType, SubjectId, SubjectRef},
     engine::{self, ProductAccess},
 };
 
@@ -52,7 +52,7 @@ pub(super) struct Class {
 #[derive(Debug)]
 pub(super) struct Classes {
     pub(super) all: Vec<Class>,
-    of_subject: HashMap<i32, usize>,
+    of_subject: HashMap<SubjectId, usize>,
 }
 
 /// A cache of what profiles may do with products on one side.
@@ -105,7 +105,7 @@ impl Classes {
     }
 
     /// True if the class of a subject is affected.
-    pub(super) fn is_affected(&self, subject: i32) -> bool {
+    pub(super) fn is_affected(&self, subject: SubjectId) -> bool {
         let class = self.of_subject.get(&subject);
         let class = class.and_then(|place| self.all.get(*place));
         class.is_some_and(|class| class.affected)

@@ -1,4 +1,4 @@
-use crate::domain::Level;
+use crate::domain::{GroupId, Level};
 
 use super::{
     members::{GroupNumber, Member, Numbers, at},
@@ -46,7 +46,7 @@ impl<'n> GroupLevels<'n> {
     }
 
     /// Adds the rights on an item, or on one category of a product.
-    pub(super) fn add(&mut self, side: At, rights: &[(i32, Level)]) {
+    pub(super) fn add(&mut self, side: At, rights: &[(GroupId, Level)]) {
         for (group, level) in rights {
             let Some(number) = self.numbers.of_group(*group) else {
                 continue;

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::{
     admin::{error::AdminError, work::Work},
-    domain::{ItemKind, Level},
+    domain::{GroupId, ItemId, ItemKind, Level},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The rights on an item: user groups, each with its level.
-type Levels<'r> = &'r [(i32, Level)];
+type Levels<'r> = &'r [(GroupId, Level)];
 
 /// Marks the classes whose level on an item changes. Items with equal rights,
 /// common within a tree, are compared once.
@@ -26,7 +26,7 @@ pub(super) fn compare(
     work: &mut Work,
 ) -> Result<(), AdminError> {
     let enterprise = [before, after].map(|side| side.edition.is_enterprise());
-    let items: Vec<i32> = match enterprise {
+    let items: Vec<ItemId> = match enterprise {
         [false, false] => {
             let mut states = after.change_set.items.changes();
             if states.any(|(_, old, new)| old.is_none() || new.is_none()) {
@@ -74,7 +74,7 @@ pub(super) fn categories(
     numbers: &Numbers,
     side: &Side<'_>,
     work: &mut Work,
-) -> Result<Vec<i32>, AdminError> {
+) -> Result<Vec<ItemId>, AdminError> {
     let mut of_some = vec![false; numbers.count];
     for class in &classes.all {
         for number in class.groups_that_matter() {

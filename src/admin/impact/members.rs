@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::domain::{ItemKind, Level, ScopeSet, SubjectKind};
+use crate::domain::{GroupId, ItemKind, Level, ScopeSet, SubjectId, SubjectKind};
 
 use super::sides::Side;
 
@@ -43,16 +43,16 @@ pub(super) struct Profile {
 /// A dense numbering of user groups.
 #[derive(Debug)]
 pub(super) struct Numbers {
-    first: i32,
+    first: GroupId,
     /// By database id, starting at `first`; [`GroupNumber::MAX`]: no group.
     by_id: Vec<GroupNumber>,
     pub(super) count: usize,
 }
 
 impl Numbers {
-    fn of(mut ids: Vec<i32>) -> Self {
+    fn of(mut ids: Vec<GroupId>) -> Self {
         ids.sort_unstable();
-        let first = ids.first().copied().unwrap_or_default();
+        let first = ids.first().copied().unwrap_or(GroupId(0));
         let mut by_id = Vec::new();
         for (number, id) in (0..).zip(&ids) {
             by_id.resize(offset(first, *id).unwrap_or_default(), GroupNumber::MAX);
@@ -66,14 +66,14 @@ impl Numbers {
     }
 
     /// Returns the number of a group; `None` if it exists on neither side.
-    pub(super) fn of_group(&self, id: i32) -> Option<GroupNumber> {
+    pub(super) fn of_group(&self, id: GroupId) -> Option<GroupNumber> {
         let number = self.by_id.get(offset(self.first, id)?).copied();
         number.filter(|number| *number != GroupNumber::MAX)
     }
 }
 
-fn offset(first: i32, id: i32) -> Option<usize> {
-    usize::try_from(i64::from(id) - i64::from(first)).ok()
+fn offset(first: GroupId, id: GroupId) -> Option<usize> {
+    usize::try_from(i64::from(id.0) - i64::from(first.0)).ok()
 }
 
 impl Groups {
@@ -107,7 +107,7 @@ impl Groups {
     /// enabled. Equal lists of groups are shared.
     pub(super) fn members(
         &self,
-        subject: i32,
+        subject: SubjectId,
         before: &Side<'_>,
         after: &Side<'_>,
     ) -> (Option<Member>, Option<Member>) {
@@ -121,7 +121,7 @@ impl Groups {
         (old, new)
     }
 
-    fn member(&self, subject: i32, side: &Side<'_>, axes: &[Axes]) -> Option<Member> {
+    fn member(&self, subject: SubjectId, side: &Side<'_>, axes: &[Axes]) -> Option<Member> {
         let row = side.enabled(subject)?;
         let app = side.app(subject).filter(|_| row.kind == SubjectKind::App);
         let numbers = row
@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn group_numbers_are_dense_and_in_id_order() {
-        let numbers = Numbers::of(vec![90, 7, 8]);
-        let found = [7, 8, 90, 6, 9, 91].map(|id| numbers.of_group(id));
+        let numbers = Numbers::of([90, 7, 8].map(GroupId).to_vec());
+        let found = [7, 8, 90, 6, 9, 91].map(|id| numbers.of_group(GroupId(id)));
         assert_eq!(found, [Some(0), Some(1), Some(2), None, None, None]);
         assert_eq!(numbers.count, 3);
     }
 
     #[test]
     fn no_groups_yield_no_numbers() {
-        assert_eq!(Numbers::of(Vec::new()).of_group(1), None);
+        assert_eq!(Numbers::of(Vec::new()).of_group(GroupId(1)), None);
     }
 }

@@ -6,6 +6,7 @@ use crate::{
         error::AdminError,
         work::{Work, run_blocking},
     },
+    domain::ItemId,
     store::{ProductReached, ReachedBy},
 };
 
@@ -27,7 +28,7 @@ pub(super) struct Affected {
 
 /// The effective categories of a product on each side; `None` where it is not
 /// stored.
-type Places<'p> = (Option<&'p [i32]>, Option<&'p [i32]>);
+type Places<'p> = (Option<&'p [ItemId]>, Option<&'p [ItemId]>);
 
 /// Counts the affected products, and marks the affected classes.
 pub(super) async fn compare(
@@ -136,8 +137,8 @@ pub(super) fn reached_by(
 
 /// Describes the products that would lose their last category (rules 4.3).
 fn everyones(products: &[ProductReached], scaled: impl Fn(u64) -> u64) -> Option<String> {
-    let lies_in_some = |of: &Option<Vec<i32>>| of.as_ref().is_some_and(|of| !of.is_empty());
-    let lies_in_none = |of: &Option<Vec<i32>>| of.as_ref().is_some_and(Vec::is_empty);
+    let lies_in_some = |of: &Option<Vec<ItemId>>| of.as_ref().is_some_and(|of| !of.is_empty());
+    let lies_in_none = |of: &Option<Vec<ItemId>>| of.as_ref().is_some_and(Vec::is_empty);
     let leaves =
         |product: &&ProductReached| lies_in_some(&product.before) && lies_in_none(&product.after);
     let first = products.iter().find(leaves)?;

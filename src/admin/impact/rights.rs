@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 
 use crate::{
     admin::{change_set::ChangeSet, rights::pairs},
-    domain::{EntityKind, Level},
+    domain::{EntityKind, GroupId, ItemId, Level},
 };
 
 /// Describes the changed rights of each user group, equal changes merged.
 pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
     // By group, level before and after: number of items, and one of them.
-    let mut alike: BTreeMap<(i32, u8, u8), (usize, i32)> = BTreeMap::new();
+    let mut alike: BTreeMap<(GroupId, u8, u8), (usize, ItemId)> = BTreeMap::new();
     for (item, before, after) in change_set.rights.changes() {
         for (group, old, new) in pairs(before, after) {
             if old != new {

@@ -4,7 +4,7 @@ use crate::{
     admin::change_set::{ChangeSet, Coded, Table},
     domain::{
         AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, ItemFacts,
-        ItemId, ItemKind, Level, Revision, SubjectFacts, SubjectRef, Vocabulary,
+        ItemId, ItemKind, Level, Revision, SubjectFacts, SubjectId, SubjectRef, Vocabulary,
     },
     store::{AppRow, ItemRow, SubjectRow},
 };
@@ -44,7 +44,11 @@ impl<'w> Side<'w> {
     }
 
     /// Returns a row on this side.
-    fn row<'t, T: Coded + Clone + PartialEq>(&self, table: &'t Table<T>, id: i32) -> Option<&'t T> {
+    fn row<'t, T: Coded + Clone + PartialEq>(
+        &self,
+        table: &'t Table<T>,
+        id: T::Id,
+    ) -> Option<&'t T> {
         match self.at {
             At::Before => table.before(id),
             At::After => table.get(id),
@@ -52,7 +56,7 @@ impl<'w> Side<'w> {
     }
 
     /// Returns the rights on an item on this side.
-    pub(super) fn rights(&self, item: i32) -> &'w [(i32, Level)] {
+    pub(super) fn rights(&self, item: ItemId) -> &'w [(GroupId, Level)] {
         match self.at {
             At::Before => self.change_set.rights.before(item),
             At::After => self.change_set.rights.of(item),
@@ -61,13 +65,13 @@ impl<'w> Side<'w> {
 
     /// Returns a subject if it is enabled on this side; otherwise it has no
     /// rights at all (rules 1.6).
-    pub(super) fn enabled(&self, subject: i32) -> Option<&'w SubjectRow> {
+    pub(super) fn enabled(&self, subject: SubjectId) -> Option<&'w SubjectRow> {
         let row = self.row(&self.change_set.subjects, subject);
         row.filter(|row| row.enabled)
     }
 
     /// Returns the row that an app has beside its subject.
-    pub(super) fn app(&self, subject: i32) -> Option<&'w AppRow> {
+    pub(super) fn app(&self, subject: SubjectId) -> Option<&'w AppRow> {
         match self.at {
             At::Before => self.change_set.app_before(subject),
             At::After => self.change_set.apps.get(&subject),
@@ -118,7 +122,7 @@ impl<'w> Side<'w> {
 
     /// Returns how the level on an item is determined: outside the enterprise
     /// edition everybody holds the highest level on each stored item (rules 3.4).
-    pub(super) fn rule_of_item(&self, item: i32) -> Rule {
+    pub(super) fn rule_of_item(&self, item: ItemId) -> Rule {
         if self.edition.is_enterprise() {
             return Rule::Groups;
         }
@@ -129,7 +133,7 @@ impl<'w> Side<'w> {
 
     /// Returns how the level on a product in these categories is determined
     /// (rules 3.4, 4.1, 4.3); `None`: it is not stored.
-    pub(super) fn rule_of_product(&self, categories: Option<&[i32]>) -> Rule {
+    pub(super) fn rule_of_product(&self, categories: Option<&[ItemId]>) -> Rule {
         match categories {
             None => Rule::NotStored,
             Some(categories) if categories.is_empty() || !self.edition.is_enterprise() => {
@@ -146,11 +150,11 @@ impl<'w> Side<'w> {
             let item = self.pick(before, after)?;
             (item.kind != ItemKind::Category).then_some((id, item))
         });
-        let items: Vec<(i32, &ItemRow)> = items.collect();
+        let items: Vec<(ItemId, &ItemRow)> = items.collect();
         let first = |kind| {
             let of_kind = items.iter().filter(|(_, item)| item.kind == kind);
             let first = of_kind.min_by_key(|(_, item)| &item.code);
-            first.map(|(id, _)| ItemId(*id))
+            first.map(|(id, _)| *id)
         };
         let facts = |item: &ItemRow| ItemFacts {
             kind: item.kind,
@@ -158,10 +162,7 @@ impl<'w> Side<'w> {
             parent: None,
         };
         Vocabulary {
-            item_facts: items
-                .iter()
-                .map(|(id, item)| (ItemId(*id), facts(item)))
-                .collect(),
+            item_facts: items.iter().map(|(id, item)| (*id, facts(item))).collect(),
             first_channel: first(ItemKind::Channel),
             first_locale: first(ItemKind::Locale),
             attributes: self.changed_attributes(),
@@ -176,7 +177,7 @@ impl<'w> Side<'w> {
         let facts = rows.map(|row| {
             let facts = AttributeFacts {
                 code: row.code.clone(),
-                group: ItemId(row.group),
+                group: row.group,
                 scopable: row.scopable,
                 localizable: row.localizable,
             };
@@ -191,7 +192,7 @@ impl<'w> Side<'w> {
         let facts = rows.map(|row| {
             let facts = GridViewFacts {
                 code: row.code.clone(),
-                attribute_groups: row.groups.iter().map(|id| ItemId(*id)).collect(),
+                attribute_groups: row.groups.iter().copied().collect(),
             };
             (row.code.clone(), facts)
         });
@@ -199,7 +200,7 @@ impl<'w> Side<'w> {
     }
 
     /// Returns the channels and locales.
-    pub(super) fn axis_items(&self) -> Vec<(i32, ItemKind)> {
+    pub(super) fn axis_items(&self) -> Vec<(ItemId, ItemKind)> {
         let items = self.change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
             let kind = self.pick(before, after)?.kind;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     admin::{change_set::ChangeSet, error::AdminError, work::Work},
-    domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectKind},
+    domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectId, SubjectKind},
     store::SubjectRow,
 };
 
@@ -67,7 +67,7 @@ fn enriching(change_set: &ChangeSet) -> Option<PermissionId> {
 }
 
 /// Returns the effective permissions of a subject; none if it is not enabled.
-fn permissions(side: &Side<'_>, id: i32) -> PermissionSet {
+fn permissions(side: &Side<'_>, id: SubjectId) -> PermissionSet {
     let Some(row) = side.enabled(id) else {
         return PermissionSet::default();
     };

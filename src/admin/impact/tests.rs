@@ -5,25 +5,29 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     admin::work::Patience,
-    domain::{Code, ItemKind, Level, SubjectKind},
+    domain::{Code, GroupId, ItemId, ItemKind, Level, SubjectId, SubjectKind},
     store::{GroupRow, ItemRow, ProductReached, ReachedBy, StoredEntities, SubjectRow},
 };
 
-const ALL: i32 = 1;
+/// Number of groups that have members; the ids begin at [`GroupId::ALL`].
 const GROUPS: i32 = 14;
 /// A group without members.
-const EMPTY: i32 = GROUPS + 1;
+const EMPTY: GroupId = GroupId(GROUPS + 1);
 const FIRST_CATEGORY: i32 = 1_000_000;
 const FIRST_SUBJECT: i32 = 2_000_000;
-const LOCALE: i32 = 3_000_000;
+const LOCALE: ItemId = ItemId(3_000_000);
 
 fn code(text: &str) -> Code {
     text.parse().unwrap()
 }
 
 /// Returns the group that holds right number `turn` on a category.
-fn group_of(turn: i32) -> i32 {
-    2 + turn % (GROUPS - 1)
+fn group_of(turn: i32) -> GroupId {
+    GroupId(2 + turn % (GROUPS - 1))
+}
+
+fn category(n: i32) -> ItemId {
+    ItemId(FIRST_CATEGORY + n)
 }
 
 /// A tenant of `size` categories with rights of rotating groups, and `size`
@@ -31,11 +35,11 @@ fn group_of(turn: i32) -> i32 {
 /// group.
 fn entities(size: i32) -> StoredEntities {
     let mut entities = StoredEntities::default();
-    for id in ALL..=EMPTY {
-        let name = if id == ALL {
+    for id in (GroupId::ALL.0..=EMPTY.0).map(GroupId) {
+        let name = if id == GroupId::ALL {
             "All".to_owned()
         } else {
-            format!("group_{id}")
+            format!("group_{}", id.0)
         };
         let group = GroupRow {
             code: code(&name),
@@ -45,23 +49,25 @@ fn entities(size: i32) -> StoredEntities {
         entities.groups.insert(id, group);
     }
     for n in 0..size {
-        let id = FIRST_CATEGORY + n;
+        let id = category(n);
         entities
             .items
             .insert(id, item(ItemKind::Category, &format!("category_{n}")));
         let levels = [Level::View, Level::Edit, Level::Own].into_iter();
-        let mut rights: Vec<(i32, Level)> = (0..)
+        let mut rights: Vec<(GroupId, Level)> = (0..)
             .zip(levels)
             .map(|(turn, level)| (group_of(n + 3 * turn), level))
             .collect();
         rights.sort_by_key(|(group, _)| *group);
         entities.rights.insert(id, rights);
         let bits = (2..=GROUPS).filter(|group| n >> (group - 2) & 1 == 1);
-        let user = subject(SubjectKind::User, n, bits.chain([ALL]).collect());
-        entities.subjects.insert(FIRST_SUBJECT + n, user);
+        let groups = bits.map(GroupId).chain([GroupId::ALL]);
+        let user = subject(SubjectKind::User, n, groups.collect());
+        entities.subjects.insert(SubjectId(FIRST_SUBJECT + n), user);
     }
     let connection = subject(SubjectKind::Connection, size, BTreeSet::new());
-    entities.subjects.insert(FIRST_SUBJECT + size, connection);
+    let id = SubjectId(FIRST_SUBJECT + size);
+    entities.subjects.insert(id, connection);
     entities
 }
 
@@ -75,7 +81,7 @@ fn item(kind: ItemKind, name: &str) -> ItemRow {
     }
 }
 
-fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<i32>) -> SubjectRow {
+fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<GroupId>) -> SubjectRow {
     SubjectRow {
         code: code(&format!("subject_{n}")),
         kind,
@@ -88,7 +94,7 @@ fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<i32>) -> SubjectRow {
 /// As many products as categories, each in two categories.
 fn products(size: i32) -> Vec<ProductReached> {
     let products = (0..size).map(|n| {
-        let categories = vec![FIRST_CATEGORY + n, FIRST_CATEGORY + (7 * n + 1) % size];
+        let categories = vec![category(n), category((7 * n + 1) % size)];
         ProductReached {
             code: format!("product_{n}"),
             before: Some(categories.clone()),
@@ -108,7 +114,7 @@ struct Found {
 }
 
 fn found(size: i32, change: &dyn Fn(&mut ChangeSet)) -> Found {
-    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, entities(size));
+    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE.0, entities(size));
     change(&mut change_set);
     let mut work = Work::default();
     let editions = Editions::same(Edition::Enterprise);
@@ -124,7 +130,7 @@ fn found(size: i32, change: &dyn Fn(&mut ChangeSet)) -> Found {
     }
 }
 
-fn put_locale(change_set: &mut ChangeSet, group: i32) {
+fn put_locale(change_set: &mut ChangeSet, group: GroupId) {
     change_set
         .items
         .insert(LOCALE, item(ItemKind::Locale, "fr_FR"));
@@ -133,20 +139,20 @@ fn put_locale(change_set: &mut ChangeSet, group: i32) {
         .replace(LOCALE, vec![(group, Level::Edit)]);
 }
 
-fn grant(change_set: &mut ChangeSet, group: i32, share: i32) {
-    let categories: Vec<i32> = change_set
+fn grant(change_set: &mut ChangeSet, group: GroupId, share: i32) {
+    let categories: Vec<ItemId> = change_set
         .items
         .iter()
         .map(|(id, _)| id)
-        .filter(|id| (FIRST_CATEGORY..FIRST_SUBJECT).contains(id) && id % share == 0)
+        .filter(|id| (FIRST_CATEGORY..FIRST_SUBJECT).contains(&id.0) && id.0 % share == 0)
         .collect();
     for category in categories {
         change_set.rights.set(category, group, Level::Own);
     }
 }
 
-fn leave(change_set: &mut ChangeSet, group: i32) {
-    let subjects: Vec<i32> = change_set.subjects.iter().map(|(id, _)| id).collect();
+fn leave(change_set: &mut ChangeSet, group: GroupId) {
+    let subjects: Vec<SubjectId> = change_set.subjects.iter().map(|(id, _)| id).collect();
     for id in subjects {
         change_set.subjects.change(id, |subject| {
             subject.groups.remove(&group);
@@ -164,32 +170,32 @@ fn dry_run_work_grows_linearly_with_tenant_size() {
         ("nothing", &|_| {}, [false, false]),
         (
             "the first locale",
-            &|change_set| put_locale(change_set, ALL),
+            &|change_set| put_locale(change_set, GroupId::ALL),
             [true, false],
         ),
         (
             "one that nobody holds",
-            &|change_set| put_locale(change_set, 0),
+            &|change_set| put_locale(change_set, GroupId(0)),
             [true, true],
         ),
         (
             "one of a group",
-            &|change_set| put_locale(change_set, 3),
+            &|change_set| put_locale(change_set, GroupId(3)),
             [true, true],
         ),
         (
             "a right of a group",
-            &|change_set| grant(change_set, 4, 1),
+            &|change_set| grant(change_set, GroupId(4), 1),
             [true, true],
         ),
         (
             "a right of everybody",
-            &|change_set| grant(change_set, ALL, 50),
+            &|change_set| grant(change_set, GroupId::ALL, 50),
             [true, true],
         ),
         (
             "leavers of a group",
-            &|change_set| leave(change_set, 5),
+            &|change_set| leave(change_set, GroupId(5)),
             [true, true],
         ),
     ];
@@ -210,11 +216,13 @@ fn dry_run_work_grows_linearly_with_tenant_size() {
 #[test]
 fn additional_locale_reads_no_products() {
     let mut stored = entities(1_000);
-    let locale = LOCALE - 1;
+    let locale = ItemId(LOCALE.0 - 1);
     stored.items.insert(locale, item(ItemKind::Locale, "en_US"));
-    stored.rights.insert(locale, vec![(ALL, Level::View)]);
-    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, stored);
-    put_locale(&mut change_set, ALL);
+    stored
+        .rights
+        .insert(locale, vec![(GroupId::ALL, Level::View)]);
+    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE.0, stored);
+    put_locale(&mut change_set, GroupId::ALL);
     let mut work = Work::default();
     let editions = Editions::same(Edition::Enterprise);
     let compared = Compared::of(&change_set, editions, &mut work).unwrap();
@@ -227,14 +235,14 @@ fn only_members_of_changed_groups_are_compared_on_products() {
     let size = 2_000;
     let steps = |group| found(size, &|change_set| grant(change_set, group, 1)).steps;
     let nothing = found(size, &|_| {}).steps;
-    let [nobody, all] = [EMPTY, ALL].map(|group| steps(group) - nothing);
+    let [nobody, all] = [EMPTY, GroupId::ALL].map(|group| steps(group) - nothing);
     assert!(nobody * 3 < all, "{nothing}, {nobody} and {all} more");
 }
 
 #[test]
 fn comparison_stops_after_caller_left_or_deadline() {
-    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE, entities(5_000));
-    put_locale(&mut change_set, ALL);
+    let mut change_set = ChangeSet::new(Edition::Enterprise, LOCALE.0, entities(5_000));
+    put_locale(&mut change_set, GroupId::ALL);
     let editions = Editions::same(Edition::Enterprise);
     let gone = Patience::of(None, &Arc::new(()));
     let over = Patience::of(

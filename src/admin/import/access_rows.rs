@@ -8,7 +8,7 @@ use crate::{
         plan::{Outcome, Planned},
         rights::{GroupLevels, pairs},
     },
-    domain::{Code, ItemKind, Level},
+    domain::{Code, GroupId, ItemId, ItemKind, Level},
 };
 
 use super::{
@@ -91,7 +91,7 @@ impl RowPlanner<'_> {
         let named: HashSet<&Code> = rows.map(|row| &row.code).collect();
         let change_set = &mut *self.planner.change_set;
         let mut held = 0;
-        let mut gone: Vec<(i32, GroupLevels)> = Vec::new();
+        let mut gone: Vec<(ItemId, GroupLevels)> = Vec::new();
         for (id, item) in change_set.items.iter() {
             if !kinds.contains(&item.kind) || change_set.items.is_new(id) {
                 continue;
@@ -165,7 +165,7 @@ impl RowPlanner<'_> {
         Ok(Outcome::of_change(different))
     }
 
-    fn target(&self, row: &AccessRow) -> Result<i32, Fault> {
+    fn target(&self, row: &AccessRow) -> Result<ItemId, Fault> {
         let column = self.key_columns.of(row.place.file);
         match row.target {
             AccessTarget::Kind(kind) => {
@@ -203,7 +203,7 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
             .iter()
             .filter_map(|number| input.group_names.code(*number).cloned());
         let codes: Vec<Code> = codes.collect();
-        let listed: Vec<i32> = groups.list(column, &codes)?;
+        let listed: Vec<GroupId> = groups.list(column, &codes)?;
         levels.extend(listed.into_iter().map(|group| (group, *level)));
     }
     Ok(merge_levels(levels))
@@ -211,7 +211,7 @@ fn named_levels(row: &AccessRow, input: &Input, groups: &GroupNames) -> Result<G
 
 /// Returns the part of the levels that a row without the column of `part`
 /// preserves.
-fn kept(levels: &[(i32, Level)], part: Level) -> GroupLevels {
+fn kept(levels: &[(GroupId, Level)], part: Level) -> GroupLevels {
     let levels = levels.iter().filter(|(_, level)| level.allows(part));
     levels.map(|(group, _)| (*group, part)).collect()
 }

@@ -101,7 +101,7 @@ fn stored(change_set: &ChangeSet, file: ImportFile, code: &Code) -> Option<KeptI
 /// Returns a row of a table, unless this import created it.
 fn item_of<T: Coded + Clone + PartialEq>(
     table: &Table<T>,
-    id: i32,
+    id: T::Id,
     item_type: &'static str,
 ) -> Option<KeptItem> {
     let code = table.get(id)?.code().clone();

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::{
     admin::{change_set::ChangeSet, fault::Fault},
-    domain::Code,
+    domain::{Code, GroupId},
     store::GroupRow,
 };
 
@@ -11,9 +11,9 @@ use super::lists::JoinedNames;
 /// The user groups by code and by label (`docs/import.md`).
 #[derive(Debug)]
 pub(super) struct GroupNames {
-    by_code: HashMap<String, i32>,
-    by_label: HashMap<String, Vec<i32>>,
-    private: Vec<i32>,
+    by_code: HashMap<String, GroupId>,
+    by_label: HashMap<String, Vec<GroupId>>,
+    private: Vec<GroupId>,
     joined: JoinedNames,
 }
 
@@ -50,7 +50,7 @@ impl GroupNames {
     ///
     /// Fails if the list has two readings, or if [`GroupNames::find`] rejects a
     /// name.
-    pub(super) fn list<C: FromIterator<i32>>(
+    pub(super) fn list<C: FromIterator<GroupId>>(
         &self,
         column: &str,
         items: &[Code],
@@ -63,7 +63,7 @@ impl GroupNames {
 
     /// Returns the groups of this name: the one with this code, otherwise those
     /// with this label.
-    fn named(&self, name: &Code) -> &[i32] {
+    fn named(&self, name: &Code) -> &[GroupId] {
         let by_code = self.by_code.get(name.folded());
         match by_code {
             Some(id) => std::slice::from_ref(id),
@@ -73,7 +73,7 @@ impl GroupNames {
 
     /// Returns the group that a code or label names; the code takes precedence. A
     /// label shared by several groups, and an app's private group, are rejected.
-    fn find(&self, column: &str, name: &Code) -> Result<i32, Fault> {
+    fn find(&self, column: &str, name: &Code) -> Result<GroupId, Fault> {
         let found = self.named(name);
         let app = name.folded().strip_prefix(Code::APP_GROUP_PREFIX);
         let message = match (found, app) {

@@ -8,7 +8,7 @@ use crate::{
         outcome::{ImportOutcome, Prune},
         refusals::Report,
     },
-    domain::{Code, EntityKind, ItemKind},
+    domain::{Code, EntityKind, ItemId, ItemKind},
     store::{ProductCounts, ProductIssue, StagedRefusal},
 };
 
@@ -51,11 +51,8 @@ impl Import {
         transaction.begin_comparison().await?;
         let mut names = self.categories.clone();
         product_lists::resolve(transaction, change_set, &mut names).await?;
-        let category = |code| {
-            let found = change_set.find_item(ItemKind::Category, code);
-            found.unwrap_or_default()
-        };
-        let categories: Vec<i32> = names.codes().iter().map(category).collect();
+        let category = |code| change_set.find_item(ItemKind::Category, code);
+        let categories: Vec<Option<ItemId>> = names.codes().iter().map(category).collect();
         let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
         transaction
             .compare_products(tenant, last, &categories)
@@ -113,7 +110,7 @@ impl Import {
         let gone = change_set.items.changes().filter(|(_, before, after)| {
             after.is_none() && before.is_some_and(|item| item.kind == ItemKind::Category)
         });
-        let gone: Vec<i32> = gone.map(|(id, _, _)| id).collect();
+        let gone: Vec<ItemId> = gone.map(|(id, _, _)| id).collect();
         if !gone.is_empty() {
             transaction.nominate_leavers(tenant, &gone).await?;
             for ((_, model), counted) in FILES.into_iter().zip(counts) {

@@ -6,7 +6,7 @@ use crate::{
         outcome::Prune,
         plan::Cascade,
     },
-    domain::{Code, ItemKind, SubjectKind},
+    domain::{Code, ItemId, ItemKind, SubjectKind},
 };
 
 use super::rows::{Input, RowPlanner};
@@ -253,8 +253,8 @@ impl RowPlanner<'_> {
     fn remove_categories(&mut self, gone: &[Code], named: &HashSet<&Code>) {
         let change_set = &mut *self.planner.change_set;
         let find = |code| change_set.find_item(ItemKind::Category, code);
-        let gone: BTreeSet<i32> = gone.iter().filter_map(find).collect();
-        let moved: Vec<i32> = named.iter().filter_map(|code| find(code)).collect();
+        let gone: BTreeSet<ItemId> = gone.iter().filter_map(find).collect();
+        let moved: Vec<ItemId> = named.iter().filter_map(|code| find(code)).collect();
         for id in moved {
             change_set.items.change(id, |category| {
                 category.parent = category.parent.filter(|parent| !gone.contains(parent));

@@ -14,7 +14,8 @@ use crate::{
         staging::Names,
     },
     domain::{
-        Audience, CATALOGUE, Code, Edition, ItemKind, Level, PermissionSet, ScopeSet, SubjectKind,
+        Audience, CATALOGUE, Code, Edition, GroupId, ItemId, ItemKind, Level, PermissionSet,
+        ScopeSet, SubjectKind,
     },
     store::{GroupRow, ItemRow, StoredEntities},
 };
@@ -47,7 +48,7 @@ impl Importing {
             label: String::new(),
             private: false,
         };
-        stored.groups.insert(1, all);
+        stored.groups.insert(GroupId::ALL, all);
         let mut key_columns = KeyColumns::default();
         ImportFile::iter().for_each(|file| key_columns.insert(file, "code".to_owned()));
         Self {
@@ -288,15 +289,15 @@ fn rule_5_6_rights_not_offered_by_the_wizard_are_rejected() {
 }
 
 /// A stored category, by its number.
-fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (i32, ItemRow) {
+fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (ItemId, ItemRow) {
     let row = ItemRow {
         code: code(text),
         kind: ItemKind::Category,
-        parent,
+        parent: parent.map(ItemId),
         tree: None,
         locales: BTreeSet::new(),
     };
-    (id, row)
+    (ItemId(id), row)
 }
 
 #[test]
@@ -352,5 +353,5 @@ fn access_row_replaces_rights_and_errors_name_its_columns() {
     };
     let group = change_set.groups.find(0, &code("a")).unwrap();
     assert_eq!(of("en_US"), [(group, Level::View)]);
-    assert_eq!(of("fr_FR"), [(1, Level::Edit)]);
+    assert_eq!(of("fr_FR"), [(GroupId::ALL, Level::Edit)]);
 }

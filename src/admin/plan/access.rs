@@ -5,7 +5,7 @@ use crate::{
         fault::Fault,
         rights::{GroupLevels, pairs},
     },
-    domain::{Code, EntityKind, ItemKind, ItemRef, Level},
+    domain::{Code, EntityKind, GroupId, ItemId, ItemKind, ItemRef, Level},
     store::ItemRow,
 };
 
@@ -21,7 +21,7 @@ pub(in crate::admin) enum AccessVerb {
 }
 
 /// By group: the level to grant or revoke.
-pub(in crate::admin) type Levels = BTreeMap<i32, Level>;
+pub(in crate::admin) type Levels = BTreeMap<GroupId, Level>;
 
 /// The complete set of rights on an item, given by the last of several entries
 /// that reach it.
@@ -30,7 +30,7 @@ pub(in crate::admin) struct ReplacedRights {
     /// The index of the last entry.
     place: usize,
     /// By group: the level last given to it, with the index of the entry.
-    named: BTreeMap<i32, (usize, Level)>,
+    named: BTreeMap<GroupId, (usize, Level)>,
 }
 
 impl AccessVerb {
@@ -54,7 +54,7 @@ impl AccessVerb {
 
 impl ReplacedRights {
     /// Returns the set of rights of the entry `place` of a request.
-    pub(in crate::admin) fn new(place: usize, levels: &[(i32, Level)]) -> Self {
+    pub(in crate::admin) fn new(place: usize, levels: &[(GroupId, Level)]) -> Self {
         let named = levels.iter();
         Self {
             place,
@@ -76,15 +76,19 @@ impl ReplacedRights {
 }
 
 impl Planner<'_> {
-    /// Returns the number of an item to set rights on.
-    pub(in crate::admin) fn ruled_item(&self, item: &ItemRef) -> Result<i32, Fault> {
+    /// Returns the id of an item to set rights on.
+    pub(in crate::admin) fn ruled_item(&self, item: &ItemRef) -> Result<ItemId, Fault> {
         let found = self.change_set.find_item(item.kind, &item.code);
         found.ok_or_else(|| Fault::unknown("item.id", item.kind, &item.code))
     }
 
-    /// Returns the number of a group, private groups of apps included
+    /// Returns the id of a group, private groups of apps included
     /// (rules 1.4).
-    pub(in crate::admin) fn ruling_group(&self, field: &str, code: &Code) -> Result<i32, Fault> {
+    pub(in crate::admin) fn ruling_group(
+        &self,
+        field: &str,
+        code: &Code,
+    ) -> Result<GroupId, Fault> {
         let found = self.change_set.groups.find(0, code);
         found.ok_or_else(|| Fault::unknown(field, EntityKind::UserGroup, code))
     }
@@ -109,13 +113,13 @@ impl Planner<'_> {
         unchanged
     }
 
-    fn change_rights_on(&mut self, verb: AccessVerb, item: i32, levels: &Levels) -> u64 {
+    fn change_rights_on(&mut self, verb: AccessVerb, item: ItemId, levels: &Levels) -> u64 {
         let Some(kind) = self.change_set.items.get(item).map(|item| item.kind) else {
             return 0;
         };
         let held = self.change_set.rights.of(item);
         let mut wanted: Levels = held.iter().copied().collect();
-        let mut different: Vec<i32> = Vec::new();
+        let mut different: Vec<GroupId> = Vec::new();
         for (group, level) in levels {
             let level_held = wanted.entry(*group).or_default();
             let level = verb.apply(*level_held, *level, kind);
@@ -145,7 +149,7 @@ impl Planner<'_> {
         unchanged
     }
 
-    fn replace_rights_on(&mut self, item: i32, rights: &ReplacedRights) -> u64 {
+    fn replace_rights_on(&mut self, item: ItemId, rights: &ReplacedRights) -> u64 {
         let ReplacedRights { place, named } = rights;
         let held: GroupLevels = self.change_set.rights.of(item).to_vec();
         // Groups listed before the last entry matter only if they are private.
@@ -172,7 +176,7 @@ impl Planner<'_> {
 
     /// Ends the automatic rights on later channels of an app whose right on a
     /// channel an administrator changes (rules 5.7).
-    fn end_later_channels(&mut self, item: i32, group: i32) {
+    fn end_later_channels(&mut self, item: ItemId, group: GroupId) {
         let is_channel = |item: &ItemRow| item.kind == ItemKind::Channel;
         if !self.change_set.is_private(group)
             || !self.change_set.items.get(item).is_some_and(is_channel)

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     admin::{entry::Chosen, fault::Fault},
     domain::{
-        CATALOGUE, Code, Edition, EntityKind, ItemKind, Level, ScopeId, ScopeSet, SubjectKind,
-        inherit,
+        CATALOGUE, Code, Edition, EntityKind, GroupId, ItemId, ItemKind, Level, ScopeId, ScopeSet,
+        SubjectId, SubjectKind, inherit,
     },
     store::{AppRow, GroupRow, Selection, SelectionAxis, SubjectRow},
 };
@@ -139,7 +139,7 @@ impl Planner<'_> {
             }
             let axis = offered_axis(right, step)?;
             choice.replaced.insert((axis, level));
-            let items: BTreeSet<Option<i32>> = match right.chosen {
+            let items: BTreeSet<Option<ItemId>> = match right.chosen {
                 Chosen::All => BTreeSet::from([None]),
                 Chosen::Codes(codes) => {
                     let find = |code| self.choosable(right.kind, right.field, code).map(Some);
@@ -154,7 +154,7 @@ impl Planner<'_> {
         Ok(choice)
     }
 
-    fn choosable(&self, kind: ItemKind, field: &str, code: &Code) -> Result<i32, Fault> {
+    fn choosable(&self, kind: ItemKind, field: &str, code: &Code) -> Result<ItemId, Fault> {
         let id = self.item(field, kind, code)?;
         let item = self.change_set.items.get(id);
         if item.is_some_and(|item| item.parent.is_some()) {
@@ -207,14 +207,14 @@ impl Planner<'_> {
 
     /// Returns true if a connected app with these scopes needs the permissions
     /// step and has never passed it (rules 5.8a).
-    pub(in crate::admin) fn lacks_permissions(&self, subject: i32, scopes: ScopeSet) -> bool {
+    pub(in crate::admin) fn lacks_permissions(&self, subject: SubjectId, scopes: ScopeSet) -> bool {
         let step = PermissionsStep::of(scopes, self.change_set.edition);
         let app = self.change_set.apps.get(&subject);
         step != PermissionsStep::NotOffered && app.is_some_and(|app| !app.permissions_passed)
     }
 
     /// Sets the scopes of a connected app; its rights stay.
-    pub(in crate::admin) fn set_scopes(&mut self, subject: i32, scopes: ScopeSet) -> Outcome {
+    pub(in crate::admin) fn set_scopes(&mut self, subject: SubjectId, scopes: ScopeSet) -> Outcome {
         let Some(app) = self.change_set.apps.get(&subject) else {
             return Outcome::Unchanged;
         };
@@ -227,15 +227,19 @@ impl Planner<'_> {
         Outcome::of_change(different)
     }
 
-    /// Returns the number of a connected app's subject.
-    pub(in crate::admin) fn connected_app(&self, code: &Code) -> Option<i32> {
+    /// Returns the id of a connected app's subject.
+    pub(in crate::admin) fn connected_app(&self, code: &Code) -> Option<SubjectId> {
         let id = self.change_set.find_subject(SubjectKind::App, code)?;
         self.change_set.apps.contains_key(&id).then_some(id)
     }
 
     /// Returns the app's subject and private group; creates them if they do not
     /// exist.
-    fn app_subject(&mut self, field: &str, app: &Code) -> Result<(i32, i32, Outcome), Fault> {
+    fn app_subject(
+        &mut self,
+        field: &str,
+        app: &Code,
+    ) -> Result<(SubjectId, GroupId, Outcome), Fault> {
         if let Some(id) = self.connected_app(app)
             && let Some(stored) = self.change_set.apps.get(&id)
         {
@@ -245,7 +249,7 @@ impl Planner<'_> {
         let code = app
             .app_group()
             .map_err(|invalid| Fault::invalid(field, format!("`{app}` {invalid}")))?;
-        let group = self.change_set.next_id();
+        let group = GroupId(self.change_set.next_id());
         let label = String::new();
         self.change_set.groups.insert(
             group,
@@ -255,7 +259,7 @@ impl Planner<'_> {
                 private: true,
             },
         );
-        let subject = self.change_set.next_id();
+        let subject = SubjectId(self.change_set.next_id());
         let row = SubjectRow {
             code: app.clone(),
             kind: SubjectKind::App,
@@ -270,7 +274,7 @@ impl Planner<'_> {
     /// Sets the rights of the app's group to its selections on the axes that
     /// `choice` replaces; returns true if any right changed.
     fn give_app_rights(&mut self, app: &AppRow, choice: &AppChoice) -> bool {
-        let mut chosen: BTreeMap<(SelectionAxis, Option<i32>), Vec<u8>> = BTreeMap::new();
+        let mut chosen: BTreeMap<(SelectionAxis, Option<ItemId>), Vec<u8>> = BTreeMap::new();
         for selection in &app.selections {
             let key = (selection.axis, selection.item);
             chosen.entry(key).or_default().push(selection.level);
@@ -280,11 +284,11 @@ impl Planner<'_> {
             .items
             .iter()
             .map(|(id, item)| (id, item.kind));
-        let items: Vec<(i32, ItemKind)> = rows.collect();
+        let items: Vec<(ItemId, ItemKind)> = rows.collect();
         let above = |id| self.change_set.items.get(id)?.parent;
         let ids = items.iter().map(|(id, _)| *id);
         // Anything but a category is its own root.
-        let roots = inherit(ids, above, |id, root: Option<i32>| root.unwrap_or(id));
+        let roots = inherit(ids, above, |id, root: Option<ItemId>| root.unwrap_or(id));
         let items = items
             .into_iter()
             .filter_map(|(id, kind)| Some((id, axis_of(kind)?)))
@@ -307,10 +311,10 @@ impl Planner<'_> {
     }
 
     /// Grants `edit` on every channel to the group of a new app (rules 5.7).
-    fn give_every_channel(&mut self, group: i32) {
+    fn give_every_channel(&mut self, group: GroupId) {
         let rows = self.change_set.items.iter();
         let channels = rows.filter(|(_, item)| item.kind == ItemKind::Channel);
-        let channels: Vec<i32> = channels.map(|(id, _)| id).collect();
+        let channels: Vec<ItemId> = channels.map(|(id, _)| id).collect();
         for channel in channels {
             self.change_set.rights.set(channel, group, Level::Edit);
         }

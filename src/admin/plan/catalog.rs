@@ -5,7 +5,7 @@ use crate::{
         change_set::item_space,
         fault::{Fault, Refused},
     },
-    domain::{Code, EntityKind, ItemKind},
+    domain::{AttributeId, Code, EntityKind, GridViewId, ItemId, ItemKind},
     store::{AttributeRow, GridViewRow, ItemRow},
 };
 
@@ -41,14 +41,14 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    pub(super) fn insert_item(&mut self, item: ItemRow) -> i32 {
-        let id = self.change_set.next_id();
+    pub(super) fn insert_item(&mut self, item: ItemRow) -> ItemId {
+        let id = ItemId(self.change_set.next_id());
         self.change_set.items.insert(id, item);
         self.new_items.push(id);
         id
     }
 
-    pub(super) fn item(&self, field: &str, kind: ItemKind, code: &Code) -> Result<i32, Fault> {
+    pub(super) fn item(&self, field: &str, kind: ItemKind, code: &Code) -> Result<ItemId, Fault> {
         let found = self.change_set.find_item(kind, code);
         found.ok_or_else(|| Fault::unknown(field, kind, code))
     }
@@ -79,7 +79,7 @@ impl Planner<'_> {
             .map(|tree| tree.as_ref().map(root).transpose())
             .transpose()?;
         let locale = |code: &Code| self.item("locales", ItemKind::Locale, code);
-        let locales: Option<BTreeSet<i32>> = locales
+        let locales: Option<BTreeSet<ItemId>> = locales
             .map(|codes| codes.iter().map(locale).collect())
             .transpose()?;
         if let Some(id) = self.change_set.find_item(ItemKind::Channel, code) {
@@ -122,7 +122,7 @@ impl Planner<'_> {
         let missing = || Fault::invalid("group", "is missing; a new attribute is in a group");
         let group = group.ok_or_else(missing)?;
         Fault::check_new_code("code", code)?;
-        let id = self.change_set.next_id();
+        let id = AttributeId(self.change_set.next_id());
         let attribute = AttributeRow {
             code: code.clone(),
             group,
@@ -141,7 +141,7 @@ impl Planner<'_> {
     ) -> Planned {
         self.forget_references();
         let group = |code: &Code| self.item("attribute_groups", ItemKind::AttributeGroup, code);
-        let groups: Option<BTreeSet<i32>> = groups
+        let groups: Option<BTreeSet<ItemId>> = groups
             .map(|codes| codes.iter().map(group).collect())
             .transpose()?;
         if let Some(id) = self.change_set.grid_views.find(0, code) {
@@ -151,7 +151,7 @@ impl Planner<'_> {
             return Ok(Outcome::of_change(different));
         }
         Fault::check_new_code("code", code)?;
-        let id = self.change_set.next_id();
+        let id = GridViewId(self.change_set.next_id());
         let view = GridViewRow {
             code: code.clone(),
             groups: groups.unwrap_or_default(),

@@ -1,6 +1,6 @@
 use crate::{
     admin::rights::GroupLevels,
-    domain::{ItemKind, Level, inherit},
+    domain::{ItemId, ItemKind, Level, inherit},
     store::SelectionAxis,
 };
 
@@ -9,7 +9,7 @@ use super::{DefaultRights, Planner};
 impl Planner<'_> {
     /// Marks an item whose rights are set explicitly: it gets no defaults except
     /// those of apps.
-    pub(in crate::admin) fn mark_explicit(&mut self, item: i32) {
+    pub(in crate::admin) fn mark_explicit(&mut self, item: ItemId) {
         self.spoken_for.insert(item);
     }
 
@@ -38,7 +38,7 @@ impl Planner<'_> {
     }
 
     /// Returns the default rights on a new item (rules 3.8).
-    pub(in crate::admin) fn default_levels(&self, item: i32) -> GroupLevels {
+    pub(in crate::admin) fn default_levels(&self, item: ItemId) -> GroupLevels {
         let Some(row) = self.change_set.items.get(item) else {
             return GroupLevels::new();
         };

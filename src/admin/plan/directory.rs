@@ -5,7 +5,10 @@ use crate::{
         entry::RolePermissions,
         fault::{Fault, Refused},
     },
-    domain::{Audience, CATALOGUE, Code, EntityKind, PermissionSet, SubjectKind},
+    domain::{
+        Audience, CATALOGUE, Code, EntityKind, GroupId, PermissionSet, RoleId, SubjectId,
+        SubjectKind,
+    },
     store::{GroupRow, RoleRow, SubjectRow},
 };
 
@@ -25,7 +28,7 @@ impl Planner<'_> {
         }
         let Some(id) = self.change_set.groups.find(0, code) else {
             Fault::check_new_code(column, code)?;
-            let id = self.change_set.next_id();
+            let id = GroupId(self.change_set.next_id());
             let group = GroupRow {
                 code: code.clone(),
                 label: label.unwrap_or_default().to_owned(),
@@ -49,7 +52,7 @@ impl Planner<'_> {
 
     /// Returns the groups with these codes; rejects private groups of apps
     /// (rules 1.4).
-    pub(in crate::admin) fn find_groups(&self, codes: &[Code]) -> Result<BTreeSet<i32>, Fault> {
+    pub(in crate::admin) fn find_groups(&self, codes: &[Code]) -> Result<BTreeSet<GroupId>, Fault> {
         let find = |code: &Code| {
             let found = self.change_set.groups.find(0, code);
             let id = found.ok_or_else(|| Fault::unknown("groups", EntityKind::UserGroup, code))?;
@@ -112,7 +115,7 @@ impl Planner<'_> {
             ));
         }
         Fault::check_new_code("code", code)?;
-        let id = self.change_set.next_id();
+        let id = RoleId(self.change_set.next_id());
         self.change_set.roles.insert(id, role);
         Ok(Outcome::Created)
     }
@@ -154,7 +157,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn find_roles(&self, kind: SubjectKind, codes: &[Code]) -> Result<BTreeSet<i32>, Fault> {
+    fn find_roles(&self, kind: SubjectKind, codes: &[Code]) -> Result<BTreeSet<RoleId>, Fault> {
         let needed = match kind {
             SubjectKind::User => Audience::User,
             SubjectKind::Connection | SubjectKind::App => Audience::Connection,
@@ -181,7 +184,7 @@ impl Planner<'_> {
         &mut self,
         kind: SubjectKind,
         code: &Code,
-        groups: Option<BTreeSet<i32>>,
+        groups: Option<BTreeSet<GroupId>>,
         roles: Option<&[Code]>,
         enabled: Option<bool>,
     ) -> Planned {
@@ -203,7 +206,7 @@ impl Planner<'_> {
             return Ok(Outcome::of_change(different));
         }
         Fault::check_new_code("code", code)?;
-        let id = self.change_set.next_id();
+        let id = SubjectId(self.change_set.next_id());
         let subject = SubjectRow {
             code: code.clone(),
             kind,

@@ -1,8 +1,11 @@
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+};
 
 use crate::{
     admin::change_set::ChangeSet,
-    domain::ItemKind,
+    domain::{AttributeId, GridViewId, GroupId, ItemId, ItemKind, RoleId, SubjectId},
     store::{ItemRow, SubjectRow},
 };
 
@@ -15,19 +18,19 @@ use super::Planner;
 #[derive(Debug, Default)]
 pub(super) struct Referring {
     /// Subjects, by user group.
-    members: HashMap<i32, Vec<i32>>,
+    members: HashMap<GroupId, Vec<SubjectId>>,
     /// Subjects, by role.
-    holders: HashMap<i32, Vec<i32>>,
+    holders: HashMap<RoleId, Vec<SubjectId>>,
     /// Attributes, by attribute group.
-    attributes: HashMap<i32, Vec<i32>>,
+    attributes: HashMap<ItemId, Vec<AttributeId>>,
     /// Grid views, by attribute group.
-    views: HashMap<i32, Vec<i32>>,
+    views: HashMap<ItemId, Vec<GridViewId>>,
     /// Channels, by locale.
-    channels: HashMap<i32, Vec<i32>>,
+    channels: HashMap<ItemId, Vec<ItemId>>,
     /// Channels, by the root of their tree.
-    tree_channels: HashMap<i32, Vec<i32>>,
+    tree_channels: HashMap<ItemId, Vec<ItemId>>,
     /// Subjects of apps, by an item selected for them.
-    apps: HashMap<i32, Vec<i32>>,
+    apps: HashMap<ItemId, Vec<SubjectId>>,
 }
 
 impl Referring {
@@ -50,24 +53,27 @@ impl Referring {
         }
         for (id, app) in &change_set.apps {
             let chosen = app.selections.iter().filter_map(|chosen| chosen.item);
-            let chosen: BTreeSet<i32> = chosen.collect();
+            let chosen: BTreeSet<ItemId> = chosen.collect();
             list(&mut all.apps, &chosen, *id);
         }
         all
     }
 }
 
-fn list<'r>(
-    lists: &mut HashMap<i32, Vec<i32>>,
-    referred: impl IntoIterator<Item = &'r i32>,
-    id: i32,
+fn list<'r, Referred: Copy + Eq + Hash + 'r, Referring: Copy>(
+    lists: &mut HashMap<Referred, Vec<Referring>>,
+    referred: impl IntoIterator<Item = &'r Referred>,
+    id: Referring,
 ) {
     for referred in referred {
         lists.entry(*referred).or_default().push(id);
     }
 }
 
-fn listed(lists: &HashMap<i32, Vec<i32>>, id: i32) -> Vec<i32> {
+fn listed<Referred: Eq + Hash, Referring: Clone>(
+    lists: &HashMap<Referred, Vec<Referring>>,
+    id: Referred,
+) -> Vec<Referring> {
     lists.get(&id).cloned().unwrap_or_default()
 }
 
@@ -85,28 +91,28 @@ impl Planner<'_> {
     }
 
     /// Returns the members of a user group.
-    pub(super) fn members_of(&mut self, group: i32) -> Vec<i32> {
+    pub(super) fn members_of(&mut self, group: GroupId) -> Vec<SubjectId> {
         let found = listed(&self.referring().members, group);
         self.subjects_where(found, |subject| subject.groups.contains(&group))
     }
 
     /// Returns the holders of a role.
-    pub(super) fn holders_of(&mut self, role: i32) -> Vec<i32> {
+    pub(super) fn holders_of(&mut self, role: RoleId) -> Vec<SubjectId> {
         let found = listed(&self.referring().holders, role);
         self.subjects_where(found, |subject| subject.roles.contains(&role))
     }
 
     fn subjects_where(
         &self,
-        mut found: Vec<i32>,
+        mut found: Vec<SubjectId>,
         is_one: impl Fn(&SubjectRow) -> bool,
-    ) -> Vec<i32> {
+    ) -> Vec<SubjectId> {
         found.retain(|id| self.change_set.subjects.get(*id).is_some_and(&is_one));
         found
     }
 
     /// Returns the attributes of an attribute group.
-    pub(super) fn attributes_of(&mut self, group: i32) -> Vec<i32> {
+    pub(super) fn attributes_of(&mut self, group: ItemId) -> Vec<AttributeId> {
         let mut found = listed(&self.referring().attributes, group);
         let attributes = &self.change_set.attributes;
         found.retain(|id| attributes.get(*id).is_some_and(|row| row.group == group));
@@ -114,7 +120,7 @@ impl Planner<'_> {
     }
 
     /// Returns the grid views that use an attribute group.
-    pub(super) fn views_of(&mut self, group: i32) -> Vec<i32> {
+    pub(super) fn views_of(&mut self, group: ItemId) -> Vec<GridViewId> {
         let mut found = listed(&self.referring().views, group);
         let views = &self.change_set.grid_views;
         found.retain(|id| {
@@ -125,24 +131,28 @@ impl Planner<'_> {
     }
 
     /// Returns the channels that use a locale.
-    pub(super) fn channels_of_locale(&mut self, locale: i32) -> Vec<i32> {
+    pub(super) fn channels_of_locale(&mut self, locale: ItemId) -> Vec<ItemId> {
         let found = listed(&self.referring().channels, locale);
         self.channels_where(found, |channel| channel.locales.contains(&locale))
     }
 
     /// Returns the channels that show a tree, by its root.
-    pub(super) fn channels_of_tree(&mut self, root: i32) -> Vec<i32> {
+    pub(super) fn channels_of_tree(&mut self, root: ItemId) -> Vec<ItemId> {
         let found = listed(&self.referring().tree_channels, root);
         self.channels_where(found, |channel| channel.tree == Some(root))
     }
 
-    fn channels_where(&self, mut found: Vec<i32>, is_one: impl Fn(&ItemRow) -> bool) -> Vec<i32> {
+    fn channels_where(
+        &self,
+        mut found: Vec<ItemId>,
+        is_one: impl Fn(&ItemRow) -> bool,
+    ) -> Vec<ItemId> {
         found.retain(|id| self.change_set.items.get(*id).is_some_and(&is_one));
         found
     }
 
     /// Returns the subjects of the apps that an item was selected for.
-    pub(super) fn apps_selecting(&mut self, item: i32) -> Vec<i32> {
+    pub(super) fn apps_selecting(&mut self, item: ItemId) -> Vec<SubjectId> {
         listed(&self.referring().apps, item)
     }
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     admin::fault::{Fault, Refused},
-    domain::{Code, EntityKind, ItemKind, SubjectKind},
+    domain::{AttributeId, Code, EntityKind, ItemId, ItemKind, SubjectKind},
 };
 
 use super::Planner;
@@ -194,7 +194,7 @@ impl Planner<'_> {
         let items = &self.change_set.items;
         let attributes = self.change_set.attributes.iter();
         let strays = attributes.filter(|(_, attribute)| items.get(attribute.group).is_none());
-        let strays: Vec<i32> = strays.map(|(id, _)| id).collect();
+        let strays: Vec<AttributeId> = strays.map(|(id, _)| id).collect();
         for stray in strays {
             self.change_set.attributes.remove(stray);
         }
@@ -210,18 +210,18 @@ impl Planner<'_> {
         &mut self,
         codes: &[Code],
         cascade: Cascade,
-        products: impl Fn(i32) -> usize,
-    ) -> Result<BTreeSet<i32>, (usize, Fault)> {
+        products: impl Fn(ItemId) -> usize,
+    ) -> Result<BTreeSet<ItemId>, (usize, Fault)> {
         let find = |(index, code): (usize, &Code)| {
             let found = self.change_set.find_item(ItemKind::Category, code);
             found.ok_or_else(|| (index, Fault::unknown("", EntityKind::Category, code)))
         };
-        let named: Vec<i32> = codes
+        let named: Vec<ItemId> = codes
             .iter()
             .enumerate()
             .map(find)
             .collect::<Result<_, _>>()?;
-        let all: BTreeSet<i32> = named.iter().copied().collect();
+        let all: BTreeSet<ItemId> = named.iter().copied().collect();
         let below = self.descendants();
         let left = below.counts(|id| !all.contains(&id));
         for ((index, code), id) in codes.iter().enumerate().zip(&named) {
@@ -238,7 +238,7 @@ impl Planner<'_> {
     }
 
     /// Deletes categories, with the rights on them.
-    pub(in crate::admin) fn delete_categories(&mut self, categories: &BTreeSet<i32>) {
+    pub(in crate::admin) fn delete_categories(&mut self, categories: &BTreeSet<ItemId>) {
         for category in categories {
             for channel in self.channels_of_tree(*category) {
                 let items = &mut self.change_set.items;
@@ -249,7 +249,7 @@ impl Planner<'_> {
     }
 
     /// Removes an item, with the rights on it and the apps' selections of it.
-    fn remove_item(&mut self, id: i32) {
+    fn remove_item(&mut self, id: ItemId) {
         self.change_set.rights.replace(id, Vec::new());
         for subject in self.apps_selecting(id) {
             self.change_set.change_app(subject, |app| {

@@ -3,20 +3,20 @@ use std::{
     rc::Rc,
 };
 
-use crate::domain::inherit;
+use crate::domain::{ItemId, inherit};
 
 use super::Planner;
 
 /// The child categories of each category.
 #[derive(Debug)]
 pub(in crate::admin) struct Descendants {
-    children: HashMap<i32, Vec<i32>>,
+    children: HashMap<ItemId, Vec<ItemId>>,
 }
 
 /// An operation on an item, and whether it applies to all descendants as well.
 #[derive(Clone, Debug)]
 pub(in crate::admin) struct Order<O> {
-    pub(in crate::admin) item: i32,
+    pub(in crate::admin) item: ItemId,
     pub(in crate::admin) reaches_below: bool,
     pub(in crate::admin) what: O,
 }
@@ -24,9 +24,9 @@ pub(in crate::admin) struct Order<O> {
 impl Descendants {
     /// Returns the categories and all their descendants, each once, parents
     /// first.
-    pub(super) fn with(&self, categories: impl IntoIterator<Item = i32>) -> Vec<i32> {
-        let mut seen: HashSet<i32> = HashSet::new();
-        let mut found: Vec<i32> = categories.into_iter().collect();
+    pub(super) fn with(&self, categories: impl IntoIterator<Item = ItemId>) -> Vec<ItemId> {
+        let mut seen: HashSet<ItemId> = HashSet::new();
+        let mut found: Vec<ItemId> = categories.into_iter().collect();
         found.retain(|id| seen.insert(*id));
         let mut at = 0;
         while let Some(id) = found.get(at).copied() {
@@ -38,14 +38,14 @@ impl Descendants {
     }
 
     /// Returns for each category how many of its descendants satisfy `counted`.
-    pub(super) fn counts(&self, counted: impl Fn(i32) -> bool) -> HashMap<i32, usize> {
+    pub(super) fn counts(&self, counted: impl Fn(ItemId) -> bool) -> HashMap<ItemId, usize> {
         let below = self.children.values().flatten().copied();
-        let below: HashSet<i32> = below.collect();
+        let below: HashSet<ItemId> = below.collect();
         let roots = self.children.keys().copied();
         let order = self.with(roots.filter(|id| !below.contains(id)));
-        let mut counts: HashMap<i32, usize> = HashMap::with_capacity(order.len());
+        let mut counts: HashMap<ItemId, usize> = HashMap::with_capacity(order.len());
         for id in order.into_iter().rev() {
-            let of_child = |child: &i32| {
+            let of_child = |child: &ItemId| {
                 let lower = counts.get(child).copied().unwrap_or_default();
                 lower + usize::from(counted(*child))
             };
@@ -55,7 +55,7 @@ impl Descendants {
         counts
     }
 
-    fn children(&self, category: i32) -> &[i32] {
+    fn children(&self, category: ItemId) -> &[ItemId] {
         self.children.get(&category).map_or(&[], Vec::as_slice)
     }
 }
@@ -63,7 +63,7 @@ impl Descendants {
 impl Planner<'_> {
     /// Returns the current parent-child relation of categories.
     pub(super) fn descendants(&self) -> Descendants {
-        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+        let mut children: HashMap<ItemId, Vec<ItemId>> = HashMap::new();
         for (id, item) in self.change_set.items.iter() {
             if let Some(parent) = item.parent {
                 children.entry(parent).or_default().push(id);
@@ -81,10 +81,10 @@ impl Planner<'_> {
         &mut self,
         orders: Vec<Order<O>>,
         join: impl Fn(&mut O, &O),
-        mut apply: impl FnMut(&mut Self, i32, &O),
+        mut apply: impl FnMut(&mut Self, ItemId, &O),
     ) {
         let descendants = self.descendants();
-        let mut of_item: HashMap<i32, Vec<Order<O>>> = HashMap::new();
+        let mut of_item: HashMap<ItemId, Vec<Order<O>>> = HashMap::new();
         for order in orders {
             of_item.entry(order.item).or_default().push(order);
         }
@@ -98,11 +98,11 @@ impl Planner<'_> {
             above == Some(true) || reaches_below(id)
         });
         let is_reached =
-            |id: &i32| above(*id).is_some_and(|above| reached.get(&above) == Some(&true));
+            |id: &ItemId| above(*id).is_some_and(|above| reached.get(&above) == Some(&true));
         let tops = of_item.keys().copied().filter(|id| !is_reached(id));
         // Each item with the joined orders that reach it from above.
-        let mut waiting: Vec<(i32, Option<Rc<O>>)> = tops.map(|id| (id, None)).collect();
-        let mut seen: HashSet<i32> = HashSet::new();
+        let mut waiting: Vec<(ItemId, Option<Rc<O>>)> = tops.map(|id| (id, None)).collect();
+        let mut seen: HashSet<ItemId> = HashSet::new();
         while let Some((id, inherited)) = waiting.pop() {
             if !seen.insert(id) {
                 continue;

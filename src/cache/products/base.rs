@@ -3,7 +3,7 @@ use std::{collections::HashMap, hash::BuildHasher as _, ops::Range};
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::{
-    domain::{Code, ItemId, ProductKind},
+    domain::{Code, ItemId, ProductId, ProductKind},
     store::IndexedRow,
 };
 
@@ -12,6 +12,10 @@ pub(super) type Place = u32;
 
 /// No parent.
 const NONE: u32 = (1 << 31) - 1;
+
+/// No model above, while the rows come: no product has this id, and it takes half
+/// the memory of an `Option`.
+const NO_MODEL: ProductId = ProductId(0);
 
 /// Marks a model in [`Base::above`].
 const MODEL: u32 = 1 << 31;
@@ -23,7 +27,7 @@ const MODEL: u32 = 1 << 31;
 /// in one or two steps (rules 4.2), so that moving a model changes one row.
 #[derive(Debug, Default)]
 pub(super) struct Base {
-    ids: Vec<i32>,
+    ids: Vec<ProductId>,
     /// The codes as written, one after the other, and the end of each.
     codes: Vec<u8>,
     code_ends: Vec<u32>,
@@ -52,7 +56,7 @@ pub(super) struct TooLarge;
 #[derive(Debug)]
 pub(super) struct Building {
     base: Base,
-    parents: Vec<i32>,
+    parents: Vec<ProductId>,
     /// Maximum size of the finished base, in bytes.
     limit: usize,
 }
@@ -60,7 +64,7 @@ pub(super) struct Building {
 /// The row of one product.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'b> {
-    pub(super) id: i32,
+    pub(super) id: ProductId,
     pub(super) kind: ProductKind,
     /// The place of its parent.
     pub(super) above: Option<Place>,
@@ -107,13 +111,17 @@ impl Building {
             0
         };
         base.above.push(NONE | kind);
-        self.parents.push(row.parent.unwrap_or_default());
+        self.parents.push(row.parent.unwrap_or(NO_MODEL));
         self.fits()
     }
 
     /// Appends the next own category of a product; they must arrive in the order
     /// of the products' numbers, after all products.
-    pub(super) fn category(&mut self, product: i32, category: ItemId) -> Result<(), TooLarge> {
+    pub(super) fn category(
+        &mut self,
+        product: ProductId,
+        category: ItemId,
+    ) -> Result<(), TooLarge> {
         let base = &mut self.base;
         let end = u32::try_from(base.categories.len()).map_err(|_| TooLarge)?;
         while let Some(at) = base.ids.get(base.category_ends.len())
@@ -203,13 +211,13 @@ impl Base {
     }
 
     /// Returns the place of the product with a number.
-    pub(super) fn place_of(&self, id: i32) -> Option<Place> {
+    pub(super) fn place_of(&self, id: ProductId) -> Option<Place> {
         let at = self.ids.binary_search(&id).ok()?;
         Place::try_from(at).ok()
     }
 
     /// Returns the first place with a number after `id`.
-    pub(super) fn place_after(&self, id: i32) -> Place {
+    pub(super) fn place_after(&self, id: ProductId) -> Place {
         let at = self.ids.partition_point(|at| *at <= id);
         Place::try_from(at).unwrap_or(Place::MAX)
     }
@@ -250,10 +258,10 @@ impl Base {
         above.map_or(NONE, |above| above & NONE)
     }
 
-    fn join_parents(&mut self, parents: &[i32]) {
+    fn join_parents(&mut self, parents: &[ProductId]) {
         let mut below = Vec::new();
         for (at, parent) in parents.iter().enumerate() {
-            if *parent == 0 {
+            if *parent == NO_MODEL {
                 continue;
             }
             let place = self.place_of(*parent);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::{
     cache::core::Core,
-    domain::{Code, ItemId, ProductKind, ProductRef},
+    domain::{Code, ItemId, ProductId, ProductKind, ProductRef},
     failpoints::{Rule, is_disabled},
     store::StoreError,
 };
@@ -82,14 +82,14 @@ impl ListedProducts {
 
     /// Returns the number of a product or model; `None` if it is not stored.
     #[must_use]
-    pub fn number_of(&self, kind: ProductKind, code: &Code) -> Option<i32> {
+    pub fn number_of(&self, kind: ProductKind, code: &Code) -> Option<ProductId> {
         let code = code.clone();
         self.view.number_of(&ProductRef { kind, code })
     }
 
     /// Returns the product or model with a number, if it is of this kind.
     #[must_use]
-    pub fn at(&self, kind: ProductKind, id: i32) -> Option<SeenProduct<'_>> {
+    pub fn at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
         self.view.seen_at(kind, id)
     }
 
@@ -101,10 +101,10 @@ impl ListedProducts {
     pub fn visit<'v>(
         &'v self,
         kind: ProductKind,
-        after: i32,
+        after: ProductId,
         limit: usize,
         each: impl FnMut(SeenProduct<'v>) -> bool,
-    ) -> Option<i32> {
+    ) -> Option<ProductId> {
         self.view.visit(kind, after, limit, each)
     }
 
@@ -117,9 +117,9 @@ impl ListedProducts {
         &self,
         categories: impl IntoIterator<Item = ItemId>,
         uncategorised: bool,
-        after: i32,
+        after: ProductId,
         limit: usize,
-    ) -> Option<Vec<i32>> {
+    ) -> Option<Vec<ProductId>> {
         self.view.nominate(categories, uncategorised, after, limit)
     }
 }

@@ -13,12 +13,12 @@ use super::{
     view::View,
 };
 use crate::{
-    domain::{Code, FactKey, ItemId, ProductKind, ProductRef, Section},
+    domain::{Code, FactKey, ItemId, ProductId, ProductKind, ProductRef, Section},
     store::{AsOf, IndexedProduct, IndexedRow, TenantId},
 };
 
 /// All products by number, as the database would store them.
-type World = BTreeMap<i32, IndexedProduct>;
+type World = BTreeMap<ProductId, IndexedProduct>;
 
 const KINDS: [ProductKind; 2] = [ProductKind::Product, ProductKind::Model];
 
@@ -58,7 +58,7 @@ fn name(name: u8) -> ProductRef {
     ProductRef { kind, code }
 }
 
-fn number_of(world: &World, product: &ProductRef) -> Option<i32> {
+fn number_of(world: &World, product: &ProductRef) -> Option<ProductId> {
     let mut found = world.values().filter(|found| found.product == *product);
     found.next().map(|found| found.id)
 }
@@ -76,7 +76,7 @@ fn take(world: &mut World, step: &Step, next: &mut i32) -> bool {
     }
     let id = before.unwrap_or_else(|| {
         *next += 2;
-        *next
+        ProductId(*next)
     });
     let parent = match step.name {
         0..4 => None,
@@ -114,7 +114,7 @@ fn base_of(world: &World) -> Base {
     building.finish()
 }
 
-fn effective(world: &World, id: i32) -> BTreeSet<ItemId> {
+fn effective(world: &World, id: ProductId) -> BTreeSet<ItemId> {
     let mut all = BTreeSet::new();
     let mut at = world.get(&id);
     while let Some(found) = at {
@@ -143,9 +143,9 @@ fn assert_same(view: &View, world: &World, limit: usize) {
     }
     for kind in KINDS {
         let of_kind = world.values().filter(|found| found.product.kind == kind);
-        let expected: Vec<i32> = of_kind.map(|found| found.id).collect();
+        let expected: Vec<ProductId> = of_kind.map(|found| found.id).collect();
         let mut seen = Vec::new();
-        let mut after = 0;
+        let mut after = ProductId::BEFORE_FIRST;
         while let Some(last) = view.visit(kind, after, limit, |product| {
             let categories: BTreeSet<ItemId> = product.categories().collect();
             assert_eq!(categories, effective(world, product.id), "{}", product.code);
@@ -158,13 +158,13 @@ fn assert_same(view: &View, world: &World, limit: usize) {
         }
         assert_eq!(seen, expected, "{kind:?}");
         for category in 1..6 {
-            let wanted = [ItemId(category)];
-            let ids = view.nominate(wanted, true, 3, usize::MAX).unwrap();
-            assert!(ids.is_sorted() && ids.iter().all(|id| *id > 3));
-            for id in expected.iter().filter(|id| **id > 3) {
+            let (wanted, third) = ([ItemId(category)], ProductId(3));
+            let ids = view.nominate(wanted, true, third, usize::MAX).unwrap();
+            assert!(ids.is_sorted() && ids.iter().all(|id| *id > third));
+            for id in expected.iter().filter(|id| **id > third) {
                 let lies = effective(world, *id);
                 if lies.is_empty() || lies.contains(&ItemId(category)) {
-                    assert!(ids.contains(id), "{id} in {category}");
+                    assert!(ids.contains(id), "{id:?} in {category}");
                     assert_eq!(view.seen_at(kind, *id).unwrap().id, *id);
                 }
             }
@@ -212,7 +212,7 @@ fn hat() -> ProductRef {
 fn stored_hat(category: i32) -> IndexedProduct {
     IndexedProduct {
         product: hat(),
-        id: 1,
+        id: ProductId(1),
         parent: None,
         categories: vec![ItemId(category)],
     }
@@ -221,7 +221,7 @@ fn stored_hat(category: i32) -> IndexedProduct {
 /// Loads products of `acme` with the hat in category 1, at announcement 4.
 fn loaded(pending: Vec<FactKey>) -> Arc<TenantProducts> {
     let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
-    let world = World::from([(1, stored_hat(1))]);
+    let world = World::from([(ProductId(1), stored_hat(1))]);
     assert!(products.install(base_of(&world), &as_of(4, pending)));
     products
 }
@@ -270,7 +270,7 @@ fn announcing_all_products_invalidates_the_index_and_older_loads() {
     let products = loaded(Vec::new());
     products.announce(None, 6);
     assert!(products.product(&hat(), EPOCH).is_none());
-    let world = World::from([(1, stored_hat(3))]);
+    let world = World::from([(ProductId(1), stored_hat(3))]);
     assert!(!products.install(base_of(&world), &as_of(5, Vec::new())));
     let all = FactKey::Section("acme".parse().unwrap(), Section::Products);
     assert!(!products.install(base_of(&world), &as_of(6, vec![all])));
@@ -284,7 +284,7 @@ fn product_announced_during_the_load_misses() {
     let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
     products.loading().is_under_way = true;
     products.announce(Some(&hat()), 5);
-    let world = World::from([(1, stored_hat(1))]);
+    let world = World::from([(ProductId(1), stored_hat(1))]);
     assert!(products.install(base_of(&world), &as_of(4, Vec::new())));
     assert_eq!(categories(&products), None);
 }
@@ -298,7 +298,7 @@ fn product_patched_during_a_reload_misses_until_read_again() {
     products.announce(Some(&hat()), 5);
     products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
     assert_eq!(categories(&products), Some(vec![ItemId(2)]));
-    let world = World::from([(1, stored_hat(1))]);
+    let world = World::from([(ProductId(1), stored_hat(1))]);
     assert!(products.install(base_of(&world), &as_of(4, Vec::new())));
     assert_eq!(categories(&products), None);
     products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
@@ -319,7 +319,7 @@ fn list_is_stale_if_evicted_products_are_announced() {
 fn index_beyond_its_limit_is_not_built() {
     let mut building = Building::new(100);
     let row = |id, code| IndexedRow {
-        id,
+        id: ProductId(id),
         kind: ProductKind::Product,
         parent: None,
         code,

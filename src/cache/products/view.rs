@@ -3,7 +3,7 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdMap};
 
 use crate::{
-    domain::{Code, ItemId, ProductFacts, ProductKind, ProductRef},
+    domain::{Code, ItemId, ProductFacts, ProductId, ProductKind, ProductRef},
     store::IndexedProduct,
 };
 
@@ -19,9 +19,9 @@ pub(super) struct View {
     base: Arc<Base>,
     /// Products that were read one by one after the base. `None`: no product has
     /// the number any more.
-    patches: OrdMap<i32, Option<Arc<Patch>>>,
+    patches: OrdMap<ProductId, Option<Arc<Patch>>>,
     /// Log position at which each name was patched, and its number if stored.
-    names: HashMap<ProductRef, (u64, Option<i32>)>,
+    names: HashMap<ProductRef, (u64, Option<ProductId>)>,
     /// True if a model is among the patches, so that the facts of its descendants
     /// may have changed.
     has_models: bool,
@@ -32,7 +32,7 @@ pub(super) struct View {
 struct Patch {
     kind: ProductKind,
     code: Code,
-    parent: Option<i32>,
+    parent: Option<ProductId>,
     categories: Vec<ItemId>,
 }
 
@@ -41,13 +41,13 @@ struct Patch {
 enum Above {
     Nothing,
     At(Place),
-    Number(i32),
+    Number(ProductId),
 }
 
 /// A product of a view, from the base or a patch.
 #[derive(Clone, Copy, Debug)]
 struct Node<'v> {
-    id: i32,
+    id: ProductId,
     kind: ProductKind,
     code: &'v str,
     above: Above,
@@ -58,7 +58,7 @@ struct Node<'v> {
 #[derive(Clone, Copy, Debug)]
 pub struct SeenProduct<'v> {
     /// Number of the product.
-    pub id: i32,
+    pub id: ProductId,
     /// The code in its stored spelling (rules 1.5).
     pub code: &'v str,
     /// Its own categories, and those of each ancestor.
@@ -136,7 +136,7 @@ impl View {
     }
 
     /// Returns the number of a product; `None` if it is not stored.
-    pub(super) fn number_of(&self, product: &ProductRef) -> Option<i32> {
+    pub(super) fn number_of(&self, product: &ProductRef) -> Option<ProductId> {
         if let Some((_, number)) = self.names.get(product) {
             return *number;
         }
@@ -167,11 +167,12 @@ impl View {
     pub(super) fn visit<'v>(
         &'v self,
         kind: ProductKind,
-        after: i32,
+        after: ProductId,
         limit: usize,
         mut each: impl FnMut(SeenProduct<'v>) -> bool,
-    ) -> Option<i32> {
-        let mut patches = self.patches.range(after.saturating_add(1)..).peekable();
+    ) -> Option<ProductId> {
+        let next = ProductId(after.0.saturating_add(1));
+        let mut patches = self.patches.range(next..).peekable();
         let mut place = self.base.place_after(after);
         let mut last = None;
         for _ in 0..limit {
@@ -196,7 +197,7 @@ impl View {
     }
 
     /// Returns the product with a number, if it is of this kind.
-    pub(super) fn seen_at(&self, kind: ProductKind, id: i32) -> Option<SeenProduct<'_>> {
+    pub(super) fn seen_at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
         let node = self.numbered(id).filter(|node| node.kind == kind)?;
         Some(self.seen(&node))
     }
@@ -209,9 +210,9 @@ impl View {
         &self,
         categories: impl IntoIterator<Item = ItemId>,
         uncategorised: bool,
-        after: i32,
+        after: ProductId,
         limit: usize,
-    ) -> Option<Vec<i32>> {
+    ) -> Option<Vec<ProductId>> {
         let mut places: Vec<Place> = Vec::new();
         for category in categories {
             places.extend(self.base.own_of(category));
@@ -237,7 +238,7 @@ impl View {
             return None;
         }
         let rows = places.iter().filter_map(|place| self.base.row(*place));
-        let mut ids: Vec<i32> = rows.map(|row| row.id).collect();
+        let mut ids: Vec<ProductId> = rows.map(|row| row.id).collect();
         ids.extend(self.patches.keys());
         ids.retain(|id| *id > after);
         ids.sort_unstable();
@@ -256,7 +257,7 @@ impl View {
         }
     }
 
-    fn numbered(&self, id: i32) -> Option<Node<'_>> {
+    fn numbered(&self, id: ProductId) -> Option<Node<'_>> {
         match self.patches.get(&id) {
             Some(patch) => patch.as_deref().map(|patch| patch.node(id)),
             None => self.base.row(self.base.place_of(id)?).map(Node::of),
@@ -300,7 +301,7 @@ impl<'v> Node<'v> {
 }
 
 impl Patch {
-    fn node(&self, id: i32) -> Node<'_> {
+    fn node(&self, id: ProductId) -> Node<'_> {
         Node {
             id,
             kind: self.kind,

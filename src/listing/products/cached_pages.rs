@@ -3,7 +3,8 @@ use tokio::task::yield_now;
 use crate::{
     cache::{ListedProducts, SeenProduct},
     domain::{
-        AllowedResource, Code, Facts, Level, ListFilter, ListingQuestion, ProductKind, Revision,
+        AllowedResource, Code, Facts, Level, ListFilter, ListingQuestion, ProductId, ProductKind,
+        Revision,
     },
     engine::{self, ProductAccess},
     listing::{
@@ -63,7 +64,12 @@ impl CachedFilter {
 
     /// Returns the numbers of products that may belong to the list, if there are
     /// at most `few`.
-    fn nominate(&self, products: &ListedProducts, after: i32, few: usize) -> Option<Vec<i32>> {
+    fn nominate(
+        &self,
+        products: &ListedProducts,
+        after: ProductId,
+        few: usize,
+    ) -> Option<Vec<ProductId>> {
         let by_filter = self
             .within
             .iter()
@@ -89,7 +95,7 @@ pub(super) async fn page(
     known: &CachedFilter,
     kind: ProductKind,
     filter: &ListFilter,
-    after: i32,
+    after: ProductId,
     size: usize,
 ) -> PlacedPage {
     let mut page = Page::empty(known.revision);
@@ -158,11 +164,11 @@ fn numbers_of(
     products: &ListedProducts,
     kind: ProductKind,
     codes: &[Code],
-    after: i32,
-) -> Vec<i32> {
+    after: ProductId,
+) -> Vec<ProductId> {
     let numbers = codes.iter();
     let numbers = numbers.filter_map(|code| products.number_of(kind, code));
-    let mut numbers: Vec<i32> = numbers.filter(|id| *id > after).collect();
+    let mut numbers: Vec<ProductId> = numbers.filter(|id| *id > after).collect();
     numbers.sort_unstable();
     numbers.dedup();
     numbers

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    domain::{ItemId, ListFilter, ProductKind},
+    domain::{ItemId, ListFilter, ProductId, ProductKind},
     store::{ListedProduct, Nomination, Snapshot, StoreError},
 };
 
@@ -21,15 +21,15 @@ pub(super) struct Candidates {
 #[derive(Debug)]
 enum Source {
     /// All products after a number.
-    Everywhere { after: i32 },
+    Everywhere { after: ProductId },
     /// The products with these numbers, in ascending order, and how many were
     /// read.
-    Nominated(Vec<i32>, usize),
+    Nominated(Vec<ProductId>, usize),
 }
 
 impl Candidates {
     /// Returns all products after a number as candidates.
-    pub(super) fn everywhere(kind: ProductKind, after: i32) -> Self {
+    pub(super) fn everywhere(kind: ProductKind, after: ProductId) -> Self {
         let source = Source::Everywhere { after };
         Self { kind, source }
     }
@@ -42,7 +42,7 @@ impl Candidates {
     /// better way.
     pub(super) async fn find(
         kind: ProductKind,
-        after: i32,
+        after: ProductId,
         size: usize,
         filter: &ListFilter,
         known: &DatabaseFilter,
@@ -71,7 +71,7 @@ impl Candidates {
         Ok(Self::everywhere(kind, after))
     }
 
-    fn nominated(kind: ProductKind, after: i32, mut ids: Vec<i32>) -> Self {
+    fn nominated(kind: ProductKind, after: ProductId, mut ids: Vec<ProductId>) -> Self {
         ids.retain(|id| *id > after);
         ids.sort_unstable();
         ids.dedup();

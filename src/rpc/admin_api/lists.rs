@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Code, ProductKind, Revision},
+    domain::{Code, GroupId, ItemId, ProductId, ProductKind, Revision},
     listing::Place,
     pb,
     rpc::{
@@ -178,7 +178,7 @@ impl AdminApi {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = match asked.after(snapshot.tenant().id)? {
                 Some(Place::Product { id, .. }) => *id,
-                Some(Place::Entity(_)) | None => 0,
+                Some(Place::Entity(_)) | None => ProductId::BEFORE_FIRST,
             };
             let entries = snapshot.product_entries_after(kind, after, &asked.codes, asked.size + 1);
             self.whole(entries.await?, &snapshot).await
@@ -206,7 +206,7 @@ impl AdminApi {
         let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&asked.tenant, found).await?;
             let after = asked.after(snapshot.tenant().id)?;
-            let after = after.copied().unwrap_or_default();
+            let after = after.copied().unwrap_or(RightPlace::BEFORE_FIRST);
             let entries = snapshot.rights_after(listed, after, asked.size + 1);
             self.whole(entries.await?, &snapshot).await
         });
@@ -272,8 +272,8 @@ const RIGHT: u8 = 4;
 impl InToken for RightPlace {
     fn write(&self) -> Vec<u8> {
         let mut bytes = vec![RIGHT];
-        bytes.extend(self.item.to_le_bytes());
-        bytes.extend(self.group.to_le_bytes());
+        bytes.extend(self.item.0.to_le_bytes());
+        bytes.extend(self.group.0.to_le_bytes());
         bytes
     }
 
@@ -283,8 +283,8 @@ impl InToken for RightPlace {
         };
         let (item, group) = numbers.split_at_checked(4)?;
         Some(Self {
-            item: i32::from_le_bytes(item.try_into().ok()?),
-            group: i32::from_le_bytes(group.try_into().ok()?),
+            item: ItemId(i32::from_le_bytes(item.try_into().ok()?)),
+            group: GroupId(i32::from_le_bytes(group.try_into().ok()?)),
         })
     }
 }

@@ -1,7 +1,7 @@
 use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
-    domain::{Code, ItemKind, ProductKind},
+    domain::{Code, ItemKind, ProductId, ProductKind},
     store::{Snapshot, StoreError, product_lists::count},
 };
 
@@ -146,7 +146,7 @@ impl CodedEntry for GridViewEntryRow {
 #[expect(missing_docs, reason = "the fields are those of the contract")]
 pub struct ProductEntryRow {
     /// Database id, by which products are ordered in lists.
-    pub id: i32,
+    pub id: ProductId,
     pub code: Code,
     pub parent: Option<String>,
     /// Its own categories, ordered by folded code.
@@ -164,7 +164,7 @@ impl Snapshot<'_> {
     pub async fn product_entries_after(
         &self,
         kind: ProductKind,
-        after: i32,
+        after: ProductId,
         only: &[Code],
         limit: usize,
     ) -> Result<Vec<ProductEntryRow>, StoreError> {

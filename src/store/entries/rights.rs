@@ -1,7 +1,7 @@
 use tokio_postgres::types::ToSql;
 
 use crate::{
-    domain::{Code, ItemKind, Level},
+    domain::{Code, GroupId, ItemId, ItemKind, Level},
     store::{Snapshot, StoreError, product_lists::count},
 };
 
@@ -19,11 +19,19 @@ pub struct RightEntryRow {
 }
 
 /// Position of a right in the list: the ids of its item and group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the numbers inside the tenant")]
 pub struct RightPlace {
-    pub item: i32,
-    pub group: i32,
+    pub item: ItemId,
+    pub group: GroupId,
+}
+
+impl RightPlace {
+    /// Precedes every right: where the list begins.
+    pub const BEFORE_FIRST: Self = Self {
+        item: ItemId(0),
+        group: GroupId(0),
+    };
 }
 
 /// Filter of the rights to list; an unset field matches all rights.

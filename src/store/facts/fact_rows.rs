@@ -3,9 +3,10 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 use tokio_postgres::Row;
 
 use crate::domain::{
-    AttributeFacts, CATALOGUE, Code, Edition, FactKey, Facts, GridViewFacts, GroupFacts, GroupId,
-    ItemFacts, ItemId, ItemKind, ItemRef, Level, PermissionId, ProductFacts, ProductKind,
-    ProductRef, Revision, RoleFacts, RoleId, ScopeId, SubjectFacts, SubjectRef, Vocabulary,
+    AttributeFacts, CATALOGUE, Code, Edition, FactKey, Facts, GridViewFacts, GridViewId,
+    GroupFacts, GroupId, ItemFacts, ItemId, ItemKind, ItemRef, Level, PermissionId, ProductFacts,
+    ProductId, ProductKind, ProductRef, Revision, RoleFacts, RoleId, ScopeId, SubjectFacts,
+    SubjectId, SubjectRef, Vocabulary,
 };
 
 use super::{STATEMENT, level_of_bits, revision};
@@ -17,10 +18,10 @@ pub(super) struct FactRows {
     tenant: Option<(TenantId, Revision, Edition)>,
     as_of: Option<(u64, u64, bool)>,
     pending: Vec<FactKey>,
-    subjects: HashMap<i32, (SubjectRef, SubjectFacts)>,
-    memberships: Vec<(i32, GroupId)>,
-    subject_roles: Vec<(i32, RoleId)>,
-    scopes: Vec<(i32, ScopeId)>,
+    subjects: HashMap<SubjectId, (SubjectRef, SubjectFacts)>,
+    memberships: Vec<(SubjectId, GroupId)>,
+    subject_roles: Vec<(SubjectId, RoleId)>,
+    scopes: Vec<(SubjectId, ScopeId)>,
     roles: HashMap<RoleId, RoleFacts>,
     role_permissions: Vec<(RoleId, PermissionId)>,
     groups: HashMap<GroupId, GroupFacts>,
@@ -30,10 +31,10 @@ pub(super) struct FactRows {
     items: HashMap<ItemId, ItemFacts>,
     firsts: Vec<ItemId>,
     attributes: HashMap<Code, AttributeFacts>,
-    grid_views: HashMap<i32, GridViewFacts>,
-    grid_view_groups: Vec<(i32, ItemId)>,
-    products: HashMap<i32, (ProductKind, Option<i32>, ProductFacts)>,
-    product_categories: Vec<(i32, ItemId)>,
+    grid_views: HashMap<GridViewId, GridViewFacts>,
+    grid_view_groups: Vec<(GridViewId, ItemId)>,
+    products: HashMap<ProductId, (ProductKind, Option<ProductId>, ProductFacts)>,
+    product_categories: Vec<(ProductId, ItemId)>,
 }
 
 impl FactRows {
@@ -57,27 +58,17 @@ impl FactRows {
                 let revision = revision(row.get("n"));
                 self.tenant = Some((TenantId(a), revision, parsed(row, "s")?));
             }
-            "subject" => self.add_subject(a, row)?,
-            "membership" => self.memberships.push((a, GroupId(second()?))),
-            "group" => self.add_group(a, row)?,
-            "subject_role" => self.subject_roles.push((a, RoleId(second()?))),
+            "subject" => self.add_subject(SubjectId(a), row)?,
+            "membership" => self.memberships.push((SubjectId(a), GroupId(second()?))),
+            "group" => self.add_group(GroupId(a), row)?,
+            "subject_role" => self.subject_roles.push((SubjectId(a), RoleId(second()?))),
             "role" => {
                 let (code, permissions) = (parsed(row, "s")?, <_>::default());
                 self.roles
                     .insert(RoleId(a), RoleFacts { code, permissions });
             }
-            "role_permission" => {
-                // A permission of a newer release is unknown here and cannot be
-                // requested here either, so it grants nothing.
-                if let Some(permission) = CATALOGUE.find_permission(text(row, "s")?) {
-                    self.role_permissions.push((RoleId(a), permission.id));
-                }
-            }
-            "scope" => {
-                if let Some(scope) = CATALOGUE.find_scope(text(row, "s")?) {
-                    self.scopes.push((a, scope.id));
-                }
-            }
+            "role_permission" => self.add_permission(RoleId(a), row)?,
+            "scope" => self.add_scope(SubjectId(a), row)?,
             "item" => {
                 let item = ItemFacts {
                     kind: parsed(row, "u")?,
@@ -87,17 +78,23 @@ impl FactRows {
                 self.items.insert(ItemId(a), item);
             }
             "first" => self.firsts.push(ItemId(a)),
-            "attribute" => self.add_attribute(a, row)?,
+            "attribute" => self.add_attribute(ItemId(a), row)?,
             "grid_view" => {
                 let view = GridViewFacts {
                     code: parsed(row, "s")?,
                     attribute_groups: Vec::new(),
                 };
-                self.grid_views.insert(a, view);
+                self.grid_views.insert(GridViewId(a), view);
             }
-            "grid_view_group" => self.grid_view_groups.push((a, ItemId(second()?))),
-            "product" => self.add_product(a, b, row)?,
-            "product_category" => self.product_categories.push((a, ItemId(second()?))),
+            "grid_view_group" => {
+                self.grid_view_groups
+                    .push((GridViewId(a), ItemId(second()?)));
+            }
+            "product" => self.add_product(ProductId(a), b.map(ProductId), row)?,
+            "product_category" => {
+                self.product_categories
+                    .push((ProductId(a), ItemId(second()?)));
+            }
             "right" => self
                 .rights
                 .push((GroupId(a), ItemId(second()?), level(row)?)),
@@ -119,7 +116,7 @@ impl FactRows {
         Ok(())
     }
 
-    fn add_subject(&mut self, id: i32, row: &Row) -> Result<(), StoreError> {
+    fn add_subject(&mut self, id: SubjectId, row: &Row) -> Result<(), StoreError> {
         let code: Code = parsed(row, "s")?;
         let subject = SubjectRef {
             kind: parsed(row, "u")?,
@@ -136,7 +133,7 @@ impl FactRows {
         Ok(())
     }
 
-    fn add_group(&mut self, id: i32, row: &Row) -> Result<(), StoreError> {
+    fn add_group(&mut self, id: GroupId, row: &Row) -> Result<(), StoreError> {
         let group = GroupFacts {
             code: parsed(row, "s")?,
             private: row.get("x"),
@@ -144,15 +141,31 @@ impl FactRows {
             highest_channel: Level::Hidden,
             highest_locale: Level::Hidden,
         };
-        self.groups.insert(GroupId(id), group);
+        self.groups.insert(id, group);
         Ok(())
     }
 
-    fn add_attribute(&mut self, group: i32, row: &Row) -> Result<(), StoreError> {
+    fn add_permission(&mut self, role: RoleId, row: &Row) -> Result<(), StoreError> {
+        // A permission of a newer release is unknown here and cannot be
+        // requested here either, so it grants nothing.
+        if let Some(permission) = CATALOGUE.find_permission(text(row, "s")?) {
+            self.role_permissions.push((role, permission.id));
+        }
+        Ok(())
+    }
+
+    fn add_scope(&mut self, subject: SubjectId, row: &Row) -> Result<(), StoreError> {
+        if let Some(scope) = CATALOGUE.find_scope(text(row, "s")?) {
+            self.scopes.push((subject, scope.id));
+        }
+        Ok(())
+    }
+
+    fn add_attribute(&mut self, group: ItemId, row: &Row) -> Result<(), StoreError> {
         let code: Code = parsed(row, "s")?;
         let attribute = AttributeFacts {
             code: code.clone(),
-            group: ItemId(group),
+            group,
             scopable: row.get("x"),
             localizable: row.get("y"),
         };
@@ -160,7 +173,12 @@ impl FactRows {
         Ok(())
     }
 
-    fn add_product(&mut self, id: i32, parent: Option<i32>, row: &Row) -> Result<(), StoreError> {
+    fn add_product(
+        &mut self,
+        id: ProductId,
+        parent: Option<ProductId>,
+        row: &Row,
+    ) -> Result<(), StoreError> {
         let model: bool = row.get("x");
         let kind = if model {
             ProductKind::Model
@@ -330,7 +348,7 @@ impl FactRows {
 
     fn products(&mut self) -> HashMap<ProductRef, ProductFacts> {
         self.join_categories();
-        let codes: HashMap<i32, Code> = self
+        let codes: HashMap<ProductId, Code> = self
             .products
             .iter()
             .map(|(id, (_, _, facts))| (*id, facts.code.clone()))

@@ -11,24 +11,25 @@ use crate::{
         change_set::ChangeSet,
         plan::{AccessVerb, Levels, ReplacedRights},
     },
-    domain::{Edition, ItemKind, Level},
+    domain::{Edition, GroupId, ItemKind, Level},
     store::{GroupRow, ItemRow, StoredEntities},
 };
 
-/// The private group of an app; the groups before it are not private.
-const PRIVATE: i32 = 4;
+/// The groups; the last one is the private group of an app.
+const GROUPS: [GroupId; 4] = [GroupId(1), GroupId(2), GroupId(3), PRIVATE];
+const PRIVATE: GroupId = GroupId(4);
 const FIRST: i32 = 100;
 const LEVELS: [Level; 4] = [Level::Hidden, Level::View, Level::Edit, Level::Own];
 
 /// The index of a category, a group, and the index of its level.
-type Right = (usize, i32, usize);
+type Right = (usize, GroupId, usize);
 
 /// Builds categories, each with the index of its parent among those before it.
 fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
     let mut entities = StoredEntities::default();
-    for id in 1..=PRIVATE {
+    for id in GROUPS {
         let group = GroupRow {
-            code: format!("group_{id}").parse().unwrap(),
+            code: format!("group_{}", id.0).parse().unwrap(),
             label: String::new(),
             private: id == PRIVATE,
         };
@@ -51,22 +52,20 @@ fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
     change_set
 }
 
-fn id(place: usize) -> i32 {
-    FIRST + i32::try_from(place).unwrap()
+fn id(place: usize) -> ItemId {
+    ItemId(FIRST + i32::try_from(place).unwrap())
 }
 
-fn held(change_set: &ChangeSet, places: usize) -> BTreeMap<(i32, i32), Level> {
+fn held(change_set: &ChangeSet, places: usize) -> BTreeMap<(ItemId, GroupId), Level> {
     let items = (0..places).map(id);
-    let held = items.flat_map(|item| {
-        let groups = 1..=PRIVATE;
-        groups.map(move |group| ((item, group), change_set.rights.level(item, group)))
-    });
+    let held = items
+        .flat_map(|item| GROUPS.map(|group| ((item, group), change_set.rights.level(item, group))));
     held.collect()
 }
 
 /// Returns the items that an order reaches, by checking all categories.
-fn reached(change_set: &ChangeSet, places: usize, item: i32, below: bool) -> Vec<i32> {
-    let lies_below = |id: &i32| {
+fn reached(change_set: &ChangeSet, places: usize, item: ItemId, below: bool) -> Vec<ItemId> {
+    let lies_below = |id: &ItemId| {
         let mut at = Some(*id);
         while let Some(here) = at.filter(|here| *here != item) {
             at = change_set.items.get(here).and_then(|row| row.parent);
@@ -92,7 +91,7 @@ fn steps(categories: usize) -> (usize, usize) {
     let orders = (0..categories).map(|place| Order {
         item: id(place),
         reaches_below: true,
-        what: Levels::from([(1, Level::View)]),
+        what: Levels::from([(GroupId(1), Level::View)]),
     });
     let (joins, applied) = (Cell::new(0), Cell::new(0));
     Planner::new(&mut change_set).carry_out(
@@ -127,6 +126,10 @@ fn nested_categories_are_counted_once() {
     assert_eq!(found, [0, 1, 2, 3].map(id));
 }
 
+fn group() -> impl Strategy<Value = GroupId> {
+    prop::sample::select(GROUPS.to_vec())
+}
+
 /// Generates up to seven categories, and rights on them.
 fn trees_with_rights() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<Right>)> {
     let parents = prop::collection::vec(
@@ -139,7 +142,7 @@ fn trees_with_rights() -> impl Strategy<Value = (Vec<Option<usize>>, Vec<Right>)
         let parents: Vec<Option<usize>> = parents
             .map(|(place, parent)| parent.filter(|_| place > 0).map(|at| at.index(place)))
             .collect();
-        let rights = prop::collection::vec((0..places, 1..=PRIVATE, 0..4_usize), 0..12);
+        let rights = prop::collection::vec((0..places, group(), 0..4_usize), 0..12);
         (Just(parents), rights)
     })
 }
@@ -148,7 +151,7 @@ proptest! {
     #[test]
     fn rule_3_7_joined_changes_equal_sequential_ones(
         (parents, rights) in trees_with_rights(),
-        entries in prop::collection::vec((any::<prop::sample::Index>(), 1..=PRIVATE, 1..4_usize, any::<bool>()), 0..10),
+        entries in prop::collection::vec((any::<prop::sample::Index>(), group(), 1..4_usize, any::<bool>()), 0..10),
         grants in any::<bool>(),
     ) {
         let verb = if grants { AccessVerb::Grant } else { AccessVerb::Revoke };
@@ -183,7 +186,7 @@ proptest! {
         (parents, rights) in trees_with_rights(),
         entries in prop::collection::btree_map(
             0..8_usize,
-            (prop::collection::btree_map(1..=PRIVATE, 0..4_usize, 0..4), any::<bool>()),
+            (prop::collection::btree_map(group(), 0..4_usize, 0..4), any::<bool>()),
             0..6,
         ),
     ) {
@@ -196,7 +199,7 @@ proptest! {
         let entries = entries.into_iter().filter(|(place, _)| *place < places);
         // In another order than that of the tree.
         for (number, (place, (levels, below))) in entries.rev().enumerate() {
-            let levels: Vec<(i32, Level)> =
+            let levels: Vec<(GroupId, Level)> =
                 levels.into_iter().map(|(group, level)| (group, LEVELS[level])).collect();
             for item in reached(&expected, places, id(place), below) {
                 let mut wanted = levels.clone();
