@@ -70,7 +70,7 @@ fn list<'r, Referred: Copy + Eq + Hash + 'r, Referring: Copy>(
     }
 }
 
-fn listed<Referred: Eq + Hash, Referring: Clone>(
+fn listed<Referred: Copy + Eq + Hash, Referring: Clone>(
     lists: &HashMap<Referred, Vec<Referring>>,
     id: Referred,
 ) -> Vec<Referring> {
