@@ -21,7 +21,7 @@ fn made(size: &WorldSize) -> (Written, Vec<File>) {
 }
 
 #[tokio::test]
-async fn a_made_world_imports_without_a_refused_row_and_every_row_is_new() {
+async fn generated_world_imports_whole_and_reimport_changes_nothing() {
     let server = TestServer::start().await;
     let size = WorldSize {
         products: 2_000,
@@ -59,7 +59,7 @@ async fn a_made_world_imports_without_a_refused_row_and_every_row_is_new() {
 }
 
 #[tokio::test]
-async fn the_smallest_world_and_a_crowded_one_import_whole() {
+async fn smallest_and_crowded_worlds_import_without_refusals() {
     let server = TestServer::start().await;
     let smallest = WorldSize {
         products: 0,

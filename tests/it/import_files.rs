@@ -56,7 +56,7 @@ async fn level(server: &TestServer, subject: &str, code: &str) -> pb::Level {
 }
 
 #[tokio::test]
-async fn rows_may_be_short_and_files_empty() {
+async fn short_rows_and_empty_files_are_accepted() {
     let server = TestServer::start().await;
     let files = [
         ("product_models.csv".to_owned(), String::new()),
@@ -78,7 +78,7 @@ async fn rows_may_be_short_and_files_empty() {
 }
 
 #[tokio::test]
-async fn a_file_of_0_bytes_prunes_nothing() {
+async fn zero_byte_file_prunes_nothing() {
     let server = TestServer::start().await;
     let products = file("products.csv", &["sku", "hat"]);
     server.import("acme", Edition::Growth, &[products]).await;
@@ -96,7 +96,7 @@ async fn a_file_of_0_bytes_prunes_nothing() {
 }
 
 #[tokio::test]
-async fn an_import_of_no_known_file_creates_no_tenant() {
+async fn import_without_usable_files_creates_no_tenant() {
     let server = TestServer::start().await;
     let cases: [Vec<File>; 3] = [
         vec![],
@@ -127,7 +127,7 @@ async fn an_import_of_no_known_file_creates_no_tenant() {
 }
 
 #[tokio::test]
-async fn products_are_keyed_by_uuid_or_by_the_column_that_is_chosen() {
+async fn products_are_keyed_by_uuid_or_by_chosen_column() {
     let server = TestServer::start().await;
     let by_uuid = file("products.csv", &["uuid;code", "u1;same", "u2;same"]);
     let summary = server.import("acme", Edition::Growth, &[by_uuid]).await;
@@ -148,7 +148,7 @@ async fn products_are_keyed_by_uuid_or_by_the_column_that_is_chosen() {
 }
 
 #[tokio::test]
-async fn two_products_with_one_key_are_never_merged() {
+async fn different_products_with_same_key_are_refused() {
     let server = TestServer::start().await;
     let chosen = pb::ImportHeader {
         product_key: "code".into(),
@@ -163,7 +163,7 @@ async fn two_products_with_one_key_are_never_merged() {
 }
 
 #[tokio::test]
-async fn rule_2_1_permissions_that_are_not_known_are_warnings() {
+async fn rule_2_1_unknown_permissions_cause_warnings() {
     let server = TestServer::start().await;
     let roles = file(
         "user_roles.csv",
@@ -180,7 +180,7 @@ async fn rule_2_1_permissions_that_are_not_known_are_warnings() {
 }
 
 #[tokio::test]
-async fn rule_1_5_white_space_around_codes_of_files_is_dropped() {
+async fn rule_1_5_white_space_around_imported_codes_is_trimmed() {
     let server = TestServer::start().await;
     let files = [
         file("categories.csv", &["code", "\u{feff}shoes\u{a0}"]),
@@ -195,7 +195,7 @@ async fn rule_1_5_white_space_around_codes_of_files_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_too_long_can_be_left_out() {
+async fn overlong_row_can_be_skipped() {
     let server = TestServer::start().await;
     let long = format!("\"{}\";", "x".repeat(4 << 20));
     let files = [file(

@@ -32,7 +32,7 @@ async fn assert_told(server: &TestServer, cases: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn rule_3_8_a_new_item_without_a_row_gets_its_defaults() {
+async fn rule_3_8_new_item_without_rights_row_gets_default_rights() {
     let server = TestServer::start().await;
     let files = [
         file("users.csv", &["username;roles", "julia;"]),
@@ -78,7 +78,7 @@ async fn rule_3_8_a_new_item_without_a_row_gets_its_defaults() {
 }
 
 #[tokio::test]
-async fn rule_5_3_scopes_come_with_what_they_imply_and_unknown_ones_are_told() {
+async fn rule_5_3_scopes_include_implied_scopes_and_unknown_ones_cause_warnings() {
     let server = TestServer::start().await;
     let apps = file("apps.csv", &["code;scopes", "shop;write_products,fly"]);
     let summary = server.import("default", Edition::Growth, &[apps]).await;
@@ -100,7 +100,7 @@ async fn rule_5_3_scopes_come_with_what_they_imply_and_unknown_ones_are_told() {
 }
 
 #[tokio::test]
-async fn rule_5_4_an_app_without_a_scope_reads_the_version_and_nothing_else() {
+async fn rule_5_4_app_without_scopes_may_only_read_the_version() {
     let server = TestServer::start().await;
     let files = [
         file("apps.csv", &["code;scopes", "bare;", "login;openid,email"]),
@@ -127,7 +127,7 @@ async fn rule_5_4_an_app_without_a_scope_reads_the_version_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn rule_5_7_an_app_edits_every_channel_later_ones_included() {
+async fn rule_5_7_app_may_edit_existing_and_later_channels() {
     let server = TestServer::start().await;
     let first = [
         file("apps.csv", &["code;scopes", "shop;write_products"]),

@@ -19,7 +19,7 @@ fn view_of(code: &str) -> pb::CheckRequest {
 }
 
 #[tokio::test]
-async fn an_import_tells_what_it_changed_and_the_second_one_changes_nothing() {
+async fn import_reports_its_changes_and_reimport_changes_nothing() {
     let server = TestServer::start().await;
     let files = [
         file("users.csv", &["username;roles", "julia;"]),
@@ -41,7 +41,7 @@ async fn an_import_tells_what_it_changed_and_the_second_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_the_same_and_changes_nothing() {
+async fn dry_run_reports_changes_but_creates_no_tenant() {
     let server = TestServer::start().await;
     let files = [file("users.csv", &["username;roles", "julia;"])];
     let dry = pb::ImportHeader {
@@ -156,7 +156,7 @@ const BAD_ROWS: [(&str, &str, &str, &str); 21] = [
 ];
 
 #[tokio::test]
-async fn each_kind_of_bad_row_is_listed_with_its_place_and_changes_nothing() {
+async fn each_kind_of_bad_row_is_located_and_changes_nothing() {
     let server = TestServer::start().await;
     server
         .import(
@@ -222,7 +222,7 @@ async fn bad_rows_can_be_skipped_but_not_bad_files() {
 }
 
 #[tokio::test]
-async fn a_bad_header_or_piece_is_named() {
+async fn invalid_header_or_piece_is_rejected_with_field_path() {
     let server = TestServer::start().await;
     let good = || header("acme", Edition::Growth);
     let piece = |file: &str| {
@@ -268,7 +268,7 @@ async fn a_bad_header_or_piece_is_named() {
 }
 
 #[tokio::test]
-async fn the_edition_creates_a_tenant_and_must_match_a_stored_one() {
+async fn edition_creates_tenant_and_must_match_stored_edition() {
     let server = TestServer::start().await;
     let files = [file("locales.csv", &["code", "en_US"])];
     let told = server
@@ -291,7 +291,7 @@ async fn the_edition_creates_a_tenant_and_must_match_a_stored_one() {
 }
 
 #[tokio::test]
-async fn rule_2_6_the_last_administrator_cannot_be_imported_away() {
+async fn rule_2_6_import_cannot_disable_last_administrator() {
     let server = TestServer::start().await;
     let role = "administrator;user;role.edit,role.list,system_configuration.access";
     let roles = file("user_roles.csv", &["role;audience;permissions", role]);
@@ -313,7 +313,7 @@ async fn rule_2_6_the_last_administrator_cannot_be_imported_away() {
 }
 
 #[tokio::test]
-async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
+async fn rule_5_2_hundred_and_first_third_party_is_rejected() {
     let server = TestServer::start().await;
     let connections = |count: usize| {
         let rows: Vec<String> = (0..count).map(|number| format!("erp_{number};")).collect();
@@ -335,7 +335,7 @@ async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
 }
 
 #[tokio::test]
-async fn an_import_whose_caller_is_cut_off_before_its_end_changes_nothing() {
+async fn import_of_disconnected_caller_changes_nothing() {
     let mut server = TestServer::start().await;
     let (sender, receiver) = mpsc::channel(4);
     let users = file("users.csv", &["username;roles", "julia;"]);

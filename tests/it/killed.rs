@@ -69,7 +69,7 @@ async fn database_with_a_company() -> Database {
 }
 
 #[tokio::test]
-async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
+async fn import_killed_while_reading_stores_nothing() {
     let database = database_with_a_company().await;
     let (mut program, channel) = start(&database).await;
     let (sender, receiver) = mpsc::channel(4);
@@ -105,7 +105,7 @@ async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_import_that_is_killed_before_its_commit_leaves_nothing() {
+async fn import_killed_before_commit_stores_nothing() {
     let database = database_with_a_company().await;
     let (mut program, channel) = start(&database).await;
     // The last thing that a write does waits for this lock.

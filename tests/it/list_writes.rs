@@ -39,7 +39,7 @@ fn codes(listed: lists::Listed) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn rule_9_a_list_of_thousands_is_whole_at_any_page_size() {
+async fn rule_9_long_list_is_complete_at_any_page_size() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let mut tape = Entropy::seeded(5, 200_000);
@@ -63,7 +63,7 @@ async fn rule_9_a_list_of_thousands_is_whole_at_any_page_size() {
 }
 
 #[tokio::test]
-async fn writes_between_pages_lose_and_repeat_nothing() {
+async fn writes_between_pages_cause_no_gaps_or_duplicates() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let mut tape = Entropy::seeded(6, 400_000);
@@ -99,7 +99,7 @@ async fn writes_between_pages_lose_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
+async fn stream_resumed_after_writes_has_no_gaps_or_duplicates() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let mut tape = Entropy::seeded(7, 200_000);
@@ -138,7 +138,7 @@ async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn rule_4_3_what_lies_below_a_model_becomes_everyones_with_it() {
+async fn rule_4_3_descendants_of_uncategorized_models_are_listed_for_everyone() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let row = |name: &str, header: &str, rows: &[&str]| file(name, &[&[header], rows].concat());
@@ -199,7 +199,7 @@ async fn rule_4_3_what_lies_below_a_model_becomes_everyones_with_it() {
 /// During a rollout servers of the release before write too; what they do not
 /// know of is simulated by undoing what this release keeps.
 #[tokio::test]
-async fn a_writer_that_does_not_know_of_lists_makes_none_incomplete() {
+async fn writes_of_earlier_release_leave_lists_complete() {
     const OPEN_DOOR: &str = "SET search_path = pim_authz; SET pim_authz.door = 'release before'";
     // It announces nothing, so that only the database is asked.
     let server = TestServer::start_without_memory(Database::create().await).await;
@@ -275,7 +275,7 @@ const SINCE: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
+async fn migrated_database_of_version_1_lists_completely() {
     const BEFORE: &str = "SET search_path = pim_authz;
         SET pim_authz.door = 'undo';
         DROP TABLE caller_key, caller_oidc_identity, caller_subject_alternative_name, caller_tenant, caller;
@@ -334,7 +334,7 @@ async fn slow_client(server: &TestServer) -> AuthorizationServiceClient<Channel>
 }
 
 #[tokio::test]
-async fn a_stream_of_single_resources_is_the_list_and_tells_nothing_that_was_taken_away() {
+async fn single_item_batches_match_list_and_omit_revoked_resources() {
     let server = TestServer::start().await;
     let without = TestServer::start_without_memory(server.database.clone()).await;
     let mut tape = Entropy::seeded(8, 400_000);

@@ -29,7 +29,7 @@ const QUESTIONS_A_WORLD: usize = 12;
 const PAGES: [i32; 3] = [1, 7, 10_000];
 
 #[tokio::test]
-async fn every_list_holds_what_a_check_allows_on_random_worlds() {
+async fn lists_match_the_reference_on_random_worlds() {
     let server = TestServer::start().await;
     let without = TestServer::start_without_memory(server.database.clone()).await;
     let mut clients = [server.client().await, without.client().await];

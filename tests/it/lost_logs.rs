@@ -39,7 +39,7 @@ fn not_found() -> (Code, String) {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_reader_is_gone_keeps_its_lease() {
+async fn server_without_log_reader_keeps_serving() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let channel = channel_to(program.address().await).await;
@@ -60,7 +60,7 @@ async fn a_server_whose_log_reader_is_gone_keeps_its_lease() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_takes_nothing_serves() {
+async fn server_with_unwritable_log_keeps_serving() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let database = Database::create().await;
     // Its log does not tell the port: an address of this process's own.
@@ -90,7 +90,7 @@ async fn a_server_whose_log_takes_nothing_serves() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_reader_stands_still_answers_and_ends() {
+async fn server_with_blocked_log_reader_answers_and_stops() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     let mut program = Program::spawn(command.env("RUST_LOG", "info,h2=trace,hyper=trace"));

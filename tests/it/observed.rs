@@ -102,7 +102,7 @@ async fn asked(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn metrics_and_probes_alone_are_served_over_http() {
+async fn http_serves_only_metrics_and_probes() {
     let watched = Watched::start(|_| {}).await;
     assert!(watched.check("secret-julia", 0).await.unwrap());
     let (status, text) = watched.get("/metrics").await;
@@ -191,7 +191,7 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn liveness_is_the_process_and_readiness_the_database() {
+async fn server_without_database_is_live_but_not_ready() {
     let mut command = Program::command_on("serve", &"postgresql://nobody@127.0.0.1:1/none".into());
     command.env("PIM_AUTHZ_HTTP_LISTEN", "127.0.0.1:0");
     command.env("PIM_AUTHZ_WAIT_FOR_DATABASE", "true");
@@ -208,7 +208,7 @@ async fn liveness_is_the_process_and_readiness_the_database() {
 }
 
 #[tokio::test]
-async fn a_taken_port_ends_the_start_before_there_is_a_lease() {
+async fn occupied_http_port_fails_startup_before_taking_a_lease() {
     let database = Database::create().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -231,7 +231,7 @@ async fn a_taken_port_ends_the_start_before_there_is_a_lease() {
 }
 
 #[tokio::test]
-async fn a_slow_call_is_logged_with_the_name_that_its_caller_gave() {
+async fn slow_call_is_logged_with_the_callers_request_id() {
     let mut watched = Watched::start(|command| {
         command.env("PIM_AUTHZ_SLOW_REQUEST_MS", "100");
         command.env("PIM_AUTHZ_LOG_FORMAT", "json");

@@ -49,7 +49,7 @@ async fn may_view(server: &TestServer) -> bool {
 }
 
 #[tokio::test]
-async fn a_status_tells_of_lease_memory_and_servers() {
+async fn status_reports_lease_cache_and_servers() {
     let server = company().await;
     let beside = TestServer::start_beside(&server).await;
     for _ in 0..20 {
@@ -81,7 +81,7 @@ const TAKE: &str = "DELETE FROM pim_authz.access_right USING pim_authz.item
      WHERE access_right.item_id = item.id AND item.space = 'category';";
 
 #[tokio::test]
-async fn facts_changed_by_hand_in_a_maintenance_are_seen_at_once_by_every_server() {
+async fn every_server_sees_maintenance_changes_immediately() {
     let server = company().await;
     let beside = TestServer::start_beside(&server).await;
     for _ in 0..5 {
@@ -129,7 +129,7 @@ async fn facts_changed_by_hand_in_a_maintenance_are_seen_at_once_by_every_server
 }
 
 #[tokio::test]
-async fn a_maintenance_says_who_asks() {
+async fn maintenance_requires_valid_actor() {
     let server = TestServer::start().await;
     let mut operations = operations(&server).await;
     let nobody = pb::BeginMaintenanceRequest {
@@ -154,7 +154,7 @@ async fn a_maintenance_says_who_asks() {
 }
 
 #[tokio::test]
-async fn what_nobody_needs_any_more_is_removed_and_servers_that_are_behind_forget() {
+async fn clean_up_removes_expired_rows_and_servers_catch_up() {
     let server = company().await;
     for _ in 0..5 {
         assert!(may_view(&server).await);

@@ -76,7 +76,7 @@ async fn status_is_that_of_the_memory(server: &TestServer) {
 }
 
 #[tokio::test]
-async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
+async fn cache_answers_until_lease_expires_and_server_recovers() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
@@ -140,7 +140,7 @@ const CLOSE: &str = "ALTER DATABASE {database} ALLOW_CONNECTIONS false;
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'";
 
 #[tokio::test]
-async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_before() {
+async fn restored_database_replaces_cached_facts() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
@@ -190,7 +190,7 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
 }
 
 #[tokio::test]
-async fn a_silent_first_host_does_not_keep_servers_from_the_second() {
+async fn server_connects_to_second_host_when_first_is_silent() {
     let database = Database::create().await;
     // The kernel accepts its connections, and nobody ever answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -209,7 +209,7 @@ async fn a_silent_first_host_does_not_keep_servers_from_the_second() {
 /// Schema and rights of a database that is restored beside running servers come
 /// after its first sessions.
 #[tokio::test]
-async fn sessions_that_met_no_schema_are_not_kept() {
+async fn sessions_opened_without_schema_are_discarded() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;

@@ -99,7 +99,7 @@ async fn log_in(client: &mut TcpStream, server: &mut TcpStream) -> Option<Vec<u8
 }
 
 #[tokio::test]
-async fn a_pooler_in_transaction_mode_is_refused_with_its_name() {
+async fn transaction_mode_pooler_is_rejected_with_its_address() {
     let database = Database::create().await;
     let url = database.url().expose_secret();
     let (login, place) = url.rsplit_once('@').unwrap();

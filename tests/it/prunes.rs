@@ -159,7 +159,7 @@ async fn view(server: &TestServer, subject: &str, code: &str) -> pb::CheckRespon
 }
 
 #[tokio::test]
-async fn what_the_files_do_not_name_goes_with_what_refers_to_it() {
+async fn pruning_removes_unnamed_entities_and_their_references() {
     let server = imported().await;
     assert!(!left(&server).await.is_empty());
     let told = server.try_import(pruning(true), &later()).await;
@@ -186,7 +186,7 @@ async fn what_the_files_do_not_name_goes_with_what_refers_to_it() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_gone_in_the_pim_keeps_no_access() {
+async fn pruned_user_becomes_unknown() {
     let server = imported().await;
     assert!(
         view(&server, "gone", "hat").await.reason.unwrap().code() != pb::ReasonCode::SubjectUnknown
@@ -208,7 +208,7 @@ async fn a_user_who_is_gone_in_the_pim_keeps_no_access() {
 }
 
 #[tokio::test]
-async fn more_than_a_fifth_of_a_kind_goes_only_when_all_is_said() {
+async fn pruning_over_a_fifth_of_a_kind_requires_prune_all() {
     let server = TestServer::start().await;
     let users = |count: usize| {
         let rows: Vec<String> = (0..count).map(|number| format!("user_{number};")).collect();
@@ -255,7 +255,7 @@ async fn more_than_a_fifth_of_a_kind_goes_only_when_all_is_said() {
 }
 
 #[tokio::test]
-async fn rule_4_3_products_in_categories_that_go_become_everyones() {
+async fn rule_4_3_products_of_pruned_categories_become_accessible_to_everyone() {
     let server = imported().await;
     let hidden = view(&server, "julia", "hat").await;
     assert!(hidden.allowed, "{hidden:?}");
@@ -276,7 +276,7 @@ async fn rule_4_3_products_in_categories_that_go_become_everyones() {
 }
 
 #[tokio::test]
-async fn a_kind_whose_file_has_a_bad_row_is_not_pruned() {
+async fn kind_with_bad_row_in_its_file_is_not_pruned() {
     let server = imported().await;
     let users = file(
         "users.csv",
@@ -298,7 +298,7 @@ async fn a_kind_whose_file_has_a_bad_row_is_not_pruned() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_not_named_and_has_variants_that_are_is_refused() {
+async fn pruning_model_with_named_variants_is_refused() {
     let server = imported().await;
     let files = [
         file("product_models.csv", &["code;parent;categories", "gone;;"]),
@@ -311,7 +311,7 @@ async fn a_model_that_is_not_named_and_has_variants_that_are_is_refused() {
 }
 
 #[tokio::test]
-async fn rights_that_the_file_of_rights_does_not_name_go() {
+async fn pruning_removes_rights_missing_from_the_rights_file() {
     let server = imported().await;
     let rights = file(
         "product_category_accesses.csv",
@@ -324,7 +324,7 @@ async fn rights_that_the_file_of_rights_does_not_name_go() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_pruning_would_remove() {
+async fn dry_run_reports_what_pruning_would_remove() {
     let server = imported().await;
     let before = left(&server).await;
     let dry = pb::ImportHeader {

@@ -33,7 +33,7 @@ const QUESTIONS_A_WORLD: usize = 24;
 const STEWARD: &str = "user:steward";
 
 #[tokio::test]
-async fn rule_8_2_remedies_applied_as_they_came_turn_the_denial_and_nothing_else() {
+async fn rule_8_2_applied_remedies_allow_the_question_and_change_nothing_else() {
     let server = TestServer::start().await;
     let mut applied: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in (first_seed()..).take(seeds(WORLDS)) {
@@ -88,7 +88,7 @@ fn leave_rights_to_insiders(world: &mut World) {
 }
 
 #[tokio::test]
-async fn rule_8_2_a_remedy_on_a_category_opens_no_sub_category() {
+async fn rule_8_2_category_remedy_grants_no_access_to_subcategories() {
     let server = TestServer::start().await;
     let world = World::new(Edition::Enterprise)
         .user("julia", &["Redactors"])

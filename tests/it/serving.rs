@@ -17,7 +17,7 @@ use crate::harness::{Database, TestServer, refusal, user};
 const SERVICE: &str = "pim.authz.v1.AuthorizationService";
 
 #[tokio::test]
-async fn health_says_serving_as_a_whole_and_for_each_service() {
+async fn health_reports_serving_overall_and_per_service() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     for service in ["", SERVICE, "pim.authz.v1.ImportService"] {
@@ -30,7 +30,7 @@ async fn health_says_serving_as_a_whole_and_for_each_service() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_so_and_ends_the_streams_of_those_who_watch() {
+async fn stopping_server_reports_not_serving_and_ends_health_watches() {
     let mut server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     let mut streams = Vec::new();
@@ -52,7 +52,7 @@ async fn a_server_that_stops_says_so_and_ends_the_streams_of_those_who_watch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_on_their_way_to_a_stopping_server_are_answered() {
+async fn calls_in_transit_to_stopping_server_are_answered() {
     let mut server = TestServer::start().await;
     let client = server.client().await;
     let question = pb::CheckRequest {
@@ -90,7 +90,7 @@ async fn calls_on_their_way_to_a_stopping_server_are_answered() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_answered_before_the_server_ends() {
+async fn call_in_progress_is_answered_before_the_server_ends() {
     let mut server = TestServer::start().await;
     let client = server.client().await;
     let question = pb::CheckRequest {
@@ -121,7 +121,7 @@ async fn a_call_under_way_is_answered_before_the_server_ends() {
 }
 
 #[tokio::test]
-async fn reflection_knows_the_messages_that_errors_carry() {
+async fn reflection_describes_error_detail_messages() {
     let server = TestServer::start().await;
     let mut client =
         v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
@@ -226,7 +226,7 @@ macro_rules! asked_after_an_unknown_symbol {
 }
 
 #[tokio::test]
-async fn reflection_answers_an_unknown_symbol_inside_its_stream() {
+async fn reflection_reports_unknown_symbols_within_its_stream() {
     let server = TestServer::start().await;
     asked_after_an_unknown_symbol!(v1, server);
     asked_after_an_unknown_symbol!(v1alpha, server);
@@ -297,7 +297,7 @@ async fn reflection_lists_every_service_in_both_versions() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_what_to_do() {
+async fn occupied_port_error_names_the_listen_option() {
     let database = Database::create().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = TestServer::config(&database);
@@ -311,7 +311,7 @@ async fn a_port_that_is_taken_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_database_without_the_schema_is_refused_unless_it_may_be_migrated() {
+async fn database_without_schema_is_rejected_unless_migration_is_configured() {
     let database = Database::create().await;
     database.execute("DROP SCHEMA pim_authz CASCADE").await;
     let mut config = TestServer::config(&database);
@@ -335,7 +335,7 @@ async fn a_database_without_the_schema_is_refused_unless_it_may_be_migrated() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_at_the_start_is_told_with_what_to_check() {
+async fn unreachable_database_at_startup_is_reported_with_advice() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.database_url = "postgresql://nobody@127.0.0.1:1/nothing".to_owned().into();

@@ -87,7 +87,7 @@ fn own_address() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_start_waits_for_a_database_that_refuses_connections_or_is_starting() {
+async fn startup_waits_while_database_refuses_connections_or_starts() {
     let database = Database::create().await;
     let url = database.url().expose_secret();
     let (credentials, rest) = url.split_once('@').unwrap();
@@ -118,7 +118,7 @@ async fn a_start_waits_for_a_database_that_refuses_connections_or_is_starting() 
 }
 
 #[tokio::test]
-async fn a_start_waits_for_a_database_that_is_not_migrated() {
+async fn startup_waits_for_unmigrated_database() {
     let database = Database::create().await;
     database.execute("DROP SCHEMA pim_authz CASCADE").await;
     let (program, channel) = waits(&database, database.url().expose_secret()).await;
@@ -128,7 +128,7 @@ async fn a_start_waits_for_a_database_that_is_not_migrated() {
 }
 
 #[tokio::test]
-async fn a_start_waits_for_a_database_without_a_free_connection() {
+async fn startup_waits_for_free_database_connection() {
     let database = Database::create().await;
     // The limits of a role do not hold for the owner, who is a superuser.
     let login = format!("crowded_{}", std::process::id());
@@ -150,7 +150,7 @@ async fn a_start_waits_for_a_database_without_a_free_connection() {
 }
 
 #[tokio::test]
-async fn a_start_that_waits_is_stopped_and_does_not_wait_for_what_will_not_pass() {
+async fn waiting_startup_can_be_stopped_and_fails_on_permanent_errors() {
     let database = Database::create().await;
     let nowhere = "postgresql://nobody@127.0.0.1:1/nothing";
     let (program, _channel) = waits(&database, nowhere).await;
@@ -173,7 +173,7 @@ async fn a_start_that_waits_is_stopped_and_does_not_wait_for_what_will_not_pass(
 }
 
 #[tokio::test]
-async fn a_start_that_does_not_wait_ends_with_status_2() {
+async fn startup_without_waiting_exits_with_status_2() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     command.env(
@@ -187,7 +187,7 @@ async fn a_start_that_does_not_wait_ends_with_status_2() {
 }
 
 #[tokio::test]
-async fn silent_peers_hold_a_stop_up_for_the_drain_time_at_most() {
+async fn silent_peers_delay_shutdown_by_at_most_the_drain_time() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     let mut program = Program::spawn(command.args(["--drain-seconds", "1"]));

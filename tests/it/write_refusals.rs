@@ -232,7 +232,7 @@ fn snake(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_call_says_what_is_wrong_with_what_it_begins_with() {
+async fn every_call_rejects_invalid_common_fields() {
     let (_server, channel) = small().await;
     let mut names = BTreeSet::new();
     directory_and_tenants(&channel, &mut names).await;
@@ -245,7 +245,7 @@ async fn every_call_says_what_is_wrong_with_what_it_begins_with() {
 }
 
 #[tokio::test]
-async fn reads_of_one_thing_say_what_is_not_there() {
+async fn reads_of_unknown_tenants_and_apps_return_not_found() {
     let (_server, channel) = small().await;
     let mut tenants = TenantServiceClient::new(channel.clone());
     let nowhere = pb::GetTenantRequest {

@@ -298,7 +298,7 @@ fn with(columns: &str, row: &str, column: &str, cell: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_absent_column_keeps_an_empty_cell_empties_and_twice_changes_nothing() {
+async fn absent_column_keeps_value_and_empty_cell_clears_it() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     for (number, case) in CASES.iter().enumerate() {
@@ -337,7 +337,7 @@ async fn an_absent_column_keeps_an_empty_cell_empties_and_twice_changes_nothing(
 }
 
 #[test]
-fn each_optional_column_that_is_documented_has_its_case() {
+fn every_documented_optional_column_has_a_case() {
     let documentation = include_str!("../../../docs/import.md");
     let mut optional: Vec<(&str, &str)> = Vec::new();
     for line in documentation.lines().filter(|line| line.starts_with("| `")) {

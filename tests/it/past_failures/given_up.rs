@@ -57,7 +57,7 @@ async fn give_up(server: &TestServer) {
 /// What an evaluation had found before it was cancelled or timed out is not all, and
 /// is not kept as if it were.
 #[tokio::test]
-async fn questions_that_were_given_up_leave_no_answer_in_memory() {
+async fn abandoned_questions_leave_no_wrong_facts_in_cache() {
     let server = TestServer::start().await;
     let roles = file(
         "user_roles.csv",

@@ -91,7 +91,7 @@ pub(crate) async fn said(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_text_in_any_field_makes_an_answer_tell_of_the_database() {
+async fn hostile_field_values_reveal_no_database_internals() {
     let server = TestServer::start().await;
     let files = [
         file("categories.csv", &["code;parent", "master;"]),
