@@ -23,12 +23,12 @@ async fn refused(
     header: pb::ImportHeader,
     files: &[File],
 ) -> pb::ImportSummary {
-    let told = server.try_import(header, files).await;
-    let status = told.ended.unwrap_err();
+    let outcome = server.try_import(header, files).await;
+    let status = outcome.ended.unwrap_err();
     let expected = (Code::InvalidArgument, "IMPORT_REFUSED".to_owned());
     let (code, reason, _) = refusal(&status);
     assert_eq!((code, reason), expected);
-    told.summary.unwrap()
+    outcome.summary.unwrap()
 }
 
 /// What a file of the summary says: rows, new ones and refused ones.
@@ -90,9 +90,9 @@ async fn zero_byte_file_prunes_nothing() {
         ("products.csv".to_owned(), String::new()),
         file("locales.csv", &["code", "en_US"]),
     ];
-    let told = server.try_import(pruning, &files).await;
-    told.ended.unwrap();
-    assert_eq!(told.summary.unwrap().effect.unwrap().removed, 0);
+    let outcome = server.try_import(pruning, &files).await;
+    outcome.ended.unwrap();
+    assert_eq!(outcome.summary.unwrap().effect.unwrap().removed, 0);
 }
 
 #[tokio::test]
@@ -140,8 +140,8 @@ async fn products_are_keyed_by_uuid_or_by_chosen_column() {
         ..header("acme", Edition::Unspecified)
     };
     let keyed = [file("products.csv", &["sku;ean", "hat;4006"])];
-    let told = server.try_import(chosen(), &keyed).await;
-    assert_eq!(counts(&told.summary.unwrap(), "products.csv"), (1, 1, 0));
+    let outcome = server.try_import(chosen(), &keyed).await;
+    assert_eq!(counts(&outcome.summary.unwrap(), "products.csv"), (1, 1, 0));
     let without = file("products.csv", &["sku", "hat"]);
     let summary = refused(&server, chosen(), &[without]).await;
     assert!(summary.refused[0].message.contains("`ean`"), "{summary:?}");
@@ -158,8 +158,8 @@ async fn different_products_with_same_key_are_refused() {
     let summary = refused(&server, chosen.clone(), &[products("cap;same")]).await;
     let row = &summary.refused[0];
     assert_eq!((row.line, row.column.as_str()), (3, "code"));
-    let told = server.try_import(chosen, &[products("hat;Same")]).await;
-    assert_eq!(counts(&told.summary.unwrap(), "products.csv"), (2, 1, 0));
+    let outcome = server.try_import(chosen, &[products("hat;Same")]).await;
+    assert_eq!(counts(&outcome.summary.unwrap(), "products.csv"), (2, 1, 0));
 }
 
 #[tokio::test]
@@ -204,9 +204,9 @@ async fn overlong_row_can_be_skipped() {
     )];
     let mut header = skipping();
     header.edition = Edition::Growth.into();
-    let told = server.try_import(header, &files).await;
-    told.ended.unwrap();
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(header, &files).await;
+    outcome.ended.unwrap();
+    let summary = outcome.summary.unwrap();
     assert_eq!(counts(&summary, "locales.csv"), (3, 2, 1));
     assert_eq!(
         (summary.refused[0].line, summary.refused[0].column.as_str()),

@@ -96,8 +96,8 @@ async fn stale() -> TestServer {
     server.import("few", pb::Edition::Growth, &few).await;
     let (client, _session) = server.database.connect().await;
     client.batch_execute("ANALYZE").await.unwrap();
-    let mut tape = Entropy::seeded(9, 400_000);
-    let catalog = MadeCatalog::make(2_000, &[("few", 60)], &mut tape);
+    let mut entropy = Entropy::seeded(9, 400_000);
+    let catalog = MadeCatalog::make(2_000, &[("few", 60)], &mut entropy);
     server
         .import("many", pb::Edition::Enterprise, &catalog.files())
         .await;
@@ -145,9 +145,9 @@ async fn import_reports_its_phases_in_order() {
     let server = TestServer::start().await;
     let files = [file("products.csv", &["sku", "hat"])];
     let header = crate::harness::header("acme", pb::Edition::Growth);
-    let told = server.try_import(header, &files).await;
-    told.ended.unwrap();
-    let mut phases: Vec<pb::ImportPhase> = told
+    let outcome = server.try_import(header, &files).await;
+    outcome.ended.unwrap();
+    let mut phases: Vec<pb::ImportPhase> = outcome
         .progress
         .iter()
         .map(pb::ImportProgress::phase)

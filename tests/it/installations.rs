@@ -200,9 +200,12 @@ async fn restored_database_with_foreign_role_is_served_after_migration() {
     let mut config = TestServer::config(&database);
     config.listen = "127.0.0.1:0".parse().unwrap();
     let (ready, _) = tokio::sync::oneshot::channel();
-    let told = pim_authz::server::serve(config, std::future::pending(), ready).await;
-    let told = told.unwrap_err().to_string();
-    assert!(told.contains("GRANT role_of_another_postgres TO"), "{told}");
+    let result = pim_authz::server::serve(config, std::future::pending(), ready).await;
+    let result = result.unwrap_err().to_string();
+    assert!(
+        result.contains("GRANT role_of_another_postgres TO"),
+        "{result}"
+    );
     store::migrate(database.url(), &RuntimeRole::Stored)
         .await
         .unwrap();
@@ -346,7 +349,7 @@ async fn maintenance_pass_works_only_for_the_owner() {
 }
 
 /// A database without the schema, of an owner who may make no roles.
-async fn of_a_plain_owner() -> (Database, String) {
+async fn database_of_unprivileged_owner() -> (Database, String) {
     let database = Database::create().await;
     let owner = format!("{}_owner", database.name());
     database.create_login(&owner).await;
@@ -356,10 +359,10 @@ async fn of_a_plain_owner() -> (Database, String) {
 
 #[tokio::test]
 async fn migration_without_privileges_lists_statements_for_an_administrator() {
-    let (database, owner) = of_a_plain_owner().await;
-    let told = store::migrate(&database.url_of(&owner), &RuntimeRole::Stored).await;
-    let Err(MigrateError::NeedsAdministrator { statements, .. }) = told else {
-        panic!("{told:?}");
+    let (database, owner) = database_of_unprivileged_owner().await;
+    let result = store::migrate(&database.url_of(&owner), &RuntimeRole::Stored).await;
+    let Err(MigrateError::NeedsAdministrator { statements, .. }) = result else {
+        panic!("{result:?}");
     };
     let schemas = "SELECT count(*)::text FROM pg_namespace WHERE nspname = 'pim_authz'";
     assert_eq!(text(&database, schemas).await, "0");
@@ -378,16 +381,16 @@ async fn migration_without_privileges_lists_statements_for_an_administrator() {
     let mut config = TestServer::config(&database);
     config.database_url = database.url_of(&owner);
     let (ready, _) = tokio::sync::oneshot::channel();
-    let told = pim_authz::server::serve(config.clone(), std::future::pending(), ready).await;
+    let result = pim_authz::server::serve(config.clone(), std::future::pending(), ready).await;
     let grant = format!("GRANT {role} TO {owner}");
-    assert!(told.unwrap_err().to_string().contains(&grant));
+    assert!(result.unwrap_err().to_string().contains(&grant));
     database.execute(&grant).await;
     TestServer::start_with(config, database).await;
 }
 
 #[tokio::test]
 async fn owner_without_createrole_migrates_without_runtime_role() {
-    let (database, owner) = of_a_plain_owner().await;
+    let (database, owner) = database_of_unprivileged_owner().await;
     let grant = format!("GRANT CREATE ON DATABASE {} TO {owner}", database.name());
     database.execute(&grant).await;
     let url = database.url_of(&owner);
@@ -405,10 +408,13 @@ async fn startup_without_the_role_names_the_missing_grant() {
     let mut config = TestServer::config(&database);
     config.database_url = database.create_login(&login).await;
     let (ready, _) = tokio::sync::oneshot::channel();
-    let told = pim_authz::server::serve(config, std::future::pending(), ready).await;
-    let told = told.unwrap_err().to_string();
+    let result = pim_authz::server::serve(config, std::future::pending(), ready).await;
+    let result = result.unwrap_err().to_string();
     let role = runtime_role(&database).await;
-    assert!(told.contains(&format!("GRANT {role} TO {login}")), "{told}");
+    assert!(
+        result.contains(&format!("GRANT {role} TO {login}")),
+        "{result}"
+    );
 }
 
 #[tokio::test]
@@ -433,11 +439,11 @@ async fn newer_schema_is_served_if_it_allows_this_program() {
     assert!(refused.contains("version 900"), "{refused}");
     let (ready, _) = tokio::sync::oneshot::channel();
     let config = TestServer::config(&database);
-    let told = pim_authz::server::serve(config, std::future::pending(), ready).await;
-    let told = told.unwrap_err().to_string();
+    let result = pim_authz::server::serve(config, std::future::pending(), ready).await;
+    let result = result.unwrap_err().to_string();
     assert!(
-        told.contains("version 900") && told.contains("newer release"),
-        "{told}"
+        result.contains("version 900") && result.contains("newer release"),
+        "{result}"
     );
 }
 
@@ -446,10 +452,10 @@ async fn invalid_role_names_are_rejected() {
     let database = Database::create().await;
     let long = "x".repeat(64);
     for name in ["", "pg_monitor", "public", &long] {
-        let told = store::migrate(database.url(), &named(name)).await;
+        let result = store::migrate(database.url(), &named(name)).await;
         assert!(
-            matches!(told, Err(MigrateError::InvalidRoleName { .. })),
-            "{name}: {told:?}"
+            matches!(result, Err(MigrateError::InvalidRoleName { .. })),
+            "{name}: {result:?}"
         );
     }
 }

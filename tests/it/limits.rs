@@ -120,7 +120,7 @@ async fn compressed_message_is_accepted() {
 async fn oversized_metadata_is_rejected_with_contract_error() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut ask = async |bytes: usize| {
+    let mut check_with_metadata = async |bytes: usize| {
         let mut request = Request::new(question());
         let value = "x".repeat(bytes).parse().unwrap();
         request.metadata_mut().insert("x-caller", value);
@@ -128,9 +128,9 @@ async fn oversized_metadata_is_rejected_with_contract_error() {
     };
     let refused = (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None);
     for bytes in [16_385, 100_000, 900_000] {
-        assert_eq!(ask(bytes).await, refused, "{bytes}");
+        assert_eq!(check_with_metadata(bytes).await, refused, "{bytes}");
     }
-    assert_eq!(ask(15_000).await.1, "TENANT_NOT_FOUND");
+    assert_eq!(check_with_metadata(15_000).await.1, "TENANT_NOT_FOUND");
 }
 
 #[tokio::test]

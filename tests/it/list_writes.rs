@@ -42,8 +42,8 @@ fn codes(listed: lists::Listed) -> Vec<String> {
 async fn rule_9_long_list_is_complete_at_any_page_size() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut tape = Entropy::seeded(5, 200_000);
-    let catalog = MadeCatalog::make(3_000, &GROUPS, &mut tape);
+    let mut entropy = Entropy::seeded(5, 200_000);
+    let catalog = MadeCatalog::make(3_000, &GROUPS, &mut entropy);
     let enterprise = pb::Edition::Enterprise;
     server.import(TENANT, enterprise, &catalog.files()).await;
     for (group, _) in GROUPS {
@@ -66,9 +66,9 @@ async fn rule_9_long_list_is_complete_at_any_page_size() {
 async fn writes_between_pages_cause_no_gaps_or_duplicates() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut tape = Entropy::seeded(6, 400_000);
+    let mut entropy = Entropy::seeded(6, 400_000);
     for (group, page_size) in [("few", 7), ("some", 40), ("every", 150)] {
-        let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut tape);
+        let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut entropy);
         let enterprise = pb::Edition::Enterprise;
         server.import(TENANT, enterprise, &catalog.files()).await;
         let mut viewed = catalog.viewed_by(group);
@@ -86,7 +86,7 @@ async fn writes_between_pages_cause_no_gaps_or_duplicates() {
             if request.page_token.is_empty() {
                 break;
             }
-            catalog.change(&mut tape);
+            catalog.change(&mut entropy);
             server.import(TENANT, enterprise, &catalog.files()).await;
             viewed = catalog.viewed_by(group);
             throughout.retain(|code| viewed.contains(code));
@@ -102,8 +102,8 @@ async fn writes_between_pages_cause_no_gaps_or_duplicates() {
 async fn stream_resumed_after_writes_has_no_gaps_or_duplicates() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut tape = Entropy::seeded(7, 200_000);
-    let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut tape);
+    let mut entropy = Entropy::seeded(7, 200_000);
+    let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut entropy);
     let enterprise = pb::Edition::Enterprise;
     server.import(TENANT, enterprise, &catalog.files()).await;
     let request = request("every", 100);
@@ -122,7 +122,7 @@ async fn stream_resumed_after_writes_has_no_gaps_or_duplicates() {
             token = batch.resume_token;
         }
         drop(stream);
-        catalog.change(&mut tape);
+        catalog.change(&mut entropy);
         server.import(TENANT, enterprise, &catalog.files()).await;
         let viewed = catalog.viewed_by("every");
         throughout.retain(|code| viewed.contains(code));
@@ -305,8 +305,8 @@ async fn migrated_database_of_version_1_lists_completely() {
         DROP FUNCTION is_owner, mark_written, mark_rewritten, mark_tenant_written, require_audit CASCADE;
         DELETE FROM refinery_schema_history WHERE version >= 2";
     let mut server = TestServer::start().await;
-    let mut tape = Entropy::seeded(8, 100_000);
-    let catalog = MadeCatalog::make(1_500, &GROUPS, &mut tape);
+    let mut entropy = Entropy::seeded(8, 100_000);
+    let catalog = MadeCatalog::make(1_500, &GROUPS, &mut entropy);
     server
         .import(TENANT, pb::Edition::Enterprise, &catalog.files())
         .await;
@@ -336,11 +336,11 @@ async fn slow_client(server: &TestServer) -> AuthorizationServiceClient<Channel>
 #[tokio::test]
 async fn single_item_batches_match_list_and_omit_revoked_resources() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    let mut tape = Entropy::seeded(8, 400_000);
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    let mut entropy = Entropy::seeded(8, 400_000);
     let enterprise = pb::Edition::Enterprise;
-    for listing in [&server, &without] {
-        let mut catalog = MadeCatalog::make(1_500, &GROUPS, &mut tape);
+    for listing in [&server, &uncached] {
+        let mut catalog = MadeCatalog::make(1_500, &GROUPS, &mut entropy);
         server.import(TENANT, enterprise, &catalog.files()).await;
         let mut client = slow_client(listing).await;
         let at_once = lists::whole_stream(&mut client, &request("every", 1_000), true).await;
@@ -361,7 +361,7 @@ async fn single_item_batches_match_list_and_omit_revoked_resources() {
         assert_eq!(next().await, [at_once[0].0.clone()]);
         let before = catalog.viewed_by("every");
         for _ in 0..10 {
-            catalog.change(&mut tape);
+            catalog.change(&mut entropy);
         }
         server.import(TENANT, enterprise, &catalog.files()).await;
         let after = catalog.viewed_by("every");

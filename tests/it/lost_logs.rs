@@ -14,7 +14,7 @@ use crate::harness::{Database, Program, channel_to, refusal, terminate, user};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks what nobody knows; what comes back shows that the database was asked.
-async fn ask(channel: &Channel) -> (Code, String) {
+async fn check_refusal(channel: &Channel) -> (Code, String) {
     let request = pb::CheckRequest {
         subject: user("julia"),
         action: "product.list".into(),
@@ -50,7 +50,7 @@ async fn server_without_log_reader_keeps_serving() {
     for _ in 0..3 {
         database.execute_elsewhere(end_sessions).await;
         let answered = async {
-            while ask(&channel).await != not_found() || !serves(&channel).await {
+            while check_refusal(&channel).await != not_found() || !serves(&channel).await {
                 tokio::task::yield_now().await;
             }
         };
@@ -80,12 +80,12 @@ async fn server_with_unwritable_log_keeps_serving() {
     timeout(PATIENCE, reached).await.unwrap();
     let channel = channel_to(address).await;
     let answered = async {
-        while ask(&channel).await.0 == Code::Unavailable {
+        while check_refusal(&channel).await.0 == Code::Unavailable {
             tokio::task::yield_now().await;
         }
     };
     timeout(PATIENCE, answered).await.unwrap();
-    assert_eq!(ask(&channel).await, not_found());
+    assert_eq!(check_refusal(&channel).await, not_found());
     assert_eq!(terminate(&mut child).await, Some(0));
 }
 
@@ -98,7 +98,7 @@ async fn server_with_blocked_log_reader_answers_and_stops() {
     let (mut child, _idle) = program.with_idle_log_reader();
     // More than the pipe and the queue hold.
     for _ in 0..1_000 {
-        let answer = timeout(PATIENCE, ask(&channel)).await.unwrap();
+        let answer = timeout(PATIENCE, check_refusal(&channel)).await.unwrap();
         assert_eq!(answer, not_found());
     }
     assert!(serves(&channel).await);

@@ -108,10 +108,10 @@ async fn rule_1_5_tenants_and_apps_reject_surrounding_white_space() {
         let status = apps.start_connection(app).await.unwrap_err();
         assert_eq!(refusal(&status).2.as_deref(), Some("app"), "{status:?}");
         let files = [file("locales.csv", &["code", "en_US"])];
-        let told = server
+        let outcome = server
             .try_import(header(code, Edition::Growth), &files)
             .await;
-        let status = told.ended.unwrap_err();
+        let status = outcome.ended.unwrap_err();
         assert_eq!(
             refusal(&status).2.as_deref(),
             Some("header.tenant"),

@@ -70,7 +70,7 @@ impl Watched {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        asked(self.http, "GET", path).await
+        send_http(self.http, "GET", path).await
     }
 
     /// The lines of `/metrics` that begin with `name`.
@@ -89,7 +89,7 @@ async fn http_address(program: &mut Program) -> SocketAddr {
 }
 
 /// The status of an answer over HTTP, and what it holds.
-async fn asked(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
+async fn send_http(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(http).await.unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -131,7 +131,7 @@ async fn http_serves_only_metrics_and_probes() {
     ] {
         assert_eq!(watched.get(path).await.0, 404, "{path}");
     }
-    let (status, _) = asked(watched.http, "POST", "/metrics").await;
+    let (status, _) = send_http(watched.http, "POST", "/metrics").await;
     assert_eq!(status, 405);
 }
 
@@ -198,12 +198,12 @@ async fn server_without_database_is_live_but_not_ready() {
     let mut program = Program::spawn(&mut command);
     let http = http_address(&mut program).await;
     program.logged("waiting for the database").await;
-    let (status, _) = asked(http, "GET", "/livez").await;
+    let (status, _) = send_http(http, "GET", "/livez").await;
     assert_eq!(status, 200);
-    let (status, text) = asked(http, "GET", "/readyz").await;
+    let (status, text) = send_http(http, "GET", "/readyz").await;
     assert_eq!(status, 503);
     assert!(text.starts_with("not ready"), "{text}");
-    let (_, metrics) = asked(http, "GET", "/metrics").await;
+    let (_, metrics) = send_http(http, "GET", "/metrics").await;
     assert!(metrics.contains("\nauthz_ready 0\n"), "{metrics}");
 }
 
@@ -216,11 +216,11 @@ async fn occupied_http_port_fails_startup_before_taking_a_lease() {
     let output = command.env("PIM_AUTHZ_HTTP_LISTEN", &address).output();
     let output = output.await.unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     let expected = format!("cannot serve metrics and probes on {address}");
     assert!(
-        said.contains(&expected) && said.contains("--http-listen"),
-        "{said}"
+        stderr.contains(&expected) && stderr.contains("--http-listen"),
+        "{stderr}"
     );
     let (client, _driving) = database.connect().await;
     let leases = client

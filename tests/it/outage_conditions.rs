@@ -242,19 +242,19 @@ async fn cancelled_or_terminated_statements_return_unavailable() {
     let server = company().await;
     let channel = server.channel().await;
     let (owner, _connection) = server.database.connect().await;
-    let (looking, _connection) = server.database.connect().await;
+    let (observer, _connection) = server.database.connect().await;
     for how in ["pg_cancel_backend", "pg_terminate_backend"] {
         owner
             .batch_execute("BEGIN; LOCK TABLE pim_authz.subject")
             .await
             .unwrap();
         let checking = checking(&channel);
-        server.database.somebody_waits_for_a_lock(&looking).await;
+        server.database.somebody_waits_for_a_lock(&observer).await;
         let sql = format!(
             "SELECT {how}(pid) FROM pg_stat_activity
               WHERE datname = current_database() AND wait_event_type = 'Lock'"
         );
-        looking.batch_execute(&sql).await.unwrap();
+        observer.batch_execute(&sql).await.unwrap();
         let status = checking.await.unwrap().unwrap_err();
         assert_store_unavailable(&status);
         owner.batch_execute("COMMIT").await.unwrap();
@@ -301,7 +301,7 @@ async fn deadlocked_write_is_retried_and_succeeds() {
     let server = company().await;
     let channel = server.channel().await;
     let (owner, _connection) = server.database.connect().await;
-    let (looking, _connection) = server.database.connect().await;
+    let (observer, _connection) = server.database.connect().await;
     // PostgreSQL ends the one that looks first: the server.
     owner
         .batch_execute(
@@ -314,7 +314,7 @@ async fn deadlocked_write_is_retried_and_succeeds() {
         let channel = channel.clone();
         tokio::spawn(async move { put(&channel, "mary").await })
     };
-    server.database.somebody_waits_for_a_lock(&looking).await;
+    server.database.somebody_waits_for_a_lock(&observer).await;
     owner
         .batch_execute("SELECT FROM pim_authz.tenant FOR UPDATE; COMMIT")
         .await

@@ -199,8 +199,8 @@ async fn rule_3_3_pruning_profile_rights_removes_only_flags_in_file() {
         prune_all: true,
         ..header("acme", Edition::Unspecified)
     };
-    let told = server.try_import(pruning, &[profiles, accesses]).await;
-    told.ended.unwrap();
+    let outcome = server.try_import(pruning, &[profiles, accesses]).await;
+    outcome.ended.unwrap();
     assert_eq!(read(&client, RIGHTS_ON, "acme", "nightly").await, "All:3");
     assert_eq!(
         read(&client, RIGHTS_ON, "acme", "weekly").await,

@@ -121,12 +121,12 @@ async fn transaction_mode_pooler_is_rejected_with_its_address() {
         matches!(refused, StoreError::TransactionPooler { .. }),
         "{refused:?}"
     );
-    let words = refused.to_string();
+    let error = refused.to_string();
     assert!(
-        words.starts_with(&format!("`{address}` is a connection pooler")),
-        "{words}"
+        error.starts_with(&format!("`{address}` is a connection pooler")),
+        "{error}"
     );
-    assert!(words.contains("`pool_mode = session`"), "{words}");
+    assert!(error.contains("`pool_mode = session`"), "{error}");
     // PostgreSQL itself is not.
     let store = Store::new(database.url(), 2).unwrap();
     store.check_sessions().await.unwrap();

@@ -60,7 +60,7 @@ async fn calls_in_transit_to_stopping_server_are_answered() {
         action: "product.list".into(),
         ..Default::default()
     };
-    let asking: Vec<_> = (0..8)
+    let calls: Vec<_> = (0..8)
         .map(|_| {
             let (mut client, question) = (client.clone(), question.clone());
             tokio::spawn(async move {
@@ -77,8 +77,8 @@ async fn calls_in_transit_to_stopping_server_are_answered() {
         })
         .collect();
     server.begin_stop();
-    for asking in asking {
-        let (answers, status) = asking.await.unwrap();
+    for call in calls {
+        let (answers, status) = call.await.unwrap();
         // The server rejected none: the client could not connect once more.
         let message = format!("{status:?}");
         assert!(
@@ -160,8 +160,8 @@ async fn reflection_answers_while_its_stream_is_open() {
     let server = TestServer::start().await;
     let mut client =
         v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
-    let (requests, asked) = mpsc::channel(1);
-    let answers = client.server_reflection_info(ReceiverStream::new(asked));
+    let (requests, receiver) = mpsc::channel(1);
+    let answers = client.server_reflection_info(ReceiverStream::new(receiver));
     let mut answers = answers.await.unwrap().into_inner();
     for _ in 0..2 {
         let request = v1::ServerReflectionRequest {
@@ -184,7 +184,7 @@ async fn reflection_answers_while_its_stream_is_open() {
 
 /// What a reflection of some version answers to an unknown symbol and then to
 /// another request.
-macro_rules! asked_after_an_unknown_symbol {
+macro_rules! query_unknown_symbols {
     ($version:ident, $server:expr) => {{
         use $version::{
             server_reflection_client::ServerReflectionClient,
@@ -228,8 +228,8 @@ macro_rules! asked_after_an_unknown_symbol {
 #[tokio::test]
 async fn reflection_reports_unknown_symbols_within_its_stream() {
     let server = TestServer::start().await;
-    asked_after_an_unknown_symbol!(v1, server);
-    asked_after_an_unknown_symbol!(v1alpha, server);
+    query_unknown_symbols!(v1, server);
+    query_unknown_symbols!(v1alpha, server);
 }
 
 #[tokio::test]
@@ -306,8 +306,8 @@ async fn occupied_port_error_names_the_listen_option() {
     let error = serve(config, std::future::pending(), ready)
         .await
         .unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("--listen"), "{words}");
+    let message = error.to_string();
+    assert!(message.contains("--listen"), "{message}");
 }
 
 #[tokio::test]
@@ -319,8 +319,8 @@ async fn database_without_schema_is_rejected_unless_migration_is_configured() {
     let error = serve(config.clone(), std::future::pending(), ready)
         .await
         .unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("pim-authz migrate"), "{words}");
+    let message = error.to_string();
+    assert!(message.contains("pim-authz migrate"), "{message}");
 
     config.migrate_url = Some(database.url().clone());
     let (ready, address) = oneshot::channel();
@@ -343,6 +343,6 @@ async fn unreachable_database_at_startup_is_reported_with_advice() {
     let error = serve(config, std::future::pending(), ready)
         .await
         .unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("check that PostgreSQL runs"), "{words}");
+    let message = error.to_string();
+    assert!(message.contains("check that PostgreSQL runs"), "{message}");
 }

@@ -197,11 +197,11 @@ impl Supervised {
             file("users.csv", &["username;roles", "julia;"]),
             file("products.csv", &["sku;categories", "hat;"]),
         ];
-        let told = import(
+        let importing = import(
             channel.clone(),
             parts(header("default", pb::Edition::Growth), &files),
         );
-        told.await.ended.unwrap();
+        importing.await.ended.unwrap();
         Self {
             process,
             printed,

@@ -80,8 +80,8 @@ async fn watch_sends_heartbeat_when_current_and_then_new_changes() {
     let mut client = audit(&server).await;
     let events = client.watch_changes(watch(2, 0)).await.unwrap();
     let mut events = events.into_inner();
-    let told = read_to(&mut events, 3).await;
-    assert!(told.iter().all(|change| change.revision == 3));
+    let changes = read_to(&mut events, 3).await;
+    assert!(changes.iter().all(|change| change.revision == 3));
     let Event::Heartbeat(heartbeat) = events.message().await.unwrap().unwrap().event.unwrap()
     else {
         panic!("nothing is new");
@@ -89,8 +89,8 @@ async fn watch_sends_heartbeat_when_current_and_then_new_changes() {
     assert_eq!(heartbeat.revision, 3);
     let rows = file("locales.csv", &["code", "it_IT"]);
     server.import("acme", Edition::Unspecified, &[rows]).await;
-    let told = read_to(&mut events, 4).await;
-    assert_eq!(told[0].kind, "locale.created");
+    let changes = read_to(&mut events, 4).await;
+    assert_eq!(changes[0].kind, "locale.created");
 }
 
 #[tokio::test]

@@ -34,9 +34,9 @@ async fn imported() -> TestServer {
 
 /// Imports files and leaves bad rows out; the summary.
 async fn skip(server: &TestServer, header: pb::ImportHeader, files: &[File]) -> pb::ImportSummary {
-    let told = server.try_import(header, files).await;
-    let summary = told.summary.unwrap();
-    assert!(told.ended.is_ok(), "{:?} {summary:#?}", told.ended);
+    let outcome = server.try_import(header, files).await;
+    let summary = outcome.summary.unwrap();
+    assert!(outcome.ended.is_ok(), "{:?} {summary:#?}", outcome.ended);
     summary
 }
 

@@ -28,7 +28,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
     let door = door(&database).await;
     let mut dry = context("default");
     dry.dry_run = true;
-    let told = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
+    let predicted = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
     assert_eq!(
         text(
             &database,
@@ -38,9 +38,12 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
         "0"
     );
     // Julia, who is new, and all products.
-    let affected = (told.effect.subjects_affected, told.effect.products_affected);
+    let affected = (
+        predicted.effect.subjects_affected,
+        predicted.effect.products_affected,
+    );
     assert_eq!(affected, (1, 4));
-    assert!(!told.effect.sample.is_empty());
+    assert!(!predicted.effect.sample.is_empty());
     let done = import(&door, SMALL).await;
     let rehearsed = Effect {
         subjects_affected: 0,
@@ -49,7 +52,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
         ..told.effect
     };
     assert_eq!(done.effect, rehearsed);
-    assert_eq!(done.files, told.files);
+    assert_eq!(done.files, predicted.files);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,10 +57,10 @@ async fn abandoned_import_commits_completely_or_not_at_all() {
     let database = Database::create().await;
     let door = door(&database).await;
     let staging = stage(&door, "default", SMALL).await;
-    let (told, progress) = mpsc::channel();
+    let (reporter, progress) = mpsc::channel();
     let (context, options) = (context("default"), enterprise());
     let running = door.import(staging, &context, &options, move |phase, _, _| {
-        let _heard = told.send(phase);
+        let _result = reporter.send(phase);
     });
     // Dropped half-way; the progress ends when the task has.
     tokio::time::timeout(Duration::from_millis(1), running)

@@ -82,9 +82,9 @@ async fn unwritable_decision_log_fails_startup() {
         .output();
     let output = output.await.unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("`/no/such/place` of --decision-log"),
-        "{said}"
+        stderr.contains("`/no/such/place` of --decision-log"),
+        "{stderr}"
     );
 }

@@ -28,10 +28,10 @@ async fn give_up(server: &TestServer) {
         .batch_execute("BEGIN; LOCK TABLE pim_authz.tenant IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let mut asking = JoinSet::new();
+    let mut calls = JoinSet::new();
     for number in 0..40 {
         let mut client = server.client().await;
-        asking.spawn(async move {
+        calls.spawn(async move {
             let mut request = Request::new(question());
             let patience = Duration::from_millis(50 + 10 * number);
             if number % 2 == 0 {
@@ -46,8 +46,8 @@ async fn give_up(server: &TestServer) {
             }
         });
     }
-    while let Some(asked) = asking.join_next().await {
-        asked.unwrap();
+    while let Some(call) = calls.join_next().await {
+        call.unwrap();
     }
     holder.batch_execute("ROLLBACK").await.unwrap();
     drop(holder);

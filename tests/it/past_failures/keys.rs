@@ -87,9 +87,9 @@ async fn codes_with_separators_do_not_collide() {
             if round % 2 == 1 {
                 pairs.reverse();
             }
-            let items = pairs.iter().map(|(subject, asked)| pb::CheckItem {
+            let items = pairs.iter().map(|(subject, product_number)| pb::CheckItem {
                 subject: user(CODES[*subject]),
-                resource: product(CODES[*asked]),
+                resource: product(CODES[*product_number]),
                 ..Default::default()
             });
             let request = pb::BatchCheckRequest {

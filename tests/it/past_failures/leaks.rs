@@ -103,7 +103,7 @@ async fn hostile_field_values_reveal_no_database_internals() {
     let methods = methods();
     assert!(methods.len() > 75, "{}", methods.len());
     let texts = texts();
-    let mut asked = 0;
+    let mut call_count = 0;
     for method in &methods {
         let (_, count) = messages(method, None);
         for number in 0..count {
@@ -113,11 +113,14 @@ async fn hostile_field_values_reveal_no_database_internals() {
                 async move { (text, said(channel, method, sent).await) }
             });
             let mut calls = stream::iter(calls).buffer_unordered(4);
-            while let Some((text, (code, said))) = calls.next().await {
-                asked += 1;
+            while let Some((text, (code, answer_text))) = calls.next().await {
+                call_count += 1;
                 let what = || {
                     let text: String = text.chars().take(30).collect();
-                    format!("{} field {number} {text:?}: {code:?} {said}", method.name())
+                    format!(
+                        "{} field {number} {text:?}: {code:?} {answer_text}",
+                        method.name()
+                    )
                 };
                 let ours = [
                     Code::Internal,
@@ -126,11 +129,11 @@ async fn hostile_field_values_reveal_no_database_internals() {
                     Code::Unavailable,
                 ];
                 assert!(!ours.contains(&code), "{}", what());
-                let lower = said.to_lowercase();
-                let told = TELLING.iter().find(|word| lower.contains(*word));
-                assert!(told.is_none(), "{told:?} {}", what());
+                let lower = answer_text.to_lowercase();
+                let leaked = TELLING.iter().find(|word| lower.contains(*word));
+                assert!(leaked.is_none(), "{leaked:?} {}", what());
             }
         }
     }
-    assert!(asked > 1_500, "{asked}");
+    assert!(call_count > 1_500, "{call_count}");
 }

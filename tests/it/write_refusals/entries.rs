@@ -15,7 +15,7 @@ macro_rules! refusals {
                 $($field: $value,)*
                 ..Default::default()
             };
-            say_who(&mut request.tenant, &mut request.actor);
+            fill_in_caller(&mut request.tenant, &mut request.actor);
             let status = $client::new($channel.clone()).$call(request).await.unwrap_err();
             let expected = (Code::$code, $reason.to_owned(), $at.to_owned());
             assert_eq!(said(&status), expected, "{}: {status:?}", stringify!($call));
@@ -24,10 +24,10 @@ macro_rules! refusals {
 }
 
 /// The tenant and the actor, unless the case says others.
-fn say_who(tenant: &mut String, actor: &mut String) {
-    for (said, usual) in [(tenant, "acme"), (actor, "user:admin")] {
-        if said.is_empty() {
-            usual.clone_into(said);
+fn fill_in_caller(tenant: &mut String, actor: &mut String) {
+    for (field, default) in [(tenant, "acme"), (actor, "user:admin")] {
+        if field.is_empty() {
+            default.clone_into(field);
         }
     }
 }
@@ -214,12 +214,12 @@ async fn invalid_catalog_writes_are_rejected() {
 #[tokio::test]
 async fn invalid_product_writes_are_rejected() {
     let (_server, channel) = small().await;
-    let lost = pb::Product {
+    let misplaced = pb::Product {
         categories: codes(&["no"]),
         ..product("hat", ProductKind::Product, "")
     };
     refusals! { channel;
-        CatalogServiceClient.put_products(PutProductsRequest { products: vec![lost] })
+        CatalogServiceClient.put_products(PutProductsRequest { products: vec![misplaced] })
             => NotFound "CATEGORY_NOT_FOUND" "products[0].categories";
         CatalogServiceClient.put_products(PutProductsRequest { products: vec![product("a", ProductKind::Product, "no")] })
             => NotFound "PRODUCT_MODEL_NOT_FOUND" "products[0].parent";
