@@ -48,27 +48,31 @@ fn fuzz_requests_of_every_call() {
     });
     let methods = methods();
     // Not what waits for something to happen, nor what ends the tenant.
-    let unasked = ["WatchChanges", "DeleteTenant"];
-    let asked: Vec<_> = methods
+    let excluded = ["WatchChanges", "DeleteTenant"];
+    let fuzzed_methods: Vec<_> = methods
         .iter()
-        .filter(|method| !unasked.contains(&method.name()))
+        .filter(|method| !excluded.contains(&method.name()))
         .collect();
     let call = AssertUnwindSafe(|bytes: &[u8]| {
         let Some((&chosen, rest)) = bytes.split_first() else {
             return;
         };
-        let method = asked[usize::from(chosen) % asked.len()];
+        let method = fuzzed_methods[usize::from(chosen) % fuzzed_methods.len()];
         let (mut sent, _) = messages(method, None);
         let last = sent.pop().unwrap_or_default();
         sent.push(changed(rest, last.to_vec()));
-        let (code, said) = runtime.block_on(said(channel.clone(), method, sent));
+        let (code, answer_text) = runtime.block_on(said(channel.clone(), method, sent));
         let ours = [
             Code::Internal,
             Code::Unknown,
             Code::DataLoss,
             Code::Unavailable,
         ];
-        assert!(!ours.contains(&code), "{}: {code:?} {said}", method.name());
+        assert!(
+            !ours.contains(&code),
+            "{}: {code:?} {answer_text}",
+            method.name()
+        );
     });
     bolero::check!()
         .with_max_len(64)

@@ -21,20 +21,24 @@ fn made(size: &WorldSize) -> (Written, Vec<File>) {
 }
 
 #[tokio::test]
-async fn a_made_world_imports_without_a_refused_row_and_every_row_is_new() {
+async fn generated_world_imports_whole_and_reimport_changes_nothing() {
     let server = TestServer::start().await;
     let size = WorldSize {
         products: 2_000,
         ..WorldSize::default()
     };
     let (written, files) = made(&size);
-    let told = server.import("default", Edition::Enterprise, &files).await;
-    assert_eq!(told.refused_count, 0);
-    let warnings: Vec<&String> = told.files.iter().flat_map(|file| &file.warnings).collect();
+    let summary = server.import("default", Edition::Enterprise, &files).await;
+    assert_eq!(summary.refused_count, 0);
+    let warnings: Vec<&String> = summary
+        .files
+        .iter()
+        .flat_map(|file| &file.warnings)
+        .collect();
     assert_eq!(warnings, Vec::<&String>::new());
     let mut rows: Vec<(&str, u64)> = written.files.iter().map(|f| (f.name, f.rows)).collect();
     rows.sort_unstable();
-    let read: Vec<(&str, u64)> = told
+    let read: Vec<(&str, u64)> = summary
         .files
         .iter()
         .map(|f| (f.file.as_str(), f.rows))
@@ -59,7 +63,7 @@ async fn a_made_world_imports_without_a_refused_row_and_every_row_is_new() {
 }
 
 #[tokio::test]
-async fn the_smallest_world_and_a_crowded_one_import_whole() {
+async fn smallest_and_crowded_worlds_import_without_refusals() {
     let server = TestServer::start().await;
     let smallest = WorldSize {
         products: 0,
@@ -92,7 +96,7 @@ async fn the_smallest_world_and_a_crowded_one_import_whole() {
     };
     for (tenant, size) in [("smallest", smallest), ("crowded", crowded)] {
         let (_, files) = made(&size);
-        let told = server.import(tenant, Edition::Enterprise, &files).await;
-        assert_eq!(told.refused_count, 0, "{tenant}");
+        let summary = server.import(tenant, Edition::Enterprise, &files).await;
+        assert_eq!(summary.refused_count, 0, "{tenant}");
     }
 }

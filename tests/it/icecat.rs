@@ -97,10 +97,13 @@ async fn the_icecat_catalog_imports_whole_and_answers_as_reviewed() {
     server
         .import("default", Edition::Enterprise, &catalog)
         .await;
-    let laid = server
+    let rights_summary = server
         .import("default", Edition::Unspecified, &rights)
         .await;
-    assert_eq!((laid.revision, laid.refused_count), (2, 0));
+    assert_eq!(
+        (rights_summary.revision, rights_summary.refused_count),
+        (2, 0)
+    );
 
     // Together they are what is stored: nothing changes.
     let again: Vec<File> = catalog
@@ -125,12 +128,12 @@ async fn the_icecat_catalog_imports_whole_and_answers_as_reviewed() {
 }
 
 async fn answers(server: &TestServer) -> String {
-    let asked: Vec<(&str, &str)> = SUBJECTS
+    let questions: Vec<(&str, &str)> = SUBJECTS
         .into_iter()
         .flat_map(|subject| QUESTIONS.map(|question| (subject, question)))
         .collect();
     let request = pb::BatchCheckRequest {
-        items: asked
+        items: questions
             .iter()
             .map(|(subject, question)| item(subject, question))
             .collect(),
@@ -144,7 +147,7 @@ async fn answers(server: &TestServer) -> String {
         .unwrap()
         .into_inner();
     let mut lines = String::new();
-    for ((subject, question), result) in asked.iter().zip(answered.results) {
+    for ((subject, question), result) in questions.iter().zip(answered.results) {
         let Some(Outcome::Decision(decision)) = result.outcome else {
             panic!("{subject} {question}: {result:?}");
         };
@@ -158,10 +161,10 @@ fn item(subject: &str, question: &str) -> pb::CheckItem {
     let mut words = question.split(' ');
     let action = words.next().unwrap();
     let mut context = pb::Context::default();
-    let mut about = None;
+    let mut target = None;
     for word in words {
         if let Some((kind, id)) = word.split_once(':') {
-            about = crate::harness::resource(kind, id);
+            target = crate::harness::resource(kind, id);
             continue;
         }
         let (name, code) = word.split_once('=').unwrap();
@@ -181,7 +184,7 @@ fn item(subject: &str, question: &str) -> pb::CheckItem {
             id: id.into(),
         }),
         action: action.into(),
-        resource: about,
+        resource: target,
         context: Some(context),
     }
 }

@@ -23,12 +23,12 @@ async fn refused(
     header: pb::ImportHeader,
     files: &[File],
 ) -> pb::ImportSummary {
-    let told = server.try_import(header, files).await;
-    let status = told.ended.unwrap_err();
+    let outcome = server.try_import(header, files).await;
+    let status = outcome.ended.unwrap_err();
     let expected = (Code::InvalidArgument, "IMPORT_REFUSED".to_owned());
     let (code, reason, _) = refusal(&status);
     assert_eq!((code, reason), expected);
-    told.summary.unwrap()
+    outcome.summary.unwrap()
 }
 
 /// What a file of the summary says: rows, new ones and refused ones.
@@ -56,7 +56,7 @@ async fn level(server: &TestServer, subject: &str, code: &str) -> pb::Level {
 }
 
 #[tokio::test]
-async fn rows_may_be_short_and_files_empty() {
+async fn short_rows_and_empty_files_are_accepted() {
     let server = TestServer::start().await;
     let files = [
         ("product_models.csv".to_owned(), String::new()),
@@ -78,7 +78,7 @@ async fn rows_may_be_short_and_files_empty() {
 }
 
 #[tokio::test]
-async fn a_file_of_0_bytes_prunes_nothing() {
+async fn zero_byte_file_prunes_nothing() {
     let server = TestServer::start().await;
     let products = file("products.csv", &["sku", "hat"]);
     server.import("acme", Edition::Growth, &[products]).await;
@@ -90,13 +90,13 @@ async fn a_file_of_0_bytes_prunes_nothing() {
         ("products.csv".to_owned(), String::new()),
         file("locales.csv", &["code", "en_US"]),
     ];
-    let told = server.try_import(pruning, &files).await;
-    told.ended.unwrap();
-    assert_eq!(told.summary.unwrap().effect.unwrap().removed, 0);
+    let outcome = server.try_import(pruning, &files).await;
+    outcome.ended.unwrap();
+    assert_eq!(outcome.summary.unwrap().effect.unwrap().removed, 0);
 }
 
 #[tokio::test]
-async fn an_import_of_no_known_file_creates_no_tenant() {
+async fn import_without_usable_files_creates_no_tenant() {
     let server = TestServer::start().await;
     let cases: [Vec<File>; 3] = [
         vec![],
@@ -127,7 +127,7 @@ async fn an_import_of_no_known_file_creates_no_tenant() {
 }
 
 #[tokio::test]
-async fn products_are_keyed_by_uuid_or_by_the_column_that_is_chosen() {
+async fn products_are_keyed_by_uuid_or_by_chosen_column() {
     let server = TestServer::start().await;
     let by_uuid = file("products.csv", &["uuid;code", "u1;same", "u2;same"]);
     let summary = server.import("acme", Edition::Growth, &[by_uuid]).await;
@@ -140,15 +140,15 @@ async fn products_are_keyed_by_uuid_or_by_the_column_that_is_chosen() {
         ..header("acme", Edition::Unspecified)
     };
     let keyed = [file("products.csv", &["sku;ean", "hat;4006"])];
-    let told = server.try_import(chosen(), &keyed).await;
-    assert_eq!(counts(&told.summary.unwrap(), "products.csv"), (1, 1, 0));
+    let outcome = server.try_import(chosen(), &keyed).await;
+    assert_eq!(counts(&outcome.summary.unwrap(), "products.csv"), (1, 1, 0));
     let without = file("products.csv", &["sku", "hat"]);
     let summary = refused(&server, chosen(), &[without]).await;
     assert!(summary.refused[0].message.contains("`ean`"), "{summary:?}");
 }
 
 #[tokio::test]
-async fn two_products_with_one_key_are_never_merged() {
+async fn different_products_with_same_key_are_refused() {
     let server = TestServer::start().await;
     let chosen = pb::ImportHeader {
         product_key: "code".into(),
@@ -158,12 +158,12 @@ async fn two_products_with_one_key_are_never_merged() {
     let summary = refused(&server, chosen.clone(), &[products("cap;same")]).await;
     let row = &summary.refused[0];
     assert_eq!((row.line, row.column.as_str()), (3, "code"));
-    let told = server.try_import(chosen, &[products("hat;Same")]).await;
-    assert_eq!(counts(&told.summary.unwrap(), "products.csv"), (2, 1, 0));
+    let outcome = server.try_import(chosen, &[products("hat;Same")]).await;
+    assert_eq!(counts(&outcome.summary.unwrap(), "products.csv"), (2, 1, 0));
 }
 
 #[tokio::test]
-async fn rule_2_1_permissions_that_are_not_known_are_warnings() {
+async fn rule_2_1_unknown_permissions_cause_warnings() {
     let server = TestServer::start().await;
     let roles = file(
         "user_roles.csv",
@@ -180,7 +180,7 @@ async fn rule_2_1_permissions_that_are_not_known_are_warnings() {
 }
 
 #[tokio::test]
-async fn rule_1_5_white_space_around_codes_of_files_is_dropped() {
+async fn rule_1_5_white_space_around_imported_codes_is_trimmed() {
     let server = TestServer::start().await;
     let files = [
         file("categories.csv", &["code", "\u{feff}shoes\u{a0}"]),
@@ -195,7 +195,7 @@ async fn rule_1_5_white_space_around_codes_of_files_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_too_long_can_be_left_out() {
+async fn overlong_row_can_be_skipped() {
     let server = TestServer::start().await;
     let long = format!("\"{}\";", "x".repeat(4 << 20));
     let files = [file(
@@ -204,9 +204,9 @@ async fn a_row_that_is_too_long_can_be_left_out() {
     )];
     let mut header = skipping();
     header.edition = Edition::Growth.into();
-    let told = server.try_import(header, &files).await;
-    told.ended.unwrap();
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(header, &files).await;
+    outcome.ended.unwrap();
+    let summary = outcome.summary.unwrap();
     assert_eq!(counts(&summary, "locales.csv"), (3, 2, 1));
     assert_eq!(
         (summary.refused[0].line, summary.refused[0].column.as_str()),

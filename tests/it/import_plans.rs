@@ -96,8 +96,8 @@ async fn stale() -> TestServer {
     server.import("few", pb::Edition::Growth, &few).await;
     let (client, _session) = server.database.connect().await;
     client.batch_execute("ANALYZE").await.unwrap();
-    let mut tape = Entropy::seeded(9, 400_000);
-    let catalog = MadeCatalog::make(2_000, &[("few", 60)], &mut tape);
+    let mut entropy = Entropy::seeded(9, 400_000);
+    let catalog = MadeCatalog::make(2_000, &[("few", 60)], &mut entropy);
     server
         .import("many", pb::Edition::Enterprise, &catalog.files())
         .await;
@@ -105,7 +105,7 @@ async fn stale() -> TestServer {
 }
 
 #[tokio::test]
-async fn no_statement_of_an_import_loops_over_products() {
+async fn import_statements_never_loop_over_products() {
     let server = stale().await;
     let (client, _session) = server.database.connect().await;
     for statement in [SESSION, TABLES, STAGED, BULK] {
@@ -125,7 +125,7 @@ async fn no_statement_of_an_import_loops_over_products() {
 /// The check above finds what it is for: row by row is what the planner takes
 /// where it may.
 #[tokio::test]
-async fn stale_statistics_do_make_loops_over_products() {
+async fn stale_statistics_cause_product_loops_without_bulk_settings() {
     let server = stale().await;
     let (client, _session) = server.database.connect().await;
     for statement in [SESSION, TABLES, STAGED] {
@@ -141,13 +141,13 @@ async fn stale_statistics_do_make_loops_over_products() {
 }
 
 #[tokio::test]
-async fn an_import_tells_its_phases_in_order() {
+async fn import_reports_its_phases_in_order() {
     let server = TestServer::start().await;
     let files = [file("products.csv", &["sku", "hat"])];
     let header = crate::harness::header("acme", pb::Edition::Growth);
-    let told = server.try_import(header, &files).await;
-    told.ended.unwrap();
-    let mut phases: Vec<pb::ImportPhase> = told
+    let outcome = server.try_import(header, &files).await;
+    outcome.ended.unwrap();
+    let mut phases: Vec<pb::ImportPhase> = outcome
         .progress
         .iter()
         .map(pb::ImportProgress::phase)

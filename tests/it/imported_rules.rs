@@ -6,33 +6,37 @@ use tonic::transport::Channel;
 use crate::harness::{TestServer, file, resource, words};
 
 /// The answer to `user:julia edit category:audio` in words.
-async fn told(client: &mut AuthorizationServiceClient<Channel>, question: &str) -> String {
+async fn decision_of(client: &mut AuthorizationServiceClient<Channel>, question: &str) -> String {
     let mut words = question.split(' ');
     let (kind, id) = words.next().unwrap().split_once(':').unwrap();
     let action = words.next().unwrap();
-    let about = words.next().map(|about| about.split_once(':').unwrap());
+    let target = words.next().map(|target| target.split_once(':').unwrap());
     let request = pb::CheckRequest {
         subject: Some(pb::Subject {
             r#type: kind.into(),
             id: id.into(),
         }),
         action: action.into(),
-        resource: about.and_then(|(kind, id)| resource(kind, id)),
+        resource: target.and_then(|(kind, id)| resource(kind, id)),
         ..Default::default()
     };
     let answer = client.check(request).await.unwrap().into_inner();
     words::told(&words::decision(&answer))
 }
 
-async fn assert_told(server: &TestServer, cases: &[(&str, &str)]) {
+async fn assert_decisions(server: &TestServer, cases: &[(&str, &str)]) {
     let mut client = server.client().await;
     for (question, expected) in cases {
-        assert_eq!(told(&mut client, question).await, *expected, "{question}");
+        assert_eq!(
+            decision_of(&mut client, question).await,
+            *expected,
+            "{question}"
+        );
     }
 }
 
 #[tokio::test]
-async fn rule_3_8_a_new_item_without_a_row_gets_its_defaults() {
+async fn rule_3_8_new_item_without_rights_row_gets_default_rights() {
     let server = TestServer::start().await;
     let files = [
         file("users.csv", &["username;roles", "julia;"]),
@@ -74,11 +78,11 @@ async fn rule_3_8_a_new_item_without_a_row_gets_its_defaults() {
             "denied at none: category hidden needs view, has none",
         ),
     ];
-    assert_told(&server, &cases).await;
+    assert_decisions(&server, &cases).await;
 }
 
 #[tokio::test]
-async fn rule_5_3_scopes_come_with_what_they_imply_and_unknown_ones_are_told() {
+async fn rule_5_3_scopes_include_implied_scopes_and_unknown_ones_cause_warnings() {
     let server = TestServer::start().await;
     let apps = file("apps.csv", &["code;scopes", "shop;write_products,fly"]);
     let summary = server.import("default", Edition::Growth, &[apps]).await;
@@ -96,11 +100,11 @@ async fn rule_5_3_scopes_come_with_what_they_imply_and_unknown_ones_are_told() {
             "denied: scope api.product.remove",
         ),
     ];
-    assert_told(&server, &cases).await;
+    assert_decisions(&server, &cases).await;
 }
 
 #[tokio::test]
-async fn rule_5_4_an_app_without_a_scope_reads_the_version_and_nothing_else() {
+async fn rule_5_4_app_without_scopes_may_only_read_the_version() {
     let server = TestServer::start().await;
     let files = [
         file("apps.csv", &["code;scopes", "bare;", "login;openid,email"]),
@@ -123,11 +127,11 @@ async fn rule_5_4_an_app_without_a_scope_reads_the_version_and_nothing_else() {
             "denied: scope api.overall_access",
         ),
     ];
-    assert_told(&server, &cases).await;
+    assert_decisions(&server, &cases).await;
 }
 
 #[tokio::test]
-async fn rule_5_7_an_app_edits_every_channel_later_ones_included() {
+async fn rule_5_7_app_may_edit_existing_and_later_channels() {
     let server = TestServer::start().await;
     let first = [
         file("apps.csv", &["code;scopes", "shop;write_products"]),
@@ -146,5 +150,5 @@ async fn rule_5_7_an_app_edits_every_channel_later_ones_included() {
         ("app:shop edit channel:print", "allowed at edit"),
         ("app:shop edit channel:mobile", "allowed at edit"),
     ];
-    assert_told(&server, &cases).await;
+    assert_decisions(&server, &cases).await;
 }

@@ -19,7 +19,7 @@ fn view_of(code: &str) -> pb::CheckRequest {
 }
 
 #[tokio::test]
-async fn an_import_tells_what_it_changed_and_the_second_one_changes_nothing() {
+async fn import_reports_its_changes_and_reimport_changes_nothing() {
     let server = TestServer::start().await;
     let files = [
         file("users.csv", &["username;roles", "julia;"]),
@@ -41,16 +41,16 @@ async fn an_import_tells_what_it_changed_and_the_second_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_the_same_and_changes_nothing() {
+async fn dry_run_reports_changes_but_creates_no_tenant() {
     let server = TestServer::start().await;
     let files = [file("users.csv", &["username;roles", "julia;"])];
     let dry = pb::ImportHeader {
         dry_run: true,
         ..header("acme", Edition::Growth)
     };
-    let told = server.try_import(dry, &files).await;
-    told.ended.unwrap();
-    assert_eq!(told.summary.unwrap().files[0].created, 1);
+    let outcome = server.try_import(dry, &files).await;
+    outcome.ended.unwrap();
+    assert_eq!(outcome.summary.unwrap().files[0].created, 1);
     let status = server
         .client()
         .await
@@ -156,7 +156,7 @@ const BAD_ROWS: [(&str, &str, &str, &str); 21] = [
 ];
 
 #[tokio::test]
-async fn each_kind_of_bad_row_is_listed_with_its_place_and_changes_nothing() {
+async fn each_kind_of_bad_row_is_located_and_changes_nothing() {
     let server = TestServer::start().await;
     server
         .import(
@@ -170,14 +170,14 @@ async fn each_kind_of_bad_row_is_listed_with_its_place_and_changes_nothing() {
             file(name, &[columns, row]),
             file("channels.csv", &["code", "print"]),
         ];
-        let told = server
+        let outcome = server
             .try_import(header("acme", Edition::Unspecified), &files)
             .await;
-        let status = told.ended.unwrap_err();
+        let status = outcome.ended.unwrap_err();
         let expected = (Code::InvalidArgument, "IMPORT_REFUSED".to_owned());
         let (code, reason, _) = refusal(&status);
         assert_eq!((code, reason), expected, "{name} {row}");
-        let summary = told.summary.unwrap();
+        let summary = outcome.summary.unwrap();
         assert_eq!(
             (summary.revision, summary.refused_count),
             (1, 1),
@@ -201,9 +201,9 @@ async fn bad_rows_can_be_skipped_but_not_bad_files() {
         ..header("acme", Edition::Growth)
     };
     let users = || file("users.csv", &["username;roles", "julia;", "mary;nowhere"]);
-    let told = server.try_import(skipping(), &[users()]).await;
-    told.ended.unwrap();
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(skipping(), &[users()]).await;
+    outcome.ended.unwrap();
+    let summary = outcome.summary.unwrap();
     assert_eq!((summary.revision, summary.refused_count), (1, 1));
 
     let bad_files = [
@@ -211,9 +211,9 @@ async fn bad_rows_can_be_skipped_but_not_bad_files() {
         file("products.csv", &["sku", "\"hat"]),
     ];
     for bad in bad_files {
-        let told = server.try_import(skipping(), &[users(), bad]).await;
-        assert_eq!(refusal(&told.ended.unwrap_err()).1, "IMPORT_REFUSED");
-        let refused = told.summary.unwrap().refused;
+        let outcome = server.try_import(skipping(), &[users(), bad]).await;
+        assert_eq!(refusal(&outcome.ended.unwrap_err()).1, "IMPORT_REFUSED");
+        let refused = outcome.summary.unwrap().refused;
         assert!(
             refused.iter().any(|row| row.file == "products.csv"),
             "{refused:?}"
@@ -222,7 +222,7 @@ async fn bad_rows_can_be_skipped_but_not_bad_files() {
 }
 
 #[tokio::test]
-async fn a_bad_header_or_piece_is_named() {
+async fn invalid_header_or_piece_is_rejected_with_field_path() {
     let server = TestServer::start().await;
     let good = || header("acme", Edition::Growth);
     let piece = |file: &str| {
@@ -249,8 +249,8 @@ async fn a_bad_header_or_piece_is_named() {
         ("piece.file", vec![Part::Header(good()), piece("")]),
     ];
     for (path, parts) in cases {
-        let told = server.send_parts(parts).await;
-        let status = told.ended.unwrap_err();
+        let outcome = server.send_parts(parts).await;
+        let status = outcome.ended.unwrap_err();
         let expected = (
             Code::InvalidArgument,
             "INVALID_REQUEST".to_owned(),
@@ -268,22 +268,22 @@ async fn a_bad_header_or_piece_is_named() {
 }
 
 #[tokio::test]
-async fn the_edition_creates_a_tenant_and_must_match_a_stored_one() {
+async fn edition_creates_tenant_and_must_match_stored_edition() {
     let server = TestServer::start().await;
     let files = [file("locales.csv", &["code", "en_US"])];
-    let told = server
+    let outcome = server
         .try_import(header("acme", Edition::Unspecified), &files)
         .await;
-    let (code, reason, _) = refusal(&told.ended.unwrap_err());
+    let (code, reason, _) = refusal(&outcome.ended.unwrap_err());
     assert_eq!(
         (code, reason.as_str()),
         (Code::NotFound, "TENANT_NOT_FOUND")
     );
     server.import("acme", Edition::Growth, &files).await;
-    let told = server
+    let outcome = server
         .try_import(header("acme", Edition::Enterprise), &files)
         .await;
-    let (code, reason, _) = refusal(&told.ended.unwrap_err());
+    let (code, reason, _) = refusal(&outcome.ended.unwrap_err());
     assert_eq!(
         (code, reason.as_str()),
         (Code::FailedPrecondition, "EDITION_MISMATCH")
@@ -291,7 +291,7 @@ async fn the_edition_creates_a_tenant_and_must_match_a_stored_one() {
 }
 
 #[tokio::test]
-async fn rule_2_6_the_last_administrator_cannot_be_imported_away() {
+async fn rule_2_6_import_cannot_disable_last_administrator() {
     let server = TestServer::start().await;
     let role = "administrator;user;role.edit,role.list,system_configuration.access";
     let roles = file("user_roles.csv", &["role;audience;permissions", role]);
@@ -302,10 +302,10 @@ async fn rule_2_6_the_last_administrator_cannot_be_imported_away() {
     server
         .import("acme", Edition::Growth, &[roles, users("1")])
         .await;
-    let told = server
+    let outcome = server
         .try_import(header("acme", Edition::Unspecified), &[users("0")])
         .await;
-    let (code, reason, _) = refusal(&told.ended.unwrap_err());
+    let (code, reason, _) = refusal(&outcome.ended.unwrap_err());
     assert_eq!(
         (code, reason.as_str()),
         (Code::FailedPrecondition, "LOCK_OUT_GUARD")
@@ -313,7 +313,7 @@ async fn rule_2_6_the_last_administrator_cannot_be_imported_away() {
 }
 
 #[tokio::test]
-async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
+async fn rule_5_2_hundred_and_first_third_party_is_rejected() {
     let server = TestServer::start().await;
     let connections = |count: usize| {
         let rows: Vec<String> = (0..count).map(|number| format!("erp_{number};")).collect();
@@ -323,10 +323,10 @@ async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
     server
         .import("acme", Edition::Growth, &[connections(100)])
         .await;
-    let told = server
+    let outcome = server
         .try_import(header("acme", Edition::Unspecified), &[connections(101)])
         .await;
-    let status = told.ended.unwrap_err();
+    let status = outcome.ended.unwrap_err();
     let (code, reason, _) = refusal(&status);
     assert_eq!(
         (code, reason.as_str()),
@@ -335,7 +335,7 @@ async fn rule_5_2_the_hundred_and_first_third_party_is_refused() {
 }
 
 #[tokio::test]
-async fn an_import_whose_caller_is_cut_off_before_its_end_changes_nothing() {
+async fn import_of_disconnected_caller_changes_nothing() {
     let mut server = TestServer::start().await;
     let (sender, receiver) = mpsc::channel(4);
     let users = file("users.csv", &["username;roles", "julia;"]);
@@ -364,7 +364,7 @@ async fn an_import_whose_caller_is_cut_off_before_its_end_changes_nothing() {
     server.begin_stop();
     let database = server.ended_with_its_database().await;
     let server = TestServer::start_on(database).await;
-    let asked = server.client().await.check(view_of("hat")).await;
-    assert_eq!(refusal(&asked.unwrap_err()).1, "TENANT_NOT_FOUND");
+    let result = server.client().await.check(view_of("hat")).await;
+    assert_eq!(refusal(&result.unwrap_err()).1, "TENANT_NOT_FOUND");
     drop(sender);
 }

@@ -79,7 +79,7 @@ async fn may_view(server: &TestServer) -> bool {
 }
 
 #[tokio::test]
-async fn login_of_one_installation_reaches_nothing_of_another() {
+async fn login_of_one_installation_cannot_access_another() {
     let production = Database::create().await;
     let staging = Database::create().await;
     let role = format!("{}_role", staging.name());
@@ -109,7 +109,7 @@ async fn login_of_one_installation_reaches_nothing_of_another() {
 }
 
 #[tokio::test]
-async fn role_is_moved_only_while_no_server_runs() {
+async fn runtime_role_changes_only_while_no_server_runs() {
     let mut server = served(Database::create().await).await;
     let role = format!("{}_moved", server.database.name());
     let before = runtime_role(&server.database).await;
@@ -156,7 +156,7 @@ const BEFORE: &str = "SET search_path = pim_authz;
     DELETE FROM refinery_schema_history WHERE version >= 7";
 
 #[tokio::test]
-async fn installation_of_an_earlier_release_leaves_the_shared_role() {
+async fn migration_from_version_6_revokes_rights_of_shared_role() {
     let database = Database::create().await;
     database.execute(BEFORE).await;
     let report = store::migrate(database.url(), &RuntimeRole::Stored).await;
@@ -191,7 +191,7 @@ async fn installation_of_an_earlier_release_leaves_the_shared_role() {
 }
 
 #[tokio::test]
-async fn renamed_and_restored_databases_are_served() {
+async fn restored_database_with_foreign_role_is_served_after_migration() {
     let database = Database::create().await;
     // As restored from a backup on a PostgreSQL that has no such role.
     database
@@ -200,9 +200,12 @@ async fn renamed_and_restored_databases_are_served() {
     let mut config = TestServer::config(&database);
     config.listen = "127.0.0.1:0".parse().unwrap();
     let (ready, _) = tokio::sync::oneshot::channel();
-    let told = pim_authz::server::serve(config, std::future::pending(), ready).await;
-    let told = told.unwrap_err().to_string();
-    assert!(told.contains("GRANT role_of_another_postgres TO"), "{told}");
+    let result = pim_authz::server::serve(config, std::future::pending(), ready).await;
+    let result = result.unwrap_err().to_string();
+    assert!(
+        result.contains("GRANT role_of_another_postgres TO"),
+        "{result}"
+    );
     store::migrate(database.url(), &RuntimeRole::Stored)
         .await
         .unwrap();
@@ -215,7 +218,7 @@ async fn renamed_and_restored_databases_are_served() {
 }
 
 #[tokio::test]
-async fn everyone_else_has_no_rights_on_the_schema() {
+async fn public_has_no_rights_on_the_schema() {
     let database = Database::create().await;
     let open = "SELECT coalesce(string_agg(thing, ', '), '') FROM (
          SELECT nspname::text FROM pg_namespace, aclexplode(nspacl) AS granted
@@ -230,7 +233,7 @@ async fn everyone_else_has_no_rights_on_the_schema() {
 }
 
 #[tokio::test]
-async fn functions_with_the_rights_of_the_owner_are_closed() {
+async fn security_definer_functions_are_restricted_and_pin_search_path() {
     let database = Database::create().await;
     let role = runtime_role(&database).await;
     let all = "SELECT count(*)::text FROM pg_proc
@@ -272,7 +275,7 @@ const CHANGES: [&str; 20] = [
 ];
 
 #[tokio::test]
-async fn facts_do_not_change_past_the_audit_log() {
+async fn facts_cannot_change_without_audit_row() {
     let server = served(Database::create().await).await;
     let role = runtime_role(&server.database).await;
     let client = connect(server.database.url()).await;
@@ -320,7 +323,7 @@ async fn facts_do_not_change_past_the_audit_log() {
 }
 
 #[tokio::test]
-async fn maintenance_is_for_the_owner_alone() {
+async fn maintenance_pass_works_only_for_the_owner() {
     let server = served(Database::create().await).await;
     let role = runtime_role(&server.database).await;
     let mut operations =
@@ -346,7 +349,7 @@ async fn maintenance_is_for_the_owner_alone() {
 }
 
 /// A database without the schema, of an owner who may make no roles.
-async fn of_a_plain_owner() -> (Database, String) {
+async fn database_of_unprivileged_owner() -> (Database, String) {
     let database = Database::create().await;
     let owner = format!("{}_owner", database.name());
     database.create_login(&owner).await;
@@ -355,11 +358,11 @@ async fn of_a_plain_owner() -> (Database, String) {
 }
 
 #[tokio::test]
-async fn migrating_without_rights_lists_what_an_administrator_runs() {
-    let (database, owner) = of_a_plain_owner().await;
-    let told = store::migrate(&database.url_of(&owner), &RuntimeRole::Stored).await;
-    let Err(MigrateError::NeedsAdministrator { statements, .. }) = told else {
-        panic!("{told:?}");
+async fn migration_without_privileges_lists_statements_for_an_administrator() {
+    let (database, owner) = database_of_unprivileged_owner().await;
+    let result = store::migrate(&database.url_of(&owner), &RuntimeRole::Stored).await;
+    let Err(MigrateError::NeedsAdministrator { statements, .. }) = result else {
+        panic!("{result:?}");
     };
     let schemas = "SELECT count(*)::text FROM pg_namespace WHERE nspname = 'pim_authz'";
     assert_eq!(text(&database, schemas).await, "0");
@@ -378,16 +381,16 @@ async fn migrating_without_rights_lists_what_an_administrator_runs() {
     let mut config = TestServer::config(&database);
     config.database_url = database.url_of(&owner);
     let (ready, _) = tokio::sync::oneshot::channel();
-    let told = pim_authz::server::serve(config.clone(), std::future::pending(), ready).await;
+    let result = pim_authz::server::serve(config.clone(), std::future::pending(), ready).await;
     let grant = format!("GRANT {role} TO {owner}");
-    assert!(told.unwrap_err().to_string().contains(&grant));
+    assert!(result.unwrap_err().to_string().contains(&grant));
     database.execute(&grant).await;
     TestServer::start_with(config, database).await;
 }
 
 #[tokio::test]
-async fn owner_without_rights_on_roles_migrates_without_a_role() {
-    let (database, owner) = of_a_plain_owner().await;
+async fn owner_without_createrole_migrates_without_runtime_role() {
+    let (database, owner) = database_of_unprivileged_owner().await;
     let grant = format!("GRANT CREATE ON DATABASE {} TO {owner}", database.name());
     database.execute(&grant).await;
     let url = database.url_of(&owner);
@@ -399,20 +402,23 @@ async fn owner_without_rights_on_roles_migrates_without_a_role() {
 }
 
 #[tokio::test]
-async fn login_without_the_role_reads_which_grant_is_missing() {
+async fn startup_without_the_role_names_the_missing_grant() {
     let database = Database::create().await;
     let login = format!("{}_login", database.name());
     let mut config = TestServer::config(&database);
     config.database_url = database.create_login(&login).await;
     let (ready, _) = tokio::sync::oneshot::channel();
-    let told = pim_authz::server::serve(config, std::future::pending(), ready).await;
-    let told = told.unwrap_err().to_string();
+    let result = pim_authz::server::serve(config, std::future::pending(), ready).await;
+    let result = result.unwrap_err().to_string();
     let role = runtime_role(&database).await;
-    assert!(told.contains(&format!("GRANT {role} TO {login}")), "{told}");
+    assert!(
+        result.contains(&format!("GRANT {role} TO {login}")),
+        "{result}"
+    );
 }
 
 #[tokio::test]
-async fn newer_schema_is_served_if_it_admits_this_program() {
+async fn newer_schema_is_served_if_it_allows_this_program() {
     let newer = "INSERT INTO pim_authz.refinery_schema_history VALUES (900, 'newer', '2099-01-01T00:00:00Z', '0')";
     let database = Database::create().await;
     database.execute(newer).await;
@@ -433,29 +439,29 @@ async fn newer_schema_is_served_if_it_admits_this_program() {
     assert!(refused.contains("version 900"), "{refused}");
     let (ready, _) = tokio::sync::oneshot::channel();
     let config = TestServer::config(&database);
-    let told = pim_authz::server::serve(config, std::future::pending(), ready).await;
-    let told = told.unwrap_err().to_string();
+    let result = pim_authz::server::serve(config, std::future::pending(), ready).await;
+    let result = result.unwrap_err().to_string();
     assert!(
-        told.contains("version 900") && told.contains("newer release"),
-        "{told}"
+        result.contains("version 900") && result.contains("newer release"),
+        "{result}"
     );
 }
 
 #[tokio::test]
-async fn impossible_role_names_are_refused() {
+async fn invalid_role_names_are_rejected() {
     let database = Database::create().await;
     let long = "x".repeat(64);
     for name in ["", "pg_monitor", "public", &long] {
-        let told = store::migrate(database.url(), &named(name)).await;
+        let result = store::migrate(database.url(), &named(name)).await;
         assert!(
-            matches!(told, Err(MigrateError::InvalidRoleName { .. })),
-            "{name}: {told:?}"
+            matches!(result, Err(MigrateError::InvalidRoleName { .. })),
+            "{name}: {result:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn every_foreign_key_is_checked_by_an_index() {
+async fn every_foreign_key_is_covered_by_an_index() {
     let database = Database::create().await;
     let without = "SELECT coalesce(string_agg(conname, ', ' ORDER BY conname), '')::text
           FROM pg_constraint AS reference

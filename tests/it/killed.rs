@@ -37,7 +37,7 @@ fn many_products() -> Vec<File> {
 }
 
 /// Nothing of the second import is there, and it can be made again.
-async fn assert_nothing_came_of_it(database: Database) {
+async fn assert_import_stored_nothing(database: Database) {
     let server = TestServer::start_on(database).await;
     let view = |code: &str| pb::CheckRequest {
         subject: user("julia"),
@@ -50,8 +50,8 @@ async fn assert_nothing_came_of_it(database: Database) {
     assert_eq!((first.allowed, first.revision), (true, 1));
     for code in ["hat_0", "hat_19999"] {
         let answer = client.check(view(code)).await.unwrap().into_inner();
-        let told = words::told(&words::decision(&answer));
-        assert_eq!(told, "denied at none: resource_unknown");
+        let decision = words::told(&words::decision(&answer));
+        assert_eq!(decision, "denied at none: resource_unknown");
     }
     let again = server
         .import("default", Edition::Unspecified, &many_products())
@@ -69,7 +69,7 @@ async fn database_with_a_company() -> Database {
 }
 
 #[tokio::test]
-async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
+async fn import_killed_while_reading_stores_nothing() {
     let database = database_with_a_company().await;
     let (mut program, channel) = start(&database).await;
     let (sender, receiver) = mpsc::channel(4);
@@ -101,11 +101,11 @@ async fn an_import_that_is_killed_while_it_is_read_leaves_nothing() {
     }
     program.kill().await.unwrap();
     let _still_sending = sending.await.unwrap();
-    assert_nothing_came_of_it(database).await;
+    assert_import_stored_nothing(database).await;
 }
 
 #[tokio::test]
-async fn an_import_that_is_killed_before_its_commit_leaves_nothing() {
+async fn import_killed_before_commit_stores_nothing() {
     let database = database_with_a_company().await;
     let (mut program, channel) = start(&database).await;
     // The last thing that a write does waits for this lock.
@@ -133,7 +133,7 @@ async fn an_import_that_is_killed_before_its_commit_leaves_nothing() {
     holder.batch_execute("ROLLBACK").await.unwrap();
     drop(holder);
     connection.await.unwrap().unwrap();
-    assert_nothing_came_of_it(database).await;
+    assert_import_stored_nothing(database).await;
 }
 
 fn request(part: Part) -> pb::ImportCatalogRequest {

@@ -24,7 +24,7 @@ fn question() -> pb::CheckRequest {
 }
 
 #[tokio::test]
-async fn a_call_ends_at_its_callers_deadline() {
+async fn call_ends_at_the_callers_deadline() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     // No Check can read the tenant while somebody holds its table.
@@ -46,7 +46,7 @@ async fn a_call_ends_at_its_callers_deadline() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_is_the_callers_fault() {
+async fn oversized_message_is_rejected() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let huge = pb::CheckRequest {
@@ -61,7 +61,7 @@ async fn a_message_that_is_too_large_is_the_callers_fault() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_told_with_the_time_to_retry() {
+async fn unreachable_database_returns_unavailable_with_retry_delay() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     server
@@ -87,7 +87,7 @@ async fn a_database_that_is_away_is_told_with_the_time_to_retry() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_the_callers_fault() {
+async fn undecodable_message_is_rejected_as_invalid_request() {
     let server = TestServer::start().await;
     let mut client = Grpc::new(server.channel().await);
     client.ready().await.unwrap();
@@ -108,7 +108,7 @@ async fn bytes_that_are_no_message_are_the_callers_fault() {
 }
 
 #[tokio::test]
-async fn a_compressed_message_is_read() {
+async fn compressed_message_is_accepted() {
     let server = TestServer::start().await;
     let client = server.client().await;
     let mut client = client.send_compressed(CompressionEncoding::Gzip);
@@ -117,10 +117,10 @@ async fn a_compressed_message_is_read() {
 }
 
 #[tokio::test]
-async fn metadata_over_the_limit_is_refused_with_a_code_of_the_contract() {
+async fn oversized_metadata_is_rejected_with_contract_error() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut ask = async |bytes: usize| {
+    let mut check_with_metadata = async |bytes: usize| {
         let mut request = Request::new(question());
         let value = "x".repeat(bytes).parse().unwrap();
         request.metadata_mut().insert("x-caller", value);
@@ -128,13 +128,13 @@ async fn metadata_over_the_limit_is_refused_with_a_code_of_the_contract() {
     };
     let refused = (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None);
     for bytes in [16_385, 100_000, 900_000] {
-        assert_eq!(ask(bytes).await, refused, "{bytes}");
+        assert_eq!(check_with_metadata(bytes).await, refused, "{bytes}");
     }
-    assert_eq!(ask(15_000).await.1, "TENANT_NOT_FOUND");
+    assert_eq!(check_with_metadata(15_000).await.1, "TENANT_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_large_once_decompressed_is_refused_with_details() {
+async fn message_oversized_after_decompression_is_rejected_with_details() {
     let server = TestServer::start().await;
     let refused = (Code::ResourceExhausted, "TOO_MANY_ENTRIES".to_owned(), None);
     let client = server.client().await;
@@ -168,7 +168,7 @@ async fn a_message_that_is_too_large_once_decompressed_is_refused_with_details()
 }
 
 #[tokio::test]
-async fn readiness_follows_the_database_and_liveness_does_not() {
+async fn readiness_follows_the_database_but_liveness_does_not() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     let service = || HealthCheckRequest {

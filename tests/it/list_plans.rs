@@ -18,10 +18,10 @@ const SESSION: &str = "SET search_path = pim_authz, pg_temp;
     SET jit = off";
 
 #[tokio::test]
-async fn no_page_sorts_or_reads_all_products() {
+async fn list_pages_neither_sort_nor_scan_all_products() {
     let server = TestServer::start().await;
-    let mut tape = Entropy::seeded(9, 400_000);
-    let catalog = MadeCatalog::make(10_000, &[("few", 60)], &mut tape);
+    let mut entropy = Entropy::seeded(9, 400_000);
+    let catalog = MadeCatalog::make(10_000, &[("few", 60)], &mut entropy);
     server
         .import("acme", pb::Edition::Enterprise, &catalog.files())
         .await;

@@ -94,7 +94,7 @@ fn as_filter_request(request: pb::ListAllowedRequest) -> pb::GetAccessFilterRequ
 }
 
 #[tokio::test]
-async fn a_bad_field_of_a_list_is_named_and_comes_before_the_unknown_tenant() {
+async fn invalid_list_field_is_reported_before_unknown_tenant() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let with_filter = bad_questions().into_iter().chain(bad_filters());
@@ -123,7 +123,7 @@ async fn a_bad_field_of_a_list_is_named_and_comes_before_the_unknown_tenant() {
 }
 
 #[tokio::test]
-async fn a_bad_field_of_a_list_of_subjects_is_named() {
+async fn invalid_field_of_subject_list_is_reported() {
     type Change = fn(&mut pb::ListSubjectsRequest);
     let cases: [(&str, Change); 10] = [
         ("tenant", |r| r.tenant = "x".repeat(256)),
@@ -159,7 +159,7 @@ async fn a_bad_field_of_a_list_of_subjects_is_named() {
 }
 
 #[tokio::test]
-async fn every_list_of_an_unknown_tenant_is_not_found() {
+async fn lists_of_unknown_tenant_return_not_found() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     for minimum_revision in [0, 3] {
@@ -191,7 +191,7 @@ async fn every_list_of_an_unknown_tenant_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_list_waits_for_a_revision_no_longer_than_its_caller() {
+async fn list_waits_for_revision_until_the_callers_deadline() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let files = [crate::harness::file("products.csv", &["sku", "hat"])];
@@ -215,7 +215,7 @@ async fn a_list_waits_for_a_revision_no_longer_than_its_caller() {
 }
 
 #[tokio::test]
-async fn a_filter_of_too_many_codes_is_refused_whole() {
+async fn filter_with_too_many_codes_is_rejected() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let request = pb::ListAllowedRequest {
@@ -231,7 +231,7 @@ async fn a_filter_of_too_many_codes_is_refused_whole() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_server_stops_and_says_so() {
+async fn stream_ends_with_shutting_down_and_resumes_after_restart() {
     let mut server = TestServer::start().await;
     let mut client = server.client().await;
     let codes: Vec<String> = (0..2_000).map(|number| format!("p{number}")).collect();

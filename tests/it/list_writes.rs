@@ -39,11 +39,11 @@ fn codes(listed: lists::Listed) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn rule_9_a_list_of_thousands_is_whole_at_any_page_size() {
+async fn rule_9_long_list_is_complete_at_any_page_size() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut tape = Entropy::seeded(5, 200_000);
-    let catalog = MadeCatalog::make(3_000, &GROUPS, &mut tape);
+    let mut entropy = Entropy::seeded(5, 200_000);
+    let catalog = MadeCatalog::make(3_000, &GROUPS, &mut entropy);
     let enterprise = pb::Edition::Enterprise;
     server.import(TENANT, enterprise, &catalog.files()).await;
     for (group, _) in GROUPS {
@@ -63,12 +63,12 @@ async fn rule_9_a_list_of_thousands_is_whole_at_any_page_size() {
 }
 
 #[tokio::test]
-async fn writes_between_pages_lose_and_repeat_nothing() {
+async fn writes_between_pages_cause_no_gaps_or_duplicates() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut tape = Entropy::seeded(6, 400_000);
+    let mut entropy = Entropy::seeded(6, 400_000);
     for (group, page_size) in [("few", 7), ("some", 40), ("every", 150)] {
-        let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut tape);
+        let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut entropy);
         let enterprise = pb::Edition::Enterprise;
         server.import(TENANT, enterprise, &catalog.files()).await;
         let mut viewed = catalog.viewed_by(group);
@@ -86,7 +86,7 @@ async fn writes_between_pages_lose_and_repeat_nothing() {
             if request.page_token.is_empty() {
                 break;
             }
-            catalog.change(&mut tape);
+            catalog.change(&mut entropy);
             server.import(TENANT, enterprise, &catalog.files()).await;
             viewed = catalog.viewed_by(group);
             throughout.retain(|code| viewed.contains(code));
@@ -99,11 +99,11 @@ async fn writes_between_pages_lose_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
+async fn stream_resumed_after_writes_has_no_gaps_or_duplicates() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    let mut tape = Entropy::seeded(7, 200_000);
-    let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut tape);
+    let mut entropy = Entropy::seeded(7, 200_000);
+    let mut catalog = MadeCatalog::make(2_000, &GROUPS, &mut entropy);
     let enterprise = pb::Edition::Enterprise;
     server.import(TENANT, enterprise, &catalog.files()).await;
     let request = request("every", 100);
@@ -122,7 +122,7 @@ async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
             token = batch.resume_token;
         }
         drop(stream);
-        catalog.change(&mut tape);
+        catalog.change(&mut entropy);
         server.import(TENANT, enterprise, &catalog.files()).await;
         let viewed = catalog.viewed_by("every");
         throughout.retain(|code| viewed.contains(code));
@@ -138,7 +138,7 @@ async fn a_stream_that_is_resumed_after_writes_loses_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn rule_4_3_what_lies_below_a_model_becomes_everyones_with_it() {
+async fn rule_4_3_descendants_of_uncategorized_models_are_listed_for_everyone() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let row = |name: &str, header: &str, rows: &[&str]| file(name, &[&[header], rows].concat());
@@ -199,7 +199,7 @@ async fn rule_4_3_what_lies_below_a_model_becomes_everyones_with_it() {
 /// During a rollout servers of the release before write too; what they do not
 /// know of is simulated by undoing what this release keeps.
 #[tokio::test]
-async fn a_writer_that_does_not_know_of_lists_makes_none_incomplete() {
+async fn writes_of_earlier_release_leave_lists_complete() {
     const OPEN_DOOR: &str = "SET search_path = pim_authz; SET pim_authz.door = 'release before'";
     // It announces nothing, so that only the database is asked.
     let server = TestServer::start_without_memory(Database::create().await).await;
@@ -275,7 +275,7 @@ const SINCE: [&str; 10] = [
 ];
 
 #[tokio::test]
-async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
+async fn migrated_database_of_version_1_lists_completely() {
     const BEFORE: &str = "SET search_path = pim_authz;
         SET pim_authz.door = 'undo';
         DROP TABLE caller_key, caller_oidc_identity, caller_subject_alternative_name, caller_tenant, caller;
@@ -305,8 +305,8 @@ async fn a_database_of_the_release_before_lists_whole_once_it_is_migrated() {
         DROP FUNCTION is_owner, mark_written, mark_rewritten, mark_tenant_written, require_audit CASCADE;
         DELETE FROM refinery_schema_history WHERE version >= 2";
     let mut server = TestServer::start().await;
-    let mut tape = Entropy::seeded(8, 100_000);
-    let catalog = MadeCatalog::make(1_500, &GROUPS, &mut tape);
+    let mut entropy = Entropy::seeded(8, 100_000);
+    let catalog = MadeCatalog::make(1_500, &GROUPS, &mut entropy);
     server
         .import(TENANT, pb::Edition::Enterprise, &catalog.files())
         .await;
@@ -334,13 +334,13 @@ async fn slow_client(server: &TestServer) -> AuthorizationServiceClient<Channel>
 }
 
 #[tokio::test]
-async fn a_stream_of_single_resources_is_the_list_and_tells_nothing_that_was_taken_away() {
+async fn single_item_batches_match_list_and_omit_revoked_resources() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    let mut tape = Entropy::seeded(8, 400_000);
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    let mut entropy = Entropy::seeded(8, 400_000);
     let enterprise = pb::Edition::Enterprise;
-    for listing in [&server, &without] {
-        let mut catalog = MadeCatalog::make(1_500, &GROUPS, &mut tape);
+    for listing in [&server, &uncached] {
+        let mut catalog = MadeCatalog::make(1_500, &GROUPS, &mut entropy);
         server.import(TENANT, enterprise, &catalog.files()).await;
         let mut client = slow_client(listing).await;
         let at_once = lists::whole_stream(&mut client, &request("every", 1_000), true).await;
@@ -361,7 +361,7 @@ async fn a_stream_of_single_resources_is_the_list_and_tells_nothing_that_was_tak
         assert_eq!(next().await, [at_once[0].0.clone()]);
         let before = catalog.viewed_by("every");
         for _ in 0..10 {
-            catalog.change(&mut tape);
+            catalog.change(&mut entropy);
         }
         server.import(TENANT, enterprise, &catalog.files()).await;
         let after = catalog.viewed_by("every");

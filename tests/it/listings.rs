@@ -29,18 +29,18 @@ const QUESTIONS_A_WORLD: usize = 12;
 const PAGES: [i32; 3] = [1, 7, 10_000];
 
 #[tokio::test]
-async fn every_list_holds_what_a_check_allows_on_random_worlds() {
+async fn lists_match_the_reference_on_random_worlds() {
     let server = TestServer::start().await;
-    let without = TestServer::start_without_memory(server.database.clone()).await;
-    let mut clients = [server.client().await, without.client().await];
+    let uncached = TestServer::start_without_memory(server.database.clone()).await;
+    let mut clients = [server.client().await, uncached.client().await];
     let mut listed = 0;
     for seed in (first_seed()..).take(seeds(WORLDS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed + 1_000, 8_000);
-        let world = random_stored_world(&mut tape);
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed + 1_000, 8_000);
+        let world = random_stored_world(&mut entropy);
         let tenant = format!("world_{seed}");
         store_world(&server, &tenant, &world).await;
-        let questions = (0..QUESTIONS_A_WORLD).map(|_| random_question(&world, &mut tape));
+        let questions = (0..QUESTIONS_A_WORLD).map(|_| random_question(&world, &mut entropy));
         let questions: Vec<Question> = questions.collect();
         for question in &questions {
             compare_subjects(&mut clients[0], &tenant, &world, question).await;
@@ -60,7 +60,7 @@ async fn every_list_holds_what_a_check_allows_on_random_worlds() {
                 }
             }
             let client = &mut clients[number % 2];
-            compare_filtered(client, &world, request, kind, &expected, &mut tape).await;
+            compare_filtered(client, &world, request, kind, &expected, &mut entropy).await;
         }
     }
     // Lists were long enough to mean something.
@@ -76,14 +76,14 @@ async fn every_list_holds_what_a_check_allows_on_random_worlds() {
 /// What every subject asks of products most often, without any context: long
 /// lists.
 fn plain_questions(world: &World) -> Vec<Question> {
-    let asked = [
+    let cases = [
         (ResourceType::Product, "view"),
         (ResourceType::Product, "send_proposal"),
         (ResourceType::ProductModel, "edit"),
         (ResourceType::Category, "view"),
     ];
     let questions = every_subject(world).into_iter().flat_map(|subject| {
-        asked.map(|(kind, action)| {
+        cases.map(|(kind, action)| {
             let resource = Resource {
                 kind,
                 id: Some("any".parse().unwrap()),
@@ -118,8 +118,8 @@ fn expected(world: &World, question: &Question, kind: ResourceType) -> Expected 
         };
         let subject = question.subject().clone();
         let context = question.context().clone();
-        let asked = Question::new(subject, question.action(), Some(resource), context).unwrap();
-        let decision = reference::decide(world, &asked);
+        let candidate = Question::new(subject, question.action(), Some(resource), context).unwrap();
+        let decision = reference::decide(world, &candidate);
         if decision.is_allowed() {
             expected.insert(code, words::level(decision.level));
         }
@@ -292,8 +292,8 @@ fn held(world: &World, subject: &SubjectRef, item: &ItemRef) -> Level {
         description: Description::default(),
     };
     let view = Action::find("view").unwrap();
-    let asked = Question::new(subject.clone(), view, Some(resource), <_>::default());
-    reference::decide(world, &asked.unwrap()).level.unwrap()
+    let question = Question::new(subject.clone(), view, Some(resource), <_>::default());
+    reference::decide(world, &question.unwrap()).level.unwrap()
 }
 
 /// Compares lists with random filters, or the refusal of one that does not
@@ -304,7 +304,7 @@ async fn compare_filtered(
     request: pb::ListAllowedRequest,
     kind: ResourceType,
     expected: &Expected,
-    tape: &mut Entropy,
+    entropy: &mut Entropy,
 ) {
     let mut categories: Vec<String> = world
         .items_of(ItemKind::Category)
@@ -312,9 +312,9 @@ async fn compare_filtered(
         .collect();
     categories.extend(["nowhere".to_owned(), String::new()]);
     let filter = pb::ListFilter {
-        tree: tape.pick(&categories).to_uppercase(),
-        category: tape.pick(&categories).to_lowercase(),
-        ids: random_ids(world, kind, tape),
+        tree: entropy.pick(&categories).to_uppercase(),
+        category: entropy.pick(&categories).to_lowercase(),
+        ids: random_ids(world, kind, entropy),
     };
     let request = pb::ListAllowedRequest {
         filter: Some(filter.clone()),
@@ -345,12 +345,12 @@ async fn compare_filtered(
 
 /// In three of four cases all; else some that are stored, once more in capital
 /// letters, and one that is not.
-fn random_ids(world: &World, kind: ResourceType, tape: &mut Entropy) -> Vec<String> {
-    if tape.chance(75) {
+fn random_ids(world: &World, kind: ResourceType, entropy: &mut Entropy) -> Vec<String> {
+    if entropy.chance(75) {
         return Vec::new();
     }
     let mut ids = vec!["nowhere".to_owned()];
-    for code in tape.some(50, &stored(world, kind)) {
+    for code in entropy.some(50, &stored(world, kind)) {
         ids.extend([code.to_string(), code.as_str().to_uppercase()]);
     }
     ids
@@ -405,9 +405,9 @@ async fn compare_subjects(
         let allowed = every_subject(world).into_iter().filter(|subject| {
             let resource = question.resource().cloned();
             let context = question.context().clone();
-            let asked = Question::new(subject.clone(), question.action(), resource, context);
+            let candidate = Question::new(subject.clone(), question.action(), resource, context);
             kind.is_none_or(|kind| kind == subject.kind)
-                && reference::decide(world, &asked.unwrap()).is_allowed()
+                && reference::decide(world, &candidate.unwrap()).is_allowed()
         });
         let expected: BTreeSet<String> = allowed.map(|subject| subject.to_string()).collect();
         for page_size in PAGES {

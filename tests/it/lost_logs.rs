@@ -14,7 +14,7 @@ use crate::harness::{Database, Program, channel_to, refusal, terminate, user};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Asks what nobody knows; what comes back shows that the database was asked.
-async fn ask(channel: &Channel) -> (Code, String) {
+async fn check_refusal(channel: &Channel) -> (Code, String) {
     let request = pb::CheckRequest {
         subject: user("julia"),
         action: "product.list".into(),
@@ -39,7 +39,7 @@ fn not_found() -> (Code, String) {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_reader_is_gone_keeps_its_lease() {
+async fn server_without_log_reader_keeps_serving() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let channel = channel_to(program.address().await).await;
@@ -50,7 +50,7 @@ async fn a_server_whose_log_reader_is_gone_keeps_its_lease() {
     for _ in 0..3 {
         database.execute_elsewhere(end_sessions).await;
         let answered = async {
-            while ask(&channel).await != not_found() || !serves(&channel).await {
+            while check_refusal(&channel).await != not_found() || !serves(&channel).await {
                 tokio::task::yield_now().await;
             }
         };
@@ -60,7 +60,7 @@ async fn a_server_whose_log_reader_is_gone_keeps_its_lease() {
 }
 
 #[tokio::test]
-async fn a_server_whose_log_takes_nothing_serves() {
+async fn server_with_unwritable_log_keeps_serving() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let database = Database::create().await;
     // Its log does not tell the port: an address of this process's own.
@@ -80,17 +80,17 @@ async fn a_server_whose_log_takes_nothing_serves() {
     timeout(PATIENCE, reached).await.unwrap();
     let channel = channel_to(address).await;
     let answered = async {
-        while ask(&channel).await.0 == Code::Unavailable {
+        while check_refusal(&channel).await.0 == Code::Unavailable {
             tokio::task::yield_now().await;
         }
     };
     timeout(PATIENCE, answered).await.unwrap();
-    assert_eq!(ask(&channel).await, not_found());
+    assert_eq!(check_refusal(&channel).await, not_found());
     assert_eq!(terminate(&mut child).await, Some(0));
 }
 
 #[tokio::test]
-async fn a_server_whose_log_reader_stands_still_answers_and_ends() {
+async fn server_with_blocked_log_reader_answers_and_stops() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     let mut program = Program::spawn(command.env("RUST_LOG", "info,h2=trace,hyper=trace"));
@@ -98,7 +98,7 @@ async fn a_server_whose_log_reader_stands_still_answers_and_ends() {
     let (mut child, _idle) = program.with_idle_log_reader();
     // More than the pipe and the queue hold.
     for _ in 0..1_000 {
-        let answer = timeout(PATIENCE, ask(&channel)).await.unwrap();
+        let answer = timeout(PATIENCE, check_refusal(&channel)).await.unwrap();
         assert_eq!(answer, not_found());
     }
     assert!(serves(&channel).await);

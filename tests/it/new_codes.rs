@@ -62,7 +62,7 @@ async fn small() -> TestServer {
 }
 
 #[tokio::test]
-async fn rule_1_5_no_call_makes_a_code_with_white_space_at_an_end() {
+async fn rule_1_5_calls_reject_codes_with_surrounding_white_space() {
     let server = small().await;
     let channel = server.channel().await;
     refused! { channel:
@@ -85,7 +85,7 @@ async fn rule_1_5_no_call_makes_a_code_with_white_space_at_an_end() {
 }
 
 #[tokio::test]
-async fn rule_1_5_neither_do_new_tenants_and_apps() {
+async fn rule_1_5_tenants_and_apps_reject_surrounding_white_space() {
     let server = small().await;
     let channel = server.channel().await;
     for code in CODES {
@@ -108,10 +108,10 @@ async fn rule_1_5_neither_do_new_tenants_and_apps() {
         let status = apps.start_connection(app).await.unwrap_err();
         assert_eq!(refusal(&status).2.as_deref(), Some("app"), "{status:?}");
         let files = [file("locales.csv", &["code", "en_US"])];
-        let told = server
+        let outcome = server
             .try_import(header(code, Edition::Growth), &files)
             .await;
-        let status = told.ended.unwrap_err();
+        let status = outcome.ended.unwrap_err();
         assert_eq!(
             refusal(&status).2.as_deref(),
             Some("header.tenant"),
@@ -131,7 +131,7 @@ async fn store_with_white_space(server: &TestServer) {
 }
 
 #[tokio::test]
-async fn rule_1_5_stored_codes_with_white_space_stay_askable_and_can_go() {
+async fn rule_1_5_stored_codes_with_white_space_remain_usable_and_deletable() {
     let mut server = small().await;
     store_with_white_space(&server).await;
     // Another server has nothing of it in memory.

@@ -70,7 +70,7 @@ impl Watched {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        asked(self.http, "GET", path).await
+        send_http(self.http, "GET", path).await
     }
 
     /// The lines of `/metrics` that begin with `name`.
@@ -89,7 +89,7 @@ async fn http_address(program: &mut Program) -> SocketAddr {
 }
 
 /// The status of an answer over HTTP, and what it holds.
-async fn asked(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
+async fn send_http(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(http).await.unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -102,7 +102,7 @@ async fn asked(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn metrics_and_probes_alone_are_served_over_http() {
+async fn http_serves_only_metrics_and_probes() {
     let watched = Watched::start(|_| {}).await;
     assert!(watched.check("secret-julia", 0).await.unwrap());
     let (status, text) = watched.get("/metrics").await;
@@ -131,7 +131,7 @@ async fn metrics_and_probes_alone_are_served_over_http() {
     ] {
         assert_eq!(watched.get(path).await.0, 404, "{path}");
     }
-    let (status, _) = asked(watched.http, "POST", "/metrics").await;
+    let (status, _) = send_http(watched.http, "POST", "/metrics").await;
     assert_eq!(status, 405);
 }
 
@@ -191,24 +191,24 @@ fn sorted(mut lines: Vec<String>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn liveness_is_the_process_and_readiness_the_database() {
+async fn server_without_database_is_live_but_not_ready() {
     let mut command = Program::command_on("serve", &"postgresql://nobody@127.0.0.1:1/none".into());
     command.env("PIM_AUTHZ_HTTP_LISTEN", "127.0.0.1:0");
     command.env("PIM_AUTHZ_WAIT_FOR_DATABASE", "true");
     let mut program = Program::spawn(&mut command);
     let http = http_address(&mut program).await;
     program.logged("waiting for the database").await;
-    let (status, _) = asked(http, "GET", "/livez").await;
+    let (status, _) = send_http(http, "GET", "/livez").await;
     assert_eq!(status, 200);
-    let (status, text) = asked(http, "GET", "/readyz").await;
+    let (status, text) = send_http(http, "GET", "/readyz").await;
     assert_eq!(status, 503);
     assert!(text.starts_with("not ready"), "{text}");
-    let (_, metrics) = asked(http, "GET", "/metrics").await;
+    let (_, metrics) = send_http(http, "GET", "/metrics").await;
     assert!(metrics.contains("\nauthz_ready 0\n"), "{metrics}");
 }
 
 #[tokio::test]
-async fn a_taken_port_ends_the_start_before_there_is_a_lease() {
+async fn occupied_http_port_fails_startup_before_taking_a_lease() {
     let database = Database::create().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -216,11 +216,11 @@ async fn a_taken_port_ends_the_start_before_there_is_a_lease() {
     let output = command.env("PIM_AUTHZ_HTTP_LISTEN", &address).output();
     let output = output.await.unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     let expected = format!("cannot serve metrics and probes on {address}");
     assert!(
-        said.contains(&expected) && said.contains("--http-listen"),
-        "{said}"
+        stderr.contains(&expected) && stderr.contains("--http-listen"),
+        "{stderr}"
     );
     let (client, _driving) = database.connect().await;
     let leases = client
@@ -231,7 +231,7 @@ async fn a_taken_port_ends_the_start_before_there_is_a_lease() {
 }
 
 #[tokio::test]
-async fn a_slow_call_is_logged_with_the_name_that_its_caller_gave() {
+async fn slow_call_is_logged_with_the_callers_request_id() {
     let mut watched = Watched::start(|command| {
         command.env("PIM_AUTHZ_SLOW_REQUEST_MS", "100");
         command.env("PIM_AUTHZ_LOG_FORMAT", "json");

@@ -49,20 +49,26 @@ async fn may_view(server: &TestServer) -> bool {
 }
 
 #[tokio::test]
-async fn a_status_tells_of_lease_memory_and_servers() {
+async fn status_reports_lease_cache_and_servers() {
     let server = company().await;
     let beside = TestServer::start_beside(&server).await;
     for _ in 0..20 {
         may_view(&server).await;
     }
-    let told = status(&server).await;
-    assert!(told.keeps_memory && told.servers == 2, "{told:?}");
-    let remaining = told.lease_remaining.unwrap();
+    let reported = status(&server).await;
+    assert!(
+        reported.keeps_memory && reported.servers == 2,
+        "{reported:?}"
+    );
+    let remaining = reported.lease_remaining.unwrap();
     assert!(remaining.seconds < 5 && (remaining.seconds, remaining.nanos) > (0, 0));
-    assert_eq!((told.revision, told.revisions_behind), (1, 0));
-    assert_eq!(told.hits + told.misses, 20);
-    assert!(told.misses > 0 && told.announcements == 1, "{told:?}");
-    assert_eq!(told.durability(), pb::Durability::None);
+    assert_eq!((reported.revision, reported.revisions_behind), (1, 0));
+    assert_eq!(reported.hits + reported.misses, 20);
+    assert!(
+        reported.misses > 0 && reported.announcements == 1,
+        "{reported:?}"
+    );
+    assert_eq!(reported.durability(), pb::Durability::None);
     assert_eq!(status(&beside).await.hits, 0);
     let request = pb::GetStatusRequest {
         tenant: "a\u{7}".into(),
@@ -81,7 +87,7 @@ const TAKE: &str = "DELETE FROM pim_authz.access_right USING pim_authz.item
      WHERE access_right.item_id = item.id AND item.space = 'category';";
 
 #[tokio::test]
-async fn facts_changed_by_hand_in_a_maintenance_are_seen_at_once_by_every_server() {
+async fn every_server_sees_maintenance_changes_immediately() {
     let server = company().await;
     let beside = TestServer::start_beside(&server).await;
     for _ in 0..5 {
@@ -129,13 +135,13 @@ async fn facts_changed_by_hand_in_a_maintenance_are_seen_at_once_by_every_server
 }
 
 #[tokio::test]
-async fn a_maintenance_says_who_asks() {
+async fn maintenance_requires_valid_actor() {
     let server = TestServer::start().await;
     let mut operations = operations(&server).await;
-    let nobody = pb::BeginMaintenanceRequest {
+    let request = pb::BeginMaintenanceRequest {
         actor: "julia".into(),
     };
-    let refused = operations.begin_maintenance(nobody).await.unwrap_err();
+    let refused = operations.begin_maintenance(request).await.unwrap_err();
     let field = Some("actor".to_owned());
     assert_eq!(
         refusal(&refused),
@@ -145,16 +151,16 @@ async fn a_maintenance_says_who_asks() {
             field.clone()
         )
     );
-    let nobody = pb::EndMaintenanceRequest {
+    let request = pb::EndMaintenanceRequest {
         actor: "julia".into(),
         ..Default::default()
     };
-    let refused = operations.end_maintenance(nobody).await.unwrap_err();
+    let refused = operations.end_maintenance(request).await.unwrap_err();
     assert_eq!(refusal(&refused).2, field);
 }
 
 #[tokio::test]
-async fn what_nobody_needs_any_more_is_removed_and_servers_that_are_behind_forget() {
+async fn clean_up_removes_expired_rows_and_servers_catch_up() {
     let server = company().await;
     for _ in 0..5 {
         assert!(may_view(&server).await);

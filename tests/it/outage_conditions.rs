@@ -81,7 +81,7 @@ async fn before(database: &Database, change: &str, table: &str, does: &str) {
 }
 
 #[tokio::test]
-async fn every_sqlstate_has_its_code_reason_and_retry_info() {
+async fn every_sqlstate_maps_to_code_reason_and_retry_info() {
     const UNAVAILABLE: (Code, &str) = (Code::Unavailable, "STORE_UNAVAILABLE");
     const CONFLICT: (Code, &str) = (Code::Aborted, "CONFLICT");
     const INTERNAL: (Code, &str) = (Code::Internal, "INTERNAL");
@@ -140,7 +140,7 @@ async fn every_sqlstate_has_its_code_reason_and_retry_info() {
 }
 
 #[tokio::test]
-async fn writes_on_a_read_only_database_are_unavailable() {
+async fn writes_to_read_only_database_return_unavailable() {
     let server = company().await;
     let channel = server.channel().await;
     let does = "PERFORM set_config('transaction_read_only', 'on', true);";
@@ -166,7 +166,7 @@ async fn set_usage(database: &Database, usage: &str) {
 }
 
 #[tokio::test]
-async fn revoked_privileges_are_unavailable_until_they_are_granted() {
+async fn calls_are_unavailable_while_privileges_are_revoked() {
     let server = company().await;
     let channel = server.channel().await;
     assert!(check(&channel).await.unwrap());
@@ -202,7 +202,7 @@ async fn limited_login(database: &Database) -> (String, secrecy::SecretString) {
 }
 
 #[tokio::test]
-async fn too_many_connections_are_unavailable_until_there_is_room() {
+async fn calls_are_unavailable_while_connection_limit_is_reached() {
     let database = Database::create().await;
     let (login, url) = limited_login(&database).await;
     let mut config = TestServer::config(&database);
@@ -238,23 +238,23 @@ async fn too_many_connections_are_unavailable_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn statements_that_are_cancelled_or_whose_backend_ends_are_unavailable() {
+async fn cancelled_or_terminated_statements_return_unavailable() {
     let server = company().await;
     let channel = server.channel().await;
     let (owner, _connection) = server.database.connect().await;
-    let (looking, _connection) = server.database.connect().await;
+    let (observer, _connection) = server.database.connect().await;
     for how in ["pg_cancel_backend", "pg_terminate_backend"] {
         owner
             .batch_execute("BEGIN; LOCK TABLE pim_authz.subject")
             .await
             .unwrap();
         let checking = checking(&channel);
-        server.database.somebody_waits_for_a_lock(&looking).await;
+        server.database.somebody_waits_for_a_lock(&observer).await;
         let sql = format!(
             "SELECT {how}(pid) FROM pg_stat_activity
               WHERE datname = current_database() AND wait_event_type = 'Lock'"
         );
-        looking.batch_execute(&sql).await.unwrap();
+        observer.batch_execute(&sql).await.unwrap();
         let status = checking.await.unwrap().unwrap_err();
         assert_store_unavailable(&status);
         owner.batch_execute("COMMIT").await.unwrap();
@@ -263,7 +263,7 @@ async fn statements_that_are_cancelled_or_whose_backend_ends_are_unavailable() {
 }
 
 #[tokio::test]
-async fn writes_that_wait_too_long_for_a_lock_are_unavailable() {
+async fn writes_return_unavailable_after_lock_timeout() {
     let server = company().await;
     let channel = server.channel().await;
     let does = "PERFORM set_config('lock_timeout', '10', true);";
@@ -279,7 +279,7 @@ async fn writes_that_wait_too_long_for_a_lock_are_unavailable() {
 }
 
 #[tokio::test]
-async fn statements_that_take_too_long_are_unavailable() {
+async fn writes_return_unavailable_after_statement_timeout() {
     let server = company().await;
     let channel = server.channel().await;
     let does = "PERFORM set_config('statement_timeout', '10', true);";
@@ -297,11 +297,11 @@ async fn statements_that_take_too_long_are_unavailable() {
 /// The write holds the row of its tenant and waits for a table; the owner, who
 /// has locked the table, waits for the row.
 #[tokio::test]
-async fn a_deadlock_is_resolved_by_trying_again() {
+async fn deadlocked_write_is_retried_and_succeeds() {
     let server = company().await;
     let channel = server.channel().await;
     let (owner, _connection) = server.database.connect().await;
-    let (looking, _connection) = server.database.connect().await;
+    let (observer, _connection) = server.database.connect().await;
     // PostgreSQL ends the one that looks first: the server.
     owner
         .batch_execute(
@@ -314,7 +314,7 @@ async fn a_deadlock_is_resolved_by_trying_again() {
         let channel = channel.clone();
         tokio::spawn(async move { put(&channel, "mary").await })
     };
-    server.database.somebody_waits_for_a_lock(&looking).await;
+    server.database.somebody_waits_for_a_lock(&observer).await;
     owner
         .batch_execute("SELECT FROM pim_authz.tenant FOR UPDATE; COMMIT")
         .await
@@ -324,7 +324,7 @@ async fn a_deadlock_is_resolved_by_trying_again() {
 
 /// The caller's own deadline is not the database's.
 #[tokio::test]
-async fn a_deadline_that_passes_in_the_database_is_the_callers() {
+async fn deadline_during_database_wait_returns_deadline_exceeded() {
     let server = company().await;
     let (owner, _connection) = server.database.connect().await;
     owner
@@ -349,7 +349,7 @@ async fn a_deadline_that_passes_in_the_database_is_the_callers() {
 }
 
 #[tokio::test]
-async fn a_state_of_the_database_is_logged_once_with_what_to_do() {
+async fn database_condition_is_logged_once_with_remedy() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let channel = channel_to(program.address().await).await;

@@ -61,11 +61,11 @@ fn new_user() -> pb::PutUsersRequest {
 }
 
 /// The status is returned from memory, until the lease has run out.
-async fn status_is_that_of_the_memory(server: &TestServer) {
-    let told = status(server).await;
-    assert!(told.database_away && told.hits > 0, "{told:?}");
+async fn assert_status_comes_from_memory(server: &TestServer) {
+    let reported = status(server).await;
+    assert!(reported.database_away && reported.hits > 0, "{reported:?}");
     let unknown = (0, pb::Durability::Unspecified);
-    assert_eq!((told.servers, told.durability()), unknown);
+    assert_eq!((reported.servers, reported.durability()), unknown);
     let begun = Instant::now();
     while status(server).await.lease_remaining != Some(prost_types::Duration::default()) {
         assert!(begun.elapsed() < LEASE * 5, "the lease had run out");
@@ -76,7 +76,7 @@ async fn status_is_that_of_the_memory(server: &TestServer) {
 }
 
 #[tokio::test]
-async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
+async fn cache_answers_until_lease_expires_and_server_recovers() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
@@ -112,7 +112,7 @@ async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
         ["LEASE_LOST", "STORE_UNAVAILABLE"].contains(&reason.as_str()),
         "{status:?}"
     );
-    status_is_that_of_the_memory(&server).await;
+    assert_status_comes_from_memory(&server).await;
     // A write is not made, and says so.
     let mut directory =
         pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
@@ -130,8 +130,11 @@ async fn memory_answers_for_what_is_left_of_the_lease_and_recovers_by_itself() {
         );
     }
     directory.put_users(new_user()).await.unwrap();
-    let told = self::status(&server).await;
-    assert!(!told.database_away && told.servers == 1, "{told:?}");
+    let reported = self::status(&server).await;
+    assert!(
+        !reported.database_away && reported.servers == 1,
+        "{reported:?}"
+    );
     assert_eq!(shown_status(&server).await.0, Some(0));
 }
 
@@ -140,7 +143,7 @@ const CLOSE: &str = "ALTER DATABASE {database} ALLOW_CONNECTIONS false;
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'";
 
 #[tokio::test]
-async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_before() {
+async fn restored_database_replaces_cached_facts() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
@@ -158,12 +161,12 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
         .execute_elsewhere("ALTER DATABASE {database} ALLOW_CONNECTIONS true")
         .await;
     let mut client = server.client().await;
-    until(&mut client, true).await;
+    check_until(&mut client, true).await;
     let disabled = [file("users.csv", &["username;roles;enabled", "julia;;0"])];
     server
         .import("default", Edition::Enterprise, &disabled)
         .await;
-    until(&mut client, false).await;
+    check_until(&mut client, false).await;
     let before = hits(&server).await;
     while hits(&server).await == before {
         assert!(!check(&mut client).await.unwrap(), "kept in memory");
@@ -176,7 +179,7 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
     ] {
         database.execute_elsewhere(swap).await;
     }
-    until(&mut client, true).await;
+    check_until(&mut client, true).await;
     // Its log is behind that of the other, and memory answers all the same.
     let before = hits(&server).await;
     let begun = Instant::now();
@@ -190,7 +193,7 @@ async fn a_restored_database_is_answered_from_and_not_the_memory_of_the_one_befo
 }
 
 #[tokio::test]
-async fn a_silent_first_host_does_not_keep_servers_from_the_second() {
+async fn server_connects_to_second_host_when_first_is_silent() {
     let database = Database::create().await;
     // The kernel accepts its connections, and nobody ever answers.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -203,13 +206,13 @@ async fn a_silent_first_host_does_not_keep_servers_from_the_second() {
     server
         .import("default", Edition::Enterprise, &files("1"))
         .await;
-    until(&mut server.client().await, true).await;
+    check_until(&mut server.client().await, true).await;
 }
 
 /// Schema and rights of a database that is restored beside running servers come
 /// after its first sessions.
 #[tokio::test]
-async fn sessions_that_met_no_schema_are_not_kept() {
+async fn sessions_opened_without_schema_are_discarded() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
@@ -219,7 +222,7 @@ async fn sessions_that_met_no_schema_are_not_kept() {
         .import("default", Edition::Enterprise, &files("1"))
         .await;
     let mut client = server.client().await;
-    until(&mut client, true).await;
+    check_until(&mut client, true).await;
     let database = &server.database;
     database
         .execute("ALTER SCHEMA pim_authz RENAME TO gone")
@@ -236,7 +239,7 @@ async fn sessions_that_met_no_schema_are_not_kept() {
     database
         .execute("ALTER SCHEMA gone RENAME TO pim_authz")
         .await;
-    until(&mut client, true).await;
+    check_until(&mut client, true).await;
     for _ in 0..20 {
         assert!(check(&mut client).await.unwrap(), "each session is whole");
     }
@@ -253,7 +256,7 @@ fn files(enabled: &str) -> [File; 2] {
 }
 
 /// Repeats the Check until it returns this, without an error.
-async fn until(client: &mut AuthorizationServiceClient<Channel>, expected: bool) {
+async fn check_until(client: &mut AuthorizationServiceClient<Channel>, expected: bool) {
     let begun = Instant::now();
     while !check(client).await.is_ok_and(|allowed| allowed == expected) {
         assert!(

@@ -77,7 +77,7 @@ async fn with_token(
 }
 
 #[tokio::test]
-async fn a_token_that_is_cut_or_changed_anywhere_is_refused() {
+async fn truncated_or_modified_token_is_rejected() {
     let server = seeded().await;
     let mut client = server.client().await;
     let good = token(&mut client, &listing()).await;
@@ -102,7 +102,7 @@ async fn a_token_that_is_cut_or_changed_anywhere_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_request_is_refused() {
+async fn token_of_another_request_is_rejected() {
     let server = seeded().await;
     let mut client = server.client().await;
     let good = token(&mut client, &listing()).await;
@@ -148,7 +148,7 @@ async fn a_token_of_another_request_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_call_is_refused() {
+async fn token_of_another_call_is_rejected() {
     let server = seeded().await;
     let mut client = server.client().await;
     let page = token(&mut client, &listing()).await;
@@ -175,7 +175,7 @@ async fn a_token_of_another_call_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_stays_good_in_another_spelling_size_or_patience() {
+async fn token_is_independent_of_spelling_page_size_and_revision() {
     let server = seeded().await;
     let mut client = server.client().await;
     let good = token(&mut client, &listing()).await;
@@ -193,7 +193,7 @@ async fn a_token_stays_good_in_another_spelling_size_or_patience() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_on_every_server_of_the_database_and_nowhere_else() {
+async fn token_is_valid_only_on_servers_of_its_database() {
     let mut first = seeded().await;
     let second = TestServer::start_beside(&first).await;
     let mut elsewhere = seeded().await;
@@ -216,7 +216,7 @@ async fn a_token_is_good_on_every_server_of_the_database_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_page_has_a_hundred_unless_said_and_ten_thousand_at_most() {
+async fn page_size_defaults_to_100_and_is_capped_at_10000() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let files = [
@@ -255,7 +255,7 @@ async fn a_page_has_a_hundred_unless_said_and_ten_thousand_at_most() {
 }
 
 #[tokio::test]
-async fn a_stream_cut_by_the_deadline_goes_on_from_its_last_batch() {
+async fn stream_cut_by_deadline_resumes_from_last_batch() {
     let server = seeded().await;
     let mut client = server.client().await;
     server

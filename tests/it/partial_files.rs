@@ -59,7 +59,7 @@ async fn shop_of(server: &TestServer, edition: Edition, lines: &[&str]) -> u64 {
 }
 
 #[tokio::test]
-async fn rule_5_8_apps_without_columns_of_rights_keep_theirs() {
+async fn rule_5_8_apps_keep_rights_when_columns_are_absent() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     server.import("acme", Edition::Enterprise, &base()).await;
@@ -106,7 +106,7 @@ async fn rule_5_8_apps_without_columns_of_rights_keep_theirs() {
 /// Rows of `code;scopes;` and one column, each with what the app then holds on
 /// trees.
 #[tokio::test]
-async fn rule_5_8_one_column_of_rights_leaves_what_the_others_gave() {
+async fn rule_5_8_rights_column_keeps_rights_from_other_columns() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     server.import("acme", Edition::Enterprise, &base()).await;
@@ -135,7 +135,7 @@ async fn rule_5_8_one_column_of_rights_leaves_what_the_others_gave() {
 }
 
 #[tokio::test]
-async fn rule_5_8_what_an_administrator_changed_stays_where_its_column_is_absent() {
+async fn rule_5_8_manual_changes_are_kept_when_their_column_is_absent() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     server.import("acme", Edition::Enterprise, &base()).await;
@@ -185,7 +185,7 @@ async fn rule_5_8_what_an_administrator_changed_stays_where_its_column_is_absent
 }
 
 #[tokio::test]
-async fn rule_3_3_pruning_rights_on_profiles_takes_the_flags_that_the_file_has() {
+async fn rule_3_3_pruning_profile_rights_removes_only_flags_in_file() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     server.import("acme", Edition::Enterprise, &base()).await;
@@ -199,8 +199,8 @@ async fn rule_3_3_pruning_rights_on_profiles_takes_the_flags_that_the_file_has()
         prune_all: true,
         ..header("acme", Edition::Unspecified)
     };
-    let told = server.try_import(pruning, &[profiles, accesses]).await;
-    told.ended.unwrap();
+    let outcome = server.try_import(pruning, &[profiles, accesses]).await;
+    outcome.ended.unwrap();
     assert_eq!(read(&client, RIGHTS_ON, "acme", "nightly").await, "All:3");
     assert_eq!(
         read(&client, RIGHTS_ON, "acme", "weekly").await,

@@ -2,9 +2,9 @@
 //!
 //! Two of their kind are tested elsewhere: that a list and a Check never differ
 //! while nothing is written (`SpiceDB`: CVE-2023-35930, GHSA-9m7r-g8hg-x3vr) by
-//! `listings::every_list_holds_what_a_check_allows_on_random_worlds`, and that a
+//! `listings::lists_match_the_reference_on_random_worlds`, and that a
 //! token which was changed is refused by
-//! `page_tokens::a_token_that_is_cut_or_changed_anywhere_is_refused`.
+//! `page_tokens::truncated_or_modified_token_is_rejected`.
 
 mod given_up;
 mod keys;
@@ -80,7 +80,7 @@ fn languages() -> Vec<File> {
 /// `OpenFGA`, CVE-2026-34972: a batch asked the same about one subject, action and
 /// resource in several contexts, and all got the answer of the first.
 #[tokio::test]
-async fn duplicates_in_a_batch_are_answered_in_their_own_context() {
+async fn duplicate_batch_items_are_decided_in_their_own_context() {
     let servers = both_servers().await;
     servers[0]
         .import("default", Edition::Enterprise, &languages())
@@ -128,7 +128,7 @@ async fn duplicates_in_a_batch_are_answered_in_their_own_context() {
 /// `SpiceDB`, CVE-2024-27101: more than 65,535 of something overflowed a counter, and
 /// the rest was not looked at.
 #[tokio::test]
-async fn more_than_65535_items_are_all_answered() {
+async fn batch_of_more_than_65535_items_is_answered_completely() {
     const PRODUCTS: usize = 70_000;
     let servers = both_servers().await;
     let codes: Vec<String> = (0..PRODUCTS).map(|number| format!("p{number}")).collect();

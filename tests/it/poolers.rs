@@ -99,7 +99,7 @@ async fn log_in(client: &mut TcpStream, server: &mut TcpStream) -> Option<Vec<u8
 }
 
 #[tokio::test]
-async fn a_pooler_in_transaction_mode_is_refused_with_its_name() {
+async fn transaction_mode_pooler_is_rejected_with_its_address() {
     let database = Database::create().await;
     let url = database.url().expose_secret();
     let (login, place) = url.rsplit_once('@').unwrap();
@@ -121,12 +121,12 @@ async fn a_pooler_in_transaction_mode_is_refused_with_its_name() {
         matches!(refused, StoreError::TransactionPooler { .. }),
         "{refused:?}"
     );
-    let words = refused.to_string();
+    let error = refused.to_string();
     assert!(
-        words.starts_with(&format!("`{address}` is a connection pooler")),
-        "{words}"
+        error.starts_with(&format!("`{address}` is a connection pooler")),
+        "{error}"
     );
-    assert!(words.contains("`pool_mode = session`"), "{words}");
+    assert!(error.contains("`pool_mode = session`"), "{error}");
     // PostgreSQL itself is not.
     let store = Store::new(database.url(), 2).unwrap();
     store.check_sessions().await.unwrap();

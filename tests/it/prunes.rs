@@ -128,7 +128,7 @@ async fn imported() -> TestServer {
 }
 
 /// Everything of the name `gone` that is stored, by table.
-async fn left(server: &TestServer) -> Vec<String> {
+async fn stored_entities_named_gone(server: &TestServer) -> Vec<String> {
     const SQL: &str = "
         SELECT kind || ' ' || code FROM (
             SELECT 'group', code FROM user_group UNION ALL SELECT 'role', code FROM role
@@ -159,13 +159,16 @@ async fn view(server: &TestServer, subject: &str, code: &str) -> pb::CheckRespon
 }
 
 #[tokio::test]
-async fn what_the_files_do_not_name_goes_with_what_refers_to_it() {
+async fn pruning_removes_unnamed_entities_and_their_references() {
     let server = imported().await;
-    assert!(!left(&server).await.is_empty());
-    let told = server.try_import(pruning(true), &later()).await;
-    told.ended.unwrap();
-    let summary = told.summary.unwrap();
-    assert_eq!(left(&server).await, Vec::<String>::new());
+    assert!(!stored_entities_named_gone(&server).await.is_empty());
+    let outcome = server.try_import(pruning(true), &later()).await;
+    outcome.ended.unwrap();
+    let summary = outcome.summary.unwrap();
+    assert_eq!(
+        stored_entities_named_gone(&server).await,
+        Vec::<String>::new()
+    );
     let removed: Vec<(&str, u64)> = summary
         .files
         .iter()
@@ -186,7 +189,7 @@ async fn what_the_files_do_not_name_goes_with_what_refers_to_it() {
 }
 
 #[tokio::test]
-async fn a_user_who_is_gone_in_the_pim_keeps_no_access() {
+async fn pruned_user_becomes_unknown() {
     let server = imported().await;
     assert!(
         view(&server, "gone", "hat").await.reason.unwrap().code() != pb::ReasonCode::SubjectUnknown
@@ -208,7 +211,7 @@ async fn a_user_who_is_gone_in_the_pim_keeps_no_access() {
 }
 
 #[tokio::test]
-async fn more_than_a_fifth_of_a_kind_goes_only_when_all_is_said() {
+async fn pruning_over_a_fifth_of_a_kind_requires_prune_all() {
     let server = TestServer::start().await;
     let users = |count: usize| {
         let rows: Vec<String> = (0..count).map(|number| format!("user_{number};")).collect();
@@ -227,13 +230,13 @@ async fn more_than_a_fifth_of_a_kind_goes_only_when_all_is_said() {
         (vec![users(7), products(10)], "users.csv"),
         (vec![users(10), products(7)], "products.csv"),
     ] {
-        let told = server.try_import(pruning(false), &files).await;
-        let (code, reason, _) = refusal(&told.ended.unwrap_err());
+        let outcome = server.try_import(pruning(false), &files).await;
+        let (code, reason, _) = refusal(&outcome.ended.unwrap_err());
         assert_eq!(
             (code, reason.as_str()),
             (Code::InvalidArgument, "IMPORT_REFUSED")
         );
-        let refused = &told.summary.unwrap().refused;
+        let refused = &outcome.summary.unwrap().refused;
         assert_eq!((refused[0].file.as_str(), refused[0].line), (kind, 0));
         assert!(refused[0].message.contains("3 of 10"), "{refused:?}");
     }
@@ -242,20 +245,20 @@ async fn more_than_a_fifth_of_a_kind_goes_only_when_all_is_said() {
         skip_bad_rows: true,
         ..pruning(false)
     };
-    let told = server.try_import(skipping, &[users(7)]).await;
-    assert_eq!(refusal(&told.ended.unwrap_err()).1, "IMPORT_REFUSED");
-    let told = server
+    let outcome = server.try_import(skipping, &[users(7)]).await;
+    assert_eq!(refusal(&outcome.ended.unwrap_err()).1, "IMPORT_REFUSED");
+    let outcome = server
         .try_import(pruning(false), &[users(8), products(8)])
         .await;
-    assert_eq!(told.summary.unwrap().effect.unwrap().removed, 4);
-    let told = server
+    assert_eq!(outcome.summary.unwrap().effect.unwrap().removed, 4);
+    let outcome = server
         .try_import(pruning(true), &[users(1), products(0)])
         .await;
-    assert_eq!(told.summary.unwrap().effect.unwrap().removed, 15);
+    assert_eq!(outcome.summary.unwrap().effect.unwrap().removed, 15);
 }
 
 #[tokio::test]
-async fn rule_4_3_products_in_categories_that_go_become_everyones() {
+async fn rule_4_3_products_of_pruned_categories_become_accessible_to_everyone() {
     let server = imported().await;
     let hidden = view(&server, "julia", "hat").await;
     assert!(hidden.allowed, "{hidden:?}");
@@ -264,8 +267,8 @@ async fn rule_4_3_products_in_categories_that_go_become_everyones() {
         "categories.csv",
         &["code;parent", "master;", "shoes;master"],
     );
-    let told = server.try_import(pruning(true), &[categories]).await;
-    told.ended.unwrap();
+    let outcome = server.try_import(pruning(true), &[categories]).await;
+    outcome.ended.unwrap();
     for subject in ["julia", "admin"] {
         let answer = view(&server, subject, "hat").await;
         assert_eq!(answer.level(), pb::Level::Own, "{answer:?}");
@@ -276,7 +279,7 @@ async fn rule_4_3_products_in_categories_that_go_become_everyones() {
 }
 
 #[tokio::test]
-async fn a_kind_whose_file_has_a_bad_row_is_not_pruned() {
+async fn kind_with_bad_row_in_its_file_is_not_pruned() {
     let server = imported().await;
     let users = file(
         "users.csv",
@@ -286,54 +289,58 @@ async fn a_kind_whose_file_has_a_bad_row_is_not_pruned() {
         skip_bad_rows: true,
         ..pruning(true)
     };
-    let told = server.try_import(skipping, &[users]).await;
-    told.ended.unwrap();
-    let summary = told.summary.unwrap();
+    let outcome = server.try_import(skipping, &[users]).await;
+    outcome.ended.unwrap();
+    let summary = outcome.summary.unwrap();
     assert_eq!(summary.files[0].removed, 0);
     assert!(
         summary.files[0].warnings[0].contains("nothing is pruned"),
         "{summary:?}"
     );
-    assert!(left(&server).await.contains(&"user gone".to_owned()));
+    assert!(
+        stored_entities_named_gone(&server)
+            .await
+            .contains(&"user gone".to_owned())
+    );
 }
 
 #[tokio::test]
-async fn a_model_that_is_not_named_and_has_variants_that_are_is_refused() {
+async fn pruning_model_with_named_variants_is_refused() {
     let server = imported().await;
     let files = [
         file("product_models.csv", &["code;parent;categories", "gone;;"]),
         file("products.csv", &["sku", "hat", "boot", "gone"]),
     ];
-    let told = server.try_import(pruning(true), &files).await;
-    assert_eq!(refusal(&told.ended.unwrap_err()).1, "IMPORT_REFUSED");
-    let refused = told.summary.unwrap().refused;
+    let outcome = server.try_import(pruning(true), &files).await;
+    assert_eq!(refusal(&outcome.ended.unwrap_err()).1, "IMPORT_REFUSED");
+    let refused = outcome.summary.unwrap().refused;
     assert!(refused[0].message.contains("`boots`"), "{refused:?}");
 }
 
 #[tokio::test]
-async fn rights_that_the_file_of_rights_does_not_name_go() {
+async fn pruning_removes_rights_missing_from_the_rights_file() {
     let server = imported().await;
     let rights = file(
         "product_category_accesses.csv",
         &["category;view_items;edit_items;own_items", "master;All;;"],
     );
     assert!(view(&server, "julia", "boot").await.allowed);
-    let told = server.try_import(pruning(true), &[rights]).await;
-    told.ended.unwrap();
+    let outcome = server.try_import(pruning(true), &[rights]).await;
+    outcome.ended.unwrap();
     assert!(!view(&server, "julia", "boot").await.allowed);
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_pruning_would_remove() {
+async fn dry_run_reports_what_pruning_would_remove() {
     let server = imported().await;
-    let before = left(&server).await;
+    let before = stored_entities_named_gone(&server).await;
     let dry = pb::ImportHeader {
         dry_run: true,
         ..pruning(true)
     };
-    let told = server.try_import(dry, &later()).await;
-    told.ended.unwrap();
-    let effect = told.summary.unwrap().effect.unwrap();
+    let outcome = server.try_import(dry, &later()).await;
+    outcome.ended.unwrap();
+    let effect = outcome.summary.unwrap().effect.unwrap();
     assert!(effect.removed >= 17, "{effect:?}");
-    assert_eq!(left(&server).await, before);
+    assert_eq!(stored_entities_named_gone(&server).await, before);
 }

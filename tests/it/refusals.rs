@@ -16,7 +16,7 @@ fn good_check() -> pb::CheckRequest {
 }
 
 #[tokio::test]
-async fn a_bad_field_of_a_check_is_named_and_comes_before_the_unknown_tenant() {
+async fn invalid_check_field_is_reported_before_unknown_tenant() {
     type Change = fn(&mut pb::CheckRequest);
     // The path of the field, and how it is bad.
     let cases: [(&str, Change); 11] = [
@@ -76,7 +76,7 @@ async fn a_bad_field_of_a_check_is_named_and_comes_before_the_unknown_tenant() {
 }
 
 #[tokio::test]
-async fn a_bad_field_of_a_listing_is_named() {
+async fn invalid_field_of_action_list_is_reported() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let cases = [
@@ -108,7 +108,7 @@ async fn a_bad_field_of_a_listing_is_named() {
 }
 
 #[tokio::test]
-async fn an_unknown_tenant_is_not_found_by_any_call() {
+async fn unknown_tenant_is_reported_as_not_found() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
     let tenant = || "Nowhere".to_owned();
@@ -157,7 +157,7 @@ async fn an_unknown_tenant_is_not_found_by_any_call() {
 }
 
 #[tokio::test]
-async fn a_batch_fails_as_a_whole_by_its_tenant_its_defaults_its_mode_or_its_size_alone() {
+async fn batch_with_invalid_common_fields_or_size_is_rejected() {
     type Change = fn(&mut pb::BatchCheckRequest);
     let invalid = |path: &str| {
         (

@@ -33,22 +33,22 @@ const QUESTIONS_A_WORLD: usize = 24;
 const STEWARD: &str = "user:steward";
 
 #[tokio::test]
-async fn rule_8_2_remedies_applied_as_they_came_turn_the_denial_and_nothing_else() {
+async fn rule_8_2_applied_remedies_allow_the_question_and_change_nothing_else() {
     let server = TestServer::start().await;
     let mut applied: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in (first_seed()..).take(seeds(WORLDS)) {
-        let _told_on_failure = Seed(seed);
-        let mut tape = Entropy::seeded(seed + 5_000, 8_000);
-        let mut world = random_stored_world(&mut tape)
+        let _printed_on_failure = Seed(seed);
+        let mut entropy = Entropy::seeded(seed + 5_000, 8_000);
+        let mut world = random_stored_world(&mut entropy)
             .role("Steward", &["app.manage"])
             .user("steward", &[])
             .with_roles("steward", &["Steward"]);
         if seed % 3 == 2 {
-            leave_rights_to_insiders(&mut world);
+            move_rights_to_insiders(&mut world);
         }
         let mut tenant = Tenant::store(&server, format!("world_{seed}"), world).await;
         for _ in 0..QUESTIONS_A_WORLD {
-            let question = random_question(&tenant.world, &mut tape);
+            let question = random_question(&tenant.world, &mut entropy);
             let explained = tenant.explain(&question).await;
             for remedy in &explained.remedies {
                 let kind = tenant.apply(&question, remedy).await;
@@ -57,7 +57,7 @@ async fn rule_8_2_remedies_applied_as_they_came_turn_the_denial_and_nothing_else
             if !explained.remedies.is_empty() {
                 tenant.assert_allowed(&question).await;
                 let mut others = tenant.every_level();
-                others.extend((0..12).map(|_| random_question(&tenant.world, &mut tape)));
+                others.extend((0..12).map(|_| random_question(&tenant.world, &mut entropy)));
                 tenant.assert_as_the_reference(&others).await;
             }
         }
@@ -72,7 +72,7 @@ async fn rule_8_2_remedies_applied_as_they_came_turn_the_denial_and_nothing_else
 
 /// Moves all rights of people to one user group that holds everything, so that
 /// joining it is the smallest set wherever two rights are missing.
-fn leave_rights_to_insiders(world: &mut World) {
+fn move_rights_to_insiders(world: &mut World) {
     let group = support::code("Insiders");
     let people = world.groups.clone();
     world.rights.retain(|(group, _), _| !people.contains(group));
@@ -88,7 +88,7 @@ fn leave_rights_to_insiders(world: &mut World) {
 }
 
 #[tokio::test]
-async fn rule_8_2_a_remedy_on_a_category_opens_no_sub_category() {
+async fn rule_8_2_category_remedy_grants_no_access_to_subcategories() {
     let server = TestServer::start().await;
     let world = World::new(Edition::Enterprise)
         .user("julia", &["Redactors"])

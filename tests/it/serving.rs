@@ -17,7 +17,7 @@ use crate::harness::{Database, TestServer, refusal, user};
 const SERVICE: &str = "pim.authz.v1.AuthorizationService";
 
 #[tokio::test]
-async fn health_says_serving_as_a_whole_and_for_each_service() {
+async fn health_reports_serving_overall_and_per_service() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     for service in ["", SERVICE, "pim.authz.v1.ImportService"] {
@@ -30,7 +30,7 @@ async fn health_says_serving_as_a_whole_and_for_each_service() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_so_and_ends_the_streams_of_those_who_watch() {
+async fn stopping_server_reports_not_serving_and_ends_health_watches() {
     let mut server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     let mut streams = Vec::new();
@@ -52,7 +52,7 @@ async fn a_server_that_stops_says_so_and_ends_the_streams_of_those_who_watch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_on_their_way_to_a_stopping_server_are_answered() {
+async fn calls_in_transit_to_stopping_server_are_answered() {
     let mut server = TestServer::start().await;
     let client = server.client().await;
     let question = pb::CheckRequest {
@@ -60,7 +60,7 @@ async fn calls_on_their_way_to_a_stopping_server_are_answered() {
         action: "product.list".into(),
         ..Default::default()
     };
-    let asking: Vec<_> = (0..8)
+    let calls: Vec<_> = (0..8)
         .map(|_| {
             let (mut client, question) = (client.clone(), question.clone());
             tokio::spawn(async move {
@@ -77,8 +77,8 @@ async fn calls_on_their_way_to_a_stopping_server_are_answered() {
         })
         .collect();
     server.begin_stop();
-    for asking in asking {
-        let (answers, status) = asking.await.unwrap();
+    for call in calls {
+        let (answers, status) = call.await.unwrap();
         // The server rejected none: the client could not connect once more.
         let message = format!("{status:?}");
         assert!(
@@ -90,7 +90,7 @@ async fn calls_on_their_way_to_a_stopping_server_are_answered() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_answered_before_the_server_ends() {
+async fn call_in_progress_is_answered_before_the_server_ends() {
     let mut server = TestServer::start().await;
     let client = server.client().await;
     let question = pb::CheckRequest {
@@ -121,7 +121,7 @@ async fn a_call_under_way_is_answered_before_the_server_ends() {
 }
 
 #[tokio::test]
-async fn reflection_knows_the_messages_that_errors_carry() {
+async fn reflection_describes_error_detail_messages() {
     let server = TestServer::start().await;
     let mut client =
         v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
@@ -160,8 +160,8 @@ async fn reflection_answers_while_its_stream_is_open() {
     let server = TestServer::start().await;
     let mut client =
         v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
-    let (requests, asked) = mpsc::channel(1);
-    let answers = client.server_reflection_info(ReceiverStream::new(asked));
+    let (requests, receiver) = mpsc::channel(1);
+    let answers = client.server_reflection_info(ReceiverStream::new(receiver));
     let mut answers = answers.await.unwrap().into_inner();
     for _ in 0..2 {
         let request = v1::ServerReflectionRequest {
@@ -184,7 +184,7 @@ async fn reflection_answers_while_its_stream_is_open() {
 
 /// What a reflection of some version answers to an unknown symbol and then to
 /// another request.
-macro_rules! asked_after_an_unknown_symbol {
+macro_rules! query_unknown_symbols {
     ($version:ident, $server:expr) => {{
         use $version::{
             server_reflection_client::ServerReflectionClient,
@@ -226,10 +226,10 @@ macro_rules! asked_after_an_unknown_symbol {
 }
 
 #[tokio::test]
-async fn reflection_answers_an_unknown_symbol_inside_its_stream() {
+async fn reflection_reports_unknown_symbols_within_its_stream() {
     let server = TestServer::start().await;
-    asked_after_an_unknown_symbol!(v1, server);
-    asked_after_an_unknown_symbol!(v1alpha, server);
+    query_unknown_symbols!(v1, server);
+    query_unknown_symbols!(v1alpha, server);
 }
 
 #[tokio::test]
@@ -297,7 +297,7 @@ async fn reflection_lists_every_service_in_both_versions() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_told_with_what_to_do() {
+async fn occupied_port_error_names_the_listen_option() {
     let database = Database::create().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = TestServer::config(&database);
@@ -306,12 +306,12 @@ async fn a_port_that_is_taken_is_told_with_what_to_do() {
     let error = serve(config, std::future::pending(), ready)
         .await
         .unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("--listen"), "{words}");
+    let message = error.to_string();
+    assert!(message.contains("--listen"), "{message}");
 }
 
 #[tokio::test]
-async fn a_database_without_the_schema_is_refused_unless_it_may_be_migrated() {
+async fn database_without_schema_is_rejected_unless_migration_is_configured() {
     let database = Database::create().await;
     database.execute("DROP SCHEMA pim_authz CASCADE").await;
     let mut config = TestServer::config(&database);
@@ -319,8 +319,8 @@ async fn a_database_without_the_schema_is_refused_unless_it_may_be_migrated() {
     let error = serve(config.clone(), std::future::pending(), ready)
         .await
         .unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("pim-authz migrate"), "{words}");
+    let message = error.to_string();
+    assert!(message.contains("pim-authz migrate"), "{message}");
 
     config.migrate_url = Some(database.url().clone());
     let (ready, address) = oneshot::channel();
@@ -335,7 +335,7 @@ async fn a_database_without_the_schema_is_refused_unless_it_may_be_migrated() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_at_the_start_is_told_with_what_to_check() {
+async fn unreachable_database_at_startup_is_reported_with_advice() {
     let database = Database::create().await;
     let mut config = TestServer::config(&database);
     config.database_url = "postgresql://nobody@127.0.0.1:1/nothing".to_owned().into();
@@ -343,6 +343,6 @@ async fn a_database_that_is_away_at_the_start_is_told_with_what_to_check() {
     let error = serve(config, std::future::pending(), ready)
         .await
         .unwrap_err();
-    let words = error.to_string();
-    assert!(words.contains("check that PostgreSQL runs"), "{words}");
+    let message = error.to_string();
+    assert!(message.contains("check that PostgreSQL runs"), "{message}");
 }

@@ -197,11 +197,11 @@ impl Supervised {
             file("users.csv", &["username;roles", "julia;"]),
             file("products.csv", &["sku;categories", "hat;"]),
         ];
-        let told = import(
+        let importing = import(
             channel.clone(),
             parts(header("default", pb::Edition::Growth), &files),
         );
-        told.await.ended.unwrap();
+        importing.await.ended.unwrap();
         Self {
             process,
             printed,
@@ -294,7 +294,7 @@ async fn watch_health(server: &Supervised) -> impl Stream<Item = ServingStatus> 
 }
 
 #[tokio::test]
-async fn a_server_ends_when_the_task_of_its_lease_its_writes_or_its_maintenance_does() {
+async fn server_ends_when_lease_announcer_or_maintenance_task_fails() {
     let cases = [
         Case {
             task: Task::Lease,
@@ -320,7 +320,7 @@ async fn a_server_ends_when_the_task_of_its_lease_its_writes_or_its_maintenance_
 }
 
 #[tokio::test]
-async fn a_server_ends_when_the_task_of_its_product_indexes_does() {
+async fn server_ends_when_product_index_task_fails() {
     let database = Database::create().await;
     let case = Case {
         task: Task::ProductIndex,
@@ -335,7 +335,7 @@ async fn a_server_ends_when_the_task_of_its_product_indexes_does() {
 }
 
 #[tokio::test]
-async fn a_server_ends_when_the_task_of_its_watchers_does() {
+async fn server_ends_when_watched_revisions_task_fails() {
     let database = Database::create().await;
     let case = Case {
         task: Task::WatchedRevisions,
@@ -354,7 +354,7 @@ async fn a_server_ends_when_the_task_of_its_watchers_does() {
 }
 
 #[tokio::test]
-async fn a_server_ends_when_the_task_of_its_health_does() {
+async fn server_ends_when_health_task_fails() {
     let database = Database::create().await;
     let case = Case {
         task: Task::Health,
@@ -373,7 +373,7 @@ async fn a_server_ends_when_the_task_of_its_health_does() {
 }
 
 #[tokio::test]
-async fn a_server_ends_when_the_task_of_its_certificates_does() {
+async fn server_ends_when_certificates_task_fails() {
     let database = Database::create().await;
     let keys = Keys::new();
     let case = Case {
@@ -389,7 +389,7 @@ async fn a_server_ends_when_the_task_of_its_certificates_does() {
 }
 
 #[tokio::test]
-async fn a_server_ends_when_the_task_of_its_issuer_keys_does() {
+async fn server_ends_when_issuer_keys_task_fails() {
     let database = Database::create().await;
     let [first, second] = ["a", "b"].map(SigningKey::curve);
     let keys = KeyFile::of(&[&first]);

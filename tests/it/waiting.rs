@@ -38,7 +38,7 @@ async fn is_serving(channel: &Channel, service: &str) -> bool {
     answer.status() == ServingStatus::Serving
 }
 
-async fn ask(channel: &Channel) -> (Code, String) {
+async fn check_refusal(channel: &Channel) -> (Code, String) {
     let request = pb::CheckRequest {
         subject: user("julia"),
         action: "product.list".into(),
@@ -50,7 +50,7 @@ async fn ask(channel: &Channel) -> (Code, String) {
 }
 
 /// Starts a program that finds its database not there yet.
-async fn waits(database: &Database, url: &str) -> (Program, Channel) {
+async fn spawn_waiting(database: &Database, url: &str) -> (Program, Channel) {
     let mut command = Program::command(database);
     command
         .arg("--wait-for-database")
@@ -65,7 +65,7 @@ async fn waits(database: &Database, url: &str) -> (Program, Channel) {
     let service = "pim.authz.v1.AuthorizationService";
     assert!(!is_serving(&channel, service).await, "it is not ready");
     let unavailable = (Code::Unavailable, "STORE_UNAVAILABLE".to_owned());
-    assert_eq!(ask(&channel).await, unavailable);
+    assert_eq!(check_refusal(&channel).await, unavailable);
     (program, channel)
 }
 
@@ -75,7 +75,7 @@ async fn assert_serves(mut program: Program, channel: Channel) {
         .await
         .unwrap();
     let not_found = (Code::NotFound, "TENANT_NOT_FOUND".to_owned());
-    assert_eq!(ask(&channel).await, not_found);
+    assert_eq!(check_refusal(&channel).await, not_found);
     let (mut child, _log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));
 }
@@ -87,14 +87,14 @@ fn own_address() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_start_waits_for_a_database_that_refuses_connections_or_is_starting() {
+async fn startup_waits_while_database_refuses_connections_or_starts() {
     let database = Database::create().await;
     let url = database.url().expose_secret();
     let (credentials, rest) = url.split_once('@').unwrap();
     let (real, name) = rest.split_once('/').unwrap();
     let address = own_address();
     let through = format!("{credentials}@{address}/{name}");
-    let (mut program, channel) = waits(&database, &through).await;
+    let (mut program, channel) = spawn_waiting(&database, &through).await;
 
     let listener = TcpListener::bind(address).await.unwrap();
     let (mut starting, _) = listener.accept().await.unwrap();
@@ -118,17 +118,17 @@ async fn a_start_waits_for_a_database_that_refuses_connections_or_is_starting() 
 }
 
 #[tokio::test]
-async fn a_start_waits_for_a_database_that_is_not_migrated() {
+async fn startup_waits_for_unmigrated_database() {
     let database = Database::create().await;
     database.execute("DROP SCHEMA pim_authz CASCADE").await;
-    let (program, channel) = waits(&database, database.url().expose_secret()).await;
+    let (program, channel) = spawn_waiting(&database, database.url().expose_secret()).await;
     let role = store::RuntimeRole::Stored;
     store::migrate(database.url(), &role).await.unwrap();
     assert_serves(program, channel).await;
 }
 
 #[tokio::test]
-async fn a_start_waits_for_a_database_without_a_free_connection() {
+async fn startup_waits_for_free_database_connection() {
     let database = Database::create().await;
     // The limits of a role do not hold for the owner, who is a superuser.
     let login = format!("crowded_{}", std::process::id());
@@ -141,7 +141,7 @@ async fn a_start_waits_for_a_database_without_a_free_connection() {
              END $$"
         ))
         .await;
-    let (program, channel) = waits(&database, url.expose_secret()).await;
+    let (program, channel) = spawn_waiting(&database, url.expose_secret()).await;
     database
         .execute(&format!("ALTER ROLE {login} CONNECTION LIMIT -1"))
         .await;
@@ -150,10 +150,10 @@ async fn a_start_waits_for_a_database_without_a_free_connection() {
 }
 
 #[tokio::test]
-async fn a_start_that_waits_is_stopped_and_does_not_wait_for_what_will_not_pass() {
+async fn waiting_startup_can_be_stopped_and_fails_on_permanent_errors() {
     let database = Database::create().await;
     let nowhere = "postgresql://nobody@127.0.0.1:1/nothing";
-    let (program, _channel) = waits(&database, nowhere).await;
+    let (program, _channel) = spawn_waiting(&database, nowhere).await;
     let (mut child, _log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));
 
@@ -173,7 +173,7 @@ async fn a_start_that_waits_is_stopped_and_does_not_wait_for_what_will_not_pass(
 }
 
 #[tokio::test]
-async fn a_start_that_does_not_wait_ends_with_status_2() {
+async fn startup_without_waiting_exits_with_status_2() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     command.env(
@@ -187,17 +187,14 @@ async fn a_start_that_does_not_wait_ends_with_status_2() {
 }
 
 #[tokio::test]
-async fn silent_peers_hold_a_stop_up_for_the_drain_time_at_most() {
+async fn silent_peers_delay_shutdown_by_at_most_the_drain_time() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     let mut program = Program::spawn(command.args(["--drain-seconds", "1"]));
     let address = program.address().await;
-    let _says_nothing = TcpStream::connect(address).await.unwrap();
-    let mut stops_in_the_middle = TcpStream::connect(address).await.unwrap();
-    stops_in_the_middle
-        .write_all(b"PRI * HTTP/2.0\r\n")
-        .await
-        .unwrap();
+    let _silent = TcpStream::connect(address).await.unwrap();
+    let mut stalled = TcpStream::connect(address).await.unwrap();
+    stalled.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
     // Both were accepted: they came before this one, which is answered.
     assert!(is_serving(&channel_to(address).await, "").await);
     let (mut child, log) = program.with_log();

@@ -33,7 +33,7 @@ async fn read_to(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watch_tells_each_change_once_across_servers_and_reconnects() {
+async fn watch_delivers_each_change_once_across_servers_and_reconnects() {
     const WRITES: u64 = 12;
     let server = imported().await;
     let other = TestServer::start_beside(&server).await;
@@ -75,13 +75,13 @@ async fn a_watch_tells_each_change_once_across_servers_and_reconnects() {
 }
 
 #[tokio::test]
-async fn a_watch_that_has_told_everything_says_so_and_then_tells_what_is_new() {
+async fn watch_sends_heartbeat_when_current_and_then_new_changes() {
     let server = imported().await;
     let mut client = audit(&server).await;
     let events = client.watch_changes(watch(2, 0)).await.unwrap();
     let mut events = events.into_inner();
-    let told = read_to(&mut events, 3).await;
-    assert!(told.iter().all(|change| change.revision == 3));
+    let changes = read_to(&mut events, 3).await;
+    assert!(changes.iter().all(|change| change.revision == 3));
     let Event::Heartbeat(heartbeat) = events.message().await.unwrap().unwrap().event.unwrap()
     else {
         panic!("nothing is new");
@@ -89,12 +89,12 @@ async fn a_watch_that_has_told_everything_says_so_and_then_tells_what_is_new() {
     assert_eq!(heartbeat.revision, 3);
     let rows = file("locales.csv", &["code", "it_IT"]);
     server.import("acme", Edition::Unspecified, &[rows]).await;
-    let told = read_to(&mut events, 4).await;
-    assert_eq!(told[0].kind, "locale.created");
+    let changes = read_to(&mut events, 4).await;
+    assert_eq!(changes[0].kind, "locale.created");
 }
 
 #[tokio::test]
-async fn a_watcher_that_does_not_read_is_cut_off_and_goes_on_without_gap() {
+async fn slow_watcher_is_cut_off_and_resumes_without_gap() {
     let database = Database::create().await;
     let config = pim_authz::server::ServeConfig {
         watch_patience: Duration::from_millis(100),
@@ -137,7 +137,7 @@ async fn a_watcher_that_does_not_read_is_cut_off_and_goes_on_without_gap() {
 }
 
 #[tokio::test]
-async fn a_watch_ends_with_its_tenant_and_with_the_server() {
+async fn watch_ends_with_its_tenant_or_server() {
     let mut server = imported().await;
     let mut client = audit(&server).await;
     let events = client.watch_changes(watch(3, 0)).await.unwrap();

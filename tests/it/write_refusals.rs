@@ -16,12 +16,12 @@ use tonic_types::StatusExt as _;
 use crate::harness::{TestServer, file, refusal};
 
 /// A refusal of a call: its code, its reason, and the field it is about.
-type Said = (Code, String, String);
+type Refusal = (Code, String, String);
 
 /// The code and reason of a status, and the field in its details: of bad
 /// requests by path, of others in the metadata. The details must belong to the
 /// code.
-fn said(status: &Status) -> Said {
+fn said(status: &Status) -> Refusal {
     let (code, reason, path) = refusal(status);
     let details = status.get_error_details();
     assert_eq!(path.is_some(), code == Code::InvalidArgument, "{status:?}");
@@ -34,7 +34,7 @@ fn said(status: &Status) -> Said {
     (code, reason, path.or(field).unwrap_or_default())
 }
 
-fn invalid(field: &str) -> Said {
+fn invalid(field: &str) -> Refusal {
     (
         Code::InvalidArgument,
         "INVALID_REQUEST".to_owned(),
@@ -42,7 +42,7 @@ fn invalid(field: &str) -> Said {
     )
 }
 
-fn unknown_tenant() -> Said {
+fn unknown_tenant() -> Refusal {
     (Code::NotFound, "TENANT_NOT_FOUND".to_owned(), String::new())
 }
 
@@ -212,10 +212,13 @@ async fn apps(channel: &Channel, names: &mut BTreeSet<&'static str>) {
 fn calls_of_the_contract() -> BTreeSet<String> {
     let set = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
     let services = set.file.iter().flat_map(|file| &file.service);
-    let kept = ["Tenant", "Directory", "Catalog", "AccessRights", "App"];
-    let kept: Vec<String> = kept.iter().map(|name| format!("{name}Service")).collect();
+    let administered = ["Tenant", "Directory", "Catalog", "AccessRights", "App"];
+    let administered: Vec<String> = administered
+        .iter()
+        .map(|name| format!("{name}Service"))
+        .collect();
     let methods = services
-        .filter(|service| kept.iter().any(|name| name == service.name()))
+        .filter(|service| administered.iter().any(|name| name == service.name()))
         .flat_map(|service| &service.method);
     methods.map(|method| snake(method.name())).collect()
 }
@@ -232,7 +235,7 @@ fn snake(name: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_call_says_what_is_wrong_with_what_it_begins_with() {
+async fn every_call_rejects_invalid_common_fields() {
     let (_server, channel) = small().await;
     let mut names = BTreeSet::new();
     directory_and_tenants(&channel, &mut names).await;
@@ -245,7 +248,7 @@ async fn every_call_says_what_is_wrong_with_what_it_begins_with() {
 }
 
 #[tokio::test]
-async fn reads_of_one_thing_say_what_is_not_there() {
+async fn reads_of_unknown_tenants_and_apps_return_not_found() {
     let (_server, channel) = small().await;
     let mut tenants = TenantServiceClient::new(channel.clone());
     let nowhere = pb::GetTenantRequest {
@@ -260,11 +263,11 @@ async fn reads_of_one_thing_say_what_is_not_there() {
     let status = tenants.list_tenants(backwards).await.unwrap_err();
     assert_eq!(said(&status), invalid("page_size"));
     let mut apps = AppServiceClient::new(channel);
-    let nobody = pb::GetAppRequest {
+    let request = pb::GetAppRequest {
         tenant: "acme".into(),
         app: "nobody".into(),
     };
-    let status = apps.get_app(nobody).await.unwrap_err();
+    let status = apps.get_app(request).await.unwrap_err();
     let (code, reason, _) = said(&status);
     assert_eq!((code, reason.as_str()), (Code::NotFound, "APP_NOT_FOUND"));
 }

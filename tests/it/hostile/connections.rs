@@ -16,7 +16,7 @@ const HELD: usize = CONNECTIONS - 8;
 
 /// Each of these ends by itself although the caller stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_do_not_begin_are_closed() {
+async fn connections_without_complete_preface_are_closed() {
     let attacked = Attacked::start().await;
     let beginnings: [&[u8]; 4] = [
         b"",
@@ -41,7 +41,7 @@ async fn connections_that_do_not_begin_are_closed() {
 
 /// A byte now and then keeps no connection open: the beginning has to be whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_begin_byte_by_byte_are_closed() {
+async fn connections_sending_their_preface_byte_by_byte_are_closed() {
     let attacked = Attacked::start().await;
     let begun = Instant::now();
     let mut wire = Wire::connect(attacked.address()).await;
@@ -59,7 +59,7 @@ async fn connections_that_begin_byte_by_byte_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_that_stop_in_the_middle_are_closed() {
+async fn connections_that_stall_after_the_preface_are_closed() {
     let attacked = Attacked::start().await;
     let block = call_of(CHECK);
     let call = frame(HEADERS, END_HEADERS, 1, &block);
@@ -89,7 +89,7 @@ async fn callers_that_stop_in_the_middle_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_that_leave_in_the_middle_leave_nothing() {
+async fn callers_disconnecting_mid_call_leak_no_connections_or_memory() {
     let attacked = Attacked::start().await;
     let call = frame(HEADERS, END_HEADERS, 1, &call_of(CHECK));
     let half = [call, frame(DATA, 0, 1, &vec![0; 16 << 10])].concat();
@@ -107,7 +107,7 @@ async fn callers_that_leave_in_the_middle_leave_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frames_that_are_too_large_end_the_connection() {
+async fn oversized_frames_close_the_connection() {
     const FRAME_SIZE_ERROR: u32 = 6;
     let attacked = Attacked::start().await;
     let call = frame(HEADERS, END_HEADERS, 1, &call_of(CHECK));
@@ -125,7 +125,7 @@ async fn frames_that_are_too_large_end_the_connection() {
 
 /// What is no HTTP/2 at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_protocols_are_closed() {
+async fn connections_with_other_protocols_are_closed() {
     let attacked = Attacked::start().await;
     let tls = [&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3][..], &[7; 500]].concat();
     let others: [&[u8]; 4] = [

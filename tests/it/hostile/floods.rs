@@ -22,7 +22,7 @@ fn reset(stream: u32) -> Vec<u8> {
 
 /// CVE-2023-44487: calls that are taken back in the same breath.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rapid_resets_end_the_connection() {
+async fn rapid_resets_close_the_connection() {
     let attacked = Attacked::start().await;
     for _ in 0..20 {
         let mut wire = Wire::begin(attacked.address()).await;
@@ -45,7 +45,7 @@ async fn rapid_resets_end_the_connection() {
 
 /// The same, of calls that have begun: what they hold is given back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_reset_once_they_have_begun_leave_nothing() {
+async fn calls_reset_after_their_start_leak_no_resources() {
     let attacked = Attacked::start().await;
     let mut wire = Wire::begin(attacked.address()).await;
     assert!(wire.is_taken().await);
@@ -85,7 +85,7 @@ async fn drain(mut from: tokio::net::tcp::OwnedReadHalf) {
 
 /// CVE-2024-27316 and its kin: a header block that does not end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn header_blocks_without_end_end_the_connection() {
+async fn endless_header_blocks_close_the_connection() {
     let attacked = Attacked::start().await;
     let long = header("x-long", &"x".repeat(120)).repeat(100);
     let cases = [
@@ -107,7 +107,7 @@ async fn header_blocks_without_end_end_the_connection() {
 /// Frames that each cause an answer, which is never read: the server stops to read,
 /// and closes the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callers_that_read_no_answers_are_closed() {
+async fn connections_whose_answers_stay_unread_are_closed() {
     let attacked = Attacked::start().await;
     let cases = [
         ("settings", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0xff, 0xff])),
@@ -123,7 +123,7 @@ async fn callers_that_read_no_answers_are_closed() {
 
 /// The same frames of a caller that reads, and others that cause nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn frames_that_ask_for_nothing_hold_up_nobody() {
+async fn floods_of_trivial_frames_block_no_other_callers() {
     let attacked = Attacked::start().await;
     let begun = frame(HEADERS, END_HEADERS, 1, &call_of(CHECK));
     let cases = [

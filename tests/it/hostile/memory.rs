@@ -72,7 +72,7 @@ async fn every_flood(address: SocketAddr) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn floods_take_no_more_memory_the_more_there_are() {
+async fn memory_stays_bounded_under_repeated_floods() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let address = program.address().await;

@@ -59,7 +59,7 @@ fn question() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_that_are_cut_or_none_are_the_callers_fault() {
+async fn malformed_messages_are_rejected_as_caller_errors() {
     let attacked = Attacked::start().await;
     let channel = attacked.server.channel().await;
     let whole = question();
@@ -108,7 +108,7 @@ fn bomb() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn compressed_bombs_are_refused() {
+async fn decompression_bombs_are_rejected() {
     let attacked = Attacked::start().await;
     let bomb = bomb();
     assert!(bomb.len() < 2 << 20, "{}", bomb.len());
@@ -130,7 +130,7 @@ async fn compressed_bombs_are_refused() {
 
 /// A caller that goes on answering pings, and sends no more of its message.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_that_do_not_end_are_given_up_at_the_deadline() {
+async fn calls_without_end_of_stream_end_at_their_deadline() {
     let attacked = Attacked::start().await;
     let mut slow = JoinSet::new();
     for _ in 0..16 {

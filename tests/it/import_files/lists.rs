@@ -23,7 +23,7 @@ async fn members(server: &TestServer, user: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_label_with_a_comma_names_its_group_in_a_list() {
+async fn lists_accept_group_labels_with_commas() {
     let server = TestServer::start().await;
     let files = [
         groups(),
@@ -53,7 +53,7 @@ async fn a_label_with_a_comma_names_its_group_in_a_list() {
 }
 
 #[tokio::test]
-async fn a_list_with_two_readings_refuses_its_row_and_names_both() {
+async fn ambiguous_list_refuses_its_row_and_names_both_readings() {
     let server = TestServer::start().await;
     let groups = file(
         "user_groups.csv",
@@ -90,7 +90,7 @@ async fn a_list_with_two_readings_refuses_its_row_and_names_both() {
 }
 
 #[tokio::test]
-async fn every_list_reads_codes_that_hold_a_comma() {
+async fn lists_accept_codes_with_commas() {
     let server = TestServer::start().await;
     let files = [
         file("user_roles.csv", &["role;permissions", "\"a,b\";"]),
@@ -151,7 +151,7 @@ async fn every_list_reads_codes_that_hold_a_comma() {
 }
 
 #[tokio::test]
-async fn a_product_in_a_list_with_two_readings_is_refused() {
+async fn product_with_ambiguous_category_list_is_refused() {
     let server = TestServer::start().await;
     let files = [
         file("categories.csv", &["code", "a", "b", "\"a,b\""]),
@@ -181,7 +181,7 @@ async fn a_product_in_a_list_with_two_readings_is_refused() {
 }
 
 #[tokio::test]
-async fn a_group_of_an_app_is_refused_with_whose_it_is() {
+async fn private_group_of_app_is_refused_with_its_owner() {
     let server = TestServer::start().await;
     let files = [
         file("apps.csv", &["code;scopes", "shop;"]),

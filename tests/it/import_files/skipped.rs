@@ -34,9 +34,9 @@ async fn imported() -> TestServer {
 
 /// Imports files and leaves bad rows out; the summary.
 async fn skip(server: &TestServer, header: pb::ImportHeader, files: &[File]) -> pb::ImportSummary {
-    let told = server.try_import(header, files).await;
-    let summary = told.summary.unwrap();
-    assert!(told.ended.is_ok(), "{:?} {summary:#?}", told.ended);
+    let outcome = server.try_import(header, files).await;
+    let summary = outcome.summary.unwrap();
+    assert!(outcome.ended.is_ok(), "{:?} {summary:#?}", outcome.ended);
     summary
 }
 
@@ -47,7 +47,7 @@ fn kept(summary: &pb::ImportSummary) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_rows_that_were_left_out_name_is_listed() {
+async fn stored_entities_of_skipped_rows_are_listed_as_kept() {
     let server = imported().await;
     let files = [
         // A cell that is no value, a reference to nothing, cells too many.
@@ -99,7 +99,7 @@ async fn what_rows_that_were_left_out_name_is_listed() {
 }
 
 #[tokio::test]
-async fn what_another_row_changes_is_not_kept() {
+async fn entities_changed_by_another_row_are_not_listed_as_kept() {
     let server = imported().await;
     let files = [
         file(
@@ -128,7 +128,7 @@ async fn what_another_row_changes_is_not_kept() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_where_nothing_is_left_out() {
+async fn kept_list_is_empty_when_no_row_is_skipped() {
     let server = imported().await;
     let good = file("users.csv", &["username;roles", "julia;"]);
     let summary = skip(&server, skipping(), &[good]).await;
@@ -161,7 +161,7 @@ async fn parents(server: &TestServer) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_category_whose_row_is_refused_keeps_its_parent_when_pruning() {
+async fn category_with_refused_row_keeps_its_parent_when_pruning() {
     let server = imported().await;
     // `shoes` is not named; the row of `boots`, which lies below it, is bad.
     let categories = file(
@@ -185,7 +185,7 @@ async fn a_category_whose_row_is_refused_keeps_its_parent_when_pruning() {
 }
 
 #[tokio::test]
-async fn a_kind_of_which_a_row_is_refused_later_is_not_pruned() {
+async fn kinds_with_rows_refused_during_comparison_are_not_pruned() {
     let server = imported().await;
     // Nothing but the comparison finds that the role is unknown; the group of
     // the attribute, and the user, are not named.
@@ -212,7 +212,7 @@ async fn a_kind_of_which_a_row_is_refused_later_is_not_pruned() {
 }
 
 #[tokio::test]
-async fn too_much_to_prune_refuses_the_import_for_all_that_rows_are_left_out() {
+async fn excessive_pruning_refuses_import_despite_skip_bad_rows() {
     let server = imported().await;
     let files = [file("users.csv", &["username;roles", "new;"])];
     let header = pb::ImportHeader {

@@ -4,7 +4,7 @@ use super::steps::{SMALL, door, import, text};
 use crate::harness::Database;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_chain_of_audit_rows_can_be_computed_again() {
+async fn audit_hash_chain_can_be_recomputed() {
     const HASHES: &str = "
         WITH every AS (
             SELECT tenant_id, revision, part, hash,
@@ -45,7 +45,7 @@ async fn the_chain_of_audit_rows_can_be_computed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn facts_are_written_through_the_door_alone_and_the_audit_log_only_grows() {
+async fn facts_and_audit_log_reject_direct_writes() {
     let database = Database::create().await;
     import(&*door(&database).await, SMALL).await;
     let (client, _session) = database.connect().await;

@@ -13,7 +13,7 @@ fn rights_on(item: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_3_8_a_new_child_copies_its_parents_rights_as_the_import_leaves_them() {
+async fn rule_3_8_new_child_category_copies_imported_rights_of_its_parent() {
     let database = Database::create().await;
     let door = door(&database).await;
     import(&door, SMALL).await;
@@ -42,7 +42,7 @@ async fn rule_3_8_a_new_child_copies_its_parents_rights_as_the_import_leaves_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_5_6_an_apps_right_on_a_tree_reaches_every_category_and_later_ones() {
+async fn rule_5_6_app_right_on_tree_covers_existing_and_later_categories() {
     let database = Database::create().await;
     let door = door(&database).await;
     import(&door, SMALL).await;
@@ -89,7 +89,7 @@ async fn rule_5_6_an_apps_right_on_a_tree_reaches_every_category_and_later_ones(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn products_are_moved_and_lose_and_gain_categories() {
+async fn import_changes_parents_and_categories_of_products() {
     const PRODUCTS: &str = "SELECT string_agg(p.code || '<' || coalesce(m.code, '') || '<' || coalesce(c.codes, ''), ' ' ORDER BY p.key)
         FROM product AS p
         LEFT JOIN product AS m ON m.id = p.parent_id

@@ -7,7 +7,7 @@ use super::steps::{SMALL, context, door, enterprise, import, places, text, try_i
 use crate::harness::Database;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_creates_and_a_second_one_changes_nothing() {
+async fn reimport_of_same_files_changes_nothing() {
     let database = Database::create().await;
     let door = door(&database).await;
     let first = import(&door, SMALL).await;
@@ -23,12 +23,12 @@ async fn an_import_creates_and_a_second_one_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dry_run_tells_the_same_and_leaves_nothing() {
+async fn dry_run_predicts_the_import_and_stores_nothing() {
     let database = Database::create().await;
     let door = door(&database).await;
     let mut dry = context("default");
     dry.dry_run = true;
-    let told = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
+    let predicted = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
     assert_eq!(
         text(
             &database,
@@ -38,9 +38,12 @@ async fn a_dry_run_tells_the_same_and_leaves_nothing() {
         "0"
     );
     // Julia, who is new, and all products.
-    let affected = (told.effect.subjects_affected, told.effect.products_affected);
+    let affected = (
+        predicted.effect.subjects_affected,
+        predicted.effect.products_affected,
+    );
     assert_eq!(affected, (1, 4));
-    assert!(!told.effect.sample.is_empty());
+    assert!(!predicted.effect.sample.is_empty());
     let done = import(&door, SMALL).await;
     let rehearsed = Effect {
         subjects_affected: 0,
@@ -49,11 +52,11 @@ async fn a_dry_run_tells_the_same_and_leaves_nothing() {
         ..told.effect
     };
     assert_eq!(done.effect, rehearsed);
-    assert_eq!(done.files, told.files);
+    assert_eq!(done.files, predicted.files);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_names_something_unknown_is_refused_by_place_and_refuses_the_import() {
+async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
     let database = Database::create().await;
     let door = door(&database).await;
     let bad = [
@@ -106,7 +109,7 @@ async fn what_names_something_unknown_is_refused_by_place_and_refuses_the_import
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_2_6_the_last_administrator_cannot_be_disabled_by_an_import() {
+async fn rule_2_6_import_cannot_disable_last_administrator() {
     let database = Database::create().await;
     let door = door(&database).await;
     import(&door, SMALL).await;
@@ -119,7 +122,7 @@ async fn rule_2_6_the_last_administrator_cannot_be_disabled_by_an_import() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rule_5_2_a_tenant_has_at_most_100_apps_and_connections() {
+async fn rule_5_2_tenant_has_at_most_100_apps_and_connections() {
     let database = Database::create().await;
     let door = door(&database).await;
     let rows: Vec<String> = (0..100).map(|number| format!("c{number};")).collect();
@@ -135,7 +138,7 @@ async fn rule_5_2_a_tenant_has_at_most_100_apps_and_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_tenant_needs_an_edition_and_an_old_one_keeps_its_own() {
+async fn new_tenant_requires_edition_and_stored_tenant_keeps_its_own() {
     let database = Database::create().await;
     let door = door(&database).await;
     let mut options = enterprise();

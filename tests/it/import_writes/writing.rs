@@ -9,7 +9,7 @@ const LEFT: &str = "SELECT (SELECT count(*) FROM intent) || ' ' || (SELECT count
                         || (SELECT count(*) FROM tenant WHERE code <> '') || ' ' || (SELECT count(*) FROM commit_log)";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_intent_is_left_after_success_and_after_failure() {
+async fn imports_leave_no_intents_after_success_or_failure() {
     let database = Database::create().await;
     let door = door(&database).await;
     // A write that fails after it was announced: its audit rows are refused.
@@ -28,7 +28,7 @@ async fn no_intent_is_left_after_success_and_after_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_imports_of_one_tenant_at_once_both_land_in_order() {
+async fn concurrent_imports_of_one_tenant_commit_in_order() {
     let database = Database::create().await;
     let door = door(&database).await;
     let other = [
@@ -53,14 +53,14 @@ async fn two_imports_of_one_tenant_at_once_both_land_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_nobody_waits_for_any_more_is_still_whole() {
+async fn abandoned_import_commits_completely_or_not_at_all() {
     let database = Database::create().await;
     let door = door(&database).await;
     let staging = stage(&door, "default", SMALL).await;
-    let (told, progress) = mpsc::channel();
+    let (reporter, progress) = mpsc::channel();
     let (context, options) = (context("default"), enterprise());
     let running = door.import(staging, &context, &options, move |phase, _, _| {
-        let _heard = told.send(phase);
+        let _result = reporter.send(phase);
     });
     // Dropped half-way; the progress ends when the task has.
     tokio::time::timeout(Duration::from_millis(1), running)
@@ -74,7 +74,7 @@ async fn an_import_that_nobody_waits_for_any_more_is_still_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_cut_while_it_applies_leaves_nothing() {
+async fn import_whose_connection_is_terminated_stores_nothing() {
     let database = Database::create().await;
     let door = door(&database).await;
     let (blocker, _session) = database.connect().await;

@@ -61,20 +61,20 @@ async fn every_decision_is_logged() {
 }
 
 #[tokio::test]
-async fn denials_alone_are_logged() {
+async fn only_denials_are_logged_when_configured() {
     let lines = logged(&[("PIM_AUTHZ_DECISION_LOG_ONLY", "denials")]).await;
     let subjects: Vec<&Value> = lines.iter().map(|line| &line["subject"]).collect();
     assert_eq!(subjects, ["user:nobody"]);
 }
 
 #[tokio::test]
-async fn a_share_of_decisions_is_logged() {
+async fn configured_share_of_decisions_is_logged() {
     let lines = logged(&[("PIM_AUTHZ_DECISION_LOG_SHARE", "0.5")]).await;
     assert_eq!(lines.len(), 1);
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_ends_the_start() {
+async fn unwritable_decision_log_fails_startup() {
     let database = Database::create().await;
     let mut command = Program::command(&database);
     let output = command
@@ -82,9 +82,9 @@ async fn a_file_that_cannot_be_written_ends_the_start() {
         .output();
     let output = output.await.unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("`/no/such/place` of --decision-log"),
-        "{said}"
+        stderr.contains("`/no/such/place` of --decision-log"),
+        "{stderr}"
     );
 }

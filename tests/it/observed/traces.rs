@@ -109,7 +109,7 @@ fn parent(flags: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_call_that_its_caller_traces_has_a_span_and_its_statements_below() {
+async fn traced_call_has_span_with_child_spans_of_statements() {
     let spans = traced("0", Some(&parent("01"))).await;
     assert!(spans.iter().all(|span| span.trace_id == TRACE));
     let list = spans
@@ -138,12 +138,12 @@ async fn a_call_that_its_caller_traces_has_a_span_and_its_statements_below() {
 }
 
 #[tokio::test]
-async fn a_call_that_its_caller_does_not_trace_has_no_span() {
+async fn call_with_unsampled_traceparent_has_no_span() {
     assert_eq!(traced("1", Some(&parent("00"))).await, []);
 }
 
 #[tokio::test]
-async fn of_other_calls_a_share_is_traced() {
+async fn configured_share_of_calls_without_traceparent_is_traced() {
     let spans = traced("0.5", None).await;
     let calls: Vec<&str> = spans
         .iter()

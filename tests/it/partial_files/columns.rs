@@ -280,7 +280,7 @@ const CASES: [Case; 25] = [
 ];
 
 /// The lines of a file without a column.
-fn without(columns: &str, row: &str, column: &str) -> [String; 2] {
+fn without_column(columns: &str, row: &str, column: &str) -> [String; 2] {
     let at = columns.split(';').position(|name| name == column).unwrap();
     [columns, row].map(|line| {
         let mut cells: Vec<&str> = line.split(';').collect();
@@ -290,7 +290,7 @@ fn without(columns: &str, row: &str, column: &str) -> [String; 2] {
 }
 
 /// The row with another cell in a column.
-fn with(columns: &str, row: &str, column: &str, cell: &str) -> String {
+fn with_cell(columns: &str, row: &str, column: &str, cell: &str) -> String {
     let at = columns.split(';').position(|name| name == column).unwrap();
     let mut cells: Vec<&str> = row.split(';').collect();
     cells[at] = cell;
@@ -298,7 +298,7 @@ fn with(columns: &str, row: &str, column: &str, cell: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_absent_column_keeps_an_empty_cell_empties_and_twice_changes_nothing() {
+async fn absent_column_keeps_value_and_empty_cell_clears_it() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     for (number, case) in CASES.iter().enumerate() {
@@ -308,23 +308,23 @@ async fn an_absent_column_keeps_an_empty_cell_empties_and_twice_changes_nothing(
         let key = row.split(';').next().unwrap();
         let import = async |lines: &[&str]| {
             let files = [file(name, lines)];
-            let told = server.import(&tenant, Edition::Enterprise, &files).await;
-            told.revision
+            let summary = server.import(&tenant, Edition::Enterprise, &files).await;
+            summary.revision
         };
         server.import(&tenant, Edition::Enterprise, &base()).await;
         let first = import(&[columns, row]).await;
         assert_eq!(read(&client, sql, &tenant, key).await, stored, "{about}");
         if column != "name" {
-            let [absent, rest] = without(columns, row, column);
+            let [absent, rest] = without_column(columns, row, column);
             assert_eq!(import(&[&absent, &rest]).await, first, "{about} absent");
             assert_eq!(read(&client, sql, &tenant, key).await, stored, "{about}");
         }
-        let empty = with(columns, row, column, "");
+        let empty = with_cell(columns, row, column, "");
         assert_eq!(import(&[columns, &empty]).await, first + 1, "{about} empty");
         assert_eq!(read(&client, sql, &tenant, key).await, emptied, "{about}");
         assert_eq!(import(&[columns, &empty]).await, first + 1, "{about} twice");
         if column != "name" {
-            let [absent, rest] = without(columns, row, column);
+            let [absent, rest] = without_column(columns, row, column);
             let fresh_row = rest.replacen(key, "fresh", 1);
             let mut files = vec![file(name, &[&absent, &fresh_row])];
             if name == "job_profile_accesses.csv" {
@@ -337,7 +337,7 @@ async fn an_absent_column_keeps_an_empty_cell_empties_and_twice_changes_nothing(
 }
 
 #[test]
-fn each_optional_column_that_is_documented_has_its_case() {
+fn every_documented_optional_column_has_a_case() {
     let documentation = include_str!("../../../docs/import.md");
     let mut optional: Vec<(&str, &str)> = Vec::new();
     for line in documentation.lines().filter(|line| line.starts_with("| `")) {

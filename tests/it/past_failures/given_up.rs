@@ -28,10 +28,10 @@ async fn give_up(server: &TestServer) {
         .batch_execute("BEGIN; LOCK TABLE pim_authz.tenant IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let mut asking = JoinSet::new();
+    let mut calls = JoinSet::new();
     for number in 0..40 {
         let mut client = server.client().await;
-        asking.spawn(async move {
+        calls.spawn(async move {
             let mut request = Request::new(question());
             let patience = Duration::from_millis(50 + 10 * number);
             if number % 2 == 0 {
@@ -46,8 +46,8 @@ async fn give_up(server: &TestServer) {
             }
         });
     }
-    while let Some(asked) = asking.join_next().await {
-        asked.unwrap();
+    while let Some(call) = calls.join_next().await {
+        call.unwrap();
     }
     holder.batch_execute("ROLLBACK").await.unwrap();
     drop(holder);
@@ -57,7 +57,7 @@ async fn give_up(server: &TestServer) {
 /// What an evaluation had found before it was cancelled or timed out is not all, and
 /// is not kept as if it were.
 #[tokio::test]
-async fn questions_that_were_given_up_leave_no_answer_in_memory() {
+async fn abandoned_questions_leave_no_wrong_facts_in_cache() {
     let server = TestServer::start().await;
     let roles = file(
         "user_roles.csv",

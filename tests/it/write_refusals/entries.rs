@@ -15,7 +15,7 @@ macro_rules! refusals {
                 $($field: $value,)*
                 ..Default::default()
             };
-            say_who(&mut request.tenant, &mut request.actor);
+            fill_in_caller(&mut request.tenant, &mut request.actor);
             let status = $client::new($channel.clone()).$call(request).await.unwrap_err();
             let expected = (Code::$code, $reason.to_owned(), $at.to_owned());
             assert_eq!(said(&status), expected, "{}: {status:?}", stringify!($call));
@@ -24,10 +24,10 @@ macro_rules! refusals {
 }
 
 /// The tenant and the actor, unless the case says others.
-fn say_who(tenant: &mut String, actor: &mut String) {
-    for (said, usual) in [(tenant, "acme"), (actor, "user:admin")] {
-        if said.is_empty() {
-            usual.clone_into(said);
+fn fill_in_caller(tenant: &mut String, actor: &mut String) {
+    for (field, default) in [(tenant, "acme"), (actor, "user:admin")] {
+        if field.is_empty() {
+            default.clone_into(field);
         }
     }
 }
@@ -69,7 +69,7 @@ fn group(code: &str, label: &str) -> pb::UserGroup {
 }
 
 #[tokio::test]
-async fn users_and_connections_refuse() {
+async fn invalid_writes_of_users_and_connections_are_rejected() {
     let (_server, channel) = small().await;
     let connection = |code: &str, roles: &[&str]| pb::Connection {
         code: code.into(),
@@ -114,7 +114,7 @@ async fn users_and_connections_refuse() {
 }
 
 #[tokio::test]
-async fn groups_and_roles_refuse() {
+async fn invalid_writes_of_groups_and_roles_are_rejected() {
     let (_server, channel) = small().await;
     refusals! { channel;
         DirectoryServiceClient.put_user_groups(PutUserGroupsRequest { user_groups: vec![group("ALL", "Everyone")] })
@@ -159,7 +159,7 @@ fn product(code: &str, kind: ProductKind, parent: &str) -> pb::Product {
 }
 
 #[tokio::test]
-async fn the_catalog_refuses() {
+async fn invalid_catalog_writes_are_rejected() {
     let (_server, channel) = small().await;
     let web = |tree: &str, locales: &[&str]| pb::Channel {
         code: "web".into(),
@@ -212,14 +212,14 @@ async fn the_catalog_refuses() {
 }
 
 #[tokio::test]
-async fn products_refuse() {
+async fn invalid_product_writes_are_rejected() {
     let (_server, channel) = small().await;
-    let lost = pb::Product {
+    let misplaced = pb::Product {
         categories: codes(&["no"]),
         ..product("hat", ProductKind::Product, "")
     };
     refusals! { channel;
-        CatalogServiceClient.put_products(PutProductsRequest { products: vec![lost] })
+        CatalogServiceClient.put_products(PutProductsRequest { products: vec![misplaced] })
             => NotFound "CATEGORY_NOT_FOUND" "products[0].categories";
         CatalogServiceClient.put_products(PutProductsRequest { products: vec![product("a", ProductKind::Product, "no")] })
             => NotFound "PRODUCT_MODEL_NOT_FOUND" "products[0].parent";
@@ -251,7 +251,7 @@ fn grant(group: &str, kind: &str, id: &str, level: Level) -> pb::AccessGrant {
 }
 
 #[tokio::test]
-async fn access_rights_refuse() {
+async fn invalid_access_right_writes_are_rejected() {
     let (_server, channel) = small().await;
     let with_children = pb::AccessGrant {
         apply_to_children: Some(false),
@@ -291,7 +291,7 @@ async fn access_rights_refuse() {
 }
 
 #[tokio::test]
-async fn apps_and_tenants_refuse() {
+async fn invalid_app_and_tenant_writes_are_rejected() {
     let (_server, channel) = small().await;
     let all = || {
         Some(pb::AppRights {
@@ -380,7 +380,7 @@ async fn rule_2_4_enterprise_permissions_are_granted_in_enterprise_only() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_belongs_to_one_request() {
+async fn idempotency_key_is_bound_to_one_request() {
     let (_server, channel) = small().await;
     let mut client = DirectoryServiceClient::new(channel.clone());
     let request = |label: &str| pb::PutUserGroupsRequest {
