@@ -49,7 +49,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
         subjects_affected: 0,
         products_affected: 0,
         sample: Vec::new(),
-        ..told.effect
+        ..predicted.effect
     };
     assert_eq!(done.effect, rehearsed);
     assert_eq!(done.files, predicted.files);
