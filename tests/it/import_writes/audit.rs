@@ -1,6 +1,6 @@
 use tokio_postgres::error::SqlState;
 
-use super::steps::{SMALL, door, import, text};
+use super::steps::{SMALL, coordinator, import, text};
 use crate::harness::Database;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,17 +21,17 @@ async fn audit_hash_chain_can_be_recomputed() {
                || ' ' || ((SELECT hash FROM write ORDER BY revision DESC LIMIT 1) = (SELECT audit_hash FROM tenant WHERE code <> ''))::text
           FROM chained";
     let database = Database::create().await;
-    let door = door(&database).await;
-    import(&door, SMALL).await;
+    let coordinator = coordinator(&database).await;
+    import(&coordinator, SMALL).await;
     import(
-        &door,
+        &coordinator,
         &[
             ("products.csv", "sku\ncap\n"),
             ("locales.csv", "code\nde_DE\n"),
         ],
     )
     .await;
-    import(&door, &[("locales.csv", "code\nit_IT\n")]).await;
+    import(&coordinator, &[("locales.csv", "code\nit_IT\n")]).await;
     assert_eq!(text(&database, HASHES).await, "true true true true");
     let last = text(
         &database,
@@ -47,7 +47,7 @@ async fn audit_hash_chain_can_be_recomputed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn facts_and_audit_log_reject_direct_writes() {
     let database = Database::create().await;
-    import(&*door(&database).await, SMALL).await;
+    import(&*coordinator(&database).await, SMALL).await;
     let (client, _session) = database.connect().await;
     let refused = [
         "UPDATE pim_authz.tenant SET edition = 'growth'",

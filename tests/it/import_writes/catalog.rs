@@ -1,4 +1,4 @@
-use super::steps::{SMALL, door, import, text};
+use super::steps::{SMALL, coordinator, import, text};
 use crate::harness::Database;
 
 /// The rights on an item, as `group:level`.
@@ -15,8 +15,8 @@ fn rights_on(item: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_3_8_new_child_category_copies_imported_rights_of_its_parent() {
     let database = Database::create().await;
-    let door = door(&database).await;
-    import(&door, SMALL).await;
+    let coordinator = coordinator(&database).await;
+    import(&coordinator, SMALL).await;
     assert_eq!(
         text(&database, &rights_on("master")).await,
         "managers:7 redactors:1"
@@ -33,7 +33,7 @@ async fn rule_3_8_new_child_category_copies_imported_rights_of_its_parent() {
             "category;view_items;edit_items;own_items\nshoes;All;All;\n",
         ),
     ];
-    import(&door, &more).await;
+    import(&coordinator, &more).await;
     assert_eq!(
         text(&database, &rights_on("master")).await,
         "managers:7 redactors:1"
@@ -44,13 +44,13 @@ async fn rule_3_8_new_child_category_copies_imported_rights_of_its_parent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_5_6_app_right_on_tree_covers_existing_and_later_categories() {
     let database = Database::create().await;
-    let door = door(&database).await;
-    import(&door, SMALL).await;
+    let coordinator = coordinator(&database).await;
+    import(&coordinator, SMALL).await;
     let apps = [(
         "apps.csv",
         "code;scopes;trees_edit;locales_view\nShop;write_products,fly;master;*\n",
     )];
-    let connected = import(&door, &apps).await;
+    let connected = import(&coordinator, &apps).await;
     assert!(connected.applied, "{connected:?}");
     assert_eq!(connected.files[0].warnings.len(), 1, "{connected:?}");
     assert_eq!(
@@ -71,7 +71,7 @@ async fn rule_5_6_app_right_on_tree_covers_existing_and_later_categories() {
             "channel;view_products;edit_products\nprint;redactors;\n",
         ),
     ];
-    import(&door, &later).await;
+    import(&coordinator, &later).await;
     assert_eq!(
         text(&database, &rights_on("boots")).await,
         "app:Shop:3 managers:7 redactors:1"
@@ -84,7 +84,7 @@ async fn rule_5_6_app_right_on_tree_covers_existing_and_later_categories() {
         text(&database, &rights_on("print")).await,
         "app:Shop:3 redactors:1"
     );
-    let nothing = import(&door, &apps).await;
+    let nothing = import(&coordinator, &apps).await;
     assert!(nothing.effect.is_empty(), "{nothing:?}");
 }
 
@@ -96,8 +96,8 @@ async fn import_changes_parents_and_categories_of_products() {
         LEFT JOIN LATERAL (SELECT string_agg(i.code, ',' ORDER BY i.key) AS codes FROM product_category AS pc
                              JOIN item AS i ON i.id = pc.category_id WHERE pc.product_id = p.id) AS c ON true";
     let database = Database::create().await;
-    let door = door(&database).await;
-    import(&door, SMALL).await;
+    let coordinator = coordinator(&database).await;
+    import(&coordinator, SMALL).await;
     assert_eq!(
         text(&database, PRODUCTS).await,
         "boots<<shoes hat<<master,shoes red-boots<boots< red-boots-38<red-boots<"
@@ -106,7 +106,7 @@ async fn import_changes_parents_and_categories_of_products() {
         "products.csv",
         "sku;parent;categories\nHAT;boots;master\nred-boots-38;;\n",
     )];
-    let changed = import(&door, &other).await;
+    let changed = import(&coordinator, &other).await;
     assert_eq!(
         (changed.files[0].changed, changed.effect.changed),
         (2, 2),

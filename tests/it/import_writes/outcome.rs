@@ -3,18 +3,18 @@ use pim_authz::{
     domain::Revision,
 };
 
-use super::steps::{SMALL, context, door, enterprise, import, places, text, try_import};
+use super::steps::{SMALL, context, coordinator, enterprise, import, places, text, try_import};
 use crate::harness::Database;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reimport_of_same_files_changes_nothing() {
     let database = Database::create().await;
-    let door = door(&database).await;
-    let first = import(&door, SMALL).await;
+    let coordinator = coordinator(&database).await;
+    let first = import(&coordinator, SMALL).await;
     assert!(first.applied, "{first:?}");
     assert_eq!(first.revision, Revision(1));
     assert_eq!(first.refused_count, 0);
-    let again = import(&door, SMALL).await;
+    let again = import(&coordinator, SMALL).await;
     assert!(again.effect.is_empty(), "{:?}", again.effect);
     assert_eq!(again.revision, Revision(1));
     for file in &again.files {
@@ -25,10 +25,12 @@ async fn reimport_of_same_files_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dry_run_predicts_the_import_and_stores_nothing() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     let mut dry = context("default");
     dry.dry_run = true;
-    let predicted = try_import(&door, &dry, &enterprise(), SMALL).await.unwrap();
+    let predicted = try_import(&coordinator, &dry, &enterprise(), SMALL)
+        .await
+        .unwrap();
     assert_eq!(
         text(
             &database,
@@ -44,7 +46,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
     );
     assert_eq!(affected, (1, 4));
     assert!(!predicted.effect.sample.is_empty());
-    let done = import(&door, SMALL).await;
+    let done = import(&coordinator, SMALL).await;
     let rehearsed = Effect {
         subjects_affected: 0,
         products_affected: 0,
@@ -58,7 +60,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     let bad = [
         (
             "categories.csv",
@@ -74,7 +76,7 @@ async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
             "sku;categories;parent\np1;e;m2\np2;d;\np3;;m3\np1;;m2\np1;e;M2\n",
         ),
     ];
-    let refused = import(&door, &bad).await;
+    let refused = import(&coordinator, &bad).await;
     assert!(!refused.applied);
     assert_eq!(refused.revision, Revision(0));
     assert_eq!(
@@ -95,7 +97,7 @@ async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
     assert_eq!(refused.refused_count, 10);
     let mut skipping = enterprise();
     skipping.skip_bad_rows = true;
-    let taken = try_import(&door, &context("default"), &skipping, &bad)
+    let taken = try_import(&coordinator, &context("default"), &skipping, &bad)
         .await
         .unwrap();
     assert!(taken.applied);
@@ -111,10 +113,16 @@ async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_2_6_import_cannot_disable_last_administrator() {
     let database = Database::create().await;
-    let door = door(&database).await;
-    import(&door, SMALL).await;
+    let coordinator = coordinator(&database).await;
+    import(&coordinator, SMALL).await;
     let locked_out = [("users.csv", "username;roles;enabled\njulia;ADMIN;0\n")];
-    let refused = try_import(&door, &context("default"), &enterprise(), &locked_out).await;
+    let refused = try_import(
+        &coordinator,
+        &context("default"),
+        &enterprise(),
+        &locked_out,
+    )
+    .await;
     assert!(
         matches!(refused, Err(AdminError::LockOutGuard)),
         "{refused:?}"
@@ -124,13 +132,13 @@ async fn rule_2_6_import_cannot_disable_last_administrator() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rule_5_2_tenant_has_at_most_100_apps_and_connections() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     let rows: Vec<String> = (0..100).map(|number| format!("c{number};")).collect();
     let connections = format!("code;roles\n{}\n", rows.join("\n"));
-    let full = import(&door, &[("connections.csv", &connections)]).await;
+    let full = import(&coordinator, &[("connections.csv", &connections)]).await;
     assert!(full.applied, "{full:?}");
     let one_more = [("apps.csv", "code;scopes\nshop;read_products\n")];
-    let refused = try_import(&door, &context("default"), &enterprise(), &one_more).await;
+    let refused = try_import(&coordinator, &context("default"), &enterprise(), &one_more).await;
     assert!(
         matches!(refused, Err(AdminError::AppLimit { found: 101, .. })),
         "{refused:?}"
@@ -140,17 +148,17 @@ async fn rule_5_2_tenant_has_at_most_100_apps_and_connections() {
 #[tokio::test(flavor = "multi_thread")]
 async fn new_tenant_requires_edition_and_stored_tenant_keeps_its_own() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     let mut options = enterprise();
     options.edition = None;
-    let unknown = try_import(&door, &context("shop"), &options, SMALL).await;
+    let unknown = try_import(&coordinator, &context("shop"), &options, SMALL).await;
     assert!(
         matches!(unknown, Err(AdminError::TenantNotFound { .. })),
         "{unknown:?}"
     );
-    import(&door, SMALL).await;
+    import(&coordinator, SMALL).await;
     options.edition = Some(pim_authz::domain::Edition::Growth);
-    let other = try_import(&door, &context("default"), &options, SMALL).await;
+    let other = try_import(&coordinator, &context("default"), &options, SMALL).await;
     assert!(
         matches!(other, Err(AdminError::EditionMismatch { .. })),
         "{other:?}"

@@ -41,9 +41,9 @@ pub(super) const SMALL: Files<'static> = &[
     ),
 ];
 
-/// A door without a server around it.
+/// A coordinator without a server around it.
 pub(super) struct OwnDoor {
-    door: WriteCoordinator,
+    coordinator: WriteCoordinator,
     _coherence: CoherenceThread,
 }
 
@@ -51,11 +51,11 @@ impl Deref for OwnDoor {
     type Target = WriteCoordinator;
 
     fn deref(&self) -> &WriteCoordinator {
-        &self.door
+        &self.coordinator
     }
 }
 
-pub(super) async fn door(database: &Database) -> OwnDoor {
+pub(super) async fn coordinator(database: &Database) -> OwnDoor {
     let store = Store::new(database.url(), 8).unwrap();
     let (cache, coherence) = Cache::start(
         store.clone(),
@@ -66,7 +66,7 @@ pub(super) async fn door(database: &Database) -> OwnDoor {
     .await
     .unwrap();
     OwnDoor {
-        door: WriteCoordinator::new(store, cache).unwrap(),
+        coordinator: WriteCoordinator::new(store, cache).unwrap(),
         _coherence: coherence,
     }
 }
@@ -91,9 +91,13 @@ pub(super) fn enterprise() -> ImportOptions {
     }
 }
 
-pub(super) async fn stage(door: &WriteCoordinator, tenant: &str, files: Files<'_>) -> Staging {
+pub(super) async fn stage(
+    coordinator: &WriteCoordinator,
+    tenant: &str,
+    files: Files<'_>,
+) -> Staging {
     let tenant: Code = tenant.parse().unwrap();
-    let mut staging = Staging::begin(door, tenant).await.unwrap();
+    let mut staging = Staging::begin(coordinator, tenant).await.unwrap();
     let mut reader = Reader::new();
     for (name, content) in files {
         let batch = reader.push(name, content.as_bytes());
@@ -121,21 +125,24 @@ pub(super) async fn stage(door: &WriteCoordinator, tenant: &str, files: Files<'_
 }
 
 pub(super) async fn try_import(
-    door: &WriteCoordinator,
+    coordinator: &WriteCoordinator,
     context: &WriteContext,
     options: &ImportOptions,
     files: Files<'_>,
 ) -> Result<ImportOutcome, AdminError> {
-    let staging = stage(door, context.tenant.as_str(), files).await;
-    match door.import(staging, context, options, |_, _, _| {}).await? {
+    let staging = stage(coordinator, context.tenant.as_str(), files).await;
+    match coordinator
+        .import(staging, context, options, |_, _, _| {})
+        .await?
+    {
         Answered::Fresh(outcome) => Ok(outcome),
         Answered::Replayed(kept) => panic!("answered before: {kept:?}"),
     }
 }
 
 /// Imports into the tenant `default` of the enterprise edition.
-pub(super) async fn import(door: &WriteCoordinator, files: Files<'_>) -> ImportOutcome {
-    try_import(door, &context("default"), &enterprise(), files)
+pub(super) async fn import(coordinator: &WriteCoordinator, files: Files<'_>) -> ImportOutcome {
+    try_import(coordinator, &context("default"), &enterprise(), files)
         .await
         .unwrap()
 }

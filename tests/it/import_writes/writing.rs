@@ -2,7 +2,7 @@ use std::{sync::mpsc, time::Duration};
 
 use pim_authz::domain::Revision;
 
-use super::steps::{SMALL, context, door, enterprise, import, stage, text, try_import};
+use super::steps::{SMALL, context, coordinator, enterprise, import, stage, text, try_import};
 use crate::harness::Database;
 
 const LEFT: &str = "SELECT (SELECT count(*) FROM intent) || ' ' || (SELECT count(*) FROM product) || ' '
@@ -11,34 +11,34 @@ const LEFT: &str = "SELECT (SELECT count(*) FROM intent) || ' ' || (SELECT count
 #[tokio::test(flavor = "multi_thread")]
 async fn imports_leave_no_intents_after_success_or_failure() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     // A write that fails after it was announced: its audit rows are refused.
     database
         .execute("ALTER TABLE pim_authz.audit ADD CONSTRAINT no_audit CHECK (false)")
         .await;
-    let failed = try_import(&door, &context("default"), &enterprise(), SMALL).await;
+    let failed = try_import(&coordinator, &context("default"), &enterprise(), SMALL).await;
     assert!(failed.is_err(), "{failed:?}");
     assert_eq!(text(&database, LEFT).await, "0 0 0 0");
     assert_eq!(text(&database, "SELECT seq::text FROM head").await, "1");
     database
         .execute("ALTER TABLE pim_authz.audit DROP CONSTRAINT no_audit")
         .await;
-    import(&door, SMALL).await;
+    import(&coordinator, SMALL).await;
     assert_eq!(text(&database, LEFT).await, "0 4 1 1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_imports_of_one_tenant_commit_in_order() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     let other = [
         ("products.csv", "sku\ncap\nhat\n"),
         ("categories.csv", "code;parent\nmaster;\n"),
     ];
     let (context, options) = (context("default"), enterprise());
     let (one, two) = tokio::join!(
-        try_import(&door, &context, &options, SMALL),
-        try_import(&door, &context, &options, &other)
+        try_import(&coordinator, &context, &options, SMALL),
+        try_import(&coordinator, &context, &options, &other)
     );
     let mut revisions = [one.unwrap().revision, two.unwrap().revision];
     revisions.sort();
@@ -55,11 +55,11 @@ async fn concurrent_imports_of_one_tenant_commit_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_import_commits_completely_or_not_at_all() {
     let database = Database::create().await;
-    let door = door(&database).await;
-    let staging = stage(&door, "default", SMALL).await;
+    let coordinator = coordinator(&database).await;
+    let staging = stage(&coordinator, "default", SMALL).await;
     let (reporter, progress) = mpsc::channel();
     let (context, options) = (context("default"), enterprise());
-    let running = door.import(staging, &context, &options, move |phase, _, _| {
+    let running = coordinator.import(staging, &context, &options, move |phase, _, _| {
         let _result = reporter.send(phase);
     });
     // Dropped half-way; the progress ends when the task has.
@@ -76,7 +76,7 @@ async fn abandoned_import_commits_completely_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn import_whose_connection_is_terminated_stores_nothing() {
     let database = Database::create().await;
-    let door = door(&database).await;
+    let coordinator = coordinator(&database).await;
     let (blocker, _session) = database.connect().await;
     blocker
         .batch_execute("BEGIN; LOCK TABLE pim_authz.audit IN EXCLUSIVE MODE")
@@ -85,7 +85,8 @@ async fn import_whose_connection_is_terminated_stores_nothing() {
     // A transaction sees the sessions as its first look found them.
     let (watcher, _session) = database.connect().await;
     let (context, options) = (context("default"), enterprise());
-    let importing = tokio::spawn(async move { try_import(&door, &context, &options, SMALL).await });
+    let importing =
+        tokio::spawn(async move { try_import(&coordinator, &context, &options, SMALL).await });
     database.somebody_waits_for_a_lock(&watcher).await;
     watcher
         .batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
