@@ -1,5 +1,5 @@
-//! The fuzz target for the requests of all calls: bytes that are nearly messages, sent
-//! to a server (CONTRIBUTING.md, "Fuzzing").
+//! The fuzz target for the requests of all calls: sends slightly corrupted
+//! messages to a server (CONTRIBUTING.md, "Fuzzing").
 
 use std::panic::AssertUnwindSafe;
 
@@ -13,7 +13,7 @@ use crate::{
     past_failures::leaks::said,
 };
 
-/// A message with the changes that a fuzzer's bytes stand for.
+/// Applies the changes that the fuzzer's bytes encode to a message.
 pub(crate) fn changed(bytes: &[u8], mut message: Vec<u8>) -> Bytes {
     for change in bytes.chunks_exact(4).take(8) {
         let [high, low, how, byte] = *change else {
@@ -47,7 +47,8 @@ fn fuzz_requests_of_every_call() {
         (server, channel)
     });
     let methods = methods();
-    // Not what waits for something to happen, nor what ends the tenant.
+    // Excludes the call that waits for events and the one that deletes the
+    // tenant.
     let excluded = ["WatchChanges", "DeleteTenant"];
     let fuzzed_methods: Vec<_> = methods
         .iter()

@@ -1,4 +1,5 @@
-//! Made worlds are imported whole, and give the readers what they are for.
+//! Generated worlds: they are imported completely, and their reader users may
+//! view products.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! One private PostgreSQL for as long as any test needs it, a database and a
-//! server of its own for each test, and clients.
+//! The test environment: one private PostgreSQL that runs as long as any test
+//! needs it, a separate database and server for each test, and clients.
 
 pub(crate) mod certificates;
 mod database;

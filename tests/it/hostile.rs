@@ -1,6 +1,6 @@
-//! Connections that mean no good: each test attacks a server in one way, while
-//! another caller is answered, health is told, and the lease is kept. Afterwards
-//! connections and memory are free as before.
+//! Malicious connections: each test attacks a server in one way, while another
+//! caller is answered, health is reported, and the lease is kept. Afterwards,
+//! connections and memory are available as before.
 
 mod connections;
 mod floods;
@@ -20,24 +20,25 @@ use crate::{
 
 use self::frames::{PATIENCE, Wire};
 
-/// How many connections the servers here have.
+/// The maximum number of connections of the servers in these tests.
 const CONNECTIONS: usize = 24;
 
-/// A server that is attacked.
+/// A server under attack.
 struct Attacked {
     server: TestServer,
     others: Others,
 }
 
 impl Attacked {
-    /// One that is asked by others all the time.
+    /// Starts a server that other callers query continuously.
     async fn start() -> Self {
         let database = Database::create().await;
         let mut config = TestServer::config(&database);
         config.limits = Limits {
             call_bytes: 16 << 20,
             connections: CONNECTIONS,
-            // Shorter than usual, for the tests, and long for who means well.
+            // Shorter than the defaults to keep tests fast, but long enough for
+            // well-behaved clients.
             beginning: Duration::from_secs(3),
             ping_after: Duration::from_secs(2),
             ping_answer: Duration::from_secs(4),
@@ -53,16 +54,17 @@ impl Attacked {
         self.server.address
     }
 
-    /// Everybody else was answered, and everything is as it was.
+    /// Checks that all other callers were answered and that connections and
+    /// memory are available as before.
     async fn assert_as_before(self) {
         self.others.were_all_answered().await;
-        // Attackers leave places for it.
+        // Attackers leave free connections for this client.
         let mut client = self.server.client().await;
         let address = self.server.address;
-        // All connections but this one are free again.
+        // All connections except this one are free again.
         let free = async { while !can_have(CONNECTIONS - 1, address).await {} };
         timeout(PATIENCE, free).await.unwrap();
-        // And so is memory: this takes most of what calls have.
+        // Memory is free again: this call takes most of the memory of calls.
         let large = pb::CheckRequest {
             tenant: "other".into(),
             action: "x".repeat(3 << 20),
@@ -76,7 +78,7 @@ impl Attacked {
     }
 }
 
-/// Whether so many connections can be had at once.
+/// Whether this number of connections can be opened at the same time.
 async fn can_have(connections: usize, address: SocketAddr) -> bool {
     let mut all = Vec::new();
     for _ in 0..connections {

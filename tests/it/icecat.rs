@@ -1,5 +1,5 @@
-//! A real PIM's catalog, with rights laid over it: imported whole, twice, and
-//! asked a few hundred questions whose answers are pinned.
+//! The catalog of a real PIM with added rights: imported completely, twice, and
+//! queried with a few hundred questions whose answers are in a snapshot.
 
 use std::{env, fmt::Write as _, fs, path::PathBuf};
 
@@ -19,7 +19,7 @@ const SUBJECTS: [&str; 9] = [
     "app:shop_sync",
 ];
 
-/// What each subject is asked: action, resource, context.
+/// The questions for each subject: action, resource, context.
 const QUESTIONS: [&str; 34] = [
     "view product:13871461",
     "edit product:13871461",
@@ -105,7 +105,7 @@ async fn the_icecat_catalog_imports_whole_and_answers_as_reviewed() {
         (2, 0)
     );
 
-    // Together they are what is stored: nothing changes.
+    // Together, the files equal what is stored, so nothing changes.
     let again: Vec<File> = catalog
         .into_iter()
         .filter(|(name, _)| name != "user_roles.csv")

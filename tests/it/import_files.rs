@@ -1,5 +1,5 @@
-//! Files as PIMs really export them: the smallest of each kind, imported
-//! through the service (`docs/import.md`).
+//! Files in the form that PIMs really export: minimal examples of each kind,
+//! imported through the service (`docs/import.md`).
 
 use pim_authz::pb::{self, Edition};
 use tonic::Code;
@@ -9,7 +9,7 @@ use crate::harness::{File, TestServer, file, header, product, refusal, user};
 mod lists;
 mod skipped;
 
-/// The header of an import that leaves bad rows out.
+/// The header of an import that skips bad rows.
 fn skipping() -> pb::ImportHeader {
     pb::ImportHeader {
         skip_bad_rows: true,
@@ -17,7 +17,7 @@ fn skipping() -> pb::ImportHeader {
     }
 }
 
-/// The summary of an import that was refused.
+/// Imports files, checks that the import is refused, and returns its summary.
 async fn refused(
     server: &TestServer,
     header: pb::ImportHeader,
@@ -31,7 +31,8 @@ async fn refused(
     outcome.summary.unwrap()
 }
 
-/// What a file of the summary says: rows, new ones and refused ones.
+/// The counts of a file in the summary: all rows, created ones and refused
+/// ones.
 fn counts(summary: &pb::ImportSummary, name: &str) -> (u64, u64, u64) {
     let found = summary.files.iter().find(|file| file.file == name);
     let found = found.unwrap_or_else(|| panic!("{name}: {summary:#?}"));

@@ -1,5 +1,5 @@
-//! How PostgreSQL goes about the statements of imports: never row by row over a
-//! tenant's products, also by the statistics of a nearly empty database.
+//! The query plans of import statements: they never loop over a tenant's
+//! products row by row, even with the statistics of a nearly empty database.
 
 use pim_authz::pb;
 use tokio_postgres::Client;
@@ -9,7 +9,7 @@ use crate::{
     support::Entropy,
 };
 
-/// The settings of the session of an import, and its staging tables.
+/// The session settings of an import, and its staging tables.
 const SESSION: &str = "SET search_path = pim_authz, pg_temp; SET jit = off; BEGIN";
 const TABLES: &str = include_str!("../../src/store/staged_products_tables.sql");
 const BULK: &str = include_str!("../../src/store/join_in_bulk.sql");
@@ -43,7 +43,8 @@ const STATEMENTS: &[(&str, &str, &str)] = statements! {
     "reached_products.sql", "2, 100000";
 };
 
-/// Rows of an import of twenty thousand products, half of which are stored.
+/// The staged rows of an import of twenty thousand products, half of which are
+/// stored.
 const STAGED: &str = "
     INSERT INTO staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, rest)
     SELECT n, false, 'sku_' || n, 'sku_' || n, true, 'model_' || n % 100, 'model_' || n % 100, '{1,2}', 0
@@ -69,7 +70,7 @@ fn looped(plan: &[String]) -> Vec<&String> {
         {
             found.push(line);
         }
-        // What a subplan does is done for each row of what it belongs to.
+        // A subplan is executed for each row of its parent node.
         let is_subplan = line.contains("SubPlan") || line.contains("Nested Loop");
         if is_subplan {
             loops.push(indent(line));
@@ -88,8 +89,8 @@ async fn plan(client: &Client, statement: &str, parameters: &str) -> Vec<String>
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// A tenant whose products were there when statistics were made, and one whose
-/// products came later.
+/// Starts a server with two tenants: the statistics were gathered after the
+/// products of the first one were stored and before those of the second.
 async fn stale() -> TestServer {
     let server = TestServer::start().await;
     let few: [File; 1] = [file("products.csv", &["sku", "hat"])];
@@ -122,8 +123,8 @@ async fn import_statements_never_loop_over_products() {
     }
 }
 
-/// The check above finds what it is for: row by row is what the planner takes
-/// where it may.
+/// Proves that the check above can fail: without the settings, the planner
+/// chooses loops row by row.
 #[tokio::test]
 async fn stale_statistics_cause_product_loops_without_bulk_settings() {
     let server = stale().await;

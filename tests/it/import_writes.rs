@@ -1,4 +1,4 @@
-//! The coordinator for writes and the import, on a real PostgreSQL.
+//! The write path of imports (`WriteCoordinator`), on a real PostgreSQL.
 
 mod audit;
 mod catalog;

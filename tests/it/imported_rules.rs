@@ -1,11 +1,12 @@
-//! Rules about what an import leaves behind, asked over gRPC.
+//! Rules about the state after an import, checked over gRPC.
 
 use pim_authz::pb::{self, Edition, authorization_service_client::AuthorizationServiceClient};
 use tonic::transport::Channel;
 
 use crate::harness::{TestServer, file, resource, words};
 
-/// The answer to `user:julia edit category:audio` in words.
+/// The answer, in words, to a question such as `user:julia edit
+/// category:audio`.
 async fn decision_of(client: &mut AuthorizationServiceClient<Channel>, question: &str) -> String {
     let mut words = question.split(' ');
     let (kind, id) = words.next().unwrap().split_once(':').unwrap();

@@ -1,4 +1,4 @@
-//! Imports through the service: what they change, and what they refuse.
+//! Imports through the service: their changes and their refusals.
 
 use pim_authz::pb::{
     self, Edition, import_catalog_request::Part, import_service_client::ImportServiceClient,
@@ -60,7 +60,7 @@ async fn dry_run_reports_changes_but_creates_no_tenant() {
     assert_eq!(refusal(&status).1, "TENANT_NOT_FOUND");
 }
 
-/// The file, its header and a bad row; the column that is named.
+/// A file, its header line, a bad row, and the column that the refusal names.
 const BAD_ROWS: [(&str, &str, &str, &str); 21] = [
     ("categories.csv", "code;parent", "audio;nowhere", "parent"),
     ("attributes.csv", "code;group", "name;nowhere", "group"),
@@ -356,7 +356,8 @@ async fn import_of_disconnected_caller_changes_nothing() {
             let mut events = client.import_catalog(stream).await.unwrap().into_inner();
             events.message().await.unwrap()
         });
-        // The connection ends with its runtime, and the stream never does.
+        // The connection ends with its runtime, but the request stream is never
+        // closed.
         runtime.shutdown_background();
         progress
     });

@@ -1,4 +1,5 @@
-//! Installations that share a PostgreSQL, and what the role of one may do.
+//! Installations that share a PostgreSQL, and the privileges of the role of
+//! each.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::harness::{Database, TestServer, file, product, user};
 
 const TENANT: &str = "acme";
 
-/// How long servers keep their leases in these tests.
+/// The lease duration of servers in these tests.
 const LEASE: Duration = Duration::from_millis(500);
 
 fn named(role: &str) -> RuntimeRole {
@@ -27,7 +28,7 @@ async fn connect(url: &SecretString) -> Client {
     client
 }
 
-/// The code of the SQLSTATE that a statement is refused with.
+/// Runs a statement that must be rejected, and returns its SQLSTATE.
 async fn refused(client: &Client, sql: &str) -> SqlState {
     let Err(error) = client.batch_execute(sql).await else {
         panic!("it was not refused: {sql}");
@@ -44,7 +45,7 @@ async fn runtime_role(database: &Database) -> String {
     text(database, "SELECT runtime_role FROM pim_authz.installation").await
 }
 
-/// A server on a database whose leases are short, with a company.
+/// Starts a server with short leases on a database, and imports a small tenant.
 async fn served(database: Database) -> TestServer {
     let mut config = TestServer::config(&database);
     config.cache.lease = LEASE;
@@ -87,12 +88,12 @@ async fn login_of_one_installation_cannot_access_another() {
     let login = format!("{}_login", staging.name());
     staging.create_login(&login).await;
     staging.execute(&format!("GRANT {role} TO {login}")).await;
-    // It works where it should …
+    // The login works in its own installation …
     let url = staging.url_of(&login);
     let mut config = TestServer::config(&staging);
     config.database_url = url;
     TestServer::start_with(config, staging.clone()).await;
-    // … and nowhere else.
+    // … and in no other.
     let elsewhere = connect(&production.url_of(&login)).await;
     for sql in [
         "SELECT FROM pim_authz.secret_key",
@@ -128,13 +129,13 @@ async fn runtime_role_changes_only_while_no_server_runs() {
     assert_eq!(text(&database, &rights).await, "false");
     let server = TestServer::start_on(database).await;
     assert!(may_view(&server).await);
-    // Again, it has nothing to do.
+    // A second migration has nothing to do.
     let report = store::migrate(server.database.url(), &RuntimeRole::Stored).await;
     let report = report.unwrap();
     assert_eq!((report.applied.len(), report.to_do.len()), (0, 0));
 }
 
-/// All that an installation of schema version 6 has and has not.
+/// Reverts an installation to the state of schema version 6.
 const BEFORE: &str = "SET search_path = pim_authz;
     DO $$ BEGIN
         CREATE ROLE pim_authz_runtime NOLOGIN;
@@ -193,7 +194,8 @@ async fn migration_from_version_6_revokes_rights_of_shared_role() {
 #[tokio::test]
 async fn restored_database_with_foreign_role_is_served_after_migration() {
     let database = Database::create().await;
-    // As restored from a backup on a PostgreSQL that has no such role.
+    // The state after a backup is restored on a PostgreSQL that does not have
+    // the role.
     database
         .execute("UPDATE pim_authz.installation SET runtime_role = 'role_of_another_postgres'")
         .await;
@@ -248,7 +250,7 @@ async fn security_definer_functions_are_restricted_and_pin_search_path() {
     assert_eq!(text(&database, &loose).await, "");
 }
 
-/// What changes facts of tenant 1, in one table each.
+/// Statements that change facts of tenant 1, one table each.
 const CHANGES: [&str; 20] = [
     "UPDATE tenant SET edition = 'community'",
     "INSERT INTO tenant (code, key, edition) VALUES ('New', 'new', 'growth')",
@@ -291,14 +293,14 @@ async fn facts_cannot_change_without_audit_row() {
     for change in CHANGES {
         for wrong in [
             String::new(),
-            // At the revision that was written before, and at one too high.
+            // At the previous revision, at the next one, and at one too high.
             audit("(SELECT revision FROM tenant WHERE id = 1)", 99),
             audit("(SELECT revision + 1 FROM tenant WHERE id = 1)", 1),
             audit("(SELECT revision + 2 FROM tenant WHERE id = 1)", 1)
                 + "UPDATE tenant SET revision = revision + 2 WHERE id = 1;",
         ] {
             let sql = format!("{begin} {wrong} {change}; COMMIT");
-            // It goes through until it is to be committed.
+            // The statements succeed until the commit.
             client
                 .batch_execute(&format!("{begin} {wrong} {change}; ROLLBACK"))
                 .await
@@ -314,7 +316,8 @@ async fn facts_cannot_change_without_audit_row() {
     assert!(may_view(&server).await);
     let left = "SELECT (SELECT count(*) FROM pim_authz.written)::text || (SELECT revision FROM pim_authz.tenant WHERE id = 1)::text";
     assert_eq!(text(&server.database, left).await, "01");
-    // With its audit row it is committed; the door does no more.
+    // With its audit row the change commits; the write path does no more than
+    // that.
     let change = "DELETE FROM access_right WHERE tenant_id = 1;";
     let audited = audit("(SELECT revision + 1 FROM tenant WHERE id = 1)", 1);
     let next = "UPDATE tenant SET revision = revision + 1 WHERE id = 1;";
@@ -348,7 +351,7 @@ async fn maintenance_pass_works_only_for_the_owner() {
     assert!(!may_view(&server).await);
 }
 
-/// A database without the schema, of an owner who may make no roles.
+/// A database without the schema, and an owner who may not create roles.
 async fn database_of_unprivileged_owner() -> (Database, String) {
     let database = Database::create().await;
     let owner = format!("{}_owner", database.name());
@@ -366,7 +369,7 @@ async fn migration_without_privileges_lists_statements_for_an_administrator() {
     };
     let schemas = "SELECT count(*)::text FROM pg_namespace WHERE nspname = 'pim_authz'";
     assert_eq!(text(&database, schemas).await, "0");
-    // Exactly these make it work.
+    // Exactly these statements enable the migration.
     database.execute(&statements.join("\n")).await;
     let created = statements
         .iter()
@@ -377,7 +380,8 @@ async fn migration_without_privileges_lists_statements_for_an_administrator() {
         .await
         .unwrap();
     assert_eq!(report.applied.len(), 11);
-    // The owner is no member of it, and is told so.
+    // The owner is not a member of the role, and the error names the missing
+    // grant.
     let mut config = TestServer::config(&database);
     config.database_url = database.url_of(&owner);
     let (ready, _) = tokio::sync::oneshot::channel();
@@ -422,7 +426,7 @@ async fn newer_schema_is_served_if_it_allows_this_program() {
     let newer = "INSERT INTO pim_authz.refinery_schema_history VALUES (900, 'newer', '2099-01-01T00:00:00Z', '0')";
     let database = Database::create().await;
     database.execute(newer).await;
-    // The migration of this release, which came later, leaves it as it is.
+    // A later migration by this release leaves the newer schema unchanged.
     let report = store::migrate(database.url(), &RuntimeRole::Stored).await;
     let report = report.unwrap();
     assert_eq!((report.applied.len(), report.version), (0, 900));

@@ -1,4 +1,4 @@
-//! The server's own program, killed in the middle of an import.
+//! The server process, killed in the middle of an import.
 
 use pim_authz::pb::{
     self, Edition, import_catalog_request::Part, import_service_client::ImportServiceClient,
@@ -15,7 +15,7 @@ use crate::harness::{
 async fn start(database: &Database) -> (Child, Channel) {
     let mut program = Program::spawn(&mut Program::command(database));
     let address = program.address().await;
-    // What it logs later has somewhere to go.
+    // The log is read, so that later log lines do not block the program.
     let (child, _log) = program.with_log();
     (child, channel_to(address).await)
 }
@@ -36,7 +36,8 @@ fn many_products() -> Vec<File> {
     ]
 }
 
-/// Nothing of the second import is there, and it can be made again.
+/// Checks that nothing of the second import was stored and that it can be
+/// repeated.
 async fn assert_import_stored_nothing(database: Database) {
     let server = TestServer::start_on(database).await;
     let view = |code: &str| pb::CheckRequest {
@@ -76,7 +77,7 @@ async fn import_killed_while_reading_stores_nothing() {
     let sending = tokio::spawn(async move {
         for part in parts(header("default", Edition::Unspecified), &many_products()) {
             let part = Some(part);
-            // The program that is asked may be dead already.
+            // The program may be dead already.
             if sender
                 .send(pb::ImportCatalogRequest { part })
                 .await
@@ -85,7 +86,7 @@ async fn import_killed_while_reading_stores_nothing() {
                 return None;
             }
         }
-        // The caller has more to send: the import is not at its end.
+        // Keeps the request stream open, so that the import is not complete.
         Some(sender)
     });
     let mut client = ImportServiceClient::new(channel);
@@ -108,7 +109,7 @@ async fn import_killed_while_reading_stores_nothing() {
 async fn import_killed_before_commit_stores_nothing() {
     let database = database_with_a_company().await;
     let (mut program, channel) = start(&database).await;
-    // The last thing that a write does waits for this lock.
+    // The last statement of a write waits for this lock.
     let (holder, connection) = database.connect().await;
     holder
         .batch_execute("BEGIN; LOCK TABLE pim_authz.commit_log IN EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-//! Deadlines, message sizes, and a database that goes away.
+//! Deadlines, message sizes, and an unreachable database.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn question() -> pb::CheckRequest {
 async fn call_ends_at_the_callers_deadline() {
     let server = TestServer::start().await;
     let mut client = server.client().await;
-    // No Check can read the tenant while somebody holds its table.
+    // No `Check` can read the tenant while its table is locked.
     let (holder, connection) = server.database.connect().await;
     holder
         .batch_execute("BEGIN; LOCK TABLE pim_authz.tenant IN ACCESS EXCLUSIVE MODE")
@@ -91,7 +91,7 @@ async fn undecodable_message_is_rejected_as_invalid_request() {
     let server = TestServer::start().await;
     let mut client = Grpc::new(server.channel().await);
     client.ready().await.unwrap();
-    // Where Check has the subject, these bytes are none.
+    // At the field number of the subject, these bytes are not a valid message.
     let request = Request::new(pb::FilePiece {
         file: String::new(),
         content: vec![0xff],

@@ -1,5 +1,5 @@
-//! How PostgreSQL goes about the statements of lists: by the indexes that give
-//! their order, never by sorting or reading all products for a page.
+//! The query plans of list statements: they use the indexes that give the
+//! order, and never sort or scan all products for a page.
 
 use pim_authz::pb;
 
@@ -29,7 +29,7 @@ async fn list_pages_neither_sort_nor_scan_all_products() {
     client.batch_execute("VACUUM ANALYZE").await.unwrap();
     client.batch_execute(SESSION).await.unwrap();
     let cases = [
-        // statement, parameters, what it must go by
+        // statement, parameters, index that the plan must use
         (AFTER, "1, false, 5000, 1000", "product_in_order"),
         (AMONG, "1, false, '{100,200,300}'", "product_"),
         (
@@ -54,8 +54,8 @@ async fn list_pages_neither_sort_nor_scan_all_products() {
         let plan = plan.join("\n");
         assert!(plan.contains(index), "{plan}");
         assert!(!plan.contains("Seq Scan on product"), "{plan}");
-        // Candidates are put in the order that they were asked in; no more rows
-        // than those are sorted.
+        // Only candidates are sorted, into the order in which they were
+        // requested; no other rows are.
         let sorts = plan.lines().filter(|line| line.contains("Sort Key"));
         let of_products = sorts.filter(|line| !line.contains("asked.place"));
         assert_eq!(of_products.count(), 0, "{plan}");

@@ -1,4 +1,4 @@
-//! What the calls that list refuse, with which code, reason and field
+//! Requests that the list calls reject, with their code, reason and field
 //! (`api.md`, "Errors").
 
 use pim_authz::pb;
@@ -8,7 +8,7 @@ use crate::harness::{TestServer, context, lists, product, refusal, resource, use
 
 type Change = fn(&mut pb::ListAllowedRequest);
 
-/// A good request; each case spoils one field of it.
+/// A valid request; each case invalidates one field of it.
 fn good() -> pb::ListAllowedRequest {
     pb::ListAllowedRequest {
         subject: user("julia"),
@@ -18,7 +18,8 @@ fn good() -> pb::ListAllowedRequest {
     }
 }
 
-/// The path of a field, and how it is bad; the same in three calls.
+/// The path of a field and a change that invalidates it; the same for three
+/// calls.
 fn bad_questions() -> Vec<(&'static str, Change)> {
     vec![
         ("tenant", |r| r.tenant = "x".repeat(256)),
@@ -51,7 +52,7 @@ fn bad_questions() -> Vec<(&'static str, Change)> {
     ]
 }
 
-/// How a filter is bad.
+/// The paths of filter fields and changes that invalidate them.
 fn bad_filters() -> Vec<(&'static str, Change)> {
     fn filter(request: &mut pb::ListAllowedRequest) -> &mut pb::ListFilter {
         request.filter.get_or_insert_default()

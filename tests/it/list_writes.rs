@@ -1,5 +1,5 @@
-//! Long lists: whole, however their candidates are found, and whatever is
-//! written between their pages.
+//! Long lists: they are complete, however their candidates are found and
+//! whatever is written between their pages.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,9 @@ use crate::{
 
 const TENANT: &str = "acme";
 
-/// Groups that view one category of sixty, of six, and each; the first is found
-/// by its categories, the last by looking at all products.
+/// Groups that may view one category of sixty, one of six, and all. Products of
+/// the first are found by its categories, those of the last by a scan of all
+/// products.
 const GROUPS: [(&str, usize); 3] = [("few", 60), ("some", 6), ("every", 1)];
 
 fn request(group: &str, page_size: i32) -> pb::ListAllowedRequest {
@@ -165,7 +166,8 @@ async fn rule_4_3_descendants_of_uncategorized_models_are_listed_for_everyone() 
         .import(TENANT, pb::Edition::Enterprise, &set_up)
         .await;
     let models = |rows: &[&str]| vec![row("product_models.csv", "code;parent;categories", rows)];
-    // What is written of the models, and what is everyone's then.
+    // The rows of models to import, and the uncategorized products and models
+    // afterwards, which everyone may view.
     let cases = [
         (models(&["root;;shoes"]), vec![], vec![]),
         (
@@ -196,12 +198,13 @@ async fn rule_4_3_descendants_of_uncategorized_models_are_listed_for_everyone() 
     }
 }
 
-/// During a rollout servers of the release before write too; what they do not
-/// know of is simulated by undoing what this release keeps.
+/// During a rollout, servers of the previous release write too. Their writes
+/// are simulated by SQL that does not maintain the columns that lists depend
+/// on.
 #[tokio::test]
 async fn writes_of_earlier_release_leave_lists_complete() {
     const OPEN_DOOR: &str = "SET search_path = pim_authz; SET pim_authz.door = 'release before'";
-    // It announces nothing, so that only the database is asked.
+    // These writes announce nothing, so the server must read from the database.
     let server = TestServer::start_without_memory(Database::create().await).await;
     let mut client = server.client().await;
     let files = [
@@ -228,7 +231,8 @@ async fn writes_of_earlier_release_leave_lists_complete() {
     server.import(TENANT, pb::Edition::Enterprise, &files).await;
     let product = "(SELECT id FROM product WHERE key = '{}')";
     let of = |code: &str| product.replace("{}", code);
-    // What is written, and what is everyone's then.
+    // The statement, and the uncategorized products afterwards, which everyone
+    // may view.
     let cases = [
         (String::new(), vec![]),
         (
@@ -260,7 +264,7 @@ async fn writes_of_earlier_release_leave_lists_complete() {
     }
 }
 
-/// The versions of the schema since the first release that could not list.
+/// The schema versions after version 1, which did not support lists.
 const SINCE: [&str; 10] = [
     "V2__listing",
     "V3__audit_reading",
@@ -326,7 +330,7 @@ async fn migrated_database_of_version_1_lists_completely() {
     }
 }
 
-/// A client that takes no more than some messages before they are read.
+/// A client whose small window holds only a few unread messages.
 async fn slow_client(server: &TestServer) -> AuthorizationServiceClient<Channel> {
     let endpoint = Channel::from_shared(format!("http://{}", server.address)).unwrap();
     let endpoint = endpoint.initial_stream_window_size(512);
@@ -369,7 +373,7 @@ async fn single_item_batches_match_list_and_omit_revoked_resources() {
             before.difference(&after).count() > 5,
             "some were taken away"
         );
-        // What fits the window was given before.
+        // The messages that fit in the window were sent before the write.
         for _ in 0..32 {
             next().await;
         }

@@ -1,5 +1,5 @@
-//! Random worlds, imported into a real server: every list holds exactly what
-//! the naive reference allows, whatever the size of its pages (rules 9).
+//! Random worlds, imported into a real server: every list contains exactly what
+//! the naive reference allows, for any page size (rules 9).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,9 +63,9 @@ async fn lists_match_the_reference_on_random_worlds() {
             compare_filtered(client, &world, request, kind, &expected, &mut entropy).await;
         }
     }
-    // Lists were long enough to mean something.
+    // The lists were long enough to be meaningful.
     assert!(listed > 200, "{listed}");
-    // Both ways to make a page were compared.
+    // Both ways to build a page were compared.
     let mut operations = OperationsServiceClient::new(server.channel().await);
     let status = operations.get_status(pb::GetStatusRequest::default());
     let status = status.await.unwrap().into_inner();
@@ -73,7 +73,7 @@ async fn lists_match_the_reference_on_random_worlds() {
     assert!(status.indexed_products > 0, "{status:?}");
 }
 
-/// What every subject asks of products most often, without any context: long
+/// The most common questions of every subject, without context; they yield long
 /// lists.
 fn plain_questions(world: &World) -> Vec<Question> {
     let cases = [
@@ -96,7 +96,8 @@ fn plain_questions(world: &World) -> Vec<Question> {
     questions.collect()
 }
 
-/// What a listing gives: each code as it was first written, and its level.
+/// The expected list: each code in the spelling that it was first written with,
+/// and its level.
 type Expected = BTreeMap<Code, pb::Level>;
 
 fn is_listed(kind: ResourceType) -> bool {
@@ -185,7 +186,8 @@ async fn compare_lists(
     assert_eq!(listed, found, "{request:#?}");
 }
 
-/// Rules 4.2: its own categories, and those of all models above it.
+/// The effective categories of a product (rules 4.2): its own, and those of all
+/// models above it.
 fn effective_categories(world: &World, product: &ProductRef) -> BTreeSet<Code> {
     let mut effective = BTreeSet::new();
     let mut next = Some(product.clone());
@@ -245,8 +247,8 @@ async fn compare_filter(
     }
 }
 
-/// Rules 5.12: of an app "at most `view` without `api.product.edit`, none
-/// without `api.product.list`".
+/// The highest level that the subject can use (rules 5.12): for an app "at most
+/// `view` without `api.product.edit`, none without `api.product.list`".
 fn most_usable(world: &World, subject: &SubjectRef) -> Level {
     let Some(scopes) = world.apps.get(&subject.code) else {
         return Level::Own;
@@ -283,8 +285,8 @@ fn lets_in(filter: &pb::GetAccessFilterResponse, categories: &BTreeSet<Code>) ->
     }
 }
 
-/// The level that a subject holds on a channel, locale or attribute group: as
-/// the reference answers a Check (rules 4.12).
+/// The level that a subject has on a channel, locale or attribute group, taken
+/// from the reference's answer to a `Check` (rules 4.12).
 fn held(world: &World, subject: &SubjectRef, item: &ItemRef) -> Level {
     let resource = Resource {
         kind: item.kind.to_string().parse().unwrap(),
@@ -296,8 +298,8 @@ fn held(world: &World, subject: &SubjectRef, item: &ItemRef) -> Level {
     reference::decide(world, &question.unwrap()).level.unwrap()
 }
 
-/// Compares lists with random filters, or the refusal of one that does not
-/// belong to the type.
+/// Compares lists with random filters, or checks the rejection of a filter that
+/// does not apply to the type.
 async fn compare_filtered(
     client: &mut AuthorizationServiceClient<Channel>,
     world: &World,
@@ -343,8 +345,8 @@ async fn compare_filtered(
     compare_lists(client, &request, &matching).await;
 }
 
-/// In three of four cases all; else some that are stored, once more in capital
-/// letters, and one that is not.
+/// An empty filter in three of four cases; otherwise some stored codes, each
+/// also in capital letters, and one unknown code.
 fn random_ids(world: &World, kind: ResourceType, entropy: &mut Entropy) -> Vec<String> {
     if entropy.chance(75) {
         return Vec::new();

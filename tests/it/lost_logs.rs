@@ -1,4 +1,5 @@
-//! A server whose log nobody reads: it serves on, and ends in order.
+//! A server whose log is not read: it keeps serving and stops in an orderly
+//! way.
 
 use std::{fs::File, net::SocketAddr, process::Stdio, time::Duration};
 
@@ -13,7 +14,8 @@ use crate::harness::{Database, Program, channel_to, refusal, terminate, user};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Asks what nobody knows; what comes back shows that the database was asked.
+/// Sends a `Check` for an unknown tenant and returns the error, which shows
+/// whether the database was read.
 async fn check_refusal(channel: &Channel) -> (Code, String) {
     let request = pb::CheckRequest {
         subject: user("julia"),
@@ -44,7 +46,8 @@ async fn server_without_log_reader_keeps_serving() {
     let mut program = Program::spawn(&mut Program::command(&database));
     let channel = channel_to(program.address().await).await;
     let mut child = program.without_log_reader();
-    // Now the lease has something to log: the database goes away and returns.
+    // The lease must log something: the sessions of the database are terminated
+    // and reconnect.
     let end_sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = '{database}'";
     for _ in 0..3 {
@@ -63,7 +66,8 @@ async fn server_without_log_reader_keeps_serving() {
 async fn server_with_unwritable_log_keeps_serving() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let database = Database::create().await;
-    // Its log does not tell the port: an address of this process's own.
+    // The port cannot be read from the log, so the test chooses an address that
+    // only this process uses.
     let [.., high, low] = std::process::id().to_be_bytes();
     let address: SocketAddr = format!("127.99.{high}.{low}:50051").parse().unwrap();
     let mut child = Program::command(&database)
@@ -96,7 +100,7 @@ async fn server_with_blocked_log_reader_answers_and_stops() {
     let mut program = Program::spawn(command.env("RUST_LOG", "info,h2=trace,hyper=trace"));
     let channel = channel_to(program.address().await).await;
     let (mut child, _idle) = program.with_idle_log_reader();
-    // More than the pipe and the queue hold.
+    // More log lines than the pipe and the queue can hold.
     for _ in 0..1_000 {
         let answer = timeout(PATIENCE, check_refusal(&channel)).await.unwrap();
         assert_eq!(answer, not_found());

@@ -1,4 +1,4 @@
-//! A real server on a real PostgreSQL, asked over gRPC.
+//! Integration tests of a real server on a real PostgreSQL, called over gRPC.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

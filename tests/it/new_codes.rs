@@ -1,5 +1,5 @@
 //! White space and invisible characters at the ends of codes (rules 1.5): no
-//! call makes a new one, and what is stored with it can be asked about.
+//! call creates such a code, and stored ones remain usable.
 
 use pim_authz::pb::{
     self, Edition, app_service_client::AppServiceClient,
@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::harness::{TestServer, file, header, product, refusal, user};
 
-/// Codes that a person cannot tell from `new`.
+/// Codes that a person cannot distinguish from `new`.
 const CODES: [&str; 6] = [
     " new",
     "new ",
@@ -20,8 +20,8 @@ const CODES: [&str; 6] = [
     "\u{3000}new",
 ];
 
-/// Puts an entry with each of the codes, which must be refused; and with one
-/// that has white space inside, which must not.
+/// Puts an entry with each of the codes, which must be rejected, and one whose
+/// code has white space inside, which must be accepted.
 macro_rules! refused {
     ($channel:ident: $($client:ident.$call:ident($request:ident, $entries:ident: $entry:ident { $($field:ident: $value:expr),* });)+) => {
         $(
@@ -120,7 +120,7 @@ async fn rule_1_5_tenants_and_apps_reject_surrounding_white_space() {
     }
 }
 
-/// Stores codes as an earlier release could.
+/// Stores codes that an earlier release accepted.
 async fn store_with_white_space(server: &TestServer) {
     const SQL: &str = "SET search_path = pim_authz;
         SET session_replication_role = replica;
@@ -134,7 +134,7 @@ async fn store_with_white_space(server: &TestServer) {
 async fn rule_1_5_stored_codes_with_white_space_remain_usable_and_deletable() {
     let mut server = small().await;
     store_with_white_space(&server).await;
-    // Another server has nothing of it in memory.
+    // A new server has nothing in its cache.
     server.begin_stop();
     let server = TestServer::start_on(server.ended_with_its_database().await).await;
     let question = pb::CheckRequest {

@@ -1,4 +1,4 @@
-//! What is seen of a server from outside: metrics, probes, and its log.
+//! The observability of a server: metrics, probes, and its log.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,7 +19,7 @@ use pb::authorization_service_client::AuthorizationServiceClient;
 mod decision_log;
 mod traces;
 
-/// `pim-authz serve` on a tenant's database, with metrics on a free port.
+/// `pim-authz serve` on the database of a tenant, with metrics on a free port.
 struct Watched {
     program: Program,
     http: SocketAddr,
@@ -28,7 +28,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Serves a small catalog of the tenant `secret-tenant`.
+    /// Starts a server with a small catalog of the tenant `secret-tenant`.
     async fn start(settings: impl FnOnce(&mut Command)) -> Self {
         let server = TestServer::start().await;
         let files = [
@@ -81,14 +81,14 @@ impl Watched {
     }
 }
 
-/// Where a program serves metrics, read from its log.
+/// The address at which a program serves metrics, read from its log.
 async fn http_address(program: &mut Program) -> SocketAddr {
     let line = program.logged("metrics and probes on http://").await;
     let (_, rest) = line.split_once("http://").unwrap();
     rest.split('/').next().unwrap().parse().unwrap()
 }
 
-/// The status of an answer over HTTP, and what it holds.
+/// Sends an HTTP request and returns the status and the body of the answer.
 async fn send_http(http: SocketAddr, method: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(http).await.unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n");
@@ -113,7 +113,7 @@ async fn http_serves_only_metrics_and_probes() {
             line.strip_prefix(metric.name)
                 .is_some_and(|rest| rest.starts_with(' '))
         });
-        // Without TLS there is no certificate.
+        // Without TLS there are no certificate metrics.
         let is_expected = is_seen && !metric.name.contains("certificate");
         assert_eq!(is_shown, is_expected, "{}", metric.name);
     }
@@ -257,7 +257,8 @@ async fn slow_call_is_logged_with_the_callers_request_id() {
     assert_eq!(fields["rpc.method"], "AuthorizationService/Check");
     assert_eq!(fields["rpc.code"], "DEADLINE_EXCEEDED");
     assert!(fields["rpc.duration_ms"].as_u64().unwrap() >= 100, "{line}");
-    // One that its caller named badly, or not at all, is named by the server.
+    // If the caller's request id is invalid or missing, the server generates
+    // one.
     for name in [None, Some("two words"), Some("")] {
         let mut request = Request::new(pb::CheckRequest::default());
         if let Some(name) = name {

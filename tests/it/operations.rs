@@ -1,5 +1,5 @@
-//! What the people who run the service ask: how a server is doing, and facts
-//! changed by hand.
+//! The calls for operators: the status of a server, and maintenance, in which
+//! facts are changed by hand.
 
 use pim_authz::pb::{self, Edition, operations_service_client::OperationsServiceClient};
 use tonic::{Code, transport::Channel};
@@ -82,7 +82,7 @@ async fn status_reports_lease_cache_and_servers() {
     );
 }
 
-/// Takes away what a new category gives to everyone (rules 3.8).
+/// Removes the rights that a new category gives to everyone (rules 3.8).
 const TAKE: &str = "DELETE FROM pim_authz.access_right USING pim_authz.item
      WHERE access_right.item_id = item.id AND item.space = 'category';";
 
@@ -102,7 +102,7 @@ async fn every_server_sees_maintenance_changes_immediately() {
     let mut operations = operations(&server).await;
     let begun = operations.begin_maintenance(request).await.unwrap();
     let pass = begun.into_inner().pass;
-    // Someone else's pass admits nobody.
+    // A wrong pass is rejected.
     let with =
         |pass: &str, end: &str| format!("BEGIN; SET LOCAL pim_authz.door = '{pass}'; {TAKE} {end}");
     assert!(
@@ -165,8 +165,8 @@ async fn clean_up_removes_expired_rows_and_servers_catch_up() {
     for _ in 0..5 {
         assert!(may_view(&server).await);
     }
-    // As after twenty thousand announcements that this server did not hear of,
-    // a retry that nobody makes any more, and a request that nobody goes on with.
+    // The state after twenty thousand announcements that this server has not
+    // read, with one expired idempotency key and one that has not expired.
     server
         .database
         .execute(

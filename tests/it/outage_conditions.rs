@@ -1,5 +1,5 @@
-//! What callers and operators see of each state of PostgreSQL that keeps it from
-//! serving (`src/store/sqlstate.rs`), on a real one.
+//! What callers and operators see of each condition in which PostgreSQL cannot
+//! serve (`src/store/sqlstate.rs`), on a real PostgreSQL.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::harness::{
     Database, Program, TestServer, channel_to, file, product, refusal, terminate, user,
 };
 
-/// A server that keeps nothing in memory, so that each question is a statement.
+/// Starts a server without a cache, so that each question executes a statement.
 async fn company() -> TestServer {
     let server = TestServer::start_without_memory(Database::create().await).await;
     let files = [
@@ -56,7 +56,7 @@ async fn put(channel: &Channel, code: &str) -> Result<u64, Status> {
     Ok(client.put_users(write).await?.into_inner().revision)
 }
 
-/// `UNAVAILABLE` with `STORE_UNAVAILABLE`, and the time after which to try again.
+/// Checks for `UNAVAILABLE` with `STORE_UNAVAILABLE` and a retry delay.
 #[track_caller]
 fn assert_store_unavailable(status: &Status) {
     let (code, reason, _) = refusal(status);
@@ -68,8 +68,8 @@ fn assert_store_unavailable(status: &Status) {
     assert!(status.get_details_retry_info().is_some(), "{status:?}");
 }
 
-/// Lets a trigger run before each audit row of a write, or before the row of its
-/// tenant is changed.
+/// Creates a trigger that executes `does` before each `change` of a table, so
+/// that a write fails or waits there.
 async fn before(database: &Database, change: &str, table: &str, does: &str) {
     let sql = format!(
         "CREATE FUNCTION public.stumble_{table}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -85,7 +85,8 @@ async fn every_sqlstate_maps_to_code_reason_and_retry_info() {
     const UNAVAILABLE: (Code, &str) = (Code::Unavailable, "STORE_UNAVAILABLE");
     const CONFLICT: (Code, &str) = (Code::Aborted, "CONFLICT");
     const INTERNAL: (Code, &str) = (Code::Internal, "INTERNAL");
-    // As PostgreSQL raises it in a write; what a caller gets.
+    // The SQLSTATE that PostgreSQL raises in a write, and the code and reason
+    // that the caller receives.
     let cases = [
         ("08006", UNAVAILABLE),
         ("25006", UNAVAILABLE),
@@ -108,7 +109,7 @@ async fn every_sqlstate_maps_to_code_reason_and_retry_info() {
         ("40P01", CONFLICT),
         ("23505", INTERNAL),
         ("22012", INTERNAL),
-        // By a trigger, as ours refuse what does not come through the door.
+        // Raised by a trigger, as ours reject writes past the write path.
         ("42501", INTERNAL),
         ("P0001", INTERNAL),
     ];
@@ -149,7 +150,8 @@ async fn writes_to_read_only_database_return_unavailable() {
     assert!(check(&channel).await.unwrap());
 }
 
-/// Takes the schema away from everyone but its owner, or gives it back.
+/// Revokes the use of the schema from all roles except its owner, or grants it
+/// again.
 async fn set_usage(database: &Database, usage: &str) {
     let sql = format!(
         "DO $$ DECLARE grantee text; BEGIN
@@ -178,7 +180,8 @@ async fn calls_are_unavailable_while_privileges_are_revoked() {
     put(&channel, "mary").await.unwrap();
 }
 
-/// A login of its own, which limits bind, and the URL that it connects by.
+/// Creates a login that connection limits apply to, and returns its name and
+/// URL.
 async fn limited_login(database: &Database) -> (String, secrecy::SecretString) {
     let url = database.url().expose_secret();
     let (_, name) = url.rsplit_once('/').unwrap();
@@ -210,7 +213,7 @@ async fn calls_are_unavailable_while_connection_limit_is_reached() {
     config.cache.mode = pim_authz::cache::CacheMode::Off;
     let server = TestServer::start_with(config, database).await;
     let channel = server.channel().await;
-    // Nothing is stored: that is an answer of the database too.
+    // Nothing is stored, so `NOT_FOUND` shows that the database answered.
     let found = |status: Status| (status.code() == Code::NotFound).then_some(());
     found(check(&channel).await.unwrap_err()).unwrap();
     let sql = format!(
@@ -218,7 +221,7 @@ async fn calls_are_unavailable_while_connection_limit_is_reached() {
          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{login}'"
     );
     server.database.execute_elsewhere(&sql).await;
-    // A connection that was ended may be met first.
+    // A terminated connection may be used first.
     for _ in 0..20 {
         let status = check(&channel).await.unwrap_err();
         let (code, reason, _) = refusal(&status);
@@ -294,15 +297,16 @@ async fn writes_return_unavailable_after_statement_timeout() {
     assert_store_unavailable(&put(&channel, "mary").await.unwrap_err());
 }
 
-/// The write holds the row of its tenant and waits for a table; the owner, who
-/// has locked the table, waits for the row.
+/// The write locks the row of its tenant and waits for a table, while the
+/// owner, who has locked the table, waits for the row.
 #[tokio::test]
 async fn deadlocked_write_is_retried_and_succeeds() {
     let server = company().await;
     let channel = server.channel().await;
     let (owner, _connection) = server.database.connect().await;
     let (observer, _connection) = server.database.connect().await;
-    // PostgreSQL ends the one that looks first: the server.
+    // PostgreSQL aborts the session that detects the deadlock first, which is
+    // the server's.
     owner
         .batch_execute(
             "SET deadlock_timeout = '1h';
@@ -322,7 +326,8 @@ async fn deadlocked_write_is_retried_and_succeeds() {
     assert_eq!(writing.await.unwrap().unwrap(), 2);
 }
 
-/// The caller's own deadline is not the database's.
+/// The caller's deadline passes while a statement waits in the database, and is
+/// not reported as an error of the database.
 #[tokio::test]
 async fn deadline_during_database_wait_returns_deadline_exceeded() {
     let server = company().await;

@@ -1,4 +1,4 @@
-//! What callers see while the database is away (`docs/coherence.md`).
+//! What callers see while the database is unreachable (`docs/coherence.md`).
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ async fn hits(server: &TestServer) -> u64 {
     status(server).await.hits
 }
 
-/// The exit status of `pim-authz status`, and what it printed.
+/// Runs `pim-authz status` and returns its exit status and output.
 async fn shown_status(server: &TestServer) -> (Option<i32>, serde_json::Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_pim-authz"))
         .args(["status", "--output", "json", "--server"])
@@ -60,7 +60,8 @@ fn new_user() -> pb::PutUsersRequest {
     }
 }
 
-/// The status is returned from memory, until the lease has run out.
+/// Checks that the status is returned from memory, and waits until the lease
+/// has expired.
 async fn assert_status_comes_from_memory(server: &TestServer) {
     let reported = status(server).await;
     assert!(reported.database_away && reported.hits > 0, "{reported:?}");
@@ -113,7 +114,7 @@ async fn cache_answers_until_lease_expires_and_server_recovers() {
         "{status:?}"
     );
     assert_status_comes_from_memory(&server).await;
-    // A write is not made, and says so.
+    // A write is rejected.
     let mut directory =
         pb::directory_service_client::DirectoryServiceClient::new(server.channel().await);
     let refused = directory.put_users(new_user()).await.unwrap_err();
@@ -138,7 +139,7 @@ async fn cache_answers_until_lease_expires_and_server_recovers() {
     assert_eq!(shown_status(&server).await.0, Some(0));
 }
 
-/// Nobody is connected, and nobody can connect.
+/// Terminates all sessions of the database and rejects new ones.
 const CLOSE: &str = "ALTER DATABASE {database} ALLOW_CONNECTIONS false;
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'";
 
@@ -152,7 +153,7 @@ async fn restored_database_replaces_cached_facts() {
         .import("default", Edition::Enterprise, &files("1"))
         .await;
     let database = &server.database;
-    // A backup, with the lease and the epoch of its moment.
+    // A backup, with the lease and the epoch at that time.
     database.execute_elsewhere(CLOSE).await;
     database
         .execute_elsewhere("CREATE DATABASE {database}_backup TEMPLATE {database}")
@@ -171,7 +172,8 @@ async fn restored_database_replaces_cached_facts() {
     while hits(&server).await == before {
         assert!(!check(&mut client).await.unwrap(), "kept in memory");
     }
-    // The backup takes its place, while PostgreSQL and the server run on.
+    // The backup replaces the database, while PostgreSQL and the server keep
+    // running.
     database.execute_elsewhere(CLOSE).await;
     for swap in [
         "ALTER DATABASE {database} RENAME TO {database}_before",
@@ -180,7 +182,8 @@ async fn restored_database_replaces_cached_facts() {
         database.execute_elsewhere(swap).await;
     }
     check_until(&mut client, true).await;
-    // Its log is behind that of the other, and memory answers all the same.
+    // The log of the backup is behind that of the replaced database, but the
+    // cache still answers.
     let before = hits(&server).await;
     let begun = Instant::now();
     while hits(&server).await == before {
@@ -195,7 +198,7 @@ async fn restored_database_replaces_cached_facts() {
 #[tokio::test]
 async fn server_connects_to_second_host_when_first_is_silent() {
     let database = Database::create().await;
-    // The kernel accepts its connections, and nobody ever answers.
+    // The kernel accepts connections, but no process answers them.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let first = silent.local_addr().unwrap();
     let (login, place) = database.url().expose_secret().rsplit_once('@').unwrap();
@@ -209,8 +212,8 @@ async fn server_connects_to_second_host_when_first_is_silent() {
     check_until(&mut server.client().await, true).await;
 }
 
-/// Schema and rights of a database that is restored beside running servers come
-/// after its first sessions.
+/// When a database is restored while servers run, its schema and rights appear
+/// after the first sessions are opened.
 #[tokio::test]
 async fn sessions_opened_without_schema_are_discarded() {
     let database = Database::create().await;
@@ -232,7 +235,7 @@ async fn sessions_opened_without_schema_are_discarded() {
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
         )
         .await;
-    // The sessions that take the place of those find nothing.
+    // The sessions that replace the terminated ones find no schema.
     for _ in 0..20 {
         assert!(check(&mut client).await.is_err());
     }
@@ -255,7 +258,7 @@ fn files(enabled: &str) -> [File; 2] {
     ]
 }
 
-/// Repeats the Check until it returns this, without an error.
+/// Repeats the `Check` until it returns the expected answer without an error.
 async fn check_until(client: &mut AuthorizationServiceClient<Channel>, expected: bool) {
     let begun = Instant::now();
     while !check(client).await.is_ok_and(|allowed| allowed == expected) {

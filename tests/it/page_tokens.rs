@@ -1,5 +1,5 @@
-//! Page tokens: opaque, tied to their request, good on every server of the
-//! same database, and refused when anything about them is not so.
+//! Page tokens: they are opaque, bound to their request, valid on every server
+//! of the same database, and rejected otherwise.
 
 use pim_authz::pb::{self, authorization_service_client::AuthorizationServiceClient};
 use tonic::{Code, Status, transport::Channel};
@@ -197,8 +197,9 @@ async fn token_is_valid_only_on_servers_of_its_database() {
     let mut first = seeded().await;
     let second = TestServer::start_beside(&first).await;
     let mut elsewhere = seeded().await;
-    // Tests' databases are copies of one; a migration makes each its own key,
-    // which a server reads when it starts.
+    // The databases of tests are copies of one template and share its key. A
+    // migration gives each database its own key, which a server reads when it
+    // starts.
     let own_key = "UPDATE pim_authz.secret_key SET value = sha256('elsewhere')";
     elsewhere.database.execute(own_key).await;
     elsewhere.begin_stop();
@@ -208,7 +209,7 @@ async fn token_is_valid_only_on_servers_of_its_database() {
     assert_eq!(next.unwrap().len(), 10);
     let refused = with_token(&mut elsewhere.client().await, listing(), &good).await;
     assert_refused(refused, "page_token");
-    // After a restart, too.
+    // The token is also valid after a restart.
     first.begin_stop();
     let again = TestServer::start_on(first.ended_with_its_database().await).await;
     let next = with_token(&mut again.client().await, listing(), &good).await;
@@ -266,7 +267,7 @@ async fn stream_cut_by_deadline_resumes_from_last_batch() {
         ..listing()
     };
     let mut request = tonic::Request::new(lists::as_stream(&one_by_one, false, ""));
-    // Some batches of 5,000 fit, never all.
+    // The deadline allows some of the 5,000 batches, but never all.
     request.set_timeout(std::time::Duration::from_millis(150));
     let mut stream = client.stream_allowed(request).await.unwrap().into_inner();
     let mut cut = lists::Streamed::default();

@@ -1,5 +1,5 @@
-//! Files without some of their columns: an absent column leaves what is stored,
-//! an empty cell empties it, a new entity takes the default.
+//! Files without some of their columns: an absent column keeps the stored
+//! value, an empty cell clears it, and a new entity gets the default.
 
 mod columns;
 
@@ -21,7 +21,7 @@ const APPS: (&str, &str) = (
 );
 const ALL_RIGHTS: &str = "en_US:3 erp:3 fr_FR:1 marketing:1 master:7 print:1 sales:3 shoes:7";
 
-/// What the rows of cases name.
+/// The entities that the rows of the cases refer to.
 fn base() -> Vec<File> {
     vec![
         file("user_groups.csv", &["code;name", "editors;"]),
@@ -81,7 +81,8 @@ async fn rule_5_8_apps_keep_rights_when_columns_are_absent() {
     }
     let revision = shop_of(&server, same, &[APPS.0, APPS.1]).await;
     assert_eq!(shop_of(&server, same, &[APPS.0, APPS.1]).await, revision);
-    // Also where rights do not count, and an empty cell empties there as well.
+    // The same holds in an edition that does not evaluate rights; an empty cell
+    // clears them there as well.
     let growth = pb::UpdateTenantRequest {
         tenant: "acme".into(),
         edition: Edition::Growth.into(),
@@ -103,15 +104,15 @@ async fn rule_5_8_apps_keep_rights_when_columns_are_absent() {
     assert_eq!(read(&client, RIGHTS_OF_APP, "acme", "shop").await, left);
 }
 
-/// Rows of `code;scopes;` and one column, each with what the app then holds on
-/// trees.
+/// Imports rows of `code;scopes;` and one more column, and checks all rights of
+/// the app after each.
 #[tokio::test]
 async fn rule_5_8_rights_column_keeps_rights_from_other_columns() {
     let server = TestServer::start().await;
     let client = session(&server).await;
     server.import("acme", Edition::Enterprise, &base()).await;
     let cases = [
-        // column, cell, what is held on trees
+        // column, cell, rights of the app afterwards
         ("trees_view", "sales", "sales:1"),
         ("trees_edit", "sales", "sales:3"),
         ("trees_edit", "", "sales:1"),
@@ -172,7 +173,7 @@ async fn rule_5_8_manual_changes_are_kept_when_their_column_is_absent() {
         let rights = read(&client, RIGHTS_OF_APP, "acme", "shop").await;
         assert_eq!(rights, "master:1 print:3 sales:7");
     }
-    // With its column there, it is as the file says.
+    // When the column is present, the file determines the rights.
     for _ in 0..2 {
         let both = [
             "code;scopes;trees_own;trees_view",

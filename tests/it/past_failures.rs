@@ -1,10 +1,9 @@
-//! What has gone wrong in well-known authorization engines, asked of this one.
+//! Known failures of other authorization engines, reproduced against this one.
 //!
-//! Two of their kind are tested elsewhere: that a list and a Check never differ
-//! while nothing is written (`SpiceDB`: CVE-2023-35930, GHSA-9m7r-g8hg-x3vr) by
-//! `listings::lists_match_the_reference_on_random_worlds`, and that a
-//! token which was changed is refused by
-//! `page_tokens::truncated_or_modified_token_is_rejected`.
+//! Two more are tested elsewhere: that a list and a `Check` never differ while
+//! nothing is written (`SpiceDB`: CVE-2023-35930, GHSA-9m7r-g8hg-x3vr) by
+//! `listings::lists_match_the_reference_on_random_worlds`, and that a modified
+//! token is rejected by `page_tokens::truncated_or_modified_token_is_rejected`.
 
 mod given_up;
 mod keys;
@@ -17,7 +16,7 @@ use pim_authz::{
 
 use crate::harness::{Database, File, TestServer, context, file, product, user};
 
-/// A server that answers from memory and one that never does, on one database.
+/// A server with a cache and one without, on the same database.
 async fn both_servers() -> [TestServer; 2] {
     let database = Database::create().await;
     let warm = TestServer::start_on(database.clone()).await;
@@ -36,7 +35,8 @@ async fn batch(server: &TestServer, batch: &pb::BatchCheckRequest) -> Vec<bool> 
     allowed.collect()
 }
 
-/// Julia edits everything in English and nothing in French.
+/// The files of a tenant in which Julia may edit everything in English and
+/// nothing in French.
 fn languages() -> Vec<File> {
     vec![
         file("locales.csv", &["code", "en_US", "fr_FR"]),
@@ -77,8 +77,9 @@ fn languages() -> Vec<File> {
     ]
 }
 
-/// `OpenFGA`, CVE-2026-34972: a batch asked the same about one subject, action and
-/// resource in several contexts, and all got the answer of the first.
+/// `OpenFGA`, CVE-2026-34972: a batch contained the same subject, action and
+/// resource in several contexts, and all items received the answer of the
+/// first.
 #[tokio::test]
 async fn duplicate_batch_items_are_decided_in_their_own_context() {
     let servers = both_servers().await;
@@ -101,7 +102,7 @@ async fn duplicate_batch_items_are_decided_in_their_own_context() {
         subject: user("julia"),
         action: "edit".into(),
         resource: product("hat"),
-        // What an item does not say is that of the batch.
+        // An item inherits from the batch the fields that it does not set.
         context: locale("fr_FR"),
         items: items.collect(),
         ..Default::default()
@@ -125,8 +126,8 @@ async fn duplicate_batch_items_are_decided_in_their_own_context() {
     }
 }
 
-/// `SpiceDB`, CVE-2024-27101: more than 65,535 of something overflowed a counter, and
-/// the rest was not looked at.
+/// `SpiceDB`, CVE-2024-27101: more than 65,535 entries overflowed a counter,
+/// and the rest were ignored.
 #[tokio::test]
 async fn batch_of_more_than_65535_items_is_answered_completely() {
     const PRODUCTS: usize = 70_000;

@@ -1,4 +1,4 @@
-//! A connection pooler before PostgreSQL: in transaction mode it is refused.
+//! A connection pooler in front of PostgreSQL: transaction mode is rejected.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use tokio::{
 
 use crate::harness::Database;
 
-/// The one session of a pooler: what PostgreSQL said when it began, and the
-/// connection.
+/// The single session of a pooler: the greeting that PostgreSQL sent after the
+/// login, and the connection.
 type Session = Option<(Vec<u8>, TcpStream)>;
 
-/// Reads a message of PostgreSQL's: its kind, and all of its bytes.
+/// Reads a message of the PostgreSQL protocol: its kind, and all of its bytes.
 async fn message(from: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let kind = from.read_u8().await.ok()?;
     let length = from.read_u32().await.ok()?;
@@ -27,7 +27,7 @@ async fn message(from: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     Some((kind, bytes))
 }
 
-/// Reads a message from before the login, which has no kind.
+/// Reads a message sent before the login, which has no kind.
 async fn startup(from: &mut TcpStream) -> Option<Vec<u8>> {
     let length = from.read_u32().await.ok()?;
     let mut bytes = length.to_be_bytes().to_vec();
@@ -36,14 +36,14 @@ async fn startup(from: &mut TcpStream) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Joins all clients with one session, transaction by transaction, as `PgBouncer`
-/// does with `pool_mode = transaction` and `default_pool_size = 1`.
+/// Connects all clients to one session, transaction by transaction, as
+/// `PgBouncer` does with `pool_mode = transaction` and `default_pool_size = 1`.
 async fn serve(
     mut client: TcpStream,
     upstream: String,
     session: Arc<Mutex<Session>>,
 ) -> Option<()> {
-    // It is asked for TLS first, and has none.
+    // The client requests TLS first, which the pooler does not support.
     let _tls_wanted = startup(&mut client).await?;
     client.write_all(b"N").await.ok()?;
     let startup = startup(&mut client).await?;
@@ -65,7 +65,7 @@ async fn serve(
         let mut shared = session.lock().await;
         let (_, server) = shared.as_mut()?;
         server.write_all(&first).await.ok()?;
-        // Until the transaction has ended.
+        // Forward answers until the transaction has ended.
         loop {
             let (kind, bytes) = message(server).await?;
             client.write_all(&bytes).await.ok()?;
@@ -76,7 +76,8 @@ async fn serve(
     }
 }
 
-/// Lets the first client log in; what follows, for the next clients.
+/// Forwards the login of the first client, and returns the messages after it,
+/// which are replayed to the next clients.
 async fn log_in(client: &mut TcpStream, server: &mut TcpStream) -> Option<Vec<u8>> {
     let mut greeting = Vec::new();
     loop {
@@ -84,7 +85,8 @@ async fn log_in(client: &mut TcpStream, server: &mut TcpStream) -> Option<Vec<u8
         client.write_all(&bytes).await.ok()?;
         let demand = (kind == b'R').then(|| bytes[8]);
         match demand {
-            // A password, or a step of SCRAM; its last one needs no reply.
+            // A password, or a step of SCRAM; the last step of SCRAM needs no
+            // reply.
             Some(3 | 5 | 10 | 11) => {
                 let (_, reply) = message(client).await?;
                 server.write_all(&reply).await.ok()?;
@@ -127,7 +129,7 @@ async fn transaction_mode_pooler_is_rejected_with_its_address() {
         "{error}"
     );
     assert!(error.contains("`pool_mode = session`"), "{error}");
-    // PostgreSQL itself is not.
+    // A direct connection to PostgreSQL is accepted.
     let store = Store::new(database.url(), 2).unwrap();
     store.check_sessions().await.unwrap();
 }

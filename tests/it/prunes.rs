@@ -1,11 +1,12 @@
-//! Imports that remove what the files do not name (`docs/import.md`, prune).
+//! Imports that remove entities missing from the files (`docs/import.md`,
+//! prune).
 
 use pim_authz::pb::{self, Edition};
 use tonic::Code;
 
 use crate::harness::{File, TestServer, file, header, product, refusal, user};
 
-/// A world with something of every kind; `gone` is in no file of the second
+/// Files with entities of every kind; `gone` is in no file of the second
 /// import.
 fn world() -> Vec<File> {
     [directory(), catalog(), products()].concat()
@@ -93,7 +94,7 @@ fn products() -> Vec<File> {
     ]
 }
 
-/// The same files without what is gone, and what names it.
+/// The same files without the entities named `gone` and the references to them.
 fn later() -> Vec<File> {
     let keep = |line: &&str| !line.starts_with("gone");
     let mut files = world();
@@ -127,7 +128,7 @@ async fn imported() -> TestServer {
     server
 }
 
-/// Everything of the name `gone` that is stored, by table.
+/// All stored entities whose code contains `gone`, by kind.
 async fn stored_entities_named_gone(server: &TestServer) -> Vec<String> {
     const SQL: &str = "
         SELECT kind || ' ' || code FROM (
@@ -176,7 +177,7 @@ async fn pruning_removes_unnamed_entities_and_their_references() {
         .map(|file| (file.file.as_str(), file.removed))
         .collect();
     assert_eq!(removed.len(), 17, "{removed:?}");
-    // The groups of apps, and `All`, are not for pruning.
+    // The private groups of apps, and `All`, are not pruned.
     let answer = view(&server, "julia", "hat").await;
     assert!(answer.allowed, "{answer:?}");
     let again = server.try_import(pruning(false), &later()).await;
@@ -240,7 +241,7 @@ async fn pruning_over_a_fifth_of_a_kind_requires_prune_all() {
         assert_eq!((refused[0].file.as_str(), refused[0].line), (kind, 0));
         assert!(refused[0].message.contains("3 of 10"), "{refused:?}");
     }
-    // Not even when bad rows are left out.
+    // This is refused even when bad rows are skipped.
     let skipping = pb::ImportHeader {
         skip_bad_rows: true,
         ..pruning(false)
@@ -273,7 +274,7 @@ async fn rule_4_3_products_of_pruned_categories_become_accessible_to_everyone() 
         let answer = view(&server, subject, "hat").await;
         assert_eq!(answer.level(), pb::Level::Own, "{answer:?}");
     }
-    // The category below the one that went has its own place and rights.
+    // The child of the pruned category has its own place and rights.
     assert!(view(&server, "julia", "boot").await.allowed);
     assert!(!view(&server, "admin", "boot").await.allowed);
 }

@@ -1,4 +1,5 @@
-//! What is refused, with which code, reason and field (`api.md`, "Errors").
+//! Requests that are rejected, with their code, reason and field (`api.md`,
+//! "Errors").
 
 use pim_authz::pb;
 use tonic::Code;
@@ -18,7 +19,7 @@ fn good_check() -> pb::CheckRequest {
 #[tokio::test]
 async fn invalid_check_field_is_reported_before_unknown_tenant() {
     type Change = fn(&mut pb::CheckRequest);
-    // The path of the field, and how it is bad.
+    // The path of the field, and a change that invalidates it.
     let cases: [(&str, Change); 11] = [
         ("tenant", |r| r.tenant = "x".repeat(256)),
         ("subject", |r| r.subject = None),

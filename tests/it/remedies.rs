@@ -1,5 +1,5 @@
-//! Remedies applied over the wire, as they came (rules 8.2): they turn the
-//! denial, and change nothing but what they name.
+//! Remedies applied over gRPC without modification (rules 8.2): they turn the
+//! denial into an approval and change nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ use crate::{
 const WORLDS: usize = 18;
 const QUESTIONS_A_WORLD: usize = 24;
 
-/// Who connects apps.
+/// The actor that connects apps.
 const STEWARD: &str = "user:steward";
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn rule_8_2_applied_remedies_allow_the_question_and_change_nothing_else() 
             }
         }
     }
-    // Each kind of grant was met often enough to mean something.
+    // Each kind of grant occurred often enough to be meaningful.
     let kinds = ["access", "category", "membership", "permission", "scope"];
     for kind in kinds {
         let count = applied.get(kind).copied().unwrap_or_default();
@@ -70,8 +70,8 @@ async fn rule_8_2_applied_remedies_allow_the_question_and_change_nothing_else() 
     }
 }
 
-/// Moves all rights of people to one user group that holds everything, so that
-/// joining it is the smallest set wherever two rights are missing.
+/// Moves all rights of users to one user group that has every right, so that
+/// joining it is the smallest remedy wherever two rights are missing.
 fn move_rights_to_insiders(world: &mut World) {
     let group = support::code("Insiders");
     let people = world.groups.clone();
@@ -107,7 +107,7 @@ async fn rule_8_2_category_remedy_grants_no_access_to_subcategories() {
     assert_eq!(caps, "denied at none: category Caps needs view, has none");
 }
 
-/// A tenant, and what it should hold.
+/// A stored tenant and its expected content.
 struct Tenant {
     code: String,
     world: World,
@@ -150,7 +150,8 @@ impl Tenant {
         assert!(answer.allowed, "{} {question:#?} {answer:#?}", self.code);
     }
 
-    /// Sends one remedy as it came, and grants the same in the world alone.
+    /// Sends one remedy without modification, and applies only its grant to the
+    /// expected world.
     async fn apply(&mut self, question: &Question, remedy: &pb::Remedy) -> &'static str {
         match remedy.grant.clone().unwrap() {
             Grant::Access(grant) => self.grant(question, grant).await,
@@ -214,8 +215,9 @@ impl Tenant {
         "permission"
     }
 
-    /// Grows an app's scopes by the steps, the only way there is (rules 5.8).
-    /// They set rights as well, which are put back: the remedy names none.
+    /// Adds a scope to an app by the connection steps, which are the only way
+    /// (rules 5.8). The steps also set rights; these are restored, because the
+    /// remedy names none.
     async fn add_scope(&mut self, question: &Question, added: pb::AppScope) -> &'static str {
         use pim_authz::domain::CATALOGUE;
         let scope = CATALOGUE.find_scope(&added.scope).unwrap().id;
@@ -309,7 +311,8 @@ impl Tenant {
         "membership"
     }
 
-    /// What every subject holds on every item and product.
+    /// The questions about the level of every subject on every item and
+    /// product.
     fn every_level(&self) -> Vec<Question> {
         let world = &self.world;
         let items = world.items.iter();

@@ -79,7 +79,7 @@ async fn calls_in_transit_to_stopping_server_are_answered() {
     server.begin_stop();
     for call in calls {
         let (answers, status) = call.await.unwrap();
-        // The server rejected none: the client could not connect once more.
+        // The server rejected no call: the client failed to reconnect.
         let message = format!("{status:?}");
         assert!(
             message.contains("ConnectError"),
@@ -110,7 +110,7 @@ async fn call_in_progress_is_answered_before_the_server_ends() {
     });
     server.database.somebody_waits_for_a_lock(&holder).await;
     server.begin_stop();
-    // Nobody can connect any more.
+    // Wait until the server accepts no more connections.
     while TcpStream::connect(server.address).await.is_ok() {}
     holder.batch_execute("ROLLBACK").await.unwrap();
     let answered = under_way.await.unwrap().unwrap_err();
@@ -153,8 +153,8 @@ async fn reflection_describes_error_detail_messages() {
     }
 }
 
-/// What grpcurl does: it reads each answer before it asks the next question, and
-/// keeps the stream while it makes its call.
+/// Behaves like grpcurl, which reads each answer before it sends the next
+/// request, and keeps the stream open while it makes its call.
 #[tokio::test]
 async fn reflection_answers_while_its_stream_is_open() {
     let server = TestServer::start().await;
@@ -182,8 +182,8 @@ async fn reflection_answers_while_its_stream_is_open() {
     assert!(answers.next().await.is_none());
 }
 
-/// What a reflection of some version answers to an unknown symbol and then to
-/// another request.
+/// Checks how a version of reflection answers an unknown symbol, an unknown
+/// file, and then a valid request.
 macro_rules! query_unknown_symbols {
     ($version:ident, $server:expr) => {{
         use $version::{

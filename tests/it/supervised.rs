@@ -1,10 +1,10 @@
-//! A server of which one task ends: it says so, serves no more, and ends with an
-//! error, so that whoever runs it starts it again.
+//! A server in which one task ends: it reports this, stops serving, and ends
+//! with an error, so that its supervisor restarts it.
 //!
-//! Each task is ended where it really might be, by a panic in what it calls: a
-//! recorder of metrics that fails at a statement of that task, or a log that
-//! fails at a line of it. They belong to a whole process: the server runs in
-//! this test's own executable, started again.
+//! Each task is ended as it could be in production, by a panic in code that it
+//! calls: a metrics recorder that panics at a statement of that task, or a log
+//! layer that panics at one of its lines. Recorder and log are global to a
+//! process, so the server runs in a second process of this test executable.
 
 use std::{
     net::SocketAddr,
@@ -57,11 +57,11 @@ const ISSUER_KEYS: &str = "PIM_AUTHZ_TEST_SUPERVISED_ISSUER_KEYS";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A statement or a log line, once failing is allowed.
+/// The statement or log line at which the server panics once it is armed.
 #[derive(Clone)]
 struct FailsAt(String);
 
-/// Whether the server answers: nothing fails before.
+/// Set once the server answers; nothing panics before.
 static ARMED: AtomicBool = AtomicBool::new(false);
 
 impl FailsAt {
@@ -106,7 +106,8 @@ impl<S: Subscriber> Layer<S> for FailsAt {
     }
 }
 
-/// Not a case of its own: the server of the cases.
+/// The server process of the other tests; does nothing when run as a test
+/// itself.
 #[tokio::test]
 async fn the_server_to_supervise_serves() {
     let (Ok(url), Ok(at)) = (std::env::var(DATABASE), std::env::var(FAILS_AT)) else {
@@ -132,13 +133,13 @@ async fn the_server_to_supervise_serves() {
     println!("\nended: {error}");
 }
 
-/// What ends a task: what its server fails at, and what makes it come there.
+/// A task, and the statement or log line at which it panics.
 struct Case {
     task: Task,
     fails_at: &'static str,
 }
 
-/// A server of another process, and a connection to it.
+/// A server in another process, and a connection to it.
 struct Supervised {
     process: Child,
     printed: Lines<BufReader<ChildStdout>>,
@@ -151,14 +152,14 @@ impl Supervised {
         Self::connected(process, printed, channel_to(address).await).await
     }
 
-    /// One with TLS for callers.
+    /// Starts a server with TLS for callers.
     async fn start_with_tls(database: &Database, case: &Case, keys: &Keys) -> Self {
         let (process, printed, address) =
             Self::spawn(database, case, &[(TLS, keys.folder())]).await;
         Self::connected(process, printed, keys.channel_to(address).await).await
     }
 
-    /// One that accepts OIDC tokens.
+    /// Starts a server that accepts OIDC tokens.
     async fn start_with_issuer(database: &Database, case: &Case, keys: &KeyFile) -> Self {
         let path = keys.path();
         let file = [(ISSUER_KEYS, path.as_path())];
@@ -209,7 +210,7 @@ impl Supervised {
         }
     }
 
-    /// Asks for the product until the product index answers.
+    /// Repeats a `Check` of the product until the product index is loaded.
     async fn load_index(&self) {
         let mut client = AuthorizationServiceClient::new(self.channel.clone());
         let mut operations = OperationsServiceClient::new(self.channel.clone());
@@ -231,12 +232,12 @@ impl Supervised {
         timeout(PATIENCE, indexed).await.unwrap();
     }
 
-    /// From now on the task fails.
+    /// Lets the task panic from now on.
     fn arm(&mut self) {
         drop(self.process.stdin.take());
     }
 
-    /// Adds products, until the server ends.
+    /// Adds products until the server ends.
     fn write_on(&self) {
         let mut catalog = CatalogServiceClient::new(self.channel.clone());
         tokio::spawn(async move {
@@ -270,7 +271,7 @@ async fn rest_of(printed: &mut Lines<BufReader<ChildStdout>>, start: &str) -> St
     timeout(PATIENCE, found).await.unwrap()
 }
 
-/// Waits for the end of a server whose task was made to fail.
+/// Checks that a server ends because of its failed task.
 async fn assert_ends(
     mut server: Supervised,
     mut statuses: impl Stream<Item = ServingStatus> + Unpin,
@@ -284,7 +285,7 @@ async fn assert_ends(
     assert!(status.unwrap().success(), "{task}");
 }
 
-/// Watches the health of the process, which begins well.
+/// Watches the health of the process, which is serving at first.
 async fn watch_health(server: &Supervised) -> impl Stream<Item = ServingStatus> + Unpin + use<> {
     let mut health = HealthClient::new(server.channel.clone());
     let watched = health.watch(HealthCheckRequest::default()).await.unwrap();

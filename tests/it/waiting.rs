@@ -1,5 +1,5 @@
-//! A start that waits for its database, and a stop that waits for no silent
-//! peer: the program itself.
+//! The program itself: a startup that waits for its database, and a shutdown
+//! that does not wait for silent peers.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,7 +22,8 @@ use crate::harness::{Database, Program, channel_to, refusal, terminate, user};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// `FATAL: the database system is starting up`, as PostgreSQL sends it.
+/// The message `FATAL: the database system is starting up` in the PostgreSQL
+/// protocol.
 fn starting_up() -> Vec<u8> {
     let fields = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0";
     let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
@@ -49,7 +50,8 @@ async fn check_refusal(channel: &Channel) -> (Code, String) {
     (code, reason)
 }
 
-/// Starts a program that finds its database not there yet.
+/// Starts a program whose database is not available yet, and checks that it
+/// waits.
 async fn spawn_waiting(database: &Database, url: &str) -> (Program, Channel) {
     let mut command = Program::command(database);
     command
@@ -69,7 +71,8 @@ async fn spawn_waiting(database: &Database, url: &str) -> (Program, Channel) {
     (program, channel)
 }
 
-/// The same connection is answered once the database is there.
+/// Checks that calls on the same connection are answered once the database is
+/// available.
 async fn assert_serves(mut program: Program, channel: Channel) {
     timeout(PATIENCE, program.logged("serving on "))
         .await
@@ -80,7 +83,7 @@ async fn assert_serves(mut program: Program, channel: Channel) {
     assert_eq!(terminate(&mut child).await, Some(0));
 }
 
-/// An address of this process's own, where nobody listens.
+/// An address that only this process uses, and on which nothing listens yet.
 fn own_address() -> SocketAddr {
     let [.., high, low] = std::process::id().to_be_bytes();
     format!("127.98.{high}.{low}:5432").parse().unwrap()
@@ -98,7 +101,7 @@ async fn startup_waits_while_database_refuses_connections_or_starts() {
 
     let listener = TcpListener::bind(address).await.unwrap();
     let (mut starting, _) = listener.accept().await.unwrap();
-    // It is asked for TLS first, and has none.
+    // The client requests TLS first, which this server does not support.
     let mut start = [0; 8];
     starting.read_exact(&mut start).await.unwrap();
     starting.write_all(b"N").await.unwrap();
@@ -130,7 +133,8 @@ async fn startup_waits_for_unmigrated_database() {
 #[tokio::test]
 async fn startup_waits_for_free_database_connection() {
     let database = Database::create().await;
-    // The limits of a role do not hold for the owner, who is a superuser.
+    // The connection limit of a role does not apply to the owner, who is a
+    // superuser.
     let login = format!("crowded_{}", std::process::id());
     let url = database.create_login(&login).await;
     database
@@ -195,7 +199,7 @@ async fn silent_peers_delay_shutdown_by_at_most_the_drain_time() {
     let _silent = TcpStream::connect(address).await.unwrap();
     let mut stalled = TcpStream::connect(address).await.unwrap();
     stalled.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
-    // Both were accepted: they came before this one, which is answered.
+    // Both connections were accepted, because this later one is answered.
     assert!(is_serving(&channel_to(address).await, "").await);
     let (mut child, log) = program.with_log();
     let ended = timeout(Duration::from_secs(15), terminate(&mut child)).await;

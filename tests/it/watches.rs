@@ -1,4 +1,4 @@
-//! Changes as they are committed, watched without gap or repeat.
+//! Watches of committed changes: without gaps or duplicates.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     harness::{Database, TestServer, file, refusal},
 };
 
-/// Reads changes until the log was told up to a revision.
+/// Reads changes until the watch has reached a revision.
 async fn read_to(
     events: &mut Streaming<pb::WatchChangesResponse>,
     revision: u64,
@@ -54,7 +54,8 @@ async fn watch_delivers_each_change_once_across_servers_and_reconnects() {
             let mut client = audit(through).await;
             let events = client.watch_changes(watch(at.0, at.1)).await;
             let mut events = events.unwrap().into_inner();
-            // A few at a time, so that writes are cut in the middle.
+            // Reads a few events at a time, so that some writes are split
+            // between two watches.
             for _ in 0..5 {
                 if let Event::Change(change) =
                     events.message().await.unwrap().unwrap().event.unwrap()
@@ -101,7 +102,7 @@ async fn slow_watcher_is_cut_off_and_resumes_without_gap() {
         ..TestServer::config(&database)
     };
     let server = TestServer::start_with(config, database).await;
-    // More than the connection's window holds.
+    // More rows than the window of the connection can hold.
     let rows: Vec<String> = (0..30_000).map(|n| format!("{n:0>200}")).collect();
     let rows = std::iter::once("sku").chain(rows.iter().map(String::as_str));
     let products = file("products.csv", &rows.collect::<Vec<_>>());
@@ -109,8 +110,8 @@ async fn slow_watcher_is_cut_off_and_resumes_without_gap() {
     let mut client = audit(&server).await;
     let events = client.watch_changes(watch(0, 0)).await.unwrap();
     let mut events = events.into_inner();
-    // Nothing is read while other calls are answered, each longer than the
-    // server's patience.
+    // The watch is not read while other calls are answered, each of which takes
+    // longer than the server's `watch_patience`.
     for _ in 0..5 {
         assert_eq!(every_page(&server, &all(10_000)).await.len(), 30_002);
     }

@@ -1,4 +1,5 @@
-//! What every call of the administration refuses, and how it says so.
+//! Requests that the administration calls reject, and the errors that they
+//! return.
 
 mod entries;
 
@@ -15,11 +16,11 @@ use tonic_types::StatusExt as _;
 
 use crate::harness::{TestServer, file, refusal};
 
-/// A refusal of a call: its code, its reason, and the field it is about.
+/// The rejection of a call: its code, its reason, and the invalid field.
 type Refusal = (Code, String, String);
 
-/// The code and reason of a status, and the field in its details: of bad
-/// requests by path, of others in the metadata. The details must belong to the
+/// The code and reason of a status, and the field in its details: the path for
+/// invalid requests, otherwise the metadata. Checks that the details match the
 /// code.
 fn said(status: &Status) -> Refusal {
     let (code, reason, path) = refusal(status);
@@ -46,7 +47,7 @@ fn unknown_tenant() -> Refusal {
     (Code::NotFound, "TENANT_NOT_FOUND".to_owned(), String::new())
 }
 
-/// A tenant with an administrator and little else.
+/// A tenant with an administrator and a minimal catalog.
 async fn small() -> (TestServer, Channel) {
     let server = TestServer::start().await;
     let files = [
@@ -78,7 +79,8 @@ async fn small() -> (TestServer, Channel) {
     (server, channel)
 }
 
-/// For each call: what is wrong with what every write begins with.
+/// Checks, for each call, the rejection of invalid fields that all writes have
+/// in common.
 macro_rules! every_write {
     ($channel:ident, $names:ident: $($client:ident.$call:ident($request:ident) $({ $($field:ident: $value:expr),* })?;)+) => {
         $(
@@ -96,7 +98,7 @@ macro_rules! every_write {
                 (pb::$request { tenant: "nowhere".into(), ..good.clone() }, unknown_tenant()),
             ];
             for (request, expected) in cases {
-                // Creating is what an unknown tenant is for.
+                // `create_tenant` requires a tenant that does not exist.
                 if stringify!($call) == "create_tenant" && expected == unknown_tenant() {
                     continue;
                 }
@@ -108,7 +110,8 @@ macro_rules! every_write {
     };
 }
 
-/// For each call: what is wrong with what every list begins with.
+/// Checks, for each call, the rejection of invalid fields that all lists have
+/// in common.
 macro_rules! every_list {
     ($channel:ident, $names:ident: $($client:ident.$call:ident($request:ident);)+) => {
         $(
@@ -208,7 +211,7 @@ async fn apps(channel: &Channel, names: &mut BTreeSet<&'static str>) {
     }
 }
 
-/// The calls of the services that keep something, from the contract itself.
+/// The calls of the services that store entities, read from the contract.
 fn calls_of_the_contract() -> BTreeSet<String> {
     let set = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
     let services = set.file.iter().flat_map(|file| &file.service);
@@ -241,7 +244,7 @@ async fn every_call_rejects_invalid_common_fields() {
     directory_and_tenants(&channel, &mut names).await;
     catalog(&channel, &mut names).await;
     apps(&channel, &mut names).await;
-    // These have cases of their own.
+    // These calls have separate tests.
     names.extend(["get_tenant", "list_tenants", "get_app", "import_products"]);
     let names: BTreeSet<String> = names.into_iter().map(str::to_owned).collect();
     assert_eq!(names, calls_of_the_contract());

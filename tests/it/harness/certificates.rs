@@ -8,10 +8,10 @@ use rcgen::{
     date_time_ymd,
 };
 
-/// A CA of a test.
+/// A certificate authority (CA) for tests.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate and its key, in PEM.
+/// A certificate and its private key, in PEM.
 #[derive(Clone)]
 pub(crate) struct Issued {
     pub(crate) certificate: String,
@@ -26,7 +26,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// Its certificate.
+    /// The certificate of the CA, in PEM.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
@@ -41,7 +41,7 @@ impl Authority {
 }
 
 impl Issued {
-    /// One that nobody signed but itself.
+    /// Creates a self-signed certificate.
     pub(crate) fn by_itself(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         Self {
@@ -50,7 +50,8 @@ impl Issued {
         }
     }
 
-    /// Writes both to a folder, under a name.
+    /// Writes the certificate and the key to a folder, as `NAME.crt` and
+    /// `NAME.key`.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> [PathBuf; 2] {
         [
             write(folder, &format!("{name}.crt"), &self.certificate),
@@ -59,7 +60,7 @@ impl Issued {
     }
 }
 
-/// A certificate for hosts, with a common name.
+/// The parameters of a certificate for hosts, with a common name.
 pub(crate) fn named(hosts: &[&str], common_name: &str) -> CertificateParams {
     let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
     let mut params = CertificateParams::new(hosts).unwrap();
@@ -69,7 +70,7 @@ pub(crate) fn named(hosts: &[&str], common_name: &str) -> CertificateParams {
     params
 }
 
-/// The same, long expired.
+/// The same parameters with a validity that ended in 2020.
 pub(crate) fn expired(mut params: CertificateParams) -> CertificateParams {
     params.not_before = date_time_ymd(2019, 1, 1);
     params.not_after = date_time_ymd(2020, 1, 1);

@@ -18,23 +18,23 @@ use tokio_postgres::{Client, NoTls};
 
 const TEMPLATE: &str = "template_it";
 
-/// The PostgreSQL that all tests share, while at least one needs it.
+/// The PostgreSQL that all tests share; it runs while at least one needs it.
 static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
 
 /// The number of the next test's database.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// A database of one test, with the schema in it and nothing else.
+/// The database of one test; it contains the schema and no data.
 #[derive(Clone)]
 pub(crate) struct Database {
     url: SecretString,
-    // Stopped when the last test lets go of it.
+    // Stops when the last test drops its reference.
     postgres: Arc<Postgres>,
 }
 
 struct Postgres {
     embedded: EmbeddedPostgres,
-    // Removed after PostgreSQL has stopped.
+    // Declared last, so that it is removed after PostgreSQL has stopped.
     _folder: TempDir,
 }
 
@@ -50,7 +50,7 @@ impl Database {
         }
     }
 
-    /// How the database's owner reaches it.
+    /// The URL by which the owner connects to the database.
     pub(crate) fn url(&self) -> &SecretString {
         &self.url
     }
@@ -60,34 +60,35 @@ impl Database {
         execute(&self.url, sql).await;
     }
 
-    /// Runs a statement in another database, with this one's name for
-    /// `{database}`.
+    /// Runs a statement in another database, with `{database}` replaced by the
+    /// name of this one.
     pub(crate) async fn execute_elsewhere(&self, sql: &str) {
         let sql = sql.replace("{database}", self.name());
         execute(&self.postgres.url("postgres"), &sql).await;
     }
 
-    /// Its name.
+    /// The name of the database.
     pub(crate) fn name(&self) -> &str {
         let (_, name) = self.url.expose_secret().rsplit_once('/').unwrap();
         name
     }
 
-    /// Makes a login that has no rights, and returns how it reaches the
-    /// database.
+    /// Creates a login without rights and returns the URL by which it connects
+    /// to the database.
     pub(crate) async fn create_login(&self, login: &str) -> SecretString {
         self.execute(&format!("CREATE ROLE {login} LOGIN PASSWORD '{login}'"))
             .await;
         self.url_of(login)
     }
 
-    /// How a login of [`Database::create_login`] reaches the database.
+    /// The URL by which a login of [`Database::create_login`] connects to the
+    /// database.
     pub(crate) fn url_of(&self, login: &str) -> SecretString {
         let (_, place) = self.url.expose_secret().rsplit_once('@').unwrap();
         SecretString::from(format!("postgresql://{login}:{login}@{place}"))
     }
 
-    /// A session of the owner's.
+    /// Opens a session as the owner.
     pub(crate) async fn connect(&self) -> (Client, JoinHandle<Result<(), tokio_postgres::Error>>) {
         let (client, connection) = tokio_postgres::connect(self.url.expose_secret(), NoTls)
             .await
@@ -95,8 +96,9 @@ impl Database {
         (client, tokio::spawn(connection))
     }
 
-    /// Returns once another session of this database waits for a lock. A
-    /// transaction keeps its first view of the sessions, hence the clearing.
+    /// Waits until another session of this database waits for a lock. A
+    /// transaction keeps its first snapshot of the sessions, so the snapshot is
+    /// cleared before each query.
     pub(crate) async fn somebody_waits_for_a_lock(&self, asking: &Client) {
         const SQL: &str = "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND wait_event_type = 'Lock'";

@@ -9,7 +9,8 @@ use super::TestServer;
 /// A file: its name and its content.
 pub(crate) type File = (String, String);
 
-/// What an import told: everything before the call ended, and how it ended.
+/// The outcome of an import: all events that were received, and how the call
+/// ended.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) progress: Vec<pb::ImportProgress>,
@@ -18,7 +19,7 @@ pub(crate) struct Told {
 }
 
 impl TestServer {
-    /// Imports files that must be taken whole.
+    /// Imports files and panics if the import fails.
     pub(crate) async fn import(
         &self,
         tenant: &str,
@@ -36,18 +37,18 @@ impl TestServer {
         summary
     }
 
-    /// Imports files, and tells what came of it.
+    /// Imports files and returns the outcome.
     pub(crate) async fn try_import(&self, header: pb::ImportHeader, files: &[File]) -> Told {
         self.send_parts(parts(header, files)).await
     }
 
-    /// Sends any parts, and tells what came of it.
+    /// Sends any parts of an import and returns the outcome.
     pub(crate) async fn send_parts(&self, parts: Vec<Part>) -> Told {
         import(self.channel().await, parts).await
     }
 }
 
-/// Sends the parts of an import, and tells what came of it.
+/// Sends the parts of an import and returns the outcome.
 pub(crate) async fn import(channel: Channel, parts: Vec<Part>) -> Told {
     let mut client = ImportServiceClient::new(channel);
     let parts = parts
@@ -100,11 +101,12 @@ pub(crate) fn header(tenant: &str, edition: Edition) -> pb::ImportHeader {
     }
 }
 
-/// A header and the files in pieces that cut through rows and characters.
+/// A header, and the files in pieces whose limits may fall within rows and
+/// characters.
 pub(crate) fn parts(header: pb::ImportHeader, files: &[File]) -> Vec<Part> {
     let pieces = files.iter().flat_map(|(file, content)| {
         let pieces = content.as_bytes().chunks(1 << 20);
-        // A file of 0 bytes is sent as well.
+        // A file of 0 bytes is sent as one empty piece.
         let nothing = content.is_empty().then_some(&[][..]);
         pieces.chain(nothing).map(|content| {
             Part::Piece(pb::FilePiece {
@@ -118,7 +120,7 @@ pub(crate) fn parts(header: pb::ImportHeader, files: &[File]) -> Vec<Part> {
         .collect()
 }
 
-/// A file of a test.
+/// Builds a file from its name and lines.
 pub(crate) fn file(name: &str, lines: &[&str]) -> File {
     (name.to_owned(), lines.join("\n") + "\n")
 }

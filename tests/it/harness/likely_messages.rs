@@ -1,4 +1,5 @@
-//! Messages of every call, made from the descriptors of the contract.
+//! Plausible request messages of every call, built from the descriptors of the
+//! contract.
 
 use bytes::Bytes;
 use pim_authz::pb;
@@ -8,8 +9,8 @@ use prost_reflect::{
     MethodDescriptor, Value,
 };
 
-/// Every call of the contract but those that stop all writes, in an order in which
-/// none takes what others need.
+/// Every call of the contract except those that stop all writes; calls that
+/// delete what others need come last.
 pub(crate) fn methods() -> Vec<MethodDescriptor> {
     let pool = DescriptorPool::decode(pb::DESCRIPTORS).unwrap();
     let ours = pool
@@ -23,11 +24,12 @@ pub(crate) fn methods() -> Vec<MethodDescriptor> {
     methods
 }
 
-/// Builds messages in which one text is hostile, and all others are likely.
+/// Builds messages in which one text is hostile and all others are plausible.
 struct Builder<'a> {
-    /// Which text, by its number; `None`: none.
+    /// The number of the hostile text, and its value; `None` if there is no
+    /// hostile text.
     hostile: Option<(usize, &'a str)>,
-    /// How many there were so far.
+    /// The number of texts built so far.
     texts: usize,
 }
 
@@ -100,8 +102,8 @@ impl Builder<'_> {
     }
 }
 
-/// The messages of a call, and how many texts they have; `hostile`: the text of a
-/// number in the place of a likely one.
+/// The request messages of a call, and the number of texts in them. `hostile`
+/// replaces the text of that number.
 pub(crate) fn messages(
     method: &MethodDescriptor,
     hostile: Option<(usize, &str)>,
@@ -112,7 +114,7 @@ pub(crate) fn messages(
     if !message.has_field_by_name("piece") {
         return (vec![sent], builder.texts);
     }
-    // A header comes before it.
+    // An import piece must be preceded by a header.
     let mut plain = Builder {
         hostile: None,
         texts: 0,

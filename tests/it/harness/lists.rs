@@ -1,4 +1,4 @@
-//! Lists, joined from their pages or batches.
+//! Complete lists, joined from their pages or batches.
 
 use pim_authz::pb::{
     self, authorization_service_client::AuthorizationServiceClient, stream_allowed_response::Event,
@@ -7,10 +7,10 @@ use tonic::{Status, transport::Channel};
 
 type Client = AuthorizationServiceClient<Channel>;
 
-/// What a list says: codes and levels, in its order.
+/// The entries of a list: codes and levels, in the order of the list.
 pub(crate) type Listed = Vec<(String, pb::Level)>;
 
-/// What a stream said, and how it ended.
+/// The entries that a stream returned, and how it ended.
 #[derive(Debug, Default)]
 pub(crate) struct Streamed {
     pub(crate) listed: Listed,
@@ -19,7 +19,7 @@ pub(crate) struct Streamed {
     pub(crate) status: Option<Status>,
 }
 
-/// All pages of a list.
+/// Reads all pages of a list.
 pub(crate) async fn all_pages(client: &mut Client, request: &pb::ListAllowedRequest) -> Listed {
     let mut listed = Vec::new();
     let mut request = request.clone();
@@ -37,7 +37,7 @@ pub(crate) async fn all_pages(client: &mut Client, request: &pb::ListAllowedRequ
     }
 }
 
-/// A whole stream, asked as a list is.
+/// Reads a complete stream for the request of a list.
 pub(crate) async fn whole_stream(
     client: &mut Client,
     request: &pb::ListAllowedRequest,
@@ -50,7 +50,7 @@ pub(crate) async fn whole_stream(
     streamed.listed
 }
 
-/// The request of a stream that lists the same.
+/// Converts the request of a list to that of a stream with the same entries.
 pub(crate) fn as_stream(
     request: &pb::ListAllowedRequest,
     ids_only: bool,
@@ -71,7 +71,7 @@ pub(crate) fn as_stream(
     }
 }
 
-/// Whatever a stream says until it ends.
+/// Reads a stream until it ends, with success or an error.
 pub(crate) async fn stream(client: &mut Client, request: pb::StreamAllowedRequest) -> Streamed {
     let mut streamed = Streamed::default();
     let mut messages = match client.stream_allowed(request).await {
@@ -112,7 +112,7 @@ impl Streamed {
     }
 }
 
-/// All pages of a list of subjects, as `user:julia`.
+/// Reads all pages of a list of subjects, each in the form `user:julia`.
 pub(crate) async fn all_subjects(
     client: &mut Client,
     request: &pb::ListSubjectsRequest,

@@ -1,5 +1,5 @@
-//! A catalog of thousands of products that a test makes and changes, and what
-//! of it a user may view, by the rules alone.
+//! A generated catalog of thousands of products that a test can change, with a
+//! computation from the rules alone of what a user may view.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,11 +7,11 @@ use crate::support::Entropy;
 
 use super::import::{File, file};
 
-/// A product or model: the model above it, and the categories of its own.
+/// The place of a product or model: its parent model, and its own categories.
 type Place = (Option<String>, BTreeSet<String>);
 
-/// One tenant: categories `c0` and up, models, products, and one user a group
-/// with the group's name.
+/// The content of one tenant: categories from `c0`, models, products, and one
+/// user per group with the name of the group.
 #[derive(Clone, Debug)]
 pub(crate) struct MadeCatalog {
     categories: Vec<String>,
@@ -22,7 +22,8 @@ pub(crate) struct MadeCatalog {
 }
 
 impl MadeCatalog {
-    /// Makes a catalog; each group views one category of so many.
+    /// Generates a catalog in which each group may view one category of every
+    /// `n`, where `n` is the number beside the group.
     pub(crate) fn make(products: usize, groups: &[(&str, usize)], tape: &mut Entropy) -> Self {
         let categories: Vec<String> = (0..60).map(|number| format!("c{number}")).collect();
         let mut made = Self {
@@ -49,7 +50,8 @@ impl MadeCatalog {
         made
     }
 
-    /// Changes some of everything: places, rights, and some new products.
+    /// Changes the places of some products and of a model, and the rights of
+    /// each group on one category.
     pub(crate) fn change(&mut self, tape: &mut Entropy) {
         for _ in 0..40 {
             let number = tape.below(self.products.len());
@@ -66,9 +68,9 @@ impl MadeCatalog {
         }
     }
 
-    /// The products that the user of a group may view: those that have no
-    /// effective category, and those with one that the group may view
-    /// (rules 4.1 to 4.3).
+    /// The products that the user of a group may view: those without an
+    /// effective category, and those with one that the group may view (rules
+    /// 4.1 to 4.3).
     pub(crate) fn viewed_by(&self, group: &str) -> BTreeSet<String> {
         let viewed = &self.rights[group];
         let is_viewed = |(_, place): &(&String, &Place)| {
@@ -108,7 +110,7 @@ impl MadeCatalog {
             .collect()
     }
 
-    /// The files that an import makes this catalog of.
+    /// The import files that create this catalog.
     pub(crate) fn files(&self) -> Vec<File> {
         let mut categories = vec!["code;parent".to_owned()];
         let mut accesses = vec!["category;view_items;edit_items;own_items".to_owned()];

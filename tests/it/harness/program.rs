@@ -10,19 +10,20 @@ use tonic::transport::Channel;
 
 use super::Database;
 
-/// The server's own program, serving a test's database.
+/// The `pim-authz` executable, serving the database of a test.
 pub(crate) struct Program {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
 }
 
 impl Program {
-    /// `pim-authz serve` on a free loopback port and a test's database.
+    /// The command `pim-authz serve` on a free loopback port and the database
+    /// of a test.
     pub(crate) fn command(database: &Database) -> Command {
         Self::command_on("serve", database.url())
     }
 
-    /// `pim-authz serve` as above, or another command, on any database.
+    /// The command `pim-authz serve` as above, or another one, on any database.
     pub(crate) fn command_on(name: &str, database_url: &SecretString) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pim-authz"));
         for (name, _) in std::env::vars_os() {
@@ -42,14 +43,14 @@ impl Program {
         command
     }
 
-    /// Starts a program whose log is read by the test.
+    /// Starts the program with its log piped to the test.
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
         Self { child, log }
     }
 
-    /// Reads the log up to a line that holds `text`, and returns the line.
+    /// Reads the log up to a line that contains `text`, and returns the line.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         loop {
             let line = self.log.next_line().await.unwrap();
@@ -60,33 +61,35 @@ impl Program {
         }
     }
 
-    /// Where it listens, read from its log.
+    /// The address on which the program listens, read from its log.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let line = self.logged("serving on ").await;
         let (_, rest) = line.split_once("serving on ").unwrap();
-        // A space in text, a quotation mark in JSON.
+        // The address ends with a space in the text format and a quotation mark
+        // in JSON.
         rest.split([' ', '"']).next().unwrap().parse().unwrap()
     }
 
-    /// Its process id.
+    /// The process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
 
-    /// The process, whose log nobody reads any more.
+    /// The process, with the reading end of its log closed.
     pub(crate) fn without_log_reader(self) -> Child {
         let Self { child, log } = self;
         drop(log);
         child
     }
 
-    /// The process, whose log is open and stands still as long as the second
-    /// part lives.
+    /// The process, whose log stays open but is not read while the second value
+    /// is alive.
     pub(crate) fn with_idle_log_reader(self) -> (Child, Lines<BufReader<ChildStderr>>) {
         (self.child, self.log)
     }
 
-    /// The process, and the rest of its log once it has ended.
+    /// The process, and a task that returns the rest of its log once it has
+    /// ended.
     pub(crate) fn with_log(self) -> (Child, tokio::task::JoinHandle<Vec<String>>) {
         let Self { child, mut log } = self;
         let rest = tokio::spawn(async move {
@@ -100,14 +103,15 @@ impl Program {
     }
 }
 
-/// Sends SIGTERM and waits for the end: the exit status, `None` after a signal.
+/// Sends SIGTERM, waits for the process to end, and returns its exit status, or
+/// `None` if a signal ended it.
 pub(crate) async fn terminate(child: &mut Child) -> Option<i32> {
     let id = i32::try_from(child.id().unwrap()).unwrap();
     kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
     child.wait().await.unwrap().code()
 }
 
-/// A connection to a server.
+/// Connects to a server.
 pub(crate) async fn channel_to(address: SocketAddr) -> Channel {
     let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
     endpoint.connect().await.unwrap()

@@ -1,13 +1,13 @@
-//! The seeds of random comparisons: from the environment, so that any run can
-//! be repeated and longer ones made.
+//! The seeds of randomized comparisons. They come from the environment, so that
+//! a run can be repeated or extended.
 
-/// Returns the first seed: 0, unless `PIM_AUTHZ_MODEL_SEED` says another.
+/// Returns the first seed: `PIM_AUTHZ_MODEL_SEED`, or 0 if it is not set.
 pub(crate) fn first_seed() -> u64 {
     said("PIM_AUTHZ_MODEL_SEED", 0)
 }
 
-/// Returns how many seeds are run, unless `PIM_AUTHZ_MODEL_CASES` says another
-/// number.
+/// Returns the number of seeds to run: `PIM_AUTHZ_MODEL_CASES`, or `otherwise`
+/// if it is not set.
 pub(crate) fn seeds(otherwise: usize) -> usize {
     let cases = said("PIM_AUTHZ_MODEL_CASES", otherwise as u64);
     usize::try_from(cases).unwrap()
@@ -18,7 +18,7 @@ fn said(variable: &str, otherwise: u64) -> u64 {
     said.map_or(otherwise, |said| said.parse().unwrap())
 }
 
-/// Says the seed when what follows fails.
+/// Prints the seed if the test panics while this value is alive.
 pub(crate) struct Seed(pub(crate) u64);
 
 impl Drop for Seed {

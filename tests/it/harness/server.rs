@@ -14,7 +14,7 @@ use tonic_types::StatusExt as _;
 
 use super::Database;
 
-/// A server of one test, on a free loopback port and a database of its own.
+/// The server of one test, on a free loopback port and a separate database.
 pub(crate) struct TestServer {
     pub(crate) database: Database,
     pub(crate) address: SocketAddr,
@@ -32,7 +32,7 @@ impl TestServer {
         Self::start_with(config, database).await
     }
 
-    /// A server with settings of its own.
+    /// Starts a server with custom settings.
     pub(crate) async fn start_with(config: ServeConfig, database: Database) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = oneshot::channel();
@@ -48,12 +48,12 @@ impl TestServer {
         }
     }
 
-    /// A second server on the database of another.
+    /// Starts a second server on the database of another.
     pub(crate) async fn start_beside(other: &Self) -> Self {
         Self::start_on(other.database.clone()).await
     }
 
-    /// A server that keeps nothing in memory.
+    /// Starts a server without a cache.
     pub(crate) async fn start_without_memory(database: Database) -> Self {
         let mut config = Self::config(&database);
         config.cache.mode = CacheMode::Off;
@@ -81,7 +81,7 @@ impl TestServer {
         }
     }
 
-    /// Says that the server is to stop; it ends its calls first.
+    /// Signals the server to stop; it finishes its calls first.
     pub(crate) fn begin_stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
@@ -91,7 +91,7 @@ impl TestServer {
         self.serving.await.unwrap()
     }
 
-    /// As [`TestServer::ended`], and gives its database for another server.
+    /// As [`TestServer::ended`], and returns the database for another server.
     pub(crate) async fn ended_with_its_database(self) -> Database {
         self.serving.await.unwrap().unwrap();
         self.database
@@ -109,7 +109,7 @@ impl TestServer {
     }
 }
 
-/// `user:CODE` as a message.
+/// The message of the subject `user:CODE`.
 pub(crate) fn user(code: &str) -> Option<pb::Subject> {
     Some(pb::Subject {
         r#type: "user".into(),
@@ -117,7 +117,7 @@ pub(crate) fn user(code: &str) -> Option<pb::Subject> {
     })
 }
 
-/// A resource as a message.
+/// The message of a resource.
 pub(crate) fn resource(kind: &str, code: &str) -> Option<pb::Resource> {
     Some(pb::Resource {
         r#type: kind.into(),
@@ -126,19 +126,19 @@ pub(crate) fn resource(kind: &str, code: &str) -> Option<pb::Resource> {
     })
 }
 
-/// A product as a message.
+/// The message of a product.
 pub(crate) fn product(code: &str) -> Option<pb::Resource> {
     resource("product", code)
 }
 
-/// A context that `name`s some fields.
+/// The message of a context whose fields are set by `name`.
 pub(crate) fn context(name: impl FnOnce(&mut pb::Context)) -> Option<pb::Context> {
     let mut context = pb::Context::default();
     name(&mut context);
     Some(context)
 }
 
-/// The code of an error, its reason and the path of the field it is about.
+/// The code of an error, its reason, and the path of the invalid field.
 pub(crate) fn refusal(status: &Status) -> (Code, String, Option<String>) {
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.domain, "pim.authz");

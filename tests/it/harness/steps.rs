@@ -1,8 +1,8 @@
 use pim_authz::pb::{self, app_service_client::AppServiceClient};
 use tonic::{Status, transport::Channel};
 
-/// The steps that connect an app of the tenant `acme` (rules 5.1), by the user
-/// `admin` unless said otherwise.
+/// The steps that connect an app to the tenant `acme` (rules 5.1). The actor is
+/// the user `admin` by default.
 #[derive(Clone)]
 pub(crate) struct Steps {
     client: AppServiceClient<Channel>,
@@ -28,7 +28,7 @@ impl Steps {
         (steps, left)
     }
 
-    /// Starts the connection of an app; the next steps are of this one.
+    /// Starts the connection of an app; the following steps apply to it.
     pub(crate) async fn begin(
         &mut self,
         app: &str,
@@ -102,7 +102,8 @@ impl Steps {
         self.client.cancel_connection(request).await.map(|_| ())
     }
 
-    /// Takes all steps that are left; `view` on every tree where it is asked.
+    /// Performs all remaining steps, with `view` on every tree in the
+    /// permissions step.
     pub(crate) async fn finish(&mut self, left: &[pb::AppStep]) {
         self.authorize().await.unwrap();
         if left.contains(&pb::AppStep::Permissions) {
@@ -114,7 +115,7 @@ impl Steps {
     }
 }
 
-/// Everything of one kind at `view`.
+/// Rights at `view` on all items of one kind.
 pub(crate) fn viewing_all() -> pb::AppRights {
     pb::AppRights {
         view: Some(pb::AppSelection {

@@ -7,8 +7,9 @@ use tonic::transport::Channel;
 use super::{TestServer, words};
 use crate::support::World;
 
-/// Stores a world as a tenant: by its files, and what no file can say of apps'
-/// private groups by grants. Returns the tenant's revision.
+/// Stores a world as a tenant: by an import of its files, and by grants for the
+/// rights of apps' private groups that no file can express. Returns the
+/// tenant's revision.
 pub(crate) async fn store_world(server: &TestServer, tenant: &str, world: &World) -> u64 {
     let edition = words::edition(world.edition);
     server
@@ -18,7 +19,7 @@ pub(crate) async fn store_world(server: &TestServer, tenant: &str, world: &World
     set_private_rights(&mut client, tenant, world).await
 }
 
-/// Makes the rights of apps' private groups those of the world. Returns the
+/// Sets the rights of apps' private groups to those of the world. Returns the
 /// tenant's revision.
 pub(crate) async fn set_private_rights(
     client: &mut AccessRightsServiceClient<Channel>,
@@ -70,7 +71,7 @@ pub(crate) async fn set_private_rights(
         .revision
 }
 
-/// Every subject that is stored.
+/// Every subject of a world: users, apps and connections.
 pub(crate) fn every_subject(world: &World) -> Vec<SubjectRef> {
     let of = |kind, codes: Vec<&Code>| {
         let codes = codes.into_iter().cloned();

@@ -16,14 +16,15 @@ use tokio_postgres::{Client, NoTls};
 
 use super::certificates::{Authority, Issued, named, write};
 
-/// The one that tests share, while at least one needs it.
+/// The instance that tests share; it runs while at least one needs it.
 static SHARED: Mutex<Weak<TlsPostgres>> = Mutex::new(Weak::new());
 
 /// The number of the next database.
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
-/// Who may connect by the loopback port: with TLS by password, `certified` by a
-/// certificate of its name, `plain` without TLS only.
+/// The rules for connections to the loopback port: TLS with a password, for
+/// `certified` TLS with a client certificate of its name, and for `plain` no
+/// TLS.
 const HBA: &str = "\
 local     all all                     scram-sha-256
 hostnossl all plain     127.0.0.1/32  scram-sha-256
@@ -32,16 +33,19 @@ hostssl   all certified 127.0.0.1/32  cert
 hostssl   all all       127.0.0.1/32  scram-sha-256
 ";
 
-/// A PostgreSQL that admits callers by TLS only.
+/// A PostgreSQL that accepts only TLS connections, except for the login
+/// `plain`.
 pub(crate) struct TlsPostgres {
     embedded: EmbeddedPostgres,
     folder: TempDir,
-    /// Signs the certificates of its clients, and of the shared one its own.
+    /// Signs the client certificates and, for the shared instance, the server
+    /// certificate.
     pub(crate) authority: Authority,
 }
 
 impl TlsPostgres {
-    /// One whose certificate is for `localhost`, and for no address.
+    /// Returns the shared instance. Its certificate is for `localhost` and for
+    /// no IP address.
     pub(crate) async fn shared() -> Arc<Self> {
         let running = spawn_blocking(|| {
             let mut shared = SHARED.lock().unwrap();
@@ -59,7 +63,7 @@ impl TlsPostgres {
         running
     }
 
-    /// One with a certificate of its own.
+    /// Starts an instance with the given server certificate.
     pub(crate) async fn start(server: Issued, authority: Authority) -> Self {
         let started = spawn_blocking(move || Self::start_blocking(&server, authority));
         let started = started.await.unwrap();
@@ -98,7 +102,8 @@ impl TlsPostgres {
         }
     }
 
-    /// Switches TLS on, unless it is, and waits until it is demanded.
+    /// Enables TLS if necessary, and waits until connections without it are
+    /// rejected.
     async fn demand_tls(&self) {
         let admin = self.admin("postgres").await;
         admin
@@ -117,7 +122,7 @@ impl TlsPostgres {
         {}
     }
 
-    /// Makes an empty database; its name.
+    /// Creates an empty database and returns its name.
     pub(crate) async fn create_database(&self) -> String {
         let name = format!("tls_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let admin = self.admin("postgres").await;
@@ -128,7 +133,7 @@ impl TlsPostgres {
         name
     }
 
-    /// Makes a login, with its name for a password.
+    /// Creates a login whose password is its name.
     pub(crate) async fn create_login(&self, login: &str) {
         let admin = self.admin("postgres").await;
         let sql = format!(
@@ -138,7 +143,7 @@ impl TlsPostgres {
         admin.batch_execute(&sql).await.unwrap();
     }
 
-    /// The superuser, by the unix socket.
+    /// Connects as the superuser over the Unix socket.
     pub(crate) async fn admin(&self, database: &str) -> Client {
         let url = self.embedded.url();
         let (server, _) = url.expose_secret().rsplit_once('/').unwrap();
@@ -149,8 +154,8 @@ impl TlsPostgres {
         client
     }
 
-    /// How the superuser reaches a database by the loopback port, under a name of
-    /// this machine, with `parameters` of the URL.
+    /// The URL by which the superuser connects to a database on the loopback
+    /// port, with this host name and these URL parameters.
     pub(crate) fn url(&self, host: &str, database: &str, parameters: &str) -> SecretString {
         let url = self.embedded.loopback_url();
         let (server, _) = url.expose_secret().rsplit_once('/').unwrap();
@@ -165,7 +170,7 @@ impl TlsPostgres {
         SecretString::from(format!("postgresql://{login}:{login}@{place}"))
     }
 
-    /// The file with the CA that signs its clients.
+    /// Writes the certificate of the CA to a file and returns its path.
     pub(crate) fn ca_file(&self) -> PathBuf {
         write(self.folder.path(), "ca.crt", &self.authority.pem())
     }

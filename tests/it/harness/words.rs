@@ -1,5 +1,5 @@
-//! Questions as messages and answers in words, apart from what the service
-//! uses to parse and render.
+//! Conversion of questions to messages and of answers to words, independent of
+//! the service's own parsing and rendering.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ pub(crate) fn edition(edition: Edition) -> pb::Edition {
     }
 }
 
-/// The message of a level; without one, it is not a matter of levels.
+/// The message of a level; `None` where levels do not apply.
 pub(crate) fn level(level: Option<Level>) -> pb::Level {
     let words = level.map_or("unspecified".to_owned(), |level| level.to_string());
     let name = format!("LEVEL_{}", words.to_uppercase());
@@ -69,7 +69,7 @@ fn text(code: Option<&pim_authz::domain::Code>) -> String {
     code.map(ToString::to_string).unwrap_or_default()
 }
 
-/// The decision in an answer to a Check.
+/// The decision in the answer to a `Check`.
 pub(crate) fn decision(answer: &pb::CheckResponse) -> pb::Decision {
     pb::Decision {
         allowed: answer.allowed,
@@ -79,7 +79,7 @@ pub(crate) fn decision(answer: &pb::CheckResponse) -> pb::Decision {
     }
 }
 
-/// A decision in a few words, as `support::told` has them: `denied at view:
+/// Renders a decision in the words of `support::told`, such as `denied at view:
 /// category audio needs edit, has view`.
 pub(crate) fn told(decision: &pb::Decision) -> String {
     let mut text = String::from(if decision.allowed {
@@ -123,7 +123,8 @@ fn told_reason(reason: &pb::Reason) -> String {
     text
 }
 
-/// The word of an enum's value; `None` for the unspecified one.
+/// The lower-case name of an enum value without its prefix; `None` for the
+/// unspecified value.
 fn word(prefix: &str, name: &str) -> Option<String> {
     let word = name.strip_prefix(prefix).unwrap().to_lowercase();
     (word != "unspecified").then_some(word)

@@ -1,4 +1,4 @@
-//! Connections that are held without use.
+//! Connections that are held open without use.
 
 use std::time::Instant;
 
@@ -11,10 +11,11 @@ use super::{
 
 const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 
-/// How many of the connections attackers take: the others have four.
+/// The number of connections that attackers take; the other callers have four.
 const HELD: usize = CONNECTIONS - 8;
 
-/// Each of these ends by itself although the caller stays.
+/// The server closes each of these connections although the caller keeps it
+/// open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_without_complete_preface_are_closed() {
     let attacked = Attacked::start().await;
@@ -22,7 +23,7 @@ async fn connections_without_complete_preface_are_closed() {
         b"",
         &PREFACE[..10],
         PREFACE,
-        // Settings that do not end.
+        // An incomplete SETTINGS frame.
         &[PREFACE, &head(6, SETTINGS, 0, 0)[..5]].concat(),
     ];
     for beginning in beginnings {
@@ -39,7 +40,8 @@ async fn connections_without_complete_preface_are_closed() {
     attacked.assert_as_before().await;
 }
 
-/// A byte now and then keeps no connection open: the beginning has to be whole.
+/// Single bytes do not keep a connection open: the preface must be complete in
+/// time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_sending_their_preface_byte_by_byte_are_closed() {
     let attacked = Attacked::start().await;
@@ -53,7 +55,7 @@ async fn connections_sending_their_preface_byte_by_byte_are_closed() {
         }
     }
     wire.closed().await;
-    // All of it would have taken twelve seconds.
+    // The complete preface would have taken twelve seconds.
     assert!(begun.elapsed().as_secs() < 12, "{:?}", begun.elapsed());
     attacked.assert_as_before().await;
 }
@@ -97,7 +99,7 @@ async fn callers_disconnecting_mid_call_leak_no_connections_or_memory() {
         let mut wire = Wire::begin(attacked.address()).await;
         wire.send(&half).await.unwrap();
         drop(wire);
-        // And one that only says that it sends no more.
+        // Another connection only closes its sending half.
         let mut wire = Wire::begin(attacked.address()).await;
         wire.send(&half).await.unwrap();
         wire.to.shutdown().await.unwrap();
@@ -123,7 +125,7 @@ async fn oversized_frames_close_the_connection() {
     attacked.assert_as_before().await;
 }
 
-/// What is no HTTP/2 at all.
+/// Sends data that is not HTTP/2.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_with_other_protocols_are_closed() {
     let attacked = Attacked::start().await;

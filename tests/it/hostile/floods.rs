@@ -1,4 +1,4 @@
-//! More frames than anybody needs.
+//! Floods of HTTP/2 frames.
 
 use tokio::io::AsyncReadExt as _;
 
@@ -12,15 +12,15 @@ use super::{
 
 const CHECK: &str = "/pim.authz.v1.AuthorizationService/Check";
 
-/// GOAWAY with `ENHANCE_YOUR_CALM`.
+/// The error code `ENHANCE_YOUR_CALM` of GOAWAY.
 const CALM: u32 = 11;
 
-/// `RST_STREAM` with CANCEL.
+/// A `RST_STREAM` frame with the code CANCEL.
 fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())
 }
 
-/// CVE-2023-44487: calls that are taken back in the same breath.
+/// CVE-2023-44487: calls that are reset immediately after they are started.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rapid_resets_close_the_connection() {
     let attacked = Attacked::start().await;
@@ -34,16 +34,16 @@ async fn rapid_resets_close_the_connection() {
                 [call, reset(stream)].concat()
             })
             .collect();
-        // The server may have closed it meanwhile.
+        // The server may have closed the connection in the meantime.
         let _until_closed = wire.send(&calls).await;
         let sent = wire.closed().await;
-        // A reset of the connection may overtake its last frame.
+        // A reset of the TCP connection may overtake the last frame.
         assert!(goaway(&sent).is_none_or(|code| code == CALM), "{sent:?}");
     }
     attacked.assert_as_before().await;
 }
 
-/// The same, of calls that have begun: what they hold is given back.
+/// The same for calls that have started: the resources they hold are released.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_reset_after_their_start_leak_no_resources() {
     let attacked = Attacked::start().await;
@@ -60,7 +60,7 @@ async fn calls_reset_after_their_start_leak_no_resources() {
             calls.extend(frame(DATA, 0, stream, &vec![0; 1_000]));
             stream += 2;
         }
-        // The answer to a ping comes after all before it was read.
+        // The answer to a ping is sent after all frames before it were read.
         calls.extend(frame(PING, 0, 0, &round.to_be_bytes()));
         write(&mut wire.to, &calls).await;
         let resets: Vec<u8> = (first..stream).step_by(2).flat_map(reset).collect();
@@ -73,17 +73,18 @@ async fn calls_reset_after_their_start_leak_no_resources() {
 
 async fn write(to: &mut tokio::net::tcp::OwnedWriteHalf, bytes: &[u8]) {
     use tokio::io::AsyncWriteExt as _;
-    // It may be closed; what counts is that nothing is left.
+    // The connection may be closed; the test only requires that no resources
+    // leak.
     let _until_closed = to.write_all(bytes).await;
 }
 
-/// Reads and forgets.
+/// Reads and discards everything.
 async fn drain(mut from: tokio::net::tcp::OwnedReadHalf) {
     let mut buffer = vec![0; 64 << 10];
     while from.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
 }
 
-/// CVE-2024-27316 and its kin: a header block that does not end.
+/// CVE-2024-27316 and similar attacks: a header block that does not end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_header_blocks_close_the_connection() {
     let attacked = Attacked::start().await;
@@ -104,8 +105,8 @@ async fn endless_header_blocks_close_the_connection() {
     attacked.assert_as_before().await;
 }
 
-/// Frames that each cause an answer, which is never read: the server stops to read,
-/// and closes the connection.
+/// Each frame causes an answer that is never read: the server stops reading and
+/// closes the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_whose_answers_stay_unread_are_closed() {
     let attacked = Attacked::start().await;
@@ -121,7 +122,8 @@ async fn connections_whose_answers_stay_unread_are_closed() {
     attacked.assert_as_before().await;
 }
 
-/// The same frames of a caller that reads, and others that cause nothing.
+/// Sends the same frames from a caller that reads the answers, and frames that
+/// have no effect.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_of_trivial_frames_block_no_other_callers() {
     let attacked = Attacked::start().await;

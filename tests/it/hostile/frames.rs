@@ -1,4 +1,5 @@
-//! HTTP/2 written by hand, as no client would send it (RFC 9113, RFC 7541).
+//! Hand-written HTTP/2 frames, including sequences that no client library would
+//! send (RFC 9113, RFC 7541).
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -11,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than anything here takes.
+/// Longer than anything in these tests takes.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) const DATA: u8 = 0;
@@ -34,7 +35,7 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// The head of a frame that says it has so many bytes.
+/// The head of a frame that declares this number of payload bytes.
 pub(super) fn head(bytes: usize, kind: u8, flags: u8, stream: u32) -> Vec<u8> {
     let length = u32::try_from(bytes).unwrap().to_be_bytes();
     let mut head = length[1..].to_vec();
@@ -45,9 +46,9 @@ pub(super) fn head(bytes: usize, kind: u8, flags: u8, stream: u32) -> Vec<u8> {
 
 /// The header block of a call.
 pub(super) fn call_of(path: &str) -> Vec<u8> {
-    // `:method: POST` and `:scheme: http` of the static table.
+    // `:method: POST` and `:scheme: http`, indexed in the static table.
     let mut block = vec![0x83, 0x86];
-    // `:path`, `:authority` and `content-type` by their indexes.
+    // `:path`, `:authority` and `content-type`, with indexed names.
     for (name, value) in [
         (&[0x04][..], path),
         (&[0x01], "localhost"),
@@ -60,7 +61,7 @@ pub(super) fn call_of(path: &str) -> Vec<u8> {
     block
 }
 
-/// One header, which nobody keeps.
+/// One literal header that is not added to the dynamic table.
 pub(super) fn header(name: &str, value: &str) -> Vec<u8> {
     [&[0][..], &text(name), &text(value)].concat()
 }
@@ -71,20 +72,20 @@ fn text(text: &str) -> Vec<u8> {
     [&[length], text.as_bytes()].concat()
 }
 
-/// A connection.
+/// A TCP connection.
 pub(super) struct Wire {
     pub(super) from: OwnedReadHalf,
     pub(super) to: OwnedWriteHalf,
 }
 
 impl Wire {
-    /// One over which nothing has been sent.
+    /// Opens a connection and sends nothing.
     pub(super) async fn connect(address: SocketAddr) -> Self {
         let (from, to) = TcpStream::connect(address).await.unwrap().into_split();
         Self { from, to }
     }
 
-    /// One that has begun as HTTP/2 does.
+    /// Opens a connection and sends the HTTP/2 preface.
     pub(super) async fn begin(address: SocketAddr) -> Self {
         let mut wire = Self::connect(address).await;
         wire.send(PREFACE).await.unwrap();
@@ -96,32 +97,34 @@ impl Wire {
         self.to.write_all(bytes).await
     }
 
-    /// Whether the server takes the connection: it has sent the head of a frame.
+    /// Whether the server accepts the connection, that is, sends the head of a
+    /// frame.
     pub(super) async fn is_taken(&mut self) -> bool {
         let mut head = [0; 9];
         let head = self.from.read_exact(&mut head);
         timeout(PATIENCE, head).await.unwrap().is_ok()
     }
 
-    /// Waits until the server closes the connection; what it sent until then.
+    /// Waits until the server closes the connection, and returns what it sent
+    /// until then.
     pub(super) async fn closed(mut self) -> Vec<u8> {
         let mut sent = Vec::new();
-        // An end, or a reset: both are one.
+        // The connection may end with a FIN or a reset; both are accepted.
         let _either = timeout(PATIENCE, self.from.read_to_end(&mut sent))
             .await
             .unwrap();
         sent
     }
 
-    /// Sends the same again and again until the server takes no more and closes the
-    /// connection. What it sends is not read.
+    /// Sends the same bytes repeatedly until the server stops reading and
+    /// closes the connection. Its answers are not read.
     pub(super) async fn flood_until_closed(mut self, bytes: &[u8]) {
         let flood = async { while self.send(bytes).await.is_ok() {} };
         timeout(PATIENCE, flood).await.unwrap();
     }
 }
 
-/// The code of the last GOAWAY among frames, if there is one.
+/// The error code of the last GOAWAY among frames, if any.
 pub(super) fn goaway(mut frames: &[u8]) -> Option<u32> {
     const GOAWAY: u8 = 7;
     let mut code = None;

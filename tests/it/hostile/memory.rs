@@ -1,4 +1,4 @@
-//! What floods take of a server's memory.
+//! The memory that a server uses under floods.
 
 use std::{fs, net::SocketAddr};
 
@@ -8,11 +8,11 @@ use super::frames::{
 };
 use crate::harness::{Database, Program};
 
-/// How much more a server may take that is flooded again and again than after the
-/// first time.
+/// The maximum growth of a server's memory, in bytes, under repeated floods,
+/// relative to its memory after the first ones.
 const MOST_MORE: u64 = 48 << 20;
 
-/// Bytes of memory that a process has.
+/// The resident memory of a process, in bytes.
 fn resident(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
@@ -20,8 +20,8 @@ fn resident(id: u32) -> u64 {
     kilobytes.parse::<u64>().unwrap() << 10
 }
 
-/// Sends so many times the same, until the server closes the connection or has
-/// had all. The answers are not read.
+/// Sends the same bytes this number of times, or until the server closes the
+/// connection. The answers are not read.
 async fn flood(address: SocketAddr, first: &[u8], then: &[u8], times: usize) {
     let mut wire = Wire::begin(address).await;
     let send = async {
@@ -31,7 +31,7 @@ async fn flood(address: SocketAddr, first: &[u8], then: &[u8], times: usize) {
         }
         Ok::<(), std::io::Error>(())
     };
-    // A server that does not read any more has had enough as well.
+    // A server that stops reading has limited the flood as well.
     let _either = tokio::time::timeout(std::time::Duration::from_secs(1), send).await;
 }
 
@@ -76,7 +76,7 @@ async fn memory_stays_bounded_under_repeated_floods() {
     let database = Database::create().await;
     let mut program = Program::spawn(&mut Program::command(&database));
     let address = program.address().await;
-    // The log is read, or it would stand still.
+    // The log is read; otherwise the server would block on it.
     let id = program.id();
     let (_child, _log) = program.with_log();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Messages that are none, or more than they seem.
+//! Malformed messages, and messages that are larger than they appear.
 
 use std::{io::Write as _, time::Duration};
 
@@ -16,14 +16,15 @@ use tower::{Service as _, ServiceExt as _};
 use super::Attacked;
 use crate::harness::{refusal, user};
 
-/// A call of one message, one that streams its answer, and one that streams both.
+/// A unary call, one that streams its answer, and one that streams in both
+/// directions.
 const PATHS: [&str; 3] = [
     "/pim.authz.v1.AuthorizationService/Check",
     "/pim.authz.v1.AuditService/WatchChanges",
     "/pim.authz.v1.ImportService/ImportCatalog",
 ];
 
-/// What a call is answered whose body is these bytes.
+/// The status of a call with these bytes as its body.
 async fn answer(channel: &Channel, path: &str, encoding: Option<&str>, body: Vec<u8>) -> Status {
     let mut request = http::Request::post(format!("http://localhost{path}"))
         .header("content-type", "application/grpc")
@@ -43,7 +44,7 @@ async fn answer(channel: &Channel, path: &str, encoding: Option<&str>, body: Vec
     Status::from_header_map(sent.trailers().unwrap()).unwrap()
 }
 
-/// A message in the frame that gRPC gives it.
+/// A message with the gRPC length prefix.
 fn framed(flag: u8, says_bytes: u32, message: &[u8]) -> Vec<u8> {
     [&[flag][..], &says_bytes.to_be_bytes(), message].concat()
 }
@@ -83,11 +84,11 @@ async fn malformed_messages_are_rejected_as_caller_errors() {
             let info = status.get_details_error_info();
             assert!(info.is_some(), "{path} {case}: {status:?}");
         }
-        // An encoding that the server does not know is answered as gRPC wants it.
+        // An unknown encoding is rejected with the code that gRPC specifies.
         let status = answer(&channel, path, Some("br"), framed(1, length, &whole)).await;
         assert_eq!(status.code(), Code::Unimplemented, "{path}: {status:?}");
     }
-    // Two where one is expected.
+    // Two messages where one is expected.
     let two = framed(0, length, &whole).repeat(2);
     let status = answer(&channel, PATHS[0], None, two).await;
     let refused = [Code::Ok, Code::InvalidArgument];
@@ -96,7 +97,7 @@ async fn malformed_messages_are_rejected_as_caller_errors() {
     attacked.assert_as_before().await;
 }
 
-/// A few kilobytes that become a gigabyte.
+/// A compressed message of less than 2 MiB that decompresses to a gigabyte.
 fn bomb() -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let block = vec![0; 1 << 20];
@@ -128,7 +129,8 @@ async fn decompression_bombs_are_rejected() {
     attacked.assert_as_before().await;
 }
 
-/// A caller that goes on answering pings, and sends no more of its message.
+/// The callers keep answering pings but never end the streams of their
+/// requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_without_end_of_stream_end_at_their_deadline() {
     let attacked = Attacked::start().await;

@@ -1,8 +1,8 @@
-//! Lists whose items are codes or labels that hold commas.
+//! Lists of codes or labels that contain commas.
 
 use super::*;
 
-/// The groups of a tenant: `IT`, `Sales` and the label `Sales, EMEA`.
+/// The groups of a tenant, with the labels `IT`, `Sales` and `Sales, EMEA`.
 fn groups() -> File {
     file(
         "user_groups.csv",
@@ -192,7 +192,7 @@ async fn private_group_of_app_is_refused_with_its_owner() {
         ),
         file("users.csv", &["username;roles;groups", "julia;;app:shop"]),
     ];
-    // The app comes with the import, then it is stored.
+    // First the app is part of the import, then it is already stored.
     for step in ["new", "stored"] {
         let summary = refused(&server, header("acme", Edition::Enterprise), &files).await;
         assert_eq!(summary.refused_count, 2, "{step}");

@@ -1,4 +1,4 @@
-//! What an import that leaves bad rows out says, and what it leaves as it was.
+//! Imports that skip bad rows: what they report, and what they leave unchanged.
 
 use super::*;
 
@@ -32,7 +32,7 @@ async fn imported() -> TestServer {
     server
 }
 
-/// Imports files and leaves bad rows out; the summary.
+/// Imports files, skips bad rows, and returns the summary.
 async fn skip(server: &TestServer, header: pb::ImportHeader, files: &[File]) -> pb::ImportSummary {
     let outcome = server.try_import(header, files).await;
     let summary = outcome.summary.unwrap();
@@ -50,7 +50,8 @@ fn kept(summary: &pb::ImportSummary) -> Vec<String> {
 async fn stored_entities_of_skipped_rows_are_listed_as_kept() {
     let server = imported().await;
     let files = [
-        // A cell that is no value, a reference to nothing, cells too many.
+        // Invalid cells, references to unknown entities, and rows with too many
+        // cells.
         file(
             "users.csv",
             &[
@@ -163,7 +164,7 @@ async fn parents(server: &TestServer) -> Vec<(String, String)> {
 #[tokio::test]
 async fn category_with_refused_row_keeps_its_parent_when_pruning() {
     let server = imported().await;
-    // `shoes` is not named; the row of `boots`, which lies below it, is bad.
+    // `shoes` is not in the file; the row of `boots`, its child, is bad.
     let categories = file(
         "categories.csv",
         &["code;parent", "master;", "boots;nowhere"],
@@ -187,8 +188,9 @@ async fn category_with_refused_row_keeps_its_parent_when_pruning() {
 #[tokio::test]
 async fn kinds_with_rows_refused_during_comparison_are_not_pruned() {
     let server = imported().await;
-    // Nothing but the comparison finds that the role is unknown; the group of
-    // the attribute, and the user, are not named.
+    // Only the comparison with the stored data detects that the role and the
+    // group are unknown. The group of the attribute and the other user are not
+    // in the files.
     let files = [
         file("users.csv", &["username;roles", "mary;nowhere"]),
         file("attribute_groups.csv", &["code", "other"]),

@@ -39,7 +39,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
         .await,
         "0"
     );
-    // Julia, who is new, and all products.
+    // The new user Julia, and all products.
     let affected = (
         predicted.effect.subjects_affected,
         predicted.effect.products_affected,

@@ -16,7 +16,7 @@ use crate::harness::Database;
 /// The files of an import: name and content.
 pub(super) type Files<'f> = &'f [(&'f str, &'f str)];
 
-/// A small catalog with everything that the others build on.
+/// A small catalog that contains everything the other imports refer to.
 pub(super) const SMALL: Files<'static> = &[
     (
         "user_groups.csv",
@@ -41,7 +41,8 @@ pub(super) const SMALL: Files<'static> = &[
     ),
 ];
 
-/// A coordinator without a server around it.
+/// A `WriteCoordinator` without a server, and the thread that keeps its cache
+/// coherent.
 pub(super) struct OwnDoor {
     coordinator: WriteCoordinator,
     _coherence: CoherenceThread,
@@ -147,14 +148,14 @@ pub(super) async fn import(coordinator: &WriteCoordinator, files: Files<'_>) -> 
         .unwrap()
 }
 
-/// The refusals as `file:line column`, one a line.
+/// The refusals in the form `file:line column`.
 pub(super) fn places(outcome: &ImportOutcome) -> Vec<String> {
     let place =
         |r: &pim_authz::admin::entry::Refusal| format!("{}:{} {}", r.file, r.line, r.column);
     outcome.refused.iter().map(place).collect()
 }
 
-/// One text of the database, asked for as its owner.
+/// Reads one text value from the database, as its owner.
 pub(super) async fn text(database: &Database, sql: &str) -> String {
     let (client, _session) = database.connect().await;
     client

@@ -12,7 +12,8 @@ const LEFT: &str = "SELECT (SELECT count(*) FROM intent) || ' ' || (SELECT count
 async fn imports_leave_no_intents_after_success_or_failure() {
     let database = Database::create().await;
     let coordinator = coordinator(&database).await;
-    // A write that fails after it was announced: its audit rows are refused.
+    // This write fails after its announcement, because its audit rows are
+    // rejected.
     database
         .execute("ALTER TABLE pim_authz.audit ADD CONSTRAINT no_audit CHECK (false)")
         .await;
@@ -62,7 +63,8 @@ async fn abandoned_import_commits_completely_or_not_at_all() {
     let running = coordinator.import(staging, &context, &options, move |phase, _, _| {
         let _result = reporter.send(phase);
     });
-    // Dropped half-way; the progress ends when the task has.
+    // The import is dropped half-way; the progress channel closes when its task
+    // ends.
     tokio::time::timeout(Duration::from_millis(1), running)
         .await
         .ok();
@@ -82,7 +84,8 @@ async fn import_whose_connection_is_terminated_stores_nothing() {
         .batch_execute("BEGIN; LOCK TABLE pim_authz.audit IN EXCLUSIVE MODE")
         .await
         .unwrap();
-    // A transaction sees the sessions as its first look found them.
+    // A transaction keeps its first snapshot of the sessions, so a separate
+    // session watches them.
     let (watcher, _session) = database.connect().await;
     let (context, options) = (context("default"), enterprise());
     let importing =

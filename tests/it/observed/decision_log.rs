@@ -1,4 +1,4 @@
-//! The decision log: which decisions it holds, and the fields of each.
+//! The decision log: which decisions it contains, and the fields of each.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{Program, Watched, terminate};
 use crate::harness::Database;
 
-/// What a server with these settings logs of three decisions: two that allow, and
-/// a denial.
+/// The log lines of a server with these settings for three decisions: two that
+/// allow, and one denial.
 async fn logged(settings: &[(&str, &str)]) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("decisions.jsonl");
@@ -20,7 +20,7 @@ async fn logged(settings: &[(&str, &str)]) -> Vec<Value> {
     for subject in ["secret-julia", "nobody", "secret-julia"] {
         watched.check(subject, 0).await.unwrap();
     }
-    // All is written when the server has ended.
+    // The log is complete once the server has ended.
     let mut child = watched.program.without_log_reader();
     assert_eq!(terminate(&mut child).await, Some(0));
     lines_of(&file)

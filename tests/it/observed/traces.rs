@@ -1,4 +1,4 @@
-//! Traces, as a collector of OpenTelemetry gets them.
+//! Traces, as an OpenTelemetry collector receives them.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status, transport::Server};
 use super::{Watched, terminate};
 use crate::harness::{product, user};
 
-/// A collector that passes spans on.
+/// A collector that forwards spans to the test.
 struct Collector(UnboundedSender<Span>);
 
 #[tonic::async_trait]
@@ -54,8 +54,8 @@ async fn collector() -> (SocketAddr, UnboundedReceiver<Span>) {
     (address, received)
 }
 
-/// Every span of a server that has ended, of these two calls: a Check of a tenant
-/// that is not in memory yet, with this `traceparent`, and a list.
+/// Every span that a server exports for two calls before it ends: a `Check` of
+/// a tenant that is not cached yet, and a list, both with this `traceparent`.
 async fn traced(share: &str, parent: Option<&str>) -> Vec<Span> {
     let (address, mut received) = collector().await;
     let watched = Watched::start(|command| {
@@ -82,7 +82,7 @@ async fn traced(share: &str, parent: Option<&str>) -> Vec<Span> {
     }
     client.check(check).await.unwrap();
     client.list_subjects(list).await.unwrap();
-    // What is left is sent before the end.
+    // The remaining spans are sent before the server ends.
     let mut child = watched.program.without_log_reader();
     let ended = timeout(Duration::from_mins(1), terminate(&mut child)).await;
     assert_eq!(ended.unwrap(), Some(0));

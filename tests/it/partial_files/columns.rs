@@ -3,7 +3,7 @@ use pim_authz::pb::Edition;
 use super::{ALL_RIGHTS, APPS, RIGHTS_OF_APP, RIGHTS_ON, base, read, session};
 use crate::harness::{TestServer, file};
 
-/// What `base` and the row of a case are read with; `$1` is the number of the
+/// The queries that read the stored value of a column; `$1` is the id of the
 /// tenant, `$2` the code.
 const TREE: &str =
     "SELECT t.code FROM item AS c JOIN item AS t ON t.tenant_id = $1 AND t.id = c.tree_id
@@ -31,9 +31,9 @@ const GROUPS: &str = "SELECT string_agg(g.code, ',' ORDER BY g.key) FROM subject
     JOIN membership AS m ON m.tenant_id = $1 AND m.subject_id = s.id JOIN user_group AS g ON g.tenant_id = $1 AND g.id = m.group_id
     WHERE s.tenant_id = $1 AND s.code = $2";
 const ENABLED: &str = "SELECT enabled::text FROM subject WHERE tenant_id = $1 AND code = $2";
-/// One optional column of a file: the file, its header, a row, the column, how
-/// it is read, and what is read: once it is stored, once the cell is empty, and
-/// of a new entity where the column is absent.
+/// One optional column of a file: the file, its header, a row, the column, the
+/// query for its value, and the expected values: once it is stored, once the
+/// cell is empty, and for a new entity when the column is absent.
 type Case = (
     &'static str,
     &'static str,
@@ -279,7 +279,7 @@ const CASES: [Case; 25] = [
     ),
 ];
 
-/// The lines of a file without a column.
+/// The header and the row without a column.
 fn without_column(columns: &str, row: &str, column: &str) -> [String; 2] {
     let at = columns.split(';').position(|name| name == column).unwrap();
     [columns, row].map(|line| {
@@ -289,7 +289,7 @@ fn without_column(columns: &str, row: &str, column: &str) -> [String; 2] {
     })
 }
 
-/// The row with another cell in a column.
+/// The row with a different cell in a column.
 fn with_cell(columns: &str, row: &str, column: &str, cell: &str) -> String {
     let at = columns.split(';').position(|name| name == column).unwrap();
     let mut cells: Vec<&str> = row.split(';').collect();
@@ -350,7 +350,7 @@ fn every_documented_optional_column_has_a_case() {
         }
     }
     assert!(optional.len() > 20, "{optional:?}");
-    // Without `code` the name is a group's code: it is its key.
+    // Without `code`, the name of a group is its code and thus its key.
     optional.retain(|column| *column != ("user_groups.csv", "code"));
     for (name, column) in optional {
         let is_tried = CASES.iter().any(|case| (case.0, case.3) == (name, column));

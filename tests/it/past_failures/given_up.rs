@@ -21,7 +21,8 @@ async fn is_allowed(server: &TestServer) -> bool {
     answer.unwrap().into_inner().allowed
 }
 
-/// Asks while nothing can be read, until everybody has given up.
+/// Sends questions while the tenant cannot be read, and waits until all callers
+/// have given up.
 async fn give_up(server: &TestServer) {
     let (holder, connection) = server.database.connect().await;
     holder
@@ -40,7 +41,7 @@ async fn give_up(server: &TestServer) {
                 let late = [Code::DeadlineExceeded, Code::Cancelled];
                 assert!(late.contains(&status.code()), "{status:?}");
             } else {
-                // The caller leaves.
+                // The caller drops the call.
                 let left = timeout(patience, client.check(request)).await;
                 assert!(left.is_err(), "{left:?}");
             }
@@ -54,8 +55,8 @@ async fn give_up(server: &TestServer) {
     connection.await.unwrap().unwrap();
 }
 
-/// What an evaluation had found before it was cancelled or timed out is not all, and
-/// is not kept as if it were.
+/// The partial result of an evaluation that was canceled or timed out must not
+/// be cached as if it were complete.
 #[tokio::test]
 async fn abandoned_questions_leave_no_wrong_facts_in_cache() {
     let server = TestServer::start().await;
@@ -69,7 +70,7 @@ async fn abandoned_questions_leave_no_wrong_facts_in_cache() {
     ];
     let without = [file("users.csv", &["username;roles", "julia;"])];
     server.import("default", Edition::Growth, &with).await;
-    // Nothing is in memory of a server that has just begun.
+    // A server that has just started has an empty cache.
     let cold = TestServer::start_beside(&server).await;
     for expected in [true, false, true] {
         let files = if expected { &with[..] } else { &without };

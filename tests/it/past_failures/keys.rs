@@ -5,7 +5,7 @@ use pim_authz::pb::{self, Edition};
 use super::{batch, both_servers};
 use crate::harness::{File, file, product, user};
 
-/// Codes that are other codes joined by what programs like to join with.
+/// Codes that consist of other codes joined by common separators.
 const CODES: [&str; 16] = [
     "a",
     "b",
@@ -25,17 +25,18 @@ const CODES: [&str; 16] = [
     "user/a",
 ];
 
-/// Whether the subject may see the product, by their numbers.
+/// Whether the subject may view the product, computed from their numbers.
 fn may(subject: usize, product: usize) -> bool {
     (subject * 31 + product * 17 + subject * product * 7) % 5 < 2
 }
 
-/// A cell, which may hold quotes.
+/// A quoted cell, which may contain quotation marks.
 fn quoted(cell: &str) -> String {
     format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
-/// Each user has a group and each product a category of its own.
+/// The files of a tenant in which each user has its own group and each product
+/// its own category.
 fn files(shift: usize) -> Vec<File> {
     let mut groups = "code;name\n".to_owned();
     let mut users = "username;roles;groups\n".to_owned();
@@ -66,19 +67,21 @@ fn files(shift: usize) -> Vec<File> {
     ]
 }
 
-/// `OpenFGA`, CVE-2026-33729, CVE-2026-41131 and CVE-2026-48096: two questions had one
-/// key in the cache, and one got the answer of the other.
+/// `OpenFGA`, CVE-2026-33729, CVE-2026-41131 and CVE-2026-48096: two questions
+/// had the same cache key, and one received the answer of the other.
 #[tokio::test]
 async fn codes_with_separators_do_not_collide() {
     let servers = both_servers().await;
-    // Tenants, too: each has other rights.
+    // Codes of tenants contain separators as well; each tenant has different
+    // rights.
     let tenants = ["a", "a/b", "a/subjects/user/a", "a%2Fb"];
     for (shift, tenant) in tenants.iter().enumerate() {
         servers[0]
             .import(tenant, Edition::Enterprise, &files(shift))
             .await;
     }
-    // All in one order and then in the other, from memory and from the database.
+    // All pairs in one order and then in reverse, from the cache and from the
+    // database.
     for round in 0..4 {
         for (shift, tenant) in tenants.iter().enumerate() {
             let mut pairs: Vec<(usize, usize)> = (0..CODES.len())

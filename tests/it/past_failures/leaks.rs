@@ -1,4 +1,4 @@
-//! Texts that databases stumble over, in every field of every call.
+//! Texts that commonly cause database errors, in every field of every call.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::{
     harness::{TestServer, file, messages, methods},
 };
 
-/// Words of PostgreSQL, of SQL and of the code, which no answer holds. None is in
-/// the texts that are sent.
+/// Words of PostgreSQL, of SQL and of the code, which no answer may contain.
+/// None of them is in the texts that are sent.
 const TELLING: [&str; 22] = [
     "select ",
     "insert into",
@@ -40,7 +40,7 @@ const TELLING: [&str; 22] = [
     ".rs:",
 ];
 
-/// What is sent.
+/// The texts that are sent.
 fn texts() -> Vec<String> {
     vec![
         "'; DROP TABLE users; --".to_owned(),
@@ -53,7 +53,7 @@ fn texts() -> Vec<String> {
     ]
 }
 
-/// All that a call answers, as text.
+/// Makes a call and returns its code and all content of its answer, as text.
 pub(crate) async fn said(
     channel: Channel,
     method: &MethodDescriptor,
@@ -64,7 +64,7 @@ pub(crate) async fn said(
     let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
     grpc.ready().await.unwrap();
     let mut request = Request::new(stream::iter(sent));
-    // A watch has no end of its own.
+    // A watch does not end by itself.
     request.set_timeout(Duration::from_secs(if method.name() == "WatchChanges" {
         1
     } else {

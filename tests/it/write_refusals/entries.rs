@@ -7,7 +7,7 @@ use tonic::{Code, transport::Channel};
 
 use super::{NO_REQUEST, said, small};
 
-/// Sends each request, good but for one thing, and compares what is said.
+/// Sends each request, which has one fault, and compares its rejection.
 macro_rules! refusals {
     ($channel:expr; $($client:ident.$call:ident($request:ident { $($field:ident: $value:expr),* $(,)? }) => $code:ident $reason:literal $at:literal;)+) => {
         $(
@@ -23,7 +23,7 @@ macro_rules! refusals {
     };
 }
 
-/// The tenant and the actor, unless the case says others.
+/// Fills in the tenant and the actor, unless the case sets them.
 fn fill_in_caller(tenant: &mut String, actor: &mut String) {
     for (field, default) in [(tenant, "acme"), (actor, "user:admin")] {
         if field.is_empty() {
@@ -347,7 +347,8 @@ async fn invalid_app_and_tenant_writes_are_rejected() {
     }
 }
 
-/// A request of an app that may only read products.
+/// Starts the connection of an app that may only read products, and returns the
+/// request id.
 async fn begun(channel: &Channel) -> String {
     let request = pb::StartConnectionRequest {
         tenant: "acme".into(),
