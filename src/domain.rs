@@ -5,7 +5,10 @@
 //! the *facts* are the stored data about everything that the question names, at
 //! one *revision* of one tenant.
 
+mod access_right;
 mod action;
+mod app;
+mod attribute;
 mod caller;
 mod caller_directory;
 mod caller_key;
@@ -17,19 +20,26 @@ mod entity_kind;
 mod explanation;
 mod fact_key;
 mod facts;
+mod grid_view;
 mod ids;
 mod item;
 mod level;
 mod listing;
 mod permission;
+mod product;
 mod question;
 mod resource;
+mod role;
 mod scope;
 mod subject;
 mod tenant;
+mod user_group;
 
 pub use self::{
+    access_right::AccessRight,
     action::{Action, ActionRule, LevelAction, Strictness},
+    app::{App, Chosen, Selection, SelectionAxis, SelectionPatch},
+    attribute::{Attribute, AttributePatch},
     caller::{Caller, CallerRight, CallerRights, MissingRight, OidcIdentity, StoredKey},
     caller_directory::CallerDirectory,
     caller_key::{
@@ -46,16 +56,23 @@ pub use self::{
         AttributeFacts, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupsNeeded, ItemFacts,
         ProductFacts, RoleFacts, SubjectFacts, Vocabulary,
     },
+    grid_view::{GridView, GridViewPatch},
     ids::{AttributeId, CallerId, GridViewId, GroupId, ItemId, ProductId, RoleId, SubjectId},
-    item::{ItemKind, ItemRef},
+    item::{
+        Category, CategoryPatch, Channel, ChannelPatch, Item, ItemKind, ItemRef, PlainItem,
+        ProfilePatch,
+    },
     level::Level,
     listing::{
         AccessFilter, AllowedResource, FilterScope, ListFilter, ListingQuestion, OpenQuestion,
     },
     permission::{Audience, Permission, PermissionId, PermissionSet, PermissionUse},
+    product::{Product, ProductPatch},
     question::{Context, InvalidQuestion, Question},
     resource::{Description, Parent, ProductKind, ProductRef, Resource, ResourceType},
+    role::{RequestedPermissions, Role, RolePatch},
     scope::{AppStep, Scope, ScopeId, ScopeKind, ScopeSet},
-    subject::{SubjectKind, SubjectRef},
+    subject::{Subject, SubjectKind, SubjectPatch, SubjectRef},
     tenant::{Edition, Revision},
+    user_group::UserGroup,
 };

@@ -23,6 +23,7 @@ mod durability;
 mod entities;
 mod entity_lists;
 mod entity_removals;
+mod entity_rows;
 mod entity_writes;
 pub mod entries;
 mod error;
@@ -71,13 +72,10 @@ pub use self::{
     connection_pool::Store,
     database_url::InvalidUrl,
     durability::Durability,
-    entities::{
-        AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, Selection, SelectionAxis,
-        StoredEntities, SubjectRow,
-    },
+    entities::StoredEntities,
     entity_lists::{Listed, ListedEntity},
     entity_removals::EntityRemovals,
-    entity_writes::{EntityChanges, RightsChange},
+    entity_writes::EntityChanges,
     error::{Outage, StoreError},
     facts::GroupRights,
     lease_connection::{LeaseConnection, LeaseId, LogRead, Notifications},

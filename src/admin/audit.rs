@@ -3,10 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{
-    domain::{CATALOGUE, Code, GroupId, ItemId, ItemKind, Level, SubjectKind},
-    store::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
-};
+use crate::domain::{CATALOGUE, Code, GroupId, ItemId, ItemKind, Level, SubjectKind};
 
 use super::{
     change::{AuditEntry, Pass},
@@ -48,17 +45,17 @@ async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<
         pass.audit(entry).await?;
     }
     for (_, before, after) in change_set.subjects.changes() {
-        let Some(SubjectRow { kind, code, .. }) = after.or(before) else {
+        let Some(Subject { kind, code, .. }) = after.or(before) else {
             continue;
         };
         if *kind != SubjectKind::App {
-            let describe = |row: &SubjectRow| subject(change_set, row);
+            let describe = |row: &Subject| subject(change_set, row);
             let entry = entry(kind.into(), Some(code), before, after, describe);
             pass.audit(of_subject(entry)).await?;
         }
     }
     for (id, before, after) in change_set.app_changes() {
-        let describe = |app: &AppRow| self::app(change_set, app);
+        let describe = |app: &App| self::app(change_set, app);
         let code = change_set.subject_code(id).parse().ok();
         let entry = entry("app", code.as_ref(), before, after, describe);
         pass.audit(of_subject(entry)).await?;
@@ -68,22 +65,22 @@ async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<
 
 async fn write_catalog(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
     for (_, before, after) in change_set.items.changes() {
-        let Some(ItemRow { kind, code, .. }) = after.or(before) else {
+        let Some(Item { kind, code, .. }) = after.or(before) else {
             continue;
         };
-        let describe = |row: &ItemRow| item(change_set, row);
+        let describe = |row: &Item| item(change_set, row);
         let entry = entry(kind.into(), Some(code), before, after, describe);
         pass.audit(entry).await?;
     }
     for (_, before, after) in change_set.attributes.changes() {
-        let describe = |row: &AttributeRow| attribute(change_set, row);
+        let describe = |row: &Attribute| attribute(change_set, row);
         let code = after.or(before).map(|row| &row.code);
         let entry = entry("attribute", code, before, after, describe);
         pass.audit(entry).await?;
     }
     for (_, before, after) in change_set.grid_views.changes() {
         let describe =
-            |row: &GridViewRow| json!({ "attribute_groups": items(change_set, row.groups.iter()) });
+            |row: &GridView| json!({ "attribute_groups": items(change_set, row.groups.iter()) });
         let code = after.or(before).map(|row| &row.code);
         let entry = entry("grid_view", code, before, after, describe);
         pass.audit(entry).await?;
@@ -119,11 +116,11 @@ fn of_subject(mut entry: AuditEntry) -> AuditEntry {
     entry
 }
 
-fn group(row: &GroupRow) -> Value {
+fn group(row: &UserGroup) -> Value {
     json!({ "label": row.label, "private": row.private })
 }
 
-fn role(row: &RoleRow) -> Value {
+fn role(row: &Role) -> Value {
     let permissions: Vec<&str> = row
         .permissions
         .iter()
@@ -132,7 +129,7 @@ fn role(row: &RoleRow) -> Value {
     json!({ "label": row.label, "audience": <&str>::from(row.audience), "permissions": permissions })
 }
 
-fn subject(change_set: &ChangeSet, row: &SubjectRow) -> Value {
+fn subject(change_set: &ChangeSet, row: &Subject) -> Value {
     let roles: Vec<&str> = row
         .roles
         .iter()
@@ -146,7 +143,7 @@ fn subject(change_set: &ChangeSet, row: &SubjectRow) -> Value {
     json!({ "enabled": row.enabled, "roles": roles, "groups": groups })
 }
 
-fn app(change_set: &ChangeSet, row: &AppRow) -> Value {
+fn app(change_set: &ChangeSet, row: &App) -> Value {
     let scopes: Vec<&str> = row
         .scopes
         .iter()
@@ -168,7 +165,7 @@ fn app(change_set: &ChangeSet, row: &AppRow) -> Value {
     })
 }
 
-fn item(change_set: &ChangeSet, row: &ItemRow) -> Value {
+fn item(change_set: &ChangeSet, row: &Item) -> Value {
     let mut described = Map::new();
     if row.kind == ItemKind::Category {
         described.insert(
@@ -189,7 +186,7 @@ fn item(change_set: &ChangeSet, row: &ItemRow) -> Value {
     Value::Object(described)
 }
 
-fn attribute(change_set: &ChangeSet, row: &AttributeRow) -> Value {
+fn attribute(change_set: &ChangeSet, row: &Attribute) -> Value {
     json!({
         "group": change_set.item_code(row.group),
         "scopable": row.scopable,

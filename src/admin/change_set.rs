@@ -9,10 +9,7 @@ use crate::{
         AttributeId, Code, Edition, GridViewId, GroupId, ItemId, ItemKind, RoleId, SubjectId,
         SubjectKind,
     },
-    store::{
-        AppRow, AttributeRow, EntityChanges, EntityRemovals, GridViewRow, GroupRow, ItemRow,
-        RoleRow, StoredEntities, SubjectRow,
-    },
+    store::{EntityChanges, EntityRemovals, StoredEntities},
 };
 
 use super::{change::Pass, error::AdminError, rights::Rights};
@@ -45,12 +42,12 @@ macro_rules! coded {
     };
 }
 
-coded!(GroupRow, GroupId, |_| 0);
-coded!(RoleRow, RoleId, |_| 0);
-coded!(AttributeRow, AttributeId, |_| 0);
-coded!(GridViewRow, GridViewId, |_| 0);
-coded!(SubjectRow, SubjectId, |subject| subject.kind as u8);
-coded!(ItemRow, ItemId, |item| item_space(item.kind));
+coded!(UserGroup, GroupId, |_| 0);
+coded!(Role, RoleId, |_| 0);
+coded!(Attribute, AttributeId, |_| 0);
+coded!(GridView, GridViewId, |_| 0);
+coded!(Subject, SubjectId, |subject| subject.kind as u8);
+coded!(Item, ItemId, |item| item_space(item.kind));
 
 /// Returns the code space of a kind of item: both kinds of profiles share one
 /// (rules 9).
@@ -194,14 +191,14 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
 pub(super) struct ChangeSet {
     pub(super) edition: Edition,
     pub(super) last_id: i32,
-    pub(super) groups: Table<GroupRow>,
-    pub(super) roles: Table<RoleRow>,
-    pub(super) subjects: Table<SubjectRow>,
-    pub(super) items: Table<ItemRow>,
-    pub(super) attributes: Table<AttributeRow>,
-    pub(super) grid_views: Table<GridViewRow>,
-    pub(super) apps: BTreeMap<SubjectId, AppRow>,
-    pub(super) apps_before: BTreeMap<SubjectId, Option<AppRow>>,
+    pub(super) groups: Table<UserGroup>,
+    pub(super) roles: Table<Role>,
+    pub(super) subjects: Table<Subject>,
+    pub(super) items: Table<Item>,
+    pub(super) attributes: Table<Attribute>,
+    pub(super) grid_views: Table<GridView>,
+    pub(super) apps: BTreeMap<SubjectId, App>,
+    pub(super) apps_before: BTreeMap<SubjectId, Option<App>>,
     pub(super) rights: Rights,
     /// The codes of referenced roles, items and subjects that were not read, by
     /// number: one counter of the tenant numbers all of them.
@@ -256,7 +253,7 @@ impl ChangeSet {
     /// Returns the number of apps and connections before and after the change
     /// (rules 5.2).
     pub(super) fn third_parties(&self) -> (usize, usize) {
-        let is_one = |subject: &SubjectRow| subject.kind != SubjectKind::User;
+        let is_one = |subject: &Subject| subject.kind != SubjectKind::User;
         let mut after = self.third_parties;
         for (_, old, new) in self.subjects.changes() {
             after += usize::from(new.is_some_and(is_one));
@@ -365,13 +362,13 @@ impl ChangeSet {
     }
 
     /// Sets the row that an app has beside its subject.
-    pub(super) fn put_app(&mut self, subject: SubjectId, app: AppRow) {
+    pub(super) fn put_app(&mut self, subject: SubjectId, app: App) {
         let old = self.apps.insert(subject, app);
         self.apps_before.entry(subject).or_insert(old);
     }
 
     /// Changes the row that an app has beside its subject.
-    pub(super) fn change_app(&mut self, subject: SubjectId, change: impl FnOnce(&mut AppRow)) {
+    pub(super) fn change_app(&mut self, subject: SubjectId, change: impl FnOnce(&mut App)) {
         if let Some(app) = self.apps.get_mut(&subject) {
             let before = self.apps_before.entry(subject);
             before.or_insert_with(|| Some(app.clone()));
@@ -387,7 +384,7 @@ impl ChangeSet {
     }
 
     /// Returns an app as it was before the change.
-    pub(super) fn app_before(&self, subject: SubjectId) -> Option<&AppRow> {
+    pub(super) fn app_before(&self, subject: SubjectId) -> Option<&App> {
         match self.apps_before.get(&subject) {
             Some(before) => before.as_ref(),
             None => self.apps.get(&subject),
@@ -397,7 +394,7 @@ impl ChangeSet {
     /// Returns the apps created, changed or removed: id, before, after.
     pub(super) fn app_changes(
         &self,
-    ) -> impl Iterator<Item = (SubjectId, Option<&AppRow>, Option<&AppRow>)> {
+    ) -> impl Iterator<Item = (SubjectId, Option<&App>, Option<&App>)> {
         let states = self
             .apps_before
             .iter()

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{Edition, FactKey, GroupId, Revision},
-    store::{GroupRow, ProductCounts, StoredEntities, WantedEntities},
+    store::{ProductCounts, StoredEntities, WantedEntities},
 };
 
 use super::{
@@ -341,7 +341,7 @@ fn entities_of_new_tenant() -> StoredEntities {
         let label = String::new();
         entities.groups.insert(
             GroupId::ALL,
-            GroupRow {
+            UserGroup {
                 code,
                 label,
                 private: false,

@@ -1,9 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::{
-    domain::{GroupId, ItemId, Level},
-    store::RightsChange,
-};
+use crate::domain::{GroupId, ItemId, Level};
 
 /// The groups with rights on an item, in ascending order, each with its level.
 pub(super) type GroupLevels = Vec<(GroupId, Level)>;
@@ -104,12 +101,12 @@ impl Rights {
 
     /// Returns the single rights that differ; a removed right has the level
     /// hidden.
-    pub(super) fn changed_rows(&self) -> Vec<RightsChange> {
+    pub(super) fn changed_rows(&self) -> Vec<AccessRight> {
         let mut changes = Vec::new();
         for (item, before, after) in self.changes() {
             for (group, old, new) in pairs(before, after) {
                 if old != new {
-                    changes.push(RightsChange {
+                    changes.push(AccessRight {
                         group,
                         item,
                         level: new,

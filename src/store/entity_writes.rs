@@ -3,37 +3,24 @@ use std::collections::BTreeSet;
 use tokio_postgres::types::ToSql;
 
 use crate::domain::{
-    AttributeId, CATALOGUE, GridViewId, GroupId, ItemId, Level, RoleId, SubjectId,
+    AccessRight, App, Attribute, AttributeId, CATALOGUE, Channel, GridView, GridViewId, GroupId,
+    Item, ItemId, Role, RoleId, Subject, SubjectId, UserGroup,
 };
 
-use super::{
-    StoreError, TenantId, Transaction,
-    entities::{AppRow, AttributeRow, GridViewRow, GroupRow, ItemRow, RoleRow, SubjectRow},
-};
+use super::{StoreError, TenantId, Transaction};
 
-/// New and changed rows, complete, by id, for every entity except products.
+/// New and changed entities, complete, by id; products excluded.
 #[derive(Debug, Default)]
-#[expect(missing_docs, reason = "each holds the rows of that entity by number")]
+#[expect(missing_docs, reason = "each holds the entities of that kind by id")]
 pub struct EntityChanges<'a> {
-    pub groups: Vec<(GroupId, &'a GroupRow)>,
-    pub roles: Vec<(RoleId, &'a RoleRow)>,
-    pub subjects: Vec<(SubjectId, &'a SubjectRow)>,
-    pub items: Vec<(ItemId, &'a ItemRow)>,
-    pub attributes: Vec<(AttributeId, &'a AttributeRow)>,
-    pub grid_views: Vec<(GridViewId, &'a GridViewRow)>,
+    pub groups: Vec<(GroupId, &'a UserGroup)>,
+    pub roles: Vec<(RoleId, &'a Role)>,
+    pub subjects: Vec<(SubjectId, &'a Subject)>,
+    pub items: Vec<(ItemId, &'a Item)>,
+    pub attributes: Vec<(AttributeId, &'a Attribute)>,
+    pub grid_views: Vec<(GridViewId, &'a GridView)>,
     /// Keyed by subject id.
-    pub apps: Vec<(SubjectId, &'a AppRow)>,
-}
-
-/// A change of one access right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RightsChange {
-    /// Id of the user group.
-    pub group: GroupId,
-    /// Id of the item.
-    pub item: ItemId,
-    /// New level.
-    pub level: Level,
+    pub apps: Vec<(SubjectId, &'a App)>,
 }
 
 /// Maximum number of rights per statement.
@@ -62,7 +49,7 @@ impl Transaction<'_> {
     async fn write_groups(
         &self,
         tenant: TenantId,
-        rows: &[(GroupId, &GroupRow)],
+        rows: &[(GroupId, &UserGroup)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_groups
             INSERT INTO user_group (tenant_id, id, code, key, label, private)
@@ -72,10 +59,10 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
-        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let labels: Vec<&str> = rows.iter().map(|(_, row)| row.label.as_str()).collect();
-        let privates: Vec<bool> = rows.iter().map(|(_, row)| row.private).collect();
+        let codes = column(rows, |row| row.code.as_str());
+        let keys = column(rows, |row| row.code.folded());
+        let labels = column(rows, |row| row.label.as_str());
+        let privates = column(rows, |row| row.private);
         self.execute(
             "write_groups",
             SQL,
@@ -88,7 +75,7 @@ impl Transaction<'_> {
     async fn write_roles(
         &self,
         tenant: TenantId,
-        rows: &[(RoleId, &RoleRow)],
+        rows: &[(RoleId, &Role)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_roles
             INSERT INTO role (tenant_id, id, code, key, label, audience)
@@ -108,10 +95,10 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
-        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let labels: Vec<&str> = rows.iter().map(|(_, row)| row.label.as_str()).collect();
-        let audiences: Vec<&str> = rows.iter().map(|(_, row)| row.audience.into()).collect();
+        let codes = column(rows, |row| row.code.as_str());
+        let keys = column(rows, |row| row.code.folded());
+        let labels = column(rows, |row| row.label.as_str());
+        let audiences = column(rows, |row| <&str>::from(row.audience));
         self.execute(
             "write_roles",
             SQL,
@@ -143,7 +130,7 @@ impl Transaction<'_> {
     async fn write_subjects(
         &self,
         tenant: TenantId,
-        rows: &[(SubjectId, &SubjectRow)],
+        rows: &[(SubjectId, &Subject)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_subjects
             INSERT INTO subject (tenant_id, id, type, code, key, enabled)
@@ -153,10 +140,10 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let kinds: Vec<&str> = rows.iter().map(|(_, row)| row.kind.into()).collect();
-        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
-        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let enabled: Vec<bool> = rows.iter().map(|(_, row)| row.enabled).collect();
+        let kinds = column(rows, |row| <&str>::from(row.kind));
+        let codes = column(rows, |row| row.code.as_str());
+        let keys = column(rows, |row| row.code.folded());
+        let enabled = column(rows, |row| row.enabled);
         self.execute(
             "write_subjects",
             SQL,
@@ -173,7 +160,7 @@ impl Transaction<'_> {
     async fn write_items(
         &self,
         tenant: TenantId,
-        rows: &[(ItemId, &ItemRow)],
+        rows: &[(ItemId, &Item)],
     ) -> Result<(), StoreError> {
         // Rows of one statement may refer to each other: foreign keys are checked at
         // its end.
@@ -185,26 +172,32 @@ impl Transaction<'_> {
             return Ok(());
         }
         let all_ids = ids(rows);
-        let kinds: Vec<&str> = rows.iter().map(|(_, row)| row.kind.into()).collect();
-        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
-        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let parents: Vec<Option<ItemId>> = rows.iter().map(|(_, row)| row.parent).collect();
-        let trees: Vec<Option<ItemId>> = rows.iter().map(|(_, row)| row.tree).collect();
+        let kinds = column(rows, |item| <&str>::from(item.kind()));
+        let codes = column(rows, |item| item.code().as_str());
+        let keys = column(rows, |item| item.code().folded());
+        let parents = column(rows, |item| item.parent().copied());
+        let trees = column(rows, |item| item.as_channel()?.tree);
         self.execute(
             "write_items",
             SQL,
             &[&tenant.0, &all_ids, &kinds, &codes, &keys, &parents, &trees],
         )
         .await?;
-        let locales = owned_pairs(rows, |row| &row.locales);
-        self.write_pairs(tenant, &CHANNEL_LOCALES, &all_ids, locales)
+        let channels = rows.iter();
+        let channels = channels.filter_map(|(id, item)| Some((*id, item.as_channel()?)));
+        let channels: Vec<(ItemId, &Channel)> = channels.collect();
+        if channels.is_empty() {
+            return Ok(());
+        }
+        let locales = owned_pairs(&channels, |channel| &channel.locales);
+        self.write_pairs(tenant, &CHANNEL_LOCALES, &ids(&channels), locales)
             .await
     }
 
     async fn write_attributes(
         &self,
         tenant: TenantId,
-        rows: &[(AttributeId, &AttributeRow)],
+        rows: &[(AttributeId, &Attribute)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_attributes
             INSERT INTO attribute (tenant_id, id, code, key, group_id, scopable, localizable)
@@ -215,11 +208,11 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
-        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
-        let groups: Vec<ItemId> = rows.iter().map(|(_, row)| row.group).collect();
-        let scopable: Vec<bool> = rows.iter().map(|(_, row)| row.scopable).collect();
-        let localizable: Vec<bool> = rows.iter().map(|(_, row)| row.localizable).collect();
+        let codes = column(rows, |row| row.code.as_str());
+        let keys = column(rows, |row| row.code.folded());
+        let groups = column(rows, |row| row.group);
+        let scopable = column(rows, |row| row.scopable);
+        let localizable = column(rows, |row| row.localizable);
         self.execute(
             "write_attributes",
             SQL,
@@ -240,7 +233,7 @@ impl Transaction<'_> {
     async fn write_grid_views(
         &self,
         tenant: TenantId,
-        rows: &[(GridViewId, &GridViewRow)],
+        rows: &[(GridViewId, &GridView)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_grid_views
             INSERT INTO grid_view (tenant_id, id, code, key)
@@ -250,11 +243,11 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let codes: Vec<&str> = rows.iter().map(|(_, row)| row.code.as_str()).collect();
-        let keys: Vec<&str> = rows.iter().map(|(_, row)| row.code.folded()).collect();
+        let codes = column(rows, |row| row.code.as_str());
+        let keys = column(rows, |row| row.code.folded());
         self.execute("write_grid_views", SQL, &[&tenant.0, &ids, &codes, &keys])
             .await?;
-        let groups = owned_pairs(rows, |row| &row.groups);
+        let groups = owned_pairs(rows, |view| &view.attribute_groups);
         self.write_pairs(tenant, &GRID_VIEW_GROUPS, &ids, groups)
             .await
     }
@@ -262,7 +255,7 @@ impl Transaction<'_> {
     async fn write_apps(
         &self,
         tenant: TenantId,
-        rows: &[(SubjectId, &AppRow)],
+        rows: &[(SubjectId, &App)],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_apps
             INSERT INTO app (tenant_id, subject_id, group_id, connected_by, later_channels, permissions_passed)
@@ -276,13 +269,10 @@ impl Transaction<'_> {
             return Ok(());
         }
         let ids = ids(rows);
-        let groups: Vec<GroupId> = rows.iter().map(|(_, row)| row.group).collect();
-        let connected_by: Vec<&str> = rows
-            .iter()
-            .map(|(_, row)| row.connected_by.as_str())
-            .collect();
-        let later: Vec<bool> = rows.iter().map(|(_, row)| row.later_channels).collect();
-        let passed: Vec<bool> = rows.iter().map(|(_, row)| row.permissions_passed).collect();
+        let groups = column(rows, |row| row.group);
+        let connected_by = column(rows, |row| row.connected_by.as_str());
+        let later = column(rows, |row| row.later_channels);
+        let passed = column(rows, |row| row.permissions_passed);
         self.execute(
             "write_apps",
             SQL,
@@ -297,7 +287,7 @@ impl Transaction<'_> {
     async fn write_app_choices(
         &self,
         tenant: TenantId,
-        rows: &[(SubjectId, &AppRow)],
+        rows: &[(SubjectId, &App)],
     ) -> Result<(), StoreError> {
         const SCOPES: &str = "-- write_app_scopes
             INSERT INTO app_scope (tenant_id, subject_id, scope)
@@ -344,7 +334,7 @@ impl Transaction<'_> {
     pub async fn write_rights(
         &self,
         tenant: TenantId,
-        changes: &[RightsChange],
+        rights: &[AccessRight],
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_rights
             WITH given AS MATERIALIZED (
@@ -357,12 +347,12 @@ impl Transaction<'_> {
             INSERT INTO access_right (tenant_id, group_id, item_id, level)
             SELECT $1, group_id, item_id, level FROM given WHERE level <> 0
                 ON CONFLICT (tenant_id, group_id, item_id) DO UPDATE SET level = excluded.level";
-        for part in changes.chunks(RIGHTS_AT_ONCE) {
-            let groups: Vec<GroupId> = part.iter().map(|change| change.group).collect();
-            let items: Vec<ItemId> = part.iter().map(|change| change.item).collect();
+        for part in rights.chunks(RIGHTS_AT_ONCE) {
+            let groups: Vec<GroupId> = part.iter().map(|right| right.group).collect();
+            let items: Vec<ItemId> = part.iter().map(|right| right.item).collect();
             let levels: Vec<i16> = part
                 .iter()
-                .map(|change| i16::from(change.level.bits()))
+                .map(|right| i16::from(right.level.bits()))
                 .collect();
             self.execute("write_rights", SQL, &[&tenant.0, &groups, &items, &levels])
                 .await?;
@@ -400,6 +390,11 @@ fn owned_pairs<Owner: Copy, Member: Copy, T>(
 
 fn ids<Id: Copy, T>(rows: &[(Id, &T)]) -> Vec<Id> {
     rows.iter().map(|(id, _)| *id).collect()
+}
+
+/// Returns a property of each entity.
+fn column<'r, Id, T, C>(rows: &[(Id, &'r T)], property: impl Fn(&'r T) -> C) -> Vec<C> {
+    rows.iter().map(|(_, entity)| property(entity)).collect()
 }
 
 /// Statements for a table of pairs of ids.

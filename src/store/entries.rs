@@ -7,20 +7,24 @@ mod directory;
 mod rights;
 mod tenants;
 
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::types::ToSql;
 
 use crate::domain::Code;
 
 pub use self::{
-    apps::{AppEntryRow, ChosenRow},
-    catalog::{AttributeEntryRow, GridViewEntryRow, ItemEntryRow, ItemSpace, ProductEntryRow},
-    directory::{GroupEntryRow, RoleEntryRow, SubjectEntryRow},
-    rights::{RightEntryRow, RightPlace, RightsListed},
+    apps::ListedApp,
+    catalog::PlainItems,
+    rights::{RightPlace, RightsListed},
 };
-use super::{Snapshot, StoreError, product_lists::count};
+use super::{
+    Snapshot, StoreError,
+    entity_rows::{FromRow, parse_all},
+    product_lists::count,
+};
 
 /// A type of entry listed in the order of folded codes.
-pub trait CodedEntry: Sized {
+#[expect(private_bounds, reason = "only the store parses rows")]
+pub trait CodedEntry: FromRow {
     /// Selects which of the table's rows are listed: a subject's or item's type.
     type Space: Into<&'static str> + Copy;
 
@@ -32,13 +36,6 @@ pub trait CodedEntry: Sized {
     const OF_SPACE: &'static str;
     /// SQL select list over `entry`; `$1` is the tenant.
     const COLUMNS: &'static str;
-
-    /// Parses a row.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::CorruptRow`] if the row violates the domain's rules.
-    fn of(row: &Row) -> Result<Self, StoreError>;
 
     /// Returns the entry's code.
     fn code(&self) -> &Code;
@@ -88,22 +85,6 @@ impl Snapshot<'_> {
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&self.tenant().id.0, &space, &after, &count(limit), &keys];
         let rows = self.query(name, &sql, &parameters).await?;
-        rows.iter().map(E::of).collect()
+        parse_all(name, &rows)
     }
-}
-
-fn code(statement: &'static str, row: &Row) -> Result<Code, StoreError> {
-    word(statement, row, "code")
-}
-
-fn word<T: std::str::FromStr>(
-    statement: &'static str,
-    row: &Row,
-    column: &str,
-) -> Result<T, StoreError> {
-    let text: &str = row.get(column);
-    text.parse().map_err(|_| StoreError::CorruptRow {
-        statement,
-        message: format!("{column} `{text}`"),
-    })
 }

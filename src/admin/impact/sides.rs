@@ -6,7 +6,6 @@ use crate::{
         AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, ItemFacts,
         ItemId, ItemKind, Level, Revision, SubjectFacts, SubjectId, SubjectRef, Vocabulary,
     },
-    store::{AppRow, ItemRow, SubjectRow},
 };
 
 use super::{group_levels::Rule, members::Profile};
@@ -65,13 +64,13 @@ impl<'w> Side<'w> {
 
     /// Returns a subject if it is enabled on this side; otherwise it has no
     /// rights at all (rules 1.6).
-    pub(super) fn enabled(&self, subject: SubjectId) -> Option<&'w SubjectRow> {
+    pub(super) fn enabled(&self, subject: SubjectId) -> Option<&'w Subject> {
         let row = self.row(&self.change_set.subjects, subject);
         row.filter(|row| row.enabled)
     }
 
     /// Returns the row that an app has beside its subject.
-    pub(super) fn app(&self, subject: SubjectId) -> Option<&'w AppRow> {
+    pub(super) fn app(&self, subject: SubjectId) -> Option<&'w App> {
         match self.at {
             At::Before => self.change_set.app_before(subject),
             At::After => self.change_set.apps.get(&subject),
@@ -150,13 +149,13 @@ impl<'w> Side<'w> {
             let item = self.pick(before, after)?;
             (item.kind != ItemKind::Category).then_some((id, item))
         });
-        let items: Vec<(ItemId, &ItemRow)> = items.collect();
+        let items: Vec<(ItemId, &Item)> = items.collect();
         let first = |kind| {
             let of_kind = items.iter().filter(|(_, item)| item.kind == kind);
             let first = of_kind.min_by_key(|(_, item)| &item.code);
             first.map(|(id, _)| *id)
         };
-        let facts = |item: &ItemRow| ItemFacts {
+        let facts = |item: &Item| ItemFacts {
             kind: item.kind,
             code: item.code.clone(),
             parent: None,

@@ -3,7 +3,6 @@ use std::collections::BTreeSet;
 use crate::{
     admin::{change_set::ChangeSet, error::AdminError, work::Work},
     domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectId, SubjectKind},
-    store::SubjectRow,
 };
 
 use super::{
@@ -87,7 +86,7 @@ fn permissions(side: &Side<'_>, id: SubjectId) -> PermissionSet {
     CATALOGUE.counted(&granted, side.edition)
 }
 
-type State<'s> = (Option<&'s SubjectRow>, Option<&'s SubjectRow>);
+type State<'s> = (Option<&'s Subject>, Option<&'s Subject>);
 
 /// Describes the change of a subject; `None` if only levels change.
 fn sentence(

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     admin::work::Patience,
     domain::{Code, GroupId, ItemId, ItemKind, Level, SubjectId, SubjectKind},
-    store::{GroupRow, ItemRow, ProductReached, ReachedBy, StoredEntities, SubjectRow},
+    store::{ProductReached, ReachedBy, StoredEntities},
 };
 
 /// Number of groups that have members; the ids begin at [`GroupId::ALL`].
@@ -41,7 +41,7 @@ fn entities(size: i32) -> StoredEntities {
         } else {
             format!("group_{}", id.0)
         };
-        let group = GroupRow {
+        let group = UserGroup {
             code: code(&name),
             label: String::new(),
             private: false,
@@ -71,8 +71,8 @@ fn entities(size: i32) -> StoredEntities {
     entities
 }
 
-fn item(kind: ItemKind, name: &str) -> ItemRow {
-    ItemRow {
+fn item(kind: ItemKind, name: &str) -> Item {
+    Item {
         code: code(name),
         kind,
         parent: None,
@@ -81,8 +81,8 @@ fn item(kind: ItemKind, name: &str) -> ItemRow {
     }
 }
 
-fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<GroupId>) -> SubjectRow {
-    SubjectRow {
+fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<GroupId>) -> Subject {
+    Subject {
         code: code(&format!("subject_{n}")),
         kind,
         enabled: true,

@@ -3,7 +3,6 @@ use std::collections::HashMap;
 use crate::{
     admin::{change_set::ChangeSet, fault::Fault},
     domain::{Code, GroupId},
-    store::GroupRow,
 };
 
 use super::lists::JoinedNames;
@@ -99,7 +98,7 @@ impl GroupNames {
 
 /// Returns the label if it is a different name in lists than the code: a code
 /// `Sales,EMEA` and a label `Sales, EMEA` are one reading.
-fn another_name(group: &GroupRow) -> Option<Code> {
+fn another_name(group: &UserGroup) -> Option<Code> {
     let squeezed = |text: &str| Code::fold(text).replace(", ", ",");
     let is_another = squeezed(&group.label) != squeezed(group.code.as_str());
     group.label.parse().ok().filter(|_| is_another)

@@ -17,7 +17,7 @@ use crate::{
         Audience, CATALOGUE, Code, Edition, GroupId, ItemId, ItemKind, Level, PermissionSet,
         ScopeSet, SubjectKind,
     },
-    store::{GroupRow, ItemRow, StoredEntities},
+    store::StoredEntities,
 };
 
 use super::rows::{AccessRow, Input, plan};
@@ -43,7 +43,7 @@ fn codes(text: &str) -> Vec<Code> {
 impl Importing {
     fn into(edition: Edition) -> Self {
         let mut stored = StoredEntities::default();
-        let all = GroupRow {
+        let all = UserGroup {
             code: code("All"),
             label: String::new(),
             private: false,
@@ -289,8 +289,8 @@ fn rule_5_6_rights_not_offered_by_the_wizard_are_rejected() {
 }
 
 /// A stored category, by its number.
-fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (ItemId, ItemRow) {
-    let row = ItemRow {
+fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (ItemId, Item) {
+    let row = Item {
         code: code(text),
         kind: ItemKind::Category,
         parent: parent.map(ItemId),

@@ -6,7 +6,6 @@ use crate::{
         rights::{GroupLevels, pairs},
     },
     domain::{Code, EntityKind, GroupId, ItemId, ItemKind, ItemRef, Level},
-    store::ItemRow,
 };
 
 use super::{Planner, subtrees::Order};
@@ -177,7 +176,7 @@ impl Planner<'_> {
     /// Ends the automatic rights on later channels of an app whose right on a
     /// channel an administrator changes (rules 5.7).
     fn end_later_channels(&mut self, item: ItemId, group: GroupId) {
-        let is_channel = |item: &ItemRow| item.kind == ItemKind::Channel;
+        let is_channel = |item: &Item| item.kind == ItemKind::Channel;
         if !self.change_set.is_private(group)
             || !self.change_set.items.get(item).is_some_and(is_channel)
         {

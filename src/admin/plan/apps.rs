@@ -6,7 +6,6 @@ use crate::{
         CATALOGUE, Code, Edition, EntityKind, GroupId, ItemId, ItemKind, Level, ScopeId, ScopeSet,
         SubjectId, SubjectKind, inherit,
     },
-    store::{AppRow, GroupRow, Selection, SelectionAxis, SubjectRow},
 };
 
 use super::{Outcome, Planned, Planner, defaults::axis_of};
@@ -181,7 +180,7 @@ impl Planner<'_> {
         let (subject, group, outcome) = self.app_subject(field, code)?;
         let old = self.change_set.apps.get(&subject).cloned();
         let is_passed = step != PermissionsStep::NotOffered && !choice.replaced.is_empty();
-        let new = AppRow {
+        let new = App {
             group,
             connected_by: actor.to_owned(),
             later_channels: true,
@@ -253,14 +252,14 @@ impl Planner<'_> {
         let label = String::new();
         self.change_set.groups.insert(
             group,
-            GroupRow {
+            UserGroup {
                 code,
                 label,
                 private: true,
             },
         );
         let subject = SubjectId(self.change_set.next_id());
-        let row = SubjectRow {
+        let row = Subject {
             code: app.clone(),
             kind: SubjectKind::App,
             enabled: true,
@@ -273,7 +272,7 @@ impl Planner<'_> {
 
     /// Sets the rights of the app's group to its selections on the axes that
     /// `choice` replaces; returns true if any right changed.
-    fn give_app_rights(&mut self, app: &AppRow, choice: &AppChoice) -> bool {
+    fn give_app_rights(&mut self, app: &App, choice: &AppChoice) -> bool {
         let mut chosen: BTreeMap<(SelectionAxis, Option<ItemId>), Vec<u8>> = BTreeMap::new();
         for selection in &app.selections {
             let key = (selection.axis, selection.item);

@@ -6,7 +6,6 @@ use crate::{
         fault::{Fault, Refused},
     },
     domain::{AttributeId, Code, EntityKind, GridViewId, ItemId, ItemKind},
-    store::{AttributeRow, GridViewRow, ItemRow},
 };
 
 use super::{Outcome, Planned, Planner};
@@ -31,7 +30,7 @@ impl Planner<'_> {
             return Err(Fault::new(column, Refused::Exists { entity, code }));
         }
         Fault::check_new_code(column, code)?;
-        self.insert_item(ItemRow {
+        self.insert_item(Item {
             code: code.clone(),
             kind,
             parent: None,
@@ -41,7 +40,7 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    pub(super) fn insert_item(&mut self, item: ItemRow) -> ItemId {
+    pub(super) fn insert_item(&mut self, item: Item) -> ItemId {
         let id = ItemId(self.change_set.next_id());
         self.change_set.items.insert(id, item);
         self.new_items.push(id);
@@ -90,7 +89,7 @@ impl Planner<'_> {
             return Ok(Outcome::of_change(different));
         }
         Fault::check_new_code("code", code)?;
-        self.insert_item(ItemRow {
+        self.insert_item(Item {
             code: code.clone(),
             kind: ItemKind::Channel,
             parent: None,
@@ -123,7 +122,7 @@ impl Planner<'_> {
         let group = group.ok_or_else(missing)?;
         Fault::check_new_code("code", code)?;
         let id = AttributeId(self.change_set.next_id());
-        let attribute = AttributeRow {
+        let attribute = Attribute {
             code: code.clone(),
             group,
             scopable: scopable.unwrap_or_default(),
@@ -152,7 +151,7 @@ impl Planner<'_> {
         }
         Fault::check_new_code("code", code)?;
         let id = GridViewId(self.change_set.next_id());
-        let view = GridViewRow {
+        let view = GridView {
             code: code.clone(),
             groups: groups.unwrap_or_default(),
         };

@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::{
     admin::fault::Fault,
     domain::{Code, EntityKind, ItemKind},
-    store::ItemRow,
 };
 
 use super::{Outcome, Planner, category_trees::CategoryTrees};
@@ -111,7 +110,7 @@ impl Planner<'_> {
                 .is_none();
             created.push(is_new);
             if is_new {
-                self.insert_item(ItemRow {
+                self.insert_item(Item {
                     code: place.code.clone(),
                     kind: ItemKind::Category,
                     parent: None,

@@ -1,7 +1,6 @@
 use crate::{
     admin::rights::GroupLevels,
     domain::{ItemId, ItemKind, Level, inherit},
-    store::SelectionAxis,
 };
 
 use super::{DefaultRights, Planner};

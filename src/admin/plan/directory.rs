@@ -9,7 +9,6 @@ use crate::{
         Audience, CATALOGUE, Code, EntityKind, GroupId, PermissionSet, RoleId, SubjectId,
         SubjectKind,
     },
-    store::{GroupRow, RoleRow, SubjectRow},
 };
 
 use super::{Outcome, Planned, Planner};
@@ -29,7 +28,7 @@ impl Planner<'_> {
         let Some(id) = self.change_set.groups.find(0, code) else {
             Fault::check_new_code(column, code)?;
             let id = GroupId(self.change_set.next_id());
-            let group = GroupRow {
+            let group = UserGroup {
                 code: code.clone(),
                 label: label.unwrap_or_default().to_owned(),
                 private: false,
@@ -37,7 +36,7 @@ impl Planner<'_> {
             self.change_set.groups.insert(id, group);
             return Ok(Outcome::Created);
         };
-        let is_same = |group: &GroupRow| label.is_none_or(|label| label == group.label);
+        let is_same = |group: &UserGroup| label.is_none_or(|label| label == group.label);
         if self.change_set.groups.get(id).is_some_and(is_same) {
             return Ok(Outcome::Unchanged);
         }
@@ -100,7 +99,7 @@ impl Planner<'_> {
             Some(RolePermissions::Only(granted)) => granted,
         };
         self.check_permissions(code, audience, &granted, &held)?;
-        let role = RoleRow {
+        let role = Role {
             code: stored.as_ref().map_or(code, |role| &role.code).clone(),
             label: label.map_or_else(
                 || stored.map(|role| role.label).unwrap_or_default(),
@@ -207,7 +206,7 @@ impl Planner<'_> {
         }
         Fault::check_new_code("code", code)?;
         let id = SubjectId(self.change_set.next_id());
-        let subject = SubjectRow {
+        let subject = Subject {
             code: code.clone(),
             kind,
             enabled: enabled.unwrap_or(true),

@@ -6,7 +6,6 @@ use std::{
 use crate::{
     admin::change_set::ChangeSet,
     domain::{AttributeId, GridViewId, GroupId, ItemId, ItemKind, RoleId, SubjectId},
-    store::{ItemRow, SubjectRow},
 };
 
 use super::Planner;
@@ -105,7 +104,7 @@ impl Planner<'_> {
     fn subjects_where(
         &self,
         mut found: Vec<SubjectId>,
-        is_one: impl Fn(&SubjectRow) -> bool,
+        is_one: impl Fn(&Subject) -> bool,
     ) -> Vec<SubjectId> {
         found.retain(|id| self.change_set.subjects.get(*id).is_some_and(&is_one));
         found
@@ -145,7 +144,7 @@ impl Planner<'_> {
     fn channels_where(
         &self,
         mut found: Vec<ItemId>,
-        is_one: impl Fn(&ItemRow) -> bool,
+        is_one: impl Fn(&Item) -> bool,
     ) -> Vec<ItemId> {
         found.retain(|id| self.change_set.items.get(*id).is_some_and(&is_one));
         found

@@ -1,88 +1,88 @@
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::types::ToSql;
 
 use crate::{
-    domain::{Code, ItemKind, ProductId, ProductKind},
-    store::{Snapshot, StoreError, product_lists::count},
+    domain::{
+        Attribute, Category, Channel, Code, GridView, ItemKind, PlainItem, Product, ProductId,
+        ProductKind,
+    },
+    store::{
+        Snapshot, StoreError,
+        entity_rows::{Columns, FromRow},
+        product_lists::count,
+    },
 };
 
-use super::{CodedEntry, Every, code, word};
+use super::{CodedEntry, Every};
 
-/// An item on which access rights are granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct ItemEntryRow {
-    pub code: Code,
-    pub kind: ItemKind,
-    /// Code of the parent, for a category.
-    pub parent: Option<String>,
-    /// Code of the category tree, for a channel.
-    pub tree: Option<String>,
-    /// Codes of the locales, for a channel, ordered by folded code.
-    pub locales: Vec<String>,
-}
-
-/// Selects the items listed: one kind, or profiles of both kinds.
+/// Selects the items listed: one kind without properties, or profiles of both
+/// kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ItemSpace {
+pub enum PlainItems {
     /// Items of one kind.
     Of(ItemKind),
     /// Import and export profiles, which share a code space.
     Profiles,
 }
 
-impl From<ItemSpace> for &'static str {
-    fn from(space: ItemSpace) -> Self {
-        match space {
-            ItemSpace::Of(kind) => kind.into(),
-            ItemSpace::Profiles => "profile",
+impl From<PlainItems> for &'static str {
+    fn from(items: PlainItems) -> Self {
+        match items {
+            PlainItems::Of(kind) => kind.into(),
+            PlainItems::Profiles => "profile",
         }
     }
 }
 
-impl CodedEntry for ItemEntryRow {
-    type Space = ItemSpace;
+impl CodedEntry for PlainItem {
+    type Space = PlainItems;
 
     const NAME: &'static str = "list_item_entries";
     const TABLE: &'static str = "item";
     const OF_SPACE: &'static str = "
         entry.space = CASE WHEN $2 IN ('import_profile', 'export_profile') THEN 'profile' ELSE $2 END
         AND $2 IN (entry.type, entry.space)";
-    const COLUMNS: &'static str = "
-        entry.code, entry.type,
-        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.parent_id) AS parent,
-        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.tree_id) AS tree,
-        ARRAY(SELECT named.code
-                FROM channel_locale AS used
-               CROSS JOIN LATERAL (SELECT code, key FROM item AS i WHERE i.tenant_id = $1 AND i.id = used.locale_id OFFSET 0) AS named
-               WHERE used.tenant_id = $1 AND used.channel_id = entry.id AND entry.type = 'channel'
-               ORDER BY named.key) AS locales";
-
-    fn of(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            code: code(Self::NAME, row)?,
-            kind: word(Self::NAME, row, "type")?,
-            parent: row.get("parent"),
-            tree: row.get("tree"),
-            locales: row.get("locales"),
-        })
-    }
+    const COLUMNS: &'static str = "entry.code, entry.type";
 
     fn code(&self) -> &Code {
         &self.code
     }
 }
 
-/// An attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct AttributeEntryRow {
-    pub code: Code,
-    pub group: String,
-    pub scopable: bool,
-    pub localizable: bool,
+impl CodedEntry for Category<Code> {
+    type Space = Every;
+
+    const NAME: &'static str = "list_category_entries";
+    const TABLE: &'static str = "item";
+    const OF_SPACE: &'static str = "$2::text = '' AND entry.space = 'category'";
+    const COLUMNS: &'static str = "
+        entry.code,
+        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.parent_id) AS parent";
+
+    fn code(&self) -> &Code {
+        &self.code
+    }
 }
 
-impl CodedEntry for AttributeEntryRow {
+impl CodedEntry for Channel<Code> {
+    type Space = Every;
+
+    const NAME: &'static str = "list_channel_entries";
+    const TABLE: &'static str = "item";
+    const OF_SPACE: &'static str = "$2::text = '' AND entry.space = 'channel'";
+    const COLUMNS: &'static str = "
+        entry.code,
+        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.tree_id) AS tree,
+        ARRAY(SELECT named.code
+                FROM channel_locale AS used
+               CROSS JOIN LATERAL (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = used.locale_id OFFSET 0) AS named
+               WHERE used.tenant_id = $1 AND used.channel_id = entry.id) AS locales";
+
+    fn code(&self) -> &Code {
+        &self.code
+    }
+}
+
+impl CodedEntry for Attribute<Code> {
     type Space = Every;
 
     const NAME: &'static str = "list_attribute_entries";
@@ -90,32 +90,14 @@ impl CodedEntry for AttributeEntryRow {
     const OF_SPACE: &'static str = "$2::text = ''";
     const COLUMNS: &'static str = "
         entry.code, entry.scopable, entry.localizable,
-        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.group_id) AS group_code";
-
-    fn of(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            code: code(Self::NAME, row)?,
-            group: row.get("group_code"),
-            scopable: row.get("scopable"),
-            localizable: row.get("localizable"),
-        })
-    }
+        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.group_id) AS attribute_group";
 
     fn code(&self) -> &Code {
         &self.code
     }
 }
 
-/// A grid view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct GridViewEntryRow {
-    pub code: Code,
-    /// Ordered by folded code.
-    pub attribute_groups: Vec<String>,
-}
-
-impl CodedEntry for GridViewEntryRow {
+impl CodedEntry for GridView<Code> {
     type Space = Every;
 
     const NAME: &'static str = "list_grid_view_entries";
@@ -125,32 +107,12 @@ impl CodedEntry for GridViewEntryRow {
         entry.code,
         ARRAY(SELECT named.code
                 FROM grid_view_group AS used
-               CROSS JOIN LATERAL (SELECT code, key FROM item AS i WHERE i.tenant_id = $1 AND i.id = used.group_id OFFSET 0) AS named
-               WHERE used.tenant_id = $1 AND used.grid_view_id = entry.id
-               ORDER BY named.key) AS groups";
-
-    fn of(row: &Row) -> Result<Self, StoreError> {
-        Ok(Self {
-            code: code(Self::NAME, row)?,
-            attribute_groups: row.get("groups"),
-        })
-    }
+               CROSS JOIN LATERAL (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = used.group_id OFFSET 0) AS named
+               WHERE used.tenant_id = $1 AND used.grid_view_id = entry.id) AS attribute_groups";
 
     fn code(&self) -> &Code {
         &self.code
     }
-}
-
-/// A product or model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct ProductEntryRow {
-    /// Database id, by which products are ordered in lists.
-    pub id: ProductId,
-    pub code: Code,
-    pub parent: Option<String>,
-    /// Its own categories, ordered by folded code.
-    pub categories: Vec<String>,
 }
 
 impl Snapshot<'_> {
@@ -167,10 +129,10 @@ impl Snapshot<'_> {
         after: ProductId,
         only: &[Code],
         limit: usize,
-    ) -> Result<Vec<ProductEntryRow>, StoreError> {
+    ) -> Result<Vec<(ProductId, Product)>, StoreError> {
         const NAME: &str = "list_product_entries";
         const COLUMNS: &str = "
-            entry.id, entry.code,
+            entry.id, entry.code, entry.model,
             (SELECT code FROM product AS p WHERE p.tenant_id = $1 AND p.id = entry.parent_id) AS parent,
             ARRAY(SELECT named.code
                     FROM product_category AS held
@@ -194,14 +156,10 @@ impl Snapshot<'_> {
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&self.tenant().id.0, &model, &after, &count(limit), &keys];
         let rows = self.query(NAME, &sql, &parameters).await?;
-        let product = |row: &Row| {
-            Ok(ProductEntryRow {
-                id: row.get("id"),
-                code: code(NAME, row)?,
-                parent: row.get("parent"),
-                categories: row.get("categories"),
-            })
-        };
-        rows.iter().map(product).collect()
+        let products = rows.iter().map(|row| {
+            let row = Columns::new(NAME, row);
+            Ok((row.get("id")?, Product::from_row(&row)?))
+        });
+        products.collect()
     }
 }

@@ -1,22 +1,13 @@
 use tokio_postgres::types::ToSql;
 
 use crate::{
-    domain::{Code, GroupId, ItemId, ItemKind, Level},
-    store::{Snapshot, StoreError, product_lists::count},
+    domain::{AccessRight, Code, GroupId, ItemId, ItemKind, ItemRef},
+    store::{
+        Snapshot, StoreError,
+        entity_rows::{Columns, FromRow},
+        product_lists::count,
+    },
 };
-
-use super::word;
-
-/// An access right of a user group on an item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct RightEntryRow {
-    pub place: RightPlace,
-    pub group: String,
-    pub kind: ItemKind,
-    pub item: String,
-    pub level: Level,
-}
 
 /// Position of a right in the list: the ids of its item and group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +48,7 @@ impl Snapshot<'_> {
         listed: &RightsListed,
         after: RightPlace,
         limit: usize,
-    ) -> Result<Vec<RightEntryRow>, StoreError> {
+    ) -> Result<Vec<(RightPlace, AccessRight<Code, ItemRef>)>, StoreError> {
         const NAME: &str = "list_rights";
         let RightsListed { group, kind, item } = listed;
         // A filter resolves to one id before the scan, so that an index on rights can
@@ -96,19 +87,32 @@ impl Snapshot<'_> {
             &kind,
         ];
         let rows = self.query(NAME, &sql, &parameters).await?;
-        let right = |row: &tokio_postgres::Row| {
-            let level: i16 = row.get("level");
-            Ok(RightEntryRow {
-                place: RightPlace {
-                    item: row.get("item_id"),
-                    group: row.get("group_id"),
-                },
-                group: row.get("group_code"),
-                kind: word(NAME, row, "type")?,
-                item: row.get("item_code"),
-                level: Level::from_bits(u8::try_from(level).unwrap_or_default()),
-            })
-        };
-        rows.iter().map(right).collect()
+        let rights = rows.iter().map(|row| {
+            let row = Columns::new(NAME, row);
+            Ok((RightPlace::from_row(&row)?, AccessRight::from_row(&row)?))
+        });
+        rights.collect()
+    }
+}
+
+impl FromRow for RightPlace {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            item: row.get("item_id")?,
+            group: row.get("group_id")?,
+        })
+    }
+}
+
+impl FromRow for AccessRight<Code, ItemRef> {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            group: row.get("group_code")?,
+            item: ItemRef {
+                kind: row.word("type")?,
+                code: row.get("item_code")?,
+            },
+            level: row.level("level")?,
+        })
     }
 }

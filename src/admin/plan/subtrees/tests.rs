@@ -12,7 +12,7 @@ use crate::{
         plan::{AccessVerb, Levels, ReplacedRights},
     },
     domain::{Edition, GroupId, ItemKind, Level},
-    store::{GroupRow, ItemRow, StoredEntities},
+    store::StoredEntities,
 };
 
 /// The groups; the last one is the private group of an app.
@@ -28,7 +28,7 @@ type Right = (usize, GroupId, usize);
 fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
     let mut entities = StoredEntities::default();
     for id in GROUPS {
-        let group = GroupRow {
+        let group = UserGroup {
             code: format!("group_{}", id.0).parse().unwrap(),
             label: String::new(),
             private: id == PRIVATE,
@@ -36,7 +36,7 @@ fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
         entities.groups.insert(id, group);
     }
     for (place, parent) in parents.iter().enumerate() {
-        let category = ItemRow {
+        let category = Item {
             code: format!("category_{place}").parse().unwrap(),
             kind: ItemKind::Category,
             parent: parent.map(id),
