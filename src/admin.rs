@@ -39,9 +39,7 @@ mod work;
 mod write_coordinator;
 
 pub use self::{
-    app_change::{
-        AppRequest, AppRightEntry, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes,
-    },
+    app_change::{AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes},
     caller_change::{CallerEntry, CallerRequest, CreatedKey},
     change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},
     entity_change::EncodeWritten,

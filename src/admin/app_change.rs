@@ -11,15 +11,14 @@ use uuid::Uuid;
 use crate::{
     domain::{
         AppStep, CATALOGUE, Code, Edition, EntityKind, ItemKind, PermissionSet, Revision, ScopeSet,
-        SubjectId, SubjectKind,
+        SelectionPatch, SubjectId, SubjectKind,
     },
     store::{AppRequestRow, RightsWanted, WantedEntities},
 };
 
-use self::progress::Progress;
-pub use self::{
-    progress::AppRightEntry,
-    request::{AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes},
+use self::progress::{Progress, field_of, items};
+pub use self::request::{
+    AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes,
 };
 use super::{
     change::{AuditEntry, Change, Pass, Ran},
@@ -196,7 +195,7 @@ impl AppChange {
         pass: &Pass<'_>,
         row: AppRequestRow,
         mut progress: Progress,
-        rights: Vec<AppRightEntry>,
+        rights: Vec<SelectionPatch>,
     ) -> Result<Found, AdminError> {
         let edition = pass.tenant.edition;
         let step = PermissionsStep::of(progress.scopes, edition);
@@ -205,13 +204,14 @@ impl AppChange {
         if is_idle || next == AppStep::Authorize {
             return Err(out_of_order(&row, next));
         }
-        let items = rights.iter().flat_map(AppRightEntry::items);
+        let items = rights.iter().flat_map(items);
         let wanted = WantedEntities {
             items: items.collect(),
             ..WantedEntities::default()
         };
         let mut change_set = change_set(pass, &wanted).await?;
-        Planner::new(&mut change_set).select(rights.iter().map(AppRightEntry::right), step)?;
+        Planner::new(&mut change_set)
+            .select(rights.iter().map(|patch| (field_of(patch), patch)), step)?;
         progress.permissions = Some(rights);
         self.store_progress(pass, row, &progress, "app_request.permissions_set")
             .await
@@ -232,7 +232,7 @@ impl AppChange {
         let step = PermissionsStep::of(granted, pass.tenant.edition);
         let choice = match (step, &progress.permissions) {
             (PermissionsStep::UpTo(_), Some(rights)) => planner
-                .select(rights.iter().map(AppRightEntry::right), step)?
+                .select(rights.iter().map(|patch| (field_of(patch), patch)), step)?
                 .replacing_all(),
             // An app without a permissions step keeps its rights (rules 5.8).
             (PermissionsStep::UpTo(_) | PermissionsStep::NotOffered, _) => AppChoice::default(),

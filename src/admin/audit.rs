@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::{CATALOGUE, Code, GroupId, ItemId, ItemKind, Level, SubjectKind};
+use crate::domain::{
+    App, Attribute, CATALOGUE, Code, GridView, GroupId, Item, ItemId, Level, Role, Subject,
+    SubjectKind, UserGroup,
+};
 
 use super::{
     change::{AuditEntry, Pass},
@@ -23,7 +26,7 @@ pub(super) async fn write(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result
         let (before, after) = levels(change_set, before, after);
         pass.audit(AuditEntry {
             kind: "access_right.changed".to_owned(),
-            item: Some((item.kind.into(), item.code.to_string())),
+            item: Some((item.kind().into(), item.code().to_string())),
             subject: None,
             before: Some(before.to_string()),
             after: Some(after.to_string()),
@@ -65,10 +68,11 @@ async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<
 
 async fn write_catalog(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
     for (_, before, after) in change_set.items.changes() {
-        let Some(Item { kind, code, .. }) = after.or(before) else {
+        let Some(changed) = after.or(before) else {
             continue;
         };
         let describe = |row: &Item| item(change_set, row);
+        let (kind, code) = (changed.kind(), changed.code());
         let entry = entry(kind.into(), Some(code), before, after, describe);
         pass.audit(entry).await?;
     }
@@ -79,8 +83,7 @@ async fn write_catalog(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<()
         pass.audit(entry).await?;
     }
     for (_, before, after) in change_set.grid_views.changes() {
-        let describe =
-            |row: &GridView| json!({ "attribute_groups": items(change_set, row.groups.iter()) });
+        let describe = |row: &GridView| json!({ "attribute_groups": items(change_set, row.attribute_groups.iter()) });
         let code = after.or(before).map(|row| &row.code);
         let entry = entry("grid_view", code, before, after, describe);
         pass.audit(entry).await?;
@@ -165,25 +168,16 @@ fn app(change_set: &ChangeSet, row: &App) -> Value {
     })
 }
 
-fn item(change_set: &ChangeSet, row: &Item) -> Value {
-    let mut described = Map::new();
-    if row.kind == ItemKind::Category {
-        described.insert(
-            "parent".to_owned(),
-            json!(row.parent.map(|id| change_set.item_code(id))),
-        );
+fn item(change_set: &ChangeSet, item: &Item) -> Value {
+    let code = |id: &ItemId| change_set.item_code(*id);
+    match item {
+        Item::Category(category) => json!({ "parent": category.parent.as_ref().map(code) }),
+        Item::Channel(channel) => json!({
+            "tree": channel.tree.as_ref().map(code),
+            "locales": items(change_set, channel.locales.iter()),
+        }),
+        Item::Plain(_) => json!({}),
     }
-    if row.kind == ItemKind::Channel {
-        described.insert(
-            "tree".to_owned(),
-            json!(row.tree.map(|id| change_set.item_code(id))),
-        );
-        described.insert(
-            "locales".to_owned(),
-            json!(items(change_set, row.locales.iter())),
-        );
-    }
-    Value::Object(described)
 }
 
 fn attribute(change_set: &ChangeSet, row: &Attribute) -> Value {

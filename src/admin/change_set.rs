@@ -6,8 +6,8 @@ use std::{
 
 use crate::{
     domain::{
-        AttributeId, Code, Edition, GridViewId, GroupId, ItemId, ItemKind, RoleId, SubjectId,
-        SubjectKind,
+        App, Attribute, AttributeId, Code, Edition, GridView, GridViewId, GroupId, Item, ItemId,
+        ItemKind, Role, RoleId, Subject, SubjectId, SubjectKind, UserGroup,
     },
     store::{EntityChanges, EntityRemovals, StoredEntities},
 };
@@ -26,12 +26,12 @@ pub(super) trait Coded {
 }
 
 macro_rules! coded {
-    ($row:ty, $id:ty, $space:expr) => {
-        impl Coded for $row {
+    ($entity:ident, $id:ty, $space:expr) => {
+        impl Coded for $entity {
             type Id = $id;
 
             fn space(&self) -> u8 {
-                let space: fn(&$row) -> u8 = $space;
+                let space: fn(&$entity) -> u8 = $space;
                 space(self)
             }
 
@@ -47,7 +47,18 @@ coded!(Role, RoleId, |_| 0);
 coded!(Attribute, AttributeId, |_| 0);
 coded!(GridView, GridViewId, |_| 0);
 coded!(Subject, SubjectId, |subject| subject.kind as u8);
-coded!(Item, ItemId, |item| item_space(item.kind));
+
+impl Coded for Item {
+    type Id = ItemId;
+
+    fn space(&self) -> u8 {
+        item_space(self.kind())
+    }
+
+    fn code(&self) -> &Code {
+        self.code()
+    }
+}
 
 /// Returns the code space of a kind of item: both kinds of profiles share one
 /// (rules 9).
@@ -234,7 +245,7 @@ impl ChangeSet {
 
     pub(super) fn find_item(&self, kind: ItemKind, code: &Code) -> Option<ItemId> {
         let id = self.items.find(item_space(kind), code)?;
-        (self.items.get(id)?.kind == kind).then_some(id)
+        (self.items.get(id)?.kind() == kind).then_some(id)
     }
 
     pub(super) fn find_subject(&self, kind: SubjectKind, code: &Code) -> Option<SubjectId> {
@@ -287,7 +298,9 @@ impl ChangeSet {
         }
         for (_, before, after) in self.items.changes() {
             for row in before.into_iter().chain(after) {
-                let named = row.parent.iter().chain(&row.tree).chain(&row.locales);
+                unread.extend(row.parent().as_ref().and_then(item));
+                let channel = row.as_channel().into_iter();
+                let named = channel.flat_map(|channel| channel.tree.iter().chain(&channel.locales));
                 unread.extend(named.filter_map(item));
             }
         }
@@ -297,7 +310,10 @@ impl ChangeSet {
         }
         for (_, before, after) in self.grid_views.changes() {
             let rows = before.into_iter().chain(after);
-            unread.extend(rows.flat_map(|row| &row.groups).filter_map(item));
+            unread.extend(
+                rows.flat_map(|view| &view.attribute_groups)
+                    .filter_map(item),
+            );
         }
         for (id, before, after) in self.app_changes() {
             unread.extend(subject(&id));
@@ -317,7 +333,7 @@ impl ChangeSet {
     /// Returns the code of an item, removed ones included; empty if it is
     /// unknown.
     pub(super) fn item_code(&self, id: ItemId) -> &str {
-        let item = self.items.ever(id).map(|item| item.code.as_str());
+        let item = self.items.ever(id).map(|item| item.code().as_str());
         item.unwrap_or_else(|| self.name(id.0))
     }
 
@@ -354,7 +370,7 @@ impl ChangeSet {
         };
         let tenant = pass.tenant.number();
         pass.transaction.write_entities(tenant, &changes).await?;
-        let rights = self.rights.changed_rows();
+        let rights = self.rights.changed();
         pass.transaction.write_rights(tenant, &rights).await?;
         pass.transaction.delete_entities(tenant, &removed).await?;
         pass.tenant.last_id = self.last_id;

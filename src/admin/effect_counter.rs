@@ -92,7 +92,7 @@ pub(super) fn effect_of(
     counter.add_table(&change_set.subjects, |subject| {
         (subject.kind != SubjectKind::App).then(|| subject.kind.into())
     });
-    counter.add_table(&change_set.items, |item| Some(item.kind.into()));
+    counter.add_table(&change_set.items, |item| Some(item.kind().into()));
     counter.add_table(&change_set.attributes, |_| Some("attribute"));
     counter.add_table(&change_set.grid_views, |_| Some("grid_view"));
     for (_, before, after) in change_set.app_changes() {

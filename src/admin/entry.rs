@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Audience, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet};
+use crate::domain::{
+    AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind, Level, PlainItem,
+    ProductPatch, RolePatch, ScopeSet, SelectionPatch, SubjectPatch, UserGroup,
+};
 
 /// The files of an import (`docs/import.md`), in the order in which they are
 /// applied: referenced entities before those that refer to them.
@@ -131,91 +134,67 @@ pub struct Row {
 
 /// The content of a row.
 ///
-/// `None` where an optional column is absent: the stored value stays. An empty
-/// cell is `Some` with an empty value. Lists keep the order of the file: adjacent
-/// items may together be one name that contains a comma, which is known only once
-/// all rows are read.
+/// A patch has `None` where an optional column is absent: the stored value stays.
+/// An empty cell is `Some` with an empty value. Lists keep the order of the file:
+/// adjacent items may together be one name that contains a comma, which is known
+/// only once all rows are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the columns of `docs/import.md`"
-)]
 pub enum Entry {
     /// A user group.
-    UserGroup { code: Code, label: String },
+    UserGroup(UserGroup),
     /// A role.
     Role {
-        code: Code,
-        label: Option<String>,
-        audience: Option<Audience>,
-        permissions: Option<RolePermissions>,
+        /// The role.
+        role: RolePatch,
+        /// The words of its permissions that are not in the catalogue.
         unknown_permissions: UnknownWords,
     },
     /// A user.
-    User(DirectoryEntry),
+    User(SubjectPatch),
     /// A connection.
-    Connection(DirectoryEntry),
+    Connection(SubjectPatch),
     /// A locale, attribute group, asset family, reference entity or profile.
-    Item { kind: ItemKind, code: Code },
-    /// A category; without a parent it is the root of a tree.
-    Category {
-        code: Code,
-        parent: Option<Option<Code>>,
-    },
+    Item(PlainItem),
+    /// A category.
+    Category(CategoryPatch),
     /// A channel.
-    Channel {
-        code: Code,
-        tree: Option<Option<Code>>,
-        locales: Option<Vec<Code>>,
-    },
+    Channel(ChannelPatch),
     /// An attribute.
-    Attribute {
-        code: Code,
-        group: Code,
-        scopable: Option<bool>,
-        localizable: Option<bool>,
-    },
+    Attribute(AttributePatch),
     /// A grid view.
-    GridView {
-        code: Code,
-        attribute_groups: Option<Vec<Code>>,
-    },
+    GridView(GridViewPatch),
     /// A product or product model.
-    Product(ProductEntry),
+    Product {
+        /// The product.
+        product: ProductPatch,
+        /// A hash of the cells that are not read, to distinguish rows with the
+        /// same key and different content; 0: there are none.
+        rest: i64,
+    },
     /// The complete set of rights on an item.
     Access(AccessEntry),
     /// A connected app.
     App(AppEntry),
 }
 
-/// A user or connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the columns of `docs/import.md`"
-)]
-pub struct DirectoryEntry {
-    pub code: Code,
-    pub roles: Vec<Code>,
-    /// Codes or labels.
-    pub groups: Option<Vec<Code>>,
-    pub enabled: Option<bool>,
-}
-
-/// A product or product model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the columns of `docs/import.md`"
-)]
-pub struct ProductEntry {
-    pub kind: ProductKind,
-    pub code: Code,
-    pub parent: Option<Option<Code>>,
-    pub categories: Option<Vec<Code>>,
-    /// A hash of the cells that are not read, to distinguish rows with the same
-    /// key and different content; 0: there are none.
-    pub rest: i64,
+impl Entry {
+    /// Returns the code of the entity, or of the item of a set of rights.
+    #[must_use]
+    pub fn code(&self) -> &Code {
+        match self {
+            Self::UserGroup(group) => &group.code,
+            Self::Role { role, .. } => &role.code,
+            Self::User(subject) | Self::Connection(subject) => &subject.code,
+            Self::Item(item) => &item.code,
+            Self::Category(category) => &category.code,
+            Self::Channel(channel) => &channel.code,
+            Self::Attribute(attribute) => &attribute.code,
+            Self::GridView(view) => &view.code,
+            Self::Product { product, .. } => &product.code,
+            Self::Access(access) => &access.code,
+            Self::App(app) => &app.code,
+        }
+    }
 }
 
 /// Words of a list that are not in the permission catalogue, such as the
@@ -257,16 +236,6 @@ impl UnknownWords {
         });
         sentences.chain(more).collect()
     }
-}
-
-/// The content of the cell `permissions` of a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RolePermissions {
-    /// `*`: every permission that the role may hold in the tenant's edition
-    /// (rules 2.4, 2.5).
-    EveryAllowed,
-    /// These permissions.
-    Only(PermissionSet),
 }
 
 /// The complete set of rights on an item.
@@ -315,28 +284,6 @@ pub struct AppEntry {
     /// warning.
     pub unknown_scopes: UnknownWords,
     /// The selections of category trees, locales and attribute groups: one per
-    /// column that is present.
-    pub selections: Vec<AppSelection>,
-}
-
-/// The selection of one cell for the permissions step (rules 5.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppSelection {
-    /// `Category` for trees, `Locale` or `AttributeGroup`.
-    pub kind: ItemKind,
-    /// The level of the column.
-    pub level: Level,
-    /// The column, for error messages.
-    pub column: &'static str,
-    /// The selected items.
-    pub chosen: Chosen,
-}
-
-/// A selection of items: `all` or a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Chosen {
-    /// `*`: all items, later ones included.
-    All,
-    /// These items; none if the cell is empty.
-    Codes(Vec<Code>),
+    /// column that is present, with the name of the column.
+    pub selections: Vec<(&'static str, SelectionPatch)>,
 }

@@ -16,7 +16,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Edition, FactKey, GroupId, Revision},
+    domain::{Edition, FactKey, GroupId, Revision, UserGroup},
     store::{ProductCounts, StoredEntities, WantedEntities},
 };
 

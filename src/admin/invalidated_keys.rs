@@ -101,7 +101,7 @@ fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
 
 /// Returns the keys of the groups whose rights change.
 fn rights(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
-    let changed = change_set.rights.changed_rows().into_iter();
+    let changed = change_set.rights.changed().into_iter();
     let groups: BTreeSet<GroupId> = changed
         .map(|change| change.group)
         .filter(|group| !change_set.groups.is_new(*group))

@@ -18,7 +18,7 @@ mod subtrees;
 pub use self::removals::Cascade;
 pub(super) use self::{
     access::{AccessVerb, Levels, ReplacedRights},
-    apps::{AppChoice, AppRight, PermissionsStep, offered_scopes},
+    apps::{AppChoice, PermissionsStep, offered_scopes},
     categories::CategoryPlace,
     subtrees::Order,
 };

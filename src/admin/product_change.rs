@@ -3,14 +3,13 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::{
-    domain::{Code, Edition, EntityKind, ItemId, ItemKind, ProductKind, Revision},
+    domain::{Code, Edition, EntityKind, ItemId, ItemKind, ProductKind, ProductPatch, Revision},
     store::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal, WantedEntities},
 };
 
 use super::{
     change::{AuditEntry, Change, Pass, Ran, Size},
     entity_change::{Compared, EncodeWritten, change_set},
-    entry::ProductEntry,
     error::AdminError,
     fault::{Fault, Refused},
     guards::Guards,
@@ -24,7 +23,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub enum ProductRequest {
     /// Creates or changes them.
-    Put(Vec<ProductEntry>),
+    Put(Vec<ProductPatch>),
     /// Deletes them; with [`Cascade::Delete`], also the descendants of models.
     Delete {
         /// Which of the two code spaces.
@@ -74,11 +73,11 @@ impl ProductChange {
     }
 }
 
-async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compared, AdminError> {
+async fn compare_put(pass: &Pass<'_>, entries: &[ProductPatch]) -> Result<Compared, AdminError> {
     let mut names = Names::default();
     let staged: Vec<StagedProduct> = (1..)
         .zip(entries)
-        .map(|(line, entry)| staged_product(line, entry.clone(), &mut names))
+        .map(|(line, entry)| staged_product(line, entry.clone(), 0, &mut names))
         .collect();
     if let Some(fault) = repeated(&staged) {
         return Err(fault.into());
@@ -122,7 +121,7 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<Compar
 
 /// Rejects the first new product whose code has white space at an end
 /// (rules 1.5).
-async fn check_new_codes(pass: &Pass<'_>, entries: &[ProductEntry]) -> Result<(), AdminError> {
+async fn check_new_codes(pass: &Pass<'_>, entries: &[ProductPatch]) -> Result<(), AdminError> {
     let blank = (1..)
         .zip(entries)
         .filter(|(_, entry)| entry.code.has_blank_end());
@@ -158,14 +157,18 @@ fn repeated(staged: &[StagedProduct]) -> Option<Fault> {
 
 /// Returns the product to stage, its categories replaced by their numbers in
 /// `names`.
-pub(super) fn staged_product(line: u64, entry: ProductEntry, names: &mut Names) -> StagedProduct {
-    let ProductEntry {
+pub(super) fn staged_product(
+    line: u64,
+    product: ProductPatch,
+    rest: i64,
+    names: &mut Names,
+) -> StagedProduct {
+    let ProductPatch {
         kind,
         code,
         parent,
         categories,
-        rest,
-    } = entry;
+    } = product;
     let listed = categories.map(|codes| names.numbers(codes));
     let categories = listed.clone().map(|mut numbers| {
         numbers.sort_unstable();
@@ -195,7 +198,7 @@ async fn fault(
     pass: &Pass<'_>,
     refused: &StagedRefusal,
     names: &Names,
-    entries: &[ProductEntry],
+    entries: &[ProductPatch],
 ) -> Result<Fault, AdminError> {
     let index = usize::try_from(refused.line.saturating_sub(1)).unwrap_or_default();
     let StagedRefusal { code, parent, .. } = refused;
@@ -235,11 +238,11 @@ async fn fault(
 async fn is_product(
     pass: &Pass<'_>,
     code: &str,
-    entries: &[ProductEntry],
+    entries: &[ProductPatch],
 ) -> Result<bool, AdminError> {
     let key = Code::fold(code);
     let is_entry =
-        |entry: &ProductEntry| entry.kind == ProductKind::Product && entry.code.folded() == key;
+        |entry: &ProductPatch| entry.kind == ProductKind::Product && entry.code.folded() == key;
     if entries.iter().any(is_entry) {
         return Ok(true);
     }

@@ -11,7 +11,10 @@ mod directory;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    domain::{Audience, Code, ItemKind, ItemRef, Level, PermissionSet, SubjectKind},
+    domain::{
+        AccessRight, AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind,
+        ItemRef, Level, ProfilePatch, RolePatch, SubjectKind, SubjectPatch, UserGroup,
+    },
     store::WantedEntities,
 };
 
@@ -21,95 +24,18 @@ use super::{
     plan::{Cascade, DefaultRights, Outcome, Planner},
 };
 
-/// A user or connection to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct SubjectEntry {
-    pub code: Code,
-    pub groups: Option<Vec<Code>>,
-    pub roles: Option<Vec<Code>>,
-    pub enabled: Option<bool>,
-}
-
-/// A user group to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct GroupEntry {
-    pub code: Code,
-    pub label: String,
-}
-
-/// A role to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct RoleEntry {
-    pub code: Code,
-    pub label: String,
-    pub audience: Option<Audience>,
-    pub permissions: Option<PermissionSet>,
-}
-
-/// A channel to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct ChannelEntry {
-    pub code: Code,
-    pub tree: Option<Code>,
-    pub locales: Vec<Code>,
-}
-
-/// A category to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct CategoryEntry {
-    pub code: Code,
-    /// `Some(None)`: it is the root of a tree.
-    pub parent: Option<Option<Code>>,
-}
-
-/// An attribute to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct AttributeEntry {
-    pub code: Code,
-    pub group: Option<Code>,
-    pub scopable: bool,
-    pub localizable: bool,
-}
-
-/// A grid view to create or change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of the contract")]
-pub struct GridViewEntry {
-    pub code: Code,
-    pub attribute_groups: Vec<Code>,
-}
-
-/// An import or export profile to create, unless it exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProfileEntry {
-    /// Its code.
-    pub code: Code,
-    /// Which of the two it is; required if it is new.
-    pub kind: Option<ItemKind>,
-}
-
 /// A level to grant or to revoke.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessEntry {
-    /// The user group.
-    pub group: Code,
-    /// The item.
-    pub item: ItemRef,
-    /// The level, one that the item can have.
-    pub level: Level,
+pub struct AccessChange {
+    /// The right, with a level that the item can have.
+    pub right: AccessRight<Code, ItemRef>,
     /// Whether the sub-categories of the item are included (rules 3.7).
     pub children: Children,
 }
 
 /// The complete set of rights on an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemRightsEntry {
+pub struct ItemRights {
     /// The item.
     pub item: ItemRef,
     /// Each group once; [`Level::Hidden`] is no right.
@@ -133,18 +59,18 @@ pub enum Children {
 pub enum EntityRequest {
     PutSubjects {
         kind: SubjectKind,
-        entries: Vec<SubjectEntry>,
+        entries: Vec<SubjectPatch>,
     },
     DeleteSubjects {
         kind: SubjectKind,
         codes: Vec<Code>,
     },
-    PutUserGroups(Vec<GroupEntry>),
+    PutUserGroups(Vec<UserGroup>),
     DeleteUserGroups {
         codes: Vec<Code>,
         cascade: Cascade,
     },
-    PutRoles(Vec<RoleEntry>),
+    PutRoles(Vec<RolePatch>),
     DeleteRoles {
         codes: Vec<Code>,
         cascade: Cascade,
@@ -156,19 +82,19 @@ pub enum EntityRequest {
         defaults: DefaultRights,
     },
     PutProfiles {
-        entries: Vec<ProfileEntry>,
+        entries: Vec<ProfilePatch>,
         defaults: DefaultRights,
     },
     PutChannels {
-        entries: Vec<ChannelEntry>,
+        entries: Vec<ChannelPatch>,
         defaults: DefaultRights,
     },
     PutCategories {
-        entries: Vec<CategoryEntry>,
+        entries: Vec<CategoryPatch>,
         defaults: DefaultRights,
     },
-    PutAttributes(Vec<AttributeEntry>),
-    PutGridViews(Vec<GridViewEntry>),
+    PutAttributes(Vec<AttributePatch>),
+    PutGridViews(Vec<GridViewPatch>),
     /// Every kind of item except categories and profiles.
     DeleteItems {
         kind: ItemKind,
@@ -184,9 +110,9 @@ pub enum EntityRequest {
     DeleteGridViews {
         codes: Vec<Code>,
     },
-    GrantAccess(Vec<AccessEntry>),
-    RevokeAccess(Vec<AccessEntry>),
-    ReplaceAccess(Vec<ItemRightsEntry>),
+    GrantAccess(Vec<AccessChange>),
+    RevokeAccess(Vec<AccessChange>),
+    ReplaceAccess(Vec<ItemRights>),
 }
 
 impl EntityRequest {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::{GroupId, ItemId, Level};
+use crate::domain::{AccessRight, GroupId, ItemId, Level};
 
 /// The groups with rights on an item, in ascending order, each with its level.
 pub(super) type GroupLevels = Vec<(GroupId, Level)>;
@@ -101,7 +101,7 @@ impl Rights {
 
     /// Returns the single rights that differ; a removed right has the level
     /// hidden.
-    pub(super) fn changed_rows(&self) -> Vec<AccessRight> {
+    pub(super) fn changed(&self) -> Vec<AccessRight> {
         let mut changes = Vec::new();
         for (item, before, after) in self.changes() {
             for (group, old, new) in pairs(before, after) {

@@ -6,7 +6,7 @@ use crate::{
 };
 
 use super::{
-    entry::{Entry, ImportFile, KeyColumns, Place, ProductEntry, Refusal, Row},
+    entry::{Entry, ImportFile, KeyColumns, Refusal, Row},
     error::AdminError,
     import::rows::AccessRow,
     product_change::staged_product,
@@ -153,20 +153,27 @@ impl Staging {
             self.record_file(place.file);
             self.report.known(place.file).rows += 1;
             match entry {
-                Entry::Product(entry) => products.push(self.staged_product(place, entry)),
+                Entry::Product { product, rest } => {
+                    products.push(staged_product(
+                        place.line,
+                        product,
+                        rest,
+                        &mut self.categories,
+                    ));
+                }
                 Entry::Access(entry) => {
                     let row = AccessRow::new(place, entry, &mut self.groups);
                     self.access.push(row);
                 }
-                entry @ (Entry::UserGroup { .. }
+                entry @ (Entry::UserGroup(_)
                 | Entry::Role { .. }
                 | Entry::User(_)
                 | Entry::Connection(_)
-                | Entry::Item { .. }
-                | Entry::Category { .. }
-                | Entry::Channel { .. }
-                | Entry::Attribute { .. }
-                | Entry::GridView { .. }
+                | Entry::Item(_)
+                | Entry::Category(_)
+                | Entry::Channel(_)
+                | Entry::Attribute(_)
+                | Entry::GridView(_)
                 | Entry::App(_)) => self.rows.push(Row { place, entry }),
             }
         }
@@ -206,9 +213,5 @@ impl Staging {
         }
         self.products += u64::try_from(products.len()).unwrap_or(u64::MAX);
         self.slot.connection.stage_products(&products).await
-    }
-
-    fn staged_product(&mut self, place: Place, entry: ProductEntry) -> StagedProduct {
-        staged_product(place.line, entry, &mut self.categories)
     }
 }

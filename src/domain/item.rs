@@ -197,9 +197,12 @@ impl<Ref> Item<Ref> {
     /// Returns the category above a category; `None` for a root, and for any
     /// other item.
     #[must_use]
-    pub fn parent(&self) -> Option<&Ref> {
+    pub fn parent(&self) -> Option<Ref>
+    where
+        Ref: Copy,
+    {
         match self {
-            Self::Category(category) => category.parent.as_ref(),
+            Self::Category(category) => category.parent,
             Self::Channel(_) | Self::Plain(_) => None,
         }
     }
@@ -210,6 +213,20 @@ impl<Ref> Item<Ref> {
         match self {
             Self::Channel(channel) => Some(channel),
             Self::Category(_) | Self::Plain(_) => None,
+        }
+    }
+
+    /// Sets the category above a category; any other item stays as it is.
+    pub fn move_below(&mut self, parent: Option<Ref>) {
+        if let Self::Category(category) = self {
+            category.parent = parent;
+        }
+    }
+
+    /// Changes a channel; any other item stays as it is.
+    pub fn change_channel(&mut self, change: impl FnOnce(&mut Channel<Ref>)) {
+        if let Self::Channel(channel) = self {
+            change(channel);
         }
     }
 }

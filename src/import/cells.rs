@@ -5,7 +5,7 @@ use std::{
 };
 
 use crate::{
-    admin::entry::Chosen,
+    domain::Chosen,
     domain::{Code, InvalidCode},
 };
 

@@ -1,9 +1,10 @@
 use crate::{
-    admin::entry::{
-        AccessEntry, AccessTarget, AppEntry, AppSelection, DirectoryEntry, Entry, LevelColumn,
-        ProductEntry, RolePermissions, UnknownWords,
+    admin::entry::{AccessEntry, AccessTarget, AppEntry, Entry, LevelColumn, UnknownWords},
+    domain::{
+        AttributePatch, Audience, CATALOGUE, CategoryPatch, ChannelPatch, Code, GridViewPatch,
+        ItemKind, Level, PermissionSet, PlainItem, ProductKind, ProductPatch, RequestedPermissions,
+        RolePatch, ScopeSet, SelectionPatch, SubjectPatch, UserGroup,
     },
-    domain::{Audience, CATALOGUE, Code, ItemKind, Level, PermissionSet, ProductKind, ScopeSet},
 };
 
 use super::{
@@ -14,40 +15,41 @@ use super::{
 /// Parses a row into the entry of its file's shape; fails on the first bad cell.
 pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     match shape {
-        Shape::UserGroup => Ok(Entry::UserGroup {
+        Shape::UserGroup => Ok(Entry::UserGroup(UserGroup {
             code: cells.key()?,
             label: cells.label("name")?.to_owned(),
-        }),
+            private: false,
+        })),
         Shape::Role => role(cells),
-        Shape::User => Ok(Entry::User(directory_entry(cells)?)),
-        Shape::Connection => Ok(Entry::Connection(directory_entry(cells)?)),
-        Shape::Item(kind) => Ok(Entry::Item {
+        Shape::User => subject(cells).map(Entry::User),
+        Shape::Connection => subject(cells).map(Entry::Connection),
+        Shape::Item(kind) => Ok(Entry::Item(PlainItem {
             kind,
             code: cells.key()?,
-        }),
-        Shape::Category => Ok(Entry::Category {
+        })),
+        Shape::Category => Ok(Entry::Category(CategoryPatch {
             code: cells.key()?,
             parent: cells.find_code("parent")?,
-        }),
-        Shape::Channel => Ok(Entry::Channel {
+        })),
+        Shape::Channel => Ok(Entry::Channel(ChannelPatch {
             code: cells.key()?,
             tree: cells.find_code("tree")?,
             locales: cells.find_codes("locales")?,
-        }),
-        Shape::Attribute => Ok(Entry::Attribute {
+        })),
+        Shape::Attribute => Ok(Entry::Attribute(AttributePatch {
             code: cells.key()?,
-            group: cells.code("group")?,
+            group: Some(cells.code("group")?),
             scopable: cells.find_flag("scopable", false)?,
             localizable: cells.find_flag("localizable", false)?,
-        }),
-        Shape::JobProfile => Ok(Entry::Item {
+        })),
+        Shape::JobProfile => Ok(Entry::Item(PlainItem {
             code: cells.key()?,
             kind: profile_kind(cells)?,
-        }),
-        Shape::GridView => Ok(Entry::GridView {
+        })),
+        Shape::GridView => Ok(Entry::GridView(GridViewPatch {
             code: cells.key()?,
             attribute_groups: cells.find_codes("attribute_groups")?,
-        }),
+        })),
         Shape::Product(kind) => product(kind, cells),
         Shape::Access(target, columns) => access(target, columns, cells),
         Shape::App => app(cells),
@@ -68,11 +70,14 @@ fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
         None => None,
     };
     let mut unknown_permissions = UnknownWords::default();
-    Ok(Entry::Role {
+    let role = RolePatch {
         code: cells.key()?,
         label,
         audience: audience(cells)?,
         permissions: permissions(cells, &mut unknown_permissions),
+    };
+    Ok(Entry::Role {
+        role,
         unknown_permissions,
     })
 }
@@ -97,7 +102,7 @@ fn audience(cells: &Cells<'_>) -> Result<Option<Audience>, BadCell> {
 
 /// Parses the permissions; collects words that the permission catalogue lacks in
 /// `unknown`. `None` if the file lacks the column.
-fn permissions(cells: &Cells<'_>, unknown: &mut UnknownWords) -> Option<RolePermissions> {
+fn permissions(cells: &Cells<'_>, unknown: &mut UnknownWords) -> Option<RequestedPermissions> {
     cells.find("permissions")?;
     let mut set = PermissionSet::default();
     let mut every = false;
@@ -115,16 +120,16 @@ fn permissions(cells: &Cells<'_>, unknown: &mut UnknownWords) -> Option<RolePerm
         }
     }
     Some(if every {
-        RolePermissions::EveryAllowed
+        RequestedPermissions::EveryAllowed
     } else {
-        RolePermissions::Only(set)
+        RequestedPermissions::Only(set)
     })
 }
 
-fn directory_entry(cells: &Cells<'_>) -> Result<DirectoryEntry, BadCell> {
-    Ok(DirectoryEntry {
+fn subject(cells: &Cells<'_>) -> Result<SubjectPatch, BadCell> {
+    Ok(SubjectPatch {
         code: cells.key()?,
-        roles: cells.codes("roles")?,
+        roles: Some(cells.codes("roles")?),
         groups: cells.find_codes("groups")?,
         enabled: cells.find_flag("enabled", true)?,
     })
@@ -147,13 +152,16 @@ fn profile_kind(cells: &Cells<'_>) -> Result<ItemKind, BadCell> {
 }
 
 fn product(kind: ProductKind, cells: &Cells<'_>) -> Result<Entry, BadCell> {
-    Ok(Entry::Product(ProductEntry {
+    let product = ProductPatch {
         kind,
         code: key(Shape::Product(kind), cells)?,
         parent: cells.find_code("parent")?,
         categories: cells.find_codes("categories")?,
+    };
+    Ok(Entry::Product {
+        product,
         rest: cells.rest(),
-    }))
+    })
 }
 
 fn access(
@@ -195,12 +203,12 @@ fn app(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     let mut selections = Vec::new();
     for column in &SELECTIONS {
         if let Some(chosen) = cells.chosen(column.name)? {
-            selections.push(AppSelection {
+            let patch = SelectionPatch {
                 kind: column.kind,
                 level: column.level,
-                column: column.name,
                 chosen,
-            });
+            };
+            selections.push((column.name, patch));
         }
     }
     Ok(Entry::App(AppEntry {

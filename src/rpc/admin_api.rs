@@ -16,6 +16,7 @@ mod catalog_writes;
 mod changes;
 mod directory_service;
 mod directory_writes;
+mod entity_messages;
 mod lists;
 mod operations;
 mod operations_service;

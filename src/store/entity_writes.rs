@@ -175,7 +175,7 @@ impl Transaction<'_> {
         let kinds = column(rows, |item| <&str>::from(item.kind()));
         let codes = column(rows, |item| item.code().as_str());
         let keys = column(rows, |item| item.code().folded());
-        let parents = column(rows, |item| item.parent().copied());
+        let parents = column(rows, Item::parent);
         let trees = column(rows, |item| item.as_channel()?.tree);
         self.execute(
             "write_items",

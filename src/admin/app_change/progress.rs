@@ -1,65 +1,42 @@
 use serde_json::{Value, json};
 
 use crate::{
-    admin::{
-        entry::Chosen,
-        plan::{AppRight, PermissionsStep},
+    admin::plan::PermissionsStep,
+    domain::{
+        AppStep, CATALOGUE, Chosen, Code, Edition, ItemKind, Level, ScopeSet, SelectionPatch,
     },
-    domain::{AppStep, CATALOGUE, Code, Edition, ItemKind, Level, ScopeSet},
 };
 
-/// The items of one kind selected at one level (rules 5.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppRightEntry {
-    /// `Category` for trees, `Locale` or `AttributeGroup`.
-    pub kind: ItemKind,
-    /// The level.
-    pub level: Level,
-    /// The selected items.
-    pub chosen: Chosen,
+/// Returns the request field that holds a selection: `trees.own`.
+pub(super) fn field_of(selection: &SelectionPatch) -> &'static str {
+    let [own, edit, view] = match selection.kind {
+        ItemKind::Locale => ["locales.own", "locales.edit", "locales.view"],
+        ItemKind::AttributeGroup => [
+            "attribute_groups.own",
+            "attribute_groups.edit",
+            "attribute_groups.view",
+        ],
+        ItemKind::Category
+        | ItemKind::Channel
+        | ItemKind::AssetFamily
+        | ItemKind::ReferenceEntity
+        | ItemKind::ImportProfile
+        | ItemKind::ExportProfile => ["trees.own", "trees.edit", "trees.view"],
+    };
+    match selection.level {
+        Level::Own => own,
+        Level::Edit => edit,
+        Level::View | Level::Hidden | Level::Execute | Level::ExecuteAndEdit => view,
+    }
 }
 
-impl AppRightEntry {
-    /// Returns the request field that holds this selection: `trees.own`.
-    fn field(&self) -> &'static str {
-        let [own, edit, view] = match self.kind {
-            ItemKind::Locale => ["locales.own", "locales.edit", "locales.view"],
-            ItemKind::AttributeGroup => [
-                "attribute_groups.own",
-                "attribute_groups.edit",
-                "attribute_groups.view",
-            ],
-            ItemKind::Category
-            | ItemKind::Channel
-            | ItemKind::AssetFamily
-            | ItemKind::ReferenceEntity
-            | ItemKind::ImportProfile
-            | ItemKind::ExportProfile => ["trees.own", "trees.edit", "trees.view"],
-        };
-        match self.level {
-            Level::Own => own,
-            Level::Edit => edit,
-            Level::View | Level::Hidden | Level::Execute | Level::ExecuteAndEdit => view,
-        }
-    }
-
-    pub(super) fn right(&self) -> AppRight<'_> {
-        AppRight {
-            kind: self.kind,
-            level: self.level,
-            field: self.field(),
-            chosen: &self.chosen,
-        }
-    }
-
-    /// Returns the items that the selection names.
-    pub(super) fn items(&self) -> Vec<(ItemKind, Code)> {
-        match &self.chosen {
-            Chosen::All => Vec::new(),
-            Chosen::Codes(codes) => {
-                let codes = codes.iter().cloned();
-                codes.map(|code| (self.kind, code)).collect()
-            }
+/// Returns the items that a selection names.
+pub(super) fn items(selection: &SelectionPatch) -> Vec<(ItemKind, Code)> {
+    match &selection.chosen {
+        Chosen::All => Vec::new(),
+        Chosen::Codes(codes) => {
+            let codes = codes.iter().cloned();
+            codes.map(|code| (selection.kind, code)).collect()
         }
     }
 }
@@ -72,7 +49,7 @@ pub(super) struct Progress {
     /// True if the authorize step is done.
     pub(super) authorized: bool,
     /// The selections of the permissions step; `None`: not done yet.
-    pub(super) permissions: Option<Vec<AppRightEntry>>,
+    pub(super) permissions: Option<Vec<SelectionPatch>>,
 }
 
 impl Progress {
@@ -147,8 +124,8 @@ impl Progress {
     }
 }
 
-fn write_right(right: &AppRightEntry) -> Value {
-    let AppRightEntry {
+fn write_right(right: &SelectionPatch) -> Value {
+    let SelectionPatch {
         kind,
         level,
         chosen,
@@ -160,7 +137,7 @@ fn write_right(right: &AppRightEntry) -> Value {
     json!({ "kind": <&str>::from(kind), "level": <&str>::from(level), "codes": codes })
 }
 
-fn read_right(right: &Value) -> Option<AppRightEntry> {
+fn read_right(right: &Value) -> Option<SelectionPatch> {
     let word = |field: &str| right.get(field)?.as_str();
     let codes = right.get("codes")?;
     let chosen = if codes.is_null() {
@@ -170,7 +147,7 @@ fn read_right(right: &Value) -> Option<AppRightEntry> {
         let codes = codes.map(|code| code.as_str()?.parse().ok());
         Chosen::Codes(codes.collect::<Option<_>>()?)
     };
-    Some(AppRightEntry {
+    Some(SelectionPatch {
         kind: word("kind")?.parse().ok()?,
         level: word("level")?.parse().ok()?,
         chosen,
@@ -189,12 +166,12 @@ mod tests {
         progress.authorized = true;
         let codes = vec!["en_US".parse().unwrap()];
         progress.permissions = Some(vec![
-            AppRightEntry {
+            SelectionPatch {
                 kind: ItemKind::Category,
                 level: Level::Own,
                 chosen: Chosen::All,
             },
-            AppRightEntry {
+            SelectionPatch {
                 kind: ItemKind::Locale,
                 level: Level::View,
                 chosen: Chosen::Codes(codes),

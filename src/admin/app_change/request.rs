@@ -2,10 +2,8 @@ use uuid::Uuid;
 
 use crate::{
     admin::outcome::Effect,
-    domain::{AppStep, Code, Revision, ScopeSet},
+    domain::{AppStep, Code, Revision, ScopeSet, SelectionPatch},
 };
-
-use super::AppRightEntry;
 
 /// The scopes that a request asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub enum ConnectionStep {
     },
     SetPermissions {
         request: Uuid,
-        rights: Vec<AppRightEntry>,
+        rights: Vec<SelectionPatch>,
     },
     Confirm {
         request: Uuid,

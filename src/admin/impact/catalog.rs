@@ -113,7 +113,7 @@ fn changed(side: &Side<'_>) -> Vec<ChangedResource> {
         .filter_map(|(_, before, after)| {
             let code = &after.or(before)?.code;
             Some((
-                [before, after].map(|row| row.map(|view| &view.groups)),
+                [before, after].map(|row| row.map(|view| &view.attribute_groups)),
                 code,
             ))
         });

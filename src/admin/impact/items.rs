@@ -94,7 +94,7 @@ pub(super) fn categories(
     for (item, old, new) in change_set.rights.both() {
         work.step(1 + old.len() + new.len())?;
         let row = change_set.items.ever(item);
-        if row.is_some_and(|row| row.kind == ItemKind::Category)
+        if row.is_some_and(|row| row.kind() == ItemKind::Category)
             && (old != new || is_of_some(old) || is_of_some(new))
         {
             found.push(item);

@@ -27,7 +27,7 @@ pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
         let (entity, code) = change_set
             .items
             .ever(item)
-            .map(|row| (EntityKind::from(row.kind).words(), row.code.as_str()))
+            .map(|row| (EntityKind::from(row.kind()).words(), row.code().as_str()))
             .unwrap_or_default();
         let more = match count {
             1 => String::new(),

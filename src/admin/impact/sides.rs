@@ -3,8 +3,9 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     admin::change_set::{ChangeSet, Coded, Table},
     domain::{
-        AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, ItemFacts,
-        ItemId, ItemKind, Level, Revision, SubjectFacts, SubjectId, SubjectRef, Vocabulary,
+        App, AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, Item,
+        ItemFacts, ItemId, ItemKind, Level, Revision, Subject, SubjectFacts, SubjectId, SubjectRef,
+        Vocabulary,
     },
 };
 
@@ -126,7 +127,7 @@ impl<'w> Side<'w> {
             return Rule::Groups;
         }
         let item = self.row(&self.change_set.items, item);
-        let highest = item.and_then(|item| item.kind.levels().last());
+        let highest = item.and_then(|item| item.kind().levels().last());
         Rule::Everybody(highest.copied().unwrap_or_default())
     }
 
@@ -147,17 +148,17 @@ impl<'w> Side<'w> {
         let items = change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
             let item = self.pick(before, after)?;
-            (item.kind != ItemKind::Category).then_some((id, item))
+            (item.kind() != ItemKind::Category).then_some((id, item))
         });
         let items: Vec<(ItemId, &Item)> = items.collect();
         let first = |kind| {
-            let of_kind = items.iter().filter(|(_, item)| item.kind == kind);
-            let first = of_kind.min_by_key(|(_, item)| &item.code);
+            let of_kind = items.iter().filter(|(_, item)| item.kind() == kind);
+            let first = of_kind.min_by_key(|(_, item)| item.code());
             first.map(|(id, _)| *id)
         };
         let facts = |item: &Item| ItemFacts {
-            kind: item.kind,
-            code: item.code.clone(),
+            kind: item.kind(),
+            code: item.code().clone(),
             parent: None,
         };
         Vocabulary {
@@ -191,7 +192,7 @@ impl<'w> Side<'w> {
         let facts = rows.map(|row| {
             let facts = GridViewFacts {
                 code: row.code.clone(),
-                attribute_groups: row.groups.iter().copied().collect(),
+                attribute_groups: row.attribute_groups.iter().copied().collect(),
             };
             (row.code.clone(), facts)
         });
@@ -202,7 +203,7 @@ impl<'w> Side<'w> {
     pub(super) fn axis_items(&self) -> Vec<(ItemId, ItemKind)> {
         let items = self.change_set.items.both();
         let items = items.filter_map(|(id, before, after)| {
-            let kind = self.pick(before, after)?.kind;
+            let kind = self.pick(before, after)?.kind();
             matches!(kind, ItemKind::Channel | ItemKind::Locale).then_some((id, kind))
         });
         items.collect()

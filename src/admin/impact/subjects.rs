@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     admin::{change_set::ChangeSet, error::AdminError, work::Work},
-    domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, SubjectId, SubjectKind},
+    domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, Subject, SubjectId, SubjectKind},
 };
 
 use super::{
@@ -58,7 +58,7 @@ pub(super) fn compare(
 fn enriching(change_set: &ChangeSet) -> Option<PermissionId> {
     let mut categories = change_set.items.changes().filter(|(_, before, after)| {
         let row = after.or(*before);
-        row.is_some_and(|item| item.kind == ItemKind::Category)
+        row.is_some_and(|item| item.kind() == ItemKind::Category)
     });
     let comes_or_goes = categories.any(|(_, before, after)| before.is_none() || after.is_none());
     let permission = CATALOGUE.find_permission("category.edit_attributes");

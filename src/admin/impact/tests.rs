@@ -5,7 +5,9 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     admin::work::Patience,
-    domain::{Code, GroupId, ItemId, ItemKind, Level, SubjectId, SubjectKind},
+    domain::{
+        Code, GroupId, Item, ItemId, ItemKind, Level, Subject, SubjectId, SubjectKind, UserGroup,
+    },
     store::{ProductReached, ReachedBy, StoredEntities},
 };
 
@@ -72,13 +74,7 @@ fn entities(size: i32) -> StoredEntities {
 }
 
 fn item(kind: ItemKind, name: &str) -> Item {
-    Item {
-        code: code(name),
-        kind,
-        parent: None,
-        tree: None,
-        locales: BTreeSet::new(),
-    }
+    Item::new(kind, code(name))
 }
 
 fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<GroupId>) -> Subject {

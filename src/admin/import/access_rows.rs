@@ -93,7 +93,7 @@ impl RowPlanner<'_> {
         let mut held = 0;
         let mut gone: Vec<(ItemId, GroupLevels)> = Vec::new();
         for (id, item) in change_set.items.iter() {
-            if !kinds.contains(&item.kind) || change_set.items.is_new(id) {
+            if !kinds.contains(&item.kind()) || change_set.items.is_new(id) {
                 continue;
             }
             let levels = change_set.rights.of(id).iter().copied();
@@ -104,7 +104,7 @@ impl RowPlanner<'_> {
                 continue;
             }
             held += 1;
-            if !named.contains(&item.code) {
+            if !named.contains(item.code()) {
                 left.extend(others_left);
                 gone.push((id, merge_levels(left)));
             }

@@ -132,8 +132,8 @@ impl Lists {
             let items = change_set
                 .items
                 .iter()
-                .filter(|(_, item)| item.kind == kind);
-            JoinedNames::of(items.map(|(_, item)| &item.code))
+                .filter(|(_, item)| item.kind() == kind);
+            JoinedNames::of(items.map(|(_, item)| item.code()))
         };
         let kinds = [
             ItemKind::Category,

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::{
     admin::{change_set::ChangeSet, fault::Fault},
-    domain::{Code, GroupId},
+    domain::{Code, GroupId, UserGroup},
 };
 
 use super::lists::JoinedNames;

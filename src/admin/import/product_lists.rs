@@ -24,8 +24,8 @@ pub(super) async fn resolve(
     names: &mut Names,
 ) -> Result<(), AdminError> {
     let items = change_set.items.iter();
-    let categories = items.filter(|(_, item)| item.kind == ItemKind::Category);
-    let joined = JoinedNames::of(categories.map(|(_, item)| &item.code));
+    let categories = items.filter(|(_, item)| item.kind() == ItemKind::Category);
+    let joined = JoinedNames::of(categories.map(|(_, item)| item.code()));
     let begin: Vec<i32> = (0..)
         .zip(names.codes())
         .filter(|(_, code)| joined.may_begin_with(code))

@@ -108,7 +108,7 @@ impl Import {
             report.refuse_whole(ImportFile::ProductModels, message);
         }
         let gone = change_set.items.changes().filter(|(_, before, after)| {
-            after.is_none() && before.is_some_and(|item| item.kind == ItemKind::Category)
+            after.is_none() && before.is_some_and(|item| item.kind() == ItemKind::Category)
         });
         let gone: Vec<ItemId> = gone.map(|(id, _, _)| id).collect();
         if !gone.is_empty() {

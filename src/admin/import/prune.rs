@@ -116,21 +116,20 @@ impl What {
 
     /// Returns the code that a row names of this kind.
     fn named_by(self, entry: &Entry) -> Option<&Code> {
-        match (self, entry) {
-            (Self::Groups, Entry::UserGroup { code, .. })
-            | (Self::Roles, Entry::Role { code, .. })
-            | (Self::Attributes, Entry::Attribute { code, .. })
-            | (Self::GridViews, Entry::GridView { code, .. })
-            | (Self::Items(ItemKind::Category), Entry::Category { code, .. })
-            | (Self::Items(ItemKind::Channel), Entry::Channel { code, .. }) => Some(code),
-            (Self::Items(kind), Entry::Item { kind: of, code }) => (kind == *of).then_some(code),
-            (Self::Subjects(SubjectKind::User), Entry::User(entry))
-            | (Self::Subjects(SubjectKind::Connection), Entry::Connection(entry)) => {
-                Some(&entry.code)
-            }
-            (Self::Apps, Entry::App(entry)) => Some(&entry.code),
-            (_, _) => None,
-        }
+        let is_of_kind = match (self, entry) {
+            (Self::Groups, Entry::UserGroup(_))
+            | (Self::Roles, Entry::Role { .. })
+            | (Self::Attributes, Entry::Attribute(_))
+            | (Self::GridViews, Entry::GridView(_))
+            | (Self::Items(ItemKind::Category), Entry::Category(_))
+            | (Self::Items(ItemKind::Channel), Entry::Channel(_))
+            | (Self::Subjects(SubjectKind::User), Entry::User(_))
+            | (Self::Subjects(SubjectKind::Connection), Entry::Connection(_))
+            | (Self::Apps, Entry::App(_)) => true,
+            (Self::Items(kind), Entry::Item(item)) => kind == item.kind,
+            (_, _) => false,
+        };
+        is_of_kind.then(|| entry.code())
     }
 }
 
@@ -209,8 +208,8 @@ impl RowPlanner<'_> {
                 let items = change_set
                     .items
                     .iter()
-                    .filter(|(_, item)| item.kind == kind);
-                items.map(|(_, item)| item.code.clone()).collect()
+                    .filter(|(_, item)| item.kind() == kind);
+                items.map(|(_, item)| item.code().clone()).collect()
             }
             What::Subjects(kind) => {
                 let subjects = change_set.subjects.iter();
@@ -257,7 +256,8 @@ impl RowPlanner<'_> {
         let moved: Vec<ItemId> = named.iter().filter_map(|code| find(code)).collect();
         for id in moved {
             change_set.items.change(id, |category| {
-                category.parent = category.parent.filter(|parent| !gone.contains(parent));
+                let parent = category.parent().filter(|parent| !gone.contains(parent));
+                category.move_below(parent);
             });
         }
         self.planner.delete_categories(&gone);

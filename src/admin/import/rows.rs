@@ -10,21 +10,24 @@ use crate::{
     admin::{
         change_set::ChangeSet,
         entry::{
-            AccessEntry, AccessTarget, AppEntry, Chosen, DirectoryEntry, Entry, ImportFile,
-            KeyColumns, LevelColumn, Place, Refusal, Row,
+            AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
+            Refusal, Row,
         },
         error::AdminError,
         fault::{Fault, Refused},
         guards::Guards,
         outcome::Prune,
         plan::{
-            AppRight, CategoryPlace, DefaultRights, Outcome, PermissionsStep, Planned, Planner,
+            CategoryPlace, DefaultRights, Outcome, PermissionsStep, Planned, Planner,
             offered_scopes,
         },
         refusals::Report,
         staging::Names,
     },
-    domain::{CATALOGUE, Code, ItemKind, Level, SubjectKind},
+    domain::{
+        CATALOGUE, CategoryPatch, ChannelPatch, Chosen, Code, GridViewPatch, ItemKind, Level,
+        SelectionPatch, SubjectKind, SubjectPatch,
+    },
 };
 
 use super::lists::Lists;
@@ -207,27 +210,21 @@ impl RowPlanner<'_> {
             )
         });
         self.warn(place.file, unknown.into_iter().chain(not_offered));
-        let chosen = selections.iter().map(|selection| match &selection.chosen {
-            Chosen::All => Ok(Chosen::All),
-            Chosen::Codes(codes) => {
-                let (kind, column) = (selection.kind, selection.column);
-                let codes = lists.items(self.planner.change_set, kind, column, codes)?;
-                Ok(Chosen::Codes(codes))
-            }
+        let change_set = &*self.planner.change_set;
+        let resolved = selections.iter().map(|(column, patch)| {
+            let chosen = match &patch.chosen {
+                Chosen::All => Chosen::All,
+                Chosen::Codes(codes) => {
+                    Chosen::Codes(lists.items(change_set, patch.kind, column, codes)?)
+                }
+            };
+            Ok((*column, SelectionPatch { chosen, ..*patch }))
         });
-        let chosen = chosen.collect::<Result<Vec<Chosen>, Fault>>()?;
-        let rights = selections
-            .iter()
-            .zip(&chosen)
-            .map(|(selection, chosen)| AppRight {
-                kind: selection.kind,
-                level: selection.level,
-                field: selection.column,
-                chosen,
-            });
+        let resolved = resolved.collect::<Result<Vec<_>, Fault>>()?;
         let step = PermissionsStep::of(granted, edition);
         let column = self.key_columns.of(place.file);
-        let choice = self.planner.select(rights, step)?;
+        let patches = resolved.iter().map(|(column, patch)| (*column, patch));
+        let choice = self.planner.select(patches, step)?;
         self.planner
             .connect_app(column, code, granted, &choice, actor)
     }
@@ -327,57 +324,49 @@ impl RowPlanner<'_> {
         let key = self.key_columns.of(row.place.file);
         let planner = &mut self.planner;
         match &row.entry {
-            Entry::UserGroup { code, label } => {
-                match planner.put_group(key, code, Some(label.as_str())) {
-                    // A row for `All` changes nothing (`docs/import.md`).
-                    Err(Fault {
-                        refused: Refused::GroupAllIsFixed,
-                        ..
-                    }) => Ok(Outcome::Unchanged),
-                    outcome => outcome,
-                }
-            }
+            Entry::UserGroup(group) => match planner.put_group(key, group) {
+                // A row for `All` changes nothing (`docs/import.md`).
+                Err(Fault {
+                    refused: Refused::GroupAllIsFixed,
+                    ..
+                }) => Ok(Outcome::Unchanged),
+                outcome => outcome,
+            },
             Entry::Role {
-                code,
-                label,
-                audience,
-                permissions,
+                role,
                 unknown_permissions,
             } => {
-                let outcome = planner.put_role(code, label.as_deref(), *audience, *permissions);
+                let outcome = planner.put_role(role);
+                let code = &role.code;
                 let unknown = unknown_permissions.warnings(&format!("role `{code}`"), "permission");
                 self.warn(row.place.file, unknown);
                 outcome
             }
-            Entry::User(entry) => put_subject(planner, SubjectKind::User, entry, lists),
-            Entry::Connection(entry) => put_subject(planner, SubjectKind::Connection, entry, lists),
-            Entry::Item { kind, code } => planner.put_item(key, *kind, code),
-            Entry::Channel {
-                code,
-                tree,
-                locales,
-            } => {
-                let (kind, locales) = (ItemKind::Locale, locales.as_deref());
-                let locales = lists.items_given(planner.change_set, kind, "locales", locales)?;
-                planner.put_channel(code, tree.as_ref(), locales.as_deref())
+            Entry::User(user) => put_subject(planner, SubjectKind::User, user, lists),
+            Entry::Connection(connection) => {
+                put_subject(planner, SubjectKind::Connection, connection, lists)
             }
-            Entry::Attribute {
-                code,
-                group,
-                scopable,
-                localizable,
-            } => planner.put_attribute(code, Some(group), *scopable, *localizable),
-            Entry::GridView {
-                code,
-                attribute_groups,
-            } => {
-                let (kind, groups) = (ItemKind::AttributeGroup, attribute_groups.as_deref());
+            Entry::Item(item) => planner.put_item(key, item.kind, &item.code),
+            Entry::Channel(channel) => {
+                let (kind, locales) = (ItemKind::Locale, channel.locales.as_deref());
+                let locales = lists.items_given(planner.change_set, kind, "locales", locales)?;
+                planner.put_channel(&ChannelPatch {
+                    locales,
+                    ..channel.clone()
+                })
+            }
+            Entry::Attribute(attribute) => planner.put_attribute(attribute),
+            Entry::GridView(view) => {
+                let (kind, groups) = (ItemKind::AttributeGroup, view.attribute_groups.as_deref());
                 let groups =
                     lists.items_given(planner.change_set, kind, "attribute_groups", groups)?;
-                planner.put_grid_view(code, groups.as_deref())
+                planner.put_grid_view(&GridViewPatch {
+                    attribute_groups: groups,
+                    ..view.clone()
+                })
             }
             // These are handled elsewhere: all at once, or by SQL.
-            Entry::Category { .. } | Entry::Product(_) | Entry::Access(_) | Entry::App(_) => {
+            Entry::Category(_) | Entry::Product { .. } | Entry::Access(_) | Entry::App(_) => {
                 Ok(Outcome::Unchanged)
             }
         }
@@ -386,7 +375,7 @@ impl RowPlanner<'_> {
     /// Applies all category rows at once: parents may come after children.
     fn put_categories(&mut self, rows: &[&Row]) {
         let requested = rows.iter().filter_map(|row| {
-            let Entry::Category { code, parent } = &row.entry else {
+            let Entry::Category(CategoryPatch { code, parent }) = &row.entry else {
                 return None;
             };
             let parent = match parent {
@@ -432,15 +421,18 @@ impl RowPlanner<'_> {
 fn put_subject(
     planner: &mut Planner<'_>,
     kind: SubjectKind,
-    entry: &DirectoryEntry,
+    patch: &SubjectPatch,
     lists: &Lists,
 ) -> Planned {
-    let groups = entry.groups.as_ref();
+    let groups = patch.groups.as_ref();
     let groups = groups
         .map(|items| lists.groups.list("groups", items))
         .transpose()?;
-    let roles = lists.roles(planner.change_set, &entry.roles)?;
-    planner.put_subject(kind, &entry.code, groups, Some(&roles), entry.enabled)
+    let roles = patch.roles.as_ref();
+    let roles = roles
+        .map(|items| lists.roles(planner.change_set, items))
+        .transpose()?;
+    planner.put_subject(kind, patch, groups, roles.as_deref())
 }
 
 /// Returns the message of a rejection, for a person who can correct the files.
@@ -464,18 +456,19 @@ pub(super) fn repeated(column: &str, code: &Code, first: Place) -> Fault {
 
 /// Returns the key of a row and its code space.
 fn key_of(row: &Row) -> Option<(ImportFile, &Code)> {
-    let file = row.place.file;
+    let code = row.entry.code();
     match &row.entry {
-        Entry::Item { kind, code } if kind.is_profile() => Some((ImportFile::ImportProfiles, code)),
-        Entry::UserGroup { code, .. }
-        | Entry::Role { code, .. }
-        | Entry::Item { code, .. }
-        | Entry::Category { code, .. }
-        | Entry::Channel { code, .. }
-        | Entry::Attribute { code, .. }
-        | Entry::GridView { code, .. } => Some((file, code)),
-        Entry::User(entry) | Entry::Connection(entry) => Some((file, &entry.code)),
-        Entry::App(entry) => Some((file, &entry.code)),
-        Entry::Product(_) | Entry::Access(_) => None,
+        Entry::Item(item) if item.kind.is_profile() => Some((ImportFile::ImportProfiles, code)),
+        Entry::Product { .. } | Entry::Access(_) => None,
+        Entry::UserGroup(_)
+        | Entry::Role { .. }
+        | Entry::User(_)
+        | Entry::Connection(_)
+        | Entry::Item(_)
+        | Entry::Category(_)
+        | Entry::Channel(_)
+        | Entry::Attribute(_)
+        | Entry::GridView(_)
+        | Entry::App(_) => Some((row.place.file, code)),
     }
 }

@@ -1,21 +1,20 @@
-use std::collections::BTreeSet;
-
 use strum::IntoEnumIterator as _;
 
 use crate::{
     admin::{
         change_set::{ChangeSet, Table},
         entry::{
-            AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, DirectoryEntry, Entry,
-            ImportFile, KeyColumns, LevelColumn, Place, RolePermissions, Row, UnknownWords,
+            AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
+            Row, UnknownWords,
         },
         outcome::Prune,
         refusals::Report,
         staging::Names,
     },
     domain::{
-        Audience, CATALOGUE, Code, Edition, GroupId, ItemId, ItemKind, Level, PermissionSet,
-        ScopeSet, SubjectKind,
+        Audience, CATALOGUE, Category, CategoryPatch, Chosen, Code, Edition, GroupId, Item, ItemId,
+        ItemKind, Level, PermissionSet, PlainItem, RequestedPermissions, RolePatch, ScopeSet,
+        SelectionPatch, SubjectKind, SubjectPatch, UserGroup,
     },
     store::StoredEntities,
 };
@@ -81,42 +80,46 @@ impl Importing {
         let label = label.to_owned();
         self.row(
             ImportFile::UserGroups,
-            Entry::UserGroup {
+            Entry::UserGroup(UserGroup {
                 code: code(text),
                 label,
-            },
+                private: false,
+            }),
         )
     }
 
-    fn role(self, text: &str, audience: Audience, permissions: RolePermissions) -> Self {
-        let entry = Entry::Role {
+    fn role(self, text: &str, audience: Audience, permissions: RequestedPermissions) -> Self {
+        let role = RolePatch {
             code: code(text),
             label: None,
             audience: Some(audience),
             permissions: Some(permissions),
+        };
+        let entry = Entry::Role {
+            role,
             unknown_permissions: UnknownWords::default(),
         };
         self.row(ImportFile::UserRoles, entry)
     }
 
     fn user(self, text: &str, roles: &str, groups: &str) -> Self {
-        let entry = DirectoryEntry {
+        let user = SubjectPatch {
             code: code(text),
-            roles: codes(roles),
+            roles: Some(codes(roles)),
             groups: Some(codes(groups)),
             enabled: None,
         };
-        self.row(ImportFile::Users, Entry::User(entry))
+        self.row(ImportFile::Users, Entry::User(user))
     }
 
     fn locale(self, text: &str) -> Self {
         let kind = ItemKind::Locale;
         self.row(
             ImportFile::Locales,
-            Entry::Item {
+            Entry::Item(PlainItem {
                 kind,
                 code: code(text),
-            },
+            }),
         )
     }
 
@@ -124,20 +127,22 @@ impl Importing {
         let parent = Some(codes(parent).pop());
         self.row(
             ImportFile::Categories,
-            Entry::Category {
+            Entry::Category(CategoryPatch {
                 code: code(text),
                 parent,
-            },
+            }),
         )
     }
 
     fn app(self, text: &str, scopes: &str, selections: &[(ItemKind, Level, Chosen)]) -> Self {
         let scope = |word: &str| CATALOGUE.find_scope(word).unwrap().id;
-        let selection = |(kind, level, chosen): &(ItemKind, Level, Chosen)| AppSelection {
-            kind: *kind,
-            level: *level,
-            column: "cell",
-            chosen: chosen.clone(),
+        let selection = |(kind, level, chosen): &(ItemKind, Level, Chosen)| {
+            let patch = SelectionPatch {
+                kind: *kind,
+                level: *level,
+                chosen: chosen.clone(),
+            };
+            ("cell", patch)
         };
         let entry = AppEntry {
             code: code(text),
@@ -186,11 +191,11 @@ impl Importing {
     }
 }
 
-fn permissions(codes: &[&str]) -> RolePermissions {
+fn permissions(codes: &[&str]) -> RequestedPermissions {
     let ids = codes
         .iter()
         .map(|code| CATALOGUE.find_permission(code).unwrap().id);
-    RolePermissions::Only(ids.collect::<PermissionSet>())
+    RequestedPermissions::Only(ids.collect::<PermissionSet>())
 }
 
 #[test]
@@ -239,7 +244,11 @@ fn rule_1_4_private_app_groups_are_rejected() {
 #[test]
 fn rule_2_4_and_2_5_audience_and_edition_limit_role_permissions() {
     let mut importing = Importing::into(Edition::Growth)
-        .role("every", Audience::Connection, RolePermissions::EveryAllowed)
+        .role(
+            "every",
+            Audience::Connection,
+            RequestedPermissions::EveryAllowed,
+        )
         .role("ui", Audience::Connection, permissions(&["product.list"]))
         .role("rules", Audience::User, permissions(&["rule.list"]))
         .user("julia", "every", "");
@@ -290,14 +299,11 @@ fn rule_5_6_rights_not_offered_by_the_wizard_are_rejected() {
 
 /// A stored category, by its number.
 fn stored_category(id: i32, text: &str, parent: Option<i32>) -> (ItemId, Item) {
-    let row = Item {
+    let category = Category {
         code: code(text),
-        kind: ItemKind::Category,
         parent: parent.map(ItemId),
-        tree: None,
-        locales: BTreeSet::new(),
     };
-    (ItemId(id), row)
+    (ItemId(id), Item::Category(category))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
         fault::Fault,
         rights::{GroupLevels, pairs},
     },
-    domain::{Code, EntityKind, GroupId, ItemId, ItemKind, ItemRef, Level},
+    domain::{Code, EntityKind, GroupId, Item, ItemId, ItemKind, ItemRef, Level},
 };
 
 use super::{Planner, subtrees::Order};
@@ -113,7 +113,7 @@ impl Planner<'_> {
     }
 
     fn change_rights_on(&mut self, verb: AccessVerb, item: ItemId, levels: &Levels) -> u64 {
-        let Some(kind) = self.change_set.items.get(item).map(|item| item.kind) else {
+        let Some(kind) = self.change_set.items.get(item).map(Item::kind) else {
             return 0;
         };
         let held = self.change_set.rights.of(item);
@@ -176,7 +176,7 @@ impl Planner<'_> {
     /// Ends the automatic rights on later channels of an app whose right on a
     /// channel an administrator changes (rules 5.7).
     fn end_later_channels(&mut self, item: ItemId, group: GroupId) {
-        let is_channel = |item: &Item| item.kind == ItemKind::Channel;
+        let is_channel = |item: &Item| item.kind() == ItemKind::Channel;
         if !self.change_set.is_private(group)
             || !self.change_set.items.get(item).is_some_and(is_channel)
         {

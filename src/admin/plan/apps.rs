@@ -1,14 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    admin::{entry::Chosen, fault::Fault},
+    admin::fault::Fault,
     domain::{
-        CATALOGUE, Code, Edition, EntityKind, GroupId, ItemId, ItemKind, Level, ScopeId, ScopeSet,
-        SubjectId, SubjectKind, inherit,
+        App, CATALOGUE, Chosen, Code, Edition, EntityKind, GroupId, ItemId, ItemKind, Level,
+        ScopeId, ScopeSet, Selection, SelectionAxis, SelectionPatch, Subject, SubjectId,
+        SubjectKind, UserGroup, inherit,
     },
 };
 
-use super::{Outcome, Planned, Planner, defaults::axis_of};
+use super::{Outcome, Planned, Planner};
 
 /// What the permissions step offers (rules 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +41,6 @@ impl PermissionsStep {
     }
 }
 
-/// The items of one kind selected at one level.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::admin) struct AppRight<'a> {
-    /// `Category` for trees, `Locale` or `AttributeGroup`.
-    pub(in crate::admin) kind: ItemKind,
-    pub(in crate::admin) level: Level,
-    /// The field or column that holds the selection.
-    pub(in crate::admin) field: &'a str,
-    pub(in crate::admin) chosen: &'a Chosen,
-}
-
 /// New selections of an app's trees, locales and attribute groups (rules 5.6).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::admin) struct AppChoice {
@@ -79,11 +69,12 @@ impl AppChoice {
     }
 
     /// Returns the selections after the change of the stored ones.
-    fn applied_to(&self, stored: BTreeSet<Selection>) -> BTreeSet<Selection> {
+    fn applied_to(&self, stored: Vec<Selection>) -> Vec<Selection> {
         let kept = stored
             .into_iter()
             .filter(|chosen| !self.replaced.contains(&(chosen.axis, chosen.level)));
-        kept.chain(self.selections.iter().copied()).collect()
+        let all: BTreeSet<Selection> = kept.chain(self.selections.iter().copied()).collect();
+        all.into_iter().collect()
     }
 
     /// Returns true if selections of this axis are replaced, at any level.
@@ -121,27 +112,27 @@ pub(in crate::admin) fn offered_scopes(
 
 impl Planner<'_> {
     /// Returns the selections of the permissions step if it offers them
-    /// (rules 5.6).
+    /// (rules 5.6). Each comes with the field or column that holds it.
     pub(in crate::admin) fn select<'r>(
         &self,
-        rights: impl Iterator<Item = AppRight<'r>>,
+        patches: impl Iterator<Item = (&'r str, &'r SelectionPatch)>,
         step: PermissionsStep,
     ) -> Result<AppChoice, Fault> {
         let mut choice = AppChoice::default();
-        for right in rights {
-            let level = right.level.bits();
-            if *right.chosen == Chosen::Codes(Vec::new()) {
+        for (field, patch) in patches {
+            let level = patch.level.bits();
+            if patch.chosen == Chosen::Codes(Vec::new()) {
                 // Selecting nothing is allowed whatever the step offers.
-                let axis = axis_of(right.kind);
+                let axis = SelectionAxis::of(patch.kind);
                 choice.replaced.extend(axis.map(|axis| (axis, level)));
                 continue;
             }
-            let axis = offered_axis(right, step)?;
+            let axis = offered_axis(field, patch, step)?;
             choice.replaced.insert((axis, level));
-            let items: BTreeSet<Option<ItemId>> = match right.chosen {
+            let items: BTreeSet<Option<ItemId>> = match &patch.chosen {
                 Chosen::All => BTreeSet::from([None]),
                 Chosen::Codes(codes) => {
-                    let find = |code| self.choosable(right.kind, right.field, code).map(Some);
+                    let find = |code| self.choosable(patch.kind, field, code).map(Some);
                     codes.iter().map(find).collect::<Result<_, Fault>>()?
                 }
             };
@@ -156,7 +147,7 @@ impl Planner<'_> {
     fn choosable(&self, kind: ItemKind, field: &str, code: &Code) -> Result<ItemId, Fault> {
         let id = self.item(field, kind, code)?;
         let item = self.change_set.items.get(id);
-        if item.is_some_and(|item| item.parent.is_some()) {
+        if item.is_some_and(|item| item.parent().is_some()) {
             let message = format!(
                 "category `{code}` is not the root of a tree; rights are given on whole trees"
             );
@@ -186,7 +177,7 @@ impl Planner<'_> {
             later_channels: true,
             permissions_passed: false,
             scopes,
-            selections: BTreeSet::new(),
+            selections: Vec::new(),
         };
         let mut app = old.clone().unwrap_or(new);
         app.scopes = scopes;
@@ -282,15 +273,15 @@ impl Planner<'_> {
             .change_set
             .items
             .iter()
-            .map(|(id, item)| (id, item.kind));
+            .map(|(id, item)| (id, item.kind()));
         let items: Vec<(ItemId, ItemKind)> = rows.collect();
-        let above = |id| self.change_set.items.get(id)?.parent;
+        let above = |id| self.change_set.items.get(id)?.parent();
         let ids = items.iter().map(|(id, _)| *id);
         // Anything but a category is its own root.
         let roots = inherit(ids, above, |id, root: Option<ItemId>| root.unwrap_or(id));
         let items = items
             .into_iter()
-            .filter_map(|(id, kind)| Some((id, axis_of(kind)?)))
+            .filter_map(|(id, kind)| Some((id, SelectionAxis::of(kind)?)))
             .filter(|(_, axis)| choice.replaces(*axis));
         let mut different = false;
         for (id, axis) in items {
@@ -312,7 +303,7 @@ impl Planner<'_> {
     /// Grants `edit` on every channel to the group of a new app (rules 5.7).
     fn give_every_channel(&mut self, group: GroupId) {
         let rows = self.change_set.items.iter();
-        let channels = rows.filter(|(_, item)| item.kind == ItemKind::Channel);
+        let channels = rows.filter(|(_, item)| item.kind() == ItemKind::Channel);
         let channels: Vec<ItemId> = channels.map(|(id, _)| id).collect();
         for channel in channels {
             self.change_set.rights.set(channel, group, Level::Edit);
@@ -321,10 +312,12 @@ impl Planner<'_> {
 }
 
 /// Returns the axis of a selection, if the step offers the axis and level.
-fn offered_axis(right: AppRight<'_>, step: PermissionsStep) -> Result<SelectionAxis, Fault> {
-    let AppRight {
-        kind, level, field, ..
-    } = right;
+fn offered_axis(
+    field: &str,
+    patch: &SelectionPatch,
+    step: PermissionsStep,
+) -> Result<SelectionAxis, Fault> {
+    let (kind, level) = (patch.kind, patch.level);
     match step {
         PermissionsStep::NotOffered => {
             let message = "the permissions step is asked in the enterprise edition for an app with a products scope only; leave it empty";
@@ -337,7 +330,7 @@ fn offered_axis(right: AppRight<'_>, step: PermissionsStep) -> Result<SelectionA
         }
         PermissionsStep::UpTo(_) => {}
     }
-    axis_of(kind)
+    SelectionAxis::of(kind)
         .filter(|axis| *axis == SelectionAxis::Tree || level != Level::Own)
         .ok_or_else(|| {
             let entity = EntityKind::from(kind).words();

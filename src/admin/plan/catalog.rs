@@ -5,7 +5,10 @@ use crate::{
         change_set::item_space,
         fault::{Fault, Refused},
     },
-    domain::{AttributeId, Code, EntityKind, GridViewId, ItemId, ItemKind},
+    domain::{
+        Attribute, AttributeId, AttributePatch, Channel, ChannelPatch, Code, EntityKind, GridView,
+        GridViewId, GridViewPatch, Item, ItemId, ItemKind,
+    },
 };
 
 use super::{Outcome, Planned, Planner};
@@ -22,21 +25,15 @@ impl Planner<'_> {
         let items = &self.change_set.items;
         let found = items.find(item_space(kind), code);
         if let Some(other) = found.and_then(|id| items.get(id)) {
-            if other.kind == kind {
+            if other.kind() == kind {
                 return Ok(Outcome::Unchanged);
             }
-            let entity = EntityKind::from(other.kind);
-            let code = other.code.clone();
+            let entity = EntityKind::from(other.kind());
+            let code = other.code().clone();
             return Err(Fault::new(column, Refused::Exists { entity, code }));
         }
         Fault::check_new_code(column, code)?;
-        self.insert_item(Item {
-            code: code.clone(),
-            kind,
-            parent: None,
-            tree: None,
-            locales: BTreeSet::new(),
-        });
+        self.insert_item(Item::new(kind, code.clone()));
         Ok(Outcome::Created)
     }
 
@@ -52,64 +49,66 @@ impl Planner<'_> {
         found.ok_or_else(|| Fault::unknown(field, kind, code))
     }
 
-    /// Creates or changes a channel; fields that are `None` stay. Its tree is a
-    /// root.
-    pub(in crate::admin) fn put_channel(
-        &mut self,
-        code: &Code,
-        tree: Option<&Option<Code>>,
-        locales: Option<&[Code]>,
-    ) -> Planned {
+    /// Creates or changes a channel. Its tree is a root.
+    pub(in crate::admin) fn put_channel(&mut self, patch: &ChannelPatch) -> Planned {
         self.forget_references();
+        let code = &patch.code;
         let root = |code: &Code| {
             let id = self.item("tree", ItemKind::Category, code)?;
-            if self
-                .change_set
-                .items
-                .get(id)
-                .is_some_and(|category| category.parent.is_some())
-            {
+            let tree = self.change_set.items.get(id);
+            if tree.is_some_and(|category| category.parent().is_some()) {
                 let message = format!("category `{code}` is not the root of a tree");
                 return Err(Fault::invalid("tree", message));
             }
             Ok(id)
         };
+        let tree = patch.tree.as_ref();
         let tree = tree
             .map(|tree| tree.as_ref().map(root).transpose())
             .transpose()?;
-        let locale = |code: &Code| self.item("locales", ItemKind::Locale, code);
-        let locales: Option<BTreeSet<ItemId>> = locales
-            .map(|codes| codes.iter().map(locale).collect())
-            .transpose()?;
+        let locales = self.items_of("locales", ItemKind::Locale, patch.locales.as_deref())?;
         if let Some(id) = self.change_set.find_item(ItemKind::Channel, code) {
-            let different = self.change_set.items.change(id, |channel| {
-                channel.tree = tree.unwrap_or(channel.tree);
-                channel.locales = locales.unwrap_or_else(|| channel.locales.clone());
+            let different = self.change_set.items.change(id, |item| {
+                item.change_channel(|channel| {
+                    channel.tree = tree.unwrap_or(channel.tree);
+                    channel.locales = locales.unwrap_or_else(|| channel.locales.clone());
+                });
             });
             return Ok(Outcome::of_change(different));
         }
         Fault::check_new_code("code", code)?;
-        self.insert_item(Item {
+        self.insert_item(Item::Channel(Channel {
             code: code.clone(),
-            kind: ItemKind::Channel,
-            parent: None,
             tree: tree.flatten(),
             locales: locales.unwrap_or_default(),
-        });
+        }));
         Ok(Outcome::Created)
     }
 
-    /// Creates or changes an attribute; fields that are `None` stay.
-    pub(in crate::admin) fn put_attribute(
-        &mut self,
-        code: &Code,
-        group: Option<&Code>,
-        scopable: Option<bool>,
-        localizable: Option<bool>,
-    ) -> Planned {
+    /// Returns the ids of the items of a list.
+    fn items_of(
+        &self,
+        field: &str,
+        kind: ItemKind,
+        codes: Option<&[Code]>,
+    ) -> Result<Option<BTreeSet<ItemId>>, Fault> {
+        let find = |code| self.item(field, kind, code);
+        codes
+            .map(|codes| codes.iter().map(find).collect())
+            .transpose()
+    }
+
+    /// Creates or changes an attribute.
+    pub(in crate::admin) fn put_attribute(&mut self, patch: &AttributePatch) -> Planned {
         self.forget_references();
+        let AttributePatch {
+            code,
+            group,
+            scopable,
+            localizable,
+        } = patch;
         let find = |code| self.item("group", ItemKind::AttributeGroup, code);
-        let group = group.map(find).transpose()?;
+        let group = group.as_ref().map(find).transpose()?;
         if let Some(id) = self.change_set.attributes.find(0, code) {
             let different = self.change_set.attributes.change(id, |attribute| {
                 attribute.group = group.unwrap_or(attribute.group);
@@ -132,20 +131,15 @@ impl Planner<'_> {
         Ok(Outcome::Created)
     }
 
-    /// Creates or changes a grid view; fields that are `None` stay.
-    pub(in crate::admin) fn put_grid_view(
-        &mut self,
-        code: &Code,
-        groups: Option<&[Code]>,
-    ) -> Planned {
+    /// Creates or changes a grid view.
+    pub(in crate::admin) fn put_grid_view(&mut self, patch: &GridViewPatch) -> Planned {
         self.forget_references();
-        let group = |code: &Code| self.item("attribute_groups", ItemKind::AttributeGroup, code);
-        let groups: Option<BTreeSet<ItemId>> = groups
-            .map(|codes| codes.iter().map(group).collect())
-            .transpose()?;
+        let groups = patch.attribute_groups.as_deref();
+        let groups = self.items_of("attribute_groups", ItemKind::AttributeGroup, groups)?;
+        let code = &patch.code;
         if let Some(id) = self.change_set.grid_views.find(0, code) {
             let different = self.change_set.grid_views.change(id, |view| {
-                view.groups = groups.unwrap_or_else(|| view.groups.clone());
+                view.attribute_groups = groups.unwrap_or_else(|| view.attribute_groups.clone());
             });
             return Ok(Outcome::of_change(different));
         }
@@ -153,7 +147,7 @@ impl Planner<'_> {
         let id = GridViewId(self.change_set.next_id());
         let view = GridView {
             code: code.clone(),
-            groups: groups.unwrap_or_default(),
+            attribute_groups: groups.unwrap_or_default(),
         };
         self.change_set.grid_views.insert(id, view);
         Ok(Outcome::Created)

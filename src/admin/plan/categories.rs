@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
     admin::fault::Fault,
-    domain::{Code, EntityKind, ItemKind},
+    domain::{Code, EntityKind, Item, ItemKind},
 };
 
 use super::{Outcome, Planner, category_trees::CategoryTrees};
@@ -19,7 +19,7 @@ impl Planner<'_> {
     pub(in crate::admin) fn stored_parent(&self, code: &Code) -> Option<Code> {
         let items = &self.change_set.items;
         let stored = items.get(self.change_set.find_item(ItemKind::Category, code)?)?;
-        Some(items.get(stored.parent?)?.code.clone())
+        Some(items.get(stored.parent()?)?.code().clone())
     }
 
     /// Returns the places, by their index, that are rejected: their code is new
@@ -110,20 +110,14 @@ impl Planner<'_> {
                 .is_none();
             created.push(is_new);
             if is_new {
-                self.insert_item(Item {
-                    code: place.code.clone(),
-                    kind: ItemKind::Category,
-                    parent: None,
-                    tree: None,
-                    locales: BTreeSet::new(),
-                });
+                self.insert_item(Item::new(ItemKind::Category, place.code.clone()));
             }
         }
         let outcomes = places.zip(created).map(|(place, is_new)| {
             let find = |code| self.change_set.find_item(ItemKind::Category, code);
             let (id, parent) = (find(place.code), place.parent.and_then(find));
             let items = &mut self.change_set.items;
-            let moved = id.is_some_and(|id| items.change(id, |category| category.parent = parent));
+            let moved = id.is_some_and(|id| items.change(id, |item| item.move_below(parent)));
             if is_new {
                 Outcome::Created
             } else {

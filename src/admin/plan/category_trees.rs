@@ -5,7 +5,7 @@ use crate::{
         change_set::ChangeSet,
         fault::{Fault, Refused},
     },
-    domain::{Code, EntityKind, ItemKind, MAX_CATEGORY_LEVELS, inherit},
+    domain::{Code, EntityKind, Item, ItemKind, MAX_CATEGORY_LEVELS, inherit},
 };
 
 use super::CategoryPlace;
@@ -128,8 +128,8 @@ impl<'a> CategoryTrees<'a> {
 
     fn positions(&self) -> HashMap<&'a Code, Position> {
         let items = self.change_set.items.iter();
-        let stored = items.filter(|(_, item)| item.kind == ItemKind::Category);
-        let stored = stored.map(|(_, item)| &item.code);
+        let stored = items.filter(|(_, item)| item.kind() == ItemKind::Category);
+        let stored = stored.map(|(_, item)| item.code());
         let nodes = stored.chain(self.places.keys().copied());
         inherit(
             nodes,
@@ -156,7 +156,7 @@ impl<'a> CategoryTrees<'a> {
         }
         let items = &self.change_set.items;
         let category = items.get(self.change_set.find_item(ItemKind::Category, code)?)?;
-        Some(&items.get(category.parent?)?.code)
+        Some(items.get(category.parent()?)?.code())
     }
 
     /// Returns the entry that creates or moves a category.
@@ -167,7 +167,7 @@ impl<'a> CategoryTrees<'a> {
         let Some(stored) = id.and_then(|id| items.before(id)) else {
             return Some(*index);
         };
-        let above = stored.parent.and_then(|id| items.ever(id));
-        (above.map(|above| &above.code) != *parent).then_some(*index)
+        let above = stored.parent().and_then(|id| items.ever(id));
+        (above.map(Item::code) != *parent).then_some(*index)
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     admin::rights::GroupLevels,
-    domain::{ItemId, ItemKind, Level, inherit},
+    domain::{ItemId, ItemKind, Level, SelectionAxis, inherit},
 };
 
 use super::{DefaultRights, Planner};
@@ -19,7 +19,7 @@ impl Planner<'_> {
         if defaults == DefaultRights::Withheld {
             return;
         }
-        let above = |id| self.change_set.items.get(id)?.parent;
+        let above = |id| self.change_set.items.get(id)?.parent();
         let new = self.new_items.iter().copied();
         let levels = inherit(new, above, |_, above: Option<usize>| {
             above.unwrap_or_default() + 1
@@ -41,10 +41,10 @@ impl Planner<'_> {
         let Some(row) = self.change_set.items.get(item) else {
             return GroupLevels::new();
         };
-        if let Some(parent) = row.parent {
+        if let Some(parent) = row.parent() {
             return self.change_set.rights.of(parent).to_vec();
         }
-        let for_all = match row.kind {
+        let for_all = match row.kind() {
             ItemKind::Category => Level::Own,
             ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,
             ItemKind::Channel
@@ -53,7 +53,7 @@ impl Planner<'_> {
             | ItemKind::AssetFamily
             | ItemKind::ReferenceEntity => Level::Edit,
         };
-        let mut levels = self.app_defaults(row.kind);
+        let mut levels = self.app_defaults(row.kind());
         levels.extend(self.change_set.all_group().map(|all| (all, for_all)));
         levels
     }
@@ -65,7 +65,7 @@ impl Planner<'_> {
             let later = apps.filter(|app| app.later_channels);
             return later.map(|app| (app.group, Level::Edit)).collect();
         }
-        let Some(axis) = axis_of(kind) else {
+        let Some(axis) = SelectionAxis::of(kind) else {
             return GroupLevels::new();
         };
         let of_all = apps.filter_map(|app| {
@@ -77,19 +77,5 @@ impl Planner<'_> {
             (bits != 0).then_some((app.group, Level::from_bits(bits)))
         });
         of_all.collect()
-    }
-}
-
-/// Returns the axis of the permissions step that selects items of this kind.
-pub(super) fn axis_of(kind: ItemKind) -> Option<SelectionAxis> {
-    match kind {
-        ItemKind::Category => Some(SelectionAxis::Tree),
-        ItemKind::Locale => Some(SelectionAxis::Locale),
-        ItemKind::AttributeGroup => Some(SelectionAxis::AttributeGroup),
-        ItemKind::Channel
-        | ItemKind::AssetFamily
-        | ItemKind::ReferenceEntity
-        | ItemKind::ImportProfile
-        | ItemKind::ExportProfile => None,
     }
 }

@@ -1,26 +1,23 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    admin::{
-        entry::RolePermissions,
-        fault::{Fault, Refused},
-    },
+    admin::fault::{Fault, Refused},
     domain::{
-        Audience, CATALOGUE, Code, EntityKind, GroupId, PermissionSet, RoleId, SubjectId,
-        SubjectKind,
+        Audience, CATALOGUE, Code, EntityKind, GroupId, PermissionSet, RequestedPermissions, Role,
+        RoleId, RolePatch, Subject, SubjectId, SubjectKind, SubjectPatch, UserGroup,
     },
 };
 
 use super::{Outcome, Planned, Planner};
 
 impl Planner<'_> {
-    /// Creates or changes a user group; without a label it keeps the stored one.
-    pub(in crate::admin) fn put_group(
-        &mut self,
-        column: &str,
-        code: &Code,
-        label: Option<&str>,
-    ) -> Planned {
+    /// Creates a user group, or changes the label of a stored one.
+    pub(in crate::admin) fn put_group(&mut self, column: &str, group: &UserGroup) -> Planned {
+        let UserGroup {
+            code,
+            label,
+            private: _,
+        } = group;
         let refuse = |refused| Err(Fault::new(column, refused));
         if code.folded().starts_with(Code::APP_GROUP_PREFIX) {
             return refuse(Refused::GroupIsPrivate(code.clone()));
@@ -29,23 +26,21 @@ impl Planner<'_> {
             Fault::check_new_code(column, code)?;
             let id = GroupId(self.change_set.next_id());
             let group = UserGroup {
-                code: code.clone(),
-                label: label.unwrap_or_default().to_owned(),
                 private: false,
+                ..group.clone()
             };
             self.change_set.groups.insert(id, group);
             return Ok(Outcome::Created);
         };
-        let is_same = |group: &UserGroup| label.is_none_or(|label| label == group.label);
+        let is_same = |stored: &UserGroup| stored.label == *label;
         if self.change_set.groups.get(id).is_some_and(is_same) {
             return Ok(Outcome::Unchanged);
         }
         if Some(id) == self.change_set.all_group() {
             return refuse(Refused::GroupAllIsFixed);
         }
-        let label = label.unwrap_or_default();
         let groups = &mut self.change_set.groups;
-        let different = groups.change(id, |group| label.clone_into(&mut group.label));
+        let different = groups.change(id, |stored| stored.label.clone_from(label));
         Ok(Outcome::of_change(different))
     }
 
@@ -63,14 +58,9 @@ impl Planner<'_> {
         codes.iter().map(find).collect()
     }
 
-    /// Creates or changes a role; fields that are `None` stay.
-    pub(in crate::admin) fn put_role(
-        &mut self,
-        code: &Code,
-        label: Option<&str>,
-        audience: Option<Audience>,
-        permissions: Option<RolePermissions>,
-    ) -> Planned {
+    /// Creates or changes a role.
+    pub(in crate::admin) fn put_role(&mut self, patch: &RolePatch) -> Planned {
+        let code = &patch.code;
         let id = self.change_set.roles.find(0, code);
         let stored = id.and_then(|id| self.change_set.roles.get(id)).cloned();
         let held = stored
@@ -78,7 +68,7 @@ impl Planner<'_> {
             .map(|role| role.permissions)
             .unwrap_or_default();
         let old_audience = stored.as_ref().map(|role| role.audience);
-        let audience = audience.or(old_audience).unwrap_or(Audience::User);
+        let audience = patch.audience.or(old_audience).unwrap_or(Audience::User);
         if let Some(id) = id
             && old_audience != Some(audience)
             && let Some((_, holder)) = self
@@ -93,18 +83,19 @@ impl Planner<'_> {
             );
             return Err(mismatch("audience", code, message));
         }
-        let granted = match permissions {
+        let granted = match patch.permissions {
             None => held,
-            Some(RolePermissions::EveryAllowed) => self.every_permission(audience),
-            Some(RolePermissions::Only(granted)) => granted,
+            Some(RequestedPermissions::EveryAllowed) => self.every_permission(audience),
+            Some(RequestedPermissions::Only(granted)) => granted,
         };
         self.check_permissions(code, audience, &granted, &held)?;
         let role = Role {
             code: stored.as_ref().map_or(code, |role| &role.code).clone(),
-            label: label.map_or_else(
-                || stored.map(|role| role.label).unwrap_or_default(),
-                str::to_owned,
-            ),
+            label: patch
+                .label
+                .clone()
+                .or_else(|| stored.map(|role| role.label))
+                .unwrap_or_default(),
             audience,
             permissions: granted,
         };
@@ -176,17 +167,17 @@ impl Planner<'_> {
         codes.iter().map(role).collect()
     }
 
-    /// Creates or changes a user or connection; fields that are `None` stay.
-    /// Every user is in `All`, and so is a new connection without a list of
-    /// groups (rules 1.4).
+    /// Creates or changes a user or connection; `groups` and `roles` are those of
+    /// the patch, resolved. Every user is in `All`, and so is a new connection
+    /// without a list of groups (rules 1.4).
     pub(in crate::admin) fn put_subject(
         &mut self,
         kind: SubjectKind,
-        code: &Code,
+        patch: &SubjectPatch,
         groups: Option<BTreeSet<GroupId>>,
         roles: Option<&[Code]>,
-        enabled: Option<bool>,
     ) -> Planned {
+        let (code, enabled) = (&patch.code, patch.enabled);
         self.forget_references();
         let roles = roles
             .map(|codes| self.find_roles(kind, codes))

@@ -5,7 +5,7 @@ use std::{
 
 use crate::{
     admin::change_set::ChangeSet,
-    domain::{AttributeId, GridViewId, GroupId, ItemId, ItemKind, RoleId, SubjectId},
+    domain::{AttributeId, Channel, GridViewId, GroupId, ItemId, RoleId, Subject, SubjectId},
 };
 
 use super::Planner;
@@ -43,10 +43,10 @@ impl Referring {
             list(&mut all.attributes, [&attribute.group], id);
         }
         for (id, view) in change_set.grid_views.iter() {
-            list(&mut all.views, &view.groups, id);
+            list(&mut all.views, &view.attribute_groups, id);
         }
         let items = change_set.items.iter();
-        for (id, channel) in items.filter(|(_, item)| item.kind == ItemKind::Channel) {
+        for (id, channel) in items.filter_map(|(id, item)| Some((id, item.as_channel()?))) {
             list(&mut all.channels, &channel.locales, id);
             list(&mut all.tree_channels, &channel.tree, id);
         }
@@ -124,7 +124,7 @@ impl Planner<'_> {
         let views = &self.change_set.grid_views;
         found.retain(|id| {
             let view = views.get(*id);
-            view.is_some_and(|view| view.groups.contains(&group))
+            view.is_some_and(|view| view.attribute_groups.contains(&group))
         });
         found
     }
@@ -144,9 +144,10 @@ impl Planner<'_> {
     fn channels_where(
         &self,
         mut found: Vec<ItemId>,
-        is_one: impl Fn(&Item) -> bool,
+        is_one: impl Fn(&Channel) -> bool,
     ) -> Vec<ItemId> {
-        found.retain(|id| self.change_set.items.get(*id).is_some_and(&is_one));
+        let channel = |id| self.change_set.items.get(id)?.as_channel();
+        found.retain(|id| channel(*id).is_some_and(&is_one));
         found
     }
 

@@ -171,12 +171,14 @@ impl Planner<'_> {
         }
         for view in views {
             self.change_set.grid_views.change(view, |view| {
-                view.groups.remove(&id);
+                view.attribute_groups.remove(&id);
             });
         }
         for channel in channels {
-            self.change_set.items.change(channel, |channel| {
-                channel.locales.remove(&id);
+            self.change_set.items.change(channel, |item| {
+                item.change_channel(|channel| {
+                    channel.locales.remove(&id);
+                });
             });
         }
         self.remove_item(id);
@@ -242,7 +244,9 @@ impl Planner<'_> {
         for category in categories {
             for channel in self.channels_of_tree(*category) {
                 let items = &mut self.change_set.items;
-                items.change(channel, |channel| channel.tree = None);
+                items.change(channel, |item| {
+                    item.change_channel(|channel| channel.tree = None);
+                });
             }
             self.remove_item(*category);
         }

@@ -65,7 +65,7 @@ impl Planner<'_> {
     pub(super) fn descendants(&self) -> Descendants {
         let mut children: HashMap<ItemId, Vec<ItemId>> = HashMap::new();
         for (id, item) in self.change_set.items.iter() {
-            if let Some(parent) = item.parent {
+            if let Some(parent) = item.parent() {
                 children.entry(parent).or_default().push(id);
             }
         }
@@ -92,7 +92,7 @@ impl Planner<'_> {
             let orders = of_item.get(&id).into_iter().flatten();
             orders.into_iter().any(|order| order.reaches_below)
         };
-        let above = |id| self.change_set.items.get(id)?.parent;
+        let above = |id| self.change_set.items.get(id)?.parent();
         // True if an order reaches the children of the item.
         let reached = inherit(of_item.keys().copied(), above, |id, above| {
             above == Some(true) || reaches_below(id)

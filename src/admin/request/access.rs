@@ -6,11 +6,11 @@ use crate::{
         plan::{AccessVerb, Levels, Order, Planner, ReplacedRights},
         rights::GroupLevels,
     },
-    domain::{Code, ItemKind, ItemRef},
+    domain::{AccessRight, Code, ItemKind, ItemRef},
     store::{Kin, RightsWanted, WantedEntities},
 };
 
-use super::{AccessEntry, Children, ItemRightsEntry, distinct};
+use super::{AccessChange, Children, ItemRights, distinct};
 
 fn items_wanted<'e>(
     items: impl Iterator<Item = (&'e ItemRef, Children)> + Clone,
@@ -31,26 +31,30 @@ fn items_wanted<'e>(
     }
 }
 
-pub(super) fn change_wants(entries: &[AccessEntry]) -> WantedEntities {
-    let groups: BTreeSet<&Code> = entries.iter().map(|entry| &entry.group).collect();
+pub(super) fn change_wants(entries: &[AccessChange]) -> WantedEntities {
+    let groups: BTreeSet<&Code> = entries.iter().map(|entry| &entry.right.group).collect();
     WantedEntities {
         rights: RightsWanted::OnItemsOf(groups.into_iter().cloned().collect()),
-        ..items_wanted(entries.iter().map(|entry| (&entry.item, entry.children)))
+        ..items_wanted(
+            entries
+                .iter()
+                .map(|entry| (&entry.right.item, entry.children)),
+        )
     }
 }
 
-pub(super) fn replace_wants(entries: &[ItemRightsEntry]) -> WantedEntities {
+pub(super) fn replace_wants(entries: &[ItemRights]) -> WantedEntities {
     WantedEntities {
         rights: RightsWanted::OnItems,
         ..items_wanted(entries.iter().map(|entry| (&entry.item, entry.children)))
     }
 }
 
-pub(super) fn grant(planner: &mut Planner<'_>, entries: &[AccessEntry]) -> Result<u64, Fault> {
+pub(super) fn grant(planner: &mut Planner<'_>, entries: &[AccessChange]) -> Result<u64, Fault> {
     change(planner, AccessVerb::Grant, "grants", entries)
 }
 
-pub(super) fn revoke(planner: &mut Planner<'_>, entries: &[AccessEntry]) -> Result<u64, Fault> {
+pub(super) fn revoke(planner: &mut Planner<'_>, entries: &[AccessChange]) -> Result<u64, Fault> {
     change(planner, AccessVerb::Revoke, "revocations", entries)
 }
 
@@ -58,22 +62,19 @@ fn change(
     planner: &mut Planner<'_>,
     verb: AccessVerb,
     field: &str,
-    entries: &[AccessEntry],
+    entries: &[AccessChange],
 ) -> Result<u64, Fault> {
-    let entries = distinct(field, entries, |entry| (&entry.group, &entry.item))?;
+    let entries = distinct(field, entries, |entry| {
+        (&entry.right.group, &entry.right.item)
+    })?;
     let mut orders = Vec::with_capacity(entries.len());
     for (index, entry) in entries {
-        let AccessEntry {
-            group,
-            item,
-            level,
-            children,
-        } = entry;
+        let AccessRight { group, item, level } = &entry.right;
         let of_entry = |fault: Fault| fault.of_entry(field, index);
         let group = planner.ruling_group("group", group).map_err(of_entry)?;
         orders.push(Order {
             item: planner.ruled_item(item).map_err(of_entry)?,
-            reaches_below: reaches_below(item, *children),
+            reaches_below: reaches_below(item, entry.children),
             what: Levels::from([(group, *level)]),
         });
     }
@@ -84,14 +85,11 @@ fn reaches_below(item: &ItemRef, children: Children) -> bool {
     item.kind == ItemKind::Category && children == Children::Included
 }
 
-pub(super) fn replace(
-    planner: &mut Planner<'_>,
-    entries: &[ItemRightsEntry],
-) -> Result<u64, Fault> {
+pub(super) fn replace(planner: &mut Planner<'_>, entries: &[ItemRights]) -> Result<u64, Fault> {
     let entries = distinct("items", entries, |entry| &entry.item)?;
     let mut orders = Vec::with_capacity(entries.len());
     for (index, entry) in entries {
-        let ItemRightsEntry {
+        let ItemRights {
             item,
             rights,
             children,

@@ -5,14 +5,13 @@ use crate::{
         fault::Fault,
         plan::{Cascade, CategoryPlace, DefaultRights, Outcome, Planner},
     },
-    domain::{Code, ItemKind},
+    domain::{
+        AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind, ProfilePatch,
+    },
     store::{Kin, RightsWanted, WantedEntities},
 };
 
-use super::{
-    AttributeEntry, CategoryEntry, ChannelEntry, GridViewEntry, ProfileEntry, distinct, each_code,
-    put_each,
-};
+use super::{distinct, each_code, put_each};
 
 fn named<'c>(
     kind: ItemKind,
@@ -63,7 +62,7 @@ pub(super) fn profiles_wanted<'c>(codes: impl Iterator<Item = &'c Code>) -> Want
 
 pub(super) fn put_profiles(
     planner: &mut Planner<'_>,
-    entries: &[ProfileEntry],
+    entries: &[ProfilePatch],
     defaults: DefaultRights,
 ) -> Result<u64, Fault> {
     let entries = distinct("profiles", entries, |entry| &entry.code)?;
@@ -100,13 +99,19 @@ pub(super) fn delete_profiles(planner: &mut Planner<'_>, codes: &[Code]) -> Resu
     })
 }
 
-pub(super) fn put_channels_wants(entries: &[ChannelEntry]) -> WantedEntities {
+pub(super) fn put_channels_wants(entries: &[ChannelPatch]) -> WantedEntities {
     let channels = named(ItemKind::Channel, entries.iter().map(|entry| &entry.code));
     let trees = named(
         ItemKind::Category,
-        entries.iter().filter_map(|entry| entry.tree.as_ref()),
+        entries
+            .iter()
+            .filter_map(|entry| entry.tree.as_ref()?.as_ref()),
     );
-    let locales: BTreeSet<&Code> = entries.iter().flat_map(|entry| &entry.locales).collect();
+    let locales: BTreeSet<&Code> = entries
+        .iter()
+        .filter_map(|entry| entry.locales.as_ref())
+        .flatten()
+        .collect();
     let locales = named(ItemKind::Locale, locales);
     WantedEntities {
         items: channels.chain(trees).chain(locales).collect(),
@@ -116,23 +121,16 @@ pub(super) fn put_channels_wants(entries: &[ChannelEntry]) -> WantedEntities {
 
 pub(super) fn put_channels(
     planner: &mut Planner<'_>,
-    entries: &[ChannelEntry],
+    entries: &[ChannelPatch],
     defaults: DefaultRights,
 ) -> Result<u64, Fault> {
     let entries = distinct("channels", entries, |entry| &entry.code)?;
-    let unchanged = put_each("channels", entries, |entry| {
-        let ChannelEntry {
-            code,
-            tree,
-            locales,
-        } = entry;
-        planner.put_channel(code, Some(tree), Some(locales))
-    })?;
+    let unchanged = put_each("channels", entries, |channel| planner.put_channel(channel))?;
     planner.give_defaults(defaults);
     Ok(unchanged)
 }
 
-pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> WantedEntities {
+pub(super) fn put_categories_wants(entries: &[CategoryPatch]) -> WantedEntities {
     let codes: BTreeSet<&Code> = entries
         .iter()
         .flat_map(|entry| {
@@ -155,7 +153,7 @@ pub(super) fn put_categories_wants(entries: &[CategoryEntry]) -> WantedEntities 
 
 pub(super) fn put_categories(
     planner: &mut Planner<'_>,
-    entries: &[CategoryEntry],
+    entries: &[CategoryPatch],
     defaults: DefaultRights,
 ) -> Result<u64, Fault> {
     let entries = distinct("categories", entries, |entry| &entry.code)?;
@@ -185,7 +183,7 @@ pub(super) fn put_categories(
     Ok(u64::try_from(unchanged.count()).unwrap_or(u64::MAX))
 }
 
-pub(super) fn put_attributes_wants(entries: &[AttributeEntry]) -> WantedEntities {
+pub(super) fn put_attributes_wants(entries: &[AttributePatch]) -> WantedEntities {
     let groups: BTreeSet<&Code> = entries
         .iter()
         .filter_map(|entry| entry.group.as_ref())
@@ -199,24 +197,19 @@ pub(super) fn put_attributes_wants(entries: &[AttributeEntry]) -> WantedEntities
 
 pub(super) fn put_attributes(
     planner: &mut Planner<'_>,
-    entries: &[AttributeEntry],
+    entries: &[AttributePatch],
 ) -> Result<u64, Fault> {
     let entries = distinct("attributes", entries, |entry| &entry.code)?;
-    put_each("attributes", entries, |entry| {
-        let AttributeEntry {
-            code,
-            group,
-            scopable,
-            localizable,
-        } = entry;
-        planner.put_attribute(code, group.as_ref(), Some(*scopable), Some(*localizable))
+    put_each("attributes", entries, |attribute| {
+        planner.put_attribute(attribute)
     })
 }
 
-pub(super) fn put_grid_views_wants(entries: &[GridViewEntry]) -> WantedEntities {
+pub(super) fn put_grid_views_wants(entries: &[GridViewPatch]) -> WantedEntities {
     let groups: BTreeSet<&Code> = entries
         .iter()
-        .flat_map(|entry| &entry.attribute_groups)
+        .filter_map(|entry| entry.attribute_groups.as_ref())
+        .flatten()
         .collect();
     WantedEntities {
         grid_views: true,
@@ -227,12 +220,10 @@ pub(super) fn put_grid_views_wants(entries: &[GridViewEntry]) -> WantedEntities 
 
 pub(super) fn put_grid_views(
     planner: &mut Planner<'_>,
-    entries: &[GridViewEntry],
+    entries: &[GridViewPatch],
 ) -> Result<u64, Fault> {
     let entries = distinct("grid_views", entries, |entry| &entry.code)?;
-    put_each("grid_views", entries, |entry| {
-        planner.put_grid_view(&entry.code, Some(&entry.attribute_groups))
-    })
+    put_each("grid_views", entries, |view| planner.put_grid_view(view))
 }
 
 pub(super) fn delete_items_wants(kind: ItemKind, codes: &[Code]) -> WantedEntities {

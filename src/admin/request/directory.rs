@@ -1,10 +1,10 @@
 use crate::{
-    admin::{entry::RolePermissions, fault::Fault, guards::administration, plan::Planner},
-    domain::{Code, ItemKind, SubjectKind},
+    admin::{fault::Fault, guards::administration, plan::Planner},
+    domain::{Code, ItemKind, RolePatch, SubjectKind, SubjectPatch, UserGroup},
     store::{RightsWanted, WantedEntities},
 };
 
-use super::{GroupEntry, RoleEntry, SubjectEntry, distinct, put_each};
+use super::{distinct, put_each};
 
 /// Returns the request field that lists subjects of this kind.
 fn field_of(kind: SubjectKind) -> &'static str {
@@ -24,8 +24,8 @@ fn guarded() -> WantedEntities {
     }
 }
 
-pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectEntry]) -> WantedEntities {
-    let takes = |entry: &SubjectEntry| entry.roles.is_some() || entry.enabled == Some(false);
+pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectPatch]) -> WantedEntities {
+    let takes = |entry: &SubjectPatch| entry.roles.is_some() || entry.enabled == Some(false);
     let wanted = if kind == SubjectKind::User && entries.iter().any(takes) {
         guarded()
     } else {
@@ -42,15 +42,14 @@ pub(super) fn put_subjects_wants(kind: SubjectKind, entries: &[SubjectEntry]) ->
 pub(super) fn put_subjects(
     planner: &mut Planner<'_>,
     kind: SubjectKind,
-    entries: &[SubjectEntry],
+    entries: &[SubjectPatch],
 ) -> Result<u64, Fault> {
     let field = field_of(kind);
     let entries = distinct(field, entries, |entry| &entry.code)?;
     put_each(field, entries, |entry| {
         let groups = entry.groups.as_deref();
         let groups = groups.map(|codes| planner.find_groups(codes)).transpose()?;
-        let roles = entry.roles.as_deref();
-        planner.put_subject(kind, &entry.code, groups, roles, entry.enabled)
+        planner.put_subject(kind, entry, groups, entry.roles.as_deref())
     })
 }
 
@@ -66,10 +65,10 @@ pub(super) fn delete_subjects_wants(kind: SubjectKind, codes: &[Code]) -> Wanted
     }
 }
 
-pub(super) fn put_groups(planner: &mut Planner<'_>, entries: &[GroupEntry]) -> Result<u64, Fault> {
+pub(super) fn put_groups(planner: &mut Planner<'_>, entries: &[UserGroup]) -> Result<u64, Fault> {
     let entries = distinct("user_groups", entries, |entry| &entry.code)?;
     put_each("user_groups", entries, |entry| {
-        planner.put_group("code", &entry.code, Some(&entry.label))
+        planner.put_group("code", entry)
     })
 }
 
@@ -83,25 +82,16 @@ pub(super) fn delete_groups_wants(codes: &[Code]) -> WantedEntities {
     }
 }
 
-pub(super) fn put_roles_wants(entries: &[RoleEntry]) -> WantedEntities {
+pub(super) fn put_roles_wants(entries: &[RolePatch]) -> WantedEntities {
     WantedEntities {
         a_holder_of: entries.iter().map(|entry| entry.code.clone()).collect(),
         ..guarded()
     }
 }
 
-pub(super) fn put_roles(planner: &mut Planner<'_>, entries: &[RoleEntry]) -> Result<u64, Fault> {
+pub(super) fn put_roles(planner: &mut Planner<'_>, entries: &[RolePatch]) -> Result<u64, Fault> {
     let entries = distinct("roles", entries, |entry| &entry.code)?;
-    put_each("roles", entries, |entry| {
-        let RoleEntry {
-            code,
-            label,
-            audience,
-            permissions,
-        } = entry;
-        let permissions = permissions.map(RolePermissions::Only);
-        planner.put_role(code, Some(label), *audience, permissions)
-    })
+    put_each("roles", entries, |role| planner.put_role(role))
 }
 
 pub(super) fn delete_roles_wants(codes: &[Code]) -> WantedEntities {

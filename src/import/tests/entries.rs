@@ -1,16 +1,16 @@
 use super::*;
-use crate::{
-    admin::entry::{DirectoryEntry, ProductEntry},
-    domain::{ItemKind, ProductKind},
+use crate::domain::{
+    AttributePatch, CategoryPatch, ChannelPatch, GridViewPatch, ItemKind, PlainItem, ProductKind,
+    ProductPatch, SubjectPatch, UserGroup,
 };
 
 #[test]
 fn columns_are_found_by_name_and_unknown_ones_ignored() {
     let content = "\u{feff} parent ;\"label\";code\r\nmaster;Audio;\" audio \"\r\n";
-    let expected = Entry::Category {
+    let expected = Entry::Category(CategoryPatch {
         code: code("audio"),
         parent: Some(Some(code("master"))),
-    };
+    });
     assert_eq!(entry("categories.csv", content), expected);
 }
 
@@ -26,7 +26,10 @@ fn item_files_yield_items_of_their_kind() {
     ];
     for (file, kind) in cases {
         let code = code("1111");
-        assert_eq!(entry(file, "code\n1111"), Entry::Item { kind, code });
+        assert_eq!(
+            entry(file, "code\n1111"),
+            Entry::Item(PlainItem { kind, code })
+        );
     }
 }
 
@@ -37,18 +40,23 @@ fn the_type_column_determines_the_kind_of_profile() {
         ("a", ItemKind::ImportProfile),
         ("b", ItemKind::ExportProfile),
     ]
-    .map(|(text, kind)| Entry::Item {
-        kind,
-        code: code(text),
+    .map(|(text, kind)| {
+        Entry::Item(PlainItem {
+            kind,
+            code: code(text),
+        })
     });
     assert_eq!(entries("job_profiles.csv", content), expected);
 }
 
 #[test]
 fn a_group_without_a_code_column_is_keyed_by_name() {
-    let group = |text, label: &str| Entry::UserGroup {
-        code: code(text),
-        label: label.to_owned(),
+    let group = |text, label: &str| {
+        Entry::UserGroup(UserGroup {
+            code: code(text),
+            label: label.to_owned(),
+            private: false,
+        })
     };
     let cases = [
         ("code;name\nit;IT support", group("it", "IT support")),
@@ -62,14 +70,14 @@ fn a_group_without_a_code_column_is_keyed_by_name() {
 
 #[test]
 fn absent_columns_differ_from_empty_cells() {
-    let product = |parent, categories| {
-        Entry::Product(ProductEntry {
+    let product = |parent, categories| Entry::Product {
+        product: ProductPatch {
             kind: ProductKind::Product,
             code: code("hat"),
             parent,
             categories,
-            rest: 0,
-        })
+        },
+        rest: 0,
     };
     let cases = [
         ("sku\nhat", product(None, None)),
@@ -89,7 +97,7 @@ fn absent_columns_differ_from_empty_cells() {
 
 #[test]
 fn lists_keep_their_order_and_spelling() {
-    let Entry::Channel { locales, .. } =
+    let Entry::Channel(ChannelPatch { locales, .. }) =
         entry("channels.csv", "code;locales\nshop;\"en_US, ,de_DE,EN_us\"")
     else {
         panic!("a channel");
@@ -110,7 +118,7 @@ fn missing_trailing_cells_are_empty() {
 fn white_space_around_cells_and_items_is_trimmed() {
     let content = "\u{feff}\u{feff}sku\u{a0};\u{200b}categories \n\
                    \that\u{3000};\"\u{feff}a\u{200b},\u{2003}b c ,\u{a0}\"\n\u{a0}\n";
-    let Entry::Product(product) = entry("products.csv", content) else {
+    let Entry::Product { product, .. } = entry("products.csv", content) else {
         panic!("a product");
     };
     assert_eq!(product.code.as_str(), "hat");
@@ -129,7 +137,9 @@ fn a_product_key_is_the_first_present_of_four_columns() {
         let finished = read("products.csv", &format!("{header}\na;b;c;d"));
         assert_eq!(finished.files[0].key_column, key);
         let row = &finished.batch.rows[0];
-        assert!(matches!(&row.entry, Entry::Product(p) if p.code == code(expected)));
+        assert!(
+            matches!(&row.entry, Entry::Product { product, .. } if product.code == code(expected))
+        );
     }
 }
 
@@ -146,7 +156,7 @@ fn keyed_by(column: &str, content: &str) -> Finished {
 fn product_codes(finished: &Finished) -> Vec<String> {
     let rows = finished.batch.rows.iter();
     let products = rows.filter_map(|row| {
-        if let Entry::Product(product) = &row.entry {
+        if let Entry::Product { product, .. } = &row.entry {
             Some(product.code.to_string())
         } else {
             None
@@ -183,10 +193,10 @@ fn the_caller_may_choose_the_key_column_of_products() {
 #[test]
 fn unread_columns_distinguish_products() {
     let rest = |content: &str| {
-        let Entry::Product(product) = entry("products.csv", content) else {
+        let Entry::Product { rest, .. } = entry("products.csv", content) else {
             panic!("no product: {content}");
         };
-        product.rest
+        rest
     };
     let one = rest("sku;categories;name\nhat;a;Hat");
     assert_eq!(rest("sku;categories;name\ncap;b; Hat "), one);
@@ -203,50 +213,52 @@ fn other_catalog_files_read_as_documented() {
         (
             "product_models.csv",
             "code;parent\nm;",
-            Entry::Product(ProductEntry {
-                kind: ProductKind::Model,
-                code: code("m"),
-                parent: Some(None),
-                categories: None,
+            Entry::Product {
+                product: ProductPatch {
+                    kind: ProductKind::Model,
+                    code: code("m"),
+                    parent: Some(None),
+                    categories: None,
+                },
                 rest: 0,
-            }),
+            },
         ),
         (
             "channels.csv",
             "code;tree;locales\nshop;;",
-            Entry::Channel {
+            Entry::Channel(ChannelPatch {
                 code: code("shop"),
                 tree: Some(None),
                 locales: Some(Vec::new()),
-            },
+            }),
         ),
         (
             "attributes.csv",
             "code;group;localizable\nname;marketing;TRUE",
-            Entry::Attribute {
+            Entry::Attribute(AttributePatch {
                 code: code("name"),
-                group: code("marketing"),
+                group: Some(code("marketing")),
                 scopable: None,
                 localizable: Some(true),
-            },
+            }),
         ),
         (
             "attributes.csv",
             "code;group;localizable;scopable\nname;marketing;;1",
-            Entry::Attribute {
+            Entry::Attribute(AttributePatch {
                 code: code("name"),
-                group: code("marketing"),
+                group: Some(code("marketing")),
                 scopable: Some(true),
                 localizable: Some(false),
-            },
+            }),
         ),
         (
             "grid_views.csv",
             "code;attribute_groups\nmine;erp",
-            Entry::GridView {
+            Entry::GridView(GridViewPatch {
                 code: code("mine"),
                 attribute_groups: Some(codes(["erp"])),
-            },
+            }),
         ),
     ];
     for (file, content, expected) in cases {
@@ -259,10 +271,10 @@ fn an_empty_parent_cell_means_no_parent() {
     let cases = [(
         "categories.csv",
         "code;parent\nmaster;",
-        Entry::Category {
+        Entry::Category(CategoryPatch {
             code: code("master"),
             parent: Some(None),
-        },
+        }),
     )];
     for (file, content, expected) in cases {
         assert_eq!(entry(file, content), expected);
@@ -272,17 +284,17 @@ fn an_empty_parent_cell_means_no_parent() {
 #[test]
 fn users_and_connections_have_roles_and_groups() {
     let content = "username;roles;groups;enabled\njulia;R1,R2;IT support,manager;";
-    let julia = Entry::User(DirectoryEntry {
+    let julia = Entry::User(SubjectPatch {
         code: code("julia"),
-        roles: codes(["R1", "R2"]),
+        roles: Some(codes(["R1", "R2"])),
         groups: Some(codes(["IT support", "manager"])),
         enabled: Some(true),
     });
     assert_eq!(entry("users.csv", content), julia);
     let content = "code;roles;enabled\nerp;R1;False";
-    let erp = Entry::Connection(DirectoryEntry {
+    let erp = Entry::Connection(SubjectPatch {
         code: code("erp"),
-        roles: codes(["R1"]),
+        roles: Some(codes(["R1"])),
         groups: None,
         enabled: Some(false),
     });
@@ -291,9 +303,9 @@ fn users_and_connections_have_roles_and_groups() {
 
 #[test]
 fn a_category_without_a_parent_column_keeps_its_parent() {
-    let expected = Entry::Category {
+    let expected = Entry::Category(CategoryPatch {
         code: code("master"),
         parent: None,
-    };
+    });
     assert_eq!(entry("categories.csv", "code\nmaster"), expected);
 }

@@ -1,26 +1,26 @@
 use super::*;
 use crate::{
-    admin::entry::{
-        AccessEntry, AccessTarget, AppEntry, AppSelection, Chosen, LevelColumn, RolePermissions,
-        UnknownWords,
+    admin::entry::{AccessEntry, AccessTarget, AppEntry, LevelColumn, UnknownWords},
+    domain::{
+        Audience, CATALOGUE, Chosen, ItemKind, Level, PermissionSet, RequestedPermissions,
+        RolePatch, SelectionPatch,
     },
-    domain::{Audience, CATALOGUE, ItemKind, Level, PermissionSet},
 };
 
 #[test]
 fn permissions_are_codes_or_acl_identifiers_or_everything() {
     let permissions = |cell: &str| {
         let content = format!("role;permissions\nR;\"{cell}\"");
-        let Entry::Role { permissions, .. } = entry("user_roles.csv", &content) else {
+        let Entry::Role { role, .. } = entry("user_roles.csv", &content) else {
             panic!("a role");
         };
-        permissions.unwrap()
+        role.permissions.unwrap()
     };
     let only = |codes: &[&str]| {
         let ids = codes
             .iter()
             .map(|code| CATALOGUE.find_permission(code).unwrap().id);
-        RolePermissions::Only(ids.collect())
+        RequestedPermissions::Only(ids.collect())
     };
     let acls = "action:pim_enrich_product_add_to_groups, pim_enrich_associations_view";
     let both = ["product.add_to_groups", "product.view_associations"];
@@ -28,8 +28,8 @@ fn permissions_are_codes_or_acl_identifiers_or_everything() {
         ("", only(&[])),
         ("product.create", only(&["product.create"])),
         (acls, only(&both)),
-        ("*", RolePermissions::EveryAllowed),
-        ("product.create,*", RolePermissions::EveryAllowed),
+        ("*", RequestedPermissions::EveryAllowed),
+        ("product.create,*", RequestedPermissions::EveryAllowed),
     ];
     for (cell, expected) in cases {
         assert_eq!(permissions(cell), expected, "{cell}");
@@ -39,10 +39,12 @@ fn permissions_are_codes_or_acl_identifiers_or_everything() {
 #[test]
 fn a_role_has_only_the_fields_of_present_columns() {
     let role = |label: Option<&str>, audience| Entry::Role {
-        code: code("R"),
-        label: label.map(str::to_owned),
-        audience,
-        permissions: None,
+        role: RolePatch {
+            code: code("R"),
+            label: label.map(str::to_owned),
+            audience,
+            permissions: None,
+        },
         unknown_permissions: UnknownWords::default(),
     };
     let cases = [
@@ -174,16 +176,15 @@ fn unknown<const N: usize>(texts: [&str; N]) -> UnknownWords {
 fn unknown_permissions_are_recorded() {
     let content = "role;permissions\nR;\"acme.fly,locale.list,action:acme_fly,acme.fly\"";
     let Entry::Role {
-        permissions,
+        role,
         unknown_permissions,
-        ..
     } = entry("user_roles.csv", content)
     else {
         panic!("a role");
     };
     let list = CATALOGUE.find_permission("locale.list").unwrap().id;
     let known: PermissionSet = [list].into_iter().collect();
-    assert_eq!(permissions, Some(RolePermissions::Only(known)));
+    assert_eq!(role.permissions, Some(RequestedPermissions::Only(known)));
     assert_eq!(
         unknown_permissions,
         unknown(["acme.fly", "action:acme_fly"])
@@ -210,11 +211,13 @@ fn the_number_of_unknown_words_kept_is_bounded() {
 fn rule_5_6_an_app_chooses_everything_or_a_list() {
     let content = "code;scopes;trees_own;trees_view;locales_edit;attribute_groups_view\n\
                    shop;read_products,fly,Fly,fly;;sales;a,*;";
-    let selection = |kind, level, column, chosen| AppSelection {
-        kind,
-        level,
-        column,
-        chosen,
+    let selection = |kind, level, column, chosen| {
+        let patch = SelectionPatch {
+            kind,
+            level,
+            chosen,
+        };
+        (column, patch)
     };
     let trees = Chosen::Codes(codes(["sales"]));
     let nothing = || Chosen::Codes(Vec::new());

@@ -1,6 +1,6 @@
 use crate::{
-    admin::request::{AccessEntry, Children, EntityRequest, ItemRightsEntry},
-    domain::ItemKind,
+    admin::request::{AccessChange, Children, EntityRequest, ItemRights},
+    domain::{AccessRight, ItemKind},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
@@ -50,7 +50,7 @@ impl Answer<pb::ReplaceAccessRequest> for AdminApi {
     }
 }
 
-fn access(message: pb::AccessGrant) -> Result<AccessEntry, InvalidField> {
+fn access(message: pb::AccessGrant) -> Result<AccessChange, InvalidField> {
     let pb::AccessGrant {
         group,
         item: named,
@@ -58,15 +58,17 @@ fn access(message: pb::AccessGrant) -> Result<AccessEntry, InvalidField> {
         apply_to_children,
     } = message;
     let item = item(named)?;
-    Ok(AccessEntry {
-        group: code("group", &group)?,
-        level: some_level("level", number, item.kind)?,
+    Ok(AccessChange {
         children: children(apply_to_children, item.kind)?,
-        item,
+        right: AccessRight {
+            group: code("group", &group)?,
+            level: some_level("level", number, item.kind)?,
+            item,
+        },
     })
 }
 
-fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField> {
+fn item_rights(message: pb::ItemRights) -> Result<ItemRights, InvalidField> {
     let pb::ItemRights {
         item: named,
         rights,
@@ -88,7 +90,7 @@ fn item_rights(message: pb::ItemRights) -> Result<ItemRightsEntry, InvalidField>
         }
         parsed.push((group, level(&format!("{field}.level"), number, item.kind)?));
     }
-    Ok(ItemRightsEntry {
+    Ok(ItemRights {
         rights: parsed,
         children: children(apply_to_children, item.kind)?,
         item,

@@ -1,11 +1,11 @@
 use uuid::Uuid;
 
 use crate::{
-    admin::{
-        Answered, AppRequest, AppRightEntry, AppWritten, ConnectionStep, RequestedScopes,
-        WriteContext, entry::Chosen,
+    admin::{Answered, AppRequest, AppWritten, ConnectionStep, RequestedScopes, WriteContext},
+    domain::{
+        AppStep, CATALOGUE, Chosen, Code, ItemKind, Level, ScopeSet, SelectionPatch, SubjectKind,
+        SubjectRef,
     },
-    domain::{AppStep, CATALOGUE, Code, ItemKind, Level, ScopeSet, SubjectKind, SubjectRef},
     pb,
     rpc::{
         failure::{Failure, InvalidField, decode_stored_response},
@@ -241,7 +241,7 @@ fn app_rights(
     kind: ItemKind,
     field: &str,
     message: pb::AppRights,
-    rights: &mut Vec<AppRightEntry>,
+    rights: &mut Vec<SelectionPatch>,
 ) -> Result<(), Failure> {
     let pb::AppRights { own, edit, view } = message;
     let levels = [
@@ -261,7 +261,7 @@ fn app_rights(
         } else {
             Chosen::Codes(list(&format!("{field}.{name}.codes"), &codes)?)
         };
-        rights.push(AppRightEntry {
+        rights.push(SelectionPatch {
             kind,
             level,
             chosen,

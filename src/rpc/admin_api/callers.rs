@@ -8,8 +8,8 @@ use crate::{
 
 use super::{
     AdminApi, Answer, check_no_tenant,
+    entity_messages::timestamp,
     lists::{ListHead, Listed},
-    reads::timestamp,
 };
 
 impl Answer<pb::ListCallersRequest> for AdminApi {

@@ -10,7 +10,7 @@ use crate::{
     store::{Bounds, ChainReport, ChangeFilter, ChangePlace, ChangeRow, FactsReport, read_tenant},
 };
 
-use super::{AdminApi, Answer, LogOf, lists::ListHead, reads::timestamp};
+use super::{AdminApi, Answer, LogOf, entity_messages::timestamp, lists::ListHead};
 
 impl Answer<pb::ListChangesRequest> for AdminApi {
     type Message = pb::ListChangesResponse;

@@ -1,9 +1,9 @@
 use crate::{
-    admin::{
-        Cascade,
-        request::{EntityRequest, GroupEntry, RoleEntry, SubjectEntry},
+    admin::{Cascade, request::EntityRequest},
+    domain::{
+        Audience, CATALOGUE, PermissionSet, RequestedPermissions, RolePatch, SubjectKind,
+        SubjectPatch, UserGroup,
     },
-    domain::{Audience, CATALOGUE, Code, PermissionSet, SubjectKind},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
@@ -13,7 +13,8 @@ use crate::{
 
 use super::{
     AdminApi, Answer,
-    parse_entries::{codes, label, optional_codes},
+    entity_messages::FromMessage as _,
+    parse_entries::{codes, label},
     writes::{WriteRequest, WriteResponse, answered, context, entries},
 };
 
@@ -30,84 +31,35 @@ impl AdminApi {
     }
 }
 
-impl Answer<pb::PutUsersRequest> for AdminApi {
-    type Message = pb::PutUsersResponse;
+/// Implements the calls that put entities; each maps the parsed entries, and the
+/// rest of its message, to an [`EntityRequest`].
+macro_rules! puts {
+    ($($request:ident -> $response:ident: $field:ident: $patch:ty, |$entries:ident, $message:ident| $change:expr;)+) => {
+        $(
+            impl Answer<pb::$request> for AdminApi {
+                type Message = pb::$response;
 
-    async fn answer(&self, request: pb::PutUsersRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::PutUsersRequest| {
-            Ok(EntityRequest::PutSubjects {
-                kind: SubjectKind::User,
-                entries: entries("users", message.users, |user| {
-                    let pb::User {
-                        code,
-                        groups,
-                        roles,
-                        enabled,
-                    } = user;
-                    subject(&code, groups, roles, enabled)
-                })?,
-            })
-        };
-        self.change_entities(request, entities).await
-    }
+                async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
+                    let entities = |mut $message: pb::$request| {
+                        let given = std::mem::take(&mut $message.$field);
+                        let $entries = entries(stringify!($field), given, <$patch>::from_message)?;
+                        Ok($change)
+                    };
+                    self.change_entities(request, entities).await
+                }
+            }
+        )+
+    };
 }
+pub(super) use puts;
 
-impl Answer<pb::PutConnectionsRequest> for AdminApi {
-    type Message = pb::PutConnectionsResponse;
-
-    async fn answer(&self, request: pb::PutConnectionsRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::PutConnectionsRequest| {
-            Ok(EntityRequest::PutSubjects {
-                kind: SubjectKind::Connection,
-                entries: entries("connections", message.connections, |connection| {
-                    let pb::Connection {
-                        code,
-                        groups,
-                        roles,
-                        enabled,
-                    } = connection;
-                    subject(&code, groups, roles, enabled)
-                })?,
-            })
-        };
-        self.change_entities(request, entities).await
-    }
-}
-
-fn subject(
-    text: &str,
-    groups: Option<pb::CodeList>,
-    roles: Option<pb::CodeList>,
-    enabled: Option<bool>,
-) -> Result<SubjectEntry, InvalidField> {
-    Ok(SubjectEntry {
-        code: code("code", text)?,
-        groups: optional_codes("groups", groups)?,
-        roles: optional_codes("roles", roles)?,
-        enabled,
-    })
-}
-
-impl Answer<pb::PutUserGroupsRequest> for AdminApi {
-    type Message = pb::PutUserGroupsResponse;
-
-    async fn answer(&self, request: pb::PutUserGroupsRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::PutUserGroupsRequest| {
-            let groups = entries("user_groups", message.user_groups, |group| {
-                let pb::UserGroup {
-                    code: text,
-                    label: name,
-                    private: _,
-                } = group;
-                Ok(GroupEntry {
-                    code: code("code", &text)?,
-                    label: label("label", name)?,
-                })
-            });
-            Ok(EntityRequest::PutUserGroups(groups?))
-        };
-        self.change_entities(request, entities).await
-    }
+puts! {
+    PutUsersRequest -> PutUsersResponse: users: SubjectPatch,
+        |entries, _message| EntityRequest::PutSubjects { kind: SubjectKind::User, entries };
+    PutConnectionsRequest -> PutConnectionsResponse: connections: SubjectPatch,
+        |entries, _message| EntityRequest::PutSubjects { kind: SubjectKind::Connection, entries };
+    PutUserGroupsRequest -> PutUserGroupsResponse: user_groups: UserGroup,
+        |entries, _message| EntityRequest::PutUserGroups(entries);
 }
 
 impl Answer<pb::PutRolesRequest> for AdminApi {
@@ -117,7 +69,7 @@ impl Answer<pb::PutRolesRequest> for AdminApi {
         let entities = |message: pb::PutRolesRequest| {
             let roles = entries("roles", message.roles, role)?;
             check_permissions(&roles)?;
-            let entries = roles.into_iter().map(|role| role.entry);
+            let entries = roles.into_iter().map(|parsed| parsed.role);
             Ok(EntityRequest::PutRoles(entries.collect()))
         };
         self.change_entities(request, entities).await
@@ -126,7 +78,7 @@ impl Answer<pb::PutRolesRequest> for AdminApi {
 
 /// A role, and the first of its permission codes that is not in the catalogue.
 struct ParsedRole {
-    entry: RoleEntry,
+    role: RolePatch,
     unknown: Option<(usize, String)>,
 }
 
@@ -150,13 +102,13 @@ fn role(message: pb::Role) -> Result<ParsedRole, InvalidField> {
         }
         granted
     });
-    let entry = RoleEntry {
+    let role = RolePatch {
         code: code("code", &text)?,
-        label: label("label", name)?,
+        label: Some(label("label", name)?),
         audience: audience(number)?,
-        permissions,
+        permissions: permissions.map(RequestedPermissions::Only),
     };
-    Ok(ParsedRole { entry, unknown })
+    Ok(ParsedRole { role, unknown })
 }
 
 /// Rejects a permission that is not in the permission catalogue (rules 2.1).
@@ -205,7 +157,7 @@ macro_rules! deletions {
 
                 async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
                     let entities = |message: pb::$request| {
-                        let $codes: Vec<Code> = codes("codes", &message.codes)?;
+                        let $codes = codes("codes", &message.codes)?;
                         let $cascade = cascade(message.cascade);
                         Ok($entity)
                     };

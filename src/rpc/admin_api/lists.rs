@@ -1,5 +1,7 @@
 use crate::{
-    domain::{Code, GroupId, ItemId, ProductId, ProductKind, Revision},
+    domain::{
+        AccessRight, Code, GroupId, ItemId, ItemRef, Product, ProductId, ProductKind, Revision,
+    },
     listing::Place,
     pb,
     rpc::{
@@ -9,7 +11,7 @@ use crate::{
     },
     store::{
         Bounds, ChangeFilter, ChangePlace, ChangeRow, Snapshot, TenantId, TenantRow,
-        entries::{CodedEntry, ProductEntryRow, RightEntryRow, RightPlace, RightsListed},
+        entries::{CodedEntry, RightPlace, RightsListed},
         read_tenant,
     },
 };
@@ -167,7 +169,7 @@ impl AdminApi {
         &self,
         head: ListHead,
         kind: ProductKind,
-    ) -> Result<Listed<ProductEntryRow>, Failure> {
+    ) -> Result<Listed<(ProductId, Product)>, Failure> {
         let binding = Binding::to("ListProducts").with(if kind == ProductKind::Model {
             "models"
         } else {
@@ -184,8 +186,8 @@ impl AdminApi {
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
-        let place = |entry: &ProductEntryRow| Place::Product {
-            id: entry.id,
+        let place = |(id, _): &(ProductId, Product)| Place::Product {
+            id: *id,
             everywhere: false,
         };
         self.page(entries, &asked, version, place)
@@ -196,7 +198,7 @@ impl AdminApi {
         &self,
         head: ListHead,
         listed: &RightsListed,
-    ) -> Result<Listed<RightEntryRow>, Failure> {
+    ) -> Result<Listed<(RightPlace, AccessRight<Code, ItemRef>)>, Failure> {
         let RightsListed { group, kind, item } = listed;
         let binding = Binding::to("ListAccess")
             .with_optional(group.as_ref().map(Code::folded))
@@ -211,7 +213,7 @@ impl AdminApi {
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
-        self.page(entries, &asked, version, |entry| entry.place)
+        self.page(entries, &asked, version, |(place, _)| *place)
     }
 
     /// Returns a page of the audit log that starts after `begin`.

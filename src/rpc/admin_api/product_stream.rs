@@ -8,6 +8,7 @@ use tonic::{Request, Status, Streaming};
 
 use crate::{
     admin::{ProductRequest, WriteContext},
+    domain::ProductPatch,
     pb,
     rpc::{
         failure::{Failure, InvalidField},
@@ -18,7 +19,7 @@ use crate::{
 
 use super::{
     AdminApi,
-    catalog_writes::product,
+    entity_messages::FromMessage as _,
     writes::{WriteHead, WriteRequest, WriteResponse, answered, context, entries},
 };
 
@@ -180,7 +181,7 @@ impl Chunks {
     ) -> Result<pb::ImportProductsResponse, Failure> {
         let number = self.next;
         let context = self.context(&products)?;
-        let products = entries("products", products, product)?;
+        let products = entries("products", products, ProductPatch::from_message)?;
         let coordinator = &self.api.coordinator;
         let put = ProductRequest::Put(products);
         let acknowledged: pb::ImportProductsResponse =

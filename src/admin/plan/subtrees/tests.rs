@@ -11,7 +11,7 @@ use crate::{
         change_set::ChangeSet,
         plan::{AccessVerb, Levels, ReplacedRights},
     },
-    domain::{Edition, GroupId, ItemKind, Level},
+    domain::{Category, Edition, GroupId, Item, ItemKind, Level, UserGroup},
     store::StoredEntities,
 };
 
@@ -36,14 +36,11 @@ fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
         entities.groups.insert(id, group);
     }
     for (place, parent) in parents.iter().enumerate() {
-        let category = Item {
+        let category = Category {
             code: format!("category_{place}").parse().unwrap(),
-            kind: ItemKind::Category,
             parent: parent.map(id),
-            tree: None,
-            locales: BTreeSet::new(),
         };
-        entities.items.insert(id(place), category);
+        entities.items.insert(id(place), Item::Category(category));
     }
     let mut change_set = ChangeSet::new(Edition::Enterprise, 1_000_000, entities);
     for (place, group, level) in rights {
@@ -68,7 +65,7 @@ fn reached(change_set: &ChangeSet, places: usize, item: ItemId, below: bool) -> 
     let lies_below = |id: &ItemId| {
         let mut at = Some(*id);
         while let Some(here) = at.filter(|here| *here != item) {
-            at = change_set.items.get(here).and_then(|row| row.parent);
+            at = change_set.items.get(here).and_then(Item::parent);
         }
         at.is_some()
     };
