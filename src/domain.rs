@@ -23,6 +23,7 @@ mod facts;
 mod grid_view;
 mod ids;
 mod item;
+mod label;
 mod level;
 mod listing;
 mod permission;
@@ -62,6 +63,7 @@ pub use self::{
         Category, CategoryPatch, Channel, ChannelPatch, Item, ItemKind, ItemRef, PlainItem,
         ProfilePatch,
     },
+    label::{InvalidLabel, Label},
     level::Level,
     listing::{
         AccessFilter, AllowedResource, FilterScope, ListFilter, ListingQuestion, OpenQuestion,

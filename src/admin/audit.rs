@@ -120,7 +120,7 @@ fn of_subject(mut entry: AuditEntry) -> AuditEntry {
 }
 
 fn group(row: &UserGroup) -> Value {
-    json!({ "label": row.label, "private": row.private })
+    json!({ "label": row.label.as_str(), "private": row.private })
 }
 
 fn role(row: &Role) -> Value {
@@ -129,7 +129,7 @@ fn role(row: &Role) -> Value {
         .iter()
         .map(|id| CATALOGUE.permission(id).code)
         .collect();
-    json!({ "label": row.label, "audience": <&str>::from(row.audience), "permissions": permissions })
+    json!({ "label": row.label.as_str(), "audience": <&str>::from(row.audience), "permissions": permissions })
 }
 
 fn subject(change_set: &ChangeSet, row: &Subject) -> Value {

@@ -16,7 +16,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Edition, FactKey, GroupId, Revision, UserGroup},
+    domain::{Edition, FactKey, GroupId, Label, Revision, UserGroup},
     store::{ProductCounts, StoredEntities, WantedEntities},
 };
 
@@ -338,7 +338,7 @@ fn is_of_products(file: ImportFile) -> bool {
 fn entities_of_new_tenant() -> StoredEntities {
     let mut entities = StoredEntities::default();
     if let Ok(code) = "All".parse() {
-        let label = String::new();
+        let label = Label::default();
         entities.groups.insert(
             GroupId::ALL,
             UserGroup {

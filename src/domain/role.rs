@@ -1,12 +1,12 @@
-use super::{Audience, Code, PermissionSet};
+use super::{Audience, Code, Label, PermissionSet};
 
 /// A role: permissions that users or connections hold together (rules 1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
     /// Code, as it was first written.
     pub code: Code,
-    /// Display name; if empty, the code is shown. At most 1,000 bytes.
-    pub label: String,
+    /// Display name.
+    pub label: Label,
     /// Kind of subject that may hold the role (rules 2.5).
     pub audience: Audience,
     /// Permissions as granted, without those they imply (rules 2.3). A stored
@@ -20,7 +20,7 @@ pub struct RolePatch {
     /// Code of the role.
     pub code: Code,
     /// New display name.
-    pub label: Option<String>,
+    pub label: Option<Label>,
     /// New audience; by default that of users (rules 2.5).
     pub audience: Option<Audience>,
     /// New permissions; by default none.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use crate::{
-    domain::Chosen,
+    domain::{Chosen, Label},
     domain::{Code, InvalidCode},
 };
 
@@ -159,9 +159,10 @@ impl<'a> Cells<'a> {
 
     /// Reads a label: empty, or valid as a code (1 to 255 bytes without control
     /// characters).
-    pub(super) fn label(&self, column: &'static str) -> Result<&'a str, BadCell> {
+    pub(super) fn label(&self, column: &'static str) -> Result<Label, BadCell> {
         self.code_or_empty(column)?;
-        Ok(self.text(column))
+        // Valid as a code is valid as a label.
+        Ok(Label::stored(self.text(column)))
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn entry(shape: Shape, cells: &Cells<'_>) -> Result<Entry, BadCell> {
     match shape {
         Shape::UserGroup => Ok(Entry::UserGroup(UserGroup {
             code: cells.key()?,
-            label: cells.label("name")?.to_owned(),
+            label: cells.label("name")?,
             private: false,
         })),
         Shape::Role => role(cells),
@@ -66,7 +66,7 @@ pub(super) fn key(shape: Shape, cells: &Cells<'_>) -> Result<Code, BadCell> {
 
 fn role(cells: &Cells<'_>) -> Result<Entry, BadCell> {
     let label = match cells.find("label") {
-        Some(_) => Some(cells.label("label")?.to_owned()),
+        Some(_) => Some(cells.label("label")?),
         None => None,
     };
     let mut unknown_permissions = UnknownWords::default();

@@ -12,8 +12,8 @@ use tokio_postgres::{
 };
 
 use crate::domain::{
-    App, Attribute, CATALOGUE, Category, Channel, Code, GridView, Item, ItemKind, Level, PlainItem,
-    Product, ProductKind, Role, Selection, Subject, UserGroup,
+    App, Attribute, CATALOGUE, Category, Channel, Code, GridView, Item, ItemKind, Label, Level,
+    PlainItem, Product, ProductKind, Role, Selection, Subject, UserGroup,
 };
 
 use super::StoreError;
@@ -107,7 +107,7 @@ impl FromRow for UserGroup {
     fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             code: row.get("code")?,
-            label: row.get("label")?,
+            label: Label::stored(row.get("label")?),
             private: row.get("private")?,
         })
     }
@@ -121,7 +121,7 @@ impl FromRow for Role {
             .filter_map(|code| CATALOGUE.find_permission(code));
         Ok(Self {
             code: row.get("code")?,
-            label: row.get("label")?,
+            label: Label::stored(row.get("label")?),
             audience: row.word("audience")?,
             permissions: known.map(|permission| permission.id).collect(),
         })

@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     admin::work::Patience,
     domain::{
-        Code, GroupId, Item, ItemId, ItemKind, Level, Subject, SubjectId, SubjectKind, UserGroup,
+        Code, GroupId, Item, ItemId, ItemKind, Label, Level, Subject, SubjectId, SubjectKind,
+        UserGroup,
     },
     store::{ProductReached, ReachedBy, StoredEntities},
 };
@@ -45,7 +46,7 @@ fn entities(size: i32) -> StoredEntities {
         };
         let group = UserGroup {
             code: code(&name),
-            label: String::new(),
+            label: Label::default(),
             private: false,
         };
         entities.groups.insert(id, group);

@@ -34,7 +34,7 @@ impl GroupNames {
                 all.extend(another_name(group));
                 names
                     .by_label
-                    .entry(Code::fold(&group.label))
+                    .entry(Code::fold(group.label.as_str()))
                     .or_default()
                     .push(id);
             }
@@ -100,6 +100,6 @@ impl GroupNames {
 /// `Sales,EMEA` and a label `Sales, EMEA` are one reading.
 fn another_name(group: &UserGroup) -> Option<Code> {
     let squeezed = |text: &str| Code::fold(text).replace(", ", ",");
-    let is_another = squeezed(&group.label) != squeezed(group.code.as_str());
-    group.label.parse().ok().filter(|_| is_another)
+    let is_another = squeezed(group.label.as_str()) != squeezed(group.code.as_str());
+    group.label.as_str().parse().ok().filter(|_| is_another)
 }

@@ -13,8 +13,8 @@ use crate::{
     },
     domain::{
         Audience, CATALOGUE, Category, CategoryPatch, Chosen, Code, Edition, GroupId, Item, ItemId,
-        ItemKind, Level, PermissionSet, PlainItem, RequestedPermissions, RolePatch, ScopeSet,
-        SelectionPatch, SubjectKind, SubjectPatch, UserGroup,
+        ItemKind, Label, Level, PermissionSet, PlainItem, RequestedPermissions, RolePatch,
+        ScopeSet, SelectionPatch, SubjectKind, SubjectPatch, UserGroup,
     },
     store::StoredEntities,
 };
@@ -44,7 +44,7 @@ impl Importing {
         let mut stored = StoredEntities::default();
         let all = UserGroup {
             code: code("All"),
-            label: String::new(),
+            label: Label::default(),
             private: false,
         };
         stored.groups.insert(GroupId::ALL, all);
@@ -77,7 +77,7 @@ impl Importing {
     }
 
     fn group(self, text: &str, label: &str) -> Self {
-        let label = label.to_owned();
+        let label = label.parse().unwrap();
         self.row(
             ImportFile::UserGroups,
             Entry::UserGroup(UserGroup {

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     admin::fault::Fault,
     domain::{
-        App, CATALOGUE, Chosen, Code, Edition, EntityKind, GroupId, ItemId, ItemKind, Level,
+        App, CATALOGUE, Chosen, Code, Edition, EntityKind, GroupId, ItemId, ItemKind, Label, Level,
         ScopeId, ScopeSet, Selection, SelectionAxis, SelectionPatch, Subject, SubjectId,
         SubjectKind, UserGroup, inherit,
     },
@@ -240,7 +240,7 @@ impl Planner<'_> {
             .app_group()
             .map_err(|invalid| Fault::invalid(field, format!("`{app}` {invalid}")))?;
         let group = GroupId(self.change_set.next_id());
-        let label = String::new();
+        let label = Label::default();
         self.change_set.groups.insert(
             group,
             UserGroup {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::{
-    AttributePatch, CategoryPatch, ChannelPatch, GridViewPatch, ItemKind, PlainItem, ProductKind,
-    ProductPatch, SubjectPatch, UserGroup,
+    AttributePatch, CategoryPatch, ChannelPatch, GridViewPatch, ItemKind, Label, PlainItem,
+    ProductKind, ProductPatch, SubjectPatch, UserGroup,
 };
 
 #[test]
@@ -54,7 +54,7 @@ fn a_group_without_a_code_column_is_keyed_by_name() {
     let group = |text, label: &str| {
         Entry::UserGroup(UserGroup {
             code: code(text),
-            label: label.to_owned(),
+            label: Label::stored(label),
             private: false,
         })
     };

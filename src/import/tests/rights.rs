@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     admin::entry::{AccessEntry, AccessTarget, AppEntry, LevelColumn, UnknownWords},
     domain::{
-        Audience, CATALOGUE, Chosen, ItemKind, Level, PermissionSet, RequestedPermissions,
+        Audience, CATALOGUE, Chosen, ItemKind, Label, Level, PermissionSet, RequestedPermissions,
         RolePatch, SelectionPatch,
     },
 };
@@ -41,7 +41,7 @@ fn a_role_has_only_the_fields_of_present_columns() {
     let role = |label: Option<&str>, audience| Entry::Role {
         role: RolePatch {
             code: code("R"),
-            label: label.map(str::to_owned),
+            label: label.map(Label::stored),
             audience,
             permissions: None,
         },

@@ -104,7 +104,7 @@ fn role(message: pb::Role) -> Result<ParsedRole, InvalidField> {
     });
     let role = RolePatch {
         code: code("code", &text)?,
-        label: Some(label("label", name)?),
+        label: Some(label("label", &name)?),
         audience: audience(number)?,
         permissions: permissions.map(RequestedPermissions::Only),
     };

@@ -64,7 +64,7 @@ impl FromMessage<pb::UserGroup> for UserGroup {
         } = message;
         Ok(Self {
             code: code("code", &text)?,
-            label: label("label", name)?,
+            label: label("label", &name)?,
             private: false,
         })
     }
@@ -74,7 +74,7 @@ impl From<&UserGroup> for pb::UserGroup {
     fn from(group: &UserGroup) -> Self {
         Self {
             code: group.code.to_string(),
-            label: group.label.clone(),
+            label: group.label.to_string(),
             private: group.private,
         }
     }
@@ -90,7 +90,7 @@ impl From<&Role> for pb::Role {
         let codes = permissions.map(|id| CATALOGUE.permission(id).code.to_owned());
         Self {
             code: role.code.to_string(),
-            label: role.label.clone(),
+            label: role.label.to_string(),
             audience: audience.into(),
             permissions: Some(pb::CodeList {
                 codes: codes.collect(),

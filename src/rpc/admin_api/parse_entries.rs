@@ -1,5 +1,5 @@
 use crate::{
-    domain::{Code, ItemKind, ItemRef, Level},
+    domain::{Code, InvalidLabel, ItemKind, ItemRef, Label, Level},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
@@ -8,9 +8,6 @@ use crate::{
 };
 
 use super::writes::check_count;
-
-/// Longest label, in bytes.
-const LONGEST_LABEL: usize = 1_000;
 
 /// Parses the codes to delete.
 pub(super) fn codes(field: &'static str, texts: &[String]) -> Result<Vec<Code>, Failure> {
@@ -37,19 +34,10 @@ pub(super) fn optional_codes(
         .transpose()
 }
 
-/// Parses a display label, which may be empty.
-pub(super) fn label(field: &str, text: String) -> Result<String, InvalidField> {
-    let message = if text.len() > LONGEST_LABEL {
-        format!(
-            "is {} bytes long; at most {LONGEST_LABEL} are allowed",
-            text.len()
-        )
-    } else if text.chars().any(char::is_control) {
-        "holds a control character; none are allowed".to_owned()
-    } else {
-        return Ok(text);
-    };
-    Err(InvalidField::new(field, message))
+/// Parses a display name, which may be empty.
+pub(super) fn label(field: &str, text: &str) -> Result<Label, InvalidField> {
+    text.parse()
+        .map_err(|invalid: InvalidLabel| InvalidField::new(field, invalid.to_string()))
 }
 
 /// Parses an item on which rights are granted.

@@ -11,7 +11,7 @@ use crate::{
         change_set::ChangeSet,
         plan::{AccessVerb, Levels, ReplacedRights},
     },
-    domain::{Category, Edition, GroupId, Item, ItemKind, Level, UserGroup},
+    domain::{Category, Edition, GroupId, Item, ItemKind, Label, Level, UserGroup},
     store::StoredEntities,
 };
 
@@ -30,7 +30,7 @@ fn change_set(parents: &[Option<usize>], rights: &[Right]) -> ChangeSet {
     for id in GROUPS {
         let group = UserGroup {
             code: format!("group_{}", id.0).parse().unwrap(),
-            label: String::new(),
+            label: Label::default(),
             private: id == PRIVATE,
         };
         entities.groups.insert(id, group);
