@@ -39,6 +39,7 @@ use crate::domain::{Decision, EditMode, Facts, Level, Question, Reason};
 pub use self::{
     access_filter::access_filter,
     decider::Decider,
+    effective_access::{effective_right, most_permissive},
     explain::explain,
     needs::needs,
     product_access::{CategoryTest, ProductAccess, product_access},

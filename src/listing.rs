@@ -30,6 +30,7 @@
 
 mod access_filter;
 mod ahead;
+mod effective_rights;
 mod entities;
 mod levels;
 mod products;
@@ -44,7 +45,12 @@ use crate::{
     store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
-pub use self::{access_filter::access_filter, subjects::SubjectList, turns::Turns};
+pub use self::{
+    access_filter::access_filter,
+    effective_rights::{EffectiveRight, effective_rights},
+    subjects::SubjectList,
+    turns::Turns,
+};
 use self::{
     ahead::{Ahead, Proof},
     entities::EntityList,

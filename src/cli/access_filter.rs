@@ -36,7 +36,7 @@ pub(super) async fn run(arguments: &AccessFilterArguments) -> Result<Answer, Cli
 
 fn show(response: &pb::GetAccessFilterResponse, output: Output) -> String {
     match output {
-        Output::Json => document(&json::AccessFilter::render(response)),
+        Output::Json => document(&json::Message::of("GetAccessFilterResponse", response)),
         Output::Table => filter(response) + &levels(response),
     }
 }

@@ -1,157 +1,118 @@
-//! JSON output: the fields of the contract, under its names and in its order;
-//! enums as words, unset fields as `null`.
+//! JSON output: the messages of the contract by their descriptors, with the fields
+//! under their names and in their order; enum values as words, unset fields as
+//! `null`. Of a `oneof` only the field that is set is printed.
 
-mod listing;
+use std::sync::LazyLock;
 
-use serde::Serialize;
-
-pub(super) use self::listing::{AccessFilter, Allowed, AllowedId, AllowedPage, SubjectPage};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, Value,
+};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeMap as _},
+};
 
 use super::{CliError, Refusal, words};
-use crate::pb::{self, remedy::Grant};
+use crate::pb;
 
-#[derive(Serialize)]
-pub(super) struct Check<'a> {
-    #[serde(flatten)]
-    decision: Decision<'a>,
-    revision: u64,
+/// The contract's messages by name.
+static CONTRACT: LazyLock<Option<DescriptorPool>> =
+    LazyLock::new(|| DescriptorPool::decode(pb::DESCRIPTORS).ok());
+
+/// A message of the contract, to be printed as JSON.
+pub(super) struct Message<'a, M> {
+    name: &'static str,
+    message: &'a M,
 }
 
-#[derive(Serialize)]
-pub(super) struct Explain<'a> {
-    decision: Decision<'a>,
-    root: Option<Step<'a>>,
-    remedies: Vec<Remedy<'a>>,
-    no_remedy_reason: &'a str,
-    revision: u64,
+impl<'a, M: prost::Message> Message<'a, M> {
+    /// `name` is the message's name in the contract; serialization fails if it is
+    /// another one's.
+    pub(super) fn of(name: &'static str, message: &'a M) -> Self {
+        Self { name, message }
+    }
 }
 
-#[derive(Serialize)]
-pub(super) struct Actions<'a> {
-    actions: Vec<AllowedAction<'a>>,
-    revision: u64,
+impl<M: prost::Message> Serialize for Message<'_, M> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let name = format!("pim.authz.v1.{}", self.name);
+        let contract = CONTRACT.as_ref();
+        let descriptor = contract.and_then(|contract| contract.get_message_by_name(&name));
+        let descriptor = descriptor.ok_or_else(|| S::Error::custom(name))?;
+        let bytes = self.message.encode_to_vec();
+        let message = DynamicMessage::decode(descriptor, bytes.as_slice());
+        Fields(&message.map_err(S::Error::custom)?).serialize(serializer)
+    }
 }
 
+/// The fields of a message.
+struct Fields<'a>(&'a DynamicMessage);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for field in self.0.descriptor().fields() {
+            let is_set = self.0.has_field(&field);
+            if field
+                .containing_oneof()
+                .is_some_and(|oneof| !oneof.is_synthetic())
+                && !is_set
+            {
+                continue;
+            }
+            if field.supports_presence() && !is_set {
+                map.serialize_entry(field.name(), &())?;
+            } else {
+                let value = self.0.get_field(&field);
+                map.serialize_entry(field.name(), &FieldValue(&field, &value))?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// A value of a field, or of one of its elements.
+struct FieldValue<'a>(&'a FieldDescriptor, &'a Value);
+
+impl Serialize for FieldValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(field, value) = self;
+        match value {
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::I32(value) => serializer.serialize_i32(*value),
+            Value::I64(value) => serializer.serialize_i64(*value),
+            Value::U32(value) => serializer.serialize_u32(*value),
+            Value::U64(value) => serializer.serialize_u64(*value),
+            Value::F32(value) => serializer.serialize_f32(*value),
+            Value::F64(value) => serializer.serialize_f64(*value),
+            Value::String(value) => serializer.serialize_str(value),
+            Value::EnumNumber(number) => word(field, *number).serialize(serializer),
+            Value::Message(message) => Fields(message).serialize(serializer),
+            Value::List(values) => {
+                serializer.collect_seq(values.iter().map(|value| FieldValue(field, value)))
+            }
+            Value::Bytes(_) | Value::Map(_) => {
+                Err(S::Error::custom("the contract has no bytes and no maps"))
+            }
+        }
+    }
+}
+
+/// Returns the word of an enum value; `None` if it is unspecified.
+fn word(field: &FieldDescriptor, number: i32) -> Option<String> {
+    let Kind::Enum(of) = field.kind() else {
+        return None;
+    };
+    let value = of.get_value(number)?;
+    let unspecified = of.default_value();
+    let prefix = unspecified.name().strip_suffix("UNSPECIFIED")?;
+    words::word(value.name(), prefix)
+}
+
+/// An error.
 #[derive(Serialize)]
 pub(super) struct Failed {
     error: Refusal,
-}
-
-#[derive(Serialize)]
-struct Decision<'a> {
-    allowed: bool,
-    edit_mode: Option<String>,
-    level: Option<String>,
-    reason: Option<Reason<'a>>,
-}
-
-#[derive(Serialize)]
-struct Reason<'a> {
-    code: Option<String>,
-    message: &'a str,
-    item: Option<Named<'a>>,
-    needed: Option<String>,
-    held: Option<String>,
-    permission: &'a str,
-}
-
-/// An item or a subject; displayed as `user:julia`.
-#[derive(Serialize)]
-pub(super) struct Named<'a> {
-    r#type: &'a str,
-    id: &'a str,
-}
-
-#[derive(Serialize)]
-struct Step<'a> {
-    rule: &'a str,
-    axis: Option<String>,
-    item: Option<Named<'a>>,
-    needed: Option<String>,
-    held: Option<String>,
-    groups: &'a [String],
-    roles: &'a [String],
-    permission: &'a str,
-    passed: bool,
-    message: &'a str,
-    steps: Vec<Step<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Remedy<'a> {
-    Access {
-        group: &'a str,
-        item: Option<Named<'a>>,
-        level: Option<String>,
-        apply_to_children: Option<bool>,
-    },
-    Permission {
-        role: &'a str,
-        permission: &'a str,
-    },
-    Scope {
-        app: &'a str,
-        scope: &'a str,
-    },
-    Membership {
-        subject: Option<Named<'a>>,
-        group: &'a str,
-    },
-}
-
-#[derive(Serialize)]
-struct AllowedAction<'a> {
-    action: &'a str,
-    edit_mode: Option<String>,
-}
-
-impl<'a> Check<'a> {
-    pub(super) fn render(decision: &'a pb::Decision, revision: u64) -> Self {
-        Self {
-            decision: Decision::render(decision),
-            revision,
-        }
-    }
-}
-
-impl<'a> Explain<'a> {
-    pub(super) fn render(response: &'a pb::ExplainResponse) -> Self {
-        static NOTHING: pb::Decision = pb::Decision {
-            allowed: false,
-            edit_mode: 0,
-            level: 0,
-            reason: None,
-        };
-        let pb::ExplainResponse {
-            decision,
-            root,
-            remedies,
-            no_remedy_reason,
-            revision,
-        } = response;
-        let grants = remedies.iter().filter_map(|remedy| remedy.grant.as_ref());
-        Self {
-            decision: Decision::render(decision.as_ref().unwrap_or(&NOTHING)),
-            root: root.as_ref().map(Step::render),
-            remedies: grants.map(Remedy::render).collect(),
-            no_remedy_reason,
-            revision: *revision,
-        }
-    }
-}
-
-impl<'a> Actions<'a> {
-    pub(super) fn render(response: &'a pb::ListActionsResponse) -> Self {
-        let actions = response.actions.iter().map(|allowed| AllowedAction {
-            action: &allowed.action,
-            edit_mode: words::edit_mode(allowed.edit_mode()),
-        });
-        Self {
-            actions: actions.collect(),
-            revision: response.revision,
-        }
-    }
 }
 
 impl Failed {
@@ -198,84 +159,10 @@ fn refusal(error: &CliError) -> Refusal {
     }
 }
 
-impl<'a> Decision<'a> {
-    fn render(decision: &'a pb::Decision) -> Self {
-        Self {
-            allowed: decision.allowed,
-            edit_mode: words::edit_mode(decision.edit_mode()),
-            level: words::level(decision.level()),
-            reason: decision.reason.as_ref().map(Reason::render),
-        }
-    }
-}
-
-impl<'a> Reason<'a> {
-    fn render(reason: &'a pb::Reason) -> Self {
-        Self {
-            code: words::reason_code(reason.code()),
-            message: &reason.message,
-            item: reason.item.as_ref().map(Named::item),
-            needed: words::level(reason.needed()),
-            held: words::level(reason.held()),
-            permission: &reason.permission,
-        }
-    }
-}
-
-impl<'a> Named<'a> {
-    fn item(item: &'a pb::Item) -> Self {
-        let pb::Item { r#type, id } = item;
-        Self { r#type, id }
-    }
-
-    pub(super) fn subject(subject: &'a pb::Subject) -> Self {
-        let pb::Subject { r#type, id } = subject;
-        Self { r#type, id }
-    }
-}
-
-impl<'a> Step<'a> {
-    fn render(step: &'a pb::ExplainStep) -> Self {
-        Self {
-            rule: &step.rule,
-            axis: words::reason_code(step.axis()),
-            item: step.item.as_ref().map(Named::item),
-            needed: words::level(step.needed()),
-            held: words::level(step.held()),
-            groups: &step.groups,
-            roles: &step.roles,
-            permission: &step.permission,
-            passed: step.passed,
-            message: &step.message,
-            steps: step.steps.iter().map(Self::render).collect(),
-        }
-    }
-}
-
-impl<'a> Remedy<'a> {
-    fn render(grant: &'a Grant) -> Self {
-        match grant {
-            Grant::Access(access) => Self::Access {
-                group: &access.group,
-                item: access.item.as_ref().map(Named::item),
-                level: words::level(access.level()),
-                apply_to_children: access.apply_to_children,
-            },
-            Grant::Permission(pb::RolePermission { role, permission }) => {
-                Self::Permission { role, permission }
-            }
-            Grant::Scope(pb::AppScope { app, scope }) => Self::Scope { app, scope },
-            Grant::Membership(pb::GroupMembership { subject, group }) => Self::Membership {
-                subject: subject.as_ref().map(Named::subject),
-                group,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pb::remedy::Grant;
 
     #[test]
     fn explanation_keeps_names_and_order_of_the_contract() {
@@ -299,7 +186,8 @@ mod tests {
             revision: 9,
             ..Default::default()
         };
-        let text = serde_json::to_string_pretty(&Explain::render(&response)).unwrap();
+        let text =
+            serde_json::to_string_pretty(&Message::of("ExplainResponse", &response)).unwrap();
         insta::assert_snapshot!(text, @r#"
         {
           "decision": {
@@ -333,5 +221,35 @@ mod tests {
           "revision": 9
         }
         "#);
+    }
+
+    #[test]
+    fn enum_values_are_their_words_and_numbers_stay_numbers() {
+        let response = pb::GetAccessFilterResponse {
+            scope: pb::FilterScope::Everything.into(),
+            any_category: vec!["shoes".to_owned()],
+            locales: vec![pb::ItemLevel {
+                id: "de_DE".to_owned(),
+                level: pb::Level::ExecuteAndEdit.into(),
+            }],
+            revision: u64::MAX,
+            ..Default::default()
+        };
+        let message = Message::of("GetAccessFilterResponse", &response);
+        insta::assert_snapshot!(serde_json::to_string(&message).unwrap(), @r#"{"scope":"everything","any_category":["shoes"],"no_category":[],"include_uncategorized":false,"channels":[],"locales":[{"id":"de_DE","level":"execute_and_edit"}],"attribute_groups":[],"revision":18446744073709551615}"#);
+    }
+
+    #[test]
+    fn unspecified_values_and_absent_messages_are_null() {
+        let subject = pb::GroupMembership {
+            subject: None,
+            group: "red".to_owned(),
+        };
+        let message = Message::of("GroupMembership", &subject);
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(text, r#"{"subject":null,"group":"red"}"#);
+        let mode = pb::AllowedAction::default();
+        let text = serde_json::to_string(&Message::of("AllowedAction", &mode)).unwrap();
+        assert_eq!(text, r#"{"action":"","edit_mode":null}"#);
     }
 }

@@ -91,7 +91,8 @@ fn stream_request(arguments: &ListAllowedArguments) -> pb::StreamAllowedRequest 
 
 fn show(response: &pb::ListAllowedResponse, output: Output) -> Answer {
     if output == Output::Json {
-        return Answer::new(document(&json::AllowedPage::render(response)), Exit::Done);
+        let page = json::Message::of("ListAllowedResponse", response);
+        return Answer::new(document(&page), Exit::Done);
     }
     let pb::ListAllowedResponse {
         resources,

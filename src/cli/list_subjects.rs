@@ -1,7 +1,12 @@
 //! `pim-authz list-subjects`: prints one page of the subjects that may do an
 //! action, or all pages.
 
-use std::io::{self, BufWriter, Write};
+use std::{
+    fmt,
+    io::{self, BufWriter, Write},
+};
+
+use serde::{Serialize, Serializer};
 
 use super::{
     Answer, CliError, Exit, ListSubjectsArguments, Output, PageArguments,
@@ -74,7 +79,7 @@ async fn follow(
             }
         };
         tries.refill();
-        rows.print(response.subjects.iter().map(json::Named::subject))?;
+        rows.print(response.subjects.iter().map(SubjectRow))?;
         if response.next_page_token.is_empty() {
             return Ok(response.revision);
         }
@@ -84,20 +89,37 @@ async fn follow(
 
 fn show(response: &pb::ListSubjectsResponse, output: Output) -> Answer {
     if output == Output::Json {
-        return Answer::new(document(&json::SubjectPage::render(response)), Exit::Done);
+        let page = json::Message::of("ListSubjectsResponse", response);
+        return Answer::new(document(&page), Exit::Done);
     }
     let pb::ListSubjectsResponse {
         subjects,
         next_page_token,
         revision,
     } = response;
-    let names = subjects.iter().map(json::Named::subject);
+    let names = subjects.iter().map(SubjectRow);
     let count = counted(subjects.len(), "subject");
     let count = format!("{count} at revision {revision}");
     Answer {
         out: lines(names.map(|name| name.to_string()).chain([count])),
         err: more_line(next_page_token),
         exit: Exit::Done,
+    }
+}
+
+/// A subject; displayed as `user:julia`.
+struct SubjectRow<'a>(&'a pb::Subject);
+
+impl Serialize for SubjectRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json::Message::of("Subject", self.0).serialize(serializer)
+    }
+}
+
+impl fmt::Display for SubjectRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pb::Subject { r#type, id } = self.0;
+        write!(f, "{type}:{id}")
     }
 }
 

@@ -91,7 +91,7 @@ fn show_check(response: &pb::CheckResponse, output: Output) -> Answer {
     };
     let out = match output {
         Output::Table => decision(&answer, response.revision),
-        Output::Json => document(&json::Check::render(&answer, response.revision)),
+        Output::Json => document(&json::Message::of("CheckResponse", response)),
     };
     Answer::new(out, Exit::of(response.allowed))
 }
@@ -100,14 +100,14 @@ fn show_explanation(response: &pb::ExplainResponse, output: Output) -> Answer {
     let answer = response.decision.clone().unwrap_or_default();
     let out = match output {
         Output::Table => decision(&answer, response.revision) + "\n" + &tree::draw(response),
-        Output::Json => document(&json::Explain::render(response)),
+        Output::Json => document(&json::Message::of("ExplainResponse", response)),
     };
     Answer::new(out, Exit::of(answer.allowed))
 }
 
 fn show_actions(response: &pb::ListActionsResponse, output: Output) -> Answer {
     let out = match output {
-        Output::Json => document(&json::Actions::render(response)),
+        Output::Json => document(&json::Message::of("ListActionsResponse", response)),
         Output::Table if response.actions.is_empty() => {
             let count = counted(0, "action");
             format!("{count} at revision {}\n", response.revision)

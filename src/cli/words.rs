@@ -20,7 +20,8 @@ pub(super) fn filter_scope(scope: pb::FilterScope) -> Option<String> {
     word(scope.as_str_name(), "FILTER_SCOPE_")
 }
 
-fn word(name: &str, prefix: &str) -> Option<String> {
+/// Returns the word of an enum value by its name and its enum's prefix.
+pub(super) fn word(name: &str, prefix: &str) -> Option<String> {
     let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
     (word != "unspecified").then_some(word)
 }

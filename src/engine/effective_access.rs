@@ -7,8 +7,8 @@
 //! every stored item (rules 3.4).
 
 use crate::domain::{
-    Code, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent, ProductKind,
-    ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
+    Code, Edition, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent,
+    ProductKind, ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
 };
 
 use super::categories::{CategoryList, CategoryLists};
@@ -87,7 +87,7 @@ impl<'f> EffectiveAccess<'f> {
         let levels = self
             .groups()
             .filter_map(|group| group.rights.get(&item).copied());
-        levels.fold(Level::Hidden, Level::or)
+        most_permissive(levels)
     }
 
     /// Returns the level on a stored item of `kind`, given the highest level
@@ -119,9 +119,7 @@ impl<'f> EffectiveAccess<'f> {
         if !self.facts.vocabulary.edition.is_enterprise() {
             return highest_level(axis.kind());
         }
-        self.groups()
-            .map(|group| group.highest_on_any(axis))
-            .fold(Level::Hidden, Level::or)
+        most_permissive(self.groups().map(|group| group.highest_on_any(axis)))
     }
 
     /// Returns the first channel or locale by code. `None`: the tenant has none.
@@ -209,10 +207,49 @@ impl<'f> EffectiveAccess<'f> {
     }
 }
 
+/// Returns the highest of some levels: the most permissive user group wins (rules
+/// 3.5), and the highest category (rules 4.1); flags of profiles add up (rules
+/// 3.3). [`Level::Hidden`] if there are none.
+///
+/// Every layer determines it here. SQL repeats it as `bit_or` where rights are too
+/// many to be read; the rules' tests compare both.
+#[must_use]
+pub fn most_permissive(levels: impl IntoIterator<Item = Level>) -> Level {
+    levels.into_iter().fold(Level::Hidden, Level::or)
+}
+
 /// Returns the level on a product: the highest on its effective categories (rules
 /// 4.1). Without any it is `Own` (rules 4.3).
 pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Level {
     levels.into_iter().reduce(Level::or).unwrap_or(Level::Own)
+}
+
+/// Returns those of some user groups that give the level `held` over all of them:
+/// the groups whose own level equals it or, where flags of several groups combine
+/// (rules 3.3), every group with any level.
+pub fn giving_groups<G>(held: Level, groups: impl IntoIterator<Item = (G, Level)>) -> Vec<G> {
+    let holding = groups
+        .into_iter()
+        .filter(|(_, level)| *level != Level::Hidden);
+    let (alone, combined): (Vec<_>, Vec<_>) = holding.partition(|(_, level)| *level == held);
+    let giving = if alone.is_empty() { combined } else { alone };
+    giving.into_iter().map(|(group, _)| group).collect()
+}
+
+/// Returns the level that a subject holds on a stored item of `kind` and the user
+/// groups that give it, from the rights of its groups. Outside the enterprise
+/// edition it is the highest level of the kind, which no group gives (rules 3.4).
+#[must_use]
+pub fn effective_right<G>(
+    edition: Edition,
+    kind: ItemKind,
+    rights: Vec<(G, Level)>,
+) -> (Level, Vec<G>) {
+    if !edition.is_enterprise() {
+        return (highest_level(kind), Vec::new());
+    }
+    let held = most_permissive(rights.iter().map(|(_, level)| *level));
+    (held, giving_groups(held, rights))
 }
 
 impl GroupFacts {
@@ -236,5 +273,43 @@ fn highest_level(kind: ItemKind) -> Level {
         | ItemKind::AttributeGroup
         | ItemKind::AssetFamily
         | ItemKind::ReferenceEntity => Level::Edit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_3_5_the_most_permissive_group_wins_and_gives_the_level() {
+        let rights = |levels: &[Level]| (1..).zip(levels.iter().copied()).collect::<Vec<_>>();
+        let of =
+            |kind, levels: &[Level]| effective_right(Edition::Enterprise, kind, rights(levels));
+        use Level::{Edit, Execute, ExecuteAndEdit, Hidden, Own, View};
+        let category = ItemKind::Category;
+        assert_eq!(of(category, &[View, Own, Own, Hidden]), (Own, vec![2, 3]));
+        assert_eq!(of(category, &[Hidden]), (Hidden, Vec::new()));
+        assert_eq!(of(category, &[]), (Hidden, Vec::new()));
+        // Flags of profiles combine (rules 3.3).
+        let profile = ItemKind::ExportProfile;
+        assert_eq!(
+            of(profile, &[Execute, Edit, Hidden]),
+            (ExecuteAndEdit, vec![1, 2])
+        );
+        assert_eq!(
+            of(profile, &[Execute, ExecuteAndEdit]),
+            (ExecuteAndEdit, vec![2])
+        );
+    }
+
+    #[test]
+    fn rule_3_4_outside_the_enterprise_edition_everybody_holds_the_highest_level() {
+        let of = |kind| effective_right(Edition::Growth, kind, vec![(1, Level::View)]);
+        assert_eq!(of(ItemKind::Category), (Level::Own, Vec::new()));
+        assert_eq!(of(ItemKind::Locale), (Level::Edit, Vec::new()));
+        assert_eq!(
+            of(ItemKind::ImportProfile),
+            (Level::ExecuteAndEdit, Vec::new())
+        );
     }
 }

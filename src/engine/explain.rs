@@ -14,7 +14,7 @@ use crate::domain::{
 use super::{
     categories::CategoryLevels,
     decision,
-    effective_access::EffectiveAccess,
+    effective_access::{self, EffectiveAccess, most_permissive},
     remedy,
     requirements::{self, Requirement, Source},
 };
@@ -144,37 +144,20 @@ fn giving_groups(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<
         Source::Other | Source::Permission(_) => Level::Hidden,
         Source::Item(id) => right(group, *id),
         Source::Any(axis) => group.highest_on_any(*axis),
-        Source::Categories(ids, _) => ids
-            .iter()
-            .map(|id| right(group, *id))
-            .fold(Level::Hidden, Level::or),
+        Source::Categories(ids, _) => most_permissive(ids.iter().map(|id| right(group, *id))),
     };
     giving(held, level, access)
 }
 
-/// Returns the groups whose own level equals the level held, or, where flags of
-/// several groups combine (rules 3.3), every group with any level.
+/// Returns the groups that give the level held (rules 3.5).
 fn giving(
     held: Level,
     level: impl Fn(&GroupFacts) -> Level,
     access: EffectiveAccess<'_>,
 ) -> Vec<Code> {
-    if held == Level::Hidden {
-        return Vec::new();
-    }
-    let codes = |gives: &dyn Fn(&GroupFacts) -> bool| -> Vec<Code> {
-        access
-            .groups()
-            .filter(|group| gives(group))
-            .map(|group| group.code.clone())
-            .collect()
-    };
-    let alone = codes(&|group| level(group) == held);
-    if alone.is_empty() {
-        codes(&|group| level(group) != Level::Hidden)
-    } else {
-        alone
-    }
+    let groups = access.groups().map(|group| (group, level(group)));
+    let groups = effective_access::giving_groups(held, groups).into_iter();
+    groups.map(|group| group.code.clone()).collect()
 }
 
 /// Returns the subject's roles that give the permission, directly or by

@@ -4,6 +4,7 @@
 mod apps;
 mod catalog;
 mod directory;
+mod effective_rights;
 mod rights;
 mod tenants;
 

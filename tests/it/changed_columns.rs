@@ -94,6 +94,12 @@ async fn answers(channel: Channel) -> Vec<String> {
         AuditServiceClient { list_changes(ListChangesRequest) }
         OperationsServiceClient { verify_audit(VerifyAuditRequest) }
     );
+    let held = pb::GetEffectiveAccessRequest {
+        subject: user("julia"),
+        ..Default::default()
+    };
+    let mut client = AccessRightsServiceClient::new(channel);
+    answers.push(rendered(client.get_effective_access(held)).await);
     answers
 }
 

@@ -29,6 +29,7 @@ mod database_tls;
 mod described_products;
 mod differential;
 mod dry_runs;
+mod effective_access;
 mod fuzzed_requests;
 mod generated;
 mod harness;

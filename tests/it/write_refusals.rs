@@ -113,10 +113,14 @@ macro_rules! every_write {
 /// Checks, for each call, the rejection of invalid fields that all lists have
 /// in common.
 macro_rules! every_list {
-    ($channel:ident, $names:ident: $($client:ident.$call:ident($request:ident);)+) => {
+    ($channel:ident, $names:ident: $($client:ident.$call:ident($request:ident) $({ $($field:ident: $value:expr),* })?;)+) => {
         $(
             $names.insert(stringify!($call));
-            let good = pb::$request { tenant: "acme".into(), ..Default::default() };
+            let good = pb::$request {
+                tenant: "acme".into(),
+                $($($field: $value,)*)?
+                ..Default::default()
+            };
             let cases = [
                 (pb::$request { page_size: -1, ..good.clone() }, invalid("page_size")),
                 (pb::$request { page_token: "forged".into(), ..good.clone() }, invalid("page_token")),
@@ -129,6 +133,13 @@ macro_rules! every_list {
             }
         )+
     };
+}
+
+fn admin() -> pb::Subject {
+    pb::Subject {
+        r#type: "user".to_owned(),
+        id: "admin".to_owned(),
+    }
 }
 
 const NO_REQUEST: &str = "01935c1e-7d00-7000-8000-000000000000";
@@ -157,6 +168,7 @@ async fn directory_and_tenants(channel: &Channel, names: &mut BTreeSet<&'static 
         DirectoryServiceClient.list_user_groups(ListUserGroupsRequest);
         DirectoryServiceClient.list_roles(ListRolesRequest);
         AccessRightsServiceClient.list_access(ListAccessRequest);
+        AccessRightsServiceClient.get_effective_access(GetEffectiveAccessRequest) { subject: Some(admin()) };
         AppServiceClient.list_apps(ListAppsRequest);
     }
 }

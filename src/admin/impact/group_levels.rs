@@ -1,4 +1,7 @@
-use crate::domain::{GroupId, Level};
+use crate::{
+    domain::{GroupId, Level},
+    engine::most_permissive,
+};
 
 use super::{
     members::{GroupNumber, Member, Numbers, at},
@@ -85,12 +88,10 @@ impl<'n> GroupLevels<'n> {
             Rule::Groups => {
                 let levels = member.groups.iter();
                 let levels = levels.filter_map(|number| self.levels.get(at(*number)));
-                levels.fold(Level::Hidden, |highest, [before, after]| {
-                    highest.or(match side {
-                        At::Before => *before,
-                        At::After => *after,
-                    })
-                })
+                most_permissive(levels.map(|[before, after]| match side {
+                    At::Before => *before,
+                    At::After => *after,
+                }))
             }
         }
     }

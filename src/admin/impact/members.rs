@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use crate::domain::{GroupId, ItemKind, Level, ScopeSet, SubjectId, SubjectKind};
+use crate::{
+    domain::{GroupId, ItemKind, Level, ScopeSet, SubjectId, SubjectKind},
+    engine::most_permissive,
+};
 
 use super::sides::Side;
 
@@ -130,7 +133,10 @@ impl Groups {
             .filter_map(|id| self.numbers.of_group(*id));
         let groups: Arc<[GroupNumber]> = numbers.collect();
         let held = groups.iter().filter_map(|number| axes.get(at(*number)));
-        let axes = held.fold(Axes::default(), |all, axes| all.or(*axes));
+        let axes = Axes {
+            channel: most_permissive(held.clone().map(|axes| axes.channel)),
+            locale: most_permissive(held.map(|axes| axes.locale)),
+        };
         Some(Member {
             profile: Profile {
                 kind: row.kind,
@@ -150,13 +156,6 @@ impl Axes {
             &mut self.locale
         };
         *held = held.or(level);
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            channel: self.channel.or(other.channel),
-            locale: self.locale.or(other.locale),
-        }
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn show(arguments: &AccessArguments) -> Result<Answer, CliError
 }
 
 /// Reads all access rights of a user group, or on an item, with their revision.
-pub(super) async fn rights(
+async fn rights(
     server: &ServerArguments,
     group: &str,
     item: Option<pb::Item>,

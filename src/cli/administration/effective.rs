@@ -12,15 +12,14 @@ use crate::{
         report::{document, lines, table},
         words,
     },
-    domain::Level,
     pb::{
-        self, app_service_client::AppServiceClient,
-        directory_service_client::DirectoryServiceClient,
+        self, access_rights_service_client::AccessRightsServiceClient,
+        app_service_client::AppServiceClient, directory_service_client::DirectoryServiceClient,
         tenant_service_client::TenantServiceClient,
     },
 };
 
-use super::{access::rights, writes::service};
+use super::{every_page, writes::service};
 
 /// A subject as stored.
 struct Stored {
@@ -29,15 +28,6 @@ struct Stored {
     sources: Vec<String>,
     enabled: bool,
 }
-
-/// The highest level on one item, and the user groups that grant it.
-#[derive(Default)]
-struct Held {
-    level: Level,
-    groups: Vec<String>,
-}
-
-type Items = BTreeMap<(String, String), Held>;
 
 pub(super) async fn show(
     subject: &SubjectName,
@@ -54,13 +44,9 @@ pub(super) async fn show(
     let edition = edition(server).await?;
     let permissions = permissions(&named, server).await?;
     let sources = permission_sources(&named, &stored, server).await?;
-    let mut items = Items::new();
-    for group in &stored.groups {
-        let (grants, _) = rights(server, group, None).await?;
-        merge(&mut items, group, grants);
-    }
+    let rights = effective_rights(&named, server).await?;
     if server.output == Output::Json {
-        let value = rendered(&stored, edition, &permissions, &sources, &items);
+        let value = rendered(&stored, edition, &permissions, &sources, &rights);
         return Ok(Answer::new(document(&value), Exit::Done));
     }
     let given = |code: &String| sources.get(code).cloned().unwrap_or_default().join(", ");
@@ -68,14 +54,19 @@ pub(super) async fn show(
         .iter()
         .map(|code| vec![code.clone(), given(code)]);
     let permissions = table(&["permission", "through"], permissions.collect());
-    let levels = items.iter().map(|((kind, code), held)| {
-        let level = held.level.to_string();
-        vec![format!("{kind}:{code}"), level, held.groups.join(", ")]
+    let levels = rights.iter().map(|right| {
+        let item = right.item.clone().unwrap_or_default();
+        let level = words::level(right.level()).unwrap_or_default();
+        vec![
+            format!("{}:{}", item.r#type, item.id),
+            level,
+            right.groups.join(", "),
+        ]
     });
     let levels = table(&["item", "level", "through user groups"], levels.collect());
     let mut notes = Vec::new();
     if !stored.enabled {
-        notes.push("disabled: it is denied everything, whatever stands here".to_owned());
+        notes.push("disabled: it is denied everything".to_owned());
     }
     if edition != pb::Edition::Enterprise {
         notes.push(
@@ -203,27 +194,24 @@ async fn permission_sources(
     Ok(sources)
 }
 
-/// Merges the rights of a group: the most permissive group wins (rules 3.5);
-/// groups that grant less than the level held are not listed.
-fn merge(items: &mut Items, group: &str, grants: Vec<pb::AccessGrant>) {
-    for grant in grants {
-        let level: Level = words::level(grant.level())
-            .and_then(|word| word.parse().ok())
-            .unwrap_or_default();
-        let item = grant.item.unwrap_or_default();
-        let held = items.entry((item.r#type, item.id)).or_default();
-        let highest = held.level.or(level);
-        if highest != held.level {
-            // Levels of profiles are flags that combine: both groups contribute.
-            if !highest.allows(held.level) || level.allows(held.level) {
-                held.groups.clear();
-            }
-            held.level = highest;
-            held.groups.push(group.to_owned());
-        } else if level == highest {
-            held.groups.push(group.to_owned());
-        }
-    }
+/// Reads the levels that a subject holds on items, in the order of types and codes.
+async fn effective_rights(
+    subject: &pb::Subject,
+    server: &ServerArguments,
+) -> Result<Vec<pb::EffectiveRight>, CliError> {
+    let mut client = service!(AccessRightsServiceClient, server);
+    let request = pb::GetEffectiveAccessRequest {
+        tenant: server.tenant.clone(),
+        page_size: 10_000,
+        subject: Some(subject.clone()),
+        ..Default::default()
+    };
+    let (mut rights, _) = every_page!(client, get_effective_access, request, rights);
+    rights.sort_by_cached_key(|right| {
+        let item = right.item.clone().unwrap_or_default();
+        (item.r#type, item.id)
+    });
+    Ok(rights)
 }
 
 fn rendered(
@@ -231,17 +219,21 @@ fn rendered(
     edition: pb::Edition,
     permissions: &[String],
     sources: &BTreeMap<String, Vec<String>>,
-    items: &Items,
+    rights: &[pb::EffectiveRight],
 ) -> Value {
     let permissions: Vec<Value> = permissions
         .iter()
         .map(|code| json!({ "code": code, "through": sources.get(code) }))
         .collect();
-    let items: Vec<Value> = items
+    let items: Vec<Value> = rights
         .iter()
-        .map(|((kind, code), held)| {
-            let item = json!({ "type": kind, "id": code });
-            json!({ "item": item, "level": held.level.to_string(), "through": held.groups })
+        .map(|right| {
+            let item = right.item.clone().unwrap_or_default();
+            json!({
+                "item": { "type": item.r#type, "id": item.id },
+                "level": words::level(right.level()),
+                "through": right.groups,
+            })
         })
         .collect();
     json!({

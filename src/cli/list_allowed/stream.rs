@@ -1,3 +1,6 @@
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 use tokio::time::timeout;
 
 use crate::{
@@ -7,6 +10,7 @@ use crate::{
         json,
         resuming::{Interruption, Tries},
         rows::Rows,
+        words,
     },
     pb::{
         self, authorization_service_client::AuthorizationServiceClient,
@@ -81,9 +85,40 @@ fn print(batch: pb::AllowedBatch, rows: &mut Rows<'_>) -> Result<String, CliErro
         ids,
         resume_token,
     } = batch;
-    rows.print(resources.iter().map(json::Allowed::render))?;
-    rows.print(ids.iter().map(|id| json::AllowedId::render(id)))?;
+    rows.print(resources.iter().map(ResourceRow))?;
+    rows.print(ids.iter().map(|id| IdRow { id }))?;
     Ok(resume_token)
+}
+
+/// One resource; displayed as its id, a tab and the level.
+struct ResourceRow<'a>(&'a pb::AllowedResource);
+
+impl Serialize for ResourceRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json::Message::of("AllowedResource", self.0).serialize(serializer)
+    }
+}
+
+impl fmt::Display for ResourceRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.id)?;
+        match words::level(self.0.level()) {
+            Some(level) => write!(f, "\t{level}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One resource without its level.
+#[derive(Serialize)]
+struct IdRow<'a> {
+    id: &'a str,
+}
+
+impl fmt::Display for IdRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id)
+    }
 }
 
 async fn in_time<T>(

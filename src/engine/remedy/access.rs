@@ -11,7 +11,7 @@ use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness
 
 use super::unknown;
 use crate::engine::{
-    effective_access::EffectiveAccess,
+    effective_access::{EffectiveAccess, most_permissive},
     requirements::{Requirement, Source},
 };
 
@@ -178,7 +178,7 @@ fn level_by(requirement: &Requirement, group: &GroupFacts) -> Level {
         Source::Other | Source::Permission(_) => Level::Hidden,
         Source::Item(id) => right(id),
         Source::Any(axis) => group.highest_on_any(*axis),
-        Source::Categories(ids, _) => ids.iter().map(right).fold(Level::Hidden, Level::or),
+        Source::Categories(ids, _) => most_permissive(ids.iter().map(right)),
     }
 }
 

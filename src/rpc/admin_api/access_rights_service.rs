@@ -8,5 +8,6 @@ service! {
         revoke_access(RevokeAccessRequest) -> RevokeAccessResponse;
         replace_access(ReplaceAccessRequest) -> ReplaceAccessResponse;
         list_access(ListAccessRequest) -> ListAccessResponse;
+        get_effective_access(GetEffectiveAccessRequest) -> GetEffectiveAccessResponse;
     }
 }

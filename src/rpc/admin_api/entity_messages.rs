@@ -8,6 +8,7 @@ use crate::{
         Product, ProductKind, ProductPatch, ProfilePatch, Role, SelectionAxis, Subject,
         SubjectPatch, UserGroup,
     },
+    listing::EffectiveRight,
     pb,
     rpc::{
         failure::InvalidField,
@@ -310,16 +311,32 @@ pub(super) fn product_kind(number: i32) -> Result<ProductKind, InvalidField> {
     }
 }
 
+impl From<&ItemRef> for pb::Item {
+    fn from(item: &ItemRef) -> Self {
+        Self {
+            r#type: item.kind.to_string(),
+            id: item.code.to_string(),
+        }
+    }
+}
+
 impl From<&AccessRight<Code, ItemRef>> for pb::AccessGrant {
     fn from(right: &AccessRight<Code, ItemRef>) -> Self {
         Self {
             group: right.group.to_string(),
-            item: Some(pb::Item {
-                r#type: right.item.kind.to_string(),
-                id: right.item.code.to_string(),
-            }),
+            item: Some((&right.item).into()),
             level: render::level(Some(right.level)).into(),
             apply_to_children: None,
+        }
+    }
+}
+
+impl From<&EffectiveRight> for pb::EffectiveRight {
+    fn from(right: &EffectiveRight) -> Self {
+        Self {
+            item: Some((&right.item).into()),
+            level: render::level(Some(right.level)).into(),
+            groups: code_list(&right.group).codes,
         }
     }
 }

@@ -1,8 +1,9 @@
 use crate::{
     domain::{
-        AccessRight, Code, GroupId, ItemId, ItemRef, Product, ProductId, ProductKind, Revision,
+        AccessRight, Code, GroupId, ItemId, ItemKind, ItemRef, Product, ProductId, ProductKind,
+        Revision, SubjectRef,
     },
-    listing::Place,
+    listing::{self, EffectiveRight, Place},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
@@ -214,6 +215,32 @@ impl AdminApi {
         });
         let (entries, version) = read?;
         self.page(entries, &asked, version, |(place, _)| *place)
+    }
+
+    /// Returns a page of the levels that a subject holds.
+    pub(super) async fn list_effective_rights(
+        &self,
+        head: ListHead,
+        subject: &SubjectRef,
+        kind: Option<ItemKind>,
+    ) -> Result<Listed<(ItemId, EffectiveRight)>, Failure> {
+        let binding = Binding::to("GetEffectiveAccess")
+            .with(subject.kind.into())
+            .with(subject.code.folded())
+            .with_optional(kind.map(Into::into));
+        let asked = self.asked::<RightPlace>(head, binding)?;
+        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&asked.tenant, found).await?;
+            let after = asked.after(snapshot.tenant().id)?;
+            let after = after.map_or(RightPlace::BEFORE_FIRST.item, |place| place.item);
+            let rights = listing::effective_rights(&snapshot, subject, kind, after, asked.size + 1);
+            self.whole(rights.await?, &snapshot).await
+        });
+        let (rights, version) = read?;
+        self.page(rights, &asked, version, |(item, _)| RightPlace {
+            item: *item,
+            ..RightPlace::BEFORE_FIRST
+        })
     }
 
     /// Returns a page of the audit log that starts after `begin`.

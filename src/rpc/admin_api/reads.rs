@@ -142,6 +142,43 @@ impl Answer<pb::ListAccessRequest> for AdminApi {
     }
 }
 
+impl Answer<pb::GetEffectiveAccessRequest> for AdminApi {
+    type Message = pb::GetEffectiveAccessResponse;
+
+    async fn answer(
+        &self,
+        request: pb::GetEffectiveAccessRequest,
+    ) -> Result<Self::Message, Failure> {
+        let pb::GetEffectiveAccessRequest {
+            tenant,
+            page_size,
+            page_token,
+            subject,
+            item_type,
+        } = request;
+        let subject = parse::required_subject(subject)?;
+        let kind = (!item_type.is_empty())
+            .then(|| parse::word("item_type", &item_type))
+            .transpose()?;
+        let head = ListHead {
+            tenant,
+            page_size,
+            page_token,
+            ..ListHead::default()
+        };
+        let Listed {
+            entries,
+            next_page_token,
+            revision,
+        } = self.list_effective_rights(head, &subject, kind).await?;
+        Ok(pb::GetEffectiveAccessResponse {
+            rights: entries.iter().map(|(_, right)| right.into()).collect(),
+            next_page_token,
+            revision,
+        })
+    }
+}
+
 impl Answer<pb::GetAppRequest> for AdminApi {
     type Message = pb::GetAppResponse;
 

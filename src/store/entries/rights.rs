@@ -108,11 +108,17 @@ impl FromRow for AccessRight<Code, ItemRef> {
     fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             group: row.get("group_code")?,
-            item: ItemRef {
-                kind: row.word("type")?,
-                code: row.get("item_code")?,
-            },
+            item: ItemRef::from_row(row)?,
             level: row.level("level")?,
+        })
+    }
+}
+
+impl FromRow for ItemRef {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            kind: row.word("type")?,
+            code: row.get("item_code")?,
         })
     }
 }

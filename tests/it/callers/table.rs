@@ -6,6 +6,7 @@ use prost::Message as _;
 /// Each call of the contract and the right that it requires (`api.md`, "Who
 /// calls"); `everywhere` means on all tenants.
 const RIGHTS: &[(&str, &str)] = &[
+    ("AccessRightsService/GetEffectiveAccess", "administer"),
     ("AccessRightsService/GrantAccess", "administer"),
     ("AccessRightsService/ListAccess", "administer"),
     ("AccessRightsService/ReplaceAccess", "administer"),
