@@ -106,11 +106,11 @@ async fn compare(
         Source::Lists => tenant.compare_lists(*entropy.pick(&[2, 3, 1_000])).await,
         Source::AuditLog => {
             let (channel, revision) = (&tenant.channel, tenant.revision);
-            let replayed = replay::picture(channel, &tenant.code, revision).await;
+            let replayed = replay::snapshot(channel, &tenant.code, revision).await;
             assert_same(
                 "the audit log",
                 &replayed,
-                &tenant.model.picture().audited(),
+                &tenant.model.snapshot().audited(),
             );
             let verified = replay::verified(channel, &tenant.code).await;
             assert!(verified.intact, "{verified:?}");
