@@ -94,7 +94,7 @@ async fn rule_8_2_category_remedy_grants_no_access_to_subcategories() {
         .user("julia", &["Redactors"])
         .with_category_under("Hats", "Caps");
     let mut tenant = Tenant::store(&server, "shop".to_owned(), world).await;
-    let question = |category| support::ask("user:julia", "view", category).question();
+    let question = |category| support::question("user:julia", "view", category).build();
     let hats = question("category:Hats");
     let explained = tenant.explain(&hats).await;
     let [remedy] = explained.remedies.as_slice() else {

@@ -12,7 +12,7 @@ use super::world::{World, code};
 
 /// Builder of a question.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct QuestionBuilder {
     subject: SubjectRef,
     action: Action,
     resource: Option<Resource>,
@@ -30,13 +30,13 @@ pub(crate) fn subject(text: &str) -> SubjectRef {
 
 /// Builds the question whether `user:julia` may `edit` `product:hat`. A resource
 /// without an id is `product:`, no resource at all is the empty string.
-pub(crate) fn ask(subject_text: &str, action: &str, resource: &str) -> Ask {
+pub(crate) fn question(subject_text: &str, action: &str, resource: &str) -> QuestionBuilder {
     let resource = resource.split_once(':').map(|(kind, id)| Resource {
         kind: kind.parse().unwrap(),
         id: (!id.is_empty()).then(|| code(id)),
         description: Description::default(),
     });
-    Ask {
+    QuestionBuilder {
         subject: subject(subject_text),
         action: Action::find(action).unwrap(),
         resource,
@@ -44,7 +44,7 @@ pub(crate) fn ask(subject_text: &str, action: &str, resource: &str) -> Ask {
     }
 }
 
-impl Ask {
+impl QuestionBuilder {
     pub(crate) fn channel(mut self, text: &str) -> Self {
         self.context.channel = Some(code(text));
         self
@@ -87,7 +87,7 @@ impl Ask {
         self.described(|description| description.parent = Some(Parent::Absent))
     }
 
-    pub(crate) fn question(self) -> Question {
+    pub(crate) fn build(self) -> Question {
         Question::new(self.subject, self.action, self.resource, self.context).unwrap()
     }
 }
@@ -114,8 +114,8 @@ impl World {
     /// Returns the engine's decision in words. Panics if the reference decides
     /// differently.
     #[track_caller]
-    pub(crate) fn answer(&self, ask: Ask) -> String {
-        let question = ask.question();
+    pub(crate) fn answer(&self, builder: QuestionBuilder) -> String {
+        let question = builder.build();
         let decision = self.decide(&question);
         let expected = super::reference::decide(self, &question);
         assert_eq!(decision, expected, "the reference differs: {question:?}");
@@ -125,9 +125,9 @@ impl World {
 
 /// Decides each question and compares the whole answer.
 #[track_caller]
-pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
-    for (ask, expected) in cases {
-        assert_eq!(world.answer(ask.clone()), expected, "{ask:?}");
+pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(QuestionBuilder, &str); N]) {
+    for (builder, expected) in cases {
+        assert_eq!(world.answer(builder.clone()), expected, "{builder:?}");
     }
 }
 
