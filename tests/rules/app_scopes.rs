@@ -11,7 +11,8 @@ use pim_authz::{
 use strum::IntoEnumIterator as _;
 
 use crate::support::{
-    QuestionBuilder, SpecificTo, World, assert_answers, code, question, reference, subject, told,
+    QuestionBuilder, SpecificTo, World, assert_answers, code, decision_text, question, reference,
+    subject,
 };
 
 /// One resource of each type with access levels, each accessible at the highest
@@ -371,7 +372,7 @@ fn rule_5_12_explanation_checks_scope_after_subject_and_edition() {
                     .to_owned()
             })
             .collect();
-        (steps, told(&explanation.decision))
+        (steps, decision_text(&explanation.decision))
     };
     let (steps, decided) = axes(&["read_products"], "publish");
     assert_eq!(decided, "denied at own: scope api.product.edit");

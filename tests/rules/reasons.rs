@@ -6,7 +6,7 @@ use pim_authz::domain::{
     ReasonCode, Step,
 };
 
-use crate::support::{QuestionBuilder, SpecificTo, World, assert_answers, question, told};
+use crate::support::{QuestionBuilder, SpecificTo, World, assert_answers, decision_text, question};
 
 /// Returns a tenant in which no subject has any right.
 fn nothing_held() -> World {
@@ -191,7 +191,7 @@ fn rule_8_2_explanation_lists_the_groups_that_give_each_level() {
         .build();
     let explanation = world.explain(&question);
     assert_eq!(
-        told(&explanation.decision),
+        decision_text(&explanation.decision),
         "denied at edit: attribute_group General needs view, has none"
     );
     assert!(!explanation.root.passed);

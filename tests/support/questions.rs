@@ -119,7 +119,7 @@ impl World {
         let decision = self.decide(&question);
         let expected = super::reference::decide(self, &question);
         assert_eq!(decision, expected, "the reference differs: {question:?}");
-        told(&decision)
+        decision_text(&decision)
     }
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(QuestionBui
 
 /// Renders a decision in a few words: `denied at view: category audio needs edit,
 /// has view`.
-pub(crate) fn told(decision: &Decision) -> String {
+pub(crate) fn decision_text(decision: &Decision) -> String {
     let verdict = if decision.is_allowed() {
         "allowed"
     } else {
@@ -142,13 +142,13 @@ pub(crate) fn told(decision: &Decision) -> String {
     let parts = [
         decision.level.map(|level| format!(" at {level}")),
         decision.edit_mode.map(|mode| format!(", {mode}")),
-        decision.denial.as_ref().map(told_reason),
+        decision.denial.as_ref().map(reason_text),
     ];
     let parts: String = parts.into_iter().flatten().collect();
     format!("{verdict}{parts}")
 }
 
-fn told_reason(reason: &Reason) -> String {
+fn reason_text(reason: &Reason) -> String {
     let code = reason.code.to_string();
     let kind = reason.item.as_ref().map(|item| item.kind.to_string());
     let item = reason.item.as_ref().map(|item| match &item.code {

@@ -21,7 +21,7 @@ pub(crate) use self::{
     building::SpecificTo,
     entropy::{Entropy, entropy},
     grants::{codes, cost},
-    questions::{QuestionBuilder, assert_answers, question, subject, told},
+    questions::{QuestionBuilder, assert_answers, decision_text, question, subject},
     random_question::random_question,
     random_world::{random_importable_world, random_stored_world, random_world},
     world::{World, code, item},
