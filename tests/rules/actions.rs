@@ -34,7 +34,7 @@ fn rule_9_types_accept_only_their_actions_and_permissions() {
             let question = Question::new(subject("user:x"), action, resource, Context::default());
             assert_eq!(
                 question.is_ok(),
-                reference::asked(action, kind).is_some(),
+                reference::requirements(action, kind).is_some(),
                 "{action} on {kind:?}"
             );
             if let Err(refused) = question {

@@ -91,7 +91,7 @@ fn of_app(action: LevelAction, resource: &str) -> QuestionBuilder {
 fn level_actions(resource: &str) -> Vec<LevelAction> {
     let kind: ResourceType = resource.split_once(':').unwrap().0.parse().unwrap();
     LevelAction::iter()
-        .filter(|action| reference::asked(Action::Level(*action), Some(kind)).is_some())
+        .filter(|action| reference::requirements(Action::Level(*action), Some(kind)).is_some())
         .collect()
 }
 

@@ -158,7 +158,7 @@ fn questions(
     let kind: ResourceType = kind.parse().unwrap();
     let level_actions = Action::all()
         .filter(|action| matches!(action, Action::Level(_)))
-        .filter(|action| reference::asked(*action, Some(kind)).is_some())
+        .filter(|action| reference::requirements(*action, Some(kind)).is_some())
         .map(Action::as_str);
     level_actions
         .chain(permissions.split_whitespace())

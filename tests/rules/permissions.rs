@@ -52,17 +52,17 @@ fn rule_2_2_subject_has_the_permissions_of_all_its_roles() {
 /// Checks a permission for a user whose only role has other permissions.
 #[track_caller]
 fn assert_held(cases: &[(&[&str], &str, &str)]) {
-    for (held, asked, expected) in cases {
+    for (held, permission, expected) in cases {
         let world = World::enterprise()
             .role("Role", held)
             .user("julia", &[])
             .with_roles("julia", &["Role"]);
-        let answer = world.answer(question("user:julia", asked, ""));
+        let answer = world.answer(question("user:julia", permission, ""));
         let expected = match *expected {
             "held" => "allowed".to_owned(),
             missing => format!("denied: permission {missing}"),
         };
-        assert_eq!(answer, expected, "holding {held:?}, asked {asked}");
+        assert_eq!(answer, expected, "{permission}, holding {held:?}");
     }
 }
 
