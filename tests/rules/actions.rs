@@ -86,10 +86,10 @@ fn rule_9_all_actions_match_the_reference_in_every_edition() {
             .app("sync", &[])
             .with_product("x", &["x"]);
         for kind in kinds() {
-            for asker in ["user:julia", "app:sync"] {
+            for name in ["user:julia", "app:sync"] {
                 let resource = kind.map(|kind| resource(kind, Some(code("x"))));
                 let questions =
-                    Question::every_action(&subject(asker), resource.as_ref(), &Context::default());
+                    Question::every_action(&subject(name), resource.as_ref(), &Context::default());
                 for question in questions.unwrap() {
                     let expected = reference::decide(&world, &question);
                     assert_eq!(world.decide(&question), expected, "{question:?}");
@@ -195,7 +195,7 @@ fn rule_9_apps_and_connections_always_read_the_system_version() {
         .connection("erp", &[])
         .app("sync", &[]);
     for resource in ["", "system_version:", "system_version:whatever"] {
-        let read = |asker| question(asker, "system_version.read", resource);
+        let read = |name| question(name, "system_version.read", resource);
         assert_answers(
             &world,
             [
