@@ -79,8 +79,8 @@ pub(crate) fn decision(answer: &pb::CheckResponse) -> pb::Decision {
     }
 }
 
-/// Renders a decision in the words of `support::decision_text`, such as `denied at view:
-/// category audio needs edit, has view`.
+/// Renders a decision in the words of `support::decision_text`, such as `denied
+/// at view: category audio needs edit, has view`.
 pub(crate) fn decision_text(decision: &pb::Decision) -> String {
     let mut text = String::from(if decision.allowed {
         "allowed"

@@ -87,7 +87,7 @@ async fn talk(
     }
 }
 
-/// Reads the next bytes and delays or holds them as the traffic setting says;
+/// Reads the next bytes and delays or holds them as the traffic setting requires;
 /// `None` at the end of the stream.
 async fn next_piece<'b>(
     from: &mut OwnedReadHalf,
