@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use self::demonstration::{Demo, data_dir, program};
 
-fn ask(demo: &Demo, line: &str) -> Output {
+fn run(demo: &Demo, line: &str) -> Output {
     program()
         .args(line.split(' '))
         .args(["--server", &demo.address])
@@ -56,7 +56,7 @@ fn demonstration_answers_worked_examples_and_restarts() {
         ("import demo/default", 0),
     ];
     for (line, status) in cases {
-        let output = ask(&demo, line);
+        let output = run(&demo, line);
         assert_eq!(output.status.code(), Some(status), "{line}: {output:?}");
     }
     assert_category_remedy_excludes_sub_categories(&demo);
@@ -78,7 +78,7 @@ fn demonstration_answers_worked_examples_and_restarts() {
 /// A remedy can be granted as `explain` prints it (rules 8.2).
 fn assert_category_remedy_excludes_sub_categories(demo: &Demo) {
     let line = "explain user:elise view product:SS-SP32FWB";
-    let output_of = |line: &str| String::from_utf8(ask(demo, line).stdout).unwrap();
+    let output_of = |line: &str| String::from_utf8(run(demo, line).stdout).unwrap();
     let drawn = output_of(line);
     assert!(
         drawn.contains("on category `audio_video`, its sub-categories aside"),
@@ -94,7 +94,7 @@ fn assert_category_remedy_excludes_sub_categories(demo: &Demo) {
 /// the decisions of checks.
 fn assert_lists_agree(demo: &Demo) {
     let output_of = |line: &str| {
-        let output = ask(demo, line);
+        let output = run(demo, line);
         assert_eq!(output.status.code(), Some(0), "{line}: {output:?}");
         let lines = |bytes| String::from_utf8(bytes).unwrap();
         (lines(output.stdout), lines(output.stderr))
@@ -142,7 +142,7 @@ fn assert_lists_agree(demo: &Demo) {
         "list-allowed user:julia edit product --all --tenant nowhere",
         "list-subjects fly product:SS-SP32FWB",
     ] {
-        let output = ask(demo, line);
+        let output = run(demo, line);
         assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
     }
 }
@@ -243,21 +243,21 @@ const ADMINISTRATION: &[(&str, i32, &str)] = &[
 
 /// Runs the administration commands in a tenant of their own.
 fn assert_administration_commands_work(demo: &Demo) {
-    let ask = |line: &str| {
-        let output = ask(demo, &format!("{line} --tenant shop"));
+    let run_in_shop = |line: &str| {
+        let output = run(demo, &format!("{line} --tenant shop"));
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let said = text(output.stdout) + &text(output.stderr);
-        (output.status.code().unwrap(), said)
+        let printed = text(output.stdout) + &text(output.stderr);
+        (output.status.code().unwrap(), printed)
     };
     for &(line, status, expected) in ADMINISTRATION {
-        let (found, said) = ask(line);
-        assert_eq!(found, status, "{line}: {said}");
-        assert!(said.contains(expected), "{line}: {said}");
+        let (found, printed) = run_in_shop(line);
+        assert_eq!(found, status, "{line}: {printed}");
+        assert!(printed.contains(expected), "{line}: {printed}");
     }
-    let (began, said) = ask("maintenance begin");
-    let pass = said.lines().next().unwrap().strip_prefix("begun: ");
-    let (ended, over) = ask(&format!("maintenance end {}", pass.unwrap()));
-    assert_eq!((began, ended), (0, 0), "{said} {over}");
+    let (began, printed) = run_in_shop("maintenance begin");
+    let pass = printed.lines().next().unwrap().strip_prefix("begun: ");
+    let (ended, over) = run_in_shop(&format!("maintenance end {}", pass.unwrap()));
+    assert_eq!((began, ended), (0, 0), "{printed} {over}");
     assert!(over.contains("ended: maintenance/"), "{over}");
 }
 
@@ -270,8 +270,8 @@ fn unreachable_server_ends_client_with_status_2() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("cannot reach the server"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("cannot reach the server"), "{stderr}");
 }
 
 #[test]
@@ -410,12 +410,12 @@ fn killed_private_postgresql_is_restarted() {
             .stderr(Stdio::piped())
             .output()
             .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        if said.contains("TENANT_NOT_FOUND") {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        if stderr.contains("TENANT_NOT_FOUND") {
             break;
         }
-        assert!(said.contains("UNAVAILABLE"), "{said}");
-        assert!(Instant::now() < deadline, "{said}");
+        assert!(stderr.contains("UNAVAILABLE"), "{stderr}");
+        assert!(Instant::now() < deadline, "{stderr}");
     }
     served.stop();
 }
@@ -436,7 +436,7 @@ fn server_exits_when_private_postgresql_cannot_restart() {
 
 #[test]
 fn empty_environment_variables_are_treated_as_unset() {
-    let ask = |variables: &[(&str, &str)]| {
+    let check_with = |variables: &[(&str, &str)]| {
         let mut command = program();
         command.args(["check", "user:julia", "view", "product:hat"]);
         let output = command.envs(variables.iter().copied()).output().unwrap();
@@ -446,9 +446,9 @@ fn empty_environment_variables_are_treated_as_unset() {
         )
     };
     let unreachable = ("PIM_AUTHZ_SERVER", "127.0.0.1:1");
-    let json = ask(&[unreachable, ("PIM_AUTHZ_OUTPUT", "json")]);
+    let json = check_with(&[unreachable, ("PIM_AUTHZ_OUTPUT", "json")]);
     assert!(json.1.starts_with('{'), "{json:?}");
-    let empty = ask(&[
+    let empty = check_with(&[
         unreachable,
         ("PIM_AUTHZ_OUTPUT", ""),
         ("PIM_AUTHZ_TENANT", ""),
@@ -490,10 +490,10 @@ fn server_listens_on_a_host_name() {
     command.args(["serve", "--listen", "no-such-host.invalid:1", "--data-dir"]);
     let output = command.arg(folder.path()).stderr(Stdio::piped());
     let output = output.output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(
-        said.contains("`no-such-host.invalid` has no address"),
-        "{said}"
+        stderr.contains("`no-such-host.invalid` has no address"),
+        "{stderr}"
     );
 }

@@ -32,7 +32,7 @@ fn options(data_dir: &Path) -> EmbeddedOptions {
     }
 }
 
-async fn ask(url: &str, sql: &str) -> Result<String, tokio_postgres::Error> {
+async fn query(url: &str, sql: &str) -> Result<String, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let connection = tokio::spawn(connection);
     let row = client.query_one(sql, &[]).await;
@@ -60,7 +60,7 @@ async fn data_survives_a_stop_and_a_crash() {
     let url = first.url().expose_secret().to_owned();
     let made =
         "SELECT current_setting('server_encoding') || ' ' || current_setting('max_connections')";
-    assert_eq!(ask(&url, made).await.unwrap(), "UTF8 20");
+    assert_eq!(query(&url, made).await.unwrap(), "UTF8 20");
     execute(&url, "CREATE TABLE kept (word text)").await;
     let stopped = first.process_id();
     first.stop().await.unwrap();
@@ -80,7 +80,7 @@ async fn data_survives_a_stop_and_a_crash() {
     let third = EmbeddedPostgres::start(options(folder.path()))
         .await
         .unwrap();
-    let word = ask(third.url().expose_secret(), "SELECT word FROM kept").await;
+    let word = query(third.url().expose_secret(), "SELECT word FROM kept").await;
     assert_eq!(word.unwrap(), "hat");
 }
 
@@ -105,13 +105,13 @@ async fn both_urls_need_a_password_only_the_owner_can_read() {
     for url in [postgres.url(), postgres.loopback_url()] {
         let url = url.expose_secret();
         assert_eq!(
-            ask(url, "SELECT current_user::text").await.unwrap(),
+            query(url, "SELECT current_user::text").await.unwrap(),
             "postgres"
         );
         let wrong = url.replace(&password, "wrong");
         assert!(
-            ask(&wrong, "SELECT 'in'").await.is_err(),
-            "no password asked"
+            query(&wrong, "SELECT 'in'").await.is_err(),
+            "no password required"
         );
     }
 }
@@ -272,7 +272,7 @@ async fn long_or_unusual_path_puts_the_socket_in_tmp() {
         .join(format!("a, \"b\" é {}", "x".repeat(120)));
     let postgres = EmbeddedPostgres::start(options(&odd)).await.unwrap();
     assert_eq!(
-        ask(postgres.url().expose_secret(), "SELECT 'in'")
+        query(postgres.url().expose_secret(), "SELECT 'in'")
             .await
             .unwrap(),
         "in"

@@ -199,11 +199,11 @@ fn non_empty_directory_is_rejected_and_left_unchanged() {
         .arg(folder.path())
         .output()
         .unwrap();
-    let told = String::from_utf8(ended.stderr).unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(2));
     assert!(
-        told.ends_with("is not empty; name a new or empty directory\n"),
-        "{told}"
+        stderr.ends_with("is not empty; name a new or empty directory\n"),
+        "{stderr}"
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -216,18 +216,19 @@ fn command_reports_what_it_wrote() {
         .args(["--products", "300", "--seed", "9", "--categories", "50"])
         .output()
         .unwrap();
-    let told = String::from_utf8(ended.stdout).unwrap();
+    let stdout = String::from_utf8(ended.stdout).unwrap();
     assert!(ended.status.success());
     assert!(
-        told.starts_with("wrote 300 products, 15 models, 50 categories, 204 users and 23 groups: "),
-        "{told}"
+        stdout
+            .starts_with("wrote 300 products, 15 models, 50 categories, 204 users and 23 groups: "),
+        "{stdout}"
     );
     let bytes: usize = bytes(&folder.path().join("new"))
         .values()
         .map(Vec::len)
         .sum();
     assert!(
-        told.ends_with(&format!(", {bytes} bytes, seed 9\n")),
-        "{told}"
+        stdout.ends_with(&format!(", {bytes} bytes, seed 9\n")),
+        "{stdout}"
     );
 }

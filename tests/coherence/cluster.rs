@@ -190,10 +190,10 @@ impl<'p> Cluster<'p> {
                 break rest.split(' ').next().unwrap().parse().unwrap();
             }
         };
-        let is_told = std::env::var_os("PIM_AUTHZ_COHERENCE_LOGS").is_some();
+        let prints_logs = std::env::var_os("PIM_AUTHZ_COHERENCE_LOGS").is_some();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                if is_told {
+                if prints_logs {
                     eprintln!("[{number}] {line}");
                 }
             }
@@ -262,8 +262,8 @@ impl<'p> Cluster<'p> {
             }
             loop {
                 let request = pb::GetStatusRequest::default();
-                let told = client.get_status(request).await;
-                let has_joined = told.is_ok_and(|status| {
+                let response = client.get_status(request).await;
+                let has_joined = response.is_ok_and(|status| {
                     let status = status.into_inner();
                     let left = status.lease_remaining.unwrap_or_default();
                     status.leases_lost > 0 && (left.seconds, left.nanos) > (0, 0)
@@ -282,8 +282,8 @@ impl<'p> Cluster<'p> {
             let mut client = OperationsServiceClient::new(server.channel.current());
             let request = pb::GetStatusRequest::default();
             // A server that is just restarting is skipped.
-            let told = client.get_status(request).await;
-            statuses.extend(told.map(tonic::Response::into_inner));
+            let response = client.get_status(request).await;
+            statuses.extend(response.map(tonic::Response::into_inner));
         }
         statuses
     }

@@ -54,14 +54,14 @@ impl History {
     /// Returns the calls of one cycle.
     pub(crate) fn explained(&self) -> Result<(), String> {
         let graph = Graph::of(self)?;
-        match graph.circle() {
+        match graph.cycle() {
             None => Ok(()),
-            Some(circle) => Err(self.told(&circle)),
+            Some(cycle) => Err(self.describe(&cycle)),
         }
     }
 
-    fn told(&self, circle: &[usize]) -> String {
-        let calls = circle.iter().filter_map(|node| {
+    fn describe(&self, cycle: &[usize]) -> String {
+        let calls = cycle.iter().filter_map(|node| {
             if let Some(write) = self.writes.get(*node) {
                 return Some(format!("{write:?}"));
             }
@@ -146,7 +146,7 @@ impl Graph {
     }
 
     /// Returns the nodes of a cycle; `None` if the graph has a topological order.
-    fn circle(&self) -> Option<Vec<usize>> {
+    fn cycle(&self) -> Option<Vec<usize>> {
         let mut before = vec![0_usize; self.after.len()];
         for next in self.after.iter().flatten() {
             before[*next] += 1;
@@ -173,12 +173,12 @@ impl Graph {
         while let Some(node) = open.pop_front() {
             for next in &self.after[node] {
                 if *next == start {
-                    let mut circle = vec![node];
-                    while let Some(before) = from.get(circle.last()?) {
-                        circle.push(*before);
+                    let mut cycle = vec![node];
+                    while let Some(before) = from.get(cycle.last()?) {
+                        cycle.push(*before);
                     }
-                    circle.reverse();
-                    return Some(circle);
+                    cycle.reverse();
+                    return Some(cycle);
                 }
                 if !from.contains_key(next) {
                     from.insert(*next, node);

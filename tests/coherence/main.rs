@@ -26,13 +26,13 @@ mod mutants;
 )]
 mod postgres_proxy;
 mod remade;
-mod trial;
+mod scenario;
 mod workload;
 
 use std::time::Duration;
 
 use fault::{FAULTS, Fault};
-use trial::{Outcome, Verdict};
+use scenario::{Outcome, Verdict};
 
 /// Pairs of faults that are run by default.
 const PAIRS: [[Fault; 2]; 8] = [
@@ -70,7 +70,7 @@ fn median(sorted: &[Duration]) -> Duration {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
-fn tell(faults: &[Fault], outcome: &Outcome) {
+fn report(faults: &[Fault], outcome: &Outcome) {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     let gaps = outcome.longest_gaps.iter();
     let gaps: Vec<String> = gaps
@@ -101,8 +101,8 @@ async fn callers_see_one_order_whatever_happens() {
     let mut pages_from_memory = 0;
     let mut products_patched = 0;
     for faults in scenarios() {
-        let outcome = trial::run(&mut postgres, &faults, &[]).await;
-        tell(&faults, &outcome);
+        let outcome = scenario::run(&mut postgres, &faults, &[]).await;
+        report(&faults, &outcome);
         match &outcome.verdict {
             Verdict::Explained => {}
             Verdict::Unexplained(why) => panic!("{faults:?}: {why}"),

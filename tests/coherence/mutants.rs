@@ -9,7 +9,7 @@ use strum::IntoEnumIterator as _;
 use crate::{
     cluster::Postgres,
     fault::Fault,
-    trial::{self, Verdict},
+    scenario::{self, Verdict},
 };
 
 /// Rules whose absence these scenarios do not detect reliably: a violation takes
@@ -70,7 +70,7 @@ async fn each_rule_is_missed() {
         let mut killed = None;
         let is_rare = RARELY_MISSED.contains(&rule);
         for number in 1..=if is_rare { 4 } else { TRIES } {
-            let outcome = trial::run(&mut postgres, faults(rule), &without).await;
+            let outcome = scenario::run(&mut postgres, faults(rule), &without).await;
             if let Verdict::Unexplained(why) = outcome.verdict {
                 killed = Some((number, why));
                 break;
@@ -107,7 +107,7 @@ async fn with_all_rules_nothing_is_found() {
                 ("PIM_AUTHZ_FAILPOINT_CLOCK_PERCENT", percent),
                 ("PIM_AUTHZ_FAILPOINT_STRETCH_MS", STRETCH_MS),
             ];
-            let outcome = trial::run(&mut postgres, faults(rule), &environment).await;
+            let outcome = scenario::run(&mut postgres, faults(rule), &environment).await;
             assert_eq!(outcome.verdict, Verdict::Explained, "{percent} {rule}");
             assert!(
                 outcome

@@ -49,9 +49,9 @@ pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
                 sleep(REST).await;
             }
             for (server, channel) in shared.channels().iter().enumerate() {
-                let asked = timeout(PATIENCE, ask(channel.current())).await;
-                if let Ok(Some(told)) = asked {
-                    assert_eq!(told, state, "server {server} after write {number}");
+                let response = timeout(PATIENCE, read_state(channel.current())).await;
+                if let Ok(Some(found)) = response {
+                    assert_eq!(found, state, "server {server} after write {number}");
                 }
             }
             // An import is expensive for all servers.
@@ -62,19 +62,19 @@ pub(crate) fn remaker(shared: &Arc<Shared>) -> JoinHandle<()> {
 
 /// Queries one server for the tenant until the scenario is over, so that it may
 /// be loaded at any time.
-pub(crate) fn asker(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
+pub(crate) fn reader(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         while !shared.is_over() {
             let channel = shared.channels()[server].current();
-            let _whatever = timeout(PATIENCE, ask(channel)).await;
+            let _whatever = timeout(PATIENCE, read_state(channel)).await;
             sleep(PACE).await;
         }
     })
 }
 
 /// Returns the state of the tenant; `None` if the server does not answer.
-async fn ask(channel: Channel) -> Option<State> {
+async fn read_state(channel: Channel) -> Option<State> {
     let request = pb::CheckRequest {
         tenant: TENANT.into(),
         subject: Some(pb::Subject {

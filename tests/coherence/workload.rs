@@ -322,7 +322,7 @@ fn rights(bit: usize, value: u32) -> pb::ItemRights {
 
 /// Registers that one call reads, for each of the readers of a server: a reader
 /// that waits for the database does not block those served from the cache.
-pub(crate) const ASKED: [[bool; REGISTERS]; 5] = [
+pub(crate) const READ_SETS: [[bool; REGISTERS]; 5] = [
     [true, false, false],
     [true, true, false],
     [false, true, false],
@@ -334,7 +334,7 @@ pub(crate) const ASKED: [[bool; REGISTERS]; 5] = [
 pub(crate) fn reader(
     shared: &Arc<Shared>,
     server: usize,
-    asked: [bool; REGISTERS],
+    wanted: [bool; REGISTERS],
 ) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
@@ -344,8 +344,8 @@ pub(crate) fn reader(
             pace.tick().await;
             let channel = shared.channels[server].current();
             let begun = shared.now();
-            let told = timeout(PATIENCE, check(channel, asked)).await;
-            note(&shared, server, begun, told.ok().flatten());
+            let values = timeout(PATIENCE, check(channel, wanted)).await;
+            note(&shared, server, begun, values.ok().flatten());
         }
     })
 }
@@ -363,8 +363,8 @@ pub(crate) fn pager(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
             pace.tick().await;
             let channel = shared.channels[server].current();
             let begun = shared.now();
-            let told = timeout(PATIENCE, page(channel, user)).await;
-            note(&shared, server, begun, told.ok().flatten());
+            let values = timeout(PATIENCE, page(channel, user)).await;
+            note(&shared, server, begun, values.ok().flatten());
         }
     })
 }
@@ -379,8 +379,8 @@ pub(crate) fn lister(shared: &Arc<Shared>, server: usize) -> JoinHandle<()> {
             pace.tick().await;
             let channel = shared.channels[server].current();
             let begun = shared.now();
-            let told = timeout(PATIENCE, list(channel)).await;
-            note(&shared, server, begun, told.ok().flatten());
+            let values = timeout(PATIENCE, list(channel)).await;
+            note(&shared, server, begun, values.ok().flatten());
         }
     })
 }
@@ -402,7 +402,7 @@ fn note(shared: &Shared, server: usize, begun: Duration, values: Option<[Option<
     });
 }
 
-async fn check(channel: Channel, asked: [bool; REGISTERS]) -> Option<[Option<u32>; REGISTERS]> {
+async fn check(channel: Channel, wanted: [bool; REGISTERS]) -> Option<[Option<u32>; REGISTERS]> {
     let item = |user: String, product: String| pb::CheckItem {
         subject: Some(pb::Subject {
             r#type: "user".into(),
@@ -415,7 +415,7 @@ async fn check(channel: Channel, asked: [bool; REGISTERS]) -> Option<[Option<u32
         }),
         ..Default::default()
     };
-    let registers = (0..REGISTERS).filter(|register| asked[*register]);
+    let registers = (0..REGISTERS).filter(|register| wanted[*register]);
     let items = registers.clone().flat_map(|register| {
         (0..BITS).map(move |bit| match register {
             0 => item("u".into(), format!("p{bit}")),

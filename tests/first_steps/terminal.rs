@@ -105,14 +105,14 @@ impl Terminal {
         started.stdout(Stdio::piped()).process_group(0);
         let mut running = Running(started.spawn().unwrap());
         let lines = BufReader::new(running.0.stdout.take().unwrap()).lines();
-        let mut said = String::new();
+        let mut printed = String::new();
         for line in lines.map_while(Result::ok) {
             if let Some(found) = sign(&line) {
                 return (running, found);
             }
-            said = said + &line + "\n";
+            printed = printed + &line + "\n";
         }
-        panic!("{command} ended: {said}");
+        panic!("{command} ended: {printed}");
     }
 
     fn shell(&self, command: &str) -> Command {

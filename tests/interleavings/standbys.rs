@@ -29,8 +29,11 @@ async fn reads_and_writes_without_effect_on_a_standby_are_unavailable() {
         assert_unavailable(&unchanged.unwrap_err());
     }
     assert_unavailable(&server.members("admins").await.unwrap_err());
-    let told = server.status().await;
-    assert!(told.database_away, "only the memory tells: {told:?}");
+    let status = server.status().await;
+    assert!(
+        status.database_away,
+        "only the memory reports it: {status:?}"
+    );
     assert_unavailable(&server.may_view(TENANT, "mary").await.unwrap_err());
     renewed.arrived().await;
 }

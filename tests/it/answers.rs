@@ -123,7 +123,7 @@ async fn a_check_answers_with_level_mode_reason_and_revision() {
     for (request, expected) in cases {
         let answer = client.check(request.clone()).await.unwrap().into_inner();
         assert_eq!(
-            words::told(&words::decision(&answer)),
+            words::decision_text(&words::decision(&answer)),
             expected,
             "{request:?}"
         );
@@ -292,7 +292,7 @@ async fn explanation_names_the_right_that_would_allow_access() {
     let answer = client.explain(request).await.unwrap().into_inner();
     let decision = answer.decision.unwrap();
     assert_eq!(
-        words::told(&decision),
+        words::decision_text(&decision),
         "denied at none: category audio needs edit, has none"
     );
     let root = answer.root.unwrap();
@@ -420,7 +420,7 @@ async fn entities_of_one_tenant_do_not_affect_another() {
         .unwrap()
         .into_inner();
     assert_eq!(
-        words::told(&words::decision(&answer)),
+        words::decision_text(&words::decision(&answer)),
         "denied at none: category master needs edit, has none"
     );
 }

@@ -101,7 +101,7 @@ async fn small_messages_that_need_much_memory_are_refused() {
         ..Limits::default()
     };
     let server = served(limits, CacheSettings::default().bytes).await;
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let mut flood = JoinSet::new();
     for _ in 0..8 {
         let mut client = compressed(server.channel().await);
@@ -151,7 +151,7 @@ async fn uncompressed_messages_are_counted_as_they_arrive() {
 #[tokio::test]
 async fn questions_about_unknown_tenants_block_no_other_tenant() {
     let server = served_as_usual().await;
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let mut flood = JoinSet::new();
     for number in 0..6_000 {
         let mut client = server.client().await;
@@ -188,7 +188,7 @@ async fn questions_of_one_tenant_block_no_other_without_cache() {
     others::create(&server).await;
     let users = file("users.csv", &["username;roles", "julia;"]);
     server.import("acme", Edition::Growth, &[users]).await;
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let mut flood = JoinSet::new();
     for _ in 0..4_000 {
         let mut client = server.client().await;
@@ -256,7 +256,7 @@ async fn waiting_for_a_revision_reads_no_facts() {
     server
         .import("acme", Edition::Enterprise, &[products])
         .await;
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let batch = pb::BatchCheckRequest {
         tenant: "acme".into(),
         subject: user("julia"),
@@ -295,7 +295,7 @@ async fn waiting_for_a_revision_reads_no_facts() {
 /// A tenant with 200 watches is refused more, while another tenant can still
 /// watch (row 12).
 #[tokio::test]
-async fn watch_limit_of_one_tenant_leaves_room_for_others() {
+async fn watch_limit_of_one_tenant_leaves_capacity_for_others() {
     let server = served_as_usual().await;
     let watch = |tenant: &str| pb::WatchChangesRequest {
         tenant: tenant.into(),
@@ -328,7 +328,7 @@ async fn verifications_block_no_other_calls() {
     server
         .import("acme", Edition::Enterprise, &[products])
         .await;
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let mut flood = JoinSet::new();
     for number in 0..160 {
         let mut client = OperationsServiceClient::new(server.channel().await);
@@ -368,7 +368,7 @@ async fn unknown_names_evict_no_cached_facts() {
     let warm = async |client: &mut AuthorizationServiceClient<Channel>| {
         for _ in 0..3 {
             for number in 0..others::USERS {
-                others::ask(client, number).await.unwrap();
+                others::check(client, number).await.unwrap();
             }
         }
     };
@@ -389,7 +389,7 @@ async fn unknown_names_evict_no_cached_facts() {
     let before = server.status().await;
     assert!(before.bytes <= MEMORY, "{before:?}");
     for number in 0..others::USERS {
-        others::ask(&mut client, number).await.unwrap();
+        others::check(&mut client, number).await.unwrap();
     }
     let after = server.status().await;
     assert_eq!(after.misses - before.misses, 0, "{before:?} {after:?}");
@@ -425,7 +425,7 @@ async fn long_running_batch_blocks_no_checks() {
         ],
         ..Default::default()
     };
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let mut client = server.client().await;
     let answer = timeout(PATIENCE, client.batch_check(batch)).await.unwrap();
     assert_eq!(answer.unwrap().into_inner().results.len(), 300);

@@ -213,7 +213,7 @@ async fn rule_3_10_every_bad_row_of_a_long_chain_is_refused() {
     );
 }
 
-/// Pruning makes room, so each row is checked at its depth after pruning.
+/// Pruning can reduce depths, so each row is checked at its depth after pruning.
 #[tokio::test]
 async fn rule_3_10_depth_is_validated_after_pruning() {
     let (server, channel) = tenant().await;

@@ -98,7 +98,7 @@ async fn joined_pages_of_any_size_equal_the_ordered_log() {
 }
 
 /// A request with small pages and a filter.
-fn asking(filter: impl FnOnce(&mut pb::ListChangesRequest)) -> pb::ListChangesRequest {
+fn filtered(filter: impl FnOnce(&mut pb::ListChangesRequest)) -> pb::ListChangesRequest {
     let mut request = all(2);
     filter(&mut request);
     request
@@ -128,31 +128,31 @@ fn filters(whole: &[pb::Change]) -> Vec<(pb::ListChangesRequest, Filter)> {
     };
     vec![
         (
-            asking(|request| request.actor = "user:mary".into()),
+            filtered(|request| request.actor = "user:mary".into()),
             Box::new(|change| change.actor == "user:mary"),
         ),
         (
-            asking(|request| request.subject = subject("user", "JULIA")),
+            filtered(|request| request.subject = subject("user", "JULIA")),
             Box::new(|change| change.subject.as_ref().is_some_and(|s| s.id == "Julia")),
         ),
         (
-            asking(|request| request.item = item("locale", "EN_us")),
+            filtered(|request| request.item = item("locale", "EN_us")),
             Box::new(|change| change.item.as_ref().is_some_and(|i| i.id == "en_US")),
         ),
         (
-            asking(|request| request.item = item("product", "")),
+            filtered(|request| request.item = item("product", "")),
             Box::new(|change| change.item.as_ref().is_some_and(|i| i.r#type == "product")),
         ),
         (
-            asking(|request| (request.since, request.until) = (time_of(2), time_of(3))),
+            filtered(|request| (request.since, request.until) = (time_of(2), time_of(3))),
             Box::new(|change| change.revision == 2),
         ),
         (
-            asking(|request| request.after_revision = 1),
+            filtered(|request| request.after_revision = 1),
             Box::new(|change| change.revision > 1),
         ),
         (
-            asking(|request| (request.after_revision, request.after_part) = (2, 1)),
+            filtered(|request| (request.after_revision, request.after_part) = (2, 1)),
             Box::new(|change| (change.revision, change.part) > (2, 1)),
         ),
     ]
@@ -183,22 +183,22 @@ fn bad_requests(token: &str) -> Vec<(&'static str, pb::ListChangesRequest)> {
         request.actor = "user:mary".into();
     };
     vec![
-        ("page_size", asking(|request| request.page_size = -1)),
-        ("page_token", asking(of_another)),
+        ("page_size", filtered(|request| request.page_size = -1)),
+        ("page_token", filtered(of_another)),
         (
             "page_token",
-            asking(|request| request.page_token = token[1..].into()),
+            filtered(|request| request.page_token = token[1..].into()),
         ),
-        ("actor", asking(|request| request.actor = "mary".into())),
+        ("actor", filtered(|request| request.actor = "mary".into())),
         (
             "item.type",
-            asking(|request| request.item = item("user", "")),
+            filtered(|request| request.item = item("user", "")),
         ),
         (
             "subject.type",
-            asking(|request| request.subject = subject("robot", "x")),
+            filtered(|request| request.subject = subject("robot", "x")),
         ),
-        ("since", asking(|request| request.since = Some(far))),
+        ("since", filtered(|request| request.since = Some(far))),
     ]
 }
 

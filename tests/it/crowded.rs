@@ -76,7 +76,7 @@ async fn connections_are_capped_below_the_limit_of_open_files() {
     let (mut child, log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));
     let log = log.await.unwrap().join("\n");
-    assert!(!log.contains("connections are open"), "said once: {log}");
+    assert!(!log.contains("connections are open"), "logged once: {log}");
 }
 
 #[tokio::test]
@@ -108,5 +108,5 @@ async fn server_out_of_file_descriptors_logs_once_and_recovers() {
     let (mut child, log) = program.with_log();
     assert_eq!(terminate(&mut child).await, Some(0));
     let log = log.await.unwrap().join("\n");
-    assert!(!log.contains("cannot be accepted"), "said once: {log}");
+    assert!(!log.contains("cannot be accepted"), "logged once: {log}");
 }

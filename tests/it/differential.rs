@@ -63,11 +63,11 @@ async fn compare_checks(
             sentence.map(|text| domain::Code::fold(&text)),
             "{tenant} {question:#?}"
         );
-        let expected = support::told(&expected);
+        let expected = support::decision_text(&expected);
         // The reference spells an item as the question does, the service as it
         // was first written (rules 1.5).
         assert_eq!(
-            domain::Code::fold(&words::told(&decision)),
+            domain::Code::fold(&words::decision_text(&decision)),
             domain::Code::fold(&expected),
             "{tenant} {question:#?}"
         );

@@ -85,7 +85,7 @@ async fn held(server: &TestServer) -> Held {
     let mut client = server.client().await;
     let mut held = Held::new();
     for subject in USERS {
-        let mut ask = async |action: &str, resource: Option<pb::Resource>, key: String| {
+        let mut check = async |action: &str, resource: Option<pb::Resource>, key: String| {
             let request = pb::CheckRequest {
                 tenant: "acme".into(),
                 subject: user(subject),
@@ -98,7 +98,7 @@ async fn held(server: &TestServer) -> Held {
             held.insert((subject, key), level);
         };
         for permission in PERMISSIONS {
-            ask(permission, None, permission.to_owned()).await;
+            check(permission, None, permission.to_owned()).await;
         }
         for (kind, code) in ITEMS {
             let item = pb::Resource {
@@ -106,10 +106,10 @@ async fn held(server: &TestServer) -> Held {
                 id: code.into(),
                 ..Default::default()
             };
-            ask("view", Some(item), format!("{kind} {code}")).await;
+            check("view", Some(item), format!("{kind} {code}")).await;
         }
         for code in PRODUCTS {
-            ask("view", product(code), format!("product {code}")).await;
+            check("view", product(code), format!("product {code}")).await;
         }
     }
     held

@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::{
     harness::{TestServer, file, messages, methods},
-    past_failures::leaks::said,
+    past_failures::leaks::response,
 };
 
 /// Applies the changes that the fuzzer's bytes encode to a message.
@@ -62,7 +62,7 @@ fn fuzz_requests_of_every_call() {
         let (mut sent, _) = messages(method, None);
         let last = sent.pop().unwrap_or_default();
         sent.push(changed(rest, last.to_vec()));
-        let (code, answer_text) = runtime.block_on(said(channel.clone(), method, sent));
+        let (code, answer_text) = runtime.block_on(response(channel.clone(), method, sent));
         let ours = [
             Code::Internal,
             Code::Unknown,

@@ -46,7 +46,7 @@ impl Attacked {
         };
         let server = TestServer::start_with(config, database).await;
         others::create(&server).await;
-        let others = Others::asked_all_the_time(&server).await;
+        let others = Others::start(&server).await;
         Self { server, others }
     }
 

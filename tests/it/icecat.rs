@@ -151,7 +151,12 @@ async fn answers(server: &TestServer) -> String {
         let Some(Outcome::Decision(decision)) = result.outcome else {
             panic!("{subject} {question}: {result:?}");
         };
-        writeln!(lines, "{subject} {question} -> {}", words::told(&decision)).unwrap();
+        writeln!(
+            lines,
+            "{subject} {question} -> {}",
+            words::decision_text(&decision)
+        )
+        .unwrap();
     }
     lines
 }

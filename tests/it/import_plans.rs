@@ -81,15 +81,15 @@ fn looped(plan: &[String]) -> Vec<&String> {
 
 async fn plan(client: &Client, statement: &str, parameters: &str) -> Vec<String> {
     client
-        .batch_execute(&format!("DEALLOCATE ALL; PREPARE asked AS {statement}"))
+        .batch_execute(&format!("DEALLOCATE ALL; PREPARE planned AS {statement}"))
         .await
         .unwrap();
-    let explain = format!("EXPLAIN EXECUTE asked ({parameters})");
+    let explain = format!("EXPLAIN EXECUTE planned ({parameters})");
     let rows = client.query(&explain, &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Starts a server with two tenants: the statistics were gathered after the
+/// Starts a server with two tenants: the statistics were collected after the
 /// products of the first one were stored and before those of the second.
 async fn stale() -> TestServer {
     let server = TestServer::start().await;

@@ -22,7 +22,7 @@ async fn decision_of(client: &mut AuthorizationServiceClient<Channel>, question:
         ..Default::default()
     };
     let answer = client.check(request).await.unwrap().into_inner();
-    words::told(&words::decision(&answer))
+    words::decision_text(&words::decision(&answer))
 }
 
 async fn assert_decisions(server: &TestServer, cases: &[(&str, &str)]) {

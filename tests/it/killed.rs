@@ -51,7 +51,7 @@ async fn assert_import_stored_nothing(database: Database) {
     assert_eq!((first.allowed, first.revision), (true, 1));
     for code in ["hat_0", "hat_19999"] {
         let answer = client.check(view(code)).await.unwrap().into_inner();
-        let decision = words::told(&words::decision(&answer));
+        let decision = words::decision_text(&words::decision(&answer));
         assert_eq!(decision, "denied at none: resource_unknown");
     }
     let again = server

@@ -45,10 +45,10 @@ async fn list_pages_neither_sort_nor_scan_all_products() {
     ];
     for (statement, parameters, index) in cases {
         client
-            .batch_execute(&format!("DEALLOCATE ALL; PREPARE asked AS {statement}"))
+            .batch_execute(&format!("DEALLOCATE ALL; PREPARE planned AS {statement}"))
             .await
             .unwrap();
-        let explain = format!("EXPLAIN EXECUTE asked ({parameters})");
+        let explain = format!("EXPLAIN EXECUTE planned ({parameters})");
         let rows = client.query(&explain, &[]).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
         let plan = plan.join("\n");

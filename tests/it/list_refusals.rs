@@ -253,11 +253,11 @@ async fn stream_ends_with_shutting_down_and_resumes_after_restart() {
     let stream = lists::as_stream(&one_by_one, true, "");
     let mut stream = client.stream_allowed(stream).await.unwrap().into_inner();
     let mut listed = lists::Streamed::default();
-    listed.hear(stream.message().await.unwrap().unwrap().event.unwrap());
+    listed.record(stream.message().await.unwrap().unwrap().event.unwrap());
     server.begin_stop();
     let status = loop {
         match stream.message().await {
-            Ok(message) => listed.hear(message.unwrap().event.unwrap()),
+            Ok(message) => listed.record(message.unwrap().event.unwrap()),
             Err(status) => break status,
         }
     };

@@ -203,7 +203,8 @@ async fn rule_4_3_descendants_of_uncategorized_models_are_listed_for_everyone() 
 /// on.
 #[tokio::test]
 async fn writes_of_earlier_release_leave_lists_complete() {
-    const OPEN_DOOR: &str = "SET search_path = pim_authz; SET pim_authz.door = 'release before'";
+    const PERMIT_WRITES: &str =
+        "SET search_path = pim_authz; SET pim_authz.door = 'release before'";
     // These writes announce nothing, so the server must read from the database.
     let server = TestServer::start_without_memory(Database::create().await).await;
     let mut client = server.client().await;
@@ -256,7 +257,7 @@ async fn writes_of_earlier_release_leave_lists_complete() {
     for (statement, expected) in cases {
         server
             .database
-            .execute(&format!("{OPEN_DOOR}; {statement}"))
+            .execute(&format!("{PERMIT_WRITES}; {statement}"))
             .await;
         let mut listed = codes(lists::all_pages(&mut client, &request("julia", 10)).await);
         listed.sort();

@@ -273,7 +273,7 @@ async fn stream_cut_by_deadline_resumes_from_last_batch() {
     let mut cut = lists::Streamed::default();
     let status = loop {
         match stream.message().await {
-            Ok(message) => cut.hear(message.unwrap().event.unwrap()),
+            Ok(message) => cut.record(message.unwrap().event.unwrap()),
             Err(status) => break status,
         }
     };

@@ -94,7 +94,7 @@ async fn rule_8_2_category_remedy_grants_no_access_to_subcategories() {
         .user("julia", &["Redactors"])
         .with_category_under("Hats", "Caps");
     let mut tenant = Tenant::store(&server, "shop".to_owned(), world).await;
-    let question = |category| support::ask("user:julia", "view", category).question();
+    let question = |category| support::question("user:julia", "view", category).build();
     let hats = question("category:Hats");
     let explained = tenant.explain(&hats).await;
     let [remedy] = explained.remedies.as_slice() else {
@@ -103,7 +103,7 @@ async fn rule_8_2_category_remedy_grants_no_access_to_subcategories() {
     assert_eq!(tenant.apply(&hats, remedy).await, "category");
     tenant.assert_allowed(&hats).await;
     let caps = tenant.explain(&question("category:Caps")).await;
-    let caps = words::told(&caps.decision.unwrap());
+    let caps = words::decision_text(&caps.decision.unwrap());
     assert_eq!(caps, "denied at none: category Caps needs view, has none");
 }
 
@@ -366,9 +366,9 @@ impl Tenant {
             let Some(Outcome::Decision(decision)) = result.outcome else {
                 panic!("{result:?}");
             };
-            let expected = support::told(&reference::decide(&self.world, question));
+            let expected = support::decision_text(&reference::decide(&self.world, question));
             assert_eq!(
-                Code::fold(&words::told(&decision)),
+                Code::fold(&words::decision_text(&decision)),
                 Code::fold(&expected),
                 "{} {question:#?}",
                 self.code

@@ -22,7 +22,7 @@ type Refusal = (Code, String, String);
 /// The code and reason of a status, and the field in its details: the path for
 /// invalid requests, otherwise the metadata. Checks that the details match the
 /// code.
-fn said(status: &Status) -> Refusal {
+fn rejection(status: &Status) -> Refusal {
     let (code, reason, path) = refusal(status);
     let details = status.get_error_details();
     assert_eq!(path.is_some(), code == Code::InvalidArgument, "{status:?}");
@@ -104,7 +104,7 @@ macro_rules! every_write {
                 }
                 let mut client = $client::new($channel.clone());
                 let status = client.$call(request).await.unwrap_err();
-                assert_eq!(said(&status), expected, "{}: {status:?}", stringify!($call));
+                assert_eq!(rejection(&status), expected, "{}: {status:?}", stringify!($call));
             }
         )+
     };
@@ -129,7 +129,7 @@ macro_rules! every_list {
             for (request, expected) in cases {
                 let mut client = $client::new($channel.clone());
                 let status = client.$call(request).await.unwrap_err();
-                assert_eq!(said(&status), expected, "{}: {status:?}", stringify!($call));
+                assert_eq!(rejection(&status), expected, "{}: {status:?}", stringify!($call));
             }
         )+
     };
@@ -270,19 +270,19 @@ async fn reads_of_unknown_tenants_and_apps_return_not_found() {
         tenant: "nowhere".into(),
     };
     let status = tenants.get_tenant(nowhere).await.unwrap_err();
-    assert_eq!(said(&status), unknown_tenant());
+    assert_eq!(rejection(&status), unknown_tenant());
     let backwards = pb::ListTenantsRequest {
         page_size: -1,
         ..Default::default()
     };
     let status = tenants.list_tenants(backwards).await.unwrap_err();
-    assert_eq!(said(&status), invalid("page_size"));
+    assert_eq!(rejection(&status), invalid("page_size"));
     let mut apps = AppServiceClient::new(channel);
     let request = pb::GetAppRequest {
         tenant: "acme".into(),
         app: "nobody".into(),
     };
     let status = apps.get_app(request).await.unwrap_err();
-    let (code, reason, _) = said(&status);
+    let (code, reason, _) = rejection(&status);
     assert_eq!((code, reason.as_str()), (Code::NotFound, "APP_NOT_FOUND"));
 }

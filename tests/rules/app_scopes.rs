@@ -10,7 +10,10 @@ use pim_authz::{
 };
 use strum::IntoEnumIterator as _;
 
-use crate::support::{Ask, SpecificTo, World, ask, assert_answers, code, reference, subject, told};
+use crate::support::{
+    QuestionBuilder, SpecificTo, World, assert_answers, code, decision_text, question, reference,
+    subject,
+};
 
 /// One resource of each type with access levels, each accessible at the highest
 /// level.
@@ -75,8 +78,8 @@ fn everything_held(edition: Edition, scopes: &[&str]) -> World {
 }
 
 /// Returns the app's question about one of [`RESOURCES`].
-fn of_app(action: LevelAction, resource: &str) -> Ask {
-    let question = ask("app:sync", action.into(), resource);
+fn of_app(action: LevelAction, resource: &str) -> QuestionBuilder {
+    let question = question("app:sync", action.into(), resource);
     match resource {
         "asset:photo" => question.under("packshots"),
         "reference_entity_record:acme" => question.under("brands"),
@@ -88,7 +91,7 @@ fn of_app(action: LevelAction, resource: &str) -> Ask {
 fn level_actions(resource: &str) -> Vec<LevelAction> {
     let kind: ResourceType = resource.split_once(':').unwrap().0.parse().unwrap();
     LevelAction::iter()
-        .filter(|action| reference::asked(Action::Level(*action), Some(kind)).is_some())
+        .filter(|action| reference::requirements(Action::Level(*action), Some(kind)).is_some())
         .collect()
 }
 
@@ -98,7 +101,7 @@ fn rule_5_12_app_without_scope_is_denied_every_level_action() {
         let world = everything_held(Edition::Enterprise, scopes);
         for (resource, reads, writes) in RESOURCES {
             for action in level_actions(resource) {
-                let question = of_app(action, resource).question();
+                let question = of_app(action, resource).build();
                 let answer = world.answer(of_app(action, resource));
                 let missing = match action {
                     LevelAction::View | LevelAction::Export => reads,
@@ -112,7 +115,11 @@ fn rule_5_12_app_without_scope_is_denied_every_level_action() {
             }
         }
         assert_eq!(
-            world.answer(ask("app:sync", "system_version.read", "system_version:")),
+            world.answer(question(
+                "app:sync",
+                "system_version.read",
+                "system_version:"
+            )),
             "allowed"
         );
     }
@@ -149,7 +156,7 @@ fn rule_5_12_read_scopes_allow_view_and_export_write_scopes_the_rest() {
 
 #[test]
 fn rule_5_12_rights_without_matching_scope_have_no_effect() {
-    let hat = |action| ask("app:sync", action, "product:hat");
+    let hat = |action| question("app:sync", action, "product:hat");
     let cases: [(&[&str], [&str; 3]); 3] = [
         // scopes               view, edit, own
         (
@@ -191,11 +198,11 @@ fn rule_5_12_uncategorized_product_still_needs_a_scope() {
         &world,
         [
             (
-                ask("app:sync", "view", "product:orphan"),
+                question("app:sync", "view", "product:orphan"),
                 "denied at own: scope api.product.list",
             ),
             (
-                ask("app:sync", "edit", "product:").in_categories(&[]),
+                question("app:sync", "edit", "product:").in_categories(&[]),
                 "denied at own: scope api.product.edit",
             ),
         ],
@@ -209,15 +216,15 @@ fn rule_5_12_scope_is_checked_after_edition_and_before_axes() {
             .app("sync", scopes)
             .with_product("hat", &["Hats"])
     };
-    let publish = || ask("app:sync", "publish", "product:hat");
-    let view = || ask("app:sync", "view", "product:hat").channel("nowhere");
+    let publish = || question("app:sync", "publish", "product:hat");
+    let view = || question("app:sync", "view", "product:hat").channel("nowhere");
     assert_answers(
         &denied(&[]),
         [
             (publish(), "denied at own: edition"),
             (view(), "denied at own: scope api.product.list"),
             (
-                ask("app:sync", "view", "product:nowhere"),
+                question("app:sync", "view", "product:nowhere"),
                 "denied at none: scope api.product.list",
             ),
         ],
@@ -252,16 +259,16 @@ fn rule_5_12_outside_enterprise_asset_and_entity_types_are_denied_by_scope() {
                 "denied at edit: scope api.asset.edit",
             ),
             (
-                ask("app:sync", "view", "asset_family:packshots"),
+                question("app:sync", "view", "asset_family:packshots"),
                 "denied at edit: scope api.asset_family.list",
             ),
             (
-                ask("app:sync", "edit", "reference_entity:brands"),
+                question("app:sync", "edit", "reference_entity:brands"),
                 "denied at edit: scope api.reference_entity.edit",
             ),
         ],
     );
-    let explanation = world.explain(&photo(LevelAction::View).question());
+    let explanation = world.explain(&photo(LevelAction::View).build());
     assert_eq!(explanation.remedies, []);
     assert_eq!(
         explanation.no_remedy_reason.as_deref(),
@@ -282,7 +289,7 @@ fn rule_5_12_remedy_is_the_scope_that_directly_grants_the_permission() {
             if !level_actions(resource).contains(&action) {
                 continue;
             }
-            let explanation = world.explain(&of_app(action, resource).question());
+            let explanation = world.explain(&of_app(action, resource).build());
             let scopes = explanation.remedies.iter().map(|remedy| match remedy {
                 Remedy::Scope(id) => CATALOGUE.scope(*id).code,
                 other => panic!("{other:?}"),
@@ -329,7 +336,7 @@ fn rule_5_12_remedies_combine_missing_scope_and_missing_rights() {
         .with_channels(&["ecommerce"])
         .with_locales(&["en_US"])
         .with_product("hat", &["Hats"]);
-    let question = ask("app:sync", "view", "product:hat").question();
+    let question = question("app:sync", "view", "product:hat").build();
     let explanation = world.explain(&question);
     let scope = CATALOGUE.find_scope("read_products").unwrap().id;
     let right = |kind, text| Remedy::Access {
@@ -352,7 +359,7 @@ fn rule_5_12_remedies_combine_missing_scope_and_missing_rights() {
 fn rule_5_12_explanation_checks_scope_after_subject_and_edition() {
     let axes = |scopes: &[&str], action| {
         let world = everything_held(Edition::Enterprise, scopes);
-        let question = ask("app:sync", action, "product:hat").question();
+        let question = question("app:sync", action, "product:hat").build();
         let explanation = world.explain(&question);
         let steps = explanation.root.steps.into_iter();
         let steps: Vec<String> = steps
@@ -365,7 +372,7 @@ fn rule_5_12_explanation_checks_scope_after_subject_and_edition() {
                     .to_owned()
             })
             .collect();
-        (steps, told(&explanation.decision))
+        (steps, decision_text(&explanation.decision))
     };
     let (steps, decided) = axes(&["read_products"], "publish");
     assert_eq!(decided, "denied at own: scope api.product.edit");
@@ -390,7 +397,7 @@ fn rule_5_12_explanation_checks_scope_after_subject_and_edition() {
 fn rule_5_12_grid_view_denial_of_apps_has_no_permission_or_remedy() {
     let scopes: Vec<&str> = CATALOGUE.scopes().iter().map(|scope| scope.code).collect();
     let world = everything_held(Edition::Enterprise, &scopes);
-    let explanation = world.explain(&of_app(LevelAction::View, "grid_view:mine").question());
+    let explanation = world.explain(&of_app(LevelAction::View, "grid_view:mine").build());
     let reason = explanation.decision.denial.unwrap();
     assert_eq!((reason.code, reason.permission), (ReasonCode::Scope, None));
     assert_eq!(reason.to_string(), "No scope gives an app this action.");
@@ -409,7 +416,7 @@ fn rule_5_12_users_and_connections_need_no_permission_for_a_level_action() {
         .connection("erp", &[]);
     for subject in ["user:julia", "connection:erp"] {
         for (resource, ..) in RESOURCES {
-            let question = ask(subject, "view", resource);
+            let question = question(subject, "view", resource);
             let question = match resource {
                 "asset:photo" => question.under("packshots"),
                 "reference_entity_record:acme" => question.under("brands"),

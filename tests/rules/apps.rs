@@ -6,10 +6,10 @@ use pim_authz::domain::{
     ScopeKind,
 };
 
-use crate::support::{Ask, World, ask, assert_answers};
+use crate::support::{QuestionBuilder, World, assert_answers, question};
 
-fn may(permission: &str) -> Ask {
-    ask("app:sync", permission, "")
+fn may(permission: &str) -> QuestionBuilder {
+    question("app:sync", permission, "")
 }
 
 #[test]
@@ -80,15 +80,15 @@ fn rule_5_5_app_is_decided_like_a_connection_with_the_same_permissions() {
             &world,
             [
                 (
-                    ask(subject, "api.product.edit", "product:hat"),
+                    question(subject, "api.product.edit", "product:hat"),
                     "allowed at edit, proposal",
                 ),
                 (
-                    ask(subject, "api.product.edit", "product:wine"),
+                    question(subject, "api.product.edit", "product:wine"),
                     "denied at none: category Cellar needs edit, has none",
                 ),
                 (
-                    ask(subject, "send_proposal", "product:hat"),
+                    question(subject, "send_proposal", "product:hat"),
                     "allowed at edit, proposal",
                 ),
             ],
@@ -119,13 +119,16 @@ fn rule_5_7_app_has_edit_on_every_channel_including_later_ones() {
         .group("app:sync")
         .may(Own)
         .category("Hats");
-    let hat = || ask("app:sync", "api.product.edit", "product:hat");
+    let hat = || question("app:sync", "api.product.edit", "product:hat");
     assert_answers(
         &world,
         [
             (hat().channel("ecommerce"), "allowed at own, direct"),
             (hat().channel("print"), "allowed at own, direct"),
-            (ask("app:sync", "edit", "channel:print"), "allowed at edit"),
+            (
+                question("app:sync", "edit", "channel:print"),
+                "allowed at edit",
+            ),
         ],
     );
 }
@@ -146,7 +149,7 @@ fn rule_5_10_permission_to_manage_apps_implies_opening_them() {
             .with_roles("julia", &["Role"]);
         let actions = ["app.open", "app.manage", "app.manage_custom"];
         let allowed = actions.map(|action| {
-            let answer = world.answer(ask("user:julia", action, ""));
+            let answer = world.answer(question("user:julia", action, ""));
             answer == "allowed"
         });
         assert_eq!(allowed, expected, "{held:?}");

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::Level::{Edit, Own, View};
 
-use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
+use crate::support::{QuestionBuilder, SpecificTo, World, assert_answers, question};
 
 /// Returns a world where `shirt` is the parent of `shirt-red`, and that of `xl`.
 ///
@@ -24,8 +24,8 @@ fn shirts() -> World {
         .category("Owned")
 }
 
-fn view(resource: &str) -> Ask {
-    ask("user:julia", "view", resource)
+fn view(resource: &str) -> QuestionBuilder {
+    question("user:julia", "view", resource)
 }
 
 #[test]
@@ -187,8 +187,8 @@ fn rule_7_1_attribute_group_in_question_replaces_the_stored_one() {
 fn rule_7_1_description_applies_to_its_question_only() {
     use pim_authz::engine;
     let world = shirts();
-    let described = view("product:xl").in_categories(&["Owned"]).question();
-    let stored = view("product:xl").question();
+    let described = view("product:xl").in_categories(&["Owned"]).build();
+    let stored = view("product:xl").build();
     let facts = world.facts(&engine::needs([&described, &stored]));
     let levels = [&described, &stored, &described]
         .map(|question| engine::decide(question, &facts).level.unwrap());

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::Level::{Edit, Execute, ExecuteAndEdit, Own, View};
 
-use crate::support::{Ask, World, ask, assert_answers};
+use crate::support::{QuestionBuilder, World, assert_answers, question};
 
 fn library() -> World {
     World::enterprise()
@@ -27,14 +27,17 @@ fn library() -> World {
 fn rule_4_9_viewing_needs_the_named_channel_and_locale() {
     let seen = [
         (
-            ask("user:julia", "view", "asset:photo").under("videos"),
+            question("user:julia", "view", "asset:photo").under("videos"),
             "view",
         ),
         (
-            ask("user:julia", "view", "reference_entity_record:").under("colors"),
+            question("user:julia", "view", "reference_entity_record:").under("colors"),
             "view",
         ),
-        (ask("user:julia", "view", "enriched_category:Attic"), "view"),
+        (
+            question("user:julia", "view", "enriched_category:Attic"),
+            "view",
+        ),
     ];
     for (question, level) in seen {
         let hidden = |item: &str| format!("denied at {level}: {item} needs view, has none");
@@ -61,11 +64,11 @@ fn rule_4_9_resource_without_view_right_on_its_item_is_hidden() {
         &library(),
         [
             (
-                ask("user:julia", "view", "asset:photo").under("secrets"),
+                question("user:julia", "view", "asset:photo").under("secrets"),
                 "denied at none: item asset_family secrets needs view, has none",
             ),
             (
-                ask("user:julia", "view", "enriched_category:Cellar"),
+                question("user:julia", "view", "enriched_category:Cellar"),
                 "denied at none: category Cellar needs view, has none",
             ),
         ],
@@ -85,7 +88,7 @@ fn rule_4_9_unnamed_channel_and_locale_are_not_required() {
     assert_answers(
         &world,
         [(
-            ask("user:julia", "view", "asset:").under("videos"),
+            question("user:julia", "view", "asset:").under("videos"),
             "allowed at view",
         )],
     );
@@ -93,7 +96,7 @@ fn rule_4_9_unnamed_channel_and_locale_are_not_required() {
 
 #[test]
 fn rule_4_9_editing_is_not_limited_by_channel_and_locale() {
-    let anywhere = |ask: Ask| ask.channel("hidden").locale("de_DE");
+    let anywhere = |question: QuestionBuilder| question.channel("hidden").locale("de_DE");
     let world = library()
         .role(
             "Librarian",
@@ -104,37 +107,41 @@ fn rule_4_9_editing_is_not_limited_by_channel_and_locale() {
         &world,
         [
             (
-                anywhere(ask("user:julia", "edit", "asset:photo").under("packshots")),
+                anywhere(question("user:julia", "edit", "asset:photo").under("packshots")),
                 "allowed at edit",
             ),
             (
-                anywhere(ask("user:julia", "edit", "asset:film").under("videos")),
+                anywhere(question("user:julia", "edit", "asset:film").under("videos")),
                 "denied at view: item asset_family videos needs edit, has view",
             ),
             (
-                anywhere(ask("user:julia", "edit", "reference_entity_record:x").under("brands")),
+                anywhere(
+                    question("user:julia", "edit", "reference_entity_record:x").under("brands"),
+                ),
                 "allowed at edit",
             ),
             (
-                anywhere(ask("user:julia", "asset.edit", "asset:photo").under("packshots")),
+                anywhere(question("user:julia", "asset.edit", "asset:photo").under("packshots")),
                 "allowed at edit",
             ),
             // a permission whose level is view has the requirements of `view`
             (
-                anywhere(ask("user:julia", "asset.list_products", "asset:film").under("videos")),
+                anywhere(
+                    question("user:julia", "asset.list_products", "asset:film").under("videos"),
+                ),
                 "denied at view: channel hidden needs view, has none",
             ),
             (
-                ask("user:julia", "asset.list_products", "asset:film").under("videos"),
+                question("user:julia", "asset.list_products", "asset:film").under("videos"),
                 "allowed at view",
             ),
             // no level is needed to edit an enriched category
             (
-                anywhere(ask("user:julia", "edit", "enriched_category:Cellar")),
+                anywhere(question("user:julia", "edit", "enriched_category:Cellar")),
                 "allowed at none",
             ),
             (
-                ask("user:julia", "edit", "enriched_category:Attic"),
+                question("user:julia", "edit", "enriched_category:Attic"),
                 "allowed at view",
             ),
         ],
@@ -147,11 +154,11 @@ fn rule_4_9_editing_an_enriched_category_needs_the_role_permission() {
         &library(),
         [
             (
-                ask("user:julia", "edit", "enriched_category:Attic"),
+                question("user:julia", "edit", "enriched_category:Attic"),
                 "denied at view: permission category.edit_attributes",
             ),
             (
-                ask("user:julia", "edit", "enriched_category:nowhere"),
+                question("user:julia", "edit", "enriched_category:nowhere"),
                 "denied at none: permission category.edit_attributes",
             ),
         ],
@@ -170,8 +177,8 @@ fn rule_4_11_profile_needs_role_permission_and_flag() {
             .may(level)
             .export_profile("nightly")
     };
-    let launch = |user| ask(user, "export_profile.launch", "export_profile:nightly");
-    let edit = |user| ask(user, "export_profile.edit", "export_profile:nightly");
+    let launch = |user| question(user, "export_profile.launch", "export_profile:nightly");
+    let edit = |user| question(user, "export_profile.edit", "export_profile:nightly");
     assert_answers(
         &world(Execute),
         [
@@ -221,7 +228,7 @@ fn rule_4_12_categories_channels_locales_and_groups_use_their_own_level() {
                 _ => world.attribute_group("x"),
             }
         };
-        let x = |action| ask("user:julia", action, &format!("{kind}:x"));
+        let x = |action| question("user:julia", action, &format!("{kind}:x"));
         assert_answers(
             &world(View),
             [
@@ -251,12 +258,15 @@ fn rule_4_12_settings_screens_need_role_permissions_only() {
         &world,
         [
             (
-                ask("user:julia", "category.list", "category:Cellar"),
+                question("user:julia", "category.list", "category:Cellar"),
                 "allowed",
             ),
-            (ask("user:julia", "locale.list", "locale:de_DE"), "allowed"),
             (
-                ask("user:julia", "view", "category:Cellar"),
+                question("user:julia", "locale.list", "locale:de_DE"),
+                "allowed",
+            ),
+            (
+                question("user:julia", "view", "category:Cellar"),
                 "denied at none: category Cellar needs view, has none",
             ),
         ],

@@ -5,7 +5,7 @@ use pim_authz::domain::{
     Level::{self, Edit, Execute, ExecuteAndEdit, Hidden, Own, View},
 };
 
-use crate::support::{SpecificTo, World, ask, assert_answers, item, subject};
+use crate::support::{SpecificTo, World, assert_answers, item, question, subject};
 
 /// Returns a world where julia has a level on an import profile.
 ///
@@ -36,7 +36,7 @@ fn rule_3_1_each_level_includes_the_ones_below_it() {
             .may(level)
             .category("Hats");
         let allowed = ["view", "edit", "own"].map(|action| {
-            let answer = world.answer(ask("user:julia", action, "category:Hats"));
+            let answer = world.answer(question("user:julia", action, "category:Hats"));
             answer == format!("allowed at {level}")
         });
         assert_eq!(allowed, expected, "{level}");
@@ -54,7 +54,10 @@ fn rule_3_1_granting_a_level_never_lowers_the_one_held() {
         .category("Hats");
     assert_answers(
         &world,
-        [(ask("user:julia", "own", "category:Hats"), "allowed at own")],
+        [(
+            question("user:julia", "own", "category:Hats"),
+            "allowed at own",
+        )],
     );
 }
 
@@ -88,7 +91,7 @@ fn rule_3_2_axes_are_checked_from_parent_to_child() {
     for ([channel, locale, category, group], first) in cases {
         let world = four_axes(channel, locale, category, group);
         let answer = world.answer(
-            ask("user:julia", "edit", "product:hat")
+            question("user:julia", "edit", "product:hat")
                 .channel("ecommerce")
                 .locale("en_US")
                 .attribute("name"),
@@ -113,15 +116,15 @@ fn rule_3_3_families_and_entities_are_independent_of_other_axes() {
         &world,
         [
             (
-                ask("user:julia", "edit", "asset_family:packshots"),
+                question("user:julia", "edit", "asset_family:packshots"),
                 "allowed at edit",
             ),
             (
-                ask("user:julia", "view", "reference_entity:brands"),
+                question("user:julia", "view", "reference_entity:brands"),
                 "allowed at view",
             ),
             (
-                ask("user:julia", "edit", "reference_entity:brands"),
+                question("user:julia", "edit", "reference_entity:brands"),
                 "denied at view: item reference_entity brands needs edit, has view",
             ),
         ],
@@ -154,7 +157,7 @@ fn rule_3_3_execute_and_edit_on_a_profile_are_independent() {
         ),
     ];
     for (level, launch, edit) in cases {
-        let nightly = |action| ask("user:julia", action, "import_profile:nightly");
+        let nightly = |action| question("user:julia", action, "import_profile:nightly");
         assert_answers(
             &runner(level),
             [
@@ -181,7 +184,7 @@ fn rule_3_4_outside_enterprise_everyone_holds_the_highest_level() {
             .with(ItemKind::ExportProfile, &["nightly"])
             .with_grid_view("mine", &["General"])
             .with_product("hat", &["Hats"]);
-        let mine = |action, resource| ask("user:julia", action, resource);
+        let mine = |action, resource| question("user:julia", action, resource);
         assert_answers(
             &world,
             [
@@ -229,14 +232,11 @@ fn rule_3_4_stored_rights_apply_after_an_upgrade_to_enterprise() {
         .group("Redactors")
         .may(View)
         .category("Hats");
-    let question = || ask("user:julia", "edit", "product:hat");
-    assert_answers(&world, [(question(), "allowed at own, direct")]);
+    let hat = || question("user:julia", "edit", "product:hat");
+    assert_answers(&world, [(hat(), "allowed at own, direct")]);
     assert_answers(
         &world.in_edition(Edition::Enterprise),
-        [(
-            question(),
-            "denied at view: category Hats needs edit, has view",
-        )],
+        [(hat(), "denied at view: category Hats needs edit, has view")],
     );
 }
 
@@ -262,7 +262,7 @@ fn rule_3_5_highest_level_of_several_groups_applies_on_each_axis() {
         .may(Edit)
         .attribute_group("General");
     let name = |user| {
-        ask(user, "edit", "product:hat")
+        question(user, "edit", "product:hat")
             .attribute("name")
             .locale("en_US")
     };
@@ -293,7 +293,7 @@ fn rule_3_5_profile_flags_of_several_groups_are_combined() {
     assert_answers(
         &world,
         [(
-            ask(
+            question(
                 "user:julia",
                 "import_profile.edit",
                 "import_profile:nightly",
@@ -317,13 +317,16 @@ fn rule_3_6_decisions_inherit_no_rights_between_categories() {
     assert_answers(
         &world,
         [
-            (ask("user:julia", "own", "product:hat"), "allowed at own"),
             (
-                ask("user:julia", "view", "product:cap"),
+                question("user:julia", "own", "product:hat"),
+                "allowed at own",
+            ),
+            (
+                question("user:julia", "view", "product:cap"),
                 "denied at none: category Caps needs view, has none",
             ),
             (
-                ask("user:julia", "view", "category:Master"),
+                question("user:julia", "view", "category:Master"),
                 "denied at none: category Master needs view, has none",
             ),
         ],

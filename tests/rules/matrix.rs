@@ -9,7 +9,7 @@ use pim_authz::domain::{
     ResourceType,
 };
 
-use crate::support::{Ask, SpecificTo, World, ask, reference};
+use crate::support::{QuestionBuilder, SpecificTo, World, question, reference};
 
 const SUBJECTS: [&str; 8] = [
     "user:owner",
@@ -149,17 +149,21 @@ fn tenant(edition: Edition) -> World {
         .disabled("disabled")
 }
 
-fn questions(subject: &str, resource: &str, permissions: &'static str) -> Vec<(String, Ask)> {
+fn questions(
+    subject: &str,
+    resource: &str,
+    permissions: &'static str,
+) -> Vec<(String, QuestionBuilder)> {
     let (kind, _) = resource.split_once(':').unwrap();
     let kind: ResourceType = kind.parse().unwrap();
     let level_actions = Action::all()
         .filter(|action| matches!(action, Action::Level(_)))
-        .filter(|action| reference::asked(*action, Some(kind)).is_some())
+        .filter(|action| reference::requirements(*action, Some(kind)).is_some())
         .map(Action::as_str);
     level_actions
         .chain(permissions.split_whitespace())
         .map(|action| {
-            let question = ask(subject, action, resource);
+            let question = question(subject, action, resource);
             let question = match kind {
                 ResourceType::Asset => question.under("packshots"),
                 ResourceType::ReferenceEntityRecord => question.under("brands"),
@@ -193,8 +197,8 @@ fn matrix(world: &World, subjects: &[&str]) -> String {
     for (resource, permissions) in RESOURCES {
         for subject in subjects {
             writeln!(text, "\n{resource} · {subject}").unwrap();
-            for (action, ask) in questions(subject, resource, permissions) {
-                let question = ask.question();
+            for (action, builder) in questions(subject, resource, permissions) {
+                let question = builder.build();
                 let decision = world.decide(&question);
                 assert_eq!(decision, reference::decide(world, &question));
                 writeln!(text, "  {action:<34}{}", cell(&decision)).unwrap();

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::{CATALOGUE, Edition};
 
-use crate::support::{World, ask, assert_answers};
+use crate::support::{World, assert_answers, question};
 
 #[test]
 fn rule_2_1_every_catalogue_permission_can_be_granted_and_checked() {
@@ -15,9 +15,9 @@ fn rule_2_1_every_catalogue_permission_can_be_granted_and_checked() {
             .user("julia", &[])
             .with_roles("julia", &["Holder"])
             .user("mary", &[]);
-        let held = world.answer(ask("user:julia", permission.code, ""));
+        let held = world.answer(question("user:julia", permission.code, ""));
         assert_eq!(held, "allowed", "{}", permission.code);
-        let lacked = world.answer(ask("user:mary", permission.code, ""));
+        let lacked = world.answer(question("user:mary", permission.code, ""));
         assert_eq!(lacked, format!("denied: permission {}", permission.code));
     }
 }
@@ -35,14 +35,14 @@ fn rule_2_2_subject_has_the_permissions_of_all_its_roles() {
     assert_answers(
         &world,
         [
-            (ask("user:julia", "product.list", ""), "allowed"),
-            (ask("user:julia", "product.comment", ""), "allowed"),
+            (question("user:julia", "product.list", ""), "allowed"),
+            (question("user:julia", "product.comment", ""), "allowed"),
             (
-                ask("user:julia", "product.remove", ""),
+                question("user:julia", "product.remove", ""),
                 "denied: permission product.remove",
             ),
             (
-                ask("user:mary", "product.comment", ""),
+                question("user:mary", "product.comment", ""),
                 "denied: permission product.comment",
             ),
         ],
@@ -52,17 +52,17 @@ fn rule_2_2_subject_has_the_permissions_of_all_its_roles() {
 /// Checks a permission for a user whose only role has other permissions.
 #[track_caller]
 fn assert_held(cases: &[(&[&str], &str, &str)]) {
-    for (held, asked, expected) in cases {
+    for (held, permission, expected) in cases {
         let world = World::enterprise()
             .role("Role", held)
             .user("julia", &[])
             .with_roles("julia", &["Role"]);
-        let answer = world.answer(ask("user:julia", asked, ""));
+        let answer = world.answer(question("user:julia", permission, ""));
         let expected = match *expected {
             "held" => "allowed".to_owned(),
             missing => format!("denied: permission {missing}"),
         };
-        assert_eq!(answer, expected, "holding {held:?}, asked {asked}");
+        assert_eq!(answer, expected, "{permission}, holding {held:?}");
     }
 }
 
@@ -146,7 +146,10 @@ fn rule_2_3_required_permission_may_come_from_another_role() {
         .with_roles("erp", &["Entry", "Lister"]);
     assert_answers(
         &world,
-        [(ask("connection:erp", "api.product.list", ""), "allowed")],
+        [(
+            question("connection:erp", "api.product.list", ""),
+            "allowed",
+        )],
     );
 }
 
@@ -174,10 +177,10 @@ fn rule_2_4_enterprise_permissions_have_effect_in_enterprise_tenants_only() {
             } else {
                 format!("denied: edition {code}")
             };
-            assert_eq!(world.answer(ask("user:julia", code, "")), expected);
+            assert_eq!(world.answer(question("user:julia", code, "")), expected);
             // whether granted or not (rules 8.1)
             if !edition.is_enterprise() {
-                assert_eq!(world.answer(ask("user:mary", code, "")), expected);
+                assert_eq!(world.answer(question("user:mary", code, "")), expected);
             }
         }
     }
@@ -197,15 +200,15 @@ fn rule_2_5_connection_uses_the_api_permissions_of_its_roles() {
         &world,
         [
             (
-                ask("connection:erp", "api.product.edit", "product:hat"),
+                question("connection:erp", "api.product.edit", "product:hat"),
                 "allowed at edit, proposal",
             ),
             (
-                ask("connection:erp", "api.product.list", "product:hat"),
+                question("connection:erp", "api.product.list", "product:hat"),
                 "denied at edit: permission api.product.list",
             ),
             (
-                ask("connection:erp", "product.list", "product:hat"),
+                question("connection:erp", "product.list", "product:hat"),
                 "denied at edit: permission product.list",
             ),
         ],

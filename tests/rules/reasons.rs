@@ -6,7 +6,7 @@ use pim_authz::domain::{
     ReasonCode, Step,
 };
 
-use crate::support::{Ask, SpecificTo, World, ask, assert_answers, told};
+use crate::support::{QuestionBuilder, SpecificTo, World, assert_answers, decision_text, question};
 
 /// Returns a tenant in which no subject has any right.
 fn nothing_held() -> World {
@@ -22,8 +22,8 @@ fn nothing_held() -> World {
 type Fix = fn(World) -> World;
 
 /// Returns a question that every rule of denial applies to.
-fn everything(user: &str) -> Ask {
-    ask(user, "product.restore", "product:hat")
+fn everything(user: &str) -> QuestionBuilder {
+    question(user, "product.restore", "product:hat")
         .in_categories(&["Hats"])
         .channel("ecommerce")
         .locale("en_US")
@@ -99,12 +99,12 @@ fn rule_8_1_denial_names_the_highest_category_then_first_by_code() {
         &world,
         [
             (
-                ask("user:julia", "edit", "product:hat"),
+                question("user:julia", "edit", "product:hat"),
                 "denied at view: category b needs edit, has view",
             ),
             // unknown categories are ignored
             (
-                ask("user:julia", "edit", "product:").in_categories(&["0", "Z"]),
+                question("user:julia", "edit", "product:").in_categories(&["0", "Z"]),
                 "denied at view: category z needs edit, has view",
             ),
         ],
@@ -122,19 +122,19 @@ fn rule_8_1_enterprise_permissions_are_denied_by_edition_in_growth() {
         &world,
         [
             (
-                ask("user:julia", "asset.edit", "asset:photo").under("packshots"),
+                question("user:julia", "asset.edit", "asset:photo").under("packshots"),
                 "denied at edit: edition asset.edit",
             ),
             (
-                ask("app:sync", "product.restore", "product:hat"),
+                question("app:sync", "product.restore", "product:hat"),
                 "denied at own: edition product.restore",
             ),
             (
-                ask("user:julia", "publish", "product:hat"),
+                question("user:julia", "publish", "product:hat"),
                 "denied at own: edition",
             ),
             (
-                ask("user:julia", "publish", "product:nowhere"),
+                question("user:julia", "publish", "product:nowhere"),
                 "denied at none: edition",
             ),
         ],
@@ -154,7 +154,7 @@ fn rule_8_1_edition_denial_message_mentions_permission_or_action() {
             "`product.restore` exists in the enterprise edition only.",
         ),
     ] {
-        let decision = world.decide(&ask("user:julia", action, "product:hat").question());
+        let decision = world.decide(&question("user:julia", action, "product:hat").build());
         assert_eq!(decision.denial.unwrap().to_string(), expected);
     }
 }
@@ -184,14 +184,14 @@ fn rule_8_2_explanation_lists_the_groups_that_give_each_level() {
         .group("C")
         .may(Edit)
         .category("Hats");
-    let question = ask("user:julia", "product.list", "product:hat")
+    let question = question("user:julia", "product.list", "product:hat")
         .channel("ecommerce")
         .locale("en_US")
         .attribute("name")
-        .question();
+        .build();
     let explanation = world.explain(&question);
     assert_eq!(
-        told(&explanation.decision),
+        decision_text(&explanation.decision),
         "denied at edit: attribute_group General needs view, has none"
     );
     assert!(!explanation.root.passed);
@@ -245,7 +245,7 @@ fn rule_9_owner_denial_states_that_exactly_edit_is_needed() {
             "Needs exactly `edit` on the product; held is `own`.",
         ),
     ] {
-        let decision = world.decide(&ask("user:julia", "send_proposal", product).question());
+        let decision = world.decide(&question("user:julia", "send_proposal", product).build());
         assert_eq!(decision.denial.unwrap().to_string(), expected);
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::{
     random::cases,
-    support::{World, ask, code, entropy, random_question, random_world, reference, subject},
+    support::{World, code, entropy, question, random_question, random_world, reference, subject},
 };
 
 /// Returns a long list that repeats `codes`.
@@ -123,8 +123,8 @@ fn many_subjects_in_the_same_groups_share_category_work() {
     let (world, categories) = crowd(40, 10, 400);
     let resource = described(categories);
     let question_of = |user: usize| {
-        let by = ask(&format!("user:u{user}"), "view", "product:").in_categories(&[]);
-        let question = by.question();
+        let by = question(&format!("user:u{user}"), "view", "product:").in_categories(&[]);
+        let question = by.build();
         let subject = question.subject().clone();
         let resource = Some(resource.clone());
         Question::new(subject, question.action(), resource, Context::default()).unwrap()

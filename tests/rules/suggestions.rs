@@ -6,7 +6,7 @@ use pim_authz::domain::{
     Remedy,
 };
 
-use crate::support::{Ask, SpecificTo, World, ask};
+use crate::support::{QuestionBuilder, SpecificTo, World, question};
 
 /// Renders the remedies of an explanation, or the reason why it has none.
 fn suggested(explanation: &Explanation) -> String {
@@ -28,12 +28,12 @@ fn suggested(explanation: &Explanation) -> String {
 }
 
 #[track_caller]
-fn assert_suggests<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
-    for (ask, expected) in cases {
-        let question = ask.clone().question();
+fn assert_suggests<const N: usize>(world: &World, cases: [(QuestionBuilder, &str); N]) {
+    for (builder, expected) in cases {
+        let question = builder.clone().build();
         let explanation = world.explain(&question);
-        assert!(!explanation.decision.is_allowed(), "{ask:?}");
-        assert_eq!(suggested(&explanation), expected, "{ask:?}");
+        assert!(!explanation.decision.is_allowed(), "{builder:?}");
+        assert_eq!(suggested(&explanation), expected, "{builder:?}");
     }
 }
 
@@ -62,37 +62,37 @@ fn rule_8_2_smallest_set_of_grants_is_suggested() {
         &world,
         [
             // one membership gives as much as three raised levels
-            (ask("user:julia", "own", "product:hat"), "join Owners"),
+            (question("user:julia", "own", "product:hat"), "join Owners"),
             (
-                ask("user:julia", "own", "product:hat").channel("print"),
+                question("user:julia", "own", "product:hat").channel("print"),
                 "join Owners + Alpha edit channel:print",
             ),
             // a single raised level is preferred to a membership
             (
-                ask("user:julia", "view", "channel:ecommerce"),
+                question("user:julia", "view", "channel:ecommerce"),
                 "Alpha view channel:ecommerce",
             ),
             // `All` is raised only because peter is in no other group
             (
-                ask("user:peter", "edit", "category:Caps"),
+                question("user:peter", "edit", "category:Caps"),
                 "All edit category:Caps",
             ),
             // permissions go to the first role by code
             (
-                ask("user:julia", "product.list", ""),
+                question("user:julia", "product.list", ""),
                 "Assistant may product.list",
             ),
             (
-                ask("user:julia", "category.reorder", ""),
+                question("user:julia", "category.reorder", ""),
                 "Assistant may category.reorder + Assistant may category.list",
             ),
             (
-                ask("user:julia", "category.edit_attributes", ""),
+                question("user:julia", "category.edit_attributes", ""),
                 "Assistant may category.edit",
             ),
             // a user without a role cannot be given a permission
             (
-                ask("user:mary", "product.list", ""),
+                question("user:mary", "product.list", ""),
                 "nothing: the subject holds no role that a permission could be added to",
             ),
         ],
@@ -115,7 +115,7 @@ fn rule_8_2_joining_two_groups_is_preferred_to_four_raised_levels() {
     assert_suggests(
         &world,
         [(
-            ask("user:julia", "view", "product:hat").attribute_group("General"),
+            question("user:julia", "view", "product:hat").attribute_group("General"),
             "join Places + join Things",
         )],
     );
@@ -145,7 +145,7 @@ fn rule_8_2_joining_groups_without_all_is_preferred() {
     assert_suggests(
         &world,
         [(
-            ask("connection:erp", "view", "product:hat").attribute_group("General"),
+            question("connection:erp", "view", "product:hat").attribute_group("General"),
             "join B + join C",
         )],
     );
@@ -167,7 +167,7 @@ fn rule_8_2_of_equal_sets_the_lowest_raised_level_is_preferred() {
         .may(Own)
         .category("Hats")
         .with_product("hat", &["Hats"]);
-    let hat = ask("user:julia", "own", "product:hat").channel("ecommerce");
+    let hat = question("user:julia", "own", "product:hat").channel("ecommerce");
     assert_suggests(
         &world,
         [(hat.locale("en_US"), "join B + Redactors edit locale:en_US")],
@@ -186,11 +186,11 @@ fn rule_8_2_connection_without_group_is_suggested_a_membership_first() {
         &world,
         [
             (
-                ask("connection:erp", "view", "category:Caps"),
+                question("connection:erp", "view", "category:Caps"),
                 "join Redactors",
             ),
             (
-                ask("connection:erp", "view", "category:Hats"),
+                question("connection:erp", "view", "category:Hats"),
                 "join Redactors + Redactors view category:Hats",
             ),
         ],
@@ -204,15 +204,15 @@ fn rule_8_2_scope_is_preferred_to_one_that_implies_it() {
         &world,
         [
             (
-                ask("app:sync", "api.product.list", ""),
+                question("app:sync", "api.product.list", ""),
                 "scope read_products",
             ),
             (
-                ask("app:sync", "api.product.edit", ""),
+                question("app:sync", "api.product.edit", ""),
                 "scope write_products",
             ),
             (
-                ask("app:sync", "product.list", ""),
+                question("app:sync", "product.list", ""),
                 "nothing: no scope gives `product.list`",
             ),
         ],
@@ -247,27 +247,27 @@ fn rule_8_2_denial_without_remedy_has_a_reason() {
         &without_remedies(),
         [
             (
-                ask("user:nobody", "view", "product:hat"),
+                question("user:nobody", "view", "product:hat"),
                 "nothing: the tenant has no such subject",
             ),
             (
-                ask("user:mary", "view", "product:hat"),
+                question("user:mary", "view", "product:hat"),
                 "nothing: the subject is disabled",
             ),
             (
-                ask("user:julia", "view", "product:nowhere"),
+                question("user:julia", "view", "product:nowhere"),
                 "nothing: the tenant has no product `nowhere`",
             ),
             (
-                ask("connection:erp", "product.list", ""),
+                question("connection:erp", "product.list", ""),
                 "nothing: no role for a connection may hold `product.list`",
             ),
             (
-                ask("user:julia", "send_proposal", "product:hat"),
+                question("user:julia", "send_proposal", "product:hat"),
                 "nothing: the product is held at own: an owner has no need to send a proposal",
             ),
             (
-                ask("connection:shop", "send_proposal", "product:hat"),
+                question("connection:shop", "send_proposal", "product:hat"),
                 "nothing: every user group that the subject could join would make it an owner of the product",
             ),
         ],
@@ -276,7 +276,7 @@ fn rule_8_2_denial_without_remedy_has_a_reason() {
     assert_suggests(
         &growth,
         [(
-            ask("user:julia", "publish", "product:hat"),
+            question("user:julia", "publish", "product:hat"),
             "nothing: the tenant's edition does not have the action",
         )],
     );
@@ -284,7 +284,7 @@ fn rule_8_2_denial_without_remedy_has_a_reason() {
 
 #[test]
 fn rule_8_2_no_remedy_reason_names_what_the_tenant_lacks() {
-    let hat = |action| ask("user:julia", action, "product:hat");
+    let hat = |action| question("user:julia", action, "product:hat");
     assert_suggests(
         &without_remedies(),
         [
@@ -325,7 +325,7 @@ fn rule_8_2_membership_that_would_make_a_proposer_owner_is_avoided() {
     assert_suggests(
         &world,
         [(
-            ask("user:julia", "send_proposal", "product:hat"),
+            question("user:julia", "send_proposal", "product:hat"),
             "Redactors view channel:ecommerce + Redactors view locale:en_US",
         )],
     );

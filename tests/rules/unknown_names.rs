@@ -7,7 +7,7 @@ use pim_authz::domain::{
     ReasonCode,
 };
 
-use crate::support::{Ask, SpecificTo, World, ask};
+use crate::support::{QuestionBuilder, SpecificTo, World, question};
 
 const EDITIONS: [Edition; 3] = [Edition::Community, Edition::Growth, Edition::Enterprise];
 
@@ -28,8 +28,8 @@ fn shop(edition: Edition) -> World {
         .attribute_group("General")
 }
 
-fn hat(action: &str) -> Ask {
-    ask("user:julia", action, "product:hat")
+fn hat(action: &str) -> QuestionBuilder {
+    question("user:julia", action, "product:hat")
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn rule_1_7_unknown_attribute_is_denied_by_attribute_group_without_item() {
                 unknown().attribute_group("nowhere"),
             ];
             for question in questions {
-                let question = question.question();
+                let question = question.build();
                 let explanation = world.explain(&question);
                 let reason = explanation.decision.denial.unwrap();
                 assert_eq!(reason.code, ReasonCode::AttributeGroup);
@@ -67,7 +67,7 @@ fn rule_1_7_unknown_attribute_is_denied_by_attribute_group_without_item() {
 }
 
 /// A question, the expected reason and item of its denial, and the unknown name.
-type Unknown = (Ask, &'static str, &'static str);
+type Unknown = (QuestionBuilder, &'static str, &'static str);
 
 /// Returns questions about a known product with an unknown name in the context.
 fn unknown_in_the_context() -> [Unknown; 5] {
@@ -96,7 +96,7 @@ fn unknown_in_the_context() -> [Unknown; 5] {
 /// Returns questions about unknown resources, or about resources of an unknown
 /// asset family or reference entity.
 fn unknown_resources() -> [Unknown; 10] {
-    let of = |action, resource| ask("user:julia", action, resource);
+    let of = |action, resource| question("user:julia", action, resource);
     [
         (of("view", "product:x"), "resource_unknown", "product `x`"),
         (
@@ -149,7 +149,7 @@ fn rule_1_7_denial_names_the_unknown_code_and_has_no_remedy() {
         let world = shop(edition);
         let cases = unknown_in_the_context().into_iter();
         for (question, expected, unknown) in cases.chain(unknown_resources()) {
-            let explanation = world.explain(&question.clone().question());
+            let explanation = world.explain(&question.clone().build());
             let reason = explanation.decision.denial.unwrap();
             let code = reason.item.iter().filter_map(|item| item.code.clone());
             let named: Vec<String> = std::iter::once(reason.code.to_string())
@@ -167,7 +167,7 @@ fn rule_1_7_denial_names_the_unknown_code_and_has_no_remedy() {
 #[test]
 fn rule_1_7_denial_names_unknown_categories_or_parents_of_described_products() {
     let world = shop(Edition::Enterprise).with_model("shirt", &[]);
-    let described = || ask("user:julia", "view", "product:");
+    let described = || question("user:julia", "view", "product:");
     let cases = [
         (described().in_categories(&["x", "y"]), "category `x`"),
         (described().in_categories(&["x"]).under("z"), "category `x`"),
@@ -182,7 +182,7 @@ fn rule_1_7_denial_names_unknown_categories_or_parents_of_described_products() {
         ),
     ];
     for (question, unknown) in cases {
-        let explanation = world.explain(&question.question());
+        let explanation = world.explain(&question.build());
         let reason = explanation.decision.denial.unwrap();
         assert_eq!((reason.code, &reason.item), (ReasonCode::Category, &None));
         assert_eq!((reason.needed, reason.held), (Some(View), Some(Hidden)));
@@ -192,7 +192,7 @@ fn rule_1_7_denial_names_unknown_categories_or_parents_of_described_products() {
     }
     // If one category is known, its level can be raised.
     let world = shop(Edition::Enterprise).with_trees(&["Caps"]);
-    let explanation = world.explain(&described().in_categories(&["Caps", "x"]).question());
+    let explanation = world.explain(&described().in_categories(&["Caps", "x"]).build());
     assert_eq!(
         explanation.decision.denial.unwrap().to_string(),
         "Needs `view` on category `Caps`; held is `none`."
@@ -214,7 +214,7 @@ fn rule_4_4_without_channels_or_locales_there_is_no_remedy() {
         ("price", "the tenant has no channel"),
         ("name", "the tenant has no locale"),
     ] {
-        let explanation = world.explain(&hat("view").attribute(attribute).question());
+        let explanation = world.explain(&hat("view").attribute(attribute).build());
         assert_eq!(explanation.no_remedy_reason.as_deref(), Some(why));
     }
 }

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::Level::{self, Edit, Hidden, Own, View};
 
-use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
+use crate::support::{QuestionBuilder, SpecificTo, World, assert_answers, question};
 
 /// Returns a tenant with a product that julia owns.
 ///
@@ -25,8 +25,8 @@ fn shop() -> World {
         .attribute_group("Legal")
 }
 
-fn hat(action: &str) -> Ask {
-    ask("user:julia", action, "product:hat")
+fn hat(action: &str) -> QuestionBuilder {
+    question("user:julia", action, "product:hat")
 }
 
 #[test]
@@ -191,7 +191,8 @@ fn rule_4_4_attribute_as_resource_has_no_gate() {
     let world = shop()
         .with_channels(&["ecommerce"])
         .with_locales(&["en_US"]);
-    let attribute = |action, code: &str| ask("user:julia", action, &format!("attribute:{code}"));
+    let attribute =
+        |action, code: &str| question("user:julia", action, &format!("attribute:{code}"));
     assert_answers(
         &world,
         [
@@ -290,7 +291,10 @@ fn rule_4_5_product_data_needs_a_viewable_channel_and_locale() {
             &world(on_channel, on_locale),
             [
                 (hat("view"), expected),
-                (ask("user:julia", "own", "product_model:shirt"), expected),
+                (
+                    question("user:julia", "own", "product_model:shirt"),
+                    expected,
+                ),
                 // the gate also applies to values specific to neither
                 (hat("view").attribute("color"), expected),
                 (hat("view").attribute_group("General"), expected),
@@ -360,7 +364,7 @@ fn rule_4_10_grid_view_needs_view_on_all_its_attribute_groups() {
         .with_grid_view("both", &["General", "Legal"])
         .with_grid_view("one too many", &["General", "Zoo", "Media"])
         .with_grid_view("plain", &[]);
-    let view = |code: &str| ask("user:julia", "view", &format!("grid_view:{code}"));
+    let view = |code: &str| question("user:julia", "view", &format!("grid_view:{code}"));
     assert_answers(
         &world,
         [

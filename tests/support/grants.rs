@@ -34,8 +34,8 @@ impl World {
         }
         let mut grants = self.every_raise(question);
         grants.extend(self.every_membership(subject));
-        if let Some(asked) = question.rule().permission {
-            grants.extend(self.every_permission(subject, asked));
+        if let Some(required) = question.rule().permission {
+            grants.extend(self.every_permission(subject, required));
         }
         grants.extend(self.every_scope(question));
         grants
@@ -84,9 +84,9 @@ impl World {
 
     /// Returns grants, to the subject's roles, of the required permission, of
     /// those that it requires, and of those that imply either (rules 2.3, 2.5).
-    fn every_permission(&self, subject: &SubjectRef, asked: PermissionId) -> Vec<Remedy> {
+    fn every_permission(&self, subject: &SubjectRef, required: PermissionId) -> Vec<Remedy> {
         let of = |id| CATALOGUE.permission(id);
-        let wanted: Vec<PermissionId> = of(asked).requires.iter().chain([asked]).collect();
+        let wanted: Vec<PermissionId> = of(required).requires.iter().chain([required]).collect();
         let implying = wanted.iter().flat_map(|id| of(*id).implied_by.iter());
         let useful: Vec<PermissionId> = wanted.iter().copied().chain(implying).collect();
         let roles: Vec<Code> = match self.member(subject) {
@@ -170,7 +170,7 @@ impl World {
 /// Cost by rules 8.2 for sets of equal size, the lowest preferred: the required
 /// permission itself, a scope before one that implies it, raises before
 /// memberships, any group before `All`, low levels.
-pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
+pub(crate) fn cost(set: &[Remedy], required: Option<PermissionId>) -> [usize; 4] {
     let count = |is: &dyn Fn(&Remedy) -> bool| set.iter().filter(|grant| is(grant)).count();
     let group = |grant: &Remedy| match grant {
         Remedy::Access { group, .. } | Remedy::Membership { group } => Some(group.clone()),
@@ -181,7 +181,7 @@ pub(crate) fn cost(set: &[Remedy], asked: Option<PermissionId>) -> [usize; 4] {
         _ => Level::Hidden,
     };
     [
-        set.iter().map(|grant| excess(grant, asked)).sum(),
+        set.iter().map(|grant| excess(grant, required)).sum(),
         count(&|grant| matches!(grant, Remedy::Membership { .. })),
         count(&|grant| group(grant) == Some(World::all())),
         set.iter()
@@ -204,11 +204,11 @@ pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
 
 /// Returns how much a grant exceeds what is required: a permission that implies
 /// the required one, a scope that implies others.
-fn excess(grant: &Remedy, asked: Option<PermissionId>) -> usize {
-    match (grant, asked) {
-        (Remedy::Permission { permission, .. }, Some(asked)) => {
-            let requires = &CATALOGUE.permission(asked).requires;
-            usize::from(*permission != asked && !requires.contains(*permission))
+fn excess(grant: &Remedy, required: Option<PermissionId>) -> usize {
+    match (grant, required) {
+        (Remedy::Permission { permission, .. }, Some(required)) => {
+            let requires = &CATALOGUE.permission(required).requires;
+            usize::from(*permission != required && !requires.contains(*permission))
         }
         (Remedy::Scope(scope), _) => CATALOGUE.scope(*scope).implies.iter().count(),
         (Remedy::Permission { .. } | Remedy::Access { .. } | Remedy::Membership { .. }, _) => 0,

@@ -9,7 +9,7 @@ use strum::IntoEnumIterator as _;
 use super::{
     entropy::Entropy,
     random_world::{PERMISSIONS, written},
-    reference::asked,
+    reference::requirements,
     world::{World, code},
 };
 
@@ -64,7 +64,7 @@ fn respelled(text: &str, entropy: &mut Entropy) -> Code {
 
 fn random_action(kind: Option<ResourceType>, entropy: &mut Entropy) -> Action {
     let all: Vec<Action> = Action::all()
-        .filter(|action| asked(*action, kind).is_some())
+        .filter(|action| requirements(*action, kind).is_some())
         .collect();
     let (levels, permissions): (Vec<Action>, Vec<Action>) = all
         .into_iter()
@@ -97,7 +97,7 @@ fn random_resource(
 ) -> Resource {
     let description = random_description(world, kind, entropy);
     let is_product = kind.product_kind().is_some();
-    let requires_resource = asked(action, Some(kind)).unwrap().requires_resource;
+    let requires_resource = requirements(action, Some(kind)).unwrap().requires_resource;
     let may_be_empty = is_product && description.is_given()
         || kind.has_parent()
         || !requires_resource

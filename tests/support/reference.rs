@@ -1,10 +1,10 @@
 //! Naive reference implementation of `rules.md`, step by step over all rights.
 //! Clarity over speed; it shares no code with the engine.
 
-mod asked;
 mod axes;
 mod levels;
 mod remedies;
+mod requirements;
 mod scopes;
 
 use pim_authz::domain::{
@@ -13,8 +13,8 @@ use pim_authz::domain::{
     Resource, ResourceType, ScopeKind, SubjectKind, UnknownName,
 };
 
-use self::asked::Asked;
-pub(crate) use self::{asked::asked, scopes::needed_of_an_app};
+use self::requirements::Requirements;
+pub(crate) use self::{requirements::requirements, scopes::needed_of_an_app};
 use super::world::World;
 
 /// Decides a question over the whole world.
@@ -38,7 +38,7 @@ pub(crate) fn denials(world: &World, question: &Question) -> Vec<ReasonCode> {
 struct Case<'a> {
     world: &'a World,
     question: &'a Question,
-    asked: Asked,
+    requirements: Requirements,
 }
 
 /// Returns why no grant turns the denial of the question (rules 8.2); `None` if
@@ -50,11 +50,11 @@ pub(crate) fn no_remedy_reason(world: &World, question: &Question) -> Option<Str
 impl<'a> Case<'a> {
     fn new(world: &'a World, question: &'a Question) -> Self {
         let kind = question.resource().map(|resource| resource.kind);
-        let asked = asked(question.action(), kind).unwrap();
+        let requirements = requirements(question.action(), kind).unwrap();
         Self {
             world,
             question,
-            asked,
+            requirements,
         }
     }
 }
@@ -102,10 +102,10 @@ impl Case<'_> {
     /// Rules 2.4, 8.1 and 9: enterprise permissions and actions are denied by
     /// edition in other editions, whether held or not.
     fn edition_denial(&self) -> Option<Reason> {
-        let enterprise = self.asked.enterprise && !self.world.edition.is_enterprise();
+        let enterprise = self.requirements.enterprise && !self.world.edition.is_enterprise();
         enterprise.then(|| Reason {
             permission: self
-                .asked
+                .requirements
                 .permission
                 .map(|id| CATALOGUE.permission(id).code),
             ..reason(ReasonCode::Edition)
@@ -116,7 +116,7 @@ impl Case<'_> {
     /// else the first of those that it requires.
     fn permission_denial(&self) -> Option<Reason> {
         let subject = self.question.subject();
-        let Some(asked) = self.asked.permission else {
+        let Some(permission) = self.requirements.permission else {
             return self.scope_denial();
         };
         // Rules 5.4 and 9: apps and connections may always read the version.
@@ -125,11 +125,11 @@ impl Case<'_> {
             return None;
         }
         let held = self.permissions_held();
-        let missing = if held.contains(asked) {
-            let requires = &CATALOGUE.permission(asked).requires;
+        let missing = if held.contains(permission) {
+            let requires = &CATALOGUE.permission(permission).requires;
             requires.iter().find(|required| !held.contains(*required))?
         } else {
-            asked
+            permission
         };
         let code = match subject.kind {
             SubjectKind::App => ReasonCode::Scope,
@@ -186,7 +186,7 @@ impl Case<'_> {
 
     /// Rules 1.7.
     fn unknown_resource_denial(&self) -> Option<Reason> {
-        if !self.asked.requires_resource || self.resource_is_known() {
+        if !self.requirements.requires_resource || self.resource_is_known() {
             return None;
         }
         let resource = self.resource();
@@ -282,7 +282,7 @@ impl Case<'_> {
     /// takes effect.
     fn edit_mode(&self, allowed: bool) -> Option<EditMode> {
         self.question.resource()?.kind.product_kind()?;
-        if !allowed || self.asked.level != Some(Level::Edit) {
+        if !allowed || self.requirements.level != Some(Level::Edit) {
             return None;
         }
         match self.level_held() {

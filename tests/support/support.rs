@@ -4,24 +4,24 @@
 //!
 //! Test binaries include it: `#[path = "../support/support.rs"] mod support;`.
 
-mod ask;
 mod best_remedies;
 mod building;
 mod entropy;
 mod facts;
 mod files;
 mod grants;
+mod questions;
 mod random_question;
 mod random_world;
 pub(crate) mod reference;
 pub(crate) mod world;
 
 pub(crate) use self::{
-    ask::{Ask, ask, assert_answers, subject, told},
     best_remedies::sorted,
     building::SpecificTo,
     entropy::{Entropy, entropy},
     grants::{codes, cost},
+    questions::{QuestionBuilder, assert_answers, decision_text, question, subject},
     random_question::random_question,
     random_world::{random_importable_world, random_stored_world, random_world},
     world::{World, code, item},

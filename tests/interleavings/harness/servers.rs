@@ -58,8 +58,8 @@ impl Server {
     }
 
     pub(crate) async fn import(&self, files: &[File]) {
-        let told = self.try_import(files).await;
-        assert!(told.is_ok(), "{told:?}");
+        let result = self.try_import(files).await;
+        assert!(result.is_ok(), "{result:?}");
     }
 
     pub(crate) async fn try_import(&self, files: &[File]) -> Result<(), Status> {

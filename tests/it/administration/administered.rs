@@ -23,7 +23,7 @@ use pim_authz::domain::{
 };
 use pim_authz::pb;
 
-use super::{calls::Call, pictured::Selection};
+use super::{calls::Call, snapshot::Selection};
 use crate::support::{World, reference};
 
 /// One tenant, with the state that only its administration needs.

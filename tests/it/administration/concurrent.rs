@@ -6,7 +6,7 @@ use tonic::{Status, transport::Channel};
 
 use super::{
     calls::{Answer, Call},
-    pictured::Picture,
+    snapshot::Snapshot,
     steps::Tenant,
 };
 use crate::harness::{TestServer, refusal};
@@ -66,7 +66,7 @@ impl Served {
         }
         let model = &self.tenant.model;
         let next = model.after(call).unwrap();
-        let expected = Picture::effect(&model.picture(), &next.picture());
+        let expected = Snapshot::effect(&model.snapshot(), &next.snapshot());
         assert_eq!(counts, expected, "{call:#?}");
         assert_eq!(answer.revision, self.tenant.revision + 1, "{call:#?}");
         self.tenant.model = next;

@@ -43,7 +43,7 @@ impl<'s> Tenant<'s> {
         let channel = server.channel().await;
         let before = match known {
             Some(known) => known,
-            None => answers::ask(&channel, code).await,
+            None => answers::check_all(&channel, code).await,
         };
         Self {
             server,
@@ -78,12 +78,12 @@ impl<'s> Tenant<'s> {
         assert_eq!(counts(predicted), counts(done), "{what}");
         assert_eq!(done.subjects_affected + done.products_affected, 0);
         assert!(predicted.sample.len() <= 20, "{predicted:?}");
-        let after = answers::ask(&self.channel, &self.code).await;
+        let after = answers::check_all(&self.channel, &self.code).await;
         let (expected, differ) = self.before.difference(&after);
         let counted = (predicted.subjects_affected, predicted.products_affected);
         if counted != expected {
             self.wrong.push(format!(
-                "{counted:?} counted, {expected:?} affected: {what}\n  told {:?}\n  {}",
+                "{counted:?} counted, {expected:?} affected: {what}\n  sample {:?}\n  {}",
                 predicted.sample,
                 differ.join("\n  ")
             ));

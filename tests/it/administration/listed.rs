@@ -11,7 +11,7 @@ use pim_authz::{
 };
 use tonic::transport::Channel;
 
-use super::pictured::{Picture, Selection};
+use super::snapshot::{Selection, Snapshot};
 
 /// Reads all entries of a list page by page; all pages have the same revision,
 /// since nothing is written in the meantime.
@@ -46,8 +46,8 @@ pub(super) struct Of<'a> {
 }
 
 /// Builds the snapshot from all lists.
-pub(super) async fn picture(channel: &Channel, of: &Of<'_>) -> Picture {
-    let mut picture = Picture::default();
+pub(super) async fn snapshot(channel: &Channel, of: &Of<'_>) -> Snapshot {
+    let mut snapshot = Snapshot::default();
     let mut tenants = TenantServiceClient::new(channel.clone());
     let request = pb::GetTenantRequest {
         tenant: of.tenant.to_owned(),
@@ -55,66 +55,66 @@ pub(super) async fn picture(channel: &Channel, of: &Of<'_>) -> Picture {
     let found = tenants.get_tenant(request).await.unwrap().into_inner();
     assert_eq!(found.revision, of.revision);
     let edition = found.tenant.unwrap().edition().as_str_name().to_lowercase();
-    picture.tenant(edition.trim_start_matches("edition_"));
-    show_directory(channel, of, &mut picture).await;
-    show_items(channel, of, &mut picture).await;
-    show_catalog(channel, of, &mut picture).await;
-    show_apps(channel, of, &mut picture).await;
+    snapshot.tenant(edition.trim_start_matches("edition_"));
+    show_directory(channel, of, &mut snapshot).await;
+    show_items(channel, of, &mut snapshot).await;
+    show_catalog(channel, of, &mut snapshot).await;
+    show_apps(channel, of, &mut snapshot).await;
     let mut client = AccessRightsServiceClient::new(channel.clone());
     for right in all!(client, list_access(ListAccessRequest) -> grants, of) {
         let level = right.level().as_str_name().to_lowercase();
         let level = level.trim_start_matches("level_");
         assert_eq!(right.apply_to_children, None, "{right:?}");
         let item = right.item.unwrap();
-        picture.right(&right.group, &item.r#type, &item.id, level);
+        snapshot.right(&right.group, &item.r#type, &item.id, level);
     }
-    picture
+    snapshot
 }
 
-async fn show_directory(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+async fn show_directory(channel: &Channel, of: &Of<'_>, snapshot: &mut Snapshot) {
     let mut client = DirectoryServiceClient::new(channel.clone());
     for user in all!(client, list_users(ListUsersRequest) -> users, of) {
         let (groups, roles) = (user.groups.unwrap().codes, user.roles.unwrap().codes);
-        picture.member("user", &user.code, &groups, &roles, user.enabled.unwrap());
+        snapshot.member("user", &user.code, &groups, &roles, user.enabled.unwrap());
     }
     for entry in all!(client, list_connections(ListConnectionsRequest) -> connections, of) {
         let (groups, roles) = (entry.groups.unwrap().codes, entry.roles.unwrap().codes);
         let enabled = entry.enabled.unwrap();
-        picture.member("connection", &entry.code, &groups, &roles, enabled);
+        snapshot.member("connection", &entry.code, &groups, &roles, enabled);
     }
     for group in all!(client, list_user_groups(ListUserGroupsRequest) -> user_groups, of) {
-        picture.group(&group.code, &group.label, group.private);
+        snapshot.group(&group.code, &group.label, group.private);
     }
     for role in all!(client, list_roles(ListRolesRequest) -> roles, of) {
         let audience = role.audience().as_str_name().to_lowercase();
         let audience = audience.trim_start_matches("audience_");
         let permissions = role.permissions.unwrap().codes;
-        picture.role(&role.code, &role.label, audience, &permissions);
+        snapshot.role(&role.code, &role.label, audience, &permissions);
     }
 }
 
-async fn show_items(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+async fn show_items(channel: &Channel, of: &Of<'_>, snapshot: &mut Snapshot) {
     let mut client = CatalogServiceClient::new(channel.clone());
     for entry in all!(client, list_channels(ListChannelsRequest) -> channels, of) {
-        picture.channel(&entry.code, &entry.tree, &entry.locales);
+        snapshot.channel(&entry.code, &entry.tree, &entry.locales);
     }
     for entry in all!(client, list_locales(ListLocalesRequest) -> locales, of) {
-        picture.plain("locale", &entry.code);
+        snapshot.plain("locale", &entry.code);
     }
     for entry in all!(client, list_categories(ListCategoriesRequest) -> categories, of) {
-        picture.category(&entry.code, &entry.parent.unwrap_or_default());
+        snapshot.category(&entry.code, &entry.parent.unwrap_or_default());
     }
     for entry in
         all!(client, list_attribute_groups(ListAttributeGroupsRequest) -> attribute_groups, of)
     {
-        picture.plain("attribute_group", &entry.code);
+        snapshot.plain("attribute_group", &entry.code);
     }
     for entry in all!(client, list_asset_families(ListAssetFamiliesRequest) -> asset_families, of) {
-        picture.plain("asset_family", &entry.code);
+        snapshot.plain("asset_family", &entry.code);
     }
     for entry in all!(client, list_reference_entities(ListReferenceEntitiesRequest) -> reference_entities, of)
     {
-        picture.plain("reference_entity", &entry.code);
+        snapshot.plain("reference_entity", &entry.code);
     }
     for entry in all!(client, list_profiles(ListProfilesRequest) -> profiles, of) {
         let kind = match entry.kind() {
@@ -122,18 +122,18 @@ async fn show_items(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
             pb::ProfileKind::Export => "export_profile",
             pb::ProfileKind::Unspecified => panic!("{entry:?}"),
         };
-        picture.plain(kind, &entry.code);
+        snapshot.plain(kind, &entry.code);
     }
 }
 
-async fn show_catalog(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+async fn show_catalog(channel: &Channel, of: &Of<'_>, snapshot: &mut Snapshot) {
     let mut client = CatalogServiceClient::new(channel.clone());
     for entry in all!(client, list_attributes(ListAttributesRequest) -> attributes, of) {
         let is = [entry.scopable, entry.localizable];
-        picture.attribute(&entry.code, &entry.group, is);
+        snapshot.attribute(&entry.code, &entry.group, is);
     }
     for entry in all!(client, list_grid_views(ListGridViewsRequest) -> grid_views, of) {
-        picture.grid_view(&entry.code, &entry.attribute_groups);
+        snapshot.grid_view(&entry.code, &entry.attribute_groups);
     }
     // An unspecified kind lists only products, unless the service lists both
     // kinds.
@@ -151,7 +151,7 @@ async fn show_catalog(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
         };
         let parent = entry.parent.unwrap_or_default();
         let categories = entry.categories.unwrap().codes;
-        picture.product(entity, &entry.code, &parent, &categories);
+        snapshot.product(entity, &entry.code, &parent, &categories);
     }
 }
 
@@ -175,7 +175,7 @@ async fn models(channel: &Channel, of: &Of<'_>) -> Vec<pb::Product> {
     }
 }
 
-async fn show_apps(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
+async fn show_apps(channel: &Channel, of: &Of<'_>, snapshot: &mut Snapshot) {
     let mut client = AppServiceClient::new(channel.clone());
     for app in all!(client, list_apps(ListAppsRequest) -> apps, of) {
         assert_eq!(
@@ -185,8 +185,8 @@ async fn show_apps(channel: &Channel, of: &Of<'_>, picture: &mut Picture) {
         let mut chosen = selections(ItemKind::Category, app.trees);
         chosen.extend(selections(ItemKind::Locale, app.locales));
         chosen.extend(selections(ItemKind::AttributeGroup, app.attribute_groups));
-        picture.app(&app.code, &app.scopes, &chosen);
-        picture.connected_by(&app.code, &app.connected_by);
+        snapshot.app(&app.code, &app.scopes, &chosen);
+        snapshot.connected_by(&app.code, &app.connected_by);
     }
 }
 

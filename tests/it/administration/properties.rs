@@ -106,11 +106,11 @@ async fn compare(
         Source::Lists => tenant.compare_lists(*entropy.pick(&[2, 3, 1_000])).await,
         Source::AuditLog => {
             let (channel, revision) = (&tenant.channel, tenant.revision);
-            let replayed = replay::picture(channel, &tenant.code, revision).await;
+            let replayed = replay::snapshot(channel, &tenant.code, revision).await;
             assert_same(
                 "the audit log",
                 &replayed,
-                &tenant.model.picture().audited(),
+                &tenant.model.snapshot().audited(),
             );
             let verified = replay::verified(channel, &tenant.code).await;
             assert!(verified.intact, "{verified:?}");
@@ -165,14 +165,14 @@ async fn compare_checks(history: &mut CheckHistory, tenant: &Tenant, entropy: &m
     let questions: Vec<Question> = new.iter().cloned().chain(again).collect();
     history.questions.extend(new);
     for question in &questions {
-        let expected = support::told(&reference::decide(world, question));
+        let expected = support::decision_text(&reference::decide(world, question));
         for (server, client) in history.clients.iter_mut().enumerate() {
             let request = words::request(&tenant.code, question);
             let answer = client.check(request).await.unwrap().into_inner();
             assert!(answer.revision <= tenant.revision);
             assert!(server > 0 || answer.revision == tenant.revision);
             assert_eq!(
-                Code::fold(&words::told(&words::decision(&answer))),
+                Code::fold(&words::decision_text(&words::decision(&answer))),
                 Code::fold(&expected),
                 "server {server}, {question:#?}"
             );

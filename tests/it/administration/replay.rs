@@ -12,7 +12,7 @@ use pim_authz::{
 use serde_json::{Map, Value};
 use tonic::transport::Channel;
 
-use super::pictured::{Picture, Selection};
+use super::snapshot::{Selection, Snapshot};
 
 /// A stored entity: its kind and its folded code.
 type EntityKey = (String, String);
@@ -58,7 +58,7 @@ pub(super) async fn verified(channel: &Channel, tenant: &str) -> pb::VerifyAudit
 }
 
 /// Rebuilds the state up to `revision` as a snapshot.
-pub(super) async fn picture(channel: &Channel, tenant: &str, revision: u64) -> Picture {
+pub(super) async fn snapshot(channel: &Channel, tenant: &str, revision: u64) -> Snapshot {
     let mut replayed = Replayed::default();
     let mut place = (0, 0);
     for change in changes(channel, tenant).await {
@@ -73,7 +73,7 @@ pub(super) async fn picture(channel: &Channel, tenant: &str, revision: u64) -> P
         replayed.apply(&change);
     }
     assert_eq!(place, (revision, 0), "the last write is whole");
-    replayed.picture()
+    replayed.snapshot()
 }
 
 fn state(json: &str) -> Map<String, Value> {
@@ -158,19 +158,19 @@ impl Replayed {
         }
     }
 
-    fn picture(&self) -> Picture {
-        let mut picture = Picture::default();
+    fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
         for ((kind, _), (code, state)) in &self.entities {
-            show(&mut picture, kind, code, state);
+            show(&mut snapshot, kind, code, state);
         }
         for ((kind, item), rights) in &self.rights {
             for (group, level) in rights {
                 if level != "none" {
-                    picture.right(group, kind, item, level);
+                    snapshot.right(group, kind, item, level);
                 }
             }
         }
-        picture
+        snapshot
     }
 }
 
@@ -189,12 +189,12 @@ fn texts(state: &Map<String, Value>, key: &str) -> Vec<String> {
     texts.collect()
 }
 
-fn show(picture: &mut Picture, kind: &str, code: &str, state: &Map<String, Value>) {
+fn show(snapshot: &mut Snapshot, kind: &str, code: &str, state: &Map<String, Value>) {
     match kind {
         // A tenant is created with the group `All`.
         "tenant" => {
-            picture.tenant(text(state, "edition"));
-            picture.group("All", "", false);
+            snapshot.tenant(text(state, "edition"));
+            snapshot.group("All", "", false);
         }
         "user" | "connection" => {
             let mut groups = texts(state, "groups");
@@ -202,31 +202,31 @@ fn show(picture: &mut Picture, kind: &str, code: &str, state: &Map<String, Value
                 groups.push("All".to_owned());
             }
             let roles = texts(state, "roles");
-            picture.member(kind, code, &groups, &roles, flag(state, "enabled"));
+            snapshot.member(kind, code, &groups, &roles, flag(state, "enabled"));
         }
-        "user_group" => picture.group(code, text(state, "label"), flag(state, "private")),
+        "user_group" => snapshot.group(code, text(state, "label"), flag(state, "private")),
         "role" => {
             let permissions = texts(state, "permissions");
             let (label, audience) = (text(state, "label"), text(state, "audience"));
-            picture.role(code, label, audience, &permissions);
+            snapshot.role(code, label, audience, &permissions);
         }
         "app" => {
-            picture.app(code, &texts(state, "scopes"), &selections(state));
-            picture.later_channels(code, flag(state, "later_channels"));
-            picture.passed(code, flag(state, "permissions_passed"));
+            snapshot.app(code, &texts(state, "scopes"), &selections(state));
+            snapshot.later_channels(code, flag(state, "later_channels"));
+            snapshot.passed(code, flag(state, "permissions_passed"));
         }
-        "category" => picture.category(code, text(state, "parent")),
-        "channel" => picture.channel(code, text(state, "tree"), &texts(state, "locales")),
+        "category" => snapshot.category(code, text(state, "parent")),
+        "channel" => snapshot.channel(code, text(state, "tree"), &texts(state, "locales")),
         "attribute" => {
             let is = [flag(state, "scopable"), flag(state, "localizable")];
-            picture.attribute(code, text(state, "group"), is);
+            snapshot.attribute(code, text(state, "group"), is);
         }
-        "grid_view" => picture.grid_view(code, &texts(state, "attribute_groups")),
+        "grid_view" => snapshot.grid_view(code, &texts(state, "attribute_groups")),
         "product" | "product_model" => {
             let categories = texts(state, "categories");
-            picture.product(kind, code, text(state, "parent"), &categories);
+            snapshot.product(kind, code, text(state, "parent"), &categories);
         }
-        _ => picture.plain(kind, code),
+        _ => snapshot.plain(kind, code),
     }
 }
 

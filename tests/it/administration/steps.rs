@@ -12,8 +12,8 @@ use super::{
     calls::{Answer, Call},
     file_rows::FileRows,
     listed::{self, Of},
-    pictured::Picture,
     random_call,
+    snapshot::Snapshot,
 };
 use crate::{
     harness::{File, TestServer, header, import, parts, refusal, words},
@@ -82,11 +82,11 @@ impl Tenant {
                 None
             }
             (Ok(answer), Err(faults)) => {
-                let before = self.model.picture().beyond(&Picture::default());
+                let before = self.model.snapshot().beyond(&Snapshot::default());
                 panic!("{faults:?} expected, but done: {answer:?}\n{call:#?}\nto {before:#?}")
             }
             (Err(status), Ok(next)) => {
-                let (before, after) = (self.model.picture(), next.picture());
+                let (before, after) = (self.model.snapshot(), next.snapshot());
                 let (gone, new) = (before.beyond(&after), after.beyond(&before));
                 panic!("refused: {status:?}\nfrom {gone:#?}\nto {new:#?}\n{call:#?}")
             }
@@ -152,8 +152,8 @@ impl Tenant {
         };
         let summary = outcome.summary.unwrap();
         let effect = summary.effect.unwrap();
-        let (before, after) = (self.model.picture(), next.picture());
-        let expected = Picture::effect(&before, &after);
+        let (before, after) = (self.model.snapshot(), next.snapshot());
+        let expected = Snapshot::effect(&before, &after);
         let counts = [effect.created, effect.changed, effect.removed];
         let (gone, new) = (before.beyond(&after), after.beyond(&before));
         assert_eq!(counts, expected, "{gone:#?} {new:#?} {files:#?}");
@@ -167,8 +167,8 @@ impl Tenant {
     }
 
     fn compare_effect(&self, call: &Call, answer: &Answer, next: &Administered, is_dry: bool) {
-        let (before, after) = (self.model.picture(), next.picture());
-        let expected = Picture::effect(&before, &after);
+        let (before, after) = (self.model.snapshot(), next.snapshot());
+        let expected = Snapshot::effect(&before, &after);
         let effect = &answer.effect;
         let counts = [effect.created, effect.changed, effect.removed];
         assert_eq!(
@@ -298,19 +298,19 @@ impl Tenant {
             revision: self.revision,
             page_size,
         };
-        let listed = listed::picture(&self.channel, &of).await;
-        assert_same("the lists", &listed, &self.model.picture().listed());
+        let listed = listed::snapshot(&self.channel, &of).await;
+        assert_same("the lists", &listed, &self.model.snapshot().listed());
     }
 }
 
 /// Checks that two snapshots are equal; on failure, prints the differences line
 /// by line.
 #[track_caller]
-pub(super) fn assert_same(what: &str, actual: &Picture, expected: &Picture) {
+pub(super) fn assert_same(what: &str, actual: &Snapshot, expected: &Snapshot) {
     let (more, less) = (actual.beyond(expected), expected.beyond(actual));
     assert!(
         more.is_empty() && less.is_empty(),
-        "{what} tell {more:#?}\nbut it should be {less:#?}"
+        "{what}: unexpected {more:#?}\nmissing {less:#?}"
     );
 }
 

@@ -201,7 +201,7 @@ async fn rule_5_8a_upgrade_makes_connected_apps_take_the_permissions_step() {
         assert_eq!(left, [AppStep::Authorize]);
         steps.authorize().await.unwrap();
         let (_, again) = Steps::start(&channel, app, &[scopes]).await;
-        assert_eq!(again, [], "nothing to ask in growth");
+        assert_eq!(again, [], "no step is left in growth");
     }
     become_edition(&channel, Edition::Enterprise).await;
     let (_, left) = Steps::start(&channel, "sync", &["read_categories"]).await;

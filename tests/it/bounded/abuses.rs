@@ -332,7 +332,7 @@ async fn random_abuse_of_every_rpc_blocks_nobody_and_leaks_nothing() {
         server.import("acme", pb::Edition::Enterprise, &files).await;
         let free = most_thousands(&server).await;
         let mut entropy = Entropy::seeded(seed + 90_000, 1_000_000);
-        let others = Others::asked_all_the_time(&server).await;
+        let others = Others::start(&server).await;
         let abuses: Vec<Abuse> = (0..CALLS)
             .map(|_| Abuse::random(&methods, &mut entropy))
             .collect();

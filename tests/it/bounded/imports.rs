@@ -47,7 +47,7 @@ async fn memory_of_rows_kept_by_an_import_is_counted() {
         ..Limits::default()
     };
     let server = served(limits, CacheSettings::default().bytes).await;
-    let others = Others::asked_all_the_time(&server).await;
+    let others = Others::start(&server).await;
     let users = |count: u32| {
         let rows = (0..count).map(|n| format!("user_{n}_of_a_big_company;"));
         listed("users.csv", "username;roles", rows)

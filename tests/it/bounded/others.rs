@@ -33,7 +33,7 @@ pub(crate) async fn create(server: &TestServer) {
 }
 
 /// Checks a user who may list products.
-pub(crate) async fn ask(
+pub(crate) async fn check(
     client: &mut AuthorizationServiceClient<Channel>,
     number: usize,
 ) -> Result<(), Status> {
@@ -57,7 +57,7 @@ pub(crate) struct Others {
 
 impl Others {
     /// Starts the calls.
-    pub(crate) async fn asked_all_the_time(server: &TestServer) -> Self {
+    pub(crate) async fn start(server: &TestServer) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         let known = server.client().await;
@@ -65,7 +65,7 @@ impl Others {
             over.clone(),
             known,
             async |client, number| {
-                ask(client, number % USERS).await.unwrap();
+                check(client, number % USERS).await.unwrap();
             },
         )));
         let unknown = server.client().await;
@@ -129,11 +129,11 @@ impl Others {
     }
 }
 
-/// Calls `ask` at least once, until `over` is set.
-async fn repeat<C>(over: Arc<AtomicBool>, mut client: C, ask: impl AsyncFn(&mut C, usize)) -> u64 {
+/// Makes the call at least once, until `over` is set.
+async fn repeat<C>(over: Arc<AtomicBool>, mut client: C, call: impl AsyncFn(&mut C, usize)) -> u64 {
     let mut count = 0;
     loop {
-        ask(&mut client, count).await;
+        call(&mut client, count).await;
         count += 1;
         if over.load(Ordering::SeqCst) {
             return u64::try_from(count).unwrap();

@@ -66,11 +66,11 @@ async fn caller_beyond_its_rate_is_refused_and_others_are_answered() {
     let erp = world.caller(everywhere("erp", &[CallerRight::Check])).await;
     let server = guarded(&world, limited(1, 5)).await;
     let channel = server.channel().await;
-    let ask = async |key: &Key| call(&channel, CHECK, check(), &key.header()).await;
+    let check_as = async |key: &Key| call(&channel, CHECK, check(), &key.header()).await;
     let begun = Instant::now();
     let mut taken = 0;
     let refused = loop {
-        match ask(&shop).await {
+        match check_as(&shop).await {
             Ok(()) => taken += 1,
             Err(status) => break status,
         }
@@ -93,7 +93,7 @@ async fn caller_beyond_its_rate_is_refused_and_others_are_answered() {
     );
     // The limit does not apply to other callers, to health checks, or to the
     // same caller on another server.
-    ask(&erp).await.unwrap();
+    check_as(&erp).await.unwrap();
     for _ in 0..20 {
         let health = "/grpc.health.v1.Health/Check";
         call(&channel, health, Vec::new(), &shop.header())
@@ -106,7 +106,7 @@ async fn caller_beyond_its_rate_is_refused_and_others_are_answered() {
         .unwrap();
     // After the wait, the caller's calls are accepted again.
     let again = async {
-        while let Err(status) = ask(&shop).await {
+        while let Err(status) = check_as(&shop).await {
             assert!(is_rate_limited(&status), "{status:?}");
         }
     };
@@ -193,10 +193,10 @@ async fn caller_that_fills_its_memory_share_does_not_block_others() {
     let server = guarded(&world, limits).await;
     let mut held = hold(&server, &shop).await;
     let channel = server.channel().await;
-    let ask = async |key: &Key| call(&channel, CHECK, large(1 << 20), &key.header()).await;
+    let check_as = async |key: &Key| call(&channel, CHECK, large(1 << 20), &key.header()).await;
     let filled = async {
         loop {
-            let status = ask(&shop).await.unwrap_err();
+            let status = check_as(&shop).await.unwrap_err();
             match refusal(&status).1.as_str() {
                 "OVERLOADED" => return status,
                 // The held call is still arriving, or was refused itself
@@ -214,11 +214,12 @@ async fn caller_that_fills_its_memory_share_does_not_block_others() {
     assert!(status.get_details_retry_info().is_some());
     // Another caller is served, for the same tenant.
     for _ in 0..3 {
-        let status = ask(&erp).await.unwrap_err();
+        let status = check_as(&erp).await.unwrap_err();
         assert_eq!(refusal(&status).1, "INVALID_REQUEST");
     }
     // The memory of the held call is released when it is aborted.
     held.abort();
-    let given_back = async { while refusal(&ask(&shop).await.unwrap_err()).1 == "OVERLOADED" {} };
+    let given_back =
+        async { while refusal(&check_as(&shop).await.unwrap_err()).1 == "OVERLOADED" {} };
     timeout(PATIENCE, given_back).await.unwrap();
 }

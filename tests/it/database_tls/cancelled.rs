@@ -37,7 +37,7 @@ async fn abandoned_statement_is_cancelled_over_tls() {
         .batch_execute("BEGIN; LOCK TABLE pim_authz.audit")
         .await
         .unwrap();
-    let asking = tokio::spawn(async move {
+    let call = tokio::spawn(async move {
         let mut request = Request::new(pb::ListChangesRequest {
             tenant: "default".into(),
             ..Default::default()
@@ -52,7 +52,7 @@ async fn abandoned_statement_is_cancelled_over_tls() {
         }
     };
     let given_up = Instant::now();
-    asking.abort();
+    call.abort();
     while !sessions(&admin, WAITS).await.is_empty() {}
     assert!(given_up.elapsed() < AT_ONCE, "{:?}", given_up.elapsed());
     let open = sessions(&admin, "true").await;

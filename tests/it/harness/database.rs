@@ -99,11 +99,11 @@ impl Database {
     /// Waits until another session of this database waits for a lock. A
     /// transaction keeps its first snapshot of the sessions, so the snapshot is
     /// cleared before each query.
-    pub(crate) async fn somebody_waits_for_a_lock(&self, asking: &Client) {
+    pub(crate) async fn somebody_waits_for_a_lock(&self, client: &Client) {
         const SQL: &str = "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while asking.query_one(SQL, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-            asking
+        while client.query_one(SQL, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            client
                 .batch_execute("SELECT pg_stat_clear_snapshot()")
                 .await
                 .unwrap();

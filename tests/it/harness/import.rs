@@ -9,10 +9,10 @@ use super::TestServer;
 /// A file: its name and its content.
 pub(crate) type File = (String, String);
 
-/// The outcome of an import: all events that were received, and how the call
+/// The result of an import: all events that were received, and how the call
 /// ended.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct ImportResult {
     pub(crate) progress: Vec<pb::ImportProgress>,
     pub(crate) summary: Option<pb::ImportSummary>,
     pub(crate) ended: Result<(), Status>,
@@ -26,35 +26,41 @@ impl TestServer {
         edition: Edition,
         files: &[File],
     ) -> pb::ImportSummary {
-        let told = self.try_import(header(tenant, edition), files).await;
-        let summary = told.summary.unwrap_or_else(|| panic!("{:?}", told.ended));
+        let result = self.try_import(header(tenant, edition), files).await;
+        let summary = result
+            .summary
+            .unwrap_or_else(|| panic!("{:?}", result.ended));
         assert!(
-            told.ended.is_ok(),
+            result.ended.is_ok(),
             "{:?}\n{:#?}",
-            told.ended,
+            result.ended,
             summary.refused
         );
         summary
     }
 
-    /// Imports files and returns the outcome.
-    pub(crate) async fn try_import(&self, header: pb::ImportHeader, files: &[File]) -> Told {
+    /// Imports files and returns its result.
+    pub(crate) async fn try_import(
+        &self,
+        header: pb::ImportHeader,
+        files: &[File],
+    ) -> ImportResult {
         self.send_parts(parts(header, files)).await
     }
 
-    /// Sends any parts of an import and returns the outcome.
-    pub(crate) async fn send_parts(&self, parts: Vec<Part>) -> Told {
+    /// Sends any parts of an import and returns its result.
+    pub(crate) async fn send_parts(&self, parts: Vec<Part>) -> ImportResult {
         import(self.channel().await, parts).await
     }
 }
 
-/// Sends the parts of an import and returns the outcome.
-pub(crate) async fn import(channel: Channel, parts: Vec<Part>) -> Told {
+/// Sends the parts of an import and returns its result.
+pub(crate) async fn import(channel: Channel, parts: Vec<Part>) -> ImportResult {
     let mut client = ImportServiceClient::new(channel);
     let parts = parts
         .into_iter()
         .map(|part| pb::ImportCatalogRequest { part: Some(part) });
-    let mut told = Told {
+    let mut result = ImportResult {
         progress: Vec::new(),
         summary: None,
         ended: Ok(()),
@@ -65,24 +71,24 @@ pub(crate) async fn import(channel: Channel, parts: Vec<Part>) -> Told {
     let mut events = match events {
         Ok(events) => events.into_inner(),
         Err(status) => {
-            told.ended = Err(status);
-            return told;
+            result.ended = Err(status);
+            return result;
         }
     };
     loop {
         match events.message().await {
-            Ok(Some(event)) => told.hear(event.event.unwrap()),
-            Ok(None) => return told,
+            Ok(Some(event)) => result.record(event.event.unwrap()),
+            Ok(None) => return result,
             Err(status) => {
-                told.ended = Err(status);
-                return told;
+                result.ended = Err(status);
+                return result;
             }
         }
     }
 }
 
-impl Told {
-    fn hear(&mut self, event: Event) {
+impl ImportResult {
+    fn record(&mut self, event: Event) {
         assert!(self.summary.is_none(), "nothing comes after the summary");
         match event {
             Event::Progress(progress) => self.progress.push(progress),

@@ -83,7 +83,7 @@ pub(crate) async fn stream(client: &mut Client, request: pb::StreamAllowedReques
     };
     loop {
         match messages.message().await {
-            Ok(Some(message)) => streamed.hear(message.event.unwrap()),
+            Ok(Some(message)) => streamed.record(message.event.unwrap()),
             Ok(None) => return streamed,
             Err(status) => {
                 streamed.status = Some(status);
@@ -94,7 +94,7 @@ pub(crate) async fn stream(client: &mut Client, request: pb::StreamAllowedReques
 }
 
 impl Streamed {
-    pub(crate) fn hear(&mut self, event: Event) {
+    pub(crate) fn record(&mut self, event: Event) {
         assert!(self.end.is_none(), "nothing comes after the end");
         match event {
             Event::Batch(batch) => {

@@ -3,19 +3,19 @@
 
 /// Returns the first seed: `PIM_AUTHZ_MODEL_SEED`, or 0 if it is not set.
 pub(crate) fn first_seed() -> u64 {
-    said("PIM_AUTHZ_MODEL_SEED", 0)
+    from_environment("PIM_AUTHZ_MODEL_SEED", 0)
 }
 
 /// Returns the number of seeds to run: `PIM_AUTHZ_MODEL_CASES`, or `otherwise`
 /// if it is not set.
 pub(crate) fn seeds(otherwise: usize) -> usize {
-    let cases = said("PIM_AUTHZ_MODEL_CASES", otherwise as u64);
+    let cases = from_environment("PIM_AUTHZ_MODEL_CASES", otherwise as u64);
     usize::try_from(cases).unwrap()
 }
 
-fn said(variable: &str, otherwise: u64) -> u64 {
-    let said = std::env::var(variable);
-    said.map_or(otherwise, |said| said.parse().unwrap())
+fn from_environment(variable: &str, otherwise: u64) -> u64 {
+    let value = std::env::var(variable);
+    value.map_or(otherwise, |value| value.parse().unwrap())
 }
 
 /// Prints the seed if the test panics while this value is alive.

@@ -79,9 +79,9 @@ pub(crate) fn decision(answer: &pb::CheckResponse) -> pb::Decision {
     }
 }
 
-/// Renders a decision in the words of `support::told`, such as `denied at view:
-/// category audio needs edit, has view`.
-pub(crate) fn told(decision: &pb::Decision) -> String {
+/// Renders a decision in the words of `support::decision_text`, such as `denied
+/// at view: category audio needs edit, has view`.
+pub(crate) fn decision_text(decision: &pb::Decision) -> String {
     let mut text = String::from(if decision.allowed {
         "allowed"
     } else {
@@ -95,12 +95,12 @@ pub(crate) fn told(decision: &pb::Decision) -> String {
     }
     if let Some(reason) = &decision.reason {
         assert!(!reason.message.is_empty(), "{reason:?}");
-        write!(text, ": {}", told_reason(reason)).unwrap();
+        write!(text, ": {}", reason_text(reason)).unwrap();
     }
     text
 }
 
-fn told_reason(reason: &pb::Reason) -> String {
+fn reason_text(reason: &pb::Reason) -> String {
     let mut text = word("REASON_CODE_", reason.code().as_str_name()).unwrap();
     if let Some(item) = &reason.item {
         if item.r#type != text {

@@ -45,8 +45,8 @@ async fn answer(channel: &Channel, path: &str, encoding: Option<&str>, body: Vec
 }
 
 /// A message with the gRPC length prefix.
-fn framed(flag: u8, says_bytes: u32, message: &[u8]) -> Vec<u8> {
-    [&[flag][..], &says_bytes.to_be_bytes(), message].concat()
+fn framed(flag: u8, declared_bytes: u32, message: &[u8]) -> Vec<u8> {
+    [&[flag][..], &declared_bytes.to_be_bytes(), message].concat()
 }
 
 fn question() -> Vec<u8> {

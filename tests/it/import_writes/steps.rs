@@ -43,12 +43,12 @@ pub(super) const SMALL: Files<'static> = &[
 
 /// A `WriteCoordinator` without a server, and the thread that keeps its cache
 /// coherent.
-pub(super) struct OwnDoor {
+pub(super) struct OwnCoordinator {
     coordinator: WriteCoordinator,
     _coherence: CoherenceThread,
 }
 
-impl Deref for OwnDoor {
+impl Deref for OwnCoordinator {
     type Target = WriteCoordinator;
 
     fn deref(&self) -> &WriteCoordinator {
@@ -56,7 +56,7 @@ impl Deref for OwnDoor {
     }
 }
 
-pub(super) async fn coordinator(database: &Database) -> OwnDoor {
+pub(super) async fn coordinator(database: &Database) -> OwnCoordinator {
     let store = Store::new(database.url(), 8).unwrap();
     let (cache, coherence) = Cache::start(
         store.clone(),
@@ -66,7 +66,7 @@ pub(super) async fn coordinator(database: &Database) -> OwnDoor {
     )
     .await
     .unwrap();
-    OwnDoor {
+    OwnCoordinator {
         coordinator: WriteCoordinator::new(store, cache).unwrap(),
         _coherence: coherence,
     }

@@ -15,7 +15,7 @@ use crate::{
 
 /// Words of PostgreSQL, of SQL and of the code, which no answer may contain.
 /// None of them is in the texts that are sent.
-const TELLING: [&str; 22] = [
+const INTERNALS: [&str; 22] = [
     "select ",
     "insert into",
     "delete from",
@@ -54,7 +54,7 @@ fn texts() -> Vec<String> {
 }
 
 /// Makes a call and returns its code and all content of its answer, as text.
-pub(crate) async fn said(
+pub(crate) async fn response(
     channel: Channel,
     method: &MethodDescriptor,
     sent: Vec<Bytes>,
@@ -110,7 +110,7 @@ async fn hostile_field_values_reveal_no_database_internals() {
             let calls = texts.iter().map(|text| {
                 let (sent, _) = messages(method, Some((number, text)));
                 let channel = channel.clone();
-                async move { (text, said(channel, method, sent).await) }
+                async move { (text, response(channel, method, sent).await) }
             });
             let mut calls = stream::iter(calls).buffer_unordered(4);
             while let Some((text, (code, answer_text))) = calls.next().await {
@@ -130,7 +130,7 @@ async fn hostile_field_values_reveal_no_database_internals() {
                 ];
                 assert!(!ours.contains(&code), "{}", what());
                 let lower = answer_text.to_lowercase();
-                let leaked = TELLING.iter().find(|word| lower.contains(*word));
+                let leaked = INTERNALS.iter().find(|word| lower.contains(*word));
                 assert!(leaked.is_none(), "{leaked:?} {}", what());
             }
         }

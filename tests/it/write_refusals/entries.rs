@@ -5,7 +5,7 @@ use pim_authz::pb::{
 };
 use tonic::{Code, transport::Channel};
 
-use super::{NO_REQUEST, said, small};
+use super::{NO_REQUEST, rejection, small};
 
 /// Sends each request, which has one fault, and compares its rejection.
 macro_rules! refusals {
@@ -18,7 +18,7 @@ macro_rules! refusals {
             fill_in_caller(&mut request.tenant, &mut request.actor);
             let status = $client::new($channel.clone()).$call(request).await.unwrap_err();
             let expected = (Code::$code, $reason.to_owned(), $at.to_owned());
-            assert_eq!(said(&status), expected, "{}: {status:?}", stringify!($call));
+            assert_eq!(rejection(&status), expected, "{}: {status:?}", stringify!($call));
         )+
     };
 }

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::Level::{Edit, Own, View};
 
-use crate::support::{Ask, SpecificTo, World, ask, assert_answers};
+use crate::support::{QuestionBuilder, SpecificTo, World, assert_answers, question};
 
 /// Returns the world and the user of examples 1 to 3 of the hierarchy.
 ///
@@ -21,8 +21,8 @@ fn shop() -> World {
         .attribute_group("General")
 }
 
-fn sneaker(action: &str) -> Ask {
-    ask("user:peter", action, "product:sneaker")
+fn sneaker(action: &str) -> QuestionBuilder {
+    question("user:peter", action, "product:sneaker")
 }
 
 #[test]
@@ -156,15 +156,18 @@ fn locale_is_editable_viewable_or_hidden_by_user_group() {
         .may(Edit)
         .locale("de_DE");
     let on_en_us = |user: &str, action: &str| {
-        ask(&format!("user:{user}"), action, "product:hat").locale("en_US")
+        question(&format!("user:{user}"), action, "product:hat").locale("en_US")
     };
     assert_answers(
         &world,
         [
-            (ask("user:julia", "edit", "locale:en_US"), "allowed at edit"),
+            (
+                question("user:julia", "edit", "locale:en_US"),
+                "allowed at edit",
+            ),
             (on_en_us("julia", "edit"), "allowed at own, direct"),
             (
-                ask("user:robert", "view", "locale:en_US"),
+                question("user:robert", "view", "locale:en_US"),
                 "allowed at view",
             ),
             (on_en_us("robert", "view"), "allowed at own"),
@@ -173,7 +176,7 @@ fn locale_is_editable_viewable_or_hidden_by_user_group() {
                 "denied at own: locale en_US needs edit, has view",
             ),
             (
-                ask("user:mary", "view", "locale:en_US"),
+                question("user:mary", "view", "locale:en_US"),
                 "denied at none: locale en_US needs view, has none",
             ),
             (
@@ -204,8 +207,9 @@ fn audio_and_video() -> World {
 
 #[test]
 fn product_is_owned_edited_viewed_or_hidden_by_user_group() {
-    let sony =
-        |user: &str, action: &str| ask(&format!("user:{user}"), action, "product:Sony SS-SP32FWB");
+    let sony = |user: &str, action: &str| {
+        question(&format!("user:{user}"), action, "product:Sony SS-SP32FWB")
+    };
     let view_only = "denied at view: category Audio and Video needs edit, has view";
     let edit_only = "denied at edit: category Audio and Video needs own, has edit";
     let hidden = "denied at none: category Audio and Video needs view, has none";
@@ -232,7 +236,7 @@ fn product_is_owned_edited_viewed_or_hidden_by_user_group() {
             // neither the form nor the category in the tree is visible
             (sony("elise", "view"), hidden),
             (
-                ask("user:elise", "view", "category:Audio and Video"),
+                question("user:elise", "view", "category:Audio and Video"),
                 hidden,
             ),
         ],
@@ -248,8 +252,9 @@ fn product_tabs_need_a_role_permission_as_well() {
         )
         .with_roles("julia", &["Viewer"])
         .with_roles("mary", &["Viewer"]);
-    let sony =
-        |user: &str, action: &str| ask(&format!("user:{user}"), action, "product:Sony SS-SP32FWB");
+    let sony = |user: &str, action: &str| {
+        question(&format!("user:{user}"), action, "product:Sony SS-SP32FWB")
+    };
     assert_answers(
         &world,
         [
@@ -282,9 +287,9 @@ fn product_in_three_categories_has_the_most_permissive_right() {
     assert_answers(
         &world,
         [
-            (ask("user:mary", "own", "product:A"), "allowed at own"),
+            (question("user:mary", "own", "product:A"), "allowed at own"),
             (
-                ask("user:mary", "edit", "product:A"),
+                question("user:mary", "edit", "product:A"),
                 "allowed at own, direct",
             ),
         ],
@@ -301,9 +306,9 @@ fn product_without_category_is_owned_by_every_user() {
     assert_answers(
         &world,
         [
-            (ask("user:mary", "own", "product:A"), "allowed at own"),
+            (question("user:mary", "own", "product:A"), "allowed at own"),
             (
-                ask("user:marco", "edit", "product:A"),
+                question("user:marco", "edit", "product:A"),
                 "allowed at own, direct",
             ),
         ],
@@ -325,9 +330,9 @@ fn most_permissive_of_several_user_groups_applies() {
     assert_answers(
         &world,
         [
-            (ask("user:mary", "own", "product:A"), "allowed at own"),
+            (question("user:mary", "own", "product:A"), "allowed at own"),
             (
-                ask("user:peter", "own", "product:A"),
+                question("user:peter", "own", "product:A"),
                 "denied at view: category Tshirt needs own, has view",
             ),
         ],
@@ -345,7 +350,7 @@ fn member_of_group_without_rights_has_the_rights_of_all() {
     assert_answers(
         &world,
         [(
-            ask("user:mary", "edit", "product:A"),
+            question("user:mary", "edit", "product:A"),
             "allowed at own, direct",
         )],
     );
@@ -367,7 +372,7 @@ fn attribute_group_is_editable_viewable_or_hidden_by_user_group() {
         .may(View)
         .attribute_group("Marketing");
     let slogan = |user: &str, action: &str| {
-        ask(&format!("user:{user}"), action, "product:hat").attribute("slogan")
+        question(&format!("user:{user}"), action, "product:hat").attribute("slogan")
     };
     let hidden = "attribute_group Marketing needs view, has none";
     assert_answers(
@@ -391,11 +396,11 @@ fn attribute_group_is_editable_viewable_or_hidden_by_user_group() {
                 &format!("denied at own: {hidden}"),
             ),
             (
-                ask("user:mary", "view", "grid_view:slogans"),
+                question("user:mary", "view", "grid_view:slogans"),
                 &format!("denied at none: {hidden}"),
             ),
             (
-                ask("user:robert", "view", "grid_view:slogans"),
+                question("user:robert", "view", "grid_view:slogans"),
                 "allowed at view",
             ),
         ],

@@ -2,7 +2,7 @@
 
 use pim_authz::domain::Level::{self, Edit, Own, View};
 
-use crate::support::{SpecificTo, World, ask, assert_answers};
+use crate::support::{SpecificTo, World, assert_answers, question};
 
 #[test]
 fn user_without_manage_permission_cannot_connect_apps() {
@@ -16,12 +16,12 @@ fn user_without_manage_permission_cannot_connect_apps() {
     assert_answers(
         &world,
         [
-            (ask("user:julia", "app.manage", ""), "allowed"),
+            (question("user:julia", "app.manage", ""), "allowed"),
             (
-                ask("user:mary", "app.manage", ""),
+                question("user:mary", "app.manage", ""),
                 "denied: permission app.manage",
             ),
-            (ask("user:mary", "app.open", ""), "allowed"),
+            (question("user:mary", "app.open", ""), "allowed"),
         ],
     );
 }
@@ -34,13 +34,16 @@ fn app_without_authorizations_reads_only_the_version() {
     assert_answers(
         &world,
         [
-            (ask("app:greeter", "system_version.read", ""), "allowed"),
             (
-                ask("app:greeter", "api.overall_access", ""),
+                question("app:greeter", "system_version.read", ""),
+                "allowed",
+            ),
+            (
+                question("app:greeter", "api.overall_access", ""),
                 "denied: scope api.overall_access",
             ),
             (
-                ask("app:greeter", "api.product.list", "product:Hat"),
+                question("app:greeter", "api.product.list", "product:Hat"),
                 "denied at own: scope api.product.list",
             ),
         ],
@@ -59,15 +62,15 @@ fn authorizations_suffice_in_community_and_growth() {
             &world,
             [
                 (
-                    ask("app:shop", "api.product.list", "product:Hat"),
+                    question("app:shop", "api.product.list", "product:Hat"),
                     "allowed at own",
                 ),
                 (
-                    ask("app:shop", "api.product.edit", "product:Hat"),
+                    question("app:shop", "api.product.edit", "product:Hat"),
                     "denied at own: scope api.product.edit",
                 ),
                 (
-                    ask("app:shop", "api.product.edit", "product:cap"),
+                    question("app:shop", "api.product.edit", "product:cap"),
                     "denied at none: scope api.product.edit",
                 ),
             ],
@@ -98,36 +101,37 @@ fn app_edits_products_in_its_tree_and_reads_no_others() {
         &hats(Own),
         [
             (
-                ask("app:erp", "api.product.list", "product:Hat"),
+                question("app:erp", "api.product.list", "product:Hat"),
                 "allowed at own",
             ),
             (
-                ask("app:erp", "api.product.edit", "product:Hat"),
+                question("app:erp", "api.product.edit", "product:Hat"),
                 "allowed at own, direct",
             ),
             (
-                ask("app:erp", "api.product.remove", "product:Hat"),
+                question("app:erp", "api.product.remove", "product:Hat"),
                 "allowed at own",
             ),
             // "the App can create any new product in the Ecommerce tree"
             (
-                ask("app:erp", "api.product.edit", "product:").in_categories(&["Ecommerce"]),
+                question("app:erp", "api.product.edit", "product:").in_categories(&["Ecommerce"]),
                 "allowed at own, direct",
             ),
             (
-                ask("app:erp", "api.product.edit", "product:new hat").in_categories(&["Hats"]),
+                question("app:erp", "api.product.edit", "product:new hat").in_categories(&["Hats"]),
                 "allowed at own, direct",
             ),
             (
-                ask("app:erp", "api.product.edit", "product:new hat").in_categories(&["Winter"]),
+                question("app:erp", "api.product.edit", "product:new hat")
+                    .in_categories(&["Winter"]),
                 &hidden("edit"),
             ),
             (
-                ask("app:erp", "api.product.list", "product:Braided hat"),
+                question("app:erp", "api.product.list", "product:Braided hat"),
                 &hidden("view"),
             ),
             (
-                ask("app:erp", "api.product.edit", "product:Braided hat"),
+                question("app:erp", "api.product.edit", "product:Braided hat"),
                 &hidden("edit"),
             ),
         ],
@@ -136,9 +140,9 @@ fn app_edits_products_in_its_tree_and_reads_no_others() {
 
 #[test]
 fn app_makes_proposals_with_edit_and_only_reads_with_view() {
-    let create = || ask("app:erp", "api.product.edit", "product:").in_categories(&["Hats"]);
-    let update = || ask("app:erp", "api.product.edit", "product:Hat");
-    let remove = || ask("app:erp", "api.product.remove", "product:Hat");
+    let create = || question("app:erp", "api.product.edit", "product:").in_categories(&["Hats"]);
+    let update = || question("app:erp", "api.product.edit", "product:Hat");
+    let remove = || question("app:erp", "api.product.remove", "product:Hat");
     assert_answers(
         &hats(Edit),
         [
@@ -162,7 +166,7 @@ fn app_makes_proposals_with_edit_and_only_reads_with_view() {
                 "denied at view: category Hats needs edit, has view",
             ),
             (
-                ask("app:erp", "api.product.list", "product:Hat"),
+                question("app:erp", "api.product.list", "product:Hat"),
                 "allowed at view",
             ),
         ],
@@ -185,7 +189,7 @@ fn translation_app_updates_german_and_english_and_only_reads_french() {
         .may(View)
         .locale("fr_FR");
     let description = |action: &str, locale: &str| {
-        ask("app:translator", action, "product:Hat")
+        question("app:translator", action, "product:Hat")
             .attribute("description")
             .locale(locale)
     };
@@ -225,8 +229,9 @@ fn ecommerce_app_reads_three_attribute_groups_and_never_updates() {
         .attribute_group("ecommerce")
         .attribute_group("marketing")
         .attribute_group("media");
-    let values =
-        |action: &str, group: &str| ask("app:sync", action, "product:Hat").attribute_group(group);
+    let values = |action: &str, group: &str| {
+        question("app:sync", action, "product:Hat").attribute_group(group)
+    };
     for group in ["ecommerce", "marketing", "media"] {
         assert_answers(
             &world,

@@ -7,7 +7,7 @@ use super::wire::Message;
 
 /// Kind of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum RequestKind {
     /// Executes a statement.
     Statement {
         /// Name of the statement; `None` if its text does not begin with one.
@@ -29,7 +29,7 @@ pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
     /// Kind of the request; `None` if it is a part of the previous request, such
     /// as the rows of a COPY.
-    pub(super) asks: Option<Asked>,
+    pub(super) kind: Option<RequestKind>,
 }
 
 /// Statement executed by the messages up to the next Sync.
@@ -56,7 +56,7 @@ pub(super) struct Conversation {
     /// Named statements of the open transaction.
     transaction: Option<Vec<String>>,
     /// Requests whose reply is not complete.
-    waiting: VecDeque<Asked>,
+    waiting: VecDeque<RequestKind>,
     /// The reply to the first of them has begun.
     is_answered: bool,
 }
@@ -65,7 +65,7 @@ impl Conversation {
     /// State of a connection whose startup message was forwarded.
     pub(super) fn new() -> Self {
         Self {
-            waiting: VecDeque::from([Asked::Other]),
+            waiting: VecDeque::from([RequestKind::Other]),
             ..Self::default()
         }
     }
@@ -73,7 +73,7 @@ impl Conversation {
     /// Processes a message of the client; returns a request when it is complete.
     pub(super) fn request(&mut self, message: &Message) -> Option<Request> {
         self.bytes.extend_from_slice(&message.0);
-        let asks = match message.kind() {
+        let kind = match message.kind() {
             b'P' => {
                 let name = name_of(&message.text(1));
                 self.prepared.insert(message.text(0), name);
@@ -99,7 +99,7 @@ impl Conversation {
             b'S' if std::mem::take(&mut self.ends_copy) => None,
             b'S' => Some(match std::mem::take(&mut self.executes) {
                 Executed::Statement(name) => self.statement(name),
-                Executed::Nothing => Asked::Other,
+                Executed::Nothing => RequestKind::Other,
             }),
             b'Q' => Some(self.simple(&message.text(0))),
             b'c' | b'f' => {
@@ -110,23 +110,23 @@ impl Conversation {
             _ => None,
         };
         let bytes = std::mem::take(&mut self.bytes);
-        Some(Request { bytes, asks })
+        Some(Request { bytes, kind })
     }
 
-    fn simple(&mut self, sql: &str) -> Asked {
+    fn simple(&mut self, sql: &str) -> RequestKind {
         let mut words = sql.split([' ', ';']).map(str::to_ascii_uppercase);
         let words = [words.next(), words.next()].map(Option::unwrap_or_default);
         match words.each_ref().map(String::as_str) {
             ["BEGIN", _] | ["START", "TRANSACTION"] => {
                 self.transaction = Some(Vec::new());
-                Asked::Begin
+                RequestKind::Begin
             }
-            ["COMMIT", _] => Asked::Commit(self.transaction.take().unwrap_or_default()),
+            ["COMMIT", _] => RequestKind::Commit(self.transaction.take().unwrap_or_default()),
             // A rollback to a savepoint does not end the transaction.
             ["ROLLBACK", "TO"] => self.statement(None),
-            ["ROLLBACK", _] => Asked::Rollback(self.transaction.take().unwrap_or_default()),
+            ["ROLLBACK", _] => RequestKind::Rollback(self.transaction.take().unwrap_or_default()),
             // Settings alone are not the first statement of a transaction.
-            _ if only_sets(sql) => Asked::Statement {
+            _ if only_sets(sql) => RequestKind::Statement {
                 name: name_of(sql),
                 is_first_in_transaction: false,
             },
@@ -134,26 +134,26 @@ impl Conversation {
         }
     }
 
-    fn statement(&mut self, name: Option<String>) -> Asked {
+    fn statement(&mut self, name: Option<String>) -> RequestKind {
         let mut is_first_in_transaction = false;
         if let (Some(statements), Some(name)) = (&mut self.transaction, &name) {
             is_first_in_transaction = statements.is_empty();
             statements.push(name.clone());
         }
-        Asked::Statement {
+        RequestKind::Statement {
             name,
             is_first_in_transaction,
         }
     }
 
     /// Records that a request was forwarded.
-    pub(super) fn forwarded(&mut self, asks: Asked) {
-        self.waiting.push_back(asks);
+    pub(super) fn forwarded(&mut self, kind: RequestKind) {
+        self.waiting.push_back(kind);
     }
 
     /// Processes a message of PostgreSQL; returns the request whose reply it
     /// begins, if any.
-    pub(super) fn begins_reply(&mut self, message: &Message) -> Option<Asked> {
+    pub(super) fn begins_reply(&mut self, message: &Message) -> Option<RequestKind> {
         let is_of_no_request = matches!(message.kind(), b'A' | b'N' | b'S');
         if is_of_no_request || std::mem::replace(&mut self.is_answered, true) {
             return None;

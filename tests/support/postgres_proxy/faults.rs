@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use super::conversation::Asked;
+use super::conversation::RequestKind;
 
 /// A statement, or the begin or end of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,22 +104,22 @@ impl Point {
         Self { times, ..self }
     }
 
-    fn is_at(&self, asked: &Asked, side: Side) -> bool {
+    fn is_at(&self, kind: &RequestKind, side: Side) -> bool {
         let is_among = |names: &[String], name| names.iter().any(|known| known == name);
-        let is_place = match (self.place, asked) {
-            (Place::Named(wanted), Asked::Statement { name, .. }) => {
+        let is_place = match (self.place, kind) {
+            (Place::Named(wanted), RequestKind::Statement { name, .. }) => {
                 name.as_deref() == Some(wanted)
             }
             (
                 Place::BeginOf(wanted),
-                Asked::Statement {
+                RequestKind::Statement {
                     name,
                     is_first_in_transaction: true,
                 },
             ) => name.as_deref() == Some(wanted),
-            (Place::Begin, Asked::Begin) => true,
-            (Place::CommitOf(name), Asked::Commit(names))
-            | (Place::RollbackOf(name), Asked::Rollback(names)) => is_among(names, name),
+            (Place::Begin, RequestKind::Begin) => true,
+            (Place::CommitOf(name), RequestKind::Commit(names))
+            | (Place::RollbackOf(name), RequestKind::Rollback(names)) => is_among(names, name),
             _ => false,
         };
         is_place && self.side == side
@@ -179,11 +179,11 @@ impl Faults {
 
     /// Returns the actions at a point: all that only observe, then at most one
     /// other.
-    pub(super) fn at(&self, asked: &Asked, side: Side) -> Vec<Stopped> {
+    pub(super) fn at(&self, kind: &RequestKind, side: Side) -> Vec<Stopped> {
         let (mut watched, mut stopped) = (Vec::new(), None);
         self.0.lock().unwrap().retain_mut(|armed| {
             let observes = armed.action == Action::Observe;
-            if !armed.point.is_at(asked, side) || (stopped.is_some() && !observes) {
+            if !armed.point.is_at(kind, side) || (stopped.is_some() && !observes) {
                 return true;
             }
             if let Times::Once(more @ 1..) = &mut armed.point.times {

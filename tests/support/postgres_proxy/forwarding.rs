@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Traffic,
-    conversation::{Asked, Conversation},
+    conversation::{Conversation, RequestKind},
     faults::{Action, Faults, Side, Stopped},
     wire::{self, Message, Messages, Opening},
 };
@@ -87,7 +87,7 @@ async fn talk(
     }
 }
 
-/// Reads the next bytes and delays or holds them as the traffic setting says;
+/// Reads the next bytes and delays or holds them as the traffic setting requires;
 /// `None` at the end of the stream.
 async fn next_piece<'b>(
     from: &mut OwnedReadHalf,
@@ -167,7 +167,7 @@ impl Requests<'_> {
             for message in messages.take(piece) {
                 let request = self.conversation(|conversation| conversation.request(&message));
                 if let Some(request) = request {
-                    self.pass(&request.bytes, request.asks).await?;
+                    self.pass(&request.bytes, request.kind).await?;
                 }
             }
         }
@@ -180,11 +180,11 @@ impl Requests<'_> {
         with(&mut self.shared.conversation.lock().unwrap())
     }
 
-    async fn pass(&mut self, bytes: &[u8], asks: Option<Asked>) -> Result<(), Closed> {
-        if let Some(asked) = asks {
-            let stopped = self.shared.faults.at(&asked, Side::Request);
+    async fn pass(&mut self, bytes: &[u8], kind: Option<RequestKind>) -> Result<(), Closed> {
+        if let Some(kind) = kind {
+            let stopped = self.shared.faults.at(&kind, Side::Request);
             stop(stopped, &mut self.to, self.shared).await?;
-            self.conversation(|conversation| conversation.forwarded(asked));
+            self.conversation(|conversation| conversation.forwarded(kind));
         }
         self.to.write_all(bytes).await.map_err(|_| Closed)?;
         // COMMIT alone, or at the end of several statements.
@@ -235,8 +235,8 @@ impl Replies<'_> {
         }
         let ends = {
             let mut conversation = self.shared.conversation.lock().unwrap();
-            if let Some(asked) = conversation.begins_reply(message) {
-                let stopped = self.shared.faults.at(&asked, Side::Reply);
+            if let Some(kind) = conversation.begins_reply(message) {
+                let stopped = self.shared.faults.at(&kind, Side::Reply);
                 self.stopped = (!stopped.is_empty()).then(|| (stopped, Vec::new()));
             }
             conversation.ends_reply(message)

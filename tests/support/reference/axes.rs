@@ -24,7 +24,7 @@ impl Case<'_> {
     fn limit(&self, axis: ItemKind) -> Option<Limit> {
         let context = self.question.context();
         let resource = self.question.resource()?;
-        let asked = self.asked.level?;
+        let needed = self.requirements.level?;
         let named = match axis {
             ItemKind::Channel => context.channel.clone(),
             _ => context.locale.clone(),
@@ -36,7 +36,7 @@ impl Case<'_> {
                 _ => stored.localizable,
             })
         };
-        let level = asked.on_other_axes();
+        let level = needed.on_other_axes();
         let of_value = |named| match named {
             Some(code) => Limit::Named(code, level),
             None => Limit::AtLeastOne(level),
@@ -62,7 +62,7 @@ impl Case<'_> {
             ResourceType::Asset
             | ResourceType::ReferenceEntityRecord
             | ResourceType::EnrichedCategory
-                if asked == Level::View =>
+                if needed == Level::View =>
             {
                 named.map(|code| Limit::Named(code, Level::View))
             }
@@ -99,12 +99,12 @@ impl Case<'_> {
         if !is_product {
             return self.ruling_item_denial(ReasonCode::Category);
         }
-        let needed = self.asked.level?;
+        let needed = self.requirements.level?;
         if !self.resource_is_known() {
             return None;
         }
         let held = self.product_level();
-        let enough = if self.asked.exactly {
+        let enough = if self.requirements.exactly {
             held == needed
         } else {
             held.allows(needed)
@@ -128,7 +128,7 @@ impl Case<'_> {
     /// Rules 4.4 and 4.10, and 4.12 for an attribute group itself.
     pub(super) fn attribute_group_denial(&self) -> Option<Reason> {
         let axis = ReasonCode::AttributeGroup;
-        let needed = self.asked.level?.on_other_axes();
+        let needed = self.requirements.level?.on_other_axes();
         match self.question.resource()?.kind {
             ResourceType::Product | ResourceType::ProductModel => self.value_group_denial(needed),
             ResourceType::Attribute if self.resource_is_known() => {
@@ -148,11 +148,11 @@ impl Case<'_> {
         let context = self.question.context();
         let kind = ItemKind::AttributeGroup;
         // Rules 7.1: the group named replaces the stored one.
-        let said = context.attribute_group.clone();
+        let given = context.attribute_group.clone();
         let code = match &context.attribute {
-            None => said?,
+            None => given?,
             Some(attribute) => match self.world.attributes.get(attribute) {
-                Some(stored) => said.unwrap_or_else(|| stored.group.clone()),
+                Some(stored) => given.unwrap_or_else(|| stored.group.clone()),
                 // Rules 1.7: an unknown attribute is held at none, whether its
                 // group is given or not.
                 None => return Some(unknown_attribute(attribute, needed)),
@@ -202,7 +202,7 @@ impl Case<'_> {
     /// the resource, if `axis` is its axis.
     pub(super) fn ruling_item_denial(&self, axis: ReasonCode) -> Option<Reason> {
         let (item, own_axis) = self.ruling_item()?;
-        let needed = self.asked.level?;
+        let needed = self.requirements.level?;
         if own_axis != axis || !self.world.items.contains(&item) {
             return None;
         }

@@ -49,7 +49,7 @@ impl Case<'_> {
 
     /// Returns the level in the decision (rules 4.1, `api.md`).
     pub(super) fn answered_level(&self) -> Option<Level> {
-        if !self.asked.requires_resource {
+        if !self.requirements.requires_resource {
             return None;
         }
         // Rules 1.7: an unknown or disabled subject holds none.

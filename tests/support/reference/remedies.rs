@@ -35,9 +35,14 @@ impl Case<'_> {
             ReasonCode::Locale if self.has_no(ItemKind::Locale) => {
                 Some("the tenant has no locale".to_owned())
             }
-            ReasonCode::Category if self.asked.exactly && denial.held == Some(Level::Own) => Some(
-                "the product is held at own: an owner has no need to send a proposal".to_owned(),
-            ),
+            ReasonCode::Category
+                if self.requirements.exactly && denial.held == Some(Level::Own) =>
+            {
+                Some(
+                    "the product is held at own: an owner has no need to send a proposal"
+                        .to_owned(),
+                )
+            }
             ReasonCode::Channel
             | ReasonCode::Locale
             | ReasonCode::Category
@@ -60,12 +65,12 @@ impl Case<'_> {
                 "the subject holds no role that a permission could be added to".to_owned(),
             );
         }
-        let asked = CATALOGUE.permission(self.asked.permission.unwrap());
+        let permission = CATALOGUE.permission(self.requirements.permission.unwrap());
         // Rules 2.5: a role for connections can hold only `api.*` permissions.
         let is_of_connections = subject.kind == SubjectKind::Connection;
-        let can_hold = asked.audience == Audience::Connection;
+        let can_hold = permission.audience == Audience::Connection;
         (is_of_connections && !can_hold)
-            .then(|| format!("no role for a connection may hold `{}`", asked.code))
+            .then(|| format!("no role for a connection may hold `{}`", permission.code))
     }
 
     /// "add a scope"
@@ -99,7 +104,7 @@ impl Case<'_> {
     fn no_group_can_be_joined(&self, denials: &[Reason]) -> Option<String> {
         let subject = self.question.subject();
         let lacks_a_right = denials.iter().any(|denial| denial.needed.is_some());
-        if !lacks_a_right || subject.kind != SubjectKind::Connection || !self.asked.exactly {
+        if !lacks_a_right || subject.kind != SubjectKind::Connection || !self.requirements.exactly {
             return None;
         }
         if !self.world.groups_of(subject).is_empty() {

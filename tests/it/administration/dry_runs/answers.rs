@@ -173,7 +173,7 @@ fn item(action: &str, resource: Option<pb::Resource>) -> pb::CheckItem {
 
 /// Checks every question for every subject; a tenant that does not exist has no
 /// answers.
-pub(super) async fn ask(channel: &Channel, tenant: &str) -> Answers {
+pub(super) async fn check_all(channel: &Channel, tenant: &str) -> Answers {
     let mut client = AuthorizationServiceClient::new(channel.clone());
     let questions = questions();
     let keyed_items: Vec<(QuestionKey, pb::CheckItem)> = SUBJECTS

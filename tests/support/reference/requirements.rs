@@ -12,7 +12,7 @@ use pim_authz::domain::{
 
 /// Requirements of an action.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct Requirements {
     pub(crate) permission: Option<PermissionId>,
     pub(crate) level: Option<Level>,
     /// True if a higher level does not suffice.
@@ -25,25 +25,25 @@ pub(crate) struct Asked {
 
 /// Returns the requirements of `action` on `kind`, or without a resource; `None`
 /// if there is no such question.
-pub(crate) fn asked(action: Action, kind: Option<ResourceType>) -> Option<Asked> {
+pub(crate) fn requirements(action: Action, kind: Option<ResourceType>) -> Option<Requirements> {
     match action {
-        Action::Permission(id) => permission_asked(id, kind),
-        Action::Level(action) => level_asked(action, kind),
+        Action::Permission(id) => permission_requirements(id, kind),
+        Action::Level(action) => level_requirements(action, kind),
     }
 }
 
-fn permission_asked(id: PermissionId, kind: Option<ResourceType>) -> Option<Asked> {
+fn permission_requirements(id: PermissionId, kind: Option<ResourceType>) -> Option<Requirements> {
     let permission = CATALOGUE.permission(id);
-    let alone = Asked {
+    let alone = Requirements {
         permission: Some(id),
         enterprise: permission.enterprise,
-        ..Asked::default()
+        ..Requirements::default()
     };
     // "without a resource (permission only)"
     let Some(kind) = kind else {
         return Some(alone);
     };
-    let with_level = Asked {
+    let with_level = Requirements {
         level: permission.level,
         requires_resource: true,
         ..alone
@@ -62,22 +62,22 @@ fn permission_asked(id: PermissionId, kind: Option<ResourceType>) -> Option<Aske
     }
 }
 
-fn level_asked(action: LevelAction, kind: Option<ResourceType>) -> Option<Asked> {
+fn level_requirements(action: LevelAction, kind: Option<ResourceType>) -> Option<Requirements> {
     match (action, kind) {
-        (LevelAction::ReadSystemVersion, None | Some(SystemVersion)) => Some(Asked {
+        (LevelAction::ReadSystemVersion, None | Some(SystemVersion)) => Some(Requirements {
             permission: permission_of("system_information.view"),
-            ..Asked::default()
+            ..Requirements::default()
         }),
         // "`edit` = `category.edit_attributes`"
-        (LevelAction::Edit, Some(EnrichedCategory)) => Some(Asked {
+        (LevelAction::Edit, Some(EnrichedCategory)) => Some(Requirements {
             permission: permission_of("category.edit_attributes"),
             requires_resource: true,
-            ..Asked::default()
+            ..Requirements::default()
         }),
         // "and for products `publish`"
         (LevelAction::Publish, Some(ProductModel)) | (_, None) => None,
-        (action, Some(Product | ProductModel)) => asked_of_product(action),
-        (action, Some(kind)) => asked_of_item(action, kind).map(level),
+        (action, Some(Product | ProductModel)) => product_requirements(action),
+        (action, Some(kind)) => item_level(action, kind).map(level),
     }
 }
 
@@ -85,27 +85,27 @@ fn permission_of(code: &str) -> Option<PermissionId> {
     CATALOGUE.find_permission(code).map(|found| found.id)
 }
 
-fn level(level: Level) -> Asked {
-    Asked {
+fn level(level: Level) -> Requirements {
+    Requirements {
         level: Some(level),
         requires_resource: true,
-        ..Asked::default()
+        ..Requirements::default()
     }
 }
 
 /// The row of products and models.
-fn asked_of_product(action: LevelAction) -> Option<Asked> {
+fn product_requirements(action: LevelAction) -> Option<Requirements> {
     use LevelAction as A;
-    let enterprise = |asked| Asked {
+    let enterprise = |requirements| Requirements {
         enterprise: true,
-        ..asked
+        ..requirements
     };
     match action {
         A::View | A::Export => Some(level(Level::View)),
         A::Edit | A::Import => Some(level(Level::Edit)),
         A::Own | A::ChangeCategories => Some(level(Level::Own)),
         A::ReviewProposals | A::Publish => Some(enterprise(level(Level::Own))),
-        A::SendProposal => Some(Asked {
+        A::SendProposal => Some(Requirements {
             exactly: true,
             ..enterprise(level(Level::Edit))
         }),
@@ -114,7 +114,7 @@ fn asked_of_product(action: LevelAction) -> Option<Asked> {
 }
 
 /// The rows of the types that have at most `view`, `edit` and `own`.
-fn asked_of_item(action: LevelAction, kind: ResourceType) -> Option<Level> {
+fn item_level(action: LevelAction, kind: ResourceType) -> Option<Level> {
     let has: &[LevelAction] = match kind {
         Category => &[LevelAction::View, LevelAction::Edit, LevelAction::Own],
         Channel

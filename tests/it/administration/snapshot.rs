@@ -8,12 +8,12 @@ use pim_authz::domain::{CATALOGUE, Code, ItemKind, Level, ScopeSet};
 /// Each stored entity by its folded code. A `#` in a key introduces a part of
 /// the entity that not every source reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Picture(BTreeMap<String, String>);
+pub(super) struct Snapshot(BTreeMap<String, String>);
 
 /// One selection of an app: axis, level, and a code, or `None` for all.
 pub(super) type Selection = (ItemKind, Level, Option<Code>);
 
-impl Picture {
+impl Snapshot {
     fn put(&mut self, entity: &str, code: &str, what: &str) {
         let key = format!("{entity}/{}", Code::fold(code));
         let value = format!("{code} {what}");

@@ -69,12 +69,12 @@ pub(crate) async fn run(
         callers.push(workload::writer(&shared, register));
     }
     for server in 0..SERVERS {
-        for asked in workload::ASKED {
-            callers.push(workload::reader(&shared, server, asked));
+        for registers in workload::READ_SETS {
+            callers.push(workload::reader(&shared, server, registers));
         }
         callers.push(workload::lister(&shared, server));
         callers.push(workload::pager(&shared, server));
-        callers.push(remade::asker(&shared, server));
+        callers.push(remade::reader(&shared, server));
     }
     callers.push(remade::remaker(&shared));
     sleep(CALM).await;

@@ -12,7 +12,7 @@ use super::world::{World, code};
 
 /// Builder of a question.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct QuestionBuilder {
     subject: SubjectRef,
     action: Action,
     resource: Option<Resource>,
@@ -30,13 +30,13 @@ pub(crate) fn subject(text: &str) -> SubjectRef {
 
 /// Builds the question whether `user:julia` may `edit` `product:hat`. A resource
 /// without an id is `product:`, no resource at all is the empty string.
-pub(crate) fn ask(subject_text: &str, action: &str, resource: &str) -> Ask {
+pub(crate) fn question(subject_text: &str, action: &str, resource: &str) -> QuestionBuilder {
     let resource = resource.split_once(':').map(|(kind, id)| Resource {
         kind: kind.parse().unwrap(),
         id: (!id.is_empty()).then(|| code(id)),
         description: Description::default(),
     });
-    Ask {
+    QuestionBuilder {
         subject: subject(subject_text),
         action: Action::find(action).unwrap(),
         resource,
@@ -44,7 +44,7 @@ pub(crate) fn ask(subject_text: &str, action: &str, resource: &str) -> Ask {
     }
 }
 
-impl Ask {
+impl QuestionBuilder {
     pub(crate) fn channel(mut self, text: &str) -> Self {
         self.context.channel = Some(code(text));
         self
@@ -87,7 +87,7 @@ impl Ask {
         self.described(|description| description.parent = Some(Parent::Absent))
     }
 
-    pub(crate) fn question(self) -> Question {
+    pub(crate) fn build(self) -> Question {
         Question::new(self.subject, self.action, self.resource, self.context).unwrap()
     }
 }
@@ -114,26 +114,26 @@ impl World {
     /// Returns the engine's decision in words. Panics if the reference decides
     /// differently.
     #[track_caller]
-    pub(crate) fn answer(&self, ask: Ask) -> String {
-        let question = ask.question();
+    pub(crate) fn answer(&self, builder: QuestionBuilder) -> String {
+        let question = builder.build();
         let decision = self.decide(&question);
         let expected = super::reference::decide(self, &question);
         assert_eq!(decision, expected, "the reference differs: {question:?}");
-        told(&decision)
+        decision_text(&decision)
     }
 }
 
 /// Decides each question and compares the whole answer.
 #[track_caller]
-pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(Ask, &str); N]) {
-    for (ask, expected) in cases {
-        assert_eq!(world.answer(ask.clone()), expected, "{ask:?}");
+pub(crate) fn assert_answers<const N: usize>(world: &World, cases: [(QuestionBuilder, &str); N]) {
+    for (builder, expected) in cases {
+        assert_eq!(world.answer(builder.clone()), expected, "{builder:?}");
     }
 }
 
 /// Renders a decision in a few words: `denied at view: category audio needs edit,
 /// has view`.
-pub(crate) fn told(decision: &Decision) -> String {
+pub(crate) fn decision_text(decision: &Decision) -> String {
     let verdict = if decision.is_allowed() {
         "allowed"
     } else {
@@ -142,13 +142,13 @@ pub(crate) fn told(decision: &Decision) -> String {
     let parts = [
         decision.level.map(|level| format!(" at {level}")),
         decision.edit_mode.map(|mode| format!(", {mode}")),
-        decision.denial.as_ref().map(told_reason),
+        decision.denial.as_ref().map(reason_text),
     ];
     let parts: String = parts.into_iter().flatten().collect();
     format!("{verdict}{parts}")
 }
 
-fn told_reason(reason: &Reason) -> String {
+fn reason_text(reason: &Reason) -> String {
     let code = reason.code.to_string();
     let kind = reason.item.as_ref().map(|item| item.kind.to_string());
     let item = reason.item.as_ref().map(|item| match &item.code {
