@@ -41,7 +41,7 @@ mod write_coordinator;
 pub use self::{
     app_change::{AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes},
     caller_change::{CallerEntry, CallerRequest, CreatedKey},
-    change::{AuditEntry, Change, Pass, Ran, Rehearsal, TenantState},
+    change::{AuditEntry, Change, Pass, Rehearsal, RunResult, TenantState},
     entity_change::EncodeWritten,
     error::AdminError,
     fault::{Fault, Refused},

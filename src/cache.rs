@@ -31,9 +31,9 @@ mod background_loads;
 mod callers;
 mod clock;
 mod core;
+mod counters;
 mod error;
 mod fact_reader;
-mod figures;
 mod follower;
 mod lease;
 mod load_coalescer;
@@ -52,9 +52,9 @@ mod watermarks;
 pub use self::{
     announcer::Announced,
     core::Cache,
+    counters::Status,
     error::CacheError,
     fact_reader::FactReader,
-    figures::Status,
     page_facts::CachedPageFacts,
     products::{ListedProducts, SeenProduct},
     settings::{CacheMode, CacheSettings},

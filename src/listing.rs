@@ -35,7 +35,7 @@ mod entities;
 mod levels;
 mod products;
 mod subjects;
-mod turns;
+mod yielding_decider;
 
 use crate::domain::{
     AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, ProductId, Revision,
@@ -49,7 +49,7 @@ pub use self::{
     access_filter::access_filter,
     effective_rights::{EffectiveRight, effective_rights},
     subjects::SubjectList,
-    turns::Turns,
+    yielding_decider::YieldingDecider,
 };
 use self::{
     ahead::{Ahead, Proof},

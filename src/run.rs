@@ -2,9 +2,9 @@
 //! PostgreSQL.
 
 mod demo;
-mod ending;
 mod error;
 mod private_postgres;
+mod shutdown_signals;
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use tokio::{net::lookup_host, sync::oneshot};
 
 pub use self::error::RunError;
 
-use self::{ending::Ending, private_postgres::serve_embedded};
+use self::{private_postgres::serve_embedded, shutdown_signals::ShutdownSignals};
 use crate::{
     cache::{CacheMode, CacheSettings},
     cli::{
@@ -149,11 +149,11 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         callers: caller_settings(callers),
         observation: observation_settings(observation).await?,
     };
-    let ending = Ending::listen()?;
+    let shutdown = ShutdownSignals::listen()?;
     let listen = resolve(&listen).await?;
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url(database)? else {
-        let served = serve_embedded(listen, data_dir, how, ending, ready);
+        let served = serve_embedded(listen, data_dir, how, shutdown, ready);
         return served.await.map(|()| Exit::Done);
     };
     let database_url = tls_parameters(database_tls).override_in(&database_url);
@@ -176,7 +176,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         callers: how.callers,
         observation: how.observation,
     };
-    server::serve(config, ending.came(), ready).await?;
+    server::serve(config, shutdown.came(), ready).await?;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@
 //! One statement reads the facts of any number of questions, in one snapshot and
 //! one round trip ([`Store::facts`]).
 
+mod affected_products;
 mod announcements;
 mod app_requests;
 mod as_of;
@@ -40,7 +41,6 @@ mod pools;
 mod product_index;
 mod product_lists;
 mod product_removals;
-mod reached_products;
 mod runtime_role;
 mod schema;
 mod secret_keys;
@@ -50,20 +50,21 @@ mod sqlstate;
 mod staged_lists;
 mod staged_products;
 mod stored_responses;
+mod tenant_limiter;
 mod tenant_removal;
 mod tenants;
 mod tls_faults;
 mod tls_settings;
 mod transaction;
-mod turns;
 mod wanted_entities;
 mod writes;
 
 pub(crate) use self::snapshot::read_tenant;
 pub use self::{
+    affected_products::{AffectedBy, AffectedProduct},
     announcements::{AnnouncedGroup, Announcement},
     app_requests::AppRequestRow,
-    as_of::{AsOf, Taken},
+    as_of::{AsOf, ReadAsOf},
     audit_chain::ChainReport,
     audit_facts::FactsReport,
     callers::{CallerChanges, CallerRow, NewKey},
@@ -85,17 +86,16 @@ pub use self::{
     product_index::{IndexedProduct, IndexedRow},
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
-    reached_products::{ProductReached, ReachedBy},
     runtime_role::RuntimeRole,
     snapshot::{Found, Reader, Snapshot},
     staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
     stored_responses::{ResponseScope, StoredResponse},
+    tenant_limiter::{Permit, TenantLimiter},
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
     tls_faults::TlsFault,
     tls_settings::{SslMode, TlsParameters, TlsSettingError},
     transaction::{Bounds, Connection, Isolation, Transaction},
-    turns::{Turn, Turns},
-    wanted_entities::{Kin, RightsWanted, WantedEntities},
+    wanted_entities::{Relatives, RightsWanted, WantedEntities},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

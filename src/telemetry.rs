@@ -1,8 +1,8 @@
 //! Metrics, traces, log formats and the decision log.
 
-mod complaint;
 mod decision_log;
 mod decisions;
+mod log_throttle;
 mod log_writer;
 pub mod logs;
 pub mod metrics;
@@ -11,9 +11,9 @@ mod requests;
 pub mod traces;
 
 pub use self::{
-    complaint::Complaint,
     decision_log::{DecisionLog, DecisionLogSettings, LoggedDecisions},
     decisions::DecisionRecorder,
+    log_throttle::LogThrottle,
     recorder::Exposition,
     requests::{RequestMeter, RequestMeters, code_name},
 };

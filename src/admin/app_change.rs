@@ -21,7 +21,7 @@ pub use self::request::{
     AppRequest, AppWritten, ConnectionStep, EncodeAppWritten, RequestedScopes,
 };
 use super::{
-    change::{AuditEntry, Change, Pass, Ran},
+    change::{AuditEntry, Change, Pass, RunResult},
     change_set::ChangeSet,
     entity_change::{Compared, change_set},
     error::AdminError,
@@ -431,10 +431,10 @@ impl Change for AppChange {
         None
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         // A request expires by the clock, so it is read again on every run.
         let mut found = self.find(pass).await?;
-        let ran = Ran {
+        let ran = RunResult {
             uncounted: !matches!(found.request, RequestEnd::NotInvolved),
             ..found.compared.ran()
         };

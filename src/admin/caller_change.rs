@@ -15,7 +15,7 @@ use crate::{
 use self::carry_out::{ChangeSet, Giver};
 use super::{
     audit,
-    change::{Change, Pass, Ran},
+    change::{Change, Pass, RunResult},
     entity_change::EncodeWritten,
     error::AdminError,
     outcome::{Effect, Written},
@@ -184,7 +184,7 @@ impl Change for CallerChange {
         None
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         let mut change_set = ChangeSet::of(pass.transaction.read_callers().await?);
         let giver = match &pass.context.caller {
             None => Giver::Anyone,
@@ -206,10 +206,10 @@ impl Change for CallerChange {
         if pass.may_write() && !self.effect.is_empty() {
             Self::write(pass, &change_set).await?;
         }
-        Ok(Ran {
+        Ok(RunResult {
             effect: self.effect.clone(),
             keys: vec![FactKey::Callers],
-            ..Ran::default()
+            ..RunResult::default()
         })
     }
 

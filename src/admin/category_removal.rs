@@ -2,11 +2,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     domain::{Code, Edition, ItemId, ItemKind, Revision},
-    store::{Kin, ProductCounts, RightsWanted, WantedEntities},
+    store::{ProductCounts, Relatives, RightsWanted, WantedEntities},
 };
 
 use super::{
-    change::{Change, Pass, Ran, Size},
+    change::{Change, Pass, RunResult, Size},
     entity_change::{Compared, EncodeWritten, change_set},
     error::AdminError,
     fault::Fault,
@@ -44,7 +44,7 @@ impl CategoryRemoval {
         let named = self.codes.iter().cloned();
         let wanted = WantedEntities {
             items: named.map(|code| (ItemKind::Category, code)).collect(),
-            kin: Kin::Descendants,
+            relatives: Relatives::Descendants,
             item_kinds: vec![ItemKind::Channel],
             rights: RightsWanted::OnItems,
             ..WantedEntities::default()
@@ -96,7 +96,7 @@ impl Change for CategoryRemoval {
         None
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         let mut compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,

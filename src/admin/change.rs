@@ -36,7 +36,10 @@ pub trait Change: Send + 'static {
 
     /// Checks the rules and, if [`Pass::may_write`] is true, writes the entities
     /// and adds an audit entry for each change.
-    fn run(&mut self, pass: &mut Pass<'_>) -> impl Future<Output = Result<Ran, AdminError>> + Send;
+    fn run(
+        &mut self,
+        pass: &mut Pass<'_>,
+    ) -> impl Future<Output = Result<RunResult, AdminError>> + Send;
 
     /// Returns the answer after the last run, at the revision that it created or
     /// read.
@@ -97,7 +100,7 @@ pub enum Rehearsal {
 
 /// The result of a run.
 #[derive(Clone, Debug, Default)]
-pub struct Ran {
+pub struct RunResult {
     /// What it changed, or would change.
     pub effect: Effect,
     /// The keys whose cached facts it invalidates.
@@ -110,7 +113,7 @@ pub struct Ran {
     pub uncounted: bool,
 }
 
-impl Ran {
+impl RunResult {
     /// True if there is nothing to commit.
     pub(super) fn is_nothing(&self) -> bool {
         self.refused || (self.effect.is_empty() && !self.uncounted)

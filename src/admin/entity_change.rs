@@ -5,7 +5,7 @@ use crate::{
 
 use super::{
     audit,
-    change::{Change, Pass, Ran},
+    change::{Change, Pass, RunResult},
     change_set::ChangeSet,
     effect_counter,
     error::AdminError,
@@ -89,11 +89,11 @@ impl Compared {
     }
 
     /// Returns the result of the run that made this comparison.
-    pub(super) fn ran(&self) -> Ran {
-        Ran {
+    pub(super) fn ran(&self) -> RunResult {
+        RunResult {
             effect: self.effect.clone(),
             keys: self.keys.clone(),
-            ..Ran::default()
+            ..RunResult::default()
         }
     }
 }
@@ -152,7 +152,7 @@ impl Change for EntityChange {
         None
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         let mut compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,
             None => self.compare(pass).await?,

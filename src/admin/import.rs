@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     audit,
-    change::{AuditEntry, Change, Pass, Ran, Size},
+    change::{AuditEntry, Change, Pass, RunResult, Size},
     change_set::ChangeSet,
     effect_counter,
     entry::ImportFile,
@@ -211,7 +211,7 @@ impl Change for Import {
         self.options.edition
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         if let Some(asked) = self.options.edition
             && asked != pass.tenant.edition
         {
@@ -229,11 +229,11 @@ impl Change for Import {
             Some(compared) => compared,
             None => self.compare(pass).await?,
         };
-        let ran = Ran {
+        let ran = RunResult {
             effect: compared.effect.clone(),
             keys: compared.keys.clone(),
             refused: compared.refused,
-            ..Ran::default()
+            ..RunResult::default()
         };
         if pass.may_write() && !ran.refused && !ran.effect.is_empty() {
             (self.progress)(ImportPhase::Applying, None, 0);

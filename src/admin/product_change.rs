@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    change::{AuditEntry, Change, Pass, Ran, Size},
+    change::{AuditEntry, Change, Pass, RunResult, Size},
     entity_change::{Compared, EncodeWritten, change_set},
     error::AdminError,
     fault::{Fault, Refused},
@@ -327,7 +327,7 @@ impl Change for ProductChange {
         None
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         pass.join_products(self.entries()).await?;
         let compared = match pass.reuse(self.compared.take()) {
             Some(compared) => compared,

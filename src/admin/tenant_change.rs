@@ -7,7 +7,7 @@ use crate::{
 
 use super::{
     audit,
-    change::{Change, Pass, Ran, Size},
+    change::{Change, Pass, RunResult, Size},
     entity_change::{EncodeWritten, change_set},
     error::AdminError,
     fault::Fault,
@@ -147,7 +147,7 @@ impl Change for TenantChange {
         }
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<Ran, AdminError> {
+    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
         let is_new = pass.tenant.revision == Revision(0);
         if matches!(self.request, TenantRequest::Create(_)) && !is_new {
             let tenant = pass.tenant.code.clone();
@@ -157,10 +157,10 @@ impl Change for TenantChange {
         if pass.may_write() && !self.effect.is_empty() {
             self.apply(pass).await?;
         }
-        Ok(Ran {
+        Ok(RunResult {
             effect: self.effect.clone(),
             keys: vec![pass.tenant.key()],
-            ..Ran::default()
+            ..RunResult::default()
         })
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{
     cache::Cache,
     domain::{Code, Revision},
-    store::{Announcement, PoolName, Store, StoreError, Turns},
+    store::{Announcement, PoolName, Store, StoreError, TenantLimiter},
     telemetry::metrics as meter,
 };
 
@@ -64,9 +64,9 @@ pub struct WriteCoordinator {
     /// work.
     finding: Store,
     cache: Cache,
-    turns: Turns,
-    long_turns: Turns,
-    import_turns: Turns,
+    turns: TenantLimiter,
+    long_turns: TenantLimiter,
+    import_turns: TenantLimiter,
     deadline: Option<Instant>,
 }
 
@@ -157,9 +157,9 @@ impl WriteCoordinator {
                 .on_current_runtime(),
             store,
             cache,
-            turns: Turns::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
-            long_turns: Turns::new(LONG_WRITES_AT_ONCE, LONG_WRITES_OF_ONE_TENANT),
-            import_turns: Turns::new(IMPORTS_AT_ONCE, IMPORTS_OF_ONE_TENANT),
+            turns: TenantLimiter::new(WRITES_AT_ONCE, WRITES_OF_ONE_TENANT),
+            long_turns: TenantLimiter::new(LONG_WRITES_AT_ONCE, LONG_WRITES_OF_ONE_TENANT),
+            import_turns: TenantLimiter::new(IMPORTS_AT_ONCE, IMPORTS_OF_ONE_TENANT),
             deadline: None,
         })
     }
@@ -237,9 +237,9 @@ impl WriteCoordinator {
             found,
         } = rehearsed;
         let ran = match found {
-            Found::Ran(ran) if !context.dry_run && !ran.is_nothing() => ran,
+            Found::Completed(ran) if !context.dry_run && !ran.is_nothing() => ran,
             // The rehearsal is the answer, or determines it.
-            Found::Ran(ran) => {
+            Found::Completed(ran) => {
                 self.cache.confirm_snapshot(epoch).await?;
                 if context.dry_run || ran.refused {
                     return Ok(Tried::Done(version.revision));

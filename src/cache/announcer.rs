@@ -158,7 +158,7 @@ async fn announce(
                 member,
                 epoch: announced.epoch,
             }));
-            core.figures.announcements.add(1);
+            core.counters.announcements.add(1);
             core.notifications.announced.notify_one();
             return Ok(announced);
         }
@@ -180,8 +180,8 @@ async fn wait_for_all(
     let took = Moment::now().since(begun);
     meter::count_announcement_wait(took);
     let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    core.figures.last_wait_us.set(took);
-    core.figures.longest_wait_us.at_least(took);
+    core.counters.last_wait_us.set(took);
+    core.counters.longest_wait_us.at_least(took);
     for (number, member) in (0..).zip(members) {
         let announced = Announced {
             is_over: false,
@@ -281,7 +281,7 @@ async fn end_leases(
 ) -> Result<(), CacheError> {
     for (lease, seen) in dead {
         if store.end_lease(*lease, seen.renew_no).await? {
-            core.figures.leases_reaped.add(1);
+            core.counters.leases_reaped.add(1);
             tracing::warn!(
                 lease.id = %lease.0,
                 waited_ms = until_over(seen.length).as_millis(),

@@ -159,10 +159,10 @@ impl Drop for Begun {
 
 async fn load_vocabulary(mut begun: Begun, tenant: Code) {
     let core = Arc::clone(&begun.core);
-    core.figures.loads.add(1);
+    core.counters.loads.add(1);
     let reading = core.background.vocabulary(&tenant);
     let kept = match in_turn(&core.background_loads.turns, &Progress::default(), reading).await {
-        Ok(taken) => core.keep_vocabulary(&tenant, taken),
+        Ok(taken) => core.insert_vocabulary(&tenant, taken),
         Err(error) => failed(&error),
     };
     begun.end(&FactKey::Section(tenant, Section::Vocabulary), kept);
@@ -170,14 +170,14 @@ async fn load_vocabulary(mut begun: Begun, tenant: Code) {
 
 async fn load_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
     let core = Arc::clone(&begun.core);
-    core.figures.loads.add(1);
+    core.counters.loads.add(1);
     let reading = core.background.group_rights(&tenant, &groups);
     let mut taken = in_turn(&core.background_loads.turns, &Progress::default(), reading).await;
     for group in groups {
         let kept = match &mut taken {
             Ok(taken) => {
                 let found = taken.found.remove(&group);
-                core.keep_rights(&tenant, group, &taken.as_of, found)
+                core.insert_rights(&tenant, group, &taken.as_of, found)
             }
             Err(error) => failed(error),
         };

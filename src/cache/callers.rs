@@ -20,7 +20,7 @@ const TRIES: u32 = 2;
 /// The callers as last read. Every call needs this one fact, so it has a cache of
 /// its own; its position decides whether it is stale.
 #[derive(Debug, Default)]
-pub(super) struct KeptCallers(ArcSwapOption<CachedCallers>);
+pub(super) struct CachedCallers(ArcSwapOption<CachedCallers>);
 
 #[derive(Debug)]
 struct CachedCallers {
@@ -104,7 +104,7 @@ impl Core {
             return Ok(load.clone());
         }
         let number = self.caller_loads.begin();
-        self.figures.loads.add(1);
+        self.counters.loads.add(1);
         let taken = self.store.callers().await?;
         let load = CallerLoad {
             number,

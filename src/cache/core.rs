@@ -9,19 +9,19 @@ use tokio::sync::mpsc;
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
     failpoints::{Rule, is_disabled, pause, pause_long},
-    store::{Announcement, AsOf, Notifications, Store, Taken, TenantId},
+    store::{Announcement, AsOf, Notifications, ReadAsOf, Store, TenantId},
 };
 
 use super::{
     announcer::{Announced, Wanted},
     background_loads::BackgroundLoads,
-    callers::{CallerLoads, KeptCallers},
+    callers::{CachedCallers, CallerLoads},
     clock::Moment,
+    counters::{Counters, Status},
     error::CacheError,
-    figures::{Figures, Status},
     lease::{Hold, Lease},
     load_coalescer::LoadCoalescer,
-    memory::{Entry, Fact, Known, Memory, ReadPosition, ReadPositions},
+    memory::{CachedVocabulary, Entry, Fact, Memory, ReadPosition, ReadPositions},
     products::Products,
     revisions::Revisions,
     runtimes::Runtimes,
@@ -53,9 +53,9 @@ pub(super) struct Core {
     pub(super) products: Products,
     pub(super) coalescer: LoadCoalescer,
     pub(super) background_loads: BackgroundLoads,
-    pub(super) callers: KeptCallers,
+    pub(super) callers: CachedCallers,
     pub(super) caller_loads: CallerLoads,
-    pub(super) figures: Figures,
+    pub(super) counters: Counters,
     pub(super) notifications: Notifications,
     /// Queue of writes to be announced.
     pub(super) announcements: mpsc::Sender<Wanted>,
@@ -112,9 +112,9 @@ impl Core {
             lease: Lease::default(),
             coalescer: LoadCoalescer::default(),
             background_loads: BackgroundLoads::default(),
-            callers: KeptCallers::default(),
+            callers: CachedCallers::default(),
             caller_loads: CallerLoads::default(),
-            figures: Figures::default(),
+            counters: Counters::default(),
             notifications: Notifications::default(),
             revisions: Revisions::default(),
             live: Mutex::default(),
@@ -200,7 +200,7 @@ impl Core {
     }
 
     /// Caches a fact unless a write of it is pending. True if it was cached.
-    pub(super) fn keep(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
+    pub(super) fn insert(&self, key: FactKey, as_of: &AsOf, fact: Fact) -> bool {
         let Some(position) = self.position(&key, as_of) else {
             return false;
         };
@@ -215,10 +215,10 @@ impl Core {
             return None;
         }
         pause();
-        self.figures.seq.at_least(as_of.seq);
+        self.counters.seq.at_least(as_of.seq);
         Some(ReadPosition {
             as_of: if is_disabled(Rule::AsOfInDataSnapshot) {
-                self.figures.applied.get()
+                self.counters.applied.get()
             } else {
                 as_of.seq
             },
@@ -229,15 +229,20 @@ impl Core {
 
     /// Caches the facts of questions that were read completely: the requested
     /// subjects and products, stored or not.
-    pub(super) fn learn(&self, tenant: &Code, needed: &FactsNeeded, taken: &Taken<Option<Facts>>) {
-        self.figures.loads.add(1);
+    pub(super) fn cache_facts(
+        &self,
+        tenant: &Code,
+        needed: &FactsNeeded,
+        taken: &ReadAsOf<Option<Facts>>,
+    ) {
+        self.counters.loads.add(1);
         if !taken.as_of.pending.is_empty() {
-            self.figures.loads_with_pending.add(1);
+            self.counters.loads_with_pending.add(1);
         }
         let Some((id, revision)) = taken.tenant else {
             let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
             if self.keeps() {
-                self.keep(key, &taken.as_of, Fact::Vocabulary(None));
+                self.insert(key, &taken.as_of, Fact::Vocabulary(None));
             }
             return;
         };
@@ -248,34 +253,34 @@ impl Core {
         for subject in &needed.subjects {
             let key = FactKey::Subject(tenant.clone(), subject.clone());
             let found = facts.subjects.get(subject).cloned();
-            self.keep(key, &taken.as_of, Fact::Subject(found));
+            self.insert(key, &taken.as_of, Fact::Subject(found));
         }
         for (product, found) in &facts.products {
             let key = FactKey::Product(tenant.clone(), product.clone());
-            self.keep(key, &taken.as_of, Fact::Product(Some(found.clone())));
+            self.insert(key, &taken.as_of, Fact::Product(Some(found.clone())));
         }
         for product in &needed.products {
             if !facts.products.contains_key(product) {
                 let key = FactKey::Product(tenant.clone(), product.clone());
-                self.keep(key, &taken.as_of, Fact::Product(None));
+                self.insert(key, &taken.as_of, Fact::Product(None));
             }
         }
     }
 
     /// Caches a tenant's vocabulary. True if it was cached.
-    pub(super) fn keep_vocabulary(
+    pub(super) fn insert_vocabulary(
         &self,
         tenant: &Code,
-        taken: Taken<Option<crate::domain::Vocabulary>>,
+        taken: ReadAsOf<Option<crate::domain::Vocabulary>>,
     ) -> bool {
         let known = taken.tenant.zip(taken.found);
-        let known = known.map(|((id, revision), vocabulary)| Known {
+        let known = known.map(|((id, revision), vocabulary)| CachedVocabulary {
             revision: self.revisions.record(id, revision),
             products: self.products.of_tenant(tenant, id),
             vocabulary: Arc::new(vocabulary),
         });
         let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
-        self.keep(key, &taken.as_of, Fact::Vocabulary(known))
+        self.insert(key, &taken.as_of, Fact::Vocabulary(known))
     }
 
     /// Caches the rights of a user group. True if they were cached.
@@ -284,7 +289,7 @@ impl Core {
     /// announced, since its number is known only once it is created, and a tenant
     /// that is deleted and created again counts from 1: the late result "group 2
     /// does not exist" would hide the rights of the new group 2.
-    pub(super) fn keep_rights(
+    pub(super) fn insert_rights(
         &self,
         tenant: &Code,
         group: GroupId,
@@ -295,7 +300,7 @@ impl Core {
             return false;
         };
         let key = FactKey::Rights(tenant.clone(), group);
-        self.keep(key, as_of, Fact::Rights(Arc::new(found)))
+        self.insert(key, as_of, Fact::Rights(Arc::new(found)))
     }
 
     /// Returns the maintenances that this server began.
@@ -343,7 +348,7 @@ impl Cache {
     pub fn status(&self) -> Status {
         let core = &self.core;
         let sizes = (core.memory.size(), core.products.size());
-        core.figures.status(core.lease.remaining(), sizes)
+        core.counters.status(core.lease.remaining(), sizes)
     }
 
     /// True if this server may answer at the moment.
@@ -443,19 +448,19 @@ mod tests {
         core.watermarks.raise(&key(), 4);
         core.memory.free(&key());
         // … and only now cached.
-        assert!(core.keep(key(), &read, Fact::Subject(None)));
+        assert!(core.insert(key(), &read, Fact::Subject(None)));
         assert!(core.hit(&key()).is_none());
-        assert!(core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None)));
+        assert!(core.insert(key(), &as_of(4, Vec::new()), Fact::Subject(None)));
         assert!(core.hit(&key()).is_some());
         // Nor may it replace a fact that was read later and be used.
-        core.keep(key(), &read, Fact::Subject(None));
+        core.insert(key(), &read, Fact::Subject(None));
         assert!(core.hit(&key()).is_none());
     }
 
     #[test]
     fn facts_invalidated_after_they_were_read_are_rejected() {
         let core = core();
-        core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
+        core.insert(key(), &as_of(4, Vec::new()), Fact::Subject(None));
         let positions = positions_of(&core);
         assert_eq!(core.confirm(&positions), Ok(()));
         core.watermarks
@@ -468,16 +473,16 @@ mod tests {
         let core = core();
         let above = FactKey::Section("acme".parse().unwrap(), Section::Subjects);
         for pending in [key(), above, FactKey::Everything] {
-            assert!(!core.keep(key(), &as_of(4, vec![pending]), Fact::Subject(None)));
+            assert!(!core.insert(key(), &as_of(4, vec![pending]), Fact::Subject(None)));
         }
         let other = FactKey::Section("acme".parse().unwrap(), Section::Rights);
-        assert!(core.keep(key(), &as_of(4, vec![other]), Fact::Subject(None)));
+        assert!(core.insert(key(), &as_of(4, vec![other]), Fact::Subject(None)));
     }
 
     #[test]
     fn facts_are_rejected_without_a_lease_or_from_another_epoch() {
         let core = core();
-        core.keep(key(), &as_of(4, Vec::new()), Fact::Subject(None));
+        core.insert(key(), &as_of(4, Vec::new()), Fact::Subject(None));
         let positions = positions_of(&core);
         core.lease.end();
         assert!(core.confirm(&positions).is_err());

@@ -19,7 +19,7 @@ use super::{
     core::{Cache, Core, LEASE_PATIENCE},
     error::CacheError,
     load_coalescer::{self, Read},
-    memory::{Fact, Known, ReadPositions},
+    memory::{CachedVocabulary, Fact, ReadPositions},
     products,
 };
 
@@ -181,9 +181,9 @@ impl FactReader<'_> {
             Some(Collected::Statement(read)) => core.confirm_snapshot(read.as_of.epoch),
         };
         self.tries += 1;
-        let figures = &core.figures;
+        let counters = &core.counters;
         if confirmed.is_err() {
-            figures.stale_answers_refused.add(1);
+            counters.stale_answers_refused.add(1);
             // One retry, and no more.
             return if self.tries < 2 {
                 Ok(false)
@@ -192,12 +192,12 @@ impl FactReader<'_> {
             };
         }
         if matches!(self.collected, Some(Collected::Memory(..))) {
-            figures.hits.add(1);
-            if figures.pending.get() > 0 {
-                figures.answers_with_pending.add(1);
+            counters.hits.add(1);
+            if counters.pending.get() > 0 {
+                counters.answers_with_pending.add(1);
             }
         } else {
-            figures.misses.add(1);
+            counters.misses.add(1);
         }
         Ok(true)
     }
@@ -239,7 +239,7 @@ pub(super) fn look_up(
     core: &Arc<Core>,
     tenant: &Code,
     needed: &FactsNeeded,
-) -> Result<(Option<Facts>, Option<Known>, ReadPositions), Misses> {
+) -> Result<(Option<Facts>, Option<CachedVocabulary>, ReadPositions), Misses> {
     let mut lookup = Lookup {
         core,
         tenant,
@@ -304,7 +304,7 @@ impl Lookup<'_> {
     /// Returns the vocabulary; the inner value is `None` if the tenant does not
     /// exist.
     #[expect(clippy::option_option, reason = "not there, and known not to be")]
-    fn vocabulary(&mut self) -> Option<Option<Known>> {
+    fn vocabulary(&mut self) -> Option<Option<CachedVocabulary>> {
         let key = FactKey::Section(self.tenant.clone(), Section::Vocabulary);
         match self.hit(&key)? {
             Fact::Vocabulary(known) => Some(known),
@@ -345,7 +345,7 @@ impl Lookup<'_> {
     fn products(
         &mut self,
         needed: &BTreeSet<ProductRef>,
-        known: &Known,
+        known: &CachedVocabulary,
     ) -> HashMap<ProductRef, Arc<ProductFacts>> {
         let mut found = HashMap::with_capacity(needed.len());
         if !needed.is_empty() {
@@ -371,7 +371,11 @@ impl Lookup<'_> {
 
     /// Returns a product from the tenant's index, or else from the cache of
     /// single products.
-    fn product(&mut self, product: &ProductRef, known: &Known) -> Option<Arc<ProductFacts>> {
+    fn product(
+        &mut self,
+        product: &ProductRef,
+        known: &CachedVocabulary,
+    ) -> Option<Arc<ProductFacts>> {
         let epoch = self.core.lease.hold().epoch;
         if let Some((facts, position)) = known.products.product(product, epoch) {
             self.positions.products.push(position);

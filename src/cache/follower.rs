@@ -193,7 +193,7 @@ impl Follower {
             return Ok(());
         }
         if self.core.lease.has_run_out() {
-            self.core.figures.leases_lost.add(1);
+            self.core.counters.leases_lost.add(1);
             tracing::warn!("the lease had run out before it was renewed: answers go on now");
         }
         self.core.lease.extend(hold);
@@ -235,7 +235,7 @@ impl Follower {
             return Ok(false);
         }
         let core = &self.core;
-        core.figures.seq.set(read.seq);
+        core.counters.seq.set(read.seq);
         if self.applied < read.log_floor {
             core.watermarks.raise_everything(read.seq);
             core.products.void(read.seq);
@@ -246,13 +246,13 @@ impl Follower {
                     core.watermarks.raise(key, *seq);
                     core.products.announce(key, *seq);
                     core.memory.free(key);
-                    core.figures.floors_raised.add(1);
+                    core.counters.floors_raised.add(1);
                 }
             }
         }
         self.applied = self.applied.max(read.seq);
-        core.figures.applied.set(self.applied);
-        core.figures.pending.set(read.pending);
+        core.counters.applied.set(self.applied);
+        core.counters.pending.set(read.pending);
         for (tenant, revision) in &read.revisions {
             core.revisions.record(*tenant, *revision);
         }
@@ -278,7 +278,7 @@ impl Follower {
     fn lose(&mut self, why: &'static str) {
         self.core.lease.end();
         self.lease = None;
-        self.core.figures.leases_lost.add(1);
+        self.core.counters.leases_lost.add(1);
         tracing::warn!(why, "the lease is gone; joining again");
         if !is_disabled(Rule::JoinRaisesFloors) {
             self.core.memory.free_everything();

@@ -11,7 +11,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, Section},
     failpoints::{Rule, is_disabled, pause_long},
-    store::Taken,
+    store::ReadAsOf,
 };
 
 use super::{
@@ -39,7 +39,7 @@ const STALLED_AT_ONCE: usize = 6;
 const LEASE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The facts read for some questions.
-pub(super) type Read = Arc<Taken<Option<Facts>>>;
+pub(super) type Read = Arc<ReadAsOf<Option<Facts>>>;
 
 /// Reads facts for questions that memory cannot answer, and coalesces the reads.
 ///
@@ -193,7 +193,7 @@ async fn serve(mut slot: Slot) {
         };
         let read = read.map(Arc::new).map_err(CacheError::from);
         if let Ok(taken) = &read {
-            core.learn(&tenant, &needed, taken);
+            core.cache_facts(&tenant, &needed, taken);
         }
         pause_long();
         let late = if is_disabled(Rule::ShareYoungLoadsOnly) {

@@ -19,7 +19,7 @@ pub(super) struct ReadPosition {
 
 /// A tenant's vocabulary, with the highest revision of the tenant known so far.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct CachedVocabulary {
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) revision: Arc<AtomicU64>,
     pub(super) products: Arc<TenantProducts>,
@@ -37,7 +37,7 @@ pub(super) struct ReadPositions {
 /// rights is not cached.
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
-    Vocabulary(Option<Known>),
+    Vocabulary(Option<CachedVocabulary>),
     Subject(Option<Arc<SubjectFacts>>),
     Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),

@@ -91,11 +91,11 @@ impl Cache {
     pub fn confirm_page(&self, cached: &CachedPageFacts) -> Result<bool, CacheError> {
         match self.core.confirm(&cached.positions) {
             Ok(()) => {
-                self.core.figures.pages.add(1);
+                self.core.counters.pages.add(1);
                 Ok(true)
             }
             Err(Unconfirmed::Stale) => {
-                self.core.figures.stale_answers_refused.add(1);
+                self.core.counters.stale_answers_refused.add(1);
                 Ok(false)
             }
             Err(Unconfirmed::NoLease) => Err(CacheError::LeaseLost),

@@ -109,7 +109,7 @@ impl Reaper {
         self.beats = beats;
         for announcement in dead {
             if store.reap(announcement).await? {
-                core.figures.intents_reaped.add(1);
+                core.counters.intents_reaped.add(1);
                 tracing::warn!(
                     seq = announcement.seq,
                     member = announcement.member,

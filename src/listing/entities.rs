@@ -11,7 +11,9 @@ use crate::{
     store::{Listed, ListedEntity, Snapshot, StoreError},
 };
 
-use super::{Page, Place, PlacedPage, filter_categories, levels, turns::Turns};
+use super::{
+    Page, Place, PlacedPage, filter_categories, levels, yielding_decider::YieldingDecider,
+};
 
 /// Minimum and maximum number of entities that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;
@@ -63,10 +65,10 @@ impl EntityList {
         let all = all_of(self.question.kind(), facts).into_iter();
         let mut meant: Vec<&Code> = all.filter(is_meant).map(|(_, code)| code).collect();
         meant.sort_unstable();
-        let mut turns = Turns::default();
+        let mut decider = YieldingDecider::default();
         for code in meant {
             let question = self.question.about(code.clone());
-            let decision = turns.decide(&question, facts).await;
+            let decision = decider.decide(&question, facts).await;
             if !decision.is_allowed() {
                 continue;
             }
@@ -138,10 +140,10 @@ impl EntityList {
         let about = |code: &Code| self.question.about(code.clone());
         let questions: Vec<Question> = codes.iter().map(about).collect();
         let facts = snapshot.facts(&engine::needs(&questions)).await?;
-        let mut turns = Turns::default();
+        let mut decider = YieldingDecider::default();
         let mut allowed = Vec::new();
         for (code, question) in codes.into_iter().zip(&questions) {
-            let decision = turns.decide(question, &facts).await;
+            let decision = decider.decide(question, &facts).await;
             let level = decision.level;
             if decision.is_allowed() {
                 allowed.push(AllowedResource { code, level });

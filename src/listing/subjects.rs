@@ -9,7 +9,7 @@ use crate::{
     store::{Bounds, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
-use super::{Page, existing, turns::Turns};
+use super::{Page, existing, yielding_decider::YieldingDecider};
 
 /// Minimum and maximum number of subjects that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;
@@ -101,7 +101,7 @@ impl SubjectList {
         let facts = known.facts(&questions, snapshot).await?;
         let mut allowed = Vec::new();
         for question in &questions {
-            let decision = known.turns.decide(question, &facts).await;
+            let decision = known.decider.decide(question, &facts).await;
             if decision.is_allowed() {
                 allowed.push(question.subject().clone());
             }
@@ -113,7 +113,7 @@ impl SubjectList {
 /// Facts that the subjects of one page share, all of one snapshot.
 #[derive(Debug, Default)]
 struct KnownFacts {
-    turns: Turns,
+    decider: YieldingDecider,
     /// The facts that the first question needs; except for subjects, all others
     /// need the same.
     resource: Option<Facts>,

@@ -35,7 +35,7 @@ use crate::{
     admin::WriteCoordinator,
     cache::Cache,
     domain::{CallerRight, Code},
-    store::{Bounds, Found, Snapshot, Store, TenantRow, Turns, read_tenant},
+    store::{Bounds, Found, Snapshot, Store, TenantLimiter, TenantRow, read_tenant},
     supervision::Supervisor,
 };
 
@@ -61,7 +61,7 @@ pub struct AdminApi {
     tokens: PageTokens,
     default_tenant: Code,
     revisions: Revisions,
-    watchers: Turns,
+    watchers: TenantLimiter,
     watch_patience: Duration,
     /// The caller of the current call.
     calling: CallerIdentity,

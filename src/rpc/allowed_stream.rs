@@ -32,7 +32,7 @@ pub(super) struct AllowedStream {
     pub(super) binding: Binding,
     pub(super) size: usize,
     pub(super) ids_only: bool,
-    pub(super) ending: Ending,
+    pub(super) limits: StreamLimits,
     /// The token that the stream resumes from, until the first batch has been
     /// read.
     pub(super) resumed: Option<TokenPlace<Place>>,
@@ -46,7 +46,7 @@ pub(super) struct AllowedStream {
 
 /// Conditions that end a stream before it is complete.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ending {
+pub(super) struct StreamLimits {
     /// The caller's deadline, if there is one.
     pub(super) deadline: Option<Instant>,
     /// The server's gate; the stream ends once it is closed.
@@ -55,7 +55,7 @@ pub(super) struct Ending {
     pub(super) calling: CallerIdentity,
 }
 
-impl Ending {
+impl StreamLimits {
     /// Reads the conditions from a request's extensions.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         Self {
@@ -118,12 +118,12 @@ impl AllowedStream {
     }
 
     async fn page(&mut self) -> Result<Page<crate::domain::AllowedResource, Place>, Failure> {
-        if self.ending.gate.is_closed() {
+        if self.limits.gate.is_closed() {
             return Err(Failure::ShuttingDown);
         }
         let after = self.after.clone();
         let page = self.list.batch(&self.cache, &self.store, after, self.size);
-        let page = match self.ending.deadline {
+        let page = match self.limits.deadline {
             None => page.await,
             Some(deadline) if deadline <= Instant::now() => return Err(Failure::DeadlinePassed),
             Some(deadline) => timeout_at(deadline, page)
@@ -140,7 +140,7 @@ impl AllowedStream {
         self.listed = Some(found_in);
         // Checked after the page was read, so that the page holds nothing
         // committed after the caller was revoked.
-        self.ending.calling.recheck(&self.tenant).await?;
+        self.limits.calling.recheck(&self.tenant).await?;
         Ok(page)
     }
 }

@@ -10,12 +10,12 @@ use tonic::{Status, body::Body, codegen::http};
 use tower::{Layer, Service};
 
 use crate::{
-    cache::Cache, domain::CallerDirectory, oidc::TokenVerifier, telemetry::Complaint, tls::Peer,
+    cache::Cache, domain::CallerDirectory, oidc::TokenVerifier, telemetry::LogThrottle, tls::Peer,
 };
 
 use super::{
-    caller_identity::{CallerIdentity, Known, check_right},
-    caller_rights::{self, Needed},
+    caller_identity::{CallerIdentity, KnownCaller, check_right},
+    caller_rights::{self, RequiredRight},
     credential::{Presented, Unverified},
     failure::{Failure, UnknownCaller},
 };
@@ -44,7 +44,7 @@ pub struct Authentication {
     /// Set once the server has its database.
     cache: Arc<OnceLock<Cache>>,
     /// Throttles the log of rejected calls with an unknown caller.
-    refused: Arc<Mutex<Complaint>>,
+    refused: Arc<Mutex<LogThrottle>>,
 }
 
 impl Authentication {
@@ -71,7 +71,7 @@ impl Authentication {
         let Some(needed) = caller_rights::needed(request.uri().path()) else {
             return Err(Status::unimplemented("there is no such call"));
         };
-        if needed == Needed::Nothing {
+        if needed == RequiredRight::Nothing {
             return Ok(Found::Caller(CallerIdentity::Nobody));
         }
         let cache = self.cache.get().ok_or(Failure::Starting)?;
@@ -144,7 +144,7 @@ enum Found {
 /// A pending lookup: the callers are not cached, or the issuer's keys must be
 /// read again.
 struct Lookup {
-    needed: Needed,
+    needed: RequiredRight,
     cache: Cache,
     tokens: Option<Arc<TokenVerifier>>,
     /// True if the token names an unknown key.
@@ -177,11 +177,11 @@ impl Lookup {
 fn recognized(
     callers: &CallerDirectory,
     presented: Presented<'_>,
-    (needed, cache): (Needed, &Cache),
+    (needed, cache): (RequiredRight, &Cache),
 ) -> Result<CallerIdentity, Failure> {
     let (caller, credential) = presented.caller(callers)?;
     check_right(caller, needed)?;
-    Ok(CallerIdentity::Known(Known {
+    Ok(CallerIdentity::Known(KnownCaller {
         caller: Arc::clone(caller),
         credential,
         needed,

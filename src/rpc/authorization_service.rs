@@ -7,14 +7,14 @@ use crate::{
     cache::Cache,
     domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
-    listing::Turns,
+    listing::YieldingDecider,
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
     store::Store,
     telemetry::DecisionRecorder,
 };
 
 use super::{
-    allowed_stream::Ending,
+    allowed_stream::StreamLimits,
     budget::{self, Weight},
     caller_identity::CallerIdentity,
     facts::with_current_facts,
@@ -75,7 +75,7 @@ impl AuthorizationApi {
         let needed = engine::needs([&question]);
         let minimum = Revision(minimum_revision);
         let decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
-            let decision = Turns::default().decide(&question, facts).await;
+            let decision = YieldingDecider::default().decide(&question, facts).await;
             (decision, facts.revision)
         });
         let (decision, revision) = decided?;
@@ -189,10 +189,10 @@ async fn decide_batch(
     facts: &Facts,
 ) -> Vec<Option<Decision>> {
     let mut decisions = Vec::with_capacity(items.len());
-    let mut turns = Turns::default();
+    let mut decider = YieldingDecider::default();
     for item in items {
         let decision = match &item.question {
-            Ok(question) => Some(turns.decide(question, facts).await),
+            Ok(question) => Some(decider.decide(question, facts).await),
             Err(_) => None,
         };
         let stops = decision
@@ -208,9 +208,9 @@ async fn decide_batch(
 
 async fn allowed_actions(questions: &[Question], facts: &Facts) -> Vec<pb::AllowedAction> {
     let mut allowed = Vec::new();
-    let mut turns = Turns::default();
+    let mut decider = YieldingDecider::default();
     for question in questions {
-        let decision = turns.decide(question, facts).await;
+        let decision = decider.decide(question, facts).await;
         if decision.is_allowed() {
             let action = question.action();
             allowed.push(render::allowed_action(action.as_str(), decision.edit_mode));
@@ -285,8 +285,8 @@ impl AuthorizationService for AuthorizationApi {
         request: Request<pb::StreamAllowedRequest>,
     ) -> Result<Response<Self::StreamAllowedStream>, Status> {
         budget::weigh(&request)?;
-        let ending = Ending::of(request.extensions());
-        let stream = self.lists.stream(request.into_inner(), ending).await?;
+        let limits = StreamLimits::of(request.extensions());
+        let stream = self.lists.stream(request.into_inner(), limits).await?;
         Ok(Response::new(Box::pin(stream.messages())))
     }
 

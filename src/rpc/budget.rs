@@ -57,11 +57,11 @@ struct Held {
     shared: Arc<Shared>,
     /// The caller; `None`: the call came without credentials.
     caller: Option<Code>,
-    state: Mutex<Taken>,
+    state: Mutex<Reserved>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Reserved {
     bytes: usize,
     tenant: Option<Code>,
     unpacking: Option<OwnedSemaphorePermit>,
@@ -109,7 +109,7 @@ impl Shared {
     /// limit.
     fn replace(
         &self,
-        taken: &mut Taken,
+        taken: &mut Reserved,
         caller: Option<&Code>,
         bytes: usize,
         tenant: Option<&Code>,
@@ -145,7 +145,7 @@ impl Shared {
 }
 
 impl Used {
-    fn release(&mut self, taken: &Taken, caller: Option<&Code>) {
+    fn release(&mut self, taken: &Reserved, caller: Option<&Code>) {
         self.all = self.all.saturating_sub(taken.bytes);
         self.by_tenant.take(taken.tenant.as_ref(), taken.bytes);
         self.by_caller.take(caller, taken.bytes);
@@ -189,7 +189,7 @@ impl Weight {
         extensions.get::<Self>()
     }
 
-    fn state(&self) -> MutexGuard<'_, Taken> {
+    fn state(&self) -> MutexGuard<'_, Reserved> {
         self.held
             .state
             .lock()
@@ -233,7 +233,7 @@ impl Weight {
 
     fn replace(
         &self,
-        taken: &mut Taken,
+        taken: &mut Reserved,
         bytes: usize,
         tenant: Option<&Code>,
     ) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use crate::{
     domain::{Caller, CallerRight, Code, MissingRight},
 };
 
-use super::{caller_rights::Needed, credential::Credential, failure::Failure, parse};
+use super::{caller_rights::RequiredRight, credential::Credential, failure::Failure, parse};
 
 /// The caller of a request, as its credentials identify it; an extension of the
 /// request.
@@ -21,17 +21,17 @@ pub(super) enum CallerIdentity {
     /// Unrestricted: there are no credentials, and none are required.
     Anyone,
     /// An authenticated caller.
-    Known(Known),
+    Known(KnownCaller),
 }
 
 /// An authenticated caller, its credential and the right that the call requires.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownCaller {
     pub(super) caller: Arc<Caller>,
     /// The credential by which the caller was identified.
     pub(super) credential: Credential,
     /// The right that the call requires.
-    pub(super) needed: Needed,
+    pub(super) needed: RequiredRight,
     /// The cache in which the caller is looked up again.
     pub(super) cache: Cache,
 }
@@ -131,12 +131,12 @@ impl CallerIdentity {
 }
 
 /// Checks that a caller may make a call.
-pub(super) fn check_right(caller: &Caller, needed: Needed) -> Result<(), Failure> {
+pub(super) fn check_right(caller: &Caller, needed: RequiredRight) -> Result<(), Failure> {
     let checked = match needed {
-        Needed::Nothing => Ok(()),
-        Needed::Right(right) if caller.rights.holds(right) => Ok(()),
-        Needed::Right(right) => Err(MissingRight::Right(right)),
-        Needed::OnAllTenants(right) => caller.require_on_all_tenants(right),
+        RequiredRight::Nothing => Ok(()),
+        RequiredRight::Right(right) if caller.rights.holds(right) => Ok(()),
+        RequiredRight::Right(right) => Err(MissingRight::Right(right)),
+        RequiredRight::OnAllTenants(right) => caller.require_on_all_tenants(right),
     };
     checked.map_err(Failure::CallerNotPermitted)
 }

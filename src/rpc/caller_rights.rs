@@ -2,7 +2,7 @@ use crate::domain::CallerRight;
 
 /// The right that a call requires of its caller (`api.md`, "Who calls").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Needed {
+pub(super) enum RequiredRight {
     /// Nothing, not even credentials.
     Nothing,
     /// A right, for the tenant that the call names.
@@ -15,7 +15,7 @@ pub(super) enum Needed {
 /// has no entry here, and is rejected.
 ///
 /// This is the only such table.
-pub(super) fn needed(path: &str) -> Option<Needed> {
+pub(super) fn needed(path: &str) -> Option<RequiredRight> {
     const OURS: &str = "/pim.authz.v1.";
     let Some((service, call)) = path
         .strip_prefix(OURS)
@@ -41,13 +41,13 @@ pub(super) fn needed(path: &str) -> Option<Needed> {
         ),
         "AppService" => of_apps(call),
         "AuditService" => match call {
-            "ListChanges" | "WatchChanges" => Some(Needed::Right(CallerRight::Audit)),
+            "ListChanges" | "WatchChanges" => Some(RequiredRight::Right(CallerRight::Audit)),
             _ => None,
         },
         "OperationsService" => of_operations(call),
         "CallerService" => match call {
             "PutCallers" | "DeleteCallers" | "ListCallers" | "CreateCallerKey"
-            | "DeleteCallerKey" => Some(Needed::OnAllTenants(CallerRight::Operate)),
+            | "DeleteCallerKey" => Some(RequiredRight::OnAllTenants(CallerRight::Operate)),
             _ => None,
         },
         _ => None,
@@ -56,55 +56,55 @@ pub(super) fn needed(path: &str) -> Option<Needed> {
 
 /// Requirements of the standard gRPC services. Health is checked by whatever runs
 /// the server; the descriptors are public, and are served only if configured.
-fn of_others(path: &str) -> Option<Needed> {
+fn of_others(path: &str) -> Option<RequiredRight> {
     const OPEN: [&str; 3] = [
         "/grpc.health.v1.Health/",
         "/grpc.reflection.v1.ServerReflection/",
         "/grpc.reflection.v1alpha.ServerReflection/",
     ];
     let is_open = OPEN.iter().any(|service| path.starts_with(service));
-    is_open.then_some(Needed::Nothing)
+    is_open.then_some(RequiredRight::Nothing)
 }
 
-fn administer(calls: &[&str], call: &str) -> Option<Needed> {
+fn administer(calls: &[&str], call: &str) -> Option<RequiredRight> {
     calls
         .contains(&call)
-        .then_some(Needed::Right(CallerRight::Administer))
+        .then_some(RequiredRight::Right(CallerRight::Administer))
 }
 
-fn of_question(call: &str) -> Option<Needed> {
+fn of_question(call: &str) -> Option<RequiredRight> {
     let right = match call {
         "Check" | "BatchCheck" | "Explain" | "ListActions" => CallerRight::Check,
         "ListAllowed" | "StreamAllowed" | "ListSubjects" | "GetAccessFilter" => CallerRight::List,
         _ => return None,
     };
-    Some(Needed::Right(right))
+    Some(RequiredRight::Right(right))
 }
 
-fn of_tenants(call: &str) -> Option<Needed> {
+fn of_tenants(call: &str) -> Option<RequiredRight> {
     match call {
-        "CreateTenant" | "DeleteTenant" => Some(Needed::OnAllTenants(CallerRight::Operate)),
+        "CreateTenant" | "DeleteTenant" => Some(RequiredRight::OnAllTenants(CallerRight::Operate)),
         "GetTenant" | "ListTenants" | "UpdateTenant" => {
-            Some(Needed::Right(CallerRight::Administer))
+            Some(RequiredRight::Right(CallerRight::Administer))
         }
         _ => None,
     }
 }
 
-fn of_operations(call: &str) -> Option<Needed> {
+fn of_operations(call: &str) -> Option<RequiredRight> {
     let right = match call {
         "VerifyAudit" => CallerRight::Audit,
         "GetStatus" | "BeginMaintenance" | "EndMaintenance" => CallerRight::Operate,
         _ => return None,
     };
-    Some(Needed::Right(right))
+    Some(RequiredRight::Right(right))
 }
 
-fn of_directory(call: &str) -> Option<Needed> {
+fn of_directory(call: &str) -> Option<RequiredRight> {
     of_entities(call, &["Users", "Connections", "UserGroups", "Roles"])
 }
 
-fn of_catalog(call: &str) -> Option<Needed> {
+fn of_catalog(call: &str) -> Option<RequiredRight> {
     const ENTITIES: [&str; 10] = [
         "Channels",
         "Locales",
@@ -121,13 +121,13 @@ fn of_catalog(call: &str) -> Option<Needed> {
 }
 
 /// Put, Delete and List calls of each entity.
-fn of_entities(call: &str, entities: &[&str]) -> Option<Needed> {
+fn of_entities(call: &str, entities: &[&str]) -> Option<RequiredRight> {
     let verbs = ["Put", "Delete", "List"];
     let entity = verbs.iter().find_map(|verb| call.strip_prefix(verb))?;
     administer(entities, entity)
 }
 
-fn of_apps(call: &str) -> Option<Needed> {
+fn of_apps(call: &str) -> Option<RequiredRight> {
     const CALLS: [&str; 9] = [
         "StartConnection",
         "AuthorizeScopes",
@@ -159,7 +159,7 @@ mod tests {
                     let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
                     let needed = needed(&path);
                     assert!(needed.is_some(), "{path} has no entry");
-                    assert_ne!(needed, Some(Needed::Nothing), "{path}");
+                    assert_ne!(needed, Some(RequiredRight::Nothing), "{path}");
                 }
             }
         }

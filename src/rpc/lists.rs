@@ -7,7 +7,7 @@ use crate::{
 };
 
 use super::{
-    allowed_stream::{AllowedStream, Ending},
+    allowed_stream::{AllowedStream, StreamLimits},
     caller_identity::CallerIdentity,
     facts::wait_for_revision,
     failure::Failure,
@@ -161,7 +161,7 @@ impl Lists {
     pub(super) async fn stream(
         &self,
         message: pb::StreamAllowedRequest,
-        ending: Ending,
+        limits: StreamLimits,
     ) -> Result<AllowedStream, Failure> {
         let pb::StreamAllowedRequest {
             tenant,
@@ -191,7 +191,7 @@ impl Lists {
             filter,
             binding,
         } = listing;
-        ending.calling.check_tenant(&tenant)?;
+        limits.calling.check_tenant(&tenant)?;
         let binding = binding.with(if ids_only { "ids" } else { "levels" });
         let resumed = self.tokens.open("resume_token", &resume_token, &binding)?;
         wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
@@ -204,7 +204,7 @@ impl Lists {
             binding,
             size,
             ids_only,
-            ending,
+            limits,
             after: place(resumed.as_ref()),
             resumed,
             listed: None,

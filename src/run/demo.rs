@@ -17,7 +17,7 @@ use self::{
     worlds::{WORLDS, World},
 };
 use super::{
-    Ending, How, RunError, http_address, private_postgres::serve_embedded, resolve, say,
+    How, RunError, ShutdownSignals, http_address, private_postgres::serve_embedded, resolve, say,
     start_logging,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
         log,
     } = arguments;
     start_logging(log)?;
-    let ending = Ending::listen()?;
+    let shutdown = ShutdownSignals::listen()?;
     let listen = resolve(&listen).await?;
     let (ready, address) = oneshot::channel();
     let how = How {
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
             decisions: None,
         },
     };
-    let served = serve_embedded(listen, data_dir, how, ending, ready);
+    let served = serve_embedded(listen, data_dir, how, shutdown, ready);
     let mut serving = std::pin::pin!(served);
     tokio::select! {
         served = &mut serving => return served.map(|()| Exit::Done),

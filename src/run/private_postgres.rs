@@ -9,7 +9,7 @@ use crate::{
     server::{self, DatabaseStart, ServeConfig},
 };
 
-use super::{Ending, How, RunError};
+use super::{How, RunError, ShutdownSignals};
 
 /// Maximum number of restarts of PostgreSQL within [`RESTART_WINDOW`].
 const MAX_RESTARTS: usize = 3;
@@ -25,7 +25,7 @@ pub(super) async fn serve_embedded(
     listen: SocketAddr,
     data_dir: Option<PathBuf>,
     how: How,
-    mut ending: Ending,
+    mut shutdown: ShutdownSignals,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), RunError> {
     let options = EmbeddedOptions {
@@ -35,7 +35,7 @@ pub(super) async fn serve_embedded(
     let postgres = tokio::select! {
         started = EmbeddedPostgres::start(options) => started?,
         // A start under way ends in the background before the process exits.
-        () = ending.wait() => return Ok(()),
+        () = shutdown.wait() => return Ok(()),
     };
     tracing::info!(
         postgres.home = %postgres.home().display(),
@@ -61,7 +61,7 @@ pub(super) async fn serve_embedded(
     let (give_up, abandoned) = oneshot::channel();
     let shutdown = async {
         tokio::select! {
-            () = ending.came() => {}
+            () = shutdown.came() => {}
             Ok(()) = abandoned => {}
         }
     };

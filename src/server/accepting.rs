@@ -12,7 +12,7 @@ use tokio::{
 use tonic::transport::server::TcpIncoming;
 
 use super::connection::Accepted;
-use crate::telemetry::Complaint;
+use crate::telemetry::LogThrottle;
 
 /// Open files reserved for other uses: connections to the database, the listener,
 /// the runtimes and the private PostgreSQL.
@@ -71,8 +71,8 @@ pub(super) fn connections(
         incoming,
         most,
         turns,
-        full: Complaint::default(),
-        failing: Complaint::default(),
+        full: LogThrottle::default(),
+        failing: LogThrottle::default(),
     };
     stream::unfold(accepting, Accepting::next)
 }
@@ -82,8 +82,8 @@ struct Accepting<I> {
     incoming: I,
     most: usize,
     turns: Arc<Semaphore>,
-    full: Complaint,
-    failing: Complaint,
+    full: LogThrottle,
+    failing: LogThrottle,
 }
 
 impl<I: Stream<Item = io::Result<TcpStream>> + Unpin> Accepting<I> {
@@ -143,8 +143,8 @@ mod tests {
             incoming,
             most: 1,
             turns: Arc::new(Semaphore::new(1)),
-            full: Complaint::default(),
-            failing: Complaint::default(),
+            full: LogThrottle::default(),
+            failing: LogThrottle::default(),
         }
     }
 

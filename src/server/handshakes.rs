@@ -15,7 +15,7 @@ use super::{
     connection::{Accepted, Connection},
     io_timeouts::IoTimeouts,
 };
-use crate::telemetry::Complaint;
+use crate::telemetry::LogThrottle;
 
 /// Runs the handshakes of accepted connections, at most `most` at once, and
 /// yields connections in the order in which the handshakes complete. A connection
@@ -26,7 +26,7 @@ pub(super) fn secured(
     most: usize,
     timeouts: IoTimeouts,
 ) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
-    let failed = Arc::new(Mutex::new(Complaint::default()));
+    let failed = Arc::new(Mutex::new(LogThrottle::default()));
     accepted
         .map(move |accepted| {
             let handshake = handshake(
@@ -45,7 +45,7 @@ async fn handshake(
     accepted: Accepted,
     certificates: Certificates,
     timeouts: IoTimeouts,
-    failed: Arc<Mutex<Complaint>>,
+    failed: Arc<Mutex<LogThrottle>>,
 ) -> Option<Connection> {
     let Accepted { stream, turn } = accepted;
     let peer = stream.peer_addr().ok();

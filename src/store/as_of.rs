@@ -17,7 +17,7 @@ pub struct AsOf {
 
 /// A value read from the database and the log position of the read.
 #[derive(Clone, Debug)]
-pub struct Taken<T> {
+pub struct ReadAsOf<T> {
     /// Log position and epoch of the read.
     pub as_of: AsOf,
     /// Tenant and its revision at the read; `None` if the tenant does not exist.

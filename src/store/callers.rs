@@ -5,7 +5,7 @@ use crate::domain::{
     OidcIdentity, StoredKey,
 };
 
-use super::{AsOf, Snapshot, Store, StoreError, Taken, TenantId, Transaction};
+use super::{AsOf, ReadAsOf, Snapshot, Store, StoreError, TenantId, Transaction};
 
 /// Selects callers with all their parts, one row per caller.
 const CALLERS: &str = include_str!("callers.sql");
@@ -53,7 +53,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable or a standby;
     /// [`StoreError::CorruptRow`] if a stored value violates the domain's rules.
-    pub async fn callers(&self) -> Result<Taken<CallerDirectory>, StoreError> {
+    pub async fn callers(&self) -> Result<ReadAsOf<CallerDirectory>, StoreError> {
         const NAME: &str = "load_callers";
         let sql = format!(
             "-- {NAME}
@@ -83,7 +83,7 @@ impl Store {
             .iter()
             .filter(|row| row.get::<_, Option<CallerId>>("id").is_some());
         let callers = stored.map(|row| Ok(caller(NAME, row)?.caller));
-        Ok(Taken {
+        Ok(ReadAsOf {
             as_of,
             tenant: None,
             found: CallerDirectory::of(callers.collect::<Result<_, StoreError>>()?),

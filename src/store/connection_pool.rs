@@ -25,8 +25,8 @@ use super::{
     loan::Loan,
     outage_log,
     pools::{PoolName, PoolUse, Pools},
+    tenant_limiter::TenantLimiter,
     transaction::Connection,
-    turns::Turns,
 };
 
 /// Maximum wait for a free connection, or for a new one.
@@ -51,7 +51,7 @@ pub struct Store {
     patience: Duration,
     runtime: RuntimeCell,
     /// Queue of reads by tenant; `None` if reads are limited only by the pool's size.
-    turns: Option<Turns>,
+    turns: Option<TenantLimiter>,
     /// All pools of the same database.
     pools: Pools,
     schema: SchemaFound,
@@ -202,7 +202,7 @@ impl Store {
             .separate_pool(name, size, self.patience)?
             .on_current_runtime();
         Ok(Self {
-            turns: Some(Turns::new(size, of_one_tenant)),
+            turns: Some(TenantLimiter::new(size, of_one_tenant)),
             ..store
         })
     }
@@ -215,7 +215,7 @@ impl Store {
     }
 
     /// Returns the queue of reads by tenant, if this pool has one.
-    pub(super) fn turns(&self) -> Option<&Turns> {
+    pub(super) fn turns(&self) -> Option<&TenantLimiter> {
         self.turns.as_ref()
     }
 

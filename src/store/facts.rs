@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 use self::fact_rows::{FactRows, corrupt};
-use super::{IndexedProduct, Snapshot, Store, StoreError, Taken};
+use super::{IndexedProduct, ReadAsOf, Snapshot, Store, StoreError};
 
 /// Selects every fact that a set of questions needs: tagged rows, one per fact.
 pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
@@ -35,7 +35,7 @@ impl Store {
         &self,
         tenant: &Code,
         needed: &FactsNeeded,
-    ) -> Result<Taken<Option<Facts>>, StoreError> {
+    ) -> Result<ReadAsOf<Option<Facts>>, StoreError> {
         let parameters = Parameters::of(tenant, needed);
         self.load(STATEMENT, FACTS_SQL, &parameters.list(), FactRows::facts)
             .await
@@ -46,7 +46,7 @@ impl Store {
         &self,
         tenant: &Code,
         needed: &FactsNeeded,
-    ) -> Result<Taken<Vec<IndexedProduct>>, StoreError> {
+    ) -> Result<ReadAsOf<Vec<IndexedProduct>>, StoreError> {
         let parameters = Parameters::of(tenant, needed);
         self.load(STATEMENT, FACTS_SQL, &parameters.list(), |mut fact_rows| {
             fact_rows.numbered_products()
@@ -60,7 +60,10 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::facts`].
-    pub async fn vocabulary(&self, tenant: &Code) -> Result<Taken<Option<Vocabulary>>, StoreError> {
+    pub async fn vocabulary(
+        &self,
+        tenant: &Code,
+    ) -> Result<ReadAsOf<Option<Vocabulary>>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.folded(), &within];
         self.load(
@@ -82,7 +85,7 @@ impl Store {
         &self,
         tenant: &Code,
         groups: &[GroupId],
-    ) -> Result<Taken<GroupRights>, StoreError> {
+    ) -> Result<ReadAsOf<GroupRights>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
         self.load("load_rights", RIGHTS_SQL, &parameters, |mut fact_rows| {
@@ -98,10 +101,10 @@ impl Store {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
         extract: impl FnOnce(FactRows) -> T,
-    ) -> Result<Taken<T>, StoreError> {
+    ) -> Result<ReadAsOf<T>, StoreError> {
         let rows = self.query(name, sql, parameters).await?;
         let mut fact_rows = FactRows::of(&rows)?;
-        Ok(Taken {
+        Ok(ReadAsOf {
             as_of: fact_rows.as_of()?,
             tenant: fact_rows.tenant(),
             found: extract(fact_rows),

@@ -7,7 +7,7 @@ use tokio_postgres::{
 
 use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductId, ProductKind, ProductRef};
 
-use super::{AsOf, Snapshot, Store, StoreError, Taken, connection_pool::failed};
+use super::{AsOf, ReadAsOf, Snapshot, Store, StoreError, connection_pool::failed};
 
 /// Number of rows after which a copy yields to other tasks.
 const ROWS_BETWEEN_YIELDS: usize = 1_024;
@@ -169,7 +169,7 @@ impl Store {
         &self,
         tenant: &Code,
         products: impl IntoIterator<Item = ProductRef>,
-    ) -> Result<Taken<Vec<IndexedProduct>>, StoreError> {
+    ) -> Result<ReadAsOf<Vec<IndexedProduct>>, StoreError> {
         let needed = FactsNeeded {
             products: products.into_iter().collect(),
             ..FactsNeeded::default()

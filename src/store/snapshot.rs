@@ -8,9 +8,9 @@ use super::{
     Bounds, Store, StoreError, TenantRow,
     connection_pool::{TRIES, failed, measured},
     loan::{Loan, Owed},
+    tenant_limiter::Permit,
     tenants,
     transaction::MARGIN,
-    turns::Turn,
 };
 
 /// Pooled connection for reading a tenant in snapshots.
@@ -18,7 +18,7 @@ use super::{
 pub struct Reader {
     /// Declared before the turn, so that the connection is returned first.
     loan: Loan,
-    _turn: Option<Turn>,
+    _turn: Option<Permit>,
     snapshots: u32,
 }
 

@@ -29,7 +29,7 @@ pub struct WantedEntities {
     /// Items by kind and code.
     pub items: Vec<(ItemKind, Code)>,
     /// Relatives of `items` that are read as well.
-    pub kin: Kin,
+    pub relatives: Relatives,
     /// Categories, each with its new parent. For those whose parent changes, all
     /// descendants are read, without the access rights on them.
     pub moved: Vec<(Code, Code)>,
@@ -43,7 +43,7 @@ pub struct WantedEntities {
 
 /// Relatives of categories that are read with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kin {
+pub enum Relatives {
     /// No relatives.
     #[default]
     Themselves,
@@ -179,10 +179,10 @@ impl Transaction<'_> {
         }
         let kinds: Vec<&str> = wanted.items.iter().map(|(kind, _)| kind.into()).collect();
         let named = keys(wanted.items.iter().map(|(_, code)| code));
-        let kin = match wanted.kin {
-            Kin::Themselves => "",
-            Kin::Ancestors => "ancestors",
-            Kin::Descendants => "descendants",
+        let kin = match wanted.relatives {
+            Relatives::Themselves => "",
+            Relatives::Ancestors => "ancestors",
+            Relatives::Descendants => "descendants",
         };
         let whole: Vec<&str> = wanted.item_kinds.iter().map(Into::into).collect();
         let rows = self

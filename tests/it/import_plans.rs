@@ -39,8 +39,8 @@ const STATEMENTS: &[(&str, &str, &str)] = statements! {
     "product_removals_audit.sql", "2, 1, 'user:admin', 'request', '', 0, 'shop'";
     "product_removals_delete.sql", "2";
     "product_removals_delete_categories.sql", "2";
-    "reached_products_nominate.sql", "2, '{1}', true, false";
-    "reached_products.sql", "2, 100000";
+    "affected_products_nominate.sql", "2, '{1}', true, false";
+    "affected_products.sql", "2, 100000";
 };
 
 /// The staged rows of an import of twenty thousand products, half of which are

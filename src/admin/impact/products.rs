@@ -7,7 +7,7 @@ use crate::{
         work::{Work, run_blocking},
     },
     domain::ItemId,
-    store::{ProductReached, ReachedBy},
+    store::{AffectedBy, AffectedProduct},
 };
 
 use super::{
@@ -38,7 +38,7 @@ pub(super) async fn compare(
     work: &mut Work,
 ) -> Result<Affected, AdminError> {
     let by = run_blocking(|| reached_by(compared, work))?;
-    if by == ReachedBy::NOTHING && staged == Staged::Nothing {
+    if by == AffectedBy::NOTHING && staged == Staged::Nothing {
         return Ok(Affected::default());
     }
     if staged == Staged::Nothing {
@@ -73,7 +73,7 @@ pub(super) async fn compare(
 /// Products in the same categories are compared once, and only with the classes
 /// whose answers can change by the rights on these.
 pub(super) fn count_affected(
-    products: &[ProductReached],
+    products: &[AffectedProduct],
     compared: &mut Compared<'_>,
     work: &mut Work,
 ) -> Result<u64, AdminError> {
@@ -117,7 +117,7 @@ pub(super) fn count_affected(
 pub(super) fn reached_by(
     compared: &Compared<'_>,
     work: &mut Work,
-) -> Result<ReachedBy, AdminError> {
+) -> Result<AffectedBy, AdminError> {
     let Compared {
         before,
         after,
@@ -127,7 +127,7 @@ pub(super) fn reached_by(
     } = compared;
     let is_turned = classes.all.iter().any(Class::is_turned);
     let enterprise = [before, after].map(|side| side.edition.is_enterprise());
-    Ok(ReachedBy {
+    Ok(AffectedBy {
         // Outside the enterprise edition everyone owns every product (rules 3.4).
         everything: is_turned && enterprise != [true, true],
         uncategorised: is_turned,
@@ -136,11 +136,11 @@ pub(super) fn reached_by(
 }
 
 /// Describes the products that would lose their last category (rules 4.3).
-fn everyones(products: &[ProductReached], scaled: impl Fn(u64) -> u64) -> Option<String> {
+fn everyones(products: &[AffectedProduct], scaled: impl Fn(u64) -> u64) -> Option<String> {
     let lies_in_some = |of: &Option<Vec<ItemId>>| of.as_ref().is_some_and(|of| !of.is_empty());
     let lies_in_none = |of: &Option<Vec<ItemId>>| of.as_ref().is_some_and(Vec::is_empty);
     let leaves =
-        |product: &&ProductReached| lies_in_some(&product.before) && lies_in_none(&product.after);
+        |product: &&AffectedProduct| lies_in_some(&product.before) && lies_in_none(&product.after);
     let first = products.iter().find(leaves)?;
     let count = products.iter().filter(leaves).count();
     let count = scaled(u64::try_from(count).unwrap_or(u64::MAX));

@@ -9,7 +9,7 @@ use crate::{
         Code, GroupId, Item, ItemId, ItemKind, Label, Level, Subject, SubjectId, SubjectKind,
         UserGroup,
     },
-    store::{ProductReached, ReachedBy, StoredEntities},
+    store::{AffectedBy, AffectedProduct, StoredEntities},
 };
 
 /// Number of groups that have members; the ids begin at [`GroupId::ALL`].
@@ -89,10 +89,10 @@ fn subject(kind: SubjectKind, n: i32, groups: BTreeSet<GroupId>) -> Subject {
 }
 
 /// As many products as categories, each in two categories.
-fn products(size: i32) -> Vec<ProductReached> {
+fn products(size: i32) -> Vec<AffectedProduct> {
     let products = (0..size).map(|n| {
         let categories = vec![category(n), category((7 * n + 1) % size)];
-        ProductReached {
+        AffectedProduct {
             code: format!("product_{n}"),
             before: Some(categories.clone()),
             after: Some(categories),
@@ -224,7 +224,7 @@ fn additional_locale_reads_no_products() {
     let editions = Editions::same(Edition::Enterprise);
     let compared = Compared::of(&change_set, editions, &mut work).unwrap();
     let by = products::reached_by(&compared, &mut work).unwrap();
-    assert_eq!(by, ReachedBy::NOTHING);
+    assert_eq!(by, AffectedBy::NOTHING);
 }
 
 #[test]

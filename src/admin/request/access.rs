@@ -7,7 +7,7 @@ use crate::{
         rights::GroupLevels,
     },
     domain::{AccessRight, Code, ItemKind, ItemRef},
-    store::{Kin, RightsWanted, WantedEntities},
+    store::{Relatives, RightsWanted, WantedEntities},
 };
 
 use super::{AccessChange, Children, ItemRights, distinct};
@@ -22,10 +22,10 @@ fn items_wanted<'e>(
     let items = items.into_iter().map(|item| (item.kind, item.code.clone()));
     WantedEntities {
         items: items.collect(),
-        kin: if below {
-            Kin::Descendants
+        relatives: if below {
+            Relatives::Descendants
         } else {
-            Kin::Themselves
+            Relatives::Themselves
         },
         ..WantedEntities::default()
     }

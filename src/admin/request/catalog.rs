@@ -8,7 +8,7 @@ use crate::{
     domain::{
         AttributePatch, CategoryPatch, ChannelPatch, Code, GridViewPatch, ItemKind, ProfilePatch,
     },
-    store::{Kin, RightsWanted, WantedEntities},
+    store::{Relatives, RightsWanted, WantedEntities},
 };
 
 use super::{distinct, each_code, put_each};
@@ -144,7 +144,7 @@ pub(super) fn put_categories_wants(entries: &[CategoryPatch]) -> WantedEntities 
     });
     WantedEntities {
         items: named(ItemKind::Category, codes).collect(),
-        kin: Kin::Ancestors,
+        relatives: Relatives::Ancestors,
         moved: moved.collect(),
         rights: RightsWanted::OnItems,
         ..WantedEntities::default()

@@ -5,7 +5,7 @@ use crate::{
 
 use super::{
     super::{
-        change::{Change, Mode, Pass, Ran, Rehearsal, TenantState},
+        change::{Change, Mode, Pass, Rehearsal, RunResult, TenantState},
         error::AdminError,
         work::Patience,
     },
@@ -51,7 +51,7 @@ pub(super) struct Rehearsed {
 /// The result of a rehearsed change.
 pub(super) enum Found {
     /// What the change would do.
-    Ran(Ran),
+    Completed(RunResult),
     /// The answer of the same request, committed before.
     Before(Vec<u8>),
     /// The change is rejected.
@@ -115,7 +115,7 @@ async fn compare<C: Change>(
         // retry.
         pass = pass.with_patience(patience.clone());
     }
-    Ok(Found::Ran(change.run(&mut pass).await?))
+    Ok(Found::Completed(change.run(&mut pass).await?))
 }
 
 /// Returns the answer stored under the key of this write, if it is of the same

@@ -5,7 +5,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     admin::error::AdminError,
     domain::Code,
-    store::{Connection, StoreError, Turn},
+    store::{Connection, Permit, StoreError},
 };
 
 use super::{WriteContext, WriteCoordinator};
@@ -97,9 +97,9 @@ pub(in crate::admin) struct WriteSlot {
 #[derive(Debug)]
 enum HeldTurn {
     /// Given back to other writes while this one waits for the row of its tenant.
-    Returnable(TurnLength, Turn),
+    Returnable(TurnLength, Permit),
     /// An import keeps it: its staged rows are tied to its connection.
-    OfImport { _turn: Turn },
+    OfImport { _turn: Permit },
 }
 
 impl WriteSlot {

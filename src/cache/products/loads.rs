@@ -98,7 +98,7 @@ async fn load(core: Arc<Core>, mut under_way: UnderWay) {
     under_way.pause = match loaded {
         Ok(Loaded::Whole(base, as_of)) => {
             let (rows, bytes) = (base.len(), base.bytes());
-            core.figures.index_loads.add(1);
+            core.counters.index_loads.add(1);
             let is_taken = products.install(*base, &as_of);
             tracing::debug!(
                 tenant = %products.tenant(), products = rows, bytes, is_taken,

@@ -56,7 +56,7 @@ async fn patch(core: &Core, products: &TenantProducts, marked: Vec<ProductRef>) 
         return false;
     }
     products.patch(&marked, &taken.found, &taken.as_of);
-    core.figures
+    core.counters
         .products_patched
         .add(u64::try_from(marked.len()).unwrap_or_default());
     let shown = products.shown();

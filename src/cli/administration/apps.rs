@@ -115,7 +115,7 @@ async fn connect_app(
     Ok(with_ungranted(answer, &begun.ungranted_scopes))
 }
 
-type Taken = (u64, Option<pb::Effect>);
+type StepResult = (u64, Option<pb::Effect>);
 
 async fn take_step(
     client: &mut AppServiceClient<Line>,
@@ -123,10 +123,10 @@ async fn take_step(
     id: &str,
     rights: &Rights,
     write: &WriteArguments,
-) -> Result<Taken, CliError> {
+) -> Result<StepResult, CliError> {
     let request_id = id.to_owned();
     match step {
-        AppStep::Unspecified => Ok(Taken::default()),
+        AppStep::Unspecified => Ok(StepResult::default()),
         AppStep::Authorize => {
             let request = request!(AuthorizeScopesRequest, write, { request_id: request_id });
             let answer = client

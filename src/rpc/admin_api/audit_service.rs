@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     pb::{self, audit_service_server::AuditService},
-    rpc::allowed_stream::Ending,
+    rpc::allowed_stream::StreamLimits,
 };
 
 use super::{AdminApi, Answer as _, service};
@@ -22,9 +22,9 @@ service! {
         &self,
         request: Request<pb::WatchChangesRequest>,
     ) -> Result<Response<Self::WatchChangesStream>, Status> {
-        let ending = Ending::of(request.extensions());
+        let limits = StreamLimits::of(request.extensions());
         let api = self.of_call(request.extensions());
-        let events = api.watch(request.into_inner(), ending).await?;
+        let events = api.watch(request.into_inner(), limits).await?;
         Ok(Response::new(Box::pin(events)))
     }
 

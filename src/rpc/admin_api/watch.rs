@@ -11,8 +11,10 @@ use tonic::Status;
 use crate::{
     domain::Code,
     pb::{self, watch_changes_response::Event},
-    rpc::{allowed_stream::Ending, failure::Failure},
-    store::{Bounds, ChangeFilter, ChangePlace, ChangeRow, TenantId, Turn, Turns, read_tenant},
+    rpc::{allowed_stream::StreamLimits, failure::Failure},
+    store::{
+        Bounds, ChangeFilter, ChangePlace, ChangeRow, Permit, TenantId, TenantLimiter, read_tenant,
+    },
 };
 
 use super::{
@@ -49,10 +51,10 @@ struct Watch {
     /// A tenant created anew with the same code is not the watched one.
     id: TenantId,
     at: ChangePlace,
-    ending: Ending,
+    limits: StreamLimits,
     events: mpsc::Sender<Message>,
     revisions: watch::Receiver<Seen>,
-    _turn: Turn,
+    _turn: Permit,
 }
 
 impl AdminApi {
@@ -60,7 +62,7 @@ impl AdminApi {
     pub(super) async fn watch(
         &self,
         request: pb::WatchChangesRequest,
-        ending: Ending,
+        limits: StreamLimits,
     ) -> Result<impl Stream<Item = Message> + Send + use<>, Failure> {
         let pb::WatchChangesRequest {
             tenant,
@@ -83,7 +85,7 @@ impl AdminApi {
             tenant,
             id,
             at: place(after_revision, after_part),
-            ending,
+            limits,
             events,
             _turn: turn,
         };
@@ -143,10 +145,10 @@ impl Watch {
     }
 
     fn check_not_stopping(&self) -> Result<(), Failure> {
-        if self.ending.gate.is_closed() {
+        if self.limits.gate.is_closed() {
             return Err(Failure::ShuttingDown);
         }
-        match self.ending.deadline {
+        match self.limits.deadline {
             Some(deadline) if deadline <= Instant::now() => Err(Failure::DeadlinePassed),
             Some(_) | None => Ok(()),
         }
@@ -184,7 +186,7 @@ impl Watch {
             Event::Heartbeat(_) => None,
         };
         let message = pb::WatchChangesResponse { event: Some(event) };
-        let patience = match self.ending.deadline {
+        let patience = match self.limits.deadline {
             None => self.api.watch_patience,
             Some(deadline) => self
                 .api
@@ -210,7 +212,7 @@ impl Watch {
     /// `None`: the caller has disconnected.
     async fn something_new(&mut self, beat: Instant) -> Option<bool> {
         let look = (Instant::now() + GATE_PERIOD).min(beat);
-        let look = self.ending.deadline.map_or(look, |end| look.min(end));
+        let look = self.limits.deadline.map_or(look, |end| look.min(end));
         tokio::select! {
             () = self.events.closed() => None,
             // The sender lives as long as the server, so this is always a change.
@@ -221,6 +223,6 @@ impl Watch {
 }
 
 /// Returns the permits for concurrent watchers.
-pub(super) fn watchers() -> Turns {
-    Turns::new(MOST_WATCHERS, MOST_WATCHERS_OF_ONE_TENANT)
+pub(super) fn watchers() -> TenantLimiter {
+    TenantLimiter::new(MOST_WATCHERS, MOST_WATCHERS_OF_ONE_TENANT)
 }

@@ -13,7 +13,7 @@ use crate::domain::Code;
 /// A tenant can neither take all turns nor fill the queue for them: a busy tenant
 /// does not block others.
 #[derive(Clone, Debug)]
-pub struct Turns {
+pub struct TenantLimiter {
     server: Arc<Semaphore>,
     tenants: Arc<Mutex<HashMap<Code, Weak<Semaphore>>>>,
     of_one_tenant: usize,
@@ -21,12 +21,12 @@ pub struct Turns {
 
 /// Permit of one piece of work; released when dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub struct Permit {
     _of_server: OwnedSemaphorePermit,
     _of_tenant: OwnedSemaphorePermit,
 }
 
-impl Turns {
+impl TenantLimiter {
     /// Creates turns for `at_once` concurrent pieces of work, at most
     /// `of_one_tenant` of each tenant.
     #[must_use]
@@ -40,11 +40,11 @@ impl Turns {
 
     /// Waits for the next turn of a tenant. `None` cannot occur, because the
     /// semaphores are never closed.
-    pub async fn next(&self, tenant: &Code) -> Option<Turn> {
+    pub async fn next(&self, tenant: &Code) -> Option<Permit> {
         // The tenant's permit first: a task that waits for it holds no server permit.
         let of_tenant = self.of_tenant(tenant).acquire_owned().await.ok()?;
         let of_server = Arc::clone(&self.server).acquire_owned().await.ok()?;
-        Some(Turn {
+        Some(Permit {
             _of_server: of_server,
             _of_tenant: of_tenant,
         })
@@ -52,10 +52,10 @@ impl Turns {
 
     /// Returns a turn if one is free now; does not wait.
     #[must_use]
-    pub fn try_next(&self, tenant: &Code) -> Option<Turn> {
+    pub fn try_next(&self, tenant: &Code) -> Option<Permit> {
         let of_tenant = self.of_tenant(tenant).try_acquire_owned().ok()?;
         let of_server = Arc::clone(&self.server).try_acquire_owned().ok()?;
-        Some(Turn {
+        Some(Permit {
             _of_server: of_server,
             _of_tenant: of_tenant,
         })
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_tenant_cannot_take_all_turns() {
-        let turns = Turns::new(3, 2);
+        let turns = TenantLimiter::new(3, 2);
         let busy = [
             turns.next(&code("acme")).await,
             turns.next(&code("ACME")).await,
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn idle_tenants_are_removed() {
-        let turns = Turns::new(2, 1);
+        let turns = TenantLimiter::new(2, 1);
         for tenant in ["one", "two", "three"] {
             drop(turns.next(&code(tenant)).await);
         }

@@ -7,12 +7,12 @@ use super::RunError;
 /// The shutdown signals: Ctrl-C (SIGINT) and SIGTERM. A second one exits the
 /// process at once.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(super) struct ShutdownSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Ending {
+impl ShutdownSignals {
     /// Registers the signal handlers; from then on the signals no longer end the
     /// process by themselves.
     pub(super) fn listen() -> Result<Self, RunError> {

@@ -6,7 +6,7 @@ use super::{StoreError, TenantId, Transaction, product_lists::count};
 
 /// Product or model affected by a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProductReached {
+pub struct AffectedProduct {
     /// Code of the product or model.
     pub code: String,
     /// Effective categories (rules 4.2) before the change; `None` if it is new.
@@ -17,7 +17,7 @@ pub struct ProductReached {
 
 /// Stored products that a change affects, besides those that it changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReachedBy {
+pub struct AffectedBy {
     /// True for all products.
     pub everything: bool,
     /// True for products without a category.
@@ -26,7 +26,7 @@ pub struct ReachedBy {
     pub categories: Vec<ItemId>,
 }
 
-impl ReachedBy {
+impl AffectedBy {
     /// No products besides those that the change itself changes.
     pub const NOTHING: Self = Self {
         everything: false,
@@ -46,11 +46,11 @@ impl Transaction<'_> {
     pub async fn nominate_reached(
         &self,
         tenant: TenantId,
-        by: &ReachedBy,
+        by: &AffectedBy,
     ) -> Result<u64, StoreError> {
         const TABLE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS reached_product (id integer); TRUNCATE reached_product";
-        const SQL: &str = include_str!("reached_products_nominate.sql");
-        let ReachedBy {
+        const SQL: &str = include_str!("affected_products_nominate.sql");
+        let AffectedBy {
             everything,
             uncategorised,
             categories,
@@ -77,15 +77,15 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         limit: usize,
-    ) -> Result<Vec<ProductReached>, StoreError> {
+    ) -> Result<Vec<AffectedProduct>, StoreError> {
         const NAME: &str = "read_reached";
-        const SQL: &str = include_str!("reached_products.sql");
+        const SQL: &str = include_str!("affected_products.sql");
         let limit = count(limit);
         let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.0, &limit];
         let mut rows = self.stream(NAME, SQL, parameters).await?;
         let mut reached = Vec::new();
         while let Some(row) = self.next_row(NAME, &mut rows).await? {
-            reached.push(ProductReached {
+            reached.push(AffectedProduct {
                 code: row.get("code"),
                 before: row.get("before"),
                 after: row.get("after"),

@@ -5,7 +5,7 @@ use std::{
 
 /// Counters and gauges of the cache since the start of the server.
 #[derive(Debug, Default)]
-pub(super) struct Figures {
+pub(super) struct Counters {
     pub(super) hits: Count,
     pub(super) misses: Count,
     pub(super) loads: Count,
@@ -107,7 +107,7 @@ pub struct Status {
     pub pages_from_memory: u64,
 }
 
-impl Figures {
+impl Counters {
     /// Returns the values of all of them.
     pub(super) fn status(
         &self,

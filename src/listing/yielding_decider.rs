@@ -14,13 +14,13 @@ const READS_PER_TURN: u64 = 16_384;
 /// It yields by work done, not by the number of questions: one question may read
 /// 10,000 categories for each of 100 user groups.
 #[derive(Debug, Default)]
-pub struct Turns {
+pub struct YieldingDecider {
     decider: Decider,
     /// The work done at the last yield.
     yielded_at: u64,
 }
 
-impl Turns {
+impl YieldingDecider {
     /// Decides one question; see [`Decider`] for the invariant on the facts
     /// passed.
     pub async fn decide(&mut self, question: &Question, facts: &Facts) -> Decision {
