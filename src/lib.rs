@@ -8,7 +8,6 @@ pub mod domain;
 pub mod embedded;
 pub mod engine;
 pub mod failpoints;
-pub mod generator;
 pub mod http;
 pub mod import;
 pub mod listing;

@@ -13,9 +13,14 @@ use std::{
     process::Command,
 };
 
-use pim_authz::generator::{GeneratorError, WorldSize, generate};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+
+#[path = "../src/bin/pim-authz-gen/generator.rs"]
+#[expect(unused_imports, reason = "the program uses more of it")]
+mod generator;
+
+use generator::{GeneratorError, WorldSize, generate};
 
 fn small(seed: u64) -> WorldSize {
     WorldSize {

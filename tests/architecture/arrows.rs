@@ -56,7 +56,6 @@ const ARROWS: [(&str, &[&str]); 18] = [
         ],
     ),
     ("cli", &["domain", "pb", "tls"]),
-    ("generator", &["domain"]),
     ("http", &["domain", "rpc", "pb", "telemetry"]),
 ];
 
@@ -80,9 +79,9 @@ const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("reqwest", &["oidc"]),
     ("csv", &["import"]),
     ("tonic", &["rpc", "server", "cli", "pb"]),
-    ("clap", &["cli", "main", "run", "generator", "bin"]),
-    ("rand", &["generator"]),
-    ("libm", &["generator"]),
+    ("clap", &["cli", "main", "run", "bin"]),
+    ("rand", &["bin"]),
+    ("libm", &["bin"]),
     ("comfy_table", &["cli"]),
     ("indicatif", &["cli"]),
 ];

@@ -3,12 +3,12 @@
 
 use std::fs;
 
-use pim_authz::{
-    generator::{WorldSize, Written, generate},
-    pb::{self, Edition},
-};
+use pim_authz::pb::{self, Edition};
 
-use crate::harness::{File, TestServer, product, user};
+use crate::{
+    generator::{WorldSize, Written, generate},
+    harness::{File, TestServer, product, user},
+};
 
 fn made(size: &WorldSize) -> (Written, Vec<File>) {
     let folder = tempfile::tempdir().unwrap();

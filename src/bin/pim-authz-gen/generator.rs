@@ -32,7 +32,7 @@ mod structure;
 
 use std::path::Path;
 
-pub use self::{error::GeneratorError, folder::Written, size::WorldSize};
+pub(crate) use self::{error::GeneratorError, folder::Written, size::WorldSize};
 
 use self::{catalog::Catalog, folder::Folder, readers::Readers};
 
@@ -42,7 +42,7 @@ use self::{catalog::Catalog, folder::Folder, readers::Readers};
 ///
 /// [`GeneratorError`] if the sizes are inconsistent, or the files cannot be
 /// written; files written so far are kept.
-pub fn generate(directory: &Path, size: &WorldSize) -> Result<Written, GeneratorError> {
+pub(crate) fn generate(directory: &Path, size: &WorldSize) -> Result<Written, GeneratorError> {
     size.check()?;
     let mut folder = Folder::create(directory)?;
     structure::write(&mut folder, size)?;

@@ -1,5 +1,7 @@
 //! The command `pim-authz-gen`.
 
+mod generator;
+
 use std::{
     io::{self, Write as _},
     path::PathBuf,
@@ -7,7 +9,7 @@ use std::{
 };
 
 use clap::Parser;
-use pim_authz::generator::{self, WorldSize};
+use self::generator::WorldSize;
 
 /// Makes a world to measure with: a directory for `pim-authz import`.
 ///

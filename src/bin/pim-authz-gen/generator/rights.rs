@@ -9,7 +9,7 @@ use super::{
     names::{Group, List, Named, category},
     readers::{Reader, Readers},
 };
-use crate::domain::Level;
+use pim_authz::domain::Level;
 
 /// The access level of a user group on a category.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@ use std::{io, path::PathBuf};
 
 /// The reason why a world was not generated.
 #[derive(Debug, thiserror::Error)]
-pub enum GeneratorError {
+pub(crate) enum GeneratorError {
     /// An option does not fit the others, or an import would reject its value.
     #[error("`--{option}` is {given}; allowed is {least} to {most}")]
     OutOfRange {

@@ -23,22 +23,22 @@ pub(super) struct Table {
 
 /// The summary of the written files; displayed as one line.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// Seed of the random streams.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The files, in the order in which they were written.
-    pub files: Vec<WrittenFile>,
+    pub(crate) files: Vec<WrittenFile>,
 }
 
 /// A written file.
 #[derive(Debug, PartialEq, Eq)]
-pub struct WrittenFile {
+pub(crate) struct WrittenFile {
     /// File name in the directory.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Number of rows, without the header.
-    pub rows: u64,
+    pub(crate) rows: u64,
     /// Size in bytes.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Folder {
@@ -112,7 +112,7 @@ impl Table {
 impl Written {
     /// Returns the number of rows of a file; 0 if it was not written.
     #[must_use]
-    pub fn rows(&self, name: &str) -> u64 {
+    pub(crate) fn rows(&self, name: &str) -> u64 {
         let found = self.files.iter().find(|file| file.name == name);
         found.map_or(0, |file| file.rows)
     }

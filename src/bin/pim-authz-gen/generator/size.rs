@@ -2,94 +2,94 @@ use super::GeneratorError;
 
 /// How much a made world holds, and the seed that it is drawn with.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
-pub struct WorldSize {
+pub(crate) struct WorldSize {
     /// What chance begins with: the same seed and sizes make the same bytes.
     #[arg(long, default_value_t = DEFAULT.seed)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 
     /// Products; about a quarter are variants, and a third of these have no
     /// categories but their model's.
     #[arg(long, default_value_t = DEFAULT.products)]
-    pub products: u64,
+    pub(crate) products: u64,
 
     /// Product models, every fifth one a sub-model [default: one for 20
     /// products].
     #[arg(long)]
-    pub models: Option<u64>,
+    pub(crate) models: Option<u64>,
 
     /// Categories, roots included; about ten below each one.
     #[arg(long, default_value_t = DEFAULT.categories)]
-    pub categories: u32,
+    pub(crate) categories: u32,
 
     /// Category trees.
     #[arg(long, default_value_t = DEFAULT.trees)]
-    pub trees: u32,
+    pub(crate) trees: u32,
 
     /// How unevenly products are spread over categories: the exponent of a Zipf
     /// distribution. 0: evenly.
     #[arg(long, default_value_t = DEFAULT.zipf)]
-    pub zipf: f64,
+    pub(crate) zipf: f64,
 
     /// How many of 1,000 products have no category, and are everyone's.
     #[arg(long, default_value_t = DEFAULT.uncategorised_per_mille)]
-    pub uncategorised_per_mille: u32,
+    pub(crate) uncategorised_per_mille: u32,
 
     /// Users, besides `admin` and the three readers.
     #[arg(long, default_value_t = DEFAULT.users)]
-    pub users: u64,
+    pub(crate) users: u64,
 
     /// User groups, besides `All` and those of the three readers.
     #[arg(long, default_value_t = DEFAULT.groups)]
-    pub groups: u32,
+    pub(crate) groups: u32,
 
     /// Groups that each user is in, besides `All`; at most all of them.
     #[arg(long, default_value_t = DEFAULT.groups_per_user)]
-    pub groups_per_user: u32,
+    pub(crate) groups_per_user: u32,
 
     /// Categories that each group views at least; it edits half of them and
     /// owns a tenth. At most all of them.
     #[arg(long, default_value_t = DEFAULT.group_categories)]
-    pub group_categories: u32,
+    pub(crate) group_categories: u32,
 
     /// API connections made by hand.
     #[arg(long, default_value_t = DEFAULT.connections)]
-    pub connections: u32,
+    pub(crate) connections: u32,
 
     /// Connected apps; together with the connections at most 100.
     #[arg(long, default_value_t = DEFAULT.apps)]
-    pub apps: u32,
+    pub(crate) apps: u32,
 
     /// Channels.
     #[arg(long, default_value_t = DEFAULT.channels)]
-    pub channels: u32,
+    pub(crate) channels: u32,
 
     /// Locales.
     #[arg(long, default_value_t = DEFAULT.locales)]
-    pub locales: u32,
+    pub(crate) locales: u32,
 
     /// Attribute groups; every fifth one is hidden from `All`.
     #[arg(long, default_value_t = DEFAULT.attribute_groups)]
-    pub attribute_groups: u32,
+    pub(crate) attribute_groups: u32,
 
     /// Attributes; a fifth are scopable, a third localizable.
     #[arg(long, default_value_t = DEFAULT.attributes)]
-    pub attributes: u32,
+    pub(crate) attributes: u32,
 
     /// Asset families.
     #[arg(long, default_value_t = DEFAULT.asset_families)]
-    pub asset_families: u32,
+    pub(crate) asset_families: u32,
 
     /// Reference entities.
     #[arg(long, default_value_t = DEFAULT.reference_entities)]
-    pub reference_entities: u32,
+    pub(crate) reference_entities: u32,
 
     /// Import profiles, and as many export profiles.
     #[arg(long, default_value_t = DEFAULT.profiles)]
-    pub profiles: u32,
+    pub(crate) profiles: u32,
 
     /// Saved grid views.
     #[arg(long, default_value_t = DEFAULT.grid_views)]
-    pub grid_views: u32,
+    pub(crate) grid_views: u32,
 }
 
 const DEFAULT: WorldSize = WorldSize {
@@ -136,7 +136,7 @@ impl Default for WorldSize {
 impl WorldSize {
     /// Returns the number of product models.
     #[must_use]
-    pub fn models(&self) -> u64 {
+    pub(crate) fn models(&self) -> u64 {
         self.models.unwrap_or(self.products / 20)
     }
 
