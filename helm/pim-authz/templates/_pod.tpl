@@ -1,5 +1,5 @@
-{{/* What the pods of the server and of the migration are made of. Secrets are mounted as files, never as variables, and as
-whole folders: a mount of one file by subPath would never change. */}}
+{{/* Parts of the pods of the server and of the migration. Secrets are mounted as files, never as variables, and as whole
+folders: a mount of one file by subPath would never be updated. */}}
 
 {{/* The mounted secrets of one pod, as a list of {volume, secret, items}. Takes a dictionary: root, isMigration. */}}
 {{- define "pim-authz.secretFiles" -}}
