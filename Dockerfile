@@ -33,11 +33,11 @@ LABEL org.opencontainers.image.title="pim-authz" \
     org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /out/pim-authz /usr/local/bin/pim-authz
 COPY LICENSE /usr/share/doc/pim-authz/LICENSE
-# The image's `nonroot`, as a number: Kubernetes cannot tell of a name that it is not root.
+# The image's `nonroot`, as a number: Kubernetes cannot verify that a user name is not root.
 USER 65532:65532
 WORKDIR /
-# Loopback, the default, is the container's own. Off loopback the server wants TLS, or to
-# be told that something else encrypts.
+# Loopback, the default, is the container's own. On other addresses the server requires
+# TLS, or --insecure if something else encrypts.
 ENV PIM_AUTHZ_LISTEN=0.0.0.0:50051
 ENV PIM_AUTHZ_HTTP_LISTEN=0.0.0.0:9464
 EXPOSE 50051 9464

@@ -1,5 +1,5 @@
-{{/* Settings that do not go together end the rendering with a sentence that says what to change. The rules are those by which
-the server itself would refuse to start, where a pod would only say so in its log. */}}
+{{/* Contradictory settings end the rendering with an error that names the remedy. The rules are those by which the server itself
+would refuse to start, which would only be visible in a pod's log. */}}
 
 {{- define "pim-authz.check" -}}
 {{- include "pim-authz.checkDatabase" . -}}
@@ -73,7 +73,7 @@ the server itself would refuse to start, where a pod would only say so in its lo
 {{- end -}}
 {{- end -}}
 
-{{/* What was measured at most under a flood: the cache, one and a half times the memory of calls, and 200 MiB. */}}
+{{/* The measured maximum under a flood: the cache, one and a half times the memory of calls, and 200 MiB. */}}
 {{- define "pim-authz.checkMemory" -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources -}}
 {{- if $limit -}}
@@ -97,7 +97,7 @@ the server itself would refuse to start, where a pod would only say so in its lo
 {{- divf (mulf (trimSuffix $unit $text | float64) $factor) 1048576.0 | floor | int64 -}}
 {{- end -}}
 
-{{/* Variables and options that the chart sets would be silently overridden, or be given twice. */}}
+{{/* Rejects variables and options that the chart sets itself: they would be silently overridden, or set twice. */}}
 {{- define "pim-authz.checkExtras" -}}
 {{- $taken := list "PIM_AUTHZ_DATABASE_URL" "PIM_AUTHZ_DATA_DIR" "PIM_AUTHZ_MIGRATE" "PIM_AUTHZ_INSECURE" "PIM_AUTHZ_TLS_CERT" "PIM_AUTHZ_TLS_KEY" -}}
 {{- range include "pim-authz.serverEnv" . | fromYamlArray -}}

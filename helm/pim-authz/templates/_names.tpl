@@ -28,7 +28,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What servers are selected by. The pods of the migration have another component, so that no service leads to them. */}}
+{{/* Labels that select servers. The pods of the migration have another component, so that no service selects them. */}}
 {{- define "pim-authz.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "pim-authz.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -41,7 +41,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: migration
 {{- end -}}
 
-{{/* Labels that change with a release, and so are none to select by. */}}
+{{/* Labels that change with a release, and so cannot be part of selectors. */}}
 {{- define "pim-authz.releaseLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}

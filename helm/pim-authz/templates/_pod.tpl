@@ -1,5 +1,5 @@
-{{/* What the pods of the server and of the migration are made of. Secrets are mounted as files, never as variables, and as
-whole folders: a mount of one file by subPath would never change. */}}
+{{/* Parts of the pods of the server and of the migration. Secrets are mounted as files, never as variables, and as whole
+folders: a mount of one file by subPath would never be updated. */}}
 
 {{/* The mounted secrets of one pod, as a list of {volume, secret, items}. Takes a dictionary: root, isMigration. */}}
 {{- define "pim-authz.secretFiles" -}}
@@ -142,12 +142,12 @@ whole folders: a mount of one file by subPath would never change. */}}
 {{- end }}
 {{- end -}}
 
-{{/* A value as it was written: YAML's numbers are floats here, and large ones would get an exponent. */}}
+{{/* A value in its original notation: YAML's numbers are floats here, and large ones would be rendered with an exponent. */}}
 {{- define "pim-authz.number" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}{{- else -}}{{ . }}{{- end -}}
 {{- end -}}
 
-{{/* The versions of the secrets that a server reads at its start alone, so that an upgrade restarts it when they have
+{{/* The versions of the secrets that a server reads only at its start, so that an upgrade restarts it when they have
 changed. Only a version, not a checksum, which would help to guess a password. Empty where there is no cluster to look at. */}}
 {{- define "pim-authz.secretVersions" -}}
 {{- $versions := list -}}
