@@ -20,7 +20,7 @@ const TRIES: u32 = 2;
 /// The callers as last read. Every call needs this one fact, so it has a cache of
 /// its own; its position decides whether it is stale.
 #[derive(Debug, Default)]
-pub(super) struct CachedCallers(ArcSwapOption<CachedCallers>);
+pub(super) struct CallerCache(ArcSwapOption<CachedCallers>);
 
 #[derive(Debug)]
 struct CachedCallers {

@@ -8,8 +8,8 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
 use self::generator::WorldSize;
+use clap::Parser;
 
 /// Makes a world to measure with: a directory for `pim-authz import`.
 ///
