@@ -17,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 #[path = "../src/bin/pim-authz-gen/generator.rs"]
-#[expect(unused_imports, reason = "the program uses more of it")]
 mod generator;
 
 use generator::{GeneratorError, WorldSize, generate};

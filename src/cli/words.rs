@@ -16,10 +16,6 @@ pub(super) fn reason_code(code: pb::ReasonCode) -> Option<String> {
     word(code.as_str_name(), "REASON_CODE_")
 }
 
-pub(super) fn filter_scope(scope: pb::FilterScope) -> Option<String> {
-    word(scope.as_str_name(), "FILTER_SCOPE_")
-}
-
 /// Returns the word of an enum value by its name and its enum's prefix.
 pub(super) fn word(name: &str, prefix: &str) -> Option<String> {
     let word = name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
@@ -54,10 +50,6 @@ mod tests {
         assert_eq!(
             reason_code(pb::ReasonCode::AttributeGroup).as_deref(),
             Some("attribute_group")
-        );
-        assert_eq!(
-            filter_scope(pb::FilterScope::Everything).as_deref(),
-            Some("everything")
         );
         assert_eq!(level(pb::Level::Unspecified), None);
     }

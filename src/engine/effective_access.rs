@@ -227,7 +227,10 @@ pub(super) fn level_of_categories(levels: impl IntoIterator<Item = Level>) -> Le
 /// Returns those of some user groups that give the level `held` over all of them:
 /// the groups whose own level equals it or, where flags of several groups combine
 /// (rules 3.3), every group with any level.
-pub fn giving_groups<G>(held: Level, groups: impl IntoIterator<Item = (G, Level)>) -> Vec<G> {
+pub(super) fn giving_groups<G>(
+    held: Level,
+    groups: impl IntoIterator<Item = (G, Level)>,
+) -> Vec<G> {
     let holding = groups
         .into_iter()
         .filter(|(_, level)| *level != Level::Hidden);
@@ -278,6 +281,8 @@ fn highest_level(kind: ItemKind) -> Level {
 
 #[cfg(test)]
 mod tests {
+    use Level::{Edit, Execute, ExecuteAndEdit, Hidden, Own, View};
+
     use super::*;
 
     #[test]
@@ -285,7 +290,6 @@ mod tests {
         let rights = |levels: &[Level]| (1..).zip(levels.iter().copied()).collect::<Vec<_>>();
         let of =
             |kind, levels: &[Level]| effective_right(Edition::Enterprise, kind, rights(levels));
-        use Level::{Edit, Execute, ExecuteAndEdit, Hidden, Own, View};
         let category = ItemKind::Category;
         assert_eq!(of(category, &[View, Own, Own, Hidden]), (Own, vec![2, 3]));
         assert_eq!(of(category, &[Hidden]), (Hidden, Vec::new()));

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Each module and the modules it may name.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("failpoints", &[]),
     ("tls", &[]),
     ("supervision", &[]),

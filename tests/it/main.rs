@@ -33,7 +33,6 @@ mod effective_access;
 mod fuzzed_requests;
 mod generated;
 #[path = "../../src/bin/pim-authz-gen/generator.rs"]
-#[expect(unused_imports, reason = "the program uses more of it")]
 mod generator;
 mod harness;
 mod hostile;

@@ -207,8 +207,8 @@ pub(crate) fn codes(grant: &Remedy) -> Vec<Code> {
 fn excess(grant: &Remedy, required: Option<PermissionId>) -> usize {
     match (grant, required) {
         (Remedy::Permission { permission, .. }, Some(required)) => {
-            let requires = &CATALOGUE.permission(required).requires;
-            usize::from(*permission != required && !requires.contains(*permission))
+            let conditions = &CATALOGUE.permission(required).requires;
+            usize::from(*permission != required && !conditions.contains(*permission))
         }
         (Remedy::Scope(scope), _) => CATALOGUE.scope(*scope).implies.iter().count(),
         (Remedy::Permission { .. } | Remedy::Access { .. } | Remedy::Membership { .. }, _) => 0,

@@ -1,5 +1,7 @@
 //! The command `pim-authz-gen`.
 
+// As the tests include it: its modules are beside it.
+#[path = "generator.rs"]
 mod generator;
 
 use std::{
