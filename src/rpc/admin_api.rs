@@ -187,7 +187,7 @@ enum LogOf {
 
 impl LogOf {
     /// Converts the field `callers` of a request.
-    fn said(callers: bool) -> Self {
+    fn requested(callers: bool) -> Self {
         if callers { Self::Callers } else { Self::Tenant }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 use super::{
     AdminApi, Answer,
     parse_entries::list,
-    writes::{WriteRequest, check_count, context, context_as_said},
+    writes::{WriteRequest, check_count, context, context_as_requested},
 };
 
 /// Largest number of scopes in one request, including unknown ones.
@@ -128,7 +128,7 @@ impl AdminApi {
         mut message: M,
         step: impl FnOnce(M) -> Result<ConnectionStep, Failure>,
     ) -> Result<R, Failure> {
-        let context = context_as_said(&mut message, &self.calling)?;
+        let context = context_as_requested(&mut message, &self.calling)?;
         let actor = actor(&context.actor)?;
         let step = step(message)?;
         self.change_app(AppRequest::Step { actor, step }, context)
@@ -165,7 +165,7 @@ fn app(text: &str) -> Result<Code, InvalidField> {
     }
 }
 
-fn asked_scopes(words: &[String]) -> Result<RequestedScopes, Failure> {
+fn requested_scopes(words: &[String]) -> Result<RequestedScopes, Failure> {
     if words.len() > MOST_SCOPES {
         return Err(Failure::TooManyEntries {
             field: "scopes",
@@ -203,7 +203,7 @@ impl Answer<pb::StartConnectionRequest> for AdminApi {
         self.take_step(message, |message: pb::StartConnectionRequest| {
             Ok(ConnectionStep::Start {
                 app: app(&message.app)?,
-                scopes: asked_scopes(&message.scopes)?,
+                scopes: requested_scopes(&message.scopes)?,
             })
         })
         .await
@@ -302,7 +302,7 @@ impl Answer<pb::UpdateScopesRequest> for AdminApi {
         let context = context(&mut message, &self.calling)?;
         let request = AppRequest::SetScopes {
             app: app(&message.app)?,
-            scopes: asked_scopes(&message.scopes)?,
+            scopes: requested_scopes(&message.scopes)?,
         };
         self.change_app(request, context).await
     }

@@ -43,18 +43,19 @@ impl Answer<pb::ListCallersRequest> for AdminApi {
 impl AdminApi {
     async fn list_callers_page(&self, head: ListHead) -> Result<Listed<CallerRow>, Failure> {
         let installation = Code::of_installation();
-        let asked = self.asked_of::<Place>(installation, head, Binding::to("ListCallers"))?;
-        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&asked.tenant, found).await?;
-            let after = match asked.after(snapshot.tenant().id)? {
+        let page =
+            self.requested_page_of::<Place>(installation, head, Binding::to("ListCallers"))?;
+        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&page.tenant, found).await?;
+            let after = match page.after(snapshot.tenant().id)? {
                 Some(Place::Entity(key)) => key.as_str(),
                 Some(Place::Product { .. }) | None => "",
             };
-            let callers = snapshot.callers_after(after, asked.size + 1).await?;
+            let callers = snapshot.callers_after(after, page.size + 1).await?;
             self.whole(callers, &snapshot).await
         });
         let (entries, version) = read?;
-        self.page(entries, &asked, version, |row: &CallerRow| {
+        self.page(entries, &page, version, |row: &CallerRow| {
             Place::Entity(row.caller.name.folded().to_owned())
         })
     }

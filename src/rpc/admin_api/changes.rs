@@ -44,7 +44,7 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
             page_size,
             page_token,
             codes: Vec::new(),
-            log: LogOf::said(callers),
+            log: LogOf::requested(callers),
         };
         let begin = place(after_revision, after_part);
         let listed = self.list_changes_page(head, &listed, begin).await?;
@@ -182,7 +182,7 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
     type Message = pb::VerifyAuditResponse;
 
     async fn answer(&self, request: pb::VerifyAuditRequest) -> Result<Self::Message, Failure> {
-        let code = self.tenant_or_callers(&request.tenant, LogOf::said(request.callers))?;
+        let code = self.tenant_or_callers(&request.tenant, LogOf::requested(request.callers))?;
         let bounds = if request.facts {
             Bounds::BULK
         } else {

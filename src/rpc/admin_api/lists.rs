@@ -42,7 +42,7 @@ pub(super) struct Listed<E> {
 }
 
 /// The requested page, parsed and validated.
-pub(super) struct Asked<P> {
+pub(super) struct RequestedPage<P> {
     pub(super) tenant: Code,
     codes: Vec<Code>,
     pub(super) size: usize,
@@ -50,7 +50,7 @@ pub(super) struct Asked<P> {
     binding: Binding,
 }
 
-impl<P> Asked<P> {
+impl<P> RequestedPage<P> {
     /// Returns the position after which the page starts, checked against the
     /// tenant that was found.
     pub(super) fn after(&self, tenant: TenantId) -> Result<Option<&P>, Failure> {
@@ -62,18 +62,22 @@ impl<P> Asked<P> {
 }
 
 impl AdminApi {
-    fn asked<P: InToken>(&self, head: ListHead, binding: Binding) -> Result<Asked<P>, Failure> {
+    fn requested_page<P: InToken>(
+        &self,
+        head: ListHead,
+        binding: Binding,
+    ) -> Result<RequestedPage<P>, Failure> {
         let tenant = self.tenant_or_callers(&head.tenant, head.log)?;
-        self.asked_of(tenant, head, binding)
+        self.requested_page_of(tenant, head, binding)
     }
 
     /// Parses the requested page of a tenant that the caller may name.
-    pub(super) fn asked_of<P: InToken>(
+    pub(super) fn requested_page_of<P: InToken>(
         &self,
         tenant: Code,
         head: ListHead,
         binding: Binding,
-    ) -> Result<Asked<P>, Failure> {
+    ) -> Result<RequestedPage<P>, Failure> {
         let ListHead {
             tenant: _,
             page_size,
@@ -95,7 +99,7 @@ impl AdminApi {
             .iter()
             .fold(binding, |binding, code| binding.with(code.folded()));
         let after = self.tokens.open("page_token", &page_token, &binding)?;
-        Ok(Asked {
+        Ok(RequestedPage {
             tenant,
             codes,
             size,
@@ -108,16 +112,16 @@ impl AdminApi {
     pub(super) fn page<E, P: InToken>(
         &self,
         mut entries: Vec<E>,
-        asked: &Asked<P>,
+        page: &RequestedPage<P>,
         (tenant, revision): (TenantId, Revision),
         place: impl Fn(&E) -> P,
     ) -> Result<Listed<E>, Failure> {
-        let more = entries.len() > asked.size;
-        entries.truncate(asked.size);
+        let more = entries.len() > page.size;
+        entries.truncate(page.size);
         let next_page_token = match entries.last() {
             Some(last) if more => {
                 let place = place(last);
-                self.tokens.seal(tenant, &place, &asked.binding)?
+                self.tokens.seal(tenant, &place, &page.binding)?
             }
             Some(_) | None => String::new(),
         };
@@ -150,19 +154,19 @@ impl AdminApi {
     where
         E::Space: Send,
     {
-        let asked = self.asked::<Place>(head, call)?;
-        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&asked.tenant, found).await?;
-            let after = match asked.after(snapshot.tenant().id)? {
+        let page = self.requested_page::<Place>(head, call)?;
+        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&page.tenant, found).await?;
+            let after = match page.after(snapshot.tenant().id)? {
                 Some(Place::Entity(key)) => key.as_str(),
                 Some(Place::Product { .. }) | None => "",
             };
-            let entries = snapshot.entries_after::<E>(space, after, &asked.codes, asked.size + 1);
+            let entries = snapshot.entries_after::<E>(space, after, &page.codes, page.size + 1);
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
         let place = |entry: &E| Place::Entity(entry.code().folded().to_owned());
-        self.page(entries, &asked, version, place)
+        self.page(entries, &page, version, place)
     }
 
     /// Returns a page of products or models.
@@ -176,14 +180,14 @@ impl AdminApi {
         } else {
             "products"
         });
-        let asked = self.asked::<Place>(head, binding)?;
-        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&asked.tenant, found).await?;
-            let after = match asked.after(snapshot.tenant().id)? {
+        let page = self.requested_page::<Place>(head, binding)?;
+        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&page.tenant, found).await?;
+            let after = match page.after(snapshot.tenant().id)? {
                 Some(Place::Product { id, .. }) => *id,
                 Some(Place::Entity(_)) | None => ProductId::BEFORE_FIRST,
             };
-            let entries = snapshot.product_entries_after(kind, after, &asked.codes, asked.size + 1);
+            let entries = snapshot.product_entries_after(kind, after, &page.codes, page.size + 1);
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
@@ -191,7 +195,7 @@ impl AdminApi {
             id: *id,
             everywhere: false,
         };
-        self.page(entries, &asked, version, place)
+        self.page(entries, &page, version, place)
     }
 
     /// Returns a page of access rights.
@@ -205,16 +209,16 @@ impl AdminApi {
             .with_optional(group.as_ref().map(Code::folded))
             .with_optional(kind.map(Into::into))
             .with_optional(item.as_ref().map(Code::folded));
-        let asked = self.asked::<RightPlace>(head, binding)?;
-        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&asked.tenant, found).await?;
-            let after = asked.after(snapshot.tenant().id)?;
+        let page = self.requested_page::<RightPlace>(head, binding)?;
+        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&page.tenant, found).await?;
+            let after = page.after(snapshot.tenant().id)?;
             let after = after.copied().unwrap_or(RightPlace::BEFORE_FIRST);
-            let entries = snapshot.rights_after(listed, after, asked.size + 1);
+            let entries = snapshot.rights_after(listed, after, page.size + 1);
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
-        self.page(entries, &asked, version, |(place, _)| *place)
+        self.page(entries, &page, version, |(place, _)| *place)
     }
 
     /// Returns a page of the levels that a subject holds.
@@ -228,16 +232,16 @@ impl AdminApi {
             .with(subject.kind.into())
             .with(subject.code.folded())
             .with_optional(kind.map(Into::into));
-        let asked = self.asked::<RightPlace>(head, binding)?;
-        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&asked.tenant, found).await?;
-            let after = asked.after(snapshot.tenant().id)?;
+        let page = self.requested_page::<RightPlace>(head, binding)?;
+        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&page.tenant, found).await?;
+            let after = page.after(snapshot.tenant().id)?;
             let after = after.map_or(RightPlace::BEFORE_FIRST.item, |place| place.item);
-            let rights = listing::effective_rights(&snapshot, subject, kind, after, asked.size + 1);
+            let rights = listing::effective_rights(&snapshot, subject, kind, after, page.size + 1);
             self.whole(rights.await?, &snapshot).await
         });
         let (rights, version) = read?;
-        self.page(rights, &asked, version, |(item, _)| RightPlace {
+        self.page(rights, &page, version, |(item, _)| RightPlace {
             item: *item,
             ..RightPlace::BEFORE_FIRST
         })
@@ -250,16 +254,16 @@ impl AdminApi {
         listed: &ChangeFilter,
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
-        let asked = self.asked::<ChangePlace>(head, changes::binding(listed, begin))?;
-        let read = read_tenant!(self.store, &asked.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&asked.tenant, found).await?;
-            let after = asked.after(snapshot.tenant().id)?;
+        let page = self.requested_page::<ChangePlace>(head, changes::binding(listed, begin))?;
+        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
+            let snapshot = self.found(&page.tenant, found).await?;
+            let after = page.after(snapshot.tenant().id)?;
             let after = after.copied().unwrap_or(begin);
-            let entries = snapshot.changes_after(listed, after, asked.size + 1);
+            let entries = snapshot.changes_after(listed, after, page.size + 1);
             self.whole(entries.await?, &snapshot).await
         });
         let (entries, version) = read?;
-        self.page(entries, &asked, version, |entry| entry.place)
+        self.page(entries, &page, version, |entry| entry.place)
     }
 
     /// Returns a page of tenants.
@@ -281,7 +285,7 @@ impl AdminApi {
             .tenants_after(key, size + 1, among.as_deref())
             .await?;
         self.confirm(epoch).await?;
-        let asked = Asked {
+        let page = RequestedPage {
             tenant: self.default_tenant.clone(),
             codes: Vec::new(),
             size,
@@ -289,7 +293,7 @@ impl AdminApi {
             binding,
         };
         // A revision belongs to one tenant, and this list spans tenants.
-        self.page(entries, &asked, (TenantId(0), Revision(0)), |tenant| {
+        self.page(entries, &page, (TenantId(0), Revision(0)), |tenant| {
             Place::Entity(tenant.code.folded().to_owned())
         })
     }

@@ -70,7 +70,7 @@ impl AdminApi {
             after_part,
             callers,
         } = request;
-        let tenant = self.tenant_or_callers(&tenant, LogOf::said(callers))?;
+        let tenant = self.tenant_or_callers(&tenant, LogOf::requested(callers))?;
         let id = self.tenant_row(&tenant).await?.id;
         let turn = self.watchers.try_next(&tenant);
         let turn = turn.ok_or(Failure::TooManyWatchers {

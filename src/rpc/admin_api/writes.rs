@@ -52,13 +52,13 @@ pub(super) fn context<M: WriteRequest>(
     message: &mut M,
     calling: &CallerIdentity,
 ) -> Result<WriteContext, Failure> {
-    let mut context = context_as_said(message, calling)?;
+    let mut context = context_as_requested(message, calling)?;
     context.fill_actor();
     Ok(context)
 }
 
 /// Does the same, but leaves the actor empty if the request names none.
-pub(super) fn context_as_said<M: WriteRequest>(
+pub(super) fn context_as_requested<M: WriteRequest>(
     message: &mut M,
     calling: &CallerIdentity,
 ) -> Result<WriteContext, Failure> {
