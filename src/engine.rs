@@ -56,25 +56,25 @@ use self::{
 #[must_use]
 pub fn decide(question: &Question, facts: &Facts) -> Decision {
     let access = EffectiveAccess::of(question.subject(), facts);
-    let asked = requirements::collect(question, &access, &mut CategoryLevels::default());
-    decision(question, &asked)
+    let requirements = requirements::collect(question, &access, &mut CategoryLevels::default());
+    decision(question, &requirements)
 }
 
 /// Builds the decision from the requirements: the first failed one is the denial
 /// (rules 8.1).
-fn decision(question: &Question, asked: &Requirements) -> Decision {
-    let denial = asked
+fn decision(question: &Question, requirements: &Requirements) -> Decision {
+    let denial = requirements
         .requirements
         .iter()
         .find(|requirement| !requirement.passed);
     let denial: Option<Reason> = denial.map(Requirement::reason);
     let edit_mode = match denial {
-        None => edit_mode(question, asked.level),
+        None => edit_mode(question, requirements.level),
         Some(_) => None,
     };
     Decision {
         denial,
-        level: asked.level,
+        level: requirements.level,
         edit_mode,
     }
 }

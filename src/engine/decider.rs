@@ -43,8 +43,8 @@ impl Decider {
         let groups = u64::try_from(groups).unwrap_or(u64::MAX);
         let work = groups.saturating_mul(LOOKS_A_GROUP);
         self.levels.add_work(work.saturating_add(A_DECISION));
-        let asked = requirements::collect(question, &access, &mut self.levels);
-        decision(question, &asked)
+        let requirements = requirements::collect(question, &access, &mut self.levels);
+        decision(question, &requirements)
     }
 
     /// Does a part of the work of [`Decider::decide`] in advance, up to about

@@ -30,17 +30,17 @@ use super::{
 #[must_use]
 pub fn explain(question: &Question, facts: &Facts) -> Explanation {
     let access = EffectiveAccess::of(question.subject(), facts);
-    let mut asked = requirements::collect(question, &access, &mut CategoryLevels::default());
-    name_categories(&mut asked.requirements, question, access);
-    let decision = decision(question, &asked);
-    let steps: Vec<Step> = asked
+    let mut requirements = requirements::collect(question, &access, &mut CategoryLevels::default());
+    name_categories(&mut requirements.requirements, question, access);
+    let decision = decision(question, &requirements);
+    let steps: Vec<Step> = requirements
         .requirements
         .iter()
         .map(|requirement| step(requirement, access))
         .collect();
     let (remedies, no_remedy_reason) = match &decision.denial {
         None => (Vec::new(), None),
-        Some(_) => match remedy::find(&asked.requirements, access) {
+        Some(_) => match remedy::find(&requirements.requirements, access) {
             Ok(remedies) => (remedies, None),
             Err(why) => (Vec::new(), Some(why)),
         },
@@ -166,7 +166,7 @@ fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<C
     let (ReasonCode::Permission, Some(code)) = (requirement.code, requirement.permission) else {
         return Vec::new();
     };
-    let (Some(subject), Some(asked)) = (access.subject, CATALOGUE.find_permission(code)) else {
+    let (Some(subject), Some(required)) = (access.subject, CATALOGUE.find_permission(code)) else {
         return Vec::new();
     };
     let roles = subject
@@ -174,7 +174,11 @@ fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<C
         .iter()
         .filter_map(|id| access.facts.vocabulary.roles.get(id));
     roles
-        .filter(|role| CATALOGUE.with_implied(&role.permissions).contains(asked.id))
+        .filter(|role| {
+            CATALOGUE
+                .with_implied(&role.permissions)
+                .contains(required.id)
+        })
         .map(|role| role.code.clone())
         .collect()
 }

@@ -45,8 +45,8 @@ pub struct CategoryTest {
 pub fn product_access(question: &ListingQuestion, facts: &Facts) -> ProductAccess {
     let access = EffectiveAccess::of(question.subject(), facts);
     let levels = &mut CategoryLevels::default();
-    let asked = requirements::collect(&question.without_categories(), &access, levels);
-    let mut others = asked
+    let requirements = requirements::collect(&question.without_categories(), &access, levels);
+    let mut others = requirements
         .requirements
         .iter()
         .filter(|requirement| !matches!(requirement.source, Source::Categories(..)));

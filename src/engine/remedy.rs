@@ -56,7 +56,7 @@ fn turn_permission(
     access: EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
     match &requirement.source {
-        Source::Permission(asked) => permission::find(*asked, access),
+        Source::Permission(wanted) => permission::find(*wanted, access),
         Source::Other | Source::Item(_) | Source::Any(_) | Source::Categories(..) => {
             Err("no scope gives the action".to_owned())
         }

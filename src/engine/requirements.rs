@@ -187,11 +187,11 @@ fn require_permission(question: &Question, access: EffectiveAccess<'_>) -> Optio
         return None;
     }
     match (question.rule().permission, kind) {
-        (Some(asked), SubjectKind::App) => {
-            Some(require_counting(asked, ReasonCode::Scope, "5.5", access))
+        (Some(required), SubjectKind::App) => {
+            Some(require_counting(required, ReasonCode::Scope, "5.5", access))
         }
-        (Some(asked), SubjectKind::User | SubjectKind::Connection) => Some(require_counting(
-            asked,
+        (Some(required), SubjectKind::User | SubjectKind::Connection) => Some(require_counting(
+            required,
             ReasonCode::Permission,
             "2.2",
             access,
@@ -207,8 +207,8 @@ fn require_scope(question: &Question, access: EffectiveAccess<'_>) -> Option<Req
         return None;
     };
     Some(match scope_requirement(action, question.resource()?.kind) {
-        ScopeRequirement::Permission(asked) => {
-            require_counting(asked, ReasonCode::Scope, "5.12", access)
+        ScopeRequirement::Permission(required) => {
+            require_counting(required, ReasonCode::Scope, "5.12", access)
         }
         ScopeRequirement::NotGivable => Requirement::new(ReasonCode::Scope, "5.12", false),
     })
@@ -217,24 +217,24 @@ fn require_scope(question: &Question, access: EffectiveAccess<'_>) -> Option<Req
 /// Requires that a permission counts: it and all that it requires are held (rules
 /// 2.3), and the edition has it (rules 2.4).
 fn require_counting(
-    asked: PermissionId,
+    required: PermissionId,
     code: ReasonCode,
     rule: &'static str,
     access: EffectiveAccess<'_>,
 ) -> Requirement {
-    let permission = CATALOGUE.permission(asked);
+    let permission = CATALOGUE.permission(required);
     let held = CATALOGUE.with_implied(&granted(access));
     let edition_has_it = !permission.enterprise || access.facts.vocabulary.edition.is_enterprise();
-    let missing = if held.contains(asked) && edition_has_it {
+    let missing = if held.contains(required) && edition_has_it {
         permission.requires.iter().find(|id| !held.contains(*id))
     } else {
-        Some(asked)
+        Some(required)
     };
     Requirement {
-        permission: Some(CATALOGUE.permission(missing.unwrap_or(asked)).code),
+        permission: Some(CATALOGUE.permission(missing.unwrap_or(required)).code),
         ..Requirement::new(code, rule, missing.is_none())
     }
-    .from(Source::Permission(asked))
+    .from(Source::Permission(required))
 }
 
 /// Returns the permissions granted to the subject, without implied ones. They are

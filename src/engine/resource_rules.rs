@@ -10,7 +10,7 @@
 //! - category: he must hold a category of `hat` at `view` (rules 4.1);
 //! - attribute group: he must hold the group of `name` at `view` (rules 4.4).
 //!
-//! An attribute asked about as a resource has no gate and no category. A grid
+//! An attribute as the resource of a question has no gate and no category. A grid
 //! view is decided by its attribute groups, any other type by the right on one
 //! item.
 

@@ -59,11 +59,11 @@ impl ItemSet {
     /// exist, or if `only_root` is set and it has a parent.
     fn within(vocabulary: &Vocabulary, category: &Code, only_root: bool) -> Self {
         let mut set = vec![false; numbers(vocabulary)];
-        let asked = ItemRef {
+        let wanted = ItemRef {
             kind: ItemKind::Category,
             code: category.clone(),
         };
-        let Some(root) = vocabulary.items.get(&asked) else {
+        let Some(root) = vocabulary.items.get(&wanted) else {
             return Self(set);
         };
         let above = |id: ItemId| vocabulary.item_facts.get(&id).and_then(|item| item.parent);

@@ -10,16 +10,16 @@ use crate::domain::{
 
 use crate::engine::{effective_access::EffectiveAccess, requirements::granted};
 
-/// Returns the fewest permissions to add to a role of the subject so that `asked`
+/// Returns the fewest permissions to add to a role of the subject so that `wanted`
 /// counts (rules 8.2). For an app it is the scope to add.
 pub(super) fn find(
-    asked: PermissionId,
+    wanted: PermissionId,
     access: EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
     match access.subject_ref.kind {
-        SubjectKind::App => scope(asked, access).map(|remedy| vec![remedy]),
-        SubjectKind::User => add_to_role(asked, Audience::User, access),
-        SubjectKind::Connection => add_to_role(asked, Audience::Connection, access),
+        SubjectKind::App => scope(wanted, access).map(|remedy| vec![remedy]),
+        SubjectKind::User => add_to_role(wanted, Audience::User, access),
+        SubjectKind::Connection => add_to_role(wanted, Audience::Connection, access),
     }
 }
 
@@ -27,7 +27,7 @@ pub(super) fn find(
 /// it has no role, or if no role for the audience can hold the permission (rules
 /// 2.5).
 fn add_to_role(
-    asked: PermissionId,
+    wanted: PermissionId,
     audience: Audience,
     access: EffectiveAccess<'_>,
 ) -> Result<Vec<Remedy>, String> {
@@ -39,11 +39,11 @@ fn add_to_role(
     let Some(role) = role else {
         return Err("the subject holds no role that a permission could be added to".to_owned());
     };
-    let missing = fewest(asked, audience, access).ok_or_else(|| {
+    let missing = fewest(wanted, audience, access).ok_or_else(|| {
         format!(
             "no role for a {} may hold `{}`",
             access.subject_ref.kind,
-            CATALOGUE.permission(asked).code
+            CATALOGUE.permission(wanted).code
         )
     })?;
     let remedies = missing.into_iter().map(|permission| Remedy::Permission {
@@ -53,16 +53,16 @@ fn add_to_role(
     Ok(remedies.collect())
 }
 
-/// Returns the fewest permissions that make `asked` count. Among equals the order
-/// is: the one asked, then those it requires, then those that imply them (rules
+/// Returns the fewest permissions that make `wanted` count. Among equals the order
+/// is: `wanted` itself, then those it requires, then those that imply them (rules
 /// 8.2).
 fn fewest(
-    asked: PermissionId,
+    wanted: PermissionId,
     audience: Audience,
     access: EffectiveAccess<'_>,
 ) -> Option<Vec<PermissionId>> {
     let granted = granted(access);
-    let candidates: Vec<PermissionId> = candidates(asked)
+    let candidates: Vec<PermissionId> = candidates(wanted)
         .into_iter()
         .map(|id| CATALOGUE.permission(id))
         .filter(|permission| permission.may_be_held_by(audience))
@@ -75,16 +75,16 @@ fn fewest(
             let granted = granted.union(&added);
             CATALOGUE
                 .counted(&granted, access.facts.vocabulary.edition)
-                .contains(asked)
+                .contains(wanted)
         })
     })
 }
 
-/// Returns the permissions that can help to make `asked` count, in the order in
+/// Returns the permissions that can help to make `wanted` count, in the order in
 /// which they are preferred.
-fn candidates(asked: PermissionId) -> Vec<PermissionId> {
-    let permission = CATALOGUE.permission(asked);
-    let mut candidates = vec![asked];
+fn candidates(wanted: PermissionId) -> Vec<PermissionId> {
+    let permission = CATALOGUE.permission(wanted);
+    let mut candidates = vec![wanted];
     let mut implying: Vec<PermissionId> = permission.implied_by.iter().collect();
     for required in permission.requires.iter() {
         candidates.push(required);
@@ -116,10 +116,10 @@ fn choices(from: &[PermissionId], size: usize) -> Vec<Vec<PermissionId>> {
 
 /// Returns the scope to add: one that no smaller scope could replace, the first
 /// by code.
-fn scope(asked: PermissionId, access: EffectiveAccess<'_>) -> Result<Remedy, String> {
+fn scope(wanted: PermissionId, access: EffectiveAccess<'_>) -> Result<Remedy, String> {
     let gives = |scope: &crate::domain::Scope| {
         let alone = std::iter::once(scope.id).collect();
-        CATALOGUE.permissions_of_scopes(alone).contains(asked)
+        CATALOGUE.permissions_of_scopes(alone).contains(wanted)
     };
     let offered = |scope: &&crate::domain::Scope| {
         scope.kind == ScopeKind::Authorization
@@ -136,7 +136,7 @@ fn scope(asked: PermissionId, access: EffectiveAccess<'_>) -> Result<Remedy, Str
         .filter(offered)
         .filter(smallest)
         .min_by_key(|scope| scope.code);
-    let code = CATALOGUE.permission(asked).code;
+    let code = CATALOGUE.permission(wanted).code;
     match best {
         Some(scope) => Ok(Remedy::Scope(scope.id)),
         None if giving().next().is_some() => Err(format!(
