@@ -119,7 +119,7 @@ pub(super) async fn change_set(
     ))
 }
 
-/// A change that an [`EntityRequest`] asks for.
+/// A change that an [`EntityRequest`] describes.
 #[derive(Debug)]
 pub(super) struct EntityChange {
     request: EntityRequest,

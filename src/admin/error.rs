@@ -15,21 +15,21 @@ pub enum AdminError {
 
     /// The tenant does not exist, and the request has no edition to create it
     /// with.
-    #[error("tenant `{tenant}` does not exist; say its edition to create it")]
+    #[error("tenant `{tenant}` does not exist; give its edition to create it")]
     TenantNotFound {
         /// The requested tenant.
         tenant: Code,
     },
 
     /// The tenant has another edition than the request.
-    #[error("tenant `{tenant}` is `{stored}`, not `{asked}`")]
+    #[error("tenant `{tenant}` is `{stored}`, not `{requested}`")]
     EditionMismatch {
         /// The tenant.
         tenant: Code,
         /// Its edition.
         stored: Edition,
         /// The edition in the request.
-        asked: Edition,
+        requested: Edition,
     },
 
     /// An entry of the request is rejected.

@@ -18,14 +18,14 @@
 //! level on it changes. So a right of one group is checked for the members of
 //! that group only, and a new locale for no class, unless it changes an answer
 //! about products. [`products`] reads the products in one pass, at most
-//! [`products::MOST`]; beyond that the rest is estimated, and the sample says so.
+//! [`products::MOST`]; beyond that the rest is estimated, and the sample states so.
 //! Products in the same categories are compared once, as are items with the same
 //! rights.
 //!
 //! The comparison is CPU-bound: its steps are counted, and it ends soon after its
 //! caller has left ([`super::work`]).
 //!
-//! Rejected alternative: asking the engine about each subject and product, which
+//! Rejected alternative: calling the engine for each subject and product, which
 //! takes millions of questions for one right.
 
 mod candidates;

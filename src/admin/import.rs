@@ -212,13 +212,13 @@ impl Change for Import {
     }
 
     async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
-        if let Some(asked) = self.options.edition
-            && asked != pass.tenant.edition
+        if let Some(requested) = self.options.edition
+            && requested != pass.tenant.edition
         {
             return Err(AdminError::EditionMismatch {
                 tenant: pass.tenant.code.clone(),
                 stored: pass.tenant.edition,
-                asked,
+                requested,
             });
         }
         if pass.tenant.revision == Revision(0) {

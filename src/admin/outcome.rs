@@ -168,7 +168,7 @@ pub struct FileReport {
 }
 
 impl FileReport {
-    /// Maximum number of warnings per file, without the one that says there are
+    /// Maximum number of warnings per file, without the one that states there are
     /// more.
     pub const WARNINGS: usize = 100;
 

@@ -5,7 +5,7 @@ use crate::{
     domain::{AppStep, Code, Revision, ScopeSet, SelectionPatch},
 };
 
-/// The scopes that a request asks for.
+/// The scopes that a request names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestedScopes {
     /// Those in the permission catalogue.

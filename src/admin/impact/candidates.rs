@@ -124,7 +124,7 @@ impl Candidates {
             }
             [_, _] => {
                 let mut found = false;
-                for number in held.touched() {
+                for number in held.affected() {
                     for list in lists_of(&mut self.by_difference, &mut self.by_level, held, *number)
                     {
                         found |= run.mark(list)?;
@@ -133,7 +133,7 @@ impl Candidates {
                 if found || wanted == Wanted::Classes {
                     return Ok(found);
                 }
-                for number in held.touched() {
+                for number in held.affected() {
                     for list in lists_of(&mut self.by_difference, &mut self.by_level, held, *number)
                     {
                         if run.finds(list)? {

@@ -48,7 +48,7 @@ pub(super) fn compare(
             let mut held = GroupLevels::new(groups.numbers());
             held.add(At::Before, before.rights(*item));
             held.add(At::After, after.rights(*item));
-            work.step(groups.numbers().count + held.touched().len())?;
+            work.step(groups.numbers().count + held.affected().len())?;
             rights.push(held);
         }
         let mut known: HashMap<[Holds; 2], bool> = HashMap::new();

@@ -16,7 +16,7 @@ pub(super) struct GroupLevels<'n> {
     numbers: &'n Numbers,
     /// By group number: before and after.
     levels: Vec<[Level; 2]>,
-    touched: Vec<GroupNumber>,
+    affected: Vec<GroupNumber>,
 }
 
 /// How the level on an item or product is determined, on one side.
@@ -35,13 +35,13 @@ impl<'n> GroupLevels<'n> {
         Self {
             numbers,
             levels: vec![[Level::Hidden; 2]; numbers.count],
-            touched: Vec::new(),
+            affected: Vec::new(),
         }
     }
 
     /// Resets all levels, for the next item or product.
     pub(super) fn clear(&mut self) {
-        for number in self.touched.drain(..) {
+        for number in self.affected.drain(..) {
             if let Some(levels) = self.levels.get_mut(at(number)) {
                 *levels = [Level::Hidden; 2];
             }
@@ -58,7 +58,7 @@ impl<'n> GroupLevels<'n> {
                 continue;
             };
             if *levels == [Level::Hidden; 2] && *level != Level::Hidden {
-                self.touched.push(number);
+                self.affected.push(number);
             }
             let [before, after] = levels;
             let held = match side {
@@ -70,8 +70,8 @@ impl<'n> GroupLevels<'n> {
     }
 
     /// Returns the groups that hold a level on either side.
-    pub(super) fn touched(&self) -> &[GroupNumber] {
-        &self.touched
+    pub(super) fn affected(&self) -> &[GroupNumber] {
+        &self.affected
     }
 
     /// Returns true if the level of a group changes.

@@ -66,12 +66,12 @@ pub(super) fn of_admin(error: AdminError) -> Status {
         AdminError::EditionMismatch {
             tenant,
             stored,
-            asked,
+            requested,
         } => {
             let metadata = vec![
                 ("tenant", tenant.to_string()),
                 ("stored", stored.to_string()),
-                ("asked", asked.to_string()),
+                ("asked", requested.to_string()),
             ];
             precondition(
                 ErrorReason::EditionMismatch,

@@ -69,7 +69,7 @@ fn write_cases() -> Vec<Case> {
             AdminError::EditionMismatch {
                 tenant: "acme".parse().unwrap(),
                 stored: domain::Edition::Growth,
-                asked: domain::Edition::Enterprise,
+                requested: domain::Edition::Enterprise,
             }
             .into(),
             Code::FailedPrecondition,
