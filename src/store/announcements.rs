@@ -64,15 +64,15 @@ impl Store {
                 UPDATE head SET seq = seq + 1
                  WHERE id = 1 AND fingerprint = primary_fingerprint() AND EXISTS (SELECT FROM lease WHERE lease.id = $3)
                 RETURNING seq, epoch, armed, longest_lease_ms),
-            touched AS (
-                SELECT * FROM unnest($1::integer[], $2::text[]) AS touched (member, key)),
+            affected AS (
+                SELECT * FROM unnest($1::integer[], $2::text[]) AS affected (member, key)),
             logged AS (
                 INSERT INTO invalidation (seq, keys)
-                SELECT seq, (SELECT array_agg(DISTINCT key) FROM touched) FROM taken),
+                SELECT seq, (SELECT array_agg(DISTINCT key) FROM affected) FROM taken),
             intended AS (
                 INSERT INTO intent (seq, member, keys, writer)
                 SELECT seq, member, array_agg(key), $3
-                  FROM taken CROSS JOIN touched
+                  FROM taken CROSS JOIN affected
                  GROUP BY seq, member)
             SELECT seq, epoch, armed, longest_lease_ms
               FROM taken";

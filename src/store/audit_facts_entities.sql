@@ -90,7 +90,7 @@ ordered AS MATERIALIZED (
             SELECT true, type, key, code, words, erased FROM logged WHERE words IS NOT NULL) AS every),
 compared AS MATERIALIZED (
     SELECT coalesce(logged.type || ':' || logged.code, stored.type || ':' || stored.code) AS name,
-           -- A code that is spelled otherwise is said beside the rest.
+           -- A code that is spelled otherwise is shown beside the rest.
            logged.words || CASE WHEN logged.code <> stored.code THEN jsonb_build_object('code', logged.code) ELSE '{}'::jsonb END AS logged,
            stored.words || CASE WHEN logged.code <> stored.code THEN jsonb_build_object('code', stored.code) ELSE '{}'::jsonb END AS stored,
            CASE WHEN logged.words IS NULL

@@ -65,12 +65,12 @@ impl Connection {
         Ok(removed)
     }
 
-    /// Deletes old announcements in one transaction. The floor is computed first and
-    /// stored last, so that the row that every writer updates is locked only for the
-    /// commit.
+    /// Deletes old announcements in one transaction. The last number to delete is
+    /// computed first and stored last, so that the row that every writer updates is
+    /// locked only for the commit.
     async fn clean_log(&mut self) -> Result<u64, StoreError> {
         const FIND: &str = "-- find_log_floor
-            SELECT seq - $1 AS floor FROM head WHERE seq - $1 > log_floor + $1 / 10";
+            SELECT seq - $1 AS last_deleted FROM head WHERE seq - $1 > log_floor + $1 / 10";
         const DELETE: &str = "-- clean_log
             DELETE FROM invalidation WHERE seq <= $1";
         const MOVE: &str = "-- move_log_floor
@@ -81,12 +81,14 @@ impl Connection {
         let found = transaction
             .query("find_log_floor", FIND, &[&LOG_RETAINED])
             .await?;
-        let Some(floor) = found.first().map(|row| row.get::<_, i64>("floor")) else {
+        let Some(last_deleted) = found.first().map(|row| row.get::<_, i64>("last_deleted")) else {
             return Ok(0);
         };
-        let removed = transaction.execute("clean_log", DELETE, &[&floor]).await?;
+        let removed = transaction
+            .execute("clean_log", DELETE, &[&last_deleted])
+            .await?;
         transaction
-            .execute("move_log_floor", MOVE, &[&floor])
+            .execute("move_log_floor", MOVE, &[&last_deleted])
             .await?;
         transaction.end_unchanged().await?;
         Ok(removed)

@@ -6,8 +6,8 @@ t AS MATERIALIZED (SELECT id, edition, revision FROM tenant WHERE key = $1),
 s AS MATERIALIZED (
     SELECT subject.id, subject.type, subject.code, subject.enabled
       FROM t
-     CROSS JOIN unnest($2::text[], $3::text[]) AS asked (type, key)
-      JOIN subject ON subject.tenant_id = t.id AND subject.type = asked.type AND subject.key = asked.key),
+     CROSS JOIN unnest($2::text[], $3::text[]) AS requested (type, key)
+      JOIN subject ON subject.tenant_id = t.id AND subject.type = requested.type AND subject.key = requested.key),
 m AS MATERIALIZED (
     SELECT membership.subject_id, membership.group_id
       FROM t CROSS JOIN s
@@ -28,18 +28,18 @@ sr AS MATERIALIZED (
 i AS MATERIALIZED (
     SELECT item.id, item.type, item.code
       FROM t
-     CROSS JOIN unnest($4::text[], $5::text[]) AS asked (type, key)
+     CROSS JOIN unnest($4::text[], $5::text[]) AS requested (type, key)
       JOIN item ON item.tenant_id = t.id
-                AND item.space = CASE WHEN asked.type IN ('import_profile', 'export_profile') THEN 'profile' ELSE asked.type END
-                AND item.key = asked.key AND item.type = asked.type),
+                AND item.space = CASE WHEN requested.type IN ('import_profile', 'export_profile') THEN 'profile' ELSE requested.type END
+                AND item.key = requested.key AND item.type = requested.type),
 a AS MATERIALIZED (
     SELECT attribute.code, attribute.group_id, attribute.scopable, attribute.localizable
-      FROM t CROSS JOIN unnest($8::text[]) AS asked (key)
-      JOIN attribute ON attribute.tenant_id = t.id AND attribute.key = asked.key),
+      FROM t CROSS JOIN unnest($8::text[]) AS requested (key)
+      JOIN attribute ON attribute.tenant_id = t.id AND attribute.key = requested.key),
 v AS MATERIALIZED (
     SELECT grid_view.id, grid_view.code
-      FROM t CROSS JOIN unnest($9::text[]) AS asked (key)
-      JOIN grid_view ON grid_view.tenant_id = t.id AND grid_view.key = asked.key),
+      FROM t CROSS JOIN unnest($9::text[]) AS requested (key)
+      JOIN grid_view ON grid_view.tenant_id = t.id AND grid_view.key = requested.key),
 vg AS MATERIALIZED (
     SELECT grid_view_group.grid_view_id, grid_view_group.group_id
       FROM t CROSS JOIN v
@@ -47,8 +47,8 @@ vg AS MATERIALIZED (
 p (id, parent_id, model, code) AS (
     SELECT product.id, product.parent_id, product.model, product.code
       FROM t
-     CROSS JOIN unnest($6::boolean[], $7::text[]) AS asked (model, key)
-      JOIN product ON product.tenant_id = t.id AND product.model = asked.model AND product.key = asked.key
+     CROSS JOIN unnest($6::boolean[], $7::text[]) AS requested (model, key)
+      JOIN product ON product.tenant_id = t.id AND product.model = requested.model AND product.key = requested.key
      UNION
     SELECT above.id, above.parent_id, above.model, above.code
       FROM p CROSS JOIN t

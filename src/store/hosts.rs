@@ -77,7 +77,7 @@ impl Hosts {
                 config,
                 hosts: self.clone(),
                 index,
-                // An attempt that never began says nothing about its host.
+                // An attempt that never began shows nothing about its host.
                 is_answered: true,
             })
             .collect()

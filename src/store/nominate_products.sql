@@ -1,5 +1,5 @@
 -- nominate_products
--- Each stage stops at the limit, and then there is no row: whoever asks looks at all products instead.
+-- Each stage stops at the limit, and then there is no row: the caller looks at all products instead.
 WITH
 granted AS MATERIALIZED (
     SELECT held.item_id

@@ -94,8 +94,8 @@ impl Snapshot<'_> {
     ) -> Result<Vec<ProductId>, StoreError> {
         const SQL: &str = "-- find_products
             SELECT product.id
-              FROM unnest($3::text[]) AS asked (key)
-             CROSS JOIN LATERAL (SELECT id FROM product WHERE tenant_id = $1 AND model = $2 AND key = asked.key OFFSET 0) AS product";
+              FROM unnest($3::text[]) AS requested (key)
+             CROSS JOIN LATERAL (SELECT id FROM product WHERE tenant_id = $1 AND model = $2 AND key = requested.key OFFSET 0) AS product";
         let keys: Vec<&str> = codes.iter().map(Code::folded).collect();
         let model = kind == ProductKind::Model;
         let rows = self
@@ -160,13 +160,13 @@ impl Snapshot<'_> {
         items: &[ItemId],
     ) -> Result<HashMap<ItemId, Level>, StoreError> {
         const SQL: &str = "-- levels_on
-            SELECT asked.id, bit_or(held.level) AS level
-              FROM unnest($2::integer[]) AS asked (id)
+            SELECT requested.id, bit_or(held.level) AS level
+              FROM unnest($2::integer[]) AS requested (id)
              CROSS JOIN LATERAL (SELECT level
                                    FROM access_right
-                                  WHERE tenant_id = $1 AND item_id = asked.id AND group_id = ANY ($3)
+                                  WHERE tenant_id = $1 AND item_id = requested.id AND group_id = ANY ($3)
                                  OFFSET 0) AS held
-             GROUP BY asked.id";
+             GROUP BY requested.id";
         let rows = self
             .query("levels_on", SQL, &[&self.tenant().id.0, &items, &groups])
             .await?;

@@ -10,7 +10,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS staged_product (
     categories   integer[],
     listed       integer[], -- the same as they are listed, if several
     resolved     integer[], -- what the list means, if not the categories one by one
-    rest         bigint, -- a hash of what else the row says
+    rest         bigint, -- a hash of what else the row contains
     state        smallint NOT NULL DEFAULT 0, -- 1: refused, 2: repeats a row word for word, 3: was not read
     issue        text,
     category     integer,

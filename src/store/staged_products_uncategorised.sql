@@ -5,7 +5,7 @@ WITH below AS MATERIALIZED (
       FROM changed_product AS changed
       JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = changed.id
      WHERE changed.model AND NOT changed.is_new),
-touched AS MATERIALIZED (
+affected AS MATERIALIZED (
     -- What is new and in a category was stored so.
     SELECT id FROM changed_product WHERE NOT is_new OR coalesce(cardinality(new_categories), 0) = 0
      UNION
@@ -14,8 +14,8 @@ touched AS MATERIALIZED (
     SELECT child.id FROM below JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = below.id),
 line AS MATERIALIZED (
     SELECT product.id, product.parent_id, above.parent_id AS top_id
-      FROM touched
-      JOIN product ON product.tenant_id = $1 AND product.id = touched.id
+      FROM affected
+      JOIN product ON product.tenant_id = $1 AND product.id = affected.id
       LEFT JOIN product AS above ON above.tenant_id = $1 AND above.id = product.parent_id),
 categorised AS MATERIALIZED (
     SELECT DISTINCT held.product_id AS id

@@ -7,7 +7,7 @@ use super::{StoreError, TenantId, Transaction};
 #[derive(Clone, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each says of one entity whether all of it is read"
+    reason = "each states of one entity whether all of it is read"
 )]
 pub struct WantedEntities {
     /// True to read all entities; overrides the other fields.

@@ -57,7 +57,7 @@ async fn list_pages_neither_sort_nor_scan_all_products() {
         // Only candidates are sorted, into the order in which they were
         // requested; no other rows are.
         let sorts = plan.lines().filter(|line| line.contains("Sort Key"));
-        let of_products = sorts.filter(|line| !line.contains("asked.place"));
+        let of_products = sorts.filter(|line| !line.contains("requested.place"));
         assert_eq!(of_products.count(), 0, "{plan}");
     }
     drop(client);
