@@ -42,7 +42,7 @@ enum Loaded {
 /// Starts loading the products of a tenant in the background, unless a load is
 /// under way or they are loaded.
 pub(crate) fn want(core: &Arc<Core>, products: &Arc<TenantProducts>) {
-    products.was_asked();
+    products.note_request();
     let is_current = {
         let shown = products.shown();
         let epoch = core.lease.hold().epoch;

@@ -24,7 +24,7 @@ pub(crate) struct TenantProducts {
     /// Locked while `shown` is replaced.
     loading: Mutex<Loading>,
     /// Time of the last request, in seconds.
-    asked: AtomicU64,
+    last_request: AtomicU64,
 }
 
 /// State that readers load; replaced as a whole.
@@ -85,7 +85,7 @@ impl TenantProducts {
             id,
             shown: ArcSwap::default(),
             loading: Mutex::default(),
-            asked: AtomicU64::new(Moment::now().seconds()),
+            last_request: AtomicU64::new(Moment::now().seconds()),
         }
     }
 
@@ -109,14 +109,15 @@ impl TenantProducts {
 
     /// Returns the time since the last request, in seconds.
     pub(super) fn idle(&self) -> u64 {
-        let asked = self.asked.load(Ordering::Relaxed);
-        Moment::now().seconds().saturating_sub(asked)
+        let last_request = self.last_request.load(Ordering::Relaxed);
+        Moment::now().seconds().saturating_sub(last_request)
     }
 
-    pub(super) fn was_asked(&self) {
+    /// Sets the time of the last request to now.
+    pub(super) fn note_request(&self) {
         let now = Moment::now().seconds();
-        if self.asked.load(Ordering::Relaxed) != now {
-            self.asked.store(now, Ordering::Relaxed);
+        if self.last_request.load(Ordering::Relaxed) != now {
+            self.last_request.store(now, Ordering::Relaxed);
         }
     }
 

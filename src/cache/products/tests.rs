@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// All products by number, as the database would store them.
-type World = BTreeMap<ProductId, IndexedProduct>;
+type Catalog = BTreeMap<ProductId, IndexedProduct>;
 
 const KINDS: [ProductKind; 2] = [ProductKind::Product, ProductKind::Model];
 
@@ -58,19 +58,19 @@ fn name(name: u8) -> ProductRef {
     ProductRef { kind, code }
 }
 
-fn number_of(world: &World, product: &ProductRef) -> Option<ProductId> {
-    let mut found = world.values().filter(|found| found.product == *product);
+fn number_of(catalog: &Catalog, product: &ProductRef) -> Option<ProductId> {
+    let mut found = catalog.values().filter(|found| found.product == *product);
     found.next().map(|found| found.id)
 }
 
 /// Applies a step. True if anything changed.
-fn take(world: &mut World, step: &Step, next: &mut i32) -> bool {
+fn take(catalog: &mut Catalog, step: &Step, next: &mut i32) -> bool {
     let product = name(step.name);
-    let before = number_of(world, &product);
+    let before = number_of(catalog, &product);
     if !step.is_there {
-        let has_children = world.values().any(|other| other.parent == before);
+        let has_children = catalog.values().any(|other| other.parent == before);
         return match before {
-            Some(id) if !has_children => world.remove(&id).is_some(),
+            Some(id) if !has_children => catalog.remove(&id).is_some(),
             _ => false,
         };
     }
@@ -80,8 +80,8 @@ fn take(world: &mut World, step: &Step, next: &mut i32) -> bool {
     });
     let parent = match step.name {
         0..4 => None,
-        4..8 => number_of(world, &name(step.parent % 4)),
-        _ => number_of(world, &name(step.parent % 12)).filter(|_| step.parent % 12 < 8),
+        4..8 => number_of(catalog, &name(step.parent % 4)),
+        _ => number_of(catalog, &name(step.parent % 12)).filter(|_| step.parent % 12 < 8),
     };
     let categories: BTreeSet<i32> = step.categories.iter().copied().collect();
     let found = IndexedProduct {
@@ -90,14 +90,14 @@ fn take(world: &mut World, step: &Step, next: &mut i32) -> bool {
         parent,
         categories: categories.into_iter().map(ItemId).collect(),
     };
-    world.insert(id, found);
+    catalog.insert(id, found);
     true
 }
 
-fn base_of(world: &World) -> Base {
+fn base_of(catalog: &Catalog) -> Base {
     let mut building = Building::new(1 << 20);
-    building.expect(world.len());
-    for found in world.values() {
+    building.expect(catalog.len());
+    for found in catalog.values() {
         let row = IndexedRow {
             id: found.id,
             kind: found.product.kind,
@@ -106,7 +106,7 @@ fn base_of(world: &World) -> Base {
         };
         building.product(row).unwrap();
     }
-    for found in world.values() {
+    for found in catalog.values() {
         for category in &found.categories {
             building.category(found.id, *category).unwrap();
         }
@@ -114,26 +114,26 @@ fn base_of(world: &World) -> Base {
     building.finish()
 }
 
-fn effective(world: &World, id: ProductId) -> BTreeSet<ItemId> {
+fn effective(catalog: &Catalog, id: ProductId) -> BTreeSet<ItemId> {
     let mut all = BTreeSet::new();
-    let mut at = world.get(&id);
+    let mut at = catalog.get(&id);
     while let Some(found) = at {
         all.extend(found.categories.iter().copied());
-        at = found.parent.and_then(|parent| world.get(&parent));
+        at = found.parent.and_then(|parent| catalog.get(&parent));
     }
     all
 }
 
-/// Checks that a view returns exactly what the world contains.
-fn assert_same(view: &View, world: &World, limit: usize) {
+/// Checks that a view returns exactly what the catalog contains.
+fn assert_same(view: &View, catalog: &Catalog, limit: usize) {
     for number in 0..24 {
         let product = name(number);
-        let stored = world.values().find(|found| found.product == product);
+        let stored = catalog.values().find(|found| found.product == product);
         let facts = view.facts(&product);
         assert_eq!(view.number_of(&product), stored.map(|found| found.id));
         assert_eq!(facts.is_some(), stored.is_some(), "{product:?}");
         if let (Some(facts), Some(stored)) = (facts, stored) {
-            let parent = stored.parent.and_then(|parent| world.get(&parent));
+            let parent = stored.parent.and_then(|parent| catalog.get(&parent));
             assert_eq!(
                 facts.parent,
                 parent.map(|parent| parent.product.code.clone())
@@ -142,13 +142,18 @@ fn assert_same(view: &View, world: &World, limit: usize) {
         }
     }
     for kind in KINDS {
-        let of_kind = world.values().filter(|found| found.product.kind == kind);
+        let of_kind = catalog.values().filter(|found| found.product.kind == kind);
         let expected: Vec<ProductId> = of_kind.map(|found| found.id).collect();
         let mut seen = Vec::new();
         let mut after = ProductId::BEFORE_FIRST;
         while let Some(last) = view.visit(kind, after, limit, |product| {
             let categories: BTreeSet<ItemId> = product.categories().collect();
-            assert_eq!(categories, effective(world, product.id), "{}", product.code);
+            assert_eq!(
+                categories,
+                effective(catalog, product.id),
+                "{}",
+                product.code
+            );
             seen.push(product.id);
             // Ends the visit after every third product.
             seen.len() % 3 != 0
@@ -162,7 +167,7 @@ fn assert_same(view: &View, world: &World, limit: usize) {
             let ids = view.nominate(wanted, true, third, usize::MAX).unwrap();
             assert!(ids.is_sorted() && ids.iter().all(|id| *id > third));
             for id in expected.iter().filter(|id| **id > third) {
-                let lies = effective(world, *id);
+                let lies = effective(catalog, *id);
                 if lies.is_empty() || lies.contains(&ItemId(category)) {
                     assert!(ids.contains(id), "{id:?} in {category}");
                     assert_eq!(view.seen_at(kind, *id).unwrap().id, *id);
@@ -179,19 +184,19 @@ proptest! {
         later in vec(step(), 0..40),
         limit in 1..9_usize,
     ) {
-        let (mut world, mut next) = (World::new(), 0);
+        let (mut catalog, mut next) = (Catalog::new(), 0);
         for step in &stored {
-            take(&mut world, step, &mut next);
+            take(&mut catalog, step, &mut next);
         }
-        let mut view = View::new(Arc::new(base_of(&world)));
-        assert_same(&view, &world, limit);
+        let mut view = View::new(Arc::new(base_of(&catalog)));
+        assert_same(&view, &catalog, limit);
         for (seq, step) in (2..).zip(&later) {
-            take(&mut world, step, &mut next);
+            take(&mut catalog, step, &mut next);
             let product = name(step.name);
-            let found = world.values().find(|found| found.product == product);
+            let found = catalog.values().find(|found| found.product == product);
             view.patch(&product, seq, found);
         }
-        assert_same(&view, &world, limit);
+        assert_same(&view, &catalog, limit);
     }
 }
 
@@ -221,8 +226,8 @@ fn stored_hat(category: i32) -> IndexedProduct {
 /// Loads products of `acme` with the hat in category 1, at announcement 4.
 fn loaded(pending: Vec<FactKey>) -> Arc<TenantProducts> {
     let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
-    let world = World::from([(ProductId(1), stored_hat(1))]);
-    assert!(products.install(base_of(&world), &as_of(4, pending)));
+    let catalog = Catalog::from([(ProductId(1), stored_hat(1))]);
+    assert!(products.install(base_of(&catalog), &as_of(4, pending)));
     products
 }
 
@@ -270,11 +275,11 @@ fn announcing_all_products_invalidates_the_index_and_older_loads() {
     let products = loaded(Vec::new());
     products.announce(None, 6);
     assert!(products.product(&hat(), EPOCH).is_none());
-    let world = World::from([(ProductId(1), stored_hat(3))]);
-    assert!(!products.install(base_of(&world), &as_of(5, Vec::new())));
+    let catalog = Catalog::from([(ProductId(1), stored_hat(3))]);
+    assert!(!products.install(base_of(&catalog), &as_of(5, Vec::new())));
     let all = FactKey::Section("acme".parse().unwrap(), Section::Products);
-    assert!(!products.install(base_of(&world), &as_of(6, vec![all])));
-    assert!(products.install(base_of(&world), &as_of(6, Vec::new())));
+    assert!(!products.install(base_of(&catalog), &as_of(6, vec![all])));
+    assert!(products.install(base_of(&catalog), &as_of(6, Vec::new())));
     assert_eq!(categories(&products), Some(vec![ItemId(3)]));
     assert!(products.product(&hat(), EPOCH + 1).is_none());
 }
@@ -284,8 +289,8 @@ fn product_announced_during_the_load_misses() {
     let products = Arc::new(TenantProducts::new("acme".parse().unwrap(), TenantId(1)));
     products.loading().is_under_way = true;
     products.announce(Some(&hat()), 5);
-    let world = World::from([(ProductId(1), stored_hat(1))]);
-    assert!(products.install(base_of(&world), &as_of(4, Vec::new())));
+    let catalog = Catalog::from([(ProductId(1), stored_hat(1))]);
+    assert!(products.install(base_of(&catalog), &as_of(4, Vec::new())));
     assert_eq!(categories(&products), None);
 }
 
@@ -298,8 +303,8 @@ fn product_patched_during_a_reload_misses_until_read_again() {
     products.announce(Some(&hat()), 5);
     products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
     assert_eq!(categories(&products), Some(vec![ItemId(2)]));
-    let world = World::from([(ProductId(1), stored_hat(1))]);
-    assert!(products.install(base_of(&world), &as_of(4, Vec::new())));
+    let catalog = Catalog::from([(ProductId(1), stored_hat(1))]);
+    assert!(products.install(base_of(&catalog), &as_of(4, Vec::new())));
     assert_eq!(categories(&products), None);
     products.patch(&[hat()], &[stored_hat(2)], &as_of(6, Vec::new()));
     assert_eq!(categories(&products), Some(vec![ItemId(2)]));
