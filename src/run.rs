@@ -66,15 +66,15 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
             let database_url = owner_url(database)?;
             let database_url = tls_parameters(database_tls).override_in(&database_url);
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
-            say(format!("{report}\n").as_bytes())?;
+            print(format!("{report}\n").as_bytes())?;
             for line in &report.to_do {
-                say(format!("{line}\n").as_bytes())?;
+                print(format!("{line}\n").as_bytes())?;
             }
             Ok(Exit::Done)
         }
         Command::Caller { command } => caller(command).await,
         Command::Completions { shell } => {
-            say(&cli::completions(shell))?;
+            print(&cli::completions(shell))?;
             Ok(Exit::Done)
         }
         Command::Client(command) => show(&cli::run(&command).await),
@@ -83,7 +83,7 @@ pub async fn run(command: Command) -> Result<Exit, RunError> {
 
 /// Prints the answer of a client command.
 fn show(answer: &Answer) -> Result<Exit, RunError> {
-    say(answer.out.as_bytes())?;
+    print(answer.out.as_bytes())?;
     // Best effort: standard error may be closed.
     io::stderr().write_all(answer.err.as_bytes()).ok();
     Ok(answer.exit)
@@ -100,15 +100,15 @@ async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
             let database_url = owner_url(database)?;
             let database_url = tls_parameters(database_tls).override_in(&database_url);
             match server::bootstrap_caller(&database_url).await? {
-                Some(key) => say_key(&key)?,
-                None => say(b"nothing changed: there are callers already\n")?,
+                Some(key) => print_key(&key)?,
+                None => print(b"nothing changed: there are callers already\n")?,
             }
             Ok(Exit::Done)
         }
         CallerCommand::NewKey => {
             let mut random = [0; CallerKey::RANDOM_BYTES];
             getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
-            say_key(CallerKey::of(random).text())?;
+            print_key(CallerKey::of(random).text())?;
             Ok(Exit::Done)
         }
         CallerCommand::Client(command) => show(&cli::run_callers(&command).await),
@@ -116,8 +116,8 @@ async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
 }
 
 /// Prints a key, which is printed nowhere else.
-fn say_key(key: &SecretString) -> Result<(), RunError> {
-    say(format!("{}\n", key.expose_secret()).as_bytes())
+fn print_key(key: &SecretString) -> Result<(), RunError> {
+    print(format!("{}\n", key.expose_secret()).as_bytes())
 }
 
 async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
@@ -391,7 +391,7 @@ fn start_logging(arguments: LogArguments) -> Result<(), RunError> {
 }
 
 /// Writes to standard output; a closed pipe is not an error.
-fn say(text: &[u8]) -> Result<(), RunError> {
+fn print(text: &[u8]) -> Result<(), RunError> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(RunError::Output(error)),

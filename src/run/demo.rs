@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use self::{
     questions::QUESTIONS,
-    worlds::{WORLDS, World},
+    worlds::{DemoTenant, TENANTS},
 };
 use super::{
-    How, RunError, ShutdownSignals, http_address, private_postgres::serve_embedded, resolve, say,
+    How, RunError, ShutdownSignals, http_address, print, private_postgres::serve_embedded, resolve,
     start_logging,
 };
 use crate::{
@@ -79,58 +79,60 @@ fn default_tenant() -> Code {
     DEFAULT_TENANT.parse().expect("the tenant's code is one")
 }
 
-/// Loads the worlds and prints the questions with answers, once the server runs.
+/// Loads the demo tenants and prints the questions with answers, once the server runs.
 async fn show(address: oneshot::Receiver<SocketAddr>) -> Result<(), RunError> {
     let Ok(address) = address.await else {
         // The server failed: `run` returns its error.
         return std::future::pending().await;
     };
     let address = reachable(address);
-    for world in WORLDS {
-        load(&world, address).await?;
+    for tenant in TENANTS {
+        load(&tenant, address).await?;
     }
-    say(introduction(address).as_bytes())?;
+    print(introduction(address).as_bytes())?;
     for (number, (sentence, line)) in QUESTIONS.iter().enumerate() {
-        let answer = ask(line, address).await?;
+        let answer = check(line, address).await?;
         let question = cli::question_of(line, DEFAULT_TENANT)?;
         let grpcurl = cli::grpcurl_line(&question, address);
         let number = number + 1;
         let text =
             format!("{number:>2}. {sentence}\n    {line}\n    -> {answer}\n    {grpcurl}\n\n");
-        say(text.as_bytes())?;
+        print(text.as_bytes())?;
     }
-    say(b"Serving until Ctrl-C.\n")
+    print(b"Serving until Ctrl-C.\n")
 }
 
-async fn load(world: &World, address: SocketAddr) -> Result<(), RunError> {
+async fn load(demo: &DemoTenant, address: SocketAddr) -> Result<(), RunError> {
     let channel =
         cli::connect(&format!("http://{address}"), &ClientTlsArguments::default()).await?;
-    let files = world.files.iter();
+    let files = demo.files.iter();
     let files = files.map(|(name, content)| SourceFile::in_memory(name, content));
     let header = pb::ImportHeader {
-        tenant: world.tenant.to_owned(),
+        tenant: demo.tenant.to_owned(),
         actor: "user:demo".to_owned(),
-        edition: world.edition.into(),
+        edition: demo.edition.into(),
         ..Default::default()
     };
     let end = cli::import_files(channel, header, files.collect()).await?;
     if let Some(refusal) = end.refusal {
-        return Err(RunError::WorldRefused {
-            tenant: world.tenant,
+        return Err(RunError::ImportRefused {
+            tenant: demo.tenant,
             refusal,
         });
     }
-    let (tenant, revision) = (world.tenant, end.summary.revision);
+    let (tenant, revision) = (demo.tenant, end.summary.revision);
     let pb::Effect {
         created, changed, ..
     } = end.summary.effect.unwrap_or_default();
-    say(format!(
-        "tenant `{tenant}` is at revision {revision}: {created} created, {changed} changed\n"
+    print(
+        format!(
+            "tenant `{tenant}` is at revision {revision}: {created} created, {changed} changed\n"
+        )
+        .as_bytes(),
     )
-    .as_bytes())
 }
 
-async fn ask(line: &str, address: SocketAddr) -> Result<String, RunError> {
+async fn check(line: &str, address: SocketAddr) -> Result<String, RunError> {
     let question = cli::question_of(line, DEFAULT_TENANT)?;
     let channel =
         cli::connect(&format!("http://{address}"), &ClientTlsArguments::default()).await?;
@@ -158,7 +160,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn introduction(address: SocketAddr) -> String {
     let mut text = format!(
-        "\npim-authz answers on {address}. Ask it from another terminal, with `pim-authz` itself \
+        "\npim-authz answers on {address}. Call it from another terminal, with `pim-authz` itself \
          or with grpcurl."
     );
     let settings = shell::settings(address);

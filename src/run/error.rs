@@ -19,9 +19,9 @@ pub enum RunError {
     /// A call of the demonstration to its own server failed.
     #[error(transparent)]
     Client(#[from] CliError),
-    /// The import of a world of the demonstration was rejected.
-    #[error("the world of tenant `{tenant}` was refused: {refusal}")]
-    WorldRefused {
+    /// The import of a tenant of the demonstration was rejected.
+    #[error("the import of demo tenant `{tenant}` was refused: {refusal}")]
+    ImportRefused {
         /// Code of the tenant.
         tenant: &'static str,
         /// The status that the server returned.
@@ -58,7 +58,7 @@ pub enum RunError {
     Log(io::Error),
     /// Traces cannot be sent to the URL of `--otlp-endpoint`.
     #[error(
-        "traces cannot be sent as `--otlp-endpoint` says: {0}; give the URL of a collector, such as `http://localhost:4317`"
+        "traces cannot be sent to the URL of `--otlp-endpoint`: {0}; give the URL of a collector, such as `http://localhost:4317`"
     )]
     Traces(InvalidCollector),
     /// The handlers of shutdown signals cannot be registered.

@@ -77,7 +77,7 @@ pub(super) const QUESTIONS: [(&str, &str); 20] = [
         "pim-authz check app:hat_feed api.product.edit product:hat --tenant community",
     ),
     (
-        "An app without authorizations learns the PIM's version and edition alone.",
+        "An app without authorizations reads the PIM's version and edition alone.",
         "pim-authz check app:version_teller api.product.list --tenant community",
     ),
 ];

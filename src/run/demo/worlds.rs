@@ -2,7 +2,7 @@ use crate::pb::Edition;
 
 /// A tenant of the demonstration.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct World {
+pub(super) struct DemoTenant {
     pub(super) tenant: &'static str,
     pub(super) edition: Edition,
     /// Name and content of each file.
@@ -22,8 +22,8 @@ macro_rules! files {
 /// The worked examples of the product's help pages. Those with access rights or
 /// with apps that connect in three steps are in an enterprise tenant, those with
 /// apps that connect in one step in a community tenant.
-pub(super) const WORLDS: [World; 2] = [
-    World {
+pub(super) const TENANTS: [DemoTenant; 2] = [
+    DemoTenant {
         tenant: "default",
         edition: Edition::Enterprise,
         files: files!["default":
@@ -50,7 +50,7 @@ pub(super) const WORLDS: [World; 2] = [
             "users.csv",
         ],
     },
-    World {
+    DemoTenant {
         tenant: "community",
         edition: Edition::Community,
         files: files!["community":
@@ -73,15 +73,15 @@ mod tests {
 
     #[test]
     fn every_file_of_the_folders_is_loaded() {
-        for world in WORLDS {
-            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/").to_owned() + world.tenant;
+        for demo in TENANTS {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/").to_owned() + demo.tenant;
             let mut on_disk: Vec<String> = std::fs::read_dir(folder)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .collect();
             on_disk.sort();
-            let loaded: Vec<&str> = world.files.iter().map(|(name, _)| *name).collect();
-            assert_eq!(loaded, on_disk, "{}", world.tenant);
+            let loaded: Vec<&str> = demo.files.iter().map(|(name, _)| *name).collect();
+            assert_eq!(loaded, on_disk, "{}", demo.tenant);
         }
     }
 }
