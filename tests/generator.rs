@@ -1,4 +1,4 @@
-//! Generated worlds: identical for the same seed, and accessible to the extent that
+//! Generated data sets: identical for the same seed, and accessible to the extent that
 //! they are configured for.
 #![expect(
     clippy::unwrap_used,
@@ -19,17 +19,17 @@ use tempfile::TempDir;
 #[path = "../src/bin/pim-authz-gen/generator.rs"]
 mod generator;
 
-use generator::{GeneratorError, WorldSize, generate};
+use generator::{CatalogSize, GeneratorError, generate};
 
-fn small(seed: u64) -> WorldSize {
-    WorldSize {
+fn small(seed: u64) -> CatalogSize {
+    CatalogSize {
         seed,
         products: 2_000,
-        ..WorldSize::default()
+        ..CatalogSize::default()
     }
 }
 
-fn made(size: &WorldSize) -> TempDir {
+fn made(size: &CatalogSize) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     generate(folder.path(), size).unwrap();
     folder
@@ -116,7 +116,7 @@ fn seed_gives_the_recorded_digest() {
 
 #[test]
 fn more_users_leave_products_unchanged() {
-    let many = WorldSize {
+    let many = CatalogSize {
         users: 900,
         ..small(7)
     };
@@ -135,11 +135,11 @@ fn readers_access_about_the_share_in_their_names() {
         (15_000, 1.1),
     ];
     for (categories, zipf) in sizes {
-        let size = WorldSize {
+        let size = CatalogSize {
             products: 20_000,
             categories,
             zipf,
-            ..WorldSize::default()
+            ..CatalogSize::default()
         };
         let folder = made(&size);
         let accesses = rows(folder.path(), "product_category_accesses.csv");
@@ -169,7 +169,7 @@ fn share(part: usize, whole: usize) -> f64 {
 
 #[test]
 fn categories_and_products_are_distributed_as_configured() {
-    let size = WorldSize {
+    let size = CatalogSize {
         uncategorised_per_mille: 10,
         ..small(1)
     };

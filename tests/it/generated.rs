@@ -1,4 +1,4 @@
-//! Generated worlds: they are imported completely, and their reader users may
+//! Generated data sets: they are imported completely, and their reader users may
 //! view products.
 
 use std::fs;
@@ -6,11 +6,11 @@ use std::fs;
 use pim_authz::pb::{self, Edition};
 
 use crate::{
-    generator::{WorldSize, Written, generate},
+    generator::{CatalogSize, Written, generate},
     harness::{File, TestServer, product, user},
 };
 
-fn made(size: &WorldSize) -> (Written, Vec<File>) {
+fn made(size: &CatalogSize) -> (Written, Vec<File>) {
     let folder = tempfile::tempdir().unwrap();
     let written = generate(folder.path(), size).unwrap();
     let files = written.files.iter().map(|file| {
@@ -22,11 +22,11 @@ fn made(size: &WorldSize) -> (Written, Vec<File>) {
 }
 
 #[tokio::test]
-async fn generated_world_imports_whole_and_reimport_changes_nothing() {
+async fn generated_data_set_imports_whole_and_reimport_changes_nothing() {
     let server = TestServer::start().await;
-    let size = WorldSize {
+    let size = CatalogSize {
         products: 2_000,
-        ..WorldSize::default()
+        ..CatalogSize::default()
     };
     let (written, files) = made(&size);
     let summary = server.import("default", Edition::Enterprise, &files).await;
@@ -64,9 +64,9 @@ async fn generated_world_imports_whole_and_reimport_changes_nothing() {
 }
 
 #[tokio::test]
-async fn smallest_and_crowded_worlds_import_without_refusals() {
+async fn smallest_and_crowded_data_sets_import_without_refusals() {
     let server = TestServer::start().await;
-    let smallest = WorldSize {
+    let smallest = CatalogSize {
         products: 0,
         categories: 1,
         trees: 1,
@@ -82,9 +82,9 @@ async fn smallest_and_crowded_worlds_import_without_refusals() {
         reference_entities: 0,
         profiles: 0,
         grid_views: 0,
-        ..WorldSize::default()
+        ..CatalogSize::default()
     };
-    let crowded = WorldSize {
+    let crowded = CatalogSize {
         products: 50,
         models: Some(40),
         categories: 3,
@@ -93,7 +93,7 @@ async fn smallest_and_crowded_worlds_import_without_refusals() {
         groups_per_user: 99,
         connections: 60,
         apps: 40,
-        ..WorldSize::default()
+        ..CatalogSize::default()
     };
     for (tenant, size) in [("smallest", smallest), ("crowded", crowded)] {
         let (_, files) = made(&size);

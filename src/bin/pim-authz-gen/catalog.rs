@@ -1,7 +1,7 @@
 use rand::RngExt as _;
 
 use super::{
-    GeneratorError, WorldSize,
+    CatalogSize, GeneratorError,
     draws::{Draws, Stream, draws},
     folder::Folder,
     names::{List, Maybe, Named, category},
@@ -17,12 +17,12 @@ const MODELS_OF_A_FAMILY: u64 = 5;
 /// Generates categories, models and products.
 #[derive(Debug)]
 pub(super) struct Catalog<'a> {
-    size: &'a WorldSize,
+    size: &'a CatalogSize,
     popularity: Popularity,
 }
 
 impl<'a> Catalog<'a> {
-    pub(super) fn new(size: &'a WorldSize) -> Self {
+    pub(super) fn new(size: &'a CatalogSize) -> Self {
         let mut chance = draws(size.seed, Stream::Popularity);
         Self {
             popularity: Popularity::new(size.categories, size.zipf, &mut chance),
@@ -35,7 +35,7 @@ impl<'a> Catalog<'a> {
     }
 
     pub(super) fn write(&self, folder: &mut Folder) -> Result<(), GeneratorError> {
-        let WorldSize { seed, products, .. } = *self.size;
+        let CatalogSize { seed, products, .. } = *self.size;
         folder.write("categories.csv", "code;parent", |table| {
             (1..=self.size.categories).try_for_each(|number| {
                 let parent = self.parent_of_category(number).map(category);

@@ -3,7 +3,7 @@ use std::io;
 use rand::RngExt as _;
 
 use super::{
-    GeneratorError, WorldSize,
+    CatalogSize, GeneratorError,
     draws::{Stream, draws, some_of},
     folder::{Folder, Table},
     names::{Group, List, Named, category},
@@ -35,13 +35,13 @@ const ROLES: [[&str; 4]; 3] = [
 ];
 
 /// Returns the groups of users, including those of the readers.
-fn groups(size: &WorldSize) -> impl Iterator<Item = Group> {
+fn groups(size: &CatalogSize) -> impl Iterator<Item = Group> {
     let numbered = (1..=size.groups).map(Group::Numbered);
     numbered.chain(Reader::ALL.map(Group::Reader))
 }
 
 /// Writes user groups, roles, users, connections and apps.
-pub(super) fn write(folder: &mut Folder, size: &WorldSize) -> Result<(), GeneratorError> {
+pub(super) fn write(folder: &mut Folder, size: &CatalogSize) -> Result<(), GeneratorError> {
     folder.write("user_groups.csv", "code;name", |table| {
         groups(size).try_for_each(|group| match group {
             Group::Reader(reader) => table.row(&[&group, &reader.label()]),

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-/// The reason why a world was not generated.
+/// The reason why a data set was not generated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GeneratorError {
     /// An option does not fit the others, or an import would reject its value.

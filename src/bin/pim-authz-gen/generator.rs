@@ -1,4 +1,4 @@
-//! Generates worlds, which are data sets for measurements: an import directory
+//! Generates data sets for measurements: an import directory
 //! (`docs/import.md`) of any size, the same bytes on every machine for the same
 //! seed and sizes.
 //!
@@ -32,17 +32,17 @@ mod structure;
 
 use std::path::Path;
 
-pub(crate) use self::{error::GeneratorError, folder::Written, size::WorldSize};
+pub(crate) use self::{error::GeneratorError, folder::Written, size::CatalogSize};
 
 use self::{catalog::Catalog, folder::Folder, readers::Readers};
 
-/// Writes a generated world into `directory`, which must be new or empty.
+/// Writes a generated data set into `directory`, which must be new or empty.
 ///
 /// # Errors
 ///
 /// [`GeneratorError`] if the sizes are inconsistent, or the files cannot be
 /// written; files written so far are kept.
-pub(crate) fn generate(directory: &Path, size: &WorldSize) -> Result<Written, GeneratorError> {
+pub(crate) fn generate(directory: &Path, size: &CatalogSize) -> Result<Written, GeneratorError> {
     size.check()?;
     let mut folder = Folder::create(directory)?;
     structure::write(&mut folder, size)?;

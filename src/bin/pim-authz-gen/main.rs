@@ -10,10 +10,10 @@ use std::{
     process::ExitCode,
 };
 
-use self::generator::WorldSize;
+use self::generator::CatalogSize;
 use clap::Parser;
 
-/// Makes a world to measure with: a directory for `pim-authz import`.
+/// Generates a data set for measurements: a directory for `pim-authz import`.
 ///
 /// The same seed and sizes make the same bytes on every machine. Everything
 /// that has a number is named by it: `sku_1`, `model_1`, `cat_1`, `user_1`,
@@ -28,7 +28,7 @@ struct Arguments {
 
     /// How much to write.
     #[command(flatten)]
-    size: WorldSize,
+    size: CatalogSize,
 }
 
 fn main() -> ExitCode {

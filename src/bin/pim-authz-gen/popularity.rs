@@ -6,7 +6,7 @@ use super::draws::Draws;
 /// weight `r` to the power of minus the exponent (a Zipf distribution).
 ///
 /// Weights are integers, and the power is computed by `libm` instead of the
-/// platform's library: both so that a seed generates the same world everywhere.
+/// platform's library: both so that a seed generates the same data set everywhere.
 #[derive(Debug)]
 pub(super) struct Popularity {
     /// Categories by rank, the most popular first.

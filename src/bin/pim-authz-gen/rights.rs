@@ -3,7 +3,7 @@ use std::iter;
 use rand::RngExt as _;
 
 use super::{
-    GeneratorError, WorldSize,
+    CatalogSize, GeneratorError,
     draws::{Draws, Stream, draws, some_of},
     folder::Folder,
     names::{Group, List, Named, category},
@@ -32,7 +32,7 @@ struct Axis {
 /// Writes the access rights of all groups.
 pub(super) fn write(
     folder: &mut Folder,
-    size: &WorldSize,
+    size: &CatalogSize,
     readers: &Readers,
 ) -> Result<(), GeneratorError> {
     write_categories(folder, size, readers)?;
@@ -43,7 +43,7 @@ pub(super) fn write(
     write_profiles(folder, size, &mut chance)
 }
 
-fn axes(size: &WorldSize) -> [Axis; 5] {
+fn axes(size: &CatalogSize) -> [Axis; 5] {
     [
         Axis {
             file: "channel_accesses.csv",
@@ -85,7 +85,7 @@ fn axes(size: &WorldSize) -> [Axis; 5] {
 
 fn write_categories(
     folder: &mut Folder,
-    size: &WorldSize,
+    size: &CatalogSize,
     readers: &Readers,
 ) -> Result<(), GeneratorError> {
     let mut rights = category_rights(size, readers).into_iter().peekable();
@@ -109,7 +109,7 @@ fn write_categories(
 }
 
 /// Draws the rights on categories, sorted by category and group.
-fn category_rights(size: &WorldSize, readers: &Readers) -> Vec<CategoryRight> {
+fn category_rights(size: &CatalogSize, readers: &Readers) -> Vec<CategoryRight> {
     let mut chance = draws(size.seed, Stream::CategoryRights);
     let mut rights = Vec::new();
     let mut give = |group: Group, categories: &[u32], chance: &mut Draws| {
@@ -143,7 +143,7 @@ fn draw_level(chance: &mut Draws) -> Level {
 /// readers edit.
 fn write_axis(
     folder: &mut Folder,
-    size: &WorldSize,
+    size: &CatalogSize,
     axis: &Axis,
     chance: &mut Draws,
 ) -> Result<(), GeneratorError> {
@@ -161,7 +161,7 @@ fn write_axis(
 
 fn write_profiles(
     folder: &mut Folder,
-    size: &WorldSize,
+    size: &CatalogSize,
     chance: &mut Draws,
 ) -> Result<(), GeneratorError> {
     let header = "job_profile;execute_job_profile;edit_job_profile";
@@ -177,7 +177,7 @@ fn write_profiles(
     })
 }
 
-fn editors(size: &WorldSize, chance: &mut Draws) -> Vec<Group> {
+fn editors(size: &CatalogSize, chance: &mut Draws) -> Vec<Group> {
     let half = some_of(chance, size.groups, size.groups / 2);
     let numbered = half.into_iter().map(Group::Numbered);
     numbered.chain(Reader::ALL.map(Group::Reader)).collect()

@@ -1,8 +1,8 @@
 use super::GeneratorError;
 
-/// How much a made world holds, and the seed that it is drawn with.
+/// Size of a generated data set, and the seed that it is drawn with.
 #[derive(Clone, Debug, PartialEq, clap::Args)]
-pub(crate) struct WorldSize {
+pub(crate) struct CatalogSize {
     /// What chance begins with: the same seed and sizes make the same bytes.
     #[arg(long, default_value_t = DEFAULT.seed)]
     pub(crate) seed: u64,
@@ -92,7 +92,7 @@ pub(crate) struct WorldSize {
     pub(crate) grid_views: u32,
 }
 
-const DEFAULT: WorldSize = WorldSize {
+const DEFAULT: CatalogSize = CatalogSize {
     seed: 1,
     products: 100_000,
     models: None,
@@ -127,20 +127,20 @@ const MOST_CATEGORIES: u32 = 1_000_000;
 
 const STEEPEST: f64 = 5.0;
 
-impl Default for WorldSize {
+impl Default for CatalogSize {
     fn default() -> Self {
         DEFAULT
     }
 }
 
-impl WorldSize {
+impl CatalogSize {
     /// Returns the number of product models.
     #[must_use]
     pub(crate) fn models(&self) -> u64 {
         self.models.unwrap_or(self.products / 20)
     }
 
-    /// Rejects sizes that would generate a world that an import rejects.
+    /// Rejects sizes that would generate a data set that an import rejects.
     pub(super) fn check(&self) -> Result<(), GeneratorError> {
         let left_for_apps = MOST_THIRD_PARTIES.saturating_sub(self.connections);
         let limits = [
@@ -189,21 +189,21 @@ mod tests {
         let cases = [
             // size, expected message
             (
-                WorldSize {
+                CatalogSize {
                     categories: 0,
                     ..DEFAULT
                 },
                 "`--categories` is 0; allowed is 1 to 1000000",
             ),
             (
-                WorldSize {
+                CatalogSize {
                     trees: 501,
                     ..DEFAULT
                 },
                 "`--trees` is 501; allowed is 1 to 500",
             ),
             (
-                WorldSize {
+                CatalogSize {
                     connections: 60,
                     apps: 41,
                     ..DEFAULT
@@ -211,7 +211,7 @@ mod tests {
                 "`--apps` is 41; allowed is 0 to 40",
             ),
             (
-                WorldSize {
+                CatalogSize {
                     zipf: f64::NAN,
                     ..DEFAULT
                 },

@@ -1,14 +1,14 @@
 use rand::RngExt as _;
 
 use super::{
-    GeneratorError, WorldSize,
+    CatalogSize, GeneratorError,
     draws::{Stream, draws, some_of},
     folder::Folder,
     names::{List, Named, category},
 };
 
 /// Writes the parts of a catalog other than categories, models and products.
-pub(super) fn write(folder: &mut Folder, size: &WorldSize) -> Result<(), GeneratorError> {
+pub(super) fn write(folder: &mut Folder, size: &CatalogSize) -> Result<(), GeneratorError> {
     for (file, kind, count) in [
         ("locales.csv", "locale", size.locales),
         (
