@@ -93,7 +93,7 @@ impl EmbeddedPostgres {
     ///
     /// # Errors
     ///
-    /// [`EmbeddedError`], whose message says how to resolve it.
+    /// [`EmbeddedError`], whose message states how to resolve it.
     pub async fn start(options: EmbeddedOptions) -> Result<Self, EmbeddedError> {
         tokio::task::spawn_blocking(move || Self::start_blocking(&options))
             .await

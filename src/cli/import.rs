@@ -122,7 +122,7 @@ async fn call(
         match events.message().await {
             Ok(Some(response)) => match response.event {
                 Some(Event::Summary(summary)) => received = Some(summary),
-                Some(Event::Progress(done)) => progress::tell(bar, &done),
+                Some(Event::Progress(done)) => progress::show(bar, &done),
                 None => {}
             },
             Ok(None) => break None,

@@ -32,7 +32,7 @@ fn shown(bar: ProgressBar, style: &str) -> ProgressBar {
 }
 
 /// Shows the phase of an import that the server reports.
-pub(super) fn tell(bar: &ProgressBar, progress: &pb::ImportProgress) {
+pub(super) fn show(bar: &ProgressBar, progress: &pb::ImportProgress) {
     bar.set_message(phase(progress));
 }
 

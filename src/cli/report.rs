@@ -11,7 +11,7 @@ pub enum Output {
     /// Tables and sentences.
     Table,
     /// One JSON document: the fields of the contract by their names, enums as
-    /// the lower-case words of `docs/rules.md`, what is not said `null`.
+    /// the lower-case words of `docs/rules.md`, absent values `null`.
     Json,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// Renders a count and its noun: `no actions`, `1 action`, `2 actions`.
+/// Renders a count with its unit: `no actions`, `1 action`, `2 actions`.
 pub(super) fn counted(count: usize, entity: &str) -> String {
     match count {
         0 => format!("no {entity}s"),

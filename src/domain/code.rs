@@ -56,8 +56,8 @@ impl Code {
     /// Prefix of the code of an app's private group (rules 1.4).
     pub const APP_GROUP_PREFIX: &str = "app:";
 
-    /// Maximum length of the code of an app, in bytes as written; leaves room for
-    /// the prefix of its private group (rules 1.4, 1.5).
+    /// Maximum length of the code of an app, in bytes as written, less the
+    /// prefix of its private group (rules 1.4, 1.5).
     pub const MAX_APP_BYTES: usize = Self::MAX_BYTES - Self::APP_GROUP_PREFIX.len();
 
     /// Returns the code of the row of table `tenant` that represents the

@@ -15,7 +15,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Maximum length of the path: leaves room for `/.s.PGSQL.65535` within the
+    /// Maximum length of the path: that of `/.s.PGSQL.65535` is left of the
     /// 104 bytes that every system allows.
     const LONGEST_FOLDER: usize = 103 - 15;
 

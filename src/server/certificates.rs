@@ -292,8 +292,11 @@ mod tests {
         let before = certificates.current.load().digest;
         let [new, key] = ["tls.crt", "tls.key"].map(|name| there.path().join(name));
         fs::copy(new, here.path().join("tls.crt")).unwrap();
-        let said = certificates.look().unwrap_err().to_string();
-        assert!(said.starts_with("`--tls-cert` and `--tls-key`"), "{said}");
+        let message = certificates.look().unwrap_err().to_string();
+        assert!(
+            message.starts_with("`--tls-cert` and `--tls-key`"),
+            "{message}"
+        );
         assert_eq!(certificates.current.load().digest, before);
         fs::copy(key, here.path().join("tls.key")).unwrap();
         certificates.look().unwrap();

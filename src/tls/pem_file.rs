@@ -282,17 +282,17 @@ mod tests {
         ];
         for (content, of_certificates, of_key) in cases {
             let (_folder, file) = file(content);
-            let said = [
+            let messages = [
                 (
                     file.certificates().unwrap_err().to_string(),
                     of_certificates,
                 ),
                 (file.private_key().unwrap_err().to_string(), of_key),
             ];
-            for (said, expected) in said {
+            for (message, expected) in messages {
                 let place = format!("{SETTING} names the file `{}`", file.path().display());
-                assert!(said.starts_with(&place), "{said}");
-                assert!(said.contains(expected), "{content}: {said}");
+                assert!(message.starts_with(&place), "{message}");
+                assert!(message.contains(expected), "{content}: {message}");
             }
         }
     }
@@ -301,10 +301,10 @@ mod tests {
     fn missing_file_is_named() {
         let (folder, _) = file("");
         let file = PemFile::new(SETTING, folder.path().join("none.pem"));
-        let said = file.certificates().unwrap_err().to_string();
+        let message = file.certificates().unwrap_err().to_string();
         assert!(
-            said.contains("none.pem") && said.contains("cannot be read"),
-            "{said}"
+            message.contains("none.pem") && message.contains("cannot be read"),
+            "{message}"
         );
     }
 }
