@@ -61,7 +61,7 @@ pub struct Cli {
 pub enum Command {
     /// Answer questions over gRPC, until Ctrl-C or SIGTERM.
     Serve(ServeArguments),
-    /// Serve a small world to try things out, on a private PostgreSQL.
+    /// Serve demo data to try things out, on a private PostgreSQL.
     Demo(DemoArguments),
     /// Bring a database up to date, as its owner.
     Migrate(MigrateArguments),
@@ -76,42 +76,42 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// The commands that ask a running server.
+    /// The commands that call a running server.
     #[command(flatten)]
     Client(ClientCommand),
 }
 
-/// The commands that ask a running server.
+/// The commands that call a running server.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Import a directory of the PIM's CSV files, whole or not at all.
     Import(ImportArguments),
-    /// Ask whether a subject may do something.
+    /// Check whether a subject may do something.
     Check {
-        /// What is asked.
+        /// The question.
         #[command(flatten)]
         question: QuestionArguments,
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
-    /// Ask as `check` does, and show why and what would change the answer.
+    /// Check, and show why and what would change the answer.
     Explain {
-        /// What is asked.
+        /// The question.
         #[command(flatten)]
         question: QuestionArguments,
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
     /// List what a subject may do: with a resource on it, without one at all.
     ListActions {
-        /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
+        /// The subject: `user:julia`, `app:shop`, `connection:erp`.
         subject: SubjectName,
         /// What it is about.
         #[command(flatten)]
         about: AboutArguments,
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -119,7 +119,7 @@ pub enum ClientCommand {
     ListAllowed(ListAllowedArguments),
     /// List who may do an action.
     ListSubjects(ListSubjectsArguments),
-    /// Say which products a subject may do an action on, as a filter over
+    /// Show which products a subject may do an action on, as a filter over
     /// categories for a search of your own.
     AccessFilter(AccessFilterArguments),
     /// The commands of the administration.
@@ -274,9 +274,9 @@ pub struct CacheArguments {
         value_parser = clap::value_parser!(u32).range(1..=1_048_576)
     )]
     pub cache_mib: u32,
-    /// How many milliseconds the server may answer after it asked to renew its
-    /// lease. A server that dies holds one write up for as long; an outage of
-    /// the database is bridged for as long.
+    /// How many milliseconds the server may answer after it sent the last
+    /// successful renewal of its lease. A server that fails delays one write for
+    /// as long; an outage of the database is bridged for as long.
     #[arg(
         long,
         env = "PIM_AUTHZ_LEASE_MS",
@@ -285,8 +285,8 @@ pub struct CacheArguments {
         value_parser = clap::value_parser!(u32).range(500..=60_000)
     )]
     pub lease_ms: u32,
-    /// How often, in milliseconds, the server looks what was announced although
-    /// PostgreSQL has not said so.
+    /// How often, in milliseconds, the server polls the log of announcements
+    /// without a notification from PostgreSQL.
     #[arg(
         long,
         env = "PIM_AUTHZ_POLL_MS",
@@ -345,10 +345,10 @@ pub struct MigrateArguments {
     pub log: LogArguments,
 }
 
-/// Whom to ask, and how to show the answer.
+/// The server to call, and how to show the answer.
 #[derive(Clone, Debug, Args)]
 pub struct ServerArguments {
-    /// The server to ask.
+    /// The server to call.
     #[arg(
         long,
         env = "PIM_AUTHZ_SERVER",
@@ -388,7 +388,7 @@ pub struct ImportArguments {
     /// The tenant's edition; needed when the tenant is new.
     #[arg(long, env = "PIM_AUTHZ_EDITION", value_enum)]
     pub edition: Option<EditionArgument>,
-    /// Say what would change, and change nothing.
+    /// Show what would change, and change nothing.
     #[arg(long, env = "PIM_AUTHZ_DRY_RUN", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
     /// Leave refused rows out instead of refusing the import; if there are any,
@@ -411,7 +411,7 @@ pub struct ImportArguments {
     /// Who imports, for the audit log [default: user:$USER].
     #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
     pub actor: Option<String>,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }

@@ -219,7 +219,7 @@ impl Observed {
                 rpc.method = self.meter.rpc(),
                 rpc.code = name,
                 request.id = self.id.text(),
-                "{} failed with {name}; the line before says why",
+                "{} failed with {name}; the line before gives the reason",
                 self.meter.rpc()
             );
         }

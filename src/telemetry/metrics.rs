@@ -116,7 +116,7 @@ metrics! {
         "calls that needed the database";
     /// Statements that loaded facts into the cache.
     CACHE_LOADS: Counter "authz_cache_loads_total" []
-        "statements that filled the memory";
+        "statements that loaded facts into the cache";
     /// Facts in the cache.
     CACHE_ENTRIES: Gauge "authz_cache_entries" []
         "facts in memory";
@@ -128,7 +128,7 @@ metrics! {
         "the most that facts and indexes may take: --cache-mib";
     /// Products and models in product indexes.
     INDEXED_PRODUCTS: Gauge "authz_cache_indexed_products" []
-        "products and models at hand in indexes of whole tenants";
+        "products and models in indexes of whole tenants";
     /// Bytes of the product indexes.
     INDEX_BYTES: Gauge "authz_cache_index_bytes" []
         "bytes of these indexes, about";

@@ -23,9 +23,9 @@ pub struct ServeTlsArguments {
         requires = "cert"
     )]
     pub key: Option<PathBuf>,
-    /// Ask callers for a certificate that one of these CAs has signed, a file in
-    /// PEM; who shows none is served all the same, who shows another is not. Read
-    /// again when it changes.
+    /// Request from callers a certificate that one of these CAs has signed, a file
+    /// in PEM; who shows none is served all the same, who shows another is not.
+    /// Read again when it changes.
     #[arg(
         long = "tls-client-ca",
         env = "PIM_AUTHZ_TLS_CLIENT_CA",
