@@ -61,9 +61,9 @@ pub enum AdministrationCommand {
         #[command(subcommand)]
         command: AuditCommand,
     },
-    /// Say how a server's memory is doing.
+    /// Show the state of a server's cache and lease.
     Status {
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -81,10 +81,10 @@ pub enum MaintenanceCommand {
     /// Keep every server from using its memory, and get the pass that SQL has to
     /// show.
     Begin {
-        /// Who asks [default: user:$USER].
+        /// The actor [default: user:$USER].
         #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
         actor: Option<String>,
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -92,10 +92,10 @@ pub enum MaintenanceCommand {
     End {
         /// What `begin` printed.
         pass: String,
-        /// Who asks [default: user:$USER].
+        /// The actor [default: user:$USER].
         #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
         actor: Option<String>,
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -130,16 +130,16 @@ impl AdministrationCommand {
 /// How to write.
 #[derive(Clone, Debug, Args)]
 pub struct WriteArguments {
-    /// Who asks, for the audit log [default: user:$USER].
+    /// The actor, for the audit log [default: user:$USER].
     #[arg(long, env = "PIM_AUTHZ_ACTOR", value_name = "SUBJECT")]
     pub actor: Option<String>,
-    /// Do everything but commit, and say what would change.
+    /// Do everything but commit, and show what would change.
     #[arg(long, env = "PIM_AUTHZ_DRY_RUN", value_parser = BoolishValueParser::new())]
     pub dry_run: bool,
     /// Names this write, so that the same command again changes nothing more.
     #[arg(long, env = "PIM_AUTHZ_IDEMPOTENCY_KEY", value_name = "KEY")]
     pub idempotency_key: Option<String>,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -147,9 +147,9 @@ pub struct WriteArguments {
 /// What to list of what is stored.
 #[derive(Clone, Debug, Args)]
 pub struct ListArguments {
-    /// Only these; all unless said.
+    /// Only these [default: all].
     pub codes: Vec<String>,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -203,7 +203,7 @@ pub struct AccessArguments {
         conflicts_with_all = ["item", "group"]
     )]
     pub subject: Option<SubjectName>,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -213,7 +213,7 @@ pub struct AccessArguments {
 pub enum SubjectCommand {
     /// List them.
     List(ListArguments),
-    /// Create or update one; what is not said stays.
+    /// Create or update one; what is not given stays.
     Put {
         /// The code.
         code: String,
@@ -259,7 +259,7 @@ pub enum GroupCommand {
 pub enum RoleCommand {
     /// List them.
     List(ListArguments),
-    /// Create or update one; permissions that are not said stay.
+    /// Create or update one; permissions that are not given stay.
     Put {
         /// The code.
         code: String,
@@ -285,13 +285,13 @@ pub enum RoleCommand {
 pub enum TenantCommand {
     /// List all.
     List {
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
     /// Show one.
     Get {
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -333,7 +333,7 @@ pub enum AppCommand {
     Connect {
         /// The app.
         app: String,
-        /// The scopes that it asks for: `a,b`.
+        /// The scopes that it requests: `a,b`.
         #[arg(
             long,
             env = "PIM_AUTHZ_SCOPES",
@@ -396,7 +396,7 @@ pub struct ChangesArguments {
     /// The changes of callers instead of a tenant's.
     #[arg(long, env = "PIM_AUTHZ_CALLERS", value_parser = BoolishValueParser::new())]
     pub callers: bool,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -410,7 +410,7 @@ pub struct WatchArguments {
     /// The changes of callers instead of a tenant's.
     #[arg(long, env = "PIM_AUTHZ_CALLERS", value_parser = BoolishValueParser::new())]
     pub callers: bool,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -427,7 +427,7 @@ pub enum AuditCommand {
         /// The audit log of callers instead of a tenant's.
         #[arg(long, env = "PIM_AUTHZ_CALLERS", value_parser = BoolishValueParser::new())]
         callers: bool,
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },

@@ -58,7 +58,7 @@ pub enum CallerCommand {
     Bootstrap(BootstrapArguments),
     /// Print a key for `serve --bootstrap-key-file`; it is stored nowhere.
     NewKey,
-    /// What a running server is asked.
+    /// Commands to a running server.
     #[command(flatten)]
     Client(Box<CallerClientCommand>),
 }
@@ -77,12 +77,12 @@ pub struct BootstrapArguments {
     pub log: LogArguments,
 }
 
-/// What a running server is asked about callers.
+/// Commands to a running server about callers.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CallerClientCommand {
     /// List them, with their keys.
     List {
-        /// Whom to ask.
+        /// The server to call.
         #[command(flatten)]
         server: ServerArguments,
     },

@@ -6,7 +6,7 @@ use crate::{cli::names::SubjectName, pb};
 /// Which resources to list, and how many at a time.
 #[derive(Clone, Debug, Args)]
 pub struct ListAllowedArguments {
-    /// What is asked.
+    /// The question.
     #[command(flatten)]
     pub reach: ReachArguments,
     /// Which of them.
@@ -23,7 +23,7 @@ pub struct ListAllowedArguments {
         requires = "all"
     )]
     pub ids_only: bool,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -42,18 +42,18 @@ pub struct ListSubjectsArguments {
     /// How many at a time.
     #[command(flatten)]
     pub page: PageArguments,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
 
-/// Whose reach to say as a filter.
+/// Whose access to show as a filter.
 #[derive(Clone, Debug, Args)]
 pub struct AccessFilterArguments {
-    /// What is asked.
+    /// The question.
     #[command(flatten)]
     pub reach: ReachArguments,
-    /// Whom to ask.
+    /// The server to call.
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -61,7 +61,7 @@ pub struct AccessFilterArguments {
 /// A question about all resources of a type.
 #[derive(Clone, Debug, Args)]
 pub struct ReachArguments {
-    /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
+    /// The subject: `user:julia`, `app:shop`, `connection:erp`.
     pub subject: SubjectName,
     /// A permission such as `product.create`, or a level action such as `view`.
     pub action: String,
@@ -73,7 +73,7 @@ pub struct ReachArguments {
     pub context: ContextArguments,
 }
 
-/// Which resources; all that is said must hold.
+/// Which resources; all conditions given must hold.
 #[derive(Clone, Debug, Default, Args)]
 pub struct FilterArguments {
     /// Those of a category tree.
@@ -82,7 +82,7 @@ pub struct FilterArguments {
     /// Those of a category or of one below it.
     #[arg(long, env = "PIM_AUTHZ_CATEGORY", value_name = "CODE")]
     pub category: Option<String>,
-    /// The resource of this code; may be said many times.
+    /// The resource of this code; may be given many times.
     #[arg(long = "id", env = "PIM_AUTHZ_ID", value_name = "CODE")]
     pub ids: Vec<String>,
 }
@@ -98,7 +98,7 @@ pub struct PageArguments {
         value_parser = clap::value_parser!(i32).range(1..)
     )]
     pub page_size: Option<i32>,
-    /// The page to show, as the page before it says.
+    /// The page to show, as printed below the page before it.
     #[arg(long, env = "PIM_AUTHZ_PAGE_TOKEN", value_name = "TOKEN")]
     pub page_token: Option<String>,
     /// Everything, row by row as it comes; as JSON one object a line.

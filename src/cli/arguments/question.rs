@@ -11,7 +11,7 @@ use crate::{
 /// One question.
 #[derive(Clone, Debug, Args)]
 pub struct QuestionArguments {
-    /// Who asks: `user:julia`, `app:shop`, `connection:erp`.
+    /// The subject: `user:julia`, `app:shop`, `connection:erp`.
     pub subject: SubjectName,
     /// A permission such as `product.create`, or a level action such as `view`.
     pub action: String,
@@ -28,7 +28,7 @@ pub struct AboutArguments {
     /// What of the resource is meant.
     #[command(flatten)]
     pub context: ContextArguments,
-    /// What is said about the resource.
+    /// The description of the resource.
     #[command(flatten)]
     pub description: DescriptionArguments,
 }
@@ -50,7 +50,7 @@ pub struct ContextArguments {
     pub attribute_group: Option<String>,
 }
 
-/// What is said about a resource, in place of what is stored.
+/// A description of a resource, in place of what is stored.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DescriptionArguments {
     /// The product's categories, in place of the stored ones: `a,b`; empty:
