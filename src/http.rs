@@ -87,7 +87,7 @@ async fn readyz(State(shown): State<Shown>) -> (StatusCode, &'static str) {
         Readiness::NotReady => (
             StatusCode::SERVICE_UNAVAILABLE,
             "not ready: the database is away or not migrated, so that there is no lease; the log \
-             says which\n",
+             states which\n",
         ),
         Readiness::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     }

@@ -38,7 +38,7 @@ pub enum Refused {
     },
 
     /// An entity to delete is still referenced (rules 3.9).
-    #[error("{} `{code}` is in use: {uses}; say `cascade` to delete it all the same", .entity.words())]
+    #[error("{} `{code}` is in use: {uses}; set `cascade` to delete it all the same", .entity.words())]
     InUse {
         /// The kind of the referenced entity.
         entity: EntityKind,

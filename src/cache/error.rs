@@ -8,12 +8,12 @@ pub enum CacheError {
     /// This server could not renew its lease, so it does not know the latest
     /// writes.
     #[error(
-        "this server has no lease at the moment, so it cannot tell whether its answer is current"
+        "this server has no lease at the moment, so it cannot confirm that its answer is current"
     )]
     LeaseLost,
 
     /// Too many questions are waiting for the database.
-    #[error("too many questions wait for the database; retry with backoff, or ask another server")]
+    #[error("too many questions wait for the database; retry with backoff, or call another server")]
     Overloaded,
 
     /// A transaction that uses the pass of a maintenance is still open.

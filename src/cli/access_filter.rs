@@ -43,7 +43,7 @@ fn show(response: &pb::GetAccessFilterResponse, output: Output) -> String {
 
 fn filter(response: &pb::GetAccessFilterResponse) -> String {
     let headline = match response.scope() {
-        pb::FilterScope::Unspecified => "not said",
+        pb::FilterScope::Unspecified => "unspecified",
         pb::FilterScope::Nothing => "nothing",
         pb::FilterScope::Everything => "everything",
         pb::FilterScope::Categories => "by category",

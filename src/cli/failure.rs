@@ -104,7 +104,7 @@ pub enum CliError {
         cause: Box<CliError>,
     },
     /// A stream ended without its end message.
-    #[error("the server ended the list without saying that it is whole")]
+    #[error("the server ended the list without confirming that it is complete")]
     NoEnd,
     /// The number of resources received differs from the number sent.
     #[error("the server sent {sent} resources, of which {arrived} arrived")]
@@ -115,7 +115,7 @@ pub enum CliError {
         arrived: u64,
     },
     /// The server sent nothing within the timeout.
-    #[error("the server has said nothing for {} seconds", .0.as_secs())]
+    #[error("the server has sent nothing for {} seconds", .0.as_secs())]
     Silent(Duration),
     /// Writing to standard output failed.
     #[error("cannot write to standard output: {0}")]

@@ -11,7 +11,7 @@ use super::CliError;
 
 /// Wait before the first retry.
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// Maximum wait before a retry, even if the server asks for more.
+/// Maximum wait before a retry, even if the server requests more.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Maximum number of consecutive retries without progress.
 const MAX_RETRIES: usize = 6;
@@ -22,7 +22,7 @@ pub(super) enum Interruption {
     /// Transient: a retry may succeed.
     Passing {
         error: CliError,
-        /// Minimum wait that the server asks for.
+        /// Minimum wait that the server requests.
         wait: Duration,
     },
     /// Permanent: a retry would fail again.

@@ -234,7 +234,7 @@ fn no_such_action(action: Action, kind: Option<ResourceType>) -> InvalidQuestion
             allowed.join(", ")
         ),
         None => format!(
-            "`{action}` needs a resource; without one, ask a permission code or `system_version.read`"
+            "`{action}` needs a resource; without one, name a permission code or `system_version.read`"
         ),
     };
     InvalidQuestion::new("action", message)

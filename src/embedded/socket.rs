@@ -15,8 +15,8 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Maximum length of the path: that of `/.s.PGSQL.65535` is left of the
-    /// 104 bytes that every system allows.
+    /// Maximum length of the path: the 104 bytes that every system allows, less
+    /// the terminator and `/.s.PGSQL.65535`.
     const LONGEST_FOLDER: usize = 103 - 15;
 
     /// Creates the directory beside the cluster or, if that path is unsuitable,

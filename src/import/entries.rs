@@ -143,7 +143,7 @@ fn profile_kind(cells: &Cells<'_>) -> Result<ItemKind, BadCell> {
         (false, true) => Ok(ItemKind::ExportProfile),
         (true, true) | (false, false) => {
             let message = format!(
-                "{} tells no kind of profile; a type holds the word `import` or `export`, not both",
+                "{} names no kind of profile; a type holds the word `import` or `export`, not both",
                 shown(word)
             );
             Err(bad("type", message))

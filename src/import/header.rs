@@ -146,7 +146,7 @@ fn no_chosen_key(chosen: &str, names: &[&str]) -> String {
         found.push("…".to_owned());
     }
     format!(
-        "the header lacks the key column {} that was asked for; its columns are {}",
+        "the header lacks the key column {} that was requested; its columns are {}",
         shown(chosen),
         found.join(", ")
     )

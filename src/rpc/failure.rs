@@ -38,7 +38,7 @@ pub(super) enum Failure {
 
     /// The pending calls use all the memory of the budget.
     #[error(
-        "the call takes {bytes} bytes; with those of the calls under way that is more than {most}: retry with backoff, split the request, or ask another server"
+        "the call takes {bytes} bytes; with those of the calls under way that is more than {most}: retry with backoff, split the request, or call another server"
     )]
     TooHeavy {
         /// Bytes of the call, as far as they are known.
@@ -63,7 +63,7 @@ pub(super) enum Failure {
 
     /// The caller exceeds its rate limit.
     #[error(
-        "caller `{caller}` makes more than {} calls per second, or more than {} at once: retry in {} ms, or ask several questions by one BatchCheck",
+        "caller `{caller}` makes more than {} calls per second, or more than {} at once: retry in {} ms, or send several questions in one BatchCheck",
         .rate.calls_per_second, .rate.burst, .wait.as_millis()
     )]
     RateLimited {
@@ -156,7 +156,7 @@ pub(super) enum UnknownCaller {
     Unreadable,
 
     /// No caller currently has this key.
-    #[error("the key is wrong, expired or withdrawn: ask an operator for a new one")]
+    #[error("the key is wrong, expired or withdrawn: get a new one from an operator")]
     InvalidKey,
 
     /// The token is not from the issuer, not for this service, or not valid now.

@@ -46,7 +46,7 @@ pub(super) fn required_subject(message: Option<pb::Subject>) -> Result<SubjectRe
 
 /// Returns the error for a missing subject.
 pub(super) fn subject_missing() -> InvalidField {
-    InvalidField::new("subject", "is missing; say who asks, by `type` and `id`")
+    InvalidField::new("subject", "is missing; give its `type` and `id`")
 }
 
 /// Parses the subject of a question.

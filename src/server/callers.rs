@@ -153,7 +153,7 @@ pub(super) async fn announce(access: Access, address: SocketAddr, cache: &Cache)
     match access.credentials {
         Credentials::Optional => tracing::warn!(
             server.address = %address,
-            "calls need no credentials: ANYONE who reaches {address} may ask and change \
+            "calls need no credentials: ANYONE who reaches {address} may read and change \
              everything; require them by `--credentials required`"
         ),
         Credentials::Required => match cache.callers().await {

@@ -58,7 +58,7 @@ pub enum ServerError {
 
     /// The address is not loopback, and callers' keys would be sent unencrypted.
     #[error(
-        "{listen} is not loopback, and without TLS the keys of callers could be read on the way: give `--tls-cert` and `--tls-key`, or say `--insecure` where something else encrypts (a service mesh, a proxy on this machine)"
+        "{listen} is not loopback, and without TLS the keys of callers could be read on the way: give `--tls-cert` and `--tls-key`, or set `--insecure` where something else encrypts (a service mesh, a proxy on this machine)"
     )]
     KeysInClear {
         /// The address.

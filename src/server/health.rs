@@ -141,7 +141,9 @@ async fn follow(readiness: watch::Sender<Readiness>, cache: Cache) {
         let now = cache.has_lease();
         match (before, now) {
             (true, false) => {
-                tracing::error!("the lease has run out: no call can be answered; health says so");
+                tracing::error!(
+                    "the lease has run out: no call can be answered; health checks report it"
+                );
             }
             (false, true) => tracing::info!("there is a lease again: calls are answered"),
             (true, true) | (false, false) => {}

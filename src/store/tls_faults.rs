@@ -74,7 +74,7 @@ impl TlsFault {
             }
             Self::Failed => {
                 "let the database speak TLS 1.2 or 1.3 with a certificate of X.509 version 3; \
-                 `sslmode` says whether TLS is used"
+                 `sslmode` sets whether TLS is used"
             }
         }
     }

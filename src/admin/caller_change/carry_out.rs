@@ -327,7 +327,7 @@ fn check_repeated(entries: &[CallerEntry]) -> Result<(), Fault> {
         {
             let name = &entry.name;
             let message =
-                format!("`{name}` stands here twice, with different entries; say it once");
+                format!("`{name}` stands here twice, with different entries; give it once");
             return Err(Fault::invalid("name", message).of_entry("callers", index));
         }
     }

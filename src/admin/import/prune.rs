@@ -141,7 +141,7 @@ pub(super) fn is_too_much(gone: u64, of: u64) -> bool {
 /// Returns the message for a kind that is not pruned.
 pub(super) fn too_much(entity: &str, gone: u64, of: u64) -> String {
     format!(
-        "{gone} of {of} {entity} are not named here and would be removed, more than a fifth; say `prune_all` if that is meant"
+        "{gone} of {of} {entity} are not named here and would be removed, more than a fifth; set `prune_all` if that is meant"
     )
 }
 

@@ -320,7 +320,7 @@ fn offered_axis(
     let (kind, level) = (patch.kind, patch.level);
     match step {
         PermissionsStep::NotOffered => {
-            let message = "the permissions step is asked in the enterprise edition for an app with a products scope only; leave it empty";
+            let message = "the permissions step is offered in the enterprise edition to an app with a products scope only; leave it empty";
             return Err(Fault::invalid(field, message));
         }
         PermissionsStep::UpTo(highest) if !highest.allows(level) => {

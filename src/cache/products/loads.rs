@@ -112,7 +112,7 @@ async fn load(core: Arc<Core>, mut under_way: UnderWay) {
             products.forget();
             tracing::warn!(
                 tenant = %products.tenant(), limit_bytes = core.products.limit,
-                "the products of a tenant do not fit half of the memory and are kept one by one; lists ask the database. Raise --cache-mib"
+                "the products of a tenant do not fit half of the memory and are kept one by one; lists read the database. Raise --cache-mib"
             );
             LONG_PAUSE
         }

@@ -186,7 +186,7 @@ fn the_caller_may_choose_the_key_column_of_products() {
     assert!(missing.fatal);
     assert_eq!(
         missing.batch.refused[0].message,
-        "the header lacks the key column `EAN` that was asked for; its columns are `sku`, `ean`"
+        "the header lacks the key column `EAN` that was requested; its columns are `sku`, `ean`"
     );
 }
 

@@ -72,14 +72,14 @@ const BAD_ROWS: [(&str, &str, u64, &str, &str); 13] = [
         "code;type\nj;mass_edit",
         2,
         "type",
-        "`mass_edit` tells no kind of profile; a type holds",
+        "`mass_edit` names no kind of profile; a type holds",
     ),
     (
         "job_profiles.csv",
         "code;type\nj;import_export",
         2,
         "type",
-        "`import_export` tells no kind",
+        "`import_export` names no kind",
     ),
     (
         "locale_accesses.csv",
