@@ -3,7 +3,7 @@
 
 mod questions;
 mod shell;
-mod worlds;
+mod tenants;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use self::{
     questions::QUESTIONS,
-    worlds::{DemoTenant, TENANTS},
+    tenants::{DemoTenant, TENANTS},
 };
 use super::{
     How, RunError, ShutdownSignals, http_address, print, private_postgres::serve_embedded, resolve,
