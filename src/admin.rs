@@ -26,6 +26,7 @@ mod fault;
 mod guards;
 mod impact;
 mod import;
+mod interned_names;
 mod invalidated_keys;
 mod outcome;
 mod plan;

@@ -23,6 +23,7 @@ mod entries;
 mod file;
 mod header;
 mod layout;
+mod quoting;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::admin::entry::{ImportFile, Refusal, Row};
 
 pub use self::records::MAX_RECORD_BYTES;
-use self::{cells::brief, file::FileReader};
+use self::{file::FileReader, quoting::brief};
 
 /// Warning for a file of 0 bytes.
 pub const EMPTY_FILE: &str = "holds nothing (0 bytes); it is as if the file were not there";

@@ -19,6 +19,7 @@ mod authentication;
 mod authorization_service;
 mod budget;
 mod caller_identity;
+mod caller_rate;
 mod caller_rights;
 mod clock;
 mod credential;
@@ -49,9 +50,10 @@ pub use self::{
     authentication::{Authentication, Credentials},
     authorization_service::AuthorizationApi,
     budget::Budget,
+    caller_rate::CallerRate,
     gate::Gate,
     import_service::ImportApi,
     observing::Observer,
     page_token::PageTokens,
-    rate_limits::{CallerRate, RateLimits},
+    rate_limits::RateLimits,
 };

@@ -32,8 +32,10 @@ mod facts;
 mod hosts;
 mod id_columns;
 mod lease_connection;
+mod lease_id;
 mod leases;
 mod loan;
+mod migrate_error;
 mod migration;
 mod outage_log;
 mod pooler;
@@ -79,9 +81,11 @@ pub use self::{
     entity_writes::EntityChanges,
     error::{Outage, StoreError},
     facts::GroupRights,
-    lease_connection::{LeaseConnection, LeaseId, LogRead, Notifications},
+    lease_connection::{LeaseConnection, LogRead, Notifications},
+    lease_id::LeaseId,
     leases::{IntentRow, LeaseRow},
-    migration::{MigrateError, SchemaReport, migrate},
+    migrate_error::MigrateError,
+    migration::{SchemaReport, migrate},
     pools::{PoolName, PoolUse},
     product_index::{IndexedProduct, IndexedRow},
     product_lists::{ListedProduct, Nomination},

@@ -8,6 +8,7 @@ pub mod logs;
 pub mod metrics;
 mod recorder;
 mod requests;
+mod sampling;
 pub mod traces;
 
 pub use self::{

@@ -35,6 +35,7 @@ mod group_levels;
 mod items;
 mod members;
 mod products;
+mod profile;
 mod rights;
 mod sides;
 mod subjects;

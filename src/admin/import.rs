@@ -1,6 +1,7 @@
 //! An import as a change: compared in the rehearsal, applied in the commit.
 
 mod access_rows;
+mod joined_names;
 mod kept;
 mod lists;
 mod names;
@@ -29,10 +30,11 @@ use super::{
     error::AdminError,
     fault::Fault,
     impact::{self, Editions, Staged},
+    interned_names::Names,
     invalidated_keys,
     outcome::{Effect, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune},
     refusals::Report,
-    staging::{Names, Staging},
+    staging::Staging,
     work::run_blocking,
     write_coordinator::slot::WriteSlot,
 };

@@ -19,7 +19,7 @@ pub use self::removals::Cascade;
 pub(super) use self::{
     access::{AccessVerb, Levels, ReplacedRights},
     apps::{AppChoice, PermissionsStep, offered_scopes},
-    categories::CategoryPlace,
+    category_trees::CategoryPlace,
     subtrees::Order,
 };
 

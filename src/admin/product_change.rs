@@ -14,9 +14,9 @@ use super::{
     fault::{Fault, Refused},
     guards::Guards,
     impact::Staged,
+    interned_names::Names,
     outcome::{Effect, Written},
     plan::Cascade,
-    staging::Names,
 };
 
 /// A requested change of products and models.

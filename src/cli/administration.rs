@@ -17,7 +17,8 @@ pub(super) use self::callers::callers;
 use super::{
     Answer, CliError, Exit, Output,
     arguments::AdministrationCommand,
-    report::{counted, document, lines},
+    report::{document, lines},
+    words,
 };
 
 /// Runs an administration command.
@@ -54,7 +55,7 @@ fn listed(
         let value = json!({ "entries": values, "revision": revision });
         return Answer::new(document(&value), Exit::Done);
     }
-    let counted = format!("{} at revision {revision}", counted(count, entity));
+    let counted = format!("{} at revision {revision}", words::counted(count, entity));
     let table = if count == 0 {
         String::new()
     } else {

@@ -9,7 +9,7 @@ use super::{
     Answer, CliError, Exit, ListAllowedArguments, Output, PageArguments, ReachArguments,
     connection::{client, patient},
     json, progress,
-    report::{counted, document, more_line, table},
+    report::{document, more_line, table},
     resuming::{FIRST_WAIT, Tries},
     rows::Rows,
     words,
@@ -103,7 +103,7 @@ fn show(response: &pb::ListAllowedResponse, output: Output) -> Answer {
         let level = words::level(resource.level()).unwrap_or_default();
         vec![resource.id.clone(), level]
     });
-    let count = counted(resources.len(), "resource");
+    let count = words::counted(resources.len(), "resource");
     let count = format!("{count} at revision {revision}\n");
     let out = if resources.is_empty() {
         count

@@ -12,9 +12,10 @@ use super::{
     Answer, CliError, Exit, ListSubjectsArguments, Output, PageArguments,
     connection::{client, patient},
     json, progress,
-    report::{counted, document, lines, more_line},
+    report::{document, lines, more_line},
     resuming::{FIRST_WAIT, Tries},
     rows::Rows,
+    words,
 };
 use crate::pb;
 
@@ -98,7 +99,7 @@ fn show(response: &pb::ListSubjectsResponse, output: Output) -> Answer {
         revision,
     } = response;
     let names = subjects.iter().map(SubjectRow);
-    let count = counted(subjects.len(), "subject");
+    let count = words::counted(subjects.len(), "subject");
     let count = format!("{count} at revision {revision}");
     Answer {
         out: lines(names.map(|name| name.to_string()).chain([count])),

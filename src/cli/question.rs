@@ -3,7 +3,7 @@ use super::{
     arguments::AboutArguments,
     connection::{client, patient},
     json,
-    report::{counted, decision, document, table},
+    report::{decision, document, table},
     tree, words,
 };
 use crate::pb;
@@ -109,7 +109,7 @@ fn show_actions(response: &pb::ListActionsResponse, output: Output) -> Answer {
     let out = match output {
         Output::Json => document(&json::Message::of("ListActionsResponse", response)),
         Output::Table if response.actions.is_empty() => {
-            let count = counted(0, "action");
+            let count = words::counted(0, "action");
             format!("{count} at revision {}\n", response.revision)
         }
         Output::Table => {
@@ -117,7 +117,7 @@ fn show_actions(response: &pb::ListActionsResponse, output: Output) -> Answer {
                 let mode = words::edit_mode(allowed.edit_mode()).unwrap_or_default();
                 vec![allowed.action.clone(), mode]
             });
-            let count = counted(response.actions.len(), "action");
+            let count = words::counted(response.actions.len(), "action");
             table(&["action", "edit mode"], rows.collect())
                 + &format!("{count} at revision {}\n", response.revision)
         }

@@ -100,15 +100,6 @@ pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// Renders a count with its unit: `no actions`, `1 action`, `2 actions`.
-pub(super) fn counted(count: usize, entity: &str) -> String {
-    match count {
-        0 => format!("no {entity}s"),
-        1 => format!("1 {entity}"),
-        count => format!("{count} {entity}s"),
-    }
-}
-
 /// Describes how to read the next page of a list; empty after the last page.
 pub(super) fn more_line(next_page_token: &str) -> String {
     if next_page_token.is_empty() {

@@ -9,10 +9,7 @@ use std::{
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{
-    Answer, CliError, Exit, Output, json,
-    report::{counted, line},
-};
+use super::{Answer, CliError, Exit, Output, json, report::line, words};
 
 /// Prints the rows of a list and counts them.
 pub(super) struct Rows<'a> {
@@ -70,7 +67,7 @@ impl<'a> Rows<'a> {
         self.bar.finish_and_clear();
         let error = match ended {
             Ok(revision) => {
-                let count = counted(self.count, entity);
+                let count = words::counted(self.count, entity);
                 return Answer {
                     out: String::new(),
                     err: format!("{count} at revision {revision}\n"),

@@ -1,6 +1,5 @@
 use std::{
     borrow::Cow,
-    fmt::Write as _,
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
@@ -9,10 +8,7 @@ use crate::{
     domain::{Code, InvalidCode},
 };
 
-use super::{header::Header, records::Record};
-
-/// Maximum length in characters of a bad word repeated in a message.
-const MAX_SHOWN: usize = 80;
+use super::{header::Header, quoting::shown, records::Record};
 
 /// Cells of one row, by column name.
 #[derive(Clone, Copy, Debug)]
@@ -190,29 +186,4 @@ pub(super) fn bad(column: impl Into<Cow<'static, str>>, message: impl Into<Strin
         column: column.into(),
         message: message.into(),
     }
-}
-
-/// Formats a word for a message: in backticks, truncated and on one line.
-pub(super) fn shown(word: &str) -> String {
-    let mut text = String::from("`");
-    text.push_str(&brief(word));
-    text.push('`');
-    text
-}
-
-/// Truncates a word to [`MAX_SHOWN`] characters and escapes control characters.
-pub(super) fn brief(word: &str) -> String {
-    let mut text = String::new();
-    for (place, letter) in word.chars().enumerate() {
-        if place == MAX_SHOWN {
-            text.push('…');
-            break;
-        }
-        if letter.is_control() {
-            let _ = write!(text, "{}", letter.escape_default());
-        } else {
-            text.push(letter);
-        }
-    }
-    text
 }

@@ -8,8 +8,9 @@ use crate::{
 };
 
 use super::{
-    cells::{BadCell, Cells, bad, brief, shown},
+    cells::{BadCell, Cells, bad},
     layout::{LevelColumns, SELECTIONS, Shape},
+    quoting::{brief, shown},
 };
 
 /// Parses a row into the entry of its file's shape; fails on the first bad cell.

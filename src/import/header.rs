@@ -1,8 +1,8 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use super::{
-    cells::shown,
     layout::Layout,
+    quoting::shown,
     records::{Broken, Record, broken},
 };
 

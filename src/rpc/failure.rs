@@ -7,7 +7,7 @@ use crate::{
     store::{ChangePlace, StoreError},
 };
 
-use super::rate_limits::CallerRate;
+use super::caller_rate::CallerRate;
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 use std::{
     future::{Ready, ready},
-    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -21,19 +20,10 @@ use tower::{Layer, Service};
 
 use crate::domain::Code;
 
-use super::{caller_identity::CallerIdentity, failure::Failure};
+use super::{caller_identity::CallerIdentity, caller_rate::CallerRate, failure::Failure};
 
 /// Number of calls between two evictions of idle callers.
 const REMOVED_EVERY: u32 = 16 << 10;
-
-/// Rate at which one server accepts calls of each caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallerRate {
-    /// Sustained calls per second.
-    pub calls_per_second: NonZeroU32,
-    /// Calls accepted at once from a caller that was idle.
-    pub burst: NonZeroU32,
-}
 
 /// Rejects calls of callers that exceed their rate.
 ///
@@ -154,6 +144,8 @@ where
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
+
+    use std::num::NonZeroU32;
 
     use super::*;
 

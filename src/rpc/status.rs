@@ -16,8 +16,8 @@ use crate::{
 };
 
 use super::{
+    caller_rate::CallerRate,
     failure::{Failure, InvalidField},
-    rate_limits::CallerRate,
 };
 
 mod admin;

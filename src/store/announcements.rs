@@ -7,7 +7,7 @@ use crate::{
     failpoints::{Rule, is_disabled},
 };
 
-use super::{LeaseId, Store, StoreError, Transaction, facts, leases::milliseconds};
+use super::{LeaseId, Store, StoreError, Transaction, facts};
 
 /// NOTIFY channel of announcements. A hint only; the log is authoritative.
 pub(super) const CHANNEL: &str = "pim_authz";
@@ -36,6 +36,11 @@ pub struct AnnouncedGroup {
     pub armed: bool,
     /// Longest lease length ever used in this database.
     pub longest_lease: Duration,
+}
+
+/// Converts stored milliseconds to a duration.
+pub(super) fn milliseconds(stored: i32) -> Duration {
+    Duration::from_millis(stored.unsigned_abs().into())
 }
 
 impl Announcement {

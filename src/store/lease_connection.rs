@@ -3,7 +3,6 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use deadpool_postgres::ClientWrapper;
 use tokio::{sync::Notify, time::timeout};
 use tokio_postgres::{AsyncMessage, Row, types::ToSql};
-use uuid::Uuid;
 
 use crate::{
     domain::{FactKey, Revision},
@@ -11,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Store, StoreError, TenantId,
+    LeaseId, Store, StoreError, TenantId,
     announcements::CHANNEL,
     connection_pool::{SESSION, TRIES, measured},
     facts, outage_log,
@@ -19,10 +18,6 @@ use super::{
 
 /// NOTIFY channel of acknowledgements. A hint only; the table is authoritative.
 const ACKS: &str = "pim_authz_acks";
-
-/// Identifies one lease of a server that answers from its cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LeaseId(pub Uuid);
 
 /// Notified by PostgreSQL's notifications, which are notifications only.
 #[derive(Clone, Debug, Default)]

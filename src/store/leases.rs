@@ -1,6 +1,6 @@
 use std::{collections::HashMap, time::Duration};
 
-use super::{Announcement, LeaseId, Store, StoreError};
+use super::{Announcement, LeaseId, Store, StoreError, announcements::milliseconds};
 
 /// Lease of a server that may answer from its cache, as a writer reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,6 @@ pub struct IntentRow {
     pub beat: u64,
     /// Length of the writer's lease; `None` if the writer no longer has one.
     pub writer_lease: Option<Duration>,
-}
-
-/// Converts stored milliseconds to a duration.
-pub(super) fn milliseconds(stored: i32) -> Duration {
-    Duration::from_millis(stored.unsigned_abs().into())
 }
 
 impl Store {

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::{
     time::{FormatTime as _, SystemTime},
 };
 
-use super::{log_writer::LogWriter, metrics};
+use super::{log_writer::LogWriter, metrics, sampling::is_in_sample};
 use crate::domain::{Code, Decision, Question, Resource, Revision};
 
 /// Which decisions are logged, and to which file.
@@ -107,17 +107,6 @@ impl DecisionLog {
     }
 }
 
-/// True if the event with this number, from 0, is sampled at the ratio `share`.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::float_cmp,
-    reason = "whole numbers below 2^52, for longer than any server runs"
-)]
-pub(super) fn is_in_sample(number: u64, share: f64) -> bool {
-    let due = |number: u64| (number as f64 * share).floor();
-    due(number + 1) != due(number)
-}
-
 fn line(tenant: &Code, question: &Question, decision: &Decision, revision: Revision) -> Value {
     let context = question.context();
     let resource = question.resource().map(resource_name);
@@ -170,22 +159,4 @@ fn now() -> String {
     // Writing to a string does not fail.
     SystemTime.format_time(&mut Writer::new(&mut text)).ok();
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn share_is_sampled_evenly() {
-        let drawn = |share| {
-            (0..1_000)
-                .filter(|number| is_in_sample(*number, share))
-                .count()
-        };
-        assert_eq!(drawn(0.0), 0);
-        assert_eq!(drawn(0.01), 10);
-        assert_eq!(drawn(0.25), 250);
-        assert_eq!(drawn(1.0), 1_000);
-    }
 }

@@ -25,7 +25,7 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
 
-use super::decision_log::is_in_sample;
+use super::sampling::is_in_sample;
 
 /// Name of the service in every span.
 const SERVICE: &str = "pim-authz";

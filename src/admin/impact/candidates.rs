@@ -2,8 +2,9 @@ use crate::admin::{error::AdminError, work::Work};
 
 use super::{
     classes::Class,
-    group_levels::{GroupLevels, Rule},
+    group_levels::GroupLevels,
     members::{GroupNumber, Member, at},
+    profile::Rule,
 };
 
 /// The classes whose answers about an item or product may change, indexed by the

@@ -11,8 +11,10 @@ use crate::{
 
 use super::{
     classes::Classes,
-    group_levels::{GroupLevels, Rule},
-    members::{Groups, Member, Profile},
+    group_levels::GroupLevels,
+    members::{Groups, Member},
+    profile::Profile,
+    profile::Rule,
     sides::{At, Side},
 };
 

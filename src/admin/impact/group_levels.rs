@@ -5,6 +5,7 @@ use crate::{
 
 use super::{
     members::{GroupNumber, Member, Numbers, at},
+    profile::Rule,
     sides::At,
 };
 
@@ -17,17 +18,6 @@ pub(super) struct GroupLevels<'n> {
     /// By group number: before and after.
     levels: Vec<[Level; 2]>,
     affected: Vec<GroupNumber>,
-}
-
-/// How the level on an item or product is determined, on one side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Rule {
-    /// It is not stored: nobody has a level.
-    NotStored,
-    /// By the levels of the subject's groups.
-    Groups,
-    /// Everybody holds this level (rules 3.4, 4.3).
-    Everybody(Level),
 }
 
 impl<'n> GroupLevels<'n> {

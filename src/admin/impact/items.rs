@@ -8,8 +8,9 @@ use crate::{
 use super::{
     candidates::{Candidates, Wanted},
     classes::{Class, Classes},
-    group_levels::{GroupLevels, Rule},
+    group_levels::GroupLevels,
     members::{Groups, Numbers, at},
+    profile::Rule,
     sides::{At, Side},
 };
 

@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
 use crate::{
-    domain::{GroupId, ItemKind, Level, ScopeSet, SubjectId, SubjectKind},
+    domain::{GroupId, ItemKind, Level, SubjectId, SubjectKind},
     engine::most_permissive,
 };
 
-use super::sides::Side;
+use super::{
+    profile::{Axes, Profile},
+    sides::Side,
+};
 
 /// The index of a user group among those of both sides, from 0.
 pub(super) type GroupNumber = u32;
@@ -19,28 +22,12 @@ pub(super) struct Groups {
     axes_after: Vec<Axes>,
 }
 
-/// The highest level on any channel and on any locale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Axes {
-    pub(super) channel: Level,
-    pub(super) locale: Level,
-}
-
 /// The input of all answers about an enabled subject.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Member {
     pub(super) profile: Profile,
     /// In ascending order.
     pub(super) groups: Arc<[GroupNumber]>,
-}
-
-/// The input of answers besides the levels on categories and attribute groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Profile {
-    pub(super) kind: SubjectKind,
-    /// The scopes of an app, which take the place of roles (rules 1.3).
-    pub(super) scopes: ScopeSet,
-    pub(super) axes: Axes,
 }
 
 /// A dense numbering of user groups.

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-use super::{group_levels::Rule, members::Profile};
+use super::profile::{Profile, Rule};
 
 /// One side of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::{
     domain::{Code, GroupId, UserGroup},
 };
 
-use super::lists::JoinedNames;
+use super::joined_names::JoinedNames;
 
 /// The user groups by code and by label (`docs/import.md`).
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 use crate::{
-    admin::{change_set::ChangeSet, error::AdminError, staging::Names},
+    admin::{change_set::ChangeSet, error::AdminError, interned_names::Names},
     domain::{Code, ItemKind},
     store::{ResolvedList, StagedList, Transaction},
 };
 
-use super::lists::JoinedNames;
+use super::joined_names::JoinedNames;
 
 /// Number of lists read and resolved per page.
 const PAGE: i64 = 10_000;

@@ -16,13 +16,13 @@ use crate::{
         error::AdminError,
         fault::{Fault, Refused},
         guards::Guards,
+        interned_names::Names,
         outcome::Prune,
         plan::{
             CategoryPlace, DefaultRights, Outcome, PermissionsStep, Planned, Planner,
             offered_scopes,
         },
         refusals::Report,
-        staging::Names,
     },
     domain::{
         CATALOGUE, CategoryPatch, ChannelPatch, Chosen, Code, GridViewPatch, ItemKind, Level,

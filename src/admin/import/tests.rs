@@ -7,9 +7,9 @@ use crate::{
             AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
             Row, UnknownWords,
         },
+        interned_names::Names,
         outcome::Prune,
         refusals::Report,
-        staging::Names,
     },
     domain::{
         Audience, CATALOGUE, Category, CategoryPatch, Chosen, Code, Edition, GroupId, Item, ItemId,

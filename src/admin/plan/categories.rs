@@ -5,14 +5,10 @@ use crate::{
     domain::{Code, EntityKind, Item, ItemKind},
 };
 
-use super::{Outcome, Planner, category_trees::CategoryTrees};
-
-/// The requested place of a category; without a parent it is the root of a tree.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::admin) struct CategoryPlace<'a> {
-    pub(in crate::admin) code: &'a Code,
-    pub(in crate::admin) parent: Option<&'a Code>,
-}
+use super::{
+    Outcome, Planner,
+    category_trees::{CategoryPlace, CategoryTrees},
+};
 
 impl Planner<'_> {
     /// Returns the code of the parent of a stored category.

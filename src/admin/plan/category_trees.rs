@@ -8,7 +8,12 @@ use crate::{
     domain::{Code, EntityKind, Item, ItemKind, MAX_CATEGORY_LEVELS, inherit},
 };
 
-use super::CategoryPlace;
+/// The requested place of a category; without a parent it is the root of a tree.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::admin) struct CategoryPlace<'a> {
+    pub(in crate::admin) code: &'a Code,
+    pub(in crate::admin) parent: Option<&'a Code>,
+}
 
 /// The stored category trees, with some categories in other places.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::{
     draws::{Stream, draws, some_of},
     folder::{Folder, Table},
     names::{Group, List, Named, category},
-    readers::Reader,
+    reader::Reader,
 };
 
 const ADMINISTRATOR: &str = "ROLE_ADMINISTRATOR";

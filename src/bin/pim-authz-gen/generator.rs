@@ -25,6 +25,7 @@ mod error;
 mod folder;
 mod names;
 mod popularity;
+mod reader;
 mod readers;
 mod rights;
 mod size;

@@ -1,6 +1,6 @@
 use std::fmt::{self, Display};
 
-use super::readers::Reader;
+use super::reader::Reader;
 
 /// The code of a numbered entity: `cat_17`.
 #[derive(Clone, Copy, Debug)]

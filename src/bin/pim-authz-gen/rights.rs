@@ -7,7 +7,8 @@ use super::{
     draws::{Draws, Stream, draws, some_of},
     folder::Folder,
     names::{Group, List, Named, category},
-    readers::{Reader, Readers},
+    reader::Reader,
+    readers::Readers,
 };
 use pim_authz::domain::Level;
 
