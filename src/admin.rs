@@ -37,6 +37,7 @@ mod rights;
 mod staging;
 mod tenant_change;
 mod work;
+mod write_context;
 mod write_coordinator;
 
 pub use self::{
@@ -54,5 +55,6 @@ pub use self::{
     product_change::ProductRequest,
     staging::Staging,
     tenant_change::TenantRequest,
-    write_coordinator::{WriteContext, WriteCoordinator},
+    write_context::WriteContext,
+    write_coordinator::WriteCoordinator,
 };

@@ -25,6 +25,7 @@
 mod access_filter;
 mod app_scopes;
 mod categories;
+mod category_lists;
 mod decider;
 mod effective_access;
 mod explain;

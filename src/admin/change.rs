@@ -9,7 +9,7 @@ use super::{
     error::AdminError,
     outcome::Effect,
     work::{Patience, Work},
-    write_coordinator::WriteContext,
+    write_context::WriteContext,
 };
 
 /// One kind of change, run by the [`WriteCoordinator`](super::WriteCoordinator)

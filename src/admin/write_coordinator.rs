@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     cache::Cache,
-    domain::{Code, Revision},
+    domain::Revision,
     store::{Announcement, PoolName, Store, StoreError, TenantLimiter},
     telemetry::metrics as meter,
 };
@@ -20,7 +20,10 @@ use self::{
     rehearsal::{Found, Rehearsed, rehearse},
     slot::WriteSlot,
 };
-use super::{change::Change, error::AdminError, outcome::Answered, work::Patience};
+use super::{
+    change::Change, error::AdminError, outcome::Answered, work::Patience,
+    write_context::WriteContext,
+};
 
 /// Maximum number of tries of a change, when other writes are committed first.
 const TRIES: u32 = 6;
@@ -68,52 +71,6 @@ pub struct WriteCoordinator {
     long_turns: TenantLimiter,
     import_turns: TenantLimiter,
     deadline: Option<Instant>,
-}
-
-/// Who writes, and how.
-#[derive(Clone, Debug)]
-pub struct WriteContext {
-    /// The tenant.
-    pub tenant: Code,
-    /// The actor, as `user:julia`, for the audit log.
-    pub actor: String,
-    /// The caller whose credentials came with the call; `None`: there were none.
-    pub caller: Option<Code>,
-    /// The id of the request, for the audit log.
-    pub request_id: String,
-    /// Identifies the write for retries; empty: no key.
-    pub idempotency_key: String,
-    /// SHA-256 of the request, to distinguish a retry from another request.
-    pub request_hash: Vec<u8>,
-    /// Do everything except commit.
-    pub dry_run: bool,
-    /// The revision that the tenant must have; `None`: any.
-    pub expected_revision: Option<Revision>,
-}
-
-impl WriteContext {
-    /// Sets the caller as the actor of a request without one, as `caller:shop`.
-    pub fn fill_actor(&mut self) {
-        if let (true, Some(caller)) = (self.actor.is_empty(), &self.caller) {
-            self.actor = format!("caller:{caller}");
-        }
-    }
-
-    /// Returns the key under which the answer is stored for a retry, if there is
-    /// one.
-    fn kept_key(&self) -> Option<&str> {
-        let key = self.idempotency_key.as_str();
-        (!self.dry_run && !key.is_empty()).then_some(key)
-    }
-
-    fn check_revision(&self, found: Revision) -> Result<(), AdminError> {
-        match self.expected_revision {
-            Some(expected) if expected != found => {
-                Err(AdminError::RevisionChanged { expected, found })
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
 }
 
 /// The result of one try of a change.

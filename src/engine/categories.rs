@@ -12,7 +12,10 @@ use crate::domain::{
     UnknownName,
 };
 
-use super::effective_access::EffectiveAccess;
+use super::{
+    category_lists::{CategoryList, CategoryLists},
+    effective_access::EffectiveAccess,
+};
 
 /// Number of categories from which a list is resolved once per call, not per
 /// question. Resolving a shorter list costs less than looking up the cached
@@ -21,25 +24,6 @@ pub(super) const LONG: usize = 32;
 
 /// Cost of resolving one category, in reads of a group's right.
 const RESOLVING: u64 = 8;
-
-/// The lists of effective categories of a product: its own, and those of all its
-/// ancestors (rules 4.2, 7.1).
-#[derive(Debug)]
-pub(super) struct CategoryLists<'a> {
-    /// One list for the product or model itself and one for each ancestor.
-    pub(super) lists: Vec<CategoryList<'a>>,
-    /// The parent that is named and not stored, if there is one.
-    pub(super) unknown_parent: Option<UnknownName>,
-}
-
-/// One list of effective categories.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum CategoryList<'a> {
-    /// The categories that the request gives (rules 7.1).
-    Described(&'a Arc<[Code]>),
-    /// The own categories of a stored product or model.
-    Stored(&'a ProductRef, &'a [ItemId]),
-}
 
 /// The level held on a product, and what gives it.
 #[derive(Debug)]

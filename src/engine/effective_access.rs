@@ -11,7 +11,7 @@ use crate::domain::{
     ProductKind, ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
 };
 
-use super::categories::{CategoryList, CategoryLists};
+use super::category_lists::{CategoryList, CategoryLists};
 
 /// What one subject has access to over all its user groups, according to the
 /// facts.

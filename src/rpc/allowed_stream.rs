@@ -14,7 +14,6 @@ use super::{
     caller_identity::CallerIdentity,
     failure::Failure,
     gate::{Deadline, Gate},
-    lists::check_tenant,
     page_token::{Binding, PageTokens, TokenPlace},
     render_listing,
 };
@@ -147,4 +146,14 @@ impl AllowedStream {
 
 fn message(event: Event) -> pb::StreamAllowedResponse {
     pb::StreamAllowedResponse { event: Some(event) }
+}
+
+/// Rejects the token of a tenant deleted since: the page was read from another
+/// tenant with the same code.
+pub(super) fn check_tenant<P>(
+    token: Option<&TokenPlace<P>>,
+    found_in: TenantId,
+) -> Result<(), Failure> {
+    let place = token.map(|token| token.of(found_in));
+    place.transpose().map(|_| ())
 }

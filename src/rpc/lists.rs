@@ -7,7 +7,7 @@ use crate::{
 };
 
 use super::{
-    allowed_stream::{AllowedStream, StreamLimits},
+    allowed_stream::{AllowedStream, StreamLimits, check_tenant},
     caller_identity::CallerIdentity,
     facts::wait_for_revision,
     failure::Failure,
@@ -215,14 +215,4 @@ impl Lists {
 
 fn place<P: Clone>(token: Option<&TokenPlace<P>>) -> Option<P> {
     token.map(|token| token.unchecked().clone())
-}
-
-/// Rejects the token of a tenant deleted since: the page was read from another
-/// tenant with the same code.
-pub(super) fn check_tenant<P>(
-    token: Option<&TokenPlace<P>>,
-    found_in: TenantId,
-) -> Result<(), Failure> {
-    let place = token.map(|token| token.of(found_in));
-    place.transpose().map(|_| ())
 }

@@ -13,11 +13,12 @@ use crate::{
         request::EntityRequest,
         staging::Staging,
         tenant_change::{TenantChange, TenantRequest},
+        write_context::WriteContext,
     },
     domain::Code,
 };
 
-use super::{WriteContext, WriteCoordinator, slot::TurnLength};
+use super::{WriteCoordinator, slot::TurnLength};
 
 impl WriteCoordinator {
     /// Applies an import whose rows have been read, completely or not at all.

@@ -7,8 +7,9 @@ use super::{
     super::{
         change::{Change, Mode, Pass, Size, TenantState},
         error::AdminError,
+        write_context::WriteContext,
     },
-    Tried, WriteContext, WriteCoordinator,
+    Tried, WriteCoordinator,
     rehearsal::{TenantVersion, answers_of, find_response, tenant_state},
     slot::{Wait, WriteSlot},
 };

@@ -3,13 +3,11 @@ use crate::{
     store::{Bounds, Connection, Isolation, LockedTenant, ResponseScope, TenantId, Transaction},
 };
 
-use super::{
-    super::{
-        change::{Change, Mode, Pass, Rehearsal, RunResult, TenantState},
-        error::AdminError,
-        work::Patience,
-    },
-    WriteContext,
+use super::super::{
+    change::{Change, Mode, Pass, Rehearsal, RunResult, TenantState},
+    error::AdminError,
+    work::Patience,
+    write_context::WriteContext,
 };
 
 /// The tenant, and its state, that a change was compared with. A tenant that was

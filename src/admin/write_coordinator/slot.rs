@@ -3,12 +3,12 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    admin::error::AdminError,
+    admin::{error::AdminError, write_context::WriteContext},
     domain::Code,
     store::{Connection, Permit, StoreError},
 };
 
-use super::{WriteContext, WriteCoordinator};
+use super::WriteCoordinator;
 
 /// Maximum total time that a write waits for other writes: for its turn, and for
 /// the lock on the row of its tenant.
