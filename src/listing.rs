@@ -47,7 +47,7 @@ use crate::{
 
 pub use self::{
     access_filter::access_filter,
-    effective_rights::{EffectiveRight, effective_rights},
+    effective_rights::{EffectiveRight, EffectiveRights, effective_rights},
     subjects::SubjectList,
     yielding_decider::YieldingDecider,
 };

@@ -153,6 +153,66 @@ async fn read(
     }
 }
 
+/// A subject in many groups gets shorter pages, so that no page grows without
+/// bounds.
+#[tokio::test]
+async fn pages_of_a_subject_in_many_groups_are_shorter() {
+    const GROUPS: usize = 400;
+    const ITEMS: usize = 300;
+    let groups: Vec<String> = (0..GROUPS).map(|number| format!("g{number}")).collect();
+    let all = groups.join(",");
+    let lines = |header: &str, rows: Vec<String>| {
+        let rows = std::iter::once(header.to_owned()).chain(rows);
+        rows.map(|row| row + "\n").collect::<String>()
+    };
+    let families: Vec<String> = (0..ITEMS)
+        .map(|number| format!("family_{number}"))
+        .collect();
+    let rights = families.iter().map(|family| format!("{family};\"{all}\";"));
+    let files = [
+        (
+            "user_groups.csv",
+            lines(
+                "code;name",
+                groups.iter().map(|group| format!("{group};")).collect(),
+            ),
+        ),
+        (
+            "users.csv",
+            lines("username;roles;groups", vec![format!("julia;;\"{all}\"")]),
+        ),
+        ("asset_families.csv", lines("code", families.clone())),
+        (
+            "asset_family_accesses.csv",
+            lines("asset_family;view;edit", rights.collect()),
+        ),
+    ];
+    let files = files.map(|(name, content)| (name.to_owned(), content));
+    let server = TestServer::start().await;
+    server.import("acme", pb::Edition::Enterprise, &files).await;
+    let mut client = Client::new(server.channel().await);
+    let request = pb::GetEffectiveAccessRequest {
+        tenant: "acme".to_owned(),
+        page_size: 10_000,
+        subject: Some(pb::Subject {
+            r#type: "user".to_owned(),
+            id: "julia".to_owned(),
+        }),
+        ..Default::default()
+    };
+    let page = client
+        .get_effective_access(request)
+        .await
+        .unwrap()
+        .into_inner();
+    // In all groups and in `All`: 100,000 rights are those on 249 items.
+    assert_eq!(page.rights.len(), 100_000 / (GROUPS + 1));
+    assert!(!page.next_page_token.is_empty());
+    let held = read(&mut client, "acme", &subject("user:julia"), "", 10_000).await;
+    assert_eq!(held.len(), ITEMS);
+    assert!(held.values().all(|(_, giving)| giving.len() == GROUPS));
+}
+
 #[tokio::test]
 async fn invalid_requests_name_the_field() {
     let server = TestServer::start().await;

@@ -232,16 +232,17 @@ impl AdminApi {
             .with(subject.kind.into())
             .with(subject.code.folded())
             .with_optional(kind.map(Into::into));
-        let page = self.requested_page::<RightPlace>(head, binding)?;
+        let mut page = self.requested_page::<RightPlace>(head, binding)?;
         let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
             let snapshot = self.found(&page.tenant, found).await?;
             let after = page.after(snapshot.tenant().id)?;
             let after = after.map_or(RightPlace::BEFORE_FIRST.item, |place| place.item);
-            let rights = listing::effective_rights(&snapshot, subject, kind, after, page.size + 1);
+            let rights = listing::effective_rights(&snapshot, subject, kind, after, page.size);
             self.whole(rights.await?, &snapshot).await
         });
-        let (rights, version) = read?;
-        self.page(rights, &page, version, |(item, _)| RightPlace {
+        let (found, version) = read?;
+        page.size = found.size;
+        self.page(found.rights, &page, version, |(item, _)| RightPlace {
             item: *item,
             ..RightPlace::BEFORE_FIRST
         })

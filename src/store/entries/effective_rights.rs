@@ -63,6 +63,27 @@ impl Snapshot<'_> {
         rights.collect()
     }
 
+    /// Returns the number of user groups of a subject.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the database is unavailable.
+    pub async fn count_groups(&self, subject: &SubjectRef) -> Result<usize, StoreError> {
+        const NAME: &str = "count_groups";
+        const SQL: &str = "-- count_groups
+            SELECT count(*)
+              FROM subject
+             CROSS JOIN LATERAL (SELECT FROM membership AS m
+                                  WHERE m.tenant_id = $1 AND m.subject_id = subject.id OFFSET 0) AS member
+             WHERE subject.tenant_id = $1 AND subject.type = $2 AND subject.key = $3";
+        let kind = <&str>::from(subject.kind);
+        let parameters: [&(dyn ToSql + Sync); 3] =
+            [&self.tenant().id.0, &kind, &subject.code.folded()];
+        let rows = self.query(NAME, SQL, &parameters).await?;
+        let count: i64 = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
     /// Reads the next items after an id, in the order of ids; none unless the
     /// subject is stored and enabled.
     ///
