@@ -156,6 +156,8 @@ impl Answer<pb::GetEffectiveAccessRequest> for AdminApi {
             subject,
             item_type,
         } = request;
+        // A tenant that the caller may not name is unknown, whatever else is wrong.
+        self.tenant(&tenant)?;
         let subject = parse::required_subject(subject)?;
         let kind = (!item_type.is_empty())
             .then(|| parse::word("item_type", &item_type))
