@@ -62,7 +62,7 @@ async fn rule_3_5_effective_access_matches_the_reference_on_random_worlds() {
     );
 }
 
-/// What the rules say that a subject holds.
+/// Returns what a subject holds by the rules.
 fn expected(world: &World, subject: &SubjectRef) -> Held {
     // Rules 1.6: a subject that is unknown or disabled holds nothing.
     let is_app = world.apps.contains_key(&subject.code);
