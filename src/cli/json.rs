@@ -26,8 +26,8 @@ pub(super) struct Message<'a, M> {
 }
 
 impl<'a, M: prost::Message> Message<'a, M> {
-    /// `name` is the message's name in the contract; serialization fails if it is
-    /// another one's.
+    /// `name` is the message's name in the contract; serialization fails if the
+    /// contract has no such message.
     pub(super) fn of(name: &'static str, message: &'a M) -> Self {
         Self { name, message }
     }

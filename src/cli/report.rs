@@ -91,7 +91,8 @@ pub(super) fn line(value: &impl Serialize) -> String {
 /// Renders an indented JSON document, with its line end.
 pub(super) fn document(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value);
-    // Never fails: the values are plain structs of texts and numbers.
+    // Never fails: the values are plain structs of texts and numbers, or messages of
+    // the contract under their own names.
     text.map(|text| text + "\n").unwrap_or_default()
 }
 

@@ -212,7 +212,7 @@ impl<'f> EffectiveAccess<'f> {
 /// 3.3). [`Level::Hidden`] if there are none.
 ///
 /// Every layer determines it here. SQL repeats it as `bit_or` where rights are too
-/// many to be read; the rules' tests compare both.
+/// many to be read; the tests of lists compare it with the reference.
 #[must_use]
 pub fn most_permissive(levels: impl IntoIterator<Item = Level>) -> Level {
     levels.into_iter().fold(Level::Hidden, Level::or)
