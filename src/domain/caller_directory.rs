@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, OnceLock},
 };
 
@@ -12,7 +12,8 @@ use super::{Caller, KeyHash, KeyId, OidcIdentity, PresentedKey, SecretTag, Secre
 #[derive(Debug, Default)]
 pub struct CallerDirectory {
     callers: Vec<Arc<Caller>>,
-    keys: HashMap<KeyId, KeyEntry>,
+    /// Ordered, since comparing a few ids costs less than hashing one.
+    keys: BTreeMap<KeyId, KeyEntry>,
     tagger: SecretTagger,
     subject_alternative_names: HashMap<String, Arc<Caller>>,
     oidc_identities: HashMap<OidcIdentity, Arc<Caller>>,

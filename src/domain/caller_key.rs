@@ -153,7 +153,10 @@ impl KeyId {
 
     fn parse(letters: &[u8]) -> Option<Self> {
         let letters = <[u8; Self::LENGTH]>::try_from(letters).ok()?;
-        let is_id = letters.iter().all(u8::is_ascii_alphanumeric);
+        // Without an early exit the compiler compares all letters at once.
+        let is_id = letters
+            .iter()
+            .fold(true, |all, letter| all & letter.is_ascii_alphanumeric());
         is_id.then_some(Self { letters })
     }
 }
