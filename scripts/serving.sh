@@ -27,3 +27,13 @@ free_port() {
     done
     echo "$port"
 }
+
+# generate_stubs DIRECTORY: writes Python's messages and clients of the contract.
+generate_stubs() {
+    local python=${CARGO_TARGET_DIR:-target}/examples/python/bin/python
+    "$python" -c 'import grpc_tools, google.rpc.status_pb2' 2>/dev/null || scripts/prepare-examples
+    "$python" -c 'import grpc_tools, google.rpc.status_pb2' || { echo "Python's packages are missing (scripts/prepare-examples)" >&2; return 1; }
+    mkdir "$1"
+    "$python" -m grpc_tools.protoc -I proto -I "$("$python" -c 'import google.rpc, os; print(os.path.dirname(os.path.dirname(os.path.dirname(google.rpc.__path__[0] + "/"))))')" \
+        --python_out="$1" --grpc_python_out="$1" proto/pim/authz/v1/*.proto
+}

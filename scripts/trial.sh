@@ -108,11 +108,7 @@ stop_server() {
 # begin_load ARGUMENT...: starts the load; `load COMMAND` controls it, end_load ends it.
 begin_load() {
     local python=${CARGO_TARGET_DIR:-target}/examples/python/bin/python
-    "$python" -c 'import grpc_tools, google.rpc.status_pb2' 2>/dev/null || scripts/prepare-examples
-    "$python" -c 'import grpc_tools, google.rpc.status_pb2' || die "Python's packages are missing (scripts/prepare-examples)"
-    mkdir "$work/stubs"
-    "$python" -m grpc_tools.protoc -I proto -I "$("$python" -c 'import google.rpc, os; print(os.path.dirname(os.path.dirname(os.path.dirname(google.rpc.__path__[0] + "/"))))')" \
-        --python_out="$work/stubs" --grpc_python_out="$work/stubs" proto/pim/authz/v1/*.proto
+    generate_stubs "$work/stubs"
     mkfifo "$work/commands"
     "$python" scripts/trial_load.py "$work/stubs" "$@" < "$work/commands" 2> "$work/load.log" &
     load_pid=$!
