@@ -54,9 +54,11 @@ pub use self::{
     core::Cache,
     counters::Status,
     error::CacheError,
-    fact_reader::FactReader,
-    page_facts::CachedPageFacts,
-    products::{ListedProducts, SeenProduct},
     settings::{CacheMode, CacheSettings},
     thread::CoherenceThread,
+};
+pub(crate) use self::{
+    fact_reader::with_current_facts,
+    page_facts::{CachedPageFacts, PAGE_TRIES, with_page_facts},
+    products::{ListedProducts, SeenProduct},
 };

@@ -41,8 +41,8 @@ use crate::domain::{
     AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, ProductId, Revision,
 };
 use crate::{
-    cache::{Cache, CacheError},
-    store::{Bounds, Found, Snapshot, Store, StoreError, TenantId, read_tenant},
+    cache::{Cache, CacheError, with_page_facts},
+    store::{Bounds, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
 pub use self::{
@@ -178,23 +178,17 @@ impl ResourceList {
         if let Some(page) = self.page_from_memory(cache, after, size).await? {
             return Ok(Some(page));
         }
-        read_tenant!(store, &self.tenant, Bounds::READ, |found| {
-            let Some(snapshot) = existing(cache, found).await? else {
-                return Ok(None);
-            };
+        let read = read_tenant!(store, &self.tenant, Bounds::READ, |snapshot| {
             let after = after.cloned();
             let page = match &mut self.list {
                 Either::Products(list) => list.page(&snapshot, after, size).await?,
                 Either::Entities(list) => list.page(&snapshot, after, size).await?,
             };
             let epoch = snapshot.epoch();
-            cache.confirm_snapshot(epoch).await?;
-            Ok(Some((
-                snapshot.tenant().id,
-                page,
-                Proof::Snapshot { epoch },
-            )))
-        })
+            let tenant = snapshot.tenant().id;
+            Ok::<_, StoreError>((tenant, page, Proof::Snapshot { epoch }))
+        })?;
+        cache.confirmed(read).await
     }
 
     /// Builds the page from memory. `None`: some of the facts are not cached, or
@@ -206,27 +200,15 @@ impl ResourceList {
         size: usize,
     ) -> Result<Option<(TenantId, PlacedPage, Proof)>, CacheError> {
         let (needed, with_products) = self.needed();
-        for _ in 0..TRIES {
-            let cached = cache
-                .page_facts(&self.tenant, &needed, with_products)
-                .await?;
-            let Some(cached) = cached else {
-                return Ok(None);
-            };
-            let page = match &self.list {
+        let built = with_page_facts!(cache, &self.tenant, &needed, with_products, |cached| {
+            match &self.list {
                 Either::Products(list) => list.page_from_memory(&cached, after, size).await,
                 Either::Entities(list) => {
                     Some(list.page_from_memory(&cached.facts, after, size).await)
                 }
-            };
-            let Some(page) = page else {
-                return Ok(None);
-            };
-            if cache.confirm_page(&cached)? {
-                return Ok(Some((cached.tenant, page, Proof::of(cached))));
             }
-        }
-        Ok(None)
+        });
+        Ok(built.map(|(page, cached)| (cached.tenant, page, Proof::of(cached))))
     }
 
     /// Returns the facts that a page needs, and whether it needs the product
@@ -238,22 +220,6 @@ impl ResourceList {
         }
     }
 }
-
-/// Returns the snapshot of a tenant that exists. That it does not exist is
-/// confirmed like any other result of a snapshot.
-async fn existing<'r>(cache: &Cache, found: Found<'r>) -> Result<Option<Snapshot<'r>>, CacheError> {
-    match found {
-        Found::Tenant(snapshot) => Ok(Some(snapshot)),
-        Found::NoTenant { epoch } => {
-            cache.confirm_snapshot(epoch).await?;
-            Ok(None)
-        }
-    }
-}
-
-/// Number of attempts to build a page from memory while its facts are being
-/// written, before a snapshot of the database is read.
-const TRIES: usize = 3;
 
 /// Reads the category sets of a filter: a resource must be in at least one
 /// category of each set.

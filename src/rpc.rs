@@ -23,7 +23,6 @@ mod caller_rate;
 mod caller_rights;
 mod clock;
 mod credential;
-mod facts;
 mod failure;
 #[cfg(test)]
 mod fuzz;

@@ -58,10 +58,11 @@ mod tenants;
 mod tls_faults;
 mod tls_settings;
 mod transaction;
+mod unconfirmed;
 mod wanted_entities;
 mod writes;
 
-pub(crate) use self::snapshot::read_tenant;
+pub(crate) use self::snapshot::{Found, read_tenant};
 pub use self::{
     affected_products::{AffectedBy, AffectedProduct},
     announcements::{AnnouncedGroup, Announcement},
@@ -91,7 +92,7 @@ pub use self::{
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
     runtime_role::RuntimeRole,
-    snapshot::{Found, Reader, Snapshot},
+    snapshot::{Reader, Snapshot},
     staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
     stored_responses::{ResponseScope, StoredResponse},
@@ -100,6 +101,7 @@ pub use self::{
     tls_faults::TlsFault,
     tls_settings::{SslMode, TlsParameters, TlsSettingError},
     transaction::{Bounds, Connection, Isolation, Transaction},
+    unconfirmed::Unconfirmed,
     wanted_entities::{Relatives, RightsWanted, WantedEntities},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},
 };

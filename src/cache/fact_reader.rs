@@ -14,6 +14,8 @@ use crate::{
     failpoints::{Rule, is_disabled, pause_long},
 };
 
+use crate::store::Unconfirmed;
+
 use super::{
     background_loads::{self, Misses},
     core::{Cache, Core, LEASE_PATIENCE},
@@ -33,15 +35,41 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Reads the facts of one call's questions and confirms that an answer may be
-/// returned:
+/// Answers a call from facts that are confirmed to be current: reads the facts
+/// `$needed` of a tenant at revision `$minimum` or later, evaluates `$decide` (which
+/// may await) to the whole answer, and confirms the facts; if they were invalidated
+/// meanwhile, repeats all of it. Evaluates to the answer, or `None` if the tenant
+/// does not exist.
 ///
-/// 1. [`FactReader::facts`] collects the facts;
-/// 2. the caller decides, and renders the answer;
-/// 3. [`FactReader::is_confirmed`] checks whether the answer may be returned; if
-///    not, the call starts again at the first step.
+/// There is no other way to answer from facts. A macro, because the compiler cannot
+/// prove that the future of an asynchronous closure is `Send` for every lifetime of
+/// the facts.
+///
+/// # Errors
+///
+/// Returns from the caller, with [`CacheError::LeaseLost`] or [`CacheError::Store`]
+/// if this server cannot read or confirm the facts, though another server may, or
+/// with [`CacheError::RevisionNotReached`].
+macro_rules! with_current_facts {
+    ($cache:expr, $tenant:expr, $needed:expr, $minimum:expr, |$facts:ident| $decide:expr) => {{
+        let mut reader = $cache.fact_reader($tenant, $needed, $minimum);
+        loop {
+            let answer = match reader.facts().await? {
+                Some($facts) => Some($decide),
+                None => None,
+            };
+            if reader.is_confirmed()? {
+                break answer;
+            }
+        }
+    }};
+}
+pub(crate) use with_current_facts;
+
+/// Reads the facts of one call's questions and confirms that an answer may be
+/// returned; used by [`with_current_facts`] alone.
 #[derive(Debug)]
-pub struct FactReader<'a> {
+pub(crate) struct FactReader<'a> {
     core: &'a Arc<Core>,
     tenant: &'a Code,
     needed: &'a FactsNeeded,
@@ -72,7 +100,7 @@ impl Cache {
     /// Creates the reader for questions of a tenant that need `needed`, at
     /// revision `minimum` or later.
     #[must_use]
-    pub fn fact_reader<'a>(
+    pub(crate) fn fact_reader<'a>(
         &'a self,
         tenant: &'a Code,
         needed: &'a FactsNeeded,
@@ -88,8 +116,45 @@ impl Cache {
         }
     }
 
+    /// Waits until a tenant has reached revision `minimum`; later reads are at least
+    /// as new. `None`: the tenant does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::RevisionNotReached`] after some seconds;
+    /// [`CacheError::LeaseLost`], [`CacheError::Store`].
+    pub async fn wait_for_revision(
+        &self,
+        tenant: &Code,
+        minimum: Revision,
+    ) -> Result<Option<()>, CacheError> {
+        if minimum == Revision::default() {
+            return Ok(Some(()));
+        }
+        let nothing = FactsNeeded::default();
+        Ok(with_current_facts!(
+            self,
+            tenant,
+            &nothing,
+            minimum,
+            |_facts| ()
+        ))
+    }
+
+    /// Confirms a value that was read from one snapshot of the database, and returns
+    /// it; must be called when the answer is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`CacheError::LeaseLost`] if the value must not be returned.
+    pub async fn confirmed<T>(&self, read: Unconfirmed<T>) -> Result<T, CacheError> {
+        self.confirm_snapshot(read.epoch()).await?;
+        Ok(read.into_unconfirmed_value())
+    }
+
     /// Confirms an answer that comes from one snapshot of the database, taken in
-    /// this epoch; must be called when the answer is ready.
+    /// this epoch; must be called when the answer is ready. For writes, whose
+    /// rehearsal is an answer only sometimes; a read is [`Cache::confirmed`].
     ///
     /// # Errors
     ///
@@ -108,12 +173,7 @@ impl Cache {
 
 impl FactReader<'_> {
     /// Collects the facts. `None`: the tenant does not exist.
-    ///
-    /// # Errors
-    ///
-    /// [`CacheError::LeaseLost`], [`CacheError::Store`]: this server cannot read
-    /// them; another server may. [`CacheError::RevisionNotReached`].
-    pub async fn facts(&mut self) -> Result<Option<&Facts>, CacheError> {
+    pub(crate) async fn facts(&mut self) -> Result<Option<&Facts>, CacheError> {
         self.await_minimum().await?;
         let from_memory = self.tries == 0;
         let mut collected = collect(self.core, self.tenant, self.needed, from_memory).await?;
@@ -169,11 +229,7 @@ impl FactReader<'_> {
 
     /// Confirms that a decision on the facts may be returned; must be called
     /// last. False: the facts must be collected again.
-    ///
-    /// # Errors
-    ///
-    /// [`CacheError::LeaseLost`] if this server cannot confirm it at the moment.
-    pub fn is_confirmed(&mut self) -> Result<bool, CacheError> {
+    pub(crate) fn is_confirmed(&mut self) -> Result<bool, CacheError> {
         let core = self.core;
         let confirmed = match &self.collected {
             None => return Ok(false),

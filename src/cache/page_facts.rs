@@ -12,15 +12,51 @@ use super::{
     products::{self, ListedProducts},
 };
 
+/// Builds a page of a list from cached facts that are confirmed to be current:
+/// takes the facts `$needed` (with the product index if `$with_products`), evaluates
+/// `$build` to the page, or to `None` if it cannot be built from memory, and confirms
+/// the facts; if they were invalidated meanwhile, repeats all of it, a few times.
+///
+/// Evaluates to the page and its facts. `None`: the page must be read from a snapshot
+/// of the database, because facts are not cached or are invalidated faster than the
+/// page is built. Returns from the caller with a [`CacheError`].
+macro_rules! with_page_facts {
+    ($cache:expr, $tenant:expr, $needed:expr, $with_products:expr, |$cached:ident| $build:expr) => {{
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            if tries > $crate::cache::PAGE_TRIES {
+                break None;
+            }
+            let cached = $cache.page_facts($tenant, $needed, $with_products).await?;
+            let Some($cached) = cached else {
+                break None;
+            };
+            let built = $build;
+            let Some(page) = built else {
+                break None;
+            };
+            if $cache.confirm_page(&$cached)? {
+                break Some((page, $cached));
+            }
+        }
+    }};
+}
+pub(crate) use with_page_facts;
+
+/// Number of attempts to build a page from memory while its facts are being
+/// written.
+pub(crate) const PAGE_TRIES: usize = 3;
+
 /// The facts from which a page of a list is built without a database snapshot.
 #[derive(Debug)]
-pub struct CachedPageFacts {
+pub(crate) struct CachedPageFacts {
     /// The tenant that the facts belong to.
-    pub tenant: TenantId,
+    pub(crate) tenant: TenantId,
     /// The facts, with the whole vocabulary.
-    pub facts: Facts,
+    pub(crate) facts: Facts,
     /// All products, if they were requested.
-    pub products: Option<ListedProducts>,
+    pub(crate) products: Option<ListedProducts>,
     positions: ReadPositions,
 }
 
@@ -30,11 +66,7 @@ impl Cache {
     ///
     /// `None`: some of them are not cached, or the tenant does not exist. A load
     /// of what is missing is started for the next page.
-    ///
-    /// # Errors
-    ///
-    /// [`CacheError::LeaseLost`], [`CacheError::Store`].
-    pub async fn page_facts(
+    pub(crate) async fn page_facts(
         &self,
         tenant: &Code,
         needed: &FactsNeeded,
@@ -84,11 +116,7 @@ impl Cache {
 
     /// Confirms a page that was built from `cached`; must be called when the page
     /// is ready. False: the page must be built again.
-    ///
-    /// # Errors
-    ///
-    /// [`CacheError::LeaseLost`] if this server has no lease at the moment.
-    pub fn confirm_page(&self, cached: &CachedPageFacts) -> Result<bool, CacheError> {
+    pub(crate) fn confirm_page(&self, cached: &CachedPageFacts) -> Result<bool, CacheError> {
         match self.core.confirm(&cached.positions) {
             Ok(()) => {
                 self.core.counters.pages.add(1);

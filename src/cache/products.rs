@@ -24,7 +24,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use self::{listed::ListedProducts, view::SeenProduct};
+pub(crate) use self::{listed::ListedProducts, view::SeenProduct};
 pub(super) use self::{
     listed::ProductsReadPosition,
     loads::want,

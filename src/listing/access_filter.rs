@@ -1,11 +1,11 @@
 use crate::{
-    cache::{Cache, CacheError},
+    cache::{Cache, CacheError, with_page_facts},
     domain::{AccessFilter, Code, Facts, ItemKind, Level, ListingQuestion, Revision, SubjectRef},
     engine,
-    store::{Bounds, Store, read_tenant},
+    store::{Bounds, Store, StoreError, read_tenant},
 };
 
-use super::{TRIES, existing, levels::Levels};
+use super::levels::Levels;
 
 /// The axes whose levels an access filter contains.
 const AXES: [ItemKind; 4] = [
@@ -30,29 +30,22 @@ pub async fn access_filter(
     question: &ListingQuestion,
 ) -> Result<Option<(AccessFilter, Revision)>, CacheError> {
     let needed = engine::needs([&question.without_categories()]);
-    for _ in 0..TRIES {
-        let Some(cached) = cache.page_facts(tenant, &needed, false).await? else {
-            break;
-        };
-        let facts = &cached.facts;
-        let filter =
-            engine::access_filter(question, facts, granted(question.subject(), facts).await);
-        if cache.confirm_page(&cached)? {
-            return Ok(Some((filter, facts.revision)));
-        }
+    let built = with_page_facts!(cache, tenant, &needed, false, |cached| {
+        let granted = granted(question.subject(), &cached.facts).await;
+        Some(engine::access_filter(question, &cached.facts, granted))
+    });
+    if let Some((filter, cached)) = built {
+        return Ok(Some((filter, cached.facts.revision)));
     }
-    read_tenant!(store, tenant, Bounds::READ, |found| {
-        let Some(snapshot) = existing(cache, found).await? else {
-            return Ok(None);
-        };
+    let read = read_tenant!(store, tenant, Bounds::READ, |snapshot| {
         let facts = snapshot.facts(&needed).await?;
         let subject = facts.subjects.get(question.subject());
         let groups = subject.map_or(&[][..], |subject| &subject.groups);
         let granted = snapshot.levels_of_kinds(groups, &AXES).await?;
         let filter = engine::access_filter(question, &facts, granted);
-        cache.confirm_snapshot(snapshot.epoch()).await?;
-        Ok(Some((filter, facts.revision)))
-    })
+        Ok::<_, StoreError>((filter, facts.revision))
+    })?;
+    cache.confirmed(read).await
 }
 
 /// Returns every item of the axes with the highest level of the subject's groups,

@@ -15,10 +15,10 @@ use tokio::task::yield_now;
 use crate::{
     cache::{Cache, CacheError, CachedPageFacts},
     domain::{AllowedResource, Revision},
-    store::{Bounds, Store, TenantId, read_tenant},
+    store::{Bounds, Store, StoreError, TenantId, read_tenant},
 };
 
-use super::{Page, Place, PlacedPage, ResourceList, ResourcePage, existing};
+use super::{Page, Place, PlacedPage, ResourceList, ResourcePage};
 
 /// Minimum number of resources that a stream reads at once.
 const FEWEST_AT_ONCE: usize = 512;
@@ -151,15 +151,11 @@ impl ResourceList {
             }
             Proof::Snapshot { epoch } => {
                 let read_at = (ahead.tenant, ahead.revision, *epoch);
-                read_tenant!(store, &self.tenant, Bounds::READ, |found| {
-                    let Some(snapshot) = existing(cache, found).await? else {
-                        return Ok(false);
-                    };
-                    let tenant = snapshot.tenant();
-                    let now = (tenant.id, tenant.revision, snapshot.epoch());
-                    cache.confirm_snapshot(snapshot.epoch()).await?;
-                    Ok(now == read_at)
-                })
+                let read = read_tenant!(store, &self.tenant, Bounds::READ, |snapshot| {
+                    let (tenant, revision) = snapshot.version();
+                    Ok::<_, StoreError>((tenant, revision, snapshot.epoch()))
+                })?;
+                Ok(cache.confirmed(read).await? == Some(read_at))
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     store::{Bounds, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
-use super::{Page, existing, yielding_decider::YieldingDecider};
+use super::{Page, yielding_decider::YieldingDecider};
 
 /// Minimum and maximum number of subjects that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;
@@ -50,14 +50,11 @@ impl SubjectList {
         after: Option<SubjectRef>,
         size: usize,
     ) -> Result<Option<(TenantId, Page<SubjectRef, SubjectRef>)>, CacheError> {
-        read_tenant!(store, &self.tenant, Bounds::READ, |found| {
-            let Some(snapshot) = existing(cache, found).await? else {
-                return Ok(None);
-            };
+        let read = read_tenant!(store, &self.tenant, Bounds::READ, |snapshot| {
             let page = self.page_of(&snapshot, after.clone(), size).await?;
-            cache.confirm_snapshot(snapshot.epoch()).await?;
-            Ok(Some((snapshot.tenant().id, page)))
-        })
+            Ok::<_, StoreError>((snapshot.tenant().id, page))
+        })?;
+        cache.confirmed(read).await
     }
 
     async fn page_of(

@@ -35,7 +35,7 @@ use crate::{
     admin::WriteCoordinator,
     cache::Cache,
     domain::{CallerRight, Code},
-    store::{Bounds, Found, Snapshot, Store, TenantLimiter, TenantRow, read_tenant},
+    store::{Bounds, Store, TenantLimiter, TenantRow, Unconfirmed, read_tenant},
     supervision::Supervisor,
 };
 
@@ -147,31 +147,23 @@ impl AdminApi {
         }
     }
 
-    /// Fails unless data read from a snapshot of `epoch` may be returned
-    /// (`docs/coherence.md`, A4).
-    async fn confirm(&self, epoch: u64) -> Result<(), Failure> {
-        Ok(self.cache.confirm_snapshot(epoch).await?)
+    /// Confirms what was read from a tenant (`docs/coherence.md`, A4), and returns it
+    /// if the tenant exists.
+    async fn confirmed<T>(
+        &self,
+        tenant: &Code,
+        read: Unconfirmed<Option<T>>,
+    ) -> Result<T, Failure> {
+        let found = self.cache.confirmed(read).await?;
+        found.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
     }
 
     /// Returns the row of an existing tenant.
     async fn tenant_row(&self, tenant: &Code) -> Result<TenantRow, Failure> {
-        read_tenant!(self.store, tenant, Bounds::READ, |found| {
-            let snapshot = self.found(tenant, found).await?;
-            self.confirm(snapshot.epoch()).await?;
-            Ok(snapshot.tenant().clone())
-        })
-    }
-
-    /// Returns the snapshot of an existing tenant. Its absence is confirmed too,
-    /// since it was also read from one snapshot.
-    async fn found<'r>(&self, tenant: &Code, found: Found<'r>) -> Result<Snapshot<'r>, Failure> {
-        match found {
-            Found::Tenant(snapshot) => Ok(snapshot),
-            Found::NoTenant { epoch } => {
-                self.confirm(epoch).await?;
-                Err(Failure::TenantNotFound(tenant.clone()))
-            }
-        }
+        let read = read_tenant!(self.store, tenant, Bounds::READ, |snapshot| {
+            Ok::<_, Failure>(snapshot.tenant().clone())
+        })?;
+        self.confirmed(tenant, read).await
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    cache::Cache,
+    cache::{Cache, with_current_facts},
     domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
     listing::YieldingDecider,
@@ -17,7 +17,6 @@ use super::{
     allowed_stream::StreamLimits,
     budget::{self, Weight},
     caller_identity::CallerIdentity,
-    facts::with_current_facts,
     failure::{Failure, InvalidField},
     lists::Lists,
     page_token::PageTokens,
@@ -78,7 +77,7 @@ impl AuthorizationApi {
             let decision = YieldingDecider::default().decide(&question, facts).await;
             (decision, facts.revision)
         });
-        let (decision, revision) = decided?;
+        let (decision, revision) = decided.ok_or(Failure::TenantNotFound(tenant.clone()))?;
         self.given.note(&tenant, &question, &decision, revision);
         Ok(render::check_response(decision, revision))
     }
@@ -101,7 +100,7 @@ impl AuthorizationApi {
         let decided = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             (decide_batch(&items, mode, facts).await, facts.revision)
         });
-        let (decisions, revision) = decided?;
+        let (decisions, revision) = decided.ok_or(Failure::TenantNotFound(tenant.clone()))?;
         // A batch that stopped early has fewer decisions than items.
         let results = items.into_iter().zip(decisions).map(|(item, decision)| {
             let decided = item.question.map(|question| (question, decision));
@@ -145,12 +144,13 @@ impl AuthorizationApi {
         calling.check_tenant(&tenant)?;
         let needed = engine::needs(&questions);
         let minimum = Revision(minimum_revision);
-        with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
+        let answer = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             pb::ListActionsResponse {
                 actions: allowed_actions(&questions, facts).await,
                 revision: facts.revision.0,
             }
-        })
+        });
+        answer.ok_or(Failure::TenantNotFound(tenant))
     }
 
     async fn answer_explain(
@@ -174,10 +174,11 @@ impl AuthorizationApi {
             ..engine::needs([&question])
         };
         let minimum = Revision(minimum_revision);
-        with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
+        let answer = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
             let explanation = engine::explain(&question, facts);
             render_explanation::explain_response(explanation, question.subject(), facts)
-        })
+        });
+        answer.ok_or(Failure::TenantNotFound(tenant))
     }
 }
 

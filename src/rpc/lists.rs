@@ -9,7 +9,6 @@ use crate::{
 use super::{
     allowed_stream::{AllowedStream, StreamLimits, check_tenant},
     caller_identity::CallerIdentity,
-    facts::wait_for_revision,
     failure::Failure,
     page_token::{Binding, InToken, PageTokens, TokenPlace},
     parse_listing::{self, Listed, ResourceListing, SubjectListing},
@@ -74,7 +73,7 @@ impl Lists {
         } = listing;
         calling.check_tenant(&tenant)?;
         let token = self.tokens.open("page_token", &page_token, &binding)?;
-        wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
+        self.wait_for_revision(&tenant, minimum_revision).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
@@ -87,6 +86,12 @@ impl Lists {
             next_page_token,
             revision: page.revision.0,
         })
+    }
+
+    async fn wait_for_revision(&self, tenant: &Code, minimum: u64) -> Result<(), Failure> {
+        let reached = self.cache.wait_for_revision(tenant, Revision(minimum));
+        let reached = reached.await?;
+        reached.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
     }
 
     fn next_page_token<T, P: InToken>(
@@ -108,7 +113,7 @@ impl Lists {
     ) -> Result<pb::ListSubjectsResponse, Failure> {
         let size = parse_listing::page_size(message.page_size)?;
         let page_token = message.page_token.clone();
-        let minimum = Revision(message.minimum_revision);
+        let minimum = message.minimum_revision;
         let SubjectListing {
             tenant,
             question,
@@ -117,7 +122,7 @@ impl Lists {
         } = parse_listing::subject_listing(message, &self.default_tenant)?;
         calling.check_tenant(&tenant)?;
         let token = self.tokens.open("page_token", &page_token, &binding)?;
-        wait_for_revision(&self.cache, &tenant, minimum).await?;
+        self.wait_for_revision(&tenant, minimum).await?;
         let list = SubjectList::new(tenant.clone(), question, kind);
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
@@ -152,7 +157,7 @@ impl Lists {
         };
         let (tenant, question) = parse_listing::product_question(listed, &self.default_tenant)?;
         calling.check_tenant(&tenant)?;
-        wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
+        self.wait_for_revision(&tenant, minimum_revision).await?;
         let filter = listing::access_filter(&self.cache, &self.store, &tenant, &question).await?;
         let (filter, revision) = filter.ok_or(Failure::TenantNotFound(tenant))?;
         Ok(render_listing::access_filter(filter, revision))
@@ -194,7 +199,7 @@ impl Lists {
         limits.calling.check_tenant(&tenant)?;
         let binding = binding.with(if ids_only { "ids" } else { "levels" });
         let resumed = self.tokens.open("resume_token", &resume_token, &binding)?;
-        wait_for_revision(&self.cache, &tenant, Revision(minimum_revision)).await?;
+        self.wait_for_revision(&tenant, minimum_revision).await?;
         Ok(AllowedStream {
             cache: self.cache.clone(),
             store: self.store.clone(),

@@ -2,15 +2,19 @@ use std::fmt;
 
 use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
-use crate::{domain::Code, telemetry::metrics as meter};
+use crate::{
+    domain::{Code, Revision},
+    telemetry::metrics as meter,
+};
 
 use super::{
-    Bounds, Store, StoreError, TenantRow,
+    Bounds, Store, StoreError, TenantId, TenantRow,
     connection_pool::{TRIES, failed, measured},
     loan::{Loan, Owed},
     tenant_limiter::Permit,
     tenants,
     transaction::MARGIN,
+    unconfirmed::Unconfirmed,
 };
 
 /// Pooled connection for reading a tenant in snapshots.
@@ -35,14 +39,11 @@ pub struct Snapshot<'r> {
 
 /// Result of looking up a tenant by its code.
 #[derive(Debug)]
-pub enum Found<'r> {
+pub(crate) enum Found<'r> {
     /// Snapshot of the tenant.
     Tenant(Snapshot<'r>),
     /// No tenant has the code.
-    NoTenant {
-        /// Epoch of the primary (`docs/coherence.md`) at the look-up.
-        epoch: u64,
-    },
+    NoTenant(Unconfirmed<()>),
 }
 
 impl fmt::Debug for Snapshot<'_> {
@@ -71,7 +72,9 @@ impl Store {
     }
 }
 
-/// Runs `$read` on a snapshot of a tenant, bound to `$found`.
+/// Runs `$read` on a snapshot of a tenant, bound to `$snapshot`. Evaluates to its
+/// value as an [`Unconfirmed`], or to its error; the value is `None` if the tenant
+/// does not exist.
 ///
 /// Retries `$read` on a new snapshot if PostgreSQL aborted the transaction, because
 /// the schema changed since its statements were prepared or because of a conflict
@@ -80,12 +83,16 @@ impl Store {
 /// A macro, because the compiler cannot prove that the future of an asynchronous
 /// closure is `Send` for every lifetime of a snapshot.
 macro_rules! read_tenant {
-    ($store:expr, $tenant:expr, $bounds:expr, |$found:ident| $read:block) => {{
+    ($store:expr, $tenant:expr, $bounds:expr, |$snapshot:ident| $read:block) => {{
         let mut reader = $store.reader($tenant).await?;
         loop {
             let read = async {
-                let $found = reader.snapshot($tenant, $bounds).await?;
-                $read
+                let $snapshot = match reader.snapshot($tenant, $bounds).await? {
+                    $crate::store::Found::Tenant(snapshot) => snapshot,
+                    $crate::store::Found::NoTenant(nothing) => return Ok(nothing.map(|()| None)),
+                };
+                let read = async { $read }.await;
+                read.map(|value| $snapshot.unconfirmed(Some(value)))
             };
             let read = read.await;
             if read.is_ok() || !reader.begins_again() {
@@ -115,7 +122,7 @@ impl Reader {
     /// [`StoreError::Unavailable`] if the database does not respond within `bounds`,
     /// or is a standby.
     #[expect(clippy::disallowed_methods, reason = "snapshots are begun here")]
-    pub async fn snapshot(
+    pub(crate) async fn snapshot(
         &mut self,
         tenant: &Code,
         bounds: Bounds,
@@ -146,7 +153,7 @@ impl Reader {
         }
         let epoch = row.get::<_, i64>("epoch").unsigned_abs();
         if row.get::<_, Option<i32>>("id").is_none() {
-            return Ok(Found::NoTenant { epoch });
+            return Ok(Found::NoTenant(Unconfirmed::new(epoch, ())));
         }
         Ok(Found::Tenant(Snapshot {
             inner,
@@ -170,6 +177,17 @@ impl Snapshot<'_> {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Wraps a value that was read from this snapshot.
+    pub(crate) fn unconfirmed<T>(&self, value: T) -> Unconfirmed<T> {
+        Unconfirmed::new(self.epoch, value)
+    }
+
+    /// Returns the tenant with its revision, of which a list is a page.
+    #[must_use]
+    pub fn version(&self) -> (TenantId, Revision) {
+        (self.tenant.id, self.tenant.revision)
     }
 
     /// Returns the number of products and models ever created in the tenant: an

@@ -12,6 +12,7 @@
 
 mod arrows;
 mod citations;
+mod confirmations;
 mod languages;
 mod links;
 mod manual;

@@ -18,7 +18,7 @@ const MARKED_AT_MOST: usize = 500;
 /// All products of a tenant for one page of a list: pending products as one
 /// statement has just read them, the others from memory.
 #[derive(Debug)]
-pub struct ListedProducts {
+pub(crate) struct ListedProducts {
     view: View,
     is_settled: bool,
 }
@@ -70,26 +70,26 @@ impl ListedProducts {
     /// without another announcement, so facts that were read during it are
     /// current when they are read, but cannot be confirmed again later.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.is_settled
     }
 
     /// Returns the approximate number of products and models.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.view.len()
     }
 
     /// Returns the number of a product or model; `None` if it is not stored.
     #[must_use]
-    pub fn number_of(&self, kind: ProductKind, code: &Code) -> Option<ProductId> {
+    pub(crate) fn number_of(&self, kind: ProductKind, code: &Code) -> Option<ProductId> {
         let code = code.clone();
         self.view.number_of(&ProductRef { kind, code })
     }
 
     /// Returns the product or model with a number, if it is of this kind.
     #[must_use]
-    pub fn at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
+    pub(crate) fn at(&self, kind: ProductKind, id: ProductId) -> Option<SeenProduct<'_>> {
         self.view.seen_at(kind, id)
     }
 
@@ -98,7 +98,7 @@ impl ListedProducts {
     /// were visited.
     ///
     /// Returns the last number visited. `None`: there are no more.
-    pub fn visit<'v>(
+    pub(crate) fn visit<'v>(
         &'v self,
         kind: ProductKind,
         after: ProductId,
@@ -113,7 +113,7 @@ impl ListedProducts {
     /// those that may be in none. Other products may be among them. `None`: there
     /// are more than `limit`.
     #[must_use]
-    pub fn nominate(
+    pub(crate) fn nominate(
         &self,
         categories: impl IntoIterator<Item = ItemId>,
         uncategorised: bool,

@@ -6,7 +6,7 @@ use crate::{
         core::Core,
         turns::{Progress, in_turn},
     },
-    store::{AsOf, Bounds, Found, Snapshot, StoreError, read_tenant},
+    store::{AsOf, Bounds, Snapshot, StoreError, read_tenant},
 };
 
 use super::{
@@ -129,28 +129,29 @@ async fn read(
     progress: &Progress,
 ) -> Result<Loaded, StoreError> {
     let (store, tenant) = (&core.background, products.tenant());
-    read_tenant!(store, tenant, Bounds::READ_WHOLE, |found| {
-        read_found(core, products, progress, found).await
-    })
+    let read = read_tenant!(store, tenant, Bounds::READ_WHOLE, |snapshot| {
+        read_snapshot(core, products, progress, &snapshot).await
+    })?;
+    // Cached with the position in the log, at which it is compared when it is used.
+    Ok(read.into_unconfirmed_value().unwrap_or(Loaded::Gone))
 }
 
-async fn read_found(
+async fn read_snapshot(
     core: &Arc<Core>,
     products: &Arc<TenantProducts>,
     progress: &Progress,
-    found: Found<'_>,
+    snapshot: &Snapshot<'_>,
 ) -> Result<Loaded, StoreError> {
-    let snapshot = match found {
-        Found::Tenant(snapshot) if snapshot.tenant().id == products.id() => snapshot,
-        Found::Tenant(_) | Found::NoTenant { .. } => return Ok(Loaded::Gone),
-    };
+    if snapshot.tenant().id != products.id() {
+        return Ok(Loaded::Gone);
+    }
     progress.advance();
     let as_of = snapshot.as_of().await?;
     if products.are_being_written(&as_of) {
         return Ok(Loaded::BeingWritten);
     }
     let mut building = Building::new(core.products.room_for(products));
-    if copy(&snapshot, &mut building, progress).await? == Err(TooLarge) {
+    if copy(snapshot, &mut building, progress).await? == Err(TooLarge) {
         return Ok(Loaded::TooLarge);
     }
     progress.compute();

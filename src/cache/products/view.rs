@@ -56,7 +56,7 @@ struct Node<'v> {
 
 /// A product or model of the index, as a list reads it.
 #[derive(Clone, Copy, Debug)]
-pub struct SeenProduct<'v> {
+pub(crate) struct SeenProduct<'v> {
     /// Number of the product.
     pub id: ProductId,
     /// The code in its stored spelling (rules 1.5).
@@ -67,7 +67,7 @@ pub struct SeenProduct<'v> {
 
 impl SeenProduct<'_> {
     /// Returns the effective categories (rules 4.2), possibly with duplicates.
-    pub fn categories(&self) -> impl Iterator<Item = ItemId> {
+    pub(crate) fn categories(&self) -> impl Iterator<Item = ItemId> {
         self.categories.iter().copied().flatten().copied()
     }
 }

@@ -3,13 +3,13 @@ use crate::{
     listing::Place,
     pb,
     rpc::{failure::Failure, page_token::Binding},
-    store::{Bounds, CallerRow, read_tenant},
+    store::CallerRow,
 };
 
 use super::{
     AdminApi, Answer, check_no_tenant,
     entity_messages::timestamp,
-    lists::{ListHead, Listed},
+    lists::{ListHead, Listed, folded_code, read_page},
 };
 
 impl Answer<pb::ListCallersRequest> for AdminApi {
@@ -45,16 +45,9 @@ impl AdminApi {
         let installation = Code::of_installation();
         let page =
             self.requested_page_of::<Place>(installation, head, Binding::to("ListCallers"))?;
-        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&page.tenant, found).await?;
-            let after = match page.after(snapshot.tenant().id)? {
-                Some(Place::Entity(key)) => key.as_str(),
-                Some(Place::Product { .. }) | None => "",
-            };
-            let callers = snapshot.callers_after(after, page.size + 1).await?;
-            self.whole(callers, &snapshot).await
+        let (entries, version) = read_page!(self, page, |snapshot, after| {
+            snapshot.callers_after(folded_code(after), page.size + 1)
         });
-        let (entries, version) = read?;
         self.page(entries, &page, version, |row: &CallerRow| {
             Place::Entity(row.caller.name.folded().to_owned())
         })

@@ -188,18 +188,16 @@ impl Answer<pb::VerifyAuditRequest> for AdminApi {
         } else {
             Bounds::READ_WHOLE
         };
-        let verified = read_tenant!(self.whole, &code, bounds, |found| {
-            let snapshot = self.found(&code, found).await?;
+        let verified = read_tenant!(self.whole, &code, bounds, |snapshot| {
             let report = snapshot.verify_chain().await?;
             let facts = if request.facts {
                 snapshot.compare_facts_with_log().await?
             } else {
                 FactsReport::default()
             };
-            self.confirm(snapshot.epoch()).await?;
             Ok::<_, Failure>((report, facts, snapshot.tenant().revision))
-        });
-        let (report, facts, revision) = verified?;
+        })?;
+        let (report, facts, revision) = self.confirmed(&code, verified).await?;
         let ChainReport {
             rows,
             erased,

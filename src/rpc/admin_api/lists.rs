@@ -11,9 +11,8 @@ use crate::{
         parse, parse_listing,
     },
     store::{
-        Bounds, ChangeFilter, ChangePlace, ChangeRow, Snapshot, TenantId, TenantRow,
+        ChangeFilter, ChangePlace, ChangeRow, TenantId, TenantRow,
         entries::{CodedEntry, RightPlace, RightsListed},
-        read_tenant,
     },
 };
 
@@ -58,6 +57,30 @@ impl<P> RequestedPage<P> {
             .as_ref()
             .map(|place| place.of(tenant))
             .transpose()
+    }
+}
+
+/// Reads the entries of a requested page: evaluates `$read` to a future of them, on a
+/// snapshot of the tenant and with the place after which the page starts. Evaluates to
+/// the confirmed entries, with the tenant and its revision.
+macro_rules! read_page {
+    ($api:expr, $page:expr, |$snapshot:ident, $after:ident| $read:expr) => {{
+        let bounds = $crate::store::Bounds::READ;
+        let read = $crate::store::read_tenant!($api.store, &$page.tenant, bounds, |$snapshot| {
+            let $after = $page.after($snapshot.tenant().id)?;
+            let entries = $read;
+            Ok::<_, $crate::rpc::failure::Failure>((entries.await?, $snapshot.version()))
+        })?;
+        $api.confirmed(&$page.tenant, read).await?
+    }};
+}
+pub(super) use read_page;
+
+/// Returns the folded code after which a list continues; empty at the beginning.
+pub(super) fn folded_code(after: Option<&Place>) -> &str {
+    match after {
+        Some(Place::Entity(key)) => key,
+        Some(Place::Product { .. }) | None => "",
     }
 }
 
@@ -132,17 +155,6 @@ impl AdminApi {
         })
     }
 
-    /// Confirms data read from a snapshot, and returns it with the tenant and its
-    /// revision.
-    pub(super) async fn whole<T>(
-        &self,
-        read: T,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<(T, (TenantId, Revision)), Failure> {
-        self.confirm(snapshot.epoch()).await?;
-        Ok((read, (snapshot.tenant().id, snapshot.tenant().revision)))
-    }
-
     /// Returns a page of entries ordered by code. `call` begins the binding of its
     /// token: the name of the call, and fields of its own.
     pub(super) async fn list_coded<E: CodedEntry + Send>(
@@ -155,16 +167,10 @@ impl AdminApi {
         E::Space: Send,
     {
         let page = self.requested_page::<Place>(head, call)?;
-        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&page.tenant, found).await?;
-            let after = match page.after(snapshot.tenant().id)? {
-                Some(Place::Entity(key)) => key.as_str(),
-                Some(Place::Product { .. }) | None => "",
-            };
-            let entries = snapshot.entries_after::<E>(space, after, &page.codes, page.size + 1);
-            self.whole(entries.await?, &snapshot).await
+        let (entries, version) = read_page!(self, page, |snapshot, after| {
+            let after = folded_code(after);
+            snapshot.entries_after::<E>(space, after, &page.codes, page.size + 1)
         });
-        let (entries, version) = read?;
         let place = |entry: &E| Place::Entity(entry.code().folded().to_owned());
         self.page(entries, &page, version, place)
     }
@@ -181,16 +187,13 @@ impl AdminApi {
             "products"
         });
         let page = self.requested_page::<Place>(head, binding)?;
-        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&page.tenant, found).await?;
-            let after = match page.after(snapshot.tenant().id)? {
+        let (entries, version) = read_page!(self, page, |snapshot, after| {
+            let after = match after {
                 Some(Place::Product { id, .. }) => *id,
                 Some(Place::Entity(_)) | None => ProductId::BEFORE_FIRST,
             };
-            let entries = snapshot.product_entries_after(kind, after, &page.codes, page.size + 1);
-            self.whole(entries.await?, &snapshot).await
+            snapshot.product_entries_after(kind, after, &page.codes, page.size + 1)
         });
-        let (entries, version) = read?;
         let place = |(id, _): &(ProductId, Product)| Place::Product {
             id: *id,
             everywhere: false,
@@ -210,14 +213,10 @@ impl AdminApi {
             .with_optional(kind.map(Into::into))
             .with_optional(item.as_ref().map(Code::folded));
         let page = self.requested_page::<RightPlace>(head, binding)?;
-        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&page.tenant, found).await?;
-            let after = page.after(snapshot.tenant().id)?;
+        let (entries, version) = read_page!(self, page, |snapshot, after| {
             let after = after.copied().unwrap_or(RightPlace::BEFORE_FIRST);
-            let entries = snapshot.rights_after(listed, after, page.size + 1);
-            self.whole(entries.await?, &snapshot).await
+            snapshot.rights_after(listed, after, page.size + 1)
         });
-        let (entries, version) = read?;
         self.page(entries, &page, version, |(place, _)| *place)
     }
 
@@ -233,14 +232,10 @@ impl AdminApi {
             .with(subject.code.folded())
             .with_optional(kind.map(Into::into));
         let mut page = self.requested_page::<RightPlace>(head, binding)?;
-        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&page.tenant, found).await?;
-            let after = page.after(snapshot.tenant().id)?;
+        let (found, version) = read_page!(self, page, |snapshot, after| {
             let after = after.map_or(RightPlace::BEFORE_FIRST.item, |place| place.item);
-            let rights = listing::effective_rights(&snapshot, subject, kind, after, page.size);
-            self.whole(rights.await?, &snapshot).await
+            listing::effective_rights(&snapshot, subject, kind, after, page.size)
         });
-        let (found, version) = read?;
         page.size = found.size;
         self.page(found.rights, &page, version, |(item, _)| RightPlace {
             item: *item,
@@ -256,14 +251,10 @@ impl AdminApi {
         begin: ChangePlace,
     ) -> Result<Listed<ChangeRow>, Failure> {
         let page = self.requested_page::<ChangePlace>(head, changes::binding(listed, begin))?;
-        let read = read_tenant!(self.store, &page.tenant, Bounds::READ, |found| {
-            let snapshot = self.found(&page.tenant, found).await?;
-            let after = page.after(snapshot.tenant().id)?;
+        let (entries, version) = read_page!(self, page, |snapshot, after| {
             let after = after.copied().unwrap_or(begin);
-            let entries = snapshot.changes_after(listed, after, page.size + 1);
-            self.whole(entries.await?, &snapshot).await
+            snapshot.changes_after(listed, after, page.size + 1)
         });
-        let (entries, version) = read?;
         self.page(entries, &page, version, |entry| entry.place)
     }
 
@@ -276,16 +267,10 @@ impl AdminApi {
         let size = parse_listing::page_size(page_size)?;
         let binding = Binding::to("ListTenants");
         let after = self.tokens.open("page_token", page_token, &binding)?;
-        let key = match after.as_ref().map(TokenPlace::unchecked) {
-            Some(Place::Entity(key)) => key.as_str(),
-            Some(Place::Product { .. }) | None => "",
-        };
+        let key = folded_code(after.as_ref().map(TokenPlace::unchecked));
         let among = self.calling.tenants();
-        let (entries, epoch) = self
-            .store
-            .tenants_after(key, size + 1, among.as_deref())
-            .await?;
-        self.confirm(epoch).await?;
+        let read = self.store.tenants_after(key, size + 1, among.as_deref());
+        let entries = self.cache.confirmed(read.await?).await?;
         let page = RequestedPage {
             tenant: self.default_tenant.clone(),
             codes: Vec::new(),

@@ -159,19 +159,15 @@ impl Watch {
     async fn rows(&mut self) -> Result<Vec<ChangeRow>, Failure> {
         // Marked before reading: later commits count as changes.
         self.revisions.mark_unchanged();
-        let read = read_tenant!(self.api.store, &self.tenant, Bounds::READ, |found| {
-            let snapshot = self.api.found(&self.tenant, found).await?;
-            if snapshot.tenant().id != self.id {
-                self.api.confirm(snapshot.epoch()).await?;
-                return Err(Failure::TenantNotFound(self.tenant.clone()));
-            }
+        let read = read_tenant!(self.api.store, &self.tenant, Bounds::READ, |snapshot| {
             let every = ChangeFilter::default();
             let rows = snapshot.changes_after(&every, self.at, ROWS_AT_ONCE);
-            let rows = rows.await?;
-            self.api.confirm(snapshot.epoch()).await?;
-            Ok((rows, snapshot.tenant().revision))
-        });
-        let (rows, revision) = read?;
+            Ok::<_, Failure>((rows.await?, snapshot.version()))
+        })?;
+        let (rows, (tenant, revision)) = self.api.confirmed(&self.tenant, read).await?;
+        if tenant != self.id {
+            return Err(Failure::TenantNotFound(self.tenant.clone()));
+        }
         if rows.is_empty() {
             let reached = ChangePlace::after_all_of(revision);
             self.at = self.at.max(reached);

@@ -1,6 +1,8 @@
 use crate::{
     domain::Code,
-    store::{Store, StoreError, TenantRow, product_lists::count, tenants},
+    store::{
+        Store, StoreError, TenantRow, product_lists::count, tenants, unconfirmed::Unconfirmed,
+    },
 };
 
 impl Store {
@@ -22,8 +24,7 @@ impl Store {
     }
 
     /// Reads the next tenants after a folded code, ordered by folded code and
-    /// restricted to `among` if given, and the primary's epoch
-    /// (`docs/coherence.md`).
+    /// restricted to `among` if given.
     ///
     /// # Errors
     ///
@@ -34,7 +35,7 @@ impl Store {
         after: &str,
         limit: usize,
         among: Option<&[&Code]>,
-    ) -> Result<(Vec<TenantRow>, u64), StoreError> {
+    ) -> Result<Unconfirmed<Vec<TenantRow>>, StoreError> {
         const NAME: &str = "list_tenants";
         const SQL: &str = "-- list_tenants
             SELECT listed.*, head.epoch, pg_is_in_recovery() AS standby
@@ -60,6 +61,6 @@ impl Store {
             .filter(|row| row.get::<_, Option<i32>>("id").is_some())
             .map(|row| tenants::tenant(NAME, row))
             .collect::<Result<_, _>>()?;
-        Ok((listed, epoch))
+        Ok(Unconfirmed::new(epoch, listed))
     }
 }
