@@ -3,7 +3,11 @@
 //! missing rule.
 //!
 //! Active only with the feature `failpoints`, which no release has. Without it
-//! every rule applies and the checks below cost nothing.
+//! every rule applies and the checks below cost nothing. Most rules are a check that
+//! is skipped; what a server does wrong without one of the others is in
+//! [`mistakes`].
+
+pub mod mistakes;
 
 /// One rule of `docs/coherence.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::EnumIter, strum::Display)]

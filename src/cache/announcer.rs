@@ -7,7 +7,7 @@ use tokio::{
 
 use crate::{
     domain::FactKey,
-    failpoints::{Rule, is_disabled},
+    failpoints::{Rule, is_disabled, mistakes},
     store::{AnnouncedGroup, Announcement, LeaseId, LeaseRow, Store},
     telemetry::metrics as meter,
 };
@@ -125,11 +125,7 @@ async fn announce(
     members: &[Wanted],
 ) -> Result<AnnouncedGroup, CacheError> {
     let mut keys: Vec<Vec<FactKey>> = members.iter().map(|member| member.keys.clone()).collect();
-    if is_disabled(Rule::GroupAnnouncesAll) {
-        // The keys of the first write replace those of all others.
-        let first = keys.first().cloned().unwrap_or_default();
-        keys.fill(first);
-    }
+    mistakes::announce_only_first(&mut keys);
     let mut failure = CacheError::LeaseLost;
     // The first attempt may find that the lease was just lost, or get no reply.
     for _ in 0..2 {
@@ -219,14 +215,7 @@ async fn acknowledged(
     // The clock is read after the reply has arrived: from here on, a lease that
     // is not renewed expires in time.
     let begun = Moment::now();
-    let over = |lease: &LeaseRow| {
-        let whole = until_over(lease.length);
-        begun.plus(if is_disabled(Rule::WaitFullLease) {
-            whole / 5
-        } else {
-            whole
-        })
-    };
+    let over = |lease: &LeaseRow| begun.plus(mistakes::shortened_wait(until_over(lease.length)));
     if is_disabled(Rule::WaitForAcks) && announced.armed {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
-    failpoints::{Rule, is_disabled, pause, pause_long},
+    failpoints::{Rule, is_disabled, mistakes, pause},
     store::{Announcement, AsOf, Notifications, ReadAsOf, Store, TenantId},
 };
 
@@ -157,7 +157,7 @@ impl Core {
     /// watermarks before it extends the lease, so a later end cannot apply to
     /// facts that were compared with earlier watermarks.
     pub(super) fn confirm(&self, positions: &ReadPositions) -> Result<(), Unconfirmed> {
-        let mut hold = self.lease.hold();
+        let hold = self.lease.hold();
         pause();
         let are_current = positions
             .facts
@@ -174,11 +174,7 @@ impl Core {
         if !are_current && !is_disabled(Rule::FinalFloorCheck) {
             return Err(Unconfirmed::Stale);
         }
-        if is_disabled(Rule::UntilBeforeFloors) {
-            pause_long();
-            hold = self.lease.hold();
-        }
-        hold.require_running()
+        mistakes::reloaded_end(hold, || self.lease.hold()).require_running()
     }
 
     /// Confirms a decision whose facts all come from one snapshot of this epoch,
@@ -217,11 +213,7 @@ impl Core {
         pause();
         self.counters.seq.at_least(as_of.seq);
         Some(ReadPosition {
-            as_of: if is_disabled(Rule::AsOfInDataSnapshot) {
-                self.counters.applied.get()
-            } else {
-                as_of.seq
-            },
+            as_of: mistakes::position_of_load(as_of.seq, || self.counters.applied.get()),
             epoch: as_of.epoch,
             slots: self.watermarks.slots(key),
         })

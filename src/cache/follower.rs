@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    failpoints::{Rule, is_disabled, pause_long},
+    failpoints::{Rule, is_disabled, mistakes, pause_long},
     store::{LeaseConnection, LeaseId, LogRead, Store, StoreError},
 };
 
@@ -181,14 +181,9 @@ impl Follower {
             until: sent.plus(self.core.settings.lease),
             epoch: self.epoch,
         };
-        let mut hold = lease_from(sent);
-        if is_disabled(Rule::LogAppliedBeforeLease) {
-            self.core.lease.extend(hold);
-        }
+        mistakes::extend_first(|| self.core.lease.extend(lease_from(sent)));
         let read = self.read(connection).await?;
-        if is_disabled(Rule::LeaseFromSend) {
-            hold = lease_from(Moment::now());
-        }
+        let hold = lease_from(mistakes::start_of_lease(sent, Moment::now));
         if !self.apply(connection, &read).await? {
             return Ok(());
         }
@@ -206,9 +201,7 @@ impl Follower {
             return self.renew(connection).await;
         };
         let read = self.read(connection).await?;
-        if is_disabled(Rule::ApplyBeforeAck) {
-            connection.acknowledge(lease, read.seq).await?;
-        }
+        mistakes::acknowledge_first(connection.acknowledge(lease, read.seq)).await?;
         pause_long();
         if self.apply(connection, &read).await? {
             self.acknowledge(connection, lease).await?;

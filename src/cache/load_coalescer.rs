@@ -10,7 +10,7 @@ use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, Section},
-    failpoints::{Rule, is_disabled, pause_long},
+    failpoints::{mistakes, pause_long},
     store::ReadAsOf,
 };
 
@@ -84,12 +84,7 @@ pub(super) async fn read(
             answer,
         };
         queue.waiting.push(lane, waiting)?;
-        let most = if is_disabled(Rule::ShareYoungLoadsOnly) {
-            1
-        } else {
-            STATEMENTS_AT_ONCE
-        };
-        let begins = queue.statements < most;
+        let begins = queue.statements < mistakes::fewer_statements(STATEMENTS_AT_ONCE);
         queue.statements += usize::from(begins);
         begins
     };
@@ -196,11 +191,7 @@ async fn serve(mut slot: Slot) {
             core.cache_facts(&tenant, &needed, taken);
         }
         pause_long();
-        let late = if is_disabled(Rule::ShareYoungLoadsOnly) {
-            latecomers(&core, &tenant, &needed)
-        } else {
-            Vec::new()
-        };
+        let late = mistakes::latecomers(|| core.coalescer.queue().waiting.take(&tenant, &needed));
         for one in waiting.into_iter().chain(late) {
             // Callers that are gone need no answer.
             let _gone = one.answer.send(read.clone());
@@ -211,12 +202,6 @@ async fn serve(mut slot: Slot) {
     }
     // `next` has released the slot with its last read of the queue.
     slot.state = SlotState::Free;
-}
-
-/// Returns questions that arrived after the statement had begun and need the same
-/// facts: the sharing that the rule forbids.
-fn latecomers(core: &Core, tenant: &Code, needed: &FactsNeeded) -> Vec<Waiting> {
-    core.coalescer.queue().waiting.take(tenant, needed)
 }
 
 /// Returns the next statement and the questions that wait for it.
