@@ -40,7 +40,7 @@ use crate::domain::{Decision, EditMode, Facts, Level, Question, Reason};
 pub use self::{
     access_filter::access_filter,
     decider::Decider,
-    effective_access::{effective_right, most_permissive},
+    effective_access::{effective_right, highest_level, most_permissive},
     explain::explain,
     needs::needs,
     product_access::{CategoryTest, ProductAccess, product_access},

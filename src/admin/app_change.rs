@@ -346,11 +346,8 @@ async fn permitted(pass: &Pass<'_>, actor: &Code) -> Result<(), AdminError> {
     let user = user.and_then(|id| change_set.subjects.get(id));
     let roles = user.into_iter().filter(|user| user.enabled);
     let roles = roles.flat_map(|user| &user.roles);
-    let granted = roles
-        .filter_map(|role| change_set.roles.get(*role))
-        .fold(PermissionSet::default(), |all, role| {
-            all.union(&role.permissions)
-        });
+    let roles = roles.filter_map(|role| change_set.roles.get(*role));
+    let granted = PermissionSet::of_roles(roles.map(|role| &role.permissions));
     let held = CATALOGUE.counted(&granted, pass.tenant.edition);
     let manage = CATALOGUE.find_permission("app.manage");
     if manage.is_some_and(|permission| held.contains(permission.id)) {

@@ -75,13 +75,9 @@ fn is_administrated(change_set: &ChangeSet) -> bool {
         let is_user = subject.kind == SubjectKind::User && subject.enabled;
         is_user
             && *known.entry(&subject.roles).or_insert_with(|| {
-                let granted = subject
-                    .roles
-                    .iter()
-                    .filter_map(|role| change_set.roles.get(*role))
-                    .fold(PermissionSet::default(), |all, role| {
-                        all.union(&role.permissions)
-                    });
+                let roles = subject.roles.iter();
+                let roles = roles.filter_map(|role| change_set.roles.get(*role));
+                let granted = PermissionSet::of_roles(roles.map(|role| &role.permissions));
                 CATALOGUE
                     .counted(&granted, change_set.edition)
                     .is_superset(&needed)

@@ -122,6 +122,14 @@ impl PermissionSet {
         }
     }
 
+    /// Returns what a subject holds by the permissions of its roles: their union
+    /// (rules 2.2).
+    #[must_use]
+    pub fn of_roles<'r>(roles: impl IntoIterator<Item = &'r Self>) -> Self {
+        let roles = roles.into_iter();
+        roles.fold(Self::default(), |all, role| all.union(role))
+    }
+
     /// Returns the union of both sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

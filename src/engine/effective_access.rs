@@ -267,7 +267,8 @@ impl GroupFacts {
 
 /// Returns the level that everyone holds on a stored item outside the enterprise
 /// edition (rules 3.4): the highest of its kind (rules 3.1, 3.3).
-fn highest_level(kind: ItemKind) -> Level {
+#[must_use]
+pub fn highest_level(kind: ItemKind) -> Level {
     match kind {
         ItemKind::Category => Level::Own,
         ItemKind::ImportProfile | ItemKind::ExportProfile => Level::ExecuteAndEdit,

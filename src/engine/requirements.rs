@@ -247,8 +247,6 @@ pub(super) fn granted(access: EffectiveAccess<'_>) -> PermissionSet {
         .roles
         .iter()
         .filter_map(|id| access.facts.vocabulary.roles.get(id));
-    roles.fold(
-        CATALOGUE.permissions_of_scopes(subject.scopes),
-        |granted, role| granted.union(&role.permissions),
-    )
+    let of_roles = PermissionSet::of_roles(roles.map(|role| &role.permissions));
+    of_roles.union(&CATALOGUE.permissions_of_scopes(subject.scopes))
 }

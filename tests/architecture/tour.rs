@@ -31,6 +31,16 @@ fn functions_of_the_tour_exist() {
 }
 
 #[test]
+fn check_takes_at_most_twelve_steps() {
+    let tour = file("docs/tour.md").text;
+    let (_, check) = tour.split_once("## A Check").unwrap();
+    let (check, _) = check.split_once("## A write").unwrap();
+    let is_step = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit());
+    let steps = check.lines().filter(is_step).count();
+    assert!((5..=12).contains(&steps), "{steps}");
+}
+
+#[test]
 fn names_of_the_glossary_exist() {
     let text = file("docs/glossary.md").text;
     let rows: Vec<Vec<&str>> = text

@@ -7,6 +7,7 @@ use crate::{
         ItemFacts, ItemId, ItemKind, Level, Revision, Subject, SubjectFacts, SubjectId, SubjectRef,
         Vocabulary,
     },
+    engine,
 };
 
 use super::profile::{Profile, Rule};
@@ -127,8 +128,8 @@ impl<'w> Side<'w> {
             return Rule::Groups;
         }
         let item = self.row(&self.change_set.items, item);
-        let highest = item.and_then(|item| item.kind().levels().last());
-        Rule::Everybody(highest.copied().unwrap_or_default())
+        let highest = item.map(|item| engine::highest_level(item.kind()));
+        Rule::Everybody(highest.unwrap_or_default())
     }
 
     /// Returns how the level on a product in these categories is determined

@@ -79,9 +79,7 @@ fn permissions(side: &Side<'_>, id: SubjectId) -> PermissionSet {
             At::Before => change_set.roles.before(*role),
             At::After => change_set.roles.get(*role),
         });
-        roles.fold(PermissionSet::default(), |all, role| {
-            all.union(&role.permissions)
-        })
+        PermissionSet::of_roles(roles.map(|role| &role.permissions))
     };
     CATALOGUE.counted(&granted, side.edition)
 }
