@@ -42,9 +42,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         out_dir.join("calls_of_one_message.rs"),
         format!("&{:?}", calls_of_one_message(&descriptors)),
     )?;
+    // The command line finds the descriptor of a message by its name.
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
     tonic_prost_build::configure()
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .compile_fds(descriptors)?;
+        .compile_fds_with_config(descriptors, config)?;
     Ok(())
 }
 

@@ -25,6 +25,7 @@ mod access_filter;
 mod administration;
 mod arguments;
 mod connection;
+mod effect;
 mod environment;
 mod failure;
 mod grpcurl;

@@ -2,13 +2,12 @@
 //! for a search engine of the caller's own.
 
 use super::{
-    AccessFilterArguments, Answer, CliError, Exit, Output, ReachArguments,
-    connection::{client, patient},
-    json,
-    report::{document, facts, table},
+    AccessFilterArguments, Answer, CliError, Output, ReachArguments,
+    connection::call,
+    report::{facts, table},
     words,
 };
-use crate::pb;
+use crate::pb::{self, authorization_service_client::AuthorizationServiceClient};
 
 pub(super) async fn run(arguments: &AccessFilterArguments) -> Result<Answer, CliError> {
     let AccessFilterArguments { reach, server } = arguments;
@@ -26,19 +25,15 @@ pub(super) async fn run(arguments: &AccessFilterArguments) -> Result<Answer, Cli
         context: context.render(),
         minimum_revision: 0,
     };
-    let mut client = client(server).await?;
-    let response = client.get_access_filter(patient(request)).await?;
-    Ok(Answer::new(
-        show(response.get_ref(), server.output),
-        Exit::Done,
-    ))
+    let response = call!(
+        server,
+        AuthorizationServiceClient.get_access_filter(request)
+    );
+    Ok(show(&response, server.output))
 }
 
-fn show(response: &pb::GetAccessFilterResponse, output: Output) -> String {
-    match output {
-        Output::Json => document(&json::Message::of("GetAccessFilterResponse", response)),
-        Output::Table => filter(response) + &levels(response),
-    }
+fn show(response: &pb::GetAccessFilterResponse, output: Output) -> Answer {
+    Answer::of(output, response, || filter(response) + &levels(response))
 }
 
 fn filter(response: &pb::GetAccessFilterResponse) -> String {
@@ -110,7 +105,7 @@ mod tests {
 
     #[test]
     fn table_shows_the_filter_and_the_item_levels() {
-        insta::assert_snapshot!(show(&by_categories(), Output::Table), @"
+        insta::assert_snapshot!(show(&by_categories(), Output::Table).out, @"
         by category
           any category of audio, tv
           no category of  radio
@@ -125,7 +120,7 @@ mod tests {
 
     #[test]
     fn filter_keeps_names_and_order_of_the_contract() {
-        insta::assert_snapshot!(show(&by_categories(), Output::Json), @r#"
+        insta::assert_snapshot!(show(&by_categories(), Output::Json).out, @r#"
         {
           "scope": "categories",
           "any_category": [
@@ -162,7 +157,7 @@ mod tests {
             revision: 2,
             ..Default::default()
         };
-        insta::assert_snapshot!(show(&response, Output::Table), @"
+        insta::assert_snapshot!(show(&response, Output::Table).out, @"
         everything
           uncategorized included
           revision      2

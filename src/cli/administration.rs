@@ -6,20 +6,14 @@ mod callers;
 mod changes;
 mod directory;
 mod effective;
+mod lists;
 mod operations;
 mod tenants;
 mod writes;
 
-use serde_json::{Value, json};
-
 pub(super) use self::callers::callers;
 
-use super::{
-    Answer, CliError, Exit, Output,
-    arguments::AdministrationCommand,
-    report::{document, lines},
-    words,
-};
+use super::{Answer, CliError, arguments::AdministrationCommand};
 
 /// Runs an administration command.
 pub(super) async fn run(command: &AdministrationCommand) -> Result<Answer, CliError> {
@@ -40,46 +34,3 @@ pub(super) async fn run(command: &AdministrationCommand) -> Result<Answer, CliEr
         AdministrationCommand::Maintenance { command } => operations::maintain(command).await,
     }
 }
-
-/// Renders a complete list, as a table or as one JSON document.
-fn listed(
-    output: Output,
-    entity: &str,
-    header: &[&str],
-    rows: Vec<(Vec<String>, Value)>,
-    revision: u64,
-) -> Answer {
-    let count = rows.len();
-    let (cells, values): (Vec<Vec<String>>, Vec<Value>) = rows.into_iter().unzip();
-    if output == Output::Json {
-        let value = json!({ "entries": values, "revision": revision });
-        return Answer::new(document(&value), Exit::Done);
-    }
-    let counted = format!("{} at revision {revision}", words::counted(count, entity));
-    let table = if count == 0 {
-        String::new()
-    } else {
-        super::report::table(header, cells)
-    };
-    Answer::new(table + &lines([counted]), Exit::Done)
-}
-
-/// Reads all pages of a list; gives its entries and the revision of the last page.
-macro_rules! every_page {
-    ($client:expr, $call:ident, $request:expr, $field:ident) => {{
-        let mut request = $request;
-        let mut found = Vec::new();
-        loop {
-            let page = $client
-                .$call(crate::cli::connection::patient(request.clone()))
-                .await?
-                .into_inner();
-            found.extend(page.$field);
-            if page.next_page_token.is_empty() {
-                break (found, page.revision);
-            }
-            request.page_token = page.next_page_token;
-        }
-    }};
-}
-use every_page;

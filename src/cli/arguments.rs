@@ -41,7 +41,7 @@ pub use self::{
 };
 
 use super::{listen_address::ListenAddress, names::SubjectName, report::Output};
-use crate::domain::Code;
+use crate::{domain::Code, pb};
 
 /// Decides who may do what in a product-information-management platform.
 ///
@@ -425,6 +425,16 @@ pub enum EditionArgument {
     Growth,
     /// Access rights do not count.
     Community,
+}
+
+impl From<EditionArgument> for pb::Edition {
+    fn from(edition: EditionArgument) -> Self {
+        match edition {
+            EditionArgument::Enterprise => Self::Enterprise,
+            EditionArgument::Growth => Self::Growth,
+            EditionArgument::Community => Self::Community,
+        }
+    }
 }
 
 impl ClientCommand {

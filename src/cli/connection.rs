@@ -17,7 +17,7 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// Maximum size of a response: ten times that of 10,000 resources and every
 /// category.
-const MAX_RESPONSE_BYTES: usize = 64 << 20;
+pub(super) const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// Timeout of connecting to a server, and of the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -163,12 +163,31 @@ pub(super) async fn connect_to(server: &ServerArguments) -> Result<Line, CliErro
     ))
 }
 
+/// Connects a client of a service to the server of the arguments.
+macro_rules! service {
+    ($client:ident, $server:expr) => {
+        $client::new($crate::cli::connection::connect_to(&$server).await?)
+            .max_decoding_message_size($crate::cli::connection::MAX_RESPONSE_BYTES)
+    };
+}
+pub(super) use service;
+
+/// Connects to the server of the arguments, makes one call and returns the response.
+macro_rules! call {
+    ($server:expr, $client:ident.$call:ident($request:expr)) => {
+        $crate::cli::connection::service!($client, $server)
+            .$call($crate::cli::connection::patient($request))
+            .await?
+            .into_inner()
+    };
+}
+pub(super) use call;
+
 /// Connects a client of the authorization service to the server of the arguments.
 pub(super) async fn client(
     server: &ServerArguments,
 ) -> Result<AuthorizationServiceClient<Line>, CliError> {
-    let client = AuthorizationServiceClient::new(connect_to(server).await?);
-    Ok(client.max_decoding_message_size(MAX_RESPONSE_BYTES))
+    Ok(service!(AuthorizationServiceClient, server))
 }
 
 /// Wraps a message in a request that times out after [`PATIENCE`].

@@ -14,6 +14,18 @@ impl Cli {
     }
 }
 
+/// Returns the actor as given, or else `user:$USER`; empty without either.
+pub(super) fn actor(given: Option<&str>) -> String {
+    if let Some(given) = given {
+        return given.to_owned();
+    }
+    let user = std::env::var("USER").unwrap_or_default();
+    if user.is_empty() {
+        return user;
+    }
+    format!("user:{user}")
+}
+
 fn is_empty(variable: &std::ffi::OsStr) -> bool {
     std::env::var_os(variable).is_some_and(|value| value.is_empty())
 }

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use clap::{CommandFactory as _, FromArgMatches as _, builder::Resettable};
-use serde::Serialize;
 
-use super::{Cli, CliError, ClientCommand, Command};
+use super::{Cli, CliError, ClientCommand, Command, json};
 use crate::pb;
 
 /// Returns the request that a line such as `pim-authz check user:julia view`
@@ -37,115 +36,10 @@ pub fn question_of(line: &str, default_tenant: &str) -> Result<pb::CheckRequest,
 /// Returns the grpcurl command line that sends the same request.
 #[must_use]
 pub fn grpcurl_line(question: &pb::CheckRequest, server: SocketAddr) -> String {
-    let body = serde_json::to_string(&Body::render(question)).unwrap_or_default();
+    let body = serde_json::to_string(&json::Message::without_unset(question)).unwrap_or_default();
     // Within single quotes a shell interprets nothing but the closing quote.
     let body = body.replace('\'', r"'\''");
     format!("grpcurl -plaintext -d '{body}' {server} pim.authz.v1.AuthorizationService/Check")
-}
-
-/// A check request as JSON, without unset fields.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    tenant: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<Subject<'a>>,
-    action: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<Resource<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<Context<'a>>,
-}
-
-#[derive(Serialize)]
-struct Subject<'a> {
-    r#type: &'a str,
-    id: &'a str,
-}
-
-#[derive(Serialize)]
-struct Resource<'a> {
-    r#type: &'a str,
-    id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    categories: Option<Categories<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Categories<'a> {
-    codes: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    channel: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    locale: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    attribute: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    attribute_group: &'a str,
-}
-
-impl<'a> Body<'a> {
-    fn render(question: &'a pb::CheckRequest) -> Self {
-        let pb::CheckRequest {
-            tenant,
-            subject,
-            action,
-            resource,
-            context,
-            minimum_revision: _,
-        } = question;
-        Self {
-            tenant,
-            subject: subject
-                .as_ref()
-                .map(|pb::Subject { r#type, id }| Subject { r#type, id }),
-            action,
-            resource: resource.as_ref().map(Resource::render),
-            context: context.as_ref().map(Context::render),
-        }
-    }
-}
-
-impl<'a> Resource<'a> {
-    fn render(resource: &'a pb::Resource) -> Self {
-        let pb::Resource {
-            r#type,
-            id,
-            categories,
-            parent,
-        } = resource;
-        Self {
-            r#type,
-            id,
-            categories: categories
-                .as_ref()
-                .map(|list| Categories { codes: &list.codes }),
-            parent: parent.as_deref(),
-        }
-    }
-}
-
-impl<'a> Context<'a> {
-    fn render(context: &'a pb::Context) -> Self {
-        let pb::Context {
-            channel,
-            locale,
-            attribute,
-            attribute_group,
-        } = context;
-        Self {
-            channel,
-            locale,
-            attribute,
-            attribute_group,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -166,7 +60,7 @@ mod tests {
             ),
             (
                 "pim-authz check user:o'hara view product: --categories= --parent=m --locale en_US --tenant x",
-                r#"{"tenant":"x","subject":{"type":"user","id":"o'\''hara"},"action":"view","resource":{"type":"product","id":"","categories":{"codes":[]},"parent":"m"},"context":{"locale":"en_US"}}"#,
+                r#"{"tenant":"x","subject":{"type":"user","id":"o'\''hara"},"action":"view","resource":{"type":"product","categories":{},"parent":"m"},"context":{"locale":"en_US"}}"#,
             ),
         ];
         for (line, body) in cases {

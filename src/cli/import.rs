@@ -5,7 +5,7 @@ mod feed;
 mod sources;
 mod summary;
 
-use std::{io, path::Path, pin::pin};
+use std::{path::Path, pin::pin};
 
 use indicatif::ProgressBar;
 use tokio::sync::mpsc;
@@ -17,14 +17,12 @@ pub use self::sources::SourceFile;
 use self::sources::Sources;
 use super::{
     Answer, CliError, ImportArguments, Refusal,
-    arguments::EditionArgument,
-    connection::{Line, Token, connect_to},
-    progress,
+    connection::{Line, MAX_RESPONSE_BYTES, Token, connect_to},
+    environment, json, progress,
+    report::line,
 };
 use crate::pb::{self, import_catalog_response::Event, import_service_client::ImportServiceClient};
 
-/// Maximum size of a response, in bytes: fits a summary of 1,000 refused rows.
-const MAX_RESPONSE_BYTES: usize = 64 << 20;
 /// Maximum number of pieces that are queued for sending.
 const MAX_QUEUED_PIECES: usize = 4;
 
@@ -66,22 +64,13 @@ pub(super) async fn run(arguments: &ImportArguments) -> Result<Answer, CliError>
 }
 
 fn header(arguments: &ImportArguments) -> pb::ImportHeader {
-    let edition = match arguments.edition {
-        None => pb::Edition::Unspecified,
-        Some(EditionArgument::Community) => pb::Edition::Community,
-        Some(EditionArgument::Growth) => pb::Edition::Growth,
-        Some(EditionArgument::Enterprise) => pb::Edition::Enterprise,
-    };
-    let actor = arguments.actor.clone().or_else(|| {
-        let user = std::env::var("USER").ok()?;
-        Some(format!("user:{user}")).filter(|_| !user.is_empty())
-    });
+    let edition = arguments.edition.map(pb::Edition::from);
     pb::ImportHeader {
         tenant: arguments.server.tenant.clone(),
-        actor: actor.unwrap_or_default(),
+        actor: environment::actor(arguments.actor.as_deref()),
         idempotency_key: String::new(),
         dry_run: arguments.dry_run,
-        edition: edition.into(),
+        edition: edition.unwrap_or_default().into(),
         skip_bad_rows: arguments.skip_bad_rows,
         prune: arguments.prune || arguments.prune_all,
         prune_all: arguments.prune_all,
@@ -141,20 +130,13 @@ async fn call(
 
 /// Writes each refused row as one line of JSON; the file is empty without any.
 fn write_report(path: &Path, summary: &pb::ImportSummary) -> Result<(), CliError> {
-    let lines: Result<Vec<String>, serde_json::Error> = summary::refused_rows(summary)
-        .map(|row| serde_json::to_string(&row))
-        .collect();
-    lines
-        .map_err(io::Error::other)
-        .and_then(|lines| {
-            let text: String = lines.into_iter().map(|line| line + "\n").collect();
-            std::fs::write(path, text)
-        })
-        .map_err(|cause| CliError::File {
-            what: "write",
-            path: path.to_owned(),
-            cause,
-        })
+    let rows = summary.refused.iter().map(json::Message::of);
+    let text: String = rows.map(|row| line(&row)).collect();
+    std::fs::write(path, text).map_err(|cause| CliError::File {
+        what: "write",
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! JSON output: the messages of the contract by their descriptors, with the fields
-//! under their names and in their order; enum values as words, unset fields as
-//! `null`. Of a `oneof` only the field that is set is printed.
+//! under their names and in their order; enum values as words, times, durations and
+//! bytes as the JSON of protobuf has them, unset fields as `null`. Of a `oneof` only the field that is set is printed.
 
 use std::sync::LazyLock;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use prost::Name;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, Value,
 };
@@ -21,62 +23,118 @@ static CONTRACT: LazyLock<Option<DescriptorPool>> =
 
 /// A message of the contract, to be printed as JSON.
 pub(super) struct Message<'a, M> {
-    name: &'static str,
     message: &'a M,
+    unset: Unset,
 }
 
-impl<'a, M: prost::Message> Message<'a, M> {
-    /// `name` is the message's name in the contract; serialization fails if the
-    /// contract has no such message.
-    pub(super) fn of(name: &'static str, message: &'a M) -> Self {
-        Self { name, message }
+/// What is printed of fields that are not set.
+#[derive(Clone, Copy)]
+enum Unset {
+    /// Their default value, or `null`.
+    Shown,
+    /// Nothing.
+    Omitted,
+}
+
+impl<'a, M: Name> Message<'a, M> {
+    pub(super) fn of(message: &'a M) -> Self {
+        let unset = Unset::Shown;
+        Self { message, unset }
+    }
+
+    /// Omits the fields that are not set, or have their default value.
+    pub(super) fn without_unset(message: &'a M) -> Self {
+        let unset = Unset::Omitted;
+        Self { message, unset }
+    }
+
+    /// Finds the message's descriptor in the contract; `None` if it has none.
+    fn dynamic(&self) -> Option<DynamicMessage> {
+        let contract = CONTRACT.as_ref()?;
+        let descriptor = contract.get_message_by_name(&M::full_name())?;
+        DynamicMessage::decode(descriptor, self.message.encode_to_vec().as_slice()).ok()
+    }
+
+    /// Returns the fields by name, each rendered as text without quotes.
+    pub(super) fn texts(&self) -> Vec<(String, String)> {
+        let Some(message) = self.dynamic() else {
+            return Vec::new();
+        };
+        let descriptor = message.descriptor();
+        let fields = descriptor.fields().map(|field| {
+            let value = message.get_field(&field);
+            let value = serde_json::to_value(FieldValue(&field, &value, self.unset));
+            let value = value.unwrap_or_default();
+            let text = value.as_str().map(str::to_owned);
+            (
+                field.name().to_owned(),
+                text.unwrap_or_else(|| value.to_string()),
+            )
+        });
+        fields.collect()
     }
 }
 
-impl<M: prost::Message> Serialize for Message<'_, M> {
+impl<M: Name> Serialize for Message<'_, M> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let name = format!("pim.authz.v1.{}", self.name);
-        let contract = CONTRACT.as_ref();
-        let descriptor = contract.and_then(|contract| contract.get_message_by_name(&name));
-        let descriptor = descriptor.ok_or_else(|| S::Error::custom(name))?;
-        let bytes = self.message.encode_to_vec();
-        let message = DynamicMessage::decode(descriptor, bytes.as_slice());
-        Fields(&message.map_err(S::Error::custom)?).serialize(serializer)
+        let message = self
+            .dynamic()
+            .ok_or_else(|| S::Error::custom(M::full_name()))?;
+        Fields(&message, self.unset).serialize(serializer)
     }
 }
 
-/// The fields of a message.
-struct Fields<'a>(&'a DynamicMessage);
+/// The fields of a message; a time or a duration as text.
+struct Fields<'a>(&'a DynamicMessage, Unset);
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, unset) = self;
+        if let Some(text) = text(message) {
+            return serializer.serialize_str(&text);
+        }
         let mut map = serializer.serialize_map(None)?;
-        for field in self.0.descriptor().fields() {
-            let is_set = self.0.has_field(&field);
-            if field
+        for field in message.descriptor().fields() {
+            let is_set = message.has_field(&field);
+            let is_alternative = field
                 .containing_oneof()
-                .is_some_and(|oneof| !oneof.is_synthetic())
-                && !is_set
-            {
+                .is_some_and(|oneof| !oneof.is_synthetic());
+            if !is_set && (is_alternative || matches!(unset, Unset::Omitted)) {
                 continue;
             }
             if field.supports_presence() && !is_set {
                 map.serialize_entry(field.name(), &())?;
             } else {
-                let value = self.0.get_field(&field);
-                map.serialize_entry(field.name(), &FieldValue(&field, &value))?;
+                let value = message.get_field(&field);
+                map.serialize_entry(field.name(), &FieldValue(&field, &value, *unset))?;
             }
         }
         map.end()
     }
 }
 
+/// Returns the text of a time (`2026-01-31T10:20:30Z`) or a duration (`4.5s`), as
+/// the JSON of protobuf has them; `None` for any other message.
+fn text(message: &DynamicMessage) -> Option<String> {
+    match message.descriptor().full_name() {
+        "google.protobuf.Timestamp" => {
+            let time: prost_types::Timestamp = message.transcode_to().ok()?;
+            Some(time.to_string())
+        }
+        "google.protobuf.Duration" => {
+            let time: prost_types::Duration = message.transcode_to().ok()?;
+            Some(time.to_string())
+        }
+        _ => None,
+    }
+}
+
 /// A value of a field, or of one of its elements.
-struct FieldValue<'a>(&'a FieldDescriptor, &'a Value);
+struct FieldValue<'a>(&'a FieldDescriptor, &'a Value, Unset);
 
 impl Serialize for FieldValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(field, value) = self;
+        let Self(field, value, unset) = self;
         match value {
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::I32(value) => serializer.serialize_i32(*value),
@@ -87,13 +145,12 @@ impl Serialize for FieldValue<'_> {
             Value::F64(value) => serializer.serialize_f64(*value),
             Value::String(value) => serializer.serialize_str(value),
             Value::EnumNumber(number) => word(field, *number).serialize(serializer),
-            Value::Message(message) => Fields(message).serialize(serializer),
+            Value::Message(message) => Fields(message, *unset).serialize(serializer),
             Value::List(values) => {
-                serializer.collect_seq(values.iter().map(|value| FieldValue(field, value)))
+                serializer.collect_seq(values.iter().map(|value| FieldValue(field, value, *unset)))
             }
-            Value::Bytes(_) | Value::Map(_) => {
-                Err(S::Error::custom("the contract has no bytes and no maps"))
-            }
+            Value::Bytes(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+            Value::Map(_) => Err(S::Error::custom("the contract has no maps")),
         }
     }
 }
@@ -186,8 +243,7 @@ mod tests {
             revision: 9,
             ..Default::default()
         };
-        let text =
-            serde_json::to_string_pretty(&Message::of("ExplainResponse", &response)).unwrap();
+        let text = serde_json::to_string_pretty(&Message::of(&response)).unwrap();
         insta::assert_snapshot!(text, @r#"
         {
           "decision": {
@@ -235,7 +291,7 @@ mod tests {
             revision: u64::MAX,
             ..Default::default()
         };
-        let message = Message::of("GetAccessFilterResponse", &response);
+        let message = Message::of(&response);
         insta::assert_snapshot!(serde_json::to_string(&message).unwrap(), @r#"{"scope":"everything","any_category":["shoes"],"no_category":[],"include_uncategorized":false,"channels":[],"locales":[{"id":"de_DE","level":"execute_and_edit"}],"attribute_groups":[],"revision":18446744073709551615}"#);
     }
 
@@ -245,11 +301,50 @@ mod tests {
             subject: None,
             group: "red".to_owned(),
         };
-        let message = Message::of("GroupMembership", &subject);
+        let message = Message::of(&subject);
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(text, r#"{"subject":null,"group":"red"}"#);
         let mode = pb::AllowedAction::default();
-        let text = serde_json::to_string(&Message::of("AllowedAction", &mode)).unwrap();
+        let text = serde_json::to_string(&Message::of(&mode)).unwrap();
         assert_eq!(text, r#"{"action":"","edit_mode":null}"#);
+    }
+
+    #[test]
+    fn times_and_bytes_are_texts() {
+        let change = pb::Change {
+            time: Some("2026-01-31T10:20:30.5Z".parse().unwrap()),
+            item: Some(pb::Item {
+                r#type: "locale".to_owned(),
+                id: String::new(),
+            }),
+            hash: vec![251, 255],
+            ..Default::default()
+        };
+        let text = serde_json::to_string(&Message::without_unset(&change)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"time":"2026-01-31T10:20:30.500Z","item":{"type":"locale"},"hash":"+/8="}"#
+        );
+    }
+
+    #[test]
+    fn texts_of_a_message_are_its_fields_by_name() {
+        let status = pb::GetStatusResponse {
+            lease_remaining: Some("4.5s".parse().unwrap()),
+            durability: pb::Durability::SingleNode.into(),
+            ..Default::default()
+        };
+        let texts = Message::of(&status).texts();
+        let text = |name: &str| {
+            texts
+                .iter()
+                .find(|(found, _)| found == name)
+                .cloned()
+                .unwrap()
+                .1
+        };
+        let found = ["keeps_memory", "lease_remaining", "servers", "durability"].map(text);
+        assert_eq!(found, ["false", "4.500s", "0", "single_node"]);
+        assert_eq!(texts.len(), 30);
     }
 }

@@ -6,26 +6,27 @@ mod stream;
 use std::io::{self, BufWriter, Write};
 
 use super::{
-    Answer, CliError, Exit, ListAllowedArguments, Output, PageArguments, ReachArguments,
-    connection::{client, patient},
-    json, progress,
-    report::{document, more_line, table},
+    Answer, CliError, ListAllowedArguments, Output, PageArguments, ReachArguments,
+    connection::{call, client},
+    progress,
+    report::counted_table,
     resuming::{FIRST_WAIT, Tries},
     rows::Rows,
     words,
 };
-use crate::pb;
+use crate::pb::{self, authorization_service_client::AuthorizationServiceClient};
 
 pub(super) async fn run(arguments: &ListAllowedArguments) -> Result<Answer, CliError> {
     if arguments.page.all {
         let mut out = BufWriter::new(io::stdout());
         return Ok(print_all(arguments, Tries::starting_at(FIRST_WAIT), &mut out).await);
     }
-    let mut client = client(&arguments.server).await?;
-    let response = client
-        .list_allowed(patient(page_request(arguments)))
-        .await?;
-    Ok(show(response.get_ref(), arguments.server.output))
+    let request = page_request(arguments);
+    let response = call!(
+        arguments.server,
+        AuthorizationServiceClient.list_allowed(request)
+    );
+    Ok(show(&response, arguments.server.output))
 }
 
 /// Prints all rows; returns the closing message and the exit status.
@@ -90,31 +91,18 @@ fn stream_request(arguments: &ListAllowedArguments) -> pb::StreamAllowedRequest 
 }
 
 fn show(response: &pb::ListAllowedResponse, output: Output) -> Answer {
-    if output == Output::Json {
-        let page = json::Message::of("ListAllowedResponse", response);
-        return Answer::new(document(&page), Exit::Done);
-    }
     let pb::ListAllowedResponse {
         resources,
         next_page_token,
         revision,
     } = response;
-    let rows = resources.iter().map(|resource| {
-        let level = words::level(resource.level()).unwrap_or_default();
-        vec![resource.id.clone(), level]
-    });
-    let count = words::counted(resources.len(), "resource");
-    let count = format!("{count} at revision {revision}\n");
-    let out = if resources.is_empty() {
-        count
-    } else {
-        table(&["id", "level"], rows.collect()) + &count
-    };
-    Answer {
-        out,
-        err: more_line(next_page_token),
-        exit: Exit::Done,
-    }
+    Answer::page(output, response, next_page_token, || {
+        let rows = resources.iter().map(|resource| {
+            let level = words::level(resource.level()).unwrap_or_default();
+            vec![resource.id.clone(), level]
+        });
+        counted_table(&["id", "level"], rows.collect(), "resource", *revision)
+    })
 }
 
 #[cfg(test)]

@@ -1,23 +1,18 @@
 //! `pim-authz list-subjects`: prints one page of the subjects that may do an
 //! action, or all pages.
 
-use std::{
-    fmt,
-    io::{self, BufWriter, Write},
-};
-
-use serde::{Serialize, Serializer};
+use std::io::{self, BufWriter, Write};
 
 use super::{
-    Answer, CliError, Exit, ListSubjectsArguments, Output, PageArguments,
-    connection::{client, patient},
-    json, progress,
-    report::{document, lines, more_line},
+    Answer, CliError, ListSubjectsArguments, Output, PageArguments,
+    connection::{call, client, patient},
+    progress,
+    report::lines,
     resuming::{FIRST_WAIT, Tries},
     rows::Rows,
     words,
 };
-use crate::pb;
+use crate::pb::{self, authorization_service_client::AuthorizationServiceClient};
 
 pub(super) async fn run(arguments: &ListSubjectsArguments) -> Result<Answer, CliError> {
     if arguments.page.all {
@@ -25,9 +20,11 @@ pub(super) async fn run(arguments: &ListSubjectsArguments) -> Result<Answer, Cli
         return Ok(print_all(arguments, Tries::starting_at(FIRST_WAIT), &mut out).await);
     }
     let request = request(arguments)?;
-    let mut client = client(&arguments.server).await?;
-    let response = client.list_subjects(patient(request)).await?;
-    Ok(show(response.get_ref(), arguments.server.output))
+    let response = call!(
+        arguments.server,
+        AuthorizationServiceClient.list_subjects(request)
+    );
+    Ok(show(&response, arguments.server.output))
 }
 
 /// Prints all subjects; returns the closing message and the exit status.
@@ -80,7 +77,7 @@ async fn follow(
             }
         };
         tries.refill();
-        rows.print(response.subjects.iter().map(SubjectRow))?;
+        rows.print(&response.subjects, words::subject_name)?;
         if response.next_page_token.is_empty() {
             return Ok(response.revision);
         }
@@ -89,39 +86,15 @@ async fn follow(
 }
 
 fn show(response: &pb::ListSubjectsResponse, output: Output) -> Answer {
-    if output == Output::Json {
-        let page = json::Message::of("ListSubjectsResponse", response);
-        return Answer::new(document(&page), Exit::Done);
-    }
     let pb::ListSubjectsResponse {
         subjects,
         next_page_token,
         revision,
     } = response;
-    let names = subjects.iter().map(SubjectRow);
-    let count = words::counted(subjects.len(), "subject");
-    let count = format!("{count} at revision {revision}");
-    Answer {
-        out: lines(names.map(|name| name.to_string()).chain([count])),
-        err: more_line(next_page_token),
-        exit: Exit::Done,
-    }
-}
-
-/// A subject; displayed as `user:julia`.
-struct SubjectRow<'a>(&'a pb::Subject);
-
-impl Serialize for SubjectRow<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        json::Message::of("Subject", self.0).serialize(serializer)
-    }
-}
-
-impl fmt::Display for SubjectRow<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pb::Subject { r#type, id } = self.0;
-        write!(f, "{type}:{id}")
-    }
+    Answer::page(output, response, next_page_token, || {
+        let count = words::counted_at(subjects.len(), "subject", *revision);
+        lines(subjects.iter().map(words::subject_name).chain([count]))
+    })
 }
 
 #[cfg(test)]

@@ -100,6 +100,14 @@ impl ResourceName {
             parent: None,
         }
     }
+
+    /// Converts the resource to the item of a request.
+    pub(super) fn item(&self) -> pb::Item {
+        pb::Item {
+            r#type: self.kind.clone(),
+            id: self.id.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

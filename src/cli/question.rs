@@ -1,20 +1,18 @@
 use super::{
     Answer, CliError, Exit, Output, QuestionArguments, ServerArguments, SubjectName,
     arguments::AboutArguments,
-    connection::{client, patient},
-    json,
-    report::{decision, document, table},
+    connection::call,
+    report::{counted_table, decision},
     tree, words,
 };
-use crate::pb;
+use crate::pb::{self, authorization_service_client::AuthorizationServiceClient};
 
 pub(super) async fn check(
     question: &QuestionArguments,
     server: &ServerArguments,
 ) -> Result<Answer, CliError> {
     let request = request(question, server)?;
-    let mut client = client(server).await?;
-    let response = client.check(patient(request)).await?.into_inner();
+    let response = call!(server, AuthorizationServiceClient.check(request));
     Ok(show_check(&response, server.output))
 }
 
@@ -59,8 +57,7 @@ pub(super) async fn explain(
         context,
         minimum_revision,
     };
-    let mut client = client(server).await?;
-    let response = client.explain(patient(request)).await?.into_inner();
+    let response = call!(server, AuthorizationServiceClient.explain(request));
     Ok(show_explanation(&response, server.output))
 }
 
@@ -77,8 +74,7 @@ pub(super) async fn list_actions(
         context,
         minimum_revision: 0,
     };
-    let mut client = client(server).await?;
-    let response = client.list_actions(patient(request)).await?.into_inner();
+    let response = call!(server, AuthorizationServiceClient.list_actions(request));
     Ok(show_actions(&response, server.output))
 }
 
@@ -89,40 +85,30 @@ fn show_check(response: &pb::CheckResponse, output: Output) -> Answer {
         level: response.level,
         reason: response.reason.clone(),
     };
-    let out = match output {
-        Output::Table => decision(&answer, response.revision),
-        Output::Json => document(&json::Message::of("CheckResponse", response)),
-    };
-    Answer::new(out, Exit::of(response.allowed))
+    Answer::of(output, response, || decision(&answer, response.revision))
+        .with_exit(Exit::of(response.allowed))
 }
 
 fn show_explanation(response: &pb::ExplainResponse, output: Output) -> Answer {
     let answer = response.decision.clone().unwrap_or_default();
-    let out = match output {
-        Output::Table => decision(&answer, response.revision) + "\n" + &tree::draw(response),
-        Output::Json => document(&json::Message::of("ExplainResponse", response)),
-    };
-    Answer::new(out, Exit::of(answer.allowed))
+    let text = || decision(&answer, response.revision) + "\n" + &tree::draw(response);
+    Answer::of(output, response, text).with_exit(Exit::of(answer.allowed))
 }
 
 fn show_actions(response: &pb::ListActionsResponse, output: Output) -> Answer {
-    let out = match output {
-        Output::Json => document(&json::Message::of("ListActionsResponse", response)),
-        Output::Table if response.actions.is_empty() => {
-            let count = words::counted(0, "action");
-            format!("{count} at revision {}\n", response.revision)
-        }
-        Output::Table => {
-            let rows = response.actions.iter().map(|allowed| {
-                let mode = words::edit_mode(allowed.edit_mode()).unwrap_or_default();
-                vec![allowed.action.clone(), mode]
-            });
-            let count = words::counted(response.actions.len(), "action");
-            table(&["action", "edit mode"], rows.collect())
-                + &format!("{count} at revision {}\n", response.revision)
-        }
-    };
-    Answer::new(out, Exit::Done)
+    let pb::ListActionsResponse { actions, revision } = response;
+    Answer::of(output, response, || {
+        let rows = actions.iter().map(|allowed| {
+            let mode = words::edit_mode(allowed.edit_mode()).unwrap_or_default();
+            vec![allowed.action.clone(), mode]
+        });
+        counted_table(
+            &["action", "edit mode"],
+            rows.collect(),
+            "action",
+            *revision,
+        )
+    })
 }
 
 #[cfg(test)]

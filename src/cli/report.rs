@@ -1,5 +1,6 @@
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
+use prost::Name;
 use serde::Serialize;
 
 use super::{CliError, json, words};
@@ -66,6 +67,35 @@ impl Answer {
         }
     }
 
+    /// Creates the answer for a response: the message itself as JSON, or `text` for
+    /// people.
+    pub(super) fn of<M: Name>(output: Output, response: &M, text: impl FnOnce() -> String) -> Self {
+        let out = match output {
+            Output::Table => text(),
+            Output::Json => document(&json::Message::of(response)),
+        };
+        Self::new(out, Exit::Done)
+    }
+
+    /// Like [`Answer::of`], for one page of a list.
+    pub(super) fn page<M: Name>(
+        output: Output,
+        response: &M,
+        next_page_token: &str,
+        text: impl FnOnce() -> String,
+    ) -> Self {
+        let mut answer = Self::of(output, response, text);
+        if output == Output::Table {
+            answer.err = more_line(next_page_token);
+        }
+        answer
+    }
+
+    /// Sets the result of the command.
+    pub(super) fn with_exit(self, exit: Exit) -> Self {
+        Self { exit, ..self }
+    }
+
     /// Creates the answer for an error: a sentence, or `{"error": …}` as JSON.
     #[must_use]
     pub fn failed(error: &CliError, output: Output) -> Self {
@@ -102,7 +132,7 @@ pub(super) fn lines(lines: impl IntoIterator<Item = String>) -> String {
 }
 
 /// Describes how to read the next page of a list; empty after the last page.
-pub(super) fn more_line(next_page_token: &str) -> String {
+fn more_line(next_page_token: &str) -> String {
     if next_page_token.is_empty() {
         return String::new();
     }
@@ -139,6 +169,20 @@ pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     table.add_rows(rows);
     let text = table.to_string();
     lines(text.lines().map(|line| line.trim_end().to_owned()))
+}
+
+/// Renders a table and the number of its rows; without rows the number alone.
+pub(super) fn counted_table(
+    header: &[&str],
+    rows: Vec<Vec<String>>,
+    entity: &str,
+    revision: u64,
+) -> String {
+    let count = words::counted_at(rows.len(), entity, revision) + "\n";
+    if rows.is_empty() {
+        return count;
+    }
+    table(header, rows) + &count
 }
 
 /// Renders a decision in one line: `allowed, level own, edit mode direct`, or

@@ -1,13 +1,10 @@
 //! Prints a list row by row as it arrives, in memory that does not grow with its
 //! length: lines of text, or one JSON object per line.
 
-use std::{
-    fmt,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use indicatif::ProgressBar;
-use serde::Serialize;
+use prost::Name;
 
 use super::{Answer, CliError, Exit, Output, json, report::line, words};
 
@@ -34,30 +31,37 @@ impl<'a> Rows<'a> {
         self.count
     }
 
-    /// Prints some rows and flushes them.
+    /// Prints messages of the contract and flushes them, each as what `show` makes of
+    /// it or as JSON.
     ///
     /// # Errors
     ///
     /// [`CliError::Output`] if writing fails.
-    pub(super) fn print<R: fmt::Display + Serialize>(
+    pub(super) fn print<M: Name>(
         &mut self,
-        rows: impl Iterator<Item = R>,
+        rows: &[M],
+        show: impl Fn(&M) -> String,
     ) -> Result<(), CliError> {
-        let mut text = String::new();
-        let mut count = 0;
-        for row in rows {
-            match self.output {
-                Output::Table => text.extend([row.to_string().as_str(), "\n"]),
-                Output::Json => text.push_str(&line(&row)),
-            }
-            count += 1;
-        }
+        self.print_as(rows, show, |row| line(&json::Message::of(row)))
+    }
+
+    /// Like [`Rows::print`], for rows that are no messages.
+    pub(super) fn print_as<R>(
+        &mut self,
+        rows: &[R],
+        show: impl Fn(&R) -> String,
+        json_line: impl Fn(&R) -> String,
+    ) -> Result<(), CliError> {
+        let text: String = match self.output {
+            Output::Table => rows.iter().map(|row| show(row) + "\n").collect(),
+            Output::Json => rows.iter().map(json_line).collect(),
+        };
         // One write for all rows: standard output would write each line separately.
         let written = self.out.write_all(text.as_bytes());
         written
             .and_then(|()| self.out.flush())
             .map_err(CliError::Output)?;
-        self.count += count;
+        self.count += rows.len();
         self.bar.set_position(self.count as u64);
         Ok(())
     }
@@ -67,10 +71,9 @@ impl<'a> Rows<'a> {
         self.bar.finish_and_clear();
         let error = match ended {
             Ok(revision) => {
-                let count = words::counted(self.count, entity);
                 return Answer {
                     out: String::new(),
-                    err: format!("{count} at revision {revision}\n"),
+                    err: words::counted_at(self.count, entity, revision) + "\n",
                     exit: Exit::Done,
                 };
             }

@@ -2,6 +2,7 @@
 //! enum's prefix, in lower case: `LEVEL_EXECUTE_AND_EDIT` is `execute_and_edit`.
 //! An unspecified value has none.
 
+use super::CliError;
 use crate::pb;
 
 pub(super) fn level(level: pb::Level) -> Option<String> {
@@ -14,6 +15,18 @@ pub(super) fn edit_mode(mode: pb::EditMode) -> Option<String> {
 
 pub(super) fn reason_code(code: pb::ReasonCode) -> Option<String> {
     word(code.as_str_name(), "REASON_CODE_")
+}
+
+pub(super) fn edition(edition: pb::Edition) -> Option<String> {
+    word(edition.as_str_name(), "EDITION_")
+}
+
+pub(super) fn audience(audience: pb::Audience) -> Option<String> {
+    word(audience.as_str_name(), "AUDIENCE_")
+}
+
+pub(super) fn caller_right(right: pb::CallerRight) -> Option<String> {
+    word(right.as_str_name(), "CALLER_RIGHT_")
 }
 
 /// Returns the word of an enum value by its name and its enum's prefix.
@@ -33,6 +46,40 @@ pub(super) fn item(item: &pb::Item) -> String {
     }
 }
 
+/// Parses a word: `find` looks up the value by its name, which begins with `prefix`.
+///
+/// # Errors
+///
+/// [`CliError::Word`] if `text` is none of the enum's words, which are `allowed`.
+pub(super) fn parse<E>(
+    text: &str,
+    prefix: &str,
+    find: fn(&str) -> Option<E>,
+    what: &'static str,
+    allowed: &'static str,
+) -> Result<E, CliError> {
+    let name = format!("{prefix}{}", text.to_uppercase());
+    let value = find(&name).filter(|_| word(&name, prefix).is_some());
+    value.ok_or_else(|| CliError::Word {
+        what,
+        word: text.to_owned(),
+        allowed,
+    })
+}
+
+/// Renders an item as it is written on the command line: `locale:de_DE`; `:` if
+/// there is none.
+pub(super) fn item_name(item: Option<&pb::Item>) -> String {
+    let pb::Item { r#type, id } = item.cloned().unwrap_or_default();
+    format!("{type}:{id}")
+}
+
+/// Renders a subject as it is written on the command line: `user:julia`.
+pub(super) fn subject_name(subject: &pb::Subject) -> String {
+    let pb::Subject { r#type, id } = subject;
+    format!("{type}:{id}")
+}
+
 /// Renders a count with its unit: `no actions`, `1 action`, `2 actions`.
 pub(super) fn counted(count: usize, entity: &str) -> String {
     match count {
@@ -40,6 +87,11 @@ pub(super) fn counted(count: usize, entity: &str) -> String {
         1 => format!("1 {entity}"),
         count => format!("{count} {entity}s"),
     }
+}
+
+/// Renders a count and the revision at which it was true: `2 actions at revision 4`.
+pub(super) fn counted_at(count: usize, entity: &str, revision: u64) -> String {
+    format!("{} at revision {revision}", counted(count, entity))
 }
 
 #[cfg(test)]

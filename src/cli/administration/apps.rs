@@ -1,34 +1,33 @@
-use serde_json::json;
-
 use crate::{
     cli::{
         Answer, CliError,
-        arguments::{AppCommand, ListArguments, WriteArguments},
-        connection::{Line, connect_to, patient},
+        arguments::{AppCommand, WriteArguments},
+        connection::{Line, call, patient, service},
         names::Categories,
     },
     pb::{self, AppStep, app_service_client::AppServiceClient},
 };
 
 use super::{
-    every_page, listed,
-    writes::{request, service, written},
+    lists::{Column, list_codes_and_show},
+    writes::{request, write_and_show, written},
 };
+
+const COLUMNS: [Column<pb::App>; 4] = [
+    ("code", |app| app.code.clone()),
+    ("scopes", |app| app.scopes.join(", ")),
+    ("connected by", |app| app.connected_by.clone()),
+    ("its group", |app| app.group.clone()),
+];
 
 pub(super) async fn run(command: &AppCommand) -> Result<Answer, CliError> {
     match command {
-        AppCommand::List(ListArguments { codes, server }) => {
-            let mut client = service!(AppServiceClient, server);
-            let request = pb::ListAppsRequest {
-                tenant: server.tenant.clone(),
-                codes: codes.clone(),
-                ..Default::default()
-            };
-            let (apps, revision) = every_page!(client, list_apps, request, apps);
-            let rows = apps.iter().map(row).collect();
-            let header = ["code", "scopes", "connected by", "its group"];
-            Ok(listed(server.output, "app", &header, rows, revision))
-        }
+        AppCommand::List(list) => Ok(list_codes_and_show!(
+            list,
+            AppServiceClient.list_apps(ListAppsRequest).apps,
+            "app",
+            &COLUMNS
+        )),
         AppCommand::Connect {
             app,
             scopes,
@@ -36,38 +35,20 @@ pub(super) async fn run(command: &AppCommand) -> Result<Answer, CliError> {
             write,
         } => connect_app(app, scopes, rights, write).await,
         AppCommand::Scopes { app, scopes, write } => {
-            let mut client = service!(AppServiceClient, write.server);
             let request = request!(UpdateScopesRequest, write, {
                 app: app.clone(),
                 scopes: scopes.0.clone(),
             });
-            let answer = client.update_scopes(patient(request)).await?.into_inner();
-            let result = written(write, answer.revision, answer.effect);
-            Ok(with_ungranted(result, &answer.ungranted_scopes))
+            let response = call!(write.server, AppServiceClient.update_scopes(request));
+            let effect = response.effect.clone().unwrap_or_default();
+            let answer = written(write, &response, response.revision, &effect);
+            Ok(with_ungranted(answer, &response.ungranted_scopes))
         }
-        AppCommand::Disconnect { app, write } => {
-            let mut client = service!(AppServiceClient, write.server);
-            let request = request!(DisconnectRequest, write, { app: app.clone() });
-            let answer = client.disconnect(patient(request)).await?.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
-        }
+        AppCommand::Disconnect { app, write } => Ok(write_and_show!(
+            write,
+            AppServiceClient.disconnect(DisconnectRequest { app: app.clone() })
+        )),
     }
-}
-
-fn row(app: &pb::App) -> (Vec<String>, serde_json::Value) {
-    let cells = vec![
-        app.code.clone(),
-        app.scopes.join(", "),
-        app.connected_by.clone(),
-        app.group.clone(),
-    ];
-    let value = json!({
-        "code": app.code,
-        "scopes": app.scopes,
-        "connected_by": app.connected_by,
-        "group": app.group,
-    });
-    (cells, value)
 }
 
 /// Appends the scopes that were not granted to standard error (rules 5.3).
@@ -80,7 +61,7 @@ fn with_ungranted(mut answer: Answer, ungranted: &[String]) -> Answer {
 }
 
 /// Runs every step that the server names; cancels the connection request if one
-/// fails.
+/// fails. The answer is that to the first, with revision and effect of the last.
 async fn connect_app(
     app: &str,
     scopes: &Categories,
@@ -93,16 +74,16 @@ async fn connect_app(
         app: app.to_owned(),
         scopes: scopes.0.clone(),
     });
-    let begun = client.start_connection(patient(request)).await?;
-    let begun = begun.into_inner();
-    let mut last = (begun.revision, begun.effect.clone());
+    let started = client.start_connection(patient(request)).await?;
+    let mut response = started.into_inner();
     if !write.dry_run {
-        for step in begun.steps() {
-            match take_step(&mut client, step, &begun.request_id, &rights, write).await {
-                Ok(taken) => last = taken,
+        let steps: Vec<AppStep> = response.steps().collect();
+        for step in steps {
+            match take_step(&mut client, step, &response.request_id, &rights, write).await {
+                Ok(taken) => (response.revision, response.effect) = taken,
                 Err(error) => {
                     let request = request!(CancelConnectionRequest, write, {
-                        request_id: begun.request_id.clone(),
+                        request_id: response.request_id.clone(),
                     });
                     // Best effort: the request also expires by itself.
                     client.cancel_connection(patient(request)).await.ok();
@@ -111,8 +92,9 @@ async fn connect_app(
             }
         }
     }
-    let answer = written(write, last.0, last.1);
-    Ok(with_ungranted(answer, &begun.ungranted_scopes))
+    let effect = response.effect.clone().unwrap_or_default();
+    let answer = written(write, &response, response.revision, &effect);
+    Ok(with_ungranted(answer, &response.ungranted_scopes))
 }
 
 type StepResult = (u64, Option<pb::Effect>);
@@ -124,40 +106,29 @@ async fn take_step(
     rights: &Rights,
     write: &WriteArguments,
 ) -> Result<StepResult, CliError> {
-    let request_id = id.to_owned();
+    macro_rules! take {
+        ($call:ident($request:ident { $($field:ident: $value:expr),* })) => {{
+            let request = request!($request, write, { request_id: id.to_owned(), $($field: $value),* });
+            let response = client.$call(patient(request)).await?.into_inner();
+            Ok((response.revision, response.effect))
+        }};
+    }
     match step {
         AppStep::Unspecified => Ok(StepResult::default()),
-        AppStep::Authorize => {
-            let request = request!(AuthorizeScopesRequest, write, { request_id: request_id });
-            let answer = client
-                .authorize_scopes(patient(request))
-                .await?
-                .into_inner();
-            Ok((answer.revision, answer.effect))
-        }
+        AppStep::Authorize => take!(authorize_scopes(AuthorizeScopesRequest {})),
         AppStep::Permissions => {
             let Rights {
                 trees,
                 locales,
                 attribute_groups,
             } = rights.clone();
-            let request = request!(SetPermissionsRequest, write, {
-                request_id: request_id,
+            take!(set_permissions(SetPermissionsRequest {
                 trees: Some(trees),
                 locales: Some(locales),
-                attribute_groups: Some(attribute_groups),
-            });
-            let answer = client.set_permissions(patient(request)).await?.into_inner();
-            Ok((answer.revision, answer.effect))
+                attribute_groups: Some(attribute_groups)
+            }))
         }
-        AppStep::Confirm => {
-            let request = request!(ConfirmConnectionRequest, write, { request_id: request_id });
-            let answer = client
-                .confirm_connection(patient(request))
-                .await?
-                .into_inner();
-            Ok((answer.revision, answer.effect))
-        }
+        AppStep::Confirm => take!(confirm_connection(ConfirmConnectionRequest {})),
     }
 }
 

@@ -1,29 +1,59 @@
-use serde_json::{Value, json};
-
 use crate::{
     cli::{
-        Answer, CliError, Exit, Output, WriteArguments,
+        Answer, CliError, Output, WriteArguments,
         arguments::{CallerClientCommand, KeyCommand},
-        connection::{connect_to, patient},
-        report::{document, lines},
+        connection::call,
+        environment::actor,
+        report::lines,
+        words,
     },
     pb::{self, caller_service_client::CallerServiceClient},
 };
 
 use super::{
-    every_page, listed,
-    writes::{actor, request, service, written},
+    lists::{Column, list_and_show},
+    writes::{write_and_show, written},
 };
 
+const COLUMNS: [Column<pb::Caller>; 6] = [
+    ("name", |caller| caller.name.clone()),
+    ("rights", |caller| {
+        let rights: Vec<String> = caller.rights().filter_map(words::caller_right).collect();
+        rights.join(", ")
+    }),
+    ("tenants", |caller| {
+        if caller.all_tenants {
+            return "all".to_owned();
+        }
+        caller.tenants.join(", ")
+    }),
+    ("certificates", |caller| {
+        caller.subject_alternative_names.join("\n")
+    }),
+    ("OIDC", |caller| {
+        let identities = caller.oidc_identities.iter();
+        let names = identities.map(|identity| format!("{} {}", identity.issuer, identity.subject));
+        names.collect::<Vec<_>>().join("\n")
+    }),
+    ("keys", |caller| {
+        let keys = caller.keys.iter().map(|key| match &key.expires_at {
+            Some(end) => format!("{} until {end}", key.id),
+            None => key.id.clone(),
+        });
+        keys.collect::<Vec<_>>().join("\n")
+    }),
+];
+
 pub(crate) async fn callers(command: &CallerClientCommand) -> Result<Answer, CliError> {
-    match command {
+    Ok(match command {
         CallerClientCommand::List { server } => {
-            let mut client = service!(CallerServiceClient, server);
             let request = pb::ListCallersRequest::default();
-            let (callers, revision) = every_page!(client, list_callers, request, callers);
-            let rows = callers.iter().map(row).collect();
-            let header = ["name", "rights", "tenants", "certificates", "OIDC", "keys"];
-            Ok(listed(server.output, "caller", &header, rows, revision))
+            list_and_show!(
+                server,
+                CallerServiceClient.list_callers(request).callers,
+                "caller",
+                &COLUMNS
+            )
         }
         CallerClientCommand::Put {
             name,
@@ -34,55 +64,49 @@ pub(crate) async fn callers(command: &CallerClientCommand) -> Result<Answer, Cli
             oidc,
             write,
         } => {
+            let rights = rights.iter().map(|word| right(word));
+            let identities = oidc.iter().map(|text| identity(text));
             let caller = pb::Caller {
                 name: name.clone(),
                 tenants: tenants.clone().unwrap_or_default().0,
                 all_tenants: *all_tenants,
-                rights: rights
-                    .iter()
-                    .map(|word| right(word))
-                    .collect::<Result<_, _>>()?,
+                rights: rights.collect::<Result<_, _>>()?,
                 subject_alternative_names: sans.clone(),
-                oidc_identities: oidc
-                    .iter()
-                    .map(|text| identity(text))
-                    .collect::<Result<_, _>>()?,
+                oidc_identities: identities.collect::<Result<_, _>>()?,
                 keys: Vec::new(),
             };
-            let mut client = service!(CallerServiceClient, write.server);
-            let request = request!(PutCallersRequest, write, {
-                callers: vec![caller],
-                expected_revision: None,
-            });
-            let request = pb::PutCallersRequest {
-                tenant: String::new(),
-                ..request
-            };
-            let answer = client.put_callers(patient(request)).await?.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
+            write_and_show!(
+                &without_tenant(write),
+                CallerServiceClient.put_callers(PutCallersRequest {
+                    callers: vec![caller],
+                    expected_revision: None
+                })
+            )
         }
-        CallerClientCommand::Delete { names, write } => {
-            let mut client = service!(CallerServiceClient, write.server);
-            let request = request!(DeleteCallersRequest, write, { names: names.clone() });
-            let request = pb::DeleteCallersRequest {
-                tenant: String::new(),
-                ..request
-            };
-            let answer = client.delete_callers(patient(request)).await?.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
-        }
-        CallerClientCommand::Key { command } => key(command).await,
-    }
+        CallerClientCommand::Delete { names, write } => write_and_show!(
+            &without_tenant(write),
+            CallerServiceClient.delete_callers(DeleteCallersRequest {
+                names: names.clone()
+            })
+        ),
+        CallerClientCommand::Key { command } => key(command).await?,
+    })
+}
+
+/// Callers belong to no tenant.
+fn without_tenant(write: &WriteArguments) -> WriteArguments {
+    let mut write = write.clone();
+    write.server.tenant.clear();
+    write
 }
 
 async fn key(command: &KeyCommand) -> Result<Answer, CliError> {
-    match command {
+    Ok(match command {
         KeyCommand::Create {
             caller,
             valid_days,
             write,
         } => {
-            let mut client = service!(CallerServiceClient, write.server);
             let request = pb::CreateCallerKeyRequest {
                 tenant: String::new(),
                 actor: actor(write.actor.as_deref()),
@@ -93,55 +117,48 @@ async fn key(command: &KeyCommand) -> Result<Answer, CliError> {
                     nanos: 0,
                 }),
             };
-            let answer = client.create_caller_key(patient(request)).await?;
-            Ok(created(write, answer.into_inner()))
+            let response = call!(write.server, CallerServiceClient.create_caller_key(request));
+            created(write, &response)
         }
-        KeyCommand::Delete { id, write } => {
-            let mut client = service!(CallerServiceClient, write.server);
-            let request = request!(DeleteCallerKeyRequest, write, { key_id: id.clone() });
-            let request = pb::DeleteCallerKeyRequest {
-                tenant: String::new(),
-                ..request
-            };
-            let answer = client.delete_caller_key(patient(request)).await?;
-            let answer = answer.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
-        }
-    }
+        KeyCommand::Delete { id, write } => write_and_show!(
+            &without_tenant(write),
+            CallerServiceClient.delete_caller_key(DeleteCallerKeyRequest { key_id: id.clone() })
+        ),
+    })
 }
 
 /// Renders a new key: alone on standard output, so that it can be redirected to a
 /// file, with the rest on standard error; as JSON in one document.
-fn created(write: &WriteArguments, answer: pb::CreateCallerKeyResponse) -> Answer {
+fn created(write: &WriteArguments, response: &pb::CreateCallerKeyResponse) -> Answer {
     let pb::CreateCallerKeyResponse {
         revision,
         effect,
         key_id,
         key,
-    } = answer;
+    } = response;
     if write.dry_run {
-        return written(write, revision, effect);
+        let effect = effect.clone().unwrap_or_default();
+        return written(write, response, *revision, &effect);
     }
-    if write.server.output == Output::Json {
-        let value = json!({ "revision": revision, "key_id": key_id, "key": key });
-        return Answer::new(document(&value), Exit::Done);
+    let output = write.server.output;
+    let mut answer = Answer::of(output, response, || lines([key.clone()]));
+    if output == Output::Table {
+        answer.err = lines([format!(
+            "key {key_id}, created at revision {revision}: it is shown this once"
+        )]);
     }
-    let mut answer = Answer::new(lines([key]), Exit::Done);
-    answer.err = lines([format!(
-        "key {key_id}, created at revision {revision}: it is shown this once"
-    )]);
     answer
 }
 
-fn right(word: &str) -> Result<i32, CliError> {
-    let name = format!("CALLER_RIGHT_{}", word.to_uppercase());
-    let right = pb::CallerRight::from_str_name(&name);
-    let right = right.filter(|right| *right != pb::CallerRight::Unspecified);
-    right.map(Into::into).ok_or_else(|| CliError::Word {
-        what: "right of a caller",
-        word: word.to_owned(),
-        allowed: "check, list, administer, audit, operate",
-    })
+fn right(text: &str) -> Result<i32, CliError> {
+    let right = words::parse(
+        text,
+        "CALLER_RIGHT_",
+        pb::CallerRight::from_str_name,
+        "right of a caller",
+        "check, list, administer, audit, operate",
+    );
+    right.map(Into::into)
 }
 
 fn identity(text: &str) -> Result<pb::OidcIdentity, CliError> {
@@ -155,56 +172,4 @@ fn identity(text: &str) -> Result<pb::OidcIdentity, CliError> {
         issuer: issuer.to_owned(),
         subject: subject.to_owned(),
     })
-}
-
-fn row(caller: &pb::Caller) -> (Vec<String>, Value) {
-    let rights: Vec<String> = caller
-        .rights()
-        .map(|right| {
-            let name = right.as_str_name();
-            name.strip_prefix("CALLER_RIGHT_")
-                .unwrap_or(name)
-                .to_lowercase()
-        })
-        .collect();
-    let identities: Vec<String> = caller
-        .oidc_identities
-        .iter()
-        .map(|identity| format!("{} {}", identity.issuer, identity.subject))
-        .collect();
-    let time = |time: &Option<prost_types::Timestamp>| time.as_ref().map(ToString::to_string);
-    let keys = caller.keys.iter().map(|key| {
-        json!({ "id": key.id, "created_at": time(&key.created_at), "expires_at": time(&key.expires_at) })
-    });
-    let value = json!({
-        "name": caller.name,
-        "tenants": caller.tenants,
-        "all_tenants": caller.all_tenants,
-        "rights": rights,
-        "subject_alternative_names": caller.subject_alternative_names,
-        "oidc_identities": identities,
-        "keys": keys.collect::<Vec<_>>(),
-    });
-    let tenants = if caller.all_tenants {
-        "all".to_owned()
-    } else {
-        caller.tenants.join(", ")
-    };
-    let keys: Vec<String> = caller
-        .keys
-        .iter()
-        .map(|key| match time(&key.expires_at) {
-            Some(end) => format!("{} until {end}", key.id),
-            None => key.id.clone(),
-        })
-        .collect();
-    let cells = vec![
-        caller.name.clone(),
-        rights.join(", "),
-        tenants,
-        caller.subject_alternative_names.join("\n"),
-        identities.join("\n"),
-        keys.join("\n"),
-    ];
-    (cells, value)
 }

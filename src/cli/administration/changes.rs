@@ -1,20 +1,16 @@
-use std::{
-    fmt,
-    io::{self, BufWriter},
-};
-
-use serde::Serialize;
-use serde_json::{Value, json};
+use std::io::{self, BufWriter};
 
 use crate::{
     cli::{
-        Answer, CliError, Exit, Output, ServerArguments,
+        Answer, CliError, Exit, ServerArguments,
         arguments::{AuditCommand, ChangesArguments, WatchArguments},
-        connection::{connect_to, patient},
+        connection::{patient, service},
+        names::{ResourceName, SubjectName},
         progress,
-        report::{document, lines},
+        report::lines,
         resuming::{FIRST_WAIT, Tries},
         rows::Rows,
+        words,
     },
     pb::{
         self, audit_service_client::AuditServiceClient,
@@ -22,78 +18,41 @@ use crate::{
     },
 };
 
-use super::writes::service;
-
-/// A row of the audit log as printed: one line of text, or one JSON object.
-#[derive(Debug, Serialize)]
-struct Row {
-    revision: u64,
-    part: u32,
-    time: String,
-    actor: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    caller: String,
-    kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    item: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    before: String,
-    after: String,
-    request_id: String,
-}
-
-impl Row {
-    fn render(change: pb::Change) -> Self {
-        let time = change.time.unwrap_or_default();
-        Self {
-            revision: change.revision,
-            part: change.part,
-            time: time.to_string(),
-            actor: change.actor,
-            caller: change.caller,
-            kind: change.kind,
-            item: change
-                .item
-                .map(|item| format!("{}:{}", item.r#type, item.id)),
-            subject: change
-                .subject
-                .map(|subject| format!("{}:{}", subject.r#type, subject.id)),
-            before: change.before,
-            after: change.after,
-            request_id: change.request_id,
-        }
-    }
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            revision,
-            part,
-            time,
-            actor,
-            caller,
-            kind,
-            item,
-            subject,
-            before,
-            after,
-            request_id: _,
-        } = self;
-        let what = item.as_deref().or(subject.as_deref()).unwrap_or_default();
-        let actor = if actor.is_empty() { "-" } else { actor };
-        write!(f, "{revision}.{part}  {time}  {actor}")?;
-        if !caller.is_empty() && !actor.ends_with(caller.as_str()) {
-            write!(f, " by {caller}")?;
-        }
-        write!(f, "  {kind}  {what}")?;
-        match (before.as_str(), after.as_str()) {
-            ("", after) => write!(f, "  {after}"),
-            (before, "") => write!(f, "  was {before}"),
-            (before, after) => write!(f, "  {before} -> {after}"),
-        }
-    }
+/// Renders a change in one line.
+fn change(change: &pb::Change) -> String {
+    let pb::Change {
+        revision,
+        part,
+        time,
+        actor,
+        kind,
+        item,
+        subject,
+        before,
+        after,
+        caller,
+        request_id: _,
+        last: _,
+        hash: _,
+    } = change;
+    let time = time.unwrap_or_default();
+    let what = match (item, subject) {
+        (Some(item), _) => words::item_name(Some(item)),
+        (None, Some(subject)) => words::subject_name(subject),
+        (None, None) => String::new(),
+    };
+    let by = if caller.is_empty() || actor.ends_with(caller.as_str()) {
+        String::new()
+    } else {
+        format!(" by {caller}")
+    };
+    let actor = if actor.is_empty() { "-" } else { actor };
+    let values = match (before.as_str(), after.as_str()) {
+        ("", after) => after.to_owned(),
+        (before, "") => format!("was {before}"),
+        (before, after) => format!("{before} -> {after}"),
+    };
+    format!("{revision}.{part}  {time}  {actor}{by}  {kind}  {what}  {values}")
 }
 
 /// Tenant of the requested audit log; empty for the log of callers.
@@ -121,17 +80,13 @@ async fn print_all(arguments: &ChangesArguments, rows: &mut Rows<'_>) -> Result<
         callers,
         server,
     } = arguments;
-    let item = item.as_ref().map(|name| {
-        let pb::Resource { r#type, id, .. } = name.render();
-        pb::Item { r#type, id }
-    });
     let mut request = pb::ListChangesRequest {
         tenant: tenant(server, *callers),
         callers: *callers,
         page_size: 1_000,
         actor: actor.clone(),
-        subject: subject.as_ref().map(crate::cli::SubjectName::render),
-        item,
+        subject: subject.as_ref().map(SubjectName::render),
+        item: item.as_ref().map(ResourceName::item),
         after_revision: *after_revision,
         ..Default::default()
     };
@@ -139,7 +94,7 @@ async fn print_all(arguments: &ChangesArguments, rows: &mut Rows<'_>) -> Result<
     loop {
         let page = client.list_changes(patient(request.clone())).await?;
         let page = page.into_inner();
-        rows.print(page.changes.into_iter().map(Row::render))?;
+        rows.print(&page.changes, change)?;
         if page.next_page_token.is_empty() {
             return Ok(page.revision);
         }
@@ -192,9 +147,9 @@ async fn follow(
         match events.message().await {
             Ok(Some(message)) => {
                 tries.refill();
-                if let Some(Event::Change(change)) = message.event {
-                    *at = (change.revision, change.part);
-                    rows.print(std::iter::once(Row::render(change)))?;
+                if let Some(Event::Change(new)) = message.event {
+                    *at = (new.revision, new.part);
+                    rows.print(&[new], change)?;
                 }
             }
             Ok(None) => return Ok(tonic::Status::unavailable("the stream ended")),
@@ -217,37 +172,11 @@ pub(super) async fn verify(command: &AuditCommand) -> Result<Answer, CliError> {
     };
     // No timeout: every row is read and hashed, which is slow for a large log.
     let report = client.verify_audit(request).await?.into_inner();
-    let exit = if report.intact {
-        Exit::Done
-    } else {
-        Exit::Denied
-    };
-    let shown = if server.output == Output::Json {
-        document(&verified_json(report, *facts))
-    } else {
-        lines(verified_lines(report, *facts))
-    };
-    Ok(Answer::new(shown, exit))
+    let text = || lines(verified_lines(&report, *facts));
+    Ok(Answer::of(server.output, &report, text).with_exit(Exit::of(report.intact)))
 }
 
-fn verified_json(report: pb::VerifyAuditResponse, facts: bool) -> Value {
-    let mut value = json!({
-        "intact": report.intact,
-        "revision": report.revision,
-        "rows": report.rows,
-        "erased_rows": report.erased_rows,
-        "broken_revision": report.broken_revision,
-        "problem": report.problem,
-    });
-    if let (true, Some(value)) = (facts, value.as_object_mut()) {
-        value.insert("compared_facts".to_owned(), report.compared_facts.into());
-        value.insert("different_facts".to_owned(), report.different_facts.into());
-        value.insert("differences".to_owned(), report.differences.into());
-    }
-    value
-}
-
-fn verified_lines(report: pb::VerifyAuditResponse, facts: bool) -> Vec<String> {
+fn verified_lines(report: &pb::VerifyAuditResponse, facts: bool) -> Vec<String> {
     let pb::VerifyAuditResponse {
         intact: _,
         revision,
@@ -269,13 +198,13 @@ fn verified_lines(report: pb::VerifyAuditResponse, facts: bool) -> Vec<String> {
     if !facts {
         return sentences;
     }
-    sentences.push(if different_facts == 0 {
+    sentences.push(if *different_facts == 0 {
         format!("each of {compared_facts} facts is what the log says")
     } else {
         format!("{different_facts} of {compared_facts} facts are not what the log says:")
     });
     let described = u64::try_from(differences.len()).unwrap_or(u64::MAX);
-    sentences.extend(differences);
+    sentences.extend(differences.iter().cloned());
     let rest = different_facts.saturating_sub(described);
     if rest > 0 {
         sentences.push(format!("and {rest} more"));

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     cli::{
         Answer, CliError, Exit, Output, ServerArguments,
-        connection::{client, connect_to, patient},
+        connection::call,
+        json,
         names::SubjectName,
         report::{document, lines, table},
         words,
     },
     pb::{
         self, access_rights_service_client::AccessRightsServiceClient,
-        app_service_client::AppServiceClient, directory_service_client::DirectoryServiceClient,
+        app_service_client::AppServiceClient,
+        authorization_service_client::AuthorizationServiceClient,
+        directory_service_client::DirectoryServiceClient,
         tenant_service_client::TenantServiceClient,
     },
 };
 
-use super::{every_page, writes::service};
+use super::lists::every_page;
 
 /// A subject as stored.
 struct Stored {
@@ -29,121 +32,87 @@ struct Stored {
     enabled: bool,
 }
 
+/// Everything that a subject effectively holds.
+struct Held {
+    stored: Stored,
+    edition: pb::Edition,
+    permissions: Vec<String>,
+    /// The roles that grant each permission.
+    sources: BTreeMap<String, Vec<String>>,
+    rights: Vec<pb::EffectiveRight>,
+}
+
 pub(super) async fn show(
     subject: &SubjectName,
     server: &ServerArguments,
 ) -> Result<Answer, CliError> {
     let named = subject.render();
     let Some(stored) = stored(&named, server).await? else {
-        let text = format!(
-            "{}:{} is unknown: it is denied everything",
-            named.r#type, named.id
-        );
-        return Ok(notice(server, &text, &json!({ "known": false })));
+        let name = words::subject_name(&named);
+        let out = match server.output {
+            Output::Table => lines([format!("{name} is unknown: it is denied everything")]),
+            Output::Json => document(&serde_json::json!({ "known": false })),
+        };
+        return Ok(Answer::new(out, Exit::Done));
     };
-    let edition = edition(server).await?;
-    let permissions = permissions(&named, server).await?;
-    let sources = permission_sources(&named, &stored, server).await?;
-    let rights = effective_rights(&named, server).await?;
-    if server.output == Output::Json {
-        let value = rendered(&stored, edition, &permissions, &sources, &rights);
-        return Ok(Answer::new(document(&value), Exit::Done));
-    }
-    let given = |code: &String| sources.get(code).cloned().unwrap_or_default().join(", ");
-    let permissions = permissions
-        .iter()
-        .map(|code| vec![code.clone(), given(code)]);
-    let permissions = table(&["permission", "through"], permissions.collect());
-    let levels = rights.iter().map(|right| {
-        let item = right.item.clone().unwrap_or_default();
-        let level = words::level(right.level()).unwrap_or_default();
-        vec![
-            format!("{}:{}", item.r#type, item.id),
-            level,
-            right.groups.join(", "),
-        ]
-    });
-    let levels = table(&["item", "level", "through user groups"], levels.collect());
-    let mut notes = Vec::new();
-    if !stored.enabled {
-        notes.push("disabled: it is denied everything".to_owned());
-    }
-    if edition != pb::Edition::Enterprise {
-        notes.push(
-            "access rights do not count in this edition: everybody holds the highest level"
-                .to_owned(),
-        );
-    }
-    Ok(Answer::new(
-        lines(notes) + &permissions + &levels,
-        Exit::Done,
-    ))
-}
-
-fn notice(server: &ServerArguments, text: &str, value: &Value) -> Answer {
+    let held = Held {
+        edition: edition(server).await?,
+        permissions: permissions(&named, server).await?,
+        sources: permission_sources(&named, &stored, server).await?,
+        rights: effective_rights(&named, server).await?,
+        stored,
+    };
     let out = match server.output {
-        Output::Table => lines([text.to_owned()]),
-        Output::Json => document(value),
+        Output::Table => held.tables(),
+        Output::Json => document(&held.rendered()),
     };
-    Answer::new(out, Exit::Done)
+    Ok(Answer::new(out, Exit::Done))
 }
 
 async fn stored(
     subject: &pb::Subject,
     server: &ServerArguments,
 ) -> Result<Option<Stored>, CliError> {
-    let tenant = server.tenant.clone();
-    let codes = vec![subject.id.clone()];
-    if subject.r#type == "app" {
-        let mut client = service!(AppServiceClient, server);
-        let request = pb::ListAppsRequest {
-            tenant,
-            codes,
-            ..Default::default()
-        };
-        let apps = client.list_apps(patient(request)).await?.into_inner().apps;
-        return Ok(apps.into_iter().next().map(|app| Stored {
-            groups: vec![app.group],
-            sources: app.scopes,
-            enabled: true,
-        }));
+    /// Reads the one entry that a list has of the subject.
+    macro_rules! first {
+        ($client:ident.$call:ident($request:ident).$entries:ident) => {{
+            let request = pb::$request {
+                tenant: server.tenant.clone(),
+                codes: vec![subject.id.clone()],
+                ..Default::default()
+            };
+            let found = call!(server, $client.$call(request));
+            found.$entries.into_iter().next()
+        }};
     }
-    let mut client = service!(DirectoryServiceClient, server);
     let of =
         |groups: Option<pb::CodeList>, roles: Option<pb::CodeList>, enabled: Option<bool>| Stored {
             groups: groups.unwrap_or_default().codes,
             sources: roles.unwrap_or_default().codes,
             enabled: enabled.unwrap_or_default(),
         };
-    if subject.r#type == "connection" {
-        let request = pb::ListConnectionsRequest {
-            tenant,
-            codes,
-            ..Default::default()
-        };
-        let found = client
-            .list_connections(patient(request))
-            .await?
-            .into_inner();
-        let found = found.connections.into_iter().next();
-        return Ok(found.map(|row| of(row.groups, row.roles, row.enabled)));
-    }
-    let request = pb::ListUsersRequest {
-        tenant,
-        codes,
-        ..Default::default()
-    };
-    let found = client.list_users(patient(request)).await?.into_inner();
-    let found = found.users.into_iter().next();
-    Ok(found.map(|row| of(row.groups, row.roles, row.enabled)))
+    Ok(match subject.r#type.as_str() {
+        "app" => first!(AppServiceClient.list_apps(ListAppsRequest).apps).map(|app| Stored {
+            groups: vec![app.group],
+            sources: app.scopes,
+            enabled: true,
+        }),
+        "connection" => first!(
+            DirectoryServiceClient
+                .list_connections(ListConnectionsRequest)
+                .connections
+        )
+        .map(|row| of(row.groups, row.roles, row.enabled)),
+        _ => first!(DirectoryServiceClient.list_users(ListUsersRequest).users)
+            .map(|row| of(row.groups, row.roles, row.enabled)),
+    })
 }
 
 async fn edition(server: &ServerArguments) -> Result<pb::Edition, CliError> {
-    let mut client = service!(TenantServiceClient, server);
     let request = pb::GetTenantRequest {
         tenant: server.tenant.clone(),
     };
-    let found = client.get_tenant(patient(request)).await?.into_inner();
+    let found = call!(server, TenantServiceClient.get_tenant(request));
     Ok(found.tenant.unwrap_or_default().edition())
 }
 
@@ -157,8 +126,8 @@ async fn permissions(
         subject: Some(subject.clone()),
         ..Default::default()
     };
-    let answer = client(server).await?.list_actions(patient(request)).await?;
-    let actions = answer.into_inner().actions.into_iter();
+    let answer = call!(server, AuthorizationServiceClient.list_actions(request));
+    let actions = answer.actions.into_iter();
     Ok(actions.map(|action| action.action).collect())
 }
 
@@ -173,19 +142,14 @@ async fn permission_sources(
     if subject.r#type == "app" || stored.sources.is_empty() {
         return Ok(sources);
     }
-    let mut client = service!(DirectoryServiceClient, server);
     let request = pb::ListRolesRequest {
         tenant: server.tenant.clone(),
         page_size: 10_000,
         codes: stored.sources.clone(),
         ..Default::default()
     };
-    let roles = client
-        .list_roles(patient(request))
-        .await?
-        .into_inner()
-        .roles;
-    for role in roles {
+    let found = call!(server, DirectoryServiceClient.list_roles(request));
+    for role in found.roles {
         for permission in role.permissions.unwrap_or_default().codes {
             let of = sources.entry(permission).or_default();
             of.push(role.code.clone());
@@ -199,14 +163,19 @@ async fn effective_rights(
     subject: &pb::Subject,
     server: &ServerArguments,
 ) -> Result<Vec<pb::EffectiveRight>, CliError> {
-    let mut client = service!(AccessRightsServiceClient, server);
     let request = pb::GetEffectiveAccessRequest {
         tenant: server.tenant.clone(),
         page_size: 10_000,
         subject: Some(subject.clone()),
         ..Default::default()
     };
-    let (mut rights, _) = every_page!(client, get_effective_access, request, rights);
+    let whole = every_page!(
+        server,
+        AccessRightsServiceClient
+            .get_effective_access(request)
+            .rights
+    );
+    let mut rights = whole.rights;
     rights.sort_by_cached_key(|right| {
         let item = right.item.clone().unwrap_or_default();
         (item.r#type, item.id)
@@ -214,35 +183,63 @@ async fn effective_rights(
     Ok(rights)
 }
 
-fn rendered(
-    stored: &Stored,
-    edition: pb::Edition,
-    permissions: &[String],
-    sources: &BTreeMap<String, Vec<String>>,
-    rights: &[pb::EffectiveRight],
-) -> Value {
-    let permissions: Vec<Value> = permissions
-        .iter()
-        .map(|code| json!({ "code": code, "through": sources.get(code) }))
-        .collect();
-    let items: Vec<Value> = rights
-        .iter()
-        .map(|right| {
-            let item = right.item.clone().unwrap_or_default();
-            json!({
-                "item": { "type": item.r#type, "id": item.id },
-                "level": words::level(right.level()),
-                "through": right.groups,
-            })
-        })
-        .collect();
-    json!({
-        "known": true,
-        "enabled": stored.enabled,
-        "rights_count": edition == pb::Edition::Enterprise,
-        "groups": stored.groups,
-        "roles_or_scopes": stored.sources,
-        "permissions": permissions,
-        "items": items,
-    })
+/// The JSON document, which has parts of several messages.
+#[derive(Serialize)]
+struct Document<'a> {
+    known: bool,
+    enabled: bool,
+    rights_count: bool,
+    groups: &'a [String],
+    roles_or_scopes: &'a [String],
+    permissions: Vec<Permission<'a>>,
+    rights: Vec<json::Message<'a, pb::EffectiveRight>>,
+}
+
+/// A permission, and the roles that grant it; `null` for an app.
+#[derive(Serialize)]
+struct Permission<'a> {
+    code: &'a str,
+    through: Option<&'a [String]>,
+}
+
+impl Held {
+    fn rendered(&self) -> Document<'_> {
+        let permissions = self.permissions.iter().map(|code| Permission {
+            code,
+            through: self.sources.get(code).map(Vec::as_slice),
+        });
+        Document {
+            known: true,
+            enabled: self.stored.enabled,
+            rights_count: self.edition == pb::Edition::Enterprise,
+            groups: &self.stored.groups,
+            roles_or_scopes: &self.stored.sources,
+            permissions: permissions.collect(),
+            rights: self.rights.iter().map(json::Message::of).collect(),
+        }
+    }
+
+    fn tables(&self) -> String {
+        let mut notes = Vec::new();
+        if !self.stored.enabled {
+            notes.push("disabled: it is denied everything".to_owned());
+        }
+        if self.edition != pb::Edition::Enterprise {
+            notes.push(
+                "access rights do not count in this edition: everybody holds the highest level"
+                    .to_owned(),
+            );
+        }
+        let permissions = self.permissions.iter().map(|code| {
+            let through = self.sources.get(code).map(|roles| roles.join(", "));
+            vec![code.clone(), through.unwrap_or_default()]
+        });
+        let levels = self.rights.iter().map(|right| {
+            let item = words::item_name(right.item.as_ref());
+            let level = words::level(right.level()).unwrap_or_default();
+            vec![item, level, right.groups.join(", ")]
+        });
+        let levels = table(&["item", "level", "through user groups"], levels.collect());
+        lines(notes) + &table(&["permission", "through"], permissions.collect()) + &levels
+    }
 }

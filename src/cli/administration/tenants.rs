@@ -1,62 +1,57 @@
-use serde_json::json;
-
 use crate::{
-    cli::{
-        Answer, CliError,
-        arguments::{EditionArgument, TenantCommand},
-        connection::{connect_to, patient},
-    },
+    cli::{Answer, CliError, arguments::TenantCommand, connection::call, words},
     pb::{self, tenant_service_client::TenantServiceClient},
 };
 
 use super::{
-    every_page, listed,
-    writes::{request, service, written},
+    lists::{Column, list_and_show, listed},
+    writes::write_and_show,
 };
 
+const COLUMNS: [Column<pb::Tenant>; 2] = [
+    ("code", |tenant| tenant.code.clone()),
+    ("edition", |tenant| {
+        words::edition(tenant.edition()).unwrap_or_default()
+    }),
+];
+
 pub(super) async fn run(command: &TenantCommand) -> Result<Answer, CliError> {
-    match command {
+    Ok(match command {
         TenantCommand::List { server } => {
-            let mut client = service!(TenantServiceClient, server);
             let request = pb::ListTenantsRequest::default();
-            let (tenants, revision) = every_page!(client, list_tenants, request, tenants);
-            let rows = tenants.iter().map(row).collect();
-            Ok(listed(
-                server.output,
+            list_and_show!(
+                server,
+                TenantServiceClient.list_tenants(request).tenants,
                 "tenant",
-                &["code", "edition"],
-                rows,
-                revision,
-            ))
+                &COLUMNS
+            )
         }
         TenantCommand::Get { server } => {
-            let mut client = service!(TenantServiceClient, server);
             let request = pb::GetTenantRequest {
                 tenant: server.tenant.clone(),
             };
-            let found = client.get_tenant(patient(request)).await?.into_inner();
-            let rows = found.tenant.iter().map(row).collect();
-            let header = ["code", "edition"];
-            Ok(listed(
+            let found = call!(server, TenantServiceClient.get_tenant(request));
+            let tenants = found.tenant.as_slice();
+            listed(
                 server.output,
+                &found,
+                (tenants, found.revision),
                 "tenant",
-                &header,
-                rows,
-                found.revision,
-            ))
+                &COLUMNS,
+            )
         }
-        TenantCommand::Create { edition, write } => {
-            let mut client = service!(TenantServiceClient, write.server);
-            let request = request!(CreateTenantRequest, write, { edition: number(*edition) });
-            let answer = client.create_tenant(patient(request)).await?.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
-        }
-        TenantCommand::Update { edition, write } => {
-            let mut client = service!(TenantServiceClient, write.server);
-            let request = request!(UpdateTenantRequest, write, { edition: number(*edition) });
-            let answer = client.update_tenant(patient(request)).await?.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
-        }
+        TenantCommand::Create { edition, write } => write_and_show!(
+            write,
+            TenantServiceClient.create_tenant(CreateTenantRequest {
+                edition: pb::Edition::from(*edition).into()
+            })
+        ),
+        TenantCommand::Update { edition, write } => write_and_show!(
+            write,
+            TenantServiceClient.update_tenant(UpdateTenantRequest {
+                edition: pb::Edition::from(*edition).into()
+            })
+        ),
         TenantCommand::Delete { confirm, write } => {
             if *confirm != write.server.tenant {
                 return Err(CliError::NotConfirmed {
@@ -64,27 +59,10 @@ pub(super) async fn run(command: &TenantCommand) -> Result<Answer, CliError> {
                     confirmed: confirm.clone(),
                 });
             }
-            let mut client = service!(TenantServiceClient, write.server);
-            let request = request!(DeleteTenantRequest, write, {});
-            let answer = client.delete_tenant(patient(request)).await?.into_inner();
-            Ok(written(write, answer.revision, answer.effect))
+            write_and_show!(
+                write,
+                TenantServiceClient.delete_tenant(DeleteTenantRequest {})
+            )
         }
-    }
-}
-
-fn number(edition: EditionArgument) -> i32 {
-    let edition = match edition {
-        EditionArgument::Enterprise => pb::Edition::Enterprise,
-        EditionArgument::Growth => pb::Edition::Growth,
-        EditionArgument::Community => pb::Edition::Community,
-    };
-    edition.into()
-}
-
-fn row(tenant: &pb::Tenant) -> (Vec<String>, serde_json::Value) {
-    let edition = tenant.edition().as_str_name();
-    let edition = edition.strip_prefix("EDITION_").unwrap_or(edition);
-    let edition = edition.to_lowercase();
-    let value = json!({ "code": tenant.code, "edition": edition });
-    (vec![tenant.code.clone(), edition], value)
+    })
 }

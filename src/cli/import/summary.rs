@@ -3,7 +3,7 @@ use serde::Serialize;
 use super::ImportEnd;
 use crate::{
     cli::{
-        Answer, Exit, ImportArguments, Output, Refusal,
+        Answer, Exit, ImportArguments, Output, Refusal, effect, json,
         report::{document, lines, table},
     },
     pb,
@@ -18,65 +18,12 @@ const KEPT_SHOWN: usize = 20;
 /// Maximum number of entities kept unchanged that a server lists.
 const MOST_KEPT: usize = 1_000;
 
+/// The summary that the server sent, and why nothing was changed.
 #[derive(Serialize)]
 struct Summary<'a> {
-    revision: u64,
-    effect: Effect<'a>,
-    files: Vec<File<'a>>,
-    refused: Vec<RefusedRow<'a>>,
-    refused_count: u64,
-    kept: Vec<Kept<'a>>,
+    #[serde(flatten)]
+    summary: json::Message<'a, pb::ImportSummary>,
     error: Option<&'a Refusal>,
-}
-
-#[derive(Serialize)]
-struct Effect<'a> {
-    created: u64,
-    changed: u64,
-    removed: u64,
-    unchanged: u64,
-    subjects_affected: u64,
-    products_affected: u64,
-    sample: &'a [String],
-}
-
-#[derive(Serialize)]
-struct File<'a> {
-    #[serde(rename = "file")]
-    name: &'a str,
-    rows: u64,
-    created: u64,
-    changed: u64,
-    unchanged: u64,
-    removed: u64,
-    refused: u64,
-    warnings: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Kept<'a> {
-    #[serde(rename = "type")]
-    item_type: &'a str,
-    id: &'a str,
-}
-
-/// A refused row, as written to the summary and to the report.
-#[derive(Serialize)]
-pub(super) struct RefusedRow<'a> {
-    file: &'a str,
-    line: u64,
-    column: &'a str,
-    message: &'a str,
-}
-
-/// Returns the refused rows that the server lists.
-pub(super) fn refused_rows(summary: &pb::ImportSummary) -> impl Iterator<Item = RefusedRow<'_>> {
-    summary.refused.iter().map(|row| RefusedRow {
-        file: &row.file,
-        line: row.line,
-        column: &row.column,
-        message: &row.message,
-    })
 }
 
 /// Renders the result of an import, as tables or as JSON.
@@ -92,7 +39,10 @@ pub(super) fn show(end: &ImportEnd, arguments: &ImportArguments) -> Answer {
     };
     match arguments.server.output {
         Output::Json => Answer {
-            out: document(&Summary::render(end)),
+            out: document(&Summary {
+                summary: json::Message::of(&end.summary),
+                error: end.refusal.as_ref(),
+            }),
             err: left_out,
             exit,
         },
@@ -175,14 +125,14 @@ fn left_out(summary: &pb::ImportSummary, arguments: &ImportArguments) -> String 
 }
 
 fn refused(summary: &pb::ImportSummary) -> String {
-    let shown = refused_rows(summary).take(ROWS_SHOWN).map(|row| {
+    let shown = summary.refused.iter().take(ROWS_SHOWN).map(|row| {
         let column = if row.column.is_empty() {
             String::new()
         } else {
             format!(", column {}", row.column)
         };
-        let place = match (row.file, row.line) {
-            ("", _) => return row.message.to_owned(),
+        let place = match (row.file.as_str(), row.line) {
+            ("", _) => return row.message.clone(),
             (file, 0) => file.to_owned(),
             (file, line) => format!("{file}:{line}"),
         };
@@ -195,102 +145,11 @@ fn refused(summary: &pb::ImportSummary) -> String {
 }
 
 fn outcome(summary: &pb::ImportSummary, arguments: &ImportArguments) -> String {
-    let effect = summary.effect.clone().unwrap_or_default();
-    let pb::Effect {
-        created,
-        changed,
-        removed,
-        unchanged,
-        subjects_affected,
-        products_affected,
-        sample,
-    } = effect;
-    let revision = summary.revision;
-    let counts =
-        format!("{created} created, {changed} changed, {removed} removed, {unchanged} unchanged");
-    if arguments.dry_run {
-        let sample = lines(sample.iter().map(|line| format!("  {line}")));
-        let affected = match (subjects_affected, products_affected) {
-            (0, 0) => String::new(),
-            (subjects, products) => {
-                format!("subjects affected: {subjects}; products affected: {products}\n")
-            }
-        };
-        return format!(
-            "dry run, nothing was changed; an import would give: {counts}\n{affected}{sample}"
-        );
+    let found = summary.effect.clone().unwrap_or_default();
+    if !arguments.dry_run {
+        return effect::done("imported", summary.revision, &found);
     }
-    if created + changed + removed == 0 {
-        return format!("nothing changed: all is as stored, at revision {revision}\n");
-    }
-    format!("imported at revision {revision}: {counts}\n")
-}
-
-impl<'a> Summary<'a> {
-    fn render(end: &'a ImportEnd) -> Self {
-        static NOTHING: pb::Effect = pb::Effect {
-            created: 0,
-            changed: 0,
-            removed: 0,
-            unchanged: 0,
-            subjects_affected: 0,
-            products_affected: 0,
-            sample: Vec::new(),
-        };
-        let pb::ImportSummary {
-            revision,
-            effect,
-            files,
-            refused: _,
-            refused_count,
-            kept,
-        } = &end.summary;
-        Self {
-            revision: *revision,
-            effect: Effect::render(effect.as_ref().unwrap_or(&NOTHING)),
-            files: files.iter().map(File::render).collect(),
-            refused: refused_rows(&end.summary).collect(),
-            refused_count: *refused_count,
-            kept: kept.iter().map(Kept::render).collect(),
-            error: end.refusal.as_ref(),
-        }
-    }
-}
-
-impl<'a> Kept<'a> {
-    fn render(item: &'a pb::Item) -> Self {
-        Self {
-            item_type: &item.r#type,
-            id: &item.id,
-        }
-    }
-}
-
-impl<'a> Effect<'a> {
-    fn render(effect: &'a pb::Effect) -> Self {
-        Self {
-            created: effect.created,
-            changed: effect.changed,
-            removed: effect.removed,
-            unchanged: effect.unchanged,
-            subjects_affected: effect.subjects_affected,
-            products_affected: effect.products_affected,
-            sample: &effect.sample,
-        }
-    }
-}
-
-impl<'a> File<'a> {
-    fn render(file: &'a pb::FileSummary) -> Self {
-        Self {
-            name: &file.file,
-            rows: file.rows,
-            created: file.created,
-            changed: file.changed,
-            unchanged: file.unchanged,
-            removed: file.removed,
-            refused: file.refused,
-            warnings: &file.warnings,
-        }
-    }
+    let is_affected = found.subjects_affected + found.products_affected > 0;
+    let affected = is_affected.then(|| effect::affected(&found));
+    effect::dry_run("an import", &found, &affected.unwrap_or_default())
 }

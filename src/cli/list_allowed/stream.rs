@@ -1,13 +1,11 @@
-use std::fmt;
-
-use serde::{Serialize, Serializer};
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
     cli::{
         CliError,
         connection::{Line, PATIENCE},
-        json,
+        report::line,
         resuming::{Interruption, Tries},
         rows::Rows,
         words,
@@ -85,39 +83,16 @@ fn print(batch: pb::AllowedBatch, rows: &mut Rows<'_>) -> Result<String, CliErro
         ids,
         resume_token,
     } = batch;
-    rows.print(resources.iter().map(ResourceRow))?;
-    rows.print(ids.iter().map(|id| IdRow { id }))?;
+    rows.print(&resources, id_and_level)?;
+    rows.print_as(&ids, String::clone, |id| line(&json!({ "id": id })))?;
     Ok(resume_token)
 }
 
-/// One resource; displayed as its id, a tab and the level.
-struct ResourceRow<'a>(&'a pb::AllowedResource);
-
-impl Serialize for ResourceRow<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        json::Message::of("AllowedResource", self.0).serialize(serializer)
-    }
-}
-
-impl fmt::Display for ResourceRow<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.id)?;
-        match words::level(self.0.level()) {
-            Some(level) => write!(f, "\t{level}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// One resource without its level.
-#[derive(Serialize)]
-struct IdRow<'a> {
-    id: &'a str,
-}
-
-impl fmt::Display for IdRow<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id)
+/// Renders a resource as its id, a tab and the level.
+fn id_and_level(resource: &pb::AllowedResource) -> String {
+    match words::level(resource.level()) {
+        Some(level) => format!("{}\t{level}", resource.id),
+        None => resource.id.clone(),
     }
 }
 

@@ -5,7 +5,7 @@ use tonic::Status;
 
 use super::*;
 use crate::cli::{
-    Cli, ClientCommand, Command,
+    Cli, ClientCommand, Command, Exit,
     scripted_server::{Break, ScriptedServer},
 };
 

@@ -140,7 +140,7 @@ async fn commands_send_key_from_file_and_never_print_it() {
     }
     let (listed, _) = shell.run("caller list --output json", 0).await;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    let shop = &listed["entries"][1];
+    let shop = &listed["callers"][1];
     assert_eq!(shop["name"], "shop");
     assert_eq!(shop["rights"], serde_json::json!(["check", "list"]));
     assert_eq!(shop["tenants"], serde_json::json!(["acme", "later"]));
