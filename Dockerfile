@@ -13,6 +13,7 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY data data
+COPY demo demo
 COPY proto proto
 COPY src src
 # As any release: the profile of Cargo.toml, the versions of Cargo.lock. What cargo

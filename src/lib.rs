@@ -14,7 +14,6 @@ pub mod listing;
 pub mod oidc;
 pub mod pb;
 pub mod rpc;
-pub mod run;
 pub mod server;
 pub mod store;
 pub mod supervision;

@@ -1,11 +1,12 @@
 //! The command `pim-authz`.
 
+mod run;
+
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use pim_authz::{
     cli::{Cli, Exit},
-    run,
     telemetry::logs,
 };
 

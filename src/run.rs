@@ -1,5 +1,5 @@
 //! Runs the commands: connects the command line, the server and the private
-//! PostgreSQL.
+//! PostgreSQL. Belongs to the program, so that the library has no demo data.
 
 mod demo;
 mod error;
@@ -17,10 +17,10 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{net::lookup_host, sync::oneshot};
 
-pub use self::error::RunError;
+pub(crate) use self::error::RunError;
 
 use self::{private_postgres::serve_embedded, shutdown_signals::ShutdownSignals};
-use crate::{
+use pim_authz::{
     cache::{CacheMode, CacheSettings},
     cli::{
         self, Answer, BootstrapArguments, CacheArguments, CallerArguments, CallerCommand, Command,
@@ -47,7 +47,7 @@ use crate::{
 /// # Errors
 ///
 /// [`RunError`] if the server or its database does not start, or fails.
-pub async fn run(command: Command) -> Result<Exit, RunError> {
+pub(crate) async fn run(command: Command) -> Result<Exit, RunError> {
     match command {
         Command::Serve(arguments) => {
             let served = Box::pin(serve(arguments)).await;
@@ -162,20 +162,8 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
     } else {
         DatabaseStart::Required
     };
-    let config = ServeConfig {
-        listen,
-        tls: how.tls,
-        migrate_url: migrate.then(|| database_url.clone()),
-        database_url,
-        database_start,
-        default_tenant: how.default_tenant,
-        watch_patience: how.watch_patience,
-        cache: how.cache,
-        drain: how.drain,
-        limits: how.limits,
-        callers: how.callers,
-        observation: how.observation,
-    };
+    let migrate_url = migrate.then(|| database_url.clone());
+    let config = how.config(listen, database_url, migrate_url, database_start);
     server::serve(config, shutdown.came(), ready).await?;
     Ok(Exit::Done)
 }
@@ -209,6 +197,42 @@ struct How {
     limits: Limits,
     callers: CallerSettings,
     observation: ObservationSettings,
+}
+
+impl How {
+    /// Adds where to serve, and the database.
+    fn config(
+        self,
+        listen: SocketAddr,
+        database_url: SecretString,
+        migrate_url: Option<SecretString>,
+        database_start: DatabaseStart,
+    ) -> ServeConfig {
+        let Self {
+            tls,
+            default_tenant,
+            watch_patience,
+            cache,
+            drain,
+            limits,
+            callers,
+            observation,
+        } = self;
+        ServeConfig {
+            listen,
+            tls,
+            database_url,
+            migrate_url,
+            database_start,
+            default_tenant,
+            watch_patience,
+            cache,
+            drain,
+            limits,
+            callers,
+            observation,
+        }
+    }
 }
 
 fn caller_settings(arguments: CallerArguments) -> CallerSettings {

@@ -20,7 +20,7 @@ use super::{
     How, RunError, ShutdownSignals, http_address, print, private_postgres::serve_embedded, resolve,
     start_logging,
 };
-use crate::{
+use pim_authz::{
     cache::CacheSettings,
     cli::{self, CliError, ClientTlsArguments, DemoArguments, Exit, SourceFile},
     domain::Code,

@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use crate::{
+use pim_authz::{
     cli::{CliError, ListenAddress, Refusal},
     embedded::EmbeddedError,
     server::ServerError,
@@ -9,7 +9,7 @@ use crate::{
 
 /// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     /// The private PostgreSQL does not run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),

@@ -4,9 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::{
+use pim_authz::{
     embedded::{EmbeddedError, EmbeddedOptions, EmbeddedPostgres},
-    server::{self, DatabaseStart, ServeConfig},
+    server::{self, DatabaseStart},
 };
 
 use super::{How, RunError, ShutdownSignals};
@@ -43,21 +43,9 @@ pub(super) async fn serve_embedded(
         "a private PostgreSQL runs in `{}`",
         postgres.home().display()
     );
-    let config = ServeConfig {
-        listen,
-        tls: how.tls,
-        database_url: postgres.url(),
-        migrate_url: Some(postgres.url()),
-        // PostgreSQL may die while the server starts.
-        database_start: DatabaseStart::Awaited,
-        default_tenant: how.default_tenant,
-        watch_patience: how.watch_patience,
-        cache: how.cache,
-        drain: how.drain,
-        limits: how.limits,
-        callers: how.callers,
-        observation: how.observation,
-    };
+    // PostgreSQL may die while the server starts.
+    let start = DatabaseStart::Awaited;
+    let config = how.config(listen, postgres.url(), Some(postgres.url()), start);
     let (give_up, abandoned) = oneshot::channel();
     let shutdown = async {
         tokio::select! {

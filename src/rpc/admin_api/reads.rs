@@ -18,37 +18,51 @@ use super::{
     lists::{ListHead, Listed, rights_listed},
 };
 
+/// The head of a list; with `codes`, of one that they filter.
 macro_rules! head {
-    ($request:ident) => {
+    ($request:ident $(, $codes:ident)?) => {
         ListHead {
             tenant: $request.tenant,
             page_size: $request.page_size,
             page_token: $request.page_token,
-            codes: $request.codes,
+            $($codes: $request.$codes,)?
             ..ListHead::default()
         }
     };
 }
 
-/// Implements the calls that list entries ordered by code.
-macro_rules! coded_lists {
-    ($($request:ident -> $response:ident.$field:ident: $entity:ty, $space:expr;)+) => {
+/// Implements list calls: `listed` is the page of a request to `api`, and `entry`
+/// renders each of its entries.
+macro_rules! lists {
+    ($($request:ident -> $response:ident.$field:ident:
+        |$api:ident, $message:ident| $listed:expr, $entry:expr;)+) => {
         $(
             impl Answer<pb::$request> for AdminApi {
                 type Message = pb::$response;
 
-                async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
-                    let call = Binding::to(stringify!($request));
-                    let listed = self.list_coded::<$entity>(call, head!(request), $space).await?;
-                    let Listed { entries, next_page_token, revision } = listed;
+                async fn answer(&self, $message: pb::$request) -> Result<Self::Message, Failure> {
+                    let $api = self;
+                    let Listed { entries, next_page_token, revision } = $listed;
                     Ok(pb::$response {
-                        $field: entries.iter().map(Into::into).collect(),
+                        $field: entries.iter().map($entry).collect(),
                         next_page_token,
                         revision,
                     })
                 }
             }
         )+
+    };
+}
+
+/// Implements the calls that list entries ordered by code.
+macro_rules! coded_lists {
+    ($($request:ident -> $response:ident.$field:ident: $entity:ty, $space:expr;)+) => {
+        lists! {
+            $($request -> $response.$field: |api, request| {
+                let call = Binding::to(stringify!($request));
+                api.list_coded::<$entity>(call, head!(request, codes), $space).await?
+            }, Into::into;)+
+        }
     };
 }
 
@@ -73,112 +87,32 @@ coded_lists! {
     ListAppsRequest -> ListAppsResponse.apps: ListedApp, Every;
 }
 
-impl Answer<pb::ListProfilesRequest> for AdminApi {
-    type Message = pb::ListProfilesResponse;
-
-    async fn answer(&self, request: pb::ListProfilesRequest) -> Result<Self::Message, Failure> {
+lists! {
+    ListProfilesRequest -> ListProfilesResponse.profiles: |api, request| {
         let space = profile_kind(request.kind)?.map_or(PlainItems::Profiles, PlainItems::Of);
         let call = Binding::to("ListProfiles").with(space.into());
-        let listed = self.list_coded::<PlainItem>(call, head!(request), space);
-        let Listed {
-            entries,
-            next_page_token,
-            revision,
-        } = listed.await?;
-        Ok(pb::ListProfilesResponse {
-            profiles: entries.iter().map(Into::into).collect(),
-            next_page_token,
-            revision,
-        })
-    }
-}
-
-impl Answer<pb::ListProductsRequest> for AdminApi {
-    type Message = pb::ListProductsResponse;
-
-    async fn answer(&self, request: pb::ListProductsRequest) -> Result<Self::Message, Failure> {
+        api.list_coded::<PlainItem>(call, head!(request, codes), space).await?
+    }, Into::into;
+    ListProductsRequest -> ListProductsResponse.products: |api, request| {
         let kind = product_kind(request.kind)?;
-        let Listed {
-            entries,
-            next_page_token,
-            revision,
-        } = self.list_product_entries(head!(request), kind).await?;
-        Ok(pb::ListProductsResponse {
-            products: entries.iter().map(|(_, product)| product.into()).collect(),
-            next_page_token,
-            revision,
-        })
-    }
-}
-
-impl Answer<pb::ListAccessRequest> for AdminApi {
-    type Message = pb::ListAccessResponse;
-
-    async fn answer(&self, request: pb::ListAccessRequest) -> Result<Self::Message, Failure> {
-        let pb::ListAccessRequest {
-            tenant,
-            page_size,
-            page_token,
-            group,
-            item,
-        } = request;
-        let rights = rights_listed(&group, item)?;
-        let head = ListHead {
-            tenant,
-            page_size,
-            page_token,
-            ..ListHead::default()
-        };
-        let Listed {
-            entries,
-            next_page_token,
-            revision,
-        } = self.list_rights(head, &rights).await?;
-        Ok(pb::ListAccessResponse {
-            grants: entries.iter().map(|(_, right)| right.into()).collect(),
-            next_page_token,
-            revision,
-        })
-    }
-}
-
-impl Answer<pb::GetEffectiveAccessRequest> for AdminApi {
-    type Message = pb::GetEffectiveAccessResponse;
-
-    async fn answer(
-        &self,
-        request: pb::GetEffectiveAccessRequest,
-    ) -> Result<Self::Message, Failure> {
-        let pb::GetEffectiveAccessRequest {
-            tenant,
-            page_size,
-            page_token,
-            subject,
-            item_type,
-        } = request;
+        api.list_product_entries(head!(request, codes), kind).await?
+    }, |(_, product)| product.into();
+    ListAccessRequest -> ListAccessResponse.grants: |api, request| {
+        let rights = rights_listed(&request.group, request.item)?;
+        api.list_rights(head!(request), &rights).await?
+    }, |(_, right)| right.into();
+    GetEffectiveAccessRequest -> GetEffectiveAccessResponse.rights: |api, request| {
         // A tenant that the caller may not name is unknown, whatever else is wrong.
-        self.tenant(&tenant)?;
-        let subject = parse::required_subject(subject)?;
-        let kind = (!item_type.is_empty())
-            .then(|| parse::word("item_type", &item_type))
+        api.tenant(&request.tenant)?;
+        let subject = parse::required_subject(request.subject)?;
+        let kind = (!request.item_type.is_empty())
+            .then(|| parse::word("item_type", &request.item_type))
             .transpose()?;
-        let head = ListHead {
-            tenant,
-            page_size,
-            page_token,
-            ..ListHead::default()
-        };
-        let Listed {
-            entries,
-            next_page_token,
-            revision,
-        } = self.list_effective_rights(head, &subject, kind).await?;
-        Ok(pb::GetEffectiveAccessResponse {
-            rights: entries.iter().map(|(_, right)| right.into()).collect(),
-            next_page_token,
-            revision,
-        })
-    }
+        api.list_effective_rights(head!(request), &subject, kind).await?
+    }, |(_, right)| right.into();
+    ListTenantsRequest -> ListTenantsResponse.tenants: |api, request| {
+        api.list_tenants_page(request.page_size, &request.page_token).await?
+    }, tenant;
 }
 
 impl Answer<pb::GetAppRequest> for AdminApi {
@@ -214,27 +148,6 @@ impl Answer<pb::GetTenantRequest> for AdminApi {
         let revision = found.revision.0;
         Ok(pb::GetTenantResponse {
             tenant: Some(tenant(&found)),
-            revision,
-        })
-    }
-}
-
-impl Answer<pb::ListTenantsRequest> for AdminApi {
-    type Message = pb::ListTenantsResponse;
-
-    async fn answer(&self, request: pb::ListTenantsRequest) -> Result<Self::Message, Failure> {
-        let pb::ListTenantsRequest {
-            page_size,
-            page_token,
-        } = request;
-        let Listed {
-            entries,
-            next_page_token,
-            revision,
-        } = self.list_tenants_page(page_size, &page_token).await?;
-        Ok(pb::ListTenantsResponse {
-            tenants: entries.iter().map(tenant).collect(),
-            next_page_token,
             revision,
         })
     }

@@ -1,4 +1,4 @@
-use crate::pb::Edition;
+use pim_authz::pb::Edition;
 
 /// A tenant of the demonstration.
 #[derive(Clone, Copy, Debug)]
