@@ -32,6 +32,10 @@ fn options(data_dir: &Path) -> EmbeddedOptions {
     }
 }
 
+async fn start(data_dir: &Path) -> EmbeddedPostgres {
+    EmbeddedPostgres::start(options(data_dir)).await.unwrap()
+}
+
 async fn query(url: &str, sql: &str) -> Result<String, tokio_postgres::Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let connection = tokio::spawn(connection);
@@ -54,9 +58,7 @@ fn is_gone(process_id: u32) -> bool {
 #[tokio::test]
 async fn data_survives_a_stop_and_a_crash() {
     let folder = data_dir();
-    let first = EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    let first = start(folder.path()).await;
     let url = first.url().expose_secret().to_owned();
     let made =
         "SELECT current_setting('server_encoding') || ' ' || current_setting('max_connections')";
@@ -66,9 +68,7 @@ async fn data_survives_a_stop_and_a_crash() {
     first.stop().await.unwrap();
     assert!(is_gone(stopped));
 
-    let second = EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    let second = start(folder.path()).await;
     execute(
         second.loopback_url().expose_secret(),
         "INSERT INTO kept VALUES ('hat')",
@@ -77,9 +77,7 @@ async fn data_survives_a_stop_and_a_crash() {
     signal(second.process_id(), Signal::KILL);
     drop(second);
 
-    let third = EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    let third = start(folder.path()).await;
     let word = query(third.url().expose_secret(), "SELECT word FROM kept").await;
     assert_eq!(word.unwrap(), "hat");
 }
@@ -95,9 +93,7 @@ async fn execute(url: &str, sql: &str) {
 #[tokio::test]
 async fn both_urls_need_a_password_only_the_owner_can_read() {
     let folder = data_dir();
-    let postgres = EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    let postgres = start(folder.path()).await;
     let password_file = postgres.home().join("password");
     let password = fs::read_to_string(&password_file).unwrap();
     let mode = fs::metadata(&password_file).unwrap().permissions().mode();
@@ -119,15 +115,11 @@ async fn both_urls_need_a_password_only_the_owner_can_read() {
 #[tokio::test]
 async fn second_start_on_a_data_directory_in_use_is_rejected() {
     let folder = data_dir();
-    let first = EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    let first = start(folder.path()).await;
     let second = EmbeddedPostgres::start(options(folder.path())).await;
     assert!(matches!(second, Err(EmbeddedError::InUse(_))), "{second:?}");
     drop(first);
-    EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    start(folder.path()).await;
 }
 
 /// The killed server is this test's own executable, run again with the data
@@ -149,9 +141,7 @@ async fn postgresql_ends_with_killed_server_and_next_start_succeeds() {
                 tokio::task::yield_now().await;
             }
         }
-        let next = EmbeddedPostgres::start(options(folder.path()))
-            .await
-            .unwrap();
+        let next = start(folder.path()).await;
         assert!(is_gone_or_unreaped(process_id));
         next.stop().await.unwrap();
     }
@@ -214,36 +204,25 @@ fn is_gone_or_unreaped(process_id: u32) -> bool {
 async fn interrupted_set_up_is_removed_and_repeated() {
     let folder = data_dir();
     let half = folder.path().join("postgres/cluster.unfinished-before");
-    EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap()
-        .stop()
-        .await
-        .unwrap();
+    start(folder.path()).await.stop().await.unwrap();
     fs::remove_dir_all(folder.path().join("postgres/cluster")).unwrap();
     fs::create_dir(&half).unwrap();
     fs::write(half.join("PG_VERSION"), "").unwrap();
-    EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    start(folder.path()).await;
     assert!(!half.exists());
 }
 
 #[tokio::test]
 async fn stale_pid_file_of_another_process_does_not_prevent_start() {
     let folder = data_dir();
-    let first = EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    let first = start(folder.path()).await;
     let file = first.home().join("cluster/postmaster.pid");
     let owned = fs::read_to_string(&file).unwrap();
     signal(first.process_id(), Signal::KILL);
     drop(first);
     let (_, rest) = owned.split_once('\n').unwrap();
     fs::write(&file, format!("{}\n{rest}", std::process::id())).unwrap();
-    EmbeddedPostgres::start(options(folder.path()))
-        .await
-        .unwrap();
+    start(folder.path()).await;
 }
 
 #[tokio::test]
@@ -270,7 +249,7 @@ async fn long_or_unusual_path_puts_the_socket_in_tmp() {
     let odd = folder
         .path()
         .join(format!("a, \"b\" é {}", "x".repeat(120)));
-    let postgres = EmbeddedPostgres::start(options(&odd)).await.unwrap();
+    let postgres = start(&odd).await;
     assert_eq!(
         query(postgres.url().expose_secret(), "SELECT 'in'")
             .await

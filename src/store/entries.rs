@@ -52,6 +52,51 @@ impl From<Every> for &'static str {
     }
 }
 
+/// Implements [`CodedEntry`] for a type with a field `code`.
+macro_rules! coded_entry {
+    ($entry:ty, $space:ty {
+        name: $name:expr,
+        table: $table:expr,
+        of_space: $of_space:expr,
+        columns: $columns:expr,
+    }) => {
+        impl $crate::store::entries::CodedEntry for $entry {
+            type Space = $space;
+
+            const NAME: &'static str = $name;
+            const TABLE: &'static str = $table;
+            const OF_SPACE: &'static str = $of_space;
+            const COLUMNS: &'static str = $columns;
+
+            fn code(&self) -> &Code {
+                &self.code
+            }
+        }
+    };
+}
+use coded_entry;
+
+/// Returns the source of the next `rows` after the place `$3` in `column`; of the
+/// keys `$5` if `only` has any.
+fn next_rows(rows: &str, column: &str, only: &[Code]) -> String {
+    if only.is_empty() {
+        return format!("{rows} AND entry.{column} > $3 AND $5::text[] IS NOT NULL");
+    }
+    // Forces one index look-up per code, whatever the planner estimates.
+    format!(
+        "unnest($5::text[]) AS named (key)
+                 CROSS JOIN LATERAL (SELECT * FROM {rows} AND entry.key = named.key AND entry.{column} > $3 OFFSET 0) AS entry"
+    )
+}
+
+/// Returns the keys of codes, each once.
+fn distinct_keys(codes: &[Code]) -> Vec<&str> {
+    let mut keys: Vec<&str> = codes.iter().map(Code::folded).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 impl Snapshot<'_> {
     /// Reads the next entries after a folded code, restricted to the codes in `only`
     /// unless it is empty.
@@ -69,20 +114,10 @@ impl Snapshot<'_> {
     ) -> Result<Vec<E>, StoreError> {
         let (name, table, of_space, columns) = (E::NAME, E::TABLE, E::OF_SPACE, E::COLUMNS);
         let rows = format!("{table} AS entry WHERE entry.tenant_id = $1 AND {of_space}");
-        let source = if only.is_empty() {
-            format!("{rows} AND entry.key > $3 AND $5::text[] IS NOT NULL")
-        } else {
-            // Forces one index look-up per code, whatever the planner estimates.
-            format!(
-                "unnest($5::text[]) AS named (key)
-                 CROSS JOIN LATERAL (SELECT * FROM {rows} AND entry.key = named.key AND entry.key > $3 OFFSET 0) AS entry"
-            )
-        };
+        let source = next_rows(&rows, "key", only);
         let sql = format!("-- {name}\nSELECT {columns} FROM {source} ORDER BY entry.key LIMIT $4");
         let space: &str = space.into();
-        let mut keys: Vec<&str> = only.iter().map(Code::folded).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let keys = distinct_keys(only);
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&self.tenant().id.0, &space, &after, &count(limit), &keys];
         let rows = self.query(name, &sql, &parameters).await?;

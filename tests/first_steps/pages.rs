@@ -179,15 +179,19 @@ fn follow_in_the_demonstration(page: &str) {
     demo.stop();
 }
 
-#[test]
-fn readme_commands_work_as_written_and_in_order() {
-    let (folder, elsewhere) = (data_dir(), data_dir());
-    let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
-        data_dir: Some(elsewhere.path().to_owned()),
+fn postgres_in(data_dir: &Path) -> EmbeddedPostgres {
+    EmbeddedPostgres::start_blocking(&EmbeddedOptions {
+        data_dir: Some(data_dir.to_owned()),
         durability: Durability::Forgetful,
         settings: Vec::new(),
     })
-    .unwrap();
+    .unwrap()
+}
+
+#[test]
+fn readme_commands_work_as_written_and_in_order() {
+    let (folder, elsewhere) = (data_dir(), data_dir());
+    let postgres = postgres_in(elsewhere.path());
     let demo = Demo::start(folder.path());
     let mut reader = Reader::new(&demo);
     let url = postgres.loopback_url().expose_secret().to_owned();
@@ -200,12 +204,7 @@ fn readme_commands_work_as_written_and_in_order() {
 #[test]
 fn callers_page_commands_work_as_written() {
     let (folder, elsewhere) = (data_dir(), data_dir());
-    let postgres = EmbeddedPostgres::start_blocking(&EmbeddedOptions {
-        data_dir: Some(elsewhere.path().to_owned()),
-        durability: Durability::Forgetful,
-        settings: Vec::new(),
-    })
-    .unwrap();
+    let postgres = postgres_in(elsewhere.path());
     let mut reader = Reader::alone(folder.path(), ADDRESS);
     let url = postgres.loopback_url().expose_secret().to_owned();
     let migrate = format!("pim-authz migrate --database-url '{url}'");

@@ -6,7 +6,7 @@ use crate::{
     },
 };
 
-use super::{CodedEntry, Every};
+use super::{Every, coded_entry};
 
 /// A connected app in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +29,15 @@ impl FromRow for ListedApp {
     }
 }
 
-impl CodedEntry for ListedApp {
-    type Space = Every;
-
-    const NAME: &'static str = "list_app_entries";
+coded_entry!(ListedApp, Every {
+    name: "list_app_entries",
     // Every subject of the type `app` has a row in the table `app`.
-    const TABLE: &'static str = "(SELECT subject.*, app.group_id, app.connected_by, app.connected_at,
+    table: "(SELECT subject.*, app.group_id, app.connected_by, app.connected_at,
                                          app.later_channels, app.permissions_passed
                                     FROM subject
-                                    JOIN app ON app.tenant_id = subject.tenant_id AND app.subject_id = subject.id)";
-    const OF_SPACE: &'static str = "$2::text = '' AND entry.type = 'app'";
-    const COLUMNS: &'static str = concat!(
+                                    JOIN app ON app.tenant_id = subject.tenant_id AND app.subject_id = subject.id)",
+    of_space: "$2::text = '' AND entry.type = 'app'",
+    columns: concat!(
         "
         entry.code, entry.connected_by, entry.later_channels, entry.permissions_passed,
         (extract(epoch FROM entry.connected_at) * 1000000)::bigint AS connected_at,
@@ -49,9 +47,5 @@ impl CodedEntry for ListedApp {
             "entry.id",
             "(SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = s.item_id)"
         )
-    );
-
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
+    ),
+});

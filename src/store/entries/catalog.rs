@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::{CodedEntry, Every};
+use super::{Every, coded_entry, distinct_keys, next_rows};
 
 /// Selects the items listed: one kind without properties, or profiles of both
 /// kinds.
@@ -33,87 +33,60 @@ impl From<PlainItems> for &'static str {
     }
 }
 
-impl CodedEntry for PlainItem {
-    type Space = PlainItems;
-
-    const NAME: &'static str = "list_item_entries";
-    const TABLE: &'static str = "item";
-    const OF_SPACE: &'static str = "
+coded_entry!(PlainItem, PlainItems {
+    name: "list_item_entries",
+    table: "item",
+    of_space: "
         entry.space = CASE WHEN $2 IN ('import_profile', 'export_profile') THEN 'profile' ELSE $2 END
-        AND $2 IN (entry.type, entry.space)";
-    const COLUMNS: &'static str = "entry.code, entry.type";
+        AND $2 IN (entry.type, entry.space)",
+    columns: "entry.code, entry.type",
+});
 
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
-
-impl CodedEntry for Category<Code> {
-    type Space = Every;
-
-    const NAME: &'static str = "list_category_entries";
-    const TABLE: &'static str = "item";
-    const OF_SPACE: &'static str = "$2::text = '' AND entry.space = 'category'";
-    const COLUMNS: &'static str = "
+coded_entry!(
+    Category<Code>,
+    Every {
+        name: "list_category_entries",
+        table: "item",
+        of_space: "$2::text = '' AND entry.space = 'category'",
+        columns: "
         entry.code,
-        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.parent_id) AS parent";
-
-    fn code(&self) -> &Code {
-        &self.code
+        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.parent_id) AS parent",
     }
-}
+);
 
-impl CodedEntry for Channel<Code> {
-    type Space = Every;
-
-    const NAME: &'static str = "list_channel_entries";
-    const TABLE: &'static str = "item";
-    const OF_SPACE: &'static str = "$2::text = '' AND entry.space = 'channel'";
-    const COLUMNS: &'static str = "
+coded_entry!(Channel<Code>, Every {
+    name: "list_channel_entries",
+    table: "item",
+    of_space: "$2::text = '' AND entry.space = 'channel'",
+    columns: "
         entry.code,
         (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.tree_id) AS tree,
         ARRAY(SELECT named.code
                 FROM channel_locale AS used
                CROSS JOIN LATERAL (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = used.locale_id OFFSET 0) AS named
-               WHERE used.tenant_id = $1 AND used.channel_id = entry.id) AS locales";
+               WHERE used.tenant_id = $1 AND used.channel_id = entry.id) AS locales",
+});
 
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
-
-impl CodedEntry for Attribute<Code> {
-    type Space = Every;
-
-    const NAME: &'static str = "list_attribute_entries";
-    const TABLE: &'static str = "attribute";
-    const OF_SPACE: &'static str = "$2::text = ''";
-    const COLUMNS: &'static str = "
+coded_entry!(Attribute<Code>, Every {
+    name: "list_attribute_entries",
+    table: "attribute",
+    of_space: "$2::text = ''",
+    columns: "
         entry.code, entry.scopable, entry.localizable,
-        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.group_id) AS attribute_group";
+        (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = entry.group_id) AS attribute_group",
+});
 
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
-
-impl CodedEntry for GridView<Code> {
-    type Space = Every;
-
-    const NAME: &'static str = "list_grid_view_entries";
-    const TABLE: &'static str = "grid_view";
-    const OF_SPACE: &'static str = "$2::text = ''";
-    const COLUMNS: &'static str = "
+coded_entry!(GridView<Code>, Every {
+    name: "list_grid_view_entries",
+    table: "grid_view",
+    of_space: "$2::text = ''",
+    columns: "
         entry.code,
         ARRAY(SELECT named.code
                 FROM grid_view_group AS used
                CROSS JOIN LATERAL (SELECT code FROM item AS i WHERE i.tenant_id = $1 AND i.id = used.group_id OFFSET 0) AS named
-               WHERE used.tenant_id = $1 AND used.grid_view_id = entry.id) AS attribute_groups";
-
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
+               WHERE used.tenant_id = $1 AND used.grid_view_id = entry.id) AS attribute_groups",
+});
 
 impl Snapshot<'_> {
     /// Reads the next products, or models, after an id, ordered by id and restricted
@@ -140,18 +113,9 @@ impl Snapshot<'_> {
                    WHERE held.tenant_id = $1 AND held.product_id = entry.id
                    ORDER BY named.key) AS categories";
         const ROWS: &str = "product AS entry WHERE entry.tenant_id = $1 AND entry.model = $2";
-        let source = if only.is_empty() {
-            format!("{ROWS} AND entry.id > $3 AND $5::text[] IS NOT NULL")
-        } else {
-            format!(
-                "unnest($5::text[]) AS named (key)
-                 CROSS JOIN LATERAL (SELECT * FROM {ROWS} AND entry.key = named.key AND entry.id > $3 OFFSET 0) AS entry"
-            )
-        };
+        let source = next_rows(ROWS, "id", only);
         let sql = format!("-- {NAME}\nSELECT {COLUMNS} FROM {source} ORDER BY entry.id LIMIT $4");
-        let mut keys: Vec<&str> = only.iter().map(Code::folded).collect();
-        keys.sort_unstable();
-        keys.dedup();
+        let keys = distinct_keys(only);
         let model = kind == ProductKind::Model;
         let parameters: [&(dyn ToSql + Sync); 5] =
             [&self.tenant().id.0, &model, &after, &count(limit), &keys];

@@ -1,14 +1,12 @@
 use crate::domain::{Code, Role, Subject, SubjectKind, UserGroup};
 
-use super::{CodedEntry, Every};
+use super::{Every, coded_entry};
 
-impl CodedEntry for Subject<Code, Code> {
-    type Space = SubjectKind;
-
-    const NAME: &'static str = "list_subject_entries";
-    const TABLE: &'static str = "subject";
-    const OF_SPACE: &'static str = "entry.type = $2";
-    const COLUMNS: &'static str = "
+coded_entry!(Subject<Code, Code>, SubjectKind {
+    name: "list_subject_entries",
+    table: "subject",
+    of_space: "entry.type = $2",
+    columns: "
         entry.code, entry.type, entry.enabled,
         ARRAY(SELECT named.code
                 FROM membership AS m
@@ -17,37 +15,24 @@ impl CodedEntry for Subject<Code, Code> {
         ARRAY(SELECT named.code
                 FROM subject_role AS held
                CROSS JOIN LATERAL (SELECT code FROM role AS r WHERE r.tenant_id = $1 AND r.id = held.role_id OFFSET 0) AS named
-               WHERE held.tenant_id = $1 AND held.subject_id = entry.id) AS roles";
+               WHERE held.tenant_id = $1 AND held.subject_id = entry.id) AS roles",
+});
 
-    fn code(&self) -> &Code {
-        &self.code
+coded_entry!(
+    UserGroup,
+    Every {
+        name: "list_group_entries",
+        table: "user_group",
+        of_space: "$2::text = ''",
+        columns: "entry.code, entry.label, entry.private",
     }
-}
+);
 
-impl CodedEntry for UserGroup {
-    type Space = Every;
-
-    const NAME: &'static str = "list_group_entries";
-    const TABLE: &'static str = "user_group";
-    const OF_SPACE: &'static str = "$2::text = ''";
-    const COLUMNS: &'static str = "entry.code, entry.label, entry.private";
-
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
-
-impl CodedEntry for Role {
-    type Space = Every;
-
-    const NAME: &'static str = "list_role_entries";
-    const TABLE: &'static str = "role";
-    const OF_SPACE: &'static str = "$2::text = ''";
-    const COLUMNS: &'static str = "
+coded_entry!(Role, Every {
+    name: "list_role_entries",
+    table: "role",
+    of_space: "$2::text = ''",
+    columns: "
         entry.code, entry.label, entry.audience,
-        ARRAY(SELECT permission FROM role_permission AS p WHERE p.tenant_id = $1 AND p.role_id = entry.id) AS permissions";
-
-    fn code(&self) -> &Code {
-        &self.code
-    }
-}
+        ARRAY(SELECT permission FROM role_permission AS p WHERE p.tenant_id = $1 AND p.role_id = entry.id) AS permissions",
+});
