@@ -17,8 +17,9 @@ use clap_complete::Shell;
 pub use self::{
     administration::{
         AccessArguments, AdministrationCommand, AppCommand, AuditCommand, ChangesArguments,
-        DeleteArguments, GrantArguments, GroupCommand, ListArguments, MaintenanceCommand,
-        RoleCommand, SubjectCommand, TenantCommand, WatchArguments, WriteArguments,
+        DeleteArguments, EntityCommand, GrantArguments, GroupArguments, ListArguments,
+        MaintenanceCommand, RoleArguments, SubjectArguments, TenantCommand, WatchArguments,
+        WriteArguments,
     },
     callers::{
         BootstrapArguments, CallerArguments, CallerClientCommand, CallerCommand,

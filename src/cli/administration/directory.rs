@@ -1,7 +1,9 @@
 use crate::{
     cli::{
         Answer, CliError,
-        arguments::{DeleteArguments, GroupCommand, RoleCommand, SubjectCommand},
+        arguments::{
+            DeleteArguments, EntityCommand, GroupArguments, RoleArguments, SubjectArguments,
+        },
         words,
     },
     pb::{self, directory_service_client::DirectoryServiceClient},
@@ -12,74 +14,78 @@ use super::{
     writes::{code_list, write_and_show},
 };
 
-/// Deletes what the arguments name, and what refers to it if they say so.
-macro_rules! delete {
-    ($delete:expr, $call:ident($request:ident)) => {{
-        let DeleteArguments {
-            codes,
-            cascade,
-            write,
-        } = $delete;
-        write_and_show!(
-            write,
-            DirectoryServiceClient.$call($request {
-                codes: codes.clone(),
-                cascade: *cascade
-            })
-        )
-    }};
-}
-
-/// Defines the commands of users and of connections, which differ only in names.
-macro_rules! subjects {
-    ($run:ident, $entity:literal, $entry:ident, $field:ident,
-     $list:ident $list_request:ident, $put:ident $put_request:ident, $delete:ident $delete_request:ident) => {
-        pub(super) async fn $run(command: &SubjectCommand) -> Result<Answer, CliError> {
-            const COLUMNS: [Column<pb::$entry>; 4] = [
-                ("code", |row| row.code.clone()),
-                ("enabled", |row| yes_or_no(row.enabled).to_owned()),
-                ("roles", |row| joined(row.roles.as_ref())),
-                ("groups", |row| joined(row.groups.as_ref())),
-            ];
+/// Defines the commands of one kind of entity, which differ only in their messages.
+macro_rules! entities {
+    ($run:ident($arguments:ident): $entity:literal, $columns:expr, |$given:ident| $entry:expr,
+     $list:ident($list_request:ident).$field:ident,
+     $put_call:ident($put_request:ident), $delete:ident($delete_request:ident)) => {
+        pub(super) async fn $run(command: &EntityCommand<$arguments>) -> Result<Answer, CliError> {
             Ok(match command {
-                SubjectCommand::List(list) => list_codes_and_show!(
+                EntityCommand::List(list) => list_codes_and_show!(
                     list,
                     DirectoryServiceClient.$list($list_request).$field,
                     $entity,
-                    &COLUMNS
+                    $columns
                 ),
-                SubjectCommand::Put {
-                    code,
-                    roles,
-                    groups,
-                    enabled,
+                EntityCommand::Put($given) => write_and_show!(
+                    &$given.write,
+                    DirectoryServiceClient.$put_call($put_request {
+                        $field: vec![$entry],
+                        expected_revision: None
+                    })
+                ),
+                EntityCommand::Delete(DeleteArguments {
+                    codes,
+                    cascade,
                     write,
-                } => {
-                    let entry = pb::$entry {
-                        code: code.clone(),
-                        groups: code_list(groups.as_ref()),
-                        roles: code_list(roles.as_ref()),
-                        enabled: *enabled,
-                    };
-                    write_and_show!(
-                        write,
-                        DirectoryServiceClient.$put($put_request {
-                            $field: vec![entry],
-                            expected_revision: None
-                        })
-                    )
-                }
-                SubjectCommand::Delete(delete) => delete!(delete, $delete($delete_request)),
+                }) => write_and_show!(
+                    write,
+                    DirectoryServiceClient.$delete($delete_request {
+                        codes: codes.clone(),
+                        cascade: *cascade
+                    })
+                ),
             })
         }
     };
 }
 
-subjects!(users, "user", User, users,
-    list_users ListUsersRequest, put_users PutUsersRequest, delete_users DeleteUsersRequest);
-subjects!(connections, "connection", Connection, connections,
-    list_connections ListConnectionsRequest, put_connections PutConnectionsRequest,
-    delete_connections DeleteConnectionsRequest);
+/// Defines what users and connections differ in: the type of the message alone.
+macro_rules! subject {
+    ($put:ident -> $entry:ident, $columns:ident) => {
+        const $columns: [Column<pb::$entry>; 4] = [
+            ("code", |row| row.code.clone()),
+            ("enabled", |row| yes_or_no(row.enabled).to_owned()),
+            ("roles", |row| joined(row.roles.as_ref())),
+            ("groups", |row| joined(row.groups.as_ref())),
+        ];
+
+        fn $put(arguments: &SubjectArguments) -> pb::$entry {
+            pb::$entry {
+                code: arguments.code.clone(),
+                groups: code_list(arguments.groups.as_ref()),
+                roles: code_list(arguments.roles.as_ref()),
+                enabled: arguments.enabled,
+            }
+        }
+    };
+}
+
+subject!(user -> User, USER_COLUMNS);
+subject!(connection -> Connection, CONNECTION_COLUMNS);
+
+entities!(users(SubjectArguments): "user", &USER_COLUMNS, |given| user(given),
+    list_users(ListUsersRequest).users,
+    put_users(PutUsersRequest), delete_users(DeleteUsersRequest));
+entities!(connections(SubjectArguments): "connection", &CONNECTION_COLUMNS, |given| connection(given),
+    list_connections(ListConnectionsRequest).connections,
+    put_connections(PutConnectionsRequest), delete_connections(DeleteConnectionsRequest));
+entities!(groups(GroupArguments): "user group", &GROUP_COLUMNS, |given| group(given),
+    list_user_groups(ListUserGroupsRequest).user_groups,
+    put_user_groups(PutUserGroupsRequest), delete_user_groups(DeleteUserGroupsRequest));
+entities!(roles(RoleArguments): "role", &ROLE_COLUMNS, |given| role(given)?,
+    list_roles(ListRolesRequest).roles,
+    put_roles(PutRolesRequest), delete_roles(DeleteRolesRequest));
 
 fn yes_or_no(enabled: Option<bool>) -> &'static str {
     if enabled.unwrap_or_default() {
@@ -95,82 +101,38 @@ fn joined(codes: Option<&pb::CodeList>) -> String {
         .unwrap_or_default()
 }
 
-pub(super) async fn groups(command: &GroupCommand) -> Result<Answer, CliError> {
-    const COLUMNS: [Column<pb::UserGroup>; 3] = [
-        ("code", |group| group.code.clone()),
-        ("label", |group| group.label.clone()),
-        ("", |group| {
-            let kind = if group.private { "an app's own" } else { "" };
-            kind.to_owned()
-        }),
-    ];
-    Ok(match command {
-        GroupCommand::List(list) => list_codes_and_show!(
-            list,
-            DirectoryServiceClient
-                .list_user_groups(ListUserGroupsRequest)
-                .user_groups,
-            "user group",
-            &COLUMNS
-        ),
-        GroupCommand::Put { code, label, write } => {
-            let group = pb::UserGroup {
-                code: code.clone(),
-                label: label.clone(),
-                private: false,
-            };
-            write_and_show!(
-                write,
-                DirectoryServiceClient.put_user_groups(PutUserGroupsRequest {
-                    user_groups: vec![group],
-                    expected_revision: None
-                })
-            )
-        }
-        GroupCommand::Delete(delete) => {
-            delete!(delete, delete_user_groups(DeleteUserGroupsRequest))
-        }
-    })
+const GROUP_COLUMNS: [Column<pb::UserGroup>; 3] = [
+    ("code", |group| group.code.clone()),
+    ("label", |group| group.label.clone()),
+    ("", |group| {
+        let kind = if group.private { "an app's own" } else { "" };
+        kind.to_owned()
+    }),
+];
+
+fn group(arguments: &GroupArguments) -> pb::UserGroup {
+    pb::UserGroup {
+        code: arguments.code.clone(),
+        label: arguments.label.clone(),
+        private: false,
+    }
 }
 
-pub(super) async fn roles(command: &RoleCommand) -> Result<Answer, CliError> {
-    const COLUMNS: [Column<pb::Role>; 4] = [
-        ("code", |role| role.code.clone()),
-        ("label", |role| role.label.clone()),
-        ("audience", |role| {
-            words::audience(role.audience()).unwrap_or_default()
-        }),
-        ("permissions", permissions),
-    ];
-    Ok(match command {
-        RoleCommand::List(list) => list_codes_and_show!(
-            list,
-            DirectoryServiceClient.list_roles(ListRolesRequest).roles,
-            "role",
-            &COLUMNS
-        ),
-        RoleCommand::Put {
-            code,
-            label,
-            audience,
-            permissions,
-            write,
-        } => {
-            let role = pb::Role {
-                code: code.clone(),
-                label: label.clone(),
-                audience: self::audience(audience.as_deref())?.into(),
-                permissions: code_list(permissions.as_ref()),
-            };
-            write_and_show!(
-                write,
-                DirectoryServiceClient.put_roles(PutRolesRequest {
-                    roles: vec![role],
-                    expected_revision: None
-                })
-            )
-        }
-        RoleCommand::Delete(delete) => delete!(delete, delete_roles(DeleteRolesRequest)),
+const ROLE_COLUMNS: [Column<pb::Role>; 4] = [
+    ("code", |role| role.code.clone()),
+    ("label", |role| role.label.clone()),
+    ("audience", |role| {
+        words::audience(role.audience()).unwrap_or_default()
+    }),
+    ("permissions", permissions),
+];
+
+fn role(arguments: &RoleArguments) -> Result<pb::Role, CliError> {
+    Ok(pb::Role {
+        code: arguments.code.clone(),
+        label: arguments.label.clone(),
+        audience: audience(arguments.audience.as_deref())?.into(),
+        permissions: code_list(arguments.permissions.as_ref()),
     })
 }
 

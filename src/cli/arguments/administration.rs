@@ -19,25 +19,25 @@ pub enum AdministrationCommand {
     User {
         /// What to do.
         #[command(subcommand)]
-        command: SubjectCommand,
+        command: EntityCommand<SubjectArguments>,
     },
     /// Keep API connections.
     Connection {
         /// What to do.
         #[command(subcommand)]
-        command: SubjectCommand,
+        command: EntityCommand<SubjectArguments>,
     },
     /// Keep user groups.
     Group {
         /// What to do.
         #[command(subcommand)]
-        command: GroupCommand,
+        command: EntityCommand<GroupArguments>,
     },
     /// Keep roles.
     Role {
         /// What to do.
         #[command(subcommand)]
-        command: RoleCommand,
+        command: EntityCommand<RoleArguments>,
     },
     /// Raise the level of a user group on an item.
     Grant(GrantArguments),
@@ -208,76 +208,66 @@ pub struct AccessArguments {
     pub server: ServerArguments,
 }
 
-/// What to do with users or connections.
+/// What to do with entities of one kind; `P` is what to create or update.
 #[derive(Clone, Debug, Subcommand)]
-pub enum SubjectCommand {
+pub enum EntityCommand<P: Args> {
     /// List them.
     List(ListArguments),
-    /// Create or update one; what is not given stays.
-    Put {
-        /// The code.
-        code: String,
-        /// The roles: `a,b`.
-        #[arg(long, env = "PIM_AUTHZ_ROLES", value_name = "CODES")]
-        roles: Option<Categories>,
-        /// The user groups: `a,b`.
-        #[arg(long, env = "PIM_AUTHZ_GROUPS", value_name = "CODES")]
-        groups: Option<Categories>,
-        /// Whether it may do anything at all.
-        #[arg(long, env = "PIM_AUTHZ_ENABLED", value_name = "true|false")]
-        enabled: Option<bool>,
-        /// How to write.
-        #[command(flatten)]
-        write: WriteArguments,
-    },
+    #[expect(missing_docs, reason = "the help is that of its arguments")]
+    Put(P),
     /// Delete them.
     Delete(DeleteArguments),
 }
 
-/// What to do with user groups.
-#[derive(Clone, Debug, Subcommand)]
-pub enum GroupCommand {
-    /// List them.
-    List(ListArguments),
-    /// Create or update one.
-    Put {
-        /// The code.
-        code: String,
-        /// What people call it.
-        #[arg(long, env = "PIM_AUTHZ_LABEL", default_value = "")]
-        label: String,
-        /// How to write.
-        #[command(flatten)]
-        write: WriteArguments,
-    },
-    /// Delete them.
-    Delete(DeleteArguments),
+/// Create or update one; what is not given stays.
+#[derive(Clone, Debug, Args)]
+pub struct SubjectArguments {
+    /// The code.
+    pub code: String,
+    /// The roles: `a,b`.
+    #[arg(long, env = "PIM_AUTHZ_ROLES", value_name = "CODES")]
+    pub roles: Option<Categories>,
+    /// The user groups: `a,b`.
+    #[arg(long, env = "PIM_AUTHZ_GROUPS", value_name = "CODES")]
+    pub groups: Option<Categories>,
+    /// Whether it may do anything at all.
+    #[arg(long, env = "PIM_AUTHZ_ENABLED", value_name = "true|false")]
+    pub enabled: Option<bool>,
+    /// How to write.
+    #[command(flatten)]
+    pub write: WriteArguments,
 }
 
-/// What to do with roles.
-#[derive(Clone, Debug, Subcommand)]
-pub enum RoleCommand {
-    /// List them.
-    List(ListArguments),
-    /// Create or update one; permissions that are not given stay.
-    Put {
-        /// The code.
-        code: String,
-        /// What people call it.
-        #[arg(long, env = "PIM_AUTHZ_LABEL", default_value = "")]
-        label: String,
-        /// Who can hold it: `user` or `connection`.
-        #[arg(long, env = "PIM_AUTHZ_AUDIENCE", value_name = "AUDIENCE")]
-        audience: Option<String>,
-        /// The permissions: `a,b`.
-        #[arg(long, env = "PIM_AUTHZ_PERMISSIONS", value_name = "CODES")]
-        permissions: Option<Categories>,
-        /// How to write.
-        #[command(flatten)]
-        write: WriteArguments,
-    },
-    /// Delete them.
-    Delete(DeleteArguments),
+/// Create or update one.
+#[derive(Clone, Debug, Args)]
+pub struct GroupArguments {
+    /// The code.
+    pub code: String,
+    /// What people call it.
+    #[arg(long, env = "PIM_AUTHZ_LABEL", default_value = "")]
+    pub label: String,
+    /// How to write.
+    #[command(flatten)]
+    pub write: WriteArguments,
+}
+
+/// Create or update one; permissions that are not given stay.
+#[derive(Clone, Debug, Args)]
+pub struct RoleArguments {
+    /// The code.
+    pub code: String,
+    /// What people call it.
+    #[arg(long, env = "PIM_AUTHZ_LABEL", default_value = "")]
+    pub label: String,
+    /// Who can hold it: `user` or `connection`.
+    #[arg(long, env = "PIM_AUTHZ_AUDIENCE", value_name = "AUDIENCE")]
+    pub audience: Option<String>,
+    /// The permissions: `a,b`.
+    #[arg(long, env = "PIM_AUTHZ_PERMISSIONS", value_name = "CODES")]
+    pub permissions: Option<Categories>,
+    /// How to write.
+    #[command(flatten)]
+    pub write: WriteArguments,
 }
 
 /// What to do with tenants; `--tenant` names the one.
@@ -434,7 +424,7 @@ pub enum AuditCommand {
 }
 
 macro_rules! outputs {
-    ($($command:ident { $($list:pat => $listed:expr),+ })+) => {
+    ($($command:ty { $($list:pat => $listed:expr),+ })+) => {
         $(
             impl $command {
                 /// Output format of the command.
@@ -449,19 +439,20 @@ macro_rules! outputs {
     };
 }
 
+macro_rules! entity_outputs {
+    ($($arguments:ident),+) => {
+        outputs! {
+            $(EntityCommand<$arguments> {
+                Self::List(list) => list.server.output,
+                Self::Put($arguments { write, .. }) | Self::Delete(DeleteArguments { write, .. }) => write.server.output
+            })+
+        }
+    };
+}
+
+entity_outputs!(SubjectArguments, GroupArguments, RoleArguments);
+
 outputs! {
-    SubjectCommand {
-        Self::List(list) => list.server.output,
-        Self::Put { write, .. } | Self::Delete(DeleteArguments { write, .. }) => write.server.output
-    }
-    GroupCommand {
-        Self::List(list) => list.server.output,
-        Self::Put { write, .. } | Self::Delete(DeleteArguments { write, .. }) => write.server.output
-    }
-    RoleCommand {
-        Self::List(list) => list.server.output,
-        Self::Put { write, .. } | Self::Delete(DeleteArguments { write, .. }) => write.server.output
-    }
     TenantCommand {
         Self::List { server } | Self::Get { server } => server.output,
         Self::Create { write, .. } | Self::Update { write, .. } | Self::Delete { write, .. } => write.server.output
