@@ -3,7 +3,7 @@
 //! Every command is a gRPC client except `serve`, `demo`, `migrate`,
 //! `completions`, `caller bootstrap` and `caller new-key`: it calls a running
 //! server and prints the response, as tables for people or, with `--output json`,
-//! as one JSON document for programs. `pim-authz check user:julia edit product:hat`
+//! as one JSON document for programs: the response message of the contract. `pim-authz check user:julia edit product:hat`
 //! prints
 //!
 //! ```text
