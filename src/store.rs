@@ -51,6 +51,7 @@ mod snapshot;
 mod sqlstate;
 mod staged_lists;
 mod staged_products;
+mod statement;
 mod stored_responses;
 mod tenant_limiter;
 mod tenant_removal;

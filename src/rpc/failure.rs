@@ -222,9 +222,7 @@ pub(super) fn decode_stored_response<M: prost::Message + Default>(
     bytes: &[u8],
 ) -> Result<M, Failure> {
     M::decode(bytes).map_err(|error| {
-        Failure::Store(StoreError::CorruptRow {
-            statement: "find_response",
-            message: format!("an answer that was kept for a retry: {error}"),
-        })
+        let message = format!("an answer that was kept for a retry: {error}");
+        Failure::Store(StoreError::corrupt("find_response", message))
     })
 }

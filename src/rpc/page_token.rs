@@ -169,10 +169,7 @@ impl PageTokens {
     fn sealer(&self, place: &[u8], binding: &Binding) -> Result<Hmac<Sha256>, Failure> {
         let sealer = Hmac::<Sha256>::new_from_slice(self.key.expose_secret());
         let mut sealer = sealer.map_err(|_| {
-            Failure::from(StoreError::CorruptRow {
-                statement: "page_token_key",
-                message: "the key is not one".to_owned(),
-            })
+            Failure::from(StoreError::corrupt("page_token_key", "the key is not one"))
         })?;
         let length = u64::try_from(place.len()).unwrap_or(u64::MAX);
         sealer.update(FORMAT);

@@ -57,11 +57,7 @@ impl Transaction<'_> {
         } = by;
         self.batch("prepare_reached", TABLE).await?;
         let reached = self
-            .execute(
-                "nominate_reached",
-                SQL,
-                &[&tenant.0, categories, uncategorised, everything],
-            )
+            .affected(SQL, &[&tenant.0, categories, uncategorised, everything])
             .await?;
         self.batch("analyze_reached", "ANALYZE reached_product")
             .await?;

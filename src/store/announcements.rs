@@ -88,10 +88,8 @@ impl Store {
             keys.iter().map(move |key| (member, key.to_string()))
         });
         let (numbers, keys): (Vec<i32>, Vec<String>) = member_keys.unzip();
-        let rows = self
-            .query("announce", SQL, &[&numbers, &keys, &writer.0])
-            .await?;
-        let Some(row) = rows.first() else {
+        let announced = self.first_row(SQL, &[&numbers, &keys, &writer.0]).await?;
+        let Some(row) = announced else {
             return Ok(None);
         };
         let announced = AnnouncedGroup {
@@ -102,7 +100,7 @@ impl Store {
         };
         let parameters: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &announced.seq.to_string()];
         // A lost hint only delays servers until their next poll.
-        let _notified = self.query("notify", NOTIFY, &parameters).await;
+        let _notified = self.rows(NOTIFY, &parameters).await;
         Ok(Some(announced))
     }
 
@@ -118,7 +116,7 @@ impl Store {
              WHERE seq = $1 AND member = $2
             RETURNING seq";
         let (seq, member) = announcement.stored();
-        let rows = self.query("withdraw", SQL, &[&seq, &member]).await?;
+        let rows = self.rows(SQL, &[&seq, &member]).await?;
         Ok(!rows.is_empty())
     }
 
@@ -146,7 +144,7 @@ impl Store {
         let (seqs, members): (Vec<i64>, Vec<i32>) =
             known.iter().map(|known| known.stored()).unzip();
         let parameters: [&(dyn ToSql + Sync); 3] = [&writer.0, &seqs, &members];
-        let rows = self.query("withdraw_unanswered", SQL, &parameters).await?;
+        let rows = self.rows(SQL, &parameters).await?;
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
@@ -165,8 +163,8 @@ impl Store {
               FROM commit_log
              WHERE n = $1 AND member = $2";
         let (seq, member) = announcement.stored();
-        let rows = self.query("find_commit", SQL, &[&seq, &member]).await?;
-        Ok(rows.first().map(|row| facts::revision(row.get("revision"))))
+        let row = self.first_row(SQL, &[&seq, &member]).await?;
+        Ok(row.map(|row| facts::revision(row.get("revision"))))
     }
 }
 
@@ -192,7 +190,7 @@ impl Transaction<'_> {
              WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
         let deleted = self
-            .execute("use_intent", SQL, &[&seq, &member])
+            .affected(SQL, &[&seq, &member])
             .await
             .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
         if deleted != 1 && !is_disabled(Rule::IntentIsCondition) {
@@ -200,13 +198,13 @@ impl Transaction<'_> {
         }
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
         let pass = format!("{seq}/{member}");
-        let current = self.query("check_epoch", EPOCH, &[&epoch, &pass]).await?;
+        let current = self.rows(EPOCH, &[&epoch, &pass]).await?;
         Ok(!current.is_empty())
     }
 
     pub(super) async fn permit_writes(&self, pass: &str) -> Result<(), StoreError> {
         const SQL: &str = "-- permit_writes
             SELECT set_config('pim_authz.door', $1, true)";
-        self.query("permit_writes", SQL, &[&pass]).await.map(|_| ())
+        self.rows(SQL, &[&pass]).await.map(|_| ())
     }
 }

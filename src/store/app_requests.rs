@@ -34,19 +34,14 @@ impl Transaction<'_> {
             SELECT app_code, state::text AS state
               FROM app_request
              WHERE tenant_id = $1 AND id = $2 AND expires_at > now()";
-        let rows = self
-            .query("find_app_request", SQL, &[&tenant.0, &id])
-            .await?;
-        let Some(row) = rows.first() else {
-            return Ok(None);
-        };
-        let code: &str = row.get("app_code");
-        let app = code.parse().map_err(|_| StoreError::CorruptRow {
-            statement: "find_app_request",
-            message: format!("app_code `{code}`"),
-        })?;
-        let state = row.get("state");
-        Ok(Some(AppRequestRow { id, app, state }))
+        self.find(SQL, &[&tenant.0, &id], |row| {
+            Ok(AppRequestRow {
+                id,
+                app: row.word("app_code")?,
+                state: row.get("state")?,
+            })
+        })
+        .await
     }
 
     /// Inserts or updates a request, and deletes the tenant's expired requests.
@@ -67,16 +62,13 @@ impl Transaction<'_> {
             INSERT INTO app_request (tenant_id, id, app_code, actor, state, expires_at)
             VALUES ($1, $2, $3, $4, $5::text::jsonb, now() + $6::text::interval)
                 ON CONFLICT (tenant_id, id) DO UPDATE SET actor = excluded.actor, state = excluded.state";
-        self.execute("expire_app_requests", EXPIRE, &[&tenant.0])
-            .await?;
+        self.run(EXPIRE, &[&tenant.0]).await?;
         let AppRequestRow { id, app, state } = request;
-        self.execute(
-            "put_app_request",
+        self.run(
             PUT,
             &[&tenant.0, id, &app.as_str(), &actor, state, &LIFETIME],
         )
         .await
-        .map(|_| ())
     }
 
     /// Deletes a request.
@@ -88,8 +80,6 @@ impl Transaction<'_> {
         const SQL: &str = "-- delete_app_request
             DELETE FROM app_request
              WHERE tenant_id = $1 AND id = $2";
-        self.execute("delete_app_request", SQL, &[&tenant.0, &id])
-            .await
-            .map(|_| ())
+        self.run(SQL, &[&tenant.0, &id]).await
     }
 }

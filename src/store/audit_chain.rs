@@ -98,8 +98,8 @@ impl Snapshot<'_> {
               FROM tenant
              WHERE id = $1";
         let tenant = self.tenant().id.0;
-        let rows = self.query("last_audit_hash", SQL, &[&tenant]).await?;
-        Ok(rows.first().map(|row| row.get(0)).unwrap_or_default())
+        let row = self.first_row(SQL, &[&tenant]).await?;
+        Ok(row.map(|row| row.get(0)).unwrap_or_default())
     }
 
     async fn writes_after(&self, revision: Revision) -> Result<Vec<Write>, StoreError> {
@@ -114,9 +114,7 @@ impl Snapshot<'_> {
              GROUP BY revision
              ORDER BY revision";
         let (tenant, after) = (self.tenant().id.0, stored(revision));
-        let rows = self
-            .query("verify_writes", SQL, &[&tenant, &after, &WRITES_AT_ONCE])
-            .await?;
+        let rows = self.rows(SQL, &[&tenant, &after, &WRITES_AT_ONCE]).await?;
         let writes = rows.iter().map(|row| Write {
             revision: facts::revision(row.get("revision")),
             rows: row.get("rows"),

@@ -1,6 +1,6 @@
 use crate::domain::Code;
 
-use super::{Snapshot, StoreError};
+use super::{Snapshot, StoreError, statement::name_of};
 
 /// Result of comparing a tenant's facts with its audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,27 +21,15 @@ impl FactsReport {
     pub const DESCRIBED: usize = 20;
 }
 
-/// Comparisons of a tenant's facts: statement names and SQL.
-const TENANT_COMPARISONS: &[(&str, &str)] = &[
-    (
-        "compare_entities_with_log",
-        include_str!("audit_facts_entities.sql"),
-    ),
-    (
-        "compare_rights_with_log",
-        include_str!("audit_facts_rights.sql"),
-    ),
-    (
-        "compare_products_with_log",
-        include_str!("audit_facts_products.sql"),
-    ),
+/// Comparisons of a tenant's facts.
+const TENANT_COMPARISONS: &[&str] = &[
+    include_str!("audit_facts_entities.sql"),
+    include_str!("audit_facts_rights.sql"),
+    include_str!("audit_facts_products.sql"),
 ];
 
 /// Comparison of callers, which belong to the installation.
-const CALLER_COMPARISONS: &[(&str, &str)] = &[(
-    "compare_callers_with_log",
-    include_str!("audit_facts_callers.sql"),
-)];
+const CALLER_COMPARISONS: &[&str] = &[include_str!("audit_facts_callers.sql")];
 
 /// End of every comparison's SQL: selects the counts and the first differences.
 const SUMMARY: &str = "
@@ -67,22 +55,23 @@ impl Snapshot<'_> {
         } else {
             TENANT_COMPARISONS
         };
-        for (name, comparison) in comparisons {
-            self.compare(name, comparison, &mut report).await?;
+        for comparison in comparisons {
+            self.compare(comparison, &mut report).await?;
         }
         Ok(report)
     }
 
     async fn compare(
         &self,
-        name: &'static str,
-        comparison: &str,
+        comparison: &'static str,
         report: &mut FactsReport,
     ) -> Result<(), StoreError> {
         let sql = format!("{comparison}{SUMMARY}");
         let described = i64::try_from(FactsReport::DESCRIBED).unwrap_or(i64::MAX);
         let tenant = self.tenant().id.0;
-        let rows = self.query(name, &sql, &[&tenant, &described]).await?;
+        let rows = self
+            .query(name_of(comparison), &sql, &[&tenant, &described])
+            .await?;
         if let Some(row) = rows.first() {
             report.compared += row.get::<_, i64>("compared").unsigned_abs();
             report.different += row.get::<_, i64>("different").unsigned_abs();

@@ -69,15 +69,10 @@ impl Store {
         if head.get("standby") {
             return Err(StoreError::standby());
         }
-        let pending: Vec<&str> = head.get("pending");
-        let pending = pending.into_iter().map(|key| {
-            let Ok(key) = key.parse();
-            key
-        });
         let as_of = AsOf {
             seq: head.get::<_, i64>("seq").unsigned_abs(),
             epoch: head.get::<_, i64>("epoch").unsigned_abs(),
-            pending: pending.collect(),
+            pending: head.get("pending"),
         };
         let stored = rows
             .iter()
@@ -148,18 +143,11 @@ impl Transaction<'_> {
         let put_ids: Vec<CallerId> = put.iter().map(|row| row.id).collect();
         let cleared: Vec<CallerId> = removed.iter().chain(&put_ids).copied().collect();
         let keys: Vec<&str> = removed_keys.iter().map(KeyId::as_str).collect();
-        self.execute(
-            "delete_caller_keys",
-            DELETE_KEYS,
-            &[&tenant.0, removed, &keys],
-        )
-        .await?;
+        self.run(DELETE_KEYS, &[&tenant.0, removed, &keys]).await?;
         for sql in DELETE_ENTRIES {
-            self.execute("delete_caller_entries", sql, &[&tenant.0, &cleared])
-                .await?;
+            self.run(sql, &[&tenant.0, &cleared]).await?;
         }
-        self.execute("delete_callers", DELETE, &[&tenant.0, removed])
-            .await?;
+        self.run(DELETE, &[&tenant.0, removed]).await?;
         self.put_callers(tenant, put).await?;
         for key in new_keys {
             let NewKey {
@@ -169,12 +157,8 @@ impl Transaction<'_> {
                 valid_for,
             } = key;
             let (id, hash) = (id.as_str(), hash.as_bytes());
-            self.execute(
-                "insert_caller_key",
-                INSERT_KEY,
-                &[&tenant.0, &id, caller, &hash, valid_for],
-            )
-            .await?;
+            self.run(INSERT_KEY, &[&tenant.0, &id, caller, &hash, valid_for])
+                .await?;
         }
         Ok(())
     }
@@ -191,8 +175,7 @@ impl Transaction<'_> {
                 keys: _,
             } = caller;
             let rights: Vec<&str> = rights.iter().map(Into::into).collect();
-            self.execute(
-                "put_caller",
+            self.run(
                 PUT,
                 &[
                     &tenant.0,
@@ -216,20 +199,11 @@ impl Transaction<'_> {
                 .iter()
                 .map(|identity| (identity.issuer.as_str(), identity.subject.as_str()))
                 .unzip();
-            self.execute(
-                "put_caller_tenants",
-                PUT_TENANTS,
-                &[&tenant.0, id, &codes, &folded],
-            )
-            .await?;
-            self.execute("put_caller_names", PUT_NAMES, &[&tenant.0, id, &names])
+            self.run(PUT_TENANTS, &[&tenant.0, id, &codes, &folded])
                 .await?;
-            self.execute(
-                "put_caller_identities",
-                PUT_IDENTITIES,
-                &[&tenant.0, id, &issuers, &subjects],
-            )
-            .await?;
+            self.run(PUT_NAMES, &[&tenant.0, id, &names]).await?;
+            self.run(PUT_IDENTITIES, &[&tenant.0, id, &issuers, &subjects])
+                .await?;
         }
         Ok(())
     }

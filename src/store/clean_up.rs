@@ -49,17 +49,17 @@ impl Connection {
         const ACKS: &str = "-- clean_acks
             DELETE FROM ack WHERE id NOT IN (SELECT id FROM lease)";
         let mut removed = self.clean_log().await?;
-        let kinds: [(&'static str, &str, &[&(dyn ToSql + Sync)]); 4] = [
-            ("clean_commit_log", COMMITS, &[&COMMITS_RETAINED]),
-            ("clean_answers", ANSWERS, &[&DELETED_AT_ONCE]),
-            ("clean_app_requests", REQUESTS, &[&DELETED_AT_ONCE]),
-            ("clean_acks", ACKS, &[]),
+        let kinds: [(&str, &[&(dyn ToSql + Sync)]); 4] = [
+            (COMMITS, &[&COMMITS_RETAINED]),
+            (ANSWERS, &[&DELETED_AT_ONCE]),
+            (REQUESTS, &[&DELETED_AT_ONCE]),
+            (ACKS, &[]),
         ];
-        for (name, sql, parameters) in kinds {
+        for (sql, parameters) in kinds {
             let Some(transaction) = self.begin_clean_up().await? else {
                 return Ok(removed);
             };
-            removed += transaction.execute(name, sql, parameters).await?;
+            removed += transaction.affected(sql, parameters).await?;
             transaction.end_unchanged().await?;
         }
         Ok(removed)
@@ -78,18 +78,12 @@ impl Connection {
         let Some(transaction) = self.begin_clean_up().await? else {
             return Ok(0);
         };
-        let found = transaction
-            .query("find_log_floor", FIND, &[&LOG_RETAINED])
-            .await?;
-        let Some(last_deleted) = found.first().map(|row| row.get::<_, i64>("last_deleted")) else {
+        let Some(found) = transaction.first_row(FIND, &[&LOG_RETAINED]).await? else {
             return Ok(0);
         };
-        let removed = transaction
-            .execute("clean_log", DELETE, &[&last_deleted])
-            .await?;
-        transaction
-            .execute("move_log_floor", MOVE, &[&last_deleted])
-            .await?;
+        let last_deleted: i64 = found.get("last_deleted");
+        let removed = transaction.affected(DELETE, &[&last_deleted]).await?;
+        transaction.run(MOVE, &[&last_deleted]).await?;
         transaction.end_unchanged().await?;
         Ok(removed)
     }
@@ -101,8 +95,8 @@ impl Connection {
             SELECT set_config('pim_authz.door', 'clean-up', true),
                    pg_try_advisory_xact_lock(hashtext('pim_authz.clean_up')) AS mine";
         let transaction = self.begin(Isolation::EachStatement, BOUNDS).await?;
-        let rows = transaction.query("lock_clean_up", LOCK, &[]).await?;
-        let is_mine = rows.first().is_some_and(|row| row.get("mine"));
+        let locked = transaction.first_row(LOCK, &[]).await?;
+        let is_mine = locked.is_some_and(|row| row.get("mine"));
         Ok(is_mine.then_some(transaction))
     }
 }

@@ -27,7 +27,7 @@ impl Store {
                    pg_is_in_recovery() AS standby,
                    current_setting('synchronous_commit') AS waits,
                    current_setting('synchronous_standby_names') AS names";
-        let rows = self.query("durability", SQL, &[]).await?;
+        let rows = self.rows(SQL, &[]).await?;
         if rows.first().is_some_and(|row| row.get("standby")) {
             return Err(StoreError::standby());
         }

@@ -90,37 +90,29 @@ impl Transaction<'_> {
         wanted: &WantedEntities,
     ) -> Result<StoredEntities, StoreError> {
         let mut entities = StoredEntities {
-            groups: self.load("load_groups", GROUPS, tenant, ALL).await?,
+            groups: self.load(GROUPS, tenant, ALL).await?,
             ..StoredEntities::default()
         };
         if wanted.everything || wanted.roles {
-            entities.roles = self.load("load_roles", ROLES, tenant, ALL).await?;
+            entities.roles = self.load(ROLES, tenant, ALL).await?;
         }
         let subjects = self.subjects_wanted(tenant, wanted).await?;
-        entities.subjects = self
-            .load("load_subjects", SUBJECTS, tenant, subjects.as_deref())
-            .await?;
+        entities.subjects = self.load(SUBJECTS, tenant, subjects.as_deref()).await?;
         entities.third_parties = self.count_third_parties(tenant).await?;
         let items = self.items_wanted(tenant, wanted).await?;
-        entities.items = self
-            .load("load_items", ITEMS, tenant, items.as_deref())
-            .await?;
+        entities.items = self.load(ITEMS, tenant, items.as_deref()).await?;
         let moved = self.moved_items(tenant, wanted).await?;
         if !moved.is_empty() {
-            let moved = self.load("load_items", ITEMS, tenant, Some(&moved));
+            let moved = self.load(ITEMS, tenant, Some(&moved));
             entities.items.extend(moved.await?);
         }
         if wanted.everything || wanted.attributes {
-            entities.attributes = self
-                .load("load_attributes", ATTRIBUTES, tenant, ALL)
-                .await?;
+            entities.attributes = self.load(ATTRIBUTES, tenant, ALL).await?;
         }
         if wanted.everything || wanted.grid_views {
-            entities.grid_views = self
-                .load("load_grid_views", GRID_VIEWS, tenant, ALL)
-                .await?;
+            entities.grid_views = self.load(GRID_VIEWS, tenant, ALL).await?;
         }
-        entities.apps = self.load("load_apps", APPS, tenant, ALL).await?;
+        entities.apps = self.load(APPS, tenant, ALL).await?;
         let all = RightsWanted::OnItems;
         let rights = if wanted.everything {
             &all
@@ -150,18 +142,16 @@ impl Transaction<'_> {
             SELECT id, code FROM role WHERE tenant_id = $1 AND id = ANY ($2)
              UNION ALL
             SELECT id, code FROM subject WHERE tenant_id = $1 AND id = ANY ($2)";
-        let rows = self.query("read_codes", SQL, &[&tenant.0, &ids]).await?;
-        Ok(rows
-            .iter()
-            .map(|row| (row.get("id"), row.get("code")))
-            .collect())
+        self.parsed(SQL, &[&tenant.0, &ids], |row| {
+            Ok((row.get("id")?, row.get("code")?))
+        })
+        .await
     }
 
     /// Loads the entities of one kind, or those with the ids `only`, by id.
     async fn load<Id, T>(
         &self,
-        name: &'static str,
-        sql: &str,
+        sql: &'static str,
         tenant: TenantId,
         only: Option<&[impl ToSql + Sync]>,
     ) -> Result<HashMap<Id, T>, StoreError>
@@ -169,19 +159,17 @@ impl Transaction<'_> {
         Id: for<'r> FromSql<'r> + Eq + Hash,
         T: FromRow,
     {
-        let rows = self.query(name, sql, &[&tenant.0, &only]).await?;
-        let entities = rows.iter().map(|row| {
-            let row = Columns::new(name, row);
-            Ok((row.get("id")?, T::from_row(&row)?))
-        });
-        entities.collect()
+        self.parsed(sql, &[&tenant.0, &only], |row| {
+            Ok((row.get("id")?, T::from_row(row)?))
+        })
+        .await
     }
 
     async fn count_third_parties(&self, tenant: TenantId) -> Result<usize, StoreError> {
         const SQL: &str = "-- count_third_parties
             SELECT count(*) FROM subject WHERE tenant_id = $1 AND type IN ('app', 'connection')";
-        let rows = self.query("count_third_parties", SQL, &[&tenant.0]).await?;
-        let count: i64 = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        let row = self.first_row(SQL, &[&tenant.0]).await?;
+        let count: i64 = row.map(|row| row.get(0)).unwrap_or_default();
         Ok(usize::try_from(count).unwrap_or_default())
     }
 

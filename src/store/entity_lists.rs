@@ -1,9 +1,8 @@
+use tokio_postgres::types::ToSql;
+
 use crate::domain::{Code, ItemId, ItemKind, SubjectKind, SubjectRef};
 
-use super::{
-    Snapshot, StoreError,
-    product_lists::{code, count},
-};
+use super::{Snapshot, StoreError, product_lists::count};
 
 /// Entities, other than products and models, that are listed by code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,30 +51,22 @@ impl Snapshot<'_> {
              ORDER BY key
              LIMIT $3";
         let (tenant, limit) = (self.tenant().id.0, count(limit));
-        let (name, rows) = match entity {
+        let sql = match entity {
             ListedEntity::Item(kind) => {
                 let (space, kind) = (space(kind), <&str>::from(kind));
-                let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-                    [&tenant, &after, &limit, &space, &kind];
-                let rows = self.query("items_after", ITEMS, &parameters).await?;
-                ("items_after", rows)
+                let parameters: [&(dyn ToSql + Sync); 5] = [&tenant, &after, &limit, &space, &kind];
+                let items = self.parsed(ITEMS, &parameters, |row| {
+                    Ok((Some(row.get("id")?), row.word("code")?))
+                });
+                return items.await;
             }
-            ListedEntity::Attribute => {
-                let name = "attributes_after";
-                let parameters = [&tenant as _, &after as _, &limit as _];
-                (name, self.query(name, ATTRIBUTES, &parameters).await?)
-            }
-            ListedEntity::GridView => {
-                let name = "grid_views_after";
-                let parameters = [&tenant as _, &after as _, &limit as _];
-                (name, self.query(name, GRID_VIEWS, &parameters).await?)
-            }
+            ListedEntity::Attribute => ATTRIBUTES,
+            ListedEntity::GridView => GRID_VIEWS,
         };
-        let is_item = matches!(entity, ListedEntity::Item(_));
-        let listed = rows
-            .iter()
-            .map(|row| Ok((is_item.then(|| row.get("id")), code(name, row)?)));
-        listed.collect()
+        self.parsed(sql, &[&tenant, &after, &limit], |row| {
+            Ok((None, row.word("code")?))
+        })
+        .await
     }
 
     /// Reads the next subjects after `after`, ordered by type and folded code.
@@ -95,36 +86,20 @@ impl Snapshot<'_> {
              WHERE tenant_id = $1 AND (type, key) > ($2, $3) AND ($4::text IS NULL OR type = $4)
              ORDER BY type, key
              LIMIT $5";
-        const STATEMENT: &str = "subjects_after";
         let kind: Option<&str> = kind.map(Into::into);
         let (after_kind, after_key) = after.map_or(("", ""), |after| {
             (<&str>::from(after.kind), after.code.folded())
         });
-        let rows = self
-            .query(
-                STATEMENT,
-                SQL,
-                &[
-                    &self.tenant().id.0,
-                    &after_kind,
-                    &after_key,
-                    &kind,
-                    &count(limit),
-                ],
-            )
-            .await?;
-        let subjects = rows.iter().map(|row| {
-            let kind: &str = row.get("type");
-            let kind = kind.parse().map_err(|_| StoreError::CorruptRow {
-                statement: STATEMENT,
-                message: format!("type `{kind}`"),
-            })?;
+        let (tenant, limit) = (self.tenant().id.0, count(limit));
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&tenant, &after_kind, &after_key, &kind, &limit];
+        self.parsed(SQL, &parameters, |row| {
             Ok(SubjectRef {
-                kind,
-                code: code(STATEMENT, row)?,
+                kind: row.word("type")?,
+                code: row.word("code")?,
             })
-        });
-        subjects.collect()
+        })
+        .await
     }
 }
 

@@ -12,8 +12,8 @@ use tokio_postgres::{
 };
 
 use crate::domain::{
-    App, Attribute, CATALOGUE, Category, Channel, Code, GridView, Item, ItemKind, Label, Level,
-    PlainItem, Product, ProductKind, Role, Selection, Subject, UserGroup,
+    App, Attribute, CATALOGUE, Category, Channel, Code, FactKey, GridView, Item, ItemKind, Label,
+    Level, PlainItem, Product, ProductKind, Role, Selection, Subject, UserGroup,
 };
 
 use super::StoreError;
@@ -58,6 +58,11 @@ impl<'r> Columns<'r> {
         Ok(level(self.get(column)?))
     }
 
+    /// Returns the value of a column that holds a count or another number from 0.
+    pub(super) fn count(&self, column: &str) -> Result<u64, StoreError> {
+        Ok(self.get::<i64>(column)?.unsigned_abs())
+    }
+
     fn set<T: FromSql<'r> + Ord>(&self, column: &str) -> Result<BTreeSet<T>, StoreError> {
         let values: Vec<T> = self.get(column)?;
         Ok(values.into_iter().collect())
@@ -69,10 +74,7 @@ impl<'r> Columns<'r> {
     }
 
     fn corrupt(&self, message: String) -> StoreError {
-        StoreError::CorruptRow {
-            statement: self.statement,
-            message,
-        }
+        StoreError::corrupt(self.statement, message)
     }
 }
 
@@ -96,6 +98,29 @@ impl<'a> FromSql<'a> for Code {
 
     fn accepts(ty: &Type) -> bool {
         <&str as FromSql>::accepts(ty)
+    }
+}
+
+impl<'a> FromSql<'a> for FactKey {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let Ok(key) = <&str>::from_sql(ty, raw)?.parse();
+        Ok(key)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <&str as FromSql>::accepts(ty)
+    }
+}
+
+/// Read from a column that is true for a model.
+impl<'a> FromSql<'a> for ProductKind {
+    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        let is_model = bool::from_sql(ty, raw)?;
+        Ok(if is_model { Self::Model } else { Self::Product })
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        <bool as FromSql>::accepts(ty)
     }
 }
 
@@ -210,11 +235,7 @@ impl<Ref: for<'r> FromSql<'r> + Ord> FromRow for GridView<Ref> {
 impl FromRow for Product {
     fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            kind: if row.get("model")? {
-                ProductKind::Model
-            } else {
-                ProductKind::Product
-            },
+            kind: row.get("model")?,
             code: row.get("code")?,
             parent: row.get("parent")?,
             categories: row.get("categories")?,

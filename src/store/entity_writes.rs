@@ -63,13 +63,8 @@ impl Transaction<'_> {
         let keys = column(rows, |row| row.code.folded());
         let labels = column(rows, |row| row.label.as_str());
         let privates = column(rows, |row| row.private);
-        self.execute(
-            "write_groups",
-            SQL,
-            &[&tenant.0, &ids, &codes, &keys, &labels, &privates],
-        )
-        .await
-        .map(|_| ())
+        self.run(SQL, &[&tenant.0, &ids, &codes, &keys, &labels, &privates])
+            .await
     }
 
     async fn write_roles(
@@ -99,12 +94,8 @@ impl Transaction<'_> {
         let keys = column(rows, |row| row.code.folded());
         let labels = column(rows, |row| row.label.as_str());
         let audiences = column(rows, |row| <&str>::from(row.audience));
-        self.execute(
-            "write_roles",
-            SQL,
-            &[&tenant.0, &ids, &codes, &keys, &labels, &audiences],
-        )
-        .await?;
+        self.run(SQL, &[&tenant.0, &ids, &codes, &keys, &labels, &audiences])
+            .await?;
         let granted = rows.iter().flat_map(|(id, row)| {
             row.permissions
                 .iter()
@@ -112,19 +103,9 @@ impl Transaction<'_> {
         });
         let (roles, permissions): (Vec<RoleId>, Vec<&str>) = granted.unzip();
         let known: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
-        self.execute(
-            "write_role_permissions_lost",
-            LOSE,
-            &[&tenant.0, &ids, &roles, &permissions, &known],
-        )
-        .await?;
-        self.execute(
-            "write_role_permissions",
-            GAIN,
-            &[&tenant.0, &roles, &permissions],
-        )
-        .await
-        .map(|_| ())
+        self.run(LOSE, &[&tenant.0, &ids, &roles, &permissions, &known])
+            .await?;
+        self.run(GAIN, &[&tenant.0, &roles, &permissions]).await
     }
 
     async fn write_subjects(
@@ -144,12 +125,8 @@ impl Transaction<'_> {
         let codes = column(rows, |row| row.code.as_str());
         let keys = column(rows, |row| row.code.folded());
         let enabled = column(rows, |row| row.enabled);
-        self.execute(
-            "write_subjects",
-            SQL,
-            &[&tenant.0, &ids, &kinds, &codes, &keys, &enabled],
-        )
-        .await?;
+        self.run(SQL, &[&tenant.0, &ids, &kinds, &codes, &keys, &enabled])
+            .await?;
         let roles = owned_pairs(rows, |row| &row.roles);
         self.write_pairs(tenant, &SUBJECT_ROLES, &ids, roles)
             .await?;
@@ -177,8 +154,7 @@ impl Transaction<'_> {
         let keys = column(rows, |item| item.code().folded());
         let parents = column(rows, Item::parent);
         let trees = column(rows, |item| item.as_channel()?.tree);
-        self.execute(
-            "write_items",
+        self.run(
             SQL,
             &[&tenant.0, &all_ids, &kinds, &codes, &keys, &parents, &trees],
         )
@@ -213,8 +189,7 @@ impl Transaction<'_> {
         let groups = column(rows, |row| row.group);
         let scopable = column(rows, |row| row.scopable);
         let localizable = column(rows, |row| row.localizable);
-        self.execute(
-            "write_attributes",
+        self.run(
             SQL,
             &[
                 &tenant.0,
@@ -227,7 +202,6 @@ impl Transaction<'_> {
             ],
         )
         .await
-        .map(|_| ())
     }
 
     async fn write_grid_views(
@@ -245,8 +219,7 @@ impl Transaction<'_> {
         let ids = ids(rows);
         let codes = column(rows, |row| row.code.as_str());
         let keys = column(rows, |row| row.code.folded());
-        self.execute("write_grid_views", SQL, &[&tenant.0, &ids, &codes, &keys])
-            .await?;
+        self.run(SQL, &[&tenant.0, &ids, &codes, &keys]).await?;
         let groups = owned_pairs(rows, |view| &view.attribute_groups);
         self.write_pairs(tenant, &GRID_VIEW_GROUPS, &ids, groups)
             .await
@@ -273,14 +246,12 @@ impl Transaction<'_> {
         let connected_by = column(rows, |row| row.connected_by.as_str());
         let later = column(rows, |row| row.later_channels);
         let passed = column(rows, |row| row.permissions_passed);
-        self.execute(
-            "write_apps",
+        self.run(
             SQL,
             &[&tenant.0, &ids, &groups, &connected_by, &later, &passed],
         )
         .await?;
-        self.execute("clear_app_choices", CLEAR, &[&tenant.0, &ids])
-            .await?;
+        self.run(CLEAR, &[&tenant.0, &ids]).await?;
         self.write_app_choices(tenant, rows).await
     }
 
@@ -301,8 +272,7 @@ impl Transaction<'_> {
                 .map(|scope| (*id, CATALOGUE.scope(scope).code))
         });
         let (subjects, scopes): (Vec<SubjectId>, Vec<&str>) = scopes.unzip();
-        self.execute("write_app_scopes", SCOPES, &[&tenant.0, &subjects, &scopes])
-            .await?;
+        self.run(SCOPES, &[&tenant.0, &subjects, &scopes]).await?;
         let chosen: Vec<_> = rows
             .iter()
             .flat_map(|(id, row)| row.selections.iter().map(|chosen| (*id, *chosen)))
@@ -317,13 +287,8 @@ impl Transaction<'_> {
             .map(|(_, chosen)| i16::from(chosen.level))
             .collect();
         let items: Vec<Option<ItemId>> = chosen.iter().map(|(_, chosen)| chosen.item).collect();
-        self.execute(
-            "write_app_selections",
-            SELECTIONS,
-            &[&tenant.0, &subjects, &axes, &levels, &items],
-        )
-        .await
-        .map(|_| ())
+        self.run(SELECTIONS, &[&tenant.0, &subjects, &axes, &levels, &items])
+            .await
     }
 
     /// Sets access rights; [`Level::Hidden`] deletes the right.
@@ -354,7 +319,7 @@ impl Transaction<'_> {
                 .iter()
                 .map(|right| i16::from(right.level.bits()))
                 .collect();
-            self.execute("write_rights", SQL, &[&tenant.0, &groups, &items, &levels])
+            self.run(SQL, &[&tenant.0, &groups, &items, &levels])
                 .await?;
         }
         Ok(())
@@ -369,11 +334,9 @@ impl Transaction<'_> {
         pairs: Vec<(Owner, Member)>,
     ) -> Result<(), StoreError> {
         let (of, members): (Vec<Owner>, Vec<Member>) = pairs.into_iter().unzip();
-        self.execute(table.name, table.lose, &[&tenant.0, &owners, &of, &members])
+        self.run(table.lose, &[&tenant.0, &owners, &of, &members])
             .await?;
-        self.execute(table.name, table.gain, &[&tenant.0, &of, &members])
-            .await
-            .map(|_| ())
+        self.run(table.gain, &[&tenant.0, &of, &members]).await
     }
 }
 
@@ -399,7 +362,6 @@ fn column<'r, Id, T, C>(rows: &[(Id, &'r T)], property: impl Fn(&'r T) -> C) -> 
 
 /// Statements for a table of pairs of ids.
 struct PairTable {
-    name: &'static str,
     lose: &'static str,
     gain: &'static str,
 }
@@ -407,7 +369,6 @@ struct PairTable {
 macro_rules! pair_table {
     ($name:literal, $table:literal, $owner:literal, $member:literal) => {
         PairTable {
-            name: $name,
             lose: concat!(
                 "-- ", $name, "
                 DELETE FROM ", $table, " AS held

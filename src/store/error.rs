@@ -195,10 +195,13 @@ impl StoreError {
 
     /// Returns the error for a missing row in a table that has exactly one.
     pub(super) fn empty(statement: &'static str, table: &str) -> Self {
-        Self::CorruptRow {
-            statement,
-            message: format!("the table `{table}` is empty"),
-        }
+        Self::corrupt(statement, format!("the table `{table}` is empty"))
+    }
+
+    /// Returns the error for a row of `statement` that violates the domain's rules.
+    pub(crate) fn corrupt(statement: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::CorruptRow { statement, message }
     }
 
     /// Returns the error for a missing connection: a bug, because a loan always has

@@ -198,8 +198,5 @@ pub(super) fn revision(stored: i64) -> Revision {
 /// Converts stored bits to a level.
 pub(super) fn level_of_bits(statement: &'static str, stored: i64) -> Result<Level, StoreError> {
     let level = u8::try_from(stored).map(Level::from_bits);
-    level.map_err(|_| StoreError::CorruptRow {
-        statement,
-        message: format!("level {stored}"),
-    })
+    level.map_err(|_| StoreError::corrupt(statement, format!("level {stored}")))
 }

@@ -14,6 +14,7 @@ use super::{
     announcements::CHANNEL,
     connection_pool::{SESSION, TRIES, measured},
     facts, outage_log,
+    statement::name_of,
 };
 
 /// NOTIFY channel of acknowledgements. A hint only; the table is authoritative.
@@ -134,11 +135,8 @@ impl LeaseConnection {
             INSERT INTO lease (id, renew_no, length_ms) VALUES ($1, 0, $2)";
         let length = i32::try_from(length.as_millis()).unwrap_or(i32::MAX);
         let applied = i64::try_from(applied).unwrap_or(i64::MAX);
-        self.execute("join_longest", LONGEST, &[&length, &applied])
-            .await?;
-        self.execute("join", SQL, &[&lease.0, &length])
-            .await
-            .map(|_| ())
+        self.run(LONGEST, &[&length, &applied]).await?;
+        self.run(SQL, &[&lease.0, &length]).await
     }
 
     /// Renews a lease (A2); durable on return. Returns `false` if the lease is gone.
@@ -147,7 +145,7 @@ impl LeaseConnection {
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable or times out.
     pub async fn renew(&self, lease: LeaseId) -> Result<bool, StoreError> {
-        let rows = self.prepared("renew", RENEW, &[&lease.0]).await?;
+        let rows = self.prepared(RENEW, &[&lease.0]).await?;
         Ok(!rows.is_empty())
     }
 
@@ -160,7 +158,7 @@ impl LeaseConnection {
         const SQL: &str = "-- leave
             WITH left_one AS (DELETE FROM ack WHERE id = $1)
             DELETE FROM lease WHERE id = $1";
-        self.execute("leave", SQL, &[&lease.0]).await.map(|_| ())
+        self.run(SQL, &[&lease.0]).await
     }
 
     /// Reads the announcements after `applied`, and the revisions committed by
@@ -173,7 +171,7 @@ impl LeaseConnection {
     pub async fn read_log(&self, applied: u64, unsettled: u64) -> Result<LogRead, StoreError> {
         let stored = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let parameters: [&(dyn ToSql + Sync); 2] = [&stored(applied), &stored(unsettled)];
-        log_of(&self.prepared("read_log", READ_LOG, &parameters).await?)
+        log_of(&self.prepared(READ_LOG, &parameters).await?)
     }
 
     /// Acknowledges that everything up to `seq` was applied (A3), and notifies the
@@ -238,10 +236,10 @@ impl LeaseConnection {
     /// again if its tables have changed since, because that attempt had no effect.
     async fn prepared(
         &self,
-        name: &'static str,
         sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
+        let name = name_of(sql);
         let mut tries = 1;
         loop {
             let call = async {
@@ -259,14 +257,14 @@ impl LeaseConnection {
         }
     }
 
-    async fn execute(
+    async fn run(
         &self,
-        name: &'static str,
-        sql: &str,
+        sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(), StoreError> {
+        let name = name_of(sql);
         let call = measured(name, self.client.execute(sql, parameters));
-        within(name, self.call_timeout, call).await
+        within(name, self.call_timeout, call).await.map(|_| ())
     }
 }
 
@@ -293,12 +291,7 @@ fn log_of(rows: &[Row]) -> Result<LogRead, StoreError> {
         match row.get("part") {
             "head" => head = Some(row),
             "announcement" => {
-                let keys: Vec<&str> = row.get("keys");
-                let keys = keys.into_iter().map(|key| {
-                    let Ok(key) = key.parse();
-                    key
-                });
-                announcements.push((number(row, "seq"), keys.collect()));
+                announcements.push((number(row, "seq"), row.get("keys")));
             }
             _ => {
                 let tenant = i32::try_from(row.get::<_, i64>("epoch")).unwrap_or_default();

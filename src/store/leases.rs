@@ -1,6 +1,10 @@
 use std::{collections::HashMap, time::Duration};
 
-use super::{Announcement, LeaseId, Store, StoreError, announcements::milliseconds};
+use super::{
+    Announcement, LeaseId, Store, StoreError,
+    announcements::milliseconds,
+    entity_rows::{Columns, FromRow},
+};
 
 /// Lease of a server that may answer from its cache, as a writer reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,17 @@ pub struct IntentRow {
     pub writer_lease: Option<Duration>,
 }
 
+/// The epoch is not read and is 0.
+impl FromRow for Announcement {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: row.count("seq")?,
+            member: row.get::<i32>("member")?.unsigned_abs(),
+            epoch: 0,
+        })
+    }
+}
+
 impl Store {
     /// Reads the leases of all servers (W2, W3).
     ///
@@ -35,17 +50,15 @@ impl Store {
             SELECT lease.id, lease.renew_no, lease.length_ms, coalesce(ack.acked, 0) AS acked
               FROM lease
               LEFT JOIN ack ON ack.id = lease.id";
-        let rows = self.query("read_leases", SQL, &[]).await?;
-        let number = |stored: i64| stored.unsigned_abs();
-        let leases = rows.iter().map(|row| {
+        self.parsed(SQL, &[], |row| {
             let lease = LeaseRow {
-                renew_no: number(row.get("renew_no")),
-                length: milliseconds(row.get("length_ms")),
-                acked: number(row.get("acked")),
+                renew_no: row.count("renew_no")?,
+                length: milliseconds(row.get("length_ms")?),
+                acked: row.count("acked")?,
             };
-            (LeaseId(row.get("id")), lease)
-        });
-        Ok(leases.collect())
+            Ok((LeaseId(row.get("id")?), lease))
+        })
+        .await
     }
 
     /// Ends the lease of a server that did not renew it for the whole waiting time
@@ -61,7 +74,7 @@ impl Store {
                  forgotten AS (DELETE FROM ack WHERE id IN (SELECT id FROM ended))
             SELECT id FROM ended";
         let seen = i64::try_from(seen).unwrap_or(i64::MAX);
-        let rows = self.query("end_lease", SQL, &[&lease.0, &seen]).await?;
+        let rows = self.rows(SQL, &[&lease.0, &seen]).await?;
         Ok(!rows.is_empty())
     }
 
@@ -75,7 +88,7 @@ impl Store {
         const SQL: &str = "-- arm
             UPDATE head SET armed = true WHERE epoch = $1 AND NOT armed";
         let epoch = i64::try_from(epoch).unwrap_or(i64::MAX);
-        self.query("arm", SQL, &[&epoch]).await.map(|_| ())
+        self.rows(SQL, &[&epoch]).await.map(|_| ())
     }
 
     /// Sends a heartbeat for announced writes that are still pending. A locked row is
@@ -92,9 +105,7 @@ impl Store {
                                        JOIN intent ON intent.seq = live.seq AND intent.member = live.member
                                         FOR UPDATE OF intent SKIP LOCKED)";
         let (seqs, members): (Vec<i64>, Vec<i32>) = live.iter().map(|live| live.stored()).unzip();
-        self.query("beat", SQL, &[&seqs, &members])
-            .await
-            .map(|_| ())
+        self.rows(SQL, &[&seqs, &members]).await.map(|_| ())
     }
 
     /// Reads the announced writes of all servers that are neither committed nor
@@ -108,21 +119,15 @@ impl Store {
             SELECT intent.seq, intent.member, intent.beat, lease.length_ms
               FROM intent
               LEFT JOIN lease ON lease.id = intent.writer";
-        let rows = self.query("read_intents", SQL, &[]).await?;
-        let intents = rows.iter().map(|row| {
-            let announcement = Announcement {
-                seq: row.get::<_, i64>("seq").unsigned_abs(),
-                member: row.get::<_, i32>("member").unsigned_abs(),
-                epoch: 0,
-            };
-            let lease: Option<i32> = row.get("length_ms");
-            IntentRow {
-                announcement,
-                beat: row.get::<_, i64>("beat").unsigned_abs(),
+        self.parsed(SQL, &[], |row| {
+            let lease: Option<i32> = row.get("length_ms")?;
+            Ok(IntentRow {
+                announcement: Announcement::from_row(row)?,
+                beat: row.count("beat")?,
                 writer_lease: lease.map(milliseconds),
-            }
-        });
-        Ok(intents.collect())
+            })
+        })
+        .await
     }
 
     /// Lists the pending announcements of the key `*`, which are maintenances.
@@ -133,13 +138,7 @@ impl Store {
     pub async fn open_maintenances(&self) -> Result<Vec<Announcement>, StoreError> {
         const SQL: &str = "-- open_maintenances
             SELECT seq, member FROM intent WHERE keys = ARRAY['*']";
-        let rows = self.query("open_maintenances", SQL, &[]).await?;
-        let open = rows.iter().map(|row| Announcement {
-            seq: row.get::<_, i64>("seq").unsigned_abs(),
-            member: row.get::<_, i32>("member").unsigned_abs(),
-            epoch: 0,
-        });
-        Ok(open.collect())
+        self.parsed(SQL, &[], Announcement::from_row).await
     }
 
     /// Deletes the intent of a writer that is gone, so that the write can never
@@ -155,7 +154,7 @@ impl Store {
              WHERE (seq, member) IN (SELECT seq, member FROM intent WHERE seq = $1 AND member = $2 FOR UPDATE SKIP LOCKED)
             RETURNING seq";
         let (seq, member) = dead.stored();
-        let rows = self.query("reap", SQL, &[&seq, &member]).await?;
+        let rows = self.rows(SQL, &[&seq, &member]).await?;
         Ok(!rows.is_empty())
     }
 }

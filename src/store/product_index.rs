@@ -52,19 +52,12 @@ impl Snapshot<'_> {
                                     WHERE key = '*' OR key = $1 OR starts_with(key, $1 || '/')) AS pending
               FROM head";
         let within = FactKey::Tenant(self.tenant().code.clone()).to_string();
-        let rows = self.query("snapshot_as_of", SQL, &[&within]).await?;
-        let row = rows
-            .first()
-            .ok_or_else(|| StoreError::empty_head("snapshot_as_of"))?;
-        let pending: Vec<&str> = row.get("pending");
-        let pending = pending.into_iter().map(|key| {
-            let Ok(key) = key.parse();
-            key
-        });
+        let row = self.first_row(SQL, &[&within]).await?;
+        let row = row.ok_or_else(|| StoreError::empty_head("snapshot_as_of"))?;
         Ok(AsOf {
             seq: row.get::<_, i64>("seq").unsigned_abs(),
             epoch: self.epoch(),
-            pending: pending.collect(),
+            pending: row.get("pending"),
         })
     }
 
@@ -90,14 +83,9 @@ impl Snapshot<'_> {
         );
         let types = [Type::INT4, Type::INT4, Type::BOOL, Type::TEXT];
         self.copy(NAME, &sql, &types, |row| {
-            let kind = if row.try_get(2)? {
-                ProductKind::Model
-            } else {
-                ProductKind::Product
-            };
             Ok(each(IndexedRow {
                 id: row.try_get(0)?,
-                kind,
+                kind: row.try_get(2)?,
                 parent: row.try_get(1)?,
                 code: row.try_get(3)?,
             }))

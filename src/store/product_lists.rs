@@ -1,10 +1,14 @@
 use std::collections::{HashMap, HashSet};
 
-use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::domain::{Code, GroupId, ItemId, ItemKind, Level, ProductId, ProductKind};
 
-use super::{Snapshot, StoreError, facts::level_of_bits};
+use super::{
+    Snapshot, StoreError,
+    entity_rows::{Columns, FromRow},
+    facts::level_of_bits,
+};
 
 /// Product or model of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +52,10 @@ impl Snapshot<'_> {
         limit: usize,
     ) -> Result<Vec<ListedProduct>, StoreError> {
         const SQL: &str = include_str!("products_after.sql");
-        const STATEMENT: &str = "products_after";
         let model = kind == ProductKind::Model;
-        let rows = self
-            .query(
-                STATEMENT,
-                SQL,
-                &[&self.tenant().id.0, &model, &after, &count(limit)],
-            )
-            .await?;
-        rows.iter().map(|row| product(STATEMENT, row)).collect()
+        let parameters: [&(dyn ToSql + Sync); 4] =
+            [&self.tenant().id.0, &model, &after, &count(limit)];
+        self.parsed(SQL, &parameters, ListedProduct::from_row).await
     }
 
     /// Reads the products or models with the given numbers, in the order of `ids`.
@@ -72,13 +70,9 @@ impl Snapshot<'_> {
         ids: &[ProductId],
     ) -> Result<Vec<ListedProduct>, StoreError> {
         const SQL: &str = include_str!("products_among.sql");
-        const STATEMENT: &str = "products_among";
         let model = kind == ProductKind::Model;
-        let parameters = (&self.tenant().id.0, &model, &ids);
-        let rows = self
-            .query(STATEMENT, SQL, &[parameters.0, parameters.1, parameters.2])
-            .await?;
-        rows.iter().map(|row| product(STATEMENT, row)).collect()
+        let parameters: [&(dyn ToSql + Sync); 3] = [&self.tenant().id.0, &model, &ids];
+        self.parsed(SQL, &parameters, ListedProduct::from_row).await
     }
 
     /// Returns the numbers of the products or models with the given codes. Unknown
@@ -98,10 +92,10 @@ impl Snapshot<'_> {
              CROSS JOIN LATERAL (SELECT id FROM product WHERE tenant_id = $1 AND model = $2 AND key = requested.key OFFSET 0) AS product";
         let keys: Vec<&str> = codes.iter().map(Code::folded).collect();
         let model = kind == ProductKind::Model;
-        let rows = self
-            .query("find_products", SQL, &[&self.tenant().id.0, &model, &keys])
-            .await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        self.parsed(SQL, &[&self.tenant().id.0, &model, &keys], |row| {
+            row.get("id")
+        })
+        .await
     }
 
     /// Returns the numbers of all products and models that match a nomination, and
@@ -130,22 +124,17 @@ impl Snapshot<'_> {
             } => (&[][..], groups, level, uncategorised),
         };
         let bits = i32::from(level.bits());
-        let rows = self
-            .query(
-                "nominate_products",
-                SQL,
-                &[
-                    &self.tenant().id.0,
-                    &model,
-                    &categories,
-                    &groups,
-                    &bits,
-                    &count(limit),
-                    &uncategorised,
-                ],
-            )
-            .await?;
-        Ok(rows.first().map(|row| row.get("ids")))
+        let parameters: [&(dyn ToSql + Sync); 7] = [
+            &self.tenant().id.0,
+            &model,
+            &categories,
+            &groups,
+            &bits,
+            &count(limit),
+            &uncategorised,
+        ];
+        let row = self.first_row(SQL, &parameters).await?;
+        Ok(row.map(|row| row.get("ids")))
     }
 
     /// Reads the highest level that any of the groups has on each of the items. An
@@ -167,14 +156,11 @@ impl Snapshot<'_> {
                                   WHERE tenant_id = $1 AND item_id = requested.id AND group_id = ANY ($3)
                                  OFFSET 0) AS held
              GROUP BY requested.id";
-        let rows = self
-            .query("levels_on", SQL, &[&self.tenant().id.0, &items, &groups])
-            .await?;
-        let levels = rows.iter().map(|row| {
-            let level = level_of_bits("levels_on", row.get::<_, i16>("level").into())?;
-            Ok((row.get("id"), level))
-        });
-        levels.collect()
+        self.parsed(SQL, &[&self.tenant().id.0, &items, &groups], |row| {
+            let level = level_of_bits("levels_on", row.get::<i16>("level")?.into())?;
+            Ok((row.get("id")?, level))
+        })
+        .await
     }
 
     /// Reads the numbers of a category and all its descendants. The result is empty
@@ -198,14 +184,12 @@ impl Snapshot<'_> {
                   FROM within
                  CROSS JOIN LATERAL (SELECT id FROM item WHERE tenant_id = $1 AND parent_id = within.id OFFSET 0) AS child)
             SELECT id FROM within";
-        let rows = self
-            .query(
-                "categories_within",
-                SQL,
-                &[&self.tenant().id.0, &category.folded(), &only_root],
-            )
-            .await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        self.parsed(
+            SQL,
+            &[&self.tenant().id.0, &category.folded(), &only_root],
+            |row| row.get("id"),
+        )
+        .await
     }
 
     /// Reads all items of the given kinds, each with the highest level that any of
@@ -228,40 +212,23 @@ impl Snapshot<'_> {
                           GROUP BY item_id) AS held ON held.item_id = item.id
              WHERE item.tenant_id = $1 AND item.space = ANY ($2)
              ORDER BY item.space, item.key";
-        const STATEMENT: &str = "levels_of_kinds";
         let types: Vec<&str> = kinds.iter().map(<&str>::from).collect();
-        let rows = self
-            .query(STATEMENT, SQL, &[&self.tenant().id.0, &types, &groups])
-            .await?;
-        let levels = rows.iter().map(|row| {
-            let kind: &str = row.get("type");
-            let kind = kind
-                .parse()
-                .map_err(|_| corrupt(STATEMENT, format!("type `{kind}`")))?;
-            let level = level_of_bits(STATEMENT, row.get::<_, i16>("level").into())?;
-            Ok((kind, code(STATEMENT, row)?, level))
-        });
-        levels.collect()
+        self.parsed(SQL, &[&self.tenant().id.0, &types, &groups], |row| {
+            let level = level_of_bits("levels_of_kinds", row.get::<i16>("level")?.into())?;
+            Ok((row.word("type")?, row.word("code")?, level))
+        })
+        .await
     }
 }
 
-fn product(statement: &'static str, row: &Row) -> Result<ListedProduct, StoreError> {
-    Ok(ListedProduct {
-        id: row.get("id"),
-        code: code(statement, row)?,
-        categories: row.get("categories"),
-    })
-}
-
-/// Parses the column `code` of a row.
-pub(super) fn code(statement: &'static str, row: &Row) -> Result<Code, StoreError> {
-    let text: &str = row.get("code");
-    text.parse()
-        .map_err(|_| corrupt(statement, format!("code `{text}`")))
-}
-
-fn corrupt(statement: &'static str, message: String) -> StoreError {
-    StoreError::CorruptRow { statement, message }
+impl FromRow for ListedProduct {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get("id")?,
+            code: row.word("code")?,
+            categories: row.get("categories")?,
+        })
+    }
 }
 
 /// Converts a number of rows to a `bigint` parameter.

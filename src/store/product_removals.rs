@@ -1,6 +1,11 @@
+use tokio_postgres::types::ToSql;
+
 use crate::domain::{ItemId, ProductKind};
 
-use super::{AuditHead, StoreError, TenantId, Transaction, writes::stored};
+use super::{
+    AuditHead, StoreError, TenantId, Transaction,
+    entity_rows::{Columns, FromRow},
+};
 
 /// Model that still has children.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +14,15 @@ pub struct ModelInUse {
     pub code: String,
     /// Number of its children that are not nominated for deletion.
     pub children: u64,
+}
+
+impl FromRow for ModelInUse {
+    fn from_row(row: &Columns<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            code: row.get("code")?,
+            children: row.count("children")?,
+        })
+    }
 }
 
 impl Transaction<'_> {
@@ -36,16 +50,10 @@ impl Transaction<'_> {
               FROM unnest($3::text[]) WITH ORDINALITY AS given (key, place)
              WHERE NOT EXISTS (SELECT FROM product AS p WHERE p.tenant_id = $1 AND p.model = $2 AND p.key = given.key)";
         let model = kind == ProductKind::Model;
-        self.execute("nominate_removals", NOMINATE, &[&tenant.0, &model, &keys])
-            .await?;
-        let rows = self
-            .query(
-                "first_unknown_removal",
-                UNKNOWN,
-                &[&tenant.0, &model, &keys],
-            )
-            .await?;
-        let place: Option<i64> = rows.first().and_then(|row| row.get(0));
+        let given: [&(dyn ToSql + Sync); 3] = [&tenant.0, &model, &keys];
+        self.run(NOMINATE, &given).await?;
+        let row = self.first_row(UNKNOWN, &given).await?;
+        let place: Option<i64> = row.and_then(|row| row.get(0));
         Ok(place.and_then(|place| usize::try_from(place - 1).ok()))
     }
 
@@ -73,15 +81,11 @@ impl Transaction<'_> {
         const NOMINATE: &str = include_str!("product_removals_nominate.sql");
         const COUNT: &str = "-- count_products
             SELECT count(*) FROM product WHERE tenant_id = $1 AND model = $2";
-        let removed = self
-            .execute("nominate_unstaged", NOMINATE, &[&tenant.0, &model])
-            .await?;
+        let removed = self.affected(NOMINATE, &[&tenant.0, &model]).await?;
         self.batch("analyze_removals", "ANALYZE removed_product")
             .await?;
-        let rows = self
-            .query("count_products", COUNT, &[&tenant.0, &model])
-            .await?;
-        let of: i64 = rows.first().map_or(0, |row| row.get(0));
+        let row = self.first_row(COUNT, &[&tenant.0, &model]).await?;
+        let of: i64 = row.map_or(0, |row| row.get(0));
         Ok((removed, of.unsigned_abs()))
     }
 
@@ -96,11 +100,7 @@ impl Transaction<'_> {
         tenant: TenantId,
     ) -> Result<Option<ModelInUse>, StoreError> {
         const SQL: &str = include_str!("product_removals_model_left.sql");
-        let rows = self.query("find_model_left", SQL, &[&tenant.0]).await?;
-        Ok(rows.first().map(|row| ModelInUse {
-            code: row.get("code"),
-            children: row.get::<_, i64>("children").unsigned_abs(),
-        }))
+        self.find(SQL, &[&tenant.0], ModelInUse::from_row).await
     }
 
     /// Returns true if a product, not a model, has this folded code.
@@ -111,7 +111,7 @@ impl Transaction<'_> {
     pub async fn has_product(&self, tenant: TenantId, key: &str) -> Result<bool, StoreError> {
         const SQL: &str = "-- has_product
             SELECT FROM product WHERE tenant_id = $1 AND NOT model AND key = $2";
-        let rows = self.query("has_product", SQL, &[&tenant.0, &key]).await?;
+        let rows = self.rows(SQL, &[&tenant.0, &key]).await?;
         Ok(!rows.is_empty())
     }
 
@@ -132,11 +132,7 @@ impl Transaction<'_> {
              GROUP BY removed.id, removed.code
              ORDER BY removed.id
              LIMIT 1";
-        let rows = self.query("find_model_in_use", SQL, &[&tenant.0]).await?;
-        Ok(rows.first().map(|row| ModelInUse {
-            code: row.get("code"),
-            children: row.get::<_, i64>("children").unsigned_abs(),
-        }))
+        self.find(SQL, &[&tenant.0], ModelInUse::from_row).await
     }
 
     /// Nominates the descendants of nominated models as well, at most two levels.
@@ -152,7 +148,7 @@ impl Transaction<'_> {
               JOIN product AS child ON child.tenant_id = $1 AND child.parent_id = removed.id
              WHERE removed.model AND NOT EXISTS (SELECT FROM removed_product AS r WHERE r.id = child.id)";
         for _level in 0..2 {
-            self.execute("nominate_variants", SQL, &[&tenant.0]).await?;
+            self.run(SQL, &[&tenant.0]).await?;
         }
         Ok(())
     }
@@ -168,14 +164,11 @@ impl Transaction<'_> {
         const COUNT: &str = "-- count_removals
             SELECT count(*) FILTER (WHERE model) AS models, count(*) FILTER (WHERE NOT model) AS products
               FROM removed_product";
-        self.execute("describe_removals", DESCRIBE, &[&tenant.0])
-            .await?;
-        let rows = self.query("count_removals", COUNT, &[]).await?;
-        let count = |column| {
-            let row = rows.first();
-            row.map_or(0, |row| row.get::<_, i64>(column).unsigned_abs())
-        };
-        Ok([count("models"), count("products")])
+        self.run(DESCRIBE, &[&tenant.0]).await?;
+        let counts = self.find(COUNT, &[], |row| {
+            Ok([row.count("models")?, row.count("products")?])
+        });
+        Ok(counts.await?.unwrap_or_default())
     }
 
     /// Deletes the nominated products and models.
@@ -187,11 +180,8 @@ impl Transaction<'_> {
         // Products first: a trigger reads those that leave categories.
         const PRODUCTS: &str = include_str!("product_removals_delete.sql");
         const CATEGORIES: &str = include_str!("product_removals_delete_categories.sql");
-        self.execute("delete_products", PRODUCTS, &[&tenant.0])
-            .await?;
-        self.execute("delete_product_categories", CATEGORIES, &[&tenant.0])
-            .await
-            .map(|_| ())
+        self.run(PRODUCTS, &[&tenant.0]).await?;
+        self.run(CATEGORIES, &[&tenant.0]).await
     }
 
     /// Writes an audit row for each product and model that is to be deleted,
@@ -206,22 +196,7 @@ impl Transaction<'_> {
         parts: i32,
     ) -> Result<i32, StoreError> {
         const SQL: &str = include_str!("product_removals_audit.sql");
-        let rows = self
-            .execute(
-                "audit_removals",
-                SQL,
-                &[
-                    &head.tenant.0,
-                    &stored(head.revision),
-                    &head.actor,
-                    &head.request_id,
-                    &head.idempotency_key,
-                    &parts,
-                    &head.caller,
-                ],
-            )
-            .await?;
-        Ok(i32::try_from(rows).unwrap_or(i32::MAX))
+        self.audit_from_staging(SQL, head, parts).await
     }
 
     /// Returns the number of products and models in each of the categories, without
@@ -240,14 +215,10 @@ impl Transaction<'_> {
               FROM product_category
              WHERE tenant_id = $1 AND category_id = ANY ($2)
              GROUP BY category_id";
-        let rows = self
-            .query("count_in_categories", SQL, &[&tenant.0, &categories])
-            .await?;
-        let counted = rows.iter().map(|row| {
-            let products: i64 = row.get("products");
-            (row.get("category_id"), products.unsigned_abs())
-        });
-        Ok(counted.collect())
+        self.parsed(SQL, &[&tenant.0, &categories], |row| {
+            Ok((row.get("category_id")?, row.count("products")?))
+        })
+        .await
     }
 
     /// Stages a difference that removes all products and models from the given
@@ -263,10 +234,8 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         const SQL: &str = include_str!("product_removals_leavers.sql");
         const STAY: &str = include_str!("product_removals_stay.sql");
-        self.execute("leavers_otherwise_changed", STAY, &[&tenant.0, &categories])
-            .await?;
-        self.execute("nominate_leavers", SQL, &[&tenant.0, &categories])
-            .await?;
+        self.run(STAY, &[&tenant.0, &categories]).await?;
+        self.run(SQL, &[&tenant.0, &categories]).await?;
         self.batch("analyze_changes", "ANALYZE changed_product")
             .await
     }

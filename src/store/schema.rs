@@ -46,8 +46,8 @@ impl Store {
                    oldest_program, quote_ident(runtime_role) AS runtime_role,
                    coalesce(runtime_role, '') IN ('', current_user) AS is_member
               FROM pim_authz.installation";
-        let rows = self.query("find_schema", FIND, &[]).await?;
-        let Some(found) = rows.first().filter(|row| row.get("is_migrated")) else {
+        let found = self.first_row(FIND, &[]).await?;
+        let Some(found) = found.filter(|row| row.get("is_migrated")) else {
             return Err(too_old(0));
         };
         let not_a_member = |role: Option<String>| StoreError::NotAMember {
@@ -58,13 +58,12 @@ impl Store {
             return Err(not_a_member(found.get("roles")));
         }
         if !found.get::<_, bool>("is_installed") {
-            let rows = self.query("check_schema", BEFORE, &[]).await?;
+            let row = self.first_row(BEFORE, &[]).await?;
             // No version is recorded before the first migration has committed.
-            let version: Option<i32> = rows.first().and_then(|row| row.get("version"));
+            let version: Option<i32> = row.and_then(|row| row.get("version"));
             return Err(too_old(version.unwrap_or_default()));
         }
-        let rows = self.query("check_installation", SQL, &[]).await?;
-        let Some(row) = rows.first() else {
+        let Some(row) = self.first_row(SQL, &[]).await? else {
             return Err(StoreError::empty("check_installation", "installation"));
         };
         if !row.get::<_, bool>("is_member") {

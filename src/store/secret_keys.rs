@@ -15,12 +15,9 @@ impl Store {
             SELECT value
               FROM secret_key
              WHERE name = 'page_token'";
-        let rows = self.query("page_token_key", SQL, &[]).await?;
-        let Some(row) = rows.first() else {
-            return Err(StoreError::CorruptRow {
-                statement: "page_token_key",
-                message: "there is no key; it was made by the migration".to_owned(),
-            });
+        let Some(row) = self.first_row(SQL, &[]).await? else {
+            let message = "there is no key; it was made by the migration";
+            return Err(StoreError::corrupt("page_token_key", message));
         };
         Ok(row.get::<_, Vec<u8>>("value").into())
     }

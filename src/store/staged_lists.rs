@@ -40,15 +40,14 @@ impl Transaction<'_> {
              ORDER BY model, line
              LIMIT $4";
         let line = i64::try_from(after.1).unwrap_or(i64::MAX);
-        let rows = self
-            .query("list_staged_lists", SQL, &[&any, &after.0, &line, &limit])
-            .await?;
-        let lists = rows.iter().map(|row| StagedList {
-            model: row.get("model"),
-            line: row.get::<_, i64>("line").unsigned_abs(),
-            listed: row.get("listed"),
-        });
-        Ok(lists.collect())
+        self.parsed(SQL, &[&any, &after.0, &line, &limit], |row| {
+            Ok(StagedList {
+                model: row.get("model")?,
+                line: row.count("line")?,
+                listed: row.get("listed")?,
+            })
+        })
+        .await
     }
 
     /// Stores the interpretations of staged rows' lists. Rejects rows whose list is
@@ -89,13 +88,8 @@ impl Transaction<'_> {
                 }
             }
         }
-        self.execute(
-            "resolve_lists",
-            SQL,
-            &[&models, &lines, &categories, &details],
-        )
-        .await
-        .map(|_| ())
+        self.run(SQL, &[&models, &lines, &categories, &details])
+            .await
     }
 }
 

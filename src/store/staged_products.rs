@@ -6,7 +6,8 @@ use tokio_postgres::{
 use crate::domain::{Code, ItemId};
 
 use super::{
-    AuditHead, Bounds, Connection, Isolation, StoreError, TenantId, Transaction, writes::stored,
+    AuditHead, Bounds, Connection, Isolation, StoreError, TenantId, Transaction,
+    product_lists::count,
 };
 
 /// Staged row of a product or model.
@@ -247,24 +248,19 @@ impl Transaction<'_> {
         const THIRD_LEVELS: &str = include_str!("staged_products_third_levels.sql");
         const DIFFERENCE: &str = include_str!("staged_products_difference.sql");
         const PARENTS: &str = include_str!("staged_products_parents.sql");
-        self.execute("refuse_repeated", REPEATED, &[]).await?;
+        self.run(REPEATED, &[]).await?;
         let unknown: Vec<i32> = (0..)
             .zip(categories)
             .filter(|(_, id)| id.is_none())
             .map(|(number, _)| number)
             .collect();
         if !unknown.is_empty() {
-            self.execute("refuse_unknown_categories", UNKNOWN_CATEGORIES, &[&unknown])
-                .await?;
+            self.run(UNKNOWN_CATEGORIES, &[&unknown]).await?;
         }
         // Rejecting a row may invalidate rows that name it as their parent.
         loop {
-            let orphans = self
-                .execute("refuse_unknown_parents", UNKNOWN_PARENTS, &[&tenant.0])
-                .await?;
-            let too_deep = self
-                .execute("refuse_third_levels", THIRD_LEVELS, &[&tenant.0])
-                .await?;
+            let orphans = self.affected(UNKNOWN_PARENTS, &[&tenant.0]).await?;
+            let too_deep = self.affected(THIRD_LEVELS, &[&tenant.0]).await?;
             if orphans + too_deep == 0 {
                 break;
             }
@@ -272,17 +268,11 @@ impl Transaction<'_> {
         // No category has the id 0.
         let categories = categories.iter().map(|id| id.unwrap_or(ItemId(0)));
         let categories: Vec<ItemId> = categories.collect();
-        self.execute(
-            "compare_products",
-            DIFFERENCE,
-            &[&tenant.0, &last_product_id, &categories],
-        )
-        .await?;
+        self.run(DIFFERENCE, &[&tenant.0, &last_product_id, &categories])
+            .await?;
         self.batch("analyze_changes", "ANALYZE changed_product")
             .await?;
-        self.execute("find_parents", PARENTS, &[&tenant.0])
-            .await
-            .map(|_| ())
+        self.run(PARENTS, &[&tenant.0]).await
     }
 
     /// Counts the results of [`Transaction::compare_products`], for products or for
@@ -297,8 +287,7 @@ impl Transaction<'_> {
                    (SELECT count(*) FROM staged_product WHERE model = $1 AND state = 1) AS refused,
                    (SELECT count(*) FROM changed_product WHERE model = $1 AND is_new) AS created,
                    (SELECT count(*) FROM changed_product WHERE model = $1 AND NOT is_new) AS changed";
-        let rows = self.query("count_compared", SQL, &[&model]).await?;
-        let Some(row) = rows.first() else {
+        let Some(row) = self.first_row(SQL, &[&model]).await? else {
             return Ok(ProductCounts::default());
         };
         let count = |column: &str| row.get::<_, i64>(column).unsigned_abs();
@@ -327,17 +316,10 @@ impl Transaction<'_> {
              UNION
             SELECT model, code FROM removed_product
              LIMIT $1";
-        const STATEMENT: &str = "list_changed_products";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.query(STATEMENT, SQL, &[&limit]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok((
-                    row.get("model"),
-                    super::product_lists::code(STATEMENT, row)?,
-                ))
-            })
-            .collect()
+        self.parsed(SQL, &[&count(limit)], |row| {
+            Ok((row.get("model")?, row.word("code")?))
+        })
+        .await
     }
 
     /// Lists the first `limit` rejected rows, of products or of models.
@@ -357,23 +339,18 @@ impl Transaction<'_> {
              WHERE model = $1 AND state = 1
              ORDER BY line
              LIMIT $2";
-        let rows = self.query("list_refused", SQL, &[&model, &limit]).await?;
-        let refusal = |row: &tokio_postgres::Row| {
-            let issue: &str = row.get("issue");
+        self.parsed(SQL, &[&model, &limit], |row| {
             Ok(StagedRefusal {
-                model: row.get("model"),
-                line: row.get::<_, i64>("line").unsigned_abs(),
-                issue: issue.parse().map_err(|_| StoreError::CorruptRow {
-                    statement: "list_refused",
-                    message: format!("issue `{issue}`"),
-                })?,
-                code: row.get("code"),
-                parent: row.get("parent"),
-                category: row.get("category"),
-                detail: row.get("detail"),
+                model: row.get("model")?,
+                line: row.count("line")?,
+                issue: row.word("issue")?,
+                code: row.get("code")?,
+                parent: row.get("parent")?,
+                category: row.get("category")?,
+                detail: row.get("detail")?,
             })
-        };
-        rows.iter().map(refusal).collect()
+        })
+        .await
     }
 
     /// Returns the first of the given lines that creates a product or model,
@@ -385,8 +362,8 @@ impl Transaction<'_> {
     pub async fn first_new_line(&self, lines: &[i64]) -> Result<Option<i64>, StoreError> {
         const SQL: &str = "-- first_new_line
             SELECT min(line) AS line FROM changed_product WHERE is_new AND line = ANY ($1)";
-        let rows = self.query("first_new_line", SQL, &[&lines]).await?;
-        Ok(rows.first().and_then(|row| row.get("line")))
+        let row = self.first_row(SQL, &[&lines]).await?;
+        Ok(row.and_then(|row| row.get("line")))
     }
 
     /// Lists the first `limit` stored products and models that a rejected row names
@@ -401,13 +378,10 @@ impl Transaction<'_> {
         limit: i64,
     ) -> Result<Vec<(bool, Code)>, StoreError> {
         const SQL: &str = include_str!("staged_products_left_out.sql");
-        const STATEMENT: &str = "list_left_out";
-        let rows = self.query(STATEMENT, SQL, &[&tenant.0, &limit]).await?;
-        let left_out = rows.iter().map(|row| {
-            let code = super::product_lists::code(STATEMENT, row)?;
-            Ok((row.get("model"), code))
-        });
-        left_out.collect()
+        self.parsed(SQL, &[&tenant.0, &limit], |row| {
+            Ok((row.get("model")?, row.word("code")?))
+        })
+        .await
     }
 
     /// Applies the difference of [`Transaction::compare_products`].
@@ -429,16 +403,11 @@ impl Transaction<'_> {
               FROM changed_product CROSS JOIN unnest(new_categories) AS category_id
              WHERE old_categories IS NULL OR category_id <> ALL (old_categories)";
         const REFRESH: &str = include_str!("staged_products_uncategorised.sql");
-        self.execute("create_products", CREATE, &[&tenant.0])
-            .await?;
-        self.execute("move_products", MOVE, &[&tenant.0]).await?;
-        self.execute("leave_categories", LEAVE, &[&tenant.0])
-            .await?;
-        self.execute("enter_categories", ENTER, &[&tenant.0])
-            .await?;
-        self.execute("refresh_uncategorised", REFRESH, &[&tenant.0])
-            .await
-            .map(|_| ())
+        self.run(CREATE, &[&tenant.0]).await?;
+        self.run(MOVE, &[&tenant.0]).await?;
+        self.run(LEAVE, &[&tenant.0]).await?;
+        self.run(ENTER, &[&tenant.0]).await?;
+        self.run(REFRESH, &[&tenant.0]).await
     }
 
     /// Writes an audit row for each applied product and model, numbered after
@@ -453,16 +422,6 @@ impl Transaction<'_> {
         parts: i32,
     ) -> Result<i32, StoreError> {
         const SQL: &str = include_str!("staged_products_audit.sql");
-        let parameters: [&(dyn ToSql + Sync); 7] = [
-            &head.tenant.0,
-            &stored(head.revision),
-            &head.actor,
-            &head.request_id,
-            &head.idempotency_key,
-            &parts,
-            &head.caller,
-        ];
-        let rows = self.execute("audit_products", SQL, &parameters).await?;
-        Ok(i32::try_from(rows).unwrap_or(i32::MAX))
+        self.audit_from_staging(SQL, head, parts).await
     }
 }

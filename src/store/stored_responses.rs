@@ -49,8 +49,7 @@ impl Transaction<'_> {
             answer,
         } = kept;
         let kept = self
-            .execute(
-                "keep_unchanged_answer",
+            .affected(
                 SQL,
                 &[&tenant.0, &key, request_hash, answer, &stored(revision)],
             )
@@ -83,12 +82,12 @@ impl Transaction<'_> {
             ResponseScope::Tenant => None,
             ResponseScope::DeletedTenants { request_hash } => Some(request_hash),
         };
-        let rows = self
-            .query("find_response", SQL, &[&tenant.folded(), &key, &deletion])
-            .await?;
-        Ok(rows.first().map(|row| StoredResponse {
-            request_hash: row.get("request_hash"),
-            answer: row.get("answer"),
-        }))
+        self.find(SQL, &[&tenant.folded(), &key, &deletion], |row| {
+            Ok(StoredResponse {
+                request_hash: row.get("request_hash")?,
+                answer: row.get("answer")?,
+            })
+        })
+        .await
     }
 }

@@ -61,9 +61,7 @@ impl Transaction<'_> {
             let sql = format!("-- delete_tenant\nDELETE FROM {table} WHERE tenant_id = $1");
             self.execute("delete_tenant", &sql, &[&tenant.0]).await?;
         }
-        self.execute("free_tenant_code", FREE_CODE, &[&tenant.0])
-            .await
-            .map(|_| ())
+        self.run(FREE_CODE, &[&tenant.0]).await
     }
 
     /// Stores the edition of a tenant.
@@ -77,8 +75,6 @@ impl Transaction<'_> {
                SET edition = $2
              WHERE id = $1";
         let edition: &str = edition.into();
-        self.execute("set_edition", SQL, &[&tenant.0, &edition])
-            .await
-            .map(|_| ())
+        self.run(SQL, &[&tenant.0, &edition]).await
     }
 }

@@ -45,10 +45,8 @@ impl Store {
             SELECT id, code, edition, revision
               FROM tenant
              WHERE key = $1";
-        let rows = self.query("find_tenant", SQL, &[&code.folded()]).await?;
-        rows.first()
-            .map(|row| tenant("find_tenant", row))
-            .transpose()
+        let row = self.first_row(SQL, &[&code.folded()]).await?;
+        row.map(|row| tenant("find_tenant", &row)).transpose()
     }
 }
 
@@ -77,12 +75,9 @@ impl Transaction<'_> {
               FROM tenant
              WHERE key = $1
                FOR NO KEY UPDATE";
-        let rows = self
-            .query("lock_tenant", SQL, &[&code.folded()])
-            .await
-            .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
-        let row = rows.first();
-        row.map(|row| locked("lock_tenant", row)).transpose()
+        let row = self.first_row(SQL, &[&code.folded()]).await;
+        let row = row.map_err(|error| error.of_lock_wait(self.lock_wait()))?;
+        row.map(|row| locked("lock_tenant", &row)).transpose()
     }
 
     /// Reads a tenant like [`Transaction::lock_tenant`], without locking it.
@@ -97,14 +92,14 @@ impl Transaction<'_> {
             SELECT tenant.id, tenant.code, tenant.edition, tenant.revision, tenant.last_id, tenant.last_product_id,
                    tenant.audit_hash, head.epoch, pg_is_in_recovery() AS standby
               FROM head LEFT JOIN tenant ON tenant.key = $1";
-        let rows = self.query(NAME, SQL, &[&code.folded()]).await?;
-        let row = rows.first().ok_or_else(|| StoreError::empty_head(NAME))?;
+        let row = self.first_row(SQL, &[&code.folded()]).await?;
+        let row = row.ok_or_else(|| StoreError::empty_head(NAME))?;
         if row.get("standby") {
             return Err(StoreError::standby());
         }
         let exists = row.get::<_, Option<i32>>("id").is_some();
         Ok(SeenTenant {
-            tenant: exists.then(|| locked(NAME, row)).transpose()?,
+            tenant: exists.then(|| locked(NAME, &row)).transpose()?,
             epoch: row.get::<_, i64>("epoch").unsigned_abs(),
         })
     }

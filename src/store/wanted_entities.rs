@@ -1,3 +1,5 @@
+use tokio_postgres::types::ToSql;
+
 use crate::domain::{Code, ItemId, ItemKind, SubjectId, SubjectKind};
 
 use super::{StoreError, TenantId, Transaction};
@@ -129,22 +131,18 @@ impl Transaction<'_> {
         let members_of = keys(&wanted.members_of);
         let holders_of = keys(&wanted.holders_of);
         let a_holder_of = keys(&wanted.a_holder_of);
-        let rows = self
-            .query(
-                "subjects_wanted",
-                SQL,
-                &[
-                    &tenant.0,
-                    &kinds,
-                    &named,
-                    &members_of,
-                    &holders_of,
-                    &a_holder_of,
-                    &wanted.users_with,
-                ],
-            )
-            .await?;
-        Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
+        let parameters: [&(dyn ToSql + Sync); 7] = [
+            &tenant.0,
+            &kinds,
+            &named,
+            &members_of,
+            &holders_of,
+            &a_holder_of,
+            &wanted.users_with,
+        ];
+        self.parsed(SQL, &parameters, |row| row.get("id"))
+            .await
+            .map(Some)
     }
 
     /// Returns the numbers of the wanted items; `None` for all.
@@ -185,14 +183,10 @@ impl Transaction<'_> {
             Relatives::Descendants => "descendants",
         };
         let whole: Vec<&str> = wanted.item_kinds.iter().map(Into::into).collect();
-        let rows = self
-            .query(
-                "items_wanted",
-                SQL,
-                &[&tenant.0, &kinds, &named, &kin, &whole],
-            )
-            .await?;
-        Ok(Some(rows.iter().map(|row| row.get(0)).collect()))
+        let parameters: [&(dyn ToSql + Sync); 5] = [&tenant.0, &kinds, &named, &kin, &whole];
+        self.parsed(SQL, &parameters, |row| row.get("id"))
+            .await
+            .map(Some)
     }
 }
 
@@ -226,10 +220,10 @@ impl Transaction<'_> {
             .iter()
             .map(|(category, parent)| (category.folded(), parent.folded()))
             .unzip();
-        let rows = self
-            .query("moved_items", SQL, &[&tenant.0, &categories, &parents])
-            .await?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
+        self.parsed(SQL, &[&tenant.0, &categories, &parents], |row| {
+            row.get("id")
+        })
+        .await
     }
 }
 

@@ -1,3 +1,5 @@
+use tokio_postgres::types::ToSql;
+
 use crate::domain::{Code, Edition, Revision};
 
 use super::{Announcement, StoreError, TenantId, Transaction};
@@ -78,14 +80,10 @@ impl Transaction<'_> {
             SELECT id, 1, 'All', 'all'
               FROM made";
         let edition: &str = edition.into();
-        self.execute(
-            "create_tenant",
-            SQL,
-            &[&code.as_str(), &code.folded(), &edition],
-        )
-        .await
-        .map(|_| ())
-        .map_err(|error| error.of_lock_wait(self.lock_wait()))
+        self.affected(SQL, &[&code.as_str(), &code.folded(), &edition])
+            .await
+            .map(|_| ())
+            .map_err(|error| error.of_lock_wait(self.lock_wait()))
     }
 
     /// Writes audit rows, numbered from `first_part`. The last batch ends the
@@ -118,8 +116,7 @@ impl Transaction<'_> {
             AuditBatch::Middle => None,
             AuditBatch::Last => Some(first_part.saturating_sub(1).saturating_add(count)),
         };
-        self.execute(
-            "write_audit",
+        self.run(
             SQL,
             &[
                 &head.tenant.0,
@@ -142,7 +139,27 @@ impl Transaction<'_> {
             ],
         )
         .await
-        .map(|_| ())
+    }
+
+    /// Writes audit rows from the staging tables, numbered after `parts`, and returns
+    /// their number.
+    pub(super) async fn audit_from_staging(
+        &self,
+        sql: &'static str,
+        head: &AuditHead<'_>,
+        parts: i32,
+    ) -> Result<i32, StoreError> {
+        let parameters: [&(dyn ToSql + Sync); 7] = [
+            &head.tenant.0,
+            &stored(head.revision),
+            &head.actor,
+            &head.request_id,
+            &head.idempotency_key,
+            &parts,
+            &head.caller,
+        ];
+        let rows = self.affected(sql, &parameters).await?;
+        Ok(i32::try_from(rows).unwrap_or(i32::MAX))
     }
 
     /// Ends a write whose audit rows are written: stores the tenant's new revision
@@ -177,26 +194,24 @@ impl Transaction<'_> {
             VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (tenant_id, key) DO NOTHING";
         let (tenant, revision) = (head.tenant.0, stored(head.revision));
-        self.execute(
-            "finish_tenant",
+        self.run(
             TENANT,
             &[&tenant, &revision, &end.last_id, &end.last_product_id],
         )
         .await?;
         let (n, member) = end.announcement.stored();
-        self.execute("log_commit", LOG, &[&n, &member, &tenant, &revision])
-            .await?;
+        self.run(LOG, &[&n, &member, &tenant, &revision]).await?;
         if head.idempotency_key.is_empty() {
             return Ok(true);
         }
-        let kept = [
-            &tenant as &(dyn tokio_postgres::types::ToSql + Sync),
+        let kept: [&(dyn ToSql + Sync); 5] = [
+            &tenant,
             &head.idempotency_key,
             &end.request_hash,
             &end.answer,
             &revision,
         ];
-        Ok(self.execute("store_response", ANSWER, &kept).await? == 1)
+        Ok(self.affected(ANSWER, &kept).await? == 1)
     }
 }
 

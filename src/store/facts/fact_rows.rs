@@ -179,18 +179,12 @@ impl FactRows {
         parent: Option<ProductId>,
         row: &Row,
     ) -> Result<(), StoreError> {
-        let model: bool = row.get("x");
-        let kind = if model {
-            ProductKind::Model
-        } else {
-            ProductKind::Product
-        };
         let facts = ProductFacts {
             code: parsed(row, "s")?,
             parent: None,
             categories: Vec::new(),
         };
-        self.products.insert(id, (kind, parent, facts));
+        self.products.insert(id, (row.get("x"), parent, facts));
         Ok(())
     }
 
@@ -381,10 +375,7 @@ fn item_ref(item: &ItemFacts) -> ItemRef {
 }
 
 pub(super) fn corrupt(message: String) -> StoreError {
-    StoreError::CorruptRow {
-        statement: STATEMENT,
-        message,
-    }
+    StoreError::corrupt(STATEMENT, message)
 }
 
 fn text<'r>(row: &'r Row, column: &str) -> Result<&'r str, StoreError> {
