@@ -36,28 +36,8 @@ impl From<Failure> for Status {
         let message = failure.to_string();
         match failure {
             Failure::Invalid(invalid) => of_invalid(invalid),
-            Failure::TooManyEntries { field, found, most } => Answer {
-                code: Code::ResourceExhausted,
-                reason: ErrorReason::TooManyEntries,
-                metadata: vec![
-                    ("field", field.to_owned()),
-                    ("found", found.to_string()),
-                    ("most", most.to_string()),
-                ],
-                ..Answer::new(message)
-            }
-            .status(),
-            Failure::TooMuchMetadata { found, most } => Answer {
-                code: Code::ResourceExhausted,
-                reason: ErrorReason::TooManyEntries,
-                metadata: vec![
-                    ("field", "metadata".to_owned()),
-                    ("found", found.to_string()),
-                    ("most", most.to_string()),
-                ],
-                ..Answer::new(message)
-            }
-            .status(),
+            Failure::TooManyEntries { field, found, most } => too_many(field, found, most, message),
+            Failure::TooMuchMetadata { found, most } => too_many("metadata", found, most, message),
             Failure::CallerUnknown(_) => caller_unknown(message),
             Failure::NoIssuerKeys => {
                 Answer::unavailable(ErrorReason::CallerUnknown, message).status()
@@ -98,24 +78,30 @@ impl From<Failure> for Status {
 
 /// Returns the status of an import that was rejected whole because of some rows.
 fn import_refused(rows: u64, message: String) -> Status {
-    Answer {
-        code: Code::InvalidArgument,
-        reason: ErrorReason::ImportRefused,
-        metadata: vec![("rows", rows.to_string())],
-        details: ErrorDetails::with_bad_request_violation("piece.content", &message),
-        ..Answer::new(message)
-    }
+    let details = ErrorDetails::with_bad_request_violation("piece.content", &message);
+    Answer::new(Code::InvalidArgument, ErrorReason::ImportRefused, message)
+        .about([("rows", rows.to_string())])
+        .with(details)
+        .status()
+}
+
+fn too_many(field: &str, found: usize, most: usize, message: String) -> Status {
+    Answer::new(
+        Code::ResourceExhausted,
+        ErrorReason::TooManyEntries,
+        message,
+    )
+    .about([
+        ("field", field.to_owned()),
+        ("found", found.to_string()),
+        ("most", most.to_string()),
+    ])
     .status()
 }
 
 /// Returns the status of a call whose credentials identify no caller.
 fn caller_unknown(message: String) -> Status {
-    Answer {
-        code: Code::Unauthenticated,
-        reason: ErrorReason::CallerUnknown,
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::Unauthenticated, ErrorReason::CallerUnknown, message).status()
 }
 
 /// Returns the status of a call that its caller may not make. `field`: the
@@ -128,39 +114,31 @@ fn caller_not_permitted(missing: MissingRight, field: Option<String>, message: S
     let field = field.filter(|field| !field.is_empty());
     let field = field.map(|field| ("field", field));
     let right = [("right", missing.right().to_string())];
-    Answer {
-        code: Code::PermissionDenied,
-        reason: ErrorReason::CallerNotPermitted,
-        metadata: right.into_iter().chain(tenants).chain(field).collect(),
-        ..Answer::new(message)
-    }
+    Answer::new(
+        Code::PermissionDenied,
+        ErrorReason::CallerNotPermitted,
+        message,
+    )
+    .about(right.into_iter().chain(tenants).chain(field))
     .status()
 }
 
 fn watch_too_slow(after: ChangePlace, message: String) -> Status {
-    Answer {
-        code: Code::ResourceExhausted,
-        reason: ErrorReason::WatchTooSlow,
-        metadata: vec![
+    Answer::new(Code::ResourceExhausted, ErrorReason::WatchTooSlow, message)
+        .about([
             ("after_revision", after.revision.to_string()),
             ("after_part", after.part.to_string()),
-        ],
-        ..Answer::new(message)
-    }
-    .status()
+        ])
+        .status()
 }
 
 /// Returns the status of a call rejected because of too much load; `metadata`
 /// gives the limits.
 fn overloaded(metadata: Vec<(&'static str, String)>, message: String) -> Status {
-    Answer {
-        code: Code::ResourceExhausted,
-        reason: ErrorReason::Overloaded,
-        metadata,
-        details: ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::ResourceExhausted, ErrorReason::Overloaded, message)
+        .about(metadata)
+        .with(ErrorDetails::with_retry_info(Some(RETRY_AFTER)))
+        .status()
 }
 
 /// Returns the status of a call that exceeds its caller's rate.
@@ -170,30 +148,22 @@ fn rate_limited(
     wait: Duration,
     message: String,
 ) -> Status {
-    Answer {
-        code: Code::ResourceExhausted,
-        reason: ErrorReason::RateLimited,
-        metadata: vec![
+    Answer::new(Code::ResourceExhausted, ErrorReason::RateLimited, message)
+        .about([
             ("caller", caller.to_string()),
             ("calls_per_second", rate.calls_per_second.to_string()),
             ("burst", rate.burst.to_string()),
-        ],
-        details: ErrorDetails::with_retry_info(Some(wait)),
-        ..Answer::new(message)
-    }
-    .status()
+        ])
+        .with(ErrorDetails::with_retry_info(Some(wait)))
+        .status()
 }
 
 fn permission_not_found(field: String, permission: String, message: String) -> Status {
     let details = ErrorDetails::with_resource_info("permission", &permission, "", &message);
-    Answer {
-        code: Code::NotFound,
-        reason: ErrorReason::PermissionNotFound,
-        metadata: vec![("field", field), ("permission", permission)],
-        details,
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::NotFound, ErrorReason::PermissionNotFound, message)
+        .about([("field", field), ("permission", permission)])
+        .with(details)
+        .status()
 }
 
 /// Converts the error of reading a stream's message. The status of tonic itself
@@ -214,11 +184,12 @@ pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
         let message = "the message does not parse as this call's request";
         return Some(of_invalid(InvalidField::new("", message)));
     }
-    let too_large = Answer {
-        code: Code::ResourceExhausted,
-        reason: ErrorReason::TooManyEntries,
-        ..Answer::new("the message is too large; send less in one request".to_owned())
-    };
+    let message = "the message is too large; send less in one request".to_owned();
+    let too_large = Answer::new(
+        Code::ResourceExhausted,
+        ErrorReason::TooManyEntries,
+        message,
+    );
     // The second code is for a message that is too large only once decompressed.
     [Code::OutOfRange, Code::ResourceExhausted]
         .contains(&status.code())
@@ -244,18 +215,11 @@ fn of_invalid(invalid: InvalidField) -> Status {
         "" => invalid.message.clone(),
         _ => invalid.to_string(),
     };
-    let InvalidField {
-        path,
-        message: description,
-    } = invalid;
-    let mut answer = Answer {
-        code: Code::InvalidArgument,
-        reason: ErrorReason::InvalidRequest,
-        metadata: vec![("field", path.clone())],
-        ..Answer::new(message)
-    };
-    answer.details.add_bad_request_violation(path, description);
-    answer.status()
+    let details = ErrorDetails::with_bad_request_violation(&invalid.path, invalid.message);
+    Answer::new(Code::InvalidArgument, ErrorReason::InvalidRequest, message)
+        .about([("field", invalid.path)])
+        .with(details)
+        .status()
 }
 
 fn of_cache(error: &CacheError) -> Status {
@@ -265,16 +229,14 @@ fn of_cache(error: &CacheError) -> Status {
         CacheError::Store(error) => of_store(error),
         CacheError::InUse => conflict(message),
         CacheError::Overloaded => overloaded(Vec::new(), message),
-        CacheError::RevisionNotReached { wanted, found } => Answer {
-            code: Code::DeadlineExceeded,
-            reason: ErrorReason::Deadline,
-            metadata: vec![
-                ("minimum_revision", wanted.to_string()),
-                ("revision", found.to_string()),
-            ],
-            ..Answer::new(message)
+        CacheError::RevisionNotReached { wanted, found } => {
+            Answer::new(Code::DeadlineExceeded, ErrorReason::Deadline, message)
+                .about([
+                    ("minimum_revision", wanted.to_string()),
+                    ("revision", found.to_string()),
+                ])
+                .status()
         }
-        .status(),
     }
 }
 
@@ -313,48 +275,32 @@ fn store_unavailable(error: &StoreError) -> Status {
 
 fn tenant_not_found(tenant: &domain::Code, message: String) -> Status {
     let details = ErrorDetails::with_resource_info("tenant", tenant.as_str(), "", &message);
-    Answer {
-        code: Code::NotFound,
-        reason: ErrorReason::TenantNotFound,
-        metadata: vec![("tenant", tenant.to_string())],
-        details,
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::NotFound, ErrorReason::TenantNotFound, message)
+        .about([("tenant", tenant.to_string())])
+        .with(details)
+        .status()
 }
 
 fn deadline_passed(message: String) -> Status {
-    Answer {
-        code: Code::DeadlineExceeded,
-        reason: ErrorReason::Deadline,
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::DeadlineExceeded, ErrorReason::Deadline, message).status()
 }
 
 fn conflict(message: String) -> Status {
-    Answer {
-        code: Code::Aborted,
-        reason: ErrorReason::Conflict,
-        details: ErrorDetails::with_retry_info(Some(RETRY_CONFLICT_AFTER)),
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::Aborted, ErrorReason::Conflict, message)
+        .with(ErrorDetails::with_retry_info(Some(RETRY_CONFLICT_AFTER)))
+        .status()
 }
 
 fn outcome_unknown(message: &str) -> Status {
-    Answer {
-        code: Code::Unknown,
-        reason: ErrorReason::OutcomeUnknown,
-        ..Answer::new(format!("{message}; retry with the same idempotency key"))
-    }
-    .status()
+    let message = format!("{message}; retry with the same idempotency key");
+    Answer::new(Code::Unknown, ErrorReason::OutcomeUnknown, message).status()
 }
 
 /// Returns the status of an internal error, whose causes are only logged.
 pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Status {
     tracing::error!(error = %with_causes(error), "a call failed by a bug of the service");
-    Answer::new("internal error".to_owned()).status()
+    let message = "internal error".to_owned();
+    Answer::new(Code::Internal, ErrorReason::Internal, message).status()
 }
 
 /// Renders an error and its causes in one line for the log.
@@ -364,56 +310,51 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     words.join(": ")
 }
 
-/// Builder of a status; an internal error by default.
+/// Builder of a status.
 struct Answer {
     code: Code,
     reason: ErrorReason,
     message: String,
-    metadata: Vec<(&'static str, String)>,
+    metadata: HashMap<String, String>,
     details: ErrorDetails,
 }
 
 impl Answer {
-    fn new(message: String) -> Self {
+    fn new(code: Code, reason: ErrorReason, message: String) -> Self {
         Self {
-            code: Code::Internal,
-            reason: ErrorReason::Internal,
+            code,
+            reason,
             message,
-            metadata: Vec::new(),
+            metadata: HashMap::new(),
             details: ErrorDetails::new(),
         }
     }
 
-    /// Creates an answer for a precondition of `subject` that does not hold.
-    fn precondition(reason: ErrorReason, subject: &str, message: String) -> Self {
-        let kind = reason_name(reason);
-        Self {
-            code: Code::FailedPrecondition,
-            reason,
-            details: ErrorDetails::with_precondition_failure_violation(kind, subject, &message),
-            ..Self::new(message)
-        }
+    fn unavailable(reason: ErrorReason, message: String) -> Self {
+        let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+        Self::new(Code::Unavailable, reason, message).with(details)
     }
 
-    fn unavailable(reason: ErrorReason, message: String) -> Self {
-        let mut answer = Self {
-            code: Code::Unavailable,
-            reason,
-            ..Self::new(message)
-        };
-        answer.details.set_retry_info(Some(RETRY_AFTER));
-        answer
+    /// Sets the changing parts of the message.
+    fn about(mut self, metadata: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.metadata.extend(
+            metadata
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+        self
+    }
+
+    /// Sets the details besides the reason.
+    fn with(mut self, details: ErrorDetails) -> Self {
+        self.details = details;
+        self
     }
 
     fn status(mut self) -> Status {
-        let metadata: HashMap<String, String> = self
-            .metadata
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
         let reason = reason_name(self.reason);
         meter::count_refusal(reason);
-        self.details.set_error_info(reason, DOMAIN, metadata);
+        self.details.set_error_info(reason, DOMAIN, self.metadata);
         Status::with_error_details(self.code, self.message, self.details)
     }
 }

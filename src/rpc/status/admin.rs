@@ -10,22 +10,18 @@ use crate::{
 
 use super::{
     Answer, caller_not_permitted, caller_unknown, conflict, deadline_passed, internal, of_cache,
-    of_invalid, of_store, outcome_unknown, tenant_not_found,
+    of_invalid, of_store, outcome_unknown, reason_name, tenant_not_found,
 };
 
 type Metadata = Vec<(&'static str, String)>;
 
 fn revision_changed(expected: Revision, found: Revision, message: String) -> Status {
-    Answer {
-        code: Code::Aborted,
-        reason: ErrorReason::RevisionChanged,
-        metadata: vec![
+    Answer::new(Code::Aborted, ErrorReason::RevisionChanged, message)
+        .about([
             ("expected_revision", expected.to_string()),
             ("revision", found.to_string()),
-        ],
-        ..Answer::new(message)
-    }
-    .status()
+        ])
+        .status()
 }
 
 /// Returns the status of a write that failed.
@@ -47,12 +43,12 @@ pub(super) fn of_admin(error: AdminError) -> Status {
         AdminError::RevisionChanged { expected, found } => {
             revision_changed(expected, found, message)
         }
-        AdminError::ActorNotPermitted { actor } => Answer {
-            code: Code::PermissionDenied,
-            reason: ErrorReason::ActorNotPermitted,
-            metadata: vec![("actor", actor), ("permission", "app.manage".to_owned())],
-            ..Answer::new(message)
-        }
+        AdminError::ActorNotPermitted { actor } => Answer::new(
+            Code::PermissionDenied,
+            ErrorReason::ActorNotPermitted,
+            message,
+        )
+        .about([("actor", actor), ("permission", "app.manage".to_owned())])
         .status(),
         AdminError::CallerNotPermitted { field, missing } => {
             caller_not_permitted(missing, Some(field), message)
@@ -92,45 +88,36 @@ pub(super) fn of_admin(error: AdminError) -> Status {
 }
 
 fn app_limit(limit: usize, found: usize, message: String) -> Status {
-    Answer {
-        code: Code::ResourceExhausted,
-        reason: ErrorReason::AppLimit,
-        metadata: vec![("limit", limit.to_string()), ("found", found.to_string())],
-        details: ErrorDetails::with_quota_failure_violation("third parties", &message),
-        ..Answer::new(message)
-    }
-    .status()
+    let details = ErrorDetails::with_quota_failure_violation("third parties", &message);
+    Answer::new(Code::ResourceExhausted, ErrorReason::AppLimit, message)
+        .about([("limit", limit.to_string()), ("found", found.to_string())])
+        .with(details)
+        .status()
 }
 
 fn exists(reason: ErrorReason, metadata: Metadata, message: String) -> Status {
-    Answer {
-        code: Code::AlreadyExists,
-        reason,
-        metadata,
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::AlreadyExists, reason, message)
+        .about(metadata)
+        .status()
 }
 
 fn not_found(entity: EntityKind, code: String, field: String, message: String) -> Status {
     let name = <&str>::from(entity);
     let details = ErrorDetails::with_resource_info(name, &code, "", &message);
-    Answer {
-        code: Code::NotFound,
-        reason: reason_of(entity, "NOT_FOUND"),
-        metadata: vec![("field", field), (name, code)],
-        details,
-        ..Answer::new(message)
-    }
-    .status()
+    Answer::new(Code::NotFound, reason_of(entity, "NOT_FOUND"), message)
+        .about([("field", field), (name, code)])
+        .with(details)
+        .status()
 }
 
+/// Returns the status of a precondition of `subject` that does not hold.
 fn precondition(reason: ErrorReason, subject: &str, metadata: Metadata, message: String) -> Status {
-    Answer {
-        metadata,
-        ..Answer::precondition(reason, subject, message)
-    }
-    .status()
+    let kind = reason_name(reason);
+    let details = ErrorDetails::with_precondition_failure_violation(kind, subject, &message);
+    Answer::new(Code::FailedPrecondition, reason, message)
+        .about(metadata)
+        .with(details)
+        .status()
 }
 
 /// Returns the status of a rejected entry, whose field is in the metadata.
