@@ -53,8 +53,9 @@ impl Observer {
     /// none.
     #[must_use]
     pub fn new(slow: Option<Duration>) -> Self {
+        let others = OTHERS.map(|(path, is_stream)| (path.to_owned(), is_stream));
         Self {
-            meters: RequestMeters::new(calls()),
+            meters: RequestMeters::new(others.into_iter().chain(calls_of_contract())),
             slow,
         }
     }
@@ -77,13 +78,11 @@ impl Default for Observer {
     }
 }
 
-/// Returns the paths of all calls; true if the response is a stream.
-fn calls() -> Vec<(String, bool)> {
+/// Returns the paths of the contract's calls; true if the response is a stream.
+pub(super) fn calls_of_contract() -> Vec<(String, bool)> {
     // These bytes were compiled in, so decoding does not fail.
     let contract = FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap_or_default();
-    let mut calls: Vec<(String, bool)> = OTHERS
-        .map(|(path, is_stream)| (path.to_owned(), is_stream))
-        .into();
+    let mut calls = Vec::new();
     for file in &contract.file {
         for service in &file.service {
             for method in &service.method {
