@@ -28,6 +28,7 @@ mod failure;
 mod fuzz;
 mod gate;
 mod import_service;
+mod layers;
 mod lists;
 mod observing;
 mod page_token;
@@ -43,6 +44,7 @@ mod render_listing;
 mod request_hash;
 mod status;
 
+pub(crate) use self::layers::{Answering, Behind, layer};
 pub use self::{
     admin_api::{AdminApi, ReadStores},
     admission::Admission,

@@ -1,18 +1,16 @@
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tonic::{Status, body::Body, codegen::http};
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::{
     budget::{Budget, Weight},
     caller_identity::CallerIdentity,
     failure::Failure,
+    layers::{Answering, Behind, layer},
 };
 use crate::pb::CALLS_OF_ONE_MESSAGE;
 
@@ -46,27 +44,9 @@ impl Admission {
     }
 }
 
-impl<S> Layer<S> for Admission {
-    type Service = Admitted<S>;
+layer!(Admission);
 
-    fn layer(&self, inner: S) -> Admitted<S> {
-        Admitted {
-            budget: self.budget.clone(),
-            inner,
-        }
-    }
-}
-
-/// The services behind an [`Admission`].
-#[derive(Clone, Debug)]
-pub struct Admitted<S> {
-    budget: Budget,
-    inner: S,
-}
-
-type Answer<E> = Result<http::Response<Body>, E>;
-
-impl<S> Service<http::Request<Body>> for Admitted<S>
+impl<S> Service<http::Request<Body>> for Behind<Admission, S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
     S::Error: Send,
@@ -74,18 +54,15 @@ where
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Answer<S::Error>> + Send>>;
+    type Future = Answering<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        // The clone replaces `inner`; the instance that was polled ready is
-        // called.
-        let fresh = self.inner.clone();
-        let mut ready = std::mem::replace(&mut self.inner, fresh);
-        let budget = self.budget.clone();
+        let mut ready = self.take_ready();
+        let budget = self.layer.budget.clone();
         if CALLS_OF_ONE_MESSAGE
             .binary_search(&request.uri().path())
             .is_err()

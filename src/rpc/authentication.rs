@@ -1,13 +1,12 @@
 use std::{
     future::ready,
-    pin::Pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     task::{Context, Poll},
 };
 
 use futures_util::future::Either;
 use tonic::{Status, body::Body, codegen::http};
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::{
     cache::Cache, domain::CallerDirectory, oidc::TokenVerifier, telemetry::LogThrottle, tls::Peer,
@@ -18,6 +17,7 @@ use super::{
     caller_rights::{self, RequiredRight},
     credential::{Presented, Unverified},
     failure::{Failure, UnknownCaller},
+    layers::{Answering, Behind, layer},
 };
 
 /// How a call without credentials is handled.
@@ -189,27 +189,9 @@ fn recognized(
     }))
 }
 
-impl<S> Layer<S> for Authentication {
-    type Service = Authenticated<S>;
+layer!(Authentication);
 
-    fn layer(&self, inner: S) -> Authenticated<S> {
-        Authenticated {
-            authentication: self.clone(),
-            inner,
-        }
-    }
-}
-
-/// The services behind an [`Authentication`].
-#[derive(Clone, Debug)]
-pub struct Authenticated<S> {
-    authentication: Authentication,
-    inner: S,
-}
-
-type Answer<E> = Result<http::Response<Body>, E>;
-
-impl<S> Service<http::Request<Body>> for Authenticated<S>
+impl<S> Service<http::Request<Body>> for Behind<Authentication, S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
     S::Error: Send + 'static,
@@ -217,24 +199,21 @@ where
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Answer<S::Error>> + Send>>>;
+    type Future = Either<S::Future, Answering<S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        match self.authentication.authenticate(&request) {
+        match self.layer.authenticate(&request) {
             Ok(Found::Caller(calling)) => {
                 request.extensions_mut().insert(calling);
                 Either::Left(self.inner.call(request))
             }
             Ok(Found::Lookup(lookup)) => {
-                // The clone replaces `inner`; the instance that was polled ready
-                // is called.
-                let fresh = self.inner.clone();
-                let mut ready = std::mem::replace(&mut self.inner, fresh);
-                let authentication = self.authentication.clone();
+                let mut ready = self.take_ready();
+                let authentication = self.layer.clone();
                 Either::Right(Box::pin(async move {
                     // Split from the body, which is not `Sync` and cannot be
                     // borrowed across an await.

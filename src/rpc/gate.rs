@@ -1,5 +1,4 @@
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -11,9 +10,14 @@ use std::{
 use futures_util::future::Either;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Status, body::Body, codegen::http};
-use tower::{Layer, Service};
+use tower::Service;
 
-use super::{failure::Failure, observing::Observer, status};
+use super::{
+    failure::Failure,
+    layers::{Answering, Behind, layer},
+    observing::Observer,
+    status,
+};
 
 /// Time limit until a call begins its response, where the caller sets no deadline
 /// or a later one.
@@ -112,27 +116,9 @@ impl Deadline {
     }
 }
 
-impl<S> Layer<S> for Gate {
-    type Service = Gated<S>;
+layer!(Gate);
 
-    fn layer(&self, inner: S) -> Gated<S> {
-        Gated {
-            gate: self.clone(),
-            inner,
-        }
-    }
-}
-
-/// The services behind a [`Gate`].
-#[derive(Clone, Debug)]
-pub struct Gated<S> {
-    gate: Gate,
-    inner: S,
-}
-
-type Answer<E> = Result<http::Response<Body>, E>;
-
-impl<S> Service<http::Request<Body>> for Gated<S>
+impl<S> Service<http::Request<Body>> for Behind<Gate, S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
     S::Error: Send,
@@ -140,16 +126,16 @@ where
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Answer<S::Error>> + Send>>;
+    type Future = Answering<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let observed = self.gate.observer.begin(&request);
+        let observed = self.layer.observer.begin(&request);
         let path = request.uri().path();
-        let refusal = self.gate.refusal(path);
+        let refusal = self.layer.refusal(path);
         if let Some(failure) = refusal.or_else(|| check_metadata(request.headers()).err()) {
             let refused = observed.answered(Status::from(failure).into_http());
             return Box::pin(std::future::ready(Ok(refused)));
@@ -159,13 +145,10 @@ where
         let given = given_time(request.headers());
         let at = given.and_then(|given| begun.checked_add(given));
         request.extensions_mut().insert(Deadline { at });
-        request.extensions_mut().insert(self.gate.clone());
+        request.extensions_mut().insert(self.layer.clone());
         let end = begun + longest;
         let end = at.map_or(end, |at| at.min(end));
-        // The clone replaces `inner`; the instance that was polled ready is
-        // called.
-        let fresh = self.inner.clone();
-        let mut ready = std::mem::replace(&mut self.inner, fresh);
+        let mut ready = self.take_ready();
         Box::pin(async move {
             let answering = match observed.span() {
                 // `call` itself runs inside the span too: layers behind this one
@@ -248,10 +231,7 @@ pub(super) fn parse_timeout(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
-
-    use super::*;
-    use crate::pb;
+    use super::{super::observing::calls_of_contract, *};
 
     #[test]
     fn grpc_timeouts_are_parsed() {
@@ -276,17 +256,9 @@ mod tests {
 
     #[test]
     fn whole_tenant_calls_exist_in_the_contract() {
-        let descriptors = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
-        let mut paths: Vec<String> = Vec::new();
-        for file in &descriptors.file {
-            for service in &file.service {
-                let service_path = format!("/{}.{}", file.package(), service.name());
-                let methods = service.method.iter();
-                paths.extend(methods.map(|method| format!("{service_path}/{}", method.name())));
-            }
-        }
+        let calls = calls_of_contract();
         for path in WHOLE_TENANT {
-            assert!(paths.iter().any(|known| known == path), "{path}");
+            assert!(calls.iter().any(|(known, _)| known == path), "{path}");
             assert_eq!(longest(path), LONGEST_OF_WHOLE_TENANT);
         }
         assert_eq!(

@@ -16,11 +16,16 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 use tonic::{Status, body::Body, codegen::http};
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::domain::Code;
 
-use super::{caller_identity::CallerIdentity, caller_rate::CallerRate, failure::Failure};
+use super::{
+    caller_identity::CallerIdentity,
+    caller_rate::CallerRate,
+    failure::Failure,
+    layers::{Behind, layer},
+};
 
 /// Number of calls between two evictions of idle callers.
 const REMOVED_EVERY: u32 = 16 << 10;
@@ -103,25 +108,9 @@ impl<C: Clock + Clone> Meter<C> {
     }
 }
 
-impl<S> Layer<S> for RateLimits {
-    type Service = RateLimited<S>;
+layer!(RateLimits);
 
-    fn layer(&self, inner: S) -> RateLimited<S> {
-        RateLimited {
-            limits: self.clone(),
-            inner,
-        }
-    }
-}
-
-/// The services behind [`RateLimits`].
-#[derive(Clone, Debug)]
-pub struct RateLimited<S> {
-    limits: RateLimits,
-    inner: S,
-}
-
-impl<S> Service<http::Request<Body>> for RateLimited<S>
+impl<S> Service<http::Request<Body>> for Behind<RateLimits, S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>>,
 {
@@ -134,7 +123,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        match self.limits.check(request.extensions()) {
+        match self.layer.check(request.extensions()) {
             Ok(()) => Either::Left(self.inner.call(request)),
             Err(failure) => Either::Right(ready(Ok(Status::from(failure).into_http()))),
         }

@@ -12,7 +12,6 @@
 
 use std::{
     io,
-    pin::Pin,
     task::{Context, Poll},
     thread::available_parallelism,
 };
@@ -27,9 +26,12 @@ use tokio::{
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body, codegen::http};
-use tower::{Layer, Service};
+use tower::Service;
 
-use crate::telemetry::traces::CallSpan;
+use crate::{
+    rpc::{Answering, Behind, layer},
+    telemetry::traces::CallSpan,
+};
 
 /// Number of threads per core. A large message is decoded without yielding: with
 /// one thread per core a few such messages would block all other calls, whereas
@@ -150,27 +152,9 @@ impl OnWorkThreads {
     }
 }
 
-impl<S> Layer<S> for OnWorkThreads {
-    type Service = Worked<S>;
+layer!(OnWorkThreads);
 
-    fn layer(&self, inner: S) -> Worked<S> {
-        Worked {
-            threads: self.clone(),
-            inner,
-        }
-    }
-}
-
-/// The services whose calls run on the work threads.
-#[derive(Clone, Debug)]
-pub(super) struct Worked<S> {
-    threads: OnWorkThreads,
-    inner: S,
-}
-
-type Answer<E> = Result<http::Response<Body>, E>;
-
-impl<S> Service<http::Request<Body>> for Worked<S>
+impl<S> Service<http::Request<Body>> for Behind<OnWorkThreads, S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>>,
     S::Error: Send + 'static,
@@ -178,7 +162,7 @@ where
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Answer<S::Error>> + Send>>>;
+    type Future = Either<S::Future, Answering<S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -188,7 +172,7 @@ where
         if SHORT.contains(&request.uri().path()) {
             return Either::Left(self.inner.call(request));
         }
-        let handle = self.threads.of(request.uri().path()).clone();
+        let handle = self.layer.of(request.uri().path()).clone();
         let answering = spanned(self.inner.call(request));
         let answered = AbortOnDropHandle::new(handle.spawn(answering));
         Either::Right(Box::pin(async move {
