@@ -3,18 +3,18 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use crate::{
-    cache::Cache,
     domain::Code,
     listing::{Page, Place, ResourceList},
     pb::{self, stream_allowed_response::Event},
-    store::{Store, TenantId},
+    store::TenantId,
 };
 
 use super::{
     caller_identity::CallerIdentity,
     failure::Failure,
     gate::{Deadline, Gate},
-    page_token::{Binding, PageTokens, TokenPlace},
+    lists::Lists,
+    page_token::{Binding, TokenPlace},
     render_listing,
 };
 
@@ -23,9 +23,7 @@ use super::{
 /// resources, or one batch, are buffered.
 #[derive(Debug)]
 pub(super) struct AllowedStream {
-    pub(super) cache: Cache,
-    pub(super) store: Store,
-    pub(super) tokens: PageTokens,
+    pub(super) lists: Lists,
     pub(super) list: ResourceList,
     pub(super) tenant: Code,
     pub(super) binding: Binding,
@@ -105,7 +103,7 @@ impl AllowedStream {
         let Some(last) = last else {
             return Ok((Event::End(end), Next::Nothing));
         };
-        let token = self.tokens.seal(tenant, &last, &self.binding)?;
+        let token = self.lists.tokens.seal(tenant, &last, &self.binding)?;
         let batch = render_listing::allowed_batch(found, self.ids_only, token);
         self.after = Some(last);
         let next = if more {
@@ -121,7 +119,8 @@ impl AllowedStream {
             return Err(Failure::ShuttingDown);
         }
         let after = self.after.clone();
-        let page = self.list.batch(&self.cache, &self.store, after, self.size);
+        let Lists { cache, store, .. } = &self.lists;
+        let page = self.list.batch(cache, store, after, self.size);
         let page = match self.limits.deadline {
             None => page.await,
             Some(deadline) if deadline <= Instant::now() => return Err(Failure::DeadlinePassed),

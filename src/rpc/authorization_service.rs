@@ -228,18 +228,43 @@ fn stops(mode: pb::BatchMode, decision: &Decision) -> bool {
     }
 }
 
-#[tonic::async_trait]
-impl AuthorizationService for AuthorizationApi {
+/// Implements the service: one line per unary call that is weighed by its size,
+/// then the other calls.
+macro_rules! service {
+    ({ $($call:ident($request:ident) -> $response:ident by $($answer:ident).+;)+ } $($others:tt)*) => {
+        #[tonic::async_trait]
+        impl AuthorizationService for AuthorizationApi {
+            $(
+                async fn $call(
+                    &self,
+                    request: Request<pb::$request>,
+                ) -> Result<Response<pb::$response>, Status> {
+                    budget::weigh(&request)?;
+                    let calling = CallerIdentity::of(request.extensions());
+                    let answer = self.$($answer).+(&calling, request.into_inner()).await?;
+                    Ok(Response::new(answer))
+                }
+            )+
+            $($others)*
+        }
+    };
+}
+
+service! {
+    {
+        list_allowed(ListAllowedRequest) -> ListAllowedResponse by lists.allowed;
+        list_subjects(ListSubjectsRequest) -> ListSubjectsResponse by lists.subjects;
+        get_access_filter(GetAccessFilterRequest) -> GetAccessFilterResponse by lists.access_filter;
+        list_actions(ListActionsRequest) -> ListActionsResponse by answer_list_actions;
+        explain(ExplainRequest) -> ExplainResponse by answer_explain;
+    }
+
     async fn check(
         &self,
         request: Request<pb::CheckRequest>,
     ) -> Result<Response<pb::CheckResponse>, Status> {
-        let answer = self
-            .answer_check(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
+        let calling = CallerIdentity::of(request.extensions());
+        let answer = self.answer_check(&calling, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 
@@ -247,34 +272,15 @@ impl AuthorizationService for AuthorizationApi {
         &self,
         request: Request<pb::BatchCheckRequest>,
     ) -> Result<Response<pb::BatchCheckResponse>, Status> {
+        let calling = CallerIdentity::of(request.extensions());
         if let Some(weight) = Weight::of(request.extensions()) {
             let message = request.get_ref();
             let tenant =
                 parse::tenant(&message.tenant, &self.default_tenant).map_err(Failure::from)?;
-            CallerIdentity::of(request.extensions()).check_tenant(&tenant)?;
+            calling.check_tenant(&tenant)?;
             weight.set(parse_batch::weight(message), Some(&tenant))?;
         }
-        let answer = self
-            .answer_batch(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
-        Ok(Response::new(answer))
-    }
-
-    async fn list_allowed(
-        &self,
-        request: Request<pb::ListAllowedRequest>,
-    ) -> Result<Response<pb::ListAllowedResponse>, Status> {
-        budget::weigh(&request)?;
-        let answer = self
-            .lists
-            .allowed(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
+        let answer = self.answer_batch(&calling, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 
@@ -289,63 +295,5 @@ impl AuthorizationService for AuthorizationApi {
         let limits = StreamLimits::of(request.extensions());
         let stream = self.lists.stream(request.into_inner(), limits).await?;
         Ok(Response::new(Box::pin(stream.messages())))
-    }
-
-    async fn list_subjects(
-        &self,
-        request: Request<pb::ListSubjectsRequest>,
-    ) -> Result<Response<pb::ListSubjectsResponse>, Status> {
-        budget::weigh(&request)?;
-        let answer = self
-            .lists
-            .subjects(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
-        Ok(Response::new(answer))
-    }
-
-    async fn get_access_filter(
-        &self,
-        request: Request<pb::GetAccessFilterRequest>,
-    ) -> Result<Response<pb::GetAccessFilterResponse>, Status> {
-        budget::weigh(&request)?;
-        let answer = self
-            .lists
-            .access_filter(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
-        Ok(Response::new(answer))
-    }
-
-    async fn list_actions(
-        &self,
-        request: Request<pb::ListActionsRequest>,
-    ) -> Result<Response<pb::ListActionsResponse>, Status> {
-        budget::weigh(&request)?;
-        let answer = self
-            .answer_list_actions(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
-        Ok(Response::new(answer))
-    }
-
-    async fn explain(
-        &self,
-        request: Request<pb::ExplainRequest>,
-    ) -> Result<Response<pb::ExplainResponse>, Status> {
-        budget::weigh(&request)?;
-        let answer = self
-            .answer_explain(
-                &CallerIdentity::of(request.extensions()),
-                request.into_inner(),
-            )
-            .await?;
-        Ok(Response::new(answer))
     }
 }

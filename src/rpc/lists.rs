@@ -15,12 +15,34 @@ use super::{
     render_listing,
 };
 
+/// Destructures a request in full: what it lists as [`Listed`], and its other fields.
+macro_rules! destructure {
+    ($message:ident as $request:ident { $($other:ident),+ $(,)? }) => {{
+        let pb::$request {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+            $($other),+
+        } = $message;
+        let listed = Listed {
+            tenant,
+            subject,
+            action,
+            resource_type,
+            context,
+        };
+        (listed, $($other),+)
+    }};
+}
+
 /// Implements the calls that list.
 #[derive(Clone, Debug)]
 pub(super) struct Lists {
-    cache: Cache,
-    store: Store,
-    tokens: PageTokens,
+    pub(super) cache: Cache,
+    pub(super) store: Store,
+    pub(super) tokens: PageTokens,
     default_tenant: Code,
 }
 
@@ -44,24 +66,9 @@ impl Lists {
         calling: &CallerIdentity,
         message: pb::ListAllowedRequest,
     ) -> Result<pb::ListAllowedResponse, Failure> {
-        let pb::ListAllowedRequest {
-            tenant,
-            subject,
-            action,
-            resource_type,
-            context,
-            filter,
-            page_size,
-            page_token,
-            minimum_revision,
-        } = message;
-        let listed = Listed {
-            tenant,
-            subject,
-            action,
-            resource_type,
-            context,
-        };
+        let (listed, filter, page_size, page_token, minimum) = destructure!(
+            message as ListAllowedRequest { filter, page_size, page_token, minimum_revision }
+        );
         let listing =
             parse_listing::resource_listing("ListAllowed", listed, filter, &self.default_tenant)?;
         let size = parse_listing::page_size(page_size)?;
@@ -73,7 +80,7 @@ impl Lists {
         } = listing;
         calling.check_tenant(&tenant)?;
         let token = self.tokens.open("page_token", &page_token, &binding)?;
-        self.wait_for_revision(&tenant, minimum_revision).await?;
+        self.wait_for_revision(&tenant, minimum).await?;
         let mut list = ResourceList::new(tenant.clone(), question, filter);
         let after = place(token.as_ref());
         let found = list.page(&self.cache, &self.store, after, size).await?;
@@ -140,24 +147,11 @@ impl Lists {
         calling: &CallerIdentity,
         message: pb::GetAccessFilterRequest,
     ) -> Result<pb::GetAccessFilterResponse, Failure> {
-        let pb::GetAccessFilterRequest {
-            tenant,
-            subject,
-            action,
-            resource_type,
-            context,
-            minimum_revision,
-        } = message;
-        let listed = Listed {
-            tenant,
-            subject,
-            action,
-            resource_type,
-            context,
-        };
+        let (listed, minimum) =
+            destructure!(message as GetAccessFilterRequest { minimum_revision });
         let (tenant, question) = parse_listing::product_question(listed, &self.default_tenant)?;
         calling.check_tenant(&tenant)?;
-        self.wait_for_revision(&tenant, minimum_revision).await?;
+        self.wait_for_revision(&tenant, minimum).await?;
         let filter = listing::access_filter(&self.cache, &self.store, &tenant, &question).await?;
         let (filter, revision) = filter.ok_or(Failure::TenantNotFound(tenant))?;
         Ok(render_listing::access_filter(filter, revision))
@@ -168,25 +162,9 @@ impl Lists {
         message: pb::StreamAllowedRequest,
         limits: StreamLimits,
     ) -> Result<AllowedStream, Failure> {
-        let pb::StreamAllowedRequest {
-            tenant,
-            subject,
-            action,
-            resource_type,
-            context,
-            filter,
-            batch_size,
-            resume_token,
-            minimum_revision,
-            ids_only,
-        } = message;
-        let listed = Listed {
-            tenant,
-            subject,
-            action,
-            resource_type,
-            context,
-        };
+        let (listed, filter, batch_size, resume_token, minimum, ids_only) = destructure!(
+            message as StreamAllowedRequest { filter, batch_size, resume_token, minimum_revision, ids_only }
+        );
         let listing =
             parse_listing::resource_listing("StreamAllowed", listed, filter, &self.default_tenant)?;
         let size = parse_listing::batch_size(batch_size)?;
@@ -199,11 +177,9 @@ impl Lists {
         limits.calling.check_tenant(&tenant)?;
         let binding = binding.with(if ids_only { "ids" } else { "levels" });
         let resumed = self.tokens.open("resume_token", &resume_token, &binding)?;
-        self.wait_for_revision(&tenant, minimum_revision).await?;
+        self.wait_for_revision(&tenant, minimum).await?;
         Ok(AllowedStream {
-            cache: self.cache.clone(),
-            store: self.store.clone(),
-            tokens: self.tokens.clone(),
+            lists: self.clone(),
             list: ResourceList::new(tenant.clone(), question, filter),
             tenant,
             binding,
