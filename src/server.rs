@@ -27,7 +27,7 @@ use std::{
 
 use futures_util::{Stream, StreamExt as _, future::Either};
 use secrecy::SecretString;
-use tokio::{net::TcpListener, runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{service::Routes, transport::Server};
 
@@ -149,28 +149,19 @@ pub async fn serve(
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), ServerError> {
     let (drain, limits) = (config.drain, config.limits);
-    let Prepared {
-        starting,
-        listener,
-        http,
-        open,
-        budget,
-        certificates,
-        tokens,
-        work,
-    } = Prepared::by(&config).await?;
+    let (starting, listener, http) = Starting::prepare(&config).await?;
     let address = starting.address;
     let serving_http = http.map(|http| http.serve(starting.gauges.clone()));
     let _serving_http = serving_http.map(|serving| starting.keep(Task::HttpListener, serving));
     let (stopping, stopped) = oneshot::channel();
-    let _following = starting.follow(certificates.clone(), tokens);
-    let connections = connections(listener, open, limits, certificates);
+    let _following = starting.follow();
+    let connections = starting.connections(listener, limits);
     let server = transport(limits)
         .layer(starting.gate.clone())
         .layer(starting.authentication.clone())
         .layer(RateLimits::new(limits.caller_rate))
-        .layer(OnWorkThreads::new(&work))
-        .layer(Admission::new(budget))
+        .layer(OnWorkThreads::new(&starting.work))
+        .layer(Admission::new(starting.budget.clone()))
         .serve_with_incoming_shutdown(starting.services.clone(), connections, async {
             // A dropped sender means the same as a sent message.
             let _either_way = stopped.await;
@@ -227,22 +218,34 @@ async fn drained(
     ended.map_err(ServerError::Transport)
 }
 
-/// Parts of a server that exist before its database is available.
-struct Prepared {
-    starting: Starting,
-    listener: TcpListener,
-    http: Option<HttpListener>,
+/// State of a server that starts, before and after its database is available.
+struct Starting {
+    gate: Gate,
+    authentication: Authentication,
+    access: Access,
+    address: SocketAddr,
     open: Connections,
     budget: Budget,
     certificates: Option<Certificates>,
     tokens: Option<Arc<TokenVerifier>>,
     work: WorkThreads,
+    supervisor: Supervisor,
+    health: Health,
+    services: Deferred,
+    /// The services registered so far.
+    routes: Routes,
+    given: DecisionRecorder,
+    gauges: Gauges,
+    /// Set once the server has a lease, or is about to acquire one.
+    coherence: Mutex<Option<CoherenceThread>>,
 }
 
-impl Prepared {
+impl Starting {
     /// Reads the configured files and binds the ports. What fails here fails
     /// before the database is contacted.
-    async fn by(config: &ServeConfig) -> Result<Self, ServerError> {
+    async fn prepare(
+        config: &ServeConfig,
+    ) -> Result<(Self, TcpListener, Option<HttpListener>), ServerError> {
         let limits = config.limits;
         let encryption = Encryption::by(config.tls.as_ref());
         let access = config.callers.on(config.listen, encryption)?;
@@ -262,83 +265,66 @@ impl Prepared {
             certificates.clone(),
         );
         let routes = Routes::new(health_service);
-        let services = Deferred::new(routes.clone());
-        let work = WorkThreads::start().map_err(ServerError::Thread)?;
-        let starting = Starting {
+        let starting = Self {
             gate: Gate::new(Observer::new(config.observation.slow)),
             authentication: Authentication::new(access.credentials, tokens.clone()),
             access,
             address,
-            work: work.handle().clone(),
+            open,
+            budget,
+            certificates,
+            tokens,
+            work: WorkThreads::start().map_err(ServerError::Thread)?,
             supervisor: Supervisor::default(),
             health,
-            services,
+            services: Deferred::new(routes.clone()),
             routes,
             given: DecisionRecorder::new(decisions),
             gauges,
             coherence: Mutex::default(),
         };
-        Ok(Self {
-            starting,
-            listener,
-            http,
-            open,
-            budget,
-            certificates,
-            tokens,
-            work,
-        })
+        Ok((starting, listener, http))
     }
-}
 
-/// State of a server that starts, before and after its database is available.
-struct Starting {
-    gate: Gate,
-    authentication: Authentication,
-    access: Access,
-    address: SocketAddr,
-    /// The work threads.
-    work: Handle,
-    supervisor: Supervisor,
-    health: Health,
-    services: Deferred,
-    /// The services registered so far.
-    routes: Routes,
-    given: DecisionRecorder,
-    gauges: Gauges,
-    /// Set once the server has a lease, or is about to acquire one.
-    coherence: Mutex<Option<CoherenceThread>>,
-}
+    /// Returns the connections of a listener, with TLS if there is a certificate.
+    fn connections(
+        &self,
+        listener: TcpListener,
+        limits: Limits,
+    ) -> impl Stream<Item = Result<Connection, Infallible>> + Send + use<> {
+        let accepted = accepting::connections(listener, self.open.clone());
+        let timeouts = IoTimeouts {
+            beginning: limits.beginning,
+            stalled: limits.ping_after + limits.ping_answer,
+        };
+        match self.certificates.clone() {
+            Some(certificates) => {
+                let most = self.open.most;
+                Either::Left(handshakes::secured(accepted, certificates, most, timeouts))
+            }
+            None => Either::Right(
+                accepted.map(move |accepted| Ok(Connection::plain(accepted, timeouts))),
+            ),
+        }
+    }
 
-impl Starting {
     /// Opens the database and starts answering calls; updates its health until
     /// the result is dropped.
     async fn start(&self, config: ServeConfig) -> Result<AbortOnDropHandle<()>, ServerError> {
         let store = starting::open_store(&config).await?;
-        let ServeConfig {
-            listen: _,
-            tls: _,
-            database_url: _,
-            migrate_url: _,
-            database_start: _,
-            default_tenant,
-            watch_patience,
-            cache,
-            drain: _,
-            limits: _,
-            callers,
-            observation: _,
-        } = config;
-        let (cache, coherence) =
-            Cache::start(store.clone(), cache, self.work.clone(), &self.supervisor)
-                .await
-                .map_err(ServerError::Thread)?;
+        let starting = Cache::start(
+            store.clone(),
+            config.cache,
+            self.work.handle().clone(),
+            &self.supervisor,
+        );
+        let (cache, coherence) = starting.await.map_err(ServerError::Thread)?;
         *self.coherence() = Some(coherence);
         self.gauges.show(cache.clone(), store.clone());
         starting::log_durability(&store).await?;
         let coordinator =
             WriteCoordinator::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
-        callers::bootstrap(&callers, &coordinator).await?;
+        callers::bootstrap(&config.callers, &coordinator).await?;
         callers::announce(self.access, self.address, &cache).await;
         let routes = match self.access.reflection {
             Reflection::Served => reflection::add_reflection(self.routes.clone())?,
@@ -347,13 +333,12 @@ impl Starting {
         let wiring = Wiring {
             coordinator,
             cache: cache.clone(),
-            reads: starting::reads(&store)?,
-            whole: starting::whole(&store)?,
+            stores: starting::read_stores(&store)?,
             tokens: PageTokens::read(&store)
                 .await
                 .map_err(ServerError::of_start)?,
-            default_tenant,
-            watch_patience,
+            default_tenant: config.default_tenant,
+            watch_patience: config.watch_patience,
             given: self.given.clone(),
             supervisor: self.supervisor.clone(),
         };
@@ -382,13 +367,11 @@ impl Starting {
 
     /// Reloads the TLS files and the keys of the OIDC issuer until the results
     /// are dropped.
-    fn follow(
-        &self,
-        certificates: Option<Certificates>,
-        tokens: Option<Arc<TokenVerifier>>,
-    ) -> [Option<AbortOnDropHandle<()>>; 2] {
+    fn follow(&self) -> [Option<AbortOnDropHandle<()>>; 2] {
+        let certificates = self.certificates.clone();
         let certificates = certificates.map(|files| self.keep(Task::Certificates, files.follow()));
-        let keys = tokens.map(|tokens| self.keep(Task::IssuerKeys, tokens.follow()));
+        let keys = self.tokens.clone();
+        let keys = keys.map(|tokens| self.keep(Task::IssuerKeys, tokens.follow()));
         [certificates, keys]
     }
 
@@ -406,29 +389,6 @@ impl Starting {
         self.supervisor.release();
         self.health.stop();
         self.gate.close();
-    }
-}
-
-/// Returns the connections of a listener, with TLS if there is a certificate.
-fn connections(
-    listener: TcpListener,
-    open: Connections,
-    limits: Limits,
-    certificates: Option<Certificates>,
-) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
-    let most = open.most;
-    let accepted = accepting::connections(listener, open);
-    let timeouts = IoTimeouts {
-        beginning: limits.beginning,
-        stalled: limits.ping_after + limits.ping_answer,
-    };
-    match certificates {
-        Some(certificates) => {
-            Either::Left(handshakes::secured(accepted, certificates, most, timeouts))
-        }
-        None => {
-            Either::Right(accepted.map(move |accepted| Ok(Connection::plain(accepted, timeouts))))
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::AbortOnDropHandle;
-use tonic::{Request, Response, Status, server::NamedService};
+use tonic::{Request, Response, Status};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse,
     health_check_response::ServingStatus,
@@ -16,36 +16,13 @@ use tonic_health::pb::{
 use crate::{
     cache::Cache,
     http::Readiness,
-    pb::{
-        access_rights_service_server::AccessRightsServiceServer,
-        app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
-        authorization_service_server::AuthorizationServiceServer,
-        caller_service_server::CallerServiceServer, catalog_service_server::CatalogServiceServer,
-        directory_service_server::DirectoryServiceServer,
-        import_service_server::ImportServiceServer,
-        operations_service_server::OperationsServiceServer,
-        tenant_service_server::TenantServiceServer,
-    },
-    rpc::{AdminApi, AuthorizationApi, ImportApi},
     supervision::{Supervisor, Task},
 };
 
+use super::services::SERVICES;
+
 /// Interval at which the lease is checked.
 const PERIOD: Duration = Duration::from_millis(500);
-
-/// The services whose readiness is served.
-const SERVICES: [&str; 10] = [
-    <AuthorizationServiceServer<AuthorizationApi> as NamedService>::NAME,
-    <ImportServiceServer<ImportApi> as NamedService>::NAME,
-    <TenantServiceServer<AdminApi> as NamedService>::NAME,
-    <DirectoryServiceServer<AdminApi> as NamedService>::NAME,
-    <CatalogServiceServer<AdminApi> as NamedService>::NAME,
-    <AccessRightsServiceServer<AdminApi> as NamedService>::NAME,
-    <AppServiceServer<AdminApi> as NamedService>::NAME,
-    <AuditServiceServer<AdminApi> as NamedService>::NAME,
-    <OperationsServiceServer<AdminApi> as NamedService>::NAME,
-    <CallerServiceServer<AdminApi> as NamedService>::NAME,
-];
 
 /// The subject of a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

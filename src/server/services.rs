@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tonic::{codec::CompressionEncoding, service::Routes};
+use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes};
 
 use crate::{
     admin::WriteCoordinator,
@@ -17,7 +17,6 @@ use crate::{
         tenant_service_server::TenantServiceServer,
     },
     rpc::{AdminApi, AuthorizationApi, ImportApi, PageTokens, ReadStores},
-    store::Store,
     supervision::Supervisor,
     telemetry::DecisionRecorder,
 };
@@ -33,10 +32,7 @@ const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 pub(super) struct Wiring {
     pub(super) coordinator: WriteCoordinator,
     pub(super) cache: Cache,
-    /// For pages, lists and reads by the administration.
-    pub(super) reads: Store,
-    /// For reads of everything in a tenant.
-    pub(super) whole: Store,
+    pub(super) stores: ReadStores,
     pub(super) tokens: PageTokens,
     pub(super) default_tenant: Code,
     pub(super) watch_patience: Duration,
@@ -47,68 +43,62 @@ pub(super) struct Wiring {
 
 /// Adds every service of the contract.
 pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
-    let Wiring {
-        coordinator,
-        cache,
-        reads,
-        whole,
-        tokens,
-        default_tenant,
-        watch_patience,
-        given,
-        supervisor,
-    } = wiring;
-    let authorization = AuthorizationApi::new(
-        cache.clone(),
-        reads.clone(),
-        tokens.clone(),
-        default_tenant.clone(),
-        given,
-    );
-    let import = ImportApi::new(coordinator.clone());
-    let admin = AdminApi::new(
-        coordinator,
-        cache,
-        ReadStores { reads, whole },
-        tokens,
-        default_tenant,
-        watch_patience,
-        supervisor,
-    );
-    let routes = routes
-        .add_service(
-            AuthorizationServiceServer::new(authorization)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            ImportServiceServer::new(import)
-                .accept_compressed(CompressionEncoding::Gzip)
-                .max_decoding_message_size(MAX_PIECE_BYTES),
-        );
-    add_administration(routes, &admin)
+    let implementations = Implementations {
+        authorization: AuthorizationApi::new(
+            wiring.cache.clone(),
+            wiring.stores.reads.clone(),
+            wiring.tokens.clone(),
+            wiring.default_tenant.clone(),
+            wiring.given,
+        ),
+        import: ImportApi::new(wiring.coordinator.clone()),
+        admin: AdminApi::new(
+            wiring.coordinator,
+            wiring.cache,
+            wiring.stores,
+            wiring.tokens,
+            wiring.default_tenant,
+            wiring.watch_patience,
+            wiring.supervisor,
+        ),
+    };
+    implementations.add_to(routes)
 }
 
-/// Adds each service of the administration.
-fn add_administration(routes: Routes, admin: &AdminApi) -> Routes {
-    macro_rules! add {
-        ($routes:expr, $($server:ident),+) => {
-            $routes$(.add_service(
-                $server::new(admin.clone())
-                    .accept_compressed(CompressionEncoding::Gzip)
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES),
-            ))+
-        };
-    }
-    add!(
-        routes,
-        TenantServiceServer,
-        DirectoryServiceServer,
-        CatalogServiceServer,
-        AccessRightsServiceServer,
-        AppServiceServer,
-        AuditServiceServer,
-        OperationsServiceServer,
-        CallerServiceServer
-    )
+/// The types that implement the services.
+struct Implementations {
+    authorization: AuthorizationApi,
+    import: ImportApi,
+    admin: AdminApi,
+}
+
+/// Lists the services: each with its implementation and its largest message.
+macro_rules! services {
+    ($($server:ident<$api:ident> of $implementation:ident up to $most:ident;)+) => {
+        /// The names of the services.
+        pub(super) const SERVICES: &[&str] = &[$(<$server<$api> as NamedService>::NAME),+];
+
+        impl Implementations {
+            fn add_to(&self, routes: Routes) -> Routes {
+                routes$(.add_service(
+                    $server::new(self.$implementation.clone())
+                        .accept_compressed(CompressionEncoding::Gzip)
+                        .max_decoding_message_size($most),
+                ))+
+            }
+        }
+    };
+}
+
+services! {
+    AuthorizationServiceServer<AuthorizationApi> of authorization up to MAX_MESSAGE_BYTES;
+    ImportServiceServer<ImportApi> of import up to MAX_PIECE_BYTES;
+    TenantServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    DirectoryServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    CatalogServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    AccessRightsServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    AppServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    AuditServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    OperationsServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
+    CallerServiceServer<AdminApi> of admin up to MAX_MESSAGE_BYTES;
 }

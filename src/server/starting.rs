@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::store::{self, Durability, MigrateError, PoolName, RuntimeRole, Store};
+use crate::{
+    rpc::ReadStores,
+    store::{self, Durability, MigrateError, PoolName, RuntimeRole, Store},
+};
 
 use super::{DatabaseStart, ServeConfig, ServerError};
 
@@ -48,18 +51,17 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
     }
 }
 
-/// Creates the pool for pages, lists and reads of the administration.
-pub(super) fn reads(store: &Store) -> Result<Store, ServerError> {
-    let [at_once, of_one_tenant] = READS;
-    let reads = store.for_reads(PoolName::Reads, at_once, of_one_tenant);
-    reads.map_err(ServerError::of_start)
-}
-
-/// Creates the pool for reads of everything in a tenant.
-pub(super) fn whole(store: &Store) -> Result<Store, ServerError> {
-    let [at_once, of_one_tenant] = WHOLE;
-    let whole = store.for_reads(PoolName::WholeTenants, at_once, of_one_tenant);
-    whole.map_err(ServerError::of_start)
+/// Creates the pools for reads: for pages, lists and reads of the administration,
+/// and for reads of everything in a tenant.
+pub(super) fn read_stores(store: &Store) -> Result<ReadStores, ServerError> {
+    let pool = |name, [at_once, of_one_tenant]: [usize; 2]| {
+        let pool = store.for_reads(name, at_once, of_one_tenant);
+        pool.map_err(ServerError::of_start)
+    };
+    Ok(ReadStores {
+        reads: pool(PoolName::Reads, READS)?,
+        whole: pool(PoolName::WholeTenants, WHOLE)?,
+    })
 }
 
 async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError> {
