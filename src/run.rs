@@ -29,7 +29,7 @@ use pim_authz::{
         MigrateArguments, ObservationArguments, OidcArguments, OnOff, ServeArguments,
         ServeTlsArguments, SslModeArgument,
     },
-    domain::{CallerKey, Code},
+    domain::CallerKey,
     oidc::{KeyLocation, OidcSettings},
     server::{
         self, CallerRate, CallerSettings, Credentials, DatabaseStart, DecisionLogSettings, Limits,
@@ -63,8 +63,7 @@ pub(crate) async fn run(command: Command) -> Result<Exit, RunError> {
             log,
         }) => {
             start_logging(log)?;
-            let database_url = owner_url(database)?;
-            let database_url = tls_parameters(database_tls).override_in(&database_url);
+            let database_url = owner_url(database, database_tls)?;
             let report = server::migrate(&database_url, &RuntimeRole::of(runtime_role)).await?;
             print(format!("{report}\n").as_bytes())?;
             for line in &report.to_do {
@@ -97,8 +96,7 @@ async fn caller(command: CallerCommand) -> Result<Exit, RunError> {
             log,
         }) => {
             start_logging(log)?;
-            let database_url = owner_url(database)?;
-            let database_url = tls_parameters(database_tls).override_in(&database_url);
+            let database_url = owner_url(database, database_tls)?;
             match server::bootstrap_caller(&database_url).await? {
                 Some(key) => print_key(&key)?,
                 None => print(b"nothing changed: there are callers already\n")?,
@@ -139,21 +137,26 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         watch_patience_s,
     } = arguments;
     start_logging(log)?;
-    let how = How {
+    let observation = observation_settings(observation).await?;
+    let shutdown = ShutdownSignals::listen()?;
+    let listen = resolve(&listen).await?;
+    let config = |database_url, migrate_url, database_start| ServeConfig {
+        listen,
         tls: tls_files(tls),
+        database_url,
+        migrate_url,
+        database_start,
         default_tenant,
         watch_patience: Duration::from_secs(watch_patience_s.into()),
         cache: cache_settings(cache),
         drain: Duration::from_secs(drain_s.into()),
         limits: self::limits(limits),
         callers: caller_settings(callers),
-        observation: observation_settings(observation).await?,
+        observation,
     };
-    let shutdown = ShutdownSignals::listen()?;
-    let listen = resolve(&listen).await?;
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url(database)? else {
-        let served = serve_embedded(listen, data_dir, how, shutdown, ready);
+        let served = serve_embedded(data_dir, config, shutdown, ready);
         return served.await.map(|()| Exit::Done);
     };
     let database_url = tls_parameters(database_tls).override_in(&database_url);
@@ -163,7 +166,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         DatabaseStart::Required
     };
     let migrate_url = migrate.then(|| database_url.clone());
-    let config = how.config(listen, database_url, migrate_url, database_start);
+    let config = config(database_url, migrate_url, database_start);
     server::serve(config, shutdown.came(), ready).await?;
     Ok(Exit::Done)
 }
@@ -182,57 +185,14 @@ fn database_url(arguments: DatabaseArguments) -> Result<Option<SecretString>, Ru
     Ok(Some(read.expose_secret().trim().into()))
 }
 
-/// Like [`database_url`], for a command that requires a database.
-fn owner_url(arguments: DatabaseArguments) -> Result<SecretString, RunError> {
-    database_url(arguments)?.ok_or(RunError::NoDatabase)
-}
-
-/// Settings of a server that do not depend on where its database is.
-struct How {
-    tls: Option<TlsFiles>,
-    default_tenant: Code,
-    watch_patience: Duration,
-    cache: CacheSettings,
-    drain: Duration,
-    limits: Limits,
-    callers: CallerSettings,
-    observation: ObservationSettings,
-}
-
-impl How {
-    /// Adds where to serve, and the database.
-    fn config(
-        self,
-        listen: SocketAddr,
-        database_url: SecretString,
-        migrate_url: Option<SecretString>,
-        database_start: DatabaseStart,
-    ) -> ServeConfig {
-        let Self {
-            tls,
-            default_tenant,
-            watch_patience,
-            cache,
-            drain,
-            limits,
-            callers,
-            observation,
-        } = self;
-        ServeConfig {
-            listen,
-            tls,
-            database_url,
-            migrate_url,
-            database_start,
-            default_tenant,
-            watch_patience,
-            cache,
-            drain,
-            limits,
-            callers,
-            observation,
-        }
-    }
+/// Like [`database_url`], for a command that requires a database; with the TLS
+/// options.
+fn owner_url(
+    arguments: DatabaseArguments,
+    tls: DatabaseTlsArguments,
+) -> Result<SecretString, RunError> {
+    let url = database_url(arguments)?.ok_or(RunError::NoDatabase)?;
+    Ok(tls_parameters(tls).override_in(&url))
 }
 
 fn caller_settings(arguments: CallerArguments) -> CallerSettings {

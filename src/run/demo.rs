@@ -17,7 +17,7 @@ use self::{
     tenants::{DemoTenant, TENANTS},
 };
 use super::{
-    How, RunError, ShutdownSignals, http_address, print, private_postgres::serve_embedded, resolve,
+    RunError, ShutdownSignals, http_address, print, private_postgres::serve_embedded, resolve,
     start_logging,
 };
 use pim_authz::{
@@ -25,7 +25,7 @@ use pim_authz::{
     cli::{self, CliError, ClientTlsArguments, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{CallerSettings, Limits, ObservationSettings},
+    server::{CallerSettings, Limits, ObservationSettings, ServeConfig},
 };
 
 /// Time that a watcher may take for one event: the default of `serve`.
@@ -51,8 +51,13 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
     let shutdown = ShutdownSignals::listen()?;
     let listen = resolve(&listen).await?;
     let (ready, address) = oneshot::channel();
-    let how = How {
+    let http = http_address(http).await?;
+    let config = |database_url, migrate_url, database_start| ServeConfig {
+        listen,
         tls: None,
+        database_url,
+        migrate_url,
+        database_start,
         default_tenant: default_tenant(),
         watch_patience: WATCH_PATIENCE,
         cache: CacheSettings::default(),
@@ -60,12 +65,12 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
         limits: Limits::default(),
         callers: CallerSettings::default(),
         observation: ObservationSettings {
-            http: http_address(http).await?,
+            http,
             slow: Some(SLOW),
             decisions: None,
         },
     };
-    let served = serve_embedded(listen, data_dir, how, shutdown, ready);
+    let served = serve_embedded(data_dir, config, shutdown, ready);
     let mut serving = std::pin::pin!(served);
     tokio::select! {
         served = &mut serving => return served.map(|()| Exit::Done),

@@ -2,14 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use secrecy::SecretString;
 use tokio::{sync::oneshot, time::Instant};
 
 use pim_authz::{
     embedded::{EmbeddedError, EmbeddedOptions, EmbeddedPostgres},
-    server::{self, DatabaseStart},
+    server::{self, DatabaseStart, ServeConfig},
 };
 
-use super::{How, RunError, ShutdownSignals};
+use super::{RunError, ShutdownSignals};
 
 /// Maximum number of restarts of PostgreSQL within [`RESTART_WINDOW`].
 const MAX_RESTARTS: usize = 3;
@@ -20,11 +21,11 @@ const RESTART_WINDOW: Duration = Duration::from_mins(1);
 ///
 /// If PostgreSQL exits by itself it is restarted while the server keeps running;
 /// if a restart fails, or [`MAX_RESTARTS`] is exceeded, the server shuts down and
-/// the error is returned.
+/// the error is returned. `config` makes the configuration from the URL of the
+/// database, the URL to migrate it by, and how to start.
 pub(super) async fn serve_embedded(
-    listen: SocketAddr,
     data_dir: Option<PathBuf>,
-    how: How,
+    config: impl FnOnce(SecretString, Option<SecretString>, DatabaseStart) -> ServeConfig,
     mut shutdown: ShutdownSignals,
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<(), RunError> {
@@ -45,7 +46,7 @@ pub(super) async fn serve_embedded(
     );
     // PostgreSQL may die while the server starts.
     let start = DatabaseStart::Awaited;
-    let config = how.config(listen, postgres.url(), Some(postgres.url()), start);
+    let config = config(postgres.url(), Some(postgres.url()), start);
     let (give_up, abandoned) = oneshot::channel();
     let shutdown = async {
         tokio::select! {
