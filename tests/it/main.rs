@@ -30,6 +30,7 @@ mod described_products;
 mod differential;
 mod dry_runs;
 mod effective_access;
+mod effective_twins;
 mod fuzzed_requests;
 mod generated;
 #[path = "../../src/bin/pim-authz-gen/generator.rs"]
