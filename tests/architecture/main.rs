@@ -7,12 +7,15 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot read its files fails"
 )]
 
 mod arrows;
 mod citations;
+mod code;
 mod confirmations;
+mod functions;
 mod languages;
 mod links;
 mod manual;
