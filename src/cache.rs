@@ -28,6 +28,7 @@
 
 mod announcer;
 mod background_loads;
+mod caller_loads;
 mod callers;
 mod clock;
 mod core;
@@ -36,6 +37,7 @@ mod error;
 mod fact_reader;
 mod follower;
 mod lease;
+mod live_writes;
 mod load_coalescer;
 mod maintenance;
 mod memory;
@@ -50,10 +52,10 @@ mod upkeep;
 mod watermarks;
 
 pub use self::{
-    announcer::Announced,
     core::Cache,
     counters::Status,
     error::CacheError,
+    live_writes::Announced,
     settings::{CacheMode, CacheSettings},
     thread::CoherenceThread,
 };

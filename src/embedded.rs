@@ -43,6 +43,9 @@ use self::{account::Account, binaries::Binaries, place::Place, process::Running}
 
 pub use self::error::EmbeddedError;
 
+/// The oldest major version of PostgreSQL that is supported.
+const OLDEST: u32 = 14;
+
 /// Interval at which the process of PostgreSQL is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 

@@ -32,6 +32,7 @@ mod explain;
 mod needs;
 mod product_access;
 mod remedy;
+mod requirement;
 mod requirements;
 mod resource_rules;
 
@@ -46,9 +47,8 @@ pub use self::{
     product_access::{CategoryTest, ProductAccess, product_access},
 };
 use self::{
-    categories::CategoryLevels,
-    effective_access::EffectiveAccess,
-    requirements::{Requirement, Requirements},
+    categories::CategoryLevels, effective_access::EffectiveAccess, requirement::Requirement,
+    requirements::Requirements,
 };
 
 /// Decides one question.

@@ -43,6 +43,7 @@ mod pools;
 mod product_index;
 mod product_lists;
 mod product_removals;
+mod round_trip;
 mod runtime_role;
 mod schema;
 mod secret_keys;

@@ -16,6 +16,7 @@ use super::{
     clock::Moment,
     core::{Cache, Core},
     error::CacheError,
+    live_writes::{Announced, Wanted},
     settings::until_over,
 };
 
@@ -27,46 +28,6 @@ pub(super) const QUEUE: usize = 256;
 
 /// Interval at which the acknowledgements are read without a notification.
 const ACK_READ_INTERVAL: Duration = Duration::from_millis(25);
-
-/// A write that waits to be announced.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    keys: Vec<FactKey>,
-    answer: oneshot::Sender<Result<Announced, CacheError>>,
-}
-
-/// A write that was announced and that every server which may answer from memory
-/// has acknowledged: it may be committed. While this value exists the write
-/// counts as under way.
-#[derive(Debug)]
-pub struct Announced {
-    core: Arc<Core>,
-    announcement: Announcement,
-    is_over: bool,
-}
-
-impl Announced {
-    /// Returns the announcement whose intent the commit deletes.
-    #[must_use]
-    pub fn announcement(&self) -> Announcement {
-        self.announcement
-    }
-
-    /// Ends the write: its intent was used or withdrawn.
-    pub fn end(mut self) {
-        self.is_over = true;
-    }
-}
-
-impl Drop for Announced {
-    fn drop(&mut self) {
-        self.core.live().remove(&self.announcement);
-        // The receiver is gone or its write has failed: the intent is left over.
-        if !self.is_over {
-            self.core.expect_leftovers();
-        }
-    }
-}
 
 impl Cache {
     /// Announces that `keys` are going to change, and waits for the
@@ -140,15 +101,15 @@ async fn announce(
             Ok(announced) => announced,
             Err(error) => {
                 // It may have been announced nevertheless.
-                core.expect_leftovers();
-                let live: Vec<Announcement> = core.live().iter().copied().collect();
+                core.live_writes.expect_leftovers();
+                let live: Vec<Announcement> = core.live_writes.live().iter().copied().collect();
                 store.withdraw_unanswered(writer, &live).await?;
                 failure = error.into();
                 continue;
             }
         };
         if let Some(announced) = announced {
-            let mut live = core.live();
+            let mut live = core.live_writes.live();
             live.extend((0..).zip(members).map(|(member, _)| Announcement {
                 seq: announced.seq,
                 member,
@@ -179,22 +140,19 @@ async fn wait_for_all(
     core.counters.last_wait_us.set(took);
     core.counters.longest_wait_us.at_least(took);
     for (number, member) in (0..).zip(members) {
-        let announced = Announced {
-            is_over: false,
-            core: Arc::clone(&core),
-            announcement: Announcement {
-                seq: announced.seq,
-                member: number,
-                epoch: announced.epoch,
-            },
+        let announcement = Announcement {
+            seq: announced.seq,
+            member: number,
+            epoch: announced.epoch,
         };
+        let announced = core.live_writes.announced(announcement);
         let answer = match &waited {
             Ok(()) => Ok(announced),
             Err(error) => {
                 // The write can never commit, since no caller has it. If the
                 // withdrawal fails, the upkeep removes the intent.
-                if store.withdraw(announced.announcement).await.is_err() {
-                    core.expect_leftovers();
+                if store.withdraw(announcement).await.is_err() {
+                    core.live_writes.expect_leftovers();
                 }
                 Err(error.clone())
             }

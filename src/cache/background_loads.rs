@@ -1,21 +1,18 @@
+mod loading;
+
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::Semaphore;
 
-use crate::{
-    domain::{Code, FactKey, GroupId, Section},
-    store::StoreError,
-};
+use crate::domain::{FactKey, GroupId};
 
-use super::{
-    clock::Moment,
-    core::Core,
-    turns::{Progress, in_turn},
-};
+use super::clock::Moment;
+
+pub(super) use self::loading::start;
 
 /// Number of background loads that run at once, not counting stalled ones.
 const LOADS_AT_ONCE: usize = 2;
@@ -99,126 +96,5 @@ impl BackgroundLoads {
                 State::NotBefore(moment) => now < *moment,
             });
         }
-    }
-}
-
-/// Starts loads of what is missing, unless they are under way; does not wait.
-pub(super) fn start(core: &Arc<Core>, tenant: &Code, missing: Misses) {
-    let vocabulary = FactKey::Section(tenant.clone(), Section::Vocabulary);
-    let vocabulary = missing.vocabulary && core.background_loads.begin(vocabulary);
-    let mut groups = missing.groups;
-    groups.retain(|group| {
-        core.background_loads
-            .begin(FactKey::Rights(tenant.clone(), *group))
-    });
-    if vocabulary {
-        let key = FactKey::Section(tenant.clone(), Section::Vocabulary);
-        let begun = Begun::of(core, [key]);
-        core.runtimes
-            .questions
-            .spawn(load_vocabulary(begun, tenant.clone()));
-    }
-    if !groups.is_empty() {
-        let key = |group: &GroupId| FactKey::Rights(tenant.clone(), *group);
-        let begun = Begun::of(core, groups.iter().map(key));
-        core.runtimes
-            .questions
-            .spawn(load_rights(begun, tenant.clone(), groups));
-    }
-}
-
-/// Loads under way. Dropping this ends those that are left, after a panic too:
-/// otherwise their facts would never be cached again.
-#[derive(Debug)]
-struct Begun {
-    core: Arc<Core>,
-    keys: HashSet<FactKey>,
-}
-
-impl Begun {
-    fn of(core: &Arc<Core>, keys: impl IntoIterator<Item = FactKey>) -> Self {
-        Self {
-            core: Arc::clone(core),
-            keys: keys.into_iter().collect(),
-        }
-    }
-
-    fn end(&mut self, key: &FactKey, kept: bool) {
-        self.keys.remove(key);
-        self.core.background_loads.end(key, kept);
-    }
-}
-
-impl Drop for Begun {
-    fn drop(&mut self) {
-        for key in &self.keys {
-            self.core.background_loads.end(key, false);
-        }
-    }
-}
-
-async fn load_vocabulary(mut begun: Begun, tenant: Code) {
-    let core = Arc::clone(&begun.core);
-    core.counters.loads.add(1);
-    let reading = core.background.vocabulary(&tenant);
-    let kept = match in_turn(&core.background_loads.turns, &Progress::default(), reading).await {
-        Ok(taken) => core.insert_vocabulary(&tenant, taken),
-        Err(error) => failed(&error),
-    };
-    begun.end(&FactKey::Section(tenant, Section::Vocabulary), kept);
-}
-
-async fn load_rights(mut begun: Begun, tenant: Code, groups: Vec<GroupId>) {
-    let core = Arc::clone(&begun.core);
-    core.counters.loads.add(1);
-    let reading = core.background.group_rights(&tenant, &groups);
-    let mut taken = in_turn(&core.background_loads.turns, &Progress::default(), reading).await;
-    for group in groups {
-        let kept = match &mut taken {
-            Ok(taken) => {
-                let found = taken.found.remove(&group);
-                core.insert_rights(&tenant, group, &taken.as_of, found)
-            }
-            Err(error) => failed(error),
-        };
-        begun.end(&FactKey::Rights(tenant.clone(), group), kept);
-    }
-}
-
-/// Logs a failed load. The questions report the error to their callers
-/// themselves; here the fact is only not cached.
-fn failed(error: &StoreError) -> bool {
-    tracing::debug!(%error, "memory was not filled");
-    false
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::{
-        cache::{CacheSettings, runtimes::Runtimes},
-        store::Store,
-    };
-
-    #[test]
-    fn dropped_load_is_retried_after_a_pause() {
-        // This test does not connect.
-        let url = String::from("postgresql://nobody@127.0.0.1:1/none").into();
-        let store = Store::new(&url, 1).unwrap();
-        let stores = [store.clone(), store];
-        let core = Core::new(
-            stores,
-            Runtimes::of_test(),
-            CacheSettings::default(),
-            mpsc::channel(1).0,
-        );
-        let core = Arc::new(core);
-        let key = FactKey::Section("acme".parse().unwrap(), Section::Vocabulary);
-        assert!(core.background_loads.begin(key.clone()));
-        drop(Begun::of(&core, [key.clone()]));
-        let state = core.background_loads.states().get(&key).copied();
-        assert!(matches!(state, Some(State::NotBefore(_))), "{state:?}");
     }
 }

@@ -1,60 +1,18 @@
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
-use tokio::sync::Mutex;
-
 use crate::{
     domain::{CallerDirectory, FactKey},
     store::AsOf,
 };
 
 use super::{
+    caller_loads::{CachedCallers, CallerLoad},
     core::{Cache, Core},
     error::CacheError,
-    memory::ReadPosition,
 };
 
 /// Number of attempts to read the callers if the primary changes meanwhile.
 const TRIES: u32 = 2;
-
-/// The callers as last read. Every call needs this one fact, so it has a cache of
-/// its own; its position decides whether it is stale.
-#[derive(Debug, Default)]
-pub(super) struct CallerCache(ArcSwapOption<CachedCallers>);
-
-#[derive(Debug)]
-struct CachedCallers {
-    position: ReadPosition,
-    callers: Arc<CallerDirectory>,
-}
-
-/// Coalesces reads of the callers: one at a time, shared by all calls that
-/// arrived before it began.
-#[derive(Debug, Default)]
-pub(super) struct CallerLoads {
-    /// Number of reads that have begun.
-    begun: std::sync::atomic::AtomicU64,
-    last: Mutex<Option<CallerLoad>>,
-}
-
-/// The result of one read.
-#[derive(Clone, Debug)]
-struct CallerLoad {
-    /// Number of the read, counted from 1.
-    number: u64,
-    epoch: u64,
-    callers: Arc<CallerDirectory>,
-}
-
-impl CallerLoads {
-    fn begun(&self) -> u64 {
-        self.begun.load(std::sync::atomic::Ordering::SeqCst)
-    }
-
-    fn begin(&self) -> u64 {
-        self.begun.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1
-    }
-}
 
 impl Cache {
     /// Returns all callers if they are cached and current at this moment. A

@@ -1,5 +1,4 @@
 use std::{
-    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
@@ -9,18 +8,18 @@ use tokio::sync::mpsc;
 use crate::{
     domain::{Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, Revision, Section},
     failpoints::{Rule, is_disabled, mistakes, pause},
-    store::{Announcement, AsOf, Notifications, ReadAsOf, Store, TenantId},
+    store::{AsOf, Notifications, ReadAsOf, Store, TenantId},
 };
 
 use super::{
-    announcer::{Announced, Wanted},
     background_loads::BackgroundLoads,
-    callers::{CallerCache, CallerLoads},
+    caller_loads::{CallerCache, CallerLoads},
     clock::Moment,
     counters::{Counters, Status},
     error::CacheError,
     lease::{Hold, Lease},
-    load_coalescer::LoadCoalescer,
+    live_writes::{Announced, LiveWrites, Wanted},
+    load_coalescer::queue::LoadCoalescer,
     memory::{CachedVocabulary, Entry, Fact, Memory, ReadPosition, ReadPositions},
     products::Products,
     revisions::Revisions,
@@ -62,12 +61,10 @@ pub(super) struct Core {
     /// The highest revision known of each tenant.
     pub(super) revisions: Revisions,
     /// Announced writes of this server that are under way.
-    live: Mutex<BTreeSet<Announcement>>,
+    pub(super) live_writes: Arc<LiveWrites>,
     /// Locked while this server announces, and while unused intents are removed:
-    /// an intent of this server that is not in `live` is then unused.
+    /// an intent of this server that is not in `live_writes` is then unused.
     pub(super) announcing: tokio::sync::Mutex<()>,
-    /// Time until which unused intents of this server may appear in the database.
-    leftovers: Mutex<Option<Moment>>,
     /// Maintenances that this server began.
     maintenances: Mutex<Vec<Announced>>,
 }
@@ -117,9 +114,8 @@ impl Core {
             counters: Counters::default(),
             notifications: Notifications::default(),
             revisions: Revisions::default(),
-            live: Mutex::default(),
+            live_writes: Arc::new(LiveWrites::new(settings.longest_wait() * 2)),
             announcing: tokio::sync::Mutex::default(),
-            leftovers: Mutex::default(),
             maintenances: Mutex::default(),
         }
     }
@@ -308,30 +304,6 @@ impl Core {
         self.maintenances()
             .retain(|announced| announced.announcement().epoch == epoch);
     }
-
-    /// Records that an unused intent of this server may be in the database, now
-    /// or soon, so that the upkeep removes it.
-    pub(super) fn expect_leftovers(&self) {
-        let until = Moment::now().plus(self.settings.longest_wait() * 2);
-        *self
-            .leftovers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(until);
-    }
-
-    /// True if unused intents may have to be removed.
-    pub(super) fn expects_leftovers(&self) -> bool {
-        let until = *self
-            .leftovers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Moment::now() < until)
-    }
-
-    /// Returns the announced writes of this server that are under way.
-    pub(super) fn live(&self) -> MutexGuard<'_, BTreeSet<Announcement>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Cache {
@@ -374,7 +346,7 @@ impl Cache {
     /// Leaves the removal of an announcement that could not be withdrawn to the
     /// upkeep.
     pub fn withdraw_later(&self) {
-        self.core.expect_leftovers();
+        self.core.live_writes.expect_leftovers();
     }
 
     /// Records the revision that a write of this server committed, before it is

@@ -1,17 +1,12 @@
-mod queue;
+pub(super) mod queue;
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    domain::{Code, FactKey, Facts, FactsNeeded, Section},
+    domain::{Code, FactKey, FactsNeeded, Section},
     failpoints::{mistakes, pause_long},
-    store::ReadAsOf,
 };
 
 use super::{
@@ -21,7 +16,8 @@ use super::{
     turns::STALL,
 };
 
-use self::queue::{Lane, Lanes, Together, Waiting};
+pub(super) use self::queue::Read;
+use self::queue::{Lane, Queue, Together, Waiting};
 
 /// Number of statements that read facts at once, not counting stalled ones; more
 /// questions share the next one.
@@ -37,35 +33,6 @@ const STALLED_AT_ONCE: usize = 6;
 /// Interval at which a caller that waits for a statement checks that the lease
 /// still runs.
 const LEASE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
-
-/// The facts read for some questions.
-pub(super) type Read = Arc<ReadAsOf<Option<Facts>>>;
-
-/// Reads facts for questions that memory cannot answer, and coalesces the reads.
-///
-/// Questions that arrive while all statements are running share the next one with
-/// all others of the tenant. So a statement always begins after the questions
-/// that it answers: it may be shared even if a write is pending.
-///
-/// The number of waiting questions is bounded, tenants take turns, and questions
-/// of callers that are gone are skipped.
-#[derive(Debug, Default)]
-pub(super) struct LoadCoalescer {
-    queue: Mutex<Queue>,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: Lanes,
-    statements: usize,
-    stalled: usize,
-}
-
-impl LoadCoalescer {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Reads the facts that some questions need, by a statement that begins after
 /// this call.

@@ -26,11 +26,10 @@ mod tests;
 
 pub(crate) use self::{listed::ListedProducts, view::SeenProduct};
 pub(super) use self::{
-    listed::ProductsReadPosition,
     loads::want,
     patching::patch_all,
     registry::Products,
-    tenant::{ProductReadPosition, TenantProducts},
+    tenant::{ProductReadPosition, ProductsReadPosition, TenantProducts},
 };
 
 /// Maximum number of ancestors of a product (rules 4.2).

@@ -50,7 +50,7 @@ pub(super) async fn keep_up(core: Arc<Core>, store: Store) {
 
 /// Shows in the database that the announced writes of this server are under way.
 async fn beat(core: &Core, store: &Store) -> Result<(), StoreError> {
-    let live: Vec<Announcement> = core.live().iter().copied().collect();
+    let live: Vec<Announcement> = core.live_writes.live().iter().copied().collect();
     if live.is_empty() {
         return Ok(());
     }
@@ -60,11 +60,15 @@ async fn beat(core: &Core, store: &Store) -> Result<(), StoreError> {
 /// Removes intents of this server that are not in use, because the reply to their
 /// announcement or withdrawal was lost.
 async fn withdraw_leftovers(core: &Core, store: &Store) -> Result<(), StoreError> {
-    let Some(writer) = core.lease.id().filter(|_| core.expects_leftovers()) else {
+    let Some(writer) = core
+        .lease
+        .id()
+        .filter(|_| core.live_writes.expects_leftovers())
+    else {
         return Ok(());
     };
     let _announcing = core.announcing.lock().await;
-    let live: Vec<Announcement> = core.live().iter().copied().collect();
+    let live: Vec<Announcement> = core.live_writes.live().iter().copied().collect();
     store.withdraw_unanswered(writer, &live).await.map(|_| ())
 }
 

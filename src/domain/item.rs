@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fmt};
 
-use super::{Code, ItemId, Level};
+use super::{Code, ItemId};
 
 /// Kinds of items that access rights are granted on (`api.md`, `Item`).
 ///
@@ -45,23 +45,6 @@ impl ItemKind {
     #[must_use]
     pub fn is_profile(self) -> bool {
         matches!(self, Self::ImportProfile | Self::ExportProfile)
-    }
-
-    /// Returns the levels that can be granted on it, lowest first (rules 3.1,
-    /// 3.3).
-    #[must_use]
-    pub fn levels(self) -> &'static [Level] {
-        match self {
-            Self::Category => &[Level::View, Level::Edit, Level::Own],
-            Self::ImportProfile | Self::ExportProfile => {
-                &[Level::Execute, Level::Edit, Level::ExecuteAndEdit]
-            }
-            Self::Channel
-            | Self::Locale
-            | Self::AttributeGroup
-            | Self::AssetFamily
-            | Self::ReferenceEntity => &[Level::View, Level::Edit],
-        }
     }
 }
 

@@ -135,6 +135,25 @@ impl Level {
     }
 }
 
+impl ItemKind {
+    /// Returns the levels that can be granted on it, lowest first (rules 3.1,
+    /// 3.3).
+    #[must_use]
+    pub fn levels(self) -> &'static [Level] {
+        match self {
+            Self::Category => &[Level::View, Level::Edit, Level::Own],
+            Self::ImportProfile | Self::ExportProfile => {
+                &[Level::Execute, Level::Edit, Level::ExecuteAndEdit]
+            }
+            Self::Channel
+            | Self::Locale
+            | Self::AttributeGroup
+            | Self::AssetFamily
+            | Self::ReferenceEntity => &[Level::View, Level::Edit],
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Level::{self, Edit, Execute, ExecuteAndEdit, Hidden, Own, View};

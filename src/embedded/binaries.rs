@@ -4,10 +4,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::EmbeddedError;
-
-/// The oldest major version that is supported.
-pub(super) const OLDEST: u32 = 14;
+use super::{EmbeddedError, OLDEST};
 
 /// Folders where distributions install PostgreSQL; `*` matches any text in a name.
 const USUAL_FOLDERS: [&str; 10] = [

@@ -6,7 +6,7 @@ pub enum EmbeddedError {
     /// PostgreSQL is not installed, or too old.
     #[error(
         "no PostgreSQL {oldest} or later was found on this machine; {advice}, or name a database with --database-url",
-        oldest = super::binaries::OLDEST
+        oldest = super::OLDEST
     )]
     NotInstalled {
         /// Advice with the command that installs it on this platform.

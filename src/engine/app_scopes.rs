@@ -10,7 +10,7 @@
 
 use crate::domain::{CATALOGUE, Level, LevelAction, PermissionId, ResourceType, SubjectKind};
 
-use super::{effective_access::EffectiveAccess, requirements};
+use super::effective_access::EffectiveAccess;
 
 /// What a level action of an app requires of its scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(super) fn highest_usable_level(access: EffectiveAccess<'_>) -> Option<Level>
         return None;
     }
     let counted = CATALOGUE.counted(
-        &requirements::granted(access),
+        &access.granted_permissions(),
         access.facts.vocabulary.edition,
     );
     let has = |action| match scope_requirement(action, ResourceType::Product) {

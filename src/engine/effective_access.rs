@@ -7,8 +7,9 @@
 //! every stored item (rules 3.4).
 
 use crate::domain::{
-    Code, Edition, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent,
-    ProductKind, ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef, UnknownName,
+    CATALOGUE, Code, Edition, Facts, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, Parent,
+    PermissionSet, ProductKind, ProductRef, Resource, ResourceType, SubjectFacts, SubjectRef,
+    UnknownName,
 };
 
 use super::category_lists::{CategoryList, CategoryLists};
@@ -69,6 +70,18 @@ impl<'f> EffectiveAccess<'f> {
     /// True if the edition applies access rights (rules 3.4).
     pub(super) fn is_enterprise(self) -> bool {
         self.facts.vocabulary.edition.is_enterprise()
+    }
+
+    /// Returns the permissions granted to the subject, without implied ones. They
+    /// are the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
+    pub(super) fn granted_permissions(self) -> PermissionSet {
+        let Some(subject) = self.subject else {
+            return PermissionSet::default();
+        };
+        let roles = subject.roles.iter();
+        let roles = roles.filter_map(|id| self.facts.vocabulary.roles.get(id));
+        let of_roles = PermissionSet::of_roles(roles.map(|role| &role.permissions));
+        of_roles.union(&CATALOGUE.permissions_of_scopes(subject.scopes))
     }
 
     /// Returns the level on a stored item: the highest of all groups' levels
@@ -212,7 +225,7 @@ impl<'f> EffectiveAccess<'f> {
 /// 3.3). [`Level::Hidden`] if there are none.
 ///
 /// Every layer determines it here. SQL repeats it as `bit_or` where rights are too
-/// many to be read; the tests of lists compare it with the reference.
+/// many to be read; `tests/it/effective_twins.rs` compares those statements with it.
 #[must_use]
 pub fn most_permissive(levels: impl IntoIterator<Item = Level>) -> Level {
     levels.into_iter().fold(Level::Hidden, Level::or)

@@ -16,7 +16,8 @@ use super::{
     decision,
     effective_access::{self, EffectiveAccess, most_permissive},
     remedy,
-    requirements::{self, Requirement, Source},
+    requirement::{Requirement, Source},
+    requirements,
 };
 
 /// Decides one question and explains the decision (rules 8.2).

@@ -10,7 +10,8 @@ use crate::domain::{Facts, Level, ListingQuestion, Strictness};
 use super::{
     categories::CategoryLevels,
     effective_access::{self, EffectiveAccess},
-    requirements::{self, Source},
+    requirement::Source,
+    requirements,
 };
 
 /// Which products or models a subject may do an action on.

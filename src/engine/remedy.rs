@@ -13,7 +13,7 @@ use crate::domain::{ReasonCode, Remedy};
 
 use super::{
     effective_access::EffectiveAccess,
-    requirements::{Requirement, Source},
+    requirement::{Requirement, Source},
 };
 
 /// Returns the smallest set of grants. Fails with the explanation of the first

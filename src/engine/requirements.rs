@@ -6,57 +6,16 @@
 //! Only an unknown or disabled subject ends the list (rules 1.6).
 
 use crate::domain::{
-    Action, CATALOGUE, ItemId, Level, LevelAction, PermissionId, PermissionSet, Question, Reason,
-    ReasonCode, ReasonItem, Strictness, SubjectKind, UnknownName,
+    Action, CATALOGUE, Level, LevelAction, PermissionId, Question, ReasonCode, SubjectKind,
 };
 
 use super::{
     app_scopes::{ScopeRequirement, scope_requirement},
     categories::CategoryLevels,
-    effective_access::{EffectiveAccess, OpenAxis},
+    effective_access::EffectiveAccess,
+    requirement::{Requirement, Source},
     resource_rules,
 };
-
-/// One rule that applies to a question, and whether it passed.
-#[derive(Clone, Debug)]
-pub(super) struct Requirement {
-    /// The kind of rule, which is the reason of a denial if it fails (rules 8.1).
-    pub(super) code: ReasonCode,
-    /// The number of the rule in `docs/rules.md`, such as `4.5`.
-    pub(super) rule: &'static str,
-    /// The item that the rule is about; without a code it is any item of the
-    /// kind.
-    pub(super) item: Option<ReasonItem>,
-    /// The level needed; `None` if the rule is not about a level.
-    pub(super) needed: Option<Level>,
-    /// The level held; `None` if the rule is not about a level.
-    pub(super) held: Option<Level>,
-    /// The permission that the rule is about; if it fails, the missing one (rules
-    /// 2.3).
-    pub(super) permission: Option<&'static str>,
-    /// The name that is not stored, where that is why the rule fails (rules 1.7).
-    pub(super) unknown: Option<UnknownName>,
-    /// True if the subject satisfies the rule.
-    pub(super) passed: bool,
-    /// The facts that the rule was decided on.
-    pub(super) source: Source,
-}
-
-/// The facts that a requirement was decided on, for its explanation and remedy.
-#[derive(Clone, Debug)]
-pub(super) enum Source {
-    /// Neither rights nor permissions.
-    Other,
-    /// The permissions held, and whether this one counts.
-    Permission(PermissionId),
-    /// The right on one stored item.
-    Item(ItemId),
-    /// The rights on all channels or all locales.
-    Any(OpenAxis),
-    /// The rights on the categories of a product, of which one suffices. The list
-    /// is empty until a decision is explained, since no decision needs it.
-    Categories(Vec<ItemId>, Strictness),
-}
 
 /// The requirements of a question, in the order of rules 8.1.
 #[derive(Debug)]
@@ -66,61 +25,6 @@ pub(super) struct Requirements {
     /// The level held on the resource; `None` if the question does not look at
     /// one.
     pub(super) level: Option<Level>,
-}
-
-impl Requirement {
-    /// Creates a requirement that is not about a level.
-    pub(super) fn new(code: ReasonCode, rule: &'static str, passed: bool) -> Self {
-        Self {
-            code,
-            rule,
-            item: None,
-            needed: None,
-            held: None,
-            permission: None,
-            unknown: None,
-            passed,
-            source: Source::Other,
-        }
-    }
-
-    /// Creates a requirement for a level on an item.
-    pub(super) fn level(
-        code: ReasonCode,
-        rule: &'static str,
-        item: Option<ReasonItem>,
-        needed: Level,
-        held: Level,
-    ) -> Self {
-        Self {
-            item,
-            needed: Some(needed),
-            held: Some(held),
-            ..Self::new(code, rule, held.allows(needed))
-        }
-    }
-
-    /// Sets the facts that the requirement was decided on.
-    pub(super) fn from(self, source: Source) -> Self {
-        Self { source, ..self }
-    }
-
-    /// Sets the name that the question uses and the tenant does not store.
-    pub(super) fn naming(self, unknown: Option<UnknownName>) -> Self {
-        Self { unknown, ..self }
-    }
-
-    /// Returns the reason of a denial by this rule (rules 8.1).
-    pub(super) fn reason(&self) -> Reason {
-        Reason {
-            code: self.code,
-            item: self.item.clone(),
-            needed: self.needed,
-            held: self.held,
-            permission: self.permission,
-            unknown: self.unknown.clone(),
-        }
-    }
 }
 
 /// Evaluates every rule that applies to `question`, in the order of rules 8.1.
@@ -223,7 +127,7 @@ fn require_counting(
     access: EffectiveAccess<'_>,
 ) -> Requirement {
     let permission = CATALOGUE.permission(required);
-    let held = CATALOGUE.with_implied(&granted(access));
+    let held = CATALOGUE.with_implied(&access.granted_permissions());
     let edition_has_it = !permission.enterprise || access.facts.vocabulary.edition.is_enterprise();
     let missing = if held.contains(required) && edition_has_it {
         permission.requires.iter().find(|id| !held.contains(*id))
@@ -235,18 +139,4 @@ fn require_counting(
         ..Requirement::new(code, rule, missing.is_none())
     }
     .from(Source::Permission(required))
-}
-
-/// Returns the permissions granted to the subject, without implied ones. They are
-/// the union of its roles (rules 2.2), or those of its scopes (rules 5.5).
-pub(super) fn granted(access: EffectiveAccess<'_>) -> PermissionSet {
-    let Some(subject) = access.subject else {
-        return PermissionSet::default();
-    };
-    let roles = subject
-        .roles
-        .iter()
-        .filter_map(|id| access.facts.vocabulary.roles.get(id));
-    let of_roles = PermissionSet::of_roles(roles.map(|role| &role.permissions));
-    of_roles.union(&CATALOGUE.permissions_of_scopes(subject.scopes))
 }

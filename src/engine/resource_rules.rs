@@ -23,7 +23,7 @@ use super::{
     categories::{CategoryLevels, OnProduct},
     effective_access::{EffectiveAccess, OpenAxis},
     needs::ruling_item,
-    requirements::{Requirement, Source},
+    requirement::{Requirement, Source},
 };
 
 /// Evaluates the rules on the resource and its context. Returns the requirements

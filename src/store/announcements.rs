@@ -7,7 +7,7 @@ use crate::{
     failpoints::{Rule, is_disabled},
 };
 
-use super::{LeaseId, Store, StoreError, Transaction, facts};
+use super::{LeaseId, Store, StoreError, Transaction, tenants};
 
 /// NOTIFY channel of announcements. A hint only; the log is authoritative.
 pub(super) const CHANNEL: &str = "pim_authz";
@@ -164,7 +164,7 @@ impl Store {
              WHERE n = $1 AND member = $2";
         let (seq, member) = announcement.stored();
         let row = self.first_row(SQL, &[&seq, &member]).await?;
-        Ok(row.map(|row| facts::revision(row.get("revision"))))
+        Ok(row.map(|row| tenants::revision(row.get("revision"))))
     }
 }
 

@@ -2,7 +2,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::Revision;
 
-use super::{Snapshot, StoreError, facts, writes::stored};
+use super::{Snapshot, StoreError, tenants, writes::stored};
 
 /// Number of writes verified per statement.
 const WRITES_AT_ONCE: i64 = 500;
@@ -116,7 +116,7 @@ impl Snapshot<'_> {
         let (tenant, after) = (self.tenant().id.0, stored(revision));
         let rows = self.rows(SQL, &[&tenant, &after, &WRITES_AT_ONCE]).await?;
         let writes = rows.iter().map(|row| Write {
-            revision: facts::revision(row.get("revision")),
+            revision: tenants::revision(row.get("revision")),
             rows: row.get("rows"),
             last_part: row.get("last_part"),
             ends: row.get("ends"),

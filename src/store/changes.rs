@@ -2,7 +2,7 @@ use tokio_postgres::{Row, types::ToSql};
 
 use crate::domain::{Code, Revision, SubjectRef};
 
-use super::{Snapshot, StoreError, facts, product_lists::count, writes::stored};
+use super::{Snapshot, StoreError, product_lists::count, tenants, writes::stored};
 
 /// One row of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ fn change(row: &Row) -> ChangeRow {
     };
     ChangeRow {
         place: ChangePlace {
-            revision: facts::revision(row.get("revision")),
+            revision: tenants::revision(row.get("revision")),
             part: row.get::<_, i32>("part").unsigned_abs(),
         },
         last: row.get("last"),

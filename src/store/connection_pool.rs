@@ -4,7 +4,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use deadpool_postgres::{
@@ -20,17 +20,13 @@ use crate::telemetry::metrics as meter;
 
 use super::{
     Condition, Outage, StoreError,
-    connector::Connector,
-    facts::FACTS_SQL,
+    connector::{Connector, WAIT},
     loan::Loan,
     outage_log,
     pools::{PoolName, PoolUse, Pools},
+    round_trip::{failed, measured},
     tenant_limiter::TenantLimiter,
-    transaction::Connection,
 };
-
-/// Maximum wait for a free connection, or for a new one.
-pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 /// Maximum number of attempts for a statement outside a transaction, or for a
 /// snapshot.
@@ -230,25 +226,6 @@ impl Store {
         self
     }
 
-    /// Removes a connection from the pool permanently; it is closed when dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn connection(&self) -> Result<Connection, StoreError> {
-        let object = self.pooled().await?;
-        Ok(Connection::kept(Object::take(object)))
-    }
-
-    /// Acquires a connection, which returns to the pool when dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn pooled_connection(&self) -> Result<Connection, StoreError> {
-        Ok(Connection::lent(self.loan().await?))
-    }
-
     /// Runs one statement outside a transaction, in one round trip. Retries it after
     /// a conflict with another transaction or a stale prepared statement, since a
     /// failed attempt had no effect.
@@ -294,7 +271,8 @@ impl Store {
         Ok(Loan::new(self.pooled().await?, self.connector.clone()))
     }
 
-    async fn pooled(&self) -> Result<Object, StoreError> {
+    /// Acquires a connection of the pool, which the caller may remove from it.
+    pub(super) async fn pooled(&self) -> Result<Object, StoreError> {
         // The pool's timeouts cover each step except the set-up of a new connection.
         let got = match timeout(WAIT * 2, self.pool.get()).await {
             Ok(got) => got.map_err(|error| not_connected(&self.connector, error)),
@@ -303,6 +281,10 @@ impl Store {
         got.inspect_err(|error| outage_log::failed("connect", error))
     }
 }
+
+/// Selects every fact that a set of questions needs: tagged rows, one per fact. Every
+/// session prepares it when it is set up.
+pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
 
 /// Settings of every session: the role, the schema, generic plans, and whatever
 /// settings of the database or of the user must not override.
@@ -348,30 +330,6 @@ async fn prepare_session(
         }
         Err(error) => refused_without_schema(error),
     }
-}
-
-/// Runs one round trip and records its duration and outcome under `name`.
-pub(super) async fn measured<T>(
-    name: &'static str,
-    round_trip: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, StoreError> {
-    let begun = Instant::now();
-    let outcome = round_trip.await;
-    meter::count_round_trip(name, begun.elapsed());
-    match outcome {
-        Ok(answer) => {
-            outage_log::succeeded(name);
-            Ok(answer)
-        }
-        Err(error) => Err(failed(name, error)),
-    }
-}
-
-pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreError {
-    meter::count_failure(name);
-    let error = StoreError::of(name, error);
-    outage_log::failed(name, &error);
-    error
 }
 
 /// Converts a pool error. Every cause, a wrong password included, means that the

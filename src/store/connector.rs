@@ -11,13 +11,14 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    Condition, InvalidUrl, Outage, SslMode, StoreError, TlsFault,
-    connection_pool::WAIT,
-    database_url,
+    Condition, InvalidUrl, Outage, SslMode, StoreError, TlsFault, database_url,
     hosts::Hosts,
     tls_faults::{self, is_of_handshake},
     tls_settings::TlsSettings,
 };
+
+/// Maximum wait for a free connection, or for a new one.
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 /// Opens connections to the database, including those that cancel statements:
 /// holds the hosts, the login and the TLS settings. TLS files are read once.

@@ -6,14 +6,11 @@ use tokio_postgres::types::ToSql;
 
 use crate::domain::{
     Code, FactKey, Facts, FactsNeeded, GroupFacts, GroupId, GroupsNeeded, Level, ProductKind,
-    Revision, Vocabulary,
+    Vocabulary,
 };
 
 use self::fact_rows::{FactRows, corrupt};
-use super::{IndexedProduct, ReadAsOf, Snapshot, Store, StoreError};
-
-/// Selects every fact that a set of questions needs: tagged rows, one per fact.
-pub(super) const FACTS_SQL: &str = include_str!("facts.sql");
+use super::{IndexedProduct, ReadAsOf, Snapshot, Store, StoreError, connection_pool::FACTS_SQL};
 
 const STATEMENT: &str = "find_facts";
 
@@ -188,11 +185,6 @@ impl<'n> Parameters<'n> {
             &self.within,
         ]
     }
-}
-
-/// Converts a stored revision, which is never negative.
-pub(super) fn revision(stored: i64) -> Revision {
-    Revision(stored.unsigned_abs())
 }
 
 /// Converts stored bits to a level.

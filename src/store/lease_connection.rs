@@ -12,9 +12,11 @@ use crate::{
 use super::{
     LeaseId, Store, StoreError, TenantId,
     announcements::CHANNEL,
-    connection_pool::{SESSION, TRIES, measured},
-    facts, outage_log,
+    connection_pool::{SESSION, TRIES},
+    outage_log,
+    round_trip::measured,
     statement::name_of,
+    tenants,
 };
 
 /// NOTIFY channel of acknowledgements. A hint only; the table is authoritative.
@@ -295,7 +297,7 @@ fn log_of(rows: &[Row]) -> Result<LogRead, StoreError> {
             }
             _ => {
                 let tenant = i32::try_from(row.get::<_, i64>("epoch")).unwrap_or_default();
-                revisions.push((TenantId(tenant), facts::revision(row.get("seq"))));
+                revisions.push((TenantId(tenant), tenants::revision(row.get("seq"))));
             }
         }
     }

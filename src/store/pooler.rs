@@ -3,11 +3,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage, config::Host};
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{
-    Store, StoreError,
-    connection_pool::{WAIT, measured},
-    connector::Connector,
-};
+use super::{Store, StoreError, connector::Connector, connector::WAIT, round_trip::measured};
 
 /// Plain connection of the database URL, whose session has no role or schema set.
 struct Probe {

@@ -7,7 +7,7 @@ use tokio_postgres::{
 
 use crate::domain::{Code, FactKey, FactsNeeded, ItemId, ProductId, ProductKind, ProductRef};
 
-use super::{AsOf, ReadAsOf, Snapshot, Store, StoreError, connection_pool::failed};
+use super::{AsOf, ReadAsOf, Snapshot, Store, StoreError, round_trip::failed};
 
 /// Number of rows after which a copy yields to other tasks.
 const ROWS_BETWEEN_YIELDS: usize = 1_024;

@@ -9,8 +9,9 @@ use crate::{
 
 use super::{
     Bounds, Store, StoreError, TenantId, TenantRow,
-    connection_pool::{TRIES, failed, measured},
+    connection_pool::TRIES,
     loan::{Loan, Owed},
+    round_trip::{failed, measured},
     tenant_limiter::Permit,
     tenants,
     transaction::MARGIN,

@@ -135,6 +135,11 @@ pub(super) fn tenant(
         edition: edition
             .parse()
             .map_err(|_| corrupt(format!("edition `{edition}`")))?,
-        revision: super::facts::revision(row.get("revision")),
+        revision: revision(row.get("revision")),
     })
+}
+
+/// Converts a stored revision, which is never negative.
+pub(super) fn revision(stored: i64) -> Revision {
+    Revision(stored.unsigned_abs())
 }

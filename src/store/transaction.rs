@@ -1,6 +1,6 @@
 use std::{fmt, pin::Pin, time::Duration};
 
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, Object};
 use futures_util::TryStreamExt as _;
 use tokio_postgres::{
     CopyInSink, IsolationLevel, Row, RowStream,
@@ -9,8 +9,8 @@ use tokio_postgres::{
 
 use super::{
     Store, StoreError,
-    connection_pool::{failed, measured},
     loan::{Loan, Owed},
+    round_trip::{failed, measured},
 };
 
 /// Time that the client waits beyond PostgreSQL's own timeout of a statement. Only a
@@ -110,13 +110,34 @@ impl fmt::Debug for Transaction<'_> {
     }
 }
 
+impl Store {
+    /// Removes a connection from the pool permanently; it is closed when dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the database is unavailable.
+    pub async fn connection(&self) -> Result<Connection, StoreError> {
+        let object = self.pooled().await?;
+        Ok(Connection::kept(Object::take(object)))
+    }
+
+    /// Acquires a connection, which returns to the pool when dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the database is unavailable.
+    pub async fn pooled_connection(&self) -> Result<Connection, StoreError> {
+        Ok(Connection::lent(self.loan().await?))
+    }
+}
+
 impl Connection {
-    pub(super) fn kept(client: ClientWrapper) -> Self {
+    fn kept(client: ClientWrapper) -> Self {
         let ownership = Ownership::Detached(Box::new((client, Owed::default())));
         Self { ownership }
     }
 
-    pub(super) fn lent(loan: Loan) -> Self {
+    fn lent(loan: Loan) -> Self {
         let ownership = Ownership::Pooled(Box::new(loan));
         Self { ownership }
     }

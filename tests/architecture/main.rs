@@ -12,6 +12,7 @@
 )]
 
 mod arrows;
+mod circles;
 mod citations;
 mod code;
 mod confirmations;
@@ -19,6 +20,7 @@ mod functions;
 mod languages;
 mod links;
 mod manual;
+mod paths;
 mod scan;
 mod shape;
 mod sources;

@@ -1,13 +1,15 @@
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use tokio::sync::oneshot;
 
 use crate::{
     cache::error::CacheError,
-    domain::{Code, FactsNeeded},
+    domain::{Code, Facts, FactsNeeded},
+    store::ReadAsOf,
 };
-
-use super::Read;
 
 /// Maximum number of questions of a server that wait for a statement.
 const MAX_WAITING: usize = 4_096;
@@ -18,6 +20,35 @@ const MAX_WAITING_PER_LANE: usize = 1_024;
 /// Maximum number of names that one shared statement reads: subjects, items,
 /// products, attributes and grid views.
 const NAMES_AT_ONCE: usize = 2_000;
+
+/// The facts read for some questions.
+pub(in crate::cache) type Read = Arc<ReadAsOf<Option<Facts>>>;
+
+/// Reads facts for questions that memory cannot answer, and coalesces the reads.
+///
+/// Questions that arrive while all statements are running share the next one with
+/// all others of the tenant. So a statement always begins after the questions
+/// that it answers: it may be shared even if a write is pending.
+///
+/// The number of waiting questions is bounded, tenants take turns, and questions
+/// of callers that are gone are skipped.
+#[derive(Debug, Default)]
+pub(in crate::cache) struct LoadCoalescer {
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) waiting: Lanes,
+    pub(super) statements: usize,
+    pub(super) stalled: usize,
+}
+
+impl LoadCoalescer {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The lane of a question: its tenant, or `None` for all tenants that are not
 /// known to exist.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    tenant::TenantProducts,
+    tenant::{ProductsReadPosition, TenantProducts},
     view::{SeenProduct, View},
 };
 
@@ -21,15 +21,6 @@ const MARKED_AT_MOST: usize = 500;
 pub(crate) struct ListedProducts {
     view: View,
     is_settled: bool,
-}
-
-/// State of the index at which the products of a list were read.
-#[derive(Debug)]
-pub(crate) struct ProductsReadPosition {
-    products: Arc<TenantProducts>,
-    watermark: u64,
-    marked: u64,
-    epoch: u64,
 }
 
 impl ListedProducts {
@@ -121,24 +112,5 @@ impl ListedProducts {
         limit: usize,
     ) -> Option<Vec<ProductId>> {
         self.view.nominate(categories, uncategorised, after, limit)
-    }
-}
-
-impl ProductsReadPosition {
-    /// Returns the current state of the products.
-    pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
-        let shown = products.shown();
-        Self {
-            products: Arc::clone(products),
-            watermark: shown.watermark,
-            marked: shown.marked,
-            epoch,
-        }
-    }
-
-    /// True if no product was announced since they were read.
-    pub(crate) fn counts(&self, epoch: u64) -> bool {
-        let shown = self.products.shown();
-        self.epoch == epoch && shown.watermark == self.watermark && shown.marked == self.marked
     }
 }

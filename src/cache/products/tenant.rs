@@ -56,6 +56,15 @@ pub(super) struct Loading {
     pub(super) not_before: Option<Moment>,
 }
 
+/// State of the index at which the products of a list were read.
+#[derive(Debug)]
+pub(crate) struct ProductsReadPosition {
+    products: Arc<TenantProducts>,
+    watermark: u64,
+    marked: u64,
+    epoch: u64,
+}
+
 /// Log position at which a product was read from the index.
 #[derive(Clone, Debug)]
 pub(crate) struct ProductReadPosition {
@@ -262,5 +271,24 @@ impl ProductReadPosition {
     pub(crate) fn counts(&self, epoch: u64) -> bool {
         let shown = self.products.shown();
         self.epoch == epoch && shown.as_of(&self.product) == Some(self.as_of)
+    }
+}
+
+impl ProductsReadPosition {
+    /// Returns the current state of the products.
+    pub(super) fn of(products: &Arc<TenantProducts>, epoch: u64) -> Self {
+        let shown = products.shown();
+        Self {
+            products: Arc::clone(products),
+            watermark: shown.watermark,
+            marked: shown.marked,
+            epoch,
+        }
+    }
+
+    /// True if no product was announced since they were read.
+    pub(crate) fn counts(&self, epoch: u64) -> bool {
+        let shown = self.products.shown();
+        self.epoch == epoch && shown.watermark == self.watermark && shown.marked == self.marked
     }
 }

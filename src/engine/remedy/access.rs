@@ -12,7 +12,7 @@ use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness
 use super::unknown;
 use crate::engine::{
     effective_access::{EffectiveAccess, most_permissive},
-    requirements::{Requirement, Source},
+    requirement::{Requirement, Source},
 };
 
 /// A set of failed requirements that a group satisfies, by their index.

@@ -8,7 +8,7 @@ use crate::domain::{
     Audience, CATALOGUE, PermissionId, PermissionSet, Remedy, ScopeKind, SubjectKind,
 };
 
-use crate::engine::{effective_access::EffectiveAccess, requirements::granted};
+use crate::engine::effective_access::EffectiveAccess;
 
 /// Returns the fewest permissions to add to a role of the subject so that `wanted`
 /// counts (rules 8.2). For an app it is the scope to add.
@@ -61,7 +61,7 @@ fn fewest(
     audience: Audience,
     access: EffectiveAccess<'_>,
 ) -> Option<Vec<PermissionId>> {
-    let granted = granted(access);
+    let granted = access.granted_permissions();
     let candidates: Vec<PermissionId> = candidates(wanted)
         .into_iter()
         .map(|id| CATALOGUE.permission(id))

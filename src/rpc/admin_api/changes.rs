@@ -10,7 +10,11 @@ use crate::{
     store::{Bounds, ChainReport, ChangeFilter, ChangePlace, ChangeRow, FactsReport, read_tenant},
 };
 
-use super::{AdminApi, Answer, LogOf, entity_messages::timestamp, lists::ListHead};
+use super::{
+    AdminApi, Answer, LogOf,
+    entity_messages::timestamp,
+    lists::{ListHead, Listed, read_page},
+};
 
 impl Answer<pb::ListChangesRequest> for AdminApi {
     type Message = pb::ListChangesResponse;
@@ -56,8 +60,25 @@ impl Answer<pb::ListChangesRequest> for AdminApi {
     }
 }
 
+impl AdminApi {
+    /// Returns a page of the audit log that starts after `begin`.
+    async fn list_changes_page(
+        &self,
+        head: ListHead,
+        listed: &ChangeFilter,
+        begin: ChangePlace,
+    ) -> Result<Listed<ChangeRow>, Failure> {
+        let page = self.requested_page::<ChangePlace>(head, binding(listed, begin))?;
+        let (entries, version) = read_page!(self, page, |snapshot, after| {
+            let after = after.copied().unwrap_or(begin);
+            snapshot.changes_after(listed, after, page.size + 1)
+        });
+        self.page(entries, &page, version, |entry| entry.place)
+    }
+}
+
 /// Returns the fields that a page token of changes is bound to.
-pub(super) fn binding(listed: &ChangeFilter, begin: ChangePlace) -> Binding {
+fn binding(listed: &ChangeFilter, begin: ChangePlace) -> Binding {
     let ChangeFilter {
         actor,
         subject,

@@ -11,12 +11,12 @@ use crate::{
         parse, parse_listing,
     },
     store::{
-        ChangeFilter, ChangePlace, ChangeRow, TenantId, TenantRow,
+        TenantId, TenantRow,
         entries::{CodedEntry, RightPlace, RightsListed},
     },
 };
 
-use super::{AdminApi, LogOf, changes, parse_entries};
+use super::{AdminApi, LogOf, parse_entries};
 
 /// Largest number of codes in a filter.
 const MOST_CODES: usize = 10_000;
@@ -85,7 +85,8 @@ pub(super) fn folded_code(after: Option<&Place>) -> &str {
 }
 
 impl AdminApi {
-    fn requested_page<P: InToken>(
+    /// Parses the requested page of a list.
+    pub(super) fn requested_page<P: InToken>(
         &self,
         head: ListHead,
         binding: Binding,
@@ -241,21 +242,6 @@ impl AdminApi {
             item: *item,
             ..RightPlace::BEFORE_FIRST
         })
-    }
-
-    /// Returns a page of the audit log that starts after `begin`.
-    pub(super) async fn list_changes_page(
-        &self,
-        head: ListHead,
-        listed: &ChangeFilter,
-        begin: ChangePlace,
-    ) -> Result<Listed<ChangeRow>, Failure> {
-        let page = self.requested_page::<ChangePlace>(head, changes::binding(listed, begin))?;
-        let (entries, version) = read_page!(self, page, |snapshot, after| {
-            let after = after.copied().unwrap_or(begin);
-            snapshot.changes_after(listed, after, page.size + 1)
-        });
-        self.page(entries, &page, version, |entry| entry.place)
     }
 
     /// Returns a page of tenants.

@@ -9,8 +9,8 @@ use crate::domain::{
     SubjectId, SubjectRef, Vocabulary,
 };
 
-use super::{STATEMENT, level_of_bits, revision};
-use crate::store::{AsOf, IndexedProduct, StoreError, TenantId};
+use super::{STATEMENT, level_of_bits};
+use crate::store::{AsOf, IndexedProduct, StoreError, TenantId, tenants::revision};
 
 /// Collects fact rows by id, in any order; joined once all are read.
 #[derive(Debug, Default)]
