@@ -10,7 +10,10 @@ use crate::domain::{
 };
 
 use self::fact_rows::{FactRows, corrupt};
-use super::{IndexedProduct, ReadAsOf, Snapshot, Store, StoreError, connection_pool::FACTS_SQL};
+use super::{
+    IndexedProduct, ReadAsOf, Snapshot, Store, StoreError, connection_pool::FACTS_SQL,
+    statement::name_of,
+};
 
 const STATEMENT: &str = "find_facts";
 
@@ -34,7 +37,7 @@ impl Store {
         needed: &FactsNeeded,
     ) -> Result<ReadAsOf<Option<Facts>>, StoreError> {
         let parameters = Parameters::of(tenant, needed);
-        self.load(STATEMENT, FACTS_SQL, &parameters.list(), FactRows::facts)
+        self.load(FACTS_SQL, &parameters.list(), FactRows::facts)
             .await
     }
 
@@ -45,10 +48,8 @@ impl Store {
         needed: &FactsNeeded,
     ) -> Result<ReadAsOf<Vec<IndexedProduct>>, StoreError> {
         let parameters = Parameters::of(tenant, needed);
-        self.load(STATEMENT, FACTS_SQL, &parameters.list(), |mut fact_rows| {
-            fact_rows.numbered_products()
-        })
-        .await
+        self.load(FACTS_SQL, &parameters.list(), FactRows::numbered_products)
+            .await
     }
 
     /// Reads the facts that all questions of a tenant share, in one round trip;
@@ -63,13 +64,8 @@ impl Store {
     ) -> Result<ReadAsOf<Option<Vocabulary>>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 2] = [&tenant.folded(), &within];
-        self.load(
-            "load_vocabulary",
-            VOCABULARY_SQL,
-            &parameters,
-            FactRows::vocabulary,
-        )
-        .await
+        self.load(VOCABULARY_SQL, &parameters, FactRows::vocabulary)
+            .await
     }
 
     /// Reads all access rights of some user groups, in one round trip. Groups that do
@@ -85,21 +81,18 @@ impl Store {
     ) -> Result<ReadAsOf<GroupRights>, StoreError> {
         let within = FactKey::Tenant(tenant.clone()).to_string();
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.folded(), &within, &groups];
-        self.load("load_rights", RIGHTS_SQL, &parameters, |mut fact_rows| {
-            fact_rows.groups()
-        })
-        .await
+        self.load(RIGHTS_SQL, &parameters, |mut fact_rows| fact_rows.groups())
+            .await
     }
 
     /// Reads tagged rows and extracts a value from them.
     async fn load<T>(
         &self,
-        name: &'static str,
-        sql: &str,
+        sql: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
         extract: impl FnOnce(FactRows) -> T,
     ) -> Result<ReadAsOf<T>, StoreError> {
-        let rows = self.query(name, sql, parameters).await?;
+        let rows = self.query(name_of(sql), sql, parameters).await?;
         let mut fact_rows = FactRows::of(&rows)?;
         Ok(ReadAsOf {
             as_of: fact_rows.as_of()?,

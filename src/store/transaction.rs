@@ -216,10 +216,7 @@ impl Transaction<'_> {
     /// [`StoreError::OutcomeUnknown`] if no response arrived: the transaction may
     /// have committed. [`StoreError::Conflict`] if it conflicted with another write.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { inner, owed, .. } = self;
-        let committing = measured("commit", inner.commit());
-        let committed = owed.within("commit", ENDING, committing).await;
-        committed.map_err(StoreError::of_commit)
+        self.end_unchanged().await.map_err(StoreError::of_commit)
     }
 
     /// Commits a transaction that changed no permanent data, so that an unknown

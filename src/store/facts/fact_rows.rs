@@ -317,10 +317,10 @@ impl FactRows {
     }
 
     /// Returns the products and models with their ids.
-    pub(super) fn numbered_products(&mut self) -> Vec<IndexedProduct> {
+    pub(super) fn numbered_products(mut self) -> Vec<IndexedProduct> {
         self.join_categories();
-        let products = std::mem::take(&mut self.products).into_iter();
-        let numbered = products.map(|(id, (kind, parent, facts))| IndexedProduct {
+        let numbered = self.products.into_iter();
+        let numbered = numbered.map(|(id, (kind, parent, facts))| IndexedProduct {
             product: ProductRef {
                 kind,
                 code: facts.code,
