@@ -81,17 +81,18 @@ impl Authentication {
             tokens: self.tokens.clone(),
             read_keys,
         };
-        let presented = match self.presented(request) {
+        let (headers, extensions) = (request.headers(), request.extensions());
+        let presented = match Presented::by(headers, extensions, self.tokens.as_deref()) {
             Ok(Some(presented)) => presented,
             Ok(None) if self.credentials == Credentials::Optional => {
                 return Ok(Found::Caller(CallerIdentity::Anyone));
             }
             Ok(None) => {
                 let refused = Failure::from(UnknownCaller::NoCredentials);
-                return Err(self.refuse(refused, request.extensions()));
+                return Err(self.refuse(refused, extensions));
             }
             Err(Unverified::Refused(refused)) => {
-                return Err(self.refuse(refused.into(), request.extensions()));
+                return Err(self.refuse(refused.into(), extensions));
             }
             Err(Unverified::ReadKeys(_)) => return Ok(Found::Lookup(lookup(true))),
         };
@@ -100,7 +101,7 @@ impl Authentication {
         };
         recognized(&callers, presented, (needed, cache))
             .map(Found::Caller)
-            .map_err(|failure| self.refuse(failure, request.extensions()))
+            .map_err(|failure| self.refuse(failure, extensions))
     }
 
     /// Returns the status of a rejected call. An unknown caller is logged at most
@@ -120,17 +121,6 @@ impl Authentication {
             }
         }
         failure.into()
-    }
-
-    fn presented<'a, B>(
-        &self,
-        request: &'a http::Request<B>,
-    ) -> Result<Option<Presented<'a>>, Unverified> {
-        Presented::by(
-            request.headers(),
-            request.extensions(),
-            self.tokens.as_deref(),
-        )
     }
 }
 

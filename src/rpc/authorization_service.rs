@@ -48,7 +48,12 @@ impl AuthorizationApi {
         given: DecisionRecorder,
     ) -> Self {
         Self {
-            lists: Lists::new(cache.clone(), store, tokens, default_tenant.clone()),
+            lists: Lists {
+                cache: cache.clone(),
+                store,
+                tokens,
+                default_tenant: default_tenant.clone(),
+            },
             cache,
             default_tenant,
             given,

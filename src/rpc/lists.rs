@@ -43,24 +43,10 @@ pub(super) struct Lists {
     pub(super) cache: Cache,
     pub(super) store: Store,
     pub(super) tokens: PageTokens,
-    default_tenant: Code,
+    pub(super) default_tenant: Code,
 }
 
 impl Lists {
-    pub(super) fn new(
-        cache: Cache,
-        store: Store,
-        tokens: PageTokens,
-        default_tenant: Code,
-    ) -> Self {
-        Self {
-            cache,
-            store,
-            tokens,
-            default_tenant,
-        }
-    }
-
     pub(super) async fn allowed(
         &self,
         calling: &CallerIdentity,

@@ -123,6 +123,7 @@ fn precondition(reason: ErrorReason, subject: &str, metadata: Metadata, message:
 /// Returns the status of a rejected entry, whose field is in the metadata.
 fn of_fault(fault: Fault, message: String) -> Status {
     let Fault { field, refused } = fault;
+    let of_one = |reason, entity, code: String| (reason, code.clone(), vec![(entity, code)]);
     let (reason, subject, about): (_, String, Metadata) = match refused {
         Refused::Invalid(message) => return of_invalid(InvalidField::new(field, message)),
         Refused::NotFound { entity, code } => return not_found(entity, code, field, message),
@@ -146,12 +147,10 @@ fn of_fault(fault: Fault, message: String) -> Status {
             (ErrorReason::EditionRequired, subject, about)
         }
         Refused::AudienceMismatch { role, .. } => {
-            let about = vec![("role", role.to_string())];
-            (ErrorReason::AudienceMismatch, role.to_string(), about)
+            of_one(ErrorReason::AudienceMismatch, "role", role.to_string())
         }
         Refused::CategoryLoop(code) => {
-            let about = vec![("category", code.to_string())];
-            (ErrorReason::CategoryLoop, code.to_string(), about)
+            of_one(ErrorReason::CategoryLoop, "category", code.to_string())
         }
         Refused::CategoryTooDeep {
             code,
@@ -166,14 +165,10 @@ fn of_fault(fault: Fault, message: String) -> Status {
             ];
             (ErrorReason::CategoryTooDeep, code.to_string(), about)
         }
-        Refused::ParentInvalid { code, .. } => {
-            let about = vec![("product", code.clone())];
-            (ErrorReason::ParentInvalid, code, about)
-        }
+        Refused::ParentInvalid { code, .. } => of_one(ErrorReason::ParentInvalid, "product", code),
         Refused::GroupAllIsFixed => (ErrorReason::GroupAllIsFixed, "All".to_owned(), Vec::new()),
         Refused::GroupIsPrivate(code) => {
-            let about = vec![("user_group", code.to_string())];
-            (ErrorReason::GroupIsPrivate, code.to_string(), about)
+            of_one(ErrorReason::GroupIsPrivate, "user_group", code.to_string())
         }
     };
     let metadata = [vec![("field", field)], about].concat();
