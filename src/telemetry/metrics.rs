@@ -34,20 +34,6 @@ pub struct Metric {
 }
 
 impl Metric {
-    const fn new(
-        kind: Kind,
-        name: &'static str,
-        labels: &'static [&'static str],
-        meaning: &'static str,
-    ) -> Self {
-        Self {
-            name,
-            kind,
-            labels,
-            meaning,
-        }
-    }
-
     /// Sets a gauge without labels.
     pub fn set(&self, value: f64) {
         metrics::gauge!(self.name).set(value);
@@ -66,8 +52,12 @@ impl Metric {
 
 macro_rules! metrics {
     ($($(#[doc = $doc:literal])+ $constant:ident: $kind:ident $name:literal [$($label:literal),*] $meaning:literal;)+) => {
-        $($(#[doc = $doc])+ pub const $constant: Metric =
-            Metric::new(Kind::$kind, $name, &[$($label),*], $meaning);)+
+        $($(#[doc = $doc])+ pub const $constant: Metric = Metric {
+            name: $name,
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            meaning: $meaning,
+        };)+
 
         /// All metrics, in the order of the manual.
         pub const ALL: &[Metric] = &[$($constant),+];
