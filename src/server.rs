@@ -21,7 +21,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -36,7 +36,10 @@ use crate::{
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
     oidc::TokenVerifier,
-    rpc::{Admission, Authentication, Budget, Gate, Observer, PageTokens, RateLimits},
+    rpc::{
+        AdminApi, Admission, Authentication, AuthorizationApi, Budget, Gate, ImportApi, Observer,
+        PageTokens, RateLimits,
+    },
     store::{self, SchemaReport, Store},
     supervision::{Supervisor, Task},
     telemetry::{DecisionLog, DecisionRecorder},
@@ -50,8 +53,8 @@ use self::{
     deferred::Deferred,
     health::Health,
     io_timeouts::IoTimeouts,
-    metrics::{Gauges, HttpListener},
-    services::Wiring,
+    metrics::{Gauges, HttpListener, Sampled},
+    services::Implementations,
     work::{OnWorkThreads, WorkThreads},
 };
 pub use self::{
@@ -124,13 +127,9 @@ pub async fn migrate(
     owner_url: &SecretString,
     role: &RuntimeRole,
 ) -> Result<SchemaReport, ServerError> {
-    let owner = Store::new(owner_url, 1).map_err(ServerError::of_start)?;
-    owner
-        .check_sessions()
-        .await
-        .map_err(ServerError::of_start)?;
-    let migrated = store::migrate(owner_url, role).await;
-    migrated.map_err(ServerError::of_migration)
+    let owner = Store::new(owner_url, 1)?;
+    owner.check_sessions().await?;
+    Ok(store::migrate(owner_url, role).await?)
 }
 
 /// Serves until `shutdown` completes and the pending calls have ended. `ready`
@@ -257,13 +256,14 @@ impl Starting {
         let (health, health_service) = Health::start();
         let open = Connections::up_to(limits.connections);
         let budget = Budget::new(limits.call_bytes);
-        let gauges = Gauges::new(
-            health.readiness(),
-            open.clone(),
-            budget.clone(),
-            limits.call_bytes,
-            certificates.clone(),
-        );
+        let gauges = Gauges::of(Sampled {
+            readiness: health.readiness(),
+            connections: open.clone(),
+            budget: budget.clone(),
+            call_bytes: limits.call_bytes,
+            certificates: certificates.clone(),
+            memory: OnceLock::new(),
+        });
         let routes = Routes::new(health_service);
         let starting = Self {
             gate: Gate::new(Observer::new(config.observation.slow)),
@@ -322,28 +322,35 @@ impl Starting {
         *self.coherence() = Some(coherence);
         self.gauges.show(cache.clone(), store.clone());
         starting::log_durability(&store).await?;
-        let coordinator =
-            WriteCoordinator::new(store.clone(), cache.clone()).map_err(ServerError::of_start)?;
+        let coordinator = WriteCoordinator::new(store.clone(), cache.clone())?;
         callers::bootstrap(&config.callers, &coordinator).await?;
         callers::announce(self.access, self.address, &cache).await;
         let routes = match self.access.reflection {
             Reflection::Served => reflection::add_reflection(self.routes.clone())?,
             Reflection::Hidden => self.routes.clone(),
         };
-        let wiring = Wiring {
-            coordinator,
-            cache: cache.clone(),
-            stores: starting::read_stores(&store)?,
-            tokens: PageTokens::read(&store)
-                .await
-                .map_err(ServerError::of_start)?,
-            default_tenant: config.default_tenant,
-            watch_patience: config.watch_patience,
-            given: self.given.clone(),
-            supervisor: self.supervisor.clone(),
+        let stores = starting::read_stores(&store)?;
+        let tokens = PageTokens::read(&store).await?;
+        let implementations = Implementations {
+            authorization: AuthorizationApi::new(
+                cache.clone(),
+                stores.reads.clone(),
+                tokens.clone(),
+                config.default_tenant.clone(),
+                self.given.clone(),
+            ),
+            import: ImportApi::new(coordinator.clone()),
+            admin: AdminApi::new(
+                coordinator,
+                cache.clone(),
+                stores,
+                tokens,
+                config.default_tenant,
+                config.watch_patience,
+                self.supervisor.clone(),
+            ),
         };
-        self.services
-            .install(services::add_services(routes, wiring));
+        self.services.install(implementations.add_to(routes));
         self.authentication.begin(cache.clone());
         self.gate.open();
         // Last, so that calls sent to a ready server are answered.

@@ -206,21 +206,16 @@ pub async fn bootstrap_caller(
 ) -> Result<Option<SecretString>, ServerError> {
     /// Enough for one write.
     const CONNECTIONS: usize = 4;
-    let store = Store::new(owner_url, CONNECTIONS)
-        .map_err(ServerError::of_start)?
-        .on_current_runtime();
-    store
-        .check_sessions()
-        .await
-        .map_err(ServerError::of_start)?;
-    store.check_schema().await.map_err(ServerError::of_start)?;
+    let store = Store::new(owner_url, CONNECTIONS)?.on_current_runtime();
+    store.check_sessions().await?;
+    store.check_schema().await?;
     let settings = CacheSettings::default();
     let supervisor = Supervisor::default();
     let (cache, coherence) = Cache::start(store.clone(), settings, Handle::current(), &supervisor)
         .await
         .map_err(ServerError::Thread)?;
     let stored = async {
-        let coordinator = WriteCoordinator::new(store, cache).map_err(ServerError::of_start)?;
+        let coordinator = WriteCoordinator::new(store, cache)?;
         let mut random = [0; CallerKey::RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|_| ServerError::NoRandomness)?;
         let key = CallerKey::of(random);

@@ -136,17 +136,19 @@ pub enum ServerError {
     Transport(#[source] tonic::transport::Error),
 }
 
-impl ServerError {
-    pub(super) fn of_migration(error: MigrateError) -> Self {
+impl From<MigrateError> for ServerError {
+    fn from(error: MigrateError) -> Self {
         match error {
-            MigrateError::Store(error) => Self::of_start(error),
+            MigrateError::Store(error) => error.into(),
             MigrateError::InvalidRoleName { .. }
             | MigrateError::NeedsAdministrator { .. }
             | MigrateError::ServersRun => Self::Migrate(error),
         }
     }
+}
 
-    pub(super) fn of_start(error: StoreError) -> Self {
+impl From<StoreError> for ServerError {
+    fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::DatabaseAway(error),
             StoreError::InvalidUrl(_)

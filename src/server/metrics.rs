@@ -70,35 +70,23 @@ impl HttpListener {
 
 /// Gauges that are sampled when the metrics are rendered, rather than counted.
 #[derive(Clone, Debug)]
-pub(super) struct Gauges(Arc<Read>);
+pub(super) struct Gauges(Arc<Sampled>);
 
+/// What the gauges are sampled from.
 #[derive(Debug)]
-struct Read {
-    readiness: watch::Receiver<Readiness>,
-    connections: Connections,
-    budget: Budget,
-    call_bytes: usize,
-    certificates: Option<Certificates>,
+pub(super) struct Sampled {
+    pub(super) readiness: watch::Receiver<Readiness>,
+    pub(super) connections: Connections,
+    pub(super) budget: Budget,
+    pub(super) call_bytes: usize,
+    pub(super) certificates: Option<Certificates>,
     /// Set once the database is available.
-    memory: OnceLock<(Cache, Store)>,
+    pub(super) memory: OnceLock<(Cache, Store)>,
 }
 
 impl Gauges {
-    pub(super) fn new(
-        readiness: watch::Receiver<Readiness>,
-        connections: Connections,
-        budget: Budget,
-        call_bytes: usize,
-        certificates: Option<Certificates>,
-    ) -> Self {
-        Self(Arc::new(Read {
-            readiness,
-            connections,
-            budget,
-            call_bytes,
-            certificates,
-            memory: OnceLock::new(),
-        }))
+    pub(super) fn of(sampled: Sampled) -> Self {
+        Self(Arc::new(sampled))
     }
 
     /// Exposes this cache and the connection pools of its database from now on.
@@ -107,7 +95,7 @@ impl Gauges {
     }
 
     fn set(&self) {
-        let Read {
+        let Sampled {
             readiness,
             connections,
             budget,

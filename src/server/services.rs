@@ -1,11 +1,6 @@
-use std::time::Duration;
-
 use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes};
 
 use crate::{
-    admin::WriteCoordinator,
-    cache::Cache,
-    domain::Code,
     pb::{
         access_rights_service_server::AccessRightsServiceServer,
         app_service_server::AppServiceServer, audit_service_server::AuditServiceServer,
@@ -16,9 +11,7 @@ use crate::{
         operations_service_server::OperationsServiceServer,
         tenant_service_server::TenantServiceServer,
     },
-    rpc::{AdminApi, AuthorizationApi, ImportApi, PageTokens, ReadStores},
-    supervision::Supervisor,
-    telemetry::DecisionRecorder,
+    rpc::{AdminApi, AuthorizationApi, ImportApi},
 };
 
 /// Largest message that is accepted, in bytes: a batch of 100,000 items.
@@ -27,49 +20,11 @@ const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// Largest message of an import, in bytes: a piece of 4 MiB and its name.
 const MAX_PIECE_BYTES: usize = (4 << 20) + (64 << 10);
 
-/// Dependencies of the services.
-#[derive(Debug)]
-pub(super) struct Wiring {
-    pub(super) coordinator: WriteCoordinator,
-    pub(super) cache: Cache,
-    pub(super) stores: ReadStores,
-    pub(super) tokens: PageTokens,
-    pub(super) default_tenant: Code,
-    pub(super) watch_patience: Duration,
-    /// Records the returned decisions.
-    pub(super) given: DecisionRecorder,
-    pub(super) supervisor: Supervisor,
-}
-
-/// Adds every service of the contract.
-pub(super) fn add_services(routes: Routes, wiring: Wiring) -> Routes {
-    let implementations = Implementations {
-        authorization: AuthorizationApi::new(
-            wiring.cache.clone(),
-            wiring.stores.reads.clone(),
-            wiring.tokens.clone(),
-            wiring.default_tenant.clone(),
-            wiring.given,
-        ),
-        import: ImportApi::new(wiring.coordinator.clone()),
-        admin: AdminApi::new(
-            wiring.coordinator,
-            wiring.cache,
-            wiring.stores,
-            wiring.tokens,
-            wiring.default_tenant,
-            wiring.watch_patience,
-            wiring.supervisor,
-        ),
-    };
-    implementations.add_to(routes)
-}
-
 /// The types that implement the services.
-struct Implementations {
-    authorization: AuthorizationApi,
-    import: ImportApi,
-    admin: AdminApi,
+pub(super) struct Implementations {
+    pub(super) authorization: AuthorizationApi,
+    pub(super) import: ImportApi,
+    pub(super) admin: AdminApi,
 }
 
 /// Lists the services: each with its implementation and its largest message.
@@ -79,7 +34,8 @@ macro_rules! services {
         pub(super) const SERVICES: &[&str] = &[$(<$server<$api> as NamedService>::NAME),+];
 
         impl Implementations {
-            fn add_to(&self, routes: Routes) -> Routes {
+            /// Adds every service of the contract.
+            pub(super) fn add_to(&self, routes: Routes) -> Routes {
                 routes$(.add_service(
                     $server::new(self.$implementation.clone())
                         .accept_compressed(CompressionEncoding::Gzip)

@@ -30,7 +30,7 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
     loop {
         // Recreated for each attempt: sessions opened before the schema existed
         // have neither role nor bounds.
-        let store = Store::new(&config.database_url, POOL_SIZE).map_err(ServerError::of_start)?;
+        let store = Store::new(&config.database_url, POOL_SIZE)?;
         let store = store.on_current_runtime();
         let Err(error) = prepare(config, &store).await else {
             return Ok(store);
@@ -39,7 +39,7 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
         match config.database_start {
             DatabaseStart::Awaited if passes => {}
             DatabaseStart::Awaited | DatabaseStart::Required => {
-                return Err(ServerError::of_migration(error));
+                return Err(error.into());
             }
         }
         let cause = with_causes(&error);
@@ -54,10 +54,8 @@ pub(super) async fn open_store(config: &ServeConfig) -> Result<Store, ServerErro
 /// Creates the pools for reads: for pages, lists and reads of the administration,
 /// and for reads of everything in a tenant.
 pub(super) fn read_stores(store: &Store) -> Result<ReadStores, ServerError> {
-    let pool = |name, [at_once, of_one_tenant]: [usize; 2]| {
-        let pool = store.for_reads(name, at_once, of_one_tenant);
-        pool.map_err(ServerError::of_start)
-    };
+    let pool =
+        |name, [at_once, of_one_tenant]: [usize; 2]| store.for_reads(name, at_once, of_one_tenant);
     Ok(ReadStores {
         reads: pool(PoolName::Reads, READS)?,
         whole: pool(PoolName::WholeTenants, WHOLE)?,
@@ -73,8 +71,8 @@ async fn prepare(config: &ServeConfig, store: &Store) -> Result<(), MigrateError
             tracing::warn!(to_do, "a role of an earlier release is left");
         }
     }
-    store.check_sessions().await.map_err(MigrateError::Store)?;
-    store.check_schema().await.map_err(MigrateError::Store)
+    store.check_sessions().await?;
+    Ok(store.check_schema().await?)
 }
 
 /// Renders an error and its causes in one line.
@@ -89,7 +87,7 @@ fn with_causes(error: &MigrateError) -> String {
 
 /// Logs the durability of acknowledged writes, on which coherence depends.
 pub(super) async fn log_durability(store: &Store) -> Result<(), ServerError> {
-    match store.durability().await.map_err(ServerError::of_start)? {
+    match store.durability().await? {
         Durability::None => tracing::warn!(
             "fsync or full_page_writes is off: after a crash of PostgreSQL acknowledged writes may \
              be gone; for tests only"
