@@ -1,9 +1,11 @@
 //! Checks the modules of `src/`: the one-way dependencies ("arrows") between them,
 //! and the crates that only some of them may name (ARCHITECTURE.md, "Modules").
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
     scan::{names_below, names_crate, without_comments},
-    sources::{Source, rust},
+    sources::{Source, file, rust},
 };
 
 /// Each module and the modules it may name.
@@ -14,28 +16,18 @@ const ARROWS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("engine", &["domain"]),
     ("telemetry", &["domain"]),
-    ("embedded", &["telemetry"]),
+    ("embedded", &[]),
     ("store", &["domain", "telemetry", "tls", "failpoints"]),
     (
         "cache",
-        &[
-            "domain",
-            "engine",
-            "store",
-            "supervision",
-            "telemetry",
-            "failpoints",
-        ],
+        &["domain", "store", "supervision", "telemetry", "failpoints"],
     ),
     (
         "admin",
         &["domain", "engine", "store", "cache", "telemetry"],
     ),
-    ("import", &["domain", "admin", "telemetry"]),
-    (
-        "listing",
-        &["domain", "engine", "store", "cache", "telemetry"],
-    ),
+    ("import", &["domain", "admin"]),
+    ("listing", &["domain", "engine", "store", "cache"]),
     ("oidc", &["domain", "tls"]),
     ("pb", &[]),
     (
@@ -56,7 +48,7 @@ const ARROWS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("cli", &["domain", "pb", "tls"]),
-    ("http", &["domain", "rpc", "pb", "telemetry"]),
+    ("http", &["telemetry"]),
 ];
 
 /// The modules that wire the others and may name each of them.
@@ -77,9 +69,9 @@ const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("moka", &["cache", "oidc"]),
     ("jsonwebtoken", &["oidc"]),
     ("reqwest", &["oidc"]),
-    ("csv", &["import"]),
+    ("csv_core", &["import"]),
     ("tonic", &["rpc", "server", "cli", "pb"]),
-    ("clap", &["cli", "main", "run", "bin"]),
+    ("clap", &["cli", "bin"]),
     ("rand", &["bin"]),
     ("libm", &["bin"]),
     ("comfy_table", &["cli"]),
@@ -113,16 +105,48 @@ fn arrow_complaints(source: &Source) -> Vec<String> {
             "{path} lies in the module `{module}`, which has no arrows"
         )];
     };
+    modules_named(source)
+        .into_iter()
+        .filter(|other| other != module && !below.contains(&other.as_str()))
+        .map(|other| format!("{path} names `{other}`, which `{module}` may not"))
+        .collect()
+}
+
+/// Returns the modules that a source names, its own among them.
+fn modules_named(source: &Source) -> BTreeSet<String> {
     let code = without_comments(&source.text);
     let mut named = names_below("crate", &code);
     named.extend(names_below("pim_authz", &code));
     named.extend(names_of_the_root(source, &code));
-    named.sort();
-    named.dedup();
-    named
-        .into_iter()
-        .filter(|other| other != module && !below.contains(&other.as_str()))
-        .map(|other| format!("{path} names `{other}`, which `{module}` may not"))
+    named.into_iter().collect()
+}
+
+/// Reports each arrow of a module that none of its sources uses.
+fn unused_arrows(module: &str, below: &[&str], sources: &[Source]) -> Vec<String> {
+    let own = sources
+        .iter()
+        .filter(|source| source.module() == Some(module));
+    let named: BTreeSet<String> = own.flat_map(modules_named).collect();
+    below
+        .iter()
+        .filter(|other| !named.contains(**other))
+        .map(|other| format!("no source of `{module}` names `{other}`, which it may"))
+        .collect()
+}
+
+/// Reports each owner of a crate that does not name it.
+fn unused_owners(name: &str, owners: &[&str], sources: &[Source]) -> Vec<String> {
+    let names_it = |owner: &str| {
+        let own = sources
+            .iter()
+            .filter(|source| source.module() == Some(owner));
+        own.into_iter()
+            .any(|source| names_crate(name, &without_comments(&source.text)))
+    };
+    owners
+        .iter()
+        .filter(|owner| !names_it(owner))
+        .map(|owner| format!("no source of `{owner}` names `{name}`, which it owns"))
         .collect()
 }
 
@@ -137,6 +161,41 @@ fn names_of_the_root(source: &Source, code: &str) -> Vec<String> {
         .into_iter()
         .filter(|name| is_module(name) && !is_own_child(name))
         .collect()
+}
+
+/// Returns what a table such as that of ARCHITECTURE.md says that each module depends
+/// on: the modules of its third column, and each module whose second column says that
+/// it is used by this one.
+fn documented_arrows(table: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut above = BTreeSet::new();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').collect();
+        let Some(module) = quoted(cells[1]).next() else {
+            continue;
+        };
+        let (_, users) = cells[2].split_once("used by ").unwrap_or_default();
+        for user in quoted(users) {
+            arrows.entry(user).or_default().insert(module.clone());
+        }
+        let below = arrows.entry(module.clone()).or_default();
+        below.extend(quoted(cells[3]));
+        if cells[3].contains("all above") {
+            below.extend(above.iter().cloned());
+        }
+        above.insert(module);
+    }
+    arrows
+}
+
+/// Returns the modules that a text has in backticks: `store` for `store/`.
+fn quoted(text: &str) -> impl Iterator<Item = String> {
+    let names = text.split('`').skip(1).step_by(2);
+    names.map(|name| {
+        name.trim_end_matches('/')
+            .trim_end_matches(".rs")
+            .to_owned()
+    })
 }
 
 fn crate_complaints(source: &Source) -> Vec<String> {
@@ -183,6 +242,28 @@ fn owned_crates_are_named_only_in_their_modules() {
 }
 
 #[test]
+fn every_allowed_dependency_is_used() {
+    let sources = rust("src");
+    let arrows = ARROWS.iter();
+    let unused = arrows.flat_map(|(module, below)| unused_arrows(module, below, &sources));
+    let crates = OWNED_CRATES.iter();
+    let unowned = crates.flat_map(|(name, owners)| unused_owners(name, owners, &sources));
+    assert_eq!(
+        unused.chain(unowned).collect::<Vec<_>>(),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn table_of_the_architecture_lists_the_same_dependencies() {
+    let documented = documented_arrows(&file("ARCHITECTURE.md").text);
+    for (module, below) in ARROWS {
+        let below = below.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(documented.get(module), Some(&below), "{module}");
+    }
+}
+
+#[test]
 fn domain_and_engine_are_pure() {
     let complaints: Vec<String> = rust("src").iter().flat_map(purity_complaints).collect();
     assert_eq!(complaints, Vec::<String>::new());
@@ -215,12 +296,42 @@ fn upward_dependency_is_reported() {
 }
 
 #[test]
+fn unused_dependency_is_reported() {
+    let sources = [
+        Source::new("src/cli.rs", "use crate::pb;\nuse clap::Parser;"),
+        Source::new("src/rpc.rs", "use crate::domain::Code;"),
+    ];
+    assert_eq!(
+        unused_arrows("cli", &["domain", "pb"], &sources),
+        ["no source of `cli` names `domain`, which it may"]
+    );
+    assert_eq!(
+        unused_owners("clap", &["cli", "rpc"], &sources),
+        ["no source of `rpc` names `clap`, which it owns"]
+    );
+}
+
+#[test]
+fn table_is_read_with_the_users_of_a_module() {
+    let table = "| `a/` | x | nothing of ours | |\n| `b.rs` | y; used by `c` | `a` | |\n\
+                 | `c/` | z `w` | all above, `d` | |\n";
+    let of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let expected = [
+        ("a", of(&[])),
+        ("b", of(&["a"])),
+        ("c", of(&["a", "b", "d"])),
+    ];
+    let expected = expected.map(|(module, below)| (module.to_owned(), below));
+    assert_eq!(documented_arrows(table), BTreeMap::from(expected));
+}
+
+#[test]
 fn crate_outside_its_modules_is_reported() {
     let cases = [
         ("src/embedded.rs", "use tokio_postgres::NoTls;", 1),
         ("src/store/pool.rs", "use tokio_postgres::NoTls;", 0),
         ("src/admin.rs", "use tonic::Status;", 1),
-        ("src/domain/catalogue.rs", "csv::Reader::from_path(x)", 1),
+        ("src/domain/catalogue.rs", "csv_core::Reader::new()", 1),
         ("src/rpc/status.rs", "use tonic::Status;", 0),
     ];
     for (path, text, found) in cases {
