@@ -12,6 +12,7 @@
 )]
 
 mod arrows;
+mod assertions;
 mod circles;
 mod citations;
 mod code;
