@@ -4,13 +4,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::{
-    App, Attribute, CATALOGUE, Code, GridView, GroupId, Item, ItemId, Level, Role, Subject,
-    SubjectKind, UserGroup,
+    App, Attribute, CATALOGUE, Code, Edition, GridView, GroupId, Item, ItemId, Level, Role,
+    Subject, SubjectKind, UserGroup,
 };
 
 use super::{
     change::{AuditEntry, Pass},
-    change_set::ChangeSet,
+    change_set::{ChangeSet, Coded, Table},
     error::AdminError,
     rights::pairs,
 };
@@ -37,16 +37,8 @@ pub(super) async fn write(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result
 }
 
 async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
-    for (_, before, after) in change_set.groups.changes() {
-        let code = after.or(before).map(|row| &row.code);
-        let entry = entry("user_group", code, before, after, group);
-        pass.audit(entry).await?;
-    }
-    for (_, before, after) in change_set.roles.changes() {
-        let code = after.or(before).map(|row| &row.code);
-        let entry = entry("role", code, before, after, role);
-        pass.audit(entry).await?;
-    }
+    write_table(pass, &change_set.groups, |_| "user_group", group).await?;
+    write_table(pass, &change_set.roles, |_| "role", role).await?;
     for (_, before, after) in change_set.subjects.changes() {
         let Some(Subject { kind, code, .. }) = after.or(before) else {
             continue;
@@ -57,7 +49,7 @@ async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<
             pass.audit(of_subject(entry)).await?;
         }
     }
-    for (id, before, after) in change_set.app_changes() {
+    for (id, before, after) in change_set.apps.changes() {
         let describe = |app: &App| self::app(change_set, app);
         let code = change_set.subject_code(id).parse().ok();
         let entry = entry("app", code.as_ref(), before, after, describe);
@@ -67,28 +59,44 @@ async fn write_directory(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<
 }
 
 async fn write_catalog(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
-    for (_, before, after) in change_set.items.changes() {
-        let Some(changed) = after.or(before) else {
-            continue;
-        };
-        let describe = |row: &Item| item(change_set, row);
-        let (kind, code) = (changed.kind(), changed.code());
-        let entry = entry(kind.into(), Some(code), before, after, describe);
-        pass.audit(entry).await?;
-    }
-    for (_, before, after) in change_set.attributes.changes() {
-        let describe = |row: &Attribute| attribute(change_set, row);
-        let code = after.or(before).map(|row| &row.code);
-        let entry = entry("attribute", code, before, after, describe);
-        pass.audit(entry).await?;
-    }
-    for (_, before, after) in change_set.grid_views.changes() {
-        let describe = |row: &GridView| json!({ "attribute_groups": items(change_set, row.attribute_groups.iter()) });
-        let code = after.or(before).map(|row| &row.code);
-        let entry = entry("grid_view", code, before, after, describe);
-        pass.audit(entry).await?;
+    let describe = |row: &Item| item(change_set, row);
+    write_table(pass, &change_set.items, |item| item.kind().into(), describe).await?;
+    let describe = |row: &Attribute| attribute(change_set, row);
+    write_table(pass, &change_set.attributes, |_| "attribute", describe).await?;
+    let describe = |row: &GridView| json!({ "attribute_groups": items(change_set, row.attribute_groups.iter()) });
+    write_table(pass, &change_set.grid_views, |_| "grid_view", describe).await
+}
+
+/// Writes an audit entry for each row created, changed or removed.
+async fn write_table<T: Coded + Clone + PartialEq + Sync>(
+    pass: &mut Pass<'_>,
+    table: &Table<T>,
+    entity: impl Fn(&T) -> &'static str + Send,
+    describe: impl Fn(&T) -> Value + Send,
+) -> Result<(), AdminError> {
+    for (_, before, after) in table.changes() {
+        if let Some(row) = after.or(before) {
+            let entry = entry(entity(row), Some(row.code()), before, after, &describe);
+            pass.audit(entry).await?;
+        }
     }
     Ok(())
+}
+
+/// Returns the audit entry for a tenant created, changed or removed.
+pub(super) fn of_tenant(
+    tenant: &Code,
+    before: Option<Edition>,
+    after: Option<Edition>,
+) -> AuditEntry {
+    let describe = |edition: &Edition| json!({ "edition": <&str>::from(edition) });
+    entry(
+        "tenant",
+        Some(tenant),
+        before.as_ref(),
+        after.as_ref(),
+        describe,
+    )
 }
 
 /// Returns the audit entry for one entity created, changed or removed.

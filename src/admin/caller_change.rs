@@ -1,24 +1,20 @@
 mod carry_out;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{
-        Caller, CallerId, CallerRight, CallerRights, Code, Edition, FactKey, KeyHash, KeyId,
-        OidcIdentity, Revision,
-    },
-    store::{CallerChanges, CallerRow, NewKey},
+    domain::{Caller, CallerRight, CallerRights, Code, FactKey, KeyHash, KeyId, OidcIdentity},
+    store::CallerRow,
 };
 
-use self::carry_out::{ChangeSet, Giver};
+use self::carry_out::{Callers, Giver};
 use super::{
     audit,
-    change::{Change, Pass, RunResult},
-    entity_change::EncodeWritten,
+    change::{Change, Pass},
     error::AdminError,
-    outcome::{Effect, Written},
+    run::{Compared, ComparedWith},
 };
 
 /// A requested change of callers.
@@ -70,80 +66,6 @@ pub struct CreatedKey {
     pub valid_for: Option<i64>,
 }
 
-/// A change of the callers of the installation.
-#[derive(Debug)]
-pub(super) struct CallerChange {
-    request: CallerRequest,
-    encode: EncodeWritten,
-    effect: Effect,
-}
-
-impl CallerChange {
-    pub(super) fn new(request: CallerRequest, encode: EncodeWritten) -> Self {
-        Self {
-            request,
-            encode,
-            effect: Effect::default(),
-        }
-    }
-
-    async fn write(pass: &mut Pass<'_>, change_set: &ChangeSet) -> Result<(), AdminError> {
-        let changes = changes(change_set, &mut pass.tenant.last_id);
-        let tenant = pass.tenant.number();
-        pass.transaction.write_callers(tenant, &changes).await?;
-        for (before, after) in change_set.changed_callers() {
-            let name = after.or(before).map(|caller| &caller.name);
-            pass.audit(audit::entry("caller", name, before, after, described))
-                .await?;
-        }
-        for (id, before, after) in change_set.changed_keys() {
-            let code = id.as_str().parse().ok();
-            let entry = audit::entry("caller_key", code.as_ref(), before, after, key_described);
-            pass.audit(entry).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Returns the rows to write for `change_set`; new callers get numbers after
-/// `last_id`.
-fn changes(change_set: &ChangeSet, last_id: &mut i32) -> CallerChanges {
-    let mut changes = CallerChanges::default();
-    let mut numbers: BTreeMap<&Code, CallerId> = BTreeMap::new();
-    for row in &change_set.before {
-        numbers.insert(&row.caller.name, row.id);
-    }
-    for (before, after) in change_set.changed_callers() {
-        match (before, after) {
-            (Some(gone), None) => changes.removed.extend(numbers.get(&gone.name)),
-            (_, Some(caller)) => {
-                let id = *numbers.entry(&caller.name).or_insert_with(|| {
-                    *last_id += 1;
-                    CallerId(*last_id)
-                });
-                let caller = caller.clone();
-                changes.put.push(CallerRow { id, caller });
-            }
-            (None, None) => {}
-        }
-    }
-    for (id, before, after) in change_set.changed_keys() {
-        match (before, after) {
-            (Some(_), None) => changes.removed_keys.push(id),
-            (_, Some(key)) => changes
-                .new_keys
-                .extend(numbers.get(&key.caller).map(|caller| NewKey {
-                    caller: *caller,
-                    id,
-                    hash: key.hash,
-                    valid_for: key.valid_for,
-                })),
-            (None, None) => {}
-        }
-    }
-    changes
-}
-
 fn described(caller: &Caller) -> Value {
     let Caller {
         name: _,
@@ -177,19 +99,17 @@ fn key_described(key: &carry_out::Key) -> Value {
     json!({ "caller": key.caller.as_str(), "sha256": key.hash.hex(), "valid_for_us": key.valid_for })
 }
 
-impl Change for CallerChange {
-    type Answer = Written;
+impl Change for CallerRequest {
+    type Plan = Callers;
+    type Details = ();
 
-    fn new_tenant_edition(&self) -> Option<Edition> {
-        None
-    }
-
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
-        let mut change_set = ChangeSet::of(pass.transaction.read_callers().await?);
+    async fn compare(&self, pass: &Pass<'_>) -> Result<ComparedWith<Self>, AdminError> {
+        let stored = pass.transaction.read_callers().await?;
+        let mut callers = Callers::of(stored, pass.tenant.last_id);
         let giver = match &pass.context.caller {
             None => Giver::Anyone,
             Some(name) => {
-                let giver = change_set.find(name).ok_or(AdminError::CallerGone)?;
+                let giver = callers.find(name).ok_or(AdminError::CallerGone)?;
                 giver
                     .require_on_all_tenants(CallerRight::Operate)
                     .map_err(|missing| AdminError::CallerNotPermitted {
@@ -199,28 +119,34 @@ impl Change for CallerChange {
                 Giver::Holding(giver.rights)
             }
         };
-        self.effect = change_set.carry_out(&self.request, giver)?;
+        let mut effect = callers.carry_out(self, giver)?;
         if !pass.context.dry_run {
-            self.effect.sample.clear();
+            effect.sample.clear();
         }
-        if pass.may_write() && !self.effect.is_empty() {
-            Self::write(pass, &change_set).await?;
-        }
-        Ok(RunResult {
-            effect: self.effect.clone(),
-            keys: vec![FactKey::Callers],
-            ..RunResult::default()
-        })
+        Ok(Compared::of((effect, vec![FactKey::Callers]), callers, ()))
     }
 
-    fn answer(&self, revision: Revision) -> Written {
-        Written {
-            revision,
-            effect: self.effect.clone(),
+    async fn write(
+        &self,
+        pass: &mut Pass<'_>,
+        compared: &mut ComparedWith<Self>,
+    ) -> Result<(), AdminError> {
+        let callers = &compared.plan;
+        let tenant = pass.tenant.number();
+        let changes = callers.changes();
+        pass.transaction.write_callers(tenant, &changes).await?;
+        pass.tenant.last_id = callers.last_id;
+        for (_, before, after) in callers.rows.changes() {
+            let name = after.or(before).map(|row| &row.caller.name);
+            let describe = |row: &CallerRow| described(&row.caller);
+            pass.audit(audit::entry("caller", name, before, after, describe))
+                .await?;
         }
-    }
-
-    fn encode(&self, answer: &Written) -> Vec<u8> {
-        (self.encode)(answer)
+        for (id, before, after) in callers.keys.changes() {
+            let code = id.as_str().parse().ok();
+            let entry = audit::entry("caller_key", code.as_ref(), before, after, key_described);
+            pass.audit(entry).await?;
+        }
+        Ok(())
     }
 }

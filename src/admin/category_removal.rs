@@ -1,58 +1,52 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{
-    domain::{Code, Edition, ItemId, ItemKind, Revision},
+    domain::{Code, ItemId, ItemKind},
     store::{ProductCounts, Relatives, RightsWanted, WantedEntities},
 };
 
 use super::{
-    change::{Change, Pass, RunResult, Size},
-    entity_change::{Compared, EncodeWritten, change_set},
+    change::{Change, Pass, Size},
+    change_set::ChangeSet,
+    entity_change::Entities,
     error::AdminError,
     fault::Fault,
-    guards::Guards,
     impact::Staged,
-    outcome::{Effect, Written},
     plan::{Cascade, Planner},
+    run::ComparedWith,
     work::run_blocking,
 };
 
 /// Deletes categories and removes products from them (rules 3.9).
-#[derive(Debug)]
-pub(super) struct CategoryRemoval {
-    codes: Vec<Code>,
-    cascade: Cascade,
-    encode: EncodeWritten,
-    compared: Option<Compared>,
+#[derive(Clone, Debug)]
+pub struct CategoryRemoval {
+    /// The categories; each is deleted once.
+    pub codes: Vec<Code>,
+    /// Whether sub-categories are deleted too, and references to the categories.
+    pub cascade: Cascade,
 }
 
-impl CategoryRemoval {
-    pub(super) fn new(codes: Vec<Code>, cascade: Cascade, encode: EncodeWritten) -> Self {
-        let mut seen = BTreeSet::new();
-        Self {
-            codes: codes
-                .into_iter()
-                .filter(|code| seen.insert(code.clone()))
-                .collect(),
-            cascade,
-            encode,
-            compared: None,
-        }
+impl Change for CategoryRemoval {
+    type Plan = Entities;
+    type Details = ();
+
+    fn size(&self) -> Size {
+        Size::Large
     }
 
-    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
-        let named = self.codes.iter().cloned();
+    async fn compare(&self, pass: &Pass<'_>) -> Result<ComparedWith<Self>, AdminError> {
+        let named: BTreeSet<&Code> = self.codes.iter().collect();
+        let items = named.iter().copied().cloned();
         let wanted = WantedEntities {
-            items: named.map(|code| (ItemKind::Category, code)).collect(),
+            items: items.map(|code| (ItemKind::Category, code)).collect(),
             relatives: Relatives::Descendants,
             item_kinds: vec![ItemKind::Channel],
             rights: RightsWanted::OnItems,
             ..WantedEntities::default()
         };
-        let mut change_set = change_set(pass, &wanted).await?;
-        let guards = Guards::before(&change_set);
+        let mut change_set = ChangeSet::read(pass, &wanted).await?;
         let (transaction, tenant) = (pass.transaction, pass.tenant.number());
-        let named = self.codes.iter();
+        let named = named.into_iter();
         let named = named.filter_map(|code| change_set.find_item(ItemKind::Category, code));
         let named: Vec<ItemId> = named.collect();
         let counted = transaction.count_in_categories(tenant, &named).await?;
@@ -71,59 +65,32 @@ impl CategoryRemoval {
         let gone: Vec<ItemId> = gone.into_iter().collect();
         // A product in several of these categories is counted more than once.
         let leaving = transaction.count_in_categories(tenant, &gone).await?;
-        let leaving: u64 = leaving.into_iter().map(|(_, count)| count).sum();
-        let leaving = usize::try_from(leaving).unwrap_or(usize::MAX);
+        let leaving = leaving.into_iter().map(|(_, count)| count).sum();
         pass.join_products(leaving).await?;
         transaction.prepare_staging().await?;
         transaction.nominate_leavers(tenant, &gone).await?;
         let mut products = [ProductCounts::default(); 2];
         for (model, counted) in [true, false].into_iter().zip(&mut products) {
-            let found = transaction.count_compared(model).await?;
-            counted.changed = found.changed;
+            counted.changed = transaction.count_compared(model).await?.changed;
         }
-        Compared::of(pass, change_set, &guards, (products, Staged::Products), 0).await
-    }
-}
-
-impl Change for CategoryRemoval {
-    type Answer = Written;
-
-    fn size(&self) -> Size {
-        Size::Large
-    }
-
-    fn new_tenant_edition(&self) -> Option<Edition> {
-        None
-    }
-
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
-        let mut compared = match pass.reuse(self.compared.take()) {
-            Some(compared) => compared,
-            None => self.compare(pass).await?,
+        let entities = Entities {
+            change_set,
+            products,
         };
-        let ran = compared.ran();
-        if pass.may_write() && !ran.is_nothing() {
-            let leaving: u64 = compared.products.iter().map(|counts| counts.changed).sum();
-            if leaving > 0 {
-                let leaving = usize::try_from(leaving).unwrap_or(usize::MAX);
-                pass.join_products(leaving).await?;
-                pass.apply_products().await?;
-            }
-            compared.write_entities(pass).await?;
-        }
-        self.compared = Some(compared);
-        Ok(ran)
+        entities.compared(pass, Staged::Products, 0).await
     }
 
-    fn answer(&self, revision: Revision) -> Written {
-        let compared = self.compared.as_ref();
-        Written {
-            revision,
-            effect: compared.map_or_else(Effect::default, |found| found.effect.clone()),
+    async fn write(
+        &self,
+        pass: &mut Pass<'_>,
+        compared: &mut ComparedWith<Self>,
+    ) -> Result<(), AdminError> {
+        let entities = &mut compared.plan;
+        let leaving = entities.changed_products();
+        if leaving > 0 {
+            pass.join_products(leaving).await?;
+            pass.apply_products().await?;
         }
-    }
-
-    fn encode(&self, answer: &Written) -> Vec<u8> {
-        (self.encode)(answer)
+        entities.write(pass).await
     }
 }

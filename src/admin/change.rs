@@ -7,16 +7,19 @@ use crate::{
 
 use super::{
     error::AdminError,
-    outcome::Effect,
+    run::Compared,
     work::{Patience, Work},
     write_context::WriteContext,
 };
 
-/// One kind of change, run by the [`WriteCoordinator`](super::WriteCoordinator)
-/// as a rehearsal and, if that has an effect, once more to be committed.
-pub trait Change: Send + 'static {
-    /// The answer returned to the caller.
-    type Answer: Send + 'static;
+/// One kind of change: compared with what is stored as a rehearsal and, if that has
+/// an effect, once more to be written ([`WriteCoordinator`](super::WriteCoordinator)).
+pub(crate) trait Change: Send + Sync + 'static {
+    /// What it is to write.
+    type Plan: Send;
+
+    /// What its answer has besides revision and effect.
+    type Details: Clone + Default + Send + 'static;
 
     /// Returns how much it may change, which bounds the duration of its
     /// statements.
@@ -32,33 +35,41 @@ pub trait Change: Send + 'static {
 
     /// Returns the edition to create a missing tenant with; `None`: a missing
     /// tenant is [`AdminError::TenantNotFound`].
-    fn new_tenant_edition(&self) -> Option<Edition>;
+    fn new_tenant_edition(&self) -> Option<Edition> {
+        None
+    }
 
-    /// Checks the rules and, if [`Pass::may_write`] is true, writes the entities
-    /// and adds an audit entry for each change.
-    fn run(
-        &mut self,
+    /// True if a comparison may become outdated by the clock alone.
+    fn depends_on_time(&self) -> bool {
+        false
+    }
+
+    /// Checks the rules and compares the change with what is stored. It writes no
+    /// entities, since no intent was used; the temporary tables of its session are
+    /// kept.
+    fn compare(
+        &self,
+        pass: &Pass<'_>,
+    ) -> impl Future<Output = Result<Compared<Self::Plan, Self::Details>, AdminError>> + Send;
+
+    /// Writes the difference, and adds an audit entry for each change.
+    fn write(
+        &self,
         pass: &mut Pass<'_>,
-    ) -> impl Future<Output = Result<RunResult, AdminError>> + Send;
-
-    /// Returns the answer after the last run, at the revision that it created or
-    /// read.
-    fn answer(&self, revision: Revision) -> Self::Answer;
-
-    /// Encodes the answer to be stored for retries.
-    fn encode(&self, answer: &Self::Answer) -> Vec<u8>;
+        compared: &mut Compared<Self::Plan, Self::Details>,
+    ) -> impl Future<Output = Result<(), AdminError>> + Send;
 }
 
 /// Minimum number of entries for which a scan of all products of a tenant pays
 /// off.
-const BULK_ENTRIES: usize = 100;
+const BULK_ENTRIES: u64 = 100;
 
 /// Number of stored products whose scan costs about as much as one look-up.
-const BULK_SHARE: usize = 20;
+const BULK_SHARE: u64 = 20;
 
 /// How much a change may affect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
+pub(crate) enum Size {
     /// Entities other than products.
     Small,
     /// The products of one request.
@@ -69,8 +80,7 @@ pub enum Size {
 
 impl Size {
     /// Returns how long one statement of such a change may take.
-    #[must_use]
-    pub fn statement(self) -> Duration {
+    pub(super) fn statement(self) -> Duration {
         match self {
             Self::Small => Duration::from_secs(5),
             Self::Large => Duration::from_secs(30),
@@ -79,63 +89,31 @@ impl Size {
     }
 }
 
-/// What a run may do to the database.
+/// Whether an earlier comparison is still valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// Only compares the request with what is stored; the temporary tables of its
-    /// session are kept. It must not write entities, since no intent was used.
-    Compare,
-    /// Writes the entities.
-    Write,
-}
-
-/// Whether the result of an earlier run is still valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rehearsal {
+pub(super) enum Rehearsal {
     /// The tenant is the same one, at the same revision.
     Holds,
-    /// Another write was committed since, or there was no earlier run.
+    /// Another write was committed since, or there was no earlier comparison.
     Outdated,
-}
-
-/// The result of a run.
-#[derive(Clone, Debug, Default)]
-pub struct RunResult {
-    /// What it changed, or would change.
-    pub effect: Effect,
-    /// The keys whose cached facts it invalidates.
-    pub keys: Vec<FactKey>,
-    /// True if it was rejected: nothing is committed, and the answer gives the
-    /// reasons.
-    pub refused: bool,
-    /// True if there is something to commit that the effect does not count: the
-    /// steps of connecting an app.
-    pub uncounted: bool,
-}
-
-impl RunResult {
-    /// True if there is nothing to commit.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.refused || (self.effect.is_empty() && !self.uncounted)
-    }
 }
 
 /// The tenant that a change applies to.
 #[derive(Clone, Debug)]
-pub struct TenantState {
+pub(crate) struct TenantState {
     /// Its number; `None` while it is not stored.
-    pub id: Option<TenantId>,
+    pub(super) id: Option<TenantId>,
     /// Its code.
-    pub code: Code,
+    pub(super) code: Code,
     /// Its edition.
-    pub edition: Edition,
+    pub(super) edition: Edition,
     /// Its revision.
-    pub revision: Revision,
+    pub(super) revision: Revision,
     /// The last number assigned to anything but products and models. A run that
     /// assigns numbers increments it.
-    pub last_id: i32,
+    pub(super) last_id: i32,
     /// The last number assigned to a product or model; likewise.
-    pub last_product_id: i32,
+    pub(super) last_product_id: i32,
 }
 
 impl TenantState {
@@ -164,14 +142,17 @@ impl TenantState {
 
     /// Returns its number for statements: 0, which no tenant has, while it is not
     /// stored.
-    #[must_use]
-    pub fn number(&self) -> TenantId {
+    pub(super) fn number(&self) -> TenantId {
         self.id.unwrap_or(TenantId(0))
     }
 
+    /// True if no write of it has been committed yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.revision == Revision(0)
+    }
+
     /// Returns the key that covers all its facts, including whether it exists.
-    #[must_use]
-    pub fn key(&self) -> FactKey {
+    pub(super) fn key(&self) -> FactKey {
         FactKey::Tenant(self.code.clone())
     }
 }
@@ -180,19 +161,17 @@ impl TenantState {
 const AUDIT_BATCH: usize = 2_000;
 
 /// One audit entry: the entity, before and after the change.
-pub type AuditEntry = AuditRow;
+pub(super) type AuditEntry = AuditRow;
 
 /// One run of a change in a transaction.
 #[derive(Debug)]
-pub struct Pass<'t> {
+pub(crate) struct Pass<'t> {
     /// The transaction.
-    pub transaction: &'t Transaction<'t>,
+    pub(super) transaction: &'t Transaction<'t>,
     /// The tenant; its row is locked in the pass that commits.
-    pub tenant: TenantState,
+    pub(super) tenant: TenantState,
     /// The revision that this write creates.
-    pub revision: Revision,
-    mode: Mode,
-    rehearsal: Rehearsal,
+    pub(super) revision: Revision,
     pub(super) context: &'t WriteContext,
     patience: Patience,
     parts: i32,
@@ -204,15 +183,11 @@ impl<'t> Pass<'t> {
         transaction: &'t Transaction<'t>,
         tenant: TenantState,
         context: &'t WriteContext,
-        mode: Mode,
-        rehearsal: Rehearsal,
     ) -> Self {
         Self {
             transaction,
             revision: Revision(tenant.revision.0 + 1),
             tenant,
-            mode,
-            rehearsal,
             context,
             patience: Patience::default(),
             parts: 0,
@@ -232,15 +207,8 @@ impl<'t> Pass<'t> {
         Work::new(self.patience.clone())
     }
 
-    /// True if entities may be written.
-    #[must_use]
-    pub fn may_write(&self) -> bool {
-        self.mode == Mode::Write
-    }
-
     /// Returns the columns that all audit rows of this write share.
-    #[must_use]
-    pub fn audit_head(&self) -> AuditHead<'t> {
+    pub(super) fn audit_head(&self) -> AuditHead<'t> {
         AuditHead {
             tenant: self.tenant.number(),
             revision: self.revision,
@@ -256,7 +224,7 @@ impl<'t> Pass<'t> {
     /// # Errors
     ///
     /// [`AdminError::Store`] when the database does not answer.
-    pub async fn audit(&mut self, entry: AuditEntry) -> Result<(), AdminError> {
+    pub(super) async fn audit(&mut self, entry: AuditEntry) -> Result<(), AdminError> {
         self.waiting.push(entry);
         if self.waiting.len() <= AUDIT_BATCH {
             return Ok(());
@@ -270,12 +238,17 @@ impl<'t> Pass<'t> {
 
     /// Makes the statements of this pass scan all products of the tenant once, if
     /// `affected` is so large that a look-up for each costs more.
-    pub(super) async fn join_products(&self, affected: usize) -> Result<(), AdminError> {
-        let stored = usize::try_from(self.tenant.last_product_id).unwrap_or_default();
+    pub(super) async fn join_products(&self, affected: u64) -> Result<(), AdminError> {
+        let stored = u64::try_from(self.tenant.last_product_id).unwrap_or_default();
         if affected >= BULK_ENTRIES && affected.saturating_mul(BULK_SHARE) >= stored {
             self.transaction.join_in_bulk().await?;
         }
         Ok(())
+    }
+
+    /// Records that `created` products and models were assigned numbers.
+    pub(super) fn number_products(&mut self, created: u64) {
+        self.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
     }
 
     /// Applies the staged difference of products, and writes its audit rows. To
@@ -295,11 +268,6 @@ impl<'t> Pass<'t> {
         let head = self.audit_head();
         self.parts += self.transaction.audit_removals(&head, self.parts).await?;
         Ok(self.transaction.delete_products(tenant).await?)
-    }
-
-    /// Returns the result of the previous run if it is still valid.
-    pub(super) fn reuse<T>(&self, found: Option<T>) -> Option<T> {
-        found.filter(|_| self.rehearsal == Rehearsal::Holds)
     }
 
     /// Writes the buffered entries; the last one ends the write.

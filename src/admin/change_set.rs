@@ -1,7 +1,8 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     fmt::Debug,
     hash::Hash,
+    ops::Deref,
 };
 
 use crate::{
@@ -9,10 +10,10 @@ use crate::{
         App, Attribute, AttributeId, Code, Edition, GridView, GridViewId, GroupId, Item, ItemId,
         ItemKind, Role, RoleId, Subject, SubjectId, SubjectKind, UserGroup,
     },
-    store::{EntityChanges, EntityRemovals, StoredEntities},
+    store::{EntityChanges, EntityRemovals, StoredEntities, WantedEntities},
 };
 
-use super::{change::Pass, error::AdminError, rights::Rights};
+use super::{change::Pass, error::AdminError, rights::Rights, tracked::Tracked};
 
 /// An entity that has a code in a code space.
 pub(super) trait Coded {
@@ -69,13 +70,19 @@ pub(super) fn item_space(kind: ItemKind) -> u8 {
     kind as u8
 }
 
-/// The rows of one kind of entity: before a change, and as the change leaves
-/// them.
+/// The rows of one kind of entity, which are also found by their code.
 #[derive(Debug)]
 pub(super) struct Table<T: Coded> {
-    rows: HashMap<T::Id, T>,
+    rows: Tracked<T::Id, T>,
     ids: HashMap<(u8, Code), T::Id>,
-    before: BTreeMap<T::Id, Option<T>>,
+}
+
+impl<T: Coded> Deref for Table<T> {
+    type Target = Tracked<T::Id, T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.rows
+    }
 }
 
 impl<T: Coded + Clone + PartialEq> Table<T> {
@@ -85,21 +92,12 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
             .map(|(id, row)| ((row.space(), row.code().clone()), *id));
         Self {
             ids: ids.collect(),
-            rows,
-            before: BTreeMap::new(),
+            rows: Tracked::of(rows),
         }
     }
 
     pub(super) fn find(&self, space: u8, code: &Code) -> Option<T::Id> {
         self.ids.get(&(space, code.clone())).copied()
-    }
-
-    pub(super) fn get(&self, id: T::Id) -> Option<&T> {
-        self.rows.get(&id)
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (T::Id, &T)> {
-        self.rows.iter().map(|(id, row)| (*id, row))
     }
 
     /// Returns the codes of all rows.
@@ -109,90 +107,19 @@ impl<T: Coded + Clone + PartialEq> Table<T> {
 
     pub(super) fn insert(&mut self, id: T::Id, row: T) {
         self.ids.insert((row.space(), row.code().clone()), id);
-        self.before.insert(id, None);
-        self.rows.insert(id, row);
+        self.rows.put(id, row);
     }
 
-    /// Changes an existing row; returns whether it differs now.
+    /// Changes an existing row, but not its code; returns whether it differs now.
     pub(super) fn change(&mut self, id: T::Id, change: impl FnOnce(&mut T)) -> bool {
-        let Some(row) = self.rows.get_mut(&id) else {
-            return false;
-        };
-        let old = row.clone();
-        change(row);
-        if *row == old {
-            return false;
-        }
-        self.before.entry(id).or_insert(Some(old));
-        true
-    }
-
-    /// True if this change created the row.
-    pub(super) fn is_new(&self, id: T::Id) -> bool {
-        matches!(self.before.get(&id), Some(None))
+        self.rows.change(&id, change)
     }
 
     /// Removes a row.
     pub(super) fn remove(&mut self, id: T::Id) {
-        let Some(row) = self.rows.remove(&id) else {
-            return;
-        };
-        self.ids.remove(&(row.space(), row.code().clone()));
-        if self.is_new(id) {
-            self.before.remove(&id);
-        } else {
-            self.before.entry(id).or_insert(Some(row));
+        if let Some(row) = self.rows.remove(&id) {
+            self.ids.remove(&(row.space(), row.code().clone()));
         }
-    }
-
-    /// Returns the rows created, changed or removed: id, before, after.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (T::Id, Option<&T>, Option<&T>)> {
-        let states = self
-            .before
-            .iter()
-            .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id)));
-        states.filter(|(_, before, after)| before != after)
-    }
-
-    /// Returns every row: id, before, after.
-    pub(super) fn both(&self) -> impl Iterator<Item = (T::Id, Option<&T>, Option<&T>)> {
-        let unchanged = self
-            .rows
-            .iter()
-            .filter(|(id, _)| !self.before.contains_key(id));
-        let unchanged = unchanged.map(|(id, row)| (*id, Some(row), Some(row)));
-        unchanged.chain(
-            self.before
-                .iter()
-                .map(|(id, before)| (*id, before.as_ref(), self.rows.get(id))),
-        )
-    }
-
-    /// Returns a row as it was before the change.
-    pub(super) fn before(&self, id: T::Id) -> Option<&T> {
-        match self.before.get(&id) {
-            Some(before) => before.as_ref(),
-            None => self.rows.get(&id),
-        }
-    }
-
-    /// Returns the rows created or changed, by id.
-    pub(super) fn written(&self) -> Vec<(T::Id, &T)> {
-        let written = self.changes().filter_map(|(id, _, row)| Some((id, row?)));
-        written.collect()
-    }
-
-    /// Returns the ids of the removed rows.
-    pub(super) fn removed(&self) -> Vec<T::Id> {
-        let gone = self.changes().filter(|(_, _, after)| after.is_none());
-        gone.map(|(id, _, _)| id).collect()
-    }
-
-    /// Returns a row as it is now, or as it was before the change removed it.
-    pub(super) fn ever(&self, id: T::Id) -> Option<&T> {
-        self.rows
-            .get(&id)
-            .or_else(|| self.before.get(&id)?.as_ref())
     }
 }
 
@@ -208,8 +135,8 @@ pub(super) struct ChangeSet {
     pub(super) items: Table<Item>,
     pub(super) attributes: Table<Attribute>,
     pub(super) grid_views: Table<GridView>,
-    pub(super) apps: BTreeMap<SubjectId, App>,
-    pub(super) apps_before: BTreeMap<SubjectId, Option<App>>,
+    /// The rows that apps have beside their subjects.
+    pub(super) apps: Tracked<SubjectId, App>,
     pub(super) rights: Rights,
     /// The codes of referenced roles, items and subjects that were not read, by
     /// number: one counter of the tenant numbers all of them.
@@ -229,12 +156,25 @@ impl ChangeSet {
             items: Table::of(stored.items),
             attributes: Table::of(stored.attributes),
             grid_views: Table::of(stored.grid_views),
-            apps: stored.apps.into_iter().collect(),
-            apps_before: BTreeMap::new(),
+            apps: Tracked::of(stored.apps.into_iter().collect()),
             rights: Rights::new(stored.rights),
             names: HashMap::new(),
             third_parties: stored.third_parties,
         }
+    }
+
+    /// Reads the `wanted` entities of the tenant; in a dry run all of them, to
+    /// determine who is affected.
+    pub(super) async fn read(pass: &Pass<'_>, wanted: &WantedEntities) -> Result<Self, AdminError> {
+        let everything = WantedEntities::everything();
+        let wanted = if pass.context.dry_run {
+            &everything
+        } else {
+            wanted
+        };
+        let tenant = &pass.tenant;
+        let stored = pass.transaction.load_entities(tenant.number(), wanted);
+        Ok(Self::new(tenant.edition, tenant.last_id, stored.await?))
     }
 
     /// Returns the number of a new entity of any kind except products.
@@ -288,9 +228,9 @@ impl ChangeSet {
     /// Returns the numbers of the unread roles, items and subjects that changed
     /// rows refer to.
     fn unread_numbers(&self) -> BTreeSet<i32> {
-        let role = |id: &RoleId| self.roles.ever(*id).is_none().then_some(id.0);
-        let item = |id: &ItemId| self.items.ever(*id).is_none().then_some(id.0);
-        let subject = |id: &SubjectId| self.subjects.ever(*id).is_none().then_some(id.0);
+        let role = |id: &RoleId| self.roles.ever(id).is_none().then_some(id.0);
+        let item = |id: &ItemId| self.items.ever(id).is_none().then_some(id.0);
+        let subject = |id: &SubjectId| self.subjects.ever(id).is_none().then_some(id.0);
         let mut unread = BTreeSet::new();
         for (_, before, after) in self.subjects.changes() {
             let rows = before.into_iter().chain(after);
@@ -315,7 +255,7 @@ impl ChangeSet {
                     .filter_map(item),
             );
         }
-        for (id, before, after) in self.app_changes() {
+        for (id, before, after) in self.apps.changes() {
             unread.extend(subject(&id));
             let rows = before.into_iter().chain(after);
             let chosen = rows.flat_map(|row| &row.selections);
@@ -358,7 +298,6 @@ impl ChangeSet {
             attributes: self.attributes.removed(),
             grid_views: self.grid_views.removed(),
         };
-        let apps = self.app_changes();
         let changes = EntityChanges {
             groups: self.groups.written(),
             roles: self.roles.written(),
@@ -366,7 +305,7 @@ impl ChangeSet {
             items: self.items.written(),
             attributes: self.attributes.written(),
             grid_views: self.grid_views.written(),
-            apps: apps.filter_map(|(id, _, app)| Some((id, app?))).collect(),
+            apps: self.apps.written(),
         };
         let tenant = pass.tenant.number();
         pass.transaction.write_entities(tenant, &changes).await?;
@@ -375,46 +314,5 @@ impl ChangeSet {
         pass.transaction.delete_entities(tenant, &removed).await?;
         pass.tenant.last_id = self.last_id;
         Ok(())
-    }
-
-    /// Sets the row that an app has beside its subject.
-    pub(super) fn put_app(&mut self, subject: SubjectId, app: App) {
-        let old = self.apps.insert(subject, app);
-        self.apps_before.entry(subject).or_insert(old);
-    }
-
-    /// Changes the row that an app has beside its subject.
-    pub(super) fn change_app(&mut self, subject: SubjectId, change: impl FnOnce(&mut App)) {
-        if let Some(app) = self.apps.get_mut(&subject) {
-            let before = self.apps_before.entry(subject);
-            before.or_insert_with(|| Some(app.clone()));
-            change(app);
-        }
-    }
-
-    /// Removes the row that an app has beside its subject.
-    pub(super) fn remove_app(&mut self, subject: SubjectId) {
-        if let Some(old) = self.apps.remove(&subject) {
-            self.apps_before.entry(subject).or_insert(Some(old));
-        }
-    }
-
-    /// Returns an app as it was before the change.
-    pub(super) fn app_before(&self, subject: SubjectId) -> Option<&App> {
-        match self.apps_before.get(&subject) {
-            Some(before) => before.as_ref(),
-            None => self.apps.get(&subject),
-        }
-    }
-
-    /// Returns the apps created, changed or removed: id, before, after.
-    pub(super) fn app_changes(
-        &self,
-    ) -> impl Iterator<Item = (SubjectId, Option<&App>, Option<&App>)> {
-        let states = self
-            .apps_before
-            .iter()
-            .map(|(id, before)| (*id, before.as_ref(), self.apps.get(id)));
-        states.filter(|(_, before, after)| before != after)
     }
 }

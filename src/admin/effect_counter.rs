@@ -52,9 +52,7 @@ impl EffectCounter {
     fn effect(self) -> Effect {
         let mut effect = Effect::default();
         for (entity, [created, changed, removed]) in self.0 {
-            effect.created += created;
-            effect.changed += changed;
-            effect.removed += removed;
+            effect.add([created, changed, removed]);
             let entity = entity.replace('_', " ");
             let sentences = [(created, "new"), (changed, "different"), (removed, "gone")];
             let nonzero = sentences.into_iter().filter(|(count, _)| *count > 0);
@@ -68,7 +66,7 @@ impl EffectCounter {
 }
 
 /// Returns the counts for one entity created, changed or removed.
-fn counts<T>(before: Option<&T>, after: Option<&T>) -> [u64; 3] {
+pub(super) fn counts<T>(before: Option<&T>, after: Option<&T>) -> [u64; 3] {
     match (before, after) {
         (None, _) => [1, 0, 0],
         (Some(_), Some(_)) => [0, 1, 0],
@@ -95,7 +93,7 @@ pub(super) fn effect_of(
     counter.add_table(&change_set.items, |item| Some(item.kind().into()));
     counter.add_table(&change_set.attributes, |_| Some("attribute"));
     counter.add_table(&change_set.grid_views, |_| Some("grid_view"));
-    for (_, before, after) in change_set.app_changes() {
+    for (_, before, after) in change_set.apps.changes() {
         counter.add("app", counts(before, after));
     }
     counter.add_rights(change_set);

@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, HashMap};
 
-use crate::domain::{CATALOGUE, PermissionSet, RoleId, SubjectKind};
+use crate::domain::{CATALOGUE, Edition, PermissionSet, Role, RoleId, Subject, SubjectKind};
 
 use super::{change_set::ChangeSet, error::AdminError};
 
@@ -10,33 +10,32 @@ const APP_LIMIT: usize = 100;
 /// The permissions that the lock-out guard protects (rules 2.6).
 const ADMINISTRATION: [&str; 3] = ["role.edit", "role.list", "system_configuration.access"];
 
-/// The guarded state before a change.
-#[derive(Debug)]
-pub(super) struct Guards {
-    administrated: bool,
-}
-
-impl Guards {
-    pub(super) fn before(change_set: &ChangeSet) -> Self {
-        Self {
-            administrated: is_administrated(change_set),
-        }
+/// Checks what a change makes of a tenant.
+///
+/// # Errors
+///
+/// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`] (rules 5.2).
+pub(super) fn check(change_set: &ChangeSet) -> Result<(), AdminError> {
+    let (before, found) = change_set.third_parties();
+    if found > APP_LIMIT.max(before) {
+        return Err(AdminError::AppLimit {
+            limit: APP_LIMIT,
+            found,
+        });
     }
-
-    /// Checks the state after the change.
-    pub(super) fn judge(&self, change_set: &ChangeSet) -> Result<(), AdminError> {
-        let (before, found) = change_set.third_parties();
-        if found > APP_LIMIT.max(before) {
-            return Err(AdminError::AppLimit {
-                limit: APP_LIMIT,
-                found,
-            });
-        }
-        if self.administrated && !is_administrated(change_set) {
-            return Err(AdminError::LockOutGuard);
-        }
-        Ok(())
+    let ChangeSet {
+        subjects, roles, ..
+    } = change_set;
+    let edition = change_set.edition;
+    let after = subjects.iter().map(|(_, subject)| subject);
+    if is_administrated(after, |id| roles.get(id), edition) {
+        return Ok(());
     }
+    let before = subjects.both().filter_map(|(_, before, _)| before);
+    if is_administrated(before, |id| roles.before(id), edition) {
+        return Err(AdminError::LockOutGuard);
+    }
+    Ok(())
 }
 
 /// Returns the permissions that affect the lock-out guard: those that it
@@ -64,23 +63,32 @@ pub(super) fn administration() -> Vec<&'static str> {
 }
 
 /// True if an enabled user holds all permissions that administration needs.
-fn is_administrated(change_set: &ChangeSet) -> bool {
+fn is_administrated<'c>(
+    mut subjects: impl Iterator<Item = &'c Subject>,
+    role: impl Fn(RoleId) -> Option<&'c Role>,
+    edition: Edition,
+) -> bool {
     let needed: PermissionSet = ADMINISTRATION
         .iter()
         .filter_map(|code| CATALOGUE.find_permission(code))
         .map(|permission| permission.id)
         .collect();
     let mut known: HashMap<&BTreeSet<RoleId>, bool> = HashMap::new();
-    change_set.subjects.iter().any(|(_, subject)| {
+    subjects.any(|subject| {
         let is_user = subject.kind == SubjectKind::User && subject.enabled;
         is_user
             && *known.entry(&subject.roles).or_insert_with(|| {
-                let roles = subject.roles.iter();
-                let roles = roles.filter_map(|role| change_set.roles.get(*role));
-                let granted = PermissionSet::of_roles(roles.map(|role| &role.permissions));
-                CATALOGUE
-                    .counted(&granted, change_set.edition)
-                    .is_superset(&needed)
+                let roles = subject.roles.iter().filter_map(|id| role(*id));
+                held_by(roles, edition).is_superset(&needed)
             })
     })
+}
+
+/// Returns the permissions that roles grant together.
+pub(super) fn held_by<'c>(
+    roles: impl Iterator<Item = &'c Role>,
+    edition: Edition,
+) -> PermissionSet {
+    let granted = PermissionSet::of_roles(roles.map(|role| &role.permissions));
+    CATALOGUE.counted(&granted, edition)
 }

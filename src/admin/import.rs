@@ -17,23 +17,23 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::{Edition, FactKey, GroupId, Label, Revision, UserGroup},
-    store::{ProductCounts, StoredEntities, WantedEntities},
+    domain::{Code, Edition, GroupId, Label, UserGroup},
+    store::{StoredEntities, WantedEntities},
 };
 
 use super::{
     audit,
-    change::{AuditEntry, Change, Pass, RunResult, Size},
+    change::{AuditEntry, Change, Pass, Size, TenantState},
     change_set::ChangeSet,
-    effect_counter,
+    entity_change::Entities,
     entry::ImportFile,
     error::AdminError,
     fault::Fault,
-    impact::{self, Editions, Staged},
+    impact::Staged,
     interned_names::Names,
-    invalidated_keys,
-    outcome::{Effect, ImportOptions, ImportOutcome, ImportPhase, KeptItem, Prune},
+    outcome::{ImportOptions, ImportPhase, ImportReport, Prune},
     refusals::Report,
+    run::{Compared, ComparedWith},
     staging::Staging,
     work::run_blocking,
     write_coordinator::slot::WriteSlot,
@@ -53,18 +53,6 @@ pub(super) struct Import {
     staged_report: Report,
     options: ImportOptions,
     progress: Progress,
-    compared: Option<Compared>,
-}
-
-/// The result of the comparison.
-struct Compared {
-    change_set: ChangeSet,
-    report: Report,
-    effect: Effect,
-    products: [ProductCounts; 2],
-    keys: Vec<FactKey>,
-    kept: Vec<KeptItem>,
-    refused: bool,
 }
 
 impl fmt::Debug for Import {
@@ -109,70 +97,32 @@ impl Import {
             staged_report: report,
             options,
             progress,
-            compared: None,
         };
         (slot, import)
     }
 
-    /// Compares the whole import with what is stored, and computes its effect.
-    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
-        (self.progress)(ImportPhase::Comparing, None, 0);
-        let stored = match pass.tenant.id {
-            Some(id) => {
-                pass.transaction
-                    .load_entities(id, &WantedEntities::everything())
-                    .await?
-            }
-            None => entities_of_new_tenant(),
-        };
-        let (change_set, mut report, planned) = run_blocking(|| self.plan(pass, stored));
-        self.report_progress(&mut report, |file| !is_of_products(file));
-        let products = self
-            .compare_products(pass, &change_set, &mut report)
-            .await?;
-        self.report_progress(&mut report, is_of_products);
-        let refused = !report.is_acceptable(self.options.skip_bad_rows);
-        let rights_unchanged = match planned {
-            Ok(rights_unchanged) => rights_unchanged,
-            // The rejected rows are the more useful answer.
-            Err(_) if refused => 0,
-            Err(error) => return Err(error),
-        };
-        let is_new = pass.tenant.revision == Revision(0);
-        let mut effect = effect_counter::effect_of(&change_set, &products, is_new);
-        effect.unchanged = rights_unchanged + report.unchanged_entities();
-        if !pass.context.dry_run {
-            effect.sample.clear();
-        } else if !refused {
-            let editions = Editions::same(pass.tenant.edition);
-            let staged = Staged::Products;
-            impact::complete(&mut effect, pass, &change_set, editions, staged).await?;
+    /// Rejects a tenant of another edition, and a new one with a bad code.
+    fn check_tenant(&self, tenant: &TenantState) -> Result<(), AdminError> {
+        if let Some(requested) = self.options.edition
+            && requested != tenant.edition
+        {
+            return Err(AdminError::EditionMismatch {
+                tenant: tenant.code.clone(),
+                stored: tenant.edition,
+                requested,
+            });
         }
-        let kept = match report.refused_rows() {
-            0 => Vec::new(),
-            _ if refused => Vec::new(),
-            _ => self.kept(pass, &change_set, &report).await?,
-        };
-        Ok(Compared {
-            kept,
-            keys: invalidated_keys::keys(pass, &change_set, &products).await?,
-            change_set,
-            report,
-            effect: if refused { Effect::default() } else { effect },
-            products,
-            refused,
-        })
+        if tenant.is_new() {
+            Fault::check_new_code("header.tenant", &tenant.code)?;
+        }
+        Ok(())
     }
 
     /// Applies the rows to the stored entities in memory.
     ///
     /// A kind whose file has a rejected row is not pruned: where a row is
     /// rejected only now, everything is repeated without pruning its kind.
-    fn plan(
-        &self,
-        pass: &Pass<'_>,
-        mut stored: StoredEntities,
-    ) -> (ChangeSet, Report, Result<u64, AdminError>) {
+    fn plan(&self, pass: &Pass<'_>, mut stored: StoredEntities) -> (ChangeSet, Report, u64) {
         let pruning = (self.options.prune, self.files.as_slice());
         let may_repeat = self.options.prune != Prune::Nothing && self.options.skip_bad_rows;
         let mut spared = self.staged_report.refused_files();
@@ -203,7 +153,8 @@ impl Import {
 }
 
 impl Change for Import {
-    type Answer = ImportOutcome;
+    type Plan = Entities;
+    type Details = ImportReport;
 
     fn size(&self) -> Size {
         Size::Bulk
@@ -213,113 +164,77 @@ impl Change for Import {
         self.options.edition
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
-        if let Some(requested) = self.options.edition
-            && requested != pass.tenant.edition
-        {
-            return Err(AdminError::EditionMismatch {
-                tenant: pass.tenant.code.clone(),
-                stored: pass.tenant.edition,
-                requested,
-            });
-        }
-        if pass.tenant.revision == Revision(0) {
-            Fault::check_new_code("header.tenant", &pass.tenant.code)?;
-        }
+    /// Compares the whole import with what is stored; a rejected one has no
+    /// effect.
+    async fn compare(&self, pass: &Pass<'_>) -> Result<ComparedWith<Self>, AdminError> {
+        self.check_tenant(&pass.tenant)?;
         pass.transaction.join_in_bulk().await?;
-        let compared = match pass.reuse(self.compared.take()) {
-            Some(compared) => compared,
-            None => self.compare(pass).await?,
+        (self.progress)(ImportPhase::Comparing, None, 0);
+        let stored = match pass.tenant.id {
+            Some(id) => {
+                pass.transaction
+                    .load_entities(id, &WantedEntities::everything())
+                    .await?
+            }
+            None => entities_of_new_tenant(),
         };
-        let ran = RunResult {
-            effect: compared.effect.clone(),
-            keys: compared.keys.clone(),
-            refused: compared.refused,
-            ..RunResult::default()
+        let (change_set, mut report, rights_unchanged) = run_blocking(|| self.plan(pass, stored));
+        self.report_progress(&mut report, |file| !is_of_products(file));
+        let products = self
+            .compare_products(pass, &change_set, &mut report)
+            .await?;
+        self.report_progress(&mut report, is_of_products);
+        let unchanged = rights_unchanged + report.unchanged_entities();
+        let entities = Entities {
+            change_set,
+            products,
         };
-        if pass.may_write() && !ran.refused && !ran.effect.is_empty() {
-            (self.progress)(ImportPhase::Applying, None, 0);
-            apply(pass, &compared).await?;
+        if !report.is_acceptable(self.options.skip_bad_rows) {
+            return Ok(Compared::refused(
+                entities,
+                report.finish(Vec::new(), false),
+            ));
         }
-        self.compared = Some(compared);
-        Ok(ran)
-    }
-
-    fn answer(&self, revision: Revision) -> ImportOutcome {
-        let Some(compared) = &self.compared else {
-            let (files, refused) = self.staged_report.clone().finish();
-            return ImportOutcome {
-                revision,
-                effect: Effect::default(),
-                files,
-                refused,
-                refused_count: self.staged_report.refused_rows(),
-                kept: Vec::new(),
-                applied: false,
-            };
+        let found = entities.effect(pass, Staged::Products, unchanged).await?;
+        let kept = match report.refused_rows() {
+            0 => Vec::new(),
+            _ => self.kept(pass, &entities.change_set, &report).await?,
         };
-        let (files, refused) = compared.report.clone().finish();
-        ImportOutcome {
-            revision,
-            effect: compared.effect.clone(),
-            files,
-            refused,
-            refused_count: compared.report.refused_rows(),
-            kept: compared.kept.clone(),
-            applied: !compared.refused,
+        Ok(Compared::of(found, entities, report.finish(kept, true)))
+    }
+
+    async fn write(
+        &self,
+        pass: &mut Pass<'_>,
+        compared: &mut ComparedWith<Self>,
+    ) -> Result<(), AdminError> {
+        pass.transaction.join_in_bulk().await?;
+        (self.progress)(ImportPhase::Applying, None, 0);
+        let entities = &compared.plan;
+        entities.change_set.write(pass).await?;
+        let created = entities.created_products();
+        if created + entities.changed_products() > 0 {
+            pass.apply_products().await?;
         }
-    }
-
-    fn encode(&self, answer: &ImportOutcome) -> Vec<u8> {
-        (self.options.encode_answer)(answer)
+        if entities.products.iter().any(|counts| counts.removed > 0) {
+            pass.delete_products().await?;
+        }
+        pass.number_products(created);
+        if pass.tenant.is_new() {
+            let edition = Some(pass.tenant.edition);
+            let made = audit::of_tenant(&pass.tenant.code, None, edition);
+            pass.audit(made).await?;
+        }
+        audit::write(pass, &entities.change_set).await?;
+        pass.audit(ended(&pass.tenant.code, &compared.details))
+            .await
     }
 }
 
-/// Writes the differences, and an audit row for each change.
-async fn apply(pass: &mut Pass<'_>, compared: &Compared) -> Result<(), AdminError> {
-    let change_set = &compared.change_set;
-    change_set.write(pass).await?;
-    let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
-    let different: u64 = compared.products.iter().map(|counts| counts.changed).sum();
-    if created + different > 0 {
-        pass.apply_products().await?;
-    }
-    if compared.products.iter().any(|counts| counts.removed > 0) {
-        pass.delete_products().await?;
-    }
-    pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
-    audit(pass, change_set, &compared.report).await
-}
-
-/// Writes an audit entry for each change except those of products, and one that
-/// ends the import.
-async fn audit(
-    pass: &mut Pass<'_>,
-    change_set: &ChangeSet,
-    report: &Report,
-) -> Result<(), AdminError> {
-    let code = pass.tenant.code.clone();
-    if pass.tenant.revision.0 == 0 {
-        let edition = pass.tenant.edition;
-        let describe = |edition: &Edition| json!({ "edition": <&str>::from(edition) });
-        let made = audit::entry("tenant", Some(&code), None, Some(&edition), describe);
-        pass.audit(made).await?;
-    }
-    audit::write(pass, change_set).await?;
-    pass.audit(AuditEntry {
-        kind: "import.applied".to_owned(),
-        item: Some(("tenant", code.to_string())),
-        subject: None,
-        before: None,
-        after: Some(summary(report).to_string()),
-    })
-    .await
-}
-
-/// Returns the counts of each file; the audit log does not contain the rejected
-/// rows.
-fn summary(report: &Report) -> Value {
-    let files = report.clone().finish().0.into_iter().map(|file| {
+/// Returns the audit row that ends an import, with the counts of each file; the
+/// audit log does not contain the rejected rows.
+fn ended(tenant: &Code, report: &ImportReport) -> AuditEntry {
+    let files = report.files.iter().map(|file| {
         let counts = json!({
             "rows": file.rows,
             "created": file.created,
@@ -327,9 +242,14 @@ fn summary(report: &Report) -> Value {
             "unchanged": file.unchanged,
             "refused": file.refused,
         });
-        (file.file, counts)
+        (file.file.clone(), counts)
     });
-    Value::Object(files.collect())
+    AuditEntry {
+        kind: "import.applied".to_owned(),
+        item: Some(("tenant", tenant.to_string())),
+        after: Some(Value::Object(files.collect()).to_string()),
+        ..AuditEntry::default()
+    }
 }
 
 fn is_of_products(file: ImportFile) -> bool {

@@ -83,7 +83,7 @@ fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
 /// known.
 fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     let changed = change_set.subjects.changes().map(|(id, _, _)| id);
-    let apps = change_set.app_changes().map(|(id, _, _)| id);
+    let apps = change_set.apps.changes().map(|(id, _, _)| id);
     let ids: BTreeSet<SubjectId> = changed.chain(apps).collect();
     let keys = ids.into_iter().map(|id| {
         let row = change_set.subjects.ever(id)?;

@@ -38,23 +38,34 @@ impl Effect {
     pub fn is_empty(&self) -> bool {
         self.created == 0 && self.changed == 0 && self.removed == 0
     }
+
+    pub(super) fn add(&mut self, [created, changed, removed]: [u64; 3]) {
+        self.created += created;
+        self.changed += changed;
+        self.removed += removed;
+    }
 }
 
-/// The result of a write.
+/// The result of a write; `details` are those of its kind of change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct Written<D = ()> {
     /// The tenant's revision after it; the current one if nothing changed.
     pub revision: Revision,
     /// What changed, or would change.
     pub effect: Effect,
+    /// What the result has besides.
+    pub details: D,
 }
+
+/// Encodes the result of a write, to be stored for retries.
+pub type Encode<D> = fn(&Written<D>) -> Vec<u8>;
 
 /// The answer of a write: its own, or that of an earlier one with the same
 /// idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered<A> {
+pub enum Answered<D> {
     /// Its own answer.
-    Fresh(A),
+    Fresh(Written<D>),
     /// The stored answer, as it was encoded.
     Replayed(Vec<u8>),
 }
@@ -92,7 +103,7 @@ pub struct ImportOptions {
     pub prune: Prune,
     /// Encodes the answer for a retry with the same idempotency key; it is stored
     /// in the transaction of the import.
-    pub encode_answer: fn(&ImportOutcome) -> Vec<u8>,
+    pub encode_answer: Encode<ImportReport>,
 }
 
 impl Default for ImportOptions {
@@ -106,21 +117,17 @@ impl Default for ImportOptions {
     }
 }
 
-/// The result of an import.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImportOutcome {
-    /// The tenant's revision after it; the current one if nothing changed.
-    pub revision: Revision,
-    /// What changed, or would change.
-    pub effect: Effect,
+/// What the result of an import has besides revision and effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportReport {
     /// One entry per file, in the order of the files' names.
     pub files: Vec<FileReport>,
-    /// The first [`ImportOutcome::REFUSALS`] rejections in the order of file and
+    /// The first [`ImportReport::REFUSALS`] rejections in the order of file and
     /// line.
     pub refused: Vec<Refusal>,
     /// Number of rejected rows.
     pub refused_count: u64,
-    /// The first [`ImportOutcome::KEPT`] stored entities, by type and code, that
+    /// The first [`ImportReport::KEPT`] stored entities, by type and code, that
     /// skipped rows name: they stay unchanged.
     pub kept: Vec<KeptItem>,
     /// True if it was applied, or would be in a dry run; otherwise nothing
@@ -137,7 +144,7 @@ pub struct KeptItem {
     pub code: Code,
 }
 
-impl ImportOutcome {
+impl ImportReport {
     /// Maximum number of rejections listed.
     pub const REFUSALS: usize = 1_000;
 

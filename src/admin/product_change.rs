@@ -3,20 +3,21 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use crate::{
-    domain::{Code, Edition, EntityKind, ItemId, ItemKind, ProductKind, ProductPatch, Revision},
+    domain::{Code, EntityKind, ItemId, ItemKind, ProductKind, ProductPatch},
     store::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal, WantedEntities},
 };
 
 use super::{
-    change::{AuditEntry, Change, Pass, RunResult, Size},
-    entity_change::{Compared, EncodeWritten, change_set},
+    change::{AuditEntry, Change, Pass, Size},
+    change_set::ChangeSet,
+    entity_change::Entities,
     error::AdminError,
     fault::{Fault, Refused},
-    guards::Guards,
     impact::Staged,
     interned_names::Names,
-    outcome::{Effect, Written},
+    outcome::Effect,
     plan::Cascade,
+    run::{Compared, ComparedWith},
 };
 
 /// A requested change of products and models.
@@ -35,45 +36,10 @@ pub enum ProductRequest {
     },
 }
 
-/// A change of products and models alone.
-#[derive(Debug)]
-pub(super) struct ProductChange {
-    request: ProductRequest,
-    encode: EncodeWritten,
-    compared: Option<Compared>,
-}
-
-impl ProductChange {
-    pub(super) fn new(request: ProductRequest, encode: EncodeWritten) -> Self {
-        Self {
-            request,
-            encode,
-            compared: None,
-        }
-    }
-
-    /// Returns the number of entries.
-    fn entries(&self) -> usize {
-        match &self.request {
-            ProductRequest::Put(entries) => entries.len(),
-            ProductRequest::Delete { codes, .. } => codes.len(),
-        }
-    }
-
-    async fn compare(&self, pass: &Pass<'_>) -> Result<Compared, AdminError> {
-        pass.transaction.prepare_staging().await?;
-        match &self.request {
-            ProductRequest::Put(entries) => compare_put(pass, entries).await,
-            ProductRequest::Delete {
-                kind,
-                codes,
-                cascade,
-            } => compare_delete(pass, *kind, codes, *cascade).await,
-        }
-    }
-}
-
-async fn compare_put(pass: &Pass<'_>, entries: &[ProductPatch]) -> Result<Compared, AdminError> {
+async fn compare_put(
+    pass: &Pass<'_>,
+    entries: &[ProductPatch],
+) -> Result<Compared<Entities, ()>, AdminError> {
     let mut names = Names::default();
     let staged: Vec<StagedProduct> = (1..)
         .zip(entries)
@@ -87,7 +53,7 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductPatch]) -> Result<Compar
         items: codes.map(|code| (ItemKind::Category, code)).collect(),
         ..WantedEntities::default()
     };
-    let change_set = change_set(pass, &wanted).await?;
+    let change_set = ChangeSet::read(pass, &wanted).await?;
     let find = |code| change_set.find_item(ItemKind::Category, code);
     let categories: Vec<Option<ItemId>> = names.codes().iter().map(find).collect();
     let (tenant, last) = (pass.tenant.number(), pass.tenant.last_product_id);
@@ -107,16 +73,12 @@ async fn compare_put(pass: &Pass<'_>, entries: &[ProductPatch]) -> Result<Compar
         return Err(fault(pass, &refused, &names, entries).await?.into());
     }
     check_new_codes(pass, entries).await?;
-    let guards = Guards::before(&change_set);
     let unchanged = products.iter().map(|counts| counts.unchanged).sum();
-    Compared::of(
-        pass,
+    let entities = Entities {
         change_set,
-        &guards,
-        (products, Staged::Products),
-        unchanged,
-    )
-    .await
+        products,
+    };
+    entities.compared(pass, Staged::Products, unchanged).await
 }
 
 /// Rejects the first new product whose code has white space at an end
@@ -153,6 +115,16 @@ fn repeated(staged: &[StagedProduct]) -> Option<Fault> {
         }
     }
     None
+}
+
+impl ProductRequest {
+    fn entries(&self) -> u64 {
+        let entries = match self {
+            Self::Put(entries) => entries.len(),
+            Self::Delete { codes, .. } => codes.len(),
+        };
+        u64::try_from(entries).unwrap_or(u64::MAX)
+    }
 }
 
 /// Returns the product to stage, its categories replaced by their numbers in
@@ -255,7 +227,7 @@ async fn compare_delete(
     kind: ProductKind,
     codes: &[Code],
     cascade: Cascade,
-) -> Result<Compared, AdminError> {
+) -> Result<Compared<Entities, ()>, AdminError> {
     let tenant = pass.tenant.number();
     let keys: Vec<&str> = codes.iter().map(Code::folded).collect();
     let unknown = pass
@@ -293,10 +265,12 @@ async fn compare_delete(
         removed,
         ..ProductCounts::default()
     };
-    let change_set = change_set(pass, &WantedEntities::default()).await?;
-    let guards = Guards::before(&change_set);
-    let products = [removed(models), removed(leaves)];
-    Compared::of(pass, change_set, &guards, (products, Staged::Products), 0).await
+    let change_set = ChangeSet::read(pass, &WantedEntities::default()).await?;
+    let entities = Entities {
+        change_set,
+        products: [removed(models), removed(leaves)],
+    };
+    entities.compared(pass, Staged::Products, 0).await
 }
 
 /// Returns the audit row that ends a write of products.
@@ -316,49 +290,42 @@ fn ended(tenant: &Code, effect: &Effect) -> AuditEntry {
     }
 }
 
-impl Change for ProductChange {
-    type Answer = Written;
+impl Change for ProductRequest {
+    type Plan = Entities;
+    type Details = ();
 
     fn size(&self) -> Size {
         Size::Large
     }
 
-    fn new_tenant_edition(&self) -> Option<Edition> {
-        None
-    }
-
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
+    async fn compare(&self, pass: &Pass<'_>) -> Result<ComparedWith<Self>, AdminError> {
         pass.join_products(self.entries()).await?;
-        let compared = match pass.reuse(self.compared.take()) {
-            Some(compared) => compared,
-            None => self.compare(pass).await?,
-        };
-        let ran = compared.ran();
-        if pass.may_write() && !ran.is_nothing() {
-            match &self.request {
-                ProductRequest::Put(_) => pass.apply_products().await?,
-                ProductRequest::Delete { .. } => pass.delete_products().await?,
-            }
-            let created: u64 = compared.products.iter().map(|counts| counts.created).sum();
-            // SQL statements wrote the audit rows of the products; this one ends
-            // the write.
-            pass.audit(ended(&pass.tenant.code, &compared.effect))
-                .await?;
-            pass.tenant.last_product_id += i32::try_from(created).unwrap_or(i32::MAX);
-        }
-        self.compared = Some(compared);
-        Ok(ran)
-    }
-
-    fn answer(&self, revision: Revision) -> Written {
-        let compared = self.compared.as_ref();
-        Written {
-            revision,
-            effect: compared.map_or_else(Effect::default, |found| found.effect.clone()),
+        pass.transaction.prepare_staging().await?;
+        match self {
+            Self::Put(entries) => compare_put(pass, entries).await,
+            Self::Delete {
+                kind,
+                codes,
+                cascade,
+            } => compare_delete(pass, *kind, codes, *cascade).await,
         }
     }
 
-    fn encode(&self, answer: &Written) -> Vec<u8> {
-        (self.encode)(answer)
+    async fn write(
+        &self,
+        pass: &mut Pass<'_>,
+        compared: &mut ComparedWith<Self>,
+    ) -> Result<(), AdminError> {
+        pass.join_products(self.entries()).await?;
+        match self {
+            Self::Put(_) => pass.apply_products().await?,
+            Self::Delete { .. } => pass.delete_products().await?,
+        }
+        // SQL statements wrote the audit rows of the products; this one ends the
+        // write.
+        pass.audit(ended(&pass.tenant.code, &compared.effect))
+            .await?;
+        pass.number_products(compared.plan.created_products());
+        Ok(())
     }
 }

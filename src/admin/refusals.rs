@@ -4,7 +4,7 @@ use crate::domain::Code;
 
 use super::{
     entry::{ImportFile, Refusal},
-    outcome::{FileReport, ImportOutcome},
+    outcome::{FileReport, ImportReport, KeptItem},
 };
 
 /// The report of a running import, in bounded memory: counts per file, and the
@@ -118,7 +118,7 @@ impl Report {
             self.left_out.insert((file, key.clone()));
         }
         self.first.insert(refusal);
-        if self.first.len() > ImportOutcome::REFUSALS {
+        if self.first.len() > ImportReport::REFUSALS {
             self.first.pop_last();
         }
     }
@@ -150,11 +150,15 @@ impl Report {
         self.refused_rows
     }
 
-    /// Returns the files by name, and the first rejections.
-    pub(super) fn finish(self) -> (Vec<FileReport>, Vec<Refusal>) {
-        (
-            self.files.into_values().collect(),
-            self.first.into_iter().collect(),
-        )
+    /// Returns the report for the caller: the files by name, and the first
+    /// rejections.
+    pub(super) fn finish(self, kept: Vec<KeptItem>, applied: bool) -> ImportReport {
+        ImportReport {
+            files: self.files.into_values().collect(),
+            refused: self.first.into_iter().collect(),
+            refused_count: self.refused_rows,
+            kept,
+            applied,
+        }
     }
 }

@@ -8,7 +8,7 @@ mod access;
 mod catalog;
 mod directory;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::{
     domain::{
@@ -215,7 +215,7 @@ impl From<Fault> for AdminError {
 
 /// Returns the entries, each with its index, without identical repetitions.
 /// Rejects a repeated key with other content.
-fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
+pub(super) fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
     field: &str,
     entries: &'e [E],
     key: impl Fn(&'e E) -> K,
@@ -255,11 +255,8 @@ fn each_code(
     codes: &[Code],
     mut delete: impl FnMut(&Code) -> Result<(), Fault>,
 ) -> Result<u64, Fault> {
-    let mut seen = BTreeSet::new();
-    for (index, code) in codes.iter().enumerate() {
-        if seen.insert(code) {
-            delete(code).map_err(|fault| fault.of_entry("codes", index))?;
-        }
+    for (index, code) in distinct("codes", codes, |code| code)? {
+        delete(code).map_err(|fault| fault.of_entry("codes", index))?;
     }
     Ok(0)
 }

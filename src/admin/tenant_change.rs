@@ -1,18 +1,17 @@
-use serde_json::json;
-
 use crate::{
-    domain::{Edition, Revision, SubjectId},
+    domain::{Edition, SubjectId},
     store::WantedEntities,
 };
 
 use super::{
     audit,
-    change::{Change, Pass, RunResult, Size},
-    entity_change::{EncodeWritten, change_set},
+    change::{Change, Pass, Size},
+    change_set::ChangeSet,
     error::AdminError,
     fault::Fault,
     impact::{self, Editions, Staged},
-    outcome::{Effect, Written},
+    outcome::Effect,
+    run::{Compared, ComparedWith},
 };
 
 /// A requested change of a tenant.
@@ -26,43 +25,31 @@ pub enum TenantRequest {
     Delete,
 }
 
-/// A change of a tenant itself.
-#[derive(Debug)]
-pub(super) struct TenantChange {
-    request: TenantRequest,
-    encode: EncodeWritten,
-    effect: Effect,
-}
-
-impl TenantChange {
-    pub(super) fn new(request: TenantRequest, encode: EncodeWritten) -> Self {
-        Self {
-            request,
-            encode,
-            effect: Effect::default(),
-        }
-    }
-
-    async fn effect(&self, pass: &Pass<'_>) -> Result<Effect, AdminError> {
+impl TenantRequest {
+    async fn effect(self, pass: &Pass<'_>) -> Result<Effect, AdminError> {
         let mut effect = Effect::default();
         let code = &pass.tenant.code;
-        let sentence = match self.request {
-            TenantRequest::Create(edition) => {
+        let sentence = match self {
+            Self::Create(_) if !pass.tenant.is_new() => {
+                let tenant = code.clone();
+                return Err(AdminError::TenantExists { tenant });
+            }
+            Self::Create(edition) => {
                 Fault::check_new_code("tenant", code)?;
                 // The tenant and its group `All`.
                 effect.created = 2;
                 format!("tenant `{code}` would be made, of the {edition} edition")
             }
-            TenantRequest::SetEdition(edition) if edition == pass.tenant.edition => {
+            Self::SetEdition(edition) if edition == pass.tenant.edition => {
                 effect.unchanged = 1;
                 return Ok(effect);
             }
-            TenantRequest::SetEdition(edition) => {
+            Self::SetEdition(edition) => {
                 effect.changed = 1;
                 let old = pass.tenant.edition;
                 format!("tenant `{code}` would be of the {edition} edition, not {old}")
             }
-            TenantRequest::Delete => {
+            Self::Delete => {
                 let tenant = pass.tenant.number();
                 effect.removed = pass.transaction.count_tenant(tenant).await?;
                 format!("tenant `{code}` would be gone, with everything in it")
@@ -78,16 +65,16 @@ impl TenantChange {
 
     /// Counts the affected subjects and products when access rights start or
     /// cease to apply (rules 3.4), or all subjects are deleted.
-    async fn count_affected(&self, pass: &Pass<'_>, effect: &mut Effect) -> Result<(), AdminError> {
-        if let TenantRequest::Create(_) = self.request {
+    async fn count_affected(self, pass: &Pass<'_>, effect: &mut Effect) -> Result<(), AdminError> {
+        if let Self::Create(_) = self {
             // A new tenant has no subjects.
             return Ok(());
         }
-        let mut change_set = change_set(pass, &WantedEntities::everything()).await?;
+        let mut change_set = ChangeSet::read(pass, &WantedEntities::everything()).await?;
         let before = pass.tenant.edition;
-        let after = match self.request {
-            TenantRequest::Create(edition) | TenantRequest::SetEdition(edition) => edition,
-            TenantRequest::Delete => {
+        let after = match self {
+            Self::Create(edition) | Self::SetEdition(edition) => edition,
+            Self::Delete => {
                 let all: Vec<SubjectId> = change_set.subjects.iter().map(|(id, _)| id).collect();
                 for id in all {
                     change_set.subjects.remove(id);
@@ -98,80 +85,55 @@ impl TenantChange {
         let editions = Editions { before, after };
         impact::complete(effect, pass, &change_set, editions, Staged::Nothing).await
     }
-
-    async fn apply(&self, pass: &mut Pass<'_>) -> Result<(), AdminError> {
-        let tenant = pass.tenant.number();
-        let old = pass.tenant.edition;
-        let (before, after) = match self.request {
-            // The coordinator has created it.
-            TenantRequest::Create(edition) => (None, Some(edition)),
-            TenantRequest::SetEdition(edition) => {
-                pass.transaction.set_edition(tenant, edition).await?;
-                (Some(old), Some(edition))
-            }
-            TenantRequest::Delete => {
-                pass.transaction.delete_tenant(tenant).await?;
-                (Some(old), None)
-            }
-        };
-        let code = pass.tenant.code.clone();
-        let entry = audit::entry(
-            "tenant",
-            Some(&code),
-            before.as_ref(),
-            after.as_ref(),
-            |edition| json!({ "edition": <&str>::from(edition) }),
-        );
-        pass.audit(entry).await
-    }
 }
 
-impl Change for TenantChange {
-    type Answer = Written;
+impl Change for TenantRequest {
+    type Plan = ();
+    type Details = ();
 
     fn size(&self) -> Size {
-        match self.request {
-            TenantRequest::Create(_) | TenantRequest::SetEdition(_) => Size::Small,
-            TenantRequest::Delete => Size::Bulk,
+        match self {
+            Self::Create(_) | Self::SetEdition(_) => Size::Small,
+            Self::Delete => Size::Bulk,
         }
     }
 
     fn deletes_tenant(&self) -> bool {
-        self.request == TenantRequest::Delete
+        *self == Self::Delete
     }
 
     fn new_tenant_edition(&self) -> Option<Edition> {
-        match self.request {
-            TenantRequest::Create(edition) => Some(edition),
-            TenantRequest::SetEdition(_) | TenantRequest::Delete => None,
+        match self {
+            Self::Create(edition) => Some(*edition),
+            Self::SetEdition(_) | Self::Delete => None,
         }
     }
 
-    async fn run(&mut self, pass: &mut Pass<'_>) -> Result<RunResult, AdminError> {
-        let is_new = pass.tenant.revision == Revision(0);
-        if matches!(self.request, TenantRequest::Create(_)) && !is_new {
-            let tenant = pass.tenant.code.clone();
-            return Err(AdminError::TenantExists { tenant });
-        }
-        self.effect = self.effect(pass).await?;
-        if pass.may_write() && !self.effect.is_empty() {
-            self.apply(pass).await?;
-        }
-        Ok(RunResult {
-            effect: self.effect.clone(),
-            keys: vec![pass.tenant.key()],
-            ..RunResult::default()
-        })
+    async fn compare(&self, pass: &Pass<'_>) -> Result<ComparedWith<Self>, AdminError> {
+        let effect = self.effect(pass).await?;
+        Ok(Compared::of((effect, vec![pass.tenant.key()]), (), ()))
     }
 
-    fn answer(&self, revision: Revision) -> Written {
-        Written {
-            revision,
-            effect: self.effect.clone(),
-        }
-    }
-
-    fn encode(&self, answer: &Written) -> Vec<u8> {
-        (self.encode)(answer)
+    async fn write(
+        &self,
+        pass: &mut Pass<'_>,
+        _: &mut ComparedWith<Self>,
+    ) -> Result<(), AdminError> {
+        let tenant = pass.tenant.number();
+        let old = pass.tenant.edition;
+        let (before, after) = match *self {
+            // The coordinator has created it.
+            Self::Create(edition) => (None, Some(edition)),
+            Self::SetEdition(edition) => {
+                pass.transaction.set_edition(tenant, edition).await?;
+                (Some(old), Some(edition))
+            }
+            Self::Delete => {
+                pass.transaction.delete_tenant(tenant).await?;
+                (Some(old), None)
+            }
+        };
+        let entry = audit::of_tenant(&pass.tenant.code, before, after);
+        pass.audit(entry).await
     }
 }

@@ -1,4 +1,3 @@
-mod calls;
 mod commit;
 mod rehearsal;
 pub(super) mod slot;
@@ -18,10 +17,17 @@ use crate::{
 use self::{
     commit::Committed,
     rehearsal::{Found, Rehearsed, rehearse},
-    slot::WriteSlot,
+    slot::{TurnLength, WriteSlot},
 };
 use super::{
-    change::Change, error::AdminError, outcome::Answered, work::Patience,
+    change::Change,
+    entry::ImportFile,
+    error::AdminError,
+    import::Import,
+    outcome::{Answered, Encode, ImportOptions, ImportPhase, ImportReport},
+    run::{Run, Verdict},
+    staging::Staging,
+    work::Patience,
     write_context::WriteContext,
 };
 
@@ -131,14 +137,57 @@ impl WriteCoordinator {
         }
     }
 
+    /// Makes a change.
+    ///
+    /// It runs in a task of its own: dropping the future does not interrupt it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`]: except for [`AdminError::OutcomeUnknown`], nothing
+    /// changed.
+    pub(crate) async fn change<C: Change>(
+        &self,
+        change: C,
+        context: WriteContext,
+        encode: Encode<C::Details>,
+    ) -> Result<Answered<C::Details>, AdminError> {
+        let length = TurnLength::of(&context, change.size());
+        let slot = self.slot(length, &context.tenant).await?;
+        self.write(slot, Run::new(change, encode), context).await
+    }
+
+    /// Applies an import whose rows have been read, completely or not at all;
+    /// otherwise as other changes.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::TenantNotFound`], [`AdminError::EditionMismatch`],
+    /// [`AdminError::LockOutGuard`], [`AdminError::AppLimit`]: nothing changed.
+    /// [`AdminError::Conflict`], [`AdminError::Store`]: nothing changed, and a
+    /// retry may succeed. [`AdminError::OutcomeUnknown`].
+    pub async fn import(
+        &self,
+        staging: Staging,
+        context: &WriteContext,
+        options: &ImportOptions,
+        progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
+    ) -> Result<Answered<ImportReport>, AdminError> {
+        let mut context = context.clone();
+        // The rows were staged for this tenant.
+        context.tenant = staging.tenant.clone();
+        let (slot, import) = Import::new(staging, options.clone(), Box::new(progress));
+        let run = Run::new(import, options.encode_answer);
+        self.write(slot, run, context).await
+    }
+
     /// Makes a change in a task of its own, which holds its turn until it ends,
     /// even if the caller has left.
     async fn write<C: Change>(
         &self,
         mut slot: WriteSlot,
-        mut change: C,
+        mut run: Run<C>,
         context: WriteContext,
-    ) -> Result<Answered<C::Answer>, AdminError> {
+    ) -> Result<Answered<C::Details>, AdminError> {
         let coordinator = self.clone();
         // Dropped with this future when the caller leaves.
         let caller = Arc::new(());
@@ -148,11 +197,11 @@ impl WriteCoordinator {
             let mut tries = 0;
             while tries < TRIES {
                 match coordinator
-                    .attempt(&mut slot, &mut change, (&context, &patience))
+                    .attempt(&mut slot, &mut run, (&context, &patience))
                     .await
                 {
                     Ok(Tried::Done(revision)) => {
-                        return Ok(Answered::Fresh(change.answer(revision)));
+                        return Ok(Answered::Fresh(run.answer(revision)));
                     }
                     Ok(Tried::Before(answer)) => return Ok(Answered::Replayed(answer)),
                     Ok(Tried::Again) | Err(AdminError::Conflict) => tries += 1,
@@ -181,10 +230,10 @@ impl WriteCoordinator {
     async fn attempt<C: Change>(
         &self,
         slot: &mut WriteSlot,
-        change: &mut C,
+        run: &mut Run<C>,
         (context, patience): (&WriteContext, &Patience),
     ) -> Result<Tried, AdminError> {
-        let rehearsed = match rehearse(&mut slot.connection, change, context, patience).await {
+        let rehearsed = match rehearse(&mut slot.connection, run, context, patience).await {
             Ok(rehearsed) => rehearsed,
             Err(error) => return Tried::failed(error),
         };
@@ -193,15 +242,15 @@ impl WriteCoordinator {
             version,
             found,
         } = rehearsed;
-        let ran = match found {
-            Found::Completed(ran) if !context.dry_run && !ran.is_nothing() => ran,
+        match found {
+            Found::Completed(Verdict::Changed) if !context.dry_run => {}
             // The rehearsal is the answer, or determines it.
-            Found::Completed(ran) => {
+            Found::Completed(verdict) => {
                 self.cache.confirm_snapshot(epoch).await?;
-                if context.dry_run || ran.refused {
+                if context.dry_run || verdict == Verdict::Refused {
                     return Ok(Tried::Done(version.revision));
                 }
-                let kept = self.keep_unchanged(slot, change, context, version).await;
+                let kept = self.keep_unchanged(slot, run, context, version).await;
                 let kept = kept.or_else(Tried::failed);
                 if let Ok(Tried::Done(_)) = kept {
                     // The change was compared again, and nothing was committed.
@@ -217,12 +266,13 @@ impl WriteCoordinator {
                 self.cache.confirm_snapshot(epoch).await?;
                 return Err(error);
             }
-        };
+        }
+        let keys = run.keys().to_vec();
         // While this is held, other servers see that the write is pending.
-        let announced = self.cache.announce(ran.keys.clone()).await?;
+        let announced = self.cache.announce(keys.clone()).await?;
         let announcement = announced.announcement();
         let committed = self
-            .commit(slot, change, context, announcement, (&ran.keys, version))
+            .commit(slot, run, context, announcement, (&keys, version))
             .await;
         let tried = self.after_commit(committed, announcement).await;
         announced.end();

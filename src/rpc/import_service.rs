@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     admin::{
-        AdminError, Answered, ImportOptions, ImportOutcome, Staging, WriteContext,
-        WriteCoordinator, entry::ImportFile,
+        AdminError, Answered, ImportOptions, ImportReport, Staging, WriteContext, WriteCoordinator,
+        entry::ImportFile,
     },
     import::{Batch, EMPTY_FILE, FileRead, Finished, Reader},
     pb::{self, import_catalog_response::Event, import_service_server::ImportService},
@@ -136,9 +136,14 @@ impl Import {
         self.calling.recheck(&self.header.tenant).await?;
         let answered = self.apply(staged).await.map_err(Failure::from)?;
         let (summary, refused) = match answered {
-            Answered::Fresh(outcome) => {
-                let refused = (!outcome.applied).then_some(outcome.refused_count);
-                (render_import::import_summary(&outcome), refused)
+            Answered::Fresh(written) => {
+                let ImportReport {
+                    applied,
+                    refused_count,
+                    ..
+                } = written.details;
+                let refused = (!applied).then_some(refused_count);
+                (render_import::import_summary(&written), refused)
             }
             // Only the response of an applied import is stored for retries.
             Answered::Replayed(bytes) => (decode_stored_response(&bytes)?, None),
@@ -206,7 +211,7 @@ impl Import {
         weight.map_or(Ok(()), |weight| weight.set(kept, Some(&self.header.tenant)))
     }
 
-    async fn apply(&self, staged: StagedFiles) -> Result<Answered<ImportOutcome>, AdminError> {
+    async fn apply(&self, staged: StagedFiles) -> Result<Answered<ImportReport>, AdminError> {
         let StagedFiles {
             staging,
             hash,
@@ -228,7 +233,7 @@ impl Import {
             // A file that cannot be read always rejects the import.
             skip_bad_rows: self.header.skip_bad_rows && !fatal,
             prune: self.header.prune,
-            encode_answer: |outcome| render_import::import_summary(outcome).encode_to_vec(),
+            encode_answer: |written| render_import::import_summary(written).encode_to_vec(),
         };
         let events = self.events.clone();
         let progress = move |phase, file: Option<ImportFile>, rows| {

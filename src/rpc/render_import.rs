@@ -1,19 +1,22 @@
 use crate::{
-    admin::{Effect, FileReport, ImportOutcome, ImportPhase, KeptItem, entry::Refusal},
+    admin::{Effect, FileReport, ImportPhase, ImportReport, KeptItem, Written, entry::Refusal},
     pb::{self, import_catalog_response::Event},
 };
 
 /// Renders the last message of an import.
-pub(super) fn import_summary(outcome: &ImportOutcome) -> pb::ImportSummary {
-    let ImportOutcome {
+pub(super) fn import_summary(written: &Written<ImportReport>) -> pb::ImportSummary {
+    let Written {
         revision,
         effect,
+        details,
+    } = written;
+    let ImportReport {
         files,
         refused,
         refused_count,
         kept,
         applied: _,
-    } = outcome;
+    } = details;
     pb::ImportSummary {
         revision: revision.0,
         effect: Some(render_effect(effect)),

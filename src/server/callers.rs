@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::{
-    admin::{Answered, CallerRequest, CreatedKey, EncodeWritten, WriteContext, WriteCoordinator},
+    admin::{Answered, CallerRequest, CreatedKey, WriteContext, WriteCoordinator},
     cache::{Cache, CacheSettings},
     domain::{CallerKey, Code},
     oidc::{OidcSettings, TokenVerifier},
@@ -246,8 +246,7 @@ async fn store_first(key: &CallerKey, coordinator: &WriteCoordinator) -> Result<
         dry_run: false,
         expected_revision: None,
     };
-    let encode: EncodeWritten = |_| Vec::new();
-    let written = coordinator.change_callers(first, context, encode).await;
+    let written = coordinator.change(first, context, |_| Vec::new()).await;
     match written.map_err(ServerError::Bootstrap)? {
         Answered::Fresh(written) => Ok(written.effect.created > 0),
         Answered::Replayed(_) => Ok(false),

@@ -1,9 +1,6 @@
 use uuid::Uuid;
 
-use crate::{
-    admin::outcome::Effect,
-    domain::{AppStep, Code, Revision, ScopeSet, SelectionPatch},
-};
+use crate::domain::{AppStep, Code, ScopeSet, SelectionPatch};
 
 /// The scopes that a request names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,13 +58,9 @@ pub enum ConnectionStep {
     },
 }
 
-/// The result of a change of an app.
+/// What the result of a change of an app has besides revision and effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AppWritten {
-    /// The tenant's revision after the change.
-    pub revision: Revision,
-    /// What changed, or would change.
-    pub effect: Effect,
+pub struct AppDetails {
     /// The pending connection request, if there is one.
     pub request: Option<Uuid>,
     /// The remaining steps, in order.
@@ -77,6 +70,3 @@ pub struct AppWritten {
     /// The requested scopes that are unknown or not offered.
     pub ungranted: Vec<String>,
 }
-
-/// Encodes the result, to be stored for retries.
-pub type EncodeAppWritten = fn(&AppWritten) -> Vec<u8>;

@@ -2,12 +2,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     admin::{
+        effect_counter::counts,
         error::AdminError,
         fault::{Fault, Refused},
         outcome::Effect,
+        request::distinct,
+        tracked::Tracked,
     },
-    domain::{Caller, CallerRights, Code, EntityKind, KeyHash, KeyId, MissingRight},
-    store::CallerRow,
+    domain::{Caller, CallerId, CallerRights, Code, EntityKind, KeyHash, KeyId, MissingRight},
+    store::{CallerChanges, CallerRow, NewKey},
 };
 
 use super::{CallerEntry, CallerRequest, CreatedKey};
@@ -47,78 +50,61 @@ pub(super) struct Key {
 
 /// All callers and their keys, before and after a change.
 #[derive(Debug)]
-pub(super) struct ChangeSet {
-    pub(super) before: Vec<CallerRow>,
-    callers: BTreeMap<Code, Caller>,
-    keys_before: BTreeMap<KeyId, Key>,
-    keys: BTreeMap<KeyId, Key>,
+pub(crate) struct Callers {
+    pub(super) rows: Tracked<Code, CallerRow>,
+    pub(super) keys: Tracked<KeyId, Key>,
+    /// The last number assigned.
+    pub(super) last_id: i32,
 }
 
-impl ChangeSet {
-    /// Returns a change set of the stored callers, without changes yet.
-    pub(super) fn of(before: Vec<CallerRow>) -> Self {
-        let mut keys = BTreeMap::new();
-        let mut callers = BTreeMap::new();
-        for CallerRow { id: _, caller } in &before {
-            for key in &caller.keys {
+impl Callers {
+    /// Returns the stored callers, without changes yet.
+    pub(super) fn of(stored: Vec<CallerRow>, last_id: i32) -> Self {
+        let keys = stored.iter().flat_map(|row| {
+            let CallerRow { id: _, caller } = row;
+            caller.keys.iter().map(|key| {
                 let held = Key {
                     caller: caller.name.clone(),
                     hash: key.hash,
                     valid_for: key.expires_at.map(|end| end - key.created_at),
                 };
-                keys.insert(key.id, held);
-            }
-            callers.insert(caller.name.clone(), caller.clone());
-        }
+                (key.id, held)
+            })
+        });
+        let keys = Tracked::of(keys.collect());
+        let rows = stored.into_iter();
+        let rows = rows.map(|row| (row.caller.name.clone(), row));
         Self {
-            before,
-            callers,
-            keys_before: keys.clone(),
+            rows: Tracked::of(rows.collect()),
             keys,
+            last_id,
         }
     }
 
     /// Returns the caller of this name, as the change leaves it.
     pub(super) fn find(&self, name: &Code) -> Option<&Caller> {
-        self.callers.get(name)
+        self.rows.get(name).map(|row| &row.caller)
     }
 
-    /// Returns the callers created, changed or removed, ignoring their keys:
-    /// before, after. Removed ones come first; both parts are ordered by name.
-    pub(super) fn changed_callers(
-        &self,
-    ) -> impl Iterator<Item = (Option<&Caller>, Option<&Caller>)> {
-        let before: BTreeMap<&Code, &Caller> = self
-            .before
-            .iter()
-            .map(|row| (&row.caller.name, &row.caller))
-            .collect();
-        let gone: Vec<_> = before
-            .values()
-            .filter(|caller| !self.callers.contains_key(&caller.name))
-            .map(|caller| (Some(*caller), None))
-            .collect();
-        let new = self.callers.values().filter_map(move |caller| {
-            let was = before.get(&caller.name).copied();
-            (was != Some(caller)).then_some((was, Some(caller)))
+    /// Returns the rows to write.
+    pub(super) fn changes(&self) -> CallerChanges {
+        let removed = self.rows.removed().into_iter();
+        let removed = removed.filter_map(|name| self.rows.before(&name).map(|row| row.id));
+        let put = self.rows.written().into_iter();
+        let new_keys = self.keys.written().into_iter().filter_map(|(id, key)| {
+            Some(NewKey {
+                caller: self.rows.get(&key.caller)?.id,
+                id,
+                hash: key.hash,
+                valid_for: key.valid_for,
+            })
         });
-        gone.into_iter().chain(new)
-    }
-
-    /// Returns the keys added or removed: id, before, after. Removed ones come
-    /// first; both parts are ordered by id.
-    pub(super) fn changed_keys(&self) -> impl Iterator<Item = (KeyId, Option<&Key>, Option<&Key>)> {
-        let gone = self
-            .keys_before
-            .iter()
-            .filter(|(id, _)| !self.keys.contains_key(*id))
-            .map(|(id, key)| (*id, Some(key), None));
-        let new = self
-            .keys
-            .iter()
-            .filter(|(id, _)| !self.keys_before.contains_key(*id))
-            .map(|(id, key)| (*id, None, Some(key)));
-        gone.chain(new)
+        CallerChanges {
+            removed: removed.collect(),
+            put: put.map(|(_, row)| row.clone()).collect(),
+            removed_keys: self.keys.removed(),
+            new_keys: new_keys.collect(),
+        }
     }
 
     /// Applies a request and returns its effect.
@@ -130,15 +116,15 @@ impl ChangeSet {
         let mut unchanged = 0;
         match request {
             CallerRequest::Put(entries) => {
-                check_repeated(entries)?;
-                for (index, entry) in entries.iter().enumerate() {
+                for (index, entry) in distinct("callers", entries, |entry| &entry.name)? {
                     unchanged += u64::from(!self.put(index, entry, giver)?);
                 }
                 self.check_unique(entries)?;
             }
             CallerRequest::Delete(names) => {
-                for (index, name) in names.iter().enumerate() {
-                    self.delete(index, name)?;
+                for (index, name) in distinct("names", names, |name| name)? {
+                    self.delete(name)
+                        .map_err(|fault| fault.of_entry("names", index))?;
                 }
             }
             CallerRequest::CreateKey { caller, key } => self.create_key(caller, *key, giver)?,
@@ -149,7 +135,9 @@ impl ChangeSet {
                     return Err(Fault::new("key_id", Refused::NotFound { entity, code }).into());
                 }
             }
-            CallerRequest::Bootstrap(key) if self.callers.is_empty() => self.bootstrap(*key)?,
+            CallerRequest::Bootstrap(key) if self.rows.values().next().is_none() => {
+                self.bootstrap(*key)?;
+            }
             CallerRequest::Bootstrap(_) => unchanged = 1,
         }
         Ok(self.effect(unchanged))
@@ -166,7 +154,7 @@ impl ChangeSet {
             subject_alternative_names,
             oidc_identities,
         } = entry;
-        let stored = self.callers.get(name);
+        let stored = self.find(name);
         if stored.is_none() {
             let checked = Fault::check_new_code("name", name);
             checked.map_err(|fault| fault.of_entry("callers", index))?;
@@ -187,7 +175,7 @@ impl ChangeSet {
         // The request may give the caller's credentials to someone else, so the
         // giver must hold every right of the caller.
         giver.check(caller.rights, &format!("callers[{index}].rights"))?;
-        self.callers.insert(caller.name.clone(), caller);
+        self.put_row(caller);
         Ok(true)
     }
 
@@ -201,10 +189,9 @@ impl ChangeSet {
         };
         // Callers of the request come last, so that the error names their field.
         let of_request: BTreeSet<&Code> = entries.iter().map(|entry| &entry.name).collect();
-        let is_requested = |caller: &&Caller| of_request.contains(&caller.name);
-        let others = self.callers.values().filter(|caller| !is_requested(caller));
-        let requested = self.callers.values().filter(is_requested);
-        for caller in others.chain(requested) {
+        let mut callers: Vec<&Caller> = self.rows.values().map(|row| &row.caller).collect();
+        callers.sort_by_key(|caller| (of_request.contains(&caller.name), &caller.name));
+        for caller in callers {
             for name in &caller.subject_alternative_names {
                 if let Some(other) = names.insert(name, &caller.name) {
                     let message = format!("`{name}` is caller `{other}`'s; one caller has it");
@@ -225,21 +212,31 @@ impl ChangeSet {
         Ok(())
     }
 
-    fn delete(&mut self, index: usize, name: &Code) -> Result<(), AdminError> {
-        if self.callers.remove(name).is_none() {
-            // A name repeated in one call is deleted once.
-            if self.before.iter().any(|row| row.caller.name == *name) {
-                return Ok(());
-            }
-            let field = format!("names[{index}]");
-            return Err(Fault::unknown(field, EntityKind::Caller, name).into());
+    fn delete(&mut self, name: &Code) -> Result<(), Fault> {
+        if self.rows.remove(name).is_none() {
+            return Err(Fault::unknown("", EntityKind::Caller, name));
         }
-        self.keys.retain(|_, key| key.caller != *name);
+        let keys = self.keys.iter().filter(|(_, key)| key.caller == *name);
+        let keys: Vec<KeyId> = keys.map(|(id, _)| id).collect();
+        for key in keys {
+            self.keys.remove(&key);
+        }
         Ok(())
     }
 
+    /// Stores a caller under its number, a new one under the next number.
+    fn put_row(&mut self, caller: Caller) {
+        let id = self.rows.get(&caller.name).map(|row| row.id);
+        let id = id.unwrap_or_else(|| {
+            self.last_id += 1;
+            CallerId(self.last_id)
+        });
+        let name = caller.name.clone();
+        self.rows.put(name, CallerRow { id, caller });
+    }
+
     fn create_key(&mut self, name: &Code, key: CreatedKey, giver: Giver) -> Result<(), AdminError> {
-        let Some(caller) = self.callers.get(name) else {
+        let Some(caller) = self.find(name) else {
             return Err(Fault::unknown("caller", EntityKind::Caller, name).into());
         };
         giver.check(caller.rights, "caller")?;
@@ -255,7 +252,7 @@ impl ChangeSet {
             rights: CallerRights::all(),
             ..Caller::named(name.clone())
         };
-        self.callers.insert(name.clone(), caller);
+        self.put_row(caller);
         self.add_key(name, key)
     }
 
@@ -270,12 +267,12 @@ impl ChangeSet {
             hash,
             valid_for,
         };
-        match self.keys.insert(id, key) {
-            None => Ok(()),
-            // A random id practically never repeats, but a key file may be
-            // reused.
-            Some(_) => Err(AdminError::Conflict),
+        if self.keys.get(id).is_some() {
+            // A random id practically never repeats, but a key file may be reused.
+            return Err(AdminError::Conflict);
         }
+        self.keys.put(id, key);
+        Ok(())
     }
 
     fn effect(&self, unchanged: u64) -> Effect {
@@ -283,53 +280,24 @@ impl ChangeSet {
             unchanged,
             ..Effect::default()
         };
-        let mut count = |entity: &str, code: &str, sides: (bool, bool)| {
-            let what = match sides {
-                (false, _) => {
-                    effect.created += 1;
-                    "created"
-                }
-                (true, true) => {
-                    effect.changed += 1;
-                    "changed"
-                }
-                (true, false) => {
-                    effect.removed += 1;
-                    "deleted"
-                }
+        let mut count = |entity: &str, code: &str, counts: [u64; 3]| {
+            let what = match counts {
+                [1, _, _] => "created",
+                [_, 1, _] => "changed",
+                _ => "deleted",
             };
-            if effect.sample.len() < Effect::SAMPLE {
-                effect
-                    .sample
-                    .push(format!("{entity} `{code}` would be {what}"));
-            }
+            effect.add(counts);
+            let sentence = format!("{entity} `{code}` would be {what}");
+            effect.sample.push(sentence);
         };
-        for (before, after) in self.changed_callers() {
-            if let Some(caller) = after.or(before) {
-                let sides = (before.is_some(), after.is_some());
-                count("caller", caller.name.as_str(), sides);
-            }
+        for (name, before, after) in self.rows.changes() {
+            let name = after.or(before).map_or(&name, |row| &row.caller.name);
+            count("caller", name.as_str(), counts(before, after));
         }
-        for (id, before, after) in self.changed_keys() {
-            let sides = (before.is_some(), after.is_some());
-            count("key", id.as_str(), sides);
+        for (id, before, after) in self.keys.changes() {
+            count("key", id.as_str(), counts(before, after));
         }
+        effect.sample.truncate(Effect::SAMPLE);
         effect
     }
-}
-
-/// Rejects two different entries for one name.
-fn check_repeated(entries: &[CallerEntry]) -> Result<(), Fault> {
-    let mut seen: BTreeMap<&Code, &CallerEntry> = BTreeMap::new();
-    for (index, entry) in entries.iter().enumerate() {
-        if let Some(first) = seen.insert(&entry.name, entry)
-            && first != entry
-        {
-            let name = &entry.name;
-            let message =
-                format!("`{name}` stands here twice, with different entries; give it once");
-            return Err(Fault::invalid("name", message).of_entry("callers", index));
-        }
-    }
-    Ok(())
 }

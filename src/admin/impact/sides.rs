@@ -1,7 +1,7 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use crate::{
-    admin::change_set::{ChangeSet, Coded, Table},
+    admin::{change_set::ChangeSet, tracked::Tracked},
     domain::{
         App, AttributeFacts, Code, Edition, Facts, GridViewFacts, GroupFacts, GroupId, Item,
         ItemFacts, ItemId, ItemKind, Level, Revision, Subject, SubjectFacts, SubjectId, SubjectRef,
@@ -45,14 +45,14 @@ impl<'w> Side<'w> {
     }
 
     /// Returns a row on this side.
-    fn row<'t, T: Coded + Clone + PartialEq>(
-        &self,
-        table: &'t Table<T>,
-        id: T::Id,
-    ) -> Option<&'t T> {
+    pub(super) fn row<'t, K, T>(&self, rows: &'t Tracked<K, T>, key: &K) -> Option<&'t T>
+    where
+        K: Clone + Ord + Hash,
+        T: Clone + PartialEq,
+    {
         match self.at {
-            At::Before => table.before(id),
-            At::After => table.get(id),
+            At::Before => rows.before(key),
+            At::After => rows.get(key),
         }
     }
 
@@ -67,16 +67,13 @@ impl<'w> Side<'w> {
     /// Returns a subject if it is enabled on this side; otherwise it has no
     /// rights at all (rules 1.6).
     pub(super) fn enabled(&self, subject: SubjectId) -> Option<&'w Subject> {
-        let row = self.row(&self.change_set.subjects, subject);
+        let row = self.row(&self.change_set.subjects, &subject);
         row.filter(|row| row.enabled)
     }
 
     /// Returns the row that an app has beside its subject.
     pub(super) fn app(&self, subject: SubjectId) -> Option<&'w App> {
-        match self.at {
-            At::Before => self.change_set.app_before(subject),
-            At::After => self.change_set.apps.get(&subject),
-        }
+        self.row(&self.change_set.apps, &subject)
     }
 
     /// Returns the facts for an enabled subject of this profile, which holds
@@ -127,7 +124,7 @@ impl<'w> Side<'w> {
         if self.edition.is_enterprise() {
             return Rule::Groups;
         }
-        let item = self.row(&self.change_set.items, item);
+        let item = self.row(&self.change_set.items, &item);
         let highest = item.map(|item| engine::highest_level(item.kind()));
         Rule::Everybody(highest.unwrap_or_default())
     }

@@ -1,14 +1,11 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    admin::{change_set::ChangeSet, error::AdminError, work::Work},
+    admin::{change_set::ChangeSet, error::AdminError, guards::held_by, work::Work},
     domain::{CATALOGUE, ItemKind, PermissionId, PermissionSet, Subject, SubjectId, SubjectKind},
 };
 
-use super::{
-    classes::Classes,
-    sides::{At, Side},
-};
+use super::{classes::Classes, sides::Side};
 
 /// The affected subjects.
 #[derive(Debug, Default)]
@@ -70,18 +67,14 @@ fn permissions(side: &Side<'_>, id: SubjectId) -> PermissionSet {
     let Some(row) = side.enabled(id) else {
         return PermissionSet::default();
     };
-    let change_set = side.change_set;
-    let granted = if row.kind == SubjectKind::App {
+    if row.kind == SubjectKind::App {
         let scopes = side.app(id).map(|app| app.scopes).unwrap_or_default();
-        CATALOGUE.permissions_of_scopes(CATALOGUE.with_implied_scopes(scopes))
-    } else {
-        let roles = row.roles.iter().filter_map(|role| match side.at {
-            At::Before => change_set.roles.before(*role),
-            At::After => change_set.roles.get(*role),
-        });
-        PermissionSet::of_roles(roles.map(|role| &role.permissions))
-    };
-    CATALOGUE.counted(&granted, side.edition)
+        let scopes = CATALOGUE.with_implied_scopes(scopes);
+        return CATALOGUE.counted(&CATALOGUE.permissions_of_scopes(scopes), side.edition);
+    }
+    let roles = &side.change_set.roles;
+    let held = row.roles.iter().filter_map(|role| side.row(roles, role));
+    held_by(held, side.edition)
 }
 
 type State<'s> = (Option<&'s Subject>, Option<&'s Subject>);

@@ -6,7 +6,7 @@ use crate::{
         change_set::{ChangeSet, Coded, Table},
         entry::ImportFile,
         error::AdminError,
-        outcome::{ImportOutcome, KeptItem},
+        outcome::{ImportReport, KeptItem},
         refusals::Report,
     },
     domain::{Code, ItemKind, SubjectKind},
@@ -15,7 +15,7 @@ use crate::{
 use super::Import;
 
 impl Import {
-    /// Returns the first [`ImportOutcome::KEPT`] stored entities, by type and
+    /// Returns the first [`ImportReport::KEPT`] stored entities, by type and
     /// code, that skipped rows name and that still exist.
     pub(super) async fn kept(
         &self,
@@ -28,7 +28,7 @@ impl Import {
             .filter_map(|(file, code)| stored(change_set, *file, code))
             .collect();
         if self.has_products {
-            let limit = i64::try_from(ImportOutcome::KEPT).unwrap_or(i64::MAX);
+            let limit = i64::try_from(ImportReport::KEPT).unwrap_or(i64::MAX);
             let products = pass
                 .transaction
                 .list_left_out(pass.tenant.number(), limit)
@@ -38,7 +38,7 @@ impl Import {
                 code,
             }));
         }
-        Ok(kept.into_iter().take(ImportOutcome::KEPT).collect())
+        Ok(kept.into_iter().take(ImportReport::KEPT).collect())
     }
 }
 

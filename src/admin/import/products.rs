@@ -5,7 +5,7 @@ use crate::{
         entry::{ImportFile, Refusal},
         error::AdminError,
         fault::Refused,
-        outcome::{ImportOutcome, Prune},
+        outcome::{ImportReport, Prune},
         refusals::Report,
     },
     domain::{Code, EntityKind, ItemId, ItemKind},
@@ -59,7 +59,7 @@ impl Import {
             .await?;
         for ((file, model), counted) in FILES.into_iter().zip(counts) {
             *counted = transaction.count_compared(model).await?;
-            let limit = i64::try_from(ImportOutcome::REFUSALS).unwrap_or(i64::MAX);
+            let limit = i64::try_from(ImportReport::REFUSALS).unwrap_or(i64::MAX);
             let refused = transaction.list_refused(model, limit).await?;
             let listed = u64::try_from(refused.len()).unwrap_or(u64::MAX);
             for refusal in refused {

@@ -13,9 +13,7 @@ use crate::{
             AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
             Refusal, Row,
         },
-        error::AdminError,
         fault::{Fault, Refused},
-        guards::Guards,
         interned_names::Names,
         outcome::Prune,
         plan::{
@@ -129,19 +127,13 @@ pub(super) struct RowPlanner<'a> {
 ///
 /// Rejections are added to the report. Returns the number of rights that are
 /// listed and stay.
-///
-/// # Errors
-///
-/// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`]
-/// (rules 5.2).
 pub(super) fn plan(
     change_set: &mut ChangeSet,
     report: &mut Report,
     input: &Input,
     pruning: (Prune, &[ImportFile]),
     actor: &str,
-) -> Result<u64, AdminError> {
-    let before = Guards::before(change_set);
+) -> u64 {
     let mut run = RowPlanner {
         planner: Planner::new(change_set),
         report,
@@ -172,9 +164,7 @@ pub(super) fn plan(
         }
     }
     run.note_carried_out(&rows);
-    let unchanged = run.rights_unchanged;
-    before.judge(change_set)?;
-    Ok(unchanged)
+    run.rights_unchanged
 }
 
 impl RowPlanner<'_> {

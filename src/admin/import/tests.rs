@@ -182,9 +182,8 @@ impl Importing {
             &self.input,
             (Prune::Nothing, &[]),
             "user:julia",
-        )
-        .unwrap();
-        let refused = report.finish().1.into_iter();
+        );
+        let refused = report.finish(Vec::new(), false).refused.into_iter();
         refused
             .map(|r| format!("{} {}: {}", r.line, r.column, r.message))
             .collect()

@@ -190,9 +190,9 @@ impl Planner<'_> {
         if let Some((subject, app)) = of_group
             && app.later_channels
         {
-            let subject = *subject;
             self.change_set
-                .change_app(subject, |app| app.later_channels = false);
+                .apps
+                .change(&subject, |app| app.later_channels = false);
         }
     }
 }

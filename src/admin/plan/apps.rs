@@ -169,7 +169,7 @@ impl Planner<'_> {
         self.forget_references();
         let step = PermissionsStep::of(scopes, self.change_set.edition);
         let (subject, group, outcome) = self.app_subject(field, code)?;
-        let old = self.change_set.apps.get(&subject).cloned();
+        let old = self.change_set.apps.get(subject).cloned();
         let is_passed = step != PermissionsStep::NotOffered && !choice.replaced.is_empty();
         let new = App {
             group,
@@ -188,7 +188,7 @@ impl Planner<'_> {
         if old.is_none() {
             self.give_every_channel(group);
         }
-        self.change_set.put_app(subject, app);
+        self.change_set.apps.put(subject, app);
         Ok(match outcome {
             Outcome::Created => Outcome::Created,
             Outcome::Changed | Outcome::Unchanged => Outcome::of_change(different),
@@ -199,28 +199,20 @@ impl Planner<'_> {
     /// step and has never passed it (rules 5.8a).
     pub(in crate::admin) fn lacks_permissions(&self, subject: SubjectId, scopes: ScopeSet) -> bool {
         let step = PermissionsStep::of(scopes, self.change_set.edition);
-        let app = self.change_set.apps.get(&subject);
+        let app = self.change_set.apps.get(subject);
         step != PermissionsStep::NotOffered && app.is_some_and(|app| !app.permissions_passed)
     }
 
     /// Sets the scopes of a connected app; its rights stay.
     pub(in crate::admin) fn set_scopes(&mut self, subject: SubjectId, scopes: ScopeSet) -> Outcome {
-        let Some(app) = self.change_set.apps.get(&subject) else {
-            return Outcome::Unchanged;
-        };
-        let mut app = app.clone();
-        let different = app.scopes != scopes;
-        app.scopes = scopes;
-        if different {
-            self.change_set.put_app(subject, app);
-        }
-        Outcome::of_change(different)
+        let apps = &mut self.change_set.apps;
+        Outcome::of_change(apps.change(&subject, |app| app.scopes = scopes))
     }
 
     /// Returns the id of a connected app's subject.
     pub(in crate::admin) fn connected_app(&self, code: &Code) -> Option<SubjectId> {
         let id = self.change_set.find_subject(SubjectKind::App, code)?;
-        self.change_set.apps.contains_key(&id).then_some(id)
+        self.change_set.apps.get(id).map(|_| id)
     }
 
     /// Returns the app's subject and private group; creates them if they do not
@@ -231,7 +223,7 @@ impl Planner<'_> {
         app: &Code,
     ) -> Result<(SubjectId, GroupId, Outcome), Fault> {
         if let Some(id) = self.connected_app(app)
-            && let Some(stored) = self.change_set.apps.get(&id)
+            && let Some(stored) = self.change_set.apps.get(id)
         {
             return Ok((id, stored.group, Outcome::Unchanged));
         }

@@ -50,10 +50,10 @@ impl Referring {
             list(&mut all.channels, &channel.locales, id);
             list(&mut all.tree_channels, &channel.tree, id);
         }
-        for (id, app) in &change_set.apps {
+        for (id, app) in change_set.apps.iter() {
             let chosen = app.selections.iter().filter_map(|chosen| chosen.item);
             let chosen: BTreeSet<ItemId> = chosen.collect();
-            list(&mut all.apps, &chosen, *id);
+            list(&mut all.apps, &chosen, id);
         }
         all
     }

@@ -256,7 +256,7 @@ impl Planner<'_> {
     fn remove_item(&mut self, id: ItemId) {
         self.change_set.rights.replace(id, Vec::new());
         for subject in self.apps_selecting(id) {
-            self.change_set.change_app(subject, |app| {
+            self.change_set.apps.change(&subject, |app| {
                 app.selections.retain(|chosen| chosen.item != Some(id));
             });
         }
@@ -268,11 +268,11 @@ impl Planner<'_> {
     pub(in crate::admin) fn delete_app(&mut self, code: &Code) -> Result<(), Fault> {
         let found = self.change_set.find_subject(SubjectKind::App, code);
         let id = found.ok_or_else(|| Fault::unknown("app", EntityKind::App, code))?;
-        if let Some(group) = self.change_set.apps.get(&id).map(|app| app.group) {
+        if let Some(group) = self.change_set.apps.get(id).map(|app| app.group) {
             self.gone_groups.insert(group);
             self.change_set.groups.remove(group);
         }
-        self.change_set.remove_app(id);
+        self.change_set.apps.remove(&id);
         self.change_set.subjects.remove(id);
         Ok(())
     }

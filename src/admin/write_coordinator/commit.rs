@@ -5,8 +5,9 @@ use crate::{
 
 use super::{
     super::{
-        change::{Change, Mode, Pass, Size, TenantState},
+        change::{Change, Pass, Size, TenantState},
         error::AdminError,
+        run::{Run, Verdict},
         write_context::WriteContext,
     },
     Tried, WriteCoordinator,
@@ -47,12 +48,12 @@ impl WriteCoordinator {
     pub(super) async fn commit<C: Change>(
         &self,
         slot: &mut WriteSlot,
-        change: &mut C,
+        run: &mut Run<C>,
         context: &WriteContext,
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
-        let (transaction, wait) = self.begin_locking(slot, change.size()).await?;
+        let (transaction, wait) = self.begin_locking(slot, run.change().size()).await?;
         if !wait.counting(transaction.use_intent(announcement)).await? {
             return Ok(Committed::Stale);
         }
@@ -60,25 +61,26 @@ impl WriteCoordinator {
             .counting(transaction.lock_tenant(&context.tenant))
             .await?;
         if let Some(answer) =
-            find_response(&transaction, context, answers_of(change, context)).await?
+            find_response(&transaction, context, answers_of(run.change(), context)).await?
         {
             return Ok(Committed::Before(answer));
         }
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
-        let tenant = tenant_state(locked, change, context)?;
+        let tenant = tenant_state(locked, run.change(), context)?;
         context.check_revision(tenant.revision)?;
         let tenant = wait
             .counting(create_if_missing(&transaction, tenant))
             .await?;
-        let mut pass = Pass::new(&transaction, tenant, context, Mode::Write, rehearsal);
-        let ran = change.run(&mut pass).await?;
-        if ran.is_nothing() || !are_covered(&ran.keys, announced) {
+        let mut pass = Pass::new(&transaction, tenant, context);
+        let verdict = run.compare(&pass, rehearsal).await?;
+        if verdict != Verdict::Changed || !are_covered(run.keys(), announced) {
             return Ok(Committed::Stale);
         }
+        run.write(&mut pass).await?;
         pass.end_audit().await?;
         let (revision, head) = (pass.revision, pass.audit_head());
         let written = head.tenant;
-        let answer = change.encode(&change.answer(revision));
+        let answer = run.encoded_answer(revision);
         let end = Finished {
             announcement,
             last_id: pass.tenant.last_id,
@@ -104,14 +106,14 @@ impl WriteCoordinator {
     pub(super) async fn keep_unchanged<C: Change>(
         &self,
         slot: &mut WriteSlot,
-        change: &mut C,
+        run: &mut Run<C>,
         context: &WriteContext,
         rehearsed: TenantVersion,
     ) -> Result<Tried, AdminError> {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let (transaction, wait) = self.begin_locking(slot, change.size()).await?;
+        let (transaction, wait) = self.begin_locking(slot, run.change().size()).await?;
         let locked = wait
             .counting(transaction.lock_tenant(&context.tenant))
             .await?;
@@ -119,7 +121,7 @@ impl WriteCoordinator {
             return Ok(Tried::Again);
         };
         if let Some(answer) =
-            find_response(&transaction, context, answers_of(change, context)).await?
+            find_response(&transaction, context, answers_of(run.change(), context)).await?
         {
             return Ok(Tried::Before(answer));
         }
@@ -127,13 +129,13 @@ impl WriteCoordinator {
         let tenant = TenantState::of(&locked);
         let (id, revision) = (tenant.number(), tenant.revision);
         context.check_revision(revision)?;
-        let mut pass = Pass::new(&transaction, tenant, context, Mode::Compare, rehearsal);
-        if !change.run(&mut pass).await?.is_nothing() {
+        let pass = Pass::new(&transaction, tenant, context);
+        if run.compare(&pass, rehearsal).await? != Verdict::Unchanged {
             return Ok(Tried::Again);
         }
         let kept = StoredResponse {
             request_hash: context.request_hash.clone(),
-            answer: change.encode(&change.answer(revision)),
+            answer: run.encoded_answer(revision),
         };
         if !transaction.store_response(id, key, &kept, revision).await? {
             return Ok(Tried::Again);

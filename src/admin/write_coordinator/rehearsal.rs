@@ -4,8 +4,9 @@ use crate::{
 };
 
 use super::super::{
-    change::{Change, Mode, Pass, Rehearsal, RunResult, TenantState},
+    change::{Change, Pass, Rehearsal, TenantState},
     error::AdminError,
+    run::{Run, Verdict},
     work::Patience,
     write_context::WriteContext,
 };
@@ -49,7 +50,7 @@ pub(super) struct Rehearsed {
 /// The result of a rehearsed change.
 pub(super) enum Found {
     /// What the change would do.
-    Completed(RunResult),
+    Completed(Verdict),
     /// The answer of the same request, committed before.
     Before(Vec<u8>),
     /// The change is rejected.
@@ -59,22 +60,22 @@ pub(super) enum Found {
 /// Compares the change with one snapshot, without writing (W0).
 pub(super) async fn rehearse<C: Change>(
     connection: &mut Connection,
-    change: &mut C,
+    run: &mut Run<C>,
     context: &WriteContext,
     patience: &Patience,
 ) -> Result<Rehearsed, AdminError> {
     let bounds = Bounds {
         statement: if context.dry_run {
-            change.size().statement().max(Bounds::READ.statement)
+            run.change().size().statement().max(Bounds::READ.statement)
         } else {
-            change.size().statement()
+            run.change().size().statement()
         },
         ..Bounds::READ
     };
     let transaction = connection.begin(Isolation::OneSnapshot, bounds).await?;
     let seen = transaction.read_tenant(&context.tenant).await?;
     let (epoch, version) = (seen.epoch, TenantVersion::of(seen.tenant.as_ref()));
-    let found = match compare(&transaction, change, context, (seen.tenant, patience)).await {
+    let found = match compare(&transaction, run, context, (seen.tenant, patience)).await {
         Ok(found) => {
             // Temporary tables of the session survive the end of the transaction.
             transaction.end_unchanged().await?;
@@ -92,28 +93,24 @@ pub(super) async fn rehearse<C: Change>(
 
 async fn compare<C: Change>(
     transaction: &Transaction<'_>,
-    change: &mut C,
+    run: &mut Run<C>,
     context: &WriteContext,
     (seen, patience): (Option<LockedTenant>, &Patience),
 ) -> Result<Found, AdminError> {
-    if let Some(answer) = find_response(transaction, context, answers_of(change, context)).await? {
+    let scope = answers_of(run.change(), context);
+    if let Some(answer) = find_response(transaction, context, scope).await? {
         return Ok(Found::Before(answer));
     }
-    let tenant = tenant_state(seen, change, context)?;
+    let tenant = tenant_state(seen, run.change(), context)?;
     context.check_revision(tenant.revision)?;
-    let mut pass = Pass::new(
-        transaction,
-        tenant,
-        context,
-        Mode::Compare,
-        Rehearsal::Outdated,
-    );
+    let mut pass = Pass::new(transaction, tenant, context);
     if context.dry_run {
         // A write continues: its caller may have left, and get the result by a
         // retry.
         pass = pass.with_patience(patience.clone());
     }
-    Ok(Found::Completed(change.run(&mut pass).await?))
+    let verdict = run.compare(&pass, Rehearsal::Outdated).await?;
+    Ok(Found::Completed(verdict))
 }
 
 /// Returns the answer stored under the key of this write, if it is of the same

@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    admin::{error::AdminError, write_context::WriteContext},
+    admin::{change::Size, error::AdminError, write_context::WriteContext},
     domain::Code,
     store::{Connection, Permit, StoreError},
 };
@@ -28,8 +28,8 @@ pub(super) enum TurnLength {
 }
 
 impl TurnLength {
-    pub(super) fn of(context: &WriteContext) -> Self {
-        if context.dry_run {
+    pub(super) fn of(context: &WriteContext, size: Size) -> Self {
+        if context.dry_run || size == Size::Bulk {
             Self::Long
         } else {
             Self::Short

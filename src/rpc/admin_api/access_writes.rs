@@ -9,45 +9,17 @@ use crate::{
 };
 
 use super::{
-    AdminApi, Answer,
     parse_entries::{item, level, some_level},
-    writes::entries,
+    writes::{entries, writes},
 };
 
-impl Answer<pb::GrantAccessRequest> for AdminApi {
-    type Message = pb::GrantAccessResponse;
-
-    async fn answer(&self, request: pb::GrantAccessRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::GrantAccessRequest| {
-            let grants = entries("grants", message.grants, access)?;
-            Ok(EntityRequest::GrantAccess(grants))
-        };
-        self.change_entities(request, entities).await
-    }
-}
-
-impl Answer<pb::RevokeAccessRequest> for AdminApi {
-    type Message = pb::RevokeAccessResponse;
-
-    async fn answer(&self, request: pb::RevokeAccessRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::RevokeAccessRequest| {
-            let revocations = entries("revocations", message.revocations, access)?;
-            Ok(EntityRequest::RevokeAccess(revocations))
-        };
-        self.change_entities(request, entities).await
-    }
-}
-
-impl Answer<pb::ReplaceAccessRequest> for AdminApi {
-    type Message = pb::ReplaceAccessResponse;
-
-    async fn answer(&self, request: pb::ReplaceAccessRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::ReplaceAccessRequest| {
-            let items = entries("items", message.items, item_rights)?;
-            Ok(EntityRequest::ReplaceAccess(items))
-        };
-        self.change_entities(request, entities).await
-    }
+writes! {
+    GrantAccessRequest -> GrantAccessResponse: EntityRequest =
+        |message, _| EntityRequest::GrantAccess(entries("grants", message.grants, access)?);
+    RevokeAccessRequest -> RevokeAccessResponse: EntityRequest =
+        |message, _| EntityRequest::RevokeAccess(entries("revocations", message.revocations, access)?);
+    ReplaceAccessRequest [expected_revision] -> ReplaceAccessResponse: EntityRequest =
+        |message, _| EntityRequest::ReplaceAccess(entries("items", message.items, item_rights)?);
 }
 
 fn access(message: pb::AccessGrant) -> Result<AccessChange, InvalidField> {

@@ -1,104 +1,59 @@
 use uuid::Uuid;
 
 use crate::{
-    admin::{Answered, AppRequest, AppWritten, ConnectionStep, RequestedScopes, WriteContext},
+    admin::{AppDetails, AppRequest, ConnectionStep, RequestedScopes, Written},
     domain::{
         AppStep, CATALOGUE, Chosen, Code, ItemKind, Level, ScopeSet, SelectionPatch, SubjectKind,
         SubjectRef,
     },
     pb,
     rpc::{
-        failure::{Failure, InvalidField, decode_stored_response},
+        failure::{Failure, InvalidField},
         parse::{code, quoted},
-        render_import,
+        render_import::render_effect,
     },
 };
 
 use super::{
-    AdminApi, Answer,
     parse_entries::list,
-    writes::{WriteRequest, check_count, context, context_as_requested},
+    writes::{WriteResponse, changes, check_count},
 };
 
 /// Largest number of scopes in one request, including unknown ones.
 const MOST_SCOPES: usize = 1_000;
 
-/// A response to a write of an app.
-trait StepResponse: prost::Message + Default {
-    fn of(written: &AppWritten) -> Self;
-}
-
-macro_rules! step_responses {
-    ($($response:ident),+) => {
-        $(
-            impl StepResponse for pb::$response {
-                fn of(written: &AppWritten) -> Self {
-                    Self {
-                        revision: written.revision.0,
-                        effect: Some(render_import::render_effect(&written.effect)),
-                        request_id: request_id(written),
-                        steps: steps(written),
-                    }
+/// Implements the responses to writes of apps, which have these details besides
+/// revision and effect.
+macro_rules! responses {
+    ($($response:ident { $($field:ident),* };)+) => {$(
+        impl WriteResponse<AppDetails> for pb::$response {
+            fn of(written: &Written<AppDetails>) -> Self {
+                Self {
+                    revision: written.revision.0,
+                    effect: Some(render_effect(&written.effect)),
+                    $($field: $field(&written.details),)*
                 }
             }
-        )+
-    };
-}
-
-step_responses!(
-    AuthorizeScopesResponse,
-    SetPermissionsResponse,
-    ConfirmConnectionResponse,
-    CancelConnectionResponse
-);
-
-impl StepResponse for pb::StartConnectionResponse {
-    fn of(written: &AppWritten) -> Self {
-        Self {
-            revision: written.revision.0,
-            effect: Some(render_import::render_effect(&written.effect)),
-            request_id: request_id(written),
-            steps: steps(written),
-            granted_scopes: written
-                .granted
-                .iter()
-                .map(|&scope| scope.to_owned())
-                .collect(),
-            ungranted_scopes: written.ungranted.clone(),
         }
-    }
+    )+};
 }
 
-impl StepResponse for pb::UpdateScopesResponse {
-    fn of(written: &AppWritten) -> Self {
-        Self {
-            revision: written.revision.0,
-            effect: Some(render_import::render_effect(&written.effect)),
-            granted_scopes: written
-                .granted
-                .iter()
-                .map(|&scope| scope.to_owned())
-                .collect(),
-            ungranted_scopes: written.ungranted.clone(),
-        }
-    }
+responses! {
+    StartConnectionResponse { request_id, steps, granted_scopes, ungranted_scopes };
+    AuthorizeScopesResponse { request_id, steps };
+    SetPermissionsResponse { request_id, steps };
+    ConfirmConnectionResponse { request_id, steps };
+    CancelConnectionResponse { request_id, steps };
+    UpdateScopesResponse { granted_scopes, ungranted_scopes };
+    DisconnectResponse {};
 }
 
-impl StepResponse for pb::DisconnectResponse {
-    fn of(written: &AppWritten) -> Self {
-        Self {
-            revision: written.revision.0,
-            effect: Some(render_import::render_effect(&written.effect)),
-        }
-    }
+fn request_id(details: &AppDetails) -> String {
+    details.request.map(|id| id.to_string()).unwrap_or_default()
 }
 
-fn request_id(written: &AppWritten) -> String {
-    written.request.map(|id| id.to_string()).unwrap_or_default()
-}
-
-fn steps(written: &AppWritten) -> Vec<i32> {
-    let steps = written.steps.iter().map(|step| match step {
+fn steps(details: &AppDetails) -> Vec<i32> {
+    let steps = details.steps.iter().map(|step| match step {
         AppStep::Authorize => pb::AppStep::Authorize,
         AppStep::Permissions => pb::AppStep::Permissions,
         AppStep::Confirm => pb::AppStep::Confirm,
@@ -106,34 +61,65 @@ fn steps(written: &AppWritten) -> Vec<i32> {
     steps.map(Into::into).collect()
 }
 
-impl AdminApi {
-    async fn change_app<R: StepResponse>(
-        &self,
-        request: AppRequest,
-        context: WriteContext,
-    ) -> Result<R, Failure> {
-        let encode = |written: &AppWritten| R::of(written).encode_to_vec();
-        match self
-            .coordinator
-            .change_app(request, context, encode)
-            .await?
-        {
-            Answered::Fresh(written) => Ok(R::of(&written)),
-            Answered::Replayed(bytes) => decode_stored_response(&bytes),
-        }
-    }
+fn granted_scopes(details: &AppDetails) -> Vec<String> {
+    let granted = details.granted.iter();
+    granted.map(|&scope| scope.to_owned()).collect()
+}
 
-    async fn take_step<M: WriteRequest, R: StepResponse>(
-        &self,
-        mut message: M,
-        step: impl FnOnce(M) -> Result<ConnectionStep, Failure>,
-    ) -> Result<R, Failure> {
-        let context = context_as_requested(&mut message, &self.calling)?;
-        let actor = actor(&context.actor)?;
-        let step = step(message)?;
-        self.change_app(AppRequest::Step { actor, step }, context)
-            .await
+fn ungranted_scopes(details: &AppDetails) -> Vec<String> {
+    details.ungranted.clone()
+}
+
+changes! {
+    StartConnectionRequest -> StartConnectionResponse: AppRequest = |message, context| AppRequest::Step {
+        actor: actor(&context.actor)?,
+        step: ConnectionStep::Start {
+            app: app(&message.app)?,
+            scopes: requested_scopes(&message.scopes)?,
+        },
+    };
+    AuthorizeScopesRequest -> AuthorizeScopesResponse: AppRequest = |message, context| AppRequest::Step {
+        actor: actor(&context.actor)?,
+        step: ConnectionStep::Authorize { request: request(&message.request_id)? },
+    };
+    SetPermissionsRequest -> SetPermissionsResponse: AppRequest = |message, context| AppRequest::Step {
+        actor: actor(&context.actor)?,
+        step: permissions(message)?,
+    };
+    ConfirmConnectionRequest -> ConfirmConnectionResponse: AppRequest = |message, context| AppRequest::Step {
+        actor: actor(&context.actor)?,
+        step: ConnectionStep::Confirm { request: request(&message.request_id)? },
+    };
+    CancelConnectionRequest -> CancelConnectionResponse: AppRequest = |message, context| AppRequest::Step {
+        actor: actor(&context.actor)?,
+        step: ConnectionStep::Cancel { request: request(&message.request_id)? },
+    };
+    UpdateScopesRequest -> UpdateScopesResponse: AppRequest = |message, _| AppRequest::SetScopes {
+        app: app(&message.app)?,
+        scopes: requested_scopes(&message.scopes)?,
+    };
+    DisconnectRequest -> DisconnectResponse: AppRequest =
+        |message, _| AppRequest::Disconnect { app: app(&message.app)? };
+}
+
+fn permissions(message: pb::SetPermissionsRequest) -> Result<ConnectionStep, Failure> {
+    let mut rights = Vec::new();
+    let chosen = [
+        (ItemKind::Category, "trees", message.trees),
+        (ItemKind::Locale, "locales", message.locales),
+        (
+            ItemKind::AttributeGroup,
+            "attribute_groups",
+            message.attribute_groups,
+        ),
+    ];
+    for (kind, field, chosen) in chosen {
+        app_rights(kind, field, chosen.unwrap_or_default(), &mut rights)?;
     }
+    Ok(ConnectionStep::SetPermissions {
+        request: request(&message.request_id)?,
+        rights,
+    })
 }
 
 /// Parses the user who connects an app (rules 5.1).
@@ -196,47 +182,6 @@ fn request(text: &str) -> Result<Uuid, InvalidField> {
     })
 }
 
-impl Answer<pb::StartConnectionRequest> for AdminApi {
-    type Message = pb::StartConnectionResponse;
-
-    async fn answer(&self, message: pb::StartConnectionRequest) -> Result<Self::Message, Failure> {
-        self.take_step(message, |message: pb::StartConnectionRequest| {
-            Ok(ConnectionStep::Start {
-                app: app(&message.app)?,
-                scopes: requested_scopes(&message.scopes)?,
-            })
-        })
-        .await
-    }
-}
-
-impl Answer<pb::SetPermissionsRequest> for AdminApi {
-    type Message = pb::SetPermissionsResponse;
-
-    async fn answer(&self, message: pb::SetPermissionsRequest) -> Result<Self::Message, Failure> {
-        self.take_step(message, |message: pb::SetPermissionsRequest| {
-            let mut rights = Vec::new();
-            let chosen = [
-                (ItemKind::Category, "trees", message.trees),
-                (ItemKind::Locale, "locales", message.locales),
-                (
-                    ItemKind::AttributeGroup,
-                    "attribute_groups",
-                    message.attribute_groups,
-                ),
-            ];
-            for (kind, field, chosen) in chosen {
-                app_rights(kind, field, chosen.unwrap_or_default(), &mut rights)?;
-            }
-            Ok(ConnectionStep::SetPermissions {
-                request: request(&message.request_id)?,
-                rights,
-            })
-        })
-        .await
-    }
-}
-
 fn app_rights(
     kind: ItemKind,
     field: &str,
@@ -268,53 +213,4 @@ fn app_rights(
         });
     }
     Ok(())
-}
-
-/// Implements the steps that name only the request.
-macro_rules! plain_steps {
-    ($($message:ident -> $response:ident: $step:ident;)+) => {
-        $(
-            impl Answer<pb::$message> for AdminApi {
-                type Message = pb::$response;
-
-                async fn answer(&self, message: pb::$message) -> Result<Self::Message, Failure> {
-                    self.take_step(message, |message: pb::$message| {
-                        let request = request(&message.request_id)?;
-                        Ok(ConnectionStep::$step { request })
-                    })
-                    .await
-                }
-            }
-        )+
-    };
-}
-
-plain_steps! {
-    AuthorizeScopesRequest -> AuthorizeScopesResponse: Authorize;
-    ConfirmConnectionRequest -> ConfirmConnectionResponse: Confirm;
-    CancelConnectionRequest -> CancelConnectionResponse: Cancel;
-}
-
-impl Answer<pb::UpdateScopesRequest> for AdminApi {
-    type Message = pb::UpdateScopesResponse;
-
-    async fn answer(&self, mut message: pb::UpdateScopesRequest) -> Result<Self::Message, Failure> {
-        let context = context(&mut message, &self.calling)?;
-        let request = AppRequest::SetScopes {
-            app: app(&message.app)?,
-            scopes: requested_scopes(&message.scopes)?,
-        };
-        self.change_app(request, context).await
-    }
-}
-
-impl Answer<pb::DisconnectRequest> for AdminApi {
-    type Message = pb::DisconnectResponse;
-
-    async fn answer(&self, mut message: pb::DisconnectRequest) -> Result<Self::Message, Failure> {
-        let context = context(&mut message, &self.calling)?;
-        let app = app(&message.app)?;
-        let request = AppRequest::Disconnect { app };
-        self.change_app(request, context).await
-    }
 }

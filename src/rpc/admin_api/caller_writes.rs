@@ -4,21 +4,20 @@ use prost_types::Duration;
 use secrecy::ExposeSecret as _;
 
 use crate::{
-    admin::{Answered, CallerEntry, CallerRequest, CreatedKey, EncodeWritten, Written},
-    domain::{CallerKey, CallerRight, CallerRights, Code, OidcIdentity},
+    admin::{Answered, CallerEntry, CallerRequest, CreatedKey, Written},
+    domain::{CallerKey, CallerRight, CallerRights, Code, KeyId, OidcIdentity},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
         parse::{self, code, quoted},
-        render_import,
+        render_import::render_effect,
     },
 };
 
 use super::{
     AdminApi, Answer,
-    writes::{
-        WriteHead, WriteRequest, WriteResponse, answered, check_count, context_of_callers, entries,
-    },
+    parse_entries::codes,
+    writes::{WriteHead, WriteRequest, entries, writes},
 };
 
 /// Largest number of tenants of a caller.
@@ -37,64 +36,29 @@ const LONGEST_ISSUER: usize = 1_000;
 /// Longest validity of a key, in seconds: 10,000 days.
 const LONGEST_VALIDITY: i64 = 10_000 * 24 * 60 * 60;
 
-impl AdminApi {
-    async fn change_callers<M: WriteRequest, R: WriteResponse>(
-        &self,
-        mut message: M,
-        request: impl FnOnce(M) -> Result<CallerRequest, Failure>,
-    ) -> Result<R, Failure> {
-        let context = context_of_callers(&mut message, &self.calling)?;
-        let request = request(message)?;
-        answered(|encode| self.coordinator.change_callers(request, context, encode)).await
-    }
+writes! {
+    PutCallersRequest [expected_revision, of_callers] -> PutCallersResponse: CallerRequest =
+        |message, _| CallerRequest::Put(entries("callers", message.callers, caller)?);
+    DeleteCallersRequest [of_callers] -> DeleteCallersResponse: CallerRequest =
+        |message, _| CallerRequest::Delete(codes("names", &message.names)?);
+    DeleteCallerKeyRequest [of_callers] -> DeleteCallerKeyResponse: CallerRequest =
+        |message, _| CallerRequest::DeleteKey(key_id(&message.key_id)?);
 }
 
-impl Answer<pb::PutCallersRequest> for AdminApi {
-    type Message = pb::PutCallersResponse;
-
-    async fn answer(&self, request: pb::PutCallersRequest) -> Result<Self::Message, Failure> {
-        self.change_callers(request, |message: pb::PutCallersRequest| {
-            let callers = entries("callers", message.callers, caller)?;
-            Ok(CallerRequest::Put(callers))
-        })
-        .await
-    }
-}
-
-impl Answer<pb::DeleteCallersRequest> for AdminApi {
-    type Message = pb::DeleteCallersResponse;
-
-    async fn answer(&self, request: pb::DeleteCallersRequest) -> Result<Self::Message, Failure> {
-        self.change_callers(request, |message: pb::DeleteCallersRequest| {
-            check_count("names", message.names.len())?;
-            let names = message.names.iter().enumerate();
-            let names = names.map(|(index, name)| code(&format!("names[{index}]"), name));
-            Ok(CallerRequest::Delete(names.collect::<Result<_, _>>()?))
-        })
-        .await
-    }
-}
-
-impl Answer<pb::DeleteCallerKeyRequest> for AdminApi {
-    type Message = pb::DeleteCallerKeyResponse;
-
-    async fn answer(&self, request: pb::DeleteCallerKeyRequest) -> Result<Self::Message, Failure> {
-        self.change_callers(request, |message: pb::DeleteCallerKeyRequest| {
-            let id = message.key_id.parse().map_err(|_| {
-                let message = format!(
-                    "`{}` is no id of a key; one is 16 letters and digits, as ListCallers shows it",
-                    quoted(&message.key_id)
-                );
-                InvalidField::new("key_id", message)
-            })?;
-            Ok(CallerRequest::DeleteKey(id))
-        })
-        .await
-    }
+fn key_id(text: &str) -> Result<KeyId, InvalidField> {
+    text.parse().map_err(|_| {
+        let message = format!(
+            "`{}` is no id of a key; one is 16 letters and digits, as ListCallers shows it",
+            quoted(text)
+        );
+        InvalidField::new("key_id", message)
+    })
 }
 
 impl WriteRequest for pb::CreateCallerKeyRequest {
-    const CALL: &'static str = "CreateCallerKey";
+    const NAME: &'static str = "CreateCallerKeyRequest";
+
+    const OF_CALLERS: bool = true;
 
     fn take_head(&mut self) -> WriteHead {
         WriteHead {
@@ -102,7 +66,6 @@ impl WriteRequest for pb::CreateCallerKeyRequest {
             actor: std::mem::take(&mut self.actor),
             idempotency_key: String::new(),
             dry_run: self.dry_run,
-            expected_revision: None,
         }
     }
 }
@@ -114,7 +77,8 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
         &self,
         mut request: pb::CreateCallerKeyRequest,
     ) -> Result<Self::Message, Failure> {
-        let context = context_of_callers(&mut request, &self.calling)?;
+        let mut context = self.context(&mut request)?;
+        context.fill_actor();
         let caller = code("caller", &request.caller)?;
         let valid_for = request.valid_for.map(validity).transpose()?;
         let dry_run = context.dry_run;
@@ -128,12 +92,10 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
             },
         };
         // Without an idempotency key no response is stored.
-        let encode: EncodeWritten = |_| Vec::new();
-        let written = self
-            .coordinator
-            .change_callers(created, context, encode)
-            .await?;
-        let Written { revision, effect } = match written {
+        let written = self.coordinator.change(created, context, |_| Vec::new());
+        let Written {
+            revision, effect, ..
+        } = match written.await? {
             Answered::Fresh(written) => written,
             Answered::Replayed(_) => return Err(crate::admin::AdminError::Conflict.into()),
         };
@@ -144,7 +106,7 @@ impl Answer<pb::CreateCallerKeyRequest> for AdminApi {
         };
         Ok(pb::CreateCallerKeyResponse {
             revision: revision.0,
-            effect: Some(render_import::render_effect(&effect)),
+            effect: Some(render_effect(&effect)),
             key_id,
             key,
         })

@@ -1,5 +1,5 @@
 use crate::{
-    admin::{DefaultRights, ProductRequest, request::EntityRequest},
+    admin::{CategoryRemoval, DefaultRights, ProductRequest, request::EntityRequest},
     domain::{
         AttributePatch, CategoryPatch, ChannelPatch, GridViewPatch, ItemKind, PlainItem,
         ProductPatch, ProfilePatch,
@@ -9,11 +9,10 @@ use crate::{
 };
 
 use super::{
-    AdminApi, Answer,
     directory_writes::{cascade, deletions, puts},
     entity_messages::{FromMessage as _, product_kind},
     parse_entries::codes,
-    writes::{answered, context, entries},
+    writes::{entries, writes},
 };
 
 fn defaults(without: bool) -> DefaultRights {
@@ -44,9 +43,9 @@ puts! {
             defaults: defaults(message.without_default_rights),
         };
     PutAttributesRequest -> PutAttributesResponse: attributes: AttributePatch,
-        |entries, _message| EntityRequest::PutAttributes(entries);
+        |entries, message| EntityRequest::PutAttributes(entries);
     PutGridViewsRequest -> PutGridViewsResponse: grid_views: GridViewPatch,
-        |entries, _message| EntityRequest::PutGridViews(entries);
+        |entries, message| EntityRequest::PutGridViews(entries);
     PutProfilesRequest -> PutProfilesResponse: profiles: ProfilePatch,
         |entries, message| EntityRequest::PutProfiles {
             entries,
@@ -82,45 +81,23 @@ deletions! {
         |codes, _cascade| EntityRequest::DeleteGridViews { codes };
 }
 
-impl Answer<pb::DeleteCategoriesRequest> for AdminApi {
-    type Message = pb::DeleteCategoriesResponse;
-
-    async fn answer(
-        &self,
-        mut request: pb::DeleteCategoriesRequest,
-    ) -> Result<Self::Message, Failure> {
-        let context = context(&mut request, &self.calling)?;
-        let named = codes("codes", &request.codes)?;
-        let cascade = cascade(request.cascade);
-        let coordinator = &self.coordinator;
-        answered(|encode| coordinator.delete_categories(named, cascade, context, encode)).await
-    }
-}
-
-impl Answer<pb::PutProductsRequest> for AdminApi {
-    type Message = pb::PutProductsResponse;
-
-    async fn answer(&self, mut request: pb::PutProductsRequest) -> Result<Self::Message, Failure> {
-        let context = context(&mut request, &self.calling)?;
-        let products = entries("products", request.products, ProductPatch::from_message)?;
-        let put = ProductRequest::Put(products);
-        answered(|encode| self.coordinator.change_products(put, context, encode)).await
-    }
-}
-
-impl Answer<pb::DeleteProductsRequest> for AdminApi {
-    type Message = pb::DeleteProductsResponse;
-
-    async fn answer(
-        &self,
-        mut request: pb::DeleteProductsRequest,
-    ) -> Result<Self::Message, Failure> {
-        let context = context(&mut request, &self.calling)?;
-        let delete = ProductRequest::Delete {
-            kind: product_kind(request.kind)?,
-            codes: codes("codes", &request.codes)?,
-            cascade: cascade(request.cascade),
+writes! {
+    DeleteCategoriesRequest -> DeleteCategoriesResponse: CategoryRemoval =
+        |message, _| CategoryRemoval {
+            codes: codes("codes", &message.codes)?,
+            cascade: cascade(message.cascade),
         };
-        answered(|encode| self.coordinator.change_products(delete, context, encode)).await
-    }
+    PutProductsRequest [expected_revision] -> PutProductsResponse: ProductRequest =
+        |message, _| put_products(message.products)?;
+    DeleteProductsRequest -> DeleteProductsResponse: ProductRequest =
+        |message, _| ProductRequest::Delete {
+            kind: product_kind(message.kind)?,
+            codes: codes("codes", &message.codes)?,
+            cascade: cascade(message.cascade),
+        };
+}
+
+pub(super) fn put_products(products: Vec<pb::Product>) -> Result<ProductRequest, Failure> {
+    let products = entries("products", products, ProductPatch::from_message)?;
+    Ok(ProductRequest::Put(products))
 }

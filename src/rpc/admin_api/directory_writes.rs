@@ -12,68 +12,41 @@ use crate::{
 };
 
 use super::{
-    AdminApi, Answer,
     entity_messages::FromMessage as _,
     parse_entries::{codes, label},
-    writes::{WriteRequest, WriteResponse, answered, context, entries},
+    writes::{entries, writes},
 };
-
-impl AdminApi {
-    /// Changes entities by the request that `request` parses from the message.
-    pub(super) async fn change_entities<M: WriteRequest, R: WriteResponse>(
-        &self,
-        mut message: M,
-        request: impl FnOnce(M) -> Result<EntityRequest, Failure>,
-    ) -> Result<R, Failure> {
-        let context = context(&mut message, &self.calling)?;
-        let request = request(message)?;
-        answered(|encode| self.coordinator.change_entities(request, context, encode)).await
-    }
-}
 
 /// Implements the calls that put entities; each maps the parsed entries, and the
 /// rest of its message, to an [`EntityRequest`].
 macro_rules! puts {
     ($($request:ident -> $response:ident: $field:ident: $patch:ty, |$entries:ident, $message:ident| $change:expr;)+) => {
-        $(
-            impl Answer<pb::$request> for AdminApi {
-                type Message = pb::$response;
-
-                async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
-                    let entities = |mut $message: pb::$request| {
-                        let given = std::mem::take(&mut $message.$field);
-                        let $entries = entries(stringify!($field), given, <$patch>::from_message)?;
-                        Ok($change)
-                    };
-                    self.change_entities(request, entities).await
-                }
-            }
-        )+
+        writes! {$(
+            $request [expected_revision] -> $response: EntityRequest = |$message, _| {
+                let $entries = entries(stringify!($field), $message.$field, <$patch>::from_message)?;
+                $change
+            };
+        )+}
     };
 }
 pub(super) use puts;
 
 puts! {
     PutUsersRequest -> PutUsersResponse: users: SubjectPatch,
-        |entries, _message| EntityRequest::PutSubjects { kind: SubjectKind::User, entries };
+        |entries, message| EntityRequest::PutSubjects { kind: SubjectKind::User, entries };
     PutConnectionsRequest -> PutConnectionsResponse: connections: SubjectPatch,
-        |entries, _message| EntityRequest::PutSubjects { kind: SubjectKind::Connection, entries };
+        |entries, message| EntityRequest::PutSubjects { kind: SubjectKind::Connection, entries };
     PutUserGroupsRequest -> PutUserGroupsResponse: user_groups: UserGroup,
-        |entries, _message| EntityRequest::PutUserGroups(entries);
+        |entries, message| EntityRequest::PutUserGroups(entries);
 }
 
-impl Answer<pb::PutRolesRequest> for AdminApi {
-    type Message = pb::PutRolesResponse;
-
-    async fn answer(&self, request: pb::PutRolesRequest) -> Result<Self::Message, Failure> {
-        let entities = |message: pb::PutRolesRequest| {
-            let roles = entries("roles", message.roles, role)?;
-            check_permissions(&roles)?;
-            let entries = roles.into_iter().map(|parsed| parsed.role);
-            Ok(EntityRequest::PutRoles(entries.collect()))
-        };
-        self.change_entities(request, entities).await
-    }
+writes! {
+    PutRolesRequest [expected_revision] -> PutRolesResponse: EntityRequest = |message, _| {
+        let roles = entries("roles", message.roles, role)?;
+        check_permissions(&roles)?;
+        let entries = roles.into_iter().map(|parsed| parsed.role);
+        EntityRequest::PutRoles(entries.collect())
+    };
 }
 
 /// A role, and the first of its permission codes that is not in the catalogue.
@@ -151,20 +124,13 @@ pub(super) fn cascade(requested: bool) -> Cascade {
 /// Implements the calls that delete; each maps its codes to an [`EntityRequest`].
 macro_rules! deletions {
     ($($request:ident -> $response:ident: |$codes:ident, $cascade:ident| $entity:expr;)+) => {
-        $(
-            impl Answer<pb::$request> for AdminApi {
-                type Message = pb::$response;
-
-                async fn answer(&self, request: pb::$request) -> Result<Self::Message, Failure> {
-                    let entities = |message: pb::$request| {
-                        let $codes = codes("codes", &message.codes)?;
-                        let $cascade = cascade(message.cascade);
-                        Ok($entity)
-                    };
-                    self.change_entities(request, entities).await
-                }
-            }
-        )+
+        writes! {$(
+            $request -> $response: EntityRequest = |message, _| {
+                let $codes = codes("codes", &message.codes)?;
+                let $cascade = cascade(message.cascade);
+                $entity
+            };
+        )+}
     };
 }
 pub(super) use deletions;

@@ -7,20 +7,21 @@ use tokio::{
 use tonic::{Request, Status, Streaming};
 
 use crate::{
-    admin::{ProductRequest, WriteContext},
-    domain::ProductPatch,
+    admin::{WriteContext, Written},
     pb,
     rpc::{
         failure::{Failure, InvalidField},
         gate::{Deadline, Gate},
-        parse, status,
+        parse,
+        render_import::render_effect,
+        status,
     },
 };
 
 use super::{
     AdminApi,
-    entity_messages::FromMessage as _,
-    writes::{WriteHead, WriteRequest, WriteResponse, answered, context, entries},
+    catalog_writes::put_products,
+    writes::{WriteResponse, write_requests},
 };
 
 /// Longest wait for the caller's next chunk.
@@ -35,25 +36,13 @@ const ACKNOWLEDGEMENTS_AHEAD: usize = 16;
 
 pub(super) type Acknowledgement = Result<pb::ImportProductsResponse, Status>;
 
-impl WriteRequest for pb::ImportProductsRequest {
-    const CALL: &'static str = "ImportProducts";
+write_requests! { ImportProductsRequest; }
 
-    fn take_head(&mut self) -> WriteHead {
-        WriteHead {
-            tenant: self.tenant.clone(),
-            actor: std::mem::take(&mut self.actor),
-            idempotency_key: std::mem::take(&mut self.idempotency_key),
-            dry_run: self.dry_run,
-            expected_revision: None,
-        }
-    }
-}
-
-impl WriteResponse for pb::ImportProductsResponse {
-    fn of(revision: u64, effect: Option<pb::Effect>) -> Self {
+impl WriteResponse<()> for pb::ImportProductsResponse {
+    fn of(written: &Written) -> Self {
         Self {
-            revision,
-            effect,
+            revision: written.revision.0,
+            effect: Some(render_effect(&written.effect)),
             chunk: 0,
         }
     }
@@ -181,11 +170,8 @@ impl Chunks {
     ) -> Result<pb::ImportProductsResponse, Failure> {
         let number = self.next;
         let context = self.context(&products)?;
-        let products = entries("products", products, ProductPatch::from_message)?;
-        let coordinator = &self.api.coordinator;
-        let put = ProductRequest::Put(products);
-        let acknowledged: pb::ImportProductsResponse =
-            answered(|encode| coordinator.change_products(put, context, encode)).await?;
+        let put = put_products(products)?;
+        let acknowledged: pb::ImportProductsResponse = self.api.write(put, context).await?;
         Ok(pb::ImportProductsResponse {
             chunk: number,
             ..acknowledged
@@ -201,7 +187,7 @@ impl Chunks {
             chunk: self.next,
             ..self.first.clone()
         };
-        let mut context = context(&mut message, &self.api.calling)?;
+        let mut context = self.api.context(&mut message)?;
         if !context.idempotency_key.is_empty() {
             context.idempotency_key.push(SEPARATOR);
             context.idempotency_key.push_str(&self.next.to_string());

@@ -8,54 +8,15 @@ use crate::{
     },
 };
 
-use super::{
-    AdminApi, Answer,
-    writes::{WriteRequest, WriteResponse, answered, context},
-};
+use super::writes::writes;
 
-impl AdminApi {
-    async fn change_tenant<M: WriteRequest, R: WriteResponse>(
-        &self,
-        mut message: M,
-        request: impl FnOnce(&M) -> Result<TenantRequest, InvalidField>,
-    ) -> Result<R, Failure> {
-        let context = context(&mut message, &self.calling)?;
-        let request = request(&message)?;
-        answered(|encode| self.coordinator.change_tenant(request, context, encode)).await
-    }
-}
-
-impl Answer<pb::CreateTenantRequest> for AdminApi {
-    type Message = pb::CreateTenantResponse;
-
-    async fn answer(&self, request: pb::CreateTenantRequest) -> Result<Self::Message, Failure> {
-        self.change_tenant(request, |message: &pb::CreateTenantRequest| {
-            Ok(TenantRequest::Create(edition(message.edition)?))
-        })
-        .await
-    }
-}
-
-impl Answer<pb::UpdateTenantRequest> for AdminApi {
-    type Message = pb::UpdateTenantResponse;
-
-    async fn answer(&self, request: pb::UpdateTenantRequest) -> Result<Self::Message, Failure> {
-        self.change_tenant(request, |message: &pb::UpdateTenantRequest| {
-            Ok(TenantRequest::SetEdition(edition(message.edition)?))
-        })
-        .await
-    }
-}
-
-impl Answer<pb::DeleteTenantRequest> for AdminApi {
-    type Message = pb::DeleteTenantResponse;
-
-    async fn answer(&self, request: pb::DeleteTenantRequest) -> Result<Self::Message, Failure> {
-        self.change_tenant(request, |_: &pb::DeleteTenantRequest| {
-            Ok(TenantRequest::Delete)
-        })
-        .await
-    }
+writes! {
+    CreateTenantRequest -> CreateTenantResponse: TenantRequest =
+        |message, _| TenantRequest::Create(edition(message.edition)?);
+    UpdateTenantRequest -> UpdateTenantResponse: TenantRequest =
+        |message, _| TenantRequest::SetEdition(edition(message.edition)?);
+    DeleteTenantRequest -> DeleteTenantResponse: TenantRequest =
+        |_message, _| TenantRequest::Delete;
 }
 
 fn edition(number: i32) -> Result<Edition, InvalidField> {

@@ -1,21 +1,22 @@
-//! The parts common to all writes: the head of every request, and the fields of
-//! every response.
+//! The parts common to all writes: the head of every request, its change, and the
+//! fields of every response.
+//!
+//! A request implements [`Write`], and so [`Answer`]. Its response is stored for
+//! retries as the same message that the first call returns.
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    admin::{AdminError, Answered, EncodeWritten, WriteContext, Written},
+    admin::{Answered, Change, WriteContext, Written},
     domain::{Code, Revision},
-    pb,
     rpc::{
-        caller_identity::CallerIdentity,
         failure::{Failure, InvalidField, decode_stored_response},
-        parse, parse_import, render_import,
+        parse, parse_import,
     },
 };
 
-use super::check_no_tenant;
+use super::{AdminApi, Answer, check_no_tenant};
 
 /// Largest number of entries in one request.
 pub(super) const MOST_ENTRIES: usize = 100_000;
@@ -27,107 +28,105 @@ pub(super) struct WriteHead {
     pub(super) actor: String,
     pub(super) idempotency_key: String,
     pub(super) dry_run: bool,
-    pub(super) expected_revision: Option<u64>,
 }
 
 /// A write request.
 pub(super) trait WriteRequest: prost::Message + Default + Clone {
-    /// The name of the call, hashed to detect an idempotency key reused for
-    /// another call.
-    const CALL: &'static str;
+    /// The name of the message: that of the call, and `Request`. The name of the
+    /// call is hashed to detect an idempotency key reused for another call.
+    const NAME: &'static str;
+
+    /// True if it is about callers, and names no tenant.
+    const OF_CALLERS: bool = false;
 
     /// Returns the common fields. The actor and the idempotency key are removed
     /// from the request, since they are not part of its hash.
     fn take_head(&mut self) -> WriteHead;
-}
 
-/// A response with only the fields common to all writes.
-pub(super) trait WriteResponse: prost::Message + Default {
-    fn of(revision: u64, effect: Option<pb::Effect>) -> Self;
-}
-
-/// Parses the context of a write and removes its actor and idempotency key from
-/// the request. If the request names no actor, its caller is the actor.
-pub(super) fn context<M: WriteRequest>(
-    message: &mut M,
-    calling: &CallerIdentity,
-) -> Result<WriteContext, Failure> {
-    let mut context = context_as_requested(message, calling)?;
-    context.fill_actor();
-    Ok(context)
-}
-
-/// Does the same, but leaves the actor empty if the request names none.
-pub(super) fn context_as_requested<M: WriteRequest>(
-    message: &mut M,
-    calling: &CallerIdentity,
-) -> Result<WriteContext, Failure> {
-    let context = parsed(message, calling, |tenant| parse::code("tenant", tenant))?;
-    calling.check_written_tenant(&context.tenant)?;
-    Ok(context)
-}
-
-/// Does the same for a request about callers, which names no tenant.
-pub(super) fn context_of_callers<M: WriteRequest>(
-    message: &mut M,
-    calling: &CallerIdentity,
-) -> Result<WriteContext, Failure> {
-    let mut context = parsed(message, calling, |tenant| {
-        check_no_tenant(tenant)?;
-        Ok(Code::of_installation())
-    })?;
-    context.fill_actor();
-    Ok(context)
-}
-
-fn parsed<M: WriteRequest>(
-    message: &mut M,
-    calling: &CallerIdentity,
-    tenant_of: impl Fn(&str) -> Result<Code, InvalidField>,
-) -> Result<WriteContext, InvalidField> {
-    let WriteHead {
-        tenant,
-        actor,
-        idempotency_key,
-        dry_run,
-        expected_revision,
-    } = message.take_head();
-    let mut hash = Sha256::new_with_prefix(M::CALL);
-    hash.update([0]);
-    hash.update(message.encode_to_vec());
-    let context = WriteContext {
-        tenant: tenant_of(&tenant)?,
-        actor: parse_import::actor(actor)?,
-        caller: calling.name().cloned(),
-        request_id: Uuid::now_v7().to_string(),
-        idempotency_key: parse_import::idempotency_key(idempotency_key)?,
-        request_hash: hash.finalize().to_vec(),
-        dry_run,
-        expected_revision: expected_revision.map(Revision),
-    };
-    Ok(context)
-}
-
-/// Executes a write and renders its response `R`. `write` receives the encoder of
-/// `R` for the stored response, so that a retry decodes it as the same type.
-pub(super) async fn answered<R, W>(write: impl FnOnce(EncodeWritten) -> W) -> Result<R, Failure>
-where
-    R: WriteResponse,
-    W: Future<Output = Result<Answered<Written>, AdminError>>,
-{
-    match write(encode::<R>).await? {
-        Answered::Fresh(written) => Ok(rendered(&written)),
-        Answered::Replayed(bytes) => decode_stored_response(&bytes),
+    /// Returns the revision that the tenant must have; `None`: any.
+    fn expected_revision(&self) -> Option<u64> {
+        None
     }
 }
 
-fn encode<R: WriteResponse>(written: &Written) -> Vec<u8> {
-    rendered::<R>(written).encode_to_vec()
+/// A request that one change answers.
+pub(super) trait Write: WriteRequest {
+    type Change: Change;
+    type Response: WriteResponse<<Self::Change as Change>::Details>;
+
+    /// Parses the rest of the request. The actor in `context` is the one that the
+    /// request names.
+    fn change(self, context: &WriteContext) -> Result<Self::Change, Failure>;
 }
 
-fn rendered<R: WriteResponse>(written: &Written) -> R {
-    let Written { revision, effect } = written;
-    R::of(revision.0, Some(render_import::render_effect(effect)))
+/// The response to a write, whose result has details `D`.
+pub(super) trait WriteResponse<D>: prost::Message + Default {
+    fn of(written: &Written<D>) -> Self;
+}
+
+impl<M: Write> Answer<M> for AdminApi {
+    type Message = M::Response;
+
+    async fn answer(&self, mut message: M) -> Result<M::Response, Failure> {
+        let context = self.context(&mut message)?;
+        let change = message.change(&context)?;
+        self.write(change, context).await
+    }
+}
+
+impl AdminApi {
+    /// Parses the context of a write and removes its actor and idempotency key
+    /// from the request.
+    pub(super) fn context<M: WriteRequest>(
+        &self,
+        message: &mut M,
+    ) -> Result<WriteContext, Failure> {
+        let WriteHead {
+            tenant,
+            actor,
+            idempotency_key,
+            dry_run,
+        } = message.take_head();
+        let call = M::NAME.strip_suffix("Request").unwrap_or(M::NAME);
+        let mut hash = Sha256::new_with_prefix(call);
+        hash.update([0]);
+        hash.update(message.encode_to_vec());
+        let tenant = if M::OF_CALLERS {
+            check_no_tenant(&tenant)?;
+            Code::of_installation()
+        } else {
+            parse::code("tenant", &tenant)?
+        };
+        let context = WriteContext {
+            tenant,
+            actor: parse_import::actor(actor)?,
+            caller: self.calling.name().cloned(),
+            request_id: Uuid::now_v7().to_string(),
+            idempotency_key: parse_import::idempotency_key(idempotency_key)?,
+            request_hash: hash.finalize().to_vec(),
+            dry_run,
+            expected_revision: message.expected_revision().map(Revision),
+        };
+        if !M::OF_CALLERS {
+            self.calling.check_written_tenant(&context.tenant)?;
+        }
+        Ok(context)
+    }
+
+    /// Makes a change and renders its response, which is also stored for retries.
+    /// If the request names no actor, its caller is the actor.
+    pub(super) async fn write<C: Change, R: WriteResponse<C::Details>>(
+        &self,
+        change: C,
+        mut context: WriteContext,
+    ) -> Result<R, Failure> {
+        context.fill_actor();
+        let encode = |written: &Written<C::Details>| R::of(written).encode_to_vec();
+        match self.coordinator.change(change, context, encode).await? {
+            Answered::Fresh(written) => Ok(R::of(&written)),
+            Answered::Replayed(bytes) => decode_stored_response(&bytes),
+        }
+    }
 }
 
 /// Parses the entries of a request; an error has the path of its entry.
@@ -157,208 +156,70 @@ pub(super) fn check_count(field: &'static str, found: usize) -> Result<(), Failu
     })
 }
 
-/// Builds the [`WriteHead`] of a request.
-macro_rules! head {
-    ($message:ident) => {
-        WriteHead {
-            tenant: $message.tenant.clone(),
-            actor: std::mem::take(&mut $message.actor),
-            idempotency_key: std::mem::take(&mut $message.idempotency_key),
-            dry_run: $message.dry_run,
-            expected_revision: None,
+/// Implements [`WriteRequest`]; in brackets: what a request has besides the four
+/// fields of all.
+macro_rules! write_requests {
+    ($($request:ident $([$($more:ident),+])?;)+) => {$(
+        impl super::writes::WriteRequest for pb::$request {
+            const NAME: &'static str = stringify!($request);
+
+            fn take_head(&mut self) -> super::writes::WriteHead {
+                super::writes::WriteHead {
+                    tenant: self.tenant.clone(),
+                    actor: std::mem::take(&mut self.actor),
+                    idempotency_key: std::mem::take(&mut self.idempotency_key),
+                    dry_run: self.dry_run,
+                }
+            }
+
+            $($(super::writes::write_requests!(@more $more);)+)?
+        }
+    )+};
+    (@more expected_revision) => {
+        fn expected_revision(&self) -> Option<u64> {
+            self.expected_revision
         }
     };
+    (@more of_callers) => {
+        const OF_CALLERS: bool = true;
+    };
 }
+pub(super) use write_requests;
 
+/// Implements [`Write`]: each request is converted into its change by an expression
+/// of the message and its context.
+macro_rules! changes {
+    ($($request:ident $([$($more:ident),+])? -> $response:ident: $change:ty = |$message:ident, $context:pat_param| $made:expr;)+) => {$(
+        super::writes::write_requests! { $request $([$($more),+])?; }
+
+        impl super::writes::Write for pb::$request {
+            type Change = $change;
+            type Response = pb::$response;
+
+            fn change(self, context: &crate::admin::WriteContext) -> Result<$change, Failure> {
+                let ($message, $context) = (self, context);
+                Ok($made)
+            }
+        }
+    )+};
+}
+pub(super) use changes;
+
+/// As [`changes`], for responses with only the fields common to all writes.
 macro_rules! writes {
-    ($($call:ident: $request:ident -> $response:ident;)+) => {
-        $(
-            impl WriteRequest for pb::$request {
-                const CALL: &'static str = stringify!($call);
+    ($($request:ident $([$($more:ident),+])? -> $response:ident: $change:ty = |$message:ident, $context:pat_param| $made:expr;)+) => {$(
+        super::writes::changes! {
+            $request $([$($more),+])? -> $response: $change = |$message, $context| $made;
+        }
 
-                fn take_head(&mut self) -> WriteHead {
-                    head!(self)
+        impl super::writes::WriteResponse<()> for pb::$response {
+            fn of(written: &crate::admin::Written) -> Self {
+                Self {
+                    revision: written.revision.0,
+                    effect: Some(crate::rpc::render_import::render_effect(&written.effect)),
                 }
             }
-
-            impl WriteResponse for pb::$response {
-                fn of(revision: u64, effect: Option<pb::Effect>) -> Self {
-                    Self { revision, effect }
-                }
-            }
-        )+
-    };
+        }
+    )+};
 }
-
-/// As `writes`, for requests with an optional expected revision.
-macro_rules! expecting_writes {
-    ($($call:ident: $request:ident -> $response:ident;)+) => {
-        $(
-            impl WriteRequest for pb::$request {
-                const CALL: &'static str = stringify!($call);
-
-                fn take_head(&mut self) -> WriteHead {
-                    WriteHead {
-                        expected_revision: self.expected_revision,
-                        ..head!(self)
-                    }
-                }
-            }
-
-            impl WriteResponse for pb::$response {
-                fn of(revision: u64, effect: Option<pb::Effect>) -> Self {
-                    Self { revision, effect }
-                }
-            }
-        )+
-    };
-}
-
-/// As `writes`, for requests whose responses have more fields.
-macro_rules! app_writes {
-    ($($call:ident: $request:ident;)+) => {
-        $(
-            impl WriteRequest for pb::$request {
-                const CALL: &'static str = stringify!($call);
-
-                fn take_head(&mut self) -> WriteHead {
-                    head!(self)
-                }
-            }
-        )+
-    };
-}
-
-expecting_writes! {
-    PutUsers: PutUsersRequest -> PutUsersResponse;
-    PutConnections: PutConnectionsRequest -> PutConnectionsResponse;
-    PutUserGroups: PutUserGroupsRequest -> PutUserGroupsResponse;
-    PutRoles: PutRolesRequest -> PutRolesResponse;
-    PutChannels: PutChannelsRequest -> PutChannelsResponse;
-    PutLocales: PutLocalesRequest -> PutLocalesResponse;
-    PutCategories: PutCategoriesRequest -> PutCategoriesResponse;
-    PutAttributeGroups: PutAttributeGroupsRequest -> PutAttributeGroupsResponse;
-    PutAttributes: PutAttributesRequest -> PutAttributesResponse;
-    PutProducts: PutProductsRequest -> PutProductsResponse;
-    PutAssetFamilies: PutAssetFamiliesRequest -> PutAssetFamiliesResponse;
-    PutReferenceEntities: PutReferenceEntitiesRequest -> PutReferenceEntitiesResponse;
-    PutProfiles: PutProfilesRequest -> PutProfilesResponse;
-    PutGridViews: PutGridViewsRequest -> PutGridViewsResponse;
-    ReplaceAccess: ReplaceAccessRequest -> ReplaceAccessResponse;
-    PutCallers: PutCallersRequest -> PutCallersResponse;
-}
-
-writes! {
-    DeleteUsers: DeleteUsersRequest -> DeleteUsersResponse;
-    DeleteConnections: DeleteConnectionsRequest -> DeleteConnectionsResponse;
-    DeleteUserGroups: DeleteUserGroupsRequest -> DeleteUserGroupsResponse;
-    DeleteRoles: DeleteRolesRequest -> DeleteRolesResponse;
-    DeleteChannels: DeleteChannelsRequest -> DeleteChannelsResponse;
-    DeleteLocales: DeleteLocalesRequest -> DeleteLocalesResponse;
-    DeleteCategories: DeleteCategoriesRequest -> DeleteCategoriesResponse;
-    DeleteAttributeGroups: DeleteAttributeGroupsRequest -> DeleteAttributeGroupsResponse;
-    DeleteAttributes: DeleteAttributesRequest -> DeleteAttributesResponse;
-    DeleteProducts: DeleteProductsRequest -> DeleteProductsResponse;
-    DeleteAssetFamilies: DeleteAssetFamiliesRequest -> DeleteAssetFamiliesResponse;
-    DeleteReferenceEntities: DeleteReferenceEntitiesRequest -> DeleteReferenceEntitiesResponse;
-    DeleteProfiles: DeleteProfilesRequest -> DeleteProfilesResponse;
-    DeleteGridViews: DeleteGridViewsRequest -> DeleteGridViewsResponse;
-    GrantAccess: GrantAccessRequest -> GrantAccessResponse;
-    RevokeAccess: RevokeAccessRequest -> RevokeAccessResponse;
-    CreateTenant: CreateTenantRequest -> CreateTenantResponse;
-    UpdateTenant: UpdateTenantRequest -> UpdateTenantResponse;
-    DeleteTenant: DeleteTenantRequest -> DeleteTenantResponse;
-    Disconnect: DisconnectRequest -> DisconnectResponse;
-    DeleteCallers: DeleteCallersRequest -> DeleteCallersResponse;
-    DeleteCallerKey: DeleteCallerKeyRequest -> DeleteCallerKeyResponse;
-}
-
-app_writes! {
-    StartConnection: StartConnectionRequest;
-    AuthorizeScopes: AuthorizeScopesRequest;
-    SetPermissions: SetPermissionsRequest;
-    ConfirmConnection: ConfirmConnectionRequest;
-    CancelConnection: CancelConnectionRequest;
-    UpdateScopes: UpdateScopesRequest;
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::admin::Effect;
-
-    use super::*;
-
-    /// Returns the response to a write, and the response to its retry.
-    async fn first_and_retry<R: WriteResponse>() -> [R; 2] {
-        let written = Written {
-            revision: Revision(7),
-            effect: Effect {
-                changed: 3,
-                ..Effect::default()
-            },
-        };
-        let mut kept = Vec::new();
-        let first = answered(async |encode| {
-            kept = encode(&written);
-            Ok(Answered::Fresh(written.clone()))
-        });
-        let first = first.await.unwrap();
-        let retry = answered(async |_| Ok(Answered::Replayed(kept))).await;
-        [first, retry.unwrap()]
-    }
-
-    macro_rules! kept {
-        ($($response:ident),+ $(,)?) => {
-            $({
-                let [first, retry] = first_and_retry::<pb::$response>().await;
-                assert_eq!(first, retry, stringify!($response));
-                assert_eq!(first.revision, 7);
-            })+
-        };
-    }
-
-    #[tokio::test]
-    async fn stored_responses_decode_as_their_own_type() {
-        kept!(
-            PutUsersResponse,
-            PutConnectionsResponse,
-            PutUserGroupsResponse,
-            PutRolesResponse,
-            PutChannelsResponse,
-            PutLocalesResponse,
-            PutCategoriesResponse,
-            PutAttributeGroupsResponse,
-            PutAttributesResponse,
-            PutProductsResponse,
-            PutAssetFamiliesResponse,
-            PutReferenceEntitiesResponse,
-            PutProfilesResponse,
-            PutGridViewsResponse,
-            ReplaceAccessResponse,
-            DeleteUsersResponse,
-            DeleteConnectionsResponse,
-            DeleteUserGroupsResponse,
-            DeleteRolesResponse,
-            DeleteChannelsResponse,
-            DeleteLocalesResponse,
-            DeleteCategoriesResponse,
-            DeleteAttributeGroupsResponse,
-            DeleteAttributesResponse,
-            DeleteProductsResponse,
-            DeleteAssetFamiliesResponse,
-            DeleteReferenceEntitiesResponse,
-            DeleteProfilesResponse,
-            DeleteGridViewsResponse,
-            GrantAccessResponse,
-            RevokeAccessResponse,
-            CreateTenantResponse,
-            UpdateTenantResponse,
-            DeleteTenantResponse,
-            DisconnectResponse,
-            PutCallersResponse,
-            DeleteCallersResponse,
-            DeleteCallerKeyResponse,
-            ImportProductsResponse,
-        );
-    }
-}
+pub(super) use writes;

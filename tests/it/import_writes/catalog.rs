@@ -51,8 +51,12 @@ async fn rule_5_6_app_right_on_tree_covers_existing_and_later_categories() {
         "code;scopes;trees_edit;locales_view\nShop;write_products,fly;master;*\n",
     )];
     let connected = import(&coordinator, &apps).await;
-    assert!(connected.applied, "{connected:?}");
-    assert_eq!(connected.files[0].warnings.len(), 1, "{connected:?}");
+    assert!(connected.details.applied, "{connected:?}");
+    assert_eq!(
+        connected.details.files[0].warnings.len(),
+        1,
+        "{connected:?}"
+    );
     assert_eq!(
         text(&database, &rights_on("shoes")).await,
         "app:Shop:3 managers:7 redactors:1"
@@ -108,7 +112,7 @@ async fn import_changes_parents_and_categories_of_products() {
     )];
     let changed = import(&coordinator, &other).await;
     assert_eq!(
-        (changed.files[0].changed, changed.effect.changed),
+        (changed.details.files[0].changed, changed.effect.changed),
         (2, 2),
         "{changed:?}"
     );

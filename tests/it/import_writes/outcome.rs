@@ -11,13 +11,13 @@ async fn reimport_of_same_files_changes_nothing() {
     let database = Database::create().await;
     let coordinator = coordinator(&database).await;
     let first = import(&coordinator, SMALL).await;
-    assert!(first.applied, "{first:?}");
+    assert!(first.details.applied, "{first:?}");
     assert_eq!(first.revision, Revision(1));
-    assert_eq!(first.refused_count, 0);
+    assert_eq!(first.details.refused_count, 0);
     let again = import(&coordinator, SMALL).await;
     assert!(again.effect.is_empty(), "{:?}", again.effect);
     assert_eq!(again.revision, Revision(1));
-    for file in &again.files {
+    for file in &again.details.files {
         assert_eq!(file.rows, file.unchanged, "{file:?}");
     }
 }
@@ -54,7 +54,7 @@ async fn dry_run_predicts_the_import_and_stores_nothing() {
         ..predicted.effect
     };
     assert_eq!(done.effect, rehearsed);
-    assert_eq!(done.files, predicted.files);
+    assert_eq!(done.details.files, predicted.details.files);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +77,7 @@ async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
         ),
     ];
     let refused = import(&coordinator, &bad).await;
-    assert!(!refused.applied);
+    assert!(!refused.details.applied);
     assert_eq!(refused.revision, Revision(0));
     assert_eq!(
         places(&refused),
@@ -94,13 +94,13 @@ async fn invalid_rows_are_listed_and_refuse_import_unless_skipped() {
             "users.csv:3 groups",
         ]
     );
-    assert_eq!(refused.refused_count, 10);
+    assert_eq!(refused.details.refused_count, 10);
     let mut skipping = enterprise();
     skipping.skip_bad_rows = true;
     let taken = try_import(&coordinator, &context("default"), &skipping, &bad)
         .await
         .unwrap();
-    assert!(taken.applied);
+    assert!(taken.details.applied);
     assert_eq!(places(&taken), places(&refused));
     let products = text(
         &database,
@@ -136,7 +136,7 @@ async fn rule_5_2_tenant_has_at_most_100_apps_and_connections() {
     let rows: Vec<String> = (0..100).map(|number| format!("c{number};")).collect();
     let connections = format!("code;roles\n{}\n", rows.join("\n"));
     let full = import(&coordinator, &[("connections.csv", &connections)]).await;
-    assert!(full.applied, "{full:?}");
+    assert!(full.details.applied, "{full:?}");
     let one_more = [("apps.csv", "code;scopes\nshop;read_products\n")];
     let refused = try_import(&coordinator, &context("default"), &enterprise(), &one_more).await;
     assert!(

@@ -2,7 +2,8 @@ use std::ops::Deref;
 
 use pim_authz::{
     admin::{
-        AdminError, Answered, ImportOptions, ImportOutcome, Staging, WriteContext, WriteCoordinator,
+        AdminError, Answered, ImportOptions, ImportReport, Staging, WriteContext, WriteCoordinator,
+        Written,
     },
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::{Code, Edition},
@@ -130,7 +131,7 @@ pub(super) async fn try_import(
     context: &WriteContext,
     options: &ImportOptions,
     files: Files<'_>,
-) -> Result<ImportOutcome, AdminError> {
+) -> Result<Written<ImportReport>, AdminError> {
     let staging = stage(coordinator, context.tenant.as_str(), files).await;
     match coordinator
         .import(staging, context, options, |_, _, _| {})
@@ -142,17 +143,20 @@ pub(super) async fn try_import(
 }
 
 /// Imports into the tenant `default` of the enterprise edition.
-pub(super) async fn import(coordinator: &WriteCoordinator, files: Files<'_>) -> ImportOutcome {
+pub(super) async fn import(
+    coordinator: &WriteCoordinator,
+    files: Files<'_>,
+) -> Written<ImportReport> {
     try_import(coordinator, &context("default"), &enterprise(), files)
         .await
         .unwrap()
 }
 
 /// The refusals in the form `file:line column`.
-pub(super) fn places(outcome: &ImportOutcome) -> Vec<String> {
+pub(super) fn places(outcome: &Written<ImportReport>) -> Vec<String> {
     let place =
         |r: &pim_authz::admin::entry::Refusal| format!("{}:{} {}", r.file, r.line, r.column);
-    outcome.refused.iter().map(place).collect()
+    outcome.details.refused.iter().map(place).collect()
 }
 
 /// Reads one text value from the database, as its owner.
