@@ -17,6 +17,7 @@ use super::{
     interned_names::Names,
     outcome::Effect,
     plan::Cascade,
+    request::distinct_by,
     run::{Compared, ComparedWith},
 };
 
@@ -45,9 +46,12 @@ async fn compare_put(
         .zip(entries)
         .map(|(line, entry)| staged_product(line, entry.clone(), 0, &mut names))
         .collect();
-    if let Some(fault) = repeated(&staged) {
-        return Err(fault.into());
-    }
+    distinct_by(
+        "products",
+        &staged,
+        |entry| (entry.model, &entry.code),
+        |entry| (&entry.parent, &entry.categories),
+    )?;
     let codes = names.codes().iter().cloned();
     let wanted = WantedEntities {
         items: codes.map(|code| (ItemKind::Category, code)).collect(),
@@ -98,23 +102,6 @@ async fn check_new_codes(pass: &Pass<'_>, entries: &[ProductPatch]) -> Result<()
         checked.map_err(|fault| fault.of_entry("products", index))?;
     }
     Ok(())
-}
-
-/// Returns the fault of the first entry that repeats a key with other content.
-fn repeated(staged: &[StagedProduct]) -> Option<Fault> {
-    let mut seen: HashMap<(bool, &Code), (usize, &StagedProduct)> = HashMap::new();
-    for (index, entry) in staged.iter().enumerate() {
-        let (first, other) = *seen
-            .entry((entry.model, &entry.code))
-            .or_insert((index, entry));
-        if other.parent != entry.parent || other.categories != entry.categories {
-            let message = format!(
-                "has the key of products[{first}] and other content; a key is there once, or identical"
-            );
-            return Some(Fault::invalid("", message).of_entry("products", index));
-        }
-    }
-    None
 }
 
 impl ProductRequest {
@@ -179,7 +166,7 @@ async fn fault(
         Fault::new("parent", Refused::ParentInvalid { code, message })
     };
     let fault = match refused.issue {
-        // Already rejected by `repeated`, with its index.
+        // Already rejected by `distinct_by`, with its index.
         ProductIssue::Repeated => Fault::invalid("", "is there before with other content"),
         // Lists in a request are not split and joined like those of files.
         ProductIssue::Ambiguous => Fault::invalid("categories", refused.detail.clone()),

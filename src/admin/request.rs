@@ -8,7 +8,7 @@ mod access;
 mod catalog;
 mod directory;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 use crate::{
     domain::{
@@ -215,10 +215,20 @@ impl From<Fault> for AdminError {
 
 /// Returns the entries, each with its index, without identical repetitions.
 /// Rejects a repeated key with other content.
-pub(super) fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
+pub(super) fn distinct<'e, E: PartialEq, K: Hash + Eq>(
     field: &str,
     entries: &'e [E],
     key: impl Fn(&'e E) -> K,
+) -> Result<Vec<(usize, &'e E)>, Fault> {
+    distinct_by(field, entries, key, |entry| entry)
+}
+
+/// As [`distinct`], where `content` is what identical entries have in common.
+pub(super) fn distinct_by<'e, E, K: Hash + Eq, C: PartialEq>(
+    field: &str,
+    entries: &'e [E],
+    key: impl Fn(&'e E) -> K,
+    content: impl Fn(&'e E) -> C,
 ) -> Result<Vec<(usize, &'e E)>, Fault> {
     let mut seen: HashMap<K, (usize, &E)> = HashMap::with_capacity(entries.len());
     let mut kept = Vec::with_capacity(entries.len());
@@ -226,7 +236,7 @@ pub(super) fn distinct<'e, E: PartialEq, K: std::hash::Hash + Eq>(
         let (first, other) = *seen.entry(key(entry)).or_insert((index, entry));
         if first == index {
             kept.push((index, entry));
-        } else if other != entry {
+        } else if content(other) != content(entry) {
             let message = format!(
                 "has the key of {field}[{first}] and other content; a key is there once, or identical"
             );

@@ -26,3 +26,4 @@ mod scan;
 mod shape;
 mod sources;
 mod tour;
+mod twins;

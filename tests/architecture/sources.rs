@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// One text file of the repository.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Source {
     /// Its path from the root of the repository, with `/`.
     pub(crate) path: String,

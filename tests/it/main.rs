@@ -64,6 +64,7 @@ mod prunes;
 mod refusals;
 mod remedies;
 mod serving;
+mod stored_answers;
 mod supervised;
 #[path = "../support/support.rs"]
 #[expect(

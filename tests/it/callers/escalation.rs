@@ -200,7 +200,7 @@ async fn invalid_caller_is_rejected_with_the_field_named() {
         ..Default::default()
     };
     let status = client.put_callers(request).await.unwrap_err();
-    assert_eq!(refusal(&status).2.as_deref(), Some("callers[1].name"));
+    assert_eq!(refusal(&status).2.as_deref(), Some("callers[1]"));
     let request = pb::PutCallersRequest {
         tenant: "acme".into(),
         ..Default::default()
