@@ -64,7 +64,7 @@ mod unconfirmed;
 mod wanted_entities;
 mod writes;
 
-pub(crate) use self::snapshot::{Found, read_tenant};
+pub(crate) use self::snapshot::read_tenant;
 pub use self::{
     affected_products::{AffectedBy, AffectedProduct},
     announcements::{AnnouncedGroup, Announcement},
@@ -94,7 +94,7 @@ pub use self::{
     product_lists::{ListedProduct, Nomination},
     product_removals::ModelInUse,
     runtime_role::RuntimeRole,
-    snapshot::{Reader, Snapshot},
+    snapshot::{Found, Reader, Snapshot},
     staged_lists::{ResolvedList, StagedList},
     staged_products::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal},
     stored_responses::{ResponseScope, StoredResponse},

@@ -40,7 +40,7 @@ pub struct Snapshot<'r> {
 
 /// Result of looking up a tenant by its code.
 #[derive(Debug)]
-pub(crate) enum Found<'r> {
+pub enum Found<'r> {
     /// Snapshot of the tenant.
     Tenant(Snapshot<'r>),
     /// No tenant has the code.
@@ -123,7 +123,7 @@ impl Reader {
     /// [`StoreError::Unavailable`] if the database does not respond within `bounds`,
     /// or is a standby.
     #[expect(clippy::disallowed_methods, reason = "snapshots are begun here")]
-    pub(crate) async fn snapshot(
+    pub async fn snapshot(
         &mut self,
         tenant: &Code,
         bounds: Bounds,
