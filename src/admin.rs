@@ -19,6 +19,7 @@ mod caller_change;
 mod category_removal;
 mod change;
 mod change_set;
+mod compared;
 mod effect_counter;
 mod entity_change;
 pub mod entry;

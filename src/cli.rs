@@ -25,6 +25,7 @@ mod access_filter;
 mod administration;
 mod arguments;
 mod connection;
+mod counted;
 mod effect;
 mod environment;
 mod failure;

@@ -19,15 +19,15 @@ use crate::{
 use self::progress::{Progress, field_of, items};
 pub use self::request::{AppDetails, AppRequest, ConnectionStep, RequestedScopes};
 use super::{
-    change::{AuditEntry, Change, Pass},
+    change::{AuditEntry, Change, ComparedWith, Pass},
     change_set::ChangeSet,
+    compared::{Compared, Verdict},
     entity_change::Entities,
     error::AdminError,
     fault::{Fault, Refused},
     guards::held_by,
     impact::Staged,
     plan::{AppChoice, Outcome, PermissionsStep, Planner, offered_scopes},
-    run::{Compared, ComparedWith, Verdict},
 };
 
 /// What a change of an app writes.

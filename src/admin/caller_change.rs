@@ -12,9 +12,9 @@ use crate::{
 use self::carry_out::{Callers, Giver};
 use super::{
     audit,
-    change::{Change, Pass},
+    change::{Change, ComparedWith, Pass},
+    compared::Compared,
     error::AdminError,
-    run::{Compared, ComparedWith},
 };
 
 /// A requested change of callers.

@@ -6,14 +6,13 @@ use crate::{
 };
 
 use super::{
-    change::{Change, Pass, Size},
+    change::{Change, ComparedWith, Pass, Size},
     change_set::ChangeSet,
     entity_change::Entities,
     error::AdminError,
     fault::Fault,
     impact::Staged,
     plan::{Cascade, Planner},
-    run::ComparedWith,
     work::run_blocking,
 };
 

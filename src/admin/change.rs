@@ -6,8 +6,8 @@ use crate::{
 };
 
 use super::{
+    compared::Compared,
     error::AdminError,
-    run::Compared,
     work::{Patience, Work},
     write_context::WriteContext,
 };
@@ -59,6 +59,9 @@ pub(crate) trait Change: Send + Sync + 'static {
         compared: &mut Compared<Self::Plan, Self::Details>,
     ) -> impl Future<Output = Result<(), AdminError>> + Send;
 }
+
+/// The comparison of a change.
+pub(super) type ComparedWith<C> = Compared<<C as Change>::Plan, <C as Change>::Details>;
 
 /// Minimum number of entries for which a scan of all products of a tenant pays
 /// off.

@@ -2,8 +2,9 @@ use crate::{domain::FactKey, store::ProductCounts};
 
 use super::{
     audit,
-    change::{Change, Pass},
+    change::{Change, ComparedWith, Pass},
     change_set::ChangeSet,
+    compared::Compared,
     effect_counter,
     error::AdminError,
     guards,
@@ -12,7 +13,6 @@ use super::{
     outcome::Effect,
     plan::Planner,
     request::EntityRequest,
-    run::{Compared, ComparedWith},
     work::run_blocking,
 };
 

@@ -23,20 +23,22 @@ use crate::{
 
 use super::{
     audit,
-    change::{AuditEntry, Change, Pass, Size, TenantState},
+    change::{AuditEntry, Change, ComparedWith, Pass, Size, TenantState},
     change_set::ChangeSet,
+    compared::Compared,
     entity_change::Entities,
     entry::ImportFile,
     error::AdminError,
     fault::Fault,
     impact::Staged,
     interned_names::Names,
-    outcome::{ImportOptions, ImportPhase, ImportReport, Prune},
+    outcome::{Answered, ImportOptions, ImportPhase, ImportReport, Prune},
     refusals::Report,
-    run::{Compared, ComparedWith},
+    run::Run,
     staging::Staging,
     work::run_blocking,
-    write_coordinator::slot::WriteSlot,
+    write_context::WriteContext,
+    write_coordinator::{WriteCoordinator, slot::WriteSlot},
 };
 use rows::{AccessRow, Input, plan};
 
@@ -149,6 +151,32 @@ impl Import {
             let rows = report.known(file).rows;
             (self.progress)(ImportPhase::Comparing, Some(file), rows);
         }
+    }
+}
+
+impl WriteCoordinator {
+    /// Applies an import whose rows have been read, completely or not at all;
+    /// otherwise as other changes.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::TenantNotFound`], [`AdminError::EditionMismatch`],
+    /// [`AdminError::LockOutGuard`], [`AdminError::AppLimit`]: nothing changed.
+    /// [`AdminError::Conflict`], [`AdminError::Store`]: nothing changed, and a
+    /// retry may succeed. [`AdminError::OutcomeUnknown`].
+    pub async fn import(
+        &self,
+        staging: Staging,
+        context: &WriteContext,
+        options: &ImportOptions,
+        progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
+    ) -> Result<Answered<ImportReport>, AdminError> {
+        let mut context = context.clone();
+        // The rows were staged for this tenant.
+        context.tenant = staging.tenant.clone();
+        let (slot, import) = Import::new(staging, options.clone(), Box::new(progress));
+        let run = Run::new(import, options.encode_answer);
+        self.write(slot, run, context).await
     }
 }
 

@@ -8,8 +8,9 @@ use crate::{
 };
 
 use super::{
-    change::{AuditEntry, Change, Pass, Size},
+    change::{AuditEntry, Change, ComparedWith, Pass, Size},
     change_set::ChangeSet,
+    compared::Compared,
     entity_change::Entities,
     error::AdminError,
     fault::{Fault, Refused},
@@ -18,7 +19,6 @@ use super::{
     outcome::Effect,
     plan::Cascade,
     request::distinct_by,
-    run::{Compared, ComparedWith},
 };
 
 /// A requested change of products and models.

@@ -5,13 +5,13 @@ use crate::{
 
 use super::{
     audit,
-    change::{Change, Pass, Size},
+    change::{Change, ComparedWith, Pass, Size},
     change_set::ChangeSet,
+    compared::Compared,
     error::AdminError,
     fault::Fault,
     impact::{self, Editions, Staged},
     outcome::Effect,
-    run::{Compared, ComparedWith},
 };
 
 /// A requested change of a tenant.

@@ -21,12 +21,10 @@ use self::{
 };
 use super::{
     change::Change,
-    entry::ImportFile,
+    compared::Verdict,
     error::AdminError,
-    import::Import,
-    outcome::{Answered, Encode, ImportOptions, ImportPhase, ImportReport},
-    run::{Run, Verdict},
-    staging::Staging,
+    outcome::{Answered, Encode},
+    run::Run,
     work::Patience,
     write_context::WriteContext,
 };
@@ -156,33 +154,9 @@ impl WriteCoordinator {
         self.write(slot, Run::new(change, encode), context).await
     }
 
-    /// Applies an import whose rows have been read, completely or not at all;
-    /// otherwise as other changes.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError::TenantNotFound`], [`AdminError::EditionMismatch`],
-    /// [`AdminError::LockOutGuard`], [`AdminError::AppLimit`]: nothing changed.
-    /// [`AdminError::Conflict`], [`AdminError::Store`]: nothing changed, and a
-    /// retry may succeed. [`AdminError::OutcomeUnknown`].
-    pub async fn import(
-        &self,
-        staging: Staging,
-        context: &WriteContext,
-        options: &ImportOptions,
-        progress: impl Fn(ImportPhase, Option<ImportFile>, u64) + Send + Sync + 'static,
-    ) -> Result<Answered<ImportReport>, AdminError> {
-        let mut context = context.clone();
-        // The rows were staged for this tenant.
-        context.tenant = staging.tenant.clone();
-        let (slot, import) = Import::new(staging, options.clone(), Box::new(progress));
-        let run = Run::new(import, options.encode_answer);
-        self.write(slot, run, context).await
-    }
-
     /// Makes a change in a task of its own, which holds its turn until it ends,
     /// even if the caller has left.
-    async fn write<C: Change>(
+    pub(super) async fn write<C: Change>(
         &self,
         mut slot: WriteSlot,
         mut run: Run<C>,

@@ -3,7 +3,7 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 use serde::Serialize;
 use tonic_types::StatusExt as _;
 
-use super::words::counted;
+use super::counted::counted;
 use crate::tls::PemFileError;
 
 /// The reason why a command exits with status 2.

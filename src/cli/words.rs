@@ -2,7 +2,7 @@
 //! enum's prefix, in lower case: `LEVEL_EXECUTE_AND_EDIT` is `execute_and_edit`.
 //! An unspecified value has none.
 
-use super::CliError;
+use super::{CliError, counted::counted};
 use crate::pb;
 
 pub(super) fn level(level: pb::Level) -> Option<String> {
@@ -78,15 +78,6 @@ pub(super) fn item_name(item: Option<&pb::Item>) -> String {
 pub(super) fn subject_name(subject: &pb::Subject) -> String {
     let pb::Subject { r#type, id } = subject;
     format!("{type}:{id}")
-}
-
-/// Renders a count with its unit: `no actions`, `1 action`, `2 actions`.
-pub(super) fn counted(count: usize, entity: &str) -> String {
-    match count {
-        0 => format!("no {entity}s"),
-        1 => format!("1 {entity}"),
-        count => format!("{count} {entity}s"),
-    }
 }
 
 /// Renders a count and the revision at which it was true: `2 actions at revision 4`.

@@ -13,8 +13,9 @@ use super::{
     caller_identity::CallerIdentity,
     failure::Failure,
     gate::{Deadline, Gate},
-    lists::Lists,
+    lists::{Lists, check_tenant, destructure, place},
     page_token::{Binding, TokenPlace},
+    parse_listing::{self, Listed, ResourceListing},
     render_listing,
 };
 
@@ -39,6 +40,44 @@ pub(super) struct AllowedStream {
     pub(super) after: Option<Place>,
     /// Number of resources sent before.
     pub(super) sent: u64,
+}
+
+impl Lists {
+    pub(super) async fn stream(
+        &self,
+        message: pb::StreamAllowedRequest,
+        limits: StreamLimits,
+    ) -> Result<AllowedStream, Failure> {
+        let (listed, filter, batch_size, resume_token, minimum, ids_only) = destructure!(
+            message as StreamAllowedRequest { filter, batch_size, resume_token, minimum_revision, ids_only }
+        );
+        let listing =
+            parse_listing::resource_listing("StreamAllowed", listed, filter, &self.default_tenant)?;
+        let size = parse_listing::batch_size(batch_size)?;
+        let ResourceListing {
+            tenant,
+            question,
+            filter,
+            binding,
+        } = listing;
+        limits.calling.check_tenant(&tenant)?;
+        let binding = binding.with(if ids_only { "ids" } else { "levels" });
+        let resumed = self.tokens.open("resume_token", &resume_token, &binding)?;
+        self.wait_for_revision(&tenant, minimum).await?;
+        Ok(AllowedStream {
+            lists: self.clone(),
+            list: ResourceList::new(tenant.clone(), question, filter),
+            tenant,
+            binding,
+            size,
+            ids_only,
+            limits,
+            after: place(resumed.as_ref()),
+            resumed,
+            listed: None,
+            sent: 0,
+        })
+    }
 }
 
 /// Conditions that end a stream before it is complete.
@@ -145,14 +184,4 @@ impl AllowedStream {
 
 fn message(event: Event) -> pb::StreamAllowedResponse {
     pb::StreamAllowedResponse { event: Some(event) }
-}
-
-/// Rejects the token of a tenant deleted since: the page was read from another
-/// tenant with the same code.
-pub(super) fn check_tenant<P>(
-    token: Option<&TokenPlace<P>>,
-    found_in: TenantId,
-) -> Result<(), Failure> {
-    let place = token.map(|token| token.of(found_in));
-    place.transpose().map(|_| ())
 }

@@ -7,7 +7,6 @@ use crate::{
 };
 
 use super::{
-    allowed_stream::{AllowedStream, StreamLimits, check_tenant},
     caller_identity::CallerIdentity,
     failure::Failure,
     page_token::{Binding, InToken, PageTokens, TokenPlace},
@@ -36,6 +35,8 @@ macro_rules! destructure {
         (listed, $($other),+)
     }};
 }
+
+pub(super) use destructure;
 
 /// Implements the calls that list.
 #[derive(Clone, Debug)]
@@ -81,7 +82,11 @@ impl Lists {
         })
     }
 
-    async fn wait_for_revision(&self, tenant: &Code, minimum: u64) -> Result<(), Failure> {
+    pub(super) async fn wait_for_revision(
+        &self,
+        tenant: &Code,
+        minimum: u64,
+    ) -> Result<(), Failure> {
         let reached = self.cache.wait_for_revision(tenant, Revision(minimum));
         let reached = reached.await?;
         reached.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
@@ -142,44 +147,19 @@ impl Lists {
         let (filter, revision) = filter.ok_or(Failure::TenantNotFound(tenant))?;
         Ok(render_listing::access_filter(filter, revision))
     }
-
-    pub(super) async fn stream(
-        &self,
-        message: pb::StreamAllowedRequest,
-        limits: StreamLimits,
-    ) -> Result<AllowedStream, Failure> {
-        let (listed, filter, batch_size, resume_token, minimum, ids_only) = destructure!(
-            message as StreamAllowedRequest { filter, batch_size, resume_token, minimum_revision, ids_only }
-        );
-        let listing =
-            parse_listing::resource_listing("StreamAllowed", listed, filter, &self.default_tenant)?;
-        let size = parse_listing::batch_size(batch_size)?;
-        let ResourceListing {
-            tenant,
-            question,
-            filter,
-            binding,
-        } = listing;
-        limits.calling.check_tenant(&tenant)?;
-        let binding = binding.with(if ids_only { "ids" } else { "levels" });
-        let resumed = self.tokens.open("resume_token", &resume_token, &binding)?;
-        self.wait_for_revision(&tenant, minimum).await?;
-        Ok(AllowedStream {
-            lists: self.clone(),
-            list: ResourceList::new(tenant.clone(), question, filter),
-            tenant,
-            binding,
-            size,
-            ids_only,
-            limits,
-            after: place(resumed.as_ref()),
-            resumed,
-            listed: None,
-            sent: 0,
-        })
-    }
 }
 
-fn place<P: Clone>(token: Option<&TokenPlace<P>>) -> Option<P> {
+/// Returns the place of a page token before its tenant is checked.
+pub(super) fn place<P: Clone>(token: Option<&TokenPlace<P>>) -> Option<P> {
     token.map(|token| token.unchecked().clone())
+}
+
+/// Rejects the token of a tenant deleted since: the page was read from another
+/// tenant with the same code.
+pub(super) fn check_tenant<P>(
+    token: Option<&TokenPlace<P>>,
+    found_in: TenantId,
+) -> Result<(), Failure> {
+    let place = token.map(|token| token.of(found_in));
+    place.transpose().map(|_| ())
 }

@@ -6,8 +6,9 @@ use crate::{
 use super::{
     super::{
         change::{Change, Pass, Size, TenantState},
+        compared::Verdict,
         error::AdminError,
-        run::{Run, Verdict},
+        run::Run,
         write_context::WriteContext,
     },
     Tried, WriteCoordinator,

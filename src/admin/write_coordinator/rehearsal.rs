@@ -5,8 +5,9 @@ use crate::{
 
 use super::super::{
     change::{Change, Pass, Rehearsal, TenantState},
+    compared::Verdict,
     error::AdminError,
-    run::{Run, Verdict},
+    run::Run,
     work::Patience,
     write_context::WriteContext,
 };
