@@ -8,7 +8,7 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Tracked<K, T> {
     rows: HashMap<K, T>,
-    /// The earlier state of each row that was touched; `None`: it is new.
+    /// The previous state of each row that was put, changed or removed; `None`: it is new.
     before: BTreeMap<K, Option<T>>,
 }
 

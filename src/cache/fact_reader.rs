@@ -12,9 +12,8 @@ use crate::{
         ProductKind, ProductRef, Revision, Section, SubjectFacts, SubjectRef,
     },
     failpoints::{Rule, is_disabled, pause_long},
+    store::Unconfirmed,
 };
-
-use crate::store::Unconfirmed;
 
 use super::{
     background_loads::{self, Misses},
@@ -117,7 +116,7 @@ impl Cache {
     }
 
     /// Waits until a tenant has reached revision `minimum`; later reads are at least
-    /// as new. `None`: the tenant does not exist.
+    /// as new. False: the tenant does not exist.
     ///
     /// # Errors
     ///
@@ -127,18 +126,13 @@ impl Cache {
         &self,
         tenant: &Code,
         minimum: Revision,
-    ) -> Result<Option<()>, CacheError> {
+    ) -> Result<bool, CacheError> {
         if minimum == Revision::default() {
-            return Ok(Some(()));
+            return Ok(true);
         }
         let nothing = FactsNeeded::default();
-        Ok(with_current_facts!(
-            self,
-            tenant,
-            &nothing,
-            minimum,
-            |_facts| ()
-        ))
+        let reached = with_current_facts!(self, tenant, &nothing, minimum, |_facts| ());
+        Ok(reached.is_some())
     }
 
     /// Confirms a value that was read from one snapshot of the database, and returns

@@ -88,8 +88,10 @@ impl Lists {
         minimum: u64,
     ) -> Result<(), Failure> {
         let reached = self.cache.wait_for_revision(tenant, Revision(minimum));
-        let reached = reached.await?;
-        reached.ok_or_else(|| Failure::TenantNotFound(tenant.clone()))
+        if reached.await? {
+            return Ok(());
+        }
+        Err(Failure::TenantNotFound(tenant.clone()))
     }
 
     fn next_page_token<T, P: InToken>(

@@ -163,9 +163,9 @@ fn names_of_the_root(source: &Source, code: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns what a table such as that of ARCHITECTURE.md says that each module depends
-/// on: the modules of its third column, and each module whose second column says that
-/// it is used by this one.
+/// Returns the dependencies of each module in a table such as that of ARCHITECTURE.md:
+/// the modules of its third column, and each module whose second column names this one
+/// as a user.
 fn documented_arrows(table: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut above = BTreeSet::new();

@@ -1,5 +1,6 @@
 //! Checks that each test named for a rule asserts something, itself or through a
-//! function of the tests that it calls: else it would pass whatever the rule says.
+//! function of the tests that it calls: without an assertion it passes whether or not
+//! the rule holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 

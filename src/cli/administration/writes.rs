@@ -1,4 +1,4 @@
-//! Write commands: their requests, and the line that says what they did.
+//! Write commands: their requests, and the line that reports their effect.
 
 use prost::Name;
 
