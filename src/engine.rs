@@ -26,6 +26,7 @@ mod access_filter;
 mod app_scopes;
 mod categories;
 mod category_lists;
+mod category_rights;
 mod decider;
 mod effective_access;
 mod explain;
@@ -42,7 +43,7 @@ pub use self::{
     access_filter::access_filter,
     decider::Decider,
     effective_access::{effective_right, highest_level, most_permissive},
-    explain::explain,
+    explain::{Explainer, explain},
     needs::needs,
     product_access::{CategoryTest, ProductAccess, product_access},
 };

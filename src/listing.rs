@@ -35,7 +35,7 @@ mod entities;
 mod levels;
 mod products;
 mod subjects;
-mod yielding_decider;
+mod yielding;
 
 use crate::domain::{
     AllowedResource, Code, FactsNeeded, ListFilter, ListingQuestion, ProductId, Revision,
@@ -49,7 +49,7 @@ pub use self::{
     access_filter::access_filter,
     effective_rights::{EffectiveRight, EffectiveRights, effective_rights},
     subjects::SubjectList,
-    yielding_decider::YieldingDecider,
+    yielding::{YieldingDecider, explain},
 };
 use self::{
     ahead::{Ahead, Proof},

@@ -6,6 +6,7 @@ mod unknown_outcome;
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     cache::Cache,
@@ -155,7 +156,7 @@ impl WriteCoordinator {
     }
 
     /// Makes a change in a task of its own, which holds its turn until it ends,
-    /// even if the caller has left.
+    /// even if the caller has left. A dry run ends with its caller.
     pub(super) async fn write<C: Change>(
         &self,
         mut slot: WriteSlot,
@@ -166,7 +167,8 @@ impl WriteCoordinator {
         // Dropped with this future when the caller leaves.
         let caller = Arc::new(());
         let patience = Patience::of(self.deadline, &caller);
-        let task = tokio::spawn(async move {
+        let dry_run = context.dry_run;
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut may_reconnect = true;
             let mut tries = 0;
             while tries < TRIES {
@@ -195,8 +197,12 @@ impl WriteCoordinator {
                 meter::count_retry("write");
             }
             Err(AdminError::Conflict)
-        });
-        let done = task.await;
+        }));
+        let done = if dry_run {
+            task.await
+        } else {
+            task.detach().await
+        };
         drop(caller);
         done.map_err(AdminError::Interrupted)?
     }

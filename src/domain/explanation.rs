@@ -41,6 +41,26 @@ pub struct Step {
     pub steps: Vec<Step>,
 }
 
+impl Step {
+    /// Returns a failed step of a rule with every other field empty.
+    #[must_use]
+    pub fn failed(rule: &'static str) -> Self {
+        Self {
+            rule,
+            axis: None,
+            item: None,
+            needed: None,
+            held: None,
+            groups: Vec::new(),
+            roles: Vec::new(),
+            permission: None,
+            passed: false,
+            message: String::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
 /// One grant of a set that turns a denial into an allowed decision (rules 8.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {

@@ -4,7 +4,7 @@ use super::{
     categories::{CategoryLevels, LONG},
     decision,
     effective_access::EffectiveAccess,
-    requirements,
+    requirements::{self, Requirements},
 };
 
 /// Fixed cost of a decision beside the counted work, in reads of a right.
@@ -39,12 +39,20 @@ impl Decider {
     #[must_use]
     pub fn decide(&mut self, question: &Question, facts: &Facts) -> Decision {
         let access = EffectiveAccess::of(question.subject(), facts);
+        decision(question, &self.requirements(question, access))
+    }
+
+    /// Evaluates the rules that apply to one question, and counts the work.
+    pub(super) fn requirements(
+        &mut self,
+        question: &Question,
+        access: EffectiveAccess<'_>,
+    ) -> Requirements {
         let groups = access.subject.map_or(0, |subject| subject.groups.len());
         let groups = u64::try_from(groups).unwrap_or(u64::MAX);
         let work = groups.saturating_mul(LOOKS_A_GROUP);
         self.levels.add_work(work.saturating_add(A_DECISION));
-        let requirements = requirements::collect(question, &access, &mut self.levels);
-        decision(question, &requirements)
+        requirements::collect(question, &access, &mut self.levels)
     }
 
     /// Does a part of the work of [`Decider::decide`] in advance, up to about

@@ -7,17 +7,17 @@
 //! decision.
 
 use crate::domain::{
-    CATALOGUE, Code, Explanation, Facts, GroupFacts, ItemId, ItemKind, Level, Question, Reason,
+    CATALOGUE, Code, Decision, Explanation, Facts, GroupFacts, GroupId, Level, Question, Reason,
     ReasonCode, ReasonItem, Step,
 };
 
 use super::{
-    categories::CategoryLevels,
+    category_rights::{CategoryRights, held_on, right},
+    decider::Decider,
     decision,
-    effective_access::{self, EffectiveAccess, most_permissive},
+    effective_access::{self, EffectiveAccess},
     remedy,
     requirement::{Requirement, Source},
-    requirements,
 };
 
 /// Decides one question and explains the decision (rules 8.2).
@@ -30,54 +30,125 @@ use super::{
 /// of every user group ([`crate::domain::GroupsNeeded::All`]).
 #[must_use]
 pub fn explain(question: &Question, facts: &Facts) -> Explanation {
-    let access = EffectiveAccess::of(question.subject(), facts);
-    let mut requirements = requirements::collect(question, &access, &mut CategoryLevels::default());
-    name_categories(&mut requirements.requirements, question, access);
-    let decision = decision(question, &requirements);
-    let steps: Vec<Step> = requirements
-        .requirements
-        .iter()
-        .map(|requirement| step(requirement, access))
-        .collect();
-    let (remedies, no_remedy_reason) = match &decision.denial {
-        None => (Vec::new(), None),
-        Some(_) => match remedy::find(&requirements.requirements, access) {
-            Ok(remedies) => (remedies, None),
-            Err(why) => (Vec::new(), Some(why)),
-        },
-    };
-    let root = Step {
-        passed: decision.is_allowed(),
-        message: root_message(question, decision.denial.as_ref()),
-        needed: question.rule().level,
-        held: decision.level,
-        steps,
-        ..blank("8.1")
-    };
-    Explanation {
-        decision,
-        root,
-        remedies,
-        no_remedy_reason,
+    Explainer::new(question, facts).explain()
+}
+
+/// Explains one question, as [`explain`] does, in parts: a product in many
+/// categories takes millions of reads.
+#[derive(Debug)]
+pub struct Explainer<'q> {
+    question: &'q Question,
+    access: EffectiveAccess<'q>,
+    decider: Decider,
+    /// `None` until what the decision requires is prepared.
+    decided: Option<Decided<'q>>,
+}
+
+/// A decision, and what explains it.
+#[derive(Debug)]
+struct Decided<'q> {
+    decision: Decision,
+    requirements: Vec<Requirement>,
+    categories: CategoryRights<'q>,
+}
+
+impl<'q> Explainer<'q> {
+    /// Prepares nothing yet. See [`explain`] for the facts needed.
+    #[must_use]
+    pub fn new(question: &'q Question, facts: &'q Facts) -> Self {
+        Self {
+            question,
+            access: EffectiveAccess::of(question.subject(), facts),
+            decider: Decider::default(),
+            decided: None,
+        }
+    }
+
+    /// Does a part of the work of [`Explainer::explain`] in advance, up to about
+    /// `most` reads of rights. The caller can yield before it continues.
+    ///
+    /// True if more is left.
+    #[must_use]
+    pub fn prepare(&mut self, most: u64) -> bool {
+        let facts = self.access.facts;
+        if self.decided.is_none() && self.decider.prepare(self.question, facts, most) {
+            return true;
+        }
+        let (question, access) = (self.question, self.access);
+        let decided = self
+            .decided
+            .get_or_insert_with(|| Decided::of(question, access, &mut self.decider));
+        let needed = decided.needed_on_categories();
+        needed.is_some_and(|needed| decided.categories.read(needed, access, most))
+    }
+
+    /// Returns the explanation, after preparing what is left of it.
+    #[must_use]
+    pub fn explain(mut self) -> Explanation {
+        while self.prepare(u64::MAX) {}
+        let (question, access) = (self.question, self.access);
+        let decided = self.decided.take();
+        let decided = decided.unwrap_or_else(|| Decided::of(question, access, &mut self.decider));
+        decided.explain(question, access)
     }
 }
 
-/// Fills in the effective categories of a product, which a plain decision omits.
-fn name_categories(
-    requirements: &mut [Requirement],
-    question: &Question,
-    access: EffectiveAccess<'_>,
-) {
-    let lists = question.resource().and_then(|resource| {
-        let kind = resource.kind.product_kind()?;
-        access.category_lists(kind, resource)
-    });
-    let Some(lists) = lists else {
-        return;
-    };
-    for requirement in requirements {
-        if let Source::Categories(ids, _) = &mut requirement.source {
-            *ids = lists.ids(access);
+impl<'q> Decided<'q> {
+    fn of(question: &Question, access: EffectiveAccess<'q>, decider: &mut Decider) -> Self {
+        let requirements = decider.requirements(question, access);
+        let decision = decision(question, &requirements);
+        Self {
+            categories: CategoryRights::of(question, access, !decision.is_allowed()),
+            decision,
+            requirements: requirements.requirements,
+        }
+    }
+
+    /// Returns the level needed on one of the product's categories. `None`: the
+    /// decision does not depend on them.
+    fn needed_on_categories(&self) -> Option<Level> {
+        let mut requirements = self.requirements.iter();
+        let categories =
+            requirements.find(|requirement| matches!(requirement.source, Source::Categories(_)));
+        categories.map(|requirement| requirement.needed.unwrap_or_default())
+    }
+
+    fn explain(self, question: &Question, access: EffectiveAccess<'_>) -> Explanation {
+        let Self {
+            decision,
+            requirements,
+            categories,
+        } = self;
+        let (remedies, no_remedy_reason) = match &decision.denial {
+            None => (Vec::new(), None),
+            Some(_) => match remedy::find(&requirements, access, &categories) {
+                Ok(remedies) => (remedies, None),
+                Err(why) => (Vec::new(), Some(why)),
+            },
+        };
+        let mut steps: Vec<Step> = requirements
+            .iter()
+            .map(|requirement| step(requirement, access, &categories))
+            .collect();
+        let of_product = |(requirement, _): &(&Requirement, &mut Step)| {
+            matches!(requirement.source, Source::Categories(_))
+        };
+        if let Some((_, step)) = requirements.iter().zip(&mut steps).find(of_product) {
+            step.steps = categories.into_steps();
+        }
+        let root = Step {
+            passed: decision.is_allowed(),
+            message: root_message(question, decision.denial.as_ref()),
+            needed: question.rule().level,
+            held: decision.level,
+            steps,
+            ..Step::failed("8.1")
+        };
+        Explanation {
+            decision,
+            root,
+            remedies,
+            no_remedy_reason,
         }
     }
 }
@@ -99,64 +170,47 @@ fn root_message(question: &Question, denial: Option<&Reason>) -> String {
     }
 }
 
-/// Returns a failed step of a rule with every other field empty.
-fn blank(rule: &'static str) -> Step {
-    Step {
-        rule,
-        axis: None,
-        item: None,
-        needed: None,
-        held: None,
-        groups: Vec::new(),
-        roles: Vec::new(),
-        permission: None,
-        passed: false,
-        message: String::new(),
-        steps: Vec::new(),
-    }
-}
-
 /// Converts a requirement into a step of the explanation (rules 8.2).
-fn step(requirement: &Requirement, access: EffectiveAccess<'_>) -> Step {
+fn step(
+    requirement: &Requirement,
+    access: EffectiveAccess<'_>,
+    categories: &CategoryRights<'_>,
+) -> Step {
     Step {
         axis: Some(requirement.code),
         item: requirement.item.clone(),
         needed: requirement.needed,
         held: requirement.held,
-        groups: giving_groups(requirement, access),
+        groups: giving_groups(requirement, access, categories),
         roles: giving_roles(requirement, access),
         permission: requirement.permission,
         passed: requirement.passed,
         message: message(requirement),
-        steps: category_steps(requirement, access),
-        ..blank(requirement.rule)
+        ..Step::failed(requirement.rule)
     }
 }
 
-/// Returns the subject's groups that give the level held.
-fn giving_groups(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Code> {
+/// Returns the subject's groups that give the level held (rules 3.5).
+fn giving_groups(
+    requirement: &Requirement,
+    access: EffectiveAccess<'_>,
+    categories: &CategoryRights<'_>,
+) -> Vec<Code> {
     let Some(held) = requirement.held else {
         return Vec::new();
     };
-    if !access.facts.vocabulary.edition.is_enterprise() {
+    if !access.is_enterprise() {
         return Vec::new(); // rights do not count (rules 3.4)
     }
-    let level = |group: &GroupFacts| match &requirement.source {
+    let level = |(id, group): (GroupId, &GroupFacts)| match &requirement.source {
         Source::Other | Source::Permission(_) => Level::Hidden,
-        Source::Item(id) => right(group, *id),
+        Source::Item(item) => right(group, *item),
         Source::Any(axis) => group.highest_on_any(*axis),
-        Source::Categories(ids, _) => most_permissive(ids.iter().map(|id| right(group, *id))),
+        Source::Categories(_) => categories.highest(id),
     };
-    giving(held, level, access)
-}
-
-/// Returns the groups that give the level held (rules 3.5).
-fn giving(
-    held: Level,
-    level: impl Fn(&GroupFacts) -> Level,
-    access: EffectiveAccess<'_>,
-) -> Vec<Code> {
-    let groups = access.groups().map(|group| (group, level(group)));
+    let groups = access
+        .numbered_groups()
+        .map(|group| (group.1, level(group)));
     let groups = effective_access::giving_groups(held, groups).into_iter();
     groups.map(|group| group.code.clone()).collect()
 }
@@ -182,50 +236,6 @@ fn giving_roles(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<C
         })
         .map(|role| role.code.clone())
         .collect()
-}
-
-/// Returns one step per effective category: the level held and the groups that
-/// give it. Empty outside the enterprise edition (rules 3.4).
-fn category_steps(requirement: &Requirement, access: EffectiveAccess<'_>) -> Vec<Step> {
-    let Source::Categories(ids, _) = &requirement.source else {
-        return Vec::new();
-    };
-    if !access.facts.vocabulary.edition.is_enterprise() {
-        return Vec::new();
-    }
-    ids.iter()
-        .map(|id| {
-            let held = access.level_on(*id);
-            let needed = requirement.needed.unwrap_or_default();
-            let code = access.code_of(*id).cloned();
-            let item = ReasonItem {
-                kind: ItemKind::Category,
-                code,
-            };
-            Step {
-                axis: Some(ReasonCode::Category),
-                message: format!("{}: held is `{held}`.", capitalised(&item.to_string())),
-                item: Some(item),
-                needed: Some(needed),
-                held: Some(held),
-                groups: giving(held, |group| right(group, *id), access),
-                passed: held.allows(needed),
-                ..blank("3.5")
-            }
-        })
-        .collect()
-}
-
-/// Returns the level of a group on an item; `Hidden` if it has no right there.
-fn right(group: &GroupFacts, id: ItemId) -> Level {
-    group.rights.get(&id).copied().unwrap_or_default()
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }
 
 /// Returns the message of a step: the reason if it failed, else what is
@@ -260,9 +270,7 @@ fn level_message(requirement: &Requirement) -> String {
         return "It is in no category: every enabled subject owns it.".to_owned();
     }
     match &requirement.item {
-        Some(item) if held.allows(requirement.needed.unwrap_or_default()) => {
-            format!("{}: held is `{held}`.", capitalised(&item.to_string()))
-        }
+        Some(item) if held.allows(requirement.needed.unwrap_or_default()) => held_on(item, held),
         Some(ReasonItem { kind, code: None }) => format!("The tenant has no {kind}: no gate."),
         Some(_) | None => format!("Held is `{held}`."),
     }

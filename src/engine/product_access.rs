@@ -50,7 +50,7 @@ pub fn product_access(question: &ListingQuestion, facts: &Facts) -> ProductAcces
     let mut others = requirements
         .requirements
         .iter()
-        .filter(|requirement| !matches!(requirement.source, Source::Categories(..)));
+        .filter(|requirement| !matches!(requirement.source, Source::Categories(_)));
     if others.any(|requirement| !requirement.passed) {
         return ProductAccess::Nothing;
     }

@@ -12,15 +12,18 @@ mod permission;
 use crate::domain::{ReasonCode, Remedy};
 
 use super::{
+    category_rights::CategoryRights,
     effective_access::EffectiveAccess,
     requirement::{Requirement, Source},
 };
 
-/// Returns the smallest set of grants. Fails with the explanation of the first
+/// Returns the smallest set of grants, given the rights of all groups on the
+/// product's `categories`. Fails with the explanation of the first
 /// rule, in the order of rules 8.1, that no grant satisfies.
 pub(super) fn find(
     requirements: &[Requirement],
     access: EffectiveAccess<'_>,
+    categories: &CategoryRights<'_>,
 ) -> Result<Vec<Remedy>, String> {
     let mut remedies = Vec::new();
     let mut raises = Vec::new();
@@ -42,10 +45,13 @@ pub(super) fn find(
             | ReasonCode::Locale
             | ReasonCode::Category
             | ReasonCode::AttributeGroup
-            | ReasonCode::Item => raises.push((requirement, access::raise(requirement, access)?)),
+            | ReasonCode::Item => {
+                let raise = access::raise(requirement, access, categories.first())?;
+                raises.push((requirement, raise));
+            }
         }
     }
-    remedies.extend(access::find(raises, requirements, access)?);
+    remedies.extend(access::find(raises, requirements, access, categories)?);
     Ok(remedies)
 }
 
@@ -57,7 +63,7 @@ fn turn_permission(
 ) -> Result<Vec<Remedy>, String> {
     match &requirement.source {
         Source::Permission(wanted) => permission::find(*wanted, access),
-        Source::Other | Source::Item(_) | Source::Any(_) | Source::Categories(..) => {
+        Source::Other | Source::Item(_) | Source::Any(_) | Source::Categories(_) => {
             Err("no scope gives the action".to_owned())
         }
     }

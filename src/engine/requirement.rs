@@ -40,9 +40,8 @@ pub(super) enum Source {
     Item(ItemId),
     /// The rights on all channels or all locales.
     Any(OpenAxis),
-    /// The rights on the categories of a product, of which one suffices. The list
-    /// is empty until a decision is explained, since no decision needs it.
-    Categories(Vec<ItemId>, Strictness),
+    /// The rights on the categories of a product, of which one suffices.
+    Categories(Strictness),
 }
 
 impl Requirement {

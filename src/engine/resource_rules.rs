@@ -240,7 +240,7 @@ fn require_categories(
     let passed = strictness.suffices(*held, needed);
     let unknown = unknown.clone().filter(|_| item.is_none() && !passed);
     let requirement = Requirement::level(ReasonCode::Category, rule, item, needed, *held);
-    let requirement = requirement.from(Source::Categories(Vec::new(), strictness));
+    let requirement = requirement.from(Source::Categories(strictness));
     Requirement {
         passed,
         ..requirement

@@ -11,9 +11,7 @@ use crate::{
     store::{Listed, ListedEntity, Snapshot, StoreError},
 };
 
-use super::{
-    Page, Place, PlacedPage, filter_categories, levels, yielding_decider::YieldingDecider,
-};
+use super::{Page, Place, PlacedPage, filter_categories, levels, yielding::YieldingDecider};
 
 /// Minimum and maximum number of entities that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;

@@ -9,7 +9,7 @@ use crate::{
     store::{Bounds, Snapshot, Store, StoreError, TenantId, read_tenant},
 };
 
-use super::{Page, yielding_decider::YieldingDecider};
+use super::{Page, yielding::YieldingDecider};
 
 /// Minimum and maximum number of subjects that one statement reads.
 const FEWEST_AT_ONCE: usize = 64;

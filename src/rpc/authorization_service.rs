@@ -7,7 +7,7 @@ use crate::{
     cache::{Cache, with_current_facts},
     domain::{Code, Decision, Facts, FactsNeeded, GroupsNeeded, Question, Revision},
     engine,
-    listing::YieldingDecider,
+    listing::{self, YieldingDecider},
     pb::{self, authorization_service_server::AuthorizationService, check_result::Outcome},
     store::Store,
     telemetry::DecisionRecorder,
@@ -180,7 +180,7 @@ impl AuthorizationApi {
         };
         let minimum = Revision(minimum_revision);
         let answer = with_current_facts!(self.cache, &tenant, &needed, minimum, |facts| {
-            let explanation = engine::explain(&question, facts);
+            let explanation = listing::explain(&question, facts).await;
             render_explanation::explain_response(explanation, question.subject(), facts)
         });
         answer.ok_or(Failure::TenantNotFound(tenant))

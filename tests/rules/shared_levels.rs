@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pim_authz::{
     domain::{Code, Context, Description, Facts, Level::View, Question, Resource},
-    engine::{self, Decider},
+    engine::{self, Decider, Explainer},
 };
 use proptest::prelude::*;
 
@@ -57,6 +57,24 @@ proptest! {
             let expected = reference::decide(&world, question);
             prop_assert!(together == expected, "{question:?}\n{together:?}\n{expected:?}");
             prop_assert!(alone == expected, "{question:?}\n{alone:?}\n{expected:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn rule_8_2_explanation_is_the_same_in_parts_and_at_once(mut source in entropy(900)) {
+        let world = random_world(&mut source);
+        for _ in 0..6 {
+            let question = lengthened(&random_question(&world, &mut source));
+            let facts = world.facts_to_explain(&question);
+            let mut explainer = Explainer::new(&question, &facts);
+            while explainer.prepare(1) {}
+            let in_parts = explainer.explain();
+            let at_once = engine::explain(&question, &facts);
+            prop_assert!(in_parts == at_once, "{question:?}\n{in_parts:?}\n{at_once:?}");
         }
     }
 }
@@ -173,4 +191,37 @@ fn question_is_prepared_in_bounded_parts() {
     let prepared = decider.work();
     let _ = decider.decide(&all[0], &facts);
     assert!(decider.work() - prepared < 300, "all was prepared");
+}
+
+#[test]
+fn explanation_is_prepared_in_bounded_parts() {
+    let (mut world, categories) = crowd(1, 20, 400);
+    for other in 0..30 {
+        world = world
+            .group(&format!("other{other}"))
+            .may(View)
+            .category("c0");
+    }
+    let resource = Some(described(categories));
+    let action = "edit".parse().unwrap();
+    let question = Question::new(subject("user:u0"), action, resource, Context::default());
+    let question = question.unwrap();
+    let facts = world.facts_to_explain(&question);
+    let mut explainer = Explainer::new(&question, &facts);
+    let mut parts = 0;
+    while explainer.prepare(1_000) {
+        parts += 1;
+    }
+    // The decision reads 20 groups, the steps 20 groups, the remedies 30 others, each on
+    // 400 categories.
+    assert!((20..=60).contains(&parts), "{parts}");
+    let explanation = explainer.explain();
+    assert_eq!(explanation, engine::explain(&question, &facts));
+    assert!(
+        explanation
+            .root
+            .steps
+            .iter()
+            .any(|step| step.steps.len() == 400)
+    );
 }

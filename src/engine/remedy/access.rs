@@ -11,7 +11,8 @@ use crate::domain::{Code, GroupFacts, ItemId, ItemRef, Level, Remedy, Strictness
 
 use super::unknown;
 use crate::engine::{
-    effective_access::{EffectiveAccess, most_permissive},
+    category_rights::{CategoryRights, right},
+    effective_access::EffectiveAccess,
     requirement::{Requirement, Source},
 };
 
@@ -30,13 +31,14 @@ pub(super) fn find(
     failed: Vec<(&Requirement, Raise)>,
     requirements: &[Requirement],
     access: EffectiveAccess<'_>,
+    categories: &CategoryRights<'_>,
 ) -> Result<Vec<Remedy>, String> {
     if failed.is_empty() {
         return Ok(Vec::new());
     }
     let (failed, raises): (Vec<&Requirement>, Vec<Raise>) = failed.into_iter().unzip();
     let own_group = preferred(access.groups()).map(|group| &group.code);
-    let joinable = joinable(&failed, requirements, access);
+    let joinable = joinable(&failed, requirements, access, categories);
     let no_group = || own_group.map(|_| Vec::new());
     let one_group = || joinable.iter().map(|group| vec![group]);
     let two_groups = || {
@@ -122,31 +124,38 @@ fn joinable<'f>(
     failed: &[&Requirement],
     requirements: &[Requirement],
     access: EffectiveAccess<'f>,
+    categories: &CategoryRights<'_>,
 ) -> Vec<Joinable<'f>> {
     if access.subject_ref.kind == SubjectKind::App {
         return Vec::new(); // an app is in no group but its own (rules 1.4)
     }
     let joined: BTreeSet<&Code> = access.groups().map(|group| &group.code).collect();
-    let others = access.facts.groups.values().map(AsRef::as_ref);
-    let mut others: Vec<&GroupFacts> = others
-        .filter(|group| !group.private && !joined.contains(&group.code))
-        .filter(|group| {
+    let others = access.facts.groups.iter();
+    let others = others.map(|(id, group)| Candidate {
+        group: group.as_ref(),
+        on_categories: categories.highest(*id),
+    });
+    let mut others: Vec<Candidate<'f>> = others
+        .filter(|other| !other.group.private && !joined.contains(&other.group.code))
+        .filter(|other| {
             !requirements
                 .iter()
-                .any(|requirement| overshoots(requirement, group))
+                .any(|requirement| other.overshoots(requirement))
         })
         .collect();
-    others.sort_by_key(|group| (is_all(&group.code), &group.code));
+    others.sort_by_key(|other| (is_all(&other.group.code), &other.group.code));
     let mut by_turned: BTreeMap<Turned, (usize, &Code)> = BTreeMap::new();
-    for (place, group) in others.into_iter().enumerate() {
-        let turned = |(_, requirement): &(usize, &&Requirement)| turns(requirement, group);
+    for (place, other) in others.into_iter().enumerate() {
+        let turned = |(_, requirement): &(usize, &&Requirement)| other.turns(requirement);
         let turned: Turned = failed
             .iter()
             .enumerate()
             .filter(turned)
             .map(|(place, _)| place)
             .collect();
-        by_turned.entry(turned).or_insert((place, &group.code));
+        by_turned
+            .entry(turned)
+            .or_insert((place, &other.group.code));
     }
     let mut firsts: Vec<_> = by_turned.into_iter().collect();
     firsts.sort_by_key(|(_, (place, _))| *place);
@@ -156,29 +165,35 @@ fn joinable<'f>(
         .collect()
 }
 
-/// True if joining `group` satisfies the requirement.
-fn turns(requirement: &Requirement, group: &GroupFacts) -> bool {
-    level_by(requirement, group).allows(requirement.needed.unwrap_or_default())
+/// A group that the subject is not in.
+struct Candidate<'f> {
+    group: &'f GroupFacts,
+    /// Its highest level on the product's categories.
+    on_categories: Level,
 }
 
-/// True if joining `group` gives more than an action allows that needs an exact
-/// level (`send_proposal`, rules 9).
-fn overshoots(requirement: &Requirement, group: &GroupFacts) -> bool {
-    let exactly = matches!(
-        requirement.source,
-        Source::Categories(_, Strictness::Exactly)
-    );
-    exactly && turns(requirement, group) && Some(level_by(requirement, group)) != requirement.needed
-}
+impl Candidate<'_> {
+    /// True if joining the group satisfies the requirement.
+    fn turns(&self, requirement: &Requirement) -> bool {
+        self.level(requirement)
+            .allows(requirement.needed.unwrap_or_default())
+    }
 
-/// Returns the level that the group alone gives for the requirement.
-fn level_by(requirement: &Requirement, group: &GroupFacts) -> Level {
-    let right = |id: &ItemId| group.rights.get(id).copied().unwrap_or_default();
-    match &requirement.source {
-        Source::Other | Source::Permission(_) => Level::Hidden,
-        Source::Item(id) => right(id),
-        Source::Any(axis) => group.highest_on_any(*axis),
-        Source::Categories(ids, _) => most_permissive(ids.iter().map(right)),
+    /// True if joining the group gives more than an action allows that needs an
+    /// exact level (`send_proposal`, rules 9).
+    fn overshoots(&self, requirement: &Requirement) -> bool {
+        let exactly = matches!(requirement.source, Source::Categories(Strictness::Exactly));
+        exactly && self.turns(requirement) && Some(self.level(requirement)) != requirement.needed
+    }
+
+    /// Returns the level that the group alone gives for the requirement.
+    fn level(&self, requirement: &Requirement) -> Level {
+        match &requirement.source {
+            Source::Other | Source::Permission(_) => Level::Hidden,
+            Source::Item(id) => right(self.group, *id),
+            Source::Any(axis) => self.group.highest_on_any(*axis),
+            Source::Categories(_) => self.on_categories,
+        }
     }
 }
 
@@ -187,15 +202,11 @@ fn level_by(requirement: &Requirement, group: &GroupFacts) -> Level {
 pub(super) fn raise(
     requirement: &Requirement,
     access: EffectiveAccess<'_>,
+    first_category: Option<ItemId>,
 ) -> Result<Raise, String> {
     let needed = requirement.needed.unwrap_or_default();
     let too_high = requirement.held.is_some_and(|held| held.allows(needed));
-    if too_high
-        && matches!(
-            requirement.source,
-            Source::Categories(_, Strictness::Exactly)
-        )
-    {
+    if too_high && matches!(requirement.source, Source::Categories(Strictness::Exactly)) {
         return Err(
             "the product is held at own: an owner has no need to send a proposal".to_owned(),
         );
@@ -207,7 +218,7 @@ pub(super) fn raise(
         Source::Other | Source::Permission(_) => None,
         Source::Item(id) => Some(*id),
         Source::Any(axis) => access.first_of(*axis),
-        Source::Categories(ids, _) => ids.first().copied(), // they are sorted by code
+        Source::Categories(_) => first_category,
     };
     let item = id.and_then(|id| access.facts.vocabulary.item_facts.get(&id));
     let item = item.ok_or_else(|| nothing_to_raise(requirement))?;

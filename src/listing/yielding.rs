@@ -1,8 +1,8 @@
 use tokio::task::yield_now;
 
 use crate::{
-    domain::{Decision, Facts, Question},
-    engine::Decider,
+    domain::{Decision, Explanation, Facts, Question},
+    engine::{Decider, Explainer},
 };
 
 /// Number of reads of rights before other calls run: about half a millisecond.
@@ -38,4 +38,14 @@ impl YieldingDecider {
         self.yielded_at = self.decider.work();
         yield_now().await;
     }
+}
+
+/// Explains one question, and yields to other calls while it reads the rights on
+/// a product's categories; see [`Explainer`] for the facts needed.
+pub async fn explain(question: &Question, facts: &Facts) -> Explanation {
+    let mut explainer = Explainer::new(question, facts);
+    while explainer.prepare(READS_PER_TURN) {
+        yield_now().await;
+    }
+    explainer.explain()
 }
