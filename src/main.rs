@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use pim_authz::{
     cli::{Cli, Exit},
+    server,
     telemetry::logs,
 };
 
@@ -25,6 +26,6 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    let runtime = server::runtime().context("cannot start the runtime")?;
     Ok(runtime.block_on(run::run(cli.command))?)
 }

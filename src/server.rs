@@ -15,10 +15,10 @@ mod metrics;
 mod reflection;
 mod services;
 mod starting;
+mod transport;
 mod work;
 
 use std::{
-    convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -29,7 +29,8 @@ use futures_util::{Stream, StreamExt as _, future::Either};
 use secrecy::SecretString;
 use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
-use tonic::{service::Routes, transport::Server};
+use tonic::service::Routes;
+use tower::ServiceBuilder;
 
 use crate::{
     admin::WriteCoordinator,
@@ -63,19 +64,13 @@ pub use self::{
     error::ServerError,
     limits::Limits,
     metrics::ObservationSettings,
+    transport::runtime,
 };
 pub use crate::{
     rpc::{CallerRate, Credentials},
     store::{RuntimeRole, SslMode, TlsParameters},
     telemetry::{DecisionLogSettings, LoggedDecisions},
 };
-
-/// Largest metadata that is read at all, in bytes.
-const MAX_HEADER_BYTES: u32 = 1 << 20;
-
-/// Largest HTTP/2 frame that is accepted, in bytes: the lowest limit that HTTP/2
-/// allows.
-const MAX_FRAME_BYTES: u32 = 16 << 10;
 
 /// Configuration of a server.
 #[derive(Clone, Debug)]
@@ -155,30 +150,31 @@ pub async fn serve(
     let (stopping, stopped) = oneshot::channel();
     let _following = starting.follow();
     let connections = starting.connections(listener, limits);
-    let server = transport(limits)
+    let service = ServiceBuilder::new()
         .layer(starting.gate.clone())
         .layer(starting.authentication.clone())
         .layer(RateLimits::new(limits.caller_rate))
         .layer(OnWorkThreads::new(&starting.work))
         .layer(Admission::new(starting.budget.clone()))
-        .serve_with_incoming_shutdown(starting.services.clone(), connections, async {
-            // A dropped sender means the same as a sent message.
-            let _either_way = stopped.await;
-        });
+        .service(starting.services.clone());
+    let server = transport::serve(service, connections, limits, async {
+        // A dropped sender means the same as a sent message.
+        let _either_way = stopped.await;
+    });
     let (mut server, mut shutdown) = (pin!(server), pin!(shutdown));
     tracing::info!(server.address = %address, "listening on {address}");
     let outcome = tokio::select! {
-        ended = &mut server => return ended.map_err(ServerError::Transport),
+        () = &mut server => return Err(ServerError::Listener),
         () = &mut shutdown => Ok(None),
         running = starting.start(config) => running.map(Some),
     };
-    let mut outcome = match outcome {
+    let outcome = match outcome {
         Ok(Some(_following)) => {
             tracing::info!(server.address = %address, "serving on {address}");
             // The receiver may have been dropped.
             let _receiver_dropped = ready.send(address);
             tokio::select! {
-                ended = &mut server => return ended.map_err(ServerError::Transport),
+                () = &mut server => return Err(ServerError::Listener),
                 () = &mut shutdown => Ok(()),
                 task = starting.supervisor.first_ended() => Err(ServerError::TaskEnded(task)),
             }
@@ -196,25 +192,20 @@ pub async fn serve(
     tracing::info!("stopping: waiting for the calls under way");
     starting.stop();
     let _already_ended = stopping.send(());
-    outcome = outcome.and(drained(server, drain).await);
+    drained(server, drain).await;
     // Last, since the coherence thread announces the pending writes.
     starting.leave().await;
     outcome
 }
 
 /// Waits until the pending calls have ended, or `limit` has passed.
-async fn drained(
-    server: Pin<&mut impl Future<Output = Result<(), tonic::transport::Error>>>,
-    limit: Duration,
-) -> Result<(), ServerError> {
-    let Ok(ended) = timeout(limit, server).await else {
+async fn drained(server: Pin<&mut impl Future<Output = ()>>, limit: Duration) {
+    if timeout(limit, server).await.is_err() {
         tracing::warn!(
             limit_s = limit.as_secs(),
             "stopped before all calls and connections had ended"
         );
-        return Ok(());
-    };
-    ended.map_err(ServerError::Transport)
+    }
 }
 
 /// State of a server that starts, before and after its database is available.
@@ -291,7 +282,7 @@ impl Starting {
         &self,
         listener: TcpListener,
         limits: Limits,
-    ) -> impl Stream<Item = Result<Connection, Infallible>> + Send + use<> {
+    ) -> impl Stream<Item = Connection> + Send + use<> {
         let accepted = accepting::connections(listener, self.open.clone());
         let timeouts = IoTimeouts {
             beginning: limits.beginning,
@@ -302,9 +293,9 @@ impl Starting {
                 let most = self.open.most;
                 Either::Left(handshakes::secured(accepted, certificates, most, timeouts))
             }
-            None => Either::Right(
-                accepted.map(move |accepted| Ok(Connection::plain(accepted, timeouts))),
-            ),
+            None => {
+                Either::Right(accepted.map(move |accepted| Connection::plain(accepted, timeouts)))
+            }
         }
     }
 
@@ -415,26 +406,4 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerErr
     let listener = TcpListener::bind(listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     Ok((listener, address))
-}
-
-/// Configures tonic: limits that it leaves unset, and limits whose defaults may
-/// change.
-///
-/// h2 itself limits header blocks of more frames than `MAX_HEADER_BYTES` needs,
-/// endless empty data frames, and settings and pings that are not read.
-fn transport(limits: Limits) -> Server {
-    Server::builder()
-        .max_concurrent_streams(limits.calls_a_connection)
-        // Limits on calls reset before they were accepted, and on resets caused
-        // by this server; beyond them the connection is closed.
-        .http2_max_pending_accept_reset_streams(Some(64))
-        .http2_max_local_error_reset_streams(Some(1024))
-        .max_frame_size(MAX_FRAME_BYTES)
-        // The gate already rejects metadata beyond a lower limit, with a status;
-        // HTTP/2 has none.
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
-        .http2_keepalive_interval(Some(limits.ping_after))
-        .http2_keepalive_timeout(Some(limits.ping_answer))
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
 }

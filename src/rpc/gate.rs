@@ -45,11 +45,8 @@ const MAX_METADATA_BYTES: usize = 16 << 10;
 const HEALTH_PATH: &str = "/grpc.health.v1.Health/";
 
 /// First layer before all services: rejects calls until it is opened, makes
-/// streams end once it is closed, ends calls at their deadline, and reports them
-/// to an [`Observer`].
-///
-/// tonic would end a call at its `grpc-timeout` with CANCELLED; this layer ends
-/// it earlier, with `DEADLINE_EXCEEDED` and error details.
+/// streams end once it is closed, ends calls at their deadline with
+/// `DEADLINE_EXCEEDED` and error details, and reports them to an [`Observer`].
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     /// [`STARTING`], [`OPEN`] or [`CLOSED`].

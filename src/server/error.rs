@@ -131,9 +131,9 @@ pub enum ServerError {
     #[error("the service's descriptors cannot be served")]
     Reflection(#[source] tonic_reflection::server::Error),
 
-    /// The listener failed while serving.
-    #[error("the server's listener failed")]
-    Transport(#[source] tonic::transport::Error),
+    /// The listener ended while serving, which is an internal error.
+    #[error("the server's listener ended; start the server again")]
+    Listener,
 }
 
 impl From<MigrateError> for ServerError {

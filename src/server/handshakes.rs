@@ -1,7 +1,6 @@
 //! Runs the TLS handshakes of accepted connections concurrently.
 
 use std::{
-    convert::Infallible,
     io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -25,7 +24,7 @@ pub(super) fn secured(
     certificates: Certificates,
     most: usize,
     timeouts: IoTimeouts,
-) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
+) -> impl Stream<Item = Connection> + Send {
     let failed = Arc::new(Mutex::new(LogThrottle::default()));
     accepted
         .map(move |accepted| {
@@ -38,7 +37,7 @@ pub(super) fn secured(
             AbortOnDropHandle::new(tokio::spawn(handshake))
         })
         .buffer_unordered(most)
-        .filter_map(async |ended| ended.ok().flatten().map(Ok))
+        .filter_map(async |ended| ended.ok().flatten())
 }
 
 async fn handshake(
@@ -70,7 +69,7 @@ async fn handshake(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::PathBuf, time::Duration};
+    use std::{fs, future::pending, path::PathBuf, time::Duration};
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
     use tempfile::TempDir;
@@ -80,14 +79,17 @@ mod tests {
     };
     use tonic::{
         Request,
-        service::interceptor::InterceptorLayer,
-        transport::{Certificate, ClientTlsConfig, Endpoint, Identity, Server},
+        body::Body,
+        codegen::http,
+        service::{Routes, interceptor::InterceptorLayer},
+        transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
     };
     use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+    use tower::ServiceBuilder;
 
     use super::{super::accepting::Connections, *};
     use crate::{
-        server::{TlsFiles, accepting},
+        server::{TlsFiles, accepting, limits::Limits, transport},
         tls::{AlternativeNames, Peer},
     };
 
@@ -123,11 +125,12 @@ mod tests {
             seen.send(peer.clone()).unwrap();
             Ok(request)
         };
-        let serving = Server::builder()
+        let service = ServiceBuilder::new()
+            .map_response(|response: http::Response<_>| response.map(Body::new))
             .layer(InterceptorLayer::new(look))
-            .add_service(health)
-            .serve_with_incoming(connections);
-        tokio::spawn(serving);
+            .service(Routes::new(health));
+        let limits = Limits::default();
+        tokio::spawn(transport::serve(service, connections, limits, pending()));
     }
 
     #[tokio::test]

@@ -261,6 +261,11 @@ impl Store {
         self.schema.store(true, Ordering::Relaxed);
     }
 
+    /// Makes all connections of the pool prepare their statements anew.
+    pub(super) fn forget_statements(&self) {
+        self.pool.manager().statement_caches.clear();
+    }
+
     /// Returns the connector of this database.
     pub(super) fn connector(&self) -> &Connector {
         &self.connector

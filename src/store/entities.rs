@@ -1,5 +1,6 @@
 use std::{collections::HashMap, hash::Hash};
 
+use futures_util::try_join;
 use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::domain::{
@@ -12,6 +13,9 @@ use super::{
     entity_rows::{Columns, FromRow, selection_columns},
     wanted_entities::{RightsFilter, RightsWanted},
 };
+
+/// The groups with rights on each item, each with its level.
+type Rights = HashMap<ItemId, Vec<(GroupId, Level)>>;
 
 /// Entities of a tenant by id, without products and models.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +30,7 @@ pub struct StoredEntities {
     /// Keyed by subject id.
     pub apps: HashMap<SubjectId, App>,
     /// Keyed by item id: group ids in ascending order, each with its level.
-    pub rights: HashMap<ItemId, Vec<(GroupId, Level)>>,
+    pub rights: Rights,
     /// Number of apps and connections in the tenant, whether loaded or not (rules
     /// 5.2).
     pub third_parties: usize,
@@ -89,40 +93,72 @@ impl Transaction<'_> {
         tenant: TenantId,
         wanted: &WantedEntities,
     ) -> Result<StoredEntities, StoreError> {
-        let mut entities = StoredEntities {
-            groups: self.load(GROUPS, tenant, ALL).await?,
-            ..StoredEntities::default()
+        let everything = wanted.everything;
+        let subjects = async {
+            let wanted = self.subjects_wanted(tenant, wanted).await?;
+            self.load(SUBJECTS, tenant, wanted.as_deref()).await
         };
-        if wanted.everything || wanted.roles {
-            entities.roles = self.load(ROLES, tenant, ALL).await?;
-        }
-        let subjects = self.subjects_wanted(tenant, wanted).await?;
-        entities.subjects = self.load(SUBJECTS, tenant, subjects.as_deref()).await?;
-        entities.third_parties = self.count_third_parties(tenant).await?;
-        let items = self.items_wanted(tenant, wanted).await?;
-        entities.items = self.load(ITEMS, tenant, items.as_deref()).await?;
-        let moved = self.moved_items(tenant, wanted).await?;
-        if !moved.is_empty() {
-            let moved = self.load(ITEMS, tenant, Some(&moved));
-            entities.items.extend(moved.await?);
-        }
-        if wanted.everything || wanted.attributes {
-            entities.attributes = self.load(ATTRIBUTES, tenant, ALL).await?;
-        }
-        if wanted.everything || wanted.grid_views {
-            entities.grid_views = self.load(GRID_VIEWS, tenant, ALL).await?;
-        }
-        entities.apps = self.load(APPS, tenant, ALL).await?;
+        // Polled together, they are sent without waiting for each other's rows.
+        let loading = async {
+            try_join!(
+                self.load(GROUPS, tenant, ALL),
+                self.load_if(everything || wanted.roles, ROLES, tenant),
+                subjects,
+                self.count_third_parties(tenant),
+                self.load_items(tenant, wanted),
+                self.load_if(everything || wanted.attributes, ATTRIBUTES, tenant),
+                self.load_if(everything || wanted.grid_views, GRID_VIEWS, tenant),
+                self.load(APPS, tenant, ALL),
+            )
+        };
+        let (groups, roles, subjects, third_parties, on_items, attributes, grid_views, apps) =
+            Box::pin(loading).await?;
+        let (items, rights) = on_items;
+        Ok(StoredEntities {
+            groups,
+            roles,
+            subjects,
+            items,
+            attributes,
+            grid_views,
+            apps,
+            rights,
+            third_parties,
+        })
+    }
+
+    /// Loads the selected items, with the items that categories are moved with, and
+    /// the selected rights.
+    async fn load_items(
+        &self,
+        tenant: TenantId,
+        wanted: &WantedEntities,
+    ) -> Result<(HashMap<ItemId, Item>, Rights), StoreError> {
+        let named = self.items_wanted(tenant, wanted).await?;
+        let moved = async {
+            let moved = self.moved_items(tenant, wanted).await?;
+            if moved.is_empty() {
+                return Ok(HashMap::new());
+            }
+            self.load(ITEMS, tenant, Some(&moved)).await
+        };
         let all = RightsWanted::OnItems;
-        let rights = if wanted.everything {
+        let wanted = if wanted.everything {
             &all
         } else {
             &wanted.rights
         };
-        if let Some(filter) = rights.filter(items.as_deref()) {
-            self.load_rights(tenant, &filter, &mut entities).await?;
-        }
-        Ok(entities)
+        let filter = wanted.filter(named.as_deref());
+        let rights = async {
+            match &filter {
+                Some(filter) => self.load_rights(tenant, filter).await,
+                None => Ok(HashMap::new()),
+            }
+        };
+        let (mut items, moved, rights) =
+            try_join!(self.load(ITEMS, tenant, named.as_deref()), moved, rights)?;
+        items.extend(moved);
+        Ok((items, rights))
     }
 
     /// Reads the codes of roles, items and subjects by their ids, which are unique
@@ -165,6 +201,24 @@ impl Transaction<'_> {
         .await
     }
 
+    /// Loads all entities of one kind, if they are wanted.
+    async fn load_if<Id, T>(
+        &self,
+        is_wanted: bool,
+        sql: &'static str,
+        tenant: TenantId,
+    ) -> Result<HashMap<Id, T>, StoreError>
+    where
+        Id: for<'r> FromSql<'r> + Eq + Hash,
+        T: FromRow,
+    {
+        if is_wanted {
+            self.load(sql, tenant, ALL).await
+        } else {
+            Ok(HashMap::new())
+        }
+    }
+
     async fn count_third_parties(&self, tenant: TenantId) -> Result<usize, StoreError> {
         const SQL: &str = "-- count_third_parties
             SELECT count(*) FROM subject WHERE tenant_id = $1 AND type IN ('app', 'connection')";
@@ -177,8 +231,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         filter: &RightsFilter<'_>,
-        entities: &mut StoredEntities,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Rights, StoreError> {
         const NAME: &str = "load_rights";
         const SQL: &str = "-- load_rights
             SELECT item_id, group_id, level
@@ -188,13 +241,14 @@ impl Transaction<'_> {
              ORDER BY item_id, group_id";
         let RightsFilter { items, groups } = filter;
         let parameters: [&(dyn ToSql + Sync); 3] = [&tenant.0, items, groups];
+        let mut rights = Rights::new();
         let mut rows = self.stream(NAME, SQL, parameters).await?;
         while let Some(row) = self.next_row(NAME, &mut rows).await? {
             let row = Columns::new(NAME, &row);
             let right = (row.get("group_id")?, row.level("level")?);
             let item = row.get("item_id")?;
-            entities.rights.entry(item).or_default().push(right);
+            rights.entry(item).or_default().push(right);
         }
-        Ok(())
+        Ok(rights)
     }
 }

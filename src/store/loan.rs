@@ -84,8 +84,9 @@ impl Owed {
         self.unusable.load(Ordering::Relaxed)
     }
 
-    fn is_in_flight(&self) -> bool {
-        self.in_flight.load(Ordering::Relaxed) > 0
+    /// Returns the number of statements that are not answered yet.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
     }
 }
 
@@ -128,7 +129,7 @@ impl Drop for Loan {
         };
         if self.owed.is_unusable() {
             drop(Object::take(client));
-        } else if self.owed.is_in_flight() {
+        } else if self.owed.in_flight() > 0 {
             match Handle::try_current() {
                 Ok(runtime) => drop(runtime.spawn(settle(client, self.connector.clone()))),
                 Err(_) => drop(Object::take(client)),

@@ -3,7 +3,7 @@ use std::{fmt, pin::Pin, time::Duration};
 use deadpool_postgres::{ClientWrapper, Object};
 use futures_util::TryStreamExt as _;
 use tokio_postgres::{
-    CopyInSink, IsolationLevel, Row, RowStream,
+    CopyInSink, IsolationLevel, Row, RowStream, Statement,
     types::{BorrowToSql, ToSql},
 };
 
@@ -98,7 +98,7 @@ enum Ownership {
 /// Transaction whose statements are named, measured and limited in time. Rolled
 /// back when dropped without [`Transaction::commit`].
 pub struct Transaction<'c> {
-    inner: tokio_postgres::Transaction<'c>,
+    inner: deadpool_postgres::Transaction<'c>,
     owed: &'c Owed,
     bound: Duration,
     lock: Option<Duration>,
@@ -117,8 +117,10 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn connection(&self) -> Result<Connection, StoreError> {
-        let object = self.pooled().await?;
-        Ok(Connection::kept(Object::take(object)))
+        let client = Object::take(self.pooled().await?);
+        // It cannot be replaced by another one if a statement is stale.
+        client.statement_cache.clear();
+        Ok(Connection::kept(client))
     }
 
     /// Acquires a connection, which returns to the pool when dropped.
@@ -164,7 +166,6 @@ impl Connection {
             Isolation::EachStatement => IsolationLevel::ReadCommitted,
             Isolation::OneSnapshot => IsolationLevel::RepeatableRead,
         };
-        let client: &mut tokio_postgres::Client = client;
         let starting = client.build_transaction().isolation_level(level).start();
         let starting = measured("begin", starting);
         let inner = owed
@@ -202,6 +203,8 @@ impl Connection {
             Ownership::Pooled(loan) => !loan.is_usable(),
         };
         if is_lost {
+            // If it had a stale statement, so have others of the pool.
+            store.forget_statements();
             self.ownership = Ownership::Pooled(Box::new(store.loan().await?));
         }
         Ok(is_lost)
@@ -236,19 +239,26 @@ impl Transaction<'_> {
         self.lock.unwrap_or(self.bound)
     }
 
-    /// Awaits one response, for at most the statement timeout plus [`MARGIN`].
+    /// Awaits one response, for at most the statement timeout plus [`MARGIN`] of it
+    /// and of each statement that was sent before and is not answered yet.
     pub(super) async fn within<T>(
         &self,
         name: &'static str,
         round_trip: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let bound = self.bound + MARGIN;
+        let bound = (self.bound + MARGIN) * (self.owed.in_flight() + 1);
         let answer = self.owed.within(name, bound, round_trip).await;
         if answer.as_ref().is_err_and(StoreError::is_stale_plan) {
             // A new connection has no stale prepared statements or compiled triggers.
             self.owed.abandon();
         }
         answer
+    }
+
+    /// Prepares a statement, once per connection.
+    async fn prepared(&self, name: &'static str, sql: &str) -> Result<Statement, StoreError> {
+        let prepared = self.inner.prepare_cached(sql).await;
+        prepared.map_err(|error| failed(name, error))
     }
 
     /// Runs a statement and returns its rows.
@@ -258,8 +268,11 @@ impl Transaction<'_> {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
-        self.within(name, measured(name, self.inner.query(sql, parameters)))
-            .await
+        let answer = async {
+            let statement = self.prepared(name, sql).await?;
+            measured(name, self.inner.query(&statement, parameters)).await
+        };
+        self.within(name, answer).await
     }
 
     /// Runs a statement and returns the number of rows it affected.
@@ -269,8 +282,11 @@ impl Transaction<'_> {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
-        self.within(name, measured(name, self.inner.execute(sql, parameters)))
-            .await
+        let answer = async {
+            let statement = self.prepared(name, sql).await?;
+            measured(name, self.inner.execute(&statement, parameters)).await
+        };
+        self.within(name, answer).await
     }
 
     /// Runs statements without parameters.
@@ -292,7 +308,10 @@ impl Transaction<'_> {
         I: IntoIterator<Item = P>,
         I::IntoIter: ExactSizeIterator,
     {
-        let rows = measured(name, self.inner.query_raw(sql, parameters));
+        let rows = async {
+            let statement = self.prepared(name, sql).await?;
+            measured(name, self.inner.query_raw(&statement, parameters)).await
+        };
         Ok(Box::pin(self.within(name, rows).await?))
     }
 

@@ -203,7 +203,7 @@ fn explanation_is_prepared_in_bounded_parts() {
             .category("c0");
     }
     let resource = Some(described(categories));
-    let action = "edit".parse().unwrap();
+    let action = question("user:u0", "edit", "product:").build().action();
     let question = Question::new(subject("user:u0"), action, resource, Context::default());
     let question = question.unwrap();
     let facts = world.facts_to_explain(&question);

@@ -1,0 +1,276 @@
+//! Serves HTTP/2 on the accepted connections.
+//!
+//! The calls of a connection are begun by the task of the connection, two at a time,
+//! and then the next connection has its turn: a caller that sends many calls at once
+//! delays another by a few of them, not by all. A call that has to wait
+//! for something continues in a task of its own.
+//!
+//! Most calls are answered when they are begun: such a call needs neither a task
+//! nor a turn of its own, and the responses of a turn are written together.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use futures_util::{Stream, StreamExt as _};
+use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::runtime::{Builder, Runtime};
+use tonic::{body::Body, codegen::http, transport::server::Connected as _};
+use tower::{Service, ServiceExt as _};
+
+use super::{connection::Connection, limits::Limits};
+
+/// Largest metadata that is read at all, in bytes.
+const MAX_HEADER_BYTES: u32 = 1 << 20;
+
+/// Largest HTTP/2 frame that is accepted, in bytes: the lowest limit that HTTP/2
+/// allows.
+const MAX_FRAME_BYTES: u32 = 16 << 10;
+
+/// Number of calls that a connection begins before other connections have their
+/// turns.
+const CALLS_A_TURN: usize = 2;
+
+/// Number of turns before the runtime looks for new calls on idle connections.
+const TURNS_BETWEEN_LOOKS: u32 = 2;
+
+/// Creates the runtime for connections, on which turns are short.
+///
+/// # Errors
+///
+/// The error of the operating system if a thread cannot be created.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        // By default a call that arrives while others run waits for up to 61 turns
+        // before its connection is queued for one.
+        .event_interval(TURNS_BETWEEN_LOOKS)
+        .enable_all()
+        .build()
+}
+
+/// Serves connections until `stopped` completes; then accepts no more and waits
+/// for the calls in progress.
+pub(super) async fn serve<S>(
+    service: S,
+    connections: impl Stream<Item = Connection>,
+    limits: Limits,
+    stopped: impl Future<Output = ()>,
+) where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
+    let shutdown = GracefulShutdown::new();
+    {
+        // Dropped at the end of the block, so that the port is closed.
+        let mut connections = pin!(connections);
+        let mut stopped = pin!(stopped);
+        loop {
+            let connection = tokio::select! {
+                () = &mut stopped => break,
+                next = connections.next() => next,
+            };
+            let Some(connection) = connection else {
+                break;
+            };
+            let peer = connection.connect_info();
+            let service = service.clone();
+            let answer = service_fn(move |request: http::Request<Incoming>| {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(peer.clone());
+                service.clone().oneshot(request)
+            });
+            let calls = Calls::default();
+            let http = http2(limits, calls.clone());
+            let serving = http.serve_connection(TokioIo::new(connection), answer);
+            tokio::spawn(in_turns(shutdown.watch(serving), calls));
+        }
+    }
+    shutdown.shutdown().await;
+}
+
+/// Configures HTTP/2: limits that hyper leaves unset, and limits whose defaults
+/// may change.
+///
+/// h2 itself limits header blocks of more frames than `MAX_HEADER_BYTES` needs,
+/// endless empty data frames, and settings and pings that are not read.
+fn http2(limits: Limits, calls: Calls) -> http2::Builder<Calls> {
+    let mut http = http2::Builder::new(calls);
+    http.timer(TokioTimer::new())
+        .max_concurrent_streams(limits.calls_a_connection)
+        // Limits on calls reset before they were accepted, and on resets caused
+        // by this server; beyond them the connection is closed.
+        .max_pending_accept_reset_streams(64)
+        .max_local_error_reset_streams(1024)
+        .max_frame_size(MAX_FRAME_BYTES)
+        // The gate already rejects metadata beyond a lower limit, with a status;
+        // HTTP/2 has none.
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .keep_alive_interval(limits.ping_after)
+        .keep_alive_timeout(limits.ping_answer)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20);
+    http
+}
+
+/// A call that answers its request.
+type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The calls of one connection that have arrived and are not begun.
+#[derive(Clone, Default)]
+struct Calls {
+    arrived: Arc<Mutex<VecDeque<Call>>>,
+}
+
+impl<F> Executor<F> for Calls
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, call: F) {
+        self.arrived().push_back(Box::pin(call));
+    }
+}
+
+impl Calls {
+    fn arrived(&self) -> MutexGuard<'_, VecDeque<Call>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins up to `most` calls and returns their number.
+    fn begin(&self, most: usize, context: &mut Context<'_>) -> usize {
+        let next = || self.arrived().pop_front();
+        std::iter::from_fn(next)
+            .take(most)
+            .map(|call| begin(call, context))
+            .count()
+    }
+}
+
+/// Begins a call. If it is not answered at once, it continues in a task.
+fn begin(mut call: Call, context: &mut Context<'_>) {
+    // A panic ends the call, as it would in a task, and not the connection.
+    match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+        Ok(Poll::Ready(())) => {}
+        Ok(Poll::Pending) => {
+            tokio::spawn(call);
+        }
+        Err(_) => tracing::error!("a call was ended by a bug of the service"),
+    }
+}
+
+/// Serves a connection until it is closed, in turns with other connections.
+async fn in_turns(connection: impl Future, calls: Calls) {
+    let mut connection = pin!(connection);
+    poll_fn(|context| {
+        let mut left = CALLS_A_TURN;
+        loop {
+            // It reads calls, and writes the responses of those begun before.
+            if connection.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            if left == 0 {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            match calls.begin(left, context) {
+                0 => return Poll::Pending,
+                begun => left = left.saturating_sub(begun),
+            }
+        }
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// The names of the calls answered so far.
+    #[derive(Clone, Default)]
+    struct Answered(Arc<Mutex<String>>);
+
+    impl Answered {
+        fn names(&self) -> String {
+            self.0.lock().unwrap().clone()
+        }
+
+        fn add(&self, name: char) {
+            self.0.lock().unwrap().push(name);
+        }
+
+        /// Returns a connection that is closed once `count` calls of that name are
+        /// answered.
+        fn connection(&self, name: char, count: usize) -> impl Future<Output = ()> + use<> {
+            let answered = self.clone();
+            poll_fn(move |_| {
+                let so_far = answered.names();
+                if so_far.matches(name).count() == count {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_take_turns_of_two_calls() {
+        let answered = Answered::default();
+        let serve = |name, count| {
+            let calls = Calls::default();
+            for _ in 0..count {
+                let answered = answered.clone();
+                calls.execute(async move { answered.add(name) });
+            }
+            tokio::spawn(in_turns(answered.connection(name, count), calls))
+        };
+        let (many, few) = (serve('m', 10), serve('f', 2));
+        many.await.unwrap();
+        few.await.unwrap();
+        assert_eq!(answered.names(), "mmffmmmmmmmm");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_delays_no_other() {
+        let answered = Answered::default();
+        let calls = Calls::default();
+        let (go_on, waiting) = oneshot::channel();
+        let (slow, quick) = (answered.clone(), answered.clone());
+        let (ended, end) = oneshot::channel();
+        calls.execute(async move {
+            waiting.await.unwrap();
+            slow.add('s');
+            ended.send(()).unwrap();
+        });
+        calls.execute(async move { quick.add('q') });
+        in_turns(answered.connection('q', 1), calls).await;
+        assert_eq!(answered.names(), "q");
+        go_on.send(()).unwrap();
+        end.await.unwrap();
+        assert_eq!(answered.names(), "qs");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_ends_alone() {
+        let answered = Answered::default();
+        let calls = Calls::default();
+        calls.execute(async { panic!("on purpose") });
+        let other = answered.clone();
+        calls.execute(async move { other.add('o') });
+        in_turns(answered.connection('o', 1), calls).await;
+        assert_eq!(answered.names(), "o");
+    }
+}
