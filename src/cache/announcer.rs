@@ -61,12 +61,12 @@ pub(super) async fn announce_all(
         let members = std::mem::take(&mut group);
         match announce(&core, &store, &members).await {
             Ok(announced) => {
-                tokio::spawn(wait_for_all(
-                    Arc::clone(&core),
-                    store.clone(),
-                    announced,
-                    members,
-                ));
+                let (core, store) = (Arc::clone(&core), store.clone());
+                tokio::spawn(async move {
+                    let hint = store.hint(announced.seq);
+                    // A server may acknowledge it before the hint.
+                    tokio::join!(hint, wait_for_all(core, store.clone(), announced, members));
+                });
             }
             Err(error) => fail(members, &error),
         }

@@ -81,8 +81,6 @@ impl Store {
                  GROUP BY seq, member)
             SELECT seq, epoch, armed, longest_lease_ms
               FROM taken";
-        const NOTIFY: &str = "-- notify
-            SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
         let member_keys = (0..).zip(members);
         let member_keys = member_keys.flat_map(|(member, keys): (i32, &Vec<FactKey>)| {
             keys.iter().map(move |key| (member, key.to_string()))
@@ -92,16 +90,21 @@ impl Store {
         let Some(row) = announced else {
             return Ok(None);
         };
-        let announced = AnnouncedGroup {
+        Ok(Some(AnnouncedGroup {
             seq: row.get::<_, i64>("seq").unsigned_abs(),
             epoch: row.get::<_, i64>("epoch").unsigned_abs(),
             armed: row.get("armed"),
             longest_lease: milliseconds(row.get("longest_lease_ms")),
-        };
-        let parameters: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &announced.seq.to_string()];
-        // A lost hint only delays servers until their next poll.
-        let _notified = self.rows(NOTIFY, &parameters).await;
-        Ok(Some(announced))
+        }))
+    }
+
+    /// Tells all servers at once of the announcement at `seq`. A lost hint only
+    /// delays servers until their next poll.
+    pub async fn hint(&self, seq: u64) {
+        const SQL: &str = "-- notify
+            SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+        let parameters: [&(dyn ToSql + Sync); 2] = [&CHANNEL, &seq.to_string()];
+        let _notified = self.rows(SQL, &parameters).await;
     }
 
     /// Withdraws an announcement. Returns `true` if it was unused, so that it can

@@ -177,41 +177,40 @@ impl Transaction<'_> {
         head: &AuditHead<'_>,
         end: &Finished<'_>,
     ) -> Result<bool, StoreError> {
-        const TENANT: &str = "-- finish_tenant
-            UPDATE tenant
-               SET revision = $2,
-                   last_id = $3,
-                   last_product_id = $4,
-                   audit_hash = (SELECT hash
-                                   FROM audit
-                                  WHERE tenant_id = $1 AND revision = $2 AND last)
-             WHERE id = $1";
-        const LOG: &str = "-- log_commit
-            INSERT INTO commit_log (n, member, tenant_id, revision)
-            VALUES ($1, $2, $3, $4)";
-        const ANSWER: &str = "-- store_response
-            INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
-            VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (tenant_id, key) DO NOTHING";
-        let (tenant, revision) = (head.tenant.0, stored(head.revision));
-        self.run(
-            TENANT,
-            &[&tenant, &revision, &end.last_id, &end.last_product_id],
-        )
-        .await?;
+        const SQL: &str = "-- finish_write
+            WITH finished AS (
+                UPDATE tenant
+                   SET revision = $2,
+                       last_id = $3,
+                       last_product_id = $4,
+                       audit_hash = (SELECT hash
+                                       FROM audit
+                                      WHERE tenant_id = $1 AND revision = $2 AND last)
+                 WHERE id = $1),
+            logged AS (
+                INSERT INTO commit_log (n, member, tenant_id, revision)
+                VALUES ($5, $6, $1, $2)),
+            kept AS (
+                INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
+                SELECT $1, $7, $8::bytea, $9::bytea, $2
+                 WHERE $7::text <> ''
+                    ON CONFLICT (tenant_id, key) DO NOTHING
+                RETURNING key)
+            SELECT $7::text = '' OR EXISTS (SELECT FROM kept) AS is_first";
         let (n, member) = end.announcement.stored();
-        self.run(LOG, &[&n, &member, &tenant, &revision]).await?;
-        if head.idempotency_key.is_empty() {
-            return Ok(true);
-        }
-        let kept: [&(dyn ToSql + Sync); 5] = [
-            &tenant,
+        let parameters: [&(dyn ToSql + Sync); 9] = [
+            &head.tenant.0,
+            &stored(head.revision),
+            &end.last_id,
+            &end.last_product_id,
+            &n,
+            &member,
             &head.idempotency_key,
             &end.request_hash,
             &end.answer,
-            &revision,
         ];
-        Ok(self.affected(ANSWER, &kept).await? == 1)
+        let row = self.first_row(SQL, &parameters).await?;
+        Ok(row.is_some_and(|row| row.get("is_first")))
     }
 }
 

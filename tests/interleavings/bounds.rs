@@ -37,7 +37,7 @@ async fn swallowed_statements_do_not_stop_later_writes() {
         Place::from("lock_tenant"),
         Place::from("lock_tenant"),
         // This one holds the lock of the tenant's row.
-        commit_of("log_commit"),
+        commit_of("finish_write"),
     ]
     .into_iter()
     .enumerate()
@@ -161,7 +161,7 @@ async fn swallowed_reads_do_not_stop_later_checks() {
 async fn server_stopped_during_commit_frees_the_tenant_within_its_lease() {
     let (database, stopped) = served().await;
     let other = Server::start(&database).await;
-    let swallowed = stopped.proxy.swallow(request(commit_of("log_commit")));
+    let swallowed = stopped.proxy.swallow(request(commit_of("finish_write")));
     let _unanswered = stopped.putting_user("mary", &[], "");
     swallowed.arrived().await;
     let put = other.put_user("julia", &[], "");
@@ -177,7 +177,7 @@ async fn wait_for_a_tenant_ends_at_the_callers_deadline() {
     let holder = Server::start_with_lease(&database, lease).await;
     let waiting = Server::start_with_lease(&database, lease).await;
     holder.import(&company(&["julia;;admins"], "admins")).await;
-    let held = holder.proxy.hold(request(commit_of("log_commit")));
+    let held = holder.proxy.hold(request(commit_of("finish_write")));
     let holding = holder.putting_user("mary", &[], "");
     held.arrived().await;
     let put = put_by(&waiting, TENANT, "julia", DEADLINE);

@@ -50,7 +50,7 @@ async fn outcome_is_determined_without_a_free_connection() {
     const READS: usize = 16;
     const AT_ONCE: usize = 3;
     let server = served().await;
-    let committing = server.proxy.hold(request(commit_of("log_commit")));
+    let committing = server.proxy.hold(request(commit_of("finish_write")));
     let put = server.putting_user("mary", &["editors"], "");
     committing.arrived().await;
     let reading = server.proxy.hold(request("begin_snapshot").every());
@@ -65,7 +65,7 @@ async fn outcome_is_determined_without_a_free_connection() {
         })
         .collect();
     reading.arrived_times(AT_ONCE).await;
-    let cut = server.proxy.cut(reply(commit_of("log_commit")));
+    let cut = server.proxy.cut(reply(commit_of("finish_write")));
     committing.release();
     put.await.unwrap().unwrap();
     assert_eq!(cut.count(), 1);
@@ -139,10 +139,10 @@ async fn outcome_of_write_without_effect_is_never_unknown() {
 #[tokio::test]
 async fn outcome_of_cut_commit_is_determined() {
     let server = served().await;
-    server.proxy.cut(reply(commit_of("log_commit")));
+    server.proxy.cut(reply(commit_of("finish_write")));
     server.put_user("julia", &[], "").await.unwrap();
     assert_eq!(server.members("admins").await.unwrap(), [""; 0]);
-    server.proxy.cut(request(commit_of("log_commit")));
+    server.proxy.cut(request(commit_of("finish_write")));
     let result = server.put_user("julia", &["admins"], "").await;
     let members = server.members("admins").await.unwrap();
     match result {

@@ -29,7 +29,7 @@ async fn late_first_attempt_and_its_retry_return_one_response() {
     keeping.arrived().await;
     // Another caller's write, which returns before a response to the key exists.
     other.put_user("julia", &[], "").await.unwrap();
-    let late = first.proxy.hold(request("finish_tenant"));
+    let late = first.proxy.hold(request("finish_write"));
     announced.release();
     late.arrived().await;
     keeping.release();

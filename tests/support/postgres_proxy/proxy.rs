@@ -6,7 +6,7 @@
 //! cuts, swallows or only observes:
 //!
 //! ```ignore
-//! let held = proxy.hold(reply(commit_of("log_commit")));
+//! let held = proxy.hold(reply(commit_of("finish_write")));
 //! // … a write begins …
 //! held.arrived().await; // PostgreSQL has committed, the server does not know.
 //! held.release();
