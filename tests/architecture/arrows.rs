@@ -57,7 +57,7 @@ const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 /// Crates that belong to some modules and may appear in no other.
 const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("axum", &["http"]),
-    ("hyper", &["http"]),
+    ("hyper", &["http", "server"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
     ("tracing_subscriber", &["telemetry"]),
     ("rustls", &["tls", "store", "server", "cli"]),
