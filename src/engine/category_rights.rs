@@ -23,7 +23,7 @@ pub(super) struct CategoryRights<'f> {
     steps: Vec<Step>,
     /// The highest level of each group read so far on any of the categories.
     highest: HashMap<GroupId, Level>,
-    /// The groups left to read that the subject is not in.
+    /// The groups left to read, beside those of the subject.
     others: vec::IntoIter<(GroupId, &'f GroupFacts)>,
 }
 
@@ -41,8 +41,7 @@ impl<'f> CategoryRights<'f> {
         let mut others = Vec::new();
         if for_remedies && !ids.is_empty() {
             let groups = access.facts.groups.iter();
-            let groups = groups.map(|(id, group)| (*id, Arc::as_ref(group)));
-            others.extend(groups.filter(|(id, _)| !access.is_in(*id)));
+            others.extend(groups.map(|(id, group)| (*id, Arc::as_ref(group))));
         }
         Self {
             ids,
@@ -78,6 +77,9 @@ impl<'f> CategoryRights<'f> {
             let Some((number, group)) = self.others.next() else {
                 return false;
             };
+            if self.highest.contains_key(&number) {
+                continue; // the subject is in the group
+            }
             let levels = self.ids.iter().map(|id| right(group, *id));
             self.highest.insert(number, most_permissive(levels));
             read += u64::try_from(self.ids.len()).unwrap_or(u64::MAX);

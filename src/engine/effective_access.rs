@@ -67,12 +67,6 @@ impl<'f> EffectiveAccess<'f> {
             .filter_map(move |id| Some((*id, self.facts.groups.get(id)?.as_ref())))
     }
 
-    /// True if the subject is in the group.
-    pub(super) fn is_in(self, group: GroupId) -> bool {
-        self.subject
-            .is_some_and(|subject| subject.groups.contains(&group))
-    }
-
     /// True if the edition applies access rights (rules 3.4).
     pub(super) fn is_enterprise(self) -> bool {
         self.facts.vocabulary.edition.is_enterprise()

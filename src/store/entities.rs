@@ -1,6 +1,5 @@
 use std::{collections::HashMap, hash::Hash};
 
-use futures_util::try_join;
 use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::domain::{
@@ -11,6 +10,7 @@ use crate::domain::{
 use super::{
     StoreError, TenantId, Transaction, WantedEntities,
     entity_rows::{Columns, FromRow, selection_columns},
+    round_trip::send_together,
     wanted_entities::{RightsFilter, RightsWanted},
 };
 
@@ -98,33 +98,31 @@ impl Transaction<'_> {
             let wanted = self.subjects_wanted(tenant, wanted).await?;
             self.load(SUBJECTS, tenant, wanted.as_deref()).await
         };
-        // Polled together, they are sent without waiting for each other's rows.
         let loading = async {
-            try_join!(
-                self.load(GROUPS, tenant, ALL),
-                self.load_if(everything || wanted.roles, ROLES, tenant),
+            send_together!(
+                groups = self.load(GROUPS, tenant, ALL),
+                roles = self.load_if(everything || wanted.roles, ROLES, tenant),
+                subjects = subjects,
+                third_parties = self.count_third_parties(tenant),
+                on_items = self.load_items(tenant, wanted),
+                attributes = self.load_if(everything || wanted.attributes, ATTRIBUTES, tenant),
+                grid_views = self.load_if(everything || wanted.grid_views, GRID_VIEWS, tenant),
+                apps = self.load(APPS, tenant, ALL),
+            );
+            let (items, rights) = on_items;
+            Ok(StoredEntities {
+                groups,
+                roles,
                 subjects,
-                self.count_third_parties(tenant),
-                self.load_items(tenant, wanted),
-                self.load_if(everything || wanted.attributes, ATTRIBUTES, tenant),
-                self.load_if(everything || wanted.grid_views, GRID_VIEWS, tenant),
-                self.load(APPS, tenant, ALL),
-            )
+                items,
+                attributes,
+                grid_views,
+                apps,
+                rights,
+                third_parties,
+            })
         };
-        let (groups, roles, subjects, third_parties, on_items, attributes, grid_views, apps) =
-            Box::pin(loading).await?;
-        let (items, rights) = on_items;
-        Ok(StoredEntities {
-            groups,
-            roles,
-            subjects,
-            items,
-            attributes,
-            grid_views,
-            apps,
-            rights,
-            third_parties,
-        })
+        Box::pin(loading).await
     }
 
     /// Loads the selected items, with the items that categories are moved with, and
@@ -155,8 +153,12 @@ impl Transaction<'_> {
                 None => Ok(HashMap::new()),
             }
         };
-        let (mut items, moved, rights) =
-            try_join!(self.load(ITEMS, tenant, named.as_deref()), moved, rights)?;
+        send_together!(
+            items = self.load(ITEMS, tenant, named.as_deref()),
+            moved = moved,
+            rights = rights,
+        );
+        let mut items: HashMap<ItemId, Item> = items;
         items.extend(moved);
         Ok((items, rights))
     }

@@ -281,6 +281,12 @@ impl StoreError {
         self.condition() == Some(Condition::SchemaChanging)
     }
 
+    /// True if the statement failed only because one before it had aborted the
+    /// transaction.
+    pub(super) fn is_aftermath(&self) -> bool {
+        self.sql_state() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION)
+    }
+
     /// True if the failure had no effect and the same statement, or the whole
     /// transaction that it aborted, may succeed when retried at once.
     pub(super) fn is_retryable(&self) -> bool {

@@ -28,3 +28,21 @@ pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreE
     outage_log::failed(name, &error);
     error
 }
+
+/// Awaits statements of one transaction that are sent without waiting for each
+/// other's answers, and binds their values to names. Returns the error from the
+/// function if one fails.
+///
+/// If one aborts the transaction, the statements behind it fail as well: the error
+/// returned is that of the first.
+macro_rules! send_together {
+    ($($name:ident = $statement:expr),+ $(,)?) => {
+        let ($($name),+) = futures_util::join!($($statement),+);
+        $(let $name = match $name {
+            Err(error) if !error.is_aftermath() => return Err(error),
+            answer => answer,
+        };)+
+        $(let $name = $name?;)+
+    };
+}
+pub(super) use send_together;

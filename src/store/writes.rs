@@ -192,7 +192,7 @@ impl Transaction<'_> {
                 VALUES ($5, $6, $1, $2)),
             kept AS (
                 INSERT INTO idempotency (tenant_id, key, request_hash, answer, revision)
-                SELECT $1, $7, $8::bytea, $9::bytea, $2
+                SELECT $1, $7::text, $8::bytea, $9::bytea, $2
                  WHERE $7::text <> ''
                     ON CONFLICT (tenant_id, key) DO NOTHING
                 RETURNING key)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pim_authz::{
-    domain::{Code, Context, Description, Facts, Level::View, Question, Resource},
+    domain::{Action, Code, Context, Description, Facts, Level::View, Question, Resource},
     engine::{self, Decider, Explainer},
 };
 use proptest::prelude::*;
@@ -203,7 +203,7 @@ fn explanation_is_prepared_in_bounded_parts() {
             .category("c0");
     }
     let resource = Some(described(categories));
-    let action = question("user:u0", "edit", "product:").build().action();
+    let action = Action::find("edit").unwrap();
     let question = Question::new(subject("user:u0"), action, resource, Context::default());
     let question = question.unwrap();
     let facts = world.facts_to_explain(&question);
