@@ -77,6 +77,33 @@ fn put_by(
     async move { client.put_users(request).await.map(|_| ()) }
 }
 
+/// Rehearses putting a user.
+fn dry_run(server: &Server) -> impl Future<Output = Result<(), Status>> + use<> {
+    let request = pb::PutUsersRequest {
+        tenant: TENANT.into(),
+        dry_run: true,
+        users: vec![pb::User {
+            code: "mary".into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let mut client = DirectoryServiceClient::new(server.channel.clone());
+    async move { client.put_users(request).await.map(|_| ()) }
+}
+
+/// The turn of the tenant passes on while the database still answers the first.
+#[tokio::test]
+async fn dry_run_ends_when_its_caller_leaves() {
+    let (_database, server) = served().await;
+    let held = server.proxy.hold(reply("load_groups"));
+    let left = tokio::spawn(dry_run(&server));
+    held.arrived().await;
+    left.abort();
+    within(STATEMENT, dry_run(&server)).await.unwrap();
+    held.release();
+}
+
 /// Twice as many writes as may run at once wait for a row that is locked.
 #[tokio::test]
 async fn writes_waiting_for_a_tenant_block_no_other_tenant() {
