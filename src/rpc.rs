@@ -52,7 +52,7 @@ pub use self::{
     authorization_service::AuthorizationApi,
     budget::Budget,
     caller_rate::CallerRate,
-    gate::Gate,
+    gate::{Deadline, Gate},
     import_service::ImportApi,
     observing::Observer,
     page_token::PageTokens,

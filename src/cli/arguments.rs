@@ -235,7 +235,7 @@ pub struct LimitArguments {
         long = "max-calls-a-connection",
         env = "PIM_AUTHZ_MAX_CALLS_A_CONNECTION",
         value_name = "COUNT",
-        default_value_t = 1_024,
+        default_value_t = 128,
         value_parser = clap::value_parser!(u32).range(1..=65_536)
     )]
     pub calls_a_connection: u32,

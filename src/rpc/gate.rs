@@ -97,17 +97,57 @@ impl Gate {
     }
 }
 
-/// The instant by which a call must begin its response; an extension of its
+/// When a call arrived and by when it must begin its response; an extension of its
 /// request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
+pub struct Deadline {
     /// The instant; `None`: the caller set no deadline.
-    pub(super) at: Option<Instant>,
+    at: Option<Instant>,
+    arrived: Instant,
 }
 
 impl Deadline {
-    /// Reads the deadline from a request's extensions; `None`: the caller set
-    /// none.
+    /// Returns the deadline of a call that has just arrived.
+    #[must_use]
+    pub fn on_arrival(headers: &http::HeaderMap) -> Self {
+        let arrived = Instant::now();
+        let given = given_time(headers);
+        Self {
+            at: given.and_then(|given| arrived.checked_add(given)),
+            arrived,
+        }
+    }
+
+    /// Returns when the call arrived.
+    #[must_use]
+    pub fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
+    /// Returns the end of the time limit that holds for every call that does not
+    /// read or remove everything in a tenant.
+    #[must_use]
+    pub fn end(&self) -> Instant {
+        self.end_of(LONGEST_CALL)
+    }
+
+    /// Returns the same deadline of a call that arrived `by` earlier.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn earlier(self, by: Duration) -> Self {
+        Self {
+            at: self.at.map(|at| at - by),
+            arrived: self.arrived - by,
+        }
+    }
+
+    fn end_of(&self, longest: Duration) -> Instant {
+        let end = self.arrived + longest;
+        self.at.map_or(end, |at| at.min(end))
+    }
+
+    /// Reads the caller's deadline from a request's extensions; `None`: the caller
+    /// set none.
     pub(super) fn of(extensions: &tonic::Extensions) -> Option<Instant> {
         extensions.get::<Self>().and_then(|deadline| deadline.at)
     }
@@ -138,13 +178,19 @@ where
             return Box::pin(std::future::ready(Ok(refused)));
         }
         let longest = longest(path);
-        let begun = Instant::now();
-        let given = given_time(request.headers());
-        let at = given.and_then(|given| begun.checked_add(given));
-        request.extensions_mut().insert(Deadline { at });
+        let deadline = request.extensions().get().copied();
+        let deadline = deadline.unwrap_or_else(|| {
+            let deadline = Deadline::on_arrival(request.headers());
+            request.extensions_mut().insert(deadline);
+            deadline
+        });
+        let end = deadline.end_of(longest);
+        if end <= Instant::now() {
+            // It waited for its turn too long: work on it would delay others.
+            let passed = Status::from(Failure::DeadlinePassed).into_http();
+            return Box::pin(std::future::ready(Ok(observed.answered(passed))));
+        }
         request.extensions_mut().insert(self.layer.clone());
-        let end = begun + longest;
-        let end = at.map_or(end, |at| at.min(end));
         let mut ready = self.take_ready();
         Box::pin(async move {
             let answering = match observed.span() {

@@ -29,7 +29,7 @@ impl Default for Limits {
         Self {
             call_bytes: 512 << 20,
             connections: 4_096,
-            calls_a_connection: 1_024,
+            calls_a_connection: 128,
             caller_rate: None,
             beginning: Duration::from_secs(10),
             ping_after: Duration::from_secs(30),

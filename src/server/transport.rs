@@ -5,6 +5,11 @@
 //! delays another by a few of them, not by all. A call that has to wait
 //! for something continues in a task of its own.
 //!
+//! Calls of a connection are begun in the order in which they arrived. When they have to
+//! wait for long, because more arrive than can be answered, the last one is begun first:
+//! it is answered in time, where each would be answered too late if all waited for
+//! their turn.
+//!
 //! Most calls are answered when they are begun: such a call needs neither a task
 //! nor a turn of its own, and the responses of a turn are written together.
 
@@ -17,6 +22,7 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt as _};
@@ -25,11 +31,15 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::Instant,
+};
 use tonic::{body::Body, codegen::http, transport::server::Connected as _};
 use tower::{Service, ServiceExt as _};
 
 use super::{connection::Connection, limits::Limits};
+use crate::rpc::Deadline;
 
 /// Largest metadata that is read at all, in bytes.
 const MAX_HEADER_BYTES: u32 = 1 << 20;
@@ -41,6 +51,13 @@ const MAX_FRAME_BYTES: u32 = 16 << 10;
 /// Number of calls that a connection begins before other connections have their
 /// turns.
 const CALLS_A_TURN: usize = 2;
+
+/// Number of calls whose deadline has passed that are rejected in one turn.
+const REJECTED_A_TURN: usize = 32;
+
+/// How long the first call of a connection may wait for its turn before the last one
+/// is begun first.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Number of turns before the runtime looks for new calls on idle connections.
 const TURNS_BETWEEN_LOOKS: u32 = 2;
@@ -86,12 +103,16 @@ pub(super) async fn serve<S>(
             };
             let peer = connection.connect_info();
             let service = service.clone();
+            let calls = Calls::default();
+            let arriving = calls.clone();
             let answer = service_fn(move |request: http::Request<Incoming>| {
                 let mut request = request.map(Body::new);
+                let deadline = Deadline::on_arrival(request.headers());
+                arriving.expect(deadline);
+                request.extensions_mut().insert(deadline);
                 request.extensions_mut().insert(peer.clone());
                 service.clone().oneshot(request)
             });
-            let calls = Calls::default();
             let http = http2(limits, calls.clone());
             let serving = http.serve_connection(TokioIo::new(connection), answer);
             tokio::spawn(in_turns(shutdown.watch(serving), calls));
@@ -130,7 +151,22 @@ type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// The calls of one connection that have arrived and are not begun.
 #[derive(Clone, Default)]
 struct Calls {
-    arrived: Arc<Mutex<VecDeque<Call>>>,
+    arrived: Arc<Mutex<Arrived>>,
+}
+
+#[derive(Default)]
+struct Arrived {
+    calls: VecDeque<(Deadline, Call)>,
+    /// The deadline of the call that is being accepted.
+    next: Option<Deadline>,
+}
+
+/// Which call of a connection is begun next.
+enum Next {
+    /// One that may be answered in time.
+    Timely(Call),
+    /// One whose deadline has passed; the gate rejects it at once.
+    Late(Call),
 }
 
 impl<F> Executor<F> for Calls
@@ -138,22 +174,60 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, call: F) {
-        self.arrived().push_back(Box::pin(call));
+        let mut arrived = self.arrived();
+        // hyper executes a call as soon as the service has accepted its request.
+        let deadline = arrived.next.take();
+        let deadline = deadline.unwrap_or_else(|| Deadline::on_arrival(&http::HeaderMap::new()));
+        arrived.calls.push_back((deadline, Box::pin(call)));
+    }
+}
+
+impl Arrived {
+    fn next(&mut self, now: Instant) -> Option<Next> {
+        let (deadline, _) = self.calls.front()?;
+        if deadline.end() <= now {
+            return self.calls.pop_front().map(|(_, call)| Next::Late(call));
+        }
+        let next = if now.duration_since(deadline.arrived()) > LONGEST_WAIT {
+            self.calls.pop_back()
+        } else {
+            self.calls.pop_front()
+        };
+        next.map(|(_, call)| Next::Timely(call))
     }
 }
 
 impl Calls {
-    fn arrived(&self) -> MutexGuard<'_, VecDeque<Call>> {
+    fn arrived(&self) -> MutexGuard<'_, Arrived> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins up to `most` calls and returns their number.
+    /// Notes the deadline of the call that is executed next.
+    fn expect(&self, deadline: Deadline) {
+        self.arrived().next = Some(deadline);
+    }
+
+    /// Begins up to `most` calls and returns their number. Rejects those whose
+    /// deadline has passed, up to [`REJECTED_A_TURN`], which count as one.
     fn begin(&self, most: usize, context: &mut Context<'_>) -> usize {
-        let next = || self.arrived().pop_front();
-        std::iter::from_fn(next)
-            .take(most)
-            .map(|call| begin(call, context))
-            .count()
+        let now = Instant::now();
+        let (mut begun, mut rejected) = (0, 0);
+        while begun < most && rejected < REJECTED_A_TURN {
+            // The lock is not held while a call is polled.
+            let next = self.arrived().next(now);
+            match next {
+                Some(Next::Timely(call)) => {
+                    begin(call, context);
+                    begun += 1;
+                }
+                Some(Next::Late(call)) => {
+                    begin(call, context);
+                    rejected += 1;
+                }
+                None => break,
+            }
+        }
+        begun + usize::from(rejected > 0)
     }
 }
 
@@ -241,6 +315,43 @@ mod tests {
         many.await.unwrap();
         few.await.unwrap();
         assert_eq!(answered.names(), "mmffmmmmmmmm");
+    }
+
+    /// Adds a call that arrived `waited` ago, of a caller who gives it a second.
+    fn add(calls: &Calls, waited: Duration, call: impl Future<Output = ()> + Send + 'static) {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("grpc-timeout", "1S".parse().unwrap());
+        calls.expect(Deadline::on_arrival(&headers).earlier(waited));
+        calls.execute(call);
+    }
+
+    #[tokio::test]
+    async fn last_call_is_first_when_calls_wait_for_long() {
+        let answered = Answered::default();
+        let calls = Calls::default();
+        for (name, waited_ms) in [('a', 1_100), ('b', 300), ('c', 200), ('d', 50), ('e', 0)] {
+            let answered = answered.clone();
+            add(&calls, Duration::from_millis(waited_ms), async move {
+                answered.add(name);
+            });
+        }
+        in_turns(answered.connection('b', 1), calls).await;
+        // `a` is too late: the gate rejects it at once.
+        assert_eq!(answered.names(), "aedcb");
+    }
+
+    #[tokio::test]
+    async fn calls_are_begun_in_their_order_when_they_wait_briefly() {
+        let answered = Answered::default();
+        let calls = Calls::default();
+        for (name, waited_ms) in [('a', 50), ('b', 20), ('c', 0)] {
+            let answered = answered.clone();
+            add(&calls, Duration::from_millis(waited_ms), async move {
+                answered.add(name);
+            });
+        }
+        in_turns(answered.connection('c', 1), calls).await;
+        assert_eq!(answered.names(), "abc");
     }
 
     #[tokio::test]
