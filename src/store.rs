@@ -13,6 +13,7 @@ mod app_requests;
 mod as_of;
 mod audit_chain;
 mod audit_facts;
+mod begun_write;
 mod callers;
 mod changes;
 mod clean_up;
@@ -72,6 +73,7 @@ pub use self::{
     as_of::{AsOf, ReadAsOf},
     audit_chain::ChainReport,
     audit_facts::FactsReport,
+    begun_write::{BegunRehearsal, BegunWrite, StoredUnder},
     callers::{CallerChanges, CallerRow, NewKey},
     changes::{ChangeFilter, ChangePlace, ChangeRow},
     condition::Condition,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{Code, Edition, FactKey, Revision},
-    store::{AuditBatch, AuditHead, AuditRow, Bounds, LockedTenant, TenantId, Transaction},
+    store::{AuditBatch, AuditHead, AuditRow, Bounds, Finished, LockedTenant, TenantId, Transaction},
 };
 
 use super::{
@@ -234,7 +234,7 @@ impl<'t> Pass<'t> {
         }
         // The last entry stays buffered: the final batch needs at least one.
         let last = self.waiting.pop();
-        self.write_audit(AuditBatch::Middle).await?;
+        self.write_audit().await?;
         self.waiting.extend(last);
         Ok(())
     }
@@ -273,16 +273,25 @@ impl<'t> Pass<'t> {
         Ok(self.transaction.delete_products(tenant).await?)
     }
 
-    /// Writes the buffered entries; the last one ends the write.
-    pub(super) async fn end_audit(&mut self) -> Result<(), AdminError> {
-        self.write_audit(AuditBatch::Last).await
+    /// Ends the write with the buffered audit entries. Returns false if its
+    /// idempotency key is already used.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::Store`] when the database does not answer.
+    pub(super) async fn end(&mut self, end: &Finished<'_>) -> Result<bool, AdminError> {
+        let rows = std::mem::take(&mut self.waiting);
+        let (head, first_part) = (self.audit_head(), self.parts + 1);
+        let ending = self.transaction.end_write(&head, (first_part, &rows), end);
+        Ok(ending.await?)
     }
 
-    async fn write_audit(&mut self, batch: AuditBatch) -> Result<(), AdminError> {
+    /// Writes the buffered entries; more follow.
+    async fn write_audit(&mut self) -> Result<(), AdminError> {
         let rows = std::mem::take(&mut self.waiting);
         let head = self.audit_head();
         self.transaction
-            .write_audit(&head, self.parts + 1, &rows, batch)
+            .write_audit(&head, self.parts + 1, &rows, AuditBatch::Middle)
             .await?;
         self.parts = self
             .parts

@@ -5,10 +5,10 @@
 //! delays another by a few of them, not by all. A call that has to wait
 //! for something continues in a task of its own.
 //!
-//! Calls of a connection are begun in the order in which they arrived. When they have to
-//! wait for long, because more arrive than can be answered, the last one is begun first:
-//! it is answered in time, where each would be answered too late if all waited for
-//! their turn.
+//! Calls of a connection are begun in the order in which they arrived. When the first one
+//! has waited for half of the time until its deadline, because more arrive than can be
+//! answered, the last one is begun first: it is answered in time, where each would be
+//! answered too late if all waited for their turn.
 //!
 //! Most calls are answered when they are begun: such a call needs neither a task
 //! nor a turn of its own, and the responses of a turn are written together.
@@ -22,7 +22,6 @@ use std::{
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures_util::{Stream, StreamExt as _};
@@ -54,10 +53,6 @@ const CALLS_A_TURN: usize = 2;
 
 /// Number of calls whose deadline has passed that are rejected in one turn.
 const REJECTED_A_TURN: usize = 32;
-
-/// How long the first call of a connection may wait for its turn before the last one
-/// is begun first.
-const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Number of turns before the runtime looks for new calls on idle connections.
 const TURNS_BETWEEN_LOOKS: u32 = 2;
@@ -127,12 +122,14 @@ pub(super) async fn serve<S>(
 /// h2 itself limits header blocks of more frames than `MAX_HEADER_BYTES` needs,
 /// endless empty data frames, and settings and pings that are not read.
 fn http2(limits: Limits, calls: Calls) -> http2::Builder<Calls> {
+    let most_resets = usize::try_from(limits.calls_a_connection).unwrap_or(usize::MAX);
     let mut http = http2::Builder::new(calls);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(limits.calls_a_connection)
         // Limits on calls reset before they were accepted, and on resets caused
-        // by this server; beyond them the connection is closed.
-        .max_pending_accept_reset_streams(64)
+        // by this server; beyond them the connection is closed. All calls of a
+        // connection may end at their deadlines while the server is overloaded.
+        .max_pending_accept_reset_streams(most_resets)
         .max_local_error_reset_streams(1024)
         .max_frame_size(MAX_FRAME_BYTES)
         // The gate already rejects metadata beyond a lower limit, with a status;
@@ -188,10 +185,11 @@ impl Arrived {
         if deadline.end() <= now {
             return self.calls.pop_front().map(|(_, call)| Next::Late(call));
         }
-        let next = if now.duration_since(deadline.arrived()) > LONGEST_WAIT {
-            self.calls.pop_back()
-        } else {
+        let is_in_time = now.duration_since(deadline.arrived()) <= deadline.end().duration_since(now);
+        let next = if is_in_time {
             self.calls.pop_front()
+        } else {
+            self.calls.pop_back()
         };
         next.map(|(_, call)| Next::Timely(call))
     }
@@ -268,6 +266,8 @@ async fn in_turns(connection: impl Future, calls: Calls) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::sync::oneshot;
 
     use super::*;
@@ -329,7 +329,7 @@ mod tests {
     async fn last_call_is_first_when_calls_wait_for_long() {
         let answered = Answered::default();
         let calls = Calls::default();
-        for (name, waited_ms) in [('a', 1_100), ('b', 300), ('c', 200), ('d', 50), ('e', 0)] {
+        for (name, waited_ms) in [('a', 1_100), ('b', 700), ('c', 600), ('d', 50), ('e', 0)] {
             let answered = answered.clone();
             add(&calls, Duration::from_millis(waited_ms), async move {
                 answered.add(name);
@@ -344,7 +344,7 @@ mod tests {
     async fn calls_are_begun_in_their_order_when_they_wait_briefly() {
         let answered = Answered::default();
         let calls = Calls::default();
-        for (name, waited_ms) in [('a', 50), ('b', 20), ('c', 0)] {
+        for (name, waited_ms) in [('a', 300), ('b', 20), ('c', 0)] {
             let answered = answered.clone();
             add(&calls, Duration::from_millis(waited_ms), async move {
                 answered.add(name);

@@ -7,7 +7,7 @@ use crate::{
     failpoints::{Rule, is_disabled},
 };
 
-use super::{LeaseId, Store, StoreError, Transaction, tenants};
+use super::{LeaseId, Store, StoreError, Transaction, round_trip::send_together, tenants};
 
 /// NOTIFY channel of announcements. A hint only; the log is authoritative.
 pub(super) const CHANNEL: &str = "pim_authz";
@@ -192,17 +192,18 @@ impl Transaction<'_> {
               FROM head
              WHERE epoch = $1 AND armed AND fingerprint = primary_fingerprint()";
         let (seq, member) = announcement.stored();
-        let deleted = self
-            .affected(SQL, &[&seq, &member])
-            .await
-            .map_err(|error| error.of_lock_wait(self.lock_wait()))?;
-        if deleted != 1 && !is_disabled(Rule::IntentIsCondition) {
-            return Ok(false);
-        }
         let epoch = i64::try_from(announcement.epoch).unwrap_or(i64::MAX);
         let pass = format!("{seq}/{member}");
-        let current = self.rows(EPOCH, &[&epoch, &pass]).await?;
-        Ok(!current.is_empty())
+        let deleting = async {
+            let deleted = self.affected(SQL, &[&seq, &member]).await;
+            deleted.map_err(|error| error.of_lock_wait(self.lock_wait()))
+        };
+        send_together!(
+            deleted = deleting,
+            current = self.rows(EPOCH, &[&epoch, &pass]),
+        );
+        let has_intent = deleted == 1 || is_disabled(Rule::IntentIsCondition);
+        Ok(has_intent && !current.is_empty())
     }
 
     pub(super) async fn permit_writes(&self, pass: &str) -> Result<(), StoreError> {

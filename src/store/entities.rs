@@ -95,8 +95,10 @@ impl Transaction<'_> {
     ) -> Result<StoredEntities, StoreError> {
         let everything = wanted.everything;
         let subjects = async {
-            let wanted = self.subjects_wanted(tenant, wanted).await?;
-            self.load(SUBJECTS, tenant, wanted.as_deref()).await
+            match self.subjects_wanted(tenant, wanted).await?.as_deref() {
+                Some([]) => Ok(HashMap::new()),
+                wanted => self.load(SUBJECTS, tenant, wanted).await,
+            }
         };
         let loading = async {
             send_together!(
@@ -133,6 +135,12 @@ impl Transaction<'_> {
         wanted: &WantedEntities,
     ) -> Result<(HashMap<ItemId, Item>, Rights), StoreError> {
         let named = self.items_wanted(tenant, wanted).await?;
+        let items = async {
+            match named.as_deref() {
+                Some([]) => Ok(HashMap::new()),
+                named => self.load(ITEMS, tenant, named).await,
+            }
+        };
         let moved = async {
             let moved = self.moved_items(tenant, wanted).await?;
             if moved.is_empty() {
@@ -154,7 +162,7 @@ impl Transaction<'_> {
             }
         };
         send_together!(
-            items = self.load(ITEMS, tenant, named.as_deref()),
+            items = items,
             moved = moved,
             rights = rights,
         );

@@ -7,7 +7,7 @@ use crate::domain::{
     Item, ItemId, Role, RoleId, Subject, SubjectId, UserGroup,
 };
 
-use super::{StoreError, TenantId, Transaction};
+use super::{StoreError, TenantId, Transaction, round_trip::send_together};
 
 /// New and changed entities, complete, by id; products excluded.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub struct EntityChanges<'a> {
 const RIGHTS_AT_ONCE: usize = 20_000;
 
 impl Transaction<'_> {
-    /// Writes new and changed rows, which may refer to each other.
+    /// Writes new and changed rows, which may refer to each other, in one round trip.
     ///
     /// # Errors
     ///
@@ -37,13 +37,19 @@ impl Transaction<'_> {
         tenant: TenantId,
         changes: &EntityChanges<'_>,
     ) -> Result<(), StoreError> {
-        self.write_groups(tenant, &changes.groups).await?;
-        self.write_roles(tenant, &changes.roles).await?;
-        self.write_subjects(tenant, &changes.subjects).await?;
-        self.write_items(tenant, &changes.items).await?;
-        self.write_attributes(tenant, &changes.attributes).await?;
-        self.write_grid_views(tenant, &changes.grid_views).await?;
-        self.write_apps(tenant, &changes.apps).await
+        let writing = async {
+            send_together!(
+                _groups = self.write_groups(tenant, &changes.groups),
+                _roles = self.write_roles(tenant, &changes.roles),
+                _subjects = self.write_subjects(tenant, &changes.subjects),
+                _items = self.write_items(tenant, &changes.items),
+                _attributes = self.write_attributes(tenant, &changes.attributes),
+                _grid_views = self.write_grid_views(tenant, &changes.grid_views),
+                _apps = self.write_apps(tenant, &changes.apps),
+            );
+            Ok(())
+        };
+        Box::pin(writing).await
     }
 
     async fn write_groups(
@@ -94,8 +100,6 @@ impl Transaction<'_> {
         let keys = column(rows, |row| row.code.folded());
         let labels = column(rows, |row| row.label.as_str());
         let audiences = column(rows, |row| <&str>::from(row.audience));
-        self.run(SQL, &[&tenant.0, &ids, &codes, &keys, &labels, &audiences])
-            .await?;
         let granted = rows.iter().flat_map(|(id, row)| {
             row.permissions
                 .iter()
@@ -103,9 +107,12 @@ impl Transaction<'_> {
         });
         let (roles, permissions): (Vec<RoleId>, Vec<&str>) = granted.unzip();
         let known: Vec<&str> = CATALOGUE.permissions().iter().map(|p| p.code).collect();
-        self.run(LOSE, &[&tenant.0, &ids, &roles, &permissions, &known])
-            .await?;
-        self.run(GAIN, &[&tenant.0, &roles, &permissions]).await
+        send_together!(
+            _written = self.run(SQL, &[&tenant.0, &ids, &codes, &keys, &labels, &audiences]),
+            _lost = self.run(LOSE, &[&tenant.0, &ids, &roles, &permissions, &known]),
+            _gained = self.run(GAIN, &[&tenant.0, &roles, &permissions]),
+        );
+        Ok(())
     }
 
     async fn write_subjects(
@@ -125,13 +132,14 @@ impl Transaction<'_> {
         let codes = column(rows, |row| row.code.as_str());
         let keys = column(rows, |row| row.code.folded());
         let enabled = column(rows, |row| row.enabled);
-        self.run(SQL, &[&tenant.0, &ids, &kinds, &codes, &keys, &enabled])
-            .await?;
         let roles = owned_pairs(rows, |row| &row.roles);
-        self.write_pairs(tenant, &SUBJECT_ROLES, &ids, roles)
-            .await?;
         let groups = owned_pairs(rows, |row| &row.groups);
-        self.write_pairs(tenant, &MEMBERSHIPS, &ids, groups).await
+        send_together!(
+            _written = self.run(SQL, &[&tenant.0, &ids, &kinds, &codes, &keys, &enabled]),
+            _roles = self.write_pairs(tenant, &SUBJECT_ROLES, &ids, roles),
+            _groups = self.write_pairs(tenant, &MEMBERSHIPS, &ids, groups),
+        );
+        Ok(())
     }
 
     async fn write_items(
@@ -154,20 +162,18 @@ impl Transaction<'_> {
         let keys = column(rows, |item| item.code().folded());
         let parents = column(rows, Item::parent);
         let trees = column(rows, |item| item.as_channel()?.tree);
-        self.run(
-            SQL,
-            &[&tenant.0, &all_ids, &kinds, &codes, &keys, &parents, &trees],
-        )
-        .await?;
         let channels = rows.iter();
         let channels = channels.filter_map(|(id, item)| Some((*id, item.as_channel()?)));
         let channels: Vec<(ItemId, &Channel)> = channels.collect();
-        if channels.is_empty() {
-            return Ok(());
-        }
+        let channel_ids = ids(&channels);
         let locales = owned_pairs(&channels, |channel| &channel.locales);
-        self.write_pairs(tenant, &CHANNEL_LOCALES, &ids(&channels), locales)
-            .await
+        let parameters: [&(dyn ToSql + Sync); 7] =
+            [&tenant.0, &all_ids, &kinds, &codes, &keys, &parents, &trees];
+        send_together!(
+            _written = self.run(SQL, &parameters),
+            _locales = self.write_pairs(tenant, &CHANNEL_LOCALES, &channel_ids, locales),
+        );
+        Ok(())
     }
 
     async fn write_attributes(
@@ -219,10 +225,12 @@ impl Transaction<'_> {
         let ids = ids(rows);
         let codes = column(rows, |row| row.code.as_str());
         let keys = column(rows, |row| row.code.folded());
-        self.run(SQL, &[&tenant.0, &ids, &codes, &keys]).await?;
         let groups = owned_pairs(rows, |view| &view.attribute_groups);
-        self.write_pairs(tenant, &GRID_VIEW_GROUPS, &ids, groups)
-            .await
+        send_together!(
+            _written = self.run(SQL, &[&tenant.0, &ids, &codes, &keys]),
+            _groups = self.write_pairs(tenant, &GRID_VIEW_GROUPS, &ids, groups),
+        );
+        Ok(())
     }
 
     async fn write_apps(
@@ -246,13 +254,14 @@ impl Transaction<'_> {
         let connected_by = column(rows, |row| row.connected_by.as_str());
         let later = column(rows, |row| row.later_channels);
         let passed = column(rows, |row| row.permissions_passed);
-        self.run(
-            SQL,
-            &[&tenant.0, &ids, &groups, &connected_by, &later, &passed],
-        )
-        .await?;
-        self.run(CLEAR, &[&tenant.0, &ids]).await?;
-        self.write_app_choices(tenant, rows).await
+        let parameters: [&(dyn ToSql + Sync); 6] =
+            [&tenant.0, &ids, &groups, &connected_by, &later, &passed];
+        send_together!(
+            _written = self.run(SQL, &parameters),
+            _cleared = self.run(CLEAR, &[&tenant.0, &ids]),
+            _chosen = self.write_app_choices(tenant, rows),
+        );
+        Ok(())
     }
 
     async fn write_app_choices(
@@ -272,7 +281,7 @@ impl Transaction<'_> {
                 .map(|scope| (*id, CATALOGUE.scope(scope).code))
         });
         let (subjects, scopes): (Vec<SubjectId>, Vec<&str>) = scopes.unzip();
-        self.run(SCOPES, &[&tenant.0, &subjects, &scopes]).await?;
+        let scopes = (subjects, scopes);
         let chosen: Vec<_> = rows
             .iter()
             .flat_map(|(id, row)| row.selections.iter().map(|chosen| (*id, *chosen)))
@@ -287,8 +296,11 @@ impl Transaction<'_> {
             .map(|(_, chosen)| i16::from(chosen.level))
             .collect();
         let items: Vec<Option<ItemId>> = chosen.iter().map(|(_, chosen)| chosen.item).collect();
-        self.run(SELECTIONS, &[&tenant.0, &subjects, &axes, &levels, &items])
-            .await
+        send_together!(
+            _scopes = self.run(SCOPES, &[&tenant.0, &scopes.0, &scopes.1]),
+            _selections = self.run(SELECTIONS, &[&tenant.0, &subjects, &axes, &levels, &items]),
+        );
+        Ok(())
     }
 
     /// Sets access rights; [`Level::Hidden`] deletes the right.
@@ -333,10 +345,15 @@ impl Transaction<'_> {
         owners: &[Owner],
         pairs: Vec<(Owner, Member)>,
     ) -> Result<(), StoreError> {
+        if owners.is_empty() {
+            return Ok(());
+        }
         let (of, members): (Vec<Owner>, Vec<Member>) = pairs.into_iter().unzip();
-        self.run(table.lose, &[&tenant.0, &owners, &of, &members])
-            .await?;
-        self.run(table.gain, &[&tenant.0, &of, &members]).await
+        send_together!(
+            _lost = self.run(table.lose, &[&tenant.0, &owners, &of, &members]),
+            _gained = self.run(table.gain, &[&tenant.0, &of, &members]),
+        );
+        Ok(())
     }
 }
 

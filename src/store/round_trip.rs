@@ -37,7 +37,7 @@ pub(super) fn failed(name: &'static str, error: tokio_postgres::Error) -> StoreE
 /// returned is that of the first.
 macro_rules! send_together {
     ($($name:ident = $statement:expr),+ $(,)?) => {
-        let ($($name),+) = futures_util::join!($($statement),+);
+        let ($($name),+) = futures_util::join!($(Box::pin(async { $statement.await })),+);
         $(let $name = match $name {
             Err(error) if !error.is_aftermath() => return Err(error),
             answer => answer,

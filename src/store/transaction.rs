@@ -1,9 +1,15 @@
-use std::{fmt, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
 
 use deadpool_postgres::{ClientWrapper, Object};
-use futures_util::TryStreamExt as _;
+use futures_util::{FutureExt as _, TryStreamExt as _, poll};
+use tokio::sync::Mutex;
 use tokio_postgres::{
-    CopyInSink, IsolationLevel, Row, RowStream, Statement,
+    CopyInSink, Row, RowStream, Statement,
     types::{BorrowToSql, ToSql},
 };
 
@@ -97,11 +103,18 @@ enum Ownership {
 
 /// Transaction whose statements are named, measured and limited in time. Rolled
 /// back when dropped without [`Transaction::commit`].
+///
+/// Statements are sent in the order in which they are first polled, and one that is
+/// polled while others wait for their responses is sent behind them without waiting.
 pub struct Transaction<'c> {
-    inner: deadpool_postgres::Transaction<'c>,
+    client: &'c ClientWrapper,
     owed: &'c Owed,
-    bound: Duration,
-    lock: Option<Duration>,
+    isolation: Isolation,
+    bounds: Bounds,
+    /// Held while a statement is prepared and sent.
+    order: Mutex<()>,
+    /// COMMIT was sent.
+    has_ended: bool,
 }
 
 impl fmt::Debug for Transaction<'_> {
@@ -149,46 +162,45 @@ impl Connection {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    #[expect(clippy::disallowed_methods, reason = "transactions are begun here")]
     pub async fn begin(
+        &mut self,
+        isolation: Isolation,
+        bounds: Bounds,
+    ) -> Result<Transaction<'_>, StoreError> {
+        let transaction = self.transaction(isolation, bounds)?;
+        transaction.begin().await?;
+        Ok(transaction)
+    }
+
+    /// Returns a transaction whose first statement must be
+    /// [`begin`](Transaction::begin), which others may follow without waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the connection was lost.
+    pub(super) fn transaction(
         &mut self,
         isolation: Isolation,
         bounds: Bounds,
     ) -> Result<Transaction<'_>, StoreError> {
         let (client, owed) = match &mut self.ownership {
             Ownership::Detached(detached) => {
-                let (client, owed) = &mut **detached;
-                (client, &*owed)
+                let (client, owed) = &**detached;
+                (client, owed)
             }
-            Ownership::Pooled(loan) => loan.parts().ok_or_else(StoreError::no_connection)?,
+            Ownership::Pooled(loan) => {
+                let (client, owed) = loan.parts().ok_or_else(StoreError::no_connection)?;
+                (&*client, owed)
+            }
         };
-        let level = match isolation {
-            Isolation::EachStatement => IsolationLevel::ReadCommitted,
-            Isolation::OneSnapshot => IsolationLevel::RepeatableRead,
-        };
-        let starting = client.build_transaction().isolation_level(level).start();
-        let starting = measured("begin", starting);
-        let inner = owed
-            .within("begin", bounds.statement + MARGIN, starting)
-            .await?;
-        let transaction = Transaction {
-            inner,
+        Ok(Transaction {
+            client,
             owed,
-            bound: bounds.statement,
-            lock: bounds.lock,
-        };
-        let [statement, idle] = bounds.settings();
-        let lock = bounds.lock.map_or_else(|| "0".to_owned(), milliseconds);
-        let sql = format!(
-            "-- bound_transaction
-             SET LOCAL statement_timeout = {statement};
-             SET LOCAL lock_timeout = {lock};
-             SET LOCAL idle_in_transaction_session_timeout = {idle};
-             SET LOCAL tcp_user_timeout = {idle};
-             SET LOCAL plan_cache_mode = force_custom_plan"
-        );
-        transaction.batch("bound_transaction", &sql).await?;
-        Ok(transaction)
+            isolation,
+            bounds,
+            order: Mutex::new(()),
+            has_ended: false,
+        })
     }
 
     /// Replaces a lost pooled connection with another one. Returns false if it is
@@ -228,15 +240,36 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn end_unchanged(self) -> Result<(), StoreError> {
-        let Self { inner, owed, .. } = self;
-        owed.within("commit", ENDING, measured("commit", inner.commit()))
-            .await
+    pub async fn end_unchanged(mut self) -> Result<(), StoreError> {
+        self.has_ended = true;
+        let committing = measured("commit", self.client.batch_execute("COMMIT"));
+        self.owed.within("commit", ENDING, committing).await
+    }
+
+    /// Begins the transaction and sets its bounds. If it fails, whatever was sent
+    /// behind it ran outside a transaction, so only what has no effect by itself may
+    /// be sent before the response.
+    pub(super) async fn begin(&self) -> Result<(), StoreError> {
+        let [statement, idle] = self.bounds.settings();
+        let lock = self.bounds.lock.map_or_else(|| "0".to_owned(), milliseconds);
+        let level = match self.isolation {
+            Isolation::EachStatement => "READ COMMITTED",
+            Isolation::OneSnapshot => "REPEATABLE READ",
+        };
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL {level};
+             SET LOCAL statement_timeout = {statement};
+             SET LOCAL lock_timeout = {lock};
+             SET LOCAL idle_in_transaction_session_timeout = {idle};
+             SET LOCAL tcp_user_timeout = {idle};
+             SET LOCAL plan_cache_mode = force_custom_plan"
+        );
+        self.batch("begin", &sql).await
     }
 
     /// Returns the maximum wait for a lock until the tenant's row is locked.
     pub(super) fn lock_wait(&self) -> Duration {
-        self.lock.unwrap_or(self.bound)
+        self.bounds.lock.unwrap_or(self.bounds.statement)
     }
 
     /// Awaits one response, for at most the statement timeout plus [`MARGIN`] of it
@@ -246,7 +279,7 @@ impl Transaction<'_> {
         name: &'static str,
         round_trip: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let bound = (self.bound + MARGIN) * (self.owed.in_flight() + 1);
+        let bound = (self.bounds.statement + MARGIN) * (self.owed.in_flight() + 1);
         let answer = self.owed.within(name, bound, round_trip).await;
         if answer.as_ref().is_err_and(StoreError::is_stale_plan) {
             // A new connection has no stale prepared statements or compiled triggers.
@@ -257,7 +290,7 @@ impl Transaction<'_> {
 
     /// Prepares a statement, once per connection.
     async fn prepared(&self, name: &'static str, sql: &str) -> Result<Statement, StoreError> {
-        let prepared = self.inner.prepare_cached(sql).await;
+        let prepared = self.client.prepare_cached(sql).await;
         prepared.map_err(|error| failed(name, error))
     }
 
@@ -269,8 +302,10 @@ impl Transaction<'_> {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, StoreError> {
         let answer = async {
+            let order = self.order.lock().await;
             let statement = self.prepared(name, sql).await?;
-            measured(name, self.inner.query(&statement, parameters)).await
+            let querying = measured(name, self.client.query(&statement, parameters));
+            sent_in(order, querying).await
         };
         self.within(name, answer).await
     }
@@ -283,16 +318,21 @@ impl Transaction<'_> {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, StoreError> {
         let answer = async {
+            let order = self.order.lock().await;
             let statement = self.prepared(name, sql).await?;
-            measured(name, self.inner.execute(&statement, parameters)).await
+            let executing = measured(name, self.client.execute(&statement, parameters));
+            sent_in(order, executing).await
         };
         self.within(name, answer).await
     }
 
     /// Runs statements without parameters.
     pub(super) async fn batch(&self, name: &'static str, sql: &str) -> Result<(), StoreError> {
-        self.within(name, measured(name, self.inner.batch_execute(sql)))
-            .await
+        let answer = async {
+            let order = self.order.lock().await;
+            sent_in(order, measured(name, self.client.batch_execute(sql))).await
+        };
+        self.within(name, answer).await
     }
 
     /// Runs a statement and streams its rows in bounded memory. Read them with
@@ -309,8 +349,10 @@ impl Transaction<'_> {
         I::IntoIter: ExactSizeIterator,
     {
         let rows = async {
+            let order = self.order.lock().await;
             let statement = self.prepared(name, sql).await?;
-            measured(name, self.inner.query_raw(&statement, parameters)).await
+            let querying = measured(name, self.client.query_raw(&statement, parameters));
+            sent_in(order, querying).await
         };
         Ok(Box::pin(self.within(name, rows).await?))
     }
@@ -332,6 +374,31 @@ impl Transaction<'_> {
         name: &'static str,
         sql: &str,
     ) -> Result<CopyInSink<bytes::Bytes>, StoreError> {
-        measured(name, self.inner.copy_in(sql)).await
+        measured(name, self.client.copy_in(sql)).await
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // Polled once, it is sent; nobody waits for its response. A connection
+            // that it cannot be sent on is closed.
+            let _response = self.client.batch_execute("ROLLBACK").now_or_never();
+        }
+    }
+}
+
+/// Awaits the response of a statement, and lets the next one be sent as soon as this
+/// one is.
+async fn sent_in<T>(
+    order: tokio::sync::MutexGuard<'_, ()>,
+    round_trip: impl Future<Output = T>,
+) -> T {
+    let mut round_trip = pin!(round_trip);
+    let first = poll!(round_trip.as_mut());
+    drop(order);
+    match first {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => round_trip.await,
     }
 }

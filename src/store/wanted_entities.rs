@@ -175,6 +175,9 @@ impl Transaction<'_> {
         if wanted.everything {
             return Ok(None);
         }
+        if wanted.items.is_empty() && wanted.item_kinds.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
         let kinds: Vec<&str> = wanted.items.iter().map(|(kind, _)| kind.into()).collect();
         let named = keys(wanted.items.iter().map(|(_, code)| code));
         let kin = match wanted.relatives {

@@ -2,7 +2,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::domain::{Code, Edition, Revision};
 
-use super::{Announcement, StoreError, TenantId, Transaction};
+use super::{Announcement, StoreError, TenantId, Transaction, round_trip::send_together};
 
 /// Columns shared by all audit rows of a write.
 #[derive(Clone, Copy, Debug)]
@@ -162,9 +162,9 @@ impl Transaction<'_> {
         Ok(i32::try_from(rows).unwrap_or(i32::MAX))
     }
 
-    /// Ends a write whose audit rows are written: stores the tenant's new revision
-    /// and a row of the commit log, and the response for a retry if the request has
-    /// an idempotency key.
+    /// Ends a write: writes its last audit rows, numbered from `first_part`, and stores
+    /// the tenant's new revision, a row of the commit log, and the response for a retry
+    /// if the request has an idempotency key; in one round trip.
     ///
     /// Returns false if the key is already used: the request was committed before,
     /// and this transaction must be rolled back.
@@ -172,7 +172,20 @@ impl Transaction<'_> {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
-    pub async fn finish_write(
+    pub async fn end_write(
+        &self,
+        head: &AuditHead<'_>,
+        (first_part, rows): (i32, &[AuditRow]),
+        end: &Finished<'_>,
+    ) -> Result<bool, StoreError> {
+        send_together!(
+            _audited = self.write_audit(head, first_part, rows, AuditBatch::Last),
+            is_first = self.finish_write(head, end),
+        );
+        Ok(is_first)
+    }
+
+    async fn finish_write(
         &self,
         head: &AuditHead<'_>,
         end: &Finished<'_>,

@@ -1,6 +1,6 @@
 use crate::{
     domain::{FactKey, Revision},
-    store::{Announcement, Bounds, Finished, Isolation, StoredResponse, TenantId, Transaction},
+    store::{Announcement, Bounds, Finished, StoredResponse, TenantId, Transaction},
 };
 
 use super::{
@@ -12,8 +12,8 @@ use super::{
         write_context::WriteContext,
     },
     Tried, WriteCoordinator,
-    rehearsal::{TenantVersion, answers_of, find_response, tenant_state},
-    slot::{Wait, WriteSlot},
+    rehearsal::{TenantVersion, answer_before, stored_under, tenant_state},
+    slot::WriteSlot,
 };
 
 /// The result of a commit.
@@ -27,21 +27,14 @@ pub(super) enum Committed {
 }
 
 impl WriteCoordinator {
-    /// Begins a transaction that will lock the row of its tenant: a stalled
+    /// Returns the bounds of a transaction that locks the row of its tenant: a stalled
     /// client holds the lock no longer than a lease.
-    async fn begin_locking<'c>(
-        &self,
-        slot: &'c mut WriteSlot,
-        size: Size,
-    ) -> Result<(Transaction<'c>, &'c mut Wait), AdminError> {
-        let bounds = Bounds {
+    fn locking(&self, slot: &WriteSlot, size: Size) -> Result<Bounds, AdminError> {
+        Ok(Bounds {
             statement: size.statement(),
             idle: self.cache.settings().lease,
             lock: Some(slot.row_wait()?),
-        };
-        let (connection, wait) = (&mut slot.connection, &mut slot.wait);
-        let transaction = connection.begin(Isolation::EachStatement, bounds).await?;
-        Ok((transaction, wait))
+        })
     }
 
     /// Commits the change (W4). It is stale if it is not the rehearsed change any
@@ -54,16 +47,15 @@ impl WriteCoordinator {
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
-        let (transaction, wait) = self.begin_locking(slot, run.change().size()).await?;
-        if !wait.counting(transaction.use_intent(announcement)).await? {
+        let bounds = self.locking(slot, run.change().size())?;
+        let (connection, wait) = (&mut slot.connection, &mut slot.wait);
+        let stored = stored_under(run.change(), context);
+        let beginning = connection.begin_commit(bounds, announcement, &context.tenant, stored);
+        let Some(begun) = wait.counting(beginning).await? else {
             return Ok(Committed::Stale);
-        }
-        let locked = wait
-            .counting(transaction.lock_tenant(&context.tenant))
-            .await?;
-        if let Some(answer) =
-            find_response(&transaction, context, answers_of(run.change(), context)).await?
-        {
+        };
+        let (transaction, locked) = (begun.transaction, begun.tenant);
+        if let Some(answer) = answer_before(begun.response, context)? {
             return Ok(Committed::Before(answer));
         }
         let rehearsal = rehearsed.compared_with(TenantVersion::of(locked.as_ref()));
@@ -78,9 +70,7 @@ impl WriteCoordinator {
             return Ok(Committed::Stale);
         }
         run.write(&mut pass).await?;
-        pass.end_audit().await?;
-        let (revision, head) = (pass.revision, pass.audit_head());
-        let written = head.tenant;
+        let (revision, written) = (pass.revision, pass.tenant.number());
         let answer = run.encoded_answer(revision);
         let end = Finished {
             announcement,
@@ -89,7 +79,7 @@ impl WriteCoordinator {
             request_hash: &context.request_hash,
             answer: &answer,
         };
-        if !transaction.finish_write(&head, &end).await? {
+        if !pass.end(&end).await? {
             // On the next try it finds the answer, possibly one of another
             // request.
             return Ok(Committed::Stale);
@@ -114,16 +104,16 @@ impl WriteCoordinator {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let (transaction, wait) = self.begin_locking(slot, run.change().size()).await?;
-        let locked = wait
-            .counting(transaction.lock_tenant(&context.tenant))
-            .await?;
-        let Some(locked) = locked else {
+        let bounds = self.locking(slot, run.change().size())?;
+        let (connection, wait) = (&mut slot.connection, &mut slot.wait);
+        let stored = stored_under(run.change(), context);
+        let beginning = connection.begin_unchanged(bounds, &context.tenant, stored);
+        let begun = wait.counting(beginning).await?;
+        let transaction = begun.transaction;
+        let Some(locked) = begun.tenant else {
             return Ok(Tried::Again);
         };
-        if let Some(answer) =
-            find_response(&transaction, context, answers_of(run.change(), context)).await?
-        {
+        if let Some(answer) = answer_before(begun.response, context)? {
             return Ok(Tried::Before(answer));
         }
         let rehearsal = rehearsed.compared_with(TenantVersion::of(Some(&locked)));

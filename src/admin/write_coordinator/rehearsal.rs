@@ -1,10 +1,13 @@
 use crate::{
     domain::Revision,
-    store::{Bounds, Connection, Isolation, LockedTenant, ResponseScope, TenantId, Transaction},
+    store::{
+        BegunWrite, Bounds, Connection, LockedTenant, ResponseScope, StoredResponse, StoredUnder,
+        TenantId,
+    },
 };
 
 use super::super::{
-    change::{Change, Pass, Rehearsal, TenantState},
+    change::{Change, Pass, Rehearsal, Size, TenantState},
     compared::Verdict,
     error::AdminError,
     run::Run,
@@ -73,18 +76,20 @@ pub(super) async fn rehearse<C: Change>(
         },
         ..Bounds::READ
     };
-    let transaction = connection.begin(Isolation::OneSnapshot, bounds).await?;
-    let seen = transaction.read_tenant(&context.tenant).await?;
-    let (epoch, version) = (seen.epoch, TenantVersion::of(seen.tenant.as_ref()));
-    let found = match compare(&transaction, run, context, (seen.tenant, patience)).await {
-        Ok(found) => {
-            // Temporary tables of the session survive the end of the transaction.
-            transaction.end_unchanged().await?;
-            found
-        }
+    let stored = stored_under(run.change(), context);
+    let begun = connection.begin_rehearsal(bounds, &context.tenant, stored).await?;
+    let (epoch, begun) = (begun.epoch, begun.write);
+    let version = TenantVersion::of(begun.tenant.as_ref());
+    let found = match compare(&begun, run, context, patience).await {
+        Ok(found) => found,
         Err(error) if error.is_refusal() => Found::Refused(error),
         Err(error) => return Err(error),
     };
+    let keeps_rows = run.change().size() != Size::Small || context.dry_run;
+    if keeps_rows && !matches!(found, Found::Refused(_)) {
+        // Temporary tables of the session survive the end of the transaction.
+        begun.transaction.end_unchanged().await?;
+    }
     Ok(Rehearsed {
         epoch,
         version,
@@ -93,18 +98,17 @@ pub(super) async fn rehearse<C: Change>(
 }
 
 async fn compare<C: Change>(
-    transaction: &Transaction<'_>,
+    begun: &BegunWrite<'_>,
     run: &mut Run<C>,
     context: &WriteContext,
-    (seen, patience): (Option<LockedTenant>, &Patience),
+    patience: &Patience,
 ) -> Result<Found, AdminError> {
-    let scope = answers_of(run.change(), context);
-    if let Some(answer) = find_response(transaction, context, scope).await? {
+    if let Some(answer) = answer_before(begun.response.clone(), context)? {
         return Ok(Found::Before(answer));
     }
-    let tenant = tenant_state(seen, run.change(), context)?;
+    let tenant = tenant_state(begun.tenant.clone(), run.change(), context)?;
     context.check_revision(tenant.revision)?;
-    let mut pass = Pass::new(transaction, tenant, context);
+    let mut pass = Pass::new(&begun.transaction, tenant, context);
     if context.dry_run {
         // A write continues: its caller may have left, and get the result by a
         // retry.
@@ -120,37 +124,35 @@ async fn compare<C: Change>(
 /// # Errors
 ///
 /// [`AdminError::IdempotencyKeyReused`] if it is of another request.
-pub(super) async fn find_response(
-    transaction: &Transaction<'_>,
+pub(super) fn answer_before(
+    stored: Option<StoredResponse>,
     context: &WriteContext,
-    of: ResponseScope<'_>,
 ) -> Result<Option<Vec<u8>>, AdminError> {
-    let Some(key) = context.kept_key() else {
+    let (Some(key), Some(stored)) = (context.kept_key(), stored) else {
         return Ok(None);
     };
-    let Some(kept) = transaction.find_response(&context.tenant, key, of).await? else {
-        return Ok(None);
-    };
-    if kept.request_hash == context.request_hash {
-        return Ok(Some(kept.answer));
+    if stored.request_hash == context.request_hash {
+        return Ok(Some(stored.answer));
     }
     Err(AdminError::IdempotencyKeyReused {
         key: key.to_owned(),
     })
 }
 
-/// Returns whose stored answers a retry of the change may get: a deleted tenant
-/// keeps the answer of its own deletion.
-pub(super) fn answers_of<'a, C: Change>(
+/// Returns under which key a response of the change may be stored, and whose responses
+/// a retry may get: a deleted tenant keeps the response of its own deletion.
+pub(super) fn stored_under<'a, C: Change>(
     change: &C,
     context: &'a WriteContext,
-) -> ResponseScope<'a> {
-    if !change.deletes_tenant() {
-        return ResponseScope::Tenant;
-    }
-    ResponseScope::DeletedTenants {
-        request_hash: &context.request_hash,
-    }
+) -> Option<StoredUnder<'a>> {
+    let scope = if change.deletes_tenant() {
+        ResponseScope::DeletedTenants {
+            request_hash: &context.request_hash,
+        }
+    } else {
+        ResponseScope::Tenant
+    };
+    context.kept_key().map(|key| (key, scope))
 }
 
 /// Returns the tenant that was found, or the one that the change creates.

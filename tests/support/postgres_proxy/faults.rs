@@ -30,8 +30,8 @@ pub(crate) fn begin() -> Place {
 /// Returns the place of the BEGIN of the transaction whose first named statement
 /// is `name`.
 ///
-/// Only that statement identifies the BEGIN, and the server sends it after the
-/// BEGIN was answered: what is intercepted is the request of that statement.
+/// Only that statement identifies the BEGIN, and the server sends it behind the
+/// BEGIN: what is intercepted is the request of that statement.
 pub(crate) fn begin_of(name: &'static str) -> Place {
     Place::BeginOf(name)
 }

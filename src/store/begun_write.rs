@@ -1,0 +1,125 @@
+use crate::domain::Code;
+
+use super::{
+    Announcement, Bounds, Connection, Isolation, LockedTenant, ResponseScope, StoreError,
+    StoredResponse, Transaction, round_trip::send_together,
+};
+
+/// Transaction of a write, with what the write reads first. Its BEGIN and these
+/// statements are sent together, in one round trip.
+#[derive(Debug)]
+pub struct BegunWrite<'c> {
+    /// The transaction.
+    pub transaction: Transaction<'c>,
+    /// The tenant; `None` if it does not exist.
+    pub tenant: Option<LockedTenant>,
+    /// The response stored under the idempotency key of the write.
+    pub response: Option<StoredResponse>,
+}
+
+/// Begun rehearsal of a write.
+#[derive(Debug)]
+pub struct BegunRehearsal<'c> {
+    /// The transaction, one snapshot, and what was read in it.
+    pub write: BegunWrite<'c>,
+    /// The epoch of the primary that the snapshot is of.
+    pub epoch: u64,
+}
+
+/// Idempotency key of a write, and whose stored responses apply to it.
+pub type StoredUnder<'a> = (&'a str, ResponseScope<'a>);
+
+impl Connection {
+    /// Begins the rehearsal of a write to a tenant (`docs/coherence.md`, W0).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the database is unavailable, or is a standby.
+    pub async fn begin_rehearsal(
+        &mut self,
+        bounds: Bounds,
+        tenant: &Code,
+        stored: Option<StoredUnder<'_>>,
+    ) -> Result<BegunRehearsal<'_>, StoreError> {
+        let transaction = self.transaction(Isolation::OneSnapshot, bounds)?;
+        send_together!(
+            _begun = transaction.begin(),
+            seen = transaction.read_tenant(tenant),
+            response = transaction.stored_response(tenant, stored),
+        );
+        let write = BegunWrite {
+            tenant: seen.tenant,
+            response,
+            transaction,
+        };
+        let epoch = seen.epoch;
+        Ok(BegunRehearsal { write, epoch })
+    }
+
+    /// Begins the transaction that commits an announced write (`docs/coherence.md`,
+    /// W4): uses its announcement, then locks the row of its tenant. Returns `None` if
+    /// the announcement was withdrawn, or the primary or its epoch has changed since.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TenantLocked`] if another write holds the lock for longer than
+    /// [`Bounds::lock`]; [`StoreError::Unavailable`] if the database is unavailable.
+    pub async fn begin_commit(
+        &mut self,
+        bounds: Bounds,
+        announcement: Announcement,
+        tenant: &Code,
+        stored: Option<StoredUnder<'_>>,
+    ) -> Result<Option<BegunWrite<'_>>, StoreError> {
+        let transaction = self.transaction(Isolation::EachStatement, bounds)?;
+        send_together!(
+            _begun = transaction.begin(),
+            is_used = transaction.use_intent(announcement),
+            tenant_found = transaction.lock_tenant(tenant),
+            response = transaction.stored_response(tenant, stored),
+        );
+        Ok(is_used.then_some(BegunWrite {
+            tenant: tenant_found,
+            response,
+            transaction,
+        }))
+    }
+
+    /// Begins the transaction of a write that changes nothing: locks the row of its
+    /// tenant.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::begin_commit`].
+    pub async fn begin_unchanged(
+        &mut self,
+        bounds: Bounds,
+        tenant: &Code,
+        stored: Option<StoredUnder<'_>>,
+    ) -> Result<BegunWrite<'_>, StoreError> {
+        let transaction = self.transaction(Isolation::EachStatement, bounds)?;
+        send_together!(
+            _begun = transaction.begin(),
+            tenant_found = transaction.lock_tenant(tenant),
+            response = transaction.stored_response(tenant, stored),
+        );
+        Ok(BegunWrite {
+            tenant: tenant_found,
+            response,
+            transaction,
+        })
+    }
+}
+
+impl Transaction<'_> {
+    async fn stored_response(
+        &self,
+        tenant: &Code,
+        stored: Option<StoredUnder<'_>>,
+    ) -> Result<Option<StoredResponse>, StoreError> {
+        match stored {
+            Some((key, of)) => self.find_response(tenant, key, of).await,
+            None => Ok(None),
+        }
+    }
+}
