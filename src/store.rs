@@ -104,7 +104,7 @@ pub use self::{
     tenants::{LockedTenant, SeenTenant, TenantId, TenantRow},
     tls_faults::TlsFault,
     tls_settings::{SslMode, TlsParameters, TlsSettingError},
-    transaction::{Bounds, Connection, Isolation, Transaction},
+    transaction::{Bounds, Connection, Isolation, Planning, Transaction},
     unconfirmed::Unconfirmed,
     wanted_entities::{Relatives, RightsWanted, WantedEntities},
     writes::{AuditBatch, AuditHead, AuditRow, Finished},

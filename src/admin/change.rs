@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     domain::{Code, Edition, FactKey, Revision},
-    store::{AuditBatch, AuditHead, AuditRow, Bounds, Finished, LockedTenant, TenantId, Transaction},
+    store::{AuditBatch, AuditHead, AuditRow, Bounds, Finished, LockedTenant, Planning, TenantId, Transaction},
 };
 
 use super::{
@@ -88,6 +88,14 @@ impl Size {
             Self::Small => Duration::from_secs(5),
             Self::Large => Duration::from_secs(30),
             Self::Bulk => Bounds::BULK.statement,
+        }
+    }
+
+    /// Returns how the statements of such a change are planned.
+    pub(super) fn planning(self) -> Planning {
+        match self {
+            Self::Small => Planning::ByIndex,
+            Self::Large | Self::Bulk => Planning::EachTime,
         }
     }
 }

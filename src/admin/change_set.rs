@@ -299,6 +299,7 @@ impl ChangeSet {
             grid_views: self.grid_views.removed(),
         };
         let changes = EntityChanges {
+            last_id: pass.tenant.last_id,
             groups: self.groups.written(),
             roles: self.roles.written(),
             subjects: self.subjects.written(),

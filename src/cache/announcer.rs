@@ -186,10 +186,14 @@ async fn acknowledged(
     let mut dead = HashMap::new();
     loop {
         let now = Moment::now();
+        let is_applied_here = core.notifications.applied() >= announced.seq;
+        let here = core.lease.id().filter(|_| is_applied_here);
         waited_for.retain(|id, lease| {
-            let waits = found
-                .get(id)
-                .is_some_and(|found| found.acked < announced.seq);
+            // This server acknowledges in memory what it has applied.
+            let waits = Some(*id) != here
+                && found
+                    .get(id)
+                    .is_some_and(|found| found.acked < announced.seq);
             if waits && over(lease) <= now {
                 dead.insert(*id, *lease);
                 return false;
@@ -203,7 +207,10 @@ async fn acknowledged(
         let next = ends.filter(|end| *end > now).min().unwrap_or(now);
         let _or_later = timeout(next.since(now).min(ACK_READ_INTERVAL), hint).await;
         hint = armed_hint(core);
-        found = store.leases().await?;
+        let waits_for_others = waited_for.keys().any(|id| Some(*id) != core.lease.id());
+        if waits_for_others || armed_from > Moment::now() {
+            found = store.leases().await?;
+        }
     }
     end_leases(core, store, &dead).await?;
     if !announced.armed {

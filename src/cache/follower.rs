@@ -151,6 +151,7 @@ impl Follower {
         }
         self.epoch = head.epoch;
         self.applied = head.seq;
+        self.core.notifications.set_applied(head.seq);
         self.acked = 0;
         self.unsettled = before.settled;
         self.lease = Some(lease);
@@ -245,6 +246,7 @@ impl Follower {
         }
         self.applied = self.applied.max(read.seq);
         core.counters.applied.set(self.applied);
+        core.notifications.set_applied(self.applied);
         core.counters.pending.set(read.pending);
         for (tenant, revision) in &read.revisions {
             core.revisions.record(*tenant, *revision);

@@ -1,7 +1,7 @@
 use crate::domain::Code;
 
 use super::{
-    Announcement, Bounds, Connection, Isolation, LockedTenant, ResponseScope, StoreError,
+    Announcement, Bounds, Connection, Isolation, LockedTenant, Planning, ResponseScope, StoreError,
     StoredResponse, Transaction, round_trip::send_together,
 };
 
@@ -37,11 +37,11 @@ impl Connection {
     /// [`StoreError::Unavailable`] if the database is unavailable, or is a standby.
     pub async fn begin_rehearsal(
         &mut self,
-        bounds: Bounds,
+        (planning, bounds): (Planning, Bounds),
         tenant: &Code,
         stored: Option<StoredUnder<'_>>,
     ) -> Result<BegunRehearsal<'_>, StoreError> {
-        let transaction = self.transaction(Isolation::OneSnapshot, bounds)?;
+        let transaction = self.transaction(Isolation::OneSnapshot, planning, bounds)?;
         send_together!(
             _begun = transaction.begin(),
             seen = transaction.read_tenant(tenant),
@@ -66,12 +66,12 @@ impl Connection {
     /// [`Bounds::lock`]; [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn begin_commit(
         &mut self,
-        bounds: Bounds,
+        (planning, bounds): (Planning, Bounds),
         announcement: Announcement,
         tenant: &Code,
         stored: Option<StoredUnder<'_>>,
     ) -> Result<Option<BegunWrite<'_>>, StoreError> {
-        let transaction = self.transaction(Isolation::EachStatement, bounds)?;
+        let transaction = self.transaction(Isolation::EachStatement, planning, bounds)?;
         send_together!(
             _begun = transaction.begin(),
             is_used = transaction.use_intent(announcement),
@@ -93,11 +93,11 @@ impl Connection {
     /// As [`Connection::begin_commit`].
     pub async fn begin_unchanged(
         &mut self,
-        bounds: Bounds,
+        (planning, bounds): (Planning, Bounds),
         tenant: &Code,
         stored: Option<StoredUnder<'_>>,
     ) -> Result<BegunWrite<'_>, StoreError> {
-        let transaction = self.transaction(Isolation::EachStatement, bounds)?;
+        let transaction = self.transaction(Isolation::EachStatement, planning, bounds)?;
         send_together!(
             _begun = transaction.begin(),
             tenant_found = transaction.lock_tenant(tenant),

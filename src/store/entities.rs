@@ -3,8 +3,8 @@ use std::{collections::HashMap, hash::Hash};
 use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::domain::{
-    App, Attribute, AttributeId, GridView, GridViewId, GroupId, Item, ItemId, Level, Role, RoleId,
-    Subject, SubjectId, UserGroup,
+    App, Attribute, AttributeId, Code, GridView, GridViewId, GroupId, Item, ItemId, Level, Role,
+    RoleId, Subject, SubjectId, SubjectKind, UserGroup,
 };
 
 use super::{
@@ -32,7 +32,7 @@ pub struct StoredEntities {
     /// Keyed by item id: group ids in ascending order, each with its level.
     pub rights: Rights,
     /// Number of apps and connections in the tenant, whether loaded or not (rules
-    /// 5.2).
+    /// 5.2); 0 if none of them was to be loaded.
     pub third_parties: usize,
 }
 
@@ -100,12 +100,20 @@ impl Transaction<'_> {
                 wanted => self.load(SUBJECTS, tenant, wanted).await,
             }
         };
+        let third_parties = async {
+            let is_one = |(kind, _): &(SubjectKind, Code)| *kind != SubjectKind::User;
+            if everything || wanted.subjects.iter().any(is_one) {
+                self.count_third_parties(tenant).await
+            } else {
+                Ok(0)
+            }
+        };
         let loading = async {
             send_together!(
                 groups = self.load(GROUPS, tenant, ALL),
                 roles = self.load_if(everything || wanted.roles, ROLES, tenant),
                 subjects = subjects,
-                third_parties = self.count_third_parties(tenant),
+                third_parties = third_parties,
                 on_items = self.load_items(tenant, wanted),
                 attributes = self.load_if(everything || wanted.attributes, ATTRIBUTES, tenant),
                 grid_views = self.load_if(everything || wanted.grid_views, GRID_VIEWS, tenant),

@@ -13,6 +13,8 @@ use super::{StoreError, TenantId, Transaction, round_trip::send_together};
 #[derive(Debug, Default)]
 #[expect(missing_docs, reason = "each holds the entities of that kind by id")]
 pub struct EntityChanges<'a> {
+    /// Last number assigned before the change: entities with greater ones are new.
+    pub last_id: i32,
     pub groups: Vec<(GroupId, &'a UserGroup)>,
     pub roles: Vec<(RoleId, &'a Role)>,
     pub subjects: Vec<(SubjectId, &'a Subject)>,
@@ -41,7 +43,7 @@ impl Transaction<'_> {
             send_together!(
                 _groups = self.write_groups(tenant, &changes.groups),
                 _roles = self.write_roles(tenant, &changes.roles),
-                _subjects = self.write_subjects(tenant, &changes.subjects),
+                _subjects = self.write_subjects(tenant, &changes.subjects, changes.last_id),
                 _items = self.write_items(tenant, &changes.items),
                 _attributes = self.write_attributes(tenant, &changes.attributes),
                 _grid_views = self.write_grid_views(tenant, &changes.grid_views),
@@ -119,6 +121,7 @@ impl Transaction<'_> {
         &self,
         tenant: TenantId,
         rows: &[(SubjectId, &Subject)],
+        last_id: i32,
     ) -> Result<(), StoreError> {
         const SQL: &str = "-- write_subjects
             INSERT INTO subject (tenant_id, id, type, code, key, enabled)
@@ -134,10 +137,13 @@ impl Transaction<'_> {
         let enabled = column(rows, |row| row.enabled);
         let roles = owned_pairs(rows, |row| &row.roles);
         let groups = owned_pairs(rows, |row| &row.groups);
+        // A new subject has no pairs to lose.
+        let known = ids.iter().copied().filter(|id| id.0 <= last_id);
+        let known: Vec<SubjectId> = known.collect();
         send_together!(
             _written = self.run(SQL, &[&tenant.0, &ids, &kinds, &codes, &keys, &enabled]),
-            _roles = self.write_pairs(tenant, &SUBJECT_ROLES, &ids, roles),
-            _groups = self.write_pairs(tenant, &MEMBERSHIPS, &ids, groups),
+            _roles = self.write_pairs(tenant, &SUBJECT_ROLES, &known, roles),
+            _groups = self.write_pairs(tenant, &MEMBERSHIPS, &known, groups),
         );
         Ok(())
     }
@@ -337,7 +343,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Replaces the pairs of `owners` with exactly `pairs`.
+    /// Deletes the pairs of `owners` that are not among `pairs`, and stores `pairs`.
     async fn write_pairs<Owner: ToSql + Sync, Member: ToSql + Sync>(
         &self,
         tenant: TenantId,
@@ -345,14 +351,21 @@ impl Transaction<'_> {
         owners: &[Owner],
         pairs: Vec<(Owner, Member)>,
     ) -> Result<(), StoreError> {
-        if owners.is_empty() {
-            return Ok(());
-        }
         let (of, members): (Vec<Owner>, Vec<Member>) = pairs.into_iter().unzip();
-        send_together!(
-            _lost = self.run(table.lose, &[&tenant.0, &owners, &of, &members]),
-            _gained = self.run(table.gain, &[&tenant.0, &of, &members]),
-        );
+        let losing = async {
+            if owners.is_empty() {
+                return Ok(());
+            }
+            self.run(table.lose, &[&tenant.0, &owners, &of, &members])
+                .await
+        };
+        let gaining = async {
+            if of.is_empty() {
+                return Ok(());
+            }
+            self.run(table.gain, &[&tenant.0, &of, &members]).await
+        };
+        send_together!(_lost = losing, _gained = gaining);
         Ok(())
     }
 }

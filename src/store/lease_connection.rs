@@ -1,4 +1,11 @@
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::ClientWrapper;
 use tokio::{sync::Notify, time::timeout};
@@ -22,13 +29,38 @@ use super::{
 /// NOTIFY channel of acknowledgements. A hint only; the table is authoritative.
 const ACKS: &str = "pim_authz_acks";
 
-/// Notified by PostgreSQL's notifications, which are notifications only.
+/// Notified by PostgreSQL's notifications, which are hints only.
 #[derive(Clone, Debug, Default)]
 pub struct Notifications {
-    /// A write was announced.
+    /// A write was announced that this server has not applied yet.
     pub announced: Arc<Notify>,
     /// A server acknowledged.
     pub acknowledged: Arc<Notify>,
+    applied: Arc<AtomicU64>,
+}
+
+impl Notifications {
+    /// Notes that this server has applied all announcements up to `seq`: the
+    /// watermarks are raised, and its own writes need no acknowledgement of it.
+    pub fn set_applied(&self, seq: u64) {
+        self.applied.store(seq, Ordering::Release);
+        self.acknowledged.notify_waiters();
+    }
+
+    /// Returns the last announcement that this server has applied.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// Notifies of the announcement that a hint names, unless it was applied before
+    /// the hint arrived.
+    fn hinted(&self, seq: &str) {
+        if seq.parse().is_ok_and(|seq: u64| seq <= self.applied()) {
+            return;
+        }
+        self.announced.notify_one();
+    }
 }
 
 /// A dedicated connection for a server's lease and for following the log of
@@ -92,7 +124,9 @@ impl Store {
                         Ok(AsyncMessage::Notification(hint)) if hint.channel() == ACKS => {
                             notifications.acknowledged.notify_waiters();
                         }
-                        Ok(AsyncMessage::Notification(_)) => notifications.announced.notify_one(),
+                        Ok(AsyncMessage::Notification(hint)) => {
+                            notifications.hinted(hint.payload());
+                        }
                         Ok(_) => {}
                         Err(_) => return,
                     }

@@ -85,6 +85,31 @@ pub enum Isolation {
     OneSnapshot,
 }
 
+/// How the statements of a transaction are planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planning {
+    /// For the parameters of each execution: for statements over many rows, whose best
+    /// plan depends on how many there are.
+    EachTime,
+    /// Once per connection, to look up few rows by an index, whatever the statistics
+    /// say of the tables.
+    ByIndex,
+}
+
+impl Planning {
+    fn settings(self) -> &'static str {
+        match self {
+            Self::EachTime => "SET LOCAL plan_cache_mode = force_custom_plan",
+            Self::ByIndex => {
+                "SET LOCAL plan_cache_mode = force_generic_plan;
+                 SET LOCAL enable_seqscan = off;
+                 SET LOCAL enable_hashjoin = off;
+                 SET LOCAL enable_mergejoin = off"
+            }
+        }
+    }
+}
+
 /// Database connection for consecutive transactions.
 #[derive(Debug)]
 pub struct Connection {
@@ -110,6 +135,7 @@ pub struct Transaction<'c> {
     client: &'c ClientWrapper,
     owed: &'c Owed,
     isolation: Isolation,
+    planning: Planning,
     bounds: Bounds,
     /// Held while a statement is prepared and sent.
     order: Mutex<()>,
@@ -157,7 +183,7 @@ impl Connection {
         Self { ownership }
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction whose statements are planned each time.
     ///
     /// # Errors
     ///
@@ -167,7 +193,7 @@ impl Connection {
         isolation: Isolation,
         bounds: Bounds,
     ) -> Result<Transaction<'_>, StoreError> {
-        let transaction = self.transaction(isolation, bounds)?;
+        let transaction = self.transaction(isolation, Planning::EachTime, bounds)?;
         transaction.begin().await?;
         Ok(transaction)
     }
@@ -181,6 +207,7 @@ impl Connection {
     pub(super) fn transaction(
         &mut self,
         isolation: Isolation,
+        planning: Planning,
         bounds: Bounds,
     ) -> Result<Transaction<'_>, StoreError> {
         let (client, owed) = match &mut self.ownership {
@@ -197,6 +224,7 @@ impl Connection {
             client,
             owed,
             isolation,
+            planning,
             bounds,
             order: Mutex::new(()),
             has_ended: false,
@@ -262,7 +290,8 @@ impl Transaction<'_> {
              SET LOCAL lock_timeout = {lock};
              SET LOCAL idle_in_transaction_session_timeout = {idle};
              SET LOCAL tcp_user_timeout = {idle};
-             SET LOCAL plan_cache_mode = force_custom_plan"
+             {}",
+            self.planning.settings()
         );
         self.batch("begin", &sql).await
     }

@@ -1,6 +1,6 @@
 use crate::{
     domain::{FactKey, Revision},
-    store::{Announcement, Bounds, Finished, StoredResponse, TenantId, Transaction},
+    store::{Announcement, Bounds, Finished, Planning, StoredResponse, TenantId, Transaction},
 };
 
 use super::{
@@ -27,14 +27,15 @@ pub(super) enum Committed {
 }
 
 impl WriteCoordinator {
-    /// Returns the bounds of a transaction that locks the row of its tenant: a stalled
-    /// client holds the lock no longer than a lease.
-    fn locking(&self, slot: &WriteSlot, size: Size) -> Result<Bounds, AdminError> {
-        Ok(Bounds {
+    /// Returns how statements are planned and bounded in a transaction that locks the row
+    /// of its tenant: a stalled client holds the lock no longer than a lease.
+    fn locking(&self, slot: &WriteSlot, size: Size) -> Result<(Planning, Bounds), AdminError> {
+        let bounds = Bounds {
             statement: size.statement(),
             idle: self.cache.settings().lease,
             lock: Some(slot.row_wait()?),
-        })
+        };
+        Ok((size.planning(), bounds))
     }
 
     /// Commits the change (W4). It is stale if it is not the rehearsed change any

@@ -1,7 +1,8 @@
 use crate::{
     domain::Revision,
     store::{
-        BegunWrite, Bounds, Connection, LockedTenant, ResponseScope, StoredResponse, StoredUnder,
+        BegunWrite, Bounds, Connection, LockedTenant, Planning, ResponseScope, StoredResponse,
+        StoredUnder,
         TenantId,
     },
 };
@@ -76,8 +77,15 @@ pub(super) async fn rehearse<C: Change>(
         },
         ..Bounds::READ
     };
+    let planning = if context.dry_run {
+        // It reads all of the tenant.
+        Planning::EachTime
+    } else {
+        run.change().size().planning()
+    };
     let stored = stored_under(run.change(), context);
-    let begun = connection.begin_rehearsal(bounds, &context.tenant, stored).await?;
+    let beginning = connection.begin_rehearsal((planning, bounds), &context.tenant, stored);
+    let begun = beginning.await?;
     let (epoch, begun) = (begun.epoch, begun.write);
     let version = TenantVersion::of(begun.tenant.as_ref());
     let found = match compare(&begun, run, context, patience).await {
