@@ -116,10 +116,10 @@ async fn announce(
                 epoch: announced.epoch,
             }));
             core.counters.announcements.add(1);
-            core.notifications.announced.notify_one();
+            core.notifications.announce(Some(announced.seq));
             return Ok(announced);
         }
-        core.notifications.announced.notify_one();
+        core.notifications.announce(None);
     }
     Err(failure)
 }

@@ -115,7 +115,13 @@ impl Follower {
                 biased;
                 () = stop.cancelled() => return self.leave(connection).await,
                 _ = renewals.tick() => self.renew(connection).await,
-                () = notifications.announced.notified() => self.catch_up(connection).await,
+                () = notifications.announced.notified() => {
+                    if !notifications.is_behind() {
+                        // It was applied with another.
+                        continue;
+                    }
+                    self.catch_up(connection).await
+                }
                 _ = polls.tick() => self.catch_up(connection).await,
             };
             if let Err(error) = done {

@@ -29,17 +29,27 @@ use super::{
 /// NOTIFY channel of acknowledgements. A hint only; the table is authoritative.
 const ACKS: &str = "pim_authz_acks";
 
-/// Notified by PostgreSQL's notifications, which are hints only.
+/// What is known of announcements and acknowledgements before they are read: hints.
 #[derive(Clone, Debug, Default)]
 pub struct Notifications {
     /// A write was announced that this server has not applied yet.
     pub announced: Arc<Notify>,
     /// A server acknowledged.
     pub acknowledged: Arc<Notify>,
+    latest: Arc<AtomicU64>,
     applied: Arc<AtomicU64>,
 }
 
 impl Notifications {
+    /// Notes that a write was announced at `seq`; `None`: whether one was is not known.
+    pub fn announce(&self, seq: Option<u64>) {
+        let seq = seq.unwrap_or_else(|| self.applied().saturating_add(1));
+        self.latest.fetch_max(seq, Ordering::AcqRel);
+        if self.is_behind() {
+            self.announced.notify_one();
+        }
+    }
+
     /// Notes that this server has applied all announcements up to `seq`: the
     /// watermarks are raised, and its own writes need no acknowledgement of it.
     pub fn set_applied(&self, seq: u64) {
@@ -53,13 +63,10 @@ impl Notifications {
         self.applied.load(Ordering::Acquire)
     }
 
-    /// Notifies of the announcement that a hint names, unless it was applied before
-    /// the hint arrived.
-    fn hinted(&self, seq: &str) {
-        if seq.parse().is_ok_and(|seq: u64| seq <= self.applied()) {
-            return;
-        }
-        self.announced.notify_one();
+    /// True if an announcement is known that this server has not applied.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.latest.load(Ordering::Acquire) > self.applied()
     }
 }
 
@@ -125,7 +132,7 @@ impl Store {
                             notifications.acknowledged.notify_waiters();
                         }
                         Ok(AsyncMessage::Notification(hint)) => {
-                            notifications.hinted(hint.payload());
+                            notifications.announce(hint.payload().parse().ok());
                         }
                         Ok(_) => {}
                         Err(_) => return,
