@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use crate::{
     domain::{Code, Edition, FactKey, Revision},
-    store::{AuditBatch, AuditHead, AuditRow, Bounds, Finished, LockedTenant, Planning, TenantId, Transaction},
+    store::{
+        AuditBatch, AuditHead, AuditRow, Bounds, Finished, LockedTenant, Planning, TenantId,
+        Transaction,
+    },
 };
 
 use super::{
@@ -25,6 +28,14 @@ pub(crate) trait Change: Send + Sync + 'static {
     /// statements.
     fn size(&self) -> Size {
         Size::Small
+    }
+
+    /// Returns how its statements are planned.
+    fn planning(&self) -> Planning {
+        match self.size() {
+            Size::Small => Planning::ByIndex,
+            Size::Large | Size::Bulk => Planning::EachTime,
+        }
     }
 
     /// True if it deletes its tenant: the answer is then stored for the deleted
@@ -65,7 +76,7 @@ pub(super) type ComparedWith<C> = Compared<<C as Change>::Plan, <C as Change>::D
 
 /// Minimum number of entries for which a scan of all products of a tenant pays
 /// off.
-const BULK_ENTRIES: u64 = 100;
+pub(super) const BULK_ENTRIES: u64 = 100;
 
 /// Number of stored products whose scan costs about as much as one look-up.
 const BULK_SHARE: u64 = 20;
@@ -88,14 +99,6 @@ impl Size {
             Self::Small => Duration::from_secs(5),
             Self::Large => Duration::from_secs(30),
             Self::Bulk => Bounds::BULK.statement,
-        }
-    }
-
-    /// Returns how the statements of such a change are planned.
-    pub(super) fn planning(self) -> Planning {
-        match self {
-            Self::Small => Planning::ByIndex,
-            Self::Large | Self::Bulk => Planning::EachTime,
         }
     }
 }

@@ -4,11 +4,14 @@ use serde_json::json;
 
 use crate::{
     domain::{Code, EntityKind, ItemId, ItemKind, ProductKind, ProductPatch},
-    store::{ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal, WantedEntities},
+    store::{
+        Planning, ProductCounts, ProductIssue, RowRead, StagedProduct, StagedRefusal,
+        WantedEntities,
+    },
 };
 
 use super::{
-    change::{AuditEntry, Change, ComparedWith, Pass, Size},
+    change::{AuditEntry, BULK_ENTRIES, Change, ComparedWith, Pass, Size},
     change_set::ChangeSet,
     compared::Compared,
     entity_change::Entities,
@@ -66,13 +69,16 @@ async fn compare_put(
     pass.transaction
         .compare_products(tenant, last, &categories)
         .await?;
-    let mut products = [ProductCounts::default(); 2];
-    let mut refused: Option<StagedRefusal> = None;
-    for (model, counted) in [true, false].into_iter().zip(&mut products) {
-        *counted = pass.transaction.count_compared(model).await?;
-        let first = pass.transaction.list_refused(model, 1).await?.pop();
-        refused = earlier(refused, first);
-    }
+    let transaction = pass.transaction;
+    let (models, leaves, refused_models, refused_leaves) = tokio::try_join!(
+        transaction.count_compared(true),
+        transaction.count_compared(false),
+        transaction.list_refused(true, 1),
+        transaction.list_refused(false, 1),
+    )?;
+    let products = [models, leaves];
+    let refused = refused_models.into_iter().chain(refused_leaves);
+    let refused = refused.min_by_key(|refused| refused.line);
     if let Some(refused) = refused {
         return Err(fault(pass, &refused, &names, entries).await?.into());
     }
@@ -144,12 +150,6 @@ pub(super) fn staged_product(
         listed: listed.filter(|numbers| numbers.len() > 1),
         rest,
     }
-}
-
-fn earlier(one: Option<StagedRefusal>, other: Option<StagedRefusal>) -> Option<StagedRefusal> {
-    one.into_iter()
-        .chain(other)
-        .min_by_key(|refused| refused.line)
 }
 
 /// Returns why a staged entry is rejected, with its index in the request.
@@ -283,6 +283,14 @@ impl Change for ProductRequest {
 
     fn size(&self) -> Size {
         Size::Large
+    }
+
+    fn planning(&self) -> Planning {
+        match self {
+            Self::Put(_) if self.entries() < BULK_ENTRIES => Planning::ByIndex,
+            // With a model go all its descendants.
+            Self::Put(_) | Self::Delete { .. } => Planning::EachTime,
+        }
     }
 
     async fn compare(&self, pass: &Pass<'_>) -> Result<ComparedWith<Self>, AdminError> {

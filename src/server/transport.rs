@@ -185,7 +185,8 @@ impl Arrived {
         if deadline.end() <= now {
             return self.calls.pop_front().map(|(_, call)| Next::Late(call));
         }
-        let is_in_time = now.duration_since(deadline.arrived()) <= deadline.end().duration_since(now);
+        let is_in_time =
+            now.duration_since(deadline.arrived()) <= deadline.end().duration_since(now);
         let next = if is_in_time {
             self.calls.pop_front()
         } else {

@@ -1,10 +1,10 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool_postgres::{
@@ -51,7 +51,15 @@ pub struct Store {
     /// All pools of the same database.
     pools: Pools,
     schema: SchemaFound,
+    planned: Planned,
 }
+
+/// When statements were last planned anew; shared by all copies of a pool.
+type Planned = Arc<Mutex<Instant>>;
+
+/// Time for which plans are kept. The tables may be much larger by then, without new
+/// statistics.
+const PLANS_LAST: Duration = Duration::from_mins(1);
 
 /// True once [`Store::check_schema`] has succeeded; shared by all pools of the
 /// same database.
@@ -178,6 +186,7 @@ impl Store {
             turns: None,
             pools,
             schema,
+            planned: Arc::new(Mutex::new(Instant::now())),
         })
     }
 
@@ -264,6 +273,15 @@ impl Store {
     /// Makes all connections of the pool prepare their statements anew.
     pub(super) fn forget_statements(&self) {
         self.pool.manager().statement_caches.clear();
+    }
+
+    /// Makes all connections of the pool plan their statements anew once a minute.
+    pub(super) fn renew_plans(&self) {
+        let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
+        if planned.elapsed() >= PLANS_LAST {
+            *planned = Instant::now();
+            self.forget_statements();
+        }
     }
 
     /// Returns the connector of this database.

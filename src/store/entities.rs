@@ -169,11 +169,7 @@ impl Transaction<'_> {
                 None => Ok(HashMap::new()),
             }
         };
-        send_together!(
-            items = items,
-            moved = moved,
-            rights = rights,
-        );
+        send_together!(items = items, moved = moved, rights = rights,);
         let mut items: HashMap<ItemId, Item> = items;
         items.extend(moved);
         Ok((items, rights))

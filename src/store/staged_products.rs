@@ -6,9 +6,13 @@ use tokio_postgres::{
 use crate::domain::{Code, ItemId};
 
 use super::{
-    AuditHead, Bounds, Connection, Isolation, StoreError, TenantId, Transaction,
-    product_lists::count,
+    AuditHead, Bounds, Connection, Isolation, Planning, StoreError, TenantId, Transaction,
+    product_lists::count, round_trip::send_together,
 };
+
+/// Size of the staging tables above which they are truncated, also for few rows; in
+/// bytes.
+const MOST_STAGING_BYTES: i64 = 1 << 20;
 
 /// Staged row of a product or model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,8 +144,30 @@ impl Transaction<'_> {
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn prepare_staging(&self) -> Result<(), StoreError> {
-        const SQL: &str = include_str!("staged_products_tables.sql");
-        self.batch("prepare_staging", SQL).await
+        const TABLES: &str = include_str!("staged_products_tables.sql");
+        // TRUNCATE and ANALYZE change the catalog: the commit becomes durable, which
+        // takes time, and statements are planned anew.
+        const EMPTY: &str = "-- empty_staging
+            DELETE FROM staged_product;
+            DELETE FROM changed_product;
+            DELETE FROM removed_product";
+        const SIZE: &str = "-- staging_size
+            SELECT pg_relation_size('pg_temp.staged_product') + pg_relation_size('pg_temp.changed_product') AS size";
+        const TRUNCATE: &str = "TRUNCATE staged_product, changed_product, removed_product";
+        let is_small = self.planning() == Planning::ByIndex;
+        send_together!(
+            _tables = self.batch("prepare_staging", TABLES),
+            _emptied = self.batch("prepare_staging", if is_small { EMPTY } else { TRUNCATE }),
+        );
+        if is_small {
+            let row = self.first_row(SIZE, &[]).await?;
+            let size = row.map_or(0, |row| row.get::<_, i64>("size"));
+            if size > MOST_STAGING_BYTES {
+                // The space of deleted rows is not reused.
+                self.batch("prepare_staging", TRUNCATE).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Copies products and models into the staging table.
@@ -223,6 +249,10 @@ impl Transaction<'_> {
     /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn begin_comparison(&self) -> Result<(), StoreError> {
         const SQL: &str = include_str!("staged_products_begin.sql");
+        if self.planning() == Planning::ByIndex {
+            // The few rows were staged for this comparison alone.
+            return Ok(());
+        }
         self.batch("begin_comparison", SQL).await
     }
 
@@ -270,8 +300,10 @@ impl Transaction<'_> {
         let categories: Vec<ItemId> = categories.collect();
         self.run(DIFFERENCE, &[&tenant.0, &last_product_id, &categories])
             .await?;
-        self.batch("analyze_changes", "ANALYZE changed_product")
-            .await?;
+        if self.planning() == Planning::EachTime {
+            self.batch("analyze_changes", "ANALYZE changed_product")
+                .await?;
+        }
         self.run(PARENTS, &[&tenant.0]).await
     }
 
@@ -403,11 +435,14 @@ impl Transaction<'_> {
               FROM changed_product CROSS JOIN unnest(new_categories) AS category_id
              WHERE old_categories IS NULL OR category_id <> ALL (old_categories)";
         const REFRESH: &str = include_str!("staged_products_uncategorised.sql");
-        self.run(CREATE, &[&tenant.0]).await?;
-        self.run(MOVE, &[&tenant.0]).await?;
-        self.run(LEAVE, &[&tenant.0]).await?;
-        self.run(ENTER, &[&tenant.0]).await?;
-        self.run(REFRESH, &[&tenant.0]).await
+        send_together!(
+            _created = self.run(CREATE, &[&tenant.0]),
+            _moved = self.run(MOVE, &[&tenant.0]),
+            _left = self.run(LEAVE, &[&tenant.0]),
+            _entered = self.run(ENTER, &[&tenant.0]),
+            _refreshed = self.run(REFRESH, &[&tenant.0]),
+        );
+        Ok(())
     }
 
     /// Writes an audit row for each applied product and model, numbered after

@@ -35,4 +35,3 @@ CREATE TEMPORARY TABLE IF NOT EXISTS removed_product (
     key        text COLLATE "C",
     parent     integer,
     categories integer[]);
-TRUNCATE staged_product, changed_product, removed_product;

@@ -91,8 +91,7 @@ pub enum Planning {
     /// For the parameters of each execution: for statements over many rows, whose best
     /// plan depends on how many there are.
     EachTime,
-    /// Once per connection, to look up few rows by an index, whatever the statistics
-    /// say of the tables.
+    /// Once a minute and connection, to look up few rows by an index.
     ByIndex,
 }
 
@@ -100,12 +99,7 @@ impl Planning {
     fn settings(self) -> &'static str {
         match self {
             Self::EachTime => "SET LOCAL plan_cache_mode = force_custom_plan",
-            Self::ByIndex => {
-                "SET LOCAL plan_cache_mode = force_generic_plan;
-                 SET LOCAL enable_seqscan = off;
-                 SET LOCAL enable_hashjoin = off;
-                 SET LOCAL enable_mergejoin = off"
-            }
+            Self::ByIndex => include_str!("few_rows.sql"),
         }
     }
 }
@@ -168,6 +162,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if the database is unavailable.
     pub async fn pooled_connection(&self) -> Result<Connection, StoreError> {
+        self.renew_plans();
         Ok(Connection::lent(self.loan().await?))
     }
 }
@@ -279,7 +274,10 @@ impl Transaction<'_> {
     /// be sent before the response.
     pub(super) async fn begin(&self) -> Result<(), StoreError> {
         let [statement, idle] = self.bounds.settings();
-        let lock = self.bounds.lock.map_or_else(|| "0".to_owned(), milliseconds);
+        let lock = self
+            .bounds
+            .lock
+            .map_or_else(|| "0".to_owned(), milliseconds);
         let level = match self.isolation {
             Isolation::EachStatement => "READ COMMITTED",
             Isolation::OneSnapshot => "REPEATABLE READ",
@@ -294,6 +292,11 @@ impl Transaction<'_> {
             self.planning.settings()
         );
         self.batch("begin", &sql).await
+    }
+
+    /// Returns how the statements are planned.
+    pub(super) fn planning(&self) -> Planning {
+        self.planning
     }
 
     /// Returns the maximum wait for a lock until the tenant's row is locked.
@@ -336,7 +339,8 @@ impl Transaction<'_> {
             let querying = measured(name, self.client.query(&statement, parameters));
             sent_in(order, querying).await
         };
-        self.within(name, answer).await
+        // Boxed, so that the futures of its callers stay small.
+        Box::pin(self.within(name, answer)).await
     }
 
     /// Runs a statement and returns the number of rows it affected.
@@ -352,7 +356,7 @@ impl Transaction<'_> {
             let executing = measured(name, self.client.execute(&statement, parameters));
             sent_in(order, executing).await
         };
-        self.within(name, answer).await
+        Box::pin(self.within(name, answer)).await
     }
 
     /// Runs statements without parameters.
@@ -361,7 +365,7 @@ impl Transaction<'_> {
             let order = self.order.lock().await;
             sent_in(order, measured(name, self.client.batch_execute(sql))).await
         };
-        self.within(name, answer).await
+        Box::pin(self.within(name, answer)).await
     }
 
     /// Runs a statement and streams its rows in bounded memory. Read them with
@@ -383,7 +387,7 @@ impl Transaction<'_> {
             let querying = measured(name, self.client.query_raw(&statement, parameters));
             sent_in(order, querying).await
         };
-        Ok(Box::pin(self.within(name, rows).await?))
+        Ok(Box::pin(Box::pin(self.within(name, rows)).await?))
     }
 
     /// Awaits the next row of a stream; `None` at its end.

@@ -141,6 +141,75 @@ async fn stale_statistics_cause_product_loops_without_bulk_settings() {
     assert!(found > 3, "{found}");
 }
 
+/// The statements of a request that puts few products.
+const OF_FEW: [&str; 8] = [
+    "staged_products_unknown_parents.sql",
+    "staged_products_third_levels.sql",
+    "staged_products_difference.sql",
+    "staged_products_parents.sql",
+    "staged_products_move.sql",
+    "staged_products_leave.sql",
+    "staged_products_uncategorised.sql",
+    "staged_products_audit.sql",
+];
+
+/// The lines of a plan that read all products, or all categories, of a tenant.
+fn read_whole(plan: &[String]) -> Vec<&String> {
+    let tables = [" on product ", " on product_category ", " on item "];
+    let reads = |line: &str| tables.iter().any(|table| line.contains(table));
+    let is_by_key = |after: Option<&String>| {
+        after.is_some_and(|line| {
+            line.contains("Index Cond: ((tenant_id = ") && line.contains(" AND ")
+        })
+    };
+    let changes = |line: &str| line.contains("Update on") || line.contains("Delete on");
+    plan.iter()
+        .enumerate()
+        .filter(|(_, line)| reads(line) && !changes(line))
+        .filter(|(at, line)| line.contains("Seq Scan") || !is_by_key(plan.get(at + 1)))
+        .map(|(_, line)| line)
+        .collect()
+}
+
+#[tokio::test]
+async fn few_products_are_looked_up_by_key() {
+    const FEW: &str = include_str!("../../src/store/few_rows.sql");
+    const ROWS: &str = "
+        INSERT INTO staged_product (line, model, code, key, parent_given, parent_code, parent_key, categories, rest)
+        VALUES (1, false, 'sku_1', 'sku_1', true, 'model_1', 'model_1', '{1,2}', 0);
+        INSERT INTO changed_product (line, model, code, key, is_new, id, parent_given, old_categories, new_categories)
+        VALUES (1, false, 'sku_1', 'sku_1', false, 1, true, '{1,2}', '{1}')";
+    let server = stale().await;
+    let (client, _session) = server.database.connect().await;
+    for statement in ["ANALYZE", SESSION, TABLES, ROWS, FEW] {
+        client.batch_execute(statement).await.unwrap();
+    }
+    let statements = STATEMENTS.iter().filter(|(name, ..)| OF_FEW.contains(name));
+    let mut seen = 0;
+    for (name, statement, parameters) in statements {
+        let plan = plan(&client, statement, parameters).await;
+        let whole = read_whole(&plan);
+        assert!(whole.is_empty(), "{name}: {whole:?}\n{}", plan.join("\n"));
+        seen += 1;
+    }
+    assert_eq!(seen, OF_FEW.len());
+}
+
+/// Proves that the check above can fail.
+#[tokio::test]
+async fn few_products_are_read_whole_without_settings() {
+    let server = stale().await;
+    let (client, _session) = server.database.connect().await;
+    for statement in [SESSION, TABLES, STAGED] {
+        client.batch_execute(statement).await.unwrap();
+    }
+    let mut found = 0;
+    for (_, statement, parameters) in STATEMENTS {
+        found += usize::from(!read_whole(&plan(&client, statement, parameters).await).is_empty());
+    }
+    assert!(found > 3, "{found}");
+}
+
 #[tokio::test]
 async fn import_reports_its_phases_in_order() {
     let server = TestServer::start().await;

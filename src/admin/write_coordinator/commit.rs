@@ -5,7 +5,7 @@ use crate::{
 
 use super::{
     super::{
-        change::{Change, Pass, Size, TenantState},
+        change::{Change, Pass, TenantState},
         compared::Verdict,
         error::AdminError,
         run::Run,
@@ -29,13 +29,17 @@ pub(super) enum Committed {
 impl WriteCoordinator {
     /// Returns how statements are planned and bounded in a transaction that locks the row
     /// of its tenant: a stalled client holds the lock no longer than a lease.
-    fn locking(&self, slot: &WriteSlot, size: Size) -> Result<(Planning, Bounds), AdminError> {
+    fn locking<C: Change>(
+        &self,
+        slot: &WriteSlot,
+        change: &C,
+    ) -> Result<(Planning, Bounds), AdminError> {
         let bounds = Bounds {
-            statement: size.statement(),
+            statement: change.size().statement(),
             idle: self.cache.settings().lease,
             lock: Some(slot.row_wait()?),
         };
-        Ok((size.planning(), bounds))
+        Ok((change.planning(), bounds))
     }
 
     /// Commits the change (W4). It is stale if it is not the rehearsed change any
@@ -48,7 +52,7 @@ impl WriteCoordinator {
         announcement: Announcement,
         (announced, rehearsed): (&[FactKey], TenantVersion),
     ) -> Result<Committed, AdminError> {
-        let bounds = self.locking(slot, run.change().size())?;
+        let bounds = self.locking(slot, run.change())?;
         let (connection, wait) = (&mut slot.connection, &mut slot.wait);
         let stored = stored_under(run.change(), context);
         let beginning = connection.begin_commit(bounds, announcement, &context.tenant, stored);
@@ -105,7 +109,7 @@ impl WriteCoordinator {
         let Some(key) = context.kept_key() else {
             return Ok(Tried::Done(rehearsed.revision));
         };
-        let bounds = self.locking(slot, run.change().size())?;
+        let bounds = self.locking(slot, run.change())?;
         let (connection, wait) = (&mut slot.connection, &mut slot.wait);
         let stored = stored_under(run.change(), context);
         let beginning = connection.begin_unchanged(bounds, &context.tenant, stored);

@@ -2,8 +2,7 @@ use crate::{
     domain::Revision,
     store::{
         BegunWrite, Bounds, Connection, LockedTenant, Planning, ResponseScope, StoredResponse,
-        StoredUnder,
-        TenantId,
+        StoredUnder, TenantId,
     },
 };
 
@@ -81,7 +80,7 @@ pub(super) async fn rehearse<C: Change>(
         // It reads all of the tenant.
         Planning::EachTime
     } else {
-        run.change().size().planning()
+        run.change().planning()
     };
     let stored = stored_under(run.change(), context);
     let beginning = connection.begin_rehearsal((planning, bounds), &context.tenant, stored);

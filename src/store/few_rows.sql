@@ -1,0 +1,8 @@
+-- few_rows
+-- A plan is made once, of statistics that may show a table as empty: reading all of it
+-- must look expensive. (With enable_seqscan = off all plans that read a temporary table
+-- would look equally expensive.)
+SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL seq_page_cost = 100;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off
