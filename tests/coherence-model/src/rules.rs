@@ -63,11 +63,12 @@ rules! {
     SharedRefusalHeld, "shared W4", "shared-conditional", "a refusal is answered after COMMIT";
     SharedNoOpHeld, "shared W4", "shared-no-op", "a write that finds nothing to change is answered after COMMIT";
     SharedRetryHeld, "shared W4", "shared-retry", "the answer of an earlier member's key is given after COMMIT";
-    SharedFailureDropsAnswers, "shared W4", "shared-conditional", "held answers are dropped if COMMIT fails or its outcome is unknown";
+    SharedFailureDropsAnswers, "shared W4", "shared-no-op", "held answers are dropped if COMMIT fails or its outcome is unknown";
     SharedUnknownIsNotFailure, "shared W5", "shared-commit", "members run alone only if COMMIT is known to have failed";
     SharedUnknownDeletesIntent, "shared W5", "shared-commit", "a member in doubt deletes its intent before it looks up its commit row";
     SharedLookUpAfterDelete, "shared W5", "shared-commit", "it looks up its commit row in a statement after the DELETE";
     SharedOutcomeByOwnIntent, "shared W5", "shared-commit", "an unknown outcome is found out for each member, not for all by one";
+    SharedGiveUpFindsOut, "shared W5", "shared-retry", "a member that stops waiting finds out by its own intent, too";
     SharedCommitRowOfMember, "shared W5", "shared-group", "a commit row is found by n and member, not by n alone";
 }
 

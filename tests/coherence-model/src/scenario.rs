@@ -55,8 +55,8 @@ pub struct Scenario {
     pub joins: u8,
     /// Replicas may leave (A5).
     pub leaves: bool,
-    /// Other calls load facts into the caches.
-    pub loads: bool,
+    /// The keys whose facts other calls load into the caches.
+    pub loads: Keys,
     /// Intents may be deleted at any moment.
     pub reaper: bool,
     /// Writers may give up in W3 and W4.
@@ -80,6 +80,7 @@ pub struct Scenario {
     pub quick: bool,
 }
 
+/// How a replica begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Begin {
     /// Not part of this world.
@@ -101,7 +102,7 @@ const BASE: Scenario = Scenario {
     lease_ticks: 2,
     joins: 0,
     leaves: false,
-    loads: true,
+    loads: BOTH,
     reaper: false,
     give_up: false,
     clean_up: false,
@@ -121,7 +122,7 @@ const K2: Request = Request::Clear(0b10);
 const PAIR: Scenario = Scenario { requests: [K1, K2], lease_ticks: 1, reaper: true, ..BASE };
 
 /// Two writers that may share the transaction of W4.
-const SHARED: Scenario = Scenario { name: "shared-commit", shared: true, loads: false, ..PAIR };
+const SHARED: Scenario = Scenario { name: "shared-commit", shared: true, loads: 0, ..PAIR };
 
 /// Small worlds: together they reach every rule.
 pub const SCENARIOS: &[Scenario] = &[
@@ -133,41 +134,34 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "clean-up", clean_up: true, joins: 1, ..BASE },
     Scenario { name: "two-keys", whole: false, ..PAIR },
     Scenario { name: "same-key", requests: [Request::Clear(BOTH), K1], whole: false, ..PAIR },
-    Scenario { name: "cascade", requests: [K1, Request::Cascade], attempts: 2, loads: false, check_keys: 0b10, ..PAIR },
+    Scenario { name: "cascade", requests: [K1, Request::Cascade], attempts: 2, loads: 0, check_keys: 0b10, ..PAIR },
     Scenario { name: "group", group: true, whole: false, ..PAIR },
     Scenario { name: "group-one-key", group: true, check_keys: 0b10, ..PAIR },
-    Scenario { name: "retry", requests: [K1, Request::Retry], give_up: true, loads: false, ..PAIR },
-    Scenario { name: "conditional", requests: [K1, Request::ClearIfUnchanged(0b10)], loads: false, ..PAIR },
-    Scenario { name: "epoch", epochs: 1, joins: 1, loads: false, whole: false, ..PAIR },
-    Scenario { name: "epoch-one-key", epochs: 1, joins: 1, loads: false, check_keys: 0b10, ..PAIR },
+    Scenario { name: "retry", requests: [K1, Request::Retry], give_up: true, loads: 0, ..PAIR },
+    Scenario { name: "conditional", requests: [K1, Request::ClearIfUnchanged(0b10)], loads: 0, ..PAIR },
+    Scenario { name: "epoch", epochs: 1, joins: 1, loads: 0, whole: false, ..PAIR },
+    Scenario { name: "epoch-one-key", epochs: 1, joins: 1, loads: 0, check_keys: 0b10, ..PAIR },
     Scenario { name: "strict", property: Property::Strict, clean_up: true, reaper: true, joins: 1, ..BASE },
     Scenario { name: "strict-two-keys", property: Property::Strict, whole: false, ..PAIR },
+    Scenario { name: "two-replicas", lease_ticks: 1, loads: 0, replicas: [Begin::Warm; 2], symmetric: true, ..BASE },
+    Scenario { name: "join-pending", lease_ticks: 1, replicas: [Begin::Warm, Begin::Away], joins: 1, loads: 0, ..BASE },
+    Scenario { quick: true, ..SHARED },
     Scenario {
-        name: "two-replicas",
-        lease_ticks: 1,
-        loads: false,
-        replicas: [Begin::Warm; 2],
-        symmetric: true,
-        ..BASE
+        name: "shared-retry",
+        requests: [K1, Request::Retry],
+        give_up: true,
+        keyed: true,
+        quick: true,
+        ..SHARED
     },
-    Scenario {
-        name: "join-pending",
-        lease_ticks: 1,
-        replicas: [Begin::Warm, Begin::Away],
-        joins: 1,
-        loads: false,
-        ..BASE
-    },
-    SHARED,
-    Scenario { name: "shared-retry", requests: [K1, Request::Retry], give_up: true, keyed: true, ..SHARED },
     Scenario { name: "shared-no-op", requests: [K1, K1], ..SHARED },
     Scenario { name: "shared-stored-no-op", requests: [K1, K1], keyed: true, ..SHARED },
-    Scenario { name: "shared-conditional", requests: [K1, Request::ClearIfUnchanged(0b10)], ..SHARED },
+    Scenario { name: "shared-conditional", requests: [K1, Request::ClearIfUnchanged(0b10)], quick: true, ..SHARED },
     Scenario { name: "shared-cascade", requests: [K1, Request::Cascade], attempts: 2, check_keys: 0b10, ..SHARED },
     Scenario { name: "shared-group", group: true, ..SHARED },
     Scenario { name: "shared-again", attempts: 2, check_keys: 0b10, ..SHARED },
-    Scenario { name: "shared-loads", loads: true, check_keys: 0b10, ..SHARED },
-    Scenario { name: "shared-epoch", epochs: 1, check_keys: 0b10, ..SHARED },
+    Scenario { name: "shared-loads", loads: 0b10, check_keys: 0b10, ..SHARED },
+    Scenario { name: "shared-epoch", epochs: 1, joins: 1, check_keys: 0b10, ..SHARED },
 ];
 
 impl Scenario {

@@ -41,11 +41,7 @@ pub fn add_steps(world: &Scenario, state: &State, steps: &mut Steps) {
 pub fn add_member_steps(world: &Scenario, state: &State, w: usize, steps: &mut Steps) {
     let writer = &state.writers[w];
     match writer.step {
-        WriterStep::Shared if matches!(state.shared.verdicts[w], Verdict::Stale(_)) => {
-            let mut next = *state;
-            next.writers[w].step = WriterStep::Refused;
-            steps.add(next, || format!("w{w} leaves the shared transaction"));
-        }
+        WriterStep::Shared => leave(world, state, w, steps),
         WriterStep::InDoubt if !world.has(Rule::SharedLookUpAfterDelete) => {
             look_up(world, state, w, WriterStep::FoundNothing, steps);
         }
@@ -55,6 +51,20 @@ pub fn add_member_steps(world: &Scenario, state: &State, w: usize, steps: &mut S
         WriterStep::InDoubt | WriterStep::LookingUp => look_up(world, state, w, WriterStep::Refused, steps),
         WriterStep::FoundNothing => delete_intent(world, state, w, WriterStep::Refused, steps),
         _ => {}
+    }
+}
+
+/// A member does not wait for the end: it is back to W0 already, or its caller's time is up.
+fn leave(world: &Scenario, state: &State, w: usize, steps: &mut Steps) {
+    let mut next = *state;
+    if matches!(state.shared.verdicts[w], Verdict::Stale(_)) {
+        next.writers[w].step = WriterStep::Refused;
+        steps.add(next, || format!("w{w} leaves the shared transaction"));
+    } else if world.give_up {
+        let finds_out = world.has(Rule::SharedGiveUpFindsOut);
+        let step = if finds_out { WriterStep::InDoubt } else { WriterStep::AnsweredFailed };
+        stop_waiting(world, &mut next, w, step);
+        steps.add(next, || format!("w{w} stops waiting{}", if finds_out { "" } else { ", answers FAILED" }));
     }
 }
 
@@ -146,7 +156,7 @@ fn run_next(world: &Scenario, state: &State, steps: &mut Steps) {
         Verdict::Refused(_) => world.has(Rule::SharedRefusalHeld),
         Verdict::Waits | Verdict::Effect(_) | Verdict::Stale(_) => true,
     };
-    if !is_held {
+    if !is_held && next.writers[w].step == WriterStep::Shared {
         release(&mut next, w);
     }
     steps.add(next, || format!("w{w} in its savepoint: {why}"));

@@ -68,6 +68,7 @@ pub struct View {
     pub last_write: u8,
 }
 
+/// An announced write that has not ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Intent {
     /// The n of its announcement.
@@ -76,6 +77,7 @@ pub struct Intent {
     pub keys: Keys,
 }
 
+/// The right of a replica to answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Lease {
     /// The last n that its replica acknowledged.
