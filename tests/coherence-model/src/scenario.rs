@@ -145,7 +145,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "strict-two-keys", property: Property::Strict, whole: false, ..PAIR },
     Scenario { name: "two-replicas", lease_ticks: 1, loads: 0, replicas: [Begin::Warm; 2], symmetric: true, ..BASE },
     Scenario { name: "join-pending", lease_ticks: 1, replicas: [Begin::Warm, Begin::Away], joins: 1, loads: 0, ..BASE },
-    Scenario { quick: true, ..SHARED },
+    SHARED,
     Scenario {
         name: "shared-retry",
         requests: [K1, Request::Retry],
@@ -159,7 +159,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "shared-conditional", requests: [K1, Request::ClearIfUnchanged(0b10)], quick: true, ..SHARED },
     Scenario { name: "shared-cascade", requests: [K1, Request::Cascade], attempts: 2, check_keys: 0b10, ..SHARED },
     Scenario { name: "shared-group", group: true, ..SHARED },
-    Scenario { name: "shared-again", attempts: 2, check_keys: 0b10, ..SHARED },
+    Scenario { name: "shared-again", attempts: 2, reaper: false, ..SHARED },
     Scenario { name: "shared-loads", loads: 0b10, check_keys: 0b10, ..SHARED },
     Scenario { name: "shared-epoch", epochs: 1, joins: 1, check_keys: 0b10, ..SHARED },
 ];

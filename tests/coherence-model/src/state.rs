@@ -157,6 +157,7 @@ pub struct Replica {
     pub joins_left: u8,
 }
 
+/// How far the membership of a replica is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Phase {
     /// Not part of this run.
@@ -239,6 +240,7 @@ pub struct Fact {
     pub entry: Entry,
 }
 
+/// How a fact is validated.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FactKind {
     /// From the cache, or a load that may be cached: validated by its floor.
@@ -289,6 +291,7 @@ pub struct Writer {
     pub expected: Option<(u8, u8)>,
 }
 
+/// How far a write is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum WriterStep {
     /// Not part of this world.
