@@ -206,7 +206,8 @@ fn commit(world: &Scenario, state: &State, steps: &mut Steps) {
         if locks_intent(world, state, w) {
             next.database.intents[w] = None;
         }
-        if matches!(state.shared.verdicts[w], Verdict::Effect(_)) {
+        // With a rule off, what a refused member changed may stay: that is an effect, too.
+        if matches!(state.shared.verdicts[w], Verdict::Effect(_) | Verdict::Refused(1..)) {
             if has_given_up(state.writers[w].step) {
                 return steps.violation(|| format!("the COMMIT takes place: w{w} was taken to have failed"));
             }
