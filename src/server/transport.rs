@@ -318,41 +318,41 @@ mod tests {
         assert_eq!(answered.names(), "mmffmmmmmmmm");
     }
 
-    /// Adds a call that arrived `waited` ago, of a caller who gives it a second.
-    fn add(calls: &Calls, waited: Duration, call: impl Future<Output = ()> + Send + 'static) {
+    /// Returns the order in which calls are begun that have waited for so many
+    /// milliseconds, of callers who give them a second.
+    async fn order_of(waited: &[(char, u64)]) -> String {
+        let answered = Answered::default();
+        let calls = Calls::default();
         let mut headers = http::HeaderMap::new();
         headers.insert("grpc-timeout", "1S".parse().unwrap());
-        calls.expect(Deadline::on_arrival(&headers).earlier(waited));
-        calls.execute(call);
+        for (name, waited_ms) in waited {
+            let waited = Duration::from_millis(*waited_ms);
+            calls.expect(Deadline::on_arrival(&headers).earlier(waited));
+            let (answered, name) = (answered.clone(), *name);
+            calls.execute(async move { answered.add(name) });
+        }
+        let all = poll_fn(|_| {
+            let so_far = answered.names().len();
+            if so_far == waited.len() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        in_turns(all, calls).await;
+        answered.names()
     }
 
     #[tokio::test]
     async fn last_call_is_first_when_calls_wait_for_long() {
-        let answered = Answered::default();
-        let calls = Calls::default();
-        for (name, waited_ms) in [('a', 1_100), ('b', 700), ('c', 600), ('d', 50), ('e', 0)] {
-            let answered = answered.clone();
-            add(&calls, Duration::from_millis(waited_ms), async move {
-                answered.add(name);
-            });
-        }
-        in_turns(answered.connection('b', 1), calls).await;
+        let waited = [('a', 1_100), ('b', 700), ('c', 600), ('d', 50), ('e', 0)];
         // `a` is too late: the gate rejects it at once.
-        assert_eq!(answered.names(), "aedcb");
+        assert_eq!(order_of(&waited).await, "aedcb");
     }
 
     #[tokio::test]
     async fn calls_are_begun_in_their_order_when_they_wait_briefly() {
-        let answered = Answered::default();
-        let calls = Calls::default();
-        for (name, waited_ms) in [('a', 300), ('b', 20), ('c', 0)] {
-            let answered = answered.clone();
-            add(&calls, Duration::from_millis(waited_ms), async move {
-                answered.add(name);
-            });
-        }
-        in_turns(answered.connection('c', 1), calls).await;
-        assert_eq!(answered.names(), "abc");
+        assert_eq!(order_of(&[('a', 300), ('b', 20), ('c', 0)]).await, "abc");
     }
 
     #[tokio::test]

@@ -270,8 +270,8 @@ impl Transaction<'_> {
     }
 
     /// Begins the transaction and sets its bounds. If it fails, whatever was sent
-    /// behind it ran outside a transaction, so only what has no effect by itself may
-    /// be sent before the response.
+    /// behind it ran outside a transaction: before the response only statements may be
+    /// sent that do no harm there.
     pub(super) async fn begin(&self) -> Result<(), StoreError> {
         let [statement, idle] = self.bounds.settings();
         let lock = self
