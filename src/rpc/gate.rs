@@ -310,6 +310,34 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn call_whose_deadline_passed_while_it_waited_is_not_made() {
+        let made = Arc::new(AtomicU8::new(0));
+        let counting = Arc::clone(&made);
+        let inner = tower::service_fn(move |_: http::Request<Body>| {
+            counting.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
+                Body::empty(),
+            )))
+        });
+        let gate = Gate::default();
+        gate.open();
+        let mut service = tower::Layer::layer(&gate, inner);
+        for (waited_ms, calls) in [(100, 1), (1_000, 1)] {
+            let mut request = http::Request::new(Body::empty());
+            let headers = request.headers_mut();
+            headers.insert("grpc-timeout", "1S".parse().unwrap());
+            let deadline = Deadline::on_arrival(headers);
+            let deadline = deadline.earlier(Duration::from_millis(waited_ms));
+            request.extensions_mut().insert(deadline);
+            let response = service.call(request).await.unwrap();
+            assert_eq!(made.load(Ordering::Relaxed), calls, "{waited_ms}");
+            let status = response.headers().get(Status::GRPC_STATUS);
+            let is_late = status.is_some_and(|code| code == "4");
+            assert_eq!(is_late, waited_ms == 1_000);
+        }
+    }
+
     #[test]
     fn deadline_leaves_time_for_the_response() {
         let given = |text: &str| {
