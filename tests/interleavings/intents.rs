@@ -29,6 +29,20 @@ async fn live_intent_is_judged_by_its_writers_lease() {
     writing.await.unwrap().unwrap();
 }
 
+/// Nothing but the row of the acknowledgement is missing, which other servers read.
+#[tokio::test]
+async fn writers_own_server_acknowledges_in_memory() {
+    let database = Database::create().await;
+    let lease = Duration::from_secs(20);
+    let server = Server::start_with_lease(&database, lease).await;
+    server.import(&company(&["julia;;admins"], "admins")).await;
+    let held = server.proxy.hold(request("acknowledge").every());
+    let put = server.put_user("julia", &[], "");
+    within(lease / 2, put).await.unwrap();
+    assert_eq!(server.members("admins").await.unwrap(), [""; 0]);
+    held.release();
+}
+
 /// The writer cannot know the number of its announcement.
 #[tokio::test]
 async fn announcement_without_a_reply_leaves_no_intent() {
