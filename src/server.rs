@@ -2,6 +2,7 @@
 //! graceful shutdown.
 
 mod accepting;
+mod call_queue;
 mod callers;
 mod certificates;
 mod connection;
@@ -157,7 +158,7 @@ pub async fn serve(
         .layer(OnWorkThreads::new(&starting.work))
         .layer(Admission::new(starting.budget.clone()))
         .service(starting.services.clone());
-    let server = transport::serve(service, connections, limits, async {
+    let server = transport::serve(service, connections, &starting.work, limits, async {
         // A dropped sender means the same as a sent message.
         let _either_way = stopped.await;
     });

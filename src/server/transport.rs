@@ -5,39 +5,30 @@
 //! delays another by a few of them, not by all. A call that has to wait
 //! for something continues in a task of its own.
 //!
-//! Calls of a connection are begun in the order in which they arrived. When the first one
-//! has waited for half of the time until its deadline, because more arrive than can be
-//! answered, the last one is begun first: it is answered in time, where each would be
-//! answered too late if all waited for their turn.
+//! Which call of a connection is begun next, and when it runs on other threads, is up
+//! to its queue (`call_queue`).
 //!
 //! Most calls are answered when they are begun: such a call needs neither a task
 //! nor a turn of its own, and the responses of a turn are written together.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    future::poll_fn,
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
-};
+use std::{convert::Infallible, future::poll_fn, io, pin::pin, task::Poll};
 
 use futures_util::{Stream, StreamExt as _};
-use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    time::Instant,
-};
+use tokio::runtime::{Builder, Runtime};
 use tonic::{body::Body, codegen::http, transport::server::Connected as _};
 use tower::{Service, ServiceExt as _};
 
-use super::{connection::Connection, limits::Limits};
+use super::{
+    call_queue::CallQueue,
+    connection::Connection,
+    limits::Limits,
+    work::{CallKind, Place, Places, WorkThreads},
+};
 use crate::rpc::Deadline;
 
 /// Largest metadata that is read at all, in bytes.
@@ -51,8 +42,9 @@ const MAX_FRAME_BYTES: u32 = 16 << 10;
 /// turns.
 const CALLS_A_TURN: usize = 2;
 
-/// Number of calls whose deadline has passed that are rejected in one turn.
-const REJECTED_A_TURN: usize = 32;
+/// Number of calls that a caller may have reset before they were accepted, for each call
+/// that its connection may have in progress.
+const RESETS_A_CALL: usize = 8;
 
 /// Number of turns before the runtime looks for new calls on idle connections.
 const TURNS_BETWEEN_LOOKS: u32 = 2;
@@ -76,6 +68,7 @@ pub fn runtime() -> io::Result<Runtime> {
 pub(super) async fn serve<S>(
     service: S,
     connections: impl Stream<Item = Connection>,
+    work: &WorkThreads,
     limits: Limits,
     stopped: impl Future<Output = ()>,
 ) where
@@ -98,19 +91,28 @@ pub(super) async fn serve<S>(
             };
             let peer = connection.connect_info();
             let service = service.clone();
-            let calls = Calls::default();
+            let calls = CallQueue::default();
             let arriving = calls.clone();
             let answer = service_fn(move |request: http::Request<Incoming>| {
                 let mut request = request.map(Body::new);
                 let deadline = Deadline::on_arrival(request.headers());
-                arriving.expect(deadline);
+                let kind = CallKind::of(request.uri().path());
+                let place = Place::of(kind);
                 request.extensions_mut().insert(deadline);
                 request.extensions_mut().insert(peer.clone());
-                service.clone().oneshot(request)
+                if kind != CallKind::Short {
+                    request.extensions_mut().insert(place.clone());
+                }
+                arriving.expect(deadline, kind, place);
+                let (arriving, service) = (arriving.clone(), service.clone());
+                async move {
+                    arriving.begun().await;
+                    service.oneshot(request).await
+                }
             });
             let http = http2(limits, calls.clone());
             let serving = http.serve_connection(TokioIo::new(connection), answer);
-            tokio::spawn(in_turns(shutdown.watch(serving), calls));
+            tokio::spawn(in_turns(shutdown.watch(serving), calls, work.places()));
         }
     }
     shutdown.shutdown().await;
@@ -121,15 +123,16 @@ pub(super) async fn serve<S>(
 ///
 /// h2 itself limits header blocks of more frames than `MAX_HEADER_BYTES` needs,
 /// endless empty data frames, and settings and pings that are not read.
-fn http2(limits: Limits, calls: Calls) -> http2::Builder<Calls> {
-    let most_resets = usize::try_from(limits.calls_a_connection).unwrap_or(usize::MAX);
+fn http2(limits: Limits, calls: CallQueue) -> http2::Builder<CallQueue> {
+    let calls_a_connection = usize::try_from(limits.calls_a_connection).unwrap_or(usize::MAX);
     let mut http = http2::Builder::new(calls);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(limits.calls_a_connection)
         // Limits on calls reset before they were accepted, and on resets caused
-        // by this server; beyond them the connection is closed. All calls of a
-        // connection may end at their deadlines while the server is overloaded.
-        .max_pending_accept_reset_streams(most_resets)
+        // by this server; beyond them the connection is closed. While the server is
+        // overloaded, a connection waits to be read until several times its calls
+        // have been sent and given up at their deadlines.
+        .max_pending_accept_reset_streams(calls_a_connection.saturating_mul(RESETS_A_CALL))
         .max_local_error_reset_streams(1024)
         .max_frame_size(MAX_FRAME_BYTES)
         // The gate already rejects metadata beyond a lower limit, with a status;
@@ -142,108 +145,8 @@ fn http2(limits: Limits, calls: Calls) -> http2::Builder<Calls> {
     http
 }
 
-/// A call that answers its request.
-type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The calls of one connection that have arrived and are not begun.
-#[derive(Clone, Default)]
-struct Calls {
-    arrived: Arc<Mutex<Arrived>>,
-}
-
-#[derive(Default)]
-struct Arrived {
-    calls: VecDeque<(Deadline, Call)>,
-    /// The deadline of the call that is being accepted.
-    next: Option<Deadline>,
-}
-
-/// Which call of a connection is begun next.
-enum Next {
-    /// One that may be answered in time.
-    Timely(Call),
-    /// One whose deadline has passed; the gate rejects it at once.
-    Late(Call),
-}
-
-impl<F> Executor<F> for Calls
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, call: F) {
-        let mut arrived = self.arrived();
-        // hyper executes a call as soon as the service has accepted its request.
-        let deadline = arrived.next.take();
-        let deadline = deadline.unwrap_or_else(|| Deadline::on_arrival(&http::HeaderMap::new()));
-        arrived.calls.push_back((deadline, Box::pin(call)));
-    }
-}
-
-impl Arrived {
-    fn next(&mut self, now: Instant) -> Option<Next> {
-        let (deadline, _) = self.calls.front()?;
-        if deadline.end() <= now {
-            return self.calls.pop_front().map(|(_, call)| Next::Late(call));
-        }
-        let is_in_time =
-            now.duration_since(deadline.arrived()) <= deadline.end().duration_since(now);
-        let next = if is_in_time {
-            self.calls.pop_front()
-        } else {
-            self.calls.pop_back()
-        };
-        next.map(|(_, call)| Next::Timely(call))
-    }
-}
-
-impl Calls {
-    fn arrived(&self) -> MutexGuard<'_, Arrived> {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes the deadline of the call that is executed next.
-    fn expect(&self, deadline: Deadline) {
-        self.arrived().next = Some(deadline);
-    }
-
-    /// Begins up to `most` calls and returns their number. Rejects those whose
-    /// deadline has passed, up to [`REJECTED_A_TURN`], which count as one.
-    fn begin(&self, most: usize, context: &mut Context<'_>) -> usize {
-        let now = Instant::now();
-        let (mut begun, mut rejected) = (0, 0);
-        while begun < most && rejected < REJECTED_A_TURN {
-            // The lock is not held while a call is polled.
-            let next = self.arrived().next(now);
-            match next {
-                Some(Next::Timely(call)) => {
-                    begin(call, context);
-                    begun += 1;
-                }
-                Some(Next::Late(call)) => {
-                    begin(call, context);
-                    rejected += 1;
-                }
-                None => break,
-            }
-        }
-        begun + usize::from(rejected > 0)
-    }
-}
-
-/// Begins a call. If it is not answered at once, it continues in a task.
-fn begin(mut call: Call, context: &mut Context<'_>) {
-    // A panic ends the call, as it would in a task, and not the connection.
-    match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
-        Ok(Poll::Ready(())) => {}
-        Ok(Poll::Pending) => {
-            tokio::spawn(call);
-        }
-        Err(_) => tracing::error!("a call was ended by a bug of the service"),
-    }
-}
-
 /// Serves a connection until it is closed, in turns with other connections.
-async fn in_turns(connection: impl Future, calls: Calls) {
+async fn in_turns(connection: impl Future, calls: CallQueue, mut places: Places) {
     let mut connection = pin!(connection);
     poll_fn(|context| {
         let mut left = CALLS_A_TURN;
@@ -256,7 +159,7 @@ async fn in_turns(connection: impl Future, calls: Calls) {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match calls.begin(left, context) {
+            match calls.begin(left, &mut places, context) {
                 0 => return Poll::Pending,
                 begun => left = left.saturating_sub(begun),
             }

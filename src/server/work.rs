@@ -11,7 +11,10 @@
 //! that compute.
 
 use std::{
-    io,
+    future::poll_fn,
+    io, mem,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     thread::available_parallelism,
 };
@@ -21,10 +24,10 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::{
     runtime::{Builder, Handle, Runtime},
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::PollSemaphore, task::AbortOnDropHandle};
 use tonic::{Status, body::Body, codegen::http};
 use tower::Service;
 
@@ -40,6 +43,10 @@ const THREADS_A_CORE: usize = 2;
 
 /// Smallest number of threads on any machine.
 const FEWEST_THREADS: usize = 4;
+
+/// Number of calls per thread that may wait for the threads; others wait in the
+/// queues of their connections, where one that is given up costs nothing.
+const PLACES_A_THREAD: usize = 16;
 
 /// Niceness added to these threads, which lowers their priority below that of the
 /// threads for connections.
@@ -61,6 +68,33 @@ const LONG: [&str; 3] = [
     "/pim.authz.v1.CatalogService/ImportProducts",
 ];
 
+/// On which threads a call runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallKind {
+    /// On those for connections.
+    Short,
+    /// On the work threads for decisions, lists and imports.
+    Decision,
+    /// On the work threads for the administration.
+    Administration,
+}
+
+impl CallKind {
+    /// All kinds.
+    pub(super) const ALL: [Self; 3] = [Self::Short, Self::Decision, Self::Administration];
+
+    /// Returns the kind of a call by its path.
+    pub(super) fn of(path: &str) -> Self {
+        if SHORT.contains(&path) {
+            Self::Short
+        } else if LONG.iter().any(|prefix| path.starts_with(prefix)) {
+            Self::Decision
+        } else {
+            Self::Administration
+        }
+    }
+}
+
 /// The work threads. When dropped, running tasks are canceled.
 #[derive(Debug)]
 pub(super) struct WorkThreads {
@@ -74,6 +108,8 @@ struct Threads {
     /// `None` only during drop.
     runtime: Option<Runtime>,
     handle: Handle,
+    /// Permits for calls that are handed to these threads and wait for them.
+    places: Arc<Semaphore>,
 }
 
 impl WorkThreads {
@@ -91,6 +127,14 @@ impl WorkThreads {
         })
     }
 
+    /// Returns the places of a connection.
+    pub(super) fn places(&self) -> Places {
+        Places {
+            decisions: Offer::of(&self.decisions.places),
+            administration: Offer::of(&self.administration.places),
+        }
+    }
+
     /// Returns the handle for spawning tasks on the threads for decisions.
     pub(super) fn handle(&self) -> &Handle {
         &self.decisions.handle
@@ -100,8 +144,9 @@ impl WorkThreads {
 impl Threads {
     fn start(name: &str) -> io::Result<Self> {
         let cores = available_parallelism().map_or(1, usize::from);
+        let threads = (cores * THREADS_A_CORE).max(FEWEST_THREADS);
         let runtime = Builder::new_multi_thread()
-            .worker_threads((cores * THREADS_A_CORE).max(FEWEST_THREADS))
+            .worker_threads(threads)
             .thread_name(name)
             .on_thread_start(|| {
                 // Where raising it is not permitted, the cores are shared evenly.
@@ -113,6 +158,7 @@ impl Threads {
         Ok(Self {
             runtime: Some(runtime),
             handle,
+            places: Arc::new(Semaphore::new(threads * PLACES_A_THREAD)),
         })
     }
 }
@@ -123,6 +169,103 @@ impl Drop for Threads {
             // A task cannot block until a runtime has shut down.
             runtime.shutdown_background();
         }
+    }
+}
+
+/// The places of the work threads, as one connection takes them.
+#[derive(Debug)]
+pub(super) struct Places {
+    decisions: Offer,
+    administration: Offer,
+}
+
+/// The places of the threads of one kind.
+#[derive(Debug)]
+struct Offer {
+    places: PollSemaphore,
+    /// A place that no call has taken yet.
+    free: Option<OwnedSemaphorePermit>,
+    /// True while the connection waits for a place.
+    waits: bool,
+}
+
+/// The place of a call among those that wait for the work threads; an extension of its
+/// request. A call that runs on other threads has none.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    taken: Option<Arc<Mutex<Option<OwnedSemaphorePermit>>>>,
+}
+
+impl Offer {
+    fn of(places: &Arc<Semaphore>) -> Self {
+        Self {
+            places: PollSemaphore::new(Arc::clone(places)),
+            free: None,
+            waits: false,
+        }
+    }
+}
+
+impl Places {
+    fn of(&mut self, kind: CallKind) -> Option<&mut Offer> {
+        match kind {
+            CallKind::Short => None,
+            CallKind::Decision => Some(&mut self.decisions),
+            CallKind::Administration => Some(&mut self.administration),
+        }
+    }
+
+    /// True if a call of a kind has a place; otherwise the connection is woken when
+    /// there may be one.
+    pub(super) fn is_free(&mut self, kind: CallKind, context: &mut Context<'_>) -> bool {
+        let Some(offer) = self.of(kind) else {
+            return true;
+        };
+        if offer.free.is_none() {
+            let polled = offer.places.poll_acquire(context);
+            offer.waits = polled.is_pending();
+            if let Poll::Ready(permit) = polled {
+                offer.free = permit;
+            }
+        }
+        offer.free.is_some()
+    }
+
+    /// Gives the free place of a kind to a call.
+    pub(super) fn take(&mut self, kind: CallKind, call: &Place) {
+        if let Some(offer) = self.of(kind) {
+            call.set(offer.free.take());
+        }
+    }
+
+    /// Gives back a free place, and, unless one `is_wanted`, stops waiting for it.
+    pub(super) fn give_back(&mut self, kind: CallKind, is_wanted: bool) {
+        let Some(offer) = self.of(kind) else {
+            return;
+        };
+        offer.free = None;
+        if offer.waits && !is_wanted {
+            *offer = Offer::of(&offer.places.clone_inner());
+        }
+    }
+}
+
+impl Place {
+    /// Returns the place, not taken yet, of a call of a kind.
+    pub(super) fn of(kind: CallKind) -> Self {
+        Self {
+            taken: (kind != CallKind::Short).then(Arc::default),
+        }
+    }
+
+    fn set(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
+        let mut taken = self.taken.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::replace(&mut *taken, permit)
+    }
+
+    /// Gives the place back, unless the call waits for the work threads.
+    pub(super) fn clear(&self) {
+        drop(self.set(None));
     }
 }
 
@@ -142,12 +285,12 @@ impl OnWorkThreads {
         }
     }
 
-    /// Returns the threads that a call runs on.
-    fn of(&self, path: &str) -> &Handle {
-        if LONG.iter().any(|prefix| path.starts_with(prefix)) {
-            &self.decisions
-        } else {
-            &self.administration
+    /// Returns the threads that a call runs on; `None`: those for connections.
+    fn of(&self, path: &str) -> Option<&Handle> {
+        match CallKind::of(path) {
+            CallKind::Short => None,
+            CallKind::Decision => Some(&self.decisions),
+            CallKind::Administration => Some(&self.administration),
         }
     }
 }
@@ -169,11 +312,11 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        if SHORT.contains(&request.uri().path()) {
+        let Some(handle) = self.layer.of(request.uri().path()).cloned() else {
             return Either::Left(self.inner.call(request));
-        }
-        let handle = self.layer.of(request.uri().path()).clone();
-        let answering = spanned(self.inner.call(request));
+        };
+        let place = request.extensions().get().and_then(|place: &Place| place.set(None));
+        let answering = in_place(place, spanned(self.inner.call(request)));
         let answered = AbortOnDropHandle::new(handle.spawn(answering));
         Either::Right(Box::pin(async move {
             match answered.await {
@@ -184,6 +327,17 @@ where
                 }
             }
         }))
+    }
+}
+
+/// Gives the place of a call back once the call has run for the first time.
+async fn in_place<F: Future>(place: Option<OwnedSemaphorePermit>, call: F) -> F::Output {
+    let mut call = pin!(call);
+    let polled = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+    drop(place);
+    match polled {
+        Poll::Ready(output) => output,
+        Poll::Pending => call.await,
     }
 }
 
