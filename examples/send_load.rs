@@ -6,7 +6,7 @@
 //! in the order of arrival, as in the gRPC libraries, and is given up at its deadline, before
 //! or after it is sent. The server is told the whole deadline, as these libraries do.
 //!
-//! It writes to HTTP/2 itself, and encodes the question once, because a gRPC client needs
+//! It writes to HTTP/2 itself, and encodes the questions before, because a gRPC client needs
 //! more CPU for a call than the server.
 
 use std::{
@@ -15,6 +15,7 @@ use std::{
     error::Error,
     future::poll_fn,
     rc::Rc,
+    task::Poll,
     time::Duration,
 };
 
@@ -27,12 +28,15 @@ use pim_authz::pb;
 use prost::Message as _;
 use tokio::{
     net::TcpStream,
-    task::{LocalSet, spawn_local},
+    task::{LocalSet, spawn_local, yield_now},
     time::{Instant, sleep_until, timeout_at},
 };
 
 /// How often questions are asked, if they are due: more often costs the CPU more.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Number of different messages, which are sent in turn.
+const DIFFERENT: usize = 1000;
 
 type Failed = Box<dyn Error>;
 
@@ -47,21 +51,29 @@ struct Options {
     /// Id of the user about whom each question is.
     #[arg(long)]
     user: String,
-    #[arg(long, default_value = "product.list")]
+    #[arg(long, default_value = "view")]
     action: String,
-    /// Number of items of a `BatchCheck`; 0 sends Checks.
+    /// Number of products that are asked about in turn: `sku_1` and so on, as
+    /// `pim-authz-gen` names them.
+    #[arg(long, default_value_t = 1000)]
+    products: usize,
+    /// Number of products of a `BatchCheck`; 0 sends Checks.
     #[arg(long, default_value_t = 0)]
     items: usize,
     /// Number of questions a second.
-    #[arg(long, conflicts_with = "at_a_time", required_unless_present = "at_a_time")]
+    #[arg(
+        long,
+        conflicts_with = "at_a_time",
+        required_unless_present = "at_a_time"
+    )]
     rate: Option<f64>,
     /// Number of questions at a time: the next is asked when one is answered.
     #[arg(long)]
-    at_a_time: Option<usize>,
+    at_a_time: Option<u32>,
     #[arg(long, default_value_t = 50)]
-    connections: usize,
-    #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
+    connections: u32,
+    #[arg(long, default_value_t = 10)]
+    seconds: u32,
     #[arg(long, default_value_t = 1000)]
     deadline_ms: u64,
 }
@@ -72,18 +84,25 @@ struct Results {
     asked: usize,
     sent: usize,
     /// Microseconds from the time at which they were asked to the answer, in time.
-    answered: Vec<u64>,
+    answered: Vec<u32>,
     /// Number of others, by gRPC status code or a word.
     others: BTreeMap<String, usize>,
     /// The longest time that the generator was late, in milliseconds.
     late_ms: u128,
 }
 
+/// The questions of a connection that wait to be sent.
+struct Waiting {
+    /// The number of the next one, in the order of all connections.
+    next: u32,
+    asked: VecDeque<Instant>,
+}
+
 /// What every connection needs.
 struct Load {
     options: Options,
     path: String,
-    message: Bytes,
+    messages: Vec<Bytes>,
     begin: Instant,
     end: Instant,
     results: RefCell<Results>,
@@ -105,22 +124,25 @@ async fn send(options: Options) -> Result<(), Failed> {
         spawn_local(connection);
         connections.push(requests);
     }
-    let (path, message) = question(&options);
+    let (path, messages) = questions(&options);
     let begin = Instant::now() + TICK;
     let load = Rc::new(Load {
-        end: begin + Duration::from_secs_f64(options.seconds),
+        end: begin + Duration::from_secs(options.seconds.into()),
         options,
         path,
-        message,
+        messages,
         begin,
         results: RefCell::default(),
     });
-    let senders = connections.into_iter().enumerate().map(|(number, requests)| {
+    let senders = connections.into_iter().zip(0..).map(|(requests, number)| {
         let load = Rc::clone(&load);
         async move {
-            match load.options.rate {
-                Some(rate) => load.at_rate(requests, number, rate).await,
-                None => load.at_a_time(requests, number).await,
+            match (load.options.rate, load.options.at_a_time) {
+                (Some(rate), _) => {
+                    let period = Duration::from_secs_f64(1.0 / rate);
+                    load.at_rate(requests, number, period).await;
+                }
+                (None, all) => load.at_a_time(requests, number, all.unwrap_or(1)).await,
             }
         }
     });
@@ -131,42 +153,66 @@ async fn send(options: Options) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Returns the path of the call, and the message with the prefix of gRPC.
-fn question(options: &Options) -> (String, Bytes) {
-    let item = pb::CheckRequest {
-        tenant: options.tenant.clone(),
-        subject: Some(pb::Subject {
-            r#type: "user".into(),
-            id: options.user.clone(),
-        }),
-        action: options.action.clone(),
-        ..Default::default()
-    };
-    let (name, message) = if options.items == 0 {
-        ("Check", item.encode_to_vec())
+/// Returns the path of the call, and different messages, each with the prefix of gRPC.
+fn questions(options: &Options) -> (String, Vec<Bytes>) {
+    let name = if options.items == 0 {
+        "Check"
     } else {
-        let item = pb::CheckItem {
-            subject: item.subject,
-            action: item.action,
-            ..Default::default()
-        };
-        let batch = pb::BatchCheckRequest {
-            tenant: item_tenant(options),
-            items: vec![item; options.items],
-            ..Default::default()
-        };
-        ("BatchCheck", batch.encode_to_vec())
+        "BatchCheck"
     };
-    let length = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
-    let framed = [&[0][..], &length, &message].concat();
+    let messages = (0..DIFFERENT).map(|number| {
+        let message = if options.items == 0 {
+            check(options, number).encode_to_vec()
+        } else {
+            batch(options, number * options.items).encode_to_vec()
+        };
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        [&[0][..], &length.to_be_bytes(), &message].concat().into()
+    });
     (
         format!("/pim.authz.v1.AuthorizationService/{name}"),
-        framed.into(),
+        messages.collect(),
     )
 }
 
-fn item_tenant(options: &Options) -> String {
-    options.tenant.clone()
+fn check(options: &Options, number: usize) -> pb::CheckRequest {
+    pb::CheckRequest {
+        tenant: options.tenant.clone(),
+        subject: Some(subject(options)),
+        action: options.action.clone(),
+        resource: Some(product(options, number)),
+        ..Default::default()
+    }
+}
+
+/// Returns a page of products, from a number on.
+fn batch(options: &Options, first: usize) -> pb::BatchCheckRequest {
+    let items = (first..first + options.items).map(|number| pb::CheckItem {
+        resource: Some(product(options, number)),
+        ..Default::default()
+    });
+    pb::BatchCheckRequest {
+        tenant: options.tenant.clone(),
+        subject: Some(subject(options)),
+        action: options.action.clone(),
+        items: items.collect(),
+        ..Default::default()
+    }
+}
+
+fn subject(options: &Options) -> pb::Subject {
+    pb::Subject {
+        r#type: "user".into(),
+        id: options.user.clone(),
+    }
+}
+
+fn product(options: &Options, number: usize) -> pb::Resource {
+    pb::Resource {
+        r#type: "product".into(),
+        id: format!("sku_{}", number % options.products + 1),
+        ..Default::default()
+    }
 }
 
 impl Load {
@@ -174,57 +220,71 @@ impl Load {
         Duration::from_millis(self.options.deadline_ms)
     }
 
-    /// Sends the part of one connection, at a rate of all connections together.
-    async fn at_rate(self: Rc<Self>, requests: SendRequest<Bytes>, number: usize, rate: f64) {
-        let connections = self.options.connections;
+    /// Sends the part of one connection, every `period` one question on some connection.
+    async fn at_rate(self: Rc<Self>, requests: SendRequest<Bytes>, number: u32, period: Duration) {
         let mut requests = requests;
-        let mut waiting: VecDeque<Instant> = VecDeque::new();
-        let mut next = number;
+        let mut waiting = Waiting {
+            next: number,
+            asked: VecDeque::new(),
+        };
         loop {
             let now = Instant::now();
-            while let due = self.begin + Duration::from_secs_f64(next as f64 / rate)
-                && due <= now
-                && due < self.end
-            {
-                waiting.push_back(due);
-                next += connections;
-                let mut results = self.results.borrow_mut();
-                results.asked += 1;
-                results.late_ms = results.late_ms.max((now - due).as_millis());
-            }
-            while let Some(asked) = waiting.front()
-                && *asked + self.deadline() <= now
-            {
-                waiting.pop_front();
-                self.count("waited in the client");
-            }
-            while !waiting.is_empty() {
-                let Some(ready) = ready_now(requests).await else {
-                    self.count("connection closed");
+            self.ask_due(&mut waiting, period, now);
+            while let Some(asked) = waiting.asked.front().copied() {
+                let Some((same, may_send)) = ready_now(requests).await else {
+                    let mut results = self.results.borrow_mut();
+                    *results
+                        .others
+                        .entry("connection closed".into())
+                        .or_default() += 1;
                     return;
                 };
-                requests = ready.0;
-                if !ready.1 {
+                requests = same;
+                if !may_send {
                     break;
                 }
-                if let Some(asked) = waiting.pop_front() {
-                    spawn_local(Rc::clone(&self).ask(requests.clone(), asked));
-                    // It is sent before the next one asks whether it may be.
-                    tokio::task::yield_now().await;
-                }
+                waiting.asked.pop_front();
+                spawn_local(Rc::clone(&self).ask(requests.clone(), asked));
+                // It is sent before the next one finds out whether it may be.
+                yield_now().await;
             }
-            if now >= self.end && waiting.is_empty() {
+            if now >= self.end && waiting.asked.is_empty() {
                 return;
             }
             sleep_until(now + TICK).await;
         }
     }
 
-    /// Asks on one connection, its part of the number at a time.
-    async fn at_a_time(self: Rc<Self>, requests: SendRequest<Bytes>, number: usize) {
-        let all = self.options.at_a_time.unwrap_or(1);
+    /// Adds the questions that are due, and gives up those whose deadline has passed.
+    fn ask_due(&self, waiting: &mut Waiting, period: Duration, now: Instant) {
+        let mut results = self.results.borrow_mut();
+        loop {
+            let due = self.begin + period * waiting.next;
+            if due > now || due >= self.end {
+                break;
+            }
+            waiting.asked.push_back(due);
+            waiting.next += self.options.connections;
+            results.asked += 1;
+            results.late_ms = results.late_ms.max((now - due).as_millis());
+        }
+        while waiting
+            .asked
+            .front()
+            .is_some_and(|asked| *asked + self.deadline() <= now)
+        {
+            waiting.asked.pop_front();
+            *results
+                .others
+                .entry("deadline, not sent".into())
+                .or_default() += 1;
+        }
+    }
+
+    /// Asks on one connection, its part of `all` questions at a time.
+    async fn at_a_time(self: Rc<Self>, requests: SendRequest<Bytes>, number: u32, all: u32) {
         let connections = self.options.connections;
-        let own = all / connections + usize::from(number < all % connections);
+        let own = all / connections + u32::from(number < all % connections);
         let askers = (0..own).map(|_| {
             let (load, requests) = (Rc::clone(&self), requests.clone());
             async move {
@@ -245,7 +305,7 @@ impl Load {
         let mut results = self.results.borrow_mut();
         match answered {
             Ok(Ok(status)) if status == "0" => {
-                let latency = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+                let latency = u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX);
                 results.answered.push(latency);
             }
             Ok(Ok(status)) => *results.others.entry(format!("code {status}")).or_default() += 1,
@@ -264,8 +324,9 @@ impl Load {
             .body(())
             .unwrap_or_default();
         let (response, mut body) = requests.send_request(request, false)?;
-        self.results.borrow_mut().sent += 1;
-        body.send_data(self.message.clone(), true)?;
+        let sent = self.count_sent();
+        let message = self.messages.get(sent % DIFFERENT).cloned();
+        body.send_data(message.unwrap_or_default(), true)?;
         let (head, mut body) = response.await?.into_parts();
         let status_of = |headers: &http::HeaderMap| {
             let status = headers.get("grpc-status")?;
@@ -282,9 +343,10 @@ impl Load {
         Ok(trailers.as_ref().and_then(status_of).unwrap_or_default())
     }
 
-    fn count(&self, result: &str) {
+    fn count_sent(&self) -> usize {
         let mut results = self.results.borrow_mut();
-        *results.others.entry(result.into()).or_default() += 1;
+        results.sent += 1;
+        results.sent
     }
 
     fn print(&self) {
@@ -293,9 +355,11 @@ impl Load {
         answered.sort_unstable();
         let quantile = |part: usize| {
             let at = answered.len() * part / 1000;
-            answered.get(at).map(|micros| *micros as f64 / 1000.0)
+            answered.get(at).map(|micros| f64::from(*micros) / 1000.0)
         };
-        let a_second = |count: usize| (count as f64 / self.options.seconds).round();
+        let a_second = |count: usize| {
+            u64::try_from(count).unwrap_or(u64::MAX) / u64::from(self.options.seconds)
+        };
         let printed = serde_json::json!({
             "asked_a_second": a_second(results.asked),
             "sent_a_second": a_second(results.sent),
@@ -312,10 +376,10 @@ impl Load {
 /// Returns the connection, and whether it may send a request now; `None` when it is closed.
 async fn ready_now(mut requests: SendRequest<Bytes>) -> Option<(SendRequest<Bytes>, bool)> {
     let ready = poll_fn(|context| {
-        std::task::Poll::Ready(match requests.poll_ready(context) {
-            std::task::Poll::Ready(Ok(())) => Some(true),
-            std::task::Poll::Ready(Err(_)) => None,
-            std::task::Poll::Pending => Some(false),
+        Poll::Ready(match requests.poll_ready(context) {
+            Poll::Ready(Ok(())) => Some(true),
+            Poll::Ready(Err(_)) => None,
+            Poll::Pending => Some(false),
         })
     })
     .await?;

@@ -2,6 +2,7 @@
 //! graceful shutdown.
 
 mod accepting;
+mod call_kind;
 mod call_queue;
 mod callers;
 mod certificates;
@@ -13,6 +14,7 @@ mod health;
 mod io_timeouts;
 mod limits;
 mod metrics;
+mod places;
 mod reflection;
 mod services;
 mod starting;

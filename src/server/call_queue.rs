@@ -27,7 +27,10 @@ use hyper::rt::Executor;
 use tokio::time::Instant;
 use tonic::codegen::http;
 
-use super::work::{CallKind, Place, Places};
+use super::{
+    call_kind::CallKind,
+    places::{Place, Places},
+};
 use crate::rpc::Deadline;
 
 /// How long a queue may be not empty before the last call is begun first.
@@ -66,8 +69,8 @@ struct Arrived {
     queues: [Queue; CallKind::ALL.len()],
     /// The call that is being accepted.
     next: Option<Expected>,
-    /// Number of turns so far: each begins with another kind.
-    turns: usize,
+    /// The index of the kind whose turn it is.
+    turn: usize,
 }
 
 /// What is known of a call before it is executed.
@@ -80,8 +83,8 @@ struct Expected {
 #[derive(Default)]
 struct Queue {
     calls: VecDeque<Waiting>,
-    /// When the queue was last empty.
-    empty: Option<Instant>,
+    /// Since when there have always been calls in the queue.
+    busy_since: Option<Instant>,
 }
 
 struct Waiting {
@@ -90,12 +93,14 @@ struct Waiting {
     call: Call,
 }
 
-/// Which call of a queue is begun next.
-enum Next {
-    /// One that may be answered in time.
-    Timely(Waiting),
-    /// One whose deadline has passed.
-    Late(Waiting),
+/// A call that is begun next.
+struct Next {
+    kind: CallKind,
+    /// Many others wait.
+    is_crowded: bool,
+    /// Its deadline has passed.
+    is_late: bool,
+    waiting: Waiting,
 }
 
 /// The number of calls that a turn has dealt with.
@@ -133,12 +138,30 @@ where
 }
 
 impl Arrived {
-    /// Returns the kinds, first the one whose turn it is.
-    fn kinds_in_turn(&mut self) -> [CallKind; CallKind::ALL.len()] {
+    /// Returns the call that is begun next, of each kind in turn.
+    fn next(
+        &mut self,
+        now: Instant,
+        places: &mut Places,
+        context: &mut Context<'_>,
+    ) -> Option<Next> {
         let mut kinds = CallKind::ALL;
-        self.turns = self.turns.wrapping_add(1);
-        kinds.rotate_left(self.turns % CallKind::ALL.len());
-        kinds
+        kinds.rotate_left(self.turn);
+        for kind in kinds {
+            let queue = self.queue(kind);
+            let is_crowded = queue.calls.len() > FEW;
+            let next = queue.next(now, || places.is_free(kind, context));
+            if let Some((waiting, is_late)) = next {
+                self.turn = (self.turn + 1) % CallKind::ALL.len();
+                return Some(Next {
+                    kind,
+                    is_crowded,
+                    is_late,
+                    waiting,
+                });
+            }
+        }
+        None
     }
 
     fn queue(&mut self, kind: CallKind) -> &mut Queue {
@@ -154,29 +177,29 @@ impl Arrived {
 impl Queue {
     fn push(&mut self, waiting: Waiting) {
         if self.calls.is_empty() {
-            self.empty = Some(waiting.deadline.arrived());
+            self.busy_since = Some(waiting.deadline.arrived());
         }
         self.calls.push_back(waiting);
     }
 
-    /// Returns the next call; a timely one only if it `may_begin`.
-    fn next(&mut self, now: Instant, may_begin: impl FnOnce() -> bool) -> Option<Next> {
+    /// Returns the next call, and whether it is late; another only if it `may_begin`.
+    fn next(&mut self, now: Instant, may_begin: impl FnOnce() -> bool) -> Option<(Waiting, bool)> {
         let first = self.calls.front()?;
         if first.deadline.end() <= now {
-            return self.calls.pop_front().map(Next::Late);
+            return self.calls.pop_front().map(|waiting| (waiting, true));
         }
         if !may_begin() {
             return None;
         }
         let is_brief = self
-            .empty
-            .is_none_or(|empty| now.duration_since(empty) <= BRIEF);
+            .busy_since
+            .is_none_or(|since| now.duration_since(since) <= BRIEF);
         let next = if is_brief {
             self.calls.pop_front()
         } else {
             self.calls.pop_back()
         };
-        next.map(Next::Timely)
+        next.map(|waiting| (waiting, false))
     }
 }
 
@@ -228,54 +251,29 @@ impl CallQueue {
     ) -> usize {
         let now = Instant::now();
         let mut turn = Turn::default();
-        let kinds = self.arrived().kinds_in_turn();
-        let mut has_next = true;
-        while has_next {
-            has_next = false;
-            for kind in kinds {
-                has_next |= !turn.is_over(most) && self.begin_next(kind, now, &mut turn, places, context);
+        while !turn.is_over(most) {
+            // The lock is not held while a call is polled.
+            let next = self.arrived().next(now, places, context);
+            let Some(mut next) = next else {
+                break;
+            };
+            if (next.is_late || next.is_crowded) && is_given_up(&mut next.waiting.call, context) {
+                turn.dropped += 1;
+                continue;
             }
+            if next.is_late {
+                turn.rejected += 1;
+            } else {
+                places.take(next.kind, &next.waiting.place);
+                turn.begun += 1;
+            }
+            self.begin_one(next.waiting, context);
         }
-        for kind in kinds {
+        for kind in places.held() {
             let is_wanted = !self.arrived().queue(kind).calls.is_empty();
             places.give_back(kind, is_wanted);
         }
         turn.begun + usize::from(turn.rejected + turn.dropped > 0)
-    }
-
-    /// Begins, rejects or drops the next call of a kind; false: no call may be begun.
-    fn begin_next(
-        &self,
-        kind: CallKind,
-        now: Instant,
-        turn: &mut Turn,
-        places: &mut Places,
-        context: &mut Context<'_>,
-    ) -> bool {
-        // The lock is not held while a call is polled.
-        let (next, is_crowded) = {
-            let mut arrived = self.arrived();
-            let queue = arrived.queue(kind);
-            let is_crowded = queue.calls.len() > FEW;
-            (queue.next(now, || places.is_free(kind, context)), is_crowded)
-        };
-        let (mut waiting, is_late) = match next {
-            Some(Next::Timely(waiting)) => (waiting, false),
-            Some(Next::Late(waiting)) => (waiting, true),
-            None => return false,
-        };
-        if (is_late || is_crowded) && is_given_up(&mut waiting.call, context) {
-            turn.dropped += 1;
-            return true;
-        }
-        if is_late {
-            turn.rejected += 1;
-        } else {
-            places.take(kind, &waiting.place);
-            turn.begun += 1;
-        }
-        self.begin_one(waiting, context);
-        true
     }
 
     /// Begins a call. If it is not answered at once, it continues in a task.
@@ -285,7 +283,7 @@ impl CallQueue {
         self.shared.begins.store(false, Ordering::Relaxed);
         // A call that waits for something before it runs on the work threads must not
         // keep others from their places.
-        waiting.place.clear();
+        drop(waiting.place.take());
         if polled == Some(Poll::Pending) {
             tokio::spawn(waiting.call);
         }
@@ -305,4 +303,175 @@ fn poll(call: &mut Call, context: &mut Context<'_>) -> Option<Poll<()>> {
         tracing::error!("a call was ended by a bug of the service");
     }
     polled.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::*;
+
+    /// A queue, and the names of the calls that were made.
+    struct Made {
+        calls: CallQueue,
+        names: Arc<Mutex<String>>,
+        decisions: Arc<Semaphore>,
+        places: Places,
+    }
+
+    impl Made {
+        fn none() -> Self {
+            let decisions = Arc::new(Semaphore::new(1));
+            Self {
+                calls: CallQueue::default(),
+                names: Arc::default(),
+                places: Places::new(&decisions, &Arc::new(Semaphore::new(1))),
+                decisions,
+            }
+        }
+
+        /// A call arrives that has waited for so long, of a caller who gives it a second;
+        /// returns how to give it up.
+        fn arrives(&self, name: char, kind: CallKind, waited_ms: u64) -> oneshot::Sender<()> {
+            let mut headers = http::HeaderMap::new();
+            headers.insert("grpc-timeout", "1S".parse().unwrap());
+            let deadline = Deadline::on_arrival(&headers);
+            let deadline = deadline.earlier(Duration::from_millis(waited_ms));
+            self.calls.expect(deadline, kind, Place::of(kind));
+            let (calls, names) = (self.calls.clone(), Arc::clone(&self.names));
+            let (give_up, mut end) = oneshot::channel();
+            self.calls.execute(async move {
+                tokio::select! {
+                    biased;
+                    () = calls.begun() => names.lock().unwrap().push(name),
+                    _ = &mut end => {}
+                }
+            });
+            give_up
+        }
+
+        /// Begins all calls that may begin, and returns the names of those made so far.
+        fn begin_all(&mut self) -> String {
+            let mut context = Context::from_waker(Waker::noop());
+            while self.calls.begin(1, &mut self.places, &mut context) > 0 {}
+            self.names.lock().unwrap().clone()
+        }
+
+        fn waiting(&self, kind: CallKind) -> usize {
+            self.calls.arrived().queue(kind).calls.len()
+        }
+    }
+
+    /// Returns the order in which calls are begun that have waited for so many
+    /// milliseconds, of callers who give them a second.
+    fn order_of(waited: &[(char, u64)]) -> String {
+        let mut made = Made::none();
+        let calls: Vec<_> = waited
+            .iter()
+            .map(|(name, waited_ms)| made.arrives(*name, CallKind::Short, *waited_ms))
+            .collect();
+        let order = made.begin_all();
+        drop(calls);
+        order
+    }
+
+    #[test]
+    fn calls_are_begun_in_their_order_when_the_queue_is_brief() {
+        assert_eq!(order_of(&[('a', 80), ('b', 20), ('c', 0)]), "abc");
+    }
+
+    #[test]
+    fn last_call_is_first_when_the_queue_is_never_empty() {
+        let waited = [('a', 1_100), ('b', 700), ('c', 600), ('d', 50), ('e', 0)];
+        // `a` is too late: it is begun at once, and the gate rejects it.
+        assert_eq!(order_of(&waited), "aedcb");
+    }
+
+    #[test]
+    fn late_call_that_is_given_up_is_not_begun() {
+        let mut made = Made::none();
+        let late = made.arrives('l', CallKind::Short, 1_100);
+        let timely = made.arrives('t', CallKind::Short, 0);
+        late.send(()).unwrap();
+        assert_eq!(made.begin_all(), "t");
+        drop(timely);
+    }
+
+    #[test]
+    fn calls_given_up_are_not_begun_when_many_wait() {
+        let mut made = Made::none();
+        let calls: Vec<_> = ('a'..='z')
+            .map(|name| (name, made.arrives(name, CallKind::Short, 0)))
+            .collect();
+        let mut kept = Vec::new();
+        for (name, call) in calls {
+            if name <= 'd' {
+                call.send(()).unwrap();
+            } else {
+                kept.push(call);
+            }
+        }
+        assert_eq!(made.begin_all(), "efghijklmnopqrstuvwxyz");
+    }
+
+    #[test]
+    fn decisions_wait_for_a_place_and_short_calls_do_not() {
+        let mut made = Made::none();
+        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
+        let calls = [
+            made.arrives('d', CallKind::Decision, 0),
+            made.arrives('s', CallKind::Short, 0),
+            made.arrives('a', CallKind::Administration, 0),
+        ];
+        assert_eq!(made.begin_all(), "sa");
+        assert_eq!(made.waiting(CallKind::Decision), 1);
+        drop(taken);
+        assert_eq!(made.begin_all(), "sad");
+        drop(calls);
+    }
+
+    #[test]
+    fn late_call_is_rejected_without_a_place() {
+        let mut made = Made::none();
+        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
+        let calls = [
+            made.arrives('l', CallKind::Decision, 1_100),
+            made.arrives('t', CallKind::Decision, 0),
+        ];
+        assert_eq!(made.begin_all(), "l");
+        drop((taken, calls));
+    }
+
+    #[test]
+    fn place_is_given_back_when_a_call_does_not_reach_the_work_threads() {
+        let mut made = Made::none();
+        let calls = [
+            made.arrives('a', CallKind::Decision, 0),
+            made.arrives('b', CallKind::Decision, 0),
+        ];
+        assert_eq!(made.begin_all(), "ab");
+        assert_eq!(made.decisions.available_permits(), 1);
+        drop(calls);
+    }
+
+    #[test]
+    fn connection_without_calls_does_not_keep_a_place() {
+        let mut made = Made::none();
+        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
+        let late = made.arrives('l', CallKind::Decision, 850);
+        assert_eq!(made.begin_all(), "");
+        // It waits for a place, and then its only call is too late to need one.
+        let mut arrived = made.calls.arrived();
+        let queue = arrived.queue(CallKind::Decision);
+        for waiting in &mut queue.calls {
+            waiting.deadline = waiting.deadline.earlier(Duration::from_millis(100));
+        }
+        drop(arrived);
+        assert_eq!(made.begin_all(), "l");
+        drop(taken);
+        assert_eq!(made.decisions.available_permits(), 1);
+        drop(late);
+    }
 }

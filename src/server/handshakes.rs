@@ -89,7 +89,7 @@ mod tests {
 
     use super::{super::accepting::Connections, *};
     use crate::{
-        server::{TlsFiles, accepting, limits::Limits, transport},
+        server::{TlsFiles, accepting, limits::Limits, transport, work::WorkThreads},
         tls::{AlternativeNames, Peer},
     };
 
@@ -130,7 +130,10 @@ mod tests {
             .layer(InterceptorLayer::new(look))
             .service(Routes::new(health));
         let limits = Limits::default();
-        tokio::spawn(transport::serve(service, connections, limits, pending()));
+        let work = WorkThreads::start().unwrap();
+        tokio::spawn(async move {
+            transport::serve(service, connections, &work, limits, pending()).await;
+        });
     }
 
     #[tokio::test]

@@ -24,10 +24,12 @@ use tonic::{body::Body, codegen::http, transport::server::Connected as _};
 use tower::{Service, ServiceExt as _};
 
 use super::{
+    call_kind::CallKind,
     call_queue::CallQueue,
     connection::Connection,
     limits::Limits,
-    work::{CallKind, Place, Places, WorkThreads},
+    places::{Place, Places},
+    work::WorkThreads,
 };
 use crate::rpc::Deadline;
 
@@ -170,11 +172,17 @@ async fn in_turns(connection: impl Future, calls: CallQueue, mut places: Places)
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::{Arc, Mutex};
 
-    use tokio::sync::oneshot;
+    use hyper::rt::Executor as _;
+    use tokio::sync::{Semaphore, oneshot};
 
     use super::*;
+
+    fn places() -> Places {
+        let one = Arc::new(Semaphore::new(1));
+        Places::new(&one, &one)
+    }
 
     /// The names of the calls answered so far.
     #[derive(Clone, Default)]
@@ -208,12 +216,12 @@ mod tests {
     async fn connections_take_turns_of_two_calls() {
         let answered = Answered::default();
         let serve = |name, count| {
-            let calls = Calls::default();
+            let calls = CallQueue::default();
             for _ in 0..count {
                 let answered = answered.clone();
                 calls.execute(async move { answered.add(name) });
             }
-            tokio::spawn(in_turns(answered.connection(name, count), calls))
+            tokio::spawn(in_turns(answered.connection(name, count), calls, places()))
         };
         let (many, few) = (serve('m', 10), serve('f', 2));
         many.await.unwrap();
@@ -221,47 +229,10 @@ mod tests {
         assert_eq!(answered.names(), "mmffmmmmmmmm");
     }
 
-    /// Returns the order in which calls are begun that have waited for so many
-    /// milliseconds, of callers who give them a second.
-    async fn order_of(waited: &[(char, u64)]) -> String {
-        let answered = Answered::default();
-        let calls = Calls::default();
-        let mut headers = http::HeaderMap::new();
-        headers.insert("grpc-timeout", "1S".parse().unwrap());
-        for (name, waited_ms) in waited {
-            let waited = Duration::from_millis(*waited_ms);
-            calls.expect(Deadline::on_arrival(&headers).earlier(waited));
-            let (answered, name) = (answered.clone(), *name);
-            calls.execute(async move { answered.add(name) });
-        }
-        let all = poll_fn(|_| {
-            let so_far = answered.names().len();
-            if so_far == waited.len() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        });
-        in_turns(all, calls).await;
-        answered.names()
-    }
-
-    #[tokio::test]
-    async fn last_call_is_first_when_calls_wait_for_long() {
-        let waited = [('a', 1_100), ('b', 700), ('c', 600), ('d', 50), ('e', 0)];
-        // `a` is too late: the gate rejects it at once.
-        assert_eq!(order_of(&waited).await, "aedcb");
-    }
-
-    #[tokio::test]
-    async fn calls_are_begun_in_their_order_when_they_wait_briefly() {
-        assert_eq!(order_of(&[('a', 300), ('b', 20), ('c', 0)]).await, "abc");
-    }
-
     #[tokio::test]
     async fn a_call_that_waits_delays_no_other() {
         let answered = Answered::default();
-        let calls = Calls::default();
+        let calls = CallQueue::default();
         let (go_on, waiting) = oneshot::channel();
         let (slow, quick) = (answered.clone(), answered.clone());
         let (ended, end) = oneshot::channel();
@@ -271,7 +242,7 @@ mod tests {
             ended.send(()).unwrap();
         });
         calls.execute(async move { quick.add('q') });
-        in_turns(answered.connection('q', 1), calls).await;
+        in_turns(answered.connection('q', 1), calls, places()).await;
         assert_eq!(answered.names(), "q");
         go_on.send(()).unwrap();
         end.await.unwrap();
@@ -281,11 +252,11 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_panics_ends_alone() {
         let answered = Answered::default();
-        let calls = Calls::default();
+        let calls = CallQueue::default();
         calls.execute(async { panic!("on purpose") });
         let other = answered.clone();
         calls.execute(async move { other.add('o') });
-        in_turns(answered.connection('o', 1), calls).await;
+        in_turns(answered.connection('o', 1), calls, places()).await;
         assert_eq!(answered.names(), "o");
     }
 }

@@ -12,9 +12,9 @@
 
 use std::{
     future::poll_fn,
-    io, mem,
+    io,
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     thread::available_parallelism,
 };
@@ -27,10 +27,14 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tokio_util::{sync::PollSemaphore, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 use tonic::{Status, body::Body, codegen::http};
 use tower::Service;
 
+use super::{
+    call_kind::CallKind,
+    places::{Place, Places},
+};
 use crate::{
     rpc::{Answering, Behind, layer},
     telemetry::traces::CallSpan,
@@ -51,49 +55,6 @@ const PLACES_A_THREAD: usize = 16;
 /// Niceness added to these threads, which lowers their priority below that of the
 /// threads for connections.
 const NICENESS: i32 = 5;
-
-/// Calls that run on the threads for connections: they cost less than handing
-/// them to another thread.
-const SHORT: [&str; 3] = [
-    "/pim.authz.v1.AuthorizationService/Check",
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/Watch",
-];
-
-/// Prefixes of the calls that compute for long: decisions, lists and imports. All
-/// others are of the administration.
-const LONG: [&str; 3] = [
-    "/pim.authz.v1.AuthorizationService/",
-    "/pim.authz.v1.ImportService/",
-    "/pim.authz.v1.CatalogService/ImportProducts",
-];
-
-/// On which threads a call runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallKind {
-    /// On those for connections.
-    Short,
-    /// On the work threads for decisions, lists and imports.
-    Decision,
-    /// On the work threads for the administration.
-    Administration,
-}
-
-impl CallKind {
-    /// All kinds.
-    pub(super) const ALL: [Self; 3] = [Self::Short, Self::Decision, Self::Administration];
-
-    /// Returns the kind of a call by its path.
-    pub(super) fn of(path: &str) -> Self {
-        if SHORT.contains(&path) {
-            Self::Short
-        } else if LONG.iter().any(|prefix| path.starts_with(prefix)) {
-            Self::Decision
-        } else {
-            Self::Administration
-        }
-    }
-}
 
 /// The work threads. When dropped, running tasks are canceled.
 #[derive(Debug)]
@@ -129,10 +90,7 @@ impl WorkThreads {
 
     /// Returns the places of a connection.
     pub(super) fn places(&self) -> Places {
-        Places {
-            decisions: Offer::of(&self.decisions.places),
-            administration: Offer::of(&self.administration.places),
-        }
+        Places::new(&self.decisions.places, &self.administration.places)
     }
 
     /// Returns the handle for spawning tasks on the threads for decisions.
@@ -169,103 +127,6 @@ impl Drop for Threads {
             // A task cannot block until a runtime has shut down.
             runtime.shutdown_background();
         }
-    }
-}
-
-/// The places of the work threads, as one connection takes them.
-#[derive(Debug)]
-pub(super) struct Places {
-    decisions: Offer,
-    administration: Offer,
-}
-
-/// The places of the threads of one kind.
-#[derive(Debug)]
-struct Offer {
-    places: PollSemaphore,
-    /// A place that no call has taken yet.
-    free: Option<OwnedSemaphorePermit>,
-    /// True while the connection waits for a place.
-    waits: bool,
-}
-
-/// The place of a call among those that wait for the work threads; an extension of its
-/// request. A call that runs on other threads has none.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Place {
-    taken: Option<Arc<Mutex<Option<OwnedSemaphorePermit>>>>,
-}
-
-impl Offer {
-    fn of(places: &Arc<Semaphore>) -> Self {
-        Self {
-            places: PollSemaphore::new(Arc::clone(places)),
-            free: None,
-            waits: false,
-        }
-    }
-}
-
-impl Places {
-    fn of(&mut self, kind: CallKind) -> Option<&mut Offer> {
-        match kind {
-            CallKind::Short => None,
-            CallKind::Decision => Some(&mut self.decisions),
-            CallKind::Administration => Some(&mut self.administration),
-        }
-    }
-
-    /// True if a call of a kind has a place; otherwise the connection is woken when
-    /// there may be one.
-    pub(super) fn is_free(&mut self, kind: CallKind, context: &mut Context<'_>) -> bool {
-        let Some(offer) = self.of(kind) else {
-            return true;
-        };
-        if offer.free.is_none() {
-            let polled = offer.places.poll_acquire(context);
-            offer.waits = polled.is_pending();
-            if let Poll::Ready(permit) = polled {
-                offer.free = permit;
-            }
-        }
-        offer.free.is_some()
-    }
-
-    /// Gives the free place of a kind to a call.
-    pub(super) fn take(&mut self, kind: CallKind, call: &Place) {
-        if let Some(offer) = self.of(kind) {
-            call.set(offer.free.take());
-        }
-    }
-
-    /// Gives back a free place, and, unless one `is_wanted`, stops waiting for it.
-    pub(super) fn give_back(&mut self, kind: CallKind, is_wanted: bool) {
-        let Some(offer) = self.of(kind) else {
-            return;
-        };
-        offer.free = None;
-        if offer.waits && !is_wanted {
-            *offer = Offer::of(&offer.places.clone_inner());
-        }
-    }
-}
-
-impl Place {
-    /// Returns the place, not taken yet, of a call of a kind.
-    pub(super) fn of(kind: CallKind) -> Self {
-        Self {
-            taken: (kind != CallKind::Short).then(Arc::default),
-        }
-    }
-
-    fn set(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
-        let mut taken = self.taken.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        mem::replace(&mut *taken, permit)
-    }
-
-    /// Gives the place back, unless the call waits for the work threads.
-    pub(super) fn clear(&self) {
-        drop(self.set(None));
     }
 }
 
@@ -315,7 +176,7 @@ where
         let Some(handle) = self.layer.of(request.uri().path()).cloned() else {
             return Either::Left(self.inner.call(request));
         };
-        let place = request.extensions().get().and_then(|place: &Place| place.set(None));
+        let place = request.extensions().get().and_then(Place::take);
         let answering = in_place(place, spanned(self.inner.call(request)));
         let answered = AbortOnDropHandle::new(handle.spawn(answering));
         Either::Right(Box::pin(async move {
