@@ -105,14 +105,21 @@ struct Next {
 
 /// The number of calls that a turn has dealt with.
 #[derive(Default)]
-struct Turn {
+pub(super) struct Turn {
     begun: usize,
     rejected: usize,
     dropped: usize,
 }
 
 impl Turn {
-    fn is_over(&self, most: usize) -> bool {
+    /// True if no call could be begun, nor rejected or dropped.
+    pub(super) fn is_idle(&self) -> bool {
+        self.begun + self.rejected + self.dropped == 0
+    }
+
+    /// True if the turn has dealt with as many calls as it may: `most` that were begun,
+    /// or many that were rejected or dropped.
+    pub(super) fn is_over(&self, most: usize) -> bool {
         self.begun >= most || self.rejected >= REJECTED_A_TURN || self.dropped >= DROPPED_A_TURN
     }
 }
@@ -241,14 +248,14 @@ impl CallQueue {
         .await;
     }
 
-    /// Begins up to `most` calls and returns their number. Drops those given up, and
-    /// rejects those whose deadline has passed: all these count as one.
+    /// Begins up to `most` calls. Drops those given up, and rejects those whose deadline
+    /// has passed.
     pub(super) fn begin(
         &self,
         most: usize,
         places: &mut Places,
         context: &mut Context<'_>,
-    ) -> usize {
+    ) -> Turn {
         let now = Instant::now();
         let mut turn = Turn::default();
         while !turn.is_over(most) {
@@ -273,7 +280,7 @@ impl CallQueue {
             let is_wanted = !self.arrived().queue(kind).calls.is_empty();
             places.give_back(kind, is_wanted);
         }
-        turn.begun + usize::from(turn.rejected + turn.dropped > 0)
+        turn
     }
 
     /// Begins a call. If it is not answered at once, it continues in a task.
@@ -355,7 +362,11 @@ mod tests {
         /// Begins all calls that may begin, and returns the names of those made so far.
         fn begin_all(&mut self) -> String {
             let mut context = Context::from_waker(Waker::noop());
-            while self.calls.begin(1, &mut self.places, &mut context) > 0 {}
+            while !self
+                .calls
+                .begin(1, &mut self.places, &mut context)
+                .is_idle()
+            {}
             self.names.lock().unwrap().clone()
         }
 

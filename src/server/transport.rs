@@ -11,7 +11,7 @@
 //! Most calls are answered when they are begun: such a call needs neither a task
 //! nor a turn of its own, and the responses of a turn are written together.
 
-use std::{convert::Infallible, future::poll_fn, io, pin::pin, task::Poll};
+use std::{convert::Infallible, future::poll_fn, io, pin::pin, task::Poll, time::Duration};
 
 use futures_util::{Stream, StreamExt as _};
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
@@ -19,7 +19,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::Instant,
+};
 use tonic::{body::Body, codegen::http, transport::server::Connected as _};
 use tower::{Service, ServiceExt as _};
 
@@ -43,6 +46,10 @@ const MAX_FRAME_BYTES: u32 = 16 << 10;
 /// Number of calls that a connection begins before other connections have their
 /// turns.
 const CALLS_A_TURN: usize = 2;
+
+/// How long responses may wait to be written together with those of the next calls of
+/// the connection: a write costs as much as several decisions.
+const LONGEST_UNWRITTEN: Duration = Duration::from_micros(500);
 
 /// Number of calls that a caller may have reset before they were accepted, for each call
 /// that its connection may have in progress.
@@ -150,20 +157,28 @@ fn http2(limits: Limits, calls: CallQueue) -> http2::Builder<CallQueue> {
 /// Serves a connection until it is closed, in turns with other connections.
 async fn in_turns(connection: impl Future, calls: CallQueue, mut places: Places) {
     let mut connection = pin!(connection);
+    // Since when calls have been begun whose responses may not be written yet.
+    let mut unwritten_since: Option<Instant> = None;
     poll_fn(|context| {
-        let mut left = CALLS_A_TURN;
         loop {
-            // It reads calls, and writes the responses of those begun before.
-            if connection.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
+            if unwritten_since.is_none_or(|since| since.elapsed() >= LONGEST_UNWRITTEN) {
+                unwritten_since = None;
+                // It reads calls, and writes the responses of those begun before.
+                if connection.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
             }
-            if left == 0 {
+            let turn = calls.begin(CALLS_A_TURN, &mut places, context);
+            if !turn.is_idle() {
+                unwritten_since.get_or_insert_with(Instant::now);
+            }
+            if turn.is_over(CALLS_A_TURN) {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            match calls.begin(left, &mut places, context) {
-                0 => return Poll::Pending,
-                begun => left = left.saturating_sub(begun),
+            // No more may be begun: what was is written before it waits.
+            if unwritten_since.take().is_none() {
+                return Poll::Pending;
             }
         }
     })
@@ -227,6 +242,26 @@ mod tests {
         many.await.unwrap();
         few.await.unwrap();
         assert_eq!(answered.names(), "mmffmmmmmmmm");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn responses_of_several_turns_are_written_together() {
+        let answered = Answered::default();
+        let calls = CallQueue::default();
+        for _ in 0..10 {
+            let answered = answered.clone();
+            calls.execute(async move { answered.add('m') });
+        }
+        let connection = answered.connection('m', 10);
+        let polls = Arc::new(Mutex::new(Vec::new()));
+        let (seen, names) = (Arc::clone(&polls), answered.clone());
+        let mut connection = Box::pin(connection);
+        let counting = poll_fn(move |context| {
+            seen.lock().unwrap().push(names.names().len());
+            connection.as_mut().poll(context)
+        });
+        in_turns(counting, calls, places()).await;
+        assert_eq!(*polls.lock().unwrap(), [0, 10]);
     }
 
     #[tokio::test]
