@@ -226,7 +226,7 @@ impl ResourceList {
 async fn filter_categories(
     snapshot: &Snapshot<'_>,
     filter: &ListFilter,
-) -> Result<Vec<std::collections::HashSet<crate::domain::ItemId>>, StoreError> {
+) -> Result<Vec<hashbrown::HashSet<crate::domain::ItemId>>, StoreError> {
     let mut sets = Vec::new();
     for (code, only_root) in [(&filter.tree, true), (&filter.category, false)] {
         if let Some(code) = code {

@@ -1,9 +1,6 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt::Debug,
-    hash::Hash,
-    ops::Deref,
-};
+use std::{collections::BTreeSet, fmt::Debug, hash::Hash, ops::Deref};
+
+use hashbrown::HashMap;
 
 use crate::{
     domain::{

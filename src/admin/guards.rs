@@ -1,4 +1,6 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 use crate::domain::{CATALOGUE, Edition, PermissionSet, Role, RoleId, Subject, SubjectKind};
 

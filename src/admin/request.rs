@@ -8,7 +8,9 @@ mod access;
 mod catalog;
 mod directory;
 
-use std::{collections::HashMap, hash::Hash};
+use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 use crate::{
     domain::{

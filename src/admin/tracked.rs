@@ -1,8 +1,6 @@
-use std::{
-    borrow::Borrow,
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
-};
+use std::{borrow::Borrow, collections::BTreeMap, hash::Hash};
+
+use hashbrown::HashMap;
 
 /// Rows by key: before a change, and as the change leaves them.
 #[derive(Debug)]

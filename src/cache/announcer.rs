@@ -1,4 +1,6 @@
-use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use hashbrown::HashMap;
 
 use tokio::{
     sync::{futures::Notified, mpsc, oneshot},

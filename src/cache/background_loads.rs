@@ -1,10 +1,11 @@
 mod loading;
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use hashbrown::HashMap;
 
 use tokio::sync::Semaphore;
 

@@ -1,8 +1,10 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+use hashbrown::HashMap;
 
 use tokio::time::{Instant, sleep};
 

@@ -1,5 +1,6 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
+use hashbrown::DefaultHashBuilder;
 use moka::sync::Cache as Moka;
 
 use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocabulary};
@@ -56,8 +57,8 @@ pub(super) struct Entry {
 /// names do not evict stored facts.
 #[derive(Debug)]
 pub(super) struct Memory {
-    entries: Moka<FactKey, Entry>,
-    absences: Moka<FactKey, Entry>,
+    entries: Moka<FactKey, Entry, DefaultHashBuilder>,
+    absences: Moka<FactKey, Entry, DefaultHashBuilder>,
 }
 
 /// Divisor of the memory size that gives the part for absent facts.
@@ -69,7 +70,7 @@ impl Memory {
             Moka::builder()
                 .max_capacity(bytes)
                 .weigher(|key: &FactKey, entry: &Entry| weight(key, entry))
-                .build()
+                .build_with_hasher(DefaultHashBuilder::default())
         };
         let for_absences = bytes / ABSENCES;
         Self {
@@ -132,8 +133,8 @@ impl Fact {
 /// the key, its position, and the overhead of moka.
 const OVERHEAD: usize = 300;
 
-/// Returns the bytes of a key's codes. Each code has an allocation of its own,
-/// and a second one if its folded form differs.
+/// Returns the bytes of a key's codes. A code has an allocation, and a second one if
+/// its folded form differs; those that share one are counted each.
 fn key_bytes(key: &FactKey) -> usize {
     let tenant = key.tenant().map_or(0, code_bytes);
     let rest = match key {
@@ -149,8 +150,8 @@ fn key_bytes(key: &FactKey) -> usize {
 }
 
 fn code_bytes(code: &Code) -> usize {
-    /// Overhead of an allocation, rounding included.
-    const ALLOCATION: usize = 24;
+    /// Overhead of a shared allocation, rounding included.
+    const ALLOCATION: usize = 40;
     let written = code.as_str().len() + ALLOCATION;
     if code.as_str() == code.folded() {
         written

@@ -1,10 +1,9 @@
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
 };
+
+use hashbrown::HashMap;
 
 use crate::{domain::Revision, store::TenantId};
 

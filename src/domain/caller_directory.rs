@@ -1,7 +1,9 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
 };
+
+use hashbrown::HashMap;
 
 use super::{Caller, KeyHash, KeyId, OidcIdentity, PresentedKey, SecretTag, SecretTagger};
 

@@ -1,4 +1,6 @@
-use std::{collections::HashMap, str::FromStr, sync::LazyLock};
+use std::{str::FromStr, sync::LazyLock};
+
+use hashbrown::HashMap;
 
 use super::{
     Audience, Edition, Permission, PermissionId, PermissionSet, ResourceType, Scope, ScopeId,

@@ -1,4 +1,6 @@
-use std::{collections::HashMap, hash::Hash};
+use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 /// Maximum number of levels of a category tree, including its root (rules 3.10).
 pub const MAX_CATEGORY_LEVELS: usize = 1_000;

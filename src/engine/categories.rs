@@ -5,7 +5,9 @@
 //! or more is resolved once per call, and the highest level of each user group on
 //! it is computed once; [`CategoryLevels`] holds both.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::domain::{
     Code, GroupFacts, GroupId, ItemId, ItemKind, ItemRef, Level, ProductRef, ResourceType,

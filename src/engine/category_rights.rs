@@ -1,4 +1,6 @@
-use std::{collections::HashMap, sync::Arc, vec};
+use std::{sync::Arc, vec};
+
+use hashbrown::HashMap;
 
 use crate::domain::{
     Code, GroupFacts, GroupId, ItemId, ItemKind, Level, Question, ReasonCode, ReasonItem, Step,

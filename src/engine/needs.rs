@@ -4,7 +4,7 @@
 //! rights with the user groups of the subjects, ancestors with a product,
 //! attribute groups with an attribute or grid view.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use crate::domain::{
     Code, FactsNeeded, ItemKind, ItemRef, Parent, ProductKind, ProductRef, Question, Resource,

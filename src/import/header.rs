@@ -1,4 +1,6 @@
-use std::{borrow::Cow, collections::HashSet};
+use std::borrow::Cow;
+
+use hashbrown::HashSet;
 
 use super::{
     layout::Layout,

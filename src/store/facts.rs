@@ -1,6 +1,6 @@
 mod fact_rows;
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use tokio_postgres::types::ToSql;
 

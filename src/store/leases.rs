@@ -1,4 +1,6 @@
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::{
     Announcement, LeaseId, Store, StoreError,

@@ -1,11 +1,12 @@
 //! The facts that the store would read from a world.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     hash::Hash,
     sync::Arc,
 };
 
+use hashbrown::HashMap;
 use pim_authz::domain::{
     AttributeFacts, Code, Facts, FactsNeeded, GridViewFacts, GroupFacts, GroupId, GroupsNeeded,
     ItemFacts, ItemId, ItemKind, ItemRef, Level, ProductFacts, ProductKind, ProductRef, Revision,

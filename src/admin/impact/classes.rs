@@ -1,4 +1,4 @@
-use std::collections::{HashMap, hash_map::Entry};
+use hashbrown::{HashMap, hash_map::Entry};
 
 use crate::{
     admin::{error::AdminError, work::Work},

@@ -4,7 +4,7 @@
 //! the files, so that a row that refers to a rejected row does not find its
 //! entity and is rejected as well.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use crate::{
     admin::{

@@ -1,7 +1,6 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::Hash,
-};
+use std::{collections::BTreeSet, hash::Hash};
+
+use hashbrown::HashMap;
 
 use crate::{
     admin::change_set::ChangeSet,

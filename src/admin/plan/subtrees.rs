@@ -1,7 +1,6 @@
-use std::{
-    collections::{HashMap, HashSet},
-    rc::Rc,
-};
+use std::rc::Rc;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::domain::{ItemId, inherit};
 

@@ -1,4 +1,6 @@
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
+
+use hashbrown::HashSet;
 
 use crate::{
     cache::{

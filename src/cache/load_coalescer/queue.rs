@@ -1,7 +1,9 @@
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use hashbrown::{HashMap, HashSet};
 
 use tokio::sync::oneshot;
 

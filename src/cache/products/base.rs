@@ -1,4 +1,6 @@
-use std::{collections::HashMap, hash::BuildHasher as _, ops::Range};
+use std::{hash::BuildHasher as _, ops::Range};
+
+use hashbrown::HashMap;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 

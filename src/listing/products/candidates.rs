@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use crate::{
     domain::{ItemId, ListFilter, ProductId, ProductKind},

@@ -1,8 +1,9 @@
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use hashbrown::HashMap;
 
 use tokio::{sync::watch, time::sleep};
 

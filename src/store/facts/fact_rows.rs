@@ -1,4 +1,6 @@
-use std::{collections::HashMap, hash::Hash, sync::Arc};
+use std::{hash::Hash, sync::Arc};
+
+use hashbrown::HashMap;
 
 use tokio_postgres::Row;
 
