@@ -3,6 +3,7 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     str::FromStr,
+    sync::Arc,
 };
 
 use icu_casemap::CaseMapper;
@@ -15,9 +16,10 @@ use icu_casemap::CaseMapper;
 /// they were first written: `en_US` and `en_us` are one code (rules 1.5).
 #[derive(Clone)]
 pub struct Code {
-    written: Box<str>,
+    // Shared, since the keys of the cache are made of clones of a question's codes.
+    written: Arc<str>,
     /// `None` if it equals `written`.
-    folded: Option<Box<str>>,
+    folded: Option<Arc<str>>,
 }
 
 /// Error of parsing a [`Code`].
@@ -68,7 +70,7 @@ impl Code {
     #[must_use]
     pub fn of_installation() -> Self {
         Self {
-            written: Box::default(),
+            written: Arc::default(),
             folded: None,
         }
     }
@@ -157,12 +159,22 @@ impl FromStr for Code {
         if let Some(found) = text.chars().find(|c| c.is_control()) {
             return Err(InvalidCode::Control { found });
         }
-        let folded = Self::fold(text);
+        let folded = if is_folded_ascii(text) {
+            None
+        } else {
+            Some(Self::fold(text)).filter(|folded| folded != text)
+        };
         Ok(Self {
-            folded: (folded != text).then(|| folded.into()),
+            folded: folded.map(Arc::from),
             written: text.into(),
         })
     }
+}
+
+/// True for text that is its own folding because it is ASCII without upper case.
+fn is_folded_ascii(text: &str) -> bool {
+    let is_folded = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    text.bytes().all(is_folded)
 }
 
 impl PartialEq for Code {
