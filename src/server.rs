@@ -58,7 +58,7 @@ use self::{
     health::Health,
     io_timeouts::IoTimeouts,
     metrics::{Gauges, HttpListener, Sampled},
-    services::Implementations,
+    services::{Decisions, Implementations},
     work::{OnWorkThreads, WorkThreads},
 };
 pub use self::{
@@ -344,7 +344,9 @@ impl Starting {
                 self.supervisor.clone(),
             ),
         };
-        self.services.install(implementations.add_to(routes));
+        let decisions = Decisions::new(implementations.authorization.clone());
+        self.services
+            .install(implementations.add_to(routes), decisions);
         self.authentication.begin(cache.clone());
         self.gate.open();
         // Last, so that calls sent to a ready server are answered.

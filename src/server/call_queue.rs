@@ -152,8 +152,12 @@ impl Arrived {
         places: &mut Places,
         context: &mut Context<'_>,
     ) -> Option<Next> {
-        let mut kinds = CallKind::ALL;
-        kinds.rotate_left(self.turn);
+        let [short, decisions, administration] = CallKind::ALL;
+        let kinds = match self.turn {
+            0 => [short, decisions, administration],
+            1 => [decisions, administration, short],
+            _ => [administration, short, decisions],
+        };
         for kind in kinds {
             let queue = self.queue(kind);
             let is_crowded = queue.calls.len() > FEW;

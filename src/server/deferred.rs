@@ -4,49 +4,69 @@ use std::{
     task::{Context, Poll},
 };
 
+use futures_util::future::Either;
 use tonic::{
     body::Body,
-    codegen::http::{Request, Response},
+    codegen::{
+        BoxFuture,
+        http::{Request, Response},
+    },
     service::Routes,
 };
 use tower::Service;
 
+use super::services::Decisions;
+
 /// The services of a server that listens before it is ready: first `early`, then
-/// `all` once they are installed. Connections stay open.
+/// all once they are installed. Connections stay open.
 #[derive(Clone, Debug)]
 pub(super) struct Deferred {
     early: Routes,
-    all: Arc<OnceLock<Routes>>,
+    installed: Arc<OnceLock<Installed>>,
+}
+
+/// All services.
+#[derive(Debug)]
+struct Installed {
+    routes: Routes,
+    /// One of them, which is called without a look-up of its route.
+    decisions: Decisions,
 }
 
 impl Deferred {
     pub(super) fn new(early: Routes) -> Self {
         Self {
             early: early.prepare(),
-            all: Arc::default(),
+            installed: Arc::default(),
         }
     }
 
-    /// Serves `all` from now on. Only the first call has an effect.
-    pub(super) fn install(&self, all: Routes) {
-        let _first_wins = self.all.set(all.prepare());
+    /// Serves all services from now on; `decisions` is one of the `routes`. Only the
+    /// first call has an effect.
+    pub(super) fn install(&self, routes: Routes, decisions: Decisions) {
+        let routes = routes.prepare();
+        let _first_wins = self.installed.set(Installed { routes, decisions });
     }
 }
 
 impl Service<Request<Body>> for Deferred {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <Routes as Service<Request<Body>>>::Future;
+    type Future =
+        Either<BoxFuture<Response<Body>, Infallible>, <Routes as Service<Request<Body>>>::Future>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // `Routes` are always ready.
+        // `Routes` are always ready, and so are services.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.all.get() {
-            Some(all) => all.clone().call(request),
-            None => self.early.call(request),
+        match self.installed.get() {
+            Some(all) if Decisions::answers(request.uri().path()) => {
+                Either::Left(all.decisions.clone().call(request))
+            }
+            Some(all) => Either::Right(all.routes.clone().call(request)),
+            None => Either::Right(self.early.call(request)),
         }
     }
 }

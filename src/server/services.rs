@@ -1,4 +1,12 @@
-use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes};
+use std::convert::Infallible;
+
+use tonic::{
+    body::Body,
+    codec::CompressionEncoding,
+    codegen::{BoxFuture, Service as _, http},
+    server::NamedService,
+    service::Routes,
+};
 
 use crate::{
     pb::{
@@ -27,6 +35,15 @@ pub(super) struct Implementations {
     pub(super) admin: AdminApi,
 }
 
+/// Creates a service with its implementation and its largest message.
+macro_rules! limited {
+    ($server:ident, $implementation:expr, $most:expr) => {
+        $server::new($implementation)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size($most)
+    };
+}
+
 /// Lists the services: each with its implementation and its largest message.
 macro_rules! services {
     ($($server:ident<$api:ident> of $implementation:ident up to $most:ident;)+) => {
@@ -36,14 +53,44 @@ macro_rules! services {
         impl Implementations {
             /// Adds every service of the contract.
             pub(super) fn add_to(&self, routes: Routes) -> Routes {
-                routes$(.add_service(
-                    $server::new(self.$implementation.clone())
-                        .accept_compressed(CompressionEncoding::Gzip)
-                        .max_decoding_message_size($most),
-                ))+
+                routes$(.add_service(limited!($server, self.$implementation.clone(), $most)))+
             }
         }
     };
+}
+
+/// The service of decisions and lists, called directly.
+#[derive(Clone, Debug)]
+pub(super) struct Decisions {
+    server: AuthorizationServiceServer<AuthorizationApi>,
+}
+
+impl Decisions {
+    /// Returns the service, with the same limits as among all services.
+    pub(super) fn new(implementation: AuthorizationApi) -> Self {
+        Self {
+            server: limited!(
+                AuthorizationServiceServer,
+                implementation,
+                MAX_MESSAGE_BYTES
+            ),
+        }
+    }
+
+    /// True if the service answers the RPC of this path, known or not.
+    pub(super) fn answers(path: &str) -> bool {
+        let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        service
+            .is_some_and(|(name, _)| name == AuthorizationServiceServer::<AuthorizationApi>::NAME)
+    }
+
+    /// Answers a call.
+    pub(super) fn call(
+        mut self,
+        request: http::Request<Body>,
+    ) -> BoxFuture<http::Response<Body>, Infallible> {
+        self.server.call(request)
+    }
 }
 
 services! {
