@@ -2,22 +2,14 @@
 //! (an open loop), or a number at a time (a closed loop): `scripts/measure-flood` runs it.
 //!
 //! At a rate, each question has the time at which it is asked. Its deadline and its latency
-//! count from that time, also while it waits until the connection may send another. It waits
-//! in the order of arrival, as in the gRPC libraries, and is given up at its deadline, before
-//! or after it is sent. The server is told the whole deadline, as these libraries do.
+//! count from that time, also while it waits until the connection may send another: h2 sends
+//! them in the order of arrival, as gRPC libraries do. It is given up at its deadline, before
+//! or after it is sent. The server is told the whole deadline, as by these libraries.
 //!
 //! It writes to HTTP/2 itself, and encodes the questions before, because a gRPC client needs
 //! more CPU for a call than the server.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, VecDeque},
-    error::Error,
-    future::poll_fn,
-    rc::Rc,
-    task::Poll,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, error::Error, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use clap::Parser;
@@ -28,7 +20,7 @@ use pim_authz::pb;
 use prost::Message as _;
 use tokio::{
     net::TcpStream,
-    task::{LocalSet, spawn_local, yield_now},
+    task::{LocalSet, spawn_local},
     time::{Instant, sleep_until, timeout_at},
 };
 
@@ -82,20 +74,14 @@ struct Options {
 #[derive(Default)]
 struct Results {
     asked: usize,
-    sent: usize,
     /// Microseconds from the time at which they were asked to the answer, in time.
     answered: Vec<u32>,
     /// Number of others, by gRPC status code or a word.
     others: BTreeMap<String, usize>,
     /// The longest time that the generator was late, in milliseconds.
     late_ms: u128,
-}
-
-/// The questions of a connection that wait to be sent.
-struct Waiting {
-    /// The number of the next one, in the order of all connections.
-    next: u32,
-    asked: VecDeque<Instant>,
+    /// The index of the message that was taken last.
+    messages: usize,
 }
 
 /// What every connection needs.
@@ -220,64 +206,26 @@ impl Load {
         Duration::from_millis(self.options.deadline_ms)
     }
 
-    /// Sends the part of one connection, every `period` one question on some connection.
+    /// Asks on one connection, its part of a question every `period`.
     async fn at_rate(self: Rc<Self>, requests: SendRequest<Bytes>, number: u32, period: Duration) {
-        let mut requests = requests;
-        let mut waiting = Waiting {
-            next: number,
-            asked: VecDeque::new(),
-        };
+        let mut next = number;
         loop {
             let now = Instant::now();
-            self.ask_due(&mut waiting, period, now);
-            while let Some(asked) = waiting.asked.front().copied() {
-                let Some((same, may_send)) = ready_now(requests).await else {
-                    let mut results = self.results.borrow_mut();
-                    *results
-                        .others
-                        .entry("connection closed".into())
-                        .or_default() += 1;
+            loop {
+                let due = self.begin + period * next;
+                if due >= self.end {
                     return;
-                };
-                requests = same;
-                if !may_send {
+                }
+                if due > now {
                     break;
                 }
-                waiting.asked.pop_front();
-                spawn_local(Rc::clone(&self).ask(requests.clone(), asked));
-                // It is sent before the next one finds out whether it may be.
-                yield_now().await;
-            }
-            if now >= self.end && waiting.asked.is_empty() {
-                return;
+                next += self.options.connections;
+                let mut results = self.results.borrow_mut();
+                results.asked += 1;
+                results.late_ms = results.late_ms.max((now - due).as_millis());
+                spawn_local(Rc::clone(&self).ask(requests.clone(), due));
             }
             sleep_until(now + TICK).await;
-        }
-    }
-
-    /// Adds the questions that are due, and gives up those whose deadline has passed.
-    fn ask_due(&self, waiting: &mut Waiting, period: Duration, now: Instant) {
-        let mut results = self.results.borrow_mut();
-        loop {
-            let due = self.begin + period * waiting.next;
-            if due > now || due >= self.end {
-                break;
-            }
-            waiting.asked.push_back(due);
-            waiting.next += self.options.connections;
-            results.asked += 1;
-            results.late_ms = results.late_ms.max((now - due).as_millis());
-        }
-        while waiting
-            .asked
-            .front()
-            .is_some_and(|asked| *asked + self.deadline() <= now)
-        {
-            waiting.asked.pop_front();
-            *results
-                .others
-                .entry("deadline, not sent".into())
-                .or_default() += 1;
         }
     }
 
@@ -324,9 +272,7 @@ impl Load {
             .body(())
             .unwrap_or_default();
         let (response, mut body) = requests.send_request(request, false)?;
-        let sent = self.count_sent();
-        let message = self.messages.get(sent % DIFFERENT).cloned();
-        body.send_data(message.unwrap_or_default(), true)?;
+        body.send_data(self.message(), true)?;
         let (head, mut body) = response.await?.into_parts();
         let status_of = |headers: &http::HeaderMap| {
             let status = headers.get("grpc-status")?;
@@ -343,10 +289,12 @@ impl Load {
         Ok(trailers.as_ref().and_then(status_of).unwrap_or_default())
     }
 
-    fn count_sent(&self) -> usize {
+    /// Returns the next message.
+    fn message(&self) -> Bytes {
         let mut results = self.results.borrow_mut();
-        results.sent += 1;
-        results.sent
+        results.messages = (results.messages + 1) % DIFFERENT;
+        let message = self.messages.get(results.messages).cloned();
+        message.unwrap_or_default()
     }
 
     fn print(&self) {
@@ -362,7 +310,6 @@ impl Load {
         };
         let printed = serde_json::json!({
             "asked_a_second": a_second(results.asked),
-            "sent_a_second": a_second(results.sent),
             "answered_a_second": a_second(answered.len()),
             "p50_ms": quantile(500),
             "p99_ms": quantile(990),
@@ -371,17 +318,4 @@ impl Load {
         });
         println!("{printed}");
     }
-}
-
-/// Returns the connection, and whether it may send a request now; `None` when it is closed.
-async fn ready_now(mut requests: SendRequest<Bytes>) -> Option<(SendRequest<Bytes>, bool)> {
-    let ready = poll_fn(|context| {
-        Poll::Ready(match requests.poll_ready(context) {
-            Poll::Ready(Ok(())) => Some(true),
-            Poll::Ready(Err(_)) => None,
-            Poll::Pending => Some(false),
-        })
-    })
-    .await?;
-    Some((requests, ready))
 }
