@@ -1,10 +1,10 @@
 //! Sends questions to a running server at a rate that does not depend on its answers
 //! (an open loop), or a number at a time (a closed loop): `scripts/measure-flood` runs it.
 //!
-//! At a rate, each question has the time at which it is asked. Its deadline and its latency
-//! count from that time, also while it waits until the connection may send another: h2 sends
-//! them in the order of arrival, as gRPC libraries do. It is given up at its deadline, before
-//! or after it is sent. The server is told the whole deadline, as by these libraries.
+//! At a rate, each question has a time at which it is due. Its deadline and its latency count
+//! from that time, also while it waits until the connection may send another: h2 sends them in
+//! the order of arrival, as gRPC libraries do. It is canceled at its deadline, before or after
+//! it is sent. The timeout in its headers is the whole deadline, as with these libraries.
 //!
 //! It writes to HTTP/2 itself, and encodes the questions before, because a gRPC client needs
 //! more CPU for a call than the server.
@@ -24,7 +24,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-/// How often questions are asked, if they are due: more often costs the CPU more.
+/// How often due questions are sent: more often costs the CPU more.
 const TICK: Duration = Duration::from_millis(1);
 
 /// Number of different messages, which are sent in turn.
@@ -45,7 +45,7 @@ struct Options {
     user: String,
     #[arg(long, default_value = "view")]
     action: String,
-    /// Number of products that are asked about in turn: `sku_1` and so on, as
+    /// Number of products that the questions are about, in turn: `sku_1` and so on, as
     /// `pim-authz-gen` names them.
     #[arg(long, default_value_t = 1000)]
     products: usize,
@@ -59,7 +59,7 @@ struct Options {
         required_unless_present = "at_a_time"
     )]
     rate: Option<f64>,
-    /// Number of questions at a time: the next is asked when one is answered.
+    /// Number of concurrent questions: the next is sent when one is answered.
     #[arg(long)]
     at_a_time: Option<u32>,
     #[arg(long, default_value_t = 50)]
@@ -73,8 +73,8 @@ struct Options {
 /// What became of the questions.
 #[derive(Default)]
 struct Results {
-    asked: usize,
-    /// Microseconds from the time at which they were asked to the answer, in time.
+    offered: usize,
+    /// Latencies of those answered in time, in microseconds.
     answered: Vec<u32>,
     /// Number of others, by gRPC status code or a word.
     others: BTreeMap<String, usize>,
@@ -206,7 +206,7 @@ impl Load {
         Duration::from_millis(self.options.deadline_ms)
     }
 
-    /// Asks on one connection, its part of a question every `period`.
+    /// Sends the part of one connection of a question every `period`.
     async fn at_rate(self: Rc<Self>, requests: SendRequest<Bytes>, number: u32, period: Duration) {
         let mut next = number;
         loop {
@@ -221,39 +221,43 @@ impl Load {
                 }
                 next += self.options.connections;
                 let mut results = self.results.borrow_mut();
-                results.asked += 1;
+                results.offered += 1;
                 results.late_ms = results.late_ms.max((now - due).as_millis());
-                spawn_local(Rc::clone(&self).ask(requests.clone(), due));
+                spawn_local(Rc::clone(&self).send_one(requests.clone(), due));
             }
             sleep_until(now + TICK).await;
         }
     }
 
-    /// Asks on one connection, its part of `all` questions at a time.
+    /// Sends the part of one connection of `all` concurrent questions.
     async fn at_a_time(self: Rc<Self>, requests: SendRequest<Bytes>, number: u32, all: u32) {
         let connections = self.options.connections;
         let own = all / connections + u32::from(number < all % connections);
-        let askers = (0..own).map(|_| {
+        let senders = (0..own).map(|_| {
             let (load, requests) = (Rc::clone(&self), requests.clone());
             async move {
                 while let now = Instant::now()
                     && now < load.end
                 {
-                    load.results.borrow_mut().asked += 1;
-                    Rc::clone(&load).ask(requests.clone(), now).await;
+                    load.results.borrow_mut().offered += 1;
+                    Rc::clone(&load).send_one(requests.clone(), now).await;
                 }
             }
         });
-        join_all(askers).await;
+        join_all(senders).await;
     }
 
-    /// Asks once, and counts the result.
-    async fn ask(self: Rc<Self>, requests: SendRequest<Bytes>, asked: Instant) {
-        let answered = timeout_at(asked + self.deadline(), self.answer(requests)).await;
+    /// Sends a question that is `due`, and counts the result.
+    async fn send_one(self: Rc<Self>, requests: SendRequest<Bytes>, due: Instant) {
+        let answered = timeout_at(due + self.deadline(), self.answer(requests)).await;
         let mut results = self.results.borrow_mut();
         match answered {
+            // What is answered after the last one was sent is not of the rate under load.
+            Ok(Ok(_)) if Instant::now() > self.end => {
+                *results.others.entry("after the end".into()).or_default() += 1;
+            }
             Ok(Ok(status)) if status == "0" => {
-                let latency = u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX);
+                let latency = u32::try_from(due.elapsed().as_micros()).unwrap_or(u32::MAX);
                 results.answered.push(latency);
             }
             Ok(Ok(status)) => *results.others.entry(format!("code {status}")).or_default() += 1,
@@ -309,7 +313,7 @@ impl Load {
             u64::try_from(count).unwrap_or(u64::MAX) / u64::from(self.options.seconds)
         };
         let printed = serde_json::json!({
-            "asked_a_second": a_second(results.asked),
+            "offered_a_second": a_second(results.offered),
             "answered_a_second": a_second(answered.len()),
             "p50_ms": quantile(500),
             "p99_ms": quantile(990),
