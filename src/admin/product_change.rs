@@ -1,5 +1,4 @@
 use hashbrown::HashMap;
-
 use serde_json::json;
 
 use crate::{

@@ -1,7 +1,6 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
-
 use tokio::{
     sync::{futures::Notified, mpsc, oneshot},
     time::timeout,

@@ -6,7 +6,6 @@ use std::{
 };
 
 use hashbrown::HashMap;
-
 use tokio::sync::Semaphore;
 
 use crate::domain::{FactKey, GroupId};

@@ -5,7 +5,6 @@ use std::{
 };
 
 use hashbrown::HashMap;
-
 use tokio::time::{Instant, sleep};
 
 use crate::{

@@ -1,7 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
-
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 

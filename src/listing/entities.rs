@@ -1,5 +1,4 @@
 use hashbrown::HashSet;
-
 use tokio::task::yield_now;
 
 use crate::{

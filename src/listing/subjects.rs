@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-
 use tokio::task::yield_now;
 
 use crate::{

@@ -1,7 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
-
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Code;

@@ -1,7 +1,6 @@
 use std::hash::Hash;
 
 use hashbrown::HashMap;
-
 use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::domain::{

@@ -1,7 +1,6 @@
 mod fact_rows;
 
 use hashbrown::HashMap;
-
 use tokio_postgres::types::ToSql;
 
 use crate::domain::{

@@ -1,5 +1,4 @@
 use hashbrown::{HashMap, HashSet};
-
 use tokio_postgres::types::ToSql;
 
 use crate::domain::{Code, GroupId, ItemId, ItemKind, Level, ProductId, ProductKind};

@@ -4,7 +4,6 @@ use std::{
 };
 
 use hashbrown::{HashMap, HashSet};
-
 use tokio::sync::oneshot;
 
 use crate::{

@@ -1,8 +1,6 @@
 use std::{hash::BuildHasher as _, ops::Range};
 
-use hashbrown::HashMap;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::{
     domain::{Code, ItemId, ProductId, ProductKind},

@@ -4,7 +4,6 @@ use std::sync::{
 };
 
 use hashbrown::HashMap;
-
 use tokio::sync::{Notify, Semaphore};
 
 use crate::{

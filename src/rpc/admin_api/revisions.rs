@@ -4,7 +4,6 @@ use std::{
 };
 
 use hashbrown::HashMap;
-
 use tokio::{sync::watch, time::sleep};
 
 use crate::{

@@ -1,7 +1,6 @@
 use std::{hash::Hash, sync::Arc};
 
 use hashbrown::HashMap;
-
 use tokio_postgres::Row;
 
 use crate::domain::{
