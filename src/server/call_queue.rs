@@ -36,6 +36,10 @@ use crate::rpc::Deadline;
 /// How long a queue may be not empty before the last call is begun first.
 const BRIEF: Duration = Duration::from_millis(100);
 
+/// How long after its deadline a waiting call is rejected: most callers give up their
+/// calls then themselves, which needs no response.
+const GRACE: Duration = Duration::from_millis(50);
+
 /// Number of waiting calls of a kind from which on each is examined, before it is begun,
 /// whether its caller has given it up.
 const FEW: usize = 16;
@@ -160,7 +164,7 @@ impl Arrived {
         };
         for kind in kinds {
             let queue = self.queue(kind);
-            let is_crowded = queue.calls.len() > FEW;
+            let is_crowded = queue.is_crowded();
             let next = queue.next(now, || places.is_free(kind, context));
             if let Some((waiting, is_late)) = next {
                 self.turn = (self.turn + 1) % CallKind::ALL.len();
@@ -193,24 +197,40 @@ impl Queue {
         self.calls.push_back(waiting);
     }
 
+    /// Returns the first call if many wait.
+    fn pop_if_crowded(&mut self) -> Option<Waiting> {
+        if self.is_crowded() {
+            self.calls.pop_front()
+        } else {
+            None
+        }
+    }
+
     /// Returns the next call, and whether it is late; another only if it `may_begin`.
     fn next(&mut self, now: Instant, may_begin: impl FnOnce() -> bool) -> Option<(Waiting, bool)> {
         let first = self.calls.front()?;
-        if first.deadline.end() <= now {
+        if first.deadline.end() + GRACE <= now {
             return self.calls.pop_front().map(|waiting| (waiting, true));
         }
         if !may_begin() {
             return None;
         }
-        let is_brief = self
-            .busy_since
-            .is_none_or(|since| now.duration_since(since) <= BRIEF);
-        let next = if is_brief {
+        let next = if self.is_brief(now) {
             self.calls.pop_front()
         } else {
             self.calls.pop_back()
         };
         next.map(|waiting| (waiting, false))
+    }
+
+    /// True unless there have always been calls in the queue for long.
+    fn is_brief(&self, now: Instant) -> bool {
+        self.busy_since
+            .is_none_or(|since| now.duration_since(since) <= BRIEF)
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.calls.len() > FEW
     }
 }
 
@@ -252,6 +272,13 @@ impl CallQueue {
         .await;
     }
 
+    /// True if more calls of a kind have arrived than can be answered, for some time.
+    pub(super) fn is_overloaded(&self) -> bool {
+        let arrived = self.arrived();
+        let mut crowded = arrived.queues.iter().filter(|queue| queue.is_crowded());
+        crowded.any(|queue| !queue.is_brief(Instant::now()))
+    }
+
     /// Begins up to `most` calls. Drops those given up, and rejects those whose deadline
     /// has passed.
     pub(super) fn begin(
@@ -261,7 +288,10 @@ impl CallQueue {
         context: &mut Context<'_>,
     ) -> Turn {
         let now = Instant::now();
-        let mut turn = Turn::default();
+        let mut turn = Turn {
+            dropped: self.drop_given_up(context),
+            ..Turn::default()
+        };
         while !turn.is_over(most) {
             // The lock is not held while a call is polled.
             let next = self.arrived().next(now, places, context);
@@ -285,6 +315,26 @@ impl CallQueue {
             places.give_back(kind, is_wanted);
         }
         turn
+    }
+
+    /// Drops the first calls of a long queue as far as they were given up, which they
+    /// are in the order in which they arrived if all have the same timeout; returns
+    /// their number. They would hold memory until their deadline otherwise.
+    fn drop_given_up(&self, context: &mut Context<'_>) -> usize {
+        let mut dropped = 0;
+        for kind in CallKind::ALL {
+            while dropped < DROPPED_A_TURN {
+                let Some(mut first) = self.arrived().queue(kind).pop_if_crowded() else {
+                    break;
+                };
+                if !is_given_up(&mut first.call, context) {
+                    self.arrived().queue(kind).calls.push_front(first);
+                    break;
+                }
+                dropped += 1;
+            }
+        }
+        dropped
     }
 
     /// Begins a call. If it is not answered at once, it continues in a task.
@@ -429,6 +479,37 @@ mod tests {
             }
         }
         assert_eq!(made.begin_all(), "efghijklmnopqrstuvwxyz");
+    }
+
+    #[test]
+    fn first_calls_of_a_long_queue_are_dropped_when_given_up() {
+        let mut made = Made::none();
+        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
+        let mut calls: VecDeque<_> = (0..FEW + 4)
+            .map(|_| made.arrives('d', CallKind::Decision, 0))
+            .collect();
+        for given_up in calls.drain(..3) {
+            given_up.send(()).unwrap();
+        }
+        assert_eq!(made.begin_all(), "");
+        assert_eq!(made.waiting(CallKind::Decision), FEW + 1);
+        drop((taken, calls));
+    }
+
+    #[test]
+    fn queue_is_overloaded_when_many_calls_have_waited_for_long() {
+        for (count, waited_ms, is_overloaded) in [
+            (FEW + 1, 150, true),
+            (FEW, 150, false),
+            (FEW + 1, 50, false),
+        ] {
+            let made = Made::none();
+            let calls: Vec<_> = (0..count)
+                .map(|_| made.arrives('d', CallKind::Decision, waited_ms))
+                .collect();
+            assert_eq!(made.calls.is_overloaded(), is_overloaded);
+            drop(calls);
+        }
     }
 
     #[test]

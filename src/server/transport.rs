@@ -8,6 +8,9 @@
 //! Which call of a connection is begun next, and when it runs on other threads, is up
 //! to its queue (`call_queue`).
 //!
+//! A connection with more calls than can be answered is read every few milliseconds
+//! only, so that more of them can be answered.
+//!
 //! Most calls are answered when they are begun: such a call needs neither a task
 //! nor a turn of its own, and the responses of a turn are written together.
 
@@ -21,7 +24,7 @@ use hyper_util::{
 };
 use tokio::{
     runtime::{Builder, Runtime},
-    time::Instant,
+    time::{Instant, sleep},
 };
 use tonic::{body::Body, codegen::http, transport::server::Connected as _};
 use tower::{Service, ServiceExt as _};
@@ -50,6 +53,10 @@ const CALLS_A_TURN: usize = 2;
 /// How long responses may wait to be written together with those of the next calls of
 /// the connection: a write costs as much as several decisions.
 const LONGEST_UNWRITTEN: Duration = Duration::from_micros(500);
+
+/// How long a connection with more calls than can be answered is not read, nor written to:
+/// to read several calls at once costs little more than to read one.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Number of calls that a caller may have reset before they were accepted, for each call
 /// that its connection may have in progress.
@@ -157,12 +164,21 @@ fn http2(limits: Limits, calls: CallQueue) -> http2::Builder<CallQueue> {
 /// Serves a connection until it is closed, in turns with other connections.
 async fn in_turns(connection: impl Future, calls: CallQueue, mut places: Places) {
     let mut connection = pin!(connection);
+    let mut read_at = Instant::now();
+    let mut pause = pin!(sleep(PAUSE));
     // Since when calls have been begun whose responses may not be written yet.
     let mut unwritten_since: Option<Instant> = None;
     poll_fn(|context| {
         loop {
-            if unwritten_since.is_none_or(|since| since.elapsed() >= LONGEST_UNWRITTEN) {
+            let is_read = if calls.is_overloaded() {
+                pause.as_mut().reset(read_at + PAUSE);
+                pause.as_mut().poll(context).is_ready()
+            } else {
+                unwritten_since.is_none_or(|since| since.elapsed() >= LONGEST_UNWRITTEN)
+            };
+            if is_read {
                 unwritten_since = None;
+                read_at = Instant::now();
                 // It reads calls, and writes the responses of those begun before.
                 if connection.as_mut().poll(context).is_ready() {
                     return Poll::Ready(());
@@ -187,10 +203,19 @@ async fn in_turns(connection: impl Future, calls: CallQueue, mut places: Places)
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::{
+        future::pending,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
 
     use hyper::rt::Executor as _;
-    use tokio::sync::{Semaphore, oneshot};
+    use tokio::{
+        sync::{Semaphore, oneshot},
+        time::{interval, timeout},
+    };
 
     use super::*;
 
@@ -262,6 +287,41 @@ mod tests {
         });
         in_turns(counting, calls, places()).await;
         assert_eq!(*polls.lock().unwrap(), [0, 10]);
+    }
+
+    /// Returns how often a connection is read in 100 ms that has something to read every
+    /// millisecond, while so many calls wait since 200 ms for their turn.
+    async fn reads_of_a_connection_with(waiting: usize) -> usize {
+        let taken = Arc::new(Semaphore::new(0));
+        let calls = CallQueue::default();
+        for _ in 0..waiting {
+            let deadline = Deadline::on_arrival(&http::HeaderMap::new());
+            let deadline = deadline.earlier(Duration::from_millis(200));
+            calls.expect(deadline, CallKind::Decision, Place::default());
+            calls.execute(pending());
+        }
+        let reads = AtomicUsize::new(0);
+        let mut arrivals = interval(Duration::from_millis(1));
+        let connection = poll_fn(|context| {
+            reads.fetch_add(1, Ordering::Relaxed);
+            while arrivals.poll_tick(context).is_ready() {}
+            Poll::<()>::Pending
+        });
+        let turns = in_turns(connection, calls, Places::new(&taken, &taken));
+        timeout(Duration::from_millis(100), turns)
+            .await
+            .unwrap_err();
+        reads.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_with_too_many_calls_is_read_every_ten_milliseconds() {
+        let (few, many) = (
+            reads_of_a_connection_with(1).await,
+            reads_of_a_connection_with(20).await,
+        );
+        assert!((99..=101).contains(&few), "{few} reads");
+        assert!((9..=11).contains(&many), "{many} reads");
     }
 
     #[tokio::test]
