@@ -13,6 +13,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
@@ -36,8 +37,8 @@ use crate::rpc::Deadline;
 /// How long a queue may be not empty before the last call is begun first.
 const BRIEF: Duration = Duration::from_millis(100);
 
-/// How long after its deadline a waiting call is rejected: most callers give up their
-/// calls then themselves, which needs no response.
+/// How long after its deadline a call is rejected if many wait: most callers have given
+/// up theirs by then, which needs no response.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// Number of waiting calls of a kind from which on each is examined, before it is begun,
@@ -65,6 +66,8 @@ struct Shared {
     /// True while a call is begun: one that is polled otherwise only finds out whether
     /// its caller has given it up.
     begins: AtomicBool,
+    /// The place of the call that is begun.
+    place: Mutex<Place>,
 }
 
 #[derive(Default)]
@@ -81,7 +84,6 @@ struct Arrived {
 struct Expected {
     deadline: Deadline,
     kind: CallKind,
-    place: Place,
 }
 
 #[derive(Default)]
@@ -93,7 +95,6 @@ struct Queue {
 
 struct Waiting {
     deadline: Deadline,
-    place: Place,
     call: Call,
 }
 
@@ -138,11 +139,9 @@ where
         let expected = arrived.next.take().unwrap_or_else(|| Expected {
             deadline: Deadline::on_arrival(&http::HeaderMap::new()),
             kind: CallKind::Short,
-            place: Place::default(),
         });
         arrived.queue(expected.kind).push(Waiting {
             deadline: expected.deadline,
-            place: expected.place,
             call: Box::pin(call),
         });
     }
@@ -209,7 +208,12 @@ impl Queue {
     /// Returns the next call, and whether it is late; another only if it `may_begin`.
     fn next(&mut self, now: Instant, may_begin: impl FnOnce() -> bool) -> Option<(Waiting, bool)> {
         let first = self.calls.front()?;
-        if first.deadline.end() + GRACE <= now {
+        let grace = if self.is_crowded() {
+            GRACE
+        } else {
+            Duration::ZERO
+        };
+        if first.deadline.end() + grace <= now {
             return self.calls.pop_front().map(|waiting| (waiting, true));
         }
         if !may_begin() {
@@ -240,6 +244,7 @@ impl Default for CallQueue {
             shared: Arc::new(Shared {
                 arrived: Mutex::default(),
                 begins: AtomicBool::new(false),
+                place: Mutex::default(),
             }),
         }
     }
@@ -252,24 +257,25 @@ impl CallQueue {
     }
 
     /// Notes what is known of the call that is executed next.
-    pub(super) fn expect(&self, deadline: Deadline, kind: CallKind, place: Place) {
-        self.arrived().next = Some(Expected {
-            deadline,
-            kind,
-            place,
-        });
+    pub(super) fn expect(&self, deadline: Deadline, kind: CallKind) {
+        self.arrived().next = Some(Expected { deadline, kind });
     }
 
-    /// Completes when the call that awaits it is begun.
-    pub(super) async fn begun(&self) {
+    /// Completes when the call that awaits it is begun; returns its place.
+    pub(super) async fn begun(&self) -> Place {
         poll_fn(|_| {
             if self.shared.begins.load(Ordering::Relaxed) {
-                Poll::Ready(())
+                Poll::Ready(self.place().clone())
             } else {
                 Poll::Pending
             }
         })
-        .await;
+        .await
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        let place = self.shared.place.lock();
+        place.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if more calls of a kind have arrived than can be answered, for some time.
@@ -302,13 +308,14 @@ impl CallQueue {
                 turn.dropped += 1;
                 continue;
             }
-            if next.is_late {
+            let place = if next.is_late {
                 turn.rejected += 1;
+                Place::default()
             } else {
-                places.take(next.kind, &next.waiting.place);
                 turn.begun += 1;
-            }
-            self.begin_one(next.waiting, context);
+                places.take(next.kind)
+            };
+            self.begin_one(next.waiting.call, place, context);
         }
         for kind in places.held() {
             let is_wanted = !self.arrived().queue(kind).calls.is_empty();
@@ -338,15 +345,16 @@ impl CallQueue {
     }
 
     /// Begins a call. If it is not answered at once, it continues in a task.
-    fn begin_one(&self, mut waiting: Waiting, context: &mut Context<'_>) {
+    fn begin_one(&self, mut call: Call, place: Place, context: &mut Context<'_>) {
+        *self.place() = place;
         self.shared.begins.store(true, Ordering::Relaxed);
-        let polled = poll(&mut waiting.call, context);
+        let polled = poll(&mut call, context);
         self.shared.begins.store(false, Ordering::Relaxed);
         // A call that waits for something before it runs on the work threads must not
         // keep others from their places.
-        drop(waiting.place.take());
+        drop(mem::take(&mut *self.place()).take());
         if polled == Some(Poll::Pending) {
-            tokio::spawn(waiting.call);
+            tokio::spawn(call);
         }
     }
 }
@@ -367,207 +375,4 @@ fn poll(call: &mut Call, context: &mut Context<'_>) -> Option<Poll<()>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::task::Waker;
-
-    use tokio::sync::{Semaphore, oneshot};
-
-    use super::*;
-
-    /// A queue, and the names of the calls that were made.
-    struct Made {
-        calls: CallQueue,
-        names: Arc<Mutex<String>>,
-        decisions: Arc<Semaphore>,
-        places: Places,
-    }
-
-    impl Made {
-        fn none() -> Self {
-            let decisions = Arc::new(Semaphore::new(1));
-            Self {
-                calls: CallQueue::default(),
-                names: Arc::default(),
-                places: Places::new(&decisions, &Arc::new(Semaphore::new(1))),
-                decisions,
-            }
-        }
-
-        /// A call arrives that has waited for so long, of a caller who gives it a second;
-        /// returns how to give it up.
-        fn arrives(&self, name: char, kind: CallKind, waited_ms: u64) -> oneshot::Sender<()> {
-            let mut headers = http::HeaderMap::new();
-            headers.insert("grpc-timeout", "1S".parse().unwrap());
-            let deadline = Deadline::on_arrival(&headers);
-            let deadline = deadline.earlier(Duration::from_millis(waited_ms));
-            self.calls.expect(deadline, kind, Place::of(kind));
-            let (calls, names) = (self.calls.clone(), Arc::clone(&self.names));
-            let (give_up, mut end) = oneshot::channel();
-            self.calls.execute(async move {
-                tokio::select! {
-                    biased;
-                    () = calls.begun() => names.lock().unwrap().push(name),
-                    _ = &mut end => {}
-                }
-            });
-            give_up
-        }
-
-        /// Begins all calls that may begin, and returns the names of those made so far.
-        fn begin_all(&mut self) -> String {
-            let mut context = Context::from_waker(Waker::noop());
-            while !self
-                .calls
-                .begin(1, &mut self.places, &mut context)
-                .is_idle()
-            {}
-            self.names.lock().unwrap().clone()
-        }
-
-        fn waiting(&self, kind: CallKind) -> usize {
-            self.calls.arrived().queue(kind).calls.len()
-        }
-    }
-
-    /// Returns the order in which calls are begun that have waited for so many
-    /// milliseconds, of callers who give them a second.
-    fn order_of(waited: &[(char, u64)]) -> String {
-        let mut made = Made::none();
-        let calls: Vec<_> = waited
-            .iter()
-            .map(|(name, waited_ms)| made.arrives(*name, CallKind::Short, *waited_ms))
-            .collect();
-        let order = made.begin_all();
-        drop(calls);
-        order
-    }
-
-    #[test]
-    fn calls_are_begun_in_their_order_when_the_queue_is_brief() {
-        assert_eq!(order_of(&[('a', 80), ('b', 20), ('c', 0)]), "abc");
-    }
-
-    #[test]
-    fn last_call_is_first_when_the_queue_is_never_empty() {
-        let waited = [('a', 1_100), ('b', 700), ('c', 600), ('d', 50), ('e', 0)];
-        // `a` is too late: it is begun at once, and the gate rejects it.
-        assert_eq!(order_of(&waited), "aedcb");
-    }
-
-    #[test]
-    fn late_call_that_is_given_up_is_not_begun() {
-        let mut made = Made::none();
-        let late = made.arrives('l', CallKind::Short, 1_100);
-        let timely = made.arrives('t', CallKind::Short, 0);
-        late.send(()).unwrap();
-        assert_eq!(made.begin_all(), "t");
-        drop(timely);
-    }
-
-    #[test]
-    fn calls_given_up_are_not_begun_when_many_wait() {
-        let mut made = Made::none();
-        let calls: Vec<_> = ('a'..='z')
-            .map(|name| (name, made.arrives(name, CallKind::Short, 0)))
-            .collect();
-        let mut kept = Vec::new();
-        for (name, call) in calls {
-            if name <= 'd' {
-                call.send(()).unwrap();
-            } else {
-                kept.push(call);
-            }
-        }
-        assert_eq!(made.begin_all(), "efghijklmnopqrstuvwxyz");
-    }
-
-    #[test]
-    fn first_calls_of_a_long_queue_are_dropped_when_given_up() {
-        let mut made = Made::none();
-        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
-        let mut calls: VecDeque<_> = (0..FEW + 4)
-            .map(|_| made.arrives('d', CallKind::Decision, 0))
-            .collect();
-        for given_up in calls.drain(..3) {
-            given_up.send(()).unwrap();
-        }
-        assert_eq!(made.begin_all(), "");
-        assert_eq!(made.waiting(CallKind::Decision), FEW + 1);
-        drop((taken, calls));
-    }
-
-    #[test]
-    fn queue_is_overloaded_when_many_calls_have_waited_for_long() {
-        for (count, waited_ms, is_overloaded) in [
-            (FEW + 1, 150, true),
-            (FEW, 150, false),
-            (FEW + 1, 50, false),
-        ] {
-            let made = Made::none();
-            let calls: Vec<_> = (0..count)
-                .map(|_| made.arrives('d', CallKind::Decision, waited_ms))
-                .collect();
-            assert_eq!(made.calls.is_overloaded(), is_overloaded);
-            drop(calls);
-        }
-    }
-
-    #[test]
-    fn decisions_wait_for_a_place_and_short_calls_do_not() {
-        let mut made = Made::none();
-        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
-        let calls = [
-            made.arrives('d', CallKind::Decision, 0),
-            made.arrives('s', CallKind::Short, 0),
-            made.arrives('a', CallKind::Administration, 0),
-        ];
-        assert_eq!(made.begin_all(), "sa");
-        assert_eq!(made.waiting(CallKind::Decision), 1);
-        drop(taken);
-        assert_eq!(made.begin_all(), "sad");
-        drop(calls);
-    }
-
-    #[test]
-    fn late_call_is_rejected_without_a_place() {
-        let mut made = Made::none();
-        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
-        let calls = [
-            made.arrives('l', CallKind::Decision, 1_100),
-            made.arrives('t', CallKind::Decision, 0),
-        ];
-        assert_eq!(made.begin_all(), "l");
-        drop((taken, calls));
-    }
-
-    #[test]
-    fn place_is_given_back_when_a_call_does_not_reach_the_work_threads() {
-        let mut made = Made::none();
-        let calls = [
-            made.arrives('a', CallKind::Decision, 0),
-            made.arrives('b', CallKind::Decision, 0),
-        ];
-        assert_eq!(made.begin_all(), "ab");
-        assert_eq!(made.decisions.available_permits(), 1);
-        drop(calls);
-    }
-
-    #[test]
-    fn connection_without_calls_does_not_keep_a_place() {
-        let mut made = Made::none();
-        let taken = Arc::clone(&made.decisions).try_acquire_owned().unwrap();
-        let late = made.arrives('l', CallKind::Decision, 850);
-        assert_eq!(made.begin_all(), "");
-        // It waits for a place, and then its only call is too late to need one.
-        let mut arrived = made.calls.arrived();
-        let queue = arrived.queue(CallKind::Decision);
-        for waiting in &mut queue.calls {
-            waiting.deadline = waiting.deadline.earlier(Duration::from_millis(100));
-        }
-        drop(arrived);
-        assert_eq!(made.begin_all(), "l");
-        drop(taken);
-        assert_eq!(made.decisions.available_permits(), 1);
-        drop(late);
-    }
-}
+mod tests;

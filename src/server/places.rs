@@ -5,7 +5,6 @@
 //! places in turn.
 
 use std::{
-    mem,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
@@ -83,10 +82,11 @@ impl Places {
         offer.free.is_some()
     }
 
-    /// Gives the free place of a kind to a call.
-    pub(super) fn take(&mut self, kind: CallKind, call: &Place) {
-        if let Some(offer) = self.of(kind) {
-            drop(call.replace(offer.free.take()));
+    /// Takes the free place of a kind for a call.
+    pub(super) fn take(&mut self, kind: CallKind) -> Place {
+        let free = self.of(kind).and_then(|offer| offer.free.take());
+        Place {
+            taken: free.map(|permit| Arc::new(Mutex::new(Some(permit)))),
         }
     }
 
@@ -114,24 +114,14 @@ impl Places {
 }
 
 impl Place {
-    /// Returns the place, not taken yet, of a call of a kind.
-    pub(super) fn of(kind: CallKind) -> Self {
-        Self {
-            taken: (kind != CallKind::Short).then(Arc::default),
-        }
-    }
-
-    fn replace(&self, permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
-        let mut taken = self
-            .taken
-            .as_ref()?
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        mem::replace(&mut *taken, permit)
+    /// True unless the call needs no place, or none was taken for it.
+    pub(super) fn is_held(&self) -> bool {
+        self.taken.is_some()
     }
 
     /// Takes the place, which is given back when the result is dropped.
     pub(super) fn take(&self) -> Option<OwnedSemaphorePermit> {
-        self.replace(None)
+        let taken = self.taken.as_ref()?.lock();
+        taken.unwrap_or_else(PoisonError::into_inner).take()
     }
 }
