@@ -46,6 +46,7 @@ mod products;
 mod revisions;
 mod runtimes;
 mod settings;
+mod subject_rights;
 mod thread;
 mod turns;
 mod upkeep;

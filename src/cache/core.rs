@@ -20,7 +20,7 @@ use super::{
     lease::{Hold, Lease},
     live_writes::{Announced, LiveWrites, Wanted},
     load_coalescer::queue::LoadCoalescer,
-    memory::{CachedVocabulary, Entry, Fact, Memory, ReadPosition, ReadPositions},
+    memory::{CachedSubject, CachedVocabulary, Entry, Fact, Memory, ReadPosition, ReadPositions},
     products::Products,
     revisions::Revisions,
     runtimes::Runtimes,
@@ -140,7 +140,7 @@ impl Core {
     }
 
     /// True if a fact is of `epoch` and not older than its watermark.
-    fn is_current(&self, position: &ReadPosition, epoch: u64) -> bool {
+    pub(super) fn is_current(&self, position: &ReadPosition, epoch: u64) -> bool {
         let is_valid = position.as_of >= self.watermarks.at(position.slots);
         position.epoch == epoch && (is_valid || is_disabled(Rule::Floors))
     }
@@ -240,7 +240,7 @@ impl Core {
         };
         for subject in &needed.subjects {
             let key = FactKey::Subject(tenant.clone(), subject.clone());
-            let found = facts.subjects.get(subject).cloned();
+            let found = facts.subjects.get(subject).cloned().map(CachedSubject::of);
             self.insert(key, &taken.as_of, Fact::Subject(found));
         }
         for (product, found) in &facts.products {

@@ -21,7 +21,7 @@ use super::{
     core::{Cache, Core, LEASE_PATIENCE},
     error::CacheError,
     load_coalescer::{self, Read},
-    memory::{CachedVocabulary, Fact, ReadPositions},
+    memory::{CachedSubject, CachedVocabulary, Fact, ReadPosition, ReadPositions},
     products,
 };
 
@@ -297,6 +297,7 @@ pub(super) fn look_up(
         positions: ReadPositions::default(),
         missing: Misses::default(),
         is_complete: true,
+        groups: HashMap::new(),
     };
     let known = match lookup.vocabulary() {
         Some(Some(known)) => known,
@@ -306,15 +307,19 @@ pub(super) fn look_up(
             return Err(lookup.missing);
         }
     };
-    let subjects = lookup.subjects(&needed.subjects);
-    let groups = match needed.groups {
-        GroupsNeeded::All => known.vocabulary.groups.iter().copied().collect(),
+    let (subjects, groups) = match needed.groups {
+        GroupsNeeded::All => (
+            lookup.subjects(&needed.subjects, |_, _| {}),
+            lookup.groups(&known.vocabulary.groups),
+        ),
         GroupsNeeded::OfSubjects => {
-            let groups = subjects.values().flat_map(|subject| &subject.groups);
-            groups.copied().collect()
+            let mut groups = HashMap::new();
+            let subjects = lookup.subjects(&needed.subjects, |lookup, subject| {
+                lookup.groups_of(subject, &mut groups);
+            });
+            (subjects, groups)
         }
     };
-    let groups = lookup.groups(&groups);
     pause_long();
     let products = lookup.products(&needed.products, &known);
     if !lookup.is_complete {
@@ -339,6 +344,8 @@ struct Lookup<'a> {
     positions: ReadPositions,
     missing: Misses,
     is_complete: bool,
+    /// The user groups that were looked up; `None`: not cached.
+    groups: HashMap<GroupId, Option<(Arc<GroupFacts>, ReadPosition)>>,
 }
 
 impl Lookup<'_> {
@@ -363,33 +370,89 @@ impl Lookup<'_> {
         }
     }
 
+    /// Returns the subjects, each of which is also passed to `found`.
     fn subjects(
         &mut self,
         needed: &BTreeSet<SubjectRef>,
+        mut found: impl FnMut(&mut Self, &CachedSubject),
     ) -> HashMap<SubjectRef, Arc<SubjectFacts>> {
-        let mut found = HashMap::with_capacity(needed.len());
+        let mut subjects = HashMap::with_capacity(needed.len());
         for subject in needed {
             let key = FactKey::Subject(self.tenant.clone(), subject.clone());
-            if let Some(Fact::Subject(Some(facts))) = self.hit(&key) {
-                found.insert(subject.clone(), facts);
+            if let Some(Fact::Subject(Some(cached))) = self.hit(&key) {
+                found(self, &cached);
+                subjects.insert(subject.clone(), cached.facts);
+            }
+        }
+        subjects
+    }
+
+    fn groups(&mut self, needed: &[GroupId]) -> HashMap<GroupId, Arc<GroupFacts>> {
+        let mut found = HashMap::with_capacity(needed.len());
+        for group in needed {
+            if let Some((rights, _)) = self.group(*group) {
+                found.insert(*group, rights);
             }
         }
         found
     }
 
-    fn groups(&mut self, needed: &BTreeSet<GroupId>) -> HashMap<GroupId, Arc<GroupFacts>> {
-        let mut found = HashMap::with_capacity(needed.len());
-        for group in needed {
-            let key = FactKey::Rights(self.tenant.clone(), *group);
-            match self.hit(&key) {
-                Some(Fact::Rights(facts)) => {
-                    found.insert(*group, facts);
-                }
-                Some(Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_)) => {}
-                None => self.missing.groups.push(*group),
-            }
+    /// Adds the user groups of a subject to those that were `found`.
+    fn groups_of(
+        &mut self,
+        subject: &CachedSubject,
+        found: &mut HashMap<GroupId, Arc<GroupFacts>>,
+    ) {
+        let core = self.core;
+        let epoch = core.lease.hold().epoch;
+        found.reserve(subject.facts.groups.len());
+        let are_known = subject.rights.all(
+            |position| core.is_current(position, epoch),
+            |group, rights, position| {
+                found.entry(group).or_insert_with(|| {
+                    self.positions.facts.push(position);
+                    rights
+                });
+            },
+        );
+        if are_known {
+            return;
         }
-        found
+        let mut noted = Vec::with_capacity(subject.facts.groups.len());
+        for group in &subject.facts.groups {
+            let Some((rights, position)) = self.group(*group) else {
+                continue;
+            };
+            noted.push((*group, Arc::downgrade(&rights), position));
+            found.insert(*group, rights);
+        }
+        if noted.len() == subject.facts.groups.len() {
+            subject.rights.note(noted);
+        }
+    }
+
+    /// Looks up the rights of a user group, once.
+    fn group(&mut self, group: GroupId) -> Option<(Arc<GroupFacts>, ReadPosition)> {
+        let known = self.groups.get(&group);
+        known.cloned().unwrap_or_else(|| {
+            let found = self.look_up_group(group);
+            self.groups.insert(group, found.clone());
+            found
+        })
+    }
+
+    fn look_up_group(&mut self, group: GroupId) -> Option<(Arc<GroupFacts>, ReadPosition)> {
+        let key = FactKey::Rights(self.tenant.clone(), group);
+        let Some(entry) = self.core.hit(&key) else {
+            self.is_complete = false;
+            self.missing.groups.push(group);
+            return None;
+        };
+        self.positions.facts.push(entry.position);
+        match entry.fact {
+            Fact::Rights(rights) => Some((rights, entry.position)),
+            Fact::Vocabulary(_) | Fact::Subject(_) | Fact::Product(_) => None,
+        }
     }
 
     /// Returns the products and their ancestors.

@@ -7,6 +7,7 @@ use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocab
 
 use super::{
     products::{ProductReadPosition, ProductsReadPosition, TenantProducts},
+    subject_rights::{BYTES_A_GROUP, SubjectRights},
     watermarks::Slots,
 };
 
@@ -26,6 +27,23 @@ pub(super) struct CachedVocabulary {
     pub(super) products: Arc<TenantProducts>,
 }
 
+/// A subject, with what is known of the rights of its user groups.
+#[derive(Clone, Debug)]
+pub(super) struct CachedSubject {
+    pub(super) facts: Arc<SubjectFacts>,
+    pub(super) rights: Arc<SubjectRights>,
+}
+
+impl CachedSubject {
+    /// Creates a subject of whose groups nothing is known.
+    pub(super) fn of(facts: Arc<SubjectFacts>) -> Self {
+        Self {
+            facts,
+            rights: Arc::default(),
+        }
+    }
+}
+
 /// The positions of all facts that an answer from memory used.
 #[derive(Debug, Default)]
 pub(super) struct ReadPositions {
@@ -39,7 +57,7 @@ pub(super) struct ReadPositions {
 #[derive(Clone, Debug)]
 pub(super) enum Fact {
     Vocabulary(Option<CachedVocabulary>),
-    Subject(Option<Arc<SubjectFacts>>),
+    Subject(Option<CachedSubject>),
     Rights(Arc<GroupFacts>),
     Product(Option<Arc<ProductFacts>>),
 }
@@ -167,7 +185,10 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
             .as_ref()
             .map_or(0, |known| vocabulary_bytes(&known.vocabulary)),
         Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
-            96 + 4 * (subject.groups.len() + subject.roles.len())
+            let facts = &subject.facts;
+            96 + 4 * (facts.groups.len() + facts.roles.len())
+                + 48
+                + BYTES_A_GROUP * facts.groups.len()
         }),
         Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product
