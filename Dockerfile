@@ -16,12 +16,12 @@ COPY data data
 COPY demo demo
 COPY proto proto
 COPY src src
-# As any release: the profile of Cargo.toml, the versions of Cargo.lock. What cargo
+# The fastest profile of Cargo.toml, the versions of Cargo.lock. What cargo
 # downloaded and built is kept between builds.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo build --release --locked --bin pim-authz && \
-    install -D target/release/pim-authz /out/pim-authz
+    cargo build --profile dist --locked --bin pim-authz && \
+    install -D target/dist/pim-authz /out/pim-authz
 
 # scripts/make-image-root reads this stage; it knows this image and these instructions.
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -7,8 +7,10 @@ use crate::{
 
 use super::{
     change_set::{ChangeSet, Coded, Table},
+    error::AdminError,
     outcome::Effect,
     rights::pairs,
+    work::Work,
 };
 
 /// Numbers of entities created, changed and removed, by kind of entity.
@@ -35,8 +37,9 @@ impl EffectCounter {
         }
     }
 
-    fn add_rights(&mut self, change_set: &ChangeSet) {
+    fn add_rights(&mut self, change_set: &ChangeSet, work: &mut Work) -> Result<(), AdminError> {
         for (_, before, after) in change_set.rights.changes() {
+            work.step(before.len() + after.len())?;
             for (_, old, new) in pairs(before, after) {
                 let counts = match (old, new) {
                     _ if old == new => continue,
@@ -47,6 +50,7 @@ impl EffectCounter {
                 self.add("access_right", counts);
             }
         }
+        Ok(())
     }
 
     fn effect(self) -> Effect {
@@ -75,11 +79,16 @@ pub(super) fn counts<T>(before: Option<&T>, after: Option<&T>) -> [u64; 3] {
 }
 
 /// Returns the effect of a change: its final differences, counted.
+///
+/// # Errors
+///
+/// [`AdminError::DeadlinePassed`] when the caller no longer waits.
 pub(super) fn effect_of(
     change_set: &ChangeSet,
     products: &[ProductCounts; 2],
     is_new_tenant: bool,
-) -> Effect {
+    work: &mut Work,
+) -> Result<Effect, AdminError> {
     let mut counter = EffectCounter::default();
     if is_new_tenant {
         counter.add("tenant", [1, 0, 0]);
@@ -96,7 +105,7 @@ pub(super) fn effect_of(
     for (_, before, after) in change_set.apps.changes() {
         counter.add("app", counts(before, after));
     }
-    counter.add_rights(change_set);
+    counter.add_rights(change_set, work)?;
     for (entity, counts) in ["product_model", "product"].into_iter().zip(products) {
         let ProductCounts {
             created,
@@ -106,5 +115,5 @@ pub(super) fn effect_of(
         } = *counts;
         counter.add(entity, [created, changed, removed]);
     }
-    counter.effect()
+    Ok(counter.effect())
 }

@@ -39,7 +39,7 @@ impl Entities {
     /// # Errors
     ///
     /// [`AdminError::LockOutGuard`] (rules 2.6), [`AdminError::AppLimit`]
-    /// (rules 5.2).
+    /// (rules 5.2), [`AdminError::DeadlinePassed`] when the caller no longer waits.
     pub(super) async fn effect(
         &self,
         pass: &Pass<'_>,
@@ -50,8 +50,10 @@ impl Entities {
             change_set,
             products,
         } = self;
-        run_blocking(|| guards::check(change_set))?;
-        let mut effect = effect_counter::effect_of(change_set, products, pass.tenant.is_new());
+        let mut effect = run_blocking(|| {
+            guards::check(change_set)?;
+            effect_counter::effect_of(change_set, products, pass.tenant.is_new(), &mut pass.work())
+        })?;
         effect.unchanged = unchanged;
         if pass.context.dry_run {
             let editions = Editions::same(pass.tenant.edition);

@@ -144,7 +144,7 @@ pub(super) async fn complete(
     let mut sample = compared.classes.gate_sentences();
     sample.extend(products.sentences);
     sample.extend(subjects.sentences);
-    sample.extend(rights::sentences(change_set));
+    sample.extend(run_blocking(|| rights::sentences(change_set, &mut work))?);
     sample.append(&mut effect.sample);
     effect.sample = cut(sample);
     Ok(())

@@ -124,7 +124,16 @@ impl Import {
     ///
     /// A kind whose file has a rejected row is not pruned: where a row is
     /// rejected only now, everything is repeated without pruning its kind.
-    fn plan(&self, pass: &Pass<'_>, mut stored: StoredEntities) -> (ChangeSet, Report, u64) {
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::DeadlinePassed`] when the caller no longer waits.
+    fn plan(
+        &self,
+        pass: &Pass<'_>,
+        mut stored: StoredEntities,
+    ) -> Result<(ChangeSet, Report, u64), AdminError> {
+        let mut work = pass.work();
         let pruning = (self.options.prune, self.files.as_slice());
         let may_repeat = self.options.prune != Prune::Nothing && self.options.skip_bad_rows;
         let mut spared = self.staged_report.refused_files();
@@ -134,14 +143,21 @@ impl Import {
             let mut report = self.staged_report.clone();
             report.spare(spared.clone());
             let actor = &pass.context.actor;
-            let planned = plan(&mut change_set, &mut report, &self.input, pruning, actor);
+            let planned = plan(
+                &mut change_set,
+                &mut report,
+                &self.input,
+                pruning,
+                actor,
+                &mut work,
+            )?;
             let refused = report.refused_files();
             match again {
                 Some(again) if !report.is_refused_whole() && !refused.is_subset(&spared) => {
                     spared.extend(refused);
                     stored = again;
                 }
-                Some(_) | None => return (change_set, report, planned),
+                Some(_) | None => return Ok((change_set, report, planned)),
             }
         }
     }
@@ -206,7 +222,7 @@ impl Change for Import {
             }
             None => entities_of_new_tenant(),
         };
-        let (change_set, mut report, rights_unchanged) = run_blocking(|| self.plan(pass, stored));
+        let (change_set, mut report, rights_unchanged) = run_blocking(|| self.plan(pass, stored))?;
         self.report_progress(&mut report, |file| !is_of_products(file));
         let products = self
             .compare_products(pass, &change_set, &mut report)

@@ -1,11 +1,17 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::{Code, FactKey, GroupId, ProductKind, ProductRef, Section, SubjectId, SubjectRef},
+    domain::{Code, FactKey, ProductKind, ProductRef, Section, SubjectId, SubjectRef},
     store::ProductCounts,
 };
 
-use super::{change::Pass, change_set::ChangeSet, error::AdminError};
+use super::{
+    change::Pass,
+    change_set::ChangeSet,
+    error::AdminError,
+    rights::pairs,
+    work::{Work, run_blocking},
+};
 
 /// Maximum number of keys listed per section.
 const NAMED_AT_MOST: usize = 100;
@@ -24,7 +30,7 @@ pub(super) async fn keys(
     if pass.tenant.id.is_none() {
         return Ok(vec![pass.tenant.key()]);
     }
-    let mut keys = of_entities(tenant, change_set);
+    let mut keys = run_blocking(|| of_entities(tenant, change_set, &mut pass.work()))?;
     let is_changed = |counts: &ProductCounts| counts.created + counts.changed + counts.removed > 0;
     if products.iter().any(is_changed) {
         let named = pass
@@ -50,7 +56,11 @@ pub(super) async fn keys(
     Ok(keys)
 }
 
-fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
+fn of_entities(
+    tenant: &Code,
+    change_set: &ChangeSet,
+    work: &mut Work,
+) -> Result<Vec<FactKey>, AdminError> {
     let section = |section| FactKey::Section(tenant.clone(), section);
     let mut keys = Vec::new();
     let new_or_gone = change_set.groups.changes();
@@ -73,9 +83,10 @@ fn of_entities(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
     if left_groups || !change_set.items.removed().is_empty() {
         keys.push(section(Section::Rights));
     } else {
-        keys.extend(bounded(tenant, Section::Rights, rights(tenant, change_set)));
+        let rights = rights(tenant, change_set, work)?;
+        keys.extend(bounded(tenant, Section::Rights, rights));
     }
-    keys
+    Ok(keys)
 }
 
 /// Returns the keys of changed subjects, and of apps whose scopes changed; the
@@ -100,15 +111,22 @@ fn subjects(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
 }
 
 /// Returns the keys of the groups whose rights change.
-fn rights(tenant: &Code, change_set: &ChangeSet) -> Vec<FactKey> {
-    let changed = change_set.rights.changed().into_iter();
-    let groups: BTreeSet<GroupId> = changed
-        .map(|change| change.group)
-        .filter(|group| !change_set.groups.is_new(*group))
-        .collect();
-    let keys = groups.into_iter();
-    keys.map(|group| FactKey::Rights(tenant.clone(), group))
-        .collect()
+fn rights(
+    tenant: &Code,
+    change_set: &ChangeSet,
+    work: &mut Work,
+) -> Result<Vec<FactKey>, AdminError> {
+    let mut groups = BTreeSet::new();
+    for (_, before, after) in change_set.rights.changes() {
+        work.step(before.len() + after.len())?;
+        let changed = pairs(before, after).into_iter();
+        groups.extend(changed.filter_map(|(group, old, new)| (old != new).then_some(group)));
+    }
+    let stored = groups
+        .into_iter()
+        .filter(|group| !change_set.groups.is_new(*group));
+    let keys = stored.map(|group| FactKey::Rights(tenant.clone(), group));
+    Ok(keys.collect())
 }
 
 /// Returns these keys, or the key of the section if there are too many.

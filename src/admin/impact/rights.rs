@@ -1,15 +1,26 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    admin::{change_set::ChangeSet, rights::pairs},
+    admin::{change_set::ChangeSet, error::AdminError, rights::pairs, work::Work},
     domain::{EntityKind, GroupId, ItemId, Level},
 };
 
+/// The steps of work for a changed right.
+const STEPS_OF_A_RIGHT: usize = 3;
+
 /// Describes the changed rights of each user group, equal changes merged.
-pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
+///
+/// # Errors
+///
+/// [`AdminError::DeadlinePassed`] when the caller no longer waits.
+pub(super) fn sentences(
+    change_set: &ChangeSet,
+    work: &mut Work,
+) -> Result<Vec<String>, AdminError> {
     // By group, level before and after: number of items, and one of them.
     let mut alike: BTreeMap<(GroupId, u8, u8), (usize, ItemId)> = BTreeMap::new();
     for (item, before, after) in change_set.rights.changes() {
+        work.step((before.len() + after.len()) * STEPS_OF_A_RIGHT)?;
         for (group, old, new) in pairs(before, after) {
             if old != new {
                 let key = (group, old.bits(), new.bits());
@@ -40,8 +51,6 @@ pub(super) fn sentences(change_set: &ChangeSet) -> Vec<String> {
     }
     // Losses first.
     described.sort_by_key(|(gains, _)| *gains);
-    described
-        .into_iter()
-        .map(|(_, sentence)| sentence)
-        .collect()
+    let sentences = described.into_iter().map(|(_, sentence)| sentence);
+    Ok(sentences.collect())
 }

@@ -3,6 +3,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::{
     admin::{
         entry::{AccessTarget, ImportFile},
+        error::AdminError,
         fault::Fault,
         outcome::Prune,
         plan::{Outcome, Planned},
@@ -14,7 +15,7 @@ use crate::{
 use super::{
     names::GroupNames,
     prune::{is_too_much, too_much},
-    rows::{AccessRow, Input, NumberedColumn, RowPlanner, repeated},
+    rows::{AccessRow, Input, NumberedColumn, RowPlanner, STEPS_OF_A_NAME, repeated},
 };
 
 /// The access files, and the kinds of items whose rights each one holds.
@@ -40,10 +41,16 @@ const RIGHTS_FILES: [(ImportFile, &[ItemKind]); 7] = [
 impl RowPlanner<'_> {
     /// Sets the rights on each item that has an access row to exactly the rights
     /// in the row, except those of apps' private groups.
-    pub(super) fn replace_rights(&mut self, input: &Input) {
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::DeadlinePassed`] when the caller no longer waits.
+    pub(super) fn replace_rights(&mut self, input: &Input) -> Result<(), AdminError> {
         let groups = GroupNames::of(self.planner.change_set);
         let mut seen: HashMap<(AccessTarget, &Code), &AccessRow> = HashMap::new();
         for row in &input.access {
+            let names: usize = row.columns.iter().map(|column| column.names.len()).sum();
+            self.work.step((names + 1) * STEPS_OF_A_NAME)?;
             let first = *seen.entry((row.target, &row.code)).or_insert(row);
             let outcome = if std::ptr::eq(first, row) {
                 self.replace_item_rights(row, input, &groups)
@@ -63,6 +70,7 @@ impl RowPlanner<'_> {
                 self.report.carried_out(row.place.file, &row.code);
             }
         }
+        Ok(())
     }
 
     /// Removes the rights on items that the access files in the import do not

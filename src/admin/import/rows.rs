@@ -13,6 +13,7 @@ use crate::{
             AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
             Refusal, Row,
         },
+        error::AdminError,
         fault::{Fault, Refused},
         interned_names::Names,
         outcome::Prune,
@@ -21,6 +22,7 @@ use crate::{
             offered_scopes,
         },
         refusals::Report,
+        work::Work,
     },
     domain::{
         CATALOGUE, CategoryPatch, ChannelPatch, Chosen, Code, GridViewPatch, ItemKind, Level,
@@ -111,6 +113,10 @@ pub(super) struct Input {
 /// Once no stored category moves, nothing can be blocked any more.
 const MOST_CATEGORY_ROUNDS: u32 = 8;
 
+/// The steps of work for a row, and for each name in it.
+const STEPS_OF_A_ROW: usize = 50;
+pub(super) const STEPS_OF_A_NAME: usize = 8;
+
 /// One pass over the rows.
 pub(super) struct RowPlanner<'a> {
     pub(super) planner: Planner<'a>,
@@ -120,6 +126,7 @@ pub(super) struct RowPlanner<'a> {
     pub(super) rights_unchanged: u64,
     /// The positions of rejected rows.
     pub(super) refused: HashSet<Place>,
+    pub(super) work: &'a mut Work,
 }
 
 /// Applies every row to the change set; `pruning` is what to remove, of the kinds
@@ -127,29 +134,35 @@ pub(super) struct RowPlanner<'a> {
 ///
 /// Rejections are added to the report. Returns the number of rights that are
 /// listed and stay.
+///
+/// # Errors
+///
+/// [`AdminError::DeadlinePassed`] when the caller no longer waits.
 pub(super) fn plan(
     change_set: &mut ChangeSet,
     report: &mut Report,
     input: &Input,
     pruning: (Prune, &[ImportFile]),
     actor: &str,
-) -> u64 {
+    work: &mut Work,
+) -> Result<u64, AdminError> {
     let mut run = RowPlanner {
         planner: Planner::new(change_set),
         report,
         key_columns: &input.key_columns,
         rights_unchanged: 0,
         refused: HashSet::new(),
+        work,
     };
     let (prune, files) = pruning;
     run.prune(prune, files, input);
-    let rows = run.without_repetitions(&input.rows);
+    let rows = run.without_repetitions(&input.rows)?;
     let (apps, others): (Vec<&Row>, Vec<&Row>) = rows
         .iter()
         .copied()
         .partition(|row| row.place.file == ImportFile::Apps);
-    run.carry_out_rows(&others);
-    run.replace_rights(input);
+    run.carry_out_rows(&others)?;
+    run.replace_rights(input)?;
     if prune != Prune::Nothing {
         run.planner.delete_stray_attributes();
     }
@@ -164,7 +177,7 @@ pub(super) fn plan(
         }
     }
     run.note_carried_out(&rows);
-    run.rights_unchanged
+    Ok(run.rights_unchanged)
 }
 
 impl RowPlanner<'_> {
@@ -254,10 +267,11 @@ impl RowPlanner<'_> {
 
     /// Returns the rows without those that repeat a key: identical repetitions
     /// are ignored, different ones are rejected.
-    fn without_repetitions<'r>(&mut self, rows: &'r [Row]) -> Vec<&'r Row> {
+    fn without_repetitions<'r>(&mut self, rows: &'r [Row]) -> Result<Vec<&'r Row>, AdminError> {
         let mut seen: HashMap<(ImportFile, &Code), &Row> = HashMap::new();
         let mut kept = Vec::with_capacity(rows.len());
         for row in rows {
+            self.work.step(STEPS_OF_A_ROW)?;
             let Some(key) = key_of(row) else { continue };
             let Some(first) = seen.get(&key) else {
                 seen.insert(key, row);
@@ -274,10 +288,10 @@ impl RowPlanner<'_> {
             };
             self.note(row.place, None, outcome);
         }
-        kept
+        Ok(kept)
     }
 
-    fn carry_out_rows(&mut self, rows: &[&Row]) {
+    fn carry_out_rows(&mut self, rows: &[&Row]) -> Result<(), AdminError> {
         let categories: Vec<&Row> = rows
             .iter()
             .copied()
@@ -287,6 +301,7 @@ impl RowPlanner<'_> {
         let mut at = ImportFile::UserGroups;
         let mut categories_done = false;
         for row in rows {
+            self.work.step(STEPS_OF_A_ROW)?;
             let before = at;
             at = row.place.file;
             if at == ImportFile::Categories {
@@ -308,6 +323,7 @@ impl RowPlanner<'_> {
         if !categories_done {
             self.put_categories(&categories);
         }
+        Ok(())
     }
 
     fn carry_out(&mut self, row: &Row, lists: &Lists) -> Planned {

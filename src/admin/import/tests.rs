@@ -1,22 +1,27 @@
+use std::sync::Arc;
+
 use strum::IntoEnumIterator as _;
 
 use crate::{
     admin::{
         change_set::{ChangeSet, Table},
+        effect_counter,
         entry::{
             AccessEntry, AccessTarget, AppEntry, Entry, ImportFile, KeyColumns, LevelColumn, Place,
             Row, UnknownWords,
         },
+        error::AdminError,
         interned_names::Names,
         outcome::Prune,
         refusals::Report,
+        work::{Patience, Work},
     },
     domain::{
         Audience, CATALOGUE, Category, CategoryPatch, Chosen, Code, Edition, GroupId, Item, ItemId,
         ItemKind, Label, Level, PermissionSet, PlainItem, RequestedPermissions, RolePatch,
         ScopeSet, SelectionPatch, SubjectKind, SubjectPatch, UserGroup,
     },
-    store::StoredEntities,
+    store::{ProductCounts, StoredEntities},
 };
 
 use super::rows::{AccessRow, Input, plan};
@@ -172,17 +177,25 @@ impl Importing {
         self
     }
 
+    /// Plans the import; returns the number of rights that stay.
+    fn plan(&mut self, report: &mut Report, work: &mut Work) -> Result<u64, AdminError> {
+        self.input.rows.sort_by_key(|row| row.place);
+        let actor = "user:julia";
+        let nothing = (Prune::Nothing, [].as_slice());
+        plan(
+            &mut self.change_set,
+            report,
+            &self.input,
+            nothing,
+            actor,
+            work,
+        )
+    }
+
     /// Plans the import and returns the rejections as `line column: message`.
     fn refused(&mut self) -> Vec<String> {
         let mut report = Report::default();
-        self.input.rows.sort_by_key(|row| row.place);
-        plan(
-            &mut self.change_set,
-            &mut report,
-            &self.input,
-            (Prune::Nothing, &[]),
-            "user:julia",
-        );
+        self.plan(&mut report, &mut Work::default()).unwrap();
         let refused = report.finish(Vec::new(), false).refused.into_iter();
         refused
             .map(|r| format!("{} {}: {}", r.line, r.column, r.message))
@@ -359,4 +372,28 @@ fn access_row_replaces_rights_and_errors_name_its_columns() {
     let group = change_set.groups.find(0, &code("a")).unwrap();
     assert_eq!(of("en_US"), [(group, Level::View)]);
     assert_eq!(of("fr_FR"), [(GroupId::ALL, Level::Edit)]);
+}
+
+#[test]
+fn import_stops_after_its_caller_left() {
+    let work_of_nobody = || Work::new(Patience::of(None, &Arc::new(())));
+    let is_ended = |planned: Result<u64, AdminError>| {
+        assert!(matches!(planned, Err(AdminError::DeadlinePassed)));
+    };
+    let with_row = || Importing::into(Edition::Enterprise).group("Redactors", "");
+    let with_rights = || Importing::into(Edition::Enterprise).locale_rights("en_US", "All");
+    for mut import in [with_row(), with_rights()] {
+        is_ended(import.plan(&mut Report::default(), &mut work_of_nobody()));
+    }
+    let mut planned = Importing::into(Edition::Enterprise)
+        .locale("en_US")
+        .locale_rights("en_US", "All");
+    assert_eq!(planned.refused(), Vec::<String>::new());
+    let counted = effect_counter::effect_of(
+        &planned.change_set,
+        &<[ProductCounts; 2]>::default(),
+        false,
+        &mut work_of_nobody(),
+    );
+    assert!(matches!(counted, Err(AdminError::DeadlinePassed)));
 }
