@@ -185,10 +185,8 @@ fn weight(key: &FactKey, entry: &Entry) -> u32 {
             .as_ref()
             .map_or(0, |known| vocabulary_bytes(&known.vocabulary)),
         Fact::Subject(subject) => subject.as_ref().map_or(0, |subject| {
-            let facts = &subject.facts;
-            96 + 4 * (facts.groups.len() + facts.roles.len())
-                + 48
-                + BYTES_A_GROUP * facts.groups.len()
+            let (groups, roles) = (subject.facts.groups.len(), subject.facts.roles.len());
+            144 + 4 * roles + (4 + BYTES_A_GROUP) * groups
         }),
         Fact::Rights(group) => 96 + 12 * group.rights.len(),
         Fact::Product(product) => product
