@@ -34,6 +34,7 @@ mod clock;
 mod core;
 mod counters;
 mod error;
+mod fact_lookup;
 mod fact_reader;
 mod follower;
 mod lease;

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::CallerDirectory;
 
-use super::memory::ReadPosition;
+use super::watermarks::ReadPosition;
 
 /// The callers as last read. Every call needs this one fact, so it has a cache of
 /// its own; its position decides whether it is stale.

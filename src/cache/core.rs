@@ -20,12 +20,12 @@ use super::{
     lease::{Hold, Lease},
     live_writes::{Announced, LiveWrites, Wanted},
     load_coalescer::queue::LoadCoalescer,
-    memory::{CachedSubject, CachedVocabulary, Entry, Fact, Memory, ReadPosition, ReadPositions},
+    memory::{CachedSubject, CachedVocabulary, Entry, Fact, Memory, ReadPositions},
     products::Products,
     revisions::Revisions,
     runtimes::Runtimes,
     settings::{CacheMode, CacheSettings},
-    watermarks::Watermarks,
+    watermarks::{ReadPosition, Watermarks},
 };
 
 /// Maximum time that a call waits for a lease that is being renewed.

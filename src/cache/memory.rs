@@ -8,16 +8,8 @@ use crate::domain::{Code, FactKey, GroupFacts, ProductFacts, SubjectFacts, Vocab
 use super::{
     products::{ProductReadPosition, ProductsReadPosition, TenantProducts},
     subject_rights::{BYTES_A_GROUP, SubjectRights},
-    watermarks::Slots,
+    watermarks::ReadPosition,
 };
-
-/// Log position at which a fact was read, and the slots of its watermarks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReadPosition {
-    pub(super) as_of: u64,
-    pub(super) epoch: u64,
-    pub(super) slots: Slots,
-}
 
 /// A tenant's vocabulary, with the highest revision of the tenant known so far.
 #[derive(Clone, Debug)]

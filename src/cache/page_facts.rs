@@ -7,7 +7,7 @@ use super::{
     background_loads::{self, Misses},
     core::{Cache, Unconfirmed},
     error::CacheError,
-    fact_reader, load_coalescer,
+    fact_lookup, load_coalescer,
     memory::ReadPositions,
     products::{self, ListedProducts},
 };
@@ -77,11 +77,11 @@ impl Cache {
         if !core.keeps() {
             return Ok(None);
         }
-        let mut cached = fact_reader::look_up(core, tenant, needed);
+        let mut cached = fact_lookup::look_up(core, tenant, needed);
         if cached.as_ref().is_err_and(Misses::is_empty) {
             // Only the subject is missing: the read caches it.
             load_coalescer::read(core, tenant, needed).await?;
-            cached = fact_reader::look_up(core, tenant, needed);
+            cached = fact_lookup::look_up(core, tenant, needed);
         }
         let (facts, known, mut positions) = match cached {
             Ok(cached) => cached,

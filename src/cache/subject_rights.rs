@@ -11,7 +11,7 @@ use std::sync::{
 
 use arc_swap::ArcSwapOption;
 
-use super::memory::ReadPosition;
+use super::watermarks::ReadPosition;
 use crate::domain::{GroupFacts, GroupId};
 
 /// Every how many uses the groups are looked up all the same, so that the cache knows that

@@ -26,6 +26,14 @@ pub(super) struct Slots {
     places: [u32; 3],
 }
 
+/// Log position at which a fact was read, and the slots of its watermarks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReadPosition {
+    pub(super) as_of: u64,
+    pub(super) epoch: u64,
+    pub(super) slots: Slots,
+}
+
 impl Default for Watermarks {
     fn default() -> Self {
         Self {
