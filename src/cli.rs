@@ -49,8 +49,8 @@ mod words;
 pub use self::{
     arguments::{
         AboutArguments, AccessArguments, AccessFilterArguments, AdministrationCommand, AppCommand,
-        AuditCommand, BootstrapArguments, CacheArguments, CacheMode, CallerArguments,
-        CallerClientCommand, CallerCommand, ChangesArguments, Cli, ClientCommand,
+        AuditCommand, BindingArguments, BootstrapArguments, CacheArguments, CacheMode,
+        CallerArguments, CallerClientCommand, CallerCommand, ChangesArguments, Cli, ClientCommand,
         ClientTlsArguments, Command, ContextArguments, CredentialsArgument, DatabaseArguments,
         DatabaseTlsArguments, DecisionLogArgument, DeleteArguments, DemoArguments,
         DescriptionArguments, EntityCommand, FilterArguments, GrantArguments, GroupArguments,

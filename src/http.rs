@@ -1,94 +1,39 @@
-//! Plain HTTP endpoints without credentials: metrics, liveness and readiness.
+//! HTTP: metrics and probes on a listener of their own, and the HTTP bindings of the
+//! contract on the main one.
 //!
-//! They expose no tenant, subject or item.
+//! The *bindings* ([`Bindings`]) let callers without gRPC make the same calls: by the
+//! Connect protocol in JSON or protobuf, by gRPC-Web, or by the AuthZEN Authorization
+//! API. A request becomes a call of gRPC with the path of its RPC before anything looks
+//! at it, so that credentials, rights, limits, metrics and logs are the same for all.
+//! Its message is translated behind the layers ([`Transcoding`]), its status in front
+//! of them.
+//!
+//! Design not taken: services of their own for HTTP. Each RPC, limit and refusal would
+//! exist twice.
 
+mod authzen;
+mod bindings;
+mod connect;
+mod contract;
+mod cors;
+mod documents;
+mod frames;
+#[cfg(test)]
+mod fuzz;
+mod grpc;
+mod gzip;
+mod json;
 mod listener;
+mod media_type;
+mod probes;
+mod public_url;
+mod transcoding;
 
-use std::{fmt, sync::Arc};
-
-use axum::{
-    Router,
-    extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
-    response::{IntoResponse, Response},
-    routing::get,
+pub use self::{
+    bindings::{BindingSettings, Bindings, Contract, Dialect, Received},
+    cors::{CorsOrigins, InvalidOrigin},
+    listener::serve,
+    probes::{Readiness, Shown},
+    public_url::{PublicUrl, PublicUrlInvalid},
+    transcoding::Transcoding,
 };
-
-use tokio::sync::watch;
-
-use crate::telemetry::Exposition;
-
-pub use self::listener::serve;
-
-/// The content type of `/metrics`.
-const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Whether the server answers calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It does.
-    Ready,
-    /// Not yet, or currently not: its database is unavailable or not migrated.
-    NotReady,
-    /// Not any more: it is shutting down.
-    Stopping,
-}
-
-/// What the endpoints expose.
-#[derive(Clone)]
-pub struct Shown {
-    /// The metrics of the process.
-    pub exposition: Exposition,
-    /// Sets the gauges that are sampled rather than counted. Called before each
-    /// rendering; may take some microseconds.
-    pub refresh: Arc<dyn Fn() + Send + Sync>,
-    /// Whether the server answers calls.
-    pub readiness: watch::Receiver<Readiness>,
-}
-
-impl fmt::Debug for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shown").finish_non_exhaustive()
-    }
-}
-
-/// Routes `GET /metrics`, `/livez` and `/readyz`; nothing else.
-fn routes(shown: Shown) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
-        .with_state(shown)
-}
-
-async fn metrics(State(shown): State<Shown>) -> Response {
-    // Thousands of lines: rendered off the threads that serve connections.
-    let rendering = tokio::task::spawn_blocking(move || {
-        (shown.refresh)();
-        shown.exposition.render()
-    });
-    match rendering.await {
-        Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the metrics were not rendered, a bug of the service");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-/// Reports the process alone, since a restart does not bring a database back.
-async fn livez() -> &'static str {
-    "alive\n"
-}
-
-async fn readyz(State(shown): State<Shown>) -> (StatusCode, &'static str) {
-    match *shown.readiness.borrow() {
-        Readiness::Ready => (StatusCode::OK, "ready\n"),
-        Readiness::NotReady => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: the database is away or not migrated, so that there is no lease; the log \
-             states which\n",
-        ),
-        Readiness::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-    }
-}

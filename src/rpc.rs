@@ -44,17 +44,20 @@ mod render_listing;
 mod request_hash;
 mod status;
 
+#[cfg(test)]
+pub(crate) use self::fuzz::input as fuzz_input;
 pub(crate) use self::layers::{Answering, Behind, layer};
 pub use self::{
     admin_api::{AdminApi, ReadStores},
     admission::Admission,
     authentication::{Authentication, Credentials},
     authorization_service::AuthorizationApi,
-    budget::Budget,
+    budget::{Budget, Weight},
     caller_rate::CallerRate,
     gate::{Deadline, Gate},
     import_service::ImportApi,
     observing::Observer,
     page_token::PageTokens,
     rate_limits::RateLimits,
+    status::{broken, invalid_field, too_large, unimplemented},
 };

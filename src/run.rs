@@ -23,18 +23,18 @@ use self::{private_postgres::serve_embedded, shutdown_signals::ShutdownSignals};
 use pim_authz::{
     cache::{CacheMode, CacheSettings},
     cli::{
-        self, Answer, BootstrapArguments, CacheArguments, CallerArguments, CallerCommand, Command,
-        CredentialsArgument, DatabaseArguments, DatabaseTlsArguments, DecisionLogArgument, Exit,
-        HttpArguments, HttpListen, LimitArguments, ListenAddress, LogArguments, LogFormatArgument,
-        MigrateArguments, ObservationArguments, OidcArguments, OnOff, ServeArguments,
-        ServeTlsArguments, SslModeArgument,
+        self, Answer, BindingArguments, BootstrapArguments, CacheArguments, CallerArguments,
+        CallerCommand, Command, CredentialsArgument, DatabaseArguments, DatabaseTlsArguments,
+        DecisionLogArgument, Exit, HttpArguments, HttpListen, LimitArguments, ListenAddress,
+        LogArguments, LogFormatArgument, MigrateArguments, ObservationArguments, OidcArguments,
+        OnOff, ServeArguments, ServeTlsArguments, SslModeArgument,
     },
     domain::CallerKey,
     oidc::{KeyLocation, OidcSettings},
     server::{
-        self, CallerRate, CallerSettings, Credentials, DatabaseStart, DecisionLogSettings, Limits,
-        LoggedDecisions, ObservationSettings, Plaintext, Reflection, RuntimeRole, ServeConfig,
-        ServerError, SslMode, TlsFiles, TlsParameters,
+        self, CallerRate, CallerSettings, CorsOrigins, Credentials, DatabaseStart,
+        DecisionLogSettings, HttpSettings, Limits, LoggedDecisions, ObservationSettings, Plaintext,
+        Reflection, RuntimeRole, ServeConfig, ServerError, SslMode, TlsFiles, TlsParameters,
     },
     telemetry::{
         logs::{self, LogFormat},
@@ -133,11 +133,13 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         limits,
         callers,
         observation,
+        http,
         log,
         watch_patience_s,
     } = arguments;
     start_logging(log)?;
     let observation = observation_settings(observation).await?;
+    let http = http_settings(http)?;
     let shutdown = ShutdownSignals::listen()?;
     let listen = resolve(&listen).await?;
     let config = |database_url, migrate_url, database_start| ServeConfig {
@@ -153,6 +155,7 @@ async fn serve(arguments: ServeArguments) -> Result<Exit, RunError> {
         limits: self::limits(limits),
         callers: caller_settings(callers),
         observation,
+        http,
     };
     let (ready, _address) = oneshot::channel();
     let Some(database_url) = database_url(database)? else {
@@ -193,6 +196,18 @@ fn owner_url(
 ) -> Result<SecretString, RunError> {
     let url = database_url(arguments)?.ok_or(RunError::NoDatabase)?;
     Ok(tls_parameters(tls).override_in(&url))
+}
+
+fn http_settings(arguments: BindingArguments) -> Result<HttpSettings, RunError> {
+    let BindingArguments {
+        public_url,
+        cors_origins,
+    } = arguments;
+    let public_url = public_url.map(|url| url.parse()).transpose();
+    Ok(HttpSettings {
+        public_url: public_url.map_err(RunError::PublicUrl)?,
+        origins: CorsOrigins::new(&cors_origins).map_err(RunError::CorsOrigin)?,
+    })
 }
 
 fn caller_settings(arguments: CallerArguments) -> CallerSettings {

@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod places;
 mod reflection;
+mod request_body;
 mod services;
 mod starting;
 mod transport;
@@ -39,6 +40,7 @@ use crate::{
     admin::WriteCoordinator,
     cache::{Cache, CacheSettings, CoherenceThread},
     domain::Code,
+    http::{BindingSettings, Bindings, Contract, Transcoding},
     oidc::TokenVerifier,
     rpc::{
         AdminApi, Admission, Authentication, AuthorizationApi, Budget, Gate, ImportApi, Observer,
@@ -70,6 +72,7 @@ pub use self::{
     transport::runtime,
 };
 pub use crate::{
+    http::{CorsOrigins, InvalidOrigin, PublicUrl, PublicUrlInvalid},
     rpc::{CallerRate, Credentials},
     store::{RuntimeRole, SslMode, TlsParameters},
     telemetry::{DecisionLogSettings, LoggedDecisions},
@@ -103,6 +106,18 @@ pub struct ServeConfig {
     pub callers: CallerSettings,
     /// Settings of metrics, probes and logs.
     pub observation: ObservationSettings,
+    /// Settings of calls over HTTP without gRPC.
+    pub http: HttpSettings,
+}
+
+/// Settings of calls over HTTP without gRPC.
+#[derive(Clone, Debug, Default)]
+pub struct HttpSettings {
+    /// The URL by which callers reach the server; `None`: on loopback the one of its
+    /// address, elsewhere it is not known.
+    pub public_url: Option<PublicUrl>,
+    /// The origins whose pages may call from a browser.
+    pub origins: CorsOrigins,
 }
 
 /// How the start handles a database that is not available yet: one that refuses
@@ -159,7 +174,8 @@ pub async fn serve(
         .layer(RateLimits::new(limits.caller_rate))
         .layer(OnWorkThreads::new(&starting.work))
         .layer(Admission::new(starting.budget.clone()))
-        .service(starting.services.clone());
+        .service(Transcoding::new(starting.services.clone()));
+    let service = (service, starting.bindings(&config));
     let server = transport::serve(service, connections, &starting.work, limits, async {
         // A dropped sender means the same as a sent message.
         let _either_way = stopped.await;
@@ -300,6 +316,25 @@ impl Starting {
                 Either::Right(accepted.map(move |accepted| Connection::plain(accepted, timeouts)))
             }
         }
+    }
+
+    /// Returns the bindings for calls over HTTP without gRPC.
+    fn bindings(&self, config: &ServeConfig) -> Bindings {
+        let HttpSettings {
+            public_url,
+            origins,
+        } = config.http.clone();
+        let is_loopback = self.address.ip().is_loopback();
+        let own = PublicUrl::of(self.address, self.certificates.is_some());
+        Bindings::new(BindingSettings {
+            public_url: public_url.or(is_loopback.then_some(own)),
+            origins,
+            contract: match self.access.reflection {
+                Reflection::Served => Contract::Served,
+                Reflection::Hidden => Contract::Hidden,
+            },
+            credentials: self.access.credentials,
+        })
     }
 
     /// Opens the database and starts answering calls; updates its health until

@@ -1,4 +1,5 @@
 mod administration;
+mod bindings;
 mod callers;
 mod client_tls;
 mod database;
@@ -21,6 +22,7 @@ pub use self::{
         MaintenanceCommand, RoleArguments, SubjectArguments, TenantCommand, WatchArguments,
         WriteArguments,
     },
+    bindings::BindingArguments,
     callers::{
         BootstrapArguments, CallerArguments, CallerClientCommand, CallerCommand,
         CredentialsArgument, KeyCommand, OnOff,
@@ -192,6 +194,9 @@ pub struct ServeArguments {
     /// What those who watch it see.
     #[command(flatten)]
     pub observation: ObservationArguments,
+    /// How it answers HTTP without gRPC.
+    #[command(flatten)]
+    pub http: BindingArguments,
     /// How it logs.
     #[command(flatten)]
     pub log: LogArguments,

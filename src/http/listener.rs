@@ -12,7 +12,7 @@ use tokio::{
     time::{interval, sleep, timeout},
 };
 
-use super::{Shown, routes};
+use super::probes::{Shown, routes};
 
 /// Largest number of concurrent connections; further ones are closed. Probes and
 /// a few scrapers need one each.

@@ -206,6 +206,16 @@ impl Weight {
         self.replace(&mut taken, bytes, None)
     }
 
+    /// Adds bytes that a message takes besides what has arrived of it.
+    ///
+    /// # Errors
+    ///
+    /// `RESOURCE_EXHAUSTED` if all calls would exceed the budget, or those of the caller
+    /// its share.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<(), tonic::Status> {
+        Ok(self.add(bytes)?)
+    }
+
     /// Waits for a permit to decompress a message. It is released when
     /// [`Self::set`] accounts for the decompressed message, so only a few are
     /// decompressed at once.

@@ -28,7 +28,7 @@ use super::{
 ///
 /// The first byte selects which. For a seed, each following three bytes are the
 /// position, the kind and the operand of one mutation.
-fn input(bytes: &[u8], seeds: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn input(bytes: &[u8], seeds: &[&[u8]]) -> Vec<u8> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Vec::new();
     };

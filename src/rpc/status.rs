@@ -166,6 +166,37 @@ fn permission_not_found(field: String, permission: String, message: String) -> S
         .status()
 }
 
+/// Returns the status of a request one of whose fields or headers is refused; `""`: the
+/// whole message.
+#[must_use]
+pub fn invalid_field(field: &str, message: &str) -> Status {
+    of_invalid(InvalidField::new(field, message))
+}
+
+/// Returns the status of a message that is too large.
+#[must_use]
+pub fn too_large() -> Status {
+    let message = "the message is too large; send less in one request".to_owned();
+    Answer::new(
+        Code::ResourceExhausted,
+        ErrorReason::TooManyEntries,
+        message,
+    )
+    .status()
+}
+
+/// Returns the status of a request for what this service does not do.
+#[must_use]
+pub fn unimplemented(message: &str) -> Status {
+    Status::unimplemented(message)
+}
+
+/// Returns the status of a call that failed by a bug of this service, which is logged.
+pub fn broken(what: &str, cause: &dyn std::fmt::Display) -> Status {
+    tracing::error!(cause = %cause, "{what}, a bug of the service");
+    internal_status()
+}
+
 /// Converts the error of reading a stream's message. The status of tonic itself
 /// for an undecodable message is replaced by one with this service's codes and
 /// details.
@@ -184,16 +215,10 @@ pub(super) fn of_unreadable(status: &Status) -> Option<Status> {
         let message = "the message does not parse as this call's request";
         return Some(of_invalid(InvalidField::new("", message)));
     }
-    let message = "the message is too large; send less in one request".to_owned();
-    let too_large = Answer::new(
-        Code::ResourceExhausted,
-        ErrorReason::TooManyEntries,
-        message,
-    );
     // The second code is for a message that is too large only once decompressed.
     [Code::OutOfRange, Code::ResourceExhausted]
         .contains(&status.code())
-        .then(|| too_large.status())
+        .then(too_large)
 }
 
 /// Renders the error of one item of a batch, which continues without it.
@@ -299,6 +324,10 @@ fn outcome_unknown(message: &str) -> Status {
 /// Returns the status of an internal error, whose causes are only logged.
 pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Status {
     tracing::error!(error = %with_causes(error), "a call failed by a bug of the service");
+    internal_status()
+}
+
+fn internal_status() -> Status {
     let message = "internal error".to_owned();
     Answer::new(Code::Internal, ErrorReason::Internal, message).status()
 }

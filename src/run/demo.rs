@@ -25,7 +25,7 @@ use pim_authz::{
     cli::{self, CliError, ClientTlsArguments, DemoArguments, Exit, SourceFile},
     domain::Code,
     pb::{self, authorization_service_client::AuthorizationServiceClient},
-    server::{CallerSettings, Limits, ObservationSettings, ServeConfig},
+    server::{CallerSettings, HttpSettings, Limits, ObservationSettings, ServeConfig},
 };
 
 /// Time that a watcher may take for one event: the default of `serve`.
@@ -69,6 +69,7 @@ pub(super) async fn run(arguments: DemoArguments) -> Result<Exit, RunError> {
             slow: Some(SLOW),
             decisions: None,
         },
+        http: HttpSettings::default(),
     };
     let served = serve_embedded(data_dir, config, shutdown, ready);
     let mut serving = std::pin::pin!(served);

@@ -3,7 +3,7 @@ use std::{io, path::PathBuf};
 use pim_authz::{
     cli::{CliError, ListenAddress, Refusal},
     embedded::EmbeddedError,
-    server::ServerError,
+    server::{InvalidOrigin, PublicUrlInvalid, ServerError},
     telemetry::traces::InvalidCollector,
 };
 
@@ -61,6 +61,12 @@ pub(crate) enum RunError {
         "traces cannot be sent to the URL of `--otlp-endpoint`: {0}; give the URL of a collector, such as `http://localhost:4317`"
     )]
     Traces(InvalidCollector),
+    /// The public URL is none.
+    #[error("`--public-url`: {0}")]
+    PublicUrl(PublicUrlInvalid),
+    /// An origin is none.
+    #[error("`--cors-origin`: {0}")]
+    CorsOrigin(InvalidOrigin),
     /// The handlers of shutdown signals cannot be registered.
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),

@@ -25,7 +25,7 @@ use std::{
 };
 
 use hyper::rt::Executor;
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 use tonic::codegen::http;
 
 use super::{
@@ -259,6 +259,30 @@ impl CallQueue {
     /// Notes what is known of the call that is executed next.
     pub(super) fn expect(&self, deadline: Deadline, kind: CallKind) {
         self.arrived().next = Some(Expected { deadline, kind });
+    }
+
+    /// Executes a call of HTTP/1.1, which hyper does not execute itself, and returns its
+    /// answer; `None` if it panicked. Dropping the result gives the call up.
+    pub(super) fn answer_of<F>(
+        &self,
+        call: F,
+    ) -> impl Future<Output = Option<F::Output>> + Send + use<F>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (mut sender, answer) = oneshot::channel();
+        self.execute(async move {
+            let answered = tokio::select! {
+                biased;
+                () = sender.closed() => None,
+                answer = call => Some(answer),
+            };
+            if let Some(answer) = answered {
+                // The caller may have given it up at the same time.
+                let _given_up = sender.send(answer);
+            }
+        });
+        async move { answer.await.ok() }
     }
 
     /// Completes when the call that awaits it is begun; returns its place.

@@ -16,7 +16,7 @@ use crate::tls::{self, AlternativeNames, PemFile, PemFileError, Validity};
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The only protocol negotiated over TLS.
-const HTTP_2: &[u8] = b"h2";
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The TLS files for callers, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Files {
         let mut config = of_callers
             .with_single_cert(certificates, key)
             .map_err(TlsFilesError::InvalidPair)?;
-        config.alpn_protocols = vec![HTTP_2.to_vec()];
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         let validity = shown.as_ref().and_then(Validity::of);
         let expiry = validity.as_ref().map(|validity| validity.until_s);
         if let (Some(certificate), Some(validity)) = (shown, validity) {

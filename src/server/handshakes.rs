@@ -69,6 +69,7 @@ async fn handshake(
 
 #[cfg(test)]
 mod tests {
+    use crate::http::{BindingSettings, Bindings};
     use std::{fs, future::pending, path::PathBuf, time::Duration};
 
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
@@ -132,6 +133,7 @@ mod tests {
         let limits = Limits::default();
         let work = WorkThreads::start().unwrap();
         tokio::spawn(async move {
+            let service = (service, Bindings::new(BindingSettings::default()));
             transport::serve(service, connections, &work, limits, pending()).await;
         });
     }

@@ -1,8 +1,9 @@
 //! Closes connections that occupy a slot without using it: the client does not
-//! begin HTTP/2, or reads nothing of what is sent to it.
+//! begin HTTP, or reads nothing of what is sent to it.
 //!
 //! HTTP/2 itself has a limit for neither. Once HTTP/2 has begun, its pings end
-//! connections that do not respond.
+//! connections that do not respond; HTTP/1.1 has a timeout for the head of the next
+//! request.
 
 use std::{
     io,
@@ -17,13 +18,13 @@ use tokio::{
 };
 
 /// Bytes that every HTTP/2 client sends first: the preface, and the header of its
-/// SETTINGS frame.
+/// SETTINGS frame. A call of HTTP/1.1 has more.
 const BEGINNING_BYTES: usize = 24 + 9;
 
 /// Timeouts of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IoTimeouts {
-    /// Until the whole beginning of HTTP/2 has been received.
+    /// Until the whole beginning of HTTP has been received.
     pub(super) beginning: Duration,
     /// While the caller reads nothing.
     pub(super) stalled: Duration,
@@ -34,7 +35,7 @@ pub(super) struct IoTimeouts {
 #[derive(Debug)]
 pub(super) struct TimeoutStream<S> {
     stream: S,
-    /// `None`: HTTP/2 has begun.
+    /// `None`: HTTP has begun.
     beginning: Option<Beginning>,
     /// Set while nothing can be written.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -73,7 +74,7 @@ impl<S> TimeoutStream<S> {
             return Ok(());
         }
         match beginning.end.as_mut().poll(context) {
-            Poll::Ready(()) => Err(timed_out("it did not begin to speak HTTP/2")),
+            Poll::Ready(()) => Err(timed_out("it did not begin to speak HTTP")),
             Poll::Pending => Ok(()),
         }
     }

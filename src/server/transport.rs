@@ -1,4 +1,4 @@
-//! Serves HTTP/2 on the accepted connections.
+//! Serves HTTP/2 on the accepted connections, and HTTP/1.1 for callers without gRPC.
 //!
 //! The calls of a connection are begun by the task of the connection, two at a time,
 //! and then the next connection has its turn: a caller that sends many calls at once
@@ -18,11 +18,12 @@ use std::{
     convert::Infallible, future::poll_fn, io, pin::pin, sync::Arc, task::Poll, time::Duration,
 };
 
-use futures_util::{Stream, StreamExt as _};
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use bytes::Bytes;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, future::Either};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::{conn::auto, graceful::GracefulShutdown},
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -33,9 +34,13 @@ use tower::{Service, ServiceExt as _};
 
 use super::{
     call_kind::CallKind, call_queue::CallQueue, connection::Connection, limits::Limits,
-    places::Places, work::WorkThreads,
+    places::Places, request_body::RequestBody, work::WorkThreads,
 };
-use crate::{rpc::Deadline, tls::Peer};
+use crate::{
+    http::{Bindings, Dialect, Received},
+    rpc::Deadline,
+    tls::Peer,
+};
 
 /// Largest metadata that is read at all, in bytes.
 const MAX_HEADER_BYTES: u32 = 1 << 20;
@@ -60,6 +65,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// that its connection may have in progress.
 const RESETS_A_CALL: usize = 8;
 
+/// Timeout of the head of an HTTP/1.1 request, the wait for it included.
+const HTTP_1_HEAD: Duration = Duration::from_mins(1);
+
+/// Largest head of an HTTP/1.1 request that is read at all, in bytes.
+const HTTP_1_HEAD_BYTES: usize = 64 << 10;
+
 /// Number of turns before the runtime looks for new calls on idle connections.
 const TURNS_BETWEEN_LOOKS: u32 = 2;
 
@@ -80,7 +91,7 @@ pub fn runtime() -> io::Result<Runtime> {
 /// Serves connections until `stopped` completes; then accepts no more and waits
 /// for the calls in progress.
 pub(super) async fn serve<S>(
-    service: S,
+    (service, bindings): (S, Bindings),
     connections: impl Stream<Item = Connection>,
     work: &WorkThreads,
     limits: Limits,
@@ -106,13 +117,15 @@ pub(super) async fn serve<S>(
             let calls = CallQueue::default();
             let answering = Arc::new(Answering {
                 service: service.clone(),
+                bindings: bindings.clone(),
                 peer: connection.connect_info(),
                 calls: calls.clone(),
             });
             let answer = service_fn(move |request| answering.clone().accept(request));
-            let http = http2(limits, calls.clone());
+            let http = http(limits, calls.clone());
             let serving = http.serve_connection(TokioIo::new(connection), answer);
-            tokio::spawn(in_turns(shutdown.watch(serving), calls, work.places()));
+            let serving = shutdown.watch(serving.into_owned());
+            tokio::spawn(in_turns(serving, calls, work.places()));
         }
     }
     shutdown.shutdown().await;
@@ -121,47 +134,99 @@ pub(super) async fn serve<S>(
 /// What the calls of a connection have in common.
 struct Answering<S> {
     service: S,
+    bindings: Bindings,
     peer: Peer,
     calls: CallQueue,
 }
 
+/// The response to a request.
+type Answer = Result<http::Response<Body>, Infallible>;
+
 impl<S> Answering<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
-    S: Clone,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
 {
     /// Accepts a call that has arrived, and answers it once it is begun. Many calls
     /// are given up before: until then it does and holds as little as possible.
     fn accept(
         self: Arc<Self>,
         request: http::Request<Incoming>,
-    ) -> impl Future<Output = Result<http::Response<Body>, Infallible>> {
+    ) -> impl Future<Output = Answer> + Send {
+        let Received { request, dialect } = self.bindings.receive(request);
         let deadline = Deadline::on_arrival(request.headers());
-        self.calls
-            .expect(deadline, CallKind::of(request.uri().path()));
-        async move {
-            let place = self.calls.begun().await;
-            let mut request = request.map(Body::new);
-            let extensions = request.extensions_mut();
-            extensions.insert(deadline);
-            extensions.insert(self.peer.clone());
-            if place.is_held() {
-                extensions.insert(place);
+        let kind = if dialect.is_call() {
+            CallKind::of(request.uri().path())
+        } else {
+            CallKind::Short
+        };
+        self.calls.expect(deadline, kind);
+        let is_multiplexed = request.version() == http::Version::HTTP_2;
+        if is_multiplexed {
+            Either::Left(self.answer(request, dialect, deadline))
+        } else {
+            let (head, body) = request.into_parts();
+            let (body, rest) = RequestBody::shared(body);
+            let request = http::Request::from_parts(head, body);
+            let answering = self.clone().answer(request, dialect, deadline);
+            let answered = self.calls.answer_of(async move {
+                let answer = answering.await;
+                rest.discard().await;
+                answer
+            });
+            Either::Right(answered.map(|answer| {
+                answer.unwrap_or_else(|| {
+                    let mut failed = http::Response::new(Body::empty());
+                    *failed.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+                    Ok(failed)
+                })
+            }))
+        }
+    }
+
+    async fn answer<B>(
+        self: Arc<Self>,
+        request: http::Request<B>,
+        dialect: Dialect,
+        deadline: Deadline,
+    ) -> Answer
+    where
+        B: http_body::Body<Data = Bytes, Error = hyper::Error> + Send + 'static,
+    {
+        let place = self.calls.begun().await;
+        let mut request = request.map(Body::new);
+        let extensions = request.extensions_mut();
+        extensions.insert(deadline);
+        extensions.insert(self.peer.clone());
+        if place.is_held() {
+            extensions.insert(place);
+        }
+        let service = self.service.clone();
+        match dialect {
+            Dialect::Grpc => Box::pin(service.oneshot(request)).await,
+            Dialect::Http(dialect) => {
+                let answer = self.bindings.answer(*dialect, request, service);
+                Ok(Box::pin(answer).await)
             }
-            Box::pin(self.service.clone().oneshot(request)).await
         }
     }
 }
 
-/// Configures HTTP/2: limits that hyper leaves unset, and limits whose defaults
-/// may change.
+/// Configures HTTP: limits that hyper leaves unset, and limits whose defaults may
+/// change.
 ///
 /// h2 itself limits header blocks of more frames than `MAX_HEADER_BYTES` needs,
 /// endless empty data frames, and settings and pings that are not read.
-fn http2(limits: Limits, calls: CallQueue) -> http2::Builder<CallQueue> {
+fn http(limits: Limits, calls: CallQueue) -> auto::Builder<CallQueue> {
     let calls_a_connection = usize::try_from(limits.calls_a_connection).unwrap_or(usize::MAX);
-    let mut http = http2::Builder::new(calls);
-    http.timer(TokioTimer::new())
+    let mut http = auto::Builder::new(calls);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HTTP_1_HEAD)
+        .max_buf_size(HTTP_1_HEAD_BYTES);
+    http.http2()
+        .timer(TokioTimer::new())
         .max_concurrent_streams(limits.calls_a_connection)
         // Limits on calls reset before they were accepted, and on resets caused
         // by this server; beyond them the connection is closed. While the server is

@@ -48,14 +48,14 @@ const ARROWS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("cli", &["domain", "pb", "tls"]),
-    ("http", &["telemetry"]),
+    ("http", &["rpc", "pb", "telemetry"]),
 ];
 
 /// The modules that wire the others and may name each of them.
 const WIRING: [&str; 5] = ["bin", "lib", "main", "run", "server"];
 
 /// Crates that belong to some modules and may appear in no other.
-const OWNED_CRATES: [(&str, &[&str]); 20] = [
+const OWNED_CRATES: [(&str, &[&str]); 24] = [
     ("axum", &["http"]),
     ("hyper", &["http", "server"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
@@ -70,7 +70,11 @@ const OWNED_CRATES: [(&str, &[&str]); 20] = [
     ("jsonwebtoken", &["oidc"]),
     ("reqwest", &["oidc"]),
     ("csv_core", &["import"]),
-    ("tonic", &["rpc", "server", "cli", "pb"]),
+    ("tonic", &["rpc", "http", "server", "cli", "pb"]),
+    ("tonic_web", &["http"]),
+    ("tower_http", &["http"]),
+    ("flate2", &["http"]),
+    ("prost_reflect", &["http", "cli"]),
     ("clap", &["cli", "bin"]),
     ("rand", &["bin"]),
     ("libm", &["bin"]),

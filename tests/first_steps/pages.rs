@@ -20,12 +20,13 @@ const ADDRESS: &str = "127.0.0.1:50051";
 const AROUND: [&str; 3] = ["scripts/demo", "scripts/test", "scripts/prepare-examples"];
 
 /// Programs that a machine may lack; all others that a page names are required.
-const OPTIONAL: [&str; 6] = [
+const OPTIONAL: [&str; 7] = [
     "openssl",
     "grpcurl",
     "ghz",
     "buf",
     "go",
+    "node",
     "target/examples/python/bin/python",
 ];
 
@@ -111,8 +112,12 @@ impl Reader {
         let wanted = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(modules)).unwrap();
         let downloaded = fs::read(prepared().join("go.sum"));
         let uses_go = command.starts_with("go ") || command.starts_with("buf generate");
-        (uses_go && downloaded.ok() != Some(wanted))
-            .then(|| "scripts/prepare-examples has not downloaded the Go modules".to_owned())
+        if uses_go && downloaded.ok() != Some(wanted) {
+            return Some("scripts/prepare-examples has not downloaded the Go modules".to_owned());
+        }
+        let packages = prepared().join("node/node_modules");
+        (command.starts_with("node ") && !packages.exists())
+            .then(|| "scripts/prepare-examples has not downloaded the packages of Node".to_owned())
     }
 
     fn take(&mut self, step: &Step) {
@@ -229,6 +234,11 @@ fn api_page_commands_print_the_shown_output() {
 #[test]
 fn import_page_commands_work_as_written() {
     follow_in_the_demonstration("docs/import.md");
+}
+
+#[test]
+fn integration_page_commands_print_the_shown_output() {
+    follow_in_the_demonstration("docs/integrate.md");
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod fuzzed_tokens;
 pub(crate) mod issuer;
 mod secrets;
 mod shares;
-mod table;
+pub(crate) mod table;
 mod tenants;
 mod tokens;
 mod withdrawal;

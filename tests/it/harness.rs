@@ -3,6 +3,7 @@
 
 pub(crate) mod certificates;
 mod database;
+pub(crate) mod http_client;
 mod import;
 mod likely_messages;
 pub(crate) mod lists;

@@ -37,6 +37,7 @@ mod generated;
 mod generator;
 mod harness;
 mod hostile;
+mod http;
 mod icecat;
 mod import_files;
 mod import_plans;

@@ -213,3 +213,46 @@ fn connection_without_calls_does_not_keep_a_place() {
     assert_eq!(made.decisions.available_permits(), 1);
     drop(late);
 }
+
+#[test]
+fn call_of_http_1_is_begun_like_others_and_answers() {
+    let mut made = Made::none();
+    let deadline = Deadline::on_arrival(&http::HeaderMap::new());
+    made.calls.expect(deadline, CallKind::Short);
+    let calls = made.calls.clone();
+    let mut answer = Box::pin(made.calls.answer_of(async move {
+        calls.begun().await;
+        7
+    }));
+    let mut context = Context::from_waker(Waker::noop());
+    assert_eq!(answer.as_mut().poll(&mut context), Poll::Pending);
+    made.begin_all();
+    assert_eq!(answer.as_mut().poll(&mut context), Poll::Ready(Some(7)));
+}
+
+#[test]
+fn call_of_http_1_that_is_given_up_is_not_made() {
+    let mut made = Made::none();
+    let deadline = Deadline::on_arrival(&http::HeaderMap::new());
+    made.calls.expect(deadline, CallKind::Short);
+    let (calls, names) = (made.calls.clone(), Arc::clone(&made.names));
+    drop(made.calls.answer_of(async move {
+        calls.begun().await;
+        names.lock().unwrap().push('h');
+    }));
+    assert_eq!(made.begin_all(), "");
+    assert_eq!(made.waiting(CallKind::Short), 0);
+}
+
+#[test]
+fn call_of_http_1_that_panics_has_no_answer() {
+    let mut made = Made::none();
+    let deadline = Deadline::on_arrival(&http::HeaderMap::new());
+    made.calls.expect(deadline, CallKind::Short);
+    let call = async { panic!("on purpose") };
+    let mut answer = Box::pin(made.calls.answer_of::<_>(call));
+    made.begin_all();
+    let mut context = Context::from_waker(Waker::noop());
+    let answered: Poll<Option<()>> = answer.as_mut().poll(&mut context);
+    assert_eq!(answered, Poll::Ready(None));
+}

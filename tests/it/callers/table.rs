@@ -92,15 +92,15 @@ const RIGHTS: &[(&str, &str)] = &[
 
 /// A call of the contract.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// `TenantService/GetTenant`.
-    pub(super) name: &'static str,
-    pub(super) right: pb::CallerRight,
-    pub(super) is_everywhere: bool,
+    pub(crate) name: &'static str,
+    pub(crate) right: pb::CallerRight,
+    pub(crate) is_everywhere: bool,
 }
 
 /// Every call of the contract.
-pub(super) fn every_call() -> Vec<Call> {
+pub(crate) fn every_call() -> Vec<Call> {
     let calls = RIGHTS.iter().map(|(name, right)| {
         let (right, everywhere) = right.split_once(' ').unwrap_or((right, ""));
         let right = format!("CALLER_RIGHT_{}", right.to_uppercase());
@@ -114,13 +114,13 @@ pub(super) fn every_call() -> Vec<Call> {
 }
 
 impl Call {
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/pim.authz.v1.{}", self.name)
     }
 
     /// Whether the call names a tenant that its caller must have, and reports a
     /// tenant that does not exist as an error.
-    pub(super) fn names_a_tenant(&self) -> bool {
+    pub(crate) fn names_a_tenant(&self) -> bool {
         const WITHOUT: [&str; 4] = [
             "TenantService/ListTenants",
             // It also reports on the server.
@@ -133,7 +133,7 @@ impl Call {
 
     /// An encoded request that names the tenant, if the call has a field for
     /// it, and is valid up to the check of the tenant.
-    pub(super) fn request(&self, tenant: &str) -> Vec<u8> {
+    pub(crate) fn request(&self, tenant: &str) -> Vec<u8> {
         if let Some(question) = self.question(tenant) {
             return question;
         }

@@ -20,13 +20,13 @@ use crate::harness::{Database, TestServer, file};
 /// Two servers on one database with the tenants `acme` and `other`: `open`
 /// requires no credentials and is used to set up and withdraw them; `guarded`
 /// requires them.
-pub(super) struct World {
-    pub(super) open: TestServer,
-    pub(super) guarded: TestServer,
+pub(crate) struct World {
+    pub(crate) open: TestServer,
+    pub(crate) guarded: TestServer,
 }
 
 impl World {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let open = TestServer::start().await;
         let files = [
             file("users.csv", &["username;roles;groups", "julia;;All"]),
@@ -40,18 +40,18 @@ impl World {
         Self { open, guarded }
     }
 
-    pub(super) async fn keeper(&self) -> CallerServiceClient<Channel> {
+    pub(crate) async fn keeper(&self) -> CallerServiceClient<Channel> {
         CallerServiceClient::new(self.open.channel().await)
     }
 
     /// Stores a caller and returns a new key of it.
-    pub(super) async fn caller(&self, caller: pb::Caller) -> Key {
+    pub(crate) async fn caller(&self, caller: pb::Caller) -> Key {
         let name = caller.name.clone();
         self.put(caller).await;
         self.key(&name).await
     }
 
-    pub(super) async fn put(&self, caller: pb::Caller) {
+    pub(crate) async fn put(&self, caller: pb::Caller) {
         let request = pb::PutCallersRequest {
             callers: vec![caller],
             ..Default::default()
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// Creates another key of a caller.
-    pub(super) async fn key(&self, caller: &str) -> Key {
+    pub(crate) async fn key(&self, caller: &str) -> Key {
         let request = pb::CreateCallerKeyRequest {
             caller: caller.to_owned(),
             ..Default::default()
@@ -70,7 +70,7 @@ impl World {
         Key { id: key_id, key }
     }
 
-    pub(super) async fn withdraw(&self, key: &Key) {
+    pub(crate) async fn withdraw(&self, key: &Key) {
         let request = pb::DeleteCallerKeyRequest {
             key_id: key.id.clone(),
             ..Default::default()
@@ -84,13 +84,13 @@ impl World {
 }
 
 /// A server that requires credentials.
-pub(super) async fn guarded(database: &Database) -> TestServer {
+pub(crate) async fn guarded(database: &Database) -> TestServer {
     let mut config = TestServer::config(database);
     config.callers = required();
     TestServer::start_with(config, database.clone()).await
 }
 
-pub(super) fn required() -> CallerSettings {
+pub(crate) fn required() -> CallerSettings {
     CallerSettings {
         credentials: Some(Credentials::Required),
         ..CallerSettings::default()
@@ -98,7 +98,7 @@ pub(super) fn required() -> CallerSettings {
 }
 
 /// Settings that create the first caller with a key from a file.
-pub(super) fn bootstrapping(file: PathBuf) -> CallerSettings {
+pub(crate) fn bootstrapping(file: PathBuf) -> CallerSettings {
     CallerSettings {
         bootstrap_key_file: Some(file),
         ..required()
@@ -133,16 +133,16 @@ pub(crate) const EVERY_RIGHT: [CallerRight; 5] = [
 
 /// A key of a caller.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) id: String,
-    pub(super) key: String,
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) key: String,
 }
 
 /// A channel whose calls carry a key.
-pub(super) type Line = InterceptedService<Channel, Bearer>;
+pub(crate) type Line = InterceptedService<Channel, Bearer>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -153,19 +153,19 @@ impl Interceptor for Bearer {
 }
 
 impl Key {
-    pub(super) async fn line(&self, server: &TestServer) -> Line {
+    pub(crate) async fn line(&self, server: &TestServer) -> Line {
         let bearer = format!("Bearer {}", self.key).parse().unwrap();
         Line::new(server.channel().await, Bearer(bearer))
     }
 
-    pub(super) fn header(&self) -> Vec<String> {
+    pub(crate) fn header(&self) -> Vec<String> {
         vec![format!("Bearer {}", self.key)]
     }
 }
 
 /// Makes any call with the given `authorization` headers and one message, and
 /// returns its first result.
-pub(super) async fn call(
+pub(crate) async fn call(
     channel: &Channel,
     path: &str,
     message: Vec<u8>,

@@ -4,7 +4,8 @@ use pim_authz::{
     cache::{CacheMode, CacheSettings},
     pb::{self, authorization_service_client::AuthorizationServiceClient},
     server::{
-        self, CallerSettings, DatabaseStart, Limits, ObservationSettings, ServeConfig, ServerError,
+        self, CallerSettings, DatabaseStart, HttpSettings, Limits, ObservationSettings,
+        ServeConfig, ServerError,
     },
 };
 use secrecy::SecretString;
@@ -78,6 +79,7 @@ impl TestServer {
             limits: Limits::default(),
             callers: CallerSettings::default(),
             observation: ObservationSettings::default(),
+            http: HttpSettings::default(),
         }
     }
 

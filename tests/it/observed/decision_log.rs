@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use serde_json::{Value, json};
 
 use super::{Program, Watched, terminate};
-use crate::harness::Database;
+use crate::harness::{Database, TestServer};
 
 /// The log lines of a server with these settings for three decisions: two that
 /// allow, and one denial.
@@ -58,6 +58,57 @@ async fn every_decision_is_logged() {
     );
     assert_eq!(lines[0]["allowed"], true);
     assert_eq!(lines[0]["level"], "own");
+}
+
+#[tokio::test]
+async fn questions_over_http_are_logged_like_others() {
+    use pim_authz::server::{DecisionLogSettings, LoggedDecisions};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("decisions.jsonl");
+    let database = Database::create().await;
+    let mut config = TestServer::config(&database);
+    config.observation.decisions = Some(DecisionLogSettings {
+        file: file.clone(),
+        of: LoggedDecisions::All,
+        share: 1.0,
+    });
+    let mut server = TestServer::start_with(config, database).await;
+    let files = [crate::harness::file(
+        "users.csv",
+        &["username;roles", "julia;"],
+    )];
+    server
+        .import("acme", pim_authz::pb::Edition::Growth, &files)
+        .await;
+    let evaluation = json!({
+        "subject": {"type": "user", "id": "julia"},
+        "action": {"name": "view"},
+        "resource": {"type": "product", "id": "hat"},
+    });
+    let check = json!({
+        "tenant": "acme",
+        "subject": {"type": "user", "id": "julia"},
+        "action": "view",
+        "resource": {"type": "product", "id": "hat"},
+    });
+    let client = server.http();
+    let paths = ["evaluation", "evaluations"];
+    for path in paths.map(|path| format!("/tenants/acme/access/v1/{path}")) {
+        client.post(&path, &evaluation).await.ok();
+    }
+    let path = "/pim.authz.v1.AuthorizationService/Check";
+    client.post(path, &check).await.ok();
+    drop(client);
+    server.begin_stop();
+    server.ended().await.unwrap();
+    let mut lines = lines_of(&file);
+    assert_eq!(lines.len(), 3);
+    for line in &mut lines {
+        line.as_object_mut().unwrap().remove("time");
+    }
+    assert_eq!(lines[0], lines[1]);
+    assert_eq!(lines[1], lines[2]);
+    assert_eq!(lines[0]["subject"], "user:julia");
 }
 
 #[tokio::test]
