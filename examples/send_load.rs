@@ -12,12 +12,13 @@
 use std::{cell::RefCell, collections::BTreeMap, error::Error, rc::Rc, time::Duration};
 
 use bytes::Bytes;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use futures_util::future::join_all;
 use h2::client::SendRequest;
 use http::Request;
 use pim_authz::pb;
 use prost::Message as _;
+use serde_json::json;
 use tokio::{
     net::TcpStream,
     task::{LocalSet, spawn_local},
@@ -52,6 +53,9 @@ struct Options {
     /// Number of products of a `BatchCheck`; 0 sends Checks.
     #[arg(long, default_value_t = 0)]
     items: usize,
+    /// The protocol of the questions; a batch is of gRPC.
+    #[arg(long, value_enum, default_value_t = Protocol::Grpc)]
+    protocol: Protocol,
     /// Number of questions a second.
     #[arg(
         long,
@@ -68,6 +72,17 @@ struct Options {
     seconds: u32,
     #[arg(long, default_value_t = 1000)]
     deadline_ms: u64,
+}
+
+/// A protocol over HTTP/2.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Protocol {
+    /// gRPC.
+    Grpc,
+    /// JSON by the Connect protocol.
+    Json,
+    /// An evaluation of the AuthZEN standard.
+    Authzen,
 }
 
 /// What became of the questions.
@@ -139,8 +154,39 @@ async fn send(options: Options) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Returns the path of the call, and different messages, each with the prefix of gRPC.
+/// Returns the path of the call, and different messages, those of gRPC with their prefix.
 fn questions(options: &Options) -> (String, Vec<Bytes>) {
+    match options.protocol {
+        Protocol::Grpc => questions_of_grpc(options),
+        Protocol::Json => {
+            let path = "/pim.authz.v1.AuthorizationService/Check".to_owned();
+            let message = |number| {
+                json!({
+                    "tenant": options.tenant,
+                    "subject": {"type": "user", "id": options.user},
+                    "action": options.action,
+                    "resource": {"type": "product", "id": product(options, number).id},
+                })
+            };
+            let messages = (0..DIFFERENT).map(|number| message(number).to_string().into());
+            (path, messages.collect())
+        }
+        Protocol::Authzen => {
+            let path = format!("/tenants/{}/access/v1/evaluation", options.tenant);
+            let message = |number| {
+                json!({
+                    "subject": {"type": "user", "id": options.user},
+                    "action": {"name": options.action},
+                    "resource": {"type": "product", "id": product(options, number).id},
+                })
+            };
+            let messages = (0..DIFFERENT).map(|number| message(number).to_string().into());
+            (path, messages.collect())
+        }
+    }
+}
+
+fn questions_of_grpc(options: &Options) -> (String, Vec<Bytes>) {
     let name = if options.items == 0 {
         "Check"
     } else {
@@ -269,12 +315,20 @@ impl Load {
     /// Returns the status code of the answer.
     async fn answer(&self, requests: SendRequest<Bytes>) -> Result<String, h2::Error> {
         let mut requests = requests.ready().await?;
-        let request = Request::post(format!("http://{}{}", self.options.server, self.path))
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .header("grpc-timeout", format!("{}m", self.options.deadline_ms))
-            .body(())
-            .unwrap_or_default();
+        let request = Request::post(format!("http://{}{}", self.options.server, self.path));
+        let deadline_ms = self.options.deadline_ms;
+        let is_grpc = self.options.protocol == Protocol::Grpc;
+        let request = if is_grpc {
+            request
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .header("grpc-timeout", format!("{deadline_ms}m"))
+        } else {
+            request
+                .header("content-type", "application/json")
+                .header("connect-timeout-ms", deadline_ms.to_string())
+        };
+        let request = request.body(()).unwrap_or_default();
         let (response, mut body) = requests.send_request(request, false)?;
         body.send_data(self.message(), true)?;
         let (head, mut body) = response.await?.into_parts();
@@ -288,6 +342,14 @@ impl Load {
         while let Some(data) = body.data().await {
             let length = data?.len();
             body.flow_control().release_capacity(length)?;
+        }
+        if !is_grpc {
+            let is_ok = head.status == http::StatusCode::OK;
+            return Ok(if is_ok {
+                "0".to_owned()
+            } else {
+                head.status.to_string()
+            });
         }
         let trailers = body.trailers().await?;
         Ok(trailers.as_ref().and_then(status_of).unwrap_or_default())
@@ -312,7 +374,7 @@ impl Load {
         let a_second = |count: usize| {
             u64::try_from(count).unwrap_or(u64::MAX) / u64::from(self.options.seconds)
         };
-        let printed = serde_json::json!({
+        let printed = json!({
             "offered_a_second": a_second(results.offered),
             "answered_a_second": a_second(answered.len()),
             "p50_ms": quantile(500),
